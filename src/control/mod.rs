@@ -1,0 +1,1 @@
+//! Floor 4: the JSON API on a Unix socket.

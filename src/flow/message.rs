@@ -1,0 +1,50 @@
+//! From a mailing and a subscriber to the octets that are sent: the seam between dispatch and press content.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::model::mailing::Mailing;
+use crate::model::subscriber::Subscriber;
+use crate::transport::Envelope;
+
+/// Prepares whole mailings; what all their messages share is done once.
+pub trait MessageSource: Send + Sync + 'static {
+    /// Loads release, templates, attachments and lists of a mailing.
+    ///
+    /// # Errors
+    /// [`PrepareError::Broken`] pauses the mailing and tells the press office; [`PrepareError::Store`] is tried again.
+    fn prepare<'a>(
+        &'a self,
+        mailing: &'a Mailing,
+    ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn PreparedMailing>, PrepareError>> + Send + 'a>>;
+}
+
+/// A mailing of which only the recipient is still open.
+pub trait PreparedMailing: Send + Sync + 'static {
+    /// The message for one subscriber: pure, quick, and the same octets for the same mailing, subscriber and second.
+    ///
+    /// # Errors
+    /// A text for the press office: why this message cannot be made. The delivery fails with it; others go on.
+    fn make(&self, subscriber: &Subscriber) -> Result<Message, String>;
+}
+
+/// A message ready for a connection.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Sender, recipient and ENVID.
+    pub envelope: Envelope,
+    /// The whole message, CRLF line ends.
+    pub octets: Vec<u8>,
+}
+
+/// Why a mailing could not be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// Something it needs is missing or broken: what, and how to mend it.
+    #[error("{0}")]
+    Broken(String),
+    /// The store failed; the same may work later.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+}

@@ -1,0 +1,4 @@
+//! Floor 3: what moves. Each flow reads records, decides with the pure functions of [`crate::model`], and writes the
+//! effects as one batch.
+
+pub mod message;

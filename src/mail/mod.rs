@@ -1,0 +1,1 @@
+//! Floor 1: bytes to values and back, as the mail standards write them. No I/O, no clock.

@@ -1,0 +1,3 @@
+//! The `depesch` command: parses the command line and runs it.
+
+fn main() {}

@@ -1,0 +1,248 @@
+//! The ledger of a mailing: what became of each delivery, and counts that always add up.
+//!
+//! A delivery that nothing has happened to has no record of its own: it is [`DeliveryState::Waiting`].
+
+use crate::base::clock::Timestamp;
+
+use super::reply::Reply;
+
+/// A delivery's place in the frozen audience of its mailing, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sequence(pub u32);
+
+/// What is known of one delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// How many times a transaction was begun for it.
+    pub attempts: u16,
+    /// How many of those ended in doubt and were sent again: so many copies more may have arrived.
+    pub resent: u16,
+}
+
+/// Where a delivery stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// Not yet tried, or to be tried again at once.
+    Waiting,
+    /// The intent to send is on disk, the outcome is not: after a crash nobody knows.
+    InDoubt {
+        /// When the intent was committed.
+        since: Timestamp,
+    },
+    /// The relay took it.
+    Accepted {
+        /// When.
+        at: Timestamp,
+        /// What it said, with its queue id.
+        reply: Reply,
+    },
+    /// Refused for now; tried again later.
+    Deferred {
+        /// The first attempt: giving up counts from here.
+        first: Timestamp,
+        /// Not before this instant.
+        until: Timestamp,
+        /// What the relay said, or what went wrong.
+        cause: Cause,
+    },
+    /// Given up for good.
+    Failed {
+        /// When.
+        at: Timestamp,
+        /// What the relay said, or what went wrong.
+        cause: Cause,
+    },
+    /// Not sent, because the subscriber no longer wants it or may not be mailed.
+    Suppressed {
+        /// When this was seen.
+        at: Timestamp,
+        /// Why.
+        why: SuppressedWhy,
+    },
+    /// Not sent, because the mailing was cancelled first.
+    Cancelled {
+        /// When.
+        at: Timestamp,
+    },
+    /// In doubt, and held for a person to decide.
+    Uncertain {
+        /// When it was found so.
+        at: Timestamp,
+        /// What is known, e.g. `connection lost after the message was sent`.
+        cause: Cause,
+    },
+}
+
+/// Why a delivery did not go through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The relay answered so.
+    Reply {
+        /// To which command.
+        stage: Stage,
+        /// What it said.
+        reply: Reply,
+    },
+    /// No answer came; the text says what happened to the connection.
+    Connection(String),
+    /// The message could not be made or may not be sent; the text says why and how to mend it.
+    Message(String),
+    /// The daemon stopped between intent and outcome.
+    Stopped,
+}
+
+/// To which part of the transaction a reply belongs (RFC 5321 §3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Greeting, EHLO, STARTTLS or AUTH.
+    Connect,
+    /// MAIL FROM.
+    Mail,
+    /// RCPT TO.
+    Recipient,
+    /// DATA.
+    Data,
+    /// The final dot.
+    Message,
+}
+
+impl Stage {
+    /// The word used everywhere.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Mail => "MAIL",
+            Self::Recipient => "RCPT",
+            Self::Data => "DATA",
+            Self::Message => "message",
+        }
+    }
+}
+
+/// Why a delivery was not sent although its subscriber is in the audience.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SuppressedWhy {
+    /// The address is on the suppression list.
+    Suppression,
+    /// No subscription by which they were in the audience is active any more.
+    Unsubscribed,
+    /// The subscriber was erased.
+    Erased,
+}
+
+impl SuppressedWhy {
+    /// The word used everywhere.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Suppression => "suppression",
+            Self::Unsubscribed => "unsubscribed",
+            Self::Erased => "erased",
+        }
+    }
+}
+
+impl Delivery {
+    /// A delivery that nothing has happened to.
+    pub const WAITING: Delivery = Delivery { state: DeliveryState::Waiting, attempts: 0, resent: 0 };
+
+    /// Whether nothing more will happen to it by itself.
+    pub fn is_settled(&self) -> bool {
+        use DeliveryState::*;
+        match self.state {
+            Waiting | InDoubt { .. } | Deferred { .. } => false,
+            Accepted { .. } | Failed { .. } | Suppressed { .. } | Cancelled { .. } | Uncertain { .. } => true,
+        }
+    }
+}
+
+impl DeliveryState {
+    /// The word used everywhere.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::InDoubt { .. } => "in-doubt",
+            Self::Accepted { .. } => "accepted",
+            Self::Deferred { .. } => "deferred",
+            Self::Failed { .. } => "failed",
+            Self::Suppressed { .. } => "suppressed",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Uncertain { .. } => "uncertain",
+        }
+    }
+}
+
+/// How many deliveries stand where. The sum is the frozen audience, at every moment (invariant 2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Not yet tried.
+    pub waiting: u64,
+    /// Being sent at this moment, or found so after a crash.
+    pub in_doubt: u64,
+    /// Taken by the relay.
+    pub accepted: u64,
+    /// To be tried again.
+    pub deferred: u64,
+    /// Given up.
+    pub failed: u64,
+    /// Not to be mailed.
+    pub suppressed: u64,
+    /// Withdrawn before sending.
+    pub cancelled: u64,
+    /// In doubt, held for a person.
+    pub uncertain: u64,
+    /// Of all these, sent again after a doubt: counted besides, not in the sum.
+    pub resent: u64,
+}
+
+impl Tally {
+    /// The sum of all states.
+    pub fn audience(&self) -> u64 {
+        self.waiting
+            + self.in_doubt
+            + self.accepted
+            + self.deferred
+            + self.failed
+            + self.suppressed
+            + self.cancelled
+            + self.uncertain
+    }
+
+    /// Deliveries that are not settled: waiting, in doubt or deferred.
+    pub fn open(&self) -> u64 {
+        self.waiting + self.in_doubt + self.deferred
+    }
+
+    /// Counts one delivery in.
+    pub fn add(&mut self, delivery: &Delivery) {
+        *self.counter(&delivery.state) += 1;
+        self.resent += u64::from(delivery.resent > 0);
+    }
+
+    /// Adds the counts of another part of the same ledger.
+    pub fn merge(&mut self, other: &Tally) {
+        self.waiting += other.waiting;
+        self.in_doubt += other.in_doubt;
+        self.accepted += other.accepted;
+        self.deferred += other.deferred;
+        self.failed += other.failed;
+        self.suppressed += other.suppressed;
+        self.cancelled += other.cancelled;
+        self.uncertain += other.uncertain;
+        self.resent += other.resent;
+    }
+
+    fn counter(&mut self, state: &DeliveryState) -> &mut u64 {
+        match state {
+            DeliveryState::Waiting => &mut self.waiting,
+            DeliveryState::InDoubt { .. } => &mut self.in_doubt,
+            DeliveryState::Accepted { .. } => &mut self.accepted,
+            DeliveryState::Deferred { .. } => &mut self.deferred,
+            DeliveryState::Failed { .. } => &mut self.failed,
+            DeliveryState::Suppressed { .. } => &mut self.suppressed,
+            DeliveryState::Cancelled { .. } => &mut self.cancelled,
+            DeliveryState::Uncertain { .. } => &mut self.uncertain,
+        }
+    }
+}

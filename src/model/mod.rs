@@ -1,0 +1,10 @@
+//! Floor 1: plain records and their transitions, as pure functions. No I/O, no clock, no tokio; what is kept on
+//! disk has a form of its own in [`crate::store`].
+
+pub mod consent;
+pub mod ledger;
+pub mod list;
+pub mod mailing;
+pub mod reply;
+pub mod subscriber;
+pub mod suppression;

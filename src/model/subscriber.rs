@@ -1,0 +1,122 @@
+//! A subscriber and its subscriptions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::address::Address;
+use crate::base::clock::Timestamp;
+use crate::base::id::{ListName, SubscriberId};
+use crate::base::language::Language;
+
+use super::consent::{ConsentEvent, ConsentSource};
+
+/// One person or newsroom with one address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subscriber {
+    /// Its name in the ledger and in tokens.
+    pub id: SubscriberId,
+    /// Where mail goes.
+    pub address: Address,
+    /// The person's name, as they write it.
+    pub name: Option<String>,
+    /// The language of mails to them.
+    pub language: Language,
+    /// The newsroom or organisation.
+    pub organisation: Option<String>,
+    /// Subjects they cover, lower case.
+    pub beats: BTreeSet<String>,
+    /// Regions they cover, lower case.
+    pub regions: BTreeSet<String>,
+    /// Whatever else the organisation notes; usable in templates and queries.
+    pub attributes: BTreeMap<String, String>,
+    /// One for each list they ever were on.
+    pub subscriptions: BTreeMap<ListName, Subscription>,
+    /// When first known.
+    pub created: Timestamp,
+    /// When last changed.
+    pub updated: Timestamp,
+}
+
+/// A subscriber's standing on one list, with its whole history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its state now: what the last event made it.
+    pub state: SubscriptionState,
+    /// Every change, the oldest first; never empty.
+    pub events: Vec<ConsentEvent>,
+}
+
+/// Where a subscription stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SubscriptionState {
+    /// Asked for, not yet confirmed: gets no mail.
+    Pending,
+    /// Gets mail.
+    Active,
+    /// Stopped for a time by the subscriber.
+    Paused,
+    /// Stopped by bounces.
+    Suspended,
+    /// Ended; only the subscriber's own confirmed wish begins it anew.
+    Ended,
+}
+
+impl SubscriptionState {
+    /// The word used everywhere.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Suspended => "suspended",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// Why a subscription could not change.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubscriptionError {
+    /// Invariant 4: an import or an operator never revives what the subscriber ended.
+    #[error("the subscription to {0} was ended; only the subscriber can begin it anew")]
+    Ended(ListName),
+    /// There is nothing to change.
+    #[error("there is no subscription to {0}")]
+    None(ListName),
+}
+
+impl Subscriber {
+    /// The state on `list`, if there ever was a subscription.
+    pub fn state_on(&self, list: &ListName) -> Option<SubscriptionState> {
+        self.subscriptions.get(list).map(|s| s.state)
+    }
+
+    /// Puts the subscription to `list` into `state`, with its evidence. The same state again changes nothing.
+    ///
+    /// # Errors
+    /// [`SubscriptionError::Ended`] when an ended subscription would be revived by other than the subscriber's
+    /// own mail (invariant 4).
+    pub fn change(
+        &mut self,
+        list: &ListName,
+        state: SubscriptionState,
+        at: Timestamp,
+        source: ConsentSource,
+        words: String,
+    ) -> Result<bool, SubscriptionError> {
+        let before = self.state_on(list);
+        if before == Some(state) {
+            return Ok(false);
+        }
+        let by_subscriber = matches!(source, ConsentSource::Mail { .. });
+        if before == Some(SubscriptionState::Ended) && !by_subscriber {
+            return Err(SubscriptionError::Ended(list.clone()));
+        }
+        let event = ConsentEvent { at, became: state, source, words };
+        let subscription =
+            self.subscriptions.entry(list.clone()).or_insert_with(|| Subscription { state, events: Vec::new() });
+        subscription.state = state;
+        subscription.events.push(event);
+        self.updated = at;
+        Ok(true)
+    }
+}

@@ -1,0 +1,1 @@
+//! Floor 2: release files, templates and lint: from what a press secretary wrote to subject, text and HTML.

@@ -1,0 +1,165 @@
+//! What a store must be able to do, and no more: an ordered key-value map with conditional batches.
+//!
+//! No code above `store/` may assume that one process alone writes: preconditions travel with each batch.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// A key: a table prefix, then big-endian fields (see [`super::keys`]), so that keys scan in order.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(pub Vec<u8>);
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|octet| match octet {
+            b' '..=b'~' => write!(f, "{}", char::from(*octet)),
+            other => write!(f, "\\x{other:02x}"),
+        })
+    }
+}
+
+/// A value's octets. Cheap to clone.
+pub type Value = Arc<[u8]>;
+
+/// Keys from `from` (with it) to `to` (without it).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRange {
+    /// The first key.
+    pub from: Key,
+    /// The first key after the range; `None` for no end.
+    pub to: Option<Key>,
+}
+
+impl KeyRange {
+    /// All keys that begin with `prefix`.
+    pub fn prefix(prefix: Vec<u8>) -> Self {
+        let mut end = prefix.clone();
+        while end.last() == Some(&0xff) {
+            end.pop();
+        }
+        let to = end.pop().map(|last| {
+            end.push(last + 1);
+            Key(end)
+        });
+        Self { from: Key(prefix), to }
+    }
+
+    /// What is left of the range after `key`.
+    pub fn after(mut self, key: &Key) -> Self {
+        let mut next = key.0.clone();
+        next.push(0);
+        self.from = Key(next);
+        self
+    }
+}
+
+/// What must hold of a key for its batch to apply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// There is no such key.
+    Absent,
+    /// It has exactly this value.
+    Equals(Value),
+}
+
+/// Writes that apply together or not at all, and what must hold for that. The store's version stamp is the value
+/// itself: a record is unchanged when its octets are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// All must hold, as of just before this batch.
+    pub checks: Vec<(Key, Expect)>,
+    /// Puts, and deletes where there is no value, in order.
+    pub writes: Vec<(Key, Option<Value>)>,
+}
+
+impl Batch {
+    /// A batch that does nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Demands that `key` is absent.
+    pub fn expect_absent(&mut self, key: Key) {
+        self.checks.push((key, Expect::Absent));
+    }
+
+    /// Demands that `key` has just this value.
+    pub fn expect(&mut self, key: Key, value: Value) {
+        self.checks.push((key, Expect::Equals(value)));
+    }
+
+    /// Demands what was read: just this value, or none.
+    pub fn expect_read(&mut self, key: Key, read: Option<Value>) {
+        self.checks.push((key, read.map_or(Expect::Absent, Expect::Equals)));
+    }
+
+    /// Sets `key`.
+    pub fn put(&mut self, key: Key, value: impl Into<Value>) {
+        self.writes.push((key, Some(value.into())));
+    }
+
+    /// Removes `key`; removing what is not there is no error.
+    pub fn delete(&mut self, key: Key) {
+        self.writes.push((key, None));
+    }
+
+    /// Adds the checks and writes of `other` after these.
+    pub fn append(&mut self, mut other: Batch) {
+        self.checks.append(&mut other.checks);
+        self.writes.append(&mut other.writes);
+    }
+
+    /// Whether it does nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.checks.is_empty() && self.writes.is_empty()
+    }
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// Applied and durable: it survives kill -9 and a power cut.
+    Applied,
+    /// Not applied: this key was not as expected.
+    Conflict(Key),
+}
+
+/// Why an engine could not do what was asked. For a commit it means: not acknowledged; after some disk errors it may
+/// yet be found applied after a restart, as with any lost answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Reading or writing failed; the text says what, where and why.
+    #[error("the store could not be {action}: {reason}")]
+    Io {
+        /// `read` or `written`.
+        action: &'static str,
+        /// The system's words.
+        reason: String,
+    },
+    /// The disk is full. Nothing was written; it works again when there is room.
+    #[error("the disk of the store is full: {0}")]
+    Full(String),
+    /// What was read is damaged.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// The engine has stopped, in order or after an error that it cannot go on from.
+    #[error("the store has stopped: {0}")]
+    Stopped(String),
+}
+
+/// What an engine's methods return.
+pub type EngineFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, EngineError>> + Send + 'a>>;
+
+/// An ordered key-value store. All of a batch is applied, or none of it.
+pub trait Engine: Send + Sync + 'static {
+    /// The value of `key`, as of the last acknowledged commit or later.
+    fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>>;
+
+    /// The first `limit` entries of `range`, in order of key.
+    fn scan(&self, range: KeyRange, limit: usize) -> EngineFuture<'_, Vec<(Key, Value)>>;
+
+    /// Applied means durable: it survives kill -9 and a power cut.
+    fn commit(&self, batch: Batch) -> EngineFuture<'_, Commit>;
+}

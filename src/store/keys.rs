@@ -1,0 +1,165 @@
+//! The one keyspace: a table prefix, then big-endian fields.
+//!
+//! | prefix | fields | holds |
+//! |---|---|---|
+//! | `a` | address key | the subscriber's id |
+//! | `b` | organisation, revision | a boilerplate text |
+//! | `c` | name | a counter: the last id given |
+//! | `d` | mailing, sequence | a delivery that is no longer just waiting |
+//! | `e` | mailing, chunk | the lease of a chunk |
+//! | `h` | name | a chore: when it last ran |
+//! | `k` | mailing, chunk | a chunk of the frozen audience: subscriber ids |
+//! | `l` | list name | a list |
+//! | `m` | mailing | a mailing |
+//! | `o` | contact id | a press contact of the contact book |
+//! | `q` | organisation id | an organisation |
+//! | `r` | release | a release |
+//! | `s` | subscriber | a subscriber with its subscriptions and consent ledger |
+//! | `t` | mailing, chunk | the tally of a chunk whose deliveries are all settled |
+//! | `u` | mailing, due time, sequence | a deferred delivery, by when it is due |
+//! | `x` | keyed hash of an address | a suppression |
+//! | `z` | name | a setting of the installation, e.g. its secret key |
+
+use crate::base::address::Address;
+use crate::base::clock::Timestamp;
+use crate::base::id::{ListName, MailingId, ReleaseId, SubscriberId};
+use crate::model::ledger::Sequence;
+
+use super::engine::{Key, KeyRange};
+
+fn key(table: u8, fields: &[&[u8]]) -> Key {
+    let mut octets = Vec::with_capacity(1 + fields.iter().map(|f| f.len()).sum::<usize>());
+    octets.push(table);
+    fields.iter().for_each(|f| octets.extend_from_slice(f));
+    Key(octets)
+}
+
+/// All keys of one table.
+pub fn table(table: u8) -> KeyRange {
+    KeyRange::prefix(vec![table])
+}
+
+/// The subscriber who has this address.
+pub fn address(address: &Address) -> Key {
+    key(b'a', &[address.key().as_bytes()])
+}
+
+/// The last id given under `name`.
+pub fn counter(name: &str) -> Key {
+    key(b'c', &[name.as_bytes()])
+}
+
+/// One delivery.
+pub fn delivery(mailing: MailingId, sequence: Sequence) -> Key {
+    key(b'd', &[&mailing.0.to_be_bytes(), &sequence.0.to_be_bytes()])
+}
+
+/// Deliveries of one mailing, from `from` to before `to`.
+pub fn deliveries(mailing: MailingId, from: Sequence, to: Sequence) -> KeyRange {
+    KeyRange { from: delivery(mailing, from), to: Some(delivery(mailing, to)) }
+}
+
+/// All deliveries of one mailing.
+pub fn all_deliveries(mailing: MailingId) -> KeyRange {
+    KeyRange::prefix(key(b'd', &[&mailing.0.to_be_bytes()]).0)
+}
+
+/// The sequence that a delivery's key ends with.
+pub fn sequence_of(delivery: &Key) -> Option<Sequence> {
+    let (_, last) = delivery.0.split_at_checked(delivery.0.len().checked_sub(4)?)?;
+    Some(Sequence(u32::from_be_bytes(last.try_into().ok()?)))
+}
+
+/// The lease of a chunk.
+pub fn lease(mailing: MailingId, chunk: u32) -> Key {
+    key(b'e', &[&mailing.0.to_be_bytes(), &chunk.to_be_bytes()])
+}
+
+/// When a chore last ran.
+pub fn chore(name: &str) -> Key {
+    key(b'h', &[name.as_bytes()])
+}
+
+/// A chunk of the frozen audience.
+pub fn chunk(mailing: MailingId, chunk: u32) -> Key {
+    key(b'k', &[&mailing.0.to_be_bytes(), &chunk.to_be_bytes()])
+}
+
+/// A list.
+pub fn list(name: &ListName) -> Key {
+    key(b'l', &[name.as_str().as_bytes()])
+}
+
+/// A mailing.
+pub fn mailing(id: MailingId) -> Key {
+    key(b'm', &[&id.0.to_be_bytes()])
+}
+
+/// A press contact, by its id in the contact book.
+pub fn contact(id: &str) -> Key {
+    key(b'o', &[id.as_bytes()])
+}
+
+/// An organisation, by its id.
+pub fn organisation(id: &str) -> Key {
+    key(b'q', &[id.as_bytes()])
+}
+
+/// A boilerplate text. The id is followed by NUL, so that no organisation's range holds another's.
+pub fn boilerplate(organisation: &str, revision: u32) -> Key {
+    key(b'b', &[organisation.as_bytes(), &[0], &revision.to_be_bytes()])
+}
+
+/// All revisions of an organisation's boilerplate.
+pub fn boilerplates(organisation: &str) -> KeyRange {
+    KeyRange::prefix(key(b'b', &[organisation.as_bytes(), &[0]]).0)
+}
+
+/// A release.
+pub fn release(id: ReleaseId) -> Key {
+    key(b'r', &[&id.0.to_be_bytes()])
+}
+
+/// A subscriber.
+pub fn subscriber(id: SubscriberId) -> Key {
+    key(b's', &[&id.0.to_be_bytes()])
+}
+
+/// The tally of a settled chunk.
+pub fn tally(mailing: MailingId, chunk: u32) -> Key {
+    key(b't', &[&mailing.0.to_be_bytes(), &chunk.to_be_bytes()])
+}
+
+/// All tallies of one mailing.
+pub fn tallies(mailing: MailingId) -> KeyRange {
+    KeyRange::prefix(key(b't', &[&mailing.0.to_be_bytes()]).0)
+}
+
+/// A deferred delivery, in order of the time at which it is due.
+pub fn due(mailing: MailingId, at: Timestamp, sequence: Sequence) -> Key {
+    key(b'u', &[&mailing.0.to_be_bytes(), &millis(at).to_be_bytes(), &sequence.0.to_be_bytes()])
+}
+
+/// Deferred deliveries of one mailing that are due at `until` or before; all of them without it.
+pub fn due_until(mailing: MailingId, until: Option<Timestamp>) -> KeyRange {
+    let mut range = KeyRange::prefix(key(b'u', &[&mailing.0.to_be_bytes()]).0);
+    if let Some(until) = until {
+        range.to = Some(key(b'u', &[&mailing.0.to_be_bytes(), &(millis(until) + 1).to_be_bytes()]));
+    }
+    range
+}
+
+/// A suppression, by the keyed hash of its address.
+pub fn suppression(hash: &[u8; 32]) -> Key {
+    key(b'x', &[hash])
+}
+
+/// A setting of the installation.
+pub fn setting(name: &str) -> Key {
+    key(b'z', &[name.as_bytes()])
+}
+
+/// Milliseconds since 1970; instants before count as 1970, which no due time is.
+fn millis(at: Timestamp) -> u64 {
+    u64::try_from(at.timestamp_millis()).unwrap_or(0)
+}

@@ -1,0 +1,63 @@
+//! Versioned records: one octet of version, then postcard. Old versions are read for ever.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::engine::Value;
+
+/// A record that cannot be read. Never to be taken for "there is none".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// Written by a newer Depesch.
+    #[error("a {family} record has version {version}, newer than this program knows; run the newer program again")]
+    Newer {
+        /// The record family.
+        family: &'static str,
+        /// The version found.
+        version: u8,
+    },
+    /// The octets do not hold what they should.
+    #[error("a {family} record is damaged: {reason}; run \u{201c}depesch store check\u{201d}")]
+    Damaged {
+        /// The record family.
+        family: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// The octets of a record in the newest form.
+pub fn encode<T: Serialize>(version: u8, form: &T) -> Value {
+    // Writing to a vector fails only for forms postcard cannot hold (a sequence of unknown length); ours have none.
+    let octets = postcard::to_extend(form, vec![version]).unwrap_or_default();
+    debug_assert!(!octets.is_empty(), "a form that postcard cannot hold");
+    octets.into()
+}
+
+/// The version of a record and its octets.
+///
+/// # Errors
+/// [`RecordError::Damaged`] when there is not even a version.
+pub fn split<'a>(family: &'static str, octets: &'a [u8]) -> Result<(u8, &'a [u8]), RecordError> {
+    match octets.split_first() {
+        Some((version, rest)) => Ok((*version, rest)),
+        None => Err(RecordError::Damaged { family, reason: "it is empty".to_owned() }),
+    }
+}
+
+/// Reads one version's form.
+///
+/// # Errors
+/// [`RecordError::Damaged`] when the octets do not hold it.
+pub fn decode<T: DeserializeOwned>(family: &'static str, octets: &[u8]) -> Result<T, RecordError> {
+    postcard::from_bytes(octets).map_err(|e| RecordError::Damaged { family, reason: e.to_string() })
+}
+
+/// Reads a counter: eight octets, big-endian.
+///
+/// # Errors
+/// [`RecordError::Damaged`] when there are not eight.
+pub fn decode_counter(octets: &[u8]) -> Result<u64, RecordError> {
+    let damaged = |_| RecordError::Damaged { family: "counter", reason: format!("{} octets, not 8", octets.len()) };
+    octets.try_into().map(u64::from_be_bytes).map_err(damaged)
+}

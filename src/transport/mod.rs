@@ -1,0 +1,78 @@
+//! Floor 2: where mail goes out. [`Transport`] opens connections, a [`Connection`] carries one message at a time and
+//! tells exactly what became of it; the pool of connections is the dispatcher's set of workers.
+//!
+//! Whose fault an ending is, decides everything after it: so it is in the type, not in a text.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::base::address::Address;
+use crate::model::ledger::Stage;
+use crate::model::reply::Reply;
+
+/// What travels outside the message (RFC 5321 §3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// Where bounces go.
+    pub sender: Address,
+    /// To whom: always one, so that each has an outcome of their own.
+    pub recipient: Address,
+    /// ENVID for a relay that offers DSN (RFC 3461 §4.4); printable ASCII.
+    pub envelope_id: String,
+}
+
+/// What became of one message given to a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The server took responsibility.
+    Accepted(Reply),
+    /// The server answered 4xx or 5xx; the message was surely not taken.
+    Refused {
+        /// To which command.
+        stage: Stage,
+        /// What it said.
+        reply: Reply,
+    },
+    /// This message cannot go over this connection whatever the time, e.g. the relay offers no SMTPUTF8.
+    Impossible(String),
+    /// The connection failed before the final dot was sent: the message was surely not taken.
+    NotSent(String),
+    /// The connection failed after the final dot may have been sent: nobody knows whether it was taken.
+    Unknown(String),
+}
+
+/// Why no connection could be had. Says nothing about any message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// Nobody answered, or the connection broke or timed out.
+    #[error("the relay cannot be reached: {0}")]
+    Unreachable(String),
+    /// It answered, but not 2xx: e.g. 421 or 554 in the greeting.
+    #[error("the relay turned the connection away: {0}")]
+    TurnedAway(Reply),
+    /// TLS or AUTH failed: a person must mend the configuration.
+    #[error("the relay's TLS or login failed: {0}")]
+    Security(String),
+}
+
+/// What a transport's methods return.
+pub type TransportFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Where mail goes out.
+pub trait Transport: Send + Sync + 'static {
+    /// Opens a connection that is ready for MAIL FROM.
+    fn connect(&self) -> TransportFuture<'_, Result<Box<dyn Connection>, ConnectError>>;
+}
+
+/// An open connection.
+pub trait Connection: Send {
+    /// Sends one whole message: MAIL, RCPT, DATA, content. `message` has CRLF line ends and no dot-stuffing.
+    /// Every wait in it is bounded (RFC 5321 §4.5.3.2).
+    fn send<'a>(&'a mut self, envelope: &'a Envelope, message: &'a [u8]) -> TransportFuture<'a, Outcome>;
+
+    /// Whether another message may be sent on it; a refused RCPT leaves it usable.
+    fn is_usable(&self) -> bool;
+
+    /// Ends it in order (QUIT), without waiting long.
+    fn close(self: Box<Self>) -> TransportFuture<'static, ()>;
+}

@@ -1,0 +1,2 @@
+//! One integration-test binary: one behaviour per file, with what they share in `support/`.
+#![allow(missing_docs)]
