@@ -8,6 +8,8 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, MailingId, ReleaseId, SubscriberId};
 use crate::base::language::Language;
 
+use super::ledger::{Delivery, DeliveryState};
+
 /// One release to one audience at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mailing {
@@ -186,6 +188,17 @@ impl Mailing {
             Stage::Sending(frozen) | Stage::Finished { frozen, .. } => Some(*frozen),
             Stage::Cancelled { frozen, .. } => *frozen,
             Stage::Scheduled | Stage::Freezing { .. } | Stage::Expired { .. } => None,
+        }
+    }
+
+    /// A delivery as it stands in this mailing: once the mailing is cancelled, what was not sent is cancelled with
+    /// it, at that moment and with no further write. What is in doubt stays so.
+    pub fn settle(&self, delivery: Delivery) -> Delivery {
+        match (&self.stage, &delivery.state) {
+            (Stage::Cancelled { at, .. }, DeliveryState::Waiting | DeliveryState::Deferred { .. }) => {
+                Delivery { state: DeliveryState::Cancelled { at: *at }, ..delivery }
+            }
+            _ => delivery,
         }
     }
 

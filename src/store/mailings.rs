@@ -1,2 +1,276 @@
-//! Mailings on disk. The pattern of every record family: keys from [`super::keys`], a form on disk with its version,
-//! reads that hand out a stamp, writes that are data with their preconditions.
+//! Mailings on disk.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{ListName, MailingId, ReleaseId, SubscriberId};
+use crate::base::language::Language;
+use crate::model::mailing::{
+    Approval, AudienceQuery, Frozen, Mailing, MissedPolicy, Pause, PauseReason, Schedule, Stage, UncertainPolicy,
+};
+
+use super::engine::{Batch, Commit, Value};
+use super::record::{self, RecordError};
+use super::{CONFLICT_TRIES, Read, Store, StoreError, keys};
+
+const FAMILY: &str = "mailing";
+
+/// The name of the counter that mailing ids come from.
+pub const COUNTER: &str = "mailing";
+
+impl Store {
+    /// One mailing.
+    ///
+    /// # Errors
+    /// [`StoreError`]: not to be read as "there is none".
+    pub async fn mailing(&self, id: MailingId) -> Result<Option<Read<Mailing>>, StoreError> {
+        let Some(stamp) = self.engine.get(&keys::mailing(id)).await? else { return Ok(None) };
+        Ok(Some(Read { value: decode(&stamp)?, stamp }))
+    }
+
+    /// All mailings, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn mailings(&self) -> Result<Vec<Read<Mailing>>, StoreError> {
+        let found = self.engine.scan(keys::table(b'm'), usize::MAX).await?;
+        found.into_iter().map(|(_, stamp)| Ok(Read { value: decode(&stamp)?, stamp })).collect()
+    }
+
+    /// Reads a mailing, changes it by `change`, and commits it with the batch that `change` may fill; anew when
+    /// others changed it meanwhile. `None` when there is no such mailing.
+    ///
+    /// # Errors
+    /// [`StoreError`], or what `change` refuses with.
+    pub async fn update_mailing<E: From<StoreError>>(
+        &self,
+        id: MailingId,
+        mut change: impl FnMut(&mut Mailing, &mut Batch) -> Result<(), E>,
+    ) -> Result<Option<Read<Mailing>>, E> {
+        for _ in 0..CONFLICT_TRIES {
+            let Some(mut read) = self.mailing(id).await? else { return Ok(None) };
+            let mut batch = Batch::new();
+            change(&mut read.value, &mut batch)?;
+            let stamp = put_mailing(&mut batch, &read.value, Some(read.stamp));
+            if self.commit(batch).await? == Commit::Applied {
+                return Ok(Some(Read { value: read.value, stamp }));
+            }
+        }
+        Err(StoreError::Contended(CONFLICT_TRIES).into())
+    }
+}
+
+/// Writes a mailing over what was read (`None`: there must be none yet); gives its new stamp.
+pub fn put_mailing(batch: &mut Batch, mailing: &Mailing, before: Option<Value>) -> Value {
+    let key = keys::mailing(mailing.id);
+    let stamp = record::encode(1, &MailingV1::from(mailing));
+    batch.expect_read(key.clone(), before);
+    batch.put(key, stamp.clone());
+    stamp
+}
+
+fn decode(octets: &[u8]) -> Result<Mailing, RecordError> {
+    match record::split(FAMILY, octets)? {
+        (1, rest) => record::decode::<MailingV1>(FAMILY, rest)?.try_into(),
+        (version, _) => Err(RecordError::Newer { family: FAMILY, version }),
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct MailingV1 {
+    id: u64,
+    release: u64,
+    lists: BTreeSet<ListName>,
+    beats: BTreeSet<String>,
+    regions: BTreeSet<String>,
+    languages: BTreeSet<Language>,
+    reached_by: Option<u64>,
+    at: i64,
+    zone: String,
+    missed: MissedV1,
+    grace_seconds: u32,
+    uncertain: UncertainV1,
+    stage: StageV1,
+    pause: Option<(i64, PauseV1)>,
+    approval_required: bool,
+    approval: Option<(String, i64, String)>,
+    content_hash: String,
+    created: i64,
+    created_by: String,
+}
+
+#[derive(Serialize, Deserialize)]
+enum MissedV1 {
+    Send,
+    Ask,
+    Expire,
+}
+
+#[derive(Serialize, Deserialize)]
+enum UncertainV1 {
+    Resend,
+    Hold,
+}
+
+#[derive(Serialize, Deserialize)]
+enum StageV1 {
+    Scheduled,
+    Freezing { cursor: u64, chunks: u32, audience: u32, since: i64 },
+    Sending(FrozenV1),
+    Finished { frozen: FrozenV1, at: i64 },
+    Cancelled { frozen: Option<FrozenV1>, at: i64, by: String },
+    Expired { at: i64 },
+}
+
+#[derive(Serialize, Deserialize)]
+struct FrozenV1 {
+    at: i64,
+    chunks: u32,
+    audience: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+enum PauseV1 {
+    Person { by: String },
+    Breaker { evidence: String },
+    Missed,
+    Broken { what: String },
+}
+
+impl From<&Mailing> for MailingV1 {
+    fn from(m: &Mailing) -> Self {
+        Self {
+            id: m.id.0,
+            release: m.release.0,
+            lists: m.audience.lists.clone(),
+            beats: m.audience.beats.clone(),
+            regions: m.audience.regions.clone(),
+            languages: m.audience.languages.clone(),
+            reached_by: m.audience.reached_by.map(|id| id.0),
+            at: m.schedule.at.timestamp_millis(),
+            zone: m.schedule.zone.clone(),
+            missed: match m.schedule.missed {
+                MissedPolicy::Send => MissedV1::Send,
+                MissedPolicy::Ask => MissedV1::Ask,
+                MissedPolicy::Expire => MissedV1::Expire,
+            },
+            grace_seconds: m.schedule.grace_seconds,
+            uncertain: match m.uncertain {
+                UncertainPolicy::Resend => UncertainV1::Resend,
+                UncertainPolicy::Hold => UncertainV1::Hold,
+            },
+            stage: stage_to_disk(&m.stage),
+            pause: m.pause.as_ref().map(|p| (p.since.timestamp_millis(), pause_to_disk(&p.reason))),
+            approval_required: m.approval_required,
+            approval: m.approval.as_ref().map(|a| (a.by.clone(), a.at.timestamp_millis(), a.content_hash.clone())),
+            content_hash: m.content_hash.clone(),
+            created: m.created.timestamp_millis(),
+            created_by: m.created_by.clone(),
+        }
+    }
+}
+
+fn pause_to_disk(reason: &PauseReason) -> PauseV1 {
+    match reason.clone() {
+        PauseReason::Person { by } => PauseV1::Person { by },
+        PauseReason::Breaker { evidence } => PauseV1::Breaker { evidence },
+        PauseReason::Missed => PauseV1::Missed,
+        PauseReason::Broken { what } => PauseV1::Broken { what },
+    }
+}
+
+fn stage_to_disk(stage: &Stage) -> StageV1 {
+    let frozen = |f: &Frozen| FrozenV1 { at: f.at.timestamp_millis(), chunks: f.chunks, audience: f.audience };
+    match stage {
+        Stage::Scheduled => StageV1::Scheduled,
+        Stage::Freezing { cursor, chunks, audience, since } => StageV1::Freezing {
+            cursor: cursor.0,
+            chunks: *chunks,
+            audience: *audience,
+            since: since.timestamp_millis(),
+        },
+        Stage::Sending(f) => StageV1::Sending(frozen(f)),
+        Stage::Finished { frozen: f, at } => StageV1::Finished { frozen: frozen(f), at: at.timestamp_millis() },
+        Stage::Cancelled { frozen: f, at, by } => {
+            StageV1::Cancelled { frozen: f.as_ref().map(frozen), at: at.timestamp_millis(), by: by.clone() }
+        }
+        Stage::Expired { at } => StageV1::Expired { at: at.timestamp_millis() },
+    }
+}
+
+/// An instant from its milliseconds on disk.
+pub(super) fn instant(family: &'static str, millis: i64) -> Result<Timestamp, RecordError> {
+    let reason = || format!("{millis} ms is no instant");
+    DateTime::<Utc>::from_timestamp_millis(millis).ok_or_else(|| RecordError::Damaged { family, reason: reason() })
+}
+
+impl TryFrom<MailingV1> for Mailing {
+    type Error = RecordError;
+
+    fn try_from(m: MailingV1) -> Result<Self, RecordError> {
+        let pause = m.pause.map(|(since, reason)| {
+            let reason = match reason {
+                PauseV1::Person { by } => PauseReason::Person { by },
+                PauseV1::Breaker { evidence } => PauseReason::Breaker { evidence },
+                PauseV1::Missed => PauseReason::Missed,
+                PauseV1::Broken { what } => PauseReason::Broken { what },
+            };
+            instant(FAMILY, since).map(|since| Pause { since, reason })
+        });
+        let approval =
+            m.approval.map(|(by, at, content_hash)| instant(FAMILY, at).map(|at| Approval { by, at, content_hash }));
+        Ok(Self {
+            id: MailingId(m.id),
+            release: ReleaseId(m.release),
+            audience: AudienceQuery {
+                lists: m.lists,
+                beats: m.beats,
+                regions: m.regions,
+                languages: m.languages,
+                reached_by: m.reached_by.map(MailingId),
+            },
+            schedule: Schedule {
+                at: instant(FAMILY, m.at)?,
+                zone: m.zone,
+                missed: match m.missed {
+                    MissedV1::Send => MissedPolicy::Send,
+                    MissedV1::Ask => MissedPolicy::Ask,
+                    MissedV1::Expire => MissedPolicy::Expire,
+                },
+                grace_seconds: m.grace_seconds,
+            },
+            uncertain: match m.uncertain {
+                UncertainV1::Resend => UncertainPolicy::Resend,
+                UncertainV1::Hold => UncertainPolicy::Hold,
+            },
+            stage: stage_from_disk(m.stage)?,
+            pause: pause.transpose()?,
+            approval_required: m.approval_required,
+            approval: approval.transpose()?,
+            content_hash: m.content_hash,
+            created: instant(FAMILY, m.created)?,
+            created_by: m.created_by,
+        })
+    }
+}
+
+fn stage_from_disk(stage: StageV1) -> Result<Stage, RecordError> {
+    let frozen = |f: FrozenV1| -> Result<Frozen, RecordError> {
+        Ok(Frozen { at: instant(FAMILY, f.at)?, chunks: f.chunks, audience: f.audience })
+    };
+    Ok(match stage {
+        StageV1::Scheduled => Stage::Scheduled,
+        StageV1::Freezing { cursor, chunks, audience, since } => {
+            Stage::Freezing { cursor: SubscriberId(cursor), chunks, audience, since: instant(FAMILY, since)? }
+        }
+        StageV1::Sending(f) => Stage::Sending(frozen(f)?),
+        StageV1::Finished { frozen: f, at } => Stage::Finished { frozen: frozen(f)?, at: instant(FAMILY, at)? },
+        StageV1::Cancelled { frozen: f, at, by } => {
+            Stage::Cancelled { frozen: f.map(frozen).transpose()?, at: instant(FAMILY, at)?, by }
+        }
+        StageV1::Expired { at } => Stage::Expired { at: instant(FAMILY, at)? },
+    })
+}

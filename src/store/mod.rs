@@ -7,8 +7,10 @@
 
 use std::sync::Arc;
 
+mod delivery_form;
 pub mod engine;
 pub mod keys;
+pub mod ledger;
 pub mod mailings;
 pub mod memory;
 pub mod record;

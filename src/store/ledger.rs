@@ -1,0 +1,303 @@
+//! The ledger on disk: chunks of the frozen audience, deliveries, leases, tallies of settled chunks, and the index of
+//! what is due.
+//!
+//! A chunk's audience is written once. A delivery gets a record only when something happens to it. When all of a
+//! chunk is settled, its [`Tally`] is written, so that a report need not read a million deliveries; whoever opens one
+//! of them again removes the tally in the same commit ([`reopen`]). While a chunk is leased only the lease holder
+//! settles it, and nobody else reopens deliveries in it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{MailingId, SubscriberId};
+use crate::model::ledger::{Delivery, DeliveryState, Sequence, Tally};
+use crate::model::mailing::{Frozen, Mailing};
+
+use super::delivery_form;
+use super::engine::{Batch, Key, Value};
+use super::record::{self, RecordError};
+use super::{Read, Store, StoreError, keys};
+
+/// Deliveries in a chunk; only the last chunk of a mailing may have fewer.
+pub const CHUNK_SIZE: u32 = 256;
+
+/// The chunk that holds a delivery.
+pub fn chunk_of(sequence: Sequence) -> u32 {
+    sequence.0 / CHUNK_SIZE
+}
+
+/// The first delivery of a chunk.
+pub fn first_of(chunk: u32) -> Sequence {
+    Sequence(chunk.saturating_mul(CHUNK_SIZE))
+}
+
+/// Who works on a chunk, until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The node's name.
+    pub node: String,
+    /// After this instant others may take it.
+    pub until: Timestamp,
+    /// Grows each time a node starts; a lease with a smaller number of the same node is from before a restart.
+    pub fence: u64,
+}
+
+/// One delivery with its place and its subscriber.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its place in the frozen audience.
+    pub sequence: Sequence,
+    /// To whom.
+    pub subscriber: SubscriberId,
+    /// Where it stands, without regard to a cancelled mailing (see [`Mailing::settle`]).
+    pub delivery: Delivery,
+    /// Its octets; `None` when nothing has happened to it.
+    pub stamp: Option<Value>,
+}
+
+impl Store {
+    /// The subscribers of one chunk, in order of sequence.
+    ///
+    /// # Errors
+    /// [`StoreError`]; a chunk that should be there and is not counts as damage.
+    pub async fn chunk(&self, mailing: MailingId, chunk: u32) -> Result<Vec<SubscriberId>, StoreError> {
+        match self.engine.get(&keys::chunk(mailing, chunk)).await? {
+            Some(octets) => Ok(decode_chunk(&octets)?),
+            None => Err(damaged("chunk", format!("chunk {chunk} of mailing {mailing} is not there")).into()),
+        }
+    }
+
+    /// One chunk, each delivery with its state.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn chunk_rows(&self, mailing: MailingId, chunk: u32) -> Result<Vec<Row>, StoreError> {
+        let subscribers = self.chunk(mailing, chunk).await?;
+        let (from, to) = (first_of(chunk), first_of(chunk + 1));
+        let found = self.engine.scan(keys::deliveries(mailing, from, to), CHUNK_SIZE as usize).await?;
+        let mut records: BTreeMap<Sequence, Value> =
+            found.into_iter().filter_map(|(key, value)| Some((keys::sequence_of(&key)?, value))).collect();
+        let row = |(index, subscriber): (usize, SubscriberId)| {
+            let sequence = Sequence(from.0 + index as u32);
+            let stamp = records.remove(&sequence);
+            let delivery = stamp.as_deref().map(delivery_form::decode).transpose()?.unwrap_or(Delivery::WAITING);
+            Ok(Row { sequence, subscriber, delivery, stamp })
+        };
+        subscribers.into_iter().enumerate().map(row).collect()
+    }
+
+    /// One delivery and its octets; waiting where nothing has happened to it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delivery(
+        &self,
+        mailing: MailingId,
+        sequence: Sequence,
+    ) -> Result<(Delivery, Option<Value>), StoreError> {
+        match self.engine.get(&keys::delivery(mailing, sequence)).await? {
+            Some(octets) => Ok((delivery_form::decode(&octets)?, Some(octets))),
+            None => Ok((Delivery::WAITING, None)),
+        }
+    }
+
+    /// Who works on a chunk, if anybody does.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lease(&self, mailing: MailingId, chunk: u32) -> Result<Option<Read<Lease>>, StoreError> {
+        let Some(stamp) = self.engine.get(&keys::lease(mailing, chunk)).await? else { return Ok(None) };
+        Ok(Some(Read { value: decode_lease(&stamp)?, stamp }))
+    }
+
+    /// The tallies of the settled chunks of a mailing, by chunk.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn settled_chunks(&self, mailing: MailingId) -> Result<BTreeMap<u32, Tally>, StoreError> {
+        let found = self.engine.scan(keys::tallies(mailing), usize::MAX).await?;
+        found.into_iter().map(|(key, octets)| Ok((last_number(&key)?, decode_tally(&octets)?))).collect()
+    }
+
+    /// The counts of a mailing: they add up to its frozen audience at every moment (invariant 2). A mailing that is
+    /// not frozen has none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn tally(&self, mailing: &Mailing) -> Result<Tally, StoreError> {
+        let Some(frozen) = mailing.frozen() else { return Ok(Tally::default()) };
+        let settled = self.settled_chunks(mailing.id).await?;
+        let mut total = Tally::default();
+        settled.values().for_each(|tally| total.merge(tally));
+        let mut chunk = 0;
+        while chunk < frozen.chunks {
+            if settled.contains_key(&chunk) {
+                chunk += 1;
+                continue;
+            }
+            // A run of open chunks is read in one go: most of them have no records yet.
+            let end = settled.range(chunk..).next().map_or(frozen.chunks, |(next, _)| *next);
+            total.merge(&self.tally_open(mailing, frozen, chunk, end).await?);
+            chunk = end;
+        }
+        Ok(total)
+    }
+
+    async fn tally_open(&self, mailing: &Mailing, frozen: Frozen, from: u32, to: u32) -> Result<Tally, StoreError> {
+        let last = first_of(to).0.min(frozen.audience);
+        let mut tally = Tally::default();
+        let mut range = keys::deliveries(mailing.id, first_of(from), Sequence(last));
+        let mut seen = 0;
+        loop {
+            let found = self.engine.scan(range.clone(), SCAN_STEP).await?;
+            for (_, octets) in &found {
+                tally.add(&mailing.settle(delivery_form::decode(octets)?));
+            }
+            seen += found.len() as u64;
+            match found.last() {
+                Some((key, _)) if found.len() == SCAN_STEP => range = range.after(key),
+                _ => break,
+            }
+        }
+        // What has no record is waiting, or cancelled with its mailing.
+        let untouched = u64::from(last - first_of(from).0) - seen;
+        match mailing.settle(Delivery::WAITING).state {
+            DeliveryState::Cancelled { .. } => tally.cancelled += untouched,
+            _ => tally.waiting += untouched,
+        }
+        Ok(tally)
+    }
+
+    /// Deferred deliveries that are due at `until` or before (all, without it), the earliest first: when, and which.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn due(
+        &self,
+        mailing: MailingId,
+        until: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, Sequence)>, StoreError> {
+        let found = self.engine.scan(keys::due_until(mailing, until), limit).await?;
+        found.into_iter().map(|(key, _)| Ok(due_parts(&key)?)).collect()
+    }
+}
+
+const SCAN_STEP: usize = 4096;
+
+/// Writes one chunk of the frozen audience.
+pub fn put_chunk(batch: &mut Batch, mailing: MailingId, chunk: u32, subscribers: &[SubscriberId]) {
+    // Differences of rising ids are small, so that postcard writes an octet or two for each.
+    let mut last = 0;
+    let steps: Vec<u64> = subscribers.iter().map(|id| id.0.wrapping_sub(std::mem::replace(&mut last, id.0))).collect();
+    let key = keys::chunk(mailing, chunk);
+    batch.expect_absent(key.clone());
+    batch.put(key, record::encode(1, &steps));
+}
+
+/// Writes what became of a delivery over what was read, and keeps the index of what is due; gives its new stamp.
+pub fn put_delivery(batch: &mut Batch, mailing: MailingId, row: &Row, now: &Delivery) -> Value {
+    let key = keys::delivery(mailing, row.sequence);
+    let stamp = delivery_form::encode(now);
+    batch.expect_read(key.clone(), row.stamp.clone());
+    batch.put(key, stamp.clone());
+    if let DeliveryState::Deferred { until, .. } = row.delivery.state {
+        batch.delete(keys::due(mailing, until, row.sequence));
+    }
+    if let DeliveryState::Deferred { until, .. } = now.state {
+        batch.put(keys::due(mailing, until, row.sequence), Vec::new());
+    }
+    stamp
+}
+
+/// Puts a settled delivery back among those that are due, for a person who says `retry`: valid only while nobody
+/// works on its chunk.
+pub fn reopen(batch: &mut Batch, mailing: MailingId, row: &Row, now: &Delivery) {
+    let chunk = chunk_of(row.sequence);
+    batch.expect_absent(keys::lease(mailing, chunk));
+    batch.delete(keys::tally(mailing, chunk));
+    put_delivery(batch, mailing, row, now);
+}
+
+/// Takes, renews or gives up (`None`) the lease of a chunk; gives its new stamp.
+pub fn put_lease(
+    batch: &mut Batch,
+    mailing: MailingId,
+    chunk: u32,
+    before: Option<Value>,
+    now: Option<&Lease>,
+) -> Option<Value> {
+    let key = keys::lease(mailing, chunk);
+    batch.expect_read(key.clone(), before);
+    let stamp = now.map(|lease| {
+        let form = LeaseV1 { node: lease.node.clone(), until: lease.until.timestamp_millis(), fence: lease.fence };
+        record::encode(1, &form)
+    });
+    batch.writes.push((key, stamp.clone()));
+    stamp
+}
+
+/// Writes the counts of a chunk whose deliveries are all settled.
+pub fn put_tally(batch: &mut Batch, mailing: MailingId, chunk: u32, tally: &Tally) {
+    let t = tally;
+    let counts =
+        [t.waiting, t.in_doubt, t.accepted, t.deferred, t.failed, t.suppressed, t.cancelled, t.uncertain, t.resent];
+    batch.put(keys::tally(mailing, chunk), record::encode(1, &counts));
+}
+
+#[derive(Serialize, Deserialize)]
+struct LeaseV1 {
+    node: String,
+    until: i64,
+    fence: u64,
+}
+
+fn decode_lease(octets: &[u8]) -> Result<Lease, RecordError> {
+    let form: LeaseV1 = versioned("lease", octets)?;
+    Ok(Lease { node: form.node, until: super::mailings::instant("lease", form.until)?, fence: form.fence })
+}
+
+fn decode_chunk(octets: &[u8]) -> Result<Vec<SubscriberId>, RecordError> {
+    let steps: Vec<u64> = versioned("chunk", octets)?;
+    let mut last = 0u64;
+    Ok(steps
+        .into_iter()
+        .map(|step| {
+            last = last.wrapping_add(step);
+            SubscriberId(last)
+        })
+        .collect())
+}
+
+fn decode_tally(octets: &[u8]) -> Result<Tally, RecordError> {
+    let [waiting, in_doubt, accepted, deferred, failed, suppressed, cancelled, uncertain, resent] =
+        versioned("tally", octets)?;
+    Ok(Tally { waiting, in_doubt, accepted, deferred, failed, suppressed, cancelled, uncertain, resent })
+}
+
+fn versioned<T: serde::de::DeserializeOwned>(family: &'static str, octets: &[u8]) -> Result<T, RecordError> {
+    match record::split(family, octets)? {
+        (1, rest) => record::decode(family, rest),
+        (version, _) => Err(RecordError::Newer { family, version }),
+    }
+}
+
+fn damaged(family: &'static str, reason: String) -> RecordError {
+    RecordError::Damaged { family, reason }
+}
+
+fn last_number(key: &Key) -> Result<u32, RecordError> {
+    let last = key.0.last_chunk::<4>().ok_or_else(|| damaged("tally", format!("the key {key:?} is too short")))?;
+    Ok(u32::from_be_bytes(*last))
+}
+
+/// `u`, mailing (8), due time in milliseconds (8), sequence (4).
+fn due_parts(key: &Key) -> Result<(Timestamp, Sequence), RecordError> {
+    let short = || damaged("due", format!("the key {key:?} has not 21 octets"));
+    let at = key.0.get(9..17).and_then(|octets| octets.try_into().ok()).ok_or_else(short)?;
+    let sequence = key.0.get(17..21).and_then(|octets| octets.try_into().ok()).ok_or_else(short)?;
+    let at = super::mailings::instant("due", i64::from_be_bytes(at))?;
+    Ok((at, Sequence(u32::from_be_bytes(sequence))))
+}
