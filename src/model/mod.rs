@@ -5,6 +5,8 @@ pub mod consent;
 pub mod ledger;
 pub mod list;
 pub mod mailing;
+pub mod recurrence;
 pub mod reply;
 pub mod subscriber;
 pub mod suppression;
+pub mod zone;
