@@ -11,9 +11,13 @@ mod delivery_form;
 pub mod engine;
 pub mod keys;
 pub mod ledger;
+pub mod lists;
 pub mod mailings;
 pub mod memory;
 pub mod record;
+pub mod settings;
+pub mod subscribers;
+pub mod suppressions;
 
 use engine::{Batch, Commit, Engine, EngineError, Value};
 use record::RecordError;

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::base::clock::Timestamp;
+
 use super::engine::Value;
 
 /// A record that cannot be read. Never to be taken for "there is none".
@@ -60,4 +62,13 @@ pub fn decode<T: DeserializeOwned>(family: &'static str, octets: &[u8]) -> Resul
 pub fn decode_counter(octets: &[u8]) -> Result<u64, RecordError> {
     let damaged = |_| RecordError::Damaged { family: "counter", reason: format!("{} octets, not 8", octets.len()) };
     octets.try_into().map(u64::from_be_bytes).map_err(damaged)
+}
+
+/// Reads an instant: milliseconds since 1970.
+///
+/// # Errors
+/// [`RecordError::Damaged`] for a number that is no instant.
+pub fn instant(family: &'static str, millis: i64) -> Result<Timestamp, RecordError> {
+    let damaged = || RecordError::Damaged { family, reason: format!("{millis} is no time") };
+    Timestamp::from_timestamp_millis(millis).ok_or_else(damaged)
 }

@@ -1,0 +1,163 @@
+//! Lists on disk: one record each, under the list's name.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::address::Address;
+use crate::base::id::ListName;
+use crate::base::language::Language;
+use crate::model::list::{Joining, List, ListKind, Privacy};
+
+use super::engine::{Batch, Commit, Value};
+use super::record::{self, RecordError};
+use super::{CONFLICT_TRIES, Read, Store, StoreError, keys};
+
+const FAMILY: &str = "list";
+const VERSION: u8 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct ListV1 {
+    name: ListName,
+    title: String,
+    address: String,
+    kind: KindV1,
+    joining: JoiningV1,
+    owner: String,
+    language: Language,
+    sensitive: bool,
+    approval: bool,
+    created: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+enum KindV1 {
+    Announce,
+    Discussion,
+}
+
+#[derive(Serialize, Deserialize)]
+enum JoiningV1 {
+    Open,
+    Confirmed,
+    Closed,
+}
+
+fn encode(list: &List) -> Value {
+    record::encode(
+        VERSION,
+        &ListV1 {
+            name: list.name.clone(),
+            title: list.title.clone(),
+            address: list.address.as_str().to_owned(),
+            kind: match list.kind {
+                ListKind::Announce => KindV1::Announce,
+                ListKind::Discussion => KindV1::Discussion,
+            },
+            joining: match list.joining {
+                Joining::Open => JoiningV1::Open,
+                Joining::Confirmed => JoiningV1::Confirmed,
+                Joining::Closed => JoiningV1::Closed,
+            },
+            owner: list.owner.as_str().to_owned(),
+            language: list.language.clone(),
+            sensitive: list.privacy == Privacy::Sensitive,
+            approval: list.approval,
+            created: list.created.timestamp_millis(),
+        },
+    )
+}
+
+fn decode(octets: &Value) -> Result<Read<List>, StoreError> {
+    let (version, rest) = record::split(FAMILY, octets)?;
+    if version != VERSION {
+        return Err(RecordError::Newer { family: FAMILY, version }.into());
+    }
+    let form: ListV1 = record::decode(FAMILY, rest)?;
+    let address = |text| {
+        Address::from_stored(text).map_err(|e| RecordError::Damaged { family: FAMILY, reason: e.to_string() })
+    };
+    let list = List {
+        name: form.name,
+        title: form.title,
+        address: address(form.address)?,
+        kind: match form.kind {
+            KindV1::Announce => ListKind::Announce,
+            KindV1::Discussion => ListKind::Discussion,
+        },
+        joining: match form.joining {
+            JoiningV1::Open => Joining::Open,
+            JoiningV1::Confirmed => Joining::Confirmed,
+            JoiningV1::Closed => Joining::Closed,
+        },
+        owner: address(form.owner)?,
+        language: form.language,
+        privacy: if form.sensitive { Privacy::Sensitive } else { Privacy::Ordinary },
+        approval: form.approval,
+        created: record::instant(FAMILY, form.created)?,
+    };
+    Ok(Read { value: list, stamp: octets.clone() })
+}
+
+/// Adds a new list to `batch`; it conflicts when there is one of that name.
+pub fn put_new(batch: &mut Batch, list: &List) {
+    let key = keys::list(&list.name);
+    batch.expect_absent(key.clone());
+    batch.put(key, encode(list));
+}
+
+/// Demands in `batch` that the list is still as it was read.
+pub fn expect(batch: &mut Batch, list: &Read<List>) {
+    batch.expect(keys::list(&list.value.name), list.stamp.clone());
+}
+
+impl Store {
+    /// The list of that name.
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "there is none".
+    pub async fn list(&self, name: &ListName) -> Result<Option<Read<List>>, StoreError> {
+        self.engine.get(&keys::list(name)).await?.map(|octets| decode(&octets)).transpose()
+    }
+
+    /// All lists, in order of name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lists(&self) -> Result<Vec<Read<List>>, StoreError> {
+        let found = self.engine.scan(keys::table(b'l'), usize::MAX).await?;
+        found.iter().map(|(_, octets)| decode(octets)).collect()
+    }
+
+    /// Makes a list; `false` when there is one of that name already, which is left as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn create_list(&self, list: &List) -> Result<bool, StoreError> {
+        let mut batch = Batch::new();
+        put_new(&mut batch, list);
+        Ok(self.commit(batch).await? == Commit::Applied)
+    }
+
+    /// Reads, changes and writes a list; what `change` does to its name is undone. `None` when there is no such list.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn change_list(
+        &self,
+        name: &ListName,
+        mut change: impl FnMut(&mut List) + Send,
+    ) -> Result<Option<List>, StoreError> {
+        for _ in 0..CONFLICT_TRIES {
+            let Some(before) = self.list(name).await? else { return Ok(None) };
+            let mut list = before.value;
+            change(&mut list);
+            list.name = name.clone();
+            let mut batch = Batch::new();
+            batch.expect(keys::list(name), before.stamp);
+            batch.put(keys::list(name), encode(&list));
+            if self.commit(batch).await? == Commit::Applied {
+                return Ok(Some(list));
+            }
+        }
+        Err(StoreError::Contended(CONFLICT_TRIES))
+    }
+}

@@ -1,0 +1,57 @@
+//! Settings of the installation that are made once and never typed in by anybody.
+
+use crate::base::token;
+
+use super::engine::{Batch, Commit, EngineError};
+use super::record::RecordError;
+use super::{CONFLICT_TRIES, Store, StoreError, keys};
+
+impl Store {
+    /// The secret of the installation, made at first use: signs tokens and hashes suppressed addresses. It never
+    /// changes: with another key every unsubscribe link is void and no suppression is found again.
+    ///
+    /// # Errors
+    /// [`StoreError`]: also when the system gives no random octets.
+    pub async fn installation_key(&self) -> Result<token::Key, StoreError> {
+        let key = keys::setting("key");
+        for _ in 0..CONFLICT_TRIES {
+            if let Some(octets) = self.engine.get(&key).await? {
+                let octets = <[u8; 32]>::try_from(&octets[..]).map_err(|_| RecordError::Damaged {
+                    family: "installation key",
+                    reason: format!("{} octets, not 32", octets.len()),
+                })?;
+                return Ok(token::Key::new(octets));
+            }
+            let mut octets = [0u8; 32];
+            getrandom::fill(&mut octets).map_err(|e| EngineError::Io {
+                action: "given a key",
+                reason: format!("the system gives no random octets: {e}"),
+            })?;
+            let mut batch = Batch::new();
+            batch.expect_absent(key.clone());
+            batch.put(key.clone(), octets.as_slice());
+            if self.commit(batch).await? == Commit::Applied {
+                return Ok(token::Key::new(octets));
+            }
+        }
+        Err(StoreError::Contended(CONFLICT_TRIES))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::memory::MemoryEngine;
+
+    #[tokio::test]
+    async fn the_key_is_made_once() {
+        let store = Store::new(Arc::new(MemoryEngine::new()));
+        let address = "karin@example.org".parse().unwrap();
+        let first = store.installation_key().await.unwrap().hash_address(&address);
+        assert_eq!(store.installation_key().await.unwrap().hash_address(&address), first);
+        let other = Store::new(Arc::new(MemoryEngine::new())).installation_key().await.unwrap();
+        assert_ne!(other.hash_address(&address), first);
+    }
+}

@@ -1,0 +1,341 @@
+//! Subscribers on disk: two keys each, the record under its id and the id under the address.
+//!
+//! The record holds the subscriptions with their consent ledger, so that one write changes both and one read tells
+//! all. It borrows from the stored octets while it is read: a scan of a million is a scan, not a search.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::address::Address;
+use crate::base::id::SubscriberId;
+use crate::base::language::Language;
+use crate::model::consent::{ConsentEvent, ConsentSource};
+use crate::model::subscriber::{Subscriber, Subscription, SubscriptionState};
+
+use super::engine::{Batch, Commit, Value};
+use super::record::{self, RecordError};
+use super::{CONFLICT_TRIES, Read, Store, StoreError, keys};
+
+const FAMILY: &str = "subscriber";
+const VERSION: u8 = 1;
+/// The counter that ids are taken from ([`Store::allocate`]).
+pub const COUNTER: &str = "subscriber";
+
+#[derive(Serialize, Deserialize)]
+struct SubscriberV1<'a> {
+    id: u64,
+    #[serde(borrow)]
+    address: &'a str,
+    name: Option<&'a str>,
+    language: &'a str,
+    organisation: Option<&'a str>,
+    beats: Vec<&'a str>,
+    regions: Vec<&'a str>,
+    attributes: Vec<(&'a str, &'a str)>,
+    subscriptions: Vec<SubscriptionV1<'a>>,
+    created: i64,
+    updated: i64,
+}
+
+/// The state is that of the last event, so it is not kept twice.
+#[derive(Serialize, Deserialize)]
+struct SubscriptionV1<'a> {
+    #[serde(borrow)]
+    list: &'a str,
+    events: Vec<EventV1<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EventV1<'a> {
+    at: i64,
+    became: StateV1,
+    #[serde(borrow)]
+    source: SourceV1<'a>,
+    words: &'a str,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum StateV1 {
+    Pending,
+    Active,
+    Paused,
+    Suspended,
+    Ended,
+}
+
+#[derive(Serialize, Deserialize)]
+enum SourceV1<'a> {
+    Import { file: &'a str, line: u64 },
+    Operator { who: &'a str },
+    Mail { message_id: &'a str },
+    System { rule: &'a str },
+}
+
+fn encode(subscriber: &Subscriber) -> Value {
+    let form = SubscriberV1 {
+        id: subscriber.id.0,
+        address: subscriber.address.as_str(),
+        name: subscriber.name.as_deref(),
+        language: subscriber.language.as_str(),
+        organisation: subscriber.organisation.as_deref(),
+        beats: subscriber.beats.iter().map(String::as_str).collect(),
+        regions: subscriber.regions.iter().map(String::as_str).collect(),
+        attributes: subscriber.attributes.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect(),
+        subscriptions: subscriber
+            .subscriptions
+            .iter()
+            .map(|(list, s)| SubscriptionV1 { list: list.as_str(), events: s.events.iter().map(event_form).collect() })
+            .collect(),
+        created: subscriber.created.timestamp_millis(),
+        updated: subscriber.updated.timestamp_millis(),
+    };
+    record::encode(VERSION, &form)
+}
+
+fn event_form(event: &ConsentEvent) -> EventV1<'_> {
+    EventV1 {
+        at: event.at.timestamp_millis(),
+        became: match event.became {
+            SubscriptionState::Pending => StateV1::Pending,
+            SubscriptionState::Active => StateV1::Active,
+            SubscriptionState::Paused => StateV1::Paused,
+            SubscriptionState::Suspended => StateV1::Suspended,
+            SubscriptionState::Ended => StateV1::Ended,
+        },
+        source: match &event.source {
+            ConsentSource::Import { file, line } => SourceV1::Import { file, line: *line },
+            ConsentSource::Operator { who } => SourceV1::Operator { who },
+            ConsentSource::Mail { message_id } => SourceV1::Mail { message_id },
+            ConsentSource::System { rule } => SourceV1::System { rule },
+        },
+        words: &event.words,
+    }
+}
+
+fn damaged(reason: impl ToString) -> RecordError {
+    RecordError::Damaged { family: FAMILY, reason: reason.to_string() }
+}
+
+fn decode(octets: &Value) -> Result<Read<Subscriber>, StoreError> {
+    let (version, rest) = record::split(FAMILY, octets)?;
+    if version != VERSION {
+        return Err(RecordError::Newer { family: FAMILY, version }.into());
+    }
+    let form: SubscriberV1<'_> = postcard::from_bytes(rest).map_err(damaged)?;
+    let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
+    let subscriptions = form.subscriptions.into_iter().map(|subscription| {
+        let list = subscription.list.parse().map_err(damaged)?;
+        let events = subscription.events.into_iter().map(event).collect::<Result<Vec<_>, _>>()?;
+        let state = events.last().ok_or_else(|| damaged("a subscription without events"))?.became;
+        Ok((list, Subscription { state, events }))
+    });
+    let subscriber = Subscriber {
+        id: SubscriberId(form.id),
+        address: Address::from_stored(form.address.to_owned()).map_err(damaged)?,
+        name: form.name.map(str::to_owned),
+        language: form.language.parse::<Language>().map_err(damaged)?,
+        organisation: form.organisation.map(str::to_owned),
+        beats: owned(form.beats),
+        regions: owned(form.regions),
+        attributes: form.attributes.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+        subscriptions: subscriptions.collect::<Result<_, RecordError>>()?,
+        created: record::instant(FAMILY, form.created)?,
+        updated: record::instant(FAMILY, form.updated)?,
+    };
+    Ok(Read { value: subscriber, stamp: octets.clone() })
+}
+
+fn event(form: EventV1<'_>) -> Result<ConsentEvent, RecordError> {
+    Ok(ConsentEvent {
+        at: record::instant(FAMILY, form.at)?,
+        became: match form.became {
+            StateV1::Pending => SubscriptionState::Pending,
+            StateV1::Active => SubscriptionState::Active,
+            StateV1::Paused => SubscriptionState::Paused,
+            StateV1::Suspended => SubscriptionState::Suspended,
+            StateV1::Ended => SubscriptionState::Ended,
+        },
+        source: match form.source {
+            SourceV1::Import { file, line } => ConsentSource::Import { file: file.to_owned(), line },
+            SourceV1::Operator { who } => ConsentSource::Operator { who: who.to_owned() },
+            SourceV1::Mail { message_id } => ConsentSource::Mail { message_id: message_id.to_owned() },
+            SourceV1::System { rule } => ConsentSource::System { rule: rule.to_owned() },
+        },
+        words: form.words.to_owned(),
+    })
+}
+
+/// Adds a new subscriber to `batch`; it conflicts when somebody has the address. The id comes from
+/// [`Store::allocate`] with [`COUNTER`], so nobody else has it.
+pub fn put_new(batch: &mut Batch, subscriber: &Subscriber) {
+    let address = keys::address(&subscriber.address);
+    batch.expect_absent(address.clone());
+    batch.put(keys::subscriber(subscriber.id), encode(subscriber));
+    batch.put(address, subscriber.id.0.to_be_bytes().as_slice());
+}
+
+/// Writes a changed subscriber in `batch`, provided it is still as `before` was read; a new address is taken,
+/// provided that nobody has it.
+pub fn put_changed(batch: &mut Batch, before: &Read<Subscriber>, subscriber: &Subscriber) {
+    let key = keys::subscriber(before.value.id);
+    batch.expect(key.clone(), before.stamp.clone());
+    batch.put(key, encode(subscriber));
+    let (old, new) = (keys::address(&before.value.address), keys::address(&subscriber.address));
+    if old != new {
+        batch.expect_absent(new.clone());
+        batch.put(new, subscriber.id.0.to_be_bytes().as_slice());
+        batch.delete(old);
+    }
+}
+
+/// Removes a subscriber in `batch`, provided it is still as it was read.
+pub fn delete(batch: &mut Batch, before: &Read<Subscriber>) {
+    let key = keys::subscriber(before.value.id);
+    batch.expect(key.clone(), before.stamp.clone());
+    batch.delete(key);
+    batch.delete(keys::address(&before.value.address));
+}
+
+impl Store {
+    /// The subscriber with this id.
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "there is none".
+    pub async fn subscriber(&self, id: SubscriberId) -> Result<Option<Read<Subscriber>>, StoreError> {
+        self.engine.get(&keys::subscriber(id)).await?.map(|octets| decode(&octets)).transpose()
+    }
+
+    /// The subscriber who has this address, however it is spelled.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn subscriber_by_address(&self, address: &Address) -> Result<Option<Read<Subscriber>>, StoreError> {
+        let key = keys::address(address);
+        for _ in 0..CONFLICT_TRIES {
+            let Some(id) = self.engine.get(&key).await? else { return Ok(None) };
+            let id = SubscriberId(record::decode_counter(&id)?);
+            // None here: erased between the two reads, or moved to another address; the index tells.
+            match self.subscriber(id).await? {
+                Some(found) if keys::address(&found.value.address) == key => return Ok(Some(found)),
+                _ => {}
+            }
+        }
+        Err(damaged(format!("the index of addresses names a subscriber who is not there ({})", address.masked())).into())
+    }
+
+    /// The next `limit` subscribers after `after` (`SubscriberId(0)`: from the first), in order of id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn scan_subscribers(
+        &self,
+        after: SubscriberId,
+        limit: usize,
+    ) -> Result<Vec<Read<Subscriber>>, StoreError> {
+        let range = keys::table(b's').after(&keys::subscriber(after));
+        let found = self.engine.scan(range, limit).await?;
+        found.iter().map(|(_, octets)| decode(octets)).collect()
+    }
+
+    /// Whether there is no subscriber at all.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn has_no_subscribers(&self) -> Result<bool, StoreError> {
+        Ok(self.engine.scan(keys::table(b'a'), 1).await?.is_empty())
+    }
+
+    /// Reads, changes and writes a subscriber; `change` is asked anew when others changed it meanwhile. `None` when
+    /// there is no such subscriber.
+    ///
+    /// # Errors
+    /// What `change` says, or [`StoreError`].
+    pub async fn change_subscriber<E: From<StoreError>>(
+        &self,
+        id: SubscriberId,
+        mut change: impl FnMut(&mut Subscriber) -> Result<(), E> + Send,
+    ) -> Result<Option<Subscriber>, E> {
+        for _ in 0..CONFLICT_TRIES {
+            let Some(before) = self.subscriber(id).await? else { return Ok(None) };
+            let mut subscriber = before.value.clone();
+            change(&mut subscriber)?;
+            if subscriber == before.value {
+                return Ok(Some(subscriber));
+            }
+            let mut batch = Batch::new();
+            put_changed(&mut batch, &before, &subscriber);
+            if self.commit(batch).await.map_err(E::from)? == Commit::Applied {
+                return Ok(Some(subscriber));
+            }
+        }
+        Err(StoreError::Contended(CONFLICT_TRIES).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::base::clock::Timestamp;
+    use crate::store::memory::MemoryEngine;
+
+    fn karin(id: u64) -> Subscriber {
+        let at = Timestamp::from_timestamp_millis(1_795_000_000_000).unwrap();
+        let mut karin = Subscriber {
+            id: SubscriberId(id),
+            address: "Karin.Ek@example.org".parse().unwrap(),
+            name: Some("Karin Ek".to_owned()),
+            language: Language::swedish(),
+            organisation: Some("Skövde Dagblad".to_owned()),
+            beats: ["kultur".to_owned(), "skola".to_owned()].into(),
+            regions: ["skaraborg".to_owned()].into(),
+            attributes: [("phone".to_owned(), "070-174 06 05".to_owned())].into(),
+            subscriptions: Default::default(),
+            created: at,
+            updated: at,
+        };
+        let source = ConsentSource::Import { file: "media.csv".to_owned(), line: 2 };
+        let list = "media".parse().unwrap();
+        karin.change(&list, SubscriptionState::Active, at, source, "asked by phone".to_owned()).unwrap();
+        karin
+    }
+
+    async fn put(store: &Store, subscriber: &Subscriber) -> Commit {
+        let mut batch = Batch::new();
+        put_new(&mut batch, subscriber);
+        store.commit(batch).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_written_is_read_by_id_by_address_and_by_scan() {
+        let store = Store::new(Arc::new(MemoryEngine::new()));
+        assert_eq!(put(&store, &karin(1)).await, Commit::Applied);
+        assert_eq!(store.subscriber(SubscriberId(1)).await.unwrap().unwrap().value, karin(1));
+        let other_spelling = "karin.ek@EXAMPLE.org".parse().unwrap();
+        assert_eq!(store.subscriber_by_address(&other_spelling).await.unwrap().unwrap().value, karin(1));
+        assert_eq!(store.scan_subscribers(SubscriberId(0), 10).await.unwrap().len(), 1);
+        assert!(store.scan_subscribers(SubscriberId(1), 10).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn two_subscribers_never_share_an_address() {
+        let store = Store::new(Arc::new(MemoryEngine::new()));
+        put(&store, &karin(1)).await;
+        assert!(matches!(put(&store, &karin(2)).await, Commit::Conflict(_)));
+    }
+
+    #[tokio::test]
+    async fn a_new_address_frees_the_old_one() {
+        let store = Store::new(Arc::new(MemoryEngine::new()));
+        put(&store, &karin(1)).await;
+        let changed = store
+            .change_subscriber::<StoreError>(SubscriberId(1), |s| {
+                s.address = "ek@example.org".parse().unwrap();
+                Ok(())
+            })
+            .await;
+        assert!(changed.unwrap().is_some());
+        assert!(store.subscriber_by_address(&karin(1).address).await.unwrap().is_none());
+        assert_eq!(put(&store, &karin(2)).await, Commit::Applied);
+    }
+}

@@ -1,0 +1,125 @@
+//! Suppressions on disk, each under the keyed hash of its address: so it is found again when the address itself
+//! has been erased.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::address::Address;
+use crate::model::suppression::{Suppression, SuppressionReason};
+
+use super::engine::{Batch, Key, KeyRange, Value};
+use super::record::{self, RecordError};
+use super::{Read, Store, StoreError, keys};
+
+const FAMILY: &str = "suppression";
+const VERSION: u8 = 1;
+
+/// The keyed hash by which a suppressed address is known ([`crate::base::token::Key::hash_address`]).
+pub type AddressHash = [u8; 32];
+
+#[derive(Serialize, Deserialize)]
+struct SuppressionV1 {
+    address: Option<String>,
+    reason: ReasonV1,
+    since: i64,
+    note: String,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ReasonV1 {
+    Request,
+    Complaint,
+    Erased,
+    Operator,
+}
+
+fn encode(suppression: &Suppression) -> Value {
+    record::encode(
+        VERSION,
+        &SuppressionV1 {
+            address: suppression.address.as_ref().map(|a| a.as_str().to_owned()),
+            reason: match suppression.reason {
+                SuppressionReason::Request => ReasonV1::Request,
+                SuppressionReason::Complaint => ReasonV1::Complaint,
+                SuppressionReason::Erased => ReasonV1::Erased,
+                SuppressionReason::Operator => ReasonV1::Operator,
+            },
+            since: suppression.since.timestamp_millis(),
+            note: suppression.note.clone(),
+        },
+    )
+}
+
+fn decode(octets: &Value) -> Result<Read<Suppression>, StoreError> {
+    let (version, rest) = record::split(FAMILY, octets)?;
+    if version != VERSION {
+        return Err(RecordError::Newer { family: FAMILY, version }.into());
+    }
+    let form: SuppressionV1 = record::decode(FAMILY, rest)?;
+    let address = form.address.map(Address::from_stored).transpose();
+    let suppression = Suppression {
+        address: address.map_err(|e| RecordError::Damaged { family: FAMILY, reason: e.to_string() })?,
+        reason: match form.reason {
+            ReasonV1::Request => SuppressionReason::Request,
+            ReasonV1::Complaint => SuppressionReason::Complaint,
+            ReasonV1::Erased => SuppressionReason::Erased,
+            ReasonV1::Operator => SuppressionReason::Operator,
+        },
+        since: record::instant(FAMILY, form.since)?,
+        note: form.note,
+    };
+    Ok(Read { value: suppression, stamp: octets.clone() })
+}
+
+/// Sets the suppression of `hash` in `batch`, provided it is still as `before` says.
+pub fn put(batch: &mut Batch, hash: &AddressHash, before: Option<Value>, suppression: &Suppression) {
+    let key = keys::suppression(hash);
+    batch.expect_read(key.clone(), before);
+    batch.put(key, encode(suppression));
+}
+
+/// Lifts a suppression in `batch`, provided it is still as read.
+pub fn delete(batch: &mut Batch, hash: &AddressHash, before: Value) {
+    let key = keys::suppression(hash);
+    batch.expect(key.clone(), before);
+    batch.delete(key);
+}
+
+fn hash_of(key: &Key) -> Result<AddressHash, RecordError> {
+    let damaged = |_| RecordError::Damaged { family: FAMILY, reason: "its key holds no hash".to_owned() };
+    key.0.get(1..).unwrap_or_default().try_into().map_err(damaged)
+}
+
+impl Store {
+    /// Whether the address with this keyed hash must not be mailed.
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "no".
+    pub async fn is_suppressed(&self, hash: &AddressHash) -> Result<bool, StoreError> {
+        Ok(self.engine.get(&keys::suppression(hash)).await?.is_some())
+    }
+
+    /// The suppression of the address with this keyed hash.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn suppression(&self, hash: &AddressHash) -> Result<Option<Read<Suppression>>, StoreError> {
+        self.engine.get(&keys::suppression(hash)).await?.map(|octets| decode(&octets)).transpose()
+    }
+
+    /// The next `limit` suppressions after `after`, in order of hash; from the first without it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn scan_suppressions(
+        &self,
+        after: Option<AddressHash>,
+        limit: usize,
+    ) -> Result<Vec<(AddressHash, Suppression)>, StoreError> {
+        let mut range: KeyRange = keys::table(b'x');
+        if let Some(after) = after {
+            range = range.after(&keys::suppression(&after));
+        }
+        let found = self.engine.scan(range, limit).await?;
+        found.iter().map(|(key, octets)| Ok((hash_of(key)?, decode(octets)?.value))).collect()
+    }
+}
