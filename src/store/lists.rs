@@ -72,9 +72,8 @@ fn decode(octets: &Value) -> Result<Read<List>, StoreError> {
         return Err(RecordError::Newer { family: FAMILY, version }.into());
     }
     let form: ListV1 = record::decode(FAMILY, rest)?;
-    let address = |text| {
-        Address::from_stored(text).map_err(|e| RecordError::Damaged { family: FAMILY, reason: e.to_string() })
-    };
+    let address =
+        |text| Address::from_stored(text).map_err(|e| RecordError::Damaged { family: FAMILY, reason: e.to_string() });
     let list = List {
         name: form.name,
         title: form.title,

@@ -219,7 +219,8 @@ impl Store {
                 _ => {}
             }
         }
-        Err(damaged(format!("the index of addresses names a subscriber who is not there ({})", address.masked())).into())
+        Err(damaged(format!("the index of addresses names a subscriber who is not there ({})", address.masked()))
+            .into())
     }
 
     /// The next `limit` subscribers after `after` (`SubscriberId(0)`: from the first), in order of id.
