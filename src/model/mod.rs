@@ -2,10 +2,12 @@
 //! disk has a form of its own in [`crate::store`].
 
 pub mod consent;
+pub mod contact;
 pub mod ledger;
 pub mod list;
 pub mod mailing;
 pub mod recurrence;
+pub mod release;
 pub mod reply;
 pub mod subscriber;
 pub mod suppression;

@@ -1,0 +1,138 @@
+//! A release: the content that a mailing carries, as its author wrote it.
+//!
+//! Plain records; rooms that render only read them. What the author *printed* always wins in output; machine values
+//! (instants, E.164 numbers) feed calendars and checks. A [`Release`] is whole: contacts and boilerplate that its file
+//! only named were looked up (`render::source::Draft::resolve`).
+
+use chrono_tz::Tz;
+
+use crate::base::language::Language;
+
+use super::contact::{Boilerplate, ReleaseContact};
+
+pub mod attachment;
+pub mod event;
+pub mod kind;
+pub mod moment;
+pub mod person;
+pub mod presence;
+pub mod programme;
+pub mod quote;
+pub mod relation;
+
+pub use attachment::{Attachment, Blob, Image, Link, LinkGroup, Video};
+pub use event::{Event, EventStatus, Rsvp};
+pub use kind::Kind;
+pub use moment::{Moment, Span};
+pub use person::{Issuer, Person};
+pub use programme::{ItemForm, Presentation, ProgrammeItem, SeriesDate, SeriesRow, Slot};
+pub use quote::{AttributionPlace, Quote, Speaker};
+pub use relation::{Archive, Embargo, Relation, RelationKind, Translation};
+
+/// One release. Texts are NFC; U+00A0 is kept; an absent text is `None`, never an empty one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Release {
+    /// Which templates render it and which fields it needs.
+    pub kind: Kind,
+    /// The language it is written in; labels, dates and the programme's own words follow it.
+    pub language: Language,
+    /// The zone of every local time in it that has no zone of its own.
+    pub zone: Tz,
+    /// The headline: the one h1.
+    pub headline: String,
+    /// The mail's subject, where it is not the headline.
+    pub subject: Option<String>,
+    /// A short line above the headline.
+    pub kicker: Option<String>,
+    /// The lead paragraph, Markdown inline only.
+    pub lead: Option<String>,
+    /// The same release in other languages.
+    pub translations: Vec<Translation>,
+    /// Who issues it; the first one is the sender. Never empty in a checked release.
+    pub issuers: Vec<Issuer>,
+    /// Who wrote it.
+    pub bylines: Vec<Person>,
+    /// One category, in the organisation's own words.
+    pub category: Option<String>,
+    /// Tags, in the author's order.
+    pub tags: Vec<String>,
+    /// Beats that it concerns.
+    pub beats: Vec<String>,
+    /// Regions that it concerns.
+    pub regions: Vec<String>,
+    /// Labelled rows, in the author's order.
+    pub facts: Vec<Fact>,
+    /// The event that it invites to or tells of.
+    pub event: Option<Event>,
+    /// The programme, in the author's order.
+    pub programme: Vec<Slot>,
+    /// Numbered presentations of a documentation release; the number is the place in the list, from 1.
+    pub presentations: Vec<Presentation>,
+    /// Stops of a series, in the author's order.
+    pub series: Vec<SeriesRow>,
+    /// The body: Markdown. Block quotes whose last line is `— Name, title` are quotes (see [`quote::split_attribution`]).
+    pub body: String,
+    /// Quotes given as fields, beside those in the body.
+    pub quotes: Vec<Quote>,
+    /// The one quote that is shown large.
+    pub pull_quote: Option<Quote>,
+    /// Files that go with it.
+    pub attachments: Vec<Attachment>,
+    /// Images.
+    pub images: Vec<Image>,
+    /// Filmed material.
+    pub videos: Vec<Video>,
+    /// Links, in groups.
+    pub links: Vec<LinkGroup>,
+    /// Whom to call: press contacts and those who know the subject. Looked up and snapshotted.
+    pub contacts: Vec<ReleaseContact>,
+    /// "About us" texts, in order of the issuers. Looked up and snapshotted.
+    pub boilerplates: Vec<Boilerplate>,
+    /// When it is or was published.
+    pub published: Option<Moment>,
+    /// When it was last changed.
+    pub updated: Option<Moment>,
+    /// When it stops being true.
+    pub expires: Option<Moment>,
+    /// Not for publication before.
+    pub embargo: Option<Embargo>,
+    /// How long it is kept, and notes for the archive.
+    pub archive: Option<Archive>,
+    /// What it corrects, follows or documents.
+    pub relations: Vec<Relation>,
+    /// What changed and why, for a correction or an update.
+    pub change: Option<String>,
+    /// A line that welcomes media, where no RSVP is needed.
+    pub media_welcome: Option<String>,
+    /// On what terms its material may be used.
+    pub usage_terms: Option<String>,
+    /// A note to editors.
+    pub editor_note: Option<String>,
+    /// The responsible publisher (Swedish law: ansvarig utgivare).
+    pub responsible_publisher: Option<String>,
+}
+
+/// A labelled row: "Tid: torsdag 26 november 2026, kl. 9.30–16.00".
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    /// The label, as printed.
+    pub label: String,
+    /// What the author printed; always wins in output.
+    pub printed: String,
+    /// The machine value of a time, for calendars and checks.
+    pub time: Option<Span>,
+    /// The machine value of a place: an address that a map finds.
+    pub place: Option<String>,
+}
+
+impl Release {
+    /// The mail's subject: its own, or the headline.
+    pub fn subject(&self) -> &str {
+        self.subject.as_deref().unwrap_or(&self.headline)
+    }
+
+    /// The contacts for the press, in order.
+    pub fn press_contacts(&self) -> impl Iterator<Item = &ReleaseContact> {
+        self.contacts.iter().filter(|c| c.role == super::contact::ContactRole::Press)
+    }
+}

@@ -1,0 +1,170 @@
+//! Files, images, films and links that go with a release.
+
+use crate::base::language::Language;
+
+use super::person::Person;
+
+/// The content of a file, by what it is kept under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blob {
+    /// SHA-256 of the content.
+    pub sha256: [u8; 32],
+    /// Octets.
+    pub size: u64,
+}
+
+/// A file that goes with a release: in the mail when it is small, as a link when it is large.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attachment {
+    /// The file's name beside the release file; no folders upward, no control characters (lint).
+    pub file: String,
+    /// What the reader sees.
+    pub title: Option<String>,
+    /// The media type, where the file's name does not tell.
+    pub media_type: Option<String>,
+    /// The language of the file.
+    pub language: Option<Language>,
+    /// Who made it or is in it.
+    pub people: Vec<Person>,
+    /// Where the file can be fetched, for one too large for the mail.
+    pub url: Option<String>,
+    /// The content, once it has been read.
+    pub blob: Option<Blob>,
+}
+
+impl Attachment {
+    /// The last part of the file's name: what the recipient saves it as.
+    pub fn file_name(&self) -> &str {
+        self.file.rsplit('/').next().unwrap_or(&self.file)
+    }
+
+    /// What the reader sees: the title, or the file's name.
+    pub fn label(&self) -> &str {
+        self.title.as_deref().unwrap_or_else(|| self.file_name())
+    }
+}
+
+/// How much may travel in one mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttachmentBudget {
+    /// Octets of attachments in one mail, before base64 makes them a third larger.
+    pub total: u64,
+}
+
+impl Default for AttachmentBudget {
+    /// 5 MB.
+    fn default() -> Self {
+        Self { total: 5_000_000 }
+    }
+}
+
+/// How an attachment reaches the reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Travel {
+    /// In the mail.
+    InMail,
+    /// As a link.
+    Link,
+    /// Not at all: too large for the mail, and no link is known. Lint stops such a release.
+    Nowhere,
+}
+
+impl AttachmentBudget {
+    /// How each attachment travels. The smallest go first, so that one large file does not push out all others; an
+    /// attachment whose content was not read yet counts as small.
+    pub fn plan(&self, attachments: &[Attachment]) -> Vec<Travel> {
+        let size = |a: &Attachment| a.blob.map_or(0, |blob| blob.size);
+        let mut order: Vec<usize> = (0..attachments.len()).collect();
+        order.sort_by_key(|i| size(&attachments[*i]));
+        let mut plan = vec![Travel::Nowhere; attachments.len()];
+        let mut used = 0u64;
+        for i in order {
+            let attachment = &attachments[i];
+            let with = used.saturating_add(size(attachment));
+            plan[i] = if with <= self.total {
+                used = with;
+                Travel::InMail
+            } else if attachment.url.is_some() {
+                Travel::Link
+            } else {
+                Travel::Nowhere
+            };
+        }
+        plan
+    }
+}
+
+/// An image. It is shown by its link; without one, it travels as an attachment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Image {
+    /// The file's name beside the release file.
+    pub file: Option<String>,
+    /// Where it can be fetched.
+    pub url: Option<String>,
+    /// What it shows, for those who do not see it.
+    pub alt: Option<String>,
+    /// The caption.
+    pub caption: Option<String>,
+    /// Who took it.
+    pub photographer: Option<String>,
+    /// On what terms it may be used.
+    pub rights: Option<String>,
+    /// The content, once it has been read.
+    pub blob: Option<Blob>,
+}
+
+/// Filmed material.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Video {
+    /// What it is called.
+    pub title: String,
+    /// Who is in it.
+    pub people: Vec<Person>,
+    /// A line or two about it.
+    pub text: Option<String>,
+    /// Where it is.
+    pub url: String,
+}
+
+/// Links under one heading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkGroup {
+    /// The heading, where there is one.
+    pub title: Option<String>,
+    /// The links, in the author's order.
+    pub links: Vec<Link>,
+}
+
+/// A link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// What the reader sees.
+    pub title: String,
+    /// Where it leads.
+    pub url: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attachment(size: u64, url: Option<&str>) -> Attachment {
+        Attachment {
+            file: "a.pdf".into(),
+            title: None,
+            media_type: None,
+            language: None,
+            people: vec![],
+            url: url.map(Into::into),
+            blob: Some(Blob { sha256: [0; 32], size }),
+        }
+    }
+
+    #[test]
+    fn small_files_travel_and_large_ones_become_links() {
+        let budget = AttachmentBudget { total: 100 };
+        let files = [attachment(90, Some("https://example.org/a")), attachment(60, None), attachment(40, None)];
+        assert_eq!(budget.plan(&files), [Travel::Link, Travel::InMail, Travel::InMail]);
+        assert_eq!(budget.plan(&[attachment(101, None)]), [Travel::Nowhere]);
+    }
+}

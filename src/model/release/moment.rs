@@ -1,0 +1,73 @@
+//! Times as authors write them: a day, or a day and a clock time, on the wall of some place.
+
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
+use chrono_tz::Tz;
+
+use crate::base::clock::Timestamp;
+
+/// A day with or without a time, in a zone known from where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment {
+    /// The day.
+    pub date: NaiveDate,
+    /// The time on that day; `None` means the whole day.
+    pub time: Option<NaiveTime>,
+}
+
+impl Moment {
+    /// The local time; midnight for a whole day.
+    pub fn local(&self) -> NaiveDateTime {
+        self.date.and_time(self.time.unwrap_or(NaiveTime::MIN))
+    }
+
+    /// The instant in `zone`: the first of two where the clock is set back; where it is set forward and the time does
+    /// not exist, the first instant after the gap.
+    pub fn instant(&self, zone: Tz) -> Timestamp {
+        let mut local = self.local();
+        // No gap in the zone database is longer than a day.
+        for _ in 0..=24 * 4 {
+            if let Some(found) = zone.from_local_datetime(&local).earliest() {
+                return found.to_utc();
+            }
+            local += chrono::Duration::minutes(15);
+        }
+        self.local().and_utc()
+    }
+
+    /// Whether the clock in `zone` ever shows this.
+    pub fn exists(&self, zone: Tz) -> bool {
+        self.time.is_none() || zone.from_local_datetime(&self.local()).earliest().is_some()
+    }
+}
+
+/// From a moment to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The beginning.
+    pub start: Moment,
+    /// The end, where it is known.
+    pub end: Option<Moment>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(day: u32, month: u32, hour: u32, minute: u32) -> Moment {
+        Moment {
+            date: NaiveDate::from_ymd_opt(2027, month, day).unwrap(),
+            time: Some(NaiveTime::from_hms_opt(hour, minute, 0).unwrap()),
+        }
+    }
+
+    #[test]
+    fn finds_the_instant_across_clock_changes() {
+        let zone = chrono_tz::Europe::Stockholm;
+        assert_eq!(moment(12, 1, 9, 30).instant(zone).to_rfc3339(), "2027-01-12T08:30:00+00:00");
+        // The gap of 28 March: 02:30 is not there, 03:00 summer time is next.
+        assert!(!moment(28, 3, 2, 30).exists(zone));
+        assert_eq!(moment(28, 3, 2, 30).instant(zone).to_rfc3339(), "2027-03-28T01:00:00+00:00");
+        // The fold of 31 October: the first 02:30 counts.
+        assert_eq!(moment(31, 10, 2, 30).instant(zone).to_rfc3339(), "2027-10-31T00:30:00+00:00");
+    }
+}

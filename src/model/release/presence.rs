@@ -1,0 +1,104 @@
+//! Which fields a release has, by the names that template manifests use.
+
+use super::Release;
+
+/// Every name that a manifest may require.
+pub const FIELDS: [&str; 40] = [
+    "archive",
+    "attachments",
+    "attachments_or_links",
+    "beats",
+    "body",
+    "boilerplate",
+    "bylines",
+    "category",
+    "change",
+    "contacts",
+    "editor_note",
+    "embargo",
+    "event",
+    "event.end",
+    "event.place",
+    "event.rsvp",
+    "event.start",
+    "expires",
+    "facts",
+    "headline",
+    "images",
+    "issuers",
+    "kicker",
+    "lead",
+    "links",
+    "media_welcome",
+    "presentations",
+    "programme",
+    "published",
+    "pull_quote",
+    "quotes",
+    "regions",
+    "relations",
+    "responsible_publisher",
+    "series",
+    "subject",
+    "tags",
+    "updated",
+    "usage_terms",
+    "videos",
+];
+
+impl Release {
+    /// Whether the field of that name is there; `None` for a name that is no field (see [`FIELDS`]).
+    pub fn has(&self, field: &str) -> Option<bool> {
+        let event = self.event.as_ref();
+        Some(match field {
+            "archive" => self.archive.is_some(),
+            "attachments" => !self.attachments.is_empty(),
+            "attachments_or_links" => self.has_material(),
+            "beats" => !self.beats.is_empty(),
+            "body" => !self.body.trim().is_empty(),
+            "boilerplate" => !self.boilerplates.is_empty(),
+            "bylines" => !self.bylines.is_empty(),
+            "category" => self.category.is_some(),
+            "change" => self.change.is_some(),
+            "contacts" => !self.contacts.is_empty(),
+            "editor_note" => self.editor_note.is_some(),
+            "embargo" => self.embargo.is_some(),
+            "event" | "event.start" => event.is_some(),
+            "event.end" => event.is_some_and(|e| e.end.is_some()),
+            "event.place" => event.is_some_and(|e| e.place().is_some() || e.stream.is_some()),
+            "event.rsvp" => event.is_some_and(|e| e.rsvp.is_some()),
+            "expires" => self.expires.is_some(),
+            "facts" => !self.facts.is_empty(),
+            "headline" => !self.headline.is_empty(),
+            "images" => !self.images.is_empty(),
+            "issuers" => !self.issuers.is_empty(),
+            "kicker" => self.kicker.is_some(),
+            "lead" => self.lead.is_some(),
+            "links" => !self.links.is_empty(),
+            "media_welcome" => self.media_welcome.is_some(),
+            "presentations" => !self.presentations.is_empty(),
+            "programme" => !self.programme.is_empty(),
+            "published" => self.published.is_some(),
+            "pull_quote" => self.pull_quote.is_some(),
+            "quotes" => !self.quotes.is_empty(),
+            "regions" => !self.regions.is_empty(),
+            "relations" => !self.relations.is_empty(),
+            "responsible_publisher" => self.responsible_publisher.is_some(),
+            "series" => !self.series.is_empty(),
+            "subject" => self.subject.is_some(),
+            "tags" => !self.tags.is_empty(),
+            "updated" => self.updated.is_some(),
+            "usage_terms" => self.usage_terms.is_some(),
+            "videos" => !self.videos.is_empty(),
+            _ => return None,
+        })
+    }
+
+    /// Something to fetch: an attachment, a link, a film, or a presentation's own link.
+    fn has_material(&self) -> bool {
+        !self.attachments.is_empty()
+            || !self.links.is_empty()
+            || !self.videos.is_empty()
+            || self.presentations.iter().any(|p| p.url.is_some())
+    }
+}

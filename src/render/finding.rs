@@ -1,0 +1,93 @@
+//! What is wrong, or may be, with a release: said with place, reason and remedy, all of it at once.
+
+use std::fmt;
+
+/// Whether a finding stops the release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It cannot be sent like this.
+    Error,
+    /// It can be sent; a person should look.
+    Warning,
+}
+
+impl Severity {
+    /// The word used everywhere.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// One thing found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Whether it stops the release.
+    pub severity: Severity,
+    /// The rule's name, stable for programs, e.g. `weekday`.
+    pub rule: &'static str,
+    /// The line in the file, from 1, where the finding has one.
+    pub line: Option<u32>,
+    /// The field, e.g. `event.start` or `contacts[1].phones`.
+    pub key: Option<String>,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it.
+    pub mend: String,
+}
+
+impl Finding {
+    /// A finding that stops the release.
+    pub fn error(rule: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
+        let (message, mend) = (message.into(), mend.into());
+        Self { severity: Severity::Error, rule, line: None, key: None, message, mend }
+    }
+
+    /// A finding that is only shown.
+    pub fn warning(rule: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(rule, message, mend) }
+    }
+
+    /// The same with its line.
+    pub fn at(mut self, line: Option<u32>) -> Self {
+        self.line = line;
+        self
+    }
+
+    /// The same with its field.
+    pub fn of(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        write!(f, "{}: ", self.severity.word())?;
+        if let Some(key) = &self.key {
+            write!(f, "{key}: ")?;
+        }
+        write!(f, "{}", self.message)?;
+        if !self.mend.is_empty() {
+            write!(f, "; {}", self.mend)?;
+        }
+        write!(f, " [{}]", self.rule)
+    }
+}
+
+/// Whether any of them stops the release.
+pub fn has_errors(findings: &[Finding]) -> bool {
+    findings.iter().any(|f| f.severity == Severity::Error)
+}
+
+/// By line, what has none last; errors before warnings on one line.
+pub fn sort(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| {
+        (a.line.unwrap_or(u32::MAX), a.severity, &a.key).cmp(&(b.line.unwrap_or(u32::MAX), b.severity, &b.key))
+    });
+}

@@ -1,0 +1,112 @@
+//! `template.toml`: what a kind's templates need. A new kind is a folder with this file in it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::model::release::Release;
+use crate::model::release::presence::FIELDS;
+
+/// A kind's manifest.
+///
+/// ```toml
+/// name = "invitation"                      # the folder's name
+/// title = { sv = "Pressinbjudan", en = "Press invitation" }
+/// required = ["lead", "event.start", "event.place"]
+/// one_of = [["event.rsvp", "media_welcome"]]
+/// max_headline = 60                        # characters; more is a warning
+/// calendar = true                          # the mail carries a calendar part
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The kind.
+    pub name: String,
+    /// What it is called, by language.
+    pub title: BTreeMap<String, String>,
+    /// Fields that must be there: names of [`FIELDS`].
+    #[serde(default)]
+    pub required: Vec<String>,
+    /// Of each of these groups, at least one field must be there.
+    #[serde(default)]
+    pub one_of: Vec<Vec<String>>,
+    /// How many characters of a headline are surely shown; more is a warning.
+    #[serde(default = "sixty")]
+    pub max_headline: usize,
+    /// Whether the mail carries a calendar part when there is an event.
+    #[serde(default)]
+    pub calendar: bool,
+}
+
+fn sixty() -> usize {
+    60
+}
+
+/// A manifest that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// It is not the TOML that it should be; the text has line and column.
+    #[error("{file}: {reason}")]
+    Form {
+        /// The file's name.
+        file: String,
+        /// The parser's words.
+        reason: String,
+    },
+    /// It names a field that no release has.
+    #[error("{file}: \u{201c}{field}\u{201d} is no field of a release{hint}")]
+    Field {
+        /// The file's name.
+        file: String,
+        /// The field.
+        field: String,
+        /// The nearest name, as a question.
+        hint: String,
+    },
+}
+
+impl Manifest {
+    /// Reads a manifest; `file` is its name for messages.
+    ///
+    /// # Errors
+    /// [`ManifestError`]: the kind cannot be used until its manifest is mended.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ManifestError> {
+        let form = |e: toml::de::Error| ManifestError::Form { file: file.to_owned(), reason: e.to_string() };
+        let manifest: Self = toml::from_str(text).map_err(form)?;
+        let unknown = manifest.fields().find(|field| !FIELDS.contains(field)).map(str::to_owned);
+        match unknown {
+            None => Ok(manifest),
+            Some(field) => {
+                let hint =
+                    super::nearest::nearest(&field, FIELDS).map(|n| format!("; did you mean \u{201c}{n}\u{201d}?"));
+                let file = file.to_owned();
+                Err(ManifestError::Field { file, field, hint: hint.unwrap_or_default() })
+            }
+        }
+    }
+
+    /// Every field that it names.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.required.iter().chain(self.one_of.iter().flatten()).map(String::as_str)
+    }
+
+    /// What `release` lacks: each entry is a field, or fields of which one is enough.
+    pub fn missing(&self, release: &Release) -> Vec<Vec<&str>> {
+        let has = |field: &str| release.has(field) == Some(true);
+        let single = self.required.iter().filter(|f| !has(f)).map(|f| vec![f.as_str()]);
+        let groups = self.one_of.iter().filter(|group| !group.iter().any(|f| has(f)));
+        single.chain(groups.map(|group| group.iter().map(String::as_str).collect())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_does_not_exist_is_refused_with_the_nearest_name() {
+        let text = "name = 'x'\ntitle = { en = 'X' }\nrequired = ['event.strat']\n";
+        let error = Manifest::parse("x/template.toml", text).unwrap_err().to_string();
+        assert!(error.contains("did you mean \u{201c}event.start\u{201d}"), "{error}");
+    }
+}
