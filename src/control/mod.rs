@@ -1,1 +1,74 @@
 //! Floor 4: the JSON API on a Unix socket.
+//!
+//! HTTP/1.1 with JSON bodies under `/v1`. One file per noun, each with its `routes()`, its request and answer types
+//! (never the model's own types) and its handlers. Errors have one form, see [`error`]. Long work answers with lines
+//! of JSON, see [`stream`]. Who asks is the user at the other end of the socket, see [`extract::Caller`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+
+use crate::base::clock::{Clock, Timestamp};
+use crate::base::token::Key;
+use crate::flow::wake::Wake;
+use crate::store::Store;
+
+pub mod client;
+pub mod error;
+pub mod extract;
+pub mod path;
+pub mod server;
+pub mod status;
+pub mod stream;
+
+use error::ApiError;
+
+/// Largest JSON body, in octets. A noun whose bodies are larger sets its own [`DefaultBodyLimit`] on its routes, or
+/// takes the raw body and streams it.
+pub const BODY_LIMIT: usize = 2 * 1024 * 1024;
+
+/// What the handlers work with.
+pub struct Control {
+    /// The store.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// To be notified after each commit that the scheduler or the dispatcher must see.
+    pub wake: Wake,
+    /// The installation's key: signs tokens and hashes suppressed addresses.
+    pub key: Key,
+    /// The state directory; attachments lie in `blobs/` below it.
+    pub state_directory: PathBuf,
+    /// When the daemon started.
+    pub started: Timestamp,
+    /// Where mail goes out, in words.
+    pub transport: String,
+}
+
+impl Control {
+    /// What handlers need, started now.
+    pub fn new(store: Store, clock: Arc<dyn Clock>, key: Key, state_directory: PathBuf) -> Self {
+        let started = clock.now();
+        Self { store, clock, wake: Wake::new(), key, state_directory, started, transport: "none".to_owned() }
+    }
+}
+
+/// The whole API. Each noun's routes are merged here, in the order of the alphabet.
+pub fn router(control: Arc<Control>) -> Router {
+    Router::new()
+        .merge(status::routes())
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(control)
+}
+
+async fn unknown_path(uri: axum::http::Uri) -> ApiError {
+    ApiError::not_found(format!("there is nothing at {}", uri.path()))
+}
+
+async fn unknown_method(method: axum::http::Method, uri: axum::http::Uri) -> ApiError {
+    ApiError::new(405, "method-not-allowed", format!("{method} is not known at {}", uri.path()))
+}

@@ -2,3 +2,4 @@
 //! effects as one batch.
 
 pub mod message;
+pub mod wake;
