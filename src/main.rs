@@ -1,3 +1,5 @@
 //! The `depesch` command: parses the command line and runs it.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    depesch::cli::main()
+}

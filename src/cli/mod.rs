@@ -1,1 +1,173 @@
 //! Floor 5: the command line, one file per noun; all but a few commands talk to the daemon through [`crate::control`].
+//!
+//! A noun's file gives a clap `Subcommand` enum and `pub async fn run(command, &Context) -> Result<Done, CliError>`.
+//! It prints through [`output::Output`] only, so that `--json`, a closed pipe and control characters in foreign text
+//! are right everywhere.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::control::client::{Client, ClientError};
+
+pub mod output;
+pub mod progress;
+pub mod status;
+
+use output::Output;
+
+/// A press office's own mailing daemon: lists, releases, schedules, and a ledger that says what became of every mail.
+#[derive(Debug, Parser)]
+#[command(name = "depesch", version, after_help = EXIT_CODES, after_long_help = LONG_HELP, max_term_width = 100)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    global: GlobalOptions,
+}
+
+#[derive(Debug, clap::Args)]
+struct GlobalOptions {
+    /// The daemon's control socket, instead of the one that the configuration names
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Options for every command")]
+    socket: Option<PathBuf>,
+    /// The configuration file, instead of /etc/depesch/depesch.toml
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Options for every command")]
+    config: Option<PathBuf>,
+    /// Print JSON for programs instead of tables for people
+    #[arg(long, global = true, help_heading = "Options for every command")]
+    json: bool,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 the thing asked about is not so, or done in part; 2 wrong use;
+            3 the daemon cannot be reached; 4 the daemon refused; 5 internal error or store error";
+
+const LONG_HELP: &str = "\
+Exit codes:
+  0  done
+  1  the thing asked about is not so, or done in part (lint errors, rejected lines, failed deliveries)
+  2  wrong use: the command line or the configuration
+  3  the daemon cannot be reached
+  4  the daemon refused: there is no such thing, or it does not go with how things stand
+  5  internal error or store error
+
+Examples:
+  depesch demo                       see it work, no set-up at all
+  depesch serve --config my.toml     run the daemon
+  depesch status                     ask how it is";
+
+/// The nouns.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show whether the daemon is well
+    Status(status::StatusCommand),
+}
+
+/// What a command works with.
+pub struct Context {
+    /// Talks to the daemon.
+    pub client: Client,
+    /// Prints.
+    pub output: Output,
+    /// The configuration file named on the command line.
+    pub config: Option<PathBuf>,
+}
+
+/// A command's good end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// All of it: exit code 0.
+    Fully,
+    /// In part, or the thing asked about is not so: exit code 1.
+    Partly,
+}
+
+/// A command's bad end.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Wrong use; the text says how to mend it. Exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// No daemon, or it refused. Exit codes 3, 4, 5.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A file cannot be read or written. Exit code 5.
+    #[error("{path} cannot be {action}: {error}")]
+    File {
+        /// `read` or `written`.
+        action: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        error: std::io::Error,
+    },
+    /// Whoever read our output has enough. No error: exit code 0.
+    #[error("the output was closed")]
+    Closed,
+    /// Anything else. Exit code 5.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl CliError {
+    /// The exit code that it ends with.
+    pub fn code(&self) -> u8 {
+        match self {
+            CliError::Closed => 0,
+            CliError::Usage(_) | CliError::Client(ClientError::Input(_)) => 2,
+            CliError::Client(ClientError::Unreachable { .. }) => 3,
+            CliError::Client(ClientError::Refused(refusal)) if refusal.status < 500 => 4,
+            CliError::Client(_) | CliError::File { .. } | CliError::Internal(_) => 5,
+        }
+    }
+
+    /// How to mend it, when that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            CliError::Client(ClientError::Unreachable { .. }) => Some(
+                "Start it with \u{201c}systemctl start depesch\u{201d} or \u{201c}depesch serve\u{201d}, or name its \
+                 socket with --socket PATH. You may also lack the right to open the socket: see control.mode and \
+                 control.group in depesch.toml."
+                    .to_owned(),
+            ),
+            CliError::Client(ClientError::Refused(refusal)) => refusal.hint.clone(),
+            _ => None,
+        }
+    }
+}
+
+/// Parses the command line and runs it.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::complain(&format!("no threads can be started: {error}"), None);
+            return ExitCode::from(5);
+        }
+    };
+    let ended = runtime.block_on(run(arguments));
+    // Work that nobody waits for any more, e.g. a read from a terminal, must not hold the end back.
+    runtime.shutdown_background();
+    match ended {
+        Ok(Done::Fully) => ExitCode::SUCCESS,
+        Ok(Done::Partly) => ExitCode::from(1),
+        Err(CliError::Closed) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error.to_string(), error.hint().as_deref());
+            ExitCode::from(error.code())
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<Done, CliError> {
+    let GlobalOptions { socket, config, json } = arguments.global;
+    let socket = socket.unwrap_or_else(|| PathBuf::from("/run/depesch/control.sock"));
+    let context = Context { client: Client::new(socket), output: Output::new(json), config };
+    match arguments.command {
+        Command::Status(command) => status::run(command, &context).await,
+    }
+}
