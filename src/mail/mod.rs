@@ -1,1 +1,5 @@
 //! Floor 1: bytes to values and back, as the mail standards write them. No I/O, no clock.
+
+pub mod compose;
+pub mod encoding;
+pub mod headers;

@@ -1,2 +1,3 @@
 //! One integration-test binary: one behaviour per file, with what they share in `support/`.
 #![allow(missing_docs)]
+mod compose;

@@ -1,0 +1,320 @@
+//! From texts and headers to the octets of a message: multipart/alternative (text, HTML, calendar), inside
+//! multipart/mixed where there are attachments.
+//!
+//! What all recipients of a mailing share (attachments, calendar, the greater part of both texts) is encoded once, in
+//! [`Frame`] and [`Body`]; [`compose`] only adds what differs. The same input gives the same octets.
+
+use crate::base::clock::Timestamp;
+
+use super::encoding::{QuotedPrintable, push_base64, quoted_printable};
+use super::headers::{LINE_LIMIT, Mailbox, push_mailboxes, push_parameter, push_plain, push_text, push_uris};
+
+/// A file that travels with the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// Its name, as the reader shall see it; folders in it are left out.
+    pub file_name: String,
+    /// Its media type, e.g. `application/pdf`.
+    pub media_type: String,
+    /// Its content.
+    pub octets: Vec<u8>,
+}
+
+/// A calendar part (RFC 5545, RFC 6047): shown by mail programs as an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CalendarPart {
+    /// The method, the same as METHOD in the text, e.g. `PUBLISH` (RFC 6047 §2.4).
+    pub method: &'static str,
+    /// The iCalendar text.
+    pub text: String,
+    /// Its file name, for programs that show it as a file.
+    pub file_name: String,
+}
+
+/// One text of the message as pieces: those that all recipients share are encoded already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Body {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Encoded(Vec<u8>),
+    Open(usize),
+}
+
+impl Body {
+    /// A text that is the same for everyone.
+    pub fn whole(text: &str) -> Self {
+        let mut body = Self::default();
+        body.push_shared(text);
+        body
+    }
+
+    /// Appends what everyone gets.
+    pub fn push_shared(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.pieces.push(Piece::Encoded(quoted_printable(text)));
+        }
+    }
+
+    /// Appends a place for the recipient's own value number `value` (see [`Individual::values`]).
+    pub fn push_open(&mut self, value: usize) {
+        self.pieces.push(Piece::Open(value));
+    }
+
+    fn write(&self, out: &mut Vec<u8>, values: &[impl AsRef<str>]) {
+        let mut writer = QuotedPrintable::new(out);
+        for piece in &self.pieces {
+            match piece {
+                Piece::Encoded(octets) => writer.push_encoded(octets),
+                Piece::Open(value) => writer.push(values.get(*value).map_or("", |v| v.as_ref())),
+            }
+        }
+        writer.end_piece();
+    }
+}
+
+/// What all messages of a mailing share beside the texts, encoded once.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// MIME-Version to the first part's header, after the fields of each message.
+    opening: Vec<u8>,
+    /// From the end of the text to the beginning of the HTML.
+    between: Vec<u8>,
+    /// From the end of the HTML to the end of the message.
+    closing: Vec<u8>,
+}
+
+impl Frame {
+    /// Encodes what is shared. `language` is the language of the texts; `seed` makes the boundaries differ from
+    /// mailing to mailing and is ASCII letters and digits.
+    pub fn new(language: &str, seed: &str, calendar: Option<&CalendarPart>, attachments: &[Attachment]) -> Self {
+        let seed: String = seed.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
+        // RFC 2045 §6.7: `=_` can stand in no quoted-printable and no base64 line, so in no part (RFC 2046 §5.1.1).
+        let (mixed, alternative) = (format!("=_mixed.{seed}"), format!("=_alternative.{seed}"));
+        let mut opening = Vec::with_capacity(512);
+        push_plain(&mut opening, "MIME-Version", "1.0");
+        if attachments.is_empty() {
+            push_multipart(&mut opening, "alternative", &alternative);
+        } else {
+            push_multipart(&mut opening, "mixed", &mixed);
+            push_delimiter(&mut opening, &mixed);
+            push_multipart(&mut opening, "alternative", &alternative);
+        }
+        push_delimiter(&mut opening, &alternative);
+        // RFC 3676 §4: lines that end in a space flow on.
+        push_text_part(&mut opening, "text/plain; charset=utf-8; format=flowed", language);
+
+        let mut between = Vec::with_capacity(256);
+        push_delimiter(&mut between, &alternative);
+        push_text_part(&mut between, "text/html; charset=utf-8", language);
+
+        let mut closing = Vec::with_capacity(512);
+        if let Some(calendar) = calendar {
+            push_delimiter(&mut closing, &alternative);
+            push_calendar(&mut closing, calendar);
+        }
+        push_end(&mut closing, &alternative);
+        for attachment in attachments {
+            push_delimiter(&mut closing, &mixed);
+            push_attachment(&mut closing, attachment);
+        }
+        if !attachments.is_empty() {
+            push_end(&mut closing, &mixed);
+        }
+        Self { opening, between, closing }
+    }
+
+    /// Octets of all that is shared, without the texts.
+    pub fn len(&self) -> usize {
+        self.opening.len() + self.between.len() + self.closing.len()
+    }
+
+    /// Whether nothing is shared, which is never so.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+fn push_multipart(out: &mut Vec<u8>, kind: &str, boundary: &str) {
+    out.extend_from_slice(format!("Content-Type: multipart/{kind};\r\n boundary=\"{boundary}\"\r\n").as_bytes());
+}
+
+fn push_delimiter(out: &mut Vec<u8>, boundary: &str) {
+    out.extend_from_slice(format!("\r\n--{boundary}\r\n").as_bytes());
+}
+
+fn push_end(out: &mut Vec<u8>, boundary: &str) {
+    out.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+}
+
+fn push_text_part(out: &mut Vec<u8>, content_type: &str, language: &str) {
+    push_plain(out, "Content-Type", content_type);
+    push_plain(out, "Content-Language", language);
+    out.extend_from_slice(b"Content-Transfer-Encoding: quoted-printable\r\n\r\n");
+}
+
+fn push_calendar(out: &mut Vec<u8>, calendar: &CalendarPart) {
+    out.extend_from_slice(b"Content-Type: text/calendar; charset=utf-8; method=");
+    out.extend_from_slice(calendar.method.as_bytes());
+    push_parameter(out, "name", &base_name(&calendar.file_name));
+    out.extend_from_slice(b"\r\nContent-Transfer-Encoding: base64\r\n\r\n");
+    // Base64, because a calendar's own CRLF and folding must arrive octet by octet.
+    push_base64(out, calendar.text.as_bytes());
+}
+
+fn push_attachment(out: &mut Vec<u8>, attachment: &Attachment) {
+    let name = base_name(&attachment.file_name);
+    let media_type =
+        if is_media_type(&attachment.media_type) { &attachment.media_type } else { "application/octet-stream" };
+    out.extend_from_slice(b"Content-Type: ");
+    out.extend_from_slice(media_type.as_bytes());
+    out.extend_from_slice(b"\r\nContent-Disposition: attachment");
+    push_parameter(out, "filename", &name);
+    out.extend_from_slice(b"\r\nContent-Transfer-Encoding: base64\r\n\r\n");
+    push_base64(out, &attachment.octets);
+}
+
+/// The last part of a path in either system's writing; never empty, never `.` or `..`.
+fn base_name(file_name: &str) -> String {
+    let name = file_name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
+    if name.is_empty() || name.chars().all(|c| c == '.') { "file".to_owned() } else { name.to_owned() }
+}
+
+/// RFC 2045 §5.1 without parameters: `type/subtype` of token characters.
+fn is_media_type(text: &str) -> bool {
+    let token =
+        |part: &str| !part.is_empty() && part.bytes().all(|o| o.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&o));
+    // A multipart or message type would need its own structure inside.
+    text.len() <= 127
+        && !text.starts_with("multipart/")
+        && !text.starts_with("message/")
+        && text.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
+}
+
+/// The fields that mail to a list carries (RFC 2369, RFC 2919, RFC 8058); the same for all who get it through one list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListFields {
+    /// What stands before the identifier, for people; may be empty.
+    pub title: String,
+    /// The identifier without brackets, e.g. `media.lists.example.org`; at most 255 octets.
+    pub id: String,
+    /// Who answers for the list, as a `mailto:` URI.
+    pub owner: String,
+    /// Where help is had, as a URI.
+    pub help: String,
+}
+
+/// The fields that say who sends; the same for all messages of a mailing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// From.
+    pub from: Mailbox,
+    /// A person who answers; left out where it is the same as From.
+    pub reply_to: Option<Mailbox>,
+    /// Feedback-ID, by which receivers report complaints in sum: no more than four fields parted by `:`.
+    pub feedback_id: String,
+}
+
+/// What differs from recipient to recipient.
+#[derive(Clone, Debug)]
+pub struct Individual<'a> {
+    /// To.
+    pub to: &'a Mailbox,
+    /// Subject.
+    pub subject: &'a str,
+    /// Date.
+    pub date: Timestamp,
+    /// Message-ID without brackets: `left@domain`.
+    pub message_id: &'a str,
+    /// How the recipient ends the subscription with one click, by https (RFC 8058); `None` where there is no web side.
+    pub unsubscribe_https: Option<&'a str>,
+    /// The same by mail, a `mailto:` URI.
+    pub unsubscribe_mailto: &'a str,
+    /// The recipient's own values, for the open places of the text; not yet escaped for HTML in the one, escaped in
+    /// the other.
+    pub text_values: &'a [String],
+    /// The same for the HTML.
+    pub html_values: &'a [String],
+}
+
+/// Why a message cannot be sent as it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ComposeError {
+    /// RFC 5322 §2.1.1: a header line of more than 998 octets.
+    #[error("the header line that begins \u{201c}{0}\u{201d} would have more than 998 octets; shorten it")]
+    LineTooLong(String),
+}
+
+/// The octets of one message, CRLF line ends.
+///
+/// # Errors
+/// [`ComposeError`]: what in it cannot be sent.
+pub fn compose(
+    sender: &Sender,
+    list: &ListFields,
+    frame: &Frame,
+    (text, html): (&Body, &Body),
+    one: &Individual<'_>,
+) -> Result<Vec<u8>, ComposeError> {
+    let mut out = Vec::with_capacity(frame.len() + body_len(text) + body_len(html) + 2048);
+    push_headers(&mut out, sender, list, one);
+    check_lines(&out)?;
+    out.extend_from_slice(&frame.opening);
+    text.write(&mut out, one.text_values);
+    out.extend_from_slice(&frame.between);
+    html.write(&mut out, one.html_values);
+    out.extend_from_slice(&frame.closing);
+    Ok(out)
+}
+
+fn body_len(body: &Body) -> usize {
+    let of_piece = |piece: &Piece| match piece {
+        Piece::Encoded(octets) => octets.len(),
+        Piece::Open(_) => 256,
+    };
+    body.pieces.iter().map(of_piece).sum()
+}
+
+fn push_headers(out: &mut Vec<u8>, sender: &Sender, list: &ListFields, one: &Individual<'_>) {
+    push_mailboxes(out, "From", &[&sender.from]);
+    if let Some(reply_to) = &sender.reply_to {
+        push_mailboxes(out, "Reply-To", &[reply_to]);
+    }
+    push_mailboxes(out, "To", &[one.to]);
+    push_text(out, "Subject", one.subject);
+    // RFC 5322 §3.3: English names, whatever the language of the message.
+    push_plain(out, "Date", &one.date.format("%a, %d %b %Y %H:%M:%S +0000").to_string());
+    push_uris(out, "Message-ID", &[one.message_id]);
+    push_list_id(out, list);
+    match one.unsubscribe_https {
+        Some(https) => {
+            push_uris(out, "List-Unsubscribe", &[https, one.unsubscribe_mailto]);
+            // RFC 8058 §3.1: only where there is an https URI.
+            push_plain(out, "List-Unsubscribe-Post", "List-Unsubscribe=One-Click");
+        }
+        None => push_uris(out, "List-Unsubscribe", &[one.unsubscribe_mailto]),
+    }
+    push_uris(out, "List-Owner", &[&list.owner]);
+    push_uris(out, "List-Help", &[&list.help]);
+    push_plain(out, "Feedback-ID", &sender.feedback_id);
+    // Not in any RFC, but what old vacation programs look for before they answer.
+    push_plain(out, "Precedence", "bulk");
+}
+
+/// List-Id: a phrase and the identifier in brackets (RFC 2919 §3).
+fn push_list_id(out: &mut Vec<u8>, list: &ListFields) {
+    let id: String = list.id.chars().filter(|c| c.is_ascii_alphanumeric() || "-._".contains(*c)).take(255).collect();
+    super::headers::push_titled(out, "List-Id", &list.title, &id);
+}
+
+fn check_lines(headers: &[u8]) -> Result<(), ComposeError> {
+    for line in headers.split(|o| *o == b'\n') {
+        if line.len() > LINE_LIMIT + 1 {
+            let beginning = String::from_utf8_lossy(&line[..60]).into_owned();
+            return Err(ComposeError::LineTooLong(beginning));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Content transfer encodings (RFC 2045 §6): quoted-printable and base64 with lines of at most 76 octets.
+//!
+//! Neither can ever hold `=_` at the start of a line: that is what the boundaries of [`super::compose`] rest on.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// Octets of an encoded line, at most (RFC 2045 §6.7 (5), §6.8).
+pub const ENCODED_LINE: usize = 76;
+
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
+/// Writes text as quoted-printable in pieces; line breaks of any kind become CRLF, NUL and stray controls are encoded.
+pub struct QuotedPrintable<'a> {
+    out: &'a mut Vec<u8>,
+    column: usize,
+}
+
+impl<'a> QuotedPrintable<'a> {
+    /// Begins at the start of a line of `out`.
+    pub fn new(out: &'a mut Vec<u8>) -> Self {
+        Self { out, column: 0 }
+    }
+
+    /// Appends `text`.
+    pub fn push(&mut self, text: &str) {
+        let octets = text.as_bytes();
+        let mut place = 0;
+        while place < octets.len() {
+            // The usual case, a run of plain characters, is copied whole.
+            let run = plain_run(&octets[place..], ENCODED_LINE - 1 - self.column.min(ENCODED_LINE - 1));
+            if run > 0 && !(self.column == 0 && octets[place..].starts_with(b"From ")) {
+                self.out.extend_from_slice(&octets[place..place + run]);
+                self.column += run;
+                place += run;
+                continue;
+            }
+            place += self.push_special(&octets[place..]);
+        }
+    }
+
+    /// One octet, or a line break, that is not simply copied; says how many octets it was.
+    fn push_special(&mut self, rest: &[u8]) -> usize {
+        match rest {
+            [b'\r', b'\n', ..] => self.line_break(2),
+            [b'\n' | b'\r', ..] => self.line_break(1),
+            // RFC 2045 §6.7 (3): blanks before a line break are encoded.
+            [blank @ (b' ' | b'\t'), b'\r' | b'\n', ..] => self.escaped(*blank),
+            // A mail store in mbox form would put a `>` before it.
+            [b'F', ..] if self.column == 0 && rest.starts_with(b"From ") => self.escaped(b'F'),
+            [octet, ..] if is_plain(*octet) || *octet == b' ' || *octet == b'\t' => {
+                self.make_room(1);
+                self.out.push(*octet);
+                self.column += 1;
+                1
+            }
+            [octet, ..] => self.escaped(*octet),
+            [] => 0,
+        }
+    }
+
+    fn line_break(&mut self, taken: usize) -> usize {
+        self.out.extend_from_slice(b"\r\n");
+        self.column = 0;
+        taken
+    }
+
+    fn escaped(&mut self, octet: u8) -> usize {
+        self.make_room(3);
+        self.out.extend_from_slice(&[b'=', HEX[usize::from(octet >> 4)], HEX[usize::from(octet & 15)]]);
+        self.column += 3;
+        1
+    }
+
+    fn make_room(&mut self, octets: usize) {
+        if self.column + octets > ENCODED_LINE - 1 {
+            self.soft_break();
+        }
+    }
+
+    fn soft_break(&mut self) {
+        self.out.extend_from_slice(b"=\r\n");
+        self.column = 0;
+    }
+
+    /// Appends what was encoded before as a piece of its own: begun at the start of a line, ended by
+    /// [`QuotedPrintable::end_piece`].
+    pub fn push_encoded(&mut self, piece: &[u8]) {
+        self.end_piece();
+        self.out.extend_from_slice(piece);
+    }
+
+    /// Ends at the start of a line without adding to the text, so that the next piece may begin there.
+    pub fn end_piece(&mut self) {
+        if self.column > 0 {
+            self.soft_break();
+        }
+    }
+}
+
+fn is_plain(octet: u8) -> bool {
+    octet.is_ascii_graphic() && octet != b'='
+}
+
+/// How many octets may be copied as they are: plain ones, and blanks that another plain one follows.
+fn plain_run(octets: &[u8], room: usize) -> usize {
+    let end = octets.iter().take(room).position(|o| !is_plain(*o) && *o != b' ').unwrap_or(octets.len().min(room));
+    let run = &octets[..end];
+    run.len() - run.iter().rev().take_while(|o| **o == b' ').count()
+}
+
+/// `text` as one quoted-printable piece that ends at the start of a line.
+pub fn quoted_printable(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + text.len() / 8 + 16);
+    let mut writer = QuotedPrintable::new(&mut out);
+    writer.push(text);
+    writer.end_piece();
+    out
+}
+
+/// `octets` as base64 lines, each ended with CRLF.
+pub fn push_base64(out: &mut Vec<u8>, octets: &[u8]) {
+    out.reserve(octets.len() * 4 / 3 + octets.len() / 28 + 4);
+    for line in octets.chunks(ENCODED_LINE / 4 * 3) {
+        out.extend_from_slice(STANDARD.encode(line).as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+}
