@@ -1,3 +1,7 @@
 //! One integration-test binary: one behaviour per file, with what they share in `support/`.
 #![allow(missing_docs)]
+
 mod compose;
+mod control_socket;
+mod floors;
+mod support;

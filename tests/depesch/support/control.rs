@@ -1,0 +1,41 @@
+//! A control API on a socket of its own, over a store in memory and a clock that stands still.
+
+use std::sync::Arc;
+
+use chrono::{TimeZone, Utc};
+use depesch::base::clock::FakeClock;
+use depesch::base::token::Key;
+use depesch::control::Control;
+use depesch::control::client::Client;
+use depesch::control::server::{Server, SocketSettings};
+use depesch::store::Store;
+use depesch::store::memory::MemoryEngine;
+
+/// A running control API; ends with the runtime of its test.
+pub struct TestControl {
+    /// Talks to it.
+    pub client: Client,
+    /// What it works on.
+    pub control: Arc<Control>,
+    /// Its time.
+    pub clock: Arc<FakeClock>,
+    /// Its state directory, also of its socket.
+    pub directory: tempfile::TempDir,
+}
+
+/// Starts one at 2026-11-21 09:00 UTC.
+pub async fn start() -> TestControl {
+    start_on(Store::new(Arc::new(MemoryEngine::new()))).await
+}
+
+/// Starts one on a store.
+pub async fn start_on(store: Store) -> TestControl {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = FakeClock::at(Utc.with_ymd_and_hms(2026, 11, 21, 9, 0, 0).unwrap());
+    let state = directory.path().to_owned();
+    let control = Arc::new(Control::new(store, Arc::new(clock.clone()), Key::new([7; 32]), state));
+    let path = directory.path().join("control.sock");
+    let server = Server::bind(&SocketSettings { path: path.clone(), ..Default::default() }).await.unwrap();
+    tokio::spawn(server.run(control.clone(), std::future::pending()));
+    TestControl { client: Client::new(path), control, clock, directory }
+}

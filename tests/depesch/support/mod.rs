@@ -1,0 +1,4 @@
+//! What the behaviours share.
+#![allow(dead_code)] // a helper may hold what only its dropping is for
+
+pub mod control;
