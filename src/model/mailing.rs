@@ -33,6 +33,8 @@ pub struct Mailing {
     pub approval: Option<Approval>,
     /// The hash of what will be sent: release, templates, audience (SHA-256, hexadecimal). An approval is bound to it.
     pub content_hash: String,
+    /// How often settled deliveries were opened again, for a retry: so that each time the record changes.
+    pub reopened: u32,
     /// When it was queued.
     pub created: Timestamp,
     /// Who queued it.

@@ -3,9 +3,11 @@
 
 pub mod consent;
 pub mod contact;
+pub mod decision;
 pub mod ledger;
 pub mod list;
 pub mod mailing;
+pub mod mailing_transitions;
 pub mod recurrence;
 pub mod release;
 pub mod reply;

@@ -98,6 +98,7 @@ struct MailingV1 {
     approval_required: bool,
     approval: Option<(String, i64, String)>,
     content_hash: String,
+    reopened: u32,
     created: i64,
     created_by: String,
 }
@@ -167,6 +168,7 @@ impl From<&Mailing> for MailingV1 {
             approval_required: m.approval_required,
             approval: m.approval.as_ref().map(|a| (a.by.clone(), a.at.timestamp_millis(), a.content_hash.clone())),
             content_hash: m.content_hash.clone(),
+            reopened: m.reopened,
             created: m.created.timestamp_millis(),
             created_by: m.created_by.clone(),
         }
@@ -251,6 +253,7 @@ impl TryFrom<MailingV1> for Mailing {
             approval_required: m.approval_required,
             approval: approval.transpose()?,
             content_hash: m.content_hash,
+            reopened: m.reopened,
             created: instant(FAMILY, m.created)?,
             created_by: m.created_by,
         })

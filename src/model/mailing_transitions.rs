@@ -1,0 +1,319 @@
+//! What people and the scheduler do to a mailing: pure transitions that refuse, with the reason, what does not go
+//! with its stage. How far freezing and sending have come is written by the audience and dispatch flows themselves.
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{MailingId, SubscriberId};
+
+use super::mailing::{Approval, Frozen, Mailing, MissedPolicy, Pause, PauseReason, Schedule, Stage};
+
+/// Why a mailing cannot be changed so. The text says what stands in the way and what can be done instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransitionError {
+    /// It has come too far, or not far enough.
+    #[error("mailing {id} is {stage}: it cannot be {action}; {instead}")]
+    Stage {
+        /// Which.
+        id: MailingId,
+        /// The word for its stage.
+        stage: &'static str,
+        /// What was asked, as a participle.
+        action: &'static str,
+        /// What can be done, or why not.
+        instead: &'static str,
+    },
+    /// It is paused already.
+    #[error("mailing {id} is paused already: {why}")]
+    AlreadyPaused {
+        /// Which.
+        id: MailingId,
+        /// Why it was paused.
+        why: String,
+    },
+    /// It is not paused.
+    #[error("mailing {0} is not paused")]
+    NotPaused(MailingId),
+    /// A list in its audience demands an approval that it has not.
+    #[error("mailing {0} waits for approval: a second person must say \u{201c}depesch mailing approve {0}\u{201d}")]
+    Unapproved(MailingId),
+    /// No list in its audience demands approval.
+    #[error("mailing {0} needs no approval: no list in its audience demands one")]
+    NoApprovalNeeded(MailingId),
+    /// Just this was approved before.
+    #[error("mailing {id} was approved already, by {by}")]
+    AlreadyApproved {
+        /// Which.
+        id: MailingId,
+        /// By whom.
+        by: String,
+    },
+    /// Whoever queued it cannot approve it.
+    #[error("mailing {id} was queued by {by}, and must be approved by somebody else")]
+    OwnApproval {
+        /// Which.
+        id: MailingId,
+        /// Who queued it and asks.
+        by: String,
+    },
+    /// The approver looked at something else than what would be sent.
+    #[error("mailing {id} has changed: what was looked at is {seen}, what would be sent is {now}; look again")]
+    Changed {
+        /// Which.
+        id: MailingId,
+        /// The hash given.
+        seen: String,
+        /// Its hash.
+        now: String,
+    },
+}
+
+/// Shortest part of a content hash that names one, in hexadecimal digits.
+const HASH_PREFIX: usize = 8;
+
+impl PauseReason {
+    /// Why, for people.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Person { by } => format!("paused by {by}"),
+            Self::Breaker { evidence } => format!("stopped by the circuit breaker: {evidence}"),
+            Self::Missed => "its time passed before it could go out; resume sends it now".to_owned(),
+            Self::Broken { what } => what.clone(),
+        }
+    }
+
+    /// The word used everywhere.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Person { .. } => "person",
+            Self::Breaker { .. } => "breaker",
+            Self::Missed => "missed",
+            Self::Broken { .. } => "broken",
+        }
+    }
+}
+
+impl MissedPolicy {
+    /// The word used everywhere.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Ask => "ask",
+            Self::Expire => "expire",
+        }
+    }
+}
+
+/// What the scheduler is to do with a mailing at an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Nothing before this instant.
+    Later(Timestamp),
+    /// Nothing until somebody changes it: it is paused, not approved, or not scheduled any more.
+    Never,
+    /// Freeze it: its time has come.
+    Begin,
+    /// Pause it as missed.
+    Ask,
+    /// Let it expire.
+    Expire,
+}
+
+impl Mailing {
+    /// What is to be done with it at `now`. A pause and a missing approval hold it back; but a mailing that is to
+    /// expire when missed expires also while it waits for approval.
+    pub fn due(&self, now: Timestamp) -> Due {
+        if self.stage != Stage::Scheduled || self.pause.is_some() {
+            return Due::Never;
+        }
+        let missed_after = self.schedule.missed_after();
+        if now < self.schedule.at {
+            return Due::Later(self.schedule.at);
+        }
+        match (now > missed_after, self.schedule.missed) {
+            (true, MissedPolicy::Expire) => Due::Expire,
+            (false, MissedPolicy::Expire) if !self.is_approved() => Due::Later(missed_after + one_millisecond()),
+            _ if !self.is_approved() => Due::Never,
+            (true, MissedPolicy::Ask) => Due::Ask,
+            (true, MissedPolicy::Send) | (false, _) => Due::Begin,
+        }
+    }
+
+    /// Its time has come: the audience is to be frozen.
+    ///
+    /// # Errors
+    /// [`TransitionError`] when it is not scheduled, is paused or lacks its approval.
+    pub fn begin(&mut self, at: Timestamp) -> Result<(), TransitionError> {
+        self.must_be_scheduled("begun", "it was begun before")?;
+        self.must_not_be_paused()?;
+        if !self.is_approved() {
+            return Err(TransitionError::Unapproved(self.id));
+        }
+        self.stage = Stage::Freezing { cursor: SubscriberId(0), chunks: 0, audience: 0, since: at };
+        Ok(())
+    }
+
+    /// Its time passed unused and it is not to be sent any more.
+    ///
+    /// # Errors
+    /// [`TransitionError`] when it is not scheduled.
+    pub fn expire(&mut self, at: Timestamp) -> Result<(), TransitionError> {
+        self.must_be_scheduled("expired", "only what has not begun expires")?;
+        self.stage = Stage::Expired { at };
+        self.pause = None;
+        Ok(())
+    }
+
+    /// Approves just what has this hash now. `seen` is the hash, or at least eight digits of it, of what the approver
+    /// looked at; without it, what there is now.
+    ///
+    /// # Errors
+    /// [`TransitionError`]: not scheduled, no approval needed, approved before, by who queued it, or changed since.
+    pub fn approve(&mut self, by: &str, at: Timestamp, seen: Option<&str>) -> Result<(), TransitionError> {
+        self.must_be_scheduled("approved", "an approval comes before sending")?;
+        let id = self.id;
+        if !self.approval_required {
+            return Err(TransitionError::NoApprovalNeeded(id));
+        }
+        if let Some(approval) = self.approval.as_ref().filter(|a| a.content_hash == self.content_hash) {
+            return Err(TransitionError::AlreadyApproved { id, by: approval.by.clone() });
+        }
+        if by == self.created_by {
+            return Err(TransitionError::OwnApproval { id, by: by.to_owned() });
+        }
+        let names_this = |seen: &str| seen.len() >= HASH_PREFIX && self.content_hash.starts_with(seen);
+        if let Some(seen) = seen.filter(|seen| !names_this(seen)) {
+            return Err(TransitionError::Changed { id, seen: seen.to_owned(), now: self.content_hash.clone() });
+        }
+        self.approval = Some(Approval { by: by.to_owned(), at, content_hash: self.content_hash.clone() });
+        Ok(())
+    }
+
+    /// Moves it to another time. This is an edit: an approval is void.
+    ///
+    /// # Errors
+    /// [`TransitionError`] when it has begun.
+    pub fn reschedule(&mut self, schedule: Schedule) -> Result<(), TransitionError> {
+        self.must_be_scheduled("moved", "its audience is frozen or it has ended; cancel it and queue it anew")?;
+        if self.schedule != schedule {
+            self.approval = None;
+        }
+        self.schedule = schedule;
+        // The question whether to send it late is answered by a new time.
+        if matches!(self.pause, Some(Pause { reason: PauseReason::Missed, .. })) {
+            self.pause = None;
+        }
+        Ok(())
+    }
+
+    /// Another content: another release text, template or audience. An approval is void.
+    ///
+    /// # Errors
+    /// [`TransitionError`] when it has begun.
+    pub fn change_content(&mut self, content_hash: String) -> Result<(), TransitionError> {
+        self.must_be_scheduled("edited", "it has begun; send a correction instead")?;
+        if self.content_hash != content_hash {
+            self.approval = None;
+            self.content_hash = content_hash;
+        }
+        Ok(())
+    }
+
+    /// Holds it back, wherever it is; no further delivery is begun.
+    ///
+    /// # Errors
+    /// [`TransitionError`] when it has ended or is paused already.
+    pub fn hold(&mut self, reason: PauseReason, at: Timestamp) -> Result<(), TransitionError> {
+        self.must_be_open("paused")?;
+        self.must_not_be_paused()?;
+        self.pause = Some(Pause { since: at, reason });
+        Ok(())
+    }
+
+    /// Lets it go on. When its time passed meanwhile, whoever resumes it says thereby that it is to go out now.
+    ///
+    /// # Errors
+    /// [`TransitionError`] when it has ended or is not paused.
+    pub fn resume(&mut self, at: Timestamp) -> Result<(), TransitionError> {
+        self.must_be_open("resumed")?;
+        if self.pause.take().is_none() {
+            return Err(TransitionError::NotPaused(self.id));
+        }
+        if self.stage == Stage::Scheduled && self.schedule.at < at {
+            self.schedule.at = at;
+        }
+        Ok(())
+    }
+
+    /// Withdraws it. What was sent is sent; what was not, is cancelled with it at this moment.
+    ///
+    /// # Errors
+    /// [`TransitionError`] when it has ended.
+    pub fn cancel(&mut self, by: &str, at: Timestamp) -> Result<(), TransitionError> {
+        self.must_be_open("cancelled")?;
+        let frozen = match self.stage {
+            // What of the ledger is written stays, so that it adds up.
+            Stage::Freezing { chunks, audience, .. } => Some(Frozen { at, chunks, audience }),
+            _ => self.frozen(),
+        };
+        self.stage = Stage::Cancelled { frozen, at, by: by.to_owned() };
+        self.pause = None;
+        Ok(())
+    }
+
+    /// Makes room for deliveries that are to be tried again: a finished mailing is sending once more. Each call
+    /// changes the record, so that nobody who saw it settled can finish it over this.
+    ///
+    /// # Errors
+    /// [`TransitionError`] when it is not frozen, or was withdrawn.
+    pub fn reopen(&mut self) -> Result<(), TransitionError> {
+        match self.stage {
+            Stage::Sending(frozen) | Stage::Finished { frozen, .. } => {
+                self.stage = Stage::Sending(frozen);
+                self.reopened += 1;
+                Ok(())
+            }
+            Stage::Scheduled | Stage::Freezing { .. } => Err(self.refused("tried again", "it has not been sent yet")),
+            Stage::Cancelled { .. } | Stage::Expired { .. } => {
+                Err(self.refused("tried again", "queue the release as a new mailing"))
+            }
+        }
+    }
+
+    /// Whether it has ended: finished, cancelled or expired.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.stage, Stage::Finished { .. } | Stage::Cancelled { .. } | Stage::Expired { .. })
+    }
+
+    fn must_be_scheduled(&self, action: &'static str, instead: &'static str) -> Result<(), TransitionError> {
+        if self.stage == Stage::Scheduled { Ok(()) } else { Err(self.refused(action, instead)) }
+    }
+
+    fn must_be_open(&self, action: &'static str) -> Result<(), TransitionError> {
+        if self.has_ended() { Err(self.refused(action, "it has ended")) } else { Ok(()) }
+    }
+
+    fn must_not_be_paused(&self) -> Result<(), TransitionError> {
+        match &self.pause {
+            Some(pause) => Err(TransitionError::AlreadyPaused { id: self.id, why: pause.reason.words() }),
+            None => Ok(()),
+        }
+    }
+
+    fn refused(&self, action: &'static str, instead: &'static str) -> TransitionError {
+        TransitionError::Stage { id: self.id, stage: self.stage.word(), action, instead }
+    }
+}
+
+impl Schedule {
+    /// The last instant that counts as on time.
+    pub fn missed_after(&self) -> Timestamp {
+        self.at + chrono::Duration::seconds(i64::from(self.grace_seconds))
+    }
+}
+
+/// The store's step of time.
+fn one_millisecond() -> chrono::Duration {
+    chrono::Duration::milliseconds(1)
+}
+
+#[cfg(test)]
+mod tests;
