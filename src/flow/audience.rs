@@ -1,0 +1,147 @@
+//! Freezing: walks the subscribers in order and writes the ledger in chunks, each commit with the cursor, so that a
+//! crash resumes with no gap and no repeat. The ledger holds ids, no addresses.
+
+use std::collections::BTreeSet;
+
+use crate::base::clock::Clock;
+use crate::base::id::{MailingId, SubscriberId};
+use crate::model::ledger::DeliveryState;
+use crate::model::mailing::{AudienceQuery, Frozen, Mailing, Stage};
+use crate::model::subscriber::{Subscriber, SubscriptionState};
+use crate::store::engine::{Batch, Commit};
+use crate::store::ledger::{CHUNK_SIZE, put_chunk};
+use crate::store::mailings::put_mailing;
+use crate::store::{Read, Store, StoreError};
+
+/// Subscribers read between two commits: 32 chunks, if all of them match.
+const STEP: usize = 32 * CHUNK_SIZE as usize;
+
+/// What came of freezing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freezing {
+    /// The audience is frozen; the mailing is sending.
+    Done,
+    /// The mailing was paused, cancelled or changed meanwhile: it is not ours to go on with.
+    Stopped,
+}
+
+/// Whether a subscriber is in an audience, as far as their own record tells.
+pub fn matches(query: &AudienceQuery, subscriber: &Subscriber) -> bool {
+    let active = |list| subscriber.state_on(list) == Some(SubscriptionState::Active);
+    let any = |wanted: &BTreeSet<String>, has: &BTreeSet<String>| wanted.is_empty() || !wanted.is_disjoint(has);
+    query.lists.iter().any(active)
+        && any(&query.beats, &subscriber.beats)
+        && any(&query.regions, &subscriber.regions)
+        && (query.languages.is_empty()
+            || query.languages.iter().any(|l| l.primary() == subscriber.language.primary()))
+}
+
+/// The subscribers whom a mailing reached, or may have reached: accepted, uncertain or in doubt. Sorted.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn reached_by(store: &Store, mailing: MailingId) -> Result<Vec<SubscriberId>, StoreError> {
+    let Some(read) = store.mailing(mailing).await? else { return Ok(Vec::new()) };
+    let mut reached = Vec::new();
+    for chunk in 0..read.value.frozen().map_or(0, |f| f.chunks) {
+        for row in store.chunk_rows(mailing, chunk).await? {
+            use DeliveryState::{Accepted, InDoubt, Uncertain};
+            if matches!(row.delivery.state, Accepted { .. } | Uncertain { .. } | InDoubt { .. }) {
+                reached.push(row.subscriber);
+            }
+        }
+    }
+    reached.sort_unstable();
+    Ok(reached)
+}
+
+/// How many subscribers a query finds now.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn count(store: &Store, query: &AudienceQuery) -> Result<u64, StoreError> {
+    let reached = reached_filter(store, query).await?;
+    let (mut cursor, mut found) = (SubscriberId(0), 0);
+    loop {
+        let step = store.scan_subscribers(cursor, STEP).await?;
+        let Some(last) = step.last() else { return Ok(found) };
+        cursor = last.id;
+        found += step.iter().filter(|s| selects(query, reached.as_deref(), s)).count() as u64;
+    }
+}
+
+/// Freezes the audience of a mailing that is [`Stage::Freezing`], from where its cursor stands.
+///
+/// # Errors
+/// [`StoreError`]: what was written stays; call again to go on from there.
+pub async fn freeze(store: &Store, clock: &dyn Clock, id: MailingId) -> Result<Freezing, StoreError> {
+    let Some(mut read) = store.mailing(id).await? else { return Ok(Freezing::Stopped) };
+    let reached = reached_filter(store, &read.value.audience).await?;
+    loop {
+        let Stage::Freezing { cursor, .. } = read.value.stage else { return Ok(Freezing::Stopped) };
+        if read.value.pause.is_some() {
+            return Ok(Freezing::Stopped);
+        }
+        let mut found: Vec<SubscriberId> = Vec::new();
+        let (mut at, mut ended) = (cursor, false);
+        while found.len() < STEP && !ended {
+            let step = store.scan_subscribers(at, STEP).await?;
+            ended = step.len() < STEP;
+            at = step.last().map_or(at, |s| s.id);
+            let selected = step.iter().filter(|s| selects(&read.value.audience, reached.as_deref(), s));
+            found.extend(selected.map(|s| s.id));
+        }
+        match write_step(store, clock, &read, &found, at, ended).await? {
+            None => return Ok(Freezing::Stopped),
+            Some(next) if matches!(next.value.stage, Stage::Sending(_)) => return Ok(Freezing::Done),
+            Some(next) => read = next,
+        }
+    }
+}
+
+async fn reached_filter(store: &Store, query: &AudienceQuery) -> Result<Option<Vec<SubscriberId>>, StoreError> {
+    match query.reached_by {
+        Some(mailing) => Ok(Some(reached_by(store, mailing).await?)),
+        None => Ok(None),
+    }
+}
+
+fn selects(query: &AudienceQuery, reached: Option<&[SubscriberId]>, subscriber: &Subscriber) -> bool {
+    reached.is_none_or(|r| r.binary_search(&subscriber.id).is_ok()) && matches(query, subscriber)
+}
+
+/// Writes the full chunks of what was found, and the last part chunk when the walk has `ended`. `None` when the
+/// mailing was changed by others meanwhile: then nothing was written.
+async fn write_step(
+    store: &Store,
+    clock: &dyn Clock,
+    read: &Read<Mailing>,
+    found: &[SubscriberId],
+    walked_to: SubscriberId,
+    ended: bool,
+) -> Result<Option<Read<Mailing>>, StoreError> {
+    let Stage::Freezing { cursor, mut chunks, mut audience, since } = read.value.stage else { return Ok(None) };
+    let mut batch = Batch::new();
+    let mut written_to = cursor;
+    let mut rest = found;
+    while rest.len() >= CHUNK_SIZE as usize || (ended && !rest.is_empty()) {
+        let (chunk, after) = rest.split_at(rest.len().min(CHUNK_SIZE as usize));
+        put_chunk(&mut batch, read.value.id, chunks, chunk);
+        chunks += 1;
+        audience += chunk.len() as u32;
+        written_to = chunk.last().copied().unwrap_or(written_to);
+        rest = after;
+    }
+    // Those found but not yet written are found again; where none are left, the walk goes on from its end.
+    let cursor = if rest.is_empty() { walked_to } else { written_to };
+    let mut mailing = read.value.clone();
+    mailing.stage = match ended {
+        true => Stage::Sending(Frozen { at: clock.now(), chunks, audience }),
+        false => Stage::Freezing { cursor, chunks, audience, since },
+    };
+    let stamp = put_mailing(&mut batch, &mailing, Some(read.stamp.clone()));
+    match store.commit(batch).await? {
+        Commit::Applied => Ok(Some(Read { value: mailing, stamp })),
+        Commit::Conflict(_) => Ok(None),
+    }
+}
