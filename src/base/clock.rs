@@ -119,3 +119,20 @@ impl FakeClock {
         self.lock().now
     }
 }
+
+/// Measures how long something took, for statistics only: nothing is decided by it.
+pub struct Stopwatch {
+    start: std::time::Instant,
+}
+
+impl Stopwatch {
+    /// Starts now.
+    pub fn start() -> Self {
+        Self { start: std::time::Instant::now() }
+    }
+
+    /// Since the start, in nanoseconds.
+    pub fn nanoseconds(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}

@@ -32,8 +32,7 @@ pub fn matches(query: &AudienceQuery, subscriber: &Subscriber) -> bool {
     query.lists.iter().any(active)
         && any(&query.beats, &subscriber.beats)
         && any(&query.regions, &subscriber.regions)
-        && (query.languages.is_empty()
-            || query.languages.iter().any(|l| l.primary() == subscriber.language.primary()))
+        && (query.languages.is_empty() || query.languages.iter().any(|l| l.primary() == subscriber.language.primary()))
 }
 
 /// The subscribers whom a mailing reached, or may have reached: accepted, uncertain or in doubt. Sorted.
@@ -65,8 +64,8 @@ pub async fn count(store: &Store, query: &AudienceQuery) -> Result<u64, StoreErr
     loop {
         let step = store.scan_subscribers(cursor, STEP).await?;
         let Some(last) = step.last() else { return Ok(found) };
-        cursor = last.id;
-        found += step.iter().filter(|s| selects(query, reached.as_deref(), s)).count() as u64;
+        cursor = last.value.id;
+        found += step.iter().filter(|s| selects(query, reached.as_deref(), &s.value)).count() as u64;
     }
 }
 
@@ -87,9 +86,9 @@ pub async fn freeze(store: &Store, clock: &dyn Clock, id: MailingId) -> Result<F
         while found.len() < STEP && !ended {
             let step = store.scan_subscribers(at, STEP).await?;
             ended = step.len() < STEP;
-            at = step.last().map_or(at, |s| s.id);
-            let selected = step.iter().filter(|s| selects(&read.value.audience, reached.as_deref(), s));
-            found.extend(selected.map(|s| s.id));
+            at = step.last().map_or(at, |s| s.value.id);
+            let selected = step.iter().filter(|s| selects(&read.value.audience, reached.as_deref(), &s.value));
+            found.extend(selected.map(|s| s.value.id));
         }
         match write_step(store, clock, &read, &found, at, ended).await? {
             None => return Ok(Freezing::Stopped),

@@ -1,5 +1,7 @@
 //! Floor 3: what moves. Each flow reads records, decides with the pure functions of [`crate::model`], and writes the
 //! effects as one batch.
 
+pub mod audience;
+pub mod dispatch;
 pub mod message;
 pub mod wake;

@@ -1,0 +1,186 @@
+//! The feeder of one mailing: leases its chunks, finds what a crash left in doubt, and hands deliveries to the queue.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::Duration;
+
+use crate::base::clock::Timestamp;
+use crate::flow::message::PrepareError;
+use crate::model::ledger::{Cause, Delivery, DeliveryState};
+use crate::model::mailing::{Mailing, Pause, PauseReason, Stage, UncertainPolicy};
+use crate::store::engine::{Batch, Commit};
+use crate::store::ledger::{Lease, Row, chunk_of, put_delivery, put_lease};
+use crate::store::{Read, StoreError};
+
+use super::work::{Job, Run};
+use super::{Shared, settle};
+
+/// Due deliveries looked at in one go.
+const DUE_STEP: usize = 2048;
+
+/// Feeds one mailing until it is finished, stopped, or the daemon drains.
+pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>) -> Result<(), StoreError> {
+    let id = mailing.value.id;
+    let prepared = match shared.parts.messages.prepare(&mailing.value).await {
+        Ok(prepared) => prepared,
+        Err(PrepareError::Store(error)) => return Err(error),
+        Err(PrepareError::Broken(what)) => return pause(shared, &mailing.value, PauseReason::Broken { what }).await,
+    };
+    let chunks = mailing.value.frozen().map_or(0, |f| f.chunks);
+    let settled = shared.parts.store.settled_chunks(id).await?;
+    let mut unswept: BTreeSet<u32> = (0..chunks).filter(|chunk| !settled.contains_key(chunk)).collect();
+    let run = Arc::new(Run::new(mailing, prepared));
+    let fed = feed(shared, &run, &mut unswept).await;
+    run.stop();
+    // The workers give back what they hold before anybody else may feed this mailing.
+    while !run.outstanding().is_empty() && !*shared.draining.borrow() {
+        run.given_back.notified().await;
+    }
+    fed
+}
+
+async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, unswept: &mut BTreeSet<u32>) -> Result<(), StoreError> {
+    let mut draining = shared.draining.subscribe();
+    let clock = &shared.parts.clock;
+    let renewal = Duration::seconds(i64::from(shared.parts.settings.lease_seconds.max(3)) / 3);
+    let mut renew_at = clock.now() + renewal;
+    while !run.is_stopped() && !*draining.borrow() {
+        let woken = shared.parts.wake.notified();
+        let given_back = run.given_back.notified();
+        let read = shared.parts.store.mailing(run.current().value.id).await?;
+        if !run.refresh(read) {
+            break;
+        }
+        if clock.now() >= renew_at {
+            renew(shared, run).await?;
+            renew_at = clock.now() + renewal;
+        }
+        let full = run.outstanding().len() >= shared.parts.settings.chunks_ahead;
+        if !full {
+            if let Some(chunk) = next_chunk(shared, run, unswept).await? {
+                if work_on(shared, run, chunk).await? {
+                    continue;
+                }
+                // Another node has it: looked at again when leases are renewed.
+                unswept.insert(chunk);
+            }
+            if run.outstanding().is_empty() && unswept.is_empty() && settle::finish(shared, run).await? {
+                break;
+            }
+        }
+        let next = next_due(shared, run).await?.filter(|_| !full).map_or(renew_at, |due| due.min(renew_at));
+        tokio::select! {
+            () = woken => {}
+            () = given_back => {}
+            () = clock.wait_until(next) => {}
+            _ = draining.wait_for(|draining| *draining) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The next chunk with something to do: what is due comes before what was never tried.
+async fn next_chunk(shared: &Shared, run: &Run, unswept: &mut BTreeSet<u32>) -> Result<Option<u32>, StoreError> {
+    let due = shared.parts.store.due(run.current().value.id, Some(shared.parts.clock.now()), DUE_STEP).await?;
+    let free = due.iter().map(|(_, sequence)| chunk_of(*sequence)).find(|chunk| !run.works_on(*chunk));
+    if let Some(chunk) = free {
+        unswept.remove(&chunk);
+        return Ok(Some(chunk));
+    }
+    Ok(unswept.pop_first())
+}
+
+async fn next_due(shared: &Shared, run: &Run) -> Result<Option<Timestamp>, StoreError> {
+    let due = shared.parts.store.due(run.current().value.id, None, 1).await?;
+    Ok(due.first().map(|(at, _)| *at))
+}
+
+/// Leases a chunk, decides what a crash left in doubt in it, and hands out what is to be sent; `false` when another
+/// node has it.
+async fn work_on(shared: &Arc<Shared>, run: &Arc<Run>, number: u32) -> Result<bool, StoreError> {
+    let (parts, mailing) = (&shared.parts, run.current());
+    let now = parts.clock.now();
+    let held = parts.store.lease(mailing.value.id, number).await?;
+    let elsewhere = |lease: &Lease| lease.node != parts.settings.node && lease.until > now;
+    if held.as_ref().is_some_and(|held| elsewhere(&held.value)) {
+        return Ok(false);
+    }
+    let rows = parts.store.chunk_rows(mailing.value.id, number).await?;
+    let mut batch = Batch::new();
+    let lease = lease(shared, now);
+    let stamp = put_lease(&mut batch, mailing.value.id, number, held.map(|h| h.stamp), Some(&lease));
+    let mut jobs = Vec::new();
+    for row in rows {
+        match &row.delivery.state {
+            DeliveryState::InDoubt { .. } if mailing.value.uncertain == UncertainPolicy::Hold => {
+                let state = DeliveryState::Uncertain { at: now, cause: Cause::Stopped };
+                put_delivery(&mut batch, mailing.value.id, &row, &Delivery { state, ..row.delivery.clone() });
+            }
+            DeliveryState::Deferred { until, .. } if *until > now => {}
+            DeliveryState::Waiting | DeliveryState::InDoubt { .. } | DeliveryState::Deferred { .. } => jobs.push(row),
+            _ => {}
+        }
+    }
+    let (Commit::Applied, Some(stamp)) = (parts.store.commit(batch).await?, stamp) else { return Ok(false) };
+    hand_out(shared, run, number, stamp, jobs).await?;
+    Ok(true)
+}
+
+async fn hand_out(
+    shared: &Arc<Shared>,
+    run: &Arc<Run>,
+    number: u32,
+    lease: crate::store::engine::Value,
+    rows: Vec<Row>,
+) -> Result<(), StoreError> {
+    // One more than there are jobs: the feeder's own, so that the chunk is not settled before all are handed out.
+    let chunk = run.begin(number, lease, rows.len() as u32 + 1);
+    for row in rows {
+        let job = Job { run: run.clone(), chunk: chunk.clone(), row };
+        if !shared.queue.give(job).await {
+            return Ok(());
+        }
+    }
+    if chunk.job_done() {
+        settle::give_back(shared, run, &chunk).await?;
+    }
+    Ok(())
+}
+
+fn lease(shared: &Shared, now: Timestamp) -> Lease {
+    let settings = &shared.parts.settings;
+    let until = now + Duration::seconds(i64::from(settings.lease_seconds));
+    Lease { node: settings.node.clone(), until, fence: shared.fence }
+}
+
+async fn renew(shared: &Shared, run: &Run) -> Result<(), StoreError> {
+    let mailing = run.current().value.id;
+    for chunk in run.outstanding() {
+        let mut batch = Batch::new();
+        let lease = lease(shared, shared.parts.clock.now());
+        let stamp = put_lease(&mut batch, mailing, chunk.number, Some(chunk.lease()), Some(&lease));
+        if let (Commit::Applied, Some(stamp)) = (shared.parts.store.commit(batch).await?, stamp) {
+            chunk.renewed(stamp);
+        }
+    }
+    Ok(())
+}
+
+/// Holds a mailing back and says why; nothing when it is not sending any more.
+pub(super) async fn pause(shared: &Shared, mailing: &Mailing, reason: PauseReason) -> Result<(), StoreError> {
+    let since = shared.parts.clock.now();
+    tracing::warn!(mailing = %mailing.id, ?reason, "mailing paused");
+    shared
+        .parts
+        .store
+        .update_mailing::<StoreError>(mailing.id, |mailing, _| {
+            if matches!(mailing.stage, Stage::Sending(_)) && mailing.pause.is_none() {
+                mailing.pause = Some(Pause { since, reason: reason.clone() });
+            }
+            Ok(())
+        })
+        .await?;
+    shared.parts.wake.notify();
+    Ok(())
+}

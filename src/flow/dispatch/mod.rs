@@ -1,0 +1,267 @@
+//! Dispatch: makes the deliveries of frozen mailings, so that after any crash at most one delivery per connection is
+//! in doubt, and each is shown.
+//!
+//! - A feeder for each mailing ([`feed`]) leases chunks of the ledger and hands their deliveries to a bounded queue.
+//! - A worker for each connection ([`worker`]) takes a delivery, looks again whether it is wanted, makes the message,
+//!   commits the *intent*, sends, and commits the *outcome* together with its next intent.
+//! - The last worker on a chunk settles it ([`settle`]).
+//!
+//! Every intent demands that mailing and delivery are unchanged, so a pause or a cancel takes effect with its commit.
+
+mod feed;
+pub mod gate;
+pub mod judge;
+mod queue;
+mod settle;
+pub mod stats;
+mod work;
+mod worker;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::base::clock::Clock;
+use crate::base::id::MailingId;
+use crate::base::token::Key;
+use crate::flow::audience;
+use crate::flow::message::MessageSource;
+use crate::flow::wake::Wake;
+use crate::model::mailing::{Mailing, Stage};
+use crate::store::engine::EngineError;
+use crate::store::{Read, Store, StoreError};
+use crate::transport::Transport;
+
+use gate::Gate;
+use queue::Queue;
+use stats::Stats;
+use work::{Job, may_send};
+
+/// How dispatch works; the defaults suit a smarthost on the same network.
+#[derive(Clone, Debug)]
+pub struct DispatchSettings {
+    /// Connections to the relay at most; so many deliveries at most are in doubt after a crash.
+    pub connections: usize,
+    /// Chunks of one mailing leased at a time.
+    pub chunks_ahead: usize,
+    /// How long a lease lasts, in seconds; renewed at a third of it.
+    pub lease_seconds: u32,
+    /// How long an unused connection is kept, in seconds.
+    pub idle_seconds: u32,
+    /// This node's name in leases.
+    pub node: String,
+    /// What to do after which answer.
+    pub judge: judge::JudgeSettings,
+}
+
+impl Default for DispatchSettings {
+    fn default() -> Self {
+        Self {
+            connections: 10,
+            chunks_ahead: 4,
+            lease_seconds: 900,
+            idle_seconds: 10,
+            node: "depesch".to_owned(),
+            judge: judge::JudgeSettings::default(),
+        }
+    }
+}
+
+/// Everything the dispatcher works with.
+pub struct DispatchParts {
+    /// Where records are.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The way out.
+    pub transport: Arc<dyn Transport>,
+    /// Makes messages.
+    pub messages: Arc<dyn MessageSource>,
+    /// Hashes addresses for the suppression list.
+    pub key: Key,
+    /// Tells of new work.
+    pub wake: Wake,
+    /// Settings.
+    pub settings: DispatchSettings,
+}
+
+/// What feeders and workers share.
+struct Shared {
+    parts: DispatchParts,
+    /// Leases of this node with a smaller number are from before a restart.
+    fence: u64,
+    gate: Gate,
+    judge: Mutex<judge::Judge>,
+    queue: Queue<Job>,
+    stats: Stats,
+    /// Turns true when no new delivery is to begin.
+    draining: watch::Sender<bool>,
+    /// Why dispatch cannot go on, once it cannot.
+    broken: watch::Sender<Option<String>>,
+}
+
+impl Shared {
+    fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    /// Waits a little after a store error that may pass (a full disk); `false` when the store will not recover.
+    async fn survive(&self, error: &StoreError) -> bool {
+        if let StoreError::Engine(EngineError::Full(_)) | StoreError::Contended(_) = error {
+            tracing::warn!(%error, "dispatch waits for the store");
+            let clock = &self.parts.clock;
+            clock.wait_until(clock.now() + chrono::Duration::seconds(2)).await;
+            return !self.is_draining();
+        }
+        tracing::error!(%error, "dispatch cannot go on");
+        self.broken.send_replace(Some(error.to_string()));
+        self.drain();
+        false
+    }
+
+    fn drain(&self) {
+        self.draining.send_replace(true);
+        self.queue.close();
+    }
+}
+
+/// A running dispatcher.
+pub struct Dispatcher {
+    shared: Arc<Shared>,
+    main: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Dispatcher {
+    /// Starts it. Deliveries left in doubt by a crash are found when their chunk is leased again.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot say which start this is.
+    pub async fn start(parts: DispatchParts) -> Result<Self, StoreError> {
+        let fence = parts.store.allocate("fence", 1).await?;
+        let shared = Arc::new(Shared {
+            fence,
+            gate: Gate::default(),
+            judge: Mutex::new(judge::Judge::new(parts.settings.judge.clone())),
+            queue: Queue::new(parts.settings.connections * 2),
+            stats: Stats::default(),
+            draining: watch::Sender::new(false),
+            broken: watch::Sender::new(None),
+            parts,
+        });
+        let main = tokio::spawn(run(shared.clone()));
+        Ok(Self { shared, main: Mutex::new(Some(main)) })
+    }
+
+    /// Begins no new delivery, waits for those under way, and commits their outcomes.
+    pub async fn drain(&self) {
+        self.shared.drain();
+        let main = self.main.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(main) = main
+            && let Err(error) = main.await
+        {
+            tracing::error!(%error, "the dispatcher ended badly");
+        }
+    }
+
+    /// Completes when dispatch cannot go on, with the reason: the daemon must stop and be started again.
+    pub async fn broken(&self) -> String {
+        let mut broken = self.shared.broken.subscribe();
+        match broken.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
+            Ok(Some(reason)) => reason,
+            _ => "the dispatcher has ended".to_owned(),
+        }
+    }
+
+    /// What troubles the relay, if anything does.
+    pub fn trouble(&self) -> Option<gate::Trouble> {
+        self.shared.gate.trouble()
+    }
+
+    /// What was done since the start.
+    pub fn stats(&self) -> stats::Snapshot {
+        self.shared.stats.snapshot()
+    }
+}
+
+/// Looks what there is to do, begins it, and waits until there may be more.
+async fn run(shared: Arc<Shared>) {
+    let mut workers = JoinSet::new();
+    for _ in 0..shared.parts.settings.connections {
+        workers.spawn(worker::run(shared.clone()));
+    }
+    let mut draining = shared.draining.subscribe();
+    let mut tasks: JoinSet<MailingId> = JoinSet::new();
+    let mut busy: HashMap<tokio::task::Id, MailingId> = HashMap::new();
+    let mut closed: HashSet<MailingId> = HashSet::new();
+    while !shared.is_draining() {
+        let woken = shared.parts.wake.notified();
+        match shared.parts.store.mailings().await {
+            Ok(mailings) => {
+                for read in mailings {
+                    let id = read.value.id;
+                    if busy.values().any(|m| *m == id) {
+                        continue;
+                    }
+                    if let Some(task) = task_for(&read.value, &closed) {
+                        let handle = tasks.spawn(begin(shared.clone(), task, read));
+                        busy.insert(handle.id(), id);
+                    }
+                }
+            }
+            Err(error) if shared.survive(&error).await => continue,
+            Err(_) => break,
+        }
+        tokio::select! {
+            () = woken => {}
+            Some(ended) = tasks.join_next_with_id() => match ended {
+                Ok((task, id)) => {
+                    busy.remove(&task);
+                    if let Ok(Some(read)) = shared.parts.store.mailing(id).await
+                        && matches!(read.value.stage, Stage::Cancelled { .. })
+                    {
+                        closed.insert(id);
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a mailing's task ended badly");
+                    busy.remove(&error.id());
+                }
+            },
+            _ = draining.wait_for(|draining| *draining) => {}
+        }
+    }
+    while tasks.join_next().await.is_some() {}
+    while workers.join_next().await.is_some() {}
+}
+
+enum Task {
+    Freeze,
+    Feed,
+    Close,
+}
+
+fn task_for(mailing: &Mailing, closed: &HashSet<MailingId>) -> Option<Task> {
+    match mailing.stage {
+        Stage::Freezing { .. } if mailing.pause.is_none() => Some(Task::Freeze),
+        Stage::Sending(_) if may_send(mailing) => Some(Task::Feed),
+        Stage::Cancelled { frozen: Some(_), .. } if !closed.contains(&mailing.id) => Some(Task::Close),
+        _ => None,
+    }
+}
+
+async fn begin(shared: Arc<Shared>, task: Task, read: Read<Mailing>) -> MailingId {
+    let id = read.value.id;
+    let done = match task {
+        Task::Freeze => audience::freeze(&shared.parts.store, shared.parts.clock.as_ref(), id).await.map(|done| {
+            tracing::info!(mailing = %id, ?done, "audience frozen");
+        }),
+        Task::Feed => feed::run(&shared, read).await,
+        Task::Close => settle::close(&shared, &read.value).await,
+    };
+    if let Err(error) = done {
+        shared.survive(&error).await;
+    }
+    id
+}

@@ -1,0 +1,100 @@
+//! The end of things: a chunk given back, a mailing finished, a cancelled mailing closed.
+
+use std::sync::Arc;
+
+use crate::model::ledger::{Cause, Delivery, DeliveryState, Tally};
+use crate::model::mailing::{Mailing, Stage};
+use crate::store::engine::{Batch, Commit};
+use crate::store::ledger::{Row, put_delivery, put_lease, put_tally};
+use crate::store::{Store, StoreError};
+
+use super::Shared;
+use super::work::{Chunk, Run};
+
+/// Gives up the lease of a chunk that nobody works on any more; writes its tally when all of it is settled.
+pub(super) async fn give_back(shared: &Arc<Shared>, run: &Run, chunk: &Chunk) -> Result<(), StoreError> {
+    let (store, mailing) = (&shared.parts.store, run.current());
+    loop {
+        let lease = chunk.lease();
+        let rows = store.chunk_rows(mailing.value.id, chunk.number).await?;
+        let mut batch = Batch::new();
+        put_lease(&mut batch, mailing.value.id, chunk.number, Some(lease.clone()), None);
+        if rows.iter().all(|row| row.delivery.is_settled()) {
+            put_tally(&mut batch, mailing.value.id, chunk.number, &tally(rows.iter().map(|row| &row.delivery)));
+        }
+        // A conflict is our own renewal, which changes the lease that we know; or the lease is another's now.
+        if store.commit(batch).await? == Commit::Applied || Arc::ptr_eq(&chunk.lease(), &lease) {
+            run.end(chunk.number);
+            return Ok(());
+        }
+    }
+}
+
+fn tally<'a>(deliveries: impl Iterator<Item = &'a Delivery>) -> Tally {
+    let mut tally = Tally::default();
+    deliveries.for_each(|delivery| tally.add(delivery));
+    tally
+}
+
+/// Ends a mailing of which every chunk is settled; `false` when something is still open.
+pub(super) async fn finish(shared: &Shared, run: &Run) -> Result<bool, StoreError> {
+    let (store, mailing) = (&shared.parts.store, run.current());
+    let Some(frozen) = mailing.value.frozen() else { return Ok(false) };
+    if store.settled_chunks(mailing.value.id).await?.len() < frozen.chunks as usize {
+        return Ok(false);
+    }
+    let mut batch = Batch::new();
+    let mut finished = mailing.value.clone();
+    finished.stage = Stage::Finished { frozen, at: shared.parts.clock.now() };
+    crate::store::mailings::put_mailing(&mut batch, &finished, Some(mailing.stamp.clone()));
+    let done = store.commit(batch).await? == Commit::Applied;
+    if done {
+        tracing::info!(mailing = %finished.id, audience = frozen.audience, "mailing finished");
+        shared.parts.wake.notify();
+    }
+    Ok(done)
+}
+
+/// Closes the ledger of a cancelled mailing: what a crash left in doubt becomes uncertain, what was open is written
+/// down as cancelled with its chunk's tally, and nothing is due any more.
+pub(super) async fn close(shared: &Shared, mailing: &Mailing) -> Result<(), StoreError> {
+    let store = &shared.parts.store;
+    let Some(frozen) = mailing.frozen() else { return Ok(()) };
+    let settled = store.settled_chunks(mailing.id).await?;
+    for chunk in (0..frozen.chunks).filter(|chunk| !settled.contains_key(chunk)) {
+        close_chunk(shared, store, mailing, chunk).await?;
+    }
+    Ok(())
+}
+
+async fn close_chunk(shared: &Shared, store: &Store, mailing: &Mailing, chunk: u32) -> Result<(), StoreError> {
+    let held = store.lease(mailing.id, chunk).await?;
+    let now = shared.parts.clock.now();
+    let elsewhere = |node: &str| node != shared.parts.settings.node;
+    if held.as_ref().is_some_and(|h| elsewhere(&h.value.node) && h.value.until > now) {
+        return Ok(());
+    }
+    let mut batch = Batch::new();
+    let mut total = Tally::default();
+    for row in store.chunk_rows(mailing.id, chunk).await? {
+        let closed = closed(mailing, &row, now);
+        total.add(&closed);
+        if closed != row.delivery && row.stamp.is_some() {
+            put_delivery(&mut batch, mailing.id, &row, &closed);
+        }
+    }
+    put_lease(&mut batch, mailing.id, chunk, held.map(|h| h.stamp), None);
+    put_tally(&mut batch, mailing.id, chunk, &total);
+    // On a conflict others are at it; the next start looks again.
+    store.commit(batch).await?;
+    Ok(())
+}
+
+fn closed(mailing: &Mailing, row: &Row, now: crate::base::clock::Timestamp) -> Delivery {
+    match row.delivery.state {
+        DeliveryState::InDoubt { .. } => {
+            Delivery { state: DeliveryState::Uncertain { at: now, cause: Cause::Stopped }, ..row.delivery.clone() }
+        }
+        _ => mailing.settle(row.delivery.clone()),
+    }
+}

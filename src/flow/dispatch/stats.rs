@@ -1,0 +1,51 @@
+//! What dispatch did, in counts and in nanoseconds by stage: for status and for the bench.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! stats {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Counters, from the start of the process.
+        #[derive(Default)]
+        pub struct Stats {
+            $(pub(super) $name: AtomicU64,)*
+        }
+
+        /// The counters at one moment.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Snapshot {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Stats {
+            /// The counters now.
+            pub fn snapshot(&self) -> Snapshot {
+                Snapshot { $($name: self.$name.load(Ordering::Relaxed),)* }
+            }
+        }
+    };
+}
+
+stats! {
+    /// Deliveries that the relay took.
+    accepted,
+    /// Deliveries put off.
+    deferred,
+    /// Deliveries given up.
+    failed,
+    /// Deliveries not wanted any more.
+    suppressed,
+    /// Deliveries of which nobody knows.
+    uncertain,
+    /// Nanoseconds spent looking up subscribers and suppressions.
+    lookup_nanoseconds,
+    /// Nanoseconds spent rendering and composing.
+    compose_nanoseconds,
+    /// Nanoseconds spent waiting for commits.
+    commit_nanoseconds,
+    /// Nanoseconds spent in SMTP, most of it waiting for the relay.
+    smtp_nanoseconds,
+}
+
+pub(super) fn add(counter: &AtomicU64, amount: u64) {
+    counter.fetch_add(amount, Ordering::Relaxed);
+}

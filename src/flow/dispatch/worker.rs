@@ -1,0 +1,365 @@
+//! A worker: one connection, one delivery in doubt at most.
+//!
+//! Its loop: take a delivery; look again whether it is wanted; make the message; have a connection; commit the last
+//! outcome together with this intent; send; judge. The outcome waits for the next intent only while there is one at
+//! hand: otherwise it is committed alone, at once.
+
+use std::sync::Arc;
+
+use crate::base::clock::{Stopwatch, Timestamp};
+use crate::flow::message::Message;
+use crate::model::ledger::{Cause, Delivery, DeliveryState, SuppressedWhy};
+use crate::model::mailing::{AudienceQuery, PauseReason};
+use crate::model::subscriber::{Subscriber, SubscriptionState};
+use crate::store::engine::{Batch, Commit};
+use crate::store::ledger::{Row, put_delivery};
+use crate::store::{CONFLICT_TRIES, StoreError, keys};
+use crate::transport::{Connection, Outcome};
+
+use super::judge::Case;
+use super::stats::add;
+use super::work::Job;
+use super::{Shared, feed, settle};
+
+/// Outcomes that may wait for the next intent; more come together only where nothing is sent.
+const MOST_FINISHED: usize = 16;
+
+/// A decided delivery whose record is not yet written.
+struct Finished {
+    job: Job,
+    delivery: Delivery,
+}
+
+struct Worker {
+    shared: Arc<Shared>,
+    connection: Option<Box<dyn Connection>>,
+    finished: Vec<Finished>,
+}
+
+/// Why a worker ends.
+struct Ended;
+
+/// What is to be done with a delivery.
+enum Decision {
+    Send(Message),
+    Record(DeliveryState),
+}
+
+/// Works until the queue is closed; then writes down what it knows and says goodbye to the relay.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut worker = Worker { shared, connection: None, finished: Vec::new() };
+    while let Some(job) = worker.next_job().await {
+        if worker.deliver(job).await.is_err() {
+            break;
+        }
+    }
+    let _ = worker.flush().await;
+    if let Some(connection) = worker.connection.take() {
+        connection.close().await;
+    }
+}
+
+impl Worker {
+    /// The next job; before waiting for one, what is known is written, and a connection that idles is ended.
+    async fn next_job(&mut self) -> Option<Job> {
+        if self.finished.len() < MOST_FINISHED
+            && let Some(job) = self.shared.queue.take_now()
+        {
+            return Some(job);
+        }
+        self.flush().await.ok()?;
+        let shared = self.shared.clone();
+        if self.connection.is_some() {
+            let idle = chrono::Duration::seconds(i64::from(shared.parts.settings.idle_seconds));
+            let clock = &shared.parts.clock;
+            tokio::select! {
+                biased;
+                job = shared.queue.take() => return job,
+                () = clock.wait_until(clock.now() + idle) => {}
+            }
+            if let Some(connection) = self.connection.take() {
+                connection.close().await;
+            }
+        }
+        shared.queue.take().await
+    }
+
+    async fn deliver(&mut self, mut job: Job) -> Result<(), Ended> {
+        for _ in 0..CONFLICT_TRIES {
+            if job.run.is_stopped() || self.shared.is_draining() {
+                return self.drop_job(job).await;
+            }
+            let message = match self.decide(&job).await? {
+                Decision::Record(state) => {
+                    let delivery = Delivery { state, ..job.row.delivery.clone() };
+                    self.finished.push(Finished { job, delivery });
+                    return Ok(());
+                }
+                Decision::Send(message) => message,
+            };
+            self.have_connection(&job).await?;
+            if job.run.is_stopped() || self.connection.is_none() {
+                return self.drop_job(job).await;
+            }
+            let since = self.shared.parts.clock.now();
+            match self.commit_intent(&job, since).await? {
+                Some(intended) => return self.send(job, intended, since, message).await,
+                None => self.read_again(&mut job).await?,
+            }
+            if job.row.delivery.is_settled() {
+                break;
+            }
+        }
+        self.drop_job(job).await
+    }
+
+    /// After a conflict: what others made of mailing and delivery.
+    async fn read_again(&mut self, job: &mut Job) -> Result<(), Ended> {
+        let id = job.run.current().value.id;
+        loop {
+            let store = &self.shared.parts.store;
+            let read = async { Ok((store.mailing(id).await?, store.delivery(id, job.row.sequence).await?)) };
+            match read.await {
+                Ok((mailing, (delivery, stamp))) => {
+                    job.run.refresh(mailing);
+                    job.row = Row { delivery, stamp, ..job.row.clone() };
+                    return Ok(());
+                }
+                Err(error) => self.survive(error).await?,
+            }
+        }
+    }
+
+    async fn survive(&mut self, error: StoreError) -> Result<(), Ended> {
+        match self.shared.survive(&error).await {
+            true => Ok(()),
+            false => Err(Ended),
+        }
+    }
+
+    /// Looks again whether the delivery is wanted (an unsubscribe counts until now), and makes its message.
+    async fn decide(&mut self, job: &Job) -> Result<Decision, Ended> {
+        let watch = Stopwatch::start();
+        let subscriber = loop {
+            match self.look_up(job).await {
+                Ok(found) => break found,
+                Err(error) => self.survive(error).await?,
+            }
+        };
+        add(&self.shared.stats.lookup_nanoseconds, watch.nanoseconds());
+        let at = self.shared.parts.clock.now();
+        let subscriber = match subscriber {
+            Ok(subscriber) => subscriber,
+            Err(why) => return Ok(Decision::Record(DeliveryState::Suppressed { at, why })),
+        };
+        let watch = Stopwatch::start();
+        let made = job.run.prepared.make(&subscriber);
+        add(&self.shared.stats.compose_nanoseconds, watch.nanoseconds());
+        Ok(match made {
+            Ok(message) => Decision::Send(message),
+            Err(what) => Decision::Record(DeliveryState::Failed { at, cause: Cause::Message(what) }),
+        })
+    }
+
+    async fn look_up(&mut self, job: &Job) -> Result<Result<Subscriber, SuppressedWhy>, StoreError> {
+        let parts = &self.shared.parts;
+        let Some(read) = parts.store.subscriber(job.row.subscriber).await? else {
+            return Ok(Err(SuppressedWhy::Erased));
+        };
+        if !still_subscribed(&job.run.current().value.audience, &read.value) {
+            return Ok(Err(SuppressedWhy::Unsubscribed));
+        }
+        if parts.store.is_suppressed(&parts.key.hash_address(&read.value.address)).await? {
+            return Ok(Err(SuppressedWhy::Suppression));
+        }
+        Ok(Ok(read.value))
+    }
+
+    /// Opens a connection if there is none, waiting while the relay is in trouble. Leaves none when the job's mailing
+    /// is stopped or the daemon drains meanwhile.
+    async fn have_connection(&mut self, job: &Job) -> Result<(), Ended> {
+        if self.connection.as_ref().is_some_and(|c| c.is_usable()) {
+            return Ok(());
+        }
+        self.connection = None;
+        self.flush().await?;
+        let shared = self.shared.clone();
+        let clock = &shared.parts.clock;
+        let mut draining = shared.draining.subscribe();
+        while !job.run.is_stopped() && !shared.is_draining() {
+            if let Some(at) = shared.gate.ask(clock.now()) {
+                // Never so long that a stopped mailing would hold the worker.
+                let at = at.min(clock.now() + chrono::Duration::seconds(1));
+                tokio::select! {
+                    () = clock.wait_until(at) => {}
+                    _ = draining.wait_for(|draining| *draining) => {}
+                }
+                continue;
+            }
+            match shared.parts.transport.connect().await {
+                Ok(connection) => {
+                    shared.gate.opened();
+                    self.connection = Some(connection);
+                    return Ok(());
+                }
+                Err(error) => self.report_trouble(error.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    fn report_trouble(&self, what: String) {
+        if self.shared.gate.failed(self.shared.parts.clock.now(), what.clone()) {
+            tracing::warn!(%what, "the relay gives trouble; deliveries wait");
+        }
+    }
+
+    /// Commits the intent together with what is finished; `None` when mailing or delivery changed meanwhile.
+    async fn commit_intent(&mut self, job: &Job, since: Timestamp) -> Result<Option<Row>, Ended> {
+        let mailing = job.run.current();
+        let before = &job.row.delivery;
+        let doubtful = matches!(before.state, DeliveryState::InDoubt { .. });
+        let intended = Delivery {
+            state: DeliveryState::InDoubt { since },
+            attempts: before.attempts.saturating_add(1),
+            resent: before.resent.saturating_add(u16::from(doubtful)),
+        };
+        let watch = Stopwatch::start();
+        let mut batch = self.finished_batch();
+        batch.expect(keys::mailing(mailing.value.id), mailing.stamp.clone());
+        let stamp = put_delivery(&mut batch, mailing.value.id, &job.row, &intended);
+        let committed = self.shared.parts.store.commit(batch).await;
+        add(&self.shared.stats.commit_nanoseconds, watch.nanoseconds());
+        match committed {
+            Ok(Commit::Applied) => {
+                self.settle_finished().await?;
+                Ok(Some(Row { delivery: intended, stamp: Some(stamp), ..job.row.clone() }))
+            }
+            Ok(Commit::Conflict(_)) => {
+                self.flush().await?;
+                Ok(None)
+            }
+            Err(error) => {
+                self.survive(error).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn send(&mut self, mut job: Job, intended: Row, since: Timestamp, message: Message) -> Result<(), Ended> {
+        let Some(connection) = self.connection.as_mut() else { return Err(Ended) };
+        let watch = Stopwatch::start();
+        let outcome = connection.send(&message.envelope, &message.octets).await;
+        add(&self.shared.stats.smtp_nanoseconds, watch.nanoseconds());
+        let first = match job.row.delivery.state {
+            DeliveryState::Deferred { first, .. } => first,
+            DeliveryState::InDoubt { since } => since,
+            _ => since,
+        };
+        let mailing = job.run.current();
+        let case = Case {
+            now: self.shared.parts.clock.now(),
+            first,
+            delivery: &intended.delivery,
+            uncertain: mailing.value.uncertain,
+            seed: mailing.value.id.0 << 32 | u64::from(intended.sequence.0),
+            mailing: mailing.value.id,
+            domain: message.envelope.recipient.domain(),
+        };
+        let accepted = matches!(outcome, Outcome::Accepted(_));
+        let verdict =
+            self.shared.judge.lock().unwrap_or_else(std::sync::PoisonError::into_inner).decide(&case, outcome);
+        if let Some(what) = verdict.trouble {
+            self.report_trouble(what);
+        } else if accepted {
+            self.shared.gate.opened();
+        }
+        job.row = intended;
+        self.finished.push(Finished { job, delivery: verdict.delivery });
+        if let Some(evidence) = verdict.pause {
+            let paused = feed::pause(&self.shared, &mailing.value, PauseReason::Breaker { evidence }).await;
+            if let Err(error) = paused {
+                self.survive(error).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finished_batch(&self) -> Batch {
+        let mut batch = Batch::new();
+        for finished in &self.finished {
+            put_delivery(&mut batch, finished.job.run.current().value.id, &finished.job.row, &finished.delivery);
+        }
+        batch
+    }
+
+    /// Commits what is finished, alone.
+    async fn flush(&mut self) -> Result<(), Ended> {
+        while !self.finished.is_empty() {
+            match self.shared.parts.store.commit(self.finished_batch()).await {
+                Ok(Commit::Applied) => return self.settle_finished().await,
+                Ok(Commit::Conflict(key)) => self.reconcile(&key).await?,
+                Err(error) => self.survive(error).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Others changed a delivery that we have an outcome for: the lease ran out and another node took over, or the
+    /// acknowledgement of our own commit was lost. What is known to have happened wins over what was supposed.
+    async fn reconcile(&mut self, key: &crate::store::engine::Key) -> Result<(), Ended> {
+        for finished in &mut self.finished {
+            let mailing = finished.job.run.current().value.id;
+            if keys::delivery(mailing, finished.job.row.sequence) != *key {
+                continue;
+            }
+            match self.shared.parts.store.delivery(mailing, finished.job.row.sequence).await {
+                Ok((delivery, stamp)) => {
+                    tracing::warn!(%mailing, sequence = finished.job.row.sequence.0, now = delivery.state.word(),
+                        outcome = finished.delivery.state.word(), "a delivery was changed while it was being sent");
+                    finished.job.row = Row { delivery, stamp, ..finished.job.row.clone() };
+                }
+                Err(error) => {
+                    self.shared.survive(&error).await.then_some(()).ok_or(Ended)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what was committed; the last job of a chunk gives the chunk back.
+    async fn settle_finished(&mut self) -> Result<(), Ended> {
+        for finished in std::mem::take(&mut self.finished) {
+            let stats = &self.shared.stats;
+            match finished.delivery.state {
+                DeliveryState::Accepted { .. } => add(&stats.accepted, 1),
+                DeliveryState::Deferred { .. } => add(&stats.deferred, 1),
+                DeliveryState::Failed { .. } => add(&stats.failed, 1),
+                DeliveryState::Suppressed { .. } => add(&stats.suppressed, 1),
+                DeliveryState::Uncertain { .. } => add(&stats.uncertain, 1),
+                DeliveryState::Waiting | DeliveryState::InDoubt { .. } | DeliveryState::Cancelled { .. } => {}
+            }
+            self.job_done(&finished.job).await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves a job as it stands in the ledger.
+    async fn drop_job(&mut self, job: Job) -> Result<(), Ended> {
+        self.job_done(&job).await
+    }
+
+    async fn job_done(&mut self, job: &Job) -> Result<(), Ended> {
+        if !job.chunk.job_done() {
+            return Ok(());
+        }
+        while let Err(error) = settle::give_back(&self.shared, &job.run, &job.chunk).await {
+            self.survive(error).await?;
+        }
+        Ok(())
+    }
+}
+
+fn still_subscribed(audience: &AudienceQuery, subscriber: &Subscriber) -> bool {
+    audience.lists.iter().any(|list| subscriber.state_on(list) == Some(SubscriptionState::Active))
+}
