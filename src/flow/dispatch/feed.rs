@@ -34,18 +34,17 @@ pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>) -> Result<
     let fed = feed(shared, &run, &mut unswept).await;
     run.stop();
     // The workers give back what they hold before anybody else may feed this mailing.
-    while !run.outstanding().is_empty() && !*shared.draining.borrow() {
+    while !run.outstanding().is_empty() && !shared.is_draining() {
         run.given_back.notified().await;
     }
     fed
 }
 
 async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, unswept: &mut BTreeSet<u32>) -> Result<(), StoreError> {
-    let mut draining = shared.draining.subscribe();
     let clock = &shared.parts.clock;
     let renewal = Duration::seconds(i64::from(shared.parts.settings.lease_seconds.max(3)) / 3);
     let mut renew_at = clock.now() + renewal;
-    while !run.is_stopped() && !*draining.borrow() {
+    while !run.is_stopped() && !shared.is_draining() {
         let woken = shared.parts.wake.notified();
         let given_back = run.given_back.notified();
         let read = shared.parts.store.mailing(run.current().value.id).await?;
@@ -74,7 +73,7 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, unswept: &mut BTreeSet<u32>)
             () = woken => {}
             () = given_back => {}
             () = clock.wait_until(next) => {}
-            _ = draining.wait_for(|draining| *draining) => {}
+            () = shared.until_draining() => {}
         }
     }
     Ok(())

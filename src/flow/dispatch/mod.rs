@@ -107,6 +107,13 @@ impl Shared {
         *self.draining.borrow()
     }
 
+    /// Completes when no new delivery is to begin.
+    async fn until_draining(&self) {
+        let mut draining = self.draining.subscribe();
+        // An error means that the sender is gone, which lives as long as this does.
+        let _ = draining.wait_for(|draining| *draining).await;
+    }
+
     /// Waits a little after a store error that may pass (a full disk); `false` when the store will not recover.
     async fn survive(&self, error: &StoreError) -> bool {
         if let StoreError::Engine(EngineError::Full(_)) | StoreError::Contended(_) = error {
@@ -191,7 +198,6 @@ async fn run(shared: Arc<Shared>) {
     for _ in 0..shared.parts.settings.connections {
         workers.spawn(worker::run(shared.clone()));
     }
-    let mut draining = shared.draining.subscribe();
     let mut tasks: JoinSet<MailingId> = JoinSet::new();
     let mut busy: HashMap<tokio::task::Id, MailingId> = HashMap::new();
     let mut closed: HashSet<MailingId> = HashSet::new();
@@ -229,7 +235,7 @@ async fn run(shared: Arc<Shared>) {
                     busy.remove(&error.id());
                 }
             },
-            _ = draining.wait_for(|draining| *draining) => {}
+            () = shared.until_draining() => {}
         }
     }
     while tasks.join_next().await.is_some() {}

@@ -185,14 +185,13 @@ impl Worker {
         self.flush().await?;
         let shared = self.shared.clone();
         let clock = &shared.parts.clock;
-        let mut draining = shared.draining.subscribe();
         while !job.run.is_stopped() && !shared.is_draining() {
             if let Some(at) = shared.gate.ask(clock.now()) {
                 // Never so long that a stopped mailing would hold the worker.
                 let at = at.min(clock.now() + chrono::Duration::seconds(1));
                 tokio::select! {
                     () = clock.wait_until(at) => {}
-                    _ = draining.wait_for(|draining| *draining) => {}
+                    () = shared.until_draining() => {}
                 }
                 continue;
             }
