@@ -3,3 +3,4 @@
 pub mod finding;
 pub mod manifest;
 pub mod nearest;
+pub mod source;

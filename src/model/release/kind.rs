@@ -20,6 +20,13 @@ impl Kind {
     }
 }
 
+impl Default for Kind {
+    /// A press release.
+    fn default() -> Self {
+        Self("press-release".to_owned())
+    }
+}
+
 impl FromStr for Kind {
     type Err = KindError;
 

@@ -1,9 +1,10 @@
 //! Times as authors write them: a day, or a day and a clock time, on the wall of some place.
 
-use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use chrono_tz::Tz;
 
 use crate::base::clock::Timestamp;
+use crate::model::zone::{self, Meeting};
 
 /// A day with or without a time, in a zone known from where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,23 +21,14 @@ impl Moment {
         self.date.and_time(self.time.unwrap_or(NaiveTime::MIN))
     }
 
-    /// The instant in `zone`: the first of two where the clock is set back; where it is set forward and the time does
-    /// not exist, the first instant after the gap.
+    /// The instant in `zone`; clock changes are met as [`crate::model::zone`] says.
     pub fn instant(&self, zone: Tz) -> Timestamp {
-        let mut local = self.local();
-        // No gap in the zone database is longer than a day.
-        for _ in 0..=24 * 4 {
-            if let Some(found) = zone.from_local_datetime(&local).earliest() {
-                return found.to_utc();
-            }
-            local += chrono::Duration::minutes(15);
-        }
-        self.local().and_utc()
+        zone::instant(self.local(), zone).0
     }
 
     /// Whether the clock in `zone` ever shows this.
     pub fn exists(&self, zone: Tz) -> bool {
-        self.time.is_none() || zone.from_local_datetime(&self.local()).earliest().is_some()
+        self.time.is_none() || zone::instant(self.local(), zone).1 != Meeting::Gap
     }
 }
 

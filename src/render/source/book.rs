@@ -1,0 +1,117 @@
+//! The contact book as a file: TOML with `[[organisations]]`, `[[contacts]]` and `[[boilerplates]]`, read with the
+//! same care and the same complaints as a release file.
+
+use super::SourceSettings;
+use super::log::Log;
+use super::section::Section;
+use super::split::Split;
+use crate::base::language::Language;
+use crate::model::contact::{Boilerplate, Contact, ContactBook, Organisation, is_book_id};
+use crate::render::finding::{Finding, sort};
+
+/// A contact book as a file gives it. Boilerplates have no numbers yet: the store gives those.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BookFile {
+    /// Organisations in order.
+    pub organisations: Vec<Organisation>,
+    /// Contacts with their ids, in order.
+    pub contacts: Vec<(String, Contact)>,
+    /// Texts in order; the revision of each is 0.
+    pub boilerplates: Vec<Boilerplate>,
+}
+
+/// Reads a contact book.
+///
+/// # Errors
+/// Everything that is wrong with it, by line.
+pub fn parse_book(text: &str, settings: &SourceSettings) -> Result<BookFile, Vec<Finding>> {
+    let split = Split::of_toml(text).map_err(|finding| vec![finding])?;
+    let log = Log::new(&split);
+    let (table, errors) = toml::de::DeTable::parse_recoverable(&split.front);
+    let broken = !errors.is_empty();
+    errors.iter().for_each(|error| log.syntax(error));
+    let mut root = Section::root(table.into_inner(), &log);
+    let mut file = BookFile::default();
+    for section in root.sections("organisations") {
+        file.organisations.extend(organisation(section));
+    }
+    for section in root.sections("contacts") {
+        file.contacts.extend(contact(section, settings));
+    }
+    for section in root.sections("boilerplates") {
+        file.boilerplates.extend(boilerplate(section));
+    }
+    root.finish();
+    let (mut findings, _) = log.into_parts();
+    if broken {
+        findings.retain(|f| f.rule != "missing");
+    }
+    sort(&mut findings);
+    if findings.is_empty() { Ok(file) } else { Err(findings) }
+}
+
+fn id(section: &mut Section<'_, '_>, key: &'static str, example: &str) -> Option<String> {
+    let id = section.need(key, example);
+    if id.is_empty() {
+        return None;
+    }
+    if !is_book_id(&id) {
+        let said = "this is no id";
+        let mend = "write 1 to 60 of a-z, 0-9, \u{201c}-\u{201d} and \u{201c}.\u{201d}, e.g. karin-ek";
+        section.refuse(&section.path_of(key), section.line().unwrap_or(1), said, mend);
+        return None;
+    }
+    Some(id)
+}
+
+fn organisation(mut section: Section<'_, '_>) -> Option<Organisation> {
+    let id = id(&mut section, "id", "\"exempelforbundet\"");
+    let name = section.need("name", "\"Exempelförbundet\"");
+    let url = section.link("url");
+    let email = section.parsed("email", "write an address such as info@example.org");
+    let responsible_publisher = section.line_text("responsible_publisher");
+    section.finish();
+    Some(Organisation { id: id?, name, url, email, responsible_publisher })
+}
+
+fn contact(mut section: Section<'_, '_>, settings: &SourceSettings) -> Option<(String, Contact)> {
+    let id = id(&mut section, "id", "\"karin-ek\"");
+    let contact = section.person_to_call(settings);
+    section.finish();
+    Some((id?, contact))
+}
+
+fn boilerplate(mut section: Section<'_, '_>) -> Option<Boilerplate> {
+    let organisation = id(&mut section, "organisation", "\"exempelforbundet\"");
+    let language: Option<Language> = section.parsed("language", "write a language tag such as sv or en-GB");
+    if !section.was_given("language") {
+        section.miss("language", "\"sv\"");
+    }
+    let text = section.text("text").unwrap_or_else(|| {
+        section.miss("text", "\"Exempelförbundet är …\"");
+        String::new()
+    });
+    let name = section.line_text("name");
+    section.finish();
+    let (organisation, language) = (organisation?, language?);
+    Some(Boilerplate { name: name.unwrap_or_default(), organisation, revision: 0, language, text })
+}
+
+impl BookFile {
+    /// The book that this file alone makes; texts are numbered in the order of the file.
+    pub fn into_book(self) -> ContactBook {
+        let mut book = ContactBook::default();
+        book.organisations = self.organisations.into_iter().map(|o| (o.id.clone(), o)).collect();
+        book.contacts = self.contacts.into_iter().collect();
+        for mut text in self.boilerplates {
+            let revisions = book.boilerplates.keys().filter(|(organisation, _)| *organisation == text.organisation);
+            text.revision = u32::try_from(revisions.count()).unwrap_or(u32::MAX).saturating_add(1);
+            if text.name.is_empty() {
+                let named = book.organisations.get(&text.organisation);
+                text.name = named.map_or_else(|| text.organisation.clone(), |o| o.name.clone());
+            }
+            book.boilerplates.insert((text.organisation.clone(), text.revision), text);
+        }
+        book
+    }
+}

@@ -1,0 +1,122 @@
+//! Programme slots, presentations and series rows.
+
+use chrono::{NaiveDate, NaiveTime};
+use toml::de::DeValue;
+use toml::value::Datetime;
+
+use super::section::Section;
+use super::values::printed_range;
+use crate::model::release::{ItemForm, Presentation, ProgrammeItem, SeriesDate, SeriesRow, Slot};
+
+impl<'i, 'l> Section<'i, 'l> {
+    pub(super) fn programme(&mut self, key: &'static str) -> Vec<Slot> {
+        self.sections(key).into_iter().map(slot).collect()
+    }
+
+    pub(super) fn presentations(&mut self, key: &'static str) -> Vec<Presentation> {
+        self.sections(key).into_iter().map(presentation).collect()
+    }
+
+    pub(super) fn series(&mut self, key: &'static str) -> Vec<SeriesRow> {
+        self.sections(key).into_iter().filter_map(series_row).collect()
+    }
+
+    /// A day without a time.
+    pub(super) fn day(&mut self, key: &'static str) -> Option<NaiveDate> {
+        let moment = self.moment(key, chrono_tz::UTC)?;
+        Some(moment.date)
+    }
+
+    /// `time = "9.30–10.00"` or `time = 09:30:00`: what was printed, the beginning, the end.
+    fn slot_time(&mut self) -> (Option<String>, Option<NaiveTime>, Option<NaiveTime>) {
+        let Some(found) = self.take("time") else { return (None, None, None) };
+        match &found.value {
+            DeValue::String(text) => {
+                let printed = self.one_line(&found.key, found.line, text);
+                // "efter lunch" is a time for people; only the calendar and the lint do without it.
+                let range = printed.as_deref().and_then(printed_range);
+                (printed, range.map(|r| r.0), range.and_then(|r| r.1))
+            }
+            DeValue::Datetime(Datetime { date: None, time: Some(time), offset: None }) => {
+                (None, NaiveTime::from_hms_opt(time.hour.into(), time.minute.into(), 0), None)
+            }
+            other => {
+                let mend = "write \"9.30–10.00\" in quotation marks, or 09:30:00";
+                self.wrong(&found.key, found.line, other, "a clock time or a range", mend);
+                (None, None, None)
+            }
+        }
+    }
+}
+
+fn slot(mut section: Section<'_, '_>) -> Slot {
+    let (printed_time, start, end) = section.slot_time();
+    let slot = Slot {
+        date: section.day("date"),
+        start: section.clock_time("start").or(start),
+        end: section.clock_time("end").or(end),
+        printed_time,
+        title: section.line_text("title"),
+        text: section.text("text"),
+        people: section.people("people"),
+        items: section.sections("items").into_iter().map(item).collect(),
+    };
+    if slot.title.is_none() && slot.items.is_empty() {
+        section.miss("title", "\"Inledning\"");
+    }
+    section.finish();
+    slot
+}
+
+fn item(mut section: Section<'_, '_>) -> ProgrammeItem {
+    let item = ProgrammeItem {
+        form: section.word("form", &ItemForm::ALL, ItemForm::word).unwrap_or_default(),
+        title: section.line_text("title"),
+        people: section.people("people"),
+    };
+    if item.title.is_none() && item.people.is_empty() {
+        section.miss("title", "\"Vägen framåt\"");
+    }
+    section.finish();
+    item
+}
+
+fn presentation(mut section: Section<'_, '_>) -> Presentation {
+    let presentation = Presentation {
+        title: section.need("title", "\"Vägen framåt\""),
+        speakers: section.people("speakers"),
+        text: section.text("text"),
+        attachment: section.line_text("attachment"),
+        url: section.link("url"),
+        quote: section.quote("quote"),
+    };
+    section.finish();
+    presentation
+}
+
+fn series_row(mut section: Section<'_, '_>) -> Option<SeriesRow> {
+    let date = section.take("date");
+    let date = match date.map(|found| (found.value, found.key, found.line)) {
+        None => {
+            section.miss("date", "2026-11-26, or \"våren 2026\"");
+            None
+        }
+        Some((DeValue::String(text), key, line)) => section.one_line(&key, line, &text).map(SeriesDate::Printed),
+        Some((DeValue::Datetime(Datetime { date: Some(date), time: None, .. }), key, line)) => {
+            let day = NaiveDate::from_ymd_opt(date.year.into(), date.month.into(), date.day.into());
+            if day.is_none() {
+                section.refuse(&key, line, "this day does not exist", "write a day such as 2026-11-26");
+            }
+            day.map(SeriesDate::Day)
+        }
+        Some((other, key, line)) => {
+            let mend = "write 2026-11-26, or \"våren 2026\" in quotation marks";
+            section.wrong(&key, line, &other, "a day or a season", mend);
+            None
+        }
+    };
+    let place = section.need("place", "\"Örebro\"");
+    let (attachment, url) = (section.line_text("attachment"), section.link("url"));
+    section.finish();
+    Some(SeriesRow { date: date?, place, attachment, url })
+}

@@ -1,0 +1,85 @@
+//! The file as text: BOM and line ends, the front matter and the body.
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::log::Log;
+use crate::render::finding::Finding;
+
+/// A file in its two parts, NFC, LF line ends.
+pub(super) struct Split {
+    /// The TOML between the `+++` lines.
+    pub front: String,
+    /// The Markdown after them.
+    pub body: String,
+    /// The line of the file on which `front` begins, from 1.
+    pub front_line: u32,
+    /// The line of the file on which `body` begins, from 1.
+    pub body_line: u32,
+}
+
+fn check_size(text: &str) -> Result<(), Finding> {
+    if text.len() <= super::MAX_SOURCE {
+        return Ok(());
+    }
+    let said = format!("the file has {} octets; at most {} are read", text.len(), super::MAX_SOURCE);
+    Err(Finding::error("size", said, "put large material into attachments"))
+}
+
+/// No BOM, LF line ends, NFC.
+fn normalise(text: &str) -> String {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    text.replace("\r\n", "\n").replace('\r', "\n").nfc().collect()
+}
+
+/// Splits a file.
+pub(super) fn split(text: &str) -> Result<Split, Finding> {
+    check_size(text)?;
+    let text = normalise(text);
+    let lines: Vec<&str> = text.split('\n').collect();
+    let first = lines.iter().position(|line| !line.trim().is_empty());
+    let mend = "write +++, then the fields in TOML, then +++, then the text in Markdown";
+    let Some(opening) = first.filter(|at| is_fence(lines[*at])) else {
+        let line = first.map_or(1, |at| number(at + 1));
+        let said = "a release file begins with a line +++";
+        return Err(Finding::error("front-matter", said, mend).at(Some(line)));
+    };
+    let Some(length) = lines[opening + 1..].iter().position(|line| is_fence(line)) else {
+        let said = "the fields that begin here have no closing line +++";
+        return Err(Finding::error("front-matter", said, mend).at(Some(number(opening + 1))));
+    };
+    let closing = opening + 1 + length;
+    Ok(Split {
+        front: lines[opening + 1..closing].join("\n"),
+        body: lines[closing + 1..].join("\n"),
+        front_line: number(opening + 2),
+        body_line: number(closing + 2),
+    })
+}
+
+fn is_fence(line: &str) -> bool {
+    line.trim_end() == "+++"
+}
+
+fn number(line: usize) -> u32 {
+    u32::try_from(line).unwrap_or(u32::MAX)
+}
+
+impl Split {
+    /// A file that is TOML alone.
+    pub(super) fn of_toml(text: &str) -> Result<Self, Finding> {
+        check_size(text)?;
+        Ok(Self { front: normalise(text), body: String::new(), front_line: 1, body_line: 1 })
+    }
+
+    /// Says where the body holds what no text holds.
+    pub(super) fn check_body(&self, log: &Log) {
+        let body_line = self.body_line;
+        for (at, line) in self.body.lines().enumerate() {
+            if let Some(c) = line.chars().find(|c| c.is_control() && *c != '\t') {
+                let said = format!("the text holds the control character U+{:04X}", u32::from(c));
+                let line = body_line.saturating_add(number(at));
+                log.say(Finding::error("control", said, "remove it").of("body").at(Some(line)));
+            }
+        }
+    }
+}
