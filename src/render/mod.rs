@@ -1,6 +1,12 @@
 //! Floor 2: release files, templates and lint: from what a press secretary wrote to subject, text and HTML.
 
+pub mod dates;
 pub mod finding;
+pub mod flow;
+pub mod html;
+pub mod labels;
 pub mod manifest;
+pub mod markdown;
 pub mod nearest;
+pub mod plain;
 pub mod source;

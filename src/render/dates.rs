@@ -1,0 +1,143 @@
+//! Dates and times in words: names and order from CLDR through ICU4X, the time's form from the labels file.
+
+use chrono::{Datelike, NaiveDate, NaiveTime, Timelike};
+use icu_calendar::{Date, Gregorian};
+use icu_datetime::FixedCalendarDateTimeFormatter;
+use icu_datetime::fieldsets::{YMD, YMDE};
+use icu_locale_core::Locale;
+use serde::Deserialize;
+
+use crate::model::release::{Moment, Span};
+
+/// How a language writes times; the `[time]` table of a labels file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeForm {
+    /// Before a time that stands in a line, e.g. `kl. `.
+    pub prefix: String,
+    /// Between hour and minute, e.g. `.`.
+    pub separator: String,
+    /// Between the ends of a range, e.g. `–`.
+    pub range: String,
+    /// Between a day and a time, e.g. `, `.
+    pub join: String,
+}
+
+/// Writes dates and times in one language.
+pub struct DateWriter {
+    with_weekday: FixedCalendarDateTimeFormatter<Gregorian, YMDE>,
+    without_weekday: FixedCalendarDateTimeFormatter<Gregorian, YMD>,
+    form: TimeForm,
+}
+
+impl DateWriter {
+    /// A writer for a CLDR locale, e.g. `sv` or `en-GB`.
+    ///
+    /// # Errors
+    /// A text that says why there is none.
+    pub fn new(locale: &str, form: TimeForm) -> Result<Self, String> {
+        let wrong = |e: &dyn std::fmt::Display| format!("\u{201c}{locale}\u{201d} has no dates in words: {e}");
+        let parsed: Locale = locale.parse().map_err(|e| wrong(&e))?;
+        let with_weekday =
+            FixedCalendarDateTimeFormatter::try_new((&parsed).into(), YMDE::long()).map_err(|e| wrong(&e))?;
+        let without_weekday =
+            FixedCalendarDateTimeFormatter::try_new((&parsed).into(), YMD::long()).map_err(|e| wrong(&e))?;
+        Ok(Self { with_weekday, without_weekday, form })
+    }
+
+    /// "torsdag 16 mars 2017".
+    pub fn day(&self, date: NaiveDate) -> String {
+        match gregorian(date) {
+            Some(day) => self.with_weekday.format(&day).to_string(),
+            None => date.to_string(),
+        }
+    }
+
+    /// "16 mars 2017".
+    pub fn short_day(&self, date: NaiveDate) -> String {
+        match gregorian(date) {
+            Some(day) => self.without_weekday.format(&day).to_string(),
+            None => date.to_string(),
+        }
+    }
+
+    /// "9.30": bare, for a programme's column.
+    pub fn bare_time(&self, time: NaiveTime) -> String {
+        format!("{}{}{:02}", time.hour(), self.form.separator, time.minute())
+    }
+
+    /// "9.30–16.00": bare, for a programme's column.
+    pub fn bare_range(&self, start: NaiveTime, end: Option<NaiveTime>) -> String {
+        match end {
+            Some(end) => format!("{}{}{}", self.bare_time(start), self.form.range, self.bare_time(end)),
+            None => self.bare_time(start),
+        }
+    }
+
+    /// "kl. 9.30–16.00".
+    pub fn time(&self, start: NaiveTime, end: Option<NaiveTime>) -> String {
+        format!("{}{}", self.form.prefix, self.bare_range(start, end))
+    }
+
+    /// "torsdag 16 mars 2017, kl. 9.30", or only the day.
+    pub fn moment(&self, moment: Moment) -> String {
+        self.span(Span { start: moment, end: None })
+    }
+
+    /// "torsdag 16 mars 2017, kl. 9.30–16.00", or over several days, or without times.
+    pub fn span(&self, span: Span) -> String {
+        let (start, day) = (span.start, self.day(span.start.date));
+        match (start.time, span.end) {
+            (Some(time), Some(end)) if end.date == start.date => {
+                format!("{day}{}{}", self.form.join, self.time(time, end.time))
+            }
+            (None, Some(end)) if end.date == start.date => day,
+            (_, Some(end)) => {
+                let one = |m: Moment| self.moment(m);
+                // A space around the dash, for what it joins is more than a word.
+                format!("{} {} {}", one(start), self.form.range, one(end))
+            }
+            (Some(time), None) => format!("{day}{}{}", self.form.join, self.time(time, None)),
+            (None, None) => day,
+        }
+    }
+}
+
+fn gregorian(date: NaiveDate) -> Option<Date<Gregorian>> {
+    let (month, day) = (u8::try_from(date.month()).ok()?, u8::try_from(date.day()).ok()?);
+    Date::try_new_gregorian(date.year(), month, day).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(day: u32, hour: u32, minute: u32) -> Moment {
+        Moment { date: NaiveDate::from_ymd_opt(2017, 3, day).unwrap(), time: NaiveTime::from_hms_opt(hour, minute, 0) }
+    }
+
+    fn writer(locale: &str, prefix: &str, separator: &str) -> DateWriter {
+        let form =
+            TimeForm { prefix: prefix.into(), separator: separator.into(), range: "–".into(), join: ", ".into() };
+        DateWriter::new(locale, form).unwrap()
+    }
+
+    #[test]
+    fn swedish_as_newsrooms_write_it() {
+        let swedish = writer("sv", "kl. ", ".");
+        let span = Span { start: moment(16, 9, 30), end: Some(moment(16, 16, 0)) };
+        assert_eq!(swedish.span(span), "torsdag 16 mars 2017, kl. 9.30–16.00");
+        let days = Span { start: moment(16, 9, 30), end: Some(moment(17, 12, 0)) };
+        assert_eq!(swedish.span(days), "torsdag 16 mars 2017, kl. 9.30 – fredag 17 mars 2017, kl. 12.00");
+        assert_eq!(swedish.short_day(span.start.date), "16 mars 2017");
+    }
+
+    #[test]
+    fn english_as_newsrooms_write_it() {
+        let english = writer("en-GB", "", ":");
+        let span = Span { start: moment(16, 9, 30), end: Some(moment(16, 16, 0)) };
+        assert_eq!(english.span(span), "Thursday, 16 March 2017, 9:30–16:00");
+        let day = Moment { time: None, ..span.start };
+        assert_eq!(english.span(Span { start: day, end: Some(day) }), "Thursday, 16 March 2017");
+    }
+}

@@ -1,0 +1,80 @@
+//! `labels/<language>.toml`: the words that templates need in a language, and how it writes times, lists and speech.
+//! A new language costs one such file.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::dates::{DateWriter, TimeForm};
+use super::plain::SpeechMarks;
+
+/// One language's words and forms.
+pub struct Labels {
+    /// The words, by name.
+    pub words: BTreeMap<String, String>,
+    /// Writes dates and times.
+    pub dates: DateWriter,
+    /// How speech is marked.
+    pub marks: SpeechMarks,
+    /// Between the last two of a list, e.g. ` och `.
+    pub and: String,
+    /// `ltr` or `rtl`.
+    pub direction: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LabelsFile {
+    /// The CLDR locale of the dates.
+    locale: String,
+    direction: String,
+    and: String,
+    time: TimeForm,
+    speech: SpeechForm,
+    words: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpeechForm {
+    dash: String,
+    open: String,
+    close: String,
+}
+
+impl Labels {
+    /// Reads a labels file.
+    ///
+    /// # Errors
+    /// A text with the line, where there is one.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let file: LabelsFile = toml::from_str(text).map_err(|e| e.to_string())?;
+        if !["ltr", "rtl"].contains(&file.direction.as_str()) {
+            return Err(format!(
+                "direction is \u{201c}{}\u{201d}; write \u{201c}ltr\u{201d} or \u{201c}rtl\u{201d}",
+                file.direction
+            ));
+        }
+        Ok(Self {
+            words: file.words,
+            dates: DateWriter::new(&file.locale, file.time)?,
+            marks: SpeechMarks { dash: file.speech.dash, open: file.speech.open, close: file.speech.close },
+            and: file.and,
+            direction: file.direction,
+        })
+    }
+
+    /// The word of that name; the name itself where the file has none, which the registry's check of all files prevents.
+    pub fn word<'a>(&'a self, name: &'a str) -> &'a str {
+        self.words.get(name).map_or(name, String::as_str)
+    }
+
+    /// "A, B och C".
+    pub fn list(&self, items: &[String]) -> String {
+        match items {
+            [] => String::new(),
+            [one] => one.clone(),
+            [many @ .., last] => format!("{}{}{last}", many.join(", "), self.and),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Blocks to plain text. A paragraph is one line here, however long; [`super::flow`] breaks lines at the end.
+
+use super::markdown::{Block, Inline};
+
+/// The links of a whole text, in order of their first mention: each is a numbered note at its end.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    links: Vec<String>,
+}
+
+impl Notes {
+    /// The number of a link, from 1; the same link has one number.
+    pub fn number(&mut self, link: &str) -> usize {
+        let known = self.links.iter().position(|l| l == link);
+        known.unwrap_or_else(|| {
+            self.links.push(link.to_owned());
+            self.links.len() - 1
+        }) + 1
+    }
+
+    /// The links in order.
+    pub fn links(&self) -> &[String] {
+        &self.links
+    }
+}
+
+/// How speech is marked in a language.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpeechMarks {
+    /// Before each first line of speech, e.g. `– ` in Swedish; empty where quotation marks are used.
+    pub dash: String,
+    /// Opens, where there is no dash.
+    pub open: String,
+    /// Closes, where there is no dash.
+    pub close: String,
+}
+
+impl SpeechMarks {
+    /// What to put before and after speech that begins and ends so; nothing where the author has marked it.
+    pub fn around(&self, text: &str) -> (&str, &str) {
+        let text = text.trim();
+        if text.starts_with(['–', '—', '”', '“', '"', '»', '«', '„', '\'', '‘', '’', '-']) {
+            return ("", "");
+        }
+        if self.dash.is_empty() { (&self.open, &self.close) } else { (&self.dash, "") }
+    }
+}
+
+/// Writes blocks as text, an empty line between them; ends without a line break.
+pub fn write(blocks: &[Block], marks: &SpeechMarks, notes: &mut Notes) -> String {
+    let texts: Vec<String> = blocks.iter().map(|block| block_text(block, marks, notes)).collect();
+    texts.join("\n\n")
+}
+
+fn block_text(block: &Block, marks: &SpeechMarks, notes: &mut Notes) -> String {
+    match block {
+        Block::Paragraph(inlines) => line(inlines, notes),
+        Block::Heading(level, inlines) => {
+            let text = line(inlines, notes);
+            let rule = if *level <= 2 { "-".repeat(text.chars().count().min(72)) } else { String::new() };
+            if rule.is_empty() { text } else { format!("{text}\n{rule}") }
+        }
+        Block::List { first, items } => {
+            let tight = items.iter().all(|item| item.len() == 1);
+            let texts: Vec<String> = items
+                .iter()
+                .zip(first.unwrap_or(0)..)
+                .map(|(item, number)| {
+                    let marker = if first.is_some() { format!("{number}. ") } else { "* ".to_owned() };
+                    hang(&marker, &write(item, marks, notes))
+                })
+                .collect();
+            texts.join(if tight { "\n" } else { "\n\n" })
+        }
+        Block::Quote { blocks, speaker: Some(speaker) } => {
+            format!("{}\n{}", speech(blocks, marks, notes), speaker.line())
+        }
+        Block::Quote { blocks, speaker: None } => {
+            let inner = write(blocks, marks, notes);
+            inner.lines().map(|l| format!("> {l}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+        }
+        Block::Code(text) => text.lines().map(|l| format!("    {l}")).collect::<Vec<_>>().join("\n"),
+        Block::Rule => "* * *".to_owned(),
+    }
+}
+
+/// Paragraphs that somebody said, each marked as the language does.
+fn speech(blocks: &[Block], marks: &SpeechMarks, notes: &mut Notes) -> String {
+    let count = blocks.len();
+    let texts: Vec<String> = blocks
+        .iter()
+        .enumerate()
+        .map(|(place, block)| {
+            let text = block_text(block, marks, notes);
+            let (open, close) = marks.around(&text);
+            // Quotation marks stay open over paragraphs: only the last one is closed.
+            let close = if place + 1 == count { close } else { "" };
+            format!("{open}{text}{close}")
+        })
+        .collect();
+    texts.join("\n\n")
+}
+
+/// `text` with `marker` before its first line and as much space before the others.
+fn hang(marker: &str, text: &str) -> String {
+    let space = " ".repeat(marker.chars().count());
+    let mut out = String::new();
+    for (place, line) in text.lines().enumerate() {
+        match (place, line.is_empty()) {
+            (0, _) => out.push_str(marker),
+            (_, true) => out.push('\n'),
+            (_, false) => {
+                out.push('\n');
+                out.push_str(&space);
+            }
+        }
+        out.push_str(line);
+    }
+    out
+}
+
+/// Inlines on one line, save where the author wants a break; links are followed by their note's number.
+pub fn line(inlines: &[Inline], notes: &mut Notes) -> String {
+    let mut text = String::new();
+    push_inlines(&mut text, inlines, notes);
+    text.trim().to_owned()
+}
+
+fn push_inlines(out: &mut String, inlines: &[Inline], notes: &mut Notes) {
+    for inline in inlines {
+        match inline {
+            Inline::Text(text) | Inline::Code(text) => out.push_str(text),
+            Inline::Html(_) => {}
+            Inline::Strong(more) | Inline::Emphasis(more) => push_inlines(out, more, notes),
+            Inline::Link(to, more) => push_link(out, to, more, notes),
+            Inline::Image(source, alt) => {
+                out.push('[');
+                push_inlines(out, alt, notes);
+                out.push(']');
+                push_note(out, source, notes);
+            }
+            Inline::SoftBreak => out.push(' '),
+            Inline::HardBreak => out.push('\n'),
+        }
+    }
+}
+
+fn push_link(out: &mut String, to: &str, content: &[Inline], notes: &mut Notes) {
+    let before = out.len();
+    push_inlines(out, content, notes);
+    let shown = out[before..].trim();
+    let bare = to.strip_prefix("mailto:").or(to.strip_prefix("tel:")).unwrap_or(to);
+    // A link that shows where it leads needs no note.
+    let same = |a: &str, b: &str| a.trim_end_matches('/') == b.trim_end_matches('/');
+    if !shown.is_empty()
+        && (same(shown, to) || same(shown, bare) || bare.strip_prefix("https://").is_some_and(|b| same(shown, b)))
+    {
+        return;
+    }
+    push_note(out, to, notes);
+}
+
+fn push_note(out: &mut String, link: &str, notes: &mut Notes) {
+    let safe = link.chars().all(|c| !c.is_control() && !c.is_whitespace());
+    if safe && !link.is_empty() && super::html::is_allowed_link(link) {
+        out.push_str(&format!(" [{}]", notes.number(link)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::markdown::parse;
+    use super::*;
+
+    fn check(markdown: &str, text: &str) -> Vec<String> {
+        let marks = SpeechMarks { dash: "– ".into(), ..SpeechMarks::default() };
+        let mut notes = Notes::default();
+        assert_eq!(write(&parse(markdown), &marks, &mut notes), text);
+        notes.links
+    }
+
+    #[test]
+    fn links_become_numbered_notes_each_once() {
+        let links = check(
+            "Läs [rapporten](https://example.org/r) och [mer](https://example.org/m), åter [rapporten](https://example.org/r).",
+            "Läs rapporten [1] och mer [2], åter rapporten [1].",
+        );
+        assert_eq!(links, ["https://example.org/r", "https://example.org/m"]);
+        assert!(check("<https://example.org/> <a@example.org>", "https://example.org/ a@example.org").is_empty());
+        assert!(check("[x](javascript:alert(1))", "x").is_empty());
+    }
+
+    #[test]
+    fn speech_keeps_the_dash_of_the_language() {
+        check(
+            "> Nu räcker det.\n>\n> Vi vill mer.\n> — Karin Ek, ordförande",
+            "– Nu räcker det.\n\n– Vi vill mer.\nKarin Ek, ordförande",
+        );
+        check("> – Redan märkt.\n> — Karin Ek", "– Redan märkt.\nKarin Ek");
+    }
+
+    #[test]
+    fn lists_hang() {
+        check(
+            "1. ett\n2. två\n   - inre\n",
+            "1. ett\n2. två\n\n   * inre".replace("1. ett\n2", "1. ett\n\n2").as_str(),
+        );
+        check("- ett\n- två\n", "* ett\n* två");
+    }
+
+    #[test]
+    fn raw_html_is_not_in_the_text() {
+        check("Hej <b>du</b>", "Hej du");
+    }
+}
