@@ -2,6 +2,8 @@
 //! effects as one batch.
 
 pub mod audience;
+pub mod chores;
 pub mod dispatch;
 pub mod message;
+pub mod schedule;
 pub mod wake;

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+pub mod chores;
 mod delivery_form;
 pub mod engine;
 pub mod keys;

@@ -1,7 +1,9 @@
 //! One integration-test binary: one behaviour per file, with what they share in `support/`.
 #![allow(missing_docs)]
 
+mod chores;
 mod compose;
 mod control_socket;
 mod floors;
+mod schedule;
 mod support;

@@ -2,3 +2,5 @@
 #![allow(dead_code)] // a helper may hold what only its dropping is for
 
 pub mod control;
+pub mod failing;
+pub mod mailings;

@@ -1,0 +1,115 @@
+//! The daemon's own chores (checkpoint, retention): each by a recurrence with a zone.
+//!
+//! When a chore last ran is in the store: one that was missed while the daemon was down runs once at start, not once
+//! for each time missed. A chore that has never run waits for its first time. A chore that fails is tried again
+//! soon, and its failure is logged; chores must be harmless to repeat, for a crash between work and note repeats one.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::clock::{Clock, Timestamp};
+use crate::model::recurrence::Recurrence;
+use crate::store::{Store, StoreError};
+
+/// The longest sleep, see [`super::schedule`].
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// How soon a failed chore is tried again.
+const AFTER_FAILURE: Duration = Duration::from_secs(10 * 60);
+
+/// What a chore does; the text says what it did, or why it could not.
+pub type ChoreFuture = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
+
+/// One chore.
+pub struct Chore {
+    name: &'static str,
+    recurrence: Recurrence,
+    run: Box<dyn Fn() -> ChoreFuture + Send + Sync>,
+    /// Not tried before this instant, after a failure.
+    held_until: Option<Timestamp>,
+}
+
+impl Chore {
+    /// A chore known in the store by `name`.
+    pub fn new(
+        name: &'static str,
+        recurrence: Recurrence,
+        run: impl Fn() -> ChoreFuture + Send + Sync + 'static,
+    ) -> Self {
+        Self { name, recurrence, run: Box::new(run), held_until: None }
+    }
+}
+
+/// Runs chores at their times, one after the other.
+pub struct Chores {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    chores: Vec<Chore>,
+}
+
+impl Chores {
+    /// Chores that note in `store` when they ran.
+    pub fn new(store: Store, clock: Arc<dyn Clock>, chores: Vec<Chore>) -> Self {
+        Self { store, clock, chores }
+    }
+
+    /// Works until `stop` completes. A chore that has begun is awaited.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        loop {
+            let next = self.tick().await;
+            let latest = self.clock.now() + LONGEST_SLEEP;
+            tokio::select! {
+                () = &mut stop => return,
+                () = self.clock.wait_until(next.map_or(latest, |next| next.min(latest))) => {}
+            }
+        }
+    }
+
+    /// Looks once at all chores and runs what is due; says when the next is. Failures are logged and held back.
+    pub async fn tick(&mut self) -> Option<Timestamp> {
+        let mut earliest: Option<Timestamp> = None;
+        for chore in &mut self.chores {
+            let now = self.clock.now();
+            let next = match chore.held_until.filter(|until| *until > now) {
+                Some(until) => Some(until),
+                None => look(&self.store, &*self.clock, chore).await.unwrap_or_else(|error| {
+                    tracing::error!(chore = chore.name, %error, "a chore cannot be looked at; it is tried again");
+                    chore.held_until = Some(now + AFTER_FAILURE);
+                    chore.held_until
+                }),
+            };
+            earliest = earliest.into_iter().chain(next).min();
+        }
+        earliest
+    }
+}
+
+/// Runs one chore if it is due; says when it is due next.
+async fn look(store: &Store, clock: &dyn Clock, chore: &mut Chore) -> Result<Option<Timestamp>, StoreError> {
+    let now = clock.now();
+    let Some(last) = store.chore(chore.name).await? else {
+        // Counting begins at the first start; when another process was quicker, its note counts.
+        store.note_chore(chore.name, None, now).await?;
+        return Ok(chore.recurrence.next_after(now));
+    };
+    match chore.recurrence.next_after(last.value) {
+        Some(due) if due <= now => {}
+        later => return Ok(later),
+    }
+    chore.held_until = None;
+    match (chore.run)().await {
+        Ok(did) => {
+            tracing::info!(chore = chore.name, "{did}");
+            // The time it began: what fell due while it ran is still to be done.
+            store.note_chore(chore.name, Some(last.stamp), now).await?;
+            Ok(chore.recurrence.next_after(now))
+        }
+        Err(reason) => {
+            tracing::error!(chore = chore.name, reason, "a chore failed; it is tried again in ten minutes");
+            chore.held_until = Some(clock.now() + AFTER_FAILURE);
+            Ok(chore.held_until)
+        }
+    }
+}

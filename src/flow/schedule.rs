@@ -1,0 +1,145 @@
+//! The scheduler: one loop over the mailings whose time comes.
+//!
+//! All it knows is in the store: a mailing leaves [`Stage::Scheduled`] by one conditional commit, so it begins once,
+//! however often the daemon stops and whoever else works on the same store (invariant 11). What comes after (freezing,
+//! dispatch) finds its work in the store too; the wake-up is only a hint.
+//!
+//! [`Stage::Scheduled`]: crate::model::mailing::Stage::Scheduled
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::clock::{Clock, Timestamp};
+use crate::base::id::MailingId;
+use crate::model::mailing::{Mailing, PauseReason};
+use crate::model::mailing_transitions::{Due, TransitionError};
+use crate::store::{Store, StoreError};
+
+use super::wake::Wake;
+
+/// The longest sleep. The machine's clock may be set, and a suspended machine's timers run late: so it looks again.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// How soon it tries again after an error of the store.
+const AFTER_ERROR: Duration = Duration::from_secs(5);
+
+/// Begins mailings at their time.
+pub struct Scheduler {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    wake: Wake,
+}
+
+/// What one look did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tick {
+    /// Mailings whose freezing has begun.
+    pub begun: Vec<MailingId>,
+    /// Mailings paused because their time was missed.
+    pub asked: Vec<MailingId>,
+    /// Mailings that expired.
+    pub expired: Vec<MailingId>,
+    /// When the next is due; `None` when none is known.
+    pub next: Option<Timestamp>,
+}
+
+/// Why a mailing was not changed.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("somebody else changed it meanwhile")]
+    Overtaken,
+    #[error(transparent)]
+    Transition(#[from] TransitionError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Scheduler {
+    /// A scheduler of the mailings in `store`; `wake` tells it of changes, and it tells the dispatcher by it.
+    pub fn new(store: Store, clock: Arc<dyn Clock>, wake: Wake) -> Self {
+        Self { store, clock, wake }
+    }
+
+    /// Works until `stop` completes. Errors of the store are logged and the step is tried again (invariant 10).
+    pub async fn run(&self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        loop {
+            let woken = self.wake.notified();
+            let now = self.clock.now();
+            let until = match self.tick().await {
+                Ok(tick) => tick.next.unwrap_or(now + LONGEST_SLEEP).min(now + LONGEST_SLEEP),
+                Err(error) => {
+                    tracing::error!(%error, "the scheduler could not look for due mailings; it tries again");
+                    now + AFTER_ERROR
+                }
+            };
+            tokio::select! {
+                () = &mut stop => return,
+                () = woken => {}
+                () = self.clock.wait_until(until) => {}
+            }
+        }
+    }
+
+    /// Looks once at all mailings and does what is due.
+    ///
+    /// # Errors
+    /// [`StoreError`]: what was done before it stays done; the rest is found again at the next look.
+    pub async fn tick(&self) -> Result<Tick, StoreError> {
+        let now = self.clock.now();
+        let mut tick = Tick::default();
+        for read in self.store.mailings().await? {
+            let id = read.value.id;
+            let done = match read.value.due(now) {
+                Due::Later(at) => {
+                    tick.next = Some(tick.next.map_or(at, |next| next.min(at)));
+                    continue;
+                }
+                Due::Never => continue,
+                due => self.act(id, due, now).await?,
+            };
+            match done {
+                Some(Due::Begin) => tick.begun.push(id),
+                Some(Due::Ask) => tick.asked.push(id),
+                Some(Due::Expire) => tick.expired.push(id),
+                Some(Due::Later(_) | Due::Never) | None => {}
+            }
+        }
+        if !tick.begun.is_empty() {
+            self.wake.notify();
+        }
+        Ok(tick)
+    }
+
+    /// Does what is due with one mailing; `None` when it is due no longer, because somebody was quicker.
+    async fn act(&self, id: MailingId, due: Due, now: Timestamp) -> Result<Option<Due>, StoreError> {
+        let done = self.store.update_mailing(id, |mailing: &mut Mailing, _| {
+            // Read anew, it may be due no longer, or for something else: then the next look decides.
+            match (due, mailing.due(now) == due) {
+                (Due::Begin, true) => mailing.begin(now)?,
+                (Due::Ask, true) => mailing.hold(PauseReason::Missed, now)?,
+                (Due::Expire, true) => mailing.expire(now)?,
+                _ => return Err(Refused::Overtaken),
+            }
+            Ok(())
+        });
+        match done.await {
+            Ok(Some(read)) => {
+                let late_seconds = (now - read.value.schedule.at).num_seconds();
+                tracing::info!(mailing = %id, late_seconds, "{}", words(due));
+                Ok(Some(due))
+            }
+            Ok(None) | Err(Refused::Overtaken | Refused::Transition(_)) => Ok(None),
+            Err(Refused::Store(error)) => Err(error),
+        }
+    }
+}
+
+fn words(due: Due) -> &'static str {
+    match due {
+        Due::Begin => "the mailing's time has come: its audience is being frozen",
+        Due::Ask => "the mailing's time was missed: it is paused until a person decides",
+        Due::Expire => "the mailing's time was missed: it has expired unsent",
+        Due::Later(_) | Due::Never => "nothing is due",
+    }
+}

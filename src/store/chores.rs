@@ -1,0 +1,35 @@
+//! When the daemon's own chores last ran.
+
+use crate::base::clock::Timestamp;
+
+use super::engine::{Batch, Commit, Value};
+use super::record::{self, RecordError};
+use super::{Read, Store, StoreError, keys};
+
+const FAMILY: &str = "chore";
+
+impl Store {
+    /// When a chore last ran; `None` when it never did.
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "never".
+    pub async fn chore(&self, name: &str) -> Result<Option<Read<Timestamp>>, StoreError> {
+        let Some(stamp) = self.engine.get(&keys::chore(name)).await? else { return Ok(None) };
+        let value = match record::split(FAMILY, &stamp)? {
+            (1, rest) => super::mailings::instant(FAMILY, record::decode::<i64>(FAMILY, rest)?)?,
+            (version, _) => return Err(RecordError::Newer { family: FAMILY, version }.into()),
+        };
+        Ok(Some(Read { value, stamp }))
+    }
+
+    /// Notes that a chore ran, over what was read before. `false` when another process noted it meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`]: not noted.
+    pub async fn note_chore(&self, name: &str, before: Option<Value>, at: Timestamp) -> Result<bool, StoreError> {
+        let mut batch = Batch::new();
+        batch.expect_read(keys::chore(name), before);
+        batch.put(keys::chore(name), record::encode(1, &at.timestamp_millis()));
+        Ok(self.commit(batch).await? == Commit::Applied)
+    }
+}

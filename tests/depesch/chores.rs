@@ -1,0 +1,82 @@
+//! Chores run at their times; one missed while the daemon was down runs once at start.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use depesch::base::clock::FakeClock;
+use depesch::flow::chores::{Chore, Chores};
+use depesch::model::recurrence::Recurrence;
+use depesch::store::Store;
+
+use crate::support::mailings::{minute, store};
+
+/// A chore at each full hour; counts its runs, and fails while it is told to.
+struct Hourly {
+    clock: Arc<FakeClock>,
+    store: Store,
+    runs: Arc<AtomicUsize>,
+    failing: Arc<AtomicBool>,
+}
+
+impl Hourly {
+    fn new() -> Self {
+        // 09:00 UTC.
+        Self { clock: FakeClock::at(minute(0)), store: store(), runs: Arc::default(), failing: Arc::default() }
+    }
+
+    fn start(&self) -> Chores {
+        let (runs, failing) = (self.runs.clone(), self.failing.clone());
+        let recurrence = Recurrence::new("@hourly", "Europe/Stockholm").unwrap();
+        let chore = Chore::new("count", recurrence, move || {
+            let (runs, failing) = (runs.clone(), failing.clone());
+            Box::pin(async move {
+                runs.fetch_add(1, Ordering::SeqCst);
+                if failing.load(Ordering::SeqCst) { Err("as told".to_owned()) } else { Ok("counted".to_owned()) }
+            })
+        });
+        Chores::new(self.store.clone(), Arc::new(self.clock.clone()), vec![chore])
+    }
+
+    fn runs(&self) -> usize {
+        self.runs.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn a_chore_runs_at_its_times_and_not_at_the_first_start() {
+    let hourly = Hourly::new();
+    let mut chores = hourly.start();
+    assert_eq!(chores.tick().await, Some(minute(60)));
+    assert_eq!(hourly.runs(), 0);
+    hourly.clock.set(minute(60));
+    assert_eq!(chores.tick().await, Some(minute(120)));
+    assert_eq!(chores.tick().await, Some(minute(120)));
+    assert_eq!(hourly.runs(), 1);
+}
+
+#[tokio::test]
+async fn what_was_missed_runs_once_at_start() {
+    let hourly = Hourly::new();
+    hourly.start().tick().await;
+    hourly.clock.set(minute(60 * 10 + 30));
+    let mut chores = hourly.start();
+    assert_eq!(chores.tick().await, Some(minute(60 * 11)));
+    assert_eq!(hourly.start().tick().await, Some(minute(60 * 11)));
+    assert_eq!(hourly.runs(), 1);
+}
+
+#[tokio::test]
+async fn a_failed_chore_is_tried_again_soon() {
+    let hourly = Hourly::new();
+    let mut chores = hourly.start();
+    chores.tick().await;
+    hourly.failing.store(true, Ordering::SeqCst);
+    hourly.clock.set(minute(60));
+    assert_eq!(chores.tick().await, Some(minute(70)));
+    assert_eq!(chores.tick().await, Some(minute(70)), "held back, not run again at once");
+    assert_eq!(hourly.runs(), 1);
+    hourly.failing.store(false, Ordering::SeqCst);
+    hourly.clock.set(minute(70));
+    assert_eq!(chores.tick().await, Some(minute(120)));
+    assert_eq!(hourly.runs(), 2);
+}

@@ -1,0 +1,113 @@
+//! Mailings, lists and subscribers to try things with.
+
+use std::sync::Arc;
+
+use chrono::{TimeZone, Utc};
+use depesch::base::clock::Timestamp;
+use depesch::base::id::{ListName, MailingId, ReleaseId, SubscriberId};
+use depesch::base::language::Language;
+use depesch::model::consent::ConsentSource;
+use depesch::model::list::{Joining, List, ListKind, Privacy};
+use depesch::model::mailing::{AudienceQuery, Frozen, Mailing, MissedPolicy, Schedule, Stage, UncertainPolicy};
+use depesch::model::subscriber::{Subscriber, SubscriptionState};
+use depesch::store::Store;
+use depesch::store::engine::{Batch, Commit};
+use depesch::store::ledger::{CHUNK_SIZE, put_chunk};
+use depesch::store::mailings::put_mailing;
+use depesch::store::memory::MemoryEngine;
+use depesch::store::subscribers;
+
+/// An empty store in memory.
+pub fn store() -> Store {
+    Store::new(Arc::new(MemoryEngine::new()))
+}
+
+/// So many minutes after 2026-11-21 09:00 UTC.
+pub fn minute(minutes: i64) -> Timestamp {
+    Utc.with_ymd_and_hms(2026, 11, 21, 9, 0, 0).unwrap() + chrono::Duration::minutes(minutes)
+}
+
+/// A mailing to the list `media`, due at `minute(60)` with ten minutes of grace.
+pub fn mailing(id: u64, missed: MissedPolicy) -> Mailing {
+    Mailing {
+        id: MailingId(id),
+        release: ReleaseId(1),
+        audience: AudienceQuery { lists: ["media".parse().unwrap()].into(), ..AudienceQuery::default() },
+        schedule: Schedule { at: minute(60), zone: "Europe/Stockholm".into(), missed, grace_seconds: 600 },
+        uncertain: UncertainPolicy::Resend,
+        stage: Stage::Scheduled,
+        pause: None,
+        approval_required: false,
+        approval: None,
+        content_hash: "0123456789abcdef".into(),
+        reopened: 0,
+        created: minute(0),
+        created_by: "anna".into(),
+    }
+}
+
+/// Puts a mailing that is not there yet.
+pub async fn put(store: &Store, mailing: &Mailing) {
+    let mut batch = Batch::new();
+    put_mailing(&mut batch, mailing, None);
+    assert_eq!(store.commit(batch).await.unwrap(), Commit::Applied);
+}
+
+/// Puts a mailing that is sending to the subscribers 1 to `audience`, all still waiting.
+pub async fn put_frozen(store: &Store, id: u64, audience: u32) -> Mailing {
+    let mut m = mailing(id, MissedPolicy::Send);
+    let chunks = audience.div_ceil(CHUNK_SIZE);
+    m.stage = Stage::Sending(Frozen { at: minute(60), chunks, audience });
+    let mut batch = Batch::new();
+    for chunk in 0..chunks {
+        let (from, to) = (chunk * CHUNK_SIZE + 1, ((chunk + 1) * CHUNK_SIZE).min(audience));
+        let ids: Vec<SubscriberId> = (from..=to).map(|id| SubscriberId(u64::from(id))).collect();
+        put_chunk(&mut batch, m.id, chunk, &ids);
+    }
+    assert_eq!(store.commit(batch).await.unwrap(), Commit::Applied);
+    put(store, &m).await;
+    m
+}
+
+/// A list.
+pub fn list(name: &str) -> List {
+    List {
+        name: name.parse().unwrap(),
+        title: name.to_owned(),
+        address: format!("{name}@lists.example.org").parse().unwrap(),
+        kind: ListKind::Announce,
+        joining: Joining::Confirmed,
+        owner: "press@example.org".parse().unwrap(),
+        language: Language::swedish(),
+        privacy: Privacy::Ordinary,
+        approval: false,
+        created: minute(0),
+    }
+}
+
+/// Puts a subscriber `s{id}` with the address `reader{id}@example.com`, active on `lists`.
+pub async fn put_subscriber(store: &Store, id: u64, lists: &[&str], edit: impl FnOnce(&mut Subscriber)) -> Subscriber {
+    let mut subscriber = Subscriber {
+        id: SubscriberId(id),
+        address: format!("reader{id}@example.com").parse().unwrap(),
+        name: Some(format!("Reader {id}")),
+        language: Language::swedish(),
+        organisation: None,
+        beats: Default::default(),
+        regions: Default::default(),
+        attributes: Default::default(),
+        subscriptions: Default::default(),
+        created: minute(0),
+        updated: minute(0),
+    };
+    for list in lists {
+        let list: ListName = list.parse().unwrap();
+        let source = ConsentSource::Operator { who: "anna".into() };
+        subscriber.change(&list, SubscriptionState::Active, minute(0), source, String::new()).unwrap();
+    }
+    edit(&mut subscriber);
+    let mut batch = Batch::new();
+    subscribers::put_new(&mut batch, &subscriber);
+    assert_eq!(store.commit(batch).await.unwrap(), Commit::Applied);
+    subscriber
+}
