@@ -4,13 +4,15 @@
 //! It prints through [`output::Output`] only, so that `--json`, a closed pipe and control characters in foreign text
 //! are right everywhere.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::config::{Config, Loaded};
 use crate::control::client::{Client, ClientError};
 
+pub mod config;
 pub mod output;
 pub mod progress;
 pub mod status;
@@ -62,6 +64,9 @@ Examples:
 /// The nouns.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Check and show the configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Show whether the daemon is well
     Status(status::StatusCommand),
 }
@@ -163,11 +168,22 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Reads the configuration file of the command line.
+fn load_config(file: Option<&Path>) -> Result<Loaded, CliError> {
+    Config::load(file).map_err(|error| CliError::Usage(error.to_string()))
+}
+
 async fn run(arguments: Arguments) -> Result<Done, CliError> {
     let GlobalOptions { socket, config, json } = arguments.global;
-    let socket = socket.unwrap_or_else(|| PathBuf::from("/run/depesch/control.sock"));
+    let needs_daemon = !matches!(arguments.command, Command::Config(_));
+    let socket = match socket {
+        Some(socket) => socket,
+        None if needs_daemon => load_config(config.as_deref())?.config.control.path,
+        None => PathBuf::new(),
+    };
     let context = Context { client: Client::new(socket), output: Output::new(json), config };
     match arguments.command {
+        Command::Config(command) => config::run(command, &context),
         Command::Status(command) => status::run(command, &context).await,
     }
 }

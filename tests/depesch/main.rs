@@ -3,6 +3,7 @@
 
 mod chores;
 mod compose;
+mod config;
 mod control_socket;
 mod floors;
 mod schedule;

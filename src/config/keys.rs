@@ -1,0 +1,225 @@
+//! Every key of `depesch.toml`: its default, its bounds, and where its value goes.
+
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use crate::control::server::SocketSettings;
+use crate::model::mailing::MissedPolicy;
+use crate::model::zone;
+
+use super::reader::{Reader, quoted};
+use super::secret::SecretSource;
+use super::{
+    BreakerConfig, Config, DispatchConfig, LogConfig, LogFormat, OrganisationConfig, RelayConfig, RetentionConfig,
+    RetryConfig, ScheduleConfig, TlsMode, TransportChoice,
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+const SECOND: Duration = Duration::from_secs(1);
+
+pub(super) fn defaults() -> Config {
+    Config {
+        state_directory: "/var/lib/depesch".into(),
+        transport: TransportChoice::Relay,
+        capture_directory: None,
+        templates_directory: None,
+        base_url: None,
+        stop_timeout: 30 * SECOND,
+        control: SocketSettings::default(),
+        organisation: OrganisationConfig { id: None, domain: "localhost".to_owned() },
+        relay: RelayConfig {
+            host: "localhost".to_owned(),
+            port: 25,
+            tls: TlsMode::Opportunistic,
+            authority_file: None,
+            login: None,
+            password: None,
+            hello_name: None,
+            connect_timeout: 30 * SECOND,
+            command_timeout: 5 * MINUTE,
+            data_timeout: 10 * MINUTE,
+            messages_per_connection: 1000,
+        },
+        retry: RetryConfig { first: 10 * MINUTE, factor: 2.0, longest: 4 * HOUR, jitter: 0.5, give_up_after: 4 * DAY },
+        breaker: BreakerConfig { refusals: 20, share: 0.2, window: 10 * MINUTE, rest: 30 * MINUTE },
+        dispatch: DispatchConfig { connections: 20, chunk: 500, lease: 2 * MINUTE },
+        retention: RetentionConfig { mailings: 730 * DAY, attachments: 30 * DAY, checkpoints: 3 },
+        schedule: ScheduleConfig {
+            zone: "Europe/Stockholm".to_owned(),
+            missed: MissedPolicy::Ask,
+            grace: 15 * MINUTE,
+            checkpoint: "17 3 * * *".to_owned(),
+            retention: "47 3 * * *".to_owned(),
+        },
+        log: LogConfig { format: LogFormat::Human, level: "info".to_owned() },
+    }
+}
+
+impl Config {
+    pub(super) fn read(&mut self, reader: &mut Reader<'_>) {
+        self.read_top(reader);
+        self.read_control(reader);
+        self.read_organisation(reader);
+        self.read_relay(reader);
+        self.read_retry(reader);
+        self.read_dispatch(reader);
+        self.read_schedule(reader);
+        self.read_log(reader);
+    }
+
+    fn read_top(&mut self, reader: &mut Reader<'_>) {
+        reader.path("state_directory", "a directory", &mut self.state_directory);
+        let transports = [("relay", TransportChoice::Relay), ("capture", TransportChoice::Capture)];
+        reader.choice("transport", &transports, &mut self.transport);
+        reader.optional_path("capture_directory", "a directory, or \"\"", &mut self.capture_directory);
+        reader.optional_path("templates_directory", "a directory, or \"\"", &mut self.templates_directory);
+        let mut base_url = self.base_url.clone();
+        reader.optional_text("base_url", "an address such as \"https://press.example.org\", or \"\"", &mut base_url);
+        if base_url.as_deref().is_some_and(|url| !is_base_url(url)) {
+            reader.problem(
+                "base_url",
+                "expected https:// (or http://) and a host, without a query, such as \"https://press.example.org\"",
+            );
+        }
+        self.base_url = base_url.map(|url| url.trim_end_matches('/').to_owned());
+        reader.duration("stop_timeout", SECOND..=10 * MINUTE, &mut self.stop_timeout);
+    }
+
+    fn read_control(&mut self, reader: &mut Reader<'_>) {
+        reader.section("control");
+        reader.path("socket", "a path", &mut self.control.path);
+        let parse = |value: &DeValue<'_>| {
+            u32::from_str_radix(value.as_str()?, 8).ok().filter(|mode| mode & !0o770 == 0 && mode & 0o600 == 0o600)
+        };
+        let expected = "permissions such as \"0660\": read and write for the owner, nothing for others";
+        reader.value("mode", expected, &mut self.control.mode, parse, |mode| format!("\"{mode:04o}\""));
+        reader.optional_text("group", "the name of a group, or \"\"", &mut self.control.group);
+    }
+
+    fn read_organisation(&mut self, reader: &mut Reader<'_>) {
+        reader.section("organisation");
+        reader.optional_text("id", "the id of an organisation in the contact book, or \"\"", &mut self.organisation.id);
+        let expected = "a domain such as \"lists.example.org\"";
+        let parse = |value: &DeValue<'_>| value.as_str().filter(|text| is_domain(text)).map(str::to_ascii_lowercase);
+        reader.value("domain", expected, &mut self.organisation.domain, parse, |domain| quoted(domain));
+    }
+
+    fn read_relay(&mut self, reader: &mut Reader<'_>) {
+        reader.section("relay");
+        let relay = &mut self.relay;
+        reader.text("host", "a host name or an address", &mut relay.host);
+        reader.number("port", 1..=u16::MAX, &mut relay.port);
+        let modes = [
+            ("none", TlsMode::None),
+            ("opportunistic", TlsMode::Opportunistic),
+            ("required", TlsMode::Required),
+            ("implicit", TlsMode::Implicit),
+        ];
+        reader.choice("tls", &modes, &mut relay.tls);
+        reader.optional_path("authority_file", "a PEM file, or \"\"", &mut relay.authority_file);
+        reader.optional_text("login", "a login name, or \"\"", &mut relay.login);
+        let (mut file, mut credential) = (None, None);
+        reader.optional_path("password_file", "a file that holds the password, or \"\"", &mut file);
+        let named = "the name of a systemd credential, or \"\"";
+        reader.optional_text("password_credential", named, &mut credential);
+        if credential.as_deref().is_some_and(|name| name.contains('/') || name.starts_with('.')) {
+            reader.problem("relay.password_credential", format!("expected {named}, without a path"));
+        }
+        if file.is_some() && credential.is_some() {
+            reader.problem("relay.password_credential", "either this or relay.password_file, not both");
+        }
+        relay.password = file.map(SecretSource::File).or(credential.map(SecretSource::Credential));
+        if relay.login.is_some() && relay.password.is_none() {
+            reader.problem("relay.login", "a login needs relay.password_file or relay.password_credential");
+        }
+        if relay.login.is_none() && relay.password.is_some() {
+            reader.problem("relay.password_file", "a password needs relay.login");
+        }
+        let is_local = ["localhost", "127.0.0.1", "::1"].contains(&relay.host.as_str());
+        if relay.login.is_some() && !is_local && matches!(relay.tls, TlsMode::None | TlsMode::Opportunistic) {
+            reader.problem(
+                "relay.login",
+                "a login to another machine needs relay.tls = \"required\" or \"implicit\", or the password could \
+                 be read on the way",
+            );
+        }
+        reader.optional_text("hello_name", "a host name, or \"\"", &mut relay.hello_name);
+        reader.duration("connect_timeout", SECOND..=10 * MINUTE, &mut relay.connect_timeout);
+        reader.duration("command_timeout", SECOND..=HOUR, &mut relay.command_timeout);
+        reader.duration("data_timeout", SECOND..=HOUR, &mut relay.data_timeout);
+        reader.number("messages_per_connection", 1..=1_000_000, &mut relay.messages_per_connection);
+    }
+
+    fn read_retry(&mut self, reader: &mut Reader<'_>) {
+        reader.section("retry");
+        reader.duration("first", SECOND..=DAY, &mut self.retry.first);
+        reader.fraction("factor", 1.0..=10.0, &mut self.retry.factor);
+        reader.duration("longest", SECOND..=7 * DAY, &mut self.retry.longest);
+        reader.fraction("jitter", 0.0..=1.0, &mut self.retry.jitter);
+        reader.duration("give_up_after", SECOND..=30 * DAY, &mut self.retry.give_up_after);
+        if self.retry.longest < self.retry.first {
+            reader.problem("retry.longest", "expected no less than retry.first");
+        }
+        reader.section("breaker");
+        reader.number("refusals", 1..=1_000_000, &mut self.breaker.refusals);
+        reader.fraction("share", 0.0..=1.0, &mut self.breaker.share);
+        reader.duration("window", SECOND..=DAY, &mut self.breaker.window);
+        reader.duration("rest", SECOND..=7 * DAY, &mut self.breaker.rest);
+    }
+
+    fn read_dispatch(&mut self, reader: &mut Reader<'_>) {
+        reader.section("dispatch");
+        reader.number("connections", 1..=1000, &mut self.dispatch.connections);
+        reader.number("chunk", 1..=10_000, &mut self.dispatch.chunk);
+        reader.duration("lease", 10 * SECOND..=HOUR, &mut self.dispatch.lease);
+        reader.section("retention");
+        reader.duration("mailings", DAY..=36_500 * DAY, &mut self.retention.mailings);
+        reader.duration("attachments", DAY..=36_500 * DAY, &mut self.retention.attachments);
+        reader.number("checkpoints", 1..=100, &mut self.retention.checkpoints);
+    }
+
+    fn read_schedule(&mut self, reader: &mut Reader<'_>) {
+        reader.section("schedule");
+        reader.text("zone", "an IANA time zone such as \"Europe/Stockholm\"", &mut self.schedule.zone);
+        if let Err(error) = zone::zone(&self.schedule.zone) {
+            reader.problem("schedule.zone", error.to_string());
+        }
+        let policies = [("send", MissedPolicy::Send), ("ask", MissedPolicy::Ask), ("expire", MissedPolicy::Expire)];
+        reader.choice("missed", &policies, &mut self.schedule.missed);
+        reader.duration("grace", Duration::ZERO..=7 * DAY, &mut self.schedule.grace);
+        let fields = "five cron fields such as \"17 3 * * *\"";
+        reader.text("checkpoint", fields, &mut self.schedule.checkpoint);
+        reader.text("retention", fields, &mut self.schedule.retention);
+    }
+
+    fn read_log(&mut self, reader: &mut Reader<'_>) {
+        reader.section("log");
+        reader.choice("format", &[("human", LogFormat::Human), ("json", LogFormat::Json)], &mut self.log.format);
+        let expected = "a level (error, warn, info, debug, trace) or directives such as \"info,depesch::store=debug\"";
+        let parse = |value: &DeValue<'_>| {
+            let text = value.as_str()?;
+            tracing_subscriber::EnvFilter::try_new(text).ok().filter(|_| !text.is_empty()).map(|_| text.to_owned())
+        };
+        reader.value("level", expected, &mut self.log.level, parse, |level| quoted(level));
+    }
+}
+
+fn is_base_url(url: &str) -> bool {
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    host.is_some_and(|rest| {
+        !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['?', '#', ' ', '"', '<', '>', '@'])
+    })
+}
+
+fn is_domain(text: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.split('.').all(label)
+}

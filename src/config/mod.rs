@@ -1,0 +1,294 @@
+//! `depesch.toml`, parsed once into a [`Config`]; an error names file, line, key and what was expected.
+//!
+//! Everything has a default, so Depesch runs without any file. `systemd/depesch.toml` shows every key with its default;
+//! a test holds the two together.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use crate::control::server::SocketSettings;
+use crate::model::mailing::MissedPolicy;
+
+mod keys;
+pub mod reader;
+pub mod secret;
+
+use reader::{Entry, Problem, Reader};
+use secret::SecretSource;
+
+/// Where the configuration is looked for when no file is named.
+pub const DEFAULT_FILE: &str = "/etc/depesch/depesch.toml";
+
+/// The whole configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Everything that Depesch keeps lies below it.
+    pub state_directory: PathBuf,
+    /// Where mail goes out.
+    pub transport: TransportChoice,
+    /// The maildir of the capture transport; `capture` in the state directory without it.
+    pub capture_directory: Option<PathBuf>,
+    /// Templates of one's own, which go before the built-in ones.
+    pub templates_directory: Option<PathBuf>,
+    /// Where the public pages are reached, e.g. `https://press.example.org`; unsubscribing by link needs it.
+    pub base_url: Option<String>,
+    /// How long a stop waits for what runs.
+    pub stop_timeout: Duration,
+    /// The control socket.
+    pub control: SocketSettings,
+    /// Who sends, where nothing says otherwise.
+    pub organisation: OrganisationConfig,
+    /// The smarthost.
+    pub relay: RelayConfig,
+    /// When a deferred delivery is tried again.
+    pub retry: RetryConfig,
+    /// When a mailing stops itself.
+    pub breaker: BreakerConfig,
+    /// How deliveries are worked off.
+    pub dispatch: DispatchConfig,
+    /// How long things are kept.
+    pub retention: RetentionConfig,
+    /// Times without zone, and missed ones.
+    pub schedule: ScheduleConfig,
+    /// The log.
+    pub log: LogConfig,
+}
+
+/// Where mail goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransportChoice {
+    /// To a smarthost by SMTP.
+    Relay,
+    /// Into a maildir: nothing leaves the machine.
+    Capture,
+}
+
+/// Who sends, where nothing says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrganisationConfig {
+    /// The organisation of releases that name none, by its id in the contact book.
+    pub id: Option<String>,
+    /// The domain of Message-IDs and bounce addresses, and of lists made without an address.
+    pub domain: String,
+}
+
+/// How the connection to the smarthost is secured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsMode {
+    /// No TLS: only for a relay on the same machine.
+    None,
+    /// STARTTLS when offered.
+    Opportunistic,
+    /// STARTTLS or nothing.
+    Required,
+    /// TLS from the first octet (port 465).
+    Implicit,
+}
+
+/// The smarthost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayConfig {
+    /// Its host name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is secured.
+    pub tls: TlsMode,
+    /// A file with the certificate authority of a relay that the system's own do not vouch for (PEM).
+    pub authority_file: Option<PathBuf>,
+    /// The name to log in with.
+    pub login: Option<String>,
+    /// Where the password is found.
+    pub password: Option<SecretSource>,
+    /// What we call ourselves in EHLO; the machine's name without it.
+    pub hello_name: Option<String>,
+    /// How long connecting, TLS and login may take.
+    pub connect_timeout: Duration,
+    /// How long the answer to a command may take (RFC 5321 §4.5.3.2).
+    pub command_timeout: Duration,
+    /// How long the answer to the final dot may take (RFC 5321 §4.5.3.2.6).
+    pub data_timeout: Duration,
+    /// Messages over one connection before it is made anew.
+    pub messages_per_connection: u32,
+}
+
+/// When a deferred delivery is tried again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetryConfig {
+    /// After the first refusal.
+    pub first: Duration,
+    /// Each later wait is so many times the one before.
+    pub factor: f64,
+    /// No wait is longer.
+    pub longest: Duration,
+    /// Each wait varies by this part of it.
+    pub jitter: f64,
+    /// So long after the first try it counts as failed.
+    pub give_up_after: Duration,
+}
+
+/// When a mailing stops itself because receivers blame the sender or the content.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BreakerConfig {
+    /// So many such refusals must there be at least.
+    pub refusals: u32,
+    /// They must be this part of all answers in the window.
+    pub share: f64,
+    /// The latest answers that count.
+    pub window: Duration,
+    /// So long a domain is left alone.
+    pub rest: Duration,
+}
+
+/// How deliveries are worked off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DispatchConfig {
+    /// Connections to the relay at once.
+    pub connections: u32,
+    /// Deliveries in a chunk of a frozen audience.
+    pub chunk: u32,
+    /// A worker that says nothing for so long is taken for dead.
+    pub lease: Duration,
+}
+
+/// How long things are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetentionConfig {
+    /// The ledgers of ended mailings.
+    pub mailings: Duration,
+    /// Attachments that no release names.
+    pub attachments: Duration,
+    /// Checkpoints kept in the state directory.
+    pub checkpoints: u32,
+}
+
+/// Times without zone, missed ones, and the daemon's own chores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduleConfig {
+    /// The IANA zone of times that name none.
+    pub zone: String,
+    /// What to do with a mailing whose time passed while the daemon was not running.
+    pub missed: MissedPolicy,
+    /// How late still counts as on time.
+    pub grace: Duration,
+    /// When checkpoints are made, as five cron fields in the zone.
+    pub checkpoint: String,
+    /// When retention is applied, as five cron fields in the zone.
+    pub retention: String,
+}
+
+/// For whom the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people and journald: one line per event.
+    Human,
+    /// For programs: one JSON object per event.
+    Json,
+}
+
+/// The log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// For whom it is written.
+    pub format: LogFormat,
+    /// What is written: `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,depesch::store=debug`.
+    pub level: String,
+}
+
+/// A configuration with all keys and their values in force.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Every key with its value, in order.
+    pub entries: Vec<Entry>,
+    /// The file it came from, if any.
+    pub file: Option<PathBuf>,
+}
+
+/// A configuration file that cannot be used; all that is wrong, at once.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: the configuration cannot be read: {error}")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        error: std::io::Error,
+    },
+    /// It says what it should not.
+    #[error("{}", listed(.path, .problems))]
+    Wrong {
+        /// Which.
+        path: PathBuf,
+        /// All that is wrong, in order of line.
+        problems: Vec<Problem>,
+    },
+}
+
+fn listed(path: &Path, problems: &[Problem]) -> String {
+    let line = |problem: &Problem| {
+        let place = problem.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let key = if problem.key.is_empty() { String::new() } else { format!("{}: ", problem.key) };
+        format!("{}{place}: {key}{}", path.display(), problem.message)
+    };
+    problems.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        keys::defaults()
+    }
+}
+
+impl Config {
+    /// Reads the named file; without a name, [`DEFAULT_FILE`] if it is there, else the defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with all that is wrong.
+    pub fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
+        let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(path, &text),
+            Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                let loaded = Self::parse(Path::new(""), "")?;
+                Ok(Loaded { file: None, ..loaded })
+            }
+            Err(error) => Err(ConfigError::Unreadable { path: path.to_owned(), error }),
+        }
+    }
+
+    /// Reads the text of a file. Relative paths in it are meant from the file's own directory.
+    ///
+    /// # Errors
+    /// [`ConfigError::Wrong`].
+    pub fn parse(path: &Path, text: &str) -> Result<Loaded, ConfigError> {
+        let wrong = |problems| ConfigError::Wrong { path: path.to_owned(), problems };
+        let (table, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            return Err(wrong(errors.iter().map(|error| syntax_problem(text, error)).collect()));
+        }
+        let directory = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned));
+        let mut reader = Reader::new(text, table.get_ref(), directory.as_deref().unwrap_or(Path::new("/")));
+        let mut config = Self::default();
+        config.read(&mut reader);
+        let (entries, problems) = reader.finish();
+        if !problems.is_empty() {
+            return Err(wrong(problems));
+        }
+        Ok(Loaded { config, entries, file: Some(path.to_owned()) })
+    }
+
+    /// The maildir of the capture transport.
+    pub fn capture_directory(&self) -> PathBuf {
+        self.capture_directory.clone().unwrap_or_else(|| self.state_directory.join("capture"))
+    }
+}
+
+fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
+    let line = error.span().map(|span| text.bytes().take(span.start).filter(|octet| *octet == b'\n').count() + 1);
+    Problem { line, key: String::new(), message: error.message().replace('\n', "; ") }
+}

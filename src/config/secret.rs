@@ -1,0 +1,91 @@
+//! Secrets: out of files or systemd credentials, never out of the configuration or the command line.
+
+use std::path::PathBuf;
+
+use crate::base::secret::Secret;
+
+/// Largest secret, in octets.
+const LIMIT: u64 = 64 * 1024;
+
+/// Where a secret is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In a file; a line end at its end is left out.
+    File(PathBuf),
+    /// A systemd credential, by its name: `LoadCredential=` or `SetCredentialEncrypted=` of the unit.
+    Credential(String),
+}
+
+/// Why a secret is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The service has no credentials at all.
+    #[error(
+        "the credential \u{201c}{0}\u{201d} is not there: $CREDENTIALS_DIRECTORY is not set; run Depesch as a systemd \
+         service with LoadCredential={0}:PATH, or use a file"
+    )]
+    NoCredentials(String),
+    /// The file cannot be read.
+    #[error("the secret in {path} cannot be read: {error}")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        error: std::io::Error,
+    },
+    /// The file holds nothing, or too much.
+    #[error("the secret in {path} is {what}")]
+    Unfit {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+impl SecretSource {
+    /// Reads the secret.
+    ///
+    /// # Errors
+    /// [`SecretError`]; it never shows the secret.
+    pub fn read(&self) -> Result<Secret, SecretError> {
+        let path = match self {
+            Self::File(path) => path.clone(),
+            Self::Credential(name) => {
+                credentials_directory().ok_or_else(|| SecretError::NoCredentials(name.clone()))?.join(name)
+            }
+        };
+        let unreadable = |error| SecretError::Unreadable { path: path.clone(), error };
+        let length = std::fs::metadata(&path).map_err(unreadable)?.len();
+        if length > LIMIT {
+            return Err(SecretError::Unfit { path, what: "too long for a secret" });
+        }
+        let text = std::fs::read_to_string(&path).map_err(unreadable)?;
+        let text = text.strip_suffix('\n').map_or(&*text, |text| text.strip_suffix('\r').unwrap_or(text));
+        if text.is_empty() {
+            return Err(SecretError::Unfit { path, what: "empty" });
+        }
+        Ok(Secret::new(text))
+    }
+}
+
+#[allow(clippy::disallowed_methods)] // the one place: systemd tells it in no other way
+fn credentials_directory() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_holds_it_with_or_without_a_line_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("password");
+        std::fs::write(&path, " korrekt häst\r\n").unwrap();
+        let source = SecretSource::File(path.clone());
+        assert_eq!(source.read().unwrap().reveal(), " korrekt häst");
+        std::fs::write(&path, "\n").unwrap();
+        assert!(source.read().unwrap_err().to_string().ends_with("is empty"));
+    }
+}
