@@ -4,6 +4,8 @@
 pub mod audience;
 pub mod chores;
 pub mod dispatch;
+pub mod formula;
+pub mod import;
 pub mod message;
 pub mod schedule;
 pub mod wake;

@@ -12,6 +12,8 @@ use super::{Read, Store, StoreError, keys};
 
 const FAMILY: &str = "suppression";
 const VERSION: u8 = 1;
+/// The setting that is another after each new suppression.
+const EDITION: &str = "suppressions";
 
 /// The keyed hash by which a suppressed address is known ([`crate::base::token::Key::hash_address`]).
 pub type AddressHash = [u8; 32];
@@ -70,11 +72,19 @@ fn decode(octets: &Value) -> Result<Read<Suppression>, StoreError> {
     Ok(Read { value: suppression, stamp: octets.clone() })
 }
 
-/// Sets the suppression of `hash` in `batch`, provided it is still as `before` says.
+/// Sets the suppression of `hash` in `batch`, provided it is still as `before` says. The edition of the suppressions
+/// becomes another, so that an import that looked before starts its rows anew.
 pub fn put(batch: &mut Batch, hash: &AddressHash, before: Option<Value>, suppression: &Suppression) {
     let key = keys::suppression(hash);
     batch.expect_read(key.clone(), before);
     batch.put(key, encode(suppression));
+    let edition = [hash.as_slice(), &suppression.since.timestamp_millis().to_be_bytes()].concat();
+    batch.put(keys::setting(EDITION), edition);
+}
+
+/// Demands in `batch` that no address was suppressed since `edition` was read ([`Store::suppressions_edition`]).
+pub fn expect_edition(batch: &mut Batch, edition: Option<Value>) {
+    batch.expect_read(keys::setting(EDITION), edition);
 }
 
 /// Lifts a suppression in `batch`, provided it is still as read.
@@ -96,6 +106,15 @@ impl Store {
     /// [`StoreError`], never to be read as "no".
     pub async fn is_suppressed(&self, hash: &AddressHash) -> Result<bool, StoreError> {
         Ok(self.engine.get(&keys::suppression(hash)).await?.is_some())
+    }
+
+    /// What changes with each new suppression; `None` before the first. One look at it stands for a look at each
+    /// address of a batch.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn suppressions_edition(&self) -> Result<Option<Value>, StoreError> {
+        Ok(self.engine.get(&keys::setting(EDITION)).await?)
     }
 
     /// The suppression of the address with this keyed hash.

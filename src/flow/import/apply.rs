@@ -1,0 +1,171 @@
+//! One batch of rows: read what is known, decide, commit; anew when something changed meanwhile.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Mutex;
+
+use crate::base::id::{ListName, SubscriberId};
+use crate::base::token;
+use crate::model::subscriber::Subscriber;
+use crate::store::engine::{Batch, Commit};
+use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, subscribers, suppressions};
+
+use super::plan::{Plan, Terms, plan};
+use super::row::Row;
+use super::{ImportError, ImportSummary, Piece, Reject, cells};
+
+/// How many subscriber numbers are taken at once.
+const NUMBERS: u64 = 5000;
+
+/// What became of one piece of the file.
+pub struct Outcome {
+    /// The headings, with the first piece.
+    pub headings: Option<Vec<String>>,
+    /// Counts.
+    pub summary: ImportSummary,
+    /// Rows not, or not wholly, imported, in order of line.
+    pub rejects: Vec<Reject>,
+    /// Octets of the file up to here.
+    pub octets: u64,
+}
+
+/// Decides and commits batches; several at once.
+pub struct Importer {
+    store: Store,
+    key: token::Key,
+    terms: Terms,
+    dry_run: bool,
+    /// Whether there was nobody at all when the import began: then nobody needs to be looked for, and the first
+    /// conflict says that this has changed.
+    nobody: AtomicBool,
+    numbers: Mutex<std::ops::Range<u64>>,
+}
+
+/// Why a batch is to be decided anew.
+struct Changed;
+
+impl Importer {
+    pub async fn new(
+        store: Store,
+        terms: Terms,
+            dry_run: bool,
+    ) -> Result<Self, StoreError> {
+        let nobody = AtomicBool::new(store.has_no_subscribers().await?);
+        Ok(Self { store, key, terms, dry_run, nobody, numbers: Mutex::new(0..0) })
+    }
+
+    /// Does one piece, and says so only when it is durable.
+    pub async fn apply(&self, piece: Piece) -> Result<Outcome, ImportError> {
+        // Numbers given to new rows are kept over a new try.
+        let mut numbers = HashMap::new();
+        for _ in 0..CONFLICT_TRIES {
+            if let Ok((mut summary, refused)) = self.attempt(&piece.rows, &mut numbers).await? {
+                summary.rows += (piece.rows.len() as u64) + piece.invalid + piece.duplicates;
+                summary.invalid += piece.invalid;
+                summary.duplicates += piece.duplicates;
+                let mut rejects = piece.rejects;
+                rejects.extend(refused);
+                rejects.sort_by_key(|reject| reject.line);
+                return Ok(Outcome { headings: piece.headings, summary, rejects, octets: piece.octets });
+            }
+            self.nobody.store(false, Ordering::Relaxed);
+        }
+        Err(StoreError::Contended(CONFLICT_TRIES).into())
+    }
+
+    async fn attempt(
+        &self,
+        rows: &[Row],
+        numbers: &mut HashMap<u64, u64>,
+    ) -> Result<Result<(ImportSummary, Vec<Reject>), Changed>, ImportError> {
+        let edition = self.store.suppressions_edition().await?;
+        let nobody = self.nobody.load(Ordering::Relaxed);
+        let (mut summary, mut rejects, mut batch) = (ImportSummary::default(), Vec::new(), Batch::new());
+        suppressions::expect_edition(&mut batch, edition.clone());
+        for row in rows {
+            if edition.is_some()
+                && let Some(found) = self.store.suppression(&self.key.hash_address(&row.address)).await?
+            {
+                summary.suppressed += 1;
+                let reason = format!("the address must not be mailed (suppressed: {})", found.value.reason.word());
+                rejects.push(reject(row, reason));
+                continue;
+            }
+            let known = match nobody {
+                true => None,
+                false => self.store.subscriber_by_address(&row.address).await?,
+            };
+            let plan = plan(known.as_ref().map(|known| &known.value), row, &self.terms);
+            count(&plan, &mut summary);
+            if !plan.ended.is_empty() {
+                let lists: Vec<&str> = plan.ended.iter().map(ListName::as_str).collect();
+                let lists = lists.join(", ");
+                rejects.push(reject(row, format!("once left {lists}; only the subscriber can begin that anew")));
+            }
+            match plan.write {
+                Some(subscriber) if !self.dry_run => {
+                    self.write(&mut batch, known.as_ref(), subscriber, row, numbers).await?;
+                }
+                _ => {}
+            }
+        }
+        if batch.writes.is_empty() {
+            return Ok(Ok((summary, rejects)));
+        }
+        match self.store.commit(batch).await? {
+            Commit::Applied => Ok(Ok((summary, rejects))),
+            Commit::Conflict(_) => Ok(Err(Changed)),
+        }
+    }
+
+    async fn write(
+        &self,
+        batch: &mut Batch,
+        known: Option<&Read<Subscriber>>,
+        mut subscriber: Subscriber,
+        row: &Row,
+        numbers: &mut HashMap<u64, u64>,
+    ) -> Result<(), StoreError> {
+        if let Some(known) = known {
+            subscribers::put_changed(batch, known, &subscriber);
+            return Ok(());
+        }
+        subscriber.id = SubscriberId(match numbers.get(&row.record.line) {
+            Some(number) => *number,
+            None => {
+                let number = self.number().await?;
+                numbers.insert(row.record.line, number);
+                number
+            }
+        });
+        subscribers::put_new(batch, &subscriber);
+        Ok(())
+    }
+
+    async fn number(&self) -> Result<u64, StoreError> {
+        let mut numbers = self.numbers.lock().await;
+        if numbers.is_empty() {
+            let first = self.store.allocate(subscribers::COUNTER, NUMBERS).await?;
+            *numbers = first..first + NUMBERS;
+        }
+        Ok(numbers.next().unwrap_or_default())
+    }
+}
+
+fn reject(row: &Row, reason: String) -> Reject {
+    Reject { line: row.record.line, reason, cells: cells(&row.record) }
+}
+
+fn count(plan: &Plan, summary: &mut ImportSummary) {
+    match (plan.new, &plan.write) {
+        (true, _) => summary.created += 1,
+        (false, Some(_)) => summary.updated += 1,
+        (false, None) => summary.unchanged += 1,
+    }
+    if !plan.new {
+        plan.changed.iter().for_each(|field| *summary.fields.entry(field).or_default() += 1);
+    }
+    plan.subscribed.iter().for_each(|list| *summary.subscribed.entry(list.clone()).or_default() += 1);
+    plan.ended.iter().for_each(|list| *summary.ended.entry(list.clone()).or_default() += 1);
+}

@@ -1,0 +1,355 @@
+//! Import of subscribers from a CSV file, as a stream: octets come in, checked rows are committed in batches of some
+//! hundred, several batches at once, and progress and rejected rows go out as events.
+//!
+//! - An import never revives what ended (invariant 4): each batch demands that every subscriber it changes is as it
+//!   was read, that nobody new has an address it gives, and that no address was suppressed meanwhile. Where one of
+//!   these fails, the rows of the batch are read and decided anew.
+//! - The same file again changes nothing, so an import that was cut off is simply run again.
+//! - A dry run takes the same way and only leaves the commit out.
+
+mod apply;
+pub mod columns;
+pub mod plan;
+pub mod records;
+pub mod row;
+
+use std::collections::BTreeMap;
+use std::collections::hash_map::{Entry, HashMap};
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt};
+use tokio::sync::mpsc;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::ListName;
+use crate::base::language::Language;
+use crate::base::token;
+use crate::store::{Store, StoreError};
+
+use apply::{Importer, Outcome};
+use columns::{Columns, ColumnsError};
+use plan::Terms;
+use records::{FormatError, Found, Record, RecordReader};
+use row::Row;
+
+/// Rows in one commit.
+const BATCH_ROWS: usize = 500;
+/// Commits in flight.
+const BATCHES_IN_FLIGHT: usize = 6;
+
+/// What the operator says of a file.
+#[derive(Clone, Debug, Default)]
+pub struct ImportSettings {
+    /// The file's name, without its folder.
+    pub file: String,
+    /// Lists that every row is put on, besides those in its own column.
+    pub lists: Vec<ListName>,
+    /// The words that the people in the file agreed to. Needed wherever somebody may be put on a list.
+    pub consent: Option<String>,
+    /// The language of those who are new and have none; without it, that of the first list, else Swedish.
+    pub language: Option<Language>,
+    /// Only show what would change.
+    pub dry_run: bool,
+}
+
+/// What is told while an import runs.
+#[derive(Clone, Debug)]
+pub enum ImportEvent {
+    /// The headings, once they are read.
+    Headings(Vec<String>),
+    /// A row that was not, or not wholly, imported. In order of line.
+    Reject(Reject),
+    /// How far it has come.
+    Progress {
+        /// Rows done.
+        rows: u64,
+        /// Octets of the file done.
+        octets: u64,
+    },
+}
+
+/// A row that was not, or not wholly, imported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// The line in the file, from 1.
+    pub line: u64,
+    /// Why, for a person to read.
+    pub reason: String,
+    /// The cells as they stood.
+    pub cells: Vec<String>,
+}
+
+/// What an import changed, or a dry run would. The first six kinds add up to the rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImportSummary {
+    /// Rows below the first line, without empty ones.
+    pub rows: u64,
+    /// Rows that made a new subscriber.
+    pub created: u64,
+    /// Rows that changed a known one.
+    pub updated: u64,
+    /// Rows that changed nothing.
+    pub unchanged: u64,
+    /// Rows that cannot be read or hold something wrong.
+    pub invalid: u64,
+    /// Rows with an address that stands in the file before.
+    pub duplicates: u64,
+    /// Rows with an address that must not be mailed.
+    pub suppressed: u64,
+    /// How many known subscribers differ, by field.
+    pub fields: BTreeMap<&'static str, u64>,
+    /// New subscriptions, by list.
+    pub subscribed: BTreeMap<ListName, u64>,
+    /// Subscriptions refused because the subscriber once left, by list.
+    pub ended: BTreeMap<ListName, u64>,
+}
+
+impl ImportSummary {
+    /// Whether everything in the file could be done.
+    pub fn is_clean(&self) -> bool {
+        self.invalid + self.duplicates + self.suppressed == 0 && self.ended.is_empty()
+    }
+
+    fn add(&mut self, other: ImportSummary) {
+        self.rows += other.rows;
+        self.created += other.created;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.invalid += other.invalid;
+        self.duplicates += other.duplicates;
+        self.suppressed += other.suppressed;
+        other.fields.into_iter().for_each(|(field, n)| *self.fields.entry(field).or_default() += n);
+        other.subscribed.into_iter().for_each(|(list, n)| *self.subscribed.entry(list).or_default() += n);
+        other.ended.into_iter().for_each(|(list, n)| *self.ended.entry(list).or_default() += n);
+    }
+}
+
+/// Why an import stopped. What was committed before stays; the same file can be run again.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// Its first line names no columns.
+    #[error(transparent)]
+    Columns(#[from] ColumnsError),
+    /// Nobody says what the people agreed to.
+    #[error("this would put people on a list: say with --consent, in their words, what they agreed to and where")]
+    NoConsent,
+    /// A list that does not exist.
+    #[error("there is no list \u{201c}{0}\u{201d}")]
+    NoList(ListName),
+    /// The file broke off while it came in.
+    #[error("the file broke off: {0}")]
+    Source(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nobody listens to the events any more.
+    #[error("the import was broken off")]
+    Abandoned,
+}
+
+/// Imports a file that comes in as pieces of any size. `key` is the installation's. Events go to `events`, whose receiver must be read.
+///
+/// # Errors
+/// [`ImportError`]. Batches committed before are kept, and the summary of a second run shows them as unchanged.
+pub async fn import<S, B>(
+    store: &Store,
+    key: &token::Key,
+    settings: ImportSettings,
+    at: Timestamp,
+    source: S,
+    events: &mpsc::Sender<ImportEvent>,
+) -> Result<ImportSummary, ImportError>
+where
+    S: Stream<Item = Result<B, std::io::Error>> + Send + Unpin + 'static,
+    B: AsRef<[u8]> + Send + Sync + 'static,
+{
+    if !settings.lists.is_empty() && settings.consent.is_none() {
+        return Err(ImportError::NoConsent);
+    }
+    let mut lists = BTreeMap::new();
+    for list in store.lists().await? {
+        lists.insert(list.value.name.clone(), list);
+    }
+    if let Some(missing) = settings.lists.iter().find(|name| !lists.contains_key(name)) {
+        return Err(ImportError::NoList(missing.clone()));
+    }
+    let first = settings.lists.first().and_then(|name| lists.get(name)).map(|list| list.value.language.clone());
+    let terms = Terms {
+        file: settings.file,
+        lists: settings.lists,
+        words: settings.consent.clone().unwrap_or_default(),
+        language: settings.language.or(first).unwrap_or_else(Language::swedish),
+        at,
+    };
+    let reading = Reading { has_consent: settings.consent.is_some(), ..Reading::new(lists.keys().cloned().collect()) };
+    let importer = Arc::new(Importer::new(store.clone(), key.clone(), terms, settings.dry_run).await?);
+    let (sender, receiver) = mpsc::channel(2);
+    // Reading and deciding run side by side; dropping the receiver ends the reading.
+    let reader = tokio::spawn(reading.run(source, sender));
+    let summary = decide(importer, receiver, events).await;
+    if summary.is_err() {
+        reader.abort();
+    }
+    match reader.await {
+        Ok(Ok(())) => summary,
+        Ok(Err(error)) => summary.and(Err(error)),
+        Err(_) => summary.and(Err(ImportError::Source("its reader failed".to_owned()))),
+    }
+}
+
+/// Checked rows and rejects, in order of line.
+struct Piece {
+    headings: Option<Vec<String>>,
+    rows: Vec<Row>,
+    rejects: Vec<Reject>,
+    invalid: u64,
+    duplicates: u64,
+    octets: u64,
+}
+
+impl Piece {
+    fn new() -> Self {
+        let rows = Vec::with_capacity(BATCH_ROWS);
+        Self { headings: None, rows, rejects: Vec::new(), invalid: 0, duplicates: 0, octets: 0 }
+    }
+}
+
+/// The reading side: octets to checked rows.
+struct Reading {
+    lists: Vec<ListName>,
+    has_consent: bool,
+    columns: Option<Columns>,
+    /// Addresses of the file so far, as hashes, and their lines.
+    seen: HashMap<u64, u32>,
+    piece: Piece,
+    octets: u64,
+}
+
+impl Reading {
+    fn new(lists: Vec<ListName>) -> Self {
+        let seen = HashMap::new();
+        Self { lists, has_consent: false, columns: None, seen, piece: Piece::new(), octets: 0 }
+    }
+
+    async fn run<S, B>(mut self, mut source: S, pieces: mpsc::Sender<Piece>) -> Result<(), ImportError>
+    where
+        S: Stream<Item = Result<B, std::io::Error>> + Send + Unpin,
+        B: AsRef<[u8]> + Send + Sync,
+    {
+        let (mut reader, mut found) = (RecordReader::new(), Vec::new());
+        while let Some(octets) = source.next().await {
+            // A file that broke off is not finished: its last line may be half a line.
+            let octets = octets.map_err(|e| ImportError::Source(e.to_string()))?;
+            // Small steps, so that one large piece does not become one large heap of records.
+            for step in octets.as_ref().chunks(64 * 1024) {
+                self.octets += step.len() as u64;
+                reader.push(step, &mut found)?;
+                self.take(&mut found, &pieces).await?;
+            }
+        }
+        reader.finish(&mut found)?;
+        self.take(&mut found, &pieces).await?;
+        self.send(&pieces).await
+    }
+
+    async fn take(&mut self, found: &mut Vec<Found>, pieces: &mpsc::Sender<Piece>) -> Result<(), ImportError> {
+        for found in found.drain(..) {
+            match found {
+                Found::Record(record) => self.record(record)?,
+                Found::Broken { line, reason } => self.reject(line, reason, Vec::new()),
+            }
+            if self.piece.rows.len() + self.piece.rejects.len() >= BATCH_ROWS {
+                self.send(pieces).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, pieces: &mpsc::Sender<Piece>) -> Result<(), ImportError> {
+        let mut piece = std::mem::replace(&mut self.piece, Piece::new());
+        piece.octets = self.octets;
+        pieces.send(piece).await.map_err(|_| ImportError::Abandoned)
+    }
+
+    fn record(&mut self, record: Record) -> Result<(), ImportError> {
+        let Some(columns) = &self.columns else {
+            let columns = Columns::read(&record)?;
+            if columns.name_lists() && !self.has_consent {
+                return Err(ImportError::NoConsent);
+            }
+            self.piece.headings = Some(columns.headings.clone());
+            self.columns = Some(columns);
+            return Ok(());
+        };
+        if row::is_blank(&record) {
+            return Ok(());
+        }
+        let row = match row::read(columns, record) {
+            Ok(row) => row,
+            Err((record, reason)) => {
+                self.reject(record.line, reason, cells(&record));
+                return Ok(());
+            }
+        };
+        if let Some(missing) = row.fields.lists.iter().find(|name| !self.lists.contains(name)) {
+            let reason = format!("there is no list \u{201c}{missing}\u{201d}");
+            self.reject(row.record.line, reason, cells(&row.record));
+            return Ok(());
+        }
+        match self.seen.entry(xxhash_rust::xxh3::xxh3_64(row.address.key().as_bytes())) {
+            Entry::Vacant(place) => {
+                place.insert(u32::try_from(row.record.line).unwrap_or(u32::MAX));
+                self.piece.rows.push(row);
+            }
+            Entry::Occupied(first) => {
+                let reason = format!("the same address stands on line {}", first.get());
+                self.reject(row.record.line, reason, cells(&row.record));
+                self.piece.invalid -= 1;
+                self.piece.duplicates += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, line: u64, reason: String, cells: Vec<String>) {
+        self.piece.invalid += 1;
+        self.piece.rejects.push(Reject { line, reason, cells });
+    }
+}
+
+fn cells(record: &Record) -> Vec<String> {
+    record.cells().map(str::to_owned).collect()
+}
+
+/// The deciding side: rows to commits, several at once, and their outcomes in order.
+async fn decide(
+    importer: Arc<Importer>,
+    pieces: mpsc::Receiver<Piece>,
+    events: &mpsc::Sender<ImportEvent>,
+) -> Result<ImportSummary, ImportError> {
+    let pieces = futures_util::stream::unfold(pieces, async |mut pieces| Some((pieces.recv().await?, pieces)));
+    let mut outcomes = Box::pin(
+        pieces
+            .map(|piece| {
+                let importer = importer.clone();
+                // A task of its own, so that one piece is decided while another is committed.
+                let task = tokio::spawn(async move { importer.apply(piece).await });
+                async move { task.await.map_err(|_| ImportError::Source("a batch failed".to_owned()))? }
+            })
+            .buffered(BATCHES_IN_FLIGHT),
+    );
+    let mut total = ImportSummary::default();
+    while let Some(outcome) = outcomes.next().await {
+        let Outcome { headings, summary, rejects, octets } = outcome?;
+        total.add(summary);
+        let progress = ImportEvent::Progress { rows: total.rows, octets };
+        let told = headings.map(ImportEvent::Headings).into_iter();
+        for event in told.chain(rejects.into_iter().map(ImportEvent::Reject)).chain([progress]) {
+            events.send(event).await.map_err(|_| ImportError::Abandoned)?;
+        }
+    }
+    Ok(total)
+}

@@ -1,0 +1,146 @@
+//! From a record to a checked row.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::address::Address;
+use crate::base::id::ListName;
+use crate::base::language::Language;
+
+use super::super::formula;
+use super::columns::{Column, Columns};
+use super::records::Record;
+
+/// The longest name of a person or an organisation, in characters.
+const LONGEST_NAME: usize = 200;
+/// The longest attribute, in characters.
+const LONGEST_ATTRIBUTE: usize = 4000;
+
+/// What a row says of one person. An empty cell says nothing: it changes nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields {
+    /// The whole name.
+    pub name: Option<String>,
+    /// The language of mails to them.
+    pub language: Option<Language>,
+    /// The newsroom or organisation.
+    pub organisation: Option<String>,
+    /// All beats: they replace those known.
+    pub beats: Option<BTreeSet<String>>,
+    /// All regions: they replace those known.
+    pub regions: Option<BTreeSet<String>>,
+    /// Attributes: each replaces the one of its name.
+    pub attributes: BTreeMap<String, String>,
+    /// Lists to be on.
+    pub lists: BTreeSet<ListName>,
+}
+
+/// One checked row.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The record as it stood in the file.
+    pub record: Record,
+    /// Whom it is about.
+    pub address: Address,
+    /// What it says of them.
+    pub fields: Fields,
+}
+
+/// Whether nothing stands in the record, as in the rows below the last that Excel sometimes writes.
+pub fn is_blank(record: &Record) -> bool {
+    record.cells().all(|cell| cell.trim().is_empty())
+}
+
+/// Reads and checks one record.
+///
+/// # Errors
+/// The record and, for a person to read, why it cannot be imported.
+pub fn read(columns: &Columns, record: Record) -> Result<Row, (Record, String)> {
+    match read_fields(columns, &record) {
+        Ok((address, fields)) => Ok(Row { record, address, fields }),
+        Err(reason) => Err((record, reason)),
+    }
+}
+
+fn read_fields(columns: &Columns, record: &Record) -> Result<(Address, Fields), String> {
+    let mut address = None;
+    let (mut first_name, mut last_name) = (None, None);
+    let mut fields = Fields::default();
+    for (index, cell) in record.cells().enumerate() {
+        let cell = formula::restore(cell).trim();
+        if cell.is_empty() {
+            continue;
+        }
+        if cell.contains(|c: char| c.is_control() && !matches!(c, '\r' | '\n' | '\t')) {
+            return Err(format!("column {} holds a character that cannot be shown (a control character)", index + 1));
+        }
+        match columns.columns.get(index) {
+            Some(Column::Address) => address = Some(cell.parse::<Address>().map_err(|e| e.to_string())?),
+            Some(Column::Name) => fields.name = Some(one_line("the name", cell)?),
+            Some(Column::FirstName) => first_name = Some(one_line("the first name", cell)?),
+            Some(Column::LastName) => last_name = Some(one_line("the last name", cell)?),
+            Some(Column::Organisation) => fields.organisation = Some(one_line("the organisation", cell)?),
+            Some(Column::Language) => fields.language = Some(language(cell)?),
+            Some(Column::Beats) => fields.beats = Some(words("the beats", cell)?),
+            Some(Column::Regions) => fields.regions = Some(words("the regions", cell)?),
+            Some(Column::Lists) => fields.lists = lists(cell)?,
+            Some(Column::Attribute(name)) => {
+                within(name, cell, LONGEST_ATTRIBUTE)?;
+                fields.attributes.insert(name.clone(), cell.to_owned());
+            }
+            Some(Column::Nameless) => {
+                return Err(format!("column {} has a value but no heading", index + 1));
+            }
+            None => {
+                let headings = columns.columns.len();
+                return Err(format!("it has a value in column {}, but there are {headings} headings", index + 1));
+            }
+        }
+    }
+    if fields.name.is_none() && (first_name.is_some() || last_name.is_some()) {
+        let parts: Vec<String> = [first_name, last_name].into_iter().flatten().collect();
+        fields.name = Some(parts.join(" "));
+    }
+    Ok((address.ok_or("the address is empty")?, fields))
+}
+
+fn within(what: &str, cell: &str, most: usize) -> Result<(), String> {
+    // Octets are never fewer than characters, so the count is needed only where it is close.
+    match cell.len() > most && cell.chars().count() > most {
+        true => Err(format!("{what} is longer than {most} characters")),
+        false => Ok(()),
+    }
+}
+
+/// Text on one line, its spaces single.
+fn one_line(what: &str, cell: &str) -> Result<String, String> {
+    within(what, cell, LONGEST_NAME)?;
+    let mut text = String::with_capacity(cell.len());
+    for word in cell.split_whitespace() {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(word);
+    }
+    Ok(text)
+}
+
+/// Words divided by `,`, `;`, `|` or a new line, in lower case.
+fn words(what: &str, cell: &str) -> Result<BTreeSet<String>, String> {
+    within(what, cell, LONGEST_ATTRIBUTE)?;
+    let words = cell.split([',', ';', '|', '\n']).map(str::trim).filter(|word| !word.is_empty());
+    words.map(|word| one_line(what, &word.to_lowercase())).collect()
+}
+
+fn lists(cell: &str) -> Result<BTreeSet<ListName>, String> {
+    let names = cell.split(|c: char| ",;|".contains(c) || c.is_whitespace()).filter(|name| !name.is_empty());
+    names.map(|name| name.parse().map_err(|e: crate::base::id::IdError| e.to_string())).collect()
+}
+
+/// A language tag, or the name of one of the languages that people write out.
+fn language(cell: &str) -> Result<Language, String> {
+    match cell.to_lowercase().as_str() {
+        "svenska" | "swedish" => Ok(Language::swedish()),
+        "engelska" | "english" => Ok(Language::english()),
+        tag => tag.parse().map_err(|e: crate::base::language::LanguageError| e.to_string()),
+    }
+}
