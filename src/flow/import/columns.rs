@@ -107,7 +107,8 @@ impl Columns {
         let headings: Vec<String> = first.cells().map(|cell| cell.trim().to_owned()).collect();
         let mut columns: Vec<Column> = headings.iter().map(|heading| column(&normalised(heading))).collect();
         if !columns.contains(&Column::Address) {
-            let postal_or_not = |c: &&mut Column| matches!(c, Column::Attribute(n) if POSTAL_OR_NOT.contains(&n.as_str()));
+            let postal_or_not =
+                |c: &&mut Column| matches!(c, Column::Attribute(n) if POSTAL_OR_NOT.contains(&n.as_str()));
             match columns.iter_mut().find(postal_or_not) {
                 Some(column) => *column = Column::Address,
                 None => return Err(ColumnsError::NoAddress(headings.iter().take(12).cloned().collect())),

@@ -272,7 +272,8 @@ impl Parser {
         self.ended += ended;
         match result {
             ReadRecordResult::OutputFull if self.text.len() >= LONGEST_RECORD => {
-                self.too_much = Some("it is longer than 256 KiB: a quotation mark that is opened here is never closed?");
+                self.too_much =
+                    Some("it is longer than 256 KiB: a quotation mark that is opened here is never closed?");
                 self.filled = 0;
             }
             ReadRecordResult::OutputFull => self.text.resize(self.text.len() * 2, 0),
