@@ -46,7 +46,7 @@ pub struct Importer {
 struct Changed;
 
 impl Importer {
-    pub async fn new(store: Store, terms: Terms, dry_run: bool) -> Result<Self, StoreError> {
+    pub async fn new(store: Store, key: token::Key, terms: Terms, dry_run: bool) -> Result<Self, StoreError> {
         let nobody = AtomicBool::new(store.has_no_subscribers().await?);
         Ok(Self { store, key, terms, dry_run, nobody, numbers: Mutex::new(0..0) })
     }
