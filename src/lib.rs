@@ -10,6 +10,7 @@
 //! | 2 | [`store`] | the engine, the journal, one file per record family |
 //! | 2 | [`render`] | release files, templates, lint |
 //! | 2 | [`transport`] | where mail goes out: relay, capture |
+//! | 2 | [`sink`] | a scriptable SMTP server that takes mail in, for tests, the demo and the bench |
 //! | 3 | [`flow`] | what moves: import, audience, dispatch, schedule |
 //! | 4 | [`control`] | the JSON API on a Unix socket |
 //! | 5 | [`cli`] | one file per noun; talks to the daemon through [`control`] |
@@ -25,5 +26,6 @@ pub mod flow;
 pub mod mail;
 pub mod model;
 pub mod render;
+pub mod sink;
 pub mod store;
 pub mod transport;

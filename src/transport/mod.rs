@@ -3,6 +3,13 @@
 //!
 //! Whose fault an ending is, decides everything after it: so it is in the type, not in a text.
 
+pub mod capture;
+mod extensions;
+pub mod relay;
+mod session;
+mod tls;
+mod wire;
+
 use std::future::Future;
 use std::pin::Pin;
 

@@ -1,0 +1,137 @@
+//! The capture folder: messages are not sent but put into a maildir, which any mail client opens.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::base::clock::Clock;
+use crate::model::reply::Reply;
+
+use super::{ConnectError, Connection, Envelope, Outcome, Transport, TransportFuture};
+
+/// Where captured messages go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptureSettings {
+    /// The maildir; made, with its `tmp`, `new` and `cur`, if it is not there.
+    pub directory: PathBuf,
+}
+
+/// Puts messages into a maildir. What is accepted is on disk, also after a power cut.
+pub struct Capture {
+    place: Arc<Place>,
+}
+
+struct Place {
+    directory: PathBuf,
+    clock: Arc<dyn Clock>,
+    count: AtomicU64,
+}
+
+impl Capture {
+    /// Captures into `settings.directory`; the clock names the files. Touches nothing yet.
+    pub fn new(settings: CaptureSettings, clock: Arc<dyn Clock>) -> Self {
+        let place = Place { directory: settings.directory, clock, count: AtomicU64::new(0) };
+        Self { place: Arc::new(place) }
+    }
+}
+
+impl Transport for Capture {
+    fn connect(&self) -> TransportFuture<'_, Result<Box<dyn Connection>, ConnectError>> {
+        let place = self.place.clone();
+        Box::pin(async move {
+            let made = place.clone();
+            match off_thread(move || made.make()).await {
+                Ok(()) => Ok(Box::new(CaptureConnection { place }) as Box<dyn Connection>),
+                Err(error) => {
+                    let directory = place.directory.display();
+                    Err(ConnectError::Unreachable(format!("the capture folder {directory}: {error}")))
+                }
+            }
+        })
+    }
+}
+
+struct CaptureConnection {
+    place: Arc<Place>,
+}
+
+impl Connection for CaptureConnection {
+    fn send<'a>(&'a mut self, envelope: &'a Envelope, message: &'a [u8]) -> TransportFuture<'a, Outcome> {
+        let octets = as_file(envelope, message);
+        let place = self.place.clone();
+        Box::pin(async move {
+            let kept = off_thread(move || Ok(place.keep(&octets))).await;
+            kept.unwrap_or_else(|error| Outcome::Unknown(format!("the capture folder: {error}")))
+        })
+    }
+
+    fn is_usable(&self) -> bool {
+        true
+    }
+
+    fn close(self: Box<Self>) -> TransportFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+impl Place {
+    fn make(&self) -> io::Result<()> {
+        for folder in ["tmp", "new", "cur"] {
+            std::fs::create_dir_all(self.directory.join(folder))?;
+        }
+        Ok(())
+    }
+
+    /// tmp, fsync, new, fsync: what is in `new` is whole.
+    fn keep(&self, octets: &[u8]) -> Outcome {
+        let now = self.clock.now();
+        let number = self.count.fetch_add(1, Relaxed);
+        let (second, micros) = (now.timestamp(), now.timestamp_subsec_micros());
+        let name = format!("{second}.M{micros:06}P{}Q{number:06}.depesch", std::process::id());
+        let draft = self.directory.join("tmp").join(&name);
+        let folder = self.directory.join("new");
+        let not_sent = |error: io::Error| Outcome::NotSent(format!("{}: {error}", draft.display()));
+        if let Err(error) = write_durably(&draft, octets) {
+            // A half-written draft is of no use; that it cannot be taken away either changes nothing.
+            drop(std::fs::remove_file(&draft));
+            return not_sent(error);
+        }
+        if let Err(error) = std::fs::rename(&draft, folder.join(&name)) {
+            return not_sent(error);
+        }
+        match File::open(&folder).and_then(|folder| folder.sync_all()) {
+            Ok(()) => Outcome::Accepted(Reply::new(250, &format!("2.0.0 kept as new/{name}"))),
+            Err(error) => Outcome::Unknown(format!("{}: {error}", folder.display())),
+        }
+    }
+}
+
+fn write_durably(path: &Path, octets: &[u8]) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    file.write_all(octets)?;
+    file.sync_all()
+}
+
+/// The message with its envelope on top (RFC 5321 §4.4), and LF as files of a maildir have it.
+fn as_file(envelope: &Envelope, message: &[u8]) -> Vec<u8> {
+    let top = format!("Return-Path: <{}>\nDelivered-To: {}\n", envelope.sender, envelope.recipient);
+    let mut octets = Vec::with_capacity(top.len() + message.len());
+    octets.extend_from_slice(top.as_bytes());
+    for line in message.split_inclusive(|octet| *octet == b'\n') {
+        match line.strip_suffix(b"\r\n") {
+            Some(line) => {
+                octets.extend_from_slice(line);
+                octets.push(b'\n');
+            }
+            None => octets.extend_from_slice(line),
+        }
+    }
+    octets
+}
+
+/// Disks are slow: their work is done off the runtime's threads.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}

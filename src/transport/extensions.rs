@@ -1,0 +1,143 @@
+//! What a relay offers after EHLO, and the commands that make use of it.
+
+use lettre::transport::smtp::extension::{MailBodyParameter, MailParameter, RcptParameter};
+use lettre::transport::smtp::response::Response;
+
+use super::Envelope;
+
+/// The extensions a relay offers; lettre knows only some of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Extensions {
+    /// RFC 2920.
+    pub(super) pipelining: bool,
+    /// RFC 6152.
+    pub(super) eight_bit: bool,
+    /// RFC 6531.
+    pub(super) utf8: bool,
+    /// RFC 3461.
+    pub(super) dsn: bool,
+    /// RFC 3207.
+    pub(super) start_tls: bool,
+    /// RFC 1870: offered, with the largest message in octets, 0 where the relay does not tell.
+    pub(super) size: Option<u64>,
+    /// RFC 4954: mechanisms, upper case.
+    pub(super) auth: Vec<String>,
+}
+
+impl Extensions {
+    /// Reads a reply to EHLO: the first line is the relay's name, each other line offers one thing.
+    pub(super) fn from_response(response: &Response) -> Self {
+        let mut offered = Self::default();
+        for line in response.message().skip(1) {
+            let mut words = line.split_ascii_whitespace();
+            match words.next().unwrap_or_default().to_ascii_uppercase().as_str() {
+                "PIPELINING" => offered.pipelining = true,
+                "8BITMIME" => offered.eight_bit = true,
+                "SMTPUTF8" => offered.utf8 = true,
+                "DSN" => offered.dsn = true,
+                "STARTTLS" => offered.start_tls = true,
+                "SIZE" => offered.size = Some(words.next().and_then(|most| most.parse().ok()).unwrap_or(0)),
+                "AUTH" => offered.auth.extend(words.map(str::to_ascii_uppercase)),
+                _ => {}
+            }
+        }
+        offered
+    }
+
+    /// Why a message cannot go over this relay, whatever the time; `None` if it can.
+    pub(super) fn obstacle(&self, envelope: &Envelope, message: &[u8]) -> Option<String> {
+        let eight_bit = !message.is_ascii();
+        let utf8 = envelope.recipient.needs_smtputf8() || envelope.sender.needs_smtputf8();
+        if utf8 && !self.utf8 {
+            return Some("the address has letters beyond ASCII and the relay offers no SMTPUTF8 (RFC 6531)".to_owned());
+        }
+        if eight_bit && !self.eight_bit {
+            return Some("the message has octets beyond ASCII and the relay offers no 8BITMIME (RFC 6152)".to_owned());
+        }
+        match self.size {
+            Some(most) if most > 0 && message.len() as u64 > most => Some(format!(
+                "the message has {} octets and the relay takes at most {most}: make its attachments smaller",
+                message.len()
+            )),
+            _ => None,
+        }
+    }
+
+    /// The commands MAIL and RCPT, without CRLF.
+    pub(super) fn envelope_commands(&self, envelope: &Envelope, message: &[u8]) -> [String; 2] {
+        let mut mail = format!("MAIL FROM:<{}>", envelope.sender);
+        let mut recipient = format!("RCPT TO:<{}>", envelope.recipient);
+        let mut add = |parameter: MailParameter| mail.push_str(&format!(" {parameter}"));
+        if self.size.is_some() {
+            add(MailParameter::Size(message.len()));
+        }
+        if self.eight_bit && !message.is_ascii() {
+            add(MailParameter::Body(MailBodyParameter::EightBitMime));
+        }
+        if envelope.recipient.needs_smtputf8() || envelope.sender.needs_smtputf8() {
+            add(MailParameter::SmtpUtfEight);
+        }
+        if self.dsn {
+            // RFC 3461 §4: bounces need not carry the message back, and name the subscriber as we wrote them.
+            add(MailParameter::Other { keyword: "RET".to_owned(), value: Some("HDRS".to_owned()) });
+            let id: String = envelope.envelope_id.chars().filter(char::is_ascii_graphic).take(100).collect();
+            if !id.is_empty() {
+                add(MailParameter::Other { keyword: "ENVID".to_owned(), value: Some(id) });
+            }
+            recipient.push_str(" NOTIFY=FAILURE");
+            if !envelope.recipient.needs_smtputf8() {
+                let value = Some(format!("rfc822;{}", envelope.recipient));
+                let original = RcptParameter::Other { keyword: "ORCPT".to_owned(), value };
+                recipient.push_str(&format!(" {original}"));
+            }
+        }
+        [mail, recipient]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn envelope(recipient: &str, id: &str) -> Envelope {
+        Envelope {
+            sender: "bounce@lists.example.org".parse().unwrap(),
+            recipient: recipient.parse().unwrap(),
+            envelope_id: id.to_owned(),
+        }
+    }
+
+    #[test]
+    fn reads_offers() {
+        let reply = "250-mx.example\r\n250-pipelining\r\n250-SIZE 1000\r\n250-AUTH plain LOGIN\r\n250 DSN\r\n";
+        let offered = Extensions::from_response(&reply.parse().unwrap());
+        let auth = vec!["PLAIN".to_owned(), "LOGIN".to_owned()];
+        let expected = Extensions { pipelining: true, dsn: true, size: Some(1000), auth, ..Extensions::default() };
+        assert_eq!(offered, expected);
+        assert!(offered.obstacle(&envelope("a@example.org", ""), &[b'a'; 1001]).unwrap().contains("1000"));
+    }
+
+    #[test]
+    fn asks_only_for_what_is_offered() {
+        let none = Extensions::default();
+        let commands = none.envelope_commands(&envelope("a@example.org", "m1"), b"x");
+        assert_eq!(commands, ["MAIL FROM:<bounce@lists.example.org>", "RCPT TO:<a@example.org>"]);
+        let all = Extensions { size: Some(0), dsn: true, eight_bit: true, utf8: true, ..Extensions::default() };
+        let commands = all.envelope_commands(&envelope("a+b@example.org", "m1+2\r\nRCPT"), "å".as_bytes());
+        assert_eq!(
+            commands,
+            [
+                "MAIL FROM:<bounce@lists.example.org> SIZE=2 BODY=8BITMIME RET=HDRS ENVID=m1+2B2RCPT",
+                "RCPT TO:<a+b@example.org> NOTIFY=FAILURE ORCPT=rfc822;a+2Bb@example.org",
+            ]
+        );
+    }
+
+    #[test]
+    fn says_what_stands_in_the_way() {
+        let none = Extensions::default();
+        assert!(none.obstacle(&envelope("å@example.org", ""), b"x").unwrap().contains("SMTPUTF8"));
+        assert!(none.obstacle(&envelope("a@example.org", ""), "å".as_bytes()).unwrap().contains("8BITMIME"));
+        assert_eq!(none.obstacle(&envelope("a@example.org", ""), b"x"), None);
+    }
+}

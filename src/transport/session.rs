@@ -1,0 +1,294 @@
+//! One connection to a relay: carries one message at a time and says exactly what became of it.
+//!
+//! What decides the outcome of a broken connection is [`super::wire`]'s count: while the last octet of the final dot
+//! has not been handed to the kernel, the message was surely not taken; after that nobody knows.
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+use lettre::transport::smtp::client::AsyncSmtpConnection;
+use lettre::transport::smtp::response::Response;
+use memchr::memmem;
+use tokio::time::timeout;
+
+use crate::model::ledger::Stage;
+use crate::model::reply::Reply;
+
+use super::extensions::Extensions;
+use super::relay::{Timeouts, cause, refusal, reply};
+use super::wire::WireHandle;
+use super::{Connection, Envelope, Outcome, TransportFuture};
+
+/// An open connection to a relay.
+pub(super) struct RelayConnection {
+    lettre: AsyncSmtpConnection,
+    wire: WireHandle,
+    offered: Extensions,
+    timeouts: Timeouts,
+    usable: bool,
+    /// A transaction was begun and not ended: RSET goes before the next one.
+    needs_reset: bool,
+}
+
+/// What came back for a command.
+enum Answer {
+    Positive(Reply),
+    Refused(Reply),
+    /// Nothing that helps; the text says why. The connection is of no more use.
+    Lost(String),
+}
+
+impl RelayConnection {
+    pub(super) fn new(
+        lettre: AsyncSmtpConnection,
+        wire: WireHandle,
+        offered: Extensions,
+        timeouts: Timeouts,
+    ) -> Self {
+        Self { lettre, wire, offered, timeouts, usable: true, needs_reset: false }
+    }
+
+    async fn transact(&mut self, envelope: &Envelope, message: &[u8]) -> Outcome {
+        if !self.usable {
+            return Outcome::NotSent("the connection is of no more use".to_owned());
+        }
+        if has_bare_line_ends(message) {
+            let text = "the message has a CR or LF of its own (RFC 5321 §2.3.8): this is an error in Depesch";
+            return Outcome::Impossible(text.to_owned());
+        }
+        if let Some(obstacle) = self.offered.obstacle(envelope, message) {
+            return Outcome::Impossible(obstacle);
+        }
+        let wire = self.wire.clone();
+        let unasked = poll_fn(|context| Poll::Ready(wire.lock().poll_unasked(context))).await;
+        if let Some(said) = unasked {
+            self.usable = false;
+            return Outcome::NotSent(said);
+        }
+        let commands = self.offered.envelope_commands(envelope, message);
+        let began = match self.offered.pipelining {
+            true => self.begin_at_once(commands).await,
+            false => self.begin_step_by_step(commands).await,
+        };
+        match began {
+            Err(outcome) => outcome,
+            Ok(()) => self.content(message).await,
+        }
+    }
+
+    /// MAIL, RCPT and DATA in one write (RFC 2920 §3.1); `Ok` when the content may follow.
+    async fn begin_at_once(&mut self, [mail, recipient]: [String; 2]) -> Result<(), Outcome> {
+        let reset = if self.needs_reset { "RSET\r\n" } else { "" };
+        let resetting = self.needs_reset;
+        let batch = format!("{reset}{mail}\r\n{recipient}\r\nDATA\r\n");
+        self.wire.lock().output().extend_from_slice(batch.as_bytes());
+        if resetting {
+            self.reset_answer().await?;
+        }
+        let mut refused = None;
+        for stage in [Stage::Mail, Stage::Recipient] {
+            match self.answer(self.timeouts.command).await {
+                Answer::Positive(_) => {}
+                Answer::Refused(reply) if reply.code == 421 => return Err(Outcome::Refused { stage, reply }),
+                // The first refusal is the reason for those after it.
+                Answer::Refused(reply) => refused = refused.or(Some(Outcome::Refused { stage, reply })),
+                Answer::Lost(why) => return Err(refused.unwrap_or(Outcome::NotSent(why))),
+            }
+        }
+        self.needs_reset = true;
+        match (self.answer(self.timeouts.data).await, refused) {
+            (Answer::Positive(reply), None) if reply.code == 354 => Ok(()),
+            (Answer::Positive(reply), Some(refused)) if reply.code == 354 => {
+                self.end_empty().await;
+                Err(refused)
+            }
+            (_, Some(refused)) => Err(refused),
+            (other, None) => Err(self.data_refused(other)),
+        }
+    }
+
+    async fn begin_step_by_step(&mut self, [mail, recipient]: [String; 2]) -> Result<(), Outcome> {
+        if self.needs_reset {
+            self.wire.lock().output().extend_from_slice(b"RSET\r\n");
+            self.reset_answer().await?;
+        }
+        for (stage, command) in [(Stage::Mail, mail), (Stage::Recipient, recipient)] {
+            self.wire.lock().output().extend_from_slice(format!("{command}\r\n").as_bytes());
+            match self.answer(self.timeouts.command).await {
+                Answer::Positive(_) => self.needs_reset = true,
+                Answer::Refused(reply) => return Err(Outcome::Refused { stage, reply }),
+                Answer::Lost(why) => return Err(Outcome::NotSent(why)),
+            }
+        }
+        self.wire.lock().output().extend_from_slice(b"DATA\r\n");
+        match self.answer(self.timeouts.data).await {
+            Answer::Positive(reply) if reply.code == 354 => Ok(()),
+            other => Err(self.data_refused(other)),
+        }
+    }
+
+    /// An answer to RSET that is not positive leaves nothing to trust.
+    async fn reset_answer(&mut self) -> Result<(), Outcome> {
+        match self.answer(self.timeouts.command).await {
+            Answer::Positive(_) => {
+                self.needs_reset = false;
+                Ok(())
+            }
+            Answer::Refused(reply) => {
+                self.usable = false;
+                Err(Outcome::NotSent(format!("the relay refused RSET: {reply}")))
+            }
+            Answer::Lost(why) => Err(Outcome::NotSent(why)),
+        }
+    }
+
+    fn data_refused(&mut self, answer: Answer) -> Outcome {
+        match answer {
+            Answer::Refused(reply) => Outcome::Refused { stage: Stage::Data, reply },
+            Answer::Lost(why) => Outcome::NotSent(why),
+            Answer::Positive(reply) => {
+                self.usable = false;
+                Outcome::NotSent(format!("the relay answered {reply} to DATA, where 354 belongs"))
+            }
+        }
+    }
+
+    /// The relay takes content although it took no recipient: it gets none (RFC 2920 §3.1), and whatever it says to
+    /// that changes nothing.
+    async fn end_empty(&mut self) {
+        self.wire.lock().output().extend_from_slice(b".\r\n");
+        if let Answer::Positive(_) | Answer::Refused(_) = self.answer(self.timeouts.message).await {
+            self.needs_reset = false;
+        }
+    }
+
+    async fn content(&mut self, message: &[u8]) -> Outcome {
+        put_stuffed(self.wire.lock().output(), message);
+        let sent = self.write_out().await;
+        if sent.is_err() {
+            self.usable = false;
+        }
+        // A relay that hung up may have said why; it need not be waited for.
+        let wait = if sent.is_ok() { self.timeouts.message } else { self.timeouts.quit };
+        let answer = self.answer(wait).await;
+        let unsent = self.wire.lock().unsent() > 0;
+        self.needs_reset = false;
+        match answer {
+            Answer::Positive(reply) if reply.is_positive() && !unsent => Outcome::Accepted(reply),
+            Answer::Refused(reply) => Outcome::Refused { stage: Stage::Message, reply },
+            Answer::Positive(reply) => {
+                self.usable = false;
+                let text = format!("the relay answered {reply} to the message");
+                if unsent { Outcome::NotSent(text) } else { Outcome::Unknown(text) }
+            }
+            Answer::Lost(why) if unsent => Outcome::NotSent(sent.err().unwrap_or(why)),
+            Answer::Lost(why) => Outcome::Unknown(why),
+        }
+    }
+
+    /// Sends all that waits; each part must be taken within the time for a block.
+    async fn write_out(&mut self) -> Result<(), String> {
+        loop {
+            let wire = self.wire.clone();
+            let part = poll_fn(move |context| wire.poll_write_out(context));
+            match timeout(self.timeouts.block, part).await {
+                Err(_) => return Err(in_time("took no more content", self.timeouts.block)),
+                Ok(Err(error)) => return Err(error.to_string()),
+                Ok(Ok(true)) => return Ok(()),
+                Ok(Ok(false)) => {}
+            }
+        }
+    }
+
+    /// Sends what waits and reads one reply.
+    async fn answer(&mut self, wait: Duration) -> Answer {
+        let answer = match timeout(wait, self.lettre.read_response()).await {
+            Err(_) => Answer::Lost(in_time("did not answer", wait)),
+            Ok(Ok(response)) => Answer::Positive(self.positive(&response)),
+            Ok(Err(error)) => match refusal(&error) {
+                Some(reply) => Answer::Refused(reply),
+                None => Answer::Lost(cause(&error)),
+            },
+        };
+        match &answer {
+            // RFC 5321 §3.8: after 421 the relay closes.
+            Answer::Refused(reply) if reply.code == 421 => self.usable = false,
+            Answer::Lost(_) => self.usable = false,
+            Answer::Positive(_) | Answer::Refused(_) => {}
+        }
+        answer
+    }
+
+    fn positive(&self, response: &Response) -> Reply {
+        reply(response)
+    }
+}
+
+impl Connection for RelayConnection {
+    fn send<'a>(&'a mut self, envelope: &'a Envelope, message: &'a [u8]) -> TransportFuture<'a, Outcome> {
+        Box::pin(self.transact(envelope, message))
+    }
+
+    fn is_usable(&self) -> bool {
+        self.usable
+    }
+
+    fn close(mut self: Box<Self>) -> TransportFuture<'static, ()> {
+        Box::pin(async move {
+            if self.usable {
+                // Nothing depends on the answer.
+                drop(timeout(self.timeouts.quit, self.lettre.quit()).await);
+            }
+        })
+    }
+}
+
+fn in_time(what: &str, wait: Duration) -> String {
+    format!("the relay {what} within {} s", wait.as_secs_f32())
+}
+
+/// Only CRLF ends a line (RFC 5321 §2.3.8); a CR or LF alone is how messages are smuggled.
+fn has_bare_line_ends(message: &[u8]) -> bool {
+    memchr::memchr2_iter(b'\r', b'\n', message).any(|at| match message[at] {
+        b'\r' => message.get(at + 1) != Some(&b'\n'),
+        _ => at == 0 || message[at - 1] != b'\r',
+    })
+}
+
+/// The message with dots before lines that begin with one, its last line ended, and the final dot (RFC 5321 §4.5.2).
+fn put_stuffed(output: &mut Vec<u8>, message: &[u8]) {
+    output.reserve(message.len() + 64);
+    let mut from = 0;
+    if message.starts_with(b".") {
+        output.push(b'.');
+    }
+    for at in memmem::find_iter(message, b"\r\n.") {
+        output.extend_from_slice(&message[from..at + 3]);
+        output.push(b'.');
+        from = at + 3;
+    }
+    output.extend_from_slice(&message[from..]);
+    if !message.ends_with(b"\r\n") && !message.is_empty() {
+        output.extend_from_slice(b"\r\n");
+    }
+    output.extend_from_slice(b".\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stuffs_dots_where_lines_begin() {
+        let check = |message: &[u8], expected: &[u8]| {
+            let mut output = Vec::new();
+            put_stuffed(&mut output, message);
+            assert_eq!(String::from_utf8_lossy(&output), String::from_utf8_lossy(expected));
+        };
+        check(b"a\r\n", b"a\r\n.\r\n");
+        check(b"a", b"a\r\n.\r\n");
+        check(b"", b".\r\n");
+        check(b".\r\n.\r\n..a\r\nb.\r\n", b"..\r\n..\r\n...a\r\nb.\r\n.\r\n");
+    }
+}

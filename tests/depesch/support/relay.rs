@@ -1,0 +1,69 @@
+//! A relay for tests: a [`Sink`] and connections to it that do not wait long.
+
+use std::time::Duration;
+
+use depesch::sink::script::Script;
+use depesch::sink::{Sink, SinkSettings};
+use depesch::transport::relay::{Encryption, Relay, RelaySettings, Timeouts};
+use depesch::transport::{Connection, Envelope, Outcome, Transport};
+
+/// A sink that keeps whole messages and accepts everything.
+pub fn sink() -> Sink {
+    Sink::start(SinkSettings::default()).unwrap()
+}
+
+/// A sink that follows `script`.
+pub fn scripted(script: impl Script) -> Sink {
+    let sink = sink();
+    sink.follow(script);
+    sink
+}
+
+/// Settings for a relay at `sink`, without TLS, patient enough for a busy machine.
+pub fn settings(sink: &Sink) -> RelaySettings {
+    RelaySettings {
+        host: "127.0.0.1".to_owned(),
+        port: sink.address().port(),
+        encryption: Encryption::None,
+        hello_name: Some("depesch.example".to_owned()),
+        timeouts: timeouts(Duration::from_secs(20)),
+        ..RelaySettings::default()
+    }
+}
+
+/// All timeouts the same.
+pub fn timeouts(all: Duration) -> Timeouts {
+    Timeouts { connect: all, greeting: all, command: all, data: all, block: all, message: all, quit: all }
+}
+
+/// A relay at `sink`.
+pub fn relay(sink: &Sink) -> Relay {
+    Relay::new(settings(sink)).unwrap()
+}
+
+/// An open connection to `sink`.
+pub async fn connect(sink: &Sink) -> Box<dyn Connection> {
+    relay(sink).connect().await.unwrap()
+}
+
+/// An envelope to `recipient`.
+pub fn envelope(recipient: &str) -> Envelope {
+    Envelope {
+        sender: "media-bounces@lists.example.org".parse().unwrap(),
+        recipient: recipient.parse().unwrap(),
+        envelope_id: "m1-0".to_owned(),
+    }
+}
+
+/// A small message with this Message-ID (without its angle brackets).
+pub fn message(id: &str) -> Vec<u8> {
+    format!("Message-ID: <{id}>\r\nFrom: press@example.org\r\nSubject: Invented\r\n\r\nGood morning.\r\n").into_bytes()
+}
+
+/// Sends one message over a new connection; `None` if there was no connection to be had.
+pub async fn send_one(relay: &Relay, recipient: &str, id: &str) -> Option<Outcome> {
+    let mut connection = relay.connect().await.ok()?;
+    let outcome = connection.send(&envelope(recipient), &message(id)).await;
+    connection.close().await;
+    Some(outcome)
+}
