@@ -185,7 +185,7 @@ pub(super) fn message_id(octets: &[u8]) -> &[u8] {
             break;
         }
         rest = &rest[end + 1..];
-        if line.len() > 11 && line[..11].eq_ignore_ascii_case(b"message-id:") {
+        if line.len() >= 11 && line[..11].eq_ignore_ascii_case(b"message-id:") {
             let value = line[11..].trim_ascii();
             // A field whose value is folded onto the next line (RFC 5322 §2.2.3).
             let next = rest.split(|octet| *octet == b'\n').next().unwrap_or_default();

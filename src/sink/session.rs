@@ -26,8 +26,8 @@ enum Next {
 enum Told {
     /// Do the usual.
     Proceed,
-    /// Something was said instead; `true` when it was a reply that accepts.
-    Said(bool),
+    /// Something was said instead: a reply that accepts or not, and then this.
+    Said(bool, Next),
     /// Do the usual without telling, then this.
     Quietly(Next),
     End,
@@ -85,8 +85,8 @@ impl Session<'_> {
         }
         match self.told(Point::Greeting, "").await? {
             Told::Proceed => self.say("220 sink.example ESMTP"),
-            Told::Said(_) => {}
-            Told::Quietly(_) | Told::End => return Ok(()),
+            Told::Said(_, Next::Go) => {}
+            Told::Said(_, Next::End) | Told::Quietly(_) | Told::End => return Ok(()),
         }
         while let Some(line) = self.line().await? {
             if let Next::End = self.command(&line).await? {
@@ -142,14 +142,10 @@ impl Session<'_> {
                 Ok(Told::Proceed)
             }
             Action::Reply(reply) => {
-                self.say(&reply);
-                let accepts = reply.starts_with('2') || reply.starts_with('3');
-                Ok(if reply.starts_with("421") { Told::End } else { Told::Said(accepts) })
+                let next = if reply.starts_with("421") { Next::End } else { Next::Go };
+                Ok(self.said(&reply, next))
             }
-            Action::ReplyThenClose(reply) => {
-                self.say(&reply);
-                Ok(Told::End)
-            }
+            Action::ReplyThenClose(reply) => Ok(self.said(&reply, Next::End)),
             Action::Close => Ok(Told::End),
             Action::Silence => {
                 self.silence().await?;
@@ -158,6 +154,11 @@ impl Session<'_> {
             Action::AcceptThenClose => Ok(Told::Quietly(Next::End)),
             Action::AcceptThenSilence => Ok(Told::Quietly(Next::Go)),
         }
+    }
+
+    fn said(&mut self, reply: &str, next: Next) -> Told {
+        self.say(reply);
+        Told::Said(reply.starts_with('2') || reply.starts_with('3'), next)
     }
 
     /// Says nothing more until the other side gives up.
@@ -198,17 +199,17 @@ impl Session<'_> {
             return self.data().await;
         }
         let path = path(rest);
-        let accepted = match self.told(point, path.0).await? {
-            Told::End | Told::Quietly(Next::End) => return Ok(Next::End),
+        let speak = match self.told(point, path.0).await? {
+            Told::End | Told::Said(_, Next::End) | Told::Quietly(Next::End) => return Ok(Next::End),
             Told::Quietly(Next::Go) => {
                 self.silence().await?;
                 return Ok(Next::End);
             }
-            Told::Said(false) => return Ok(Next::Go),
-            Told::Said(true) => None,
-            Told::Proceed => Some(()),
+            Told::Said(false, Next::Go) => return Ok(Next::Go),
+            Told::Said(true, Next::Go) => false,
+            Told::Proceed => true,
         };
-        self.usual(point, rest, path, accepted.is_some()).await
+        self.usual(point, rest, path, speak).await
     }
 
     /// What a command does when all is well; `speak` is off where the script has spoken already.
@@ -323,29 +324,27 @@ impl Session<'_> {
                 return Ok(Next::Go);
             }
             Told::Proceed => self.say("354 end with CRLF.CRLF"),
-            Told::Said(true) => {}
-            Told::Said(false) => return Ok(Next::Go),
-            Told::Quietly(_) | Told::End => return Ok(Next::End),
+            Told::Said(true, Next::Go) => {}
+            Told::Said(false, Next::Go) => return Ok(Next::Go),
+            Told::Said(_, Next::End) | Told::Quietly(_) | Told::End => return Ok(Next::End),
         }
         let Some(length) = self.content().await? else { return Ok(Next::End) };
-        let told = self.told(Point::Message, &recipient).await?;
-        let next = match told {
+        let next = match self.told(Point::Message, &recipient).await? {
             Told::End => return Ok(Next::End),
-            Told::Said(false) => Next::Go,
-            Told::Proceed | Told::Said(true) | Told::Quietly(_) => {
+            Told::Said(false, next) => next,
+            Told::Said(true, next) | Told::Quietly(next @ Next::End) => {
+                self.accept(length);
+                next
+            }
+            Told::Quietly(Next::Go) => {
+                self.accept(length);
+                self.silence().await?;
+                Next::End
+            }
+            Told::Proceed => {
                 let reply = self.accept(length);
-                match told {
-                    Told::Quietly(Next::End) => Next::End,
-                    Told::Quietly(Next::Go) => {
-                        self.silence().await?;
-                        Next::End
-                    }
-                    Told::Said(_) => Next::Go,
-                    _ => {
-                        self.say(&reply);
-                        Next::Go
-                    }
-                }
+                self.say(&reply);
+                Next::Go
             }
         };
         self.used += length + 3;

@@ -7,4 +7,5 @@ mod config;
 mod control_socket;
 mod floors;
 mod schedule;
+mod relay_basics;
 mod support;

@@ -4,3 +4,4 @@
 pub mod control;
 pub mod failing;
 pub mod mailings;
+pub mod relay;
