@@ -40,12 +40,7 @@ enum Answer {
 }
 
 impl RelayConnection {
-    pub(super) fn new(
-        lettre: AsyncSmtpConnection,
-        wire: WireHandle,
-        offered: Extensions,
-        timeouts: Timeouts,
-    ) -> Self {
+    pub(super) fn new(lettre: AsyncSmtpConnection, wire: WireHandle, offered: Extensions, timeouts: Timeouts) -> Self {
         Self { lettre, wire, offered, timeouts, usable: true, needs_reset: false }
     }
 

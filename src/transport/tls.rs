@@ -45,10 +45,8 @@ pub(super) fn opportunistic() -> Result<Arc<ClientConfig>, RelayError> {
     Ok(Arc::new(config))
 }
 
-fn builder() -> Result<
-    tokio_rustls::rustls::ConfigBuilder<ClientConfig, tokio_rustls::rustls::WantsVerifier>,
-    RelayError,
-> {
+fn builder()
+-> Result<tokio_rustls::rustls::ConfigBuilder<ClientConfig, tokio_rustls::rustls::WantsVerifier>, RelayError> {
     ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| RelayError::Tls(error.to_string()))

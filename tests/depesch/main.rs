@@ -6,6 +6,6 @@ mod compose;
 mod config;
 mod control_socket;
 mod floors;
-mod schedule;
 mod relay_basics;
+mod schedule;
 mod support;
