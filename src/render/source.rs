@@ -126,8 +126,7 @@ fn read(text: &str, settings: &SourceSettings) -> Parsed {
     split.check_body(&log);
     let (mut findings, positions) = log.into_parts();
     if broken {
-        // What stands behind an error of form may only seem to be missing.
-        findings.retain(|f| f.rule != "missing");
+        log::drop_echoes(&mut findings);
         return Parsed { draft: None, findings };
     }
     Parsed { draft: Some(Draft { positions, ..draft }), findings }

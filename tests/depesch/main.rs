@@ -8,4 +8,6 @@ mod control_socket;
 mod floors;
 mod relay_basics;
 mod schedule;
+mod release_file;
+mod release_samples;
 mod support;

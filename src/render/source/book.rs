@@ -44,7 +44,7 @@ pub fn parse_book(text: &str, settings: &SourceSettings) -> Result<BookFile, Vec
     root.finish();
     let (mut findings, _) = log.into_parts();
     if broken {
-        findings.retain(|f| f.rule != "missing");
+        super::log::drop_echoes(&mut findings);
     }
     sort(&mut findings);
     if findings.is_empty() { Ok(file) } else { Err(findings) }

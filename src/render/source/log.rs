@@ -73,3 +73,9 @@ impl Log {
         (self.findings.into_inner(), self.positions.into_inner())
     }
 }
+
+/// Leaves out what only follows from errors of form: what seems to be missing, and what is wrong on their lines.
+pub(super) fn drop_echoes(findings: &mut Vec<Finding>) {
+    let broken: Vec<Option<u32>> = findings.iter().filter(|f| f.rule == "toml").map(|f| f.line).collect();
+    findings.retain(|f| f.rule == "toml" || (f.rule != "missing" && !broken.contains(&f.line)));
+}

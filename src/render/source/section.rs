@@ -4,6 +4,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::log::Log;
+use crate::model::release::presence::FIELDS;
 use crate::render::finding::Finding;
 use crate::render::nearest::nearest;
 
@@ -165,6 +166,10 @@ impl<'i, 'l> Section<'i, 'l> {
             let given: &str = name.get_ref();
             let shown: String = given.chars().filter(|c| !c.is_control()).take(60).collect();
             let mend = match nearest(given, self.known.iter().copied()) {
+                // In TOML a key belongs to the table above it: the most frequent slip of those who know it little.
+                _ if !self.path.is_empty() && is_of_first_level(given) => {
+                    "write it further up, above the first line in [brackets]".to_owned()
+                }
                 Some(near) => format!("did you mean \u{201c}{near}\u{201d}?"),
                 None => format!("known here: {}", self.known.join(", ")),
             };
@@ -173,6 +178,10 @@ impl<'i, 'l> Section<'i, 'l> {
             self.log.say(Finding::error("unknown-key", said, mend).of(self.path_of(&shown)).at(Some(line)));
         }
     }
+}
+
+fn is_of_first_level(key: &str) -> bool {
+    FIELDS.contains(&key) || ["kind", "language", "zone"].contains(&key)
 }
 
 fn type_name(value: &DeValue<'_>) -> &'static str {
