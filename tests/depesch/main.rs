@@ -7,7 +7,7 @@ mod config;
 mod control_socket;
 mod floors;
 mod relay_basics;
-mod schedule;
 mod release_file;
 mod release_samples;
+mod schedule;
 mod support;
