@@ -4,8 +4,10 @@
 pub mod audience;
 pub mod chores;
 pub mod dispatch;
+pub mod export;
 pub mod formula;
 pub mod import;
 pub mod message;
+pub mod person;
 pub mod schedule;
 pub mod wake;

@@ -70,9 +70,6 @@ fn read_fields(columns: &Columns, record: &Record) -> Result<(Address, Fields), 
         if cell.is_empty() {
             continue;
         }
-        if cell.contains(|c: char| c.is_control() && !matches!(c, '\r' | '\n' | '\t')) {
-            return Err(format!("column {} holds a character that cannot be shown (a control character)", index + 1));
-        }
         match columns.columns.get(index) {
             Some(Column::Address) => address = Some(cell.parse::<Address>().map_err(|e| e.to_string())?),
             Some(Column::Name) => fields.name = Some(one_line("the name", cell)?),
@@ -84,8 +81,9 @@ fn read_fields(columns: &Columns, record: &Record) -> Result<(Address, Fields), 
             Some(Column::Regions) => fields.regions = Some(words("the regions", cell)?),
             Some(Column::Lists) => fields.lists = lists(cell)?,
             Some(Column::Attribute(name)) => {
-                within(name, cell, LONGEST_ATTRIBUTE)?;
-                fields.attributes.insert(name.clone(), cell.to_owned());
+                if let Some(value) = attribute(name, cell)? {
+                    fields.attributes.insert(name.clone(), value);
+                }
             }
             Some(Column::Nameless) => {
                 return Err(format!("column {} has a value but no heading", index + 1));
@@ -111,9 +109,31 @@ fn within(what: &str, cell: &str, most: usize) -> Result<(), String> {
     }
 }
 
+/// The value of an attribute; `None` where it is empty.
+///
+/// # Errors
+/// Why it cannot be one, for a person to read.
+pub fn attribute(name: &str, value: &str) -> Result<Option<String>, String> {
+    let value = value.trim();
+    within(name, value, LONGEST_ATTRIBUTE)?;
+    showable(name, value)?;
+    Ok((!value.is_empty()).then(|| value.to_owned()))
+}
+
+fn showable(what: &str, text: &str) -> Result<(), String> {
+    match text.contains(|c: char| c.is_control() && !matches!(c, '\r' | '\n' | '\t')) {
+        true => Err(format!("{what} holds a character that cannot be shown (a control character)")),
+        false => Ok(()),
+    }
+}
+
 /// Text on one line, its spaces single.
-fn one_line(what: &str, cell: &str) -> Result<String, String> {
+///
+/// # Errors
+/// Why it cannot be that, for a person to read.
+pub fn one_line(what: &str, cell: &str) -> Result<String, String> {
     within(what, cell, LONGEST_NAME)?;
+    showable(what, cell)?;
     let mut text = String::with_capacity(cell.len());
     for word in cell.split_whitespace() {
         if !text.is_empty() {
@@ -125,7 +145,10 @@ fn one_line(what: &str, cell: &str) -> Result<String, String> {
 }
 
 /// Words divided by `,`, `;`, `|` or a new line, in lower case.
-fn words(what: &str, cell: &str) -> Result<BTreeSet<String>, String> {
+///
+/// # Errors
+/// Why they cannot be that, for a person to read.
+pub fn words(what: &str, cell: &str) -> Result<BTreeSet<String>, String> {
     within(what, cell, LONGEST_ATTRIBUTE)?;
     let words = cell.split([',', ';', '|', '\n']).map(str::trim).filter(|word| !word.is_empty());
     words.map(|word| one_line(what, &word.to_lowercase())).collect()
@@ -137,7 +160,10 @@ fn lists(cell: &str) -> Result<BTreeSet<ListName>, String> {
 }
 
 /// A language tag, or the name of one of the languages that people write out.
-fn language(cell: &str) -> Result<Language, String> {
+///
+/// # Errors
+/// Why it is none, for a person to read.
+pub fn language(cell: &str) -> Result<Language, String> {
     match cell.to_lowercase().as_str() {
         "svenska" | "swedish" => Ok(Language::swedish()),
         "engelska" | "english" => Ok(Language::english()),
