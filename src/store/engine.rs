@@ -117,6 +117,42 @@ impl Batch {
     }
 }
 
+/// The longest key, in octets.
+pub const MAX_KEY: usize = 1024;
+
+/// The largest value, in octets. Larger things are files of their own, named by their hash (see `blobs`).
+pub const MAX_VALUE: usize = 256 * 1024;
+
+/// The most octets that the writes of one batch may have together.
+pub const MAX_BATCH: usize = 16 * 1024 * 1024;
+
+impl Batch {
+    /// Whether every engine takes this batch: keys of 1 to [`MAX_KEY`] octets that do not begin with NUL (those are
+    /// the engine's own), values of at most [`MAX_VALUE`], all together at most [`MAX_BATCH`].
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] says which key and why.
+    pub fn admissible(&self) -> Result<(), EngineError> {
+        let mut total = 0_usize;
+        for (key, value) in &self.writes {
+            let length = value.as_ref().map_or(0, |value| value.len());
+            if key.0.is_empty() || key.0.len() > MAX_KEY || key.0.first() == Some(&0) {
+                let text = format!("a key must have 1 to {MAX_KEY} octets and not begin with NUL, unlike {key:?}");
+                return Err(EngineError::Refused(text));
+            }
+            if length > MAX_VALUE {
+                let text = format!("the value of {key:?} has {length} octets, more than {MAX_VALUE}");
+                return Err(EngineError::Refused(text));
+            }
+            total = total.saturating_add(key.0.len()).saturating_add(length);
+        }
+        match total > MAX_BATCH {
+            true => Err(EngineError::Refused(format!("a batch of {total} octets, more than {MAX_BATCH}"))),
+            false => Ok(()),
+        }
+    }
+}
+
 /// What became of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Commit {
@@ -144,6 +180,9 @@ pub enum EngineError {
     /// What was read is damaged.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// The engine does not take such a batch: a key or value is too large or a key is reserved. Nothing was written.
+    #[error("the store does not take this: {0}")]
+    Refused(String),
     /// The engine has stopped, in order or after an error that it cannot go on from.
     #[error("the store has stopped: {0}")]
     Stopped(String),

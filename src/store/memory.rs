@@ -45,6 +45,9 @@ impl Engine for MemoryEngine {
     }
 
     fn commit(&self, batch: Batch) -> EngineFuture<'_, Commit> {
+        if let Err(refused) = batch.admissible() {
+            return Box::pin(std::future::ready(Err(refused)));
+        }
         let mut map = self.lock();
         let unmet = batch.checks.iter().find(|(key, expect)| match expect {
             Expect::Absent => map.contains_key(key),

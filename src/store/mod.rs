@@ -7,9 +7,13 @@
 
 use std::sync::Arc;
 
+pub mod checkpoint;
 pub mod chores;
 mod delivery_form;
+pub mod embedded;
 pub mod engine;
+pub mod fingerprint;
+pub mod journal;
 pub mod keys;
 pub mod ledger;
 pub mod lists;

@@ -10,4 +10,5 @@ mod relay_basics;
 mod release_file;
 mod release_samples;
 mod schedule;
+mod store_engines;
 mod support;

@@ -1,7 +1,7 @@
-//! An engine whose n-th commit fails: before anything was written, or after, with the answer lost.
+//! Engines that fail when told to: before anything was written, or after, with the answer lost.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use depesch::store::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Key, KeyRange, Value};
 
@@ -50,5 +50,91 @@ impl Engine for FailingCommits {
                 }
             }
         })
+    }
+}
+
+/// Which operations are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// Reads, scans and commits.
+    All,
+    /// Commits only.
+    Commits,
+}
+
+/// Passes everything on to another engine, but for the failures it was told.
+pub struct FailingEngine {
+    inner: Arc<dyn Engine>,
+    seen: AtomicU64,
+    commits: AtomicU64,
+    plan: Mutex<Vec<(Count, u64, Failure)>>,
+}
+
+impl FailingEngine {
+    /// One that does not fail yet.
+    pub fn over(inner: Arc<dyn Engine>) -> Self {
+        Self { inner, seen: AtomicU64::new(0), commits: AtomicU64::new(0), plan: Mutex::new(Vec::new()) }
+    }
+
+    /// Fails once, at the `nth` operation of that kind from now on; 1 is the next.
+    pub fn fail_at(&self, count: Count, nth: u64, failure: Failure) {
+        let seen = match count {
+            Count::All => self.seen.load(Ordering::SeqCst),
+            Count::Commits => self.commits.load(Ordering::SeqCst),
+        };
+        self.plan.lock().unwrap().push((count, seen + nth, failure));
+    }
+
+    /// How many operations it has seen.
+    pub fn operations(&self) -> u64 {
+        self.seen.load(Ordering::SeqCst)
+    }
+
+    /// How many commits it has seen.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::SeqCst)
+    }
+
+    fn next(&self, commit: bool) -> Option<Failure> {
+        let all = self.seen.fetch_add(1, Ordering::SeqCst) + 1;
+        let commits = self.commits.fetch_add(u64::from(commit), Ordering::SeqCst) + u64::from(commit);
+        let hit = |(count, nth, _): &(Count, u64, Failure)| match count {
+            Count::All => *nth == all,
+            Count::Commits => commit && *nth == commits,
+        };
+        let mut plan = self.plan.lock().unwrap();
+        let position = plan.iter().position(hit)?;
+        Some(plan.swap_remove(position).2)
+    }
+}
+
+fn error(action: &'static str) -> EngineError {
+    EngineError::Io { action, reason: "it was told to fail".to_owned() }
+}
+
+impl Engine for FailingEngine {
+    fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {
+        match self.next(false) {
+            Some(_) => Box::pin(std::future::ready(Err(error("read")))),
+            None => self.inner.get(key),
+        }
+    }
+
+    fn scan(&self, range: KeyRange, limit: usize) -> EngineFuture<'_, Vec<(Key, Value)>> {
+        match self.next(false) {
+            Some(_) => Box::pin(std::future::ready(Err(error("read")))),
+            None => self.inner.scan(range, limit),
+        }
+    }
+
+    fn commit(&self, batch: Batch) -> EngineFuture<'_, Commit> {
+        match self.next(true) {
+            Some(Failure::Before) => Box::pin(std::future::ready(Err(error("written")))),
+            Some(Failure::After) => Box::pin(async move {
+                self.inner.commit(batch).await?;
+                Err(error("written"))
+            }),
+            None => self.inner.commit(batch),
+        }
     }
 }

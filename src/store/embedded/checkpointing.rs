@@ -1,0 +1,162 @@
+//! Checkpoints while commits go on.
+//!
+//! The records are copied from the index while it changes, so the copy alone is exact for no instant; with the groups
+//! that came in meanwhile applied it must add up to what the journal says of the last of them. That is checked, by
+//! reading the file back from disk, before it counts and before anything of the journal is dropped.
+
+use std::collections::HashMap;
+use std::fs;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use crate::store::checkpoint::{self, CheckpointError, CheckpointWriter};
+use crate::store::engine::EngineError;
+use crate::store::fingerprint::{Fingerprint, Mark};
+use crate::store::journal::segment;
+use crate::store::journal::walk::{Found, walk};
+
+use super::open::{checkpoints, journal, rebuild_marker};
+use super::{EmbeddedEngine, Shared, index, journal_since};
+
+/// How many checkpoints are kept: one to use, one to fall back on.
+const KEPT: usize = 2;
+
+/// Records that are copied at a time.
+const PAGE: usize = 1000;
+
+/// A checkpoint that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckpointReport {
+    /// Records in it.
+    pub records: u64,
+    /// Octets of the file.
+    pub octets: u64,
+    /// Journal segments that were dropped.
+    pub dropped_segments: usize,
+}
+
+impl EmbeddedEngine {
+    /// Whether so much has been written since the last checkpoint that a new one is worth its while.
+    pub fn checkpoint_due(&self) -> bool {
+        journal_since(&self.shared) >= self.shared.settings.checkpoint_octets
+    }
+
+    /// Writes a checkpoint and drops the journal before the last but one. Commits go on meanwhile.
+    ///
+    /// # Errors
+    /// [`EngineError`]: the older checkpoints and the whole journal stay. [`EngineError::Damaged`] when the index is
+    /// wrong; the next start builds it anew.
+    pub async fn checkpoint(&self) -> Result<CheckpointReport, EngineError> {
+        let shared = self.shared.clone();
+        let stopped = |e: tokio::task::JoinError| EngineError::Stopped(e.to_string());
+        tokio::task::spawn_blocking(move || write_checkpoint(&shared)).await.map_err(stopped)?
+    }
+
+    /// As [`Self::checkpoint`], on this thread.
+    ///
+    /// # Errors
+    /// As [`Self::checkpoint`].
+    pub fn checkpoint_blocking(&self) -> Result<CheckpointReport, EngineError> {
+        write_checkpoint(&self.shared)
+    }
+}
+
+fn write_checkpoint(shared: &Arc<Shared>) -> Result<CheckpointReport, EngineError> {
+    let _one_at_a_time = shared.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
+    let covered = journal_since(shared);
+    let since = shared.marks().applied;
+    let directory = checkpoints(&shared.directory);
+    let mut writer = CheckpointWriter::begin(&directory, since)?;
+    let mut range = index::everything();
+    loop {
+        let page = shared.with_index(|index| Ok(index.scan(&range, PAGE)?))?;
+        page.iter().try_for_each(|(key, value)| writer.push(&key.0, value))?;
+        match page.last() {
+            Some((last, _)) if page.len() == PAGE => range = range.after(last),
+            _ => break,
+        }
+    }
+    // Whatever the copy can have seen is in the journal up to here.
+    let until = shared.marks().appended;
+    let sealed = writer.seal(until)?;
+    let found = add_up(shared, &sealed.path, since, until)?;
+    if found != until.fingerprint {
+        fs::write(rebuild_marker(&shared.directory), b"").map_err(written)?;
+        sealed.discard()?;
+        let (has, should) = (found.records, until.fingerprint.records);
+        let text =
+            format!("the index has {has} records that are not the {should} of the journal; restart to rebuild it");
+        return Err(EngineError::Damaged(text));
+    }
+    let name = sealed.publish()?;
+    shared.covered.fetch_add(covered, Ordering::Relaxed);
+    let octets = fs::metadata(&name.path).map_err(written)?.len();
+    let dropped_segments = drop_old(shared)?;
+    Ok(CheckpointReport { records: found.records, octets, dropped_segments })
+}
+
+/// What the file on disk adds up to with the groups after `since` and up to `until` applied.
+fn add_up(shared: &Shared, path: &std::path::Path, since: Mark, until: Mark) -> Result<Fingerprint, EngineError> {
+    let mut later: HashMap<Vec<u8>, Option<Vec<u8>>> = HashMap::new();
+    walk(&journal(&shared.directory), since.sequence, &mut |found| {
+        if let Found::Record(record) = found
+            && record.mark.sequence <= until.sequence
+        {
+            for (key, value) in record.writes() {
+                later.insert(key.to_vec(), value.map(<[u8]>::to_vec));
+            }
+        }
+        Ok(())
+    })
+    .map_err(|e| EngineError::Damaged(e.to_string()))?;
+    let mut sum = Fingerprint::default();
+    checkpoint::read(path, &mut |key, value| {
+        if !later.contains_key(key) {
+            sum.add(key, value);
+        }
+        Ok(())
+    })?;
+    for (key, value) in &later {
+        if let Some(value) = value {
+            sum.add(key, value);
+        }
+    }
+    Ok(sum)
+}
+
+/// Drops all but the last checkpoints and the journal that none of those needs.
+fn drop_old(shared: &Shared) -> Result<usize, EngineError> {
+    let directory = checkpoints(&shared.directory);
+    let mut kept = checkpoint::list(&directory)?;
+    let old = kept.drain(..kept.len().saturating_sub(KEPT)).collect::<Vec<_>>();
+    // With a single checkpoint the whole journal stays, to fall back on.
+    let Some(oldest) = kept.first().filter(|_| kept.len() == KEPT) else { return Ok(0) };
+    let segments = segment::list(&journal(&shared.directory)).map_err(written)?;
+    old.iter().try_for_each(|checkpoint| fs::remove_file(&checkpoint.path)).map_err(written)?;
+    let mut dropped = 0;
+    for pair in segments.windows(2) {
+        if let [segment, next] = pair
+            && next.first <= oldest.since.saturating_add(1)
+        {
+            fs::remove_file(&segment.path).map_err(written)?;
+            dropped += 1;
+        }
+    }
+    Ok(dropped)
+}
+
+fn written(error: std::io::Error) -> EngineError {
+    EngineError::Io { action: "written", reason: error.to_string() }
+}
+
+impl From<CheckpointError> for EngineError {
+    fn from(error: CheckpointError) -> Self {
+        match error {
+            CheckpointError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                Self::Full(source.to_string())
+            }
+            CheckpointError::Io { .. } => written(std::io::Error::other(error.to_string())),
+            CheckpointError::Damaged { .. } | CheckpointError::Newer { .. } => Self::Damaged(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The committer: one thread that makes commits durable in groups.
+//!
+//! For each group: check every batch against the index and the group so far, append all that hold to the journal, one
+//! `fdatasync`, apply to the index, then answer everyone. Nothing is answered before that, not even a conflict: it may
+//! rest on a write of the same group. After an error that leaves something in doubt it answers everything with
+//! [`EngineError::Stopped`] until the engine is opened again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::store::engine::{Batch, Commit, EngineError, Expect, Key, Value};
+use crate::store::fingerprint::Mark;
+use crate::store::journal::record::RecordBuffer;
+use crate::store::journal::writer::{AppendError, JournalWriter};
+
+use super::Shared;
+use super::index::Index;
+
+/// A group is closed when its record has this many octets; what still waits goes into the next.
+const GROUP_OCTETS: usize = 1024 * 1024;
+
+pub(super) type Answer = oneshot::Sender<Result<Commit, EngineError>>;
+
+/// What the committer is asked to do.
+pub(super) enum Request {
+    Commit(Batch, Answer),
+    /// Ends the thread when everything before it is done.
+    Close,
+}
+
+pub(super) struct Committer {
+    shared: Arc<Shared>,
+    journal: JournalWriter,
+    buffer: RecordBuffer,
+    /// What the group so far has written.
+    pending: BTreeMap<Key, Option<Value>>,
+    answers: Vec<(Answer, Commit)>,
+    mark: Mark,
+    stopped: Option<String>,
+    cpu: Option<File>,
+}
+
+impl Committer {
+    pub(super) fn new(shared: Arc<Shared>, journal: JournalWriter) -> Self {
+        let mark = journal.mark();
+        let (buffer, pending) = (RecordBuffer::default(), BTreeMap::new());
+        Self { shared, journal, buffer, pending, answers: Vec::new(), mark, stopped: None, cpu: None }
+    }
+
+    /// Works until told to close or until nobody can ask any more. Gives the mark reached, none when it had stopped.
+    pub(super) fn run(mut self, requests: &Receiver<Request>) -> Option<Mark> {
+        // Only a figure for the curious: without it everything works the same.
+        self.cpu = File::open("/proc/thread-self/schedstat").ok();
+        let mut open = true;
+        while open {
+            let Ok(first) = requests.recv() else { break };
+            open = self.group(first, requests);
+        }
+        self.stopped.is_none().then_some(self.mark)
+    }
+
+    /// Gathers what waits into one group and makes it durable. Says whether to go on.
+    fn group(&mut self, first: Request, requests: &Receiver<Request>) -> bool {
+        self.buffer.clear();
+        self.pending.clear();
+        let before = self.mark;
+        let mut next = Some(first);
+        let mut open = true;
+        while let Some(request) = next.take() {
+            match request {
+                Request::Commit(batch, answer) => self.admit(batch, answer),
+                Request::Close => {
+                    open = false;
+                    break;
+                }
+            }
+            if self.buffer.len() < GROUP_OCTETS {
+                next = match requests.try_recv() {
+                    Ok(request) => Some(request),
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+                };
+            }
+        }
+        let outcome = match self.stopped.clone() {
+            Some(reason) => Err(EngineError::Stopped(reason)),
+            None if self.buffer.is_empty() => Ok(()),
+            None => self.make_durable(),
+        };
+        if outcome.is_err() {
+            self.mark = before;
+        }
+        self.count(outcome.is_ok());
+        for (answer, commit) in self.answers.drain(..) {
+            // Who asked may have gone; the commit stands.
+            let _ = answer.send(outcome.clone().map(|()| commit));
+        }
+        open
+    }
+
+    /// Checks a batch and takes it into the group.
+    fn admit(&mut self, batch: Batch, answer: Answer) {
+        let commit = match &self.stopped {
+            Some(_) => Commit::Applied, // never sent: the group's answer is the error
+            None => {
+                let shared = self.shared.clone();
+                match shared.with_index(|index| self.check(index, batch)) {
+                    Ok(commit) => commit,
+                    Err(e) => {
+                        self.stopped = Some(e.to_string());
+                        Commit::Applied
+                    }
+                }
+            }
+        };
+        self.answers.push((answer, commit));
+    }
+
+    /// All checks first; then the writes join the group, and the fingerprint follows.
+    fn check(&mut self, index: &Index, batch: Batch) -> Result<Commit, EngineError> {
+        let Batch { checks, writes } = batch;
+        for (key, expect) in &checks {
+            let holds = match (self.pending.get(key), expect) {
+                (Some(now), Expect::Absent) => now.is_none(),
+                (Some(now), Expect::Equals(value)) => now.as_ref() == Some(value),
+                (None, Expect::Absent) => index.get(&key.0)?.is_none(),
+                (None, Expect::Equals(value)) => index.get(&key.0)?.is_some_and(|now| *now == **value),
+            };
+            if !holds {
+                return Ok(Commit::Conflict(key.clone()));
+            }
+        }
+        // What a check has just established need not be read again to know what a write replaces.
+        let known: HashMap<&Key, &Expect> = checks.iter().map(|(key, expect)| (key, expect)).collect();
+        for (key, value) in writes {
+            let fingerprint = &mut self.mark.fingerprint;
+            match (self.pending.get(&key), known.get(&key)) {
+                (Some(Some(old)), _) | (None, Some(Expect::Equals(old))) => fingerprint.remove(&key.0, old),
+                (Some(None), _) | (None, Some(Expect::Absent)) => {}
+                (None, None) => {
+                    if let Some(old) = index.get(&key.0)? {
+                        fingerprint.remove(&key.0, &old);
+                    }
+                }
+            }
+            if let Some(new) = &value {
+                fingerprint.add(&key.0, new);
+            }
+            self.buffer.push(&key.0, value.as_deref());
+            self.pending.insert(key, value);
+        }
+        Ok(Commit::Applied)
+    }
+
+    fn make_durable(&mut self) -> Result<(), EngineError> {
+        self.mark.sequence += 1;
+        let appended = self.journal.append(&mut self.buffer, self.mark);
+        self.shared.counters.syncs.store(self.journal.syncs(), Ordering::Relaxed);
+        match appended {
+            Ok(octets) => self.shared.counters.journal_octets.fetch_add(octets, Ordering::Relaxed),
+            Err(AppendError::Full(reason)) => return Err(EngineError::Full(reason)),
+            Err(AppendError::Broken(reason)) => {
+                self.stopped = Some(reason.clone());
+                return Err(EngineError::Io { action: "written", reason });
+            }
+        };
+        self.shared.marks.lock().unwrap_or_else(PoisonError::into_inner).appended = self.mark;
+        let writes = self.pending.iter().map(|(key, value)| (key.0.as_slice(), value.as_deref()));
+        let applied = self.shared.with_index(|index| {
+            index.apply(writes)?;
+            Ok(index.set_mark(self.mark)?)
+        });
+        if let Err(e) = applied {
+            // Durable but not visible: only a restart, which replays the journal, puts that right.
+            self.stopped = Some(format!("the index failed: {e}"));
+            return Err(e);
+        }
+        self.shared.marks.lock().unwrap_or_else(PoisonError::into_inner).applied = self.mark;
+        Ok(())
+    }
+
+    fn count(&self, done: bool) {
+        let counters = &self.shared.counters;
+        if done && !self.buffer.is_empty() {
+            counters.groups.fetch_add(1, Ordering::Relaxed);
+            counters.writes.fetch_add(self.pending.len() as u64, Ordering::Relaxed);
+        }
+        if done {
+            let applied = self.answers.iter().filter(|(_, commit)| *commit == Commit::Applied).count() as u64;
+            counters.batches.fetch_add(applied, Ordering::Relaxed);
+            counters.conflicts.fetch_add(self.answers.len() as u64 - applied, Ordering::Relaxed);
+        }
+        let mut text = [0; 64];
+        let read = self.cpu.as_ref().and_then(|file| file.read_at(&mut text, 0).ok()).unwrap_or(0);
+        let text = text.get(..read).and_then(|text| std::str::from_utf8(text).ok());
+        if let Some(nanoseconds) = text.and_then(|text| text.split(' ').next()?.parse().ok()) {
+            counters.committer_nanoseconds.store(nanoseconds, Ordering::Relaxed);
+        }
+    }
+}

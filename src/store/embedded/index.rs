@@ -1,0 +1,202 @@
+//! The index: sled, which answers reads. It is never trusted with durability: what it holds can always be built again
+//! from checkpoint and journal. sled may panic on what it finds on disk, so every call into it is guarded.
+
+use std::fs::{self, File};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use crate::store::engine::{EngineError, Key, KeyRange, Value};
+use crate::store::fingerprint::{Fingerprint, Mark};
+
+/// Keeps the mark up to which the index has been written. Keys that begin with NUL are the engine's own.
+const MARK: &[u8] = b"\0mark";
+
+/// The first key that is not the engine's own.
+const FIRST: &[u8] = &[1];
+
+/// Why the index cannot be used, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct IndexFault(pub String);
+
+impl From<IndexFault> for EngineError {
+    fn from(fault: IndexFault) -> Self {
+        Self::Damaged(fault.0)
+    }
+}
+
+/// An open index.
+pub struct Index {
+    database: sled::Db,
+    directory: PathBuf,
+}
+
+impl Index {
+    /// Opens or begins the index in `directory`, with a cache of so many octets.
+    ///
+    /// # Errors
+    /// [`IndexFault`], also when sled panics.
+    pub fn open(directory: &Path, cache_octets: u64) -> Result<Self, IndexFault> {
+        let config = sled::Config::new()
+            .path(directory)
+            .cache_capacity(cache_octets)
+            // Also bounds its memory: without background flushing that grows without end.
+            .flush_every_ms(Some(500));
+        let database = guarded(|| config.open())?;
+        Ok(Self { database, directory: directory.to_owned() })
+    }
+
+    /// Up to where it has been written; `None` when it was never finished.
+    ///
+    /// # Errors
+    /// [`IndexFault`]
+    pub fn mark(&self) -> Result<Option<Mark>, IndexFault> {
+        match guarded(|| self.database.get(MARK))? {
+            None => Ok(None),
+            Some(octets) => match Mark::from_octets(&octets) {
+                Some(mark) => Ok(Some(mark)),
+                None => Err(IndexFault("its mark is damaged".to_owned())),
+            },
+        }
+    }
+
+    /// One value.
+    ///
+    /// # Errors
+    /// [`IndexFault`]
+    pub fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, IndexFault> {
+        if key < FIRST {
+            return Ok(None);
+        }
+        guarded(|| self.database.get(key))
+    }
+
+    /// The first `limit` entries of a range.
+    ///
+    /// # Errors
+    /// [`IndexFault`]
+    pub fn scan(&self, range: &KeyRange, limit: usize) -> Result<Vec<(Key, Value)>, IndexFault> {
+        let mut found = Vec::new();
+        if limit == 0 {
+            return Ok(found);
+        }
+        self.each(range, &mut |key, value| {
+            found.push((Key(key.to_vec()), Value::from(value)));
+            found.len() < limit
+        })?;
+        Ok(found)
+    }
+
+    /// Shows the entries of a range in order until `visit` says to stop.
+    ///
+    /// # Errors
+    /// [`IndexFault`]
+    pub fn each(&self, range: &KeyRange, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), IndexFault> {
+        let from = range.from.0.as_slice().max(FIRST);
+        let to = range.to.as_ref().map(|to| to.0.as_slice());
+        if to.is_some_and(|to| to <= from) {
+            return Ok(());
+        }
+        guarded(|| {
+            let mut entries = match to {
+                Some(to) => self.database.range(from..to),
+                None => self.database.range(from..),
+            };
+            entries
+                .try_for_each(|entry| match entry {
+                    Ok((key, value)) if visit(&key, &value) => Ok(()),
+                    Ok(_) => Err(None),
+                    Err(e) => Err(Some(e)),
+                })
+                .or_else(|stop| stop.map_or(Ok(()), Err))
+        })
+    }
+
+    /// Applies writes. Each is an absolute put or delete, so that doing it twice does no harm.
+    ///
+    /// # Errors
+    /// [`IndexFault`]: some may have been applied.
+    pub fn apply<'w>(&self, mut writes: impl Iterator<Item = (&'w [u8], Option<&'w [u8]>)>) -> Result<(), IndexFault> {
+        guarded(|| {
+            writes.try_for_each(|(key, value)| match value {
+                Some(value) => self.database.insert(key, value).map(drop),
+                None => self.database.remove(key).map(drop),
+            })
+        })
+    }
+
+    /// Notes that everything up to `mark` has been applied. sled's log is in order, so what it has of the log after a
+    /// crash never has this note without the writes before it; after an unclean stop that is checked all the same.
+    ///
+    /// # Errors
+    /// [`IndexFault`]
+    pub fn set_mark(&self, mark: Mark) -> Result<(), IndexFault> {
+        guarded(|| self.database.insert(MARK, &mark.to_octets()).map(drop))
+    }
+
+    /// What all its records add up to.
+    ///
+    /// # Errors
+    /// [`IndexFault`]
+    pub fn fingerprint(&self) -> Result<Fingerprint, IndexFault> {
+        let mut sum = Fingerprint::default();
+        self.each(&everything(), &mut |key, value| {
+            sum.add(key, value);
+            true
+        })?;
+        Ok(sum)
+    }
+
+    /// Hands everything to the operating system.
+    ///
+    /// # Errors
+    /// [`IndexFault`]
+    pub fn flush(&self) -> Result<(), IndexFault> {
+        guarded(|| self.database.flush().map(drop))
+    }
+
+    /// Closes it and makes it durable on disk.
+    ///
+    /// # Errors
+    /// [`IndexFault`]: it must be verified at the next start.
+    pub fn close(self) -> Result<(), IndexFault> {
+        self.flush()?;
+        let Self { database, directory } = self;
+        guarded(|| {
+            drop(database);
+            Ok(())
+        })?;
+        let failed = |e: io::Error| IndexFault(format!("{} could not be synced: {e}", directory.display()));
+        sync_tree(&directory).map_err(failed)
+    }
+}
+
+/// All keys.
+pub fn everything() -> KeyRange {
+    KeyRange { from: Key(Vec::new()), to: None }
+}
+
+fn sync_tree(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => sync_tree(&entry.path())?,
+            false => File::open(entry.path())?.sync_all()?,
+        }
+    }
+    File::open(directory)?.sync_all()
+}
+
+/// Calls into sled; an error or a panic in there is a fault of the index.
+fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, IndexFault> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(e)) => Err(IndexFault(e.to_string())),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Err(IndexFault(format!("it panicked: {}", text.unwrap_or_default())))
+        }
+    }
+}

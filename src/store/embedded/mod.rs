@@ -1,0 +1,248 @@
+//! The engine of a single machine: the journal makes commits durable, sled answers reads.
+//!
+//! ```text
+//! <directory>/lock                   held while the store is open
+//! <directory>/clean                  there after an orderly stop only: the index needs no verification
+//! <directory>/journal/*.journal      the truth (see `journal`)
+//! <directory>/checkpoints/*          sorted copies; journal before the older of the last two is dropped
+//! <directory>/index/<generation>/    sled; may be thrown away at any time
+//! <directory>/rebuild                there when the index was found wrong while running
+//! ```
+//! [`open`] puts an index right or builds it anew, [`committer`](EmbeddedEngine) commits in groups, [`checkpointing`]
+//! writes checkpoints while commits go on, [`recover`] goes on without what is damaged.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use super::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Key, KeyRange, Value};
+use super::fingerprint::Mark;
+use super::journal::disk::{Disk, SystemDisk};
+use super::journal::writer::{JournalSettings, JournalWriter};
+
+pub mod checkpointing;
+mod committer;
+mod index;
+mod lock;
+pub mod open;
+mod rebuild;
+// pub mod recover;
+mod stats;
+
+pub use checkpointing::CheckpointReport;
+pub use lock::StoreLock;
+pub use open::{OpenError, OpenReport, Opened};
+pub use stats::Stats;
+
+use committer::{Committer, Request};
+use index::{Index, IndexFault};
+
+/// How a store is kept.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Begin an empty store where there is none. Without it that is an error, so that a lost disk is never taken for a
+    /// new start.
+    pub create: bool,
+    /// Octets of memory for the index's cache. The process uses about three times that.
+    pub cache_octets: u64,
+    /// Octets after which a new journal segment is begun.
+    pub segment_octets: u64,
+    /// Octets of journal after which [`EmbeddedEngine::checkpoint_due`] says so.
+    pub checkpoint_octets: u64,
+    /// Octets of the disk left free: with less, commits are answered with [`EngineError::Full`].
+    pub reserve_octets: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        const MEGABYTE: u64 = 1024 * 1024;
+        Self {
+            create: false,
+            cache_octets: 64 * MEGABYTE,
+            segment_octets: 32 * MEGABYTE,
+            checkpoint_octets: 128 * MEGABYTE,
+            reserve_octets: 64 * MEGABYTE,
+        }
+    }
+}
+
+/// What the committer, the readers and the checkpoint share.
+struct Shared {
+    directory: PathBuf,
+    settings: Settings,
+    /// None once it is closed.
+    index: RwLock<Option<Index>>,
+    marks: Mutex<Marks>,
+    counters: stats::Counters,
+    /// Octets that the journal had since the last checkpoint when this was opened.
+    journal_before: u64,
+    /// Octets of journal that checkpoints written since then have covered.
+    covered: AtomicU64,
+    /// Held while a checkpoint is written.
+    checkpoint: Mutex<()>,
+}
+
+/// How far the store has come.
+#[derive(Clone, Copy, Debug)]
+struct Marks {
+    /// Durable in the journal, perhaps not yet all in the index.
+    appended: Mark,
+    /// Also wholly in the index.
+    applied: Mark,
+}
+
+impl Shared {
+    fn with_index<T>(&self, call: impl FnOnce(&Index) -> Result<T, EngineError>) -> Result<T, EngineError> {
+        match self.index.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            Some(index) => call(index),
+            None => Err(EngineError::Stopped("it is closed".to_owned())),
+        }
+    }
+
+    fn marks(&self) -> Marks {
+        *self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A store in a directory of this machine.
+pub struct EmbeddedEngine {
+    shared: Arc<Shared>,
+    requests: Mutex<Option<Sender<Request>>>,
+    thread: Mutex<Option<JoinHandle<Option<Mark>>>>,
+    _lock: StoreLock,
+}
+
+impl EmbeddedEngine {
+    /// Opens the store in `directory`, putting right what the last stop left.
+    ///
+    /// # Errors
+    /// [`OpenError`]: nothing that was acknowledged is given up to get it open.
+    pub fn open(directory: &Path, settings: Settings) -> Result<Opened, OpenError> {
+        Self::open_on(Arc::new(SystemDisk), directory, settings)
+    }
+
+    /// As [`Self::open`], with the journal on a disk of the caller's.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub fn open_on(disk: Arc<dyn Disk>, directory: &Path, settings: Settings) -> Result<Opened, OpenError> {
+        let lock = open::lock(directory, &settings)?;
+        let state = open::settle(directory, &settings)?;
+        let journal_settings =
+            JournalSettings { segment_octets: settings.segment_octets, reserve_octets: settings.reserve_octets };
+        let journal = JournalWriter::open(disk, &open::journal(directory), journal_settings, &state.tail)?;
+        let mark = journal.mark();
+        let shared = Arc::new(Shared {
+            directory: directory.to_owned(),
+            settings,
+            index: RwLock::new(Some(state.index)),
+            marks: Mutex::new(Marks { appended: mark, applied: mark }),
+            counters: stats::Counters::default(),
+            journal_before: state.journal_octets,
+            covered: AtomicU64::new(0),
+            checkpoint: Mutex::new(()),
+        });
+        let (requests, receiver): (_, Receiver<Request>) = channel();
+        let committer = Committer::new(shared.clone(), journal);
+        let thread = std::thread::Builder::new()
+            .name("committer".to_owned())
+            .spawn(move || committer.run(&receiver))
+            .map_err(OpenError::io(directory, "given a thread"))?;
+        let engine =
+            Self { shared, requests: Mutex::new(Some(requests)), thread: Mutex::new(Some(thread)), _lock: lock };
+        Ok(Opened { engine, report: state.report })
+    }
+
+    /// What it has done since it was opened.
+    pub fn stats(&self) -> Stats {
+        self.shared.counters.snapshot()
+    }
+
+    /// How many records it holds.
+    pub fn records(&self) -> u64 {
+        self.shared.marks().applied.fingerprint.records
+    }
+
+    /// Where it is.
+    pub fn directory(&self) -> &Path {
+        &self.shared.directory
+    }
+
+    /// Finishes what was asked, stops, and leaves the index so that the next start need not verify it. Blocks.
+    /// Later calls answer [`EngineError::Stopped`]; closing twice does nothing.
+    ///
+    /// # Errors
+    /// [`EngineError`]: everything acknowledged is durable all the same, and the next start verifies the index.
+    pub fn close(&self) -> Result<(), EngineError> {
+        let Some(mark) = self.stop_committer() else { return Ok(()) };
+        let _no_checkpoint = self.shared.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(index) = self.shared.index.write().unwrap_or_else(PoisonError::into_inner).take() else {
+            return Ok(());
+        };
+        index.close()?;
+        open::write_clean(&self.shared.directory, mark)
+            .map_err(|e| EngineError::Io { action: "closed", reason: e.to_string() })
+    }
+
+    /// Ends the committer; the mark it reached, if all is well and it had not ended before.
+    fn stop_committer(&self) -> Option<Mark> {
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        // It fails only when the thread is gone already.
+        let _ = requests.send(Request::Close);
+        thread.join().ok().flatten()
+    }
+
+    fn send(&self, batch: Batch) -> Result<oneshot::Receiver<Result<Commit, EngineError>>, EngineError> {
+        let stopped = || EngineError::Stopped("it is closed".to_owned());
+        let (answer, receiver) = oneshot::channel();
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let requests = requests.as_ref().ok_or_else(stopped)?;
+        requests.send(Request::Commit(batch, answer)).map_err(|_| stopped())?;
+        Ok(receiver)
+    }
+}
+
+impl Drop for EmbeddedEngine {
+    /// Ends the thread. Without [`EmbeddedEngine::close`] the next start verifies the index.
+    fn drop(&mut self) {
+        self.stop_committer();
+    }
+}
+
+impl Engine for EmbeddedEngine {
+    fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {
+        let found = self.shared.with_index(|index| Ok(index.get(&key.0)?.map(|value| Value::from(&*value))));
+        Box::pin(std::future::ready(found))
+    }
+
+    fn scan(&self, range: KeyRange, limit: usize) -> EngineFuture<'_, Vec<(Key, Value)>> {
+        let found = self.shared.with_index(|index| Ok(index.scan(&range, limit)?));
+        Box::pin(std::future::ready(found))
+    }
+
+    fn commit(&self, batch: Batch) -> EngineFuture<'_, Commit> {
+        let sent = batch.admissible().and_then(|()| self.send(batch));
+        Box::pin(async move {
+            let unknown =
+                |_| EngineError::Stopped("its committer ended; restart to see what became of this".to_owned());
+            sent?.await.map_err(unknown)?
+        })
+    }
+}
+
+impl From<IndexFault> for OpenError {
+    fn from(fault: IndexFault) -> Self {
+        Self::Index(fault.0)
+    }
+}
+
+/// The journal's octets since the last checkpoint began.
+fn journal_since(shared: &Shared) -> u64 {
+    let all = shared.journal_before.saturating_add(shared.counters.snapshot().journal_octets);
+    all.saturating_sub(shared.covered.load(Ordering::Relaxed))
+}

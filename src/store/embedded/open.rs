@@ -1,0 +1,308 @@
+//! Opening a store: whatever the last stop left, it ends with an index that holds exactly what the journal says, or
+//! with an error that names what is wrong.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::store::checkpoint::{self, CheckpointError};
+use crate::store::fingerprint::Mark;
+use crate::store::journal::segment;
+use crate::store::journal::walk::{Found, Tail, walk};
+use crate::store::journal::{Damage, JournalError};
+
+use super::index::{Index, IndexFault};
+use super::rebuild::{Replay, rebuild};
+use super::{EmbeddedEngine, Settings, StoreLock};
+
+/// An open store and what opening it took.
+pub struct Opened {
+    /// The engine.
+    pub engine: EmbeddedEngine,
+    /// What was found and done.
+    pub report: OpenReport,
+}
+
+/// What opening a store took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenReport {
+    /// A new, empty store was begun.
+    pub created: bool,
+    /// The last stop was in order.
+    pub clean: bool,
+    /// The index was checked against the journal, record by record.
+    pub verified: bool,
+    /// Groups of commits that the index had not seen.
+    pub replayed: u64,
+    /// Octets of an unacknowledged write, cut off the journal's end.
+    pub torn: u64,
+    /// The index was built anew, for this reason.
+    pub rebuilt: Option<String>,
+    /// Checkpoints that could not be used, and why.
+    pub unusable_checkpoints: Vec<String>,
+    /// How many records the store holds.
+    pub records: u64,
+}
+
+/// Why a store was not opened. Nothing was given up.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is none, and none was asked for.
+    #[error("there is no store in {}; nothing was created", .0.display())]
+    Absent(PathBuf),
+    /// Another process has it open.
+    #[error("the store in {} is in use by another process{}; stop that one first", directory.display(), of(*pid))]
+    Locked {
+        /// Where the store is.
+        directory: PathBuf,
+        /// The other process, if it left its number.
+        pid: Option<u32>,
+    },
+    /// The file system failed.
+    #[error("{} could not be {action}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// `read`, `written` and so on.
+        action: &'static str,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The journal cannot be read or is damaged.
+    #[error("{0}. \u{201c}depesch store recover\u{201d} shows what is affected and goes on without it")]
+    Damaged(Damage),
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(JournalError),
+    /// A checkpoint cannot be read and nothing else can take its place.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Acknowledged groups are missing at the journal's end, or the journal is missing.
+    #[error(
+        "the journal in {} ends after group {journal}, but group {seen} was acknowledged: its last part is missing. \
+         Put the missing files back, or see what \u{201c}depesch store recover\u{201d} can do"
+    , directory.display())]
+    JournalShort {
+        /// Where the journal is.
+        directory: PathBuf,
+        /// The last group that it has.
+        journal: u64,
+        /// The last group that is known to have been there.
+        seen: u64,
+    },
+    /// All that can be read was read, and does not add up to what the journal says.
+    #[error(
+        "the store in {} does not add up: {reason}. See what \u{201c}depesch store recover\u{201d} can do", directory.display()
+    )]
+    Mismatch {
+        /// Where the store is.
+        directory: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The index, built anew, cannot be used.
+    #[error("the index of the store fails: {0}")]
+    Index(String),
+}
+
+fn of(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (number {pid})")).unwrap_or_default()
+}
+
+impl OpenError {
+    pub(super) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, action, source }
+    }
+}
+
+impl From<JournalError> for OpenError {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Damaged(damage) => Self::Damaged(damage),
+            other => Self::Journal(other),
+        }
+    }
+}
+
+/// A store put right, ready for an engine.
+pub(super) struct Settled {
+    pub index: Index,
+    pub tail: Tail,
+    pub report: OpenReport,
+    /// Octets of journal since the newest checkpoint.
+    pub journal_octets: u64,
+}
+
+pub(super) fn journal(directory: &Path) -> PathBuf {
+    directory.join("journal")
+}
+
+pub(super) fn checkpoints(directory: &Path) -> PathBuf {
+    directory.join("checkpoints")
+}
+
+pub(super) fn indexes(directory: &Path) -> PathBuf {
+    directory.join("index")
+}
+
+pub(super) fn rebuild_marker(directory: &Path) -> PathBuf {
+    directory.join("rebuild")
+}
+
+/// Takes the lock. The directory is made when a store may be created.
+pub(super) fn lock(directory: &Path, settings: &Settings) -> Result<StoreLock, OpenError> {
+    if settings.create {
+        fs::create_dir_all(directory).map_err(OpenError::io(directory, "created"))?;
+    } else if !directory.try_exists().map_err(OpenError::io(directory, "read"))? {
+        return Err(OpenError::Absent(directory.to_owned()));
+    }
+    StoreLock::take(directory)
+}
+
+/// Brings index and journal together. The caller holds the lock.
+pub(super) fn settle(directory: &Path, settings: &Settings) -> Result<Settled, OpenError> {
+    let mut report = OpenReport::default();
+    let journal = journal(directory);
+    let segments = segment::list(&journal).map_err(OpenError::io(&journal, "read"))?;
+    let checkpoints = checkpoint::list(&checkpoints(directory))?;
+    let generation = newest_generation(directory)?;
+    if segments.is_empty() {
+        let seen = checkpoints.last().map(|checkpoint| checkpoint.since);
+        if seen.is_some() || generation.is_some() {
+            return Err(OpenError::JournalShort { directory: journal, journal: 0, seen: seen.unwrap_or(0) });
+        }
+        if !settings.create {
+            return Err(OpenError::Absent(directory.to_owned()));
+        }
+        fs::create_dir_all(&journal).map_err(OpenError::io(&journal, "created"))?;
+        checkpoint::sync_directory(directory)?;
+        report.created = true;
+    }
+    let clean = take_clean(directory)?;
+    let existing = match generation {
+        _ if rebuild_marker(directory).exists() => Err("it was found wrong while running".to_owned()),
+        None if report.created => Err(String::new()),
+        None => Err("there was none".to_owned()),
+        Some(generation) => {
+            let first = segments.first().map_or(1, |segment| segment.first);
+            catch_up(directory, settings, generation, first, clean, &mut report)?
+        }
+    };
+    let (index, tail) = match existing {
+        Ok(found) => found,
+        Err(reason) => {
+            report.rebuilt = (!report.created).then_some(reason);
+            rebuild(directory, settings, generation.map_or(1, |last| last + 1), &mut report)?
+        }
+    };
+    report.torn = tail.torn;
+    report.records = tail.mark.fingerprint.records;
+    let journal_octets = octets_since(&segments, checkpoints.last().map_or(0, |newest| newest.since));
+    Ok(Settled { index, tail, report, journal_octets })
+}
+
+type CaughtUp = Result<(Index, Tail), String>;
+
+/// Opens the index that is there and applies what it has not seen. The inner error says why it must be built anew.
+fn catch_up(
+    directory: &Path,
+    settings: &Settings,
+    generation: u64,
+    first: u64,
+    clean: Option<Mark>,
+    report: &mut OpenReport,
+) -> Result<CaughtUp, OpenError> {
+    let path = indexes(directory).join(generation.to_string());
+    let opened = Index::open(&path, settings.cache_octets).and_then(|index| Ok((index.mark()?, index)));
+    let (mark, index) = match opened {
+        Ok((Some(mark), index)) => (mark, index),
+        Ok((None, _)) => return Ok(Err("it was unfinished".to_owned())),
+        Err(fault) => return Ok(Err(fault.0)),
+    };
+    if first > mark.sequence.saturating_add(1) {
+        return Ok(Err("it is older than the journal".to_owned()));
+    }
+    let mut replay = Replay::new(&index);
+    let tail = walk(&journal(directory), mark.sequence, &mut |found| match found {
+        Found::Damage(damage) => Err(JournalError::Damaged(damage)),
+        Found::Record(record) => {
+            replay.push(&record);
+            Ok(())
+        }
+    })?;
+    if tail.mark.sequence < mark.sequence {
+        let (journal, seen) = (tail.mark.sequence, mark.sequence);
+        return Err(OpenError::JournalShort { directory: self::journal(directory), journal, seen });
+    }
+    if tail.start != Some(mark) {
+        return Ok(Err("it belongs to another journal".to_owned()));
+    }
+    report.replayed = replay.groups();
+    if let Err(fault) = replay.finish() {
+        return Ok(Err(fault.0));
+    }
+    report.clean = clean == Some(mark);
+    if !report.clean {
+        report.verified = true;
+        match index.fingerprint() {
+            Err(IndexFault(reason)) => return Ok(Err(reason)),
+            Ok(found) if found != tail.mark.fingerprint => {
+                let (has, should) = (found.records, tail.mark.fingerprint.records);
+                return Ok(Err(format!("its {has} records are not the {should} that the journal says")));
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(Ok((index, tail)))
+}
+
+/// The newest generation of the index, if there is any.
+pub(super) fn newest_generation(directory: &Path) -> Result<Option<u64>, OpenError> {
+    let path = indexes(directory);
+    let entries = match fs::read_dir(&path) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(OpenError::io(&path, "read")(e)),
+    };
+    let mut newest = None;
+    for entry in entries {
+        let name = entry.map_err(OpenError::io(&path, "read"))?.file_name();
+        newest = newest.max(name.to_str().and_then(|name| name.parse().ok()));
+    }
+    Ok(newest)
+}
+
+/// Octets of the segments that hold groups after `since`.
+fn octets_since(segments: &[segment::SegmentName], since: u64) -> u64 {
+    let begin = segments.partition_point(|segment| segment.first <= since.saturating_add(1)).saturating_sub(1);
+    let octets = |name: &segment::SegmentName| fs::metadata(&name.path).map_or(0, |metadata| metadata.len());
+    segments.get(begin..).unwrap_or_default().iter().map(octets).sum()
+}
+
+/// Notes that the index is whole and durable up to `mark`.
+pub(super) fn write_clean(directory: &Path, mark: Mark) -> io::Result<()> {
+    let mut octets = mark.to_octets().to_vec();
+    octets.extend_from_slice(&xxh3_64(&octets).to_le_bytes());
+    let mut file = File::create(directory.join("clean"))?;
+    file.write_all(&octets)?;
+    file.sync_all()?;
+    File::open(directory)?.sync_all()
+}
+
+/// Reads that note and takes it away, durably, before anything is changed. A damaged one counts as none: then the
+/// index is verified.
+pub(super) fn take_clean(directory: &Path) -> Result<Option<Mark>, OpenError> {
+    let path = directory.join("clean");
+    let octets = match fs::read(&path) {
+        Ok(octets) => octets,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(OpenError::io(&path, "read")(e)),
+    };
+    fs::remove_file(&path).map_err(OpenError::io(&path, "removed"))?;
+    checkpoint::sync_directory(directory)?;
+    let mark = octets.split_at_checked(Mark::LENGTH);
+    Ok(mark.filter(|(mark, checksum)| *checksum == xxh3_64(mark).to_le_bytes()).and_then(|(m, _)| Mark::from_octets(m)))
+}

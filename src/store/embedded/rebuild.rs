@@ -1,0 +1,191 @@
+//! Building an index anew from checkpoint and journal, in pieces that bound the memory it takes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use crate::store::checkpoint::{self, CheckpointError, CheckpointName};
+use crate::store::fingerprint::Mark;
+use crate::store::journal::JournalError;
+use crate::store::journal::record::Record;
+use crate::store::journal::segment;
+use crate::store::journal::walk::{Found, Tail, walk};
+
+use super::Settings;
+use super::index::{Index, IndexFault};
+use super::open::{OpenError, OpenReport, checkpoints, indexes, journal, newest_generation, rebuild_marker};
+
+/// Octets of writes that are gathered before they go to the index.
+const PIECE: usize = 4 * 1024 * 1024;
+
+/// Applies journal records to an index, many at a time: of several writes to one key only the last is made, and they
+/// are made in order of key, which is what the index likes best.
+pub(super) struct Replay<'i> {
+    index: &'i Index,
+    pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    octets: usize,
+    mark: Mark,
+    groups: u64,
+    /// The first failure; nothing is applied after it.
+    outcome: Result<(), IndexFault>,
+}
+
+impl<'i> Replay<'i> {
+    pub(super) fn new(index: &'i Index) -> Self {
+        Self { index, pending: BTreeMap::new(), octets: 0, mark: Mark::default(), groups: 0, outcome: Ok(()) }
+    }
+
+    pub(super) fn push(&mut self, record: &Record<'_>) {
+        for (key, value) in record.writes() {
+            self.octets += key.len() + value.map_or(0, <[u8]>::len) + 64;
+            self.pending.insert(key.to_vec(), value.map(<[u8]>::to_vec));
+        }
+        self.mark = record.mark;
+        self.groups += 1;
+        if self.octets >= PIECE {
+            self.apply();
+        }
+    }
+
+    /// How many groups it has taken.
+    pub(super) fn groups(&self) -> u64 {
+        self.groups
+    }
+
+    pub(super) fn finish(mut self) -> Result<(), IndexFault> {
+        self.apply();
+        self.outcome
+    }
+
+    fn apply(&mut self) {
+        if self.outcome.is_ok() && !self.pending.is_empty() {
+            let writes = self.pending.iter().map(|(key, value)| (key.as_slice(), value.as_deref()));
+            self.outcome = self.index.apply(writes).and_then(|()| self.index.set_mark(self.mark));
+        }
+        self.pending.clear();
+        self.octets = 0;
+    }
+}
+
+/// Builds the index anew as `generation`, from the newest checkpoint that is whole and the journal after it.
+pub(super) fn rebuild(
+    directory: &Path,
+    settings: &Settings,
+    generation: u64,
+    report: &mut OpenReport,
+) -> Result<(Index, Tail), OpenError> {
+    let mut sources: Vec<Option<CheckpointName>> =
+        checkpoint::list(&checkpoints(directory))?.into_iter().map(Some).collect();
+    let journal = journal(directory);
+    let segments = segment::list(&journal).map_err(OpenError::io(&journal, "read"))?;
+    if segments.first().is_none_or(|segment| segment.first == 1) {
+        sources.insert(0, None);
+    }
+    let mut failure = None;
+    for (attempt, source) in (0_u64..).zip(sources.into_iter().rev()) {
+        match build(directory, settings, generation.saturating_add(attempt), source.as_ref()) {
+            Ok((index, tail, replayed)) => {
+                (report.replayed, report.verified) = (replayed, true);
+                retire(directory, generation.saturating_add(attempt))?;
+                return Ok((index, tail));
+            }
+            // What is left may stand on an older checkpoint and more of the journal.
+            Err(e @ (OpenError::Checkpoint(CheckpointError::Damaged { .. }) | OpenError::Mismatch { .. })) => {
+                report.unusable_checkpoints.extend(source.is_some().then(|| e.to_string()));
+                failure.get_or_insert(e);
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Err(failure.unwrap_or_else(|| OpenError::Mismatch {
+        directory: directory.to_owned(),
+        reason: "the journal does not begin with the first group and there is no checkpoint".to_owned(),
+    }))
+}
+
+fn build(
+    directory: &Path,
+    settings: &Settings,
+    generation: u64,
+    source: Option<&CheckpointName>,
+) -> Result<(Index, Tail, u64), OpenError> {
+    let path = indexes(directory).join(generation.to_string());
+    if path.try_exists().map_err(OpenError::io(&path, "read"))? {
+        fs::remove_dir_all(&path).map_err(OpenError::io(&path, "removed"))?;
+    }
+    fs::create_dir_all(&path).map_err(OpenError::io(&path, "created"))?;
+    let index = Index::open(&path, settings.cache_octets)?;
+    let (since, until) = match source {
+        None => (Mark::default(), Mark::default()),
+        Some(name) => load(&index, &name.path)?,
+    };
+    let mut replay = Replay::new(&index);
+    let tail = walk(&journal(directory), since.sequence, &mut |found| match found {
+        Found::Damage(damage) => Err(JournalError::Damaged(damage)),
+        Found::Record(record) => {
+            replay.push(&record);
+            Ok(())
+        }
+    })?;
+    let replayed = replay.groups();
+    replay.finish()?;
+    let seen = until.sequence.max(since.sequence);
+    if tail.mark.sequence < seen {
+        let directory = journal(directory);
+        return Err(OpenError::JournalShort { directory, journal: tail.mark.sequence, seen });
+    }
+    let found = index.fingerprint()?;
+    if found != tail.mark.fingerprint || (replayed == 0 && tail.mark != until) {
+        let (has, should) = (found.records, tail.mark.fingerprint.records);
+        let from = source.map_or("the journal".to_owned(), |name| name.path.display().to_string());
+        let reason = format!("{from} leads to {has} records that are not the {should} of the journal's end");
+        return Err(OpenError::Mismatch { directory: directory.to_owned(), reason });
+    }
+    index.set_mark(tail.mark)?;
+    index.flush()?;
+    Ok((index, tail, replayed))
+}
+
+/// Puts a checkpoint's records into the index.
+fn load(index: &Index, path: &Path) -> Result<(Mark, Mark), OpenError> {
+    let mut piece: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    let (mut octets, mut fault) = (0, None);
+    let mut apply = |piece: &mut Vec<(Vec<u8>, Vec<u8>)>| {
+        let writes = piece.iter().map(|(key, value)| (key.as_slice(), Some(value.as_slice())));
+        fault = fault.take().or_else(|| index.apply(writes).err());
+        piece.clear();
+    };
+    let summary = checkpoint::read(path, &mut |key, value| {
+        octets += key.len() + value.len();
+        piece.push((key.to_vec(), value.to_vec()));
+        if octets >= PIECE {
+            apply(&mut piece);
+            octets = 0;
+        }
+        Ok(())
+    })?;
+    apply(&mut piece);
+    match fault {
+        Some(fault) => Err(fault.into()),
+        None => Ok((summary.since, summary.until)),
+    }
+}
+
+/// Makes the new generation the only one.
+fn retire(directory: &Path, generation: u64) -> Result<(), OpenError> {
+    let all = indexes(directory);
+    checkpoint::sync_directory(&all)?;
+    let entries = fs::read_dir(&all).map_err(OpenError::io(&all, "read"))?;
+    for entry in entries {
+        let path = entry.map_err(OpenError::io(&all, "read"))?.path();
+        if path.file_name().and_then(|name| name.to_str()) != Some(generation.to_string().as_str()) {
+            fs::remove_dir_all(&path).map_err(OpenError::io(&path, "removed"))?;
+        }
+    }
+    debug_assert_eq!(newest_generation(directory).ok().flatten(), Some(generation));
+    let marker = rebuild_marker(directory);
+    if marker.exists() {
+        fs::remove_file(&marker).map_err(OpenError::io(&marker, "removed"))?;
+    }
+    Ok(())
+}

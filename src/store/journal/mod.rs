@@ -1,0 +1,75 @@
+//! The journal: every group of commits, in order, made durable by one `fdatasync` before anything is acknowledged.
+//! It alone tells what is stored; an index that disagrees is thrown away and built again.
+//!
+//! [`record`] and [`segment`] are the form on disk, [`walk`] reads and tells a torn end from damage, [`writer`]
+//! appends, [`disk`] is what it asks of the file system.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub mod disk;
+pub mod record;
+pub mod segment;
+pub mod walk;
+pub mod writer;
+
+/// Why the journal cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The file system failed.
+    #[error("{} could not be {action}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// `read`, `written` and so on.
+        action: &'static str,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A part that was once whole is not any more.
+    #[error("the journal is damaged: {0}")]
+    Damaged(Damage),
+    /// Written by a newer Depesch.
+    #[error("{} has version {version}, newer than this program knows; run the newer program again", path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// The version found.
+        version: u32,
+    },
+}
+
+impl JournalError {
+    pub(super) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, action, source }
+    }
+}
+
+/// A part of the journal that cannot be read though something acknowledged was there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The segment file.
+    pub path: PathBuf,
+    /// Where it begins, in octets from the start of the file.
+    pub from: u64,
+    /// Where what can be read begins again, or the end of the file.
+    pub to: u64,
+    /// The last group before it.
+    pub after: u64,
+    /// The first group behind it, if any follows in this file.
+    pub before: Option<u64>,
+    /// What is wrong.
+    pub what: &'static str,
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { from, to, after, what, .. } = self;
+        write!(f, "{}, octets {from} to {to}: {what}, after group {after}", self.path.display())?;
+        match self.before {
+            Some(before) => write!(f, ", before group {before}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Segment files: `<number of their first group, 20 digits>.journal`, a header, then records.
+//!
+//! ```text
+//! magic 8 | version u32 | salt u64 | mark before the first record (32) | checksum u64 of all that
+//! ```
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::store::fingerprint::Mark;
+
+/// Octets of a header.
+pub const HEADER: usize = 60;
+
+const MAGIC: [u8; 8] = *b"depeschJ";
+const VERSION: u32 = 1;
+const SUFFIX: &str = ".journal";
+
+/// What a segment file begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Seeds the checksums of this segment's records.
+    pub salt: u64,
+    /// Where the store stood before the first record.
+    pub before: Mark,
+}
+
+/// Why a header cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderFault {
+    /// Cut short or changed.
+    Damaged,
+    /// Whole, and of this version, which is newer than this program.
+    Newer(u32),
+}
+
+impl Header {
+    /// The form on disk.
+    pub fn to_octets(self) -> [u8; HEADER] {
+        let mut octets = [0; HEADER];
+        octets[..8].copy_from_slice(&MAGIC);
+        octets[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        octets[12..20].copy_from_slice(&self.salt.to_le_bytes());
+        octets[20..52].copy_from_slice(&self.before.to_octets());
+        let checksum = xxh3_64(&octets[..52]);
+        octets[52..].copy_from_slice(&checksum.to_le_bytes());
+        octets
+    }
+
+    /// From the form on disk.
+    ///
+    /// # Errors
+    /// [`HeaderFault`]
+    pub fn from_octets(octets: &[u8]) -> Result<Self, HeaderFault> {
+        let fields = || {
+            let (magic, rest) = octets.split_first_chunk::<8>()?;
+            let (version, rest) = rest.split_first_chunk::<4>()?;
+            let (salt, rest) = rest.split_first_chunk::<8>()?;
+            let (before, rest) = rest.split_at_checked(Mark::LENGTH)?;
+            let (checksum, _) = rest.split_first_chunk::<8>()?;
+            let whole = *magic == MAGIC && xxh3_64(octets.get(..52)?) == u64::from_le_bytes(*checksum);
+            let header = Self { salt: u64::from_le_bytes(*salt), before: Mark::from_octets(before)? };
+            whole.then_some((u32::from_le_bytes(*version), header))
+        };
+        match fields() {
+            Some((VERSION, header)) => Ok(header),
+            Some((newer, _)) => Err(HeaderFault::Newer(newer)),
+            None => Err(HeaderFault::Damaged),
+        }
+    }
+}
+
+/// A segment file by its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SegmentName {
+    /// The number of the first group that it has or will have.
+    pub first: u64,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+impl SegmentName {
+    /// The name of the segment that begins with group `first`.
+    pub fn new(directory: &Path, first: u64) -> Self {
+        Self { first, path: directory.join(format!("{first:020}{SUFFIX}")) }
+    }
+}
+
+/// All segments in a directory, in order. A directory that is not there has none.
+///
+/// # Errors
+/// The system's.
+pub fn list(directory: &Path) -> io::Result<Vec<SegmentName>> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(e),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let digits = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(SUFFIX));
+        if let Some(first) = digits.filter(|digits| digits.len() == 20).and_then(|digits| digits.parse().ok()) {
+            found.push(SegmentName { first, path });
+        }
+    }
+    found.sort();
+    Ok(found)
+}

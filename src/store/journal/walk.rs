@@ -1,0 +1,224 @@
+//! Reading the journal in order. A record cut short at the very end was never acknowledged and is dropped; anything
+//! else that cannot be read is damage, named with file and position.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use crate::store::fingerprint::Mark;
+
+use super::record::{self, Record};
+use super::segment::{self, Header, HeaderFault, SegmentName};
+use super::{Damage, JournalError};
+
+/// What a walk meets.
+pub enum Found<'a> {
+    /// A whole record.
+    Record(Record<'a>),
+    /// A damaged part; return an error to stop there, or go on with what follows it.
+    Damage(Damage),
+}
+
+/// Where the journal ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// The last segment, with its header and the length up to which it is whole. None when there is no segment.
+    pub last: Option<(SegmentName, Header, u64)>,
+    /// Where the store stood after the last record.
+    pub mark: Mark,
+    /// Where the store stood at the group that the walk began after, if the journal still knows.
+    pub start: Option<Mark>,
+    /// Octets behind the last whole record, from a write that was cut short.
+    pub torn: u64,
+    /// A segment file whose creation was cut short, to be removed.
+    pub stillborn: Option<PathBuf>,
+}
+
+/// Reads all records after group `after`, in order.
+///
+/// # Errors
+/// [`JournalError`], the caller's own included.
+pub fn walk(
+    directory: &Path,
+    after: u64,
+    visit: &mut dyn FnMut(Found<'_>) -> Result<(), JournalError>,
+) -> Result<Tail, JournalError> {
+    let segments = segment::list(directory).map_err(JournalError::io(directory, "read"))?;
+    let begin = segments.partition_point(|segment| segment.first <= after.saturating_add(1)).saturating_sub(1);
+    let mut walk = Walk { after, visit, tail: Tail::default(), begun: false };
+    let selected = segments.get(begin..).unwrap_or_default();
+    for (position, name) in selected.iter().enumerate() {
+        walk.segment(name, position + 1 == selected.len())?;
+    }
+    Ok(walk.tail)
+}
+
+struct Walk<'v> {
+    after: u64,
+    visit: &'v mut dyn FnMut(Found<'_>) -> Result<(), JournalError>,
+    tail: Tail,
+    begun: bool,
+}
+
+impl Walk<'_> {
+    fn segment(&mut self, name: &SegmentName, last: bool) -> Result<(), JournalError> {
+        let failed = || JournalError::io(&name.path, "read");
+        let mut reader = SegmentReader::open(&name.path).map_err(failed())?;
+        let header = match reader.header().map_err(failed())? {
+            Ok(header) if header.before.sequence.saturating_add(1) == name.first => header,
+            Err(HeaderFault::Newer(version)) => return Err(JournalError::Newer { path: name.path.clone(), version }),
+            // The header is durable before the first record is written, so without it there was none.
+            Err(HeaderFault::Damaged) if last && reader.length <= segment::HEADER as u64 => {
+                self.tail.stillborn = Some(name.path.clone());
+                return Ok(());
+            }
+            Ok(_) => return self.damaged(name, 0, reader.length, None, "it has the name of another segment"),
+            Err(HeaderFault::Damaged) => return self.damaged(name, 0, reader.length, None, "the header is damaged"),
+        };
+        self.join(name, header)?;
+        loop {
+            let from = reader.position;
+            match reader.next(header.salt).map_err(failed())? {
+                Next::End => break,
+                Next::Record(record) => {
+                    let expected = self.tail.mark.sequence.saturating_add(1);
+                    if record.mark.sequence != expected {
+                        let next = Some(record.mark.sequence);
+                        let damage = damage(name, (from, from), self.tail.mark.sequence, next, "groups are missing");
+                        (self.visit)(Found::Damage(damage))?;
+                    }
+                    self.tail.mark = record.mark;
+                    if record.mark.sequence > self.after {
+                        (self.visit)(Found::Record(record))?;
+                    } else if record.mark.sequence == self.after {
+                        self.tail.start = Some(record.mark);
+                    }
+                }
+                Next::Unreadable => match reader.resume(header.salt).map_err(failed())? {
+                    Some((to, next)) => {
+                        self.damaged(name, from, to, Some(next), "records are damaged")?;
+                        self.tail.mark.sequence = next.saturating_sub(1);
+                    }
+                    None if last => {
+                        self.tail.torn = reader.length.saturating_sub(from);
+                        reader.position = from;
+                        break;
+                    }
+                    None => {
+                        self.damaged(name, from, reader.length, None, "records are damaged")?;
+                        break;
+                    }
+                },
+            }
+        }
+        self.tail.last = Some((name.clone(), header, reader.position));
+        Ok(())
+    }
+
+    /// The segment must go on where the one before it ended.
+    fn join(&mut self, name: &SegmentName, header: Header) -> Result<(), JournalError> {
+        if self.begun && header.before.sequence != self.tail.mark.sequence
+            || !self.begun && header.before.sequence > self.after
+        {
+            let last = if self.begun { self.tail.mark.sequence } else { self.after };
+            let next = header.before.sequence.checked_add(1);
+            (self.visit)(Found::Damage(damage(name, (0, 0), last, next, "the segment before it is missing or short")))?;
+        }
+        self.begun = true;
+        self.tail.mark = header.before;
+        if header.before.sequence == self.after {
+            self.tail.start = Some(header.before);
+        }
+        Ok(())
+    }
+
+    fn damaged(
+        &mut self,
+        name: &SegmentName,
+        from: u64,
+        to: u64,
+        next: Option<u64>,
+        what: &'static str,
+    ) -> Result<(), JournalError> {
+        (self.visit)(Found::Damage(damage(name, (from, to), self.tail.mark.sequence, next, what)))
+    }
+}
+
+fn damage(name: &SegmentName, part: (u64, u64), after: u64, before: Option<u64>, what: &'static str) -> Damage {
+    Damage { path: name.path.clone(), from: part.0, to: part.1, after, before, what }
+}
+
+enum Next<'a> {
+    Record(Record<'a>),
+    End,
+    Unreadable,
+}
+
+struct SegmentReader {
+    file: BufReader<File>,
+    /// After the last whole record.
+    position: u64,
+    length: u64,
+    payload: Vec<u8>,
+}
+
+impl SegmentReader {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        Ok(Self { file: BufReader::with_capacity(256 * 1024, file), position: 0, length, payload: Vec::new() })
+    }
+
+    fn header(&mut self) -> io::Result<Result<Header, HeaderFault>> {
+        let mut octets = [0; segment::HEADER];
+        if self.length < octets.len() as u64 {
+            return Ok(Err(HeaderFault::Damaged));
+        }
+        self.file.read_exact(&mut octets)?;
+        self.position = octets.len() as u64;
+        Ok(Header::from_octets(&octets))
+    }
+
+    fn next(&mut self, salt: u64) -> io::Result<Next<'_>> {
+        let left = self.length.saturating_sub(self.position);
+        if left == 0 {
+            return Ok(Next::End);
+        }
+        let mut head = [0; record::HEAD];
+        if left < head.len() as u64 {
+            return Ok(Next::Unreadable);
+        }
+        self.file.read_exact(&mut head)?;
+        let Some((length, checksum)) = record::head(&head) else { return Ok(Next::Unreadable) };
+        let whole = (record::HEAD + length) as u64;
+        if left < whole {
+            return Ok(Next::Unreadable);
+        }
+        self.payload.resize(length, 0);
+        self.file.read_exact(&mut self.payload)?;
+        match Record::read(salt, checksum, &self.payload) {
+            Some(record) => {
+                self.position += whole;
+                Ok(Next::Record(record))
+            }
+            None => Ok(Next::Unreadable),
+        }
+    }
+
+    /// After an unreadable record: finds the next whole one, goes there, and gives its position and group number.
+    fn resume(&mut self, salt: u64) -> io::Result<Option<(u64, u64)>> {
+        self.file.seek(SeekFrom::Start(self.position))?;
+        let mut rest = Vec::new();
+        self.file.read_to_end(&mut rest)?;
+        let found = (1..rest.len()).find_map(|start| {
+            let octets = rest.get(start..).filter(|octets| octets.starts_with(&record::MAGIC))?;
+            let (length, checksum) = record::head(octets)?;
+            let payload = octets.get(record::HEAD..record::HEAD + length)?;
+            Some((start as u64, Record::read(salt, checksum, payload)?.mark.sequence))
+        });
+        let Some((start, sequence)) = found else { return Ok(None) };
+        self.position += start;
+        self.file.seek(SeekFrom::Start(self.position))?;
+        Ok(Some((self.position, sequence)))
+    }
+}

@@ -1,0 +1,182 @@
+//! Appending to the journal. One `write` and one `fdatasync` for each group; after an error that leaves in doubt what
+//! the disk holds, nothing is ever acknowledged again until a restart has read what is really there.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::store::fingerprint::Mark;
+
+use super::JournalError;
+use super::disk::{Disk, DiskFile};
+use super::record::RecordBuffer;
+use super::segment::{self, Header, SegmentName};
+use super::walk::Tail;
+
+/// Why a group was not made durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppendError {
+    /// There is no room; nothing is left of the group, and the next may be tried.
+    Full(String),
+    /// The disk failed. What became of the group is unknown; nothing more can be appended.
+    Broken(String),
+}
+
+/// How the journal is kept.
+#[derive(Clone, Debug)]
+pub struct JournalSettings {
+    /// A new segment is begun when one has this many octets.
+    pub segment_octets: u64,
+    /// Octets of the disk that are left alone, so that the index never meets a full disk.
+    pub reserve_octets: u64,
+}
+
+/// The journal, open for appending.
+pub struct JournalWriter {
+    disk: Arc<dyn Disk>,
+    directory: PathBuf,
+    settings: JournalSettings,
+    file: Box<dyn DiskFile>,
+    salt: u64,
+    length: u64,
+    mark: Mark,
+    broken: Option<String>,
+    syncs: u64,
+}
+
+impl JournalWriter {
+    /// Goes on at `tail`, whose torn end is cut off first; begins a first segment when there is none.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`]
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        directory: &Path,
+        settings: JournalSettings,
+        tail: &Tail,
+    ) -> Result<Self, JournalError> {
+        if let Some(stillborn) = &tail.stillborn {
+            std::fs::remove_file(stillborn).map_err(JournalError::io(stillborn, "removed"))?;
+            disk.sync_directory(directory).map_err(JournalError::io(directory, "synced"))?;
+        }
+        let (file, salt, length) = match &tail.last {
+            None => {
+                let (file, salt) = create(disk.as_ref(), directory, tail.mark)?;
+                (file, salt, segment::HEADER as u64)
+            }
+            Some((name, header, length)) => {
+                let failed = |action| JournalError::io(&name.path, action);
+                let mut file = disk.append_to(&name.path).map_err(failed("opened"))?;
+                if tail.torn > 0 {
+                    file.cut(*length).map_err(failed("cut"))?;
+                }
+                // Also what the last run wrote without living to sync it must be durable before it is relied upon.
+                file.sync().map_err(failed("synced"))?;
+                (file, header.salt, *length)
+            }
+        };
+        let directory = directory.to_owned();
+        Ok(Self { disk, directory, settings, file, salt, length, mark: tail.mark, broken: None, syncs: 0 })
+    }
+
+    /// Where the store stands after the last durable group.
+    pub fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// How many times a file was synced.
+    pub fn syncs(&self) -> u64 {
+        self.syncs
+    }
+
+    /// Makes the group in `buffer` durable; the store then stands at `mark`. Gives its octets in the journal.
+    ///
+    /// # Errors
+    /// [`AppendError`]
+    pub fn append(&mut self, buffer: &mut RecordBuffer, mark: Mark) -> Result<u64, AppendError> {
+        if let Some(reason) = &self.broken {
+            return Err(AppendError::Broken(reason.clone()));
+        }
+        let needed = self.settings.reserve_octets.saturating_add(buffer.len() as u64);
+        // Only a guard: if the system cannot say what is free, the write itself will.
+        if self.disk.free(&self.directory).is_ok_and(|free| free < needed) {
+            let text = format!("{} has less than {needed} octets free", self.directory.display());
+            return Err(AppendError::Full(text));
+        }
+        if self.length >= self.settings.segment_octets {
+            self.roll()?;
+        }
+        let octets = buffer.finish(self.salt, mark);
+        if let Err(e) = write_all(self.file.as_mut(), octets) {
+            let full = is_full(&e);
+            let cut = self.file.cut(self.length);
+            return match (full, cut) {
+                (true, Ok(())) => Err(AppendError::Full(format!("{}: {e}", self.directory.display()))),
+                _ => Err(self.fail("a journal segment could not be written", &e)),
+            };
+        }
+        self.syncs += 1;
+        if let Err(e) = self.file.sync() {
+            return Err(self.fail("a journal segment could not be synced", &e));
+        }
+        let written = octets_of(buffer);
+        self.length += written;
+        self.mark = mark;
+        Ok(written)
+    }
+
+    fn roll(&mut self) -> Result<(), AppendError> {
+        match create(self.disk.as_ref(), &self.directory, self.mark) {
+            Ok((file, salt)) => {
+                self.syncs += 1;
+                (self.file, self.salt, self.length) = (file, salt, segment::HEADER as u64);
+                Ok(())
+            }
+            Err(JournalError::Io { path, source, .. }) if is_full(&source) => match std::fs::remove_file(&path) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => Err(self.fail("a new segment could not be begun", &e)),
+                _ => Err(AppendError::Full(format!("{}: {source}", path.display()))),
+            },
+            Err(JournalError::Io { source, .. }) => Err(self.fail("a new segment could not be begun", &source)),
+            Err(e) => Err(self.fail("a new segment could not be begun", &io::Error::other(e.to_string()))),
+        }
+    }
+
+    fn fail(&mut self, what: &str, error: &io::Error) -> AppendError {
+        let reason = format!("{what} in {}: {error}", self.directory.display());
+        self.broken = Some(reason.clone());
+        AppendError::Broken(reason)
+    }
+}
+
+fn octets_of(buffer: &RecordBuffer) -> u64 {
+    buffer.len() as u64
+}
+
+fn write_all(file: &mut dyn DiskFile, mut octets: &[u8]) -> io::Result<()> {
+    while !octets.is_empty() {
+        match file.append(octets) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => octets = octets.get(written..).unwrap_or_default(),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+/// Begins a segment: when this returns, its header and its name are durable.
+fn create(disk: &dyn Disk, directory: &Path, before: Mark) -> Result<(Box<dyn DiskFile>, u64), JournalError> {
+    let name = SegmentName::new(directory, before.sequence.saturating_add(1));
+    let failed = |action| JournalError::io(&name.path, action);
+    let salt = getrandom::u64().map_err(|e| failed("salted")(io::Error::other(e.to_string())))?;
+    let mut file = disk.create(&name.path).map_err(failed("created"))?;
+    write_all(file.as_mut(), &Header { salt, before }.to_octets()).map_err(failed("written"))?;
+    file.sync().map_err(failed("synced"))?;
+    disk.sync_directory(directory).map_err(JournalError::io(directory, "synced"))?;
+    Ok((file, salt))
+}
