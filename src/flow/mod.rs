@@ -9,5 +9,6 @@ pub mod formula;
 pub mod import;
 pub mod message;
 pub mod person;
+pub mod release;
 pub mod schedule;
 pub mod wake;

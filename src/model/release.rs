@@ -18,6 +18,7 @@ pub mod person;
 pub mod presence;
 pub mod programme;
 pub mod quote;
+pub mod record;
 pub mod relation;
 
 pub use attachment::{Attachment, Blob, Image, Link, LinkGroup, Video};
@@ -27,6 +28,7 @@ pub use moment::{Moment, Span};
 pub use person::{Issuer, Person};
 pub use programme::{ItemForm, Presentation, ProgrammeItem, SeriesDate, SeriesRow, Slot};
 pub use quote::{AttributionPlace, Quote, Speaker};
+pub use record::{ReleaseRecord, ReleaseSummary};
 pub use relation::{Archive, Embargo, Relation, RelationKind, Translation};
 
 /// One release. Texts are NFC; U+00A0 is kept; an absent text is `None`, never an empty one.

@@ -7,8 +7,10 @@
 
 use std::sync::Arc;
 
+pub mod blobs;
 pub mod checkpoint;
 pub mod chores;
+pub mod contacts;
 mod delivery_form;
 pub mod embedded;
 pub mod engine;
@@ -20,6 +22,7 @@ pub mod lists;
 pub mod mailings;
 pub mod memory;
 pub mod record;
+pub mod releases;
 pub mod settings;
 pub mod subscribers;
 pub mod suppressions;

@@ -9,6 +9,7 @@ mod floors;
 mod relay_basics;
 mod release_file;
 mod release_samples;
+mod release_store;
 mod schedule;
 mod store_engines;
 mod support;

@@ -1,0 +1,225 @@
+//! Attachments: files named by the SHA-256 of their content, under `<state>/blobs/<2 hex>/<64 hex>`.
+//!
+//! A file is whole, synced and in its place before [`Blobs::put`] returns, and so before any commit that names it. It is
+//! never changed afterwards, and each reading checks the hash again: a damaged file is an error, not a damaged mail.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use tokio::fs::{self, File};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::base::token::to_hex;
+use crate::model::release::Blob;
+
+/// Larger files are refused: octets.
+pub const MAX_BLOB: u64 = 100_000_000;
+
+/// Octets read and written at once.
+const PIECE: usize = 64 * 1024;
+
+/// The directory of attachments. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    directory: PathBuf,
+}
+
+/// Why a file could not be kept or read.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// There is none of that hash.
+    #[error("there is no file with the content {0}; send it first")]
+    Missing(String),
+    /// What came is not what was announced.
+    #[error("the content of the file is {found}, not {expected} as announced; send it again")]
+    Different {
+        /// The hash announced.
+        expected: String,
+        /// The hash of what came.
+        found: String,
+    },
+    /// The file on disk is not what it was.
+    #[error("{path} is damaged: its content is {found}; put it back from a backup")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The hash of what it holds now.
+        found: String,
+    },
+    /// It is too large.
+    #[error("the file is larger than {0} octets")]
+    TooLarge(u64),
+    /// The sender's stream failed.
+    #[error("the file could not be received: {0}")]
+    Source(io::Error),
+    /// The disk failed.
+    #[error("{path} could not be {action}: {error}")]
+    Io {
+        /// `read` or `written`.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's words.
+        error: io::Error,
+    },
+}
+
+fn written(path: &Path) -> impl Fn(io::Error) -> BlobError + use<> {
+    let path = path.to_owned();
+    move |error| BlobError::Io { action: "written", path: path.clone(), error }
+}
+
+fn unreadable(path: &Path) -> impl Fn(io::Error) -> BlobError + use<> {
+    let path = path.to_owned();
+    move |error| BlobError::Io { action: "read", path: path.clone(), error }
+}
+
+impl Blobs {
+    /// The attachments of a state directory. Nothing is touched yet.
+    pub fn in_state_directory(state_directory: &Path) -> Self {
+        Self { directory: state_directory.join("blobs") }
+    }
+
+    fn path(&self, sha256: &[u8; 32]) -> PathBuf {
+        let hex = to_hex(sha256);
+        self.directory.join(&hex[..2]).join(hex)
+    }
+
+    /// Keeps what `source` gives; when this returns, it is durable. With `expected`, only that content is kept.
+    ///
+    /// # Errors
+    /// [`BlobError`]: nothing was kept.
+    pub async fn put(
+        &self,
+        expected: Option<[u8; 32]>,
+        source: impl AsyncRead + Unpin,
+    ) -> Result<Blob, BlobError> {
+        let incoming = self.directory.join("incoming");
+        create_directory(&incoming).await?;
+        // A name of its own for each writer; what a crash leaves here is nobody's and is cleared at the next start.
+        let temporary = tempfile::Builder::new().prefix("blob-").tempfile_in(&incoming).map_err(written(&incoming))?;
+        let (file, path) = temporary.into_parts();
+        let blob = copy_in(source, File::from_std(file), &path).await?;
+        if let Some(expected) = expected
+            && expected != blob.sha256
+        {
+            return Err(BlobError::Different { expected: to_hex(&expected), found: to_hex(&blob.sha256) });
+        }
+        let place = self.path(&blob.sha256);
+        let folder = place.parent().unwrap_or(&self.directory);
+        create_directory(folder).await?;
+        path.persist(&place).map_err(|e| written(&place)(e.error))?;
+        // The name too must survive a power cut: the folder that holds it, and the ones that hold the folder.
+        sync_directory(folder).await?;
+        sync_directory(&self.directory).await?;
+        if let Some(state_directory) = self.directory.parent() {
+            sync_directory(state_directory).await?;
+        }
+        Ok(blob)
+    }
+
+    /// The size of the content with that hash; `None` when it is not kept.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`].
+    pub async fn size(&self, sha256: &[u8; 32]) -> Result<Option<u64>, BlobError> {
+        let path = self.path(sha256);
+        match fs::metadata(&path).await {
+            Ok(found) => Ok(Some(found.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unreadable(&path)(error)),
+        }
+    }
+
+    /// Writes the content with that hash to `target`, checking it on the way.
+    ///
+    /// # Errors
+    /// [`BlobError::Missing`]; [`BlobError::Damaged`] when what was written is not what was kept: throw it away.
+    pub async fn copy_out(&self, sha256: &[u8; 32], mut target: impl AsyncWrite + Unpin) -> Result<u64, BlobError> {
+        let path = self.path(sha256);
+        let mut file = match File::open(&path).await {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(BlobError::Missing(to_hex(sha256))),
+            Err(error) => return Err(unreadable(&path)(error)),
+        };
+        let (mut hash, mut size, mut piece) = (Sha256::new(), 0u64, vec![0; PIECE]);
+        loop {
+            let count = file.read(&mut piece).await.map_err(unreadable(&path))?;
+            if count == 0 {
+                break;
+            }
+            hash.update(&piece[..count]);
+            size += count as u64;
+            target.write_all(&piece[..count]).await.map_err(BlobError::Source)?;
+        }
+        let found: [u8; 32] = hash.finalize().into();
+        match found == *sha256 {
+            true => Ok(size),
+            false => Err(BlobError::Damaged { path, found: to_hex(&found) }),
+        }
+    }
+
+    /// The content with that hash, whole: for attachments that travel in the mail, which are small.
+    ///
+    /// # Errors
+    /// As [`Blobs::copy_out`].
+    pub async fn read(&self, sha256: &[u8; 32]) -> Result<Vec<u8>, BlobError> {
+        let mut octets = Vec::new();
+        self.copy_out(sha256, &mut octets).await?;
+        Ok(octets)
+    }
+
+    /// Removes what a crash left half received. Call it at start, before anything is received.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`].
+    pub async fn clear_incoming(&self) -> Result<(), BlobError> {
+        let incoming = self.directory.join("incoming");
+        match fs::remove_dir_all(&incoming).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(written(&incoming)(error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Writes all of `source` to `file`, hashing on the way, and syncs it.
+async fn copy_in(mut source: impl AsyncRead + Unpin, mut file: File, path: &Path) -> Result<Blob, BlobError> {
+    let (mut hash, mut size, mut piece) = (Sha256::new(), 0u64, vec![0; PIECE]);
+    loop {
+        let count = source.read(&mut piece).await.map_err(BlobError::Source)?;
+        if count == 0 {
+            break;
+        }
+        size += count as u64;
+        if size > MAX_BLOB {
+            return Err(BlobError::TooLarge(MAX_BLOB));
+        }
+        hash.update(&piece[..count]);
+        file.write_all(&piece[..count]).await.map_err(written(path))?;
+    }
+    file.flush().await.map_err(written(path))?;
+    file.sync_all().await.map_err(written(path))?;
+    Ok(Blob { sha256: hash.finalize().into(), size })
+}
+
+async fn create_directory(path: &Path) -> Result<(), BlobError> {
+    fs::create_dir_all(path).await.map_err(written(path))
+}
+
+async fn sync_directory(path: &Path) -> Result<(), BlobError> {
+    let directory = File::open(path).await.map_err(written(path))?;
+    directory.sync_all().await.map_err(written(path))
+}
+
+/// Reads a hash as it stands in paths of the API: 64 hexadecimal digits.
+pub fn parse_sha256(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut octets = [0; 32];
+    for (at, octet) in octets.iter_mut().enumerate() {
+        *octet = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
+    }
+    Some(octets)
+}

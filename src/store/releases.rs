@@ -1,0 +1,143 @@
+//! Releases on disk: the text as written with its snapshots, once and for ever.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::id::ReleaseId;
+use crate::base::language::Language;
+use crate::model::contact::ContactBook;
+use crate::model::release::{Blob, ReleaseRecord, ReleaseSummary};
+
+use super::contacts::{BoilerplateV1, ContactV1, OrganisationV1};
+use super::engine::{Batch, Commit, Value};
+use super::record::{self, RecordError};
+use super::{CONFLICT_TRIES, Read, Store, StoreError, keys};
+
+const FAMILY: &str = "release";
+const VERSION: u8 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct ReleaseV1 {
+    kind: String,
+    language: Language,
+    headline: String,
+    issuer: String,
+    created: i64,
+    created_by: String,
+    zone: String,
+    country_code: String,
+    files: Vec<(String, [u8; 32], u64)>,
+    organisations: Vec<OrganisationV1>,
+    contacts: Vec<ContactV1>,
+    boilerplates: Vec<BoilerplateV1>,
+    source: String,
+}
+
+fn encode(release: &ReleaseRecord) -> Value {
+    let book = &release.book;
+    record::encode(
+        VERSION,
+        &ReleaseV1 {
+            kind: release.summary.kind.as_str().to_owned(),
+            language: release.summary.language.clone(),
+            headline: release.summary.headline.clone(),
+            issuer: release.summary.issuer.clone(),
+            created: release.created.timestamp_millis(),
+            created_by: release.created_by.clone(),
+            zone: release.zone.name().to_owned(),
+            country_code: release.country_code.clone(),
+            files: release.files.iter().map(|(name, blob)| (name.clone(), blob.sha256, blob.size)).collect(),
+            organisations: book.organisations.values().map(OrganisationV1::of).collect(),
+            contacts: book.contacts.iter().map(|(id, contact)| ContactV1::of(id, contact)).collect(),
+            boilerplates: book.boilerplates.values().map(BoilerplateV1::of).collect(),
+            source: release.source.clone(),
+        },
+    )
+}
+
+fn damaged(reason: impl ToString) -> RecordError {
+    RecordError::Damaged { family: FAMILY, reason: reason.to_string() }
+}
+
+fn decode(id: ReleaseId, octets: &Value) -> Result<Read<ReleaseRecord>, StoreError> {
+    let (version, rest) = record::split(FAMILY, octets)?;
+    if version != VERSION {
+        return Err(RecordError::Newer { family: FAMILY, version }.into());
+    }
+    let form: ReleaseV1 = record::decode(FAMILY, rest)?;
+    let mut book = ContactBook::default();
+    for organisation in form.organisations {
+        let organisation = organisation.read()?;
+        book.organisations.insert(organisation.id.clone(), organisation);
+    }
+    for contact in form.contacts {
+        let (id, contact) = contact.read()?;
+        book.contacts.insert(id, contact);
+    }
+    for text in form.boilerplates {
+        let text = text.read();
+        book.boilerplates.insert((text.organisation.clone(), text.revision), text);
+    }
+    let files = form.files.into_iter().map(|(name, sha256, size)| (name, Blob { sha256, size })).collect();
+    let summary = ReleaseSummary {
+        kind: form.kind.parse().map_err(damaged)?,
+        language: form.language,
+        headline: form.headline,
+        issuer: form.issuer,
+    };
+    let release = ReleaseRecord {
+        id,
+        source: form.source,
+        book,
+        files,
+        zone: form.zone.parse().map_err(damaged)?,
+        country_code: form.country_code,
+        summary,
+        created: record::instant(FAMILY, form.created)?,
+        created_by: form.created_by,
+    };
+    Ok(Read { value: release, stamp: octets.clone() })
+}
+
+fn id_of(key: &super::engine::Key) -> Result<ReleaseId, RecordError> {
+    let octets = key.0.get(1..).unwrap_or_default();
+    octets.try_into().map(|o| ReleaseId(u64::from_be_bytes(o))).map_err(|_| damaged("its key is no release"))
+}
+
+impl Store {
+    /// Adds a release under a new id; the id in `release` is not looked at. Its files must be durable before
+    /// (see [`super::blobs::Blobs::put`]).
+    ///
+    /// # Errors
+    /// [`StoreError`]: it was not added.
+    pub async fn add_release(&self, mut release: ReleaseRecord) -> Result<ReleaseRecord, StoreError> {
+        for _ in 0..CONFLICT_TRIES {
+            release.id = ReleaseId(self.allocate("release", 1).await?);
+            let mut batch = Batch::new();
+            batch.expect_absent(keys::release(release.id));
+            batch.put(keys::release(release.id), encode(&release));
+            if self.commit(batch).await? == Commit::Applied {
+                return Ok(release);
+            }
+        }
+        Err(StoreError::Contended(CONFLICT_TRIES))
+    }
+
+    /// A release. As releases never change, the hash of its stamp names what will be sent.
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "there is none".
+    pub async fn release(&self, id: ReleaseId) -> Result<Option<Read<ReleaseRecord>>, StoreError> {
+        self.engine.get(&keys::release(id)).await?.map(|octets| decode(id, &octets)).transpose()
+    }
+
+    /// The next `limit` releases after `after`, in order of id; `ReleaseId(0)` begins.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn releases(&self, after: ReleaseId, limit: usize) -> Result<Vec<ReleaseRecord>, StoreError> {
+        let range = keys::table(b'r').after(&keys::release(after));
+        let found = self.engine.scan(range, limit).await?;
+        found.iter().map(|(key, octets)| Ok(decode(id_of(key)?, octets)?.value)).collect()
+    }
+}
+
