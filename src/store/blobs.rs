@@ -90,11 +90,7 @@ impl Blobs {
     ///
     /// # Errors
     /// [`BlobError`]: nothing was kept.
-    pub async fn put(
-        &self,
-        expected: Option<[u8; 32]>,
-        source: impl AsyncRead + Unpin,
-    ) -> Result<Blob, BlobError> {
+    pub async fn put(&self, expected: Option<[u8; 32]>, source: impl AsyncRead + Unpin) -> Result<Blob, BlobError> {
         let incoming = self.directory.join("incoming");
         create_directory(&incoming).await?;
         // A name of its own for each writer; what a crash leaves here is nobody's and is cleared at the next start.

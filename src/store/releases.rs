@@ -140,4 +140,3 @@ impl Store {
         found.iter().map(|(key, octets)| Ok(decode(id_of(key)?, octets)?.value)).collect()
     }
 }
-
