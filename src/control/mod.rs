@@ -18,10 +18,15 @@ use crate::store::Store;
 pub mod client;
 pub mod error;
 pub mod extract;
+pub mod import;
+pub mod list;
 pub mod path;
+pub mod person_view;
 pub mod server;
 pub mod status;
 pub mod stream;
+pub mod subscriber;
+pub mod suppression;
 
 use error::ApiError;
 
@@ -58,7 +63,11 @@ impl Control {
 /// The whole API. Each noun's routes are merged here, in the order of the alphabet.
 pub fn router(control: Arc<Control>) -> Router {
     Router::new()
+        .merge(import::routes())
+        .merge(list::routes())
         .merge(status::routes())
+        .merge(subscriber::routes())
+        .merge(suppression::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

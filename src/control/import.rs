@@ -1,0 +1,233 @@
+//! Whole files of subscribers: `POST /v1/subscribers/import` takes CSV as it comes and answers with lines, see
+//! [`super::stream`]; `GET /v1/subscribers/export` gives CSV as it is read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::base::id::ListName;
+use crate::base::language::Language;
+use crate::flow::export::{Export, ExportSettings};
+use crate::flow::import::{ImportError, ImportEvent, ImportSettings, ImportSummary, Reject, import};
+
+use super::error::ApiError;
+use super::extract::{Caller, Parameters};
+use super::{Control, stream};
+
+/// One progress line of an import.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportLine {
+    /// The headings of the file, first.
+    Headings(Vec<String>),
+    /// A row that was not, or not wholly, imported; in order of line.
+    Reject(RejectView),
+    /// How far it has come.
+    Done {
+        /// Rows done.
+        rows: u64,
+        /// Octets of the file done.
+        octets: u64,
+    },
+}
+
+/// A row that was not, or not wholly, imported.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RejectView {
+    /// The line in the file, from 1.
+    pub line: u64,
+    /// Why.
+    pub reason: String,
+    /// The cells as they stood; none where the row cannot be read.
+    pub cells: Vec<String>,
+}
+
+/// What an import changed, or would.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportResult {
+    /// Whether nothing was written.
+    pub dry_run: bool,
+    /// Rows; the next six add up to them.
+    pub rows: u64,
+    /// New subscribers.
+    pub created: u64,
+    /// Known ones who changed.
+    pub updated: u64,
+    /// Known ones who did not.
+    pub unchanged: u64,
+    /// Rows that cannot be read or hold something wrong.
+    pub invalid: u64,
+    /// Rows with an address that stands in the file before.
+    pub duplicates: u64,
+    /// Rows with an address that must not be mailed.
+    pub suppressed: u64,
+    /// How many known subscribers differ, by field.
+    pub fields: BTreeMap<String, u64>,
+    /// New subscriptions, by list.
+    pub subscribed: BTreeMap<ListName, u64>,
+    /// Subscriptions refused because the subscriber once left, by list.
+    pub ended: BTreeMap<ListName, u64>,
+    /// Whether everything in the file could be done.
+    pub clean: bool,
+}
+
+#[derive(Deserialize)]
+struct ImportParameters {
+    #[serde(default)]
+    file: String,
+    /// List names, divided by commas.
+    #[serde(default)]
+    lists: String,
+    consent: Option<String>,
+    language: Option<Language>,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+#[derive(Deserialize)]
+struct ExportParameters {
+    list: Option<ListName>,
+    #[serde(default)]
+    excel: bool,
+}
+
+/// The routes of this noun.
+pub fn routes() -> Router<Arc<Control>> {
+    Router::new().route("/v1/subscribers/import", post(take)).route("/v1/subscribers/export", get(give))
+}
+
+async fn take(
+    State(control): State<Arc<Control>>,
+    caller: Caller,
+    Parameters(parameters): Parameters<ImportParameters>,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let names = parameters.lists.split(',').filter(|name| !name.is_empty());
+    let lists = names.map(|name| name.parse().map_err(|e| ApiError::invalid(format!("{e}"))));
+    let settings = ImportSettings {
+        file: file_name(&parameters.file),
+        lists: lists.collect::<Result<_, _>>()?,
+        consent: parameters.consent.map(|words| words.trim().to_owned()).filter(|words| !words.is_empty()),
+        language: parameters.language,
+        dry_run: parameters.dry_run,
+    };
+    let (lines, response) = stream::lines();
+    let (events, mut told) = mpsc::channel(256);
+    let (octets, source) = mpsc::channel(4);
+    tokio::spawn(pump(body, octets));
+    tokio::spawn(async move {
+        let work = async {
+            let source = futures_util::stream::unfold(source, async |mut source| Some((source.recv().await?, source)));
+            let (source, dry_run) = (Box::pin(source), settings.dry_run);
+            let summary = import(&control.store, &control.key, settings, control.clock.now(), source, &events).await;
+            drop(events);
+            summary.map(|summary| result(summary, dry_run))
+        };
+        let tell = async {
+            while let Some(event) = told.recv().await {
+                if lines.progress(line(event)).await.is_err() {
+                    // Nobody listens: dropping the receiver breaks the import off.
+                    told.close();
+                    break;
+                }
+            }
+        };
+        let (result, ()) = tokio::join!(work, tell);
+        match &result {
+            Ok(result) => tracing::info!(by = %caller, rows = result.rows, dry_run = result.dry_run, "import done"),
+            Err(error) => tracing::warn!(by = %caller, "import stopped: {error}"),
+        }
+        lines.finish(result.map_err(ApiError::from)).await;
+    });
+    Ok(response)
+}
+
+/// Hands the body on. When the import has ended early the rest is read and dropped: a client that still sends while
+/// the connection closes would not see the answer.
+async fn pump(body: Body, octets: mpsc::Sender<Result<axum::body::Bytes, std::io::Error>>) {
+    let mut body = body.into_data_stream();
+    let mut wanted = true;
+    while let Some(piece) = body.next().await {
+        let broken = piece.is_err();
+        if wanted {
+            wanted = octets.send(piece.map_err(std::io::Error::other)).await.is_ok();
+        }
+        if broken {
+            return;
+        }
+    }
+}
+
+/// The name without folders and control characters, as it goes into the consent ledger.
+fn file_name(given: &str) -> String {
+    let name = given.rsplit(['/', '\\']).next().unwrap_or_default();
+    name.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+fn line(event: ImportEvent) -> ImportLine {
+    match event {
+        ImportEvent::Headings(headings) => ImportLine::Headings(headings),
+        ImportEvent::Reject(Reject { line, reason, cells }) => ImportLine::Reject(RejectView { line, reason, cells }),
+        ImportEvent::Progress { rows, octets } => ImportLine::Done { rows, octets },
+    }
+}
+
+fn result(summary: ImportSummary, dry_run: bool) -> ImportResult {
+    ImportResult {
+        dry_run,
+        clean: summary.is_clean(),
+        rows: summary.rows,
+        created: summary.created,
+        updated: summary.updated,
+        unchanged: summary.unchanged,
+        invalid: summary.invalid,
+        duplicates: summary.duplicates,
+        suppressed: summary.suppressed,
+        fields: summary.fields.into_iter().map(|(field, n)| (field.to_owned(), n)).collect(),
+        subscribed: summary.subscribed,
+        ended: summary.ended,
+    }
+}
+
+async fn give(
+    State(control): State<Arc<Control>>,
+    Parameters(ExportParameters { list, excel }): Parameters<ExportParameters>,
+) -> Result<Response, ApiError> {
+    if let Some(name) = &list
+        && control.store.list(name).await?.is_none()
+    {
+        return Err(ApiError::not_found(format!("there is no list \u{201c}{name}\u{201d}")));
+    }
+    let export = Export::begin(control.store.clone(), ExportSettings { list, excel }).await?;
+    // An error on the way cuts the answer off, so that half a file is never taken for the whole.
+    let octets = futures_util::stream::try_unfold(export, async |mut export| {
+        Ok::<_, crate::store::StoreError>(export.next().await?.map(|octets| (octets, export)))
+    });
+    Ok(([(CONTENT_TYPE, "text/csv; charset=utf-8")], Body::from_stream(octets)).into_response())
+}
+
+impl From<ImportError> for ApiError {
+    fn from(error: ImportError) -> Self {
+        let text = error.to_string();
+        match error {
+            ImportError::Format(_) | ImportError::Columns(_) => ApiError::new(422, "unreadable-file", text),
+            ImportError::NoConsent => ApiError::new(422, "no-consent", text),
+            ImportError::NoList(_) => ApiError::not_found(text),
+            ImportError::Source(_) | ImportError::Abandoned => {
+                ApiError::new(422, "broken-off", text).hint("Run it again: what is imported already does not change.")
+            }
+            ImportError::Store(error) => ApiError::from(error).hint(
+                "The import stopped. Run it again when the store works: what is imported already does not change.",
+            ),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Subscribers and their whole records, as they travel.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{ListName, MailingId, ReleaseId, SubscriberId};
+use crate::base::language::Language;
+use crate::flow::person::{PersonDelivery, PersonRecord};
+use crate::model::consent::{ConsentEvent, ConsentSource};
+use crate::model::ledger::{Cause, DeliveryState};
+use crate::model::subscriber::Subscriber;
+
+use super::suppression::{self, SuppressionView};
+
+/// A subscriber.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriberView {
+    /// Its number; shown with an `s` before it.
+    pub id: SubscriberId,
+    /// Where mail goes.
+    pub address: String,
+    /// The person's name.
+    pub name: Option<String>,
+    /// The language of mails to them.
+    pub language: Language,
+    /// The newsroom or organisation.
+    pub organisation: Option<String>,
+    /// Subjects they cover.
+    pub beats: BTreeSet<String>,
+    /// Regions they cover.
+    pub regions: BTreeSet<String>,
+    /// Whatever else is noted.
+    pub attributes: BTreeMap<String, String>,
+    /// One for each list they ever were on.
+    pub subscriptions: BTreeMap<ListName, SubscriptionView>,
+    /// When first known.
+    pub created: Timestamp,
+    /// When last changed.
+    pub updated: Timestamp,
+}
+
+/// A subscription with its consent ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionView {
+    /// `pending`, `active`, `paused`, `suspended` or `ended`.
+    pub state: String,
+    /// Every change, the oldest first.
+    pub events: Vec<ConsentView>,
+}
+
+/// One change of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsentView {
+    /// When.
+    pub at: Timestamp,
+    /// What the subscription became.
+    pub became: String,
+    /// By which way: `import`, `operator`, `mail` or `system`.
+    pub way: String,
+    /// From where: the file and line, the operator, the Message-ID, the rule.
+    pub from: String,
+    /// The exact words agreed to, or the reason.
+    pub words: String,
+}
+
+/// Everything that is known of one person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordView {
+    /// What is known of them, with the consent ledger of each subscription.
+    pub subscriber: SubscriberView,
+    /// Whether they must not be mailed.
+    pub suppression: Option<SuppressionView>,
+    /// What became of every mailing to them, the oldest first.
+    pub deliveries: Vec<DeliveryView>,
+}
+
+/// One mailing to one person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryView {
+    /// The mailing.
+    pub mailing: MailingId,
+    /// What was sent.
+    pub release: ReleaseId,
+    /// `accepted`, `failed` and so on.
+    pub state: String,
+    /// When that was, where it is known.
+    pub at: Option<Timestamp>,
+    /// How many times it was tried.
+    pub attempts: u16,
+    /// The server's reply, or why it was not sent.
+    pub why: String,
+}
+
+impl From<&Subscriber> for SubscriberView {
+    fn from(subscriber: &Subscriber) -> Self {
+        let subscriptions = subscriber.subscriptions.iter().map(|(list, subscription)| {
+            let events = subscription.events.iter().map(ConsentView::from).collect();
+            (list.clone(), SubscriptionView { state: subscription.state.word().to_owned(), events })
+        });
+        Self {
+            id: subscriber.id,
+            address: subscriber.address.to_string(),
+            name: subscriber.name.clone(),
+            language: subscriber.language.clone(),
+            organisation: subscriber.organisation.clone(),
+            beats: subscriber.beats.clone(),
+            regions: subscriber.regions.clone(),
+            attributes: subscriber.attributes.clone(),
+            subscriptions: subscriptions.collect(),
+            created: subscriber.created,
+            updated: subscriber.updated,
+        }
+    }
+}
+
+impl From<&ConsentEvent> for ConsentView {
+    fn from(event: &ConsentEvent) -> Self {
+        let (way, from) = match &event.source {
+            ConsentSource::Import { file, line } => ("import", format!("{file}, line {line}")),
+            ConsentSource::Operator { who } => ("operator", who.clone()),
+            ConsentSource::Mail { message_id } => ("mail", message_id.clone()),
+            ConsentSource::System { rule } => ("system", rule.clone()),
+        };
+        let became = event.became.word().to_owned();
+        Self { at: event.at, became, way: way.to_owned(), from, words: event.words.clone() }
+    }
+}
+
+impl From<&PersonRecord> for RecordView {
+    fn from(record: &PersonRecord) -> Self {
+        Self {
+            subscriber: SubscriberView::from(&record.subscriber),
+            suppression: record.suppression.as_ref().map(suppression::view),
+            deliveries: record.deliveries.iter().map(DeliveryView::from).collect(),
+        }
+    }
+}
+
+impl From<&PersonDelivery> for DeliveryView {
+    fn from(delivery: &PersonDelivery) -> Self {
+        let (at, why) = match &delivery.delivery.state {
+            DeliveryState::Waiting => (None, String::new()),
+            DeliveryState::InDoubt { since } => (Some(*since), String::new()),
+            DeliveryState::Accepted { at, reply } => (Some(*at), format!("{} {}", reply.code, reply.text)),
+            DeliveryState::Deferred { until, cause, .. } => (Some(*until), words(cause)),
+            DeliveryState::Failed { at, cause } | DeliveryState::Uncertain { at, cause } => (Some(*at), words(cause)),
+            DeliveryState::Suppressed { at, why } => (Some(*at), why.word().to_owned()),
+            DeliveryState::Cancelled { at } => (Some(*at), String::new()),
+        };
+        Self {
+            mailing: delivery.mailing.id,
+            release: delivery.mailing.release,
+            state: delivery.delivery.state.word().to_owned(),
+            at,
+            attempts: delivery.delivery.attempts,
+            why,
+        }
+    }
+}
+
+fn words(cause: &Cause) -> String {
+    match cause {
+        Cause::Reply { stage, reply } => format!("{}: {} {}", stage.word(), reply.code, reply.text),
+        Cause::Connection(text) | Cause::Message(text) => text.clone(),
+        Cause::Stopped => "the daemon stopped between sending and the answer".to_owned(),
+    }
+}
