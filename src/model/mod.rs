@@ -1,6 +1,8 @@
 //! Floor 1: plain records and their transitions, as pure functions. No I/O, no clock, no tokio; what is kept on
 //! disk has a form of its own in [`crate::store`].
 
+pub mod breaker;
+pub mod classify;
 pub mod consent;
 pub mod contact;
 pub mod decision;
@@ -11,6 +13,7 @@ pub mod mailing_transitions;
 pub mod recurrence;
 pub mod release;
 pub mod reply;
+pub mod retry;
 pub mod subscriber;
 pub mod suppression;
 pub mod zone;

@@ -65,7 +65,7 @@ impl Default for SinkSettings {
 }
 
 /// What the threads of a sink share.
-pub(self) struct Shared {
+struct Shared {
     settings: SinkSettings,
     record: Record,
     script: RwLock<Option<Arc<dyn Script>>>,

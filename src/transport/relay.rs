@@ -40,6 +40,8 @@ pub struct RelaySettings {
     pub login: Option<Login>,
     /// Lets the password go without TLS where the relay is on this machine (127.0.0.0/8, ::1 or `localhost`).
     pub login_on_loopback: bool,
+    /// After so many messages a connection is ended and another one opened: 1,000.
+    pub messages_per_connection: u32,
     /// What to call ourselves in EHLO; `None`: the machine's name.
     pub hello_name: Option<String>,
     /// How long to wait for what.
@@ -55,6 +57,7 @@ impl Default for RelaySettings {
             ca_file: None,
             login: None,
             login_on_loopback: false,
+            messages_per_connection: 1000,
             hello_name: None,
             timeouts: Timeouts::default(),
         }
@@ -204,7 +207,7 @@ impl Relay {
         if let Some(login) = &self.settings.login {
             self.log_in(&mut lettre, login, &offered, encrypted).await?;
         }
-        Ok(RelayConnection::new(lettre, wire, offered, timeouts))
+        Ok(RelayConnection::new(lettre, wire, offered, timeouts, self.settings.messages_per_connection))
     }
 
     /// A TCP connection that sends at once: Nagle's delay would leave 23 messages a second.
@@ -261,7 +264,8 @@ impl Relay {
         encrypted: bool,
     ) -> Result<(), ConnectError> {
         // Checked once more where the password is: it never leaves without TLS (RFC 4954 §4, RFC 8314).
-        if !encrypted && !(self.settings.login_on_loopback && is_loopback(&self.settings.host)) {
+        let excused = self.settings.login_on_loopback && is_loopback(&self.settings.host);
+        if !encrypted && !excused {
             return Err(ConnectError::Security("the login was not sent: there is no TLS".to_owned()));
         }
         let known = [Mechanism::Plain, Mechanism::Login];

@@ -4,11 +4,10 @@
 //! has not been handed to the kernel, the message was surely not taken; after that nobody knows.
 
 use std::future::poll_fn;
-use std::task::Poll;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::response::Response;
 use memchr::memmem;
 use tokio::time::timeout;
 
@@ -27,6 +26,8 @@ pub(super) struct RelayConnection {
     offered: Extensions,
     timeouts: Timeouts,
     usable: bool,
+    /// How many more messages it may carry.
+    left: u32,
     /// A transaction was begun and not ended: RSET goes before the next one.
     needs_reset: bool,
 }
@@ -55,12 +56,11 @@ impl RelayConnection {
         if let Some(obstacle) = self.offered.obstacle(envelope, message) {
             return Outcome::Impossible(obstacle);
         }
-        let wire = self.wire.clone();
-        let unasked = poll_fn(|context| Poll::Ready(wire.lock().poll_unasked(context))).await;
-        if let Some(said) = unasked {
+        if let Some(said) = self.said_unasked() {
             self.usable = false;
             return Outcome::NotSent(said);
         }
+        self.left = self.left.saturating_sub(1);
         let commands = self.offered.envelope_commands(envelope, message);
         let began = match self.offered.pipelining {
             true => self.begin_at_once(commands).await,
@@ -70,6 +70,12 @@ impl RelayConnection {
             Err(outcome) => outcome,
             Ok(()) => self.content(message).await,
         }
+    }
+
+    /// What the relay said since the last message, e.g. 421 or nothing any more; never waits.
+    fn said_unasked(&self) -> Option<String> {
+        // Nobody waits for the wire between messages, so there is nobody to wake.
+        self.wire.lock().poll_unasked(&mut Context::from_waker(Waker::noop()))
     }
 
     /// MAIL, RCPT and DATA in one write (RFC 2920 §3.1); `Ok` when the content may follow.
@@ -200,7 +206,7 @@ impl RelayConnection {
     async fn answer(&mut self, wait: Duration) -> Answer {
         let answer = match timeout(wait, self.lettre.read_response()).await {
             Err(_) => Answer::Lost(in_time("did not answer", wait)),
-            Ok(Ok(response)) => Answer::Positive(self.positive(&response)),
+            Ok(Ok(response)) => Answer::Positive(reply(&response)),
             Ok(Err(error)) => match refusal(&error) {
                 Some(reply) => Answer::Refused(reply),
                 None => Answer::Lost(cause(&error)),
@@ -214,10 +220,6 @@ impl RelayConnection {
         }
         answer
     }
-
-    fn positive(&self, response: &Response) -> Reply {
-        reply(response)
-    }
 }
 
 impl Connection for RelayConnection {
@@ -226,7 +228,7 @@ impl Connection for RelayConnection {
     }
 
     fn is_usable(&self) -> bool {
-        self.usable
+        self.usable && self.left > 0 && self.said_unasked().is_none()
     }
 
     fn close(mut self: Box<Self>) -> TransportFuture<'static, ()> {

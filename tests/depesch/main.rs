@@ -1,5 +1,6 @@
 //! One integration-test binary: one behaviour per file, with what they share in `support/`.
 #![allow(missing_docs)]
+#![allow(clippy::unwrap_used)] // helpers too, not only functions marked as tests
 
 mod chores;
 mod compose;

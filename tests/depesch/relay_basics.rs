@@ -3,6 +3,7 @@
 use depesch::model::ledger::Stage;
 use depesch::sink::script::{Action, Point, Rules};
 use depesch::sink::{Sink, SinkSettings};
+use depesch::transport::relay::{Relay, RelaySettings};
 use depesch::transport::{Outcome, Transport};
 
 use crate::support::relay::{connect, envelope, message, relay, scripted, send_one, settings, sink};
@@ -167,7 +168,7 @@ async fn no_settings_put_a_line_end_into_a_command() {
     let sink = sink();
     let mut hostile = settings(&sink);
     hostile.hello_name = Some("a\r\nMAIL FROM:<evil@example.org>".to_owned());
-    let relay = depesch::transport::relay::Relay::new(hostile).unwrap();
+    let relay = Relay::new(hostile).unwrap();
     let mut connection = relay.connect().await.unwrap();
     let mut envelope = envelope("a@example.org");
     envelope.envelope_id = "1\r\nRCPT TO:<evil@example.org>\r\n".to_owned();
@@ -208,7 +209,22 @@ async fn a_connection_that_the_relay_ended_between_messages_loses_nothing() {
     let mut connection = connect(&sink).await;
     let first = connection.send(&envelope("a@example.org"), &message("1@x")).await;
     assert!(matches!(first, Outcome::Accepted(_)), "{first:?}");
+    // The dispatcher asks this before it commits an intent; a connection that says no costs no attempt.
+    while connection.is_usable() {
+        tokio::task::yield_now().await;
+    }
     let second = connection.send(&envelope("a@example.org"), &message("2@x")).await;
     assert!(matches!(second, Outcome::NotSent(_)), "{second:?}");
-    assert!(!connection.is_usable());
+    assert_eq!(sink.record().totals().accepted, 1);
+}
+
+#[tokio::test]
+async fn a_connection_carries_so_many_messages_and_no_more() {
+    let sink = sink();
+    let relay = Relay::new(RelaySettings { messages_per_connection: 2, ..settings(&sink) }).unwrap();
+    let mut connection = relay.connect().await.unwrap();
+    for usable_after in [true, false] {
+        connection.send(&envelope("a@example.org"), &message("1@x")).await;
+        assert_eq!(connection.is_usable(), usable_after);
+    }
 }

@@ -1,0 +1,283 @@
+//! The circuit breakers: when receivers blame the sender or the content, going on only does harm. A breaker for a
+//! recipient's domain lets that domain rest; the breaker of a mailing pauses it and tells the press office why.
+//!
+//! Answers are counted in a sliding window of ten parts. A domain is watched from its first refusal of this sort on.
+
+use std::collections::{HashMap, VecDeque};
+
+use chrono::Duration;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::MailingId;
+
+use super::classify::{Class, Classified};
+use super::ledger::Stage;
+use super::reply::Reply;
+
+/// Into how many parts the window is cut: the oldest part is forgotten at once.
+const PARTS: i64 = 10;
+/// Watched domains above which those with nothing recent are forgotten.
+const MANY_DOMAINS: usize = 1000;
+/// How many different reasons the evidence shows.
+const EXAMPLES: usize = 3;
+
+/// When a breaker opens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BreakerSettings {
+    /// At least so many refusals in the window must blame the sender or the content: 20.
+    pub refusals: u32,
+    /// They must be at least this part of all answers in the window: 0.2.
+    pub share: f64,
+    /// How far back answers count: 10 minutes.
+    pub window: Duration,
+    /// How long a domain is left alone: 30 minutes.
+    pub rest: Duration,
+}
+
+impl Default for BreakerSettings {
+    fn default() -> Self {
+        Self { refusals: 20, share: 0.2, window: Duration::minutes(10), rest: Duration::minutes(30) }
+    }
+}
+
+/// What a breaker does when it opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The domain is left alone until then, if its breaker opened.
+    pub domain_rests_until: Option<Timestamp>,
+    /// Why the mailing must pause, if its breaker opened: for the press office to read.
+    pub mailing_pauses: Option<String>,
+}
+
+/// A domain that is left alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// Until then.
+    pub until: Timestamp,
+    /// What it said, and to how many.
+    pub evidence: String,
+}
+
+/// All breakers of the daemon.
+#[derive(Debug, Default)]
+pub struct Breakers {
+    settings: BreakerSettings,
+    mailings: HashMap<MailingId, Window>,
+    domains: HashMap<String, Domain>,
+}
+
+#[derive(Debug, Default)]
+struct Domain {
+    window: Window,
+    rest: Option<Rest>,
+}
+
+/// Counts of the latest answers.
+#[derive(Debug, Default)]
+struct Window {
+    parts: VecDeque<Part>,
+    /// The latest refusal of each reason.
+    examples: VecDeque<(String, String)>,
+}
+
+#[derive(Debug)]
+struct Part {
+    number: i64,
+    answers: u32,
+    blaming: u32,
+}
+
+impl Breakers {
+    /// Breakers that are all closed.
+    pub fn new(settings: BreakerSettings) -> Self {
+        Self { settings, ..Self::default() }
+    }
+
+    /// Counts an answer that blames nobody here: accepted, or refused for another reason.
+    pub fn count(&mut self, now: Timestamp, mailing: MailingId, domain: &str) {
+        let part = self.part(now);
+        self.mailings.entry(mailing).or_default().add(part, false);
+        if let Some(domain) = self.domains.get_mut(domain) {
+            domain.window.add(part, false);
+        }
+    }
+
+    /// Counts a refusal; `Some` when a breaker opens by it. A refusal that does not blame us is counted as such.
+    pub fn refused(
+        &mut self,
+        now: Timestamp,
+        mailing: MailingId,
+        domain: &str,
+        (stage, reply): (Stage, &Reply),
+        classified: &Classified,
+    ) -> Option<Opened> {
+        if !classified.class.blames_us() {
+            self.count(now, mailing, domain);
+            return None;
+        }
+        let part = self.part(now);
+        let settings = self.settings;
+        let example = format!("{domain}, to {}: {reply}", stage.word());
+        self.forget_quiet_domains(now, part);
+        let window = self.mailings.entry(mailing).or_default();
+        window.blame(part, &classified.why, &example);
+        let mailing_pauses = window.open(&settings, classified.class);
+        let watched = self.domains.entry(domain.to_owned()).or_default();
+        watched.window.blame(part, &classified.why, &example);
+        let rest = watched.window.open(&settings, classified.class);
+        let rest = rest.map(|evidence| Rest { until: now + settings.rest, evidence });
+        let domain_rests_until = rest.as_ref().map(|rest| rest.until);
+        watched.rest = rest.or(watched.rest.take());
+        let opened = mailing_pauses.is_some() || domain_rests_until.is_some();
+        opened.then_some(Opened { domain_rests_until, mailing_pauses })
+    }
+
+    /// Whether `domain` is left alone now: then deliveries to it are deferred until its rest ends, and that is no
+    /// attempt.
+    pub fn rest(&self, now: Timestamp, domain: &str) -> Option<&Rest> {
+        self.domains.get(domain)?.rest.as_ref().filter(|rest| now < rest.until)
+    }
+
+    /// Forgets a mailing that has ended.
+    pub fn forget(&mut self, mailing: MailingId) {
+        self.mailings.remove(&mailing);
+    }
+
+    fn part(&self, now: Timestamp) -> i64 {
+        let length = (self.settings.window.num_milliseconds() / PARTS).max(1);
+        now.timestamp_millis().div_euclid(length)
+    }
+
+    fn forget_quiet_domains(&mut self, now: Timestamp, part: i64) {
+        if self.domains.len() < MANY_DOMAINS {
+            return;
+        }
+        self.domains.retain(|_, domain| {
+            domain.window.parts.back().is_some_and(|last| last.number > part - PARTS)
+                || domain.rest.as_ref().is_some_and(|rest| now < rest.until)
+        });
+    }
+}
+
+impl Window {
+    fn add(&mut self, number: i64, blaming: bool) {
+        while self.parts.front().is_some_and(|first| first.number <= number - PARTS) {
+            self.parts.pop_front();
+        }
+        let blaming = u32::from(blaming);
+        match self.parts.back_mut() {
+            // A clock that was set back counts into the latest part.
+            Some(last) if last.number >= number => {
+                last.answers += 1;
+                last.blaming += blaming;
+            }
+            _ => self.parts.push_back(Part { number, answers: 1, blaming }),
+        }
+    }
+
+    fn blame(&mut self, part: i64, why: &str, example: &str) {
+        self.add(part, true);
+        self.examples.retain(|(known, _)| known != why);
+        self.examples.push_back((why.to_owned(), example.to_owned()));
+        if self.examples.len() > EXAMPLES {
+            self.examples.pop_front();
+        }
+    }
+
+    /// The evidence, if there is enough of it; the window then begins anew, so that whoever goes on after looking at
+    /// it is stopped only by as much again.
+    fn open(&mut self, settings: &BreakerSettings, class: Class) -> Option<String> {
+        let answers: u32 = self.parts.iter().map(|part| part.answers).sum();
+        let blaming: u32 = self.parts.iter().map(|part| part.blaming).sum();
+        if blaming < settings.refusals.max(1) || f64::from(blaming) < settings.share * f64::from(answers) {
+            return None;
+        }
+        let whom = if class == Class::Content { "the message" } else { "the sender" };
+        let minutes = (settings.window.num_seconds() + 59) / 60;
+        let mut evidence = format!("{blaming} of {answers} answers in {minutes} min blame {whom}");
+        for (why, example) in self.examples.iter().rev() {
+            evidence.push_str(&format!("; {why} ({example})"));
+        }
+        *self = Self::default();
+        Some(evidence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAILING: MailingId = MailingId(1);
+
+    fn at(seconds: i64) -> Timestamp {
+        chrono::DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    fn refuse(breakers: &mut Breakers, seconds: i64, domain: &str, class: Class) -> Option<Opened> {
+        let reply = Reply::new(550, "5.7.26 SPF did not pass");
+        let classified = Classified { class, why: "SPF, DKIM or DMARC did not pass".to_owned() };
+        breakers.refused(at(seconds), MAILING, domain, (Stage::Message, &reply), &classified)
+    }
+
+    #[test]
+    fn a_mailing_pauses_when_enough_blame_it() {
+        let mut breakers = Breakers::default();
+        for number in 0..19 {
+            assert_eq!(refuse(&mut breakers, number, &format!("d{number}.example"), Class::Policy), None);
+        }
+        let opened = refuse(&mut breakers, 19, "d19.example", Class::Policy).unwrap();
+        assert_eq!(opened.domain_rests_until, None);
+        let evidence = opened.mailing_pauses.unwrap();
+        assert!(evidence.starts_with("20 of 20 answers in 10 min blame the sender; SPF"), "{evidence}");
+        assert!(evidence.contains("d19.example, to message: 550 5.7.26 SPF did not pass"), "{evidence}");
+        assert_eq!(refuse(&mut breakers, 20, "d20.example", Class::Policy), None, "it begins anew");
+    }
+
+    #[test]
+    fn few_among_many_do_not_pause_a_mailing_but_let_their_domain_rest() {
+        let mut breakers = Breakers::default();
+        for second in 0..20 {
+            for _ in 0..10 {
+                breakers.count(at(second), MAILING, "other.example");
+            }
+            let opened = refuse(&mut breakers, second, "strict.example", Class::Policy);
+            assert_eq!(opened.is_some(), second == 19);
+            if let Some(opened) = opened {
+                assert_eq!(opened, Opened { domain_rests_until: Some(at(19 + 1800)), mailing_pauses: None });
+            }
+        }
+        assert!(breakers.rest(at(100), "strict.example").unwrap().evidence.contains("20 of 20"));
+        assert_eq!(breakers.rest(at(100), "other.example"), None);
+        assert_eq!(breakers.rest(at(19 + 1800), "strict.example"), None, "its rest is over");
+    }
+
+    #[test]
+    fn refusals_that_blame_the_address_open_nothing() {
+        let mut breakers = Breakers::default();
+        for class in [Class::Address, Class::Mailbox, Class::Network, Class::Other] {
+            for second in 0..100 {
+                assert_eq!(refuse(&mut breakers, second, "example.org", class), None);
+            }
+        }
+    }
+
+    #[test]
+    fn what_lies_before_the_window_does_not_count() {
+        let mut breakers = Breakers::default();
+        for number in 0..200 {
+            assert_eq!(refuse(&mut breakers, number * 60, "example.org", Class::Content), None);
+        }
+        for number in 0..9 {
+            assert_eq!(refuse(&mut breakers, 200 * 60, "example.org", Class::Content), None, "{number}");
+        }
+    }
+
+    #[test]
+    fn quiet_domains_are_forgotten() {
+        let mut breakers = Breakers::default();
+        for number in 0..5_000 {
+            refuse(&mut breakers, number * 60, &format!("d{number}.example"), Class::Policy);
+        }
+        assert!(breakers.domains.len() <= MANY_DOMAINS);
+    }
+}
