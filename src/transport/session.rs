@@ -41,8 +41,14 @@ enum Answer {
 }
 
 impl RelayConnection {
-    pub(super) fn new(lettre: AsyncSmtpConnection, wire: WireHandle, offered: Extensions, timeouts: Timeouts) -> Self {
-        Self { lettre, wire, offered, timeouts, usable: true, needs_reset: false }
+    pub(super) fn new(
+        lettre: AsyncSmtpConnection,
+        wire: WireHandle,
+        offered: Extensions,
+        timeouts: Timeouts,
+        left: u32,
+    ) -> Self {
+        Self { lettre, wire, offered, timeouts, usable: true, left, needs_reset: false }
     }
 
     async fn transact(&mut self, envelope: &Envelope, message: &[u8]) -> Outcome {
