@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::markdown::{Block, Inline, text_of};
 use super::plain::SpeechMarks;
+use crate::model::release::Speaker;
 
 /// Schemes that a link may have.
 const SCHEMES: [&str; 4] = ["https", "http", "mailto", "tel"];
@@ -125,27 +126,42 @@ fn push_block(out: &mut String, block: &Block, marks: &SpeechMarks) {
         Block::Paragraph(inlines) => element(out, "p", |out| push_inlines(out, inlines)),
         Block::Heading(level, inlines) => element(out, &format!("h{level}"), |out| push_inlines(out, inlines)),
         Block::List { first, items } => push_list(out, *first, items, marks),
-        Block::Quote { blocks, speaker } => {
+        Block::Quote { blocks, speaker } => push_quote(out, blocks, speaker.as_ref(), marks),
+        Block::Speech(blocks) => {
             out.push_str("<blockquote>");
-            for (place, inner) in blocks.iter().enumerate() {
-                match (inner, speaker) {
-                    (Block::Paragraph(inlines), Some(_)) => {
-                        let (open, close) = marks.around(&text_of(inlines));
-                        let close = if place + 1 == blocks.len() { close } else { "" };
-                        out.push_str(&format!("<p>{}", escape(open)));
-                        push_inlines(out, inlines);
-                        out.push_str(&format!("{}</p>\n", escape(close)));
-                    }
-                    _ => push_block(out, inner, marks),
-                }
-            }
-            if let Some(speaker) = speaker {
-                out.push_str(&format!("<p><cite>{}</cite></p>", escape(&speaker.line())));
-            }
+            push_speech(out, blocks, marks);
             out.push_str("</blockquote>\n");
         }
         Block::Code(text) => element(out, "pre", |out| out.push_str(&escape(text))),
         Block::Rule => out.push_str("<hr>\n"),
+    }
+}
+
+fn push_quote(out: &mut String, blocks: &[Block], speaker: Option<&Speaker>, marks: &SpeechMarks) {
+    out.push_str("<blockquote>");
+    match speaker {
+        None => blocks.iter().for_each(|block| push_block(out, block, marks)),
+        Some(speaker) => {
+            push_speech(out, blocks, marks);
+            out.push_str(&format!("<p><cite>{}</cite></p>", escape(&speaker.line())));
+        }
+    }
+    out.push_str("</blockquote>\n");
+}
+
+/// Paragraphs that somebody said, each marked as the language does.
+fn push_speech(out: &mut String, blocks: &[Block], marks: &SpeechMarks) {
+    for (place, block) in blocks.iter().enumerate() {
+        match block {
+            Block::Paragraph(inlines) if !block.is_name() => {
+                let (open, close) = marks.around(&text_of(inlines));
+                let close = if place + 1 == blocks.len() { close } else { "" };
+                out.push_str(&format!("<p>{}", escape(open)));
+                push_inlines(out, inlines);
+                out.push_str(&format!("{}</p>\n", escape(close)));
+            }
+            _ => push_block(out, block, marks),
+        }
     }
 }
 

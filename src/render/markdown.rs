@@ -25,10 +25,19 @@ pub enum Block {
         /// Who said it.
         speaker: Option<Speaker>,
     },
+    /// Speech whose speaker is named in it: each paragraph that is not a name (one strong text) is marked as speech.
+    Speech(Vec<Block>),
     /// Preformatted text.
     Code(String),
     /// A rule between two parts.
     Rule,
+}
+
+impl Block {
+    /// Whether it only names a speaker: one strong text, within [`Block::Speech`].
+    pub fn is_name(&self) -> bool {
+        matches!(self, Self::Paragraph(inlines) if matches!(inlines.as_slice(), [Inline::Strong(_)]))
+    }
 }
 
 /// A piece of a line.

@@ -75,6 +75,7 @@ fn block_text(block: &Block, marks: &SpeechMarks, notes: &mut Notes) -> String {
         Block::Quote { blocks, speaker: Some(speaker) } => {
             format!("{}\n{}", speech(blocks, marks, notes), speaker.line())
         }
+        Block::Speech(blocks) => speech(blocks, marks, notes),
         Block::Quote { blocks, speaker: None } => {
             let inner = write(blocks, marks, notes);
             inner.lines().map(|l| format!("> {l}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
@@ -92,7 +93,7 @@ fn speech(blocks: &[Block], marks: &SpeechMarks, notes: &mut Notes) -> String {
         .enumerate()
         .map(|(place, block)| {
             let text = block_text(block, marks, notes);
-            let (open, close) = marks.around(&text);
+            let (open, close) = if block.is_name() { ("", "") } else { marks.around(&text) };
             // Quotation marks stay open over paragraphs: only the last one is closed.
             let close = if place + 1 == count { close } else { "" };
             format!("{open}{text}{close}")

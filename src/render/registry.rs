@@ -1,0 +1,286 @@
+//! All templates, parsed and checked: one registry that escapes for HTML, one for text and subject that keeps every
+//! value on its line. Both are strict: a value that is not there is an error.
+//!
+//! No helper reads files, the environment or the network; output has a limit, so a template that explodes is stopped.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use handlebars::{Context, Handlebars, RenderError, RenderErrorReason};
+
+use crate::base::language::Language;
+use crate::mail::headers::one_line;
+use crate::model::release::Kind;
+
+use super::inspect::{self, Usage};
+use super::labels::Labels;
+use super::manifest::Manifest;
+use super::template_files::{TemplateError, TemplateFile, read_all};
+
+/// Octets that a template may write, at most.
+pub const OUTPUT_LIMIT: usize = 1_000_000;
+
+/// The three parts of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The subject line.
+    Subject,
+    /// The text part.
+    Text,
+    /// The HTML part.
+    Html,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Subject, Self::Text, Self::Html];
+
+    fn file(self) -> &'static str {
+        match self {
+            Self::Subject => "subject.hbs",
+            Self::Text => "text.hbs",
+            Self::Html => "html.hbs",
+        }
+    }
+}
+
+/// A kind: its manifest, and what its templates use.
+#[derive(Clone, Debug)]
+struct KindEntry {
+    manifest: Manifest,
+    usage: Usage,
+}
+
+/// All templates and labels, ready for use.
+pub struct Templates {
+    plain: Handlebars<'static>,
+    html: Handlebars<'static>,
+    kinds: BTreeMap<Kind, KindEntry>,
+    labels: BTreeMap<String, Labels>,
+    origins: BTreeMap<String, String>,
+    /// SHA-256 over all files: part of what an approval is bound to.
+    fingerprint: [u8; 32],
+}
+
+impl std::fmt::Debug for Templates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Templates").field("kinds", &self.kinds.keys()).finish_non_exhaustive()
+    }
+}
+
+impl Templates {
+    /// The built-in templates, overlaid by those in a folder of the same form.
+    ///
+    /// # Errors
+    /// [`TemplateError`]: file, line and what is wrong. Nothing is used unless everything can be.
+    pub fn load(overlay: Option<&Path>) -> Result<Self, TemplateError> {
+        Self::from_files(&read_all(overlay)?)
+    }
+
+    /// Templates from files by path, e.g. `invitation/text.hbs`.
+    ///
+    /// # Errors
+    /// [`TemplateError`], as for [`Templates::load`].
+    pub fn from_files(files: &BTreeMap<String, TemplateFile>) -> Result<Self, TemplateError> {
+        let (mut plain, mut html) = (Handlebars::new(), Handlebars::new());
+        plain.register_escape_fn(|value| one_line(value).into_owned());
+        html.register_escape_fn(|value| super::html::escape(&one_line(value)));
+        for registry in [&mut plain, &mut html] {
+            registry.set_strict_mode(true);
+            registry.set_prevent_indent(true);
+            // It writes to the log whatever a template says.
+            registry.unregister_helper("log");
+        }
+        let (mut usages, mut origins) = (BTreeMap::new(), BTreeMap::new());
+        for (path, file) in files.iter().filter(|(path, _)| path.ends_with(".hbs")) {
+            let name = template_name(path);
+            for registry in [&mut plain, &mut html] {
+                registry.register_template_string(name, &file.text).map_err(|e| syntax_error(&file.origin, &e))?;
+            }
+            let template = plain.get_template(name).ok_or_else(|| TemplateError::of(&file.origin, "it is lost"))?;
+            let usage = inspect::inspect(template).map_err(|r| TemplateError {
+                file: file.origin.clone(),
+                line: r.line,
+                what: r.what,
+            })?;
+            usages.insert(name.to_owned(), usage);
+            origins.insert(name.to_owned(), file.origin.clone());
+        }
+        // Partials that no kind calls are checked too: what is broken is said before it is used.
+        for name in usages.keys() {
+            inspect::with_partials(name, &usages).map_err(|what| TemplateError::of(&origins[name], what))?;
+        }
+        let kinds = read_kinds(files, &usages)?;
+        let labels = read_labels(files)?;
+        Ok(Self { plain, html, kinds, labels, origins, fingerprint: fingerprint(files) })
+    }
+
+    /// What a kind needs; `None` when there is no such kind.
+    pub fn manifest(&self, kind: &Kind) -> Option<&Manifest> {
+        self.kinds.get(kind).map(|entry| &entry.manifest)
+    }
+
+    /// All kinds with what they need.
+    pub fn kinds(&self) -> impl Iterator<Item = (&Kind, &Manifest)> {
+        self.kinds.iter().map(|(kind, entry)| (kind, &entry.manifest))
+    }
+
+    /// The words of a language, by its first subtag; `None` when there is no labels file.
+    pub fn labels(&self, language: &Language) -> Option<&Labels> {
+        self.labels.get(language.primary())
+    }
+
+    /// The languages that there are labels for.
+    pub fn languages(&self) -> Vec<&str> {
+        self.labels.keys().map(String::as_str).collect()
+    }
+
+    /// SHA-256 over all files.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.fingerprint
+    }
+
+    /// What a kind's templates use; nothing for a kind that is not there.
+    pub(super) fn usage(&self, kind: &Kind) -> Usage {
+        self.kinds.get(kind).map(|entry| entry.usage.clone()).unwrap_or_default()
+    }
+
+    /// Renders one part.
+    ///
+    /// # Errors
+    /// [`TemplateError`]: what is missing, and where.
+    pub(super) fn render(&self, kind: &Kind, part: Part, context: &Context) -> Result<String, TemplateError> {
+        let name = format!("{kind}/{}", part.file());
+        let registry = if part == Part::Html { &self.html } else { &self.plain };
+        let mut out = Limited::default();
+        registry.render_with_context_to_write(&name, context, &mut out).map_err(|e| self.render_error(&name, &e))?;
+        String::from_utf8(out.octets).map_err(|e| TemplateError::of(name, e.to_string()))
+    }
+
+    fn render_error(&self, name: &str, error: &RenderError) -> TemplateError {
+        let name = error.template_name.as_deref().unwrap_or(name);
+        let file = self.origins.get(name).cloned().unwrap_or_else(|| name.to_owned());
+        TemplateError { file, line: error.line_no, what: what_is_wrong(error.reason()) }
+    }
+}
+
+fn what_is_wrong(reason: &RenderErrorReason) -> String {
+    match reason {
+        RenderErrorReason::MissingVariable(Some(path)) => missing(path),
+        RenderErrorReason::MissingVariable(None) | RenderErrorReason::ParamNotFoundForIndex(..) => {
+            "a value that a helper needs is missing; test it with {{#if …}} first".to_owned()
+        }
+        RenderErrorReason::IOError(e) => e.to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn missing(path: &str) -> String {
+    let path = path.trim_start_matches("@root.").replace('/', ".");
+    let mend = match path.split('.').next() {
+        Some("labels" | "own") => "add the word to the labels files".to_owned(),
+        Some("recipient") => {
+            format!("give it to every subscriber, or write {{{{#if {path}}}}} … {{{{/if}}}} around it")
+        }
+        _ => format!("fill it in, or write {{{{#if {path}}}}} … {{{{/if}}}} around it"),
+    };
+    format!("{path} is missing; {mend}")
+}
+
+/// Kind templates are known by their path, partials by their bare name.
+fn template_name(path: &str) -> &str {
+    path.strip_prefix("partials/").and_then(|name| name.strip_suffix(".hbs")).unwrap_or(path)
+}
+
+fn syntax_error(file: &str, error: &handlebars::TemplateError) -> TemplateError {
+    let line = error.pos().map(|(line, _)| line);
+    TemplateError { file: file.to_owned(), line, what: error.reason().to_string() }
+}
+
+fn read_kinds(
+    files: &BTreeMap<String, TemplateFile>,
+    usages: &BTreeMap<String, Usage>,
+) -> Result<BTreeMap<Kind, KindEntry>, TemplateError> {
+    let mut kinds = BTreeMap::new();
+    for (path, file) in files {
+        let Some(folder) = path.strip_suffix("/template.toml") else { continue };
+        let kind: Kind = folder.parse().map_err(|e| TemplateError::of(&file.origin, format!("{e}")))?;
+        let manifest = Manifest::parse(&file.origin, &file.text)
+            .map_err(|e| TemplateError::of(&file.origin, e.to_string().replace(&format!("{}: ", file.origin), "")))?;
+        if manifest.name != folder {
+            let what = format!("name is \u{201c}{}\u{201d}, but the folder is \u{201c}{folder}\u{201d}", manifest.name);
+            return Err(TemplateError::of(&file.origin, what));
+        }
+        let mut usage = Usage::default();
+        for part in Part::ALL {
+            let name = format!("{folder}/{}", part.file());
+            if !usages.contains_key(&name) {
+                return Err(TemplateError::of(&file.origin, format!("there is no {} beside it", part.file())));
+            }
+            let of_part = inspect::with_partials(&name, usages).map_err(|what| TemplateError::of(&name, what))?;
+            let unknown = of_part.open.iter().find(|field| !super::prepare::is_recipient_field(field));
+            if let Some(field) = unknown {
+                let known = super::prepare::RECIPIENT_FIELDS.join(", ");
+                let what =
+                    format!("{field} is nothing that a recipient has; there are: {known}, recipient.attributes.…");
+                return Err(TemplateError::of(&name, what));
+            }
+            usage.open.extend(of_part.open);
+            usage.computes |= of_part.computes;
+        }
+        kinds.insert(kind, KindEntry { manifest, usage });
+    }
+    Ok(kinds)
+}
+
+fn read_labels(files: &BTreeMap<String, TemplateFile>) -> Result<BTreeMap<String, Labels>, TemplateError> {
+    let mut labels = BTreeMap::new();
+    for (path, file) in files {
+        let name = path.strip_prefix("labels/").and_then(|name| name.strip_suffix(".toml"));
+        let Some(language) = name else { continue };
+        let parsed = Labels::parse(&file.text).map_err(|what| TemplateError::of(&file.origin, what))?;
+        labels.insert(language.to_owned(), parsed);
+    }
+    // Every language has every word, so that a template that works in one works in all.
+    let words: BTreeSet<&String> = labels.values().flat_map(|l: &Labels| l.words.keys()).collect();
+    for (language, of_language) in &labels {
+        let lacking: Vec<&str> =
+            words.iter().filter(|w| !of_language.words.contains_key(**w)).map(|w| w.as_str()).collect();
+        if !lacking.is_empty() {
+            let what = format!("these words are in another labels file but not here: {}", lacking.join(", "));
+            return Err(TemplateError::of(&files[&format!("labels/{language}.toml")].origin, what));
+        }
+    }
+    Ok(labels)
+}
+
+fn fingerprint(files: &BTreeMap<String, TemplateFile>) -> [u8; 32] {
+    let mut all = Vec::new();
+    for (path, file) in files {
+        for part in [path, &file.text] {
+            all.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            all.extend_from_slice(part.as_bytes());
+        }
+    }
+    crate::base::token::content_hash(&all)
+}
+
+/// Takes what a template writes, up to [`OUTPUT_LIMIT`].
+#[derive(Default)]
+struct Limited {
+    octets: Vec<u8>,
+}
+
+impl std::io::Write for Limited {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        if self.octets.len() + octets.len() > OUTPUT_LIMIT {
+            return Err(std::io::Error::other(format!("it writes more than {OUTPUT_LIMIT} octets; is there a loop?")));
+        }
+        self.octets.extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,358 @@
+//! What templates see of a release: every text as it shall stand, dates in words, lists joined. Absent fields are
+//! absent, so that strict templates find out.
+//!
+//! Names that end in `_html` hold sanitised HTML, names that end in `_text` plain text of several lines; both go
+//! into a template with three braces. All else is one line of plain text and goes with two.
+
+use serde_json::{Map, Value};
+
+use crate::model::contact::{ContactRole, ReleaseContact};
+use crate::model::release::attachment::Travel;
+use crate::model::release::{Attachment, Fact, Image, LinkGroup, Moment, Person, Quote, Relation, Release, Span};
+
+use super::html::HtmlWriter;
+use super::labels::Labels;
+use super::markdown::{self, Block, Inline};
+use super::plain::{self, Notes};
+
+pub(super) type Fields = Map<String, Value>;
+
+/// Writes the view of one release in its language.
+pub(super) struct ViewWriter<'a> {
+    pub(super) labels: &'a Labels,
+    html: HtmlWriter,
+    notes: Notes,
+}
+
+/// The view of a release: the object `release` of its templates. `travel` says how each attachment reaches the reader.
+pub fn of_release(release: &Release, labels: &Labels, travel: &[Travel]) -> Value {
+    let mut writer = ViewWriter { labels, html: HtmlWriter::new(), notes: Notes::default() };
+    let mut view = Fields::new();
+    writer.heading(&mut view, release);
+    writer.texts(&mut view, release);
+    writer.happening(&mut view, release);
+    writer.material(&mut view, release, travel);
+    writer.people(&mut view, release);
+    let notes: Vec<Value> = writer.notes.links().iter().zip(1..).map(|(url, number)| note(number, url)).collect();
+    put_list(&mut view, "notes", notes);
+    let mut view = Value::Object(view);
+    strip_marks(&mut view);
+    view
+}
+
+fn note(number: usize, url: &str) -> Value {
+    serde_json::json!({ "number": number.to_string(), "url": url })
+}
+
+/// Puts a text that is there and not blank.
+pub(super) fn put(fields: &mut Fields, name: &str, text: Option<impl Into<String>>) {
+    if let Some(text) = text.map(Into::into).filter(|text| !text.trim().is_empty()) {
+        fields.insert(name.to_owned(), Value::String(text));
+    }
+}
+
+/// Puts a list that is not empty.
+pub(super) fn put_list<T: Into<Value>>(fields: &mut Fields, name: &str, list: impl IntoIterator<Item = T>) {
+    let list: Vec<Value> = list.into_iter().map(Into::into).collect();
+    if !list.is_empty() {
+        fields.insert(name.to_owned(), Value::Array(list));
+    }
+}
+
+/// Noncharacters mark the recipient's places while a mailing is prepared (see `prepare`): no text may hold them.
+fn strip_marks(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if text.contains(['\u{fdd0}', '\u{fdd1}']) {
+                *text = text.replace(['\u{fdd0}', '\u{fdd1}'], "");
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(strip_marks),
+        Value::Object(fields) => fields.values_mut().for_each(strip_marks),
+        _ => {}
+    }
+}
+
+impl ViewWriter<'_> {
+    fn heading(&mut self, view: &mut Fields, release: &Release) {
+        put(view, "kind", Some(release.kind.as_str()));
+        put(view, "language", Some(release.language.as_str()));
+        put(view, "direction", Some(self.labels.direction.as_str()));
+        put(view, "headline", Some(release.headline.as_str()));
+        put(view, "headline_rule", Some("=".repeat(release.headline.chars().count().min(super::flow::COLUMNS))));
+        put(view, "subject", Some(release.subject()));
+        put(view, "kicker", release.kicker.as_deref());
+        put(view, "category", release.category.as_deref());
+        put_list(view, "tags", release.tags.iter().cloned());
+        let names: Vec<String> = release.issuers.iter().map(|i| i.name.clone()).collect();
+        put(view, "issuer_line", Some(self.labels.list(&names)));
+        put_list(
+            view,
+            "issuers",
+            release.issuers.iter().map(|issuer| {
+                let mut fields = Fields::new();
+                put(&mut fields, "name", Some(issuer.name.as_str()));
+                put(&mut fields, "role", issuer.role.as_deref());
+                fields
+            }),
+        );
+        let bylines: Vec<String> = release.bylines.iter().map(Person::line).collect();
+        put(view, "byline", Some(self.labels.list(&bylines)));
+        for (name, moment) in
+            [("published", release.published), ("updated", release.updated), ("expires", release.expires)]
+        {
+            put(view, name, moment.map(|m| self.labels.dates.moment(m)));
+        }
+        if let Some(embargo) = &release.embargo {
+            let mut fields = Fields::new();
+            put(&mut fields, "until", Some(self.labels.dates.moment(embargo.until)));
+            put(&mut fields, "reason", embargo.reason.as_deref());
+            view.insert("embargo".to_owned(), Value::Object(fields));
+        }
+        put_list(view, "relations", release.relations.iter().map(|r| self.relation(r)));
+        put_list(
+            view,
+            "translations",
+            release.translations.iter().map(|t| {
+                let mut fields = Fields::new();
+                put(&mut fields, "title", t.title.clone().or_else(|| Some(t.language.as_str().to_owned())));
+                put(&mut fields, "reference", Some(t.reference.as_str()));
+                fields
+            }),
+        );
+    }
+
+    fn relation(&self, relation: &Relation) -> Fields {
+        let mut fields = Fields::new();
+        put(&mut fields, "label", Some(self.labels.word(relation.kind.word())));
+        put(&mut fields, "title", Some(relation.title.as_deref().unwrap_or(&relation.to)));
+        put(&mut fields, "date", relation.date.map(|d| self.labels.dates.moment(d)));
+        if super::html::is_allowed_link(&relation.to) {
+            put(&mut fields, "url", Some(relation.to.as_str()));
+        }
+        fields
+    }
+
+    fn texts(&mut self, view: &mut Fields, release: &Release) {
+        if let Some(lead) = &release.lead {
+            self.put_inline(view, "lead", lead);
+        }
+        self.put_markdown(view, "body", &release.body);
+        let quotes: Vec<Block> = release.quotes.iter().map(quote_block).collect();
+        self.put_blocks(view, "quotes", &quotes);
+        if let Some(quote) = &release.pull_quote {
+            self.put_blocks(view, "pull_quote", &[quote_block(quote)]);
+        }
+        put(view, "change", release.change.as_deref());
+        put(view, "media_welcome", release.media_welcome.as_deref());
+        put(view, "usage_terms", release.usage_terms.as_deref());
+        if let Some(note) = &release.editor_note {
+            self.put_inline(view, "editor_note", note);
+        }
+        put(view, "responsible_publisher", release.responsible_publisher.as_deref());
+        put_list(view, "facts", release.facts.iter().map(|f| self.fact(f)));
+    }
+
+    fn fact(&self, fact: &Fact) -> Fields {
+        let mut fields = Fields::new();
+        put(&mut fields, "label", Some(fact.label.as_str()));
+        // What the author printed always wins.
+        let printed = Some(fact.printed.clone()).filter(|p| !p.trim().is_empty());
+        let time = || fact.time.map(|span| self.labels.dates.span(span));
+        put(&mut fields, "printed", printed.or_else(time).or_else(|| fact.place.clone()));
+        fields
+    }
+
+    fn happening(&mut self, view: &mut Fields, release: &Release) {
+        if let Some(event) = &release.event {
+            view.insert("event".to_owned(), Value::Object(self.event(event)));
+        }
+        let mut day = release.event.as_ref().map(|e| e.start.date);
+        put_list(
+            view,
+            "programme",
+            release
+                .programme
+                .iter()
+                .map(|slot| {
+                    let shown = slot.date.filter(|date| day != Some(*date));
+                    day = slot.date.or(day);
+                    self.slot(slot, shown)
+                })
+                .collect::<Vec<_>>(),
+        );
+        let presentations: Vec<Fields> =
+            release.presentations.iter().zip(1..).map(|(p, number)| self.presentation(p, number)).collect();
+        put_list(view, "presentations", presentations);
+        put_list(view, "series", release.series.iter().map(|row| self.series_row(row)));
+    }
+
+    fn material(&mut self, view: &mut Fields, release: &Release, travel: &[Travel]) {
+        let attachments =
+            release.attachments.iter().zip(travel.iter().copied().chain(std::iter::repeat(Travel::InMail)));
+        let (mut enclosed, mut linked) = (Vec::new(), Vec::new());
+        for (attachment, travel) in attachments {
+            match travel {
+                Travel::InMail => enclosed.push(self.attachment(attachment)),
+                Travel::Link => linked.push(self.attachment(attachment)),
+                Travel::Nowhere => {}
+            }
+        }
+        put_list(view, "attachments", enclosed);
+        put_list(view, "linked_files", linked);
+        put_list(view, "images", release.images.iter().map(|i| self.image(i)));
+        put_list(
+            view,
+            "videos",
+            release.videos.iter().map(|video| {
+                let mut fields = Fields::new();
+                put(&mut fields, "title", Some(video.title.as_str()));
+                put(&mut fields, "people", Some(people_line(&video.people)));
+                put(&mut fields, "text", video.text.as_deref());
+                put_link(&mut fields, "url", Some(&video.url));
+                fields
+            }),
+        );
+        put_list(view, "links", release.links.iter().map(link_group));
+    }
+
+    fn attachment(&self, attachment: &Attachment) -> Fields {
+        let mut fields = Fields::new();
+        put(&mut fields, "label", Some(attachment.label()));
+        put(&mut fields, "file", Some(attachment.file_name()));
+        put(&mut fields, "size", attachment.blob.map(|b| size_in_words(b.size, self.labels)));
+        put(&mut fields, "people", Some(people_line(&attachment.people)));
+        put_link(&mut fields, "url", attachment.url.as_deref());
+        fields
+    }
+
+    fn image(&self, image: &Image) -> Fields {
+        let mut fields = Fields::new();
+        put(&mut fields, "alt", image.alt.as_deref());
+        put(&mut fields, "caption", image.caption.as_deref().or(image.alt.as_deref()).or(image.file.as_deref()));
+        put(&mut fields, "photographer", image.photographer.as_deref());
+        put(&mut fields, "rights", image.rights.as_deref());
+        put_link(&mut fields, "url", image.url.as_deref());
+        fields
+    }
+
+    fn people(&mut self, view: &mut Fields, release: &Release) {
+        let of = |role: ContactRole| release.contacts.iter().filter(move |c| c.role == role).map(contact);
+        put_list(view, "press_contacts", of(ContactRole::Press));
+        put_list(view, "subject_contacts", of(ContactRole::Subject));
+        let boilerplates: Vec<Fields> = release
+            .boilerplates
+            .iter()
+            .map(|boilerplate| {
+                let mut fields = Fields::new();
+                put(&mut fields, "name", Some(boilerplate.name.as_str()));
+                self.put_markdown(&mut fields, "about", &boilerplate.text);
+                fields
+            })
+            .collect();
+        put_list(view, "boilerplates", boilerplates);
+    }
+
+    /// Markdown as `<name>_html` and `<name>_text`.
+    pub(super) fn put_markdown(&mut self, fields: &mut Fields, name: &str, text: &str) {
+        self.put_blocks(fields, name, &markdown::parse(text));
+    }
+
+    pub(super) fn put_blocks(&mut self, fields: &mut Fields, name: &str, blocks: &[Block]) {
+        if !blocks.is_empty() {
+            let html = self.html.blocks(blocks, &self.labels.marks);
+            put(fields, &format!("{name}_html"), Some(html));
+            put(fields, &format!("{name}_text"), Some(plain::write(blocks, &self.labels.marks, &mut self.notes)));
+        }
+    }
+
+    /// Markdown without paragraphs, the same way.
+    pub(super) fn put_inline(&mut self, fields: &mut Fields, name: &str, text: &str) {
+        let inlines = markdown::parse_inline(text);
+        put(fields, &format!("{name}_html"), Some(self.html.inlines(&inlines)));
+        put(fields, &format!("{name}_text"), Some(plain::line(&inlines, &mut self.notes)));
+    }
+
+    pub(super) fn when(&self, start: Moment, end: Option<Moment>) -> String {
+        self.labels.dates.span(Span { start, end })
+    }
+}
+
+/// A link that may stand in a mail; another is left out.
+pub(super) fn put_link(fields: &mut Fields, name: &str, link: Option<&str>) {
+    put(fields, name, link.filter(|link| super::html::is_allowed_link(link)));
+}
+
+pub(super) fn people_line(people: &[Person]) -> String {
+    people.iter().map(Person::line).collect::<Vec<_>>().join("; ")
+}
+
+/// A quote given as fields, as the block that a Markdown quote makes.
+pub(super) fn quote_block(quote: &Quote) -> Block {
+    use crate::model::release::AttributionPlace;
+    let paragraph = |text: &String| Block::Paragraph(vec![Inline::Text(text.clone())]);
+    let blocks = quote.paragraphs.iter().map(paragraph).collect();
+    let named = || Block::Paragraph(vec![Inline::Strong(vec![Inline::Text(quote.speaker.line())])]);
+    match quote.attribution {
+        AttributionPlace::After => Block::Quote { blocks, speaker: Some(quote.speaker.clone()) },
+        AttributionPlace::Before => {
+            let mut all = vec![named()];
+            all.extend(blocks);
+            Block::Speech(all)
+        }
+        AttributionPlace::Middle => {
+            let mut all = blocks;
+            all.insert(1.min(all.len()), named());
+            Block::Speech(all)
+        }
+    }
+}
+
+fn contact(contact: &ReleaseContact) -> Fields {
+    let person = &contact.contact;
+    let mut fields = Fields::new();
+    put(&mut fields, "name", Some(person.name.as_str()));
+    put(&mut fields, "title", person.title.as_deref());
+    put(&mut fields, "organisation", person.organisation.as_deref());
+    put_list(
+        &mut fields,
+        "phones",
+        person.phones.iter().map(|phone| {
+            let mut fields = Fields::new();
+            put(&mut fields, "printed", Some(phone.printed.as_str()));
+            put(&mut fields, "e164", phone.e164.as_deref());
+            fields
+        }),
+    );
+    put(&mut fields, "email", person.email.as_ref().map(|a| a.as_str()));
+    put(&mut fields, "hours", person.hours.as_deref());
+    fields
+}
+
+fn link_group(group: &LinkGroup) -> Fields {
+    let mut fields = Fields::new();
+    put(&mut fields, "title", group.title.as_deref());
+    put_list(
+        &mut fields,
+        "links",
+        group.links.iter().map(|link| {
+            let mut fields = Fields::new();
+            put(&mut fields, "title", Some(link.title.as_str()));
+            put_link(&mut fields, "url", Some(&link.url));
+            fields
+        }),
+    );
+    fields
+}
+
+/// "1,2 MB": thousands, as file managers count, with the decimal sign of the language.
+fn size_in_words(octets: u64, labels: &Labels) -> String {
+    match octets {
+        0..1000 => format!("{octets} B"),
+        1000..1_000_000 => format!("{} kB", octets.div_ceil(1000)),
+        _ => {
+            let tenths = octets.div_ceil(100_000);
+            format!("{}{}{} MB", tenths / 10, labels.word("decimal_sign"), tenths % 10)
+        }
+    }
+}
