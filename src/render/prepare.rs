@@ -155,8 +155,12 @@ impl PreparedRelease {
         shared.insert("labels".to_owned(), json!(labels.words));
         shared.insert("kind_title".to_owned(), json!(title.map_or(kind.as_str(), String::as_str)));
         let usage = templates.usage(kind);
-        let fields: Vec<String> = usage.open.into_iter().collect();
-        let computes = usage.computes || fields.len() > 64;
+        let computes = usage.computes || usage.open.len() > 64;
+        let mut fields: Vec<String> = usage.open.into_iter().collect();
+        if computes {
+            // What a template goes through as a whole must be whole.
+            fields.extend(RECIPIENT_FIELDS.map(str::to_owned));
+        }
         let (templates, language) = (templates.clone(), release.language.clone());
         Ok(Self { templates, kind: kind.clone(), shared, language, fields, computes, kept: RwLock::default() })
     }
@@ -282,7 +286,6 @@ impl PreparedRelease {
             }
         }
         if self.computes {
-            // A template that goes through all attributes sees them all.
             let all = recipient.attributes.iter().map(|(name, value)| (name.clone(), json!(one_line(value))));
             attributes.extend(all);
         }

@@ -1,5 +1,5 @@
-//! What templates see of a release: every text as it shall stand, dates in words, lists joined. Absent fields are
-//! absent, so that strict templates find out.
+//! What templates see of a release: every text as it shall stand, dates in words, lists joined. Absent texts are
+//! absent, so that strict templates find out; absent lists are empty.
 //!
 //! Names that end in `_html` hold sanitised HTML, names that end in `_text` plain text of several lines; both go
 //! into a template with three braces. All else is one line of plain text and goes with two.
@@ -51,12 +51,10 @@ pub(super) fn put(fields: &mut Fields, name: &str, text: Option<impl Into<String
     }
 }
 
-/// Puts a list that is not empty.
+/// Puts a list, also an empty one: a loop over nothing is no error.
 pub(super) fn put_list<T: Into<Value>>(fields: &mut Fields, name: &str, list: impl IntoIterator<Item = T>) {
     let list: Vec<Value> = list.into_iter().map(Into::into).collect();
-    if !list.is_empty() {
-        fields.insert(name.to_owned(), Value::Array(list));
-    }
+    fields.insert(name.to_owned(), Value::Array(list));
 }
 
 /// Noncharacters mark the recipient's places while a mailing is prepared (see `prepare`): no text may hold them.

@@ -14,3 +14,4 @@ mod release_store;
 mod schedule;
 mod store_engines;
 mod support;
+mod templates;

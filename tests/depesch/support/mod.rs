@@ -5,3 +5,4 @@ pub mod control;
 pub mod failing;
 pub mod mailings;
 pub mod relay;
+pub mod samples;

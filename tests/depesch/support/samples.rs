@@ -1,0 +1,75 @@
+//! The samples in docs/samples, and a recipient for them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use depesch::base::language::Language;
+use depesch::model::release::Release;
+use depesch::model::release::attachment::Travel;
+use depesch::render::prepare::{PreparedRelease, Recipient};
+use depesch::render::registry::Templates;
+use depesch::render::source::{SourceSettings, book::parse_book, parse};
+
+/// All samples.
+pub const ALL: [&str; 3] = ["inbjudan-riksmote.md", "press-release-small-towns.md", "dokumentation-konferens.md"];
+
+/// A release of docs/samples.
+pub fn release(name: &str) -> Release {
+    let path = |name: &str| concat!(env!("CARGO_MANIFEST_DIR"), "/docs/samples/").to_owned() + name;
+    release_of(&std::fs::read_to_string(path(name)).unwrap())
+}
+
+/// A release from its file's text, with the contact book of docs/samples.
+pub fn release_of(text: &str) -> Release {
+    let settings = SourceSettings::default();
+    let book = include_str!("../../../docs/samples/contacts.toml");
+    let book = parse_book(book, &settings).unwrap().into_book();
+    let parsed = parse(text, &settings);
+    parsed.draft.unwrap_or_else(|| panic!("{:?}", parsed.findings)).resolve(&book).unwrap()
+}
+
+/// The built-in templates.
+pub fn templates() -> Arc<Templates> {
+    Arc::new(Templates::load(None).unwrap())
+}
+
+/// A release ready for its recipients, all attachments in the mail.
+pub fn prepared(release: &Release) -> PreparedRelease {
+    let travel = vec![Travel::InMail; release.attachments.len()];
+    PreparedRelease::new(&templates(), release, &travel).unwrap()
+}
+
+/// Somebody who gets it.
+pub struct Reader {
+    pub name: Option<String>,
+    pub organisation: Option<String>,
+    pub language: Language,
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self {
+            name: Some("Åsa Öberg".into()),
+            organisation: Some("Exempelbladet".into()),
+            language: Language::swedish(),
+            attributes: BTreeMap::new(),
+        }
+    }
+}
+
+impl Reader {
+    /// As templates see them.
+    pub fn recipient(&self) -> Recipient<'_> {
+        Recipient {
+            name: self.name.as_deref(),
+            organisation: self.organisation.as_deref(),
+            address: "asa.oberg@example.com",
+            language: &self.language,
+            attributes: &self.attributes,
+            list_title: Some("Medier"),
+            unsubscribe: Some("https://press.example.org/u/abc"),
+            unsubscribe_address: Some("media-unsubscribe+abc@lists.example.org"),
+        }
+    }
+}
