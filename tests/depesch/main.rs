@@ -12,6 +12,7 @@ mod release_file;
 mod release_samples;
 mod release_store;
 mod schedule;
+mod store_crash;
 mod store_engines;
 mod support;
 mod templates;
