@@ -7,12 +7,13 @@ use toml::de::DeValue;
 use crate::control::server::SocketSettings;
 use crate::model::mailing::MissedPolicy;
 use crate::model::zone;
+use crate::transport::relay::{Encryption, Timeouts};
 
 use super::reader::{Reader, quoted};
 use super::secret::SecretSource;
 use super::{
     BreakerConfig, Config, DispatchConfig, LogConfig, LogFormat, OrganisationConfig, RelayConfig, RetentionConfig,
-    RetryConfig, ScheduleConfig, TlsMode, TransportChoice,
+    RetryConfig, ScheduleConfig, TransportChoice,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -33,19 +34,16 @@ pub(super) fn defaults() -> Config {
         relay: RelayConfig {
             host: "localhost".to_owned(),
             port: 25,
-            tls: TlsMode::Opportunistic,
+            encryption: Encryption::Opportunistic,
             authority_file: None,
             login: None,
             password: None,
             hello_name: None,
-            connect_timeout: 30 * SECOND,
-            command_timeout: 5 * MINUTE,
-            data_timeout: 10 * MINUTE,
-            messages_per_connection: 1000,
+            timeouts: Timeouts::default(),
         },
         retry: RetryConfig { first: 10 * MINUTE, factor: 2.0, longest: 4 * HOUR, jitter: 0.5, give_up_after: 4 * DAY },
         breaker: BreakerConfig { refusals: 20, share: 0.2, window: 10 * MINUTE, rest: 30 * MINUTE },
-        dispatch: DispatchConfig { connections: 20, chunk: 500, lease: 2 * MINUTE },
+        dispatch: DispatchConfig { connections: 10, lease: 15 * MINUTE },
         retention: RetentionConfig { mailings: 730 * DAY, attachments: 30 * DAY, checkpoints: 3 },
         schedule: ScheduleConfig {
             zone: "Europe/Stockholm".to_owned(),
@@ -113,12 +111,12 @@ impl Config {
         reader.text("host", "a host name or an address", &mut relay.host);
         reader.number("port", 1..=u16::MAX, &mut relay.port);
         let modes = [
-            ("none", TlsMode::None),
-            ("opportunistic", TlsMode::Opportunistic),
-            ("required", TlsMode::Required),
-            ("implicit", TlsMode::Implicit),
+            ("none", Encryption::None),
+            ("opportunistic", Encryption::Opportunistic),
+            ("starttls", Encryption::StartTls),
+            ("implicit", Encryption::Implicit),
         ];
-        reader.choice("tls", &modes, &mut relay.tls);
+        reader.choice("tls", &modes, &mut relay.encryption);
         reader.optional_path("authority_file", "a PEM file, or \"\"", &mut relay.authority_file);
         reader.optional_text("login", "a login name, or \"\"", &mut relay.login);
         let (mut file, mut credential) = (None, None);
@@ -139,18 +137,20 @@ impl Config {
             reader.problem("relay.password_file", "a password needs relay.login");
         }
         let is_local = ["localhost", "127.0.0.1", "::1"].contains(&relay.host.as_str());
-        if relay.login.is_some() && !is_local && matches!(relay.tls, TlsMode::None | TlsMode::Opportunistic) {
+        if relay.login.is_some()
+            && !is_local
+            && matches!(relay.encryption, Encryption::None | Encryption::Opportunistic)
+        {
             reader.problem(
                 "relay.login",
-                "a login to another machine needs relay.tls = \"required\" or \"implicit\", or the password could \
+                "a login to another machine needs relay.tls = \"starttls\" or \"implicit\", or the password could \
                  be read on the way",
             );
         }
         reader.optional_text("hello_name", "a host name, or \"\"", &mut relay.hello_name);
-        reader.duration("connect_timeout", SECOND..=10 * MINUTE, &mut relay.connect_timeout);
-        reader.duration("command_timeout", SECOND..=HOUR, &mut relay.command_timeout);
-        reader.duration("data_timeout", SECOND..=HOUR, &mut relay.data_timeout);
-        reader.number("messages_per_connection", 1..=1_000_000, &mut relay.messages_per_connection);
+        reader.duration("connect_timeout", SECOND..=10 * MINUTE, &mut relay.timeouts.connect);
+        reader.duration("command_timeout", SECOND..=HOUR, &mut relay.timeouts.command);
+        reader.duration("message_timeout", SECOND..=HOUR, &mut relay.timeouts.message);
     }
 
     fn read_retry(&mut self, reader: &mut Reader<'_>) {
@@ -173,8 +173,7 @@ impl Config {
     fn read_dispatch(&mut self, reader: &mut Reader<'_>) {
         reader.section("dispatch");
         reader.number("connections", 1..=1000, &mut self.dispatch.connections);
-        reader.number("chunk", 1..=10_000, &mut self.dispatch.chunk);
-        reader.duration("lease", 10 * SECOND..=HOUR, &mut self.dispatch.lease);
+        reader.duration("lease", MINUTE..=DAY, &mut self.dispatch.lease);
         reader.section("retention");
         reader.duration("mailings", DAY..=36_500 * DAY, &mut self.retention.mailings);
         reader.duration("attachments", DAY..=36_500 * DAY, &mut self.retention.attachments);

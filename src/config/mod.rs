@@ -10,13 +10,15 @@ use toml::de::DeTable;
 
 use crate::control::server::SocketSettings;
 use crate::model::mailing::MissedPolicy;
+use crate::transport::relay::{Encryption, Login, RelaySettings, Timeouts};
 
+pub mod environment;
 mod keys;
 pub mod reader;
 pub mod secret;
 
 use reader::{Entry, Problem, Reader};
-use secret::SecretSource;
+use secret::{SecretError, SecretSource};
 
 /// Where the configuration is looked for when no file is named.
 pub const DEFAULT_FILE: &str = "/etc/depesch/depesch.toml";
@@ -74,29 +76,16 @@ pub struct OrganisationConfig {
     pub domain: String,
 }
 
-/// How the connection to the smarthost is secured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsMode {
-    /// No TLS: only for a relay on the same machine.
-    None,
-    /// STARTTLS when offered.
-    Opportunistic,
-    /// STARTTLS or nothing.
-    Required,
-    /// TLS from the first octet (port 465).
-    Implicit,
-}
-
-/// The smarthost.
+/// The smarthost. [`RelayConfig::settings`] reads the password and gives what the transport takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayConfig {
     /// Its host name or address.
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// How the connection is secured.
-    pub tls: TlsMode,
-    /// A file with the certificate authority of a relay that the system's own do not vouch for (PEM).
+    /// How TLS begins.
+    pub encryption: Encryption,
+    /// A file with the only certificate authorities to trust (PEM); the system's own without it.
     pub authority_file: Option<PathBuf>,
     /// The name to log in with.
     pub login: Option<String>,
@@ -104,14 +93,31 @@ pub struct RelayConfig {
     pub password: Option<SecretSource>,
     /// What we call ourselves in EHLO; the machine's name without it.
     pub hello_name: Option<String>,
-    /// How long connecting, TLS and login may take.
-    pub connect_timeout: Duration,
-    /// How long the answer to a command may take (RFC 5321 §4.5.3.2).
-    pub command_timeout: Duration,
-    /// How long the answer to the final dot may take (RFC 5321 §4.5.3.2.6).
-    pub data_timeout: Duration,
-    /// Messages over one connection before it is made anew.
-    pub messages_per_connection: u32,
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+}
+
+impl RelayConfig {
+    /// What the transport takes; reads the password now.
+    ///
+    /// # Errors
+    /// [`SecretError`] when the password cannot be had.
+    pub fn settings(&self) -> Result<RelaySettings, SecretError> {
+        let login = match (&self.login, &self.password) {
+            (Some(user), Some(source)) => Some(Login { user: user.clone(), password: source.read()? }),
+            _ => None,
+        };
+        Ok(RelaySettings {
+            host: self.host.clone(),
+            port: self.port,
+            encryption: self.encryption,
+            ca_file: self.authority_file.clone(),
+            login,
+            login_on_loopback: true,
+            hello_name: self.hello_name.clone(),
+            timeouts: self.timeouts,
+        })
+    }
 }
 
 /// When a deferred delivery is tried again.
@@ -147,8 +153,6 @@ pub struct BreakerConfig {
 pub struct DispatchConfig {
     /// Connections to the relay at once.
     pub connections: u32,
-    /// Deliveries in a chunk of a frozen audience.
-    pub chunk: u32,
     /// A worker that says nothing for so long is taken for dead.
     pub lease: Duration,
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use crate::base::secret::Secret;
 
+use super::environment;
+
 /// Largest secret, in octets.
 const LIMIT: u64 = 64 * 1024;
 
@@ -52,7 +54,7 @@ impl SecretSource {
         let path = match self {
             Self::File(path) => path.clone(),
             Self::Credential(name) => {
-                credentials_directory().ok_or_else(|| SecretError::NoCredentials(name.clone()))?.join(name)
+                environment::credentials_directory().ok_or_else(|| SecretError::NoCredentials(name.clone()))?.join(name)
             }
         };
         let unreadable = |error| SecretError::Unreadable { path: path.clone(), error };
@@ -67,11 +69,6 @@ impl SecretSource {
         }
         Ok(Secret::new(text))
     }
-}
-
-#[allow(clippy::disallowed_methods)] // the one place: systemd tells it in no other way
-fn credentials_directory() -> Option<PathBuf> {
-    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
 #[cfg(test)]

@@ -75,12 +75,12 @@ fn all_errors_are_told_at_once_in_order() {
 #[test]
 fn secrets_come_from_files_or_credentials_only() {
     let text =
-        "[relay]\nhost = \"smtp.example.org\"\ntls = \"required\"\nlogin = \"press\"\npassword_file = \"secret\"";
+        "[relay]\nhost = \"smtp.example.org\"\ntls = \"starttls\"\nlogin = \"press\"\npassword_file = \"secret\"";
     let loaded = Config::parse(Path::new("/etc/depesch/depesch.toml"), text).unwrap();
     assert_eq!(loaded.config.relay.password, Some(SecretSource::File("/etc/depesch/secret".into())));
     check("[relay]\npassword = \"x\"", 2, "relay.password", "no such key");
     check("[relay]\nlogin = \"press\"", 2, "relay.login", "needs relay.password_file");
-    let plain = text.replace("required", "opportunistic");
+    let plain = text.replace("starttls", "opportunistic");
     check(&plain, 4, "relay.login", "tls");
     let both = format!("{text}\npassword_credential = \"relay\"");
     check(&both, 6, "relay.password_credential", "not both");
