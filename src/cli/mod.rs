@@ -15,6 +15,7 @@ use crate::control::client::{Client, ClientError};
 pub mod config;
 pub mod output;
 pub mod progress;
+pub mod serve;
 pub mod status;
 
 use output::Output;
@@ -67,6 +68,8 @@ pub enum Command {
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Run the daemon
+    Serve(serve::ServeCommand),
     /// Show whether the daemon is well
     Status(status::StatusCommand),
 }
@@ -175,7 +178,7 @@ fn load_config(file: Option<&Path>) -> Result<Loaded, CliError> {
 
 async fn run(arguments: Arguments) -> Result<Done, CliError> {
     let GlobalOptions { socket, config, json } = arguments.global;
-    let needs_daemon = !matches!(arguments.command, Command::Config(_));
+    let needs_daemon = !matches!(arguments.command, Command::Config(_) | Command::Serve(_));
     let socket = match socket {
         Some(socket) => socket,
         None if needs_daemon => load_config(config.as_deref())?.config.control.path,
@@ -184,6 +187,7 @@ async fn run(arguments: Arguments) -> Result<Done, CliError> {
     let context = Context { client: Client::new(socket), output: Output::new(json), config };
     match arguments.command {
         Command::Config(command) => config::run(command, &context),
+        Command::Serve(command) => serve::run(command, &context).await,
         Command::Status(command) => status::run(command, &context).await,
     }
 }

@@ -1,0 +1,35 @@
+//! A source of messages that can be replaced while mailings run.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::flow::message::{MessageSource, PrepareError, PreparedMailing};
+use crate::model::mailing::Mailing;
+
+/// Asks whichever source is in force. A mailing that is prepared keeps what it was prepared with.
+pub struct ReloadableSource {
+    inner: RwLock<Arc<dyn MessageSource>>,
+}
+
+impl ReloadableSource {
+    /// Begins with `source`.
+    pub fn new(source: Arc<dyn MessageSource>) -> Self {
+        Self { inner: RwLock::new(source) }
+    }
+
+    /// From now on asks `source`.
+    pub fn replace(&self, source: Arc<dyn MessageSource>) {
+        *self.inner.write().unwrap_or_else(PoisonError::into_inner) = source;
+    }
+}
+
+impl MessageSource for ReloadableSource {
+    fn prepare<'a>(
+        &'a self,
+        mailing: &'a Mailing,
+    ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn PreparedMailing>, PrepareError>> + Send + 'a>> {
+        let source = self.inner.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Box::pin(async move { source.prepare(mailing).await })
+    }
+}

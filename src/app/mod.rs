@@ -1,0 +1,245 @@
+//! The composition root: a `Config` in, a running daemon out; start order, stop order. Sees everything.
+//!
+//! Start: cryptography, store (with its lock), the installation's key, templates, transport, control socket, dispatcher,
+//! scheduler, chores; only then does the control API answer. Stop, the other way round: the API takes nothing new, the
+//! scheduler and the chores end, the dispatcher begins no new delivery and commits what is under way, the store closes.
+//!
+//! [`service`] wraps it as a system service with signals and log; demo, bench and tests start it in their own process.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::base::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::config::secret::SecretError;
+use crate::control::Control;
+use crate::control::client::Client;
+use crate::control::server::{Server, ServerError};
+use crate::flow::chores::Chores;
+use crate::flow::dispatch::{DispatchParts, Dispatcher};
+use crate::flow::message::MessageSource;
+use crate::flow::schedule::Scheduler;
+use crate::flow::wake::Wake;
+use crate::model::recurrence::RecurrenceError;
+use crate::store::embedded::{EmbeddedEngine, OpenError};
+use crate::store::{Store, StoreError};
+use crate::transport::relay::RelayError;
+
+pub mod log;
+mod messages;
+pub mod notify;
+mod parts;
+pub mod service;
+
+use messages::ReloadableSource;
+
+/// Whether a store may be begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// A store must be there: a lost disk is never taken for a new start (invariant 12).
+    Never,
+    /// An empty store is begun where there is none.
+    WhereNone,
+}
+
+/// Why the daemon did not start. What was opened is closed again.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The control socket cannot be opened.
+    #[error(transparent)]
+    Control(#[from] ServerError),
+    /// The relay's password is not to be had.
+    #[error("relay: {0}")]
+    Secret(#[from] SecretError),
+    /// The relay's settings cannot work.
+    #[error("relay: {0}")]
+    Relay(#[from] RelayError),
+    /// A chore's times are wrong.
+    #[error("schedule.{key}: {error}")]
+    Times {
+        /// Which key.
+        key: &'static str,
+        /// What is wrong.
+        error: RecurrenceError,
+    },
+    /// The templates cannot be used.
+    #[error("{0}")]
+    Templates(String),
+    /// The state directory cannot be made.
+    #[error("the state directory {path} cannot be made: {error}")]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        error: std::io::Error,
+    },
+}
+
+impl StartError {
+    /// Whether the configuration is to blame, so that trying again is of no use.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Secret(_) | Self::Relay(_) | Self::Times { .. } | Self::Templates(_) => true,
+            Self::Control(error) => matches!(error, ServerError::NoGroup(_) | ServerError::NoSocket(_)),
+            Self::Open(_) | Self::Store(_) | Self::Directory { .. } => false,
+        }
+    }
+}
+
+/// A running daemon.
+pub struct RunningApp {
+    control: Arc<Control>,
+    client: Client,
+    engine: Arc<EmbeddedEngine>,
+    dispatcher: Arc<Dispatcher>,
+    messages: Arc<ReloadableSource>,
+    stop_timeout: Duration,
+    /// Turns true when everything is to stop.
+    stopping: watch::Sender<bool>,
+    server: JoinHandle<()>,
+    loops: Vec<JoinHandle<()>>,
+}
+
+/// The machine's clock, on tokio's timers.
+pub fn system_clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock::new(|duration| Box::pin(tokio::time::sleep(duration))))
+}
+
+/// Completes when `stopping` turns true.
+async fn until(mut stopping: watch::Receiver<bool>) {
+    // An error means that the daemon is gone altogether.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+/// Starts a daemon in this process. No signal is listened to and no log is set up.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start(config: &Config, clock: Arc<dyn Clock>, begin: Begin) -> Result<RunningApp, StartError> {
+    parts::install_cryptography();
+    parts::make_directory(&config.state_directory)?;
+    let engine = parts::open_store(config, begin).await?;
+    match start_on(config, clock, engine.clone()).await {
+        Ok(app) => Ok(app),
+        Err(error) => {
+            parts::close_store(engine).await;
+            Err(error)
+        }
+    }
+}
+
+async fn start_on(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    engine: Arc<EmbeddedEngine>,
+) -> Result<RunningApp, StartError> {
+    let store = Store::new(engine.clone());
+    let key = store.installation_key().await?;
+    let source = parts::messages(config, &store, &key)?;
+    let messages = Arc::new(ReloadableSource::new(source));
+    let transport = parts::transport(config, clock.clone())?;
+    let chores = parts::chores(config, &store, &engine, &clock)?;
+    let server = Server::bind(&config.control).await?;
+    let wake = Wake::new();
+    let dispatcher = Dispatcher::start(DispatchParts {
+        store: store.clone(),
+        clock: clock.clone(),
+        transport,
+        messages: messages.clone(),
+        key: key.clone(),
+        wake: wake.clone(),
+        settings: parts::dispatch_settings(config),
+    });
+    let dispatcher = Arc::new(dispatcher.await?);
+    let control = Arc::new(Control {
+        wake: wake.clone(),
+        transport: parts::describe_transport(config),
+        ..Control::new(store.clone(), clock.clone(), key, config.state_directory.clone())
+    });
+    let stopping = watch::Sender::new(false);
+    let scheduler = Scheduler::new(store.clone(), clock.clone(), wake);
+    let stop = until(stopping.subscribe());
+    let scheduler = tokio::spawn(async move { scheduler.run(stop).await });
+    let chores = tokio::spawn(Chores::new(store, clock, chores).run(until(stopping.subscribe())));
+    let server = tokio::spawn(server.run(control.clone(), until(stopping.subscribe())));
+    let client = Client::new(&config.control.path);
+    let (loops, stop_timeout) = (vec![scheduler, chores], config.stop_timeout);
+    Ok(RunningApp { control, client, engine, dispatcher, messages, stop_timeout, stopping, server, loops })
+}
+
+impl RunningApp {
+    /// What the control API works with.
+    pub fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+
+    /// A client of the control socket.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The store's engine.
+    pub fn engine(&self) -> &Arc<EmbeddedEngine> {
+        &self.engine
+    }
+
+    /// The dispatcher.
+    pub fn dispatcher(&self) -> &Arc<Dispatcher> {
+        &self.dispatcher
+    }
+
+    /// Completes when dispatch cannot go on, with the reason: the daemon must stop and be started again.
+    pub async fn broken(&self) -> String {
+        self.dispatcher.broken().await
+    }
+
+    /// Takes over what can be changed while running: the templates, and what the pages and mails call themselves. The
+    /// old stay in force when the new cannot be used.
+    ///
+    /// # Errors
+    /// [`StartError`]: nothing was changed.
+    pub fn reload(&self, config: &Config) -> Result<(), StartError> {
+        let source: Arc<dyn MessageSource> = parts::messages(config, &self.control.store, &self.control.key)?;
+        self.messages.replace(source);
+        self.control.wake.notify();
+        Ok(())
+    }
+
+    /// Stops in order. What is under way gets `stop_timeout`; what it did not finish is in doubt and looked after at
+    /// the next start.
+    pub async fn stop(self) {
+        let Self { engine, dispatcher, stop_timeout, stopping, server, loops, .. } = self;
+        stopping.send_replace(true);
+        let drained = async {
+            // The API first: what it promised is committed before the store closes.
+            tokio::join!(dispatcher.drain(), ended(server, "the control API"), async {
+                for task in loops {
+                    ended(task, "a background task").await;
+                }
+            });
+        };
+        if tokio::time::timeout(stop_timeout, drained).await.is_err() {
+            tracing::warn!(
+                seconds = stop_timeout.as_secs(),
+                "what was under way did not end in time; its deliveries are in doubt until the next start"
+            );
+        }
+        parts::close_store(engine).await;
+    }
+}
+
+async fn ended(task: JoinHandle<()>, what: &str) {
+    if let Err(error) = task.await {
+        tracing::error!(%error, "{what} ended badly");
+    }
+}

@@ -1,0 +1,124 @@
+//! The parts that a daemon is put together of, each made out of the configuration.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::base::clock::Clock;
+use crate::base::token::Key;
+use crate::config::{Config, TransportChoice};
+use crate::flow::chores::Chore;
+use crate::flow::dispatch::DispatchSettings;
+use crate::flow::message::MessageSource;
+use crate::model::recurrence::Recurrence;
+use crate::store::Store;
+use crate::store::embedded::{EmbeddedEngine, Settings};
+use crate::transport::Transport;
+use crate::transport::capture::{Capture, CaptureSettings};
+use crate::transport::relay::Relay;
+
+use super::{Begin, StartError};
+
+/// Chooses the one provider of cryptography for TLS; a second start in one process finds it chosen.
+pub fn install_cryptography() {
+    let _ = tokio_rustls::rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// Makes the state directory, closed to others, if it is not there.
+pub fn make_directory(path: &Path) -> Result<(), StartError> {
+    let failed = |error| StartError::Directory { path: path.to_owned(), error };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)
+}
+
+/// Opens the store, which may take a while after a crash.
+pub async fn open_store(config: &Config, begin: Begin) -> Result<Arc<EmbeddedEngine>, StartError> {
+    let directory = config.state_directory.clone();
+    let settings = Settings { create: begin == Begin::WhereNone, ..Settings::default() };
+    let opened = tokio::task::spawn_blocking(move || EmbeddedEngine::open(&directory, settings)).await;
+    let opened = match opened {
+        Ok(opened) => opened?,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    };
+    let report = &opened.report;
+    if report.created {
+        tracing::info!("began an empty store in {}", config.state_directory.display());
+    } else if report.clean {
+        tracing::info!(records = report.records, "opened the store");
+    } else {
+        tracing::warn!(
+            records = report.records,
+            replayed = report.replayed,
+            torn_octets = report.torn,
+            rebuilt = report.rebuilt.as_deref().unwrap_or("no"),
+            "opened the store after a stop that was not in order; nothing acknowledged is lost"
+        );
+    }
+    for checkpoint in &report.unusable_checkpoints {
+        tracing::warn!("a checkpoint cannot be used: {checkpoint}");
+    }
+    Ok(Arc::new(opened.engine))
+}
+
+/// Closes the store. Whatever happens, what was acknowledged is durable.
+pub async fn close_store(engine: Arc<EmbeddedEngine>) {
+    match tokio::task::spawn_blocking(move || engine.close()).await {
+        Ok(Ok(())) => tracing::info!("closed the store"),
+        Ok(Err(error)) => tracing::error!(%error, "the store did not close in order; the next start verifies it"),
+        Err(error) => tracing::error!(%error, "the store did not close in order; the next start verifies it"),
+    }
+}
+
+/// Where mail goes out.
+pub fn transport(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Transport>, StartError> {
+    match config.transport {
+        TransportChoice::Relay => Ok(Arc::new(Relay::new(config.relay.settings()?)?)),
+        TransportChoice::Capture => {
+            let settings = CaptureSettings { directory: config.capture_directory() };
+            Ok(Arc::new(Capture::new(settings, clock)))
+        }
+    }
+}
+
+/// Where mail goes out, in words.
+pub fn describe_transport(config: &Config) -> String {
+    match config.transport {
+        TransportChoice::Relay => format!("relay {}:{}", config.relay.host, config.relay.port),
+        TransportChoice::Capture => format!("capture into {}", config.capture_directory().display()),
+    }
+}
+
+/// What the dispatcher takes.
+pub fn dispatch_settings(config: &Config) -> DispatchSettings {
+    DispatchSettings {
+        connections: config.dispatch.connections as usize,
+        lease_seconds: u32::try_from(config.dispatch.lease.as_secs()).unwrap_or(u32::MAX),
+        ..DispatchSettings::default()
+    }
+}
+
+/// The chores of the daemon itself.
+pub fn chores(
+    config: &Config,
+    _store: &Store,
+    engine: &Arc<EmbeddedEngine>,
+    _clock: &Arc<dyn Clock>,
+) -> Result<Vec<Chore>, StartError> {
+    let zone = &config.schedule.zone;
+    let times = |key, expression: &str| {
+        Recurrence::new(expression, zone).map_err(|error| StartError::Times { key, error })
+    };
+    let checkpointed = engine.clone();
+    let checkpoint = Chore::new("checkpoint", times("checkpoint", &config.schedule.checkpoint)?, move || {
+        let engine = checkpointed.clone();
+        Box::pin(async move {
+            let done = engine.checkpoint().await.map_err(|error| error.to_string())?;
+            Ok(format!("wrote a checkpoint of {} records, {} octets", done.records, done.octets))
+        })
+    });
+    Ok(vec![checkpoint])
+}
+
+/// What makes messages out of mailings.
+pub fn messages(_config: &Config, _store: &Store, _key: &Key) -> Result<Arc<dyn MessageSource>, StartError> {
+    Err(StartError::Templates("there are no templates yet".to_owned()))
+}

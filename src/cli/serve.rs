@@ -1,0 +1,33 @@
+//! `depesch serve`: runs the daemon in this process.
+
+use crate::app::Begin;
+use crate::app::service;
+
+use super::{CliError, Context, Done};
+
+/// Run the daemon
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Logs go to standard error. SIGTERM drains and stops, SIGHUP reads configuration and templates again.
+
+Examples:
+  depesch serve --config my.toml --create     the first start, on an empty store
+  depesch serve --config my.toml              every later start")]
+pub struct ServeCommand {
+    /// Begin an empty store where there is none; without it that is an error, so that a lost disk is noticed
+    #[arg(long)]
+    create: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`CliError`]
+pub async fn run(command: ServeCommand, context: &Context) -> Result<Done, CliError> {
+    let begin = if command.create { Begin::WhereNone } else { Begin::Never };
+    match service::serve(context.config.as_deref(), begin).await {
+        Ok(()) => Ok(Done::Fully),
+        Err(error) if error.is_configuration() => Err(CliError::Usage(error.to_string())),
+        Err(error) => Err(CliError::Internal(error.to_string())),
+    }
+}
