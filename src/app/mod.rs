@@ -127,7 +127,9 @@ async fn until(mut stopping: watch::Receiver<bool>) {
 /// [`StartError`].
 pub async fn start(config: &Config, clock: Arc<dyn Clock>, begin: Begin) -> Result<RunningApp, StartError> {
     parts::install_cryptography();
-    parts::make_directory(&config.state_directory)?;
+    if begin == Begin::WhereNone {
+        parts::make_directory(&config.state_directory)?;
+    }
     let engine = parts::open_store(config, begin).await?;
     match start_on(config, clock, engine.clone()).await {
         Ok(app) => Ok(app),

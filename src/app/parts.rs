@@ -104,9 +104,8 @@ pub fn chores(
     _clock: &Arc<dyn Clock>,
 ) -> Result<Vec<Chore>, StartError> {
     let zone = &config.schedule.zone;
-    let times = |key, expression: &str| {
-        Recurrence::new(expression, zone).map_err(|error| StartError::Times { key, error })
-    };
+    let times =
+        |key, expression: &str| Recurrence::new(expression, zone).map_err(|error| StartError::Times { key, error });
     let checkpointed = engine.clone();
     let checkpoint = Chore::new("checkpoint", times("checkpoint", &config.schedule.checkpoint)?, move || {
         let engine = checkpointed.clone();
@@ -120,5 +119,24 @@ pub fn chores(
 
 /// What makes messages out of mailings.
 pub fn messages(_config: &Config, _store: &Store, _key: &Key) -> Result<Arc<dyn MessageSource>, StartError> {
-    Err(StartError::Templates("there are no templates yet".to_owned()))
+    Ok(Arc::new(NoMessages))
+}
+
+/// Stands where the templates will: every mailing is paused and says so.
+struct NoMessages;
+
+impl MessageSource for NoMessages {
+    fn prepare<'a>(
+        &'a self,
+        _mailing: &'a crate::model::mailing::Mailing,
+    ) -> std::pin::Pin<
+        Box<
+            dyn Future<
+                    Output = Result<Arc<dyn crate::flow::message::PreparedMailing>, crate::flow::message::PrepareError>,
+                > + Send
+                + 'a,
+        >,
+    > {
+        Box::pin(async { Err(crate::flow::message::PrepareError::Broken("there are no templates yet".to_owned())) })
+    }
 }

@@ -3,8 +3,7 @@
 //! SIGTERM and SIGINT drain and stop; a second one stops at once. SIGHUP reads configuration and templates again; what
 //! cannot be used is refused and the old stays in force.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -73,13 +72,16 @@ impl Signals {
     }
 }
 
-/// Runs until a signal ends it.
+/// Runs until a signal ends it. `socket` goes before the configuration's.
 ///
 /// # Errors
 /// [`ServiceError`].
-pub async fn serve(file: Option<&Path>, begin: Begin) -> Result<(), ServiceError> {
+pub async fn serve(file: Option<&Path>, socket: Option<PathBuf>, begin: Begin) -> Result<(), ServiceError> {
     let mut signals = Signals::listen()?;
-    let Loaded { config, file: read, .. } = Config::load(file)?;
+    let Loaded { mut config, file: read, .. } = Config::load(file)?;
+    if let Some(socket) = socket {
+        config.control.path = socket;
+    }
     let clock = system_clock();
     let log = log::install(&config.log, clock.clone()).ok();
     let read = read.map_or_else(|| "defaults, no file".to_owned(), |path| path.display().to_string());

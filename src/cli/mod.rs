@@ -9,8 +9,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::app::StartError;
+use crate::app::service::ServiceError;
 use crate::config::{Config, Loaded};
 use crate::control::client::{Client, ClientError};
+use crate::store::embedded::OpenError;
 
 pub mod config;
 pub mod output;
@@ -82,6 +85,8 @@ pub struct Context {
     pub output: Output,
     /// The configuration file named on the command line.
     pub config: Option<PathBuf>,
+    /// The control socket named on the command line.
+    pub socket: Option<PathBuf>,
 }
 
 /// A command's good end.
@@ -115,6 +120,9 @@ pub enum CliError {
     /// Whoever read our output has enough. No error: exit code 0.
     #[error("the output was closed")]
     Closed,
+    /// The daemon did not start, or cannot go on. Exit code 2 when the configuration is to blame, else 5.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
     /// Anything else. Exit code 5.
     #[error("{0}")]
     Internal(String),
@@ -128,20 +136,28 @@ impl CliError {
             CliError::Usage(_) | CliError::Client(ClientError::Input(_)) => 2,
             CliError::Client(ClientError::Unreachable { .. }) => 3,
             CliError::Client(ClientError::Refused(refusal)) if refusal.status < 500 => 4,
-            CliError::Client(_) | CliError::File { .. } | CliError::Internal(_) => 5,
+            CliError::Service(error) if error.is_configuration() => 2,
+            CliError::Client(_) | CliError::File { .. } | CliError::Service(_) | CliError::Internal(_) => 5,
         }
     }
 
     /// How to mend it, when that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
+            CliError::Client(ClientError::Unreachable { reason, .. }) if reason.contains("ermission denied") => Some(
+                "You have no right to open the socket: see control.mode and control.group in depesch.toml.".to_owned(),
+            ),
             CliError::Client(ClientError::Unreachable { .. }) => Some(
                 "Start it with \u{201c}systemctl start depesch\u{201d} or \u{201c}depesch serve\u{201d}, or name its \
-                 socket with --socket PATH. You may also lack the right to open the socket: see control.mode and \
-                 control.group in depesch.toml."
+                 socket with --socket PATH."
                     .to_owned(),
             ),
             CliError::Client(ClientError::Refused(refusal)) => refusal.hint.clone(),
+            CliError::Service(ServiceError::Start(StartError::Open(OpenError::Absent(_)))) => Some(
+                "If this is the first start, begin an empty store with \u{201c}depesch serve --create\u{201d}; if not, \
+                 look where the disk of the store is."
+                    .to_owned(),
+            ),
             _ => None,
         }
     }
@@ -179,12 +195,12 @@ fn load_config(file: Option<&Path>) -> Result<Loaded, CliError> {
 async fn run(arguments: Arguments) -> Result<Done, CliError> {
     let GlobalOptions { socket, config, json } = arguments.global;
     let needs_daemon = !matches!(arguments.command, Command::Config(_) | Command::Serve(_));
-    let socket = match socket {
-        Some(socket) => socket,
+    let path = match &socket {
+        Some(socket) => socket.clone(),
         None if needs_daemon => load_config(config.as_deref())?.config.control.path,
         None => PathBuf::new(),
     };
-    let context = Context { client: Client::new(socket), output: Output::new(json), config };
+    let context = Context { client: Client::new(path), output: Output::new(json), config, socket };
     match arguments.command {
         Command::Config(command) => config::run(command, &context),
         Command::Serve(command) => serve::run(command, &context).await,

@@ -25,9 +25,6 @@ pub struct ServeCommand {
 /// [`CliError`]
 pub async fn run(command: ServeCommand, context: &Context) -> Result<Done, CliError> {
     let begin = if command.create { Begin::WhereNone } else { Begin::Never };
-    match service::serve(context.config.as_deref(), begin).await {
-        Ok(()) => Ok(Done::Fully),
-        Err(error) if error.is_configuration() => Err(CliError::Usage(error.to_string())),
-        Err(error) => Err(CliError::Internal(error.to_string())),
-    }
+    service::serve(context.config.as_deref(), context.socket.clone(), begin).await?;
+    Ok(Done::Fully)
 }
