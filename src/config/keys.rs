@@ -5,15 +5,17 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use crate::control::server::SocketSettings;
+use crate::model::breaker::BreakerSettings;
 use crate::model::mailing::MissedPolicy;
+use crate::model::retry::RetryTable;
 use crate::model::zone;
-use crate::transport::relay::{Encryption, Timeouts};
+use crate::transport::relay::{Encryption, RelaySettings};
 
 use super::reader::{Reader, quoted};
 use super::secret::SecretSource;
 use super::{
-    BreakerConfig, Config, DispatchConfig, LogConfig, LogFormat, OrganisationConfig, RelayConfig, RetentionConfig,
-    RetryConfig, ScheduleConfig, TransportChoice,
+    Config, DispatchConfig, LogConfig, LogFormat, OrganisationConfig, RelayConfig, RetentionConfig, ScheduleConfig,
+    TransportChoice,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -22,6 +24,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const SECOND: Duration = Duration::from_secs(1);
 
 pub(super) fn defaults() -> Config {
+    let relay = RelaySettings::default();
     Config {
         state_directory: "/var/lib/depesch".into(),
         transport: TransportChoice::Relay,
@@ -32,17 +35,18 @@ pub(super) fn defaults() -> Config {
         control: SocketSettings::default(),
         organisation: OrganisationConfig { id: None, domain: "localhost".to_owned() },
         relay: RelayConfig {
-            host: "localhost".to_owned(),
-            port: 25,
-            encryption: Encryption::Opportunistic,
+            host: relay.host,
+            port: relay.port,
+            encryption: relay.encryption,
             authority_file: None,
             login: None,
             password: None,
             hello_name: None,
-            timeouts: Timeouts::default(),
+            timeouts: relay.timeouts,
+            messages_per_connection: relay.messages_per_connection,
         },
-        retry: RetryConfig { first: 10 * MINUTE, factor: 2.0, longest: 4 * HOUR, jitter: 0.5, give_up_after: 4 * DAY },
-        breaker: BreakerConfig { refusals: 20, share: 0.2, window: 10 * MINUTE, rest: 30 * MINUTE },
+        retry: RetryTable::default(),
+        breaker: BreakerSettings::default(),
         dispatch: DispatchConfig { connections: 10, lease: 15 * MINUTE },
         retention: RetentionConfig { mailings: 730 * DAY, attachments: 30 * DAY, checkpoints: 3 },
         schedule: ScheduleConfig {
@@ -151,23 +155,24 @@ impl Config {
         reader.duration("connect_timeout", SECOND..=10 * MINUTE, &mut relay.timeouts.connect);
         reader.duration("command_timeout", SECOND..=HOUR, &mut relay.timeouts.command);
         reader.duration("message_timeout", SECOND..=HOUR, &mut relay.timeouts.message);
+        reader.number("messages_per_connection", 1..=1_000_000, &mut relay.messages_per_connection);
     }
 
     fn read_retry(&mut self, reader: &mut Reader<'_>) {
         reader.section("retry");
-        reader.duration("first", SECOND..=DAY, &mut self.retry.first);
+        reader.span("first", SECOND..=DAY, &mut self.retry.first);
         reader.fraction("factor", 1.0..=10.0, &mut self.retry.factor);
-        reader.duration("longest", SECOND..=7 * DAY, &mut self.retry.longest);
+        reader.span("longest", SECOND..=7 * DAY, &mut self.retry.longest);
         reader.fraction("jitter", 0.0..=1.0, &mut self.retry.jitter);
-        reader.duration("give_up_after", SECOND..=30 * DAY, &mut self.retry.give_up_after);
+        reader.span("give_up_after", SECOND..=30 * DAY, &mut self.retry.give_up_after);
         if self.retry.longest < self.retry.first {
             reader.problem("retry.longest", "expected no less than retry.first");
         }
         reader.section("breaker");
         reader.number("refusals", 1..=1_000_000, &mut self.breaker.refusals);
         reader.fraction("share", 0.0..=1.0, &mut self.breaker.share);
-        reader.duration("window", SECOND..=DAY, &mut self.breaker.window);
-        reader.duration("rest", SECOND..=7 * DAY, &mut self.breaker.rest);
+        reader.span("window", SECOND..=DAY, &mut self.breaker.window);
+        reader.span("rest", SECOND..=7 * DAY, &mut self.breaker.rest);
     }
 
     fn read_dispatch(&mut self, reader: &mut Reader<'_>) {

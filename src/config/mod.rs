@@ -9,7 +9,9 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use crate::control::server::SocketSettings;
+use crate::model::breaker::BreakerSettings;
 use crate::model::mailing::MissedPolicy;
+use crate::model::retry::RetryTable;
 use crate::transport::relay::{Encryption, Login, RelaySettings, Timeouts};
 
 pub mod environment;
@@ -45,9 +47,9 @@ pub struct Config {
     /// The smarthost.
     pub relay: RelayConfig,
     /// When a deferred delivery is tried again.
-    pub retry: RetryConfig,
+    pub retry: RetryTable,
     /// When a mailing stops itself.
-    pub breaker: BreakerConfig,
+    pub breaker: BreakerSettings,
     /// How deliveries are worked off.
     pub dispatch: DispatchConfig,
     /// How long things are kept.
@@ -95,6 +97,8 @@ pub struct RelayConfig {
     pub hello_name: Option<String>,
     /// How long to wait for what.
     pub timeouts: Timeouts,
+    /// After so many messages a connection is made anew.
+    pub messages_per_connection: u32,
 }
 
 impl RelayConfig {
@@ -116,36 +120,9 @@ impl RelayConfig {
             login_on_loopback: true,
             hello_name: self.hello_name.clone(),
             timeouts: self.timeouts,
+            messages_per_connection: self.messages_per_connection,
         })
     }
-}
-
-/// When a deferred delivery is tried again.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RetryConfig {
-    /// After the first refusal.
-    pub first: Duration,
-    /// Each later wait is so many times the one before.
-    pub factor: f64,
-    /// No wait is longer.
-    pub longest: Duration,
-    /// Each wait varies by this part of it.
-    pub jitter: f64,
-    /// So long after the first try it counts as failed.
-    pub give_up_after: Duration,
-}
-
-/// When a mailing stops itself because receivers blame the sender or the content.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BreakerConfig {
-    /// So many such refusals must there be at least.
-    pub refusals: u32,
-    /// They must be this part of all answers in the window.
-    pub share: f64,
-    /// The latest answers that count.
-    pub window: Duration,
-    /// So long a domain is left alone.
-    pub rest: Duration,
 }
 
 /// How deliveries are worked off.

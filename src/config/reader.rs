@@ -170,6 +170,14 @@ impl<'a> Reader<'a> {
         self.value(name, &expected, into, parse, |length| quoted(&duration_text(*length)));
     }
 
+    /// As [`Self::duration`], for the calendar's own type.
+    pub fn span(&mut self, name: &str, range: RangeInclusive<Duration>, into: &mut chrono::Duration) {
+        let mut length = into.to_std().unwrap_or_default();
+        self.duration(name, range, &mut length);
+        // The range is far within what both types hold.
+        *into = chrono::Duration::from_std(length).unwrap_or(*into);
+    }
+
     /// One of a few words.
     pub fn choice<T: Clone + PartialEq>(&mut self, name: &str, choices: &[(&str, T)], into: &mut T) {
         let words: Vec<String> = choices.iter().map(|(word, _)| quoted(word)).collect();
