@@ -6,6 +6,7 @@ pub mod flow;
 pub mod html;
 pub mod inspect;
 pub mod labels;
+pub mod lint;
 pub mod manifest;
 pub mod markdown;
 pub mod nearest;

@@ -9,6 +9,7 @@ mod control_socket;
 mod floors;
 mod relay_basics;
 mod release_file;
+mod release_lint;
 mod release_samples;
 mod release_store;
 mod schedule;

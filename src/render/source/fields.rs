@@ -22,7 +22,7 @@ pub(super) fn read(mut root: Section<'_, '_>, split: &Split, settings: &SourceSe
     let mut release = head(&mut root, kind, language, zone);
     content(&mut root, &mut release);
     closing(&mut root, &mut release);
-    release.body = split.body.trim_matches(['\n', ' ', '\t']).to_owned();
+    release.body = split.text().to_owned();
     root.finish();
     Draft { release, contacts, boilerplates, positions: Positions::default() }
 }

@@ -39,7 +39,7 @@ pub(super) struct Log {
 impl Log {
     pub(super) fn new(split: &Split) -> Self {
         let ends = split.front.match_indices('\n').map(|(at, _)| at + 1);
-        let positions = Positions { body: split.body_line, ..Positions::default() };
+        let positions = Positions { body: split.text_line(), ..Positions::default() };
         Self {
             front_line: split.front_line,
             line_starts: std::iter::once(0).chain(ends).collect(),

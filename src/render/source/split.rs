@@ -71,6 +71,17 @@ impl Split {
         Ok(Self { front: normalise(text), body: String::new(), front_line: 1, body_line: 1 })
     }
 
+    /// The body without the blanks around it.
+    pub(super) fn text(&self) -> &str {
+        self.body.trim_matches(['\n', ' ', '\t'])
+    }
+
+    /// The line of the file on which [`Split::text`] begins.
+    pub(super) fn text_line(&self) -> u32 {
+        let before = self.body.len() - self.body.trim_start_matches(['\n', ' ', '\t']).len();
+        self.body_line.saturating_add(number(self.body[..before].matches('\n').count()))
+    }
+
     /// Says where the body holds what no text holds.
     pub(super) fn check_body(&self, log: &Log) {
         let body_line = self.body_line;

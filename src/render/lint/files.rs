@@ -1,0 +1,145 @@
+//! Rules about attachments and images: names that are safe, files that are there, and what fits into a mail.
+
+use std::collections::BTreeSet;
+
+use super::{FileState, Finding, Subject};
+use crate::model::release::attachment::Travel;
+use crate::model::release::{Attachment, Blob};
+
+/// Attachments of these types are refused by most mail servers, whatever is in them.
+const BLOCKED: [&str; 12] = ["exe", "bat", "cmd", "com", "js", "jar", "lnk", "msi", "ps1", "scr", "vbs", "iso"];
+
+/// Why a file's name must not be used; `None` for a good name. A name stands for a file beside the release, or in a
+/// folder beside it.
+pub fn file_name_fault(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        return Some("it is empty");
+    }
+    if name.len() > 200 {
+        return Some("it is longer than 200 octets");
+    }
+    if name.chars().any(char::is_control) {
+        return Some("it holds a control character");
+    }
+    if name.contains('\\') {
+        return Some("it holds a backslash; folders are written with /");
+    }
+    if name.starts_with('/') || name.get(1..2) == Some(":") {
+        return Some("it is absolute; name a file beside the release file");
+    }
+    if name.starts_with('~') {
+        return Some("it begins with ~; name a file beside the release file");
+    }
+    let parts = || name.split('/');
+    if parts().any(|part| part == ".." || part == ".") {
+        return Some("it leads out of the release file's folder");
+    }
+    if parts().any(|part| part.is_empty() || part.trim() != part) {
+        return Some("it has an empty part, or a blank at the edge of one");
+    }
+    None
+}
+
+pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
+    let release = subject.release;
+    let mut seen = BTreeSet::new();
+    for (index, attachment) in release.attachments.iter().enumerate() {
+        let key = format!("attachments[{index}].file");
+        one_file(subject, &attachment.file, &key, findings);
+        if !seen.insert(attachment.file_name().to_lowercase()) {
+            let said = format!("another attachment is called {} too", attachment.file_name());
+            findings.push(subject.place(Finding::warning("same-file", said, "rename one of them"), key.clone()));
+        }
+        let ending = attachment.file.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+        if ending.is_some_and(|ending| BLOCKED.contains(&ending.as_str())) {
+            let said = format!("most mail servers refuse files such as {}", attachment.file_name());
+            findings.push(subject.place(Finding::warning("blocked-type", said, "send a link or a PDF"), key));
+        }
+    }
+    for (index, image) in release.images.iter().enumerate() {
+        if let Some(file) = &image.file {
+            one_file(subject, file, &format!("images[{index}].file"), findings);
+        }
+        if image.alt.is_none() {
+            let mend = "write alt = \"what it shows\", for those who do not see it";
+            let finding = Finding::warning("alt-text", "the image has no alt text", mend);
+            findings.push(subject.place(finding, format!("images[{index}]")));
+        }
+    }
+    budget(subject, findings);
+}
+
+fn one_file(subject: &Subject<'_>, file: &str, key: &str, findings: &mut Vec<Finding>) {
+    if file.is_empty() {
+        return; // said by the parser
+    }
+    if let Some(fault) = file_name_fault(file) {
+        let shown: String = file.chars().filter(|c| !c.is_control()).take(80).collect();
+        let said = format!("\u{201c}{shown}\u{201d} is no good name of a file: {fault}");
+        findings.push(subject.place(Finding::error("file-name", said, "name a file beside the release file"), key));
+        return;
+    }
+    let finding = match subject.context.files.get(file) {
+        None => return,
+        Some(FileState::Found(Blob { size: 0, .. })) => {
+            Finding::error("empty-file", format!("{file} is empty"), "put the right file there")
+        }
+        Some(FileState::Found(_)) => return,
+        Some(FileState::Missing(why)) => {
+            Finding::error("missing-file", format!("{file} cannot be read: {why}"), "put it beside the release file")
+        }
+        Some(FileState::Refused(why)) => {
+            Finding::error("file-name", format!("{file} is not read: {why}"), "put the file itself there")
+        }
+    };
+    findings.push(subject.place(finding, key));
+}
+
+fn budget(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
+    let mut attachments: Vec<Attachment> = subject.release.attachments.clone();
+    for attachment in &mut attachments {
+        if let Some(FileState::Found(blob)) = subject.context.files.get(&attachment.file) {
+            attachment.blob = Some(*blob);
+        }
+    }
+    let total = subject.context.budget.total;
+    for (index, (attachment, travel)) in attachments.iter().zip(subject.context.budget.plan(&attachments)).enumerate() {
+        let size = attachment.blob.map_or(0, |blob| blob.size);
+        let key = format!("attachments[{index}]");
+        match travel {
+            Travel::InMail | Travel::Link => {}
+            Travel::Nowhere => {
+                let said = format!(
+                    "{} has {} and does not fit: one mail holds {} of attachments",
+                    attachment.file,
+                    megabytes(size),
+                    megabytes(total)
+                );
+                let mend = "make it smaller, or put it on the web and give its url";
+                findings.push(subject.place(Finding::error("too-large", said, mend), key));
+            }
+        }
+    }
+}
+
+fn megabytes(octets: u64) -> String {
+    let tenths = octets.div_ceil(100_000);
+    format!("{}.{} MB", tenths / 10, tenths % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::file_name_fault;
+
+    #[test]
+    fn a_name_leads_nowhere_but_beside_the_release() {
+        for good in ["program.pdf", "bilder/Åsa 1.jpg", "a..b.pdf"] {
+            assert_eq!(file_name_fault(good), None, "{good}");
+        }
+        for bad in
+            ["", "/etc/passwd", "../a", "a/../../b", "./a", "a//b", "C:a", "a\\b", "a\0b", "a\nb", "~/a", "a/ ", "a/"]
+        {
+            assert!(file_name_fault(bad).is_some(), "{bad:?} was taken");
+        }
+    }
+}
