@@ -16,10 +16,14 @@ use crate::control::client::{Client, ClientError};
 use crate::store::embedded::OpenError;
 
 pub mod config;
+pub mod import;
+pub mod list;
 pub mod output;
 pub mod progress;
 pub mod serve;
 pub mod status;
+pub mod subscriber;
+pub mod suppression;
 
 use output::Output;
 
@@ -71,10 +75,19 @@ pub enum Command {
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Make, show and change lists
+    #[command(subcommand)]
+    List(list::ListCommand),
     /// Run the daemon
     Serve(serve::ServeCommand),
     /// Show whether the daemon is well
     Status(status::StatusCommand),
+    /// Add, import, export, show, change and erase subscribers
+    #[command(subcommand)]
+    Subscriber(subscriber::SubscriberCommand),
+    /// Addresses that must never be mailed
+    #[command(subcommand)]
+    Suppression(suppression::SuppressionCommand),
 }
 
 /// What a command works with.
@@ -203,7 +216,10 @@ async fn run(arguments: Arguments) -> Result<Done, CliError> {
     let context = Context { client: Client::new(path), output: Output::new(json), config, socket };
     match arguments.command {
         Command::Config(command) => config::run(command, &context),
+        Command::List(command) => list::run(command, &context).await,
         Command::Serve(command) => serve::run(command, &context).await,
         Command::Status(command) => status::run(command, &context).await,
+        Command::Subscriber(command) => subscriber::run(command, &context).await,
+        Command::Suppression(command) => suppression::run(command, &context).await,
     }
 }

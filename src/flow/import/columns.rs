@@ -28,6 +28,8 @@ pub enum Column {
     Lists,
     /// Anything else, by its own name.
     Attribute(String),
+    /// What a rejects file adds: of no meaning when the mended file is imported.
+    Ignored,
     /// A column without a heading; must be empty.
     Nameless,
 }
@@ -72,6 +74,7 @@ fn column(heading: &str) -> Column {
         "bevakning" | "bevakningsområden" | "beat" | "beats" => Column::Beats,
         "region" | "regioner" | "regions" => Column::Regions,
         "lista" | "listor" | "list" | "lists" => Column::Lists,
+        "rejected line" | "rejected because" => Column::Ignored,
         other => Column::Attribute(other.to_owned()),
     }
 }
@@ -120,7 +123,7 @@ impl Columns {
             {
                 return Err(ColumnsError::Heading(name.chars().take(60).collect()));
             }
-            if *column != Column::Nameless && columns[..index].contains(column) {
+            if !matches!(column, Column::Nameless | Column::Ignored) && columns[..index].contains(column) {
                 return Err(ColumnsError::Twice(format!("\u{201c}{}\u{201d}", headings[index])));
             }
         }

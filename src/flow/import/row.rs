@@ -85,6 +85,7 @@ fn read_fields(columns: &Columns, record: &Record) -> Result<(Address, Fields), 
                     fields.attributes.insert(name.clone(), value);
                 }
             }
+            Some(Column::Ignored) => {}
             Some(Column::Nameless) => {
                 return Err(format!("column {} has a value but no heading", index + 1));
             }

@@ -1,0 +1,217 @@
+//! `depesch list`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use hyper::Method;
+use serde::Deserialize;
+
+use crate::base::id::ListName;
+use crate::base::language::Language;
+use crate::control::list::{Joining, Kind, ListFields, ListSet, ListView, Privacy};
+use crate::control::path::ApiPath;
+
+use super::output::instant;
+use super::{CliError, Context, Done};
+
+/// Lists: who can be mailed together.
+#[derive(Debug, Subcommand)]
+pub enum ListCommand {
+    /// Make a list
+    #[command(after_help = "Examples:\n  \
+        depesch list create media --address media@lists.example.org --owner press@example.org --title 'Media'\n  \
+        depesch list create members --address members@lists.example.org --owner office@example.org \\\n    \
+        --privacy sensitive --approval true")]
+    Create {
+        /// The list's name: the local part of its address
+        name: ListName,
+        /// What is said of it
+        #[command(flatten)]
+        options: ListOptions,
+    },
+    /// Show all lists
+    #[command(after_help = "Examples:\n  depesch list list\n  depesch list list --json | jq -r '.[].name'")]
+    List,
+    /// Show one list, with the number of its subscribers
+    #[command(after_help = "Examples:\n  depesch list show media")]
+    Show {
+        /// The list
+        name: ListName,
+    },
+    /// Change a list; what is not named stays
+    #[command(after_help = "Examples:\n  depesch list edit media --title 'Newsrooms' --approval true")]
+    Edit {
+        /// The list
+        name: ListName,
+        /// What is said of it
+        #[command(flatten)]
+        options: ListOptions,
+    },
+    /// Make or change the lists of a TOML file
+    #[command(after_help = "The file holds a [[list]] table for each list, with name, address, owner and what else \
+        \u{201c}list create\u{201d} takes.\nThe same file again changes nothing.\n\n\
+        Examples:\n  depesch list import lists.toml")]
+    Import {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+/// What may be said of a list.
+#[derive(Debug, Args)]
+pub struct ListOptions {
+    /// Its address, e.g. media@lists.example.org
+    #[arg(long)]
+    address: Option<String>,
+    /// The address of the person who answers for it
+    #[arg(long)]
+    owner: Option<String>,
+    /// What people call it
+    #[arg(long)]
+    title: Option<String>,
+    /// Who may write to it
+    #[arg(long, value_parser = ["announce", "discussion"])]
+    kind: Option<String>,
+    /// How one gets on it: at once, after confirming by mail, or only by an operator
+    #[arg(long, value_parser = ["open", "confirmed", "closed"])]
+    joining: Option<String>,
+    /// Its language, e.g. sv
+    #[arg(long)]
+    language: Option<Language>,
+    /// Whether being on it is sensitive, as with the members of a union
+    #[arg(long, value_parser = ["ordinary", "sensitive"])]
+    privacy: Option<String>,
+    /// Whether a second person must approve each mailing to it
+    #[arg(long, value_name = "true|false")]
+    approval: Option<bool>,
+}
+
+impl ListOptions {
+    fn fields(self) -> ListFields {
+        ListFields {
+            name: None,
+            title: self.title,
+            address: self.address,
+            kind: self.kind.map(|kind| if kind == "discussion" { Kind::Discussion } else { Kind::Announce }),
+            joining: self.joining.map(|joining| match joining.as_str() {
+                "open" => Joining::Open,
+                "confirmed" => Joining::Confirmed,
+                _ => Joining::Closed,
+            }),
+            owner: self.owner,
+            language: self.language,
+            privacy: self
+                .privacy
+                .map(|privacy| if privacy == "sensitive" { Privacy::Sensitive } else { Privacy::Ordinary }),
+            approval: self.approval,
+        }
+    }
+}
+
+/// The file of `list import`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListFile {
+    #[serde(default)]
+    list: Vec<ListFields>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn run(command: ListCommand, context: &Context) -> Result<Done, CliError> {
+    let (client, output) = (&context.client, &context.output);
+    match command {
+        ListCommand::Create { name, options } => {
+            let path = path(&name).query("new", true);
+            let set: ListSet = client.send(Method::PUT, path, &options.fields()).await?;
+            show(&set.list, context)
+        }
+        ListCommand::List => {
+            let lists: Vec<ListView> = client.get("/v1/lists").await?;
+            if output.is_json() {
+                output.json(&lists)?;
+            } else if lists.is_empty() {
+                output.line("there is no list yet; \u{201c}depesch list create\u{201d} makes one")?;
+            } else {
+                let rows = lists.iter().map(|list| {
+                    let (kind, joining, privacy) = words(list);
+                    [list.name.to_string(), list.title.clone(), list.address.clone(), kind, joining, privacy]
+                });
+                output.table(&["name", "title", "address", "kind", "joining", "privacy"], rows)?;
+            }
+            Ok(Done::Fully)
+        }
+        ListCommand::Show { name } => show(&client.get(path(&name)).await?, context),
+        ListCommand::Edit { name, options } => {
+            show(&client.send(Method::PATCH, path(&name), &options.fields()).await?, context)
+        }
+        ListCommand::Import { file } => import(file, context).await,
+    }
+}
+
+async fn import(file: PathBuf, context: &Context) -> Result<Done, CliError> {
+    let text =
+        std::fs::read_to_string(&file).map_err(|error| CliError::File { action: "read", path: file.clone(), error })?;
+    let wrong = |what: String| CliError::Usage(format!("{}: {what}", file.display()));
+    let lists = toml::from_str::<ListFile>(&text).map_err(|e| wrong(e.to_string()))?.list;
+    let mut sets: Vec<ListSet> = Vec::new();
+    for (index, list) in lists.iter().enumerate() {
+        let Some(name) = &list.name else {
+            return Err(wrong(format!("[[list]] number {} has no name", index + 1)));
+        };
+        sets.push(context.client.send(Method::PUT, path(name), list).await?);
+    }
+    if context.output.is_json() {
+        context.output.json(&sets)?;
+    } else {
+        for set in &sets {
+            context.output.line(&format!("{}: {}", set.list.name, set.outcome))?;
+        }
+    }
+    Ok(Done::Fully)
+}
+
+fn path(name: &ListName) -> ApiPath {
+    ApiPath::new("/v1/lists").segment(name)
+}
+
+fn words(list: &ListView) -> (String, String, String) {
+    let word = |word: &str| word.to_owned();
+    (
+        word(if list.kind == Kind::Announce { "announce" } else { "discussion" }),
+        word(match list.joining {
+            Joining::Open => "open",
+            Joining::Confirmed => "confirmed",
+            Joining::Closed => "closed",
+        }),
+        word(if list.privacy == Privacy::Sensitive { "sensitive" } else { "ordinary" }),
+    )
+}
+
+fn show(list: &ListView, context: &Context) -> Result<Done, CliError> {
+    if context.output.is_json() {
+        context.output.json(list)?;
+        return Ok(Done::Fully);
+    }
+    let (kind, joining, privacy) = words(list);
+    let mut fields = vec![
+        ("name", list.name.to_string()),
+        ("title", list.title.clone()),
+        ("address", list.address.clone()),
+        ("owner", list.owner.clone()),
+        ("kind", kind),
+        ("joining", joining),
+        ("privacy", privacy),
+        ("language", list.language.to_string()),
+        ("approval", if list.approval { "by a second person" } else { "not needed" }.to_owned()),
+        ("created", instant(list.created)),
+    ];
+    if let Some(counts) = &list.subscriptions {
+        let counts: Vec<String> = counts.iter().map(|(state, n)| format!("{n} {state}")).collect();
+        fields.push(("subscribers", if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }));
+    }
+    context.output.fields(&fields)?;
+    Ok(Done::Fully)
+}

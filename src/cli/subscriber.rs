@@ -1,0 +1,315 @@
+//! `depesch subscriber`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use hyper::Method;
+
+use crate::base::id::ListName;
+use crate::control::path::ApiPath;
+use crate::control::person_view::{RecordView, SubscriberView};
+use crate::control::subscriber::{Change, ChangeSubscription, SubscriberFields};
+
+use super::import::{ImportOptions, import};
+use super::output::instant;
+use super::{CliError, Context, Done};
+
+/// The people and newsrooms on the lists.
+#[derive(Debug, Subcommand)]
+pub enum SubscriberCommand {
+    /// Add one subscriber
+    #[command(after_help = "Examples:\n  depesch subscriber add karin@example.org --name 'Karin Ek' --language sv\n  \
+        depesch subscriber add karin@example.org --list media --consent 'Asked for our releases by phone, 12 November'")]
+    Add {
+        /// The address
+        address: String,
+        /// What is said of them
+        #[command(flatten)]
+        options: PersonOptions,
+        /// A list to be put on; may be repeated
+        #[arg(long = "list", value_name = "LIST", requires = "consent")]
+        lists: Vec<ListName>,
+        /// What the person agreed to, in their words, and how
+        #[arg(long, value_name = "WORDS")]
+        consent: Option<String>,
+    },
+    /// Show one subscriber
+    #[command(
+        after_help = "Examples:\n  depesch subscriber show karin@example.org\n  depesch subscriber show s17 --json"
+    )]
+    Show {
+        /// A number such as s17, or the address
+        who: String,
+    },
+    /// Change what is known of a subscriber; what is not named stays, an empty text clears
+    #[command(
+        after_help = "Examples:\n  depesch subscriber edit s17 --address karin.ek@example.org --beats 'culture, schools'\n  \
+        depesch subscriber edit s17 --set phone='070-174 06 05' --set fax="
+    )]
+    Edit {
+        /// A number such as s17, or the address
+        who: String,
+        /// The new address
+        #[arg(long)]
+        address: Option<String>,
+        /// What is said of them
+        #[command(flatten)]
+        options: PersonOptions,
+    },
+    /// Import a CSV file; see subscribers/README.md for its form
+    #[command(after_help = "UTF-8 with ; , or tab. Columns are known by Swedish and English names (e-post/email, \
+        namn/name,\nspråk/language, redaktion/newsroom, bevakning/beats, region, listor/lists); any other is kept as an \
+        attribute.\nWho once left a list is never put back on it. The same file again changes nothing.\n\n\
+        Exit codes: 0 all of it, 1 some rows were rejected.\n\n\
+        Examples:\n  depesch subscriber import media.csv --list media --consent 'Signed up at the 2026 press day' --dry-run\n  \
+        depesch subscriber import media.csv --list media --consent 'Signed up at the 2026 press day' \\\n    \
+        --rejects rejected.csv")]
+    Import(ImportOptions),
+    /// Write subscribers to a CSV file that a spreadsheet opens safely
+    #[command(
+        after_help = "A cell that a spreadsheet would run as a formula gets an apostrophe before it; import takes \
+        it away.\n\nExamples:\n  depesch subscriber export > all.csv\n  \
+        depesch subscriber export --list media --excel --output media.csv"
+    )]
+    Export {
+        /// Only those who get mail from this list
+        #[arg(long, value_name = "LIST")]
+        list: Option<ListName>,
+        /// For Excel where a comma divides decimals: byte order mark, and ; between cells
+        #[arg(long)]
+        excel: bool,
+        /// The file, instead of standard output
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Put a subscriber on a list
+    #[command(after_help = "A subscription that was ended is not begun anew: only the subscriber can do that.\n\n\
+        Examples:\n  depesch subscriber subscribe s17 media --consent 'Asked by mail on 12 November'")]
+    Subscribe {
+        /// A number such as s17, or the address
+        who: String,
+        /// The list
+        list: ListName,
+        /// What the person agreed to, in their words, and how
+        #[arg(long, value_name = "WORDS")]
+        consent: String,
+    },
+    /// Take a subscriber off a list, for good
+    #[command(after_help = "Examples:\n  depesch subscriber unsubscribe karin@example.org media --reason 'by phone'")]
+    Unsubscribe {
+        /// A number such as s17, or the address
+        who: String,
+        /// The list
+        list: ListName,
+        /// Why
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Stop mail from a list for a time
+    #[command(after_help = "Examples:\n  depesch subscriber pause s17 media --reason 'parental leave until August'")]
+    Pause {
+        /// A number such as s17, or the address
+        who: String,
+        /// The list
+        list: ListName,
+        /// Why
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Begin mail from a list again after a pause, or after a suspension by bounces
+    #[command(after_help = "Examples:\n  depesch subscriber resume s17 media")]
+    Resume {
+        /// A number such as s17, or the address
+        who: String,
+        /// The list
+        list: ListName,
+        /// Why
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Erase a person for good; only a keyed hash of the address stays, so that no import brings them back
+    #[command(after_help = "Examples:\n  depesch subscriber record s17 > for-the-person.json\n  \
+        depesch subscriber erase s17 --yes")]
+    Erase {
+        /// A number such as s17, or the address
+        who: String,
+        /// Do it: there is no way back
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Print everything that is known of a person, as JSON
+    #[command(after_help = "Examples:\n  depesch subscriber record karin@example.org | jq .deliveries")]
+    Record {
+        /// A number such as s17, or the address
+        who: String,
+    },
+}
+
+/// What may be said of a subscriber.
+#[derive(Debug, Args)]
+pub struct PersonOptions {
+    /// The whole name
+    #[arg(long)]
+    name: Option<String>,
+    /// The language of mails to them, e.g. sv or en
+    #[arg(long)]
+    language: Option<String>,
+    /// The newsroom or organisation
+    #[arg(long)]
+    organisation: Option<String>,
+    /// All beats, divided by commas
+    #[arg(long)]
+    beats: Option<String>,
+    /// All regions, divided by commas
+    #[arg(long)]
+    regions: Option<String>,
+    /// An attribute, as NAME=VALUE; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = attribute)]
+    attributes: Vec<(String, String)>,
+}
+
+fn attribute(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("an attribute has the form NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+impl PersonOptions {
+    fn fields(self, address: Option<String>) -> SubscriberFields {
+        let Self { name, language, organisation, beats, regions, attributes } = self;
+        let attributes: BTreeMap<String, String> = attributes.into_iter().collect();
+        SubscriberFields { address, name, language, organisation, beats, regions, attributes }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn run(command: SubscriberCommand, context: &Context) -> Result<Done, CliError> {
+    let client = &context.client;
+    match command {
+        SubscriberCommand::Add { address, options, lists, consent } => {
+            let mut added: SubscriberView = client.post("/v1/subscribers", &options.fields(Some(address))).await?;
+            let words = consent.unwrap_or_default();
+            for list in &lists {
+                added = change(&added.id.to_string(), list, Change::Subscribe, &words, context).await?;
+            }
+            show(&added, context)
+        }
+        SubscriberCommand::Show { who } => show(&client.get(path(&who)).await?, context),
+        SubscriberCommand::Edit { who, address, options } => {
+            show(&client.send(Method::PATCH, path(&who), &options.fields(address)).await?, context)
+        }
+        SubscriberCommand::Import(options) => import(options, context).await,
+        SubscriberCommand::Export { list, excel, output } => export(list, excel, output, context).await,
+        SubscriberCommand::Subscribe { who, list, consent } => {
+            show(&change(&who, &list, Change::Subscribe, &consent, context).await?, context)
+        }
+        SubscriberCommand::Unsubscribe { who, list, reason } => {
+            show(&change(&who, &list, Change::Unsubscribe, &reason, context).await?, context)
+        }
+        SubscriberCommand::Pause { who, list, reason } => {
+            show(&change(&who, &list, Change::Pause, &reason, context).await?, context)
+        }
+        SubscriberCommand::Resume { who, list, reason } => {
+            show(&change(&who, &list, Change::Resume, &reason, context).await?, context)
+        }
+        SubscriberCommand::Erase { who, yes } => erase(&who, yes, context).await,
+        SubscriberCommand::Record { who } => {
+            let record: RecordView = client.get(path(&who).segment("record")).await?;
+            if context.output.is_json() {
+                context.output.json(&record)?;
+            } else {
+                let text = serde_json::to_string_pretty(&record).map_err(|e| CliError::Internal(e.to_string()))?;
+                context.output.line(&text)?;
+            }
+            Ok(Done::Fully)
+        }
+    }
+}
+
+fn path(who: &str) -> ApiPath {
+    ApiPath::new("/v1/subscribers").segment(who)
+}
+
+async fn change(
+    who: &str,
+    list: &ListName,
+    change: Change,
+    words: &str,
+    context: &Context,
+) -> Result<SubscriberView, CliError> {
+    let body = ChangeSubscription { change, words: words.to_owned() };
+    Ok(context.client.post(path(who).segment("subscriptions").segment(list), &body).await?)
+}
+
+async fn erase(who: &str, yes: bool, context: &Context) -> Result<Done, CliError> {
+    if !yes {
+        let text =
+            "erasing has no way back: say it again with --yes; \u{201c}subscriber record\u{201d} prints what is known";
+        return Err(CliError::Usage(text.to_owned()));
+    }
+    context.client.send::<_, ()>(Method::DELETE, path(who), &()).await?;
+    match context.output.is_json() {
+        true => context.output.json(&serde_json::json!({ "erased": true }))?,
+        false => context.output.line("erased; the hash of the address stays, so that no import brings it back")?,
+    }
+    Ok(Done::Fully)
+}
+
+async fn export(
+    list: Option<ListName>,
+    excel: bool,
+    output: Option<PathBuf>,
+    context: &Context,
+) -> Result<Done, CliError> {
+    let path = ApiPath::new("/v1/subscribers/export").query_some("list", list.as_ref()).query("excel", excel);
+    let mut answer = context.client.download(path).await?;
+    let Some(file) = output else {
+        while let Some(octets) = answer.chunk().await? {
+            context.output.octets(&octets)?;
+        }
+        return Ok(Done::Fully);
+    };
+    // Written beside it and renamed, so that half an export never stands under the name.
+    let failed = |error| CliError::File { action: "written", path: file.clone(), error };
+    let directory = file.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    let mut new = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
+    while let Some(octets) = answer.chunk().await? {
+        new.write_all(&octets).map_err(failed)?;
+    }
+    new.persist(&file).map_err(|e| failed(e.error))?;
+    Ok(Done::Fully)
+}
+
+fn show(subscriber: &SubscriberView, context: &Context) -> Result<Done, CliError> {
+    if context.output.is_json() {
+        context.output.json(subscriber)?;
+        return Ok(Done::Fully);
+    }
+    let joined = |words: &std::collections::BTreeSet<String>| words.iter().cloned().collect::<Vec<_>>().join(", ");
+    let mut fields = vec![
+        ("subscriber", subscriber.id.to_string()),
+        ("address", subscriber.address.clone()),
+        ("name", subscriber.name.clone().unwrap_or_default()),
+        ("language", subscriber.language.to_string()),
+        ("organisation", subscriber.organisation.clone().unwrap_or_default()),
+        ("beats", joined(&subscriber.beats)),
+        ("regions", joined(&subscriber.regions)),
+    ];
+    fields.extend(subscriber.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())));
+    fields.extend([("created", instant(subscriber.created)), ("updated", instant(subscriber.updated))]);
+    context.output.fields(&fields)?;
+    if !subscriber.subscriptions.is_empty() {
+        let rows = subscriber.subscriptions.iter().filter_map(|(list, subscription)| {
+            let last = subscription.events.last()?;
+            let from = format!("{}: {}", last.way, last.from);
+            Some([list.to_string(), subscription.state.clone(), instant(last.at), from, last.words.clone()])
+        });
+        context.output.line("")?;
+        context.output.table(&["list", "state", "since", "from", "words"], rows)?;
+    }
+    Ok(Done::Fully)
+}
