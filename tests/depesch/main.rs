@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers too, not only functions marked as tests
 
 mod chores;
+mod command_line;
 mod compose;
 mod config;
 mod control_socket;
@@ -13,6 +14,7 @@ mod release_lint;
 mod release_samples;
 mod release_store;
 mod schedule;
+mod service;
 mod store_crash;
 mod store_engines;
 mod support;

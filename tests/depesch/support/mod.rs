@@ -2,6 +2,7 @@
 #![allow(dead_code)] // a helper may hold what only its dropping is for
 
 pub mod control;
+pub mod daemon;
 pub mod failing;
 pub mod mailings;
 pub mod relay;

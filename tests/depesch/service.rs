@@ -1,0 +1,77 @@
+//! The daemon as a service, through the real binary: one per store, SIGTERM, SIGHUP, and what starts it.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::daemon::{Place, complaint};
+
+#[test]
+fn a_second_daemon_on_one_store_is_refused() {
+    let place = Place::new("");
+    let mut daemon = place.serve();
+    let second = place.run(&["serve", "--socket", "/nonexistent/other.sock"]);
+    assert_eq!(second.status.code(), Some(5));
+    let complaint = complaint(&second);
+    assert!(complaint.contains("is in use by another process"), "{complaint}");
+    assert!(complaint.contains(&daemon.child.id().to_string()), "{complaint}");
+    assert_eq!(place.run(&["status"]).status.code(), Some(0), "the first one goes on");
+    daemon.signal("TERM");
+    assert!(daemon.wait().success());
+}
+
+#[test]
+fn it_begins_empty_only_when_told_to() {
+    let place = Place::new("");
+    let refused = place.run(&["serve"]);
+    assert_eq!(refused.status.code(), Some(5));
+    assert!(complaint(&refused).contains("depesch serve --create"), "{}", complaint(&refused));
+    assert!(!place.directory.path().join("state").exists());
+}
+
+#[test]
+fn sigterm_drains_and_closes_the_store() {
+    let place = Place::new("");
+    let mut daemon = place.serve();
+    let state = std::fs::metadata(place.directory.path().join("state")).unwrap();
+    assert_eq!(state.permissions().mode() & 0o777, 0o700);
+    daemon.signal("TERM");
+    assert!(daemon.wait().success());
+    assert!(daemon.seen.iter().any(|line| line.contains("closed the store")), "{:#?}", daemon.seen);
+    assert!(!place.directory.path().join("control.sock").exists());
+    let again = place.serve();
+    assert!(again.seen.iter().any(|line| line.contains("opened the store") && !line.contains("not in order")));
+}
+
+#[test]
+fn after_kill_it_starts_over_the_stale_socket() {
+    let place = Place::new("");
+    let mut daemon = place.serve();
+    daemon.child.kill().unwrap();
+    daemon.wait();
+    assert!(place.directory.path().join("control.sock").exists());
+    assert_eq!(place.run(&["status"]).status.code(), Some(3));
+    let again = place.serve();
+    assert!(again.seen.iter().any(|line| line.contains("not in order")), "{:#?}", again.seen);
+    assert_eq!(place.run(&["status"]).status.code(), Some(0));
+}
+
+#[test]
+fn sighup_keeps_the_old_where_the_new_is_broken() {
+    let place = Place::new("");
+    let mut daemon = place.serve();
+    place.configure("transport_ = 1");
+    daemon.signal("HUP");
+    let refusal = daemon.wait_for_line("the old stays in force");
+    assert!(refusal.contains("depesch.toml:3: transport_: there is no such key; did you mean transport?"), "{refusal}");
+    place.configure("base_url = \"https://press.example.org\"");
+    daemon.signal("HUP");
+    daemon.wait_for_line("read configuration and templates again");
+    assert_eq!(place.run(&["status"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_wrong_configuration_ends_the_start_with_2() {
+    let place = Place::new("stop_timeout = 30");
+    let refused = place.run(&["serve", "--create"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(complaint(&refused).contains("depesch.toml:3: stop_timeout: expected a length of time"));
+}
