@@ -38,6 +38,8 @@ pub struct SinkSettings {
     pub implicit_tls: bool,
     /// User and password that may log in; `None`: no AUTH.
     pub login: Option<(String, String)>,
+    /// The mechanisms it offers then: `PLAIN`, `LOGIN` or both.
+    pub mechanisms: String,
     /// Whether AUTH is offered without TLS too.
     pub login_without_tls: bool,
     /// Whether bare CR and LF are looked for, and refused.
@@ -57,6 +59,7 @@ impl Default for SinkSettings {
             tls: None,
             implicit_tls: false,
             login: None,
+            mechanisms: "PLAIN LOGIN".to_owned(),
             login_without_tls: false,
             check_line_ends: true,
             keep: Keep { messages: true, message_ids: true, ..Keep::default() },

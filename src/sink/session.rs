@@ -254,7 +254,7 @@ impl Session<'_> {
             offers.push("STARTTLS".to_owned());
         }
         if settings.login.is_some() && (self.stream.is_encrypted() || settings.login_without_tls) {
-            offers.push("AUTH PLAIN LOGIN".to_owned());
+            offers.push(format!("AUTH {}", settings.mechanisms));
         }
         let last = offers.len() - 1;
         let lines = offers.iter().enumerate();

@@ -173,12 +173,12 @@ impl RelayConnection {
     async fn content(&mut self, message: &[u8]) -> Outcome {
         put_stuffed(self.wire.lock().output(), message);
         let sent = self.write_out().await;
-        if sent.is_err() {
+        if let Err(why) = &sent {
             self.usable = false;
+            // The relay may have said why; that is there already, or it is not waited for.
+            self.wire.lock().give_up(why);
         }
-        // A relay that hung up may have said why; it need not be waited for.
-        let wait = if sent.is_ok() { self.timeouts.message } else { self.timeouts.quit };
-        let answer = self.answer(wait).await;
+        let answer = self.answer(self.timeouts.message).await;
         let unsent = self.wire.lock().unsent() > 0;
         self.needs_reset = false;
         match answer {

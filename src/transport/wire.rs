@@ -90,6 +90,11 @@ impl Wire {
         self.output.len() - self.written
     }
 
+    /// Nothing more is written; what was said before can still be read.
+    pub(super) fn give_up(&mut self, why: &str) {
+        self.broken.get_or_insert_with(|| why.to_owned());
+    }
+
     /// Takes the TCP stream out for a TLS handshake; an error if the server has already said more than its answer
     /// to STARTTLS, as only an attacker does.
     pub(super) fn take_plain(&mut self) -> Result<TcpStream, &'static str> {

@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used)] // helpers too, not only functions marked as tests
 
+mod capture;
 mod chores;
 mod command_line;
 mod compose;
@@ -9,6 +10,8 @@ mod config;
 mod control_socket;
 mod floors;
 mod relay_basics;
+mod relay_failures;
+mod relay_security;
 mod release_file;
 mod release_lint;
 mod release_samples;
