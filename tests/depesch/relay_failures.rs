@@ -120,7 +120,8 @@ async fn a_connection_cut_at_any_octet_tells_what_is_known() {
 #[test]
 fn a_client_that_vanishes_at_any_octet_leaves_no_half_message() {
     let sink = sink();
-    let dialogue = b"EHLO a\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\nA: b\r\n\r\n..c\r\n.\r\n";
+    let dialogue =
+        b"EHLO a\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\nA: b\r\n\r\n..c\r\n.\r\n";
     for length in 0..=dialogue.len() {
         let before = sink.record().totals().accepted;
         let mut stream = std::net::TcpStream::connect(sink.address()).unwrap();

@@ -109,8 +109,7 @@ async fn without_starttls_on_offer_nothing_is_sent_where_it_is_demanded() {
         ..SinkSettings::default()
     })
     .unwrap();
-    let settings =
-        RelaySettings { login: login("s3cret"), ..secure(&sink, Encryption::StartTls, &certificate) };
+    let settings = RelaySettings { login: login("s3cret"), ..secure(&sink, Encryption::StartTls, &certificate) };
     assert_security(try_sending(settings).await, &sink);
 }
 
@@ -152,11 +151,8 @@ async fn both_mechanisms_work_and_loopback_may_be_excused() {
             ..SinkSettings::default()
         })
         .unwrap();
-        let excused = |password: &str| RelaySettings {
-            login: login(password),
-            login_on_loopback: true,
-            ..settings(&sink)
-        };
+        let excused =
+            |password: &str| RelaySettings { login: login(password), login_on_loopback: true, ..settings(&sink) };
         assert_security(try_sending(excused("wrong")).await, &sink);
         assert_accepted(try_sending(excused("s3cret")).await);
         assert_eq!(sink.record().messages()[0].login.as_deref(), Some("eva"), "{mechanism}");
@@ -201,8 +197,7 @@ async fn what_was_said_before_the_handshake_is_not_believed() {
         }
     });
     let certificate = certificate(&["127.0.0.1"]);
-    let settings =
-        RelaySettings { port, ..secure(&crate::support::relay::sink(), Encryption::StartTls, &certificate) };
+    let settings = RelaySettings { port, ..secure(&crate::support::relay::sink(), Encryption::StartTls, &certificate) };
     let error = Relay::new(settings).unwrap().connect().await.err();
     assert!(matches!(&error, Some(ConnectError::Security(text)) if text.contains("before the handshake")), "{error:?}");
     task.abort();
@@ -214,11 +209,8 @@ fn a_useless_ca_file_is_named() {
     let (missing, empty) = (folder.path().join("missing.pem"), folder.path().join("empty.pem"));
     std::fs::write(&empty, "no certificate in here\n").unwrap();
     for path in [missing, empty] {
-        let settings = RelaySettings {
-            encryption: Encryption::StartTls,
-            ca_file: Some(path.clone()),
-            ..RelaySettings::default()
-        };
+        let settings =
+            RelaySettings { encryption: Encryption::StartTls, ca_file: Some(path.clone()), ..RelaySettings::default() };
         match Relay::new(settings).err() {
             Some(RelayError::CaFile { path: named, .. }) => assert_eq!(named, path),
             other => panic!("{other:?}"),
