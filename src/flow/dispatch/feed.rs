@@ -21,17 +21,13 @@ const DUE_STEP: usize = 2048;
 
 /// Feeds one mailing until it is finished, stopped, or the daemon drains.
 pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>) -> Result<(), StoreError> {
-    let id = mailing.value.id;
     let prepared = match shared.parts.messages.prepare(&mailing.value).await {
         Ok(prepared) => prepared,
         Err(PrepareError::Store(error)) => return Err(error),
         Err(PrepareError::Broken(what)) => return pause(shared, &mailing.value, PauseReason::Broken { what }).await,
     };
-    let chunks = mailing.value.frozen().map_or(0, |f| f.chunks);
-    let settled = shared.parts.store.settled_chunks(id).await?;
-    let mut unswept: BTreeSet<u32> = (0..chunks).filter(|chunk| !settled.contains_key(chunk)).collect();
     let run = Arc::new(Run::new(mailing, prepared));
-    let fed = feed(shared, &run, &mut unswept).await;
+    let fed = feed(shared, &run).await;
     run.stop();
     // The workers give back what they hold before anybody else may feed this mailing.
     while !run.outstanding().is_empty() && !shared.is_draining() {
@@ -40,7 +36,9 @@ pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>) -> Result<
     fed
 }
 
-async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, unswept: &mut BTreeSet<u32>) -> Result<(), StoreError> {
+async fn feed(shared: &Arc<Shared>, run: &Arc<Run>) -> Result<(), StoreError> {
+    let mut unswept = unsettled(shared, run).await?;
+    let mut reopened = run.current().value.reopened;
     let clock = &shared.parts.clock;
     let renewal = Duration::seconds(i64::from(shared.parts.settings.lease_seconds.max(3)) / 3);
     let mut renew_at = clock.now() + renewal;
@@ -51,13 +49,18 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, unswept: &mut BTreeSet<u32>)
         if !run.refresh(read) {
             break;
         }
+        // Somebody put settled deliveries back: they are in chunks that were swept before.
+        if run.current().value.reopened != reopened {
+            reopened = run.current().value.reopened;
+            unswept = unsettled(shared, run).await?;
+        }
         if clock.now() >= renew_at {
             renew(shared, run).await?;
             renew_at = clock.now() + renewal;
         }
         let full = run.outstanding().len() >= shared.parts.settings.chunks_ahead;
         if !full {
-            if let Some(chunk) = next_chunk(shared, run, unswept).await? {
+            if let Some(chunk) = next_chunk(shared, run, &mut unswept).await? {
                 if work_on(shared, run, chunk).await? {
                     continue;
                 }
@@ -77,6 +80,14 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, unswept: &mut BTreeSet<u32>)
         }
     }
     Ok(())
+}
+
+/// The chunks that are neither settled nor being worked on.
+async fn unsettled(shared: &Shared, run: &Run) -> Result<BTreeSet<u32>, StoreError> {
+    let mailing = run.current();
+    let settled = shared.parts.store.settled_chunks(mailing.value.id).await?;
+    let chunks = 0..mailing.value.frozen().map_or(0, |f| f.chunks);
+    Ok(chunks.filter(|chunk| !settled.contains_key(chunk) && !run.works_on(*chunk)).collect())
 }
 
 /// The next chunk with something to do: what is due comes before what was never tried.
