@@ -7,3 +7,4 @@ pub mod failing;
 pub mod mailings;
 pub mod relay;
 pub mod samples;
+pub mod office;
