@@ -36,7 +36,15 @@ async fn every_answer_has_its_state() {
     let words: Vec<_> = outcomes.iter().map(|(who, d)| format!("{who} {}", d.state.word())).collect();
     assert_eq!(
         words,
-        ["broken failed", "cut uncertain", "fine accepted", "full deferred", "gone failed", "lost accepted", "odd deferred"]
+        [
+            "broken failed",
+            "cut uncertain",
+            "fine accepted",
+            "full deferred",
+            "gone failed",
+            "lost accepted",
+            "odd deferred"
+        ]
     );
     assert_eq!(outcomes["lost"].attempts, 2);
     dispatcher.drain().await;
@@ -47,7 +55,9 @@ async fn every_answer_has_its_state() {
 async fn a_deferred_delivery_is_tried_again_when_it_is_due() {
     let office = Office::new();
     office.subscriber("grey").await;
-    office.relay.answer("grey", [refused(At::Recipient, 450, "4.7.1 greylisted"), refused(At::Data, 451, "4.3.0 later")]);
+    office
+        .relay
+        .answer("grey", [refused(At::Recipient, 450, "4.7.1 greylisted"), refused(At::Data, 451, "4.3.0 later")]);
     let id = office.mailing(UncertainPolicy::Resend).await;
     let _dispatcher = office.dispatcher().await.unwrap();
     office.until(|| async { office.tally(id).await.deferred == 1 }).await;

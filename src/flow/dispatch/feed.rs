@@ -71,7 +71,10 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>) -> Result<(), StoreError> {
                 break;
             }
         }
-        let next = next_due(shared, run).await?.filter(|_| !full).map_or(renew_at, |due| due.min(renew_at));
+        // What is due already lies in a chunk that is being worked on: it is looked at when that is given back.
+        let now = clock.now();
+        let next = next_due(shared, run).await?.filter(|due| !full && *due > now);
+        let next = next.map_or(renew_at, |due| due.min(renew_at));
         tokio::select! {
             () = woken => {}
             () = given_back => {}

@@ -29,7 +29,7 @@ use crate::base::token::Key;
 use crate::flow::audience;
 use crate::flow::message::MessageSource;
 use crate::flow::wake::Wake;
-use crate::model::mailing::{Mailing, Stage};
+use crate::model::mailing::{Mailing, PauseReason, Stage};
 use crate::store::engine::EngineError;
 use crate::store::{Read, Store, StoreError};
 use crate::transport::Transport;
@@ -198,7 +198,7 @@ async fn run(shared: Arc<Shared>) {
     for _ in 0..shared.parts.settings.connections {
         workers.spawn(worker::run(shared.clone()));
     }
-    let mut tasks: JoinSet<MailingId> = JoinSet::new();
+    let mut tasks: JoinSet<Option<MailingId>> = JoinSet::new();
     let mut busy: HashMap<tokio::task::Id, MailingId> = HashMap::new();
     let mut closed: HashSet<MailingId> = HashSet::new();
     while !shared.is_draining() {
@@ -222,13 +222,9 @@ async fn run(shared: Arc<Shared>) {
         tokio::select! {
             () = woken => {}
             Some(ended) = tasks.join_next_with_id() => match ended {
-                Ok((task, id)) => {
+                Ok((task, ended)) => {
                     busy.remove(&task);
-                    if let Ok(Some(read)) = shared.parts.store.mailing(id).await
-                        && matches!(read.value.stage, Stage::Cancelled { .. })
-                    {
-                        closed.insert(id);
-                    }
+                    closed.extend(ended);
                 }
                 Err(error) => {
                     tracing::error!(%error, "a mailing's task ended badly");
@@ -257,17 +253,30 @@ fn task_for(mailing: &Mailing, closed: &HashSet<MailingId>) -> Option<Task> {
     }
 }
 
-async fn begin(shared: Arc<Shared>, task: Task, read: Read<Mailing>) -> MailingId {
+/// Does one task to its end; gives the mailing when nothing can ever be left to do for it.
+async fn begin(shared: Arc<Shared>, task: Task, read: Read<Mailing>) -> Option<MailingId> {
     let id = read.value.id;
     let done = match task {
         Task::Freeze => audience::freeze(&shared.parts.store, shared.parts.clock.as_ref(), id).await.map(|done| {
             tracing::info!(mailing = %id, ?done, "audience frozen");
+            None
         }),
-        Task::Feed => feed::run(&shared, read).await,
-        Task::Close => settle::close(&shared, &read.value).await,
+        Task::Feed => feed::run(&shared, read).await.map(|()| None),
+        Task::Close => settle::close(&shared, &read.value).await.map(|()| Some(id)),
     };
-    if let Err(error) = done {
-        shared.survive(&error).await;
+    match done {
+        Ok(closed) => closed,
+        // One damaged record holds back its own mailing, and no other.
+        Err(StoreError::Record(error)) => {
+            let what = error.to_string();
+            if let Err(error) = feed::pause(&shared, &read.value, PauseReason::Broken { what }).await {
+                shared.survive(&error).await;
+            }
+            None
+        }
+        Err(error) => {
+            shared.survive(&error).await;
+            None
+        }
     }
-    id
 }

@@ -8,3 +8,4 @@ pub mod mailings;
 pub mod relay;
 pub mod samples;
 pub mod office;
+pub mod relay;

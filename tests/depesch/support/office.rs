@@ -58,10 +58,13 @@ impl Relay {
 
 struct Line(Arc<Relay>, bool);
 
-impl Transport for Arc<Relay> {
+/// The way to it.
+struct Way(Arc<Relay>);
+
+impl Transport for Way {
     fn connect(&self) -> TransportFuture<'_, Result<Box<dyn Connection>, ConnectError>> {
-        let refused = self.connects.lock().unwrap().pop_front();
-        let relay = self.clone();
+        let refused = self.0.connects.lock().unwrap().pop_front();
+        let relay = self.0.clone();
         Box::pin(async move {
             match refused {
                 Some(error) => Err(error),
@@ -228,7 +231,7 @@ impl Office {
         Dispatcher::start(DispatchParts {
             store: self.store.clone(),
             clock: Arc::new(self.clock.clone()),
-            transport: Arc::new(self.relay.clone()),
+            transport: Arc::new(Way(self.relay.clone())),
             messages: Arc::new(Plain),
             key: self.key.clone(),
             wake: self.wake.clone(),
