@@ -62,11 +62,13 @@ async fn a_deferred_delivery_is_tried_again_when_it_is_due() {
     let _dispatcher = office.dispatcher().await.unwrap();
     office.until(|| async { office.tally(id).await.deferred == 1 }).await;
     assert_eq!(office.relay.given().len(), 1);
-    for _ in 0..3 {
-        office.clock.advance(chrono::Duration::hours(2));
-        for _ in 0..100 {
+    // By the table the second attempt comes after 5 to 15 minutes, the third 10 to 30 minutes later.
+    for (minutes, attempts) in [(4, 1), (12, 2), (9, 2), (22, 3)] {
+        office.clock.advance(chrono::Duration::minutes(minutes));
+        for _ in 0..1000 {
             tokio::task::yield_now().await;
         }
+        assert_eq!(office.relay.given().len(), attempts);
     }
     office.until_finished(id).await;
     assert_eq!(office.outcomes(id).await["grey"].attempts, 3);

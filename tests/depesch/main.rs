@@ -8,6 +8,7 @@ mod command_line;
 mod compose;
 mod config;
 mod control_socket;
+mod dispatch_breaker;
 mod dispatch_cancel;
 mod dispatch_intent;
 mod dispatch_outcomes;

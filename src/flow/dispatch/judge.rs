@@ -1,23 +1,26 @@
-//! What an outcome means for its delivery, its mailing and the relay: one pure decision after each transaction.
+//! What an outcome means for its delivery, its mailing and the relay: one decision after each transaction.
 
-use chrono::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::MailingId;
+use crate::model::breaker::{BreakerSettings, Breakers, Rest};
+use crate::model::classify::Classifier;
 use crate::model::ledger::{Cause, Delivery, DeliveryState, Stage};
 use crate::model::mailing::UncertainPolicy;
 use crate::model::reply::Reply;
+use crate::model::retry::{NextAttempt, RetryTable};
 use crate::transport::Outcome;
 
-/// Settings of the decision.
-#[derive(Clone, Debug, Default)]
-pub struct JudgeSettings {}
-
 /// Decides, and remembers what the circuit breakers need.
-pub struct Judge {}
+pub(super) struct Judge {
+    retry: RetryTable,
+    classifier: Classifier,
+    breakers: Mutex<Breakers>,
+}
 
 /// The case to decide.
-pub struct Case<'a> {
+pub(super) struct Case<'a> {
     /// Now.
     pub now: Timestamp,
     /// The first attempt.
@@ -36,7 +39,7 @@ pub struct Case<'a> {
 
 /// What follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub(super) struct Verdict {
     /// Where the delivery stands now.
     pub delivery: Delivery,
     /// What is wrong with the relay, if something is.
@@ -47,22 +50,41 @@ pub struct Verdict {
 
 impl Judge {
     /// A judge who has seen nothing yet.
-    pub fn new(_settings: JudgeSettings) -> Self {
-        Self {}
+    pub fn new(retry: RetryTable, breaker: BreakerSettings, classifier: Classifier) -> Self {
+        Self { retry, classifier, breakers: Mutex::new(Breakers::new(breaker)) }
+    }
+
+    fn breakers(&self) -> MutexGuard<'_, Breakers> {
+        self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until when a domain is left alone, and why, if it is.
+    pub fn rest(&self, now: Timestamp, domain: &str) -> Option<Rest> {
+        self.breakers().rest(now, domain).cloned()
+    }
+
+    /// Forgets what the breakers know of a mailing that begins anew or has ended.
+    pub fn forget(&self, mailing: MailingId) {
+        self.breakers().forget(mailing);
     }
 
     /// Decides one case.
-    pub fn decide(&mut self, case: &Case<'_>, outcome: Outcome) -> Verdict {
+    pub fn decide(&self, case: &Case<'_>, outcome: Outcome) -> Verdict {
         let at = case.now;
-        let mut trouble = None;
-        let mut resent = case.delivery.resent;
-        let state = match outcome {
-            Outcome::Accepted(reply) => DeliveryState::Accepted { at, reply },
+        let mut verdict = Verdict { delivery: case.delivery.clone(), trouble: None, pause: None };
+        verdict.delivery.state = match outcome {
+            Outcome::Accepted(reply) => {
+                self.breakers().count(at, case.mailing, case.domain);
+                DeliveryState::Accepted { at, reply }
+            }
             Outcome::Refused { stage, reply } => {
                 // RFC 5321 §4.2.1: 421 is about the connection; it says that the server closes it.
                 if reply.code == 421 {
-                    trouble = Some(format!("the relay closed the connection: {reply}"));
+                    verdict.trouble = Some(format!("the relay closed the connection: {reply}"));
                 }
+                let classified = self.classifier.classify(stage, &reply);
+                let opened = self.breakers().refused(at, case.mailing, case.domain, (stage, &reply), &classified);
+                verdict.pause = opened.and_then(|opened| opened.mailing_pauses);
                 match is_final(stage, &reply) {
                     true => DeliveryState::Failed { at, cause: Cause::Reply { stage, reply } },
                     false => self.later(case, Cause::Reply { stage, reply }),
@@ -70,29 +92,28 @@ impl Judge {
             }
             Outcome::Impossible(why) => DeliveryState::Failed { at, cause: Cause::Message(why) },
             Outcome::NotSent(what) => {
-                trouble = Some(what.clone());
+                verdict.trouble = Some(what.clone());
                 self.soon(case, Cause::Connection(what))
             }
             Outcome::Unknown(what) => {
-                trouble = Some(what.clone());
+                verdict.trouble = Some(what.clone());
                 match case.uncertain {
                     UncertainPolicy::Hold => DeliveryState::Uncertain { at, cause: Cause::Connection(what) },
                     UncertainPolicy::Resend => {
-                        resent += 1;
+                        verdict.delivery.resent += 1;
                         self.soon(case, Cause::Connection(what))
                     }
                 }
             }
         };
-        Verdict { delivery: Delivery { state, attempts: case.delivery.attempts, resent }, trouble, pause: None }
+        verdict
     }
 
     /// Tried again by the retry table, or given up.
     fn later(&self, case: &Case<'_>, cause: Cause) -> DeliveryState {
-        let until = case.now + Duration::minutes(10) * 2i32.pow(u32::from(case.delivery.attempts.min(8)));
-        match until > case.first + Duration::days(4) {
-            true => DeliveryState::Failed { at: case.now, cause },
-            false => DeliveryState::Deferred { first: case.first, until, cause },
+        match self.retry.next_attempt(case.first, case.now, u32::from(case.delivery.attempts), case.seed) {
+            NextAttempt::At(until) => DeliveryState::Deferred { first: case.first, until, cause },
+            NextAttempt::GiveUp => DeliveryState::Failed { at: case.now, cause },
         }
     }
 

@@ -10,7 +10,7 @@
 
 mod feed;
 pub mod gate;
-pub mod judge;
+mod judge;
 mod queue;
 mod settle;
 pub mod stats;
@@ -29,12 +29,16 @@ use crate::base::token::Key;
 use crate::flow::audience;
 use crate::flow::message::MessageSource;
 use crate::flow::wake::Wake;
+use crate::model::breaker::BreakerSettings;
+use crate::model::classify::Classifier;
 use crate::model::mailing::{Mailing, PauseReason, Stage};
+use crate::model::retry::RetryTable;
 use crate::store::engine::EngineError;
 use crate::store::{Read, Store, StoreError};
 use crate::transport::Transport;
 
 use gate::Gate;
+use judge::Judge;
 use queue::Queue;
 use stats::Stats;
 use work::{Job, may_send};
@@ -52,8 +56,10 @@ pub struct DispatchSettings {
     pub idle_seconds: u32,
     /// This node's name in leases.
     pub node: String,
-    /// What to do after which answer.
-    pub judge: judge::JudgeSettings,
+    /// When to try again.
+    pub retry: RetryTable,
+    /// When to stop because receivers blame us.
+    pub breaker: BreakerSettings,
 }
 
 impl Default for DispatchSettings {
@@ -64,7 +70,8 @@ impl Default for DispatchSettings {
             lease_seconds: 900,
             idle_seconds: 10,
             node: "depesch".to_owned(),
-            judge: judge::JudgeSettings::default(),
+            retry: RetryTable::default(),
+            breaker: BreakerSettings::default(),
         }
     }
 }
@@ -81,6 +88,8 @@ pub struct DispatchParts {
     pub messages: Arc<dyn MessageSource>,
     /// Hashes addresses for the suppression list.
     pub key: Key,
+    /// Says whose fault a refusal is.
+    pub classifier: Classifier,
     /// Tells of new work.
     pub wake: Wake,
     /// Settings.
@@ -93,7 +102,7 @@ struct Shared {
     /// Leases of this node with a smaller number are from before a restart.
     fence: u64,
     gate: Gate,
-    judge: Mutex<judge::Judge>,
+    judge: Judge,
     queue: Queue<Job>,
     stats: Stats,
     /// Turns true when no new delivery is to begin.
@@ -150,7 +159,7 @@ impl Dispatcher {
         let shared = Arc::new(Shared {
             fence,
             gate: Gate::default(),
-            judge: Mutex::new(judge::Judge::new(parts.settings.judge.clone())),
+            judge: Judge::new(parts.settings.retry, parts.settings.breaker, parts.classifier.clone()),
             queue: Queue::new(parts.settings.connections * 2),
             stats: Stats::default(),
             draining: watch::Sender::new(false),
@@ -255,21 +264,21 @@ fn task_for(mailing: &Mailing, closed: &HashSet<MailingId>) -> Option<Task> {
 
 /// Does one task to its end; gives the mailing when nothing can ever be left to do for it.
 async fn begin(shared: Arc<Shared>, task: Task, read: Read<Mailing>) -> Option<MailingId> {
-    let id = read.value.id;
+    let (id, mailing) = (read.value.id, read.value.clone());
     let done = match task {
         Task::Freeze => audience::freeze(&shared.parts.store, shared.parts.clock.as_ref(), id).await.map(|done| {
             tracing::info!(mailing = %id, ?done, "audience frozen");
             None
         }),
         Task::Feed => feed::run(&shared, read).await.map(|()| None),
-        Task::Close => settle::close(&shared, &read.value).await.map(|()| Some(id)),
+        Task::Close => settle::close(&shared, &mailing).await.map(|()| Some(id)),
     };
     match done {
         Ok(closed) => closed,
         // One damaged record holds back its own mailing, and no other.
         Err(StoreError::Record(error)) => {
             let what = error.to_string();
-            if let Err(error) = feed::pause(&shared, &read.value, PauseReason::Broken { what }).await {
+            if let Err(error) = feed::pause(&shared, &mailing, PauseReason::Broken { what }).await {
                 shared.survive(&error).await;
             }
             None

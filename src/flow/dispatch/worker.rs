@@ -152,6 +152,12 @@ impl Worker {
             Ok(subscriber) => subscriber,
             Err(why) => return Ok(Decision::Record(DeliveryState::Suppressed { at, why })),
         };
+        if let Some(rest) = self.shared.judge.rest(at, subscriber.address.domain()) {
+            let first = first_attempt(&job.row.delivery, at);
+            let cause =
+                Cause::Message(format!("{} is left alone for now: {}", subscriber.address.domain(), rest.evidence));
+            return Ok(Decision::Record(DeliveryState::Deferred { first, until: rest.until, cause }));
+        }
         let watch = Stopwatch::start();
         let made = job.run.prepared.make(&subscriber);
         add(&self.shared.stats.compose_nanoseconds, watch.nanoseconds());
@@ -250,11 +256,7 @@ impl Worker {
         let watch = Stopwatch::start();
         let outcome = connection.send(&message.envelope, &message.octets).await;
         add(&self.shared.stats.smtp_nanoseconds, watch.nanoseconds());
-        let first = match job.row.delivery.state {
-            DeliveryState::Deferred { first, .. } => first,
-            DeliveryState::InDoubt { since } => since,
-            _ => since,
-        };
+        let first = first_attempt(&job.row.delivery, since);
         let mailing = job.run.current();
         let case = Case {
             now: self.shared.parts.clock.now(),
@@ -266,8 +268,7 @@ impl Worker {
             domain: message.envelope.recipient.domain(),
         };
         let accepted = matches!(outcome, Outcome::Accepted(_));
-        let verdict =
-            self.shared.judge.lock().unwrap_or_else(std::sync::PoisonError::into_inner).decide(&case, outcome);
+        let verdict = self.shared.judge.decide(&case, outcome);
         if let Some(what) = verdict.trouble {
             self.report_trouble(what);
         } else if accepted {
@@ -356,6 +357,15 @@ impl Worker {
             self.survive(error).await?;
         }
         Ok(())
+    }
+}
+
+/// When a delivery was first tried: giving up counts from there.
+fn first_attempt(before: &Delivery, now: Timestamp) -> Timestamp {
+    match before.state {
+        DeliveryState::Deferred { first, .. } => first,
+        DeliveryState::InDoubt { since } => since,
+        _ => now,
     }
 }
 

@@ -13,6 +13,7 @@ use depesch::base::token::Key;
 use depesch::flow::dispatch::{DispatchParts, DispatchSettings, Dispatcher};
 use depesch::flow::message::{Message, MessageSource, PrepareError, PreparedMailing};
 use depesch::flow::wake::Wake;
+use depesch::model::classify::Classifier;
 use depesch::model::consent::ConsentSource;
 use depesch::model::ledger::{Delivery, Tally};
 use depesch::model::mailing::{AudienceQuery, Mailing, MissedPolicy, Schedule, Stage, UncertainPolicy};
@@ -234,6 +235,7 @@ impl Office {
             transport: Arc::new(Way(self.relay.clone())),
             messages: Arc::new(Plain),
             key: self.key.clone(),
+            classifier: Classifier::shipped().unwrap(),
             wake: self.wake.clone(),
             settings,
         })
