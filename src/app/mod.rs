@@ -24,6 +24,7 @@ use crate::flow::dispatch::{DispatchParts, Dispatcher};
 use crate::flow::message::MessageSource;
 use crate::flow::schedule::Scheduler;
 use crate::flow::wake::Wake;
+use crate::model::classify::{Classifier, RulesError};
 use crate::model::recurrence::RecurrenceError;
 use crate::store::embedded::{EmbeddedEngine, OpenError};
 use crate::store::{Store, StoreError};
@@ -75,6 +76,9 @@ pub enum StartError {
     /// The templates cannot be used.
     #[error("{0}")]
     Templates(String),
+    /// The rules that classify refusals cannot be read.
+    #[error("the rules of refusals: {0}")]
+    Rules(#[from] RulesError),
     /// The state directory cannot be made.
     #[error("the state directory {path} cannot be made: {error}")]
     Directory {
@@ -91,7 +95,7 @@ impl StartError {
         match self {
             Self::Secret(_) | Self::Relay(_) | Self::Times { .. } | Self::Templates(_) => true,
             Self::Control(error) => matches!(error, ServerError::NoGroup(_) | ServerError::NoSocket(_)),
-            Self::Open(_) | Self::Store(_) | Self::Directory { .. } => false,
+            Self::Open(_) | Self::Store(_) | Self::Rules(_) | Self::Directory { .. } => false,
         }
     }
 }
@@ -159,6 +163,7 @@ async fn start_on(
         transport,
         messages: messages.clone(),
         key: key.clone(),
+        classifier: Classifier::shipped()?,
         wake: wake.clone(),
         settings: parts::dispatch_settings(config),
     });

@@ -26,6 +26,8 @@ pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>) -> Result<
         Err(PrepareError::Store(error)) => return Err(error),
         Err(PrepareError::Broken(what)) => return pause(shared, &mailing.value, PauseReason::Broken { what }).await,
     };
+    // Somebody who resumes a paused mailing has seen to what the breaker said.
+    shared.judge.forget(mailing.value.id);
     let run = Arc::new(Run::new(mailing, prepared));
     let fed = feed(shared, &run).await;
     run.stop();

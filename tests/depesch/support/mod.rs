@@ -7,5 +7,4 @@ pub mod failing;
 pub mod mailings;
 pub mod office;
 pub mod relay;
-pub mod relay;
 pub mod samples;
