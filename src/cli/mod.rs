@@ -22,6 +22,7 @@ pub mod output;
 pub mod progress;
 pub mod serve;
 pub mod status;
+pub mod store;
 pub mod subscriber;
 pub mod suppression;
 
@@ -82,6 +83,9 @@ pub enum Command {
     Serve(serve::ServeCommand),
     /// Show whether the daemon is well
     Status(status::StatusCommand),
+    /// Check and mend the store on disk, with the daemon stopped
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Add, import, export, show, change and erase subscribers
     #[command(subcommand)]
     Subscriber(subscriber::SubscriberCommand),
@@ -207,7 +211,7 @@ fn load_config(file: Option<&Path>) -> Result<Loaded, CliError> {
 
 async fn run(arguments: Arguments) -> Result<Done, CliError> {
     let GlobalOptions { socket, config, json } = arguments.global;
-    let needs_daemon = !matches!(arguments.command, Command::Config(_) | Command::Serve(_));
+    let needs_daemon = !matches!(arguments.command, Command::Config(_) | Command::Serve(_) | Command::Store(_));
     let path = match &socket {
         Some(socket) => socket.clone(),
         None if needs_daemon => load_config(config.as_deref())?.config.control.path,
@@ -219,6 +223,7 @@ async fn run(arguments: Arguments) -> Result<Done, CliError> {
         Command::List(command) => list::run(command, &context).await,
         Command::Serve(command) => serve::run(command, &context).await,
         Command::Status(command) => status::run(command, &context).await,
+        Command::Store(command) => store::run(command, &context),
         Command::Subscriber(command) => subscriber::run(command, &context).await,
         Command::Suppression(command) => suppression::run(command, &context).await,
     }

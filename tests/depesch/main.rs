@@ -24,6 +24,8 @@ mod release_store;
 mod schedule;
 mod service;
 mod store_crash;
+mod store_disk;
 mod store_engines;
+mod store_recover;
 mod support;
 mod templates;

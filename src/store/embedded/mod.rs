@@ -30,8 +30,9 @@ mod index;
 mod lock;
 pub mod open;
 mod rebuild;
-// pub mod recover;
+pub mod recover;
 mod stats;
+pub mod survey;
 
 pub use checkpointing::CheckpointReport;
 pub use lock::StoreLock;

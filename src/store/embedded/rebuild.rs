@@ -147,7 +147,7 @@ fn build(
 }
 
 /// Puts a checkpoint's records into the index.
-fn load(index: &Index, path: &Path) -> Result<(Mark, Mark), OpenError> {
+pub(super) fn load(index: &Index, path: &Path) -> Result<(Mark, Mark), OpenError> {
     let mut piece: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
     let (mut octets, mut fault) = (0, None);
     let mut apply = |piece: &mut Vec<(Vec<u8>, Vec<u8>)>| {
@@ -172,7 +172,7 @@ fn load(index: &Index, path: &Path) -> Result<(Mark, Mark), OpenError> {
 }
 
 /// Makes the new generation the only one.
-fn retire(directory: &Path, generation: u64) -> Result<(), OpenError> {
+pub(super) fn retire(directory: &Path, generation: u64) -> Result<(), OpenError> {
     let all = indexes(directory);
     checkpoint::sync_directory(&all)?;
     let entries = fs::read_dir(&all).map_err(OpenError::io(&all, "read"))?;

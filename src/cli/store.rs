@@ -1,0 +1,243 @@
+//! `depesch store`: works on the store's directory itself, with the daemon stopped.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use crate::config::Config;
+use crate::store::embedded::recover::{Plan, Recovery, Source, plans, recover};
+use crate::store::embedded::survey::{IndexState, Survey, survey};
+use crate::store::embedded::{EmbeddedEngine, OpenError, Settings};
+use crate::store::journal::Damage;
+
+use super::{CliError, Context, Done};
+
+/// Check and mend the store on disk, with the daemon stopped.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Read everything and say what is whole and what is damaged
+    #[command(after_help = "Exit codes: 0 nothing is wrong, 1 something is.\n\nExamples:\n  depesch store check")]
+    Check {
+        /// The store's directory, instead of the one of the configuration
+        #[arg(long, value_name = "PATH")]
+        directory: Option<PathBuf>,
+    },
+    /// Go on without what is damaged, after showing what that is
+    ///
+    /// Without --yes it only shows what it would do. The old journal and checkpoints are kept beside the store.
+    #[command(after_help = "Exit codes: 0 nothing is lost or nothing needs to be done, 1 something is lost.\n\n\
+                            Examples:\n  depesch store recover\n  depesch store recover --yes")]
+    Recover {
+        /// The store's directory, instead of the one of the configuration
+        #[arg(long, value_name = "PATH")]
+        directory: Option<PathBuf>,
+        /// Do it
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Write a checkpoint: a compressed copy of all records, e.g. before a backup
+    #[command(after_help = "Examples:\n  depesch store checkpoint")]
+    Checkpoint {
+        /// The store's directory, instead of the one of the configuration
+        #[arg(long, value_name = "PATH")]
+        directory: Option<PathBuf>,
+    },
+}
+
+/// Runs the command. Needs no daemon, and is refused while one runs.
+///
+/// # Errors
+/// [`CliError`].
+pub fn run(command: StoreCommand, context: &Context) -> Result<Done, CliError> {
+    match command {
+        StoreCommand::Check { directory } => check(&place(directory, context)?, context),
+        StoreCommand::Recover { directory, yes } => mend(&place(directory, context)?, yes, context),
+        StoreCommand::Checkpoint { directory } => write_checkpoint(&place(directory, context)?, context),
+    }
+}
+
+fn place(directory: Option<PathBuf>, context: &Context) -> Result<PathBuf, CliError> {
+    match directory {
+        Some(directory) => Ok(directory),
+        None => {
+            let loaded = Config::load(context.config.as_deref()).map_err(|e| CliError::Usage(e.to_string()))?;
+            Ok(loaded.config.state_directory.join("store"))
+        }
+    }
+}
+
+fn failed(error: OpenError) -> CliError {
+    match error {
+        OpenError::Locked { .. } | OpenError::Absent(_) => CliError::Usage(error.to_string()),
+        _ => CliError::Internal(error.to_string()),
+    }
+}
+
+fn check(directory: &std::path::Path, context: &Context) -> Result<Done, CliError> {
+    let survey = survey(directory, &Settings::default()).map_err(failed)?;
+    let sound = survey.is_sound();
+    if context.output.is_json() {
+        context.output.json(&survey_json(&survey))?;
+    } else {
+        show_survey(&survey, context)?;
+        context.output.line(match sound {
+            true => "Nothing is wrong.",
+            false => "Something is damaged; \u{201c}depesch store recover\u{201d} shows what can be done.",
+        })?;
+    }
+    Ok(if sound { Done::Fully } else { Done::Partly })
+}
+
+fn mend(directory: &std::path::Path, yes: bool, context: &Context) -> Result<Done, CliError> {
+    if yes {
+        let recovery = recover(directory, &Settings::default()).map_err(failed)?;
+        return show_recovery(&recovery, context);
+    }
+    let survey = survey(directory, &Settings::default()).map_err(failed)?;
+    let plan = plans(&survey).into_iter().next();
+    let loses_nothing = plan.as_ref().is_some_and(Plan::loses_nothing);
+    if context.output.is_json() {
+        context.output.json(&json!({ "survey": survey_json(&survey), "plan": plan.as_ref().map(plan_json) }))?;
+    } else {
+        show_survey(&survey, context)?;
+        if let Some(plan) = &plan {
+            show_plan(plan, context)?;
+        }
+        context.output.line(match survey.is_sound() {
+            true => "Nothing is wrong: there is no need to recover.",
+            false => "Nothing was changed. To do this, run it again with --yes.",
+        })?;
+    }
+    Ok(if survey.is_sound() || loses_nothing { Done::Fully } else { Done::Partly })
+}
+
+fn write_checkpoint(directory: &std::path::Path, context: &Context) -> Result<Done, CliError> {
+    let opened = EmbeddedEngine::open(directory, Settings::default()).map_err(failed)?;
+    let written = opened.engine.checkpoint_blocking().and_then(|report| opened.engine.close().map(|()| report));
+    let report = written.map_err(|e| CliError::Internal(e.to_string()))?;
+    if context.output.is_json() {
+        context.output.json(&json!({ "records": report.records, "octets": report.octets }))?;
+    } else {
+        let (records, octets) = (report.records, report.octets);
+        context.output.line(&format!("A checkpoint of {records} records was written, {octets} octets."))?;
+    }
+    Ok(Done::Fully)
+}
+
+fn show_survey(survey: &Survey, context: &Context) -> Result<(), CliError> {
+    let output = &context.output;
+    for (path, state) in &survey.checkpoints {
+        output.line(&match state {
+            Ok(summary) => {
+                format!(
+                    "checkpoint {}: {} records, after group {}",
+                    path.display(),
+                    summary.records,
+                    summary.since.sequence
+                )
+            }
+            Err(reason) => format!("checkpoint {reason}"),
+        })?;
+    }
+    output.line(&format!("journal: {} segments, the last group is {}", survey.segments, survey.last_group))?;
+    if survey.torn > 0 {
+        output.line(&format!("journal: {} octets of a write cut short at its end, which is harmless", survey.torn))?;
+    }
+    if survey.is_short() {
+        output.line(&format!("journal: groups {} to {} are missing", survey.last_group + 1, survey.seen))?;
+    }
+    for damage in &survey.damages {
+        output.line(&format!("journal: damaged: {damage}"))?;
+    }
+    output.line(&match &survey.index {
+        IndexState::Absent => "index: there is none; it will be built".to_owned(),
+        IndexState::Unusable(reason) => format!("index: it will be built anew: {reason}"),
+        IndexState::Readable { mark, adds_up: true } => {
+            format!("index: {} records, as of group {}", mark.fingerprint.records, mark.sequence)
+        }
+        IndexState::Readable { mark, .. } => {
+            format!(
+                "index: between group {} and a later one, as after a crash; the next start sees to it",
+                mark.sequence
+            )
+        }
+    })
+}
+
+fn show_plan(plan: &Plan, context: &Context) -> Result<(), CliError> {
+    let output = &context.output;
+    output.line(&match &plan.source {
+        Source::Index(mark) => format!("It would start from the index, as of group {}.", mark.sequence),
+        Source::Checkpoint(path, _) => format!("It would start from {}.", path.display()),
+        Source::Nothing => "It would start from nothing but the journal.".to_owned(),
+    })?;
+    show_losses(plan, context)
+}
+
+fn show_losses(plan: &Plan, context: &Context) -> Result<(), CliError> {
+    if plan.loses_nothing() {
+        return context.output.line("Nothing is lost.");
+    }
+    for damage in &plan.lost {
+        context.output.line(&format!("Lost: {damage}"))?;
+    }
+    match plan.missing {
+        Some((first, last)) => context.output.line(&format!("Lost: groups {first} to {last}")),
+        None => Ok(()),
+    }
+}
+
+fn show_recovery(recovery: &Recovery, context: &Context) -> Result<Done, CliError> {
+    if context.output.is_json() {
+        let Recovery { plan, records, exact, aside } = recovery;
+        let value = json!({ "plan": plan_json(plan), "records": records, "exact": exact, "aside": aside });
+        context.output.json(&value)?;
+    } else {
+        context.output.line(&format!("The store was recovered; it holds {} records.", recovery.records))?;
+        show_losses(&recovery.plan, context)?;
+        context.output.line(&format!("The old files are in {}.", recovery.aside.display()))?;
+    }
+    Ok(if recovery.exact { Done::Fully } else { Done::Partly })
+}
+
+fn damage_json(damage: &Damage) -> Value {
+    let Damage { path, from, to, after, before, what } = damage;
+    json!({ "file": path, "from": from, "to": to, "after_group": after, "before_group": before, "what": what })
+}
+
+fn plan_json(plan: &Plan) -> Value {
+    let source = match &plan.source {
+        Source::Index(mark) => json!({ "kind": "index", "group": mark.sequence }),
+        Source::Checkpoint(path, summary) => {
+            json!({ "kind": "checkpoint", "file": path, "group": summary.since.sequence })
+        }
+        Source::Nothing => json!({ "kind": "nothing" }),
+    };
+    let lost: Vec<Value> = plan.lost.iter().map(damage_json).collect();
+    json!({ "source": source, "lost": lost, "missing_groups": plan.missing, "loses_nothing": plan.loses_nothing() })
+}
+
+fn survey_json(survey: &Survey) -> Value {
+    let checkpoints: Vec<Value> = survey
+        .checkpoints
+        .iter()
+        .map(|(path, state)| match state {
+            Ok(summary) => json!({ "file": path, "records": summary.records, "group": summary.since.sequence }),
+            Err(reason) => json!({ "file": path, "damaged": reason }),
+        })
+        .collect();
+    let index = match &survey.index {
+        IndexState::Absent => json!({ "state": "absent" }),
+        IndexState::Unusable(reason) => json!({ "state": "unusable", "reason": reason }),
+        IndexState::Readable { mark, adds_up } => {
+            json!({ "state": "readable", "group": mark.sequence, "records": mark.fingerprint.records, "adds_up": adds_up })
+        }
+    };
+    let damages: Vec<Value> = survey.damages.iter().map(damage_json).collect();
+    json!({
+        "sound": survey.is_sound(), "checkpoints": checkpoints, "segments": survey.segments,
+        "last_group": survey.last_group, "seen_group": survey.seen, "torn_octets": survey.torn,
+        "damages": damages, "index": index,
+    })
+}

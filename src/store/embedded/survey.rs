@@ -1,0 +1,139 @@
+//! Looking at a store that nobody has open: what is whole, what is damaged, and what could be saved.
+
+use std::path::{Path, PathBuf};
+
+use crate::store::checkpoint::{self, Summary};
+use crate::store::fingerprint::Mark;
+use crate::store::journal::segment::{self, SegmentName};
+use crate::store::journal::walk::{Found, Tail, walk};
+use crate::store::journal::{Damage, JournalError};
+
+use super::index::Index;
+use super::open::{OpenError, checkpoints, indexes, journal, newest_generation};
+use super::{Settings, StoreLock};
+
+/// What was found in a store directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Survey {
+    /// Every checkpoint, oldest first, with what it says of itself or what is wrong with it.
+    pub checkpoints: Vec<(PathBuf, Result<Summary, String>)>,
+    /// How many segments the journal has.
+    pub segments: usize,
+    /// The last group of the journal.
+    pub last_group: u64,
+    /// Octets of an unacknowledged write at the journal's end; harmless.
+    pub torn: u64,
+    /// Damaged parts of the journal.
+    pub damages: Vec<Damage>,
+    /// The index.
+    pub index: IndexState,
+    /// The last group known to have been acknowledged.
+    pub seen: u64,
+    pub(super) first_group: u64,
+    pub(super) generation: Option<u64>,
+}
+
+/// The state of the index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IndexState {
+    /// There is none; it will be built.
+    Absent,
+    /// It cannot be read; it will be built anew.
+    Unusable(String),
+    /// It can be read.
+    Readable {
+        /// How far it has come.
+        mark: Mark,
+        /// Its records are exactly those of that mark. After a crash they may be ahead of it.
+        adds_up: bool,
+    },
+}
+
+impl Survey {
+    /// Nothing that was acknowledged is missing or damaged. An index that must be built anew is no damage.
+    pub fn is_sound(&self) -> bool {
+        self.damages.is_empty() && self.checkpoints.iter().all(|(_, state)| state.is_ok()) && !self.is_short()
+    }
+
+    /// The journal's end is missing.
+    pub fn is_short(&self) -> bool {
+        self.last_group < self.seen
+    }
+}
+
+/// Looks at everything in the store in `directory`. Changes nothing but the index's own housekeeping.
+///
+/// # Errors
+/// [`OpenError`] when it is in use, is not there, or cannot be read at all.
+pub fn survey(directory: &Path, settings: &Settings) -> Result<Survey, OpenError> {
+    let _lock = super::open::lock(directory, &Settings { create: false, ..settings.clone() })?;
+    survey_locked(directory, settings, &_lock)
+}
+
+pub(super) fn survey_locked(directory: &Path, settings: &Settings, _lock: &StoreLock) -> Result<Survey, OpenError> {
+    let path = journal(directory);
+    let segments = segment::list(&path).map_err(OpenError::io(&path, "read"))?;
+    let first_group = segments.first().map_or(1, |segment| segment.first);
+    let (tail, damages) = damages(directory, &segments, first_group)?;
+    let mut found = Vec::new();
+    for name in checkpoint::list(&checkpoints(directory))? {
+        let state = checkpoint::read(&name.path, &mut |_, _| Ok(())).map_err(|e| e.to_string());
+        found.push((name.path, state));
+    }
+    let generation = newest_generation(directory)?;
+    if segments.is_empty() && found.is_empty() && generation.is_none() {
+        return Err(OpenError::Absent(directory.to_owned()));
+    }
+    let index = match generation {
+        None => IndexState::Absent,
+        Some(generation) => index_state(&indexes(directory).join(generation.to_string()), settings),
+    };
+    let indexed = match &index {
+        IndexState::Readable { mark, .. } => mark.sequence,
+        IndexState::Absent | IndexState::Unusable(_) => 0,
+    };
+    let until = found.iter().filter_map(|(_, state)| state.as_ref().ok()).map(|summary| summary.until.sequence);
+    let seen = until.max().unwrap_or(0).max(indexed).max(tail.mark.sequence);
+    Ok(Survey {
+        checkpoints: found,
+        segments: segments.len(),
+        last_group: tail.mark.sequence,
+        torn: tail.torn,
+        damages,
+        index,
+        seen,
+        first_group,
+        generation,
+    })
+}
+
+/// All damaged parts of the journal.
+fn damages(directory: &Path, segments: &[SegmentName], first: u64) -> Result<(Tail, Vec<Damage>), JournalError> {
+    let mut damages: Vec<Damage> = Vec::new();
+    let tail = walk(&journal(directory), first.saturating_sub(1), &mut |found| {
+        if let Found::Damage(mut damage) = found {
+            // The end of a segment that is followed by another is bounded by it, and told once.
+            let next = segments.iter().find(|segment| segment.path > damage.path).map(|segment| segment.first);
+            damage.before = damage.before.or(next);
+            let told = damages.last().is_some_and(|last| last.before == damage.before && damage.to == 0);
+            if !told {
+                damages.push(damage);
+            }
+        }
+        Ok(())
+    })?;
+    Ok((tail, damages))
+}
+
+fn index_state(path: &Path, settings: &Settings) -> IndexState {
+    let state = || {
+        let index = Index::open(path, settings.cache_octets)?;
+        let state = match index.mark()? {
+            None => IndexState::Unusable("it was unfinished".to_owned()),
+            Some(mark) => IndexState::Readable { mark, adds_up: index.fingerprint()? == mark.fingerprint },
+        };
+        index.close()?;
+        Ok(state)
+    };
+    state().unwrap_or_else(|fault: super::index::IndexFault| IndexState::Unusable(fault.0))
+}

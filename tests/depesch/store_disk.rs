@@ -1,0 +1,180 @@
+//! A disk that fails or is full: nothing is acknowledged that is not durable.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use depesch::store::embedded::{EmbeddedEngine, Settings};
+use depesch::store::engine::{Batch, Commit, Engine, EngineError, Key};
+use depesch::store::journal::disk::{Disk, DiskFile, SystemDisk};
+
+/// What the disk is to do wrong.
+#[derive(Default)]
+struct Faults {
+    /// Octets that may still be written; then the disk is full.
+    room: Option<usize>,
+    /// What the next sync fails with.
+    sync: Option<ErrorKind>,
+    /// What the next write fails with, having written half.
+    write: Option<ErrorKind>,
+    /// What the system says is free.
+    free: Option<u64>,
+    synced: usize,
+}
+
+#[derive(Clone, Default)]
+struct FaultyDisk(Arc<Mutex<Faults>>);
+
+struct FaultyFile {
+    file: Box<dyn DiskFile>,
+    faults: Arc<Mutex<Faults>>,
+}
+
+impl Disk for FaultyDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = SystemDisk.create(path)?;
+        Ok(Box::new(FaultyFile { file, faults: self.0.clone() }))
+    }
+
+    fn append_to(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = SystemDisk.append_to(path)?;
+        Ok(Box::new(FaultyFile { file, faults: self.0.clone() }))
+    }
+
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+        File::open(directory)?.sync_all()
+    }
+
+    fn free(&self, _directory: &Path) -> io::Result<u64> {
+        Ok(self.0.lock().unwrap().free.unwrap_or(u64::MAX))
+    }
+}
+
+impl DiskFile for FaultyFile {
+    fn append(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let mut faults = self.faults.lock().unwrap();
+        if let Some(kind) = faults.write.take() {
+            self.file.append(&octets[..octets.len() / 2])?;
+            return Err(kind.into());
+        }
+        match &mut faults.room {
+            Some(0) => Err(ErrorKind::StorageFull.into()),
+            Some(room) => {
+                let part = octets.len().min(*room);
+                *room -= part;
+                self.file.append(&octets[..part])
+            }
+            None => self.file.append(octets),
+        }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let mut faults = self.faults.lock().unwrap();
+        faults.synced += 1;
+        match faults.sync.take() {
+            Some(kind) => Err(kind.into()),
+            None => self.file.sync(),
+        }
+    }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.file.cut(length)
+    }
+}
+
+fn settings() -> Settings {
+    Settings { create: true, reserve_octets: 1000, ..Settings::default() }
+}
+
+fn open(directory: &Path) -> (EmbeddedEngine, FaultyDisk) {
+    let disk = FaultyDisk::default();
+    let engine = EmbeddedEngine::open_on(Arc::new(disk.clone()), directory, settings()).unwrap().engine;
+    (engine, disk)
+}
+
+async fn put(engine: &EmbeddedEngine, number: u32) -> Result<Commit, EngineError> {
+    let mut batch = Batch::new();
+    batch.put(key(number), vec![b'x'; 200]);
+    engine.commit(batch).await
+}
+
+fn key(number: u32) -> Key {
+    Key(format!("n{number}").into_bytes())
+}
+
+async fn holds(engine: &EmbeddedEngine, numbers: std::ops::Range<u32>) -> Vec<u32> {
+    let mut found = Vec::new();
+    for number in numbers {
+        if engine.get(&key(number)).await.unwrap().is_some() {
+            found.push(number);
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn every_commit_is_synced_before_it_is_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let (engine, disk) = open(directory.path());
+    for number in 0..5 {
+        let before = disk.0.lock().unwrap().synced;
+        assert_eq!(put(&engine, number).await.unwrap(), Commit::Applied);
+        assert_eq!(disk.0.lock().unwrap().synced, before + 1);
+    }
+}
+
+#[tokio::test]
+async fn after_a_failed_sync_nothing_is_acknowledged_until_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let (engine, disk) = open(directory.path());
+    put(&engine, 1).await.unwrap();
+    disk.0.lock().unwrap().sync = Some(ErrorKind::Other);
+    assert!(matches!(put(&engine, 2).await, Err(EngineError::Io { .. })));
+    assert!(matches!(put(&engine, 3).await, Err(EngineError::Stopped(_))));
+    assert_eq!(holds(&engine, 0..5).await, [1], "what was not acknowledged is not shown");
+    engine.close().unwrap();
+    drop(engine);
+    let (engine, _) = open(directory.path());
+    // The second was written all the same; it may or may not have survived, as with any lost answer.
+    let found = holds(&engine, 0..5).await;
+    assert!(found.starts_with(&[1]) && !found.contains(&3), "{found:?}");
+    assert_eq!(put(&engine, 4).await.unwrap(), Commit::Applied);
+}
+
+#[tokio::test]
+async fn after_a_failed_write_nothing_is_acknowledged_until_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let (engine, disk) = open(directory.path());
+    put(&engine, 1).await.unwrap();
+    disk.0.lock().unwrap().write = Some(ErrorKind::Other);
+    assert!(matches!(put(&engine, 2).await, Err(EngineError::Io { .. })));
+    assert!(matches!(put(&engine, 3).await, Err(EngineError::Stopped(_))));
+    drop(engine);
+    let (engine, _) = open(directory.path());
+    assert_eq!(holds(&engine, 0..5).await, [1]);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_and_forgotten_when_there_is_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let (engine, disk) = open(directory.path());
+    put(&engine, 1).await.unwrap();
+    for room in [0, 1, 20, 150] {
+        disk.0.lock().unwrap().room = Some(room);
+        assert!(matches!(put(&engine, 2).await, Err(EngineError::Full(_))), "room {room}");
+    }
+    assert_eq!(holds(&engine, 0..9).await, [1]);
+    disk.0.lock().unwrap().room = None;
+    assert_eq!(put(&engine, 3).await.unwrap(), Commit::Applied);
+    disk.0.lock().unwrap().free = Some(1100);
+    assert!(matches!(put(&engine, 4).await, Err(EngineError::Full(_))), "the reserve is left alone");
+    disk.0.lock().unwrap().free = None;
+    assert_eq!(put(&engine, 5).await.unwrap(), Commit::Applied);
+    engine.checkpoint().await.unwrap();
+    engine.close().unwrap();
+    drop(engine);
+    std::fs::remove_dir_all(directory.path().join("index")).unwrap();
+    let (engine, _) = open(directory.path());
+    assert_eq!(holds(&engine, 0..9).await, [1, 3, 5]);
+}
