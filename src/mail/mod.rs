@@ -1,5 +1,7 @@
 //! Floor 1: bytes to values and back, as the mail standards write them. No I/O, no clock.
 
+pub mod calendar;
 pub mod compose;
 pub mod encoding;
 pub mod headers;
+pub mod verify;

@@ -1,0 +1,115 @@
+//! The self-check of a message: read back by another program's parser, it holds what was put in. Done once for each
+//! mailing when it is queued, so that a fault of composing is found before anybody gets it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use mail_parser::{MessageParser, MimeHeaders};
+
+use super::compose::{Attachment, CalendarPart};
+use super::headers::{LINE_LIMIT, one_line};
+
+/// Fields that must stand exactly once at the top of a message.
+pub const ONCE: [&str; 11] = [
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "List-Id",
+    "List-Unsubscribe",
+    "List-Owner",
+    "List-Help",
+    "MIME-Version",
+    "Content-Type",
+];
+
+/// What a message was made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// The subject.
+    pub subject: &'a str,
+    /// The text part.
+    pub text: &'a str,
+    /// The HTML part.
+    pub html: &'a str,
+    /// The calendar part.
+    pub calendar: Option<&'a CalendarPart>,
+    /// The attachments, in order.
+    pub attachments: &'a [Attachment],
+    /// Whether List-Unsubscribe-Post must be there.
+    pub one_click: bool,
+}
+
+/// Checks a whole message.
+///
+/// # Errors
+/// What is wrong with it: a fault of this program, or content that no message can carry.
+pub fn verify(message: &[u8], expected: &Expected<'_>) -> Result<(), String> {
+    check_lines(message)?;
+    check_fields(message, expected.one_click)?;
+    // mail-parser has panicked on odd input before; here that is a finding like another.
+    catch_unwind(AssertUnwindSafe(|| check_content(message, expected)))
+        .unwrap_or_else(|_| Err("the parser of the self-check stopped".to_owned()))
+}
+
+/// RFC 5321 §2.3.8, RFC 5322 §2.1.1.
+fn check_lines(message: &[u8]) -> Result<(), String> {
+    for line in message.split_inclusive(|o| *o == b'\n') {
+        let Some(bare) = line.strip_suffix(b"\r\n") else {
+            return Err("a line does not end in CR LF".to_owned());
+        };
+        if bare.contains(&b'\r') || bare.contains(&0) {
+            return Err("a line holds a bare CR or a NUL".to_owned());
+        }
+        if bare.len() > LINE_LIMIT {
+            return Err(format!("a line has {} octets, more than {LINE_LIMIT}", bare.len()));
+        }
+    }
+    Ok(())
+}
+
+fn check_fields(message: &[u8], one_click: bool) -> Result<(), String> {
+    let head = message.windows(4).position(|w| w == b"\r\n\r\n").map_or(message, |end| &message[..end]);
+    let head = String::from_utf8_lossy(head);
+    let count = |name: &str| {
+        head.lines().filter(|line| line.split(':').next().is_some_and(|n| n.eq_ignore_ascii_case(name))).count()
+    };
+    let post = one_click.then_some("List-Unsubscribe-Post");
+    for name in ONCE.into_iter().chain(post) {
+        if count(name) != 1 {
+            return Err(format!("{name} stands {} times, not once", count(name)));
+        }
+    }
+    Ok(())
+}
+
+fn check_content(message: &[u8], expected: &Expected<'_>) -> Result<(), String> {
+    let parsed = MessageParser::default().parse(message).ok_or("it cannot be read at all")?;
+    same("the subject", parsed.subject().unwrap_or_default(), &one_line(expected.subject))?;
+    same("the text part", &parsed.body_text(0).unwrap_or_default(), expected.text)?;
+    same("the HTML part", &parsed.body_html(0).unwrap_or_default(), expected.html)?;
+    if let Some(calendar) = expected.calendar {
+        let part = parsed.parts.iter().find(|part| part.is_content_type("text", "calendar"));
+        let part = part.ok_or("the calendar part is missing")?;
+        let method = part.content_type().and_then(|kind| kind.attribute("method")).unwrap_or_default();
+        if method != calendar.method || !calendar.text.contains(&format!("\r\nMETHOD:{method}\r\n")) {
+            return Err(format!("the calendar's method is {method:?}, not {:?}", calendar.method));
+        }
+        same("the calendar part", &String::from_utf8_lossy(part.contents()), &calendar.text)?;
+    }
+    for attachment in expected.attachments {
+        let found = parsed.parts.iter().any(|part| part.contents() == attachment.octets.as_slice());
+        if !found {
+            return Err(format!("the attachment {:?} does not come out as it went in", attachment.file_name));
+        }
+    }
+    Ok(())
+}
+
+fn same(what: &str, found: &str, expected: &str) -> Result<(), String> {
+    // Line ends differ by the way a parser hands them out; what is a line does not.
+    match found.lines().eq(expected.lines()) {
+        true => Ok(()),
+        false => Err(format!("{what} does not come out as it went in")),
+    }
+}
