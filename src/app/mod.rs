@@ -151,7 +151,7 @@ async fn start_on(
 ) -> Result<RunningApp, StartError> {
     let store = Store::new(engine.clone());
     let key = store.installation_key().await?;
-    let source = parts::messages(config, &store, &key)?;
+    let source = parts::messages(config, &store, &key, &clock)?;
     let messages = Arc::new(ReloadableSource::new(source));
     let transport = parts::transport(config, clock.clone())?;
     let chores = parts::chores(config, &store, &engine, &clock)?;
@@ -216,7 +216,8 @@ impl RunningApp {
     /// # Errors
     /// [`StartError`]: nothing was changed.
     pub fn reload(&self, config: &Config) -> Result<(), StartError> {
-        let source: Arc<dyn MessageSource> = parts::messages(config, &self.control.store, &self.control.key)?;
+        let source: Arc<dyn MessageSource> =
+            parts::messages(config, &self.control.store, &self.control.key, &self.control.clock)?;
         self.messages.replace(source);
         self.control.wake.notify();
         Ok(())

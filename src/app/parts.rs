@@ -10,8 +10,11 @@ use crate::config::{Config, TransportChoice};
 use crate::flow::chores::Chore;
 use crate::flow::dispatch::DispatchSettings;
 use crate::flow::message::MessageSource;
+use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
 use crate::model::recurrence::Recurrence;
+use crate::render::registry::Templates;
 use crate::store::Store;
+use crate::store::blobs::Blobs;
 use crate::store::embedded::{EmbeddedEngine, Settings};
 use crate::transport::Transport;
 use crate::transport::capture::{Capture, CaptureSettings};
@@ -118,25 +121,21 @@ pub fn chores(
 }
 
 /// What makes messages out of mailings.
-pub fn messages(_config: &Config, _store: &Store, _key: &Key) -> Result<Arc<dyn MessageSource>, StartError> {
-    Ok(Arc::new(NoMessages))
-}
-
-/// Stands where the templates will: every mailing is paused and says so.
-struct NoMessages;
-
-impl MessageSource for NoMessages {
-    fn prepare<'a>(
-        &'a self,
-        _mailing: &'a crate::model::mailing::Mailing,
-    ) -> std::pin::Pin<
-        Box<
-            dyn Future<
-                    Output = Result<Arc<dyn crate::flow::message::PreparedMailing>, crate::flow::message::PrepareError>,
-                > + Send
-                + 'a,
-        >,
-    > {
-        Box::pin(async { Err(crate::flow::message::PrepareError::Broken("there are no templates yet".to_owned())) })
-    }
+pub fn messages(
+    config: &Config,
+    store: &Store,
+    key: &Key,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn MessageSource>, StartError> {
+    let templates = Templates::load(config.templates_directory.as_deref());
+    let templates = Arc::new(templates.map_err(|error| StartError::Templates(error.to_string()))?);
+    let domain = &config.organisation.domain;
+    let settings = MessageSettings {
+        base_url: config.base_url.clone(),
+        // Nobody on the internet is localhost: without a configured domain, the list's own is used.
+        message_domain: (domain != "localhost").then(|| domain.clone()),
+        ..MessageSettings::default()
+    };
+    let blobs = Blobs::in_state_directory(&config.state_directory);
+    Ok(Arc::new(ReleaseMessages::new(store.clone(), blobs, templates, key.clone(), clock.clone(), settings)))
 }

@@ -4,11 +4,14 @@
 pub mod audience;
 pub mod chores;
 pub mod dispatch;
+pub mod enclosures;
 pub mod export;
 pub mod formula;
 pub mod import;
+pub mod list_identity;
 pub mod message;
 pub mod person;
 pub mod release;
+pub mod release_messages;
 pub mod schedule;
 pub mod wake;

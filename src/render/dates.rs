@@ -2,8 +2,8 @@
 
 use chrono::{Datelike, NaiveDate, NaiveTime, Timelike};
 use icu_calendar::{Date, Gregorian};
-use icu_datetime::FixedCalendarDateTimeFormatter;
 use icu_datetime::fieldsets::{YMD, YMDE};
+use icu_datetime::{DateTimeFormatterLoadError, FixedCalendarDateTimeFormatter};
 use icu_locale_core::Locale;
 use serde::Deserialize;
 
@@ -24,9 +24,11 @@ pub struct TimeForm {
 }
 
 /// Writes dates and times in one language.
+///
+/// ICU4X's formatters cannot be shared between threads, so they are made where they are used; that is a look-up in
+/// compiled data.
 pub struct DateWriter {
-    with_weekday: FixedCalendarDateTimeFormatter<Gregorian, YMDE>,
-    without_weekday: FixedCalendarDateTimeFormatter<Gregorian, YMD>,
+    locale: Locale,
     form: TimeForm,
 }
 
@@ -37,27 +39,34 @@ impl DateWriter {
     /// A text that says why there is none.
     pub fn new(locale: &str, form: TimeForm) -> Result<Self, String> {
         let wrong = |e: &dyn std::fmt::Display| format!("\u{201c}{locale}\u{201d} has no dates in words: {e}");
-        let parsed: Locale = locale.parse().map_err(|e| wrong(&e))?;
-        let with_weekday =
-            FixedCalendarDateTimeFormatter::try_new((&parsed).into(), YMDE::long()).map_err(|e| wrong(&e))?;
-        let without_weekday =
-            FixedCalendarDateTimeFormatter::try_new((&parsed).into(), YMD::long()).map_err(|e| wrong(&e))?;
-        Ok(Self { with_weekday, without_weekday, form })
+        let writer = Self { locale: locale.parse().map_err(|e| wrong(&e))?, form };
+        writer.with_weekday().map_err(|e| wrong(&e))?;
+        writer.without_weekday().map_err(|e| wrong(&e))?;
+        Ok(writer)
+    }
+
+    fn with_weekday(&self) -> Result<FixedCalendarDateTimeFormatter<Gregorian, YMDE>, DateTimeFormatterLoadError> {
+        FixedCalendarDateTimeFormatter::try_new((&self.locale).into(), YMDE::long())
+    }
+
+    fn without_weekday(&self) -> Result<FixedCalendarDateTimeFormatter<Gregorian, YMD>, DateTimeFormatterLoadError> {
+        FixedCalendarDateTimeFormatter::try_new((&self.locale).into(), YMD::long())
     }
 
     /// "torsdag 16 mars 2017".
     pub fn day(&self, date: NaiveDate) -> String {
-        match gregorian(date) {
-            Some(day) => self.with_weekday.format(&day).to_string(),
-            None => date.to_string(),
+        match (gregorian(date), self.with_weekday()) {
+            (Some(day), Ok(writer)) => writer.format(&day).to_string(),
+            // Neither can be: `new` has tried, and every chrono date is a Gregorian one.
+            _ => date.to_string(),
         }
     }
 
     /// "16 mars 2017".
     pub fn short_day(&self, date: NaiveDate) -> String {
-        match gregorian(date) {
-            Some(day) => self.without_weekday.format(&day).to_string(),
-            None => date.to_string(),
+        match (gregorian(date), self.without_weekday()) {
+            (Some(day), Ok(writer)) => writer.format(&day).to_string(),
+            _ => date.to_string(),
         }
     }
 

@@ -1,0 +1,130 @@
+//! What travels with a release beside its texts: attachments and the calendar part.
+
+use std::collections::BTreeMap;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::ReleaseId;
+use crate::mail::calendar::{CalendarEvent, When};
+use crate::mail::compose::{Attachment, CalendarPart};
+use crate::mail::headers::Mailbox;
+use crate::model::release::attachment::Travel;
+use crate::model::release::{Event, EventStatus, Moment, RelationKind, Release};
+use crate::render::markdown;
+
+/// Media types by the ending of the file's name.
+const MEDIA_TYPES: [(&str, &str); 18] = [
+    ("csv", "text/csv"),
+    ("doc", "application/msword"),
+    ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    ("gif", "image/gif"),
+    ("ics", "text/calendar"),
+    ("jpeg", "image/jpeg"),
+    ("jpg", "image/jpeg"),
+    ("mp3", "audio/mpeg"),
+    ("mp4", "video/mp4"),
+    ("odt", "application/vnd.oasis.opendocument.text"),
+    ("pdf", "application/pdf"),
+    ("png", "image/png"),
+    ("pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
+    ("svg", "image/svg+xml"),
+    ("txt", "text/plain"),
+    ("webp", "image/webp"),
+    ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    ("zip", "application/zip"),
+];
+
+/// The media type of a file, by its name.
+pub fn media_type_of(file_name: &str) -> &'static str {
+    let ending = file_name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
+    MEDIA_TYPES.iter().find(|(known, _)| *known == ending).map_or("application/octet-stream", |(_, kind)| kind)
+}
+
+/// The files that go in the mail: attachments that `travel` so, and images that can be fetched nowhere.
+pub fn files_in_mail<'a>(release: &'a Release, travel: &[Travel]) -> Vec<&'a str> {
+    let attachments = release.attachments.iter().zip(travel).filter(|(_, travel)| **travel == Travel::InMail);
+    let images = release.images.iter().filter(|image| image.url.is_none()).filter_map(|image| image.file.as_deref());
+    let mut files: Vec<&str> = attachments.map(|(attachment, _)| attachment.file.as_str()).chain(images).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    files.retain(|file| seen.insert(*file));
+    files
+}
+
+/// The attachments of the message, from the contents of [`files_in_mail`] by name.
+///
+/// # Errors
+/// A text that names the file without content.
+pub fn attachments(
+    release: &Release,
+    travel: &[Travel],
+    contents: &BTreeMap<String, Vec<u8>>,
+) -> Result<Vec<Attachment>, String> {
+    files_in_mail(release, travel)
+        .into_iter()
+        .map(|file| {
+            let octets =
+                contents.get(file).ok_or_else(|| format!("the content of \u{201c}{file}\u{201d} is missing"))?;
+            let given = release.attachments.iter().find(|a| a.file == file).and_then(|a| a.media_type.clone());
+            let file_name = file.rsplit('/').next().unwrap_or(file).to_owned();
+            let media_type = given.unwrap_or_else(|| media_type_of(&file_name).to_owned());
+            Ok(Attachment { file_name, media_type, octets: octets.clone() })
+        })
+        .collect()
+}
+
+/// The calendar part of a release that has an event; `stamp` is when this version was made.
+///
+/// The UID is the event's own, or made from the release that first announced it: of a release that updates, corrects,
+/// replaces or withdraws another by its number (`r12`), that other.
+pub fn calendar(
+    release: &Release,
+    id: ReleaseId,
+    stamp: Timestamp,
+    organiser: &Mailbox,
+    domain: &str,
+) -> Option<CalendarPart> {
+    let event = release.event.as_ref()?;
+    let uid = event.uid.clone().unwrap_or_else(|| format!("event-{}@{domain}", first_release(release, id)));
+    let description = release.lead.as_deref().map(|lead| markdown::text_of(&markdown::parse_inline(lead)));
+    let calendar = CalendarEvent {
+        uid,
+        sequence: event.sequence,
+        stamp,
+        start: when(event, event.start),
+        end: end(event),
+        summary: event.title.clone().unwrap_or_else(|| release.headline.clone()),
+        description,
+        location: event.place(),
+        organiser: organiser.clone(),
+        url: event.stream.clone().or_else(|| event.map.clone()),
+        cancelled: event.status == EventStatus::Cancelled,
+    };
+    Some(calendar.to_part("event.ics"))
+}
+
+fn first_release(release: &Release, id: ReleaseId) -> ReleaseId {
+    use RelationKind::{CorrectionOf, Replaces, UpdateOf, Withdraws};
+    let same = |kind| matches!(kind, UpdateOf | CorrectionOf | Replaces | Withdraws);
+    release.relations.iter().filter(|r| same(r.kind)).find_map(|r| r.to.parse().ok()).unwrap_or(id)
+}
+
+fn when(event: &Event, moment: Moment) -> When {
+    match moment.time {
+        Some(_) => When::Instant(moment.instant(event.zone)),
+        None => When::Day(moment.date),
+    }
+}
+
+/// RFC 5545 §3.6.1: DTEND is of the same kind as DTSTART, and after it; otherwise it is left out.
+fn end(event: &Event) -> Option<When> {
+    let end = event.end?;
+    let end = match (event.start.time, end.time) {
+        (Some(_), _) => event.end_instant().map(When::Instant)?,
+        (None, _) => When::Day(end.date.succ_opt()?),
+    };
+    let later = match (when(event, event.start), end) {
+        (When::Instant(start), When::Instant(end)) => end > start,
+        (When::Day(start), When::Day(end)) => end > start,
+        _ => false,
+    };
+    later.then_some(end)
+}

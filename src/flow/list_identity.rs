@@ -1,0 +1,128 @@
+//! How a list shows itself in the mail that goes to it: addresses, List-* fields, envelope sender.
+//!
+//! A list marked sensitive shows neither its name nor its title: in their place stands an opaque label, a keyed hash of
+//! its address. Whoever sees a message in transit, a relay's log or a shared mailbox's header view does not learn what the
+//! recipient is a member of. Mail to the label's addresses carries a signed token, which says who and what it is about.
+
+use crate::base::address::Address;
+use crate::base::id::ListName;
+use crate::base::token::{Key, to_hex};
+use crate::mail::compose::ListFields;
+use crate::model::list::{List, Privacy};
+
+/// The longest local part that leaves room for `-unsubscribe+` and a token within 64 octets (RFC 5321 §4.5.3.1.1).
+const LONGEST_PLAIN: usize = 20;
+
+/// One list, as its mail shows it.
+#[derive(Clone, Debug)]
+pub struct ListIdentity {
+    /// Its name in this installation; never shown for a sensitive list.
+    pub name: ListName,
+    /// Its place among the lists of the mailing's audience, in order of name: part of unsubscribe tokens.
+    pub place: u64,
+    /// What readers may be told that it is called.
+    pub title: Option<String>,
+    /// Where mail comes from when nothing else is said.
+    pub address: Address,
+    /// The person who answers for it.
+    pub owner: Address,
+    /// Whether it is sensitive.
+    pub sensitive: bool,
+    /// The List-* fields.
+    pub fields: ListFields,
+    /// What stands before `-bounces+…` and `-unsubscribe+…`.
+    alias: String,
+    domain: String,
+}
+
+impl ListIdentity {
+    /// The identity of `list`, the one at `place` in its mailing's audience.
+    pub fn new(list: &List, place: u64, key: &Key) -> Self {
+        let (local, domain) = (list.address.local_part(), list.address.domain());
+        let sensitive = list.privacy == Privacy::Sensitive;
+        let label = format!("l{}", &to_hex(&key.hash_address(&list.address))[..16]);
+        let shown = if sensitive { label.as_str() } else { local };
+        let alias = if shown.len() > LONGEST_PLAIN { label.clone() } else { shown.to_owned() };
+        let title = (!sensitive).then(|| list.title.clone());
+        let fields = ListFields {
+            title: title.clone().unwrap_or_default(),
+            // RFC 2919 §2: a name under a domain of ours; stable, for filters are built on it.
+            id: format!("{shown}.{domain}"),
+            owner: format!("mailto:{shown}-owner@{domain}"),
+            help: format!("mailto:{shown}-request@{domain}?subject=help"),
+        };
+        let (alias, domain) = (alias.to_ascii_lowercase(), domain.to_owned());
+        let (name, address, owner) = (list.name.clone(), list.address.clone(), list.owner.clone());
+        Self { name, place, title, address, owner, sensitive, fields, alias, domain }
+    }
+
+    /// The envelope sender of one delivery (VERP): bounces tell by its token whom they are about.
+    pub fn bounce_address(&self, token: &str) -> String {
+        format!("{}-bounces+{token}@{}", self.alias, self.domain)
+    }
+
+    /// Where a mail ends one subscription.
+    pub fn unsubscribe_address(&self, token: &str) -> String {
+        format!("{}-unsubscribe+{token}@{}", self.alias, self.domain)
+    }
+
+    /// The domain of its address.
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::language::Language;
+    use crate::base::token::Purpose;
+    use crate::model::list::{Joining, ListKind};
+
+    fn list(name: &str, privacy: Privacy) -> List {
+        List {
+            name: name.parse().unwrap(),
+            title: "Strejkfonden".into(),
+            address: format!("{name}@lists.example.org").parse().unwrap(),
+            kind: ListKind::Announce,
+            joining: Joining::Closed,
+            owner: "kansli@example.org".parse().unwrap(),
+            language: Language::swedish(),
+            privacy,
+            approval: false,
+            created: Default::default(),
+        }
+    }
+
+    #[test]
+    fn an_ordinary_list_shows_its_name() {
+        let identity = ListIdentity::new(&list("media", Privacy::Ordinary), 0, &Key::new([7; 32]));
+        assert_eq!(identity.fields.id, "media.lists.example.org");
+        assert_eq!(identity.fields.title, "Strejkfonden");
+        assert_eq!(identity.bounce_address("abc"), "media-bounces+abc@lists.example.org");
+    }
+
+    #[test]
+    fn a_sensitive_list_shows_neither_name_nor_title() {
+        let identity = ListIdentity::new(&list("strejk", Privacy::Sensitive), 0, &Key::new([7; 32]));
+        let shown =
+            format!("{:?} {} {}", identity.fields, identity.bounce_address("t"), identity.unsubscribe_address("t"));
+        assert!(!shown.to_lowercase().contains("strejk"), "{shown}");
+        let other = ListIdentity::new(&list("strejk", Privacy::Sensitive), 0, &Key::new([8; 32]));
+        assert_ne!(identity.fields.id, other.fields.id, "the label can be guessed");
+    }
+
+    #[test]
+    fn signed_addresses_are_addresses_for_every_list_and_number() {
+        let key = Key::new([7; 32]);
+        for name in ["a", "media", "a-very-long-list-name-of-forty-letters-x"] {
+            for privacy in [Privacy::Ordinary, Privacy::Sensitive] {
+                let identity = ListIdentity::new(&list(name, privacy), 3, &key);
+                let token = key.sign(Purpose::Unsubscribe, &[100_000, 10_000_000, 9]);
+                for address in [identity.bounce_address(&token), identity.unsubscribe_address(&token)] {
+                    assert!(address.parse::<Address>().is_ok(), "{address}");
+                }
+            }
+        }
+    }
+}
