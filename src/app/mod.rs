@@ -171,6 +171,7 @@ async fn start_on(
     let control = Arc::new(Control {
         wake: wake.clone(),
         transport: parts::describe_transport(config),
+        dispatcher: Some(dispatcher.clone()),
         ..Control::new(store.clone(), clock.clone(), key, config.state_directory.clone())
     });
     let stopping = watch::Sender::new(false);

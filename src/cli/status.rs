@@ -1,13 +1,19 @@
 //! `depesch status`.
 
-use crate::control::status::Status;
+use crate::control::status::{MailingInWork, Status};
 
 use super::output::instant;
 use super::{CliError, Context, Done};
 
-/// Show whether the daemon is well.
+/// Show whether the daemon is well
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  depesch status\n  depesch status --json")]
+#[command(after_help = "\
+Exit codes: 0 all is well; 1 something needs a person: the relay is in trouble, or a mailing is paused;
+            3 the daemon cannot be reached
+
+Examples:
+  depesch status
+  depesch status --json")]
 pub struct StatusCommand {}
 
 /// Runs the command.
@@ -16,17 +22,51 @@ pub struct StatusCommand {}
 /// [`CliError`].
 pub async fn run(_command: StatusCommand, context: &Context) -> Result<Done, CliError> {
     let status: Status = context.client.get("/v1/status").await?;
+    let done = if status.well { Done::Fully } else { Done::Partly };
     let output = &context.output;
     if output.is_json() {
         output.json(&status)?;
-        return Ok(Done::Fully);
+        return Ok(done);
     }
-    output.fields(&[
-        ("version", status.version),
-        ("process", status.process.to_string()),
+    let sent = &status.since_start;
+    let mut fields = vec![
+        ("version", format!("{} (process {})", status.version, status.process)),
         ("started", instant(status.started)),
-        ("state directory", status.state_directory),
-        ("transport", status.transport),
-    ])?;
-    Ok(Done::Fully)
+        ("state", status.state_directory),
+        ("sends by", status.transport),
+        (
+            "since start",
+            format!(
+                "{} accepted, {} deferred, {} failed, {} suppressed, {} uncertain",
+                sent.accepted, sent.deferred, sent.failed, sent.suppressed, sent.uncertain
+            ),
+        ),
+    ];
+    if let Some(trouble) = &status.trouble {
+        let next = trouble.next_try.map(|at| format!("; next try {}", instant(at))).unwrap_or_default();
+        fields.push(("trouble", format!("{}{next}", trouble.what)));
+    }
+    if status.mailings.is_empty() {
+        fields.push(("mailings", "none in work".to_owned()));
+    }
+    output.fields(&fields)?;
+    if !status.mailings.is_empty() {
+        output.line("")?;
+        output.table(&["mailing", "stage", "at", "settled", "held back"], status.mailings.iter().map(row))?;
+    }
+    Ok(done)
+}
+
+fn row(mailing: &MailingInWork) -> [String; 5] {
+    let settled = match (mailing.settled, mailing.audience) {
+        (Some(settled), Some(audience)) => format!("{settled} of {audience}"),
+        _ => String::new(),
+    };
+    [
+        mailing.id.clone(),
+        mailing.stage.clone(),
+        instant(mailing.at),
+        settled,
+        mailing.paused.clone().unwrap_or_default(),
+    ]
 }

@@ -12,6 +12,7 @@ use axum::extract::DefaultBodyLimit;
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::token::Key;
+use crate::flow::dispatch::Dispatcher;
 use crate::flow::wake::Wake;
 use crate::store::Store;
 
@@ -50,13 +51,24 @@ pub struct Control {
     pub started: Timestamp,
     /// Where mail goes out, in words.
     pub transport: String,
+    /// What sends; none in tests that send nothing.
+    pub dispatcher: Option<Arc<Dispatcher>>,
 }
 
 impl Control {
     /// What handlers need, started now.
     pub fn new(store: Store, clock: Arc<dyn Clock>, key: Key, state_directory: PathBuf) -> Self {
         let started = clock.now();
-        Self { store, clock, wake: Wake::new(), key, state_directory, started, transport: "none".to_owned() }
+        Self {
+            store,
+            clock,
+            wake: Wake::new(),
+            key,
+            state_directory,
+            started,
+            transport: "none".to_owned(),
+            dispatcher: None,
+        }
     }
 }
 

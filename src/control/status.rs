@@ -1,4 +1,4 @@
-//! `GET /v1/status`: whether the daemon is well.
+//! `GET /v1/status`: whether the daemon is well, and what it is at.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
+use crate::model::mailing::{Mailing, Stage};
 
 use super::Control;
 use super::error::ApiError;
@@ -15,6 +16,8 @@ use super::error::ApiError;
 /// How the daemon is.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Status {
+    /// Whether nothing needs a person: the relay answers, no mailing is paused.
+    pub well: bool,
     /// The program's version.
     pub version: String,
     /// Its process.
@@ -27,6 +30,55 @@ pub struct Status {
     pub state_directory: String,
     /// Where mail goes out, in words.
     pub transport: String,
+    /// What troubles the way out, if anything does.
+    pub trouble: Option<Trouble>,
+    /// Mailings that are not over.
+    pub mailings: Vec<MailingInWork>,
+    /// Deliveries since the start.
+    pub since_start: Deliveries,
+}
+
+/// What troubles the way out.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Trouble {
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// When it is tried again.
+    pub next_try: Option<Timestamp>,
+    /// What happened.
+    pub what: String,
+}
+
+/// A mailing that is not over.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MailingInWork {
+    /// Its name.
+    pub id: String,
+    /// How far it has come.
+    pub stage: String,
+    /// When it is due, or was.
+    pub at: Timestamp,
+    /// Why it is held back, if it is.
+    pub paused: Option<String>,
+    /// Deliveries in its frozen audience.
+    pub audience: Option<u64>,
+    /// Of these, with nothing more to be done.
+    pub settled: Option<u64>,
+}
+
+/// Deliveries by how they ended.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Deliveries {
+    /// Taken by the relay.
+    pub accepted: u64,
+    /// Put off.
+    pub deferred: u64,
+    /// Given up.
+    pub failed: u64,
+    /// Not wanted any more.
+    pub suppressed: u64,
+    /// Of which nobody knows.
+    pub uncertain: u64,
 }
 
 /// The routes of this noun.
@@ -35,12 +87,52 @@ pub fn routes() -> Router<Arc<Control>> {
 }
 
 async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiError> {
+    let mut mailings = Vec::new();
+    for read in control.store.mailings().await? {
+        if let Some(mailing) = in_work(&control, &read.value).await? {
+            mailings.push(mailing);
+        }
+    }
+    let trouble = control.dispatcher.as_ref().and_then(|dispatcher| dispatcher.trouble());
+    let trouble = trouble.map(|t| Trouble { since: t.since, next_try: t.next_try, what: t.what });
+    let stats = control.dispatcher.as_ref().map(|dispatcher| dispatcher.stats()).unwrap_or_default();
     Ok(Json(Status {
+        well: trouble.is_none() && mailings.iter().all(|mailing| mailing.paused.is_none()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         process: std::process::id(),
         started: control.started,
         now: control.clock.now(),
         state_directory: control.state_directory.display().to_string(),
         transport: control.transport.clone(),
+        trouble,
+        mailings,
+        since_start: Deliveries {
+            accepted: stats.accepted,
+            deferred: stats.deferred,
+            failed: stats.failed,
+            suppressed: stats.suppressed,
+            uncertain: stats.uncertain,
+        },
+    }))
+}
+
+async fn in_work(control: &Control, mailing: &Mailing) -> Result<Option<MailingInWork>, ApiError> {
+    let (audience, settled) = match &mailing.stage {
+        Stage::Finished { .. } | Stage::Cancelled { .. } | Stage::Expired { .. } => return Ok(None),
+        Stage::Scheduled | Stage::Freezing { .. } => (None, None),
+        Stage::Sending(frozen) => {
+            let tally = control.store.tally(mailing).await?;
+            let open = tally.waiting + tally.in_doubt + tally.deferred;
+            let audience = u64::from(frozen.audience);
+            (Some(audience), Some(audience.saturating_sub(open)))
+        }
+    };
+    Ok(Some(MailingInWork {
+        id: mailing.id.to_string(),
+        stage: mailing.stage.word().to_owned(),
+        at: mailing.schedule.at,
+        paused: mailing.pause.as_ref().map(|pause| pause.reason.words()),
+        audience,
+        settled,
     }))
 }
