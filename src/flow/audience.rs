@@ -59,13 +59,28 @@ pub async fn reached_by(store: &Store, mailing: MailingId) -> Result<Vec<Subscri
 /// # Errors
 /// [`StoreError`].
 pub async fn count(store: &Store, query: &AudienceQuery) -> Result<u64, StoreError> {
+    visit(store, query, |_| {}).await
+}
+
+/// Shows each subscriber whom a query finds now, and counts them.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn visit(
+    store: &Store,
+    query: &AudienceQuery,
+    mut show: impl FnMut(&Subscriber) + Send,
+) -> Result<u64, StoreError> {
     let reached = reached_filter(store, query).await?;
     let (mut cursor, mut found) = (SubscriberId(0), 0);
     loop {
         let step = store.scan_subscribers(cursor, STEP).await?;
         let Some(last) = step.last() else { return Ok(found) };
         cursor = last.value.id;
-        found += step.iter().filter(|s| selects(query, reached.as_deref(), &s.value)).count() as u64;
+        for subscriber in step.iter().map(|read| &read.value).filter(|s| selects(query, reached.as_deref(), s)) {
+            show(subscriber);
+            found += 1;
+        }
     }
 }
 

@@ -13,5 +13,7 @@ pub mod message;
 pub mod person;
 pub mod release;
 pub mod release_messages;
+pub mod reopen;
+pub mod report;
 pub mod schedule;
 pub mod wake;

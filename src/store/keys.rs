@@ -8,6 +8,7 @@
 //! | `d` | mailing, sequence | a delivery that is no longer just waiting |
 //! | `e` | mailing, chunk | the lease of a chunk |
 //! | `h` | name | a chore: when it last ran |
+//! | `i` | key | what came of a request that must not be done twice |
 //! | `k` | mailing, chunk | a chunk of the frozen audience: subscriber ids |
 //! | `l` | list name | a list |
 //! | `m` | mailing | a mailing |
@@ -78,6 +79,11 @@ pub fn lease(mailing: MailingId, chunk: u32) -> Key {
 /// When a chore last ran.
 pub fn chore(name: &str) -> Key {
     key(b'h', &[name.as_bytes()])
+}
+
+/// What came of a request, by the key that its sender gave it.
+pub fn idempotency(given: &str) -> Key {
+    key(b'i', &[given.as_bytes()])
 }
 
 /// A chunk of the frozen audience.

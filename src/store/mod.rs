@@ -15,6 +15,7 @@ mod delivery_form;
 pub mod embedded;
 pub mod engine;
 pub mod fingerprint;
+pub mod idempotency;
 pub mod journal;
 pub mod keys;
 pub mod ledger;

@@ -14,6 +14,8 @@ mod dispatch_intent;
 mod dispatch_outcomes;
 mod dispatch_unwanted;
 mod floors;
+mod mailing_reopen;
+mod mailing_report;
 mod relay_basics;
 mod relay_failures;
 mod relay_security;

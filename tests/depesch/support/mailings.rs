@@ -7,12 +7,14 @@ use depesch::base::clock::Timestamp;
 use depesch::base::id::{ListName, MailingId, ReleaseId, SubscriberId};
 use depesch::base::language::Language;
 use depesch::model::consent::ConsentSource;
+use depesch::model::ledger::{self, Cause, Delivery, DeliveryState, Tally};
 use depesch::model::list::{Joining, List, ListKind, Privacy};
 use depesch::model::mailing::{AudienceQuery, Frozen, Mailing, MissedPolicy, Schedule, Stage, UncertainPolicy};
+use depesch::model::reply::Reply;
 use depesch::model::subscriber::{Subscriber, SubscriptionState};
 use depesch::store::Store;
 use depesch::store::engine::{Batch, Commit};
-use depesch::store::ledger::{CHUNK_SIZE, put_chunk};
+use depesch::store::ledger::{CHUNK_SIZE, put_chunk, put_delivery, put_tally};
 use depesch::store::mailings::put_mailing;
 use depesch::store::memory::MemoryEngine;
 use depesch::store::subscribers;
@@ -110,4 +112,43 @@ pub async fn put_subscriber(store: &Store, id: u64, lists: &[&str], edit: impl F
     subscribers::put_new(&mut batch, &subscriber);
     assert_eq!(store.commit(batch).await.unwrap(), Commit::Applied);
     subscriber
+}
+
+/// Settles deliveries of a mailing by hand, the first ones of the audience; writes the tally of each whole chunk.
+pub async fn settle(store: &Store, mailing: &Mailing, states: Vec<DeliveryState>) {
+    let mut states = states.into_iter();
+    for chunk in 0..mailing.frozen().unwrap().chunks {
+        let (mut batch, mut tally, mut settled) = (Batch::new(), Tally::default(), true);
+        for row in store.chunk_rows(mailing.id, chunk).await.unwrap() {
+            let delivery = match states.next() {
+                Some(state) => Delivery { state, attempts: 1, resent: 0 },
+                None => Delivery::WAITING,
+            };
+            settled &= delivery.is_settled();
+            tally.add(&delivery);
+            if delivery != Delivery::WAITING {
+                put_delivery(&mut batch, mailing.id, &row, &delivery);
+            }
+        }
+        if settled {
+            put_tally(&mut batch, mailing.id, chunk, &tally);
+        }
+        assert_eq!(store.commit(batch).await.unwrap(), Commit::Applied);
+    }
+}
+
+/// Accepted.
+pub fn accepted() -> DeliveryState {
+    DeliveryState::Accepted { at: minute(61), reply: Reply::new(250, "2.0.0 queued as 4A") }
+}
+
+/// Failed with this reply to RCPT.
+pub fn failed(code: u16, text: &str) -> DeliveryState {
+    let cause = Cause::Reply { stage: ledger::Stage::Recipient, reply: Reply::new(code, text) };
+    DeliveryState::Failed { at: minute(61), cause }
+}
+
+/// Uncertain.
+pub fn uncertain() -> DeliveryState {
+    DeliveryState::Uncertain { at: minute(61), cause: Cause::Stopped }
 }

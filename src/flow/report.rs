@@ -1,0 +1,264 @@
+//! What became of a mailing: counts that add up to its audience, what went wrong in groups, and every delivery as a
+//! row.
+//!
+//! Counts come from the tallies of settled chunks and a look at the open ones. Rows are read chunk by chunk, so that
+//! a report of a million deliveries takes the memory of one chunk.
+
+use std::collections::BTreeMap;
+
+use crate::base::address::Address;
+use crate::base::clock::Timestamp;
+use crate::base::id::SubscriberId;
+use crate::model::ledger::{Cause, Delivery, DeliveryState, Sequence, Tally};
+use crate::model::mailing::Mailing;
+use crate::store::{Store, StoreError};
+
+use super::formula::defuse;
+
+/// What became of a mailing.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The counts.
+    pub tally: Tally,
+    /// What went wrong, the most frequent first.
+    pub troubles: Vec<Trouble>,
+    /// Deliveries that went wrong, in order of the audience, as many as were asked for.
+    pub rows: Vec<Row>,
+    /// Whether there are more of them.
+    pub more: bool,
+}
+
+/// Deliveries that ended alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The word for where they stand: failed, deferred, uncertain or suppressed.
+    pub state: &'static str,
+    /// What was said or went wrong; the text is that of the first.
+    pub account: Account,
+    /// How many.
+    pub count: u64,
+}
+
+/// What was said about a delivery, or went wrong with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Account {
+    /// To which command it was said, or `connection`, `content`, `stopped`; empty where nothing was said.
+    pub stage: &'static str,
+    /// The SMTP code.
+    pub code: Option<u16>,
+    /// The enhanced status code (RFC 3463).
+    pub status: Option<String>,
+    /// The words.
+    pub text: String,
+}
+
+/// One delivery in a report.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its place in the audience.
+    pub sequence: Sequence,
+    /// To whom.
+    pub subscriber: SubscriberId,
+    /// Their address now; `None` once they were erased.
+    pub address: Option<Address>,
+    /// What became of it.
+    pub delivery: Delivery,
+}
+
+impl Account {
+    /// What is known of a delivery beside its state.
+    pub fn of(delivery: &Delivery) -> Self {
+        match &delivery.state {
+            DeliveryState::Accepted { reply, .. } => Self {
+                stage: "message",
+                code: Some(reply.code),
+                status: reply.enhanced().map(str::to_owned),
+                text: reply.text.clone(),
+            },
+            DeliveryState::Deferred { cause, .. }
+            | DeliveryState::Failed { cause, .. }
+            | DeliveryState::Uncertain { cause, .. } => Self::of_cause(cause),
+            DeliveryState::Suppressed { why, .. } => Self { text: why.word().to_owned(), ..Self::default() },
+            DeliveryState::Waiting | DeliveryState::InDoubt { .. } | DeliveryState::Cancelled { .. } => Self::default(),
+        }
+    }
+
+    fn of_cause(cause: &Cause) -> Self {
+        match cause {
+            Cause::Reply { stage, reply } => Self {
+                stage: stage.word(),
+                code: Some(reply.code),
+                status: reply.enhanced().map(str::to_owned),
+                text: reply.text.clone(),
+            },
+            Cause::Connection(text) => Self { stage: "connection", text: text.clone(), ..Self::default() },
+            Cause::Message(text) => Self { stage: "content", text: text.clone(), ..Self::default() },
+            Cause::Stopped => {
+                let text = "the daemon stopped between sending and the answer".to_owned();
+                Self { stage: "stopped", text, ..Self::default() }
+            }
+        }
+    }
+
+    /// What makes two of them alike: the words of a reply differ from one address to the next, its codes do not.
+    fn group(&self) -> Self {
+        let text = if self.code.is_some() { String::new() } else { self.text.clone() };
+        Self { text, ..self.clone() }
+    }
+}
+
+impl Row {
+    /// When the last thing happened to it: for a deferred one the next attempt; `None` while nothing has.
+    pub fn at(&self) -> Option<Timestamp> {
+        match self.delivery.state {
+            DeliveryState::Waiting => None,
+            DeliveryState::InDoubt { since } => Some(since),
+            DeliveryState::Deferred { until, .. } => Some(until),
+            DeliveryState::Accepted { at, .. }
+            | DeliveryState::Failed { at, .. }
+            | DeliveryState::Suppressed { at, .. }
+            | DeliveryState::Cancelled { at }
+            | DeliveryState::Uncertain { at, .. } => Some(at),
+        }
+    }
+}
+
+/// The report of a mailing, with at most `rows` of the deliveries that went wrong.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn report(store: &Store, mailing: &Mailing, rows: usize) -> Result<Report, StoreError> {
+    let tally = store.tally(mailing).await?;
+    let settled = store.settled_chunks(mailing.id).await?;
+    let mut groups: BTreeMap<(&'static str, Account), (u64, String)> = BTreeMap::new();
+    let (mut listed, mut more) = (Vec::new(), false);
+    for chunk in 0..mailing.frozen().map_or(0, |frozen| frozen.chunks) {
+        if settled.get(&chunk).is_some_and(|t| t.failed + t.deferred + t.uncertain + t.suppressed == 0) {
+            continue;
+        }
+        for row in chunk_rows(store, mailing, chunk).await? {
+            if !is_trouble(&row.delivery.state) {
+                continue;
+            }
+            let account = Account::of(&row.delivery);
+            let group = groups.entry((row.delivery.state.word(), account.group())).or_insert((0, account.text));
+            group.0 += 1;
+            match listed.len() < rows {
+                true => listed.push(with_address(store, row).await?),
+                false => more = true,
+            }
+        }
+    }
+    let mut troubles: Vec<Trouble> = groups
+        .into_iter()
+        .map(|((state, group), (count, text))| Trouble { state, account: Account { text, ..group }, count })
+        .collect();
+    troubles.sort_by_key(|trouble| std::cmp::Reverse(trouble.count));
+    Ok(Report { tally, troubles, rows: listed, more })
+}
+
+fn is_trouble(state: &DeliveryState) -> bool {
+    use DeliveryState::{Deferred, Failed, Suppressed, Uncertain};
+    matches!(state, Deferred { .. } | Failed { .. } | Suppressed { .. } | Uncertain { .. })
+}
+
+/// The deliveries of one chunk, with addresses.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn rows(store: &Store, mailing: &Mailing, chunk: u32) -> Result<Vec<Row>, StoreError> {
+    let mut rows = Vec::new();
+    for row in chunk_rows(store, mailing, chunk).await? {
+        rows.push(with_address(store, row).await?);
+    }
+    Ok(rows)
+}
+
+async fn chunk_rows(store: &Store, mailing: &Mailing, chunk: u32) -> Result<Vec<Row>, StoreError> {
+    let rows = store.chunk_rows(mailing.id, chunk).await?;
+    let row = |row: crate::store::ledger::Row| Row {
+        sequence: row.sequence,
+        subscriber: row.subscriber,
+        address: None,
+        delivery: mailing.settle(row.delivery),
+    };
+    Ok(rows.into_iter().map(row).collect())
+}
+
+async fn with_address(store: &Store, row: Row) -> Result<Row, StoreError> {
+    let address = store.subscriber(row.subscriber).await?.map(|read| read.value.address);
+    Ok(Row { address, ..row })
+}
+
+/// The columns of the CSV file.
+pub const COLUMNS: [&str; 10] =
+    ["subscriber", "address", "state", "at", "attempts", "resent", "stage", "code", "status", "reply"];
+
+/// The first line of the CSV file.
+pub fn csv_header() -> Vec<u8> {
+    csv_line(&COLUMNS.map(str::to_owned))
+}
+
+/// One delivery as a line of CSV, safe to open in a spreadsheet. Addresses are masked unless `addresses`.
+pub fn csv_row(row: &Row, addresses: bool) -> Vec<u8> {
+    let account = Account::of(&row.delivery);
+    csv_line(&[
+        row.subscriber.to_string(),
+        shown_address(row, addresses),
+        row.delivery.state.word().to_owned(),
+        row.at().map(|at| at.format("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default(),
+        row.delivery.attempts.to_string(),
+        row.delivery.resent.to_string(),
+        account.stage.to_owned(),
+        account.code.map(|code| code.to_string()).unwrap_or_default(),
+        account.status.unwrap_or_default(),
+        if addresses { account.text } else { masked(&account.text) },
+    ])
+}
+
+/// A delivery's address as a report shows it: masked unless `addresses`; `erased` where there is none any more.
+pub fn shown_address(row: &Row, addresses: bool) -> String {
+    match &row.address {
+        Some(address) if addresses => address.as_str().to_owned(),
+        Some(address) => address.masked(),
+        None => "erased".to_owned(),
+    }
+}
+
+/// Text with the addresses in it masked: servers repeat them in their replies.
+pub fn masked(text: &str) -> String {
+    let ends = |c: char| c.is_whitespace() || "<>\"'()[],;:".contains(c);
+    text.split_inclusive(ends)
+        .map(|piece| {
+            let word = piece.trim_end_matches(ends);
+            match word.split_once('@') {
+                Some((local, domain)) if !local.is_empty() => {
+                    let first: String = local.chars().take(1).collect();
+                    format!("{first}***@{domain}{}", &piece[word.len()..])
+                }
+                _ => piece.to_owned(),
+            }
+        })
+        .collect()
+}
+
+// RFC 4180.
+fn csv_line(cells: &[String; 10]) -> Vec<u8> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    // Writing to a vector does not fail.
+    let written = writer.write_record(cells.iter().map(|cell| defuse(cell).into_owned()));
+    debug_assert!(written.is_ok());
+    writer.into_inner().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn addresses_in_replies_are_masked() {
+        let text = "5.1.1 <karin.ek@example.com>: no such user, karin.ek@example.com; see postmaster";
+        let masked = super::masked(text);
+        assert_eq!(masked, "5.1.1 <k***@example.com>: no such user, k***@example.com; see postmaster");
+        assert_eq!(super::masked("250 2.0.0 queued as 4A@"), "250 2.0.0 queued as 4***@");
+        assert_eq!(super::masked("@ @x"), "@ @x");
+    }
+}

@@ -1,0 +1,91 @@
+//! Requests that must not be done twice: the key that the sender gave, and what came of it. Written in one batch with
+//! what the request does, so that a repetition finds either both or neither.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::clock::Timestamp;
+use crate::base::id::MailingId;
+
+use super::engine::{Batch, Key};
+use super::record::{self, RecordError};
+use super::{Read, Store, StoreError, keys};
+
+const FAMILY: &str = "idempotency key";
+/// Longest key, in octets.
+pub const LONGEST: usize = 200;
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// SHA-256 of what was asked: the same key for something else is a mistake.
+    pub request: [u8; 32],
+    /// The mailing that was queued.
+    pub mailing: MailingId,
+    /// When.
+    pub at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AnsweredV1 {
+    request: [u8; 32],
+    mailing: u64,
+    at: i64,
+}
+
+impl Store {
+    /// What came of the request with this key; `None` when there was none.
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "there was none".
+    pub async fn answered(&self, key: &str) -> Result<Option<Read<Answered>>, StoreError> {
+        let Some(stamp) = self.engine.get(&keys::idempotency(key)).await? else { return Ok(None) };
+        Ok(Some(Read { value: decode(&stamp)?, stamp }))
+    }
+
+    /// Forgets requests answered before `before`, at most `limit` of those looked at after `cursor`; gives how many,
+    /// and where to go on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_answered(
+        &self,
+        before: Timestamp,
+        cursor: Option<Key>,
+        limit: usize,
+    ) -> Result<(u64, Option<Key>), StoreError> {
+        let mut range = keys::table(b'i');
+        if let Some(cursor) = &cursor {
+            range = range.after(cursor);
+        }
+        let found = self.engine.scan(range, limit).await?;
+        let next = found.last().filter(|_| found.len() == limit).map(|(key, _)| key.clone());
+        let (mut batch, mut forgotten) = (Batch::new(), 0);
+        for (key, octets) in found {
+            if decode(&octets)?.at < before {
+                batch.delete(key);
+                forgotten += 1;
+            }
+        }
+        if !batch.is_empty() {
+            self.commit(batch).await?;
+        }
+        Ok((forgotten, next))
+    }
+}
+
+/// Notes in `batch` what comes of a request; it conflicts when the key was used before.
+pub fn put(batch: &mut Batch, key: &str, answered: &Answered) {
+    let form =
+        AnsweredV1 { request: answered.request, mailing: answered.mailing.0, at: answered.at.timestamp_millis() };
+    batch.expect_absent(keys::idempotency(key));
+    batch.put(keys::idempotency(key), record::encode(1, &form));
+}
+
+fn decode(octets: &[u8]) -> Result<Answered, RecordError> {
+    let form: AnsweredV1 = match record::split(FAMILY, octets)? {
+        (1, rest) => record::decode(FAMILY, rest)?,
+        (version, _) => return Err(RecordError::Newer { family: FAMILY, version }),
+    };
+    let at = super::mailings::instant(FAMILY, form.at)?;
+    Ok(Answered { request: form.request, mailing: MailingId(form.mailing), at })
+}
