@@ -17,6 +17,8 @@ use super::{CONFLICT_TRIES, Read, Store, StoreError, keys};
 
 const FAMILY: &str = "subscriber";
 const VERSION: u8 = 1;
+/// The most octets of text that one subscriber may have; the engine takes values a little larger.
+pub const MOST_TEXT: usize = 128 * 1024;
 /// The counter that ids are taken from ([`Store::allocate`]).
 pub const COUNTER: &str = "subscriber";
 
@@ -164,12 +166,14 @@ fn event(form: EventV1<'_>) -> Result<ConsentEvent, RecordError> {
     })
 }
 
-/// Adds a new subscriber to `batch`; it conflicts when somebody has the address. The id comes from
-/// [`Store::allocate`] with [`COUNTER`], so nobody else has it.
+/// Adds a new subscriber to `batch`; it conflicts when somebody has the address, or the id, which comes from
+/// [`Store::allocate`] with [`COUNTER`].
 pub fn put_new(batch: &mut Batch, subscriber: &Subscriber) {
     let address = keys::address(&subscriber.address);
+    let key = keys::subscriber(subscriber.id);
     batch.expect_absent(address.clone());
-    batch.put(keys::subscriber(subscriber.id), encode(subscriber));
+    batch.expect_absent(key.clone());
+    batch.put(key, encode(subscriber));
     batch.put(address, subscriber.id.0.to_be_bytes().as_slice());
 }
 

@@ -11,7 +11,7 @@ use crate::model::subscriber::Subscriber;
 use crate::store::engine::{Batch, Commit};
 use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, subscribers, suppressions};
 
-use super::plan::{Plan, Terms, plan};
+use super::plan::{Plan, Terms, plan, text_octets};
 use super::row::Row;
 use super::{ImportError, ImportSummary, Piece, Reject, cells};
 
@@ -93,6 +93,11 @@ impl Importer {
                 false => self.store.subscriber_by_address(&row.address).await?,
             };
             let plan = plan(known.as_ref().map(|known| &known.value), row, &self.terms);
+            if plan.write.as_ref().is_some_and(|written| text_octets(written) > subscribers::MOST_TEXT) {
+                summary.invalid += 1;
+                rejects.push(reject(row, "with this row the subscriber has more than 128 KiB of text".to_owned()));
+                continue;
+            }
             count(&plan, &mut summary);
             if !plan.ended.is_empty() {
                 let lists: Vec<&str> = plan.ended.iter().map(ListName::as_str).collect();

@@ -34,6 +34,8 @@ use row::Row;
 
 /// Rows in one commit.
 const BATCH_ROWS: usize = 500;
+/// Octets of rows in one commit, at most about.
+const BATCH_OCTETS: usize = 512 * 1024;
 /// Commits in flight.
 const BATCHES_IN_FLIGHT: usize = 6;
 
@@ -207,13 +209,16 @@ struct Piece {
     rejects: Vec<Reject>,
     invalid: u64,
     duplicates: u64,
+    /// Octets of the file up to its end.
     octets: u64,
+    /// Octets that its rows hold.
+    held: usize,
 }
 
 impl Piece {
     fn new() -> Self {
         let rows = Vec::with_capacity(BATCH_ROWS);
-        Self { headings: None, rows, rejects: Vec::new(), invalid: 0, duplicates: 0, octets: 0 }
+        Self { headings: None, rows, rejects: Vec::new(), invalid: 0, duplicates: 0, octets: 0, held: 0 }
     }
 }
 
@@ -261,7 +266,7 @@ impl Reading {
                 Found::Record(record) => self.record(record)?,
                 Found::Broken { line, reason } => self.reject(line, reason, Vec::new()),
             }
-            if self.piece.rows.len() + self.piece.rejects.len() >= BATCH_ROWS {
+            if self.piece.rows.len() + self.piece.rejects.len() >= BATCH_ROWS || self.piece.held >= BATCH_OCTETS {
                 self.send(pieces).await?;
             }
         }
@@ -275,6 +280,7 @@ impl Reading {
     }
 
     fn record(&mut self, record: Record) -> Result<(), ImportError> {
+        self.piece.held += record.octets();
         let Some(columns) = &self.columns else {
             let columns = Columns::read(&record)?;
             if columns.name_lists() && !self.has_consent {

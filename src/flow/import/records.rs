@@ -7,7 +7,7 @@ use csv_core::ReadRecordResult;
 /// How much is looked at before the delimiter and the encoding are decided, in octets.
 const HEAD: usize = 64 * 1024;
 /// The longest record, in octets. A longer one is mostly a quotation mark that nobody closed.
-const LONGEST_RECORD: usize = 256 * 1024;
+const LONGEST_RECORD: usize = 64 * 1024;
 /// The most cells of a record.
 const MOST_CELLS: usize = 512;
 
@@ -29,6 +29,11 @@ impl Record {
         };
         let end = self.ends.get(index).map(|end| *end as usize);
         start.zip(end).and_then(|(start, end)| self.text.get(start..end)).unwrap_or_default()
+    }
+
+    /// How many octets its cells have together.
+    pub fn octets(&self) -> usize {
+        self.text.len()
     }
 
     /// All cells.
@@ -272,8 +277,7 @@ impl Parser {
         self.ended += ended;
         match result {
             ReadRecordResult::OutputFull if self.text.len() >= LONGEST_RECORD => {
-                self.too_much =
-                    Some("it is longer than 256 KiB: a quotation mark that is opened here is never closed?");
+                self.too_much = Some("it is longer than 64 KiB: a quotation mark that is opened here is never closed?");
                 self.filled = 0;
             }
             ReadRecordResult::OutputFull => self.text.resize(self.text.len() * 2, 0),

@@ -20,6 +20,7 @@ use crate::store::engine::{Batch, Commit};
 use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, subscribers, suppressions};
 
 use super::import::columns::attribute_name;
+use super::import::plan::text_octets;
 use super::import::row;
 
 /// Where one operator works at one moment.
@@ -319,6 +320,9 @@ fn fill(subscriber: &mut Subscriber, fields: &PersonFields) -> Result<(), Person
             Some(value) => subscriber.attributes.insert(name, value),
             None => subscriber.attributes.remove(&name),
         };
+    }
+    if text_octets(subscriber) > subscribers::MOST_TEXT {
+        return Err(PersonError::Wrong("the subscriber would have more than 128 KiB of text".to_owned()));
     }
     Ok(())
 }

@@ -6,5 +6,6 @@ pub mod daemon;
 pub mod failing;
 pub mod mailings;
 pub mod office;
+pub mod people;
 pub mod relay;
 pub mod samples;

@@ -1,0 +1,76 @@
+//! A person's record is complete: fields, consent ledger, suppression, and every delivery.
+
+use depesch::base::id::{MailingId, SubscriberId};
+use depesch::flow::person::{PersonError, SubscriptionChange};
+use depesch::model::ledger::DeliveryState;
+use depesch::model::subscriber::{SubscriptionError, SubscriptionState};
+use depesch::model::suppression::SuppressionReason;
+
+use crate::support::mailings::put_frozen;
+use crate::support::people::{desk, import_text, state, store, subscriber};
+
+#[tokio::test]
+async fn it_has_every_delivery_wherever_in_the_audience() {
+    let store = store().await;
+    let rows: String = (1..=900).map(|n| format!("reader{n}@example.org\n")).collect();
+    import_text(&store, &format!("email\n{rows}")).await.summary.unwrap();
+    for mailing in [1, 2] {
+        put_frozen(&store, mailing, 700).await;
+    }
+    for id in [1, 256, 257, 512, 513, 700] {
+        let record = desk(&store, 80).record(&format!("s{id}")).await.unwrap();
+        assert_eq!(record.subscriber.id, SubscriberId(id));
+        let places: Vec<_> = record.deliveries.iter().map(|d| (d.mailing.id, d.sequence.0)).collect();
+        assert_eq!(places, [(MailingId(1), id as u32 - 1), (MailingId(2), id as u32 - 1)]);
+        assert_eq!(record.deliveries[0].delivery.state, DeliveryState::Waiting);
+    }
+    assert!(desk(&store, 80).record("s701").await.unwrap().deliveries.is_empty());
+    assert!(matches!(desk(&store, 80).record("s9999").await, Err(PersonError::NotFound(_))));
+}
+
+#[tokio::test]
+async fn the_consent_ledger_tells_when_how_and_on_what_words() {
+    let store = store().await;
+    import_text(&store, "email\nkarin@example.org\n").await.summary.unwrap();
+    let karin = subscriber(&store, "karin@example.org").await.unwrap().id;
+    let media = "media".parse().unwrap();
+    let steps = [
+        (SubscriptionChange::Pause, "leave until August"),
+        (SubscriptionChange::Resume, "back"),
+        (SubscriptionChange::Unsubscribe, "by phone"),
+    ];
+    for (minute, (change, words)) in (20..).zip(steps) {
+        desk(&store, minute).change_subscription(karin, &media, change, words).await.unwrap();
+    }
+    desk(&store, 30)
+        .suppress(&"karin@example.org".parse().unwrap(), SuppressionReason::Request, "by phone")
+        .await
+        .unwrap();
+    let record = desk(&store, 80).record("Karin@example.org").await.unwrap();
+    let view = depesch::control::person_view::RecordView::from(&record);
+    let events = &view.subscriber.subscriptions[&media].events;
+    let told: Vec<_> = events.iter().map(|e| (&*e.became, &*e.way, &*e.from, &*e.words)).collect();
+    let expected = [
+        ("active", "import", "people.csv, line 2", "asked for releases"),
+        ("paused", "operator", "anna", "leave until August"),
+        ("active", "operator", "anna", "back"),
+        ("ended", "operator", "anna", "by phone"),
+    ];
+    assert_eq!(told, expected);
+    assert!(events.is_sorted_by_key(|event| event.at));
+    assert_eq!(view.suppression.unwrap().reason, "request");
+}
+
+#[tokio::test]
+async fn an_operator_does_not_revive_what_the_subscriber_ended() {
+    let store = store().await;
+    import_text(&store, "email\nkarin@example.org\n").await.summary.unwrap();
+    let karin = subscriber(&store, "karin@example.org").await.unwrap().id;
+    let (desk, media) = (desk(&store, 20), "media".parse().unwrap());
+    desk.change_subscription(karin, &media, SubscriptionChange::Unsubscribe, "").await.unwrap();
+    for change in [SubscriptionChange::Subscribe, SubscriptionChange::Resume, SubscriptionChange::Pause] {
+        let refused = desk.change_subscription(karin, &media, change, "please").await;
+        assert!(matches!(refused, Err(PersonError::Subscription(SubscriptionError::Ended(_)))), "{change:?}");
+    }
+    assert_eq!(state(&store, "karin@example.org", "media").await, Some(SubscriptionState::Ended));
+}

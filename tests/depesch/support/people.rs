@@ -1,0 +1,120 @@
+//! Importing texts and looking at what came of them.
+
+use std::sync::Arc;
+
+use depesch::base::id::ListName;
+use depesch::base::token::Key;
+use depesch::flow::export::{Export, ExportSettings};
+use depesch::flow::import::{ImportError, ImportEvent, ImportSettings, ImportSummary, Reject, import};
+use depesch::flow::person::Desk;
+use depesch::model::subscriber::{Subscriber, SubscriptionState};
+use depesch::store::Store;
+use depesch::store::memory::MemoryEngine;
+
+use super::mailings::{list, minute};
+
+/// What an import said.
+#[derive(Debug)]
+pub struct Imported {
+    pub summary: Result<ImportSummary, ImportError>,
+    pub headings: Vec<String>,
+    pub rejects: Vec<Reject>,
+}
+
+impl Imported {
+    /// Line and reason of each reject.
+    pub fn reasons(&self) -> Vec<(u64, &str)> {
+        self.rejects.iter().map(|reject| (reject.line, reject.reason.as_str())).collect()
+    }
+}
+
+/// The key of every test's installation.
+pub fn key() -> Key {
+    Key::new([7; 32])
+}
+
+/// A store in memory with the lists `media` and `members`.
+pub async fn store() -> Store {
+    let store = Store::new(Arc::new(MemoryEngine::new()));
+    put_lists(&store).await;
+    store
+}
+
+/// Makes the lists `media` and `members`.
+pub async fn put_lists(store: &Store) {
+    assert!(store.create_list(&list("media")).await.unwrap());
+    assert!(store.create_list(&list("members")).await.unwrap());
+}
+
+/// An operator's desk, at a minute.
+pub fn desk(store: &Store, at: i64) -> Desk {
+    Desk { store: store.clone(), key: key(), at: minute(at), who: "anna".to_owned() }
+}
+
+/// Onto `media`, with consent.
+pub fn settings() -> ImportSettings {
+    ImportSettings {
+        file: "people.csv".to_owned(),
+        lists: vec!["media".parse().unwrap()],
+        consent: Some("asked for releases".to_owned()),
+        ..Default::default()
+    }
+}
+
+/// Imports octets in pieces of some size.
+pub async fn import_with(store: &Store, settings: ImportSettings, file: &[u8], piece: usize) -> Imported {
+    let pieces: Vec<_> = file.chunks(piece).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect();
+    let (events, mut told) = tokio::sync::mpsc::channel(16);
+    let work = async {
+        let summary = import(store, &key(), settings, minute(10), futures_util::stream::iter(pieces), &events).await;
+        drop(events);
+        summary
+    };
+    let listen = async {
+        let (mut headings, mut rejects) = (Vec::new(), Vec::new());
+        while let Some(event) = told.recv().await {
+            match event {
+                ImportEvent::Headings(found) => headings = found,
+                ImportEvent::Reject(reject) => rejects.push(reject),
+                ImportEvent::Progress { .. } => {}
+            }
+        }
+        (headings, rejects)
+    };
+    let (summary, (headings, rejects)) = tokio::join!(work, listen);
+    Imported { summary, headings, rejects }
+}
+
+/// Imports a text onto `media`, with consent.
+pub async fn import_text(store: &Store, file: &str) -> Imported {
+    import_with(store, settings(), file.as_bytes(), 64 * 1024).await
+}
+
+/// The subscriber with an address.
+pub async fn subscriber(store: &Store, address: &str) -> Option<Subscriber> {
+    store.subscriber_by_address(&address.parse().unwrap()).await.unwrap().map(|read| read.value)
+}
+
+/// Where a subscriber stands on a list.
+pub async fn state(store: &Store, address: &str, list: &str) -> Option<SubscriptionState> {
+    let list: ListName = list.parse().unwrap();
+    subscriber(store, address).await?.state_on(&list)
+}
+
+/// The whole store, for comparing.
+pub async fn everything(store: &Store) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let from = depesch::store::engine::Key(vec![1]);
+    let range = depesch::store::engine::KeyRange { from, to: None };
+    let found = store.engine().scan(range, usize::MAX).await.unwrap();
+    found.into_iter().map(|(key, value)| (key.0, value.to_vec())).collect()
+}
+
+/// An export as text.
+pub async fn export(store: &Store, settings: ExportSettings) -> String {
+    let mut export = Export::begin(store.clone(), settings).await.unwrap();
+    let mut octets = Vec::new();
+    while let Some(more) = export.next().await.unwrap() {
+        octets.extend(more);
+    }
+    String::from_utf8(octets).unwrap()
+}
