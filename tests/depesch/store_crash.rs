@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use depesch::store::embedded::{EmbeddedEngine, OpenError, OpenReport, Settings};
-use depesch::store::engine::{Batch, Commit, Engine, Key, KeyRange};
+use depesch::store::engine::{Batch, Commit, Engine, EngineError, Key, KeyRange};
 use tempfile::TempDir;
 
 type Content = BTreeMap<String, String>;
@@ -248,6 +248,9 @@ async fn a_copy_taken_while_commits_run_holds_all_that_was_acknowledged() {
         copy(&directory.path().join("index"), &copied.path().join("index"));
         copy(&directory.path().join("checkpoints"), &copied.path().join("checkpoints"));
         copy(&directory.path().join("journal"), &copied.path().join("journal"));
+        if round.is_multiple_of(2) {
+            lose_index(copied.path());
+        }
         let opened = EmbeddedEngine::open(copied.path(), small.clone()).unwrap();
         assert!(opened.report.verified && !opened.report.clean);
         for (writer, least) in before.iter().enumerate() {
@@ -259,6 +262,57 @@ async fn a_copy_taken_while_commits_run_holds_all_that_was_acknowledged() {
     for writer in writers {
         writer.await.unwrap();
     }
+}
+
+/// Changes one value behind the engine's back.
+fn tamper(directory: &Path) {
+    let database = sled::open(directory.join("index/1")).unwrap();
+    assert!(database.insert("last", "wrong").unwrap().is_some());
+    database.flush().unwrap();
+}
+
+#[tokio::test]
+async fn an_index_that_silently_differs_is_found_out_after_an_unclean_stop() {
+    let (directory, states) = store(10).await;
+    tamper(directory.path());
+    fs::remove_file(directory.path().join("clean")).unwrap();
+    let (found, report) = reopen(directory.path()).await.unwrap();
+    assert_eq!(found, states[10]);
+    assert!(report.rebuilt.is_some(), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_checkpoint_of_an_index_that_differs_never_counts_and_the_next_start_mends_it() {
+    let (directory, states) = store(10).await;
+    tamper(directory.path());
+    let opened = EmbeddedEngine::open(directory.path(), settings()).unwrap();
+    assert!(opened.report.clean, "it looks well");
+    let refused = opened.engine.checkpoint().await;
+    assert!(matches!(refused, Err(EngineError::Damaged(_))), "{refused:?}");
+    assert_eq!(fs::read_dir(directory.path().join("checkpoints")).unwrap().count(), 0);
+    opened.engine.close().unwrap();
+    drop(opened);
+    let (found, report) = reopen(directory.path()).await.unwrap();
+    assert_eq!(found, states[10]);
+    assert!(report.rebuilt.is_some(), "{report:?}");
+    assert!(reopen(directory.path()).await.unwrap().1.rebuilt.is_none());
+}
+
+#[tokio::test]
+async fn a_checkpoint_is_due_after_so_much_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let eager = Settings { checkpoint_octets: 2000, ..settings() };
+    let engine = EmbeddedEngine::open(directory.path(), eager.clone()).unwrap().engine;
+    assert!(!engine.checkpoint_due());
+    history(&engine, 1, 30).await;
+    assert!(engine.checkpoint_due());
+    engine.checkpoint().await.unwrap();
+    assert!(!engine.checkpoint_due());
+    history(&engine, 31, 30).await;
+    engine.close().unwrap();
+    drop(engine);
+    let engine = EmbeddedEngine::open(directory.path(), eager).unwrap().engine;
+    assert!(engine.checkpoint_due(), "a restart does not forget it");
 }
 
 #[test]

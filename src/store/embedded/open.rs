@@ -46,6 +46,24 @@ pub struct OpenReport {
     pub records: u64,
 }
 
+impl std::fmt::Display for OpenReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let records = self.records;
+        match (self.created, &self.rebuilt, self.clean) {
+            (true, ..) => write!(f, "an empty store was begun")?,
+            (_, Some(reason), _) => {
+                write!(f, "the index was built anew from the journal, because {reason}; {records} records, none lost")?;
+            }
+            (.., true) => write!(f, "{records} records")?,
+            (.., false) => write!(f, "{records} records, checked against the journal after an unclean stop")?,
+        }
+        if self.torn > 0 {
+            write!(f, "; {} octets of a write that was never acknowledged were cut off", self.torn)?;
+        }
+        self.unusable_checkpoints.iter().try_for_each(|reason| write!(f, "; a checkpoint could not be used: {reason}"))
+    }
+}
+
 /// Why a store was not opened. Nothing was given up.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -182,8 +200,10 @@ pub(super) fn settle(directory: &Path, settings: &Settings) -> Result<Settled, O
         report.created = true;
     }
     let clean = take_clean(directory)?;
+    let marker = rebuild_marker(directory);
+    let wrong = marker.try_exists().map_err(OpenError::io(&marker, "read"))?;
     let existing = match generation {
-        _ if rebuild_marker(directory).exists() => Err("it was found wrong while running".to_owned()),
+        _ if wrong => Err("it was found wrong while running".to_owned()),
         None if report.created => Err(String::new()),
         None => Err("there was none".to_owned()),
         Some(generation) => {

@@ -83,7 +83,12 @@ pub(super) fn rebuild(
     }
     let mut failure = None;
     for (attempt, source) in (0_u64..).zip(sources.into_iter().rev()) {
-        match build(directory, settings, generation.saturating_add(attempt), source.as_ref()) {
+        let built = build(directory, settings, generation.saturating_add(attempt), source.as_ref());
+        if built.is_err() {
+            // A half-built index must not hide the one before it from a recovery. What stays is only in the way.
+            let _ = fs::remove_dir_all(indexes(directory).join(generation.saturating_add(attempt).to_string()));
+        }
+        match built {
             Ok((index, tail, replayed)) => {
                 (report.replayed, report.verified) = (replayed, true);
                 retire(directory, generation.saturating_add(attempt))?;
@@ -184,7 +189,7 @@ pub(super) fn retire(directory: &Path, generation: u64) -> Result<(), OpenError>
     }
     debug_assert_eq!(newest_generation(directory).ok().flatten(), Some(generation));
     let marker = rebuild_marker(directory);
-    if marker.exists() {
+    if marker.try_exists().map_err(OpenError::io(&marker, "read"))? {
         fs::remove_file(&marker).map_err(OpenError::io(&marker, "removed"))?;
     }
     Ok(())
