@@ -15,10 +15,11 @@
 //! | 4 | [`control`] | the JSON API on a Unix socket |
 //! | 5 | [`cli`] | one file per noun; talks to the daemon through [`control`] |
 //!
-//! [`config`] is read once at start; [`app`] puts the daemon together and sees everything.
+//! [`bench`] measures the real path. [`config`] is read once at start; [`app`] puts the daemon together and sees everything.
 
 pub mod app;
 pub mod base;
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -15,6 +15,7 @@ use crate::config::{Config, Loaded};
 use crate::control::client::{Client, ClientError};
 use crate::store::embedded::OpenError;
 
+pub mod bench;
 pub mod config;
 pub mod import;
 pub mod list;
@@ -73,6 +74,9 @@ Examples:
 /// The nouns.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Measure the real path in a temporary directory
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -211,7 +215,10 @@ fn load_config(file: Option<&Path>) -> Result<Loaded, CliError> {
 
 async fn run(arguments: Arguments) -> Result<Done, CliError> {
     let GlobalOptions { socket, config, json } = arguments.global;
-    let needs_daemon = !matches!(arguments.command, Command::Config(_) | Command::Serve(_) | Command::Store(_));
+    let local = |c: &Command| {
+        matches!(c, Command::Bench(_) | Command::Config(_) | Command::Serve(_) | Command::Store(_))
+    };
+    let needs_daemon = !local(&arguments.command);
     let path = match &socket {
         Some(socket) => socket.clone(),
         None if needs_daemon => load_config(config.as_deref())?.config.control.path,
@@ -219,6 +226,7 @@ async fn run(arguments: Arguments) -> Result<Done, CliError> {
     };
     let context = Context { client: Client::new(path), output: Output::new(json), config, socket };
     match arguments.command {
+        Command::Bench(command) => bench::run(command, &context).await,
         Command::Config(command) => config::run(command, &context),
         Command::List(command) => list::run(command, &context).await,
         Command::Serve(command) => serve::run(command, &context).await,

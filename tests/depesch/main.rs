@@ -10,6 +10,7 @@ mod config;
 mod control_socket;
 mod dispatch_breaker;
 mod dispatch_cancel;
+mod dispatch_crash;
 mod dispatch_intent;
 mod dispatch_outcomes;
 mod dispatch_unwanted;

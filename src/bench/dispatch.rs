@@ -1,0 +1,320 @@
+//! The whole path of a mailing, on a store on disk: freeze, lease, intent, render, compose, SMTP, outcome.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+
+use crate::app;
+use crate::base::clock::{Clock, Stopwatch};
+use crate::base::id::{MailingId, SubscriberId};
+use crate::flow::audience;
+use crate::flow::dispatch::{DispatchParts, DispatchSettings, Dispatcher};
+use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
+use crate::flow::wake::Wake;
+use crate::model::classify::Classifier;
+use crate::model::ledger::Tally;
+use crate::model::mailing::{AudienceQuery, Mailing, MissedPolicy, Schedule, Stage, UncertainPolicy};
+use crate::render::registry::Templates;
+use crate::sink::record::Keep;
+use crate::sink::{Sink, SinkSettings};
+use crate::store::blobs::Blobs;
+use crate::store::embedded::{EmbeddedEngine, Settings};
+use crate::store::engine::{Batch, Commit};
+use crate::store::{Store, mailings};
+use crate::transport::relay::{Encryption, Relay, RelaySettings};
+
+use super::{material, process};
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct DispatchBench {
+    /// How many recipients.
+    pub recipients: u64,
+    /// How many connections.
+    pub connections: usize,
+    /// The relay; `None` brings its own sink, which proves that nothing is lost or doubled.
+    pub relay: Option<(String, u16)>,
+    /// Where the store is made, and left; `None`: in a temporary directory.
+    pub directory: Option<PathBuf>,
+}
+
+/// What was measured. Times are seconds, sizes octets.
+#[derive(Clone, Debug, Serialize)]
+pub struct DispatchResult {
+    /// How many recipients.
+    pub recipients: u64,
+    /// How many connections.
+    pub connections: usize,
+    /// Time to write the subscribers.
+    pub setup_seconds: f64,
+    /// Time to freeze the audience.
+    pub freeze_seconds: f64,
+    /// Time to send, from the first lease to the last outcome.
+    pub send_seconds: f64,
+    /// Messages a second, sending.
+    pub messages_per_second: f64,
+    /// Messages a second in each tenth of the mailing: the last is to be as the first.
+    pub rate_by_tenth: Vec<f64>,
+    /// Octets of one message.
+    pub message_octets: usize,
+    /// CPU a message, by stage.
+    pub cpu_microseconds: CpuByStage,
+    /// Most memory held.
+    pub peak_rss_octets: u64,
+    /// Journal written a message.
+    pub journal_octets_per_message: f64,
+    /// Syncs of the journal a message.
+    pub syncs_per_message: f64,
+    /// The ledger at the end.
+    pub ledger: LedgerCounts,
+    /// What the own sink got; not known of another relay.
+    pub proof: Option<Proof>,
+}
+
+/// Microseconds of CPU a message. `look_up` and `compose` are measured on the clock around code that does not wait, so
+/// on busy processors they come out too large rather than too small.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct CpuByStage {
+    /// Reading subscriber and suppression.
+    pub look_up: f64,
+    /// Rendering and composing.
+    pub compose: f64,
+    /// The committer thread: checks, journal, index.
+    pub commit: f64,
+    /// All the rest of this process: SMTP, the runtime, the index's background work; not the own sink.
+    pub smtp_and_rest: f64,
+    /// The sum.
+    pub whole: f64,
+}
+
+/// The ledger's counts.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct LedgerCounts {
+    /// Taken by the relay.
+    pub accepted: u64,
+    /// Everything else.
+    pub other: u64,
+    /// Sent again after a doubt.
+    pub resent: u64,
+}
+
+/// What the sink got against what the ledger says.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Proof {
+    /// Accepted by the ledger, never got by the sink.
+    pub lost: u64,
+    /// Got more than once.
+    pub doubled: u64,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// What could not be set up, or that the ledger does not add up.
+pub async fn run(bench: &DispatchBench) -> anyhow::Result<DispatchResult> {
+    app::install_cryptography();
+    let temporary = tempfile::tempdir().context("no temporary directory can be made")?;
+    let directory = bench.directory.as_deref().unwrap_or(temporary.path());
+    let (sink, host, port) = way_out(bench)?;
+    let clock = app::system_clock();
+    let engine = open(directory).await?;
+    let store = Store::new(engine.clone());
+
+    let watch = Stopwatch::start();
+    material::add_list(&store, clock.now()).await?;
+    material::add_subscribers(&store, bench.recipients, clock.now()).await?;
+    let setup_seconds = seconds(&watch);
+    let id = queue(&store, clock.as_ref()).await?;
+    let watch = Stopwatch::start();
+    audience::freeze(&store, clock.as_ref(), id).await?;
+    let freeze_seconds = seconds(&watch);
+
+    let sent = send(bench, &store, &clock, directory, (host, port), &engine, id).await?;
+    let proof = sink.map(|sink| {
+        let copies = sink.record().copies();
+        Proof { lost: sent.tally.accepted.saturating_sub(copies.distinct), doubled: copies.doubled }
+    });
+    let engine_to_close = engine.clone();
+    tokio::task::spawn_blocking(move || engine_to_close.close()).await??;
+    if sent.tally.audience() != bench.recipients {
+        bail!("the ledger does not add up: {:?} for {} recipients", sent.tally, bench.recipients);
+    }
+    Ok(DispatchResult {
+        recipients: bench.recipients,
+        connections: bench.connections,
+        setup_seconds,
+        freeze_seconds,
+        send_seconds: sent.seconds,
+        messages_per_second: bench.recipients as f64 / sent.seconds,
+        rate_by_tenth: sent.rates,
+        message_octets: sent.message_octets,
+        cpu_microseconds: sent.cpu,
+        peak_rss_octets: process::peak_rss_octets(),
+        journal_octets_per_message: sent.journal_octets as f64 / bench.recipients as f64,
+        syncs_per_message: sent.syncs as f64 / bench.recipients as f64,
+        ledger: LedgerCounts {
+            accepted: sent.tally.accepted,
+            other: sent.tally.audience() - sent.tally.accepted,
+            resent: sent.tally.resent,
+        },
+        proof,
+    })
+}
+
+fn way_out(bench: &DispatchBench) -> anyhow::Result<(Option<Sink>, String, u16)> {
+    if let Some((host, port)) = &bench.relay {
+        return Ok((None, host.clone(), *port));
+    }
+    let keep = Keep { message_ids: true, ..Keep::default() };
+    let sink = Sink::start(SinkSettings { threads: 2, keep, ..SinkSettings::default() }).context("no sink")?;
+    let address: SocketAddr = sink.address();
+    Ok((Some(sink), address.ip().to_string(), address.port()))
+}
+
+async fn open(directory: &Path) -> anyhow::Result<Arc<EmbeddedEngine>> {
+    let directory = directory.to_owned();
+    let settings = Settings { create: true, ..Settings::default() };
+    let opened = tokio::task::spawn_blocking(move || EmbeddedEngine::open(&directory, settings)).await??;
+    Ok(Arc::new(opened.engine))
+}
+
+async fn queue(store: &Store, clock: &dyn Clock) -> anyhow::Result<MailingId> {
+    let now = clock.now();
+    let release = material::add_release(store, now).await?;
+    let id = MailingId(store.allocate(mailings::COUNTER, 1).await?);
+    let mailing = Mailing {
+        id,
+        release,
+        audience: AudienceQuery { lists: [material::list_name()?].into(), ..AudienceQuery::default() },
+        schedule: Schedule { at: now, zone: "UTC".to_owned(), missed: MissedPolicy::Send, grace_seconds: 60 },
+        uncertain: UncertainPolicy::Resend,
+        stage: Stage::Freezing { cursor: SubscriberId(0), chunks: 0, audience: 0, since: now },
+        pause: None,
+        approval_required: false,
+        approval: None,
+        content_hash: String::new(),
+        reopened: 0,
+        created: now,
+        created_by: "bench".to_owned(),
+    };
+    let mut batch = Batch::new();
+    mailings::put_mailing(&mut batch, &mailing, None);
+    match store.commit(batch).await? {
+        Commit::Applied => Ok(id),
+        Commit::Conflict(_) => bail!("the mailing is there already"),
+    }
+}
+
+struct Sent {
+    seconds: f64,
+    rates: Vec<f64>,
+    tally: Tally,
+    cpu: CpuByStage,
+    journal_octets: u64,
+    syncs: u64,
+    message_octets: usize,
+}
+
+async fn send(
+    bench: &DispatchBench,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    directory: &Path,
+    (host, port): (String, u16),
+    engine: &EmbeddedEngine,
+    id: MailingId,
+) -> anyhow::Result<Sent> {
+    let key = store.installation_key().await?;
+    let blobs = Blobs::in_state_directory(directory);
+    let templates = Arc::new(Templates::load(None)?);
+    let settings = MessageSettings { base_url: Some("https://lists.example.org".to_owned()), ..Default::default() };
+    let messages =
+        Arc::new(ReleaseMessages::new(store.clone(), blobs, templates, key.clone(), clock.clone(), settings));
+    let message_octets = one_message(store, &messages, id).await?;
+    let relay = Relay::new(RelaySettings { host, port, encryption: Encryption::Never, ..RelaySettings::default() })?;
+    let (before, cpu_before) = (engine.stats(), cpu());
+    let watch = Stopwatch::start();
+    let dispatcher = Dispatcher::start(DispatchParts {
+        store: store.clone(),
+        clock: clock.clone(),
+        transport: Arc::new(relay),
+        messages,
+        key,
+        classifier: Classifier::shipped()?,
+        wake: Wake::new(),
+        settings: DispatchSettings { connections: bench.connections, ..DispatchSettings::default() },
+    })
+    .await?;
+    let rates = watch_rates(&dispatcher, clock.as_ref(), &watch, bench.recipients).await?;
+    let elapsed = seconds(&watch);
+    let (after, cpu_after) = (engine.stats(), cpu());
+    let stages = dispatcher.stats();
+    dispatcher.drain().await;
+    let mailing = store.mailing(id).await?.context("the mailing is gone")?.value;
+    let per_message = |nanoseconds: u64| nanoseconds as f64 / 1000.0 / bench.recipients as f64;
+    let commit = after.committer_nanoseconds - before.committer_nanoseconds;
+    let whole = cpu_after.saturating_sub(cpu_before);
+    let known = commit + stages.lookup_nanoseconds + stages.compose_nanoseconds;
+    Ok(Sent {
+        seconds: elapsed,
+        rates,
+        tally: store.tally(&mailing).await?,
+        cpu: CpuByStage {
+            look_up: per_message(stages.lookup_nanoseconds),
+            compose: per_message(stages.compose_nanoseconds),
+            commit: per_message(commit),
+            smtp_and_rest: per_message(whole.saturating_sub(known)),
+            whole: per_message(whole),
+        },
+        journal_octets: after.journal_octets - before.journal_octets,
+        syncs: after.syncs - before.syncs,
+        message_octets,
+    })
+}
+
+/// The size of the message to the first recipient.
+async fn one_message(store: &Store, messages: &ReleaseMessages, id: MailingId) -> anyhow::Result<usize> {
+    use crate::flow::message::PreparedMailing;
+    let mailing = store.mailing(id).await?.context("the mailing is gone")?.value;
+    let prepared = messages.prepare_mailing(&mailing).await?;
+    let first = store.scan_subscribers(SubscriberId(0), 1).await?;
+    let subscriber = &first.first().context("there are no recipients")?.value;
+    Ok(prepared.make(subscriber).map_err(anyhow::Error::msg)?.octets.len())
+}
+
+/// Waits until all are sent, and notes the rate of each tenth.
+async fn watch_rates(
+    dispatcher: &Dispatcher,
+    clock: &dyn Clock,
+    watch: &Stopwatch,
+    recipients: u64,
+) -> anyhow::Result<Vec<f64>> {
+    let (mut rates, mut last) = (Vec::new(), (0, 0.0));
+    loop {
+        let stats = dispatcher.stats();
+        let done = stats.accepted + stats.failed + stats.suppressed + stats.uncertain;
+        let now = seconds(watch);
+        if done >= recipients || done * 10 / recipients > rates.len() as u64 {
+            rates.push((done - last.0) as f64 / (now - last.1));
+            last = (done, now);
+        }
+        if done >= recipients {
+            return Ok(rates);
+        }
+        tokio::select! {
+            () = clock.wait_until(clock.now() + chrono::Duration::milliseconds(5)) => {}
+            why = dispatcher.broken() => bail!("dispatch broke: {why}"),
+        }
+    }
+}
+
+fn cpu() -> u64 {
+    process::cpu_nanoseconds(|thread| !thread.starts_with("sink-"))
+}
+
+fn seconds(watch: &Stopwatch) -> f64 {
+    watch.nanoseconds() as f64 / 1e9
+}

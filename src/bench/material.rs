@@ -1,0 +1,130 @@
+//! What is measured with: a list, subscribers, and a press release of about ten kilobytes as a message.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, bail};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{ListName, ReleaseId, SubscriberId};
+use crate::base::language::Language;
+use crate::flow::release;
+use crate::model::consent::ConsentSource;
+use crate::model::contact::ContactBook;
+use crate::model::list::{Joining, List, ListKind, Privacy};
+use crate::model::subscriber::{Subscriber, SubscriptionState};
+use crate::render::source::{SourceSettings, parse};
+use crate::store::engine::{Batch, Commit};
+use crate::store::{Store, lists, subscribers};
+
+/// Subscribers written in one batch.
+const BATCH: u64 = 500;
+
+/// The list that all are on.
+pub fn list_name() -> anyhow::Result<ListName> {
+    Ok("bench".parse()?)
+}
+
+/// Makes the list.
+pub async fn add_list(store: &Store, now: Timestamp) -> anyhow::Result<()> {
+    let mut batch = Batch::new();
+    lists::put_new(
+        &mut batch,
+        &List {
+            name: list_name()?,
+            title: "Bench".to_owned(),
+            address: "bench@lists.example.org".parse()?,
+            kind: ListKind::Announce,
+            joining: Joining::Closed,
+            owner: "owner@example.org".parse()?,
+            language: Language::english(),
+            privacy: Privacy::Ordinary,
+            approval: false,
+            created: now,
+        },
+    );
+    applied(store.commit(batch).await?)
+}
+
+/// Makes `count` subscribers, all active on the list.
+pub async fn add_subscribers(store: &Store, count: u64, now: Timestamp) -> anyhow::Result<()> {
+    let first = store.allocate("subscriber", count).await?;
+    let list = list_name()?;
+    let starts = (first..first + count).step_by(BATCH as usize);
+    let commits = stream::iter(starts).map(|start| {
+        let list = &list;
+        async move {
+            let mut batch = Batch::new();
+            for number in start..(start + BATCH).min(first + count) {
+                subscribers::put_new(&mut batch, &subscriber(SubscriberId(number), list, now)?);
+            }
+            applied(store.commit(batch).await?)
+        }
+    });
+    commits.buffered(4).try_collect::<Vec<()>>().await?;
+    Ok(())
+}
+
+fn subscriber(id: SubscriberId, list: &ListName, now: Timestamp) -> anyhow::Result<Subscriber> {
+    let mut subscriber = Subscriber {
+        id,
+        address: format!("reader{}@newsroom{}.example", id.0, id.0 % 97).parse()?,
+        name: Some(format!("Reader Number {}", id.0)),
+        language: Language::english(),
+        organisation: Some(format!("Newsroom {}", id.0 % 97)),
+        beats: BTreeSet::from(["labour".to_owned()]),
+        regions: BTreeSet::from(["uppland".to_owned()]),
+        attributes: BTreeMap::new(),
+        subscriptions: BTreeMap::new(),
+        created: now,
+        updated: now,
+    };
+    let source = ConsentSource::Import { file: "bench.csv".to_owned(), line: id.0 + 1 };
+    subscriber.change(list, SubscriptionState::Active, now, source, "asked for press releases".to_owned())?;
+    Ok(subscriber)
+}
+
+/// Adds a press release whose message comes to about 10 KB.
+pub async fn add_release(store: &Store, now: Timestamp) -> anyhow::Result<ReleaseId> {
+    let settings = SourceSettings::default();
+    let source = release_text();
+    let parsed = parse(&source, &settings);
+    let Some(draft) = parsed.draft.filter(|_| parsed.findings.is_empty()) else {
+        bail!("the release of the bench is wrong: {:?}", parsed.findings);
+    };
+    let record = release::record_of(&source, &draft, &ContactBook::default(), BTreeMap::new(), &settings, (now, "bench"));
+    Ok(store.add_release(record).await.context("the release cannot be stored")?.id)
+}
+
+fn release_text() -> String {
+    let head = r#"+++
+kind = "press-release"
+language = "en"
+zone = "Europe/Stockholm"
+headline = "Night trains win back readers, says a study of the bench"
+lead = "More people read on night trains than ten years ago. A study made for measuring says so."
+boilerplate = { organisation = "Bench Press", revision = 1, text = "Bench Press measures mail." }
+
+[[issuers]]
+name = "Bench Press"
+
+[[contacts]]
+role = "press"
+name = "Karin Ek"
+title = "press secretary"
+phones = [{ printed = "08-465 004 11" }]
+email = "press@example.org"
++++
+"#;
+    let paragraph = "The trains leave in the evening, and whoever boards them has a night to read in. Most of those \
+        asked have a book with them, every third a newspaper, and hardly anyone reads less than an hour before the \
+        lamps go out somewhere between two small stations.\n\n";
+    head.to_owned() + &paragraph.repeat(12)
+}
+
+fn applied(commit: Commit) -> anyhow::Result<()> {
+    match commit {
+        Commit::Applied => Ok(()),
+        Commit::Conflict(key) => bail!("the directory is not empty: {key:?} is there already"),
+    }
+}

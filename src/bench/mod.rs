@@ -1,0 +1,5 @@
+//! Measuring the real path: what `depesch bench` runs. Nothing here is a test; tests do not time anything.
+
+pub mod dispatch;
+mod material;
+mod process;

@@ -1,0 +1,92 @@
+//! `depesch bench`: measures the real path in a temporary directory; touches no running daemon.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use crate::bench::dispatch::{DispatchBench, DispatchResult, run as run_dispatch};
+
+use super::{CliError, Context, Done};
+
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Send a mailing to N invented recipients: store on disk, freeze, lease, intent, render, compose, SMTP, outcome
+    #[command(after_help = "Examples:\n  depesch bench dispatch --recipients 20000 --connections 50\n  \
+        depesch bench dispatch --recipients 20000 --connections 50 --relay 127.0.0.1:2525 --json")]
+    Dispatch {
+        /// How many recipients
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+        recipients: u64,
+        /// How many connections
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        connections: u16,
+        /// The relay to send to, without TLS; it must be one that throws mail away. Without it a sink of its own
+        #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
+        relay: Option<(String, u16)>,
+        /// Make the store in this empty directory and leave it there
+        #[arg(long, value_name = "DIRECTORY")]
+        directory: Option<PathBuf>,
+    },
+}
+
+fn host_and_port(text: &str) -> Result<(String, u16), String> {
+    let (host, port) = text.rsplit_once(':').ok_or("write HOST:PORT, e.g. 127.0.0.1:2525")?;
+    let port = port.parse().map_err(|_| format!("\u{201c}{port}\u{201d} is no port"))?;
+    Ok((host.to_owned(), port))
+}
+
+/// Runs the command. Exit code 1 when a message was lost or doubled, or not all were accepted.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn run(command: BenchCommand, context: &Context) -> Result<Done, CliError> {
+    let BenchCommand::Dispatch { recipients, connections, relay, directory } = command;
+    let bench = DispatchBench { recipients, connections: connections.into(), relay, directory };
+    // On a task of the runtime: what is measured must not share the thread that waits for it.
+    let measured = tokio::spawn(async move { run_dispatch(&bench).await }).await;
+    let result = match measured {
+        Ok(result) => result.map_err(|error| CliError::Internal(format!("{error:#}")))?,
+        Err(error) => return Err(CliError::Internal(error.to_string())),
+    };
+    match context.output.is_json() {
+        true => context.output.json(&result)?,
+        false => show(&result, context)?,
+    }
+    let whole = result.ledger.other == 0 && result.proof.is_none_or(|p| p.lost == 0 && p.doubled == 0);
+    Ok(if whole { Done::Fully } else { Done::Partly })
+}
+
+fn show(result: &DispatchResult, context: &Context) -> Result<(), CliError> {
+    let cpu = &result.cpu_microseconds;
+    let tenths: Vec<String> = result.rate_by_tenth.iter().map(|rate| format!("{rate:.0}")).collect();
+    let proof = match &result.proof {
+        Some(proof) => format!("lost {}, doubled {}", proof.lost, proof.doubled),
+        None => "not known of this relay".to_owned(),
+    };
+    context.output.fields(&[
+        ("recipients", format!("{} over {} connections", result.recipients, result.connections)),
+        ("message", format!("{} octets", result.message_octets)),
+        ("written", format!("{:.2} s for the subscribers", result.setup_seconds)),
+        ("frozen", format!("{:.2} s", result.freeze_seconds)),
+        ("sent", format!("{:.2} s, {:.0} messages/s", result.send_seconds, result.messages_per_second)),
+        ("by tenths", format!("{} messages/s", tenths.join(" "))),
+        (
+            "CPU a message",
+            format!(
+                "{:.0} \u{b5}s: look-up {:.0}, compose {:.0}, commit {:.0}, SMTP and rest {:.0}",
+                cpu.whole, cpu.look_up, cpu.compose, cpu.commit, cpu.smtp_and_rest
+            ),
+        ),
+        ("peak memory", format!("{:.0} MB", result.peak_rss_octets as f64 / 1e6)),
+        (
+            "journal",
+            format!("{:.0} octets and {:.3} syncs a message", result.journal_octets_per_message, result.syncs_per_message),
+        ),
+        (
+            "ledger",
+            format!("{} accepted, {} other, {} sent again", result.ledger.accepted, result.ledger.other, result.ledger.resent),
+        ),
+        ("proof", proof),
+    ])
+}
