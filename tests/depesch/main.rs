@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used)] // helpers too, not only functions marked as tests
 
+mod audience_freeze;
 mod capture;
 mod chores;
 mod command_line;
