@@ -33,7 +33,7 @@ use crate::transport::relay::RelayError;
 pub mod log;
 mod messages;
 pub mod notify;
-mod parts;
+pub mod parts;
 pub mod service;
 
 use messages::ReloadableSource;

@@ -115,7 +115,7 @@ pub struct Proof {
 /// # Errors
 /// What could not be set up, or that the ledger does not add up.
 pub async fn run(bench: &DispatchBench) -> anyhow::Result<DispatchResult> {
-    app::install_cryptography();
+    app::parts::install_cryptography();
     let temporary = tempfile::tempdir().context("no temporary directory can be made")?;
     let directory = bench.directory.as_deref().unwrap_or(temporary.path());
     let (sink, host, port) = way_out(bench)?;
@@ -234,7 +234,7 @@ async fn send(
     let messages =
         Arc::new(ReleaseMessages::new(store.clone(), blobs, templates, key.clone(), clock.clone(), settings));
     let message_octets = one_message(store, &messages, id).await?;
-    let relay = Relay::new(RelaySettings { host, port, encryption: Encryption::Never, ..RelaySettings::default() })?;
+    let relay = Relay::new(RelaySettings { host, port, encryption: Encryption::None, ..RelaySettings::default() })?;
     let (before, cpu_before) = (engine.stats(), cpu());
     let watch = Stopwatch::start();
     let dispatcher = Dispatcher::start(DispatchParts {

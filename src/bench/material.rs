@@ -92,7 +92,8 @@ pub async fn add_release(store: &Store, now: Timestamp) -> anyhow::Result<Releas
     let Some(draft) = parsed.draft.filter(|_| parsed.findings.is_empty()) else {
         bail!("the release of the bench is wrong: {:?}", parsed.findings);
     };
-    let record = release::record_of(&source, &draft, &ContactBook::default(), BTreeMap::new(), &settings, (now, "bench"));
+    let record =
+        release::record_of(&source, &draft, &ContactBook::default(), BTreeMap::new(), &settings, (now, "bench"));
     Ok(store.add_release(record).await.context("the release cannot be stored")?.id)
 }
 

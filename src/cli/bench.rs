@@ -81,11 +81,17 @@ fn show(result: &DispatchResult, context: &Context) -> Result<(), CliError> {
         ("peak memory", format!("{:.0} MB", result.peak_rss_octets as f64 / 1e6)),
         (
             "journal",
-            format!("{:.0} octets and {:.3} syncs a message", result.journal_octets_per_message, result.syncs_per_message),
+            format!(
+                "{:.0} octets and {:.3} syncs a message",
+                result.journal_octets_per_message, result.syncs_per_message
+            ),
         ),
         (
             "ledger",
-            format!("{} accepted, {} other, {} sent again", result.ledger.accepted, result.ledger.other, result.ledger.resent),
+            format!(
+                "{} accepted, {} other, {} sent again",
+                result.ledger.accepted, result.ledger.other, result.ledger.resent
+            ),
         ),
         ("proof", proof),
     ])

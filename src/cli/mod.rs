@@ -215,9 +215,8 @@ fn load_config(file: Option<&Path>) -> Result<Loaded, CliError> {
 
 async fn run(arguments: Arguments) -> Result<Done, CliError> {
     let GlobalOptions { socket, config, json } = arguments.global;
-    let local = |c: &Command| {
-        matches!(c, Command::Bench(_) | Command::Config(_) | Command::Serve(_) | Command::Store(_))
-    };
+    let local =
+        |c: &Command| matches!(c, Command::Bench(_) | Command::Config(_) | Command::Serve(_) | Command::Store(_));
     let needs_daemon = !local(&arguments.command);
     let path = match &socket {
         Some(socket) => socket.clone(),
