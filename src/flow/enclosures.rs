@@ -63,12 +63,17 @@ pub fn attachments(
         .map(|file| {
             let octets =
                 contents.get(file).ok_or_else(|| format!("the content of \u{201c}{file}\u{201d} is missing"))?;
-            let given = release.attachments.iter().find(|a| a.file == file).and_then(|a| a.media_type.clone());
-            let file_name = file.rsplit('/').next().unwrap_or(file).to_owned();
-            let media_type = given.unwrap_or_else(|| media_type_of(&file_name).to_owned());
-            Ok(Attachment { file_name, media_type, octets: octets.clone() })
+            Ok(attachment(release, file, octets.clone()))
         })
         .collect()
+}
+
+/// One file of a release as an attachment of the message.
+pub fn attachment(release: &Release, file: &str, octets: Vec<u8>) -> Attachment {
+    let given = release.attachments.iter().find(|a| a.file == file).and_then(|a| a.media_type.clone());
+    let file_name = file.rsplit('/').next().unwrap_or(file).to_owned();
+    let media_type = given.unwrap_or_else(|| media_type_of(&file_name).to_owned());
+    Attachment { file_name, media_type, octets }
 }
 
 /// The calendar part of a release that has an event; `stamp` is when this version was made.

@@ -11,6 +11,7 @@ pub mod import;
 pub mod list_identity;
 pub mod message;
 pub mod person;
+pub mod preview;
 pub mod release;
 pub mod release_messages;
 pub mod reopen;

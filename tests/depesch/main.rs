@@ -32,6 +32,7 @@ mod relay_failures;
 mod relay_security;
 mod release_file;
 mod release_lint;
+mod release_messages;
 mod release_samples;
 mod release_store;
 mod schedule;

@@ -1,0 +1,159 @@
+//! What a release will look like, without a store: for its author before it is queued.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::ReleaseId;
+use crate::base::language::Language;
+use crate::mail::compose::{Attachment, Frame, Individual, ListFields, Sender, compose};
+use crate::mail::headers::Mailbox;
+use crate::mail::verify::{Expected, verify};
+use crate::model::release::Release;
+use crate::model::release::attachment::{AttachmentBudget, Travel};
+use crate::render::prepare::{Personal, PreparedRelease, Recipient};
+use crate::render::registry::Templates;
+
+use super::enclosures;
+use super::release_messages::reply_mailbox;
+
+const READER: &str = "kim@example.com";
+const UNSUBSCRIBE_HTTPS: &str = "https://press.example.org/u/example";
+const UNSUBSCRIBE_ADDRESS: &str = "media-unsubscribe+example@lists.example.org";
+
+/// The reader of a preview.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SampleReader {
+    /// The name.
+    pub name: Option<String>,
+    /// The newsroom.
+    pub organisation: Option<String>,
+    /// The language of the words around the release; the release's own without it.
+    pub language: Option<Language>,
+    /// Attributes that templates use.
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl Default for SampleReader {
+    fn default() -> Self {
+        Self {
+            name: Some("Kim Exempel".to_owned()),
+            organisation: Some("Exempelbladet".to_owned()),
+            language: None,
+            attributes: BTreeMap::new(),
+        }
+    }
+}
+
+/// A release as its reader gets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// The subject.
+    pub subject: String,
+    /// The text part.
+    pub text: String,
+    /// The HTML part.
+    pub html: String,
+    /// The whole message, CRLF line ends; addresses and links in it are examples.
+    pub message: Vec<u8>,
+    /// Attachments that do not travel in this mail because their content was not given or is too large.
+    pub left_out: Vec<String>,
+}
+
+/// Renders `release` for `reader` and makes a whole message of it. `files` holds the contents of its attachments by
+/// name, as far as they are at hand.
+///
+/// # Errors
+/// A text: what is missing, and in which template.
+pub fn preview(
+    templates: &Arc<Templates>,
+    release: &Release,
+    files: &BTreeMap<String, Vec<u8>>,
+    reader: &SampleReader,
+    now: Timestamp,
+) -> Result<Preview, String> {
+    let travel = AttachmentBudget::default().plan(&release.attachments);
+    let (attachments, left_out) = enclosed(release, &travel, files);
+    let prepared = PreparedRelease::new(templates, release, &travel).map_err(|error| error.to_string())?;
+    let mut attributes = reader.attributes.clone();
+    for name in prepared.recipient_fields().iter().filter_map(|field| field.strip_prefix("recipient.attributes.")) {
+        attributes.entry(name.to_owned()).or_insert_with(|| name.to_owned());
+    }
+    let personal = prepared
+        .for_recipient(&Recipient {
+            name: reader.name.as_deref(),
+            organisation: reader.organisation.as_deref(),
+            address: READER,
+            language: reader.language.as_ref().unwrap_or(&release.language),
+            attributes: &attributes,
+            list_title: None,
+            unsubscribe: Some(UNSUBSCRIBE_HTTPS),
+            unsubscribe_address: Some(UNSUBSCRIBE_ADDRESS),
+        })
+        .map_err(|error| error.to_string())?;
+    let to = Mailbox { name: reader.name.clone(), address: example_address(READER)? };
+    let has_calendar = templates.manifest(&release.kind).is_some_and(|manifest| manifest.calendar);
+    let message = message(release, &personal, &to, &attachments, has_calendar, now)?;
+    Ok(Preview { subject: personal.subject(), text: personal.text(), html: personal.html(), message, left_out })
+}
+
+/// The files that are at hand and small enough, and the names of the others.
+fn enclosed(release: &Release, travel: &[Travel], files: &BTreeMap<String, Vec<u8>>) -> (Vec<Attachment>, Vec<String>) {
+    let too_large = release.attachments.iter().zip(travel).filter(|(_, travel)| **travel == Travel::Nowhere);
+    let mut left_out: Vec<String> = too_large.map(|(attachment, _)| attachment.file.clone()).collect();
+    let mut attachments = Vec::new();
+    for file in enclosures::files_in_mail(release, travel) {
+        match files.get(file) {
+            Some(octets) => attachments.push(enclosures::attachment(release, file, octets.clone())),
+            None => left_out.push(file.to_owned()),
+        }
+    }
+    (attachments, left_out)
+}
+
+/// The whole message from the first issuer, at example addresses; read back before it is shown.
+fn message(
+    release: &Release,
+    personal: &Personal,
+    to: &Mailbox,
+    attachments: &[Attachment],
+    has_calendar: bool,
+    now: Timestamp,
+) -> Result<Vec<u8>, String> {
+    let name = release.issuers.first().map(|issuer| issuer.name.clone());
+    let from = Mailbox { name, address: example_address("media@lists.example.org")? };
+    let calendar =
+        has_calendar.then(|| enclosures::calendar(release, ReleaseId(0), now, &from, "lists.example.org")).flatten();
+    let frame = Frame::new(release.language.as_str(), "preview", calendar.as_ref(), attachments);
+    let sender = Sender {
+        reply_to: Some(reply_mailbox(release, &from.address)).filter(|reply| reply.address != from.address),
+        from,
+        feedback_id: format!("preview:{}:depesch", release.kind),
+    };
+    let list = ListFields {
+        title: String::new(),
+        id: "media.lists.example.org".to_owned(),
+        owner: "mailto:media-owner@lists.example.org".to_owned(),
+        help: "mailto:media-request@lists.example.org?subject=help".to_owned(),
+    };
+    let (subject, text, html) = (personal.subject(), personal.text(), personal.html());
+    let one = Individual {
+        to,
+        subject: &subject,
+        date: now,
+        message_id: "preview@lists.example.org",
+        unsubscribe_https: Some(UNSUBSCRIBE_HTTPS),
+        unsubscribe_mailto: &format!("mailto:{UNSUBSCRIBE_ADDRESS}"),
+        text_values: personal.text_values(),
+        html_values: personal.html_values(),
+    };
+    let octets = compose(&sender, &list, &frame, personal.bodies(), &one).map_err(|error| error.to_string())?;
+    let (calendar, one_click) = (calendar.as_ref(), true);
+    let expected = Expected { subject: &subject, text: &text, html: &html, calendar, attachments, one_click };
+    verify(&octets, &expected)?;
+    Ok(octets)
+}
+
+fn example_address(text: &str) -> Result<crate::base::address::Address, String> {
+    text.parse().map_err(|error| format!("{text}: {error}"))
+}
