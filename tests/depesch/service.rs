@@ -1,6 +1,7 @@
 //! The daemon as a service, through the real binary: one per store, SIGTERM, SIGHUP, and what starts it.
 
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 
 use crate::support::daemon::{Place, complaint};
 
@@ -74,4 +75,47 @@ fn a_wrong_configuration_ends_the_start_with_2() {
     let refused = place.run(&["serve", "--create"]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(complaint(&refused).contains("depesch.toml:3: stop_timeout: expected a length of time"));
+}
+
+#[test]
+fn systemd_is_told_when_it_is_ready_reloads_and_stops() {
+    let place = Place::new("");
+    let path = place.directory.path().join("notify.sock");
+    let systemd = UnixDatagram::bind(&path).unwrap();
+    systemd.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+    let mut command = place.command(&["serve", "--create"]);
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "1000000").env_remove("WATCHDOG_PID");
+    let mut daemon = place.serve_by(command);
+    let told = |words: &str| {
+        let mut octets = [0; 4096];
+        loop {
+            let length = systemd.recv(&mut octets).unwrap_or_else(|error| panic!("not told {words}: {error}"));
+            if String::from_utf8_lossy(&octets[..length]).lines().any(|line| line.starts_with(words)) {
+                return;
+            }
+        }
+    };
+    told("READY=1");
+    told("WATCHDOG=1");
+    daemon.signal("HUP");
+    told("RELOADING=1");
+    told("READY=1");
+    daemon.signal("TERM");
+    told("STOPPING=1");
+    assert!(daemon.wait().success());
+}
+
+#[test]
+fn the_log_for_programs_is_json_line_by_line() {
+    let place = Place::new("");
+    let text = std::fs::read_to_string(place.configuration()).unwrap();
+    std::fs::write(place.configuration(), text + "[log]\nformat = \"json\"\n").unwrap();
+    let mut daemon = place.serve();
+    daemon.signal("TERM");
+    daemon.wait();
+    assert!(daemon.seen.len() >= 3);
+    for line in &daemon.seen {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(event["timestamp"].is_string() && event["message"].is_string(), "{line}");
+    }
 }

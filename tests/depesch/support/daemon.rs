@@ -55,8 +55,12 @@ impl Place {
 
     /// Starts the daemon and waits until it answers.
     pub fn serve(&self) -> Daemon {
-        let mut child =
-            self.command(&["serve", "--create"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        self.serve_by(self.command(&["serve", "--create"]))
+    }
+
+    /// Starts the daemon by a command and waits until it answers.
+    pub fn serve_by(&self, mut command: Command) -> Daemon {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = channel();
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
