@@ -20,6 +20,7 @@ use crate::control::Control;
 use crate::control::client::Client;
 use crate::control::server::{Server, ServerError};
 use crate::flow::chores::Chores;
+use crate::flow::content::ContentHandle;
 use crate::flow::dispatch::{DispatchParts, Dispatcher};
 use crate::flow::message::MessageSource;
 use crate::flow::schedule::Scheduler;
@@ -152,6 +153,8 @@ async fn start_on(
     let store = Store::new(engine.clone());
     let key = store.installation_key().await?;
     let source = parts::messages(config, &store, &key, &clock)?;
+    let content = Arc::new(ContentHandle::new(parts::content(config)?));
+    let source = parts::messages(config, &store, &key)?;
     let messages = Arc::new(ReloadableSource::new(source));
     let transport = parts::transport(config, clock.clone())?;
     let chores = parts::chores(config, &store, &engine, &clock)?;
@@ -173,6 +176,7 @@ async fn start_on(
         transport: parts::describe_transport(config),
         dispatcher: Some(dispatcher.clone()),
         ..Control::new(store.clone(), clock.clone(), key, config.state_directory.clone())
+        ..Control::new(store.clone(), clock.clone(), key, config.state_directory.clone(), content)
     });
     let stopping = watch::Sender::new(false);
     let scheduler = Scheduler::new(store.clone(), clock.clone(), wake);
@@ -219,7 +223,10 @@ impl RunningApp {
     pub fn reload(&self, config: &Config) -> Result<(), StartError> {
         let source: Arc<dyn MessageSource> =
             parts::messages(config, &self.control.store, &self.control.key, &self.control.clock)?;
+        let content = parts::content(config)?;
+        let source: Arc<dyn MessageSource> = parts::messages(config, &self.control.store, &self.control.key)?;
         self.messages.replace(source);
+        self.control.content.replace(content);
         self.control.wake.notify();
         Ok(())
     }

@@ -13,16 +13,21 @@ use axum::extract::DefaultBodyLimit;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::token::Key;
 use crate::flow::dispatch::Dispatcher;
+use crate::flow::content::ContentHandle;
 use crate::flow::wake::Wake;
 use crate::store::Store;
 
+pub mod blob;
 pub mod client;
+pub mod contact;
 pub mod error;
 pub mod extract;
+pub mod finding_view;
 pub mod import;
 pub mod list;
 pub mod path;
 pub mod person_view;
+pub mod release;
 pub mod server;
 pub mod status;
 pub mod stream;
@@ -41,6 +46,8 @@ pub struct Control {
     pub store: Store,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Templates, and what releases are checked with.
+    pub content: Arc<ContentHandle>,
     /// To be notified after each commit that the scheduler or the dispatcher must see.
     pub wake: Wake,
     /// The installation's key: signs tokens and hashes suppressed addresses.
@@ -57,7 +64,13 @@ pub struct Control {
 
 impl Control {
     /// What handlers need, started now.
-    pub fn new(store: Store, clock: Arc<dyn Clock>, key: Key, state_directory: PathBuf) -> Self {
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        key: Key,
+        state_directory: PathBuf,
+        content: Arc<ContentHandle>,
+    ) -> Self {
         let started = clock.now();
         Self {
             store,
@@ -69,14 +82,18 @@ impl Control {
             transport: "none".to_owned(),
             dispatcher: None,
         }
+        Self { store, clock, content, wake: Wake::new(), key, state_directory, started, transport: "none".to_owned() }
     }
 }
 
 /// The whole API. Each noun's routes are merged here, in the order of the alphabet.
 pub fn router(control: Arc<Control>) -> Router {
     Router::new()
+        .merge(blob::routes())
+        .merge(contact::routes())
         .merge(import::routes())
         .merge(list::routes())
+        .merge(release::routes())
         .merge(status::routes())
         .merge(subscriber::routes())
         .merge(suppression::routes())

@@ -3,6 +3,7 @@
 
 pub mod audience;
 pub mod chores;
+pub mod content;
 pub mod dispatch;
 pub mod enclosures;
 pub mod export;

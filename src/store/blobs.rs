@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use tempfile::TempPath;
 use tokio::fs::{self, File};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -86,33 +87,32 @@ impl Blobs {
         self.directory.join(&hex[..2]).join(hex)
     }
 
-    /// Keeps what `source` gives; when this returns, it is durable. With `expected`, only that content is kept.
+    /// Begins to receive a file.
     ///
     /// # Errors
-    /// [`BlobError`]: nothing was kept.
-    pub async fn put(&self, expected: Option<[u8; 32]>, source: impl AsyncRead + Unpin) -> Result<Blob, BlobError> {
+    /// [`BlobError::Io`].
+    pub async fn receive(&self) -> Result<IncomingBlob, BlobError> {
         let incoming = self.directory.join("incoming");
         create_directory(&incoming).await?;
         // A name of its own for each writer; what a crash leaves here is nobody's and is cleared at the next start.
         let temporary = tempfile::Builder::new().prefix("blob-").tempfile_in(&incoming).map_err(written(&incoming))?;
         let (file, path) = temporary.into_parts();
-        let blob = copy_in(source, File::from_std(file), &path).await?;
-        if let Some(expected) = expected
-            && expected != blob.sha256
-        {
-            return Err(BlobError::Different { expected: to_hex(&expected), found: to_hex(&blob.sha256) });
+        Ok(IncomingBlob { blobs: self.clone(), file: File::from_std(file), path, hash: Sha256::new(), size: 0 })
+    }
+
+    /// Keeps what `source` gives; when this returns, it is durable. With `expected`, only that content is kept.
+    ///
+    /// # Errors
+    /// [`BlobError`]: nothing was kept.
+    pub async fn put(&self, expected: Option<[u8; 32]>, mut source: impl AsyncRead + Unpin) -> Result<Blob, BlobError> {
+        let mut incoming = self.receive().await?;
+        let mut piece = vec![0; PIECE];
+        loop {
+            match source.read(&mut piece).await.map_err(BlobError::Source)? {
+                0 => return incoming.finish(expected).await,
+                count => incoming.write(&piece[..count]).await?,
+            }
         }
-        let place = self.path(&blob.sha256);
-        let folder = place.parent().unwrap_or(&self.directory);
-        create_directory(folder).await?;
-        path.persist(&place).map_err(|e| written(&place)(e.error))?;
-        // The name too must survive a power cut: the folder that holds it, and the ones that hold the folder.
-        sync_directory(folder).await?;
-        sync_directory(&self.directory).await?;
-        if let Some(state_directory) = self.directory.parent() {
-            sync_directory(state_directory).await?;
-        }
-        Ok(blob)
     }
 
     /// The size of the content with that hash; `None` when it is not kept.
@@ -179,24 +179,55 @@ impl Blobs {
     }
 }
 
-/// Writes all of `source` to `file`, hashing on the way, and syncs it.
-async fn copy_in(mut source: impl AsyncRead + Unpin, mut file: File, path: &Path) -> Result<Blob, BlobError> {
-    let (mut hash, mut size, mut piece) = (Sha256::new(), 0u64, vec![0; PIECE]);
-    loop {
-        let count = source.read(&mut piece).await.map_err(BlobError::Source)?;
-        if count == 0 {
-            break;
-        }
-        size += count as u64;
-        if size > MAX_BLOB {
+/// A file that is being received; dropped before its end, it leaves nothing.
+pub struct IncomingBlob {
+    blobs: Blobs,
+    file: File,
+    path: TempPath,
+    hash: Sha256,
+    size: u64,
+}
+
+impl IncomingBlob {
+    /// Takes the next octets.
+    ///
+    /// # Errors
+    /// [`BlobError::TooLarge`], [`BlobError::Io`].
+    pub async fn write(&mut self, piece: &[u8]) -> Result<(), BlobError> {
+        self.size += piece.len() as u64;
+        if self.size > MAX_BLOB {
             return Err(BlobError::TooLarge(MAX_BLOB));
         }
-        hash.update(&piece[..count]);
-        file.write_all(&piece[..count]).await.map_err(written(path))?;
+        self.hash.update(piece);
+        self.file.write_all(piece).await.map_err(written(&self.path))
     }
-    file.flush().await.map_err(written(path))?;
-    file.sync_all().await.map_err(written(path))?;
-    Ok(Blob { sha256: hash.finalize().into(), size })
+
+    /// Ends it; when this returns, it is durable. With `expected`, only that content is kept.
+    ///
+    /// # Errors
+    /// [`BlobError`]: nothing was kept.
+    pub async fn finish(self, expected: Option<[u8; 32]>) -> Result<Blob, BlobError> {
+        let Self { blobs, mut file, path, hash, size } = self;
+        let blob = Blob { sha256: hash.finalize().into(), size };
+        if let Some(expected) = expected
+            && expected != blob.sha256
+        {
+            return Err(BlobError::Different { expected: to_hex(&expected), found: to_hex(&blob.sha256) });
+        }
+        file.flush().await.map_err(written(&path))?;
+        file.sync_all().await.map_err(written(&path))?;
+        let place = blobs.path(&blob.sha256);
+        let folder = place.parent().unwrap_or(&blobs.directory);
+        create_directory(folder).await?;
+        path.persist(&place).map_err(|e| written(&place)(e.error))?;
+        // The name too must survive a power cut: the folder that holds it, and the ones that hold the folder.
+        sync_directory(folder).await?;
+        sync_directory(&blobs.directory).await?;
+        if let Some(state_directory) = blobs.directory.parent() {
+            sync_directory(state_directory).await?;
+        }
+        Ok(blob)
+    }
 }
 
 async fn create_directory(path: &Path) -> Result<(), BlobError> {

@@ -8,6 +8,7 @@ use depesch::base::token::Key;
 use depesch::control::Control;
 use depesch::control::client::Client;
 use depesch::control::server::{Server, SocketSettings};
+use depesch::flow::content::{Content, ContentHandle};
 use depesch::store::Store;
 use depesch::store::memory::MemoryEngine;
 
@@ -33,7 +34,8 @@ pub async fn start_on(store: Store) -> TestControl {
     let directory = tempfile::tempdir().unwrap();
     let clock = FakeClock::at(Utc.with_ymd_and_hms(2026, 11, 21, 9, 0, 0).unwrap());
     let state = directory.path().to_owned();
-    let control = Arc::new(Control::new(store, Arc::new(clock.clone()), Key::new([7; 32]), state));
+    let content = Arc::new(ContentHandle::new(Content::built_in().unwrap()));
+    let control = Arc::new(Control::new(store, Arc::new(clock.clone()), Key::new([7; 32]), state, content));
     let path = directory.path().join("control.sock");
     let server = Server::bind(&SocketSettings { path: path.clone(), ..Default::default() }).await.unwrap();
     tokio::spawn(server.run(control.clone(), std::future::pending()));

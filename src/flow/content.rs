@@ -1,0 +1,158 @@
+//! What content is checked and rendered with: templates, and what the installation says where a release file does not.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::base::clock::Timestamp;
+use crate::model::contact::ContactBook;
+use crate::model::release::Release;
+use crate::model::release::attachment::AttachmentBudget;
+use crate::render::finding::{Finding, Severity, has_errors};
+use crate::render::lint::{FileState, LintContext, lint};
+use crate::render::prepare::{PreparedRelease, Recipient};
+use crate::render::registry::Templates;
+use crate::render::source::{Draft, SourceSettings, parse};
+use crate::render::template_files::TemplateError;
+
+/// Templates and settings that content is made with.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// All templates and labels.
+    pub templates: Arc<Templates>,
+    /// What a release file need not say.
+    pub source: SourceSettings,
+    /// How much may travel in one mail.
+    pub budget: AttachmentBudget,
+}
+
+impl Content {
+    /// The built-in templates with the usual settings.
+    ///
+    /// # Errors
+    /// [`TemplateError`]: the program itself is broken.
+    pub fn built_in() -> Result<Self, TemplateError> {
+        let templates = Arc::new(Templates::load(None)?);
+        Ok(Self { templates, source: SourceSettings::default(), budget: AttachmentBudget::default() })
+    }
+}
+
+/// The content settings in force; they can be replaced while the daemon runs.
+#[derive(Debug)]
+pub struct ContentHandle {
+    current: RwLock<Arc<Content>>,
+}
+
+impl ContentHandle {
+    /// Holds `content` until it is replaced.
+    pub fn new(content: Content) -> Self {
+        Self { current: RwLock::new(Arc::new(content)) }
+    }
+
+    /// What is in force now.
+    pub fn get(&self) -> Arc<Content> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts another in force; work under way goes on with the old one.
+    pub fn replace(&self, content: Content) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(content);
+    }
+}
+
+/// A release file after all checks.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// What the file says; `None` when it cannot be read as a release file.
+    pub draft: Option<Draft>,
+    /// What it resolves to; right only when there are no errors.
+    pub release: Option<Release>,
+    /// Everything that was found, by line.
+    pub findings: Vec<Finding>,
+}
+
+impl Checked {
+    /// Whether it can be sent.
+    pub fn is_good(&self) -> bool {
+        !has_errors(&self.findings)
+    }
+
+    /// How many errors and how many warnings.
+    pub fn counts(&self) -> (usize, usize) {
+        let errors = self.findings.iter().filter(|f| f.severity == Severity::Error).count();
+        (errors, self.findings.len() - errors)
+    }
+}
+
+/// What a check looks at besides the text.
+pub struct CheckAgainst<'a> {
+    /// The contact book.
+    pub book: &'a ContactBook,
+    /// Each file that the release names.
+    pub files: &'a BTreeMap<String, FileState>,
+    /// The present instant.
+    pub now: Timestamp,
+    /// When it is to be sent, where that is known.
+    pub send_at: Option<Timestamp>,
+}
+
+impl Content {
+    /// Everything that can be said of a release file: its form, its names, the lint rules, and whether its templates
+    /// render it.
+    pub fn check(&self, text: &str, against: &CheckAgainst<'_>) -> Checked {
+        let parsed = parse(text, &self.source);
+        let mut findings = parsed.findings;
+        let Some(draft) = parsed.draft else { return Checked { draft: None, release: None, findings } };
+        let (mut release, unresolved) = draft.resolve_leniently(against.book);
+        findings.extend(unresolved);
+        let found = |(name, state): (&String, &FileState)| match state {
+            FileState::Found(blob) => Some((name.clone(), *blob)),
+            FileState::Missing(_) | FileState::Refused(_) => None,
+        };
+        release.attach(&against.files.iter().filter_map(found).collect());
+        let context = LintContext {
+            now: against.now,
+            send_at: against.send_at,
+            manifest: self.templates.manifest(&release.kind),
+            kinds: self.templates.kinds().map(|(kind, _)| kind.as_str()).collect(),
+            book: against.book,
+            files: against.files,
+            budget: self.budget,
+        };
+        // What could not be read is said already; that it is missing need not be said besides.
+        let said: Vec<Option<String>> = findings.iter().map(|f| f.key.clone()).collect();
+        let more = lint(&draft, &release, &context);
+        findings.extend(more.into_iter().filter(|f| f.rule != "required" || !said.contains(&f.key)));
+        if !has_errors(&findings)
+            && let Err(error) = self.try_rendering(&release)
+        {
+            let mend = "mend the template, or what the release gives it";
+            findings.push(Finding::error("template", error.to_string(), mend));
+        }
+        crate::render::finding::sort(&mut findings);
+        Checked { draft: Some(draft), release: Some(release), findings }
+    }
+
+    /// A release ready for recipients.
+    ///
+    /// # Errors
+    /// [`TemplateError`].
+    pub fn prepare(&self, release: &Release) -> Result<PreparedRelease, TemplateError> {
+        PreparedRelease::new(&self.templates, release, &self.budget.plan(&release.attachments))
+    }
+
+    /// Renders for one who has nothing but an address: whatever must be there is missed now, not at send time.
+    fn try_rendering(&self, release: &Release) -> Result<(), TemplateError> {
+        let attributes = BTreeMap::new();
+        let nobody = Recipient {
+            name: None,
+            organisation: None,
+            address: "reader@example.org",
+            language: &release.language,
+            attributes: &attributes,
+            list_title: None,
+            unsubscribe: None,
+            unsubscribe_address: Some("mailto:list-unsubscribe@lists.example.org"),
+        };
+        self.prepare(release)?.for_recipient(&nobody).map(drop)
+    }
+}
