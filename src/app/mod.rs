@@ -152,9 +152,9 @@ async fn start_on(
 ) -> Result<RunningApp, StartError> {
     let store = Store::new(engine.clone());
     let key = store.installation_key().await?;
-    let source = parts::messages(config, &store, &key, &clock)?;
-    let content = Arc::new(ContentHandle::new(parts::content(config)?));
-    let source = parts::messages(config, &store, &key)?;
+    let content = parts::content(config)?;
+    let source = parts::messages(config, &store, &key, &clock, &content);
+    let content = Arc::new(ContentHandle::new(content));
     let messages = Arc::new(ReloadableSource::new(source));
     let transport = parts::transport(config, clock.clone())?;
     let chores = parts::chores(config, &store, &engine, &clock)?;
@@ -175,7 +175,6 @@ async fn start_on(
         wake: wake.clone(),
         transport: parts::describe_transport(config),
         dispatcher: Some(dispatcher.clone()),
-        ..Control::new(store.clone(), clock.clone(), key, config.state_directory.clone())
         ..Control::new(store.clone(), clock.clone(), key, config.state_directory.clone(), content)
     });
     let stopping = watch::Sender::new(false);
@@ -221,10 +220,9 @@ impl RunningApp {
     /// # Errors
     /// [`StartError`]: nothing was changed.
     pub fn reload(&self, config: &Config) -> Result<(), StartError> {
-        let source: Arc<dyn MessageSource> =
-            parts::messages(config, &self.control.store, &self.control.key, &self.control.clock)?;
         let content = parts::content(config)?;
-        let source: Arc<dyn MessageSource> = parts::messages(config, &self.control.store, &self.control.key)?;
+        let (store, key, clock) = (&self.control.store, &self.control.key, &self.control.clock);
+        let source: Arc<dyn MessageSource> = parts::messages(config, store, key, clock, &content);
         self.messages.replace(source);
         self.control.content.replace(content);
         self.control.wake.notify();

@@ -13,7 +13,6 @@ use crate::flow::dispatch::DispatchSettings;
 use crate::flow::message::MessageSource;
 use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
 use crate::model::recurrence::Recurrence;
-use crate::render::registry::Templates;
 use crate::model::release::attachment::AttachmentBudget;
 use crate::render::registry::Templates;
 use crate::render::source::SourceSettings;
@@ -141,16 +140,16 @@ pub fn messages(
     store: &Store,
     key: &Key,
     clock: &Arc<dyn Clock>,
-) -> Result<Arc<dyn MessageSource>, StartError> {
-    let templates = Templates::load(config.templates_directory.as_deref());
-    let templates = Arc::new(templates.map_err(|error| StartError::Templates(error.to_string()))?);
+    content: &Content,
+) -> Arc<dyn MessageSource> {
     let domain = &config.organisation.domain;
     let settings = MessageSettings {
         base_url: config.base_url.clone(),
         // Nobody on the internet is localhost: without a configured domain, the list's own is used.
         message_domain: (domain != "localhost").then(|| domain.clone()),
-        ..MessageSettings::default()
+        budget: content.budget,
     };
     let blobs = Blobs::in_state_directory(&config.state_directory);
-    Ok(Arc::new(ReleaseMessages::new(store.clone(), blobs, templates, key.clone(), clock.clone(), settings)))
+    let templates = content.templates.clone();
+    Arc::new(ReleaseMessages::new(store.clone(), blobs, templates, key.clone(), clock.clone(), settings))
 }

@@ -12,8 +12,8 @@ use axum::extract::DefaultBodyLimit;
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::token::Key;
-use crate::flow::dispatch::Dispatcher;
 use crate::flow::content::ContentHandle;
+use crate::flow::dispatch::Dispatcher;
 use crate::flow::wake::Wake;
 use crate::store::Store;
 
@@ -75,6 +75,7 @@ impl Control {
         Self {
             store,
             clock,
+            content,
             wake: Wake::new(),
             key,
             state_directory,
@@ -82,7 +83,6 @@ impl Control {
             transport: "none".to_owned(),
             dispatcher: None,
         }
-        Self { store, clock, content, wake: Wake::new(), key, state_directory, started, transport: "none".to_owned() }
     }
 }
 
