@@ -25,6 +25,7 @@ mod import_never_revives;
 mod import_rejects;
 mod mailing_reopen;
 mod mailing_report;
+mod people_over_the_socket;
 mod person_erasure;
 mod person_record;
 mod relay_basics;
