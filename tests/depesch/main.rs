@@ -38,6 +38,7 @@ mod release_samples;
 mod release_store;
 mod schedule;
 mod service;
+mod sink;
 mod store_crash;
 mod store_disk;
 mod store_engines;

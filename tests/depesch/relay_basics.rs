@@ -228,3 +228,18 @@ async fn a_connection_carries_so_many_messages_and_no_more() {
         assert_eq!(connection.is_usable(), usable_after);
     }
 }
+
+#[test]
+fn no_address_carries_what_an_smtp_line_must_not() {
+    // Every octet in every place: what is taken as an address never ends its angle brackets, its line or its text.
+    let templates = ["a{}b@example.org", "{}a@example.org", "a{}@example.org", "a@exa{}mple.org", "a@example.org{}"];
+    for template in templates {
+        for character in (0..=255u8).map(char::from).chain(['\u{2028}', '\u{ff1e}', '\u{200b}', '\u{feff}']) {
+            let text = template.replace("{}", &character.to_string());
+            if let Ok(address) = text.parse::<depesch::base::address::Address>() {
+                let harmful = |c: char| c.is_control() || c.is_whitespace() || "<>\"\\,;:()[]".contains(c);
+                assert!(!address.as_str().contains(harmful), "{text:?} became {:?}", address.as_str());
+            }
+        }
+    }
+}
