@@ -134,7 +134,9 @@ fn passed(parameter: &Parameter, usage: &mut Usage) {
             let names = names(path);
             // All there is, the recipient included: `{{#with this}}`, `{{> x @root}}`.
             usage.computes |= is_open(&names) || names.is_empty();
-            printed(&names, usage);
+            if names.get(1).is_none_or(|second| second != "attributes") || names.len() > 2 {
+                printed(&names, usage);
+            }
         }
         Parameter::Subexpression(expression) => {
             if let TemplateElement::Expression(inner) = expression.as_element() {
