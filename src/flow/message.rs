@@ -27,6 +27,23 @@ pub trait PreparedMailing: Send + Sync + 'static {
     /// # Errors
     /// A text for the press office: why this message cannot be made. The delivery fails with it; others go on.
     fn make(&self, subscriber: &Subscriber) -> Result<Message, String>;
+
+    /// Whether a message can be made for one subscriber; cheaper than to make it.
+    ///
+    /// # Errors
+    /// As [`PreparedMailing::make`].
+    fn try_for(&self, subscriber: &Subscriber) -> Result<(), String> {
+        self.make(subscriber).map(|_| ())
+    }
+
+    /// A hash of what all its messages share: the same whenever the same would be sent, and another when release,
+    /// templates, attachments or list identity are. Empty for a source that cannot tell.
+    ///
+    /// # Errors
+    /// A text for the press office: why no message can be made.
+    fn content_hash(&self) -> Result<String, String> {
+        Ok(String::new())
+    }
 }
 
 /// A message ready for a connection.

@@ -13,6 +13,7 @@ pub mod list_identity;
 pub mod message;
 pub mod person;
 pub mod preview;
+pub mod queue;
 pub mod release;
 pub mod release_messages;
 pub mod reopen;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::base::address::Address;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::{MailingId, SubscriberId};
-use crate::base::token::{Key, Purpose};
+use crate::base::token::{Key, Purpose, content_hash, to_hex};
 use crate::mail::compose::{Attachment, CalendarPart, Frame, Individual, Sender, compose};
 use crate::mail::headers::Mailbox;
 use crate::mail::verify::{Expected, verify};
@@ -378,5 +378,20 @@ impl PreparedMailing for PreparedReleases {
     fn make(&self, subscriber: &Subscriber) -> Result<Message, String> {
         let list = self.list_of(subscriber).ok_or("the subscriber is active on no list of the mailing's audience")?;
         self.message(list, subscriber, self.clock.now()).map(|(message, _)| message)
+    }
+
+    fn try_for(&self, subscriber: &Subscriber) -> Result<(), String> {
+        self.try_texts(subscriber)
+    }
+
+    fn content_hash(&self) -> Result<String, String> {
+        let mut hashes = Vec::new();
+        for list in &self.lists {
+            // Always the same reader at the same time: what differs is the content.
+            let reader = self.sample_reader(list, Timestamp::UNIX_EPOCH)?;
+            let (message, _) = self.message(list, &reader, Timestamp::UNIX_EPOCH)?;
+            hashes.extend(content_hash(&message.octets));
+        }
+        Ok(to_hex(&content_hash(&hashes)))
     }
 }

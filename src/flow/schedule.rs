@@ -16,6 +16,8 @@ use crate::model::mailing::{Mailing, PauseReason};
 use crate::model::mailing_transitions::{Due, TransitionError};
 use crate::store::{Store, StoreError};
 
+use super::message::{MessageSource, PrepareError};
+use super::queue;
 use super::wake::Wake;
 
 /// The longest sleep. The machine's clock may be set, and a suspended machine's timers run late: so it looks again.
@@ -28,6 +30,7 @@ pub struct Scheduler {
     store: Store,
     clock: Arc<dyn Clock>,
     wake: Wake,
+    messages: Option<Arc<dyn MessageSource>>,
 }
 
 /// What one look did.
@@ -57,7 +60,13 @@ enum Refused {
 impl Scheduler {
     /// A scheduler of the mailings in `store`; `wake` tells it of changes, and it tells the dispatcher by it.
     pub fn new(store: Store, clock: Arc<dyn Clock>, wake: Wake) -> Self {
-        Self { store, clock, wake }
+        Self { store, clock, wake, messages: None }
+    }
+
+    /// Lets it look, before an approved mailing begins, whether what would be sent is what was approved.
+    pub fn checking(mut self, messages: Arc<dyn MessageSource>) -> Self {
+        self.messages = Some(messages);
+        self
     }
 
     /// Works until `stop` completes. Errors of the store are logged and the step is tried again (invariant 10).
@@ -96,6 +105,7 @@ impl Scheduler {
                     continue;
                 }
                 Due::Never => continue,
+                Due::Begin if !self.is_as_approved(&read.value).await? => continue,
                 due => self.act(id, due, now).await?,
             };
             match done {
@@ -109,6 +119,26 @@ impl Scheduler {
             self.wake.notify();
         }
         Ok(tick)
+    }
+
+    /// Whether an approved mailing is still what was approved; when not, the approval is void.
+    async fn is_as_approved(&self, mailing: &Mailing) -> Result<bool, StoreError> {
+        let Some(messages) = self.messages.as_ref().filter(|_| mailing.approval_required) else { return Ok(true) };
+        let hash = match queue::content_hash(&self.store, messages.as_ref(), mailing).await {
+            Ok(hash) => hash,
+            Err(PrepareError::Store(error)) => return Err(error),
+            // What cannot be made is for the dispatcher to say.
+            Err(PrepareError::Broken(_)) => return Ok(true),
+        };
+        if hash == mailing.content_hash {
+            return Ok(true);
+        }
+        tracing::warn!(mailing = %mailing.id, "what would be sent has changed since it was approved: approve it again");
+        let changed = |mailing: &mut Mailing, _: &mut _| Ok(mailing.change_content(hash.clone())?);
+        match self.store.update_mailing::<Refused>(mailing.id, changed).await {
+            Ok(_) | Err(Refused::Overtaken | Refused::Transition(_)) => Ok(false),
+            Err(Refused::Store(error)) => Err(error),
+        }
     }
 
     /// Does what is due with one mailing; `None` when it is due no longer, because somebody was quicker.
