@@ -173,12 +173,13 @@ async fn start_on(
     let dispatcher = Arc::new(dispatcher.await?);
     let control = Arc::new(Control {
         wake: wake.clone(),
+        messages: messages.clone(),
         transport: parts::describe_transport(config),
         dispatcher: Some(dispatcher.clone()),
         ..Control::new(store.clone(), clock.clone(), key, config.state_directory.clone(), content)
     });
     let stopping = watch::Sender::new(false);
-    let scheduler = Scheduler::new(store.clone(), clock.clone(), wake);
+    let scheduler = Scheduler::new(store.clone(), clock.clone(), wake).checking(messages.clone());
     let stop = until(stopping.subscribe());
     let scheduler = tokio::spawn(async move { scheduler.run(stop).await });
     let chores = tokio::spawn(Chores::new(store, clock, chores).run(until(stopping.subscribe())));

@@ -14,6 +14,7 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::token::Key;
 use crate::flow::content::ContentHandle;
 use crate::flow::dispatch::Dispatcher;
+use crate::flow::message::{MessageSource, NoMessages};
 use crate::flow::wake::Wake;
 use crate::store::Store;
 
@@ -25,6 +26,7 @@ pub mod extract;
 pub mod finding_view;
 pub mod import;
 pub mod list;
+pub mod mailing;
 pub mod path;
 pub mod person_view;
 pub mod release;
@@ -48,6 +50,8 @@ pub struct Control {
     pub clock: Arc<dyn Clock>,
     /// Templates, and what releases are checked with.
     pub content: Arc<ContentHandle>,
+    /// Makes messages, on trial when a mailing is queued.
+    pub messages: Arc<dyn MessageSource>,
     /// To be notified after each commit that the scheduler or the dispatcher must see.
     pub wake: Wake,
     /// The installation's key: signs tokens and hashes suppressed addresses.
@@ -76,6 +80,7 @@ impl Control {
             store,
             clock,
             content,
+            messages: Arc::new(NoMessages),
             wake: Wake::new(),
             key,
             state_directory,
@@ -93,6 +98,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(contact::routes())
         .merge(import::routes())
         .merge(list::routes())
+        .merge(mailing::routes())
         .merge(release::routes())
         .merge(status::routes())
         .merge(subscriber::routes())

@@ -65,3 +65,16 @@ pub enum PrepareError {
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
 }
+
+/// A source that makes nothing: for parts of the daemon, and tests, that send nothing.
+pub struct NoMessages;
+
+impl MessageSource for NoMessages {
+    fn prepare<'a>(
+        &'a self,
+        _: &'a Mailing,
+    ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn PreparedMailing>, PrepareError>> + Send + 'a>> {
+        let why = "this daemon was put together without templates".to_owned();
+        Box::pin(std::future::ready(Err(PrepareError::Broken(why))))
+    }
+}

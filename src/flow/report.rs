@@ -13,8 +13,6 @@ use crate::model::ledger::{Cause, Delivery, DeliveryState, Sequence, Tally};
 use crate::model::mailing::Mailing;
 use crate::store::{Store, StoreError};
 
-use super::formula::defuse;
-
 /// What became of a mailing.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -190,32 +188,6 @@ async fn with_address(store: &Store, row: Row) -> Result<Row, StoreError> {
     Ok(Row { address, ..row })
 }
 
-/// The columns of the CSV file.
-pub const COLUMNS: [&str; 10] =
-    ["subscriber", "address", "state", "at", "attempts", "resent", "stage", "code", "status", "reply"];
-
-/// The first line of the CSV file.
-pub fn csv_header() -> Vec<u8> {
-    csv_line(&COLUMNS.map(str::to_owned))
-}
-
-/// One delivery as a line of CSV, safe to open in a spreadsheet. Addresses are masked unless `addresses`.
-pub fn csv_row(row: &Row, addresses: bool) -> Vec<u8> {
-    let account = Account::of(&row.delivery);
-    csv_line(&[
-        row.subscriber.to_string(),
-        shown_address(row, addresses),
-        row.delivery.state.word().to_owned(),
-        row.at().map(|at| at.format("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default(),
-        row.delivery.attempts.to_string(),
-        row.delivery.resent.to_string(),
-        account.stage.to_owned(),
-        account.code.map(|code| code.to_string()).unwrap_or_default(),
-        account.status.unwrap_or_default(),
-        if addresses { account.text } else { masked(&account.text) },
-    ])
-}
-
 /// A delivery's address as a report shows it: masked unless `addresses`; `erased` where there is none any more.
 pub fn shown_address(row: &Row, addresses: bool) -> String {
     match &row.address {
@@ -240,15 +212,6 @@ pub fn masked(text: &str) -> String {
             }
         })
         .collect()
-}
-
-// RFC 4180.
-fn csv_line(cells: &[String; 10]) -> Vec<u8> {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    // Writing to a vector does not fail.
-    let written = writer.write_record(cells.iter().map(|cell| defuse(cell).into_owned()));
-    debug_assert!(written.is_ok());
-    writer.into_inner().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The report: counts that add up, what went wrong in groups, every delivery as a row that no spreadsheet runs.
 
+use depesch::control::mailing::view::{COLUMNS, DeliveryView, csv_line};
 use depesch::flow::report::{self, Report};
 use depesch::model::ledger::{Cause, DeliveryState, SuppressedWhy};
 use depesch::model::mailing::Mailing;
@@ -47,10 +48,10 @@ async fn the_counts_add_up_and_like_troubles_stand_together() {
 async fn every_delivery_is_a_row_of_the_file() {
     let store = store();
     let m = mixed(&store).await;
-    let mut file = report::csv_header();
+    let mut file = csv_line(&COLUMNS);
     for chunk in 0..2 {
         for row in report::rows(&store, &m, chunk).await.unwrap() {
-            file.extend(report::csv_row(&row, false));
+            file.extend(DeliveryView::new(&row, false).csv());
         }
     }
     let text = String::from_utf8(file).unwrap();
@@ -63,6 +64,7 @@ async fn every_delivery_is_a_row_of_the_file() {
     );
     assert!(lines[4].ends_with(",content,,,'=cmd()"), "{}", lines[4]);
     assert_eq!(lines[7], "s7,erased,waiting,,0,0,,,,");
-    let open = String::from_utf8(report::csv_row(&report::rows(&store, &m, 0).await.unwrap()[1], true)).unwrap();
+    let row = &report::rows(&store, &m, 0).await.unwrap()[1];
+    let open = String::from_utf8(DeliveryView::new(row, true).csv()).unwrap();
     assert!(open.contains("reader2@example.com"));
 }

@@ -4,7 +4,7 @@
 mod erase;
 mod record;
 
-pub use record::{PersonDelivery, PersonRecord};
+pub use record::{PersonDelivery, PersonRecord, row_of};
 
 use std::collections::BTreeMap;
 

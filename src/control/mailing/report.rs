@@ -1,0 +1,163 @@
+//! What became of a mailing.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+
+use crate::base::id::{MailingId, SubscriberId};
+use crate::flow::person::row_of;
+use crate::flow::report::{self as flow, Row, Trouble, masked};
+use crate::model::mailing::Mailing;
+
+use super::super::Control;
+use super::super::error::ApiError;
+use super::super::extract::{Caller, Parameters, Segment};
+use super::super::stream::{LineSender, lines};
+use super::view::{DeliveryView, MailingView, counted};
+
+/// Deliveries listed in a report where no number is given.
+const LISTED: usize = 20;
+/// Most deliveries listed in a report; all of them come as lines.
+const LISTED_LIMIT: usize = 10_000;
+
+/// What became of a mailing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReportView {
+    /// The mailing with its counts.
+    pub mailing: MailingView,
+    /// What went wrong, the most frequent first.
+    pub troubles: Vec<TroubleView>,
+    /// Deliveries that went wrong.
+    pub deliveries: Vec<DeliveryView>,
+    /// Whether there are more of them.
+    pub more: bool,
+}
+
+/// Deliveries that ended alike.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TroubleView {
+    /// failed, deferred, uncertain or suppressed.
+    pub state: String,
+    /// How many.
+    pub count: u64,
+    /// To which SMTP command the reply was given, or `connection`, `content`, `stopped`.
+    pub stage: String,
+    /// The SMTP code.
+    pub code: Option<u16>,
+    /// The enhanced status code.
+    pub status: Option<String>,
+    /// What the first of them was told, or what went wrong.
+    pub example: String,
+}
+
+/// The end of the lines of deliveries.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct DeliveriesEnd {
+    /// How many lines there were.
+    pub deliveries: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReportParameters {
+    limit: Option<usize>,
+    #[serde(default)]
+    addresses: bool,
+    state: Option<String>,
+}
+
+fn trouble(trouble: &Trouble, addresses: bool) -> TroubleView {
+    let account = &trouble.account;
+    TroubleView {
+        state: trouble.state.to_owned(),
+        count: trouble.count,
+        stage: account.stage.to_owned(),
+        code: account.code,
+        status: account.status.clone(),
+        example: if addresses { account.text.clone() } else { masked(&account.text) },
+    }
+}
+
+pub(super) async fn report(
+    State(control): State<Arc<Control>>,
+    caller: Caller,
+    Segment(id): Segment<MailingId>,
+    Parameters(parameters): Parameters<ReportParameters>,
+) -> Result<Json<ReportView>, ApiError> {
+    let read = super::find(&control, id).await?;
+    let addresses = parameters.addresses;
+    note_addresses(&caller, id, addresses);
+    let limit = parameters.limit.unwrap_or(LISTED).min(LISTED_LIMIT);
+    let report = flow::report(&control.store, &read.value, limit).await?;
+    Ok(Json(ReportView {
+        mailing: counted(&control, &read.value).await?,
+        troubles: report.troubles.iter().map(|t| trouble(t, addresses)).collect(),
+        deliveries: report.rows.iter().map(|row| DeliveryView::new(row, addresses)).collect(),
+        more: report.more,
+    }))
+}
+
+/// Who saw addresses is in the log: on some lists, being on them is sensitive.
+fn note_addresses(caller: &Caller, mailing: MailingId, addresses: bool) {
+    if addresses {
+        tracing::info!(%mailing, by = %caller, "the addresses of a mailing were shown");
+    }
+}
+
+pub(super) async fn deliveries(
+    State(control): State<Arc<Control>>,
+    caller: Caller,
+    Segment(id): Segment<MailingId>,
+    Parameters(parameters): Parameters<ReportParameters>,
+) -> Result<Response, ApiError> {
+    let read = super::find(&control, id).await?;
+    note_addresses(&caller, id, parameters.addresses);
+    let (sender, response) = lines();
+    tokio::spawn(async move { stream(&control, &read.value, &parameters, sender).await });
+    Ok(response)
+}
+
+async fn stream(control: &Control, mailing: &Mailing, parameters: &ReportParameters, sender: LineSender) {
+    let mut sent = 0;
+    let wanted = |row: &Row| parameters.state.as_deref().is_none_or(|state| state == row.delivery.state.word());
+    for chunk in 0..mailing.frozen().map_or(0, |frozen| frozen.chunks) {
+        let rows = match flow::rows(&control.store, mailing, chunk).await {
+            Ok(rows) => rows,
+            Err(error) => return sender.finish::<()>(Err(error.into())).await,
+        };
+        for row in rows.iter().filter(|row| wanted(row)) {
+            if sender.progress(DeliveryView::new(row, parameters.addresses)).await.is_err() {
+                return;
+            }
+            sent += 1;
+        }
+    }
+    sender.finish(Ok(DeliveriesEnd { deliveries: sent })).await;
+}
+
+pub(super) async fn delivery(
+    State(control): State<Arc<Control>>,
+    caller: Caller,
+    Path((id, subscriber)): Path<(String, String)>,
+    Parameters(parameters): Parameters<ReportParameters>,
+) -> Result<Json<DeliveryView>, ApiError> {
+    let id: MailingId = id.parse().map_err(|e: crate::base::id::IdError| ApiError::invalid(e.to_string()))?;
+    let subscriber: SubscriberId =
+        subscriber.parse().map_err(|e: crate::base::id::IdError| ApiError::invalid(e.to_string()))?;
+    let mailing = super::find(&control, id).await?.value;
+    note_addresses(&caller, id, parameters.addresses);
+    let row = row_of(&control.store, &mailing, subscriber).await?.ok_or_else(|| {
+        let words = match mailing.frozen() {
+            Some(_) => format!("{subscriber} is not in the audience of mailing {id}"),
+            None => format!("mailing {id} is {}: it has no frozen audience", mailing.stage.word()),
+        };
+        ApiError::not_found(words)
+    })?;
+    let address = control.store.subscriber(subscriber).await?.map(|read| read.value.address);
+    let delivery = mailing.settle(row.delivery);
+    let row = Row { sequence: row.sequence, subscriber, address, delivery };
+    Ok(Json(DeliveryView::new(&row, parameters.addresses)))
+}
