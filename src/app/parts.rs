@@ -13,10 +13,6 @@ use crate::flow::dispatch::DispatchSettings;
 use crate::flow::message::MessageSource;
 use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
 use crate::model::recurrence::Recurrence;
-use crate::model::release::attachment::AttachmentBudget;
-use crate::render::registry::Templates;
-use crate::render::source::SourceSettings;
-use crate::render::template_files::TemplateError;
 use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::embedded::{EmbeddedEngine, Settings};
@@ -126,12 +122,8 @@ pub fn chores(
 
 /// What content is checked and rendered with.
 pub fn content(config: &Config) -> Result<Content, StartError> {
-    let failed = |error: TemplateError| StartError::Templates(error.to_string());
-    let templates = Templates::load(config.templates_directory.as_deref()).map_err(failed)?;
-    // The configuration was checked when it was read; a zone that is none would have been said there.
-    let zone = config.schedule.zone.parse().unwrap_or(chrono_tz::Europe::Stockholm);
-    let source = SourceSettings { zone, ..SourceSettings::default() };
-    Ok(Content { templates: Arc::new(templates), source, budget: AttachmentBudget::default() })
+    Content::load(config.templates_directory.as_deref(), &config.schedule.zone)
+        .map_err(|error| StartError::Templates(error.to_string()))
 }
 
 /// What makes messages out of mailings.

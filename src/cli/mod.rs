@@ -17,10 +17,13 @@ use crate::store::embedded::OpenError;
 
 pub mod bench;
 pub mod config;
+pub mod contact;
 pub mod import;
 pub mod list;
 pub mod output;
 pub mod progress;
+pub mod release;
+mod release_files;
 pub mod serve;
 pub mod status;
 pub mod store;
@@ -80,9 +83,18 @@ pub enum Command {
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Press contacts: whom media may call
+    #[command(subcommand)]
+    Contact(contact::ContactCommand),
     /// Make, show and change lists
     #[command(subcommand)]
     List(list::ListCommand),
+    /// Organisations that issue releases, and their boilerplate
+    #[command(subcommand)]
+    Organisation(contact::OrganisationCommand),
+    /// Check, preview, add and show releases
+    #[command(subcommand)]
+    Release(release::ReleaseCommand),
     /// Run the daemon
     Serve(serve::ServeCommand),
     /// Show whether the daemon is well
@@ -227,7 +239,10 @@ async fn run(arguments: Arguments) -> Result<Done, CliError> {
     match arguments.command {
         Command::Bench(command) => bench::run(command, &context).await,
         Command::Config(command) => config::run(command, &context),
+        Command::Contact(command) => contact::run(command, &context).await,
         Command::List(command) => list::run(command, &context).await,
+        Command::Organisation(command) => contact::run_organisation(command, &context).await,
+        Command::Release(command) => release::run(command, &context).await,
         Command::Serve(command) => serve::run(command, &context).await,
         Command::Status(command) => status::run(command, &context).await,
         Command::Store(command) => store::run(command, &context),

@@ -1,6 +1,7 @@
 //! What content is checked and rendered with: templates, and what the installation says where a release file does not.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::base::clock::Timestamp;
@@ -26,6 +27,18 @@ pub struct Content {
 }
 
 impl Content {
+    /// The built-in templates overlaid by those of a directory, and times in `zone`.
+    ///
+    /// # Errors
+    /// [`TemplateError`]: nothing is used unless everything can be.
+    pub fn load(templates_directory: Option<&Path>, zone: &str) -> Result<Self, TemplateError> {
+        let templates = Arc::new(Templates::load(templates_directory)?);
+        let usual = SourceSettings::default();
+        // The configuration was checked when it was read; a zone that is none was said there.
+        let source = SourceSettings { zone: zone.parse().unwrap_or(usual.zone), ..usual };
+        Ok(Self { templates, source, budget: AttachmentBudget::default() })
+    }
+
     /// The built-in templates with the usual settings.
     ///
     /// # Errors

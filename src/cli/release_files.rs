@@ -1,0 +1,112 @@
+//! A release file with what lies beside it: read once, hashed, and nothing followed that leads elsewhere.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::flow::content::Content;
+use crate::model::contact::ContactBook;
+use crate::model::release::Blob;
+use crate::render::finding::Finding;
+use crate::render::lint::{FileState, file_name_fault};
+use crate::render::source::{book::parse_book, parse};
+use crate::store::blobs::MAX_BLOB;
+
+use super::CliError;
+
+/// A contact book of this name beside a release file is used when no other is named.
+const BOOK_BESIDE: &str = "contacts.toml";
+
+/// A release file and the files that it names.
+pub(super) struct LocalRelease {
+    /// The release file.
+    pub path: PathBuf,
+    /// Its text.
+    pub source: String,
+    /// Each file that it names.
+    pub files: BTreeMap<String, FileState>,
+}
+
+/// Reads a file of text.
+pub(super) fn read_text(path: &Path) -> Result<String, CliError> {
+    let octets = fs::read(path).map_err(|error| CliError::File { action: "read", path: path.to_owned(), error })?;
+    String::from_utf8(octets).map_err(|error| {
+        let line = 1 + octets_before(error.as_bytes(), error.utf8_error().valid_up_to());
+        CliError::Usage(format!("{}:{line}: this is no UTF-8 text; save the file as UTF-8", path.display()))
+    })
+}
+
+fn octets_before(octets: &[u8], end: usize) -> usize {
+    octets[..end].iter().filter(|octet| **octet == b'\n').count()
+}
+
+impl LocalRelease {
+    /// Reads a release file and looks at the files beside it that it names.
+    pub(super) fn read(path: &Path, content: &Content) -> Result<Self, CliError> {
+        let source = read_text(path)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let draft = parse(&source, &content.source).draft;
+        let names: Vec<&str> = draft.iter().flat_map(|draft| draft.files()).collect();
+        let files = names.into_iter().map(|name| (name.to_owned(), look(folder, name))).collect();
+        Ok(Self { path: path.to_owned(), source, files })
+    }
+
+    /// Where a file that it names lies.
+    pub(super) fn path_of(&self, name: &str) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(name)
+    }
+
+    /// The contact book named on the command line, or the one that lies beside the release.
+    pub(super) fn book(&self, named: Option<&Path>, content: &Content) -> Result<ContactBook, CliError> {
+        let beside = self.path_of(BOOK_BESIDE);
+        let path = match named {
+            Some(path) => path,
+            None if beside.is_file() => &beside,
+            None => return Ok(ContactBook::default()),
+        };
+        let wrong = |findings: Vec<Finding>| {
+            let all: Vec<String> = findings.iter().map(|f| format!("{}: {f}", path.display())).collect();
+            CliError::Usage(all.join("\n"))
+        };
+        Ok(parse_book(&read_text(path)?, &content.source).map_err(wrong)?.into_book())
+    }
+}
+
+/// What lies under `name` in `folder`.
+fn look(folder: &Path, name: &str) -> FileState {
+    if let Some(fault) = file_name_fault(name) {
+        return FileState::Refused(fault.to_owned());
+    }
+    let mut path = folder.to_owned();
+    for part in name.split('/') {
+        path.push(part);
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_symlink() => return FileState::Refused("it is a symbolic link".to_owned()),
+            Ok(_) => {}
+            Err(error) => return FileState::Missing(error.to_string()),
+        }
+    }
+    match fs::metadata(&path) {
+        Ok(found) if !found.is_file() => FileState::Refused("it is no ordinary file".to_owned()),
+        Ok(found) if found.len() > MAX_BLOB => FileState::Refused(format!("it is larger than {MAX_BLOB} octets")),
+        Ok(_) => hash(&path).map_or_else(|error| FileState::Missing(error.to_string()), FileState::Found),
+        Err(error) => FileState::Missing(error.to_string()),
+    }
+}
+
+fn hash(path: &Path) -> io::Result<Blob> {
+    let (mut file, mut hash, mut size) = (File::open(path)?, Sha256::new(), 0u64);
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(Blob { sha256: hash.finalize().into(), size }),
+            count => {
+                hash.update(&piece[..count]);
+                size += count as u64;
+            }
+        }
+    }
+}
