@@ -8,7 +8,7 @@ use std::time::Duration;
 use depesch::model::ledger::Stage;
 use depesch::sink::script::{Action, Cut, Event, Point, Rules, Script};
 use depesch::sink::{Sink, SinkSettings};
-use depesch::transport::relay::{Encryption, Relay, RelaySettings};
+use depesch::transport::relay::{Encryption, Relay, RelaySettings, Timeouts};
 use depesch::transport::{ConnectError, Outcome, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use crate::support::relay::{connect, envelope, message, relay, scripted, settings, sink, timeouts};
 
 const SHORT: Duration = Duration::from_millis(80);
+const LONG: Duration = Duration::from_secs(20);
 
 fn without_pipelining() -> Sink {
     Sink::start(SinkSettings { extensions: vec!["SIZE".to_owned()], ..SinkSettings::default() }).unwrap()
@@ -138,8 +139,9 @@ fn a_client_that_vanishes_at_any_octet_leaves_no_half_message() {
 #[tokio::test]
 async fn a_silent_relay_is_not_waited_for_without_end() {
     for (sink, pipelining) in [(sink(), true), (without_pipelining(), false)] {
-        let impatient = RelaySettings { timeouts: timeouts(SHORT), ..settings(&sink) };
-        let relay = Relay::new(impatient).unwrap();
+        // Only what is tried is impatient, so that a busy machine changes nothing.
+        let impatient = |timeouts| Relay::new(RelaySettings { timeouts, ..settings(&sink) }).unwrap();
+        let relay = impatient(Timeouts { command: SHORT, data: SHORT, ..timeouts(LONG) });
         for point in [Point::Mail, Point::Recipient, Point::Data] {
             sink.follow(Rules::new().at(point, Action::Silence));
             let mut connection = relay.connect().await.unwrap();
@@ -147,6 +149,7 @@ async fn a_silent_relay_is_not_waited_for_without_end() {
             assert!(matches!(outcome, Outcome::NotSent(_)), "{point:?}, pipelining {pipelining}: {outcome:?}");
             assert!(!connection.is_usable());
         }
+        let relay = impatient(Timeouts { message: SHORT, ..timeouts(LONG) });
         for (silence, taken) in [(Action::Silence, 0), (Action::AcceptThenSilence, 1), (Action::AcceptThenClose, 2)] {
             sink.follow(Rules::new().at(Point::Message, silence));
             let mut connection = relay.connect().await.unwrap();
@@ -154,6 +157,7 @@ async fn a_silent_relay_is_not_waited_for_without_end() {
             assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
             assert_eq!(sink.record().totals().accepted, taken);
         }
+        let relay = impatient(Timeouts { greeting: SHORT, ..timeouts(LONG) });
         for point in [Point::Greeting, Point::Ehlo] {
             sink.follow(Rules::new().at(point, Action::Silence));
             let error = relay.connect().await.err();
@@ -174,7 +178,11 @@ async fn a_slow_relay_is_waited_for() {
 }
 
 /// A relay by hand: says `lines` one after the other, each after some input; then `end` decides.
-async fn by_hand(lines: &'static [&'static str], reads_on: bool) -> (Relay, tokio::task::JoinHandle<()>) {
+async fn by_hand(
+    lines: &'static [&'static str],
+    reads_on: bool,
+    timeouts: Timeouts,
+) -> (Relay, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let task = tokio::spawn(async move {
@@ -195,7 +203,7 @@ async fn by_hand(lines: &'static [&'static str], reads_on: bool) -> (Relay, toki
         host: "127.0.0.1".to_owned(),
         port,
         encryption: Encryption::None,
-        timeouts: timeouts(SHORT * 4),
+        timeouts,
         ..RelaySettings::default()
     };
     (Relay::new(settings).unwrap(), task)
@@ -207,18 +215,24 @@ const BEGUN: &str = "250 ok\r\n250 ok\r\n354 go\r\n";
 
 #[tokio::test]
 async fn a_relay_that_stops_reading_in_the_middle_has_surely_not_taken_it() {
-    let (relay, task) = by_hand(&[READY, HELLO, HELLO, BEGUN], false).await;
+    let (relay, task) =
+        by_hand(&[READY, HELLO, HELLO, BEGUN], false, Timeouts { block: SHORT * 4, ..timeouts(LONG) }).await;
     let mut connection = relay.connect().await.unwrap();
-    let outcome = connection.send(&envelope("a@example.org"), &b"0123456789\r\n".repeat(2_000_000)).await;
+    let outcome = connection.send(&envelope("a@example.org"), &b"0123456789\r\n".repeat(1_300_000)).await;
     assert!(matches!(outcome, Outcome::NotSent(_)), "{outcome:?}");
     task.abort();
 }
 
 #[tokio::test]
 async fn an_answer_before_the_content_is_through_is_believed() {
-    let (relay, task) = by_hand(&[READY, HELLO, HELLO, BEGUN, "552 5.3.4 enough\r\n"], false).await;
+    let (relay, task) = by_hand(
+        &[READY, HELLO, HELLO, BEGUN, "552 5.3.4 enough\r\n"],
+        false,
+        Timeouts { block: SHORT * 4, ..timeouts(LONG) },
+    )
+    .await;
     let mut connection = relay.connect().await.unwrap();
-    match connection.send(&envelope("a@example.org"), &b"0123456789\r\n".repeat(2_000_000)).await {
+    match connection.send(&envelope("a@example.org"), &b"0123456789\r\n".repeat(1_300_000)).await {
         Outcome::Refused { stage: Stage::Message, reply } => assert_eq!(reply.code, 552),
         other => panic!("{other:?}"),
     }
@@ -235,7 +249,7 @@ async fn what_speaks_no_smtp_is_no_relay() {
         &["220 well\r\n", "250-half a reply\r\n"],
     ];
     for lines in greetings {
-        let (relay, task) = by_hand(lines, true).await;
+        let (relay, task) = by_hand(lines, true, Timeouts { greeting: SHORT * 4, ..timeouts(LONG) }).await;
         let error = relay.connect().await.err();
         assert!(matches!(error, Some(ConnectError::Unreachable(_))), "{lines:?}: {error:?}");
         task.abort();
@@ -247,7 +261,7 @@ async fn what_speaks_no_smtp_is_no_relay() {
         let (mut stream, _) = listener.accept().await.unwrap();
         while stream.write_all(&[b'2'; 65_536]).await.is_ok() {}
     });
-    let endless = RelaySettings { port, timeouts: timeouts(Duration::from_secs(20)), ..settings(&sink()) };
+    let endless = RelaySettings { port, timeouts: timeouts(LONG), ..settings(&sink()) };
     let error = Relay::new(endless).unwrap().connect().await.err();
     assert!(matches!(&error, Some(ConnectError::Unreachable(text)) if text.contains("without end")), "{error:?}");
     task.abort();
