@@ -20,6 +20,7 @@ pub mod config;
 pub mod contact;
 pub mod import;
 pub mod list;
+pub mod mailing;
 pub mod output;
 pub mod progress;
 pub mod release;
@@ -95,6 +96,9 @@ pub enum Command {
     /// Check, preview, add and show releases
     #[command(subcommand)]
     Release(release::ReleaseCommand),
+    /// Queue releases, follow them, and see what became of every mail
+    #[command(subcommand)]
+    Mailing(mailing::MailingCommand),
     /// Run the daemon
     Serve(serve::ServeCommand),
     /// Show whether the daemon is well
@@ -243,6 +247,7 @@ async fn run(arguments: Arguments) -> Result<Done, CliError> {
         Command::List(command) => list::run(command, &context).await,
         Command::Organisation(command) => contact::run_organisation(command, &context).await,
         Command::Release(command) => release::run(command, &context).await,
+        Command::Mailing(command) => mailing::run(command, &context).await,
         Command::Serve(command) => serve::run(command, &context).await,
         Command::Status(command) => status::run(command, &context).await,
         Command::Store(command) => store::run(command, &context),

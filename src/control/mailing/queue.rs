@@ -35,8 +35,9 @@ pub struct QueueRequest {
     pub audience: AudienceView,
     /// `now`, a local time in `zone`, or an instant with its offset.
     pub at: String,
-    /// An IANA zone.
-    pub zone: String,
+    /// An IANA zone; the installation's own without it.
+    #[serde(default)]
+    pub zone: Option<String>,
     /// What to do with deliveries that a crash leaves in doubt.
     #[serde(default)]
     pub uncertain: Uncertain,
@@ -100,7 +101,8 @@ pub(super) async fn queue(
     headers: HeaderMap,
     Body(request): Body<QueueRequest>,
 ) -> Result<(StatusCode, Json<QueueAnswer>), ApiError> {
-    let (order, meeting) = order(&request, &caller, control.clock.now())?;
+    let own_zone = control.content.get().source.zone;
+    let (order, meeting) = order(&request, &caller, own_zone.name(), control.clock.now())?;
     let (store, messages, clock) = (&control.store, control.messages.as_ref(), control.clock.as_ref());
     let (mailing, checked, status) = if check {
         let checked = flow::check(store, messages, clock, &order).await.map_err(refusal)?;
@@ -124,8 +126,14 @@ pub(super) async fn queue(
     Ok((status, Json(answer)))
 }
 
-fn order(request: &QueueRequest, caller: &Caller, now: Timestamp) -> Result<(Order, Meeting), ApiError> {
-    let (at, meeting) = instant(&request.at, &request.zone, now)?;
+fn order(
+    request: &QueueRequest,
+    caller: &Caller,
+    own_zone: &str,
+    now: Timestamp,
+) -> Result<(Order, Meeting), ApiError> {
+    let zone = request.zone.as_deref().unwrap_or(own_zone);
+    let (at, meeting) = instant(&request.at, zone, now)?;
     let audience = &request.audience;
     let lower = |words: &[String]| words.iter().map(|word| word.trim().to_lowercase()).collect();
     let reached_by = audience.reached_by.as_deref().map(|id| parsed("reached_by", id)).transpose()?;
@@ -140,7 +148,7 @@ fn order(request: &QueueRequest, caller: &Caller, now: Timestamp) -> Result<(Ord
         },
         schedule: Schedule {
             at,
-            zone: request.zone.clone(),
+            zone: zone.to_owned(),
             missed: missed_policy(request.missed),
             grace_seconds: request.grace_seconds.unwrap_or(GRACE_SECONDS),
         },

@@ -1,0 +1,143 @@
+//! `depesch mailing`.
+
+use clap::Subcommand;
+
+use crate::base::id::{MailingId, SubscriberId};
+use crate::control::mailing::view::MailingView;
+use crate::control::path::ApiPath;
+
+use super::{CliError, Context, Done};
+
+mod change;
+mod queue;
+mod report;
+mod show;
+mod watch;
+
+/// Mailings: releases on their way, and what became of them.
+#[derive(Debug, Subcommand)]
+pub enum MailingCommand {
+    /// Queue a release for an audience, now or at a time
+    ///
+    /// Everything is tried before: the release is rendered for each kind of reader in the audience. What is missing is
+    /// an error now, never at the time of sending.
+    #[command(after_help = "Examples:\n  \
+        depesch mailing queue --release r12 --list media --at now\n  \
+        depesch mailing queue --release r12 --list media --beat health --region skane \\\n    \
+        --at \"2026-11-23 09:00\" --zone Europe/Stockholm\n  \
+        depesch mailing queue --release r13 --list media --reached-by m7 --at now   # a correction\n  \
+        depesch mailing queue --release r12 --list media --at now --dry-run")]
+    Queue(queue::QueueOptions),
+    /// Show mailings, the newest first
+    #[command(after_help = "Examples:\n  depesch mailing list\n  depesch mailing list --stage sending\n  \
+        depesch mailing list --json | jq '.[] | select(.counts.failed > 0) | .id'")]
+    List {
+        /// Only those that stand there
+        #[arg(long, value_parser = ["scheduled", "freezing", "sending", "paused", "finished", "cancelled", "expired"])]
+        stage: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Show one mailing; with --subscriber, what became of one person's delivery
+    #[command(
+        visible_alias = "delivery",
+        after_help = "Examples:\n  depesch mailing show m7\n  \
+        depesch mailing show m7 --subscriber s17"
+    )]
+    Show {
+        /// The mailing
+        id: MailingId,
+        /// One person
+        #[arg(long, value_name = "SUBSCRIBER")]
+        subscriber: Option<SubscriberId>,
+        /// Show addresses whole instead of masked
+        #[arg(long)]
+        addresses: bool,
+    },
+    /// Show what became of a mailing: counts that add up, failures with their SMTP replies
+    ///
+    /// Ends with 1 when deliveries failed or are uncertain.
+    #[command(after_help = "Examples:\n  depesch mailing report m7\n  depesch mailing report m7 --limit 500\n  \
+        depesch mailing report m7 --csv > m7.csv\n  \
+        depesch mailing report m7 --csv --state failed --addresses > failed.csv")]
+    Report(report::ReportOptions),
+    /// Follow a mailing until it has ended or is paused
+    #[command(after_help = "Examples:\n  depesch mailing watch m7")]
+    Watch {
+        /// The mailing
+        id: MailingId,
+    },
+    /// Begin no further delivery until it is resumed
+    #[command(after_help = "Examples:\n  depesch mailing pause m7")]
+    Pause {
+        /// The mailing
+        id: MailingId,
+    },
+    /// Go on with a paused mailing; one whose time has passed goes out now
+    #[command(after_help = "Examples:\n  depesch mailing resume m7")]
+    Resume {
+        /// The mailing
+        id: MailingId,
+    },
+    /// Withdraw a mailing at once: what was not sent is cancelled, what was sent is sent
+    #[command(after_help = "Examples:\n  depesch mailing cancel m7")]
+    Cancel {
+        /// The mailing
+        id: MailingId,
+    },
+    /// Approve a mailing that somebody else has queued
+    ///
+    /// The approval holds for just what would be sent now; any edit makes it void.
+    #[command(after_help = "Examples:\n  depesch mailing approve m7\n  depesch mailing approve m7 --hash 3f2a9c01")]
+    Approve {
+        /// The mailing
+        id: MailingId,
+        /// The content hash of what you looked at, or its first eight digits: refused when it has changed since
+        #[arg(long, value_name = "HASH")]
+        hash: Option<String>,
+    },
+    /// Move a mailing that has not begun to another time; its approval is void
+    #[command(after_help = "Examples:\n  depesch mailing reschedule m7 --at \"2026-11-24 10:30\"")]
+    Reschedule(change::RescheduleOptions),
+    /// Try failed deliveries again
+    #[command(
+        after_help = "Examples:\n  depesch mailing retry m7 --failed\n  depesch mailing retry m7 --only s3,s17\n  \
+        depesch mailing retry m7 --code 550 --status 5.7.1"
+    )]
+    Retry(change::RetryOptions),
+    /// Decide what uncertain deliveries count as
+    #[command(after_help = "Examples:\n  depesch mailing resolve m7 --as accepted\n  \
+        depesch mailing resolve m7 --as again --only s17")]
+    Resolve(change::ResolveOptions),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn run(command: MailingCommand, context: &Context) -> Result<Done, CliError> {
+    match command {
+        MailingCommand::Queue(options) => queue::run(options, context).await,
+        MailingCommand::List { stage, limit } => show::list(stage, limit, context).await,
+        MailingCommand::Show { id, subscriber: None, .. } => {
+            show::mailing(&context.client.get::<MailingView>(path(id)).await?, context)
+        }
+        MailingCommand::Show { id, subscriber: Some(subscriber), addresses } => {
+            show::delivery(id, subscriber, addresses, context).await
+        }
+        MailingCommand::Report(options) => report::run(options, context).await,
+        MailingCommand::Watch { id } => watch::run(id, context).await,
+        MailingCommand::Pause { id } => change::simple(id, "pause", context).await,
+        MailingCommand::Resume { id } => change::simple(id, "resume", context).await,
+        MailingCommand::Cancel { id } => change::simple(id, "cancel", context).await,
+        MailingCommand::Approve { id, hash } => change::approve(id, hash, context).await,
+        MailingCommand::Reschedule(options) => change::reschedule(options, context).await,
+        MailingCommand::Retry(options) => change::retry(options, context).await,
+        MailingCommand::Resolve(options) => change::resolve(options, context).await,
+    }
+}
+
+fn path(id: MailingId) -> ApiPath {
+    ApiPath::new("/v1/mailings").segment(id)
+}

@@ -1,0 +1,142 @@
+//! What may be done to a mailing.
+
+use crate::base::id::{MailingId, SubscriberId};
+use crate::control::mailing::change::{
+    ApproveRequest, ChangeAnswer, ChoiceRequest, ReopenAnswer, RescheduleRequest, ResolutionWord, ResolveRequest,
+};
+
+use super::super::output::note;
+use super::super::{CliError, Context, Done};
+use super::queue::MissedWord;
+use super::show::stage_words;
+
+/// Another time.
+#[derive(Debug, clap::Args)]
+pub struct RescheduleOptions {
+    /// The mailing
+    id: MailingId,
+    /// When: now, or a time such as "2026-11-24 10:30"
+    #[arg(long, value_name = "TIME")]
+    at: String,
+    /// The time zone of that time; the mailing's own without it
+    #[arg(long, value_name = "ZONE")]
+    zone: Option<String>,
+    /// What to do when the daemon was not running at that time; as before without it
+    #[arg(long, value_enum)]
+    missed: Option<MissedWord>,
+}
+
+/// Which failed deliveries to try again.
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("which").required(true).multiple(true).args(["failed", "only", "codes", "statuses"])))]
+pub struct RetryOptions {
+    /// The mailing
+    id: MailingId,
+    /// All that failed
+    #[arg(long)]
+    failed: bool,
+    /// Only to these subscribers, e.g. s3,s17
+    #[arg(long, value_name = "SUBSCRIBERS", value_delimiter = ',')]
+    only: Vec<SubscriberId>,
+    /// Only those refused with this SMTP code; may be repeated
+    #[arg(long = "code", value_name = "CODE")]
+    codes: Vec<u16>,
+    /// Only those refused with this enhanced status code, e.g. 5.7.1; may be repeated
+    #[arg(long = "status", value_name = "STATUS")]
+    statuses: Vec<String>,
+}
+
+/// What uncertain deliveries count as.
+#[derive(Debug, clap::Args)]
+pub struct ResolveOptions {
+    /// The mailing
+    id: MailingId,
+    /// What they count as; "again" sends them again, and a second copy may arrive
+    #[arg(long = "as", value_enum, value_name = "WHAT")]
+    resolution: ResolveWord,
+    /// Only to these subscribers, e.g. s3,s17; all uncertain ones without it
+    #[arg(long, value_name = "SUBSCRIBERS", value_delimiter = ',')]
+    only: Vec<SubscriberId>,
+}
+
+/// What an uncertain delivery counts as.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum ResolveWord {
+    /// Send it again
+    Again,
+    /// It arrived
+    Accepted,
+    /// It did not arrive
+    Failed,
+}
+
+/// Pause, resume or cancel.
+pub async fn simple(id: MailingId, what: &str, context: &Context) -> Result<Done, CliError> {
+    let answer: ChangeAnswer = context.client.post(super::path(id).segment(what), &()).await?;
+    changed(&answer, context)
+}
+
+/// Approve.
+pub async fn approve(id: MailingId, content_hash: Option<String>, context: &Context) -> Result<Done, CliError> {
+    let request = ApproveRequest { content_hash };
+    let answer: ChangeAnswer = context.client.post(super::path(id).segment("approve"), &request).await?;
+    changed(&answer, context)
+}
+
+/// Reschedule.
+pub async fn reschedule(options: RescheduleOptions, context: &Context) -> Result<Done, CliError> {
+    let request = RescheduleRequest { at: options.at, zone: options.zone, missed: options.missed.map(Into::into) };
+    let answer: ChangeAnswer = context.client.post(super::path(options.id).segment("reschedule"), &request).await?;
+    changed(&answer, context)
+}
+
+fn changed(answer: &ChangeAnswer, context: &Context) -> Result<Done, CliError> {
+    let (output, mailing) = (&context.output, &answer.mailing);
+    if output.is_json() {
+        output.json(answer)?;
+        return Ok(Done::Fully);
+    }
+    answer.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
+    let when = if mailing.stage == "scheduled" { format!(", due {}", mailing.local_time) } else { String::new() };
+    output.line(&format!("{} is {}{when}", mailing.id, stage_words(mailing)))?;
+    Ok(Done::Fully)
+}
+
+/// Retry.
+pub async fn retry(options: RetryOptions, context: &Context) -> Result<Done, CliError> {
+    let request = ChoiceRequest {
+        subscribers: options.only.iter().map(ToString::to_string).collect(),
+        codes: options.codes,
+        statuses: options.statuses,
+    };
+    let answer: ReopenAnswer = context.client.post(super::path(options.id).segment("retry"), &request).await?;
+    reopened(&answer, "to be tried again", context)
+}
+
+/// Resolve.
+pub async fn resolve(options: ResolveOptions, context: &Context) -> Result<Done, CliError> {
+    let (resolution, words) = match options.resolution {
+        ResolveWord::Again => (ResolutionWord::Again, "to be sent again"),
+        ResolveWord::Accepted => (ResolutionWord::Accepted, "counted as accepted"),
+        ResolveWord::Failed => (ResolutionWord::Failed, "counted as failed"),
+    };
+    let subscribers = options.only.iter().map(ToString::to_string).collect();
+    let request = ResolveRequest { choice: ChoiceRequest { subscribers, ..ChoiceRequest::default() }, resolution };
+    let answer: ReopenAnswer = context.client.post(super::path(options.id).segment("resolve"), &request).await?;
+    reopened(&answer, words, context)
+}
+
+fn reopened(answer: &ReopenAnswer, words: &str, context: &Context) -> Result<Done, CliError> {
+    let output = &context.output;
+    if output.is_json() {
+        output.json(answer)?;
+    } else {
+        let count = answer.changed;
+        let what = if count == 1 { "delivery" } else { "deliveries" };
+        output.line(&format!("{count} {what} of {} {words}", answer.mailing.id))?;
+        if answer.busy > 0 {
+            note(&format!("{} more are being worked on at this moment; ask again in a minute.", answer.busy));
+        }
+    }
+    Ok(if answer.busy > 0 || answer.changed == 0 { Done::Partly } else { Done::Fully })
+}

@@ -1,0 +1,114 @@
+//! `depesch mailing report`.
+
+use crate::base::id::MailingId;
+use crate::control::mailing::report::{DeliveriesEnd, ReportView};
+use crate::control::mailing::view::{COLUMNS, DeliveryView, csv_line};
+
+use super::super::output::{instant, note};
+use super::super::{CliError, Context, Done};
+use super::show::{count_fields, fields, reply_words};
+
+/// Which report.
+#[derive(Debug, clap::Args)]
+pub struct ReportOptions {
+    /// The mailing
+    id: MailingId,
+    /// Print every delivery as CSV; with --json as lines of JSON
+    #[arg(long)]
+    csv: bool,
+    /// With --csv: only deliveries in this state
+    #[arg(long, requires = "csv", value_parser = ["waiting", "in-doubt", "accepted", "deferred", "failed", "suppressed",
+        "cancelled", "uncertain"])]
+    state: Option<String>,
+    /// How many of the deliveries that went wrong to list
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    limit: usize,
+    /// Show addresses whole instead of masked; the daemon's log notes who saw them
+    #[arg(long)]
+    addresses: bool,
+}
+
+/// Runs the command.
+pub async fn run(options: ReportOptions, context: &Context) -> Result<Done, CliError> {
+    if options.csv {
+        return every_delivery(options, context).await;
+    }
+    let path =
+        super::path(options.id).segment("report").query("limit", options.limit).query("addresses", options.addresses);
+    let report: ReportView = context.client.get(path).await?;
+    print(&report, context)?;
+    let counts = report.mailing.counts.unwrap_or_default();
+    Ok(if counts.failed + counts.uncertain > 0 { Done::Partly } else { Done::Fully })
+}
+
+/// The report for people, or as JSON.
+pub fn print(report: &ReportView, context: &Context) -> Result<(), CliError> {
+    let output = &context.output;
+    if output.is_json() {
+        return output.json(report);
+    }
+    output.fields(&fields(&report.mailing))?;
+    let Some(counts) = &report.mailing.counts else {
+        return output.line("\nIts audience is not frozen yet: there is nothing to report.");
+    };
+    output.line("")?;
+    output.fields(&count_fields(counts))?;
+    if !report.troubles.is_empty() {
+        output.line("\nWhat went wrong")?;
+        let rows = report.troubles.iter().map(|t| {
+            let code = t.code.map(|code| code.to_string()).unwrap_or_default();
+            [t.count.to_string(), t.state.clone(), code, t.status.clone().unwrap_or_default(), t.example.clone()]
+        });
+        output.table(&["count", "state", "code", "status", "for example"], rows)?;
+    }
+    if !report.deliveries.is_empty() {
+        output.line("\nOne by one")?;
+        let rows = report.deliveries.iter().map(|d| {
+            let at = d.at.map_or_else(|| "-".to_owned(), instant);
+            [d.subscriber.clone(), d.address.clone(), d.state.clone(), at, d.attempts.to_string(), reply_words(d)]
+        });
+        output.table(&["subscriber", "address", "state", "time", "attempts", "reply"], rows)?;
+    }
+    if report.more {
+        let id = &report.mailing.id;
+        note(&format!("There are more: --limit NUMBER, or \u{201c}depesch mailing report {id} --csv\u{201d} for all."));
+    }
+    Ok(())
+}
+
+async fn every_delivery(options: ReportOptions, context: &Context) -> Result<Done, CliError> {
+    let path = super::path(options.id)
+        .segment("deliveries")
+        .query("addresses", options.addresses)
+        .query_some("state", options.state.as_ref());
+    let (output, answer) = (&context.output, context.client.download(path).await?);
+    if !output.is_json() {
+        output.octets(&csv_line(&COLUMNS))?;
+    }
+    let mut failed = None;
+    let mut buffer = Vec::new();
+    let end: DeliveriesEnd = answer
+        .follow(|delivery: DeliveryView| {
+            if failed.is_some() {
+                return;
+            }
+            if output.is_json() {
+                failed = output.json(&delivery).err();
+                return;
+            }
+            buffer.extend(delivery.csv());
+            if buffer.len() > BUFFER {
+                failed = output.octets(&std::mem::take(&mut buffer)).err();
+            }
+        })
+        .await?;
+    if let Some(failed) = failed {
+        return Err(failed);
+    }
+    output.octets(&buffer)?;
+    note(&format!("{} deliveries", end.deliveries));
+    Ok(Done::Fully)
+}
+
+/// Octets of CSV written at once.
+const BUFFER: usize = 64 * 1024;

@@ -1,0 +1,174 @@
+//! `depesch mailing list` and `show`.
+
+use crate::base::id::{MailingId, SubscriberId};
+use crate::control::mailing::view::{AudienceView, Counts, DeliveryView, MailingView};
+use crate::control::path::ApiPath;
+
+use super::super::output::instant;
+use super::super::{CliError, Context, Done};
+
+/// The list.
+pub async fn list(stage: Option<String>, limit: usize, context: &Context) -> Result<Done, CliError> {
+    let path = ApiPath::new("/v1/mailings").query("limit", limit).query_some("stage", stage.as_ref());
+    let mailings: Vec<MailingView> = context.client.get(path).await?;
+    let output = &context.output;
+    if output.is_json() {
+        output.json(&mailings)?;
+    } else if mailings.is_empty() {
+        output.line("there is no such mailing; \u{201c}depesch mailing queue\u{201d} makes one")?;
+    } else {
+        let rows = mailings.iter().map(|m| {
+            let counts = m.counts.unwrap_or_default();
+            let number = |n: u64| if m.counts.is_some() { n.to_string() } else { "-".to_owned() };
+            [
+                m.id.clone(),
+                stage_words(m),
+                m.local_time.clone(),
+                number(counts.audience),
+                number(counts.accepted),
+                number(counts.failed),
+                number(counts.waiting + counts.in_doubt + counts.deferred),
+                m.headline.clone().unwrap_or_else(|| m.release.clone()),
+            ]
+        });
+        output.table(&["id", "stage", "time", "audience", "accepted", "failed", "open", "headline"], rows)?;
+    }
+    Ok(Done::Fully)
+}
+
+/// Where a mailing stands, in a word or two.
+pub fn stage_words(mailing: &MailingView) -> String {
+    match &mailing.pause {
+        Some(pause) => format!("{} (paused: {})", mailing.stage, pause.reason),
+        None if mailing.stage == "scheduled" && !mailing.approved => "scheduled (not approved)".to_owned(),
+        None => mailing.stage.clone(),
+    }
+}
+
+/// To whom, in words.
+pub fn audience_words(audience: &AudienceView) -> String {
+    let mut words = vec![audience.lists.join(" + ")];
+    let parts = [("beats", &audience.beats), ("regions", &audience.regions), ("languages", &audience.languages)];
+    for (name, values) in parts {
+        if !values.is_empty() {
+            words.push(format!("{name} {}", values.join(" or ")));
+        }
+    }
+    if let Some(earlier) = &audience.reached_by {
+        words.push(format!("reached by {earlier}"));
+    }
+    words.join(", ")
+}
+
+/// One mailing.
+pub fn mailing(mailing: &MailingView, context: &Context) -> Result<Done, CliError> {
+    let output = &context.output;
+    if output.is_json() {
+        output.json(mailing)?;
+        return Ok(Done::Fully);
+    }
+    output.fields(&fields(mailing))?;
+    if let Some(counts) = &mailing.counts {
+        output.line("")?;
+        output.fields(&count_fields(counts))?;
+    }
+    Ok(Done::Fully)
+}
+
+/// What is said of a mailing, without its counts.
+pub fn fields(mailing: &MailingView) -> Vec<(&'static str, String)> {
+    let mut fields = vec![
+        ("mailing", mailing.id.clone()),
+        (
+            "release",
+            match &mailing.headline {
+                Some(headline) => format!("{} {headline}", mailing.release),
+                None => mailing.release.clone(),
+            },
+        ),
+        ("stage", stage_words(mailing)),
+    ];
+    if let Some(pause) = &mailing.pause {
+        fields.push(("why", pause.why.clone()));
+    }
+    fields.push(("audience", audience_words(&mailing.audience)));
+    fields.push(("time", format!("{} ({})", mailing.local_time, mailing.zone)));
+    fields.push(("queued", format!("{} by {}", instant(mailing.created), mailing.created_by)));
+    if mailing.approval_required {
+        let words = match &mailing.approved_by {
+            Some(by) if mailing.approved => format!("by {by}"),
+            _ => format!("missing; content hash {}", mailing.content_hash),
+        };
+        fields.push(("approval", words));
+    }
+    if let Some(ended) = mailing.ended {
+        let by = mailing.cancelled_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        fields.push(("ended", format!("{}{by}", instant(ended))));
+    }
+    fields
+}
+
+/// Counts for people: every state that there is, and the sum.
+pub fn count_fields(counts: &Counts) -> Vec<(&'static str, String)> {
+    let states = [
+        ("accepted", counts.accepted),
+        ("failed", counts.failed),
+        ("suppressed", counts.suppressed),
+        ("cancelled", counts.cancelled),
+        ("uncertain", counts.uncertain),
+        ("deferred", counts.deferred),
+        ("in doubt", counts.in_doubt),
+        ("waiting", counts.waiting),
+    ];
+    let width = counts.audience.to_string().len();
+    let mut fields: Vec<_> = states
+        .into_iter()
+        .filter(|(name, count)| *count > 0 || matches!(*name, "accepted" | "failed"))
+        .map(|(name, count)| (name, format!("{count:>width$}")))
+        .collect();
+    fields.push(("audience", format!("{:>width$}", counts.audience)));
+    if counts.resent > 0 {
+        let words = format!("{:>width$} of these, after a doubt: a second copy may have arrived", counts.resent);
+        fields.push(("sent again", words));
+    }
+    fields
+}
+
+/// What became of one person's delivery.
+pub async fn delivery(
+    id: MailingId,
+    subscriber: SubscriberId,
+    addresses: bool,
+    context: &Context,
+) -> Result<Done, CliError> {
+    let path = super::path(id).segment("deliveries").segment(subscriber).query("addresses", addresses);
+    let delivery: DeliveryView = context.client.get(path).await?;
+    let output = &context.output;
+    if output.is_json() {
+        output.json(&delivery)?;
+        return Ok(Done::Fully);
+    }
+    let when = if delivery.state == "deferred" { "next attempt" } else { "when" };
+    let mut fields = vec![
+        ("mailing", id.to_string()),
+        ("subscriber", delivery.subscriber.clone()),
+        ("address", delivery.address.clone()),
+        ("state", delivery.state.clone()),
+        (when, delivery.at.map_or_else(|| "-".to_owned(), instant)),
+        ("attempts", delivery.attempts.to_string()),
+    ];
+    if delivery.resent > 0 {
+        fields.push(("sent again", delivery.resent.to_string()));
+    }
+    fields.push(("reply", reply_words(&delivery)));
+    output.fields(&fields)?;
+    Ok(Done::Fully)
+}
+
+/// What was said, with its code and to what.
+pub fn reply_words(delivery: &DeliveryView) -> String {
+    let code = delivery.code.map(|code| format!("{code} ")).unwrap_or_default();
+    let stage = if delivery.stage.is_empty() { String::new() } else { format!(" ({})", delivery.stage) };
+    let words = format!("{code}{}{stage}", delivery.reply);
+    if words.is_empty() { "-".to_owned() } else { words }
+}

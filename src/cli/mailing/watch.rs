@@ -1,0 +1,44 @@
+//! `depesch mailing watch`.
+
+use std::time::Duration;
+
+use crate::base::id::MailingId;
+use crate::control::mailing::report::ReportView;
+use crate::control::mailing::view::MailingView;
+
+use super::super::output::note;
+use super::super::progress::Progress;
+use super::super::{CliError, Context, Done};
+use super::report::print;
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// Follows a mailing until it has ended or is paused, then prints its report.
+pub async fn run(id: MailingId, context: &Context) -> Result<Done, CliError> {
+    let progress = Progress::new(&id.to_string(), None);
+    let last = loop {
+        let mailing: MailingView = context.client.get(super::path(id)).await?;
+        if let Some(counts) = &mailing.counts {
+            progress.set_total(counts.audience);
+            progress.set(counts.audience - counts.waiting - counts.in_doubt - counts.deferred);
+            progress
+                .say(&format!("{} accepted, {} failed, {} deferred", counts.accepted, counts.failed, counts.deferred));
+        } else {
+            progress.say(&mailing.stage);
+        }
+        if mailing.ended.is_some() || mailing.pause.is_some() {
+            break mailing;
+        }
+        tokio::time::sleep(EVERY).await;
+    };
+    drop(progress);
+    let report: ReportView = context.client.get(super::path(id).segment("report")).await?;
+    print(&report, context)?;
+    if let Some(pause) = &last.pause {
+        note(&format!("paused: {}", pause.why));
+    }
+    let counts = last.counts.unwrap_or_default();
+    let good = last.stage == "finished" && counts.failed + counts.uncertain == 0;
+    Ok(if good { Done::Fully } else { Done::Partly })
+}
