@@ -22,7 +22,7 @@ pub enum MailingCommand {
     /// Everything is tried before: the release is rendered for each kind of reader in the audience. What is missing is
     /// an error now, never at the time of sending.
     #[command(after_help = "Examples:\n  \
-        depesch mailing queue --release r12 --list media --at now\n  \
+        depesch mailing queue invitation.md --list media --at now\n  \
         depesch mailing queue --release r12 --list media --beat health --region skane \\\n    \
         --at \"2026-11-23 09:00\" --zone Europe/Stockholm\n  \
         depesch mailing queue --release r13 --list media --reached-by m7 --at now   # a correction\n  \

@@ -256,6 +256,16 @@ fn write_preview(folder: &Path, made: &Preview, context: &Context) -> Result<(),
 }
 
 async fn add(file: &Path, context: &Context) -> Result<Done, CliError> {
+    let Some(added) = add_file(file, context).await? else { return Ok(Done::Partly) };
+    match context.output.is_json() {
+        true => context.output.json(&added)?,
+        false => context.output.line(&added.id)?,
+    }
+    Ok(Done::Fully)
+}
+
+/// Adds a release with its files and tells warnings; when it has errors they are printed, and `None` is given.
+pub(super) async fn add_file(file: &Path, context: &Context) -> Result<Option<ReleaseAdded>, CliError> {
     let local = LocalRelease::read(file, &content(context)?)?;
     let mut body = ReleaseFile { source: local.source.clone(), files: BTreeMap::new(), send_at: None };
     for (name, state) in &local.files {
@@ -282,16 +292,13 @@ async fn add(file: &Path, context: &Context) -> Result<Done, CliError> {
             checked.findings.iter().try_for_each(|finding| context.output.line(&place(finding)))?;
             note("nothing was added");
         }
-        return Ok(Done::Partly);
+        return Ok(None);
     }
     let added: ReleaseAdded = context.client.post("/v1/releases", &body).await?;
-    if context.output.is_json() {
-        context.output.json(&added)?;
-    } else {
+    if !context.output.is_json() {
         added.warnings.iter().for_each(|finding| note(&place(finding)));
-        context.output.line(&added.id)?;
     }
-    Ok(Done::Fully)
+    Ok(Some(added))
 }
 
 /// Sends a file unless the daemon has its content already.

@@ -1,5 +1,7 @@
 //! `depesch mailing queue`.
 
+use std::path::PathBuf;
+
 use crate::base::id::{ListName, MailingId, ReleaseId};
 use crate::base::language::Language;
 use crate::base::token::to_hex;
@@ -8,15 +10,19 @@ use crate::control::mailing::view::AudienceView;
 use crate::control::path::ApiPath;
 
 use super::super::output::note;
+use super::super::release::add_file;
 use super::super::{CliError, Context, Done};
 use super::show::audience_words;
 
 /// What to queue.
 #[derive(Debug, clap::Args)]
 pub struct QueueOptions {
-    /// The release
+    /// A release file, which is added first
+    #[arg(value_name = "FILE", required_unless_present = "release", conflicts_with_all = ["release", "dry_run"])]
+    file: Option<PathBuf>,
+    /// A release that was added before
     #[arg(long, value_name = "ID")]
-    release: ReleaseId,
+    release: Option<ReleaseId>,
     /// A list; several may be named, and who is on any of them gets one mail
     #[arg(long = "list", value_name = "LIST", required = true)]
     lists: Vec<ListName>,
@@ -86,9 +92,9 @@ impl From<MissedWord> for Missed {
 }
 
 impl QueueOptions {
-    fn request(&self) -> QueueRequest {
+    fn request(&self, release: String) -> QueueRequest {
         QueueRequest {
-            release: self.release.to_string(),
+            release,
             audience: AudienceView {
                 lists: self.lists.iter().map(ToString::to_string).collect(),
                 beats: self.beats.clone(),
@@ -111,7 +117,18 @@ impl QueueOptions {
 /// Looks, says to how many it goes, and queues.
 pub async fn run(options: QueueOptions, context: &Context) -> Result<Done, CliError> {
     let (client, output) = (&context.client, &context.output);
-    let request = options.request();
+    let release = match (options.release, &options.file) {
+        (Some(release), _) => release.to_string(),
+        (None, Some(file)) => match add_file(file, context).await? {
+            Some(added) => {
+                note(&format!("added {} as {}", file.display(), added.id));
+                added.id
+            }
+            None => return Ok(Done::Partly),
+        },
+        (None, None) => return Err(CliError::Usage("name a release file, or --release ID".to_owned())),
+    };
+    let request = options.request(release);
     let checked: QueueAnswer = client.post(ApiPath::new("/v1/mailings").query("check", true), &request).await?;
     if options.dry_run {
         if output.is_json() {
