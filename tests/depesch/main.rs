@@ -31,6 +31,8 @@ mod person_record;
 mod relay_basics;
 mod relay_failures;
 mod relay_security;
+mod release_api;
+mod release_command;
 mod release_file;
 mod release_lint;
 mod release_messages;
