@@ -252,7 +252,10 @@ pub fn read(
     }
 }
 
-fn split(octets: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+/// A key, its value, and what follows them.
+type Entry<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
+fn split(octets: &[u8]) -> Option<Entry<'_>> {
     let (key, rest) = octets.split_first_chunk::<2>()?;
     let (value, rest) = rest.split_first_chunk::<4>()?;
     let (key, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*key)))?;

@@ -48,7 +48,8 @@ pub struct Settings {
     /// Begin an empty store where there is none. Without it that is an error, so that a lost disk is never taken for a
     /// new start.
     pub create: bool,
-    /// Octets of memory for the index's cache. The process uses about three times that.
+    /// Octets of memory for the index's cache. With the default and two million records the store takes 200 to 250 MB
+    /// in all, also while it rebuilds; each octet more costs about four.
     pub cache_octets: u64,
     /// Octets after which a new journal segment is begun.
     pub segment_octets: u64,
@@ -63,7 +64,7 @@ impl Default for Settings {
         const MEGABYTE: u64 = 1024 * 1024;
         Self {
             create: false,
-            cache_octets: 64 * MEGABYTE,
+            cache_octets: 32 * MEGABYTE,
             segment_octets: 32 * MEGABYTE,
             checkpoint_octets: 128 * MEGABYTE,
             reserve_octets: 64 * MEGABYTE,
@@ -85,6 +86,8 @@ struct Shared {
     covered: AtomicU64,
     /// Held while a checkpoint is written.
     checkpoint: Mutex<()>,
+    /// Last, so that it is let go only when the index is closed, whoever held on to this.
+    _lock: StoreLock,
 }
 
 /// How far the store has come.
@@ -114,7 +117,6 @@ pub struct EmbeddedEngine {
     shared: Arc<Shared>,
     requests: Mutex<Option<Sender<Request>>>,
     thread: Mutex<Option<JoinHandle<Option<Mark>>>>,
-    _lock: StoreLock,
 }
 
 impl EmbeddedEngine {
@@ -146,6 +148,7 @@ impl EmbeddedEngine {
             journal_before: state.journal_octets,
             covered: AtomicU64::new(0),
             checkpoint: Mutex::new(()),
+            _lock: lock,
         });
         let (requests, receiver): (_, Receiver<Request>) = channel();
         let committer = Committer::new(shared.clone(), journal);
@@ -153,8 +156,7 @@ impl EmbeddedEngine {
             .name("committer".to_owned())
             .spawn(move || committer.run(&receiver))
             .map_err(OpenError::io(directory, "given a thread"))?;
-        let engine =
-            Self { shared, requests: Mutex::new(Some(requests)), thread: Mutex::new(Some(thread)), _lock: lock };
+        let engine = Self { shared, requests: Mutex::new(Some(requests)), thread: Mutex::new(Some(thread)) };
         Ok(Opened { engine, report: state.report })
     }
 
