@@ -101,7 +101,7 @@ fn mend(directory: &std::path::Path, yes: bool, context: &Context) -> Result<Don
         context.output.json(&json!({ "survey": survey_json(&survey), "plan": plan.as_ref().map(plan_json) }))?;
     } else {
         show_survey(&survey, context)?;
-        if let Some(plan) = &plan {
+        if let Some(plan) = plan.as_ref().filter(|_| !survey.is_sound()) {
             show_plan(plan, context)?;
         }
         context.output.line(match survey.is_sound() {
