@@ -153,19 +153,22 @@ impl Content {
         PreparedRelease::new(&self.templates, release, &self.budget.plan(&release.attachments))
     }
 
-    /// Renders for one who has nothing but an address: whatever must be there is missed now, not at send time.
+    /// Renders for one who has every field that the templates use; who lacks one is found when a mailing is queued.
     fn try_rendering(&self, release: &Release) -> Result<(), TemplateError> {
-        let attributes = BTreeMap::new();
-        let nobody = Recipient {
-            name: None,
-            organisation: None,
+        let prepared = self.prepare(release)?;
+        let attribute = |field: &String| field.strip_prefix("recipient.attributes.").map(str::to_owned);
+        let names = prepared.recipient_fields().iter().filter_map(attribute);
+        let attributes: BTreeMap<String, String> = names.map(|name| (name.clone(), name)).collect();
+        let somebody = Recipient {
+            name: Some("Kim Exempel"),
+            organisation: Some("Exempelbladet"),
             address: "reader@example.org",
             language: &release.language,
             attributes: &attributes,
             list_title: None,
             unsubscribe: None,
-            unsubscribe_address: Some("mailto:list-unsubscribe@lists.example.org"),
+            unsubscribe_address: Some("list-unsubscribe@lists.example.org"),
         };
-        self.prepare(release)?.for_recipient(&nobody).map(drop)
+        prepared.for_recipient(&somebody).map(drop)
     }
 }

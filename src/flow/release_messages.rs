@@ -26,12 +26,12 @@ use crate::transport::Envelope;
 
 use super::list_identity::ListIdentity;
 use super::message::{Message, MessageSource, PrepareError, PreparedMailing};
-use super::{audience, enclosures, release};
+use super::{enclosures, release};
 
 /// How messages are made, wherever they go.
 #[derive(Clone, Debug, Default)]
 pub struct MessageSettings {
-    /// Where the public pages are reached, without a slash at the end; unsubscribing by link needs it.
+    /// Where the public pages are reached, without a slash at the end; unsubscribing by link needs it, by https.
     pub base_url: Option<String>,
     /// The domain of Message-IDs; the domain of the mailing's first list without it.
     pub message_domain: Option<String>,
@@ -47,15 +47,6 @@ pub struct ReleaseMessages {
     key: Key,
     clock: Arc<dyn Clock>,
     settings: MessageSettings,
-}
-
-/// Somebody in an audience for whom no message can be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unmakeable {
-    /// Who.
-    pub subscriber: SubscriberId,
-    /// What is missing or wrong.
-    pub why: String,
 }
 
 fn broken(what: impl Into<String>) -> PrepareError {
@@ -108,30 +99,6 @@ impl ReleaseMessages {
         let made = PreparedReleases::new(self, mailing, release, prepared, lists, from, &parts);
         made.try_one(self.clock.now(), &parts)?;
         Ok(made)
-    }
-
-    /// What queueing must know of a mailing: it can be prepared, and for whom in its audience of this moment no message
-    /// can be made, at most `limit` of them.
-    ///
-    /// # Errors
-    /// [`PrepareError`]: it cannot be prepared at all.
-    pub async fn check_mailing(&self, mailing: &Mailing, limit: usize) -> Result<Vec<Unmakeable>, PrepareError> {
-        let made = self.prepare_mailing(mailing).await?;
-        let (mut cursor, mut wrong) = (SubscriberId(0), Vec::new());
-        loop {
-            let step = self.store.scan_subscribers(cursor, 1000).await?;
-            let Some(last) = step.last() else { return Ok(wrong) };
-            cursor = last.value.id;
-            for read in step.iter().filter(|read| audience::matches(&mailing.audience, &read.value)) {
-                let subscriber = read.value.id;
-                if let Err(why) = made.try_texts(&read.value) {
-                    wrong.push(Unmakeable { subscriber, why });
-                }
-                if wrong.len() >= limit {
-                    return Ok(wrong);
-                }
-            }
-        }
     }
 
     async fn lists(&self, mailing: &Mailing) -> Result<Vec<ListIdentity>, PrepareError> {
@@ -263,7 +230,8 @@ impl PreparedReleases {
             frame,
             key: source.key.clone(),
             clock: source.clock.clone(),
-            base_url: source.settings.base_url.clone(),
+            // RFC 8058 §3.1 knows https only.
+            base_url: source.settings.base_url.clone().filter(|url| url.starts_with("https://")),
             message_domain,
             lists,
         }
