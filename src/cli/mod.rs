@@ -18,6 +18,7 @@ use crate::store::embedded::OpenError;
 pub mod bench;
 pub mod config;
 pub mod contact;
+pub mod demo;
 pub mod import;
 pub mod list;
 pub mod mailing;
@@ -87,6 +88,8 @@ pub enum Command {
     /// Press contacts: whom media may call
     #[command(subcommand)]
     Contact(contact::ContactCommand),
+    /// See it work, with no set-up at all
+    Demo(demo::DemoCommand),
     /// Make, show and change lists
     #[command(subcommand)]
     List(list::ListCommand),
@@ -112,6 +115,13 @@ pub enum Command {
     /// Addresses that must never be mailed
     #[command(subcommand)]
     Suppression(suppression::SuppressionCommand),
+}
+
+impl Command {
+    /// Whether it needs no running daemon.
+    fn is_local(&self) -> bool {
+        matches!(self, Self::Bench(_) | Self::Config(_) | Self::Demo(_) | Self::Serve(_) | Self::Store(_))
+    }
 }
 
 /// What a command works with.
@@ -231,27 +241,31 @@ fn load_config(file: Option<&Path>) -> Result<Loaded, CliError> {
 
 async fn run(arguments: Arguments) -> Result<Done, CliError> {
     let GlobalOptions { socket, config, json } = arguments.global;
-    let local =
-        |c: &Command| matches!(c, Command::Bench(_) | Command::Config(_) | Command::Serve(_) | Command::Store(_));
-    let needs_daemon = !local(&arguments.command);
+    let needs_daemon = !arguments.command.is_local();
     let path = match &socket {
         Some(socket) => socket.clone(),
         None if needs_daemon => load_config(config.as_deref())?.config.control.path,
         None => PathBuf::new(),
     };
     let context = Context { client: Client::new(path), output: Output::new(json), config, socket };
-    match arguments.command {
-        Command::Bench(command) => bench::run(command, &context).await,
-        Command::Config(command) => config::run(command, &context),
-        Command::Contact(command) => contact::run(command, &context).await,
-        Command::List(command) => list::run(command, &context).await,
-        Command::Organisation(command) => contact::run_organisation(command, &context).await,
-        Command::Release(command) => release::run(command, &context).await,
-        Command::Mailing(command) => mailing::run(command, &context).await,
-        Command::Serve(command) => serve::run(command, &context).await,
-        Command::Status(command) => status::run(command, &context).await,
-        Command::Store(command) => store::run(command, &context),
-        Command::Subscriber(command) => subscriber::run(command, &context).await,
-        Command::Suppression(command) => suppression::run(command, &context).await,
+    perform(arguments.command, &context).await
+}
+
+/// Runs one command.
+async fn perform(command: Command, context: &Context) -> Result<Done, CliError> {
+    match command {
+        Command::Bench(command) => bench::run(command, context).await,
+        Command::Config(command) => config::run(command, context),
+        Command::Contact(command) => contact::run(command, context).await,
+        Command::Demo(command) => demo::run(command, context).await,
+        Command::List(command) => list::run(command, context).await,
+        Command::Organisation(command) => contact::run_organisation(command, context).await,
+        Command::Release(command) => release::run(command, context).await,
+        Command::Mailing(command) => mailing::run(command, context).await,
+        Command::Serve(command) => serve::run(command, context).await,
+        Command::Status(command) => status::run(command, context).await,
+        Command::Store(command) => store::run(command, context),
+        Command::Subscriber(command) => subscriber::run(command, context).await,
+        Command::Suppression(command) => suppression::run(command, context).await,
     }
 }

@@ -1,0 +1,71 @@
+//! The demo's mail server. It accepts, but treats a few domains in its own way: so a report has something to report.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::sink::record::Keep;
+use crate::sink::script::{Action, Event, Point};
+use crate::sink::{Sink, SinkSettings};
+
+use super::CliError;
+
+/// How many of the samples have a full mailbox, which is tried again for days.
+pub const FULL_MAILBOXES: u64 = 2;
+
+/// A running mail server.
+pub struct MailServer {
+    sink: Sink,
+    /// Milliseconds that it takes over each message.
+    pace: Arc<AtomicU64>,
+}
+
+impl MailServer {
+    /// Starts one that puts what it accepts into a maildir.
+    pub fn start(maildir: &Path) -> Result<Self, CliError> {
+        let keep = Keep { maildir: Some(maildir.to_owned()), ..Keep::default() };
+        let sink = Sink::start(SinkSettings { keep, ..SinkSettings::default() })
+            .map_err(|error| CliError::Internal(format!("the demo's mail server did not start: {error}")))?;
+        // Slow enough that people can watch, and that one of them can still leave.
+        let pace = Arc::new(AtomicU64::new(40));
+        let (script_pace, greylisted) = (pace.clone(), Mutex::new(HashSet::new()));
+        sink.follow(move |event: &Event<'_>| answer(event, &script_pace, &greylisted));
+        Ok(Self { sink, pace })
+    }
+
+    /// The port that it listens at.
+    pub fn port(&self) -> u16 {
+        self.sink.address().port()
+    }
+
+    /// How many messages it accepted.
+    pub fn accepted(&self) -> u64 {
+        self.sink.record().totals().accepted
+    }
+
+    /// Takes its time from now on.
+    pub fn slow_down(&self) {
+        self.pace.store(150, Ordering::Relaxed);
+    }
+}
+
+fn answer(event: &Event<'_>, pace: &AtomicU64, greylisted: &Mutex<HashSet<String>>) -> Action {
+    let domain = event.address.rsplit_once('@').map_or("", |(_, domain)| domain.trim_end_matches('>'));
+    let reply = |text: &str| Action::Reply(text.to_owned());
+    match (event.point, domain) {
+        (Point::Recipient, "gone.example") => reply("550 5.1.1 No such user here"),
+        (Point::Recipient, "full.example") => reply("452 4.2.2 Mailbox full, try again later"),
+        (Point::Recipient, "greylist.example") => {
+            let mut seen = greylisted.lock().unwrap_or_else(PoisonError::into_inner);
+            match seen.insert(event.address.to_owned()) {
+                true => reply("451 4.7.1 Greylisted, try again in a moment"),
+                false => Action::Proceed,
+            }
+        }
+        (Point::Message, "drop.example") => Action::AcceptThenClose,
+        (Point::Message, _) => Action::Delay(Duration::from_millis(pace.load(Ordering::Relaxed))),
+        _ => Action::Proceed,
+    }
+}
