@@ -152,6 +152,7 @@ async fn start_on(
 ) -> Result<RunningApp, StartError> {
     let store = Store::new(engine.clone());
     let key = store.installation_key().await?;
+    parts::clear_attachments(config).await;
     let content = parts::content(config)?;
     let source = parts::messages(config, &store, &key, &clock, &content);
     let content = Arc::new(ContentHandle::new(content));

@@ -12,6 +12,7 @@ use crate::flow::content::Content;
 use crate::flow::dispatch::DispatchSettings;
 use crate::flow::message::MessageSource;
 use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
+use crate::flow::retention::drop_attachments;
 use crate::model::recurrence::Recurrence;
 use crate::store::Store;
 use crate::store::blobs::Blobs;
@@ -99,25 +100,42 @@ pub fn dispatch_settings(config: &Config) -> DispatchSettings {
     }
 }
 
+/// Removes attachments that a crash left half received. They only take room, so a failure stops nothing.
+pub async fn clear_attachments(config: &Config) {
+    if let Err(error) = Blobs::in_state_directory(&config.state_directory).clear_incoming().await {
+        tracing::warn!(%error, "what was half received before the last stop could not be removed");
+    }
+}
+
 /// The chores of the daemon itself.
 pub fn chores(
     config: &Config,
-    _store: &Store,
+    store: &Store,
     engine: &Arc<EmbeddedEngine>,
-    _clock: &Arc<dyn Clock>,
+    clock: &Arc<dyn Clock>,
 ) -> Result<Vec<Chore>, StartError> {
     let zone = &config.schedule.zone;
     let times =
         |key, expression: &str| Recurrence::new(expression, zone).map_err(|error| StartError::Times { key, error });
-    let checkpointed = engine.clone();
+    let engine = engine.clone();
     let checkpoint = Chore::new("checkpoint", times("checkpoint", &config.schedule.checkpoint)?, move || {
-        let engine = checkpointed.clone();
+        let engine = engine.clone();
         Box::pin(async move {
             let done = engine.checkpoint().await.map_err(|error| error.to_string())?;
             Ok(format!("wrote a checkpoint of {} records, {} octets", done.records, done.octets))
         })
     });
-    Ok(vec![checkpoint])
+    let (store, clock) = (store.clone(), clock.clone());
+    let blobs = Blobs::in_state_directory(&config.state_directory);
+    let kept = config.retention.attachments;
+    let retention = Chore::new("retention", times("retention", &config.schedule.retention)?, move || {
+        let (store, blobs, before) = (store.clone(), blobs.clone(), clock.now() - kept);
+        Box::pin(async move {
+            let dropped = drop_attachments(&store, &blobs, before).await.map_err(|error| error.to_string())?;
+            Ok(format!("dropped {dropped} attachments that no release names"))
+        })
+    });
+    Ok(vec![checkpoint, retention])
 }
 
 /// What content is checked and rendered with.

@@ -48,7 +48,7 @@ pub(super) fn defaults() -> Config {
         retry: RetryTable::default(),
         breaker: BreakerSettings::default(),
         dispatch: DispatchConfig { connections: 10, lease: 15 * MINUTE },
-        retention: RetentionConfig { mailings: 730 * DAY, attachments: 30 * DAY, checkpoints: 3 },
+        retention: RetentionConfig { attachments: 30 * DAY },
         schedule: ScheduleConfig {
             zone: "Europe/Stockholm".to_owned(),
             missed: MissedPolicy::Ask,
@@ -180,9 +180,7 @@ impl Config {
         reader.number("connections", 1..=1000, &mut self.dispatch.connections);
         reader.duration("lease", MINUTE..=DAY, &mut self.dispatch.lease);
         reader.section("retention");
-        reader.duration("mailings", DAY..=36_500 * DAY, &mut self.retention.mailings);
         reader.duration("attachments", DAY..=36_500 * DAY, &mut self.retention.attachments);
-        reader.number("checkpoints", 1..=100, &mut self.retention.checkpoints);
     }
 
     fn read_schedule(&mut self, reader: &mut Reader<'_>) {

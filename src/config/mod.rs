@@ -137,12 +137,8 @@ pub struct DispatchConfig {
 /// How long things are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetentionConfig {
-    /// The ledgers of ended mailings.
-    pub mailings: Duration,
     /// Attachments that no release names.
     pub attachments: Duration,
-    /// Checkpoints kept in the state directory.
-    pub checkpoints: u32,
 }
 
 /// Times without zone, missed ones, and the daemon's own chores.

@@ -18,5 +18,6 @@ pub mod release;
 pub mod release_messages;
 pub mod reopen;
 pub mod report;
+pub mod retention;
 pub mod schedule;
 pub mod wake;

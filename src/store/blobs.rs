@@ -11,6 +11,7 @@ use tempfile::TempPath;
 use tokio::fs::{self, File};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::base::clock::Timestamp;
 use crate::base::token::to_hex;
 use crate::model::release::Blob;
 
@@ -166,6 +167,43 @@ impl Blobs {
         Ok(octets)
     }
 
+    /// The attachments that were last received before `before`.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`].
+    pub async fn received_before(&self, before: Timestamp) -> Result<Vec<[u8; 32]>, BlobError> {
+        let mut old = Vec::new();
+        for folder in entries(&self.directory).await? {
+            if folder.file_name().is_none_or(|name| name.len() != 2) {
+                continue;
+            }
+            for path in entries(&folder).await? {
+                let sha256 = path.file_name().and_then(|name| parse_sha256(name.to_str()?));
+                if let Some(sha256) = sha256
+                    && is_before(&path, before).await?
+                {
+                    old.push(sha256);
+                }
+            }
+        }
+        Ok(old)
+    }
+
+    /// Removes an attachment, unless it was received again since. One that is not there is no error.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`].
+    pub async fn remove_if_before(&self, sha256: &[u8; 32], before: Timestamp) -> Result<(), BlobError> {
+        let path = self.path(sha256);
+        if !is_before(&path, before).await? {
+            return Ok(());
+        }
+        match fs::remove_file(&path).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(written(&path)(error)),
+            _ => Ok(()),
+        }
+    }
+
     /// Removes what a crash left half received. Call it at start, before anything is received.
     ///
     /// # Errors
@@ -227,6 +265,29 @@ impl IncomingBlob {
             sync_directory(state_directory).await?;
         }
         Ok(blob)
+    }
+}
+
+/// What a directory holds; nothing when it is not there.
+async fn entries(directory: &Path) -> Result<Vec<PathBuf>, BlobError> {
+    let mut listing = match fs::read_dir(directory).await {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(directory)(error)),
+    };
+    let mut paths = Vec::new();
+    while let Some(entry) = listing.next_entry().await.map_err(unreadable(directory))? {
+        paths.push(entry.path());
+    }
+    Ok(paths)
+}
+
+/// Whether a file was last written before `before`; a file that is not there was not.
+async fn is_before(path: &Path, before: Timestamp) -> Result<bool, BlobError> {
+    match fs::metadata(path).await.and_then(|found| found.modified()) {
+        Ok(modified) => Ok(Timestamp::from(modified) < before),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(unreadable(path)(error)),
     }
 }
 

@@ -88,8 +88,8 @@ fn secrets_come_from_files_or_credentials_only() {
 
 #[test]
 fn lengths_of_time_are_read_and_shown_alike() {
-    let loaded = Config::parse(Path::new("x.toml"), "[retention]\nmailings = \"2w\"").unwrap();
-    assert_eq!(loaded.config.retention.mailings, Duration::from_secs(14 * 86_400));
-    let entry = loaded.entries.iter().find(|entry| entry.key == "retention.mailings").unwrap();
+    let loaded = Config::parse(Path::new("x.toml"), "[retention]\nattachments = \"2w\"").unwrap();
+    assert_eq!(loaded.config.retention.attachments, Duration::from_secs(14 * 86_400));
+    let entry = loaded.entries.iter().find(|entry| entry.key == "retention.attachments").unwrap();
     assert_eq!((entry.value.as_str(), entry.set), ("\"14d\"", true));
 }

@@ -39,6 +39,7 @@ mod release_messages;
 mod release_preview;
 mod release_samples;
 mod release_store;
+mod retention;
 mod schedule;
 mod service;
 mod sink;

@@ -1,0 +1,54 @@
+//! What is dropped by age: attachments that no release names. Everything that tells what became of somebody's mail
+//! stays.
+
+use std::collections::BTreeSet;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::ReleaseId;
+use crate::store::blobs::{BlobError, Blobs};
+use crate::store::{Store, StoreError};
+
+/// Releases read at a time.
+const PAGE: usize = 200;
+
+/// Why nothing more was dropped; what was dropped before stays so.
+#[derive(Debug, thiserror::Error)]
+pub enum RetentionError {
+    /// The store failed. As nobody knows then what is still needed, nothing was dropped.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An attachment could not be looked at or removed.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+}
+
+/// Removes attachments that were last received before `before` and that no release names. Says how many.
+///
+/// The candidates are listed before the releases are read: a release that is added meanwhile sends its files first,
+/// which makes them young again.
+///
+/// # Errors
+/// [`RetentionError`].
+pub async fn drop_attachments(store: &Store, blobs: &Blobs, before: Timestamp) -> Result<usize, RetentionError> {
+    let mut candidates = blobs.received_before(before).await?;
+    if candidates.is_empty() {
+        return Ok(0);
+    }
+    let named = named(store).await?;
+    candidates.retain(|sha256| !named.contains(sha256));
+    for sha256 in &candidates {
+        blobs.remove_if_before(sha256, before).await?;
+    }
+    Ok(candidates.len())
+}
+
+/// The attachments of all releases.
+async fn named(store: &Store) -> Result<BTreeSet<[u8; 32]>, StoreError> {
+    let (mut named, mut after) = (BTreeSet::new(), ReleaseId(0));
+    loop {
+        let page = store.releases(after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(named) };
+        after = last.id;
+        named.extend(page.iter().flat_map(|release| release.files.values()).map(|blob| blob.sha256));
+    }
+}
