@@ -93,8 +93,7 @@ impl Demo {
         self.say("An invitation in Swedish, checked, and queued for both lists:")?;
         let invitation = input("inbjudan-riksmote.md");
         self.command(&["release", "check", &invitation]).await?;
-        self.command(&["release", "add", &invitation]).await?;
-        let queue = ["mailing", "queue", "r1", "--list", "media", "--list", "members"];
+        let queue = ["mailing", "queue", &invitation, "--list", "media", "--list", "members"];
         self.command(&[&queue[..], &["--at", "now", "--uncertain", "hold"]].concat()).await?;
         self.until("m1", |mailing| mailing["stage"] == "sending").await?;
         self.say("While it is being sent, one member changes their mind; it counts until the last moment:")?;
@@ -115,7 +114,7 @@ impl Demo {
     async fn cancel_one(&self) -> Result<(), CliError> {
         self.server.slow_down();
         self.say("The same to the members once more, by mistake, and cancelled at once:")?;
-        self.command(&["mailing", "queue", "r1", "--list", "members", "--at", "now"]).await?;
+        self.command(&["mailing", "queue", "--release", "r1", "--list", "members", "--at", "now"]).await?;
         self.until("m2", |mailing| mailing["counts"]["accepted"].as_u64() > Some(0)).await?;
         self.command(&["mailing", "cancel", "m2"]).await?;
         self.until("m2", |mailing| mailing["counts"]["in_doubt"] == 0).await?;
