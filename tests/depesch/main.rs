@@ -23,6 +23,8 @@ mod import_formats;
 mod import_hostile;
 mod import_never_revives;
 mod import_rejects;
+mod mailing_control;
+mod mailing_queue;
 mod mailing_reopen;
 mod mailing_report;
 mod people_over_the_socket;

@@ -9,6 +9,7 @@ use depesch::control::Control;
 use depesch::control::client::Client;
 use depesch::control::server::{Server, SocketSettings};
 use depesch::flow::content::{Content, ContentHandle};
+use depesch::flow::message::{MessageSource, NoMessages};
 use depesch::store::Store;
 use depesch::store::memory::MemoryEngine;
 
@@ -31,11 +32,17 @@ pub async fn start() -> TestControl {
 
 /// Starts one on a store.
 pub async fn start_on(store: Store) -> TestControl {
+    start_with(store, Arc::new(NoMessages)).await
+}
+
+/// Starts one on a store, with messages of its own.
+pub async fn start_with(store: Store, messages: Arc<dyn MessageSource>) -> TestControl {
     let directory = tempfile::tempdir().unwrap();
     let clock = FakeClock::at(Utc.with_ymd_and_hms(2026, 11, 21, 9, 0, 0).unwrap());
     let state = directory.path().to_owned();
     let content = Arc::new(ContentHandle::new(Content::built_in().unwrap()));
-    let control = Arc::new(Control::new(store, Arc::new(clock.clone()), Key::new([7; 32]), state, content));
+    let control = Control::new(store, Arc::new(clock.clone()), Key::new([7; 32]), state, content);
+    let control = Arc::new(Control { messages, ..control });
     let path = directory.path().join("control.sock");
     let server = Server::bind(&SocketSettings { path: path.clone(), ..Default::default() }).await.unwrap();
     tokio::spawn(server.run(control.clone(), std::future::pending()));

@@ -9,3 +9,4 @@ pub mod office;
 pub mod people;
 pub mod relay;
 pub mod samples;
+pub mod wanting;
