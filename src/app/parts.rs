@@ -14,6 +14,9 @@ use crate::flow::message::MessageSource;
 use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
 use crate::flow::retention::drop_attachments;
 use crate::model::recurrence::Recurrence;
+use crate::model::release::attachment::AttachmentBudget;
+use crate::render::source::SourceSettings;
+use crate::render::template_files::TemplateError;
 use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::embedded::{EmbeddedEngine, Settings};
@@ -140,8 +143,19 @@ pub fn chores(
 
 /// What content is checked and rendered with.
 pub fn content(config: &Config) -> Result<Content, StartError> {
-    Content::load(config.templates_directory.as_deref(), &config.schedule.zone)
-        .map_err(|error| StartError::Templates(error.to_string()))
+    load_content(config).map_err(|error| StartError::Templates(error.to_string()))
+}
+
+/// As [`content`], for commands that work without a daemon.
+///
+/// # Errors
+/// [`TemplateError`].
+pub fn load_content(config: &Config) -> Result<Content, TemplateError> {
+    // The configuration was checked when it was read; a zone that is none was said there.
+    let zone = config.schedule.zone.parse().unwrap_or(chrono_tz::Europe::Stockholm);
+    let source = SourceSettings { zone, country_code: config.content.country_code.clone() };
+    let budget = AttachmentBudget { total: config.content.attachments_in_mail };
+    Content::load(config.templates_directory.as_deref(), source, budget)
 }
 
 /// What makes messages out of mailings.

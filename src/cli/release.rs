@@ -132,8 +132,7 @@ pub async fn run(command: ReleaseCommand, context: &Context) -> Result<Done, Cli
 /// Templates and settings of the configuration, for work without a daemon.
 fn content(context: &Context) -> Result<Content, CliError> {
     let config: Config = super::load_config(context.config.as_deref())?.config;
-    Content::load(config.templates_directory.as_deref(), &config.schedule.zone)
-        .map_err(|error| CliError::Usage(error.to_string()))
+    crate::app::parts::load_content(&config).map_err(|error| CliError::Usage(error.to_string()))
 }
 
 fn check_local(
@@ -211,7 +210,7 @@ fn show_preview(
         let octets = std::fs::read(&path).map_err(|error| CliError::File { action: "read", path, error })?;
         contents.insert(name.clone(), octets);
     }
-    let made = preview(&content.templates, release, &contents, &reader.reader(), now).map_err(CliError::Internal)?;
+    let made = preview(&content, release, &contents, &reader.reader(), now).map_err(CliError::Internal)?;
     for finding in views(&checked.findings) {
         note(&format!("{}:{}", file.display(), finding.line_of_text()));
     }

@@ -7,15 +7,17 @@ use toml::de::DeValue;
 use crate::control::server::SocketSettings;
 use crate::model::breaker::BreakerSettings;
 use crate::model::mailing::MissedPolicy;
+use crate::model::release::attachment::AttachmentBudget;
 use crate::model::retry::RetryTable;
 use crate::model::zone;
+use crate::render::source::SourceSettings;
 use crate::transport::relay::{Encryption, RelaySettings};
 
 use super::reader::{Reader, quoted};
 use super::secret::SecretSource;
 use super::{
-    Config, DispatchConfig, LogConfig, LogFormat, OrganisationConfig, RelayConfig, RetentionConfig, ScheduleConfig,
-    TransportChoice,
+    Config, ContentConfig, DispatchConfig, LogConfig, LogFormat, OrganisationConfig, RelayConfig, RetentionConfig,
+    ScheduleConfig, TransportChoice,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -56,6 +58,10 @@ pub(super) fn defaults() -> Config {
             checkpoint: "17 3 * * *".to_owned(),
             retention: "47 3 * * *".to_owned(),
         },
+        content: ContentConfig {
+            attachments_in_mail: AttachmentBudget::default().total,
+            country_code: SourceSettings::default().country_code,
+        },
         log: LogConfig { format: LogFormat::Human, level: "info".to_owned() },
     }
 }
@@ -69,6 +75,7 @@ impl Config {
         self.read_retry(reader);
         self.read_dispatch(reader);
         self.read_schedule(reader);
+        self.read_content(reader);
         self.read_log(reader);
     }
 
@@ -181,6 +188,16 @@ impl Config {
         reader.duration("lease", MINUTE..=DAY, &mut self.dispatch.lease);
         reader.section("retention");
         reader.duration("attachments", DAY..=36_500 * DAY, &mut self.retention.attachments);
+    }
+
+    fn read_content(&mut self, reader: &mut Reader<'_>) {
+        reader.section("content");
+        reader.number("attachments_in_mail", 0..=50_000_000, &mut self.content.attachments_in_mail);
+        reader.text("country_code", "a country calling code such as \"46\"", &mut self.content.country_code);
+        let code = &self.content.country_code;
+        if !(1..=3).contains(&code.len()) || !code.bytes().all(|b| b.is_ascii_digit()) || code.starts_with('0') {
+            reader.problem("content.country_code", "expected one to three digits such as \"46\", without + or 00");
+        }
     }
 
     fn read_schedule(&mut self, reader: &mut Reader<'_>) {

@@ -56,6 +56,8 @@ pub struct Config {
     pub retention: RetentionConfig,
     /// Times without zone, and missed ones.
     pub schedule: ScheduleConfig,
+    /// What release files need not say, and what fits into a mail.
+    pub content: ContentConfig,
     /// The log.
     pub log: LogConfig,
 }
@@ -154,6 +156,15 @@ pub struct ScheduleConfig {
     pub checkpoint: String,
     /// When retention is applied, as five cron fields in the zone.
     pub retention: String,
+}
+
+/// What release files need not say, and what fits into a mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContentConfig {
+    /// Octets of attachments that travel in one mail; larger ones become links.
+    pub attachments_in_mail: u64,
+    /// The country of phone numbers written with a leading 0, e.g. `46`.
+    pub country_code: String,
 }
 
 /// For whom the log is written.

@@ -27,16 +27,17 @@ pub struct Content {
 }
 
 impl Content {
-    /// The built-in templates overlaid by those of a directory, and times in `zone`.
+    /// The built-in templates overlaid by those of a directory, with settings.
     ///
     /// # Errors
     /// [`TemplateError`]: nothing is used unless everything can be.
-    pub fn load(templates_directory: Option<&Path>, zone: &str) -> Result<Self, TemplateError> {
+    pub fn load(
+        templates_directory: Option<&Path>,
+        source: SourceSettings,
+        budget: AttachmentBudget,
+    ) -> Result<Self, TemplateError> {
         let templates = Arc::new(Templates::load(templates_directory)?);
-        let usual = SourceSettings::default();
-        // The configuration was checked when it was read; a zone that is none was said there.
-        let source = SourceSettings { zone: zone.parse().unwrap_or(usual.zone), ..usual };
-        Ok(Self { templates, source, budget: AttachmentBudget::default() })
+        Ok(Self { templates, source, budget })
     }
 
     /// The built-in templates with the usual settings.
@@ -44,8 +45,7 @@ impl Content {
     /// # Errors
     /// [`TemplateError`]: the program itself is broken.
     pub fn built_in() -> Result<Self, TemplateError> {
-        let templates = Arc::new(Templates::load(None)?);
-        Ok(Self { templates, source: SourceSettings::default(), budget: AttachmentBudget::default() })
+        Self::load(None, SourceSettings::default(), AttachmentBudget::default())
     }
 }
 

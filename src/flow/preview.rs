@@ -1,7 +1,6 @@
 //! What a release will look like, without a store: for its author before it is queued.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::ReleaseId;
@@ -10,10 +9,10 @@ use crate::mail::compose::{Attachment, Frame, Individual, ListFields, Sender, co
 use crate::mail::headers::Mailbox;
 use crate::mail::verify::{Expected, verify};
 use crate::model::release::Release;
-use crate::model::release::attachment::{AttachmentBudget, Travel};
+use crate::model::release::attachment::Travel;
 use crate::render::prepare::{Personal, PreparedRelease, Recipient};
-use crate::render::registry::Templates;
 
+use super::content::Content;
 use super::enclosures;
 use super::release_messages::reply_mailbox;
 
@@ -66,15 +65,15 @@ pub struct Preview {
 /// # Errors
 /// A text: what is missing, and in which template.
 pub fn preview(
-    templates: &Arc<Templates>,
+    content: &Content,
     release: &Release,
     files: &BTreeMap<String, Vec<u8>>,
     reader: &SampleReader,
     now: Timestamp,
 ) -> Result<Preview, String> {
-    let travel = AttachmentBudget::default().plan(&release.attachments);
+    let travel = content.budget.plan(&release.attachments);
     let (attachments, left_out) = enclosed(release, &travel, files);
-    let prepared = PreparedRelease::new(templates, release, &travel).map_err(|error| error.to_string())?;
+    let prepared = PreparedRelease::new(&content.templates, release, &travel).map_err(|error| error.to_string())?;
     let mut attributes = reader.attributes.clone();
     for name in prepared.recipient_fields().iter().filter_map(|field| field.strip_prefix("recipient.attributes.")) {
         attributes.entry(name.to_owned()).or_insert_with(|| name.to_owned());
@@ -92,7 +91,7 @@ pub fn preview(
         })
         .map_err(|error| error.to_string())?;
     let to = Mailbox { name: reader.name.clone(), address: example_address(READER)? };
-    let has_calendar = templates.manifest(&release.kind).is_some_and(|manifest| manifest.calendar);
+    let has_calendar = content.templates.manifest(&release.kind).is_some_and(|manifest| manifest.calendar);
     let message = message(release, &personal, &to, &attachments, has_calendar, now)?;
     Ok(Preview { subject: personal.subject(), text: personal.text(), html: personal.html(), message, left_out })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use depesch::flow::content::Content;
 use depesch::flow::preview::{SampleReader, preview};
 use mail_parser::{MessageParser, MimeHeaders};
 
@@ -10,10 +11,11 @@ use crate::support::samples::{ALL, release, templates};
 
 #[test]
 fn every_sample_can_be_previewed_with_and_without_its_files() {
+    let content = Content { templates: templates(), ..Content::built_in().unwrap() };
     for name in ALL {
         let release = release(name);
         let made = |files: &BTreeMap<String, Vec<u8>>| {
-            preview(&templates(), &release, files, &SampleReader::default(), minute(0)).unwrap()
+            preview(&content, &release, files, &SampleReader::default(), minute(0)).unwrap()
         };
         let without = made(&BTreeMap::new());
         let files: BTreeMap<String, Vec<u8>> =
