@@ -99,6 +99,8 @@ pub fn dispatch_settings(config: &Config) -> DispatchSettings {
     DispatchSettings {
         connections: config.dispatch.connections as usize,
         lease_seconds: u32::try_from(config.dispatch.lease.as_secs()).unwrap_or(u32::MAX),
+        retry: config.retry,
+        breaker: config.breaker,
         ..DispatchSettings::default()
     }
 }

@@ -9,6 +9,7 @@ mod command_line;
 mod compose;
 mod config;
 mod control_socket;
+mod demo;
 mod dispatch_breaker;
 mod dispatch_cancel;
 mod dispatch_crash;

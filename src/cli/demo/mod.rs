@@ -101,6 +101,11 @@ impl Demo {
         self.follow("m1").await?;
         self.say("What became of it, for every person on the lists:")?;
         self.command(&["mailing", "report", "m1"]).await?;
+        self.say(
+            "Two were told to come back (greylisting) and were accepted at the second attempt. Full mailboxes are tried \
+             again for days.\nWhere the connection broke after the last line, nobody knows whether the mail arrived: \
+             with --uncertain hold, a person decides.",
+        )?;
         self.cancel_one().await?;
         self.say(&format!(
             "The mail server accepted {} messages. Read them with any mail program that knows maildirs:\n\n    \
