@@ -175,6 +175,7 @@ async fn start_on(
     let control = Arc::new(Control {
         wake: wake.clone(),
         messages: messages.clone(),
+        queue_defaults: parts::queue_defaults(config),
         transport: parts::describe_transport(config),
         dispatcher: Some(dispatcher.clone()),
         ..Control::new(store.clone(), clock.clone(), key, config.state_directory.clone(), content)

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use crate::base::clock::Clock;
 use crate::base::token::Key;
 use crate::config::{Config, TransportChoice};
+use crate::control::mailing::queue::QueueDefaults;
 use crate::flow::chores::Chore;
 use crate::flow::content::Content;
 use crate::flow::dispatch::DispatchSettings;
 use crate::flow::message::MessageSource;
 use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
-use crate::flow::retention::drop_attachments;
+use crate::flow::retention::{drop_attachments, forget_keys};
 use crate::model::recurrence::Recurrence;
 use crate::model::release::attachment::AttachmentBudget;
 use crate::render::source::SourceSettings;
@@ -134,13 +135,20 @@ pub fn chores(
     let blobs = Blobs::in_state_directory(&config.state_directory);
     let kept = config.retention.attachments;
     let retention = Chore::new("retention", times("retention", &config.schedule.retention)?, move || {
-        let (store, blobs, before) = (store.clone(), blobs.clone(), clock.now() - kept);
+        let (store, blobs, now) = (store.clone(), blobs.clone(), clock.now());
         Box::pin(async move {
-            let dropped = drop_attachments(&store, &blobs, before).await.map_err(|error| error.to_string())?;
-            Ok(format!("dropped {dropped} attachments that no release names"))
+            let dropped = drop_attachments(&store, &blobs, now - kept).await.map_err(|error| error.to_string())?;
+            let forgotten = forget_keys(&store, now).await.map_err(|error| error.to_string())?;
+            Ok(format!("dropped {dropped} attachments that no release names, {forgotten} old idempotency keys"))
         })
     });
     Ok(vec![checkpoint, retention])
+}
+
+/// What is meant where queueing says nothing.
+pub fn queue_defaults(config: &Config) -> QueueDefaults {
+    let grace_seconds = u32::try_from(config.schedule.grace.as_secs()).unwrap_or(u32::MAX);
+    QueueDefaults { missed: config.schedule.missed, grace_seconds }
 }
 
 /// What content is checked and rendered with.

@@ -52,6 +52,8 @@ pub struct Control {
     pub content: Arc<ContentHandle>,
     /// Makes messages, on trial when a mailing is queued.
     pub messages: Arc<dyn MessageSource>,
+    /// What is meant where queueing says nothing.
+    pub queue_defaults: mailing::queue::QueueDefaults,
     /// To be notified after each commit that the scheduler or the dispatcher must see.
     pub wake: Wake,
     /// The installation's key: signs tokens and hashes suppressed addresses.
@@ -81,6 +83,7 @@ impl Control {
             clock,
             content,
             messages: Arc::new(NoMessages),
+            queue_defaults: Default::default(),
             wake: Wake::new(),
             key,
             state_directory,

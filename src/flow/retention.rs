@@ -1,4 +1,4 @@
-//! What is dropped by age: attachments that no release names. Everything that tells what became of somebody's mail
+//! What is dropped by age: attachments that no release names, and keys by which repeated requests are known. Everything that tells what became of somebody's mail
 //! stays.
 
 use std::collections::BTreeSet;
@@ -40,6 +40,26 @@ pub async fn drop_attachments(store: &Store, blobs: &Blobs, before: Timestamp) -
         blobs.remove_if_before(sha256, before).await?;
     }
     Ok(candidates.len())
+}
+
+/// For so many days a repeated request is known by its key.
+pub const KEY_DAYS: i64 = 30;
+
+/// Forgets idempotency keys older than [`KEY_DAYS`]. Says how many.
+///
+/// # Errors
+/// [`StoreError`]: what was forgotten before stays so.
+pub async fn forget_keys(store: &Store, now: Timestamp) -> Result<u64, StoreError> {
+    let before = now - chrono::Duration::days(KEY_DAYS);
+    let (mut forgotten, mut cursor) = (0, None);
+    loop {
+        let (count, next) = store.forget_answered(before, cursor, PAGE).await?;
+        forgotten += count;
+        cursor = next;
+        if cursor.is_none() {
+            return Ok(forgotten);
+        }
+    }
 }
 
 /// The attachments of all releases.

@@ -38,7 +38,7 @@ fn request(at: &str) -> QueueRequest {
         at: at.into(),
         zone: Some("Europe/Stockholm".into()),
         uncertain: Uncertain::Resend,
-        missed: Missed::Ask,
+        missed: None,
         grace_seconds: None,
     }
 }

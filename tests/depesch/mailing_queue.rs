@@ -6,6 +6,7 @@ use depesch::base::clock::FakeClock;
 use depesch::base::id::{MailingId, ReleaseId};
 use depesch::flow::queue::{Once, Order, QueueError, Queued, check, queue};
 use depesch::flow::release::record_of;
+use depesch::flow::retention::forget_keys;
 use depesch::flow::schedule::Scheduler;
 use depesch::flow::wake::Wake;
 use depesch::model::mailing::{AudienceQuery, MissedPolicy, Schedule, UncertainPolicy};
@@ -138,6 +139,16 @@ async fn the_same_key_queues_once() {
     assert_eq!(count(&store).await, 1);
     queued(&store, &order(&["media"]), Some(&once("k2", 1))).await.unwrap();
     assert_eq!(count(&store).await, 2);
+}
+
+#[tokio::test]
+async fn a_key_is_forgotten_after_thirty_days_and_not_before() {
+    let store = house().await;
+    queued(&store, &order(&["media"]), Some(&once("k", 1))).await.unwrap();
+    let day = |days: i64| minute(days * 24 * 60);
+    assert_eq!(forget_keys(&store, day(30)).await.unwrap(), 0);
+    assert_eq!(forget_keys(&store, day(31)).await.unwrap(), 1);
+    assert!(store.answered("k").await.unwrap().is_none());
 }
 
 #[tokio::test]

@@ -47,12 +47,12 @@ pub struct QueueOptions {
     /// What to do with a delivery of which a crash left unknown whether it was sent
     #[arg(long, value_enum, default_value_t = UncertainWord::Resend)]
     uncertain: UncertainWord,
-    /// What to do when the daemon was not running at that time
-    #[arg(long, value_enum, default_value_t = MissedWord::Ask)]
-    missed: MissedWord,
-    /// How many minutes late still count as on time
-    #[arg(long, value_name = "MINUTES", default_value_t = 15, value_parser = clap::value_parser!(u32).range(0..=525_600))]
-    grace: u32,
+    /// What to do when the daemon was not running at that time; as configured (ask) without it
+    #[arg(long, value_enum)]
+    missed: Option<MissedWord>,
+    /// How many minutes late still count as on time; as configured (15) without it
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(0..=525_600))]
+    grace: Option<u32>,
     /// Only look: what would be sent, to how many
     #[arg(long)]
     dry_run: bool,
@@ -108,8 +108,8 @@ impl QueueOptions {
                 UncertainWord::Resend => Uncertain::Resend,
                 UncertainWord::Hold => Uncertain::Hold,
             },
-            missed: self.missed.into(),
-            grace_seconds: Some(self.grace * 60),
+            missed: self.missed.map(Into::into),
+            grace_seconds: self.grace.map(|minutes| minutes * 60),
         }
     }
 }

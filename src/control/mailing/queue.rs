@@ -22,8 +22,21 @@ use super::super::error::ApiError;
 use super::super::extract::{Body, Caller, Parameters};
 use super::view::{AudienceView, MailingView, local_time};
 
-/// How late still counts as on time, where nothing is said: a quarter of an hour.
-const GRACE_SECONDS: u32 = 900;
+/// What is meant where a request says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueDefaults {
+    /// What to do when the daemon was not running at the time.
+    pub missed: MissedPolicy,
+    /// How late still counts as on time, in seconds.
+    pub grace_seconds: u32,
+}
+
+impl Default for QueueDefaults {
+    /// Ask, after a quarter of an hour.
+    fn default() -> Self {
+        Self { missed: MissedPolicy::Ask, grace_seconds: 900 }
+    }
+}
 
 /// What to queue.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,10 +54,10 @@ pub struct QueueRequest {
     /// What to do with deliveries that a crash leaves in doubt.
     #[serde(default)]
     pub uncertain: Uncertain,
-    /// What to do when the daemon was not running at that time.
+    /// What to do when the daemon was not running at that time; as configured without it.
     #[serde(default)]
-    pub missed: Missed,
-    /// How late still counts as on time, in seconds.
+    pub missed: Option<Missed>,
+    /// How late still counts as on time, in seconds; as configured without it.
     #[serde(default)]
     pub grace_seconds: Option<u32>,
 }
@@ -61,13 +74,12 @@ pub enum Uncertain {
 }
 
 /// What to do when the daemon was not running at the time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Missed {
     /// Send it late.
     Send,
     /// Pause it and ask.
-    #[default]
     Ask,
     /// Let it expire.
     Expire,
@@ -101,8 +113,7 @@ pub(super) async fn queue(
     headers: HeaderMap,
     Body(request): Body<QueueRequest>,
 ) -> Result<(StatusCode, Json<QueueAnswer>), ApiError> {
-    let own_zone = control.content.get().source.zone;
-    let (order, meeting) = order(&request, &caller, own_zone.name(), control.clock.now())?;
+    let (order, meeting) = order(&control, &request, &caller)?;
     let (store, messages, clock) = (&control.store, control.messages.as_ref(), control.clock.as_ref());
     let (mailing, checked, status) = if check {
         let checked = flow::check(store, messages, clock, &order).await.map_err(refusal)?;
@@ -126,14 +137,11 @@ pub(super) async fn queue(
     Ok((status, Json(answer)))
 }
 
-fn order(
-    request: &QueueRequest,
-    caller: &Caller,
-    own_zone: &str,
-    now: Timestamp,
-) -> Result<(Order, Meeting), ApiError> {
-    let zone = request.zone.as_deref().unwrap_or(own_zone);
-    let (at, meeting) = instant(&request.at, zone, now)?;
+fn order(control: &Control, request: &QueueRequest, caller: &Caller) -> Result<(Order, Meeting), ApiError> {
+    let own_zone = control.content.get().source.zone;
+    let zone = request.zone.as_deref().unwrap_or(own_zone.name());
+    let (at, meeting) = instant(&request.at, zone, control.clock.now())?;
+    let defaults = control.queue_defaults;
     let audience = &request.audience;
     let lower = |words: &[String]| words.iter().map(|word| word.trim().to_lowercase()).collect();
     let reached_by = audience.reached_by.as_deref().map(|id| parsed("reached_by", id)).transpose()?;
@@ -149,8 +157,8 @@ fn order(
         schedule: Schedule {
             at,
             zone: zone.to_owned(),
-            missed: missed_policy(request.missed),
-            grace_seconds: request.grace_seconds.unwrap_or(GRACE_SECONDS),
+            missed: request.missed.map_or(defaults.missed, missed_policy),
+            grace_seconds: request.grace_seconds.unwrap_or(defaults.grace_seconds),
         },
         uncertain: match request.uncertain {
             Uncertain::Resend => UncertainPolicy::Resend,
