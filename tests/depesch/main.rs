@@ -16,6 +16,7 @@ mod dispatch_crash;
 mod dispatch_intent;
 mod dispatch_outcomes;
 mod dispatch_unwanted;
+mod drain;
 mod export_round_trip;
 mod floors;
 mod import_again;

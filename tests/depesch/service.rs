@@ -70,6 +70,25 @@ fn sighup_keeps_the_old_where_the_new_is_broken() {
 }
 
 #[test]
+fn sighup_keeps_the_old_templates_where_the_new_are_broken() {
+    let place = Place::new("templates_directory = \"own\"");
+    let own = place.directory.path().join("own/invitation");
+    std::fs::create_dir_all(&own).unwrap();
+    let mut daemon = place.serve();
+    std::fs::write(own.join("text.hbs"), "{{#if headline}}never closed").unwrap();
+    daemon.signal("HUP");
+    let refusal = daemon.wait_for_line("the new templates cannot be used, the old stay in force");
+    assert!(refusal.contains("invitation/text.hbs"), "{refusal}");
+    let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/samples");
+    assert!(place.run(&["contact", "import", &format!("{samples}/contacts.toml")]).status.success());
+    let added = place.run(&["release", "add", &format!("{samples}/inbjudan-riksmote.md")]);
+    assert!(added.status.success(), "the old templates work: {}", complaint(&added));
+    std::fs::remove_file(own.join("text.hbs")).unwrap();
+    daemon.signal("HUP");
+    daemon.wait_for_line("read configuration and templates again");
+}
+
+#[test]
 fn a_wrong_configuration_ends_the_start_with_2() {
     let place = Place::new("stop_timeout = 30");
     let refused = place.run(&["serve", "--create"]);
