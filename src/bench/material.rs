@@ -104,7 +104,7 @@ language = "en"
 zone = "Europe/Stockholm"
 headline = "Night trains win back readers, says a study of the bench"
 lead = "More people read on night trains than ten years ago. A study made for measuring says so."
-boilerplate = { organisation = "Bench Press", revision = 1, text = "Bench Press measures mail." }
+boilerplate = { name = "Bench Press", text = "Bench Press measures mail." }
 
 [[issuers]]
 name = "Bench Press"
@@ -127,5 +127,16 @@ fn applied(commit: Commit) -> anyhow::Result<()> {
     match commit {
         Commit::Applied => Ok(()),
         Commit::Conflict(key) => bail!("the directory is not empty: {key:?} is there already"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_release_of_the_bench_is_right() {
+        let parsed = parse(&release_text(), &SourceSettings::default());
+        assert_eq!(parsed.findings, []);
     }
 }
