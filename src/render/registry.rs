@@ -284,3 +284,16 @@ impl std::io::Write for Limited {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_shipped_template_must_be_rendered_for_each_recipient() {
+        let templates = Templates::load(None).unwrap();
+        for (kind, _) in templates.kinds() {
+            assert!(!templates.usage(kind).computes, "{kind} computes with the recipient");
+        }
+    }
+}

@@ -332,7 +332,8 @@ fn link_group(group: &LinkGroup) -> Fields {
     put(&mut fields, "title", group.title.as_deref());
     put_list(
         &mut fields,
-        "links",
+        // Not "links": inside a loop that would be taken for the recipient's own.
+        "entries",
         group.links.iter().map(|link| {
             let mut fields = Fields::new();
             put(&mut fields, "title", Some(link.title.as_str()));
