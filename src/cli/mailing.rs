@@ -62,11 +62,14 @@ pub enum MailingCommand {
         depesch mailing report m7 --csv > m7.csv\n  \
         depesch mailing report m7 --csv --state failed --addresses > failed.csv")]
     Report(report::ReportOptions),
-    /// Follow a mailing until it has ended or is paused
-    #[command(after_help = "Examples:\n  depesch mailing watch m7")]
+    /// Follow a mailing until only deferred deliveries are left, or it has ended or is paused; then show its report
+    #[command(after_help = "Examples:\n  depesch mailing watch m7\n  depesch mailing watch m7 --to-the-end")]
     Watch {
         /// The mailing
         id: MailingId,
+        /// Go on also while deferred deliveries are tried again, which may take days
+        #[arg(long)]
+        to_the_end: bool,
     },
     /// Begin no further delivery until it is resumed
     #[command(after_help = "Examples:\n  depesch mailing pause m7")]
@@ -127,7 +130,7 @@ pub async fn run(command: MailingCommand, context: &Context) -> Result<Done, Cli
             show::delivery(id, subscriber, addresses, context).await
         }
         MailingCommand::Report(options) => report::run(options, context).await,
-        MailingCommand::Watch { id } => watch::run(id, context).await,
+        MailingCommand::Watch { id, to_the_end } => watch::run(id, to_the_end, context).await,
         MailingCommand::Pause { id } => change::simple(id, "pause", context).await,
         MailingCommand::Resume { id } => change::simple(id, "resume", context).await,
         MailingCommand::Cancel { id } => change::simple(id, "cancel", context).await,

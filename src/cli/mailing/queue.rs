@@ -18,7 +18,7 @@ use super::show::audience_words;
 #[derive(Debug, clap::Args)]
 pub struct QueueOptions {
     /// A release file, which is added first
-    #[arg(value_name = "FILE", required_unless_present = "release", conflicts_with_all = ["release", "dry_run"])]
+    #[arg(value_name = "FILE", conflicts_with_all = ["release", "dry_run"])]
     file: Option<PathBuf>,
     /// A release that was added before
     #[arg(long, value_name = "ID")]
@@ -126,7 +126,9 @@ pub async fn run(options: QueueOptions, context: &Context) -> Result<Done, CliEr
             }
             None => return Ok(Done::Partly),
         },
-        (None, None) => return Err(CliError::Usage("name a release file, or --release ID".to_owned())),
+        (None, None) => {
+            return Err(CliError::Usage("what is to be sent? Name a release file, or --release ID".to_owned()));
+        }
     };
     let request = options.request(release);
     let checked: QueueAnswer = client.post(ApiPath::new("/v1/mailings").query("check", true), &request).await?;

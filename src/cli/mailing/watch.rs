@@ -14,8 +14,9 @@ use super::report::print;
 /// How often it looks.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// Follows a mailing until it has ended or is paused, then prints its report.
-pub async fn run(id: MailingId, context: &Context) -> Result<Done, CliError> {
+/// Follows a mailing until it has ended, is paused, or (unless `to_the_end`) only deferred deliveries are left; then
+/// prints its report.
+pub async fn run(id: MailingId, to_the_end: bool, context: &Context) -> Result<Done, CliError> {
     let progress = Progress::new(&id.to_string(), None);
     let last = loop {
         let mailing: MailingView = context.client.get(super::path(id)).await?;
@@ -27,7 +28,8 @@ pub async fn run(id: MailingId, context: &Context) -> Result<Done, CliError> {
         } else {
             progress.say(&mailing.stage);
         }
-        if mailing.ended.is_some() || mailing.pause.is_some() {
+        let only_deferred = mailing.counts.is_some_and(|c| c.waiting + c.in_doubt == 0 && c.deferred > 0);
+        if mailing.ended.is_some() || mailing.pause.is_some() || (only_deferred && !to_the_end) {
             break mailing;
         }
         tokio::time::sleep(EVERY).await;
@@ -39,6 +41,9 @@ pub async fn run(id: MailingId, context: &Context) -> Result<Done, CliError> {
         note(&format!("paused: {}", pause.why));
     }
     let counts = last.counts.unwrap_or_default();
+    if last.ended.is_none() && counts.deferred > 0 {
+        note(&format!("{} deferred deliveries are tried again, for up to four days.", counts.deferred));
+    }
     let good = last.stage == "finished" && counts.failed + counts.uncertain == 0;
     Ok(if good { Done::Fully } else { Done::Partly })
 }
