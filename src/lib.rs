@@ -15,7 +15,7 @@
 //! | 4 | [`control`] | the JSON API on a Unix socket |
 //! | 5 | [`cli`] | one file per noun; talks to the daemon through [`control`] |
 //!
-//! [`bench`] measures the real path. [`config`] is read once at start; [`app`] puts the daemon together and sees everything.
+//! [`mod@bench`] measures the real path. [`config`] is read once at start; [`app`] puts the daemon together and sees everything.
 
 pub mod app;
 pub mod base;

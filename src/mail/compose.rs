@@ -58,7 +58,7 @@ impl Body {
         }
     }
 
-    /// Appends a place for the recipient's own value number `value` (see [`Individual::values`]).
+    /// Appends a place for the recipient's own value number `value` (see `Individual`).
     pub fn push_open(&mut self, value: usize) {
         self.pieces.push(Piece::Open(value));
     }

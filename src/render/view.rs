@@ -60,10 +60,8 @@ pub(super) fn put_list<T: Into<Value>>(fields: &mut Fields, name: &str, list: im
 /// Noncharacters mark the recipient's places while a mailing is prepared (see `prepare`): no text may hold them.
 fn strip_marks(value: &mut Value) {
     match value {
-        Value::String(text) => {
-            if text.contains(['\u{fdd0}', '\u{fdd1}']) {
-                *text = text.replace(['\u{fdd0}', '\u{fdd1}'], "");
-            }
+        Value::String(text) if text.contains(['\u{fdd0}', '\u{fdd1}']) => {
+            *text = text.replace(['\u{fdd0}', '\u{fdd1}'], "");
         }
         Value::Array(list) => list.iter_mut().for_each(strip_marks),
         Value::Object(fields) => fields.values_mut().for_each(strip_marks),

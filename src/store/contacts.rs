@@ -222,7 +222,7 @@ fn number_boilerplates(
             text.name.clone_from(&organisation.name);
         }
         let of_this = book.boilerplates.iter().filter(|((id, _), _)| *id == text.organisation);
-        let newest = of_this.clone().filter(|(_, b)| b.language == text.language).next_back();
+        let newest = of_this.clone().rfind(|(_, b)| b.language == text.language);
         if newest.is_some_and(|(_, b)| b.text == text.text && b.name == text.name) {
             outcome.unchanged += 1;
             continue;

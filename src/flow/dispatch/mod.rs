@@ -1,10 +1,10 @@
 //! Dispatch: makes the deliveries of frozen mailings, so that after any crash at most one delivery per connection is
 //! in doubt, and each is shown.
 //!
-//! - A feeder for each mailing ([`feed`]) leases chunks of the ledger and hands their deliveries to a bounded queue.
-//! - A worker for each connection ([`worker`]) takes a delivery, looks again whether it is wanted, makes the message,
+//! - A feeder for each mailing (`feed`) leases chunks of the ledger and hands their deliveries to a bounded queue.
+//! - A worker for each connection (`worker`) takes a delivery, looks again whether it is wanted, makes the message,
 //!   commits the *intent*, sends, and commits the *outcome* together with its next intent.
-//! - The last worker on a chunk settles it ([`settle`]).
+//! - The last worker on a chunk settles it (`settle`).
 //!
 //! Every intent demands that mailing and delivery are unchanged, so a pause or a cancel takes effect with its commit.
 

@@ -11,7 +11,7 @@ pub(super) fn check(subject: &Subject<'_>, draft: &Draft, findings: &mut Vec<Fin
         Some(manifest) => {
             for missing in manifest.missing(subject.release) {
                 // A boilerplate that the book does not know was said already, and is not missing besides.
-                if !(missing == ["boilerplate"] && !draft.boilerplates.is_empty()) {
+                if missing != ["boilerplate"] || draft.boilerplates.is_empty() {
                     findings.push(required(subject, &missing));
                 }
             }

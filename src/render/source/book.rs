@@ -100,9 +100,11 @@ fn boilerplate(mut section: Section<'_, '_>) -> Option<Boilerplate> {
 impl BookFile {
     /// The book that this file alone makes; texts are numbered in the order of the file.
     pub fn into_book(self) -> ContactBook {
-        let mut book = ContactBook::default();
-        book.organisations = self.organisations.into_iter().map(|o| (o.id.clone(), o)).collect();
-        book.contacts = self.contacts.into_iter().collect();
+        let mut book = ContactBook {
+            organisations: self.organisations.into_iter().map(|o| (o.id.clone(), o)).collect(),
+            contacts: self.contacts.into_iter().collect(),
+            ..ContactBook::default()
+        };
         for mut text in self.boilerplates {
             let revisions = book.boilerplates.keys().filter(|(organisation, _)| *organisation == text.organisation);
             text.revision = u32::try_from(revisions.count()).unwrap_or(u32::MAX).saturating_add(1);
