@@ -25,6 +25,7 @@ mod import_formats;
 mod import_hostile;
 mod import_never_revives;
 mod import_rejects;
+mod kill;
 mod mailing_control;
 mod mailing_queue;
 mod mailing_reopen;
