@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use crate::base::id::{MailingId, SubscriberId};
+use crate::base::id::MailingId;
 use crate::control::mailing::view::MailingView;
 use crate::control::path::ApiPath;
 
@@ -26,7 +26,7 @@ pub enum MailingCommand {
         depesch mailing queue --release r12 --list media --beat health --region skane \\\n    \
         --at \"2026-11-23 09:00\" --zone Europe/Stockholm\n  \
         depesch mailing queue --release r13 --list media --reached-by m7 --at now   # a correction\n  \
-        depesch mailing queue --release r12 --list media --at now --dry-run")]
+        depesch mailing queue invitation.md --list media --at now --dry-run")]
     Queue(queue::QueueOptions),
     /// Show mailings, the newest first
     #[command(after_help = "Examples:\n  depesch mailing list\n  depesch mailing list --stage sending\n  \
@@ -43,14 +43,14 @@ pub enum MailingCommand {
     #[command(
         visible_alias = "delivery",
         after_help = "Examples:\n  depesch mailing show m7\n  \
-        depesch mailing show m7 --subscriber s17"
+        depesch mailing show m7 --subscriber karin@example.org"
     )]
     Show {
         /// The mailing
         id: MailingId,
-        /// One person
-        #[arg(long, value_name = "SUBSCRIBER")]
-        subscriber: Option<SubscriberId>,
+        /// One person: a number such as s17, or the address
+        #[arg(long, value_name = "WHO")]
+        subscriber: Option<String>,
         /// Show addresses whole instead of masked
         #[arg(long)]
         addresses: bool,
@@ -127,7 +127,7 @@ pub async fn run(command: MailingCommand, context: &Context) -> Result<Done, Cli
             show::mailing(&context.client.get::<MailingView>(path(id)).await?, context)
         }
         MailingCommand::Show { id, subscriber: Some(subscriber), addresses } => {
-            show::delivery(id, subscriber, addresses, context).await
+            show::delivery(id, &subscriber, addresses, context).await
         }
         MailingCommand::Report(options) => report::run(options, context).await,
         MailingCommand::Watch { id, to_the_end } => watch::run(id, to_the_end, context).await,

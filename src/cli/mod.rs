@@ -154,7 +154,7 @@ pub enum CliError {
     /// No daemon, or it refused. Exit codes 3, 4, 5.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// A file cannot be read or written. Exit code 5.
+    /// A file cannot be read or written. Exit code 2 when there is no such file, else 5.
     #[error("{path} cannot be {action}: {error}")]
     File {
         /// `read` or `written`.
@@ -181,6 +181,7 @@ impl CliError {
         match self {
             CliError::Closed => 0,
             CliError::Usage(_) | CliError::Client(ClientError::Input(_)) => 2,
+            CliError::File { error, .. } if error.kind() == std::io::ErrorKind::NotFound => 2,
             CliError::Client(ClientError::Unreachable { .. }) => 3,
             CliError::Client(ClientError::Refused(refusal)) if refusal.status < 500 => 4,
             CliError::Service(error) if error.is_configuration() => 2,

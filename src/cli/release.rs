@@ -56,7 +56,7 @@ pub enum ReleaseCommand {
         #[arg(long, value_name = "DIRECTORY")]
         out: Option<PathBuf>,
     },
-    /// Add a release with its files; it never changes afterwards
+    /// Add a release with its files; it never changes afterwards, and the same file again is the same release
     #[command(after_help = "The contacts and boilerplate that it names are kept with it as they are now.\n\n\
         Examples:\n  depesch release add invitation.md\n  id=$(depesch release add invitation.md --json | jq -r .id)")]
     Add {

@@ -7,6 +7,7 @@ use toml::de::DeValue;
 use crate::control::server::SocketSettings;
 use crate::model::breaker::BreakerSettings;
 use crate::model::mailing::MissedPolicy;
+use crate::model::recurrence::Recurrence;
 use crate::model::release::attachment::AttachmentBudget;
 use crate::model::retry::RetryTable;
 use crate::model::zone;
@@ -210,8 +211,13 @@ impl Config {
         reader.choice("missed", &policies, &mut self.schedule.missed);
         reader.duration("grace", Duration::ZERO..=7 * DAY, &mut self.schedule.grace);
         let fields = "five cron fields such as \"17 3 * * *\"";
-        reader.text("checkpoint", fields, &mut self.schedule.checkpoint);
-        reader.text("retention", fields, &mut self.schedule.retention);
+        let times = [("checkpoint", &mut self.schedule.checkpoint), ("retention", &mut self.schedule.retention)];
+        for (name, when) in times {
+            reader.text(name, fields, when);
+            if let Err(error) = Recurrence::new(when, "UTC") {
+                reader.problem(&format!("schedule.{name}"), error.to_string());
+            }
+        }
     }
 
     fn read_log(&mut self, reader: &mut Reader<'_>) {
@@ -220,7 +226,10 @@ impl Config {
         let expected = "a level (error, warn, info, debug, trace) or directives such as \"info,depesch::store=debug\"";
         let parse = |value: &DeValue<'_>| {
             let text = value.as_str()?;
-            tracing_subscriber::EnvFilter::try_new(text).ok().filter(|_| !text.is_empty()).map(|_| text.to_owned())
+            // A bare word that is no level would be taken for the name of a room, and nothing else be logged.
+            let is_clear = |part: &str| part.contains(['=', ':']) || part.parse::<tracing::Level>().is_ok() || part == "off";
+            let is_filter = text.split(',').all(|part| is_clear(part.trim()));
+            tracing_subscriber::EnvFilter::try_new(text).ok().filter(|_| is_filter).map(|_| text.to_owned())
         };
         reader.value("level", expected, &mut self.log.level, parse, |level| quoted(level));
     }

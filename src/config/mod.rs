@@ -76,7 +76,7 @@ pub enum TransportChoice {
 pub struct OrganisationConfig {
     /// The organisation of releases that name none, by its id in the contact book.
     pub id: Option<String>,
-    /// The domain of Message-IDs and bounce addresses, and of lists made without an address.
+    /// The domain of Message-IDs; `localhost` means that of each mailing's list.
     pub domain: String,
 }
 

@@ -213,6 +213,11 @@ impl<'a> Reader<'a> {
             if key.split_once('.').is_some_and(|(section, _)| !is_section(section)) {
                 continue;
             }
+            if is_section(&key) {
+                let message = format!("this is a section: write [{key}] on a line, and its keys below");
+                problems.push(Problem { line: Some(line), key, message });
+                continue;
+            }
             let known = self.entries.iter().map(|entry| entry.key.as_str());
             let message = format!("there is no such key{}", suggestion(nearest(&key, known)));
             problems.push(Problem { line: Some(line), key, message });

@@ -1,6 +1,7 @@
 //! Releases: `GET|POST /v1/releases`, `GET /v1/releases/{id}`, `POST /v1/releases/check`.
 //!
 //! A release's files are sent before it, see [`super::blob`]; a release that names a file which is not kept is refused.
+//! One that is there already just as it is (text, files, contacts, boilerplate) is not added again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,13 +96,16 @@ pub struct ReleaseView {
 pub struct ReleaseAdded {
     /// Its id.
     pub id: String,
+    /// Whether just this release was there already: nothing was added then.
+    #[serde(default)]
+    pub known: bool,
     /// What there is to look at.
     pub warnings: Vec<FindingView>,
 }
 
 #[derive(Deserialize)]
 struct ListParameters {
-    after: Option<ReleaseId>,
+    after: Option<String>,
     limit: Option<usize>,
 }
 
@@ -121,6 +125,8 @@ async fn list(
     Parameters(ListParameters { after, limit }): Parameters<ListParameters>,
 ) -> Result<Json<Vec<ReleaseListed>>, ApiError> {
     let limit = limit.unwrap_or(LIST_LIMIT).min(LIST_LIMIT);
+    let after: Option<ReleaseId> =
+        after.map(|id| id.parse()).transpose().map_err(|error| ApiError::invalid(format!("after: {error}")))?;
     let releases = control.store.releases(after.unwrap_or(ReleaseId(0)), limit).await?;
     Ok(Json(releases.iter().map(listed).collect()))
 }
@@ -165,10 +171,15 @@ async fn add(
     };
     let made = (control.clock.now(), caller.name.as_str());
     let record = record_of(&file.source, draft, &book, files, &content.source, made);
-    let release = control.store.add_release(record).await?;
-    tracing::info!(by = %caller, release = %release.id, "release added");
-    let added = ReleaseAdded { id: release.id.to_string(), warnings: views(&checked.findings) };
-    Ok((StatusCode::CREATED, Json(added)))
+    let (release, known) = match control.store.same_release(&record).await? {
+        Some(known) => (known, true),
+        None => (control.store.add_release(record).await?, false),
+    };
+    if !known {
+        tracing::info!(by = %caller, release = %release.id, "release added");
+    }
+    let status = if known { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Json(ReleaseAdded { id: release.id.to_string(), known, warnings: views(&checked.findings) })))
 }
 
 fn refusal(checked: &Checked) -> ApiError {

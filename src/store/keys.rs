@@ -7,6 +7,7 @@
 //! | `c` | name | a counter: the last id given |
 //! | `d` | mailing, sequence | a delivery that is no longer just waiting |
 //! | `e` | mailing, chunk | the lease of a chunk |
+//! | `g` | content hash | the release that has this content |
 //! | `h` | name | a chore: when it last ran |
 //! | `i` | key | what came of a request that must not be done twice |
 //! | `k` | mailing, chunk | a chunk of the frozen audience: subscriber ids |
@@ -124,6 +125,11 @@ pub fn boilerplates(organisation: &str) -> KeyRange {
 /// A release.
 pub fn release(id: ReleaseId) -> Key {
     key(b'r', &[&id.0.to_be_bytes()])
+}
+
+/// The release that has this content.
+pub fn release_content(hash: &[u8; 32]) -> Key {
+    key(b'g', &[hash])
 }
 
 /// A subscriber.

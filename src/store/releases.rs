@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::clock::Timestamp;
 use crate::base::id::ReleaseId;
 use crate::base::language::Language;
+use crate::base::token::content_hash;
 use crate::model::contact::ContactBook;
 use crate::model::release::{Blob, ReleaseRecord, ReleaseSummary};
 
 use super::contacts::{BoilerplateV1, ContactV1, OrganisationV1};
-use super::engine::{Batch, Commit, Value};
+use super::engine::{Batch, Commit, Key, Value};
 use super::record::{self, RecordError};
 use super::{CONFLICT_TRIES, Read, Store, StoreError, keys};
 
@@ -52,6 +54,12 @@ fn encode(release: &ReleaseRecord) -> Value {
             source: release.source.clone(),
         },
     )
+}
+
+/// The key by which a release is found that says the same: all but its id, and who added it when.
+fn content_key(release: &ReleaseRecord) -> Key {
+    let anonymous = ReleaseRecord { created: Timestamp::UNIX_EPOCH, created_by: String::new(), ..release.clone() };
+    keys::release_content(&content_hash(&encode(&anonymous)))
 }
 
 fn damaged(reason: impl ToString) -> RecordError {
@@ -98,7 +106,7 @@ fn decode(id: ReleaseId, octets: &Value) -> Result<Read<ReleaseRecord>, StoreErr
     Ok(Read { value: release, stamp: octets.clone() })
 }
 
-fn id_of(key: &super::engine::Key) -> Result<ReleaseId, RecordError> {
+fn id_of(key: &Key) -> Result<ReleaseId, RecordError> {
     let octets = key.0.get(1..).unwrap_or_default();
     octets.try_into().map(|o| ReleaseId(u64::from_be_bytes(o))).map_err(|_| damaged("its key is no release"))
 }
@@ -115,11 +123,22 @@ impl Store {
             let mut batch = Batch::new();
             batch.expect_absent(keys::release(release.id));
             batch.put(keys::release(release.id), encode(&release));
+            batch.put(content_key(&release), release.id.0.to_be_bytes().to_vec());
             if self.commit(batch).await? == Commit::Applied {
                 return Ok(release);
             }
         }
         Err(StoreError::Contended(CONFLICT_TRIES))
+    }
+
+    /// The release that was added before with the same text, files, contacts and boilerplate.
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "there is none".
+    pub async fn same_release(&self, release: &ReleaseRecord) -> Result<Option<ReleaseRecord>, StoreError> {
+        let Some(octets) = self.engine.get(&content_key(release)).await? else { return Ok(None) };
+        let id = <[u8; 8]>::try_from(&octets[..]).map_err(|_| damaged("its content key names no release"))?;
+        Ok(self.release(ReleaseId(u64::from_be_bytes(id))).await?.map(|read| read.value))
     }
 
     /// A release. As releases never change, the hash of its stamp names what will be sent.

@@ -50,6 +50,9 @@ fn an_error_names_file_line_key_and_what_was_expected() {
     check("[control]\nmode = \"0666\"", 2, "control.mode", "nothing for others");
     check("[schedule]\nzone = \"Europe/Stokholm\"", 2, "schedule.zone", "Europe/Stockholm");
     check("[log]\nlevel = \"depesch=loud\"", 2, "log.level", "a level");
+    check("[log]\nlevel = \"loud\"", 2, "log.level", "a level");
+    check("[schedule]\ncheckpoint = \"61 3 * * *\"", 2, "schedule.checkpoint", "is not 0 to 59");
+    check("relay = \"mail.example.org\"", 1, "relay", "write [relay]");
     check("base_url = \"press.example.org\"", 1, "base_url", "https://");
     check("[breaker]\nshare = 3", 2, "breaker.share", "a number from 0 to 1, found 3");
     let text = Config::parse(Path::new("my.toml"), "[relay]\nport = 0").unwrap_err().to_string();

@@ -53,6 +53,8 @@ async fn a_release_is_added_with_its_files_and_shown() {
     assert!(checked.good && checked.findings.is_empty(), "{checked:?}");
     let added: ReleaseAdded = daemon.client.post("/v1/releases", &invitation()).await.unwrap();
     assert_eq!(added.id, "r1");
+    let again: ReleaseAdded = daemon.client.post("/v1/releases", &invitation()).await.unwrap();
+    assert_eq!((again.id.as_str(), again.known), ("r1", true), "the same release again is not another one");
     let shown: ReleaseView = daemon.client.get("/v1/releases/r1").await.unwrap();
     assert_eq!(shown.source, INVITATION);
     assert_eq!(shown.attached["riksmote-program.pdf"].sha256, sha256);
@@ -60,6 +62,8 @@ async fn a_release_is_added_with_its_files_and_shown() {
     assert_eq!(shown.boilerplates, [("vardagskraft".to_owned(), 1)]);
     let all: Vec<ReleaseListed> = daemon.client.get("/v1/releases").await.unwrap();
     assert_eq!((all.len(), all[0].kind.as_str()), (1, "invitation"));
+    let next: Vec<ReleaseListed> = daemon.client.get("/v1/releases?after=r1").await.unwrap();
+    assert!(next.is_empty());
     assert_eq!(refusal(daemon.client.get::<ReleaseView>("/v1/releases/r2").await.unwrap_err()).0, 404);
 }
 

@@ -96,6 +96,31 @@ fn sighup_keeps_the_old_templates_where_the_new_are_broken() {
 }
 
 #[test]
+fn a_file_queued_again_by_its_key_is_one_release_and_one_mailing() {
+    let place = Place::new("");
+    let _daemon = place.serve();
+    let sample = |name: &str| format!("{}/{name}", env!("CARGO_MANIFEST_DIR"));
+    let done = |arguments: &[&str]| {
+        let output = place.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", complaint(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    done(&["list", "import", &sample("subscribers/lists.toml")]);
+    done(&["contact", "import", &sample("docs/samples/contacts.toml")]);
+    done(&["subscriber", "add", "kim@example.org", "--list", "media", "--consent", "Asked"]);
+    let file = sample("docs/samples/inbjudan-riksmote.md");
+    let queue = ["mailing", "queue", &file, "--list", "media", "--at", "2099-02-25 09:00"];
+    done(&[&queue[..], &["--dry-run"]].concat());
+    assert_eq!(done(&[&queue[..], &["--key", "riksmote"]].concat()), "queued m1\n");
+    let again = done(&[&queue[..], &["--key", "riksmote"]].concat());
+    assert!(again.starts_with("m1 was queued before with this key"), "{again}");
+    let releases = done(&["release", "list"]);
+    assert_eq!(releases.lines().count(), 2, "{releases}");
+    let delivery = place.run(&["mailing", "show", "m1", "--subscriber", "Kim@example.org"]);
+    assert!(complaint(&delivery).contains("s1 is not in the audience"), "{}", complaint(&delivery));
+}
+
+#[test]
 fn a_wrong_configuration_ends_the_start_with_2() {
     let place = Place::new("stop_timeout = 30");
     let refused = place.run(&["serve", "--create"]);

@@ -17,8 +17,8 @@ use super::show::audience_words;
 /// What to queue.
 #[derive(Debug, clap::Args)]
 pub struct QueueOptions {
-    /// A release file, which is added first
-    #[arg(value_name = "FILE", conflicts_with_all = ["release", "dry_run"])]
+    /// A release file, which is added first, unless just this file was added before
+    #[arg(value_name = "FILE", conflicts_with = "release", required_unless_present = "release")]
     file: Option<PathBuf>,
     /// A release that was added before
     #[arg(long, value_name = "ID")]
@@ -53,7 +53,7 @@ pub struct QueueOptions {
     /// How many minutes late still count as on time; as configured (15) without it
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(0..=525_600))]
     grace: Option<u32>,
-    /// Only look: what would be sent, to how many
+    /// Only look: what would be sent, to how many; a release file is added all the same, which sends nothing
     #[arg(long)]
     dry_run: bool,
     /// A key of your own by which a repetition is known: the same key queues once
@@ -121,7 +121,8 @@ pub async fn run(options: QueueOptions, context: &Context) -> Result<Done, CliEr
         (Some(release), _) => release.to_string(),
         (None, Some(file)) => match add_file(file, context).await? {
             Some(added) => {
-                note(&format!("added {} as {}", file.display(), added.id));
+                let verb = if added.known { "is known" } else { "added" };
+                note(&format!("{} {verb} as {}", file.display(), added.id));
                 added.id
             }
             None => return Ok(Done::Partly),

@@ -3,6 +3,7 @@
 use crate::base::id::{MailingId, SubscriberId};
 use crate::control::mailing::view::{AudienceView, Counts, DeliveryView, MailingView};
 use crate::control::path::ApiPath;
+use crate::control::person_view::SubscriberView;
 
 use super::super::output::instant;
 use super::super::{CliError, Context, Done};
@@ -137,10 +138,14 @@ pub fn count_fields(counts: &Counts) -> Vec<(&'static str, String)> {
 /// What became of one person's delivery.
 pub async fn delivery(
     id: MailingId,
-    subscriber: SubscriberId,
+    who: &str,
     addresses: bool,
     context: &Context,
 ) -> Result<Done, CliError> {
+    let subscriber = match who.parse::<SubscriberId>() {
+        Ok(id) => id,
+        Err(_) => context.client.get::<SubscriberView>(ApiPath::new("/v1/subscribers").segment(who)).await?.id,
+    };
     let path = super::path(id).segment("deliveries").segment(subscriber).query("addresses", addresses);
     let delivery: DeliveryView = context.client.get(path).await?;
     let output = &context.output;
