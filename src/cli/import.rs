@@ -64,7 +64,7 @@ pub async fn import(options: ImportOptions, context: &Context) -> Result<Done, C
             ImportLine::Reject(reject) => failed = failed.take().or(rejects.take(&reject).err()),
             ImportLine::Done { rows, octets } => {
                 progress.set(octets);
-                progress.say(&format!("octets, {rows} rows"));
+                progress.say(&format!("{rows} rows"));
             }
         })
         .await?;

@@ -82,7 +82,7 @@ pub struct ListOptions {
     #[arg(long, value_parser = ["ordinary", "sensitive"])]
     privacy: Option<String>,
     /// Whether a second person must approve each mailing to it
-    #[arg(long, value_name = "true|false")]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     approval: Option<bool>,
 }
 

@@ -18,13 +18,7 @@ impl Progress {
         let target =
             if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(total, target);
-        let template = match total {
-            Some(_) => "{prefix} [{bar:30}] {human_pos}/{human_len} {per_sec} {eta} {msg}",
-            None => "{prefix} {spinner} {human_pos} {per_sec} {msg}",
-        };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("##-"));
-        }
+        bar.set_style(style(total.is_some()));
         bar.set_prefix(what.to_owned());
         Self { bar }
     }
@@ -36,13 +30,24 @@ impl Progress {
 
     /// So many parts there are, now that it is known.
     pub fn set_total(&self, total: u64) {
-        self.bar.set_length(total);
+        if self.bar.length() != Some(total) {
+            self.bar.set_length(total);
+            self.bar.set_style(style(true));
+        }
     }
 
     /// A few words behind the bar.
     pub fn say(&self, words: &str) {
         self.bar.set_message(visible(words));
     }
+}
+
+fn style(has_end: bool) -> ProgressStyle {
+    let template = match has_end {
+        true => "{prefix} [{bar:30}] {percent:>3} %, {eta} left, {msg}",
+        false => "{prefix} {spinner} {human_pos} {msg}",
+    };
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("##-")
 }
 
 impl Drop for Progress {

@@ -8,9 +8,12 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 
 use crate::base::id::ListName;
+use crate::control::client::ClientError;
+use crate::control::list::ListView;
 use crate::control::path::ApiPath;
 use crate::control::person_view::{RecordView, SubscriberView};
 use crate::control::subscriber::{Change, ChangeSubscription, SubscriberFields};
+use crate::control::suppression::SuppressionView;
 
 use super::import::{ImportOptions, import};
 use super::output::instant;
@@ -191,30 +194,34 @@ pub async fn run(command: SubscriberCommand, context: &Context) -> Result<Done, 
     let client = &context.client;
     match command {
         SubscriberCommand::Add { address, options, lists, consent } => {
+            // Looked at before, so that a mistyped list leaves nothing half done.
+            for list in &lists {
+                let _: ListView = client.get(ApiPath::new("/v1/lists").segment(list)).await?;
+            }
             let mut added: SubscriberView = client.post("/v1/subscribers", &options.fields(Some(address))).await?;
             let words = consent.unwrap_or_default();
             for list in &lists {
                 added = change(&added.id.to_string(), list, Change::Subscribe, &words, context).await?;
             }
-            show(&added, context)
+            show(&added, context).await
         }
-        SubscriberCommand::Show { who } => show(&client.get(path(&who)).await?, context),
+        SubscriberCommand::Show { who } => show(&client.get(path(&who)).await?, context).await,
         SubscriberCommand::Edit { who, address, options } => {
-            show(&client.send(Method::PATCH, path(&who), &options.fields(address)).await?, context)
+            show(&client.send(Method::PATCH, path(&who), &options.fields(address)).await?, context).await
         }
         SubscriberCommand::Import(options) => import(options, context).await,
         SubscriberCommand::Export { list, excel, output } => export(list, excel, output, context).await,
         SubscriberCommand::Subscribe { who, list, consent } => {
-            show(&change(&who, &list, Change::Subscribe, &consent, context).await?, context)
+            show(&change(&who, &list, Change::Subscribe, &consent, context).await?, context).await
         }
         SubscriberCommand::Unsubscribe { who, list, reason } => {
-            show(&change(&who, &list, Change::Unsubscribe, &reason, context).await?, context)
+            show(&change(&who, &list, Change::Unsubscribe, &reason, context).await?, context).await
         }
         SubscriberCommand::Pause { who, list, reason } => {
-            show(&change(&who, &list, Change::Pause, &reason, context).await?, context)
+            show(&change(&who, &list, Change::Pause, &reason, context).await?, context).await
         }
         SubscriberCommand::Resume { who, list, reason } => {
-            show(&change(&who, &list, Change::Resume, &reason, context).await?, context)
+            show(&change(&who, &list, Change::Resume, &reason, context).await?, context).await
         }
         SubscriberCommand::Erase { who, yes } => erase(&who, yes, context).await,
         SubscriberCommand::Record { who } => {
@@ -284,7 +291,15 @@ async fn export(
     Ok(Done::Fully)
 }
 
-fn show(subscriber: &SubscriberView, context: &Context) -> Result<Done, CliError> {
+async fn suppression(address: &str, context: &Context) -> Result<Option<SuppressionView>, CliError> {
+    match context.client.get(ApiPath::new("/v1/suppressions").segment(address)).await {
+        Ok(found) => Ok(Some(found)),
+        Err(ClientError::Refused(refusal)) if refusal.status == 404 => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn show(subscriber: &SubscriberView, context: &Context) -> Result<Done, CliError> {
     if context.output.is_json() {
         context.output.json(subscriber)?;
         return Ok(Done::Fully);
@@ -301,6 +316,10 @@ fn show(subscriber: &SubscriberView, context: &Context) -> Result<Done, CliError
     ];
     fields.extend(subscriber.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())));
     fields.extend([("created", instant(subscriber.created)), ("updated", instant(subscriber.updated))]);
+    if let Some(suppression) = suppression(&subscriber.address, context).await? {
+        let words = format!("gets no mail from any list: {}, {}", suppression.reason, instant(suppression.since));
+        fields.push(("suppressed", words));
+    }
     context.output.fields(&fields)?;
     if !subscriber.subscriptions.is_empty() {
         let rows = subscriber.subscriptions.iter().filter_map(|(list, subscription)| {

@@ -31,7 +31,7 @@ impl FindingView {
 
     /// On one line, after the file's name: `line 7: error: …`.
     pub fn line_of_text(&self) -> String {
-        let line = self.line.map(|line| format!("{line}: ")).unwrap_or_default();
+        let line = self.line.map_or_else(|| " ".to_owned(), |line| format!("{line}: "));
         let key = self.key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default();
         let mend = if self.mend.is_empty() { String::new() } else { format!("; {}", self.mend) };
         format!("{line}{}: {key}{}{mend} [{}]", self.severity, self.message, self.rule)

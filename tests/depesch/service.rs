@@ -108,6 +108,9 @@ fn a_file_queued_again_by_its_key_is_one_release_and_one_mailing() {
     done(&["list", "import", &sample("subscribers/lists.toml")]);
     done(&["contact", "import", &sample("docs/samples/contacts.toml")]);
     done(&["subscriber", "add", "kim@example.org", "--list", "media", "--consent", "Asked"]);
+    let nobody = place.run(&["subscriber", "add", "bo@example.org", "--list", "nosuch", "--consent", "Asked"]);
+    assert_eq!(nobody.status.code(), Some(4));
+    assert_eq!(place.run(&["subscriber", "show", "bo@example.org"]).status.code(), Some(4), "nothing half done");
     let file = sample("docs/samples/inbjudan-riksmote.md");
     let queue = ["mailing", "queue", &file, "--list", "media", "--at", "2099-02-25 09:00"];
     done(&[&queue[..], &["--dry-run"]].concat());
@@ -117,7 +120,10 @@ fn a_file_queued_again_by_its_key_is_one_release_and_one_mailing() {
     let releases = done(&["release", "list"]);
     assert_eq!(releases.lines().count(), 2, "{releases}");
     let delivery = place.run(&["mailing", "show", "m1", "--subscriber", "Kim@example.org"]);
-    assert!(complaint(&delivery).contains("s1 is not in the audience"), "{}", complaint(&delivery));
+    assert!(complaint(&delivery).contains("m1 is scheduled"), "{}", complaint(&delivery));
+    done(&["suppression", "add", "kim@example.org", "--reason", "request"]);
+    let shown = done(&["subscriber", "show", "s1"]);
+    assert!(shown.contains("gets no mail from any list: request"), "{shown}");
 }
 
 #[test]

@@ -223,7 +223,7 @@ fn refusal(error: QueueError) -> ApiError {
         QueueError::NotReached { .. } => ApiError::conflict(message),
         QueueError::Past(_) => ApiError::new(422, "past", message).hint("Give a time to come, or --at now."),
         QueueError::Nobody => ApiError::new(422, "nobody", message)
-            .hint("\u{201c}depesch subscriber list\u{201d} shows who is there; look at --beat, --region, --language."),
+            .hint("\u{201c}depesch subscriber export --list LIST\u{201d} shows who is there; look at --beat, --region, --language."),
         QueueError::Broken(_) => ApiError::new(422, "broken", message)
             .hint("Nothing was queued. \u{201c}depesch release check\u{201d} tells all that is wrong with a file."),
         QueueError::Unmakeable(_) => ApiError::new(422, "unmakeable", message)

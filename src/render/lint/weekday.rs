@@ -81,6 +81,9 @@ fn printed_facts(subject: &Subject<'_>, names: &DateNames, reference: NaiveDate,
         let Some(span) = fact.time else { continue };
         let printed: Vec<NaiveDate> = names.find(&fact.printed).iter().filter_map(|d| d.date(reference)).collect();
         let days = span.start.date..=span.end.unwrap_or(span.start).date;
+        if days.is_empty() {
+            continue; // It ends before it begins, which is said elsewhere.
+        }
         if let Some(wrong) = printed.iter().find(|date| !days.contains(date)) {
             let said = format!("{wrong} is printed, but the calendar gets {}", span.start.date);
             let finding = Finding::warning("printed-date", said, "make the printed date and start agree");
