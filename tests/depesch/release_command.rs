@@ -68,7 +68,7 @@ fn a_link_instead_of_a_file_is_not_followed() {
 #[test]
 fn a_file_that_is_not_there_or_no_text_is_told_as_such() {
     let done = depesch(&["release", "check", "/nonexistent/a.md"]);
-    assert_eq!(done.status.code(), Some(5));
+    assert_eq!(done.status.code(), Some(2));
     assert!(text(&done.stderr).contains("/nonexistent/a.md cannot be read"));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.md");
