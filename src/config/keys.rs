@@ -227,7 +227,8 @@ impl Config {
         let parse = |value: &DeValue<'_>| {
             let text = value.as_str()?;
             // A bare word that is no level would be taken for the name of a room, and nothing else be logged.
-            let is_clear = |part: &str| part.contains(['=', ':']) || part.parse::<tracing::Level>().is_ok() || part == "off";
+            let is_clear =
+                |part: &str| part.contains(['=', ':']) || part.parse::<tracing::Level>().is_ok() || part == "off";
             let is_filter = text.split(',').all(|part| is_clear(part.trim()));
             tracing_subscriber::EnvFilter::try_new(text).ok().filter(|_| is_filter).map(|_| text.to_owned())
         };

@@ -136,12 +136,7 @@ pub fn count_fields(counts: &Counts) -> Vec<(&'static str, String)> {
 }
 
 /// What became of one person's delivery.
-pub async fn delivery(
-    id: MailingId,
-    who: &str,
-    addresses: bool,
-    context: &Context,
-) -> Result<Done, CliError> {
+pub async fn delivery(id: MailingId, who: &str, addresses: bool, context: &Context) -> Result<Done, CliError> {
     let subscriber = match who.parse::<SubscriberId>() {
         Ok(id) => id,
         Err(_) => context.client.get::<SubscriberView>(ApiPath::new("/v1/subscribers").segment(who)).await?.id,
