@@ -5,6 +5,7 @@ use depesch::model::mailing::{Stage, UncertainPolicy};
 use depesch::model::suppression::{Suppression, SuppressionReason};
 use depesch::store::engine::Batch;
 use depesch::store::{subscribers, suppressions};
+use depesch::transport::ConnectError;
 
 use crate::support::office::{Office, noon};
 
@@ -31,6 +32,26 @@ async fn who_left_after_the_freeze_gets_nothing() {
     assert_eq!(office.relay.given(), ["stays"]);
     let tally = office.tally(id).await;
     assert_eq!((tally.suppressed, tally.accepted, tally.audience()), (3, 1, 4));
+}
+
+#[tokio::test]
+async fn who_leaves_while_the_relay_is_lost_gets_nothing() {
+    let office = Office::new();
+    let leaves = office.subscriber("leaves").await;
+    office.subscriber("stays").await;
+    let down = ConnectError::Unreachable("connection refused".into());
+    office.relay.connects.lock().unwrap().extend(std::iter::repeat_n(down, 8));
+    let id = office.mailing(UncertainPolicy::Resend).await;
+    let dispatcher = office.dispatcher().await.unwrap();
+    // Both messages are made and wait for a connection.
+    office.until(|| async { dispatcher.trouble().is_some() }).await;
+    office.unsubscribe(leaves).await;
+    let finished = || async {
+        office.clock.advance(chrono::Duration::milliseconds(50));
+        matches!(office.stage(id).await, Stage::Finished { .. })
+    };
+    office.until(finished).await;
+    assert_eq!(office.relay.given(), ["stays"]);
 }
 
 async fn suppress(office: &Office, id: SubscriberId) {

@@ -15,6 +15,7 @@ mod dispatch_cancel;
 mod dispatch_crash;
 mod dispatch_intent;
 mod dispatch_outcomes;
+mod dispatch_trouble;
 mod dispatch_unwanted;
 mod drain;
 mod export_round_trip;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::Duration;
 
 use crate::base::clock::Timestamp;
+use crate::base::id::MailingId;
 use crate::flow::message::PrepareError;
 use crate::model::ledger::{Cause, Delivery, DeliveryState};
 use crate::model::mailing::{Mailing, Pause, PauseReason, Stage, UncertainPolicy};
@@ -24,7 +25,7 @@ pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>) -> Result<
     let prepared = match shared.parts.messages.prepare(&mailing.value).await {
         Ok(prepared) => prepared,
         Err(PrepareError::Store(error)) => return Err(error),
-        Err(PrepareError::Broken(what)) => return pause(shared, &mailing.value, PauseReason::Broken { what }).await,
+        Err(PrepareError::Broken(what)) => return pause(shared, mailing.value.id, PauseReason::Broken { what }).await,
     };
     // Somebody who resumes a paused mailing has seen to what the breaker said.
     shared.judge.forget(mailing.value.id);
@@ -33,7 +34,11 @@ pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>) -> Result<
     run.stop();
     // The workers give back what they hold before anybody else may feed this mailing.
     while !run.outstanding().is_empty() && !shared.is_draining() {
-        run.given_back.notified().await;
+        tokio::select! {
+            () = run.given_back.notified() => {}
+            // What lies in the queue then is given back by nobody.
+            () = shared.until_draining() => {}
+        }
     }
     fed
 }
@@ -60,6 +65,8 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>) -> Result<(), StoreError> {
             renew(shared, run).await?;
             renew_at = clock.now() + renewal;
         }
+        // What a worker had to leave as it was is found in its chunk once more.
+        unswept.extend(run.take_left());
         let full = run.outstanding().len() >= shared.parts.settings.chunks_ahead;
         if !full {
             if let Some(chunk) = next_chunk(shared, run, &mut unswept).await? {
@@ -182,15 +189,15 @@ async fn renew(shared: &Shared, run: &Run) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Holds a mailing back and says why; nothing when it is not sending any more.
-pub(super) async fn pause(shared: &Shared, mailing: &Mailing, reason: PauseReason) -> Result<(), StoreError> {
+/// Holds a mailing back and says why; nothing when it is neither being frozen nor sent any more.
+pub(super) async fn pause(shared: &Shared, id: MailingId, reason: PauseReason) -> Result<(), StoreError> {
     let since = shared.parts.clock.now();
-    tracing::warn!(mailing = %mailing.id, ?reason, "mailing paused");
+    tracing::warn!(mailing = %id, ?reason, "mailing paused");
     shared
         .parts
         .store
-        .update_mailing::<StoreError>(mailing.id, |mailing, _| {
-            if matches!(mailing.stage, Stage::Sending(_)) && mailing.pause.is_none() {
+        .update_mailing::<StoreError>(id, |mailing, _| {
+            if matches!(mailing.stage, Stage::Freezing { .. } | Stage::Sending(_)) && mailing.pause.is_none() {
                 mailing.pause = Some(Pause { since, reason: reason.clone() });
             }
             Ok(())

@@ -28,6 +28,8 @@ pub struct Trouble {
     /// What happened last.
     pub what: String,
     failures: u32,
+    /// Somebody was let through and has not reported.
+    trying: bool,
 }
 
 impl Gate {
@@ -43,6 +45,7 @@ impl Gate {
             Some(at) if now < at => Some(at),
             Some(_) => {
                 state.next_try = Some(now + wait(state.failures));
+                state.trying = true;
                 None
             }
             None => None,
@@ -62,9 +65,10 @@ impl Gate {
         let mut state = self.lock();
         let first = state.since.is_none();
         // Connections that break together are one failure, not fifty.
-        if first || state.next_try.is_none_or(|at| now >= at) || state.failures == 0 {
-            state.failures += 1;
+        if first || state.trying {
+            state.failures = state.failures.saturating_add(1);
         }
+        state.trying = false;
         state.since.get_or_insert(now);
         state.next_try = Some(now + wait(state.failures));
         state.what = what;
@@ -101,8 +105,13 @@ mod tests {
         assert_eq!(gate.ask(at(1)), Some(at(2)), "the others wait");
         assert!(!gate.failed(at(2), "refused".into()));
         assert_eq!(gate.ask(at(3)), Some(at(4)));
+        assert_eq!(gate.ask(at(4)), None);
+        assert!(!gate.failed(at(4), "refused at once".into()));
+        assert_eq!(gate.ask(at(4)), Some(at(8)), "longer, however quickly it refuses");
+        assert!(!gate.failed(at(5), "a connection from before broke".into()));
+        assert_eq!(gate.ask(at(5)), Some(at(9)), "that is the same failure");
         gate.opened();
-        assert_eq!(gate.ask(at(3)), None);
+        assert_eq!(gate.ask(at(5)), None);
         assert_eq!(gate.trouble(), None);
     }
 }

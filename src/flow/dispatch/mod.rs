@@ -131,10 +131,15 @@ impl Shared {
             clock.wait_until(clock.now() + chrono::Duration::seconds(2)).await;
             return !self.is_draining();
         }
-        tracing::error!(%error, "dispatch cannot go on");
-        self.broken.send_replace(Some(error.to_string()));
-        self.drain();
+        self.give_up(&error.to_string());
         false
+    }
+
+    /// Ends dispatch, and says why.
+    fn give_up(&self, why: &str) {
+        tracing::error!(why, "dispatch cannot go on");
+        self.broken.send_replace(Some(why.to_owned()));
+        self.drain();
     }
 
     fn drain(&self) {
@@ -237,14 +242,30 @@ async fn run(shared: Arc<Shared>) {
                 }
                 Err(error) => {
                     tracing::error!(%error, "a mailing's task ended badly");
-                    busy.remove(&error.id());
+                    // Held back, or the same would happen again at once.
+                    if let Some(id) = busy.remove(&error.id()) {
+                        hold_back(&shared, id, format!("an error in Depesch, see the daemon's log: {error}")).await;
+                    }
                 }
+            },
+            // Before a drain a worker ends only by a panic; what it held would never be given back.
+            Some(ended) = workers.join_next() => if let Err(error) = ended {
+                shared.give_up(&format!("the worker of a connection ended badly: {error}"));
             },
             () = shared.until_draining() => {}
         }
     }
     while tasks.join_next().await.is_some() {}
     while workers.join_next().await.is_some() {}
+}
+
+/// Pauses a mailing that cannot go on, until a person has seen to it.
+async fn hold_back(shared: &Shared, id: MailingId, what: String) {
+    while let Err(error) = feed::pause(shared, id, PauseReason::Broken { what: what.clone() }).await {
+        if !shared.survive(&error).await {
+            return;
+        }
+    }
 }
 
 enum Task {
@@ -275,12 +296,14 @@ async fn begin(shared: Arc<Shared>, task: Task, read: Read<Mailing>) -> Option<M
     };
     match done {
         Ok(closed) => closed,
+        // Its counts are right without; the next start tries again.
+        Err(StoreError::Record(error)) if matches!(mailing.stage, Stage::Cancelled { .. }) => {
+            tracing::error!(mailing = %id, %error, "the ledger of a cancelled mailing cannot be closed");
+            Some(id)
+        }
         // One damaged record holds back its own mailing, and no other.
         Err(StoreError::Record(error)) => {
-            let what = error.to_string();
-            if let Err(error) = feed::pause(&shared, &mailing, PauseReason::Broken { what }).await {
-                shared.survive(&error).await;
-            }
+            hold_back(&shared, id, error.to_string()).await;
             None
         }
         Err(error) => {

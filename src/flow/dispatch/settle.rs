@@ -24,6 +24,13 @@ pub(super) async fn give_back(shared: &Arc<Shared>, run: &Run, chunk: &Chunk) ->
         }
         // A conflict is our own renewal, which changes the lease that we know; or the lease is another's now.
         if store.commit(batch).await? == Commit::Applied || Arc::ptr_eq(&chunk.lease(), &lease) {
+            // A deferred delivery is found by its due time; what else is open, by nothing but its chunk.
+            if rows
+                .iter()
+                .any(|row| matches!(row.delivery.state, DeliveryState::Waiting | DeliveryState::InDoubt { .. }))
+            {
+                run.leave(chunk.number);
+            }
             run.end(chunk.number);
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! What feeders hand to workers: a mailing on its way, a leased chunk of it, a delivery to make.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,6 +19,8 @@ pub struct Run {
     current: Mutex<Arc<Read<Mailing>>>,
     stopped: AtomicBool,
     chunks: Mutex<HashMap<u32, Arc<Chunk>>>,
+    /// Chunks given back with deliveries that are open and not deferred.
+    left: Mutex<BTreeSet<u32>>,
     /// Told when a chunk is given back.
     pub given_back: Notify,
 }
@@ -58,6 +60,7 @@ impl Run {
             current: Mutex::new(Arc::new(mailing)),
             stopped: AtomicBool::new(false),
             chunks: Mutex::default(),
+            left: Mutex::default(),
             given_back: Notify::new(),
         }
     }
@@ -107,6 +110,16 @@ impl Run {
         let chunk = Arc::new(Chunk { number, lease: Mutex::new(lease), remaining: AtomicU32::new(jobs) });
         locked(&self.chunks).insert(number, chunk.clone());
         chunk
+    }
+
+    /// Notes that a chunk being given back is to be looked at again: something in it was left as it was.
+    pub fn leave(&self, number: u32) {
+        locked(&self.left).insert(number);
+    }
+
+    /// The chunks to be looked at again; each is told once.
+    pub fn take_left(&self) -> BTreeSet<u32> {
+        std::mem::take(&mut locked(&self.left))
     }
 
     /// Forgets a chunk whose lease was given up, and tells the feeder.

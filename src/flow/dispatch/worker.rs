@@ -4,6 +4,7 @@
 //! outcome together with this intent; send; judge. The outcome waits for the next intent only while there is one at
 //! hand: otherwise it is committed alone, at once.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::base::clock::{Stopwatch, Timestamp};
@@ -19,7 +20,7 @@ use crate::transport::{Connection, Outcome};
 use super::judge::Case;
 use super::stats::add;
 use super::work::Job;
-use super::{Shared, feed, settle};
+use super::{Shared, feed, hold_back, settle};
 
 /// Outcomes that may wait for the next intent; more come together only where nothing is sent.
 const MOST_FINISHED: usize = 16;
@@ -43,6 +44,8 @@ struct Ended;
 enum Decision {
     Send(Message),
     Record(DeliveryState),
+    /// Leave it as it is: its mailing was held back.
+    Leave,
 }
 
 /// Works until the queue is closed; then writes down what it knows and says goodbye to the relay.
@@ -95,9 +98,13 @@ impl Worker {
                     self.finished.push(Finished { job, delivery });
                     return Ok(());
                 }
+                Decision::Leave => return self.drop_job(job).await,
                 Decision::Send(message) => message,
             };
-            self.have_connection(&job).await?;
+            if self.have_connection(&job).await? {
+                // That may have taken hours: whether the delivery is still wanted is asked anew (invariant 8).
+                continue;
+            }
             if job.run.is_stopped() || self.connection.is_none() {
                 return self.drop_job(job).await;
             }
@@ -143,6 +150,12 @@ impl Worker {
         let subscriber = loop {
             match self.look_up(job).await {
                 Ok(found) => break found,
+                // One damaged record holds back its own mailing, and no other.
+                Err(StoreError::Record(error)) => {
+                    let what = format!("{}: {error}", job.row.subscriber);
+                    hold_back(&self.shared, job.run.current().value.id, what).await;
+                    return Ok(Decision::Leave);
+                }
                 Err(error) => self.survive(error).await?,
             }
         };
@@ -159,7 +172,9 @@ impl Worker {
             return Ok(Decision::Record(DeliveryState::Deferred { first, until: rest.until, cause }));
         }
         let watch = Stopwatch::start();
-        let made = job.run.prepared.make(&subscriber);
+        // A message that makes its maker panic shall not take the connection and all other deliveries with it.
+        let made = catch_unwind(AssertUnwindSafe(|| job.run.prepared.make(&subscriber)))
+            .unwrap_or_else(|_| Err("the message could not be made: an error in Depesch, see its log".to_owned()));
         add(&self.shared.stats.compose_nanoseconds, watch.nanoseconds());
         Ok(match made {
             Ok(message) => Decision::Send(message),
@@ -181,11 +196,11 @@ impl Worker {
         Ok(Ok(read.value))
     }
 
-    /// Opens a connection if there is none, waiting while the relay is in trouble. Leaves none when the job's mailing
-    /// is stopped or the daemon drains meanwhile.
-    async fn have_connection(&mut self, job: &Job) -> Result<(), Ended> {
+    /// Opens a connection if there is none, waiting while the relay is in trouble; says whether it opened one. Leaves
+    /// none when the job's mailing is stopped or the daemon drains meanwhile.
+    async fn have_connection(&mut self, job: &Job) -> Result<bool, Ended> {
         if self.connection.as_ref().is_some_and(|c| c.is_usable()) {
-            return Ok(());
+            return Ok(false);
         }
         self.connection = None;
         self.flush().await?;
@@ -205,12 +220,12 @@ impl Worker {
                 Ok(connection) => {
                     shared.gate.opened();
                     self.connection = Some(connection);
-                    return Ok(());
+                    return Ok(true);
                 }
                 Err(error) => self.report_trouble(error.to_string()),
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     fn report_trouble(&self, what: String) {
@@ -277,7 +292,7 @@ impl Worker {
         job.row = intended;
         self.finished.push(Finished { job, delivery: verdict.delivery });
         if let Some(evidence) = verdict.pause {
-            let paused = feed::pause(&self.shared, &mailing.value, PauseReason::Breaker { evidence }).await;
+            let paused = feed::pause(&self.shared, mailing.value.id, PauseReason::Breaker { evidence }).await;
             if let Err(error) = paused {
                 self.survive(error).await?;
             }

@@ -118,6 +118,7 @@ impl PreparedMailing for Plain {
         if subscriber.address.local_part() == "broken" {
             return Err("the field greeting is missing".to_owned());
         }
+        assert_ne!(subscriber.address.local_part(), "panics", "as the test wants it");
         let envelope = Envelope {
             sender: "media-bounces@lists.example.org".parse().unwrap(),
             recipient: subscriber.address.clone(),
