@@ -13,9 +13,12 @@
 //! | 2 | [`sink`] | a scriptable SMTP server that takes mail in, for tests, the demo and the bench |
 //! | 3 | [`flow`] | what moves: import, audience, dispatch, schedule |
 //! | 4 | [`control`] | the JSON API on a Unix socket |
-//! | 5 | [`cli`] | one file per noun; talks to the daemon through [`control`] |
+//! | 5 | [`config`] | `depesch.toml`, read once at start |
+//! | 6 | [`app`] | puts the daemon together: start, stop, signals, log |
+//! | 7 | [`mod@bench`] | measures the real path, on a store on disk and over SMTP |
+//! | 8 | [`cli`] | one file per noun; all but a few commands talk to the daemon through [`control`] |
 //!
-//! [`mod@bench`] measures the real path. [`config`] is read once at start; [`app`] puts the daemon together and sees everything.
+//! `docs/ARCHITECTURE.md` tells the words, the flows, the storage and the invariants.
 
 pub mod app;
 pub mod base;

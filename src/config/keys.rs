@@ -36,7 +36,7 @@ pub(super) fn defaults() -> Config {
         base_url: None,
         stop_timeout: 30 * SECOND,
         control: SocketSettings::default(),
-        organisation: OrganisationConfig { id: None, domain: "localhost".to_owned() },
+        organisation: OrganisationConfig { domain: "localhost".to_owned() },
         relay: RelayConfig {
             host: relay.host,
             port: relay.port,
@@ -111,7 +111,6 @@ impl Config {
 
     fn read_organisation(&mut self, reader: &mut Reader<'_>) {
         reader.section("organisation");
-        reader.optional_text("id", "the id of an organisation in the contact book, or \"\"", &mut self.organisation.id);
         let expected = "a domain such as \"lists.example.org\"";
         let parse = |value: &DeValue<'_>| value.as_str().filter(|text| is_domain(text)).map(str::to_ascii_lowercase);
         reader.value("domain", expected, &mut self.organisation.domain, parse, |domain| quoted(domain));

@@ -74,8 +74,6 @@ pub enum TransportChoice {
 /// Who sends, where nothing says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrganisationConfig {
-    /// The organisation of releases that name none, by its id in the contact book.
-    pub id: Option<String>,
     /// The domain of Message-IDs; `localhost` means that of each mailing's list.
     pub domain: String,
 }

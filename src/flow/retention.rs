@@ -1,5 +1,5 @@
-//! What is dropped by age: attachments that no release names, and keys by which repeated requests are known. Everything that tells what became of somebody's mail
-//! stays.
+//! What is dropped by age: attachments that no release names, and keys by which repeated requests are known.
+//! Everything that tells what became of somebody's mail stays.
 
 use std::collections::BTreeSet;
 

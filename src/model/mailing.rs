@@ -1,6 +1,7 @@
 //! A mailing: one release sent to one audience at one time.
 //!
-//! Its stage only ever moves forward; a pause lies beside the stage and stops work wherever it is.
+//! Its stage moves forward only, save that a finished mailing sends again when deliveries of it are opened again; a
+//! pause lies beside the stage and stops work wherever it is.
 
 use std::collections::BTreeSet;
 

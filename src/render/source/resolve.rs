@@ -97,7 +97,7 @@ fn find_boilerplate(
                 None => format!("text in {language}"),
             };
             let said = format!("\u{201c}{organisation}\u{201d} has no boilerplate {which}");
-            let mend = "add one with \u{201c}depesch organisation boilerplate add\u{201d}";
+            let mend = "add one with \u{201c}depesch organisation boilerplate\u{201d}";
             let line = draft.positions.line(&key);
             Err(Finding::error("unknown-reference", said, mend).of(key).at(line))
         }
