@@ -40,7 +40,7 @@ pub fn make_directory(path: &Path) -> Result<(), StartError> {
 
 /// Opens the store, which may take a while after a crash.
 pub async fn open_store(config: &Config, begin: Begin) -> Result<Arc<EmbeddedEngine>, StartError> {
-    let directory = config.state_directory.clone();
+    let directory = config.store_directory();
     let settings = Settings { create: begin == Begin::WhereNone, ..Settings::default() };
     let opened = tokio::task::spawn_blocking(move || EmbeddedEngine::open(&directory, settings)).await;
     let opened = match opened {
@@ -49,7 +49,7 @@ pub async fn open_store(config: &Config, begin: Begin) -> Result<Arc<EmbeddedEng
     };
     let report = &opened.report;
     if report.created {
-        tracing::info!("began an empty store in {}", config.state_directory.display());
+        tracing::info!("began an empty store in {}", config.store_directory().display());
     } else if report.clean {
         tracing::info!(records = report.records, "opened the store");
     } else {

@@ -62,7 +62,7 @@ fn place(directory: Option<PathBuf>, context: &Context) -> Result<PathBuf, CliEr
         Some(directory) => Ok(directory),
         None => {
             let loaded = Config::load(context.config.as_deref()).map_err(|e| CliError::Usage(e.to_string()))?;
-            Ok(loaded.config.state_directory.join("store"))
+            Ok(loaded.config.store_directory())
         }
     }
 }

@@ -268,6 +268,11 @@ impl Config {
         Ok(Loaded { config, entries, file: Some(path.to_owned()) })
     }
 
+    /// The directory of the store: the daemon's, and what `depesch store` works on.
+    pub fn store_directory(&self) -> PathBuf {
+        self.state_directory.join("store")
+    }
+
     /// The maildir of the capture transport.
     pub fn capture_directory(&self) -> PathBuf {
         self.capture_directory.clone().unwrap_or_else(|| self.state_directory.join("capture"))

@@ -43,6 +43,19 @@ fn sigterm_drains_and_closes_the_store() {
 }
 
 #[test]
+fn store_commands_find_the_store_of_the_daemon_and_only_while_it_is_stopped() {
+    let place = Place::new("");
+    let mut daemon = place.serve();
+    assert_eq!(place.run(&["store", "check"]).status.code(), Some(2));
+    daemon.signal("TERM");
+    assert!(daemon.wait().success());
+    for command in ["check", "recover", "checkpoint"] {
+        let done = place.run(&["store", command]);
+        assert_eq!(done.status.code(), Some(0), "{command}: {}", complaint(&done));
+    }
+}
+
+#[test]
 fn after_kill_it_starts_over_the_stale_socket() {
     let place = Place::new("");
     let mut daemon = place.serve();
