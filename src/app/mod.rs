@@ -31,6 +31,7 @@ use crate::store::embedded::{EmbeddedEngine, OpenError};
 use crate::store::{Store, StoreError};
 use crate::transport::relay::RelayError;
 
+pub mod checkpoints;
 pub mod log;
 mod messages;
 pub mod notify;
@@ -38,6 +39,9 @@ pub mod parts;
 pub mod service;
 
 use messages::ReloadableSource;
+
+/// How often is looked whether everything still runs.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Whether a store may be begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,9 +189,11 @@ async fn start_on(
     let stop = until(stopping.subscribe());
     let scheduler = tokio::spawn(async move { scheduler.run(stop).await });
     let chores = tokio::spawn(Chores::new(store, clock, chores).run(until(stopping.subscribe())));
+    let bounded = checkpoints::keep_bounded(engine.clone(), control.clock.clone(), until(stopping.subscribe()));
+    let bounded = tokio::spawn(bounded);
     let server = tokio::spawn(server.run(control.clone(), until(stopping.subscribe())));
     let client = Client::new(&config.control.path);
-    let (loops, stop_timeout) = (vec![scheduler, chores], config.stop_timeout);
+    let (loops, stop_timeout) = (vec![scheduler, chores, bounded], config.stop_timeout);
     Ok(RunningApp { control, client, engine, dispatcher, messages, stop_timeout, stopping, server, loops })
 }
 
@@ -212,9 +218,20 @@ impl RunningApp {
         &self.dispatcher
     }
 
-    /// Completes when dispatch cannot go on, with the reason: the daemon must stop and be started again.
+    /// Completes when the daemon cannot go on, with the reason: it must stop and be started again.
     pub async fn broken(&self) -> String {
-        self.dispatcher.broken().await
+        tokio::select! {
+            reason = self.dispatcher.broken() => reason,
+            () = self.background_ended() => "a background task ended badly; its last words are in the log".to_owned(),
+        }
+    }
+
+    /// Completes when something has ended that should run until the stop: a panic, which nothing else would tell.
+    async fn background_ended(&self) {
+        let clock = &self.control.clock;
+        while !self.server.is_finished() && !self.loops.iter().any(JoinHandle::is_finished) {
+            clock.wait_until(clock.now() + LOOK_EVERY).await;
+        }
     }
 
     /// Takes over what can be changed while running: the templates, and what the pages and mails call themselves. The

@@ -105,8 +105,15 @@ impl Scheduler {
                     continue;
                 }
                 Due::Never => continue,
-                Due::Begin if !self.is_as_approved(&read.value).await? => continue,
-                due => self.act(id, due, now).await?,
+                due => self.look_at(&read.value, due, now).await,
+            };
+            let done = match done {
+                // One damaged record holds back its own mailing, and no other.
+                Err(StoreError::Record(error)) => {
+                    self.hold_back(id, error.to_string(), now).await?;
+                    continue;
+                }
+                done => done?,
             };
             match done {
                 Some(Due::Begin) => tick.begun.push(id),
@@ -119,6 +126,24 @@ impl Scheduler {
             self.wake.notify();
         }
         Ok(tick)
+    }
+
+    async fn look_at(&self, mailing: &Mailing, due: Due, now: Timestamp) -> Result<Option<Due>, StoreError> {
+        if due == Due::Begin && !self.is_as_approved(mailing).await? {
+            return Ok(None);
+        }
+        self.act(mailing.id, due, now).await
+    }
+
+    /// Pauses a mailing that cannot begin, until a person has seen to it.
+    async fn hold_back(&self, id: MailingId, what: String, now: Timestamp) -> Result<(), StoreError> {
+        tracing::error!(mailing = %id, what, "the mailing cannot begin and is paused");
+        let hold =
+            |mailing: &mut Mailing, _: &mut _| Ok(mailing.hold(PauseReason::Broken { what: what.clone() }, now)?);
+        match self.store.update_mailing::<Refused>(id, hold).await {
+            Ok(_) | Err(Refused::Overtaken | Refused::Transition(_)) => Ok(()),
+            Err(Refused::Store(error)) => Err(error),
+        }
     }
 
     /// Whether an approved mailing is still what was approved; when not, the approval is void.

@@ -49,6 +49,8 @@ mod retention;
 mod schedule;
 mod service;
 mod sink;
+mod store_bounded;
+mod store_command;
 mod store_crash;
 mod store_disk;
 mod store_engines;

@@ -1,14 +1,18 @@
 //! Mailings begin at their time, once, also over restarts; a missed time follows the mailing's policy (invariant 11).
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use depesch::base::clock::FakeClock;
 use depesch::base::id::MailingId;
+use depesch::flow::message::{MessageSource, PrepareError, PreparedMailing};
 use depesch::flow::schedule::{Scheduler, Tick};
 use depesch::flow::wake::Wake;
-use depesch::model::mailing::{MissedPolicy, PauseReason, Stage};
+use depesch::model::mailing::{Mailing, MissedPolicy, PauseReason, Stage};
 use depesch::store::Store;
 use depesch::store::memory::MemoryEngine;
+use depesch::store::record::RecordError;
 
 use crate::support::failing::{FailingCommits, Failure};
 use crate::support::mailings::{mailing, minute, put, store};
@@ -130,4 +134,34 @@ async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
+}
+
+/// Finds the record of the release of mailing 1 damaged.
+struct Damaged;
+
+impl MessageSource for Damaged {
+    fn prepare<'a>(
+        &'a self,
+        mailing: &'a Mailing,
+    ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn PreparedMailing>, PrepareError>> + Send + 'a>> {
+        let damage = RecordError::Damaged { family: "release", reason: "as the test wants it".into() };
+        Box::pin(std::future::ready(Err(match mailing.id {
+            MailingId(1) => PrepareError::Store(damage.into()),
+            _ => PrepareError::Broken("for the dispatcher to say".into()),
+        })))
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_record_holds_back_its_own_mailing_and_no_other() {
+    let (store, clock) = (store(), FakeClock::at(minute(60)));
+    for id in [1, 2] {
+        let mut approved = mailing(id, MissedPolicy::Send);
+        approved.approval_required = true;
+        approved.approve("bo", minute(1), None).unwrap();
+        put(&store, &approved).await;
+    }
+    let scheduler = scheduler(&store, &clock).checking(Arc::new(Damaged));
+    assert_eq!(scheduler.tick().await.unwrap().begun, [MailingId(2)]);
+    assert_eq!(stage(&store, 1).await, "broken");
 }
