@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use depesch::model::ledger::Tally;
 use depesch::model::mailing::{PauseReason, Stage, UncertainPolicy};
-use depesch::store::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Key, KeyRange, Value};
+use depesch::store::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Expect, Key, KeyRange, Value};
 use depesch::store::memory::MemoryEngine;
 use depesch::store::{StoreError, keys};
 use tokio::sync::Semaphore;
@@ -162,5 +162,62 @@ async fn a_message_whose_making_panics_fails_alone() {
     let dispatcher = office.dispatcher().await.unwrap();
     office.until_finished(id).await;
     assert_eq!(office.tally(id).await, Tally { accepted: 2, failed: 1, ..Tally::default() });
+    dispatcher.drain().await;
+}
+
+/// Answers a renewal of a lease only when others have long gone on.
+struct SlowRenewals {
+    inner: MemoryEngine,
+    lease: Key,
+    renewals: Arc<AtomicUsize>,
+}
+
+impl Engine for SlowRenewals {
+    fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {
+        self.inner.get(key)
+    }
+
+    fn scan(&self, range: KeyRange, limit: usize) -> EngineFuture<'_, Vec<(Key, Value)>> {
+        self.inner.scan(range, limit)
+    }
+
+    fn commit(&self, batch: Batch) -> EngineFuture<'_, Commit> {
+        let renews = |(key, expect): &(Key, Expect)| *key == self.lease && matches!(expect, Expect::Equals(_));
+        let renews = batch.checks.iter().any(renews)
+            && batch.writes.iter().any(|(key, value)| *key == self.lease && value.is_some());
+        Box::pin(async move {
+            let committed = self.inner.commit(batch).await;
+            if renews {
+                self.renewals.fetch_add(1, Ordering::SeqCst);
+                for _ in 0..500 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            committed
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_chunk_given_back_while_its_lease_is_being_renewed_is_settled() {
+    let renewals = Arc::new(AtomicUsize::new(0));
+    let lease = keys::lease(depesch::base::id::MailingId(1), 0);
+    let office = Office::over(Arc::new(SlowRenewals { inner: MemoryEngine::new(), lease, renewals: renewals.clone() }));
+    office.subscribers(1).await;
+    let (begun, door) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let (begins, opens) = (begun.clone(), door.clone());
+    *office.relay.witness.lock().unwrap() = Some(Box::new(move |_| {
+        begins.fetch_add(1, Ordering::SeqCst);
+        let door = opens.clone();
+        Box::pin(async move { door.acquire().await.unwrap().forget() })
+    }));
+    let id = office.mailing(UncertainPolicy::Resend).await;
+    let dispatcher = office.dispatcher().await.unwrap();
+    office.until(|| async { begun.load(Ordering::SeqCst) == 1 }).await;
+    office.clock.advance(chrono::Duration::seconds(301));
+    office.until(|| async { renewals.load(Ordering::SeqCst) == 1 }).await;
+    door.add_permits(1);
+    office.until_finished(id).await;
+    assert!(office.store.lease(id, 0).await.unwrap().is_none());
     dispatcher.drain().await;
 }

@@ -22,19 +22,28 @@ pub(super) async fn give_back(shared: &Arc<Shared>, run: &Run, chunk: &Chunk) ->
         if rows.iter().all(|row| row.delivery.is_settled()) {
             put_tally(&mut batch, mailing.value.id, chunk.number, &tally(rows.iter().map(|row| &row.delivery)));
         }
-        // A conflict is our own renewal, which changes the lease that we know; or the lease is another's now.
-        if store.commit(batch).await? == Commit::Applied || Arc::ptr_eq(&chunk.lease(), &lease) {
+        if store.commit(batch).await? == Commit::Applied {
             // A deferred delivery is found by its due time; what else is open, by nothing but its chunk.
-            if rows
-                .iter()
-                .any(|row| matches!(row.delivery.state, DeliveryState::Waiting | DeliveryState::InDoubt { .. }))
-            {
+            let open = |row: &Row| matches!(row.delivery.state, DeliveryState::Waiting | DeliveryState::InDoubt { .. });
+            if rows.iter().any(open) {
                 run.leave(chunk.number);
             }
-            run.end(chunk.number);
-            return Ok(());
+            break;
+        }
+        match store.lease(mailing.value.id, chunk.number).await? {
+            // Our own renewal, of which the feeder perhaps has not heard yet.
+            Some(held) if held.value.node == shared.parts.settings.node && held.value.fence == shared.fence => {
+                chunk.renewed(held.stamp);
+            }
+            // It ran out and is another's now: looked at again when that has ended.
+            _ => {
+                run.leave(chunk.number);
+                break;
+            }
         }
     }
+    run.end(chunk.number);
+    Ok(())
 }
 
 fn tally<'a>(deliveries: impl Iterator<Item = &'a Delivery>) -> Tally {
