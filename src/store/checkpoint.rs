@@ -223,6 +223,9 @@ pub fn read(
     loop {
         let [raw, packed] = [reader.number()?, reader.number()?];
         if raw == 0 {
+            if packed != 0 {
+                return Err(reader.damaged("its end does not fit the rest"));
+            }
             let mut end = vec![0; 8];
             end.extend_from_slice(&reader.take::<{ Mark::LENGTH + 8 }>()?);
             all.update(&end);

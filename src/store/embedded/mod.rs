@@ -48,8 +48,8 @@ pub struct Settings {
     /// Begin an empty store where there is none. Without it that is an error, so that a lost disk is never taken for a
     /// new start.
     pub create: bool,
-    /// Octets of memory for the index's cache. With the default and two million records the store takes 200 to 250 MB
-    /// in all, also while it rebuilds; each octet more costs about four.
+    /// Octets of memory for the index's cache. What the index needs in memory beside it grows
+    /// with the records; each octet more here costs two to four.
     pub cache_octets: u64,
     /// Octets after which a new journal segment is begun.
     pub segment_octets: u64,
@@ -64,7 +64,7 @@ impl Default for Settings {
         const MEGABYTE: u64 = 1024 * 1024;
         Self {
             create: false,
-            cache_octets: 32 * MEGABYTE,
+            cache_octets: 16 * MEGABYTE,
             segment_octets: 32 * MEGABYTE,
             checkpoint_octets: 128 * MEGABYTE,
             reserve_octets: 64 * MEGABYTE,
