@@ -76,7 +76,45 @@ async fn a_lost_relay_pauses_the_transport_and_no_delivery() {
             dispatcher.trouble().is_none()
         })
         .await;
-    office.until_finished(id).await;
+    // Those who wait at the gate look again within a second.
+    office
+        .until(|| async {
+            office.clock.advance(chrono::Duration::milliseconds(50));
+            office.tally(id).await.accepted == 40
+        })
+        .await;
     let outcomes = office.outcomes(id).await;
     assert!(outcomes.values().all(|d| d.attempts == 1), "no delivery paid for the relay");
+}
+
+#[tokio::test]
+async fn a_relay_that_answers_every_mail_with_421_is_tried_less_and_less() {
+    use depesch::model::ledger::Stage;
+    use depesch::model::reply::Reply;
+    use depesch::transport::Outcome;
+    let office = Office::new();
+    office.subscribers(100).await;
+    for number in 0..100 {
+        let closing = Outcome::Refused { stage: Stage::Mail, reply: Reply::new(421, "4.3.2 closing") };
+        office.relay.answer(&format!("p{number}"), [closing]);
+    }
+    let id = office.mailing(UncertainPolicy::Resend).await;
+    let dispatcher = office.dispatcher().await.unwrap();
+    for _ in 0..600 {
+        office.clock.advance(chrono::Duration::milliseconds(100));
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let tried = office.relay.given().len();
+    assert!((4..=16).contains(&tried), "{tried} deliveries paid for it in a minute");
+    assert!(dispatcher.trouble().is_some());
+    assert_eq!(office.tally(id).await.waiting, 100 - tried as u64);
+    office
+        .until(|| async {
+            office.clock.advance(chrono::Duration::seconds(5));
+            office.tally(id).await.accepted == 100
+        })
+        .await;
+    dispatcher.drain().await;
 }

@@ -217,8 +217,8 @@ impl Worker {
                 continue;
             }
             match shared.parts.transport.connect().await {
+                // Whether the relay is well again, its answer to a message tells: one that greets may still say 421.
                 Ok(connection) => {
-                    shared.gate.opened();
                     self.connection = Some(connection);
                     return Ok(true);
                 }
@@ -282,11 +282,11 @@ impl Worker {
             mailing: mailing.value.id,
             domain: message.envelope.recipient.domain(),
         };
-        let accepted = matches!(outcome, Outcome::Accepted(_));
+        let answered = matches!(outcome, Outcome::Accepted(_) | Outcome::Refused { .. });
         let verdict = self.shared.judge.decide(&case, outcome);
         if let Some(what) = verdict.trouble {
             self.report_trouble(what);
-        } else if accepted {
+        } else if answered {
             self.shared.gate.opened();
         }
         job.row = intended;

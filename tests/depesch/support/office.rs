@@ -87,7 +87,11 @@ impl Connection for Line {
             self.0.given.lock().unwrap().push(to.clone());
             let scripted = self.0.script.lock().unwrap().get_mut(&to).and_then(VecDeque::pop_front);
             let outcome = scripted.unwrap_or_else(accepted);
-            self.1 = !matches!(outcome, Outcome::NotSent(_) | Outcome::Unknown(_));
+            self.1 = match &outcome {
+                Outcome::NotSent(_) | Outcome::Unknown(_) => false,
+                Outcome::Refused { reply, .. } => reply.code != 421,
+                Outcome::Accepted(_) | Outcome::Impossible(_) => true,
+            };
             outcome
         })
     }
