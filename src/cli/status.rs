@@ -8,8 +8,10 @@ use super::{CliError, Context, Done};
 /// Show whether the daemon is well
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exit codes: 0 all is well; 1 something needs a person: the relay is in trouble, or a mailing is paused;
-            3 the daemon cannot be reached
+Exit codes:
+  0  all is well
+  1  something needs a person: the relay is in trouble, a mailing is paused, or not approved in time
+  3  the daemon cannot be reached
 
 Examples:
   depesch status
@@ -62,11 +64,12 @@ fn row(mailing: &MailingInWork) -> [String; 5] {
         (Some(settled), Some(audience)) => format!("{settled} of {audience}"),
         _ => String::new(),
     };
+    let approval = if mailing.approval_missing { "not approved" } else { "" };
     [
         mailing.id.clone(),
         mailing.stage.clone(),
         instant(mailing.at),
         settled,
-        mailing.paused.clone().unwrap_or_default(),
+        mailing.paused.clone().unwrap_or_else(|| approval.to_owned()),
     ]
 }

@@ -60,6 +60,9 @@ pub struct MailingInWork {
     pub at: Timestamp,
     /// Why it is held back, if it is.
     pub paused: Option<String>,
+    /// Whether a second person has to approve it before it goes out.
+    #[serde(default)]
+    pub approval_missing: bool,
     /// Deliveries in its frozen audience.
     pub audience: Option<u64>,
     /// Of these, with nothing more to be done.
@@ -97,7 +100,7 @@ async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiEr
     let trouble = trouble.map(|t| Trouble { since: t.since, next_try: t.next_try, what: t.what });
     let stats = control.dispatcher.as_ref().map(|dispatcher| dispatcher.stats()).unwrap_or_default();
     Ok(Json(Status {
-        well: trouble.is_none() && mailings.iter().all(|mailing| mailing.paused.is_none()),
+        well: trouble.is_none() && !mailings.iter().any(|mailing| needs_a_person(mailing, control.clock.now())),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         process: std::process::id(),
         started: control.started,
@@ -116,6 +119,11 @@ async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiEr
     }))
 }
 
+/// Whether it stays where it is until somebody does something.
+fn needs_a_person(mailing: &MailingInWork, now: Timestamp) -> bool {
+    mailing.paused.is_some() || (mailing.approval_missing && mailing.at <= now)
+}
+
 async fn in_work(control: &Control, mailing: &Mailing) -> Result<Option<MailingInWork>, ApiError> {
     let (audience, settled) = match &mailing.stage {
         Stage::Finished { .. } | Stage::Cancelled { .. } | Stage::Expired { .. } => return Ok(None),
@@ -132,6 +140,7 @@ async fn in_work(control: &Control, mailing: &Mailing) -> Result<Option<MailingI
         stage: mailing.stage.word().to_owned(),
         at: mailing.schedule.at,
         paused: mailing.pause.as_ref().map(|pause| pause.reason.words()),
+        approval_missing: !mailing.is_approved(),
         audience,
         settled,
     }))

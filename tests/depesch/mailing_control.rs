@@ -7,6 +7,7 @@ use depesch::control::mailing::change::{
 use depesch::control::mailing::queue::{Missed, QueueAnswer, QueueRequest, Uncertain};
 use depesch::control::mailing::report::{DeliveriesEnd, ReportView};
 use depesch::control::mailing::view::{AudienceView, DeliveryView, MailingView};
+use depesch::control::status::Status;
 use depesch::flow::release::record_of;
 use depesch::render::source::{SourceSettings, parse};
 use depesch::store::Store;
@@ -128,10 +129,14 @@ async fn an_approval_is_somebody_elses_and_of_what_was_looked_at() {
     put(&store, &m).await;
     let approve = |hash: &str| ApproveRequest { content_hash: Some(hash.into()) };
     let client = &daemon.client;
+    let status: Status = client.get("/v1/status").await.unwrap();
+    assert!(status.mailings.iter().any(|m| m.id == "m5" && m.approval_missing), "{status:?}");
     let changed = post(client, "/v1/mailings/m5/approve", &approve("ffffffff")).await;
     assert_eq!(changed.unwrap_err(), (409, "changed".into()));
     let approved = post(client, "/v1/mailings/m5/approve", &approve("01234567")).await.unwrap();
     assert!(approved.approved && approved.approved_by.is_some());
+    let status: Status = client.get("/v1/status").await.unwrap();
+    assert!(status.mailings.iter().any(|m| m.id == "m5" && !m.approval_missing), "{status:?}");
     let mut own = mailing(6, depesch::model::mailing::MissedPolicy::Ask);
     own.approval_required = true;
     own.created_by = approved.approved_by.unwrap();
