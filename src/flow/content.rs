@@ -150,7 +150,7 @@ impl Content {
     /// # Errors
     /// [`TemplateError`].
     pub fn prepare(&self, release: &Release) -> Result<PreparedRelease, TemplateError> {
-        PreparedRelease::new(&self.templates, release, &self.budget.plan(&release.attachments))
+        PreparedRelease::new(&self.templates, release, &self.budget.plan(&release.attachments, &release.images))
     }
 
     /// Renders for one who has every field that the templates use; who lacks one is found when a mailing is queued.

@@ -71,7 +71,7 @@ pub fn preview(
     reader: &SampleReader,
     now: Timestamp,
 ) -> Result<Preview, String> {
-    let travel = content.budget.plan(&release.attachments);
+    let travel = content.budget.plan(&release.attachments, &release.images);
     let (attachments, left_out) = enclosed(release, &travel, files);
     let prepared = PreparedRelease::new(&content.templates, release, &travel).map_err(|error| error.to_string())?;
     let mut attributes = reader.attributes.clone();

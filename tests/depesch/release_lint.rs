@@ -173,6 +173,15 @@ fn what_does_not_fit_needs_a_link() {
 }
 
 #[test]
+fn images_that_no_page_shows_must_fit_too() {
+    let case = |url: &str| {
+        Case::front(&format!("[[images]]\nfile = 'a.png'\nalt = 'a'\n{url}")).file("a.png", found(1_000_001))
+    };
+    assert!(case("").check(&["too-large"])[0].message.contains("images of 1.1 MB"));
+    case("url = 'https://example.org/a.png'").check(&[]);
+}
+
+#[test]
 fn events_lie_ahead_and_in_order() {
     let event = |fields: &str| Case::front(&format!("[event]\n{fields}"));
     event("start = 2026-03-11T09:30:00").check(&["past-event"]);

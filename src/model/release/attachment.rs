@@ -70,14 +70,20 @@ pub enum Travel {
 }
 
 impl AttachmentBudget {
-    /// How each attachment travels. The smallest go first, so that one large file does not push out all others; an
-    /// attachment whose content was not read yet counts as small.
-    pub fn plan(&self, attachments: &[Attachment]) -> Vec<Travel> {
+    /// What images take of it, in octets: those that can be fetched nowhere travel in the mail.
+    pub fn taken_by(&self, images: &[Image]) -> u64 {
+        let in_mail = images.iter().filter(|image| image.url.is_none());
+        in_mail.filter_map(|image| image.blob).map(|blob| blob.size).fold(0, u64::saturating_add)
+    }
+
+    /// How each attachment travels in what `images` leave. The smallest go first, so that one large file does not push
+    /// out all others; an attachment whose content was not read yet counts as small.
+    pub fn plan(&self, attachments: &[Attachment], images: &[Image]) -> Vec<Travel> {
         let size = |a: &Attachment| a.blob.map_or(0, |blob| blob.size);
         let mut order: Vec<usize> = (0..attachments.len()).collect();
         order.sort_by_key(|i| size(&attachments[*i]));
         let mut plan = vec![Travel::Nowhere; attachments.len()];
-        let mut used = 0u64;
+        let mut used = self.taken_by(images);
         for i in order {
             let attachment = &attachments[i];
             let with = used.saturating_add(size(attachment));
@@ -164,7 +170,23 @@ mod tests {
     fn small_files_travel_and_large_ones_become_links() {
         let budget = AttachmentBudget { total: 100 };
         let files = [attachment(90, Some("https://example.org/a")), attachment(60, None), attachment(40, None)];
-        assert_eq!(budget.plan(&files), [Travel::Link, Travel::InMail, Travel::InMail]);
-        assert_eq!(budget.plan(&[attachment(101, None)]), [Travel::Nowhere]);
+        assert_eq!(budget.plan(&files, &[]), [Travel::Link, Travel::InMail, Travel::InMail]);
+        assert_eq!(budget.plan(&[attachment(101, None)], &[]), [Travel::Nowhere]);
+    }
+
+    #[test]
+    fn images_that_travel_in_the_mail_take_their_part_of_the_budget() {
+        let budget = AttachmentBudget { total: 100 };
+        let image = |url: Option<&str>| Image {
+            file: Some("a.png".into()),
+            url: url.map(Into::into),
+            alt: None,
+            caption: None,
+            photographer: None,
+            rights: None,
+            blob: Some(Blob { sha256: [0; 32], size: 70 }),
+        };
+        assert_eq!(budget.plan(&[attachment(40, None)], &[image(None)]), [Travel::Nowhere]);
+        assert_eq!(budget.plan(&[attachment(40, None)], &[image(Some("https://example.org/a.png"))]), [Travel::InMail]);
     }
 }

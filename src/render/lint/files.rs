@@ -102,8 +102,20 @@ fn budget(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             attachment.blob = Some(*blob);
         }
     }
-    let total = subject.context.budget.total;
-    for (index, (attachment, travel)) in attachments.iter().zip(subject.context.budget.plan(&attachments)).enumerate() {
+    let mut images = subject.release.images.clone();
+    for image in &mut images {
+        if let Some(FileState::Found(blob)) = image.file.as_ref().and_then(|file| subject.context.files.get(file)) {
+            image.blob = Some(*blob);
+        }
+    }
+    let budget = &subject.context.budget;
+    let (total, taken) = (budget.total, budget.taken_by(&images));
+    if taken > total {
+        let said = format!("images of {} do not fit: one mail holds {} of files", megabytes(taken), megabytes(total));
+        let mend = "make them smaller, or put them on the web and give their url";
+        findings.push(subject.place(Finding::error("too-large", said, mend), "images[0]".to_owned()));
+    }
+    for (index, (attachment, travel)) in attachments.iter().zip(budget.plan(&attachments, &images)).enumerate() {
         let size = attachment.blob.map_or(0, |blob| blob.size);
         let key = format!("attachments[{index}]");
         match travel {

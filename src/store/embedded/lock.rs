@@ -9,7 +9,7 @@ use super::open::OpenError;
 /// Holds the lock of a store directory as long as it lives; the system lets go when the process ends, however it ends.
 #[derive(Debug)]
 pub struct StoreLock {
-    _file: File,
+    file: File,
 }
 
 impl StoreLock {
@@ -40,6 +40,14 @@ impl StoreLock {
         file.set_len(0).map_err(failed("written"))?;
         file.rewind().map_err(failed("written"))?;
         writeln!(file, "{}", std::process::id()).map_err(failed("written"))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for StoreLock {
+    fn drop(&mut self) {
+        // Closing alone is not enough: a child being started elsewhere in this process holds the open file until it
+        // runs its program, and the lock with it. Should this fail, closing still lets go a moment later.
+        let _ = self.file.unlock();
     }
 }
