@@ -32,6 +32,9 @@ pub struct Index {
     directory: PathBuf,
 }
 
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
 impl Index {
     /// Opens or begins the index in `directory`, with a cache of so many octets.
     ///
@@ -43,8 +46,19 @@ impl Index {
             .cache_capacity(cache_octets)
             // Also bounds its memory: without background flushing that grows without end.
             .flush_every_ms(Some(500));
-        let database = guarded(|| config.open())?;
-        Ok(Self { database, directory: directory.to_owned() })
+        let mut tries = 0;
+        loop {
+            match guarded(|| config.open()) {
+                Ok(database) => return Ok(Self { database, directory: directory.to_owned() }),
+                // We hold the store's own lock, so nobody uses it: a child being started elsewhere in this process
+                // still has the last one's file for a moment. That is no reason to build the index anew.
+                Err(IndexFault(why)) if why.contains("could not acquire lock") && tries < LOCK_TRIES => {
+                    tries += 1;
+                    std::thread::sleep(LOCK_PAUSE);
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
     }
 
     /// Up to where it has been written; `None` when it was never finished.
