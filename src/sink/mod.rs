@@ -4,6 +4,7 @@
 //! It runs on threads of its own, so that it can stand beside the daemon in one process, and answers as a
 //! [`script::Script`] tells it. What it accepted is in its [`record::Record`].
 
+mod content;
 pub mod record;
 pub mod script;
 mod session;

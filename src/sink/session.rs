@@ -9,6 +9,7 @@ use memchr::memmem;
 use tokio::net::TcpStream;
 
 use super::Shared;
+use super::content::{has_bare_line_ends, without_stuffing};
 use super::record::{Received, message_id};
 use super::script::{Action, Event, Point};
 use super::stream::Stream;
@@ -414,42 +415,4 @@ fn path(rest: &str) -> (&str, &str) {
 fn decoded(answer: &str) -> String {
     let octets = STANDARD.decode(answer.trim()).unwrap_or_default();
     String::from_utf8_lossy(&octets).into_owned()
-}
-
-fn has_bare_line_ends(content: &[u8]) -> bool {
-    memchr::memchr2_iter(b'\r', b'\n', content).any(|at| match content[at] {
-        b'\r' => content.get(at + 1) != Some(&b'\n'),
-        _ => at == 0 || content[at - 1] != b'\r',
-    })
-}
-
-/// RFC 5321 §4.5.2: a dot that begins a line is taken away.
-fn without_stuffing(content: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(content.len());
-    let mut from = usize::from(content.starts_with(b"."));
-    for at in memmem::find_iter(content, b"\r\n.") {
-        plain.extend_from_slice(&content[from..at + 2]);
-        from = at + 3;
-    }
-    plain.extend_from_slice(&content[from..]);
-    plain
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn takes_dots_away_only_where_lines_begin() {
-        assert_eq!(without_stuffing(b"..a\r\nb.\r\n...c\r\n..\r\n"), b".a\r\nb.\r\n..c\r\n.\r\n");
-        assert_eq!(without_stuffing(b""), b"");
-    }
-
-    #[test]
-    fn sees_bare_line_ends() {
-        assert!(!has_bare_line_ends(b"a\r\nb\r\n"));
-        for bare in [&b"a\nb"[..], b"\n", b"a\rb", b"a\r", b"\r\r\n", b"a\r\n\n"] {
-            assert!(has_bare_line_ends(bare), "{bare:?}");
-        }
-    }
 }
