@@ -147,6 +147,21 @@ impl Delivery {
     /// A delivery that nothing has happened to.
     pub const WAITING: Delivery = Delivery { state: DeliveryState::Waiting, attempts: 0, resent: 0 };
 
+    /// The delivery in `state`, reached without sending. What a crash left in doubt may have arrived all the same: it is
+    /// never called failed or suppressed but uncertain, and where it is to be sent later it counts as sent again.
+    pub fn unsent(&self, state: DeliveryState) -> Delivery {
+        use DeliveryState::*;
+        let doubtful = matches!(self.state, InDoubt { .. });
+        let why = |what: &str| Cause::Message(format!("the daemon stopped while it was sent; not sent again: {what}"));
+        let state = match state {
+            Suppressed { at, why: reason } if doubtful => Uncertain { at, cause: why(reason.word()) },
+            Failed { at, cause: Cause::Message(what) } if doubtful => Uncertain { at, cause: why(&what) },
+            state => state,
+        };
+        let again = doubtful && matches!(state, Deferred { .. });
+        Delivery { state, attempts: self.attempts, resent: self.resent.saturating_add(u16::from(again)) }
+    }
+
     /// Whether nothing more will happen to it by itself.
     pub fn is_settled(&self) -> bool {
         use DeliveryState::*;
@@ -244,5 +259,29 @@ impl Tally {
             DeliveryState::Cancelled { .. } => &mut self.cancelled,
             DeliveryState::Uncertain { .. } => &mut self.uncertain,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at() -> Timestamp {
+        "2026-11-23T08:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn what_is_in_doubt_is_not_called_unsent() {
+        let waiting = Delivery { state: DeliveryState::Waiting, attempts: 1, resent: 0 };
+        let in_doubt = Delivery { state: DeliveryState::InDoubt { since: at() }, attempts: 1, resent: 0 };
+        let suppressed = DeliveryState::Suppressed { at: at(), why: SuppressedWhy::Unsubscribed };
+        let failed = DeliveryState::Failed { at: at(), cause: Cause::Message("no greeting".into()) };
+        for state in [suppressed, failed] {
+            assert_eq!(waiting.unsent(state.clone()), Delivery { state: state.clone(), ..waiting.clone() });
+            assert_eq!(in_doubt.unsent(state).state.word(), "uncertain");
+        }
+        let deferred = DeliveryState::Deferred { first: at(), until: at(), cause: Cause::Stopped };
+        assert_eq!(waiting.unsent(deferred.clone()).resent, 0);
+        assert_eq!(in_doubt.unsent(deferred).resent, 1);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use depesch::base::id::MailingId;
-use depesch::model::ledger::{DeliveryState, Sequence};
+use depesch::model::ledger::{Cause, DeliveryState, Sequence};
 use depesch::model::mailing::UncertainPolicy;
 use depesch::store::Store;
 use depesch::store::engine::Batch;
@@ -69,4 +69,21 @@ async fn what_was_in_doubt_is_held_where_the_mailing_says_so() {
     let tally = office.tally(id).await;
     assert_eq!((tally.accepted, tally.uncertain, tally.resent), (2, 1, 0));
     assert!(!office.relay.given().contains(&"p1".to_owned()));
+}
+
+#[tokio::test]
+async fn what_was_in_doubt_when_its_reader_left_is_uncertain() {
+    let office = Office::new();
+    let leaves = office.subscriber("leaves").await;
+    let id = office.mailing(UncertainPolicy::Resend).await;
+    depesch::flow::audience::freeze(&office.store, &office.clock, id).await.unwrap();
+    leave_in_doubt(&office.store, id, Sequence(0)).await;
+    office.unsubscribe(leaves).await;
+    let dispatcher = office.dispatcher().await.unwrap();
+    office.until_finished(id).await;
+    dispatcher.drain().await;
+    assert!(office.relay.given().is_empty());
+    let delivery = &office.outcomes(id).await["leaves"];
+    let DeliveryState::Uncertain { cause: Cause::Message(why), .. } = &delivery.state else { panic!("{delivery:?}") };
+    assert!(why.contains("not sent again: unsubscribed"), "{why}");
 }

@@ -94,7 +94,7 @@ impl Worker {
             }
             let message = match self.decide(&job).await? {
                 Decision::Record(state) => {
-                    let delivery = Delivery { state, ..job.row.delivery.clone() };
+                    let delivery = job.row.delivery.unsent(state);
                     self.finished.push(Finished { job, delivery });
                     return Ok(());
                 }
