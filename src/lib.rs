@@ -13,6 +13,7 @@
 //! | 2 | [`sink`] | a scriptable SMTP server that takes mail in, for tests, the demo and the bench |
 //! | 3 | [`flow`] | what moves: import, audience, dispatch, schedule |
 //! | 4 | [`control`] | the JSON API on a Unix socket |
+//! | 4 | [`smtp`] | mail in over the network: session and listener |
 //! | 5 | [`config`] | `depesch.toml`, read once at start |
 //! | 6 | [`app`] | puts the daemon together: start, stop, signals, log |
 //! | 7 | [`mod@bench`] | measures the real path, on a store on disk and over SMTP |
@@ -31,5 +32,6 @@ pub mod mail;
 pub mod model;
 pub mod render;
 pub mod sink;
+pub mod smtp;
 pub mod store;
 pub mod transport;

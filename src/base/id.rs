@@ -40,6 +40,13 @@ number_id!(/// Names a release.
 number_id!(/// Names a mailing.
     MailingId, "m");
 
+number_id!(/// Names one message that came in, for one of its recipients.
+    InboundId, "i");
+number_id!(/// Names a letter: one mail of our own that belongs to no mailing.
+    LetterId, "n");
+number_id!(/// Names a post: a mail that somebody wrote to a list.
+    PostId, "p");
+
 /// Text that is no identifier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\u{201c}{given}\u{201d} is not {expected}")]

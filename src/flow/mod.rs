@@ -9,6 +9,7 @@ pub mod enclosures;
 pub mod export;
 pub mod formula;
 pub mod import;
+pub mod inbound;
 pub mod list_identity;
 pub mod message;
 pub mod person;

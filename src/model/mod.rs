@@ -6,6 +6,7 @@ pub mod classify;
 pub mod consent;
 pub mod contact;
 pub mod decision;
+pub mod inbound;
 pub mod ledger;
 pub mod list;
 pub mod mailing;

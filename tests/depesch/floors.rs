@@ -14,6 +14,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("sink", 2),
     ("flow", 3),
     ("control", 4),
+    ("smtp", 4),
     ("config", 5),
     ("app", 6),
     ("bench", 7),

@@ -1,0 +1,3 @@
+//! Mail that comes in: taken in ([`reception`]), then handled one by one.
+
+pub mod reception;
