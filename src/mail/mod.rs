@@ -4,4 +4,7 @@ pub mod calendar;
 pub mod compose;
 pub mod encoding;
 pub mod headers;
+pub mod html_text;
+pub mod incoming;
+mod incoming_limits;
 pub mod verify;
