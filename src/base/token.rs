@@ -21,6 +21,8 @@ pub enum Purpose {
     Bounce,
     /// Confirms a subscription.
     Confirm,
+    /// Decides on a held post.
+    Decide,
     /// Makes a Message-ID that nobody else can guess.
     MessageId,
 }
@@ -31,6 +33,7 @@ impl Purpose {
             Purpose::Unsubscribe => b"unsubscribe",
             Purpose::Bounce => b"bounce",
             Purpose::Confirm => b"confirm",
+            Purpose::Decide => b"decide",
             Purpose::MessageId => b"message-id",
         }
     }

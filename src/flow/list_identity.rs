@@ -13,6 +13,16 @@ use crate::model::list::{List, Privacy};
 /// The longest local part that leaves room for `-unsubscribe+` and a token within 64 octets (RFC 5321 §4.5.3.1.1).
 const LONGEST_PLAIN: usize = 20;
 
+/// The opaque label of a list: what stands for its name where that is sensitive or too long.
+pub fn label(key: &Key, list: &List) -> String {
+    format!("l{}", &to_hex(&key.hash_address(&list.address))[..16])
+}
+
+/// Whether a local part may be a [`label`].
+pub fn is_label(text: &str) -> bool {
+    text.len() == 17 && text.starts_with('l') && text[1..].bytes().all(|octet| octet.is_ascii_hexdigit())
+}
+
 /// One list, as its mail shows it.
 #[derive(Clone, Debug)]
 pub struct ListIdentity {
@@ -40,7 +50,7 @@ impl ListIdentity {
     pub fn new(list: &List, place: u64, key: &Key) -> Self {
         let (local, domain) = (list.address.local_part(), list.address.domain());
         let sensitive = list.privacy == Privacy::Sensitive;
-        let label = format!("l{}", &to_hex(&key.hash_address(&list.address))[..16]);
+        let label = label(key, list);
         let shown = if sensitive { label.as_str() } else { local };
         let alias = if shown.len() > LONGEST_PLAIN { label.clone() } else { shown.to_owned() };
         let title = (!sensitive).then(|| list.title.clone());

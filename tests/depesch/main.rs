@@ -27,6 +27,7 @@ mod import_hostile;
 mod import_never_revives;
 mod import_rejects;
 mod kill;
+mod mail_addresses;
 mod mailing_control;
 mod mailing_queue;
 mod mailing_reopen;
