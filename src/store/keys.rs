@@ -19,12 +19,14 @@
 //! | `s` | subscriber | a subscriber with its subscriptions and consent ledger |
 //! | `t` | mailing, chunk | the tally of a chunk whose deliveries are all settled |
 //! | `u` | mailing, due time, sequence | a deferred delivery, by when it is due |
+//! | `w` | inbound | that a message that came in waits to be handled |
 //! | `x` | keyed hash of an address | a suppression |
+//! | `y` | inbound | a message that came in, for one of its recipients |
 //! | `z` | name | a setting of the installation, e.g. its secret key |
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
-use crate::base::id::{ListName, MailingId, ReleaseId, SubscriberId};
+use crate::base::id::{InboundId, ListName, MailingId, ReleaseId, SubscriberId};
 use crate::model::ledger::Sequence;
 
 use super::engine::{Key, KeyRange};
@@ -164,6 +166,16 @@ pub fn due_until(mailing: MailingId, until: Option<Timestamp>) -> KeyRange {
 /// A suppression, by the keyed hash of its address.
 pub fn suppression(hash: &[u8; 32]) -> Key {
     key(b'x', &[hash])
+}
+
+/// That a message that came in waits to be handled.
+pub fn inbound_waiting(id: InboundId) -> Key {
+    key(b'w', &[&id.0.to_be_bytes()])
+}
+
+/// A message that came in.
+pub fn inbound(id: InboundId) -> Key {
+    key(b'y', &[&id.0.to_be_bytes()])
 }
 
 /// A setting of the installation.

@@ -16,6 +16,7 @@ pub mod embedded;
 pub mod engine;
 pub mod fingerprint;
 pub mod idempotency;
+pub mod inbound;
 pub mod journal;
 pub mod keys;
 pub mod ledger;
@@ -25,6 +26,7 @@ pub mod memory;
 pub mod record;
 pub mod releases;
 pub mod settings;
+pub mod spool;
 pub mod subscribers;
 pub mod suppressions;
 

@@ -1,4 +1,5 @@
-//! Mail that comes in: taken in ([`reception`]), then handled one by one.
+//! Mail that comes in: taken in ([`reception`], [`door`]), then handled one by one.
 
 pub mod destination;
+pub mod door;
 pub mod reception;

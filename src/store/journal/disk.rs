@@ -1,8 +1,8 @@
-//! The few things that the journal asks of the file system, so that tests can make each of them fail.
+//! The few things that the journal and the spool ask of the file system, so that tests can make each of them fail.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A segment file that is being appended to.
 pub trait DiskFile: Send {
@@ -45,6 +45,55 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// The system's.
     fn free(&self, directory: &Path) -> io::Result<u64>;
+}
+
+/// Writes all of `octets` at the end.
+///
+/// # Errors
+/// The system's; a part may have been written.
+pub fn write_all(file: &mut dyn DiskFile, mut octets: &[u8]) -> io::Result<()> {
+    while !octets.is_empty() {
+        match file.append(octets) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => octets = octets.get(written..).unwrap_or_default(),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// Whether there was no room: the same may work when there is.
+pub fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+/// The name of file `number`: its 20 digits and `suffix`.
+pub fn numbered_path(directory: &Path, number: u64, suffix: &str) -> PathBuf {
+    directory.join(format!("{number:020}{suffix}"))
+}
+
+/// All files in `directory` that [`numbered_path`] names, in order. A directory that is not there has none.
+///
+/// # Errors
+/// The system's.
+pub fn numbered_files(directory: &Path, suffix: &str) -> io::Result<Vec<(u64, PathBuf)>> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(e),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let digits = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(suffix));
+        if let Some(number) = digits.filter(|digits| digits.len() == 20).and_then(|digits| digits.parse().ok()) {
+            found.push((number, path));
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// The machine's own file system.

@@ -59,21 +59,33 @@ impl RecordBuffer {
     pub fn finish(&mut self, salt: u64, mark: Mark) -> &[u8] {
         let length = u32::try_from(self.octets.len().saturating_sub(HEAD)).unwrap_or(u32::MAX);
         self.octets[HEAD..HEAD + Mark::LENGTH].copy_from_slice(&mark.to_octets());
-        let checksum = checksum(salt, length, &self.octets[HEAD..]);
-        self.octets[..4].copy_from_slice(&MAGIC);
-        self.octets[4..8].copy_from_slice(&length.to_le_bytes());
-        self.octets[8..16].copy_from_slice(&checksum.to_le_bytes());
+        let head = write_head(MAGIC, length, checksum(salt, length, &self.octets[HEAD..]));
+        self.octets[..HEAD].copy_from_slice(&head);
         &self.octets
     }
 }
 
 /// The length and checksum that a record's first [`HEAD`] octets name; `None` when they begin no record.
 pub fn head(octets: &[u8]) -> Option<(usize, u64)> {
-    let rest = octets.strip_prefix(&MAGIC)?;
+    let (length, checksum) = read_head(MAGIC, octets)?;
+    (Mark::LENGTH..=MAX_PAYLOAD).contains(&length).then_some((length, checksum))
+}
+
+/// The [`HEAD`] octets before a payload. The spool's records begin as the journal's do, with a magic of their own.
+pub fn write_head(magic: [u8; 4], length: u32, checksum: u64) -> [u8; HEAD] {
+    let mut head = [0; HEAD];
+    head[..4].copy_from_slice(&magic);
+    head[4..8].copy_from_slice(&length.to_le_bytes());
+    head[8..].copy_from_slice(&checksum.to_le_bytes());
+    head
+}
+
+/// The length and checksum in a head; `None` when it does not begin with `magic`.
+pub fn read_head(magic: [u8; 4], octets: &[u8]) -> Option<(usize, u64)> {
+    let rest = octets.strip_prefix(&magic)?;
     let (length, rest) = rest.split_first_chunk::<4>()?;
     let (checksum, _) = rest.split_first_chunk::<8>()?;
-    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-    (Mark::LENGTH..=MAX_PAYLOAD).contains(&length).then_some((length, u64::from_le_bytes(*checksum)))
+    Some((usize::try_from(u32::from_le_bytes(*length)).ok()?, u64::from_le_bytes(*checksum)))
 }
 
 /// The checksum of a payload.

@@ -4,13 +4,14 @@
 //! magic 8 | version u32 | salt u64 | mark before the first record (32) | checksum u64 of all that
 //! ```
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::store::fingerprint::Mark;
+
+use super::disk::{numbered_files, numbered_path};
 
 /// Octets of a header.
 pub const HEADER: usize = 60;
@@ -85,7 +86,7 @@ pub struct SegmentName {
 impl SegmentName {
     /// The name of the segment that begins with group `first`.
     pub fn new(directory: &Path, first: u64) -> Self {
-        Self { first, path: directory.join(format!("{first:020}{SUFFIX}")) }
+        Self { first, path: numbered_path(directory, first, SUFFIX) }
     }
 }
 
@@ -94,19 +95,6 @@ impl SegmentName {
 /// # Errors
 /// The system's.
 pub fn list(directory: &Path) -> io::Result<Vec<SegmentName>> {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(e),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        let digits = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(SUFFIX));
-        if let Some(first) = digits.filter(|digits| digits.len() == 20).and_then(|digits| digits.parse().ok()) {
-            found.push(SegmentName { first, path });
-        }
-    }
-    found.sort();
-    Ok(found)
+    let found = numbered_files(directory, SUFFIX)?;
+    Ok(found.into_iter().map(|(first, path)| SegmentName { first, path }).collect())
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::store::fingerprint::Mark;
 
 use super::JournalError;
-use super::disk::{Disk, DiskFile};
+use super::disk::{Disk, DiskFile, is_full, write_all};
 use super::record::RecordBuffer;
 use super::segment::{self, Header, SegmentName};
 use super::walk::Tail;
@@ -150,23 +150,6 @@ impl JournalWriter {
 
 fn octets_of(buffer: &RecordBuffer) -> u64 {
     buffer.len() as u64
-}
-
-fn write_all(file: &mut dyn DiskFile, mut octets: &[u8]) -> io::Result<()> {
-    while !octets.is_empty() {
-        match file.append(octets) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => octets = octets.get(written..).unwrap_or_default(),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(())
-}
-
-fn is_full(error: &io::Error) -> bool {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// Begins a segment: when this returns, its header and its name are durable.

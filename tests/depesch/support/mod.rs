@@ -3,6 +3,7 @@
 
 pub mod control;
 pub mod daemon;
+pub mod disk;
 pub mod failing;
 pub mod mailings;
 pub mod office;

@@ -1,0 +1,320 @@
+//! Messages that came in, one record for each recipient, and a marker for each that waits to be handled. The messages
+//! themselves lie in the [`super::spool`].
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::InboundId;
+use crate::model::inbound::{Arrival, Inbound, InboundKind, InboundState, SpoolPlace, Via};
+
+use super::engine::{Batch, Key, KeyRange, Value};
+use super::record::{self, RecordError};
+use super::{Read, Store, StoreError, keys};
+
+const FAMILY: &str = "inbound";
+const VERSION: u8 = 1;
+const COUNTER: &str = "inbound";
+/// Ids taken at once: one more commit for so many messages.
+const BLOCK: u64 = 256;
+/// The most ids that are looked through at once, going backwards.
+const WIDEST: u64 = 65_536;
+/// Octets kept of a note or an error, so that no text however long makes a record that the store refuses.
+const TEXT_OCTETS: usize = 4000;
+
+#[derive(Serialize, Deserialize)]
+struct InboundV1 {
+    at: i64,
+    via: ViaV1,
+    peer: Option<IpAddr>,
+    helo: String,
+    encrypted: bool,
+    sender: Option<String>,
+    recipient: String,
+    segment: u64,
+    offset: u64,
+    length: u32,
+    state: StateV1,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ViaV1 {
+    Smtp,
+    Lmtp,
+    File,
+}
+
+#[derive(Serialize, Deserialize)]
+enum StateV1 {
+    Waiting,
+    Handled { at: i64, kind: KindV1, note: String },
+    Stuck { at: i64, what: String },
+}
+
+#[derive(Serialize, Deserialize)]
+enum KindV1 {
+    Command,
+    Bounce,
+    Complaint,
+    AutoReply,
+    Notice,
+    Post,
+    Decision,
+    Rsvp,
+    Forwarded,
+    Loop,
+}
+
+fn encode(inbound: &Inbound) -> Value {
+    let Inbound { arrival, place, .. } = inbound;
+    record::encode(
+        VERSION,
+        &InboundV1 {
+            at: arrival.at.timestamp_millis(),
+            via: match arrival.via {
+                Via::Smtp => ViaV1::Smtp,
+                Via::Lmtp => ViaV1::Lmtp,
+                Via::File => ViaV1::File,
+            },
+            peer: arrival.peer,
+            helo: arrival.helo.clone(),
+            encrypted: arrival.encrypted,
+            sender: arrival.sender.clone(),
+            recipient: inbound.recipient.clone(),
+            segment: place.segment,
+            offset: place.offset,
+            length: place.length,
+            state: match &inbound.state {
+                InboundState::Waiting => StateV1::Waiting,
+                InboundState::Handled { at, kind, note } => {
+                    StateV1::Handled { at: at.timestamp_millis(), kind: encode_kind(*kind), note: note.clone() }
+                }
+                InboundState::Stuck { at, what } => StateV1::Stuck { at: at.timestamp_millis(), what: what.clone() },
+            },
+        },
+    )
+}
+
+fn encode_kind(kind: InboundKind) -> KindV1 {
+    match kind {
+        InboundKind::Command => KindV1::Command,
+        InboundKind::Bounce => KindV1::Bounce,
+        InboundKind::Complaint => KindV1::Complaint,
+        InboundKind::AutoReply => KindV1::AutoReply,
+        InboundKind::Notice => KindV1::Notice,
+        InboundKind::Post => KindV1::Post,
+        InboundKind::Decision => KindV1::Decision,
+        InboundKind::Rsvp => KindV1::Rsvp,
+        InboundKind::Forwarded => KindV1::Forwarded,
+        InboundKind::Loop => KindV1::Loop,
+    }
+}
+
+fn decode_kind(kind: KindV1) -> InboundKind {
+    match kind {
+        KindV1::Command => InboundKind::Command,
+        KindV1::Bounce => InboundKind::Bounce,
+        KindV1::Complaint => InboundKind::Complaint,
+        KindV1::AutoReply => InboundKind::AutoReply,
+        KindV1::Notice => InboundKind::Notice,
+        KindV1::Post => InboundKind::Post,
+        KindV1::Decision => InboundKind::Decision,
+        KindV1::Rsvp => InboundKind::Rsvp,
+        KindV1::Forwarded => InboundKind::Forwarded,
+        KindV1::Loop => InboundKind::Loop,
+    }
+}
+
+fn decode(id: InboundId, octets: &Value) -> Result<Read<Inbound>, StoreError> {
+    let (version, rest) = record::split(FAMILY, octets)?;
+    if version != VERSION {
+        return Err(RecordError::Newer { family: FAMILY, version }.into());
+    }
+    let form: InboundV1 = record::decode(FAMILY, rest)?;
+    let state = match form.state {
+        StateV1::Waiting => InboundState::Waiting,
+        StateV1::Handled { at, kind, note } => {
+            InboundState::Handled { at: record::instant(FAMILY, at)?, kind: decode_kind(kind), note }
+        }
+        StateV1::Stuck { at, what } => InboundState::Stuck { at: record::instant(FAMILY, at)?, what },
+    };
+    let arrival = Arrival {
+        at: record::instant(FAMILY, form.at)?,
+        via: match form.via {
+            ViaV1::Smtp => Via::Smtp,
+            ViaV1::Lmtp => Via::Lmtp,
+            ViaV1::File => Via::File,
+        },
+        peer: form.peer,
+        helo: form.helo,
+        encrypted: form.encrypted,
+        sender: form.sender,
+    };
+    let place = SpoolPlace { segment: form.segment, offset: form.offset, length: form.length };
+    let value = Inbound { id, arrival, recipient: form.recipient, place, state };
+    Ok(Read { value, stamp: octets.clone() })
+}
+
+fn decode_entry((key, octets): &(Key, Value)) -> Result<Read<Inbound>, StoreError> {
+    decode(id_of(key)?, octets)
+}
+
+fn id_of(key: &Key) -> Result<InboundId, RecordError> {
+    let damaged = |_| RecordError::Damaged { family: FAMILY, reason: "its key holds no id".to_owned() };
+    key.0.get(1..).unwrap_or_default().try_into().map(|octets| InboundId(u64::from_be_bytes(octets))).map_err(damaged)
+}
+
+fn bounded(text: &str) -> String {
+    text[..text.floor_char_boundary(TEXT_OCTETS)].to_owned()
+}
+
+/// Adds a message that came in to `batch`, to be handled; it conflicts when the id is taken.
+pub fn put_new(batch: &mut Batch, inbound: &Inbound) {
+    let key = keys::inbound(inbound.id);
+    batch.expect_absent(key.clone());
+    batch.put(key, encode(inbound));
+    if inbound.state == InboundState::Waiting {
+        batch.put(keys::inbound_waiting(inbound.id), Vec::new());
+    }
+}
+
+/// Notes in `batch` that the message was handled, provided that its record is still as read. What handling it did
+/// belongs into the same batch: then it is done once, whatever crashes and whoever else tries. A long note is cut.
+pub fn put_handled(batch: &mut Batch, read: &Read<Inbound>, at: Timestamp, kind: InboundKind, note: &str) {
+    put_state(batch, read, InboundState::Handled { at, kind, note: bounded(note) });
+}
+
+/// Notes in `batch` that the message cannot be handled until a person has looked, provided that its record is still as
+/// read. A long text is cut.
+pub fn put_stuck(batch: &mut Batch, read: &Read<Inbound>, at: Timestamp, what: &str) {
+    put_state(batch, read, InboundState::Stuck { at, what: bounded(what) });
+}
+
+/// Notes in `batch` that the message is to be handled (again), provided that its record is still as read.
+pub fn put_waiting(batch: &mut Batch, read: &Read<Inbound>) {
+    put_state(batch, read, InboundState::Waiting);
+}
+
+fn put_state(batch: &mut Batch, read: &Read<Inbound>, state: InboundState) {
+    let key = keys::inbound(read.value.id);
+    batch.expect(key.clone(), read.stamp.clone());
+    let marker = keys::inbound_waiting(read.value.id);
+    match state {
+        InboundState::Waiting => batch.put(marker, Vec::new()),
+        InboundState::Handled { .. } | InboundState::Stuck { .. } => batch.delete(marker),
+    }
+    batch.put(key, encode(&Inbound { state, ..read.value.clone() }));
+}
+
+/// Forgets a message in `batch`, provided that its record is still as read.
+pub fn delete(batch: &mut Batch, read: &Read<Inbound>) {
+    let key = keys::inbound(read.value.id);
+    batch.expect(key.clone(), read.stamp.clone());
+    batch.delete(key);
+    batch.delete(keys::inbound_waiting(read.value.id));
+}
+
+impl Store {
+    /// What is known of a message that came in.
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "there is none".
+    pub async fn inbound(&self, id: InboundId) -> Result<Option<Read<Inbound>>, StoreError> {
+        self.engine.get(&keys::inbound(id)).await?.map(|octets| decode(id, &octets)).transpose()
+    }
+
+    /// The next `limit` messages after `after` that wait to be handled, oldest first; from the first without it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn waiting_inbound(&self, after: Option<InboundId>, limit: usize) -> Result<Vec<InboundId>, StoreError> {
+        let mut range: KeyRange = keys::table(b'w');
+        if let Some(after) = after {
+            range = range.after(&keys::inbound_waiting(after));
+        }
+        let found = self.engine.scan(range, limit).await?;
+        found.iter().map(|(key, _)| Ok(id_of(key)?)).collect()
+    }
+
+    /// The next `limit` messages after `after`, in order of id, which is about the order in which they came; from the
+    /// first without it.
+    ///
+    /// # Errors
+    /// [`StoreError`]: one damaged record is enough.
+    pub async fn scan_inbound(&self, after: Option<InboundId>, limit: usize) -> Result<Vec<Read<Inbound>>, StoreError> {
+        let mut range: KeyRange = keys::table(b'y');
+        if let Some(after) = after {
+            range = range.after(&keys::inbound(after));
+        }
+        let found = self.engine.scan(range, limit).await?;
+        found.iter().map(decode_entry).collect()
+    }
+
+    /// The `limit` messages with the highest ids below `before`, the newest first; the newest of all without it.
+    ///
+    /// # Errors
+    /// [`StoreError`]: one damaged record is enough.
+    pub async fn newest_inbound(
+        &self,
+        before: Option<InboundId>,
+        limit: usize,
+    ) -> Result<Vec<Read<Inbound>>, StoreError> {
+        let Some((first, _)) = self.engine.scan(keys::table(b'y'), 1).await?.into_iter().next() else {
+            return Ok(Vec::new());
+        };
+        let first = id_of(&first)?.0;
+        let Some(last) = self.engine.get(&keys::counter(COUNTER)).await? else {
+            let reason = "there is none, but there are records that took their ids from it".to_owned();
+            return Err(RecordError::Damaged { family: "counter", reason }.into());
+        };
+        let end = record::decode_counter(&last)?.saturating_add(1);
+        let mut end = before.map_or(end, |before| before.0.min(end));
+        // The engine scans forward only: so it is asked for windows of ids, further and further back, wider where there
+        // are gaps.
+        let (mut found, mut width) = (Vec::new(), (limit.max(1) as u64).min(WIDEST));
+        while end > first && found.len() < limit {
+            let begin = end.saturating_sub(width).max(first);
+            let window = KeyRange { from: keys::inbound(InboundId(begin)), to: Some(keys::inbound(InboundId(end))) };
+            let entries = self.engine.scan(window, usize::MAX).await?;
+            width = if entries.is_empty() { (width * 2).min(WIDEST) } else { (limit as u64).min(WIDEST) };
+            for entry in entries.iter().rev().take(limit - found.len()) {
+                found.push(decode_entry(entry)?);
+            }
+            end = begin;
+        }
+        Ok(found)
+    }
+}
+
+/// Gives out ids for messages that come in: taken from the store in blocks, so that a message costs no commit of its
+/// own for its id. What is left of a block at the end is never given.
+pub struct InboundIds {
+    store: Store,
+    /// The next id, and the first one that is not ours.
+    block: Mutex<(u64, u64)>,
+}
+
+impl InboundIds {
+    /// A giver that has taken nothing yet.
+    pub fn new(store: Store) -> Self {
+        Self { store, block: Mutex::new((0, 0)) }
+    }
+
+    /// `count` ids in a row that nobody else gets.
+    ///
+    /// # Errors
+    /// [`StoreError`]: ids may be lost, none is given twice.
+    pub async fn take(&self, count: u64) -> Result<impl Iterator<Item = InboundId> + use<>, StoreError> {
+        let mut block = self.block.lock().await;
+        if block.1.saturating_sub(block.0) < count {
+            let size = count.max(BLOCK);
+            let first = self.store.allocate(COUNTER, size).await?;
+            *block = (first, first + size);
+        }
+        let first = block.0;
+        block.0 += count;
+        Ok((first..first + count).map(InboundId))
+    }
+}

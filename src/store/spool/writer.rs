@@ -1,0 +1,186 @@
+//! The one thread that writes: messages that wait at the same time go into one `write` and one `fdatasync`.
+//!
+//! After a failed write or sync nobody knows what the segment holds behind its last acknowledged message, and another
+//! sync of the same file may say "all is well" about octets that were thrown away. So the file is never touched again:
+//! the next message begins a new segment, whose octets and syncs are its own. A full disk is different: the group is cut
+//! off, and the next may be tried.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use tokio::sync::oneshot;
+
+use crate::base::clock::{Clock, Timestamp};
+use crate::model::inbound::SpoolPlace;
+use crate::store::journal::disk::{Disk, DiskFile, is_full, numbered_path, write_all};
+
+use super::record::{self, HEAD};
+use super::{SUFFIX, SpoolError, SpoolSettings};
+
+/// A group is closed when its messages have this many octets; what still waits goes into the next.
+const GROUP_OCTETS: usize = 4 * 1024 * 1024;
+
+pub(super) type Answer<T> = oneshot::Sender<Result<T, SpoolError>>;
+
+/// What the thread is asked to do. It ends when nobody can ask any more.
+pub(super) enum Request {
+    Append(Vec<u8>, Answer<SpoolPlace>),
+    Drop(u64, Answer<()>),
+}
+
+/// The segment that is being written to.
+struct Active {
+    number: u64,
+    path: PathBuf,
+    file: Box<dyn DiskFile>,
+    /// Octets that are durable.
+    length: u64,
+    begun: Timestamp,
+}
+
+pub(super) struct Writer {
+    disk: Arc<dyn Disk>,
+    directory: PathBuf,
+    settings: SpoolSettings,
+    clock: Arc<dyn Clock>,
+    active: Option<Active>,
+    /// The highest number given to any segment.
+    last: u64,
+    buffer: Vec<u8>,
+}
+
+impl Writer {
+    /// A writer whose first segment gets a number higher than `last`.
+    pub(super) fn new(
+        disk: Arc<dyn Disk>,
+        directory: PathBuf,
+        settings: SpoolSettings,
+        clock: Arc<dyn Clock>,
+        last: u64,
+    ) -> Self {
+        Self { disk, directory, settings, clock, active: None, last, buffer: Vec::new() }
+    }
+
+    /// Works until nobody can ask any more.
+    pub(super) fn run(mut self, requests: &Receiver<Request>) {
+        while let Ok(first) = requests.recv() {
+            let (mut messages, mut answers, mut octets) = (Vec::new(), Vec::new(), 0);
+            let mut next = Some(first);
+            while let Some(request) = next.take() {
+                match request {
+                    Request::Append(message, answer) => {
+                        octets += message.len();
+                        messages.push(message);
+                        answers.push(answer);
+                    }
+                    Request::Drop(number, answer) => {
+                        let dropped = self.drop_segment(number);
+                        // Who asked may have gone; the same for the answers below.
+                        let _ = answer.send(dropped);
+                    }
+                }
+                if octets < GROUP_OCTETS {
+                    next = requests.try_recv().ok();
+                }
+            }
+            if messages.is_empty() {
+                continue;
+            }
+            match self.make_durable(&messages) {
+                Ok(places) => answers.into_iter().zip(places).for_each(|(answer, place)| {
+                    let _ = answer.send(Ok(place));
+                }),
+                Err(error) => answers.into_iter().for_each(|answer| {
+                    let _ = answer.send(Err(error.clone()));
+                }),
+            }
+            // One large message must not hold its memory for ever.
+            self.buffer.clear();
+            self.buffer.shrink_to(GROUP_OCTETS);
+        }
+    }
+
+    fn make_durable(&mut self, messages: &[Vec<u8>]) -> Result<Vec<SpoolPlace>, SpoolError> {
+        let octets: usize = messages.iter().map(|message| HEAD + message.len()).sum();
+        let needed = self.settings.reserve_octets.saturating_add(octets as u64);
+        // Only a guard: if the system cannot say what is free, the write itself will.
+        if self.disk.free(&self.directory).is_ok_and(|free| free < needed) {
+            let text = format!("{} has less than {needed} octets free", self.directory.display());
+            return Err(SpoolError::Full(text));
+        }
+        let mut active = self.segment()?;
+        self.buffer.reserve(octets);
+        let mut places = Vec::with_capacity(messages.len());
+        for message in messages {
+            let offset = active.length + self.buffer.len() as u64;
+            self.buffer.extend_from_slice(&record::head(active.number, offset, message));
+            self.buffer.extend_from_slice(message);
+            let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+            places.push(SpoolPlace { segment: active.number, offset, length });
+        }
+        if let Err(error) = write_all(active.file.as_mut(), &self.buffer) {
+            if is_full(&error) && active.file.cut(active.length).is_ok() {
+                let text = format!("{}: {error}", active.path.display());
+                self.active = Some(active);
+                return Err(SpoolError::Full(text));
+            }
+            return Err(abandon(&active, "written", error));
+        }
+        if let Err(error) = active.file.sync() {
+            return Err(abandon(&active, "synced", error));
+        }
+        active.length += self.buffer.len() as u64;
+        self.active = Some(active);
+        Ok(places)
+    }
+
+    /// The segment to write to: the present one, taken out, or a new one whose name is durable.
+    fn segment(&mut self) -> Result<Active, SpoolError> {
+        let now = self.clock.now();
+        let age = chrono::Duration::from_std(self.settings.segment_age).unwrap_or(chrono::Duration::MAX);
+        let fits = |active: &Active| active.length < self.settings.segment_octets && now - active.begun < age;
+        if let Some(active) = self.active.take().filter(fits) {
+            return Ok(active);
+        }
+        let number = u64::try_from(now.timestamp()).unwrap_or(0).max(self.last.saturating_add(1));
+        // Whatever becomes of it, the number is not tried again.
+        self.last = number;
+        let path = numbered_path(&self.directory, number, SUFFIX);
+        let created = self.disk.create(&path).and_then(|file| {
+            self.disk.sync_directory(&self.directory)?;
+            Ok(file)
+        });
+        match created {
+            Ok(file) => Ok(Active { number, path, file, length: 0, begun: now }),
+            Err(error) => Err(failed(&path, true, "begun", error)),
+        }
+    }
+
+    fn drop_segment(&mut self, number: u64) -> Result<(), SpoolError> {
+        self.active.take_if(|active| active.number == number);
+        let path = numbered_path(&self.directory, number, SUFFIX);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(SpoolError::io(&path, "removed")(error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Leaves a segment for good.
+fn abandon(active: &Active, action: &'static str, error: std::io::Error) -> SpoolError {
+    failed(&active.path, active.length == 0, action, error)
+}
+
+/// The answer after a failure; a file in which nobody was told that anything lies is removed, so that a disk that fails
+/// again and again is not filled with them.
+fn failed(path: &Path, is_unused: bool, action: &'static str, error: std::io::Error) -> SpoolError {
+    if is_unused && error.kind() != std::io::ErrorKind::AlreadyExists {
+        // If it stays, it is only an empty segment.
+        let _ = std::fs::remove_file(path);
+    }
+    match is_full(&error) {
+        true => SpoolError::Full(format!("{}: {error}", path.display())),
+        false => SpoolError::io(path, action)(error),
+    }
+}

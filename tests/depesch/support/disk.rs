@@ -1,0 +1,84 @@
+//! A disk that fails or is full when told to.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use depesch::store::journal::disk::{Disk, DiskFile, SystemDisk};
+
+/// What the disk is to do wrong.
+#[derive(Default)]
+pub struct Faults {
+    /// Octets that may still be written; then the disk is full.
+    pub room: Option<usize>,
+    /// What the next sync fails with.
+    pub sync: Option<ErrorKind>,
+    /// What the next write fails with, having written half.
+    pub write: Option<ErrorKind>,
+    /// What the system says is free.
+    pub free: Option<u64>,
+    /// How often a file was synced, or failed to be.
+    pub synced: usize,
+}
+
+/// The machine's disk with faults.
+#[derive(Clone, Default)]
+pub struct FaultyDisk(pub Arc<Mutex<Faults>>);
+
+struct FaultyFile {
+    file: Box<dyn DiskFile>,
+    faults: Arc<Mutex<Faults>>,
+}
+
+impl Disk for FaultyDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = SystemDisk.create(path)?;
+        Ok(Box::new(FaultyFile { file, faults: self.0.clone() }))
+    }
+
+    fn append_to(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = SystemDisk.append_to(path)?;
+        Ok(Box::new(FaultyFile { file, faults: self.0.clone() }))
+    }
+
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+        File::open(directory)?.sync_all()
+    }
+
+    fn free(&self, _directory: &Path) -> io::Result<u64> {
+        Ok(self.0.lock().unwrap().free.unwrap_or(u64::MAX))
+    }
+}
+
+impl DiskFile for FaultyFile {
+    fn append(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let mut faults = self.faults.lock().unwrap();
+        if let Some(kind) = faults.write.take() {
+            self.file.append(&octets[..octets.len() / 2])?;
+            return Err(kind.into());
+        }
+        match &mut faults.room {
+            Some(0) => Err(ErrorKind::StorageFull.into()),
+            Some(room) => {
+                let part = octets.len().min(*room);
+                *room -= part;
+                self.file.append(&octets[..part])
+            }
+            None => self.file.append(octets),
+        }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let mut faults = self.faults.lock().unwrap();
+        faults.synced += 1;
+        match faults.sync.take() {
+            Some(kind) => Err(kind.into()),
+            None => self.file.sync(),
+        }
+    }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.file.cut(length)
+    }
+}
