@@ -197,6 +197,12 @@ pub fn put_waiting(batch: &mut Batch, read: &Read<Inbound>) {
     put_state(batch, read, InboundState::Waiting);
 }
 
+/// Notes in `batch` how many starts of the daemon have found the message waiting, provided that it still is as read.
+pub fn put_tries(batch: &mut Batch, read: &Read<Inbound>, tries: u8) {
+    batch.expect(keys::inbound(read.value.id), read.stamp.clone());
+    batch.put(keys::inbound_waiting(read.value.id), vec![tries]);
+}
+
 fn put_state(batch: &mut Batch, read: &Read<Inbound>, state: InboundState) {
     let key = keys::inbound(read.value.id);
     batch.expect(key.clone(), read.stamp.clone());
@@ -236,6 +242,15 @@ impl Store {
         }
         let found = self.engine.scan(range, limit).await?;
         found.iter().map(|(key, _)| Ok(id_of(key)?)).collect()
+    }
+
+    /// How many starts of the daemon have found the message waiting.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn inbound_tries(&self, id: InboundId) -> Result<u8, StoreError> {
+        let marker = self.engine.get(&keys::inbound_waiting(id)).await?;
+        Ok(marker.and_then(|octets| octets.first().copied()).unwrap_or(0))
     }
 
     /// The next `limit` messages after `after`, in order of id, which is about the order in which they came; from the

@@ -28,6 +28,7 @@ mod import_never_revives;
 mod import_rejects;
 mod inbound_door;
 mod inbound_records;
+mod inbound_worker;
 mod kill;
 mod mail_addresses;
 mod mailing_control;

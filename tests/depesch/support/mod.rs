@@ -5,6 +5,7 @@ pub mod control;
 pub mod daemon;
 pub mod disk;
 pub mod failing;
+pub mod inbound;
 pub mod mailings;
 pub mod office;
 pub mod people;

@@ -1,0 +1,357 @@
+//! Handles what came in, one message at a time in each lane, until it is told to stop.
+//!
+//! Work is found in the store: whatever waits. Messages of one sender go through one lane, so they are handled in the
+//! order in which they came. The effects of a message and the mark that it is handled are one commit: handling it again
+//! after a crash finds the mark, or finds nothing done (invariants 1 and 3).
+//!
+//! A message that makes its handler panic is marked and left in the spool. One that ends the whole process cannot be
+//! caught; so messages that were waiting at a start already are counted, and after two such ends marked too.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::base::clock::Clock;
+use crate::base::id::InboundId;
+use crate::flow::wake::Wake;
+use crate::mail::incoming::Incoming;
+use crate::model::inbound::{Inbound, InboundState};
+use crate::store::engine::{Batch, Commit};
+use crate::store::inbound::{put_handled, put_stuck, put_tries};
+use crate::store::spool::{Spool, SpoolError};
+use crate::store::{CONFLICT_TRIES, Read, Store, StoreError};
+
+use super::destination::{Directory, Resolved};
+use super::{Effects, HandleError, Handler, Item};
+
+/// Messages handled at the same time, at most. Most of the time of each is waiting for the disk.
+const LANES: usize = 32;
+/// Messages that wait in a lane.
+const LANE_DEPTH: usize = 8;
+/// Messages looked up at once.
+const STEP: usize = 256;
+/// Messages of more octets are read on a thread of their own, so that a hostile one does not hold up others.
+const LARGE: usize = 256 * 1024;
+/// How soon something is tried again after an error of the store.
+const AFTER_ERROR: Duration = Duration::from_secs(2);
+/// How long it sleeps when nobody wakes it.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// What the worker works with.
+pub struct InboundWorker {
+    /// The store.
+    pub store: Store,
+    /// Where the messages lie.
+    pub spool: Spool,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Knows our addresses.
+    pub directory: Arc<Directory>,
+    /// Says what a message does.
+    pub handler: Arc<dyn Handler>,
+    /// Told when something comes in.
+    pub arrived: Wake,
+    /// To be told when an effect makes work for others.
+    pub wake: Wake,
+}
+
+/// A message on its way to a lane.
+type Parcel = Read<Inbound>;
+
+struct Lanes {
+    senders: Vec<mpsc::Sender<Parcel>>,
+    under_way: Arc<UnderWay>,
+}
+
+/// Messages given to lanes and not yet handled.
+#[derive(Default)]
+struct UnderWay {
+    ids: Mutex<HashSet<InboundId>>,
+    /// Told when one is handled.
+    handled: Notify,
+}
+
+/// How a look at what waits ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// All that waits is given to lanes.
+    Whole,
+    /// There may be more.
+    Part,
+    /// A lane is full; the others go on.
+    Blocked,
+}
+
+impl UnderWay {
+    fn ids(&self) -> MutexGuard<'_, HashSet<InboundId>> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, id: InboundId) {
+        self.ids().remove(&id);
+        self.handled.notify_one();
+    }
+}
+
+impl InboundWorker {
+    /// Works until `stop` completes; what is under way is ended first.
+    pub async fn run(self: Arc<Self>, stop: impl Future<Output = ()>) {
+        let stopping = watch::Sender::new(false);
+        let mut tasks = JoinSet::new();
+        let under_way = Arc::<UnderWay>::default();
+        let mut senders = Vec::with_capacity(LANES);
+        for _ in 0..LANES {
+            let (sender, receiver) = mpsc::channel(LANE_DEPTH);
+            senders.push(sender);
+            tasks.spawn(self.clone().lane(receiver, under_way.clone(), stopping.subscribe()));
+        }
+        let lanes = Lanes { senders, under_way };
+        tokio::select! {
+            () = stop => {}
+            () = self.feed(&lanes, stopping.subscribe()) => {}
+        }
+        stopping.send_replace(true);
+        drop(lanes);
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a lane of mail that comes in ended badly");
+            }
+        }
+    }
+
+    /// Handles everything that waits now, and what comes meanwhile; ends when nothing waits.
+    pub async fn run_dry(self: Arc<Self>) {
+        let (empty, mut emptied) = watch::channel(false);
+        let worker = self.clone();
+        let watch = async move {
+            loop {
+                match self.store.waiting_inbound(None, 1).await {
+                    Ok(waiting) if waiting.is_empty() => break,
+                    _ => tokio::task::yield_now().await,
+                }
+            }
+            empty.send_replace(true);
+        };
+        let stop = async move {
+            let _ = emptied.wait_for(|empty| *empty).await;
+        };
+        tokio::join!(watch, worker.run(stop));
+    }
+
+    async fn feed(&self, lanes: &Lanes, stopping: watch::Receiver<bool>) {
+        while let Err(error) = self.look_at_leftovers(&stopping).await {
+            self.wait_after(&error).await;
+        }
+        loop {
+            let arrived = self.arrived.notified();
+            let look = match self.hand_out(lanes).await {
+                Ok(Look::Part) => continue,
+                Ok(look) => look,
+                Err(error) => {
+                    self.wait_after(&error).await;
+                    continue;
+                }
+            };
+            tokio::select! {
+                () = arrived => {}
+                () = lanes.under_way.handled.notified(), if look == Look::Blocked => {}
+                () = self.clock.wait_until(self.clock.now() + LONGEST_SLEEP) => {}
+            }
+        }
+    }
+
+    /// Gives what waits to the lanes.
+    async fn hand_out(&self, lanes: &Lanes) -> Result<Look, StoreError> {
+        // Commits of messages overtake each other, so a smaller id may show itself late: always from the first on.
+        let limit = lanes.under_way.ids().len() + STEP;
+        let waiting = self.store.waiting_inbound(None, limit).await?;
+        let mut look = if waiting.len() == limit { Look::Part } else { Look::Whole };
+        let mut full = [false; LANES];
+        for id in waiting {
+            if !lanes.under_way.ids().insert(id) {
+                continue;
+            }
+            let found = match self.store.inbound(id).await {
+                Ok(found) => found,
+                Err(error) => {
+                    lanes.under_way.ids().remove(&id);
+                    return Err(error);
+                }
+            };
+            match found.filter(|read| read.value.state == InboundState::Waiting) {
+                Some(read) => {
+                    let lane = lane_of(&read.value, lanes.senders.len());
+                    // A full lane holds up its own senders until the next look, and nobody else.
+                    if full[lane] || lanes.senders[lane].try_send(read).is_err() {
+                        full[lane] = true;
+                        lanes.under_way.ids().remove(&id);
+                        look = Look::Blocked;
+                    }
+                }
+                None => {
+                    lanes.under_way.ids().remove(&id);
+                }
+            }
+        }
+        Ok(look)
+    }
+
+    async fn lane(
+        self: Arc<Self>,
+        mut parcels: mpsc::Receiver<Parcel>,
+        under_way: Arc<UnderWay>,
+        stopping: watch::Receiver<bool>,
+    ) {
+        while let Some(read) = parcels.recv().await {
+            let id = read.value.id;
+            if !*stopping.borrow() {
+                self.see_to(read, &stopping).await;
+            }
+            under_way.end(id);
+        }
+    }
+
+    /// Handles one message, however often the store must be asked; gives up only when everything stops.
+    async fn see_to(&self, mut read: Parcel, stopping: &watch::Receiver<bool>) {
+        loop {
+            match self.handle(&read).await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => self.wait_after(&error).await,
+            }
+            if *stopping.borrow() {
+                return;
+            }
+            match self.store.inbound(read.value.id).await {
+                Ok(Some(again)) if again.value.state == InboundState::Waiting => read = again,
+                Ok(_) => return,
+                Err(error) => self.wait_after(&error).await,
+            }
+        }
+    }
+
+    /// One try: `true` when the message is handled or marked, `false` on a conflict with somebody else's change.
+    async fn handle(&self, read: &Parcel) -> Result<bool, HandleError> {
+        let id = read.value.id;
+        for _ in 0..CONFLICT_TRIES {
+            // What panics is a handler or a parser below it; its half-made batch is thrown away.
+            let effects = AssertUnwindSafe(self.effects(&read.value)).catch_unwind().await;
+            let now = self.clock.now();
+            let mut batch = Batch::new();
+            let mut wakes = false;
+            match effects.unwrap_or_else(|panic| Err(HandleError::Broken(words_of(panic.as_ref())))) {
+                Ok(effects) => {
+                    tracing::info!(%id, kind = effects.kind.word(), note = %effects.note, "mail came in");
+                    wakes = effects.wakes;
+                    batch = effects.batch;
+                    put_handled(&mut batch, read, now, effects.kind, &effects.note);
+                }
+                Err(HandleError::Broken(what)) => {
+                    tracing::error!(%id, %what, "a message that came in cannot be handled; it stays in the spool");
+                    put_stuck(&mut batch, read, now, &what);
+                }
+                Err(later) => return Err(later),
+            }
+            match self.store.commit(batch).await? {
+                Commit::Applied => {
+                    if wakes {
+                        self.wake.notify();
+                    }
+                    return Ok(true);
+                }
+                Commit::Conflict(key) if key == crate::store::keys::inbound(id) => return Ok(false),
+                Commit::Conflict(_) => {}
+            }
+        }
+        Err(StoreError::Contended(CONFLICT_TRIES).into())
+    }
+
+    async fn effects(&self, inbound: &Inbound) -> Result<Effects, HandleError> {
+        let octets = match self.spool.read(inbound.place).await {
+            Ok(octets) => Arc::new(octets),
+            Err(error @ (SpoolError::Damaged { .. } | SpoolError::Dropped { .. } | SpoolError::Newer { .. })) => {
+                return Err(HandleError::Broken(error.to_string()));
+            }
+            Err(error) => return Err(HandleError::Spool(error)),
+        };
+        let message = read_message(octets.clone()).await;
+        let destination = match self.directory.resolve(&inbound.recipient).await? {
+            Resolved::Ours(destination) => Some(destination),
+            // The list went away between RCPT and now.
+            Resolved::No(_) => None,
+        };
+        self.handler.handle(&Item { inbound: inbound.clone(), octets, message, destination }).await
+    }
+
+    /// Messages that waited at this start already: those that saw a second process end are marked, those that saw one
+    /// are handled alone, one after the other, the others are counted.
+    async fn look_at_leftovers(&self, stopping: &watch::Receiver<bool>) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let waiting = self.store.waiting_inbound(after, STEP).await?;
+            let Some(last) = waiting.last().copied() else { return Ok(()) };
+            let mut counted = Batch::new();
+            for id in waiting {
+                let tries = self.store.inbound_tries(id).await?;
+                let Some(read) = self.store.inbound(id).await? else { continue };
+                match tries {
+                    0 => put_tries(&mut counted, &read, 1),
+                    1 => {
+                        let mut batch = Batch::new();
+                        put_tries(&mut batch, &read, 2);
+                        self.store.commit(batch).await?;
+                        self.see_to(read, stopping).await;
+                    }
+                    _ => {
+                        let what = "the daemon ended twice while this message was being handled";
+                        tracing::error!(%id, what, "a message that came in is set aside");
+                        let mut batch = Batch::new();
+                        put_stuck(&mut batch, &read, self.clock.now(), what);
+                        self.store.commit(batch).await?;
+                    }
+                }
+            }
+            self.store.commit(counted).await?;
+            after = Some(last);
+        }
+    }
+
+    async fn wait_after(&self, error: &(dyn std::error::Error + Sync)) {
+        tracing::error!(%error, "mail that came in waits for the store");
+        self.clock.wait_until(self.clock.now() + AFTER_ERROR).await;
+    }
+}
+
+/// Reads a message; one that cannot be read at all is an empty one, which a person will see.
+async fn read_message(octets: Arc<Vec<u8>>) -> Incoming {
+    if octets.len() < LARGE {
+        return Incoming::parse(&octets).unwrap_or_default();
+    }
+    let parse = move || Incoming::parse(&octets).unwrap_or_default();
+    match tokio::task::spawn_blocking(parse).await {
+        Ok(message) => message,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+/// The lane of a message: by its sender, or by its recipient where it has none.
+fn lane_of(inbound: &Inbound, lanes: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    match &inbound.arrival.sender {
+        Some(sender) => sender.to_lowercase().hash(&mut hasher),
+        None => inbound.recipient.hash(&mut hasher),
+    }
+    (hasher.finish() % lanes as u64) as usize
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("an error in Depesch: {}", words.unwrap_or("no words"))
+}

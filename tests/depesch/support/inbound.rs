@@ -1,0 +1,184 @@
+//! A place for mail that comes in: a store, a spool on disk, a list, and a worker with a handler of the test's own.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+
+use depesch::base::clock::FakeClock;
+use depesch::base::id::InboundId;
+use depesch::base::language::Language;
+use depesch::base::token::Key;
+use depesch::flow::inbound::destination::Directory;
+use depesch::flow::inbound::worker::InboundWorker;
+use depesch::flow::inbound::{Effects, HandleError, Handler, HandlerFuture, Item};
+use depesch::flow::wake::Wake;
+use depesch::model::inbound::{Arrival, Inbound, InboundKind, InboundState, Via};
+use depesch::model::list::{Joining, List, ListKind, Privacy};
+use depesch::store::engine::{Batch, Engine};
+use depesch::store::memory::MemoryEngine;
+use depesch::store::spool::{Spool, SpoolSettings};
+use depesch::store::{Store, inbound};
+
+use super::office::noon;
+
+/// An ordinary announce list with confirmed joining, at `lists.example.org`.
+pub fn list(name: &str) -> List {
+    List {
+        name: name.parse().unwrap(),
+        title: "Media och redaktioner".into(),
+        address: format!("{name}@lists.example.org").parse().unwrap(),
+        kind: ListKind::Announce,
+        joining: Joining::Confirmed,
+        owner: "press@example.org".parse().unwrap(),
+        language: Language::swedish(),
+        privacy: Privacy::Ordinary,
+        approval: false,
+        created: noon(),
+    }
+}
+
+/// What the test's handler is told to do with a message whose subject is this word.
+pub type Script = dyn Fn(&str, &Store) -> Result<Effects, HandleError> + Send + Sync;
+
+/// Notes what it was given, and does as the script says.
+pub struct Scripted {
+    store: Store,
+    script: Box<Script>,
+    pub seen: Mutex<Vec<String>>,
+}
+
+impl Handler for Scripted {
+    fn handle<'a>(&'a self, item: &'a Item) -> HandlerFuture<'a> {
+        Box::pin(async move {
+            let subject = item.message.subject().to_owned();
+            self.seen.lock().unwrap().push(subject.clone());
+            tokio::task::yield_now().await;
+            (self.script)(&subject, &self.store)
+        })
+    }
+}
+
+/// Mail that comes in, with its own store and spool.
+pub struct MailIn {
+    pub store: Store,
+    pub spool: Spool,
+    pub clock: Arc<FakeClock>,
+    pub arrived: Wake,
+    pub wake: Wake,
+    _directory: Arc<tempfile::TempDir>,
+}
+
+impl MailIn {
+    pub async fn new() -> Self {
+        Self::over(Arc::new(MemoryEngine::new())).await
+    }
+
+    pub async fn over(engine: Arc<dyn Engine>) -> Self {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let clock = FakeClock::at(noon());
+        let settings = SpoolSettings { reserve_octets: 0, ..SpoolSettings::default() };
+        let spool = Spool::open(directory.path(), settings, Arc::new(clock.clone())).unwrap();
+        let store = Store::new(engine);
+        store.create_list(&list("media")).await.unwrap();
+        Self { store, spool, clock, arrived: Wake::new(), wake: Wake::new(), _directory: directory }
+    }
+
+    /// The same after the daemon was killed, on another engine over the same records.
+    pub fn reborn(&self, engine: Arc<dyn Engine>) -> Self {
+        Self {
+            store: Store::new(engine),
+            spool: self.spool.clone(),
+            clock: self.clock.clone(),
+            arrived: Wake::new(),
+            wake: Wake::new(),
+            _directory: self._directory.clone(),
+        }
+    }
+
+    /// Puts a message into the spool and the store, as the door does.
+    pub async fn arrives(&self, sender: Option<&str>, recipient: &str, octets: &str) -> InboundId {
+        let place = self.spool.append(octets.as_bytes().to_vec()).await.unwrap();
+        let id = InboundId(self.store.allocate("inbound", 1).await.unwrap());
+        let arrival = Arrival {
+            at: noon(),
+            via: Via::Smtp,
+            peer: None,
+            helo: "mx.example.net".into(),
+            encrypted: false,
+            sender: sender.map(str::to_owned),
+        };
+        let record = Inbound { id, arrival, recipient: recipient.into(), place, state: InboundState::Waiting };
+        let mut batch = Batch::new();
+        inbound::put_new(&mut batch, &record);
+        self.store.commit(batch).await.unwrap();
+        self.arrived.notify();
+        id
+    }
+
+    /// A message from a reader with that subject.
+    pub async fn note(&self, sender: &str, subject: &str) -> InboundId {
+        let octets = format!("From: <{sender}>\r\nSubject: {subject}\r\n\r\nx\r\n");
+        self.arrives(Some(sender), "media@lists.example.org", &octets).await
+    }
+
+    pub fn worker(
+        &self,
+        script: impl Fn(&str, &Store) -> Result<Effects, HandleError> + Send + Sync + 'static,
+    ) -> (Arc<InboundWorker>, Arc<Scripted>) {
+        let handler =
+            Arc::new(Scripted { store: self.store.clone(), script: Box::new(script), seen: Mutex::default() });
+        let worker = InboundWorker {
+            store: self.store.clone(),
+            spool: self.spool.clone(),
+            clock: Arc::new(self.clock.clone()),
+            directory: Arc::new(Directory::new(self.store.clone(), Key::new([5; 32]))),
+            handler: handler.clone(),
+            arrived: self.arrived.clone(),
+            wake: self.wake.clone(),
+        };
+        (Arc::new(worker), handler)
+    }
+
+    pub async fn state(&self, id: InboundId) -> InboundState {
+        self.store.inbound(id).await.unwrap().unwrap().value.state
+    }
+
+    /// Runs the worker, with time passing, until nothing waits.
+    pub async fn handle_all(&self, worker: &Arc<InboundWorker>) {
+        self.while_running(worker.clone().run_dry()).await;
+    }
+
+    /// Lets time pass until `work` is done.
+    pub async fn while_running<T>(&self, work: impl Future<Output = T>) -> T {
+        let clock = self.clock.clone();
+        let passing = async move {
+            loop {
+                tokio::task::yield_now().await;
+                clock.advance(chrono::Duration::milliseconds(100));
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            () = passing => unreachable!("time never ends"),
+        }
+    }
+}
+
+/// No effect.
+pub fn noted() -> Result<Effects, HandleError> {
+    Ok(Effects::none(InboundKind::Notice, "noted"))
+}
+
+/// How many of each kind of state there are.
+pub fn counts(states: impl IntoIterator<Item = InboundState>) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for state in states {
+        let word = match state {
+            InboundState::Waiting => "waiting",
+            InboundState::Handled { .. } => "handled",
+            InboundState::Stuck { .. } => "stuck",
+        };
+        *counts.entry(word).or_default() += 1;
+    }
+    counts
+}
