@@ -1,10 +1,12 @@
 //! Floor 1: bytes to values and back, as the mail standards write them. No I/O, no clock.
 
 pub mod calendar;
+pub mod command;
 pub mod compose;
 pub mod encoding;
 pub mod headers;
 pub mod html_text;
 pub mod incoming;
 mod incoming_limits;
+pub mod own_words;
 pub mod verify;

@@ -1,0 +1,193 @@
+//! What everyday mails ask for, and what never asks for anything.
+
+use super::*;
+
+fn commands() -> &'static Commands {
+    static COMMANDS: std::sync::LazyLock<Commands> = std::sync::LazyLock::new(|| Commands::shipped().unwrap());
+    &COMMANDS
+}
+
+const KNOWN: Known<'_> = Known {
+    list_name: "media",
+    list_title: "Pressmeddelanden från Exempelförbundet",
+    list_address: "media@lists.example.org",
+    sender: "karin@example.org",
+};
+
+fn read(subject: &str, text: &str) -> Vec<Command> {
+    commands().read(subject, text, &KNOWN).commands
+}
+
+fn set(values: &[&str]) -> BTreeSet<String> {
+    values.iter().map(|value| (*value).to_owned()).collect()
+}
+
+#[test]
+fn everyday_lines_in_both_languages() {
+    use Command::*;
+    for (line, command) in [
+        ("prenumerera", Subscribe),
+        ("Prenumerera!", Subscribe),
+        ("Anmälan", Subscribe),
+        ("Jag vill gärna prenumerera på era pressmeddelanden, tack.", Subscribe),
+        ("subscribe media", Subscribe),
+        ("SUBSCRIBE karin@example.org", Subscribe),
+        ("Please sign me up", Subscribe),
+        ("join", Subscribe),
+        ("avsluta", Unsubscribe),
+        ("Avsluta min prenumeration", Unsubscribe),
+        ("Vänligen avregistrera mig från listan", Unsubscribe),
+        ("Avanmälan", Unsubscribe),
+        ("unsubscribe", Unsubscribe),
+        ("STOP", Unsubscribe),
+        ("stop sending me press releases", Unsubscribe),
+        ("Please remove me from this list", Unsubscribe),
+        ("bekräfta", Confirm),
+        ("Ja tack!", Confirm),
+        ("OK", Confirm),
+        ("pausa", Pause),
+        ("återuppta", Resume),
+        ("vilka?", Which),
+        ("which", Which),
+        ("Hjälp", Help),
+        ("help", Help),
+        ("ägare", Owner),
+        ("set language en", Language("en".parse().unwrap())),
+        ("Language: English", Language("en".parse().unwrap())),
+        ("sätt språk engelska", Language("en".parse().unwrap())),
+        ("Ändra språk till svenska", Language("sv".parse().unwrap())),
+        ("språk: svenska", Language("sv".parse().unwrap())),
+        ("språk en-GB", Language("en-gb".parse().unwrap())),
+        ("Ämnen: Skola, vård och omsorg", Beats(set(&["skola", "vård och omsorg"]))),
+        ("set beats schools; health", Beats(set(&["schools", "health"]))),
+        ("bevakning: inga", Beats(set(&[]))),
+        ("Regioner: Skaraborg, Västra Götaland", Regions(set(&["skaraborg", "västra götaland"]))),
+    ] {
+        assert_eq!(read("", line), [command.clone()], "{line} in the text");
+        assert_eq!(read(line, ""), [command], "{line} in the subject");
+    }
+}
+
+#[test]
+fn sentences_are_no_commands() {
+    for line in [
+        "Jag vill inte avsluta min prenumeration",
+        "do not unsubscribe me",
+        "Please don't stop",
+        "When does the strike stop?",
+        "Stoppa nedskärningarna i skolan",
+        "Remove the paragraph about pay from the release",
+        "unsubscribe bo@example.org",
+        "Anmälan till pressträffen den 3 mars",
+        "Kan ni hjälpa mig med en intervju?",
+        "Vilka är med på bilden?",
+        "Språk är viktigt för oss",
+        "språk: klingonska",
+        "Regioner som berörs är Skåne och Blekinge",
+        "Join us for the press conference",
+        "Confirm the quote before noon",
+        "",
+        "!!!",
+    ] {
+        assert_eq!(read("", line), [], "{line}");
+        assert_eq!(read(line, ""), [], "{line}");
+    }
+}
+
+#[test]
+fn prefixes_of_subjects_do_not_matter() {
+    for subject in
+        ["Sv: avsluta", "RE: SV: avsluta", "Re[2]: avsluta", "VB: avsluta", "[media] Sv: avsluta", "Fwd:avsluta"]
+    {
+        assert_eq!(read(subject, ""), [Command::Unsubscribe], "{subject}");
+    }
+}
+
+#[test]
+fn several_commands_stand_on_lines_of_their_own() {
+    let text = "Hej!\n\nprenumerera\nspråk: engelska\nämnen: skola\nprenumerera\n\nMvh\nKarin\navsluta\n";
+    let reading = commands().read("Prenumerera", text, &KNOWN);
+    let english = "en".parse().unwrap();
+    assert_eq!(reading.commands, [Command::Subscribe, Command::Language(english), Command::Beats(set(&["skola"]))]);
+    assert_eq!(reading.language.unwrap().as_str(), "sv");
+    assert_eq!(reading.other_words, 0);
+}
+
+#[test]
+fn the_first_other_line_ends_the_commands() {
+    let reading = commands().read("", "help\nHow are you today?\nunsubscribe\n", &KNOWN);
+    assert_eq!(reading.commands, [Command::Help]);
+    assert_eq!(reading.other_words, 5);
+}
+
+#[test]
+fn quotations_signatures_and_contradictions_ask_for_nothing() {
+    assert_eq!(read("", "> unsubscribe\n"), []);
+    assert_eq!(read("Sv: Nytt om skolan", "-- \navsluta\n"), []);
+    assert_eq!(read("", "Den 3 mars skrev Press:\navsluta\n"), []);
+    assert_eq!(read("prenumerera", "avsluta"), []);
+    assert_eq!(read("", "språk: svenska\nspråk: engelska"), []);
+}
+
+#[test]
+fn the_language_is_that_of_the_words() {
+    let language = |text: &str| commands().read("", text, &KNOWN).language.map(|tag| tag.to_string());
+    assert_eq!(language("prenumerera").as_deref(), Some("sv"));
+    assert_eq!(language("unsubscribe").as_deref(), Some("en"));
+    assert_eq!(language("ok"), None);
+    assert_eq!(language("nothing of this"), None);
+}
+
+#[test]
+fn what_a_reply_says() {
+    let answer = |subject: &str, text: &str| commands().answer(subject, text, &KNOWN);
+    for yes in [
+        "",
+        "ja",
+        "Hej,\n\nJag bekräftar.\n\nMvh\nKarin",
+        "> fråga\n> fråga\n",
+        "Skickat från min iPhone\n\n> Nej",
+        "Karin Ek\nReporter, Exempelbladet\n070-174 06 05",
+        "Gärna! Tack för det.",
+        "Yes please\n\nThis message is confidential. If you are not the intended recipient, delete it.",
+        "ok",
+    ] {
+        assert_eq!(answer("Sv: Bekräfta", yes), Answer::Yes, "{yes}");
+    }
+    for no in ["nej", "Nej tack!", "No", "Hi,\nnot me"] {
+        assert_eq!(answer("Re: Confirm", no), Answer::No, "{no}");
+    }
+    assert_eq!(answer("Sv: Bekräfta", "avsluta"), Answer::Command(Command::Unsubscribe));
+    for away in ["Jag är på semester till den 15 augusti.", "I am out of the office until Monday."] {
+        assert_eq!(answer("Sv: Bekräfta", away), Answer::Automatic, "{away}");
+    }
+    assert_eq!(answer("Autosvar: Bekräfta", "Tack"), Answer::Automatic);
+    let long = "ord ".repeat(80);
+    for letter in ["Jag har inte bett om detta", "Why do you write to me?", &long] {
+        assert_eq!(answer("Sv: Bekräfta", letter), Answer::Letter, "{letter}");
+    }
+}
+
+#[test]
+fn tokens_are_found_wherever_they_stand() {
+    let token = "aaaaabbbbbcccccdddddeeeee2";
+    for text in [
+        format!("Sv: Bekräfta [{token}]"),
+        format!("<media-confirm+{token}@lists.example.org>"),
+        format!("> kod: {}", token.to_uppercase()),
+    ] {
+        assert_eq!(tokens(&text), [token], "{text}");
+    }
+    assert_eq!(tokens(&"a".repeat(100_000)), Vec::<String>::new());
+    assert_eq!(tokens(&format!("{token} ").repeat(10_000)), [token]);
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_can_be_read(subject in "\\PC{0,200}", text in "(?s).{0,2000}") {
+        let commands = commands();
+        commands.read(&subject, &text, &KNOWN);
+        commands.answer(&subject, &text, &KNOWN);
+        tokens(&text);
+    }
+}
