@@ -25,6 +25,8 @@ pub enum Purpose {
     Decide,
     /// Makes a Message-ID that nobody else can guess.
     MessageId,
+    /// Marks the envelope sender of a letter, so that a bounce of it finds it.
+    Letter,
 }
 
 impl Purpose {
@@ -35,6 +37,7 @@ impl Purpose {
             Purpose::Confirm => b"confirm",
             Purpose::Decide => b"decide",
             Purpose::MessageId => b"message-id",
+            Purpose::Letter => b"letter",
         }
     }
 }
@@ -86,6 +89,17 @@ impl Key {
             return None;
         }
         read_numbers(payload)
+    }
+
+    /// A mark that only this installation makes, 64 bits in hexadecimal: tells in a header that a message was here before,
+    /// and not where `here` is.
+    pub fn mark(&self, of: &str) -> String {
+        to_hex(&self.tag(b"mark", of.as_bytes())[..8])
+    }
+
+    /// A keyed hash of `of`, e.g. for counting what must not be kept in words.
+    pub fn hash(&self, of: &str) -> [u8; 32] {
+        self.tag(b"hash", of.as_bytes())
     }
 
     /// By what a suppressed address is known after its owner was erased.

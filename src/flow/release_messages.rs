@@ -300,9 +300,9 @@ impl PreparedReleases {
         let octets = compose(&self.sender, &list.fields, &self.frame, personal.bodies(), &one)
             .map_err(|error| error.to_string())?;
         let bounces = list.bounce_address(&self.key.sign(Purpose::Bounce, &numbers));
-        let sender = bounces.parse().map_err(|error| format!("the envelope sender {bounces}: {error}"))?;
+        let sender: Address = bounces.parse().map_err(|error| format!("the envelope sender {bounces}: {error}"))?;
         let envelope_id = format!("{}.{}", self.mailing, subscriber.id);
-        let envelope = Envelope { sender, recipient: subscriber.address.clone(), envelope_id };
+        let envelope = Envelope { sender: Some(sender), recipient: subscriber.address.clone(), envelope_id };
         Ok((Message { envelope, octets }, personal))
     }
 

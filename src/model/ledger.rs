@@ -109,6 +109,12 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Whether a refusal at this stage is for good: 5xx, but for 552 to RCPT, which means "too many recipients" and is to
+    /// be read as 452 (RFC 5321 §4.5.3.1.10).
+    pub fn is_final(self, reply: &Reply) -> bool {
+        reply.is_permanent() && !(self == Self::Recipient && reply.code == 552)
+    }
+
     /// The word used everywhere.
     pub fn word(self) -> &'static str {
         match self {

@@ -8,6 +8,7 @@ pub mod contact;
 pub mod decision;
 pub mod inbound;
 pub mod ledger;
+pub mod letter;
 pub mod list;
 pub mod mailing;
 pub mod mailing_transitions;

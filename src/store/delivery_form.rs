@@ -31,8 +31,9 @@ enum StateV1 {
     Uncertain { at: i64, cause: CauseV1 },
 }
 
+/// Why something did not go through; letters have it too.
 #[derive(Serialize, Deserialize)]
-enum CauseV1 {
+pub(super) enum CauseV1 {
     Reply { stage: StageV1, code: u16, text: String },
     Connection(String),
     Message(String),
@@ -40,7 +41,7 @@ enum CauseV1 {
 }
 
 #[derive(Serialize, Deserialize)]
-enum StageV1 {
+pub(super) enum StageV1 {
     Connect,
     Mail,
     Recipient,
@@ -118,7 +119,7 @@ fn millis(at: &Timestamp) -> i64 {
     at.timestamp_millis()
 }
 
-fn cause_to_disk(cause: &Cause) -> CauseV1 {
+pub(super) fn cause_to_disk(cause: &Cause) -> CauseV1 {
     match cause {
         Cause::Reply { stage, reply } => CauseV1::Reply {
             stage: match stage {
@@ -137,7 +138,7 @@ fn cause_to_disk(cause: &Cause) -> CauseV1 {
     }
 }
 
-fn cause_from_disk(cause: CauseV1) -> Cause {
+pub(super) fn cause_from_disk(cause: CauseV1) -> Cause {
     match cause {
         CauseV1::Reply { stage, code, text } => Cause::Reply {
             stage: match stage {

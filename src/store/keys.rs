@@ -19,6 +19,10 @@
 //! | `s` | subscriber | a subscriber with its subscriptions and consent ledger |
 //! | `t` | mailing, chunk | the tally of a chunk whose deliveries are all settled |
 //! | `u` | mailing, due time, sequence | a deferred delivery, by when it is due |
+//! | `L` | letter | the octets of a letter, until it is taken |
+//! | `N` | due time, letter | a letter to be sent, by when it is due |
+//! | `n` | letter, counted down | a letter |
+//! | `R` | day, keyed hash of address and kind | how often an automatic reply went to an address that day |
 //! | `w` | inbound | that a message that came in waits to be handled |
 //! | `x` | keyed hash of an address | a suppression |
 //! | `y` | inbound | a message that came in, for one of its recipients |
@@ -26,7 +30,7 @@
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
-use crate::base::id::{InboundId, ListName, MailingId, ReleaseId, SubscriberId};
+use crate::base::id::{InboundId, LetterId, ListName, MailingId, ReleaseId, SubscriberId};
 use crate::model::ledger::Sequence;
 
 use super::engine::{Key, KeyRange};
@@ -161,6 +165,43 @@ pub fn due_until(mailing: MailingId, until: Option<Timestamp>) -> KeyRange {
         range.to = Some(key(b'u', &[&mailing.0.to_be_bytes(), &(millis(until) + 1).to_be_bytes()]));
     }
     range
+}
+
+/// A letter. The number is counted down, so that a scan finds the newest first.
+pub fn letter(id: LetterId) -> Key {
+    key(b'n', &[&(u64::MAX - id.0).to_be_bytes()])
+}
+
+/// The octets of a letter.
+pub fn letter_body(id: LetterId) -> Key {
+    key(b'L', &[&id.0.to_be_bytes()])
+}
+
+/// A letter to be sent, in order of the time at which it is due.
+pub fn letter_due(at: Timestamp, id: LetterId) -> Key {
+    key(b'N', &[&millis(at).to_be_bytes(), &id.0.to_be_bytes()])
+}
+
+/// Letters that are due at `until` or before.
+pub fn letters_due_until(until: Timestamp) -> KeyRange {
+    KeyRange { from: key(b'N', &[]), to: Some(key(b'N', &[&(millis(until) + 1).to_be_bytes()])) }
+}
+
+/// The letter that a due key ends with, and when it is due.
+pub fn letter_of_due(due: &Key) -> Option<(Timestamp, LetterId)> {
+    let (at, id) = due.0.get(1..)?.split_at_checked(8)?;
+    let at = i64::try_from(u64::from_be_bytes(at.try_into().ok()?)).ok()?;
+    Some((Timestamp::from_timestamp_millis(at)?, LetterId(u64::from_be_bytes(id.try_into().ok()?))))
+}
+
+/// How often an automatic reply of one kind went to one address on a day (days since 1970).
+pub fn reply_count(day: u32, hash: &[u8; 32]) -> Key {
+    key(b'R', &[&day.to_be_bytes(), hash])
+}
+
+/// The counts of all days before `day`.
+pub fn reply_counts_before(day: u32) -> KeyRange {
+    KeyRange { from: key(b'R', &[]), to: Some(key(b'R', &[&day.to_be_bytes()])) }
 }
 
 /// A suppression, by the keyed hash of its address.

@@ -20,6 +20,7 @@ pub mod inbound;
 pub mod journal;
 pub mod keys;
 pub mod ledger;
+pub mod letters;
 pub mod lists;
 pub mod mailings;
 pub mod memory;

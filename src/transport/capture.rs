@@ -116,7 +116,7 @@ fn write_durably(path: &Path, octets: &[u8]) -> io::Result<()> {
 
 /// The message with its envelope on top (RFC 5321 §4.4), and LF as files of a maildir have it.
 fn as_file(envelope: &Envelope, message: &[u8]) -> Vec<u8> {
-    let top = format!("Return-Path: <{}>\nDelivered-To: {}\n", envelope.sender, envelope.recipient);
+    let top = format!("Return-Path: <{}>\nDelivered-To: {}\n", envelope.reverse_path(), envelope.recipient);
     let mut octets = Vec::with_capacity(top.len() + message.len());
     octets.extend_from_slice(top.as_bytes());
     for line in message.split_inclusive(|octet| *octet == b'\n') {

@@ -47,8 +47,7 @@ impl Extensions {
     /// Why a message cannot go over this relay, whatever the time; `None` if it can.
     pub(super) fn obstacle(&self, envelope: &Envelope, message: &[u8]) -> Option<String> {
         let eight_bit = !message.is_ascii();
-        let utf8 = envelope.recipient.needs_smtputf8() || envelope.sender.needs_smtputf8();
-        if utf8 && !self.utf8 {
+        if envelope.needs_smtputf8() && !self.utf8 {
             return Some("the address has letters beyond ASCII and the relay offers no SMTPUTF8 (RFC 6531)".to_owned());
         }
         if eight_bit && !self.eight_bit {
@@ -65,7 +64,7 @@ impl Extensions {
 
     /// The commands MAIL and RCPT, without CRLF.
     pub(super) fn envelope_commands(&self, envelope: &Envelope, message: &[u8]) -> [String; 2] {
-        let mut mail = format!("MAIL FROM:<{}>", envelope.sender);
+        let mut mail = format!("MAIL FROM:<{}>", envelope.reverse_path());
         let mut recipient = format!("RCPT TO:<{}>", envelope.recipient);
         let mut add = |parameter: MailParameter| mail.push_str(&format!(" {parameter}"));
         if self.size.is_some() {
@@ -74,7 +73,7 @@ impl Extensions {
         if self.eight_bit && !message.is_ascii() {
             add(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
-        if envelope.recipient.needs_smtputf8() || envelope.sender.needs_smtputf8() {
+        if envelope.needs_smtputf8() {
             add(MailParameter::SmtpUtfEight);
         }
         if self.dsn {
@@ -101,7 +100,7 @@ mod tests {
 
     fn envelope(recipient: &str, id: &str) -> Envelope {
         Envelope {
-            sender: "bounce@lists.example.org".parse().unwrap(),
+            sender: Some("bounce@lists.example.org".parse().unwrap()),
             recipient: recipient.parse().unwrap(),
             envelope_id: id.to_owned(),
         }

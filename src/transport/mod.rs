@@ -20,12 +20,24 @@ use crate::model::reply::Reply;
 /// What travels outside the message (RFC 5321 §3.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
-    /// Where bounces go.
-    pub sender: Address,
+    /// Where bounces go; `None` is the null reverse-path `<>`, to which nothing bounces (RFC 5321 §4.5.5).
+    pub sender: Option<Address>,
     /// To whom: always one, so that each has an outcome of their own.
     pub recipient: Address,
     /// ENVID for a relay that offers DSN (RFC 3461 §4.4); printable ASCII.
     pub envelope_id: String,
+}
+
+impl Envelope {
+    /// What stands between the brackets of MAIL FROM: nothing for the null reverse-path.
+    pub fn reverse_path(&self) -> &str {
+        self.sender.as_ref().map_or("", Address::as_str)
+    }
+
+    /// Whether it needs SMTPUTF8 (RFC 6531).
+    pub fn needs_smtputf8(&self) -> bool {
+        self.recipient.needs_smtputf8() || self.sender.as_ref().is_some_and(Address::needs_smtputf8)
+    }
 }
 
 /// What became of one message given to a connection.

@@ -6,9 +6,8 @@ use crate::base::clock::Timestamp;
 use crate::base::id::MailingId;
 use crate::model::breaker::{BreakerSettings, Breakers, Rest};
 use crate::model::classify::Classifier;
-use crate::model::ledger::{Cause, Delivery, DeliveryState, Stage};
+use crate::model::ledger::{Cause, Delivery, DeliveryState};
 use crate::model::mailing::UncertainPolicy;
-use crate::model::reply::Reply;
 use crate::model::retry::{NextAttempt, RetryTable};
 use crate::transport::Outcome;
 
@@ -85,7 +84,7 @@ impl Judge {
                 let classified = self.classifier.classify(stage, &reply);
                 let opened = self.breakers().refused(at, case.mailing, case.domain, (stage, &reply), &classified);
                 verdict.pause = opened.and_then(|opened| opened.mailing_pauses);
-                match is_final(stage, &reply) {
+                match stage.is_final(&reply) {
                     true => DeliveryState::Failed { at, cause: Cause::Reply { stage, reply } },
                     false => self.later(case, Cause::Reply { stage, reply }),
                 }
@@ -125,10 +124,4 @@ impl Judge {
             _ => self.later(case, cause),
         }
     }
-}
-
-/// Whether a refusal is for good.
-fn is_final(stage: Stage, reply: &Reply) -> bool {
-    // RFC 5321 §4.5.3.1.10: 552 to RCPT means "too many recipients" and is to be read as 452.
-    reply.is_permanent() && !(stage == Stage::Recipient && reply.code == 552)
 }

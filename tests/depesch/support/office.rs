@@ -124,7 +124,7 @@ impl PreparedMailing for Plain {
         }
         assert_ne!(subscriber.address.local_part(), "panics", "as the test wants it");
         let envelope = Envelope {
-            sender: "media-bounces@lists.example.org".parse().unwrap(),
+            sender: Some("media-bounces@lists.example.org".parse().unwrap()),
             recipient: subscriber.address.clone(),
             envelope_id: subscriber.id.to_string(),
         };

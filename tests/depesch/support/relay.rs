@@ -49,7 +49,7 @@ pub async fn connect(sink: &Sink) -> Box<dyn Connection> {
 /// An envelope to `recipient`.
 pub fn envelope(recipient: &str) -> Envelope {
     Envelope {
-        sender: "media-bounces@lists.example.org".parse().unwrap(),
+        sender: Some("media-bounces@lists.example.org".parse().unwrap()),
         recipient: recipient.parse().unwrap(),
         envelope_id: "m1-0".to_owned(),
     }

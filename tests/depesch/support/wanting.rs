@@ -31,7 +31,7 @@ impl PreparedMailing for Wanting {
             return Err(format!("the field {missing} is missing"));
         }
         let envelope = Envelope {
-            sender: "media-bounces@lists.example.org".parse().unwrap(),
+            sender: Some("media-bounces@lists.example.org".parse().unwrap()),
             recipient: subscriber.address.clone(),
             envelope_id: subscriber.id.to_string(),
         };
