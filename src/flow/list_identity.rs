@@ -4,7 +4,7 @@
 //! its address. Whoever sees a message in transit, a relay's log or a shared mailbox's header view does not learn what the
 //! recipient is a member of. Mail to the label's addresses carries a signed token, which says who and what it is about.
 
-use crate::base::address::Address;
+use crate::base::address::{Address, AddressError};
 use crate::base::id::ListName;
 use crate::base::token::{Key, to_hex};
 use crate::mail::compose::ListFields;
@@ -74,6 +74,14 @@ impl ListIdentity {
     /// Where a mail ends one subscription.
     pub fn unsubscribe_address(&self, token: &str) -> String {
         format!("{}-unsubscribe+{token}@{}", self.alias, self.domain)
+    }
+
+    /// Its address for something, e.g. `request` or `owner`, as it may be shown.
+    ///
+    /// # Errors
+    /// [`AddressError`]: only for a `what` that no address can hold.
+    pub fn address_for(&self, what: &str) -> Result<Address, AddressError> {
+        format!("{}-{what}@{}", self.alias, self.domain).parse()
     }
 
     /// The domain of its address.

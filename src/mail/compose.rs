@@ -260,11 +260,21 @@ pub fn compose(
 ) -> Result<Vec<u8>, ComposeError> {
     let mut out = Vec::with_capacity(frame.len() + body_len(text) + body_len(html) + 2048);
     push_headers(&mut out, sender, list, one);
+    add_body(out, frame, (text, one.text_values), (html, one.html_values))
+}
+
+/// Puts what a frame holds together behind a message's own header fields.
+pub(super) fn add_body(
+    mut out: Vec<u8>,
+    frame: &Frame,
+    (text, text_values): (&Body, &[String]),
+    (html, html_values): (&Body, &[String]),
+) -> Result<Vec<u8>, ComposeError> {
     check_lines(&out)?;
     out.extend_from_slice(&frame.opening);
-    text.write(&mut out, one.text_values);
+    text.write(&mut out, text_values);
     out.extend_from_slice(&frame.between);
-    html.write(&mut out, one.html_values);
+    html.write(&mut out, html_values);
     out.extend_from_slice(&frame.closing);
     Ok(out)
 }
@@ -284,8 +294,7 @@ fn push_headers(out: &mut Vec<u8>, sender: &Sender, list: &ListFields, one: &Ind
     }
     push_mailboxes(out, "To", &[one.to]);
     push_text(out, "Subject", one.subject);
-    // RFC 5322 §3.3: English names, whatever the language of the message.
-    push_plain(out, "Date", &one.date.format("%a, %d %b %Y %H:%M:%S +0000").to_string());
+    push_date(out, "Date", one.date);
     push_uris(out, "Message-ID", &[one.message_id]);
     push_list_id(out, list);
     match one.unsubscribe_https {
@@ -303,8 +312,13 @@ fn push_headers(out: &mut Vec<u8>, sender: &Sender, list: &ListFields, one: &Ind
     push_plain(out, "Precedence", "bulk");
 }
 
+/// A date field: English names, whatever the language of the message (RFC 5322 §3.3).
+pub(super) fn push_date(out: &mut Vec<u8>, name: &str, date: Timestamp) {
+    push_plain(out, name, &date.format("%a, %d %b %Y %H:%M:%S +0000").to_string());
+}
+
 /// List-Id: a phrase and the identifier in brackets (RFC 2919 §3).
-fn push_list_id(out: &mut Vec<u8>, list: &ListFields) {
+pub(super) fn push_list_id(out: &mut Vec<u8>, list: &ListFields) {
     let id: String = list.id.chars().filter(|c| c.is_ascii_alphanumeric() || "-._".contains(*c)).take(255).collect();
     super::headers::push_titled(out, "List-Id", &list.title, &id);
 }

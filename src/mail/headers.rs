@@ -57,6 +57,25 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(line.trim_matches(' ').to_owned())
 }
 
+/// A field of message ids, e.g. References (RFC 5322 §3.6.4): those among `ids` that can stand in brackets as they are, for
+/// an id that is changed finds nothing. `false`, and no field, when there is none.
+pub fn push_ids(out: &mut Vec<u8>, name: &str, ids: &[&str]) -> bool {
+    let fits = |id: &&&str| {
+        (3..=250).contains(&id.len())
+            && id.contains('@')
+            && id.bytes().all(|o| o.is_ascii_graphic() && !b"<>\"\\".contains(&o))
+    };
+    let ids: Vec<String> = ids.iter().filter(fits).map(|id| format!("<{id}>")).collect();
+    if ids.is_empty() {
+        return false;
+    }
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    push_folded(out, &ids.join(" "), name.len() + 2);
+    out.extend_from_slice(b"\r\n");
+    true
+}
+
 /// A field of free text, e.g. Subject: encoded words (RFC 2047) where it is not plain ASCII.
 pub fn push_text(out: &mut Vec<u8>, name: &str, text: &str) {
     let text = one_line(text);

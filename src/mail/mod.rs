@@ -8,5 +8,6 @@ pub mod headers;
 pub mod html_text;
 pub mod incoming;
 mod incoming_limits;
+pub mod letter;
 pub mod own_words;
 pub mod verify;

@@ -7,6 +7,7 @@ pub mod html;
 pub mod inspect;
 pub mod labels;
 pub mod lint;
+pub mod mails;
 pub mod manifest;
 pub mod markdown;
 pub mod nearest;

@@ -14,6 +14,7 @@ use crate::model::release::Kind;
 
 use super::inspect::{self, Usage};
 use super::labels::Labels;
+use super::mails::{self, Mails, Written};
 use super::manifest::Manifest;
 use super::template_files::{TemplateError, TemplateFile, read_all};
 
@@ -56,9 +57,10 @@ pub struct Templates {
     plain: Handlebars<'static>,
     html: Handlebars<'static>,
     kinds: BTreeMap<Kind, KindEntry>,
+    mails: Mails,
     labels: BTreeMap<String, Labels>,
     origins: BTreeMap<String, String>,
-    /// SHA-256 over all files: part of what an approval is bound to.
+    /// SHA-256 over all files of releases: part of what an approval is bound to.
     fingerprint: [u8; 32],
 }
 
@@ -82,17 +84,12 @@ impl Templates {
     /// # Errors
     /// [`TemplateError`], as for [`Templates::load`].
     pub fn from_files(files: &BTreeMap<String, TemplateFile>) -> Result<Self, TemplateError> {
-        let (mut plain, mut html) = (Handlebars::new(), Handlebars::new());
-        plain.register_escape_fn(|value| one_line(value).into_owned());
-        html.register_escape_fn(|value| super::html::escape(&one_line(value)));
-        for registry in [&mut plain, &mut html] {
-            registry.set_strict_mode(true);
-            registry.set_prevent_indent(true);
-            // It writes to the log whatever a template says.
-            registry.unregister_helper("log");
-        }
+        let mut plain = new_registry(|value| one_line(value).into_owned());
+        let mut html = new_registry(|value| super::html::escape(&one_line(value)));
         let (mut usages, mut origins) = (BTreeMap::new(), BTreeMap::new());
-        for (path, file) in files.iter().filter(|(path, _)| path.ends_with(".hbs")) {
+        let of_releases =
+            |(path, _): &(&String, &TemplateFile)| path.ends_with(".hbs") && !path.starts_with(mails::FOLDER);
+        for (path, file) in files.iter().filter(of_releases) {
             let name = template_name(path);
             for registry in [&mut plain, &mut html] {
                 registry.register_template_string(name, &file.text).map_err(|e| syntax_error(&file.origin, &e))?;
@@ -112,7 +109,26 @@ impl Templates {
         }
         let kinds = read_kinds(files, &usages)?;
         let labels = read_labels(files)?;
-        Ok(Self { plain, html, kinds, labels, origins, fingerprint: fingerprint(files) })
+        let mails = Mails::from_files(files, &labels)?;
+        Ok(Self { plain, html, kinds, mails, labels, origins, fingerprint: fingerprint(files) })
+    }
+
+    /// The mails of our own.
+    pub fn mails(&self) -> &Mails {
+        &self.mails
+    }
+
+    /// A mail of our own in words, in the first of `wanted` that it is there in.
+    ///
+    /// # Errors
+    /// [`TemplateError`]: there is no such mail, or a value that it needs is missing.
+    pub fn write_mail(
+        &self,
+        name: &str,
+        wanted: &[&Language],
+        data: serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Written, TemplateError> {
+        self.mails.render(name, wanted, data, &self.labels)
     }
 
     /// What a kind needs; `None` when there is no such kind.
@@ -135,7 +151,7 @@ impl Templates {
         self.labels.keys().map(String::as_str).collect()
     }
 
-    /// SHA-256 over all files.
+    /// SHA-256 over all files of releases.
     pub fn fingerprint(&self) -> [u8; 32] {
         self.fingerprint
     }
@@ -152,16 +168,47 @@ impl Templates {
     pub(super) fn render(&self, kind: &Kind, part: Part, context: &Context) -> Result<String, TemplateError> {
         let name = format!("{kind}/{}", part.file());
         let registry = if part == Part::Html { &self.html } else { &self.plain };
-        let mut out = Limited::default();
-        registry.render_with_context_to_write(&name, context, &mut out).map_err(|e| self.render_error(&name, &e))?;
-        String::from_utf8(out.octets).map_err(|e| TemplateError::of(name, e.to_string()))
+        render_context(registry, &name, context, &self.origins)
     }
+}
 
-    fn render_error(&self, name: &str, error: &RenderError) -> TemplateError {
-        let name = error.template_name.as_deref().unwrap_or(name);
-        let file = self.origins.get(name).cloned().unwrap_or_else(|| name.to_owned());
-        TemplateError { file, line: error.line_no, what: what_is_wrong(error.reason()) }
-    }
+/// A strict registry that escapes every value so.
+pub(super) fn new_registry(escape: impl Fn(&str) -> String + Send + Sync + 'static) -> Handlebars<'static> {
+    let mut registry = Handlebars::new();
+    registry.register_escape_fn(escape);
+    registry.set_strict_mode(true);
+    registry.set_prevent_indent(true);
+    // It writes to the log whatever a template says.
+    registry.unregister_helper("log");
+    registry
+}
+
+/// Renders one template of `registry` with `data`.
+pub(super) fn render_to_string(
+    registry: &Handlebars<'_>,
+    name: &str,
+    data: &serde_json::Map<String, serde_json::Value>,
+    origins: &BTreeMap<String, String>,
+) -> Result<String, TemplateError> {
+    let context = Context::wraps(data).map_err(|e| TemplateError::of(name, e.to_string()))?;
+    render_context(registry, name, &context, origins)
+}
+
+fn render_context(
+    registry: &Handlebars<'_>,
+    name: &str,
+    context: &Context,
+    origins: &BTreeMap<String, String>,
+) -> Result<String, TemplateError> {
+    let mut out = Limited::default();
+    registry.render_with_context_to_write(name, context, &mut out).map_err(|e| render_error(origins, name, &e))?;
+    String::from_utf8(out.octets).map_err(|e| TemplateError::of(name, e.to_string()))
+}
+
+fn render_error(origins: &BTreeMap<String, String>, name: &str, error: &RenderError) -> TemplateError {
+    let name = error.template_name.as_deref().unwrap_or(name);
+    let file = origins.get(name).cloned().unwrap_or_else(|| name.to_owned());
+    TemplateError { file, line: error.line_no, what: what_is_wrong(error.reason()) }
 }
 
 fn what_is_wrong(reason: &RenderErrorReason) -> String {
@@ -192,7 +239,7 @@ fn template_name(path: &str) -> &str {
     path.strip_prefix("partials/").and_then(|name| name.strip_suffix(".hbs")).unwrap_or(path)
 }
 
-fn syntax_error(file: &str, error: &handlebars::TemplateError) -> TemplateError {
+pub(super) fn syntax_error(file: &str, error: &handlebars::TemplateError) -> TemplateError {
     let line = error.pos().map(|(line, _)| line);
     TemplateError { file: file.to_owned(), line, what: error.reason().to_string() }
 }
@@ -256,7 +303,7 @@ fn read_labels(files: &BTreeMap<String, TemplateFile>) -> Result<BTreeMap<String
 
 fn fingerprint(files: &BTreeMap<String, TemplateFile>) -> [u8; 32] {
     let mut all = Vec::new();
-    for (path, file) in files {
+    for (path, file) in files.iter().filter(|(path, _)| !path.starts_with(mails::FOLDER)) {
         for part in [path, &file.text] {
             all.extend_from_slice(&(part.len() as u64).to_be_bytes());
             all.extend_from_slice(part.as_bytes());

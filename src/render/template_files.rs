@@ -84,8 +84,8 @@ fn read_folder(
         if kind.is_symlink() {
             return Err(TemplateError::of(origin, "it is a symbolic link; put the file itself here"));
         }
-        if kind.is_dir() && depth == 0 {
-            read_folder(&entry.path(), &format!("{name}/"), depth + 1, files)?;
+        if kind.is_dir() && (depth == 0 || (depth == 1 && prefix == "mails/")) {
+            read_folder(&entry.path(), &format!("{path}/"), depth + 1, files)?;
         } else if kind.is_file() && [".hbs", ".toml"].iter().any(|end| name.ends_with(end)) {
             let text = read_file(&entry.path()).map_err(|what| TemplateError::of(origin.clone(), what))?;
             files.insert(path, TemplateFile { text, origin });
