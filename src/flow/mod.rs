@@ -10,6 +10,7 @@ pub mod export;
 pub mod formula;
 pub mod import;
 pub mod inbound;
+pub mod letters;
 pub mod list_identity;
 pub mod message;
 pub mod person;

@@ -184,6 +184,13 @@ impl Incoming {
         self.ids("In-Reply-To").into_iter().chain(self.ids("References")).collect()
     }
 
+    /// The thread so far, the oldest first: the ids in References, or in In-Reply-To where there are none
+    /// (RFC 5322 §3.6.4).
+    pub fn references(&self) -> Vec<&str> {
+        let references = self.ids("References");
+        if references.is_empty() { self.ids("In-Reply-To") } else { references }
+    }
+
     fn ids(&self, name: &str) -> Vec<&str> {
         let fields = self.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
         fields.flat_map(|header| &header.ids).map(String::as_str).collect()

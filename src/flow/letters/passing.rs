@@ -1,0 +1,85 @@
+//! Passing a message on to a person, unread and unchanged, and never in a circle.
+//!
+//! What is passed on gets fields of its own before it (RFC 5322 §3.6.6), among them a mark that only this list of this
+//! installation makes. What comes in with that mark was here before, and is not passed on again. What came with the null
+//! sender is passed on with it, so that nothing ever bounces to us that we sent because of a bounce.
+
+use crate::base::address::Address;
+use crate::base::id::LetterId;
+use crate::base::token::Key;
+use crate::mail::headers::Mailbox;
+use crate::mail::incoming::Incoming;
+use crate::mail::letter::{LOOP_FIELD, ResentHead, resent_header};
+use crate::model::inbound::Inbound;
+use crate::model::letter::LetterBody;
+use crate::model::list::List;
+use crate::store::engine::Batch;
+use crate::store::letters::put_new;
+
+use super::{LetterError, Letters, new_letter};
+
+/// What became of a message that was to be passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassedOn {
+    /// It goes out as this letter.
+    As(LetterId),
+    /// It was here before: nothing goes out. Note it as [`crate::model::inbound::InboundKind::Loop`].
+    Loop,
+}
+
+/// The mark of what this installation sent for `list`, or for itself: tells nothing to others.
+pub fn loop_mark(key: &Key, list: Option<&List>) -> String {
+    key.mark(&format!("loop {}", list.map_or(String::new(), |list| list.address.key())))
+}
+
+/// Whether a message carries the mark of `list`: it was here before (RFC 5321 §6.3).
+pub fn carries_mark(message: &Incoming, key: &Key, list: Option<&List>) -> bool {
+    let mark = loop_mark(key, list);
+    message.headers_named(LOOP_FIELD).any(|field| field.value.trim() == mark)
+}
+
+impl Letters {
+    /// Whether a message that came in was sent for `list` by this installation before.
+    pub fn is_loop(&self, message: &Incoming, list: Option<&List>) -> bool {
+        carries_mark(message, &self.inner.key, list)
+    }
+
+    /// Passes a message that came in on to `to`, as it is: its octets stay in the spool and are read when it is sent.
+    ///
+    /// # Errors
+    /// [`LetterError`]: nothing was put into the batch.
+    pub async fn pass_on(
+        &self,
+        batch: &mut Batch,
+        inbound: &Inbound,
+        message: &Incoming,
+        to: &Address,
+        list: Option<&List>,
+    ) -> Result<PassedOn, LetterError> {
+        if self.is_loop(message, list) {
+            return Ok(PassedOn::Loop);
+        }
+        let inner = &self.inner;
+        let desk = self.desk(list)?;
+        let (id, now) = (self.next_id().await?, inner.clock.now());
+        let from = match &desk.list {
+            Some(list) => Mailbox { name: list.title.clone(), address: list.address_for("owner")? },
+            None => desk.from.clone(),
+        };
+        let header = resent_header(&ResentHead {
+            from: &from,
+            to: &Mailbox::bare(to.clone()),
+            date: now,
+            message_id: &self.message_id(id, &desk.domain),
+            loop_mark: &loop_mark(&inner.key, list),
+        });
+        let sender = match (&inbound.arrival.sender, &desk.list) {
+            (Some(_), Some(list)) => Some(list.address_for("bounces")?),
+            (Some(_), None) => Some(desk.from.address),
+            (None, _) => None,
+        };
+        let body = LetterBody::PassedOn { header, place: inbound.place };
+        put_new(batch, &new_letter(id, sender, to, body, "passed-on", now), None);
+        Ok(PassedOn::As(id))
+    }
+}
