@@ -13,7 +13,7 @@ use crate::flow::content::Content;
 use crate::flow::dispatch::DispatchSettings;
 use crate::flow::message::MessageSource;
 use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
-use crate::flow::retention::{drop_attachments, forget_keys};
+use crate::flow::retention::{drop_attachments, forget_keys, forget_wishes};
 use crate::model::recurrence::Recurrence;
 use crate::model::release::attachment::AttachmentBudget;
 use crate::render::source::SourceSettings;
@@ -139,7 +139,10 @@ pub fn chores(
         Box::pin(async move {
             let dropped = drop_attachments(&store, &blobs, now - kept).await.map_err(|error| error.to_string())?;
             let forgotten = forget_keys(&store, now).await.map_err(|error| error.to_string())?;
-            Ok(format!("dropped {dropped} attachments that no release names, {forgotten} old idempotency keys"))
+            let wishes = forget_wishes(&store, now).await.map_err(|error| error.to_string())?;
+            Ok(format!(
+                "dropped {dropped} attachments that no release names, {forgotten} old idempotency keys, {wishes} expired wishes"
+            ))
         })
     });
     Ok(vec![checkpoint, retention])

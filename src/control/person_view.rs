@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, MailingId, ReleaseId, SubscriberId};
 use crate::base::language::Language;
+use crate::base::token::to_hex;
 use crate::flow::person::{PersonDelivery, PersonRecord};
 use crate::model::consent::{ConsentEvent, ConsentSource};
 use crate::model::ledger::{Cause, DeliveryState};
@@ -63,6 +64,10 @@ pub struct ConsentView {
     pub from: String,
     /// The exact words agreed to, or the reason.
     pub words: String,
+    /// SHA-256 of the subscriber's own mail, in hexadecimal, where it is kept as evidence: the file of that name under
+    /// `blobs/` in the state directory.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub evidence: Option<String>,
 }
 
 /// Everything that is known of one person.
@@ -120,11 +125,15 @@ impl From<&ConsentEvent> for ConsentView {
         let (way, from) = match &event.source {
             ConsentSource::Import { file, line } => ("import", format!("{file}, line {line}")),
             ConsentSource::Operator { who } => ("operator", who.clone()),
-            ConsentSource::Mail { message_id } => ("mail", message_id.clone()),
+            ConsentSource::Mail { message_id, .. } => ("mail", message_id.clone()),
             ConsentSource::System { rule } => ("system", rule.clone()),
         };
         let became = event.became.word().to_owned();
-        Self { at: event.at, became, way: way.to_owned(), from, words: event.words.clone() }
+        let evidence = match &event.source {
+            ConsentSource::Mail { evidence: Some(sha256), .. } => Some(to_hex(sha256)),
+            _ => None,
+        };
+        Self { at: event.at, became, way: way.to_owned(), from, words: event.words.clone(), evidence }
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::id::ListName;
 use crate::flow::person::{Desk, PersonError, PersonFields, SubscriptionChange};
+use crate::store::blobs::Blobs;
 
 use super::Control;
 use super::error::ApiError;
@@ -118,7 +119,14 @@ async fn erase(
     caller: Caller,
     Path(who): Path<String>,
 ) -> Result<Json<()>, ApiError> {
-    desk(&control, &caller).erase(&who).await?;
+    let desk = desk(&control, &caller);
+    let (kept, blobs) = (desk.erase(&who).await?, Blobs::in_state_directory(&control.state_directory));
+    for sha256 in kept {
+        // Erased is erased: what cannot be removed now is dropped by the chore, for nothing names it any more.
+        if let Err(error) = blobs.remove_if_before(&sha256, desk.at + chrono::Duration::days(1)).await {
+            tracing::error!(%error, "a confirmation of an erased person is still on the disk; retention drops it later");
+        }
+    }
     tracing::info!(by = %caller, "a person was erased");
     Ok(Json(()))
 }

@@ -1,4 +1,5 @@
-//! What is dropped by age: attachments that no release names, and keys by which repeated requests are known.
+//! What is dropped by age: attachments that no release names, keys by which repeated requests are known, wishes that were
+//! never confirmed.
 //! Everything that tells what became of somebody's mail stays.
 
 use std::collections::BTreeSet;
@@ -22,7 +23,8 @@ pub enum RetentionError {
     Blob(#[from] BlobError),
 }
 
-/// Removes attachments that were last received before `before` and that no release names. Says how many.
+/// Removes attachments that were last received before `before` and that no release names, nor a subscriber's consent
+/// ledger. Says how many.
 ///
 /// The candidates are listed before the releases are read: a release that is added meanwhile sends its files first,
 /// which makes them young again.
@@ -36,10 +38,14 @@ pub async fn drop_attachments(store: &Store, blobs: &Blobs, before: Timestamp) -
     }
     let named = named(store).await?;
     candidates.retain(|sha256| !named.contains(sha256));
+    let mut dropped = 0;
     for sha256 in &candidates {
-        blobs.remove_if_before(sha256, before).await?;
+        if !store.is_evidence(sha256).await? {
+            blobs.remove_if_before(sha256, before).await?;
+            dropped += 1;
+        }
     }
-    Ok(candidates.len())
+    Ok(dropped)
 }
 
 /// For so many days a repeated request is known by its key.
@@ -54,6 +60,22 @@ pub async fn forget_keys(store: &Store, now: Timestamp) -> Result<u64, StoreErro
     let (mut forgotten, mut cursor) = (0, None);
     loop {
         let (count, next) = store.forget_answered(before, cursor, PAGE).await?;
+        forgotten += count;
+        cursor = next;
+        if cursor.is_none() {
+            return Ok(forgotten);
+        }
+    }
+}
+
+/// Forgets what was asked for by mail and never confirmed, and used tokens, once they have expired. Says how many.
+///
+/// # Errors
+/// [`StoreError`]: what was forgotten before stays so.
+pub async fn forget_wishes(store: &Store, now: Timestamp) -> Result<u64, StoreError> {
+    let (mut forgotten, mut cursor) = (0, None);
+    loop {
+        let (count, next) = store.forget_wishes(now, cursor, PAGE).await?;
         forgotten += count;
         cursor = next;
         if cursor.is_none() {

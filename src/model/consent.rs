@@ -36,6 +36,8 @@ pub enum ConsentSource {
     Mail {
         /// Its Message-ID.
         message_id: String,
+        /// SHA-256 of the mail as it came, where it is kept as evidence (among the attachments, by this name).
+        evidence: Option<[u8; 32]>,
     },
     /// A bounce, a complaint or a rule of the system.
     System {

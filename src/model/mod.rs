@@ -18,4 +18,5 @@ pub mod reply;
 pub mod retry;
 pub mod subscriber;
 pub mod suppression;
+pub mod wish;
 pub mod zone;

@@ -2,6 +2,8 @@
 //!
 //! | prefix | fields | holds |
 //! |---|---|---|
+//! | `E` | hash of a mail | the subscriber whose confirmation it is, kept as evidence |
+//! | `T` | wish | what somebody asked for by mail and is yet to confirm; a used token stays until it expires |
 //! | `a` | address key | the subscriber's id |
 //! | `b` | organisation, revision | a boilerplate text |
 //! | `c` | name | a counter: the last id given |
@@ -30,7 +32,7 @@
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
-use crate::base::id::{InboundId, LetterId, ListName, MailingId, ReleaseId, SubscriberId};
+use crate::base::id::{InboundId, LetterId, ListName, MailingId, ReleaseId, SubscriberId, WishId};
 use crate::model::ledger::Sequence;
 
 use super::engine::{Key, KeyRange};
@@ -217,6 +219,16 @@ pub fn inbound_waiting(id: InboundId) -> Key {
 /// A message that came in.
 pub fn inbound(id: InboundId) -> Key {
     key(b'y', &[&id.0.to_be_bytes()])
+}
+
+/// What somebody asked for by mail and is yet to confirm.
+pub fn wish(id: WishId) -> Key {
+    key(b'T', &[&id.0.to_be_bytes()])
+}
+
+/// Whose confirmation a kept mail is.
+pub fn evidence(sha256: &[u8; 32]) -> Key {
+    key(b'E', &[sha256])
 }
 
 /// A setting of the installation.

@@ -30,6 +30,7 @@ pub mod settings;
 pub mod spool;
 pub mod subscribers;
 pub mod suppressions;
+pub mod wishes;
 
 use engine::{Batch, Commit, Engine, EngineError, Value};
 use record::RecordError;

@@ -16,7 +16,8 @@ use super::record::{self, RecordError};
 use super::{CONFLICT_TRIES, Read, Store, StoreError, keys};
 
 const FAMILY: &str = "subscriber";
-const VERSION: u8 = 1;
+/// Version 2 only adds a source to version 1, so that one form reads both.
+const VERSION: u8 = 2;
 /// The most octets of text that one subscriber may have; the engine takes values a little larger.
 pub const MOST_TEXT: usize = 128 * 1024;
 /// The counter that ids are taken from ([`Store::allocate`]).
@@ -66,10 +67,24 @@ enum StateV1 {
 
 #[derive(Serialize, Deserialize)]
 enum SourceV1<'a> {
-    Import { file: &'a str, line: u64 },
-    Operator { who: &'a str },
-    Mail { message_id: &'a str },
-    System { rule: &'a str },
+    Import {
+        file: &'a str,
+        line: u64,
+    },
+    Operator {
+        who: &'a str,
+    },
+    Mail {
+        message_id: &'a str,
+    },
+    System {
+        rule: &'a str,
+    },
+    /// Since version 2.
+    KeptMail {
+        message_id: &'a str,
+        sha256: [u8; 32],
+    },
 }
 
 fn encode(subscriber: &Subscriber) -> Value {
@@ -106,7 +121,10 @@ fn event_form(event: &ConsentEvent) -> EventV1<'_> {
         source: match &event.source {
             ConsentSource::Import { file, line } => SourceV1::Import { file, line: *line },
             ConsentSource::Operator { who } => SourceV1::Operator { who },
-            ConsentSource::Mail { message_id } => SourceV1::Mail { message_id },
+            ConsentSource::Mail { message_id, evidence: None } => SourceV1::Mail { message_id },
+            ConsentSource::Mail { message_id, evidence: Some(sha256) } => {
+                SourceV1::KeptMail { message_id, sha256: *sha256 }
+            }
             ConsentSource::System { rule } => SourceV1::System { rule },
         },
         words: &event.words,
@@ -119,7 +137,7 @@ fn damaged(reason: impl ToString) -> RecordError {
 
 fn decode(octets: &Value) -> Result<Read<Subscriber>, StoreError> {
     let (version, rest) = record::split(FAMILY, octets)?;
-    if version != VERSION {
+    if !(1..=VERSION).contains(&version) {
         return Err(RecordError::Newer { family: FAMILY, version }.into());
     }
     let form: SubscriberV1<'_> = postcard::from_bytes(rest).map_err(damaged)?;
@@ -159,7 +177,10 @@ fn event(form: EventV1<'_>) -> Result<ConsentEvent, RecordError> {
         source: match form.source {
             SourceV1::Import { file, line } => ConsentSource::Import { file: file.to_owned(), line },
             SourceV1::Operator { who } => ConsentSource::Operator { who: who.to_owned() },
-            SourceV1::Mail { message_id } => ConsentSource::Mail { message_id: message_id.to_owned() },
+            SourceV1::Mail { message_id } => ConsentSource::Mail { message_id: message_id.to_owned(), evidence: None },
+            SourceV1::KeptMail { message_id, sha256 } => {
+                ConsentSource::Mail { message_id: message_id.to_owned(), evidence: Some(sha256) }
+            }
             SourceV1::System { rule } => ConsentSource::System { rule: rule.to_owned() },
         },
         words: form.words.to_owned(),
@@ -303,6 +324,22 @@ mod tests {
         let list = "media".parse().unwrap();
         karin.change(&list, SubscriptionState::Active, at, source, "asked by phone".to_owned()).unwrap();
         karin
+    }
+
+    #[test]
+    fn a_record_of_version_1_is_read_for_ever() {
+        let mut octets = encode(&karin(1)).to_vec();
+        octets[0] = 1;
+        assert_eq!(decode(&octets.into()).unwrap().value, karin(1));
+    }
+
+    #[test]
+    fn the_evidence_of_a_confirmation_is_kept() {
+        let mut karin = karin(1);
+        let source = ConsentSource::Mail { message_id: "a@example.org".to_owned(), evidence: Some([9; 32]) };
+        let media = "media".parse().unwrap();
+        karin.change(&media, SubscriptionState::Ended, karin.created, source, "Nej tack".to_owned()).unwrap();
+        assert_eq!(decode(&encode(&karin)).unwrap().value, karin);
     }
 
     async fn put(store: &Store, subscriber: &Subscriber) -> Commit {

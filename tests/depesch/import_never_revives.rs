@@ -129,7 +129,7 @@ async fn a_suppression_during_the_import_counts_also_for_the_unknown() {
 
 #[tokio::test]
 async fn an_erasure_during_the_import_counts() {
-    let act = async |store: Store| desk(&store, 5).erase("karin@example.org").await.unwrap();
+    let act = async |store: Store| drop(desk(&store, 5).erase("karin@example.org").await.unwrap());
     let store = import_while("email\nkarin@example.org\n", "email,name\nkarin@example.org,Karin Ek\n", act).await;
     assert_eq!(subscriber(&store, "karin@example.org").await, None);
     assert!(store.scan_subscribers(depesch::base::id::SubscriberId(0), 1).await.unwrap().is_empty());

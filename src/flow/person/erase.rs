@@ -6,25 +6,34 @@
 //! to the dispatcher, which finds the subscriber gone and writes `suppressed (erased)`.
 
 use crate::base::address::Address;
+use crate::model::consent::ConsentSource;
 use crate::model::ledger::{Cause, Delivery, DeliveryState};
+use crate::model::subscriber::Subscriber;
 use crate::model::suppression::{Suppression, SuppressionReason};
 use crate::store::engine::{Batch, Commit};
-use crate::store::{CONFLICT_TRIES, StoreError, keys, ledger, subscribers, suppressions};
+use crate::store::{CONFLICT_TRIES, StoreError, keys, ledger, subscribers, suppressions, wishes};
 
 use super::record::row_of;
 use super::{Desk, PersonError};
 
+/// Wishes looked at together.
+const WISHES: usize = 500;
+
 impl Desk {
-    /// Erases a person, by number or address. An address of nobody that is suppressed keeps only its hash.
+    /// Erases a person, by number or address. An address of nobody that is suppressed keeps only its hash. Gives the hashes
+    /// of their mails that were kept as evidence of their consent: remove them, else the next look at attachments does.
     ///
     /// # Errors
     /// [`PersonError::NotFound`] when nothing is known of them; [`PersonError::Store`]: nothing was erased.
-    pub async fn erase(&self, who: &str) -> Result<(), PersonError> {
+    pub async fn erase(&self, who: &str) -> Result<Vec<[u8; 32]>, PersonError> {
         for _ in 0..CONFLICT_TRIES {
             let mut batch = Batch::new();
+            let mut kept = Vec::new();
             let address = match self.find(who).await {
                 Ok(found) => {
                     subscribers::delete(&mut batch, &found);
+                    kept = evidence(&found.value);
+                    kept.iter().for_each(|sha256| wishes::delete_evidence(&mut batch, sha256));
                     for mailing in self.store.mailings().await? {
                         let mailing = mailing.value;
                         let Some(row) = row_of(&self.store, &mailing, found.value.id).await? else { continue };
@@ -40,27 +49,55 @@ impl Desk {
                 Err(PersonError::NotFound(_)) => self.suppressed_stranger(who).await?,
                 Err(error) => return Err(error),
             };
+            self.forget_wishes(&mut batch, &address).await?;
             let hash = self.key.hash_address(&address);
             let before = self.store.suppression(&hash).await?.map(|read| read.stamp);
             let erased =
                 Suppression { address: None, reason: SuppressionReason::Erased, since: self.at, note: String::new() };
             suppressions::put(&mut batch, &hash, before, &erased);
             if self.store.commit(batch).await? == Commit::Applied {
-                return Ok(());
+                return Ok(kept);
             }
         }
         Err(StoreError::Contended(CONFLICT_TRIES).into())
     }
 
-    /// An address that belongs to no subscriber but is suppressed with its text.
+    /// An address that belongs to no subscriber but is suppressed with its text, or has asked for something by mail.
     async fn suppressed_stranger(&self, who: &str) -> Result<Address, PersonError> {
         let not_found = || PersonError::NotFound(who.to_owned());
         let address: Address = who.parse().map_err(|_| not_found())?;
         match self.store.suppression(&self.key.hash_address(&address)).await? {
             Some(found) if found.value.address.is_some() => Ok(address),
+            _ if self.forget_wishes(&mut Batch::new(), &address).await? => Ok(address),
             _ => Err(not_found()),
         }
     }
+
+    /// Forgets in `batch` what was asked for by mail for an address; says whether there was anything.
+    async fn forget_wishes(&self, batch: &mut Batch, address: &Address) -> Result<bool, StoreError> {
+        let (mut found, mut cursor) = (false, None);
+        loop {
+            let (page, next) = self.store.scan_wishes(cursor, WISHES).await?;
+            for wish in page.iter().filter(|wish| wish.value.address.key() == address.key()) {
+                wishes::delete(batch, wish.value.id);
+                found = true;
+            }
+            cursor = next;
+            if cursor.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+/// Their own mails that are kept as evidence.
+fn evidence(subscriber: &Subscriber) -> Vec<[u8; 32]> {
+    let events = subscriber.subscriptions.values().flat_map(|subscription| &subscription.events);
+    let kept = events.filter_map(|event| match &event.source {
+        ConsentSource::Mail { evidence, .. } => *evidence,
+        _ => None,
+    });
+    kept.collect()
 }
 
 /// The delivery without the address in any text.

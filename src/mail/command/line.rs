@@ -11,8 +11,8 @@ const MOST_WORDS: usize = 14;
 /// Octets of a line that may be a command or a setting.
 const LONGEST: usize = 600;
 /// The most subjects or regions in one setting, and the most characters of one.
-const MOST_VALUES: usize = 40;
-const LONGEST_VALUE: usize = 60;
+const MOST_VALUES: usize = 20;
+const LONGEST_VALUE: usize = 40;
 
 /// A line in lower case, in words without punctuation.
 pub(super) struct Line {
@@ -150,7 +150,9 @@ impl Words {
         }
         let values = text.split([',', ';', '|']).map(|value| value.split_whitespace().collect::<Vec<_>>().join(" "));
         let values: BTreeSet<String> = values.filter(|value| !value.is_empty()).collect();
-        let plain = |value: &String| value.chars().count() <= LONGEST_VALUE && !value.contains(char::is_control);
+        // They are repeated in a letter to an address that may be somebody else's: no address, no link, no sentence.
+        let word = |c: char| c.is_alphanumeric() || " -&/'".contains(c);
+        let plain = |value: &String| value.chars().count() <= LONGEST_VALUE && value.chars().all(word);
         let fits = !values.is_empty() && values.len() <= MOST_VALUES && values.iter().all(plain);
         fits.then_some(values)
     }
