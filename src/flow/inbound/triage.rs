@@ -1,0 +1,135 @@
+//! Which handler a message belongs to: by the address it came to, then by what it is.
+//!
+//! A handler that does not understand a message answers with nothing, and the message is passed on to the person who
+//! answers for the list: nothing is ever dropped unread (RFC 5321 §3.9.2).
+
+use std::sync::Arc;
+
+use crate::base::address::Address;
+use crate::base::clock::Clock;
+use crate::base::token::Key;
+use crate::bounce::{Kind, Reader};
+use crate::flow::letters::{LetterError, Letters, PassedOn};
+use crate::model::inbound::InboundKind;
+use crate::model::list::List;
+use crate::store::Store;
+use crate::store::blobs::Blobs;
+use crate::store::spool::Spool;
+
+use super::destination::{Destination, Role};
+use super::{Effects, HandleError, Handler, HandlerFuture, Item};
+
+/// What handlers work with.
+pub struct InboundParts {
+    /// The store.
+    pub store: Store,
+    /// Where messages lie.
+    pub spool: Spool,
+    /// Where content is kept for longer than the spool keeps it.
+    pub blobs: Blobs,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Signs tokens and hashes addresses.
+    pub key: Key,
+    /// Tells bounces, complaints and automatic answers from mail that people wrote.
+    pub reader: Reader,
+    /// Writes answers, and passes messages on.
+    pub letters: Letters,
+    /// Who gets what came to no list; the owner of the first list without it.
+    pub postmaster: Option<Address>,
+}
+
+/// Gives each message to its handler.
+pub struct Triage {
+    parts: InboundParts,
+}
+
+impl From<LetterError> for HandleError {
+    fn from(error: LetterError) -> Self {
+        match error {
+            LetterError::Store(error) => Self::Store(error),
+            error => Self::Broken(error.to_string()),
+        }
+    }
+}
+
+impl Handler for Triage {
+    fn handle<'a>(&'a self, item: &'a Item) -> HandlerFuture<'a> {
+        Box::pin(self.see(item))
+    }
+}
+
+impl Triage {
+    /// A triage with these parts.
+    pub fn new(parts: InboundParts) -> Self {
+        Self { parts }
+    }
+
+    async fn see(&self, item: &Item) -> Result<Effects, HandleError> {
+        let handled = match &item.destination {
+            Some(Destination::List { list, role }) => self.see_for_list(item, &list.value, role).await?,
+            Some(Destination::Postmaster) | None => None,
+        };
+        match handled {
+            Some(effects) => Ok(effects),
+            None => self.pass_on(item).await,
+        }
+    }
+
+    async fn see_for_list(&self, item: &Item, list: &List, role: &Role) -> Result<Option<Effects>, HandleError> {
+        if self.parts.letters.is_loop(&item.message, Some(list)) {
+            return Ok(Some(Effects::none(InboundKind::Loop, "it went out from this list before")));
+        }
+        match role {
+            // The owner's address is the last resort: what comes there is for a person, whatever it is.
+            Role::Owner => Ok(None),
+            Role::Bounces { .. } => Ok(None),
+            // An answer of a program is no wish, no post and no answer of a person.
+            _ if self.parts.reader.read(&item.message).kind == Kind::AutoReply => {
+                Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer")))
+            }
+            Role::Post | Role::Decide { .. } => Ok(None),
+            Role::Rsvp => Ok(None),
+            Role::Request
+            | Role::Subscribe
+            | Role::Unsubscribe { .. }
+            | Role::Confirm { .. }
+            | Role::Pause
+            | Role::Resume
+            | Role::Which
+            | Role::Help
+            | Role::Set => Ok(None),
+        }
+    }
+
+    /// To the person who answers for the list, or for the installation.
+    async fn pass_on(&self, item: &Item) -> Result<Effects, HandleError> {
+        let list = match &item.destination {
+            Some(Destination::List { list, .. }) => Some(&list.value),
+            Some(Destination::Postmaster) | None => None,
+        };
+        let to = match list {
+            Some(list) => list.owner.clone(),
+            None => self.postmaster().await?,
+        };
+        let mut effects = Effects::none(InboundKind::Forwarded, "passed on to the person who answers for it");
+        match self.parts.letters.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await? {
+            PassedOn::As(letter) => {
+                effects.note = format!("passed on to the person who answers for it, as letter {letter}");
+                effects.wakes = true;
+                Ok(effects)
+            }
+            PassedOn::Loop => Ok(Effects::none(InboundKind::Loop, "it was passed on before")),
+        }
+    }
+
+    async fn postmaster(&self) -> Result<Address, HandleError> {
+        if let Some(postmaster) = &self.parts.postmaster {
+            return Ok(postmaster.clone());
+        }
+        let lists = self.parts.store.lists().await?;
+        let owner = lists.into_iter().next().map(|list| list.value.owner);
+        let nobody = "nobody answers for this installation; set inbound.postmaster";
+        owner.ok_or_else(|| HandleError::Broken(nobody.to_owned()))
+    }
+}
