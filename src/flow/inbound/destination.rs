@@ -13,7 +13,8 @@ use crate::flow::list_identity;
 use crate::model::list::List;
 use crate::store::{Read, Store, StoreError};
 
-use super::reception::Recipient;
+use super::door::AddressBook;
+use super::reception::{ReceptionFuture, Recipient};
 
 /// One of our addresses.
 #[derive(Clone, Debug)]
@@ -199,6 +200,19 @@ impl Directory {
             labels.insert(label.to_owned(), list.value.name.clone());
         }
         Ok(found)
+    }
+}
+
+impl AddressBook for Directory {
+    fn recipient<'a>(&'a self, recipient: &'a str) -> ReceptionFuture<'a, Recipient> {
+        Box::pin(async move {
+            match self.resolve(recipient).await {
+                Ok(Resolved::Ours(_)) => Recipient::Welcome,
+                Ok(Resolved::No(answer)) => answer,
+                // An error is never "unknown": that would be a bounce for somebody.
+                Err(error) => Recipient::Later(error.to_string()),
+            }
+        })
     }
 }
 

@@ -18,6 +18,7 @@ use destination::Destination;
 pub mod destination;
 pub mod door;
 pub mod reception;
+pub mod triage;
 pub mod worker;
 
 /// One message to one recipient, ready to be handled.
