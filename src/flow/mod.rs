@@ -2,6 +2,7 @@
 //! effects as one batch.
 
 pub mod audience;
+pub mod bounces;
 pub mod chores;
 pub mod content;
 pub mod dispatch;

@@ -2,6 +2,7 @@
 //!
 //! | prefix | fields | holds |
 //! |---|---|---|
+//! | `B` | mailing, subscriber | what came back about a delivery |
 //! | `E` | hash of a mail | the subscriber whose confirmation it is, kept as evidence |
 //! | `T` | wish | what somebody asked for by mail and is yet to confirm; a used token stays until it expires |
 //! | `a` | address key | the subscriber's id |
@@ -9,6 +10,7 @@
 //! | `c` | name | a counter: the last id given |
 //! | `d` | mailing, sequence | a delivery that is no longer just waiting |
 //! | `e` | mailing, chunk | the lease of a chunk |
+//! | `f` | subscriber, mailing | that something came back about this delivery |
 //! | `g` | content hash | the release that has this content |
 //! | `h` | name | a chore: when it last ran |
 //! | `i` | key | what came of a request that must not be done twice |
@@ -21,6 +23,7 @@
 //! | `s` | subscriber | a subscriber with its subscriptions and consent ledger |
 //! | `t` | mailing, chunk | the tally of a chunk whose deliveries are all settled |
 //! | `u` | mailing, due time, sequence | a deferred delivery, by when it is due |
+//! | `v` | subscriber | what bounces have come to |
 //! | `L` | letter | the octets of a letter, until it is taken |
 //! | `N` | due time, letter | a letter to be sent, by when it is due |
 //! | `n` | letter, counted down | a letter |
@@ -229,6 +232,31 @@ pub fn wish(id: WishId) -> Key {
 /// Whose confirmation a kept mail is.
 pub fn evidence(sha256: &[u8; 32]) -> Key {
     key(b'E', &[sha256])
+}
+
+/// What came back about a delivery.
+pub fn bounce(mailing: MailingId, subscriber: SubscriberId) -> Key {
+    key(b'B', &[&mailing.0.to_be_bytes(), &subscriber.0.to_be_bytes()])
+}
+
+/// Everything that came back about one mailing.
+pub fn bounces(mailing: MailingId) -> KeyRange {
+    KeyRange::prefix(key(b'B', &[&mailing.0.to_be_bytes()]).0)
+}
+
+/// That something came back about a delivery, by its subscriber.
+pub fn bounce_of(subscriber: SubscriberId, mailing: MailingId) -> Key {
+    key(b'f', &[&subscriber.0.to_be_bytes(), &mailing.0.to_be_bytes()])
+}
+
+/// Of which mailings something came back from a subscriber.
+pub fn bounces_of(subscriber: SubscriberId) -> KeyRange {
+    KeyRange::prefix(key(b'f', &[&subscriber.0.to_be_bytes()]).0)
+}
+
+/// What bounces have come to for a subscriber.
+pub fn score(subscriber: SubscriberId) -> Key {
+    key(b'v', &[&subscriber.0.to_be_bytes()])
 }
 
 /// A setting of the installation.

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 pub mod blobs;
+pub mod bounces;
 pub mod checkpoint;
 pub mod chores;
 pub mod contacts;

@@ -13,7 +13,7 @@ use crate::model::subscriber::{Subscriber, Subscription, SubscriptionState};
 
 use super::engine::{Batch, Commit, Value};
 use super::record::{self, RecordError};
-use super::{CONFLICT_TRIES, Read, Store, StoreError, keys};
+use super::{CONFLICT_TRIES, Read, Store, StoreError, bounces, keys};
 
 const FAMILY: &str = "subscriber";
 /// Version 2 only adds a source to version 1, so that one form reads both.
@@ -199,7 +199,7 @@ pub fn put_new(batch: &mut Batch, subscriber: &Subscriber) {
 }
 
 /// Writes a changed subscriber in `batch`, provided it is still as `before` was read; a new address is taken,
-/// provided that nobody has it.
+/// provided that nobody has it, and bounces of the old one count no more.
 pub fn put_changed(batch: &mut Batch, before: &Read<Subscriber>, subscriber: &Subscriber) {
     let key = keys::subscriber(before.value.id);
     batch.expect(key.clone(), before.stamp.clone());
@@ -209,6 +209,7 @@ pub fn put_changed(batch: &mut Batch, before: &Read<Subscriber>, subscriber: &Su
         batch.expect_absent(new.clone());
         batch.put(new, subscriber.id.0.to_be_bytes().as_slice());
         batch.delete(old);
+        bounces::put_new_address(batch, subscriber.id, subscriber.updated);
     }
 }
 
@@ -218,6 +219,7 @@ pub fn delete(batch: &mut Batch, before: &Read<Subscriber>) {
     batch.expect(key.clone(), before.stamp.clone());
     batch.delete(key);
     batch.delete(keys::address(&before.value.address));
+    bounces::delete_score(batch, before.value.id);
 }
 
 impl Store {

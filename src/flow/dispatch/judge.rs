@@ -5,9 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::base::clock::Timestamp;
 use crate::base::id::MailingId;
 use crate::model::breaker::{BreakerSettings, Breakers, Rest};
-use crate::model::classify::Classifier;
+use crate::model::classify::{Class, Classifier};
 use crate::model::ledger::{Cause, Delivery, DeliveryState};
 use crate::model::mailing::UncertainPolicy;
+use crate::model::reply::Reply;
 use crate::model::retry::{NextAttempt, RetryTable};
 use crate::transport::Outcome;
 
@@ -45,6 +46,19 @@ pub(super) struct Verdict {
     pub trouble: Option<String>,
     /// Why the mailing must pause, if it must: for the press office to read.
     pub pause: Option<String>,
+    /// What the refusal says against the address, if the delivery failed by one that does.
+    pub bounce: Option<Refusal>,
+}
+
+/// A refusal that counts against the subscriber.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// Whose fault it is.
+    pub class: Class,
+    /// Whether the receiver meant it for good; else it was tried until its time was over.
+    pub permanent: bool,
+    /// What it said.
+    pub reply: Reply,
 }
 
 impl Judge {
@@ -70,7 +84,7 @@ impl Judge {
     /// Decides one case.
     pub fn decide(&self, case: &Case<'_>, outcome: Outcome) -> Verdict {
         let at = case.now;
-        let mut verdict = Verdict { delivery: case.delivery.clone(), trouble: None, pause: None };
+        let mut verdict = Verdict { delivery: case.delivery.clone(), trouble: None, pause: None, bounce: None };
         verdict.delivery.state = match outcome {
             Outcome::Accepted(reply) => {
                 self.breakers().count(at, case.mailing, case.domain);
@@ -84,10 +98,15 @@ impl Judge {
                 let classified = self.classifier.classify(stage, &reply);
                 let opened = self.breakers().refused(at, case.mailing, case.domain, (stage, &reply), &classified);
                 verdict.pause = opened.and_then(|opened| opened.mailing_pauses);
-                match stage.is_final(&reply) {
+                let permanent = stage.is_final(&reply);
+                let counts = matches!(classified.class, Class::Address | Class::Mailbox);
+                let refusal = counts.then(|| Refusal { class: classified.class, permanent, reply: reply.clone() });
+                let state = match permanent {
                     true => DeliveryState::Failed { at, cause: Cause::Reply { stage, reply } },
                     false => self.later(case, Cause::Reply { stage, reply }),
-                }
+                };
+                verdict.bounce = refusal.filter(|_| matches!(state, DeliveryState::Failed { .. }));
+                state
             }
             Outcome::Impossible(why) => DeliveryState::Failed { at, cause: Cause::Message(why) },
             Outcome::NotSent(what) => {

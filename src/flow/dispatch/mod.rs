@@ -29,6 +29,7 @@ use crate::base::token::Key;
 use crate::flow::audience;
 use crate::flow::message::MessageSource;
 use crate::flow::wake::Wake;
+use crate::model::bounce::BouncePolicy;
 use crate::model::breaker::BreakerSettings;
 use crate::model::classify::Classifier;
 use crate::model::mailing::{Mailing, PauseReason, Stage};
@@ -60,6 +61,8 @@ pub struct DispatchSettings {
     pub retry: RetryTable,
     /// When to stop because receivers blame us.
     pub breaker: BreakerSettings,
+    /// When refusals suspend a subscriber.
+    pub bounce: BouncePolicy,
 }
 
 impl Default for DispatchSettings {
@@ -72,6 +75,7 @@ impl Default for DispatchSettings {
             node: "depesch".to_owned(),
             retry: RetryTable::default(),
             breaker: BreakerSettings::default(),
+            bounce: BouncePolicy::default(),
         }
     }
 }

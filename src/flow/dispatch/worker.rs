@@ -2,13 +2,17 @@
 //!
 //! Its loop: take a delivery; look again whether it is wanted; make the message; have a connection; commit the last
 //! outcome together with this intent; send; judge. The outcome waits for the next intent only while there is one at
-//! hand: otherwise it is committed alone, at once.
+//! hand: otherwise it is committed alone, at once. So is one that counts against the subscriber, together with what
+//! follows from it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::base::clock::{Stopwatch, Timestamp};
+use crate::base::id::MailingId;
+use crate::flow::bounces::{self, Report};
 use crate::flow::message::Message;
+use crate::model::bounce::{BounceSource, Verdict};
 use crate::model::ledger::{Cause, Delivery, DeliveryState, SuppressedWhy};
 use crate::model::mailing::{AudienceQuery, PauseReason};
 use crate::model::subscriber::{Subscriber, SubscriptionState};
@@ -17,7 +21,7 @@ use crate::store::ledger::{Row, put_delivery};
 use crate::store::{CONFLICT_TRIES, StoreError, keys};
 use crate::transport::{Connection, Outcome};
 
-use super::judge::Case;
+use super::judge::{Case, Refusal};
 use super::stats::add;
 use super::work::Job;
 use super::{Shared, feed, hold_back, settle};
@@ -29,6 +33,8 @@ const MOST_FINISHED: usize = 16;
 struct Finished {
     job: Job,
     delivery: Delivery,
+    /// What counts against the subscriber.
+    bounce: Option<Report>,
 }
 
 struct Worker {
@@ -95,7 +101,7 @@ impl Worker {
             let message = match self.decide(&job).await? {
                 Decision::Record(state) => {
                     let delivery = job.row.delivery.unsent(state);
-                    self.finished.push(Finished { job, delivery });
+                    self.finished.push(Finished { job, delivery, bounce: None });
                     return Ok(());
                 }
                 Decision::Leave => return self.drop_job(job).await,
@@ -273,8 +279,9 @@ impl Worker {
         add(&self.shared.stats.smtp_nanoseconds, watch.nanoseconds());
         let first = first_attempt(&job.row.delivery, since);
         let mailing = job.run.current();
+        let at = self.shared.parts.clock.now();
         let case = Case {
-            now: self.shared.parts.clock.now(),
+            now: at,
             first,
             delivery: &intended.delivery,
             uncertain: mailing.value.uncertain,
@@ -290,7 +297,12 @@ impl Worker {
             self.shared.gate.opened();
         }
         job.row = intended;
-        self.finished.push(Finished { job, delivery: verdict.delivery });
+        let bounce = verdict.bounce.map(|refusal| report(mailing.value.id, &job, &message, at, refusal));
+        let counts = bounce.is_some();
+        self.finished.push(Finished { job, delivery: verdict.delivery, bounce });
+        if counts {
+            self.flush().await?;
+        }
         if let Some(evidence) = verdict.pause {
             let paused = feed::pause(&self.shared, mailing.value.id, PauseReason::Breaker { evidence }).await;
             if let Err(error) = paused {
@@ -308,10 +320,34 @@ impl Worker {
         batch
     }
 
+    /// What follows from the refusals among what is finished.
+    async fn add_bounces(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
+        let (store, policy) = (&self.shared.parts.store, &self.shared.parts.settings.bounce);
+        for finished in &mut self.finished {
+            let Some(report) = &finished.bounce else { continue };
+            let mut follows = Batch::new();
+            match bounces::note(store, policy, &mut follows, report).await {
+                Ok(_) => batch.append(follows),
+                // The outcome is known and must be written, whatever is wrong with the subscriber's records.
+                Err(StoreError::Record(error)) => {
+                    tracing::error!(subscriber = %report.subscriber, %error, "a bounce cannot be counted");
+                    finished.bounce = None;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Commits what is finished, alone.
     async fn flush(&mut self) -> Result<(), Ended> {
         while !self.finished.is_empty() {
-            match self.shared.parts.store.commit(self.finished_batch()).await {
+            let mut batch = self.finished_batch();
+            if let Err(error) = self.add_bounces(&mut batch).await {
+                self.survive(error).await?;
+                continue;
+            }
+            match self.shared.parts.store.commit(batch).await {
                 Ok(Commit::Applied) => return self.settle_finished().await,
                 Ok(Commit::Conflict(key)) => self.reconcile(&key).await?,
                 Err(error) => self.survive(error).await?,
@@ -381,6 +417,23 @@ fn first_attempt(before: &Delivery, now: Timestamp) -> Timestamp {
         DeliveryState::Deferred { first, .. } => first,
         DeliveryState::InDoubt { since } => since,
         _ => now,
+    }
+}
+
+/// What a refusal says, as a bounce.
+fn report(mailing: MailingId, job: &Job, message: &Message, at: Timestamp, refusal: Refusal) -> Report {
+    Report {
+        mailing,
+        subscriber: job.row.subscriber,
+        at,
+        sent_to: Some(message.envelope.recipient.clone()),
+        verdict: if refusal.permanent { Verdict::Permanent } else { Verdict::Temporary },
+        class: refusal.class,
+        counts: true,
+        names_other: false,
+        status: refusal.reply.enhanced().map(str::to_owned),
+        words: refusal.reply.to_string(),
+        source: BounceSource::Session,
     }
 }
 

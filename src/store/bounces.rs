@@ -1,0 +1,327 @@
+//! Bounces on disk, one record for each delivery that something came back about, and the score of each subscriber.
+//!
+//! A bounce is found by its mailing and, through an index, by its subscriber. It is kept as long as the ledger that it
+//! belongs to; the mail that it came in lies in the spool, and goes when the spool's time is over. The score is what
+//! bounces have come to; a new address sets it anew, in the commit that changes the address (see [`super::subscribers`]).
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{InboundId, LetterId, MailingId, SubscriberId};
+use crate::model::bounce::{Bounce, BounceEffect, BounceSource, Hit, Probe, Score, Suspension, Verdict};
+use crate::model::classify::Class;
+
+use super::engine::{Batch, Key, Value};
+use super::record::{self, RecordError};
+use super::{Read, Store, StoreError, keys};
+
+const BOUNCE: &str = "bounce";
+const SCORE: &str = "score";
+const VERSION: u8 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct BounceV1 {
+    at: i64,
+    verdict: VerdictV1,
+    class: ClassV1,
+    status: Option<String>,
+    evidence: String,
+    /// The mail that it came in; none in the SMTP session.
+    inbound: Option<u64>,
+    effect: EffectV1,
+    reports: u32,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum VerdictV1 {
+    None,
+    Temporary,
+    Permanent,
+    Complaint,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum ClassV1 {
+    Address,
+    Mailbox,
+    Content,
+    Policy,
+    Network,
+    Other,
+    Complaint,
+    AutoReply,
+    Notice,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum EffectV1 {
+    Nothing,
+    Scored,
+    Suspended,
+    FormerAddress,
+    Ended,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ScoreV1 {
+    address_since: Option<i64>,
+    hits: Vec<(u64, i64)>,
+    weighed: Option<i64>,
+    suspension: Option<SuspensionV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SuspensionV1 {
+    at: i64,
+    evidence: String,
+    reported: bool,
+    probes: u32,
+    probe: Option<ProbeV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ProbeV1 {
+    letter: u64,
+    at: i64,
+    failed: bool,
+}
+
+/// Writes what came back about a delivery, provided that what is known of it is as `before` says.
+pub fn put_bounce(batch: &mut Batch, before: Option<Value>, bounce: &Bounce) {
+    let key = keys::bounce(bounce.mailing, bounce.subscriber);
+    if before.is_none() {
+        batch.put(keys::bounce_of(bounce.subscriber, bounce.mailing), Vec::new());
+    }
+    batch.expect_read(key.clone(), before);
+    batch.put(key, encode_bounce(bounce));
+}
+
+/// Takes the way from a subscriber to a bounce away, when the subscriber is erased. The bounce itself stays with its
+/// mailing's ledger, as a number that leads to nobody.
+pub fn delete_way(batch: &mut Batch, subscriber: SubscriberId, mailing: MailingId) {
+    batch.delete(keys::bounce_of(subscriber, mailing));
+}
+
+/// Writes a subscriber's score, provided that it is still as `before` says.
+pub fn put_score(batch: &mut Batch, subscriber: SubscriberId, before: Option<Value>, score: &Score) {
+    let key = keys::score(subscriber);
+    batch.expect_read(key.clone(), before);
+    match *score == Score::default() {
+        true => batch.delete(key),
+        false => batch.put(key, encode_score(score)),
+    }
+}
+
+/// Sets the score anew in the commit that gives a subscriber another address. Whatever others have just read of it is
+/// void then.
+pub(super) fn put_new_address(batch: &mut Batch, subscriber: SubscriberId, at: Timestamp) {
+    batch.put(keys::score(subscriber), encode_score(&Score::of_new_address(at)));
+}
+
+/// Removes a subscriber's score, when the subscriber is.
+pub(super) fn delete_score(batch: &mut Batch, subscriber: SubscriberId) {
+    batch.delete(keys::score(subscriber));
+}
+
+impl Store {
+    /// What came back about one delivery.
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "nothing".
+    pub async fn bounce(
+        &self,
+        mailing: MailingId,
+        subscriber: SubscriberId,
+    ) -> Result<Option<Read<Bounce>>, StoreError> {
+        let Some(stamp) = self.engine.get(&keys::bounce(mailing, subscriber)).await? else { return Ok(None) };
+        Ok(Some(Read { value: decode_bounce(mailing, subscriber, &stamp)?, stamp }))
+    }
+
+    /// The next `limit` bounces of a mailing to subscribers after `after` (`SubscriberId(0)`: from the first), in order
+    /// of subscriber.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn bounces_of_mailing(
+        &self,
+        mailing: MailingId,
+        after: SubscriberId,
+        limit: usize,
+    ) -> Result<Vec<Bounce>, StoreError> {
+        let range = keys::bounces(mailing).after(&keys::bounce(mailing, after));
+        let found = self.engine.scan(range, limit).await?;
+        found.iter().map(|(key, stamp)| Ok(decode_bounce(mailing, SubscriberId(last_id(key)?), stamp)?)).collect()
+    }
+
+    /// Everything that came back from a subscriber, the oldest mailing first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn bounces_of(&self, subscriber: SubscriberId) -> Result<Vec<Read<Bounce>>, StoreError> {
+        let mut bounces = Vec::new();
+        for (key, _) in self.engine.scan(keys::bounces_of(subscriber), usize::MAX).await? {
+            bounces.extend(self.bounce(MailingId(last_id(&key)?), subscriber).await?);
+        }
+        Ok(bounces)
+    }
+
+    /// What bounces have come to for a subscriber; `None` where nothing ever came back.
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "nothing".
+    pub async fn score(&self, subscriber: SubscriberId) -> Result<Option<Read<Score>>, StoreError> {
+        let Some(stamp) = self.engine.get(&keys::score(subscriber)).await? else { return Ok(None) };
+        Ok(Some(Read { value: decode_score(&stamp)?, stamp }))
+    }
+
+    /// The next `limit` scores of subscribers after `after` (`SubscriberId(0)`: from the first), in order of subscriber.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn scan_scores(
+        &self,
+        after: SubscriberId,
+        limit: usize,
+    ) -> Result<Vec<(SubscriberId, Read<Score>)>, StoreError> {
+        let range = keys::table(b'v').after(&keys::score(after));
+        let found = self.engine.scan(range, limit).await?;
+        let read = |(key, stamp): (Key, Value)| {
+            let score = Read { value: decode_score(&stamp)?, stamp };
+            Ok((SubscriberId(last_id(&key)?), score))
+        };
+        found.into_iter().map(read).collect()
+    }
+}
+
+fn last_id(key: &Key) -> Result<u64, RecordError> {
+    let short = || RecordError::Damaged { family: BOUNCE, reason: format!("the key {key:?} is too short") };
+    key.0.last_chunk::<8>().map(|octets| u64::from_be_bytes(*octets)).ok_or_else(short)
+}
+
+fn encode_bounce(bounce: &Bounce) -> Value {
+    let form = BounceV1 {
+        at: bounce.at.timestamp_millis(),
+        verdict: match bounce.verdict {
+            Verdict::None => VerdictV1::None,
+            Verdict::Temporary => VerdictV1::Temporary,
+            Verdict::Permanent => VerdictV1::Permanent,
+            Verdict::Complaint => VerdictV1::Complaint,
+        },
+        class: class_form(bounce.class),
+        status: bounce.status.clone(),
+        evidence: bounce.evidence.clone(),
+        inbound: match bounce.source {
+            BounceSource::Session => None,
+            BounceSource::Mail(id) => Some(id.0),
+        },
+        effect: match bounce.effect {
+            BounceEffect::Nothing => EffectV1::Nothing,
+            BounceEffect::Scored => EffectV1::Scored,
+            BounceEffect::Suspended => EffectV1::Suspended,
+            BounceEffect::FormerAddress => EffectV1::FormerAddress,
+            BounceEffect::Ended => EffectV1::Ended,
+        },
+        reports: bounce.reports,
+    };
+    record::encode(VERSION, &form)
+}
+
+fn decode_bounce(mailing: MailingId, subscriber: SubscriberId, octets: &[u8]) -> Result<Bounce, RecordError> {
+    let form: BounceV1 = versioned(BOUNCE, octets)?;
+    Ok(Bounce {
+        mailing,
+        subscriber,
+        at: record::instant(BOUNCE, form.at)?,
+        verdict: match form.verdict {
+            VerdictV1::None => Verdict::None,
+            VerdictV1::Temporary => Verdict::Temporary,
+            VerdictV1::Permanent => Verdict::Permanent,
+            VerdictV1::Complaint => Verdict::Complaint,
+        },
+        class: class_of(form.class),
+        status: form.status,
+        evidence: form.evidence,
+        source: form.inbound.map_or(BounceSource::Session, |id| BounceSource::Mail(InboundId(id))),
+        effect: match form.effect {
+            EffectV1::Nothing => BounceEffect::Nothing,
+            EffectV1::Scored => BounceEffect::Scored,
+            EffectV1::Suspended => BounceEffect::Suspended,
+            EffectV1::FormerAddress => BounceEffect::FormerAddress,
+            EffectV1::Ended => BounceEffect::Ended,
+        },
+        reports: form.reports,
+    })
+}
+
+fn class_form(class: Class) -> ClassV1 {
+    match class {
+        Class::Address => ClassV1::Address,
+        Class::Mailbox => ClassV1::Mailbox,
+        Class::Content => ClassV1::Content,
+        Class::Policy => ClassV1::Policy,
+        Class::Network => ClassV1::Network,
+        Class::Other => ClassV1::Other,
+    }
+}
+
+fn class_of(form: ClassV1) -> Class {
+    match form {
+        ClassV1::Address => Class::Address,
+        ClassV1::Mailbox => Class::Mailbox,
+        ClassV1::Content => Class::Content,
+        ClassV1::Policy => Class::Policy,
+        ClassV1::Network => Class::Network,
+        ClassV1::Other | ClassV1::Complaint | ClassV1::AutoReply | ClassV1::Notice => Class::Other,
+    }
+}
+
+fn encode_score(score: &Score) -> Value {
+    let form = ScoreV1 {
+        address_since: score.address_since.map(|at| at.timestamp_millis()),
+        hits: score.hits.iter().map(|hit| (hit.mailing.0, hit.at.timestamp_millis())).collect(),
+        weighed: score.weighed.map(|at| at.timestamp_millis()),
+        suspension: score.suspension.as_ref().map(|suspension| SuspensionV1 {
+            at: suspension.at.timestamp_millis(),
+            evidence: suspension.evidence.clone(),
+            reported: suspension.reported,
+            probes: suspension.probes,
+            probe: suspension.probe.map(|probe| ProbeV1 {
+                letter: probe.letter.0,
+                at: probe.at.timestamp_millis(),
+                failed: probe.failed,
+            }),
+        }),
+    };
+    record::encode(VERSION, &form)
+}
+
+fn decode_score(octets: &[u8]) -> Result<Score, RecordError> {
+    let form: ScoreV1 = versioned(SCORE, octets)?;
+    let instant = |millis: i64| record::instant(SCORE, millis);
+    let hit = |(mailing, at): (u64, i64)| Ok(Hit { mailing: MailingId(mailing), at: instant(at)? });
+    let probe = |probe: ProbeV1| {
+        Ok::<_, RecordError>(Probe { letter: LetterId(probe.letter), at: instant(probe.at)?, failed: probe.failed })
+    };
+    let suspension = |form: SuspensionV1| {
+        Ok::<_, RecordError>(Suspension {
+            at: instant(form.at)?,
+            evidence: form.evidence,
+            reported: form.reported,
+            probes: form.probes,
+            probe: form.probe.map(probe).transpose()?,
+        })
+    };
+    Ok(Score {
+        address_since: form.address_since.map(instant).transpose()?,
+        hits: form.hits.into_iter().map(hit).collect::<Result<_, RecordError>>()?,
+        weighed: form.weighed.map(instant).transpose()?,
+        suspension: form.suspension.map(suspension).transpose()?,
+    })
+}
+
+fn versioned<T: serde::de::DeserializeOwned>(family: &'static str, octets: &[u8]) -> Result<T, RecordError> {
+    match record::split(family, octets)? {
+        (VERSION, rest) => record::decode(family, rest),
+        (version, _) => Err(RecordError::Newer { family, version }),
+    }
+}
