@@ -92,7 +92,8 @@ pub async fn note(
             _ => after,
         };
         // Nobody is suspended who gets no mail anyway.
-        effect = if follows == BounceEffect::Suspended && suspended.is_empty() { BounceEffect::Scored } else { follows };
+        effect =
+            if follows == BounceEffect::Suspended && suspended.is_empty() { BounceEffect::Scored } else { follows };
         put_score(batch, report.subscriber, stamp, &after);
     }
     let (stamp, known) = known.map_or((None, None), |read| (Some(read.stamp), Some(read.value)));

@@ -357,10 +357,8 @@ mod tests {
     /// What follows from each of these bounces, one after the other; successes are known up to each.
     fn run(cases: &[Case], successes: &[i64]) -> Vec<Judgement> {
         let mut score = Score::default();
-        let came = |until: Timestamp| Successes {
-            at: successes.iter().map(|days| day(*days)).collect(),
-            until: Some(until),
-        };
+        let came =
+            |until: Timestamp| Successes { at: successes.iter().map(|days| day(*days)).collect(), until: Some(until) };
         let judged = cases.iter().map(|case| {
             let (after, judgement) = judge(&score, &BouncePolicy::default(), case, &came(case.hit.at));
             score = after;
