@@ -1,6 +1,7 @@
 //! Floor 1: bytes to values and back, as the mail standards write them. No I/O, no clock.
 
 pub mod calendar;
+pub mod calendar_reply;
 pub mod command;
 pub mod compose;
 pub mod encoding;
@@ -10,4 +11,5 @@ pub mod incoming;
 mod incoming_limits;
 pub mod letter;
 pub mod own_words;
+pub mod rsvp;
 pub mod verify;

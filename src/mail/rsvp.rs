@@ -1,0 +1,286 @@
+//! An answer to an invitation, read from a mail: from the reply of a calendar program (RFC 6047), or from what a person
+//! wrote, in Swedish or English. What is not certain is said to be uncertain, and why; nothing is guessed.
+
+mod fields;
+mod words;
+
+use super::calendar_reply::{CalendarDoubt, CalendarReply, Participation, calendar_reply, has_calendar_reply};
+use super::incoming::Incoming;
+use super::new_text::new_text;
+use words::{Judged, words_of};
+
+/// Octets of a comment that are kept.
+const MAX_COMMENT: usize = 2000;
+/// Octets of a subject that are looked at.
+const MAX_SUBJECT: usize = 500;
+
+/// Whether somebody comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attendance {
+    /// They come.
+    Yes,
+    /// They do not.
+    No,
+    /// They may.
+    Maybe,
+}
+
+/// What people give of themselves. Nothing here is looked up; what is not given is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Person {
+    /// The name; several are divided by `; `.
+    pub name: Option<String>,
+    /// The newsroom or organisation.
+    pub newsroom: Option<String>,
+    /// The function: reporter, photographer.
+    pub function: Option<String>,
+    /// The number of the press card.
+    pub press_card: Option<String>,
+    /// How many people, where it is said.
+    pub people: Option<u32>,
+}
+
+/// By which way an answer was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// By a calendar program.
+    Calendar,
+    /// In words.
+    Words,
+}
+
+/// A certain answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether they come.
+    pub attendance: Attendance,
+    /// Who, as given.
+    pub person: Person,
+    /// What they wrote, fields and signature left out; empty when nothing is left.
+    pub comment: String,
+    /// By which way.
+    pub how: How,
+    /// Whether they ask something, too: then a person should see it.
+    pub asks: bool,
+    /// The UID of the event, in the reply of a calendar program.
+    pub uid: Option<String>,
+}
+
+/// What a mail to an invitation's address is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// An answer.
+    Answer(Answer),
+    /// Perhaps one: a person must look. What it gives of its sender is kept.
+    Uncertain {
+        /// Why.
+        why: Doubt,
+        /// Who, as given.
+        person: Person,
+        /// What they wrote.
+        comment: String,
+    },
+    /// Written by a program for somebody who is away, or by any other: never an answer.
+    Automatic,
+}
+
+/// Why an answer is uncertain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// It does not say whether they come.
+    NoAnswer,
+    /// It says both yes and no, or different things of different people.
+    Contradiction,
+    /// It only asks.
+    Question,
+    /// It depends on something.
+    Condition,
+    /// It says something that only a person can weigh: later, from afar, a stand-in.
+    Weigh,
+    /// It is too long to be read by rules.
+    TooLong,
+    /// The calendar part cannot be taken as it is.
+    Calendar(CalendarDoubt),
+    /// The calendar part and the words do not agree.
+    Disagree,
+    /// The message could not be read.
+    Unreadable,
+}
+
+impl Doubt {
+    /// For people: what is to be looked at.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NoAnswer => "it does not say whether they come",
+            Self::Contradiction => "it says different things at once",
+            Self::Question => "it asks instead of answering",
+            Self::Condition => "it depends on something",
+            Self::Weigh => "it says something that needs weighing",
+            Self::TooLong => "it is too long to be read by rules",
+            Self::Calendar(CalendarDoubt::Method) => "its calendar part does not say what it is (RFC 6047)",
+            Self::Calendar(CalendarDoubt::NoReply) => "its calendar part is no reply, but proposes or asks something",
+            Self::Calendar(CalendarDoubt::Undecided) => "its calendar part sends somebody else, or decides nothing",
+            Self::Calendar(CalendarDoubt::Several) => "its calendar part answers for several",
+            Self::Disagree => "its calendar part and its words disagree",
+            Self::Unreadable => "it cannot be read",
+        }
+    }
+}
+
+/// The rules, read once.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    words: words::Words,
+}
+
+/// Rules that cannot be read: where and what.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the words by which answers to invitations are read are wrong: {0}")]
+pub struct RulesError(String);
+
+impl Rules {
+    /// The rules that come with Depesch.
+    ///
+    /// # Errors
+    /// Never with the file as it is; a test sees to that.
+    pub fn shipped() -> Result<Self, RulesError> {
+        Self::parse(include_str!("rsvp/words.toml"))
+    }
+
+    /// Reads rules written as in `rsvp/words.toml`.
+    ///
+    /// # Errors
+    /// What is wrong, with its line.
+    pub fn parse(text: &str) -> Result<Self, RulesError> {
+        words::Words::parse(text).map(|words| Self { words }).map_err(|error| RulesError(error.to_string()))
+    }
+
+    /// Reads a message as an answer to an invitation.
+    pub fn read(&self, message: &Incoming) -> Reading {
+        let text = new_text(message.text());
+        let calendar = match self.is_automatic(message, &text) {
+            true => return Reading::Automatic,
+            false => {
+                let from = message.from().map(|from| from.address.as_str()).unwrap_or_default();
+                calendar_reply(message, from)
+            }
+        };
+        let fields = fields::read(&text, &self.words);
+        let judged = self.judge(&fields, subject_of(message));
+        let comment = bounded(&fields.free);
+        match calendar {
+            None => {
+                let whole_form = fields.person.name.is_some() && fields.labelled >= 2;
+                match judged.said {
+                    Ok(Some(attendance)) => {
+                        let (person, how, asks) = (fields.person, How::Words, judged.asks);
+                        Reading::Answer(Answer { attendance, person, comment, how, asks, uid: None })
+                    }
+                    // Who sends all that the invitation asks for, and nothing against it, has registered.
+                    Ok(None) if whole_form => {
+                        let (attendance, asks) = (Attendance::Yes, judged.asks);
+                        let (person, how) = (fields.person, How::Words);
+                        Reading::Answer(Answer { attendance, person, comment, how, asks, uid: None })
+                    }
+                    Ok(None) => {
+                        let why = if judged.asks { Doubt::Question } else { Doubt::NoAnswer };
+                        Reading::Uncertain { why, person: fields.person, comment }
+                    }
+                    Err(why) => Reading::Uncertain { why, person: fields.person, comment },
+                }
+            }
+            Some(Err(why)) => Reading::Uncertain { why: Doubt::Calendar(why), person: fields.person, comment },
+            Some(Ok(reply)) => by_calendar(reply, judged, fields.person, comment),
+        }
+    }
+
+    /// Reads a text as if it were the whole new text of a mail: for trying rules.
+    pub fn read_text(&self, text: &str) -> Result<Option<Attendance>, Doubt> {
+        self.judge(&fields::read(&new_text(text), &self.words), "").said
+    }
+
+    /// Whether a program wrote it that no person asked to (RFC 3834 §2). A calendar program is asked to: Google marks its
+    /// replies `auto-generated`, and those count.
+    fn is_automatic(&self, message: &Incoming, text: &str) -> bool {
+        let report = message.parts().iter().any(|part| part.content_type == "message/delivery-status");
+        let submitted = message.header("Auto-Submitted").unwrap_or_default().trim().to_ascii_lowercase();
+        let by_responder = submitted.starts_with("auto-replied") || message.header("X-Autoreply").is_some();
+        if has_calendar_reply(message) {
+            return report || by_responder;
+        }
+        let subject = message.subject();
+        let subject = subject[..subject.floor_char_boundary(MAX_SUBJECT)].trim().to_lowercase();
+        let named = self.words.subject_automatic.iter().any(|begin| subject.starts_with(begin.as_str()));
+        report || message.is_automatic() || named || self.words.is_automatic(text)
+    }
+
+    fn judge(&self, fields: &fields::Fields, subject: &str) -> Judged {
+        // Labelled answers and a subject that is one count as sentences of their own.
+        let mut text: String = fields.answers.iter().flat_map(|answer| [answer.as_str(), ".\n\n"]).collect();
+        text.push_str(&fields.free);
+        let mut judged = self.words.judge(&text);
+        let of_subject = self.words.subjects.iter().find_map(|(attendance, begins)| {
+            begins.iter().any(|begin| begins_with(subject, begin)).then_some(*attendance)
+        });
+        if let Some(attendance) = of_subject {
+            judged.said = match judged.said {
+                Ok(None) => Ok(Some(attendance)),
+                Ok(Some(other)) if other == attendance => Ok(Some(other)),
+                Ok(Some(_)) => Err(Doubt::Contradiction),
+                Err(doubt) => Err(doubt),
+            };
+        }
+        judged
+    }
+}
+
+/// The subject in small letters, where the sender wrote it: that of a reply is ours.
+fn subject_of(message: &Incoming) -> &str {
+    let subject = message.subject();
+    let subject = subject[..subject.floor_char_boundary(MAX_SUBJECT)].trim();
+    let first = words_of(subject.split(':').next().unwrap_or_default());
+    let answers = ["re", "sv", "fw", "fwd", "vb", "aw"];
+    match first.as_slice() {
+        [word, ..] if subject.contains(':') && answers.contains(&word.as_str()) => "",
+        _ => subject,
+    }
+}
+
+fn begins_with(subject: &str, begin: &str) -> bool {
+    let lower = subject.to_lowercase();
+    let after = lower.strip_prefix(begin).map(|rest| rest.chars().next());
+    after.is_some_and(|next| next.is_none_or(|c| !c.is_alphanumeric()) || begin.ends_with(':'))
+}
+
+fn bounded(text: &str) -> String {
+    let kept: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
+    kept[..kept.floor_char_boundary(MAX_COMMENT)].trim().to_owned()
+}
+
+/// What a calendar program says stands, unless the person wrote the opposite beside it.
+fn by_calendar(reply: CalendarReply, judged: Judged, mut person: Person, comment: String) -> Reading {
+    let attendance = match reply.participation {
+        Participation::Accepted => Attendance::Yes,
+        Participation::Declined => Attendance::No,
+        Participation::Tentative => Attendance::Maybe,
+    };
+    let opposite = matches!(
+        (attendance, judged.said),
+        (Attendance::Yes, Ok(Some(Attendance::No))) | (Attendance::No, Ok(Some(Attendance::Yes)))
+    );
+    let comment = match reply.comment {
+        Some(given) if !comment.contains(given.trim()) => bounded(&format!("{given}\n{comment}")),
+        _ => comment,
+    };
+    if opposite {
+        return Reading::Uncertain { why: Doubt::Disagree, person, comment };
+    }
+    person.name = person.name.or(reply.name);
+    // What a calendar program puts into the text is the event itself, with whatever it asks.
+    let uid = Some(reply.uid).filter(|uid| !uid.is_empty());
+    Reading::Answer(Answer { attendance, person, comment, how: How::Calendar, asks: false, uid })
+}
+
+#[cfg(test)]
+#[path = "rsvp/tests.rs"]
+mod tests;

@@ -1,0 +1,600 @@
+//! What a text says of somebody's coming, by words that are data (`words.toml`).
+//!
+//! The text is cut into sentences and clauses; each clause is judged alone, and the judgements are added up. Where they
+//! do not agree, or a clause is one that only a person can weigh, nothing is said: a wrong "yes" costs a seat, a wrong
+//! "no" a reporter, and an unclear one a minute of the press contact's.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::Deserialize;
+
+use super::super::new_text::unwrapped;
+use super::{Attendance, Doubt};
+
+/// Clauses that are judged; a longer text is for a person.
+const MAX_CLAUSES: usize = 400;
+/// Words of one clause.
+const MAX_WORDS: usize = 60;
+/// Words of [`Lists::filler`] that may stand between the words of a phrase.
+const GAP: usize = 2;
+/// How far a verb may stand from "kommer" that it belongs to.
+const FUTURE_REACH: usize = 5;
+
+type Phrases = Vec<Vec<String>>;
+
+/// The lists of `words.toml`; what each is for is said there.
+#[derive(Clone, Debug)]
+pub(super) struct Words {
+    filler: HashSet<String>,
+    alone_yes: HashSet<String>,
+    alone_no: HashSet<String>,
+    alone_maybe: HashSet<String>,
+    negation: HashSet<String>,
+    future: HashSet<String>,
+    future_verbs: HashSet<String>,
+    but: HashSet<String>,
+    and: HashSet<String>,
+    relative: HashSet<String>,
+    regret: HashSet<String>,
+    abbreviations: HashSet<String>,
+    phrases: BTreeMap<&'static str, Phrases>,
+    rewrites: Vec<(Vec<String>, Vec<String>)>,
+    pub(super) subjects: [(Attendance, Vec<String>); 3],
+    pub(super) subject_automatic: Vec<String>,
+    pub(super) closings: Vec<String>,
+    pub(super) labels: BTreeMap<String, Vec<String>>,
+    pub(super) functions: HashSet<String>,
+    pub(super) numbers: BTreeMap<String, u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lists {
+    filler: Vec<String>,
+    alone_yes: Vec<String>,
+    alone_no: Vec<String>,
+    alone_maybe: Vec<String>,
+    attends: Vec<String>,
+    registers: Vec<String>,
+    attend: Vec<String>,
+    modal: Vec<String>,
+    future: Vec<String>,
+    future_verbs: Vec<String>,
+    declines: Vec<String>,
+    negation: Vec<String>,
+    negation_phrases: Vec<String>,
+    regret: Vec<String>,
+    hedge: Vec<String>,
+    unsure: Vec<String>,
+    wish: Vec<String>,
+    vain: Vec<String>,
+    but: Vec<String>,
+    and: Vec<String>,
+    relative: Vec<String>,
+    condition: Vec<String>,
+    subordinate: Vec<String>,
+    elsewhere: Vec<String>,
+    doubt: Vec<String>,
+    neutral: Vec<String>,
+    question: Vec<String>,
+    abbreviations: Vec<String>,
+    closings: Vec<String>,
+    subject_yes: Vec<String>,
+    subject_no: Vec<String>,
+    subject_maybe: Vec<String>,
+    subject_automatic: Vec<String>,
+    automatic: Vec<String>,
+    labels: BTreeMap<String, Vec<String>>,
+    functions: Vec<String>,
+    rewrites: BTreeMap<String, String>,
+    numbers: BTreeMap<String, u32>,
+}
+
+impl Words {
+    pub(super) fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        let lists: Lists = toml::from_str(text)?;
+        let set = |words: Vec<String>| words.into_iter().collect::<HashSet<String>>();
+        let cut_one = |phrase: &String| phrase.split_whitespace().map(str::to_owned).collect::<Vec<String>>();
+        let cut = |phrases: Vec<String>| -> Phrases { phrases.iter().map(cut_one).collect() };
+        let phrases = [
+            ("attends", lists.attends),
+            ("registers", lists.registers),
+            ("attend", lists.attend),
+            ("modal", lists.modal),
+            ("declines", lists.declines),
+            ("negation", lists.negation_phrases),
+            ("hedge", lists.hedge),
+            ("unsure", lists.unsure),
+            ("wish", lists.wish),
+            ("vain", lists.vain),
+            ("condition", lists.condition),
+            ("subordinate", lists.subordinate),
+            ("elsewhere", lists.elsewhere),
+            ("doubt", lists.doubt),
+            ("neutral", lists.neutral),
+            ("question", lists.question),
+            ("automatic", lists.automatic),
+        ];
+        Ok(Self {
+            filler: set(lists.filler),
+            alone_yes: set(lists.alone_yes),
+            alone_no: set(lists.alone_no),
+            alone_maybe: set(lists.alone_maybe),
+            negation: set(lists.negation),
+            future: set(lists.future),
+            future_verbs: set(lists.future_verbs),
+            but: set(lists.but),
+            and: set(lists.and),
+            relative: set(lists.relative),
+            regret: set(lists.regret),
+            abbreviations: set(lists.abbreviations),
+            rewrites: lists.rewrites.iter().map(|(from, to)| (cut_one(from), cut_one(to))).collect(),
+            phrases: phrases.into_iter().map(|(name, list)| (name, cut(list))).collect(),
+            subjects: [
+                (Attendance::Yes, lists.subject_yes),
+                (Attendance::No, lists.subject_no),
+                (Attendance::Maybe, lists.subject_maybe),
+            ],
+            subject_automatic: lists.subject_automatic,
+            closings: lists.closings,
+            labels: lists.labels,
+            functions: set(lists.functions),
+            numbers: lists.numbers,
+        })
+    }
+
+    /// Where a phrase of a list stands: first word and the word after the last.
+    fn find(&self, list: &str, words: &[String]) -> Option<(usize, usize)> {
+        self.find_gap(list, words, GAP)
+    }
+
+    fn find_gap(&self, list: &str, words: &[String], gap: usize) -> Option<(usize, usize)> {
+        let phrases = self.phrases.get(list)?;
+        phrases.iter().find_map(|phrase| (0..words.len()).find_map(|at| Some((at, self.at(phrase, words, at, gap)?))))
+    }
+
+    fn begins(&self, list: &str, words: &[String]) -> bool {
+        let phrases = self.phrases.get(list);
+        phrases.is_some_and(|phrases| phrases.iter().any(|phrase| self.at(phrase, words, 0, 0).is_some()))
+    }
+
+    /// Where `phrase`, beginning at `at`, ends.
+    fn at(&self, phrase: &[String], words: &[String], at: usize, gap: usize) -> Option<usize> {
+        let mut at = at;
+        for (place, wanted) in phrase.iter().enumerate() {
+            let mut skipped = 0;
+            while words.get(at)? != wanted {
+                if place == 0 || skipped == gap || !self.filler.contains(&words[at]) {
+                    return None;
+                }
+                (at, skipped) = (at + 1, skipped + 1);
+            }
+            at += 1;
+        }
+        Some(at)
+    }
+
+    /// Whether a program that answers for somebody who is away wrote this.
+    pub(super) fn is_automatic(&self, text: &str) -> bool {
+        let words: Vec<String> = words_of(text).into_iter().take(500).collect();
+        self.find_gap("automatic", &words, 0).is_some()
+    }
+
+    /// What a text says, and whether it asks anything.
+    pub(super) fn judge(&self, text: &str) -> Judged {
+        let mut sum = Sum::default();
+        let mut clauses_left = MAX_CLAUSES;
+        for line in unwrapped(text) {
+            for sentence in self.sentences(&line) {
+                let clauses = self.clauses(sentence.text);
+                if clauses.len() > clauses_left {
+                    return Judged { said: Err(Doubt::TooLong), asks: true };
+                }
+                clauses_left -= clauses.len();
+                self.sentence(&clauses, sentence.asks, &mut sum);
+            }
+        }
+        Judged { said: sum.decide(), asks: sum.asks }
+    }
+
+    /// Adds what the clauses of one sentence say.
+    fn sentence(&self, clauses: &[Clause], asks: bool, sum: &mut Sum) {
+        let mut said: Vec<Said> = clauses.iter().map(|clause| self.clause(clause)).collect();
+        sum.asks |= asks;
+        for at in 0..clauses.len() {
+            let next = clauses.get(at + 1);
+            let conditioned = next.is_some_and(|next| next.kind == ClauseKind::Condition)
+                || (at > 0 && clauses[at - 1].kind == ClauseKind::Condition);
+            let about_coming = |clause: &Clause| self.coming(&clause.words).is_some();
+            match said[at] {
+                Said::Unsure if next.is_some_and(|next| next.kind == ClauseKind::Condition && about_coming(next)) => {
+                    said[at] = Said::Maybe;
+                }
+                Said::Yes if clauses[at].relative && at > 0 && self.is_negated(&clauses[at - 1].words) => {
+                    said[at] = Said::Doubt(Doubt::Weigh);
+                }
+                Said::Yes | Said::No | Said::Wish if conditioned => said[at] = Said::Doubt(Doubt::Condition),
+                // "I'd love to come, but …": the rest decides.
+                Said::Wish if clauses[at + 1..].iter().any(|clause| clause.after_but) => said[at] = Said::Nothing,
+                _ => {}
+            }
+            if asks && said[at] != Said::Nothing {
+                said[at] = Said::Asked;
+            }
+            sum.add(said[at]);
+        }
+    }
+
+    /// What one clause says.
+    fn clause(&self, clause: &Clause) -> Said {
+        let words = self.without_neutral(&clause.words);
+        let words = words.as_slice();
+        if clause.kind != ClauseKind::Main || words.is_empty() || self.find("elsewhere", words).is_some() {
+            return Said::Nothing;
+        }
+        if self.begins("question", words) {
+            let about = self.coming(words).is_some() || self.find("attend", words).is_some();
+            return if about { Said::Asked } else { Said::Nothing };
+        }
+        let unsure = self.find("unsure", words).is_some();
+        if let Some(said) = self.alone(words) {
+            return if unsure { Said::Maybe } else { said };
+        }
+        let coming = self.coming(words);
+        let hedged = self.find("hedge", words).is_some();
+        if unsure {
+            return if coming.is_some() { Said::Maybe } else { Said::Unsure };
+        }
+        if let Some((from, to)) = self.find("declines", words) {
+            let mut rest = words.to_vec();
+            rest.drain(from..to);
+            return match (hedged, self.is_negated(&rest)) {
+                (true, _) => Said::Maybe,
+                (false, false) => Said::No,
+                // "kan inte komma, har annat inbokat" without its comma, or "har inget förhinder": which is it?
+                (false, true) if self.coming(&rest).is_some() => Said::No,
+                (false, true) => Said::Doubt(Doubt::Weigh),
+            };
+        }
+        let weigh = self.find("doubt", words).is_some();
+        match coming {
+            Some(coming) => self.of_coming(words, coming, hedged, weigh),
+            None if self.begins_negated(words) => Said::Doubt(Doubt::Weigh),
+            None => Said::Nothing,
+        }
+    }
+
+    /// What a clause says that speaks of coming.
+    fn of_coming(&self, words: &[String], coming: Coming, hedged: bool, weigh: bool) -> Said {
+        let negated = self.is_negated(words);
+        let regretted = words.iter().any(|word| self.regret.contains(word));
+        if weigh {
+            return Said::Doubt(Doubt::Weigh);
+        }
+        if hedged {
+            return Said::Maybe;
+        }
+        match (coming, negated) {
+            (Coming::Registers, true) => Said::Doubt(Doubt::Weigh),
+            (_, true) => Said::No,
+            _ if self.find("vain", words).is_some() => Said::Nothing,
+            (Coming::Bare, false) if self.find("wish", words).is_none() => Said::Nothing,
+            // "Tyvärr kommer jag …" without a "not": late, alone, without a camera?
+            _ if regretted => Said::Doubt(Doubt::Weigh),
+            _ if self.find("wish", words).is_some() => Said::Wish,
+            _ => Said::Yes,
+        }
+    }
+
+    /// Whether and how a clause speaks of coming, whatever it says of it.
+    fn coming(&self, words: &[String]) -> Option<Coming> {
+        let words = self.without_future(words);
+        let words = words.as_slice();
+        if self.find("registers", words).is_some() {
+            return Some(Coming::Registers);
+        }
+        if self.find("attends", words).is_some() {
+            return Some(Coming::Says);
+        }
+        let (at, _) = self.find("attend", words)?;
+        let modal = self.find("modal", words).is_some();
+        // "Kan inte komma" and "Kan komma" begin with their verb; "Komma i tid" says nothing.
+        Some(if modal && at > 0 { Coming::Says } else { Coming::Bare })
+    }
+
+    /// "kommer … att sända", "kommer inte kunna": there `kommer` is a "will".
+    fn without_future(&self, words: &[String]) -> Vec<String> {
+        let mut out = words.to_vec();
+        for at in 0..out.len() {
+            if !self.future.contains(&out[at]) {
+                continue;
+            }
+            let reach = &words[at + 1..words.len().min(at + 1 + FUTURE_REACH)];
+            let verb = reach.iter().position(|word| self.future_verbs.contains(word));
+            // "Jag kommer för att lyssna", "jag kommer med glädje och se": a word that is no filler ends the reach.
+            let real = verb.is_some_and(|verb| {
+                let between = &reach[..verb];
+                !between.last().is_some_and(|word| word == "för")
+                    && between.iter().all(|w| self.filler.contains(w) || self.is_negation(w) || self.is_soft(w))
+            });
+            if real {
+                out[at] = "ska".to_owned();
+            }
+        }
+        out
+    }
+
+    fn is_soft(&self, word: &str) -> bool {
+        let alone = [&self.alone_yes, &self.alone_no, &self.alone_maybe];
+        alone.iter().any(|set| set.contains(word)) || word == "att" || word == "nog" || word == "troligen"
+    }
+
+    fn is_negation(&self, word: &str) -> bool {
+        self.negation.contains(word)
+    }
+
+    fn is_negated(&self, words: &[String]) -> bool {
+        words.iter().any(|word| self.is_negation(word)) || self.find_gap("negation", words, 0).is_some()
+    }
+
+    fn begins_negated(&self, words: &[String]) -> bool {
+        words.first().is_some_and(|word| ["inte", "ej", "not", "utom", "except"].contains(&word.as_str()))
+    }
+
+    /// A clause made of nothing but words that need no verb: "Ja tack", "tyvärr inte", "kan inte den dagen", "kanske".
+    fn alone(&self, words: &[String]) -> Option<Said> {
+        let modals = ["kan", "can", "will", "could", "able"];
+        let is = |word: &String, set: &HashSet<String>| set.contains(word);
+        let small = words.iter().all(|word| {
+            is(word, &self.filler)
+                || is(word, &self.negation)
+                || is(word, &self.regret)
+                || [&self.alone_yes, &self.alone_no, &self.alone_maybe].iter().any(|set| is(word, set))
+                || modals.contains(&word.as_str())
+        });
+        if !small || self.find("attends", words).is_some() || self.find("attend", words).is_some() {
+            return None;
+        }
+        let any = |set: &HashSet<String>| words.iter().any(|word| is(word, set));
+        let (yes, no) = (any(&self.alone_yes), any(&self.alone_no) || any(&self.negation));
+        match (any(&self.alone_maybe), yes, no) {
+            (true, _, _) => Some(Said::Maybe),
+            (_, true, false) => Some(Said::WeakYes),
+            (_, false, true) => Some(Said::WeakNo),
+            (_, true, true) => Some(Said::Doubt(Doubt::Contradiction)),
+            (_, false, false) => None,
+        }
+    }
+
+    fn without_neutral(&self, words: &[String]) -> Vec<String> {
+        let mut words = words.to_vec();
+        for (from, to) in &self.rewrites {
+            let found = (0..words.len()).find_map(|at| Some((at, self.at(from, &words, at, 0)?)));
+            if let Some((begin, end)) = found {
+                words.splice(begin..end, to.iter().cloned());
+            }
+        }
+        while let Some((from, to)) = self.find_gap("neutral", &words, 0) {
+            words.splice(from..to, ["*".to_owned()]);
+        }
+        words.into_iter().filter(|word| word != "*").collect()
+    }
+
+    /// Sentences of a line. A full stop ends one only before a space, and not after an abbreviation or one letter.
+    fn sentences<'a>(&self, line: &'a str) -> Vec<Sentence<'a>> {
+        let mut out = Vec::new();
+        let mut from = 0;
+        for (at, mark) in line.char_indices() {
+            let next = line[at + mark.len_utf8()..].chars().next();
+            let ends = next.is_none_or(|c| c.is_whitespace() || !c.is_alphanumeric() && !"/=&%_-.".contains(c));
+            let real = match mark {
+                '?' | '!' | ';' | ':' => ends,
+                '.' => {
+                    let before = line[from..at].rsplit(char::is_whitespace).next().unwrap_or_default().to_lowercase();
+                    ends && !self.abbreviations.contains(&before) && before.chars().count() != 1
+                }
+                '•' | '…' => true,
+                _ => false,
+            };
+            if real {
+                out.push(Sentence { text: &line[from..at], asks: mark == '?' });
+                from = at + mark.len_utf8();
+            }
+        }
+        out.push(Sentence { text: &line[from..], asks: false });
+        // "Kommer ni?!" asks as much.
+        for at in 1..out.len() {
+            if out[at].text.trim().is_empty() && out[at].asks {
+                out[at - 1].asks = true;
+            }
+        }
+        out
+    }
+
+    /// Clauses of a sentence: between commas, dashes and brackets, before "men" and "och", before a condition.
+    fn clauses(&self, sentence: &str) -> Vec<Clause> {
+        let mut clauses = Vec::new();
+        for piece in sentence.split([',', '(', ')', '–', '—', '"', '”', '“', '/']).flat_map(|piece| piece.split(" - "))
+        {
+            let mut clause = Clause::default();
+            let all = words_of(piece);
+            for (at, word) in all.iter().enumerate() {
+                let (but, relative) = (self.but.contains(word), self.relative.contains(word));
+                let and = relative || self.and.contains(word);
+                let rest = &all[at..];
+                let kind = match (self.begins("condition", rest), self.begins("subordinate", rest)) {
+                    (true, _) => Some(ClauseKind::Condition),
+                    (_, true) => Some(ClauseKind::Subordinate),
+                    _ => None,
+                };
+                if but || and || kind.is_some() || clause.words.len() >= MAX_WORDS {
+                    let kind = kind.unwrap_or_default();
+                    let next = Clause { after_but: but, relative, kind, words: Vec::new() };
+                    let mut before = std::mem::replace(&mut clause, next);
+                    // A "but" that begins a piece belongs to what follows it, also after an "om jag".
+                    if before.words.is_empty() {
+                        clause.after_but |= before.after_but;
+                        continue_with(&mut clause, but || and, word);
+                        continue;
+                    }
+                    before.words.truncate(MAX_WORDS);
+                    clauses.push(before);
+                    continue_with(&mut clause, but || and, word);
+                    continue;
+                }
+                clause.words.push(word.clone());
+            }
+            if !clause.words.is_empty() || clause.after_but {
+                clauses.push(clause);
+            }
+        }
+        clauses
+    }
+}
+
+/// The word that begins a clause stays in it, unless it only joins two.
+fn continue_with(clause: &mut Clause, joins: bool, word: &str) {
+    if !joins {
+        clause.words.push(word.to_owned());
+    }
+}
+
+/// Words in small letters, English contractions spelled out.
+pub(super) fn words_of(text: &str) -> Vec<String> {
+    let lower = text.to_lowercase().replace(['\u{2019}', '\u{2018}', '`', '´'], "'");
+    let mut out = Vec::new();
+    for word in lower.split(|c: char| !c.is_alphanumeric() && c != '\'') {
+        let word = word.trim_matches('\'');
+        let stem = |ending: &str| word.strip_suffix(ending).filter(|stem| !stem.is_empty());
+        let pair = match word {
+            "" => continue,
+            "cannot" | "can't" | "cant" => Some(("can", "not")),
+            "won't" | "wont" => Some(("will", "not")),
+            "shan't" => Some(("shall", "not")),
+            "dont" => Some(("do", "not")),
+            "doesnt" => Some(("does", "not")),
+            "couldnt" => Some(("could", "not")),
+            "im" => Some(("i", "am")),
+            _ => [("n't", "not"), ("'ll", "will"), ("'d", "would"), ("'m", "am"), ("'re", "are"), ("'ve", "have")]
+                .into_iter()
+                .find_map(|(ending, full)| Some((stem(ending)?, full))),
+        };
+        match pair {
+            Some((one, two)) => out.extend([one.to_owned(), two.to_owned()]),
+            None => out.push(word.to_owned()),
+        }
+    }
+    out
+}
+
+struct Sentence<'a> {
+    text: &'a str,
+    asks: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum ClauseKind {
+    #[default]
+    Main,
+    Condition,
+    Subordinate,
+}
+
+#[derive(Debug, Default)]
+struct Clause {
+    words: Vec<String>,
+    after_but: bool,
+    relative: bool,
+    kind: ClauseKind,
+}
+
+/// How a clause speaks of coming.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Coming {
+    /// By a verb that says so.
+    Says,
+    /// By asking for a place.
+    Registers,
+    /// By a verb that no "can" or "will" carries.
+    Bare,
+}
+
+/// What a clause says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    Nothing,
+    Yes,
+    No,
+    Maybe,
+    Wish,
+    WeakYes,
+    WeakNo,
+    /// Does not know; what, stands in the next clause.
+    Unsure,
+    /// Asks about coming.
+    Asked,
+    Doubt(Doubt),
+}
+
+/// What a text says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Judged {
+    /// The answer; `None` when there is none in it.
+    pub(super) said: Result<Option<Attendance>, Doubt>,
+    /// Whether it asks something, too.
+    pub(super) asks: bool,
+}
+
+#[derive(Default)]
+struct Sum {
+    yes: bool,
+    no: bool,
+    maybe: bool,
+    wish: bool,
+    weak_yes: bool,
+    weak_no: bool,
+    asked: bool,
+    asks: bool,
+    doubt: Option<Doubt>,
+}
+
+impl Sum {
+    fn add(&mut self, said: Said) {
+        match said {
+            Said::Nothing | Said::Unsure => {}
+            Said::Yes => self.yes = true,
+            Said::No => self.no = true,
+            Said::Maybe => self.maybe = true,
+            Said::Wish => self.wish = true,
+            Said::WeakYes => self.weak_yes = true,
+            Said::WeakNo => self.weak_no = true,
+            Said::Asked => (self.asked, self.asks) = (true, true),
+            Said::Doubt(doubt) => self.doubt = self.doubt.or(Some(doubt)),
+        }
+    }
+
+    fn decide(&self) -> Result<Option<Attendance>, Doubt> {
+        if let Some(doubt) = self.doubt {
+            return Err(doubt);
+        }
+        // A wish counts where nothing firmer is said.
+        let yes = self.yes || (self.wish && !self.no && !self.maybe);
+        match (yes, self.no, self.maybe) {
+            (true, false, false) if self.weak_no => Err(Doubt::Contradiction),
+            (true, false, false) => Ok(Some(Attendance::Yes)),
+            (false, true, false) if self.weak_yes => Err(Doubt::Contradiction),
+            (false, true, false) => Ok(Some(Attendance::No)),
+            (false, false, true) if self.weak_no => Err(Doubt::Contradiction),
+            (false, false, true) => Ok(Some(Attendance::Maybe)),
+            (false, false, false) => match (self.weak_yes, self.weak_no) {
+                (true, true) => Err(Doubt::Contradiction),
+                (true, false) if self.asked => Err(Doubt::Question),
+                (true, false) => Ok(Some(Attendance::Yes)),
+                (false, true) => Ok(Some(Attendance::No)),
+                (false, false) if self.asked => Err(Doubt::Question),
+                (false, false) => Ok(None),
+            },
+            _ => Err(Doubt::Contradiction),
+        }
+    }
+}
