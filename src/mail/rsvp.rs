@@ -2,12 +2,14 @@
 //! wrote, in Swedish or English. What is not certain is said to be uncertain, and why; nothing is guessed.
 
 mod fields;
+mod sum;
 mod words;
 
 use super::calendar_reply::{CalendarDoubt, CalendarReply, Participation, calendar_reply, has_calendar_reply};
 use super::incoming::Incoming;
 use super::new_text::new_text;
-use words::{Judged, words_of};
+use sum::Judged;
+use words::words_of;
 
 /// Octets of a comment that are kept.
 const MAX_COMMENT: usize = 2000;

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Deserialize;
 
 use super::super::new_text::unwrapped;
+use super::sum::{Judged, Said, Sum};
 use super::{Attendance, Doubt};
 
 /// Clauses that are judged; a longer text is for a person.
@@ -517,84 +518,4 @@ enum Coming {
     Registers,
     /// By a verb that no "can" or "will" carries.
     Bare,
-}
-
-/// What a clause says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
-    Nothing,
-    Yes,
-    No,
-    Maybe,
-    Wish,
-    WeakYes,
-    WeakNo,
-    /// Does not know; what, stands in the next clause.
-    Unsure,
-    /// Asks about coming.
-    Asked,
-    Doubt(Doubt),
-}
-
-/// What a text says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Judged {
-    /// The answer; `None` when there is none in it.
-    pub(super) said: Result<Option<Attendance>, Doubt>,
-    /// Whether it asks something, too.
-    pub(super) asks: bool,
-}
-
-#[derive(Default)]
-struct Sum {
-    yes: bool,
-    no: bool,
-    maybe: bool,
-    wish: bool,
-    weak_yes: bool,
-    weak_no: bool,
-    asked: bool,
-    asks: bool,
-    doubt: Option<Doubt>,
-}
-
-impl Sum {
-    fn add(&mut self, said: Said) {
-        match said {
-            Said::Nothing | Said::Unsure => {}
-            Said::Yes => self.yes = true,
-            Said::No => self.no = true,
-            Said::Maybe => self.maybe = true,
-            Said::Wish => self.wish = true,
-            Said::WeakYes => self.weak_yes = true,
-            Said::WeakNo => self.weak_no = true,
-            Said::Asked => (self.asked, self.asks) = (true, true),
-            Said::Doubt(doubt) => self.doubt = self.doubt.or(Some(doubt)),
-        }
-    }
-
-    fn decide(&self) -> Result<Option<Attendance>, Doubt> {
-        if let Some(doubt) = self.doubt {
-            return Err(doubt);
-        }
-        // A wish counts where nothing firmer is said.
-        let yes = self.yes || (self.wish && !self.no && !self.maybe);
-        match (yes, self.no, self.maybe) {
-            (true, false, false) if self.weak_no => Err(Doubt::Contradiction),
-            (true, false, false) => Ok(Some(Attendance::Yes)),
-            (false, true, false) if self.weak_yes => Err(Doubt::Contradiction),
-            (false, true, false) => Ok(Some(Attendance::No)),
-            (false, false, true) if self.weak_no => Err(Doubt::Contradiction),
-            (false, false, true) => Ok(Some(Attendance::Maybe)),
-            (false, false, false) => match (self.weak_yes, self.weak_no) {
-                (true, true) => Err(Doubt::Contradiction),
-                (true, false) if self.asked => Err(Doubt::Question),
-                (true, false) => Ok(Some(Attendance::Yes)),
-                (false, true) => Ok(Some(Attendance::No)),
-                (false, false) if self.asked => Err(Doubt::Question),
-                (false, false) => Ok(None),
-            },
-            _ => Err(Doubt::Contradiction),
-        }
-    }
 }
