@@ -25,6 +25,7 @@ pub struct Marks {
     other_field: Vec<String>,
     closing: Vec<String>,
     closing_alone: Vec<String>,
+    program: Vec<String>,
     disclaimer: Vec<String>,
 }
 
@@ -61,7 +62,7 @@ impl Marks {
             if line == "--" {
                 break;
             }
-            if line.starts_with(['>', '|']) {
+            if is_quoted(line) {
                 continue;
             }
             let plain = plain(line);
@@ -87,6 +88,54 @@ impl Marks {
         own
     }
 
+    /// All that the sender wrote now, closing and signature too, and what stands between and below marked quotations;
+    /// lines trimmed, joined by LF.
+    pub fn reply_text(&self, text: &str) -> String {
+        let text = &text[..text.floor_char_boundary(MOST_OCTETS)];
+        let lines: Vec<&str> = text.lines().take(MOST_LINES).map(str::trim).collect();
+        let (mut own, mut at) = (Vec::new(), 0);
+        while let Some(line) = lines.get(at) {
+            let line = &line[..line.floor_char_boundary(LONGEST_LINE)];
+            let plain = plain(line);
+            let ends = line == "--"
+                || self.divides(&plain)
+                || self.ends_program(&plain)
+                || self.heads_quotation(&plain, &lines[at + 1..])
+                || self.disclaimer.iter().any(|phrase| plain.contains(phrase));
+            if ends {
+                break;
+            }
+            if is_quoted(line) {
+                at += 1;
+            } else if let Some(length) = self.attribution(&lines[at..]) {
+                at += length;
+                // A quotation without marks has no end that could be seen.
+                if !lines[at..].iter().find(|line| !line.is_empty()).is_some_and(|line| is_quoted(line)) {
+                    break;
+                }
+            } else {
+                own.push(line);
+                at += 1;
+            }
+        }
+        own.join("\n").trim().to_owned()
+    }
+
+    /// How many lines an attribution has that begins here.
+    fn attribution(&self, lines: &[&str]) -> Option<usize> {
+        (1..=FOLDED + 1).find(|length| {
+            let Some(these) = lines.get(..*length) else { return false };
+            let first = these.first().copied().unwrap_or_default();
+            these.iter().all(|line| !line.is_empty() && line.len() <= LONGEST_LINE)
+                && (*length == 1 || self.begins(first))
+                && self.attributes(&plain(&these.join(" ")))
+        })
+    }
+
+    fn ends_program(&self, plain: &str) -> bool {
+        self.program.iter().any(|begin| begins_with_words(plain, begin))
+    }
+
     fn divides(&self, plain: &str) -> bool {
         let ruled = plain.len() >= 10 && plain.bytes().all(|octet| matches!(octet, b'_' | b'-' | b'='));
         let words = plain.trim_matches(|c: char| matches!(c, '-' | '_' | ' '));
@@ -95,7 +144,8 @@ impl Marks {
 
     fn closes(&self, plain: &str) -> bool {
         let alone = plain.trim_end_matches(|c: char| !c.is_alphanumeric());
-        self.closing.iter().any(|closing| begins_with_words(plain, closing))
+        self.ends_program(plain)
+            || self.closing.iter().any(|closing| begins_with_words(plain, closing))
             || self.closing_alone.iter().any(|closing| closing == alone)
     }
 
@@ -132,6 +182,10 @@ fn plain(line: &str) -> String {
     line.chars().filter(|c| !matches!(c, '*' | '\u{200b}' | '\u{feff}')).flat_map(char::to_lowercase).collect()
 }
 
+fn is_quoted(line: &str) -> bool {
+    line.starts_with(['>', '|'])
+}
+
 fn begins_with_words(line: &str, words: &str) -> bool {
     line.strip_prefix(words).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
 }
@@ -164,6 +218,26 @@ mod tests {
         ] {
             assert_eq!(own(&format!("Ja gärna\n\n{quoted}\n")), "Ja gärna", "{quoted}");
         }
+    }
+
+    #[test]
+    fn a_reply_keeps_its_signature_and_what_stands_below_a_marked_quotation() {
+        let marks = Marks::shipped().unwrap();
+        let own = "Jag kan tyvärr inte.\n\nMvh\nKarin";
+        for quoted in [
+            "Den tors 4 mars 2027 kl 09:12 skrev Press <press@example.org>:\n> Välkommen! Jag kommer.",
+            "Den tors 4 mars 2027 kl 09:12 skrev Press <\npress@example.org>:\n\n> Jag kommer.",
+            "On Thu, 4 Mar 2027 at 09:12, Press <press@example.org>\nwrote:\n\nI will attend.",
+            "-----Ursprungligt meddelande-----\nFrån: Press\nJag kommer.",
+            "Från: Press <press@example.org>\nSkickat: den 4 mars 2027 09:12\nJag kommer.",
+            "________________________________\nJag kommer.",
+            "-- \nJag kommer alltid",
+            "Skickat från min iPhone\n\nJag kommer.",
+        ] {
+            assert_eq!(marks.reply_text(&format!("{own}\r\n\r\n{quoted}\r\n")), own, "{quoted}");
+        }
+        let below = "On 4 March 2027, Press <press@example.org> wrote:\n> Tell us.\n\nYes.\n> Deadline\nThanks";
+        assert_eq!(marks.reply_text(below), "Yes.\nThanks");
     }
 
     #[test]

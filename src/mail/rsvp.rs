@@ -7,7 +7,7 @@ mod words;
 
 use super::calendar_reply::{CalendarDoubt, CalendarReply, Participation, calendar_reply, has_calendar_reply};
 use super::incoming::Incoming;
-use super::new_text::new_text;
+use super::own_words::{Marks, MarksError};
 use sum::Judged;
 use words::words_of;
 
@@ -133,6 +133,7 @@ impl Doubt {
 #[derive(Clone, Debug)]
 pub struct Rules {
     words: words::Words,
+    marks: Marks,
 }
 
 /// Rules that cannot be read: where and what.
@@ -154,12 +155,14 @@ impl Rules {
     /// # Errors
     /// What is wrong, with its line.
     pub fn parse(text: &str) -> Result<Self, RulesError> {
-        words::Words::parse(text).map(|words| Self { words }).map_err(|error| RulesError(error.to_string()))
+        let words = words::Words::parse(text).map_err(|error| RulesError(error.to_string()))?;
+        let marks = Marks::shipped().map_err(|error: MarksError| RulesError(error.to_string()))?;
+        Ok(Self { words, marks })
     }
 
     /// Reads a message as an answer to an invitation.
     pub fn read(&self, message: &Incoming) -> Reading {
-        let text = new_text(message.text());
+        let text = self.marks.reply_text(message.text());
         let calendar = match self.is_automatic(message, &text) {
             true => return Reading::Automatic,
             false => {
@@ -198,7 +201,7 @@ impl Rules {
 
     /// Reads a text as if it were the whole new text of a mail: for trying rules.
     pub fn read_text(&self, text: &str) -> Result<Option<Attendance>, Doubt> {
-        self.judge(&fields::read(&new_text(text), &self.words), "").said
+        self.judge(&fields::read(&self.marks.reply_text(text), &self.words), "").said
     }
 
     /// Whether a program wrote it that no person asked to (RFC 3834 §2). A calendar program is asked to: Google marks its

@@ -4,11 +4,11 @@
 //! do not agree, or a clause is one that only a person can weigh, nothing is said: a wrong "yes" costs a seat, a wrong
 //! "no" a reporter, and an unclear one a minute of the press contact's.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use serde::Deserialize;
 
-use super::super::new_text::unwrapped;
 use super::sum::{Judged, Said, Sum};
 use super::{Attendance, Doubt};
 
@@ -458,6 +458,24 @@ fn continue_with(clause: &mut Clause, joins: bool, word: &str) {
     if !joins {
         clause.words.push(word.to_owned());
     }
+}
+
+/// Lines of `text` joined where a mail program only broke them: a line goes on in the next one when that begins with
+/// a small letter.
+fn unwrapped(text: &str) -> Vec<Cow<'_, str>> {
+    let mut out: Vec<Cow<'_, str>> = Vec::new();
+    for line in text.lines().map(str::trim) {
+        let goes_on = line.chars().next().is_some_and(char::is_lowercase);
+        match out.last_mut() {
+            Some(last) if goes_on && !last.is_empty() && !last.ends_with(['.', '!', '?', ':']) => {
+                let joined = last.to_mut();
+                joined.push(' ');
+                joined.push_str(line);
+            }
+            _ => out.push(Cow::Borrowed(line)),
+        }
+    }
+    out
 }
 
 /// Words in small letters, English contractions spelled out.
