@@ -11,6 +11,7 @@
 //! | 2 | [`render`] | release files, templates, lint |
 //! | 2 | [`transport`] | where mail goes out: relay, capture |
 //! | 2 | [`sink`] | a scriptable SMTP server that takes mail in, for tests, the demo and the bench |
+//! | 2 | [`socket`] | Unix sockets, opened with their permissions |
 //! | 3 | [`flow`] | what moves: import, audience, dispatch, schedule |
 //! | 4 | [`control`] | the JSON API on a Unix socket |
 //! | 4 | [`smtp`] | mail in over the network: session and listener |
@@ -33,5 +34,6 @@ pub mod model;
 pub mod render;
 pub mod sink;
 pub mod smtp;
+pub mod socket;
 pub mod store;
 pub mod transport;

@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("render", 2),
     ("transport", 2),
     ("sink", 2),
+    ("socket", 2),
     ("flow", 3),
     ("control", 4),
     ("smtp", 4),

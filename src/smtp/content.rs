@@ -1,0 +1,231 @@
+//! What comes after DATA: its end found, its dots unstuffed, its size and line ends watched (RFC 5321 §2.3.8, §4.1.1.4,
+//! §4.5.2). Octets are taken as they come, in pieces of any size.
+
+use std::sync::Arc;
+
+use super::memory::{MessageMemory, Share};
+
+/// The first piece of memory for a message, in octets: most slow clients never need more.
+const FIRST_CAPACITY: usize = 2048;
+
+/// Why content cannot be taken, however it goes on. It is still consumed to its end, so that nothing of it is ever read
+/// as a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A CR without LF or an LF without CR (RFC 5321 §2.3.8): other servers may see another end of the message there.
+    BareLineEnd,
+    /// Larger than allowed.
+    TooLarge,
+    /// All messages being received hold as much as they may.
+    NoMemory,
+}
+
+/// Where in a line the next octet stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    LineStart,
+    Dot,
+    DotReturn,
+    Text,
+    Return,
+}
+
+/// The content of one message while it comes in.
+#[derive(Debug)]
+pub struct Content {
+    at: At,
+    octets: Vec<u8>,
+    share: Share,
+    prefix: usize,
+    max_octets: usize,
+    fault: Option<Fault>,
+}
+
+impl Content {
+    /// Begins with `prefix`, the fields that are ours; then at most `max_octets` of the peer's.
+    pub fn new(prefix: &[u8], max_octets: usize, memory: Arc<MessageMemory>) -> Self {
+        let (octets, share) = (Vec::new(), Share::of(memory));
+        let mut content = Self { at: At::LineStart, octets, share, prefix: prefix.len(), max_octets, fault: None };
+        content.push(prefix);
+        content
+    }
+
+    /// Takes from the front of `input`; gives how many octets were used, and whether the end was among them.
+    pub fn take(&mut self, input: &[u8]) -> (usize, bool) {
+        let mut used = 0;
+        while let Some(&octet) = input.get(used) {
+            match (self.at, octet) {
+                (At::LineStart, b'.') => self.step(&mut used, At::Dot),
+                (At::Dot, b'\r') => self.step(&mut used, At::DotReturn),
+                (At::DotReturn, b'\n') => return (used + 1, true),
+                (At::DotReturn, _) => {
+                    self.fail(Fault::BareLineEnd);
+                    self.at = At::Text;
+                }
+                // The dot was stuffing.
+                (At::LineStart | At::Dot, _) => self.at = At::Text,
+                (At::Return, b'\n') => {
+                    self.push(b"\r\n");
+                    self.step(&mut used, At::LineStart);
+                }
+                (At::Return, _) => {
+                    self.fail(Fault::BareLineEnd);
+                    self.at = At::Text;
+                }
+                (At::Text, b'\n') => {
+                    self.fail(Fault::BareLineEnd);
+                    used += 1;
+                }
+                (At::Text, b'\r') => self.step(&mut used, At::Return),
+                (At::Text, _) => {
+                    let rest = &input[used..];
+                    let length = memchr::memchr2(b'\r', b'\n', rest).unwrap_or(rest.len());
+                    self.push(&rest[..length]);
+                    used += length;
+                }
+            }
+        }
+        (used, false)
+    }
+
+    fn step(&mut self, used: &mut usize, to: At) {
+        *used += 1;
+        self.at = to;
+    }
+
+    /// The first fault counts; from then on nothing is kept.
+    fn fail(&mut self, fault: Fault) {
+        if self.fault.is_none() {
+            self.fault = Some(fault);
+            self.octets = Vec::new();
+            self.share.release();
+        }
+    }
+
+    fn push(&mut self, piece: &[u8]) {
+        if self.fault.is_some() {
+            return;
+        }
+        let length = self.octets.len() + piece.len();
+        let most = self.prefix.saturating_add(self.max_octets);
+        if length > most {
+            return self.fail(Fault::TooLarge);
+        }
+        if length > self.octets.capacity() {
+            let ample = length.max(self.octets.capacity().saturating_mul(2)).max(FIRST_CAPACITY).min(most);
+            let Some(capacity) = [ample, length].into_iter().find(|octets| self.share.grow_to(*octets)) else {
+                return self.fail(Fault::NoMemory);
+            };
+            self.octets.reserve_exact(capacity - self.octets.len());
+        }
+        self.octets.extend_from_slice(piece);
+    }
+
+    /// The whole message, our fields first, and the hold on the memory that it lies in.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn finish(self) -> Result<(Vec<u8>, Share), Fault> {
+        match self.fault {
+            Some(fault) => Err(fault),
+            None => Ok((self.octets, self.share)),
+        }
+    }
+
+    /// What the peer sent, so far.
+    pub fn theirs(&self) -> &[u8] {
+        self.octets.get(self.prefix..).unwrap_or_default()
+    }
+}
+
+/// How many Received fields the header has; `text` begins with it.
+pub fn count_received(text: &[u8]) -> usize {
+    let mut count = 0;
+    for line in text.split(|octet| *octet == b'\n') {
+        if line.is_empty() || line == b"\r" {
+            break;
+        }
+        let name = line.iter().position(|octet| *octet == b':').map_or(&line[..0], |at| &line[..at]);
+        count += usize::from(name.trim_ascii_end().eq_ignore_ascii_case(b"received"));
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(pieces: &[&[u8]]) -> (Result<Vec<u8>, Fault>, bool) {
+        let mut content = Content::new(b"", 1000, MessageMemory::new(10_000));
+        let mut done = false;
+        for piece in pieces {
+            assert!(!done, "there is more after the end");
+            let (used, end) = content.take(piece);
+            assert!(end || used == piece.len());
+            done = end;
+        }
+        (content.finish().map(|(octets, _)| octets), done)
+    }
+
+    fn whole(text: &[u8]) -> (Result<Vec<u8>, Fault>, bool) {
+        let at_once = received(&[text]);
+        let one_by_one: Vec<&[u8]> = text.chunks(1).collect();
+        assert_eq!(received(&one_by_one), at_once);
+        at_once
+    }
+
+    #[test]
+    fn dots_are_unstuffed_to_the_octet() {
+        for (sent, meant) in [
+            (&b".\r\n"[..], &b""[..]),
+            (b"a\r\n.\r\n", b"a\r\n"),
+            (b"..\r\n.\r\n", b".\r\n"),
+            (b"...a\r\n.\r\n", b"..a\r\n"),
+            (b".a.\r\n.\r\n", b"a.\r\n"),
+            (b"a.\r\n..\r\nb .\r\n.\r\n", b"a.\r\n.\r\nb .\r\n"),
+            (b"\r\n\0\xff\r\n.\r\n", b"\r\n\0\xff\r\n"),
+        ] {
+            assert_eq!(whole(sent), (Ok(meant.to_vec()), true), "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn bare_line_ends_spoil_it_and_end_nothing() {
+        for sent in [
+            &b"a\n.\n"[..],
+            b"a\n.\r\n",
+            b"a\r\n.\n",
+            b"a\r.\r",
+            b"a\r\n.\r",
+            b"a\r.\r\n",
+            b"\n.\n",
+            b".\n",
+            b".\r\r",
+            b"a\r\n.\r\r",
+            b"\r\r\n..\n",
+        ] {
+            assert!(!whole(sent).1, "{sent:?} ended");
+            let closed = [sent, b"\r\n.\r\n"].concat();
+            assert_eq!(whole(&closed), (Err(Fault::BareLineEnd), true), "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn too_much_is_let_go_and_still_consumed() {
+        let text = [&[b'a'; 1001][..], b"\r\n.\r\n"].concat();
+        assert_eq!(whole(&text), (Err(Fault::TooLarge), true));
+        let memory = MessageMemory::new(3000);
+        let mut content = Content::new(b"", 10_000, memory.clone());
+        assert_eq!(content.take(&[b'a'; 2500]), (2500, false));
+        assert_eq!(memory.free(), 500);
+        assert_eq!(content.take(&[b'a'; 2500]), (2500, false));
+        assert_eq!(memory.free(), 3000);
+        assert_eq!(content.finish().err(), Some(Fault::NoMemory));
+    }
+
+    #[test]
+    fn only_fields_of_the_header_count() {
+        assert_eq!(count_received(b"Received: a\r\n b\r\nRECEIVED : c\r\nX-Received: d\r\n\r\nReceived: e\r\n"), 2);
+        assert_eq!(count_received(b""), 0);
+    }
+}

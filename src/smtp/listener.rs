@@ -1,0 +1,325 @@
+//! The doors: sockets bound or inherited, connections taken in within the limits, and an orderly stop.
+
+use std::future::Future;
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+
+use crate::base::clock::Clock;
+use crate::flow::inbound::reception::Reception;
+use crate::socket::{self, SocketError};
+
+use super::connection::{self, Shared};
+use super::memory::MessageMemory;
+use super::places::Places;
+use super::reply;
+use super::session::Protocol;
+use super::settings::ListenerSettings;
+use super::stream::Stream;
+use super::tls::{Tls, TlsError};
+
+/// After an error of `accept`, most likely too few file descriptors, the next try, in milliseconds.
+const ACCEPT_PAUSE: i64 = 200;
+/// RFC 2033 §5.
+const SMTP_PORT: u16 = 25;
+
+/// Why the listener could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The system refused an address.
+    #[error("cannot listen on {address} for mail: {error}")]
+    Bind {
+        /// Where.
+        address: String,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// RFC 2033 §5: peers on port 25 speak SMTP, and would not see LMTP's replies.
+    #[error("LMTP may not be spoken on port 25 ({0}); choose another port, 24 is customary")]
+    LmtpOnSmtpPort(SocketAddr),
+    /// The Unix socket for LMTP could not be opened.
+    #[error("the LMTP socket: {0}")]
+    Socket(#[from] SocketError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A setting makes no sense.
+    #[error("{0}")]
+    Settings(&'static str),
+}
+
+/// A socket that somebody else bound, e.g. systemd.
+#[derive(Debug)]
+pub enum Inherited {
+    /// On TCP.
+    Tcp(Protocol, std::net::TcpListener),
+    /// LMTP on a Unix socket; its file is not ours to remove.
+    Unix(std::os::unix::net::UnixListener),
+}
+
+/// What a listener did, for status and tests.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Connections taken in.
+    pub connections: AtomicU64,
+    /// Connections answered 421 at once, for there were too many.
+    pub turned_away: AtomicU64,
+    /// Messages taken in.
+    pub messages: AtomicU64,
+}
+
+enum Door {
+    Tcp(Protocol, TcpListener),
+    Unix(UnixListener, Option<PathBuf>),
+}
+
+/// What came through a door.
+enum Came {
+    Tcp(TcpStream, IpAddr),
+    Unix(UnixStream),
+}
+
+/// Open doors; peers wait until [`Listener::run`].
+pub struct Listener {
+    settings: ListenerSettings,
+    doors: Vec<Door>,
+    tls: Option<Arc<Tls>>,
+    places: Arc<Places>,
+    counters: Arc<Counters>,
+}
+
+impl Listener {
+    /// Reads the certificate and opens all sockets, those in the settings and `inherited` ones. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ListenError`]; nothing stays open.
+    pub async fn bind(settings: ListenerSettings, inherited: Vec<Inherited>) -> Result<Self, ListenError> {
+        check(&settings)?;
+        let tls = settings.tls.clone().map(Tls::load).transpose()?;
+        let mut doors = Vec::new();
+        let smtp = settings.smtp.iter().map(|address| (Protocol::Smtp, *address));
+        for (protocol, address) in smtp.chain(settings.lmtp.iter().map(|address| (Protocol::Lmtp, *address))) {
+            not_lmtp_on_smtp_port(protocol, address)?;
+            let listener = TcpListener::bind(address).await.map_err(failed(&address))?;
+            doors.push(Door::Tcp(protocol, listener));
+        }
+        for socket in inherited {
+            doors.push(inherit(socket)?);
+        }
+        if let Some(file) = &settings.lmtp_socket {
+            let listener = socket::open(&file.path, file.mode, file.group.as_deref()).await?;
+            doors.push(Door::Unix(listener, Some(file.path.clone())));
+        }
+        let limits = &settings.limits;
+        let places = Places::new(limits.connections, limits.connections_per_address);
+        Ok(Self { doors, tls, places, counters: Arc::default(), settings })
+    }
+
+    /// Where it listens on TCP, in the order of the settings: SMTP, LMTP, inherited.
+    pub fn addresses(&self) -> Vec<(Protocol, SocketAddr)> {
+        let address = |door: &Door| match door {
+            Door::Tcp(protocol, listener) => listener.local_addr().ok().map(|address| (*protocol, address)),
+            Door::Unix(..) => None,
+        };
+        self.doors.iter().filter_map(address).collect()
+    }
+
+    /// The first address on TCP.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.addresses().first().map(|(_, address)| *address)
+    }
+
+    /// Through which the certificate can be read again while it runs.
+    pub fn tls(&self) -> Option<Arc<Tls>> {
+        self.tls.clone()
+    }
+
+    /// What it did so far.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.counters.clone()
+    }
+
+    /// Takes mail in until `shutdown` completes; then nobody is let in any more, who sends no message is dismissed with
+    /// 421, and messages on their way in are waited for as long as the limits say. Each that was answered 250 was made
+    /// durable before.
+    pub async fn run(self, reception: Arc<dyn Reception>, clock: Arc<dyn Clock>, shutdown: impl Future<Output = ()>) {
+        let shared = Arc::new(Shared {
+            session: Arc::new(self.settings.session),
+            memory: MessageMemory::new(self.settings.limits.message_memory),
+            limits: self.settings.limits,
+            tls: self.tls,
+            reception,
+            clock,
+            counters: self.counters,
+        });
+        let (stop, stopping) = watch::channel(false);
+        let mut doors = JoinSet::new();
+        for door in self.doors {
+            doors.spawn(keep(door, shared.clone(), self.places.clone(), stopping.clone()));
+        }
+        shutdown.await;
+        stop.send_replace(true);
+        while let Some(ended) = doors.join_next().await {
+            note_panic(ended);
+        }
+    }
+}
+
+fn check(settings: &ListenerSettings) -> Result<(), ListenError> {
+    if !super::grammar::is_host(&settings.session.host_name) {
+        return Err(ListenError::Settings("the listener's own name must be a domain name, e.g. mx.example.org"));
+    }
+    if settings.session.max_recipients < 100 {
+        return Err(ListenError::Settings("at least 100 recipients must be allowed (RFC 5321, section 4.5.3.1.8)"));
+    }
+    if settings.limits.message_memory < settings.session.max_message_octets.saturating_add(4096) {
+        return Err(ListenError::Settings("the memory for messages must hold the largest message and 4 KiB more"));
+    }
+    Ok(())
+}
+
+fn failed(address: &dyn ToString) -> impl FnOnce(io::Error) -> ListenError {
+    let address = address.to_string();
+    move |error| ListenError::Bind { address, error }
+}
+
+fn not_lmtp_on_smtp_port(protocol: Protocol, address: SocketAddr) -> Result<(), ListenError> {
+    match protocol == Protocol::Lmtp && address.port() == SMTP_PORT {
+        true => Err(ListenError::LmtpOnSmtpPort(address)),
+        false => Ok(()),
+    }
+}
+
+fn inherit(socket: Inherited) -> Result<Door, ListenError> {
+    let what = "an inherited socket";
+    match socket {
+        Inherited::Tcp(protocol, listener) => {
+            not_lmtp_on_smtp_port(protocol, listener.local_addr().map_err(failed(&what))?)?;
+            listener.set_nonblocking(true).map_err(failed(&what))?;
+            Ok(Door::Tcp(protocol, TcpListener::from_std(listener).map_err(failed(&what))?))
+        }
+        Inherited::Unix(listener) => {
+            listener.set_nonblocking(true).map_err(failed(&what))?;
+            Ok(Door::Unix(UnixListener::from_std(listener).map_err(failed(&what))?, None))
+        }
+    }
+}
+
+impl Door {
+    fn protocol(&self) -> Protocol {
+        match self {
+            Self::Tcp(protocol, _) => *protocol,
+            Self::Unix(..) => Protocol::Lmtp,
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Came> {
+        match self {
+            Self::Tcp(_, listener) => {
+                let (stream, address) = listener.accept().await?;
+                Ok(Came::Tcp(stream, address.ip().to_canonical()))
+            }
+            Self::Unix(listener, _) => Ok(Came::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+/// Lets peers in through one door until told to stop, and ends when the last one is gone.
+async fn keep(door: Door, shared: Arc<Shared>, places: Arc<Places>, mut stopping: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let came = tokio::select! {
+            came = door.accept() => came,
+            Some(ended) = connections.join_next() => {
+                note_panic(ended);
+                continue;
+            }
+            _ = stopping.wait_for(|stop| *stop) => break,
+        };
+        match came {
+            Ok(came) => let_in(came, door.protocol(), &shared, &places, &stopping, &mut connections),
+            Err(error) => {
+                tracing::warn!(%error, "a connection for mail could not be accepted");
+                let pause = chrono::Duration::milliseconds(ACCEPT_PAUSE);
+                shared.clock.wait_until(shared.clock.now() + pause).await;
+            }
+        }
+    }
+    if let Door::Unix(_, Some(path)) = &door {
+        // Whatever else happens, a stale socket is only a stale socket.
+        let _ = std::fs::remove_file(path);
+    }
+    drop(door);
+    let end = shared.clock.now() + shared.limits.drain;
+    let mut late = shared.clock.wait_until(end);
+    loop {
+        tokio::select! {
+            ended = connections.join_next() => match ended {
+                Some(ended) => note_panic(ended),
+                None => return,
+            },
+            () = &mut late => {
+                tracing::warn!(connections = connections.len(), "connections that did not end in time are cut off");
+                return connections.shutdown().await;
+            }
+        }
+    }
+}
+
+fn let_in(
+    came: Came,
+    protocol: Protocol,
+    shared: &Arc<Shared>,
+    places: &Arc<Places>,
+    stopping: &watch::Receiver<bool>,
+    connections: &mut JoinSet<()>,
+) {
+    let (stream, peer) = match came {
+        Came::Tcp(stream, peer) => (Stream::Tcp(stream), Some(peer)),
+        Came::Unix(stream) => (Stream::Unix(stream), None),
+    };
+    let place = match places.enter(protocol, peer) {
+        Ok(place) => place,
+        Err(why) => {
+            shared.counters.turned_away.fetch_add(1, Relaxed);
+            tracing::debug!(?peer, ?why, "connection turned away");
+            return turn_away(stream, &reply::to_turned_away(why).line());
+        }
+    };
+    if let Stream::Tcp(stream) = &stream {
+        // Without it a reply waits for the next acknowledgement; a socket that refuses is served all the same.
+        drop(stream.set_nodelay(true));
+    }
+    let number = shared.counters.connections.fetch_add(1, Relaxed);
+    let id = format!("{:x}-{number:x}", shared.clock.now().timestamp_millis());
+    let (shared, stopping) = (shared.clone(), stopping.clone());
+    connections.spawn(async move {
+        connection::run(stream, protocol, peer, id, &shared, stopping).await;
+        drop(place);
+    });
+}
+
+/// Says why and closes; waits for nothing, so that a flood costs next to nothing.
+fn turn_away(stream: Stream, reply: &str) {
+    // The peer may be gone already, or take nothing: then it hears nothing.
+    drop(match stream {
+        Stream::Tcp(stream) => stream.into_std().and_then(|mut stream| stream.write_all(reply.as_bytes())),
+        Stream::Unix(stream) => stream.into_std().and_then(|mut stream| stream.write_all(reply.as_bytes())),
+        Stream::Tls(_) => Ok(()),
+    });
+}
+
+fn note_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a connection for mail failed; its peer will try again");
+    }
+}

@@ -1,0 +1,176 @@
+//! The other side of the SMTP server: a dialogue without sockets, and a scripted door behind it.
+
+use std::sync::{Arc, Mutex};
+
+use depesch::base::clock::Timestamp;
+use depesch::base::id::InboundId;
+use depesch::flow::inbound::reception::{Reception, ReceptionFuture, Recipient, Refusal};
+use depesch::model::inbound::Arrival;
+use depesch::smtp::memory::MessageMemory;
+use depesch::smtp::session::{Message, Peer, Protocol, Session, SessionSettings, Step};
+
+/// An instant for all that is not about time.
+pub fn now() -> Timestamp {
+    "2026-11-02T08:05:09Z".parse().unwrap()
+}
+
+/// What the door says of an address: by its first letters.
+pub fn welcome(address: &str) -> Recipient {
+    match address {
+        "forged@lists.example.org" => Recipient::Forged,
+        "later@lists.example.org" => Recipient::Later("the store is away".to_owned()),
+        "postmaster" => Recipient::Welcome,
+        _ if address.starts_with("unknown") => Recipient::Unknown,
+        _ if address.to_lowercase().ends_with("@lists.example.org") => Recipient::Welcome,
+        _ => Recipient::Foreign,
+    }
+}
+
+/// A dialogue with a session.
+pub struct Dialogue {
+    pub session: Session,
+    pub memory: Arc<MessageMemory>,
+    /// What the door said of messages, the next one first; `Ok` when there is nothing left.
+    pub endings: Vec<Result<(), Refusal>>,
+    /// The messages that were to be taken.
+    pub messages: Vec<Message>,
+    /// The recipients that were asked for.
+    pub asked: Vec<String>,
+    pub closed: bool,
+    pub handshake: bool,
+}
+
+pub fn settings() -> SessionSettings {
+    SessionSettings { host_name: "mx.example.org".to_owned(), ..SessionSettings::default() }
+}
+
+pub fn peer(protocol: Protocol) -> Peer {
+    Peer { protocol, address: Some("192.0.2.25".parse().unwrap()), offers_tls: true, id: "c1".to_owned() }
+}
+
+impl Dialogue {
+    pub fn with(settings: SessionSettings, protocol: Protocol) -> Self {
+        let memory = MessageMemory::new(64 * 1024 * 1024);
+        let session = Session::new(Arc::new(settings), memory.clone(), peer(protocol));
+        let (endings, messages, asked) = (Vec::new(), Vec::new(), Vec::new());
+        Self { session, memory, endings, messages, asked, closed: false, handshake: false }
+    }
+
+    pub fn smtp() -> Self {
+        Self::with(settings(), Protocol::Smtp)
+    }
+
+    pub fn lmtp() -> Self {
+        Self::with(settings(), Protocol::Lmtp)
+    }
+
+    /// One that has said hello, the replies to that thrown away.
+    pub fn greeted() -> Self {
+        let mut dialogue = Self::smtp();
+        dialogue.say("EHLO peer.example");
+        dialogue
+    }
+
+    /// Sends octets and gives all that the session answers. What comes after its end, or before TLS is on, is not read.
+    pub fn send(&mut self, octets: &[u8]) -> String {
+        if !self.closed && !self.handshake {
+            self.session.receive(octets);
+        }
+        while !self.closed && !self.handshake {
+            match self.session.step(now()) {
+                Step::More => break,
+                Step::Recipient(address) => {
+                    self.session.recipient(&welcome(&address));
+                    self.asked.push(address);
+                }
+                Step::Take(message) => {
+                    let ending = if self.endings.is_empty() { Ok(()) } else { self.endings.remove(0) };
+                    self.session.taken(ending.as_ref().map(|()| ()));
+                    self.messages.push(*message);
+                }
+                Step::StartTls => self.handshake = true,
+                Step::Close => self.closed = true,
+            }
+        }
+        String::from_utf8(self.session.take_output()).unwrap()
+    }
+
+    /// Sends lines, each with its CRLF.
+    pub fn say(&mut self, lines: &str) -> String {
+        let octets: String = lines.lines().map(|line| format!("{line}\r\n")).collect();
+        self.send(octets.as_bytes())
+    }
+
+    /// TLS is on.
+    pub fn encrypt(&mut self) {
+        assert!(self.handshake);
+        self.handshake = false;
+        self.session.encrypted();
+    }
+
+    /// What the one message holds after our own field.
+    pub fn content(&self) -> &[u8] {
+        assert_eq!(self.messages.len(), 1);
+        after_received(&self.messages[0].octets)
+    }
+}
+
+/// A message without the Received field at its front.
+pub fn after_received(octets: &[u8]) -> &[u8] {
+    assert!(octets.starts_with(b"Received: from "));
+    let mut at = 0;
+    loop {
+        at += octets[at..].windows(2).position(|two| two == b"\r\n").unwrap() + 2;
+        if !octets[at..].starts_with(b"\t") {
+            return &octets[at..];
+        }
+    }
+}
+
+/// The codes of replies, e.g. `250 2.1.0`; of a reply of several lines only the last one's.
+pub fn codes(replies: &str) -> Vec<String> {
+    let ends = replies.lines().filter(|line| line.as_bytes().get(3) == Some(&b' '));
+    let code = |line: &str| {
+        let words: Vec<&str> = line.splitn(3, ' ').collect();
+        let enhanced = words[1].split('.').filter(|part| part.parse::<u16>().is_ok()).count() == 3;
+        if enhanced { format!("{} {}", words[0], words[1]) } else { words[0].to_owned() }
+    };
+    ends.map(code).collect()
+}
+
+/// What a scripted door took in.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    pub arrival: Arrival,
+    pub recipients: Vec<String>,
+    pub octets: Vec<u8>,
+}
+
+/// A door that says of recipients what [`welcome`] says, and keeps messages in memory.
+#[derive(Default)]
+pub struct Door {
+    pub taken: Mutex<Vec<Taken>>,
+    /// What it says of messages instead of taking them.
+    pub refusal: Mutex<Option<Refusal>>,
+}
+
+impl Reception for Door {
+    fn recipient<'a>(&'a self, recipient: &'a str) -> ReceptionFuture<'a, Recipient> {
+        Box::pin(async move { welcome(recipient) })
+    }
+
+    fn take<'a>(
+        &'a self,
+        arrival: Arrival,
+        recipients: Vec<String>,
+        octets: Vec<u8>,
+    ) -> ReceptionFuture<'a, Result<Vec<InboundId>, Refusal>> {
+        Box::pin(async move {
+            if let Some(refusal) = self.refusal.lock().unwrap().clone() {
+                return Err(refusal);
+            }
+            self.taken.lock().unwrap().push(Taken { arrival, recipients, octets });
+            Ok(Vec::new())
+        })
+    }
+}
