@@ -85,7 +85,7 @@ impl Dialogue {
                 }
                 Step::Take(message) => {
                     let ending = if self.endings.is_empty() { Ok(()) } else { self.endings.remove(0) };
-                    self.session.taken(ending.as_ref().map(|()| ()));
+                    self.session.taken(ending.as_ref().copied());
                     self.messages.push(*message);
                 }
                 Step::StartTls => self.handshake = true,
