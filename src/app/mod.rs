@@ -1,8 +1,9 @@
 //! The composition root: a `Config` in, a running daemon out; start order, stop order. Sees everything.
 //!
-//! Start: cryptography, store (with its lock), the installation's key, templates, transport, control socket, dispatcher,
-//! scheduler, chores; only then does the control API answer. Stop, the other way round: the API takes nothing new, the
-//! scheduler and the chores end, the dispatcher begins no new delivery and commits what is under way, the store closes.
+//! Start: cryptography, store (with its lock), the installation's key, templates, transport, spool, control socket,
+//! dispatcher, scheduler, chores; only then does the control API answer. Stop, the other way round: the door takes no
+//! mail in, the API takes nothing new, the scheduler and the chores end, the dispatcher begins no new delivery and
+//! commits what is under way, spool and store close.
 //!
 //! [`service`] wraps it as a system service with signals and log; demo, bench and tests start it in their own process.
 
@@ -18,16 +19,20 @@ use crate::config::Config;
 use crate::config::secret::SecretError;
 use crate::control::Control;
 use crate::control::client::Client;
+use crate::control::inbound::MailIn;
 use crate::control::server::{Server, ServerError};
 use crate::flow::chores::Chores;
 use crate::flow::content::ContentHandle;
 use crate::flow::dispatch::{DispatchParts, Dispatcher};
+use crate::flow::inbound::destination::Directory;
+use crate::flow::inbound::door::Door;
 use crate::flow::message::MessageSource;
 use crate::flow::schedule::Scheduler;
 use crate::flow::wake::Wake;
 use crate::model::classify::{Classifier, RulesError};
 use crate::model::recurrence::RecurrenceError;
 use crate::store::embedded::{EmbeddedEngine, OpenError};
+use crate::store::spool::{Spool, SpoolError};
 use crate::store::{Store, StoreError};
 use crate::transport::relay::RelayError;
 
@@ -61,6 +66,9 @@ pub enum StartError {
     /// The store fails.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The spool of mail that comes in cannot be opened.
+    #[error("the spool: {0}")]
+    Spool(#[from] SpoolError),
     /// The control socket cannot be opened.
     #[error(transparent)]
     Control(#[from] ServerError),
@@ -100,7 +108,7 @@ impl StartError {
         match self {
             Self::Secret(_) | Self::Relay(_) | Self::Times { .. } | Self::Templates(_) => true,
             Self::Control(error) => matches!(error, ServerError::NoGroup(_) | ServerError::NoSocket(_)),
-            Self::Open(_) | Self::Store(_) | Self::Rules(_) | Self::Directory { .. } => false,
+            Self::Open(_) | Self::Store(_) | Self::Spool(_) | Self::Rules(_) | Self::Directory { .. } => false,
         }
     }
 }
@@ -111,6 +119,8 @@ pub struct RunningApp {
     client: Client,
     engine: Arc<EmbeddedEngine>,
     dispatcher: Arc<Dispatcher>,
+    door: Arc<Door>,
+    spool: Spool,
     messages: Arc<ReloadableSource>,
     stop_timeout: Duration,
     /// Turns true when everything is to stop.
@@ -162,7 +172,8 @@ async fn start_on(
     let content = Arc::new(ContentHandle::new(content));
     let messages = Arc::new(ReloadableSource::new(source));
     let transport = parts::transport(config, clock.clone())?;
-    let chores = parts::chores(config, &store, &engine, &clock)?;
+    let spool = parts::open_spool(config, clock.clone()).await?;
+    let chores = parts::chores(config, &store, &spool, &engine, &clock)?;
     let server = Server::bind(&config.control).await?;
     let wake = Wake::new();
     let dispatcher = Dispatcher::start(DispatchParts {
@@ -176,12 +187,17 @@ async fn start_on(
         settings: parts::dispatch_settings(config),
     });
     let dispatcher = Arc::new(dispatcher.await?);
+    let woken = Wake::new();
+    let directory = Arc::new(Directory::new(store.clone(), key.clone()));
+    let door = Arc::new(Door::new(store.clone(), spool.clone(), woken.clone(), directory));
+    let mail_in = MailIn { reception: door.clone(), spool: spool.clone(), wake: woken };
     let control = Arc::new(Control {
         wake: wake.clone(),
         messages: messages.clone(),
         queue_defaults: parts::queue_defaults(config),
         transport: parts::describe_transport(config),
         dispatcher: Some(dispatcher.clone()),
+        mail_in: Some(mail_in),
         ..Control::new(store.clone(), clock.clone(), key, config.state_directory.clone(), content)
     });
     let stopping = watch::Sender::new(false);
@@ -194,7 +210,20 @@ async fn start_on(
     let server = tokio::spawn(server.run(control.clone(), until(stopping.subscribe())));
     let client = Client::new(&config.control.path);
     let (loops, stop_timeout) = (vec![scheduler, chores, bounded], config.stop_timeout);
-    Ok(RunningApp { control, client, engine, dispatcher, messages, stop_timeout, stopping, server, loops })
+    let app = RunningApp {
+        control,
+        client,
+        engine,
+        dispatcher,
+        door,
+        spool,
+        messages,
+        stop_timeout,
+        stopping,
+        server,
+        loops,
+    };
+    Ok(app)
 }
 
 impl RunningApp {
@@ -252,7 +281,8 @@ impl RunningApp {
     /// Stops in order. What is under way gets `stop_timeout`; what it did not finish is in doubt and looked after at
     /// the next start.
     pub async fn stop(self) {
-        let Self { engine, dispatcher, stop_timeout, stopping, server, loops, .. } = self;
+        let Self { engine, dispatcher, door, spool, stop_timeout, stopping, server, loops, .. } = self;
+        door.close();
         stopping.send_replace(true);
         let drained = async {
             // The API first: what it promised is committed before the store closes.
@@ -268,6 +298,7 @@ impl RunningApp {
                 "what was under way did not end in time; its deliveries are in doubt until the next start"
             );
         }
+        parts::close_spool(spool).await;
         parts::close_store(engine).await;
     }
 }

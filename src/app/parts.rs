@@ -3,8 +3,9 @@
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, Timestamp};
 use crate::base::token::Key;
 use crate::config::{Config, TransportChoice};
 use crate::control::mailing::queue::QueueDefaults;
@@ -13,7 +14,7 @@ use crate::flow::content::Content;
 use crate::flow::dispatch::DispatchSettings;
 use crate::flow::message::MessageSource;
 use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
-use crate::flow::retention::{drop_attachments, forget_keys, forget_wishes};
+use crate::flow::retention::{DroppedMail, RetentionError, drop_attachments, drop_mail, forget_keys, forget_wishes};
 use crate::model::recurrence::Recurrence;
 use crate::model::release::attachment::AttachmentBudget;
 use crate::render::source::SourceSettings;
@@ -21,6 +22,7 @@ use crate::render::template_files::TemplateError;
 use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::embedded::{EmbeddedEngine, Settings};
+use crate::store::spool::{Spool, SpoolSettings};
 use crate::transport::Transport;
 use crate::transport::capture::{Capture, CaptureSettings};
 use crate::transport::relay::Relay;
@@ -76,6 +78,23 @@ pub async fn close_store(engine: Arc<EmbeddedEngine>) {
     }
 }
 
+/// Opens the spool of mail that comes in.
+pub async fn open_spool(config: &Config, clock: Arc<dyn Clock>) -> Result<Spool, StartError> {
+    let directory = config.spool_directory();
+    let opened = tokio::task::spawn_blocking(move || Spool::open(&directory, SpoolSettings::default(), clock)).await;
+    match opened {
+        Ok(opened) => Ok(opened?),
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+/// Closes the spool. Whatever happens, what was acknowledged is durable.
+pub async fn close_spool(spool: Spool) {
+    if let Err(error) = tokio::task::spawn_blocking(move || spool.close()).await {
+        tracing::error!(%error, "the spool did not close in order");
+    }
+}
+
 /// Where mail goes out.
 pub fn transport(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Transport>, StartError> {
     match config.transport {
@@ -117,6 +136,7 @@ pub async fn clear_attachments(config: &Config) {
 pub fn chores(
     config: &Config,
     store: &Store,
+    spool: &Spool,
     engine: &Arc<EmbeddedEngine>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Vec<Chore>, StartError> {
@@ -131,21 +151,51 @@ pub fn chores(
             Ok(format!("wrote a checkpoint of {} records, {} octets", done.records, done.octets))
         })
     });
-    let (store, clock) = (store.clone(), clock.clone());
-    let blobs = Blobs::in_state_directory(&config.state_directory);
-    let kept = config.retention.attachments;
+    let kept = Kept {
+        store: store.clone(),
+        spool: spool.clone(),
+        blobs: Blobs::in_state_directory(&config.state_directory),
+        attachments: config.retention.attachments,
+        mail: config.inbound.keep,
+    };
+    let clock = clock.clone();
     let retention = Chore::new("retention", times("retention", &config.schedule.retention)?, move || {
-        let (store, blobs, now) = (store.clone(), blobs.clone(), clock.now());
-        Box::pin(async move {
-            let dropped = drop_attachments(&store, &blobs, now - kept).await.map_err(|error| error.to_string())?;
-            let forgotten = forget_keys(&store, now).await.map_err(|error| error.to_string())?;
-            let wishes = forget_wishes(&store, now).await.map_err(|error| error.to_string())?;
-            Ok(format!(
-                "dropped {dropped} attachments that no release names, {forgotten} old idempotency keys, {wishes} expired wishes"
-            ))
-        })
+        let (kept, now) = (kept.clone(), clock.now());
+        Box::pin(async move { kept.drop_old(now).await.map_err(|error| error.to_string()) })
     });
     Ok(vec![checkpoint, retention])
+}
+
+/// What is dropped by age, and after how long.
+#[derive(Clone)]
+struct Kept {
+    store: Store,
+    spool: Spool,
+    blobs: Blobs,
+    attachments: Duration,
+    mail: Duration,
+}
+
+impl Kept {
+    async fn drop_old(&self, now: Timestamp) -> Result<String, RetentionError> {
+        let attachments = drop_attachments(&self.store, &self.blobs, now - self.attachments).await?;
+        let keys = forget_keys(&self.store, now).await?;
+        let wishes = forget_wishes(&self.store, now).await?;
+        let DroppedMail { segments, messages, held } = drop_mail(&self.store, &self.spool, now - self.mail).await?;
+        for (segment, messages) in held {
+            let first: Vec<String> = messages.iter().take(10).map(ToString::to_string).collect();
+            tracing::warn!(
+                segment,
+                messages = messages.len(),
+                first = first.join(" "),
+                "old mail stays because it is not handled; see \u{201c}depesch inbound list\u{201d}"
+            );
+        }
+        Ok(format!(
+            "dropped {attachments} attachments that no release names, {keys} old idempotency keys, {wishes} expired \
+             wishes, {segments} segments of mail that came in with {messages} messages"
+        ))
+    }
 }
 
 /// What is meant where queueing says nothing.

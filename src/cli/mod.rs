@@ -20,6 +20,8 @@ pub mod config;
 pub mod contact;
 pub mod demo;
 pub mod import;
+pub mod inbound;
+pub mod inject;
 pub mod list;
 pub mod mailing;
 pub mod output;
@@ -90,6 +92,11 @@ pub enum Command {
     Contact(contact::ContactCommand),
     /// See it work, with no set-up at all
     Demo(demo::DemoCommand),
+    /// Mail that came in, and what became of it
+    #[command(subcommand)]
+    Inbound(inbound::InboundCommand),
+    /// Hand over a message that came in another way, e.g. through a pipe
+    Inject(inject::InjectCommand),
     /// Make, show and change lists
     #[command(subcommand)]
     List(list::ListCommand),
@@ -221,6 +228,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(5);
         }
     };
+    let is_inject = matches!(arguments.command, Command::Inject(_));
     let ended = runtime.block_on(run(arguments));
     // Work that nobody waits for any more, e.g. a read from a terminal, must not hold the end back.
     runtime.shutdown_background();
@@ -230,7 +238,7 @@ pub fn main() -> ExitCode {
         Err(CliError::Closed) => ExitCode::SUCCESS,
         Err(error) => {
             output::complain(&error.to_string(), error.hint().as_deref());
-            ExitCode::from(error.code())
+            ExitCode::from(if is_inject { inject::exit_code(&error) } else { error.code() })
         }
     }
 }
@@ -259,6 +267,8 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Config(command) => config::run(command, context),
         Command::Contact(command) => contact::run(command, context).await,
         Command::Demo(command) => demo::run(command, context).await,
+        Command::Inbound(command) => inbound::run(command, context).await,
+        Command::Inject(command) => inject::run(command, context).await,
         Command::List(command) => list::run(command, context).await,
         Command::Organisation(command) => contact::run_organisation(command, context).await,
         Command::Release(command) => release::run(command, context).await,

@@ -17,8 +17,8 @@ use crate::transport::relay::{Encryption, RelaySettings};
 use super::reader::{Reader, quoted};
 use super::secret::SecretSource;
 use super::{
-    Config, ContentConfig, DispatchConfig, LogConfig, LogFormat, OrganisationConfig, RelayConfig, RetentionConfig,
-    ScheduleConfig, TransportChoice,
+    Config, ContentConfig, DispatchConfig, InboundConfig, LogConfig, LogFormat, OrganisationConfig, RelayConfig,
+    RetentionConfig, ScheduleConfig, TransportChoice,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -51,6 +51,7 @@ pub(super) fn defaults() -> Config {
         retry: RetryTable::default(),
         breaker: BreakerSettings::default(),
         dispatch: DispatchConfig { connections: 10, lease: 15 * MINUTE },
+        inbound: InboundConfig { keep: 90 * DAY },
         retention: RetentionConfig { attachments: 30 * DAY },
         schedule: ScheduleConfig {
             zone: "Europe/Stockholm".to_owned(),
@@ -186,6 +187,8 @@ impl Config {
         reader.section("dispatch");
         reader.number("connections", 1..=1000, &mut self.dispatch.connections);
         reader.duration("lease", MINUTE..=DAY, &mut self.dispatch.lease);
+        reader.section("inbound");
+        reader.duration("keep", DAY..=36_500 * DAY, &mut self.inbound.keep);
         reader.section("retention");
         reader.duration("attachments", DAY..=36_500 * DAY, &mut self.retention.attachments);
     }

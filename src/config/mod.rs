@@ -52,6 +52,8 @@ pub struct Config {
     pub breaker: BreakerSettings,
     /// How deliveries are worked off.
     pub dispatch: DispatchConfig,
+    /// Mail that comes in.
+    pub inbound: InboundConfig,
     /// How long things are kept.
     pub retention: RetentionConfig,
     /// Times without zone, and missed ones.
@@ -132,6 +134,13 @@ pub struct DispatchConfig {
     pub connections: u32,
     /// A worker that says nothing for so long is taken for dead.
     pub lease: Duration,
+}
+
+/// Mail that comes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboundConfig {
+    /// How long messages are kept after they were handled.
+    pub keep: Duration,
 }
 
 /// How long things are kept.
@@ -271,6 +280,11 @@ impl Config {
     /// The directory of the store: the daemon's, and what `depesch store` works on.
     pub fn store_directory(&self) -> PathBuf {
         self.state_directory.join("store")
+    }
+
+    /// Where mail that comes in lies as it came.
+    pub fn spool_directory(&self) -> PathBuf {
+        self.state_directory.join("spool")
     }
 
     /// The maildir of the capture transport.

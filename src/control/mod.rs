@@ -25,6 +25,8 @@ pub mod error;
 pub mod extract;
 pub mod finding_view;
 pub mod import;
+pub mod inbound;
+pub mod inject;
 pub mod list;
 pub mod mailing;
 pub mod path;
@@ -66,6 +68,8 @@ pub struct Control {
     pub transport: String,
     /// What sends; none in tests that send nothing.
     pub dispatcher: Option<Arc<Dispatcher>>,
+    /// What takes mail in; none in tests without such mail.
+    pub mail_in: Option<inbound::MailIn>,
 }
 
 impl Control {
@@ -90,6 +94,7 @@ impl Control {
             started,
             transport: "none".to_owned(),
             dispatcher: None,
+            mail_in: None,
         }
     }
 }
@@ -100,6 +105,8 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(blob::routes())
         .merge(contact::routes())
         .merge(import::routes())
+        .merge(inbound::routes())
+        .merge(inject::routes())
         .merge(list::routes())
         .merge(mailing::routes())
         .merge(release::routes())

@@ -1,15 +1,18 @@
 //! What is dropped by age: attachments that no release names, keys by which repeated requests are known, wishes that were
-//! never confirmed.
-//! Everything that tells what became of somebody's mail stays.
+//! never confirmed, and mail that came in, once it is handled. Everything that tells what became of somebody's mail stays.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::clock::Timestamp;
-use crate::base::id::ReleaseId;
+use crate::base::id::{InboundId, ReleaseId};
+use crate::model::inbound::{Inbound, InboundState};
 use crate::store::blobs::{BlobError, Blobs};
-use crate::store::{Store, StoreError};
+use crate::store::engine::{Batch, Commit};
+use crate::store::inbound;
+use crate::store::spool::{Spool, SpoolError};
+use crate::store::{Read, Store, StoreError};
 
-/// Releases read at a time.
+/// Records read at a time.
 const PAGE: usize = 200;
 
 /// Why nothing more was dropped; what was dropped before stays so.
@@ -21,6 +24,9 @@ pub enum RetentionError {
     /// An attachment could not be looked at or removed.
     #[error(transparent)]
     Blob(#[from] BlobError),
+    /// A segment of the spool could not be looked at or removed.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
 }
 
 /// Removes attachments that were last received before `before` and that no release names, nor a subscriber's consent
@@ -46,6 +52,68 @@ pub async fn drop_attachments(store: &Store, blobs: &Blobs, before: Timestamp) -
         }
     }
     Ok(dropped)
+}
+
+/// What became of old mail that had come in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DroppedMail {
+    /// Segments of the spool that were removed.
+    pub segments: usize,
+    /// Records of messages that went with them.
+    pub messages: usize,
+    /// Old segments that stay, each with the messages for which it stays: they wait, or a person must look at them.
+    pub held: BTreeMap<u64, Vec<InboundId>>,
+}
+
+/// Removes the segments of the spool that were last written to before `before`, with the records of their messages. A
+/// segment with a message in it that is not handled stays, and so do all its records.
+///
+/// # Errors
+/// [`RetentionError`].
+pub async fn drop_mail(store: &Store, spool: &Spool, before: Timestamp) -> Result<DroppedMail, RetentionError> {
+    let old = spool.segments().await?.into_iter().filter(|segment| segment.written < before);
+    let mut old: BTreeSet<u64> = old.map(|segment| segment.number).collect();
+    let mut dropped = DroppedMail::default();
+    if old.is_empty() {
+        return Ok(dropped);
+    }
+    // All records are looked at, for their order says nothing about the segment; and all of them before the first is
+    // dropped.
+    let mut after = None;
+    while let Some((last, page)) = page(store, after, &old).await? {
+        after = Some(last);
+        for message in page.into_iter().filter(|read| !matches!(read.value.state, InboundState::Handled { .. })) {
+            dropped.held.entry(message.value.place.segment).or_default().push(message.value.id);
+        }
+    }
+    old.retain(|segment| !dropped.held.contains_key(segment));
+    let mut after = None;
+    while let Some((last, page)) = page(store, after, &old).await? {
+        after = Some(last);
+        let mut batch = Batch::new();
+        page.iter().for_each(|read| inbound::delete(&mut batch, read));
+        if !batch.is_empty() && store.commit(batch).await? != Commit::Applied {
+            // Somebody has just changed one of them, and it may be needed: the next run sees.
+            return Err(StoreError::Contended(1).into());
+        }
+        dropped.messages += page.len();
+    }
+    for segment in old {
+        dropped.segments += usize::from(spool.drop_segment(segment, before).await?);
+    }
+    Ok(dropped)
+}
+
+/// The next records after `after` that lie in one of `segments`, and the last one looked at; `None` at the end.
+async fn page(
+    store: &Store,
+    after: Option<InboundId>,
+    segments: &BTreeSet<u64>,
+) -> Result<Option<(InboundId, Vec<Read<Inbound>>)>, StoreError> {
+    let mut page = store.scan_inbound(after, PAGE).await?;
+    let Some(last) = page.last().map(|read| read.value.id) else { return Ok(None) };
+    page.retain(|read| segments.contains(&read.value.place.segment));
+    Ok(Some((last, page)))
 }
 
 /// For so many days a repeated request is known by its key.

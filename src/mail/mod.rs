@@ -5,6 +5,7 @@ pub mod calendar_reply;
 pub mod command;
 pub mod compose;
 pub mod encoding;
+pub mod handed_over;
 pub mod headers;
 pub mod html_text;
 pub mod incoming;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use depesch::base::clock::FakeClock;
+use depesch::base::clock::{FakeClock, Timestamp};
 use depesch::model::inbound::SpoolPlace;
 use depesch::store::spool::{MAX_MESSAGE, Spool, SpoolError, SpoolSettings};
 
@@ -30,6 +30,11 @@ fn open_with_clock(directory: &Path) -> (Spool, FaultyDisk, Arc<FakeClock>) {
     let (disk, clock) = (FaultyDisk::default(), clock());
     let spool = Spool::open_on(Arc::new(disk.clone()), directory, settings(), Arc::new(clock.clone())).unwrap();
     (spool, disk, clock)
+}
+
+/// After anything that the file system's clock says.
+fn later() -> Timestamp {
+    "2999-01-01T00:00:00Z".parse().unwrap()
 }
 
 fn message(number: usize) -> Vec<u8> {
@@ -165,7 +170,7 @@ async fn a_torn_last_message_is_left_behind_and_harms_none() {
             }
             other => panic!("cut at {length}: {other:?}"),
         }
-        again.drop_segment(new.segment).await.unwrap();
+        assert!(again.drop_segment(new.segment, later()).await.unwrap());
     }
 }
 
@@ -208,10 +213,13 @@ async fn segments_end_by_size_and_by_age_and_are_dropped_whole() {
     let third = spool.append(message(3)).await.unwrap();
     assert!(third.segment > second.segment, "by age");
     assert_eq!(numbers(&spool).await, [first.segment, second.segment, third.segment]);
-    spool.drop_segment(first.segment).await.unwrap();
-    spool.drop_segment(first.segment).await.unwrap();
+    let long_ago = "2001-01-01T00:00:00Z".parse().unwrap();
+    assert!(!spool.drop_segment(first.segment, long_ago).await.unwrap(), "not what was written to since");
+    assert_eq!(spool.read(first).await.unwrap(), message(99_990));
+    assert!(spool.drop_segment(first.segment, later()).await.unwrap());
+    assert!(spool.drop_segment(first.segment, later()).await.unwrap());
     assert!(matches!(spool.read(first).await, Err(SpoolError::Dropped { .. })));
-    spool.drop_segment(third.segment).await.unwrap();
+    assert!(spool.drop_segment(third.segment, later()).await.unwrap());
     assert_eq!(numbers(&spool).await, [second.segment]);
     let fourth = spool.append(message(4)).await.unwrap();
     assert!(fourth.segment > third.segment, "no number is given twice");

@@ -204,14 +204,14 @@ impl Spool {
         blocking(move || reader::segments(&directory)).await
     }
 
-    /// Removes a segment with all its messages. One that is not there is no error. If it is the one that is being written
-    /// to, the next message begins a new one.
+    /// Removes a segment with all its messages, unless it was written to at `before` or later. Says whether it is gone;
+    /// one that was not there is. If it is the one that is being written to, the next message begins a new one.
     ///
     /// # Errors
     /// [`SpoolError::Io`], [`SpoolError::Closed`].
-    pub async fn drop_segment(&self, number: u64) -> Result<(), SpoolError> {
+    pub async fn drop_segment(&self, number: u64, before: Timestamp) -> Result<bool, SpoolError> {
         let (answer, receiver) = oneshot::channel();
-        self.send(Request::Drop(number, answer))?;
+        self.send(Request::Drop { number, before, answer })?;
         receiver.await.map_err(|_| SpoolError::Closed)?
     }
 

@@ -5,6 +5,7 @@
 //! the next message begins a new segment, whose octets and syncs are its own. A full disk is different: the group is cut
 //! off, and the next may be tried.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -26,7 +27,12 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, SpoolError>>;
 /// What the thread is asked to do. It ends when nobody can ask any more.
 pub(super) enum Request {
     Append(Vec<u8>, Answer<SpoolPlace>),
-    Drop(u64, Answer<()>),
+    /// Here, so that nothing is written between the look at a segment and its end.
+    Drop {
+        number: u64,
+        before: Timestamp,
+        answer: Answer<bool>,
+    },
 }
 
 /// The segment that is being written to.
@@ -74,8 +80,8 @@ impl Writer {
                         messages.push(message);
                         answers.push(answer);
                     }
-                    Request::Drop(number, answer) => {
-                        let dropped = self.drop_segment(number);
+                    Request::Drop { number, before, answer } => {
+                        let dropped = self.drop_segment(number, before);
                         // Who asked may have gone; the same for the answers below.
                         let _ = answer.send(dropped);
                     }
@@ -157,25 +163,32 @@ impl Writer {
         }
     }
 
-    fn drop_segment(&mut self, number: u64) -> Result<(), SpoolError> {
-        self.active.take_if(|active| active.number == number);
+    fn drop_segment(&mut self, number: u64, before: Timestamp) -> Result<bool, SpoolError> {
         let path = numbered_path(&self.directory, number, SUFFIX);
+        let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        match std::fs::metadata(&path).and_then(|found| found.modified()) {
+            Ok(written) if Timestamp::from(written) >= before => return Ok(false),
+            Ok(_) => {}
+            Err(error) if missing(&error) => return Ok(true),
+            Err(error) => return Err(SpoolError::io(&path, "looked at")(error)),
+        }
+        self.active.take_if(|active| active.number == number);
         match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(SpoolError::io(&path, "removed")(error)),
-            _ => Ok(()),
+            Err(error) if !missing(&error) => Err(SpoolError::io(&path, "removed")(error)),
+            _ => Ok(true),
         }
     }
 }
 
 /// Leaves a segment for good.
-fn abandon(active: &Active, action: &'static str, error: std::io::Error) -> SpoolError {
+fn abandon(active: &Active, action: &'static str, error: io::Error) -> SpoolError {
     failed(&active.path, active.length == 0, action, error)
 }
 
 /// The answer after a failure; a file in which nobody was told that anything lies is removed, so that a disk that fails
 /// again and again is not filled with them.
-fn failed(path: &Path, is_unused: bool, action: &'static str, error: std::io::Error) -> SpoolError {
-    if is_unused && error.kind() != std::io::ErrorKind::AlreadyExists {
+fn failed(path: &Path, is_unused: bool, action: &'static str, error: io::Error) -> SpoolError {
+    if is_unused && error.kind() != io::ErrorKind::AlreadyExists {
         // If it stays, it is only an empty segment.
         let _ = std::fs::remove_file(path);
     }

@@ -37,12 +37,17 @@ pub async fn start_on(store: Store) -> TestControl {
 
 /// Starts one on a store, with messages of its own.
 pub async fn start_with(store: Store, messages: Arc<dyn MessageSource>) -> TestControl {
+    start_changed(store, |control| Control { messages, ..control }).await
+}
+
+/// Starts one on a store, with parts of its own.
+pub async fn start_changed(store: Store, change: impl FnOnce(Control) -> Control) -> TestControl {
     let directory = tempfile::tempdir().unwrap();
     let clock = FakeClock::at(Utc.with_ymd_and_hms(2026, 11, 21, 9, 0, 0).unwrap());
     let state = directory.path().to_owned();
     let content = Arc::new(ContentHandle::new(Content::built_in().unwrap()));
     let control = Control::new(store, Arc::new(clock.clone()), Key::new([7; 32]), state, content);
-    let control = Arc::new(Control { messages, ..control });
+    let control = Arc::new(change(control));
     let path = directory.path().join("control.sock");
     let server = Server::bind(&SocketSettings { path: path.clone(), ..Default::default() }).await.unwrap();
     tokio::spawn(server.run(control.clone(), std::future::pending()));

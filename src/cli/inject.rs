@@ -1,0 +1,80 @@
+//! `depesch inject`: hands a message to the daemon, as the end of another mail system's pipe.
+
+use std::os::fd::AsFd;
+
+use hyper::Method;
+
+use crate::control::client::ClientError;
+use crate::control::inject::{Injected, NO_SUCH_RECIPIENT, UNUSABLE};
+use crate::control::path::ApiPath;
+
+use super::{CliError, Context, Done};
+
+/// Hand over a message that came in another way: standard input is the message
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Without --recipient it goes to the address for which a mail system took it in (X-Original-To, Delivered-To), else
+to those of our addresses that it is addressed to. Without --sender, Return-Path and From tell.
+
+Exit codes, as mail systems know them (sysexits.h):
+  0   taken in, and durable
+  65  the message cannot be taken: empty, too large, or in a loop
+  67  no such address here
+  75  not now, e.g. the daemon does not run: try again later
+
+Examples:
+  depesch inject < message.eml
+  depesch inject --recipient media-subscribe@lists.example.org --sender karin@example.net < message.eml
+  In /etc/aliases:   media: \"|/usr/bin/depesch inject --recipient media@lists.example.org\"")]
+pub struct InjectCommand {
+    /// The envelope sender; '' for none
+    #[arg(long, value_name = "ADDRESS")]
+    sender: Option<String>,
+    /// An address of ours that it is for; may be repeated
+    #[arg(long = "recipient", value_name = "ADDRESS")]
+    recipients: Vec<String>,
+}
+
+/// `sysexits.h`: the message itself is wrong.
+const DATA_ERROR: u8 = 65;
+/// `sysexits.h`: there is no such address.
+const NO_USER: u8 = 67;
+/// `sysexits.h`: the same may work later.
+const TRY_LATER: u8 = 75;
+
+/// Runs the command.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn run(command: InjectCommand, context: &Context) -> Result<Done, CliError> {
+    let InjectCommand { sender, recipients } = command;
+    let recipients = (!recipients.is_empty()).then(|| recipients.join(","));
+    let path = ApiPath::new("/v1/inbound").query_some("sender", sender).query_some("recipients", recipients);
+    let failed = |error| CliError::File { action: "read", path: "standard input".into(), error };
+    let stdin = std::io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
+    let stdin = tokio::fs::File::from_std(std::fs::File::from(stdin));
+    let answer = context.client.upload(Method::POST, path, "message/rfc822", stdin).await?;
+    let injected: Injected = answer.json().await?;
+    match context.output.is_json() {
+        true => context.output.json(&injected)?,
+        false => {
+            let mut pairs = injected.ids.iter().zip(&injected.recipients);
+            pairs.try_for_each(|(id, to)| context.output.line(&format!("{id} for {to}")))?;
+        }
+    }
+    Ok(Done::Fully)
+}
+
+/// The exit code after an error, as mail systems know them. Only what the message itself is to blame for may end for
+/// good: after anything else it is tried again, and never returned to its sender because a daemon was down.
+pub(super) fn exit_code(error: &CliError) -> u8 {
+    match error {
+        CliError::Closed => 0,
+        CliError::Client(ClientError::Refused(refusal)) => match refusal.code.as_str() {
+            NO_SUCH_RECIPIENT => NO_USER,
+            UNUSABLE | "too-large" => DATA_ERROR,
+            _ => TRY_LATER,
+        },
+        _ => TRY_LATER,
+    }
+}
