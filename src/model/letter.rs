@@ -144,7 +144,7 @@ impl Letter {
         let cause = Cause::Reply { stage, reply };
         match &cause {
             Cause::Reply { stage, reply } if stage.is_final(reply) => self.failed(at, cause),
-            _ => self.later(at, cause, table),
+            _ => self.put_off(at, cause, table),
         }
     }
 
@@ -159,7 +159,7 @@ impl Letter {
         let cause = Cause::Connection(what);
         match self.attempts {
             0..=3 => Self { state: LetterState::Waiting { due: at, cause: Some(cause) }, ..self },
-            _ => self.later(at, cause, table),
+            _ => self.put_off(at, cause, table),
         }
     }
 
@@ -176,7 +176,8 @@ impl Letter {
         Some(Self { opened: now, attempts: 0, state, ..self.clone() })
     }
 
-    fn later(self, now: Timestamp, cause: Cause, table: &RetryTable) -> Self {
+    /// Not now: tried again by the table, or given up.
+    pub fn put_off(self, now: Timestamp, cause: Cause, table: &RetryTable) -> Self {
         match table.next_attempt(self.opened, now, u32::from(self.attempts), self.id.0) {
             NextAttempt::At(due) => Self { state: LetterState::Waiting { due, cause: Some(cause) }, ..self },
             NextAttempt::GiveUp => self.failed(now, cause),

@@ -192,6 +192,11 @@ pub fn letters_due_until(until: Timestamp) -> KeyRange {
     KeyRange { from: key(b'N', &[]), to: Some(key(b'N', &[&(millis(until) + 1).to_be_bytes()])) }
 }
 
+/// Letters that are due later than `now`.
+pub fn letters_due_after(now: Timestamp) -> KeyRange {
+    KeyRange { from: key(b'N', &[&(millis(now) + 1).to_be_bytes()]), ..table(b'N') }
+}
+
 /// The letter that a due key ends with, and when it is due.
 pub fn letter_of_due(due: &Key) -> Option<(Timestamp, LetterId)> {
     let (at, id) = due.0.get(1..)?.split_at_checked(8)?;

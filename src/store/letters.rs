@@ -210,12 +210,12 @@ impl Store {
         Ok(found.iter().filter_map(|(key, _)| keys::letter_of_due(key)).map(|(_, id)| id).collect())
     }
 
-    /// When the next letter is due.
+    /// When the first letter after `now` is due.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn next_letter_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let found = self.engine.scan(keys::table(b'N'), 1).await?;
+    pub async fn next_letter_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let found = self.engine.scan(keys::letters_due_after(now), 1).await?;
         Ok(found.first().and_then(|(key, _)| keys::letter_of_due(key)).map(|(at, _)| at))
     }
 

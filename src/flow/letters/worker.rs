@@ -1,0 +1,446 @@
+//! Sends letters: a few connections of its own, one letter in doubt on each at most.
+//!
+//! What is to be sent stands in the store, in order of when it is due; so nothing is lost with the process. A letter goes
+//! through the same steps as a delivery: have a connection, commit the intent, send, commit the outcome. One that a crash
+//! left in doubt is sent again with the same Message-ID and counted as resent.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::Duration;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::base::clock::{Clock, Timestamp};
+use crate::base::id::LetterId;
+use crate::flow::dispatch::gate::{Gate, Trouble};
+use crate::flow::wake::Wake;
+use crate::model::ledger::Cause;
+use crate::model::letter::{Letter, LetterBody, LetterState};
+use crate::model::retry::RetryTable;
+use crate::store::engine::{Batch, Commit, EngineError};
+use crate::store::letters::put_over;
+use crate::store::spool::{Spool, SpoolError};
+use crate::store::{Read, Store, StoreError};
+use crate::transport::{Connection, Envelope, Outcome, Transport};
+
+use super::Letters;
+
+/// Letters looked up at once.
+const STEP: usize = 64;
+/// How long it sleeps when nobody wakes it, in seconds: work is found in the store.
+const LONGEST_SLEEP: i64 = 60;
+/// How soon something is tried again after an error of the store that may pass, in seconds.
+const AFTER_ERROR: i64 = 2;
+
+/// How letters are sent.
+#[derive(Clone, Debug)]
+pub struct PostmanSettings {
+    /// Connections to the relay, beside those of mailings.
+    pub connections: usize,
+    /// How long an unused connection is kept, in seconds.
+    pub idle_seconds: u32,
+    /// When to try again.
+    pub retry: RetryTable,
+}
+
+impl Default for PostmanSettings {
+    fn default() -> Self {
+        Self { connections: 2, idle_seconds: 10, retry: RetryTable::default() }
+    }
+}
+
+/// What the worker works with.
+pub struct PostmanParts {
+    /// Where letters are.
+    pub store: Store,
+    /// Where messages lie that are passed on.
+    pub spool: Spool,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The way out.
+    pub transport: Arc<dyn Transport>,
+    /// Tells of new letters.
+    pub letters: Letters,
+    /// Tells of any work.
+    pub wake: Wake,
+    /// Settings.
+    pub settings: PostmanSettings,
+}
+
+/// What was done since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Letters that the relay took.
+    pub accepted: u64,
+    /// Letters given up.
+    pub failed: u64,
+}
+
+struct Shared {
+    parts: PostmanParts,
+    gate: Gate,
+    /// Letters given to a connection, and those that cannot be read: they wait for the next start.
+    under_way: Mutex<HashSet<LetterId>>,
+    /// Told when one of them is done.
+    done: Notify,
+    accepted: AtomicU64,
+    failed: AtomicU64,
+    draining: watch::Sender<bool>,
+    broken: watch::Sender<Option<String>>,
+}
+
+/// A running worker.
+pub struct Postman {
+    shared: Arc<Shared>,
+    main: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Why a connection's task ends.
+struct Ended;
+
+impl Postman {
+    /// Starts it.
+    pub fn start(parts: PostmanParts) -> Self {
+        let shared = Arc::new(Shared {
+            parts,
+            gate: Gate::default(),
+            under_way: Mutex::default(),
+            done: Notify::new(),
+            accepted: AtomicU64::default(),
+            failed: AtomicU64::default(),
+            draining: watch::Sender::new(false),
+            broken: watch::Sender::new(None),
+        });
+        let main = tokio::spawn(run(shared.clone()));
+        Self { shared, main: Mutex::new(Some(main)) }
+    }
+
+    /// Begins no new letter, waits for those under way, and commits their outcomes.
+    pub async fn drain(&self) {
+        self.shared.draining.send_replace(true);
+        let main = self.main.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(main) = main
+            && let Err(error) = main.await
+        {
+            tracing::error!(%error, "the letters' worker ended badly");
+        }
+    }
+
+    /// Completes when no letter can be sent any more, with the reason: the daemon must stop and be started again.
+    pub async fn broken(&self) -> String {
+        let mut broken = self.shared.broken.subscribe();
+        match broken.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
+            Ok(Some(reason)) => reason,
+            _ => "the letters' worker has ended".to_owned(),
+        }
+    }
+
+    /// What troubles the relay, if anything does.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.shared.gate.trouble()
+    }
+
+    /// What was done since the start.
+    pub fn sent(&self) -> Sent {
+        Sent { accepted: self.shared.accepted.load(Relaxed), failed: self.shared.failed.load(Relaxed) }
+    }
+}
+
+impl Shared {
+    fn under_way(&self) -> MutexGuard<'_, HashSet<LetterId>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    async fn until_draining(&self) {
+        let mut draining = self.draining.subscribe();
+        // An error means that the sender is gone, which lives as long as this does.
+        let _ = draining.wait_for(|draining| *draining).await;
+    }
+
+    /// Waits a little after a store error that may pass; ends everything after one that does not.
+    async fn survive(&self, error: &StoreError) -> Result<(), Ended> {
+        if let StoreError::Engine(EngineError::Full(_)) | StoreError::Contended(_) = error {
+            tracing::warn!(%error, "letters wait for the store");
+            self.parts.clock.wait_until(self.now() + Duration::seconds(AFTER_ERROR)).await;
+            return if self.is_draining() { Err(Ended) } else { Ok(()) };
+        }
+        self.give_up(&error.to_string());
+        Err(Ended)
+    }
+
+    fn give_up(&self, why: &str) {
+        tracing::error!(why, "letters cannot be sent any more");
+        self.broken.send_replace(Some(why.to_owned()));
+        self.draining.send_replace(true);
+    }
+
+    fn report_trouble(&self, what: String) {
+        if self.gate.failed(self.now(), what.clone()) {
+            tracing::warn!(%what, "the relay gives trouble; letters wait");
+        }
+    }
+}
+
+/// Gives what is due to the connections, until it is told to stop.
+async fn run(shared: Arc<Shared>) {
+    let (sender, receiver) = mpsc::channel(shared.parts.settings.connections.max(1));
+    let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
+    let mut carriers = JoinSet::new();
+    for _ in 0..shared.parts.settings.connections.max(1) {
+        let carrier = Carrier { shared: shared.clone(), connection: None };
+        carriers.spawn(carrier.run(receiver.clone()));
+    }
+    while !shared.is_draining() {
+        tokio::select! {
+            look = look(&shared, &sender) => if look.is_err() { break },
+            // Before a drain one ends only by a panic; what it held would never be looked at again.
+            Some(ended) = carriers.join_next() => if let Err(error) = ended {
+                shared.give_up(&format!("the task of a connection for letters ended badly: {error}"));
+            },
+            () = shared.until_draining() => {}
+        }
+    }
+    drop(sender);
+    while carriers.join_next().await.is_some() {}
+}
+
+/// Hands out what is due, and waits until there may be more.
+async fn look(shared: &Shared, sender: &mpsc::Sender<LetterId>) -> Result<(), Ended> {
+    let (store, now) = (&shared.parts.store, shared.now());
+    let (told, woken) = (shared.parts.letters.inner.wake.notified(), shared.parts.wake.notified());
+    let limit = shared.under_way().len() + STEP;
+    let found = async { Ok((store.letters_due(now, limit).await?, store.next_letter_due(now).await?)) }.await;
+    let (due, next) = match found {
+        Ok(found) => found,
+        Err(error) => return shared.survive(&error).await,
+    };
+    for id in due {
+        if shared.under_way().insert(id) && sender.send(id).await.is_err() {
+            return Err(Ended);
+        }
+    }
+    let latest = now + Duration::seconds(LONGEST_SLEEP);
+    tokio::select! {
+        () = told => {}
+        () = woken => {}
+        () = shared.done.notified() => {}
+        () = shared.parts.clock.wait_until(next.map_or(latest, |next| next.min(latest))) => {}
+    }
+    Ok(())
+}
+
+/// One connection.
+struct Carrier {
+    shared: Arc<Shared>,
+    connection: Option<Box<dyn Connection>>,
+}
+
+impl Carrier {
+    async fn run(mut self, letters: Arc<tokio::sync::Mutex<mpsc::Receiver<LetterId>>>) {
+        while let Some(id) = self.next(&letters).await {
+            // What cannot be read stays under way: it would be found again at once, and nothing could be done.
+            match self.deliver(id).await {
+                Ok(()) => {}
+                Err(StoreError::Record(error)) => {
+                    tracing::error!(%id, %error, "a letter cannot be read; it is left alone until the next start");
+                    continue;
+                }
+                Err(error) => {
+                    if self.shared.survive(&error).await.is_err() {
+                        break;
+                    }
+                }
+            }
+            self.shared.under_way().remove(&id);
+            self.shared.done.notify_one();
+        }
+        if let Some(connection) = self.connection.take() {
+            connection.close().await;
+        }
+    }
+
+    /// The next letter; a connection that idles is ended.
+    async fn next(&mut self, letters: &tokio::sync::Mutex<mpsc::Receiver<LetterId>>) -> Option<LetterId> {
+        let shared = self.shared.clone();
+        let take = async || letters.lock().await.recv().await;
+        if self.connection.is_some() {
+            let idle = shared.now() + Duration::seconds(i64::from(shared.parts.settings.idle_seconds));
+            tokio::select! {
+                biased;
+                id = take() => return id,
+                () = shared.parts.clock.wait_until(idle) => {}
+            }
+            if let Some(connection) = self.connection.take() {
+                connection.close().await;
+            }
+        }
+        take().await
+    }
+
+    /// Sends one letter, if it is still to be sent.
+    async fn deliver(&mut self, id: LetterId) -> Result<(), StoreError> {
+        let shared = self.shared.clone();
+        let store = &shared.parts.store;
+        while !shared.is_draining() {
+            let Some(read) = store.letter(id).await? else { return Ok(()) };
+            if read.value.due().is_none_or(|due| due > shared.now()) {
+                return Ok(());
+            }
+            let octets = match shared.octets(&read.value).await? {
+                Ok(octets) => octets,
+                Err(instead) => {
+                    if shared.commit(&read, &instead).await?.is_some() {
+                        return Ok(());
+                    }
+                    continue;
+                }
+            };
+            if !self.have_connection().await {
+                return Ok(());
+            }
+            let intent = read.value.begin(shared.now());
+            if let Some(stamp) = shared.commit(&read, &intent).await? {
+                return self.send(Read { value: intent, stamp }, &octets).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a connection if there is none, waiting while the relay is in trouble; `false` when the daemon drains.
+    async fn have_connection(&mut self) -> bool {
+        if self.connection.as_ref().is_some_and(|connection| connection.is_usable()) {
+            return true;
+        }
+        self.connection = None;
+        let shared = self.shared.clone();
+        while !shared.is_draining() {
+            if let Some(at) = shared.gate.ask(shared.now()) {
+                tokio::select! {
+                    () = shared.parts.clock.wait_until(at) => {}
+                    () = shared.until_draining() => {}
+                }
+                continue;
+            }
+            match shared.parts.transport.connect().await {
+                Ok(connection) => {
+                    self.connection = Some(connection);
+                    return true;
+                }
+                Err(error) => shared.report_trouble(error.to_string()),
+            }
+        }
+        false
+    }
+
+    async fn send(&mut self, mut intended: Read<Letter>, octets: &[u8]) -> Result<(), StoreError> {
+        let shared = self.shared.clone();
+        let Some(connection) = self.connection.as_mut() else { return Ok(()) };
+        let envelope = Envelope {
+            sender: intended.value.sender.clone(),
+            recipient: intended.value.recipient.clone(),
+            envelope_id: intended.value.id.to_string(),
+        };
+        let outcome = connection.send(&envelope, octets).await;
+        let after = shared.judge(intended.value.clone(), outcome);
+        loop {
+            match shared.commit(&intended, &after).await {
+                Ok(Some(_)) => break,
+                // The acknowledgement of the intent was lost, or a person did something: what is known to have happened
+                // wins over what was supposed.
+                Ok(None) => match shared.parts.store.letter(after.id).await? {
+                    Some(again) => intended = again,
+                    None => return Ok(()),
+                },
+                Err(error) => {
+                    if shared.survive(&error).await.is_err() {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        shared.tell(&after);
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// The whole message; or, where it is not to be had, the letter as it stands then.
+    async fn octets(&self, letter: &Letter) -> Result<Result<Vec<u8>, Letter>, StoreError> {
+        let (parts, now) = (&self.parts, self.now());
+        let failed = |what: String| letter.clone().failed(now, Cause::Message(what));
+        Ok(match &letter.body {
+            LetterBody::Kept => match parts.store.letter_octets(letter.id).await? {
+                Some(octets) => Ok(octets.to_vec()),
+                None => Err(failed("its text is not there any more".to_owned())),
+            },
+            LetterBody::PassedOn { header, place } => match parts.spool.read(*place).await {
+                Ok(message) => Ok([header.as_slice(), &message].concat()),
+                Err(error @ (SpoolError::Full(_) | SpoolError::Io { .. } | SpoolError::Closed)) => {
+                    let cause = Cause::Message(error.to_string());
+                    Err(letter.clone().put_off(now, cause, &parts.settings.retry))
+                }
+                Err(gone) => Err(failed(gone.to_string())),
+            },
+        })
+    }
+
+    /// `None` when somebody else changed the letter meanwhile.
+    async fn commit(
+        &self,
+        read: &Read<Letter>,
+        after: &Letter,
+    ) -> Result<Option<crate::store::engine::Value>, StoreError> {
+        let mut batch = Batch::new();
+        let stamp = put_over(&mut batch, read, after);
+        Ok((self.parts.store.commit(batch).await? == Commit::Applied).then_some(stamp))
+    }
+
+    /// What an outcome means for the letter and for the relay.
+    fn judge(&self, letter: Letter, outcome: Outcome) -> Letter {
+        let (now, table) = (self.now(), &self.parts.settings.retry);
+        let (after, trouble) = match outcome {
+            Outcome::Accepted(reply) => (letter.accepted(now, reply), None),
+            Outcome::Refused { stage, reply } => {
+                // RFC 5321 §4.2.1: 421 is about the connection; it says that the server closes it.
+                let trouble = (reply.code == 421).then(|| format!("the relay closed the connection: {reply}"));
+                (letter.refused(now, stage, reply, table), trouble)
+            }
+            Outcome::Impossible(why) => (letter.failed(now, Cause::Message(why)), None),
+            Outcome::NotSent(what) => (letter.not_sent(now, what.clone(), table), Some(what)),
+            Outcome::Unknown(what) => (letter.unknown(now, what.clone(), table), Some(what)),
+        };
+        match trouble {
+            Some(what) => self.report_trouble(what),
+            None => self.gate.opened(),
+        }
+        after
+    }
+
+    /// Counts and logs what became of a letter.
+    fn tell(&self, letter: &Letter) {
+        let (id, about, recipient) = (letter.id, &letter.about, letter.recipient.masked());
+        match &letter.state {
+            LetterState::Accepted { .. } => {
+                self.accepted.fetch_add(1, Relaxed);
+                tracing::debug!(%id, about, recipient, "a letter was sent");
+            }
+            // Not the cause: a relay's words may name the address.
+            LetterState::Failed { .. } => {
+                self.failed.fetch_add(1, Relaxed);
+                tracing::warn!(%id, about, recipient, "a letter could not be sent; see \u{201c}depesch letter show\u{201d}");
+            }
+            LetterState::Waiting { .. } => tracing::debug!(%id, about, recipient, "a letter waits"),
+            LetterState::InDoubt { .. } => {}
+        }
+    }
+}
