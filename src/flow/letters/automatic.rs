@@ -45,6 +45,8 @@ pub(super) fn is_from_a_person(message: &Incoming) -> bool {
 /// `…-request`; the others are their like.
 pub(super) fn is_no_reader(address: &Address) -> bool {
     let local = address.local_part().to_ascii_lowercase();
+    // `media-bounces+token`, `no-reply+17`: what is said of the address stands before the plus.
+    let local = local.split('+').next().unwrap_or_default();
     let separator = |c: char| matches!(c, '-' | '+' | '.' | '=' | '_');
     NO_READERS.iter().any(|name| {
         let begins = local.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(separator));

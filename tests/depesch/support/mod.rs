@@ -7,6 +7,7 @@ pub mod disk;
 pub mod failing;
 pub mod inbound;
 pub mod listener;
+pub mod letters;
 pub mod mailings;
 pub mod office;
 pub mod people;

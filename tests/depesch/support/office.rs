@@ -43,6 +43,8 @@ pub struct Relay {
     pub connects: Mutex<VecDeque<ConnectError>>,
     /// What it was given, in order: the recipient's local part.
     pub given: Mutex<Vec<String>>,
+    /// The same with envelope and content.
+    pub carried: Mutex<Vec<(Envelope, Vec<u8>)>>,
     /// Looks at the world in the middle of each transaction.
     pub witness: Mutex<Option<Box<dyn Fn(&str) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>>>,
 }
@@ -60,7 +62,7 @@ impl Relay {
 struct Line(Arc<Relay>, bool);
 
 /// The way to it.
-struct Way(Arc<Relay>);
+pub struct Way(pub Arc<Relay>);
 
 impl Transport for Way {
     fn connect(&self) -> TransportFuture<'_, Result<Box<dyn Connection>, ConnectError>> {
@@ -76,7 +78,7 @@ impl Transport for Way {
 }
 
 impl Connection for Line {
-    fn send<'a>(&'a mut self, envelope: &'a Envelope, _: &'a [u8]) -> TransportFuture<'a, Outcome> {
+    fn send<'a>(&'a mut self, envelope: &'a Envelope, octets: &'a [u8]) -> TransportFuture<'a, Outcome> {
         Box::pin(async move {
             let to = envelope.recipient.local_part().to_owned();
             let seen = self.0.witness.lock().unwrap().as_ref().map(|witness| witness(&to));
@@ -85,6 +87,7 @@ impl Connection for Line {
             }
             tokio::task::yield_now().await;
             self.0.given.lock().unwrap().push(to.clone());
+            self.0.carried.lock().unwrap().push((envelope.clone(), octets.to_vec()));
             let scripted = self.0.script.lock().unwrap().get_mut(&to).and_then(VecDeque::pop_front);
             let outcome = scripted.unwrap_or_else(accepted);
             self.1 = match &outcome {

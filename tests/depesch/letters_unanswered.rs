@@ -1,0 +1,157 @@
+//! Invariant 6: mail with a null sender, or that a program sent, gets no reply, ever; and nobody gets the same automatic
+//! reply twice a day (RFC 3834 §2, RFC 5321 §4.5.5).
+
+use chrono::Duration;
+use depesch::base::language::Language;
+use depesch::flow::letters::{Draft, LetterError, may_answer};
+use depesch::mail::incoming::Incoming;
+use depesch::store::engine::{Batch, Commit};
+
+use crate::support::letters::{Desk, greeting};
+
+const PERSON: &str = "karin@reader.example";
+
+fn message(fields: &str) -> Incoming {
+    Incoming::parse(format!("From: Karin <{PERSON}>\r\nSubject: subscribe\r\n{fields}\r\nsubscribe\r\n").as_bytes())
+        .unwrap()
+}
+
+#[test]
+fn a_person_is_answered() {
+    assert!(may_answer(Some(PERSON), &message("")));
+    assert!(may_answer(Some("karin.bouncer@reader.example"), &message("Auto-Submitted: no\r\n")));
+    assert!(may_answer(Some("ownerson@reader.example"), &message("Precedence: first-class\r\n")));
+}
+
+#[test]
+fn the_null_sender_and_what_is_no_address_is_not() {
+    for sender in [None, Some(""), Some("<>"), Some("MAILER-DAEMON"), Some("a@b"), Some("a b@reader.example")] {
+        assert!(!may_answer(sender, &message("")), "{sender:?}");
+    }
+}
+
+#[test]
+fn an_address_behind_which_nobody_reads_is_not() {
+    for local in [
+        "MAILER-DAEMON",
+        "mailer-daemon",
+        "owner-media",
+        "media-owner",
+        "media-request",
+        "media-bounces",
+        "media-bounces+abc",
+        "bounce-17-karin=reader.example",
+        "bounces+17",
+        "no-reply",
+        "noreply+17",
+        "newsletter-noreply",
+        "listserv",
+    ] {
+        assert!(!may_answer(Some(&format!("{local}@reader.example")), &message("")), "{local}");
+        let from = format!("From: {local}@reader.example\r\nSubject: x\r\n\r\nx\r\n");
+        let from = Incoming::parse(from.as_bytes()).unwrap();
+        assert!(!may_answer(Some(PERSON), &from), "From: {local}");
+    }
+}
+
+#[test]
+fn what_says_that_a_program_sent_it_is_not() {
+    for field in [
+        "Auto-Submitted: auto-replied",
+        "Auto-Submitted: auto-generated; type=x",
+        "auto-submitted: AUTO-NOTIFIED",
+        "Precedence: bulk",
+        "Precedence: junk",
+        "Precedence: list",
+        "List-Id: <a.lists.example.org>",
+        "List-Unsubscribe: <mailto:a@lists.example.org>",
+        "X-Loop: somebody",
+        "X-Auto-Response-Suppress: All",
+        "X-Autoreply: yes",
+        "Return-Path: <>",
+        "Content-Type: message/delivery-status",
+        "Content-Type: message/disposition-notification",
+        "Content-Type: message/feedback-report",
+    ] {
+        assert!(!may_answer(Some(PERSON), &message(&format!("{field}\r\n"))), "{field}");
+    }
+}
+
+#[tokio::test]
+async fn also_a_draft_that_nobody_asked_about_is_refused() {
+    let desk = Desk::new();
+    let (person, owner) = (PERSON.parse().unwrap(), "media-owner@lists.example.org".parse().unwrap());
+    let language = Language::swedish();
+    let (vacation, human) = (message("Auto-Submitted: auto-replied\r\n"), message(""));
+    for (to, answers) in [(&person, &vacation), (&owner, &human)] {
+        let mut batch = Batch::new();
+        let draft = Draft { answers: Some(answers), ..greeting(to, &language) };
+        let refused = desk.letters.write(&mut batch, draft).await;
+        assert!(matches!(refused, Err(LetterError::NotToBeAnswered)), "{refused:?}");
+        assert!(batch.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn our_own_letters_would_not_be_answered() {
+    let desk = Desk::new();
+    let (to, language) = (PERSON.parse().unwrap(), Language::swedish());
+    let human = message("");
+    for answers in [None, Some(&human)] {
+        let mut batch = Batch::new();
+        let draft = Draft { answers, ..greeting(&to, &language) };
+        let id = desk.letters.write(&mut batch, draft).await.unwrap();
+        desk.store.commit(batch).await.unwrap();
+        let octets = desk.store.letter_octets(id).await.unwrap().unwrap();
+        assert!(!may_answer(Some(PERSON), &Incoming::parse(&octets).unwrap()));
+        assert_eq!(desk.letter(id).await.sender, None, "an answer to it would have somewhere to go");
+    }
+}
+
+#[tokio::test]
+async fn the_same_reply_goes_to_an_address_once_a_day() {
+    let desk = Desk::new();
+    let (karin, shouting) = (PERSON.parse().unwrap(), PERSON.to_uppercase().parse().unwrap());
+    let other = "nils@reader.example".parse().unwrap();
+    let ask = async |address, what| {
+        let mut batch = Batch::new();
+        let may = desk.letters.once_a_day(&mut batch, address, what).await.unwrap();
+        assert_eq!(desk.store.commit(batch).await.unwrap(), Commit::Applied);
+        may
+    };
+    assert!(ask(&karin, "help").await);
+    assert!(!ask(&karin, "help").await);
+    assert!(!ask(&shouting, "help").await, "the case of letters makes no other person");
+    assert!(ask(&karin, "confirm media").await, "another kind is another reply");
+    assert!(ask(&other, "help").await);
+    desk.clock.advance(Duration::days(1));
+    assert!(ask(&karin, "help").await);
+    assert!(!ask(&karin, "help").await);
+}
+
+#[tokio::test]
+async fn two_at_the_same_moment_are_one() {
+    let desk = Desk::new();
+    let karin = PERSON.parse().unwrap();
+    let (mut one, mut two) = (Batch::new(), Batch::new());
+    assert!(desk.letters.once_a_day(&mut one, &karin, "help").await.unwrap());
+    assert!(desk.letters.once_a_day(&mut two, &karin, "help").await.unwrap());
+    assert_eq!(desk.store.commit(one).await.unwrap(), Commit::Applied);
+    assert!(matches!(desk.store.commit(two).await.unwrap(), Commit::Conflict(_)));
+}
+
+#[tokio::test]
+async fn so_many_a_day_are_so_many_and_the_counts_are_forgotten() {
+    let desk = Desk::new();
+    let karin = PERSON.parse().unwrap();
+    let mut allowed = 0;
+    for _ in 0..10 {
+        let mut batch = Batch::new();
+        allowed += u32::from(desk.letters.at_most(&mut batch, &karin, "command", 4).await.unwrap());
+        desk.store.commit(batch).await.unwrap();
+    }
+    assert_eq!(allowed, 4);
+    let today = depesch::flow::letters::day(desk.clock.now());
+    assert_eq!(desk.store.forget_replies(today).await.unwrap(), 0, "today still counts");
+    assert_eq!(desk.store.forget_replies(today + 1).await.unwrap(), 1);
+}
