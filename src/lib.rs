@@ -7,6 +7,7 @@
 //! | 0 | [`base`] | time, identifiers, addresses, signed tokens, languages: no I/O |
 //! | 1 | [`model`] | plain records and their transitions: no I/O, no clock |
 //! | 1 | [`mail`] | bytes to values and back: composing messages, calendars |
+//! | 2 | [`bounce`] | what a message that came back says: no I/O, no clock |
 //! | 2 | [`store`] | the engine, the journal, one file per record family |
 //! | 2 | [`render`] | release files, templates, lint |
 //! | 2 | [`transport`] | where mail goes out: relay, capture |
@@ -25,6 +26,7 @@
 pub mod app;
 pub mod base;
 pub mod bench;
+pub mod bounce;
 pub mod cli;
 pub mod config;
 pub mod control;

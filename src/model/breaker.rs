@@ -206,6 +206,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::classify::Counts;
 
     const MAILING: MailingId = MailingId(1);
 
@@ -215,7 +216,8 @@ mod tests {
 
     fn refuse(breakers: &mut Breakers, seconds: i64, domain: &str, class: Class) -> Option<Opened> {
         let reply = Reply::new(550, "5.7.26 SPF did not pass");
-        let classified = Classified { class, why: "SPF, DKIM or DMARC did not pass".to_owned() };
+        let why = "SPF, DKIM or DMARC did not pass".to_owned();
+        let classified = Classified { class, why, counts: Counts::Never };
         breakers.refused(at(seconds), MAILING, domain, (Stage::Message, &reply), &classified)
     }
 

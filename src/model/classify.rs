@@ -1,8 +1,12 @@
 //! Whose fault a refusal is, by rules that are data (`classify.toml`).
 //!
 //! The class decides what a refusal counts against: an address or a mailbox is the subscriber's, policy and content
-//! are ours and never count against the subscriber.
+//! are ours and never count against the subscriber. A reply in an SMTP session and a diagnosis in a bounce go by the same
+//! rules.
 
+use std::sync::Arc;
+
+use aho_corasick::AhoCorasick;
 use serde::Deserialize;
 
 use super::ledger::Stage;
@@ -10,7 +14,7 @@ use super::reply::Reply;
 
 /// What a refusal is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// There is no such address, or no mail to its domain.
     Address,
@@ -22,6 +26,12 @@ pub enum Class {
     Policy,
     /// Machines and the ways between them.
     Network,
+    /// The reader called the message unwanted. Never by a rule: a report says so itself.
+    Complaint,
+    /// Nobody refused anything: a program answered for its owner. Never by a rule.
+    AutoReply,
+    /// Nobody refused anything: news about a message, e.g. that it came through. Never by a rule.
+    Notice,
     /// Nothing that the rules know.
     Other,
 }
@@ -35,6 +45,9 @@ impl Class {
             Self::Content => "content",
             Self::Policy => "policy",
             Self::Network => "network",
+            Self::Complaint => "complaint",
+            Self::AutoReply => "auto-reply",
+            Self::Notice => "notice",
             Self::Other => "other",
         }
     }
@@ -45,6 +58,18 @@ impl Class {
     }
 }
 
+/// When a refusal scores against the subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Counts {
+    /// Never: it says nothing about the address itself.
+    Never,
+    /// When it is for good: the same said of a passing trouble is about machines.
+    Permanent,
+    /// Always.
+    Always,
+}
+
 /// What the rules say of one reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Classified {
@@ -52,18 +77,51 @@ pub struct Classified {
     pub class: Class,
     /// What is wrong, in a few words, for the press office.
     pub why: String,
+    /// When it scores against the subscriber.
+    pub counts: Counts,
+}
+
+impl Classified {
+    /// Whether it scores against the subscriber, being for good or not.
+    pub fn counts(&self, permanent: bool) -> bool {
+        self.counts == Counts::Always || permanent && self.counts == Counts::Permanent
+    }
+}
+
+/// What is known of a refusal, from a session or from a bounce.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Diagnosis<'a> {
+    /// Where in the session, if that is known.
+    pub stage: Option<Stage>,
+    /// The reply code (RFC 5321 §4.2), if there was one.
+    pub code: Option<u16>,
+    /// The enhanced status code (RFC 3463 §2), if there was one.
+    pub enhanced: Option<&'a str>,
+    /// The words.
+    pub text: &'a str,
 }
 
 /// The rules, read once.
 #[derive(Clone, Debug)]
 pub struct Classifier {
-    rules: Vec<Rule>,
+    rules: Arc<Vec<Rule>>,
+    /// All texts of all rules, so that a diagnosis is read once.
+    texts: AhoCorasick,
+    /// The rule that each of the texts belongs to.
+    owners: Arc<Vec<usize>>,
 }
 
 /// Rules that cannot be read: where and what.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the rules that classify replies are wrong: {0}")]
 pub struct RulesError(String);
+
+impl RulesError {
+    /// What a reader of rules says is wrong.
+    pub fn new(wrong: impl std::fmt::Display) -> Self {
+        Self(wrong.to_string())
+    }
+}
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,7 +142,13 @@ struct Rule {
     stage: Vec<String>,
     #[serde(default)]
     text: Vec<String>,
+    counts: Option<Counts>,
 }
+
+/// The word for "not said at which stage" in a rule's stages.
+const ANY_BOUNCE: &str = "bounce";
+/// Octets of a diagnosis that are read.
+const MAX_TEXT: usize = 4000;
 
 impl Classifier {
     /// The rules that come with Depesch.
@@ -100,44 +164,105 @@ impl Classifier {
     /// # Errors
     /// What is wrong, with its line, or the rule that would hold for everything or never.
     pub fn parse(text: &str) -> Result<Self, RulesError> {
-        let mut file: RuleFile = toml::from_str(text).map_err(|error| RulesError(error.to_string()))?;
+        let mut file: RuleFile = toml::from_str(text).map_err(RulesError::new)?;
         let stages = [Stage::Connect, Stage::Mail, Stage::Recipient, Stage::Data, Stage::Message].map(Stage::word);
         for (number, rule) in file.rule.iter_mut().enumerate() {
             let wrong = |what: &str| RulesError(format!("rule {} ({}) {what}", number + 1, rule.why));
             if rule.enhanced.is_empty() && rule.code.is_empty() && rule.text.is_empty() {
                 return Err(wrong("needs one of enhanced, code and text"));
             }
-            if rule.stage.iter().any(|stage| !stages.contains(&stage.as_str())) {
+            if rule.stage.iter().any(|stage| stage != ANY_BOUNCE && !stages.contains(&stage.as_str())) {
                 return Err(wrong("has a stage that there is not"));
+            }
+            if matches!(rule.class, Class::Complaint | Class::AutoReply | Class::Notice) {
+                return Err(wrong("has a class that no refusal is of"));
+            }
+            if rule.counts.is_some() && !matches!(rule.class, Class::Address | Class::Mailbox) {
+                return Err(wrong("counts, but blames no address"));
             }
             for text in &mut rule.text {
                 *text = text.to_lowercase();
             }
         }
-        Ok(Self { rules: file.rule })
+        let rules = file.rule.iter().enumerate();
+        let owned: Vec<(usize, &String)> =
+            rules.flat_map(|(number, rule)| rule.text.iter().map(move |t| (number, t))).collect();
+        let texts = AhoCorasick::new(owned.iter().map(|(_, text)| text)).map_err(RulesError::new)?;
+        let owners = owned.iter().map(|(number, _)| *number).collect();
+        Ok(Self { rules: Arc::new(file.rule), texts, owners: Arc::new(owners) })
     }
 
     /// What `reply` at `stage` means.
     pub fn classify(&self, stage: Stage, reply: &Reply) -> Classified {
-        let text = reply.text.to_lowercase();
-        let code = reply.code.to_string();
+        let (code, enhanced) = (Some(reply.code), reply.enhanced());
+        self.diagnose(&Diagnosis { stage: Some(stage), code, enhanced, text: &reply.text })
+    }
+
+    /// What a diagnosis means.
+    pub fn diagnose(&self, diagnosis: &Diagnosis<'_>) -> Classified {
+        let text = words_of(&diagnosis.text[..diagnosis.text.floor_char_boundary(MAX_TEXT)]);
+        let mut said = vec![false; self.rules.len()];
+        for found in self.texts.find_overlapping_iter(&text) {
+            said[self.owners[found.pattern().as_usize()]] = true;
+        }
+        let stage = diagnosis.stage.map_or(ANY_BOUNCE, Stage::word);
+        // Where only an enhanced code is known, its class is the code's (RFC 3463 §3.1).
+        let class = || diagnosis.enhanced.and_then(|whole| whole.split('.').next()).map(str::to_owned);
+        let code = diagnosis.code.map(|code| code.to_string()).or_else(class).unwrap_or_default();
         // `5.7.1` becomes `7.1`: whether it passes is in the code.
-        let enhanced = reply.enhanced().and_then(|whole| whole.split_once('.')).map(|(_, rest)| rest);
-        let found = self.rules.iter().find(|rule| rule.holds(stage, &code, enhanced, &text));
-        match found {
-            Some(rule) => Classified { class: rule.class, why: rule.why.clone() },
-            None => Classified { class: Class::Other, why: "the receiver does not say why".to_owned() },
+        let enhanced = diagnosis.enhanced.and_then(|whole| whole.split_once('.')).map(|(_, rest)| rest);
+        let mut rules = self.rules.iter().zip(&said);
+        match rules.find(|(rule, said)| (**said || rule.text.is_empty()) && rule.holds(stage, &code, enhanced)) {
+            Some((rule, _)) => Classified { class: rule.class, why: rule.why.clone(), counts: rule.counts() },
+            None => {
+                let why = "the receiver does not say why".to_owned();
+                Classified { class: Class::Other, why, counts: Counts::Never }
+            }
         }
     }
 }
 
+/// The text as the rules see it: in lower case, one space between words, without the addresses, whose letters mean
+/// nothing, and without the codes that a reply of many lines repeats in its middle (RFC 5321 §4.2.1).
+fn words_of(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let mut words = String::with_capacity(lower.len());
+    for word in lower.split_whitespace() {
+        let is_code = word.bytes().all(|o| o.is_ascii_digit() || matches!(o, b'.' | b'-' | b'#' | b'(' | b')'))
+            && word.bytes().any(|o| o.is_ascii_digit())
+            && word.len() >= 3;
+        if is_code || word == "/" {
+            continue;
+        }
+        words.push(' ');
+        match word.find('@') {
+            // What stands around an address in the same word, e.g. `<a@example.org>...user`, is kept.
+            Some(at) => {
+                let ours = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.@\"".contains(c);
+                let after = word[at..].find(|c| !ours(c)).map_or("", |end| &word[at + end..]);
+                words.push_str(after);
+            }
+            None => words.push_str(word),
+        }
+    }
+    words.push(' ');
+    words
+}
+
 impl Rule {
-    fn holds(&self, stage: Stage, code: &str, enhanced: Option<&str>, text: &str) -> bool {
+    fn counts(&self) -> Counts {
+        let by_class = match self.class {
+            Class::Address | Class::Mailbox => Counts::Always,
+            _ => Counts::Never,
+        };
+        self.counts.unwrap_or(by_class)
+    }
+
+    fn holds(&self, stage: &str, code: &str, enhanced: Option<&str>) -> bool {
         let any = |list: &[String], holds: &dyn Fn(&str) -> bool| list.is_empty() || list.iter().any(|one| holds(one));
-        any(&self.stage, &|one| one == stage.word())
+        any(&self.stage, &|one| one == stage)
             && any(&self.code, &|one| code.starts_with(one))
             && any(&self.enhanced, &|one| enhanced.is_some_and(|given| same_enhanced(one, given)))
-            && any(&self.text, &|one| text.contains(one))
     }
 }
 

@@ -8,6 +8,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("base", 0),
     ("model", 1),
     ("mail", 1),
+    ("bounce", 2),
     ("store", 2),
     ("render", 2),
     ("transport", 2),

@@ -4,6 +4,7 @@
 
 mod audience_freeze;
 mod bounce_in_session;
+mod bounce_corpus;
 mod capture;
 mod chores;
 mod command_line;

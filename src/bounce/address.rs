@@ -1,0 +1,116 @@
+//! Finding addresses in foreign text, without believing them: what stands around an `@` and looks like one.
+
+/// The longest local part that is looked at (RFC 5321 §4.5.3.1.1 allows 64; servers bounce longer ones).
+const MAX_LOCAL: usize = 128;
+/// The longest domain (RFC 5321 §4.5.3.1.2).
+const MAX_DOMAIN: usize = 255;
+/// Addresses looked for in one line.
+const MAX_IN_LINE: usize = 50;
+/// Words that stand before an address with `=` between, as in `SMTP=a@example.org`, `T=a@example.org`.
+const LABELS: [&str; 10] = ["smtp", "to", "t", "for", "rcpt", "recipient", "user", "email", "mail", "address"];
+
+/// An address in a text, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Where it begins, its bracket or quote included.
+    pub start: usize,
+    /// Where it ends, its bracket or quote included.
+    pub end: usize,
+    /// The address itself.
+    pub address: String,
+}
+
+/// All addresses in a line, in order.
+pub(super) fn find(line: &str) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
+    let mut after = 0;
+    for at in memchr::memchr_iter(b'@', line.as_bytes()) {
+        if at < after || found.len() >= MAX_IN_LINE {
+            continue;
+        }
+        if let Some(one) = around(line, at, after) {
+            after = one.end;
+            found.push(one);
+        }
+    }
+    found
+}
+
+/// The first address in a text, for fields that hold one.
+pub(super) fn first(text: &str) -> Option<String> {
+    find(text).into_iter().next().map(|found| found.address)
+}
+
+fn around(line: &str, at: usize, from: usize) -> Option<Found> {
+    let octets = line.as_bytes();
+    let mut start = match octets[from..at].last()? {
+        b'"' => quoted_start(octets, at, from)?,
+        _ => {
+            let floor = at.saturating_sub(MAX_LOCAL).max(from);
+            let start = octets[floor..at].iter().rposition(|o| !is_local(*o)).map_or(floor, |end| floor + end + 1);
+            line.ceil_char_boundary(start)
+        }
+    };
+    let ceiling = (at + 1 + MAX_DOMAIN).min(octets.len());
+    let length = octets[at + 1..ceiling].iter().position(|o| !is_domain(*o)).unwrap_or(ceiling - at - 1);
+    let mut end = at + 1 + length;
+    while end > at + 1 && matches!(octets[end - 1], b'.' | b'-' | b'_') {
+        end -= 1;
+    }
+    if let Some(labelled) = line[start..at].find('=')
+        && LABELS.iter().any(|label| line[start..start + labelled].eq_ignore_ascii_case(label))
+    {
+        start += labelled + 1;
+    }
+    while start < at && matches!(octets[start], b'\'' | b'`' | b'*' | b'|' | b'.' | b'/' | b'=' | b'-' | b'{' | b'&') {
+        start += 1;
+    }
+    let (local, domain) = (line.get(start..at)?, line.get(at + 1..end)?);
+    let address = plain(local, domain)?;
+    let opens = start > from && matches!(octets[start - 1], b'<' | b'[' | b'(' | b'\'' | b'"');
+    let closes = octets.get(end).is_some_and(|o| matches!(o, b'>' | b']' | b')' | b'\'' | b'"')) && opens;
+    Some(Found { start: start - usize::from(opens), end: end + usize::from(closes), address })
+}
+
+/// Where a quoted local part begins, its quotation mark included.
+fn quoted_start(octets: &[u8], at: usize, from: usize) -> Option<usize> {
+    let floor = at.saturating_sub(MAX_LOCAL).max(from);
+    let open = octets[floor..at - 1].iter().rposition(|o| *o == b'"')?;
+    (floor + open + 2 < at).then_some(floor + open)
+}
+
+/// The address, if it looks like one; quotation marks that it does not need go.
+fn plain(local: &str, domain: &str) -> Option<String> {
+    let labels = domain.split('.');
+    let is_domain = domain.contains('.') && labels.clone().all(|label| !label.is_empty() && !label.starts_with('-'));
+    let is_number = labels.last().is_some_and(|last| last.bytes().all(|o| o.is_ascii_digit()));
+    if local.is_empty() || !is_domain || is_number {
+        return None;
+    }
+    let bare = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(local);
+    match bare.bytes().all(is_local) && !bare.is_empty() {
+        true => Some(format!("{bare}@{domain}")),
+        false => Some(format!("{local}@{domain}")),
+    }
+}
+
+/// RFC 5322 §3.2.3 atext and the dot, and letters beyond ASCII (RFC 6531 §3.3).
+fn is_local(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&octet) || octet >= 0x80
+}
+
+fn is_domain(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_') || octet >= 0x80
+}
+
+/// Whether it is an office that answers questions and no recipient of ours, wherever it is.
+pub(super) fn is_office(address: &str) -> bool {
+    let local = address.split('@').next().unwrap_or_default().to_ascii_lowercase();
+    ["postmaster", "mailer-daemon", "abuse", "support", "helpdesk", "hostmaster", "webmaster", "postmaster1"]
+        .contains(&local.as_str())
+}
+
+/// Whether two are the same but for the case of letters.
+pub(super) fn same(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+}

@@ -1,0 +1,109 @@
+//! What a server said, taken from the words around it: reply code, enhanced status code, stage of the session.
+
+use crate::model::ledger::Stage;
+
+/// Octets of a diagnosis that are looked at.
+const MAX: usize = 4000;
+
+/// Words of servers, with what stands in them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    /// The first reply code that is a refusal.
+    pub code: Option<u16>,
+    /// The first enhanced status code that is a refusal.
+    pub status: Option<String>,
+    /// Where in the session, if the words tell.
+    pub stage: Option<Stage>,
+}
+
+impl Said {
+    pub(super) fn new(text: &str) -> Self {
+        let text = &text[..text.floor_char_boundary(MAX)];
+        Self { code: reply_code(text), status: enhanced(text), stage: stage(&text.to_lowercase()) }
+    }
+
+    /// Whether it is for good: as the enhanced code says, else as the reply code says (RFC 3463 §3.1).
+    pub(super) fn is_permanent(&self) -> Option<bool> {
+        let status = self.status.as_deref().map(|status| status.starts_with('5'));
+        status.or_else(|| self.code.map(|code| code / 100 == 5))
+    }
+}
+
+/// The first enhanced status code (RFC 3463 §2) of a refusal. One that says nothing (`5.0.0`) gives way to one that does.
+pub(super) fn enhanced(text: &str) -> Option<String> {
+    let octets = text.as_bytes();
+    let mut vague = None;
+    for at in memchr::memchr2_iter(b'4', b'5', octets) {
+        let before = at.checked_sub(1).map(|before| octets[before]);
+        if before.is_some_and(|o| o.is_ascii_alphanumeric() || o == b'.') || octets.get(at + 1) != Some(&b'.') {
+            continue;
+        }
+        let (Some(subject), subject_end) = digits(octets, at + 2) else { continue };
+        if octets.get(subject_end) != Some(&b'.') {
+            continue;
+        }
+        let (Some(detail), end) = digits(octets, subject_end + 1) else { continue };
+        // Four numbers are an address of a machine, or a version.
+        let goes_on = octets.get(end).is_some_and(u8::is_ascii_alphanumeric)
+            || octets.get(end) == Some(&b'.') && octets.get(end + 1).is_some_and(u8::is_ascii_digit);
+        if goes_on || subject > 7 {
+            continue;
+        }
+        let code = format!("{}.{subject}.{detail}", octets[at] as char);
+        match (subject, detail) {
+            (0, 0) => vague = vague.or(Some(code)),
+            _ => return Some(code),
+        }
+    }
+    vague
+}
+
+/// A number of one to three digits, and where it ends.
+fn digits(octets: &[u8], from: usize) -> (Option<u16>, usize) {
+    let length = octets[from.min(octets.len())..].iter().take(4).take_while(|o| o.is_ascii_digit()).count();
+    let number = octets[from.min(octets.len())..][..length].iter().fold(0, |n, o| n * 10 + u16::from(o - b'0'));
+    ((1..=3).contains(&length).then_some(number), from + length)
+}
+
+/// The first reply code of a refusal that stands as servers write it: before words, an enhanced code or a dash.
+pub(super) fn reply_code(text: &str) -> Option<u16> {
+    let octets = text.as_bytes();
+    let mut codes = memchr::memchr2_iter(b'4', b'5', octets);
+    codes.find_map(|at| code_at(octets, at))
+}
+
+/// Whether a reply code of a refusal stands here.
+pub(super) fn code_at(octets: &[u8], at: usize) -> Option<u16> {
+    let before = at.checked_sub(1).map(|before| octets[before]);
+    if before.is_some_and(|o| o.is_ascii_alphanumeric() || matches!(o, b'.' | b'-' | b'/' | b'=' | b'#' | b'_' | b'+' | b'$')) {
+        return None;
+    }
+    let (Some(code), end) = digits(octets, at) else { return None };
+    let next = octets.get(end).copied();
+    let stands_alone = match next {
+        None | Some(b' ' | b'\t' | b'\r' | b'\n' | b':' | b',' | b';' | b'"' | b'\'' | b']' | b'>') => true,
+        // `550-5.1.1`, `550-Please`, but not a telephone number.
+        Some(b'-') => octets.get(end + 1).is_none_or(|o| !o.is_ascii_digit() || octets.get(end + 2) == Some(&b'.')),
+        Some(b')') => before == Some(b'('),
+        Some(b'.') => octets.get(end + 1).is_none_or(|o| o.is_ascii_whitespace()),
+        _ => false,
+    };
+    (stands_alone && is_refusal(code)).then_some(code)
+}
+
+/// The codes of refusals that servers use: RFC 5321 §4.2.3, its extensions, and some that only servers know.
+fn is_refusal(code: u16) -> bool {
+    matches!(code, 421 | 422 | 431 | 432 | 441 | 442 | 446 | 447 | 450..=455 | 458 | 459 | 471 | 472 | 499 | 500..=504
+        | 510..=513 | 515 | 521 | 523 | 530 | 531 | 533..=535 | 538 | 541 | 544 | 546 | 550..=560 | 570..=573 | 577 | 580..=582)
+}
+
+fn stage(text: &str) -> Option<Stage> {
+    let stages = [
+        (Stage::Recipient, &["rcpt to", "rcpt_to", "does not like recipient", "rejected recipient", "rejected address", "recipient command"][..]),
+        (Stage::Mail, &["mail from:", "mail from command", "mail_from", "does not like sender", "(mail from)"][..]),
+        (Stage::Message, &["end of data", "after i sent the message", "message body", "data command", "end_of_data", "data.end"][..]),
+        (Stage::Connect, &["initial connection", "refused to talk to me", "helo command", "ehlo command", "while performing the helo", "while performing the ehlo"][..]),
+    ];
+    let found = stages.iter().find(|(_, words)| words.iter().any(|word| text.contains(word)));
+    found.map(|(stage, _)| *stage)
+}

@@ -1,0 +1,69 @@
+//! Complaints: abuse reports (RFC 5965) and their likes.
+
+use crate::mail::incoming::{Incoming, Part};
+use crate::model::classify::Class;
+
+use super::original::Original;
+use super::status_fields::{Group, address_of, groups};
+use super::{RecipientReading, Verdict, address, evidence};
+
+/// Who complains, where the message is a complaint. Receivers often hide it; then the token in the returned message is
+/// all that says whom it is about.
+pub(super) fn read(mail: &Incoming, original: &Original) -> Option<Vec<RecipientReading>> {
+    let fields = fields(mail)?;
+    let all = |name: &str| -> Vec<String> {
+        fields.iter().flat_map(|group| group.all(name).filter_map(address_of).collect::<Vec<_>>()).collect()
+    };
+    let mut recipients = all("original-rcpt-to");
+    if recipients.is_empty() {
+        recipients = all("final-recipient");
+    }
+    if recipients.is_empty() {
+        recipients = all("removal-recipient");
+    }
+    if recipients.is_empty() {
+        recipients = original.to.clone();
+    }
+    let mut seen: Vec<String> = Vec::new();
+    recipients.retain(|one| {
+        let is_new = !seen.iter().any(|other| address::same(one, other));
+        seen.push(one.clone());
+        is_new
+    });
+    let kind = fields.iter().find_map(|group| group.get("feedback-type")).unwrap_or("abuse");
+    let reading = |address: Option<String>| RecipientReading {
+        address,
+        also: Vec::new(),
+        status: None,
+        code: None,
+        verdict: Verdict::Complaint,
+        waits: false,
+        class: Class::Complaint,
+        why: match kind.to_ascii_lowercase().as_str() {
+            "opt-out" | "opt-out-list" | "unsubscribe" => "the reader wants no more mail".to_owned(),
+            "auth-failure" => "the receiver reports that SPF, DKIM or DMARC did not pass".to_owned(),
+            _ => "the reader calls the message unwanted".to_owned(),
+        },
+        counts: false,
+        evidence: evidence(&format!("Feedback-Type: {kind}")),
+    };
+    match recipients.is_empty() {
+        true => Some(vec![reading(None)]),
+        false => Some(recipients.into_iter().take(500).map(|address| reading(Some(address))).collect()),
+    }
+}
+
+/// The fields of the report.
+fn fields(mail: &Incoming) -> Option<Vec<Group>> {
+    let parts = mail.parts().iter();
+    let has_type = |part: &&Part| part.content_type == "message/feedback-report";
+    let looks_so = |part: &&Part| {
+        let start = &part.octets[..part.octets.len().min(500)].to_ascii_lowercase();
+        part.content_type != "text/html"
+            && part.message.is_none()
+            && (start.starts_with(b"feedback-type:") || memchr::memmem::find(start, b"\nfeedback-type:").is_some())
+    };
+    let part = parts.clone().find(has_type).or_else(|| parts.clone().find(looks_so))?;
+    let octets = &part.octets[..part.octets.len().min(64 * 1024)];
+    Some(groups(&String::from_utf8_lossy(octets)))
+}

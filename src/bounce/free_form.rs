@@ -1,0 +1,109 @@
+//! Bounces in words: each address that a shape found, with the diagnosis beside it; where no shape found one, whom the
+//! message that came back was to.
+
+use crate::mail::incoming::Incoming;
+use crate::model::classify::{Class, Diagnosis};
+
+use super::diagnosis::Said;
+use super::kind::Signs;
+use super::lines::Text;
+use super::original::Original;
+use super::shapes::{Candidate, Shape};
+use super::{Reader, RecipientReading, Verdict, address, evidence};
+
+/// What the message says of each recipient.
+pub(super) fn read(
+    reader: &Reader, mail: &Incoming, text: &Text, candidates: Vec<Candidate>, original: &Original, signs: &Signs,
+) -> Vec<RecipientReading> {
+    let candidates = recipients(mail, text, candidates, original);
+    if candidates.is_empty() {
+        let all = text.joined();
+        return vec![reading(reader, None, "", &all, signs)];
+    }
+    let all = text.joined();
+    candidates.into_iter().map(|one| reading(reader, Some(one.address), &one.reason, &all, signs)).collect()
+}
+
+/// The candidates that are recipients; if there are none, those of the header and of the returned message.
+fn recipients(mail: &Incoming, text: &Text, candidates: Vec<Candidate>, original: &Original) -> Vec<Candidate> {
+    let mut found: Vec<Candidate> = Vec::new();
+    let others: Vec<Candidate> =
+        candidates.iter().filter(|one| !original.is_sender(&one.address)).cloned().collect();
+    // Somebody may have written to himself; a sender counts where nobody else is named.
+    for candidate in if others.is_empty() { candidates } else { others } {
+        match found.iter_mut().find(|one| address::same(&one.address, &candidate.address)) {
+            Some(one) if one.reason.is_empty() => one.reason = candidate.reason,
+            Some(_) => {}
+            None => found.push(candidate),
+        }
+    }
+    let weak = found.iter().all(|one| one.shape > Shape::Session);
+    let bare = |address: String| Candidate { address, shape: Shape::Alone, reason: String::new() };
+    let named: Vec<Candidate> = mail
+        .headers_named("X-Failed-Recipients")
+        .flat_map(|header| address::find(&header.value))
+        .map(|one| bare(one.address))
+        .collect();
+    if found.is_empty() || weak && !named.is_empty() && !found.iter().any(|one| named.iter().any(|n| n.address == one.address)) {
+        found = named;
+    }
+    if found.is_empty() {
+        found.extend(local_part_alone(mail, text, original).map(bare));
+    }
+    if found.is_empty() {
+        let to = if original.to.is_empty() { &original.delivered_to } else { &original.to };
+        let mut all: Vec<String> = to.iter().filter(|one| !original.is_sender(one)).cloned().collect();
+        all.dedup();
+        // Of several nobody knows which failed.
+        found.extend(all.into_iter().take(1).filter(|_| to.len() == 1).map(bare));
+    }
+    found
+}
+
+/// A line that is only a local part: of the returned message's recipient, else at the server that reports.
+fn local_part_alone(mail: &Incoming, text: &Text, original: &Original) -> Option<String> {
+    let is_local = |word: &str| {
+        word.len() >= 2 && word.bytes().all(|o| o.is_ascii_alphanumeric() || matches!(o, b'.' | b'_' | b'-'))
+            && word.bytes().any(|o| o.is_ascii_alphabetic())
+    };
+    let lines = text.lines().iter();
+    let locals: Vec<&str> =
+        lines.filter(|line| line.is_indented && is_local(&line.text)).map(|line| line.text.as_str()).collect();
+    let known = original.to.iter().chain(&original.delivered_to);
+    let of_known = known.into_iter().find(|one| {
+        one.split('@').next().is_some_and(|part| locals.iter().any(|local| local.eq_ignore_ascii_case(part)))
+    });
+    let domain = || mail.from().and_then(|from| from.address.split_once('@').map(|(_, domain)| domain.to_ascii_lowercase()));
+    of_known.cloned().or_else(|| match locals.as_slice() {
+        [local] => address::first(&format!("{local}@{}", domain()?)),
+        _ => None,
+    })
+}
+
+fn reading(reader: &Reader, address: Option<String>, reason: &str, all: &str, signs: &Signs) -> RecipientReading {
+    let diagnose = |text: &str| {
+        let said = Said::new(text);
+        let diagnosis = Diagnosis { stage: said.stage, code: said.code, enhanced: said.status.as_deref(), text };
+        (reader.classifier.diagnose(&diagnosis), said)
+    };
+    let (mut classified, mut said) = diagnose(reason);
+    let mut words = reason;
+    if classified.class == Class::Other && said.code.is_none() && said.status.is_none() {
+        (classified, said) = diagnose(all);
+        words = all;
+    }
+    let is_delay = signs.is_delay();
+    let is_permanent = !is_delay && said.is_permanent().unwrap_or(true);
+    RecipientReading {
+        address,
+        also: Vec::new(),
+        status: said.status,
+        code: said.code,
+        verdict: if is_permanent { Verdict::Permanent } else { Verdict::Temporary },
+        waits: is_delay,
+        class: classified.class,
+        counts: !is_delay && classified.counts(is_permanent),
+        why: classified.why,
+        evidence: evidence(words),
+    }
+}

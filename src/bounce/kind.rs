@@ -1,0 +1,164 @@
+//! What kind of message it is, where no report of a standard says so: signs that are weighed together, because each of
+//! them stands in ordinary mail, too.
+
+use crate::mail::incoming::Incoming;
+use crate::model::classify::Class;
+
+use super::lines::Text;
+use super::shapes::{Candidate, Shape};
+use super::status_fields::{address_of, groups};
+use super::wording::{Sign, Wording};
+use super::{Kind, RecipientReading, Verdict, address, evidence};
+
+/// What the signs must weigh together.
+const ENOUGH: u32 = 4;
+
+/// The signs of one message.
+#[derive(Clone, Debug)]
+pub(super) struct Signs {
+    subject: Vec<Sign>,
+    text: Vec<Sign>,
+    is_daemon: bool,
+    names_failed: bool,
+    has_returned: bool,
+    is_answer: bool,
+    is_auto_reply: bool,
+    is_automatic: bool,
+}
+
+/// What a message with these readings is.
+pub(super) fn of(recipients: &[RecipientReading]) -> Kind {
+    let is_bounce = recipients.iter().any(|one| one.verdict != Verdict::None && !one.waits);
+    if is_bounce { Kind::Bounce } else { Kind::Notice }
+}
+
+impl Signs {
+    pub(super) fn new(mail: &Incoming, text: &Text, wording: &Wording) -> Self {
+        let subject = mail.subject().to_lowercase();
+        let (answer, core) = without_prefixes(&subject);
+        let from = mail.from();
+        let local = from.map(|from| from.address.split('@').next().unwrap_or_default().to_ascii_lowercase());
+        let name = from.map(|from| from.name.to_lowercase()).unwrap_or_default();
+        let null = mail.header("Return-Path").is_some_and(|path| path.trim() == "<>" || path.trim() == "<MAILER-DAEMON>");
+        let is_daemon = local.as_deref().is_none_or(str::is_empty)
+            || local.is_some_and(|local| wording.daemon.iter().any(|daemon| local.starts_with(daemon.as_str())))
+            || wording.daemon_name.iter().any(|daemon| name.contains(daemon.as_str()))
+            || null
+            || is_report(mail);
+        let word = |name: &str| mail.header(name).map(str::to_ascii_lowercase).unwrap_or_default();
+        let replied = word("Auto-Submitted").starts_with("auto-replied") || word("Precedence").starts_with("auto_reply");
+        let marked = ["X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Auto-Response", "X-Mail-Autoreply"];
+        let is_automatic = replied
+            || null
+            || word("Auto-Submitted").starts_with("auto-generated")
+            || marked.iter().any(|name| mail.header(name).is_some())
+            || ["bulk", "junk"].iter().any(|one| word("Precedence").starts_with(one)) && mail.header("List-Id").is_none();
+        let said = wording.subject.said(core);
+        let certain = wording.auto_reply_certain.iter().any(|one| core.starts_with(one.as_str()));
+        Self {
+            is_auto_reply: certain || replied || is_automatic && said.contains(&Sign::AutoReply),
+            subject: said,
+            text: wording.text.said(&text.flowing()),
+            is_daemon,
+            names_failed: mail.header("X-Failed-Recipients").is_some(),
+            has_returned: text.returned().is_some() || mail.embedded().is_some(),
+            is_answer: answer,
+            is_automatic,
+        }
+    }
+
+    /// Whether the message says that something waits and has not failed.
+    pub(super) fn is_delay(&self) -> bool {
+        self.subject.contains(&Sign::Delay) || self.text.contains(&Sign::Delay) && !self.names_failed
+    }
+
+    /// Whether it is a bounce in words.
+    pub(super) fn is_failure(&self, candidates: &[Candidate]) -> bool {
+        let by_subject = self.subject.contains(&Sign::Failure) || self.subject.contains(&Sign::Delay);
+        let by_text = self.text.contains(&Sign::Failure) || self.text.contains(&Sign::Delay);
+        let is_quoted = candidates.iter().any(|one| super::diagnosis::reply_code(&one.reason).is_some());
+        let is_headed = candidates.iter().any(|one| one.shape <= Shape::Alone);
+        let weight = [
+            (self.is_daemon, 2),
+            (self.names_failed, 3),
+            (by_subject, 2),
+            (by_text, 1),
+            (is_quoted, 1),
+            (is_headed && self.is_daemon, 1),
+            (self.has_returned, 1),
+        ];
+        let weight: u32 = weight.iter().filter(|(holds, _)| *holds).map(|(_, weight)| weight).sum();
+        let is_evident = by_subject || by_text || is_quoted || self.names_failed;
+        let is_news = self.subject.contains(&Sign::Success) || self.is_auto_reply && !by_text && !self.names_failed;
+        weight >= ENOUGH && is_evident && !is_news && !(self.is_answer && !self.is_daemon)
+    }
+
+    /// What it is, when it is no bounce.
+    pub(super) fn otherwise(&self, mail: &Incoming) -> (Kind, Vec<RecipientReading>) {
+        let (kind, class, why) = if self.is_auto_reply && !self.subject.contains(&Sign::Success) {
+            (Kind::AutoReply, Class::AutoReply, "a program answers for its owner")
+        } else if self.subject.contains(&Sign::Success) && (self.is_daemon || self.is_automatic || self.has_returned)
+            || self.is_daemon && self.text.contains(&Sign::Success)
+        {
+            (Kind::Notice, Class::Notice, "the message came through")
+        } else if self.text.contains(&Sign::Challenge) && self.is_automatic {
+            (Kind::Notice, Class::Notice, "the receiver wants a person to prove something")
+        } else {
+            return (Kind::Other, Vec::new());
+        };
+        let address = mail.from().and_then(|from| address::first(&from.address));
+        (kind, vec![silent(address, class, why, &evidence(mail.subject()))])
+    }
+}
+
+/// A reading in which nothing failed.
+fn silent(address: Option<String>, class: Class, why: &str, evidence: &str) -> RecipientReading {
+    RecipientReading {
+        address,
+        also: Vec::new(),
+        status: None,
+        code: None,
+        verdict: Verdict::None,
+        waits: false,
+        class,
+        why: why.to_owned(),
+        counts: false,
+        evidence: evidence.to_owned(),
+    }
+}
+
+/// A read receipt (RFC 8098), and whose it is.
+pub(super) fn read_receipt(mail: &Incoming) -> Option<Vec<RecipientReading>> {
+    let part = mail.part("message/disposition-notification").or_else(|| mail.part("message/global-disposition-notification"))?;
+    let octets = &part.octets[..part.octets.len().min(64 * 1024)];
+    let groups = groups(&String::from_utf8_lossy(octets));
+    let field = |name: &str| groups.iter().find_map(|group| group.get(name).and_then(address_of));
+    let address = field("original-recipient").or_else(|| field("final-recipient"));
+    let disposition = groups.iter().find_map(|group| group.get("disposition")).unwrap_or_default();
+    Some(vec![silent(address, Class::Notice, "a read receipt", &evidence(&format!("Disposition: {disposition}")))])
+}
+
+/// `multipart/report` (RFC 6522), whatever is in it.
+fn is_report(mail: &Incoming) -> bool {
+    mail.header("Content-Type").is_some_and(|kind| {
+        let kind = kind.to_ascii_lowercase();
+        kind.starts_with("multipart/report") && kind.contains("delivery-status")
+    })
+}
+
+/// The subject without what mail programs put before it, and whether it is an answer.
+fn without_prefixes(subject: &str) -> (bool, &str) {
+    let (mut answer, mut core) = (false, subject.trim());
+    loop {
+        let answers = ["re:", "sv:", "aw:", "antw:", "vs:", "ref:", "odp:"];
+        let forwards = ["fwd:", "fw:", "vb:", "wg:", "tr:"];
+        let found = answers.iter().map(|one| (one, true)).chain(forwards.iter().map(|one| (one, false)));
+        let Some((rest, is_answer)) =
+            found.into_iter().find_map(|(prefix, answers)| core.strip_prefix(prefix).map(|rest| (rest, answers)))
+        else {
+            return (answer, core);
+        };
+        answer |= is_answer;
+        core = rest.trim_start();
+    }
+}

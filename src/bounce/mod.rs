@@ -1,0 +1,177 @@
+//! Floor 2: what a message that came back says. Pure: a message in, a [`Reading`] out; no I/O, no clock.
+//!
+//! Sources in this order, because what a standard says is certain and what a sentence says is a guess: the reports of the
+//! standards (RFC 3464, RFC 6533, RFC 5965, and the JSON that mail services send in their place), the shapes in which
+//! servers put a diagnosis beside an address, and last the message that came back with it. What a diagnosis means is
+//! for `model/classify.toml`; how servers word that there is one, for `wording.toml`.
+//!
+//! A bounce proves nothing: anybody can write one. Whom it is about is for the signed address that it came to.
+
+use crate::mail::incoming::Incoming;
+use crate::model::classify::{Class, Classifier, RulesError};
+
+mod address;
+mod diagnosis;
+mod feedback_report;
+mod free_form;
+mod json_report;
+mod kind;
+mod lines;
+mod original;
+mod shapes;
+mod status_fields;
+mod status_report;
+mod wording;
+
+pub use original::Original;
+use wording::Wording;
+
+/// What a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A message was not delivered, to one recipient at least.
+    Bounce,
+    /// A reader called it unwanted, or a receiver reports a fault of authentication (RFC 5965, RFC 6591).
+    Complaint,
+    /// A program answered for its owner: absent, thanks for your mail (RFC 3834).
+    AutoReply,
+    /// News of a message: delayed, delivered, relayed, read, held until somebody proves to be human.
+    Notice,
+    /// None of these.
+    Other,
+}
+
+impl Kind {
+    /// The word used everywhere.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Bounce => "bounce",
+            Self::Complaint => "complaint",
+            Self::AutoReply => "auto-reply",
+            Self::Notice => "notice",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// What became of the message for one recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It failed, and would again.
+    Permanent,
+    /// It failed or waits, and may pass another time.
+    Temporary,
+    /// It arrived and was unwanted.
+    Complaint,
+    /// Nothing failed.
+    None,
+}
+
+impl Verdict {
+    /// The word used everywhere.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Permanent => "permanent",
+            Self::Temporary => "temporary",
+            Self::Complaint => "complaint",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What a message says about one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecipientReading {
+    /// The recipient, as the message writes it; none when it names nobody.
+    pub address: Option<String>,
+    /// Other addresses that the same failure names: what it was before a forwarding, or after.
+    pub also: Vec<String>,
+    /// The enhanced status code (RFC 3463), where one is said.
+    pub status: Option<String>,
+    /// The SMTP reply code, where one is quoted.
+    pub code: Option<u16>,
+    /// What became of the message.
+    pub verdict: Verdict,
+    /// Whether the server still tries, so that this is no outcome yet.
+    pub waits: bool,
+    /// What it is about.
+    pub class: Class,
+    /// What is wrong, in a few words, for the press office.
+    pub why: String,
+    /// Whether it scores against the subscriber: a failure for which the address itself is to blame.
+    pub counts: bool,
+    /// The words that say so, on one line, at most 500 octets.
+    pub evidence: String,
+}
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// What it is.
+    pub kind: Kind,
+    /// What it says about each recipient; for an answer of a program: who sent it.
+    pub recipients: Vec<RecipientReading>,
+    /// What is known of the message that it is about.
+    pub original: Original,
+}
+
+/// Reads messages: the rules and the wording, read once.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    classifier: Classifier,
+    wording: Wording,
+}
+
+impl Reader {
+    /// A reader with the wording that comes with Depesch.
+    ///
+    /// # Errors
+    /// Never with the files as they are; a test sees to that.
+    pub fn new(classifier: Classifier) -> Result<Self, RulesError> {
+        Ok(Self { classifier, wording: Wording::shipped()? })
+    }
+
+    /// Says what a message is.
+    pub fn read(&self, mail: &Incoming) -> Reading {
+        let text = lines::Text::new(mail, &self.wording);
+        let original = Original::new(mail, text.returned());
+        if let Some(recipients) = feedback_report::read(mail, &original) {
+            return Reading { kind: Kind::Complaint, recipients, original };
+        }
+        if let Some(reading) = json_report::read(self, mail, &original) {
+            return reading;
+        }
+        let signs = kind::Signs::new(mail, &text, &self.wording);
+        if let Some(recipients) = status_report::read(self, mail, &text, &original, &signs) {
+            return Reading { kind: kind::of(&recipients), recipients, original };
+        }
+        if let Some(notice) = kind::read_receipt(mail) {
+            return Reading { kind: Kind::Notice, recipients: notice, original };
+        }
+        let candidates = shapes::find(&text, &self.wording);
+        if signs.is_failure(&candidates) {
+            let recipients = free_form::read(self, mail, &text, candidates, &original, &signs);
+            return Reading { kind: kind::of(&recipients), recipients, original };
+        }
+        let (kind, recipients) = signs.otherwise(mail);
+        Reading { kind, recipients, original }
+    }
+}
+
+/// Foreign text on one line, at most 500 octets, without control characters.
+fn evidence(text: &str) -> String {
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if line.len() + word.len() > 500 {
+            break;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.extend(word.chars().filter(|c| !c.is_control()));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,245 @@
+//! The shapes in which servers put a diagnosis beside an address. One shape is taken from a message, the surest that it
+//! has: a program writes all its recipients alike.
+
+use super::address::{self, Found};
+use super::diagnosis::{code_at, reply_code};
+use super::lines::{Line, Text};
+use super::wording::Wording;
+
+/// Recipients taken from one message.
+const MAX_CANDIDATES: usize = 500;
+/// Lines of a diagnosis.
+const MAX_REASON: usize = 30;
+
+/// The shapes, the surest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Shape {
+    /// `<address>: reason`, at the beginning of a line: Postfix, qmail, and many after them.
+    Headed,
+    /// The address alone on its line, the reason under it, if at all: Exim, sendmail, Gmail, Exchange.
+    Alone,
+    /// RCPT TO with the address, then a refusal: transcripts of sessions.
+    Session,
+    /// Words that lead to the address of a recipient: "Unknown user: address".
+    Led,
+    /// An SMTP refusal that quotes the address.
+    Quoted,
+}
+
+/// An address that may be a recipient's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Candidate {
+    /// The address.
+    pub address: String,
+    /// Where the address was written.
+    pub shape: Shape,
+    /// What stands beside it.
+    pub reason: String,
+}
+
+/// The candidates of the surest shape that the text has.
+pub(super) fn find(text: &Text, wording: &Wording) -> Vec<Candidate> {
+    let lines = text.lines();
+    let addresses: Vec<Vec<Found>> = lines
+        .iter()
+        .map(|line| if line.text.contains('@') { address::find(&line.text) } else { Vec::new() })
+        .collect();
+    if addresses.iter().all(Vec::is_empty) {
+        return Vec::new();
+    }
+    let headed = at_line_starts(lines, &addresses, wording);
+    let sure = |shape: Shape| headed.iter().filter(move |one| one.shape == shape).cloned().collect::<Vec<_>>();
+    let ways: [&dyn Fn() -> Vec<Candidate>; 5] = [
+        &|| sure(Shape::Headed),
+        &|| sure(Shape::Alone),
+        &|| in_sessions(lines, &addresses),
+        &|| after_words(lines, &addresses, wording),
+        &|| in_replies(lines, &addresses, wording),
+    ];
+    let mut offices = Vec::new();
+    for way in ways {
+        let mut found = way();
+        found.truncate(MAX_CANDIDATES);
+        if found.iter().any(|one| !address::is_office(&one.address)) {
+            found.retain(|one| !address::is_office(&one.address));
+            return found;
+        }
+        if offices.is_empty() {
+            offices = found;
+        }
+    }
+    // An office can be the recipient, too, but only where nobody else is.
+    offices
+}
+
+/// Lines that begin with an address.
+fn at_line_starts(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -> Vec<Candidate> {
+    let mut found: Vec<(usize, Candidate)> = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        let Some(first) = addresses[number].first().filter(|first| begins(&line.text, first)) else { continue };
+        if is_elsewhere(lines, number, wording) {
+            continue;
+        }
+        let after = line.text[first.end..].trim_start_matches(['>', ']', ')', '\'', '"', '*']).trim();
+        let shape = match after.chars().next() {
+            Some(':') => Shape::Headed,
+            Some('-' | '\u{2013}' | '=') if after.len() > 3 && after[1..].starts_with([' ', '-']) => Shape::Headed,
+            None | Some('(' | ',' | ';' | '.' | '[' | '-' | '|') => Shape::Alone,
+            Some(_) if is_remark(after) => Shape::Alone,
+            _ => continue,
+        };
+        let reason = after.trim_start_matches([':', '-', '.', ',', ';']).trim().to_owned();
+        found.push((number, Candidate { address: first.address.clone(), shape, reason }));
+        // Some write several on a line, with commas.
+        for more in addresses[number].iter().skip(1).filter(|_| shape == Shape::Alone && is_list(&line.text)) {
+            found.push((number, Candidate { address: more.address.clone(), shape, reason: String::new() }));
+        }
+    }
+    let starts: Vec<usize> = found.iter().map(|(number, _)| *number).collect();
+    let mut candidates = Vec::new();
+    for (index, (number, mut candidate)) in found.into_iter().enumerate() {
+        let until = starts[index + 1..].iter().find(|next| **next > number).copied().unwrap_or(lines.len());
+        append_block(&mut candidate.reason, &lines[number + 1..until]);
+        let alias = alias_in(&candidate.reason, &candidate.address);
+        let (shape, reason) = (candidate.shape, candidate.reason.clone());
+        candidates.push(candidate);
+        candidates.extend(alias.map(|address| Candidate { address, shape, reason }));
+    }
+    candidates
+}
+
+/// The address before an expansion, which sendmail puts in brackets under the other.
+fn alias_in(reason: &str, other: &str) -> Option<String> {
+    let after = reason.to_ascii_lowercase().find("(expanded from:").map(|at| at + "(expanded from:".len())?;
+    let line = reason[after..].lines().next().unwrap_or_default();
+    let line = &line[..line.find(')').unwrap_or(line.len())];
+    address::first(line).filter(|alias| !address::same(alias, other))
+}
+
+/// Whether nothing but brackets, bullets and numbers stands before the address.
+fn begins(line: &str, first: &Found) -> bool {
+    let before = &line[..first.start];
+    before.len() < 8 && before.chars().all(|c| "<[('\"*-\u{2022}\u{b7}>.): \t".contains(c) || c.is_ascii_digit())
+        || before.contains("dda:") && before.contains('=')
+        || before.eq_ignore_ascii_case("rfc822;")
+}
+
+/// Whether words lead away from the address that the line begins with: at the end of the line before.
+fn is_elsewhere(lines: &[Line], number: usize, wording: &Wording) -> bool {
+    let Some(before) = number.checked_sub(1).map(|before| lines[before].lower.as_str()) else { return false };
+    let ends_sentence = before.is_empty() || before.ends_with([':', '.', '!', '-', '=', ')', ';']);
+    let tail = &before[before.ceil_char_boundary(before.len().saturating_sub(60))..];
+    !ends_sentence && wording.leads_elsewhere(tail)
+}
+
+/// Whether what follows the address says when, or what a program thinks of it, and is no sentence about it.
+fn is_remark(after: &str) -> bool {
+    let lower = after.to_lowercase();
+    ["on ", "at ", "failed", "...", "is unknown", "user unknown", "unknown", "has ", "was ", "does ", "could ", "no such", "not ", "mailbox", "kunde ", "finns ", "är "]
+        .iter()
+        .any(|word| lower.starts_with(word))
+}
+
+fn is_list(line: &str) -> bool {
+    line.split([',', ';']).filter(|item| !item.trim().is_empty()).all(|item| item.contains('@'))
+}
+
+/// Adds the lines of a reason: to the first empty line after something was said.
+fn append_block(reason: &mut String, lines: &[Line]) {
+    let (mut said, mut empty) = (!reason.is_empty(), 0);
+    for line in lines.iter().take(MAX_REASON) {
+        let is_rule = line.text.chars().all(|c| !c.is_alphanumeric());
+        if is_rule {
+            empty += 1;
+            if said || empty > 1 {
+                break;
+            }
+            continue;
+        }
+        // Under a heading of the server's own begins another matter.
+        if line.text.starts_with("----") || said && line.text.starts_with("--- ") {
+            break;
+        }
+        said = true;
+        reason.push('\n');
+        reason.push_str(&line.text);
+    }
+}
+
+/// RCPT TO, then a refusal within a few lines.
+fn in_sessions(lines: &[Line], addresses: &[Vec<Found>]) -> Vec<Candidate> {
+    let mut found = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        let Some(at) = line.lower.find("rcpt to") else { continue };
+        let Some(one) = addresses[number].iter().find(|one| one.start >= at && is_same_length(line)) else { continue };
+        let replies = lines[number + 1..].iter().take(4).take_while(|line| !line.lower.contains("rcpt to"));
+        let reply: Vec<&str> = replies.filter(|line| reply_code(&line.text).is_some()).map(|l| l.text.as_str()).collect();
+        if !reply.is_empty() {
+            let reason = format!("RCPT TO: {}", reply.join("\n"));
+            found.push(Candidate { address: one.address.clone(), shape: Shape::Session, reason });
+        }
+    }
+    found
+}
+
+/// Whether places in the line and in its lower case are the same.
+fn is_same_length(line: &Line) -> bool {
+    line.text.len() == line.lower.len()
+}
+
+/// Words that lead to a recipient, directly before the address.
+fn after_words(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -> Vec<Candidate> {
+    let mut found: Vec<Candidate> = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        for one in &addresses[number] {
+            let before = line.text[..one.start].trim_end_matches(['<', '\'', '"', '[', '(', ' ']).to_lowercase();
+            let context = match before.is_empty() {
+                true if number > 0 => lines[number - 1].lower.clone(),
+                _ => before,
+            };
+            let near = &context[context.ceil_char_boundary(context.len().saturating_sub(50))..];
+            if !wording.leads_to_recipient(&context) || wording.leads_elsewhere(near) && !near.ends_with(':') {
+                continue;
+            }
+            if found.iter().any(|other| address::same(&other.address, &one.address)) {
+                continue;
+            }
+            let mut reason = line.text.clone();
+            append_block(&mut reason, &lines[number + 1..]);
+            found.push(Candidate { address: one.address.clone(), shape: Shape::Led, reason });
+            break;
+        }
+    }
+    found
+}
+
+/// A refusal that quotes the address.
+fn in_replies(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -> Vec<Candidate> {
+    let mut found: Vec<Candidate> = Vec::new();
+    let mut before = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        let octets = line.text.as_bytes();
+        let code = memchr::memchr2_iter(b'4', b'5', octets).find(|at| code_at(octets, *at).is_some());
+        let Some(code) = code else { continue };
+        let quoted = addresses[number].iter().find(|one| {
+            let words = line.text.get(code..one.start).unwrap_or_default().to_lowercase();
+            one.start > code && !wording.leads_elsewhere(&words)
+        });
+        match quoted {
+            Some(one) => {
+                let is_new = !found.iter().any(|other| address::same(&other.address, &one.address));
+                let reason = format!("{}\n{before}", line.text);
+                if is_new {
+                    found.push(Candidate { address: one.address.clone(), shape: Shape::Quoted, reason });
+                }
+                before.clear();
+            }
+            None if before.len() < 1000 => {
+                before.push_str(&line.text);
+                before.push('\n');
+            }
+            None => {}
+        }
+    }
+    found
+}

@@ -1,0 +1,208 @@
+//! Delivery status notifications (RFC 3464, RFC 6533): in their own part, in a part that calls itself something else, or
+//! in the text itself.
+
+use crate::mail::incoming::{Incoming, Part};
+use crate::model::classify::{Class, Classified, Counts, Diagnosis};
+
+use super::diagnosis::{self, Said};
+use super::kind::Signs;
+use super::lines::Text;
+use super::original::Original;
+use super::shapes::{self, Candidate};
+use super::status_fields::{Group, address_of, groups};
+use super::{Reader, RecipientReading, Verdict, address, evidence};
+
+/// Recipients of one report.
+const MAX_RECIPIENTS: usize = 500;
+
+/// What a report says of each recipient; none, when the message holds no report.
+pub(super) fn read(
+    reader: &Reader, mail: &Incoming, text: &Text, original: &Original, signs: &Signs,
+) -> Option<Vec<RecipientReading>> {
+    let groups = report(mail, text)?;
+    let per_recipient: Vec<&Group> =
+        groups.iter().filter(|group| is_recipient(group)).take(MAX_RECIPIENTS).collect();
+    let candidates = shapes::find(text, &reader.wording);
+    let is_only = per_recipient.len() == 1;
+    let mut readings: Vec<RecipientReading> = Vec::new();
+    for group in per_recipient {
+        let case = Case { reader, text, original, signs, candidates: &candidates, is_only };
+        let reading = case.read(group);
+        let again = readings.iter_mut().find(|one| one.address == reading.address && one.verdict == reading.verdict);
+        match again {
+            Some(_) => {}
+            None => readings.push(reading),
+        }
+    }
+    readings.retain(|one| one.address.is_some() || is_only);
+    // A report that names nobody is a free-form bounce with an empty form in it.
+    let named = readings.iter().any(|one| one.address.is_some());
+    (named || !readings.is_empty() && candidates.is_empty()).then_some(readings)
+}
+
+fn is_recipient(group: &Group) -> bool {
+    let names = ["final-recipient", "original-recipient", "action", "x-actual-recipient"];
+    names.iter().any(|name| group.get(name).is_some())
+}
+
+/// The groups of the report, where there is one.
+fn report(mail: &Incoming, text: &Text) -> Option<Vec<Group>> {
+    let is_report = |part: &&Part| {
+        matches!(part.content_type.as_str(), "message/delivery-status" | "message/global-delivery-status")
+            || part.content_type != "text/html" && !part.is_text_body && {
+                let start = &part.octets[..part.octets.len().min(300)].to_ascii_lowercase();
+                start.starts_with(b"reporting-mta:") || memchr::memmem::find(start, b"\nreporting-mta:").is_some()
+            }
+    };
+    let parts = mail.parts().iter().filter(is_report);
+    let found: Vec<Group> =
+        parts.flat_map(|part| groups(&String::from_utf8_lossy(&part.octets[..part.octets.len().min(256 * 1024)]))).collect();
+    if found.iter().any(is_recipient) {
+        return Some(found);
+    }
+    let has_fields = text.lines().iter().any(|line| line.lower.starts_with("final-recipient:"));
+    has_fields.then(|| {
+        let first = text.lines().iter().position(|line| {
+            ["reporting-mta:", "original-envelope-id:", "action:", "final-recipient:", "original-recipient:"]
+                .iter()
+                .any(|name| line.lower.starts_with(name))
+        });
+        let lines = text.lines()[first.unwrap_or(0)..].iter();
+        let lines: Vec<String> =
+            lines.map(|line| if line.is_indented { format!(" {}", line.text) } else { line.text.clone() }).collect();
+        groups(&lines.join("\n"))
+    })
+}
+
+/// One recipient of a report, with what else the message says.
+struct Case<'a> {
+    reader: &'a Reader,
+    text: &'a Text,
+    original: &'a Original,
+    signs: &'a Signs,
+    candidates: &'a [Candidate],
+    is_only: bool,
+}
+
+impl Case<'_> {
+    fn read(&self, group: &Group) -> RecipientReading {
+        let (address, also) = self.address(group);
+        let action = group.get("action").unwrap_or("failed").to_ascii_lowercase();
+        let diagnostic = group.get("diagnostic-code").map(|field| words(field).to_owned()).unwrap_or_default();
+        let said = Said::new(&diagnostic);
+        let field = group.get("status").and_then(|status| diagnosis::enhanced(status).or_else(|| success(status)));
+        let status = match (&said.status, &field) {
+            // The receiver's own code says more than the reporter's, who often only says "failed".
+            (Some(quoted), _) if !quoted.ends_with(".0.0") => Some(quoted.clone()),
+            (_, Some(field)) => Some(field.clone()),
+            (quoted, None) => quoted.clone(),
+        };
+        if let Some(status) = status.as_deref().filter(|_| is_no_failure(&action)) {
+            return self.arrived(address, also, &action, Some(status.to_owned()));
+        }
+        if is_no_failure(&action) {
+            return self.arrived(address, also, &action, None);
+        }
+        let is_delayed = action.starts_with("delayed");
+        let by_status = status.as_deref().map(|status| status.starts_with('5'));
+        let is_permanent = !is_delayed && by_status.or(said.is_permanent()).unwrap_or(true);
+        let (classified, words) = self.classify(&diagnostic, &said, status.as_deref(), address.as_deref());
+        RecipientReading {
+            address,
+            also,
+            code: said.code,
+            verdict: if is_permanent { Verdict::Permanent } else { Verdict::Temporary },
+            waits: is_delayed,
+            class: classified.class,
+            // Only a failure counts; a delay may end well (RFC 3464 §2.3.3).
+            counts: !is_delayed && classified.counts(is_permanent),
+            why: classified.why,
+            evidence: evidence(&format!("{action}; {}; {words}", group.get("status").unwrap_or("no status"))),
+            status,
+        }
+    }
+
+    fn arrived(&self, address: Option<String>, also: Vec<String>, action: &str, status: Option<String>) -> RecipientReading {
+        RecipientReading {
+            address,
+            also,
+            status,
+            code: None,
+            verdict: Verdict::None,
+            waits: false,
+            class: Class::Notice,
+            why: format!("the message was {}", action.split_whitespace().next().unwrap_or("delivered")),
+            counts: false,
+            evidence: evidence(&format!("Action: {action}")),
+        }
+    }
+
+    /// Whom it is about. The original recipient is the address that we wrote to (RFC 3464 §2.3.1), unless the message
+    /// that came back says otherwise: some put there whom the mail was forwarded from.
+    fn address(&self, group: &Group) -> (Option<String>, Vec<String>) {
+        let field = |name: &str| group.get(name).and_then(address_of);
+        let (first, last, actual) = (field("original-recipient"), field("final-recipient"), field("x-actual-recipient"));
+        let all: Vec<String> = [&last, &first, &actual].into_iter().flatten().cloned().collect();
+        let known = |one: &Option<String>| one.clone().filter(|address| self.original.is_recipient(address));
+        let address = match (&last, &first) {
+            (Some(last), Some(first)) if !address::same(last, first) => known(&Some(last.clone()))
+                .or_else(|| known(&Some(first.clone())))
+                .or_else(|| Some(first.clone())),
+            _ => last.or(first),
+        };
+        let address = address.or_else(|| self.fallback()).or(actual);
+        let also = all.into_iter().filter(|one| address.as_ref().is_some_and(|address| !address::same(one, address)));
+        (address.clone(), also.collect())
+    }
+
+    /// The recipient as the rest of the message tells, where its field holds no address.
+    fn fallback(&self) -> Option<String> {
+        let one = self.candidates.first().filter(|_| self.is_only).map(|candidate| candidate.address.clone());
+        one.or_else(|| self.original.to.first().filter(|_| self.is_only && self.original.to.len() == 1).cloned())
+    }
+
+    /// What it is about: by the diagnostic code; where that does not tell, by the words for people.
+    fn classify(&self, diagnostic: &str, said: &Said, status: Option<&str>, address: Option<&str>) -> (Classified, String) {
+        let classifier = &self.reader.classifier;
+        let diagnose = |text: &str, said: &Said| {
+            classifier.diagnose(&Diagnosis { stage: said.stage, code: said.code, enhanced: status, text })
+        };
+        let by_code = diagnose(diagnostic, said);
+        let vague = status.is_none_or(|status| status.ends_with(".0.0") || status.ends_with(".5.0"));
+        let needs_words = diagnostic.is_empty() && (vague || by_code.class == Class::Network) || by_code.class == Class::Other;
+        if !needs_words {
+            return (by_code, diagnostic.to_owned());
+        }
+        let beside = self.candidates.iter().find(|one| address.is_some_and(|address| address::same(&one.address, address)));
+        let beside = beside.map(|one| one.reason.clone()).unwrap_or_default();
+        let all = || if self.is_only { self.text.joined() } else { String::new() };
+        for words in [beside, all()] {
+            let said = Said::new(&words);
+            let by_words = diagnose(&format!("{diagnostic} {words}"), &said);
+            if !matches!(by_words.class, Class::Other) {
+                return (by_words, format!("{diagnostic} {words}"));
+            }
+        }
+        let delayed = self.signs.is_delay();
+        let why = if delayed { "the message waits at the receiver" } else { by_code.why.as_str() };
+        (Classified { why: why.to_owned(), counts: Counts::Never, ..by_code }, diagnostic.to_owned())
+    }
+}
+
+/// RFC 3464 §2.3.3: these say that the message went on.
+fn is_no_failure(action: &str) -> bool {
+    ["delivered", "relayed", "expanded"].iter().any(|word| action.starts_with(word))
+}
+
+fn success(status: &str) -> Option<String> {
+    let word = status.split(|c: char| c.is_whitespace() || c == '(').next()?;
+    (word.starts_with("2.") && word.split('.').count() == 3).then(|| word.to_owned())
+}
+
+/// A diagnostic code without its type (RFC 3464 §2.3.6), where it has one.
+fn words(field: &str) -> &str {
+    match field.split_once(';') {
+        Some((kind, rest)) if !kind.trim().contains(' ') && kind.len() < 40 => rest.trim(),
+        _ => field,
+    }
+}

@@ -1,0 +1,174 @@
+//! The wording of servers (`wording.toml`), made ready for reading: each text is gone over once.
+
+use aho_corasick::AhoCorasick;
+use serde::Deserialize;
+
+use crate::model::classify::RulesError;
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    subject_failure: Vec<String>,
+    subject_delay: Vec<String>,
+    subject_success: Vec<String>,
+    auto_reply_certain: Vec<String>,
+    auto_reply_likely: Vec<String>,
+    failure: Vec<String>,
+    delay: Vec<String>,
+    success: Vec<String>,
+    challenge: Vec<String>,
+    daemon: Vec<String>,
+    daemon_name: Vec<String>,
+    returned: Vec<String>,
+    recipient: Vec<String>,
+    not_recipient: Vec<String>,
+}
+
+/// What a text may say of its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    Failure,
+    Delay,
+    Success,
+    AutoReply,
+    Challenge,
+}
+
+/// The wording.
+#[derive(Clone, Debug)]
+pub(super) struct Wording {
+    pub subject: Signs,
+    pub text: Signs,
+    pub daemon: Vec<String>,
+    pub daemon_name: Vec<String>,
+    pub auto_reply_certain: Vec<String>,
+    returned: Beginnings,
+    recipient: Endings,
+    not_recipient: AhoCorasick,
+}
+
+impl Wording {
+    /// The wording that comes with Depesch.
+    pub(super) fn shipped() -> Result<Self, RulesError> {
+        let file: File = toml::from_str(include_str!("wording.toml")).map_err(RulesError::new)?;
+        let subject = [
+            (Sign::Failure, file.subject_failure),
+            (Sign::Delay, file.subject_delay),
+            (Sign::Success, file.subject_success),
+            (Sign::AutoReply, file.auto_reply_likely),
+        ];
+        let text = [
+            (Sign::Failure, file.failure),
+            (Sign::Delay, file.delay),
+            (Sign::Success, file.success),
+            (Sign::Challenge, file.challenge),
+        ];
+        Ok(Self {
+            subject: Signs::new(subject)?,
+            text: Signs::new(text)?,
+            daemon: file.daemon,
+            daemon_name: file.daemon_name,
+            auto_reply_certain: file.auto_reply_certain,
+            returned: Beginnings::new(file.returned),
+            recipient: Endings::new(file.recipient),
+            not_recipient: AhoCorasick::new(file.not_recipient).map_err(RulesError::new)?,
+        })
+    }
+
+    /// Whether the returned message begins with this line, which is in lower case.
+    pub(super) fn begins_returned(&self, line: &str) -> bool {
+        let core = line.trim_start_matches(|c: char| !c.is_alphanumeric());
+        let Some(length) = self.returned.longest(core) else { return false };
+        // A short phrase may begin a sentence about something else; a heading goes on with little.
+        let next = core[length..].split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty());
+        length >= 20
+            || next.is_none_or(|word| {
+                ["follows", "below", "attached", "included", "headers", "header", "is", "folgt", "following"].contains(&word)
+            })
+    }
+
+    /// Whether these words, in lower case, lead to the address of a recipient that follows them.
+    pub(super) fn leads_to_recipient(&self, words: &str) -> bool {
+        self.recipient.matches(words)
+    }
+
+    /// Whether these words, in lower case, lead to an address that is somebody else's.
+    pub(super) fn leads_elsewhere(&self, words: &str) -> bool {
+        self.not_recipient.is_match(words)
+    }
+}
+
+/// Phrases that are signs of something.
+#[derive(Clone, Debug)]
+pub(super) struct Signs {
+    phrases: AhoCorasick,
+    meanings: Vec<Sign>,
+}
+
+impl Signs {
+    fn new<const N: usize>(groups: [(Sign, Vec<String>); N]) -> Result<Self, RulesError> {
+        let all: Vec<(Sign, String)> =
+            groups.into_iter().flat_map(|(sign, phrases)| phrases.into_iter().map(move |one| (sign, one))).collect();
+        let phrases = AhoCorasick::new(all.iter().map(|(_, phrase)| phrase)).map_err(RulesError::new)?;
+        Ok(Self { phrases, meanings: all.into_iter().map(|(sign, _)| sign).collect() })
+    }
+
+    /// What a text in lower case says: each sign once.
+    pub(super) fn said(&self, text: &str) -> Vec<Sign> {
+        let mut said = Vec::new();
+        for found in self.phrases.find_overlapping_iter(text) {
+            let sign = self.meanings[found.pattern().as_usize()];
+            if !said.contains(&sign) {
+                said.push(sign);
+            }
+        }
+        said
+    }
+}
+
+/// Phrases to begin with, by their first octet.
+#[derive(Clone, Debug)]
+struct Beginnings(Vec<Vec<String>>);
+
+impl Beginnings {
+    fn new(phrases: Vec<String>) -> Self {
+        let mut by_octet = vec![Vec::new(); 256];
+        for phrase in phrases {
+            if let Some(first) = phrase.bytes().next() {
+                by_octet[usize::from(first)].push(phrase);
+            }
+        }
+        Self(by_octet)
+    }
+
+    /// The length of the longest phrase that the text begins with.
+    fn longest(&self, text: &str) -> Option<usize> {
+        let first = text.bytes().next()?;
+        self.0[usize::from(first)].iter().filter(|phrase| text.starts_with(phrase.as_str())).map(String::len).max()
+    }
+}
+
+/// Phrases to end with, by their last octet.
+#[derive(Clone, Debug)]
+struct Endings(Vec<Vec<String>>);
+
+impl Endings {
+    fn new(phrases: Vec<String>) -> Self {
+        let mut by_octet = vec![Vec::new(); 256];
+        for phrase in phrases {
+            if let Some(last) = phrase.bytes().last() {
+                by_octet[usize::from(last)].push(phrase);
+            }
+        }
+        Self(by_octet)
+    }
+
+    /// Whether the text ends with one of them, as whole words.
+    fn matches(&self, text: &str) -> bool {
+        let text = text.trim_end();
+        let Some(last) = text.bytes().last() else { return false };
+        self.0[usize::from(last)].iter().any(|phrase| {
+            text.strip_suffix(phrase.as_str()).is_some_and(|before| !before.ends_with(char::is_alphanumeric))
+        })
+    }
+}
