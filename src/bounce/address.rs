@@ -62,7 +62,11 @@ fn around(line: &str, at: usize, from: usize) -> Option<Found> {
     {
         start += labelled + 1;
     }
-    while start < at && matches!(octets[start], b'\'' | b'`' | b'*' | b'|' | b'.' | b'/' | b'=' | b'-' | b'{' | b'&') {
+    // `=?` begins an encoded word (RFC 2047), which some put where an address should be.
+    while start < at
+        && !octets[start..].starts_with(b"=?")
+        && matches!(octets[start], b'\'' | b'`' | b'*' | b'|' | b'.' | b'/' | b'=' | b'-' | b'{' | b'&')
+    {
         start += 1;
     }
     let (local, domain) = (line.get(start..at)?, line.get(at + 1..end)?);
@@ -81,9 +85,9 @@ fn quoted_start(octets: &[u8], at: usize, from: usize) -> Option<usize> {
 
 /// The address, if it looks like one; quotation marks that it does not need go.
 fn plain(local: &str, domain: &str) -> Option<String> {
-    let labels = domain.split('.');
+    let mut labels = domain.split('.');
     let is_domain = domain.contains('.') && labels.clone().all(|label| !label.is_empty() && !label.starts_with('-'));
-    let is_number = labels.last().is_some_and(|last| last.bytes().all(|o| o.is_ascii_digit()));
+    let is_number = labels.next_back().is_some_and(|last| last.bytes().all(|o| o.is_ascii_digit()));
     if local.is_empty() || !is_domain || is_number {
         return None;
     }

@@ -29,8 +29,22 @@ impl Said {
     }
 }
 
-/// The first enhanced status code (RFC 3463 §2) of a refusal. One that says nothing (`5.0.0`) gives way to one that does.
+/// The enhanced status code (RFC 3463 §2) of a refusal: the one that stands behind a reply code, as the server said it
+/// (RFC 2034 §4), else the first.
 pub(super) fn enhanced(text: &str) -> Option<String> {
+    let octets = text.as_bytes();
+    let mut codes = memchr::memchr2_iter(b'4', b'5', octets).filter(|at| code_at(octets, *at).is_some());
+    let behind = codes.find_map(|at| {
+        let end = (at + 16).min(octets.len());
+        let rest = text.get(at + 3..text.floor_char_boundary(end))?;
+        let start = rest.find(|c: char| !" -#'\"(\n\r:".contains(c))?;
+        first_enhanced(&rest[start..]).filter(|code| rest[start..].starts_with(code.as_str()))
+    });
+    behind.filter(|code| !code.ends_with(".0.0")).or_else(|| first_enhanced(text))
+}
+
+/// The first enhanced status code of a refusal. One that says nothing (`5.0.0`) gives way to one that does.
+fn first_enhanced(text: &str) -> Option<String> {
     let octets = text.as_bytes();
     let mut vague = None;
     for at in memchr::memchr2_iter(b'4', b'5', octets) {
@@ -75,7 +89,9 @@ pub(super) fn reply_code(text: &str) -> Option<u16> {
 /// Whether a reply code of a refusal stands here.
 pub(super) fn code_at(octets: &[u8], at: usize) -> Option<u16> {
     let before = at.checked_sub(1).map(|before| octets[before]);
-    if before.is_some_and(|o| o.is_ascii_alphanumeric() || matches!(o, b'.' | b'-' | b'/' | b'=' | b'#' | b'_' | b'+' | b'$')) {
+    if before.is_some_and(|o| {
+        o.is_ascii_alphanumeric() || matches!(o, b'.' | b'-' | b'/' | b'=' | b'#' | b'_' | b'+' | b'$')
+    }) {
         return None;
     }
     let (Some(code), end) = digits(octets, at) else { return None };
@@ -94,15 +110,38 @@ pub(super) fn code_at(octets: &[u8], at: usize) -> Option<u16> {
 /// The codes of refusals that servers use: RFC 5321 §4.2.3, its extensions, and some that only servers know.
 fn is_refusal(code: u16) -> bool {
     matches!(code, 421 | 422 | 431 | 432 | 441 | 442 | 446 | 447 | 450..=455 | 458 | 459 | 471 | 472 | 499 | 500..=504
-        | 510..=513 | 515 | 521 | 523 | 530 | 531 | 533..=535 | 538 | 541 | 544 | 546 | 550..=560 | 570..=573 | 577 | 580..=582)
+        | 510..=513 | 515 | 521 | 523 | 530 | 531 | 533..=535 | 538 | 541 | 542 | 544 | 546 | 550..=560 | 570..=573 | 577 | 580..=582)
 }
 
 fn stage(text: &str) -> Option<Stage> {
     let stages = [
-        (Stage::Recipient, &["rcpt to", "rcpt_to", "does not like recipient", "rejected recipient", "rejected address", "recipient command"][..]),
+        (
+            Stage::Recipient,
+            &[
+                "rcpt to",
+                "rcpt_to",
+                "does not like recipient",
+                "rejected recipient",
+                "rejected address",
+                "recipient command",
+            ][..],
+        ),
         (Stage::Mail, &["mail from:", "mail from command", "mail_from", "does not like sender", "(mail from)"][..]),
-        (Stage::Message, &["end of data", "after i sent the message", "message body", "data command", "end_of_data", "data.end"][..]),
-        (Stage::Connect, &["initial connection", "refused to talk to me", "helo command", "ehlo command", "while performing the helo", "while performing the ehlo"][..]),
+        (
+            Stage::Message,
+            &["end of data", "after i sent the message", "message body", "data command", "end_of_data", "data.end"][..],
+        ),
+        (
+            Stage::Connect,
+            &[
+                "initial connection",
+                "refused to talk to me",
+                "helo command",
+                "ehlo command",
+                "while performing the helo",
+                "while performing the ehlo",
+            ][..],
+        ),
     ];
     let found = stages.iter().find(|(_, words)| words.iter().any(|word| text.contains(word)));
     found.map(|(stage, _)| *stage)

@@ -13,7 +13,12 @@ use super::{Reader, RecipientReading, Verdict, address, evidence};
 
 /// What the message says of each recipient.
 pub(super) fn read(
-    reader: &Reader, mail: &Incoming, text: &Text, candidates: Vec<Candidate>, original: &Original, signs: &Signs,
+    reader: &Reader,
+    mail: &Incoming,
+    text: &Text,
+    candidates: Vec<Candidate>,
+    original: &Original,
+    signs: &Signs,
 ) -> Vec<RecipientReading> {
     let candidates = recipients(mail, text, candidates, original);
     if candidates.is_empty() {
@@ -27,8 +32,7 @@ pub(super) fn read(
 /// The candidates that are recipients; if there are none, those of the header and of the returned message.
 fn recipients(mail: &Incoming, text: &Text, candidates: Vec<Candidate>, original: &Original) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
-    let others: Vec<Candidate> =
-        candidates.iter().filter(|one| !original.is_sender(&one.address)).cloned().collect();
+    let others: Vec<Candidate> = candidates.iter().filter(|one| !original.is_sender(&one.address)).cloned().collect();
     // Somebody may have written to himself; a sender counts where nobody else is named.
     for candidate in if others.is_empty() { candidates } else { others } {
         match found.iter_mut().find(|one| address::same(&one.address, &candidate.address)) {
@@ -44,11 +48,16 @@ fn recipients(mail: &Incoming, text: &Text, candidates: Vec<Candidate>, original
         .flat_map(|header| address::find(&header.value))
         .map(|one| bare(one.address))
         .collect();
-    if found.is_empty() || weak && !named.is_empty() && !found.iter().any(|one| named.iter().any(|n| n.address == one.address)) {
+    if found.is_empty()
+        || weak && !named.is_empty() && !found.iter().any(|one| named.iter().any(|n| n.address == one.address))
+    {
         found = named;
     }
     if found.is_empty() {
         found.extend(local_part_alone(mail, text, original).map(bare));
+    }
+    if found.is_empty() {
+        found.extend(in_summary(text).map(bare));
     }
     if found.is_empty() {
         let to = if original.to.is_empty() { &original.delivered_to } else { &original.to };
@@ -60,10 +69,21 @@ fn recipients(mail: &Incoming, text: &Text, candidates: Vec<Candidate>, original
     found
 }
 
+/// The one address of a line that begins with "To:", in a summary of the message.
+fn in_summary(text: &Text) -> Option<String> {
+    let mut lines = text.lines().iter().filter(|line| line.lower.starts_with("to:"));
+    let addresses = address::find(&lines.next()?.text);
+    match (addresses.as_slice(), lines.next()) {
+        ([one], None) => Some(one.address.clone()),
+        _ => None,
+    }
+}
+
 /// A line that is only a local part: of the returned message's recipient, else at the server that reports.
 fn local_part_alone(mail: &Incoming, text: &Text, original: &Original) -> Option<String> {
     let is_local = |word: &str| {
-        word.len() >= 2 && word.bytes().all(|o| o.is_ascii_alphanumeric() || matches!(o, b'.' | b'_' | b'-'))
+        word.len() >= 2
+            && word.bytes().all(|o| o.is_ascii_alphanumeric() || matches!(o, b'.' | b'_' | b'-'))
             && word.bytes().any(|o| o.is_ascii_alphabetic())
     };
     let lines = text.lines().iter();
@@ -73,7 +93,8 @@ fn local_part_alone(mail: &Incoming, text: &Text, original: &Original) -> Option
     let of_known = known.into_iter().find(|one| {
         one.split('@').next().is_some_and(|part| locals.iter().any(|local| local.eq_ignore_ascii_case(part)))
     });
-    let domain = || mail.from().and_then(|from| from.address.split_once('@').map(|(_, domain)| domain.to_ascii_lowercase()));
+    let domain =
+        || mail.from().and_then(|from| from.address.split_once('@').map(|(_, domain)| domain.to_ascii_lowercase()));
     of_known.cloned().or_else(|| match locals.as_slice() {
         [local] => address::first(&format!("{local}@{}", domain()?)),
         _ => None,

@@ -39,20 +39,23 @@ impl Signs {
         let from = mail.from();
         let local = from.map(|from| from.address.split('@').next().unwrap_or_default().to_ascii_lowercase());
         let name = from.map(|from| from.name.to_lowercase()).unwrap_or_default();
-        let null = mail.header("Return-Path").is_some_and(|path| path.trim() == "<>" || path.trim() == "<MAILER-DAEMON>");
+        let null =
+            mail.header("Return-Path").is_some_and(|path| path.trim() == "<>" || path.trim() == "<MAILER-DAEMON>");
         let is_daemon = local.as_deref().is_none_or(str::is_empty)
             || local.is_some_and(|local| wording.daemon.iter().any(|daemon| local.starts_with(daemon.as_str())))
             || wording.daemon_name.iter().any(|daemon| name.contains(daemon.as_str()))
             || null
             || is_report(mail);
         let word = |name: &str| mail.header(name).map(str::to_ascii_lowercase).unwrap_or_default();
-        let replied = word("Auto-Submitted").starts_with("auto-replied") || word("Precedence").starts_with("auto_reply");
+        let replied =
+            word("Auto-Submitted").starts_with("auto-replied") || word("Precedence").starts_with("auto_reply");
         let marked = ["X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Auto-Response", "X-Mail-Autoreply"];
         let is_automatic = replied
             || null
             || word("Auto-Submitted").starts_with("auto-generated")
             || marked.iter().any(|name| mail.header(name).is_some())
-            || ["bulk", "junk"].iter().any(|one| word("Precedence").starts_with(one)) && mail.header("List-Id").is_none();
+            || ["bulk", "junk"].iter().any(|one| word("Precedence").starts_with(one))
+                && mail.header("List-Id").is_none();
         let said = wording.subject.said(core);
         let certain = wording.auto_reply_certain.iter().any(|one| core.starts_with(one.as_str()));
         Self {
@@ -70,6 +73,11 @@ impl Signs {
     /// Whether the message says that something waits and has not failed.
     pub(super) fn is_delay(&self) -> bool {
         self.subject.contains(&Sign::Delay) || self.text.contains(&Sign::Delay) && !self.names_failed
+    }
+
+    /// Whether a program sent it that may pass on what came to it.
+    pub(super) fn may_pass_on(&self) -> bool {
+        self.is_daemon || self.is_automatic || self.subject.contains(&Sign::Failure)
     }
 
     /// Whether it is a bounce in words.
@@ -90,7 +98,7 @@ impl Signs {
         let weight: u32 = weight.iter().filter(|(holds, _)| *holds).map(|(_, weight)| weight).sum();
         let is_evident = by_subject || by_text || is_quoted || self.names_failed;
         let is_news = self.subject.contains(&Sign::Success) || self.is_auto_reply && !by_text && !self.names_failed;
-        weight >= ENOUGH && is_evident && !is_news && !(self.is_answer && !self.is_daemon)
+        weight >= ENOUGH && is_evident && !is_news && (self.is_daemon || !self.is_answer)
     }
 
     /// What it is, when it is no bounce.
@@ -129,7 +137,9 @@ fn silent(address: Option<String>, class: Class, why: &str, evidence: &str) -> R
 
 /// A read receipt (RFC 8098), and whose it is.
 pub(super) fn read_receipt(mail: &Incoming) -> Option<Vec<RecipientReading>> {
-    let part = mail.part("message/disposition-notification").or_else(|| mail.part("message/global-disposition-notification"))?;
+    let part = mail
+        .part("message/disposition-notification")
+        .or_else(|| mail.part("message/global-disposition-notification"))?;
     let octets = &part.octets[..part.octets.len().min(64 * 1024)];
     let groups = groups(&String::from_utf8_lossy(octets));
     let field = |name: &str| groups.iter().find_map(|group| group.get(name).and_then(address_of));
@@ -138,11 +148,11 @@ pub(super) fn read_receipt(mail: &Incoming) -> Option<Vec<RecipientReading>> {
     Some(vec![silent(address, Class::Notice, "a read receipt", &evidence(&format!("Disposition: {disposition}")))])
 }
 
-/// `multipart/report` (RFC 6522), whatever is in it.
-fn is_report(mail: &Incoming) -> bool {
+/// `multipart/report` for delivery status (RFC 6522 §3), whatever is in it.
+pub(super) fn is_report(mail: &Incoming) -> bool {
     mail.header("Content-Type").is_some_and(|kind| {
         let kind = kind.to_ascii_lowercase();
-        kind.starts_with("multipart/report") && kind.contains("delivery-status")
+        kind.starts_with("multipart/") && kind.contains("delivery-status")
     })
 }
 

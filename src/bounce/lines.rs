@@ -102,7 +102,9 @@ impl Line {
 /// it was, so that an address after a sentence does not begin its line.
 fn without_shifts(line: &str) -> std::borrow::Cow<'_, str> {
     let shift = ["\u{1b}$", "$B"];
-    if !line.contains('\u{1b}') && !(line.starts_with("$B") && line.contains("(B")) {
+    // The escape octet itself is lost in some places.
+    let is_shifted = line.contains('\u{1b}') || line.starts_with("$B") && line.contains("(B");
+    if !is_shifted {
         return line.into();
     }
     let mut out = String::new();
@@ -123,8 +125,17 @@ fn without_shifts(line: &str) -> std::borrow::Cow<'_, str> {
 /// Whether a line in lower case is a header field that only a real message has.
 fn is_field_of_mail(line: &str) -> bool {
     let fields = [
-        "received:", "return-path:", "message-id:", "mime-version:", "dkim-signature:", "x-received:", "delivered-to:",
-        "arc-seal:", "authentication-results:", "x-google-dkim-signature:", "domainkey-signature:",
+        "received:",
+        "return-path:",
+        "message-id:",
+        "mime-version:",
+        "dkim-signature:",
+        "x-received:",
+        "delivered-to:",
+        "arc-seal:",
+        "authentication-results:",
+        "x-google-dkim-signature:",
+        "domainkey-signature:",
     ];
     fields.iter().any(|field| line.starts_with(field))
 }

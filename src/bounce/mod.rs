@@ -115,6 +115,9 @@ pub struct Reading {
     pub original: Original,
 }
 
+/// Reports inside reports.
+const MAX_DEPTH: usize = 2;
+
 /// Reads messages: the rules and the wording, read once.
 #[derive(Clone, Debug)]
 pub struct Reader {
@@ -133,6 +136,10 @@ impl Reader {
 
     /// Says what a message is.
     pub fn read(&self, mail: &Incoming) -> Reading {
+        self.read_inside(mail, 0)
+    }
+
+    fn read_inside(&self, mail: &Incoming, depth: usize) -> Reading {
         let text = lines::Text::new(mail, &self.wording);
         let original = Original::new(mail, text.returned());
         if let Some(recipients) = feedback_report::read(mail, &original) {
@@ -145,6 +152,9 @@ impl Reader {
         if let Some(recipients) = status_report::read(self, mail, &text, &original, &signs) {
             return Reading { kind: kind::of(&recipients), recipients, original };
         }
+        if let Some(reading) = self.read_returned(mail, &text, &signs, depth) {
+            return reading;
+        }
         if let Some(notice) = kind::read_receipt(mail) {
             return Reading { kind: Kind::Notice, recipients: notice, original };
         }
@@ -155,6 +165,17 @@ impl Reader {
         }
         let (kind, recipients) = signs.otherwise(mail);
         Reading { kind, recipients, original }
+    }
+
+    /// A program returned or passed on a report as the message inside its own.
+    fn read_returned(&self, mail: &Incoming, text: &lines::Text, signs: &kind::Signs, depth: usize) -> Option<Reading> {
+        if depth >= MAX_DEPTH || !signs.may_pass_on() {
+            return None;
+        }
+        let in_text = || text.returned().and_then(|text| Incoming::parse(text.as_bytes()).ok());
+        let inner = mail.embedded().cloned().or_else(in_text).filter(kind::is_report)?;
+        let reading = self.read_inside(&inner, depth + 1);
+        reading.recipients.iter().any(|one| one.address.is_some()).then_some(reading)
     }
 }
 

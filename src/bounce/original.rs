@@ -44,7 +44,11 @@ impl Original {
 
     fn read(&mut self, returned: &Incoming) {
         let all = |name: &str| -> Vec<String> {
-            returned.headers_named(name).flat_map(|header| address::find(&header.value)).map(|found| found.address).collect()
+            returned
+                .headers_named(name)
+                .flat_map(|header| address::find(&header.value))
+                .map(|found| found.address)
+                .collect()
         };
         self.message_id = returned.message_id().map(str::to_owned);
         self.subject = returned.header("Subject").map(str::to_owned);
@@ -68,11 +72,6 @@ impl Original {
     /// Whether an address is one that the message was sent from or that the report came to.
     pub(super) fn is_sender(&self, one: &str) -> bool {
         self.from.iter().chain(&self.senders).any(|other| address::same(one, other))
-    }
-
-    /// Whether an address is one that the message was written to.
-    pub(super) fn is_recipient(&self, one: &str) -> bool {
-        self.to.iter().chain(&self.delivered_to).any(|other| address::same(one, other))
     }
 }
 

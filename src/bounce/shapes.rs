@@ -40,21 +40,25 @@ pub(super) struct Candidate {
 /// The candidates of the surest shape that the text has.
 pub(super) fn find(text: &Text, wording: &Wording) -> Vec<Candidate> {
     let lines = text.lines();
-    let addresses: Vec<Vec<Found>> = lines
-        .iter()
-        .map(|line| if line.text.contains('@') { address::find(&line.text) } else { Vec::new() })
-        .collect();
+    let addresses: Vec<Vec<Found>> =
+        lines.iter().map(|line| if line.text.contains('@') { address::find(&line.text) } else { Vec::new() }).collect();
     if addresses.iter().all(Vec::is_empty) {
         return Vec::new();
     }
     let headed = at_line_starts(lines, &addresses, wording);
     let sure = |shape: Shape| headed.iter().filter(move |one| one.shape == shape).cloned().collect::<Vec<_>>();
-    let ways: [&dyn Fn() -> Vec<Candidate>; 5] = [
+    let ways: [&dyn Fn() -> Vec<Candidate>; 4] = [
         &|| sure(Shape::Headed),
         &|| sure(Shape::Alone),
-        &|| in_sessions(lines, &addresses),
-        &|| after_words(lines, &addresses, wording),
-        &|| in_replies(lines, &addresses, wording),
+        &|| {
+            let (sessions, replies) = (in_sessions(lines, &addresses), in_replies(lines, &addresses, wording));
+            // A transcript that names more than one session shows says more.
+            if replies.len() > sessions.len() && !sessions.is_empty() { replies } else { sessions }
+        },
+        &|| {
+            let led = after_words(lines, &addresses, wording);
+            if led.is_empty() { in_replies(lines, &addresses, wording) } else { led }
+        },
     ];
     let mut offices = Vec::new();
     for way in ways {
@@ -84,7 +88,7 @@ fn at_line_starts(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -
         let shape = match after.chars().next() {
             Some(':') => Shape::Headed,
             Some('-' | '\u{2013}' | '=') if after.len() > 3 && after[1..].starts_with([' ', '-']) => Shape::Headed,
-            None | Some('(' | ',' | ';' | '.' | '[' | '-' | '|') => Shape::Alone,
+            None | Some('(' | '<' | ',' | ';' | '.' | '[' | '-' | '|') => Shape::Alone,
             Some(_) if is_remark(after) => Shape::Alone,
             _ => continue,
         };
@@ -119,7 +123,11 @@ fn alias_in(reason: &str, other: &str) -> Option<String> {
 /// Whether nothing but brackets, bullets and numbers stands before the address.
 fn begins(line: &str, first: &Found) -> bool {
     let before = &line[..first.start];
-    before.len() < 8 && before.chars().all(|c| "<[('\"*-\u{2022}\u{b7}>.): \t".contains(c) || c.is_ascii_digit())
+    // A number is a bullet, three digits are a reply code.
+    let digits = before.chars().filter(char::is_ascii_digit).count();
+    before.len() < 8
+        && digits < 3
+        && before.chars().all(|c| "<[('\"*-\u{2022}\u{b7}>.): \t".contains(c) || c.is_ascii_digit())
         || before.contains("dda:") && before.contains('=')
         || before.eq_ignore_ascii_case("rfc822;")
 }
@@ -135,9 +143,27 @@ fn is_elsewhere(lines: &[Line], number: usize, wording: &Wording) -> bool {
 /// Whether what follows the address says when, or what a program thinks of it, and is no sentence about it.
 fn is_remark(after: &str) -> bool {
     let lower = after.to_lowercase();
-    ["on ", "at ", "failed", "...", "is unknown", "user unknown", "unknown", "has ", "was ", "does ", "could ", "no such", "not ", "mailbox", "kunde ", "finns ", "är "]
-        .iter()
-        .any(|word| lower.starts_with(word))
+    [
+        "on ",
+        "at ",
+        "failed",
+        "...",
+        "is unknown",
+        "user unknown",
+        "unknown",
+        "has ",
+        "was ",
+        "does ",
+        "could ",
+        "no such",
+        "not ",
+        "mailbox",
+        "kunde ",
+        "finns ",
+        "är ",
+    ]
+    .iter()
+    .any(|word| lower.starts_with(word))
 }
 
 fn is_list(line: &str) -> bool {
@@ -173,7 +199,13 @@ fn in_sessions(lines: &[Line], addresses: &[Vec<Found>]) -> Vec<Candidate> {
         let Some(at) = line.lower.find("rcpt to") else { continue };
         let Some(one) = addresses[number].iter().find(|one| one.start >= at && is_same_length(line)) else { continue };
         let replies = lines[number + 1..].iter().take(4).take_while(|line| !line.lower.contains("rcpt to"));
-        let reply: Vec<&str> = replies.filter(|line| reply_code(&line.text).is_some()).map(|l| l.text.as_str()).collect();
+        let mut reply: Vec<&str> =
+            replies.filter(|line| reply_code(&line.text).is_some()).map(|l| l.text.as_str()).collect();
+        if reply.is_empty() {
+            // A summary tells the reply first.
+            let before = lines[number.saturating_sub(12)..number].iter().rev();
+            reply.extend(before.map(|line| line.text.as_str()).find(|line| reply_code(line).is_some()));
+        }
         if !reply.is_empty() {
             let reason = format!("RCPT TO: {}", reply.join("\n"));
             found.push(Candidate { address: one.address.clone(), shape: Shape::Session, reason });

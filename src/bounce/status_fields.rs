@@ -74,7 +74,8 @@ fn close(groups: &mut Vec<Group>, group: &mut Group) {
     let closed = std::mem::take(group);
     // An empty line too many cuts a recipient's group in two.
     let is_rest = !closed.has_recipient() && (closed.get("action").is_some() || closed.get("status").is_some());
-    match groups.last_mut().filter(|last: &&mut Group| is_rest && last.has_recipient() && last.get("action").is_none()) {
+    match groups.last_mut().filter(|last: &&mut Group| is_rest && last.has_recipient() && last.get("action").is_none())
+    {
         Some(last) => last.0.extend(closed.0),
         None => groups.push(closed),
     }

@@ -17,16 +17,19 @@ const MAX_RECIPIENTS: usize = 500;
 
 /// What a report says of each recipient; none, when the message holds no report.
 pub(super) fn read(
-    reader: &Reader, mail: &Incoming, text: &Text, original: &Original, signs: &Signs,
+    reader: &Reader,
+    mail: &Incoming,
+    text: &Text,
+    original: &Original,
+    signs: &Signs,
 ) -> Option<Vec<RecipientReading>> {
     let groups = report(mail, text)?;
-    let per_recipient: Vec<&Group> =
-        groups.iter().filter(|group| is_recipient(group)).take(MAX_RECIPIENTS).collect();
+    let per_recipient: Vec<&Group> = groups.iter().filter(|group| is_recipient(group)).take(MAX_RECIPIENTS).collect();
     let candidates = shapes::find(text, &reader.wording);
     let is_only = per_recipient.len() == 1;
     let mut readings: Vec<RecipientReading> = Vec::new();
     for group in per_recipient {
-        let case = Case { reader, text, original, signs, candidates: &candidates, is_only };
+        let case = Case { reader, mail, text, original, signs, candidates: &candidates, is_only };
         let reading = case.read(group);
         let again = readings.iter_mut().find(|one| one.address == reading.address && one.verdict == reading.verdict);
         match again {
@@ -55,8 +58,9 @@ fn report(mail: &Incoming, text: &Text) -> Option<Vec<Group>> {
             }
     };
     let parts = mail.parts().iter().filter(is_report);
-    let found: Vec<Group> =
-        parts.flat_map(|part| groups(&String::from_utf8_lossy(&part.octets[..part.octets.len().min(256 * 1024)]))).collect();
+    let found: Vec<Group> = parts
+        .flat_map(|part| groups(&String::from_utf8_lossy(&part.octets[..part.octets.len().min(256 * 1024)])))
+        .collect();
     if found.iter().any(is_recipient) {
         return Some(found);
     }
@@ -77,6 +81,7 @@ fn report(mail: &Incoming, text: &Text) -> Option<Vec<Group>> {
 /// One recipient of a report, with what else the message says.
 struct Case<'a> {
     reader: &'a Reader,
+    mail: &'a Incoming,
     text: &'a Text,
     original: &'a Original,
     signs: &'a Signs,
@@ -122,7 +127,13 @@ impl Case<'_> {
         }
     }
 
-    fn arrived(&self, address: Option<String>, also: Vec<String>, action: &str, status: Option<String>) -> RecipientReading {
+    fn arrived(
+        &self,
+        address: Option<String>,
+        also: Vec<String>,
+        action: &str,
+        status: Option<String>,
+    ) -> RecipientReading {
         RecipientReading {
             address,
             also,
@@ -137,43 +148,49 @@ impl Case<'_> {
         }
     }
 
-    /// Whom it is about. The original recipient is the address that we wrote to (RFC 3464 §2.3.1), unless the message
-    /// that came back says otherwise: some put there whom the mail was forwarded from.
+    /// Whom it is about: the address at which it failed, and beside it the one that it was before a forwarding
+    /// (RFC 3464 §2.3.1, §2.3.2). Where the field holds a file or a program, the rest of the message tells.
     fn address(&self, group: &Group) -> (Option<String>, Vec<String>) {
         let field = |name: &str| group.get(name).and_then(address_of);
-        let (first, last, actual) = (field("original-recipient"), field("final-recipient"), field("x-actual-recipient"));
-        let all: Vec<String> = [&last, &first, &actual].into_iter().flatten().cloned().collect();
-        let known = |one: &Option<String>| one.clone().filter(|address| self.original.is_recipient(address));
-        let address = match (&last, &first) {
-            (Some(last), Some(first)) if !address::same(last, first) => known(&Some(last.clone()))
-                .or_else(|| known(&Some(first.clone())))
-                .or_else(|| Some(first.clone())),
-            _ => last.or(first),
-        };
-        let address = address.or_else(|| self.fallback()).or(actual);
-        let also = all.into_iter().filter(|one| address.as_ref().is_some_and(|address| !address::same(one, address)));
-        (address.clone(), also.collect())
+        let [last, first, actual] = ["final-recipient", "original-recipient", "x-actual-recipient"].map(field);
+        let address = last.clone().or_else(|| first.clone()).or_else(|| self.fallback()).or_else(|| actual.clone());
+        let is_other = |one: &String| address.as_ref().is_some_and(|address| !address::same(one, address));
+        let also = [last, first, actual].into_iter().flatten().filter(is_other).collect();
+        (address, also)
     }
 
-    /// The recipient as the rest of the message tells, where its field holds no address.
+    /// The recipient as the rest of the message tells, where there is only one.
     fn fallback(&self) -> Option<String> {
-        let one = self.candidates.first().filter(|_| self.is_only).map(|candidate| candidate.address.clone());
-        one.or_else(|| self.original.to.first().filter(|_| self.is_only && self.original.to.len() == 1).cloned())
+        if !self.is_only {
+            return None;
+        }
+        let named = self.mail.header("X-Failed-Recipients").and_then(address::first);
+        let beside = || self.candidates.first().map(|candidate| candidate.address.clone());
+        let to = || self.original.to.first().filter(|_| self.original.to.len() == 1).cloned();
+        named.or_else(beside).or_else(to)
     }
 
     /// What it is about: by the diagnostic code; where that does not tell, by the words for people.
-    fn classify(&self, diagnostic: &str, said: &Said, status: Option<&str>, address: Option<&str>) -> (Classified, String) {
+    fn classify(
+        &self,
+        diagnostic: &str,
+        said: &Said,
+        status: Option<&str>,
+        address: Option<&str>,
+    ) -> (Classified, String) {
         let classifier = &self.reader.classifier;
         let diagnose = |text: &str, said: &Said| {
             classifier.diagnose(&Diagnosis { stage: said.stage, code: said.code, enhanced: status, text })
         };
         let by_code = diagnose(diagnostic, said);
         let vague = status.is_none_or(|status| status.ends_with(".0.0") || status.ends_with(".5.0"));
-        let needs_words = diagnostic.is_empty() && (vague || by_code.class == Class::Network) || by_code.class == Class::Other;
+        let needs_words =
+            diagnostic.is_empty() && (vague || by_code.class == Class::Network) || by_code.class == Class::Other;
         if !needs_words {
             return (by_code, diagnostic.to_owned());
         }
-        let beside = self.candidates.iter().find(|one| address.is_some_and(|address| address::same(&one.address, address)));
+        let beside =
+            self.candidates.iter().find(|one| address.is_some_and(|address| address::same(&one.address, address)));
         let beside = beside.map(|one| one.reason.clone()).unwrap_or_default();
         let all = || if self.is_only { self.text.joined() } else { String::new() };
         for words in [beside, all()] {

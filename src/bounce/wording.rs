@@ -83,7 +83,8 @@ impl Wording {
         let next = core[length..].split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty());
         length >= 20
             || next.is_none_or(|word| {
-                ["follows", "below", "attached", "included", "headers", "header", "is", "folgt", "following"].contains(&word)
+                ["follows", "below", "attached", "included", "headers", "header", "is", "folgt", "following"]
+                    .contains(&word)
             })
     }
 

@@ -16,6 +16,7 @@ use crate::control::client::{Client, ClientError};
 use crate::store::embedded::OpenError;
 
 pub mod bench;
+pub mod bounce;
 pub mod config;
 pub mod contact;
 pub mod demo;
@@ -84,6 +85,9 @@ pub enum Command {
     /// Measure the real path in a temporary directory
     #[command(subcommand)]
     Bench(bench::BenchCommand),
+    /// Messages that came back: what they say
+    #[command(subcommand)]
+    Bounce(bounce::BounceCommand),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -127,7 +131,10 @@ pub enum Command {
 impl Command {
     /// Whether it needs no running daemon.
     fn is_local(&self) -> bool {
-        matches!(self, Self::Bench(_) | Self::Config(_) | Self::Demo(_) | Self::Serve(_) | Self::Store(_))
+        match self {
+            Self::Bounce(command) => command.is_local(),
+            _ => matches!(self, Self::Bench(_) | Self::Config(_) | Self::Demo(_) | Self::Serve(_) | Self::Store(_)),
+        }
     }
 }
 
@@ -264,6 +271,7 @@ async fn run(arguments: Arguments) -> Result<Done, CliError> {
 async fn perform(command: Command, context: &Context) -> Result<Done, CliError> {
     match command {
         Command::Bench(command) => bench::run(command, context).await,
+        Command::Bounce(command) => bounce::run(command, context),
         Command::Config(command) => config::run(command, context),
         Command::Contact(command) => contact::run(command, context).await,
         Command::Demo(command) => demo::run(command, context).await,

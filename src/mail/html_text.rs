@@ -54,6 +54,9 @@ const TAG: usize = 64 * 1024;
 /// The text of an HTML part: tags gone, a line for each block, spaces as one. What stands in angle brackets like an
 /// address and not like a tag stays, because many servers forget to escape it.
 pub fn html_to_text(html: &str) -> String {
+    if !has_elements(html) {
+        return html.to_owned();
+    }
     let mut out = String::with_capacity(html.len() / 2);
     let mut rest = html;
     while let Some(at) = rest.find(['<', '&']) {
@@ -63,6 +66,20 @@ pub fn html_to_text(html: &str) -> String {
     }
     push_text(&mut out, rest);
     out
+}
+
+/// Whether it is HTML at all: some programs only say so, and their line ends mean something.
+fn has_elements(html: &str) -> bool {
+    let octets = html.as_bytes();
+    memchr::memchr_iter(b'<', octets).any(|at| {
+        let rest = &octets[at + 1..];
+        let rest = rest.strip_prefix(b"/").unwrap_or(rest);
+        let length = rest.iter().take(12).take_while(|o| o.is_ascii_alphanumeric()).count();
+        let name = &rest[..length];
+        let known = ["html", "body", "a", "b", "i", "span", "font", "td", "head", "center", "strong", "em", "ul", "ol"];
+        let ends = rest.get(length).is_none_or(|o| matches!(o, b'>' | b'/') || o.is_ascii_whitespace());
+        ends && known.iter().chain(&BLOCKS).any(|one| name.eq_ignore_ascii_case(one.as_bytes()))
+    })
 }
 
 /// Takes one tag off the beginning.
@@ -88,11 +105,11 @@ fn tag<'a>(out: &mut String, html: &'a str) -> &'a str {
     }
     let name = inside.trim_start_matches('/').split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
     let same = |one: &&str| one.eq_ignore_ascii_case(name);
-    if BLOCKS.iter().any(|one| same(one)) {
+    if BLOCKS.iter().any(same) {
         end_line(out);
-    } else if ["td", "th"].iter().any(|one| same(one)) && !out.ends_with([' ', '\n']) {
+    } else if ["td", "th"].iter().any(same) && !out.ends_with([' ', '\n']) {
         out.push(' ');
-    } else if SILENT.iter().any(|one| same(one)) && !inside.starts_with('/') && !inside.ends_with('/') {
+    } else if SILENT.iter().any(same) && !inside.starts_with('/') && !inside.ends_with('/') {
         return after_close(rest, name);
     }
     rest

@@ -208,7 +208,7 @@ impl Incoming {
             || precedence.is_some_and(|word| ["bulk", "junk", "list", "auto_reply"].contains(&word.as_str()))
             || ["List-Id", "List-Unsubscribe", "X-Loop", "X-Autoreply", "X-Autorespond", "X-Auto-Response-Suppress"]
                 .iter()
-                .any(|name| there(name))
+                .any(there)
             || self.header("Return-Path").is_some_and(|path| path.trim() == "<>")
     }
 

@@ -96,15 +96,20 @@ fn real_bounces_are_read_as_the_table_says() {
         kind.add(matches!(reading.kind, Kind::Bounce | Kind::Complaint | Kind::Notice));
         // Whoever got the address wrong may still be right about the rest.
         let found = found.or(reading.recipients.first());
-        let right = |expected: &str, said: &dyn Fn(&RecipientReading) -> String| found.is_some_and(|one| said(one) == expected);
+        let right =
+            |expected: &str, said: &dyn Fn(&RecipientReading) -> String| found.is_some_and(|one| said(one) == expected);
         let mut wrong = Vec::new();
         if !row.verdict.is_empty() && !judge(&mut verdict, right(&row.verdict, &|one| one.verdict.word().to_owned())) {
             wrong.push("verdict");
         }
-        if !row.status.is_empty() && !judge(&mut status, right(&row.status, &|one| one.status.clone().unwrap_or_default())) {
+        if !row.status.is_empty()
+            && !judge(&mut status, right(&row.status, &|one| one.status.clone().unwrap_or_default()))
+        {
             wrong.push("status");
         }
-        if !row.counts.is_empty() && !judge(&mut counts, right(&row.counts, &|one| if one.counts { "yes" } else { "no" }.to_owned())) {
+        if !row.counts.is_empty()
+            && !judge(&mut counts, right(&row.counts, &|one| if one.counts { "yes" } else { "no" }.to_owned()))
+        {
             wrong.push("counts");
         }
         if row.counts == "no" && found.is_some_and(|one| one.counts) {
@@ -114,12 +119,36 @@ fn real_bounces_are_read_as_the_table_says() {
             wrong.push("recipient");
         }
         if !wrong.is_empty() {
-            let said = found.map(|one| format!("{:?} {} {:?} {} {} {} | {:.150}", one.address, one.verdict.word(), one.status, one.class.word(), one.counts, one.why, one.evidence));
-            println!("{}: {} wrong; wanted {} {} {} counts {} ({}); said {:?} {:?}", row.file, wrong.join(", "), row.recipient, row.verdict, row.status, row.counts, row.reason, reading.kind, said);
+            let said = found.map(|one| {
+                format!(
+                    "{:?} {} {:?} {} {} {} | {:.150}",
+                    one.address,
+                    one.verdict.word(),
+                    one.status,
+                    one.class.word(),
+                    one.counts,
+                    one.why,
+                    one.evidence
+                )
+            });
+            println!(
+                "{}: {} wrong; wanted {} {} {} counts {} ({}); said {:?} {:?}",
+                row.file,
+                wrong.join(", "),
+                row.recipient,
+                row.verdict,
+                row.status,
+                row.counts,
+                row.reason,
+                reading.kind,
+                said
+            );
         }
     }
     let count = u32::try_from(readings.len()).unwrap();
-    println!("recipients: {recipient}\nverdicts:   {verdict}\nstatus:     {status}\ncounts:     {counts}\nkind:       {kind}");
+    println!(
+        "recipients: {recipient}\nverdicts:   {verdict}\nstatus:     {status}\ncounts:     {counts}\nkind:       {kind}"
+    );
     println!("counted against a subscriber, and must not: {never:?}");
     println!("{count} messages, {:?} each, the slowest {slowest:?}", spent / count.max(1));
     assert!(recipient.percent() >= 97.0, "recipients: {recipient}");
