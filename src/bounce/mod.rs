@@ -8,6 +8,7 @@
 //! A bounce proves nothing: anybody can write one. Whom it is about is for the signed address that it came to.
 
 use crate::mail::incoming::Incoming;
+use crate::model::bounce::Verdict;
 use crate::model::classify::{Class, Classifier, RulesError};
 
 mod address;
@@ -50,31 +51,6 @@ impl Kind {
             Self::AutoReply => "auto-reply",
             Self::Notice => "notice",
             Self::Other => "other",
-        }
-    }
-}
-
-/// What became of the message for one recipient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// It failed, and would again.
-    Permanent,
-    /// It failed or waits, and may pass another time.
-    Temporary,
-    /// It arrived and was unwanted.
-    Complaint,
-    /// Nothing failed.
-    None,
-}
-
-impl Verdict {
-    /// The word used everywhere.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Permanent => "permanent",
-            Self::Temporary => "temporary",
-            Self::Complaint => "complaint",
-            Self::None => "none",
         }
     }
 }

@@ -260,6 +260,9 @@ fn class_form(class: Class) -> ClassV1 {
         Class::Content => ClassV1::Content,
         Class::Policy => ClassV1::Policy,
         Class::Network => ClassV1::Network,
+        Class::Complaint => ClassV1::Complaint,
+        Class::AutoReply => ClassV1::AutoReply,
+        Class::Notice => ClassV1::Notice,
         Class::Other => ClassV1::Other,
     }
 }
@@ -271,7 +274,10 @@ fn class_of(form: ClassV1) -> Class {
         ClassV1::Content => Class::Content,
         ClassV1::Policy => Class::Policy,
         ClassV1::Network => Class::Network,
-        ClassV1::Other | ClassV1::Complaint | ClassV1::AutoReply | ClassV1::Notice => Class::Other,
+        ClassV1::Complaint => Class::Complaint,
+        ClassV1::AutoReply => Class::AutoReply,
+        ClassV1::Notice => Class::Notice,
+        ClassV1::Other => Class::Other,
     }
 }
 
