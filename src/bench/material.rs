@@ -40,6 +40,7 @@ pub async fn add_list(store: &Store, now: Timestamp) -> anyhow::Result<()> {
             language: Language::english(),
             privacy: Privacy::Ordinary,
             approval: false,
+            posting: Default::default(),
             created: now,
         },
     );

@@ -10,6 +10,7 @@ use crate::base::id::ListName;
 use crate::base::language::Language;
 use crate::control::list::{Joining, Kind, ListFields, ListSet, ListView, Privacy};
 use crate::control::path::ApiPath;
+use crate::model::list;
 
 use super::output::instant;
 use super::{CliError, Context, Done};
@@ -84,6 +85,21 @@ pub struct ListOptions {
     /// Whether a second person must approve each mailing to it
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     approval: Option<bool>,
+    /// An address that may send to an announce list by mail; again for more, all of them each time; '' for none
+    #[arg(long, value_name = "ADDRESS")]
+    sender: Option<Vec<String>>,
+    /// An address that decides about held posts; again for more, all of them each time; '' for the owner
+    #[arg(long, value_name = "ADDRESS")]
+    moderator: Option<Vec<String>>,
+    /// Which posts to a discussion list are held: those of who is not a member, all, or none (then others' are refused)
+    #[arg(long, value_parser = list::Moderation::WORDS.to_vec())]
+    moderation: Option<String>,
+    /// Where replies to a post go
+    #[arg(long, value_parser = list::ReplyTo::WORDS.to_vec())]
+    reply_to: Option<String>,
+    /// Whether a post keeps its author's address in From; by-dmarc: unless the author's domain forbids it
+    #[arg(long, value_parser = list::FromPolicy::WORDS.to_vec())]
+    from: Option<String>,
 }
 
 impl ListOptions {
@@ -104,8 +120,18 @@ impl ListOptions {
                 .privacy
                 .map(|privacy| if privacy == "sensitive" { Privacy::Sensitive } else { Privacy::Ordinary }),
             approval: self.approval,
+            senders: self.sender.map(without_empty),
+            moderators: self.moderator.map(without_empty),
+            moderation: self.moderation,
+            reply_to: self.reply_to,
+            from: self.from,
         }
     }
+}
+
+/// `--sender ''` says that there is none.
+fn without_empty(addresses: Vec<String>) -> Vec<String> {
+    addresses.into_iter().filter(|address| !address.trim().is_empty()).collect()
 }
 
 /// The file of `list import`.
@@ -190,6 +216,14 @@ fn words(list: &ListView) -> (String, String, String) {
     )
 }
 
+fn held_words(moderation: &str) -> &str {
+    match moderation {
+        "none" => "none; those of who is not a member are refused",
+        "non-members" => "those of who is not a member",
+        other => other,
+    }
+}
+
 fn show(list: &ListView, context: &Context) -> Result<Done, CliError> {
     if context.output.is_json() {
         context.output.json(list)?;
@@ -206,8 +240,17 @@ fn show(list: &ListView, context: &Context) -> Result<Done, CliError> {
         ("privacy", privacy),
         ("language", list.language.to_string()),
         ("approval", if list.approval { "by a second person" } else { "not needed" }.to_owned()),
-        ("created", instant(list.created)),
     ];
+    match list.kind {
+        Kind::Announce if list.senders.is_empty() => fields.push(("senders", "nobody by mail".to_owned())),
+        Kind::Announce => fields.push(("senders", list.senders.join(", "))),
+        Kind::Discussion => fields.push(("held posts", held_words(&list.moderation).to_owned())),
+    }
+    let moderators = if list.moderators.is_empty() { "the owner".to_owned() } else { list.moderators.join(", ") };
+    fields.push(("moderators", moderators));
+    fields.push(("replies go to", list.reply_to.clone()));
+    fields.push(("from", list.from.clone()));
+    fields.push(("created", instant(list.created)));
     if let Some(counts) = &list.subscriptions {
         let counts: Vec<String> = counts.iter().map(|(state, n)| format!("{n} {state}")).collect();
         fields.push(("subscribers", if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }));

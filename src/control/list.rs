@@ -1,6 +1,7 @@
 //! Lists: `GET /v1/lists`, `GET|PUT|PATCH /v1/lists/{name}`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -51,6 +52,21 @@ pub struct ListFields {
     /// Whether a second person must approve each mailing to it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub approval: Option<bool>,
+    /// The addresses that may send to an announce list by mail, all of them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub senders: Option<Vec<String>>,
+    /// The addresses of those who decide about held posts, all of them; the owner where it is empty.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub moderators: Option<Vec<String>>,
+    /// Which posts to a discussion list are held: `none`, `non-members` or `all`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub moderation: Option<String>,
+    /// Where replies to a post go: `author`, `list` or `both`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reply_to: Option<String>,
+    /// Whether a post keeps its author's address in From: `keep`, `rewrite` or `by-dmarc`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub from: Option<String>,
 }
 
 /// Who may write to a list.
@@ -106,6 +122,21 @@ pub struct ListView {
     pub privacy: Privacy,
     /// Whether a second person must approve each mailing to it.
     pub approval: bool,
+    /// The addresses that may send to an announce list by mail.
+    #[serde(default)]
+    pub senders: Vec<String>,
+    /// The addresses of those who decide about held posts; the owner where it is empty.
+    #[serde(default)]
+    pub moderators: Vec<String>,
+    /// Which posts to a discussion list are held: `none`, `non-members` or `all`.
+    #[serde(default)]
+    pub moderation: String,
+    /// Where replies to a post go: `author`, `list` or `both`.
+    #[serde(default)]
+    pub reply_to: String,
+    /// Whether a post keeps its author's address in From: `keep`, `rewrite` or `by-dmarc`.
+    #[serde(default)]
+    pub from: String,
     /// When it was made.
     pub created: Timestamp,
     /// How many subscriptions are in which state. Only where one list is asked for.
@@ -203,6 +234,7 @@ fn begin(name: &ListName, fields: &ListFields, now: Timestamp) -> Result<List, A
         language: Language::swedish(),
         privacy: list::Privacy::Ordinary,
         approval: false,
+        posting: list::Posting::default(),
         created: now,
     };
     fill(&mut list, fields)?;
@@ -211,6 +243,33 @@ fn begin(name: &ListName, fields: &ListFields, now: Timestamp) -> Result<List, A
 
 fn read_address(text: &str, what: &str) -> Result<Address, ApiError> {
     text.parse().map_err(|e| ApiError::invalid(format!("{what}: {e}")))
+}
+
+fn read_addresses(texts: &[String], what: &str) -> Result<BTreeSet<Address>, ApiError> {
+    texts.iter().map(|text| read_address(text, what)).collect()
+}
+
+fn read_word<T: FromStr<Err = list::UnknownWord>>(text: &str, what: &str) -> Result<T, ApiError> {
+    text.parse().map_err(|error| ApiError::invalid(format!("{what}: {error}")))
+}
+
+fn fill_posting(posting: &mut list::Posting, fields: &ListFields) -> Result<(), ApiError> {
+    if let Some(senders) = &fields.senders {
+        posting.senders = read_addresses(senders, "senders")?;
+    }
+    if let Some(moderators) = &fields.moderators {
+        posting.moderators = read_addresses(moderators, "moderators")?;
+    }
+    if let Some(word) = &fields.moderation {
+        posting.moderation = read_word(word, "moderation")?;
+    }
+    if let Some(word) = &fields.reply_to {
+        posting.reply_to = read_word(word, "reply_to")?;
+    }
+    if let Some(word) = &fields.from {
+        posting.from = read_word(word, "from")?;
+    }
+    Ok(())
 }
 
 /// Takes over what is named; all of it or, with an error, nothing.
@@ -256,6 +315,7 @@ fn fill(list: &mut List, fields: &ListFields) -> Result<(), ApiError> {
     };
     filled.language = fields.language.clone().unwrap_or(filled.language);
     filled.approval = fields.approval.unwrap_or(filled.approval);
+    fill_posting(&mut filled.posting, fields)?;
     *list = filled;
     Ok(())
 }
@@ -283,6 +343,7 @@ async fn count(store: &Store, name: &ListName) -> Result<BTreeMap<String, u64>, 
 }
 
 fn view(list: &List) -> ListView {
+    let texts = |all: &BTreeSet<Address>| all.iter().map(Address::to_string).collect();
     ListView {
         name: list.name.clone(),
         title: list.title.clone(),
@@ -303,6 +364,11 @@ fn view(list: &List) -> ListView {
             list::Privacy::Sensitive => Privacy::Sensitive,
         },
         approval: list.approval,
+        senders: texts(&list.posting.senders),
+        moderators: texts(&list.posting.moderators),
+        moderation: list.posting.moderation.word().to_owned(),
+        reply_to: list.posting.reply_to.word().to_owned(),
+        from: list.posting.from.word().to_owned(),
         created: list.created,
         subscriptions: None,
     }

@@ -40,6 +40,7 @@ pub struct ListIdentity {
     pub sensitive: bool,
     /// The List-* fields.
     pub fields: ListFields,
+    shown: Address,
     /// What stands before `-bounces+…` and `-unsubscribe+…`.
     alias: String,
     domain: String,
@@ -61,9 +62,11 @@ impl ListIdentity {
             owner: format!("mailto:{shown}-owner@{domain}"),
             help: format!("mailto:{shown}-request@{domain}?subject=help"),
         };
+        // A label is letters and digits, so with the list's own domain it is an address.
+        let shown_address = format!("{shown}@{domain}").parse().unwrap_or_else(|_| list.owner.clone());
         let (alias, domain) = (alias.to_ascii_lowercase(), domain.to_owned());
         let (name, address, owner) = (list.name.clone(), list.address.clone(), list.owner.clone());
-        Self { name, place, title, address, owner, sensitive, fields, alias, domain }
+        Self { name, place, title, address, owner, sensitive, fields, shown: shown_address, alias, domain }
     }
 
     /// The envelope sender of one delivery (VERP): bounces tell by its token whom they are about.
@@ -82,6 +85,16 @@ impl ListIdentity {
     /// [`AddressError`]: only for a `what` that no address can hold.
     pub fn address_for(&self, what: &str) -> Result<Address, AddressError> {
         format!("{}-{what}@{}", self.alias, self.domain).parse()
+    }
+
+    /// Where a word on a held post goes.
+    pub fn decide_address(&self, token: &str) -> String {
+        format!("{}-decide+{token}@{}", self.alias, self.domain)
+    }
+
+    /// The list's address as its mail shows it: that of its label, where it is sensitive.
+    pub fn shown_address(&self) -> &Address {
+        &self.shown
     }
 
     /// The domain of its address.
@@ -108,6 +121,7 @@ mod tests {
             language: Language::swedish(),
             privacy,
             approval: false,
+            posting: Default::default(),
             created: Default::default(),
         }
     }

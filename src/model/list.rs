@@ -1,4 +1,6 @@
-//! A list: a named audience with an address.
+//! A list: a named audience with an address, and the rules for what is written to it.
+
+use std::collections::BTreeSet;
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
@@ -26,8 +28,61 @@ pub struct List {
     pub privacy: Privacy,
     /// Whether a mailing to it must be approved by a second person.
     pub approval: bool,
+    /// What becomes of mail that is written to it.
+    pub posting: Posting,
     /// When it was made.
     pub created: Timestamp,
+}
+
+/// What becomes of a post: a mail that somebody writes to a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Posting {
+    /// Who may send to an announce list by mail: nobody while it is empty.
+    pub senders: BTreeSet<Address>,
+    /// Who decides about posts that are held; the owner while it is empty.
+    pub moderators: BTreeSet<Address>,
+    /// Which posts to a discussion list are held.
+    pub moderation: Moderation,
+    /// Where replies to a post go.
+    pub reply_to: ReplyTo,
+    /// Whether a post keeps its author's address in From.
+    pub from: FromPolicy,
+}
+
+/// Which posts to a discussion list wait for a moderator. Posts to an announce list always wait for their sender.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Moderation {
+    /// None: members' posts go out at once, those of others are passed on to the owner.
+    None,
+    /// Those of who is not a member; members' posts go out at once.
+    #[default]
+    NonMembers,
+    /// All.
+    All,
+}
+
+/// Where replies to a post go (the field Reply-To).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplyTo {
+    /// To its author.
+    #[default]
+    Author,
+    /// To the list.
+    List,
+    /// To both.
+    Both,
+}
+
+/// Whether a post keeps its author's address in From.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FromPolicy {
+    /// Always, whatever receivers think of it.
+    Keep,
+    /// Never: the list's address stands there, with the author's name.
+    Rewrite,
+    /// Unless the author's domain asks receivers to refuse or set aside mail that it did not send itself.
+    #[default]
+    ByDmarc,
 }
 
 /// Who may write to a list.
@@ -58,3 +113,57 @@ pub enum Privacy {
     /// Membership itself is sensitive.
     Sensitive,
 }
+
+impl List {
+    /// Who decides about held posts.
+    pub fn moderators(&self) -> Vec<&Address> {
+        match self.posting.moderators.is_empty() {
+            true => vec![&self.owner],
+            false => self.posting.moderators.iter().collect(),
+        }
+    }
+
+    /// Whether mail from this address may go to an announce list, once its owner has confirmed it.
+    pub fn is_sender(&self, address: &Address) -> bool {
+        self.posting.senders.iter().any(|sender| sender.key() == address.key())
+    }
+}
+
+/// A word that is not among those known. The text names them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\u{201c}{given}\u{201d} is none of {known}")]
+pub struct UnknownWord {
+    given: String,
+    known: String,
+}
+
+macro_rules! words {
+    ($kind:ident, $($word:literal => $variant:ident),+) => {
+        impl $kind {
+            /// All words, in the order in which they are explained.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The word used everywhere.
+            pub fn word(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),+
+                }
+            }
+        }
+
+        impl std::str::FromStr for $kind {
+            type Err = UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, UnknownWord> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(UnknownWord { given: text.to_owned(), known: Self::WORDS.join(", ") }),
+                }
+            }
+        }
+    };
+}
+
+words!(Moderation, "none" => None, "non-members" => NonMembers, "all" => All);
+words!(ReplyTo, "author" => Author, "list" => List, "both" => Both);
+words!(FromPolicy, "keep" => Keep, "rewrite" => Rewrite, "by-dmarc" => ByDmarc);

@@ -1,18 +1,20 @@
 //! Lists on disk: one record each, under the list's name.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::address::Address;
 use crate::base::id::ListName;
 use crate::base::language::Language;
-use crate::model::list::{Joining, List, ListKind, Privacy};
+use crate::model::list::{FromPolicy, Joining, List, ListKind, Moderation, Posting, Privacy, ReplyTo};
 
 use super::engine::{Batch, Commit, Value};
 use super::record::{self, RecordError};
 use super::{CONFLICT_TRIES, Read, Store, StoreError, keys};
 
 const FAMILY: &str = "list";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct ListV1 {
@@ -26,6 +28,38 @@ struct ListV1 {
     sensitive: bool,
     approval: bool,
     created: i64,
+}
+
+/// The fields of version 1, then those for posts.
+#[derive(Serialize, Deserialize)]
+struct ListV2 {
+    list: ListV1,
+    senders: Vec<String>,
+    moderators: Vec<String>,
+    moderation: ModerationV2,
+    reply_to: ReplyToV2,
+    from: FromV2,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ModerationV2 {
+    None,
+    NonMembers,
+    All,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ReplyToV2 {
+    Author,
+    List,
+    Both,
+}
+
+#[derive(Serialize, Deserialize)]
+enum FromV2 {
+    Keep,
+    Rewrite,
+    ByDmarc,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -42,9 +76,10 @@ enum JoiningV1 {
 }
 
 fn encode(list: &List) -> Value {
-    record::encode(
-        VERSION,
-        &ListV1 {
+    let texts = |all: &BTreeSet<Address>| all.iter().map(|address| address.as_str().to_owned()).collect();
+    let posting = &list.posting;
+    let form = ListV2 {
+        list: ListV1 {
             name: list.name.clone(),
             title: list.title.clone(),
             address: list.address.as_str().to_owned(),
@@ -63,21 +98,65 @@ fn encode(list: &List) -> Value {
             approval: list.approval,
             created: list.created.timestamp_millis(),
         },
-    )
+        senders: texts(&posting.senders),
+        moderators: texts(&posting.moderators),
+        moderation: match posting.moderation {
+            Moderation::None => ModerationV2::None,
+            Moderation::NonMembers => ModerationV2::NonMembers,
+            Moderation::All => ModerationV2::All,
+        },
+        reply_to: match posting.reply_to {
+            ReplyTo::Author => ReplyToV2::Author,
+            ReplyTo::List => ReplyToV2::List,
+            ReplyTo::Both => ReplyToV2::Both,
+        },
+        from: match posting.from {
+            FromPolicy::Keep => FromV2::Keep,
+            FromPolicy::Rewrite => FromV2::Rewrite,
+            FromPolicy::ByDmarc => FromV2::ByDmarc,
+        },
+    };
+    record::encode(VERSION, &form)
+}
+
+fn read_address(text: String) -> Result<Address, RecordError> {
+    Address::from_stored(text).map_err(|e| RecordError::Damaged { family: FAMILY, reason: e.to_string() })
+}
+
+fn read_posting(form: ListV2) -> Result<(ListV1, Posting), RecordError> {
+    let posting = Posting {
+        senders: form.senders.into_iter().map(read_address).collect::<Result<_, _>>()?,
+        moderators: form.moderators.into_iter().map(read_address).collect::<Result<_, _>>()?,
+        moderation: match form.moderation {
+            ModerationV2::None => Moderation::None,
+            ModerationV2::NonMembers => Moderation::NonMembers,
+            ModerationV2::All => Moderation::All,
+        },
+        reply_to: match form.reply_to {
+            ReplyToV2::Author => ReplyTo::Author,
+            ReplyToV2::List => ReplyTo::List,
+            ReplyToV2::Both => ReplyTo::Both,
+        },
+        from: match form.from {
+            FromV2::Keep => FromPolicy::Keep,
+            FromV2::Rewrite => FromPolicy::Rewrite,
+            FromV2::ByDmarc => FromPolicy::ByDmarc,
+        },
+    };
+    Ok((form.list, posting))
 }
 
 fn decode(octets: &Value) -> Result<Read<List>, StoreError> {
     let (version, rest) = record::split(FAMILY, octets)?;
-    if version != VERSION {
-        return Err(RecordError::Newer { family: FAMILY, version }.into());
-    }
-    let form: ListV1 = record::decode(FAMILY, rest)?;
-    let address =
-        |text| Address::from_stored(text).map_err(|e| RecordError::Damaged { family: FAMILY, reason: e.to_string() });
+    let (form, posting) = match version {
+        1 => (record::decode::<ListV1>(FAMILY, rest)?, Posting::default()),
+        VERSION => read_posting(record::decode(FAMILY, rest)?)?,
+        _ => return Err(RecordError::Newer { family: FAMILY, version }.into()),
+    };
     let list = List {
         name: form.name,
         title: form.title,
-        address: address(form.address)?,
+        address: read_address(form.address)?,
         kind: match form.kind {
             KindV1::Announce => ListKind::Announce,
             KindV1::Discussion => ListKind::Discussion,
@@ -87,10 +166,11 @@ fn decode(octets: &Value) -> Result<Read<List>, StoreError> {
             JoiningV1::Confirmed => Joining::Confirmed,
             JoiningV1::Closed => Joining::Closed,
         },
-        owner: address(form.owner)?,
+        owner: read_address(form.owner)?,
         language: form.language,
         privacy: if form.sensitive { Privacy::Sensitive } else { Privacy::Ordinary },
         approval: form.approval,
+        posting,
         created: record::instant(FAMILY, form.created)?,
     };
     Ok(Read { value: list, stamp: octets.clone() })

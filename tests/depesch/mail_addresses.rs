@@ -24,6 +24,7 @@ fn list(name: &str, privacy: Privacy) -> List {
         language: depesch::base::language::Language::swedish(),
         privacy,
         approval: false,
+        posting: Default::default(),
         created: noon(),
     }
 }

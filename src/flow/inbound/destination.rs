@@ -18,6 +18,7 @@ use super::reception::{ReceptionFuture, Recipient};
 
 /// One of our addresses.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // one for each message, and nearly always a list
 pub enum Destination {
     /// A list's.
     List {
@@ -97,6 +98,7 @@ pub struct UnsubscribeToken {
 
 /// What is known of an address.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // never kept
 pub enum Resolved {
     /// It is ours.
     Ours(Destination),
