@@ -1,11 +1,12 @@
-//! A source of messages that can be replaced while mailings run.
+//! Sources of messages: one that asks the right one for what a mailing sends, and one that can be replaced while mailings
+//! run.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::flow::message::{MessageSource, PrepareError, PreparedMailing};
-use crate::model::mailing::Mailing;
+use crate::model::mailing::{Mailing, MailingContent};
 
 /// Asks whichever source is in force. A mailing that is prepared keeps what it was prepared with.
 pub struct ReloadableSource {
@@ -31,5 +32,25 @@ impl MessageSource for ReloadableSource {
     ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn PreparedMailing>, PrepareError>> + Send + 'a>> {
         let source = self.inner.read().unwrap_or_else(PoisonError::into_inner).clone();
         Box::pin(async move { source.prepare(mailing).await })
+    }
+}
+
+/// Asks the source of releases or that of posts, by what the mailing sends.
+pub struct ByContent {
+    /// For releases.
+    pub releases: Arc<dyn MessageSource>,
+    /// For posts.
+    pub posts: Arc<dyn MessageSource>,
+}
+
+impl MessageSource for ByContent {
+    fn prepare<'a>(
+        &'a self,
+        mailing: &'a Mailing,
+    ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn PreparedMailing>, PrepareError>> + Send + 'a>> {
+        match mailing.content {
+            MailingContent::Release(_) => self.releases.prepare(mailing),
+            MailingContent::Post(_) => self.posts.prepare(mailing),
+        }
     }
 }

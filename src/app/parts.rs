@@ -13,6 +13,7 @@ use crate::flow::chores::Chore;
 use crate::flow::content::Content;
 use crate::flow::dispatch::DispatchSettings;
 use crate::flow::message::MessageSource;
+use crate::flow::post_messages::PostMessages;
 use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
 use crate::flow::retention::{DroppedMail, RetentionError, drop_attachments, drop_mail, forget_keys, forget_wishes};
 use crate::model::recurrence::Recurrence;
@@ -27,6 +28,7 @@ use crate::transport::Transport;
 use crate::transport::capture::{Capture, CaptureSettings};
 use crate::transport::relay::Relay;
 
+use super::messages::ByContent;
 use super::{Begin, StartError};
 
 /// Chooses the one provider of cryptography for TLS; a second start in one process finds it chosen.
@@ -238,5 +240,8 @@ pub fn messages(
     };
     let blobs = Blobs::in_state_directory(&config.state_directory);
     let templates = content.templates.clone();
-    Arc::new(ReleaseMessages::new(store.clone(), blobs, templates, key.clone(), clock.clone(), settings))
+    let (key, clock) = (key.clone(), clock.clone());
+    let posts = PostMessages::new(store.clone(), blobs.clone(), key.clone(), clock.clone(), settings.clone());
+    let releases = ReleaseMessages::new(store.clone(), blobs, templates, key, clock, settings);
+    Arc::new(ByContent { releases: Arc::new(releases), posts: Arc::new(posts) })
 }

@@ -16,7 +16,7 @@ use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
 use crate::flow::wake::Wake;
 use crate::model::classify::Classifier;
 use crate::model::ledger::Tally;
-use crate::model::mailing::{AudienceQuery, Mailing, MissedPolicy, Schedule, Stage, UncertainPolicy};
+use crate::model::mailing::{AudienceQuery, Mailing, MailingContent, MissedPolicy, Schedule, Stage, UncertainPolicy};
 use crate::render::registry::Templates;
 use crate::sink::record::Keep;
 use crate::sink::{Sink, SinkSettings};
@@ -187,7 +187,7 @@ async fn queue(store: &Store, clock: &dyn Clock) -> anyhow::Result<MailingId> {
     let id = MailingId(store.allocate(mailings::COUNTER, 1).await?);
     let mailing = Mailing {
         id,
-        release,
+        content: MailingContent::Release(release),
         audience: AudienceQuery { lists: [material::list_name()?].into(), ..AudienceQuery::default() },
         schedule: Schedule { at: now, zone: "UTC".to_owned(), missed: MissedPolicy::Send, grace_seconds: 60 },
         uncertain: UncertainPolicy::Resend,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ListName, MailingId, ReleaseId, SubscriberId};
+use crate::base::id::{ListName, MailingId, PostId, ReleaseId, SubscriberId};
 use crate::base::language::Language;
 use crate::base::token::to_hex;
 use crate::flow::person::{PersonDelivery, PersonRecord};
@@ -86,8 +86,11 @@ pub struct RecordView {
 pub struct DeliveryView {
     /// The mailing.
     pub mailing: MailingId,
-    /// What was sent.
-    pub release: ReleaseId,
+    /// The release that was sent, where it was one.
+    pub release: Option<ReleaseId>,
+    /// The post that was sent, where it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post: Option<PostId>,
     /// `accepted`, `failed` and so on.
     pub state: String,
     /// When that was, where it is known.
@@ -160,7 +163,8 @@ impl From<&PersonDelivery> for DeliveryView {
         };
         Self {
             mailing: delivery.mailing.id,
-            release: delivery.mailing.release,
+            release: delivery.mailing.content.release(),
+            post: delivery.mailing.content.post(),
             state: delivery.delivery.state.word().to_owned(),
             at,
             attempts: delivery.delivery.attempts,

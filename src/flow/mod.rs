@@ -15,6 +15,7 @@ pub mod letters;
 pub mod list_identity;
 pub mod message;
 pub mod person;
+pub mod post_messages;
 pub mod preview;
 pub mod queue;
 pub mod release;

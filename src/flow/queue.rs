@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::id::{ListName, MailingId, ReleaseId, SubscriberId};
+use crate::base::id::{ListName, MailingId, PostId, ReleaseId, SubscriberId};
 use crate::base::token::{self, to_hex};
 use crate::model::list::{List, Privacy};
-use crate::model::mailing::{AudienceQuery, Mailing, Schedule, Stage, UncertainPolicy};
+use crate::model::mailing::{AudienceQuery, Mailing, MailingContent, Schedule, Stage, UncertainPolicy};
+use crate::model::release::Blob;
 use crate::model::subscriber::{Subscriber, SubscriptionState};
 use crate::store::engine::{Batch, Commit};
 use crate::store::idempotency::{self, Answered};
@@ -32,7 +33,7 @@ const MOST_PROBLEMS: usize = 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     /// What is sent.
-    pub release: ReleaseId,
+    pub content: MailingContent,
     /// To whom.
     pub audience: AudienceQuery,
     /// When.
@@ -97,6 +98,9 @@ pub enum QueueError {
     /// There is no such release.
     #[error("there is no release {0}")]
     NoRelease(ReleaseId),
+    /// There is no such post.
+    #[error("there is no post {0}")]
+    NoPost(PostId),
     /// The earlier mailing whose readers are meant is not there or reached nobody yet.
     #[error("mailing {id} has reached nobody: {why}")]
     NotReached {
@@ -211,13 +215,11 @@ async fn look(
         return Err(QueueError::Past(order.schedule.at));
     }
     let lists = named_lists(store, &order.audience).await?;
-    if store.release(order.release).await?.is_none() {
-        return Err(QueueError::NoRelease(order.release));
-    }
+    must_be_there(store, order.content).await?;
     must_have_reached(store, order.audience.reached_by).await?;
     let mut mailing = Mailing {
         id,
-        release: order.release,
+        content: order.content,
         audience: order.audience.clone(),
         schedule: order.schedule.clone(),
         uncertain: order.uncertain,
@@ -254,6 +256,14 @@ async fn named_lists(store: &Store, query: &AudienceQuery) -> Result<Vec<Read<Li
     Ok(lists)
 }
 
+async fn must_be_there(store: &Store, content: MailingContent) -> Result<(), QueueError> {
+    match content {
+        MailingContent::Release(id) if store.release(id).await?.is_none() => Err(QueueError::NoRelease(id)),
+        MailingContent::Post(id) if store.post(id).await?.is_none() => Err(QueueError::NoPost(id)),
+        MailingContent::Release(_) | MailingContent::Post(_) => Ok(()),
+    }
+}
+
 async fn must_have_reached(store: &Store, earlier: Option<MailingId>) -> Result<(), QueueError> {
     let Some(id) = earlier else { return Ok(()) };
     let why = match store.mailing(id).await? {
@@ -273,14 +283,31 @@ pub async fn content_hash(
     messages: &dyn MessageSource,
     mailing: &Mailing,
 ) -> Result<String, PrepareError> {
-    let release = store.engine().get(&keys::release(mailing.release)).await.map_err(StoreError::from)?;
+    let id = match mailing.content {
+        MailingContent::Release(id) => id,
+        MailingContent::Post(id) => {
+            let post = store.post(id).await?;
+            let post = post.ok_or_else(|| PrepareError::Broken(format!("post {id} is not there any more")))?;
+            return Ok(post_hash(&post.value.blob, &mailing.audience));
+        }
+    };
+    let release = store.engine().get(&keys::release(id)).await.map_err(StoreError::from)?;
     let shared = messages.prepare(mailing).await?.content_hash().map_err(PrepareError::Broken)?;
-    let query = &mailing.audience;
-    let audience = format!("{:?}", (&query.lists, &query.beats, &query.regions, &query.languages, &query.reached_by));
     let mut octets = token::content_hash(release.as_deref().unwrap_or_default()).to_vec();
     octets.extend(token::content_hash(shared.as_bytes()));
-    octets.extend(token::content_hash(audience.as_bytes()));
+    octets.extend(audience_hash(&mailing.audience));
     Ok(to_hex(&token::content_hash(&octets)))
+}
+
+/// What an approval of a post is bound to: its octets, and the audience.
+pub fn post_hash(blob: &Blob, audience: &AudienceQuery) -> String {
+    let octets = [blob.sha256, audience_hash(audience)].concat();
+    to_hex(&token::content_hash(&octets))
+}
+
+fn audience_hash(query: &AudienceQuery) -> [u8; 32] {
+    let audience = format!("{:?}", (&query.lists, &query.beats, &query.regions, &query.languages, &query.reached_by));
+    token::content_hash(audience.as_bytes())
 }
 
 /// Walks the audience and tries the texts once for each kind of reader; gives how many readers there are.

@@ -12,7 +12,7 @@ use crate::base::token::{Key, Purpose, content_hash, to_hex};
 use crate::mail::compose::{Attachment, CalendarPart, Frame, Individual, Sender, compose};
 use crate::mail::headers::Mailbox;
 use crate::mail::verify::{Expected, verify};
-use crate::model::mailing::Mailing;
+use crate::model::mailing::{Mailing, MailingContent};
 use crate::model::release::attachment::{AttachmentBudget, Travel};
 use crate::model::release::{Blob, Release};
 use crate::model::subscriber::{Subscriber, SubscriptionState};
@@ -71,11 +71,14 @@ impl ReleaseMessages {
     /// # Errors
     /// [`PrepareError`].
     pub async fn prepare_mailing(&self, mailing: &Mailing) -> Result<PreparedReleases, PrepareError> {
-        let loaded = release::load(&self.store, mailing.release).await.map_err(|error| match error {
+        let MailingContent::Release(id) = mailing.content else {
+            return Err(broken(format!("{} is no release", mailing.content)));
+        };
+        let loaded = release::load(&self.store, id).await.map_err(|error| match error {
             release::LoadError::Store(error) => PrepareError::Store(error),
             unreadable @ release::LoadError::Unreadable { .. } => broken(unreadable.to_string()),
         })?;
-        let loaded = loaded.ok_or_else(|| broken(format!("release {} is not there any more", mailing.release)))?;
+        let loaded = loaded.ok_or_else(|| broken(format!("release {id} is not there any more")))?;
         let lists = self.lists(mailing).await?;
         let first = lists.first().ok_or_else(|| broken("the mailing has no list in its audience"))?;
         let release = &loaded.release;
@@ -99,7 +102,7 @@ impl ReleaseMessages {
         let manifest = self.templates.manifest(&release.kind);
         let calendar = manifest
             .is_some_and(|manifest| manifest.calendar)
-            .then(|| enclosures::calendar(release, mailing.release, mailing.created, &from, first.domain()))
+            .then(|| enclosures::calendar(release, id, mailing.created, &from, first.domain()))
             .flatten();
         let parts = Enclosed { calendar, attachments };
         let made = PreparedReleases::new(self, mailing, release, prepared, lists, from, &parts);
@@ -221,10 +224,10 @@ impl PreparedReleases {
     ) -> Self {
         let first = &lists[0];
         let reply_to = Some(reply_mailbox(release, &first.owner)).filter(|reply| reply.address != from.address);
-        let feedback_id = format!("{}:{}:{}:depesch", mailing.id, mailing.release, release.kind);
+        let feedback_id = format!("{}:{}:{}:depesch", mailing.id, mailing.content, release.kind);
         let frame = Frame::new(
             release.language.as_str(),
-            &format!("{}{}", mailing.id, mailing.release),
+            &format!("{}{}", mailing.id, mailing.content),
             parts.calendar.as_ref(),
             &parts.attachments,
         );

@@ -1,11 +1,13 @@
-//! What is dropped by age: attachments that no release names, keys by which repeated requests are known, wishes that were
-//! never confirmed, and mail that came in, once it is handled. Everything that tells what became of somebody's mail stays.
+//! What is dropped by age: attachments and posts that nothing names, keys by which repeated requests are known, wishes
+//! that were never confirmed, and mail that came in, once it is handled. Everything that tells what became of somebody's
+//! mail stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{InboundId, ReleaseId};
+use crate::base::id::{InboundId, PostId, ReleaseId};
 use crate::model::inbound::{Inbound, InboundState};
+use crate::model::post::{Post, PostState};
 use crate::store::blobs::{BlobError, Blobs};
 use crate::store::engine::{Batch, Commit};
 use crate::store::inbound;
@@ -29,8 +31,8 @@ pub enum RetentionError {
     Spool(#[from] SpoolError),
 }
 
-/// Removes attachments that were last received before `before` and that no release names, nor a subscriber's consent
-/// ledger. Says how many.
+/// Removes attachments and posts that were last received before `before` and that nothing names: no release, no post held
+/// or sent, no subscriber's consent ledger. Says how many.
 ///
 /// The candidates are listed before the releases are read: a release that is added meanwhile sends its files first,
 /// which makes them young again.
@@ -152,13 +154,21 @@ pub async fn forget_wishes(store: &Store, now: Timestamp) -> Result<u64, StoreEr
     }
 }
 
-/// The attachments of all releases.
+/// The attachments of all releases, and the posts that are held or were sent.
 async fn named(store: &Store) -> Result<BTreeSet<[u8; 32]>, StoreError> {
     let (mut named, mut after) = (BTreeSet::new(), ReleaseId(0));
     loop {
         let page = store.releases(after, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(named) };
+        let Some(last) = page.last() else { break };
         after = last.id;
         named.extend(page.iter().flat_map(|release| release.files.values()).map(|blob| blob.sha256));
+    }
+    let mut after = PostId(0);
+    loop {
+        let page = store.posts(after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(named) };
+        after = last.id;
+        let needed = |post: &&Post| matches!(post.state, PostState::Held(_) | PostState::Approved { .. });
+        named.extend(page.iter().filter(needed).map(|post| post.blob.sha256));
     }
 }

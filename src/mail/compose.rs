@@ -296,17 +296,7 @@ fn push_headers(out: &mut Vec<u8>, sender: &Sender, list: &ListFields, one: &Ind
     push_text(out, "Subject", one.subject);
     push_date(out, "Date", one.date);
     push_uris(out, "Message-ID", &[one.message_id]);
-    push_list_id(out, list);
-    match one.unsubscribe_https {
-        Some(https) => {
-            push_uris(out, "List-Unsubscribe", &[https, one.unsubscribe_mailto]);
-            // RFC 8058 §3.1: only where there is an https URI.
-            push_plain(out, "List-Unsubscribe-Post", "List-Unsubscribe=One-Click");
-        }
-        None => push_uris(out, "List-Unsubscribe", &[one.unsubscribe_mailto]),
-    }
-    push_uris(out, "List-Owner", &[&list.owner]);
-    push_uris(out, "List-Help", &[&list.help]);
+    push_list_fields(out, list, one.unsubscribe_https, one.unsubscribe_mailto);
     push_plain(out, "Feedback-ID", &sender.feedback_id);
     // Not in any RFC, but what old vacation programs look for before they answer.
     push_plain(out, "Precedence", "bulk");
@@ -315,6 +305,21 @@ fn push_headers(out: &mut Vec<u8>, sender: &Sender, list: &ListFields, one: &Ind
 /// A date field: English names, whatever the language of the message (RFC 5322 §3.3).
 pub(super) fn push_date(out: &mut Vec<u8>, name: &str, date: Timestamp) {
     push_plain(out, name, &date.format("%a, %d %b %Y %H:%M:%S +0000").to_string());
+}
+
+/// The List-* fields that all mail to a list carries.
+pub(super) fn push_list_fields(out: &mut Vec<u8>, list: &ListFields, https: Option<&str>, mailto: &str) {
+    push_list_id(out, list);
+    match https {
+        Some(https) => {
+            push_uris(out, "List-Unsubscribe", &[https, mailto]);
+            // RFC 8058 §3.1: only where there is an https URI.
+            push_plain(out, "List-Unsubscribe-Post", "List-Unsubscribe=One-Click");
+        }
+        None => push_uris(out, "List-Unsubscribe", &[mailto]),
+    }
+    push_uris(out, "List-Owner", &[&list.owner]);
+    push_uris(out, "List-Help", &[&list.help]);
 }
 
 /// List-Id: a phrase and the identifier in brackets (RFC 2919 §3).

@@ -12,5 +12,6 @@ pub mod incoming;
 mod incoming_limits;
 pub mod letter;
 pub mod own_words;
+pub mod posted;
 pub mod rsvp;
 pub mod verify;

@@ -1,23 +1,24 @@
-//! A mailing: one release sent to one audience at one time.
+//! A mailing: one release, or one post, sent to one audience at one time.
 //!
 //! Its stage moves forward only, save that a finished mailing sends again when deliveries of it are opened again; a
 //! pause lies beside the stage and stops work wherever it is.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ListName, MailingId, ReleaseId, SubscriberId};
+use crate::base::id::{ListName, MailingId, PostId, ReleaseId, SubscriberId};
 use crate::base::language::Language;
 
 use super::ledger::{Delivery, DeliveryState};
 
-/// One release to one audience at one time.
+/// One release or post to one audience at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mailing {
     /// Its name.
     pub id: MailingId,
     /// What is sent.
-    pub release: ReleaseId,
+    pub content: MailingContent,
     /// To whom.
     pub audience: AudienceQuery,
     /// When.
@@ -32,7 +33,7 @@ pub struct Mailing {
     pub approval_required: bool,
     /// Who approved what, if anybody did.
     pub approval: Option<Approval>,
-    /// The hash of what will be sent: release, templates, audience (SHA-256, hexadecimal). An approval is bound to it.
+    /// The hash of what will be sent: release or post, templates, audience (SHA-256, hexadecimal). An approval is bound to it.
     pub content_hash: String,
     /// How often settled deliveries were opened again, for a retry: so that each time the record changes.
     pub reopened: u32,
@@ -40,6 +41,42 @@ pub struct Mailing {
     pub created: Timestamp,
     /// Who queued it.
     pub created_by: String,
+}
+
+/// What a mailing sends. Neither ever changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailingContent {
+    /// A release, rendered for each reader.
+    Release(ReleaseId),
+    /// A mail that somebody wrote to the list, sent on as it came.
+    Post(PostId),
+}
+
+impl MailingContent {
+    /// The release, where it is one.
+    pub fn release(self) -> Option<ReleaseId> {
+        match self {
+            Self::Release(id) => Some(id),
+            Self::Post(_) => None,
+        }
+    }
+
+    /// The post, where it is one.
+    pub fn post(self) -> Option<PostId> {
+        match self {
+            Self::Post(id) => Some(id),
+            Self::Release(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for MailingContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Release(id) => id.fmt(f),
+            Self::Post(id) => id.fmt(f),
+        }
+    }
 }
 
 /// To whom a mailing goes. Empty sets do not restrict.

@@ -1,6 +1,7 @@
 //! Floor 1: plain records and their transitions, as pure functions. No I/O, no clock, no tokio; what is kept on
 //! disk has a form of its own in [`crate::store`].
 
+pub mod authentication;
 pub mod bounce;
 pub mod breaker;
 pub mod classify;
@@ -13,6 +14,7 @@ pub mod letter;
 pub mod list;
 pub mod mailing;
 pub mod mailing_transitions;
+pub mod post;
 pub mod recurrence;
 pub mod release;
 pub mod reply;

@@ -18,6 +18,7 @@
 //! | `l` | list name | a list |
 //! | `m` | mailing | a mailing |
 //! | `o` | contact id | a press contact of the contact book |
+//! | `p` | post | a mail that somebody wrote to a list |
 //! | `q` | organisation id | an organisation |
 //! | `r` | release | a release |
 //! | `s` | subscriber | a subscriber with its subscriptions and consent ledger |
@@ -31,11 +32,13 @@
 //! | `w` | inbound | that a message that came in waits to be handled |
 //! | `x` | keyed hash of an address | a suppression |
 //! | `y` | inbound | a message that came in, for one of its recipients |
+//! | `D` | list name, hash of the Message-ID | the post that came with it, so that a second copy is known |
+//! | `P` | time, post | a held post, by when it expires |
 //! | `z` | name | a setting of the installation, e.g. its secret key |
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
-use crate::base::id::{InboundId, LetterId, ListName, MailingId, ReleaseId, SubscriberId, WishId};
+use crate::base::id::{InboundId, LetterId, ListName, MailingId, PostId, ReleaseId, SubscriberId, WishId};
 use crate::model::ledger::Sequence;
 
 use super::engine::{Key, KeyRange};
@@ -131,6 +134,35 @@ pub fn boilerplate(organisation: &str, revision: u32) -> Key {
 /// All revisions of an organisation's boilerplate.
 pub fn boilerplates(organisation: &str) -> KeyRange {
     KeyRange::prefix(key(b'b', &[organisation.as_bytes(), &[0]]).0)
+}
+
+/// A post.
+pub fn post(id: PostId) -> Key {
+    key(b'p', &[&id.0.to_be_bytes()])
+}
+
+/// A held post, in order of the time at which it expires.
+pub fn held_post(until: Timestamp, id: PostId) -> Key {
+    key(b'P', &[&millis(until).to_be_bytes(), &id.0.to_be_bytes()])
+}
+
+/// Held posts that expire at `until` or before; all of them without it.
+pub fn held_posts(until: Option<Timestamp>) -> KeyRange {
+    let mut range = table(b'P');
+    if let Some(until) = until {
+        range.to = Some(key(b'P', &[&(millis(until) + 1).to_be_bytes()]));
+    }
+    range
+}
+
+/// The number that a key ends with.
+pub fn last_number(key: &Key) -> Option<u64> {
+    key.0.last_chunk().map(|octets| u64::from_be_bytes(*octets))
+}
+
+/// A message that came to a list, by the hash of what it is known by. The name is followed by NUL.
+pub fn seen_message(list: &ListName, hash: &[u8; 32]) -> Key {
+    key(b'D', &[list.as_str().as_bytes(), &[0], hash])
 }
 
 /// A release.

@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ListName, MailingId, ReleaseId, SubscriberId};
+use crate::base::id::{ListName, MailingId, PostId, ReleaseId, SubscriberId};
 use crate::base::language::Language;
 use crate::model::mailing::{
-    Approval, AudienceQuery, Frozen, Mailing, MissedPolicy, Pause, PauseReason, Schedule, Stage, UncertainPolicy,
+    Approval, AudienceQuery, Frozen, Mailing, MailingContent, MissedPolicy, Pause, PauseReason, Schedule, Stage, UncertainPolicy,
 };
 
 use super::engine::{Batch, Commit, Value};
@@ -66,7 +66,7 @@ impl Store {
 /// Writes a mailing over what was read (`None`: there must be none yet); gives its new stamp.
 pub fn put_mailing(batch: &mut Batch, mailing: &Mailing, before: Option<Value>) -> Value {
     let key = keys::mailing(mailing.id);
-    let stamp = record::encode(1, &MailingV1::from(mailing));
+    let stamp = record::encode(2, &MailingV2::from(mailing));
     batch.expect_read(key.clone(), before);
     batch.put(key, stamp.clone());
     stamp
@@ -75,7 +75,31 @@ pub fn put_mailing(batch: &mut Batch, mailing: &Mailing, before: Option<Value>) 
 fn decode(octets: &[u8]) -> Result<Mailing, RecordError> {
     match record::split(FAMILY, octets)? {
         (1, rest) => record::decode::<MailingV1>(FAMILY, rest)?.try_into(),
+        (2, rest) => record::decode::<MailingV2>(FAMILY, rest)?.try_into(),
         (version, _) => Err(RecordError::Newer { family: FAMILY, version }),
+    }
+}
+
+/// A mailing may send a post in place of a release; `mailing.release` is 0 then.
+#[derive(Serialize, Deserialize)]
+struct MailingV2 {
+    post: Option<u64>,
+    mailing: MailingV1,
+}
+
+impl From<&Mailing> for MailingV2 {
+    fn from(mailing: &Mailing) -> Self {
+        Self { post: mailing.content.post().map(|id| id.0), mailing: MailingV1::from(mailing) }
+    }
+}
+
+impl TryFrom<MailingV2> for Mailing {
+    type Error = RecordError;
+
+    fn try_from(form: MailingV2) -> Result<Self, RecordError> {
+        let mailing = Self::try_from(form.mailing)?;
+        let content = form.post.map_or(mailing.content, |id| MailingContent::Post(PostId(id)));
+        Ok(Self { content, ..mailing })
     }
 }
 
@@ -145,7 +169,7 @@ impl From<&Mailing> for MailingV1 {
     fn from(m: &Mailing) -> Self {
         Self {
             id: m.id.0,
-            release: m.release.0,
+            release: m.content.release().map_or(0, |id| id.0),
             lists: m.audience.lists.clone(),
             beats: m.audience.beats.clone(),
             regions: m.audience.regions.clone(),
@@ -226,7 +250,7 @@ impl TryFrom<MailingV1> for Mailing {
             m.approval.map(|(by, at, content_hash)| instant(FAMILY, at).map(|at| Approval { by, at, content_hash }));
         Ok(Self {
             id: MailingId(m.id),
-            release: ReleaseId(m.release),
+            content: MailingContent::Release(ReleaseId(m.release)),
             audience: AudienceQuery {
                 lists: m.lists,
                 beats: m.beats,

@@ -25,6 +25,7 @@ pub mod letters;
 pub mod lists;
 pub mod mailings;
 pub mod memory;
+pub mod posts;
 pub mod record;
 pub mod releases;
 pub mod settings;

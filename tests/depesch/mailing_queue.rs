@@ -9,7 +9,7 @@ use depesch::flow::release::record_of;
 use depesch::flow::retention::forget_keys;
 use depesch::flow::schedule::Scheduler;
 use depesch::flow::wake::Wake;
-use depesch::model::mailing::{AudienceQuery, MissedPolicy, Schedule, UncertainPolicy};
+use depesch::model::mailing::{AudienceQuery, MailingContent, MissedPolicy, Schedule, UncertainPolicy};
 use depesch::render::source::{SourceSettings, parse};
 use depesch::store::{Store, StoreError};
 
@@ -43,7 +43,7 @@ async fn house() -> Store {
 
 fn order(lists: &[&str]) -> Order {
     Order {
-        release: ReleaseId(1),
+        content: MailingContent::Release(ReleaseId(1)),
         audience: AudienceQuery {
             lists: lists.iter().map(|name| name.parse().unwrap()).collect(),
             ..AudienceQuery::default()
@@ -112,7 +112,7 @@ async fn what_is_not_there_or_past_is_refused_and_nothing_is_queued() {
     assert!(
         matches!(refused(order(&["media", "nobody"])).await, QueueError::NoList(name) if name.as_str() == "nobody")
     );
-    assert!(matches!(refused(changed(|o| o.release = ReleaseId(9))).await, QueueError::NoRelease(_)));
+    assert!(matches!(refused(changed(|o| o.content = MailingContent::Release(ReleaseId(9)))).await, QueueError::NoRelease(_)));
     assert!(matches!(refused(changed(|o| o.schedule.at = minute(-5))).await, QueueError::Past(_)));
     let reached = changed(|o| o.audience.reached_by = Some(MailingId(4)));
     assert!(matches!(refused(reached).await, QueueError::NotReached { .. }));

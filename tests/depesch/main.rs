@@ -49,6 +49,7 @@ mod mailing_report;
 mod people_over_the_socket;
 mod person_erasure;
 mod person_record;
+mod records_of_old;
 mod relay_basics;
 mod relay_failures;
 mod relay_security;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use depesch::base::clock::FakeClock;
+use depesch::base::id::ReleaseId;
 use depesch::base::token::{Key, Purpose};
 use depesch::flow::message::{MessageSource, PrepareError};
 use depesch::flow::release::record_of;
 use depesch::flow::release_messages::{MessageSettings, ReleaseMessages};
 use depesch::model::list::{List, Privacy};
-use depesch::model::mailing::{Mailing, MissedPolicy};
+use depesch::model::mailing::{Mailing, MailingContent, MissedPolicy};
 use depesch::model::subscriber::SubscriptionState;
 use depesch::render::registry::Templates;
 use depesch::render::source::{SourceSettings, book::parse_book, parse};
@@ -48,7 +49,7 @@ async fn house(lists: &[List], templates: Templates) -> House {
         store.create_list(list).await.unwrap();
     }
     let mut mailing = mailing(7, MissedPolicy::Send);
-    mailing.release = record.id;
+    mailing.content = MailingContent::Release(record.id);
     mailing.audience.lists = lists.iter().map(|list| list.name.clone()).collect();
     let clock = FakeClock::at(minute(60));
     let settings = MessageSettings { base_url: Some("https://press.example.org".into()), ..Default::default() };
@@ -159,7 +160,7 @@ async fn what_is_missing_is_named() {
         other => panic!("{other:?}"),
     };
     let mut wrong = house.mailing.clone();
-    wrong.release.0 = 99;
+    wrong.content = MailingContent::Release(ReleaseId(99));
     assert_eq!(broken(&wrong).await, "release r99 is not there any more");
     let mut wrong = house.mailing.clone();
     wrong.audience.lists = ["borta".parse().unwrap()].into();

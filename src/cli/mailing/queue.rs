@@ -168,7 +168,7 @@ pub async fn run(options: QueueOptions, context: &Context) -> Result<Done, CliEr
 
 fn where_to(answer: &QueueAnswer) -> String {
     let mailing = &answer.mailing;
-    let headline = mailing.headline.as_deref().unwrap_or(&mailing.release);
+    let headline = mailing.headline.as_deref().unwrap_or(mailing.content());
     let count = answer.audience.unwrap_or_default();
     let people = if count == 1 { "subscriber" } else { "subscribers" };
     format!("to {count} {people} ({}) at {}: {headline}", audience_words(&mailing.audience), mailing.local_time)

@@ -29,7 +29,7 @@ pub async fn list(stage: Option<String>, limit: usize, context: &Context) -> Res
                 number(counts.accepted),
                 number(counts.failed),
                 number(counts.waiting + counts.in_doubt + counts.deferred),
-                m.headline.clone().unwrap_or_else(|| m.release.clone()),
+                m.headline.clone().unwrap_or_else(|| m.content().to_owned()),
             ]
         });
         output.table(&["id", "stage", "time", "audience", "accepted", "failed", "open", "headline"], rows)?;
@@ -81,10 +81,10 @@ pub fn fields(mailing: &MailingView) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("mailing", mailing.id.clone()),
         (
-            "release",
+            if mailing.post.is_some() { "post" } else { "release" },
             match &mailing.headline {
-                Some(headline) => format!("{} {headline}", mailing.release),
-                None => mailing.release.clone(),
+                Some(headline) => format!("{} {headline}", mailing.content()),
+                None => mailing.content().to_owned(),
             },
         ),
         ("stage", stage_words(mailing)),

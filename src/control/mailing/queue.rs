@@ -13,14 +13,14 @@ use serde::{Deserialize, Serialize};
 use crate::base::clock::Timestamp;
 use crate::base::token::content_hash;
 use crate::flow::queue::{self as flow, Once, Order, QueueError};
-use crate::model::mailing::{AudienceQuery, MissedPolicy, Schedule, UncertainPolicy};
+use crate::model::mailing::{AudienceQuery, MailingContent, MissedPolicy, Schedule, UncertainPolicy};
 use crate::model::zone::{self, Meeting};
 use crate::store::idempotency;
 
 use super::super::Control;
 use super::super::error::ApiError;
 use super::super::extract::{Body, Caller, Parameters};
-use super::view::{AudienceView, MailingView, local_time};
+use super::view::{AudienceView, MailingView, headline, local_time};
 
 /// What is meant where a request says nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ pub(super) async fn queue(
         let status = if queued.checked.is_some() { StatusCode::CREATED } else { StatusCode::OK };
         (queued.mailing, queued.checked, status)
     };
-    let headline = store.release(mailing.release).await?.map(|read| read.value.summary.headline);
+    let headline = headline(store, mailing.content).await?;
     let mut warnings = checked.as_ref().map(|checked| checked.warnings.clone()).unwrap_or_default();
     warnings.extend(met(meeting, &request.at, &order.schedule));
     let answer = QueueAnswer {
@@ -146,7 +146,7 @@ fn order(control: &Control, request: &QueueRequest, caller: &Caller) -> Result<(
     let lower = |words: &[String]| words.iter().map(|word| word.trim().to_lowercase()).collect();
     let reached_by = audience.reached_by.as_deref().map(|id| parsed("reached_by", id)).transpose()?;
     let order = Order {
-        release: parsed("release", &request.release)?,
+        content: MailingContent::Release(parsed("release", &request.release)?),
         audience: AudienceQuery {
             lists: all_parsed("lists", &audience.lists)?,
             beats: lower(&audience.beats),
@@ -220,6 +220,7 @@ fn refusal(error: QueueError) -> ApiError {
         QueueError::NoRelease(_) => {
             ApiError::not_found(message).hint("\u{201c}depesch release list\u{201d} shows them all.")
         }
+        QueueError::NoPost(_) => ApiError::not_found(message).hint("\u{201c}depesch post list\u{201d} shows them all."),
         QueueError::NotReached { .. } => ApiError::conflict(message),
         QueueError::Past(_) => ApiError::new(422, "past", message).hint("Give a time to come, or --at now."),
         QueueError::Nobody => ApiError::new(422, "nobody", message)

@@ -7,7 +7,8 @@ use crate::base::clock::Timestamp;
 use crate::flow::formula::defuse;
 use crate::flow::report::{Account, Row, masked, shown_address};
 use crate::model::ledger::Tally;
-use crate::model::mailing::{Mailing, Stage, UncertainPolicy};
+use crate::model::mailing::{Mailing, MailingContent, Stage, UncertainPolicy};
+use crate::store::{Store, StoreError};
 
 use super::super::Control;
 use super::super::error::ApiError;
@@ -17,9 +18,12 @@ use super::super::error::ApiError;
 pub struct MailingView {
     /// Its name.
     pub id: String,
-    /// The release that it sends.
-    pub release: String,
-    /// The release's headline.
+    /// The release that it sends, where it is one.
+    pub release: Option<String>,
+    /// The post that it sends, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post: Option<String>,
+    /// The release's headline, or the post's subject.
     pub headline: Option<String>,
     /// scheduled, freezing, sending, finished, cancelled or expired.
     pub stage: String,
@@ -141,6 +145,11 @@ pub struct DeliveryView {
 }
 
 impl MailingView {
+    /// The name of what it sends.
+    pub fn content(&self) -> &str {
+        self.release.as_deref().or(self.post.as_deref()).unwrap_or_default()
+    }
+
     /// A mailing as it travels.
     pub fn new(mailing: &Mailing, headline: Option<String>, tally: Option<&Tally>) -> Self {
         let (ended, cancelled_by) = match &mailing.stage {
@@ -154,7 +163,8 @@ impl MailingView {
         };
         Self {
             id: mailing.id.to_string(),
-            release: mailing.release.to_string(),
+            release: mailing.content.release().map(|id| id.to_string()),
+            post: mailing.content.post().map(|id| id.to_string()),
             headline,
             stage: mailing.stage.word().to_owned(),
             pause: mailing.pause.as_ref().map(|pause| PauseView {
@@ -199,9 +209,17 @@ pub fn local_time(at: Timestamp, zone: &str) -> String {
     at.with_timezone(&zone).format("%Y-%m-%d %H:%M %Z").to_string()
 }
 
+/// The headline of the release that a mailing sends, or the subject of the post.
+pub(super) async fn headline(store: &Store, content: MailingContent) -> Result<Option<String>, StoreError> {
+    Ok(match content {
+        MailingContent::Release(id) => store.release(id).await?.map(|read| read.value.summary.headline),
+        MailingContent::Post(id) => store.post(id).await?.map(|read| read.value.subject),
+    })
+}
+
 /// A mailing with its headline and counts.
 pub(super) async fn counted(control: &Control, mailing: &Mailing) -> Result<MailingView, ApiError> {
-    let headline = control.store.release(mailing.release).await?.map(|read| read.value.summary.headline);
+    let headline = headline(&control.store, mailing.content).await?;
     let tally = match mailing.frozen() {
         Some(_) => Some(control.store.tally(mailing).await?),
         None => None,

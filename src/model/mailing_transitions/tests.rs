@@ -1,6 +1,6 @@
 use super::*;
 use crate::base::id::ReleaseId;
-use crate::model::mailing::{AudienceQuery, UncertainPolicy};
+use crate::model::mailing::{AudienceQuery, MailingContent, UncertainPolicy};
 
 fn minute(minutes: i64) -> Timestamp {
     let start: Timestamp = "2026-11-23T08:00:00Z".parse().unwrap();
@@ -11,7 +11,7 @@ fn minute(minutes: i64) -> Timestamp {
 fn mailing(missed: MissedPolicy) -> Mailing {
     Mailing {
         id: MailingId(3),
-        release: ReleaseId(1),
+        content: MailingContent::Release(ReleaseId(1)),
         audience: AudienceQuery { lists: ["media".parse().unwrap()].into(), ..AudienceQuery::default() },
         schedule: Schedule { at: minute(0), zone: "Europe/Stockholm".into(), missed, grace_seconds: 600 },
         uncertain: UncertainPolicy::Resend,

@@ -9,7 +9,7 @@ use depesch::base::language::Language;
 use depesch::model::consent::ConsentSource;
 use depesch::model::ledger::{self, Cause, Delivery, DeliveryState, Tally};
 use depesch::model::list::{Joining, List, ListKind, Privacy};
-use depesch::model::mailing::{AudienceQuery, Frozen, Mailing, MissedPolicy, Schedule, Stage, UncertainPolicy};
+use depesch::model::mailing::{AudienceQuery, Frozen, Mailing, MailingContent, MissedPolicy, Schedule, Stage, UncertainPolicy};
 use depesch::model::reply::Reply;
 use depesch::model::subscriber::{Subscriber, SubscriptionState};
 use depesch::store::Store;
@@ -33,7 +33,7 @@ pub fn minute(minutes: i64) -> Timestamp {
 pub fn mailing(id: u64, missed: MissedPolicy) -> Mailing {
     Mailing {
         id: MailingId(id),
-        release: ReleaseId(1),
+        content: MailingContent::Release(ReleaseId(1)),
         audience: AudienceQuery { lists: ["media".parse().unwrap()].into(), ..AudienceQuery::default() },
         schedule: Schedule { at: minute(60), zone: "Europe/Stockholm".into(), missed, grace_seconds: 600 },
         uncertain: UncertainPolicy::Resend,
@@ -83,6 +83,7 @@ pub fn list(name: &str) -> List {
         language: Language::swedish(),
         privacy: Privacy::Ordinary,
         approval: false,
+        posting: Default::default(),
         created: minute(0),
     }
 }

@@ -16,7 +16,7 @@ use depesch::flow::wake::Wake;
 use depesch::model::classify::Classifier;
 use depesch::model::consent::ConsentSource;
 use depesch::model::ledger::{Delivery, Tally};
-use depesch::model::mailing::{AudienceQuery, Mailing, MissedPolicy, Schedule, Stage, UncertainPolicy};
+use depesch::model::mailing::{AudienceQuery, Mailing, MailingContent, MissedPolicy, Schedule, Stage, UncertainPolicy};
 use depesch::model::reply::Reply;
 use depesch::model::subscriber::{Subscriber, SubscriptionState};
 use depesch::store::engine::{Batch, Commit, Engine};
@@ -210,7 +210,7 @@ impl Office {
         let id = MailingId(self.store.allocate(mailings::COUNTER, 1).await.unwrap());
         let mailing = Mailing {
             id,
-            release: ReleaseId(1),
+            content: MailingContent::Release(ReleaseId(1)),
             audience: AudienceQuery { lists: [media()].into(), ..AudienceQuery::default() },
             schedule: Schedule {
                 at: noon(),

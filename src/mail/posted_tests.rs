@@ -1,0 +1,98 @@
+use super::*;
+
+fn changes() -> Changes {
+    Changes {
+        from: None,
+        author: Mailbox { name: Some("Karin Ek".into()), address: "karin@example.org".parse().unwrap() },
+        reply_to: None,
+        post_address: Some("samtal@lists.example.org".into()),
+        loop_mark: "samtal@lists.example.org".into(),
+        sensitive: false,
+        message_id: "m1.token@lists.example.org".into(),
+        date: Timestamp::UNIX_EPOCH,
+        feedback_id: "m1:p1:post:depesch".into(),
+    }
+}
+
+fn relayed(post: &str, changes: &Changes) -> String {
+    let list = ListFields {
+        title: "Samtal".into(),
+        id: "samtal.lists.example.org".into(),
+        owner: "mailto:samtal-owner@lists.example.org".into(),
+        help: "mailto:samtal-request@lists.example.org?subject=help".into(),
+    };
+    let to = Mailbox::bare("reader@example.com".parse().unwrap());
+    let reader = Reader { to: &to, unsubscribe_https: None, unsubscribe_mailto: "mailto:samtal-unsubscribe@x.example" };
+    let frame = PostedFrame::new(post.replace('\n', "\r\n").as_bytes(), changes);
+    String::from_utf8(frame.message(&list, &reader)).unwrap().replace("\r\n", "\n")
+}
+
+fn lines<'a>(message: &'a str, name: &str) -> Vec<&'a str> {
+    let header = message.split("\n\n").next().unwrap();
+    header.lines().filter(|l| l.to_lowercase().starts_with(&format!("{}:", name.to_lowercase()))).collect()
+}
+
+const POST: &str = "Received: from a by b; Thu, 1 Jan 1970 00:00:00 +0000\nReturn-Path: <karin@example.org>\n\
+    LIST-ID: <other.example>\nList-Unsubscribe: <mailto:evil@example.com>\nlist-post:\n <mailto:x@y.example>\n\
+    Authentication-Results: mx.example; dmarc=pass\nDKIM-Signature: v=1; d=example.org\n\
+    From: Karin Ek <karin@example.org>\nTo: samtal@lists.example.org\nSubject: Hej\n =?utf-8?q?=C3=A5?=\n\
+    Message-ID: <1@example.org>\nSender: boss@example.org\nno field at all\n\nText\n.\n\nList-Id: <body>\n";
+
+#[test]
+fn each_field_of_a_list_is_there_once_and_ours() {
+    let message = relayed(POST, &changes());
+    for name in ["List-Id", "List-Unsubscribe", "List-Post", "List-Owner", "List-Help", "X-Loop"] {
+        assert_eq!(lines(&message, name).len(), 1, "{name} in {message}");
+    }
+    assert!(lines(&message, "List-Id")[0].contains("samtal.lists.example.org"));
+    for gone in ["Return-Path", "Authentication-Results", "Sender", "no field at all"] {
+        assert!(lines(&message, gone).is_empty(), "{gone} in {message}");
+    }
+    assert!(!message.contains("y.example"), "a folded line of a dropped field stayed");
+}
+
+#[test]
+fn what_the_author_signed_stays_as_it_was() {
+    let message = relayed(POST, &changes());
+    for kept in ["From: Karin Ek <karin@example.org>", "Subject: Hej\n =?utf-8?q?=C3=A5?=", "DKIM-Signature: v=1"] {
+        assert!(message.contains(kept), "{kept} not in {message}");
+    }
+    assert_eq!(lines(&message, "Message-ID"), ["Message-ID: <1@example.org>"]);
+    assert!(message.ends_with("\n\nText\n.\n\nList-Id: <body>\n"), "{message}");
+}
+
+#[test]
+fn a_rewritten_from_takes_the_signature_with_it_and_names_the_author() {
+    let list = Mailbox { name: Some("Karin Ek via Samtal".into()), address: "samtal@lists.example.org".parse().unwrap() };
+    let author = changes().author;
+    let message = relayed(POST, &Changes { from: Some(list), reply_to: Some(vec![author]), ..changes() });
+    assert_eq!(lines(&message, "From"), ["From: Karin Ek via Samtal <samtal@lists.example.org>"]);
+    assert_eq!(lines(&message, "Reply-To"), ["Reply-To: Karin Ek <karin@example.org>"]);
+    assert_eq!(lines(&message, "X-Original-From"), ["X-Original-From: Karin Ek <karin@example.org>"]);
+    assert!(lines(&message, "DKIM-Signature").is_empty());
+}
+
+#[test]
+fn a_sensitive_list_is_not_told_by_address_or_way() {
+    let message = relayed(POST, &Changes { sensitive: true, ..changes() });
+    assert_eq!(lines(&message, "To"), ["To: reader@example.com"]);
+    assert!(lines(&message, "Received").is_empty());
+}
+
+#[test]
+fn what_a_post_lacks_is_added_and_what_is_no_header_is_no_trap() {
+    let message = relayed("\nonly text\n", &changes());
+    assert_eq!(lines(&message, "Message-ID"), ["Message-ID: <m1.token@lists.example.org>"]);
+    assert_eq!(lines(&message, "From").len(), 1);
+    assert_eq!(lines(&message, "To"), ["To: reader@example.com"]);
+    for odd in ["", ":", ": x", "\u{e5}: x\n\n", "A", "From: x\nB"] {
+        assert_eq!(lines(&relayed(odd, &changes()), "From").len(), 1, "{odd:?}");
+    }
+}
+
+#[test]
+fn line_ends_become_those_of_mail() {
+    assert_eq!(with_line_ends(b"a\nb\rc\r\nd"), b"a\r\nb\r\nc\r\nd\r\n");
+    assert_eq!(with_line_ends(b"a\r\n\r\n"), b"a\r\n\r\n");
+    assert_eq!(with_line_ends(b""), b"");
+}

@@ -1,0 +1,313 @@
+//! Posts on disk, the held ones by when they expire, and the Message-IDs by which a second copy is known.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::address::Address;
+use crate::base::clock::Timestamp;
+use crate::base::id::{ListName, MailingId, PostId};
+use crate::base::token::content_hash;
+use crate::model::authentication::{Authentication, Check, DomainPolicy};
+use crate::model::post::{Hold, HoldReason, Post, PostState};
+use crate::model::release::Blob;
+
+use super::engine::{Batch, Key, Value};
+use super::record::{self, RecordError};
+use super::{Read, Store, StoreError, keys};
+
+const FAMILY: &str = "post";
+
+/// The name of the counter that post ids come from.
+pub const COUNTER: &str = "post";
+
+#[derive(Serialize, Deserialize)]
+struct PostV1 {
+    id: u64,
+    list: ListName,
+    author: String,
+    author_name: Option<String>,
+    subject: String,
+    message_id: Option<String>,
+    sha256: [u8; 32],
+    size: u64,
+    received: i64,
+    author_check: CheckV1,
+    spf: CheckV1,
+    dkim: CheckV1,
+    policy: PolicyV1,
+    state: StateV1,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum CheckV1 {
+    Pass,
+    Fail,
+    None,
+    Unknown,
+}
+
+#[derive(Serialize, Deserialize)]
+enum PolicyV1 {
+    None,
+    Quarantine,
+    Reject,
+    Unknown,
+}
+
+#[derive(Serialize, Deserialize)]
+enum StateV1 {
+    Held { reason: ReasonV1, round: u32, since: i64, until: i64, asked: Vec<String> },
+    Approved { at: i64, by: Option<String>, mailing: u64 },
+    Refused { at: i64, by: String, why: String },
+    Expired { at: i64 },
+}
+
+#[derive(Serialize, Deserialize)]
+enum ReasonV1 {
+    Confirmation,
+    Moderation,
+    Approval,
+}
+
+/// A copy of a message that came to a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// What became of it.
+    pub post: PostId,
+    /// When it came.
+    pub at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SeenV1 {
+    post: u64,
+    at: i64,
+}
+
+impl From<&Post> for PostV1 {
+    fn from(post: &Post) -> Self {
+        Self {
+            id: post.id.0,
+            list: post.list.clone(),
+            author: post.author.as_str().to_owned(),
+            author_name: post.author_name.clone(),
+            subject: post.subject.clone(),
+            message_id: post.message_id.clone(),
+            sha256: post.blob.sha256,
+            size: post.blob.size,
+            received: post.received.timestamp_millis(),
+            author_check: check_to_disk(post.authentication.author),
+            spf: check_to_disk(post.authentication.spf),
+            dkim: check_to_disk(post.authentication.dkim),
+            policy: match post.authentication.policy {
+                DomainPolicy::None => PolicyV1::None,
+                DomainPolicy::Quarantine => PolicyV1::Quarantine,
+                DomainPolicy::Reject => PolicyV1::Reject,
+                DomainPolicy::Unknown => PolicyV1::Unknown,
+            },
+            state: state_to_disk(&post.state),
+        }
+    }
+}
+
+fn check_to_disk(check: Check) -> CheckV1 {
+    match check {
+        Check::Pass => CheckV1::Pass,
+        Check::Fail => CheckV1::Fail,
+        Check::None => CheckV1::None,
+        Check::Unknown => CheckV1::Unknown,
+    }
+}
+
+fn check_from_disk(check: CheckV1) -> Check {
+    match check {
+        CheckV1::Pass => Check::Pass,
+        CheckV1::Fail => Check::Fail,
+        CheckV1::None => Check::None,
+        CheckV1::Unknown => Check::Unknown,
+    }
+}
+
+fn state_to_disk(state: &PostState) -> StateV1 {
+    match state {
+        PostState::Held(hold) => StateV1::Held {
+            reason: match hold.reason {
+                HoldReason::Confirmation => ReasonV1::Confirmation,
+                HoldReason::Moderation => ReasonV1::Moderation,
+                HoldReason::Approval => ReasonV1::Approval,
+            },
+            round: hold.round,
+            since: hold.since.timestamp_millis(),
+            until: hold.until.timestamp_millis(),
+            asked: hold.asked.iter().map(Address::to_string).collect(),
+        },
+        PostState::Approved { at, by, mailing } => {
+            StateV1::Approved { at: at.timestamp_millis(), by: by.clone(), mailing: mailing.0 }
+        }
+        PostState::Refused { at, by, why } => {
+            StateV1::Refused { at: at.timestamp_millis(), by: by.clone(), why: why.clone() }
+        }
+        PostState::Expired { at } => StateV1::Expired { at: at.timestamp_millis() },
+    }
+}
+
+fn state_from_disk(state: StateV1) -> Result<PostState, RecordError> {
+    let instant = |millis| record::instant(FAMILY, millis);
+    Ok(match state {
+        StateV1::Held { reason, round, since, until, asked } => PostState::Held(Hold {
+            reason: match reason {
+                ReasonV1::Confirmation => HoldReason::Confirmation,
+                ReasonV1::Moderation => HoldReason::Moderation,
+                ReasonV1::Approval => HoldReason::Approval,
+            },
+            round,
+            since: instant(since)?,
+            until: instant(until)?,
+            asked: asked.into_iter().map(read_address).collect::<Result<_, _>>()?,
+        }),
+        StateV1::Approved { at, by, mailing } => {
+            PostState::Approved { at: instant(at)?, by, mailing: MailingId(mailing) }
+        }
+        StateV1::Refused { at, by, why } => PostState::Refused { at: instant(at)?, by, why },
+        StateV1::Expired { at } => PostState::Expired { at: instant(at)? },
+    })
+}
+
+fn read_address(text: String) -> Result<Address, RecordError> {
+    Address::from_stored(text).map_err(|e| RecordError::Damaged { family: FAMILY, reason: e.to_string() })
+}
+
+fn decode(octets: &[u8]) -> Result<Post, RecordError> {
+    let form: PostV1 = match record::split(FAMILY, octets)? {
+        (1, rest) => record::decode(FAMILY, rest)?,
+        (version, _) => return Err(RecordError::Newer { family: FAMILY, version }),
+    };
+    Ok(Post {
+        id: PostId(form.id),
+        list: form.list,
+        author: read_address(form.author)?,
+        author_name: form.author_name,
+        subject: form.subject,
+        message_id: form.message_id,
+        blob: Blob { sha256: form.sha256, size: form.size },
+        received: record::instant(FAMILY, form.received)?,
+        authentication: Authentication {
+            author: check_from_disk(form.author_check),
+            spf: check_from_disk(form.spf),
+            dkim: check_from_disk(form.dkim),
+            policy: match form.policy {
+                PolicyV1::None => DomainPolicy::None,
+                PolicyV1::Quarantine => DomainPolicy::Quarantine,
+                PolicyV1::Reject => DomainPolicy::Reject,
+                PolicyV1::Unknown => DomainPolicy::Unknown,
+            },
+        },
+        state: state_from_disk(form.state)?,
+    })
+}
+
+/// Writes a post over what was read (`None`: there must be none yet), and where it stands among the held ones. Its
+/// octets must be durable before (see [`super::blobs::Blobs::put`]).
+pub fn put_post(batch: &mut Batch, post: &Post, before: Option<&Read<Post>>) {
+    let key = keys::post(post.id);
+    batch.expect_read(key.clone(), before.map(|read| read.stamp.clone()));
+    batch.put(key, record::encode(1, &PostV1::from(post)));
+    let held = |post: &Post| post.hold().map(|hold| keys::held_post(hold.until, post.id));
+    let (was, is) = (before.and_then(|read| held(&read.value)), held(post));
+    if was == is {
+        return;
+    }
+    if let Some(was) = was {
+        batch.delete(was);
+    }
+    if let Some(is) = is {
+        batch.put(is, Value::from(&[][..]));
+    }
+}
+
+/// Notes in `batch` that a message came to a list; it conflicts when another copy came since `before` was read.
+pub fn put_seen(batch: &mut Batch, list: &ListName, mark: &[u8], seen: &Seen, before: Option<Value>) {
+    let key = keys::seen_message(list, &content_hash(mark));
+    batch.expect_read(key.clone(), before);
+    batch.put(key, record::encode(1, &SeenV1 { post: seen.post.0, at: seen.at.timestamp_millis() }));
+}
+
+fn decode_seen(octets: &[u8]) -> Result<Seen, RecordError> {
+    const FAMILY: &str = "seen message";
+    let form: SeenV1 = match record::split(FAMILY, octets)? {
+        (1, rest) => record::decode(FAMILY, rest)?,
+        (version, _) => return Err(RecordError::Newer { family: FAMILY, version }),
+    };
+    Ok(Seen { post: PostId(form.post), at: record::instant(FAMILY, form.at)? })
+}
+
+impl Store {
+    /// One post.
+    ///
+    /// # Errors
+    /// [`StoreError`]: not to be read as "there is none".
+    pub async fn post(&self, id: PostId) -> Result<Option<Read<Post>>, StoreError> {
+        let Some(stamp) = self.engine.get(&keys::post(id)).await? else { return Ok(None) };
+        Ok(Some(Read { value: decode(&stamp)?, stamp }))
+    }
+
+    /// The next `limit` posts after `after`, in order of id; `PostId(0)` begins.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn posts(&self, after: PostId, limit: usize) -> Result<Vec<Post>, StoreError> {
+        let range = keys::table(b'p').after(&keys::post(after));
+        let found = self.engine.scan(range, limit).await?;
+        found.iter().map(|(_, octets)| Ok(decode(octets)?)).collect()
+    }
+
+    /// At most `limit` held posts, the first to expire first; those that expire at `until` or before, if it is given.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn held_posts(&self, until: Option<Timestamp>, limit: usize) -> Result<Vec<PostId>, StoreError> {
+        let found = self.engine.scan(keys::held_posts(until), limit).await?;
+        let id = |(key, _): &(Key, Value)| keys::last_number(key).map(PostId);
+        let damaged = || RecordError::Damaged { family: FAMILY, reason: "a held post's key names none".to_owned() };
+        found.iter().map(|one| id(one).ok_or_else(|| damaged().into())).collect()
+    }
+
+    /// The copy of a message that came to a list before, known by `mark`, e.g. its Message-ID.
+    ///
+    /// # Errors
+    /// [`StoreError`]: not to be read as "there was none".
+    pub async fn seen_message(&self, list: &ListName, mark: &[u8]) -> Result<Option<Read<Seen>>, StoreError> {
+        let key = keys::seen_message(list, &content_hash(mark));
+        let Some(stamp) = self.engine.get(&key).await? else { return Ok(None) };
+        Ok(Some(Read { value: decode_seen(&stamp)?, stamp }))
+    }
+
+    /// Forgets messages that came before `before`, at most `limit` of those looked at after `cursor`; gives how many,
+    /// and where to go on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_seen(
+        &self,
+        before: Timestamp,
+        cursor: Option<Key>,
+        limit: usize,
+    ) -> Result<(u64, Option<Key>), StoreError> {
+        let mut range = keys::table(b'D');
+        if let Some(cursor) = &cursor {
+            range = range.after(cursor);
+        }
+        let found = self.engine.scan(range, limit).await?;
+        let next = found.last().filter(|_| found.len() == limit).map(|(key, _)| key.clone());
+        let (mut batch, mut forgotten) = (Batch::new(), 0);
+        for (key, octets) in found {
+            if decode_seen(&octets)?.at < before {
+                batch.delete(key);
+                forgotten += 1;
+            }
+        }
+        if !batch.is_empty() {
+            self.commit(batch).await?;
+        }
+        Ok((forgotten, next))
+    }
+}

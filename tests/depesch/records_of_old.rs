@@ -1,0 +1,67 @@
+//! Records written by an earlier version are read for ever. What they look like is written out here by hand, so that no
+//! change of the code changes it.
+
+use std::sync::Arc;
+
+use depesch::base::id::{MailingId, PostId, ReleaseId};
+use depesch::model::list::{FromPolicy, ListKind, Moderation, Posting, Privacy, ReplyTo};
+use depesch::model::mailing::{MailingContent, MissedPolicy};
+use depesch::store::engine::Batch;
+use depesch::store::memory::MemoryEngine;
+use depesch::store::{Store, keys};
+
+use crate::support::mailings;
+
+async fn store_with(key: depesch::store::engine::Key, version: u8, octets: Vec<u8>) -> Store {
+    let store = Store::new(Arc::new(MemoryEngine::new()));
+    let mut batch = Batch::new();
+    batch.put(key, [vec![version], octets].concat());
+    store.commit(batch).await.unwrap();
+    store
+}
+
+#[tokio::test]
+async fn a_list_of_version_1_has_the_usual_rules_for_posts() {
+    let millis = mailings::minute(0).timestamp_millis();
+    // name, title, address, kind, joining, owner, language, sensitive, approval, created
+    let form = ("media", "Media", "media@lists.example.org", 1u32, 2u32, "press@example.org", "sv", true, false, millis);
+    let name = "media".parse().unwrap();
+    let store = store_with(keys::list(&name), 1, postcard::to_stdvec(&form).unwrap()).await;
+    let list = store.list(&name).await.unwrap().unwrap().value;
+    assert_eq!((list.kind, list.privacy, list.created), (ListKind::Discussion, Privacy::Sensitive, mailings::minute(0)));
+    assert_eq!(list.posting, Posting::default());
+    let changed = store.change_list(&name, |list| {
+        list.posting = Posting {
+            senders: ["anna@example.org".parse().unwrap()].into(),
+            moderators: ["eva@example.org".parse().unwrap()].into(),
+            moderation: Moderation::All,
+            reply_to: ReplyTo::Both,
+            from: FromPolicy::Rewrite,
+        }
+    });
+    let changed = changed.await.unwrap().unwrap();
+    assert_eq!(store.list(&name).await.unwrap().unwrap().value, changed);
+}
+
+#[tokio::test]
+async fn a_mailing_of_version_1_sends_its_release() {
+    let at = mailings::minute(60).timestamp_millis();
+    let nothing: [&str; 0] = [];
+    // id, release, lists, beats, regions, languages, reached_by
+    let first = (7u64, 12u64, ["media"].as_slice(), nothing.as_slice(), nothing.as_slice(), nothing.as_slice(), None::<u64>);
+    // at, zone, missed, grace, uncertain, stage (scheduled), pause, approval_required
+    let second = (at, "Europe/Stockholm", 1u32, 600u32, 0u32, 0u32, None::<(i64, u32)>, false);
+    // approval, content_hash, reopened, created, created_by
+    let third = (None::<(&str, i64, &str)>, "0123", 0u32, mailings::minute(0).timestamp_millis(), "anna");
+    let octets = postcard::to_stdvec(&(first, second, third)).unwrap();
+    let store = store_with(keys::mailing(MailingId(7)), 1, octets).await;
+    let mut read = store.mailing(MailingId(7)).await.unwrap().unwrap();
+    assert_eq!(read.value.content, MailingContent::Release(ReleaseId(12)));
+    assert_eq!((read.value.schedule.missed, read.value.created_by.as_str()), (MissedPolicy::Ask, "anna"));
+
+    read.value.content = MailingContent::Post(PostId(3));
+    let mut batch = Batch::new();
+    depesch::store::mailings::put_mailing(&mut batch, &read.value, Some(read.stamp));
+    store.commit(batch).await.unwrap();
+    assert_eq!(store.mailing(MailingId(7)).await.unwrap().unwrap().value, read.value);
+}
