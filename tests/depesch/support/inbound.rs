@@ -33,6 +33,7 @@ pub fn list(name: &str) -> List {
         language: Language::swedish(),
         privacy: Privacy::Ordinary,
         approval: false,
+        posting: Default::default(),
         created: noon(),
     }
 }
