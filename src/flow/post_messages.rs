@@ -154,10 +154,12 @@ impl PreparedMailing for PreparedPost {
         let octets = self.frame.message(&self.list.fields, &reader);
         // RFC 5321 §3.9.2: the list's own envelope sender; nothing of the original's envelope travels on.
         let bounces = self.list.bounce_address(&self.key.sign(Purpose::Bounce, &[self.mailing.0, subscriber.id.0]));
-        let sender: Address =
-            bounces.parse().map_err(|error| format!("the envelope sender {bounces}: {error}"))?;
+        let sender: Address = bounces.parse().map_err(|error| format!("the envelope sender {bounces}: {error}"))?;
         let envelope_id = format!("{}.{}", self.mailing, subscriber.id);
-        Ok(Message { envelope: Envelope { sender: Some(sender), recipient: subscriber.address.clone(), envelope_id }, octets })
+        Ok(Message {
+            envelope: Envelope { sender: Some(sender), recipient: subscriber.address.clone(), envelope_id },
+            octets,
+        })
     }
 
     fn try_for(&self, _: &Subscriber) -> Result<(), String> {

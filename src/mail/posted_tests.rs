@@ -63,7 +63,8 @@ fn what_the_author_signed_stays_as_it_was() {
 
 #[test]
 fn a_rewritten_from_takes_the_signature_with_it_and_names_the_author() {
-    let list = Mailbox { name: Some("Karin Ek via Samtal".into()), address: "samtal@lists.example.org".parse().unwrap() };
+    let list =
+        Mailbox { name: Some("Karin Ek via Samtal".into()), address: "samtal@lists.example.org".parse().unwrap() };
     let author = changes().author;
     let message = relayed(POST, &Changes { from: Some(list), reply_to: Some(vec![author]), ..changes() });
     assert_eq!(lines(&message, "From"), ["From: Karin Ek via Samtal <samtal@lists.example.org>"]);

@@ -9,7 +9,8 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, MailingId, PostId, ReleaseId, SubscriberId};
 use crate::base::language::Language;
 use crate::model::mailing::{
-    Approval, AudienceQuery, Frozen, Mailing, MailingContent, MissedPolicy, Pause, PauseReason, Schedule, Stage, UncertainPolicy,
+    Approval, AudienceQuery, Frozen, Mailing, MailingContent, MissedPolicy, Pause, PauseReason, Schedule, Stage,
+    UncertainPolicy,
 };
 
 use super::engine::{Batch, Commit, Value};

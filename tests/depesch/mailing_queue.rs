@@ -112,7 +112,10 @@ async fn what_is_not_there_or_past_is_refused_and_nothing_is_queued() {
     assert!(
         matches!(refused(order(&["media", "nobody"])).await, QueueError::NoList(name) if name.as_str() == "nobody")
     );
-    assert!(matches!(refused(changed(|o| o.content = MailingContent::Release(ReleaseId(9)))).await, QueueError::NoRelease(_)));
+    assert!(matches!(
+        refused(changed(|o| o.content = MailingContent::Release(ReleaseId(9)))).await,
+        QueueError::NoRelease(_)
+    ));
     assert!(matches!(refused(changed(|o| o.schedule.at = minute(-5))).await, QueueError::Past(_)));
     let reached = changed(|o| o.audience.reached_by = Some(MailingId(4)));
     assert!(matches!(refused(reached).await, QueueError::NotReached { .. }));

@@ -24,11 +24,15 @@ async fn store_with(key: depesch::store::engine::Key, version: u8, octets: Vec<u
 async fn a_list_of_version_1_has_the_usual_rules_for_posts() {
     let millis = mailings::minute(0).timestamp_millis();
     // name, title, address, kind, joining, owner, language, sensitive, approval, created
-    let form = ("media", "Media", "media@lists.example.org", 1u32, 2u32, "press@example.org", "sv", true, false, millis);
+    let form =
+        ("media", "Media", "media@lists.example.org", 1u32, 2u32, "press@example.org", "sv", true, false, millis);
     let name = "media".parse().unwrap();
     let store = store_with(keys::list(&name), 1, postcard::to_stdvec(&form).unwrap()).await;
     let list = store.list(&name).await.unwrap().unwrap().value;
-    assert_eq!((list.kind, list.privacy, list.created), (ListKind::Discussion, Privacy::Sensitive, mailings::minute(0)));
+    assert_eq!(
+        (list.kind, list.privacy, list.created),
+        (ListKind::Discussion, Privacy::Sensitive, mailings::minute(0))
+    );
     assert_eq!(list.posting, Posting::default());
     let changed = store.change_list(&name, |list| {
         list.posting = Posting {
@@ -48,7 +52,8 @@ async fn a_mailing_of_version_1_sends_its_release() {
     let at = mailings::minute(60).timestamp_millis();
     let nothing: [&str; 0] = [];
     // id, release, lists, beats, regions, languages, reached_by
-    let first = (7u64, 12u64, ["media"].as_slice(), nothing.as_slice(), nothing.as_slice(), nothing.as_slice(), None::<u64>);
+    let first =
+        (7u64, 12u64, ["media"].as_slice(), nothing.as_slice(), nothing.as_slice(), nothing.as_slice(), None::<u64>);
     // at, zone, missed, grace, uncertain, stage (scheduled), pause, approval_required
     let second = (at, "Europe/Stockholm", 1u32, 600u32, 0u32, 0u32, None::<(i64, u32)>, false);
     // approval, content_hash, reopened, created, created_by

@@ -9,7 +9,9 @@ use depesch::base::language::Language;
 use depesch::model::consent::ConsentSource;
 use depesch::model::ledger::{self, Cause, Delivery, DeliveryState, Tally};
 use depesch::model::list::{Joining, List, ListKind, Privacy};
-use depesch::model::mailing::{AudienceQuery, Frozen, Mailing, MailingContent, MissedPolicy, Schedule, Stage, UncertainPolicy};
+use depesch::model::mailing::{
+    AudienceQuery, Frozen, Mailing, MailingContent, MissedPolicy, Schedule, Stage, UncertainPolicy,
+};
 use depesch::model::reply::Reply;
 use depesch::model::subscriber::{Subscriber, SubscriptionState};
 use depesch::store::Store;
