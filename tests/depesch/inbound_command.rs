@@ -51,6 +51,7 @@ async fn office() -> Office {
         language: depesch::base::language::Language::swedish(),
         privacy: Privacy::Ordinary,
         approval: false,
+        posting: Default::default(),
         created: now(),
     };
     assert!(store.create_list(&list).await.unwrap());
