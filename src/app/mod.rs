@@ -19,18 +19,16 @@ use crate::config::Config;
 use crate::config::secret::SecretError;
 use crate::control::Control;
 use crate::control::client::Client;
-use crate::control::inbound::MailIn;
 use crate::control::server::{Server, ServerError};
 use crate::flow::chores::Chores;
 use crate::flow::content::ContentHandle;
 use crate::flow::dispatch::{DispatchParts, Dispatcher};
-use crate::flow::inbound::destination::Directory;
-use crate::flow::inbound::door::Door;
 use crate::flow::message::MessageSource;
 use crate::flow::schedule::Scheduler;
 use crate::flow::wake::Wake;
 use crate::model::classify::{Classifier, RulesError};
 use crate::model::recurrence::RecurrenceError;
+use crate::smtp::listener::ListenError;
 use crate::store::embedded::{EmbeddedEngine, OpenError};
 use crate::store::spool::{Spool, SpoolError};
 use crate::store::{Store, StoreError};
@@ -38,6 +36,7 @@ use crate::transport::relay::RelayError;
 
 pub mod checkpoints;
 pub mod log;
+mod mail_in;
 mod messages;
 pub mod notify;
 pub mod parts;
@@ -69,6 +68,9 @@ pub enum StartError {
     /// The spool of mail that comes in cannot be opened.
     #[error("the spool: {0}")]
     Spool(#[from] SpoolError),
+    /// Mail cannot be listened for.
+    #[error("mail in: {0}")]
+    Listen(#[from] ListenError),
     /// The control socket cannot be opened.
     #[error(transparent)]
     Control(#[from] ServerError),
@@ -108,6 +110,7 @@ impl StartError {
         match self {
             Self::Secret(_) | Self::Relay(_) | Self::Times { .. } | Self::Templates(_) => true,
             Self::Control(error) => matches!(error, ServerError::NoGroup(_) | ServerError::NoSocket(_)),
+            Self::Listen(error) => !matches!(error, ListenError::Bind { .. }),
             Self::Open(_) | Self::Store(_) | Self::Spool(_) | Self::Rules(_) | Self::Directory { .. } => false,
         }
     }
@@ -119,7 +122,7 @@ pub struct RunningApp {
     client: Client,
     engine: Arc<EmbeddedEngine>,
     dispatcher: Arc<Dispatcher>,
-    door: Arc<Door>,
+    mail_in: mail_in::Running,
     spool: Spool,
     messages: Arc<ReloadableSource>,
     stop_timeout: Duration,
@@ -187,17 +190,22 @@ async fn start_on(
         settings: parts::dispatch_settings(config),
     });
     let dispatcher = Arc::new(dispatcher.await?);
-    let woken = Wake::new();
-    let directory = Arc::new(Directory::new(store.clone(), key.clone()));
-    let door = Arc::new(Door::new(store.clone(), spool.clone(), woken.clone(), directory));
-    let mail_in = MailIn { reception: door.clone(), spool: spool.clone(), wake: woken };
+    let mail_in = mail_in::Parts {
+        store: store.clone(),
+        spool: spool.clone(),
+        clock: clock.clone(),
+        key: key.clone(),
+        letters: parts::letters(config, &store, &key, &clock, &content),
+        wake: wake.clone(),
+    };
+    let mail_in = mail_in::prepare(config, mail_in).await?;
     let control = Arc::new(Control {
         wake: wake.clone(),
         messages: messages.clone(),
         queue_defaults: parts::queue_defaults(config),
         transport: parts::describe_transport(config),
         dispatcher: Some(dispatcher.clone()),
-        mail_in: Some(mail_in),
+        mail_in: Some(mail_in.control.clone()),
         ..Control::new(store.clone(), clock.clone(), key, config.state_directory.clone(), content)
     });
     let stopping = watch::Sender::new(false);
@@ -208,6 +216,7 @@ async fn start_on(
     let bounded = checkpoints::keep_bounded(engine.clone(), control.clock.clone(), until(stopping.subscribe()));
     let bounded = tokio::spawn(bounded);
     let server = tokio::spawn(server.run(control.clone(), until(stopping.subscribe())));
+    let mail_in = mail_in.start(&stopping);
     let client = Client::new(&config.control.path);
     let (loops, stop_timeout) = (vec![scheduler, chores, bounded], config.stop_timeout);
     let app = RunningApp {
@@ -215,7 +224,7 @@ async fn start_on(
         client,
         engine,
         dispatcher,
-        door,
+        mail_in,
         spool,
         messages,
         stop_timeout,
@@ -258,7 +267,8 @@ impl RunningApp {
     /// Completes when something has ended that should run until the stop: a panic, which nothing else would tell.
     async fn background_ended(&self) {
         let clock = &self.control.clock;
-        while !self.server.is_finished() && !self.loops.iter().any(JoinHandle::is_finished) {
+        let tasks = || self.server.is_finished() || self.loops.iter().any(JoinHandle::is_finished);
+        while !tasks() && !self.mail_in.has_ended() {
             clock.wait_until(clock.now() + LOOK_EVERY).await;
         }
     }
@@ -270,6 +280,7 @@ impl RunningApp {
     /// [`StartError`]: nothing was changed.
     pub fn reload(&self, config: &Config) -> Result<(), StartError> {
         let content = parts::content(config)?;
+        self.mail_in.reload()?;
         let (store, key, clock) = (&self.control.store, &self.control.key, &self.control.clock);
         let source: Arc<dyn MessageSource> = parts::messages(config, store, key, clock, &content);
         self.messages.replace(source);
@@ -281,12 +292,11 @@ impl RunningApp {
     /// Stops in order. What is under way gets `stop_timeout`; what it did not finish is in doubt and looked after at
     /// the next start.
     pub async fn stop(self) {
-        let Self { engine, dispatcher, door, spool, stop_timeout, stopping, server, loops, .. } = self;
-        door.close();
+        let Self { engine, dispatcher, mail_in, spool, stop_timeout, stopping, server, loops, .. } = self;
         stopping.send_replace(true);
         let drained = async {
             // The API first: what it promised is committed before the store closes.
-            tokio::join!(dispatcher.drain(), ended(server, "the control API"), async {
+            tokio::join!(dispatcher.drain(), mail_in.ended(), ended(server, "the control API"), async {
                 for task in loops {
                     ended(task, "a background task").await;
                 }

@@ -14,10 +14,11 @@ use crate::model::zone;
 use crate::render::source::SourceSettings;
 use crate::transport::relay::{Encryption, RelaySettings};
 
+use super::inbound::InboundConfig;
 use super::reader::{Reader, quoted};
 use super::secret::SecretSource;
 use super::{
-    Config, ContentConfig, DispatchConfig, InboundConfig, LogConfig, LogFormat, OrganisationConfig, RelayConfig,
+    Config, ContentConfig, DispatchConfig, LogConfig, LogFormat, OrganisationConfig, RelayConfig,
     RetentionConfig, ScheduleConfig, TransportChoice,
 };
 
@@ -51,7 +52,7 @@ pub(super) fn defaults() -> Config {
         retry: RetryTable::default(),
         breaker: BreakerSettings::default(),
         dispatch: DispatchConfig { connections: 10, lease: 15 * MINUTE },
-        inbound: InboundConfig { keep: 90 * DAY },
+        inbound: InboundConfig::default(),
         retention: RetentionConfig { attachments: 30 * DAY },
         schedule: ScheduleConfig {
             zone: "Europe/Stockholm".to_owned(),
@@ -187,8 +188,7 @@ impl Config {
         reader.section("dispatch");
         reader.number("connections", 1..=1000, &mut self.dispatch.connections);
         reader.duration("lease", MINUTE..=DAY, &mut self.dispatch.lease);
-        reader.section("inbound");
-        reader.duration("keep", DAY..=36_500 * DAY, &mut self.inbound.keep);
+        self.inbound.read(reader);
         reader.section("retention");
         reader.duration("attachments", DAY..=36_500 * DAY, &mut self.retention.attachments);
     }

@@ -15,10 +15,12 @@ use crate::model::retry::RetryTable;
 use crate::transport::relay::{Encryption, Login, RelaySettings, Timeouts};
 
 pub mod environment;
+pub mod inbound;
 mod keys;
 pub mod reader;
 pub mod secret;
 
+use inbound::InboundConfig;
 use reader::{Entry, Problem, Reader};
 use secret::{SecretError, SecretSource};
 
@@ -134,13 +136,6 @@ pub struct DispatchConfig {
     pub connections: u32,
     /// A worker that says nothing for so long is taken for dead.
     pub lease: Duration,
-}
-
-/// Mail that comes in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InboundConfig {
-    /// How long messages are kept after they were handled.
-    pub keep: Duration,
 }
 
 /// How long things are kept.

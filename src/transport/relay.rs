@@ -339,3 +339,8 @@ pub(super) fn cause(error: &SmtpError) -> String {
 pub(super) fn reply(response: &Response) -> Reply {
     Reply::new(response.code().into(), &response.message().collect::<Vec<_>>().join("\n"))
 }
+
+/// What this machine calls itself, as in EHLO where nothing else is configured.
+pub fn machine_name() -> String {
+    ClientId::default().to_string()
+}

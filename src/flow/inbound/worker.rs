@@ -59,7 +59,7 @@ pub struct InboundWorker {
     /// Told when something comes in.
     pub arrived: Wake,
     /// To be told when an effect makes work for others.
-    pub wake: Wake,
+    pub wakes: Vec<Wake>,
 }
 
 /// A message on its way to a lane.
@@ -262,7 +262,7 @@ impl InboundWorker {
             match self.store.commit(batch).await? {
                 Commit::Applied => {
                     if wakes {
-                        self.wake.notify();
+                        self.wakes.iter().for_each(Wake::notify);
                     }
                     return Ok(true);
                 }

@@ -135,7 +135,7 @@ impl MailIn {
             directory: Arc::new(Directory::new(self.store.clone(), Key::new([5; 32]))),
             handler: handler.clone(),
             arrived: self.arrived.clone(),
-            wake: self.wake.clone(),
+            wakes: vec![self.wake.clone()],
         };
         (Arc::new(worker), handler)
     }

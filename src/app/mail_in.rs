@@ -1,0 +1,127 @@
+//! Mail that comes in, put together: addresses, door, listener, the worker that handles what came.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::base::clock::Clock;
+use crate::base::token::Key;
+use crate::bounce::Reader;
+use crate::config::Config;
+use crate::control::inbound::MailIn;
+use crate::flow::inbound::destination::Directory;
+use crate::flow::inbound::door::Door;
+use crate::flow::inbound::triage::{InboundParts, Triage};
+use crate::flow::inbound::worker::InboundWorker;
+use crate::flow::letters::Letters;
+use crate::flow::wake::Wake;
+use crate::model::classify::Classifier;
+use crate::smtp::listener::Listener;
+use crate::smtp::tls::Tls;
+use crate::store::Store;
+use crate::store::blobs::Blobs;
+use crate::store::spool::Spool;
+
+use super::{StartError, until};
+
+/// What it is put together of.
+pub struct Parts {
+    /// The store.
+    pub store: Store,
+    /// Where messages lie.
+    pub spool: Spool,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The installation's key.
+    pub key: Key,
+    /// Writes answers.
+    pub letters: Letters,
+    /// Wakes scheduler and dispatcher.
+    pub wake: Wake,
+}
+
+/// Mail in, ready to run: sockets are open, nothing is taken yet.
+pub struct Prepared {
+    /// What the control API works with.
+    pub control: MailIn,
+    door: Arc<Door>,
+    listener: Listener,
+    worker: Arc<InboundWorker>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Mail in, running.
+pub struct Running {
+    door: Arc<Door>,
+    tls: Option<Arc<Tls>>,
+    listener: JoinHandle<()>,
+    worker: JoinHandle<()>,
+}
+
+/// Opens the sockets.
+pub async fn prepare(config: &Config, parts: Parts) -> Result<Prepared, StartError> {
+    let Parts { store, spool, clock, key, letters, wake } = parts;
+    let directory = Arc::new(Directory::new(store.clone(), key.clone()));
+    let arrived = Wake::new();
+    let door = Arc::new(Door::new(store.clone(), spool.clone(), arrived.clone(), directory.clone()));
+    let host_name = crate::transport::relay::machine_name();
+    let listener = Listener::bind(config.inbound.listener(&host_name), Vec::new()).await?;
+    let wakes = vec![wake, letters.wake()];
+    let triage = Triage::new(InboundParts {
+        store: store.clone(),
+        spool: spool.clone(),
+        blobs: Blobs::in_state_directory(&config.state_directory),
+        clock: clock.clone(),
+        key,
+        reader: Reader::new(Classifier::shipped()?)?,
+        letters,
+        postmaster: config.inbound.postmaster.clone(),
+    });
+    let worker = InboundWorker {
+        store,
+        spool: spool.clone(),
+        clock: clock.clone(),
+        directory,
+        handler: Arc::new(triage),
+        arrived: arrived.clone(),
+        wakes,
+    };
+    let control = MailIn { reception: door.clone(), spool, wake: arrived };
+    Ok(Prepared { control, door, listener, worker: Arc::new(worker), clock })
+}
+
+impl Prepared {
+    /// Begins to take mail in.
+    pub fn start(self, stopping: &watch::Sender<bool>) -> Running {
+        for (protocol, address) in self.listener.addresses() {
+            tracing::info!(%address, ?protocol, "listening for mail");
+        }
+        let tls = self.listener.tls();
+        let listener = self.listener.run(self.door.clone(), self.clock, until(stopping.subscribe()));
+        let worker = self.worker.run(until(stopping.subscribe()));
+        Running { door: self.door, tls, listener: tokio::spawn(listener), worker: tokio::spawn(worker) }
+    }
+}
+
+impl Running {
+    /// Whether a part has ended.
+    pub fn has_ended(&self) -> bool {
+        self.listener.is_finished() || self.worker.is_finished()
+    }
+
+    /// Reads the certificate again; the old one stays in force when the new cannot be used.
+    pub fn reload(&self) -> Result<(), StartError> {
+        match &self.tls {
+            Some(tls) => Ok(tls.reload().map_err(crate::smtp::listener::ListenError::from)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until messages on their way in are taken and those being handled are done; then the door is closed.
+    pub async fn ended(self) {
+        super::ended(self.listener, "the listener").await;
+        self.door.close();
+        super::ended(self.worker, "the handling of mail that comes in").await;
+    }
+}

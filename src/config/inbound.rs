@@ -1,0 +1,151 @@
+//! The section `[inbound]`: mail that comes in.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use crate::base::address::Address;
+use crate::smtp::session::SessionSettings;
+use crate::smtp::settings::{Limits, ListenerSettings, SocketFile, TlsFiles};
+
+use super::reader::{Reader, quoted};
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Mail that comes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboundConfig {
+    /// Where SMTP is spoken.
+    pub smtp: Vec<SocketAddr>,
+    /// Where LMTP is spoken, on TCP.
+    pub lmtp: Vec<SocketAddr>,
+    /// Where LMTP is spoken, on a Unix socket.
+    pub lmtp_socket: Option<PathBuf>,
+    /// Its permissions.
+    pub lmtp_mode: u32,
+    /// The group that it is given to.
+    pub lmtp_group: Option<String>,
+    /// What we call ourselves in the greeting and in Received; the machine's name without it.
+    pub host_name: Option<String>,
+    /// The certificate for STARTTLS.
+    pub certificate_file: Option<PathBuf>,
+    /// Its key.
+    pub key_file: Option<PathBuf>,
+    /// Octets of the largest message.
+    pub largest_message: usize,
+    /// Connections at once, in all.
+    pub connections: usize,
+    /// SMTP connections at once from one address.
+    pub connections_per_address: usize,
+    /// How long one command may take to come.
+    pub idle: Duration,
+    /// The least octets a second in which a message must come.
+    pub least_speed: usize,
+    /// Who gets mail to postmaster and abuse; the owner of the first list without it.
+    pub postmaster: Option<Address>,
+    /// How long messages are kept after they were handled.
+    pub keep: Duration,
+}
+
+impl Default for InboundConfig {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            smtp: Vec::new(),
+            lmtp: Vec::new(),
+            lmtp_socket: None,
+            lmtp_mode: 0o660,
+            lmtp_group: None,
+            host_name: None,
+            certificate_file: None,
+            key_file: None,
+            largest_message: SessionSettings::default().max_message_octets,
+            connections: limits.connections,
+            connections_per_address: limits.connections_per_address,
+            idle: limits.idle,
+            least_speed: limits.least_speed,
+            postmaster: None,
+            keep: 90 * DAY,
+        }
+    }
+}
+
+impl InboundConfig {
+    pub(super) fn read(&mut self, reader: &mut Reader<'_>) {
+        reader.section("inbound");
+        addresses(reader, "smtp", &mut self.smtp);
+        addresses(reader, "lmtp", &mut self.lmtp);
+        // RFC 2033 §5.
+        if self.lmtp.iter().any(|address| address.port() == 25) {
+            reader.problem("inbound.lmtp", "expected another port than 25, which is for SMTP only; 24 is usual");
+        }
+        reader.optional_path("lmtp_socket", "the path of a socket, or \"\"", &mut self.lmtp_socket);
+        let mode = |value: &DeValue<'_>| u32::from_str_radix(value.as_str()?, 8).ok().filter(|mode| *mode <= 0o777);
+        reader.value("lmtp_mode", "permissions such as \"0660\"", &mut self.lmtp_mode, mode, |mode| {
+            quoted(&format!("{mode:04o}"))
+        });
+        reader.optional_text("lmtp_group", "a group's name, or \"\"", &mut self.lmtp_group);
+        reader.optional_text("host_name", "a host name, or \"\"", &mut self.host_name);
+        reader.optional_path("certificate_file", "a PEM file, or \"\"", &mut self.certificate_file);
+        reader.optional_path("key_file", "a PEM file, or \"\"", &mut self.key_file);
+        if self.certificate_file.is_some() != self.key_file.is_some() {
+            reader.problem("inbound.key_file", "expected certificate_file and key_file together, or neither");
+        }
+        reader.number("largest_message", 65_536..=60_000_000, &mut self.largest_message);
+        reader.number("connections", 1..=100_000, &mut self.connections);
+        reader.number("connections_per_address", 1..=100_000, &mut self.connections_per_address);
+        reader.duration("idle", SECOND..=HOUR, &mut self.idle);
+        reader.number("least_speed", 0..=1_000_000, &mut self.least_speed);
+        let address = |value: &DeValue<'_>| match value.as_str()? {
+            "" => Some(None),
+            text => text.parse().ok().map(Some),
+        };
+        let show = |address: &Option<Address>| quoted(address.as_ref().map_or("", Address::as_str));
+        reader.value("postmaster", "an e-mail address, or \"\"", &mut self.postmaster, address, show);
+        reader.duration("keep", DAY..=36_500 * DAY, &mut self.keep);
+    }
+
+    /// What the listener takes; `host_name` is the machine's.
+    pub fn listener(&self, host_name: &str) -> ListenerSettings {
+        let tls = self.certificate_file.clone().zip(self.key_file.clone());
+        ListenerSettings {
+            session: SessionSettings {
+                host_name: self.host_name.clone().unwrap_or_else(|| host_name.to_owned()),
+                max_message_octets: self.largest_message,
+                ..SessionSettings::default()
+            },
+            smtp: self.smtp.clone(),
+            lmtp: self.lmtp.clone(),
+            lmtp_socket: self.lmtp_socket.clone().map(|path| SocketFile {
+                path,
+                mode: self.lmtp_mode,
+                group: self.lmtp_group.clone(),
+            }),
+            tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+            limits: Limits {
+                connections: self.connections,
+                connections_per_address: self.connections_per_address,
+                idle: self.idle,
+                least_speed: self.least_speed,
+                ..Limits::default()
+            },
+        }
+    }
+}
+
+/// A list of addresses with ports, e.g. `["0.0.0.0:25", "[::]:25"]`.
+fn addresses(reader: &mut Reader<'_>, name: &str, into: &mut Vec<SocketAddr>) {
+    let expected = "a list of addresses with ports such as [\"0.0.0.0:25\", \"[::]:25\"]";
+    let parse = |value: &DeValue<'_>| {
+        value.as_array()?.iter().map(|one| one.get_ref().as_str()?.parse().ok()).collect::<Option<Vec<SocketAddr>>>()
+    };
+    let show = |addresses: &Vec<SocketAddr>| {
+        let each: Vec<String> = addresses.iter().map(|address| quoted(&address.to_string())).collect();
+        format!("[{}]", each.join(", "))
+    };
+    reader.value(name, expected, into, parse, show);
+}
