@@ -10,8 +10,9 @@ use crate::base::token::Key;
 use crate::config::{Config, TransportChoice};
 use crate::control::mailing::queue::QueueDefaults;
 use crate::flow::chores::Chore;
-use crate::flow::content::Content;
+use crate::flow::content::{Content, ContentHandle};
 use crate::flow::dispatch::DispatchSettings;
+use crate::flow::letters::{LetterSettings, Letters};
 use crate::flow::message::MessageSource;
 use crate::flow::post_messages::PostMessages;
 use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
@@ -95,6 +96,18 @@ pub async fn close_spool(spool: Spool) {
     if let Err(error) = tokio::task::spawn_blocking(move || spool.close()).await {
         tracing::error!(%error, "the spool did not close in order");
     }
+}
+
+/// Writes the mails of our own.
+pub fn letters(
+    config: &Config,
+    store: &Store,
+    key: &Key,
+    clock: &Arc<dyn Clock>,
+    content: &Arc<ContentHandle>,
+) -> Letters {
+    let domain = Some(config.organisation.domain.clone()).filter(|domain| domain != "localhost");
+    Letters::new(store.clone(), content.clone(), key.clone(), clock.clone(), LetterSettings { domain })
 }
 
 /// Where mail goes out.

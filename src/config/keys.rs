@@ -18,8 +18,8 @@ use super::inbound::InboundConfig;
 use super::reader::{Reader, quoted};
 use super::secret::SecretSource;
 use super::{
-    Config, ContentConfig, DispatchConfig, LogConfig, LogFormat, OrganisationConfig, RelayConfig,
-    RetentionConfig, ScheduleConfig, TransportChoice,
+    Config, ContentConfig, DispatchConfig, LogConfig, LogFormat, OrganisationConfig, RelayConfig, RetentionConfig,
+    ScheduleConfig, TransportChoice,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);

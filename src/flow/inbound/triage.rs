@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::base::address::Address;
 use crate::base::clock::Clock;
 use crate::base::token::Key;
+use crate::bounce::{Kind, Reader};
 use crate::flow::letters::{LetterError, Letters, PassedOn};
-use crate::mail::incoming::Incoming;
 use crate::model::inbound::InboundKind;
 use crate::model::list::List;
 use crate::store::Store;
@@ -31,6 +31,8 @@ pub struct InboundParts {
     pub clock: Arc<dyn Clock>,
     /// Signs tokens and hashes addresses.
     pub key: Key,
+    /// Tells bounces, complaints and automatic answers from mail that people wrote.
+    pub reader: Reader,
     /// Writes answers, and passes messages on.
     pub letters: Letters,
     /// Who gets what came to no list; the owner of the first list without it.
@@ -83,7 +85,7 @@ impl Triage {
             Role::Owner => Ok(None),
             Role::Bounces { .. } => Ok(None),
             // An answer of a program is no wish, no post and no answer of a person.
-            _ if is_automatic_answer(&item.message) => {
+            _ if self.parts.reader.read(&item.message).kind == Kind::AutoReply => {
                 Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer")))
             }
             Role::Post | Role::Decide { .. } => Ok(None),
@@ -130,10 +132,4 @@ impl Triage {
         let nobody = "nobody answers for this installation; set inbound.postmaster";
         owner.ok_or_else(|| HandleError::Broken(nobody.to_owned()))
     }
-}
-
-/// RFC 3834 §5: an answer that nobody wrote.
-fn is_automatic_answer(message: &Incoming) -> bool {
-    let submitted = message.header("Auto-Submitted").map(|value| value.trim().to_ascii_lowercase());
-    submitted.is_some_and(|value| value.starts_with("auto-replied")) && message.embedded().is_none()
 }

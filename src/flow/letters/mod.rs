@@ -145,6 +145,11 @@ impl Letters {
         self.inner.wake.notify();
     }
 
+    /// What wakes whoever sends letters.
+    pub fn wake(&self) -> Wake {
+        self.inner.wake.clone()
+    }
+
     /// Writes a letter into `batch`: composed now, sent after the commit.
     ///
     /// # Errors
