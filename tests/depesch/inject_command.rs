@@ -1,8 +1,14 @@
 //! `depesch inject` as the end of another mail system's pipe: the real program, its exit codes, and what is then there.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use depesch::control::client::Client;
+use depesch::control::inject::Injected;
+use hyper::Method;
 use serde_json::Value;
 
 use crate::support::daemon::{Place, complaint};
@@ -59,6 +65,51 @@ fn a_message_is_taken_in_and_outlives_the_daemon() {
     let shown = place.run(&["inbound", "show", &id]);
     assert!(String::from_utf8(shown.stdout).unwrap().contains("<>"));
     assert_eq!(code(&place.run(&["inbound", "show", "i999999"])), Some(4));
+}
+
+/// Hands messages over until the daemon is gone, and gives what was acknowledged: id and message.
+async fn hand_over(client: Client, worker: usize, count: Arc<AtomicUsize>) -> Vec<(String, String)> {
+    let mut acknowledged = Vec::new();
+    for number in 0.. {
+        let message = format!("Subject: {worker}-{number}\r\n\r\n{}\r\n", "x".repeat(number * 37 % 5000));
+        let path = "/v1/inbound?sender=&recipients=media@lists.example.org";
+        let source = std::io::Cursor::new(message.clone().into_bytes());
+        let Ok(answer) = client.upload(Method::POST, path, "message/rfc822", source).await else { break };
+        let Ok(injected) = answer.json::<Injected>().await else { break };
+        acknowledged.push((injected.ids[0].clone(), message));
+        count.fetch_add(1, Ordering::SeqCst);
+    }
+    acknowledged
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_is_lost_when_the_daemon_is_killed() {
+    let place = Place::new("");
+    let mut daemon = place.serve();
+    let new = ["list", "create", "media", "--address", "media@lists.example.org", "--owner", "anna@example.org"];
+    assert_eq!(code(&place.run(&new)), Some(0));
+    let client = Client::new(place.directory.path().join("control.sock"));
+    let mut all = Vec::new();
+    for round in 1..=5 {
+        let count = Arc::new(AtomicUsize::new(0));
+        let workers: Vec<_> = (0..8).map(|n| tokio::spawn(hand_over(client.clone(), n, count.clone()))).collect();
+        while count.load(Ordering::SeqCst) < 40 * round {
+            tokio::task::yield_now().await;
+        }
+        daemon.child.kill().unwrap();
+        daemon.wait();
+        for worker in workers {
+            all.extend(worker.await.unwrap());
+        }
+        daemon = place.serve();
+    }
+    assert!(all.len() >= 600);
+    for (id, message) in &all {
+        let raw = client.download(format!("/v1/inbound/{id}/raw").as_str()).await.unwrap().octets().await.unwrap();
+        assert_eq!(String::from_utf8(raw).unwrap(), *message, "{id}");
+    }
+    let ids: BTreeSet<&String> = all.iter().map(|(id, _)| id).collect();
+    assert_eq!(ids.len(), all.len(), "no id is given twice, not even after a crash");
 }
 
 #[test]
