@@ -19,6 +19,7 @@ use crate::flow::wake::Wake;
 use crate::store::Store;
 
 pub mod blob;
+pub mod bounce;
 pub mod client;
 pub mod contact;
 pub mod error;
@@ -103,6 +104,7 @@ impl Control {
 pub fn router(control: Arc<Control>) -> Router {
     Router::new()
         .merge(blob::routes())
+        .merge(bounce::routes())
         .merge(contact::routes())
         .merge(import::routes())
         .merge(inbound::routes())

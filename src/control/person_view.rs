@@ -13,6 +13,7 @@ use crate::model::consent::{ConsentEvent, ConsentSource};
 use crate::model::ledger::{Cause, DeliveryState};
 use crate::model::subscriber::Subscriber;
 
+use super::bounce::BounceView;
 use super::suppression::{self, SuppressionView};
 
 /// A subscriber.
@@ -79,6 +80,8 @@ pub struct RecordView {
     pub suppression: Option<SuppressionView>,
     /// What became of every mailing to them, the oldest first.
     pub deliveries: Vec<DeliveryView>,
+    /// What came back, the oldest mailing first.
+    pub bounces: Vec<BounceView>,
 }
 
 /// One mailing to one person.
@@ -146,6 +149,10 @@ impl From<&PersonRecord> for RecordView {
             subscriber: SubscriberView::from(&record.subscriber),
             suppression: record.suppression.as_ref().map(suppression::view),
             deliveries: record.deliveries.iter().map(DeliveryView::from).collect(),
+            bounces: {
+                let address = record.subscriber.address.to_string();
+                record.bounces.iter().map(|bounce| BounceView::new(bounce, address.clone(), true)).collect()
+            },
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::model::mailing::Mailing;
 use crate::model::subscriber::{Subscriber, SubscriptionState};
 use crate::store::bounces::{put_bounce, put_score};
 use crate::store::engine::{Batch, Value};
-use crate::store::{Read, Store, StoreError, subscribers};
+use crate::store::{Read, Store, StoreError, keys, subscribers};
 
 use super::person::row_of;
 
@@ -98,6 +98,8 @@ pub async fn note(
     }
     let (stamp, known) = known.map_or((None, None), |read| (Some(read.stamp), Some(read.value)));
     let (effect, again) = put(batch, stamp, known, report, effect);
+    // An erasure leaves nothing behind that came while it was under way.
+    batch.expect(keys::subscriber(report.subscriber), subscriber.stamp);
     Ok(Some(Noted { effect, again, suspended }))
 }
 
@@ -208,7 +210,10 @@ async fn successes(
     let mailings: Vec<Mailing> = mailings.filter(frozen).collect();
     for mailing in mailings.iter().rev().take(MOST_MAILINGS) {
         let failed = score.hits.iter().any(|hit| hit.mailing == mailing.id)
-            || store.bounce(mailing.id, subscriber).await?.is_some_and(|read| read.value.verdict != Verdict::None);
+            || store
+                .bounce(mailing.id, subscriber)
+                .await?
+                .is_some_and(|read| !matches!(read.value.verdict, Verdict::None | Verdict::Delayed));
         if failed {
             continue;
         }

@@ -22,6 +22,7 @@ pub mod release;
 pub mod release_messages;
 pub mod reopen;
 pub mod report;
+pub mod report_later;
 pub mod retention;
 pub mod schedule;
 pub mod wake;

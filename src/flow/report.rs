@@ -9,9 +9,12 @@ use std::collections::BTreeMap;
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::SubscriberId;
+use crate::model::bounce::Bounce;
 use crate::model::ledger::{Cause, Delivery, DeliveryState, Sequence, Tally};
 use crate::model::mailing::Mailing;
 use crate::store::{Store, StoreError};
+
+use super::report_later::is_later;
 
 /// What became of a mailing.
 #[derive(Clone, Debug)]
@@ -61,6 +64,8 @@ pub struct Row {
     pub address: Option<Address>,
     /// What became of it.
     pub delivery: Delivery,
+    /// What came back after it was accepted.
+    pub later: Option<Bounce>,
 }
 
 impl Account {
@@ -165,9 +170,18 @@ fn is_trouble(state: &DeliveryState) -> bool {
 /// # Errors
 /// [`StoreError`].
 pub async fn rows(store: &Store, mailing: &Mailing, chunk: u32) -> Result<Vec<Row>, StoreError> {
-    let mut rows = Vec::new();
-    for row in chunk_rows(store, mailing, chunk).await? {
-        rows.push(with_address(store, row).await?);
+    let mut rows = chunk_rows(store, mailing, chunk).await?;
+    let mut later = match rows.first().zip(rows.last()) {
+        Some((first, last)) => store.bounces_between(mailing.id, first.subscriber, last.subscriber).await?,
+        None => Vec::new(),
+    };
+    later.retain(is_later);
+    let mut later = later.into_iter().peekable();
+    for row in &mut rows {
+        // Both are in order of subscriber.
+        while later.next_if(|bounce| bounce.subscriber < row.subscriber).is_some() {}
+        row.later = later.next_if(|bounce| bounce.subscriber == row.subscriber);
+        *row = with_address(store, row.clone()).await?;
     }
     Ok(rows)
 }
@@ -179,6 +193,7 @@ async fn chunk_rows(store: &Store, mailing: &Mailing, chunk: u32) -> Result<Vec<
         subscriber: row.subscriber,
         address: None,
         delivery: mailing.settle(row.delivery),
+        later: None,
     };
     Ok(rows.into_iter().map(row).collect())
 }

@@ -51,9 +51,11 @@ pub struct Bounce {
 pub enum Verdict {
     /// Nothing against it: an automatic reply, a receipt.
     None,
-    /// It did not come through for now.
+    /// It has not come through yet, and is still being tried.
+    Delayed,
+    /// It was given up, for a reason that may pass.
     Temporary,
-    /// It did not come through.
+    /// It was refused for good.
     Permanent,
     /// It came through, and its reader called it unwanted.
     Complaint,
@@ -64,6 +66,7 @@ impl Verdict {
     pub fn word(self) -> &'static str {
         match self {
             Self::None => "none",
+            Self::Delayed => "delayed",
             Self::Temporary => "temporary",
             Self::Permanent => "permanent",
             Self::Complaint => "complaint",
@@ -109,6 +112,11 @@ impl BounceEffect {
 }
 
 impl Bounce {
+    /// Whether the message did not come through, as a mail said that came after the relay had taken it.
+    pub fn is_later_failure(&self) -> bool {
+        matches!(self.source, BounceSource::Mail(_)) && matches!(self.verdict, Verdict::Temporary | Verdict::Permanent)
+    }
+
     /// By what one report outweighs another: its verdict, then whether it counted.
     pub fn weight(&self) -> (Verdict, bool) {
         (self.verdict, !matches!(self.effect, BounceEffect::Nothing | BounceEffect::FormerAddress))

@@ -11,7 +11,7 @@ use crate::base::id::{InboundId, LetterId, MailingId, SubscriberId};
 use crate::model::bounce::{Bounce, BounceEffect, BounceSource, Hit, Probe, Score, Suspension, Verdict};
 use crate::model::classify::Class;
 
-use super::engine::{Batch, Key, Value};
+use super::engine::{Batch, Key, KeyRange, Value};
 use super::record::{self, RecordError};
 use super::{Read, Store, StoreError, keys};
 
@@ -38,6 +38,7 @@ enum VerdictV1 {
     Temporary,
     Permanent,
     Complaint,
+    Delayed,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -153,6 +154,22 @@ impl Store {
         found.iter().map(|(key, stamp)| Ok(decode_bounce(mailing, SubscriberId(last_id(key)?), stamp)?)).collect()
     }
 
+    /// What came back about a mailing from subscribers `first` to `last`, in order of subscriber.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn bounces_between(
+        &self,
+        mailing: MailingId,
+        first: SubscriberId,
+        last: SubscriberId,
+    ) -> Result<Vec<Bounce>, StoreError> {
+        let after = SubscriberId(last.0.saturating_add(1));
+        let range = KeyRange { from: keys::bounce(mailing, first), to: Some(keys::bounce(mailing, after)) };
+        let found = self.engine.scan(range, usize::MAX).await?;
+        found.iter().map(|(key, stamp)| Ok(decode_bounce(mailing, SubscriberId(last_id(key)?), stamp)?)).collect()
+    }
+
     /// Everything that came back from a subscriber, the oldest mailing first.
     ///
     /// # Errors
@@ -203,6 +220,7 @@ fn encode_bounce(bounce: &Bounce) -> Value {
         at: bounce.at.timestamp_millis(),
         verdict: match bounce.verdict {
             Verdict::None => VerdictV1::None,
+            Verdict::Delayed => VerdictV1::Delayed,
             Verdict::Temporary => VerdictV1::Temporary,
             Verdict::Permanent => VerdictV1::Permanent,
             Verdict::Complaint => VerdictV1::Complaint,
@@ -234,6 +252,7 @@ fn decode_bounce(mailing: MailingId, subscriber: SubscriberId, octets: &[u8]) ->
         at: record::instant(BOUNCE, form.at)?,
         verdict: match form.verdict {
             VerdictV1::None => Verdict::None,
+            VerdictV1::Delayed => Verdict::Delayed,
             VerdictV1::Temporary => Verdict::Temporary,
             VerdictV1::Permanent => Verdict::Permanent,
             VerdictV1::Complaint => Verdict::Complaint,

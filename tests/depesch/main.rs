@@ -4,7 +4,9 @@
 
 mod audience_freeze;
 mod bounce_corpus;
+mod bounce_address_change;
 mod bounce_in_session;
+mod bounce_report;
 mod capture;
 mod chores;
 mod command_line;

@@ -1,7 +1,7 @@
 //! `depesch mailing report`.
 
 use crate::base::id::MailingId;
-use crate::control::mailing::report::{DeliveriesEnd, ReportView};
+use crate::control::mailing::report::{DeliveriesEnd, LaterView, ReportView};
 use crate::control::mailing::view::{COLUMNS, DeliveryView, csv_line};
 
 use super::super::output::{instant, note};
@@ -38,7 +38,7 @@ pub async fn run(options: ReportOptions, context: &Context) -> Result<Done, CliE
     let report: ReportView = context.client.get(path).await?;
     print(&report, context)?;
     let counts = report.mailing.counts.unwrap_or_default();
-    Ok(if counts.failed + counts.uncertain > 0 { Done::Partly } else { Done::Fully })
+    Ok(if counts.failed + counts.uncertain + report.later.bounced > 0 { Done::Partly } else { Done::Fully })
 }
 
 /// The report for people, or as JSON.
@@ -53,6 +53,7 @@ pub fn print(report: &ReportView, context: &Context) -> Result<(), CliError> {
     };
     output.line("")?;
     output.fields(&count_fields(counts))?;
+    print_later(&report.later, context)?;
     if !report.troubles.is_empty() {
         output.line("\nWhat went wrong")?;
         let rows = report.troubles.iter().map(|t| {
@@ -74,6 +75,20 @@ pub fn print(report: &ReportView, context: &Context) -> Result<(), CliError> {
         note(&format!("There are more: --limit NUMBER, or \u{201c}depesch mailing report {id} --csv\u{201d} for all."));
     }
     Ok(())
+}
+
+/// What came back after it was accepted: beside the counts, which it does not change.
+fn print_later(later: &LaterView, context: &Context) -> Result<(), CliError> {
+    let output = &context.output;
+    if later.bounced + later.complained == 0 {
+        return Ok(());
+    }
+    output.line("\nAccepted, and came back later")?;
+    output.fields(&[("bounced", later.bounced.to_string()), ("complaints", later.complained.to_string())])?;
+    let rows = later.groups.iter().map(|group| {
+        [group.count.to_string(), group.class.clone(), group.status.clone().unwrap_or_default(), group.example.clone()]
+    });
+    output.table(&["count", "class", "status", "for example"], rows)
 }
 
 async fn every_delivery(options: ReportOptions, context: &Context) -> Result<Done, CliError> {

@@ -161,6 +161,9 @@ pub async fn delivery(id: MailingId, who: &str, addresses: bool, context: &Conte
         fields.push(("sent again", delivery.resent.to_string()));
     }
     fields.push(("reply", reply_words(&delivery)));
+    if let Some(later) = &delivery.later {
+        fields.push(("came back", format!("{} {}: {}", instant(later.at), later.class, later.words)));
+    }
     output.fields(&fields)?;
     Ok(Done::Fully)
 }

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::base::id::{MailingId, SubscriberId};
 use crate::flow::person::row_of;
 use crate::flow::report::{self as flow, Row, Trouble, masked};
+use crate::flow::report_later::{self, is_later};
 use crate::model::mailing::Mailing;
 
 use super::super::Control;
+use super::super::bounce::{self, BounceView};
 use super::super::error::ApiError;
 use super::super::extract::{Caller, Parameters, Segment};
 use super::super::stream::{LineSender, lines};
@@ -34,6 +36,34 @@ pub struct ReportView {
     pub deliveries: Vec<DeliveryView>,
     /// Whether there are more of them.
     pub more: bool,
+    /// What came back after it was accepted; the counts are not changed by it.
+    pub later: LaterView,
+}
+
+/// What came back after it was accepted.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct LaterView {
+    /// Accepted, then bounced.
+    pub bounced: u64,
+    /// Accepted, then called unwanted by the reader.
+    pub complained: u64,
+    /// Those alike, the most frequent first.
+    pub groups: Vec<LaterGroupView>,
+    /// One by one, in order of subscriber, as many as deliveries were asked for.
+    pub bounces: Vec<BounceView>,
+}
+
+/// Deliveries that came back alike.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LaterGroupView {
+    /// How many.
+    pub count: u64,
+    /// Whose fault it is.
+    pub class: String,
+    /// The enhanced status code.
+    pub status: Option<String>,
+    /// What was said of the first of them.
+    pub example: String,
 }
 
 /// Deliveries that ended alike.
@@ -97,7 +127,24 @@ pub(super) async fn report(
         troubles: report.troubles.iter().map(|t| trouble(t, addresses)).collect(),
         deliveries: report.rows.iter().map(|row| DeliveryView::new(row, addresses)).collect(),
         more: report.more,
+        later: later(&control, id, limit, addresses).await?,
     }))
+}
+
+async fn later(control: &Control, id: MailingId, limit: usize, addresses: bool) -> Result<LaterView, ApiError> {
+    let found = report_later::later(&control.store, id, limit).await?;
+    let mut bounces = Vec::with_capacity(found.rows.len());
+    for bounce in &found.rows {
+        bounces.push(bounce::view(control, bounce, addresses).await?);
+    }
+    let group = |group: report_later::LaterGroup| LaterGroupView {
+        count: group.count,
+        class: group.class.to_owned(),
+        status: group.status,
+        example: if addresses { group.example } else { masked(&group.example) },
+    };
+    let groups = found.groups.into_iter().map(group).collect();
+    Ok(LaterView { bounced: found.bounced, complained: found.complained, groups, bounces })
 }
 
 /// Who saw addresses is in the log: on some lists, being on them is sensitive.
@@ -158,6 +205,7 @@ pub(super) async fn delivery(
     })?;
     let address = control.store.subscriber(subscriber).await?.map(|read| read.value.address);
     let delivery = mailing.settle(row.delivery);
-    let row = Row { sequence: row.sequence, subscriber, address, delivery };
+    let later = control.store.bounce(id, subscriber).await?.map(|read| read.value).filter(is_later);
+    let row = Row { sequence: row.sequence, subscriber, address, delivery, later };
     Ok(Json(DeliveryView::new(&row, parameters.addresses)))
 }

@@ -142,6 +142,21 @@ pub struct DeliveryView {
     pub status: Option<String>,
     /// The reply, or what went wrong.
     pub reply: String,
+    /// What came back after it was accepted.
+    pub later: Option<LaterBounce>,
+}
+
+/// What came back about a delivery after it was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaterBounce {
+    /// When.
+    pub at: Timestamp,
+    /// Whose fault it is: `address`, `mailbox`, `content`, `policy`, `network`, `complaint` or `other`.
+    pub class: String,
+    /// The enhanced status code.
+    pub status: Option<String>,
+    /// The words of the report.
+    pub words: String,
 }
 
 impl MailingView {
@@ -259,32 +274,58 @@ impl DeliveryView {
             code: account.code,
             status: account.status,
             reply: if addresses { account.text } else { masked(&account.text) },
+            later: row.later.as_ref().map(|bounce| LaterBounce {
+                at: bounce.at,
+                class: bounce.class.word().to_owned(),
+                status: bounce.status.clone(),
+                words: if addresses { bounce.evidence.clone() } else { masked(&bounce.evidence) },
+            }),
         }
     }
 
     /// The delivery as a line of CSV, in the order of [`COLUMNS`], safe to open in a spreadsheet.
     pub fn csv(&self) -> Vec<u8> {
+        let time = |at: Timestamp| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let later = self.later.as_ref();
         csv_line(&[
             &self.subscriber,
             &self.address,
             &self.state,
-            &self.at.map(|at| at.format("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default(),
+            &self.at.map(time).unwrap_or_default(),
             &self.attempts.to_string(),
             &self.resent.to_string(),
             &self.stage,
             &self.code.map(|code| code.to_string()).unwrap_or_default(),
             self.status.as_deref().unwrap_or_default(),
             &self.reply,
+            &later.map(|later| time(later.at)).unwrap_or_default(),
+            later.map_or("", |later| &later.class),
+            later.and_then(|later| later.status.as_deref()).unwrap_or_default(),
+            later.map_or("", |later| &later.words),
         ])
     }
 }
 
 /// The columns of the CSV file.
-pub const COLUMNS: [&str; 10] =
-    ["subscriber", "address", "state", "at", "attempts", "resent", "stage", "code", "status", "reply"];
+pub const COLUMNS: [&str; 14] = [
+    "subscriber",
+    "address",
+    "state",
+    "at",
+    "attempts",
+    "resent",
+    "stage",
+    "code",
+    "status",
+    "reply",
+    "bounced_at",
+    "bounce_class",
+    "bounce_status",
+    "bounce",
+];
 
 /// One line of CSV (RFC 4180), no cell of which a spreadsheet runs.
-pub fn csv_line(cells: &[&str; 10]) -> Vec<u8> {
+pub fn csv_line(cells: &[&str; 14]) -> Vec<u8> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     // Writing to a vector does not fail.
     let written = writer.write_record(cells.iter().map(|cell| defuse(cell).into_owned()));

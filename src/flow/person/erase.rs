@@ -1,15 +1,17 @@
 //! Erasure (GDPR Article 17): one commit removes everything that names the person and leaves the keyed hash of the
 //! address, so that no import brings them back.
 //!
-//! Their deliveries stay in the ledgers, as numbers that lead to nobody: the counts must add up. Where a server's
-//! reply repeats the address, it is taken out. A delivery in a chunk that is being worked on at this moment is left
+//! Their deliveries and bounces stay in the ledgers, as numbers that lead to nobody: the counts must add up. Where a
+//! server's reply repeats the address, it is taken out. A delivery in a chunk that is being worked on at this moment is left
 //! to the dispatcher, which finds the subscriber gone and writes `suppressed (erased)`.
 
 use crate::base::address::Address;
+use crate::model::bounce::Bounce;
 use crate::model::consent::ConsentSource;
 use crate::model::ledger::{Cause, Delivery, DeliveryState};
 use crate::model::subscriber::Subscriber;
 use crate::model::suppression::{Suppression, SuppressionReason};
+use crate::store::bounces::{delete_way, put_bounce};
 use crate::store::engine::{Batch, Commit};
 use crate::store::{CONFLICT_TRIES, StoreError, keys, ledger, subscribers, suppressions, wishes};
 
@@ -43,6 +45,11 @@ impl Desk {
                             batch.expect_absent(keys::lease(mailing.id, chunk));
                             ledger::put_delivery(&mut batch, mailing.id, &row, &scrubbed);
                         }
+                    }
+                    for bounce in self.store.bounces_of(found.value.id).await? {
+                        let evidence = without(&bounce.value.evidence, found.value.address.as_str());
+                        put_bounce(&mut batch, Some(bounce.stamp), &Bounce { evidence, ..bounce.value.clone() });
+                        delete_way(&mut batch, found.value.id, bounce.value.mailing);
                     }
                     found.value.address
                 }

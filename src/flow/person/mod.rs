@@ -1,9 +1,11 @@
 //! What an operator does with one person's records: add, edit, put on and take off lists, suppress, erase, and show
 //! everything that is known.
 
+mod bounces;
 mod erase;
 mod record;
 
+pub use bounces::PersonBounces;
 pub use record::{PersonDelivery, PersonRecord, row_of};
 
 use std::collections::BTreeMap;
@@ -13,6 +15,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, SubscriberId};
 use crate::base::language::Language;
 use crate::base::token;
+use crate::model::bounce;
 use crate::model::consent::ConsentSource;
 use crate::model::subscriber::{Subscriber, SubscriptionError, SubscriptionState};
 use crate::model::suppression::{Suppression, SuppressionReason};
@@ -154,12 +157,21 @@ impl Desk {
         Err(StoreError::Contended(CONFLICT_TRIES).into())
     }
 
-    /// Changes what is known of a person. A new address must be nobody's, and not suppressed.
+    /// Changes what is known of a person. A new address must be nobody's, and not suppressed; what bounces suspended
+    /// begins again with it.
     ///
     /// # Errors
     /// [`PersonError`].
     pub async fn edit(&self, id: SubscriberId, fields: &PersonFields) -> Result<Subscriber, PersonError> {
-        self.update(id, false, |subscriber| fill(subscriber, fields)).await
+        self.update(id, false, |subscriber| {
+            let former = subscriber.address.key();
+            fill(subscriber, fields)?;
+            if subscriber.address.key() != former {
+                bounce::reinstate(subscriber, self.at, &bounce::by_rule(), "the address is another now");
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Changes a subscription, with the words that the person agreed to, or the reason. The state it has already is no

@@ -1,6 +1,7 @@
 //! Everything that is known of one person, for them to have (GDPR Article 15).
 
 use crate::base::id::SubscriberId;
+use crate::model::bounce::Bounce;
 use crate::model::ledger::{Delivery, Sequence};
 use crate::model::mailing::Mailing;
 use crate::model::subscriber::Subscriber;
@@ -18,6 +19,8 @@ pub struct PersonRecord {
     pub suppression: Option<Suppression>,
     /// What became of every mailing to them, the oldest first.
     pub deliveries: Vec<PersonDelivery>,
+    /// What came back, the oldest mailing first.
+    pub bounces: Vec<Bounce>,
 }
 
 /// One mailing to one person.
@@ -50,7 +53,8 @@ impl Desk {
                 });
             }
         }
-        Ok(PersonRecord { subscriber, suppression: suppression.map(|read| read.value), deliveries })
+        let bounces = self.store.bounces_of(subscriber.id).await?.into_iter().map(|read| read.value).collect();
+        Ok(PersonRecord { subscriber, suppression: suppression.map(|read| read.value), deliveries, bounces })
     }
 }
 

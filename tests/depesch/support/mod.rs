@@ -1,6 +1,7 @@
 //! What the behaviours share.
 #![allow(dead_code)] // a helper may hold what only its dropping is for
 
+pub mod bounces;
 pub mod control;
 pub mod daemon;
 pub mod disk;
