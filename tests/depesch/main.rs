@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)] // helpers too, not only functions marked as tests
 
 mod audience_freeze;
-mod bounce_corpus;
 mod bounce_address_change;
+mod bounce_corpus;
 mod bounce_in_session;
 mod bounce_report;
 mod capture;
