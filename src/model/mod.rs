@@ -19,6 +19,7 @@ pub mod recurrence;
 pub mod release;
 pub mod reply;
 pub mod retry;
+pub mod rsvp;
 pub mod subscriber;
 pub mod suppression;
 pub mod wish;

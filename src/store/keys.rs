@@ -5,6 +5,7 @@
 //! | `B` | mailing, subscriber | what came back about a delivery |
 //! | `E` | hash of a mail | the subscriber whose confirmation it is, kept as evidence |
 //! | `T` | wish | what somebody asked for by mail and is yet to confirm; a used token stays until it expires |
+//! | `J` | event, keyed hash of an address | what somebody answered to an invitation |
 //! | `a` | address key | the subscriber's id |
 //! | `b` | organisation, revision | a boilerplate text |
 //! | `c` | name | a counter: the last id given |
@@ -14,6 +15,9 @@
 //! | `g` | content hash | the release that has this content |
 //! | `h` | name | a chore: when it last ran |
 //! | `i` | key | what came of a request that must not be done twice |
+//! | `j` | `a`, address key, NUL, release | that answers to this invitation go to this address |
+//! | `j` | `e`, release | the event of an invitation: the release that first announced it |
+//! | `j` | `u`, hash of a UID, release | that this invitation's event has this UID |
 //! | `k` | mailing, chunk | a chunk of the frozen audience: subscriber ids |
 //! | `l` | list name | a list |
 //! | `m` | mailing | a mailing |
@@ -99,6 +103,47 @@ pub fn chore(name: &str) -> Key {
 /// What came of a request, by the key that its sender gave it.
 pub fn idempotency(given: &str) -> Key {
     key(b'i', &[given.as_bytes()])
+}
+
+/// That answers to an invitation go to an address.
+pub fn invitation_at(address: &Address, release: ReleaseId) -> Key {
+    key(b'j', &[b"a", address.key().as_bytes(), &[0], &release.0.to_be_bytes()])
+}
+
+/// All invitations whose answers go to an address.
+pub fn invitations_at(address: &Address) -> KeyRange {
+    KeyRange::prefix(key(b'j', &[b"a", address.key().as_bytes(), &[0]]).0)
+}
+
+/// That the event of an invitation has the UID with this hash.
+pub fn invitation_of(uid: &[u8; 32], release: ReleaseId) -> Key {
+    key(b'j', &[b"u", uid, &release.0.to_be_bytes()])
+}
+
+/// All invitations whose event has the UID with this hash.
+pub fn invitations_of(uid: &[u8; 32]) -> KeyRange {
+    KeyRange::prefix(key(b'j', &[b"u", uid]).0)
+}
+
+/// The event of an invitation.
+pub fn event_of(release: ReleaseId) -> Key {
+    key(b'j', &[b"e", &release.0.to_be_bytes()])
+}
+
+/// What the address with this keyed hash answered to an event.
+pub fn rsvp(event: ReleaseId, hash: &[u8; 32]) -> Key {
+    key(b'J', &[&event.0.to_be_bytes(), hash])
+}
+
+/// All answers to an event.
+pub fn rsvps(event: ReleaseId) -> KeyRange {
+    KeyRange::prefix(key(b'J', &[&event.0.to_be_bytes()]).0)
+}
+
+/// The event and the keyed hash in the key of an answer.
+pub fn rsvp_fields(rsvp: &Key) -> Option<(ReleaseId, [u8; 32])> {
+    let (event, hash) = rsvp.0.get(1..)?.split_at_checked(8)?;
+    Some((ReleaseId(u64::from_be_bytes(event.try_into().ok()?)), hash.try_into().ok()?))
 }
 
 /// A chunk of the frozen audience.

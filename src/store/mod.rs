@@ -28,6 +28,7 @@ pub mod memory;
 pub mod posts;
 pub mod record;
 pub mod releases;
+pub mod rsvps;
 pub mod settings;
 pub mod spool;
 pub mod subscribers;

@@ -12,6 +12,7 @@ use crate::model::release::{Blob, ReleaseRecord, ReleaseSummary};
 use super::contacts::{BoilerplateV1, ContactV1, OrganisationV1};
 use super::engine::{Batch, Commit, Key, Value};
 use super::record::{self, RecordError};
+use super::rsvps::Invitation;
 use super::{CONFLICT_TRIES, Read, Store, StoreError, keys};
 
 const FAMILY: &str = "release";
@@ -117,13 +118,28 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: it was not added.
-    pub async fn add_release(&self, mut release: ReleaseRecord) -> Result<ReleaseRecord, StoreError> {
+    pub async fn add_release(&self, release: ReleaseRecord) -> Result<ReleaseRecord, StoreError> {
+        self.add_invitation(release, None).await
+    }
+
+    /// As [`Store::add_release`], with the ways by which answers to it are found.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it was not added.
+    pub async fn add_invitation(
+        &self,
+        mut release: ReleaseRecord,
+        invitation: Option<&Invitation>,
+    ) -> Result<ReleaseRecord, StoreError> {
         for _ in 0..CONFLICT_TRIES {
             release.id = ReleaseId(self.allocate("release", 1).await?);
             let mut batch = Batch::new();
             batch.expect_absent(keys::release(release.id));
             batch.put(keys::release(release.id), encode(&release));
             batch.put(content_key(&release), release.id.0.to_be_bytes().to_vec());
+            if let Some(invitation) = invitation {
+                self.put_invitation(&mut batch, release.id, invitation).await?;
+            }
             if self.commit(batch).await? == Commit::Applied {
                 return Ok(release);
             }
