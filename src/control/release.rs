@@ -17,7 +17,8 @@ use crate::base::id::ReleaseId;
 use crate::base::language::Language;
 use crate::base::token::to_hex;
 use crate::flow::content::{CheckAgainst, Checked, Content};
-use crate::flow::release::record_of;
+use crate::flow::release::{read_record, record_of};
+use crate::flow::rsvp::invitation;
 use crate::model::contact::ContactBook;
 use crate::model::release::{Blob, ReleaseRecord};
 use crate::render::finding::Severity;
@@ -173,7 +174,10 @@ async fn add(
     let record = record_of(&file.source, draft, &book, files, &content.source, made);
     let (release, known) = match control.store.same_release(&record).await? {
         Some(known) => (known, true),
-        None => (control.store.add_release(record).await?, false),
+        None => {
+            let invitation = read_record(&record).ok().as_ref().and_then(invitation);
+            (control.store.add_invitation(record, invitation.as_ref()).await?, false)
+        }
     };
     if !known {
         tracing::info!(by = %caller, release = %release.id, "release added");

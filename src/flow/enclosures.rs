@@ -88,7 +88,7 @@ pub fn calendar(
     domain: &str,
 ) -> Option<CalendarPart> {
     let event = release.event.as_ref()?;
-    let uid = event.uid.clone().unwrap_or_else(|| format!("event-{}@{domain}", first_release(release, id)));
+    let uid = event.uid.clone().unwrap_or_else(|| format!("event-{}@{domain}", first_release(release).unwrap_or(id)));
     let description = release.lead.as_deref().map(|lead| markdown::text_of(&markdown::parse_inline(lead)));
     let calendar = CalendarEvent {
         uid,
@@ -106,10 +106,11 @@ pub fn calendar(
     Some(calendar.to_part("event.ics"))
 }
 
-fn first_release(release: &Release, id: ReleaseId) -> ReleaseId {
+/// The release that a release updates, corrects, replaces or withdraws, where it names one by its number.
+pub fn first_release(release: &Release) -> Option<ReleaseId> {
     use RelationKind::{CorrectionOf, Replaces, UpdateOf, Withdraws};
     let same = |kind| matches!(kind, UpdateOf | CorrectionOf | Replaces | Withdraws);
-    release.relations.iter().filter(|r| same(r.kind)).find_map(|r| r.to.parse().ok()).unwrap_or(id)
+    release.relations.iter().filter(|r| same(r.kind)).find_map(|r| r.to.parse().ok())
 }
 
 fn when(event: &Event, moment: Moment) -> When {

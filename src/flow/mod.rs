@@ -24,5 +24,6 @@ pub mod reopen;
 pub mod report;
 pub mod report_later;
 pub mod retention;
+pub mod rsvp;
 pub mod schedule;
 pub mod wake;

@@ -7,9 +7,11 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use crate::base::address::Address;
 use crate::base::id::{ListName, MailingId, SubscriberId};
 use crate::base::token::{Key, Purpose};
 use crate::flow::list_identity;
+use crate::flow::rsvp::is_rsvp_address;
 use crate::model::list::List;
 use crate::store::{Read, Store, StoreError};
 
@@ -27,6 +29,8 @@ pub enum Destination {
         /// What the address is for.
         role: Role,
     },
+    /// An address that invitations ask to answer to, and that is no list's.
+    Rsvp,
     /// `postmaster` or `abuse`, with or without one of our domains (RFC 5321 §4.5.1, RFC 2142).
     Postmaster,
 }
@@ -163,6 +167,11 @@ impl Directory {
                 Ok(role) => Resolved::Ours(Destination::List { list, role }),
                 Err(answer) => Resolved::No(answer),
             });
+        }
+        if let Ok(address) = address.parse::<Address>()
+            && !is_rsvp_address(&self.store, &address).await?.is_empty()
+        {
+            return Ok(Resolved::Ours(Destination::Rsvp));
         }
         let ours = self.store.lists().await?.iter().any(|list| list.value.address.domain() == domain);
         Ok(match ours {

@@ -18,6 +18,7 @@ use destination::Destination;
 pub mod destination;
 pub mod door;
 pub mod reception;
+pub mod rsvp;
 pub mod triage;
 pub mod worker;
 

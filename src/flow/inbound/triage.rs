@@ -17,6 +17,7 @@ use crate::store::blobs::Blobs;
 use crate::store::spool::Spool;
 
 use super::destination::{Destination, Role};
+use super::rsvp;
 use super::{Effects, HandleError, Handler, HandlerFuture, Item};
 
 /// What handlers work with.
@@ -68,6 +69,7 @@ impl Triage {
     async fn see(&self, item: &Item) -> Result<Effects, HandleError> {
         let handled = match &item.destination {
             Some(Destination::List { list, role }) => self.see_for_list(item, &list.value, role).await?,
+            Some(Destination::Rsvp) => rsvp::handle(&self.parts, item, None).await?,
             Some(Destination::Postmaster) | None => None,
         };
         match handled {
@@ -88,8 +90,9 @@ impl Triage {
             _ if self.parts.reader.read(&item.message).kind == Kind::AutoReply => {
                 Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer")))
             }
+            Role::Rsvp => rsvp::handle(&self.parts, item, Some(list)).await,
+            Role::Post if rsvp::is_answer(&item.message) => rsvp::handle(&self.parts, item, Some(list)).await,
             Role::Post | Role::Decide { .. } => Ok(None),
-            Role::Rsvp => Ok(None),
             Role::Request
             | Role::Subscribe
             | Role::Unsubscribe { .. }
@@ -106,7 +109,7 @@ impl Triage {
     async fn pass_on(&self, item: &Item) -> Result<Effects, HandleError> {
         let list = match &item.destination {
             Some(Destination::List { list, .. }) => Some(&list.value),
-            Some(Destination::Postmaster) | None => None,
+            Some(Destination::Rsvp | Destination::Postmaster) | None => None,
         };
         let to = match list {
             Some(list) => list.owner.clone(),

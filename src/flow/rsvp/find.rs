@@ -1,0 +1,161 @@
+//! Which invitation a mail answers: the one whose Message-ID it names, the one whose UID its calendar part names, or the
+//! one that asks for answers to the address that it came to. Where that leaves several, nothing is guessed.
+
+use crate::base::address::Address;
+use crate::base::clock::Timestamp;
+use crate::base::id::{MailingId, ReleaseId};
+use crate::base::token::{Key, Purpose};
+use crate::mail::incoming::Incoming;
+use crate::model::mailing::Stage;
+use crate::model::release::EventStatus;
+use crate::store::{Store, StoreError};
+
+use super::super::release::{LoadError, LoadedRelease, load};
+use super::{mailings_of, over_at};
+
+/// Ids in References that are looked at.
+const MOST_IDS: usize = 30;
+
+/// What a mail answers.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// This release, which invites to this event.
+    One {
+        /// The release that first announced the event.
+        event: ReleaseId,
+        /// The release that is answered.
+        release: ReleaseId,
+    },
+    /// One of several open ones; these.
+    Several(Vec<ReleaseId>),
+    /// None.
+    Nothing,
+}
+
+/// One event that answers may belong to, with the newest release that invites to it.
+struct Candidate {
+    event: ReleaseId,
+    loaded: LoadedRelease,
+}
+
+/// Which invitation `message` answers, which came to `address`, with the UID of its calendar part.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find(
+    store: &Store,
+    key: &Key,
+    message: &Incoming,
+    uid: Option<&str>,
+    address: Option<&Address>,
+    now: Timestamp,
+) -> Result<Found, StoreError> {
+    for release in answered_releases(store, key, message).await? {
+        if let Some(event) = store.event_of(release).await? {
+            return Ok(Found::One { event, release });
+        }
+    }
+    if let Some(uid) = uid
+        && let Some(release) = release_of_uid(store, uid).await?
+        && let Some(event) = store.event_of(release).await?
+    {
+        return Ok(Found::One { event, release });
+    }
+    match address {
+        Some(address) => by_address(store, address, message, now).await,
+        None => Ok(Found::Nothing),
+    }
+}
+
+/// The releases of the mailings whose Message-IDs a message names, which only we can have made: `m7.<token>@…`.
+async fn answered_releases(store: &Store, key: &Key, message: &Incoming) -> Result<Vec<ReleaseId>, StoreError> {
+    let mut releases = Vec::new();
+    for id in message.answered_ids().into_iter().take(MOST_IDS) {
+        let Some(mailing) = mailing_of(key, id) else { continue };
+        if let Some(mailing) = store.mailing(mailing).await? {
+            releases.push(mailing.value.release);
+        }
+    }
+    Ok(releases)
+}
+
+/// The mailing of one of our own Message-IDs.
+pub fn mailing_of(key: &Key, message_id: &str) -> Option<MailingId> {
+    let (local, _) = message_id.rsplit_once('@')?;
+    let (name, token) = local.split_once('.')?;
+    match key.verify(Purpose::MessageId, token)?.as_slice() {
+        [mailing, _subscriber] if name.parse() == Ok(MailingId(*mailing)) => Some(MailingId(*mailing)),
+        _ => None,
+    }
+}
+
+/// The newest release of an event's UID: the author's own, or `event-r7@…` as [`crate::flow::enclosures`] makes it.
+async fn release_of_uid(store: &Store, uid: &str) -> Result<Option<ReleaseId>, StoreError> {
+    if let Some(release) = store.invitations_of(uid).await?.pop() {
+        return Ok(Some(release));
+    }
+    let made = uid.strip_prefix("event-").and_then(|rest| rest.split_once('@')).map(|(release, _)| release);
+    Ok(made.filter(|release| release.starts_with('r')).and_then(|release| release.parse().ok()))
+}
+
+async fn by_address(store: &Store, address: &Address, message: &Incoming, now: Timestamp) -> Result<Found, StoreError> {
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for release in store.invitations_at(address).await? {
+        let Some(event) = store.event_of(release).await? else { continue };
+        let loaded = match load(store, release).await {
+            Ok(Some(loaded)) => loaded,
+            Err(LoadError::Store(error)) => return Err(error),
+            // Nobody can answer what cannot be read.
+            Ok(None) | Err(LoadError::Unreadable { .. }) => continue,
+        };
+        // In order of id: a later release of the same event takes the place of an earlier one.
+        candidates.retain(|candidate| candidate.event != event);
+        candidates.push(Candidate { event, loaded });
+    }
+    let open = |candidate: &&Candidate| {
+        let event = candidate.loaded.release.event.as_ref();
+        event.is_some_and(|event| event.status != EventStatus::Cancelled && over_at(event) >= now)
+    };
+    let mut left: Vec<&Candidate> = candidates.iter().filter(open).collect();
+    if left.is_empty() {
+        // Late answers belong to what was last.
+        let begins =
+            |candidate: &&Candidate| candidate.loaded.release.event.as_ref().map(|event| event.start_instant());
+        left = candidates.iter().max_by_key(begins).into_iter().collect();
+    }
+    if left.len() > 1 {
+        left = named(left, message.subject());
+    }
+    if left.len() > 1 {
+        left = sent(store, left).await?;
+    }
+    Ok(match left.as_slice() {
+        [] => Found::Nothing,
+        [one] => Found::One { event: one.event, release: one.loaded.record.value.id },
+        several => Found::Several(several.iter().map(|one| one.loaded.record.value.id).collect()),
+    })
+}
+
+/// Those whose subject stands in the message's subject; all where none does.
+fn named<'a>(candidates: Vec<&'a Candidate>, subject: &str) -> Vec<&'a Candidate> {
+    let subject = subject.to_lowercase();
+    let names = |candidate: &&Candidate| {
+        let release = &candidate.loaded.release;
+        let titles = [Some(release.subject()), Some(release.headline.as_str())];
+        titles.into_iter().flatten().any(|title| title.len() > 3 && subject.contains(&title.to_lowercase()))
+    };
+    let named: Vec<&Candidate> = candidates.iter().copied().filter(|candidate| names(candidate)).collect();
+    if named.is_empty() { candidates } else { named }
+}
+
+/// Those that were sent; all where none was.
+async fn sent<'a>(store: &Store, candidates: Vec<&'a Candidate>) -> Result<Vec<&'a Candidate>, StoreError> {
+    let mut sent = Vec::new();
+    for candidate in &candidates {
+        let mailings = mailings_of(store, candidate.loaded.record.value.id).await?;
+        if mailings.iter().any(|mailing| !matches!(mailing.stage, Stage::Scheduled | Stage::Expired { .. })) {
+            sent.push(*candidate);
+        }
+    }
+    Ok(if sent.is_empty() { candidates } else { sent })
+}
