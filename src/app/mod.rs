@@ -24,6 +24,7 @@ use crate::flow::chores::Chores;
 use crate::flow::content::ContentHandle;
 use crate::flow::dispatch::{DispatchParts, Dispatcher};
 use crate::flow::message::MessageSource;
+use crate::flow::rsvp::index_invitations;
 use crate::flow::schedule::Scheduler;
 use crate::flow::wake::Wake;
 use crate::model::classify::{Classifier, RulesError};
@@ -169,6 +170,10 @@ async fn start_on(
 ) -> Result<RunningApp, StartError> {
     let store = Store::new(engine.clone());
     let key = store.installation_key().await?;
+    let indexed = index_invitations(&store).await?;
+    if indexed > 0 {
+        tracing::info!(invitations = indexed, "invitations added before answers could come by mail are found now");
+    }
     parts::clear_attachments(config).await;
     let content = parts::content(config)?;
     let source = parts::messages(config, &store, &key, &clock, &content);

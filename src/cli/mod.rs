@@ -20,6 +20,7 @@ pub mod bounce;
 pub mod config;
 pub mod contact;
 pub mod demo;
+mod download;
 pub mod import;
 pub mod inbound;
 pub mod inject;
@@ -29,6 +30,7 @@ pub mod output;
 pub mod progress;
 pub mod release;
 mod release_files;
+pub mod rsvp;
 pub mod serve;
 pub mod status;
 pub mod store;
@@ -113,6 +115,9 @@ pub enum Command {
     /// Queue releases, follow them, and see what became of every mail
     #[command(subcommand)]
     Mailing(mailing::MailingCommand),
+    /// Answers to invitations: who comes
+    #[command(subcommand)]
+    Rsvp(rsvp::RsvpCommand),
     /// Run the daemon
     Serve(serve::ServeCommand),
     /// Show whether the daemon is well
@@ -279,6 +284,7 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Inject(command) => inject::run(command, context).await,
         Command::List(command) => list::run(command, context).await,
         Command::Organisation(command) => contact::run_organisation(command, context).await,
+        Command::Rsvp(command) => rsvp::run(command, context).await,
         Command::Release(command) => release::run(command, context).await,
         Command::Mailing(command) => mailing::run(command, context).await,
         Command::Serve(command) => serve::run(command, context).await,

@@ -1,7 +1,6 @@
 //! `depesch subscriber`.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -15,6 +14,7 @@ use crate::control::person_view::{RecordView, SubscriberView};
 use crate::control::subscriber::{Change, ChangeSubscription, SubscriberFields};
 use crate::control::suppression::SuppressionView;
 
+use super::download::save;
 use super::import::{ImportOptions, import};
 use super::output::instant;
 use super::{CliError, Context, Done};
@@ -273,22 +273,7 @@ async fn export(
     context: &Context,
 ) -> Result<Done, CliError> {
     let path = ApiPath::new("/v1/subscribers/export").query_some("list", list.as_ref()).query("excel", excel);
-    let mut answer = context.client.download(path).await?;
-    let Some(file) = output else {
-        while let Some(octets) = answer.chunk().await? {
-            context.output.octets(&octets)?;
-        }
-        return Ok(Done::Fully);
-    };
-    // Written beside it and renamed, so that half an export never stands under the name.
-    let failed = |error| CliError::File { action: "written", path: file.clone(), error };
-    let directory = file.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
-    let mut new = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-    while let Some(octets) = answer.chunk().await? {
-        new.write_all(&octets).map_err(failed)?;
-    }
-    new.persist(&file).map_err(|e| failed(e.error))?;
-    Ok(Done::Fully)
+    save(context.client.download(path).await?, output, context).await
 }
 
 async fn suppression(address: &str, context: &Context) -> Result<Option<SuppressionView>, CliError> {

@@ -33,6 +33,7 @@ pub mod mailing;
 pub mod path;
 pub mod person_view;
 pub mod release;
+pub mod rsvp;
 pub mod server;
 pub mod status;
 pub mod stream;
@@ -112,6 +113,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(list::routes())
         .merge(mailing::routes())
         .merge(release::routes())
+        .merge(rsvp::routes())
         .merge(status::routes())
         .merge(subscriber::routes())
         .merge(suppression::routes())

@@ -14,6 +14,7 @@ use crate::model::ledger::{Cause, DeliveryState};
 use crate::model::subscriber::Subscriber;
 
 use super::bounce::BounceView;
+use super::rsvp::RsvpView;
 use super::suppression::{self, SuppressionView};
 
 /// A subscriber.
@@ -82,6 +83,8 @@ pub struct RecordView {
     pub deliveries: Vec<DeliveryView>,
     /// What came back, the oldest mailing first.
     pub bounces: Vec<BounceView>,
+    /// What they answered to invitations.
+    pub rsvps: Vec<RsvpView>,
 }
 
 /// One mailing to one person.
@@ -153,6 +156,7 @@ impl From<&PersonRecord> for RecordView {
                 let address = record.subscriber.address.to_string();
                 record.bounces.iter().map(|bounce| BounceView::new(bounce, address.clone(), true)).collect()
             },
+            rsvps: record.rsvps.iter().map(RsvpView::from).collect(),
         }
     }
 }

@@ -171,7 +171,9 @@ impl Rules {
             }
         };
         let fields = fields::read(&text, &self.words);
-        let judged = self.judge(&fields, subject_of(message));
+        // The subject of a calendar's reply is the program's.
+        let subject = if calendar.is_some() { "" } else { subject_of(message) };
+        let judged = self.judge(&fields, subject);
         let comment = bounded(&fields.free);
         match calendar {
             None => {

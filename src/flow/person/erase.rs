@@ -13,7 +13,7 @@ use crate::model::subscriber::Subscriber;
 use crate::model::suppression::{Suppression, SuppressionReason};
 use crate::store::bounces::{delete_way, put_bounce};
 use crate::store::engine::{Batch, Commit};
-use crate::store::{CONFLICT_TRIES, StoreError, keys, ledger, subscribers, suppressions, wishes};
+use crate::store::{CONFLICT_TRIES, StoreError, keys, ledger, rsvps, subscribers, suppressions, wishes};
 
 use super::record::row_of;
 use super::{Desk, PersonError};
@@ -30,10 +30,11 @@ impl Desk {
     pub async fn erase(&self, who: &str) -> Result<Vec<[u8; 32]>, PersonError> {
         for _ in 0..CONFLICT_TRIES {
             let mut batch = Batch::new();
-            let mut kept = Vec::new();
+            let (mut kept, mut subscriber) = (Vec::new(), None);
             let address = match self.find(who).await {
                 Ok(found) => {
                     subscribers::delete(&mut batch, &found);
+                    subscriber = Some(found.value.id);
                     kept = evidence(&found.value);
                     kept.iter().for_each(|sha256| wishes::delete_evidence(&mut batch, sha256));
                     for mailing in self.store.mailings().await? {
@@ -58,6 +59,9 @@ impl Desk {
             };
             self.forget_wishes(&mut batch, &address).await?;
             let hash = self.key.hash_address(&address);
+            for (of, rsvp) in self.store.rsvps_of(&hash, subscriber).await? {
+                rsvps::delete(&mut batch, &of, &rsvp);
+            }
             let before = self.store.suppression(&hash).await?.map(|read| read.stamp);
             let erased =
                 Suppression { address: None, reason: SuppressionReason::Erased, since: self.at, note: String::new() };
@@ -69,13 +73,15 @@ impl Desk {
         Err(StoreError::Contended(CONFLICT_TRIES).into())
     }
 
-    /// An address that belongs to no subscriber but is suppressed with its text, or has asked for something by mail.
+    /// An address that belongs to no subscriber but is suppressed with its text, or has asked for something by mail, or
+    /// answered an invitation.
     async fn suppressed_stranger(&self, who: &str) -> Result<Address, PersonError> {
         let not_found = || PersonError::NotFound(who.to_owned());
         let address: Address = who.parse().map_err(|_| not_found())?;
         match self.store.suppression(&self.key.hash_address(&address)).await? {
             Some(found) if found.value.address.is_some() => Ok(address),
             _ if self.forget_wishes(&mut Batch::new(), &address).await? => Ok(address),
+            _ if !self.store.rsvps_of(&self.key.hash_address(&address), None).await?.is_empty() => Ok(address),
             _ => Err(not_found()),
         }
     }

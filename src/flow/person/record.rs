@@ -4,6 +4,7 @@ use crate::base::id::SubscriberId;
 use crate::model::bounce::Bounce;
 use crate::model::ledger::{Delivery, Sequence};
 use crate::model::mailing::Mailing;
+use crate::model::rsvp::Rsvp;
 use crate::model::subscriber::Subscriber;
 use crate::model::suppression::Suppression;
 use crate::store::{Store, StoreError, ledger};
@@ -21,6 +22,8 @@ pub struct PersonRecord {
     pub deliveries: Vec<PersonDelivery>,
     /// What came back, the oldest mailing first.
     pub bounces: Vec<Bounce>,
+    /// What they answered to invitations, in order of event.
+    pub rsvps: Vec<Rsvp>,
 }
 
 /// One mailing to one person.
@@ -54,7 +57,10 @@ impl Desk {
             }
         }
         let bounces = self.store.bounces_of(subscriber.id).await?.into_iter().map(|read| read.value).collect();
-        Ok(PersonRecord { subscriber, suppression: suppression.map(|read| read.value), deliveries, bounces })
+        let rsvps = self.store.rsvps_of(&self.key.hash_address(&subscriber.address), Some(subscriber.id)).await?;
+        let rsvps = rsvps.into_iter().map(|(_, read)| read.value).collect();
+        let suppression = suppression.map(|read| read.value);
+        Ok(PersonRecord { subscriber, suppression, deliveries, bounces, rsvps })
     }
 }
 

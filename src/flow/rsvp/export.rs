@@ -1,6 +1,6 @@
 //! The answers to an event as a file for a spreadsheet: safe to open in one (see [`crate::flow::formula`]).
 
-use crate::model::rsvp::Detail;
+use crate::model::rsvp::{Detail, Rsvp};
 
 use super::super::formula;
 use super::overview::{Answered, Overview};
@@ -57,13 +57,13 @@ fn row(answered: &Answered) -> Vec<String> {
         mark(current.is_some_and(|change| change.late)),
         mark(answered.over_capacity),
         mark(rsvp.to_be_seen()),
-        known(answered).join(", "),
+        known(rsvp).join(", "),
     ]
 }
 
 /// The columns whose content nobody gave in an answer.
-pub fn known(answered: &Answered) -> Vec<&'static str> {
-    let person = &answered.rsvp.person;
+pub fn known(rsvp: &Rsvp) -> Vec<&'static str> {
+    let person = &rsvp.person;
     let fields = [("name", &person.name), ("newsroom", &person.newsroom)];
     let known = fields.into_iter().filter(|(_, detail)| detail.as_ref().is_some_and(|detail| !detail.given));
     known.map(|(name, _)| name).collect()

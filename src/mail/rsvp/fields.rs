@@ -106,23 +106,15 @@ impl Fields {
 fn labelled<'a>(line: &str, words: &'a Words) -> Vec<(&'a str, String)> {
     let mut found: Vec<(&'a str, String)> = Vec::new();
     for piece in line.split_inclusive([',', ';', '|', '\t']) {
-        let value = |text: &str| cell(text.trim_end_matches([',', ';', '|', '\t']));
-        match label(piece, words) {
-            Some((name, rest)) => found.push((name, value(rest))),
-            None => match found.last_mut() {
-                Some((_, last)) => {
-                    let more = value(piece);
-                    if !more.is_empty() && last.len() + more.len() < MAX_FIELD {
-                        *last = if last.is_empty() { more } else { format!("{last}, {more}") };
-                    }
-                }
-                // What stands before the first label makes the line a text: "Hej: jag kommer".
-                None if piece.trim().is_empty() => {}
-                None => return Vec::new(),
-            },
+        match (label(piece, words), found.last_mut()) {
+            (Some((name, rest)), _) => found.push((name, rest.to_owned())),
+            (None, Some((_, last))) => last.push_str(piece),
+            // What stands before the first label makes the line a text: "Hej: jag kommer".
+            (None, None) if piece.trim().is_empty() => {}
+            (None, None) => return Vec::new(),
         }
     }
-    found
+    found.into_iter().map(|(name, value)| (name, cell(value.trim_end_matches([',', ';', '|', '\t'])))).collect()
 }
 
 /// The label at the beginning of a text and what stands after its colon.

@@ -13,6 +13,7 @@ pub mod mailings;
 pub mod office;
 pub mod people;
 pub mod relay;
+pub mod rsvps;
 pub mod samples;
 pub mod smtp;
 pub mod wanting;

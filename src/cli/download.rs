@@ -1,0 +1,30 @@
+//! A download into a file or onto standard output.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::control::client::Answer;
+
+use super::{CliError, Context, Done};
+
+/// Prints what is downloaded, or writes it to a file: beside it and renamed, so that half of it never stands under the
+/// name.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn save(mut answer: Answer, file: Option<PathBuf>, context: &Context) -> Result<Done, CliError> {
+    let Some(file) = file else {
+        while let Some(octets) = answer.chunk().await? {
+            context.output.octets(&octets)?;
+        }
+        return Ok(Done::Fully);
+    };
+    let failed = |error| CliError::File { action: "written", path: file.clone(), error };
+    let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut new = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
+    while let Some(octets) = answer.chunk().await? {
+        new.write_all(&octets).map_err(failed)?;
+    }
+    new.persist(&file).map_err(|e| failed(e.error))?;
+    Ok(Done::Fully)
+}

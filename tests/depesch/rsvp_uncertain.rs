@@ -1,0 +1,96 @@
+//! What is uncertain goes to the press contact and stands in the list as unclear; what a program wrote is no answer.
+
+use depesch::base::id::ReleaseId;
+use depesch::flow::rsvp::set;
+use depesch::model::inbound::InboundKind;
+use depesch::model::rsvp::{RsvpAnswer, RsvpSource};
+
+use crate::support::rsvps::{CONTACT, Hosts, RSVP, calendar, plain, with_fields};
+
+#[tokio::test]
+async fn uncertain_answers_go_to_the_contact_and_are_listed() {
+    for text in
+        ["Hej!", "Kommer ni att sända?", "Jag kommer om jag hinner.", "Jag kan inte men min kollega Eva kommer.", ""]
+    {
+        let hosts = Hosts::with_one().await;
+        let (kind, note) = hosts.writes("karin", text).await;
+        assert_eq!(kind, InboundKind::Rsvp);
+        assert!(note.contains("unclear") && !note.contains("karin"), "{note}");
+        assert_eq!(hosts.passed_on_to().await, [CONTACT], "{text}");
+        assert!(hosts.receipts().await.is_empty(), "nothing was understood, so nothing is confirmed");
+        let rsvp = hosts.answer_of("karin").await.unwrap();
+        assert_eq!((rsvp.answer(), rsvp.to_be_seen()), (RsvpAnswer::Unclear, true), "{text}");
+        // The contact has called, and enters it.
+        let told = (hosts.now(), "anna", "by phone");
+        set(&hosts.desk.store, &hosts.desk.key, ReleaseId(1), &rsvp.address, RsvpAnswer::Yes, told).await.unwrap();
+        let rsvp = hosts.answer_of("karin").await.unwrap();
+        assert_eq!((rsvp.answer(), rsvp.to_be_seen()), (RsvpAnswer::Yes, false));
+        assert_eq!(rsvp.current().unwrap().source, RsvpSource::Operator { who: "anna".into() });
+    }
+}
+
+#[tokio::test]
+async fn an_answer_with_a_question_counts_and_is_seen_by_the_contact() {
+    let hosts = Hosts::with_one().await;
+    hosts.writes("karin", "Jag kommer! Finns det parkering?").await;
+    assert_eq!(hosts.answer_of("karin").await.unwrap().answer(), RsvpAnswer::Yes);
+    assert_eq!(hosts.passed_on_to().await, [CONTACT]);
+}
+
+#[tokio::test]
+async fn a_calendar_part_that_proposes_or_contradicts_itself_goes_to_the_contact() {
+    let event = "BEGIN:VEVENT\nUID:event-r1@lists.example.org\nATTENDEE;PARTSTAT=ACCEPTED:mailto:karin@example.com\nEND:VEVENT\n";
+    for (content_type, method) in [
+        ("text/calendar; method=COUNTER", "COUNTER"),
+        ("text/calendar; method=REQUEST", "REPLY"),
+        ("text/calendar", "REPLY"),
+        ("text/calendar; method=REPLY", "REQUEST"),
+    ] {
+        let hosts = Hosts::with_one().await;
+        let text = format!("BEGIN:VCALENDAR\nMETHOD:{method}\n{event}END:VCALENDAR");
+        let mail = calendar("karin", "", content_type, &text);
+        hosts.comes(Some("karin@example.com"), RSVP, &mail).await;
+        assert_eq!(hosts.answer_of("karin").await.unwrap().answer(), RsvpAnswer::Unclear, "{content_type} {method}");
+        assert_eq!(hosts.passed_on_to().await, [CONTACT]);
+    }
+}
+
+#[tokio::test]
+async fn what_a_program_wrote_for_somebody_away_is_no_answer() {
+    let hosts = Hosts::with_one().await;
+    let away = "Jag är på semester och kan inte komma.";
+    let mails = [
+        (Some("karin@example.com"), with_fields("karin", "Auto-Submitted: auto-replied (vacation)\n", away)),
+        (Some("karin@example.com"), with_fields("karin", "Precedence: bulk\n", away)),
+        (Some("karin@example.com"), plain("karin", away).replace("Sv: Inbjudan", "Autosvar: Inbjudan")),
+        (None, plain("karin", away)),
+    ];
+    for (sender, mail) in mails {
+        let (kind, _) = hosts.comes(sender, RSVP, &mail).await;
+        assert_eq!(kind, InboundKind::AutoReply, "{mail}");
+    }
+    assert!(hosts.overview(1).await.answers.is_empty());
+    assert!(hosts.letters().await.is_empty(), "no receipt, and nobody is bothered");
+}
+
+#[tokio::test]
+async fn a_mail_from_nobody_goes_to_the_owner() {
+    let hosts = Hosts::with_one().await;
+    let mail = plain("karin", "Jag kommer.").replace("From: karin <karin@example.com>\n", "");
+    let (kind, _) = hosts.comes(Some("karin@example.com"), RSVP, &mail).await;
+    assert_eq!((kind, hosts.passed_on_to().await), (InboundKind::Forwarded, vec!["press@example.org".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_mail_that_was_passed_on_before_is_not_passed_on_again() {
+    let hosts = Hosts::with_one().await;
+    hosts.writes("karin", "Hej!").await;
+    let header = hosts.letters().await.into_iter().find_map(|letter| match letter.body {
+        depesch::model::letter::LetterBody::PassedOn { header, .. } => Some(String::from_utf8(header).unwrap()),
+        _ => None,
+    });
+    let back = format!("{}{}", header.unwrap().replace("\r\n", "\n"), plain("karin", "Hej!"));
+    hosts.comes(Some("oskar@press.example"), "media-rsvp@lists.example.org", &back).await;
+    hosts.comes(Some("oskar@press.example"), RSVP, &back).await;
+    assert_eq!(hosts.passed_on_to().await.len(), 1);
+}

@@ -1,0 +1,201 @@
+//! An office that has sent invitations, and the mail that answers them.
+
+use std::sync::Arc;
+
+use depesch::base::clock::{Clock, Timestamp};
+use depesch::base::id::{LetterId, MailingId, ReleaseId};
+use depesch::base::token::Purpose;
+use depesch::flow::inbound::destination::{Directory, Resolved};
+use depesch::flow::inbound::triage::{InboundParts, Triage};
+use depesch::flow::inbound::{Handler, Item};
+use depesch::flow::release::{read_record, record_of};
+use depesch::flow::rsvp::invitation;
+use depesch::flow::rsvp::overview::Overview;
+use depesch::mail::incoming::Incoming;
+use depesch::model::contact::ContactBook;
+use depesch::model::inbound::{InboundKind, Via};
+use depesch::model::letter::{Letter, LetterBody};
+use depesch::model::mailing::{Frozen, MissedPolicy, Stage};
+use depesch::model::rsvp::Rsvp;
+use depesch::render::source::{SourceSettings, parse};
+use depesch::store::engine::Commit;
+
+use super::letters::Desk;
+use super::mailings::{list, mailing, put};
+use super::office::noon;
+
+/// Where answers to the invitations go.
+pub const RSVP: &str = "anmalan@press.example";
+/// The press contact of the invitations.
+pub const CONTACT: &str = "oskar@press.example";
+
+pub struct Hosts {
+    pub desk: Desk,
+    triage: Triage,
+    directory: Directory,
+}
+
+impl Hosts {
+    /// The list `media`, and no invitation yet.
+    pub async fn new() -> Self {
+        let desk = Desk::new();
+        desk.store.create_list(&list("media")).await.unwrap();
+        let parts = InboundParts {
+            store: desk.store.clone(),
+            spool: desk.spool.clone(),
+            blobs: depesch::store::blobs::Blobs::in_state_directory(std::path::Path::new("/nonexistent")),
+            clock: Arc::new(desk.clock.clone()),
+            key: desk.key.clone(),
+            letters: desk.letters.clone(),
+            postmaster: None,
+        };
+        let directory = Directory::new(desk.store.clone(), desk.key.clone());
+        Self { desk, triage: Triage::new(parts), directory }
+    }
+
+    /// With one invitation, to an event in a week, sent as mailing 1.
+    pub async fn with_one() -> Self {
+        let hosts = Self::new().await;
+        let release = hosts.invite("Så bygger vi fler bostäder", "2026-11-26T09:30:00", "").await;
+        hosts.send(1, release).await;
+        hosts
+    }
+
+    /// Adds an invitation; `more` is further lines of `[event.rsvp]` or whatever may follow it.
+    pub async fn invite(&self, headline: &str, start: &str, more: &str) -> ReleaseId {
+        self.invite_with(headline, &format!("[event]\nstart = {start}\nvenue = \"Salen\"\n"), more).await
+    }
+
+    /// The same with lines of `[event]` written out.
+    pub async fn invite_with(&self, headline: &str, event: &str, more: &str) -> ReleaseId {
+        let source = format!(
+            "+++\nkind = \"invitation\"\nlanguage = \"sv\"\nheadline = \"{headline}\"\nissuers = [\"Exempelförbundet\"]\n\n\
+             [[contacts]]\nrole = \"press\"\nname = \"Oskar Wiklund\"\nphones = [\"070-174 06 12\"]\nemail = \"{CONTACT}\"\n\n\
+             {event}\n[event.rsvp]\nto = \"{RSVP}\"\n{more}\n+++\n\nVälkommen!\n"
+        );
+        self.add(&source).await
+    }
+
+    /// Adds a release.
+    pub async fn add(&self, source: &str) -> ReleaseId {
+        let settings = SourceSettings::default();
+        let parsed = parse(source, &settings);
+        let draft = parsed.draft.unwrap_or_else(|| panic!("{:?}", parsed.findings));
+        let record =
+            record_of(source, &draft, &ContactBook::default(), Default::default(), &settings, (noon(), "anna"));
+        let invitation = invitation(&read_record(&record).unwrap());
+        self.desk.store.add_invitation(record, invitation.as_ref()).await.unwrap().id
+    }
+
+    /// A mailing of a release to `media`, sent.
+    pub async fn send(&self, id: u64, release: ReleaseId) {
+        let stage = Stage::Sending(Frozen { at: noon(), chunks: 0, audience: 0 });
+        put(&self.desk.store, &depesch::model::mailing::Mailing { release, stage, ..mailing(id, MissedPolicy::Send) })
+            .await;
+    }
+
+    /// The Message-ID of a mailing's mail to a subscriber.
+    pub fn message_id(&self, mailing: u64, subscriber: u64) -> String {
+        let token = self.desk.key.sign(Purpose::MessageId, &[mailing, subscriber]);
+        format!("{}.{token}@lists.example.org", MailingId(mailing))
+    }
+
+    /// A mail comes in, and is handled: what it was taken for, and the note.
+    pub async fn comes(&self, sender: Option<&str>, to: &str, mail: &str) -> (InboundKind, String) {
+        for _ in 0..10 {
+            let item = self.item(sender, to, mail).await;
+            let effects = self.triage.handle(&item).await.unwrap();
+            if self.desk.store.commit(effects.batch).await.unwrap() == Commit::Applied {
+                return (effects.kind, effects.note);
+            }
+        }
+        panic!("others are always quicker");
+    }
+
+    async fn item(&self, sender: Option<&str>, to: &str, mail: &str) -> Item {
+        let octets = mail.replace("\r\n", "\n").replace('\n', "\r\n").into_bytes();
+        let (mut inbound, message): (_, Incoming) = self.desk.take_in(sender, &octets).await;
+        inbound.recipient = to.to_owned();
+        inbound.arrival.via = Via::Smtp;
+        inbound.arrival.at = self.now();
+        let destination = match self.directory.resolve(to).await.unwrap() {
+            Resolved::Ours(destination) => Some(destination),
+            Resolved::No(answer) => panic!("{to}: {answer:?}"),
+        };
+        Item { inbound, octets: Arc::new(octets), message, destination }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.desk.clock.now()
+    }
+
+    /// A plain mail from somebody at `example.com`, to the RSVP address.
+    pub async fn writes(&self, who: &str, text: &str) -> (InboundKind, String) {
+        self.comes(Some(&format!("{who}@example.com")), RSVP, &plain(who, text)).await
+    }
+
+    /// What is answered to the event of a release.
+    pub async fn overview(&self, release: u64) -> Overview {
+        Overview::of(&self.desk.store, ReleaseId(release)).await.unwrap()
+    }
+
+    /// What somebody at `example.com` answers to the event of release 1.
+    pub async fn answer_of(&self, who: &str) -> Option<Rsvp> {
+        let address = format!("{who}@example.com");
+        let all = self.overview(1).await.answers.into_iter().map(|answered| answered.rsvp);
+        all.into_iter().find(|rsvp| rsvp.address.as_str() == address)
+    }
+
+    /// All letters written so far, the oldest first.
+    pub async fn letters(&self) -> Vec<Letter> {
+        let mut letters: Vec<Letter> =
+            self.desk.store.letters(None, 100).await.unwrap().into_iter().map(|read| read.value).collect();
+        letters.reverse();
+        letters
+    }
+
+    /// To whom mails were passed on.
+    pub async fn passed_on_to(&self) -> Vec<String> {
+        let letters = self.letters().await.into_iter();
+        let passed = letters.filter(|letter| matches!(letter.body, LetterBody::PassedOn { .. }));
+        passed.map(|letter| letter.recipient.to_string()).collect()
+    }
+
+    /// Receipts: to whom, and the text.
+    pub async fn receipts(&self) -> Vec<(String, String)> {
+        let mut receipts = Vec::new();
+        for letter in self.letters().await.into_iter().filter(|letter| letter.about == "rsvp-receipt") {
+            receipts.push((letter.recipient.to_string(), self.text_of(letter.id).await));
+        }
+        receipts
+    }
+
+    pub async fn text_of(&self, letter: LetterId) -> String {
+        let octets = self.desk.store.letter_octets(letter).await.unwrap().unwrap();
+        String::from_utf8_lossy(&octets).into_owned()
+    }
+}
+
+/// A plain mail.
+pub fn plain(who: &str, text: &str) -> String {
+    with_fields(who, "", text)
+}
+
+/// A plain mail with further header fields, each with its line end.
+pub fn with_fields(who: &str, fields: &str, text: &str) -> String {
+    format!(
+        "From: {who} <{who}@example.com>\nTo: {RSVP}\nSubject: Sv: Inbjudan\nMessage-ID: <{}@example.com>\n{fields}\
+         MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n{text}\n",
+        text.len()
+    )
+}
+
+/// The reply of a calendar program.
+pub fn calendar(who: &str, fields: &str, content_type: &str, calendar: &str) -> String {
+    format!(
+        "From: {who} <{who}@example.com>\nTo: {RSVP}\nSubject: Accepted: x\nMessage-ID: <c{}@example.com>\n{fields}\
+         MIME-Version: 1.0\nContent-Type: multipart/alternative; boundary=b1\n\n--b1\nContent-Type: text/plain; \
+         charset=utf-8\n\n{who} has replied to this invitation.\n--b1\nContent-Type: {content_type}\n\n{calendar}\n--b1--\n",
+        calendar.len()
+    )
+}
