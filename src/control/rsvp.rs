@@ -191,9 +191,9 @@ async fn release_of(control: &Control, named: &str) -> Result<ReleaseId, ApiErro
     if named.starts_with('m') {
         let mailing: MailingId = named.parse().map_err(|e| ApiError::invalid(format!("{e}")))?;
         let found = control.store.mailing(mailing).await?;
-        return found
-            .map(|read| read.value.release)
-            .ok_or_else(|| ApiError::not_found(format!("there is no mailing {mailing}")));
+        let found = found.ok_or_else(|| ApiError::not_found(format!("there is no mailing {mailing}")))?;
+        let no_release = || ApiError::new(409, "no-event", format!("mailing {mailing} carries a post, and no release"));
+        return found.value.content.release().ok_or_else(no_release);
     }
     named.parse().map_err(|e| ApiError::invalid(format!("{e}")))
 }

@@ -86,12 +86,13 @@ impl Triage {
             // The owner's address is the last resort: what comes there is for a person, whatever it is.
             Role::Owner => Ok(None),
             Role::Bounces { .. } => Ok(None),
+            // Before the next: a calendar program answers because its owner told it to.
+            Role::Rsvp => rsvp::handle(&self.parts, item, Some(list)).await,
+            Role::Post if rsvp::is_answer(&item.message) => rsvp::handle(&self.parts, item, Some(list)).await,
             // An answer of a program is no wish, no post and no answer of a person.
             _ if self.parts.reader.read(&item.message).kind == Kind::AutoReply => {
                 Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer")))
             }
-            Role::Rsvp => rsvp::handle(&self.parts, item, Some(list)).await,
-            Role::Post if rsvp::is_answer(&item.message) => rsvp::handle(&self.parts, item, Some(list)).await,
             Role::Post | Role::Decide { .. } => Ok(None),
             Role::Request
             | Role::Subscribe

@@ -73,7 +73,7 @@ async fn answered_releases(store: &Store, key: &Key, message: &Incoming) -> Resu
     for id in message.answered_ids().into_iter().take(MOST_IDS) {
         let Some(mailing) = mailing_of(key, id) else { continue };
         if let Some(mailing) = store.mailing(mailing).await? {
-            releases.push(mailing.value.release);
+            releases.extend(mailing.value.content.release());
         }
     }
     Ok(releases)

@@ -126,7 +126,7 @@ pub fn over_at(event: &Event) -> Timestamp {
 /// [`StoreError`].
 pub async fn mailings_of(store: &Store, release: ReleaseId) -> Result<Vec<Mailing>, StoreError> {
     let all = store.mailings().await?.into_iter().map(|read| read.value);
-    let mut of_release: Vec<Mailing> = all.filter(|mailing| mailing.release == release).collect();
+    let mut of_release: Vec<Mailing> = all.filter(|mailing| mailing.content.release() == Some(release)).collect();
     of_release.sort_by_key(|mailing| std::cmp::Reverse(mailing.id));
     Ok(of_release)
 }

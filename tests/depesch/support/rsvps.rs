@@ -5,6 +5,7 @@ use std::sync::Arc;
 use depesch::base::clock::{Clock, Timestamp};
 use depesch::base::id::{LetterId, MailingId, ReleaseId};
 use depesch::base::token::Purpose;
+use depesch::bounce::Reader;
 use depesch::flow::inbound::destination::{Directory, Resolved};
 use depesch::flow::inbound::triage::{InboundParts, Triage};
 use depesch::flow::inbound::{Handler, Item};
@@ -12,10 +13,11 @@ use depesch::flow::release::{read_record, record_of};
 use depesch::flow::rsvp::invitation;
 use depesch::flow::rsvp::overview::Overview;
 use depesch::mail::incoming::Incoming;
+use depesch::model::classify::Classifier;
 use depesch::model::contact::ContactBook;
 use depesch::model::inbound::{InboundKind, Via};
 use depesch::model::letter::{Letter, LetterBody};
-use depesch::model::mailing::{Frozen, MissedPolicy, Stage};
+use depesch::model::mailing::{Frozen, MailingContent, MissedPolicy, Stage};
 use depesch::model::rsvp::Rsvp;
 use depesch::render::source::{SourceSettings, parse};
 use depesch::store::engine::Commit;
@@ -46,6 +48,7 @@ impl Hosts {
             blobs: depesch::store::blobs::Blobs::in_state_directory(std::path::Path::new("/nonexistent")),
             clock: Arc::new(desk.clock.clone()),
             key: desk.key.clone(),
+            reader: Reader::new(Classifier::shipped().unwrap()).unwrap(),
             letters: desk.letters.clone(),
             postmaster: None,
         };
@@ -90,8 +93,15 @@ impl Hosts {
     /// A mailing of a release to `media`, sent.
     pub async fn send(&self, id: u64, release: ReleaseId) {
         let stage = Stage::Sending(Frozen { at: noon(), chunks: 0, audience: 0 });
-        put(&self.desk.store, &depesch::model::mailing::Mailing { release, stage, ..mailing(id, MissedPolicy::Send) })
-            .await;
+        put(
+            &self.desk.store,
+            &depesch::model::mailing::Mailing {
+                content: MailingContent::Release(release),
+                stage,
+                ..mailing(id, MissedPolicy::Send)
+            },
+        )
+        .await;
     }
 
     /// The Message-ID of a mailing's mail to a subscriber.
