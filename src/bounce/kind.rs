@@ -19,6 +19,7 @@ pub(super) struct Signs {
     subject: Vec<Sign>,
     text: Vec<Sign>,
     is_daemon: bool,
+    is_program: bool,
     names_failed: bool,
     has_returned: bool,
     is_answer: bool,
@@ -41,6 +42,8 @@ impl Signs {
         let name = from.map(|from| from.name.to_lowercase()).unwrap_or_default();
         let null =
             mail.header("Return-Path").is_some_and(|path| path.trim() == "<>" || path.trim() == "<MAILER-DAEMON>");
+        let is_program =
+            local.as_deref().is_some_and(|local| wording.program.iter().any(|one| local.starts_with(one.as_str())));
         let is_daemon = local.as_deref().is_none_or(str::is_empty)
             || local.is_some_and(|local| wording.daemon.iter().any(|daemon| local.starts_with(daemon.as_str())))
             || wording.daemon_name.iter().any(|daemon| name.contains(daemon.as_str()))
@@ -63,6 +66,7 @@ impl Signs {
             subject: said,
             text: wording.text.said(&text.flowing()),
             is_daemon,
+            is_program,
             names_failed: mail.header("X-Failed-Recipients").is_some(),
             has_returned: text.returned().is_some() || mail.embedded().is_some(),
             is_answer: answer,
@@ -88,6 +92,7 @@ impl Signs {
         let is_headed = candidates.iter().any(|one| one.shape <= Shape::Alone);
         let weight = [
             (self.is_daemon, 2),
+            (self.is_program && !self.is_daemon, 1),
             (self.names_failed, 3),
             (by_subject, 2),
             (by_text, 1),

@@ -89,7 +89,7 @@ fn at_line_starts(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -
             Some(':') => Shape::Headed,
             Some('-' | '\u{2013}' | '=') if after.len() > 3 && after[1..].starts_with([' ', '-']) => Shape::Headed,
             None | Some('(' | '<' | ',' | ';' | '.' | '[' | '-' | '|') => Shape::Alone,
-            Some(_) if is_remark(after) => Shape::Alone,
+            Some(_) if wording.begins_remark(&after.to_lowercase()) => Shape::Alone,
             _ => continue,
         };
         let reason = after.trim_start_matches([':', '-', '.', ',', ';']).trim().to_owned();
@@ -138,32 +138,6 @@ fn is_elsewhere(lines: &[Line], number: usize, wording: &Wording) -> bool {
     let ends_sentence = before.is_empty() || before.ends_with([':', '.', '!', '-', '=', ')', ';']);
     let tail = &before[before.ceil_char_boundary(before.len().saturating_sub(60))..];
     !ends_sentence && wording.leads_elsewhere(tail)
-}
-
-/// Whether what follows the address says when, or what a program thinks of it, and is no sentence about it.
-fn is_remark(after: &str) -> bool {
-    let lower = after.to_lowercase();
-    [
-        "on ",
-        "at ",
-        "failed",
-        "...",
-        "is unknown",
-        "user unknown",
-        "unknown",
-        "has ",
-        "was ",
-        "does ",
-        "could ",
-        "no such",
-        "not ",
-        "mailbox",
-        "kunde ",
-        "finns ",
-        "är ",
-    ]
-    .iter()
-    .any(|word| lower.starts_with(word))
 }
 
 fn is_list(line: &str) -> bool {

@@ -19,6 +19,8 @@ struct File {
     challenge: Vec<String>,
     daemon: Vec<String>,
     daemon_name: Vec<String>,
+    program: Vec<String>,
+    remark: Vec<String>,
     returned: Vec<String>,
     recipient: Vec<String>,
     not_recipient: Vec<String>,
@@ -41,8 +43,10 @@ pub(super) struct Wording {
     pub text: Signs,
     pub daemon: Vec<String>,
     pub daemon_name: Vec<String>,
+    pub program: Vec<String>,
     pub auto_reply_certain: Vec<String>,
     returned: Beginnings,
+    remark: Beginnings,
     recipient: Endings,
     not_recipient: AhoCorasick,
 }
@@ -69,7 +73,9 @@ impl Wording {
             daemon: file.daemon,
             daemon_name: file.daemon_name,
             auto_reply_certain: file.auto_reply_certain,
+            program: file.program,
             returned: Beginnings::new(file.returned),
+            remark: Beginnings::new(file.remark),
             recipient: Endings::new(file.recipient),
             not_recipient: AhoCorasick::new(file.not_recipient).map_err(RulesError::new)?,
         })
@@ -83,14 +89,19 @@ impl Wording {
         let next = core[length..].split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty());
         length >= 20
             || next.is_none_or(|word| {
-                ["follows", "below", "attached", "included", "headers", "header", "is", "folgt", "following"]
+                ["follows", "below", "attached", "included", "headers", "header", "is", "follow", "folgt", "following"]
                     .contains(&word)
             })
     }
 
+    /// Whether these words, in lower case, say something about the address before them.
+    pub(super) fn begins_remark(&self, words: &str) -> bool {
+        self.remark.longest(words).is_some()
+    }
+
     /// Whether these words, in lower case, lead to the address of a recipient that follows them.
     pub(super) fn leads_to_recipient(&self, words: &str) -> bool {
-        self.recipient.matches(words)
+        self.recipient.matches(words) || self.recipient.matches(words.trim_end_matches([':', ' ', '\u{a0}']))
     }
 
     /// Whether these words, in lower case, lead to an address that is somebody else's.

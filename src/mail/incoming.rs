@@ -254,7 +254,11 @@ impl Part {
                 text = Some(content.to_string());
                 octets = content.as_bytes().to_vec();
             }
-            PartType::Binary(content) | PartType::InlineBinary(content) => octets = content.to_vec(),
+            PartType::Binary(content) | PartType::InlineBinary(content) => {
+                octets = content.to_vec();
+                // Parts whose boundary is nowhere said: better read as they stand than not at all.
+                text = content_type.starts_with("multipart/").then(|| String::from_utf8_lossy(content).into_owned());
+            }
             PartType::Message(inner) => {
                 message = Some(Box::new(Incoming::from_message(inner, depth + 1)));
                 // One copy of what is embedded is bearable; one at each depth is not.

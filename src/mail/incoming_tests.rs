@@ -77,6 +77,13 @@ fn nothing_is_too_odd_to_be_read() {
 }
 
 #[test]
+fn parts_without_a_boundary_are_text() {
+    let mail = Incoming::parse(b"Subject: x\nContent-Type: multipart/alternative;\nboundary=b\n\n--b\n\nhej\n--b--\n")
+        .unwrap();
+    assert!(mail.parts().iter().any(|part| part.text.as_deref().is_some_and(|text| text.contains("hej"))));
+}
+
+#[test]
 fn what_is_nested_without_end_is_cut() {
     let nested = "Content-Type: message/rfc822\r\n\r\n".repeat(100_000);
     let mut depth = 0;

@@ -5,6 +5,7 @@
 mod audience_freeze;
 mod bounce_address_change;
 mod bounce_corpus;
+mod bounce_fixtures;
 mod bounce_in_session;
 mod bounce_report;
 mod capture;
