@@ -1,9 +1,9 @@
 //! The composition root: a `Config` in, a running daemon out; start order, stop order. Sees everything.
 //!
 //! Start: cryptography, store (with its lock), the installation's key, templates, transport, spool, control socket,
-//! dispatcher, scheduler, chores; only then does the control API answer. Stop, the other way round: the door takes no
-//! mail in, the API takes nothing new, the scheduler and the chores end, the dispatcher begins no new delivery and
-//! commits what is under way, spool and store close.
+//! dispatcher, letters' worker, scheduler, chores; only then does the control API answer. Stop, the other way round: the door takes no
+//! mail in, the API takes nothing new, the scheduler and the chores end, dispatcher and letters' worker begin nothing new and
+//! commit what is under way, spool and store close.
 //!
 //! [`service`] wraps it as a system service with signals and log; demo, bench and tests start it in their own process.
 
@@ -19,10 +19,12 @@ use crate::config::Config;
 use crate::config::secret::SecretError;
 use crate::control::Control;
 use crate::control::client::Client;
+use crate::control::letter::LettersOut;
 use crate::control::server::{Server, ServerError};
 use crate::flow::chores::Chores;
 use crate::flow::content::ContentHandle;
 use crate::flow::dispatch::{DispatchParts, Dispatcher};
+use crate::flow::letters::worker::{Postman, PostmanParts};
 use crate::flow::message::MessageSource;
 use crate::flow::rsvp::index_invitations;
 use crate::flow::schedule::Scheduler;
@@ -123,6 +125,7 @@ pub struct RunningApp {
     client: Client,
     engine: Arc<EmbeddedEngine>,
     dispatcher: Arc<Dispatcher>,
+    postman: Arc<Postman>,
     mail_in: mail_in::Running,
     spool: Spool,
     messages: Arc<ReloadableSource>,
@@ -187,7 +190,7 @@ async fn start_on(
     let dispatcher = Dispatcher::start(DispatchParts {
         store: store.clone(),
         clock: clock.clone(),
-        transport,
+        transport: transport.clone(),
         messages: messages.clone(),
         key: key.clone(),
         classifier: Classifier::shipped()?,
@@ -195,12 +198,22 @@ async fn start_on(
         settings: parts::dispatch_settings(config),
     });
     let dispatcher = Arc::new(dispatcher.await?);
+    let letters = parts::letters(config, &store, &key, &clock, &content);
+    let postman = Arc::new(Postman::start(PostmanParts {
+        store: store.clone(),
+        spool: spool.clone(),
+        clock: clock.clone(),
+        transport,
+        letters: letters.clone(),
+        wake: wake.clone(),
+        settings: parts::postman_settings(config),
+    }));
     let mail_in = mail_in::Parts {
         store: store.clone(),
         spool: spool.clone(),
         clock: clock.clone(),
         key: key.clone(),
-        letters: parts::letters(config, &store, &key, &clock, &content),
+        letters: letters.clone(),
         wake: wake.clone(),
     };
     let mail_in = mail_in::prepare(config, mail_in).await?;
@@ -211,6 +224,7 @@ async fn start_on(
         transport: parts::describe_transport(config),
         dispatcher: Some(dispatcher.clone()),
         mail_in: Some(mail_in.control.clone()),
+        letters: Some(LettersOut { letters, postman: postman.clone() }),
         ..Control::new(store.clone(), clock.clone(), key, config.state_directory.clone(), content)
     });
     let stopping = watch::Sender::new(false);
@@ -229,6 +243,7 @@ async fn start_on(
         client,
         engine,
         dispatcher,
+        postman,
         mail_in,
         spool,
         messages,
@@ -265,6 +280,7 @@ impl RunningApp {
     pub async fn broken(&self) -> String {
         tokio::select! {
             reason = self.dispatcher.broken() => reason,
+            reason = self.postman.broken() => reason,
             () = self.background_ended() => "a background task ended badly; its last words are in the log".to_owned(),
         }
     }
@@ -297,15 +313,21 @@ impl RunningApp {
     /// Stops in order. What is under way gets `stop_timeout`; what it did not finish is in doubt and looked after at
     /// the next start.
     pub async fn stop(self) {
-        let Self { engine, dispatcher, mail_in, spool, stop_timeout, stopping, server, loops, .. } = self;
+        let Self { engine, dispatcher, postman, mail_in, spool, stop_timeout, stopping, server, loops, .. } = self;
         stopping.send_replace(true);
         let drained = async {
             // The API first: what it promised is committed before the store closes.
-            tokio::join!(dispatcher.drain(), mail_in.ended(), ended(server, "the control API"), async {
-                for task in loops {
-                    ended(task, "a background task").await;
+            tokio::join!(
+                dispatcher.drain(),
+                postman.drain(),
+                mail_in.ended(),
+                ended(server, "the control API"),
+                async {
+                    for task in loops {
+                        ended(task, "a background task").await;
+                    }
                 }
-            });
+            );
         };
         if tokio::time::timeout(stop_timeout, drained).await.is_err() {
             tracing::warn!(

@@ -12,6 +12,8 @@ use crate::control::mailing::queue::QueueDefaults;
 use crate::flow::chores::Chore;
 use crate::flow::content::{Content, ContentHandle};
 use crate::flow::dispatch::DispatchSettings;
+use crate::flow::letters::retention::drop_letters;
+use crate::flow::letters::worker::PostmanSettings;
 use crate::flow::letters::{LetterSettings, Letters};
 use crate::flow::message::MessageSource;
 use crate::flow::post_messages::PostMessages;
@@ -106,8 +108,8 @@ pub fn letters(
     clock: &Arc<dyn Clock>,
     content: &Arc<ContentHandle>,
 ) -> Letters {
-    let domain = Some(config.organisation.domain.clone()).filter(|domain| domain != "localhost");
-    Letters::new(store.clone(), content.clone(), key.clone(), clock.clone(), LetterSettings { domain })
+    let settings = LetterSettings { domain: own_domain(config) };
+    Letters::new(store.clone(), content.clone(), key.clone(), clock.clone(), settings)
 }
 
 /// Where mail goes out.
@@ -138,6 +140,17 @@ pub fn dispatch_settings(config: &Config) -> DispatchSettings {
         breaker: config.breaker,
         ..DispatchSettings::default()
     }
+}
+
+/// How letters are sent.
+pub fn postman_settings(config: &Config) -> PostmanSettings {
+    PostmanSettings { retry: config.retry, ..PostmanSettings::default() }
+}
+
+/// The installation's own domain. Nobody on the internet is localhost: without a configured domain, a list's own is used.
+fn own_domain(config: &Config) -> Option<String> {
+    let domain = &config.organisation.domain;
+    (domain != "localhost").then(|| domain.clone())
 }
 
 /// Removes attachments that a crash left half received. They only take room, so a failure stops nothing.
@@ -196,6 +209,7 @@ impl Kept {
         let attachments = drop_attachments(&self.store, &self.blobs, now - self.attachments).await?;
         let keys = forget_keys(&self.store, now).await?;
         let wishes = forget_wishes(&self.store, now).await?;
+        let letters = drop_letters(&self.store, now, now - self.mail).await?;
         let DroppedMail { segments, messages, held } = drop_mail(&self.store, &self.spool, now - self.mail).await?;
         for (segment, messages) in held {
             let first: Vec<String> = messages.iter().take(10).map(ToString::to_string).collect();
@@ -208,7 +222,7 @@ impl Kept {
         }
         Ok(format!(
             "dropped {attachments} attachments that no release names, {keys} old idempotency keys, {wishes} expired \
-             wishes, {segments} segments of mail that came in with {messages} messages"
+             wishes, {letters} letters, {segments} segments of mail that came in with {messages} messages"
         ))
     }
 }
@@ -244,11 +258,9 @@ pub fn messages(
     clock: &Arc<dyn Clock>,
     content: &Content,
 ) -> Arc<dyn MessageSource> {
-    let domain = &config.organisation.domain;
     let settings = MessageSettings {
         base_url: config.base_url.clone(),
-        // Nobody on the internet is localhost: without a configured domain, the list's own is used.
-        message_domain: (domain != "localhost").then(|| domain.clone()),
+        message_domain: own_domain(config),
         budget: content.budget,
     };
     let blobs = Blobs::in_state_directory(&config.state_directory);

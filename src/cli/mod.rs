@@ -24,6 +24,7 @@ mod download;
 pub mod import;
 pub mod inbound;
 pub mod inject;
+pub mod letter;
 pub mod list;
 pub mod mailing;
 pub mod output;
@@ -103,6 +104,9 @@ pub enum Command {
     Inbound(inbound::InboundCommand),
     /// Hand over a message that came in another way, e.g. through a pipe
     Inject(inject::InjectCommand),
+    /// Mails of our own that belong to no mailing, and what became of them
+    #[command(subcommand)]
+    Letter(letter::LetterCommand),
     /// Make, show and change lists
     #[command(subcommand)]
     List(list::ListCommand),
@@ -282,6 +286,7 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Demo(command) => demo::run(command, context).await,
         Command::Inbound(command) => inbound::run(command, context).await,
         Command::Inject(command) => inject::run(command, context).await,
+        Command::Letter(command) => letter::run(command, context).await,
         Command::List(command) => list::run(command, context).await,
         Command::Organisation(command) => contact::run_organisation(command, context).await,
         Command::Rsvp(command) => rsvp::run(command, context).await,

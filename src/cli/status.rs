@@ -44,6 +44,10 @@ pub async fn run(_command: StatusCommand, context: &Context) -> Result<Done, Cli
             ),
         ),
     ];
+    let letters = &status.letters;
+    let words =
+        format!("{} waiting; since start {} accepted, {} failed", letters.waiting, letters.accepted, letters.failed);
+    fields.push(("letters", words));
     if let Some(trouble) = &status.trouble {
         let next = trouble.next_try.map(|at| format!("; next try {}", instant(at))).unwrap_or_default();
         fields.push(("trouble", format!("{}{next}", trouble.what)));

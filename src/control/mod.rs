@@ -28,6 +28,7 @@ pub mod finding_view;
 pub mod import;
 pub mod inbound;
 pub mod inject;
+pub mod letter;
 pub mod list;
 pub mod mailing;
 pub mod path;
@@ -72,6 +73,8 @@ pub struct Control {
     pub dispatcher: Option<Arc<Dispatcher>>,
     /// What takes mail in; none in tests without such mail.
     pub mail_in: Option<inbound::MailIn>,
+    /// What writes and sends letters; none in tests that send nothing.
+    pub letters: Option<letter::LettersOut>,
 }
 
 impl Control {
@@ -97,6 +100,7 @@ impl Control {
             transport: "none".to_owned(),
             dispatcher: None,
             mail_in: None,
+            letters: None,
         }
     }
 }
@@ -110,6 +114,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(import::routes())
         .merge(inbound::routes())
         .merge(inject::routes())
+        .merge(letter::routes())
         .merge(list::routes())
         .merge(mailing::routes())
         .merge(release::routes())

@@ -36,6 +36,20 @@ pub struct Status {
     pub mailings: Vec<MailingInWork>,
     /// Deliveries since the start.
     pub since_start: Deliveries,
+    /// Mails of our own that belong to no mailing.
+    #[serde(default)]
+    pub letters: LetterCounts,
+}
+
+/// Letters, by where they stand.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct LetterCounts {
+    /// Still to be sent.
+    pub waiting: u64,
+    /// Taken by the relay since the start.
+    pub accepted: u64,
+    /// Given up since the start.
+    pub failed: u64,
 }
 
 /// What troubles the way out.
@@ -97,6 +111,9 @@ async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiEr
         }
     }
     let trouble = control.dispatcher.as_ref().and_then(|dispatcher| dispatcher.trouble());
+    let postman = control.letters.as_ref().map(|out| &out.postman);
+    let trouble = trouble.or_else(|| postman.and_then(|postman| postman.trouble()));
+    let sent = postman.map(|postman| postman.sent()).unwrap_or_default();
     let trouble = trouble.map(|t| Trouble { since: t.since, next_try: t.next_try, what: t.what });
     let stats = control.dispatcher.as_ref().map(|dispatcher| dispatcher.stats()).unwrap_or_default();
     Ok(Json(Status {
@@ -115,6 +132,11 @@ async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiEr
             failed: stats.failed,
             suppressed: stats.suppressed,
             uncertain: stats.uncertain,
+        },
+        letters: LetterCounts {
+            waiting: control.store.letters_open().await?,
+            accepted: sent.accepted,
+            failed: sent.failed,
         },
     }))
 }

@@ -10,7 +10,8 @@ use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::SubscriberId;
 use crate::model::bounce::Bounce;
-use crate::model::ledger::{Cause, Delivery, DeliveryState, Sequence, Tally};
+use crate::model::ledger::{Cause, Delivery, DeliveryState, Sequence, Stage, Tally};
+use crate::model::letter::{Letter, LetterState};
 use crate::model::mailing::Mailing;
 use crate::store::{Store, StoreError};
 
@@ -83,6 +84,17 @@ impl Account {
             | DeliveryState::Uncertain { cause, .. } => Self::of_cause(cause),
             DeliveryState::Suppressed { why, .. } => Self { text: why.word().to_owned(), ..Self::default() },
             DeliveryState::Waiting | DeliveryState::InDoubt { .. } | DeliveryState::Cancelled { .. } => Self::default(),
+        }
+    }
+
+    /// What is known of a letter beside its state.
+    pub fn of_letter(letter: &Letter) -> Self {
+        match (&letter.state, letter.cause()) {
+            (LetterState::Accepted { reply, .. }, _) => {
+                Self::of_cause(&Cause::Reply { stage: Stage::Message, reply: reply.clone() })
+            }
+            (_, Some(cause)) => Self::of_cause(cause),
+            (_, None) => Self::default(),
         }
     }
 

@@ -88,6 +88,11 @@ pub async fn drop_mail(store: &Store, spool: &Spool, before: Timestamp) -> Resul
             dropped.held.entry(message.value.place.segment).or_default().push(message.value.id);
         }
     }
+    // A letter that passes a message on needs it until it is sent. It was written when its message became handled, so one
+    // that was found handled above has its letter by now.
+    for segment in store.segments_of_letters().await? {
+        old.remove(&segment);
+    }
     old.retain(|segment| !dropped.held.contains_key(segment));
     let mut after = None;
     while let Some((last, page)) = page(store, after, &old).await? {

@@ -1,6 +1,8 @@
 //! Letters on disk: a small record that changes, the octets beside it, an index by the time at which they are due, and
 //! how often automatic replies went out.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::address::Address;
@@ -225,6 +227,23 @@ impl Store {
     /// [`StoreError`].
     pub async fn letters_open(&self) -> Result<u64, StoreError> {
         Ok(self.engine.scan(keys::table(b'N'), usize::MAX).await?.len() as u64)
+    }
+
+    /// The segments of the spool that letters still to be sent need.
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "none".
+    pub async fn segments_of_letters(&self) -> Result<BTreeSet<u64>, StoreError> {
+        let open = self.engine.scan(keys::table(b'N'), usize::MAX).await?;
+        let mut segments = BTreeSet::new();
+        for (_, id) in open.iter().filter_map(|(key, _)| keys::letter_of_due(key)) {
+            if let Some(read) = self.letter(id).await?
+                && let LetterBody::PassedOn { place, .. } = read.value.body
+            {
+                segments.insert(place.segment);
+            }
+        }
+        Ok(segments)
     }
 
     /// How often what `hash` stands for was done on `day` (days since 1970), with what was read.

@@ -30,6 +30,7 @@ use super::wake::Wake;
 
 mod automatic;
 mod passing;
+pub mod retention;
 pub mod worker;
 
 pub use automatic::may_answer;

@@ -1,0 +1,36 @@
+//! Letters that are settled, and counts of automatic replies, are dropped by age.
+
+use crate::base::clock::Timestamp;
+use crate::store::engine::{Batch, Commit};
+use crate::store::letters::delete;
+use crate::store::{Store, StoreError};
+
+use super::day;
+
+/// Letters looked at in one step.
+const PAGE: usize = 500;
+
+/// Drops letters that were settled before `before`, and forgets what was counted on days before today. Says how many
+/// letters.
+///
+/// # Errors
+/// [`StoreError`]: what was dropped before stays so.
+pub async fn drop_letters(store: &Store, now: Timestamp, before: Timestamp) -> Result<usize, StoreError> {
+    store.forget_replies(day(now)).await?;
+    let (mut dropped, mut older) = (0, None);
+    loop {
+        let page = store.letters(older, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(dropped) };
+        older = Some(last.value.id);
+        let old = page.iter().filter(|read| read.value.settled().is_some_and(|at| at < before));
+        let (mut batch, mut count) = (Batch::new(), 0);
+        for read in old {
+            delete(&mut batch, read);
+            count += 1;
+        }
+        if count > 0 && store.commit(batch).await? == Commit::Applied {
+            dropped += count;
+        }
+        // On a conflict somebody has just opened one of them again: the next run sees.
+    }
+}
