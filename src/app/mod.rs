@@ -24,7 +24,7 @@ use crate::control::server::{Server, ServerError};
 use crate::flow::chores::Chores;
 use crate::flow::content::ContentHandle;
 use crate::flow::dispatch::{DispatchParts, Dispatcher};
-use crate::flow::letters::worker::{Postman, PostmanParts};
+use crate::flow::letters::worker::Postman;
 use crate::flow::message::MessageSource;
 use crate::flow::rsvp::index_invitations;
 use crate::flow::schedule::Scheduler;
@@ -199,15 +199,7 @@ async fn start_on(
     });
     let dispatcher = Arc::new(dispatcher.await?);
     let letters = parts::letters(config, &store, &key, &clock, &content);
-    let postman = Arc::new(Postman::start(PostmanParts {
-        store: store.clone(),
-        spool: spool.clone(),
-        clock: clock.clone(),
-        transport,
-        letters: letters.clone(),
-        wake: wake.clone(),
-        settings: parts::postman_settings(config),
-    }));
+    let postman = Arc::new(parts::postman(config, &store, &spool, &clock, transport, &letters, &wake));
     let mail_in = mail_in::Parts {
         store: store.clone(),
         spool: spool.clone(),

@@ -13,12 +13,13 @@ use crate::flow::chores::Chore;
 use crate::flow::content::{Content, ContentHandle};
 use crate::flow::dispatch::DispatchSettings;
 use crate::flow::letters::retention::drop_letters;
-use crate::flow::letters::worker::PostmanSettings;
+use crate::flow::letters::worker::{Postman, PostmanParts, PostmanSettings};
 use crate::flow::letters::{LetterSettings, Letters};
 use crate::flow::message::MessageSource;
 use crate::flow::post_messages::PostMessages;
 use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
 use crate::flow::retention::{DroppedMail, RetentionError, drop_attachments, drop_mail, forget_keys, forget_wishes};
+use crate::flow::wake::Wake;
 use crate::model::recurrence::Recurrence;
 use crate::model::release::attachment::AttachmentBudget;
 use crate::render::source::SourceSettings;
@@ -142,9 +143,25 @@ pub fn dispatch_settings(config: &Config) -> DispatchSettings {
     }
 }
 
-/// How letters are sent.
-pub fn postman_settings(config: &Config) -> PostmanSettings {
-    PostmanSettings { retry: config.retry, ..PostmanSettings::default() }
+/// Starts what sends letters.
+pub fn postman(
+    config: &Config,
+    store: &Store,
+    spool: &Spool,
+    clock: &Arc<dyn Clock>,
+    transport: Arc<dyn Transport>,
+    letters: &Letters,
+    wake: &Wake,
+) -> Postman {
+    Postman::start(PostmanParts {
+        store: store.clone(),
+        spool: spool.clone(),
+        clock: clock.clone(),
+        transport,
+        letters: letters.clone(),
+        wake: wake.clone(),
+        settings: PostmanSettings { retry: config.retry, ..PostmanSettings::default() },
+    })
 }
 
 /// The installation's own domain. Nobody on the internet is localhost: without a configured domain, a list's own is used.
