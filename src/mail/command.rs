@@ -198,6 +198,25 @@ impl Commands {
         found.reading(&self.languages)
     }
 
+    /// What the sender wrote, on one line: for showing it to people.
+    pub fn own_words(&self, text: &str) -> String {
+        let lines = self.marks.own_lines(text);
+        lines.iter().flat_map(|line| line.split_whitespace()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether commands have words in this language.
+    pub fn knows(&self, language: &Language) -> bool {
+        self.languages.iter().any(|words| words.tag.primary() == language.primary())
+    }
+
+    /// What `language` is called in the language `reader`; its tag where that is not known.
+    pub fn name_of(&self, language: &Language, reader: &Language) -> String {
+        let words = self.languages.iter().find(|words| words.tag.primary() == reader.primary());
+        let names = words.into_iter().chain(&self.languages).flat_map(|words| &words.names);
+        let name = names.into_iter().find(|(_, tag)| *tag == language).map(|(name, _)| name.clone());
+        name.unwrap_or_else(|| language.to_string())
+    }
+
     fn take(&self, line: &str, known: &Known<'_>, found: &mut Found) -> bool {
         let line = Line::new(line);
         let mut command = None;

@@ -257,6 +257,8 @@ fn role(key: &Key, wanted: &str) -> Result<Role, Recipient> {
             forged(verified != Some(None))?;
             return Ok(Role::Unsubscribe { token: verified.flatten() });
         }
+        // Programs for mail that lose what stands after a sign: the token may be in the subject or the text.
+        "confirm" | "bekrafta" | "bekräfta" if token.is_none() => Role::Request,
         "confirm" | "bekrafta" | "bekräfta" => return Ok(Role::Confirm { token: signed(Purpose::Confirm)? }),
         "decide" | "beslut" => return Ok(Role::Decide { token: signed(Purpose::Decide)? }),
         "owner" | "agare" | "ägare" => Role::Owner,

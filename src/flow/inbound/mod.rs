@@ -15,6 +15,7 @@ use crate::store::spool::SpoolError;
 
 use destination::Destination;
 
+pub mod command;
 pub mod destination;
 pub mod door;
 pub mod reception;

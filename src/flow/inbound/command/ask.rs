@@ -1,0 +1,186 @@
+//! A mail that asks for something: it is noted, and a question goes to the address that it is about.
+
+use serde_json::{Map, Value, json};
+
+use crate::base::id::WishId;
+use crate::base::token::Purpose;
+use crate::flow::list_identity::ListIdentity;
+use crate::mail::command::Command;
+use crate::model::list::Joining;
+use crate::model::suppression::SuppressionReason;
+use crate::model::wish::{Deed, Wish, WishState};
+use crate::store::wishes;
+
+use super::super::destination::Role;
+use super::super::{Effects, HandleError};
+use super::{CommandDesk, Doing, LETTER_WORDS, REMARK_WORDS, Request, draft};
+
+/// What a mail asks for, by its address and its words.
+#[derive(Default)]
+struct Asked {
+    deeds: Vec<Deed>,
+    which: bool,
+    help: bool,
+}
+
+impl CommandDesk {
+    /// Notes what is asked for and writes the question; answers what needs none. `None`: for a person to read.
+    pub(super) async fn asked(&self, request: &Request<'_>) -> Result<Option<Effects>, HandleError> {
+        let mut asked = what_is_asked(request);
+        if request.reading.commands.contains(&Command::Owner) {
+            return Ok(None);
+        }
+        let nothing = asked.deeds.is_empty() && !asked.which && !asked.help;
+        let files = request.item.message.parts().iter().any(|part| part.is_attachment);
+        if nothing && (request.reading.other_words > LETTER_WORDS || files) {
+            return Ok(None);
+        }
+        asked.help |= nothing;
+        let mut doing = Doing::new();
+        let joins = asked.deeds.contains(&Deed::Subscribe);
+        let suppression = self.store.suppression(&self.key.hash_address(&request.from)).await?;
+        match suppression.map(|read| read.value.reason) {
+            // A complaint, or an operator's reason, is not overruled by a mail: a person decides.
+            Some(SuppressionReason::Complaint | SuppressionReason::Operator) => return Ok(None),
+            // Whoever asked for no mail at all, or was erased, gets one only where they ask to begin again.
+            Some(SuppressionReason::Request | SuppressionReason::Erased) if !joins => return Ok(None),
+            _ => {}
+        }
+        if joins && request.list.joining == Joining::Closed {
+            asked.deeds.retain(|deed| *deed != Deed::Subscribe);
+            self.tell_owner(&mut doing, request.item, request.list, "somebody wants to be on a closed list").await?;
+            let closed = draft(request, "closed", &request.from, json!({}));
+            self.answer(&mut doing, request, closed).await?;
+        } else if request.reading.other_words > REMARK_WORDS {
+            self.tell_owner(&mut doing, request.item, request.list, "there is a letter beside the commands").await?;
+        }
+        if !asked.deeds.is_empty() {
+            self.question(&mut doing, request, asked.deeds).await?;
+        }
+        if asked.which {
+            self.which(&mut doing, request).await?;
+        }
+        if asked.help && self.answer(&mut doing, request, draft(request, "help", &request.from, json!({}))).await? {
+            doing.note("help");
+        }
+        Ok(Some(doing.effects()))
+    }
+
+    /// The question, at most one a day for each address, whatever is asked for and of whichever list: what a bomber could
+    /// make us send is a mail a day.
+    async fn question(
+        &self,
+        doing: &mut Doing,
+        request: &Request<'_>,
+        deeds: Vec<Deed>,
+    ) -> Result<(), HandleError> {
+        let now = self.clock.now();
+        let identity = ListIdentity::new(request.list, 0, &self.key);
+        let mut statements = Vec::with_capacity(deeds.len());
+        for deed in &deeds {
+            statements.push(self.statement(request, identity.title.as_deref(), deed)?);
+        }
+        let wish = Wish {
+            id: WishId(request.item.inbound.id.0),
+            address: request.from.clone(),
+            list: request.list.name.clone(),
+            language: request.language.clone(),
+            words: statements.join(" "),
+            deeds,
+            asked: now,
+            expires: now + chrono::Duration::days(i64::from(self.settings.confirmation_days)),
+            state: WishState::Open,
+        };
+        let minutes = u64::try_from(wish.expires.timestamp().div_euclid(60)).unwrap_or(0);
+        let code = self.key.sign(Purpose::Confirm, &[wish.id.0, minutes]);
+        let reply_to = identity.address_for(&format!("confirm+{code}"));
+        let reply_to = reply_to.map_err(|error| HandleError::Broken(format!("the address for the reply: {error}")))?;
+        let mut letter = draft(request, "confirm", &request.from, Value::Null);
+        letter.reply_to = Some(reply_to);
+        letter.data = json!({
+            "address": request.from.as_str(),
+            "statements": statements,
+            "subscribe": wish.asks_for(&Deed::Subscribe),
+            "unsubscribe": wish.asks_for(&Deed::Unsubscribe),
+            "code": code,
+            "until": wish.expires.format("%Y-%m-%d").to_string(),
+        });
+        if self.answer(doing, request, letter).await? {
+            wishes::put_new(&mut doing.batch, &wish);
+            doing.note("asked for a confirmation");
+        }
+        Ok(())
+    }
+
+    /// One thing in the words that a person agrees to.
+    fn statement(&self, request: &Request<'_>, title: Option<&str>, deed: &Deed) -> Result<String, HandleError> {
+        let mut data = Map::new();
+        data.insert("address".to_owned(), json!(request.from.as_str()));
+        if let Some(title) = title {
+            data.insert("title".to_owned(), json!(title));
+        }
+        let joined = |values: &std::collections::BTreeSet<String>| values.iter().cloned().collect::<Vec<_>>().join(", ");
+        let (none, flags) = (Default::default(), ["subscribe", "unsubscribe", "pause", "resume", "no_beats", "no_regions"]);
+        flags.into_iter().for_each(|flag| drop(data.insert(flag.to_owned(), json!(false))));
+        let (name, value) = match deed {
+            Deed::Subscribe => ("subscribe", json!(true)),
+            Deed::Unsubscribe => ("unsubscribe", json!(true)),
+            Deed::Pause => ("pause", json!(true)),
+            Deed::Resume => ("resume", json!(true)),
+            Deed::Language(language) => ("language_name", json!(self.commands.name_of(language, &request.language))),
+            Deed::Beats(beats) if *beats == none => ("no_beats", json!(true)),
+            Deed::Beats(beats) => ("beats", json!(joined(beats))),
+            Deed::Regions(regions) if *regions == none => ("no_regions", json!(true)),
+            Deed::Regions(regions) => ("regions", json!(joined(regions))),
+        };
+        data.insert(name.to_owned(), value);
+        let wanted = [&request.language, &request.list.language];
+        let written = self.content.get().templates.write_mail("statement", &wanted, data);
+        written.map(|written| written.subject).map_err(|error| HandleError::Broken(error.to_string()))
+    }
+}
+
+/// The address says it, or the words; beside a wish to be on the list the settings count too.
+fn what_is_asked(request: &Request<'_>) -> Asked {
+    let mut asked = Asked::default();
+    let by_address = match request.role {
+        Role::Subscribe => Some(Deed::Subscribe),
+        Role::Unsubscribe { .. } => Some(Deed::Unsubscribe),
+        Role::Pause => Some(Deed::Pause),
+        Role::Resume => Some(Deed::Resume),
+        Role::Which => {
+            asked.which = true;
+            return asked;
+        }
+        Role::Help => {
+            asked.help = true;
+            return asked;
+        }
+        _ => None,
+    };
+    let only_settings = by_address.is_some();
+    asked.deeds.extend(by_address);
+    for command in &request.reading.commands {
+        let deed = match command {
+            Command::Language(language) => Deed::Language(language.clone()),
+            Command::Beats(beats) => Deed::Beats(beats.clone()),
+            Command::Regions(regions) => Deed::Regions(regions.clone()),
+            _ if only_settings => continue,
+            Command::Subscribe => Deed::Subscribe,
+            Command::Unsubscribe => Deed::Unsubscribe,
+            Command::Pause => Deed::Pause,
+            Command::Resume => Deed::Resume,
+            Command::Which => {
+                asked.which = true;
+                continue;
+            }
+            Command::Help => {
+                asked.help = true;
+                continue;
+            }
+            Command::Confirm | Command::Owner => continue,
+        };
+        asked.deeds.push(deed);
+    }
+    asked
+}
