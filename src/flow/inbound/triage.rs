@@ -16,6 +16,7 @@ use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::spool::Spool;
 
+use super::command::CommandDesk;
 use super::destination::{Destination, Role};
 use super::rsvp;
 use super::{Effects, HandleError, Handler, HandlerFuture, Item};
@@ -36,6 +37,8 @@ pub struct InboundParts {
     pub reader: Reader,
     /// Writes answers, and passes messages on.
     pub letters: Letters,
+    /// Handles commands.
+    pub commands: CommandDesk,
     /// Who gets what came to no list; the owner of the first list without it.
     pub postmaster: Option<Address>,
 }
@@ -102,7 +105,7 @@ impl Triage {
             | Role::Resume
             | Role::Which
             | Role::Help
-            | Role::Set => Ok(None),
+            | Role::Set => self.parts.commands.handle(item).await,
         }
     }
 

@@ -210,7 +210,7 @@ impl CommandDesk {
         } else {
             letter.data = json!({ "address": address, "statements": [wish.words] });
         }
-        self.write(&mut doing.batch, letter).await?;
+        self.letters.write(&mut doing.batch, letter).await?;
         doing.wakes = true;
         Ok(())
     }

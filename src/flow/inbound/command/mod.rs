@@ -14,7 +14,7 @@ use crate::base::clock::Clock;
 use crate::base::language::Language;
 use crate::base::token::Key;
 use crate::flow::content::ContentHandle;
-use crate::flow::letters::{Draft, LetterError, Letters, PassedOn, may_answer};
+use crate::flow::letters::{Draft, Letters, PassedOn, may_answer};
 use crate::mail::command::{Commands, Known, Reading};
 use crate::mail::incoming::Incoming;
 use crate::model::inbound::InboundKind;
@@ -171,23 +171,16 @@ impl CommandDesk {
             doing.notes.push(format!("no \u{201c}{what}\u{201d}: too many answers this hour"));
             return Ok(false);
         }
-        self.write(&mut batch, draft).await?;
+        self.letters.write(&mut batch, draft).await?;
         doing.batch.append(batch);
         doing.wakes = true;
         Ok(true)
     }
 
-    async fn write(&self, batch: &mut Batch, draft: Draft<'_>) -> Result<(), HandleError> {
-        match self.letters.write(batch, draft).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(broken(error)),
-        }
-    }
-
     /// Passes the mail on to the person who answers for the list, together with what else it does.
     async fn tell_owner(&self, doing: &mut Doing, item: &Item, list: &List, why: &str) -> Result<(), HandleError> {
         let passed = self.letters.pass_on(&mut doing.batch, &item.inbound, &item.message, &list.owner, Some(list));
-        match passed.await.map_err(broken)? {
+        match passed.await? {
             PassedOn::As(_) => {
                 doing.notes.push(format!("passed on to the owner: {why}"));
                 doing.wakes = true;
@@ -226,12 +219,5 @@ fn known<'a>(list: &'a List, from: &'a Address) -> Known<'a> {
         list_title: &list.title,
         list_address: list.address.as_str(),
         sender: from.as_str(),
-    }
-}
-
-fn broken(error: LetterError) -> HandleError {
-    match error {
-        LetterError::Store(error) => HandleError::Store(error),
-        other => HandleError::Broken(format!("the answer cannot be written: {other}")),
     }
 }

@@ -82,7 +82,7 @@ impl CommandDesk {
                 unsubscribe: None,
                 data: json!({ "address": subscriber.address.as_str() }),
             };
-            self.write(&mut doing.batch, goodbye).await?;
+            self.letters.write(&mut doing.batch, goodbye).await?;
             doing.wakes = true;
         }
         Ok(Some(doing.effects()))
