@@ -68,6 +68,7 @@ async fn both_separators_and_both_languages_say_the_same() {
         assert_eq!(role(&format!("{address}@lists.example.org")).await, media(Role::Unsubscribe { token: None }));
     }
     assert_eq!(role("media-hjälp@lists.example.org").await, media(Role::Help));
+    assert_eq!(role("media-confirm@lists.example.org").await, media(Role::Request), "the token may stand in the text");
     assert_eq!(role("media-agare@lists.example.org").await, media(Role::Owner));
 }
 

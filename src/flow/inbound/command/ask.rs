@@ -68,12 +68,7 @@ impl CommandDesk {
 
     /// The question, at most one a day for each address, whatever is asked for and of whichever list: what a bomber could
     /// make us send is a mail a day.
-    async fn question(
-        &self,
-        doing: &mut Doing,
-        request: &Request<'_>,
-        deeds: Vec<Deed>,
-    ) -> Result<(), HandleError> {
+    async fn question(&self, doing: &mut Doing, request: &Request<'_>, deeds: Vec<Deed>) -> Result<(), HandleError> {
         let now = self.clock.now();
         let identity = ListIdentity::new(request.list, 0, &self.key);
         let mut statements = Vec::with_capacity(deeds.len());
@@ -119,8 +114,10 @@ impl CommandDesk {
         if let Some(title) = title {
             data.insert("title".to_owned(), json!(title));
         }
-        let joined = |values: &std::collections::BTreeSet<String>| values.iter().cloned().collect::<Vec<_>>().join(", ");
-        let (none, flags) = (Default::default(), ["subscribe", "unsubscribe", "pause", "resume", "no_beats", "no_regions"]);
+        let joined =
+            |values: &std::collections::BTreeSet<String>| values.iter().cloned().collect::<Vec<_>>().join(", ");
+        let (none, flags) =
+            (Default::default(), ["subscribe", "unsubscribe", "pause", "resume", "no_beats", "no_regions"]);
         flags.into_iter().for_each(|flag| drop(data.insert(flag.to_owned(), json!(false))));
         let (name, value) = match deed {
             Deed::Subscribe => ("subscribe", json!(true)),

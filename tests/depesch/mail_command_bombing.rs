@@ -1,0 +1,71 @@
+//! What strangers can make us send to somebody: one question a day, and not without end in an hour. Programs get nothing.
+
+use depesch::flow::inbound::command::CommandSettings;
+
+use crate::support::commands::Desk;
+use crate::support::inbound::list;
+
+#[tokio::test]
+async fn one_question_for_each_address_and_day_whatever_is_asked() {
+    let desk = Desk::new().await;
+    desk.store.create_list(&list("sport")).await.unwrap();
+    for what in ["subscribe", "unsubscribe", "pause", "resume", "subscribe"] {
+        desk.writes("Karin@press.example", what, "", "").await;
+        desk.writes("karin@PRESS.example", "request", "prenumerera", "").await;
+        let mail = "From: karin@press.example\nSubject: x\n\n";
+        desk.arrives(Some("karin@press.example"), "sport-subscribe@lists.example.org", mail).await;
+    }
+    assert_eq!(desk.letters().await.len(), 1, "{:?}", desk.sent().await);
+    desk.clock.advance(chrono::Duration::days(1));
+    desk.writes("karin@press.example", "subscribe", "", "").await;
+    assert_eq!(desk.letters().await.len(), 2);
+}
+
+#[tokio::test]
+async fn the_same_answer_once_a_day() {
+    let desk = Desk::new().await;
+    for _ in 0..5 {
+        desk.writes("karin@press.example", "help", "", "").await;
+        desk.writes("karin@press.example", "which", "", "").await;
+    }
+    assert_eq!(desk.sent().await, ["help to karin@press.example", "which to karin@press.example"]);
+}
+
+#[tokio::test]
+async fn so_many_an_hour_to_one_domain_and_because_of_one_machine() {
+    let settings = CommandSettings { answers_per_hour: 3, ..CommandSettings::default() };
+    let desk = Desk::with(list("media"), settings).await;
+    for number in 0..5 {
+        desk.writes(&format!("p{number}@press.example"), "subscribe", "", "").await;
+    }
+    assert_eq!(desk.letters().await.len(), 3);
+    // The machine that sent them all has used up its share too.
+    let note = desk.writes("karin@other.example", "subscribe", "", "").await;
+    assert_eq!(note, "command: no \u{201c}confirm\u{201d}: too many answers this hour");
+    desk.clock.advance(chrono::Duration::hours(1));
+    // What was held back is no question of the day.
+    desk.writes("p4@press.example", "subscribe", "", "").await;
+    assert_eq!(desk.letters().await.len(), 4);
+}
+
+#[tokio::test]
+async fn programs_get_no_answer() {
+    let desk = Desk::new().await;
+    for (sender, field) in [
+        (None, "X-Mailer: x"),
+        (Some("MAILER-DAEMON@press.example"), "X-Mailer: x"),
+        (Some("other-request@press.example"), "X-Mailer: x"),
+        (Some("owner-other@press.example"), "X-Mailer: x"),
+        (Some("karin@press.example"), "Auto-Submitted: auto-generated"),
+        (Some("karin@press.example"), "Auto-Submitted: auto-replied (vacation)"),
+        (Some("karin@press.example"), "Precedence: list"),
+        (Some("karin@press.example"), "List-Id: <other.example>"),
+    ] {
+        for what in ["subscribe", "unsubscribe", "request", "help", "which", "pause", "set"] {
+            let mail = format!("From: karin@press.example\nSubject: help\n{field}\n\nunsubscribe\n");
+            desk.arrives(sender, &format!("media-{what}@lists.example.org"), &mail).await;
+        }
+    }
+    let answers: Vec<_> = desk.sent().await.into_iter().filter(|sent| !sent.starts_with("passed-on")).collect();
+    assert!(answers.is_empty(), "{answers:?}");
+}

@@ -1,0 +1,106 @@
+//! The token of a question: good for one yes or no, in its time, for its own purpose, and never by an automatic answer.
+
+use depesch::base::id::ListName;
+use depesch::base::token::Purpose;
+use depesch::flow::inbound::destination::{Directory, Resolved};
+use depesch::flow::inbound::reception::Recipient;
+use depesch::model::subscriber::SubscriptionState;
+
+use crate::support::commands::{Desk, Sent, reply};
+
+const KARIN: &str = "karin@press.example";
+
+async fn asked() -> (Desk, Sent) {
+    let desk = Desk::new().await;
+    desk.writes(KARIN, "subscribe", "", "").await;
+    let question = desk.last().await;
+    (desk, question)
+}
+
+#[tokio::test]
+async fn it_expires_after_seven_days() {
+    let (desk, question) = asked().await;
+    desk.clock.advance(chrono::Duration::days(7));
+    assert!(desk.replies(&question, "ja").await.starts_with("command: the question had expired"));
+    assert_eq!(desk.standing(KARIN).await, None);
+    assert_eq!(desk.last().await.about, "expired");
+
+    let (desk, question) = asked().await;
+    desk.clock.advance(chrono::Duration::days(7) - chrono::Duration::minutes(2));
+    desk.replies(&question, "ja").await;
+    assert_eq!(desk.standing(KARIN).await, Some(SubscriptionState::Active));
+}
+
+#[tokio::test]
+async fn it_works_once() {
+    let (desk, question) = asked().await;
+    desk.replies(&question, "ja").await;
+    let media: ListName = "media".parse().unwrap();
+    let karin = desk.subscriber(KARIN).await.unwrap();
+    desk.clock.advance(chrono::Duration::days(1));
+    desk.writes(KARIN, "unsubscribe", "", "").await;
+    desk.replies(&desk.last().await, "ja").await;
+    let letters = desk.letters().await.len();
+    let note = desk.replies(&question, "ja").await;
+    assert_eq!(note, "command: the question was answered before; nothing is done");
+    assert_eq!(desk.standing(KARIN).await, Some(SubscriptionState::Ended));
+    assert_eq!(desk.letters().await.len(), letters);
+    assert_eq!(karin.subscriptions[&media].events.len(), 1);
+}
+
+#[tokio::test]
+async fn two_replies_at_once_grant_it_once() {
+    let (desk, question) = asked().await;
+    let mail = reply(&question, "ja");
+    let first = desk.effects(Some(KARIN), &question.reply_to, &mail).await;
+    let second = desk.effects(Some(KARIN), &question.reply_to, &mail).await;
+    assert_eq!(desk.store.commit(first.batch).await.unwrap(), depesch::store::engine::Commit::Applied);
+    assert_ne!(desk.store.commit(second.batch).await.unwrap(), depesch::store::engine::Commit::Applied);
+}
+
+#[tokio::test]
+async fn altered_or_of_another_purpose_it_is_nothing() {
+    let (desk, question) = asked().await;
+    let code = question.reply_to.split(['+', '@']).nth(1).unwrap();
+    let mut altered = code.to_owned();
+    altered.replace_range(3..4, if altered[3..].starts_with('a') { "b" } else { "a" });
+    let directory = Directory::new(desk.store.clone(), desk.key.clone());
+    let others = [Purpose::Unsubscribe, Purpose::Bounce, Purpose::MessageId]
+        .map(|purpose| desk.key.sign(purpose, &desk.key.verify(Purpose::Confirm, code).unwrap()));
+    for token in others.iter().chain([&altered]) {
+        let address = format!("media-confirm+{token}@lists.example.org");
+        let Resolved::No(answer) = directory.resolve(&address).await.unwrap() else { panic!("{token} was taken") };
+        assert_eq!(answer, Recipient::Forged);
+        // Nor in subject and text.
+        desk.writes(KARIN, "request", &format!("Sv: [{token}]"), &format!("ja\n> {token}")).await;
+        assert_eq!(desk.standing(KARIN).await, None, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn no_is_no_and_a_letter_is_for_a_person() {
+    let (desk, question) = asked().await;
+    assert!(desk.replies(&question, "Jag har inte bett om det här. Vad är det?").await.starts_with("forwarded"));
+    assert_eq!(desk.standing(KARIN).await, None);
+    assert_eq!(desk.replies(&question, "Nej tack").await, "command: the answer was no: nothing is done");
+    desk.replies(&question, "ja").await;
+    assert_eq!(desk.standing(KARIN).await, None, "a no is the answer");
+}
+
+#[tokio::test]
+async fn an_automatic_answer_confirms_nothing() {
+    let (desk, question) = asked().await;
+    let plain = reply(&question, "Jag är på semester till den 15 augusti.");
+    let marked = format!("Auto-Submitted: auto-replied\n{}", reply(&question, ""));
+    let precedence = format!("Precedence: bulk\n{}", reply(&question, ""));
+    let subject = reply(&question, "").replace("Subject: Sv:", "Subject: Autosvar:");
+    let letters = desk.letters().await.len();
+    for mail in [plain, marked, precedence, subject] {
+        let note = desk.arrives(Some(KARIN), &question.reply_to, &mail).await;
+        assert!(note.starts_with("auto-reply"), "{note}: {mail}");
+    }
+    let note = desk.arrives(None, &question.reply_to, &reply(&question, "")).await;
+    assert!(note.starts_with("auto-reply"), "{note}");
+    assert_eq!(desk.standing(KARIN).await, None);
+    assert_eq!(desk.letters().await.len(), letters, "nothing is answered");
+}

@@ -1,0 +1,205 @@
+//! Mail to a list in memory: messages are read, handled and committed as the worker does it, and the letters that answer
+//! them are read back.
+
+use std::sync::Arc;
+
+use depesch::base::clock::FakeClock;
+use depesch::base::id::{InboundId, ListName};
+use depesch::base::token::Key;
+use depesch::flow::content::{Content, ContentHandle};
+use depesch::flow::inbound::command::{CommandDesk, CommandSettings};
+use depesch::flow::inbound::destination::{Directory, Resolved};
+use depesch::flow::inbound::triage::{InboundParts, Triage};
+use depesch::flow::inbound::{Effects, Handler, Item};
+use depesch::flow::letters::{LetterSettings, Letters};
+use depesch::mail::command::Commands;
+use depesch::mail::incoming::Incoming;
+use depesch::model::inbound::{Arrival, Inbound, InboundState, SpoolPlace, Via};
+use depesch::model::letter::LetterBody;
+use depesch::model::list::List;
+use depesch::model::subscriber::{Subscriber, SubscriptionState};
+use depesch::store::Store;
+use depesch::store::blobs::Blobs;
+use depesch::store::engine::{Commit, Engine};
+use depesch::store::memory::MemoryEngine;
+use depesch::store::spool::{Spool, SpoolSettings};
+
+use super::inbound::list;
+use super::office::noon;
+
+/// A letter that went out.
+pub struct Sent {
+    pub to: String,
+    pub about: String,
+    pub mail: Incoming,
+    /// Where a reply to it goes.
+    pub reply_to: String,
+}
+
+/// A list `media` at lists.example.org, and whoever writes to it.
+pub struct Desk {
+    pub store: Store,
+    pub clock: Arc<FakeClock>,
+    pub blobs: Blobs,
+    pub key: Key,
+    pub triage: Triage,
+    directory: Directory,
+    state: tempfile::TempDir,
+}
+
+impl Desk {
+    pub async fn new() -> Self {
+        Self::with(list("media"), CommandSettings::default()).await
+    }
+
+    pub async fn with(list: List, settings: CommandSettings) -> Self {
+        Self::over(Arc::new(MemoryEngine::new()), list, settings).await
+    }
+
+    pub async fn over(engine: Arc<dyn Engine>, list: List, settings: CommandSettings) -> Self {
+        let (store, key, clock) = (Store::new(engine), Key::new([3; 32]), FakeClock::at(noon()));
+        store.create_list(&list).await.unwrap();
+        let state = tempfile::tempdir().unwrap();
+        let blobs = Blobs::in_state_directory(state.path());
+        let content = Arc::new(ContentHandle::new(Content::built_in().unwrap()));
+        let clocks = || Arc::new(clock.clone());
+        let letters = Letters::new(store.clone(), content.clone(), key.clone(), clocks(), LetterSettings::default());
+        let commands = CommandDesk {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            clock: clocks(),
+            key: key.clone(),
+            content,
+            commands: Arc::new(Commands::shipped().unwrap()),
+            letters: letters.clone(),
+            settings,
+        };
+        let spool = SpoolSettings { reserve_octets: 0, ..SpoolSettings::default() };
+        let parts = InboundParts {
+            store: store.clone(),
+            spool: Spool::open(state.path(), spool, clocks()).unwrap(),
+            blobs: blobs.clone(),
+            clock: clocks(),
+            key: key.clone(),
+            letters,
+            commands,
+            postmaster: None,
+        };
+        let directory = Directory::new(store.clone(), key.clone());
+        Self { store, clock, blobs, key, triage: Triage::new(parts), directory, state }
+    }
+
+    /// Where attachments and confirmations lie.
+    pub fn state_directory(&self) -> &std::path::Path {
+        self.state.path()
+    }
+
+    /// A message comes in and is handled; gives what it did, for people.
+    pub async fn arrives(&self, sender: Option<&str>, recipient: &str, octets: &str) -> String {
+        let effects = self.effects(sender, recipient, octets).await;
+        let note = format!("{}: {}", effects.kind.word(), effects.note);
+        assert_eq!(self.store.commit(effects.batch).await.unwrap(), Commit::Applied);
+        note
+    }
+
+    /// What a message would do.
+    pub async fn effects(&self, sender: Option<&str>, recipient: &str, octets: &str) -> Effects {
+        let id = InboundId(self.store.allocate("inbound", 1).await.unwrap());
+        let octets = octets.replace("\r\n", "\n").replace('\n', "\r\n");
+        let arrival = Arrival {
+            at: self.clock.now(),
+            via: Via::Smtp,
+            peer: Some("192.0.2.7".parse().unwrap()),
+            helo: "mx.example.net".into(),
+            encrypted: false,
+            sender: sender.map(str::to_owned),
+        };
+        let place = SpoolPlace { segment: 1, offset: 0, length: octets.len() as u32 };
+        let destination = match self.directory.resolve(recipient).await.unwrap() {
+            Resolved::Ours(destination) => Some(destination),
+            Resolved::No(answer) => panic!("{recipient}: {answer:?}"),
+        };
+        let item = Item {
+            inbound: Inbound { id, arrival, recipient: recipient.into(), place, state: InboundState::Waiting },
+            message: Incoming::parse(octets.as_bytes()).unwrap(),
+            octets: Arc::new(octets.into_bytes()),
+            destination,
+        };
+        self.triage.handle(&item).await.unwrap()
+    }
+
+    /// A person writes to `what` (`subscribe`, `request`, …) of the list.
+    pub async fn writes(&self, from: &str, what: &str, subject: &str, text: &str) -> String {
+        let number = self.store.allocate("test", 1).await.unwrap();
+        let mail = format!(
+            "From: {from}\nTo: media-{what}@lists.example.org\nSubject: {subject}\nMessage-ID: <t{number}@mail.example>\n\
+             Content-Type: text/plain; charset=utf-8\n\n{text}\n"
+        );
+        let sender = Incoming::parse(mail.as_bytes()).unwrap().from().unwrap().address.clone();
+        self.arrives(Some(&sender), &format!("media-{what}@lists.example.org"), &mail).await
+    }
+
+    /// A person replies to a letter, as a mail program does, with these words above the quotation.
+    pub async fn replies(&self, letter: &Sent, words: &str) -> String {
+        let mail = reply(letter, words);
+        self.arrives(Some(&letter.to), &letter.reply_to, &mail).await
+    }
+
+    /// All letters, the oldest first.
+    pub async fn letters(&self) -> Vec<Sent> {
+        let mut letters = Vec::new();
+        for read in self.store.letters(None, 1000).await.unwrap() {
+            let letter = read.value;
+            let octets = match &letter.body {
+                LetterBody::Kept => self.store.letter_octets(letter.id).await.unwrap().unwrap().to_vec(),
+                LetterBody::PassedOn { header, .. } => header.clone(),
+            };
+            let mail = Incoming::parse(&octets).unwrap();
+            let reply_to = mail.reply_address().map(|one| one.address.clone()).unwrap_or_default();
+            letters.push(Sent { to: letter.recipient.to_string(), about: letter.about, mail, reply_to });
+        }
+        letters.reverse();
+        letters
+    }
+
+    /// The names of the letters' templates, and to whom they went.
+    pub async fn sent(&self) -> Vec<String> {
+        self.letters().await.iter().map(|letter| format!("{} to {}", letter.about, letter.to)).collect()
+    }
+
+    pub async fn last(&self) -> Sent {
+        self.letters().await.pop().expect("no letter went out")
+    }
+
+    pub async fn subscriber(&self, address: &str) -> Option<Subscriber> {
+        self.store.subscriber_by_address(&address.parse().unwrap()).await.unwrap().map(|read| read.value)
+    }
+
+    pub async fn standing(&self, address: &str) -> Option<SubscriptionState> {
+        let media: ListName = "media".parse().unwrap();
+        self.subscriber(address).await?.state_on(&media)
+    }
+
+    /// Subscribes somebody the whole way.
+    pub async fn subscribes(&self, address: &str) -> Subscriber {
+        self.writes(address, "subscribe", "prenumerera", "").await;
+        let question = self.last().await;
+        assert_eq!(question.about, "confirm");
+        self.replies(&question, "").await;
+        assert_eq!(self.standing(address).await, Some(SubscriptionState::Active));
+        self.subscriber(address).await.unwrap()
+    }
+}
+
+/// A reply as a mail program makes it.
+pub fn reply(letter: &Sent, words: &str) -> String {
+    let quoted: String = letter.mail.text().lines().map(|line| format!("> {line}\n")).collect();
+    format!(
+        "From: {}\nTo: {}\nSubject: Sv: {}\nMessage-ID: <reply@mail.example>\nIn-Reply-To: <{}>\n\
+         Content-Type: text/plain; charset=utf-8\n\n{words}\n\nDen 22 november 2026 kl. 12:00 skrev Media:\n{quoted}",
+        letter.to,
+        letter.reply_to,
+        letter.mail.subject(),
+        letter.mail.message_id().unwrap_or_default(),
+    )
+}
