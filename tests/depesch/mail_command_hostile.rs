@@ -1,4 +1,4 @@
-//! Ten thousand mails that nobody should have to read, to every address of a list, under the names of its subscribers: no
+//! Thousands of mails that nobody should have to read, to every address of a list, under the names of its subscribers: no
 //! panic, nothing slow enough to be seen, nobody unsubscribed.
 
 use std::time::Duration;
@@ -7,7 +7,7 @@ use depesch::model::subscriber::SubscriptionState;
 
 use crate::support::commands::Desk;
 
-const MAILS: usize = 10_000;
+const MAILS: usize = 5000;
 const WHERE: [&str; 12] = [
     "subscribe",
     "unsubscribe",

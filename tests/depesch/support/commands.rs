@@ -121,7 +121,7 @@ impl Desk {
         };
         let item = Item {
             inbound: Inbound { id, arrival, recipient: recipient.into(), place, state: InboundState::Waiting },
-            message: Incoming::parse(octets.as_bytes()).unwrap(),
+            message: Incoming::parse(octets.as_bytes()).unwrap_or_default(),
             octets: Arc::new(octets.into_bytes()),
             destination,
         };
