@@ -10,12 +10,15 @@ use crate::base::token::Key;
 use crate::bounce::Reader;
 use crate::config::Config;
 use crate::control::inbound::MailIn;
+use crate::flow::content::ContentHandle;
+use crate::flow::inbound::command::CommandDesk;
 use crate::flow::inbound::destination::Directory;
 use crate::flow::inbound::door::Door;
 use crate::flow::inbound::triage::{InboundParts, Triage};
 use crate::flow::inbound::worker::InboundWorker;
 use crate::flow::letters::Letters;
 use crate::flow::wake::Wake;
+use crate::mail::command::Commands;
 use crate::model::classify::Classifier;
 use crate::smtp::listener::Listener;
 use crate::smtp::tls::Tls;
@@ -35,6 +38,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The installation's key.
     pub key: Key,
+    /// The templates.
+    pub content: Arc<ContentHandle>,
     /// Writes answers.
     pub letters: Letters,
     /// Wakes scheduler and dispatcher.
@@ -61,21 +66,33 @@ pub struct Running {
 
 /// Opens the sockets.
 pub async fn prepare(config: &Config, parts: Parts) -> Result<Prepared, StartError> {
-    let Parts { store, spool, clock, key, letters, wake } = parts;
+    let Parts { store, spool, clock, key, content, letters, wake } = parts;
     let directory = Arc::new(Directory::new(store.clone(), key.clone()));
     let arrived = Wake::new();
     let door = Arc::new(Door::new(store.clone(), spool.clone(), arrived.clone(), directory.clone()));
     let host_name = crate::transport::relay::machine_name();
     let listener = Listener::bind(config.inbound.listener(&host_name), Vec::new()).await?;
     let wakes = vec![wake, letters.wake()];
+    let blobs = Blobs::in_state_directory(&config.state_directory);
+    let commands = CommandDesk {
+        store: store.clone(),
+        blobs: blobs.clone(),
+        clock: clock.clone(),
+        key: key.clone(),
+        content,
+        commands: Arc::new(Commands::shipped()?),
+        letters: letters.clone(),
+        settings: config.inbound.commands,
+    };
     let triage = Triage::new(InboundParts {
         store: store.clone(),
         spool: spool.clone(),
-        blobs: Blobs::in_state_directory(&config.state_directory),
+        blobs,
         clock: clock.clone(),
         key,
         reader: Reader::new(Classifier::shipped()?)?,
         letters,
+        commands,
         postmaster: config.inbound.postmaster.clone(),
     });
     let worker = InboundWorker {

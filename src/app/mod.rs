@@ -29,6 +29,7 @@ use crate::flow::message::MessageSource;
 use crate::flow::rsvp::index_invitations;
 use crate::flow::schedule::Scheduler;
 use crate::flow::wake::Wake;
+use crate::mail::command::CommandsError;
 use crate::model::classify::{Classifier, RulesError};
 use crate::model::recurrence::RecurrenceError;
 use crate::smtp::listener::ListenError;
@@ -97,6 +98,9 @@ pub enum StartError {
     /// The rules that classify refusals cannot be read.
     #[error("the rules of refusals: {0}")]
     Rules(#[from] RulesError),
+    /// The words of commands by mail cannot be read.
+    #[error("{0}")]
+    Commands(#[from] CommandsError),
     /// The state directory cannot be made.
     #[error("the state directory {path} cannot be made: {error}")]
     Directory {
@@ -115,6 +119,7 @@ impl StartError {
             Self::Control(error) => matches!(error, ServerError::NoGroup(_) | ServerError::NoSocket(_)),
             Self::Listen(error) => !matches!(error, ListenError::Bind { .. }),
             Self::Open(_) | Self::Store(_) | Self::Spool(_) | Self::Rules(_) | Self::Directory { .. } => false,
+            Self::Commands(_) => false,
         }
     }
 }
@@ -205,6 +210,7 @@ async fn start_on(
         spool: spool.clone(),
         clock: clock.clone(),
         key: key.clone(),
+        content: content.clone(),
         letters: letters.clone(),
         wake: wake.clone(),
     };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use crate::base::address::Address;
+use crate::flow::inbound::command::CommandSettings;
 use crate::smtp::session::SessionSettings;
 use crate::smtp::settings::{Limits, ListenerSettings, SocketFile, TlsFiles};
 
@@ -49,6 +50,8 @@ pub struct InboundConfig {
     pub postmaster: Option<Address>,
     /// How long messages are kept after they were handled.
     pub keep: Duration,
+    /// What commands by mail may cost others.
+    pub commands: CommandSettings,
 }
 
 impl Default for InboundConfig {
@@ -70,6 +73,7 @@ impl Default for InboundConfig {
             least_speed: limits.least_speed,
             postmaster: None,
             keep: 90 * DAY,
+            commands: CommandSettings::default(),
         }
     }
 }
@@ -107,6 +111,8 @@ impl InboundConfig {
         let show = |address: &Option<Address>| quoted(address.as_ref().map_or("", Address::as_str));
         reader.value("postmaster", "an e-mail address, or \"\"", &mut self.postmaster, address, show);
         reader.duration("keep", DAY..=36_500 * DAY, &mut self.keep);
+        reader.duration("confirmation", HOUR..=60 * DAY, &mut self.commands.confirmation);
+        reader.number("answers_per_hour", 1..=1_000_000, &mut self.commands.answers_per_hour);
     }
 
     /// What the listener takes; `host_name` is the machine's.

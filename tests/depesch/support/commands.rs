@@ -81,6 +81,7 @@ impl Desk {
             blobs: blobs.clone(),
             clock: clocks(),
             key: key.clone(),
+            reader: depesch::bounce::Reader::new(depesch::model::classify::Classifier::shipped().unwrap()).unwrap(),
             letters,
             commands,
             postmaster: None,

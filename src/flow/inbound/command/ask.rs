@@ -83,7 +83,7 @@ impl CommandDesk {
             words: statements.join(" "),
             deeds,
             asked: now,
-            expires: now + chrono::Duration::days(i64::from(self.settings.confirmation_days)),
+            expires: now + self.settings.confirmation,
             state: WishState::Open,
         };
         let minutes = u64::try_from(wish.expires.timestamp().div_euclid(60)).unwrap_or(0);

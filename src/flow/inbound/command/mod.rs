@@ -8,6 +8,7 @@
 //! the same work (invariant 9). Mail from programs gets none (invariant 6).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::address::Address;
 use crate::base::clock::Clock;
@@ -42,15 +43,15 @@ const REMARK_WORDS: usize = 20;
 /// What commands may cost others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommandSettings {
-    /// For how many days a question may be answered.
-    pub confirmation_days: u32,
+    /// How long a question may be answered.
+    pub confirmation: Duration,
     /// How many mails an hour may go out to one domain in answer to commands, and to what one machine sent us.
     pub answers_per_hour: u32,
 }
 
 impl Default for CommandSettings {
     fn default() -> Self {
-        Self { confirmation_days: 7, answers_per_hour: 200 }
+        Self { confirmation: Duration::from_secs(7 * 86_400), answers_per_hour: 200 }
     }
 }
 
