@@ -6,6 +6,7 @@ use std::sync::Arc;
 use depesch::base::clock::FakeClock;
 use depesch::base::id::{InboundId, ListName};
 use depesch::base::token::Key;
+use depesch::bounce::Reader;
 use depesch::flow::content::{Content, ContentHandle};
 use depesch::flow::inbound::command::{CommandDesk, CommandSettings};
 use depesch::flow::inbound::destination::{Directory, Resolved};
@@ -14,6 +15,7 @@ use depesch::flow::inbound::{Effects, Handler, Item};
 use depesch::flow::letters::{LetterSettings, Letters};
 use depesch::mail::command::Commands;
 use depesch::mail::incoming::Incoming;
+use depesch::model::classify::Classifier;
 use depesch::model::inbound::{Arrival, Inbound, InboundState, SpoolPlace, Via};
 use depesch::model::letter::LetterBody;
 use depesch::model::list::List;
@@ -61,31 +63,11 @@ impl Desk {
         store.create_list(&list).await.unwrap();
         let state = tempfile::tempdir().unwrap();
         let blobs = Blobs::in_state_directory(state.path());
-        let content = Arc::new(ContentHandle::new(Content::built_in().unwrap()));
         let clocks = || Arc::new(clock.clone());
-        let letters = Letters::new(store.clone(), content.clone(), key.clone(), clocks(), LetterSettings::default());
-        let commands = CommandDesk {
-            store: store.clone(),
-            blobs: blobs.clone(),
-            clock: clocks(),
-            key: key.clone(),
-            content,
-            commands: Arc::new(Commands::shipped().unwrap()),
-            letters: letters.clone(),
-            settings,
-        };
+        let letters = Letters::new(store.clone(), content(), key.clone(), clocks(), LetterSettings::default());
         let spool = SpoolSettings { reserve_octets: 0, ..SpoolSettings::default() };
-        let parts = InboundParts {
-            store: store.clone(),
-            spool: Spool::open(state.path(), spool, clocks()).unwrap(),
-            blobs: blobs.clone(),
-            clock: clocks(),
-            key: key.clone(),
-            reader: depesch::bounce::Reader::new(depesch::model::classify::Classifier::shipped().unwrap()).unwrap(),
-            letters,
-            commands,
-            postmaster: None,
-        };
+        let spool = Spool::open(state.path(), spool, clocks()).unwrap();
+        let parts = parts(&store, &spool, &blobs, &clock, &key, &letters, settings);
         let directory = Directory::new(store.clone(), key.clone());
         Self { store, clock, blobs, key, triage: Triage::new(parts), directory, state }
     }
@@ -189,6 +171,43 @@ impl Desk {
         self.replies(&question, "").await;
         assert_eq!(self.standing(address).await, Some(SubscriptionState::Active));
         self.subscriber(address).await.unwrap()
+    }
+}
+
+fn content() -> Arc<ContentHandle> {
+    Arc::new(ContentHandle::new(Content::built_in().unwrap()))
+}
+
+/// What a triage in a test works with.
+pub fn parts(
+    store: &Store,
+    spool: &Spool,
+    blobs: &Blobs,
+    clock: &Arc<FakeClock>,
+    key: &Key,
+    letters: &Letters,
+    settings: CommandSettings,
+) -> InboundParts {
+    let commands = CommandDesk {
+        store: store.clone(),
+        blobs: blobs.clone(),
+        clock: Arc::new(clock.clone()),
+        key: key.clone(),
+        content: content(),
+        commands: Arc::new(Commands::shipped().unwrap()),
+        letters: letters.clone(),
+        settings,
+    };
+    InboundParts {
+        store: store.clone(),
+        spool: spool.clone(),
+        blobs: blobs.clone(),
+        clock: Arc::new(clock.clone()),
+        key: key.clone(),
+        reader: Reader::new(Classifier::shipped().unwrap()).unwrap(),
+        letters: letters.clone(),
+        commands,
+        postmaster: None,
     }
 }
 

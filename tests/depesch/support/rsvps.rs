@@ -5,23 +5,24 @@ use std::sync::Arc;
 use depesch::base::clock::{Clock, Timestamp};
 use depesch::base::id::{LetterId, MailingId, ReleaseId};
 use depesch::base::token::Purpose;
-use depesch::bounce::Reader;
+use depesch::flow::inbound::command::CommandSettings;
 use depesch::flow::inbound::destination::{Directory, Resolved};
-use depesch::flow::inbound::triage::{InboundParts, Triage};
+use depesch::flow::inbound::triage::Triage;
 use depesch::flow::inbound::{Handler, Item};
 use depesch::flow::release::{read_record, record_of};
 use depesch::flow::rsvp::invitation;
 use depesch::flow::rsvp::overview::Overview;
 use depesch::mail::incoming::Incoming;
-use depesch::model::classify::Classifier;
 use depesch::model::contact::ContactBook;
 use depesch::model::inbound::{InboundKind, Via};
 use depesch::model::letter::{Letter, LetterBody};
 use depesch::model::mailing::{Frozen, MailingContent, MissedPolicy, Stage};
 use depesch::model::rsvp::Rsvp;
 use depesch::render::source::{SourceSettings, parse};
+use depesch::store::blobs::Blobs;
 use depesch::store::engine::Commit;
 
+use super::commands::parts;
 use super::letters::Desk;
 use super::mailings::{list, mailing, put};
 use super::office::noon;
@@ -42,16 +43,9 @@ impl Hosts {
     pub async fn new() -> Self {
         let desk = Desk::new();
         desk.store.create_list(&list("media")).await.unwrap();
-        let parts = InboundParts {
-            store: desk.store.clone(),
-            spool: desk.spool.clone(),
-            blobs: depesch::store::blobs::Blobs::in_state_directory(std::path::Path::new("/nonexistent")),
-            clock: Arc::new(desk.clock.clone()),
-            key: desk.key.clone(),
-            reader: Reader::new(Classifier::shipped().unwrap()).unwrap(),
-            letters: desk.letters.clone(),
-            postmaster: None,
-        };
+        let blobs = Blobs::in_state_directory(std::path::Path::new("/nonexistent"));
+        let settings = CommandSettings::default();
+        let parts = parts(&desk.store, &desk.spool, &blobs, &desk.clock, &desk.key, &desk.letters, settings);
         let directory = Directory::new(desk.store.clone(), desk.key.clone());
         Self { desk, triage: Triage::new(parts), directory }
     }
