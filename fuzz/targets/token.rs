@@ -17,7 +17,10 @@ fuzz_target!(|octets: &[u8]| {
     tokens(text);
     if let Ok(address) = text.parse::<Address>() {
         let written = address.to_string();
-        assert!(!written.contains(|c: char| c.is_control() || c.is_whitespace() || "<>\"(),;".contains(c)), "{written:?}");
+        assert!(
+            !written.contains(|c: char| c.is_control() || c.is_whitespace() || "<>\"(),;".contains(c)),
+            "{written:?}"
+        );
         assert_eq!(written.parse::<Address>().as_ref(), Ok(&address));
         assert_eq!(Address::from_stored(written).as_ref(), Ok(&address));
         assert!(address.domain().is_ascii());

@@ -3,3 +3,4 @@
 pub mod dispatch;
 mod material;
 mod process;
+pub mod slow_clients;

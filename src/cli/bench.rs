@@ -1,10 +1,12 @@
 //! `depesch bench`: measures the real path in a temporary directory; touches no running daemon.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Subcommand;
 
 use crate::bench::dispatch::{DispatchBench, DispatchResult, run as run_dispatch};
+use crate::bench::slow_clients::{SlowClientsBench, SlowClientsResult, run as run_slow_clients};
 
 use super::{CliError, Context, Done};
 
@@ -28,6 +30,26 @@ pub enum BenchCommand {
         #[arg(long, value_name = "DIRECTORY")]
         directory: Option<PathBuf>,
     },
+    /// Hand in mail, one message after the other, while N peers send an octet a second: how long does it take?
+    #[command(after_help = "Examples:\n  depesch bench slow-clients --clients 1000 --seconds 20\n  \
+        depesch bench slow-clients --listener 127.0.0.1:2525 --recipient media@lists.example.org --json")]
+    SlowClients {
+        /// How many slow peers
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(0..=50_000))]
+        clients: u32,
+        /// For how many seconds
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=3600))]
+        seconds: u32,
+        /// Octets of each message
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+        size: u32,
+        /// A listener that runs already; without it one of its own, with a store on disk
+        #[arg(long, value_name = "ADDRESS:PORT", requires = "recipient")]
+        listener: Option<SocketAddr>,
+        /// To whom, at that listener. It gets the mail
+        #[arg(long, value_name = "ADDRESS", requires = "listener")]
+        recipient: Option<String>,
+    },
 }
 
 fn host_and_port(text: &str) -> Result<(String, u16), String> {
@@ -41,20 +63,49 @@ fn host_and_port(text: &str) -> Result<(String, u16), String> {
 /// # Errors
 /// [`CliError`].
 pub async fn run(command: BenchCommand, context: &Context) -> Result<Done, CliError> {
-    let BenchCommand::Dispatch { recipients, connections, relay, directory } = command;
-    let bench = DispatchBench { recipients, connections: connections.into(), relay, directory };
-    // On a task of the runtime: what is measured must not share the thread that waits for it.
-    let measured = tokio::spawn(async move { run_dispatch(&bench).await }).await;
-    let result = match measured {
-        Ok(result) => result.map_err(|error| CliError::Internal(format!("{error:#}")))?,
-        Err(error) => return Err(CliError::Internal(error.to_string())),
-    };
-    match context.output.is_json() {
-        true => context.output.json(&result)?,
-        false => show(&result, context)?,
+    match command {
+        BenchCommand::Dispatch { recipients, connections, relay, directory } => {
+            let bench = DispatchBench { recipients, connections: connections.into(), relay, directory };
+            let result = measured(async move { run_dispatch(&bench).await }).await?;
+            match context.output.is_json() {
+                true => context.output.json(&result)?,
+                false => show(&result, context)?,
+            }
+            let whole = result.ledger.other == 0 && result.proof.is_none_or(|p| p.lost == 0 && p.doubled == 0);
+            Ok(if whole { Done::Fully } else { Done::Partly })
+        }
+        BenchCommand::SlowClients { clients, seconds, size, listener, recipient } => {
+            let bench = SlowClientsBench { clients, seconds, message_octets: size as usize, listener, recipient };
+            let result = measured(async move { run_slow_clients(&bench).await }).await?;
+            match context.output.is_json() {
+                true => context.output.json(&result)?,
+                false => show_slow_clients(&result, context)?,
+            }
+            Ok(Done::Fully)
+        }
     }
-    let whole = result.ledger.other == 0 && result.proof.is_none_or(|p| p.lost == 0 && p.doubled == 0);
-    Ok(if whole { Done::Fully } else { Done::Partly })
+}
+
+/// On a task of the runtime: what is measured must not share the thread that waits for it.
+async fn measured<T: Send + 'static>(
+    bench: impl Future<Output = anyhow::Result<T>> + Send + 'static,
+) -> Result<T, CliError> {
+    match tokio::spawn(bench).await {
+        Ok(result) => result.map_err(|error| CliError::Internal(format!("{error:#}"))),
+        Err(error) => Err(CliError::Internal(error.to_string())),
+    }
+}
+
+fn show_slow_clients(result: &SlowClientsResult, context: &Context) -> Result<(), CliError> {
+    let milliseconds = |value: f64| format!("{value:.1} ms");
+    context.output.fields(&[
+        ("slow peers", format!("{}, cut off {} times", result.clients, result.cut_off)),
+        ("messages", result.messages.to_string()),
+        ("p50", milliseconds(result.p50_milliseconds)),
+        ("p99", milliseconds(result.p99_milliseconds)),
+        ("longest", milliseconds(result.longest_milliseconds)),
+        ("peak memory", format!("{:.0} MB, the peers' share in it", result.peak_rss_octets as f64 / 1e6)),
+    ])
 }
 
 fn show(result: &DispatchResult, context: &Context) -> Result<(), CliError> {

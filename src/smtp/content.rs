@@ -138,19 +138,6 @@ impl Content {
     }
 }
 
-/// How many Received fields the header has; `text` begins with it.
-pub fn count_received(text: &[u8]) -> usize {
-    let mut count = 0;
-    for line in text.split(|octet| *octet == b'\n') {
-        if line.is_empty() || line == b"\r" {
-            break;
-        }
-        let name = line.iter().position(|octet| *octet == b':').map_or(&line[..0], |at| &line[..at]);
-        count += usize::from(name.trim_ascii_end().eq_ignore_ascii_case(b"received"));
-    }
-    count
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,11 +208,5 @@ mod tests {
         assert_eq!(content.take(&[b'a'; 2500]), (2500, false));
         assert_eq!(memory.free(), 3000);
         assert_eq!(content.finish().err(), Some(Fault::NoMemory));
-    }
-
-    #[test]
-    fn only_fields_of_the_header_count() {
-        assert_eq!(count_received(b"Received: a\r\n b\r\nRECEIVED : c\r\nX-Received: d\r\n\r\nReceived: e\r\n"), 2);
-        assert_eq!(count_received(b""), 0);
     }
 }

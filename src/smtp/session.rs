@@ -15,7 +15,7 @@ use crate::base::clock::Timestamp;
 use crate::flow::inbound::reception::{Recipient, Refusal};
 use crate::model::inbound::{Arrival, Via};
 
-use super::content::{Content, count_received};
+use super::content::Content;
 use super::memory::{MessageMemory, Share};
 pub use super::reply::Dismissal;
 use super::reply::{self, Reply};
@@ -25,8 +25,6 @@ use super::reply::{self, Reply};
 pub const MAX_COMMAND: usize = 512 + 26 + 17 + 10;
 /// How much of a line that is too long is read to find its end.
 const MAX_SKIPPED: usize = 64 * 1024;
-/// RFC 5321 §6.3: more Received fields than this are a loop.
-const MAX_RECEIVED: usize = 100;
 /// How often more than the allowed recipients one may try in one transaction.
 const RECIPIENT_PATIENCE: usize = 10;
 
@@ -383,20 +381,19 @@ impl Session {
             Protocol::Smtp => 1,
             Protocol::Lmtp => transaction.accepted,
         };
-        let theirs = content.theirs();
-        let refused = match theirs {
-            // It would go on with our own field.
-            [b' ' | b'\t', ..] => Some(reply::BEGINS_FOLDED),
-            _ if count_received(theirs) > MAX_RECEIVED => Some(reply::to_refusal(&Refusal::Loop)),
-            _ => None,
-        };
+        // It would go on with our own field.
+        let refused = content.theirs().starts_with(b" ") || content.theirs().starts_with(b"\t");
         let finished = content.finish().map_err(reply::to_fault);
-        match (finished, refused) {
-            (Err(reply), _) | (Ok(_), Some(reply)) => {
+        match finished {
+            Err(reply) => {
                 self.say_to_each(replies, reply);
                 None
             }
-            (Ok((octets, share)), None) => {
+            Ok(_) if refused => {
+                self.say_to_each(replies, reply::BEGINS_FOLDED);
+                None
+            }
+            Ok((octets, share)) => {
                 self.state = State::Taking { replies, _share: share };
                 let arrival = Arrival {
                     at: now,

@@ -63,18 +63,6 @@ fn what_is_too_large_is_refused_before_or_at_its_end() {
     assert_eq!(dialogue.memory.free(), 64 * 1024 * 1024);
 }
 
-/// RFC 5321 §6.3.
-#[test]
-fn a_message_that_went_through_a_hundred_hosts_is_refused() {
-    let with = |count: usize| {
-        format!("{ENVELOPE}{}Subject: a\n\nReceived: in the text\n.", "Received: from x\n".repeat(count))
-    };
-    let mut dialogue = Dialogue::greeted();
-    assert_eq!(codes(&dialogue.say(&with(100)))[3], "250 2.6.0");
-    assert_eq!(codes(&dialogue.say(&with(101)))[3], "554 5.4.6");
-    assert_eq!(dialogue.messages.len(), 1);
-}
-
 #[test]
 fn who_errs_and_errs_is_sent_away() {
     let mut dialogue = limited(|settings| settings.max_errors = 3);

@@ -1,0 +1,250 @@
+//! A thousand peers who send an octet a second, and one who just wants to hand in mail: how long does that one wait?
+//! The real way in: listener, session, spool and store on disk; or a listener that runs already.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use anyhow::{Context, bail};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::Serialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::app;
+use crate::base::clock::{Clock, Stopwatch};
+use crate::base::token::Key;
+use crate::flow::inbound::destination::Directory;
+use crate::flow::inbound::door::Door;
+use crate::flow::wake::Wake;
+use crate::smtp::listener::Listener;
+use crate::smtp::settings::ListenerSettings;
+use crate::store::Store;
+use crate::store::embedded::{EmbeddedEngine, Settings};
+use crate::store::spool::{Spool, SpoolSettings};
+
+use super::{material, process};
+
+/// Descriptors for all else than connections.
+const SPARE_DESCRIPTORS: u64 = 100;
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct SlowClientsBench {
+    /// How many slow peers.
+    pub clients: u32,
+    /// For how many seconds the normal peer sends.
+    pub seconds: u32,
+    /// Octets of the text of each message of the normal peer.
+    pub message_octets: usize,
+    /// A listener that runs already; `None` brings its own.
+    pub listener: Option<SocketAddr>,
+    /// To whom the mail goes; the listener must take it in. `None` with a listener of its own.
+    pub recipient: Option<String>,
+}
+
+/// What was measured. Times are milliseconds, sizes octets.
+#[derive(Clone, Debug, Serialize)]
+pub struct SlowClientsResult {
+    /// How many slow peers.
+    pub clients: u32,
+    /// How often one of them was cut off and came back.
+    pub cut_off: u64,
+    /// Messages of the normal peer that were taken in, each on a connection of its own.
+    pub messages: usize,
+    /// Half of them took no longer, from connecting to the answer to QUIT.
+    pub p50_milliseconds: f64,
+    /// 99 of 100 took no longer.
+    pub p99_milliseconds: f64,
+    /// The longest.
+    pub longest_milliseconds: f64,
+    /// Most memory held by this process: by the slow peers too, and by the listener if it is its own.
+    pub peak_rss_octets: u64,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// What could not be set up, or that a message of the normal peer was not taken in.
+pub async fn run(bench: &SlowClientsBench) -> anyhow::Result<SlowClientsResult> {
+    raise_descriptors(u64::from(bench.clients))?;
+    let temporary = tempfile::tempdir().context("no temporary directory can be made")?;
+    let clock = app::system_clock();
+    let own = match bench.listener {
+        Some(_) => None,
+        None => Some(own_listener(temporary.path(), clock.clone()).await?),
+    };
+    let own_address = own.as_ref().map(|own| own.address);
+    let address = bench.listener.or(own_address).context("there is no listener")?;
+    let recipient = bench.recipient.clone().unwrap_or_else(|| "bench@lists.example.org".to_owned());
+    let cut_off = Arc::new(AtomicU64::new(0));
+    let mut slow = JoinSet::new();
+    for number in 0..bench.clients {
+        slow.spawn(trickle(number, address, recipient.clone(), clock.clone(), cut_off.clone()));
+    }
+    // All are connected, and in the midst of what they do.
+    clock.wait_until(clock.now() + chrono::Duration::seconds(2)).await;
+    let times = normal_peer(bench, address, &recipient, clock.as_ref()).await;
+    slow.shutdown().await;
+    if let Some(own) = own {
+        own.stop().await?;
+    }
+    let times = times?;
+    let at = |part: f64| times[((times.len() - 1) as f64 * part).round() as usize];
+    Ok(SlowClientsResult {
+        clients: bench.clients,
+        cut_off: cut_off.load(Relaxed),
+        messages: times.len(),
+        p50_milliseconds: at(0.5),
+        p99_milliseconds: at(0.99),
+        longest_milliseconds: at(1.0),
+        peak_rss_octets: process::peak_rss_octets(),
+    })
+}
+
+/// Both ends of each connection may be in this process.
+fn raise_descriptors(clients: u64) -> anyhow::Result<()> {
+    let needed = clients * 2 + SPARE_DESCRIPTORS;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    if limit.maximum.is_some_and(|maximum| maximum < needed) {
+        bail!("{needed} open files are needed and {:?} allowed: raise the limit (ulimit -n)", limit.maximum);
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum: limit.maximum })?;
+    Ok(())
+}
+
+struct OwnListener {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+    spool: Spool,
+    engine: Arc<EmbeddedEngine>,
+}
+
+async fn own_listener(directory: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<OwnListener> {
+    let (state, settings) = (directory.join("store"), Settings { create: true, ..Settings::default() });
+    let opened = tokio::task::spawn_blocking(move || EmbeddedEngine::open(&state, settings)).await??;
+    let engine = Arc::new(opened.engine);
+    let store = Store::new(engine.clone());
+    material::add_list(&store, clock.now()).await?;
+    let spool = Spool::open(&directory.join("spool"), SpoolSettings::default(), clock.clone())?;
+    let book = Arc::new(Directory::new(store.clone(), Key::new([1; 32])));
+    let door = Arc::new(Door::new(store, spool.clone(), Wake::new(), book));
+    let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listener =
+        Listener::bind(ListenerSettings { smtp: vec![any_port], ..ListenerSettings::default() }, Vec::new()).await?;
+    let address = listener.local_addr().context("the listener has no address")?;
+    let (stop, stopped) = oneshot::channel();
+    let task = tokio::spawn(listener.run(door, clock, async { drop(stopped.await) }));
+    Ok(OwnListener { address, stop, task, spool, engine })
+}
+
+impl OwnListener {
+    async fn stop(self) -> anyhow::Result<()> {
+        // It cannot be gone before it was told to.
+        let _ = self.stop.send(());
+        self.task.await?;
+        let (spool, engine) = (self.spool, self.engine);
+        tokio::task::spawn_blocking(move || {
+            spool.close();
+            engine.close()
+        })
+        .await??;
+        Ok(())
+    }
+}
+
+/// Sends an octet a second for ever: every other one from its first command on, the others in the midst of a message.
+/// Comes back when it is cut off.
+async fn trickle(number: u32, address: SocketAddr, recipient: String, clock: Arc<dyn Clock>, cut_off: Arc<AtomicU64>) {
+    let second = chrono::Duration::seconds(1);
+    clock.wait_until(clock.now() + chrono::Duration::milliseconds(i64::from(number % 1000))).await;
+    let dialogue =
+        format!("EHLO slow{number}.example\r\nMAIL FROM:<slow@example.com>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n");
+    loop {
+        let Ok(mut stream) = TcpStream::connect(address).await else {
+            clock.wait_until(clock.now() + second).await;
+            continue;
+        };
+        let (at_once, slowly) =
+            if number.is_multiple_of(2) { ("", dialogue.as_str()) } else { (dialogue.as_str(), "") };
+        let mut sent = stream.write_all(at_once.as_bytes()).await;
+        let mut octets = slowly.bytes().chain(std::iter::repeat(b'x'));
+        while sent.is_ok() {
+            clock.wait_until(clock.now() + second).await;
+            // What is answered does not interest; that the connection ended does.
+            if matches!(stream.try_read(&mut [0; 512]), Ok(0)) {
+                break;
+            }
+            sent = stream.write_all(&[octets.next().unwrap_or(b'x')]).await;
+        }
+        cut_off.fetch_add(1, Relaxed);
+    }
+}
+
+/// Sends one message after the other; how long each took, sorted, in milliseconds.
+async fn normal_peer(
+    bench: &SlowClientsBench,
+    address: SocketAddr,
+    recipient: &str,
+    clock: &dyn Clock,
+) -> anyhow::Result<Vec<f64>> {
+    let line = "The trains leave in the evening, and whoever boards them has a night to read.\r\n";
+    let text = line.repeat(bench.message_octets.div_ceil(line.len()));
+    let end = clock.now() + chrono::Duration::seconds(i64::from(bench.seconds));
+    let mut times = Vec::new();
+    while times.is_empty() || clock.now() < end {
+        let watch = Stopwatch::start();
+        one_message(address, recipient, &text).await.with_context(|| format!("message {}", times.len() + 1))?;
+        times.push(watch.nanoseconds() as f64 / 1e6);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times)
+}
+
+async fn one_message(address: SocketAddr, recipient: &str, text: &str) -> anyhow::Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let content = format!("From: normal@example.com\r\nSubject: Night trains\r\n\r\n{text}.");
+    let recipient = format!("RCPT TO:<{recipient}>");
+    let dialogue = [
+        ("", "220"),
+        ("EHLO normal.example", "250"),
+        ("MAIL FROM:<normal@example.com>", "250"),
+        (&recipient, "250"),
+        ("DATA", "354"),
+        (&content, "250"),
+        ("QUIT", "221"),
+    ];
+    for (line, code) in dialogue {
+        if !line.is_empty() {
+            stream.write_all(format!("{line}\r\n").as_bytes()).await?;
+        }
+        let reply = reply(&mut stream).await?;
+        if !reply.starts_with(code) {
+            bail!("the listener answered \u{201c}{}\u{201d} instead of {code}", reply.trim_end());
+        }
+    }
+    Ok(())
+}
+
+/// The next reply, all its lines.
+async fn reply(stream: &mut TcpStream) -> anyhow::Result<String> {
+    let mut read = Vec::new();
+    loop {
+        if stream.read_buf(&mut read).await? == 0 {
+            bail!("the listener ended the connection");
+        }
+        let text = String::from_utf8_lossy(&read);
+        let last = text.strip_suffix("\r\n").and_then(|lines| lines.rsplit("\r\n").next());
+        if last.is_some_and(|line| line.as_bytes().get(3) == Some(&b' ')) {
+            return Ok(text.into_owned());
+        }
+    }
+}
