@@ -70,7 +70,7 @@ postmaster = "drift@example.org"
 CONF
     "$depesch" --config "$work/depesch.toml" serve --create 2>"$work/log" &
     daemon=$!
-    until_there "running" "$depesch" --config "$work/depesch.toml" status
+    until_there "sends by" "$depesch" --config "$work/depesch.toml" status
 }
 
 ctl() { "$depesch" --config "$work/depesch.toml" "$@"; }
@@ -116,7 +116,6 @@ say "what is refused in the dialogue"
 expect "550 5.1.1" to_depesch --from eva@press.example --to nobody@lists.example.org
 expect "550 5.7.1" to_depesch --from eva@press.example --to someone@elsewhere.example
 expect "550 5.1.1" to_depesch --from "<>" --to media-bounces+aaaaaaaaaaaaaaaaaaaaaaaa@lists.example.org
-expect "252" to_depesch --from eva@press.example --to postmaster@lists.example.org --quit-after RCPT --vrfy media 2>/dev/null || true
 
 say "STARTTLS, then a wish to subscribe"
 expect "TLS started" to_depesch --tls --from eva@press.example --to media-subscribe@lists.example.org \
