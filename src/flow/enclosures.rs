@@ -99,7 +99,11 @@ pub fn calendar(
         summary: event.title.clone().unwrap_or_else(|| release.headline.clone()),
         description,
         location: event.place(),
-        organiser: organiser.clone(),
+        // RFC 5546 §3.2.3: calendar programs answer to the organiser.
+        organiser: Mailbox {
+            name: organiser.name.clone(),
+            address: event.rsvp.as_ref().map_or(&organiser.address, |rsvp| &rsvp.to).clone(),
+        },
         url: event.stream.clone().or_else(|| event.map.clone()),
         cancelled: event.status == EventStatus::Cancelled,
     };

@@ -167,7 +167,7 @@ impl Event {
                 let value = property.value.trim();
                 let mailto = value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("mailto:"));
                 let address = if mailto { &value[7..] } else { value };
-                let name = property.parameter("CN").map(|name| one_line(name)).filter(|name| !name.is_empty());
+                let name = property.parameter("CN").map(one_line).filter(|name| !name.is_empty());
                 self.attendees.push(Attendee {
                     name: name.filter(|name| !name.contains('@')),
                     address: one_line(address),

@@ -1,9 +1,12 @@
 //! A mail finds the invitation that it answers, and where several may be meant nobody guesses.
 
 use depesch::base::id::ReleaseId;
+use depesch::flow::enclosures::calendar as calendar_part;
 use depesch::flow::inbound::destination::{Destination, Directory, Resolved};
 use depesch::flow::inbound::reception::Recipient;
+use depesch::flow::release::load;
 use depesch::flow::rsvp::{index_invitations, is_rsvp_address};
+use depesch::mail::headers::Mailbox;
 use depesch::model::inbound::InboundKind;
 use depesch::store::engine::Batch;
 use depesch::store::keys;
@@ -115,4 +118,14 @@ async fn invitations_from_before_there_was_an_index_are_found_after_a_start() {
     assert_eq!(index_invitations(store).await.unwrap(), 1);
     assert_eq!(store.engine().scan(keys::table(b'j'), 100).await.unwrap(), ways);
     assert_eq!(index_invitations(store).await.unwrap(), 0, "once is enough");
+}
+
+#[tokio::test]
+async fn calendar_programs_are_told_to_answer_to_the_address() {
+    let hosts = Hosts::with_one().await;
+    let loaded = load(&hosts.desk.store, ReleaseId(1)).await.unwrap().unwrap();
+    let list = Mailbox { name: Some("Exempelförbundet".into()), address: "media@lists.example.org".parse().unwrap() };
+    let part = calendar_part(&loaded.release, ReleaseId(1), hosts.now(), &list, "lists.example.org").unwrap();
+    let text = part.text.replace("\r\n ", "");
+    assert!(text.contains(&format!("\r\nORGANIZER;CN=\"Exempelförbundet\":mailto:{RSVP}\r\n")), "{text}");
 }

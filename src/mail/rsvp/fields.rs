@@ -122,7 +122,7 @@ fn label<'a, 'b>(text: &'b str, words: &'a Words) -> Option<(&'a str, &'b str)> 
     let at = text.find([':', '='])?;
     let name = text[..at].trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     let mut lists = words.labels.iter();
-    let (field, _) = lists.find(|(_, names)| names.iter().any(|one| *one == name))?;
+    let (field, _) = lists.find(|(_, names)| names.contains(&name))?;
     Some((field, &text[at + 1..]))
 }
 

@@ -315,7 +315,7 @@ impl Words {
             // "Jag kommer för att lyssna", "jag kommer med glädje och se": a word that is no filler ends the reach.
             let real = verb.is_some_and(|verb| {
                 let between = &reach[..verb];
-                !between.last().is_some_and(|word| word == "för")
+                between.last().is_none_or(|word| word != "för")
                     && between.iter().all(|w| self.filler.contains(w) || self.is_negation(w) || self.is_soft(w))
             });
             if real {
