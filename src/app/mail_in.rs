@@ -1,5 +1,6 @@
 //! Mail that comes in, put together: addresses, door, listener, the worker that handles what came.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -58,6 +59,8 @@ pub struct Prepared {
 
 /// Mail in, running.
 pub struct Running {
+    /// Where is listened on TCP.
+    pub addresses: Vec<SocketAddr>,
     door: Arc<Door>,
     tls: Option<Arc<Tls>>,
     listener: JoinHandle<()>,
@@ -111,13 +114,16 @@ pub async fn prepare(config: &Config, parts: Parts) -> Result<Prepared, StartErr
 impl Prepared {
     /// Begins to take mail in.
     pub fn start(self, stopping: &watch::Sender<bool>) -> Running {
-        for (protocol, address) in self.listener.addresses() {
+        let listening = self.listener.addresses();
+        for (protocol, address) in &listening {
             tracing::info!(%address, ?protocol, "listening for mail");
         }
+        let addresses = listening.into_iter().map(|(_, address)| address).collect();
         let tls = self.listener.tls();
         let listener = self.listener.run(self.door.clone(), self.clock, until(stopping.subscribe()));
         let worker = self.worker.run(until(stopping.subscribe()));
-        Running { door: self.door, tls, listener: tokio::spawn(listener), worker: tokio::spawn(worker) }
+        let (listener, worker) = (tokio::spawn(listener), tokio::spawn(worker));
+        Running { addresses, door: self.door, tls, listener, worker }
     }
 }
 

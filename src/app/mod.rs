@@ -259,6 +259,11 @@ impl RunningApp {
         &self.control
     }
 
+    /// Where mail is listened for on TCP: SMTP first, then LMTP.
+    pub fn mail_addresses(&self) -> &[std::net::SocketAddr] {
+        &self.mail_in.addresses
+    }
+
     /// A client of the control socket.
     pub fn client(&self) -> &Client {
         &self.client

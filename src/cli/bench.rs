@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use crate::bench::dispatch::{DispatchBench, DispatchResult, run as run_dispatch};
+use crate::bench::inbound::{InboundBench, InboundResult, run as run_inbound};
 use crate::bench::slow_clients::{SlowClientsBench, SlowClientsResult, run as run_slow_clients};
 
 use super::{CliError, Context, Done};
@@ -29,6 +30,17 @@ pub enum BenchCommand {
         /// Make the store in this empty directory and leave it there
         #[arg(long, value_name = "DIRECTORY")]
         directory: Option<PathBuf>,
+    },
+    /// Take N bounces in over LMTP: spool, reading, classification, effects on a store on disk
+    #[command(after_help = "Examples:\n  depesch bench inbound --bounces 20000 --connections 20\n  \
+        depesch bench inbound --bounces 20000 --json")]
+    Inbound {
+        /// How many bounces
+        #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+        bounces: u64,
+        /// How many connections
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
+        connections: u64,
     },
     /// Hand in mail, one message after the other, while N peers send an octet a second: how long does it take?
     #[command(after_help = "Examples:\n  depesch bench slow-clients --clients 1000 --seconds 20\n  \
@@ -74,6 +86,15 @@ pub async fn run(command: BenchCommand, context: &Context) -> Result<Done, CliEr
             let whole = result.ledger.other == 0 && result.proof.is_none_or(|p| p.lost == 0 && p.doubled == 0);
             Ok(if whole { Done::Fully } else { Done::Partly })
         }
+        BenchCommand::Inbound { bounces, connections } => {
+            let bench = InboundBench { bounces, connections };
+            let result = measured(async move { run_inbound(&bench).await }).await?;
+            match context.output.is_json() {
+                true => context.output.json(&result)?,
+                false => show_inbound(&result, context)?,
+            }
+            Ok(if result.handled == result.bounces && result.other == 0 { Done::Fully } else { Done::Partly })
+        }
         BenchCommand::SlowClients { clients, seconds, size, listener, recipient } => {
             let bench = SlowClientsBench { clients, seconds, message_octets: size as usize, listener, recipient };
             let result = measured(async move { run_slow_clients(&bench).await }).await?;
@@ -94,6 +115,19 @@ async fn measured<T: Send + 'static>(
         Ok(result) => result.map_err(|error| CliError::Internal(format!("{error:#}"))),
         Err(error) => Err(CliError::Internal(error.to_string())),
     }
+}
+
+fn show_inbound(result: &InboundResult, context: &Context) -> Result<(), CliError> {
+    context.output.fields(&[
+        ("bounces", format!("{} over {} connections", result.bounces, result.connections)),
+        ("message", format!("{} octets", result.message_octets)),
+        ("taken in", format!("{:.0}/s", result.taken_per_second)),
+        ("handled", format!("{:.0}/s, effects durable", result.handled_per_second)),
+        ("CPU a bounce", format!("{:.0} \u{b5}s, the senders' part in it", result.cpu_microseconds)),
+        ("journal", format!("{:.3} syncs a bounce", result.syncs_per_bounce)),
+        ("peak memory", format!("{:.0} MB", result.peak_rss_octets as f64 / 1e6)),
+        ("proof", format!("{} handled as bounces, {} otherwise", result.handled, result.other)),
+    ])
 }
 
 fn show_slow_clients(result: &SlowClientsResult, context: &Context) -> Result<(), CliError> {

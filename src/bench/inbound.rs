@@ -1,0 +1,198 @@
+//! Bounces by the thousand: taken in over LMTP by a whole daemon with its store on disk, read, classified, and their
+//! effects durable. Each is about another delivery, and is addressed to the signed envelope sender of that delivery.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::app;
+use crate::base::clock::Stopwatch;
+use crate::base::token::{Key, Purpose};
+use crate::config::{Config, TransportChoice};
+use crate::model::inbound::{InboundKind, InboundState};
+use crate::store::Store;
+
+use super::{material, process};
+
+/// The mailing that all bounces are about.
+const MAILING: u64 = 1;
+/// Records read at once when all is counted.
+const STEP: usize = 1000;
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct InboundBench {
+    /// How many bounces.
+    pub bounces: u64,
+    /// How many connections they come over.
+    pub connections: u64,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct InboundResult {
+    /// How many bounces.
+    pub bounces: u64,
+    /// How many connections they came over.
+    pub connections: u64,
+    /// Octets of one.
+    pub message_octets: usize,
+    /// Until the last 250: each is durable in the spool then.
+    pub taken_per_second: f64,
+    /// Until the effects of the last were durable.
+    pub handled_per_second: f64,
+    /// CPU a bounce, in microseconds, the senders' part in it.
+    pub cpu_microseconds: f64,
+    /// Syncs of the journal a bounce; the spool's own come to it.
+    pub syncs_per_bounce: f64,
+    /// Most memory held, in octets: daemon, subscribers' making and senders in one process.
+    pub peak_rss_octets: u64,
+    /// Handled as a bounce.
+    pub handled: u64,
+    /// Anything else: must be none.
+    pub other: u64,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// What could not be set up, or a bounce that was not taken in.
+pub async fn run(bench: &InboundBench) -> anyhow::Result<InboundResult> {
+    let temporary = tempfile::tempdir().context("no temporary directory can be made")?;
+    let mut config = Config::load(None)?.config;
+    config.state_directory = temporary.path().join("state");
+    config.control.path = temporary.path().join("control.sock");
+    config.transport = TransportChoice::Capture;
+    config.inbound.lmtp = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
+    let clock = app::system_clock();
+    let daemon = app::start(&config, clock.clone(), app::Begin::WhereNone).await?;
+    let address = daemon.mail_addresses().first().copied().context("the daemon does not listen")?;
+    let store = daemon.control().store.clone();
+    material::add_list(&store, clock.now()).await?;
+    material::add_subscribers(&store, bench.bounces, clock.now()).await?;
+
+    let key = Arc::new(store.installation_key().await?);
+    let (cpu, syncs) = (process::cpu_nanoseconds(|_| true), daemon.engine().stats().syncs);
+    let watch = Stopwatch::start();
+    let mut senders = JoinSet::new();
+    for number in 0..bench.connections {
+        let numbers = (1 + number..=bench.bounces).step_by(bench.connections as usize);
+        senders.spawn(send(address, key.clone(), numbers.collect()));
+    }
+    while let Some(sent) = senders.join_next().await {
+        sent??;
+    }
+    let taken = watch.nanoseconds() as f64 / 1e9;
+    while !store.waiting_inbound(None, 1).await?.is_empty() {
+        clock.wait_until(clock.now() + chrono::Duration::milliseconds(2)).await;
+    }
+    let handled = watch.nanoseconds() as f64 / 1e9;
+    let cpu = process::cpu_nanoseconds(|_| true).saturating_sub(cpu);
+    let syncs = daemon.engine().stats().syncs - syncs;
+    let (as_bounces, other) = count(&store).await?;
+    daemon.stop().await;
+    let bounces = bench.bounces as f64;
+    Ok(InboundResult {
+        bounces: bench.bounces,
+        connections: bench.connections,
+        message_octets: bounce(&key, 1).1.len(),
+        taken_per_second: bounces / taken,
+        handled_per_second: bounces / handled,
+        cpu_microseconds: cpu as f64 / 1e3 / bounces,
+        syncs_per_bounce: syncs as f64 / bounces,
+        peak_rss_octets: process::peak_rss_octets(),
+        handled: as_bounces,
+        other,
+    })
+}
+
+/// How many messages were handled as bounces, and how many not.
+async fn count(store: &Store) -> anyhow::Result<(u64, u64)> {
+    let (mut bounces, mut other, mut after) = (0, 0, None);
+    loop {
+        let found = store.scan_inbound(after, STEP).await?;
+        let Some(last) = found.last() else { return Ok((bounces, other)) };
+        after = Some(last.value.id);
+        for read in &found {
+            match read.value.state {
+                InboundState::Handled { kind: InboundKind::Bounce, .. } => bounces += 1,
+                _ => other += 1,
+            }
+        }
+    }
+}
+
+/// Sends bounces, one after the other, as a mail server in front does.
+async fn send(address: SocketAddr, key: Arc<Key>, numbers: Vec<u64>) -> anyhow::Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    expect(&mut stream, &["220"]).await?;
+    stream.write_all(b"LHLO mx.example.org\r\n").await?;
+    expect(&mut stream, &["250"]).await?;
+    for number in numbers {
+        let (recipient, content) = bounce(&key, number);
+        // RFC 2920: what needs no waiting goes together.
+        let envelope = format!("MAIL FROM:<>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n");
+        stream.write_all(envelope.as_bytes()).await?;
+        expect(&mut stream, &["250", "250", "354"]).await?;
+        stream.write_all(format!("{content}.\r\n").as_bytes()).await?;
+        expect(&mut stream, &["250"]).await?;
+    }
+    stream.write_all(b"QUIT\r\n").await?;
+    Ok(())
+}
+
+/// Reads one reply for each of `codes`.
+async fn expect(stream: &mut TcpStream, codes: &[&str]) -> anyhow::Result<()> {
+    let mut read = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&read);
+        // The last line of a reply has a blank after its code (RFC 5321 §4.2.1).
+        let whole: Vec<&str> = text
+            .split_inclusive('\n')
+            .filter(|line| line.ends_with('\n') && line.as_bytes().get(3) == Some(&b' '))
+            .collect();
+        if let Some((line, code)) = whole.iter().zip(codes).find(|(line, code)| !line.starts_with(**code)) {
+            bail!("the daemon answered \u{201c}{}\u{201d} instead of {code}", line.trim_end());
+        }
+        if whole.len() >= codes.len() {
+            return Ok(());
+        }
+        if stream.read_buf(&mut read).await? == 0 {
+            bail!("the daemon ended the connection");
+        }
+    }
+}
+
+/// A bounce as Postfix makes it, about the mailing to one subscriber: its recipient, and the message.
+fn bounce(key: &Key, subscriber: u64) -> (String, String) {
+    let token = key.sign(Purpose::Bounce, &[MAILING, subscriber]);
+    let reader = format!("reader{subscriber}@newsroom{}.example", subscriber % 97);
+    let sender = format!("bench-bounces+{token}@lists.example.org");
+    let boundary = format!("B{subscriber}.mx.example.org");
+    let text = format!(
+        "From: MAILER-DAEMON@mx.example.org (Mail Delivery System)\r\nTo: {sender}\r\n\
+         Subject: Undelivered Mail Returned to Sender\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n\
+         Message-Id: <{subscriber}@mx.example.org>\r\nDate: Mon, 23 Nov 2026 09:00:00 +0100 (CET)\r\n\
+         Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"{boundary}\"\r\n\r\n\
+         --{boundary}\r\nContent-Description: Notification\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n\
+         This is the mail system at host mx.example.org.\r\n\r\n\
+         I'm sorry to have to inform you that your message could not\r\nbe delivered to one or more recipients.\r\n\r\n\
+         <{reader}>: host mx.newsroom.example[192.0.2.7] said: 550 5.1.1\r\n    <{reader}>: Recipient address rejected: \
+         User unknown (in reply to RCPT TO command)\r\n\r\n\
+         --{boundary}\r\nContent-Description: Delivery report\r\nContent-Type: message/delivery-status\r\n\r\n\
+         Reporting-MTA: dns; mx.example.org\r\nX-Postfix-Sender: rfc822; {sender}\r\n\r\n\
+         Final-Recipient: rfc822; {reader}\r\nOriginal-Recipient: rfc822;{reader}\r\nAction: failed\r\n\
+         Status: 5.1.1\r\nRemote-MTA: dns; mx.newsroom.example\r\nDiagnostic-Code: smtp; 550 5.1.1 <{reader}>: \
+         Recipient address rejected: User unknown\r\n\r\n\
+         --{boundary}\r\nContent-Description: Undelivered Message Headers\r\nContent-Type: text/rfc822-headers\r\n\r\n\
+         From: Bench Press <bench@lists.example.org>\r\nTo: {reader}\r\nSubject: Night trains win back readers\r\n\
+         Message-ID: <m{MAILING}.{subscriber}@lists.example.org>\r\n\r\n--{boundary}--\r\n"
+    );
+    (sender, text)
+}
