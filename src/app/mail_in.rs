@@ -94,6 +94,7 @@ pub async fn prepare(config: &Config, parts: Parts) -> Result<Prepared, StartErr
         clock: clock.clone(),
         key,
         reader: Reader::new(Classifier::shipped()?)?,
+        bounce: config.bounce.policy,
         letters,
         commands,
         postmaster: config.inbound.postmaster.clone(),

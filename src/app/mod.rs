@@ -28,6 +28,7 @@ use crate::flow::letters::worker::Postman;
 use crate::flow::message::MessageSource;
 use crate::flow::rsvp::index_invitations;
 use crate::flow::schedule::Scheduler;
+use crate::flow::suspended::Suspended;
 use crate::flow::wake::Wake;
 use crate::mail::command::CommandsError;
 use crate::model::classify::{Classifier, RulesError};
@@ -85,7 +86,7 @@ pub enum StartError {
     #[error("relay: {0}")]
     Relay(#[from] RelayError),
     /// A chore's times are wrong.
-    #[error("schedule.{key}: {error}")]
+    #[error("{key}: {error}")]
     Times {
         /// Which key.
         key: &'static str,
@@ -189,7 +190,11 @@ async fn start_on(
     let messages = Arc::new(ReloadableSource::new(source));
     let transport = parts::transport(config, clock.clone())?;
     let spool = parts::open_spool(config, clock.clone()).await?;
-    let chores = parts::chores(config, &store, &spool, &engine, &clock)?;
+    let letters = parts::letters(config, &store, &key, &clock, &content);
+    let mut chores = parts::chores(config, &store, &spool, &engine, &clock)?;
+    let policy = config.bounce.suspended;
+    let suspended = Suspended { store: store.clone(), letters: letters.clone(), key: key.clone(), policy };
+    chores.extend(parts::bounce_chores(config, &suspended, &clock)?);
     let server = Server::bind(&config.control).await?;
     let wake = Wake::new();
     let dispatcher = Dispatcher::start(DispatchParts {
@@ -203,7 +208,6 @@ async fn start_on(
         settings: parts::dispatch_settings(config),
     });
     let dispatcher = Arc::new(dispatcher.await?);
-    let letters = parts::letters(config, &store, &key, &clock, &content);
     let postman = Arc::new(parts::postman(config, &store, &spool, &clock, transport, &letters, &wake));
     let mail_in = mail_in::Parts {
         store: store.clone(),

@@ -18,6 +18,7 @@ use crate::flow::letters::{LetterSettings, Letters};
 use crate::flow::message::MessageSource;
 use crate::flow::post_messages::PostMessages;
 use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
+use crate::flow::suspended::Suspended;
 use crate::flow::retention::{DroppedMail, RetentionError, drop_attachments, drop_mail, forget_keys, forget_wishes};
 use crate::flow::wake::Wake;
 use crate::model::recurrence::Recurrence;
@@ -139,6 +140,7 @@ pub fn dispatch_settings(config: &Config) -> DispatchSettings {
         lease_seconds: u32::try_from(config.dispatch.lease.as_secs()).unwrap_or(u32::MAX),
         retry: config.retry,
         breaker: config.breaker,
+        bounce: config.bounce.policy,
         ..DispatchSettings::default()
     }
 }
@@ -189,7 +191,7 @@ pub fn chores(
     let times =
         |key, expression: &str| Recurrence::new(expression, zone).map_err(|error| StartError::Times { key, error });
     let engine = engine.clone();
-    let checkpoint = Chore::new("checkpoint", times("checkpoint", &config.schedule.checkpoint)?, move || {
+    let checkpoint = Chore::new("checkpoint", times("schedule.checkpoint", &config.schedule.checkpoint)?, move || {
         let engine = engine.clone();
         Box::pin(async move {
             let done = engine.checkpoint().await.map_err(|error| error.to_string())?;
@@ -204,11 +206,40 @@ pub fn chores(
         mail: config.inbound.keep,
     };
     let clock = clock.clone();
-    let retention = Chore::new("retention", times("retention", &config.schedule.retention)?, move || {
+    let retention = Chore::new("retention", times("schedule.retention", &config.schedule.retention)?, move || {
         let (kept, now) = (kept.clone(), clock.now());
         Box::pin(async move { kept.drop_old(now).await.map_err(|error| error.to_string()) })
     });
     Ok(vec![checkpoint, retention])
+}
+
+/// The chores about subscribers whom bounces suspended.
+pub fn bounce_chores(
+    config: &Config,
+    suspended: &Suspended,
+    clock: &Arc<dyn Clock>,
+) -> Result<Vec<Chore>, StartError> {
+    let zone = &config.schedule.zone;
+    let times =
+        |key, expression: &str| Recurrence::new(expression, zone).map_err(|error| StartError::Times { key, error });
+    let (who, clock) = (suspended.clone(), clock.clone());
+    let look = Chore::new("suspended", times("bounce.look_after", &config.bounce.look_after)?, move || {
+        let (who, now) = (who.clone(), clock.now());
+        Box::pin(async move {
+            let looked = who.look_after(now).await.map_err(|error| error.to_string())?;
+            let (probed, reinstated) = (looked.probed, looked.reinstated);
+            Ok(format!("sent {probed} probes to suspended subscribers; {reinstated} get mail again"))
+        })
+    });
+    let who = suspended.clone();
+    let tell = Chore::new("suspended-owners", times("bounce.tell_owners", &config.bounce.tell_owners)?, move || {
+        let who = who.clone();
+        Box::pin(async move {
+            let told = who.tell_owners().await.map_err(|error| error.to_string())?;
+            Ok(format!("told the lists' owners of {told} suspended subscribers"))
+        })
+    });
+    Ok(vec![look, tell])
 }
 
 /// What is dropped by age, and after how long.

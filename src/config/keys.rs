@@ -14,6 +14,7 @@ use crate::model::zone;
 use crate::render::source::SourceSettings;
 use crate::transport::relay::{Encryption, RelaySettings};
 
+use super::bounce::BounceConfig;
 use super::inbound::InboundConfig;
 use super::reader::{Reader, quoted};
 use super::secret::SecretSource;
@@ -51,6 +52,7 @@ pub(super) fn defaults() -> Config {
         },
         retry: RetryTable::default(),
         breaker: BreakerSettings::default(),
+        bounce: BounceConfig::default(),
         dispatch: DispatchConfig { connections: 10, lease: 15 * MINUTE },
         inbound: InboundConfig::default(),
         retention: RetentionConfig { attachments: 30 * DAY },
@@ -76,6 +78,7 @@ impl Config {
         self.read_organisation(reader);
         self.read_relay(reader);
         self.read_retry(reader);
+        self.bounce.read(reader);
         self.read_dispatch(reader);
         self.read_schedule(reader);
         self.read_content(reader);

@@ -14,12 +14,14 @@ use crate::model::mailing::MissedPolicy;
 use crate::model::retry::RetryTable;
 use crate::transport::relay::{Encryption, Login, RelaySettings, Timeouts};
 
+pub mod bounce;
 pub mod environment;
 pub mod inbound;
 mod keys;
 pub mod reader;
 pub mod secret;
 
+use bounce::BounceConfig;
 use inbound::InboundConfig;
 use reader::{Entry, Problem, Reader};
 use secret::{SecretError, SecretSource};
@@ -52,6 +54,8 @@ pub struct Config {
     pub retry: RetryTable,
     /// When a mailing stops itself.
     pub breaker: BreakerSettings,
+    /// What bounces do.
+    pub bounce: BounceConfig,
     /// How deliveries are worked off.
     pub dispatch: DispatchConfig,
     /// Mail that comes in.

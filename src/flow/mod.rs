@@ -26,4 +26,5 @@ pub mod report_later;
 pub mod retention;
 pub mod rsvp;
 pub mod schedule;
+pub mod suspended;
 pub mod wake;

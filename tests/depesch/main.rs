@@ -4,6 +4,8 @@
 
 mod audience_freeze;
 mod bounce_address_change;
+mod bounce_by_mail;
+mod bounce_complaint;
 mod bounce_corpus;
 mod bounce_fixtures;
 mod bounce_in_session;
@@ -100,5 +102,6 @@ mod store_disk;
 mod store_engines;
 mod store_recover;
 mod support;
+mod suspended;
 mod template_safety;
 mod templates;

@@ -99,7 +99,7 @@ impl Judge {
                 let opened = self.breakers().refused(at, case.mailing, case.domain, (stage, &reply), &classified);
                 verdict.pause = opened.and_then(|opened| opened.mailing_pauses);
                 let permanent = stage.is_final(&reply);
-                let counts = matches!(classified.class, Class::Address | Class::Mailbox);
+                let counts = classified.counts(permanent);
                 let refusal = counts.then(|| Refusal { class: classified.class, permanent, reply: reply.clone() });
                 let state = match permanent {
                     true => DeliveryState::Failed { at, cause: Cause::Reply { stage, reply } },

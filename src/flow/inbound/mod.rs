@@ -15,7 +15,9 @@ use crate::store::spool::SpoolError;
 
 use destination::Destination;
 
+pub mod bounce;
 pub mod command;
+pub mod complaint;
 pub mod destination;
 pub mod door;
 pub mod reception;

@@ -10,6 +10,7 @@ use crate::base::clock::Clock;
 use crate::base::token::Key;
 use crate::bounce::{Kind, Reader};
 use crate::flow::letters::{LetterError, Letters, PassedOn};
+use crate::model::bounce::BouncePolicy;
 use crate::model::inbound::InboundKind;
 use crate::model::list::List;
 use crate::store::Store;
@@ -18,7 +19,7 @@ use crate::store::spool::Spool;
 
 use super::command::CommandDesk;
 use super::destination::{Destination, Role};
-use super::rsvp;
+use super::{bounce, complaint, rsvp};
 use super::{Effects, HandleError, Handler, HandlerFuture, Item};
 
 /// What handlers work with.
@@ -35,6 +36,8 @@ pub struct InboundParts {
     pub key: Key,
     /// Tells bounces, complaints and automatic answers from mail that people wrote.
     pub reader: Reader,
+    /// When bounces suspend a subscriber.
+    pub bounce: BouncePolicy,
     /// Writes answers, and passes messages on.
     pub letters: Letters,
     /// Handles commands.
@@ -70,6 +73,13 @@ impl Triage {
     }
 
     async fn see(&self, item: &Item) -> Result<Effects, HandleError> {
+        // To whichever address: providers send complaints where they like.
+        if complaint::is_complaint(&item.message) {
+            let reading = self.parts.reader.read(&item.message);
+            if let Some(effects) = complaint::handle(&self.parts, item, &reading).await? {
+                return Ok(effects);
+            }
+        }
         let handled = match &item.destination {
             Some(Destination::List { list, role }) => self.see_for_list(item, &list.value, role).await?,
             Some(Destination::Rsvp) => rsvp::handle(&self.parts, item, None).await?,
@@ -88,7 +98,12 @@ impl Triage {
         match role {
             // The owner's address is the last resort: what comes there is for a person, whatever it is.
             Role::Owner => Ok(None),
-            Role::Bounces { .. } => Ok(None),
+            // Without a valid token a report changes nothing; a person reads it.
+            Role::Bounces { token: None } => Ok(None),
+            Role::Bounces { token: Some(token) } => {
+                let reading = self.parts.reader.read(&item.message);
+                bounce::handle(&self.parts, item, &reading, *token).await
+            }
             // Before the next: a calendar program answers because its owner told it to.
             Role::Rsvp => rsvp::handle(&self.parts, item, Some(list)).await,
             Role::Post if rsvp::is_answer(&item.message) => rsvp::handle(&self.parts, item, Some(list)).await,

@@ -156,6 +156,30 @@ impl Letters {
     /// # Errors
     /// [`LetterError`]: nothing was put into the batch.
     pub async fn write(&self, batch: &mut Batch, draft: Draft<'_>) -> Result<LetterId, LetterError> {
+        // RFC 3834 §3.3: answers and notices have the null sender, so that nothing comes back by itself.
+        self.write_with(batch, draft, None).await
+    }
+
+    /// As [`Letters::write`], for a letter of which it matters whether it comes back: that goes to `sender`, an address of
+    /// ours with a signed token.
+    ///
+    /// # Errors
+    /// [`LetterError`]: nothing was put into the batch.
+    pub async fn write_from(
+        &self,
+        batch: &mut Batch,
+        draft: Draft<'_>,
+        sender: Address,
+    ) -> Result<LetterId, LetterError> {
+        self.write_with(batch, draft, Some(sender)).await
+    }
+
+    async fn write_with(
+        &self,
+        batch: &mut Batch,
+        draft: Draft<'_>,
+        sender: Option<Address>,
+    ) -> Result<LetterId, LetterError> {
         if draft
             .answers
             .is_some_and(|message| !automatic::is_from_a_person(message) || automatic::is_no_reader(draft.to))
@@ -192,8 +216,7 @@ impl Letters {
         if octets.len() > LONGEST {
             return Err(LetterError::TooLong { template: draft.template.to_owned(), octets: octets.len() });
         }
-        // RFC 3834 §3.3: answers and notices have the null sender, so that nothing comes back by itself.
-        let letter = new_letter(id, None, draft.to, LetterBody::Kept, draft.template, now);
+        let letter = new_letter(id, sender, draft.to, LetterBody::Kept, draft.template, now);
         put_new(batch, &letter, Some(&octets));
         Ok(id)
     }

@@ -15,6 +15,7 @@ use depesch::flow::inbound::{Effects, Handler, Item};
 use depesch::flow::letters::{LetterSettings, Letters};
 use depesch::mail::command::Commands;
 use depesch::mail::incoming::Incoming;
+use depesch::model::bounce::BouncePolicy;
 use depesch::model::classify::Classifier;
 use depesch::model::inbound::{Arrival, Inbound, InboundState, SpoolPlace, Via};
 use depesch::model::letter::LetterBody;
@@ -205,6 +206,7 @@ pub fn parts(
         clock: Arc::new(clock.clone()),
         key: key.clone(),
         reader: Reader::new(Classifier::shipped().unwrap()).unwrap(),
+        bounce: BouncePolicy::default(),
         letters: letters.clone(),
         commands,
         postmaster: None,

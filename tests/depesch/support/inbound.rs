@@ -4,22 +4,32 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
-use depesch::base::clock::FakeClock;
+use depesch::base::clock::{Clock, FakeClock};
 use depesch::base::id::InboundId;
 use depesch::base::language::Language;
 use depesch::base::token::Key;
+use depesch::flow::content::{Content, ContentHandle};
+use depesch::flow::inbound::command::CommandSettings;
 use depesch::flow::inbound::destination::Directory;
+use depesch::flow::inbound::triage::Triage;
 use depesch::flow::inbound::worker::InboundWorker;
 use depesch::flow::inbound::{Effects, HandleError, Handler, HandlerFuture, Item};
+use depesch::flow::letters::{LetterSettings, Letters};
 use depesch::flow::wake::Wake;
 use depesch::model::inbound::{Arrival, Inbound, InboundKind, InboundState, Via};
 use depesch::model::list::{Joining, List, ListKind, Privacy};
+use depesch::store::blobs::Blobs;
 use depesch::store::engine::{Batch, Engine};
 use depesch::store::memory::MemoryEngine;
 use depesch::store::spool::{Spool, SpoolSettings};
 use depesch::store::{Store, inbound};
 
 use super::office::noon;
+
+/// The key of this installation.
+pub fn key() -> Key {
+    Key::new([5; 32])
+}
 
 /// An ordinary announce list with confirmed joining, at `lists.example.org`.
 pub fn list(name: &str) -> List {
@@ -101,7 +111,7 @@ impl MailIn {
         let place = self.spool.append(octets.as_bytes().to_vec()).await.unwrap();
         let id = InboundId(self.store.allocate("inbound", 1).await.unwrap());
         let arrival = Arrival {
-            at: noon(),
+            at: self.clock.now(),
             via: Via::Smtp,
             peer: None,
             helo: "mx.example.net".into(),
@@ -132,12 +142,32 @@ impl MailIn {
             store: self.store.clone(),
             spool: self.spool.clone(),
             clock: Arc::new(self.clock.clone()),
-            directory: Arc::new(Directory::new(self.store.clone(), Key::new([5; 32]))),
+            directory: Arc::new(Directory::new(self.store.clone(), key())),
             handler: handler.clone(),
             arrived: self.arrived.clone(),
             wakes: vec![self.wake.clone()],
         };
         (Arc::new(worker), handler)
+    }
+
+    /// A worker with the handlers of the daemon, and the letters that they write.
+    pub fn triage(&self) -> (Arc<InboundWorker>, Letters) {
+        let (store, clock) = (self.store.clone(), Arc::new(self.clock.clone()));
+        let content = Arc::new(ContentHandle::new(Content::built_in().unwrap()));
+        let letters = Letters::new(store.clone(), content, key(), clock.clone(), LetterSettings::default());
+        let blobs = Blobs::in_state_directory(self._directory.path());
+        let settings = CommandSettings::default();
+        let parts = super::commands::parts(&store, &self.spool, &blobs, &self.clock, &key(), &letters, settings);
+        let worker = InboundWorker {
+            store: store.clone(),
+            spool: self.spool.clone(),
+            clock,
+            directory: Arc::new(Directory::new(store, key())),
+            handler: Arc::new(Triage::new(parts)),
+            arrived: self.arrived.clone(),
+            wakes: vec![self.wake.clone()],
+        };
+        (Arc::new(worker), letters)
     }
 
     pub async fn state(&self, id: InboundId) -> InboundState {

@@ -1,0 +1,94 @@
+//! A complaint ends a subscription only if the message that it returns carries a token that we signed (RFC 5965 §5).
+
+use depesch::base::id::{MailingId, SubscriberId};
+use depesch::base::token::Purpose;
+use depesch::flow::person::{Desk, PersonFields};
+use depesch::model::bounce::{BounceEffect, Verdict};
+use depesch::model::inbound::InboundKind;
+use depesch::model::subscriber::SubscriptionState::{Active, Ended};
+use depesch::model::suppression::SuppressionReason;
+
+use crate::support::bounces::{comes, complaint, letters_to_owner, mailed, returned, sender_of, standing};
+use crate::support::inbound::{MailIn, key};
+use crate::support::mailings::minute;
+
+async fn is_suppressed(mail_in: &MailIn, id: u64) -> Option<SuppressionReason> {
+    let address = format!("reader{id}@example.com").parse().unwrap();
+    let found = mail_in.store.suppression(&key().hash_address(&address)).await.unwrap();
+    found.map(|read| read.value.reason)
+}
+
+#[tokio::test]
+async fn one_with_our_token_ends_the_subscription_wherever_it_comes_to() {
+    let mail_in = MailIn::new().await;
+    mailed(&mail_in).await;
+    let places = [sender_of(1, 1), "media-owner@lists.example.org".into(), "abuse@lists.example.org".into()];
+    for (place, id) in places.iter().zip(1..) {
+        let kind = comes(&mail_in, place, &complaint(place, "abuse", &returned(1, id))).await;
+        assert_eq!(kind, InboundKind::Complaint, "{place}");
+        assert_eq!(standing(&mail_in.store, id).await, Ended, "{place}");
+        assert_eq!(is_suppressed(&mail_in, id).await, Some(SuppressionReason::Complaint), "{place}");
+        let bounce = mail_in.store.bounce(MailingId(1), SubscriberId(id)).await.unwrap().unwrap().value;
+        assert_eq!((bounce.effect, bounce.verdict), (BounceEffect::Ended, Verdict::Complaint));
+    }
+    let report = depesch::flow::report_later::later(&mail_in.store, MailingId(1), 10).await.unwrap();
+    assert_eq!((report.complained, report.bounced), (3, 0));
+}
+
+#[tokio::test]
+async fn any_of_our_tokens_in_the_returned_header_will_do() {
+    let mail_in = MailIn::new().await;
+    mailed(&mail_in).await;
+    let message_id = key().sign(Purpose::MessageId, &[1, 1]);
+    let headers = [
+        format!("From: media@lists.example.org\r\nMessage-ID: <m1.{message_id}@lists.example.org>\r\n"),
+        format!("Return-Path: <{}>\r\nFrom: media@lists.example.org\r\n", sender_of(1, 2)),
+        format!(
+            "From: media@lists.example.org\r\nList-Unsubscribe: <https://press.example.org/u/{}>\r\n",
+            key().sign(Purpose::Unsubscribe, &[1, 3, 0])
+        ),
+    ];
+    for (header, id) in headers.iter().zip(1..) {
+        comes(&mail_in, "media-owner@lists.example.org", &complaint("x@example.org", "abuse", header)).await;
+        assert_eq!(standing(&mail_in.store, id).await, Ended, "{header}");
+    }
+}
+
+#[tokio::test]
+async fn one_without_a_token_of_ours_changes_nothing_and_a_person_reads_it() {
+    let mail_in = MailIn::new().await;
+    mailed(&mail_in).await;
+    let bare = "From: media@lists.example.org\r\nTo: reader1@example.com\r\nMessage-ID: <m1.x@lists.example.org>\r\n";
+    let foreign = depesch::base::token::Key::new([9; 32]).sign(Purpose::Unsubscribe, &[1, 1, 0]);
+    let forged = format!("{bare}List-Unsubscribe: <mailto:media-unsubscribe+{foreign}@lists.example.org>\r\n");
+    // The address that it came to is signed; but who has a mail of ours has that, and the report returns no mail of ours.
+    for (place, header) in [(sender_of(1, 1), bare), ("media-owner@lists.example.org".into(), &forged)] {
+        assert_eq!(comes(&mail_in, &place, &complaint(&place, "abuse", header)).await, InboundKind::Forwarded);
+    }
+    assert_eq!((standing(&mail_in.store, 1).await, is_suppressed(&mail_in, 1).await), (Active, None));
+    assert_eq!(letters_to_owner(&mail_in.store).await, 2);
+}
+
+#[tokio::test]
+async fn a_report_of_something_else_is_no_complaint() {
+    let mail_in = MailIn::new().await;
+    mailed(&mail_in).await;
+    for kind in ["auth-failure", "not-spam", "virus"] {
+        let kind = comes(&mail_in, &sender_of(1, 1), &complaint("x@example.org", kind, &returned(1, 1))).await;
+        assert_eq!(kind, InboundKind::Forwarded);
+    }
+    assert_eq!((standing(&mail_in.store, 1).await, is_suppressed(&mail_in, 1).await), (Active, None));
+}
+
+#[tokio::test]
+async fn one_about_a_former_address_is_noted_and_changes_nothing() {
+    let mail_in = MailIn::new().await;
+    mailed(&mail_in).await;
+    let desk = Desk { store: mail_in.store.clone(), key: key(), at: minute(115), who: "anna".into() };
+    let fields = PersonFields { address: Some("new@example.net".into()), ..PersonFields::default() };
+    desk.edit(SubscriberId(1), &fields).await.unwrap();
+    comes(&mail_in, &sender_of(1, 1), &complaint("x@example.org", "abuse", &returned(1, 1))).await;
+    assert_eq!(standing(&mail_in.store, 1).await, Active);
+    let bounce = mail_in.store.bounce(MailingId(1), SubscriberId(1)).await.unwrap().unwrap().value;
+    assert_eq!(bounce.effect, BounceEffect::FormerAddress);
+}
