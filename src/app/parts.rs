@@ -18,8 +18,8 @@ use crate::flow::letters::{LetterSettings, Letters};
 use crate::flow::message::MessageSource;
 use crate::flow::post_messages::PostMessages;
 use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
-use crate::flow::suspended::Suspended;
 use crate::flow::retention::{DroppedMail, RetentionError, drop_attachments, drop_mail, forget_keys, forget_wishes};
+use crate::flow::suspended::Suspended;
 use crate::flow::wake::Wake;
 use crate::model::recurrence::Recurrence;
 use crate::model::release::attachment::AttachmentBudget;
@@ -214,11 +214,7 @@ pub fn chores(
 }
 
 /// The chores about subscribers whom bounces suspended.
-pub fn bounce_chores(
-    config: &Config,
-    suspended: &Suspended,
-    clock: &Arc<dyn Clock>,
-) -> Result<Vec<Chore>, StartError> {
+pub fn bounce_chores(config: &Config, suspended: &Suspended, clock: &Arc<dyn Clock>) -> Result<Vec<Chore>, StartError> {
     let zone = &config.schedule.zone;
     let times =
         |key, expression: &str| Recurrence::new(expression, zone).map_err(|error| StartError::Times { key, error });

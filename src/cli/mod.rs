@@ -280,7 +280,7 @@ async fn run(arguments: Arguments) -> Result<Done, CliError> {
 async fn perform(command: Command, context: &Context) -> Result<Done, CliError> {
     match command {
         Command::Bench(command) => bench::run(command, context).await,
-        Command::Bounce(command) => bounce::run(command, context),
+        Command::Bounce(command) => bounce::run(command, context).await,
         Command::Config(command) => config::run(command, context),
         Command::Contact(command) => contact::run(command, context).await,
         Command::Demo(command) => demo::run(command, context).await,

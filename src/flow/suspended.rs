@@ -117,8 +117,11 @@ impl Suspended {
     /// [`SuspendedError`].
     pub async fn look_after(&self, now: Timestamp) -> Result<Looked, SuspendedError> {
         let mut looked = Looked::default();
+        if !self.policy.probe {
+            return Ok(looked);
+        }
         let mut after = SubscriberId(0);
-        while self.policy.probe {
+        loop {
             let page = self.store.scan_scores(after, PAGE).await?;
             let Some((last, _)) = page.last() else { break };
             after = *last;
@@ -136,7 +139,8 @@ impl Suspended {
 
     async fn look_at(&self, id: SubscriberId, now: Timestamp, looked: &mut Looked) -> Result<(), SuspendedError> {
         for _ in 0..CONFLICT_TRIES {
-            let (Some(score), Some(subscriber)) = (self.store.score(id).await?, self.store.subscriber(id).await?) else {
+            let (Some(score), Some(subscriber)) = (self.store.score(id).await?, self.store.subscriber(id).await?)
+            else {
                 return Ok(());
             };
             let lists = suspended_on(&subscriber.value);
@@ -177,7 +181,8 @@ impl Suspended {
 
     async fn due(&self, suspension: &Suspension, now: Timestamp) -> Result<Due, StoreError> {
         let policy = &self.policy;
-        let may_probe = |since: Timestamp| match suspension.probes < policy.probes && now >= since + policy.probe_after {
+        let may_probe = |since: Timestamp| match suspension.probes < policy.probes && now >= since + policy.probe_after
+        {
             true => Due::Probe,
             false => Due::Nothing,
         };

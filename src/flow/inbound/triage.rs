@@ -19,8 +19,8 @@ use crate::store::spool::Spool;
 
 use super::command::CommandDesk;
 use super::destination::{Destination, Role};
-use super::{bounce, complaint, rsvp};
 use super::{Effects, HandleError, Handler, HandlerFuture, Item};
+use super::{bounce, complaint, rsvp};
 
 /// What handlers work with.
 pub struct InboundParts {

@@ -1,46 +1,19 @@
-//! `depesch bounce`.
+//! `depesch bounce classify`.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
 use serde::Serialize;
 
 use crate::bounce::{Reader, Reading, RecipientReading};
 use crate::mail::incoming::Incoming;
 use crate::model::classify::Classifier;
 
-use super::output::complain;
-use super::{CliError, Context, Done};
+use super::super::output::complain;
+use super::super::{CliError, Context, Done};
 
 /// Octets of one message that are read: more than any server lets through.
 const MAX_MESSAGE: u64 = 100 * 1024 * 1024;
-
-/// What messages that came back say.
-#[derive(Debug, Subcommand)]
-pub enum BounceCommand {
-    /// Say of each message whether it is a bounce, of whom, and why; needs no daemon and changes nothing
-    #[command(
-        after_help = "With --json one line a message, in the order of the files: kind is bounce, complaint, auto-reply, notice \
-                      or other; counts says whether it would score against the subscriber.\n\n\
-                      Exit codes: 0 all could be read, 1 one could not.\n\n\
-                      Examples:\n  depesch bounce classify returned.eml\n  \
-                      depesch bounce classify --json Maildir/new/* | jq -r 'select(.kind == \"bounce\") | .recipients[].address'\n  \
-                      depesch bounce classify - < returned.eml"
-    )]
-    Classify {
-        /// The messages as files, or - for one on standard input
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-    },
-}
-
-impl BounceCommand {
-    /// Whether it needs no running daemon.
-    pub(super) fn is_local(&self) -> bool {
-        matches!(self, Self::Classify { .. })
-    }
-}
 
 /// One message, for programs.
 #[derive(Serialize)]
@@ -80,13 +53,7 @@ impl<'a> RecipientView<'a> {
 ///
 /// # Errors
 /// [`CliError`].
-pub fn run(command: BounceCommand, context: &Context) -> Result<Done, CliError> {
-    match command {
-        BounceCommand::Classify { files } => classify(&files, context),
-    }
-}
-
-fn classify(files: &[PathBuf], context: &Context) -> Result<Done, CliError> {
+pub fn run(files: &[PathBuf], context: &Context) -> Result<Done, CliError> {
     let rules = Classifier::shipped().and_then(Reader::new);
     let reader = rules.map_err(|error| CliError::Internal(error.to_string()))?;
     let mut done = Done::Fully;

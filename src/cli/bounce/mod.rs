@@ -1,0 +1,182 @@
+//! `depesch bounce`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use crate::base::id::{InboundId, MailingId};
+use crate::control::bounce::{BouncePage, BounceView, PersonBouncesView, Reset};
+use crate::control::path::ApiPath;
+
+use super::output::{instant, note};
+use super::{CliError, Context, Done};
+
+mod classify;
+
+/// What came back, and what followed from it.
+#[derive(Debug, Subcommand)]
+pub enum BounceCommand {
+    /// Show what came back, the latest mailing first; with --json one a line
+    #[command(
+        after_help = "effect says what followed: nothing, scored (it counts), suspended, former-address (the subscriber has \
+                      another address since), ended (a complaint).\n\n\
+                      Examples:\n  depesch bounce list --mailing m7\n  \
+                      depesch bounce list --subscriber karin@example.org\n  \
+                      depesch bounce list --limit 10000 --json | jq -r 'select(.effect == \"suspended\") | .subscriber'"
+    )]
+    List {
+        /// Only of this mailing
+        #[arg(long)]
+        mailing: Option<MailingId>,
+        /// Only from this subscriber: a number such as s17, or the address
+        #[arg(long, value_name = "SUBSCRIBER")]
+        subscriber: Option<String>,
+        /// How many at most
+        #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+        limit: usize,
+        /// Show addresses whole instead of masked; the daemon's log notes who saw them
+        #[arg(long)]
+        addresses: bool,
+    },
+    /// Show what came back from one subscriber, what counts, and whether they are suspended
+    #[command(after_help = "Examples:\n  depesch bounce show karin@example.org\n  depesch bounce show s17 --json")]
+    Show {
+        /// A number such as s17, or the address
+        who: String,
+    },
+    /// Forgive a subscriber's bounces: what bounces suspended begins again
+    #[command(
+        after_help = "What the subscriber ended or paused stays so, and so does a suppression. The bounces stay on record.\n\n\
+                      Examples:\n  depesch bounce reset karin@example.org"
+    )]
+    Reset {
+        /// A number such as s17, or the address
+        who: String,
+    },
+    /// Write a bounce as it came to standard output, while it is kept; the daemon's log notes who saw it
+    #[command(after_help = "\u{201c}bounce list\u{201d} and \u{201c}bounce show\u{201d} tell the number.\n\n\
+        Examples:\n  depesch bounce original i17 > returned.eml")]
+    Original {
+        /// The number of the mail that it came in, such as i17
+        id: InboundId,
+    },
+    /// Say of each message whether it is a bounce, of whom, and why; needs no daemon and changes nothing
+    #[command(
+        after_help = "With --json one line a message, in the order of the files: kind is bounce, complaint, auto-reply, notice \
+                      or other; counts says whether it would score against the subscriber.\n\n\
+                      Exit codes: 0 all could be read, 1 one could not.\n\n\
+                      Examples:\n  depesch bounce classify returned.eml\n  \
+                      depesch bounce classify --json Maildir/new/* | jq -r 'select(.kind == \"bounce\") | .recipients[].address'\n  \
+                      depesch bounce classify - < returned.eml"
+    )]
+    Classify {
+        /// The messages as files, or - for one on standard input
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
+impl BounceCommand {
+    /// Whether it needs no running daemon.
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self, Self::Classify { .. })
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn run(command: BounceCommand, context: &Context) -> Result<Done, CliError> {
+    let (client, output) = (&context.client, &context.output);
+    match command {
+        BounceCommand::Classify { files } => classify::run(&files, context),
+        BounceCommand::List { mailing, subscriber, limit, addresses } => {
+            let path = ApiPath::new("/v1/bounces")
+                .query("limit", limit)
+                .query("addresses", addresses)
+                .query_some("mailing", mailing.as_ref())
+                .query_some("subscriber", subscriber.as_ref());
+            list(&client.get(path).await?, context)
+        }
+        BounceCommand::Show { who } => show(&client.get(ApiPath::new("/v1/bounces").segment(who)).await?, context),
+        BounceCommand::Reset { who } => {
+            let reset: Reset = client.post(ApiPath::new("/v1/bounces").segment(&who).segment("reset"), &()).await?;
+            let lists: Vec<&str> = reset.lists.iter().map(|list| list.as_str()).collect();
+            match (output.is_json(), lists.is_empty()) {
+                (true, _) => output.json(&reset)?,
+                (false, true) => output.line(&format!("{who}: forgiven; no subscription was suspended"))?,
+                (false, false) => output.line(&format!("{who} gets mail again: {}", lists.join(", ")))?,
+            }
+            Ok(Done::Fully)
+        }
+        BounceCommand::Original { id } => {
+            // Whole before the first octet is written: half a message is none.
+            let path = ApiPath::new("/v1/inbound").segment(id).segment("raw");
+            output.octets(&client.download(path).await?.octets().await?)?;
+            Ok(Done::Fully)
+        }
+    }
+}
+
+const COLUMNS: [&str; 9] =
+    ["mailing", "subscriber", "address", "came", "verdict", "class", "effect", "original", "evidence"];
+
+fn row(bounce: &BounceView) -> [String; 9] {
+    [
+        bounce.mailing.to_string(),
+        bounce.subscriber.to_string(),
+        bounce.address.clone(),
+        instant(bounce.at),
+        bounce.verdict.clone(),
+        bounce.class.clone(),
+        bounce.effect.clone(),
+        bounce.inbound.map_or_else(|| bounce.source.clone(), |id| id.to_string()),
+        bounce.evidence.clone(),
+    ]
+}
+
+fn list(page: &BouncePage, context: &Context) -> Result<Done, CliError> {
+    let output = &context.output;
+    match (output.is_json(), page.bounces.is_empty()) {
+        (true, _) => page.bounces.iter().try_for_each(|bounce| output.json(bounce))?,
+        (false, true) => output.line("nothing came back")?,
+        (false, false) => output.table(&COLUMNS, page.bounces.iter().map(row))?,
+    }
+    if page.more {
+        note("There are more: --limit NUMBER.");
+    }
+    Ok(Done::Fully)
+}
+
+fn show(person: &PersonBouncesView, context: &Context) -> Result<Done, CliError> {
+    let output = &context.output;
+    if output.is_json() {
+        output.json(person)?;
+        return Ok(Done::Fully);
+    }
+    let mut fields = vec![("subscriber", person.subscriber.to_string()), ("address", person.address.clone())];
+    if let Some(since) = person.address_since {
+        fields.push(("address since", instant(since)));
+    }
+    let counted: Vec<String> =
+        person.counted.iter().map(|one| format!("{} ({})", one.mailing, instant(one.at))).collect();
+    fields.push(("counted", if counted.is_empty() { "nothing".to_owned() } else { counted.join(", ") }));
+    match &person.suspension {
+        Some(suspension) => {
+            let lists: Vec<&str> = suspension.lists.iter().map(|list| list.as_str()).collect();
+            fields.push(("suspended", format!("since {} on {}", instant(suspension.at), lists.join(", "))));
+            fields.push(("why", suspension.why.clone()));
+            if let Some(probed) = suspension.probed {
+                fields.push(("probes", format!("{}, the last {}", suspension.probes, instant(probed))));
+            }
+        }
+        None => fields.push(("suspended", "no".to_owned())),
+    }
+    output.fields(&fields)?;
+    if !person.bounces.is_empty() {
+        output.line("")?;
+        output.table(&COLUMNS, person.bounces.iter().map(row))?;
+    }
+    Ok(Done::Fully)
+}
