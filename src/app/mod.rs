@@ -179,10 +179,7 @@ async fn start_on(
 ) -> Result<RunningApp, StartError> {
     let store = Store::new(engine.clone());
     let key = store.installation_key().await?;
-    let indexed = index_invitations(&store).await?;
-    if indexed > 0 {
-        tracing::info!(invitations = indexed, "invitations added before answers could come by mail are found now");
-    }
+    find_invitations(&store).await?;
     parts::clear_attachments(config).await;
     let content = parts::content(config)?;
     let source = parts::messages(config, &store, &key, &clock, &content);
@@ -255,6 +252,15 @@ async fn start_on(
         loops,
     };
     Ok(app)
+}
+
+/// Invitations of before answers could come by mail are found too.
+async fn find_invitations(store: &Store) -> Result<(), StoreError> {
+    let indexed = index_invitations(store).await?;
+    if indexed > 0 {
+        tracing::info!(invitations = indexed, "invitations added before answers could come by mail are found now");
+    }
+    Ok(())
 }
 
 impl RunningApp {

@@ -52,6 +52,7 @@ mod mail_addresses;
 mod mail_command_bombing;
 mod mail_command_hostile;
 mod mail_command_same_answer;
+mod mail_command_service;
 mod mail_command_settings;
 mod mail_command_subscribe;
 mod mail_command_token;
