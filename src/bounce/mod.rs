@@ -159,12 +159,11 @@ impl Reader {
 fn evidence(text: &str) -> String {
     let mut line = String::new();
     for word in text.split_whitespace() {
-        if line.len() + word.len() > 500 {
+        let space = if line.is_empty() { "" } else { " " };
+        if line.len() + space.len() + word.len() > 500 {
             break;
         }
-        if !line.is_empty() {
-            line.push(' ');
-        }
+        line.push_str(space);
         line.extend(word.chars().filter(|c| !c.is_control()));
     }
     line

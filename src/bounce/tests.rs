@@ -87,3 +87,11 @@ fn utf8_addresses_are_decoded() {
     let report = "From: postmaster@mx.example\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\nx\n--b\nContent-Type: message/global-delivery-status\n\nReporting-MTA: dns; mx.example\n\nFinal-Recipient: utf-8; \\x{E5}sa@example.org\nAction: failed\nStatus: 5.1.1\n--b--\n";
     assert_eq!(read(report).recipients[0].address.as_deref(), Some("åsa@example.org"));
 }
+
+/// Found by the fuzzer: the space between two words counts too.
+#[test]
+fn evidence_holds_no_more_than_it_says() {
+    let words = |length: usize| format!("{} {}", "a".repeat(100), "b".repeat(length));
+    assert_eq!(super::evidence(&words(399)).len(), 500);
+    assert_eq!(super::evidence(&words(400)).len(), 100);
+}

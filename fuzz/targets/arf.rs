@@ -1,0 +1,8 @@
+//! Complaints (RFC 5965): whatever their fields hold, reading them ends and keeps its promises.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|octets: &[u8]| {
+    depesch_fuzz::read_bounce(&depesch_fuzz::report("feedback-report", "message/feedback-report", octets));
+});
