@@ -7,6 +7,7 @@
 //! | 0 | [`base`] | time, identifiers, addresses, signed tokens, languages: no I/O |
 //! | 1 | [`model`] | plain records and their transitions: no I/O, no clock |
 //! | 1 | [`mail`] | bytes to values and back: composing messages, calendars |
+//! | 2 | [`authentication`] | whether mail that came in is from whom it says: SPF, DKIM, DMARC |
 //! | 2 | [`bounce`] | what a message that came back says: no I/O, no clock |
 //! | 2 | [`store`] | the engine, the journal, one file per record family |
 //! | 2 | [`render`] | release files, templates, lint |
@@ -24,6 +25,7 @@
 //! `docs/ARCHITECTURE.md` tells the words, the flows, the storage and the invariants.
 
 pub mod app;
+pub mod authentication;
 pub mod base;
 pub mod bench;
 pub mod bounce;

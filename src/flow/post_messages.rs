@@ -20,6 +20,7 @@ use crate::store::engine::EngineError;
 use crate::store::{Store, StoreError};
 use crate::transport::Envelope;
 
+use super::letters::loop_mark;
 use super::list_identity::ListIdentity;
 use super::message::{Message, MessageSource, PrepareError, PreparedMailing};
 use super::release_messages::MessageSettings;
@@ -78,6 +79,7 @@ impl PostMessages {
         let changes = Changes {
             message_id: format!("{}.{token}@{domain}", mailing.id),
             date: self.clock.now(),
+            loop_mark: loop_mark(&self.key, Some(&list)),
             feedback_id: format!("{}:{}:post:depesch", mailing.id, id),
             ..changes(&post, &list, &identity)
         };
@@ -118,7 +120,7 @@ fn changes(post: &Post, list: &List, identity: &ListIdentity) -> Changes {
         author,
         reply_to,
         post_address: (list.kind == ListKind::Discussion).then(|| shown.to_string()),
-        loop_mark: shown.to_string(),
+        loop_mark: String::new(),
         sensitive: identity.sensitive,
         message_id: String::new(),
         date: post.received,

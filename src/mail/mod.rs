@@ -14,4 +14,5 @@ pub mod letter;
 pub mod own_words;
 pub mod posted;
 pub mod rsvp;
+pub mod verdict;
 pub mod verify;

@@ -32,7 +32,7 @@ pub struct Marks {
 /// Marks that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the marks of quotations and signatures are wrong: {0}")]
-pub struct MarksError(String);
+pub struct MarksError(pub(super) String);
 
 impl Marks {
     /// The marks that come with Depesch.

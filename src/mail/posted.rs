@@ -8,6 +8,7 @@ use crate::base::clock::Timestamp;
 
 use super::compose::{ListFields, push_date, push_list_fields};
 use super::headers::{LINE_LIMIT, Mailbox, push_mailboxes, push_plain, push_text, push_uris};
+use super::letter::LOOP_FIELD;
 
 /// Fields that never travel on, in lower case: of the journey here, that only the list may set, and requests for receipts
 /// that every reader would answer. Every field of a list goes beside them (RFC 2369 §3, RFC 2919 §3).
@@ -176,7 +177,7 @@ impl PostedFrame {
             // RFC 2369 §3.4.
             None => push_plain(&mut head, "List-Post", "NO"),
         }
-        push_text(&mut head, "X-Loop", &changes.loop_mark);
+        push_text(&mut head, LOOP_FIELD, &changes.loop_mark);
         push_plain(&mut head, "Feedback-ID", &changes.feedback_id);
         push_plain(&mut head, "Precedence", "list");
         let to_is_open = !has("To") && !has("Cc");

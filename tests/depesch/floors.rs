@@ -9,6 +9,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("model", 1),
     ("mail", 1),
     ("bounce", 2),
+    ("authentication", 2),
     ("store", 2),
     ("render", 2),
     ("transport", 2),

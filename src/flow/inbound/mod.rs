@@ -20,6 +20,7 @@ pub mod command;
 pub mod complaint;
 pub mod destination;
 pub mod door;
+pub mod post;
 pub mod reception;
 pub mod rsvp;
 pub mod triage;

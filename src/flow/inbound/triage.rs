@@ -13,12 +13,13 @@ use crate::flow::letters::{LetterError, Letters, PassedOn};
 use crate::model::bounce::BouncePolicy;
 use crate::model::inbound::InboundKind;
 use crate::model::list::List;
-use crate::store::Store;
+use crate::store::{Read, Store};
 use crate::store::blobs::Blobs;
 use crate::store::spool::Spool;
 
 use super::command::CommandDesk;
 use super::destination::{Destination, Role};
+use super::post::PostDesk;
 use super::{Effects, HandleError, Handler, HandlerFuture, Item};
 use super::{bounce, complaint, rsvp};
 
@@ -42,6 +43,8 @@ pub struct InboundParts {
     pub letters: Letters,
     /// Handles commands.
     pub commands: CommandDesk,
+    /// Handles posts, and decisions about them.
+    pub posts: PostDesk,
     /// Who gets what came to no list; the owner of the first list without it.
     pub postmaster: Option<Address>,
 }
@@ -81,7 +84,7 @@ impl Triage {
             }
         }
         let handled = match &item.destination {
-            Some(Destination::List { list, role }) => self.see_for_list(item, &list.value, role).await?,
+            Some(Destination::List { list, role }) => self.see_for_list(item, list, role).await?,
             Some(Destination::Rsvp) => rsvp::handle(&self.parts, item, None).await?,
             Some(Destination::Postmaster) | None => None,
         };
@@ -91,7 +94,8 @@ impl Triage {
         }
     }
 
-    async fn see_for_list(&self, item: &Item, list: &List, role: &Role) -> Result<Option<Effects>, HandleError> {
+    async fn see_for_list(&self, item: &Item, read: &Read<List>, role: &Role) -> Result<Option<Effects>, HandleError> {
+        let list = &read.value;
         if self.parts.letters.is_loop(&item.message, Some(list)) {
             return Ok(Some(Effects::none(InboundKind::Loop, "it went out from this list before")));
         }
@@ -111,7 +115,8 @@ impl Triage {
             _ if self.parts.reader.read(&item.message).kind == Kind::AutoReply => {
                 Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer")))
             }
-            Role::Post | Role::Decide { .. } => Ok(None),
+            Role::Post => self.parts.posts.receive(item, read).await,
+            Role::Decide { token } => self.parts.posts.decide(item, read, token).await,
             Role::Request
             | Role::Subscribe
             | Role::Unsubscribe { .. }

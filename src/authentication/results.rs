@@ -1,0 +1,96 @@
+//! The field Authentication-Results (RFC 8601), as a server of our own writes it that takes mail in before us. Anybody can
+//! write one, so only that is believed which names the server that the operator trusts, and only where it stands first.
+
+use crate::mail::incoming::Incoming;
+use crate::model::authentication::{Authentication, Check};
+
+/// Octets of a field that are looked at.
+const LONGEST: usize = 16 * 1024;
+
+/// What the server named `trusted` says of a message; all unknown where it says nothing, or where another field of the kind
+/// stands above its own. The policy of the author's domain does not stand there.
+pub fn of_server(message: &Incoming, trusted: &str) -> Authentication {
+    let unknown = Authentication::default();
+    let Some(field) = message.headers_named("Authentication-Results").next() else { return unknown };
+    let text = without_comments(&field.raw[..field.raw.floor_char_boundary(LONGEST)]);
+    let mut parts = text.split(';');
+    // RFC 8601 §2.2: the authserv-id, perhaps a version after it.
+    let server = parts.next().unwrap_or_default().split_whitespace().next().unwrap_or_default().trim_matches('"');
+    if !server.eq_ignore_ascii_case(trusted) {
+        return unknown;
+    }
+    let domain = message.from().and_then(|from| from.address.rsplit_once('@').map(|(_, domain)| domain.to_lowercase()));
+    let mut found = unknown;
+    for part in parts {
+        let mut words = part.split_whitespace();
+        let (method, result) = words.next().and_then(|word| word.split_once('=')).unwrap_or_default();
+        let check = check(result);
+        // RFC 8601 §2.7: the domain that a DMARC result is about; of another one it says nothing here.
+        let about = part.split_whitespace().find_map(|word| word.strip_prefix("header.from="));
+        let ours = about.is_none_or(|about| domain.as_deref() == Some(&about.trim_matches('"').to_lowercase()));
+        match method.split('/').next().unwrap_or_default().to_ascii_lowercase().as_str() {
+            "dmarc" if ours => found.author = check,
+            "spf" => found.spf = check,
+            // Of several signatures one that is right is enough (RFC 6376 §6.1).
+            "dkim" if found.dkim != Check::Pass => found.dkim = check,
+            _ => {}
+        }
+    }
+    found
+}
+
+/// RFC 8601 §2.7.
+fn check(result: &str) -> Check {
+    match result.to_ascii_lowercase().as_str() {
+        "pass" => Check::Pass,
+        "fail" | "softfail" | "hardfail" => Check::Fail,
+        "none" | "neutral" => Check::None,
+        _ => Check::Unknown,
+    }
+}
+
+/// RFC 5322 §3.2.2: comments may stand inside each other.
+fn without_comments(text: &str) -> String {
+    let (mut out, mut depth, mut escaped) = (String::with_capacity(text.len()), 0u32, false);
+    for c in text.chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '(' => depth += 1,
+            ')' if depth > 0 => depth -= 1,
+            _ if depth == 0 => out.push(c),
+            _ => {}
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(fields: &str) -> (Check, Check, Check) {
+        let message = format!("{fields}From: Karin <karin@example.org>\r\n\r\nx\r\n");
+        let found = of_server(&Incoming::parse(message.as_bytes()).unwrap(), "mx.example.net");
+        (found.author, found.spf, found.dkim)
+    }
+
+    #[test]
+    fn what_the_trusted_server_says_is_believed() {
+        let field = "Authentication-Results: MX.example.net 1 (a (comment; dmarc=fail));\r\n spf=softfail smtp.mailfrom=x.org;\
+            \r\n dkim=fail header.d=y.org;\r\n dkim=pass header.d=example.org; dmarc=pass (p=reject) header.from=example.org\r\n";
+        assert_eq!(read(field), (Check::Pass, Check::Fail, Check::Pass));
+    }
+
+    #[test]
+    fn what_anybody_else_says_is_not() {
+        let unknown = (Check::Unknown, Check::Unknown, Check::Unknown);
+        assert_eq!(read(""), unknown);
+        assert_eq!(read("Authentication-Results: mx.example.com; dmarc=pass\r\n"), unknown);
+        let below = "Authentication-Results: other.example; dmarc=fail\r\n\
+            Authentication-Results: mx.example.net; dmarc=pass header.from=example.org\r\n";
+        assert_eq!(read(below), unknown, "a field below another's may be the sender's own");
+        let (author, ..) = read("Authentication-Results: mx.example.net; dmarc=pass header.from=example.com\r\n");
+        assert_eq!(author, Check::Unknown, "about another domain than the author's");
+    }
+}

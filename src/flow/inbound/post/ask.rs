@@ -1,0 +1,122 @@
+//! The letters about posts: questions to authors and moderators, and notices of what became of a post.
+
+use serde_json::{Value, json};
+
+use crate::base::address::Address;
+use crate::base::clock::Timestamp;
+use crate::base::token::Purpose;
+use crate::flow::inbound::HandleError;
+use crate::flow::letters::{Draft, LetterError};
+use crate::flow::list_identity::ListIdentity;
+use crate::mail::incoming::Incoming;
+use crate::model::authentication::Check;
+use crate::model::list::List;
+use crate::model::post::{HoldReason, Post};
+use crate::store::engine::Batch;
+
+use super::PostDesk;
+
+/// Lines of a post that a question quotes.
+const LINES: usize = 60;
+/// Characters of a line that are quoted.
+const LINE: usize = 300;
+/// Attachments that a question names.
+const ATTACHMENTS: usize = 20;
+
+impl PostDesk {
+    /// Puts the question to everybody who is asked about a held post into `batch`.
+    pub(super) async fn ask(
+        &self,
+        batch: &mut Batch,
+        post: &Post,
+        list: &List,
+        message: &Incoming,
+    ) -> Result<(), HandleError> {
+        let Some(hold) = post.hold() else { return Ok(()) };
+        let identity = ListIdentity::new(list, 0, &self.key);
+        let template = if hold.reason == HoldReason::Confirmation { "post-confirm" } else { "post-held" };
+        let mut data = about(post);
+        data["until"] = json!(self.day(hold.until));
+        data["approval"] = json!(hold.reason == HoldReason::Approval);
+        data["failed"] = json!(post.authentication.author == Check::Fail);
+        data["proven"] = json!(post.authentication.author == Check::Pass);
+        data["lines"] = json!(quoted(message));
+        data["attachments"] = json!(attachments(message));
+        for (place, to) in (0u64..).zip(&hold.asked) {
+            let token = self.key.sign(Purpose::Decide, &[post.id.0, u64::from(hold.round), place]);
+            let reply_to = identity.decide_address(&token).parse().map_err(LetterError::from)?;
+            let draft = Draft { reply_to: Some(reply_to), ..draft(template, to, list, data.clone()) };
+            self.letters.write(batch, draft).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells an author what became of their post.
+    pub(super) async fn tell(
+        &self,
+        batch: &mut Batch,
+        template: &str,
+        post: &Post,
+        list: &List,
+        why: &str,
+    ) -> Result<(), HandleError> {
+        let mut data = about(post);
+        if !why.is_empty() {
+            data["why"] = json!(why);
+        }
+        self.letters.write(batch, draft(template, &post.author, list, data)).await?;
+        Ok(())
+    }
+
+    /// The day of an instant, in the installation's zone.
+    fn day(&self, at: Timestamp) -> String {
+        at.with_timezone(&self.zone).format("%Y-%m-%d").to_string()
+    }
+}
+
+fn draft<'a>(template: &'a str, to: &'a Address, list: &'a List, data: Value) -> Draft<'a> {
+    Draft {
+        template,
+        language: &list.language,
+        to,
+        list: Some(list),
+        answers: None,
+        reply_to: None,
+        unsubscribe: None,
+        data,
+    }
+}
+
+pub(super) fn about(post: &Post) -> Value {
+    let mut data = json!({ "author": post.author.as_str(), "post": post.id.to_string() });
+    if let Some(name) = &post.author_name {
+        data["author_name"] = json!(name);
+    }
+    if !post.subject.trim().is_empty() {
+        data["subject"] = json!(post.subject);
+    }
+    data
+}
+
+/// The beginning of the text: enough to know what it is about.
+fn quoted(message: &Incoming) -> Vec<String> {
+    let text = message.text();
+    let short = |line: &str| match line.char_indices().nth(LINE) {
+        Some((end, _)) => format!("{}\u{2026}", &line[..end]),
+        None => line.to_owned(),
+    };
+    let mut lines: Vec<String> = text.trim().lines().map(|line| line.trim_end()).take(LINES).map(short).collect();
+    if text.trim().lines().nth(LINES).is_some() {
+        lines.push("\u{2026}".to_owned());
+    }
+    lines
+}
+
+fn attachments(message: &Incoming) -> Vec<String> {
+    let parts = message.parts().iter().filter(|part| !part.is_text_body && !part.content_type.starts_with("text/html"));
+    let name = |part: &crate::mail::incoming::Part| {
+        let name = part.file_name.clone().unwrap_or_else(|| part.content_type.clone());
+        format!("{name} ({} kB)", part.octets.len().div_ceil(1000))
+    };
+    parts.take(ATTACHMENTS).map(name).collect()
+}
