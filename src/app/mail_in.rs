@@ -15,6 +15,7 @@ use crate::flow::content::ContentHandle;
 use crate::flow::inbound::command::CommandDesk;
 use crate::flow::inbound::destination::Directory;
 use crate::flow::inbound::door::Door;
+use crate::flow::inbound::post::PostDesk;
 use crate::flow::inbound::triage::{InboundParts, Triage};
 use crate::flow::inbound::worker::InboundWorker;
 use crate::flow::letters::Letters;
@@ -43,6 +44,8 @@ pub struct Parts {
     pub content: Arc<ContentHandle>,
     /// Writes answers.
     pub letters: Letters,
+    /// Handles posts.
+    pub posts: PostDesk,
     /// Wakes scheduler and dispatcher.
     pub wake: Wake,
 }
@@ -69,7 +72,7 @@ pub struct Running {
 
 /// Opens the sockets.
 pub async fn prepare(config: &Config, parts: Parts) -> Result<Prepared, StartError> {
-    let Parts { store, spool, clock, key, content, letters, wake } = parts;
+    let Parts { store, spool, clock, key, content, letters, posts, wake } = parts;
     let directory = Arc::new(Directory::new(store.clone(), key.clone()));
     let arrived = Wake::new();
     let door = Arc::new(Door::new(store.clone(), spool.clone(), arrived.clone(), directory.clone()));
@@ -97,6 +100,7 @@ pub async fn prepare(config: &Config, parts: Parts) -> Result<Prepared, StartErr
         bounce: config.bounce.policy,
         letters,
         commands,
+        posts,
         postmaster: config.inbound.postmaster.clone(),
     });
     let worker = InboundWorker {

@@ -31,6 +31,7 @@ use crate::flow::schedule::Scheduler;
 use crate::flow::suspended::Suspended;
 use crate::flow::wake::Wake;
 use crate::mail::command::CommandsError;
+use crate::mail::own_words::MarksError;
 use crate::model::classify::{Classifier, RulesError};
 use crate::model::recurrence::RecurrenceError;
 use crate::smtp::listener::ListenError;
@@ -42,7 +43,7 @@ use crate::transport::relay::RelayError;
 pub mod checkpoints;
 pub mod log;
 mod mail_in;
-mod messages;
+pub mod messages;
 pub mod notify;
 pub mod parts;
 pub mod service;
@@ -96,6 +97,9 @@ pub enum StartError {
     /// The templates cannot be used.
     #[error("{0}")]
     Templates(String),
+    /// The words of decisions about posts cannot be read.
+    #[error(transparent)]
+    Words(#[from] MarksError),
     /// The rules that classify refusals cannot be read.
     #[error("the rules of refusals: {0}")]
     Rules(#[from] RulesError),
@@ -119,8 +123,8 @@ impl StartError {
             Self::Secret(_) | Self::Relay(_) | Self::Times { .. } | Self::Templates(_) => true,
             Self::Control(error) => matches!(error, ServerError::NoGroup(_) | ServerError::NoSocket(_)),
             Self::Listen(error) => !matches!(error, ListenError::Bind { .. }),
-            Self::Open(_) | Self::Store(_) | Self::Spool(_) | Self::Rules(_) | Self::Directory { .. } => false,
-            Self::Commands(_) => false,
+            Self::Open(_) | Self::Store(_) | Self::Spool(_) | Self::Directory { .. } => false,
+            Self::Rules(_) | Self::Words(_) | Self::Commands(_) => false,
         }
     }
 }
@@ -188,10 +192,12 @@ async fn start_on(
     let transport = parts::transport(config, clock.clone())?;
     let spool = parts::open_spool(config, clock.clone()).await?;
     let letters = parts::letters(config, &store, &key, &clock, &content);
+    let posts = posts::desk(config, &store, &key, &clock, &letters)?;
     let mut chores = parts::chores(config, &store, &spool, &engine, &clock)?;
     let policy = config.bounce.suspended;
     let suspended = Suspended { store: store.clone(), letters: letters.clone(), key: key.clone(), policy };
     chores.extend(parts::bounce_chores(config, &suspended, &clock)?);
+    chores.push(posts::chore(config, &posts)?);
     let server = Server::bind(&config.control).await?;
     let wake = Wake::new();
     let dispatcher = Dispatcher::start(DispatchParts {
@@ -213,6 +219,7 @@ async fn start_on(
         key: key.clone(),
         content: content.clone(),
         letters: letters.clone(),
+        posts: posts.clone(),
         wake: wake.clone(),
     };
     let mail_in = mail_in::prepare(config, mail_in).await?;
@@ -224,6 +231,7 @@ async fn start_on(
         dispatcher: Some(dispatcher.clone()),
         mail_in: Some(mail_in.control.clone()),
         letters: Some(LettersOut { letters, postman: postman.clone() }),
+        posts: Some(posts),
         ..Control::new(store.clone(), clock.clone(), key, config.state_directory.clone(), content)
     });
     let stopping = watch::Sender::new(false);

@@ -28,6 +28,7 @@ pub mod letter;
 pub mod list;
 pub mod mailing;
 pub mod output;
+pub mod post;
 pub mod progress;
 pub mod release;
 mod release_files;
@@ -122,6 +123,9 @@ pub enum Command {
     /// Answers to invitations: who comes
     #[command(subcommand)]
     Rsvp(rsvp::RsvpCommand),
+    /// Mails written to lists: show the held ones, let them out or stop them
+    #[command(subcommand)]
+    Post(post::PostCommand),
     /// Run the daemon
     Serve(serve::ServeCommand),
     /// Show whether the daemon is well
@@ -292,6 +296,7 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Rsvp(command) => rsvp::run(command, context).await,
         Command::Release(command) => release::run(command, context).await,
         Command::Mailing(command) => mailing::run(command, context).await,
+        Command::Post(command) => post::run(command, context).await,
         Command::Serve(command) => serve::run(command, context).await,
         Command::Status(command) => status::run(command, context).await,
         Command::Store(command) => store::run(command, context),

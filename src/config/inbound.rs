@@ -46,6 +46,10 @@ pub struct InboundConfig {
     pub idle: Duration,
     /// The least octets a second in which a message must come.
     pub least_speed: usize,
+    /// The server of our own whose Authentication-Results are believed (RFC 8601).
+    pub authserv_id: Option<String>,
+    /// The name servers that are asked; the system's without any.
+    pub resolvers: Vec<SocketAddr>,
     /// Who gets mail to postmaster and abuse; the owner of the first list without it.
     pub postmaster: Option<Address>,
     /// How long messages are kept after they were handled.
@@ -71,6 +75,8 @@ impl Default for InboundConfig {
             connections_per_address: limits.connections_per_address,
             idle: limits.idle,
             least_speed: limits.least_speed,
+            authserv_id: None,
+            resolvers: Vec::new(),
             postmaster: None,
             keep: 90 * DAY,
             commands: CommandSettings::default(),
@@ -104,6 +110,8 @@ impl InboundConfig {
         reader.number("connections_per_address", 1..=100_000, &mut self.connections_per_address);
         reader.duration("idle", SECOND..=HOUR, &mut self.idle);
         reader.number("least_speed", 0..=1_000_000, &mut self.least_speed);
+        reader.optional_text("authserv_id", "the name that a mail server of yours gives itself, or \"\"", &mut self.authserv_id);
+        addresses(reader, "resolvers", &mut self.resolvers);
         let address = |value: &DeValue<'_>| match value.as_str()? {
             "" => Some(None),
             text => text.parse().ok().map(Some),

@@ -14,6 +14,7 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::token::Key;
 use crate::flow::content::ContentHandle;
 use crate::flow::dispatch::Dispatcher;
+use crate::flow::inbound::post::PostDesk;
 use crate::flow::message::{MessageSource, NoMessages};
 use crate::flow::wake::Wake;
 use crate::store::Store;
@@ -33,6 +34,7 @@ pub mod list;
 pub mod mailing;
 pub mod path;
 pub mod person_view;
+pub mod post;
 pub mod release;
 pub mod rsvp;
 pub mod server;
@@ -69,6 +71,8 @@ pub struct Control {
     pub started: Timestamp,
     /// Where mail goes out, in words.
     pub transport: String,
+    /// Decides about posts; none in tests that take no mail in.
+    pub posts: Option<PostDesk>,
     /// What sends; none in tests that send nothing.
     pub dispatcher: Option<Arc<Dispatcher>>,
     /// What takes mail in; none in tests without such mail.
@@ -98,6 +102,7 @@ impl Control {
             state_directory,
             started,
             transport: "none".to_owned(),
+            posts: None,
             dispatcher: None,
             mail_in: None,
             letters: None,
@@ -117,6 +122,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(letter::routes())
         .merge(list::routes())
         .merge(mailing::routes())
+        .merge(post::routes())
         .merge(release::routes())
         .merge(rsvp::routes())
         .merge(status::routes())

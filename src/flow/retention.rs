@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::clock::Timestamp;
 use crate::base::id::{InboundId, PostId, ReleaseId};
 use crate::model::inbound::{Inbound, InboundState};
+use crate::flow::inbound::post::SEEN_DAYS;
 use crate::model::post::{Post, PostState};
 use crate::store::blobs::{BlobError, Blobs};
 use crate::store::engine::{Batch, Commit};
@@ -151,6 +152,23 @@ pub async fn forget_wishes(store: &Store, now: Timestamp) -> Result<u64, StoreEr
     let (mut forgotten, mut cursor) = (0, None);
     loop {
         let (count, next) = store.forget_wishes(now, cursor, PAGE).await?;
+        forgotten += count;
+        cursor = next;
+        if cursor.is_none() {
+            return Ok(forgotten);
+        }
+    }
+}
+
+/// Forgets by which Message-IDs second copies of posts are known, once no copy is expected. Says how many.
+///
+/// # Errors
+/// [`StoreError`]: what was forgotten before stays so.
+pub async fn forget_seen(store: &Store, now: Timestamp) -> Result<u64, StoreError> {
+    let before = now - chrono::Duration::days(SEEN_DAYS);
+    let (mut forgotten, mut cursor) = (0, None);
+    loop {
+        let (count, next) = store.forget_seen(before, cursor, PAGE).await?;
         forgotten += count;
         cursor = next;
         if cursor.is_none() {

@@ -1,6 +1,6 @@
 //! Engines that fail when told to: before anything was written, or after, with the answer lost.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use depesch::store::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Key, KeyRange, Value};
@@ -19,12 +19,18 @@ pub struct FailingCommits {
     inner: Arc<dyn Engine>,
     left: AtomicUsize,
     failure: Failure,
+    dead: AtomicBool,
 }
 
 impl FailingCommits {
     /// Fails at commit number `at` (from 0) and at all later ones.
     pub fn new(inner: Arc<dyn Engine>, at: usize, failure: Failure) -> Arc<Self> {
-        Arc::new(Self { inner, left: AtomicUsize::new(at), failure })
+        Arc::new(Self { inner, left: AtomicUsize::new(at), failure, dead: AtomicBool::new(false) })
+    }
+
+    /// Whether it has failed.
+    pub fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
     }
 }
 
@@ -43,9 +49,13 @@ impl Engine for FailingCommits {
             let failed = || EngineError::Stopped("as the test wants it".to_owned());
             match (left, self.failure) {
                 (Ok(_), _) => self.inner.commit(batch).await,
-                (Err(_), Failure::Before) => Err(failed()),
+                (Err(_), Failure::Before) => {
+                    self.dead.store(true, Ordering::SeqCst);
+                    Err(failed())
+                }
                 (Err(_), Failure::After) => {
                     self.inner.commit(batch).await?;
+                    self.dead.store(true, Ordering::SeqCst);
                     Err(failed())
                 }
             }

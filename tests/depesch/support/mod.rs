@@ -13,6 +13,7 @@ pub mod listener;
 pub mod mailings;
 pub mod office;
 pub mod people;
+pub mod posts;
 pub mod relay;
 pub mod rsvps;
 pub mod samples;

@@ -30,6 +30,7 @@ mod operator;
 mod receive;
 
 pub use operator::PostError;
+pub use receive::SEEN_DAYS;
 
 /// What posts are handled with.
 #[derive(Clone)]

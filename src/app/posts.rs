@@ -1,0 +1,71 @@
+//! Posts, put together: what handles them, what checks their authors, and the chore that ends their waiting.
+
+use std::sync::Arc;
+
+use crate::authentication::lookups::{LookupSettings, Lookups};
+use crate::authentication::{Authenticator, NoLookups};
+use crate::base::clock::Clock;
+use crate::base::token::Key;
+use crate::config::Config;
+use crate::flow::chores::Chore;
+use crate::flow::inbound::post::PostDesk;
+use crate::flow::letters::Letters;
+use crate::mail::verdict::VerdictWords;
+use crate::model::recurrence::Recurrence;
+use crate::store::Store;
+use crate::store::blobs::Blobs;
+use crate::transport::relay::machine_name;
+
+use super::StartError;
+
+/// When it is looked for posts about which nobody decided in time.
+const LOOK: &str = "*/15 * * * *";
+
+/// What handles posts. Without a resolver authors are not checked, and their domains' policies are unknown.
+pub fn desk(
+    config: &Config,
+    store: &Store,
+    key: &Key,
+    clock: &Arc<dyn Clock>,
+    letters: &Letters,
+) -> Result<PostDesk, StartError> {
+    let inbound = &config.inbound;
+    let settings = LookupSettings {
+        servers: inbound.resolvers.clone(),
+        host: inbound.host_name.clone().unwrap_or_else(machine_name),
+        trusted: inbound.authserv_id.clone(),
+        ..LookupSettings::default()
+    };
+    let authenticator: Arc<dyn Authenticator> = match Lookups::new(settings) {
+        Ok(lookups) => Arc::new(lookups),
+        Err(error) => {
+            tracing::warn!(%error, "nobody can be asked who wrote mail that comes in");
+            Arc::new(NoLookups::default())
+        }
+    };
+    Ok(PostDesk {
+        store: store.clone(),
+        blobs: Blobs::in_state_directory(&config.state_directory),
+        clock: clock.clone(),
+        key: key.clone(),
+        letters: letters.clone(),
+        authenticator,
+        words: Arc::new(VerdictWords::shipped()?),
+        zone: config.schedule.zone.parse().unwrap_or(chrono_tz::Europe::Stockholm),
+    })
+}
+
+/// Ends the waiting of posts about which nobody decided in time.
+pub fn chore(config: &Config, posts: &PostDesk) -> Result<Chore, StartError> {
+    let key = "held posts";
+    let times = Recurrence::new(LOOK, &config.schedule.zone).map_err(|error| StartError::Times { key, error })?;
+    let posts = posts.clone();
+    Ok(Chore::new(key, times, move || {
+        let posts = posts.clone();
+        Box::pin(async move {
+            let expired = posts.expire().await.map_err(|error| error.to_string())?;
+            posts.letters.notify();
+            Ok(format!("{expired} held posts expired"))
+        })
+    }))
+}

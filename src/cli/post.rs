@@ -1,0 +1,155 @@
+//! `depesch post`.
+
+use clap::Subcommand;
+
+use crate::base::id::PostId;
+use crate::control::path::ApiPath;
+use crate::control::post::{PostView, RefuseRequest};
+
+use super::output::instant;
+use super::{CliError, Context, Done};
+
+/// Mails written to lists: held until somebody decides, or sent on as mailings.
+#[derive(Debug, Subcommand)]
+pub enum PostCommand {
+    /// Show posts, the newest first
+    #[command(after_help = "Examples:\n  depesch post list\n  depesch post list --state held\n  \
+        depesch post list --json | jq -r '.[] | select(.state == \"held\") | .id'")]
+    List {
+        /// Only what is held, approved, refused or expired; the held ones in the order in which they expire
+        #[arg(long, value_parser = ["held", "approved", "refused", "expired"])]
+        state: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Show one post: who wrote it, whether that is known to be so, and what became of it
+    #[command(after_help = "Examples:\n  depesch post show p17")]
+    Show {
+        /// A number such as p17
+        id: PostId,
+    },
+    /// Let a held post out: it becomes a mailing to its list
+    #[command(after_help = "Examples:\n  depesch post raw p17 | less\n  depesch post approve p17")]
+    Approve {
+        /// A number such as p17
+        id: PostId,
+    },
+    /// Stop a held post
+    #[command(after_help = "Its author is told the reason, where one is given.\n\n\
+        Examples:\n  depesch post refuse p17\n  depesch post refuse p17 --reason 'The date is wrong'")]
+    Refuse {
+        /// A number such as p17
+        id: PostId,
+        /// Why
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Write a post as it came to standard output; the daemon's log notes who saw it
+    #[command(after_help = "Examples:\n  depesch post raw p17 > post.eml")]
+    Raw {
+        /// A number such as p17
+        id: PostId,
+    },
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn run(command: PostCommand, context: &Context) -> Result<Done, CliError> {
+    let (client, output) = (&context.client, &context.output);
+    match command {
+        PostCommand::List { state, limit } => {
+            let path = ApiPath::new("/v1/posts").query("limit", limit).query_some("state", state.as_ref());
+            let posts: Vec<PostView> = client.get(path).await?;
+            if output.is_json() {
+                output.json(&posts)?;
+            } else if posts.is_empty() {
+                output.line("there is no such post")?;
+            } else {
+                output.table(&["post", "list", "came", "author", "state", "subject"], posts.iter().map(row))?;
+            }
+            Ok(Done::Fully)
+        }
+        PostCommand::Show { id } => show(&client.get(path(id)).await?, context),
+        PostCommand::Approve { id } => {
+            let post: PostView = client.post(path(id).segment("approve"), &()).await?;
+            match (output.is_json(), &post.mailing) {
+                (true, _) => output.json(&post)?,
+                (false, Some(mailing)) => output.line(&format!("{id} goes out as {mailing}"))?,
+                (false, None) => output.line(&format!("{id} is {} for {}", post.state, held_for(&post)))?,
+            }
+            Ok(Done::Fully)
+        }
+        PostCommand::Refuse { id, reason } => {
+            let post: PostView = client.post(path(id).segment("refuse"), &RefuseRequest { reason }).await?;
+            match output.is_json() {
+                true => output.json(&post)?,
+                false => output.line(&format!("{id} is stopped"))?,
+            }
+            Ok(Done::Fully)
+        }
+        PostCommand::Raw { id } => {
+            // Whole before the first octet is written: half a message is none.
+            let octets = client.download(path(id).segment("raw")).await?.octets().await?;
+            output.octets(&octets)?;
+            Ok(Done::Fully)
+        }
+    }
+}
+
+fn path(id: PostId) -> ApiPath {
+    ApiPath::new("/v1/posts").segment(id)
+}
+
+fn held_for(post: &PostView) -> &str {
+    post.held_for.as_deref().unwrap_or("nothing")
+}
+
+fn state(post: &PostView) -> String {
+    match (&post.held_for, &post.mailing) {
+        (Some(reason), _) => format!("held: {reason}"),
+        (None, Some(mailing)) => format!("{}: {mailing}", post.state),
+        (None, None) => post.state.clone(),
+    }
+}
+
+fn row(post: &PostView) -> [String; 6] {
+    let list = post.list.to_string();
+    [post.id.clone(), list, instant(post.received), post.author.clone(), state(post), post.subject.clone()]
+}
+
+fn show(post: &PostView, context: &Context) -> Result<Done, CliError> {
+    if context.output.is_json() {
+        context.output.json(post)?;
+        return Ok(Done::Fully);
+    }
+    let author = match &post.author_name {
+        Some(name) => format!("{name} <{}>", post.author),
+        None => post.author.clone(),
+    };
+    let checks = format!("{} (SPF {}, DKIM {}; the domain's policy: {})", post.authentic, post.spf, post.dkim, post.policy);
+    let mut fields = vec![
+        ("post", post.id.clone()),
+        ("list", post.list.to_string()),
+        ("author", author),
+        ("subject", post.subject.clone()),
+        ("came", instant(post.received)),
+        ("octets", post.size.to_string()),
+        ("author's domain", checks),
+        ("state", state(post)),
+    ];
+    if let Some(until) = post.until {
+        let asked = if post.asked.is_empty() { "nobody by mail".to_owned() } else { post.asked.join(", ") };
+        fields.push(("asked", asked));
+        fields.push(("expires", instant(until)));
+    }
+    if let Some(decided) = post.decided {
+        let by = post.decided_by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
+        fields.push(("decided", format!("{}{by}", instant(decided))));
+    }
+    fields.extend(post.why.clone().map(|why| ("why", why)));
+    context.output.fields(&fields)?;
+    Ok(Done::Fully)
+}

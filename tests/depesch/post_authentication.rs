@@ -1,0 +1,155 @@
+//! Authors are checked against their domains by SPF, DKIM and DMARC, over a real DNS socket; what cannot be looked up is
+//! unknown and never right.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use depesch::authentication::Authenticator;
+use depesch::authentication::lookups::{LookupSettings, Lookups};
+use depesch::model::authentication::{Authentication, Check, DomainPolicy};
+use depesch::model::inbound::{Arrival, Via};
+use mail_auth::common::crypto::Ed25519Key;
+use mail_auth::common::headers::HeaderWriter;
+use mail_auth::dkim::DkimSigner;
+use tokio::net::UdpSocket;
+
+use crate::support::office::noon;
+
+/// A name server with these TXT records; other names do not exist, and those that begin with `silent` are never answered.
+async fn name_server(records: BTreeMap<String, String>) -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut buffer = [0u8; 1500];
+        loop {
+            let (length, peer) = socket.recv_from(&mut buffer).await.unwrap();
+            if let Some(answer) = answer(&buffer[..length], &records) {
+                socket.send_to(&answer, peer).await.unwrap();
+            }
+        }
+    });
+    address
+}
+
+/// RFC 1035 §4.1.
+fn answer(query: &[u8], records: &BTreeMap<String, String>) -> Option<Vec<u8>> {
+    let (mut at, mut labels) = (12, Vec::new());
+    while query[at] != 0 {
+        let length = usize::from(query[at]);
+        labels.push(String::from_utf8_lossy(&query[at + 1..=at + length]).to_lowercase());
+        at += length + 1;
+    }
+    let (name, kind, end) = (labels.join("."), u16::from_be_bytes([query[at + 1], query[at + 2]]), at + 5);
+    if name.contains("silent") {
+        return None;
+    }
+    let found = records.get(&name).filter(|_| kind == 16);
+    let code = if records.contains_key(&name) { 0 } else { 3 };
+    let mut out = query[..2].to_vec();
+    out.extend([0x81, 0x80 | code, 0, 1, 0, u8::from(found.is_some()), 0, 0, 0, 0]);
+    out.extend(&query[12..end]);
+    if let Some(text) = found {
+        let pieces: Vec<u8> = text.as_bytes().chunks(255).flat_map(|p| [&[p.len() as u8], p].concat()).collect();
+        out.extend([0xc0, 12, 0, 16, 0, 1, 0, 0, 1, 0]);
+        out.extend((pieces.len() as u16).to_be_bytes());
+        out.extend(pieces);
+    }
+    Some(out)
+}
+
+const MESSAGE: &str = "From: Anna Lind <anna@example.org>\r\nTo: press@lists.example.org\r\nSubject: Hej\r\n\
+    Message-ID: <1@example.org>\r\nDate: Sat, 21 Nov 2026 09:00:00 +0000\r\n\r\nText\r\n";
+
+struct Signed {
+    message: String,
+    records: BTreeMap<String, String>,
+}
+
+/// A message that example.org has signed, and its records.
+fn signed(policy: &str) -> Signed {
+    let key = Ed25519Key::from_pkcs8_der(&Ed25519Key::generate_pkcs8().unwrap()).unwrap();
+    let public = STANDARD.encode(key.public_key());
+    let signer = DkimSigner::from_key(key).domain("example.org").selector("s").headers(["From", "Subject", "Date"]);
+    let signature = signer.sign(MESSAGE.as_bytes()).unwrap().to_header();
+    let mut records = BTreeMap::new();
+    records.insert("s._domainkey.example.org".to_owned(), format!("v=DKIM1; k=ed25519; p={public}"));
+    records.insert("_dmarc.example.org".to_owned(), format!("v=DMARC1; p={policy}"));
+    records.insert("example.org".to_owned(), "v=spf1 ip4:192.0.2.1 -all".to_owned());
+    Signed { message: format!("{signature}{MESSAGE}"), records }
+}
+
+fn came(via: Via, peer: &str) -> Arrival {
+    Arrival {
+        at: noon(),
+        via,
+        peer: Some(peer.parse().unwrap()),
+        helo: "mx.example.org".into(),
+        encrypted: true,
+        sender: Some("anna@example.org".into()),
+    }
+}
+
+async fn check(records: BTreeMap<String, String>, arrival: &Arrival, message: &str) -> Authentication {
+    let settings = LookupSettings {
+        servers: vec![name_server(records).await],
+        trusted: Some("front.example.org".into()),
+        time_limit: Duration::from_secs(3),
+        ..LookupSettings::default()
+    };
+    Lookups::new(settings).unwrap().authenticate(arrival, message.as_bytes()).await
+}
+
+#[tokio::test]
+async fn a_signature_of_the_authors_domain_speaks_for_it_from_any_machine() {
+    let Signed { message, records } = signed("reject");
+    let found = check(records, &came(Via::Smtp, "203.0.113.9"), &message).await;
+    let expected =
+        Authentication { author: Check::Pass, spf: Check::Fail, dkim: Check::Pass, policy: DomainPolicy::Reject };
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn so_does_a_machine_of_the_domain() {
+    let Signed { records, .. } = signed("quarantine");
+    let found = check(records, &came(Via::Smtp, "192.0.2.1"), MESSAGE).await;
+    let expected =
+        Authentication { author: Check::Pass, spf: Check::Pass, dkim: Check::None, policy: DomainPolicy::Quarantine };
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn a_forged_message_fails() {
+    let Signed { message, records } = signed("reject");
+    let changed = message.replace("Subject: Hej", "Subject: Nej");
+    let found = check(records, &came(Via::Smtp, "203.0.113.9"), &changed).await;
+    assert_eq!((found.author, found.dkim), (Check::Fail, Check::Fail));
+    assert!(found.is_forged());
+}
+
+#[tokio::test]
+async fn a_domain_without_records_says_nothing() {
+    let found = check(BTreeMap::new(), &came(Via::Smtp, "203.0.113.9"), MESSAGE).await;
+    assert_eq!((found.author, found.policy), (Check::None, DomainPolicy::None));
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_up_is_unknown() {
+    let message = MESSAGE.replace("example.org", "silent.example");
+    let arrival = Arrival { sender: Some("anna@silent.example".into()), ..came(Via::Smtp, "192.0.2.1") };
+    let found = check(BTreeMap::new(), &arrival, &message).await;
+    assert_eq!((found.author, found.policy), (Check::Unknown, DomainPolicy::Unknown));
+}
+
+#[tokio::test]
+async fn of_mail_by_another_server_only_its_own_word_is_taken() {
+    let Signed { message, records } = signed("reject");
+    let own = format!("Authentication-Results: front.example.org; dmarc=fail header.from=example.org\r\n{message}");
+    let forged = format!("Authentication-Results: example.org; dmarc=pass header.from=example.org\r\n{message}");
+    for (message, author) in [(&own, Check::Fail), (&forged, Check::Unknown), (&message, Check::Unknown)] {
+        let found = check(records.clone(), &came(Via::Lmtp, "192.0.2.1"), message).await;
+        assert_eq!((found.author, found.policy), (author, DomainPolicy::Reject), "{message}");
+    }
+}

@@ -1,0 +1,270 @@
+//! A place where mail to lists is handled for real: spool, triage, letters, scheduler, dispatcher, and a relay that keeps what
+//! it was given. Only the authors' domains are made up.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use depesch::app::messages::ByContent;
+use depesch::authentication::{Authenticating, Authenticator};
+use depesch::base::clock::FakeClock;
+use depesch::base::id::{InboundId, MailingId, PostId};
+use depesch::base::token::Key;
+use depesch::bounce::Reader;
+use depesch::flow::content::{Content, ContentHandle};
+use depesch::flow::dispatch::{DispatchParts, DispatchSettings, Dispatcher};
+use depesch::flow::inbound::destination::Directory;
+use depesch::flow::inbound::post::PostDesk;
+use depesch::flow::inbound::triage::{InboundParts, Triage};
+use depesch::flow::inbound::worker::InboundWorker;
+use depesch::flow::letters::{LetterSettings, Letters};
+use depesch::flow::message::NoMessages;
+use depesch::flow::post_messages::PostMessages;
+use depesch::flow::schedule::Scheduler;
+use depesch::flow::wake::Wake;
+use depesch::mail::incoming::Incoming;
+use depesch::mail::verdict::VerdictWords;
+use depesch::model::authentication::{Authentication, Check, DomainPolicy};
+use depesch::model::classify::Classifier;
+use depesch::model::inbound::{Arrival, InboundKind, InboundState};
+use depesch::model::list::{List, ListKind};
+use depesch::model::mailing::{Mailing, Stage};
+use depesch::model::post::Post;
+use depesch::store::Store;
+use depesch::store::blobs::Blobs;
+use depesch::store::engine::Engine;
+use depesch::store::memory::MemoryEngine;
+
+use super::inbound::{MailIn, list};
+use super::mailings;
+use super::office::{Relay, Way};
+
+/// What each author's domain says of mail in its name; nothing where nothing is set.
+#[derive(Default)]
+pub struct Domains(Mutex<BTreeMap<String, Authentication>>);
+
+impl Domains {
+    pub fn set(&self, domain: &str, author: Check, policy: DomainPolicy) {
+        let says = Authentication { author, policy, ..Authentication::default() };
+        self.0.lock().unwrap().insert(domain.to_owned(), says);
+    }
+}
+
+impl Authenticator for Domains {
+    fn authenticate<'a>(&'a self, _: &'a Arrival, octets: &'a [u8]) -> Authenticating<'a> {
+        let message = Incoming::parse(octets).unwrap();
+        let domain = message.from().and_then(|from| from.address.rsplit_once('@')).map_or("", |(_, domain)| domain);
+        let nothing = Authentication { author: Check::None, policy: DomainPolicy::None, ..Authentication::default() };
+        let says = self.0.lock().unwrap().get(domain).copied().unwrap_or(nothing);
+        Box::pin(std::future::ready(says))
+    }
+}
+
+pub struct PostOffice {
+    pub mail_in: MailIn,
+    pub store: Store,
+    pub clock: Arc<FakeClock>,
+    pub relay: Arc<Relay>,
+    pub domains: Arc<Domains>,
+    pub key: Key,
+    pub desk: PostDesk,
+    pub blobs: Blobs,
+    directory: Arc<tempfile::TempDir>,
+}
+
+/// One letter of ours: to whom, about what, where answers go.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub template: String,
+    pub to: String,
+    pub reply_to: String,
+    pub subject: String,
+    pub text: String,
+}
+
+impl PostOffice {
+    pub async fn new() -> Self {
+        Self::over(Arc::new(MemoryEngine::new())).await
+    }
+
+    pub async fn over(engine: Arc<dyn Engine>) -> Self {
+        let mail_in = MailIn::over(engine).await;
+        Self::put_together(mail_in, Arc::default(), Arc::default(), Arc::new(tempfile::tempdir().unwrap()))
+    }
+
+    /// The same after its daemon was killed: all that is not on disk is gone.
+    pub fn reborn(&self, engine: Arc<dyn Engine>) -> Self {
+        let mail_in = self.mail_in.reborn(engine);
+        Self::put_together(mail_in, self.relay.clone(), self.domains.clone(), self.directory.clone())
+    }
+
+    fn put_together(
+        mail_in: MailIn,
+        relay: Arc<Relay>,
+        domains: Arc<Domains>,
+        directory: Arc<tempfile::TempDir>,
+    ) -> Self {
+        static CONTENT: LazyLock<Content> = LazyLock::new(|| Content::built_in().unwrap());
+        let (store, clock, key) = (mail_in.store.clone(), mail_in.clock.clone(), Key::new([5; 32]));
+        let content = Arc::new(ContentHandle::new(CONTENT.clone()));
+        let settings = LetterSettings::default();
+        let letters = Letters::new(store.clone(), content, key.clone(), Arc::new(clock.clone()), settings);
+        let blobs = Blobs::in_state_directory(directory.path());
+        let desk = PostDesk {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            clock: Arc::new(clock.clone()),
+            key: key.clone(),
+            letters,
+            authenticator: domains.clone(),
+            words: Arc::new(VerdictWords::shipped().unwrap()),
+            zone: chrono_tz::Europe::Stockholm,
+        };
+        Self { mail_in, store, clock, relay, domains, key, desk, blobs, directory }
+    }
+
+    /// Makes a list with these rules.
+    pub async fn list(&self, name: &str, kind: ListKind, rules: impl FnOnce(&mut List)) {
+        let mut list = List { kind, title: name.to_owned(), ..list(name) };
+        rules(&mut list);
+        assert!(self.store.create_list(&list).await.unwrap());
+    }
+
+    /// `reader{id}@example.com`, on these lists.
+    pub async fn reader(&self, id: u64, lists: &[&str]) {
+        mailings::put_subscriber(&self.store, id, lists, |_| {}).await;
+    }
+
+    /// The handler of all mail, with a worker around it.
+    pub fn worker(&self) -> Arc<InboundWorker> {
+        let triage = Triage::new(InboundParts {
+            store: self.store.clone(),
+            spool: self.mail_in.spool.clone(),
+            blobs: self.blobs.clone(),
+            clock: Arc::new(self.clock.clone()),
+            key: self.key.clone(),
+            reader: Reader::new(Classifier::shipped().unwrap()).unwrap(),
+            letters: self.desk.letters.clone(),
+            posts: self.desk.clone(),
+            postmaster: None,
+        });
+        Arc::new(InboundWorker {
+            store: self.store.clone(),
+            spool: self.mail_in.spool.clone(),
+            clock: Arc::new(self.clock.clone()),
+            directory: Arc::new(Directory::new(self.store.clone(), self.key.clone())),
+            handler: Arc::new(triage),
+            arrived: self.mail_in.arrived.clone(),
+            wakes: Vec::new(),
+        })
+    }
+
+    /// A message comes in and is handled: what it was taken for, and the note.
+    pub async fn comes(&self, sender: &str, to: &str, octets: &[u8]) -> (InboundKind, String) {
+        let id = self.mail_in.arrives(Some(sender), to, std::str::from_utf8(octets).unwrap()).await;
+        self.mail_in.handle_all(&self.worker()).await;
+        self.became(id).await
+    }
+
+    pub async fn became(&self, id: InboundId) -> (InboundKind, String) {
+        match self.mail_in.state(id).await {
+            InboundState::Handled { kind, note, .. } => (kind, note),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Somebody answers a question with these words.
+    pub async fn answers(&self, question: &Question, from: &str, text: &str) -> (InboundKind, String) {
+        let quoted: String = question.text.lines().map(|line| format!("> {line}\r\n")).collect();
+        let octets = format!(
+            "From: {from}\r\nTo: {}\r\nSubject: Re: {}\r\nMessage-ID: <answer@example.org>\r\n\r\n{text}\r\n\r\n\
+             Den 21 nov 2026 skrev Media <media-request@lists.example.org>:\r\n{quoted}",
+            question.reply_to, question.subject
+        );
+        self.comes(from, &question.reply_to, octets.as_bytes()).await
+    }
+
+    /// All letters of ours, the oldest first; what was passed on has no octets here.
+    pub async fn questions(&self) -> Vec<Question> {
+        let mut letters = self.store.letters(None, 1000).await.unwrap();
+        letters.reverse();
+        let mut questions = Vec::new();
+        for letter in letters {
+            let octets = self.store.letter_octets(letter.value.id).await.unwrap();
+            let message = octets.map(|octets| Incoming::parse(&octets).unwrap()).unwrap_or_default();
+            questions.push(Question {
+                template: letter.value.about.clone(),
+                to: letter.value.recipient.to_string(),
+                reply_to: message.correspondents("Reply-To").first().map_or(String::new(), |one| one.address.clone()),
+                subject: message.subject().to_owned(),
+                text: message.text().to_owned(),
+            });
+        }
+        questions
+    }
+
+    /// The letters made from this template.
+    pub async fn letters(&self, template: &str) -> Vec<Question> {
+        self.questions().await.into_iter().filter(|question| question.template == template).collect()
+    }
+
+    pub async fn post(&self, id: u64) -> Post {
+        self.store.post(PostId(id)).await.unwrap().unwrap().value
+    }
+
+    pub async fn mailings(&self) -> Vec<Mailing> {
+        self.store.mailings().await.unwrap().into_iter().map(|read| read.value).collect()
+    }
+
+    /// What makes messages, as the daemon puts it together.
+    pub fn messages(&self) -> ByContent {
+        let (store, blobs, clock) = (self.store.clone(), self.blobs.clone(), Arc::new(self.clock.clone()));
+        let posts = PostMessages::new(store, blobs, self.key.clone(), clock, Default::default());
+        ByContent { releases: Arc::new(NoMessages), posts: Arc::new(posts) }
+    }
+
+    pub async fn dispatcher(&self) -> Dispatcher {
+        let dispatcher = Dispatcher::start(DispatchParts {
+            store: self.store.clone(),
+            clock: Arc::new(self.clock.clone()),
+            transport: Arc::new(Way(self.relay.clone())),
+            messages: Arc::new(self.messages()),
+            key: self.key.clone(),
+            classifier: Classifier::shipped().unwrap(),
+            wake: Wake::new(),
+            settings: DispatchSettings::default(),
+        });
+        dispatcher.await.unwrap()
+    }
+
+    /// Begins and sends every mailing whose time has come.
+    pub async fn send_all(&self) {
+        let scheduler = Scheduler::new(self.store.clone(), Arc::new(self.clock.clone()), Wake::new());
+        scheduler.checking(Arc::new(self.messages())).tick().await.unwrap();
+        let dispatcher = self.dispatcher().await;
+        let begun: Vec<MailingId> = self.mailings().await.iter().filter(|m| m.is_approved()).map(|m| m.id).collect();
+        for id in begun {
+            let finished = async {
+                while !matches!(self.store.mailing(id).await.unwrap().unwrap().value.stage, Stage::Finished { .. }) {
+                    tokio::task::yield_now().await;
+                }
+            };
+            self.mail_in.while_running(finished).await;
+        }
+        dispatcher.drain().await;
+    }
+
+    /// What the relay was given: to whom, from which envelope sender, and the message.
+    pub fn carried(&self) -> Vec<(String, String, String)> {
+        let carried = self.relay.carried.lock().unwrap();
+        let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
+        let sender = |address: &Option<depesch::base::address::Address>| address.as_ref().unwrap().to_string();
+        carried.iter().map(|(e, octets)| (e.recipient.to_string(), sender(&e.sender), text(octets))).collect()
+    }
+}
+
+/// The fields of this name in a message's header.
+pub fn fields<'a>(message: &'a str, name: &str) -> Vec<&'a str> {
+    let (header, _) = message.split_once("\r\n\r\n").unwrap();
+    let wanted = format!("{}:", name.to_lowercase());
+    header.lines().filter(|line| line.to_lowercase().starts_with(&wanted)).collect()
+}
