@@ -3,16 +3,19 @@
 
 use std::sync::Arc;
 
+use depesch::authentication::NoLookups;
 use depesch::base::clock::FakeClock;
 use depesch::base::id::{InboundId, ListName};
 use depesch::base::token::Key;
 use depesch::bounce::Reader;
 use depesch::flow::content::{Content, ContentHandle};
+use depesch::flow::inbound::post::PostDesk;
 use depesch::flow::inbound::command::{CommandDesk, CommandSettings};
 use depesch::flow::inbound::destination::{Directory, Resolved};
 use depesch::flow::inbound::triage::{InboundParts, Triage};
 use depesch::flow::inbound::{Effects, Handler, Item};
 use depesch::flow::letters::{LetterSettings, Letters};
+use depesch::mail::verdict::VerdictWords;
 use depesch::mail::command::Commands;
 use depesch::mail::incoming::Incoming;
 use depesch::model::bounce::BouncePolicy;
@@ -199,6 +202,16 @@ pub fn parts(
         letters: letters.clone(),
         settings,
     };
+    let posts = PostDesk {
+        store: store.clone(),
+        blobs: blobs.clone(),
+        clock: Arc::new(clock.clone()),
+        key: key.clone(),
+        letters: letters.clone(),
+        authenticator: Arc::new(NoLookups::default()),
+        words: Arc::new(VerdictWords::shipped().unwrap()),
+        zone: chrono_tz::Europe::Stockholm,
+    };
     InboundParts {
         store: store.clone(),
         spool: spool.clone(),
@@ -209,6 +222,7 @@ pub fn parts(
         bounce: BouncePolicy::default(),
         letters: letters.clone(),
         commands,
+        posts,
         postmaster: None,
     }
 }

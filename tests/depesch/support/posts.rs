@@ -9,9 +9,9 @@ use depesch::authentication::{Authenticating, Authenticator};
 use depesch::base::clock::FakeClock;
 use depesch::base::id::{InboundId, MailingId, PostId};
 use depesch::base::token::Key;
-use depesch::bounce::Reader;
 use depesch::flow::content::{Content, ContentHandle};
 use depesch::flow::dispatch::{DispatchParts, DispatchSettings, Dispatcher};
+use depesch::flow::inbound::command::CommandSettings;
 use depesch::flow::inbound::destination::Directory;
 use depesch::flow::inbound::post::PostDesk;
 use depesch::flow::inbound::triage::{InboundParts, Triage};
@@ -34,6 +34,7 @@ use depesch::store::blobs::Blobs;
 use depesch::store::engine::Engine;
 use depesch::store::memory::MemoryEngine;
 
+use super::commands;
 use super::inbound::{MailIn, list};
 use super::mailings;
 use super::office::{Relay, Way};
@@ -136,17 +137,16 @@ impl PostOffice {
 
     /// The handler of all mail, with a worker around it.
     pub fn worker(&self) -> Arc<InboundWorker> {
-        let triage = Triage::new(InboundParts {
-            store: self.store.clone(),
-            spool: self.mail_in.spool.clone(),
-            blobs: self.blobs.clone(),
-            clock: Arc::new(self.clock.clone()),
-            key: self.key.clone(),
-            reader: Reader::new(Classifier::shipped().unwrap()).unwrap(),
-            letters: self.desk.letters.clone(),
-            posts: self.desk.clone(),
-            postmaster: None,
-        });
+        let usual = commands::parts(
+            &self.store,
+            &self.mail_in.spool,
+            &self.blobs,
+            &self.clock,
+            &self.key,
+            &self.desk.letters,
+            CommandSettings::default(),
+        );
+        let triage = Triage::new(InboundParts { posts: self.desk.clone(), ..usual });
         Arc::new(InboundWorker {
             store: self.store.clone(),
             spool: self.mail_in.spool.clone(),
