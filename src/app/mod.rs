@@ -46,6 +46,7 @@ mod mail_in;
 pub mod messages;
 pub mod notify;
 pub mod parts;
+pub mod posts;
 pub mod service;
 
 use messages::ReloadableSource;
@@ -236,16 +237,13 @@ async fn start_on(
     });
     let stopping = watch::Sender::new(false);
     let scheduler = Scheduler::new(store.clone(), clock.clone(), wake).checking(messages.clone());
-    let stop = until(stopping.subscribe());
-    let scheduler = tokio::spawn(async move { scheduler.run(stop).await });
-    let chores = tokio::spawn(Chores::new(store, clock, chores).run(until(stopping.subscribe())));
-    let bounded = checkpoints::keep_bounded(engine.clone(), control.clock.clone(), until(stopping.subscribe()));
-    let bounded = tokio::spawn(bounded);
+    let chores = Chores::new(store, clock.clone(), chores);
+    let loops = begin_loops(scheduler, chores, engine.clone(), clock, &stopping);
     let server = tokio::spawn(server.run(control.clone(), until(stopping.subscribe())));
     let mail_in = mail_in.start(&stopping);
     let client = Client::new(&config.control.path);
-    let (loops, stop_timeout) = (vec![scheduler, chores, bounded], config.stop_timeout);
-    let app = RunningApp {
+    let stop_timeout = config.stop_timeout;
+    Ok(RunningApp {
         control,
         client,
         engine,
@@ -258,8 +256,22 @@ async fn start_on(
         stopping,
         server,
         loops,
-    };
-    Ok(app)
+    })
+}
+
+/// Begins what looks at the clock: scheduler, chores, checkpoints by size.
+fn begin_loops(
+    scheduler: Scheduler,
+    chores: Chores,
+    engine: Arc<EmbeddedEngine>,
+    clock: Arc<dyn Clock>,
+    stopping: &watch::Sender<bool>,
+) -> Vec<JoinHandle<()>> {
+    let stop = until(stopping.subscribe());
+    let scheduler = tokio::spawn(async move { scheduler.run(stop).await });
+    let chores = tokio::spawn(chores.run(until(stopping.subscribe())));
+    let bounded = checkpoints::keep_bounded(engine, clock, until(stopping.subscribe()));
+    vec![scheduler, chores, tokio::spawn(bounded)]
 }
 
 /// Invitations of before answers could come by mail are found too.
