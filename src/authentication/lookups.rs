@@ -144,7 +144,9 @@ fn author(dmarc: &DmarcOutput, dkim: &[DkimOutput<'_>], spf: &SpfOutput, sender:
     let domain = from.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
     let is_its = |other: &str| !domain.is_empty() && other.eq_ignore_ascii_case(domain);
     let signed = dkim.iter().filter(|one| *one.result() == DkimResult::Pass).filter_map(DkimOutput::signature);
-    match signed.into_iter().any(|signature| is_its(&signature.d)) || (spf.result() == SpfResult::Pass && is_its(sender)) {
+    match signed.into_iter().any(|signature| is_its(&signature.d))
+        || (spf.result() == SpfResult::Pass && is_its(sender))
+    {
         true => Check::Pass,
         false => Check::None,
     }
@@ -178,4 +180,3 @@ fn of_dkim(outputs: &[DkimOutput<'_>]) -> Check {
         false => Check::Fail,
     }
 }
-

@@ -129,7 +129,8 @@ fn show(post: &PostView, context: &Context) -> Result<Done, CliError> {
         Some(name) => format!("{name} <{}>", post.author),
         None => post.author.clone(),
     };
-    let checks = format!("{} (SPF {}, DKIM {}; the domain's policy: {})", post.authentic, post.spf, post.dkim, post.policy);
+    let checks =
+        format!("{} (SPF {}, DKIM {}; the domain's policy: {})", post.authentic, post.spf, post.dkim, post.policy);
     let mut fields = vec![
         ("post", post.id.clone()),
         ("list", post.list.to_string()),

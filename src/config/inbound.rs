@@ -110,7 +110,11 @@ impl InboundConfig {
         reader.number("connections_per_address", 1..=100_000, &mut self.connections_per_address);
         reader.duration("idle", SECOND..=HOUR, &mut self.idle);
         reader.number("least_speed", 0..=1_000_000, &mut self.least_speed);
-        reader.optional_text("authserv_id", "the name that a mail server of yours gives itself, or \"\"", &mut self.authserv_id);
+        reader.optional_text(
+            "authserv_id",
+            "the name that a mail server of yours gives itself, or \"\"",
+            &mut self.authserv_id,
+        );
         addresses(reader, "resolvers", &mut self.resolvers);
         let address = |value: &DeValue<'_>| match value.as_str()? {
             "" => Some(None),

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{InboundId, PostId, ReleaseId};
-use crate::model::inbound::{Inbound, InboundState};
 use crate::flow::inbound::post::SEEN_DAYS;
+use crate::model::inbound::{Inbound, InboundState};
 use crate::model::post::{Post, PostState};
 use crate::store::blobs::{BlobError, Blobs};
 use crate::store::engine::{Batch, Commit};

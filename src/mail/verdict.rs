@@ -49,7 +49,8 @@ impl VerdictWords {
     /// # Errors
     /// Never with the files as they are; a test sees to that.
     pub fn shipped() -> Result<Self, MarksError> {
-        let words = toml::from_str(include_str!("verdict.toml")).map_err(|error: toml::de::Error| MarksError(error.to_string()))?;
+        let words = toml::from_str(include_str!("verdict.toml"))
+            .map_err(|error: toml::de::Error| MarksError(error.to_string()))?;
         Ok(Self { words, marks: Marks::shipped()? })
     }
 
@@ -60,7 +61,8 @@ impl VerdictWords {
         let Some(first) = lines.next() else { return Verdict::Silent };
         if let Some(reason) = self.refusal(first) {
             let below = lines.map(String::as_str);
-            let why = std::iter::once(reason).chain(below).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+            let why =
+                std::iter::once(reason).chain(below).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
             let why = super::headers::one_line(&why).chars().take(LONGEST_REASON).collect();
             return Verdict::Refuse { why };
         }
@@ -109,7 +111,9 @@ mod tests {
 
     #[test]
     fn clear_words_of_both_languages_count() {
-        for text in ["Ja", "ok!", "Godkänn\r\n\r\nMvh Karin", "Yes, thanks.", "APPROVE", "Ja tack\n\n> Ska det ut?\n> nej"] {
+        for text in
+            ["Ja", "ok!", "Godkänn\r\n\r\nMvh Karin", "Yes, thanks.", "APPROVE", "Ja tack\n\n> Ska det ut?\n> nej"]
+        {
             assert_eq!(read(text), Verdict::Approve, "{text:?}");
         }
         for (text, why) in [

@@ -86,7 +86,10 @@ async fn a_token_is_good_once_and_for_seven_days_and_only_as_it_is() {
     let altered = format!("{}{letter}{}", &question.reply_to[..at], &question.reply_to[at + 2..]);
     let book = Directory::new(office.store.clone(), office.key.clone());
     let resolved = book.resolve(&altered).await.unwrap();
-    assert!(matches!(resolved, Resolved::No(Recipient::Forged)), "an altered token is refused at the door: {resolved:?}");
+    assert!(
+        matches!(resolved, Resolved::No(Recipient::Forged)),
+        "an altered token is refused at the door: {resolved:?}"
+    );
     assert!(matches!(office.post(1).await.state, PostState::Held(_)));
 
     office.answers(&question, "anna@example.org", "Ja").await;
@@ -139,8 +142,7 @@ async fn a_list_that_demands_approval_asks_a_second_person() {
     let office = office().await;
     let change = |list: &mut depesch::model::list::List| {
         list.approval = true;
-        list.posting.moderators =
-            ["anna@example.org".parse().unwrap(), "eva@example.org".parse().unwrap()].into();
+        list.posting.moderators = ["anna@example.org".parse().unwrap(), "eva@example.org".parse().unwrap()].into();
     };
     office.store.change_list(&"press".parse().unwrap(), change).await.unwrap();
     let question = asked(&office).await;

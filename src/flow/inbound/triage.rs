@@ -13,9 +13,9 @@ use crate::flow::letters::{LetterError, Letters, PassedOn};
 use crate::model::bounce::BouncePolicy;
 use crate::model::inbound::InboundKind;
 use crate::model::list::List;
-use crate::store::{Read, Store};
 use crate::store::blobs::Blobs;
 use crate::store::spool::Spool;
+use crate::store::{Read, Store};
 
 use super::command::CommandDesk;
 use super::destination::{Destination, Role};

@@ -144,7 +144,8 @@ impl PostDesk {
 
     /// A post, read.
     async fn message(&self, post: &Post) -> Result<Incoming, HandleError> {
-        let octets = self.blobs.read(&post.blob.sha256).await.map_err(|error| HandleError::Broken(error.to_string()))?;
+        let octets =
+            self.blobs.read(&post.blob.sha256).await.map_err(|error| HandleError::Broken(error.to_string()))?;
         Incoming::parse(&octets).map_err(|error| HandleError::Broken(error.to_string()))
     }
 }
