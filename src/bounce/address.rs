@@ -48,7 +48,10 @@ fn around(line: &str, at: usize, from: usize) -> Option<Found> {
         _ => {
             let floor = at.saturating_sub(MAX_LOCAL).max(from);
             let start = octets[floor..at].iter().rposition(|o| !is_local(*o)).map_or(floor, |end| floor + end + 1);
-            line.ceil_char_boundary(start)
+            let start = line.ceil_char_boundary(start);
+            // A colon or a bracket of full width stands before an address as one of ASCII does.
+            let mark = line.get(start..at)?.char_indices().rev().find(|(_, c)| is_mark(*c));
+            mark.map_or(start, |(mark, c)| start + mark + c.len_utf8())
         }
     };
     let ceiling = (at + 1 + MAX_DOMAIN).min(octets.len());
@@ -105,6 +108,12 @@ fn is_local(octet: u8) -> bool {
 
 fn is_domain(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_') || octet >= 0x80
+}
+
+/// Punctuation and spaces beyond ASCII, which no local part has.
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{a0}'..='\u{bf}' | '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ff0f}'
+        | '\u{ff1a}'..='\u{ff20}' | '\u{ff3b}'..='\u{ff40}' | '\u{ff5b}'..='\u{ff65}')
 }
 
 /// Whether it is an office that answers questions and no recipient of ours, wherever it is.

@@ -8,7 +8,7 @@ use super::diagnosis::Said;
 use super::kind::Signs;
 use super::lines::Text;
 use super::original::Original;
-use super::shapes::{Candidate, Shape};
+use super::shapes::{self, Candidate, Shape};
 use super::{Reader, RecipientReading, Verdict, address, evidence};
 
 /// What the message says of each recipient.
@@ -20,7 +20,7 @@ pub(super) fn read(
     original: &Original,
     signs: &Signs,
 ) -> Vec<RecipientReading> {
-    let candidates = recipients(mail, text, candidates, original);
+    let candidates = recipients(reader, mail, text, candidates, original);
     if candidates.is_empty() {
         let all = text.joined();
         return vec![reading(reader, None, "", &all, signs)];
@@ -30,7 +30,13 @@ pub(super) fn read(
 }
 
 /// The candidates that are recipients; if there are none, those of the header and of the returned message.
-fn recipients(mail: &Incoming, text: &Text, candidates: Vec<Candidate>, original: &Original) -> Vec<Candidate> {
+fn recipients(
+    reader: &Reader,
+    mail: &Incoming,
+    text: &Text,
+    candidates: Vec<Candidate>,
+    original: &Original,
+) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
     let others: Vec<Candidate> = candidates.iter().filter(|one| !original.is_sender(&one.address)).cloned().collect();
     // Somebody may have written to himself; a sender counts where nobody else is named.
@@ -52,6 +58,11 @@ fn recipients(mail: &Incoming, text: &Text, candidates: Vec<Candidate>, original
         || weak && !named.is_empty() && !found.iter().any(|one| named.iter().any(|n| n.address == one.address))
     {
         found = named;
+    }
+    if found.is_empty() {
+        let reporter = mail.from().map(|from| from.address.as_str()).unwrap_or_default();
+        let is_other = |one: &str| original.is_sender(one) || address::same(one, reporter);
+        found.extend(shapes::only(text, &reader.wording, is_other));
     }
     if found.is_empty() {
         found.extend(local_part_alone(mail, text, original).map(bare));
@@ -79,7 +90,7 @@ fn in_summary(text: &Text) -> Option<String> {
     }
 }
 
-/// A line that is only a local part: of the returned message's recipient, else at the server that reports.
+/// A line that is only a local part, or one and a remark set off from it: of the returned message's recipient, else at the server that reports.
 fn local_part_alone(mail: &Incoming, text: &Text, original: &Original) -> Option<String> {
     let is_local = |word: &str| {
         word.len() >= 2
@@ -88,7 +99,7 @@ fn local_part_alone(mail: &Incoming, text: &Text, original: &Original) -> Option
     };
     let lines = text.lines().iter();
     let locals: Vec<&str> =
-        lines.filter(|line| line.is_indented && is_local(&line.text)).map(|line| line.text.as_str()).collect();
+        lines.filter(|line| line.is_indented).map(|line| first_column(&line.text)).filter(|word| is_local(word)).collect();
     let known = original.to.iter().chain(&original.delivered_to);
     let of_known = known.into_iter().find(|one| {
         one.split('@').next().is_some_and(|part| locals.iter().any(|local| local.eq_ignore_ascii_case(part)))
@@ -99,6 +110,12 @@ fn local_part_alone(mail: &Incoming, text: &Text, original: &Original) -> Option
         [local] => address::first(&format!("{local}@{}", domain()?)),
         _ => None,
     })
+}
+
+/// What stands before a wide gap or a bracket, in lists of `user (reason)`.
+fn first_column(line: &str) -> &str {
+    let end = [" (", "\t", "  "].iter().filter_map(|gap| line.find(gap)).min();
+    &line[..end.unwrap_or(line.len())]
 }
 
 fn reading(reader: &Reader, address: Option<String>, reason: &str, all: &str, signs: &Signs) -> RecipientReading {

@@ -40,13 +40,15 @@ impl Signs {
         let from = mail.from();
         let local = from.map(|from| from.address.split('@').next().unwrap_or_default().to_ascii_lowercase());
         let name = from.map(|from| from.name.to_lowercase()).unwrap_or_default();
+        // Some put the name of the program where the local part belongs.
+        let names = local.clone().unwrap_or_default();
         let null =
             mail.header("Return-Path").is_some_and(|path| path.trim() == "<>" || path.trim() == "<MAILER-DAEMON>");
         let is_program =
-            local.as_deref().is_some_and(|local| wording.program.iter().any(|one| local.starts_with(one.as_str())));
+            local.as_deref().is_some_and(|local| wording.program.iter().any(|one| local.starts_with(one.as_str())) || is_role(local));
         let is_daemon = local.as_deref().is_none_or(str::is_empty)
             || local.is_some_and(|local| wording.daemon.iter().any(|daemon| local.starts_with(daemon.as_str())))
-            || wording.daemon_name.iter().any(|daemon| name.contains(daemon.as_str()))
+            || wording.daemon_name.iter().any(|daemon| name.contains(daemon.as_str()) || names.contains(daemon.as_str()))
             || null
             || is_report(mail);
         let word = |name: &str| mail.header(name).map(str::to_ascii_lowercase).unwrap_or_default();
@@ -84,6 +86,11 @@ impl Signs {
         self.is_daemon || self.is_automatic || self.subject.contains(&Sign::Failure)
     }
 
+    /// Whether a person answers, who may quote what a program wrote.
+    pub(super) fn is_of_person(&self) -> bool {
+        self.is_answer && !self.is_daemon && !self.is_automatic && !self.names_failed
+    }
+
     /// Whether it is a bounce in words.
     pub(super) fn is_failure(&self, candidates: &[Candidate]) -> bool {
         let by_subject = self.subject.contains(&Sign::Failure) || self.subject.contains(&Sign::Delay);
@@ -101,9 +108,17 @@ impl Signs {
             (self.has_returned, 1),
         ];
         let weight: u32 = weight.iter().filter(|(holds, _)| *holds).map(|(_, weight)| weight).sum();
+        // Words alone never do: a person complains of a bounce in the same.
+        let is_of_program = self.is_daemon
+            || self.is_program
+            || self.is_automatic
+            || self.names_failed
+            || self.has_returned
+            || is_headed
+            || candidates.iter().any(Candidate::is_labelled);
         let is_evident = by_subject || by_text || is_quoted || self.names_failed;
         let is_news = self.subject.contains(&Sign::Success) || self.is_auto_reply && !by_text && !self.names_failed;
-        weight >= ENOUGH && is_evident && !is_news && (self.is_daemon || !self.is_answer)
+        weight >= ENOUGH && is_of_program && is_evident && !is_news && (self.is_daemon || !self.is_answer)
     }
 
     /// What it is, when it is no bounce.
@@ -122,6 +137,11 @@ impl Signs {
         let address = mail.from().and_then(|from| address::first(&from.address));
         (kind, vec![silent(address, class, why, &evidence(mail.subject()))])
     }
+}
+
+/// Whether a local part is that of a mailing list's program or keeper (RFC 2142 §6).
+fn is_role(local: &str) -> bool {
+    ["-admin", "-owner", "-request", "-bounces", "-bounce", "-ctl"].iter().any(|end| local.ends_with(end))
 }
 
 /// A reading in which nothing failed.

@@ -37,6 +37,15 @@ pub(super) struct Candidate {
     pub reason: String,
 }
 
+impl Candidate {
+    /// Whether the address stands as in a form or in a transcript, and not in a sentence.
+    pub(super) fn is_labelled(&self) -> bool {
+        let before = self.reason.split(self.address.as_str()).next().unwrap_or_default();
+        let has_label = before.trim_end_matches([' ', '\t', '<', '"', '\'', '[']).ends_with(':');
+        self.shape == Shape::Session || self.shape == Shape::Led && has_label
+    }
+}
+
 /// The candidates of the surest shape that the text has.
 pub(super) fn find(text: &Text, wording: &Wording) -> Vec<Candidate> {
     let lines = text.lines();
@@ -56,8 +65,10 @@ pub(super) fn find(text: &Text, wording: &Wording) -> Vec<Candidate> {
             if replies.len() > sessions.len() && !sessions.is_empty() { replies } else { sessions }
         },
         &|| {
-            let led = after_words(lines, &addresses, wording);
-            if led.is_empty() { in_replies(lines, &addresses, wording) } else { led }
+            // A refusal may name an address that the words above it do not, e.g. the one after a forwarding.
+            let mut led = after_words(lines, &addresses, wording);
+            led.extend(in_replies(lines, &addresses, wording));
+            led
         },
     ];
     let mut offices = Vec::new();
@@ -129,7 +140,7 @@ fn begins(line: &str, first: &Found) -> bool {
         && digits < 3
         && before.chars().all(|c| "<[('\"*-\u{2022}\u{b7}>.): \t".contains(c) || c.is_ascii_digit())
         || before.contains("dda:") && before.contains('=')
-        || before.eq_ignore_ascii_case("rfc822;")
+        || ["rfc822;", "rfc822:", "smtp:", "smtp"].iter().any(|kind| before.trim().eq_ignore_ascii_case(kind))
 }
 
 /// Whether words lead away from the address that the line begins with: at the end of the line before.
@@ -248,4 +259,28 @@ fn in_replies(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -> Ve
         }
     }
     found
+}
+
+/// The only address in the text that is nobody's who could be meant otherwise, however it stands there.
+pub(super) fn only(text: &Text, wording: &Wording, is_other: impl Fn(&str) -> bool) -> Option<Candidate> {
+    let mut only: Option<Candidate> = None;
+    for (number, line) in text.lines().iter().enumerate().filter(|(_, line)| line.text.contains('@')) {
+        for one in address::find(&line.text) {
+            let before = line.text[..one.start].to_lowercase();
+            let near = &before[before.ceil_char_boundary(before.len().saturating_sub(50))..];
+            if address::is_office(&one.address) || is_other(&one.address) || wording.leads_elsewhere(near) {
+                continue;
+            }
+            match &only {
+                Some(other) if !address::same(&other.address, &one.address) => return None,
+                Some(_) => {}
+                None => {
+                    let mut reason = line.text.clone();
+                    append_block(&mut reason, &text.lines()[number + 1..]);
+                    only = Some(Candidate { address: one.address, shape: Shape::Quoted, reason });
+                }
+            }
+        }
+    }
+    only
 }

@@ -23,7 +23,7 @@ pub(super) fn read(
     original: &Original,
     signs: &Signs,
 ) -> Option<Vec<RecipientReading>> {
-    let groups = report(mail, text)?;
+    let groups = report(mail, text, signs)?;
     let per_recipient: Vec<&Group> = groups.iter().filter(|group| is_recipient(group)).take(MAX_RECIPIENTS).collect();
     let candidates = shapes::find(text, &reader.wording);
     let is_only = per_recipient.len() == 1;
@@ -49,7 +49,7 @@ fn is_recipient(group: &Group) -> bool {
 }
 
 /// The groups of the report, where there is one.
-fn report(mail: &Incoming, text: &Text) -> Option<Vec<Group>> {
+fn report(mail: &Incoming, text: &Text, signs: &Signs) -> Option<Vec<Group>> {
     let is_report = |part: &&Part| {
         matches!(part.content_type.as_str(), "message/delivery-status" | "message/global-delivery-status")
             || part.content_type != "text/html" && !part.is_text_body && {
@@ -63,6 +63,10 @@ fn report(mail: &Incoming, text: &Text) -> Option<Vec<Group>> {
         .collect();
     if found.iter().any(is_recipient) {
         return Some(found);
+    }
+    // A person who answers quotes the fields, too.
+    if signs.is_of_person() {
+        return None;
     }
     let has_fields = text.lines().iter().any(|line| line.lower.starts_with("final-recipient:"));
     has_fields.then(|| {

@@ -235,7 +235,8 @@ fn words_of(text: &str) -> String {
             continue;
         }
         words.push(' ');
-        match word.find('@') {
+        // The address in a page's address is the page's.
+        match word.find('@').filter(|_| !word.contains("://")) {
             // What stands around an address in the same word, e.g. `<a@example.org>...user`, is kept.
             Some(at) => {
                 let ours = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.@\"".contains(c);
