@@ -116,11 +116,17 @@ fn is_mark(c: char) -> bool {
         | '\u{ff1a}'..='\u{ff20}' | '\u{ff3b}'..='\u{ff40}' | '\u{ff5b}'..='\u{ff65}')
 }
 
+/// Whether a local part is that of a mailing list's program or keeper (RFC 2142 §6).
+pub(super) fn is_role(local: &str) -> bool {
+    ["-admin", "-owner", "-request", "-bounces", "-bounce", "-ctl"].iter().any(|end| local.ends_with(end))
+}
+
 /// Whether it is an office that answers questions and no recipient of ours, wherever it is.
 pub(super) fn is_office(address: &str) -> bool {
     let local = address.split('@').next().unwrap_or_default().to_ascii_lowercase();
     ["postmaster", "mailer-daemon", "abuse", "support", "helpdesk", "hostmaster", "webmaster", "postmaster1"]
         .contains(&local.as_str())
+        || is_role(&local)
 }
 
 /// Whether two are the same but for the case of letters.

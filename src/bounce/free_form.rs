@@ -21,12 +21,12 @@ pub(super) fn read(
     signs: &Signs,
 ) -> Vec<RecipientReading> {
     let candidates = recipients(reader, mail, text, candidates, original);
+    let (refusals, all) = (text.refusals(), text.joined());
     if candidates.is_empty() {
-        let all = text.joined();
-        return vec![reading(reader, None, "", &all, signs)];
+        return vec![reading(reader, None, "", (&refusals, &all), signs)];
     }
-    let all = text.joined();
-    candidates.into_iter().map(|one| reading(reader, Some(one.address), &one.reason, &all, signs)).collect()
+    let read = |one: Candidate| reading(reader, Some(one.address), &one.reason, (&refusals, &all), signs);
+    candidates.into_iter().map(read).collect()
 }
 
 /// The candidates that are recipients; if there are none, those of the header and of the returned message.
@@ -118,7 +118,13 @@ fn first_column(line: &str) -> &str {
     &line[..end.unwrap_or(line.len())]
 }
 
-fn reading(reader: &Reader, address: Option<String>, reason: &str, all: &str, signs: &Signs) -> RecipientReading {
+fn reading(
+    reader: &Reader,
+    address: Option<String>,
+    reason: &str,
+    (refusals, all): (&str, &str),
+    signs: &Signs,
+) -> RecipientReading {
     let diagnose = |text: &str| {
         let said = Said::new(text);
         let diagnosis = Diagnosis { stage: said.stage, code: said.code, enhanced: said.status.as_deref(), text };
@@ -127,6 +133,11 @@ fn reading(reader: &Reader, address: Option<String>, reason: &str, all: &str, si
     let (mut classified, mut said) = diagnose(reason);
     let mut words = reason;
     if classified.class == Class::Other && said.code.is_none() && said.status.is_none() {
+        // What servers said goes before what is explained around it.
+        (classified, said) = diagnose(refusals);
+        words = refusals;
+    }
+    if classified.class == Class::Other && (said.code.is_none() && said.status.is_none() || words == refusals) {
         (classified, said) = diagnose(all);
         words = all;
     }

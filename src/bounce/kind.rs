@@ -45,7 +45,7 @@ impl Signs {
         let null =
             mail.header("Return-Path").is_some_and(|path| path.trim() == "<>" || path.trim() == "<MAILER-DAEMON>");
         let is_program =
-            local.as_deref().is_some_and(|local| wording.program.iter().any(|one| local.starts_with(one.as_str())) || is_role(local));
+            local.as_deref().is_some_and(|local| wording.program.iter().any(|one| local.starts_with(one.as_str())) || address::is_role(local));
         let is_daemon = local.as_deref().is_none_or(str::is_empty)
             || local.is_some_and(|local| wording.daemon.iter().any(|daemon| local.starts_with(daemon.as_str())))
             || wording.daemon_name.iter().any(|daemon| name.contains(daemon.as_str()) || names.contains(daemon.as_str()))
@@ -137,11 +137,6 @@ impl Signs {
         let address = mail.from().and_then(|from| address::first(&from.address));
         (kind, vec![silent(address, class, why, &evidence(mail.subject()))])
     }
-}
-
-/// Whether a local part is that of a mailing list's program or keeper (RFC 2142 §6).
-fn is_role(local: &str) -> bool {
-    ["-admin", "-owner", "-request", "-bounces", "-bounce", "-ctl"].iter().any(|end| local.ends_with(end))
 }
 
 /// A reading in which nothing failed.

@@ -11,6 +11,9 @@ const MAX_LINES: usize = 1500;
 /// Octets of one line that are read.
 const MAX_LINE: usize = 2000;
 
+/// Lines with a refusal that are read together.
+const MAX_REFUSALS: usize = 20;
+
 /// One line.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
@@ -63,6 +66,12 @@ impl Text {
     pub(super) fn joined(&self) -> String {
         let lines = self.lines.iter().filter(|line| !line.text.is_empty());
         lines.fold(String::new(), |all, line| all + &line.text + "\n")
+    }
+
+    /// The lines that quote a refusal as one text.
+    pub(super) fn refusals(&self) -> String {
+        let lines = self.lines.iter().filter(|line| super::diagnosis::reply_code(&line.text).is_some());
+        lines.take(MAX_REFUSALS).fold(String::new(), |all, line| all + &line.text + "\n")
     }
 
     /// All lines as one text in lower case, one space between words, so that a phrase is found across a line's end.

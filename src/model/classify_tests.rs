@@ -103,3 +103,27 @@ fn rules_that_make_no_sense_are_refused() {
     check("[[rule]]\nclass = 'polcy'\nwhy = 'x'\ncode = ['5']\n", "polcy");
     check("[[rule]]\nclass = 'policy'\nwhy = 'x'\nkode = ['5']\n", "kode");
 }
+
+#[test]
+fn words_that_stand_beside_the_sender_are_the_senders() {
+    use Class::*;
+    let replies = [
+        ("<list@example.com>: Sender address rejected: Access denied", Policy),
+        ("Sender list@example.com: no such user here", Policy),
+        ("Callback setup failed while verifying <list@example.com>: mailbox not found", Policy),
+        ("Return-path address list@example.com does not exist", Policy),
+        ("<a@example.org>: Recipient address rejected: http://spf.example.org/openspf?id=list@example.com", Policy),
+        ("Error: no valid recipients from 192.0.2.1", Policy),
+        ("5.2.1 Message filtered. Please see the FAQs section on spam", Policy),
+        ("Invalid recipient (Rejected by header based Anti-Spoofing policy)", Policy),
+        ("5.4.1 [a@example.org]: Recipient address rejected: Access denied", Address),
+        ("a@example.org is no longer a user here", Address),
+        ("sorry, this recipient is in my badrecipientto list (#5.7.1)", Address),
+        ("User missing home directory", Address),
+        ("5.4.1 No answer from host", Network),
+    ];
+    for (text, expected) in replies {
+        check(Stage::Recipient, 550, text, expected);
+    }
+    check(Stage::Recipient, 450, "4.1.1 <a@example.org>: unverified address: connection timed out", Network);
+}
