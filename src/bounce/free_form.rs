@@ -98,8 +98,11 @@ fn local_part_alone(mail: &Incoming, text: &Text, original: &Original) -> Option
             && word.bytes().any(|o| o.is_ascii_alphabetic())
     };
     let lines = text.lines().iter();
-    let locals: Vec<&str> =
-        lines.filter(|line| line.is_indented).map(|line| first_column(&line.text)).filter(|word| is_local(word)).collect();
+    let locals: Vec<&str> = lines
+        .filter(|line| line.is_indented)
+        .map(|line| first_column(&line.text))
+        .filter(|word| is_local(word))
+        .collect();
     let known = original.to.iter().chain(&original.delivered_to);
     let of_known = known.into_iter().find(|one| {
         one.split('@').next().is_some_and(|part| locals.iter().any(|local| local.eq_ignore_ascii_case(part)))

@@ -44,11 +44,15 @@ impl Signs {
         let names = local.clone().unwrap_or_default();
         let null =
             mail.header("Return-Path").is_some_and(|path| path.trim() == "<>" || path.trim() == "<MAILER-DAEMON>");
-        let is_program =
-            local.as_deref().is_some_and(|local| wording.program.iter().any(|one| local.starts_with(one.as_str())) || address::is_role(local));
+        let is_program = local.as_deref().is_some_and(|local| {
+            wording.program.iter().any(|one| local.starts_with(one.as_str())) || address::is_role(local)
+        });
         let is_daemon = local.as_deref().is_none_or(str::is_empty)
             || local.is_some_and(|local| wording.daemon.iter().any(|daemon| local.starts_with(daemon.as_str())))
-            || wording.daemon_name.iter().any(|daemon| name.contains(daemon.as_str()) || names.contains(daemon.as_str()))
+            || wording
+                .daemon_name
+                .iter()
+                .any(|daemon| name.contains(daemon.as_str()) || names.contains(daemon.as_str()))
             || null
             || is_report(mail);
         let word = |name: &str| mail.header(name).map(str::to_ascii_lowercase).unwrap_or_default();
