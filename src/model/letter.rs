@@ -169,6 +169,13 @@ impl Letter {
         again.not_sent(at, what, table)
     }
 
+    /// A report says that what the relay took was given up after all; `None` for a letter that it did not take.
+    pub fn came_back(&self, at: Timestamp, evidence: &str) -> Option<Self> {
+        let LetterState::Accepted { .. } = &self.state else { return None };
+        let cause = Cause::Message(format!("it came back: {evidence}"));
+        Some(self.clone().failed(at, cause))
+    }
+
     /// A person wants a failed letter tried again; `None` when it did not fail.
     pub fn reopen(&self, now: Timestamp) -> Option<Self> {
         let LetterState::Failed { cause, .. } = &self.state else { return None };

@@ -1,6 +1,7 @@
 //! What is passed on arrives as it came, and never goes in a circle (RFC 5321 §6.3, RFC 5322 §3.6.6).
 
 use depesch::base::id::LetterId;
+use depesch::base::token::Purpose;
 use depesch::flow::letters::PassedOn;
 use depesch::mail::incoming::Incoming;
 use depesch::model::list::{List, Privacy};
@@ -44,7 +45,8 @@ async fn the_original_arrives_octet_by_octet_below_what_is_added() {
     let id = letter(pass(&desk, Some("kare@reader.example"), ODD, Some(&list("media"))).await);
     desk.until_settled(id).await;
     let (sender, octets) = carried(&desk);
-    assert!(sender.starts_with("media-") && sender.ends_with("@lists.example.org"), "{sender}");
+    let token = sender.strip_prefix("media-bounces+").unwrap().strip_suffix("@lists.example.org").unwrap();
+    assert_eq!(desk.key.verify(Purpose::Letter, token), Some(vec![id.0]));
     let added = octets.len() - ODD.len();
     assert_eq!(&octets[added..], ODD);
     let added = String::from_utf8(octets[..added].to_vec()).unwrap();

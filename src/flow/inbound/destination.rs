@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::address::Address;
-use crate::base::id::{ListName, MailingId, SubscriberId};
+use crate::base::id::{LetterId, ListName, MailingId, SubscriberId};
 use crate::base::token::{Key, Purpose};
 use crate::flow::list_identity;
 use crate::flow::rsvp::is_rsvp_address;
@@ -44,6 +44,11 @@ pub enum Role {
     Bounces {
         /// Whose, if it was signed.
         token: Option<BounceToken>,
+    },
+    /// The signed envelope sender of a letter.
+    Returned {
+        /// Which letter.
+        letter: LetterId,
     },
     /// The person who answers for it.
     Owner,
@@ -248,6 +253,9 @@ fn role(key: &Key, wanted: &str) -> Result<Role, Recipient> {
     let role = match word {
         "" if token.is_none() => Role::Post,
         "bounces" => {
+            if let Some(&[letter]) = token.and_then(|token| key.verify(Purpose::Letter, token)).as_deref() {
+                return Ok(Role::Returned { letter: LetterId(letter) });
+            }
             let verified = token.map(|token| BounceToken::verify(key, token));
             forged(verified != Some(None))?;
             return Ok(Role::Bounces { token: verified.flatten() });

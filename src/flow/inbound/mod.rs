@@ -22,6 +22,7 @@ pub mod destination;
 pub mod door;
 pub mod post;
 pub mod reception;
+mod returned;
 pub mod rsvp;
 pub mod triage;
 pub mod worker;

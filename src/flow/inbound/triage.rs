@@ -21,7 +21,7 @@ use super::command::CommandDesk;
 use super::destination::{Destination, Role};
 use super::post::PostDesk;
 use super::{Effects, HandleError, Handler, HandlerFuture, Item};
-use super::{bounce, complaint, rsvp};
+use super::{bounce, complaint, returned, rsvp};
 
 /// What handlers work with.
 pub struct InboundParts {
@@ -108,6 +108,7 @@ impl Triage {
                 let reading = self.parts.reader.read(&item.message);
                 bounce::handle(&self.parts, item, &reading, *token).await
             }
+            Role::Returned { letter } => returned::handle(&self.parts, item, *letter).await,
             // Before the next: a calendar program answers because its owner told it to.
             Role::Rsvp => rsvp::handle(&self.parts, item, Some(list)).await,
             Role::Post if rsvp::is_answer(&item.message) => rsvp::handle(&self.parts, item, Some(list)).await,

@@ -6,7 +6,7 @@
 
 use crate::base::address::Address;
 use crate::base::id::LetterId;
-use crate::base::token::Key;
+use crate::base::token::{Key, Purpose};
 use crate::mail::headers::Mailbox;
 use crate::mail::incoming::Incoming;
 use crate::mail::letter::{LOOP_FIELD, ResentHead, resent_header};
@@ -74,7 +74,8 @@ impl Letters {
             loop_mark: &loop_mark(&inner.key, list),
         });
         let sender = match (&inbound.arrival.sender, &desk.list) {
-            (Some(_), Some(list)) => Some(list.address_for("bounces")?),
+            // Signed, so that what comes back finds the letter (see `flow/inbound/returned`).
+            (Some(_), Some(list)) => Some(list.bounce_address(&inner.key.sign(Purpose::Letter, &[id.0])).parse()?),
             (Some(_), None) => Some(desk.from.address),
             (None, _) => None,
         };
