@@ -45,6 +45,7 @@ mod letters_crash;
 mod letters_headers;
 mod letters_passing;
 mod letters_retention;
+mod letters_returned;
 mod letters_sending;
 mod letters_templates;
 mod letters_unanswered;

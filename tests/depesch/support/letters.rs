@@ -92,6 +92,11 @@ impl Desk {
         Self { store, clock, relay, key, letters, spool, connections: 2, directory }
     }
 
+    /// Where everything lies that is on disk.
+    pub fn directory(&self) -> std::path::PathBuf {
+        self.directory.path().to_owned()
+    }
+
     /// A worker on this desk.
     pub fn postman(&self) -> Postman {
         Postman::start(PostmanParts {

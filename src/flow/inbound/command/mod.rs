@@ -124,7 +124,12 @@ impl CommandDesk {
             Role::Unsubscribe { token: Some(token) } => return self.signed_unsubscribe(item, list, token).await,
             Role::Confirm { .. } | Role::Request | Role::Subscribe | Role::Unsubscribe { token: None } => {}
             Role::Pause | Role::Resume | Role::Which | Role::Help | Role::Set => {}
-            Role::Post | Role::Bounces { .. } | Role::Owner | Role::Decide { .. } | Role::Rsvp => return Ok(None),
+            Role::Post
+            | Role::Bounces { .. }
+            | Role::Returned { .. }
+            | Role::Owner
+            | Role::Decide { .. }
+            | Role::Rsvp => return Ok(None),
         }
         if !may_answer(item.inbound.arrival.sender.as_deref(), &item.message) {
             return Ok(match role {
