@@ -177,6 +177,15 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>, begin: Begin) -> Resu
     }
 }
 
+/// Invitations that were added before answers could come by mail are found by those answers from now on.
+async fn find_invitations(store: &Store) -> Result<(), StoreError> {
+    let indexed = index_invitations(store).await?;
+    if indexed > 0 {
+        tracing::info!(invitations = indexed, "invitations added before answers could come by mail are found now");
+    }
+    Ok(())
+}
+
 async fn start_on(
     config: &Config,
     clock: Arc<dyn Clock>,
@@ -212,7 +221,6 @@ async fn start_on(
         settings: parts::dispatch_settings(config),
     });
     let dispatcher = Arc::new(dispatcher.await?);
-    let postman = Arc::new(parts::postman(config, &store, &spool, &clock, transport, &letters, &wake));
     let mail_in = mail_in::Parts {
         store: store.clone(),
         spool: spool.clone(),
@@ -224,6 +232,7 @@ async fn start_on(
         wake: wake.clone(),
     };
     let mail_in = mail_in::prepare(config, mail_in).await?;
+    let postman = Arc::new(parts::postman(config, &store, &spool, &clock, transport, &letters, &wake));
     let control = Arc::new(Control {
         wake: wake.clone(),
         messages: messages.clone(),

@@ -67,11 +67,7 @@ fn every_mail_suits_mail_programs_and_screen_readers() {
             for line in text.lines() {
                 assert!(line.chars().count() <= 74 || !line.trim().contains(' '), "{name}: {line}");
             }
-            assert!(
-                !written.subject.is_empty() && written.subject.chars().count() <= 100,
-                "{name}: {}",
-                written.subject
-            );
+            assert!(!written.subject.is_empty() && !written.subject.contains(char::is_control), "{name}");
             assert!(!text.contains("{{") && !text.contains('\\'), "{name}: {text}");
         }
     }
