@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use depesch::store::engine::Engine;
 use depesch::store::memory::MemoryEngine;
+use futures_util::FutureExt;
 
 use crate::support::failing::{FailingCommits, Failure};
 use crate::support::letters::{Desk, field};
@@ -27,12 +28,13 @@ async fn die_at(commit: usize, failure: Failure) -> bool {
             doomed.until_settled(*id).await;
         }
     };
-    let mut died = false;
     tokio::select! {
-        _ = postman.broken() => died = true,
+        _ = postman.broken() => {}
         () = all_sent => {}
     }
     postman.drain().await;
+    // Also when all was sent and it died over the last acknowledgement.
+    let died = postman.broken().now_or_never().is_some();
 
     let reborn = desk.reborn(disk);
     let postman = reborn.postman();
@@ -70,7 +72,7 @@ async fn die_everywhere(failure: Failure) {
     while die_at(commit, failure).await {
         commit += 1;
     }
-    assert!(commit >= LETTERS * 2, "only {commit} places to die");
+    assert_eq!(commit, LETTERS * 2, "only {commit} places to die");
 }
 
 #[tokio::test]
