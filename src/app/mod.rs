@@ -177,15 +177,6 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>, begin: Begin) -> Resu
     }
 }
 
-/// Invitations that were added before answers could come by mail are found by those answers from now on.
-async fn find_invitations(store: &Store) -> Result<(), StoreError> {
-    let indexed = index_invitations(store).await?;
-    if indexed > 0 {
-        tracing::info!(invitations = indexed, "invitations added before answers could come by mail are found now");
-    }
-    Ok(())
-}
-
 async fn start_on(
     config: &Config,
     clock: Arc<dyn Clock>,
