@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::base::clock::Clock;
@@ -17,7 +17,7 @@ use crate::flow::inbound::destination::Directory;
 use crate::flow::inbound::door::Door;
 use crate::flow::inbound::post::PostDesk;
 use crate::flow::inbound::triage::{InboundParts, Triage};
-use crate::flow::inbound::worker::InboundWorker;
+use crate::flow::inbound::worker::{InboundWorker, MEMORY_KILOBYTES};
 use crate::flow::letters::Letters;
 use crate::flow::wake::Wake;
 use crate::mail::command::Commands;
@@ -110,6 +110,7 @@ pub async fn prepare(config: &Config, parts: Parts) -> Result<Prepared, StartErr
         directory,
         handler: Arc::new(triage),
         arrived: arrived.clone(),
+        memory: Semaphore::new(MEMORY_KILOBYTES as usize),
         wakes,
     };
     let control = MailIn { reception: door.clone(), spool, wake: arrived };

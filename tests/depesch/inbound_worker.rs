@@ -9,6 +9,7 @@ use depesch::store::StoreError;
 use depesch::store::engine::{Batch, Commit, EngineError, Key};
 use depesch::store::inbound::put_tries;
 use depesch::store::memory::MemoryEngine;
+use depesch::store::record::RecordError;
 
 use crate::support::failing::{Count, FailingCommits, FailingEngine, Failure};
 use crate::support::inbound::{MailIn, counts, noted};
@@ -168,4 +169,39 @@ async fn each_start_counts_what_waits_from_before() {
         tokio::select! { () = worker.run(std::future::pending()) => {}, () = steps => {} }
         assert_eq!(mail.store.inbound_tries(id).await.unwrap(), tries);
     }
+}
+
+#[tokio::test]
+async fn a_flood_from_one_sender_holds_up_nobody_else() {
+    let mail = MailIn::new().await;
+    for number in 0..600 {
+        mail.note("flood@press.example", &format!("flood{number}")).await;
+    }
+    let other = mail.note("bo@press.example", "other").await;
+    let left = Arc::new(AtomicUsize::new(usize::MAX));
+    let (seen, store) = (left.clone(), mail.store.clone());
+    let (worker, _) = mail.worker(move |subject, _| {
+        if subject == "other" {
+            let waiting = futures_util::FutureExt::now_or_never(store.waiting_inbound(None, 1000)).unwrap().unwrap();
+            seen.store(waiting.len(), Ordering::SeqCst);
+        }
+        noted()
+    });
+    mail.handle_all(&worker).await;
+    assert!(matches!(mail.state(other).await, InboundState::Handled { .. }));
+    assert!(left.load(Ordering::SeqCst) > 300, "it waited for the flood: {left:?} were left");
+}
+
+#[tokio::test]
+async fn what_the_store_will_never_take_is_marked_and_blocks_nothing() {
+    let mail = MailIn::new().await;
+    let (bad, after) = (mail.note("eva@press.example", "bad").await, mail.note("eva@press.example", "after").await);
+    let damaged = || RecordError::Damaged { family: "list", reason: "as the test wants it".into() };
+    let (worker, _) = mail.worker(move |subject, _| match subject {
+        "bad" => Err(StoreError::Record(damaged()).into()),
+        _ => noted(),
+    });
+    mail.handle_all(&worker).await;
+    assert!(matches!(mail.state(bad).await, InboundState::Stuck { what, .. } if what.contains("as the test wants it")));
+    assert!(matches!(mail.state(after).await, InboundState::Handled { .. }));
 }

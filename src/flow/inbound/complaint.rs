@@ -108,11 +108,11 @@ fn report(item: &Item, token: BounceToken, said: &str) -> Report {
     }
 }
 
-/// The delivery that the returned message was, by a token of ours in its header: its unsubscribe links, its Message-ID,
-/// its envelope sender. The report's own header proves nothing.
+/// The delivery that the returned message was, by a token of ours in its header: its unsubscribe links, its envelope
+/// sender. Its Message-ID proves nothing, for it stands in every answer to it; nor does the report's own header.
 fn delivery_of(key: &Key, message: &Incoming) -> Option<BounceToken> {
     let returned = message.embedded()?;
-    let fields = ["List-Unsubscribe", "Message-ID", "Return-Path", "X-Envelope-From", "Original-Mail-From"];
+    let fields = ["List-Unsubscribe", "Return-Path", "X-Envelope-From", "Original-Mail-From"];
     let named = fields.iter().flat_map(|name| returned.headers_named(name));
     named.flat_map(|field| field.raw.split(|c: char| !c.is_ascii_alphanumeric())).find_map(|word| delivery(key, word))
 }
@@ -121,7 +121,7 @@ fn delivery(key: &Key, word: &str) -> Option<BounceToken> {
     if word.len() < SHORTEST_TOKEN {
         return None;
     }
-    let purposes = [Purpose::Unsubscribe, Purpose::MessageId, Purpose::Bounce];
+    let purposes = [Purpose::Unsubscribe, Purpose::Bounce];
     purposes.iter().find_map(|purpose| match key.verify(*purpose, word)?.as_slice() {
         [mailing, subscriber] | [mailing, subscriber, _] => {
             Some(BounceToken { mailing: MailingId(*mailing), subscriber: SubscriberId(*subscriber) })

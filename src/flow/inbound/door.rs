@@ -4,6 +4,7 @@
 //! A crash between the two leaves octets in the spool that nobody knows of and that nobody was told of; they go with
 //! their segment. Spool and store each sync for all who wait at the same time, so many senders at once cost few syncs.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -90,6 +91,12 @@ impl Door {
     }
 }
 
+/// Each recipient once: local parts of ours are the same in any case, and a message is handled once for each address.
+fn distinct(recipients: Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    recipients.into_iter().filter(|recipient| seen.insert(recipient.to_lowercase())).collect()
+}
+
 fn record(id: InboundId, arrival: &Arrival, recipient: &str, place: SpoolPlace) -> Inbound {
     let (arrival, recipient) = (arrival.clone(), recipient.to_owned());
     Inbound { id, arrival, recipient, place, state: InboundState::Waiting }
@@ -127,6 +134,7 @@ impl Reception for Door {
             if received_fields(&octets) > MOST_RECEIVED {
                 return Err(Refusal::Loop);
             }
+            let recipients = distinct(recipients);
             let ids = self.take_in(arrival, recipients, octets).await.map_err(|failure| self.refusal(failure))?;
             self.wake.notify();
             if self.failing.swap(false, Ordering::SeqCst) {

@@ -23,6 +23,9 @@ use super::post::PostDesk;
 use super::{Effects, HandleError, Handler, HandlerFuture, Item};
 use super::{bounce, complaint, returned, rsvp};
 
+/// How many messages of one sender to a plain envelope sender are passed on a day.
+const UNSIGNED_A_DAY: u32 = 10;
+
 /// What handlers work with.
 pub struct InboundParts {
     /// The store.
@@ -103,7 +106,7 @@ impl Triage {
             // The owner's address is the last resort: what comes there is for a person, whatever it is.
             Role::Owner => Ok(None),
             // Without a valid token a report changes nothing; a person reads it.
-            Role::Bounces { token: None } => Ok(None),
+            Role::Bounces { token: None } => self.unsigned_bounce(item).await,
             Role::Bounces { token: Some(token) } => {
                 let reading = self.parts.reader.read(&item.message);
                 bounce::handle(&self.parts, item, &reading, *token).await
@@ -127,6 +130,20 @@ impl Triage {
             | Role::Which
             | Role::Help
             | Role::Set => self.parts.commands.handle(item).await,
+        }
+    }
+
+    /// Only programs write to the plain envelope sender. One that answers what was passed on to a person would be passed
+    /// on in its turn, and answer again: so there is an end to it each day.
+    async fn unsigned_bounce(&self, item: &Item) -> Result<Option<Effects>, HandleError> {
+        let sender = item.inbound.arrival.sender.as_deref().and_then(|sender| sender.parse::<Address>().ok());
+        let Some(sender) = sender else { return Ok(None) };
+        let mut effects = self.pass_on(item).await?;
+        match self.parts.letters.at_most(&mut effects.batch, &sender, "passed-on", UNSIGNED_A_DAY).await? {
+            true => Ok(Some(effects)),
+            false => {
+                Ok(Some(Effects::none(InboundKind::Loop, "too many today from one sender to an address for programs")))
+            }
         }
     }
 

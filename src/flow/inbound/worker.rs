@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::base::clock::Clock;
@@ -23,8 +23,9 @@ use crate::base::id::InboundId;
 use crate::flow::wake::Wake;
 use crate::mail::incoming::Incoming;
 use crate::model::inbound::{Inbound, InboundState};
-use crate::store::engine::{Batch, Commit};
+use crate::store::engine::{Batch, Commit, EngineError};
 use crate::store::inbound::{put_handled, put_stuck, put_tries};
+use crate::store::record::RecordError;
 use crate::store::spool::{Spool, SpoolError};
 use crate::store::{CONFLICT_TRIES, Read, Store, StoreError};
 
@@ -33,8 +34,10 @@ use super::{Effects, HandleError, Handler, Item};
 
 /// Messages handled at the same time, at most. Most of the time of each is waiting for the disk.
 const LANES: usize = 32;
-/// Messages that wait in a lane.
-const LANE_DEPTH: usize = 8;
+/// By how many ids a commit may be overtaken and still be found at once; the full look each minute finds the rest.
+const OVERTAKEN: u64 = 4096;
+/// Kilobytes that messages being handled may hold together; each is counted four times, for it is read into parts.
+pub const MEMORY_KILOBYTES: u32 = 128 * 1024;
 /// Messages looked up at once.
 const STEP: usize = 256;
 /// Messages of more octets are read on a thread of their own, so that a hostile one does not hold up others.
@@ -58,45 +61,26 @@ pub struct InboundWorker {
     pub handler: Arc<dyn Handler>,
     /// Told when something comes in.
     pub arrived: Wake,
+    /// [`MEMORY_KILOBYTES`] permits.
+    pub memory: Semaphore,
     /// To be told when an effect makes work for others.
     pub wakes: Vec<Wake>,
 }
 
-/// A message on its way to a lane.
 type Parcel = Read<Inbound>;
 
 struct Lanes {
-    senders: Vec<mpsc::Sender<Parcel>>,
+    senders: Vec<mpsc::UnboundedSender<InboundId>>,
     under_way: Arc<UnderWay>,
 }
 
 /// Messages given to lanes and not yet handled.
 #[derive(Default)]
-struct UnderWay {
-    ids: Mutex<HashSet<InboundId>>,
-    /// Told when one is handled.
-    handled: Notify,
-}
-
-/// How a look at what waits ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
-    /// All that waits is given to lanes.
-    Whole,
-    /// There may be more.
-    Part,
-    /// A lane is full; the others go on.
-    Blocked,
-}
+struct UnderWay(Mutex<HashSet<InboundId>>);
 
 impl UnderWay {
     fn ids(&self) -> MutexGuard<'_, HashSet<InboundId>> {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn end(&self, id: InboundId) {
-        self.ids().remove(&id);
-        self.handled.notify_one();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -108,7 +92,7 @@ impl InboundWorker {
         let under_way = Arc::<UnderWay>::default();
         let mut senders = Vec::with_capacity(LANES);
         for _ in 0..LANES {
-            let (sender, receiver) = mpsc::channel(LANE_DEPTH);
+            let (sender, receiver) = mpsc::unbounded_channel();
             senders.push(sender);
             tasks.spawn(self.clone().lane(receiver, under_way.clone(), stopping.subscribe()));
         }
@@ -149,89 +133,86 @@ impl InboundWorker {
         while let Err(error) = self.look_at_leftovers(&stopping).await {
             self.wait_after(&error).await;
         }
+        let mut newest = InboundId(0);
+        let mut from = None;
         loop {
             let arrived = self.arrived.notified();
-            let look = match self.hand_out(lanes).await {
-                Ok(Look::Part) => continue,
-                Ok(look) => look,
-                Err(error) => {
-                    self.wait_after(&error).await;
-                    continue;
-                }
-            };
+            if let Err(error) = self.hand_out(lanes, from, &mut newest).await {
+                self.wait_after(&error).await;
+                continue;
+            }
             tokio::select! {
-                () = arrived => {}
-                () = lanes.under_way.handled.notified(), if look == Look::Blocked => {}
-                () = self.clock.wait_until(self.clock.now() + LONGEST_SLEEP) => {}
+                // Commits of messages overtake each other, so a smaller id may show itself late.
+                () = arrived => from = Some(InboundId(newest.0.saturating_sub(OVERTAKEN))),
+                () = self.clock.wait_until(self.clock.now() + LONGEST_SLEEP) => from = None,
             }
         }
     }
 
-    /// Gives what waits to the lanes.
-    async fn hand_out(&self, lanes: &Lanes) -> Result<Look, StoreError> {
-        // Commits of messages overtake each other, so a smaller id may show itself late: always from the first on.
-        let limit = lanes.under_way.ids().len() + STEP;
-        let waiting = self.store.waiting_inbound(None, limit).await?;
-        let mut look = if waiting.len() == limit { Look::Part } else { Look::Whole };
-        let mut full = [false; LANES];
-        for id in waiting {
-            if !lanes.under_way.ids().insert(id) {
-                continue;
-            }
-            let found = match self.store.inbound(id).await {
-                Ok(found) => found,
-                Err(error) => {
-                    lanes.under_way.ids().remove(&id);
-                    return Err(error);
+    /// Gives what waits after `from` to the lanes. A lane holds numbers only, so a sender of very many messages holds up
+    /// nobody else.
+    async fn hand_out(
+        &self,
+        lanes: &Lanes,
+        mut from: Option<InboundId>,
+        newest: &mut InboundId,
+    ) -> Result<(), StoreError> {
+        loop {
+            let waiting = self.store.waiting_inbound(from, STEP).await?;
+            for id in &waiting {
+                *newest = (*newest).max(*id);
+                if !lanes.under_way.ids().insert(*id) {
+                    continue;
                 }
-            };
-            match found.filter(|read| read.value.state == InboundState::Waiting) {
-                Some(read) => {
-                    let lane = lane_of(&read.value, lanes.senders.len());
-                    // A full lane holds up its own senders until the next look, and nobody else.
-                    if full[lane] || lanes.senders[lane].try_send(read).is_err() {
-                        full[lane] = true;
-                        lanes.under_way.ids().remove(&id);
-                        look = Look::Blocked;
+                let lane = match self.store.inbound(*id).await {
+                    Ok(Some(read)) => lane_of(&read.value, lanes.senders.len()),
+                    // Its lane says what is wrong with it; the others go on.
+                    Ok(None) | Err(StoreError::Record(_)) => 0,
+                    Err(error) => {
+                        lanes.under_way.ids().remove(id);
+                        return Err(error);
                     }
-                }
-                None => {
-                    lanes.under_way.ids().remove(&id);
-                }
+                };
+                // A lane ends only when everything does.
+                let _ = lanes.senders[lane].send(*id);
+            }
+            match waiting.last() {
+                Some(last) if waiting.len() == STEP => from = Some(*last),
+                _ => return Ok(()),
             }
         }
-        Ok(look)
     }
 
     async fn lane(
         self: Arc<Self>,
-        mut parcels: mpsc::Receiver<Parcel>,
+        mut messages: mpsc::UnboundedReceiver<InboundId>,
         under_way: Arc<UnderWay>,
         stopping: watch::Receiver<bool>,
     ) {
-        while let Some(read) = parcels.recv().await {
-            let id = read.value.id;
+        while let Some(id) = messages.recv().await {
             if !*stopping.borrow() {
-                self.see_to(read, &stopping).await;
+                self.see_to(id, &stopping).await;
             }
-            under_way.end(id);
+            under_way.ids().remove(&id);
         }
     }
 
     /// Handles one message, however often the store must be asked; gives up only when everything stops.
-    async fn see_to(&self, mut read: Parcel, stopping: &watch::Receiver<bool>) {
-        loop {
-            match self.handle(&read).await {
+    async fn see_to(&self, id: InboundId, stopping: &watch::Receiver<bool>) {
+        while !*stopping.borrow() {
+            let tried = match self.store.inbound(id).await {
+                Ok(Some(read)) if read.value.state == InboundState::Waiting => self.handle(&read).await,
+                Ok(_) => return,
+                // Nothing can be written about it, for its record cannot be read: it stays as it is.
+                Err(StoreError::Record(error)) => {
+                    tracing::error!(%id, %error, "a message that came in cannot be handled");
+                    return;
+                }
+                Err(error) => Err(error.into()),
+            };
+            match tried {
                 Ok(true) => return,
                 Ok(false) => {}
-                Err(error) => self.wait_after(&error).await,
-            }
-            if *stopping.borrow() {
-                return;
-            }
-            match self.store.inbound(read.value.id).await {
-                Ok(Some(again)) if again.value.state == InboundState::Waiting => read = again,
-                Ok(_) => return,
                 Err(error) => self.wait_after(&error).await,
             }
         }
@@ -240,9 +221,13 @@ impl InboundWorker {
     /// One try: `true` when the message is handled or marked, `false` on a conflict with somebody else's change.
     async fn handle(&self, read: &Parcel) -> Result<bool, HandleError> {
         let id = read.value.id;
+        let mut refused = None;
         for _ in 0..CONFLICT_TRIES {
             // What panics is a handler or a parser below it; its half-made batch is thrown away.
-            let effects = AssertUnwindSafe(self.effects(&read.value)).catch_unwind().await;
+            let effects = match refused.take() {
+                None => AssertUnwindSafe(self.effects(&read.value)).catch_unwind().await,
+                Some(what) => Ok(Err(HandleError::Broken(what))),
+            };
             let now = self.clock.now();
             let mut batch = Batch::new();
             let mut wakes = false;
@@ -253,13 +238,25 @@ impl InboundWorker {
                     batch = effects.batch;
                     put_handled(&mut batch, read, now, effects.kind, &effects.note);
                 }
-                Err(HandleError::Broken(what)) => {
+                // A record that cannot be read will not be readable in two seconds.
+                Err(
+                    HandleError::Broken(what)
+                    | HandleError::Store(StoreError::Record(RecordError::Damaged { reason: what, .. })),
+                ) => {
                     tracing::error!(%id, %what, "a message that came in cannot be handled; it stays in the spool");
                     put_stuck(&mut batch, read, now, &what);
                 }
                 Err(later) => return Err(later),
             }
-            match self.store.commit(batch).await? {
+            let committed = match self.store.commit(batch).await {
+                // What the store will never take must not come again for ever.
+                Err(StoreError::Engine(EngineError::Refused(what))) => {
+                    refused = Some(what.to_string());
+                    continue;
+                }
+                committed => committed?,
+            };
+            match committed {
                 Commit::Applied => {
                     if wakes {
                         self.wakes.iter().for_each(Wake::notify);
@@ -274,6 +271,9 @@ impl InboundWorker {
     }
 
     async fn effects(&self, inbound: &Inbound) -> Result<Effects, HandleError> {
+        let weight = (inbound.place.length / 256).clamp(1, MEMORY_KILOBYTES);
+        // The semaphore is never closed.
+        let _held = self.memory.acquire_many(weight).await.ok();
         let octets = match self.spool.read(inbound.place).await {
             Ok(octets) => Arc::new(octets),
             Err(error @ (SpoolError::Damaged { .. } | SpoolError::Dropped { .. } | SpoolError::Newer { .. })) => {
@@ -300,14 +300,18 @@ impl InboundWorker {
             let mut counted = Batch::new();
             for id in waiting {
                 let tries = self.store.inbound_tries(id).await?;
-                let Some(read) = self.store.inbound(id).await? else { continue };
+                let read = match self.store.inbound(id).await {
+                    Ok(Some(read)) => read,
+                    Ok(None) | Err(StoreError::Record(_)) => continue,
+                    Err(error) => return Err(error),
+                };
                 match tries {
                     0 => put_tries(&mut counted, &read, 1),
                     1 => {
                         let mut batch = Batch::new();
                         put_tries(&mut batch, &read, 2);
                         self.store.commit(batch).await?;
-                        self.see_to(read, stopping).await;
+                        self.see_to(id, stopping).await;
                     }
                     _ => {
                         let what = "the daemon ended twice while this message was being handled";
@@ -346,7 +350,7 @@ fn lane_of(inbound: &Inbound, lanes: usize) -> usize {
     let mut hasher = DefaultHasher::new();
     match &inbound.arrival.sender {
         Some(sender) => sender.to_lowercase().hash(&mut hasher),
-        None => inbound.recipient.hash(&mut hasher),
+        None => inbound.recipient.to_lowercase().hash(&mut hasher),
     }
     (hasher.finish() % lanes as u64) as usize
 }

@@ -187,7 +187,7 @@ impl Letters {
             return Err(LetterError::NotToBeAnswered);
         }
         let inner = &self.inner;
-        let desk = self.desk(draft.list)?;
+        let desk = self.desk(draft.list, None)?;
         let mut data = match draft.data {
             Value::Object(data) => data,
             _ => Map::new(),
@@ -252,7 +252,7 @@ impl Letters {
     }
 
     /// Whom letters about `list` come from.
-    fn desk(&self, list: Option<&List>) -> Result<Desk, LetterError> {
+    fn desk(&self, list: Option<&List>, otherwise: Option<&str>) -> Result<Desk, LetterError> {
         let inner = &self.inner;
         match list {
             Some(list) => {
@@ -263,7 +263,8 @@ impl Letters {
                 Ok(Desk { from, list: Some(identity), domain })
             }
             None => {
-                let domain = inner.settings.domain.clone().ok_or(LetterError::NoDomain)?;
+                let domain = inner.settings.domain.clone().or_else(|| otherwise.map(str::to_owned));
+                let domain = domain.ok_or(LetterError::NoDomain)?;
                 let from = Mailbox::bare(format!("postmaster@{domain}").parse()?);
                 Ok(Desk { from, list: None, domain })
             }

@@ -60,7 +60,9 @@ impl Letters {
             return Ok(PassedOn::Loop);
         }
         let inner = &self.inner;
-        let desk = self.desk(list)?;
+        // "postmaster" may come without a domain (RFC 5321 §4.5.1).
+        let domain = inbound.recipient.rsplit_once('@').map_or(to.domain(), |(_, domain)| domain);
+        let desk = self.desk(list, Some(domain))?;
         let (id, now) = (self.next_id().await?, inner.clock.now());
         let from = match &desk.list {
             Some(list) => Mailbox { name: list.title.clone(), address: list.address_for("owner")? },
