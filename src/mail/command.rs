@@ -76,6 +76,8 @@ pub struct Known<'a> {
     pub list_address: &'a str,
     /// The sender's.
     pub sender: &'a str,
+    /// What the sender is called in From; may be empty.
+    pub sender_name: &'a str,
 }
 
 /// The words of all languages, read once.
@@ -110,6 +112,7 @@ struct Words {
     joiners: Vec<String>,
     nothing: Vec<String>,
     refusals: Vec<String>,
+    affirmations: Vec<String>,
     doubts: Vec<String>,
     absence: Vec<String>,
     commands: Phrases,

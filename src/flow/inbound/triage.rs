@@ -102,6 +102,12 @@ impl Triage {
         if self.parts.letters.is_loop(&item.message, Some(list)) {
             return Ok(Some(Effects::none(InboundKind::Loop, "it went out from this list before")));
         }
+        // The token is the proof, whatever stands in the mail.
+        if matches!(role, Role::Unsubscribe { token: Some(_) })
+            && let Some(effects) = self.parts.commands.handle(item).await?
+        {
+            return Ok(Some(effects));
+        }
         match role {
             // The owner's address is the last resort: what comes there is for a person, whatever it is.
             Role::Owner => Ok(None),
@@ -116,20 +122,14 @@ impl Triage {
             Role::Rsvp => rsvp::handle(&self.parts, item, Some(list)).await,
             Role::Post if rsvp::is_answer(&item.message) => rsvp::handle(&self.parts, item, Some(list)).await,
             // An answer of a program is no wish, no post and no answer of a person.
-            _ if self.parts.reader.read(&item.message).kind == Kind::AutoReply => {
-                Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer")))
-            }
-            Role::Post => self.parts.posts.receive(item, read).await,
-            Role::Decide { token } => self.parts.posts.decide(item, read, token).await,
-            Role::Request
-            | Role::Subscribe
-            | Role::Unsubscribe { .. }
-            | Role::Confirm { .. }
-            | Role::Pause
-            | Role::Resume
-            | Role::Which
-            | Role::Help
-            | Role::Set => self.parts.commands.handle(item).await,
+            _ => match (role, self.parts.reader.read(&item.message).kind) {
+                (_, Kind::AutoReply) => Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer"))),
+                (Role::Post, _) => self.parts.posts.receive(item, read).await,
+                (Role::Decide { token }, _) => self.parts.posts.decide(item, read, token).await,
+                // A report is no wish either, wherever it was sent: a person looks at it.
+                (_, Kind::Bounce | Kind::Notice | Kind::Complaint) => Ok(None),
+                (_, Kind::Other) => self.parts.commands.handle(item).await,
+            },
         }
     }
 

@@ -12,6 +12,7 @@ const KNOWN: Known<'_> = Known {
     list_title: "Pressmeddelanden från Exempelförbundet",
     list_address: "media@lists.example.org",
     sender: "karin@example.org",
+    sender_name: "",
 };
 
 fn read(subject: &str, text: &str) -> Vec<Command> {
@@ -151,6 +152,8 @@ fn what_a_reply_says() {
         "Gärna! Tack för det.",
         "Yes please\n\nThis message is confidential. If you are not the intended recipient, delete it.",
         "ok",
+        "Ja, skicka gärna till mig.",
+        "Yes, I would like to have them.",
     ] {
         assert_eq!(answer("Sv: Bekräfta", yes), Answer::Yes, "{yes}");
     }
@@ -162,10 +165,30 @@ fn what_a_reply_says() {
         assert_eq!(answer("Sv: Bekräfta", away), Answer::Automatic, "{away}");
     }
     assert_eq!(answer("Autosvar: Bekräfta", "Tack"), Answer::Automatic);
+    assert_eq!(answer("Sv: Autosvar: Bekräfta", "ja"), Answer::Yes, "a person answers the automatic answer");
     let long = "ord ".repeat(80);
     for letter in ["Jag har inte bett om detta", "Why do you write to me?", &long] {
         assert_eq!(answer("Sv: Bekräfta", letter), Answer::Letter, "{letter}");
     }
+}
+
+#[test]
+fn thanks_and_acknowledgements_are_no_yes() {
+    for text in [
+        "Thank you for contacting us. We have received your message and will get back to you.",
+        "Thank you for contacting us.\nWe have received your message and will get back to you.\n\nBest regards\nThe desk",
+        "Tack för ditt mejl. Vi har tagit emot ditt meddelande och återkommer.",
+        "Hej!\n\nTack för ditt mejl.\nVi har tagit emot ditt meddelande och återkommer.\n\nMvh\nRedaktionen",
+        "Karin\nTack för ditt mejl, vi återkommer.",
+        "Ditt ärende har fått nummer 4711",
+        "Received with thanks",
+        "Redaktionen",
+    ] {
+        assert_eq!(commands().answer("Sv: Bekräfta", text, &KNOWN), Answer::Letter, "{text}");
+    }
+    let known = Known { sender: "tips@example.org", sender_name: "Åsa Ek", ..KNOWN };
+    assert_eq!(commands().answer("Sv: Bekräfta", "Åsa Ek\nExempelbladet\nTfn 08-465 004 00", &known), Answer::Yes);
+    assert_eq!(commands().answer("Sv: Bekräfta", "Tack från Åsa", &known), Answer::Letter);
 }
 
 #[test]

@@ -70,7 +70,8 @@ impl CommandDesk {
         };
         let wish = &read.value;
         let message = &request.item.message;
-        let answer = self.commands.answer(message.subject(), message.text(), &known(request.list, &request.from));
+        let known = known(request.list, &request.from, message);
+        let answer = self.commands.answer(message.subject(), message.text(), &known);
         let yes = match &answer {
             Answer::Yes => true,
             Answer::Command(command) => deed_of(command).is_some_and(|deed| wish.asks_for(&deed)),

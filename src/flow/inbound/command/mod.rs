@@ -151,7 +151,8 @@ impl CommandDesk {
 
     fn read<'a>(&self, item: &'a Item, list: &'a List, role: &'a Role) -> Option<Request<'a>> {
         let from = sole_sender(&item.message)?;
-        let reading = self.commands.read(item.message.subject(), item.message.text(), &known(list, &from));
+        let reading =
+            self.commands.read(item.message.subject(), item.message.text(), &known(list, &from, &item.message));
         let language = reading.language.clone().or_else(|| self.language_of(&item.message));
         let language = language.unwrap_or_else(|| list.language.clone());
         Some(Request { item, list, role, from, reading, language })
@@ -219,11 +220,12 @@ fn sole_sender(message: &Incoming) -> Option<Address> {
     }
 }
 
-fn known<'a>(list: &'a List, from: &'a Address) -> Known<'a> {
+fn known<'a>(list: &'a List, from: &'a Address, message: &'a Incoming) -> Known<'a> {
     Known {
         list_name: list.name.as_str(),
         list_title: &list.title,
         list_address: list.address.as_str(),
         sender: from.as_str(),
+        sender_name: message.from().map(|from| from.name.as_str()).unwrap_or_default(),
     }
 }
