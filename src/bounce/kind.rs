@@ -66,7 +66,8 @@ impl Signs {
             || ["bulk", "junk"].iter().any(|one| word("Precedence").starts_with(one))
                 && mail.header("List-Id").is_none();
         let said = wording.subject.said(core);
-        let certain = wording.auto_reply_certain.iter().any(|one| core.starts_with(one.as_str()));
+        // Without a mark only where nothing stands before it: "Re: Automatic reply" is what a person answers to one.
+        let certain = wording.auto_reply_certain.iter().any(|one| subject.trim().starts_with(one.as_str()));
         Self {
             is_auto_reply: certain || replied || is_automatic && said.contains(&Sign::AutoReply),
             subject: said,

@@ -95,3 +95,16 @@ fn evidence_holds_no_more_than_it_says() {
     assert_eq!(super::evidence(&words(399)).len(), 500);
     assert_eq!(super::evidence(&words(400)).len(), 100);
 }
+
+#[test]
+fn who_answers_an_automatic_answer_is_a_person() {
+    let kind = |fields: &str| read(&format!("From: karin@example.org\n{fields}\n\nKan ni ringa mig?\n")).kind;
+    for subject in ["Automatic reply: Press release", "Autosvar: Inbjudan"] {
+        assert_eq!(kind(&format!("Subject: {subject}")), Kind::AutoReply, "{subject}");
+        for prefix in ["Re:", "Sv:", "SV: Re:", "VB:"] {
+            assert_eq!(kind(&format!("Subject: {prefix} {subject}")), Kind::Other, "{prefix} {subject}");
+            let marked = format!("Subject: {prefix} {subject}\nAuto-Submitted: auto-replied");
+            assert_eq!(kind(&marked), Kind::AutoReply, "{prefix} {subject}");
+        }
+    }
+}
