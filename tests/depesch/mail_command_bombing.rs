@@ -1,4 +1,4 @@
-//! What strangers can make us send to somebody: one question a day, and not without end in an hour. Programs get nothing.
+//! What strangers can make us send to somebody: two questions a day, and not without end in an hour. Programs get nothing.
 
 use depesch::flow::inbound::command::CommandSettings;
 
@@ -6,7 +6,7 @@ use crate::support::commands::Desk;
 use crate::support::inbound::list;
 
 #[tokio::test]
-async fn one_question_for_each_address_and_day_whatever_is_asked() {
+async fn one_question_about_leaving_and_one_about_all_else_for_each_address_and_day() {
     let desk = Desk::new().await;
     desk.store.create_list(&list("sport")).await.unwrap();
     for what in ["subscribe", "unsubscribe", "pause", "resume", "subscribe"] {
@@ -15,10 +15,25 @@ async fn one_question_for_each_address_and_day_whatever_is_asked() {
         let mail = "From: karin@press.example\nSubject: x\n\n";
         desk.arrives(Some("karin@press.example"), "sport-subscribe@lists.example.org", mail).await;
     }
-    assert_eq!(desk.letters().await.len(), 1, "{:?}", desk.sent().await);
+    let asked = async || desk.sent().await.iter().filter(|sent| *sent == "confirm to karin@press.example").count();
+    assert_eq!(asked().await, 2, "{:?}", desk.sent().await);
     desk.clock.advance(chrono::Duration::days(1));
     desk.writes("karin@press.example", "subscribe", "", "").await;
-    assert_eq!(desk.letters().await.len(), 2);
+    assert_eq!(asked().await, 3);
+}
+
+#[tokio::test]
+async fn a_forged_wish_to_join_keeps_nobody_from_leaving() {
+    let desk = Desk::new().await;
+    desk.subscribes("karin@press.example").await;
+    desk.clock.advance(chrono::Duration::days(1));
+    desk.writes("karin@press.example", "subscribe", "", "").await;
+    assert_eq!(desk.writes("karin@press.example", "request", "avsluta", "").await, "command: asked for a confirmation");
+    // Where the question of the day about leaving was forged, too, a person sees the wish.
+    let note = desk.writes("karin@press.example", "unsubscribe", "", "").await;
+    assert!(note.contains("passed on to the owner"), "{note}");
+    let passed = desk.sent().await.into_iter().filter(|sent| sent.starts_with("passed-on")).count();
+    assert_eq!(passed, 1, "{:?}", desk.sent().await);
 }
 
 #[tokio::test]

@@ -66,11 +66,13 @@ impl CommandDesk {
         Ok(Some(doing.effects()))
     }
 
-    /// The question, at most one a day for each address, whatever is asked for and of whichever list: what a bomber could
-    /// make us send is a mail a day.
+    /// The question, at most two a day for each address, of whichever list: one about leaving or a pause, one about all
+    /// else. So what a bomber could make us send is two mails a day, and no forged wish to join keeps anybody from
+    /// leaving; who cannot be asked any more about leaving is the owner's.
     async fn question(&self, doing: &mut Doing, request: &Request<'_>, deeds: Vec<Deed>) -> Result<(), HandleError> {
         let now = self.clock.now();
         let identity = ListIdentity::new(request.list, 0, &self.key);
+        let leaves = deeds.iter().any(|deed| matches!(deed, Deed::Unsubscribe | Deed::Pause));
         let mut statements = Vec::with_capacity(deeds.len());
         for deed in &deeds {
             statements.push(self.statement(request, identity.title.as_deref(), deed)?);
@@ -100,9 +102,12 @@ impl CommandDesk {
             "code": code,
             "until": wish.expires.format("%Y-%m-%d").to_string(),
         });
-        if self.answer(doing, request, letter).await? {
+        let counted = if leaves { "confirm leaving" } else { letter.template };
+        if self.answer_counted(doing, request, letter, counted).await? {
             wishes::put_new(&mut doing.batch, &wish);
             doing.note("asked for a confirmation");
+        } else if leaves {
+            self.tell_owner(doing, request.item, request.list, "somebody wants to leave and was not asked").await?;
         }
         Ok(())
     }

@@ -95,11 +95,13 @@ struct Doing {
     batch: Batch,
     notes: Vec<String>,
     wakes: bool,
+    /// Whether the mail was passed on, which once is enough.
+    passed_on: bool,
 }
 
 impl Doing {
     fn new() -> Self {
-        Self { batch: Batch::new(), notes: Vec::new(), wakes: false }
+        Self { batch: Batch::new(), notes: Vec::new(), wakes: false, passed_on: false }
     }
 
     fn note(&mut self, what: &str) {
@@ -168,9 +170,21 @@ impl CommandDesk {
     /// Writes the answer to a mail, unless the same went to that address today, or too much is going out: `false` then,
     /// with a note.
     async fn answer(&self, doing: &mut Doing, request: &Request<'_>, draft: Draft<'_>) -> Result<bool, HandleError> {
+        let counted = draft.template;
+        self.answer_counted(doing, request, draft, counted).await
+    }
+
+    /// As [`CommandDesk::answer`], with the name under which such answers are counted.
+    async fn answer_counted(
+        &self,
+        doing: &mut Doing,
+        request: &Request<'_>,
+        draft: Draft<'_>,
+        counted: &str,
+    ) -> Result<bool, HandleError> {
         let what = draft.template;
         let mut batch = Batch::new();
-        if !self.letters.once_a_day(&mut batch, draft.to, what).await? {
+        if !self.letters.once_a_day(&mut batch, draft.to, counted).await? {
             doing.notes.push(format!("no \u{201c}{what}\u{201d}: the address got one today"));
             return Ok(false);
         }
@@ -186,6 +200,9 @@ impl CommandDesk {
 
     /// Passes the mail on to the person who answers for the list, together with what else it does.
     async fn tell_owner(&self, doing: &mut Doing, item: &Item, list: &List, why: &str) -> Result<(), HandleError> {
+        if std::mem::replace(&mut doing.passed_on, true) {
+            return Ok(());
+        }
         let passed = self.letters.pass_on(&mut doing.batch, &item.inbound, &item.message, &list.owner, Some(list));
         match passed.await? {
             PassedOn::As(_) => {
