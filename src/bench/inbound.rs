@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::app;
 use crate::base::clock::Stopwatch;
+use crate::base::id::SubscriberId;
 use crate::base::token::{Key, Purpose};
 use crate::config::{Config, TransportChoice};
 use crate::model::inbound::{InboundKind, InboundState};
@@ -56,6 +57,8 @@ pub struct InboundResult {
     pub handled: u64,
     /// Anything else: must be none.
     pub other: u64,
+    /// Subscribers suspended in the end: each bounce says that an address does not exist.
+    pub suspended: u64,
 }
 
 /// Runs it.
@@ -95,6 +98,7 @@ pub async fn run(bench: &InboundBench) -> anyhow::Result<InboundResult> {
     let cpu = process::cpu_nanoseconds(|_| true).saturating_sub(cpu);
     let syncs = daemon.engine().stats().syncs - syncs;
     let (as_bounces, other) = count(&store).await?;
+    let suspended = count_suspended(&store).await?;
     daemon.stop().await;
     let bounces = bench.bounces as f64;
     Ok(InboundResult {
@@ -108,7 +112,19 @@ pub async fn run(bench: &InboundBench) -> anyhow::Result<InboundResult> {
         peak_rss_octets: process::peak_rss_octets(),
         handled: as_bounces,
         other,
+        suspended,
     })
+}
+
+/// How many subscribers are suspended by bounces.
+async fn count_suspended(store: &Store) -> anyhow::Result<u64> {
+    let (mut suspended, mut after) = (0, SubscriberId(0));
+    loop {
+        let found = store.scan_scores(after, STEP).await?;
+        let Some((last, _)) = found.last() else { return Ok(suspended) };
+        after = *last;
+        suspended += found.iter().filter(|(_, score)| score.value.suspension.is_some()).count() as u64;
+    }
 }
 
 /// How many messages were handled as bounces, and how many not.

@@ -93,7 +93,11 @@ pub async fn run(command: BenchCommand, context: &Context) -> Result<Done, CliEr
                 true => context.output.json(&result)?,
                 false => show_inbound(&result, context)?,
             }
-            Ok(if result.handled == result.bounces && result.other == 0 { Done::Fully } else { Done::Partly })
+            Ok(if result.handled == result.bounces && result.suspended == result.bounces && result.other == 0 {
+                Done::Fully
+            } else {
+                Done::Partly
+            })
         }
         BenchCommand::SlowClients { clients, seconds, size, listener, recipient } => {
             let bench = SlowClientsBench { clients, seconds, message_octets: size as usize, listener, recipient };
@@ -126,7 +130,13 @@ fn show_inbound(result: &InboundResult, context: &Context) -> Result<(), CliErro
         ("CPU a bounce", format!("{:.0} \u{b5}s, the senders' part in it", result.cpu_microseconds)),
         ("journal", format!("{:.3} syncs a bounce", result.syncs_per_bounce)),
         ("peak memory", format!("{:.0} MB", result.peak_rss_octets as f64 / 1e6)),
-        ("proof", format!("{} handled as bounces, {} otherwise", result.handled, result.other)),
+        (
+            "proof",
+            format!(
+                "{} handled as bounces, {} otherwise; {} subscribers suspended",
+                result.handled, result.other, result.suspended
+            ),
+        ),
     ])
 }
 
