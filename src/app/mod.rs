@@ -28,7 +28,6 @@ use crate::flow::letters::worker::Postman;
 use crate::flow::message::MessageSource;
 use crate::flow::rsvp::index_invitations;
 use crate::flow::schedule::Scheduler;
-use crate::flow::suspended::Suspended;
 use crate::flow::wake::Wake;
 use crate::mail::command::CommandsError;
 use crate::mail::own_words::MarksError;
@@ -195,9 +194,7 @@ async fn start_on(
     let letters = parts::letters(config, &store, &key, &clock, &content);
     let posts = posts::desk(config, &store, &key, &clock, &letters)?;
     let mut chores = parts::chores(config, &store, &spool, &engine, &clock)?;
-    let policy = config.bounce.suspended;
-    let suspended = Suspended { store: store.clone(), letters: letters.clone(), key: key.clone(), policy };
-    chores.extend(parts::bounce_chores(config, &suspended, &clock)?);
+    chores.extend(parts::bounce_chores(config, &store, &letters, &key, &clock)?);
     chores.push(posts::chore(config, &posts)?);
     let server = Server::bind(&config.control).await?;
     let wake = Wake::new();

@@ -216,8 +216,16 @@ pub fn chores(
 }
 
 /// The chores about subscribers whom bounces suspended.
-pub fn bounce_chores(config: &Config, suspended: &Suspended, clock: &Arc<dyn Clock>) -> Result<Vec<Chore>, StartError> {
+pub fn bounce_chores(
+    config: &Config,
+    store: &Store,
+    letters: &Letters,
+    key: &Key,
+    clock: &Arc<dyn Clock>,
+) -> Result<Vec<Chore>, StartError> {
     let zone = &config.schedule.zone;
+    let policy = config.bounce.suspended;
+    let suspended = Suspended { store: store.clone(), letters: letters.clone(), key: key.clone(), policy };
     let times =
         |key, expression: &str| Recurrence::new(expression, zone).map_err(|error| StartError::Times { key, error });
     let (who, clock) = (suspended.clone(), clock.clone());

@@ -1,5 +1,5 @@
 //! Bounces: `GET /v1/bounces?mailing=…&subscriber=…`, `GET /v1/bounces/{who}`, `POST /v1/bounces/{who}/reset`, where `who`
-//! is a number such as `s17` or an address.
+//! is a number such as `s17` or an address, and `POST /v1/mailings/{id}/forgive`.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::model::subscriber::SubscriptionState;
 
 use super::Control;
 use super::error::ApiError;
-use super::extract::{Caller, Parameters};
+use super::extract::{Caller, Parameters, Segment};
 use super::subscriber::desk;
 
 /// Bounces listed where no number is given.
@@ -111,6 +111,13 @@ pub struct Reset {
     pub lists: Vec<ListName>,
 }
 
+/// What forgiving all bounces of a mailing did.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Forgiven {
+    /// How many subscribers get mail again.
+    pub subscribers: u64,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ListParameters {
@@ -127,6 +134,7 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/v1/bounces", get(list))
         .route("/v1/bounces/{who}", get(show))
         .route("/v1/bounces/{who}/reset", post(reset))
+        .route("/v1/mailings/{id}/forgive", post(forgive))
 }
 
 async fn list(
@@ -213,6 +221,19 @@ async fn reset(
     let lists = desk(&control, &caller).reset_bounces(&who).await?;
     tracing::info!(by = %caller, lists = lists.len(), "what bounces had come to for a subscriber was forgotten");
     Ok(Json(Reset { lists }))
+}
+
+async fn forgive(
+    State(control): State<Arc<Control>>,
+    caller: Caller,
+    Segment(id): Segment<MailingId>,
+) -> Result<Json<Forgiven>, ApiError> {
+    if control.store.mailing(id).await?.is_none() {
+        return Err(ApiError::not_found(format!("there is no mailing {id}")));
+    }
+    let subscribers = desk(&control, &caller).reset_bounces_of(id).await?;
+    tracing::info!(by = %caller, mailing = %id, subscribers, "the bounces of a mailing were forgiven");
+    Ok(Json(Forgiven { subscribers }))
 }
 
 /// A bounce with its subscriber's present address.

@@ -89,6 +89,12 @@ async fn bounces_are_listed_shown_forgiven_and_part_of_the_persons_record() {
     assert_eq!(shown.bounces.len(), 1, "what happened stays known");
     let s1 = store.subscriber(SubscriberId(1)).await.unwrap().unwrap().value;
     assert_eq!(s1.state_on(&"media".parse().unwrap()).unwrap().word(), "active");
+    // A relay that refused everybody by mistake: all of it is taken back at once.
+    for id in 1..=3 {
+        noted(&store, &gone(2, id, 2)).await;
+    }
+    let forgiven: serde_json::Value = office.client.post("/v1/mailings/m2/forgive", &()).await.unwrap();
+    assert_eq!(forgiven["subscribers"], 2, "what counts already for a mailing does not count again");
     let nobody = office.client.get::<PersonBouncesView>("/v1/bounces/s99").await.unwrap_err();
     assert!(nobody.to_string().contains("s99"), "{nobody}");
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use crate::base::id::{InboundId, MailingId};
-use crate::control::bounce::{BouncePage, BounceView, PersonBouncesView, Reset};
+use crate::control::bounce::{BouncePage, BounceView, Forgiven, PersonBouncesView, Reset};
 use crate::control::path::ApiPath;
 
 use super::output::{instant, note};
@@ -44,14 +44,19 @@ pub enum BounceCommand {
         /// A number such as s17, or the address
         who: String,
     },
-    /// Forgive a subscriber's bounces: what bounces suspended begins again
+    /// Forgive bounces: what they suspended begins again, for one subscriber or for all whom one mailing suspended
     #[command(
         after_help = "What the subscriber ended or paused stays so, and so does a suppression. The bounces stay on record.\n\n\
-                      Examples:\n  depesch bounce reset karin@example.org"
+                      Examples:\n  depesch bounce reset karin@example.org\n  \
+                      depesch bounce reset --mailing m7    # the relay refused everybody by mistake"
     )]
     Reset {
         /// A number such as s17, or the address
-        who: String,
+        #[arg(required_unless_present = "mailing")]
+        who: Option<String>,
+        /// Everybody whom bounces of this mailing suspended
+        #[arg(long, conflicts_with = "who")]
+        mailing: Option<MailingId>,
     },
     /// Write a bounce as it came to standard output, while it is kept; the daemon's log notes who saw it
     #[command(after_help = "\u{201c}bounce list\u{201d} and \u{201c}bounce show\u{201d} tell the number.\n\n\
@@ -100,7 +105,17 @@ pub async fn run(command: BounceCommand, context: &Context) -> Result<Done, CliE
             list(&client.get(path).await?, context)
         }
         BounceCommand::Show { who } => show(&client.get(ApiPath::new("/v1/bounces").segment(who)).await?, context),
-        BounceCommand::Reset { who } => {
+        BounceCommand::Reset { who: None, mailing: None } => Err(CliError::Usage("name a subscriber".to_owned())),
+        BounceCommand::Reset { mailing: Some(mailing), .. } => {
+            let path = ApiPath::new("/v1/mailings").segment(mailing).segment("forgive");
+            let forgiven: Forgiven = client.post(path, &()).await?;
+            match output.is_json() {
+                true => output.json(&forgiven)?,
+                false => output.line(&format!("{} subscribers get mail again", forgiven.subscribers))?,
+            }
+            Ok(Done::Fully)
+        }
+        BounceCommand::Reset { who: Some(who), mailing: None } => {
             let reset: Reset = client.post(ApiPath::new("/v1/bounces").segment(&who).segment("reset"), &()).await?;
             let lists: Vec<&str> = reset.lists.iter().map(|list| list.as_str()).collect();
             match (output.is_json(), lists.is_empty()) {

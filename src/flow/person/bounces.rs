@@ -1,7 +1,7 @@
 //! What came back from one person, and its end by an operator.
 
-use crate::base::id::ListName;
-use crate::model::bounce::{Bounce, Score, reinstate};
+use crate::base::id::{ListName, MailingId, SubscriberId};
+use crate::model::bounce::{Bounce, BounceEffect, Score, reinstate};
 use crate::model::consent::ConsentSource;
 use crate::model::subscriber::Subscriber;
 use crate::store::bounces::put_score;
@@ -9,6 +9,9 @@ use crate::store::engine::{Batch, Commit};
 use crate::store::{CONFLICT_TRIES, StoreError, keys, subscribers};
 
 use super::{Desk, PersonError};
+
+/// Bounces read at a time.
+const PAGE: usize = 500;
 
 /// What came back from one person, and what it has come to.
 #[derive(Clone, Debug)]
@@ -57,5 +60,27 @@ impl Desk {
             }
         }
         Err(StoreError::Contended(CONFLICT_TRIES).into())
+    }
+
+    /// Forgives everybody whom bounces of one mailing suspended, and who still is: a relay that refused everybody by
+    /// mistake has suspended a whole audience. Gives how many get mail again.
+    ///
+    /// # Errors
+    /// [`PersonError::Store`]: who was forgiven before stays so.
+    pub async fn reset_bounces_of(&self, mailing: MailingId) -> Result<u64, PersonError> {
+        let (mut again, mut after) = (0, SubscriberId(0));
+        loop {
+            let page = self.store.bounces_of_mailing(mailing, after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(again) };
+            after = last.subscriber;
+            for bounce in page.iter().filter(|bounce| bounce.effect == BounceEffect::Suspended) {
+                match self.reset_bounces(&bounce.subscriber.to_string()).await {
+                    Ok(lists) => again += u64::from(!lists.is_empty()),
+                    // Erased meanwhile.
+                    Err(PersonError::NotFound(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
     }
 }
