@@ -238,18 +238,16 @@ async fn start_on(
     let loops = begin_loops(scheduler, chores, engine.clone(), clock, &stopping);
     let server = tokio::spawn(server.run(control.clone(), until(stopping.subscribe())));
     let mail_in = mail_in.start(&stopping);
-    let client = Client::new(&config.control.path);
-    let stop_timeout = config.stop_timeout;
     Ok(RunningApp {
         control,
-        client,
+        client: Client::new(&config.control.path),
         engine,
         dispatcher,
         postman,
         mail_in,
         spool,
         messages,
-        stop_timeout,
+        stop_timeout: config.stop_timeout,
         stopping,
         server,
         loops,
