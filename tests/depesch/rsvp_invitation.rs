@@ -67,6 +67,8 @@ async fn updates_of_an_event_share_its_answers() {
     let relation = "[[relations]]\nkind = \"update-of\"\nto = \"r1\"\n";
     let update = hosts.invite("Så bygger vi: ny tid", "2026-11-27T09:30:00", relation).await;
     let again = hosts.invite("Så bygger vi: ny lokal", "2026-11-27T09:30:00", &relation.replace("r1", "r2")).await;
+    hosts.send(2, update).await;
+    hosts.send(3, again).await;
     hosts.writes("karin", "Jag kan inte komma den nya tiden.").await;
     for release in [1, update.0, again.0] {
         let overview = hosts.overview(release).await;
@@ -81,6 +83,8 @@ async fn an_author_s_own_uid_joins_releases_and_finds_them() {
     let event = "[event]\nstart = 2026-12-10T09:30:00\nvenue = \"Salen\"\nuid = \"mote-2026@press.example\"\n";
     let first = hosts.invite_with("Mötet", event, "").await;
     let second = hosts.invite_with("Mötet flyttas", event, "").await;
+    hosts.send(3, first).await;
+    hosts.send(4, second).await;
     let reply = "BEGIN:VCALENDAR\nMETHOD:REPLY\nBEGIN:VEVENT\nUID:mote-2026@press.example\n\
         ATTENDEE;PARTSTAT=DECLINED:mailto:karin@example.com\nEND:VEVENT\nEND:VCALENDAR";
     hosts.comes(Some("karin@example.com"), RSVP, &calendar("karin", "", "text/calendar; method=REPLY", reply)).await;

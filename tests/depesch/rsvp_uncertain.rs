@@ -5,6 +5,7 @@ use depesch::flow::rsvp::set;
 use depesch::model::inbound::InboundKind;
 use depesch::model::rsvp::{RsvpAnswer, RsvpSource};
 
+use crate::support::mailings::put_subscriber;
 use crate::support::rsvps::{CONTACT, Hosts, RSVP, calendar, plain, with_fields};
 
 #[tokio::test]
@@ -93,4 +94,48 @@ async fn a_mail_that_was_passed_on_before_is_not_passed_on_again() {
     hosts.comes(Some("oskar@press.example"), "media-rsvp@lists.example.org", &back).await;
     hosts.comes(Some("oskar@press.example"), RSVP, &back).await;
     assert_eq!(hosts.passed_on_to().await.len(), 1);
+}
+
+/// A calendar reply that names an event by its UID alone.
+fn guess(who: &str, release: ReleaseId) -> String {
+    let reply = format!(
+        "BEGIN:VCALENDAR\nMETHOD:REPLY\nBEGIN:VEVENT\nUID:event-{release}@lists.example.org\n\
+         ATTENDEE;PARTSTAT=ACCEPTED:mailto:{who}@example.com\nEND:VEVENT\nEND:VCALENDAR"
+    );
+    calendar(who, "", "text/calendar; method=REPLY", &reply)
+}
+
+#[tokio::test]
+async fn what_has_not_gone_out_is_told_to_nobody() {
+    let hosts = Hosts::new().await;
+    let release = hosts.invite("Hemligt", "2026-11-26T09:30:00", "").await;
+    for _ in 0..2 {
+        let fields = format!("In-Reply-To: <{}>\n", hosts.message_id(1, 17));
+        hosts.comes(Some("karin@example.com"), RSVP, &with_fields("karin", &fields, "Jag kommer.")).await;
+        hosts.writes("karin", "Jag kommer!").await;
+        for to in [RSVP, "media@lists.example.org"] {
+            hosts.comes(Some("karin@example.com"), to, &guess("karin", release)).await;
+        }
+        assert!(hosts.overview(release.0).await.answers.is_empty());
+        assert!(hosts.receipts().await.is_empty());
+    }
+    hosts.send(1, release).await;
+    hosts.writes("karin", "Jag kommer!").await;
+    assert_eq!(hosts.receipts().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_stranger_who_guesses_a_uid_learns_nothing() {
+    let hosts = Hosts::with_one().await;
+    put_subscriber(&hosts.desk.store, 4, &["media"], |_| {}).await;
+    // Nor does the second guess, nor one in a subscriber's name.
+    for (who, sender) in [("eve", "eve"), ("eve", "eve"), ("reader4", "eve")] {
+        let mail = guess(who, ReleaseId(1));
+        hosts.comes(Some(&format!("{sender}@example.com")), "media@lists.example.org", &mail).await;
+        assert_eq!(hosts.answer_of(who).await.unwrap().answer(), RsvpAnswer::Unclear);
+    }
+    assert_eq!(hosts.passed_on_to().await, [CONTACT; 3]);
+    assert!(hosts.receipts().await.is_empty());
+    hosts.comes(Some("reader4@example.com"), "media@lists.example.org", &guess("reader4", ReleaseId(1))).await;
+    assert_eq!(hosts.receipts().await.len(), 1);
 }

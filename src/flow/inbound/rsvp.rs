@@ -7,6 +7,7 @@
 use serde_json::json;
 
 use crate::base::address::Address;
+use crate::base::id::ReleaseId;
 use crate::bounce::Kind;
 use crate::flow::letters::{Draft, PassedOn, may_answer};
 use crate::flow::release::{LoadError, LoadedRelease, load};
@@ -62,8 +63,8 @@ pub async fn handle(parts: &InboundParts, item: &Item, list: Option<&List>) -> R
     let came_to = item.inbound.recipient.parse::<Address>().ok();
     let now = parts.clock.now();
     let found = find(&parts.store, &parts.key, message, uid.as_deref(), came_to.as_ref(), now).await?;
-    let (event, release) = match found {
-        Found::One { event, release } => (event, release),
+    let (event, release, guessable) = match found {
+        Found::One { event, release, guessable } => (event, release, guessable),
         Found::Several(_) | Found::Nothing => return Ok(None),
     };
     let loaded = match load(&parts.store, release).await {
@@ -71,7 +72,13 @@ pub async fn handle(parts: &InboundParts, item: &Item, list: Option<&List>) -> R
         Ok(None) | Err(LoadError::Unreadable { .. }) => return Ok(None),
         Err(LoadError::Store(error)) => return Err(error.into()),
     };
-    let understood = understand(reading);
+    let mut understood = understand(reading);
+    if guessable && !is_known(parts, item, event, &from).await? {
+        // A guess must not be told what it hit: the contact decides.
+        understood.answer = RsvpAnswer::Unclear;
+        understood.why = "only its calendar part says which event, and its sender is not known";
+        understood.to_be_seen = true;
+    }
     let inbound = item.inbound.id;
     let late = loaded.release.event.as_ref().and_then(deadline);
     let change = RsvpChange {
@@ -102,6 +109,19 @@ pub async fn handle(parts: &InboundParts, item: &Item, list: Option<&List>) -> R
         receipt(parts, item, &loaded, &rsvp, about.as_ref(), &mut effects).await?;
     }
     Ok(Some(effects))
+}
+
+/// Whether who wrote it, and where a receipt would go, is a subscriber or has answered to the event before.
+async fn is_known(parts: &InboundParts, item: &Item, event: ReleaseId, from: &Address) -> Result<bool, HandleError> {
+    let sender = item.inbound.arrival.sender.as_deref().and_then(|sender| sender.parse::<Address>().ok());
+    for address in [Some(from), sender.as_ref()].into_iter().flatten() {
+        let answered = parts.store.rsvp(event, &parts.key.hash_address(address)).await?;
+        let has_answered = answered.is_some_and(|read| read.value.answer() != RsvpAnswer::Unclear);
+        if !has_answered && parts.store.subscriber_by_address(address).await?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn understand(reading: Reading) -> Understood {

@@ -1,6 +1,8 @@
 //! Which invitation a mail answers: the one whose Message-ID it names, the one whose UID its calendar part names, or the
 //! one that asks for answers to the address that it came to. Where that leaves several, nothing is guessed.
 
+use std::collections::BTreeSet;
+
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::{MailingId, ReleaseId};
@@ -11,7 +13,7 @@ use crate::model::release::EventStatus;
 use crate::store::{Store, StoreError};
 
 use super::super::release::{LoadError, LoadedRelease, load};
-use super::{mailings_of, over_at};
+use super::over_at;
 
 /// Ids in References that are looked at.
 const MOST_IDS: usize = 30;
@@ -25,6 +27,8 @@ pub enum Found {
         event: ReleaseId,
         /// The release that is answered.
         release: ReleaseId,
+        /// Whether only a UID says so, which can be guessed.
+        guessable: bool,
     },
     /// One of several open ones; these.
     Several(Vec<ReleaseId>),
@@ -50,21 +54,35 @@ pub async fn find(
     address: Option<&Address>,
     now: Timestamp,
 ) -> Result<Found, StoreError> {
-    for release in answered_releases(store, key, message).await? {
+    // Nobody learns of an invitation that has not gone out.
+    let begun = begun(store).await?;
+    for release in answered_releases(store, key, message).await?.into_iter().filter(|one| begun.contains(one)) {
         if let Some(event) = store.event_of(release).await? {
-            return Ok(Found::One { event, release });
+            return Ok(Found::One { event, release, guessable: false });
         }
     }
+    let here = match address {
+        Some(address) => by_address(store, address, message, now, &begun).await?,
+        None => Found::Nothing,
+    };
     if let Some(uid) = uid
-        && let Some(release) = release_of_uid(store, uid).await?
+        && let Some(release) = release_of_uid(store, uid, &begun).await?
         && let Some(event) = store.event_of(release).await?
     {
-        return Ok(Found::One { event, release });
+        // Where the address alone says the same the UID tells nobody anything.
+        let guessable = !matches!(here, Found::One { event: same, .. } if same == event);
+        return Ok(Found::One { event, release, guessable });
     }
-    match address {
-        Some(address) => by_address(store, address, message, now).await,
-        None => Ok(Found::Nothing),
-    }
+    Ok(here)
+}
+
+/// The releases of which a mailing has begun to go out.
+async fn begun(store: &Store) -> Result<BTreeSet<ReleaseId>, StoreError> {
+    let has_begun = |stage: &Stage| {
+        matches!(stage, Stage::Sending(_) | Stage::Finished { .. } | Stage::Cancelled { frozen: Some(_), .. })
+    };
+    let mailings = store.mailings().await?.into_iter().map(|read| read.value);
+    Ok(mailings.filter(|one| has_begun(&one.stage)).filter_map(|one| one.content.release()).collect())
 }
 
 /// The releases of the mailings whose Message-IDs a message names, which only we can have made: `m7.<token>@…`.
@@ -89,18 +107,31 @@ pub fn mailing_of(key: &Key, message_id: &str) -> Option<MailingId> {
     }
 }
 
-/// The newest release of an event's UID: the author's own, or `event-r7@…` as [`crate::flow::enclosures`] makes it.
-async fn release_of_uid(store: &Store, uid: &str) -> Result<Option<ReleaseId>, StoreError> {
-    if let Some(release) = store.invitations_of(uid).await?.pop() {
+/// The newest release that went out of an event's UID: the author's own, or `event-r7@…` as [`crate::flow::enclosures`] makes it.
+async fn release_of_uid(
+    store: &Store,
+    uid: &str,
+    begun: &BTreeSet<ReleaseId>,
+) -> Result<Option<ReleaseId>, StoreError> {
+    let invitations = store.invitations_of(uid).await?;
+    if let Some(release) = invitations.into_iter().rev().find(|release| begun.contains(release)) {
         return Ok(Some(release));
     }
     let made = uid.strip_prefix("event-").and_then(|rest| rest.split_once('@')).map(|(release, _)| release);
-    Ok(made.filter(|release| release.starts_with('r')).and_then(|release| release.parse().ok()))
+    let made: Option<ReleaseId> =
+        made.filter(|release| release.starts_with('r')).and_then(|release| release.parse().ok());
+    Ok(made.filter(|release| begun.contains(release)))
 }
 
-async fn by_address(store: &Store, address: &Address, message: &Incoming, now: Timestamp) -> Result<Found, StoreError> {
+async fn by_address(
+    store: &Store,
+    address: &Address,
+    message: &Incoming,
+    now: Timestamp,
+    begun: &BTreeSet<ReleaseId>,
+) -> Result<Found, StoreError> {
     let mut candidates: Vec<Candidate> = Vec::new();
-    for release in store.invitations_at(address).await? {
+    for release in store.invitations_at(address).await?.into_iter().filter(|release| begun.contains(release)) {
         let Some(event) = store.event_of(release).await? else { continue };
         let loaded = match load(store, release).await {
             Ok(Some(loaded)) => loaded,
@@ -126,12 +157,9 @@ async fn by_address(store: &Store, address: &Address, message: &Incoming, now: T
     if left.len() > 1 {
         left = named(left, message.subject());
     }
-    if left.len() > 1 {
-        left = sent(store, left).await?;
-    }
     Ok(match left.as_slice() {
         [] => Found::Nothing,
-        [one] => Found::One { event: one.event, release: one.loaded.record.value.id },
+        [one] => Found::One { event: one.event, release: one.loaded.record.value.id, guessable: false },
         several => Found::Several(several.iter().map(|one| one.loaded.record.value.id).collect()),
     })
 }
@@ -146,16 +174,4 @@ fn named<'a>(candidates: Vec<&'a Candidate>, subject: &str) -> Vec<&'a Candidate
     };
     let named: Vec<&Candidate> = candidates.iter().copied().filter(|candidate| names(candidate)).collect();
     if named.is_empty() { candidates } else { named }
-}
-
-/// Those that were sent; all where none was.
-async fn sent<'a>(store: &Store, candidates: Vec<&'a Candidate>) -> Result<Vec<&'a Candidate>, StoreError> {
-    let mut sent = Vec::new();
-    for candidate in &candidates {
-        let mailings = mailings_of(store, candidate.loaded.record.value.id).await?;
-        if mailings.iter().any(|mailing| !matches!(mailing.stage, Stage::Scheduled | Stage::Expired { .. })) {
-            sent.push(*candidate);
-        }
-    }
-    Ok(if sent.is_empty() { candidates } else { sent })
 }
