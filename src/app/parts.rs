@@ -19,7 +19,7 @@ use crate::flow::message::MessageSource;
 use crate::flow::post_messages::PostMessages;
 use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
 use crate::flow::retention::{
-    DroppedMail, RetentionError, drop_attachments, drop_mail, forget_keys, forget_seen, forget_wishes,
+    DroppedMail, RetentionError, drop_attachments, drop_mail, drop_posts, forget_keys, forget_seen, forget_wishes,
 };
 use crate::flow::suspended::Suspended;
 use crate::flow::wake::Wake;
@@ -265,6 +265,7 @@ impl Kept {
         let wishes = forget_wishes(&self.store, now).await?;
         let letters = drop_letters(&self.store, now, now - self.mail).await?;
         let seen = forget_seen(&self.store, now).await?;
+        let posts = drop_posts(&self.store, now - self.mail).await?;
         let DroppedMail { segments, messages, held } = drop_mail(&self.store, &self.spool, now - self.mail).await?;
         for (segment, messages) in held {
             let first: Vec<String> = messages.iter().take(10).map(ToString::to_string).collect();
@@ -277,7 +278,7 @@ impl Kept {
         }
         Ok(format!(
             "dropped {attachments} attachments that no release names, {keys} old idempotency keys, {wishes} expired \
-             wishes, {seen} Message-IDs of old posts, {letters} letters, {segments} segments of mail that came in with \
+             wishes, {posts} old posts, {seen} Message-IDs of posts, {letters} letters, {segments} segments of mail that came in with \
              {messages} messages"
         ))
     }

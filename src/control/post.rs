@@ -121,8 +121,9 @@ async fn list(
     loop {
         let page = control.store.posts(after, PAGE).await?;
         let Some(last) = page.last() else { break };
-        after = last.id;
-        posts.extend(page.into_iter().filter(|post| state.as_deref().is_none_or(|state| post.state.word() == state)));
+        after = last.value.id;
+        let page = page.into_iter().map(|read| read.value);
+        posts.extend(page.filter(|post| state.as_deref().is_none_or(|state| post.state.word() == state)));
         // The newest are the last.
         posts.drain(..posts.len().saturating_sub(limit));
     }

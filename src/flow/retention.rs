@@ -8,12 +8,13 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{InboundId, PostId, ReleaseId};
 use crate::flow::inbound::post::SEEN_DAYS;
 use crate::model::inbound::{Inbound, InboundState};
+use crate::model::mailing::Stage;
 use crate::model::post::{Post, PostState};
 use crate::store::blobs::{BlobError, Blobs};
 use crate::store::engine::{Batch, Commit};
 use crate::store::inbound;
 use crate::store::spool::{Spool, SpoolError};
-use crate::store::{Read, Store, StoreError};
+use crate::store::{Read, Store, StoreError, posts};
 
 /// Records read at a time.
 const PAGE: usize = 200;
@@ -160,6 +161,40 @@ pub async fn forget_wishes(store: &Store, now: Timestamp) -> Result<u64, StoreEr
     }
 }
 
+/// Drops posts that were decided before `before`, save those whose mailing is not over. Says how many.
+///
+/// # Errors
+/// [`StoreError`]: what was dropped before stays so.
+pub async fn drop_posts(store: &Store, before: Timestamp) -> Result<u64, StoreError> {
+    let (mut dropped, mut after) = (0, PostId(0));
+    loop {
+        let page = store.posts(after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(dropped) };
+        after = last.value.id;
+        let mut batch = Batch::new();
+        for read in page.iter().filter(|read| read.value.decided().is_some_and(|at| at < before)) {
+            if is_over(store, &read.value).await? {
+                posts::delete(&mut batch, read);
+                dropped += 1;
+            }
+        }
+        if !batch.is_empty() && store.commit(batch).await? != Commit::Applied {
+            // A decided post is not changed by anybody, so another drops them: that is as good.
+            return Ok(dropped);
+        }
+    }
+}
+
+/// Whether a post is needed for nothing any more: it is decided, and no mailing sends it.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn is_over(store: &Store, post: &Post) -> Result<bool, StoreError> {
+    let PostState::Approved { mailing, .. } = post.state else { return Ok(post.hold().is_none()) };
+    let Some(mailing) = store.mailing(mailing).await? else { return Ok(true) };
+    Ok(matches!(mailing.value.stage, Stage::Finished { .. } | Stage::Cancelled { .. } | Stage::Expired { .. }))
+}
+
 /// Forgets by which Message-IDs second copies of posts are known, once no copy is expected. Says how many.
 ///
 /// # Errors
@@ -190,8 +225,9 @@ async fn named(store: &Store) -> Result<BTreeSet<[u8; 32]>, StoreError> {
     loop {
         let page = store.posts(after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(named) };
-        after = last.id;
-        let needed = |post: &&Post| matches!(post.state, PostState::Held(_) | PostState::Approved { .. });
-        named.extend(page.iter().filter(needed).map(|post| post.blob.sha256));
+        after = last.value.id;
+        let posts = page.iter().map(|read| &read.value);
+        let needed = posts.filter(|post| matches!(post.state, PostState::Held(_) | PostState::Approved { .. }));
+        named.extend(needed.map(|post| post.blob.sha256));
     }
 }

@@ -158,6 +158,14 @@ impl Post {
         }
     }
 
+    /// When it was decided, or expired.
+    pub fn decided(&self) -> Option<Timestamp> {
+        match &self.state {
+            PostState::Held(_) => None,
+            PostState::Approved { at, .. } | PostState::Refused { at, .. } | PostState::Expired { at } => Some(*at),
+        }
+    }
+
     /// The hold, for a decision at `now`.
     ///
     /// # Errors

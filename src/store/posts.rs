@@ -224,6 +224,16 @@ pub fn put_post(batch: &mut Batch, post: &Post, before: Option<&Read<Post>>) {
     }
 }
 
+/// Deletes a post as it was read. Its octets go when nothing names them any more.
+pub fn delete(batch: &mut Batch, read: &Read<Post>) {
+    let key = keys::post(read.value.id);
+    batch.expect(key.clone(), read.stamp.clone());
+    batch.delete(key);
+    if let Some(hold) = read.value.hold() {
+        batch.delete(keys::held_post(hold.until, read.value.id));
+    }
+}
+
 /// Notes in `batch` that a message came to a list; it conflicts when another copy came since `before` was read.
 pub fn put_seen(batch: &mut Batch, list: &ListName, mark: &[u8], seen: &Seen, before: Option<Value>) {
     let key = keys::seen_message(list, &content_hash(mark));
@@ -254,10 +264,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn posts(&self, after: PostId, limit: usize) -> Result<Vec<Post>, StoreError> {
+    pub async fn posts(&self, after: PostId, limit: usize) -> Result<Vec<Read<Post>>, StoreError> {
         let range = keys::table(b'p').after(&keys::post(after));
         let found = self.engine.scan(range, limit).await?;
-        found.iter().map(|(_, octets)| Ok(decode(octets)?)).collect()
+        found.into_iter().map(|(_, stamp)| Ok(Read { value: decode(&stamp)?, stamp })).collect()
     }
 
     /// At most `limit` held posts, the first to expire first; those that expire at `until` or before, if it is given.

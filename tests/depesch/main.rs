@@ -68,6 +68,7 @@ mod person_erasure;
 mod person_record;
 mod post_announce;
 mod post_authentication;
+mod post_command;
 mod post_crash;
 mod post_discussion;
 mod records_of_old;

@@ -1,9 +1,14 @@
 //! A post to a discussion list goes out when a member wrote it, or when a moderator lets it through by a reply.
 
+use depesch::base::clock::Clock;
+use depesch::base::id::PostId;
+use depesch::flow::person::Desk;
+use depesch::flow::retention::drop_posts;
 use depesch::model::authentication::{Check, DomainPolicy};
 use depesch::model::inbound::InboundKind;
 use depesch::model::list::{FromPolicy, List, ListKind, Moderation, Privacy, ReplyTo};
-use depesch::model::post::PostState;
+use depesch::model::post::{Post, PostState};
+use depesch::store::Read;
 
 use crate::support::posts::{PostOffice, fields};
 
@@ -194,4 +199,22 @@ async fn an_operator_decides_too() {
     assert!(office.desk.approve(second, "anna").await.unwrap_err().to_string().contains("refused already"));
     office.send_all().await;
     assert_eq!(office.carried().len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_decided_goes_by_age_and_with_its_author() {
+    let office = office(|_| {}).await;
+    comes(&office, "reader1@example.com", "1", "").await;
+    comes(&office, "stranger@example.net", "2", "").await;
+    comes(&office, "reader2@example.com", "3", "").await;
+    let later = office.clock.now() + chrono::Duration::days(1);
+    assert_eq!(drop_posts(&office.store, later).await.unwrap(), 0, "its mailing is not over, or it is held");
+    office.send_all().await;
+    let desk =
+        Desk { store: office.store.clone(), key: office.key.clone(), at: office.clock.now(), who: "anna".into() };
+    assert_eq!(desk.erase("reader1@example.com").await.unwrap().len(), 1);
+    let left = |posts: Vec<Read<Post>>| posts.into_iter().map(|read| read.value.id.0).collect::<Vec<_>>();
+    assert_eq!(left(office.store.posts(PostId(0), 10).await.unwrap()), [2, 3]);
+    assert_eq!(drop_posts(&office.store, later).await.unwrap(), 1);
+    assert_eq!(left(office.store.posts(PostId(0), 10).await.unwrap()), [2], "what waits stays");
 }

@@ -6,6 +6,8 @@
 //! to the dispatcher, which finds the subscriber gone and writes `suppressed (erased)`.
 
 use crate::base::address::Address;
+use crate::base::id::PostId;
+use crate::flow::retention::is_over;
 use crate::model::bounce::Bounce;
 use crate::model::consent::ConsentSource;
 use crate::model::ledger::{Cause, Delivery, DeliveryState};
@@ -13,17 +15,17 @@ use crate::model::subscriber::Subscriber;
 use crate::model::suppression::{Suppression, SuppressionReason};
 use crate::store::bounces::{delete_way, put_bounce};
 use crate::store::engine::{Batch, Commit};
-use crate::store::{CONFLICT_TRIES, StoreError, keys, ledger, rsvps, subscribers, suppressions, wishes};
+use crate::store::{CONFLICT_TRIES, StoreError, keys, ledger, posts, rsvps, subscribers, suppressions, wishes};
 
 use super::record::row_of;
 use super::{Desk, PersonError};
 
-/// Wishes looked at together.
-const WISHES: usize = 500;
+/// Records looked at together.
+const PAGE: usize = 500;
 
 impl Desk {
     /// Erases a person, by number or address. An address of nobody that is suppressed keeps only its hash. Gives the hashes
-    /// of their mails that were kept as evidence of their consent: remove them, else the next look at attachments does.
+    /// of their mails that were kept, as evidence of their consent or as posts: remove them, else the next look at attachments does.
     ///
     /// # Errors
     /// [`PersonError::NotFound`] when nothing is known of them; [`PersonError::Store`]: nothing was erased.
@@ -58,6 +60,7 @@ impl Desk {
                 Err(error) => return Err(error),
             };
             self.forget_wishes(&mut batch, &address).await?;
+            kept.extend(self.forget_posts(&mut batch, &address).await?);
             let hash = self.key.hash_address(&address);
             for (of, rsvp) in self.store.rsvps_of(&hash, subscriber).await? {
                 rsvps::delete(&mut batch, &of, &rsvp);
@@ -86,11 +89,28 @@ impl Desk {
         }
     }
 
+    /// Forgets in `batch` what the owner of an address wrote to lists; gives the hashes of it. What a mailing is just
+    /// sending stays, and goes by its age.
+    async fn forget_posts(&self, batch: &mut Batch, address: &Address) -> Result<Vec<[u8; 32]>, StoreError> {
+        let (mut hashes, mut after) = (Vec::new(), PostId(0));
+        loop {
+            let page = self.store.posts(after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(hashes) };
+            after = last.value.id;
+            for read in page.iter().filter(|read| read.value.author.key() == address.key()) {
+                if read.value.hold().is_some() || is_over(&self.store, &read.value).await? {
+                    posts::delete(batch, read);
+                    hashes.push(read.value.blob.sha256);
+                }
+            }
+        }
+    }
+
     /// Forgets in `batch` what was asked for by mail for an address; says whether there was anything.
     async fn forget_wishes(&self, batch: &mut Batch, address: &Address) -> Result<bool, StoreError> {
         let (mut found, mut cursor) = (false, None);
         loop {
-            let (page, next) = self.store.scan_wishes(cursor, WISHES).await?;
+            let (page, next) = self.store.scan_wishes(cursor, PAGE).await?;
             for wish in page.iter().filter(|wish| wish.value.address.key() == address.key()) {
                 wishes::delete(batch, wish.value.id);
                 found = true;

@@ -123,6 +123,10 @@ impl PostOffice {
         Self { mail_in, store, clock, relay, domains, key, desk, blobs, directory }
     }
 
+    pub fn state_directory(&self) -> std::path::PathBuf {
+        self.directory.path().to_owned()
+    }
+
     /// Makes a list with these rules.
     pub async fn list(&self, name: &str, kind: ListKind, rules: impl FnOnce(&mut List)) {
         let mut list = List { kind, title: name.to_owned(), ..list(name) };
