@@ -10,7 +10,7 @@ use depesch::mail::incoming::Incoming;
 use depesch::model::classify::Classifier;
 
 /// Mutated messages that are read; `DEPESCH_MUTATIONS` sets another number.
-const MUTATIONS: usize = 2000;
+const MUTATIONS: usize = 10_000;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/bounces")

@@ -7,7 +7,7 @@ use depesch::model::subscriber::SubscriptionState;
 
 use crate::support::commands::Desk;
 
-const MAILS: usize = 5000;
+const MAILS: usize = 10_000;
 const WHERE: [&str; 12] = [
     "subscribe",
     "unsubscribe",
