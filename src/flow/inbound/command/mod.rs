@@ -1,8 +1,8 @@
 //! Commands by mail: subscribe, unsubscribe, pause, resume, settings, which, help, and the replies that confirm them.
 //!
 //! Who wrote a mail is not known: a From field proves nothing. So whatever is asked for is only noted, and a question with a
-//! signed token goes to the address concerned; the reply makes it true ([`ask`], [`confirm`]). Only the signed unsubscribe
-//! address of a mail acts at once ([`unsubscribe`]): its token is the proof.
+//! signed token goes to the address concerned; the reply makes it true (`ask`, `confirm`). Only the signed unsubscribe
+//! address of a mail acts at once (`unsubscribe`): its token is the proof.
 //!
 //! Until a reply has come nothing looks at who is subscribed to what, so members and strangers get the same answer with
 //! the same work (invariant 9). Mail from programs gets none (invariant 6).

@@ -1,6 +1,6 @@
 //! Posts: mails to a list's own address. To an announce list only from its authorised senders, each held until its sender
-//! has confirmed it by a reply to a signed address, because a From field proves nothing ([`receive`]). To a discussion list
-//! from members, or held for its moderators, who decide by reply ([`decide`]). What is let out becomes a mailing, in one
+//! has confirmed it by a reply to a signed address, because a From field proves nothing (`receive`). To a discussion list
+//! from members, or held for its moderators, who decide by reply (`decide`). What is let out becomes a mailing, in one
 //! commit with the decision: so it is sent once, whatever happens.
 //!
 //! Nothing here answers a stranger: a mail that is not let in goes to the list's owner, and members and strangers see no
