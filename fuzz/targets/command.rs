@@ -16,6 +16,7 @@ fuzz_target!(|octets: &[u8]| {
         list_title: "Press releases",
         list_address: "media@lists.example.org",
         sender: "karin@example.com",
+        sender_name: "Karin Ek",
     };
     let reading = COMMANDS.read(subject, text, &known);
     for (at, command) in reading.commands.iter().enumerate() {
