@@ -91,7 +91,9 @@ fn plain(local: &str, domain: &str) -> Option<String> {
     let mut labels = domain.split('.');
     let is_domain = domain.contains('.') && labels.clone().all(|label| !label.is_empty() && !label.starts_with('-'));
     let is_number = labels.next_back().is_some_and(|last| last.bytes().all(|o| o.is_ascii_digit()));
-    if local.is_empty() || !is_domain || is_number {
+    // Beyond ASCII there are control characters too (U+0080 to U+009F).
+    let has_control = local.chars().chain(domain.chars()).any(char::is_control);
+    if local.is_empty() || !is_domain || is_number || has_control {
         return None;
     }
     let bare = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(local);
@@ -132,4 +134,16 @@ pub(super) fn is_office(address: &str) -> bool {
 /// Whether two are the same but for the case of letters.
 pub(super) fn same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_beyond_ascii_are_in_no_address() {
+        assert_eq!(first("to karin@exam\u{96}ple.org"), None);
+        assert_eq!(first("to ka\u{85}rin@example.org"), None);
+        assert_eq!(first("to k\u{e5}rin@example.org").as_deref(), Some("k\u{e5}rin@example.org"));
+    }
 }
