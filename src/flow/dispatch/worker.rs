@@ -5,7 +5,6 @@
 //! hand: otherwise it is committed alone, at once. So is one that counts against the subscriber, together with what
 //! follows from it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::base::clock::{Stopwatch, Timestamp};
@@ -13,9 +12,8 @@ use crate::base::id::MailingId;
 use crate::flow::bounces::{self, Report};
 use crate::flow::message::Message;
 use crate::model::bounce::{BounceSource, Verdict};
-use crate::model::ledger::{Cause, Delivery, DeliveryState, SuppressedWhy};
-use crate::model::mailing::{AudienceQuery, PauseReason};
-use crate::model::subscriber::{Subscriber, SubscriptionState};
+use crate::model::ledger::{Delivery, DeliveryState};
+use crate::model::mailing::PauseReason;
 use crate::store::engine::{Batch, Commit};
 use crate::store::ledger::{Row, put_delivery};
 use crate::store::{CONFLICT_TRIES, StoreError, keys};
@@ -24,7 +22,11 @@ use crate::transport::{Connection, Outcome};
 use super::judge::{Case, Refusal};
 use super::stats::add;
 use super::work::Job;
-use super::{Shared, feed, hold_back, settle};
+use super::{Shared, feed, settle};
+
+mod decide;
+
+use decide::{Decision, first_attempt};
 
 /// Outcomes that may wait for the next intent; more come together only where nothing is sent.
 const MOST_FINISHED: usize = 16;
@@ -45,14 +47,6 @@ struct Worker {
 
 /// Why a worker ends.
 struct Ended;
-
-/// What is to be done with a delivery.
-enum Decision {
-    Send(Message),
-    Record(DeliveryState),
-    /// Leave it as it is: its mailing was held back.
-    Leave,
-}
 
 /// Works until the queue is closed; then writes down what it knows and says goodbye to the relay.
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -148,58 +142,6 @@ impl Worker {
             true => Ok(()),
             false => Err(Ended),
         }
-    }
-
-    /// Looks again whether the delivery is wanted (an unsubscribe counts until now), and makes its message.
-    async fn decide(&mut self, job: &Job) -> Result<Decision, Ended> {
-        let watch = Stopwatch::start();
-        let subscriber = loop {
-            match self.look_up(job).await {
-                Ok(found) => break found,
-                // One damaged record holds back its own mailing, and no other.
-                Err(StoreError::Record(error)) => {
-                    let what = format!("{}: {error}", job.row.subscriber);
-                    hold_back(&self.shared, job.run.current().value.id, what).await;
-                    return Ok(Decision::Leave);
-                }
-                Err(error) => self.survive(error).await?,
-            }
-        };
-        add(&self.shared.stats.lookup_nanoseconds, watch.nanoseconds());
-        let at = self.shared.parts.clock.now();
-        let subscriber = match subscriber {
-            Ok(subscriber) => subscriber,
-            Err(why) => return Ok(Decision::Record(DeliveryState::Suppressed { at, why })),
-        };
-        if let Some(rest) = self.shared.judge.rest(at, subscriber.address.domain()) {
-            let first = first_attempt(&job.row.delivery, at);
-            let cause =
-                Cause::Message(format!("{} is left alone for now: {}", subscriber.address.domain(), rest.evidence));
-            return Ok(Decision::Record(DeliveryState::Deferred { first, until: rest.until, cause }));
-        }
-        let watch = Stopwatch::start();
-        // A message that makes its maker panic shall not take the connection and all other deliveries with it.
-        let made = catch_unwind(AssertUnwindSafe(|| job.run.prepared.make(&subscriber)))
-            .unwrap_or_else(|_| Err("the message could not be made: an error in Depesch, see its log".to_owned()));
-        add(&self.shared.stats.compose_nanoseconds, watch.nanoseconds());
-        Ok(match made {
-            Ok(message) => Decision::Send(message),
-            Err(what) => Decision::Record(DeliveryState::Failed { at, cause: Cause::Message(what) }),
-        })
-    }
-
-    async fn look_up(&mut self, job: &Job) -> Result<Result<Subscriber, SuppressedWhy>, StoreError> {
-        let parts = &self.shared.parts;
-        let Some(read) = parts.store.subscriber(job.row.subscriber).await? else {
-            return Ok(Err(SuppressedWhy::Erased));
-        };
-        if !still_subscribed(&job.run.current().value.audience, &read.value) {
-            return Ok(Err(SuppressedWhy::Unsubscribed));
-        }
-        if parts.store.is_suppressed(&parts.key.hash_address(&read.value.address)).await? {
-            return Ok(Err(SuppressedWhy::Suppression));
-        }
-        Ok(Ok(read.value))
     }
 
     /// Opens a connection if there is none, waiting while the relay is in trouble; says whether it opened one. Leaves
@@ -411,15 +353,6 @@ impl Worker {
     }
 }
 
-/// When a delivery was first tried: giving up counts from there.
-fn first_attempt(before: &Delivery, now: Timestamp) -> Timestamp {
-    match before.state {
-        DeliveryState::Deferred { first, .. } => first,
-        DeliveryState::InDoubt { since } => since,
-        _ => now,
-    }
-}
-
 /// What a refusal says, as a bounce.
 fn report(mailing: MailingId, job: &Job, message: &Message, at: Timestamp, refusal: Refusal) -> Report {
     Report {
@@ -435,8 +368,4 @@ fn report(mailing: MailingId, job: &Job, message: &Message, at: Timestamp, refus
         words: refusal.reply.to_string(),
         source: BounceSource::Session,
     }
-}
-
-fn still_subscribed(audience: &AudienceQuery, subscriber: &Subscriber) -> bool {
-    audience.lists.iter().any(|list| subscriber.state_on(list) == Some(SubscriptionState::Active))
 }
