@@ -22,8 +22,8 @@ use crate::flow::letters::Letters;
 use crate::flow::wake::Wake;
 use crate::mail::command::Commands;
 use crate::model::classify::Classifier;
-use crate::smtp::listener::Listener;
-use crate::smtp::tls::Tls;
+use crate::smtp::listener::{Inherited, ListenError, Listener};
+use crate::smtp::tls::{Certificate, Tls};
 use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::spool::Spool;
@@ -70,14 +70,15 @@ pub struct Running {
     worker: JoinHandle<()>,
 }
 
-/// Opens the sockets.
-pub async fn prepare(config: &Config, parts: Parts) -> Result<Prepared, StartError> {
+/// Opens the sockets, beside those that are `inherited`.
+pub async fn prepare(config: &Config, parts: Parts, inherited: Vec<Inherited>) -> Result<Prepared, StartError> {
     let Parts { store, spool, clock, key, content, letters, posts, wake } = parts;
     let directory = Arc::new(Directory::new(store.clone(), key.clone()));
     let arrived = Wake::new();
     let door = Arc::new(Door::new(store.clone(), spool.clone(), arrived.clone(), directory.clone()));
     let host_name = crate::transport::relay::machine_name();
-    let listener = Listener::bind(config.inbound.listener(&host_name), Vec::new()).await?;
+    let settings = config.inbound.listener(&host_name).map_err(StartError::Certificate)?;
+    let listener = Listener::bind(settings, inherited).await?;
     let wakes = vec![wake, letters.wake()];
     let blobs = Blobs::in_state_directory(&config.state_directory);
     let commands = CommandDesk {
@@ -139,11 +140,15 @@ impl Running {
         self.listener.is_finished() || self.worker.is_finished()
     }
 
-    /// Reads the certificate again; the old one stays in force when the new cannot be used.
-    pub fn reload(&self) -> Result<(), StartError> {
-        match &self.tls {
-            Some(tls) => Ok(tls.reload().map_err(crate::smtp::listener::ListenError::from)?),
-            None => Ok(()),
+    /// Reads the certificate again, if there is one; the old stays in force until [`Self::replace_certificate`].
+    pub fn read_certificate(&self) -> Result<Option<Certificate>, StartError> {
+        Ok(self.tls.as_ref().map(|tls| tls.read_again()).transpose().map_err(ListenError::from)?)
+    }
+
+    /// Takes over what [`Self::read_certificate`] gave.
+    pub fn replace_certificate(&self, new: Option<Certificate>) {
+        if let (Some(tls), Some(new)) = (&self.tls, new) {
+            tls.replace(new);
         }
     }
 

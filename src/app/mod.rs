@@ -8,7 +8,7 @@
 //! [`service`] wraps it as a system service with signals and log; demo, bench and tests start it in their own process.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -26,6 +26,7 @@ use crate::flow::content::ContentHandle;
 use crate::flow::dispatch::{DispatchParts, Dispatcher};
 use crate::flow::letters::worker::Postman;
 use crate::flow::message::MessageSource;
+use crate::flow::pulse::Pulses;
 use crate::flow::rsvp::index_invitations;
 use crate::flow::schedule::Scheduler;
 use crate::flow::wake::Wake;
@@ -33,13 +34,15 @@ use crate::mail::command::CommandsError;
 use crate::mail::own_words::MarksError;
 use crate::model::classify::{Classifier, RulesError};
 use crate::model::recurrence::RecurrenceError;
-use crate::smtp::listener::ListenError;
+use crate::smtp::listener::{Inherited, ListenError};
 use crate::store::embedded::{EmbeddedEngine, OpenError};
 use crate::store::spool::{Spool, SpoolError};
 use crate::store::{Store, StoreError};
 use crate::transport::relay::RelayError;
 
 pub mod checkpoints;
+pub mod inherited;
+pub mod liveness;
 pub mod log;
 mod mail_in;
 pub mod messages;
@@ -48,6 +51,7 @@ pub mod parts;
 pub mod posts;
 pub mod service;
 
+use liveness::Liveness;
 use messages::ReloadableSource;
 
 /// How often is looked whether everything still runs.
@@ -77,6 +81,9 @@ pub enum StartError {
     /// Mail cannot be listened for.
     #[error("mail in: {0}")]
     Listen(#[from] ListenError),
+    /// The certificate for mail that comes in is not to be had.
+    #[error("mail in: {0}")]
+    Certificate(SecretError),
     /// The control socket cannot be opened.
     #[error(transparent)]
     Control(#[from] ServerError),
@@ -120,7 +127,7 @@ impl StartError {
     /// Whether the configuration is to blame, so that trying again is of no use.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Secret(_) | Self::Relay(_) | Self::Times { .. } | Self::Templates(_) => true,
+            Self::Secret(_) | Self::Certificate(_) | Self::Relay(_) | Self::Times { .. } | Self::Templates(_) => true,
             Self::Control(error) => matches!(error, ServerError::NoGroup(_) | ServerError::NoSocket(_)),
             Self::Listen(error) => !matches!(error, ListenError::Bind { .. }),
             Self::Open(_) | Self::Store(_) | Self::Spool(_) | Self::Directory { .. } => false,
@@ -139,7 +146,10 @@ pub struct RunningApp {
     mail_in: mail_in::Running,
     spool: Spool,
     messages: Arc<ReloadableSource>,
-    stop_timeout: Duration,
+    /// What is in force.
+    config: Mutex<Config>,
+    /// The scheduler's signs of life.
+    scheduler: Pulses,
     /// Turns true when everything is to stop.
     stopping: watch::Sender<bool>,
     server: JoinHandle<()>,
@@ -162,12 +172,25 @@ async fn until(mut stopping: watch::Receiver<bool>) {
 /// # Errors
 /// [`StartError`].
 pub async fn start(config: &Config, clock: Arc<dyn Clock>, begin: Begin) -> Result<RunningApp, StartError> {
+    start_with(config, clock, begin, Vec::new()).await
+}
+
+/// As [`start`], with sockets for mail that somebody else opened.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start_with(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    begin: Begin,
+    inherited: Vec<Inherited>,
+) -> Result<RunningApp, StartError> {
     parts::install_cryptography();
     if begin == Begin::WhereNone {
         parts::make_directory(&config.state_directory)?;
     }
     let engine = parts::open_store(config, begin).await?;
-    match start_on(config, clock, engine.clone()).await {
+    match start_on(config, clock, engine.clone(), inherited).await {
         Ok(app) => Ok(app),
         Err(error) => {
             parts::close_store(engine).await;
@@ -180,6 +203,7 @@ async fn start_on(
     config: &Config,
     clock: Arc<dyn Clock>,
     engine: Arc<EmbeddedEngine>,
+    inherited: Vec<Inherited>,
 ) -> Result<RunningApp, StartError> {
     let store = Store::new(engine.clone());
     let key = store.installation_key().await?;
@@ -219,7 +243,7 @@ async fn start_on(
         posts: posts.clone(),
         wake: wake.clone(),
     };
-    let mail_in = mail_in::prepare(config, mail_in).await?;
+    let mail_in = mail_in::prepare(config, mail_in, inherited).await?;
     let postman = Arc::new(parts::postman(config, &store, &spool, &clock, transport, &letters, &wake));
     let control = Arc::new(Control {
         wake: wake.clone(),
@@ -234,6 +258,7 @@ async fn start_on(
     });
     let stopping = watch::Sender::new(false);
     let scheduler = Scheduler::new(store.clone(), clock.clone(), wake).checking(messages.clone());
+    let scheduler_pulses = scheduler.pulses().clone();
     let chores = Chores::new(store, clock.clone(), chores);
     let loops = begin_loops(scheduler, chores, engine.clone(), clock, &stopping);
     let server = tokio::spawn(server.run(control.clone(), until(stopping.subscribe())));
@@ -247,7 +272,8 @@ async fn start_on(
         mail_in,
         spool,
         messages,
-        stop_timeout: config.stop_timeout,
+        config: Mutex::new(config.clone()),
+        scheduler: scheduler_pulses,
         stopping,
         server,
         loops,
@@ -322,26 +348,38 @@ impl RunningApp {
         }
     }
 
-    /// Takes over what can be changed while running: the templates, and what the pages and mails call themselves. The
-    /// old stay in force when the new cannot be used.
+    /// Looks whether the daemon is alive; a commit must end within `commit_limit`.
+    pub fn liveness(&self, commit_limit: Duration) -> Liveness {
+        let parts = [self.dispatcher.pulses().clone(), self.postman.pulses().clone(), self.scheduler.clone()];
+        let Control { store, clock, wake, .. } = &*self.control;
+        Liveness::new(store.clone(), clock.clone(), wake.clone(), &parts, commit_limit)
+    }
+
+    /// Takes over what can be changed while running: templates, certificate, and the keys that are
+    /// [`RELOADABLE`](crate::config::RELOADABLE). All or nothing: everything is tried before anything is taken over.
     ///
     /// # Errors
     /// [`StartError`]: nothing was changed.
-    pub fn reload(&self, config: &Config) -> Result<(), StartError> {
-        let content = parts::content(config)?;
-        self.mail_in.reload()?;
+    pub fn reload(&self, new: &Config) -> Result<(), StartError> {
+        let mut in_force = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let config = in_force.reloaded(new);
+        let content = parts::content(&config)?;
+        let certificate = self.mail_in.read_certificate()?;
         let (store, key, clock) = (&self.control.store, &self.control.key, &self.control.clock);
-        let source: Arc<dyn MessageSource> = parts::messages(config, store, key, clock, &content);
+        let source: Arc<dyn MessageSource> = parts::messages(&config, store, key, clock, &content);
+        self.mail_in.replace_certificate(certificate);
         self.messages.replace(source);
         self.control.content.replace(content);
         self.control.wake.notify();
+        *in_force = config;
         Ok(())
     }
 
     /// Stops in order. What is under way gets `stop_timeout`; what it did not finish is in doubt and looked after at
     /// the next start.
     pub async fn stop(self) {
-        let Self { engine, dispatcher, postman, mail_in, spool, stop_timeout, stopping, server, loops, .. } = self;
+        let Self { engine, dispatcher, postman, mail_in, spool, config, stopping, server, loops, .. } = self;
+        let stop_timeout = config.into_inner().unwrap_or_else(PoisonError::into_inner).stop_timeout;
         stopping.send_replace(true);
         let drained = async {
             // The API first: what it promised is committed before the store closes.

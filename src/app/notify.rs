@@ -39,9 +39,10 @@ pub fn still_starting(status: &str) {
     tell(&[NotifyState::ExtendTimeoutUsec(microseconds(Duration::from_secs(60))), NotifyState::Status(status)]);
 }
 
-/// How often [`alive`] must be said, if at all: half the time after which systemd loses patience.
+/// How often to look and say [`alive`], if at all: a third of the time after which systemd loses patience, so that a look
+/// that takes its time still leaves time for another.
 pub fn watchdog_interval() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|patience| patience / 2)
+    sd_notify::watchdog_enabled().map(|patience| patience / 3)
 }
 
 fn microseconds(duration: Duration) -> u32 {

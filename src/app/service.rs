@@ -1,7 +1,7 @@
 //! The daemon as a system service: `depesch serve`.
 //!
-//! SIGTERM and SIGINT drain and stop; a second one stops at once. SIGHUP reads configuration and templates again; what
-//! cannot be used is refused and the old stays in force.
+//! SIGTERM and SIGINT drain and stop; a second one, or one during the start, stops at once. SIGHUP reads configuration,
+//! templates and certificate again; when anything of it cannot be used, all of the old stays in force.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,10 +9,13 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use crate::config::environment::InheritedSockets;
 use crate::config::{Config, ConfigError, Loaded};
 
+use super::inherited::{self, InheritedError};
+use super::liveness::Lifeless;
 use super::log::{self, LogHandle};
-use super::{Begin, RunningApp, StartError, notify, start, system_clock};
+use super::{Begin, RunningApp, StartError, notify, start_with, system_clock};
 
 /// Why the service ended, or did not begin.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +23,9 @@ pub enum ServiceError {
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A socket that was handed over is of no use.
+    #[error(transparent)]
+    Inherited(#[from] InheritedError),
     /// It did not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -40,7 +46,7 @@ impl ServiceError {
     /// Whether the configuration is to blame.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Config(_) => true,
+            Self::Config(_) | Self::Inherited(_) => true,
             Self::Start(error) => error.is_configuration(),
             Self::Broken(_) | Self::System { .. } => false,
         }
@@ -72,35 +78,49 @@ impl Signals {
     }
 }
 
-/// Runs until a signal ends it. `socket` goes before the configuration's.
+/// Runs until a signal ends it. `socket` goes before the configuration's; `sockets` were opened by systemd.
 ///
 /// # Errors
 /// [`ServiceError`].
-pub async fn serve(file: Option<&Path>, socket: Option<PathBuf>, begin: Begin) -> Result<(), ServiceError> {
+pub async fn serve(
+    file: Option<&Path>,
+    socket: Option<PathBuf>,
+    begin: Begin,
+    sockets: InheritedSockets,
+) -> Result<(), ServiceError> {
     let mut signals = Signals::listen()?;
-    let Loaded { mut config, file: read, .. } = Config::load(file)?;
+    let loaded = Config::load(file)?;
+    let mut config = loaded.config.clone();
     if let Some(socket) = socket {
         config.control.path = socket;
     }
     let clock = system_clock();
     let log = log::install(&config.log, clock.clone()).ok();
-    let read = read.map_or_else(|| "defaults, no file".to_owned(), |path| path.display().to_string());
+    let sockets = inherited::sort(sockets)?;
+    let read = loaded.file.as_ref().map_or_else(|| "defaults, no file".to_owned(), |path| path.display().to_string());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = read, "starting");
     let app = {
-        let start = start(&config, clock, begin);
+        let start = start_with(&config, clock, begin, sockets);
         tokio::pin!(start);
         let mut patience = ticks(Duration::from_secs(20));
         loop {
             tokio::select! {
                 started = &mut start => break started?,
                 _ = patience.tick() => notify::still_starting("opening the store"),
+                signal = signals.end() => {
+                    // Nothing was taken on yet; whatever was begun is found as after a crash.
+                    tracing::info!("{signal} while starting: stops at once");
+                    notify::stopping(Duration::ZERO);
+                    return Ok(());
+                }
             }
         }
     };
     let status = format!("sends by {}", app.control().transport);
     tracing::info!(socket = %config.control.path.display(), "ready; {status}");
     notify::ready(&status);
-    let ended = run(&app, &mut signals, file, log.as_ref(), &status).await;
+    let reloading = Reloading { file, started: &loaded, log: log.as_ref(), status: &status };
+    let ended = run(&app, &mut signals, &reloading).await;
     notify::stopping(config.stop_timeout);
     tokio::select! {
         () = app.stop() => {}
@@ -109,15 +129,23 @@ pub async fn serve(file: Option<&Path>, socket: Option<PathBuf>, begin: Begin) -
     ended
 }
 
+/// What a reload works with.
+struct Reloading<'a> {
+    file: Option<&'a Path>,
+    /// The configuration that the daemon was started with.
+    started: &'a Loaded,
+    log: Option<&'a LogHandle>,
+    status: &'a str,
+}
+
 /// Serves until it is to end.
-async fn run(
-    app: &RunningApp,
-    signals: &mut Signals,
-    file: Option<&Path>,
-    log: Option<&LogHandle>,
-    status: &str,
-) -> Result<(), ServiceError> {
-    let mut watchdog = notify::watchdog_interval().map(ticks);
+async fn run(app: &RunningApp, signals: &mut Signals, reloading: &Reloading<'_>) -> Result<(), ServiceError> {
+    let watchdog = keep_watch(app, notify::watchdog_interval());
+    tokio::pin!(watchdog);
+    let broken = |reason: String| {
+        tracing::error!(reason, "the daemon cannot go on and stops");
+        Err(ServiceError::Broken(reason))
+    };
     loop {
         let Signals { terminate, interrupt, hangup } = signals;
         tokio::select! {
@@ -131,44 +159,50 @@ async fn run(
             }
             _ = hangup.recv() => {
                 notify::reloading();
-                reload(app, file, log);
-                notify::ready(status);
+                reload(app, reloading);
+                notify::ready(reloading.status);
             }
-            () = tick(&mut watchdog) => is_alive(app).await,
-            reason = app.broken() => {
-                tracing::error!(reason, "the daemon cannot go on and stops");
-                return Err(ServiceError::Broken(reason));
-            }
+            reason = &mut watchdog => return broken(reason),
+            reason = app.broken() => return broken(reason),
         }
     }
 }
 
-fn reload(app: &RunningApp, file: Option<&Path>, log: Option<&LogHandle>) {
-    let loaded = match Config::load(file) {
+fn reload(app: &RunningApp, reloading: &Reloading<'_>) {
+    let loaded = match Config::load(reloading.file) {
         Ok(loaded) => loaded,
         Err(error) => {
             tracing::error!("SIGHUP: the new configuration cannot be used, the old stays in force: {error}");
             return;
         }
     };
-    match app.reload(&loaded.config) {
-        Ok(()) => {
-            if let Some(log) = log {
-                log.set_level(&loaded.config.log);
-            }
-            tracing::info!("SIGHUP: read configuration and templates again");
-        }
-        Err(error) => {
-            tracing::error!("SIGHUP: the new templates cannot be used, the old stay in force: {error}");
-        }
+    if let Err(error) = app.reload(&loaded.config) {
+        tracing::error!("SIGHUP: nothing was taken over, all of the old stays in force: {error}");
+        return;
+    }
+    if let Some(log) = reloading.log {
+        log.set_level(&loaded.config.log);
+    }
+    tracing::info!("SIGHUP: read configuration and templates again");
+    let waiting = reloading.started.waiting_for_restart(&loaded);
+    if !waiting.is_empty() {
+        tracing::warn!(keys = waiting.join(", "), "SIGHUP: changed keys that come into force at the next start only");
     }
 }
 
-/// Tells systemd that all is well, when it is: the store answers a read.
-async fn is_alive(app: &RunningApp) {
-    match app.control().store.mailings().await {
-        Ok(_) => notify::alive(),
-        Err(error) => tracing::error!(%error, "the store does not answer; systemd is not told that all is well"),
+/// Tells systemd that all is well for as long as it is. Ends with the reason when only a start anew can help; while
+/// something is silent nothing is said, and systemd decides.
+async fn keep_watch(app: &RunningApp, every: Option<Duration>) -> String {
+    let Some(every) = every else { return std::future::pending().await };
+    let mut liveness = app.liveness(every);
+    let mut ticks = ticks(every);
+    loop {
+        ticks.tick().await;
+        match liveness.look(every).await {
+            Ok(()) => notify::alive(),
+            Err(Lifeless::CommitsFail(error)) => return error.to_string(),
+            Err(lifeless) => tracing::error!("systemd is not told that all is well: {lifeless}"),
+        }
     }
 }
 
@@ -176,13 +210,4 @@ fn ticks(period: Duration) -> Interval {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
-}
-
-async fn tick(watchdog: &mut Option<Interval>) {
-    match watchdog {
-        Some(watchdog) => {
-            watchdog.tick().await;
-        }
-        None => std::future::pending().await,
-    }
 }

@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app::StartError;
 use crate::app::service::ServiceError;
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Loaded, environment};
 use crate::control::client::{Client, ClientError};
 use crate::store::embedded::OpenError;
 
@@ -240,7 +240,11 @@ impl CliError {
 
 /// Parses the command line and runs it.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let mut arguments = Arguments::parse();
+    if let Command::Serve(command) = &mut arguments.command {
+        // Before there are threads: it changes the environment.
+        command.on(environment::inherited_sockets());
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

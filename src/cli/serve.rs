@@ -2,6 +2,7 @@
 
 use crate::app::Begin;
 use crate::app::service;
+use crate::config::environment::InheritedSockets;
 
 use super::{CliError, Context, Done};
 
@@ -17,6 +18,16 @@ pub struct ServeCommand {
     /// Begin an empty store where there is none; without it that is an error, so that a lost disk is noticed
     #[arg(long)]
     create: bool,
+    /// What systemd opened for us.
+    #[arg(skip)]
+    inherited: InheritedSockets,
+}
+
+impl ServeCommand {
+    /// Takes mail in on these sockets too.
+    pub fn on(&mut self, inherited: InheritedSockets) {
+        self.inherited = inherited;
+    }
 }
 
 /// Runs the command.
@@ -25,6 +36,6 @@ pub struct ServeCommand {
 /// [`CliError`]
 pub async fn run(command: ServeCommand, context: &Context) -> Result<Done, CliError> {
     let begin = if command.create { Begin::WhereNone } else { Begin::Never };
-    service::serve(context.config.as_deref(), context.socket.clone(), begin).await?;
+    service::serve(context.config.as_deref(), context.socket.clone(), begin, command.inherited).await?;
     Ok(Done::Fully)
 }

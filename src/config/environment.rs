@@ -1,7 +1,10 @@
 //! The few things that the environment tells in no other way. The only place that reads environment variables.
 #![allow(clippy::disallowed_methods)]
 
+use std::fmt;
 use std::path::PathBuf;
+
+use listenfd::ListenFd;
 
 /// Where systemd puts the service's credentials (systemd.exec(5), `LoadCredential=`).
 pub fn credentials_directory() -> Option<PathBuf> {
@@ -11,4 +14,32 @@ pub fn credentials_directory() -> Option<PathBuf> {
 /// Whether standard error goes to journald (systemd.exec(5), `$JOURNAL_STREAM`), which stamps each line itself.
 pub fn is_under_journald() -> bool {
     std::env::var_os("JOURNAL_STREAM").is_some()
+}
+
+/// Sockets that whoever started us opened for us.
+pub struct InheritedSockets {
+    /// The sockets.
+    pub sockets: ListenFd,
+    /// Their names (systemd.socket(5), `FileDescriptorName=`), in the same order.
+    pub names: Vec<String>,
+}
+
+impl Default for InheritedSockets {
+    fn default() -> Self {
+        Self { sockets: ListenFd::empty(), names: Vec::new() }
+    }
+}
+
+impl fmt::Debug for InheritedSockets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("InheritedSockets").field(&self.names).finish()
+    }
+}
+
+/// Takes the sockets that systemd handed over (sd_listen_fds(3)); a second call finds none. To be called before there are
+/// threads that read the environment, for it takes the variables out.
+pub fn inherited_sockets() -> InheritedSockets {
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let names = names.split(':').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    InheritedSockets { sockets: ListenFd::from_env(), names }
 }

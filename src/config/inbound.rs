@@ -12,6 +12,7 @@ use crate::smtp::session::SessionSettings;
 use crate::smtp::settings::{Limits, ListenerSettings, SocketFile, TlsFiles};
 
 use super::reader::{Reader, quoted};
+use super::secret::{self, SecretError, SecretSource};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -32,10 +33,10 @@ pub struct InboundConfig {
     pub lmtp_group: Option<String>,
     /// What we call ourselves in the greeting and in Received; the machine's name without it.
     pub host_name: Option<String>,
-    /// The certificate for STARTTLS.
-    pub certificate_file: Option<PathBuf>,
-    /// Its key.
-    pub key_file: Option<PathBuf>,
+    /// Where the certificate for STARTTLS is found.
+    pub certificate: Option<SecretSource>,
+    /// Where its key is.
+    pub key: Option<SecretSource>,
     /// Octets of the largest message.
     pub largest_message: usize,
     /// Connections at once, in all.
@@ -68,8 +69,8 @@ impl Default for InboundConfig {
             lmtp_mode: 0o660,
             lmtp_group: None,
             host_name: None,
-            certificate_file: None,
-            key_file: None,
+            certificate: None,
+            key: None,
             largest_message: SessionSettings::default().max_message_octets,
             connections: limits.connections,
             connections_per_address: limits.connections_per_address,
@@ -100,10 +101,14 @@ impl InboundConfig {
         });
         reader.optional_text("lmtp_group", "a group's name, or \"\"", &mut self.lmtp_group);
         reader.optional_text("host_name", "a host name, or \"\"", &mut self.host_name);
-        reader.optional_path("certificate_file", "a PEM file, or \"\"", &mut self.certificate_file);
-        reader.optional_path("key_file", "a PEM file, or \"\"", &mut self.key_file);
-        if self.certificate_file.is_some() != self.key_file.is_some() {
-            reader.problem("inbound.key_file", "expected certificate_file and key_file together, or neither");
+        self.certificate = secret::source(reader, "inbound", "certificate", "a PEM file");
+        self.key = secret::source(reader, "inbound", "key", "a PEM file");
+        for (name, this, other) in [("certificate", &self.certificate, &self.key), ("key", &self.key, &self.certificate)] {
+            if let (Some(source), None) = (this, other) {
+                let kind = if matches!(source, SecretSource::File(_)) { "file" } else { "credential" };
+                let key = format!("inbound.{name}_{kind}");
+                reader.problem(&key, "expected a certificate and a key together, or neither");
+            }
         }
         reader.number("largest_message", 65_536..=60_000_000, &mut self.largest_message);
         reader.number("connections", 1..=100_000, &mut self.connections);
@@ -128,9 +133,15 @@ impl InboundConfig {
     }
 
     /// What the listener takes; `host_name` is the machine's.
-    pub fn listener(&self, host_name: &str) -> ListenerSettings {
-        let tls = self.certificate_file.clone().zip(self.key_file.clone());
-        ListenerSettings {
+    ///
+    /// # Errors
+    /// [`SecretError`] when a credential is not to be had.
+    pub fn listener(&self, host_name: &str) -> Result<ListenerSettings, SecretError> {
+        let tls = match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate: certificate.path()?, key: key.path()? }),
+            _ => None,
+        };
+        Ok(ListenerSettings {
             session: SessionSettings {
                 host_name: self.host_name.clone().unwrap_or_else(|| host_name.to_owned()),
                 max_message_octets: self.largest_message,
@@ -143,7 +154,7 @@ impl InboundConfig {
                 mode: self.lmtp_mode,
                 group: self.lmtp_group.clone(),
             }),
-            tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+            tls,
             limits: Limits {
                 connections: self.connections,
                 connections_per_address: self.connections_per_address,
@@ -151,7 +162,7 @@ impl InboundConfig {
                 least_speed: self.least_speed,
                 ..Limits::default()
             },
-        }
+        })
     }
 }
 

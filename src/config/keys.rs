@@ -17,10 +17,9 @@ use crate::transport::relay::{Encryption, RelaySettings};
 use super::bounce::BounceConfig;
 use super::inbound::InboundConfig;
 use super::reader::{Reader, quoted};
-use super::secret::SecretSource;
 use super::{
     Config, ContentConfig, DispatchConfig, LogConfig, LogFormat, OrganisationConfig, RelayConfig, RetentionConfig,
-    ScheduleConfig, TransportChoice,
+    ScheduleConfig, TransportChoice, secret,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -135,17 +134,7 @@ impl Config {
         reader.choice("tls", &modes, &mut relay.encryption);
         reader.optional_path("authority_file", "a PEM file, or \"\"", &mut relay.authority_file);
         reader.optional_text("login", "a login name, or \"\"", &mut relay.login);
-        let (mut file, mut credential) = (None, None);
-        reader.optional_path("password_file", "a file that holds the password, or \"\"", &mut file);
-        let named = "the name of a systemd credential, or \"\"";
-        reader.optional_text("password_credential", named, &mut credential);
-        if credential.as_deref().is_some_and(|name| name.contains('/') || name.starts_with('.')) {
-            reader.problem("relay.password_credential", format!("expected {named}, without a path"));
-        }
-        if file.is_some() && credential.is_some() {
-            reader.problem("relay.password_credential", "either this or relay.password_file, not both");
-        }
-        relay.password = file.map(SecretSource::File).or(credential.map(SecretSource::Credential));
+        relay.password = secret::source(reader, "relay", "password", "a file that holds the password");
         if relay.login.is_some() && relay.password.is_none() {
             reader.problem("relay.login", "a login needs relay.password_file or relay.password_credential");
         }

@@ -202,6 +202,23 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
 }
 
+/// The keys that a running daemon takes over at SIGHUP ([`Config::reloaded`]); all others need a restart.
+pub const RELOADABLE: &[&str] = &[
+    "templates_directory",
+    "base_url",
+    "content.attachments_in_mail",
+    "content.country_code",
+    "log.level",
+];
+
+impl Loaded {
+    /// The keys that have another value in `new` and come into force at the next start only.
+    pub fn waiting_for_restart(&self, new: &Loaded) -> Vec<String> {
+        let changed = self.entries.iter().zip(&new.entries).filter(|(old, new)| old.value != new.value);
+        changed.map(|(old, _)| old.key.clone()).filter(|key| !RELOADABLE.contains(&key.as_str())).collect()
+    }
+}
+
 /// A configuration file that cannot be used; all that is wrong, at once.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -274,6 +291,17 @@ impl Config {
             return Err(wrong(problems));
         }
         Ok(Loaded { config, entries, file: Some(path.to_owned()) })
+    }
+
+    /// This configuration with the values of `new` for the keys that are [`RELOADABLE`].
+    pub fn reloaded(&self, new: &Config) -> Config {
+        Config {
+            templates_directory: new.templates_directory.clone(),
+            base_url: new.base_url.clone(),
+            content: new.content.clone(),
+            log: LogConfig { format: self.log.format, level: new.log.level.clone() },
+            ..self.clone()
+        }
     }
 
     /// The directory of the store: the daemon's, and what `depesch store` works on.

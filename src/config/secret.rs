@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::base::secret::Secret;
 
 use super::environment;
+use super::reader::Reader;
 
 /// Largest secret, in octets.
 const LIMIT: u64 = 64 * 1024;
@@ -45,18 +46,43 @@ pub enum SecretError {
     },
 }
 
+/// Reads the keys `<name>_file` and `<name>_credential` of a section: where `what` is found, if anywhere.
+pub(super) fn source(reader: &mut Reader<'_>, section: &str, name: &str, what: &str) -> Option<SecretSource> {
+    let (mut file, mut credential) = (None, None);
+    reader.optional_path(&format!("{name}_file"), &format!("{what}, or \"\""), &mut file);
+    let named = "the name of a systemd credential, or \"\"";
+    reader.optional_text(&format!("{name}_credential"), named, &mut credential);
+    let key = format!("{section}.{name}_credential");
+    if credential.as_deref().is_some_and(|name| name.contains('/') || name.starts_with('.')) {
+        reader.problem(&key, format!("expected {named}, without a path"));
+    }
+    if file.is_some() && credential.is_some() {
+        reader.problem(&key, format!("either this or {section}.{name}_file, not both"));
+    }
+    file.map(SecretSource::File).or(credential.map(SecretSource::Credential))
+}
+
 impl SecretSource {
+    /// The file that holds it.
+    ///
+    /// # Errors
+    /// [`SecretError::NoCredentials`].
+    pub fn path(&self) -> Result<PathBuf, SecretError> {
+        match self {
+            Self::File(path) => Ok(path.clone()),
+            Self::Credential(name) => {
+                let directory = environment::credentials_directory();
+                Ok(directory.ok_or_else(|| SecretError::NoCredentials(name.clone()))?.join(name))
+            }
+        }
+    }
+
     /// Reads the secret.
     ///
     /// # Errors
     /// [`SecretError`]; it never shows the secret.
     pub fn read(&self) -> Result<Secret, SecretError> {
-        let path = match self {
-            Self::File(path) => path.clone(),
-            Self::Credential(name) => {
-                environment::credentials_directory().ok_or_else(|| SecretError::NoCredentials(name.clone()))?.join(name)
-            }
-        };
+        let path = self.path()?;
         let unreadable = |error| SecretError::Unreadable { path: path.clone(), error };
         let length = std::fs::metadata(&path).map_err(unreadable)?.len();
         if length > LIMIT {

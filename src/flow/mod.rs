@@ -17,6 +17,7 @@ pub mod message;
 pub mod person;
 pub mod post_messages;
 pub mod preview;
+pub mod pulse;
 pub mod queue;
 pub mod release;
 pub mod release_messages;

@@ -17,6 +17,7 @@ use crate::model::mailing_transitions::{Due, TransitionError};
 use crate::store::{Store, StoreError};
 
 use super::message::{MessageSource, PrepareError};
+use super::pulse::Pulses;
 use super::queue;
 use super::wake::Wake;
 
@@ -31,6 +32,7 @@ pub struct Scheduler {
     clock: Arc<dyn Clock>,
     wake: Wake,
     messages: Option<Arc<dyn MessageSource>>,
+    pulses: Pulses,
 }
 
 /// What one look did.
@@ -60,7 +62,7 @@ enum Refused {
 impl Scheduler {
     /// A scheduler of the mailings in `store`; `wake` tells it of changes, and it tells the dispatcher by it.
     pub fn new(store: Store, clock: Arc<dyn Clock>, wake: Wake) -> Self {
-        Self { store, clock, wake, messages: None }
+        Self { store, clock, wake, messages: None, pulses: Pulses::default() }
     }
 
     /// Lets it look, before an approved mailing begins, whether what would be sent is what was approved.
@@ -69,10 +71,17 @@ impl Scheduler {
         self
     }
 
+    /// Signs of life: one at each [`Wake`].
+    pub fn pulses(&self) -> &Pulses {
+        &self.pulses
+    }
+
     /// Works until `stop` completes. Errors of the store are logged and the step is tried again (invariant 10).
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
+        let pulse = self.pulses.begin("the scheduler");
         loop {
+            pulse.works();
             let woken = self.wake.notified();
             let now = self.clock.now();
             let until = match self.tick().await {

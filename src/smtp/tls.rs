@@ -34,6 +34,9 @@ pub enum TlsError {
     },
 }
 
+/// A certificate with its key, read and found usable.
+pub struct Certificate(Arc<ServerConfig>);
+
 /// A certificate in force.
 pub struct Tls {
     files: TlsFiles,
@@ -50,15 +53,27 @@ impl Tls {
         Ok(Arc::new(Self { files, current }))
     }
 
-    /// Reads the files again; connections from now on see what they hold.
+    /// Reads the files again; what they hold comes into force by [`Self::replace`].
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn read_again(&self) -> Result<Certificate, TlsError> {
+        Ok(Certificate(read(&self.files)?))
+    }
+
+    /// [`Self::read_again`] and [`Self::replace`].
     ///
     /// # Errors
     /// [`TlsError`]; the old certificate stays in force.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let new = read(&self.files)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
-        tracing::info!(certificate = %self.files.certificate.display(), "the certificate was read again");
+        self.replace(self.read_again()?);
         Ok(())
+    }
+
+    /// Connections from now on see this certificate.
+    pub fn replace(&self, new: Certificate) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new.0;
+        tracing::info!(certificate = %self.files.certificate.display(), "the certificate was read again");
     }
 
     /// What is in force now.

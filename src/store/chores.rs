@@ -7,6 +7,8 @@ use super::record::{self, RecordError};
 use super::{Read, Store, StoreError, keys};
 
 const FAMILY: &str = "chore";
+/// The name under which the daemon notes that it is alive.
+const ALIVE: &str = "alive";
 
 impl Store {
     /// When a chore last ran; `None` when it never did.
@@ -20,6 +22,17 @@ impl Store {
             (version, _) => return Err(RecordError::Newer { family: FAMILY, version }.into()),
         };
         Ok(Some(Read { value, stamp }))
+    }
+
+    /// Notes that the daemon is alive, which goes the way of every commit: through the committer onto the disk. There is no
+    /// precondition, so it says nothing but whether commits are made.
+    ///
+    /// # Errors
+    /// [`StoreError`]: not noted.
+    pub async fn note_alive(&self, at: Timestamp) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        batch.put(keys::chore(ALIVE), record::encode(1, &at.timestamp_millis()));
+        self.commit(batch).await.map(|_| ())
     }
 
     /// Notes that a chore ran, over what was read before. `false` when another process noted it meanwhile.

@@ -96,3 +96,32 @@ fn lengths_of_time_are_read_and_shown_alike() {
     let entry = loaded.entries.iter().find(|entry| entry.key == "retention.attachments").unwrap();
     assert_eq!((entry.value.as_str(), entry.set), ("\"14d\"", true));
 }
+
+#[test]
+fn a_reload_takes_over_just_the_keys_that_are_marked() {
+    let parse = |text: &str| Config::parse(Path::new("/etc/depesch/depesch.toml"), text).unwrap();
+    let changed = "templates_directory = \"own\"\nbase_url = \"https://press.example.org\"\n[content]\n\
+                   attachments_in_mail = 1\ncountry_code = \"47\"\n[log]\nlevel = \"debug\"\n";
+    let (old, new) = (parse(""), parse(&format!("{changed}format = \"json\"\n[relay]\nhost = \"mail.example.org\"\n")));
+    assert_eq!(old.config.reloaded(&new.config), parse(changed).config);
+    assert_eq!(old.waiting_for_restart(&new), ["relay.host", "log.format"]);
+    for key in depesch::config::RELOADABLE {
+        let (old, new) = (&old.entries, &new.entries);
+        let at = old.iter().position(|entry| entry.key == *key).unwrap_or_else(|| panic!("there is no key {key}"));
+        assert_ne!(old[at].value, new[at].value, "this test does not change {key}");
+    }
+}
+
+#[test]
+fn the_certificate_and_its_key_come_from_files_or_credentials() {
+    check("[inbound]\ncertificate_file = \"cert.pem\"\n", 2, "inbound.certificate_file", "together");
+    check("[inbound]\nkey_credential = \"key\"\n", 2, "inbound.key_credential", "together");
+    let both = "[inbound]\ncertificate_file = \"cert.pem\"\nkey_file = \"key.pem\"\nkey_credential = \"key\"\n";
+    check(both, 4, "inbound.key_credential", "not both");
+    let path = "[inbound]\ncertificate_file = \"cert.pem\"\nkey_credential = \"../key\"\n";
+    check(path, 3, "inbound.key_credential", "without a path");
+    let text = "[inbound]\ncertificate_file = \"cert.pem\"\nkey_credential = \"key\"\n";
+    let inbound = Config::parse(Path::new("/etc/depesch/depesch.toml"), text).unwrap().config.inbound;
+    assert_eq!(inbound.certificate, Some(SecretSource::File("/etc/depesch/cert.pem".into())));
+    assert!(inbound.listener("mx.example.org").unwrap_err().to_string().contains("LoadCredential=key:PATH"));
+}

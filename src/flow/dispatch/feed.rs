@@ -8,6 +8,7 @@ use chrono::Duration;
 use crate::base::clock::Timestamp;
 use crate::base::id::MailingId;
 use crate::flow::message::PrepareError;
+use crate::flow::pulse::Pulse;
 use crate::model::ledger::{Cause, Delivery, DeliveryState};
 use crate::model::mailing::{Mailing, Pause, PauseReason, Stage, UncertainPolicy};
 use crate::store::engine::{Batch, Commit};
@@ -21,7 +22,7 @@ use super::{Shared, settle};
 const DUE_STEP: usize = 2048;
 
 /// Feeds one mailing until it is finished, stopped, or the daemon drains.
-pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>) -> Result<(), StoreError> {
+pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>, pulse: &Pulse) -> Result<(), StoreError> {
     let prepared = match shared.parts.messages.prepare(&mailing.value).await {
         Ok(prepared) => prepared,
         Err(PrepareError::Store(error)) => return Err(error),
@@ -30,8 +31,10 @@ pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>) -> Result<
     // Somebody who resumes a paused mailing has seen to what the breaker said.
     shared.judge.forget(mailing.value.id);
     let run = Arc::new(Run::new(mailing, prepared));
-    let fed = feed(shared, &run).await;
+    let fed = feed(shared, &run, pulse).await;
     run.stop();
+    // For as long as the relay is lost: the workers' own pulses tell whether they are well.
+    pulse.rests();
     // The workers give back what they hold before anybody else may feed this mailing.
     while !run.outstanding().is_empty() && !shared.is_draining() {
         tokio::select! {
@@ -43,13 +46,14 @@ pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>) -> Result<
     fed
 }
 
-async fn feed(shared: &Arc<Shared>, run: &Arc<Run>) -> Result<(), StoreError> {
+async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, pulse: &Pulse) -> Result<(), StoreError> {
     let mut unswept = unsettled(shared, run).await?;
     let mut reopened = run.current().value.reopened;
     let clock = &shared.parts.clock;
     let renewal = Duration::seconds(i64::from(shared.parts.settings.lease_seconds.max(3)) / 3);
     let mut renew_at = clock.now() + renewal;
     while !run.is_stopped() && !shared.is_draining() {
+        pulse.works();
         let woken = shared.parts.wake.notified();
         let given_back = run.given_back.notified();
         let read = shared.parts.store.mailing(run.current().value.id).await?;
@@ -70,7 +74,7 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>) -> Result<(), StoreError> {
         let full = run.outstanding().len() >= shared.parts.settings.chunks_ahead;
         if !full {
             if let Some(chunk) = next_chunk(shared, run, &mut unswept).await? {
-                if work_on(shared, run, chunk).await? {
+                if work_on(shared, run, chunk, pulse).await? {
                     continue;
                 }
                 // Another node has it: looked at again when leases are renewed.
@@ -120,7 +124,7 @@ async fn next_due(shared: &Shared, run: &Run) -> Result<Option<Timestamp>, Store
 
 /// Leases a chunk, decides what a crash left in doubt in it, and hands out what is to be sent; `false` when another
 /// node has it.
-async fn work_on(shared: &Arc<Shared>, run: &Arc<Run>, number: u32) -> Result<bool, StoreError> {
+async fn work_on(shared: &Arc<Shared>, run: &Arc<Run>, number: u32, pulse: &Pulse) -> Result<bool, StoreError> {
     let (parts, mailing) = (&shared.parts, run.current());
     let now = parts.clock.now();
     let held = parts.store.lease(mailing.value.id, number).await?;
@@ -145,6 +149,8 @@ async fn work_on(shared: &Arc<Shared>, run: &Arc<Run>, number: u32) -> Result<bo
         }
     }
     let (Commit::Applied, Some(stamp)) = (parts.store.commit(batch).await?, stamp) else { return Ok(false) };
+    // The queue takes them as the workers get on, which may be when a lost relay is back.
+    pulse.rests();
     hand_out(shared, run, number, stamp, jobs).await?;
     Ok(true)
 }

@@ -28,6 +28,7 @@ use crate::base::id::MailingId;
 use crate::base::token::Key;
 use crate::flow::audience;
 use crate::flow::message::MessageSource;
+use crate::flow::pulse::Pulses;
 use crate::flow::wake::Wake;
 use crate::model::bounce::BouncePolicy;
 use crate::model::breaker::BreakerSettings;
@@ -109,6 +110,8 @@ struct Shared {
     judge: Judge,
     queue: Queue<Job>,
     stats: Stats,
+    /// Signs of life of the main task, the feeders and the workers.
+    pulses: Pulses,
     /// Turns true when no new delivery is to begin.
     draining: watch::Sender<bool>,
     /// Why dispatch cannot go on, once it cannot.
@@ -171,6 +174,7 @@ impl Dispatcher {
             judge: Judge::new(parts.settings.retry, parts.settings.breaker, parts.classifier.clone()),
             queue: Queue::new(parts.settings.connections * 2),
             stats: Stats::default(),
+            pulses: Pulses::default(),
             draining: watch::Sender::new(false),
             broken: watch::Sender::new(None),
             parts,
@@ -204,6 +208,11 @@ impl Dispatcher {
         self.shared.gate.trouble()
     }
 
+    /// Signs of life. While it does not drain, its main task gives one at each [`Wake`].
+    pub fn pulses(&self) -> &Pulses {
+        &self.shared.pulses
+    }
+
     /// What was done since the start.
     pub fn stats(&self) -> stats::Snapshot {
         self.shared.stats.snapshot()
@@ -212,6 +221,7 @@ impl Dispatcher {
 
 /// Looks what there is to do, begins it, and waits until there may be more.
 async fn run(shared: Arc<Shared>) {
+    let pulse = shared.pulses.begin("the dispatcher");
     let mut workers = JoinSet::new();
     for _ in 0..shared.parts.settings.connections {
         workers.spawn(worker::run(shared.clone()));
@@ -220,6 +230,7 @@ async fn run(shared: Arc<Shared>) {
     let mut busy: HashMap<tokio::task::Id, MailingId> = HashMap::new();
     let mut closed: HashSet<MailingId> = HashSet::new();
     while !shared.is_draining() {
+        pulse.works();
         let woken = shared.parts.wake.notified();
         match shared.parts.store.mailings().await {
             Ok(mailings) => {
@@ -259,6 +270,7 @@ async fn run(shared: Arc<Shared>) {
             () = shared.until_draining() => {}
         }
     }
+    pulse.rests();
     while tasks.join_next().await.is_some() {}
     while workers.join_next().await.is_some() {}
 }
@@ -290,12 +302,17 @@ fn task_for(mailing: &Mailing, closed: &HashSet<MailingId>) -> Option<Task> {
 /// Does one task to its end; gives the mailing when nothing can ever be left to do for it.
 async fn begin(shared: Arc<Shared>, task: Task, read: Read<Mailing>) -> Option<MailingId> {
     let (id, mailing) = (read.value.id, read.value.clone());
+    let pulse = shared.pulses.begin("the feeder of a mailing");
+    if !matches!(task, Task::Feed) {
+        // As long as the audience is large; it is nothing but commits.
+        pulse.rests();
+    }
     let done = match task {
         Task::Freeze => audience::freeze(&shared.parts.store, shared.parts.clock.as_ref(), id).await.map(|done| {
             tracing::info!(mailing = %id, ?done, "audience frozen");
             None
         }),
-        Task::Feed => feed::run(&shared, read).await.map(|()| None),
+        Task::Feed => feed::run(&shared, read, &pulse).await.map(|()| None),
         Task::Close => settle::close(&shared, &mailing).await.map(|()| Some(id)),
     };
     match done {

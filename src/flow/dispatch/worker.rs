@@ -11,6 +11,7 @@ use crate::base::clock::{Stopwatch, Timestamp};
 use crate::base::id::MailingId;
 use crate::flow::bounces::{self, Report};
 use crate::flow::message::Message;
+use crate::flow::pulse::Pulse;
 use crate::model::bounce::{BounceSource, Verdict};
 use crate::model::ledger::{Delivery, DeliveryState};
 use crate::model::mailing::PauseReason;
@@ -43,6 +44,7 @@ struct Worker {
     shared: Arc<Shared>,
     connection: Option<Box<dyn Connection>>,
     finished: Vec<Finished>,
+    pulse: Arc<Pulse>,
 }
 
 /// Why a worker ends.
@@ -50,8 +52,10 @@ struct Ended;
 
 /// Works until the queue is closed; then writes down what it knows and says goodbye to the relay.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let mut worker = Worker { shared, connection: None, finished: Vec::new() };
+    let pulse = shared.pulses.begin("a connection for deliveries");
+    let mut worker = Worker { shared, connection: None, finished: Vec::new(), pulse };
     while let Some(job) = worker.next_job().await {
+        worker.pulse.works();
         if worker.deliver(job).await.is_err() {
             break;
         }
@@ -72,6 +76,7 @@ impl Worker {
         }
         self.flush().await.ok()?;
         let shared = self.shared.clone();
+        self.pulse.rests();
         if self.connection.is_some() {
             let idle = chrono::Duration::seconds(i64::from(shared.parts.settings.idle_seconds));
             let clock = &shared.parts.clock;
@@ -138,6 +143,7 @@ impl Worker {
     }
 
     async fn survive(&mut self, error: StoreError) -> Result<(), Ended> {
+        self.pulse.works();
         match self.shared.survive(&error).await {
             true => Ok(()),
             false => Err(Ended),
@@ -155,6 +161,7 @@ impl Worker {
         let shared = self.shared.clone();
         let clock = &shared.parts.clock;
         while !job.run.is_stopped() && !shared.is_draining() {
+            self.pulse.waits_for_relay();
             if let Some(at) = shared.gate.ask(clock.now()) {
                 // Never so long that a stopped mailing would hold the worker.
                 let at = at.min(clock.now() + chrono::Duration::seconds(1));
@@ -168,6 +175,7 @@ impl Worker {
                 // Whether the relay is well again, its answer to a message tells: one that greets may still say 421.
                 Ok(connection) => {
                     self.connection = Some(connection);
+                    self.pulse.works();
                     return Ok(true);
                 }
                 Err(error) => self.report_trouble(error.to_string()),
@@ -217,7 +225,9 @@ impl Worker {
     async fn send(&mut self, mut job: Job, intended: Row, since: Timestamp, message: Message) -> Result<(), Ended> {
         let Some(connection) = self.connection.as_mut() else { return Err(Ended) };
         let watch = Stopwatch::start();
+        self.pulse.waits_for_relay();
         let outcome = connection.send(&message.envelope, &message.octets).await;
+        self.pulse.works();
         add(&self.shared.stats.smtp_nanoseconds, watch.nanoseconds());
         let first = first_attempt(&job.row.delivery, since);
         let mailing = job.run.current();

@@ -15,6 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::LetterId;
 use crate::flow::dispatch::gate::{Gate, Trouble};
+use crate::flow::pulse::{Pulse, Pulses};
 use crate::flow::wake::Wake;
 use crate::model::retry::RetryTable;
 use crate::store::engine::EngineError;
@@ -88,6 +89,8 @@ struct Shared {
     done: Notify,
     accepted: AtomicU64,
     failed: AtomicU64,
+    /// Signs of life of the main task and the connections.
+    pulses: Pulses,
     draining: watch::Sender<bool>,
     broken: watch::Sender<Option<String>>,
 }
@@ -111,6 +114,7 @@ impl Postman {
             done: Notify::new(),
             accepted: AtomicU64::default(),
             failed: AtomicU64::default(),
+            pulses: Pulses::default(),
             draining: watch::Sender::new(false),
             broken: watch::Sender::new(None),
         });
@@ -141,6 +145,11 @@ impl Postman {
     /// What troubles the relay, if anything does.
     pub fn trouble(&self) -> Option<Trouble> {
         self.shared.gate.trouble()
+    }
+
+    /// Signs of life. While it does not drain, its main task gives one at each [`Wake`].
+    pub fn pulses(&self) -> &Pulses {
+        &self.shared.pulses
     }
 
     /// What was done since the start.
@@ -194,6 +203,7 @@ impl Shared {
 
 /// Gives what is due to the connections, until it is told to stop.
 async fn run(shared: Arc<Shared>) {
+    let pulse = shared.pulses.begin("what hands out letters");
     let (sender, receiver) = mpsc::channel(shared.parts.settings.connections.max(1));
     let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
     let mut carriers = JoinSet::new();
@@ -202,7 +212,7 @@ async fn run(shared: Arc<Shared>) {
     }
     while !shared.is_draining() {
         tokio::select! {
-            look = look(&shared, &sender) => if look.is_err() { break },
+            look = look(&shared, &sender, &pulse) => if look.is_err() { break },
             // Before a drain one ends only by a panic; what it held would never be looked at again.
             Some(ended) = carriers.join_next() => if let Err(error) = ended {
                 shared.give_up(&format!("the task of a connection for letters ended badly: {error}"));
@@ -210,12 +220,14 @@ async fn run(shared: Arc<Shared>) {
             () = shared.until_draining() => {}
         }
     }
+    pulse.rests();
     drop(sender);
     while carriers.join_next().await.is_some() {}
 }
 
 /// Hands out what is due, and waits until there may be more.
-async fn look(shared: &Shared, sender: &mpsc::Sender<LetterId>) -> Result<(), Ended> {
+async fn look(shared: &Shared, sender: &mpsc::Sender<LetterId>, pulse: &Pulse) -> Result<(), Ended> {
+    pulse.works();
     let (store, now) = (&shared.parts.store, shared.now());
     let (told, woken) = (shared.parts.letters.inner.wake.notified(), shared.parts.wake.notified());
     let limit = shared.under_way().len() + STEP;
@@ -224,11 +236,14 @@ async fn look(shared: &Shared, sender: &mpsc::Sender<LetterId>) -> Result<(), En
         Ok(found) => found,
         Err(error) => return shared.survive(&error).await,
     };
+    // The connections take them as they get on, which may be when a lost relay is back.
+    pulse.rests();
     for id in due {
         if shared.under_way().insert(id) && sender.send(id).await.is_err() {
             return Err(Ended);
         }
     }
+    pulse.works();
     let latest = now + Duration::seconds(LONGEST_SLEEP);
     tokio::select! {
         () = told => {}

@@ -60,17 +60,26 @@ impl Place {
 
     /// Starts the daemon by a command and waits until it answers.
     pub fn serve_by(&self, mut command: Command) -> Daemon {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (sender, lines) = channel();
-        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let mut daemon = Daemon { child, lines, seen: Vec::new() };
-        daemon.wait_for_line("ready");
-        daemon
+        Daemon::spawned(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
     }
 }
 
 impl Daemon {
+    /// A daemon whose standard error is a pipe, when it answers.
+    pub fn spawned(child: Child) -> Self {
+        let mut daemon = Self::starting(child);
+        daemon.wait_for_line("ready");
+        daemon
+    }
+
+    /// As [`Self::spawned`], without waiting.
+    pub fn starting(mut child: Child) -> Self {
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { child, lines, seen: Vec::new() }
+    }
+
     /// Waits for a log line that contains `words`, and gives it.
     pub fn wait_for_line(&mut self, words: &str) -> String {
         loop {

@@ -7,6 +7,7 @@ use chrono::Duration;
 use tokio::sync::mpsc;
 
 use crate::base::id::LetterId;
+use crate::flow::pulse::Pulse;
 use crate::model::ledger::Cause;
 use crate::model::letter::{Letter, LetterBody, LetterState};
 use crate::store::engine::{Batch, Commit, Value};
@@ -21,17 +22,20 @@ use super::Shared;
 pub(super) struct Carrier {
     shared: Arc<Shared>,
     connection: Option<Box<dyn Connection>>,
+    pulse: Arc<Pulse>,
 }
 
 impl Carrier {
     /// One that is not connected yet.
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, connection: None }
+        let pulse = shared.pulses.begin("a connection for letters");
+        Self { shared, connection: None, pulse }
     }
 
     /// Sends the letters that it is given until there will be no more.
     pub(super) async fn run(mut self, letters: Arc<tokio::sync::Mutex<mpsc::Receiver<LetterId>>>) {
         while let Some(id) = self.next(&letters).await {
+            self.pulse.works();
             // What cannot be read stays under way: it would be found again at once, and nothing could be done.
             match self.deliver(id).await {
                 Ok(()) => {}
@@ -55,6 +59,7 @@ impl Carrier {
 
     /// The next letter; a connection that idles is ended.
     async fn next(&mut self, letters: &tokio::sync::Mutex<mpsc::Receiver<LetterId>>) -> Option<LetterId> {
+        self.pulse.rests();
         let shared = self.shared.clone();
         let take = async || letters.lock().await.recv().await;
         if self.connection.is_some() {
@@ -108,6 +113,7 @@ impl Carrier {
         self.connection = None;
         let shared = self.shared.clone();
         while !shared.is_draining() {
+            self.pulse.waits_for_relay();
             if let Some(at) = shared.gate.ask(shared.now()) {
                 tokio::select! {
                     () = shared.parts.clock.wait_until(at) => {}
@@ -118,6 +124,7 @@ impl Carrier {
             match shared.parts.transport.connect().await {
                 Ok(connection) => {
                     self.connection = Some(connection);
+                    self.pulse.works();
                     return true;
                 }
                 Err(error) => shared.report_trouble(error.to_string()),
@@ -134,7 +141,9 @@ impl Carrier {
             recipient: intended.value.recipient.clone(),
             envelope_id: intended.value.id.to_string(),
         };
+        self.pulse.waits_for_relay();
         let outcome = connection.send(&envelope, octets).await;
+        self.pulse.works();
         let after = shared.judge(intended.value.clone(), outcome);
         loop {
             match shared.commit(&intended, &after).await {
@@ -146,6 +155,7 @@ impl Carrier {
                     None => return Ok(()),
                 },
                 Err(error) => {
+                    self.pulse.works();
                     if shared.survive(&error).await.is_err() {
                         return Err(error);
                     }

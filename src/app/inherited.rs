@@ -1,0 +1,51 @@
+//! Sockets that systemd opened for us (systemd.socket(5)), so that the service needs no right to ports below 1024.
+
+use crate::config::environment::InheritedSockets;
+use crate::smtp::listener::Inherited;
+use crate::smtp::session::Protocol;
+
+/// A socket that was handed over and cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InheritedError {
+    /// Its name does not say what is to be spoken on it.
+    #[error(
+        "a socket was handed over under the name \u{201c}{0}\u{201d}; its unit needs FileDescriptorName=smtp or \
+         FileDescriptorName=lmtp"
+    )]
+    Name(String),
+    /// It is of a kind on which no mail comes in.
+    #[error("the socket \u{201c}{name}\u{201d} that was handed over is of no use: {error}")]
+    Kind {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        error: std::io::Error,
+    },
+}
+
+/// Sorts what was handed over by its name.
+///
+/// # Errors
+/// [`InheritedError`]: a socket that nobody answers would look like a daemon that hangs.
+pub fn sort(sockets: InheritedSockets) -> Result<Vec<Inherited>, InheritedError> {
+    let InheritedSockets { mut sockets, names } = sockets;
+    let mut sorted = Vec::new();
+    for place in 0..sockets.len() {
+        let name = names.get(place).cloned().unwrap_or_default();
+        let wrong = |error| InheritedError::Kind { name: name.clone(), error };
+        let tcp = |protocol, sockets: &mut listenfd::ListenFd| {
+            let taken = sockets.take_tcp_listener(place).map_err(wrong)?;
+            Ok(taken.map(|listener| Inherited::Tcp(protocol, listener)))
+        };
+        let taken = match name.as_str() {
+            "smtp" | "depesch-smtp.socket" => tcp(Protocol::Smtp, &mut sockets)?,
+            "lmtp" | "depesch-lmtp.socket" => match sockets.take_unix_listener(place) {
+                Ok(taken) => taken.map(Inherited::Unix),
+                Err(_) => tcp(Protocol::Lmtp, &mut sockets)?,
+            },
+            _ => return Err(InheritedError::Name(name)),
+        };
+        sorted.extend(taken);
+    }
+    Ok(sorted)
+}

@@ -1,0 +1,79 @@
+//! Whether the daemon is alive: the question that systemd's watchdog asks.
+//!
+//! Each [`Liveness::look`] sends a commit through the committer onto the disk, and looks whether dispatcher, letters' worker
+//! and scheduler gave a sign of life: each was woken at the look before. A worker that waits for the relay, within its
+//! time limits, is alive; so is a daemon whose disk is full. Who asks says how much time passed, so tests wait for nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::clock::Clock;
+use crate::flow::pulse::{Pulses, Stuck, Watch};
+use crate::flow::wake::Wake;
+use crate::store::engine::EngineError;
+use crate::store::{Store, StoreError};
+
+/// Why the daemon is not alive.
+#[derive(Debug, thiserror::Error)]
+pub enum Lifeless {
+    /// A commit did not end in time. It may yet.
+    #[error("the committer has not made a commit durable within {} s", .0.as_secs())]
+    CommitterSilent(Duration),
+    /// Commits fail for good: only a start anew, which reads what is on the disk, can help.
+    #[error("commits fail: {0}")]
+    CommitsFail(StoreError),
+    /// Tasks are silent for longer than they may be.
+    #[error("{}", .0.iter().map(words).collect::<Vec<_>>().join("; "))]
+    Stuck(Vec<Stuck>),
+}
+
+fn words(stuck: &Stuck) -> String {
+    format!("{} has given no sign of life for {} s", stuck.name, stuck.silent.as_secs())
+}
+
+/// Looks whether the daemon is alive.
+pub struct Liveness {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    wake: Wake,
+    watches: Vec<Watch>,
+    commit_limit: Duration,
+}
+
+impl Liveness {
+    /// Looks after the commits of `store` and the tasks of `parts`, which `wake` wakes. A commit must end within
+    /// `commit_limit`.
+    pub fn new(store: Store, clock: Arc<dyn Clock>, wake: Wake, parts: &[Pulses], commit_limit: Duration) -> Self {
+        let watches = parts.iter().map(|pulses| Watch::new(pulses.clone())).collect();
+        Self { store, clock, wake, watches, commit_limit }
+    }
+
+    /// Looks once; `passed` is the time since the look before.
+    ///
+    /// # Errors
+    /// [`Lifeless`]: nobody may be told that all is well.
+    pub async fn look(&mut self, passed: Duration) -> Result<(), Lifeless> {
+        let stuck: Vec<Stuck> = self.watches.iter_mut().flat_map(|watch| watch.look(passed)).collect();
+        // Whoever waits for work looks for some, and beats: that is for the next look to see.
+        self.wake.notify();
+        self.commit().await?;
+        match stuck.is_empty() {
+            true => Ok(()),
+            false => Err(Lifeless::Stuck(stuck)),
+        }
+    }
+
+    async fn commit(&self) -> Result<(), Lifeless> {
+        let late = self.clock.wait_until(self.clock.now() + self.commit_limit);
+        let committed = tokio::select! {
+            biased;
+            committed = self.store.note_alive(self.clock.now()) => committed,
+            () = late => return Err(Lifeless::CommitterSilent(self.commit_limit)),
+        };
+        match committed {
+            // The committer answers, and goes on by itself when there is room.
+            Ok(()) | Err(StoreError::Engine(EngineError::Full(_))) => Ok(()),
+            Err(error) => Err(Lifeless::CommitsFail(error)),
+        }
+    }
+}
