@@ -103,7 +103,9 @@ impl InboundConfig {
         reader.optional_text("host_name", "a host name, or \"\"", &mut self.host_name);
         self.certificate = secret::source(reader, "inbound", "certificate", "a PEM file");
         self.key = secret::source(reader, "inbound", "key", "a PEM file");
-        for (name, this, other) in [("certificate", &self.certificate, &self.key), ("key", &self.key, &self.certificate)] {
+        for (name, this, other) in
+            [("certificate", &self.certificate, &self.key), ("key", &self.key, &self.certificate)]
+        {
             if let (Some(source), None) = (this, other) {
                 let kind = if matches!(source, SecretSource::File(_)) { "file" } else { "credential" };
                 let key = format!("inbound.{name}_{kind}");

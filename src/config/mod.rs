@@ -203,13 +203,8 @@ pub struct Loaded {
 }
 
 /// The keys that a running daemon takes over at SIGHUP ([`Config::reloaded`]); all others need a restart.
-pub const RELOADABLE: &[&str] = &[
-    "templates_directory",
-    "base_url",
-    "content.attachments_in_mail",
-    "content.country_code",
-    "log.level",
-];
+pub const RELOADABLE: &[&str] =
+    &["templates_directory", "base_url", "content.attachments_in_mail", "content.country_code", "log.level"];
 
 impl Loaded {
     /// The keys that have another value in `new` and come into force at the next start only.
