@@ -161,35 +161,3 @@ async fn a_closed_door_refuses_for_later() {
     hall.spool.close();
     assert!(matches!(hall.take(&["press"]).await, Err(Refusal::Later(_))));
 }
-
-/// How much is taken in when fifty bring messages at once, on the disk of the directory for temporary files:
-/// `cargo test --test depesch measure_the_door -- --ignored --nocapture`
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "it measures and checks nothing"]
-async fn measure_the_door() {
-    let directory = tempfile::tempdir().unwrap();
-    let settings = Settings { create: true, ..Settings::default() };
-    let engine: Arc<dyn Engine> =
-        Arc::new(EmbeddedEngine::open(&directory.path().join("store"), settings).unwrap().engine);
-    let disk = FaultyDisk::default();
-    let spool = spool(&disk, directory.path());
-    let door = Arc::new(Door::new(Store::new(engine), spool, Wake::new(), Arc::new(OneList)));
-    let message = [MESSAGE, "Rad av en studs.\r\n".repeat(200).as_bytes()].concat();
-    let watch = Stopwatch::start();
-    let callers: Vec<_> = (0..50)
-        .map(|_| {
-            let (door, message) = (door.clone(), message.clone());
-            tokio::spawn(async move {
-                for _ in 0..100 {
-                    door.take(arrival(), recipients(&["press"]), message.clone()).await.unwrap();
-                }
-            })
-        })
-        .collect();
-    for caller in callers {
-        caller.await.unwrap();
-    }
-    let seconds = watch.nanoseconds() as f64 / 1e9;
-    let syncs = disk.0.lock().unwrap().synced;
-    println!("{:.0} messages/s of {} octets, {syncs} syncs of the spool for 5000", 5000.0 / seconds, message.len());
-}
