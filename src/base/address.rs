@@ -62,6 +62,16 @@ impl Address {
         self.text.to_lowercase()
     }
 
+    /// By what the mailboxes of one person are counted as one: [`Address::key`] without the detail that many servers
+    /// allow after a `+` (RFC 5233 §1). Only for limits: whether two addresses are one mailbox, their server decides.
+    pub fn mailbox_key(&self) -> String {
+        let user = self.local_part().split_once('+').map_or(self.local_part(), |(user, _)| user);
+        match user.is_empty() {
+            true => self.key(),
+            false => format!("{user}@{}", self.domain()).to_lowercase(),
+        }
+    }
+
     /// Whether sending to it needs SMTPUTF8 (RFC 6531): the local part holds other than ASCII.
     pub fn needs_smtputf8(&self) -> bool {
         !self.text.is_ascii()
@@ -167,6 +177,18 @@ mod tests {
             "<a@example.org>",
         ] {
             assert!(check(wrong).is_err(), "{wrong:?} was taken");
+        }
+    }
+
+    #[test]
+    fn counts_a_mailbox_without_what_follows_its_plus() {
+        for (address, key) in [
+            ("Karin+news@Press.example", "karin@press.example"),
+            ("karin+a+b@press.example", "karin@press.example"),
+            ("karin@press.example", "karin@press.example"),
+            ("+karin@press.example", "+karin@press.example"),
+        ] {
+            assert_eq!(address.parse::<Address>().unwrap().mailbox_key(), key);
         }
     }
 

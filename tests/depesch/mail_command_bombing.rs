@@ -23,6 +23,17 @@ async fn one_question_about_leaving_and_one_about_all_else_for_each_address_and_
 }
 
 #[tokio::test]
+async fn tags_after_a_plus_make_no_further_mailbox() {
+    let desk = Desk::new().await;
+    for tag in ["", "+a", "+b", "+c+d", "+E"] {
+        desk.writes(&format!("karin{tag}@press.example"), "subscribe", "", "").await;
+    }
+    assert_eq!(desk.sent().await, ["confirm to karin@press.example"]);
+    desk.writes("karina@press.example", "subscribe", "", "").await;
+    assert_eq!(desk.sent().await.len(), 2, "another person");
+}
+
+#[tokio::test]
 async fn a_forged_wish_to_join_keeps_nobody_from_leaving() {
     let desk = Desk::new().await;
     desk.subscribes("karin@press.example").await;
