@@ -7,6 +7,7 @@ use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::serve::IncomingStream;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixListener;
 
@@ -86,6 +87,30 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
             Err(rejection) => Err(ApiError::invalid(rejection.body_text())),
         }
     }
+}
+
+/// Which page of something is wanted, the newest first, and whether addresses are to be whole in it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageBefore<S> {
+    /// Only what is older than this one.
+    pub before: Option<String>,
+    /// How many at most.
+    pub limit: Option<usize>,
+    /// Only what is in this state.
+    pub state: Option<S>,
+    /// Whether addresses are to be whole; they are masked without it.
+    #[serde(default)]
+    pub addresses: bool,
+}
+
+/// Whether addresses are to be whole.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddressParameters {
+    /// They are masked without it.
+    #[serde(default)]
+    pub addresses: bool,
 }
 
 /// A part of the path that is read with [`std::str::FromStr`], e.g. `Segment<MailingId>`.

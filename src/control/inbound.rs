@@ -23,7 +23,7 @@ use crate::store::{CONFLICT_TRIES, Read, StoreError};
 
 use super::Control;
 use super::error::ApiError;
-use super::extract::{Caller, Parameters, Segment};
+use super::extract::{AddressParameters, Caller, PageBefore, Parameters, Segment};
 
 /// Records read at a time.
 const PAGE: usize = 500;
@@ -90,16 +90,6 @@ pub struct InboundPage {
     pub next: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PageParameters {
-    before: Option<String>,
-    limit: Option<usize>,
-    state: Option<StateName>,
-    #[serde(default)]
-    addresses: bool,
-}
-
 /// How far a message has come, as it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -107,13 +97,6 @@ enum StateName {
     Waiting,
     Handled,
     Stuck,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ShowParameters {
-    #[serde(default)]
-    addresses: bool,
 }
 
 /// The routes of this noun.
@@ -128,7 +111,7 @@ pub fn routes() -> Router<Arc<Control>> {
 async fn page(
     State(control): State<Arc<Control>>,
     caller: Caller,
-    Parameters(PageParameters { before, limit, state, addresses }): Parameters<PageParameters>,
+    Parameters(PageBefore { before, limit, state, addresses }): Parameters<PageBefore<StateName>>,
 ) -> Result<Json<InboundPage>, ApiError> {
     if addresses {
         tracing::info!(by = %caller, "the addresses of mail that came in were shown");
@@ -160,7 +143,7 @@ async fn show(
     State(control): State<Arc<Control>>,
     caller: Caller,
     Segment(id): Segment<InboundId>,
-    Parameters(ShowParameters { addresses }): Parameters<ShowParameters>,
+    Parameters(AddressParameters { addresses }): Parameters<AddressParameters>,
 ) -> Result<Json<InboundView>, ApiError> {
     let read = find(&control, id).await?;
     if addresses {

@@ -21,7 +21,7 @@ use crate::store::{CONFLICT_TRIES, Read, StoreError};
 
 use super::Control;
 use super::error::ApiError;
-use super::extract::{Caller, Parameters, Segment};
+use super::extract::{AddressParameters, Caller, PageBefore, Parameters, Segment};
 
 /// Letters read at a time.
 const PAGE: usize = 500;
@@ -75,23 +75,6 @@ pub struct LetterPage {
     pub next: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PageParameters {
-    before: Option<String>,
-    limit: Option<usize>,
-    state: Option<String>,
-    #[serde(default)]
-    addresses: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ShowParameters {
-    #[serde(default)]
-    addresses: bool,
-}
-
 /// The routes of this noun.
 pub fn routes() -> Router<Arc<Control>> {
     Router::new()
@@ -103,7 +86,7 @@ pub fn routes() -> Router<Arc<Control>> {
 async fn page(
     State(control): State<Arc<Control>>,
     caller: Caller,
-    Parameters(PageParameters { before, limit, state, addresses }): Parameters<PageParameters>,
+    Parameters(PageBefore { before, limit, state, addresses }): Parameters<PageBefore<String>>,
 ) -> Result<Json<LetterPage>, ApiError> {
     if addresses {
         tracing::info!(by = %caller, "the addresses of letters were shown");
@@ -130,7 +113,7 @@ async fn show(
     State(control): State<Arc<Control>>,
     caller: Caller,
     Segment(id): Segment<LetterId>,
-    Parameters(ShowParameters { addresses }): Parameters<ShowParameters>,
+    Parameters(AddressParameters { addresses }): Parameters<AddressParameters>,
 ) -> Result<Json<LetterView>, ApiError> {
     let read = find(&control, id).await?;
     if addresses {
