@@ -5,21 +5,23 @@
 //! later: both go through [`judge`]. Only what counts against the address itself scores, once for each mailing; mailings
 //! that came through afterwards take it off again, and a new address begins with nothing.
 
-use chrono::Duration;
-
 use crate::base::clock::Timestamp;
-use crate::base::id::{InboundId, LetterId, ListName, MailingId, SubscriberId};
+use crate::base::id::{InboundId, ListName, MailingId, SubscriberId};
 
 use super::classify::Class;
 use super::consent::ConsentSource;
 use super::subscriber::{Subscriber, SubscriptionState};
 
+mod score;
+
+pub use score::{
+    BouncePolicy, Case, Hit, Judgement, Probe, Score, Successes, Suspension, Threshold, judge, successes_since,
+};
+
 /// The rule in the consent ledger by which a subscription is suspended, and begins again.
 pub const RULE: &str = "bounces";
 /// Octets of evidence that are kept.
 const MOST_EVIDENCE: usize = 300;
-/// Hits that are kept. When there are more, one in the middle goes: the first and the last say how long it lasts.
-const MOST_HITS: usize = 32;
 
 /// What came back about one delivery: the weightiest report, and how many there were.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,188 +133,6 @@ pub fn evidence(words: &str) -> String {
     line
 }
 
-/// How much is too much.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Threshold {
-    /// So many mailings that failed,
-    pub mailings: u32,
-    /// over at least so long.
-    pub over: Duration,
-}
-
-/// When bounces suspend a subscriber. Content, policy and network never do: that is not among the settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BouncePolicy {
-    /// The address does not exist: at once.
-    pub address: Threshold,
-    /// The mailbox is full, disabled or closed, or there is none only for now: after 3 mailings over 7 days.
-    pub mailbox: Threshold,
-    /// So long after it was accepted, a mailing that nothing came back about has come through: 4 days.
-    pub came_through_after: Duration,
-}
-
-impl Default for BouncePolicy {
-    fn default() -> Self {
-        Self {
-            address: Threshold { mailings: 1, over: Duration::zero() },
-            mailbox: Threshold { mailings: 3, over: Duration::days(7) },
-            came_through_after: Duration::days(4),
-        }
-    }
-}
-
-impl BouncePolicy {
-    /// What it takes, when a bounce like this one is the last straw. That an address behind the subscriber's own does
-    /// not exist, where mail is passed on to several, does not make theirs one that does not exist.
-    fn threshold(&self, class: Class, verdict: Verdict, names_other: bool) -> Threshold {
-        match (class, verdict) {
-            (Class::Address, Verdict::Permanent) if !names_other => self.address,
-            _ => self.mailbox,
-        }
-    }
-}
-
-/// What bounces have come to for one subscriber and their present address.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Score {
-    /// Since when the subscriber has this address, if they ever had another: what was sent before says nothing about it.
-    pub address_since: Option<Timestamp>,
-    /// Mailings that failed and that no later success took off again, the earliest first.
-    pub hits: Vec<Hit>,
-    /// Successes up to here have been taken into account.
-    pub weighed: Option<Timestamp>,
-    /// The suspension that is in force, if one is.
-    pub suspension: Option<Suspension>,
-}
-
-/// One mailing that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hit {
-    /// Which.
-    pub mailing: MailingId,
-    /// When that was reported.
-    pub at: Timestamp,
-}
-
-/// A suspension by bounces.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Suspension {
-    /// Since when.
-    pub at: Timestamp,
-    /// Why, in a line: the class and the receiver's words.
-    pub evidence: String,
-    /// Whether the lists' owners have been told.
-    pub reported: bool,
-    /// How many probe letters were sent.
-    pub probes: u32,
-    /// The last of them.
-    pub probe: Option<Probe>,
-}
-
-/// A letter that finds out whether a suspended address takes mail again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Probe {
-    /// Which letter.
-    pub letter: LetterId,
-    /// When it was written.
-    pub at: Timestamp,
-    /// Whether it came back.
-    pub failed: bool,
-}
-
-/// What is to be judged.
-#[derive(Clone, Copy, Debug)]
-pub struct Case {
-    /// The mailing that failed.
-    pub hit: Hit,
-    /// Whose fault it is.
-    pub class: Class,
-    /// Whether for good.
-    pub verdict: Verdict,
-    /// Whether the report names only addresses that are not the subscriber's.
-    pub names_other: bool,
-}
-
-/// Mailings that came through, for [`judge`].
-#[derive(Clone, Debug, Default)]
-pub struct Successes {
-    /// When each was accepted.
-    pub at: Vec<Timestamp>,
-    /// All up to here are known; nothing without it.
-    pub until: Option<Timestamp>,
-}
-
-/// What follows from a bounce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Judgement {
-    /// Nothing more.
-    Scored,
-    /// The subscriber is suspended.
-    Suspend,
-}
-
-/// Counts a bounce that scores, and says what follows: suspended when the mailings that failed, less those that came
-/// through between them, reach the policy's threshold in number and in time.
-///
-/// A success takes off the earliest hit. So who fails now and then goes on, and who fails each time does not.
-pub fn judge(before: &Score, policy: &BouncePolicy, case: &Case, successes: &Successes) -> (Score, Judgement) {
-    let mut score = before.clone();
-    if !score.hits.iter().any(|hit| hit.mailing == case.hit.mailing) {
-        let place = score.hits.partition_point(|hit| hit.at <= case.hit.at);
-        score.hits.insert(place, case.hit);
-    }
-    score.decay(successes);
-    if score.hits.len() > MOST_HITS {
-        score.hits.remove(1);
-    }
-    let threshold = policy.threshold(case.class, case.verdict, case.names_other);
-    match score.reaches(&threshold) {
-        true => (score, Judgement::Suspend),
-        false => (score, Judgement::Scored),
-    }
-}
-
-/// From when on successes matter to the judgement: `None` when a bounce is enough by itself.
-pub fn successes_since(score: &Score, policy: &BouncePolicy, case: &Case) -> Option<Timestamp> {
-    let several = policy.threshold(case.class, case.verdict, case.names_other).mailings > 1;
-    let first = score.hits.first().filter(|_| several)?.at;
-    Some(score.weighed.map_or(first, |weighed| weighed.max(first)))
-}
-
-impl Score {
-    /// The score of an address that the subscriber has had since `at`.
-    pub fn of_new_address(at: Timestamp) -> Self {
-        Self { address_since: Some(at), ..Self::default() }
-    }
-
-    /// Nothing against the address any more.
-    pub fn cleared(&self) -> Self {
-        Self { address_since: self.address_since, ..Self::default() }
-    }
-
-    fn decay(&mut self, successes: &Successes) {
-        let Some(until) = successes.until else { return };
-        let mut came: Vec<Timestamp> = successes.at.iter().copied().filter(|at| *at <= until).collect();
-        came.retain(|at| self.weighed.is_none_or(|weighed| *at > weighed));
-        came.sort_unstable();
-        for at in came {
-            if self.hits.first().is_some_and(|hit| hit.at < at) {
-                self.hits.remove(0);
-            }
-        }
-        self.weighed = Some(until);
-    }
-
-    fn reaches(&self, threshold: &Threshold) -> bool {
-        match (self.hits.first(), self.hits.last()) {
-            (Some(first), Some(last)) => {
-                self.hits.len() >= threshold.mailings as usize && last.at - first.at >= threshold.over
-            }
-            _ => false,
-        }
-    }
-}
-
 /// Suspends every active subscription; `words` say why. The lists that it was active on.
 pub fn suspend(subscriber: &mut Subscriber, at: Timestamp, words: &str) -> Vec<ListName> {
     let is_active = |list: &&ListName| subscriber.state_on(list) == Some(SubscriptionState::Active);
@@ -352,65 +172,6 @@ pub fn by_rule() -> ConsentSource {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn day(days: i64) -> Timestamp {
-        "2026-11-23T08:00:00Z".parse::<Timestamp>().unwrap() + Duration::days(days)
-    }
-
-    fn full(mailing: u64, days: i64) -> Case {
-        let hit = Hit { mailing: MailingId(mailing), at: day(days) };
-        Case { hit, class: Class::Mailbox, verdict: Verdict::Permanent, names_other: false }
-    }
-
-    /// What follows from each of these bounces, one after the other; successes are known up to each.
-    fn run(cases: &[Case], successes: &[i64]) -> Vec<Judgement> {
-        let mut score = Score::default();
-        let came =
-            |until: Timestamp| Successes { at: successes.iter().map(|days| day(*days)).collect(), until: Some(until) };
-        let judged = cases.iter().map(|case| {
-            let (after, judgement) = judge(&score, &BouncePolicy::default(), case, &came(case.hit.at));
-            score = after;
-            judgement
-        });
-        judged.collect()
-    }
-
-    use Judgement::{Scored, Suspend};
-
-    #[test]
-    fn an_address_that_does_not_exist_is_enough_once() {
-        let case = Case { class: Class::Address, ..full(1, 0) };
-        assert_eq!(run(&[case], &[]), [Suspend]);
-        let for_now = Case { verdict: Verdict::Temporary, ..case };
-        let behind = Case { names_other: true, ..case };
-        assert_eq!(run(&[for_now, behind], &[]), [Scored, Scored]);
-    }
-
-    #[test]
-    fn a_full_mailbox_takes_three_mailings_and_seven_days() {
-        assert_eq!(run(&[full(1, 0), full(2, 3), full(3, 6), full(4, 7)], &[]), [Scored, Scored, Scored, Suspend]);
-        assert_eq!(run(&[full(1, 0), full(2, 9), full(3, 10)], &[]), [Scored, Scored, Suspend]);
-        assert_eq!(run(&[full(1, 0), full(1, 9), full(1, 10)], &[]), [Scored, Scored, Scored], "one mailing is one");
-    }
-
-    #[test]
-    fn what_comes_through_takes_the_earliest_hit_off_once() {
-        assert_eq!(run(&[full(1, 0), full(2, 2), full(3, 8)], &[5]), [Scored, Scored, Scored]);
-        let failing = [full(1, 0), full(2, 2), full(3, 8), full(4, 9)];
-        assert_eq!(run(&failing, &[5]), [Scored, Scored, Scored, Suspend], "one success took one hit off");
-        let turns: Vec<Case> = (0..40).map(|n| full(n, n as i64 * 2)).collect();
-        let between: Vec<i64> = (0..40).map(|n| n * 2 + 1).collect();
-        assert!(run(&turns, &between).iter().all(|judgement| *judgement == Scored), "every second one came through");
-    }
-
-    #[test]
-    fn many_mailings_a_day_hide_no_week() {
-        let mut all: Vec<Case> = (0..300).map(|n| full(n, n as i64 / 50)).collect();
-        all.push(full(300, 7));
-        let judged = run(&all, &[]);
-        assert_eq!(judged.iter().filter(|judgement| **judgement == Suspend).count(), 1);
-        assert_eq!(judged.last(), Some(&Suspend));
-    }
 
     #[test]
     fn evidence_is_one_short_line() {

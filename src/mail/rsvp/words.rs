@@ -4,7 +4,6 @@
 //! do not agree, or a clause is one that only a person can weigh, nothing is said: a wrong "yes" costs a seat, a wrong
 //! "no" a reporter, and an unclear one a minute of the press contact's.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use serde::Deserialize;
@@ -12,10 +11,12 @@ use serde::Deserialize;
 use super::sum::{Judged, Said, Sum};
 use super::{Attendance, Doubt};
 
+mod clauses;
+
+use clauses::{Clause, ClauseKind, unwrapped};
+
 /// Clauses that are judged; a longer text is for a person.
 const MAX_CLAUSES: usize = 400;
-/// Words of one clause.
-const MAX_WORDS: usize = 60;
 /// Words of [`Lists::filler`] that may stand between the words of a phrase.
 const GAP: usize = 2;
 /// How far a verb may stand from "kommer" that it belongs to.
@@ -380,102 +381,6 @@ impl Words {
         }
         words.into_iter().filter(|word| word != "*").collect()
     }
-
-    /// Sentences of a line. A full stop ends one only before a space, and not after an abbreviation or one letter.
-    fn sentences<'a>(&self, line: &'a str) -> Vec<Sentence<'a>> {
-        let mut out = Vec::new();
-        let mut from = 0;
-        for (at, mark) in line.char_indices() {
-            let next = line[at + mark.len_utf8()..].chars().next();
-            let ends = next.is_none_or(|c| c.is_whitespace() || !c.is_alphanumeric() && !"/=&%_-.".contains(c));
-            let real = match mark {
-                '?' | '!' | ';' | ':' => ends,
-                '.' => {
-                    let before = line[from..at].rsplit(char::is_whitespace).next().unwrap_or_default().to_lowercase();
-                    ends && !self.abbreviations.contains(&before) && before.chars().count() != 1
-                }
-                '•' | '…' => true,
-                _ => false,
-            };
-            if real {
-                out.push(Sentence { text: &line[from..at], asks: mark == '?' });
-                from = at + mark.len_utf8();
-            }
-        }
-        out.push(Sentence { text: &line[from..], asks: false });
-        // "Kommer ni?!" asks as much.
-        for at in 1..out.len() {
-            if out[at].text.trim().is_empty() && out[at].asks {
-                out[at - 1].asks = true;
-            }
-        }
-        out
-    }
-
-    /// Clauses of a sentence: between commas, dashes and brackets, before "men" and "och", before a condition.
-    fn clauses(&self, sentence: &str) -> Vec<Clause> {
-        let mut clauses = Vec::new();
-        for piece in sentence.split([',', '(', ')', '–', '—', '"', '”', '“', '/']).flat_map(|piece| piece.split(" - "))
-        {
-            let mut clause = Clause::default();
-            let all = words_of(piece);
-            for (at, word) in all.iter().enumerate() {
-                let (but, relative) = (self.but.contains(word), self.relative.contains(word));
-                let and = relative || self.and.contains(word);
-                let rest = &all[at..];
-                let kind = match (self.begins("condition", rest), self.begins("subordinate", rest)) {
-                    (true, _) => Some(ClauseKind::Condition),
-                    (_, true) => Some(ClauseKind::Subordinate),
-                    _ => None,
-                };
-                if but || and || kind.is_some() || clause.words.len() >= MAX_WORDS {
-                    let kind = kind.unwrap_or_default();
-                    let next = Clause { after_but: but, relative, kind, words: Vec::new() };
-                    let mut before = std::mem::replace(&mut clause, next);
-                    // A "but" that begins a piece belongs to what follows it, also after an "om jag".
-                    if before.words.is_empty() {
-                        clause.after_but |= before.after_but;
-                        continue_with(&mut clause, but || and, word);
-                        continue;
-                    }
-                    before.words.truncate(MAX_WORDS);
-                    clauses.push(before);
-                    continue_with(&mut clause, but || and, word);
-                    continue;
-                }
-                clause.words.push(word.clone());
-            }
-            if !clause.words.is_empty() || clause.after_but {
-                clauses.push(clause);
-            }
-        }
-        clauses
-    }
-}
-
-/// The word that begins a clause stays in it, unless it only joins two.
-fn continue_with(clause: &mut Clause, joins: bool, word: &str) {
-    if !joins {
-        clause.words.push(word.to_owned());
-    }
-}
-
-/// Lines of `text` joined where a mail program only broke them: a line goes on in the next one when that begins with
-/// a small letter.
-fn unwrapped(text: &str) -> Vec<Cow<'_, str>> {
-    let mut out: Vec<Cow<'_, str>> = Vec::new();
-    for line in text.lines().map(str::trim) {
-        let goes_on = line.chars().next().is_some_and(char::is_lowercase);
-        match out.last_mut() {
-            Some(last) if goes_on && !last.is_empty() && !last.ends_with(['.', '!', '?', ':']) => {
-                let joined = last.to_mut();
-                joined.push(' ');
-                joined.push_str(line);
-            }
-            _ => out.push(Cow::Borrowed(line)),
-        }
-    }
-    out
 }
 
 /// Words in small letters, English contractions spelled out.
@@ -504,27 +409,6 @@ pub(super) fn words_of(text: &str) -> Vec<String> {
         }
     }
     out
-}
-
-struct Sentence<'a> {
-    text: &'a str,
-    asks: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum ClauseKind {
-    #[default]
-    Main,
-    Condition,
-    Subordinate,
-}
-
-#[derive(Debug, Default)]
-struct Clause {
-    words: Vec<String>,
-    after_but: bool,
-    relative: bool,
-    kind: ClauseKind,
 }
 
 /// How a clause speaks of coming.
