@@ -4,15 +4,13 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use depesch::base::clock::{FakeClock, Stopwatch, Timestamp};
+use depesch::base::clock::{FakeClock, Timestamp};
 use depesch::base::id::InboundId;
 use depesch::flow::inbound::door::{AddressBook, Door};
 use depesch::flow::inbound::reception::{Reception, ReceptionFuture, Recipient, Refusal};
 use depesch::flow::wake::Wake;
 use depesch::model::inbound::{Arrival, InboundState, Via};
 use depesch::store::Store;
-use depesch::store::embedded::{EmbeddedEngine, Settings};
-use depesch::store::engine::Engine;
 use depesch::store::memory::MemoryEngine;
 use depesch::store::spool::{Spool, SpoolSettings};
 
