@@ -21,6 +21,7 @@ use crate::control::Control;
 use crate::control::client::Client;
 use crate::control::letter::LettersOut;
 use crate::control::server::{Server, ServerError};
+use crate::flow::audit::AuditLog;
 use crate::flow::chores::Chores;
 use crate::flow::content::ContentHandle;
 use crate::flow::dispatch::{DispatchParts, Dispatcher};
@@ -40,6 +41,7 @@ use crate::store::spool::{Spool, SpoolError};
 use crate::store::{Store, StoreError};
 use crate::transport::relay::RelayError;
 
+mod audit;
 pub mod checkpoints;
 pub mod inherited;
 pub mod liveness;
@@ -220,7 +222,10 @@ async fn start_on(
     let mut chores = parts::chores(config, &store, &spool, &engine, &clock)?;
     chores.extend(parts::bounce_chores(config, &store, &letters, &key, &clock)?);
     chores.push(posts::chore(config, &posts)?);
+    let log = AuditLog::new(store.clone(), clock.clone(), key.clone());
+    chores.push(audit::chore(config, &log)?);
     let server = Server::bind(&config.control).await?;
+    audit::started(&log, &config.state_directory).await?;
     let wake = Wake::new();
     let dispatcher = Dispatcher::start(DispatchParts {
         store: store.clone(),
@@ -378,7 +383,7 @@ impl RunningApp {
     /// Stops in order. What is under way gets `stop_timeout`; what it did not finish is in doubt and looked after at
     /// the next start.
     pub async fn stop(self) {
-        let Self { engine, dispatcher, postman, mail_in, spool, config, stopping, server, loops, .. } = self;
+        let Self { control, engine, dispatcher, postman, mail_in, spool, config, stopping, server, loops, .. } = self;
         let stop_timeout = config.into_inner().unwrap_or_else(PoisonError::into_inner).stop_timeout;
         stopping.send_replace(true);
         let drained = async {
@@ -402,6 +407,7 @@ impl RunningApp {
             );
         }
         parts::close_spool(spool).await;
+        audit::stopped(&control.audit()).await;
         parts::close_store(engine).await;
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::config::environment::InheritedSockets;
 use crate::config::{Config, ConfigError, Loaded};
 
+use super::audit;
 use super::inherited::{self, InheritedError};
 use super::liveness::Lifeless;
 use super::log::{self, LogHandle};
@@ -159,7 +160,7 @@ async fn run(app: &RunningApp, signals: &mut Signals, reloading: &Reloading<'_>)
             }
             _ = hangup.recv() => {
                 notify::reloading();
-                reload(app, reloading);
+                reload(app, reloading).await;
                 notify::ready(reloading.status);
             }
             reason = &mut watchdog => return broken(reason),
@@ -168,15 +169,18 @@ async fn run(app: &RunningApp, signals: &mut Signals, reloading: &Reloading<'_>)
     }
 }
 
-fn reload(app: &RunningApp, reloading: &Reloading<'_>) {
+async fn reload(app: &RunningApp, reloading: &Reloading<'_>) {
     let loaded = match Config::load(reloading.file) {
         Ok(loaded) => loaded,
         Err(error) => {
+            audit::reloaded(&app.control().audit(), None).await;
             tracing::error!("SIGHUP: the new configuration cannot be used, the old stays in force: {error}");
             return;
         }
     };
-    if let Err(error) = app.reload(&loaded.config) {
+    let reloaded = app.reload(&loaded.config);
+    audit::reloaded(&app.control().audit(), Some((&loaded.config, reloaded.is_ok()))).await;
+    if let Err(error) = reloaded {
         tracing::error!("SIGHUP: nothing was taken over, all of the old stays in force: {error}");
         return;
     }

@@ -12,6 +12,7 @@ use crate::control::list::{Joining, Kind, ListFields, ListSet, ListView, Privacy
 use crate::control::path::ApiPath;
 use crate::model::list;
 
+use super::consent::{self, ConsentOptions};
 use super::output::instant;
 use super::{CliError, Context, Done};
 
@@ -48,6 +49,16 @@ pub enum ListCommand {
         #[command(flatten)]
         options: ListOptions,
     },
+    /// Show on what each subscription rests: when, how and on what words, and for which there is no proof
+    ///
+    /// Proof is, from the best: own-mail-kept (the subscriber's own mail, kept as it came), own-mail, stated (the words of
+    /// an operator or of who imported the file), none.
+    #[command(
+        after_help = "Exit codes: 0 each active subscription rests on the subscriber's own mail, 1 some do not.\n\n\
+        Examples:\n  depesch list consent media\n  depesch list consent media --unproven --state active\n  \
+        depesch list consent media --csv --addresses --output consent.csv"
+    )]
+    Consent(ConsentOptions),
     /// Make or change the lists of a TOML file
     #[command(after_help = "The file holds a [[list]] table for each list, with name, address, owner and what else \
         \u{201c}list create\u{201d} takes.\nThe same file again changes nothing.\n\n\
@@ -173,6 +184,7 @@ pub async fn run(command: ListCommand, context: &Context) -> Result<Done, CliErr
         ListCommand::Edit { name, options } => {
             show(&client.send(Method::PATCH, path(&name), &options.fields()).await?, context)
         }
+        ListCommand::Consent(options) => consent::of_list(options, context).await,
         ListCommand::Import { file } => import(file, context).await,
     }
 }

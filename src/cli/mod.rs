@@ -15,9 +15,11 @@ use crate::config::{Config, Loaded, environment};
 use crate::control::client::{Client, ClientError};
 use crate::store::embedded::OpenError;
 
+pub mod audit;
 pub mod bench;
 pub mod bounce;
 pub mod config;
+pub mod consent;
 pub mod contact;
 pub mod demo;
 mod download;
@@ -86,6 +88,9 @@ Examples:
 /// The nouns.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Who did what: show, check and export the audit log
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Measure the real path in a temporary directory
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -145,6 +150,7 @@ impl Command {
     /// Whether it needs no running daemon.
     fn is_local(&self) -> bool {
         match self {
+            Self::Audit(command) => command.is_local(),
             Self::Bounce(command) => command.is_local(),
             _ => matches!(self, Self::Bench(_) | Self::Config(_) | Self::Demo(_) | Self::Serve(_) | Self::Store(_)),
         }
@@ -287,6 +293,7 @@ async fn run(arguments: Arguments) -> Result<Done, CliError> {
 /// Runs one command.
 async fn perform(command: Command, context: &Context) -> Result<Done, CliError> {
     match command {
+        Command::Audit(command) => audit::run(command, context).await,
         Command::Bench(command) => bench::run(command, context).await,
         Command::Bounce(command) => bounce::run(command, context).await,
         Command::Config(command) => config::run(command, context),

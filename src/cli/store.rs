@@ -1,16 +1,20 @@
 //! `depesch store`: works on the store's directory itself, with the daemon stopped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use crate::app::system_clock;
 use crate::config::Config;
+use crate::control::extract::user_name;
+use crate::flow::audit::leave_note;
 use crate::store::embedded::recover::{Plan, Recovery, Source, plans, recover};
 use crate::store::embedded::survey::{IndexState, Survey, survey};
 use crate::store::embedded::{EmbeddedEngine, OpenError, Settings};
 use crate::store::journal::Damage;
 
+use super::output::note;
 use super::{CliError, Context, Done};
 
 /// Check and mend the store on disk, with the daemon stopped.
@@ -74,7 +78,7 @@ fn failed(error: OpenError) -> CliError {
     }
 }
 
-fn check(directory: &std::path::Path, context: &Context) -> Result<Done, CliError> {
+fn check(directory: &Path, context: &Context) -> Result<Done, CliError> {
     let survey = survey(directory, &Settings::default()).map_err(failed)?;
     let sound = survey.is_sound();
     if context.output.is_json() {
@@ -89,9 +93,24 @@ fn check(directory: &std::path::Path, context: &Context) -> Result<Done, CliErro
     Ok(if sound { Done::Fully } else { Done::Partly })
 }
 
-fn mend(directory: &std::path::Path, yes: bool, context: &Context) -> Result<Done, CliError> {
+/// Leaves word of what was done to the files for the audit log, which the next start takes it into.
+pub fn leave_audit_note(store_directory: &Path, what: &str, detail: &str) {
+    let state_directory = store_directory.parent().unwrap_or(store_directory);
+    let (uid, now) = (rustix::process::getuid().as_raw(), system_clock().now());
+    let left = leave_note(state_directory, now, (&user_name(uid), Some(uid)), what, detail);
+    if let Err(error) = left {
+        note(&format!("warning: the audit log will not tell of this, for no note of it can be left: {error}"));
+    }
+}
+
+fn mend(directory: &Path, yes: bool, context: &Context) -> Result<Done, CliError> {
     if yes {
         let recovery = recover(directory, &Settings::default()).map_err(failed)?;
+        leave_audit_note(
+            directory,
+            "store recover",
+            &format!("{} records, exact: {}", recovery.records, recovery.exact),
+        );
         return show_recovery(&recovery, context);
     }
     let survey = survey(directory, &Settings::default()).map_err(failed)?;
@@ -112,7 +131,7 @@ fn mend(directory: &std::path::Path, yes: bool, context: &Context) -> Result<Don
     Ok(if survey.is_sound() || loses_nothing { Done::Fully } else { Done::Partly })
 }
 
-fn write_checkpoint(directory: &std::path::Path, context: &Context) -> Result<Done, CliError> {
+fn write_checkpoint(directory: &Path, context: &Context) -> Result<Done, CliError> {
     let opened = EmbeddedEngine::open(directory, Settings::default()).map_err(failed)?;
     let written = opened.engine.checkpoint_blocking().and_then(|report| opened.engine.close().map(|()| report));
     let report = written.map_err(|e| CliError::Internal(e.to_string()))?;

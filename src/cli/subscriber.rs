@@ -14,6 +14,7 @@ use crate::control::person_view::{RecordView, SubscriberView};
 use crate::control::subscriber::{Change, ChangeSubscription, SubscriberFields};
 use crate::control::suppression::SuppressionView;
 
+use super::consent;
 use super::download::save;
 use super::import::{ImportOptions, import};
 use super::output::instant;
@@ -142,6 +143,15 @@ pub enum SubscriberCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Show on what a person's subscriptions rest: when, how and on what words
+    #[command(after_help = "Examples:\n  depesch subscriber consent karin@example.org")]
+    Consent {
+        /// A number such as s17, or the address
+        who: String,
+        /// Show the address whole instead of masked; the audit log notes who saw it
+        #[arg(long)]
+        addresses: bool,
+    },
     /// Print everything that is known of a person, as JSON
     #[command(after_help = "Examples:\n  depesch subscriber record karin@example.org | jq .deliveries")]
     Record {
@@ -224,6 +234,7 @@ pub async fn run(command: SubscriberCommand, context: &Context) -> Result<Done, 
             show(&change(&who, &list, Change::Resume, &reason, context).await?, context).await
         }
         SubscriberCommand::Erase { who, yes } => erase(&who, yes, context).await,
+        SubscriberCommand::Consent { who, addresses } => consent::of_subscriber(&who, addresses, context).await,
         SubscriberCommand::Record { who } => {
             let record: RecordView = client.get(path(&who).segment("record")).await?;
             if context.output.is_json() {

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::StoreError;
 
+use super::audit_trail::with_code;
+
 /// Why a request was not done. A handler returns it; the client reads it back.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -103,6 +105,8 @@ impl IntoResponse for ApiError {
             tracing::error!(code = %self.code, status = self.status, "request failed: {}", self.message);
         }
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, Json(self.body())).into_response()
+        let mut response = (status, Json(self.body())).into_response();
+        with_code(response.extensions_mut(), &self.code);
+        response
     }
 }

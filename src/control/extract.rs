@@ -18,6 +18,8 @@ use super::error::ApiError;
 pub struct Caller {
     /// The user's name, or `uid 1000` where it has none.
     pub name: String,
+    /// The user's number.
+    pub uid: Option<u32>,
 }
 
 impl fmt::Display for Caller {
@@ -29,14 +31,14 @@ impl fmt::Display for Caller {
 impl Connected<IncomingStream<'_, UnixListener>> for Caller {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
         match stream.io().peer_cred() {
-            Ok(peer) => Self { name: user_name(peer.uid()) },
-            Err(_) => Self { name: "unknown user".to_owned() },
+            Ok(peer) => Self { name: user_name(peer.uid()), uid: Some(peer.uid()) },
+            Err(_) => Self { name: "unknown user".to_owned(), uid: None },
         }
     }
 }
 
 /// The name of a user id in the system's own list of users.
-fn user_name(uid: u32) -> String {
+pub fn user_name(uid: u32) -> String {
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     name_in(&users, uid).unwrap_or_else(|| format!("uid {uid}"))
 }

@@ -18,7 +18,9 @@ use crate::base::id::ListName;
 use crate::base::language::Language;
 use crate::flow::export::{Export, ExportSettings};
 use crate::flow::import::{ImportError, ImportEvent, ImportSettings, ImportSummary, Reject, import};
+use crate::model::audit::AuditOutcome;
 
+use super::audit_trail::Trail;
 use super::error::ApiError;
 use super::extract::{Caller, Parameters};
 use super::{Control, stream};
@@ -108,6 +110,7 @@ pub fn routes() -> Router<Arc<Control>> {
 async fn take(
     State(control): State<Arc<Control>>,
     caller: Caller,
+    trail: Trail,
     Parameters(parameters): Parameters<ImportParameters>,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -120,6 +123,7 @@ async fn take(
         language: parameters.language,
         dry_run: parameters.dry_run,
     };
+    trail.goes_on();
     let (lines, response) = stream::lines();
     let (events, mut told) = mpsc::channel(256);
     let (octets, source) = mpsc::channel(4);
@@ -142,6 +146,14 @@ async fn take(
             }
         };
         let (result, ()) = tokio::join!(work, tell);
+        match &result {
+            Ok(done) if done.dry_run => trail.ended(AuditOutcome::Done, format!("check of {} rows", done.rows)).await,
+            Ok(done) => {
+                let detail = format!("{} rows, {} created, {} updated", done.rows, done.created, done.updated);
+                trail.ended(AuditOutcome::Done, detail).await;
+            }
+            Err(_) => trail.ended(AuditOutcome::Failed, "broken off; what was imported before stays").await,
+        }
         match &result {
             Ok(result) => tracing::info!(by = %caller, rows = result.rows, dry_run = result.dry_run, "import done"),
             Err(error) => tracing::warn!(by = %caller, "import stopped: {error}"),

@@ -12,6 +12,7 @@ use axum::extract::DefaultBodyLimit;
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::token::Key;
+use crate::flow::audit::AuditLog;
 use crate::flow::content::ContentHandle;
 use crate::flow::dispatch::Dispatcher;
 use crate::flow::inbound::post::PostDesk;
@@ -19,9 +20,12 @@ use crate::flow::message::{MessageSource, NoMessages};
 use crate::flow::wake::Wake;
 use crate::store::Store;
 
+pub mod audit;
+pub mod audit_trail;
 pub mod blob;
 pub mod bounce;
 pub mod client;
+pub mod consent;
 pub mod contact;
 pub mod error;
 pub mod extract;
@@ -108,13 +112,20 @@ impl Control {
             letters: None,
         }
     }
+
+    /// Writes the audit log.
+    pub fn audit(&self) -> AuditLog {
+        AuditLog::new(self.store.clone(), self.clock.clone(), self.key.clone())
+    }
 }
 
 /// The whole API. Each noun's routes are merged here, in the order of the alphabet.
 pub fn router(control: Arc<Control>) -> Router {
     Router::new()
+        .merge(audit::routes())
         .merge(blob::routes())
         .merge(bounce::routes())
+        .merge(consent::routes())
         .merge(contact::routes())
         .merge(import::routes())
         .merge(inbound::routes())
@@ -128,6 +139,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(status::routes())
         .merge(subscriber::routes())
         .merge(suppression::routes())
+        .route_layer(axum::middleware::from_fn_with_state(control.clone(), audit_trail::record))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

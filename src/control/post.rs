@@ -24,6 +24,7 @@ use crate::model::post::{Post, PostState};
 use crate::store::blobs::Blobs;
 
 use super::Control;
+use super::audit_trail::Trail;
 use super::error::ApiError;
 use super::extract::{Body, Caller, Parameters, Segment};
 
@@ -149,9 +150,13 @@ async fn raw(
 async fn approve(
     State(control): State<Arc<Control>>,
     caller: Caller,
+    trail: Trail,
     Segment(id): Segment<PostId>,
 ) -> Result<Json<PostView>, ApiError> {
     let post = desk(&control)?.approve(id, &caller.name).await.map_err(refusal)?;
+    if let PostState::Approved { mailing, .. } = &post.state {
+        trail.detail(format!("made {mailing}"));
+    }
     decided(&control, &post)
 }
 

@@ -27,6 +27,7 @@ use crate::render::source::parse;
 use crate::store::blobs::{Blobs, parse_sha256};
 
 use super::Control;
+use super::audit_trail::Trail;
 use super::blob::BlobView;
 use super::error::ApiError;
 use super::extract::{Body, Caller, Parameters, Segment};
@@ -162,6 +163,7 @@ async fn check(
 async fn add(
     State(control): State<Arc<Control>>,
     caller: Caller,
+    trail: Trail,
     Body(file): Body<ReleaseFile>,
 ) -> Result<(StatusCode, Json<ReleaseAdded>), ApiError> {
     let content = control.content.get();
@@ -182,6 +184,7 @@ async fn add(
     if !known {
         tracing::info!(by = %caller, release = %release.id, "release added");
     }
+    trail.detail(format!("{} {}", if known { "known" } else { "made" }, release.id));
     let status = if known { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(ReleaseAdded { id: release.id.to_string(), known, warnings: views(&checked.findings) })))
 }

@@ -19,6 +19,7 @@ use crate::flow::rsvp::{RsvpError, set};
 use crate::model::rsvp::{Detail, Rsvp, RsvpAnswer, RsvpSource};
 
 use super::Control;
+use super::audit_trail::{Trail, person};
 use super::error::ApiError;
 use super::extract::{Body, Caller, Parameters, Segment};
 
@@ -170,11 +171,13 @@ async fn export(
 async fn enter(
     State(control): State<Arc<Control>>,
     caller: Caller,
+    trail: Trail,
     Segment(named): Segment<String>,
     Body(new): Body<NewAnswer>,
 ) -> Result<Json<RsvpView>, ApiError> {
     let release = release_of(&control, &named).await?;
     let address: Address = new.address.parse().map_err(|e| ApiError::invalid(format!("{e}")))?;
+    let who = person(&control, &control.audit(), address.as_str()).await?.join(" ");
     let answer = match new.answer {
         AnswerWord::Yes => RsvpAnswer::Yes,
         AnswerWord::No => RsvpAnswer::No,
@@ -182,6 +185,7 @@ async fn enter(
     };
     let told = (control.clock.now(), caller.name.as_str(), new.comment.as_str());
     let rsvp = set(&control.store, &control.key, release, &address, answer, told).await?;
+    trail.detail(format!("{} for {who}", answer.word()));
     tracing::info!(address = %address.masked(), by = %caller, %release, answer = answer.word(), "answer entered");
     Ok(Json(RsvpView::from(&rsvp)))
 }

@@ -14,6 +14,7 @@ use crate::flow::person::{Desk, PersonError, PersonFields, SubscriptionChange};
 use crate::store::blobs::Blobs;
 
 use super::Control;
+use super::audit_trail::Trail;
 use super::error::ApiError;
 use super::extract::{Body, Caller};
 use super::person_view::{RecordView, SubscriberView};
@@ -88,9 +89,11 @@ pub(super) fn desk(control: &Control, caller: &Caller) -> Desk {
 async fn add(
     State(control): State<Arc<Control>>,
     caller: Caller,
+    trail: Trail,
     Body(fields): Body<SubscriberFields>,
 ) -> Result<Json<SubscriberView>, ApiError> {
     let added = desk(&control, &caller).add(&fields.into()).await?;
+    trail.detail(format!("made {}", added.id));
     Ok(Json(SubscriberView::from(&added)))
 }
 
@@ -143,12 +146,19 @@ async fn record(
 async fn change_subscription(
     State(control): State<Arc<Control>>,
     caller: Caller,
+    trail: Trail,
     Path((who, list)): Path<(String, String)>,
     Body(change): Body<ChangeSubscription>,
 ) -> Result<Json<SubscriberView>, ApiError> {
     let list: ListName = list.parse().map_err(|e| ApiError::invalid(format!("{e}")))?;
     let desk = desk(&control, &caller);
     let id = desk.find(&who).await?.value.id;
+    trail.detail(match change.change {
+        Change::Subscribe => "subscribe",
+        Change::Unsubscribe => "unsubscribe",
+        Change::Pause => "pause",
+        Change::Resume => "resume",
+    });
     let to = match change.change {
         Change::Subscribe => SubscriptionChange::Subscribe,
         Change::Unsubscribe => SubscriptionChange::Unsubscribe,

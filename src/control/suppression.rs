@@ -14,6 +14,7 @@ use crate::model::suppression::{Suppression, SuppressionReason};
 use crate::store::suppressions::AddressHash;
 
 use super::Control;
+use super::audit_trail::{Trail, person};
 use super::error::ApiError;
 use super::extract::{Body, Caller, Parameters, Segment};
 use super::subscriber::desk;
@@ -101,9 +102,11 @@ async fn page(
 async fn add(
     State(control): State<Arc<Control>>,
     caller: Caller,
+    trail: Trail,
     Body(new): Body<NewSuppression>,
 ) -> Result<Json<Suppressed>, ApiError> {
     let address: Address = new.address.parse().map_err(|e| ApiError::invalid(format!("{e}")))?;
+    trail.detail(person(&control, &control.audit(), address.as_str()).await?.join(" "));
     let reason = match new.reason {
         Reason::Request => SuppressionReason::Request,
         Reason::Complaint => SuppressionReason::Complaint,

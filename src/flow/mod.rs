@@ -2,8 +2,10 @@
 //! effects as one batch.
 
 pub mod audience;
+pub mod audit;
 pub mod bounces;
 pub mod chores;
+pub mod consent_report;
 pub mod content;
 pub mod dispatch;
 pub mod enclosures;

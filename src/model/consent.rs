@@ -45,3 +45,103 @@ pub enum ConsentSource {
         rule: String,
     },
 }
+
+/// How well a subscription's basis can be proven, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Proof {
+    /// The subscriber's own mail, kept as it came.
+    KeptMail,
+    /// The subscriber's own mail, named and not kept.
+    Mail,
+    /// The words of somebody else: who imported a file, or an operator.
+    Stated,
+    /// Nothing: no words at all, or a rule of the system.
+    None,
+}
+
+impl Proof {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::KeptMail, Self::Mail, Self::Stated, Self::None];
+
+    /// The word used everywhere.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::KeptMail => "own-mail-kept",
+            Self::Mail => "own-mail",
+            Self::Stated => "stated",
+            Self::None => "none",
+        }
+    }
+}
+
+impl ConsentEvent {
+    /// SHA-256 of the subscriber's own mail, where it is to be kept.
+    pub fn evidence(&self) -> Option<&[u8; 32]> {
+        match &self.source {
+            ConsentSource::Mail { evidence, .. } => evidence.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// How well it proves that the subscriber agreed.
+    pub fn proof(&self) -> Proof {
+        match &self.source {
+            ConsentSource::Mail { evidence: Some(_), .. } => Proof::KeptMail,
+            ConsentSource::Mail { evidence: None, .. } => Proof::Mail,
+            ConsentSource::Import { .. } | ConsentSource::Operator { .. } if !self.words.trim().is_empty() => {
+                Proof::Stated
+            }
+            ConsentSource::Import { .. } | ConsentSource::Operator { .. } | ConsentSource::System { .. } => Proof::None,
+        }
+    }
+}
+
+/// What a subscription rests on: the first event that made it active since it last ended, or, of one that has ended, that
+/// of its last time. A resumption is none: it rests on what was before.
+pub fn basis(events: &[ConsentEvent]) -> Option<&ConsentEvent> {
+    let last_active = events.iter().rposition(|event| event.became == SubscriptionState::Active)?;
+    let run = events[..last_active].iter().rposition(|event| event.became == SubscriptionState::Ended);
+    events[run.map_or(0, |ended| ended + 1)..].iter().find(|event| event.became == SubscriptionState::Active)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use SubscriptionState::{Active, Ended, Paused, Pending, Suspended};
+
+    fn events(became: &[SubscriptionState]) -> Vec<ConsentEvent> {
+        let event = |(number, became): (usize, &SubscriptionState)| ConsentEvent {
+            at: Timestamp::default(),
+            became: *became,
+            source: ConsentSource::Operator { who: "kim".into() },
+            words: number.to_string(),
+        };
+        became.iter().enumerate().map(event).collect()
+    }
+
+    fn check(became: &[SubscriptionState]) -> Option<String> {
+        basis(&events(became)).map(|event| event.words.clone())
+    }
+
+    #[test]
+    fn a_subscription_rests_on_what_last_began_it() {
+        assert_eq!(check(&[]), None);
+        assert_eq!(check(&[Pending]), None);
+        assert_eq!(check(&[Pending, Active]).as_deref(), Some("1"));
+        assert_eq!(check(&[Active, Paused, Active, Suspended, Active]).as_deref(), Some("0"));
+        assert_eq!(check(&[Active, Ended, Active, Paused, Active]).as_deref(), Some("2"));
+        assert_eq!(check(&[Active, Ended, Active, Paused, Ended]).as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn words_of_others_prove_less_than_an_own_mail() {
+        let [event] = &events(&[Active])[..] else { panic!() };
+        assert_eq!(event.proof(), Proof::Stated);
+        assert_eq!(ConsentEvent { words: " ".into(), ..event.clone() }.proof(), Proof::None);
+        let mail = |evidence| ConsentSource::Mail { message_id: "a@press.example".into(), evidence };
+        assert_eq!(ConsentEvent { source: mail(None), ..event.clone() }.proof(), Proof::Mail);
+        assert_eq!(ConsentEvent { source: mail(Some([0; 32])), ..event.clone() }.proof(), Proof::KeptMail);
+        let rule = ConsentSource::System { rule: "bounces".into() };
+        assert_eq!(ConsentEvent { source: rule, ..event.clone() }.proof(), Proof::None);
+    }
+}

@@ -1,6 +1,7 @@
 //! Floor 1: plain records and their transitions, as pure functions. No I/O, no clock, no tokio; what is kept on
 //! disk has a form of its own in [`crate::store`].
 
+pub mod audit;
 pub mod authentication;
 pub mod bounce;
 pub mod breaker;

@@ -2,6 +2,9 @@
 //!
 //! | prefix | fields | holds |
 //! |---|---|---|
+//! | `A` | `a` | the audit log's anchor: the last entry that was dropped by age |
+//! | `A` | `e`, number | an entry of the audit log |
+//! | `A` | `h` | the audit log's head: its last entry |
 //! | `B` | mailing, subscriber | what came back about a delivery |
 //! | `E` | hash of a mail | the subscriber whose confirmation it is, kept as evidence |
 //! | `T` | wish | what somebody asked for by mail and is yet to confirm; a used token stays until it expires |
@@ -62,6 +65,26 @@ pub fn table(table: u8) -> KeyRange {
 /// The subscriber who has this address.
 pub fn address(address: &Address) -> Key {
     key(b'a', &[address.key().as_bytes()])
+}
+
+/// The last entry of the audit log.
+pub fn audit_head() -> Key {
+    key(b'A', &[b"h"])
+}
+
+/// The last entry of the audit log that was dropped by age.
+pub fn audit_anchor() -> Key {
+    key(b'A', &[b"a"])
+}
+
+/// An entry of the audit log.
+pub fn audit_entry(number: u64) -> Key {
+    key(b'A', &[b"e", &number.to_be_bytes()])
+}
+
+/// The entries of the audit log after one.
+pub fn audit_entries_after(number: u64) -> KeyRange {
+    KeyRange::prefix(key(b'A', &[b"e"]).0).after(&audit_entry(number))
 }
 
 /// The last id given under `name`.

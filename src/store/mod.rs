@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+pub mod audit;
 pub mod blobs;
 pub mod bounces;
 pub mod checkpoint;

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)] // helpers too, not only functions marked as tests
 
 mod audience_freeze;
+mod audit_chain;
+mod audit_trail;
 mod bounce_address_change;
 mod bounce_by_mail;
 mod bounce_complaint;

@@ -18,6 +18,7 @@ use crate::model::zone::{self, Meeting};
 use crate::store::idempotency;
 
 use super::super::Control;
+use super::super::audit_trail::Trail;
 use super::super::error::ApiError;
 use super::super::extract::{Body, Caller, Parameters};
 use super::view::{AudienceView, MailingView, headline, local_time};
@@ -109,6 +110,7 @@ pub(super) struct QueueParameters {
 pub(super) async fn queue(
     State(control): State<Arc<Control>>,
     caller: Caller,
+    trail: Trail,
     Parameters(QueueParameters { check }): Parameters<QueueParameters>,
     headers: HeaderMap,
     Body(request): Body<QueueRequest>,
@@ -116,13 +118,18 @@ pub(super) async fn queue(
     let (order, meeting) = order(&control, &request, &caller)?;
     let (store, messages, clock) = (&control.store, control.messages.as_ref(), control.clock.as_ref());
     let (mailing, checked, status) = if check {
+        trail.detail("check only");
         let checked = flow::check(store, messages, clock, &order).await.map_err(refusal)?;
         (checked.mailing.clone(), Some(checked), StatusCode::OK)
     } else {
         let once = once(&headers, &request)?;
         let queued = flow::queue(store, messages, clock, &order, once.as_ref()).await.map_err(refusal)?;
         control.wake.notify();
-        let status = if queued.checked.is_some() { StatusCode::CREATED } else { StatusCode::OK };
+        let (status, how) = match queued.checked.is_some() {
+            true => (StatusCode::CREATED, "made"),
+            false => (StatusCode::OK, "known"),
+        };
+        trail.detail(format!("{how} {} of {}", queued.mailing.id, request.release));
         (queued.mailing, queued.checked, status)
     };
     let headline = headline(store, mailing.content).await?;

@@ -4,6 +4,7 @@
 use crate::base::address::Address;
 use crate::base::id::PostId;
 use crate::base::token::Purpose;
+use crate::flow::audit::{AuditLog, AuditNote, BY_MAIL};
 use crate::flow::inbound::{Effects, HandleError, Item};
 use crate::flow::letters::{Draft, may_answer};
 use crate::mail::incoming::Incoming;
@@ -45,14 +46,20 @@ impl PostDesk {
         let asked = usize::try_from(place).ok().and_then(|place| hold.asked.get(place));
         let Some(by) = asked.map(Address::to_string) else { return Ok(None) };
         let reason = hold.reason;
-        match self.words.read(item.message.text()) {
-            Verdict::Approve => self.approved(list, &read, &by).await,
+        let (what, mut effects) = match self.words.read(item.message.text()) {
+            Verdict::Approve => ("post approve", self.approved(list, &read, &by).await?),
             // The author only says that it is theirs; for letting out what another wrote, a word is needed.
-            Verdict::Silent if reason == HoldReason::Confirmation => self.approved(list, &read, &by).await,
-            Verdict::Refuse { why } => self.refused(list, &read, &by, &why).await,
+            Verdict::Silent if reason == HoldReason::Confirmation => {
+                ("post approve", self.approved(list, &read, &by).await?)
+            }
+            Verdict::Refuse { why } => ("post refuse", self.refused(list, &read, &by, &why).await?),
             Verdict::Silent | Verdict::Unclear => return Ok(None),
-        }
-        .map(Some)
+        };
+        let about = format!("{} {}", PostId(id), item.inbound.id);
+        let note = AuditNote { who: BY_MAIL.to_owned(), ..AuditNote::of_daemon(what, about, "") };
+        let log = AuditLog::new(self.store.clone(), self.clock.clone(), self.key.clone());
+        log.add(&mut effects.batch, &note).await?;
+        Ok(Some(effects))
     }
 
     /// Lets a held post go on: to another's word, where the list demands a second person, or out.

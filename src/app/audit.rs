@@ -1,0 +1,66 @@
+//! What the daemon itself leaves in the audit log: start, stop, reload; and the chore that goes over the chain each day.
+
+use std::path::Path;
+
+use crate::base::token::{content_hash, to_hex};
+use crate::config::Config;
+use crate::flow::audit::{AuditLog, AuditNote, take_notes};
+use crate::flow::chores::Chore;
+use crate::model::recurrence::Recurrence;
+use crate::store::StoreError;
+
+use super::StartError;
+
+/// When the chain is gone over and its head is logged.
+const LOOK: &str = "47 3 * * *";
+
+/// Notes the start, after what commands did to the files while the daemon was stopped.
+pub async fn started(log: &AuditLog, state_directory: &Path) -> Result<(), StoreError> {
+    take_notes(log, state_directory).await?;
+    let detail = concat!("version ", env!("CARGO_PKG_VERSION"));
+    log.append(&AuditNote::of_daemon("daemon start", "", detail)).await?;
+    Ok(())
+}
+
+/// Notes the stop. What cannot be noted any more must not hold it up.
+pub async fn stopped(log: &AuditLog) {
+    if let Err(error) = log.append(&AuditNote::of_daemon("daemon stop", "", "")).await {
+        tracing::warn!(%error, "the stop could not be noted in the audit log");
+    }
+}
+
+/// Notes that the configuration was read again, with a hash of what it says and whether it was taken over.
+pub async fn reloaded(log: &AuditLog, config: Option<(&Config, bool)>) {
+    let detail = match config {
+        Some((config, taken)) => {
+            let hash = to_hex(&content_hash(format!("{config:?}").as_bytes())[..16]);
+            format!("configuration {hash} {}", if taken { "taken over" } else { "refused" })
+        }
+        None => "configuration refused: it cannot be read".to_owned(),
+    };
+    let note = AuditNote::of_daemon("daemon reload", "", detail);
+    if let Err(error) = log.append(&note).await {
+        tracing::error!(%error, "a reload could not be noted in the audit log");
+    }
+}
+
+/// Goes over the chain each day, and says in the daemon's log where it ends: a place that whoever changes the store does
+/// not change with it.
+pub fn chore(config: &Config, log: &AuditLog) -> Result<Chore, StartError> {
+    let key = "audit";
+    let times = Recurrence::new(LOOK, &config.schedule.zone).map_err(|error| StartError::Times { key, error })?;
+    let log = log.clone();
+    Ok(Chore::new(key, times, move || {
+        let log = log.clone();
+        Box::pin(async move {
+            let verified = log.verify(None).await.map_err(|error| error.to_string())?;
+            Ok(match verified.chain {
+                Ok(whole) => format!("went over the audit log: {} entries, head {}", whole.entries, whole.head),
+                Err(broken) => {
+                    tracing::error!("the audit log does not hold: {broken}; see \u{201c}depesch audit verify\u{201d}");
+                    "went over the audit log: it does not hold".to_owned()
+                }
+            })
+        })
+    }))
+}

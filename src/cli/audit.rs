@@ -1,0 +1,200 @@
+//! `depesch audit`.
+
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+
+use crate::base::clock::Timestamp;
+use crate::control::audit::{AuditLine, AuditPage, AuditVerified, AuditView, read_hash, read_link};
+use crate::control::path::ApiPath;
+use crate::model::audit::{ChainLink, ChainWalk};
+
+use super::download;
+use super::output::instant;
+use super::{CliError, Context, Done};
+
+/// The audit log: who did what, in a chain in which nothing can be changed unseen.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Show entries, the oldest first; with --json one a line
+    #[command(after_help = "Examples:\n  depesch audit list --about m7\n  \
+        depesch audit list --since 2026-11-01T00:00:00Z --who kim\n  depesch audit list --about s17 --json")]
+    List {
+        /// Only what is not older, e.g. 2026-11-01T00:00:00Z
+        #[arg(long, value_name = "TIME")]
+        since: Option<Timestamp>,
+        /// Only what this user did; `depesch` is the daemon itself, `mail` a decision by mail
+        #[arg(long, value_name = "USER")]
+        who: Option<String>,
+        /// Only what is about this: an id such as m7, an address, or a list's name
+        #[arg(long, value_name = "WHAT")]
+        about: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 1000)]
+        limit: usize,
+    },
+    /// Go over the chain: is anything changed, missing or moved? Exit code 1 when it is
+    #[command(after_help = "Examples:\n  depesch audit verify\n  depesch audit verify --head 812:6f1c…\n  \
+        depesch audit verify audit.jsonl")]
+    Verify {
+        /// An export, to be gone over without the daemon
+        file: Option<PathBuf>,
+        /// A place noted elsewhere, number:hash, as the daemon's log has it each day: was all up to it written anew?
+        #[arg(long, value_name = "NUMBER:HASH")]
+        head: Option<String>,
+    },
+    /// Write the entries with their hashes as lines of JSON, fit for “audit verify FILE”
+    #[command(after_help = "Examples:\n  depesch audit export --output audit.jsonl\n  \
+        depesch audit export --since 2026-01-01T00:00:00Z | gzip > 2026.jsonl.gz")]
+    Export {
+        /// Only from here on
+        #[arg(long, value_name = "TIME")]
+        since: Option<Timestamp>,
+        /// The file; standard output without it
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+impl AuditCommand {
+    /// Whether it needs no running daemon.
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Verify { file: Some(_), .. })
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn run(command: AuditCommand, context: &Context) -> Result<Done, CliError> {
+    match command {
+        AuditCommand::List { since, who, about, limit } => list(since, who, about, limit, context).await,
+        AuditCommand::Verify { file: Some(file), head } => {
+            let noted = head.map(|head| read_link(&head)).transpose().map_err(CliError::Usage)?;
+            show(&verify_file(&file, noted)?, context)
+        }
+        AuditCommand::Verify { file: None, head } => {
+            let path = ApiPath::new("/v1/audit/verify").query_some("head", head.as_ref());
+            show(&context.client.get(path).await?, context)
+        }
+        AuditCommand::Export { since, output } => {
+            let path = ApiPath::new("/v1/audit/export").query_some("since", since.map(rfc3339));
+            download::save(context.client.download(path).await?, output, context).await
+        }
+    }
+}
+
+fn rfc3339(at: Timestamp) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+async fn list(
+    since: Option<Timestamp>,
+    who: Option<String>,
+    about: Option<String>,
+    limit: usize,
+    context: &Context,
+) -> Result<Done, CliError> {
+    let output = &context.output;
+    let (mut after, mut left, mut rows) = (None::<u64>, limit, Vec::new());
+    while left > 0 {
+        let path = ApiPath::new("/v1/audit")
+            .query("limit", left.min(1000))
+            .query_some("since", since.map(rfc3339))
+            .query_some("who", who.as_ref())
+            .query_some("about", about.as_ref())
+            .query_some("after", after);
+        let page: AuditPage = context.client.get(path).await?;
+        left = left.saturating_sub(page.entries.len());
+        match output.is_json() {
+            true => page.entries.iter().try_for_each(|entry| output.json(entry))?,
+            false => rows.extend(page.entries.iter().map(row)),
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    match (output.is_json(), rows.is_empty()) {
+        (true, _) => {}
+        (false, true) => output.line("no entries")?,
+        (false, false) => {
+            output.table(&["entry", "at", "who", "what", "about", "outcome", "request", "detail"], rows)?
+        }
+    }
+    Ok(Done::Fully)
+}
+
+fn row(entry: &AuditView) -> [String; 8] {
+    [
+        entry.number.to_string(),
+        instant(entry.at),
+        entry.who.clone(),
+        entry.what.clone(),
+        entry.about.clone(),
+        entry.outcome.clone(),
+        entry.request.to_string(),
+        entry.detail.clone(),
+    ]
+}
+
+/// Goes over an export. It begins where its first line says; whether that is the beginning, the answer tells.
+fn verify_file(path: &Path, noted: Option<ChainLink>) -> Result<AuditVerified, CliError> {
+    let failed = |error| CliError::File { action: "read", path: path.to_owned(), error };
+    let file = std::io::BufReader::new(std::fs::File::open(path).map_err(failed)?);
+    let (mut walk, mut anchor) = (ChainWalk::default().comparing(noted), ChainLink::default());
+    for (line, text) in file.lines().enumerate() {
+        let (line, text) = (line + 1, text.map_err(failed)?);
+        let unreadable = |why: String| CliError::Usage(format!("{}, line {line}: {why}", path.display()));
+        let entry: AuditLine = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+        if line == 1 {
+            let hash = read_hash(&entry.previous).ok_or_else(|| unreadable("its previous hash is none".to_owned()))?;
+            anchor = ChainLink { number: entry.number.saturating_sub(1), hash };
+            walk = ChainWalk::after(anchor).comparing(noted);
+        }
+        let (entry, hash) = entry.read().map_err(unreadable)?;
+        if let Err(broken) = walk.step(&entry, &hash) {
+            return Ok(broken_at(&broken.to_string(), anchor, walk.at()));
+        }
+    }
+    let at = walk.at();
+    Ok(match walk.end(None) {
+        Err(broken) => broken_at(&broken.to_string(), anchor, at),
+        Ok(whole) => AuditVerified {
+            broken: None,
+            entries: whole.entries,
+            anchor: anchor.to_string(),
+            head: whole.head.to_string(),
+            open: whole.open,
+        },
+    })
+}
+
+fn broken_at(why: &str, anchor: ChainLink, at: ChainLink) -> AuditVerified {
+    let (anchor, head) = (anchor.to_string(), at.to_string());
+    AuditVerified { broken: Some(why.to_owned()), entries: 0, anchor, head, open: Vec::new() }
+}
+
+fn show(verified: &AuditVerified, context: &Context) -> Result<Done, CliError> {
+    let done = if verified.broken.is_none() { Done::Fully } else { Done::Partly };
+    if context.output.is_json() {
+        context.output.json(verified)?;
+        return Ok(done);
+    }
+    match &verified.broken {
+        Some(broken) => context.output.line(&format!("the chain does not hold: {broken}"))?,
+        None => context.output.line(&format!("the chain holds: {} entries", verified.entries))?,
+    }
+    let mut fields = vec![("head", verified.head.clone())];
+    if !verified.anchor.starts_with("0:") {
+        fields.insert(0, ("begins after", verified.anchor.clone()));
+    }
+    if !verified.open.is_empty() {
+        let open: Vec<String> = verified.open.iter().map(u64::to_string).collect();
+        fields.push(("begun, and no more is known", open.join(" ")));
+    }
+    context.output.fields(&fields)?;
+    Ok(done)
+}

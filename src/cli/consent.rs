@@ -1,0 +1,221 @@
+//! `depesch list consent` and `depesch subscriber consent`: on what subscriptions rest.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::base::id::ListName;
+use crate::control::consent::{ConsentRowView, ConsentSummary};
+use crate::control::path::ApiPath;
+use crate::flow::formula;
+
+use super::output::{instant, note};
+use super::{CliError, Context, Done};
+
+/// Rows of a table for people.
+const ROWS: u64 = 200;
+/// Octets of CSV written at once.
+const BUFFER: usize = 64 * 1024;
+/// The columns of the CSV.
+const COLUMNS: [&str; 12] = [
+    "list",
+    "subscriber",
+    "address",
+    "state",
+    "since",
+    "proof",
+    "agreed_at",
+    "way",
+    "from",
+    "words",
+    "evidence",
+    "evidence_missing",
+];
+
+/// How the report on a list is wanted.
+#[derive(Debug, Args)]
+pub struct ConsentOptions {
+    /// The list
+    name: ListName,
+    /// Only subscriptions in this state
+    #[arg(long, value_parser = ["pending", "active", "paused", "suspended", "ended"])]
+    state: Option<String>,
+    /// Only those for which no mail of the subscriber speaks: somebody else's words at most
+    #[arg(long)]
+    unproven: bool,
+    /// Write CSV, all of it, instead of a table
+    #[arg(long)]
+    csv: bool,
+    /// The file of the CSV; standard output without it
+    #[arg(long, value_name = "FILE", requires = "csv")]
+    output: Option<PathBuf>,
+    /// Show addresses whole instead of masked; the audit log notes who saw them
+    #[arg(long)]
+    addresses: bool,
+}
+
+/// Reports on a list.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn of_list(options: ConsentOptions, context: &Context) -> Result<Done, CliError> {
+    let ConsentOptions { name, state, unproven, csv, output: file, addresses } = options;
+    let output = &context.output;
+    let whole = csv || output.is_json();
+    let path = ApiPath::new("/v1/lists")
+        .segment(&name)
+        .segment("consent")
+        .query("unproven", unproven)
+        .query("addresses", addresses)
+        .query_some("state", state.as_ref())
+        .query_some("limit", (!whole).then_some(ROWS));
+    let answer = context.client.download(path).await?;
+    let mut writing = Writing::begin(csv, file)?;
+    let mut failed = None;
+    let summary: ConsentSummary = answer
+        .follow(|row: ConsentRowView| {
+            if failed.is_none() {
+                failed = writing.row(row, context).err();
+            }
+        })
+        .await?;
+    if let Some(failed) = failed {
+        return Err(failed);
+    }
+    writing.end(&summary, context)?;
+    let proven = |proof: &str| proof.starts_with("own-mail");
+    let unproven = summary.counts.iter().any(|count| count.state == "active" && !proven(&count.proof));
+    Ok(if unproven || summary.evidence_missing > 0 { Done::Partly } else { Done::Fully })
+}
+
+/// Reports on one person.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn of_subscriber(who: &str, addresses: bool, context: &Context) -> Result<Done, CliError> {
+    let path = ApiPath::new("/v1/subscribers").segment(who).segment("consent").query("addresses", addresses);
+    let rows: Vec<ConsentRowView> = context.client.get(path).await?;
+    match (context.output.is_json(), rows.is_empty()) {
+        (true, _) => context.output.json(&rows)?,
+        (false, true) => context.output.line("on no list, and never was")?,
+        (false, false) => context.output.table(&HEADINGS, rows.iter().map(cells))?,
+    }
+    Ok(Done::Fully)
+}
+
+const HEADINGS: [&str; 8] = ["list", "subscriber", "state", "proof", "agreed", "by", "from", "words"];
+
+fn cells(row: &ConsentRowView) -> [String; 8] {
+    let basis = |of: fn(&crate::control::person_view::ConsentView) -> String| row.basis.as_ref().map(of);
+    let missing = if row.evidence_missing { ", its mail is missing" } else { "" };
+    [
+        row.list.to_string(),
+        format!("{} {}", row.subscriber, row.address),
+        row.state.clone(),
+        format!("{}{missing}", row.proof),
+        basis(|basis| instant(basis.at)).unwrap_or_else(|| "never".to_owned()),
+        basis(|basis| basis.way.clone()).unwrap_or_default(),
+        basis(|basis| basis.from.clone()).unwrap_or_default(),
+        basis(|basis| basis.words.clone()).unwrap_or_default(),
+    ]
+}
+
+/// A report being written: CSV as it comes, or a table.
+struct Writing {
+    csv: Option<(csv::Writer<Vec<u8>>, Option<File>)>,
+    rows: Vec<[String; 8]>,
+}
+
+/// A file that gets its name when it is whole.
+struct File {
+    path: PathBuf,
+    new: tempfile::NamedTempFile,
+}
+
+impl Writing {
+    fn begin(csv: bool, file: Option<PathBuf>) -> Result<Self, CliError> {
+        let file = file.map(|path| -> Result<File, CliError> {
+            let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+            let new = tempfile::NamedTempFile::new_in(directory.unwrap_or(std::path::Path::new(".")));
+            let failed = |error| CliError::File { action: "written", path: path.clone(), error };
+            Ok(File { new: new.map_err(failed)?, path })
+        });
+        let file = file.transpose()?;
+        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+        // Writing to a vector does not fail.
+        let _ = writer.write_record(COLUMNS);
+        Ok(Self { csv: csv.then_some((writer, file)), rows: Vec::new() })
+    }
+
+    fn row(&mut self, row: ConsentRowView, context: &Context) -> Result<(), CliError> {
+        let Some((writer, _)) = &mut self.csv else {
+            match context.output.is_json() {
+                true => context.output.json(&row)?,
+                false => self.rows.push(cells(&row)),
+            }
+            return Ok(());
+        };
+        let at = |at: crate::base::clock::Timestamp| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        let basis = row.basis.as_ref();
+        let record = [
+            row.list.to_string(),
+            row.subscriber.clone(),
+            row.address.clone(),
+            row.state.clone(),
+            row.since.map(at).unwrap_or_default(),
+            row.proof.clone(),
+            basis.map(|basis| at(basis.at)).unwrap_or_default(),
+            basis.map(|basis| basis.way.clone()).unwrap_or_default(),
+            basis.map(|basis| basis.from.clone()).unwrap_or_default(),
+            basis.map(|basis| basis.words.clone()).unwrap_or_default(),
+            basis.and_then(|basis| basis.evidence.clone()).unwrap_or_default(),
+            row.evidence_missing.to_string(),
+        ];
+        let _ = writer.write_record(record.iter().map(|cell| formula::defuse(cell).into_owned()));
+        match writer.get_ref().len() > BUFFER {
+            true => self.flush(context),
+            false => Ok(()),
+        }
+    }
+
+    fn flush(&mut self, context: &Context) -> Result<(), CliError> {
+        use std::io::Write;
+        let Some((writer, file)) = &mut self.csv else { return Ok(()) };
+        let _ = writer.flush();
+        let next = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+        let octets = std::mem::replace(writer, next).into_inner().unwrap_or_default();
+        match file {
+            None => context.output.octets(&octets),
+            Some(File { path, new }) => {
+                new.write_all(&octets).map_err(|error| CliError::File { action: "written", path: path.clone(), error })
+            }
+        }
+    }
+
+    fn end(mut self, summary: &ConsentSummary, context: &Context) -> Result<(), CliError> {
+        self.flush(context)?;
+        match self.csv {
+            Some((_, Some(File { path, new }))) => {
+                new.persist(&path).map_err(|error| CliError::File { action: "written", path, error: error.error })?;
+            }
+            Some((_, None)) => {}
+            None if context.output.is_json() => return context.output.json(summary),
+            None => {
+                let shown = self.rows.len() as u64;
+                if shown > 0 {
+                    context.output.table(&HEADINGS, self.rows)?;
+                    context.output.line("")?;
+                }
+                if shown == ROWS {
+                    note("There may be more: --csv or --json for all.");
+                }
+                let rows = summary.counts.iter().map(|c| [c.state.clone(), c.proof.clone(), c.count.to_string()]);
+                context.output.table(&["state", "proof", "count"], rows)?;
+            }
+        }
+        if summary.evidence_missing > 0 {
+            note(&format!("{} mails that should be kept as evidence are not there", summary.evidence_missing));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,365 @@
+//! The audit log: who did what, in a chain in which nothing can be changed, taken out or moved unseen.
+//!
+//! Each entry has a number (1, 2, 3 …) and a hash over the entry before it and itself:
+//!
+//! ```text
+//! hash = SHA-256( previous LF number LF at LF who LF uid LF request LF what LF about LF outcome LF detail LF )
+//! ```
+//!
+//! in UTF-8, LF being one octet 0x0A; `previous` is the hash of the entry before in 64 lower-case hexadecimal digits (64
+//! zeros before the first), numbers are decimal, `at` has the form `2026-11-23T08:00:00.000Z`, `uid` is empty where there is
+//! none. No field holds a control character. So an export can be checked with a few lines of any language; an entry that
+//! was changed spoils its own hash or that of the next, and only whoever writes the whole rest of the chain anew escapes
+//! notice, but for heads that were noted elsewhere (`docs/OPERATING.md`).
+//!
+//! Entries name things by number and never hold addresses, names of lists, or what somebody wrote: they are kept longer than
+//! any of that.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::base::clock::Timestamp;
+use crate::base::token::{content_hash, to_hex};
+
+/// The longest field, in octets.
+const LONGEST_FIELD: usize = 1000;
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Its place in the chain, from 1.
+    pub number: u64,
+    /// When, to the millisecond.
+    pub at: Timestamp,
+    /// Who: a user of the machine, as the kernel names them, or `depesch` for the daemon itself, or `mail`.
+    pub who: String,
+    /// The user's number.
+    pub uid: Option<u32>,
+    /// The number of the entry with which the request began: what began and what came of it have the same.
+    pub request: u64,
+    /// What: a noun and a verb, e.g. `mailing pause`.
+    pub what: String,
+    /// About what: ids such as `m7`, divided by blanks.
+    pub about: String,
+    /// How far it came.
+    pub outcome: AuditOutcome,
+    /// What else there is to say, in a program's words: ids of what was made, an error's code.
+    pub detail: String,
+}
+
+/// How far something came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditOutcome {
+    /// It is about to be done. Without a later entry for the same request nobody knows whether it was: the daemon died.
+    Begun,
+    /// It was done.
+    Done,
+    /// It was refused, and nothing was done: whoever asked is to blame.
+    Refused,
+    /// It failed; part of it may have been done.
+    Failed,
+    /// It happened; there is nothing more to come.
+    Noted,
+}
+
+impl AuditOutcome {
+    /// The word used everywhere.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Begun => "begun",
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Noted => "noted",
+        }
+    }
+
+    /// The outcome that a word means.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Begun, Self::Done, Self::Refused, Self::Failed, Self::Noted].into_iter().find(|one| one.word() == word)
+    }
+}
+
+/// A field's text: on one line, of bounded length.
+pub fn field(text: &str) -> String {
+    let mut line: String = text.chars().filter(|c| !c.is_control()).collect();
+    line.truncate(line.floor_char_boundary(LONGEST_FIELD));
+    line
+}
+
+/// An instant as it is hashed and exported.
+pub fn instant(at: Timestamp) -> String {
+    at.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+impl AuditEntry {
+    /// The octets that are hashed, see above.
+    pub fn canonical(&self, previous: &[u8; 32]) -> String {
+        let uid = self.uid.map(|uid| uid.to_string()).unwrap_or_default();
+        let Self { number, who, request, what, about, detail, .. } = self;
+        let (previous, at, outcome) = (to_hex(previous), instant(self.at), self.outcome.word());
+        format!("{previous}\n{number}\n{at}\n{who}\n{uid}\n{request}\n{what}\n{about}\n{outcome}\n{detail}\n")
+    }
+
+    /// The hash of this entry after one with the hash `previous`.
+    pub fn hash(&self, previous: &[u8; 32]) -> [u8; 32] {
+        content_hash(self.canonical(previous).as_bytes())
+    }
+
+    /// Whether it is about the thing with this id, or made it.
+    pub fn mentions(&self, id: &str) -> bool {
+        self.about.split(' ').chain(self.detail.split(' ')).any(|one| one == id)
+    }
+}
+
+/// A place in the chain: the number of an entry, and its hash. The default is the place before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChainLink {
+    /// The entry's number; 0 before the first.
+    pub number: u64,
+    /// The entry's hash.
+    pub hash: [u8; 32],
+}
+
+impl fmt::Display for ChainLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.number, to_hex(&self.hash))
+    }
+}
+
+/// Where a chain does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChainBreak {
+    /// Entries are not there.
+    #[error("entries {from} to {to} are missing")]
+    Missing {
+        /// The first of them.
+        from: u64,
+        /// The last of them.
+        to: u64,
+    },
+    /// An entry stands where it does not belong.
+    #[error("entry {number} stands after entry {after}: entries were moved or doubled")]
+    OutOfOrder {
+        /// Which.
+        number: u64,
+        /// After which.
+        after: u64,
+    },
+    /// An entry and its hash do not go together.
+    #[error("entry {number} does not fit the chain: it, or the hash before it, was changed")]
+    Changed {
+        /// Which.
+        number: u64,
+    },
+    /// The end is gone.
+    #[error("the end is missing: the last entry is {last}, and there was an entry {head}")]
+    Truncated {
+        /// The last entry that there is.
+        last: u64,
+        /// The last that there was.
+        head: u64,
+    },
+    /// What was noted of an entry is not what it has.
+    #[error("entry {number} has another hash than was noted: the chain was written anew from there or before")]
+    Rewritten {
+        /// Which.
+        number: u64,
+    },
+}
+
+/// A walk along a chain, entry by entry.
+#[derive(Clone, Debug, Default)]
+pub struct ChainWalk {
+    at: ChainLink,
+    entries: u64,
+    open: BTreeSet<u64>,
+    /// A place noted elsewhere, to be compared in passing.
+    noted: Option<ChainLink>,
+}
+
+/// A chain that holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WholeChain {
+    /// Its end.
+    pub head: ChainLink,
+    /// How many entries it has.
+    pub entries: u64,
+    /// Requests of which nobody knows what came of them: those under way, and those that a crash cut off.
+    pub open: Vec<u64>,
+}
+
+impl ChainWalk {
+    /// Begins after `anchor`: the place before the first entry, or the last one dropped.
+    pub fn after(anchor: ChainLink) -> Self {
+        Self { at: anchor, ..Self::default() }
+    }
+
+    /// Compares with a place noted elsewhere, too.
+    #[must_use]
+    pub fn comparing(self, noted: Option<ChainLink>) -> Self {
+        Self { noted, ..self }
+    }
+
+    /// Goes on to the next entry.
+    ///
+    /// # Errors
+    /// [`ChainBreak`]: the chain does not hold there; nothing after it can be believed.
+    pub fn step(&mut self, entry: &AuditEntry, hash: &[u8; 32]) -> Result<(), ChainBreak> {
+        let (number, expected) = (entry.number, self.at.number + 1);
+        if number > expected {
+            return Err(ChainBreak::Missing { from: expected, to: number - 1 });
+        }
+        if number < expected {
+            return Err(ChainBreak::OutOfOrder { number, after: self.at.number });
+        }
+        if entry.hash(&self.at.hash) != *hash {
+            return Err(ChainBreak::Changed { number });
+        }
+        if self.noted.is_some_and(|noted| noted.number == number && noted.hash != *hash) {
+            return Err(ChainBreak::Rewritten { number });
+        }
+        self.at = ChainLink { number, hash: *hash };
+        self.entries += 1;
+        match entry.outcome {
+            AuditOutcome::Begun => drop(self.open.insert(number)),
+            _ => drop(self.open.remove(&entry.request)),
+        }
+        Ok(())
+    }
+
+    /// Ends. `head` is where the chain's owner says that it ends.
+    ///
+    /// # Errors
+    /// [`ChainBreak`]: the end is missing, or is not the one that was noted.
+    pub fn end(self, head: Option<ChainLink>) -> Result<WholeChain, ChainBreak> {
+        for known in [head, self.noted].into_iter().flatten() {
+            if known.number > self.at.number {
+                return Err(ChainBreak::Truncated { last: self.at.number, head: known.number });
+            }
+        }
+        match head {
+            Some(head) if head.number < self.at.number => {
+                Err(ChainBreak::OutOfOrder { number: self.at.number, after: head.number })
+            }
+            Some(head) if head.hash != self.at.hash => Err(ChainBreak::Rewritten { number: head.number }),
+            _ => Ok(WholeChain { head: self.at, entries: self.entries, open: self.open.into_iter().collect() }),
+        }
+    }
+
+    /// How far it has come.
+    pub fn at(&self) -> ChainLink {
+        self.at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(number: u64, outcome: AuditOutcome) -> AuditEntry {
+        AuditEntry {
+            number,
+            at: "2026-11-23T08:00:00.5Z".parse().unwrap(),
+            who: "kim".into(),
+            uid: Some(1000),
+            request: number,
+            what: "mailing pause".into(),
+            about: format!("m{number}"),
+            outcome,
+            detail: String::new(),
+        }
+    }
+
+    fn chain(length: u64) -> Vec<(AuditEntry, [u8; 32])> {
+        let mut previous = [0; 32];
+        let made = (1..=length).map(|number| {
+            let entry = entry(number, AuditOutcome::Noted);
+            previous = entry.hash(&previous);
+            (entry, previous)
+        });
+        made.collect()
+    }
+
+    fn walk(chain: &[(AuditEntry, [u8; 32])], head: Option<ChainLink>) -> Result<WholeChain, ChainBreak> {
+        let mut walk = ChainWalk::default();
+        chain.iter().try_for_each(|(entry, hash)| walk.step(entry, hash))?;
+        walk.end(head)
+    }
+
+    fn head(chain: &[(AuditEntry, [u8; 32])]) -> ChainLink {
+        chain.last().map(|(entry, hash)| ChainLink { number: entry.number, hash: *hash }).unwrap()
+    }
+
+    #[test]
+    fn the_octets_hashed_are_those_described() {
+        let zeros = "0".repeat(64);
+        let text = entry(1, AuditOutcome::Begun).canonical(&[0; 32]);
+        assert_eq!(text, format!("{zeros}\n1\n2026-11-23T08:00:00.500Z\nkim\n1000\n1\nmailing pause\nm1\nbegun\n\n"));
+    }
+
+    #[test]
+    fn whatever_is_done_to_a_chain_is_found() {
+        let whole = chain(9);
+        assert_eq!(walk(&whole, Some(head(&whole))).unwrap().entries, 9);
+        for at in 0..9 {
+            let number = at as u64 + 1;
+            let mut changed = whole.clone();
+            changed[at].0.who = "sam".into();
+            assert_eq!(walk(&changed, None), Err(ChainBreak::Changed { number }));
+            // With a hash that goes with the change, the next does not go with that; and the head remembers the last.
+            changed[at].1 = changed[at].0.hash(&at.checked_sub(1).map_or([0; 32], |before| whole[before].1));
+            let expected = match at {
+                8 => ChainBreak::Rewritten { number },
+                _ => ChainBreak::Changed { number: number + 1 },
+            };
+            assert_eq!(walk(&changed, Some(head(&whole))), Err(expected));
+            let mut short = whole.clone();
+            short.remove(at);
+            let expected = match at {
+                8 => ChainBreak::Truncated { last: 8, head: 9 },
+                _ => ChainBreak::Missing { from: number, to: number },
+            };
+            assert_eq!(walk(&short, Some(head(&whole))), Err(expected));
+            for other in 0..at {
+                let mut swapped = whole.clone();
+                swapped.swap(at, other);
+                assert!(walk(&swapped, Some(head(&whole))).is_err(), "{at} and {other}");
+                let (one, two) = (swapped[at].0.number, swapped[other].0.number);
+                (swapped[at].0.number, swapped[other].0.number) = (two, one);
+                assert!(walk(&swapped, Some(head(&whole))).is_err(), "{at} and {other}, numbered anew");
+            }
+        }
+    }
+
+    #[test]
+    fn a_chain_written_anew_differs_from_what_was_noted() {
+        let (noted, mut previous) = (head(&chain(5)), [0; 32]);
+        let mut walk = ChainWalk::default().comparing(Some(noted));
+        let anew = (1..=9).try_for_each(|number| {
+            let entry = AuditEntry { who: "sam".into(), ..entry(number, AuditOutcome::Noted) };
+            previous = entry.hash(&previous);
+            walk.step(&entry, &previous)
+        });
+        assert_eq!(anew, Err(ChainBreak::Rewritten { number: 5 }));
+        let walk = ChainWalk::default().comparing(Some(noted));
+        assert_eq!(walk.end(None), Err(ChainBreak::Truncated { last: 0, head: 5 }));
+    }
+
+    #[test]
+    fn what_began_and_did_not_end_is_told() {
+        let (mut walk, mut previous) = (ChainWalk::default(), [0; 32]);
+        let done = AuditEntry { request: 1, ..entry(3, AuditOutcome::Done) };
+        for entry in [entry(1, AuditOutcome::Begun), entry(2, AuditOutcome::Begun), done] {
+            previous = entry.hash(&previous);
+            walk.step(&entry, &previous).unwrap();
+        }
+        assert_eq!(walk.end(None).unwrap().open, [2]);
+    }
+
+    #[test]
+    fn no_field_begins_a_new_line() {
+        assert_eq!(field("kim\nsam\u{85}\u{2028}x"), "kimsam\u{2028}x");
+        assert!(field(&"å".repeat(2000)).len() <= LONGEST_FIELD);
+    }
+}

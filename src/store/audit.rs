@@ -1,0 +1,162 @@
+//! The audit log: entries by number, the head of their chain, and the anchor left of what was dropped by age.
+//!
+//! An entry is put with the head as precondition, so that each number is given once and each hash is over the one before,
+//! whoever else writes at the same moment.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::clock::Timestamp;
+use crate::model::audit::{AuditEntry, AuditOutcome, ChainLink};
+
+use super::engine::{Batch, Commit, Value};
+use super::record::{self, RecordError};
+use super::{Read, Store, StoreError, keys};
+
+const FAMILY: &str = "audit";
+/// Entries dropped in one commit.
+const AT_ONCE: usize = 500;
+
+#[derive(Serialize, Deserialize)]
+struct EntryV1 {
+    at: i64,
+    who: String,
+    uid: Option<u32>,
+    request: u64,
+    what: String,
+    about: String,
+    outcome: String,
+    detail: String,
+    hash: [u8; 32],
+}
+
+#[derive(Serialize, Deserialize)]
+struct LinkV1 {
+    number: u64,
+    hash: [u8; 32],
+}
+
+/// An entry as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptEntry {
+    /// The entry.
+    pub entry: AuditEntry,
+    /// Its hash, as it was written.
+    pub hash: [u8; 32],
+}
+
+/// Where the chain ends, to be handed back when something is put there.
+#[derive(Clone, Debug)]
+pub struct AuditHead {
+    /// The last entry; the place before the first where there is none.
+    pub link: ChainLink,
+    stamp: Option<Value>,
+}
+
+impl Store {
+    /// Where the chain ends.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn audit_head(&self) -> Result<AuditHead, StoreError> {
+        let read = self.link(keys::audit_head()).await?;
+        let (link, stamp) = read.map_or((ChainLink::default(), None), |read| (read.value, Some(read.stamp)));
+        Ok(AuditHead { link, stamp })
+    }
+
+    /// The last entry that was dropped by age; the place before the first where none was.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn audit_anchor(&self) -> Result<ChainLink, StoreError> {
+        Ok(self.link(keys::audit_anchor()).await?.map(|read| read.value).unwrap_or_default())
+    }
+
+    async fn link(&self, key: super::engine::Key) -> Result<Option<Read<ChainLink>>, StoreError> {
+        let Some(stamp) = self.engine.get(&key).await? else { return Ok(None) };
+        let LinkV1 { number, hash } = match record::split(FAMILY, &stamp)? {
+            (1, rest) => record::decode(FAMILY, rest)?,
+            (version, _) => return Err(RecordError::Newer { family: FAMILY, version }.into()),
+        };
+        Ok(Some(Read { value: ChainLink { number, hash }, stamp }))
+    }
+
+    /// At most `limit` entries after number `after`, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn audit_entries(&self, after: u64, limit: usize) -> Result<Vec<KeptEntry>, StoreError> {
+        let found = self.engine.scan(keys::audit_entries_after(after), limit).await?;
+        let read = found.iter().map(|(key, octets)| {
+            let damaged = || RecordError::Damaged { family: FAMILY, reason: "its key has no number".to_owned() };
+            decode(keys::last_number(key).ok_or_else(damaged)?, octets)
+        });
+        Ok(read.collect::<Result<_, _>>()?)
+    }
+
+    /// Drops entries of before `before` from the old end of the chain, and keeps in their place the anchor that the rest
+    /// hangs on. The last entry is never dropped. Says how many went.
+    ///
+    /// # Errors
+    /// [`StoreError`]: those before it are dropped.
+    pub async fn drop_audit_before(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut dropped = 0;
+        loop {
+            let anchor = self.link(keys::audit_anchor()).await?;
+            let (from, stamp) = anchor.map_or((0, None), |read| (read.value.number, Some(read.stamp)));
+            let last = self.audit_head().await?.link.number;
+            let found = self.audit_entries(from, AT_ONCE).await?;
+            let old = |kept: &&KeptEntry| kept.entry.at < before && kept.entry.number < last;
+            let old: Vec<&KeptEntry> = found.iter().take_while(old).collect();
+            let Some(newest) = old.last() else { return Ok(dropped) };
+            let mut batch = Batch::new();
+            batch.expect_read(keys::audit_anchor(), stamp);
+            let anchor = LinkV1 { number: newest.entry.number, hash: newest.hash };
+            batch.put(keys::audit_anchor(), record::encode(1, &anchor));
+            old.iter().for_each(|kept| batch.delete(keys::audit_entry(kept.entry.number)));
+            if self.commit(batch).await? == Commit::Applied {
+                dropped += old.len() as u64;
+            }
+        }
+    }
+}
+
+/// Puts an entry at the end of the chain. `entry.number` must be the one after `head`; the batch conflicts when somebody
+/// else put one there meanwhile. One entry for each batch.
+pub fn put_entry(batch: &mut Batch, head: &AuditHead, entry: &AuditEntry) {
+    let hash = entry.hash(&head.link.hash);
+    let form = EntryV1 {
+        at: entry.at.timestamp_millis(),
+        who: entry.who.clone(),
+        uid: entry.uid,
+        request: entry.request,
+        what: entry.what.clone(),
+        about: entry.about.clone(),
+        outcome: entry.outcome.word().to_owned(),
+        detail: entry.detail.clone(),
+        hash,
+    };
+    batch.expect_read(keys::audit_head(), head.stamp.clone());
+    batch.put(keys::audit_head(), record::encode(1, &LinkV1 { number: entry.number, hash }));
+    batch.expect_absent(keys::audit_entry(entry.number));
+    batch.put(keys::audit_entry(entry.number), record::encode(1, &form));
+}
+
+fn decode(number: u64, octets: &[u8]) -> Result<KeptEntry, RecordError> {
+    let form: EntryV1 = match record::split(FAMILY, octets)? {
+        (1, rest) => record::decode(FAMILY, rest)?,
+        (version, _) => return Err(RecordError::Newer { family: FAMILY, version }),
+    };
+    let unknown = || RecordError::Damaged { family: FAMILY, reason: format!("entry {number} has no known outcome") };
+    let entry = AuditEntry {
+        number,
+        at: record::instant(FAMILY, form.at)?,
+        who: form.who,
+        uid: form.uid,
+        request: form.request,
+        what: form.what,
+        about: form.about,
+        outcome: AuditOutcome::from_word(&form.outcome).ok_or_else(unknown)?,
+        detail: form.detail,
+    };
+    Ok(KeptEntry { entry, hash: form.hash })
+}
