@@ -2,14 +2,18 @@
 //!
 //! ```text
 //! magic 4 | length of payload u32 | checksum u64 (of all that follows, seeded by the segment's salt and the length)
-//! payload: mark after the group (32) | writes: key length u16 | value length u32, all ones for a delete | key | value
+//! payload: mark after the group (32) | time i64 | writes: key length u16 | value length u32, all ones for a delete | key | value
 //! ```
-//! All numbers are little-endian. The salt, random for each segment, keeps octets that are no record of this segment
+//! All numbers are little-endian. The time is when the group was made durable, in milliseconds since 1970, the lowest
+//! number where nobody knew; segments of version 1 have none. The salt, random for each segment, keeps octets that are no record of this segment
 //! (old blocks of the disk, a stored value that looks like a record) from ever passing as one.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::base::clock::Timestamp;
 use crate::store::fingerprint::Mark;
+
+use super::segment::Header;
 
 /// Begins every record, so that a reader finds the next one after a damaged one.
 pub const MAGIC: [u8; 4] = *b"\xd7Grp";
@@ -22,6 +26,11 @@ pub const MAX_PAYLOAD: usize = 64 * 1024 * 1024;
 
 const DELETED: u32 = u32::MAX;
 
+/// Octets of a record's time.
+const TIME: usize = 8;
+/// Nobody knew what time it was.
+const UNKNOWN: i64 = i64::MIN;
+
 /// Builds one record in a buffer that is used again and again.
 #[derive(Default)]
 pub struct RecordBuffer {
@@ -32,7 +41,7 @@ impl RecordBuffer {
     /// Begins a new record.
     pub fn clear(&mut self) {
         self.octets.clear();
-        self.octets.resize(HEAD + Mark::LENGTH, 0);
+        self.octets.resize(HEAD + Mark::LENGTH + TIME, 0);
     }
 
     /// Octets so far.
@@ -42,7 +51,7 @@ impl RecordBuffer {
 
     /// Whether no write is in it.
     pub fn is_empty(&self) -> bool {
-        self.octets.len() <= HEAD + Mark::LENGTH
+        self.octets.len() <= HEAD + Mark::LENGTH + TIME
     }
 
     /// Adds a write. Keys have at most 65,535 octets and values less than 4 GB (`Batch::admissible` sees to that).
@@ -55,13 +64,20 @@ impl RecordBuffer {
         self.octets.extend_from_slice(value.unwrap_or_default());
     }
 
-    /// The finished record, for a segment with this salt.
-    pub fn finish(&mut self, salt: u64, mark: Mark) -> &[u8] {
-        let length = u32::try_from(self.octets.len().saturating_sub(HEAD)).unwrap_or(u32::MAX);
-        self.octets[HEAD..HEAD + Mark::LENGTH].copy_from_slice(&mark.to_octets());
-        let head = write_head(MAGIC, length, checksum(salt, length, &self.octets[HEAD..]));
-        self.octets[..HEAD].copy_from_slice(&head);
-        &self.octets
+    /// The finished record, for the segment with this header.
+    pub fn finish(&mut self, header: &Header, mark: Mark, at: Option<Timestamp>) -> &[u8] {
+        // The writes lie behind room for a time; where records have none, all before them moves up by as much.
+        let begin = if header.is_timed() { 0 } else { TIME };
+        let octets = &mut self.octets[begin..];
+        let length = u32::try_from(octets.len().saturating_sub(HEAD)).unwrap_or(u32::MAX);
+        octets[HEAD..HEAD + Mark::LENGTH].copy_from_slice(&mark.to_octets());
+        if header.is_timed() {
+            let millis = at.map_or(UNKNOWN, |at| at.timestamp_millis());
+            octets[HEAD + Mark::LENGTH..HEAD + Mark::LENGTH + TIME].copy_from_slice(&millis.to_le_bytes());
+        }
+        let head = write_head(MAGIC, length, checksum(header.salt, length, &octets[HEAD..]));
+        octets[..HEAD].copy_from_slice(&head);
+        octets
     }
 }
 
@@ -98,18 +114,27 @@ pub fn checksum(salt: u64, length: u32, payload: &[u8]) -> u64 {
 pub struct Record<'a> {
     /// Where the store stood after this group.
     pub mark: Mark,
+    /// When it became durable, if that is on record.
+    pub at: Option<Timestamp>,
     writes: &'a [u8],
 }
 
 impl<'a> Record<'a> {
-    /// Takes a payload apart if its checksum is right.
-    pub fn read(salt: u64, expected: u64, payload: &'a [u8]) -> Option<Self> {
+    /// Takes a payload of the segment with this header apart, if its checksum is right.
+    pub fn read(header: &Header, expected: u64, payload: &'a [u8]) -> Option<Self> {
         let length = u32::try_from(payload.len()).ok()?;
-        if checksum(salt, length, payload) != expected {
+        if checksum(header.salt, length, payload) != expected {
             return None;
         }
         let (mark, writes) = payload.split_at_checked(Mark::LENGTH)?;
-        let record = Self { mark: Mark::from_octets(mark)?, writes };
+        let (at, writes) = match header.is_timed() {
+            true => {
+                let (millis, writes) = writes.split_first_chunk::<TIME>()?;
+                (Timestamp::from_timestamp_millis(i64::from_le_bytes(*millis)), writes)
+            }
+            false => (None, writes),
+        };
+        let record = Self { mark: Mark::from_octets(mark)?, at, writes };
         // Once here, so that `writes` need not be able to fail.
         let mut rest = record.writes;
         while !rest.is_empty() {
@@ -149,6 +174,7 @@ fn split(octets: &[u8]) -> Option<(Write<'_>, &[u8])> {
 mod tests {
     use super::*;
     use crate::store::fingerprint::Fingerprint;
+    use crate::store::journal::segment::VERSION;
 
     #[test]
     fn a_record_is_read_as_written_and_any_flipped_bit_is_seen() {
@@ -159,13 +185,15 @@ mod tests {
         buffer.push(b"s1", Some(b"value"));
         buffer.push(b"gone", None);
         buffer.push(b"empty", Some(b""));
-        let octets = buffer.finish(99, mark).to_vec();
+        let at = Timestamp::from_timestamp_millis(1_795_000_000_123);
+        let header = |salt| Header { version: VERSION, salt, before: Mark::default() };
+        let octets = buffer.finish(&header(99), mark, at).to_vec();
         let parse = |octets: &[u8], salt| {
             let (length, checksum) = head(octets)?;
             let payload = octets.get(HEAD..HEAD + length)?;
-            Record::read(salt, checksum, payload).map(|r| (r.mark, r.writes().count()))
+            Record::read(&header(salt), checksum, payload).map(|r| (r.mark, r.at, r.writes().count()))
         };
-        assert_eq!(parse(&octets, 99), Some((mark, 3)));
+        assert_eq!(parse(&octets, 99), Some((mark, at, 3)));
         assert_eq!(parse(&octets, 98), None);
         for position in 0..octets.len() {
             let mut damaged = octets.clone();
@@ -173,8 +201,24 @@ mod tests {
             assert_eq!(parse(&damaged, 99), None, "octet {position}");
         }
         let (_, checksum) = head(&octets).unwrap();
-        let record = Record::read(99, checksum, &octets[HEAD..]).unwrap();
+        let header = header(99);
+        let record = Record::read(&header, checksum, &octets[HEAD..]).unwrap();
         let writes: Vec<_> = record.writes().collect();
         assert_eq!(writes, [(&b"s1"[..], Some(&b"value"[..])), (&b"gone"[..], None), (&b"empty"[..], Some(&b""[..]))]);
+    }
+    #[test]
+    fn a_record_of_a_segment_without_times_is_read_as_ever() {
+        let mark = Mark { sequence: 1, fingerprint: Fingerprint { records: 1, sum: 7 } };
+        let header = Header { version: 1, salt: 5, before: Mark::default() };
+        let mut payload = mark.to_octets().to_vec();
+        payload.extend_from_slice(b"\x01\0\x02\0\0\0kvv");
+        let expected = checksum(5, u32::try_from(payload.len()).unwrap(), &payload);
+        let mut buffer = RecordBuffer::default();
+        buffer.clear();
+        buffer.push(b"k", Some(b"vv"));
+        assert_eq!(buffer.finish(&header, mark, None)[HEAD..], payload);
+        let record = Record::read(&header, expected, &payload).unwrap();
+        assert_eq!((record.mark, record.at), (mark, None));
+        assert_eq!(record.writes().collect::<Vec<_>>(), [(&b"k"[..], Some(&b"vv"[..]))]);
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! magic 8 | version u32 | salt u64 | mark before the first record (32) | checksum u64 of all that
 //! ```
+//! In segments of version 2 each record says when it became durable; those of version 1 are read for ever.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,12 +18,15 @@ use super::disk::{numbered_files, numbered_path};
 pub const HEADER: usize = 60;
 
 const MAGIC: [u8; 8] = *b"depeschJ";
-const VERSION: u32 = 1;
+/// The version of segments that are begun now.
+pub const VERSION: u32 = 2;
 const SUFFIX: &str = ".journal";
 
 /// What a segment file begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
+    /// The form of its records.
+    pub version: u32,
     /// Seeds the checksums of this segment's records.
     pub salt: u64,
     /// Where the store stood before the first record.
@@ -39,11 +43,16 @@ pub enum HeaderFault {
 }
 
 impl Header {
+    /// Whether its records say when they became durable.
+    pub fn is_timed(&self) -> bool {
+        self.version >= 2
+    }
+
     /// The form on disk.
     pub fn to_octets(self) -> [u8; HEADER] {
         let mut octets = [0; HEADER];
         octets[..8].copy_from_slice(&MAGIC);
-        octets[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        octets[8..12].copy_from_slice(&self.version.to_le_bytes());
         octets[12..20].copy_from_slice(&self.salt.to_le_bytes());
         octets[20..52].copy_from_slice(&self.before.to_octets());
         let checksum = xxh3_64(&octets[..52]);
@@ -63,12 +72,12 @@ impl Header {
             let (before, rest) = rest.split_at_checked(Mark::LENGTH)?;
             let (checksum, _) = rest.split_first_chunk::<8>()?;
             let whole = *magic == MAGIC && xxh3_64(octets.get(..52)?) == u64::from_le_bytes(*checksum);
-            let header = Self { salt: u64::from_le_bytes(*salt), before: Mark::from_octets(before)? };
-            whole.then_some((u32::from_le_bytes(*version), header))
+            let (version, salt) = (u32::from_le_bytes(*version), u64::from_le_bytes(*salt));
+            whole.then_some(Self { version, salt, before: Mark::from_octets(before)? })
         };
         match fields() {
-            Some((VERSION, header)) => Ok(header),
-            Some((newer, _)) => Err(HeaderFault::Newer(newer)),
+            Some(header) if (1..=VERSION).contains(&header.version) => Ok(header),
+            Some(header) => Err(HeaderFault::Newer(header.version)),
             None => Err(HeaderFault::Damaged),
         }
     }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use crate::base::clock::Timestamp;
 use crate::store::fingerprint::Mark;
 
 use super::record::{self, Record};
@@ -44,6 +45,18 @@ pub fn walk(
     visit: &mut dyn FnMut(Found<'_>) -> Result<(), JournalError>,
 ) -> Result<Tail, JournalError> {
     let segments = segment::list(directory).map_err(JournalError::io(directory, "read"))?;
+    walk_segments(&segments, after, visit)
+}
+
+/// As [`walk`], over segments wherever they lie, in order.
+///
+/// # Errors
+/// [`JournalError`], the caller's own included.
+pub fn walk_segments(
+    segments: &[SegmentName],
+    after: u64,
+    visit: &mut dyn FnMut(Found<'_>) -> Result<(), JournalError>,
+) -> Result<Tail, JournalError> {
     let begin = segments.partition_point(|segment| segment.first <= after.saturating_add(1)).saturating_sub(1);
     let mut walk = Walk { after, visit, tail: Tail::default(), begun: false };
     let selected = segments.get(begin..).unwrap_or_default();
@@ -51,6 +64,72 @@ pub fn walk(
         walk.segment(name, position + 1 == selected.len())?;
     }
     Ok(walk.tail)
+}
+
+/// What a whole segment holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Where the store stood after its last group.
+    pub after: Mark,
+    /// When its first group became durable, where that is on record.
+    pub begun: Option<Timestamp>,
+    /// When its last group became durable, where that is on record.
+    pub ended: Option<Timestamp>,
+}
+
+/// The header of a segment, which was opened before.
+///
+/// # Errors
+/// [`JournalError`].
+pub fn header_of(name: &SegmentName, file: &File) -> Result<Header, JournalError> {
+    let mut reader = SegmentReader::of(file).map_err(JournalError::io(&name.path, "read"))?;
+    read_header(name, &mut reader)
+}
+
+fn read_header(name: &SegmentName, reader: &mut SegmentReader) -> Result<Header, JournalError> {
+    let what = match reader.header().map_err(JournalError::io(&name.path, "read"))? {
+        Ok(header) if header.before.sequence.saturating_add(1) == name.first => return Ok(header),
+        Err(HeaderFault::Newer(version)) => return Err(JournalError::Newer { path: name.path.clone(), version }),
+        Ok(_) => "it has the name of another segment",
+        Err(HeaderFault::Damaged) => "the header is damaged",
+    };
+    Err(JournalError::Damaged(damage(name, (0, reader.length), name.first.saturating_sub(1), None, what)))
+}
+
+/// Reads all of a segment that was opened before, and shows its groups in order, each with the octet at which it ends.
+/// Nothing in it may be damaged, its end neither.
+///
+/// # Errors
+/// [`JournalError`], the caller's own included.
+pub fn read_segment(
+    name: &SegmentName,
+    file: &File,
+    visit: &mut dyn FnMut(&Record<'_>, u64) -> Result<(), JournalError>,
+) -> Result<Extent, JournalError> {
+    let failed = || JournalError::io(&name.path, "read");
+    let mut reader = SegmentReader::of(file).map_err(failed())?;
+    let header = read_header(name, &mut reader)?;
+    let mut extent = Extent { after: header.before, begun: None, ended: None };
+    loop {
+        let (from, length) = (reader.position, reader.length);
+        let last = extent.after.sequence;
+        let broken = |what| Err(JournalError::Damaged(damage(name, (from, length), last, None, what)));
+        let (next, position) = reader.next_at(&header).map_err(failed())?;
+        match next {
+            Next::End => return Ok(extent),
+            Next::Unreadable => return broken("records are damaged"),
+            Next::Record(record) if record.mark.sequence != last.saturating_add(1) => {
+                return broken("groups are missing");
+            }
+            Next::Record(record) => {
+                if last == header.before.sequence {
+                    extent.begun = record.at;
+                }
+                (extent.after, extent.ended) = (record.mark, record.at);
+                visit(&record, position)?;
+            }
+        }
+    }
 }
 
 struct Walk<'v> {
@@ -78,7 +157,7 @@ impl Walk<'_> {
         self.join(name, header)?;
         loop {
             let from = reader.position;
-            match reader.next(header.salt).map_err(failed())? {
+            match reader.next(&header).map_err(failed())? {
                 Next::End => break,
                 Next::Record(record) => {
                     let expected = self.tail.mark.sequence.saturating_add(1);
@@ -94,7 +173,7 @@ impl Walk<'_> {
                         self.tail.start = Some(record.mark);
                     }
                 }
-                Next::Unreadable => match reader.resume(header.salt).map_err(failed())? {
+                Next::Unreadable => match reader.resume(&header).map_err(failed())? {
                     Some((to, next)) => {
                         self.damaged(name, from, to, Some(next), "records are damaged")?;
                         self.tail.mark.sequence = next.saturating_sub(1);
@@ -169,6 +248,14 @@ impl SegmentReader {
         Ok(Self { file: BufReader::with_capacity(256 * 1024, file), position: 0, length, payload: Vec::new() })
     }
 
+    /// Reads a file that was opened before, from its beginning.
+    fn of(file: &File) -> io::Result<Self> {
+        let mut file = file.try_clone()?;
+        file.rewind()?;
+        let length = file.metadata()?.len();
+        Ok(Self { file: BufReader::with_capacity(256 * 1024, file), position: 0, length, payload: Vec::new() })
+    }
+
     fn header(&mut self) -> io::Result<Result<Header, HeaderFault>> {
         let mut octets = [0; segment::HEADER];
         if self.length < octets.len() as u64 {
@@ -179,34 +266,40 @@ impl SegmentReader {
         Ok(Header::from_octets(&octets))
     }
 
-    fn next(&mut self, salt: u64) -> io::Result<Next<'_>> {
+    fn next(&mut self, header: &Header) -> io::Result<Next<'_>> {
+        Ok(self.next_at(header)?.0)
+    }
+
+    /// The next record, and where it ends.
+    fn next_at(&mut self, header: &Header) -> io::Result<(Next<'_>, u64)> {
+        let position = self.position;
         let left = self.length.saturating_sub(self.position);
         if left == 0 {
-            return Ok(Next::End);
+            return Ok((Next::End, position));
         }
         let mut head = [0; record::HEAD];
         if left < head.len() as u64 {
-            return Ok(Next::Unreadable);
+            return Ok((Next::Unreadable, position));
         }
         self.file.read_exact(&mut head)?;
-        let Some((length, checksum)) = record::head(&head) else { return Ok(Next::Unreadable) };
+        let Some((length, checksum)) = record::head(&head) else { return Ok((Next::Unreadable, position)) };
         let whole = (record::HEAD + length) as u64;
         if left < whole {
-            return Ok(Next::Unreadable);
+            return Ok((Next::Unreadable, position));
         }
         self.payload.resize(length, 0);
         self.file.read_exact(&mut self.payload)?;
-        match Record::read(salt, checksum, &self.payload) {
+        match Record::read(header, checksum, &self.payload) {
             Some(record) => {
                 self.position += whole;
-                Ok(Next::Record(record))
+                Ok((Next::Record(record), self.position))
             }
-            None => Ok(Next::Unreadable),
+            None => Ok((Next::Unreadable, position)),
         }
     }
 
     /// After an unreadable record: finds the next whole one, goes there, and gives its position and group number.
-    fn resume(&mut self, salt: u64) -> io::Result<Option<(u64, u64)>> {
+    fn resume(&mut self, header: &Header) -> io::Result<Option<(u64, u64)>> {
         self.file.seek(SeekFrom::Start(self.position))?;
         let mut rest = Vec::new();
         self.file.read_to_end(&mut rest)?;
@@ -214,7 +307,7 @@ impl SegmentReader {
             let octets = rest.get(start..).filter(|octets| octets.starts_with(&record::MAGIC))?;
             let (length, checksum) = record::head(octets)?;
             let payload = octets.get(record::HEAD..record::HEAD + length)?;
-            Some((start as u64, Record::read(salt, checksum, payload)?.mark.sequence))
+            Some((start as u64, Record::read(header, checksum, payload)?.mark.sequence))
         });
         let Some((start, sequence)) = found else { return Ok(None) };
         self.position += start;

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::base::clock::Timestamp;
 use crate::store::fingerprint::Mark;
 
 use super::JournalError;
@@ -37,7 +38,7 @@ pub struct JournalWriter {
     directory: PathBuf,
     settings: JournalSettings,
     file: Box<dyn DiskFile>,
-    salt: u64,
+    header: Header,
     length: u64,
     mark: Mark,
     broken: Option<String>,
@@ -59,10 +60,10 @@ impl JournalWriter {
             std::fs::remove_file(stillborn).map_err(JournalError::io(stillborn, "removed"))?;
             disk.sync_directory(directory).map_err(JournalError::io(directory, "synced"))?;
         }
-        let (file, salt, length) = match &tail.last {
+        let (file, header, length) = match &tail.last {
             None => {
-                let (file, salt) = create(disk.as_ref(), directory, tail.mark)?;
-                (file, salt, segment::HEADER as u64)
+                let (file, header) = create(disk.as_ref(), directory, tail.mark)?;
+                (file, header, segment::HEADER as u64)
             }
             Some((name, header, length)) => {
                 let failed = |action| JournalError::io(&name.path, action);
@@ -72,11 +73,11 @@ impl JournalWriter {
                 }
                 // Also what the last run wrote without living to sync it must be durable before it is relied upon.
                 file.sync().map_err(failed("synced"))?;
-                (file, header.salt, *length)
+                (file, *header, *length)
             }
         };
         let directory = directory.to_owned();
-        Ok(Self { disk, directory, settings, file, salt, length, mark: tail.mark, broken: None, syncs: 0 })
+        Ok(Self { disk, directory, settings, file, header, length, mark: tail.mark, broken: None, syncs: 0 })
     }
 
     /// Where the store stands after the last durable group.
@@ -89,11 +90,24 @@ impl JournalWriter {
         self.syncs
     }
 
-    /// Makes the group in `buffer` durable; the store then stands at `mark`. Gives its octets in the journal.
+    /// Ends the segment that is written to, so that it never changes again; the next group goes to a new one, which is
+    /// durable when this returns. Does nothing to a segment without groups.
     ///
     /// # Errors
     /// [`AppendError`]
-    pub fn append(&mut self, buffer: &mut RecordBuffer, mark: Mark) -> Result<u64, AppendError> {
+    pub fn seal(&mut self) -> Result<(), AppendError> {
+        match &self.broken {
+            Some(reason) => Err(AppendError::Broken(reason.clone())),
+            None if self.length <= segment::HEADER as u64 => Ok(()),
+            None => self.roll(),
+        }
+    }
+
+    /// Makes the group in `buffer` durable, as of `at`; the store then stands at `mark`. Gives its octets in the journal.
+    ///
+    /// # Errors
+    /// [`AppendError`]
+    pub fn append(&mut self, buffer: &mut RecordBuffer, mark: Mark, at: Option<Timestamp>) -> Result<u64, AppendError> {
         if let Some(reason) = &self.broken {
             return Err(AppendError::Broken(reason.clone()));
         }
@@ -103,10 +117,13 @@ impl JournalWriter {
             let text = format!("{} has less than {needed} octets free", self.directory.display());
             return Err(AppendError::Full(text));
         }
-        if self.length >= self.settings.segment_octets {
+        // A segment of an older form gets no more than the one group that it may need to have a name of its own.
+        let is_old = self.header.version < segment::VERSION && self.length > segment::HEADER as u64;
+        if self.length >= self.settings.segment_octets || is_old {
             self.roll()?;
         }
-        let octets = buffer.finish(self.salt, mark);
+        let octets = buffer.finish(&self.header, mark, at);
+        let written = octets.len() as u64;
         if let Err(e) = write_all(self.file.as_mut(), octets) {
             let full = is_full(&e);
             let cut = self.file.cut(self.length);
@@ -119,7 +136,6 @@ impl JournalWriter {
         if let Err(e) = self.file.sync() {
             return Err(self.fail("a journal segment could not be synced", &e));
         }
-        let written = octets_of(buffer);
         self.length += written;
         self.mark = mark;
         Ok(written)
@@ -127,9 +143,9 @@ impl JournalWriter {
 
     fn roll(&mut self) -> Result<(), AppendError> {
         match create(self.disk.as_ref(), &self.directory, self.mark) {
-            Ok((file, salt)) => {
+            Ok((file, header)) => {
                 self.syncs += 1;
-                (self.file, self.salt, self.length) = (file, salt, segment::HEADER as u64);
+                (self.file, self.header, self.length) = (file, header, segment::HEADER as u64);
                 Ok(())
             }
             Err(JournalError::Io { path, source, .. }) if is_full(&source) => match std::fs::remove_file(&path) {
@@ -148,18 +164,15 @@ impl JournalWriter {
     }
 }
 
-fn octets_of(buffer: &RecordBuffer) -> u64 {
-    buffer.len() as u64
-}
-
 /// Begins a segment: when this returns, its header and its name are durable.
-fn create(disk: &dyn Disk, directory: &Path, before: Mark) -> Result<(Box<dyn DiskFile>, u64), JournalError> {
+fn create(disk: &dyn Disk, directory: &Path, before: Mark) -> Result<(Box<dyn DiskFile>, Header), JournalError> {
     let name = SegmentName::new(directory, before.sequence.saturating_add(1));
     let failed = |action| JournalError::io(&name.path, action);
     let salt = getrandom::u64().map_err(|e| failed("salted")(io::Error::other(e.to_string())))?;
     let mut file = disk.create(&name.path).map_err(failed("created"))?;
-    write_all(file.as_mut(), &Header { salt, before }.to_octets()).map_err(failed("written"))?;
+    let header = Header { version: segment::VERSION, salt, before };
+    write_all(file.as_mut(), &header.to_octets()).map_err(failed("written"))?;
     file.sync().map_err(failed("synced"))?;
     disk.sync_directory(directory).map_err(JournalError::io(directory, "synced"))?;
-    Ok((file, salt))
+    Ok((file, header))
 }
