@@ -32,6 +32,7 @@ pub async fn keep_bounded(engine: Arc<EmbeddedEngine>, clock: Arc<dyn Clock>, st
                 records = done.records,
                 octets = done.octets,
                 dropped_segments = done.dropped_segments,
+                lost_to_backups = done.lost_to_backups,
                 "much was written: wrote a checkpoint"
             ),
             Err(error) => {

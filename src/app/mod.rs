@@ -191,7 +191,7 @@ pub async fn start_with(
     if begin == Begin::WhereNone {
         parts::make_directory(&config.state_directory)?;
     }
-    let engine = parts::open_store(config, begin).await?;
+    let engine = parts::open_store(config, begin, clock.clone()).await?;
     match start_on(config, clock, engine.clone(), inherited).await {
         Ok(app) => Ok(app),
         Err(error) => {
@@ -224,6 +224,8 @@ async fn start_on(
     chores.push(posts::chore(config, &posts)?);
     let log = AuditLog::new(store.clone(), clock.clone(), key.clone());
     chores.push(audit::chore(config, &log)?);
+    let backups = parts::backups(config, &engine, &spool, &clock);
+    chores.extend(parts::backup_chore(config, &backups)?);
     let server = Server::bind(&config.control).await?;
     audit::started(&log, &config.state_directory).await?;
     let wake = Wake::new();
@@ -259,6 +261,7 @@ async fn start_on(
         mail_in: Some(mail_in.control.clone()),
         letters: Some(LettersOut { letters, postman: postman.clone() }),
         posts: Some(posts),
+        backups: Some(backups),
         ..Control::new(store.clone(), clock.clone(), key, config.state_directory.clone(), content)
     });
     let stopping = watch::Sender::new(false);
@@ -386,6 +389,9 @@ impl RunningApp {
         let Self { control, engine, dispatcher, postman, mail_in, spool, config, stopping, server, loops, .. } = self;
         let stop_timeout = config.into_inner().unwrap_or_else(PoisonError::into_inner).stop_timeout;
         stopping.send_replace(true);
+        if let Some(backups) = &control.backups {
+            backups.stop();
+        }
         let drained = async {
             // The API first: what it promised is committed before the store closes.
             tokio::join!(

@@ -9,6 +9,7 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::token::Key;
 use crate::config::{Config, TransportChoice};
 use crate::control::mailing::queue::QueueDefaults;
+use crate::flow::backups::Backups;
 use crate::flow::chores::Chore;
 use crate::flow::content::{Content, ContentHandle};
 use crate::flow::dispatch::DispatchSettings;
@@ -49,10 +50,22 @@ pub fn make_directory(path: &Path) -> Result<(), StartError> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)
 }
 
+/// Octets of journal that wait for the next backup at most.
+const HELD_FOR_BACKUP: u64 = 2 * 1024 * 1024 * 1024;
+
 /// Opens the store, which may take a while after a crash.
-pub async fn open_store(config: &Config, begin: Begin) -> Result<Arc<EmbeddedEngine>, StartError> {
+pub async fn open_store(
+    config: &Config,
+    begin: Begin,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<EmbeddedEngine>, StartError> {
     let directory = config.store_directory();
-    let settings = Settings { create: begin == Begin::WhereNone, ..Settings::default() };
+    let settings = Settings {
+        create: begin == Begin::WhereNone,
+        hold_octets: config.backup.schedule.as_ref().map_or(0, |_| HELD_FOR_BACKUP),
+        clock: Some(clock),
+        ..Settings::default()
+    };
     let opened = tokio::task::spawn_blocking(move || EmbeddedEngine::open(&directory, settings)).await;
     let opened = match opened {
         Ok(opened) => opened?,
@@ -197,6 +210,12 @@ pub fn chores(
         let engine = engine.clone();
         Box::pin(async move {
             let done = engine.checkpoint().await.map_err(|error| error.to_string())?;
+            if done.lost_to_backups > 0 {
+                tracing::error!(
+                    segments = done.lost_to_backups,
+                    "journal was dropped that is in no backup: instants in it cannot be restored to; make backups more often"
+                );
+            }
             Ok(format!("wrote a checkpoint of {} records, {} octets", done.records, done.octets))
         })
     });
@@ -282,6 +301,39 @@ impl Kept {
              {messages} messages"
         ))
     }
+}
+
+/// What makes backups.
+pub fn backups(config: &Config, engine: &Arc<EmbeddedEngine>, spool: &Spool, clock: &Arc<dyn Clock>) -> Arc<Backups> {
+    let backups = Backups::new(
+        engine.clone(),
+        (spool.clone(), config.spool_directory()),
+        config.blobs_directory(),
+        config.backup_directory(),
+        config.backup.keep,
+        clock.clone(),
+    );
+    backups.look();
+    Arc::new(backups)
+}
+
+/// The chore that makes one, if it is to be made by itself.
+pub fn backup_chore(config: &Config, backups: &Arc<Backups>) -> Result<Option<Chore>, StartError> {
+    let Some(when) = &config.backup.schedule else { return Ok(None) };
+    let times = Recurrence::new(when, &config.schedule.zone)
+        .map_err(|error| StartError::Times { key: "backup.schedule", error })?;
+    let backups = backups.clone();
+    Ok(Some(Chore::new("backup", times, move || {
+        let backups = backups.clone();
+        Box::pin(async move {
+            let made = tokio::task::spawn_blocking(move || backups.create(&|_| {})).await;
+            match made {
+                Ok(Ok(report)) => Ok(report.to_string()),
+                Ok(Err(error)) => Err(format!("there is no new backup: {error}")),
+                Err(panic) => Err(panic.to_string()),
+            }
+        })
+    })))
 }
 
 /// What is meant where queueing says nothing.

@@ -16,6 +16,7 @@ use crate::control::client::{Client, ClientError};
 use crate::store::embedded::OpenError;
 
 pub mod audit;
+pub mod backup;
 pub mod bench;
 pub mod bounce;
 pub mod config;
@@ -91,6 +92,9 @@ pub enum Command {
     /// Who did what: show, check and export the audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Make backups, check them, and restore a store from them
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
     /// Measure the real path in a temporary directory
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -151,6 +155,7 @@ impl Command {
     fn is_local(&self) -> bool {
         match self {
             Self::Audit(command) => command.is_local(),
+            Self::Backup(command) => command.is_local(),
             Self::Bounce(command) => command.is_local(),
             _ => matches!(self, Self::Bench(_) | Self::Config(_) | Self::Demo(_) | Self::Serve(_) | Self::Store(_)),
         }
@@ -294,6 +299,7 @@ async fn run(arguments: Arguments) -> Result<Done, CliError> {
 async fn perform(command: Command, context: &Context) -> Result<Done, CliError> {
     match command {
         Command::Audit(command) => audit::run(command, context).await,
+        Command::Backup(command) => backup::run(command, context).await,
         Command::Bench(command) => bench::run(command, context).await,
         Command::Bounce(command) => bounce::run(command, context).await,
         Command::Config(command) => config::run(command, context),

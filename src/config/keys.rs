@@ -14,6 +14,7 @@ use crate::model::zone;
 use crate::render::source::SourceSettings;
 use crate::transport::relay::{Encryption, RelaySettings};
 
+use super::backup::BackupConfig;
 use super::bounce::BounceConfig;
 use super::inbound::InboundConfig;
 use super::reader::{Reader, quoted};
@@ -55,6 +56,7 @@ pub(super) fn defaults() -> Config {
         dispatch: DispatchConfig { connections: 10, lease: 15 * MINUTE },
         inbound: InboundConfig::default(),
         retention: RetentionConfig { attachments: 30 * DAY },
+        backup: BackupConfig::default(),
         schedule: ScheduleConfig {
             zone: "Europe/Stockholm".to_owned(),
             missed: MissedPolicy::Ask,
@@ -79,6 +81,7 @@ impl Config {
         self.read_retry(reader);
         self.bounce.read(reader);
         self.read_dispatch(reader);
+        self.backup.read(reader);
         self.read_schedule(reader);
         self.read_content(reader);
         self.read_log(reader);

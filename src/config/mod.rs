@@ -14,6 +14,7 @@ use crate::model::mailing::MissedPolicy;
 use crate::model::retry::RetryTable;
 use crate::transport::relay::{Encryption, Login, RelaySettings, Timeouts};
 
+pub mod backup;
 pub mod bounce;
 pub mod environment;
 pub mod inbound;
@@ -21,6 +22,7 @@ mod keys;
 pub mod reader;
 pub mod secret;
 
+use backup::BackupConfig;
 use bounce::BounceConfig;
 use inbound::InboundConfig;
 use reader::{Entry, Problem, Reader};
@@ -62,6 +64,8 @@ pub struct Config {
     pub inbound: InboundConfig,
     /// How long things are kept.
     pub retention: RetentionConfig,
+    /// Backups.
+    pub backup: BackupConfig,
     /// Times without zone, and missed ones.
     pub schedule: ScheduleConfig,
     /// What release files need not say, and what fits into a mail.
@@ -297,6 +301,16 @@ impl Config {
             log: LogConfig { format: self.log.format, level: new.log.level.clone() },
             ..self.clone()
         }
+    }
+
+    /// Where backups lie.
+    pub fn backup_directory(&self) -> PathBuf {
+        self.backup.directory.clone().unwrap_or_else(|| self.state_directory.join("backup"))
+    }
+
+    /// Where attachments lie.
+    pub fn blobs_directory(&self) -> PathBuf {
+        self.state_directory.join("blobs")
     }
 
     /// The directory of the store: the daemon's, and what `depesch store` works on.

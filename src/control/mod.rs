@@ -13,6 +13,7 @@ use axum::extract::DefaultBodyLimit;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::token::Key;
 use crate::flow::audit::AuditLog;
+use crate::flow::backups::Backups;
 use crate::flow::content::ContentHandle;
 use crate::flow::dispatch::Dispatcher;
 use crate::flow::inbound::post::PostDesk;
@@ -22,6 +23,7 @@ use crate::store::Store;
 
 pub mod audit;
 pub mod audit_trail;
+pub mod backup;
 pub mod blob;
 pub mod bounce;
 pub mod client;
@@ -83,6 +85,8 @@ pub struct Control {
     pub mail_in: Option<inbound::MailIn>,
     /// What writes and sends letters; none in tests that send nothing.
     pub letters: Option<letter::LettersOut>,
+    /// Makes backups; none in tests that make none.
+    pub backups: Option<Arc<Backups>>,
 }
 
 impl Control {
@@ -110,6 +114,7 @@ impl Control {
             dispatcher: None,
             mail_in: None,
             letters: None,
+            backups: None,
         }
     }
 
@@ -123,6 +128,7 @@ impl Control {
 pub fn router(control: Arc<Control>) -> Router {
     Router::new()
         .merge(audit::routes())
+        .merge(backup::routes())
         .merge(blob::routes())
         .merge(bounce::routes())
         .merge(consent::routes())

@@ -3,6 +3,7 @@
 
 pub mod audience;
 pub mod audit;
+pub mod backups;
 pub mod bounces;
 pub mod chores;
 pub mod consent_report;
@@ -26,6 +27,7 @@ pub mod release_messages;
 pub mod reopen;
 pub mod report;
 pub mod report_later;
+pub mod restored;
 pub mod retention;
 pub mod rsvp;
 pub mod schedule;

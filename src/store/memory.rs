@@ -18,6 +18,17 @@ impl MemoryEngine {
         Self::default()
     }
 
+    /// Makes the writes of a batch, whatever it expects.
+    pub fn put_all(&self, batch: Batch) {
+        let mut map = self.lock();
+        for (key, value) in batch.writes {
+            match value {
+                Some(value) => map.insert(key, value),
+                None => map.remove(&key),
+            };
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Value>> {
         self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }

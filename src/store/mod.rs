@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 pub mod audit;
+pub mod backup;
 pub mod blobs;
 pub mod bounces;
 pub mod checkpoint;

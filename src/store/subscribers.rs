@@ -187,6 +187,14 @@ fn event(form: EventV1<'_>) -> Result<ConsentEvent, RecordError> {
     })
 }
 
+/// A subscriber as a record holds it that was read elsewhere, e.g. in a backup.
+///
+/// # Errors
+/// [`StoreError::Record`].
+pub fn read_record(octets: &[u8]) -> Result<Subscriber, StoreError> {
+    Ok(decode(&Value::from(octets))?.value)
+}
+
 /// Adds a new subscriber to `batch`; it conflicts when somebody has the address, or the id, which comes from
 /// [`Store::allocate`] with [`COUNTER`].
 pub fn put_new(batch: &mut Batch, subscriber: &Subscriber) {

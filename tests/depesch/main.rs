@@ -5,6 +5,9 @@
 mod audience_freeze;
 mod audit_chain;
 mod audit_trail;
+mod backup_crash;
+mod backup_damage;
+mod backup_restore;
 mod bounce_address_change;
 mod bounce_by_mail;
 mod bounce_complaint;

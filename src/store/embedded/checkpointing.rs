@@ -16,7 +16,7 @@ use crate::store::journal::segment;
 use crate::store::journal::walk::{Found, walk};
 
 use super::open::{checkpoints, journal, rebuild_marker};
-use super::{EmbeddedEngine, Shared, index, journal_since};
+use super::{EmbeddedEngine, Shared, for_backup, index, journal_since};
 
 /// How many checkpoints are kept: one to use, one to fall back on.
 const KEPT: usize = 2;
@@ -33,6 +33,8 @@ pub struct CheckpointReport {
     pub octets: u64,
     /// Journal segments that were dropped.
     pub dropped_segments: usize,
+    /// Of these, those that were in no backup though backups are made: time between them cannot be restored to.
+    pub lost_to_backups: usize,
 }
 
 impl EmbeddedEngine {
@@ -91,8 +93,8 @@ fn write_checkpoint(shared: &Arc<Shared>) -> Result<CheckpointReport, EngineErro
     let name = sealed.publish()?;
     shared.covered.fetch_add(covered, Ordering::Relaxed);
     let octets = fs::metadata(&name.path).map_err(written)?.len();
-    let dropped_segments = drop_old(shared)?;
-    Ok(CheckpointReport { records: found.records, octets, dropped_segments })
+    let (dropped_segments, lost_to_backups) = drop_old(shared)?;
+    Ok(CheckpointReport { records: found.records, octets, dropped_segments, lost_to_backups })
 }
 
 /// What the file on disk adds up to with the groups after `since` and up to `until` applied.
@@ -124,25 +126,25 @@ fn add_up(shared: &Shared, path: &std::path::Path, since: Mark, until: Mark) -> 
     Ok(sum)
 }
 
-/// Drops all but the last checkpoints and the journal that none of those needs.
-fn drop_old(shared: &Shared) -> Result<usize, EngineError> {
+/// Drops all but the last checkpoints and the journal that neither those nor the next backup needs. Says how many
+/// segments were dropped, and how many of them the next backup would have needed.
+fn drop_old(shared: &Shared) -> Result<(usize, usize), EngineError> {
     let directory = checkpoints(&shared.directory);
     let mut kept = checkpoint::list(&directory)?;
     let old = kept.drain(..kept.len().saturating_sub(KEPT)).collect::<Vec<_>>();
     // With a single checkpoint the whole journal stays, to fall back on.
-    let Some(oldest) = kept.first().filter(|_| kept.len() == KEPT) else { return Ok(0) };
+    let Some(oldest) = kept.first().filter(|_| kept.len() == KEPT) else { return Ok((0, 0)) };
     let segments = segment::list(&journal(&shared.directory)).map_err(written)?;
     old.iter().try_for_each(|checkpoint| fs::remove_file(&checkpoint.path)).map_err(written)?;
-    let mut dropped = 0;
-    for pair in segments.windows(2) {
-        if let [segment, next] = pair
-            && next.first <= oldest.since.saturating_add(1)
-        {
-            fs::remove_file(&segment.path).map_err(written)?;
-            dropped += 1;
-        }
+    let unneeded =
+        segments.partition_point(|segment| segment.first <= oldest.since.saturating_add(1)).saturating_sub(1);
+    let held = for_backup::held(shared, segments.get(..unneeded).unwrap_or_default())?;
+    let mut lost = 0;
+    for (position, segment) in segments.iter().take(unneeded - held.kept).enumerate() {
+        fs::remove_file(&segment.path).map_err(written)?;
+        lost += usize::from(position >= held.saved);
     }
-    Ok(dropped)
+    Ok((unneeded - held.kept, lost))
 }
 
 fn written(error: std::io::Error) -> EngineError {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, PoisonError};
 
 use tokio::sync::oneshot;
@@ -30,6 +30,8 @@ pub(super) type Answer = oneshot::Sender<Result<Commit, EngineError>>;
 /// What the committer is asked to do.
 pub(super) enum Request {
     Commit(Batch, Answer),
+    /// Ends the journal segment that is written to; says where the store then stands.
+    Seal(Sender<Result<Mark, EngineError>>),
     /// Ends the thread when everything before it is done.
     Close,
 }
@@ -70,11 +72,13 @@ impl Committer {
         self.buffer.clear();
         self.pending.clear();
         let before = self.mark;
+        let mut seals = Vec::new();
         let mut next = Some(first);
         let mut open = true;
         while let Some(request) = next.take() {
             match request {
                 Request::Commit(batch, answer) => self.admit(batch, answer),
+                Request::Seal(answer) => seals.push(answer),
                 Request::Close => {
                     open = false;
                     break;
@@ -96,6 +100,10 @@ impl Committer {
         for (answer, commit) in self.answers.drain(..) {
             // Who asked may have gone; the commit stands.
             let _ = answer.send(outcome.clone().map(|()| commit));
+        }
+        if !seals.is_empty() {
+            let sealed = self.seal();
+            seals.into_iter().for_each(|answer| drop(answer.send(sealed.clone())));
         }
         open
     }
@@ -154,9 +162,25 @@ impl Committer {
         Ok(Commit::Applied)
     }
 
+    /// All groups so far are in segments that never change again.
+    fn seal(&mut self) -> Result<Mark, EngineError> {
+        if let Some(reason) = &self.stopped {
+            return Err(EngineError::Stopped(reason.clone()));
+        }
+        match self.journal.seal() {
+            Ok(()) => Ok(self.mark),
+            Err(AppendError::Full(reason)) => Err(EngineError::Full(reason)),
+            Err(AppendError::Broken(reason)) => {
+                self.stopped = Some(reason.clone());
+                Err(EngineError::Io { action: "written", reason })
+            }
+        }
+    }
+
     fn make_durable(&mut self) -> Result<(), EngineError> {
         self.mark.sequence += 1;
-        let appended = self.journal.append(&mut self.buffer, self.mark);
+        let at = self.shared.settings.clock.as_ref().map(|clock| clock.now());
+        let appended = self.journal.append(&mut self.buffer, self.mark, at);
         self.shared.counters.syncs.store(self.journal.syncs(), Ordering::Relaxed);
         match appended {
             Ok(octets) => self.shared.counters.journal_octets.fetch_add(octets, Ordering::Relaxed),

@@ -7,9 +7,10 @@
 //! <directory>/checkpoints/*          sorted copies; journal before the older of the last two is dropped
 //! <directory>/index/<generation>/    sled; may be thrown away at any time
 //! <directory>/rebuild                there when the index was found wrong while running
+//! <directory>/backed-up              up to where the journal is in a backup: what comes later is not dropped
 //! ```
 //! [`open`] puts an index right or builds it anew, [`committer`](EmbeddedEngine) commits in groups, [`checkpointing`]
-//! writes checkpoints while commits go on, [`recover`] goes on without what is damaged.
+//! writes checkpoints while commits go on, [`for_backup`] hands out what a backup copies, [`recover`] goes on without what is damaged.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +20,8 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+use crate::base::clock::Clock;
+
 use super::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Key, KeyRange, Value};
 use super::fingerprint::Mark;
 use super::journal::disk::{Disk, SystemDisk};
@@ -26,6 +29,7 @@ use super::journal::writer::{JournalSettings, JournalWriter};
 
 pub mod checkpointing;
 mod committer;
+pub mod for_backup;
 mod index;
 mod lock;
 pub mod open;
@@ -43,7 +47,7 @@ use committer::{Committer, Request};
 use index::{Index, IndexFault};
 
 /// How a store is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Begin an empty store where there is none. Without it that is an error, so that a lost disk is never taken for a
     /// new start.
@@ -57,6 +61,11 @@ pub struct Settings {
     pub checkpoint_octets: u64,
     /// Octets of the disk left free: with less, commits are answered with [`EngineError::Full`].
     pub reserve_octets: u64,
+    /// Octets of journal that are kept for the next backup though no checkpoint needs them any more; 0 when nobody makes
+    /// backups. With more than this the oldest are dropped, and cannot be restored to.
+    pub hold_octets: u64,
+    /// Says when each group was made durable; without it no group can be found by its time.
+    pub clock: Option<Arc<dyn Clock>>,
 }
 
 impl Default for Settings {
@@ -68,7 +77,22 @@ impl Default for Settings {
             segment_octets: 32 * MEGABYTE,
             checkpoint_octets: 128 * MEGABYTE,
             reserve_octets: 64 * MEGABYTE,
+            hold_octets: 0,
+            clock: None,
         }
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("create", &self.create)
+            .field("cache_octets", &self.cache_octets)
+            .field("segment_octets", &self.segment_octets)
+            .field("checkpoint_octets", &self.checkpoint_octets)
+            .field("reserve_octets", &self.reserve_octets)
+            .field("hold_octets", &self.hold_octets)
+            .finish_non_exhaustive()
     }
 }
 
@@ -168,6 +192,11 @@ impl EmbeddedEngine {
     /// How many records it holds.
     pub fn records(&self) -> u64 {
         self.shared.marks().applied.fingerprint.records
+    }
+
+    /// Where it stands: after the last group that is wholly in the index.
+    pub fn mark(&self) -> Mark {
+        self.shared.marks().applied
     }
 
     /// Where it is.

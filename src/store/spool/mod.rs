@@ -37,7 +37,8 @@ use writer::{Request, Writer};
 /// The most octets that a message may have here.
 pub const MAX_MESSAGE: usize = super::journal::record::MAX_PAYLOAD;
 
-const SUFFIX: &str = ".spool";
+/// How the files of segments end.
+pub const SUFFIX: &str = ".spool";
 
 /// How the spool is kept.
 #[derive(Clone, Debug)]
@@ -213,6 +214,17 @@ impl Spool {
         let (answer, receiver) = oneshot::channel();
         self.send(Request::Drop { number, before, answer })?;
         receiver.await.map_err(|_| SpoolError::Closed)?
+    }
+
+    /// Ends the segment that is being written to, so that it never changes again; gives the highest number of a segment so
+    /// far. The next message begins a new one. Blocks.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub fn seal_blocking(&self) -> Result<u64, SpoolError> {
+        let (answer, receiver) = oneshot::channel();
+        self.send(Request::Seal(answer))?;
+        receiver.blocking_recv().map_err(|_| SpoolError::Closed)?
     }
 
     /// Finishes what was asked and ends the thread; later calls answer [`SpoolError::Closed`], but what is there can still

@@ -27,6 +27,8 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, SpoolError>>;
 /// What the thread is asked to do. It ends when nobody can ask any more.
 pub(super) enum Request {
     Append(Vec<u8>, Answer<SpoolPlace>),
+    /// Leaves the segment that is written to; says the highest number that was given.
+    Seal(Answer<u64>),
     /// Here, so that nothing is written between the look at a segment and its end.
     Drop {
         number: u64,
@@ -72,6 +74,7 @@ impl Writer {
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
         while let Ok(first) = requests.recv() {
             let (mut messages, mut answers, mut octets) = (Vec::new(), Vec::new(), 0);
+            let mut seals = Vec::new();
             let mut next = Some(first);
             while let Some(request) = next.take() {
                 match request {
@@ -80,6 +83,7 @@ impl Writer {
                         messages.push(message);
                         answers.push(answer);
                     }
+                    Request::Seal(answer) => seals.push(answer),
                     Request::Drop { number, before, answer } => {
                         let dropped = self.drop_segment(number, before);
                         // Who asked may have gone; the same for the answers below.
@@ -91,6 +95,7 @@ impl Writer {
                 }
             }
             if messages.is_empty() {
+                self.seal(seals);
                 continue;
             }
             match self.make_durable(&messages) {
@@ -101,9 +106,18 @@ impl Writer {
                     let _ = answer.send(Err(error.clone()));
                 }),
             }
+            self.seal(seals);
             // One large message must not hold its memory for ever.
             self.buffer.clear();
             self.buffer.shrink_to(GROUP_OCTETS);
+        }
+    }
+
+    /// The next message begins a new segment: the ones before never change again.
+    fn seal(&mut self, answers: Vec<Answer<u64>>) {
+        for answer in answers {
+            self.active = None;
+            let _ = answer.send(Ok(self.last));
         }
     }
 

@@ -17,5 +17,6 @@ pub mod posts;
 pub mod relay;
 pub mod rsvps;
 pub mod samples;
+pub mod site;
 pub mod smtp;
 pub mod wanting;

@@ -1,0 +1,372 @@
+//! `depesch backup`: made by the daemon, or on the files where none runs; everything else works on the files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Subcommand;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::base::clock::Clock;
+use crate::config::Config;
+use crate::control::backup::{BackupView, Copied, Made, list};
+use crate::control::client::ClientError;
+use crate::control::path::ApiPath;
+use crate::flow::backups::BackupReport;
+use crate::flow::restored::{Restoration, RestoreError, Restored, rehearse, restore};
+use crate::model::zone;
+use crate::store::backup::create::{Source, create};
+use crate::store::backup::point::Wanted;
+use crate::store::backup::prune::prune;
+use crate::store::backup::repository::Repository;
+use crate::store::backup::verify::{Fault, Verified, verify};
+use crate::store::backup::{BackupError, Event};
+use crate::store::embedded::{EmbeddedEngine, OpenError, Settings};
+
+use super::output::{instant, note};
+use super::progress::Progress;
+use super::{CliError, Context, Done, load_config};
+
+/// Make backups, check them, and restore a store from them.
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// Make a backup now, while the daemon works; without a daemon, of the files
+    #[command(
+        after_help = "Only what the backups before do not have is written. Then old ones are forgotten by the rule \
+        in [backup].\n\nExamples:\n  depesch backup create"
+    )]
+    Create,
+    /// Show all backups
+    #[command(after_help = "Exit codes: 0 all are whole, 1 one is not.\n\nExamples:\n  depesch backup list")]
+    List(From),
+    /// Read every octet of backups and check that they lead to the records that they name
+    #[command(after_help = "Exit codes: 0 all is well, 1 something is damaged.\n\n\
+        Examples:\n  depesch backup verify\n  depesch backup verify --all --from /mnt/other-disk/depesch")]
+    Verify {
+        /// Which; the newest when none is named
+        backups: Vec<String>,
+        /// All that there are
+        #[arg(long, conflicts_with = "backups")]
+        all: bool,
+        /// Where they lie
+        #[command(flatten)]
+        from: From,
+    },
+    /// Restore a store where there is none
+    ///
+    /// Everything is checked first, and nothing is in its place before all is right. A restored store is held: every
+    /// mailing that is not over is paused, for what was sent after the backup is not known. What later backups know of
+    /// people who left, were suppressed or erased after the instant is done again.
+    #[command(after_help = "Examples:\n  depesch backup restore --dry-run\n  depesch backup restore\n  \
+        depesch backup restore 20261122T042700Z --into /var/lib/depesch-new\n  \
+        depesch backup restore --until \"2026-11-22 10:00\"      # as it was before an import went wrong")]
+    Restore {
+        /// Which; the newest when none is named
+        backup: Option<String>,
+        /// As it was at this instant: a local time in the zone of [schedule], or with its own offset
+        #[arg(long, value_name = "TIME", conflicts_with = "backup")]
+        until: Option<String>,
+        /// The state directory to be, instead of the one of the configuration
+        #[arg(long, value_name = "DIRECTORY")]
+        into: Option<PathBuf>,
+        /// Read and check everything, and only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+        /// Leave out what people did after the instant: who unsubscribed or was erased since comes back
+        #[arg(long)]
+        without_later: bool,
+        /// Where they lie
+        #[command(flatten)]
+        from: From,
+    },
+}
+
+/// Where the backups lie.
+#[derive(Debug, clap::Args)]
+pub struct From {
+    /// The directory of the backups, instead of the one of the configuration
+    #[arg(long, value_name = "DIRECTORY")]
+    from: Option<PathBuf>,
+}
+
+impl BackupCommand {
+    /// Whether it needs no daemon.
+    pub fn is_local(&self) -> bool {
+        !matches!(self, Self::Create)
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn run(command: BackupCommand, context: &Context) -> Result<Done, CliError> {
+    match command {
+        BackupCommand::Create => make(context).await,
+        BackupCommand::List(From { from }) => show_list(&directory(from, context)?, context),
+        BackupCommand::Verify { backups, all, from: From { from } } => {
+            check(&directory(from, context)?, backups, all, context)
+        }
+        BackupCommand::Restore { backup, until, into, dry_run, without_later, from: From { from } } => {
+            let config = load_config(context.config.as_deref())?.config;
+            let clock = crate::app::system_clock();
+            let wanted = match until {
+                Some(text) => Wanted::Until(instant_of(&text, &config, &*clock)?),
+                None => Wanted::Backup(backup),
+            };
+            let wish = Restoration {
+                from: from.unwrap_or_else(|| config.backup_directory()),
+                wanted,
+                target: into.unwrap_or(config.state_directory),
+                later: !without_later,
+            };
+            bring_back(&wish, dry_run, clock, context).await
+        }
+    }
+}
+
+fn directory(from: Option<PathBuf>, context: &Context) -> Result<PathBuf, CliError> {
+    match from {
+        Some(directory) => Ok(directory),
+        None => Ok(load_config(context.config.as_deref())?.config.backup_directory()),
+    }
+}
+
+fn instant_of(text: &str, config: &Config, clock: &dyn Clock) -> Result<crate::base::clock::Timestamp, CliError> {
+    let wrong = |e: zone::TimeError| CliError::Usage(format!("--until: {e}"));
+    let zone = zone::zone(&config.schedule.zone).map_err(wrong)?;
+    Ok(zone::parse(text, zone, clock.now()).map_err(wrong)?.0)
+}
+
+fn failed(error: BackupError) -> CliError {
+    match &error {
+        BackupError::Open(OpenError::Locked { .. } | OpenError::Absent(_)) => CliError::Usage(error.to_string()),
+        _ if error.is_refusal() => CliError::Usage(error.to_string()),
+        _ => CliError::Internal(error.to_string()),
+    }
+}
+
+/// Shows a bar for events that come from another thread.
+fn bar(what: &'static str) -> Arc<dyn Fn(Event) -> std::io::Result<()> + Send + Sync> {
+    let (progress, done) = (Progress::new(what, None), std::sync::atomic::AtomicU64::new(0));
+    Arc::new(move |event| {
+        match event {
+            Event::Total(total) => progress.set_total(total),
+            Event::Octets(more) => {
+                let before = done.fetch_add(more, std::sync::atomic::Ordering::Relaxed);
+                progress.set(before + more);
+            }
+            Event::Step(_) => {}
+        }
+        Ok(())
+    })
+}
+
+async fn make(context: &Context) -> Result<Done, CliError> {
+    let (path, nothing) = (ApiPath::new("/v1/backups"), tokio::io::empty());
+    let made = match context.client.upload(Method::POST, path, "application/json", nothing).await {
+        Ok(answer) => {
+            let progress = Progress::new("backing up", None);
+            let made = answer.follow(|Copied { octets, total }| {
+                progress.set_total(total);
+                progress.set(octets);
+            });
+            made.await?
+        }
+        Err(ClientError::Unreachable { .. }) => {
+            let config = load_config(context.config.as_deref())?.config;
+            note("No daemon answers: the backup is made of the files.");
+            let made = tokio::task::spawn_blocking(move || make_of_files(&config)).await;
+            made.map_err(|e| CliError::Internal(e.to_string()))?.map_err(failed)?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let output = &context.output;
+    if output.is_json() {
+        output.json(&made)?;
+    } else {
+        let Made { backup, directory, forgotten, freed_octets } = &made;
+        let (id, records, octets, new) = (&backup.id, backup.records, backup.octets, backup.new_octets);
+        output.line(&format!(
+            "Backup {id} of {records} records is in {directory}: {octets} octets, {new} of them new."
+        ))?;
+        if !forgotten.is_empty() {
+            let count = forgotten.len();
+            output.line(&format!("{count} old ones were forgotten, which freed {freed_octets} octets."))?;
+        }
+        for hash in &backup.left_out {
+            output.line(&format!("The attachment {hash} is damaged where it lies and is not in the backup."))?;
+        }
+    }
+    Ok(if made.backup.left_out.is_empty() { Done::Fully } else { Done::Partly })
+}
+
+fn make_of_files(config: &Config) -> Result<Made, BackupError> {
+    let clock = crate::app::system_clock();
+    let directory = config.backup_directory();
+    let settings = Settings { clock: Some(clock.clone()), ..Settings::default() };
+    let opened = EmbeddedEngine::open(&config.store_directory(), settings)?;
+    let watch = bar("backing up");
+    let repository = Repository::open_to_write(&directory, &*watch)?;
+    let source = Source {
+        engine: &opened.engine,
+        blobs: config.blobs_directory(),
+        spool: config.spool_directory(),
+        // A start begins a new segment: while the store's lock is held nobody writes to any of these.
+        seal_spool: &|| Ok(u64::MAX),
+    };
+    let manifest = create(&source, &repository, clock.now(), &*watch)?;
+    let pruned = prune(&repository, config.backup.keep, clock.now(), &*watch)?;
+    opened.engine.close()?;
+    Ok(Made::of(&BackupReport { manifest, pruned }, &directory))
+}
+
+fn show_list(directory: &Path, context: &Context) -> Result<Done, CliError> {
+    let all = Repository::open_to_read(directory).and_then(|repository| list(&repository)).map_err(failed)?;
+    let output = &context.output;
+    if output.is_json() {
+        output.json(&all)?;
+    } else if all.is_empty() {
+        output.line("There are no backups yet.")?;
+    } else {
+        output.table(&["backup", "made", "records", "octets", "new", "whole"], all.iter().map(row))?;
+    }
+    Ok(if all.iter().all(|one| one.whole) { Done::Fully } else { Done::Partly })
+}
+
+fn row(one: &BackupView) -> [String; 6] {
+    [
+        one.id.clone(),
+        one.created.map(instant).unwrap_or_default(),
+        one.records.to_string(),
+        one.octets.to_string(),
+        one.new_octets.to_string(),
+        one.problem.clone().unwrap_or_else(|| "yes".to_owned()),
+    ]
+}
+
+fn check(directory: &Path, mut ids: Vec<String>, all: bool, context: &Context) -> Result<Done, CliError> {
+    let work = || {
+        let repository = Repository::open_to_read(directory)?;
+        if ids.is_empty() && !all {
+            ids.push(repository.manifest(None)?.id);
+        }
+        verify(&repository, &ids, &*bar("reading"))
+    };
+    let found = match { work }() {
+        Ok(found) => found,
+        Err(BackupError::Damaged { path, what }) => {
+            let faults = vec![Fault { path, what, backups: Vec::new() }];
+            Verified { backups: Vec::new(), files: 0, octets: 0, records: 0, faults }
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let output = &context.output;
+    let Verified { backups, files, octets, records, faults } = &found;
+    if output.is_json() {
+        let faults: Vec<Value> = faults.iter().map(fault_json).collect();
+        output.json(&json!({
+            "backups": backups, "files": files, "octets": octets, "records": records, "faults": faults,
+        }))?;
+    } else {
+        show_faults(faults, context)?;
+        if faults.is_empty() {
+            let count = backups.len();
+            output.line(&format!(
+                "{count} backups are whole: {files} files, {octets} octets; the newest leads to {records} records."
+            ))?;
+        } else {
+            output.line(
+                "Remove a damaged file that a backup is made of: the next backup writes it again, if the store still has it.",
+            )?;
+        }
+    }
+    Ok(if faults.is_empty() { Done::Fully } else { Done::Partly })
+}
+
+fn fault_json(fault: &Fault) -> Value {
+    json!({ "file": fault.path, "what": fault.what, "backups": fault.backups })
+}
+
+fn show_faults(faults: &[Fault], context: &Context) -> Result<(), CliError> {
+    faults.iter().try_for_each(|fault| {
+        let of = if fault.backups.is_empty() { String::new() } else { format!(" (of {})", fault.backups.join(", ")) };
+        context.output.line(&format!("{}: {}{of}", fault.path.display(), fault.what))
+    })
+}
+
+async fn bring_back(
+    wish: &Restoration,
+    dry_run: bool,
+    clock: Arc<dyn Clock>,
+    context: &Context,
+) -> Result<Done, CliError> {
+    let restored = match dry_run {
+        true => rehearse(wish, bar("reading")).await,
+        false => restore(wish, clock, bar("restoring")).await,
+    };
+    let restored = restored.map_err(|error| match error {
+        RestoreError::Backup(error) => failed(error),
+        RestoreError::Later(_) => CliError::Usage(error.to_string()),
+        RestoreError::Person(error) => CliError::Internal(error.to_string()),
+    })?;
+    if context.output.is_json() {
+        context.output.json(&restored_json(&restored, wish, dry_run))?;
+    } else {
+        show_restored(&restored, wish, dry_run, context)?;
+    }
+    Ok(if restored.faults.is_empty() { Done::Fully } else { Done::Partly })
+}
+
+fn restored_json(restored: &Restored, wish: &Restoration, dry_run: bool) -> Value {
+    let Restored { point, records, faults, later, held } = restored;
+    let mailings: Vec<String> = held.mailings.iter().map(ToString::to_string).collect();
+    let faults: Vec<Value> = faults.iter().map(fault_json).collect();
+    json!({
+        "dry_run": dry_run, "directory": wish.target, "backup": point.backup, "group": point.group, "at": point.at,
+        "records": records, "faults": faults,
+        "later": later.as_ref().map(|(backup, done)| json!({
+            "backup": backup, "suppressed": done.suppressed, "left": done.left, "erased": done.erased,
+        })),
+        "held": { "mailings": mailings, "letters": held.letters, "inbound": held.inbound },
+    })
+}
+
+fn show_restored(restored: &Restored, wish: &Restoration, dry_run: bool, context: &Context) -> Result<(), CliError> {
+    let Restored { point, records, faults, later, held } = restored;
+    let output = &context.output;
+    show_faults(faults, context)?;
+    if !faults.is_empty() {
+        return output.line("The backup is damaged: nothing was restored.");
+    }
+    let at = instant(point.at.unwrap_or(point.created));
+    let (target, group) = (wish.target.display(), point.group);
+    if dry_run {
+        output
+            .line(&format!("Would restore {records} records as of {at} (group {group}) to {target}; all is whole."))?;
+        return match later {
+            Some((backup, _)) => output.line(&format!(
+                "What people did after that (unsubscribed, suppressed, erased) would be done again, from backup {backup}."
+            )),
+            None => Ok(()),
+        };
+    }
+    output.line(&format!("Restored {records} records as of {at} (group {group}) to {target}."))?;
+    if let Some((backup, done)) = later {
+        output.line(&format!(
+            "Done again, from backup {backup}: {} suppressions, {} subscriptions that were ended or paused, {} erasures.",
+            done.suppressed, done.left, done.erased
+        ))?;
+    }
+    let mailings: Vec<String> = held.mailings.iter().map(ToString::to_string).collect();
+    output.line(&format!(
+        "Held, because what was sent after that is not known: {} mailings{}{}; {} letters were given up, {} messages that \
+         came in were laid aside.",
+        mailings.len(),
+        if mailings.is_empty() { "" } else { ": " },
+        mailings.join(" "),
+        held.letters,
+        held.inbound
+    ))?;
+    output.line("The old daemon must never run again beside this one: both would send.")
+}

@@ -1,0 +1,193 @@
+//! Backups: `GET|POST /v1/backups`. A new one is made while the daemon works; the answer is lines, see
+//! [`super::stream`].
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::base::clock::Timestamp;
+use crate::flow::backups::{BackupReport, Backups};
+use crate::store::backup::manifest::Manifest;
+use crate::store::backup::prune::is_whole;
+use crate::store::backup::repository::Repository;
+use crate::store::backup::{BackupError, Event};
+
+use super::error::ApiError;
+use super::extract::Caller;
+use super::{Control, stream};
+
+/// A backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupView {
+    /// Its name.
+    pub id: String,
+    /// When it was made; unknown when it cannot be read.
+    pub created: Option<Timestamp>,
+    /// On which machine.
+    pub host: String,
+    /// How many records it holds.
+    pub records: u64,
+    /// The last group of commits in it.
+    pub group: u64,
+    /// Octets of all its files.
+    pub octets: u64,
+    /// Octets that had to be written for it.
+    pub new_octets: u64,
+    /// Whether all its files are there, with their lengths; `backup verify` reads them.
+    pub whole: bool,
+    /// What is wrong, if it cannot be read.
+    pub problem: Option<String>,
+    /// Attachments that were damaged where they lie, so that they are not in it.
+    pub left_out: Vec<String>,
+}
+
+/// What making a backup did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// The new one.
+    pub backup: BackupView,
+    /// Where it lies.
+    pub directory: String,
+    /// Which old ones were forgotten.
+    pub forgotten: Vec<String>,
+    /// Octets that this freed.
+    pub freed_octets: u64,
+}
+
+/// How far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copied {
+    /// Octets looked at.
+    pub octets: u64,
+    /// Of so many, as far as is known.
+    pub total: u64,
+}
+
+impl From<&Manifest> for BackupView {
+    fn from(manifest: &Manifest) -> Self {
+        Self {
+            id: manifest.id.clone(),
+            created: Some(manifest.created),
+            host: manifest.host.clone(),
+            records: manifest.mark.records,
+            group: manifest.mark.group,
+            octets: manifest.octets,
+            new_octets: manifest.new_octets,
+            whole: true,
+            problem: None,
+            left_out: manifest.left_out.clone(),
+        }
+    }
+}
+
+impl Made {
+    /// What a report says.
+    pub fn of(report: &BackupReport, directory: &std::path::Path) -> Self {
+        Self {
+            backup: (&report.manifest).into(),
+            directory: directory.display().to_string(),
+            forgotten: report.pruned.backups.clone(),
+            freed_octets: report.pruned.octets,
+        }
+    }
+}
+
+/// All backups of a repository, oldest first.
+///
+/// # Errors
+/// [`BackupError`].
+pub fn list(repository: &Repository) -> Result<Vec<BackupView>, BackupError> {
+    let view = |listed: crate::store::backup::repository::Listed| match listed.manifest {
+        Ok(manifest) => {
+            let whole = is_whole(repository, &manifest)?;
+            let problem = (!whole).then(|| "files of it are missing".to_owned());
+            Ok(BackupView { whole, problem, ..(&manifest).into() })
+        }
+        Err(error) => Ok(BackupView {
+            id: listed.id,
+            created: None,
+            host: String::new(),
+            records: 0,
+            group: 0,
+            octets: 0,
+            new_octets: 0,
+            whole: false,
+            problem: Some(error.to_string()),
+            left_out: Vec::new(),
+        }),
+    };
+    repository.list()?.into_iter().map(view).collect()
+}
+
+/// The routes of this noun.
+pub fn routes() -> Router<Arc<Control>> {
+    Router::new().route("/v1/backups", get(all).post(make))
+}
+
+fn backups(control: &Control) -> Result<Arc<Backups>, ApiError> {
+    control.backups.clone().ok_or_else(|| ApiError::not_found("this daemon makes no backups"))
+}
+
+async fn all(State(control): State<Arc<Control>>) -> Result<Json<Vec<BackupView>>, ApiError> {
+    let backups = backups(&control)?;
+    let read = move || list(&Repository::open_to_read(&backups.directory)?);
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(all)) => Ok(Json(all)),
+        Ok(Err(BackupError::NoRepository(_))) => Ok(Json(Vec::new())),
+        Ok(Err(error)) => Err(refusal(&error)),
+        Err(panic) => Err(ApiError::new(500, "internal", panic.to_string())),
+    }
+}
+
+async fn make(State(control): State<Arc<Control>>, caller: Caller) -> Result<Response, ApiError> {
+    let backups = backups(&control)?;
+    let (lines, response) = stream::lines();
+    let (events, mut told) = mpsc::unbounded_channel();
+    let directory = backups.directory.clone();
+    let work = tokio::task::spawn_blocking(move || {
+        // Whoever asked may have gone; the backup is made all the same.
+        backups.create(&|event| {
+            let _ = events.send(event);
+        })
+    });
+    tokio::spawn(async move {
+        let (mut copied, mut shown) = (Copied { octets: 0, total: 0 }, 0);
+        while let Some(event) = told.recv().await {
+            match event {
+                Event::Total(total) => copied.total = total,
+                Event::Octets(more) => copied.octets += more,
+                Event::Step(_) => continue,
+            }
+            if copied.octets >= shown + 1_000_000 {
+                shown = copied.octets;
+                // The same: nobody listening stops nothing.
+                let _ = lines.progress(copied).await;
+            }
+        }
+        let result = match work.await {
+            Ok(Ok(report)) => {
+                tracing::info!(by = %caller, "{report}");
+                Ok(Made::of(&report, &directory))
+            }
+            Ok(Err(error)) => {
+                tracing::error!(by = %caller, %error, "a backup failed");
+                Err(refusal(&error))
+            }
+            Err(panic) => Err(ApiError::new(500, "internal", panic.to_string())),
+        };
+        lines.finish(result).await;
+    });
+    Ok(response)
+}
+
+fn refusal(error: &BackupError) -> ApiError {
+    match error.is_refusal() {
+        true => ApiError::new(409, "backup-refused", error.to_string()),
+        false => ApiError::new(500, "backup-failed", error.to_string()),
+    }
+}

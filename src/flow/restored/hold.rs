@@ -1,0 +1,96 @@
+//! Holding everything that would go out of a restored store by itself.
+
+use crate::base::clock::Timestamp;
+use crate::base::id::MailingId;
+use crate::model::ledger::Cause;
+use crate::model::mailing::{Pause, PauseReason, Stage, UncertainPolicy};
+use crate::store::engine::{Batch, Commit};
+use crate::store::{Store, StoreError, inbound, letters};
+
+/// Records looked at together.
+const PAGE: usize = 500;
+
+/// What is held until a person says what is to become of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Mailings that were paused.
+    pub mailings: Vec<MailingId>,
+    /// Letters that were given up.
+    pub letters: u64,
+    /// Messages that came in and were laid aside.
+    pub inbound: u64,
+}
+
+/// Holds everything that would go out. `until` is the instant up to which the store knows what was sent.
+///
+/// # Errors
+/// [`StoreError`]: it must not be started.
+pub async fn hold(store: &Store, until: Timestamp, now: Timestamp) -> Result<Held, StoreError> {
+    let known = until.format("%Y-%m-%d %H:%M:%S UTC");
+    let mut held = Held::default();
+    for read in store.mailings().await? {
+        if !matches!(read.value.stage, Stage::Scheduled | Stage::Freezing { .. } | Stage::Sending(_)) {
+            continue;
+        }
+        let id = read.value.id;
+        store
+            .update_mailing(id, |mailing, _| {
+                let before = mailing.pause.as_ref().map(|pause| format!(" (before: {})", pause.reason.words()));
+                let what = format!(
+                    "restored from a backup: what was sent after {known} is not known. Look into the relay's log; \
+                     resume sends to everybody who had not got it by then{}",
+                    before.unwrap_or_default()
+                );
+                mailing.pause = Some(Pause { since: now, reason: PauseReason::Broken { what } });
+                mailing.uncertain = UncertainPolicy::Hold;
+                Ok::<_, StoreError>(())
+            })
+            .await?;
+        held.mailings.push(id);
+    }
+    let why = format!("restored from a backup: whether it was sent after {known} is not known");
+    held.letters = give_up_letters(store, &why, now).await?;
+    let why = format!("restored from a backup: whether it was handled after {known} is not known");
+    held.inbound = lay_mail_aside(store, &why, now).await?;
+    Ok(held)
+}
+
+async fn give_up_letters(store: &Store, why: &str, now: Timestamp) -> Result<u64, StoreError> {
+    let (mut count, mut before) = (0, None);
+    loop {
+        let page = store.letters(before, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(count) };
+        before = Some(last.value.id);
+        for read in page.iter().filter(|read| read.value.due().is_some()) {
+            let mut batch = Batch::new();
+            letters::put_over(&mut batch, read, &read.value.clone().failed(now, Cause::Message(why.to_owned())));
+            applied(store, batch).await?;
+            count += 1;
+        }
+    }
+}
+
+async fn lay_mail_aside(store: &Store, why: &str, now: Timestamp) -> Result<u64, StoreError> {
+    let mut count = 0;
+    loop {
+        let waiting = store.waiting_inbound(None, PAGE).await?;
+        if waiting.is_empty() {
+            return Ok(count);
+        }
+        for id in waiting {
+            let Some(read) = store.inbound(id).await? else { continue };
+            let mut batch = Batch::new();
+            inbound::put_stuck(&mut batch, &read, now, why);
+            applied(store, batch).await?;
+            count += 1;
+        }
+    }
+}
+
+/// Nobody else writes to a store that was just restored.
+async fn applied(store: &Store, batch: Batch) -> Result<(), StoreError> {
+    match store.commit(batch).await? {
+        Commit::Applied => Ok(()),
+        Commit::Conflict(_) => Err(StoreError::Contended(1)),
+    }
+}

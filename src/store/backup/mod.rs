@@ -1,0 +1,160 @@
+//! Backups of a whole store: journal segments, a checkpoint, attachments and mail that came in, in a directory of their
+//! own.
+//!
+//! ```text
+//! <repository>/repository                    says what this is
+//! <repository>/lock                          held by whoever writes, shared by whoever reads
+//! <repository>/files/<2 hex>/<64 hex>        contents, each once, named by their SHA-256
+//! <repository>/backups/<time>.manifest       one backup: what it is made of (see `manifest`)
+//! <repository>/incoming/                     what is being written; leftovers are cleared by the next backup
+//! ```
+//! A backup is its manifest, and that is written last, when every file that it names is durable: a crash at any moment
+//! leaves the earlier backups as they were. Files that are there already are not written again. Nothing in it is
+//! compressed or enciphered beyond what the store does itself, so that it can be put together by hand in need.
+//!
+//! [`repository`] is the directory, [`create`] fills it, [`point`] finds what leads to a backup or an instant,
+//! [`verify`] reads everything, [`restore`] lays a store out again, [`prune`] forgets by rule.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::checkpoint::CheckpointError;
+use super::embedded::OpenError;
+use super::engine::EngineError;
+use super::journal::JournalError;
+use super::spool::SpoolError;
+use crate::base::clock::Timestamp;
+
+pub mod create;
+pub mod manifest;
+pub mod point;
+pub mod prune;
+pub mod repository;
+pub mod restore;
+pub mod verify;
+
+/// Why a backup cannot be made, read or restored.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// The file system failed.
+    #[error("{} could not be {action}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// `read`, `written` and so on.
+        action: &'static str,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// There is no repository.
+    #[error("{} holds no backups; name their directory with --from DIRECTORY, or in [backup] directory", .0.display())]
+    NoRepository(PathBuf),
+    /// The directory holds something else.
+    #[error("{} holds other things than backups; name an empty or a new directory in [backup] directory", .0.display())]
+    NotARepository(PathBuf),
+    /// Somebody else writes to it.
+    #[error("{} is in use by another backup; try again when that is done", .0.display())]
+    Busy(PathBuf),
+    /// There is no such backup.
+    #[error("there is no backup \u{201c}{0}\u{201d}; see \u{201c}depesch backup list\u{201d}")]
+    Unknown(String),
+    /// There is none at all.
+    #[error("there is no backup in {} yet; \u{201c}depesch backup create\u{201d} makes one", .0.display())]
+    Empty(PathBuf),
+    /// A file of the repository is not what was put there.
+    #[error("{} is damaged: {what}", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// Written by a newer Depesch.
+    #[error("{} has version {version}, newer than this program knows; run the newer program", path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// The version found.
+        version: u32,
+    },
+    /// No backup reaches that far.
+    #[error("the newest backup is of {newest}: nothing later can be restored. Without --until that one is restored")]
+    TooLate {
+        /// When the newest was made.
+        newest: Timestamp,
+    },
+    /// What leads to that instant is in no backup.
+    #[error(
+        "the way to {until} is in no backup: {reason}. See \u{201c}depesch backup list\u{201d} for what can be restored"
+    )]
+    NoWay {
+        /// The instant wanted.
+        until: Timestamp,
+        /// What is missing.
+        reason: String,
+    },
+    /// There is something where it should go.
+    #[error("{} is there already; a restore goes only where there is no store. Move it aside, or name another \
+             directory with --into DIRECTORY", .0.display())]
+    Occupied(PathBuf),
+    /// The store failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The restored store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A checkpoint cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The spool failed.
+    #[error("the spool: {0}")]
+    Spool(#[from] SpoolError),
+}
+
+impl BackupError {
+    /// Whether whoever asked is to blame, or how things stand, and not a disk.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::NoRepository(_)
+                | Self::NotARepository(_)
+                | Self::Busy(_)
+                | Self::Unknown(_)
+                | Self::Empty(_)
+                | Self::TooLate { .. }
+                | Self::NoWay { .. }
+                | Self::Occupied(_)
+        )
+    }
+
+    fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::Io { path, action, source }
+    }
+
+    fn damaged(path: &Path, what: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), what: what.into() }
+    }
+}
+
+/// What happens while a backup is made, read or restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// So many octets are to be looked at in all, as far as is known.
+    Total(u64),
+    /// So many octets more have been looked at.
+    Octets(u64),
+    /// The next change on the disk comes now; the word says which.
+    Step(&'static str),
+}
+
+/// Is told what happens; an error breaks the work off where it is, as a crash would.
+pub type Watch<'w> = &'w (dyn Fn(Event) -> io::Result<()> + Send + Sync);
+
+/// Watches nothing.
+pub fn unwatched(_: Event) -> io::Result<()> {
+    Ok(())
+}

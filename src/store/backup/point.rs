@@ -1,0 +1,256 @@
+//! What leads to one backup, or to one instant: a checkpoint or the beginning, and the journal up to a group.
+//!
+//! The instant counts by the time at which groups became durable. A group that is later than the instant ends the way,
+//! whatever follows it: where the clock was set back, less is restored and never more.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+
+use crate::base::clock::Timestamp;
+use crate::store::checkpoint;
+use crate::store::fingerprint::{Fingerprint, Mark};
+use crate::store::journal::JournalError;
+use crate::store::journal::segment::SegmentName;
+use crate::store::journal::walk::{Found, read_segment, walk_segments};
+
+use super::BackupError;
+use super::manifest::{CheckpointFile, KeptFile, Manifest, SegmentFile};
+use super::repository::Repository;
+
+/// Which state is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// A backup, by its name; the newest without one.
+    Backup(Option<String>),
+    /// Everything that was durable at this instant.
+    Until(Timestamp),
+}
+
+/// One state of the store, and what leads to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// The backup that it was found in.
+    pub backup: String,
+    /// When that was made.
+    pub created: Timestamp,
+    /// What the journal is applied to; nothing when it begins with the first group.
+    pub checkpoint: Option<CheckpointFile>,
+    /// The journal, in order, without gap; the last segment may go on behind the group.
+    pub journal: Vec<SegmentFile>,
+    /// The last group.
+    pub group: u64,
+    /// When it became durable, where that is on record.
+    pub at: Option<Timestamp>,
+    /// Where the store stood, where a manifest says so.
+    pub mark: Option<Mark>,
+    /// Attachments.
+    pub blobs: Vec<KeptFile>,
+    /// Mail that came in.
+    pub spool: Vec<KeptFile>,
+}
+
+/// Finds the way to what is wanted.
+///
+/// # Errors
+/// [`BackupError`].
+pub fn find(repository: &Repository, wanted: &Wanted) -> Result<Point, BackupError> {
+    match wanted {
+        Wanted::Backup(id) => Ok(of_backup(repository.manifest(id.as_deref())?)),
+        Wanted::Until(until) => of_instant(repository, *until),
+    }
+}
+
+fn of_backup(manifest: Manifest) -> Point {
+    let since = manifest.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.since.group);
+    let at = manifest.journal.last().and_then(|segment| segment.ended);
+    Point {
+        backup: manifest.id,
+        created: manifest.created,
+        checkpoint: manifest.checkpoint,
+        journal: manifest.journal.into_iter().filter(|segment| segment.last > since).collect(),
+        group: manifest.mark.group,
+        at,
+        mark: manifest.mark.mark(),
+        blobs: manifest.blobs,
+        spool: manifest.spool,
+    }
+}
+
+fn of_instant(repository: &Repository, until: Timestamp) -> Result<Point, BackupError> {
+    let mut manifests = repository.manifests()?;
+    let no_way = |reason: String| BackupError::NoWay { until, reason };
+    let newest = manifests.last().ok_or_else(|| BackupError::Empty(repository.directory().to_owned()))?;
+    let Some(position) = manifests.iter().position(|manifest| manifest.created >= until) else {
+        return Err(BackupError::TooLate { newest: newest.created });
+    };
+    manifests.truncate(position + 1);
+    let chain = chain(&manifests);
+    let (group, at) = last_group(repository, &chain, until)?;
+    let begin = chain.first().map_or(1, |segment| segment.first);
+    let checkpoints = manifests.iter().filter_map(|manifest| manifest.checkpoint.clone());
+    let is_usable = |c: &CheckpointFile| c.until.group <= group && c.since.group + 1 >= begin;
+    let checkpoint = checkpoints.filter(is_usable).max_by_key(|checkpoint| checkpoint.since.group);
+    if checkpoint.is_none() && begin > 1 {
+        let oldest = manifests.first().map_or(until, |manifest| manifest.created);
+        return Err(no_way(format!("the oldest backup is of {oldest}, and its journal does not go back so far")));
+    }
+    let since = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.since.group);
+    let journal = chain.into_iter().filter(|segment| segment.last > since && segment.first <= group).collect();
+    let (mut blobs, mut spool) = (BTreeMap::new(), BTreeMap::new());
+    // What the backup before the instant had may have been dropped since, and the one after it knows what came later.
+    for manifest in manifests.iter().rev().take(2).rev() {
+        blobs.extend(manifest.blobs.iter().map(|kept| (kept.name.clone(), kept.clone())));
+        spool.extend(manifest.spool.iter().map(|kept| (kept.name.clone(), kept.clone())));
+    }
+    let Some(last) = manifests.pop() else { return Err(BackupError::Empty(repository.directory().to_owned())) };
+    Ok(Point {
+        backup: last.id,
+        created: last.created,
+        checkpoint,
+        journal,
+        group,
+        at,
+        mark: None,
+        blobs: blobs.into_values().collect(),
+        spool: spool.into_values().collect(),
+    })
+}
+
+/// The journal of the last of these backups, and of those before as far as they join.
+fn chain(manifests: &[Manifest]) -> Vec<SegmentFile> {
+    let mut chain: Vec<SegmentFile> = Vec::new();
+    for manifest in manifests.iter().rev() {
+        let Some(first) = chain.first() else {
+            chain = manifest.journal.clone();
+            continue;
+        };
+        // A segment has the same salt wherever it is; where none is shared, one must end just before the other begins
+        // and be of the same history, which what the groups add up to shows when they are read.
+        let (first, salt) = (first.first, first.salt.clone());
+        let before: Vec<SegmentFile> =
+            manifest.journal.iter().filter(|segment| segment.first < first).cloned().collect();
+        let shares = manifest.journal.iter().any(|segment| segment.salt == salt);
+        let joins = before.last().is_some_and(|last| last.last + 1 == first);
+        let same = shares || manifest.journal.last().is_some_and(|last| last.last + 1 == first);
+        if before.is_empty() {
+            continue;
+        }
+        if !(joins && same) {
+            break;
+        }
+        chain.splice(0..0, before);
+    }
+    chain
+}
+
+/// The last group before the first that became durable after `until`.
+fn last_group(
+    repository: &Repository,
+    chain: &[SegmentFile],
+    until: Timestamp,
+) -> Result<(u64, Option<Timestamp>), BackupError> {
+    let no_way = |reason: &str| BackupError::NoWay { until, reason: reason.to_owned() };
+    let Some(first) = chain.first() else { return Err(no_way("the backup holds no journal")) };
+    let mut reached = (first.first.saturating_sub(1), None);
+    for segment in chain {
+        let is_before = segment.begun.is_some_and(|begun| begun <= until) && segment.ended.is_some_and(|e| e <= until);
+        // Within a segment the clock may have gone forth and back; that is seen only by reading it, which the one where
+        // the instant lies is in any case.
+        if is_before {
+            reached = (segment.last, segment.ended);
+            continue;
+        }
+        let path = repository.path(&segment.file);
+        let file = File::open(&path).map_err(BackupError::io(&path, "read"))?;
+        let mut over = false;
+        let mut found = reached;
+        read_segment(&SegmentName { first: segment.first, path }, &file, &mut |record, _| {
+            over |= record.at.is_some_and(|at| at > until);
+            if !over {
+                found = (record.mark.sequence, record.at);
+            }
+            Ok(())
+        })?;
+        let untimed = found.1.is_none() && found.0 >= segment.first;
+        if untimed {
+            return Err(no_way(
+                "when the changes around it were made is not on record; they were made by an older program",
+            ));
+        }
+        reached = found;
+        if over {
+            return Ok(reached);
+        }
+    }
+    Ok(reached)
+}
+
+impl Point {
+    /// The segments, by where they lie in the repository.
+    pub fn segments(&self, repository: &Repository) -> Vec<SegmentName> {
+        let name = |segment: &SegmentFile| SegmentName { first: segment.first, path: repository.path(&segment.file) };
+        self.journal.iter().map(name).collect()
+    }
+
+    /// Shows the records whose keys are wanted, in no order, and gives where the store stood. What it adds up to is right
+    /// only when all are wanted.
+    ///
+    /// # Errors
+    /// [`BackupError`].
+    pub fn records(
+        &self,
+        repository: &Repository,
+        wanted: &dyn Fn(&[u8]) -> bool,
+        visit: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(Mark, Fingerprint), BackupError> {
+        let mut later: HashMap<Vec<u8>, Option<Vec<u8>>> = HashMap::new();
+        let since = match &self.checkpoint {
+            None => Mark::default(),
+            Some(checkpoint) => {
+                let path = repository.path(&checkpoint.file);
+                checkpoint.since.mark().ok_or_else(|| BackupError::damaged(&path, "its mark is damaged"))?
+            }
+        };
+        let mut mark = since;
+        let segments = self.segments(repository);
+        let tail = walk_segments(&segments, since.sequence, &mut |found| match found {
+            Found::Damage(damage) => Err(JournalError::Damaged(damage)),
+            Found::Record(record) if record.mark.sequence <= self.group => {
+                mark = record.mark;
+                for (key, value) in record.writes().filter(|(key, _)| wanted(key)) {
+                    later.insert(key.to_vec(), value.map(<[u8]>::to_vec));
+                }
+                Ok(())
+            }
+            Found::Record(_) => Ok(()),
+        })?;
+        let directory = repository.directory();
+        if tail.torn > 0 || tail.stillborn.is_some() {
+            return Err(BackupError::damaged(directory, "the journal's last segment is cut short"));
+        }
+        if mark.sequence != self.group {
+            let what = format!("the journal leads to group {} and not to {}", mark.sequence, self.group);
+            return Err(BackupError::damaged(directory, what));
+        }
+        if !segments.is_empty() && tail.start != Some(since) {
+            return Err(BackupError::damaged(directory, "checkpoint and journal are not of the same store"));
+        }
+        let mut sum = Fingerprint::default();
+        if let Some(checkpoint) = &self.checkpoint {
+            checkpoint::read(&repository.path(&checkpoint.file), &mut |key, value| {
+                if wanted(key) && !later.contains_key(key) {
+                    sum.add(key, value);
+                    visit(key, value);
+                }
+                Ok(())
+            })?;
+        }
+        for (key, value) in &later {
+            if let Some(value) = value {
+                sum.add(key, value);
+                visit(key, value);
+            }
+        }
+        Ok((mark, sum))
+    }
+}

@@ -1,0 +1,119 @@
+//! Forgetting old backups by rule: all of some time, after that one a day, for some longer time. The newest that is whole
+//! always stays.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use crate::base::clock::Timestamp;
+
+use super::manifest::{FileRef, Manifest};
+use super::repository::{Repository, step, sync_directory};
+use super::{BackupError, Watch};
+
+/// Which backups are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// All that are younger than this.
+    pub all: Duration,
+    /// Of those that are older, the last of each day (UTC), so long.
+    pub daily: Duration,
+}
+
+/// What was forgotten.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Which backups.
+    pub backups: Vec<String>,
+    /// How many files that no backup names any more.
+    pub files: u64,
+    /// Their octets.
+    pub octets: u64,
+    /// Backups that cannot be read: while there are such, no file is removed, for one of them may name it.
+    pub unreadable: Vec<String>,
+}
+
+/// Forgets what the rule does not keep, and the files that nothing names any more.
+///
+/// # Errors
+/// [`BackupError`]: what is left is whole.
+pub fn prune(repository: &Repository, keep: Keep, now: Timestamp, watch: Watch<'_>) -> Result<Pruned, BackupError> {
+    let mut pruned = Pruned::default();
+    let (mut kept, mut paths) = (Vec::new(), Vec::new());
+    for listed in repository.list()? {
+        match listed.manifest {
+            Ok(manifest) => {
+                paths.push(listed.path);
+                kept.push(manifest);
+            }
+            Err(_) => pruned.unreadable.push(listed.id),
+        }
+    }
+    let stays = staying(repository, &kept, keep, now)?;
+    let mut remaining = Vec::new();
+    for (manifest, path) in kept.into_iter().zip(paths) {
+        if stays.contains(&manifest.id) {
+            remaining.push(manifest);
+            continue;
+        }
+        step(watch, &path, "forget")?;
+        fs::remove_file(&path).map_err(BackupError::io(&path, "removed"))?;
+        pruned.backups.push(manifest.id);
+    }
+    // No file may go before the manifest that names it has gone for good.
+    sync_directory(&repository.directory().join("backups"))?;
+    if pruned.unreadable.is_empty() {
+        let named: BTreeSet<&FileRef> = remaining.iter().flat_map(Manifest::files).collect();
+        let names: BTreeSet<&str> = named.iter().map(|file| file.sha256.as_str()).collect();
+        for path in repository.contents()? {
+            if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| names.contains(name)) {
+                continue;
+            }
+            step(watch, &path, "remove")?;
+            pruned.octets += fs::metadata(&path).map_or(0, |found| found.len());
+            pruned.files += 1;
+            fs::remove_file(&path).map_err(BackupError::io(&path, "removed"))?;
+        }
+    }
+    Ok(pruned)
+}
+
+/// The names of those that stay. `manifests` are in the order in which they were made.
+fn staying(
+    repository: &Repository,
+    manifests: &[Manifest],
+    keep: Keep,
+    now: Timestamp,
+) -> Result<BTreeSet<String>, BackupError> {
+    let is_younger = |manifest: &Manifest, than: Duration| {
+        chrono::Duration::from_std(than).is_ok_and(|than| now - manifest.created < than)
+    };
+    let mut stays = BTreeSet::new();
+    let mut days = BTreeSet::new();
+    let mut newest_whole = None;
+    for manifest in manifests.iter().rev() {
+        if newest_whole.is_none() && is_whole(repository, manifest)? {
+            newest_whole = Some(manifest.id.clone());
+        }
+        if is_younger(manifest, keep.all) {
+            stays.insert(manifest.id.clone());
+        } else if is_younger(manifest, keep.daily) && days.insert(manifest.created.date_naive()) {
+            stays.insert(manifest.id.clone());
+        }
+    }
+    stays.extend(newest_whole);
+    Ok(stays)
+}
+
+/// Whether all its files are there, as far as their lengths tell.
+///
+/// # Errors
+/// [`BackupError::Io`].
+pub fn is_whole(repository: &Repository, manifest: &Manifest) -> Result<bool, BackupError> {
+    for file in manifest.files() {
+        if !repository.has(file)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

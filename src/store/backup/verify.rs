@@ -1,0 +1,132 @@
+//! Reading all of a backup: every checksum, and that checkpoint and journal lead to the records that the manifest names.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+
+use crate::base::token::to_hex;
+
+use super::manifest::{FileRef, Manifest};
+use super::point::{self, Wanted};
+use super::repository::Repository;
+use super::{BackupError, Event, Watch};
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Which backups, oldest first.
+    pub backups: Vec<String>,
+    /// How many files were read.
+    pub files: u64,
+    /// Their octets.
+    pub octets: u64,
+    /// How many records the last of the backups holds.
+    pub records: u64,
+    /// What is wrong, with the file; empty when all is well.
+    pub faults: Vec<Fault>,
+}
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Which file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub what: String,
+    /// Which backups cannot be restored whole because of it.
+    pub backups: Vec<String>,
+}
+
+/// Reads all of the backups with these names; all that there are when none is named.
+///
+/// # Errors
+/// [`BackupError`] when it cannot be done; what is wrong with a backup is no error but a fault.
+pub fn verify(repository: &Repository, ids: &[String], watch: Watch<'_>) -> Result<Verified, BackupError> {
+    let mut faults = Vec::new();
+    let mut manifests = Vec::new();
+    if ids.is_empty() {
+        for listed in repository.list()? {
+            match listed.manifest {
+                Ok(manifest) => manifests.push(manifest),
+                Err(e) => faults.push(Fault { path: listed.path, what: e.to_string(), backups: vec![listed.id] }),
+            }
+        }
+    }
+    for id in ids {
+        manifests.push(repository.manifest(Some(id))?);
+    }
+    let files: BTreeSet<&FileRef> = manifests.iter().flat_map(Manifest::files).collect();
+    let total = files.iter().map(|file| file.octets).sum();
+    watch(Event::Total(total)).map_err(BackupError::io(repository.directory(), "read"))?;
+    for file in &files {
+        if let Some(what) = fault_of(repository, file, watch)? {
+            let of = manifests.iter().filter(|manifest| manifest.files().any(|other| other == *file));
+            let backups = of.map(|manifest| manifest.id.clone()).collect();
+            faults.push(Fault { path: repository.path(file), what, backups });
+        }
+    }
+    let mut records = 0;
+    for manifest in &manifests {
+        let is_hit = |fault: &Fault| fault.backups.contains(&manifest.id);
+        if faults.iter().any(is_hit) {
+            continue;
+        }
+        match adds_up(repository, manifest) {
+            Ok(found) => records = found,
+            Err(e) => faults.push(Fault {
+                path: repository.directory().join("backups").join(format!("{}.manifest", manifest.id)),
+                what: e.to_string(),
+                backups: vec![manifest.id.clone()],
+            }),
+        }
+    }
+    let (count, backups) = (files.len() as u64, manifests.iter().map(|manifest| manifest.id.clone()).collect());
+    Ok(Verified { backups, files: count, octets: total, records, faults })
+}
+
+/// Applies the journal to the checkpoint and compares with the manifest. Gives how many records there are.
+fn adds_up(repository: &Repository, manifest: &Manifest) -> Result<u64, BackupError> {
+    let point = point::find(repository, &Wanted::Backup(Some(manifest.id.clone())))?;
+    let (mark, sum) = point.records(repository, &|_| true, &mut |_, _| {})?;
+    if Some(mark) != point.mark || sum != mark.fingerprint {
+        let (has, should) = (sum.records, manifest.mark.records);
+        let what = format!("its {has} records are not the {should} that it names");
+        return Err(BackupError::damaged(repository.directory(), what));
+    }
+    Ok(sum.records)
+}
+
+/// What is wrong with a content, if anything is.
+pub(super) fn fault_of(
+    repository: &Repository,
+    file: &FileRef,
+    watch: Watch<'_>,
+) -> Result<Option<String>, BackupError> {
+    let path = repository.path(file);
+    let mut source = match File::open(&path) {
+        Ok(source) => source,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Some("it is not there".to_owned())),
+        Err(e) => return Ok(Some(format!("it cannot be read: {e}"))),
+    };
+    let (mut hash, mut length, mut piece) = (Sha256::new(), 0_u64, vec![0; 256 * 1024]);
+    loop {
+        let count = match source.read(&mut piece) {
+            Ok(count) => count,
+            // A disk that cannot read it is what is looked for here.
+            Err(e) => return Ok(Some(format!("it cannot be read: {e}"))),
+        };
+        let Some(part) = piece.get(..count).filter(|part| !part.is_empty()) else { break };
+        hash.update(part);
+        length += count as u64;
+        watch(Event::Octets(count as u64)).map_err(BackupError::io(&path, "read"))?;
+    }
+    let found = to_hex(&hash.finalize());
+    Ok(match (length == file.octets, found == file.sha256) {
+        (true, true) => None,
+        (false, _) => Some(format!("it has {length} octets and not {}", file.octets)),
+        (true, false) => Some("its content is not what was put there".to_owned()),
+    })
+}

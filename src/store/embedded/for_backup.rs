@@ -1,0 +1,158 @@
+//! What a backup copies of a running store, and what the store keeps for the next one.
+//!
+//! The segment that is written to is ended, so that all groups up to one mark are in files that never change again.
+//! They are opened at once, under the lock that checkpoints take: whatever is dropped meanwhile can still be read.
+//!
+//! A checkpoint by size may make journal superfluous that is in no backup yet; without it no instant in between could be
+//! restored. So the store notes up to where it was backed up (`backed-up`), and what comes later stays, within
+//! [`Settings::hold_octets`](super::Settings::hold_octets).
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+use std::sync::mpsc::channel;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::store::checkpoint;
+use crate::store::engine::EngineError;
+use crate::store::fingerprint::Mark;
+use crate::store::journal::segment::{self, SegmentName};
+
+use super::committer::Request;
+use super::open::{checkpoints, journal};
+use super::{EmbeddedEngine, Shared};
+
+const NOTE: &str = "backed-up";
+
+/// A file that never changes again, open.
+#[derive(Debug)]
+pub struct Sealed {
+    /// The number of its first group, or the group after which it was begun.
+    pub number: u64,
+    /// Where it was when it was opened.
+    pub path: PathBuf,
+    /// It can be read though it may be gone from there.
+    pub file: File,
+    /// Its length.
+    pub octets: u64,
+}
+
+/// All that leads to one mark.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Where the store stood.
+    pub mark: Mark,
+    /// The journal's segments up to there, in order, without gap.
+    pub segments: Vec<Sealed>,
+    /// The newest checkpoint, if there is one.
+    pub checkpoint: Option<Sealed>,
+}
+
+/// How many of some segments the next backup needs.
+pub(super) struct Held {
+    /// So many of the last are kept for it.
+    pub kept: usize,
+    /// So many of the first are in a backup, or would be in none anyway.
+    pub saved: usize,
+}
+
+impl EmbeddedEngine {
+    /// Opens all that leads to the last durable group. Commits go on; they wait for one sync. Blocks.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn snapshot(&self) -> Result<Snapshot, EngineError> {
+        let shared = &self.shared;
+        let _no_checkpoint = shared.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = self.seal()?;
+        let mut segments = Vec::new();
+        for SegmentName { first, path } in segment::list(&journal(&shared.directory)).map_err(failed)? {
+            if first <= mark.sequence {
+                segments.push(opened(first, path)?);
+            }
+        }
+        let newest = checkpoint::list(&checkpoints(&shared.directory))?.pop();
+        let checkpoint = newest.map(|name| opened(name.since, name.path)).transpose()?;
+        Ok(Snapshot { mark, segments, checkpoint })
+    }
+
+    /// Ends the journal segment that is written to, so that it never changes again; gives where the store then stands.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn seal(&self) -> Result<Mark, EngineError> {
+        let stopped = || EngineError::Stopped("it is closed".to_owned());
+        let (answer, receiver) = channel();
+        {
+            let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+            requests.as_ref().ok_or_else(stopped)?.send(Request::Seal(answer)).map_err(|_| stopped())?;
+        }
+        receiver.recv().map_err(|_| stopped())?
+    }
+
+    /// Notes that all groups up to `mark` are in a backup.
+    ///
+    /// # Errors
+    /// [`EngineError::Io`]: more journal than needed is kept, until the next backup.
+    pub fn note_backed_up(&self, mark: Mark) -> Result<(), EngineError> {
+        write_note(&self.shared.directory, mark).map_err(failed)
+    }
+}
+
+/// Which of the segments that no checkpoint needs, the oldest first, stay for the next backup.
+pub(super) fn held(shared: &Shared, unneeded: &[SegmentName]) -> Result<Held, EngineError> {
+    let limit = shared.settings.hold_octets;
+    if limit == 0 {
+        return Ok(Held { kept: 0, saved: unneeded.len() });
+    }
+    let saved_to = read_note(&shared.directory).map_err(failed)?.map_or(0, |mark| mark.sequence);
+    // A segment's last group is known by the next one's first; the last of these is followed by one that is needed.
+    let is_saved = |pair: &[SegmentName]| pair.get(1).is_some_and(|next| next.first <= saved_to.saturating_add(1));
+    let saved = unneeded.windows(2).take_while(|pair| is_saved(pair)).count();
+    let (mut kept, mut octets) = (0, 0_u64);
+    for segment in unneeded.get(saved..).unwrap_or_default().iter().rev() {
+        octets = octets.saturating_add(fs::metadata(&segment.path).map_err(failed)?.len());
+        if octets > limit {
+            break;
+        }
+        kept += 1;
+    }
+    Ok(Held { kept, saved })
+}
+
+fn opened(number: u64, path: PathBuf) -> Result<Sealed, EngineError> {
+    let file = File::open(&path).map_err(failed)?;
+    let octets = file.metadata().map_err(failed)?.len();
+    Ok(Sealed { number, path, file, octets })
+}
+
+fn write_note(directory: &Path, mark: Mark) -> io::Result<()> {
+    let mut octets = mark.to_octets().to_vec();
+    octets.extend_from_slice(&xxh3_64(&octets).to_le_bytes());
+    let temporary = directory.join("backed-up.new");
+    let mut file = File::create(&temporary)?;
+    file.write_all(&octets)?;
+    file.sync_all()?;
+    fs::rename(&temporary, directory.join(NOTE))?;
+    File::open(directory)?.sync_all()
+}
+
+/// Up to where the store was backed up; a damaged note counts as none: then more is kept than needed.
+fn read_note(directory: &Path) -> io::Result<Option<Mark>> {
+    match fs::read(directory.join(NOTE)) {
+        Ok(octets) => {
+            let parts = octets.split_at_checked(Mark::LENGTH);
+            let mark = parts.filter(|(mark, checksum)| *checksum == xxh3_64(mark).to_le_bytes());
+            Ok(mark.and_then(|(mark, _)| Mark::from_octets(mark)))
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+fn failed(error: io::Error) -> EngineError {
+    EngineError::Io { action: "read for a backup", reason: error.to_string() }
+}
