@@ -156,7 +156,9 @@ async fn take(
         }
         match &result {
             Ok(result) => tracing::info!(by = %caller, rows = result.rows, dry_run = result.dry_run, "import done"),
-            Err(error) => tracing::warn!(by = %caller, "import stopped: {error}"),
+            // Its words may quote the file, or name a list: they are for who asked. What the store says is for all.
+            Err(ImportError::Store(error)) => tracing::warn!(by = %caller, %error, "import stopped"),
+            Err(_) => tracing::warn!(by = %caller, "import stopped: the file or what was asked is wrong"),
         }
         lines.finish(result.map_err(ApiError::from)).await;
     });

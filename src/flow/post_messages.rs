@@ -65,7 +65,7 @@ impl PostMessages {
         let post = self.store.post(id).await?;
         let post = post.ok_or_else(|| broken(format!("post {id} is not there any more")))?.value;
         let list = self.store.list(&post.list).await?;
-        let list = list.ok_or_else(|| broken(format!("the list {} is not there any more", post.list)))?.value;
+        let list = list.ok_or_else(|| broken(format!("the list of post {id} is not there any more")))?.value;
         let octets = self.blobs.read(&post.blob.sha256).await.map_err(|error| match error {
             BlobError::Io { action, path, error } => {
                 let reason = format!("{}: {error}", path.display());

@@ -114,7 +114,7 @@ impl ReleaseMessages {
         let mut lists = Vec::new();
         for (name, place) in mailing.audience.lists.iter().zip(0..) {
             let list = self.store.list(name).await?;
-            let list = list.ok_or_else(|| broken(format!("the list {name} is not there any more")))?;
+            let list = list.ok_or_else(|| broken("a list of its audience is not there any more"))?;
             lists.push(ListIdentity::new(&list.value, place, &self.key));
         }
         Ok(lists)

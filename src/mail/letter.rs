@@ -124,3 +124,24 @@ pub fn resent_header(head: &ResentHead<'_>) -> Vec<u8> {
     push_plain(&mut out, LOOP_FIELD, head.loop_mark);
     out
 }
+
+/// The header of a message whose body is another message, whole (`message/rfc822`, RFC 2046 §5.2.1): for passing on what
+/// came to an address that no header may show. The octets of that message follow.
+pub fn enclosing_header(head: &ResentHead<'_>, subject: &str, reply_to: Option<&Mailbox>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    push_mailboxes(&mut out, "From", &[head.from]);
+    push_mailboxes(&mut out, "To", &[head.to]);
+    if let Some(reply_to) = reply_to {
+        push_mailboxes(&mut out, "Reply-To", &[reply_to]);
+    }
+    push_text(&mut out, "Subject", subject);
+    push_date(&mut out, "Date", head.date);
+    push_uris(&mut out, "Message-ID", &[head.message_id]);
+    push_plain(&mut out, "Auto-Submitted", "auto-generated");
+    push_plain(&mut out, LOOP_FIELD, head.loop_mark);
+    push_plain(&mut out, "MIME-Version", "1.0");
+    push_plain(&mut out, "Content-Type", "message/rfc822");
+    push_plain(&mut out, "Content-Transfer-Encoding", "8bit");
+    out.extend_from_slice(b"\r\n");
+    out
+}

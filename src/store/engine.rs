@@ -11,8 +11,13 @@ use std::sync::Arc;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub Vec<u8>);
 
+/// The table's letter, and the fields unless they hold an address or a list's name: what is printed for debugging ends in
+/// logs.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((table @ (b'a' | b'l' | b'D' | b'j'), fields)) = self.0.split_first() {
+            return write!(f, "{}({} octets)", char::from(*table), fields.len());
+        }
         self.0.iter().try_for_each(|octet| match octet {
             b' '..=b'~' => write!(f, "{}", char::from(*octet)),
             other => write!(f, "\\x{other:02x}"),

@@ -20,6 +20,7 @@ mod chores;
 mod command_line;
 mod compose;
 mod config;
+mod consent_report;
 mod control_socket;
 mod demo;
 mod dispatch_breaker;

@@ -9,10 +9,10 @@ use crate::base::id::LetterId;
 use crate::base::token::{Key, Purpose};
 use crate::mail::headers::Mailbox;
 use crate::mail::incoming::Incoming;
-use crate::mail::letter::{LOOP_FIELD, ResentHead, resent_header};
+use crate::mail::letter::{LOOP_FIELD, ResentHead, enclosing_header, resent_header};
 use crate::model::inbound::Inbound;
 use crate::model::letter::LetterBody;
-use crate::model::list::List;
+use crate::model::list::{List, Privacy};
 use crate::store::engine::Batch;
 use crate::store::letters::put_new;
 
@@ -38,13 +38,22 @@ pub fn carries_mark(message: &Incoming, key: &Key, list: Option<&List>) -> bool 
     message.headers_named(LOOP_FIELD).any(|field| field.value.trim() == mark)
 }
 
+/// What stands over a message that is passed on inside another.
+fn subject(list: &List, inbound: &Inbound) -> String {
+    match list.language.as_str() {
+        "sv" => format!("Vidarebefordrat: {}", inbound.id),
+        _ => format!("Passed on: {}", inbound.id),
+    }
+}
+
 impl Letters {
     /// Whether a message that came in was sent for `list` by this installation before.
     pub fn is_loop(&self, message: &Incoming, list: Option<&List>) -> bool {
         carries_mark(message, &self.inner.key, list)
     }
 
-    /// Passes a message that came in on to `to`, as it is: its octets stay in the spool and are read when it is sent.
+    /// Passes a message that came in on to `to`, as it is: its octets stay in the spool and are read when it is sent. What came
+    /// for a sensitive list goes inside a message of our own, for its header names the list.
     ///
     /// # Errors
     /// [`LetterError`]: nothing was put into the batch.
@@ -68,13 +77,21 @@ impl Letters {
             Some(list) => Mailbox { name: list.title.clone(), address: list.address_for("owner")? },
             None => desk.from.clone(),
         };
-        let header = resent_header(&ResentHead {
+        let head = ResentHead {
             from: &from,
             to: &Mailbox::bare(to.clone()),
             date: now,
             message_id: &self.message_id(id, &desk.domain),
             loop_mark: &loop_mark(&inner.key, list),
-        });
+        };
+        let header = match list.filter(|list| list.privacy == Privacy::Sensitive) {
+            // Its own To says to which list it came: so it goes inside, where only its reader sees it.
+            Some(list) => {
+                let reply_to = message.reply_address().and_then(|author| author.address.parse().ok());
+                enclosing_header(&head, &subject(list, inbound), reply_to.map(Mailbox::bare).as_ref())
+            }
+            None => resent_header(&head),
+        };
         let sender = match (&inbound.arrival.sender, &desk.list) {
             // Signed, so that what comes back finds the letter (see `flow/inbound/returned`).
             (Some(_), Some(list)) => Some(list.bounce_address(&inner.key.sign(Purpose::Letter, &[id.0])).parse()?),

@@ -109,7 +109,7 @@ impl PostDesk {
     async fn open(&self, id: PostId) -> Result<(Read<Post>, Read<List>), PostError> {
         let read = self.store.post(id).await?.ok_or(PostError::NoPost(id))?;
         read.value.open(self.clock.now())?;
-        let gone = || PostError::Broken(format!("the list {} is not there any more", read.value.list));
+        let gone = || PostError::Broken(format!("the list of post {id} is not there any more"));
         let list = self.store.list(&read.value.list).await?.ok_or_else(gone)?;
         Ok((read, list))
     }
