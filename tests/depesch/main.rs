@@ -98,6 +98,7 @@ mod rsvp_invitation;
 mod rsvp_recorded;
 mod rsvp_uncertain;
 mod schedule;
+mod sensitive_list;
 mod service;
 mod sink;
 mod smtp_dialogue;
