@@ -30,6 +30,7 @@ pub mod inject;
 pub mod letter;
 pub mod list;
 pub mod mailing;
+pub mod manual;
 pub mod output;
 pub mod post;
 pub mod progress;
@@ -101,6 +102,8 @@ pub enum Command {
     /// Messages that came back: what they say
     #[command(subcommand)]
     Bounce(bounce::BounceCommand),
+    /// Print what a shell needs to complete commands and options
+    Completions(manual::CompletionsCommand),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -126,6 +129,8 @@ pub enum Command {
     /// Check, preview, add and show releases
     #[command(subcommand)]
     Release(release::ReleaseCommand),
+    /// Write the manual pages
+    Manual(manual::ManualCommand),
     /// Queue releases, follow them, and see what became of every mail
     #[command(subcommand)]
     Mailing(mailing::MailingCommand),
@@ -157,6 +162,7 @@ impl Command {
             Self::Audit(command) => command.is_local(),
             Self::Backup(command) => command.is_local(),
             Self::Bounce(command) => command.is_local(),
+            Self::Completions(_) | Self::Manual(_) => true,
             _ => matches!(self, Self::Bench(_) | Self::Config(_) | Self::Demo(_) | Self::Serve(_) | Self::Store(_)),
         }
     }
@@ -302,6 +308,7 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Backup(command) => backup::run(command, context).await,
         Command::Bench(command) => bench::run(command, context).await,
         Command::Bounce(command) => bounce::run(command, context).await,
+        Command::Completions(command) => manual::print_completions(command, context),
         Command::Config(command) => config::run(command, context),
         Command::Contact(command) => contact::run(command, context).await,
         Command::Demo(command) => demo::run(command, context).await,
@@ -312,6 +319,7 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Organisation(command) => contact::run_organisation(command, context).await,
         Command::Rsvp(command) => rsvp::run(command, context).await,
         Command::Release(command) => release::run(command, context).await,
+        Command::Manual(command) => manual::write_manual(command, context),
         Command::Mailing(command) => mailing::run(command, context).await,
         Command::Post(command) => post::run(command, context).await,
         Command::Serve(command) => serve::run(command, context).await,

@@ -20,6 +20,15 @@ use super::{CliError, Context, Done};
 /// Check and mend the store on disk, with the daemon stopped.
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
+    /// Begin an empty store, once, where there is none: the daemon starts with nothing else
+    ///
+    /// Run it as the daemon's user; with the unit, start depesch-create.service.
+    #[command(after_help = "Examples:\n  systemctl start depesch-create\n  depesch store create --config my.toml")]
+    Create {
+        /// The store's directory, instead of the one of the configuration
+        #[arg(long, value_name = "PATH")]
+        directory: Option<PathBuf>,
+    },
     /// Read everything and say what is whole and what is damaged
     #[command(after_help = "Exit codes: 0 nothing is wrong, 1 something is.\n\nExamples:\n  depesch store check")]
     Check {
@@ -55,6 +64,7 @@ pub enum StoreCommand {
 /// [`CliError`].
 pub fn run(command: StoreCommand, context: &Context) -> Result<Done, CliError> {
     match command {
+        StoreCommand::Create { directory } => create(&place(directory, context)?, context),
         StoreCommand::Check { directory } => check(&place(directory, context)?, context),
         StoreCommand::Recover { directory, yes } => mend(&place(directory, context)?, yes, context),
         StoreCommand::Checkpoint { directory } => write_checkpoint(&place(directory, context)?, context),
@@ -76,6 +86,22 @@ fn failed(error: OpenError) -> CliError {
         OpenError::Locked { .. } | OpenError::Absent(_) => CliError::Usage(error.to_string()),
         _ => CliError::Internal(error.to_string()),
     }
+}
+
+fn create(directory: &Path, context: &Context) -> Result<Done, CliError> {
+    crate::app::parts::make_directory(directory).map_err(|error| CliError::Usage(error.to_string()))?;
+    let settings = Settings { create: true, ..Settings::default() };
+    let opened = EmbeddedEngine::open(directory, settings).map_err(failed)?;
+    let (created, records) = (opened.report.created, opened.report.records);
+    opened.engine.close().map_err(|error| CliError::Internal(error.to_string()))?;
+    match context.output.is_json() {
+        true => context.output.json(&json!({ "created": created, "records": records }))?,
+        false => context.output.line(&match created {
+            true => format!("began an empty store in {}", directory.display()),
+            false => format!("there is a store in {} already, with {records} records: left as it is", directory.display()),
+        })?,
+    }
+    Ok(Done::Fully)
 }
 
 fn check(directory: &Path, context: &Context) -> Result<Done, CliError> {
