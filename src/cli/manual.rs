@@ -10,7 +10,9 @@ use super::{Arguments, CliError, Context, Done};
 
 /// Write the manual pages: one for each command, section 1.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  depesch manual /usr/local/share/man/man1\n  depesch manual . && man ./depesch-mailing-queue.1")]
+#[command(
+    after_help = "Examples:\n  depesch manual /usr/local/share/man/man1\n  depesch manual . && man ./depesch-mailing-queue.1"
+)]
 pub struct ManualCommand {
     /// The directory that they are written to; it is made where there is none
     directory: PathBuf,

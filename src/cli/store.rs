@@ -98,7 +98,9 @@ fn create(directory: &Path, context: &Context) -> Result<Done, CliError> {
         true => context.output.json(&json!({ "created": created, "records": records }))?,
         false => context.output.line(&match created {
             true => format!("began an empty store in {}", directory.display()),
-            false => format!("there is a store in {} already, with {records} records: left as it is", directory.display()),
+            false => {
+                format!("there is a store in {} already, with {records} records: left as it is", directory.display())
+            }
         })?,
     }
     Ok(Done::Fully)

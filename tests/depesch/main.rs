@@ -70,6 +70,7 @@ mod mailing_control;
 mod mailing_queue;
 mod mailing_reopen;
 mod mailing_report;
+mod manual;
 mod people_over_the_socket;
 mod person_erasure;
 mod person_record;

@@ -46,10 +46,26 @@ fn a_whole_store_is_checked_and_a_checkpoint_of_it_is_written() {
 }
 
 #[test]
+fn a_store_is_begun_once_and_what_is_there_is_left_as_it_is() {
+    let place = Place::new("");
+    let absent = place.run(&["serve"]);
+    assert_eq!(absent.status.code(), Some(5), "{}", complaint(&absent));
+    assert_eq!(json(&place, &["store", "create"], 0)["created"], true);
+    let mut daemon = place.serve();
+    daemon.signal("TERM");
+    assert!(daemon.wait().success());
+    let again = json(&place, &["store", "create"], 0);
+    assert_eq!(again["created"], false);
+    assert!(again["records"].as_u64() > Some(0), "{again}");
+}
+
+#[test]
 fn a_store_in_use_is_left_alone() {
     let place = Place::new("");
     let _daemon = place.serve();
-    for command in [&["store", "check"][..], &["store", "recover", "--yes"], &["store", "checkpoint"]] {
+    for command in
+        [&["store", "create"][..], &["store", "check"], &["store", "recover", "--yes"], &["store", "checkpoint"]]
+    {
         let refused = place.run(command);
         assert_eq!(refused.status.code(), Some(2), "{command:?}");
         assert!(complaint(&refused).contains("in use"), "{}", complaint(&refused));
