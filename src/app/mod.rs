@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::base::clock::{Clock, SystemClock};
+use crate::base::token::Key;
 use crate::config::Config;
 use crate::config::secret::SecretError;
 use crate::control::Control;
@@ -39,6 +40,7 @@ use crate::smtp::listener::{Inherited, ListenError};
 use crate::store::embedded::{EmbeddedEngine, OpenError};
 use crate::store::spool::{Spool, SpoolError};
 use crate::store::{Store, StoreError};
+use crate::transport::Transport;
 use crate::transport::relay::RelayError;
 
 mod audit;
@@ -229,16 +231,7 @@ async fn start_on(
     let server = Server::bind(&config.control).await?;
     audit::started(&log, &config.state_directory).await?;
     let wake = Wake::new();
-    let dispatcher = Dispatcher::start(DispatchParts {
-        store: store.clone(),
-        clock: clock.clone(),
-        transport: transport.clone(),
-        messages: messages.clone(),
-        key: key.clone(),
-        classifier: Classifier::shipped()?,
-        wake: wake.clone(),
-        settings: parts::dispatch_settings(config),
-    });
+    let dispatcher = begin_dispatch(config, &store, &clock, &transport, &messages, &key, &wake);
     let dispatcher = Arc::new(dispatcher.await?);
     let mail_in = mail_in::Parts {
         store: store.clone(),
@@ -301,6 +294,29 @@ fn begin_loops(
     let chores = tokio::spawn(chores.run(until(stopping.subscribe())));
     let bounded = checkpoints::keep_bounded(engine, clock, until(stopping.subscribe()));
     vec![scheduler, chores, tokio::spawn(bounded)]
+}
+
+/// Begins to send.
+async fn begin_dispatch(
+    config: &Config,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    transport: &Arc<dyn Transport>,
+    messages: &Arc<ReloadableSource>,
+    key: &Key,
+    wake: &Wake,
+) -> Result<Dispatcher, StartError> {
+    let started = Dispatcher::start(DispatchParts {
+        store: store.clone(),
+        clock: clock.clone(),
+        transport: transport.clone(),
+        messages: messages.clone(),
+        key: key.clone(),
+        classifier: Classifier::shipped()?,
+        wake: wake.clone(),
+        settings: parts::dispatch_settings(config),
+    });
+    Ok(started.await?)
 }
 
 /// Invitations of before answers could come by mail are found too.

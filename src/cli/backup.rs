@@ -25,6 +25,7 @@ use crate::store::embedded::{EmbeddedEngine, OpenError, Settings};
 
 use super::output::{instant, note};
 use super::progress::Progress;
+use super::store::leave_audit_note;
 use super::{CliError, Context, Done, load_config};
 
 /// Make backups, check them, and restore a store from them.
@@ -310,6 +311,10 @@ async fn bring_back(
         RestoreError::Later(_) => CliError::Usage(error.to_string()),
         RestoreError::Person(error) => CliError::Internal(error.to_string()),
     })?;
+    if !dry_run {
+        let detail = format!("as of group {} of backup {}", restored.point.group, restored.point.backup);
+        leave_audit_note(&wish.target.join("store"), "backup restore", &detail);
+    }
     if context.output.is_json() {
         context.output.json(&restored_json(&restored, wish, dry_run))?;
     } else {

@@ -10,7 +10,7 @@ use super::{CliError, Context, Done};
 #[command(after_help = "\
 Exit codes:
   0  all is well
-  1  something needs a person: the relay is in trouble, a mailing is paused, or not approved in time
+  1  something needs a person: the relay is in trouble, a backup failed, a mailing is paused, or not approved in time
   3  the daemon cannot be reached
 
 Examples:
@@ -48,6 +48,12 @@ pub async fn run(_command: StatusCommand, context: &Context) -> Result<Done, Cli
     let words =
         format!("{} waiting; since start {} accepted, {} failed", letters.waiting, letters.accepted, letters.failed);
     fields.push(("letters", words));
+    if let Some(backup) = &status.backup {
+        let newest = backup.newest.map_or("none yet".to_owned(), instant);
+        let failure =
+            backup.failure.as_ref().map(|why| format!("; the last attempt failed: {why}")).unwrap_or_default();
+        fields.push(("backup", format!("{newest}, in {}{failure}", backup.directory)));
+    }
     if let Some(trouble) = &status.trouble {
         let next = trouble.next_try.map(|at| format!("; next try {}", instant(at))).unwrap_or_default();
         fields.push(("trouble", format!("{}{next}", trouble.what)));

@@ -39,6 +39,20 @@ pub struct Status {
     /// Mails of our own that belong to no mailing.
     #[serde(default)]
     pub letters: LetterCounts,
+    /// Backups, where this daemon makes any.
+    #[serde(default)]
+    pub backup: Option<BackupStatus>,
+}
+
+/// How the backups stand.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct BackupStatus {
+    /// Where they lie.
+    pub directory: String,
+    /// When the newest was made; nothing where there is none.
+    pub newest: Option<Timestamp>,
+    /// Why the last attempt since the start failed, if it did.
+    pub failure: Option<String>,
 }
 
 /// Letters, by where they stand.
@@ -116,8 +130,16 @@ async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiEr
     let sent = postman.map(|postman| postman.sent()).unwrap_or_default();
     let trouble = trouble.map(|t| Trouble { since: t.since, next_try: t.next_try, what: t.what });
     let stats = control.dispatcher.as_ref().map(|dispatcher| dispatcher.stats()).unwrap_or_default();
+    let backup = control.backups.as_ref().map(|backups| {
+        let state = backups.state();
+        let (directory, failure) = (backups.directory.display().to_string(), state.failure.map(|(_, why)| why));
+        BackupStatus { directory, newest: state.newest, failure }
+    });
+    let backed_up = backup.as_ref().is_none_or(|backup| backup.failure.is_none());
     Ok(Json(Status {
-        well: trouble.is_none() && !mailings.iter().any(|mailing| needs_a_person(mailing, control.clock.now())),
+        well: backed_up
+            && trouble.is_none()
+            && !mailings.iter().any(|mailing| needs_a_person(mailing, control.clock.now())),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         process: std::process::id(),
         started: control.started,
@@ -133,6 +155,7 @@ async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiEr
             suppressed: stats.suppressed,
             uncertain: stats.uncertain,
         },
+        backup,
         letters: LetterCounts {
             waiting: control.store.letters_open().await?,
             accepted: sent.accepted,

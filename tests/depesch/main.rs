@@ -5,9 +5,13 @@
 mod audience_freeze;
 mod audit_chain;
 mod audit_trail;
+mod backup_command;
 mod backup_crash;
 mod backup_damage;
+mod backup_held;
+mod backup_instant;
 mod backup_restore;
+mod backup_rule;
 mod bounce_address_change;
 mod bounce_by_mail;
 mod bounce_complaint;

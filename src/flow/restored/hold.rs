@@ -5,7 +5,7 @@ use crate::base::id::MailingId;
 use crate::model::ledger::Cause;
 use crate::model::mailing::{Pause, PauseReason, Stage, UncertainPolicy};
 use crate::store::engine::{Batch, Commit};
-use crate::store::{Store, StoreError, inbound, letters};
+use crate::store::{Store, StoreError, inbound, keys, letters, record};
 
 /// Records looked at together.
 const PAGE: usize = 500;
@@ -93,4 +93,32 @@ async fn applied(store: &Store, batch: Batch) -> Result<(), StoreError> {
         Commit::Applied => Ok(()),
         Commit::Conflict(_) => Err(StoreError::Contended(1)),
     }
+}
+
+/// So many numbers are left out for what people see, such as mailings, of which nobody makes more between two backups.
+const FEW: u64 = 1_000;
+/// And so many of everything else.
+const MANY: u64 = 1_000_000;
+
+/// Makes every number that is given from now on another than those given after the instant that was restored: they stand
+/// in Message-IDs, and in the signed addresses of mail that has gone out. `later` are the counters of a later backup.
+///
+/// # Errors
+/// [`StoreError`]: it must not be started.
+pub async fn renumber(store: &Store, later: Option<&Store>) -> Result<(), StoreError> {
+    for (key, octets) in store.engine().scan(keys::table(b'c'), usize::MAX).await? {
+        let mut last = record::decode_counter(&octets)?;
+        if let Some(later) = later
+            && let Some(octets) = later.engine().get(&key).await?
+        {
+            last = last.max(record::decode_counter(&octets)?);
+        }
+        let is_few = ["mailing", "release", "post"].iter().any(|name| keys::counter(name) == key);
+        let next = last.saturating_add(if is_few { FEW } else { MANY });
+        let mut batch = Batch::new();
+        batch.expect(key.clone(), octets);
+        batch.put(key, next.to_be_bytes().as_slice());
+        applied(store, batch).await?;
+    }
+    Ok(())
 }

@@ -23,7 +23,8 @@ const PAGE: usize = 500;
 
 /// What people did up to a later backup that a restore must not undo.
 pub struct Later {
-    suppressions: Store,
+    /// Its suppressions and counters.
+    kept: Store,
     left: BTreeMap<SubscriberId, Left>,
 }
 
@@ -54,8 +55,8 @@ impl Later {
         let mut batch = Batch::new();
         let mut left = BTreeMap::new();
         let mut failure = None;
-        newest.records(repository, &|key| matches!(key.first(), Some(b'x' | b's')), &mut |key, value| {
-            if key.first() == Some(&b'x') {
+        newest.records(repository, &|key| matches!(key.first(), Some(b'c' | b's' | b'x')), &mut |key, value| {
+            if key.first() != Some(&b's') {
                 batch.put(StoreKey(key.to_vec()), value);
                 return;
             }
@@ -77,7 +78,12 @@ impl Later {
             return Err(BackupError::Damaged { path: repository.directory().to_owned(), what });
         }
         engine.put_all(batch);
-        Ok(Self { suppressions: Store::new(engine as Arc<dyn Engine>), left })
+        Ok(Self { kept: Store::new(engine as Arc<dyn Engine>), left })
+    }
+
+    /// Its suppressions and counters.
+    pub fn kept(&self) -> &Store {
+        &self.kept
     }
 
     /// Does it again in a restored store.
@@ -88,7 +94,7 @@ impl Later {
         let mut done = DoneAgain::default();
         let mut after = None;
         loop {
-            let page = self.suppressions.scan_suppressions(after, PAGE).await?;
+            let page = self.kept.scan_suppressions(after, PAGE).await?;
             let Some((last, _)) = page.last() else { break };
             after = Some(*last);
             for (hash, suppression) in &page {
@@ -103,7 +109,7 @@ impl Later {
             after = last.value.id;
             for read in &page {
                 let hash = key.hash_address(&read.value.address);
-                let later = self.suppressions.suppression(&hash).await?;
+                let later = self.kept.suppression(&hash).await?;
                 if later.is_some_and(|later| later.value.reason == SuppressionReason::Erased) {
                     desk.erase(&read.value.id.to_string()).await?;
                     done.erased += 1;

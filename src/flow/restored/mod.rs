@@ -4,6 +4,8 @@
 //! mailing that is not over is paused and its deliveries in doubt are held for a person; letters that were still to be
 //! sent are given up, and mail that was still to be handled is laid aside; a person can try each again ([`hold`]).
 //!
+//! Numbers go on higher, so that what went out after the instant never leads to something else.
+//!
 //! What people did after the instant must not be undone (invariant 4): where a later backup is there, suppressions,
 //! ended and paused subscriptions and erasures that it knows are done again ([`later`]).
 
@@ -25,7 +27,7 @@ use super::person::PersonError;
 pub mod hold;
 pub mod later;
 
-use hold::{Held, hold};
+use hold::{Held, hold, renumber};
 use later::{DoneAgain, Later};
 
 /// What is to be restored, and where to.
@@ -139,6 +141,7 @@ async fn settle(
         Some((_, later)) => later.apply(&store, &key, now).await?,
         None => DoneAgain::default(),
     };
+    renumber(&store, later.map(|(_, later)| later.kept())).await?;
     let held = hold(&store, point.at.unwrap_or(point.created), now).await?;
     Ok((done, held))
 }

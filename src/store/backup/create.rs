@@ -262,7 +262,7 @@ impl<'w> Work<'w> {
         sealed.file.rewind().map_err(BackupError::io(&sealed.path, "read"))?;
         let file = self.put(&mut sealed.file, sealed.octets, &sealed.path)?;
         let (first, last) = (sealed.number, found.after.sequence);
-        Ok(SegmentFile { first, last, begun: found.begun, ended: found.ended, salt, file })
+        Ok(SegmentFile { first, last, begun: found.begun, ended: found.ended, latest: found.latest, salt, file })
     }
 
     fn put_checkpoint(&mut self, mut sealed: Sealed) -> Result<CheckpointFile, BackupError> {

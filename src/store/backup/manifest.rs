@@ -92,6 +92,8 @@ pub struct SegmentFile {
     pub begun: Option<Timestamp>,
     /// When its last group became durable, where that is on record.
     pub ended: Option<Timestamp>,
+    /// The latest time of a group in it: where a clock was set back, not the last.
+    pub latest: Option<Timestamp>,
     /// What its checksums are seeded with, hexadecimal: no two segments have the same.
     pub salt: String,
     /// The file.

@@ -153,10 +153,8 @@ fn last_group(
     let Some(first) = chain.first() else { return Err(no_way("the backup holds no journal")) };
     let mut reached = (first.first.saturating_sub(1), None);
     for segment in chain {
-        let is_before = segment.begun.is_some_and(|begun| begun <= until) && segment.ended.is_some_and(|e| e <= until);
-        // Within a segment the clock may have gone forth and back; that is seen only by reading it, which the one where
-        // the instant lies is in any case.
-        if is_before {
+        let is_timed = segment.begun.is_some() && segment.ended.is_some();
+        if is_timed && segment.latest.is_some_and(|latest| latest <= until) {
             reached = (segment.last, segment.ended);
             continue;
         }

@@ -75,6 +75,8 @@ pub struct Extent {
     pub begun: Option<Timestamp>,
     /// When its last group became durable, where that is on record.
     pub ended: Option<Timestamp>,
+    /// The latest of all these times: where a clock was set back, not the last.
+    pub latest: Option<Timestamp>,
 }
 
 /// The header of a segment, which was opened before.
@@ -109,7 +111,7 @@ pub fn read_segment(
     let failed = || JournalError::io(&name.path, "read");
     let mut reader = SegmentReader::of(file).map_err(failed())?;
     let header = read_header(name, &mut reader)?;
-    let mut extent = Extent { after: header.before, begun: None, ended: None };
+    let mut extent = Extent { after: header.before, begun: None, ended: None, latest: None };
     loop {
         let (from, length) = (reader.position, reader.length);
         let last = extent.after.sequence;
@@ -126,6 +128,7 @@ pub fn read_segment(
                     extent.begun = record.at;
                 }
                 (extent.after, extent.ended) = (record.mark, record.at);
+                extent.latest = extent.latest.max(record.at);
                 visit(&record, position)?;
             }
         }
