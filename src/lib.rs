@@ -20,6 +20,7 @@
 //! | 5 | [`config`] | `depesch.toml`, read once at start |
 //! | 6 | [`app`] | puts the daemon together: start, stop, signals, log |
 //! | 7 | [`mod@bench`] | measures the real path, on a store on disk and over SMTP |
+//! | 7 | [`doctor`] | looks at everything that an installation depends on, and says what to do |
 //! | 8 | [`cli`] | one file per noun; all but a few commands talk to the daemon through [`control`] |
 //!
 //! `docs/ARCHITECTURE.md` tells the words, the flows, the storage and the invariants.
@@ -32,6 +33,7 @@ pub mod bounce;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod doctor;
 pub mod flow;
 pub mod mail;
 pub mod model;

@@ -213,21 +213,17 @@ async fn start_on(
     let key = store.installation_key().await?;
     find_invitations(&store).await?;
     parts::clear_attachments(config).await;
-    let content = parts::content(config)?;
-    let source = parts::messages(config, &store, &key, &clock, &content);
-    let content = Arc::new(ContentHandle::new(content));
-    let messages = Arc::new(ReloadableSource::new(source));
+    let (content, messages) = templates(config, &store, &key, &clock)?;
     let transport = parts::transport(config, clock.clone())?;
     let spool = parts::open_spool(config, clock.clone()).await?;
     let letters = parts::letters(config, &store, &key, &clock, &content);
     let posts = posts::desk(config, &store, &key, &clock, &letters)?;
+    let log = AuditLog::new(store.clone(), clock.clone(), key.clone());
+    let backups = parts::backups(config, &engine, &spool, &clock);
     let mut chores = parts::chores(config, &store, &spool, &engine, &clock)?;
     chores.extend(parts::bounce_chores(config, &store, &letters, &key, &clock)?);
-    chores.push(posts::chore(config, &posts)?);
-    let log = AuditLog::new(store.clone(), clock.clone(), key.clone());
-    chores.push(audit::chore(config, &log)?);
-    let backups = parts::backups(config, &engine, &spool, &clock);
     chores.extend(parts::backup_chore(config, &backups)?);
+    chores.extend([posts::chore(config, &posts)?, audit::chore(config, &log)?]);
     let server = Server::bind(&config.control).await?;
     audit::started(&log, &config.state_directory).await?;
     let wake = Wake::new();
@@ -259,26 +255,36 @@ async fn start_on(
     });
     let stopping = watch::Sender::new(false);
     let scheduler = Scheduler::new(store.clone(), clock.clone(), wake).checking(messages.clone());
-    let scheduler_pulses = scheduler.pulses().clone();
-    let chores = Chores::new(store, clock.clone(), chores);
-    let loops = begin_loops(scheduler, chores, engine.clone(), clock, &stopping);
+    let pulses = scheduler.pulses().clone();
+    let loops = begin_loops(scheduler, Chores::new(store, clock.clone(), chores), engine.clone(), clock, &stopping);
     let server = tokio::spawn(server.run(control.clone(), until(stopping.subscribe())));
-    let mail_in = mail_in.start(&stopping);
     Ok(RunningApp {
         control,
         client: Client::new(&config.control.path),
         engine,
         dispatcher,
         postman,
-        mail_in,
+        mail_in: mail_in.start(&stopping),
         spool,
         messages,
         config: Mutex::new(config.clone()),
-        scheduler: scheduler_pulses,
+        scheduler: pulses,
         stopping,
         server,
         loops,
     })
+}
+
+/// What mails are made with; both can be replaced by a reload.
+fn templates(
+    config: &Config,
+    store: &Store,
+    key: &Key,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Arc<ContentHandle>, Arc<ReloadableSource>), StartError> {
+    let content = parts::content(config)?;
+    let source = parts::messages(config, store, key, clock, &content);
+    Ok((Arc::new(ContentHandle::new(content)), Arc::new(ReloadableSource::new(source))))
 }
 
 /// Begins what looks at the clock: scheduler, chores, checkpoints by size.

@@ -61,18 +61,7 @@ impl Lookups {
     /// # Errors
     /// [`LookupError`].
     pub fn new(settings: LookupSettings) -> Result<Self, LookupError> {
-        let failed = |error: &dyn std::fmt::Display| LookupError(error.to_string());
-        let (config, mut options) = match settings.servers.is_empty() {
-            true => read_system_conf().map_err(|error| failed(&error))?,
-            false => {
-                let servers = settings.servers.iter().map(name_server).collect();
-                (ResolverConfig::from_name_servers(servers), ResolverOpts::default())
-            }
-        };
-        options.cache_size = CACHE;
-        options.timeout = options.timeout.min(settings.time_limit / 3);
-        let authenticator = MessageAuthenticator::new(config, options).map_err(|error| failed(&error))?;
-        Ok(Self { authenticator, settings })
+        Ok(Self { authenticator: authenticator(&settings)?, settings })
     }
 
     async fn check(&self, arrival: &Arrival, octets: &[u8]) -> Authentication {
@@ -122,6 +111,21 @@ impl Authenticator for Lookups {
             tokio::time::timeout(self.settings.time_limit, check).await.unwrap_or_default()
         })
     }
+}
+
+/// The library with its resolver, which asks the servers of the settings.
+pub(super) fn authenticator(settings: &LookupSettings) -> Result<MessageAuthenticator, LookupError> {
+    let failed = |error: &dyn std::fmt::Display| LookupError(error.to_string());
+    let (config, mut options) = match settings.servers.is_empty() {
+        true => read_system_conf().map_err(|error| failed(&error))?,
+        false => {
+            let servers = settings.servers.iter().map(name_server).collect();
+            (ResolverConfig::from_name_servers(servers), ResolverOpts::default())
+        }
+    };
+    options.cache_size = CACHE;
+    options.timeout = options.timeout.min(settings.time_limit / 3);
+    MessageAuthenticator::new(config, options).map_err(|error| failed(&error))
 }
 
 fn name_server(address: &SocketAddr) -> NameServerConfig {

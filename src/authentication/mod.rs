@@ -10,6 +10,7 @@ use crate::model::authentication::{Authentication, DomainPolicy};
 use crate::model::inbound::Arrival;
 
 pub mod lookups;
+pub mod names;
 pub mod results;
 
 /// What [`Authenticator::authenticate`] returns.

@@ -23,6 +23,7 @@ pub mod config;
 pub mod consent;
 pub mod contact;
 pub mod demo;
+pub mod doctor;
 mod download;
 pub mod import;
 pub mod inbound;
@@ -112,6 +113,8 @@ pub enum Command {
     Contact(contact::ContactCommand),
     /// See it work, with no set-up at all
     Demo(demo::DemoCommand),
+    /// Look at everything that the installation depends on, and say what to do
+    Doctor(doctor::DoctorCommand),
     /// Mail that came in, and what became of it
     #[command(subcommand)]
     Inbound(inbound::InboundCommand),
@@ -162,7 +165,7 @@ impl Command {
             Self::Audit(command) => command.is_local(),
             Self::Backup(command) => command.is_local(),
             Self::Bounce(command) => command.is_local(),
-            Self::Completions(_) | Self::Manual(_) => true,
+            Self::Completions(_) | Self::Doctor(_) | Self::Manual(_) => true,
             _ => matches!(self, Self::Bench(_) | Self::Config(_) | Self::Demo(_) | Self::Serve(_) | Self::Store(_)),
         }
     }
@@ -312,6 +315,7 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Config(command) => config::run(command, context),
         Command::Contact(command) => contact::run(command, context).await,
         Command::Demo(command) => demo::run(command, context).await,
+        Command::Doctor(command) => doctor::run(command, context).await,
         Command::Inbound(command) => inbound::run(command, context).await,
         Command::Inject(command) => inject::run(command, context).await,
         Command::Letter(command) => letter::run(command, context).await,

@@ -16,6 +16,7 @@ use crate::transport::relay::{Encryption, RelaySettings};
 
 use super::backup::BackupConfig;
 use super::bounce::BounceConfig;
+use super::doctor::DoctorConfig;
 use super::inbound::InboundConfig;
 use super::reader::{Reader, quoted};
 use super::{
@@ -68,6 +69,7 @@ pub(super) fn defaults() -> Config {
             attachments_in_mail: AttachmentBudget::default().total,
             country_code: SourceSettings::default().country_code,
         },
+        doctor: DoctorConfig::default(),
         log: LogConfig { format: LogFormat::Human, level: "info".to_owned() },
     }
 }
@@ -84,6 +86,7 @@ impl Config {
         self.backup.read(reader);
         self.read_schedule(reader);
         self.read_content(reader);
+        self.doctor.read(reader);
         self.read_log(reader);
     }
 

@@ -16,6 +16,7 @@ use crate::transport::relay::{Encryption, Login, RelaySettings, Timeouts};
 
 pub mod backup;
 pub mod bounce;
+pub mod doctor;
 pub mod environment;
 pub mod inbound;
 mod keys;
@@ -24,6 +25,7 @@ pub mod secret;
 
 use backup::BackupConfig;
 use bounce::BounceConfig;
+use doctor::DoctorConfig;
 use inbound::InboundConfig;
 use reader::{Entry, Problem, Reader};
 use secret::{SecretError, SecretSource};
@@ -70,6 +72,8 @@ pub struct Config {
     pub schedule: ScheduleConfig,
     /// What release files need not say, and what fits into a mail.
     pub content: ContentConfig,
+    /// What `depesch doctor` is told.
+    pub doctor: DoctorConfig,
     /// The log.
     pub log: LogConfig,
 }

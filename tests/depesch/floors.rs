@@ -21,6 +21,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("config", 5),
     ("app", 6),
     ("bench", 7),
+    ("doctor", 7),
     ("cli", 8),
     ("lib", 9),
     ("main", 9),

@@ -6,6 +6,7 @@ pub mod commands;
 pub mod control;
 pub mod daemon;
 pub mod disk;
+pub mod dns;
 pub mod failing;
 pub mod inbound;
 pub mod letters;

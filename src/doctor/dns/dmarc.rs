@@ -1,0 +1,93 @@
+//! DMARC (RFC 7489): what receivers do with mail that is not from whom it says, and whether ours would pass.
+
+use crate::authentication::names::{Answer, SpfVerdict, is_dmarc};
+use crate::doctor::finding::{Area, Finding, Severity};
+
+use super::{Domain, finding, not_seen, tags};
+
+/// Judges the policy of a domain. Bounces go to the same domain as From, so what passes SPF is aligned with it, also where
+/// alignment is strict.
+pub fn judge(domain: &Domain) -> Vec<Finding> {
+    let name = &domain.name;
+    let Some((holder, answer)) = domain.dmarc.iter().find(|(_, answer)| *answer != Answer::None) else {
+        return vec![missing(name)];
+    };
+    let texts = match answer {
+        Answer::Found(texts) => texts,
+        Answer::Failed(why) => return vec![not_seen("dmarc", &format!("the DMARC record of {holder}"), why)],
+        Answer::None => return vec![missing(name)],
+    };
+    let is_record = |text: &&String| text.to_ascii_lowercase().starts_with("v=dmarc1");
+    let records: Vec<&String> = texts.iter().filter(is_record).collect();
+    let record = match records.as_slice() {
+        [] => return vec![missing(name)],
+        [one] => one.as_str(),
+        several => {
+            let what = format!("_dmarc.{holder} has {} DMARC records", several.len());
+            let why = "With more than one none counts (RFC 7489 §6.6.3).";
+            return vec![finding(Severity::Error, "dmarc-several", what, why, "Leave one of them.")];
+        }
+    };
+    if !is_dmarc(record) {
+        return vec![finding(
+            Severity::Error,
+            "dmarc-wrong",
+            format!("the DMARC record of {holder} cannot be read: {record}"),
+            "It counts as none.",
+            format!("Change it to:  _dmarc.{holder}. IN TXT \"v=DMARC1; p=none; rua=mailto:postmaster@{holder}\""),
+        )];
+    }
+    let tags = tags(record);
+    let tag = |name: &str| tags.iter().find(|(tag, _)| tag == name).map(|(_, value)| value.to_lowercase());
+    let inherited = holder != name;
+    let policy = tag("sp").filter(|_| inherited).or_else(|| tag("p")).unwrap_or_default();
+    let mut found = vec![policy_finding(domain, holder, record, &policy)];
+    if tag("rua").is_none() {
+        found.push(finding(
+            Severity::Note,
+            "dmarc-no-reports",
+            format!("the DMARC record of {holder} asks for no reports: {record}"),
+            "Nobody tells you who sends in your name, nor when your own mail fails.",
+            format!("Add \"; rua=mailto:dmarc@{holder}\" to it, with a mailbox that somebody reads."),
+        ));
+    }
+    found
+}
+
+fn missing(name: &str) -> Finding {
+    finding(
+        Severity::Error,
+        "dmarc-missing",
+        format!("{name} has no DMARC record"),
+        "Anybody can write in your name, and large receivers refuse mailings from domains without one.",
+        format!("Add this record:  _dmarc.{name}. IN TXT \"v=DMARC1; p=none; rua=mailto:postmaster@{name}\""),
+    )
+}
+
+fn policy_finding(domain: &Domain, holder: &str, record: &str, policy: &str) -> Finding {
+    let name = &domain.name;
+    let spf = domain.ours.iter().any(|(_, verdict)| *verdict == SpfVerdict::Pass);
+    let not_spf = !domain.ours.is_empty() && !spf;
+    let signed = domain.keys.iter().any(|(_, answer)| matches!(answer, Answer::Found(_)));
+    match policy {
+        "reject" | "quarantine" if not_spf && !signed => finding(
+            Severity::Error,
+            "dmarc-fails",
+            format!("{name} asks receivers to {policy} what fails DMARC, and our own mail fails: {record}"),
+            "SPF does not let us send and no DKIM key is known: our mailings are refused or taken for spam.",
+            "Mend SPF or DKIM (see there) before anything is sent; until then p=none.",
+        ),
+        "reject" | "quarantine" => {
+            Finding::good(Area::Dns, "dmarc", format!("{name} has the DMARC policy {policy} (from {holder})"))
+        }
+        _ => finding(
+            Severity::Note,
+            "dmarc-none",
+            format!("the DMARC policy of {name} only watches (p=none): {record}"),
+            "Mail forged in your name is delivered all the same.",
+            format!(
+                "When the reports show that your own mail passes: \"v=DMARC1; p=quarantine; …\" at _dmarc.{holder}."
+            ),
+        ),
+    }
+}

@@ -1,0 +1,260 @@
+//! The sending domains in the DNS: records are looked up first, then each kind is judged by itself, without the network.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+
+use futures_util::future::join_all;
+
+use crate::authentication::names::{Answer, Names, SpfVerdict};
+use crate::config::{Config, TransportChoice};
+
+use super::finding::{Area, Finding, Severity};
+use super::settings::is_local;
+
+pub mod dkim;
+pub mod dmarc;
+pub mod mx;
+pub mod pointer;
+pub mod spf;
+
+/// An address that belongs to nobody (RFC 5737): whoever lets it pass lets everybody pass.
+const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+/// Parents of a domain that are asked for a DMARC record, as receivers do.
+const PARENTS: usize = 4;
+
+/// A host that takes a domain's mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchanger {
+    /// Lower goes first.
+    pub preference: u16,
+    /// Its name; empty for "." (RFC 7505).
+    pub name: String,
+    /// Its addresses.
+    pub addresses: Answer<Vec<IpAddr>>,
+}
+
+/// What the DNS says of one domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Domain {
+    /// Which.
+    pub name: String,
+    /// Whether lists have their addresses there; otherwise it is only the organisation's.
+    pub has_lists: bool,
+    /// TXT records at the domain.
+    pub texts: Answer<Vec<String>>,
+    /// What SPF says of an address that belongs to nobody.
+    pub stranger: SpfVerdict,
+    /// What it says of the addresses by which mail leaves.
+    pub ours: Vec<(IpAddr, SpfVerdict)>,
+    /// TXT records at each selector.
+    pub keys: Vec<(String, Answer<Vec<String>>)>,
+    /// TXT records at `_dmarc.` of the domain, and of its parents up to the first that has any: the name, the records.
+    pub dmarc: Vec<(String, Answer<Vec<String>>)>,
+    /// MX records.
+    pub exchangers: Answer<Vec<Exchanger>>,
+}
+
+/// An address by which mail leaves, with its names and their addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Which.
+    pub address: IpAddr,
+    /// Its names, each with its own addresses.
+    pub names: Answer<Vec<(String, Answer<Vec<IpAddr>>)>>,
+}
+
+/// By which addresses mail leaves, as far as that can be known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// The configuration says so.
+    Configured(Vec<IpAddr>),
+    /// The relay is reached there; it may send by others.
+    Relay(Vec<IpAddr>),
+    /// Not known: the relay is this machine, or cannot be found.
+    Unknown,
+}
+
+impl Leaving {
+    fn addresses(&self) -> &[IpAddr] {
+        match self {
+            Self::Configured(addresses) | Self::Relay(addresses) => addresses,
+            Self::Unknown => &[],
+        }
+    }
+}
+
+/// All that was looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Records {
+    /// By which addresses mail leaves.
+    pub leaving: Leaving,
+    /// The same with their names, where they are ours.
+    pub outgoing: Vec<Outgoing>,
+    /// The domains.
+    pub domains: Vec<Domain>,
+}
+
+/// Looks up everything about `lists` (the domains of the lists) and the organisation's domain.
+pub async fn look(config: &Config, lists: &BTreeSet<String>, names: &Names) -> Records {
+    let leaving = leaving(config, names).await;
+    let own = match &leaving {
+        Leaving::Configured(addresses) => addresses.as_slice(),
+        Leaving::Relay(_) | Leaving::Unknown => &[],
+    };
+    let outgoing = join_all(
+        own.iter().map(|address| async { Outgoing { address: *address, names: pointers(*address, names).await } }),
+    );
+    let organisation = Some(&config.organisation.domain).filter(|domain| *domain != "localhost");
+    let all = lists.iter().chain(organisation.filter(|domain| !lists.contains(*domain)));
+    let domains = join_all(all.map(|name| domain(name, lists.contains(name), config, &leaving, names)));
+    let (outgoing, domains) = tokio::join!(outgoing, domains);
+    Records { leaving, outgoing, domains }
+}
+
+async fn leaving(config: &Config, names: &Names) -> Leaving {
+    if !config.doctor.addresses.is_empty() {
+        return Leaving::Configured(config.doctor.addresses.clone());
+    }
+    if config.transport != TransportChoice::Relay || is_local(&config.relay.host) {
+        return Leaving::Unknown;
+    }
+    match names.addresses(&config.relay.host).await {
+        Answer::Found(addresses) => {
+            let public: Vec<IpAddr> = addresses.into_iter().filter(|address| mx::is_public(*address)).collect();
+            if public.is_empty() { Leaving::Unknown } else { Leaving::Relay(public) }
+        }
+        Answer::None | Answer::Failed(_) => Leaving::Unknown,
+    }
+}
+
+async fn pointers(address: IpAddr, names: &Names) -> Answer<Vec<(String, Answer<Vec<IpAddr>>)>> {
+    match names.pointers(address).await {
+        Answer::Found(found) => {
+            let mut with = Vec::new();
+            for name in found {
+                let addresses = names.addresses(&name).await;
+                with.push((name, addresses));
+            }
+            Answer::Found(with)
+        }
+        Answer::None => Answer::None,
+        Answer::Failed(why) => Answer::Failed(why),
+    }
+}
+
+async fn domain(name: &str, has_lists: bool, config: &Config, leaving: &Leaving, names: &Names) -> Domain {
+    let sender = format!("postmaster@{name}");
+    let stranger = names.spf(STRANGER, &sender);
+    let ours = leaving.addresses().iter().map(|address| async { (*address, names.spf(*address, &sender).await) });
+    let selectors = config.doctor.dkim_selectors.iter();
+    let keys = selectors
+        .map(|selector| async move { (selector.clone(), names.texts(&format!("{selector}._domainkey.{name}")).await) });
+    let (texts, stranger, ours, keys, dmarc, exchangers) = tokio::join!(
+        names.texts(name),
+        stranger,
+        join_all(ours),
+        join_all(keys),
+        dmarc_records(name, names),
+        exchangers(name, names),
+    );
+    Domain { name: name.to_owned(), has_lists, texts, stranger, ours, keys, dmarc, exchangers }
+}
+
+async fn exchangers(domain: &str, names: &Names) -> Answer<Vec<Exchanger>> {
+    match names.exchangers(domain).await {
+        Answer::Found(found) => {
+            let with = found.into_iter().map(|(preference, name)| async move {
+                let addresses = if name.is_empty() { Answer::None } else { names.addresses(&name).await };
+                Exchanger { preference, name, addresses }
+            });
+            Answer::Found(join_all(with).await)
+        }
+        Answer::None => Answer::None,
+        Answer::Failed(why) => Answer::Failed(why),
+    }
+}
+
+async fn dmarc_records(domain: &str, names: &Names) -> Vec<(String, Answer<Vec<String>>)> {
+    let mut asked = Vec::new();
+    let mut name = domain;
+    for _ in 0..PARENTS {
+        let answer = names.texts(&format!("_dmarc.{name}")).await;
+        let ends = answer != Answer::None;
+        asked.push((name.to_owned(), answer));
+        match name.split_once('.') {
+            // A top level domain has no policy of one's own.
+            Some((_, parent)) if !ends && parent.contains('.') => name = parent,
+            _ => break,
+        }
+    }
+    asked
+}
+
+/// Judges everything.
+pub fn judge(config: &Config, records: &Records) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if records.domains.is_empty() {
+        found.push(Finding::new(
+            Severity::NotSeen,
+            Area::Dns,
+            "no-domains",
+            "no sending domain is known, so the DNS was not looked at",
+            "",
+            "Start the daemon and make a list, or set [organisation] domain.",
+        ));
+    }
+    if records.leaving == Leaving::Unknown && !records.domains.is_empty() {
+        found.push(Finding::new(
+            Severity::NotSeen,
+            Area::Dns,
+            "no-addresses",
+            "by which address mail leaves for the world is not known, so SPF was not tried with it",
+            "",
+            "Set [doctor] addresses, e.g. [\"203.0.113.25\"]: those by which your relay or this machine sends.",
+        ));
+    }
+    for outgoing in &records.outgoing {
+        found.push(pointer::judge(
+            outgoing,
+            config.relay.hello_name.as_deref().filter(|_| is_local(&config.relay.host)),
+        ));
+    }
+    for domain in &records.domains {
+        found.extend(spf::judge(domain, &records.leaving));
+        found.extend(dkim::judge(domain));
+        found.extend(dmarc::judge(domain));
+        found.extend(mx::judge(domain, config));
+    }
+    found
+}
+
+/// A finding about a domain that could not be looked up: it is neither good nor bad.
+fn not_seen(code: &'static str, what: &str, why: &str) -> Finding {
+    Finding::new(
+        Severity::NotSeen,
+        Area::Dns,
+        code,
+        format!("{what} could not be looked up: {why}"),
+        "",
+        "Try again; if it stays so, look at the name servers of this machine and of the domain.",
+    )
+}
+
+fn finding(
+    severity: Severity,
+    code: &'static str,
+    what: impl Into<String>,
+    why: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Finding {
+    Finding::new(severity, Area::Dns, code, what, why, remedy)
+}
+
+/// The tags of a record such as `v=DMARC1; p=none` (RFC 6376 §3.2): name in lower case, value.
+fn tags(record: &str) -> Vec<(String, String)> {
+    let pair = |part: &str| {
+        let (name, value) = part.split_once('=')?;
+        Some((name.trim().to_lowercase(), value.trim().to_owned()))
+    };
+    record.split(';').filter_map(pair).collect()
+}

@@ -1,0 +1,192 @@
+//! Our own door: whether somebody opens it, and whether what stands in the MX record would be let in.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+use crate::config::Config;
+
+use super::finding::{Area, Finding, Severity};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whose door it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// For mail servers of strangers.
+    Smtp,
+    /// For one of our own.
+    Lmtp,
+}
+
+/// A door that was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// What should be spoken there.
+    pub speaks: Speaks,
+    /// Where: an address, or the path of a socket.
+    pub address: String,
+    /// Whether the configuration names it; if not, it is where a socket unit would open it.
+    pub configured: bool,
+    /// The words with which it greets and what it offers, or why there are none.
+    pub answer: Result<Vec<String>, String>,
+}
+
+/// Where a door is.
+enum Place {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// Where doors should be: those of the configuration, else those of the socket units.
+fn places(config: &Config) -> Vec<(Speaks, Place, bool)> {
+    let inbound = &config.inbound;
+    let smtp = inbound.smtp.iter().map(|address| (Speaks::Smtp, Place::Tcp(here(*address)), true));
+    let lmtp = inbound.lmtp.iter().map(|address| (Speaks::Lmtp, Place::Tcp(here(*address)), true));
+    let socket = inbound.lmtp_socket.iter().map(|path| (Speaks::Lmtp, Place::Unix(path.clone()), true));
+    let places: Vec<_> = smtp.chain(lmtp).chain(socket).collect();
+    if !places.is_empty() {
+        return places;
+    }
+    let port = |port| Place::Tcp((Ipv4Addr::LOCALHOST, port).into());
+    let unit = [
+        (Speaks::Smtp, port(25)),
+        (Speaks::Lmtp, port(24)),
+        (Speaks::Lmtp, Place::Unix("/run/depesch-lmtp.sock".into())),
+    ];
+    unit.into_iter().map(|(speaks, place)| (speaks, place, false)).collect()
+}
+
+/// "Every address of this machine" is reached by its own.
+fn here(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
+    }
+}
+
+/// Tries all doors.
+pub async fn look(config: &Config) -> Vec<Door> {
+    let mut doors = Vec::new();
+    for (speaks, place, configured) in places(config) {
+        let (address, greeted) = match place {
+            Place::Tcp(address) => (address.to_string(), timeout(PATIENCE, over_tcp(speaks, address)).await),
+            Place::Unix(path) => (path.display().to_string(), timeout(PATIENCE, over_unix(speaks, &path)).await),
+        };
+        let answer = match greeted {
+            Ok(Ok(lines)) => Ok(lines),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("no answer in time".to_owned()),
+        };
+        doors.push(Door { speaks, address, configured, answer });
+    }
+    doors
+}
+
+async fn over_tcp(speaks: Speaks, address: SocketAddr) -> std::io::Result<Vec<String>> {
+    greet(speaks, TcpStream::connect(address).await?).await
+}
+
+async fn over_unix(speaks: Speaks, path: &Path) -> std::io::Result<Vec<String>> {
+    greet(speaks, UnixStream::connect(path).await?).await
+}
+
+async fn greet(speaks: Speaks, stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<Vec<String>> {
+    let mut stream = BufReader::new(stream);
+    let mut lines = Vec::new();
+    reply(&mut stream, &mut lines).await?;
+    let hello = if speaks == Speaks::Smtp { "EHLO" } else { "LHLO" };
+    stream.write_all(format!("{hello} localhost\r\n").as_bytes()).await?;
+    reply(&mut stream, &mut lines).await?;
+    // It hears the goodbye or it does not.
+    drop(stream.write_all(b"QUIT\r\n").await);
+    Ok(lines)
+}
+
+/// Reads one reply (RFC 5321 §4.2.1); no more than a few lines of a few octets.
+async fn reply(stream: &mut (impl AsyncBufRead + Unpin), lines: &mut Vec<String>) -> std::io::Result<()> {
+    while lines.len() < 64 {
+        let mut line = Vec::new();
+        (&mut *stream).take(1024).read_until(b'\n', &mut line).await?;
+        let is_last = line.get(3) != Some(&b'-');
+        lines.push(String::from_utf8_lossy(&line).trim_end().to_owned());
+        if is_last {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Judges what was found at the doors.
+pub fn judge(doors: &[Door]) -> Vec<Finding> {
+    let finding = |severity, code, what: String, why: &str, remedy: &str| {
+        Finding::new(severity, Area::MailIn, code, what, why, remedy)
+    };
+    let mut found = Vec::new();
+    for door in doors {
+        let Door { address, configured, answer, .. } = door;
+        match answer {
+            Ok(lines) => found.extend(open(door, lines)),
+            Err(why) if *configured => found.push(finding(
+                Severity::Error,
+                "door",
+                format!("nobody answers on {address}, where the configuration opens a door for mail: {why}"),
+                "Bounces, unsubscribes and answers by mail are not taken; senders try for some days, then give up.",
+                "Start the daemon; if it runs, look at journalctl -u depesch.",
+            )),
+            Err(_) => {}
+        }
+    }
+    let ours = |door: &Door| door.configured || door.answer.as_ref().is_ok_and(|lines| is_ours(lines));
+    if !doors.iter().any(ours) {
+        found.push(finding(
+            Severity::Warning,
+            "no-door",
+            "Depesch listens for mail nowhere: not by [inbound], not on ports 25 and 24".to_owned(),
+            "Unless a pipe alias hands mail over, bounces do not count and nobody can unsubscribe by mail.",
+            "systemctl enable depesch-lmtp.socket behind a mail server of your own, or depesch-smtp.socket as the MX itself.",
+        ));
+    }
+    found
+}
+
+fn is_ours(lines: &[String]) -> bool {
+    lines.first().is_some_and(|greeting| greeting.starts_with("220") && greeting.ends_with("Depesch"))
+}
+
+fn open(door: &Door, lines: &[String]) -> Vec<Finding> {
+    let Door { speaks, address, configured, .. } = door;
+    let finding = |severity, code, what: String, why: &str, remedy: &str| {
+        Finding::new(severity, Area::MailIn, code, what, why, remedy)
+    };
+    let greeting = lines.first().map(String::as_str).unwrap_or_default();
+    match (is_ours(lines), configured) {
+        (true, _) => {}
+        (false, true) => {
+            let what = format!("on {address} answers something that is not Depesch: {greeting}");
+            let why = "Mail to the lists goes elsewhere.";
+            return vec![finding(Severity::Error, "door", what, why, "Give one of the two another address.")];
+        }
+        // A mail server of one's own on port 25: it may hand over in any way.
+        (false, false) => return Vec::new(),
+    }
+    let word = if *speaks == Speaks::Smtp { "SMTP" } else { "LMTP" };
+    let mut found = vec![Finding::good(Area::MailIn, "door", format!("mail is taken in by {word} on {address}"))];
+    let offers_tls = lines.iter().any(|line| line.get(4..).is_some_and(|word| word.eq_ignore_ascii_case("STARTTLS")));
+    if *speaks == Speaks::Smtp && !offers_tls {
+        found.push(finding(
+            Severity::Warning,
+            "no-starttls",
+            format!("on {address} no STARTTLS is offered"),
+            "Mail to the lists, with addresses and answers in it, comes in the clear.",
+            "Put certificate and key to /etc/depesch/certificate.pem and key.pem, set [inbound] certificate_credential and \
+             key_credential, and restart.",
+        ));
+    }
+    found
+}

@@ -1,0 +1,106 @@
+//! Floor 7: `depesch doctor` looks at everything that an installation depends on and says what to do. One file for each
+//! area; in each, looking (files, sockets, the DNS) is apart from judging, which is pure.
+//!
+//! It changes nothing, sends nothing, and works without a daemon. What could not be looked at is said, and is never taken
+//! for good.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::parts::install_cryptography;
+use crate::authentication::lookups::LookupSettings;
+use crate::authentication::names::Names;
+use crate::base::clock::Clock;
+use crate::config::{Config, Loaded};
+use crate::control::client::Client;
+use crate::transport::relay::machine_name;
+
+pub mod daemon;
+pub mod disk;
+pub mod dns;
+pub mod finding;
+pub mod mail_in;
+pub mod permissions;
+pub mod relay;
+pub mod settings;
+pub mod time;
+
+use daemon::Said;
+use finding::{Area, Finding, Severity};
+
+/// How long one question to the DNS may take.
+const DNS_LIMIT: Duration = Duration::from_secs(10);
+
+/// Looks at everything, areas in order.
+pub async fn examine(loaded: &Loaded, client: &Client, clock: Arc<dyn Clock>) -> Vec<Finding> {
+    install_cryptography();
+    let config = &loaded.config;
+    let said = daemon::look(client).await;
+    let (machine, relay, doors, names) = tokio::join!(
+        machine(config.clone(), loaded.file.clone(), client.socket().to_owned(), clock),
+        relay::look(config),
+        mail_in::look(config),
+        names(config, &said),
+    );
+    let mut found = settings::judge(config);
+    found.extend(settings::look(loaded));
+    found.extend(machine);
+    found.extend(daemon::judge(config, &said));
+    found.extend(relay.map(|tried| relay::judge(config, &tried)));
+    found.extend(mail_in::judge(&doors));
+    found.extend(names);
+    found.sort_by_key(|finding| finding.area);
+    found
+}
+
+/// Permissions, disk and clock: all that blocks.
+async fn machine(
+    config: Config,
+    file: Option<std::path::PathBuf>,
+    socket: std::path::PathBuf,
+    clock: Arc<dyn Clock>,
+) -> Vec<Finding> {
+    let now = clock.now();
+    let look = move || {
+        let files = permissions::look(&config, file.as_deref(), &socket);
+        let mut found: Vec<Finding> = files.iter().filter_map(permissions::judge).collect();
+        found.extend(disk_findings(&config.state_directory));
+        found.extend(time::judge(&time::look(now, &config.store_directory())));
+        found
+    };
+    match tokio::task::spawn_blocking(look).await {
+        Ok(found) => found,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+fn disk_findings(directory: &Path) -> Vec<Finding> {
+    match disk::look(directory) {
+        Ok(disk) => disk::judge(directory, &disk),
+        Err(why) => {
+            let what = format!("the disk of {} cannot be looked at: {why}", directory.display());
+            vec![Finding::new(Severity::NotSeen, Area::Disk, "disk", what, "", "Run this as root.")]
+        }
+    }
+}
+
+async fn names(config: &Config, said: &Said) -> Vec<Finding> {
+    let settings = LookupSettings {
+        servers: config.inbound.resolvers.clone(),
+        host: config.inbound.host_name.clone().unwrap_or_else(machine_name),
+        time_limit: DNS_LIMIT,
+        ..LookupSettings::default()
+    };
+    let names = match Names::new(&settings) {
+        Ok(names) => names,
+        Err(error) => {
+            let remedy = "Mend /etc/resolv.conf, or set [inbound] resolvers.";
+            let why = "Authors of mail that comes in cannot be checked either.";
+            return vec![Finding::new(Severity::Error, Area::Dns, "resolver", error.to_string(), why, remedy)];
+        }
+    };
+    let none = std::collections::BTreeSet::new();
+    let lists = if let Said::Running { domains, .. } = said { domains } else { &none };
+    dns::judge(config, &dns::look(config, lists, &names).await)
+}

@@ -1,0 +1,106 @@
+//! The way out: connects as the daemon does (greeting, EHLO, STARTTLS, AUTH) and leaves without a message.
+
+use std::time::Duration;
+
+use crate::base::clock::Stopwatch;
+use crate::config::{Config, TransportChoice};
+use crate::transport::relay::{Relay, Timeouts};
+use crate::transport::{ConnectError, Transport};
+
+use super::finding::{Area, Finding, Severity};
+
+/// How long each step may take here; the daemon is more patient.
+const STEP: Duration = Duration::from_secs(10);
+
+/// How it went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tried {
+    /// Ready for a message, after so many milliseconds; whether somebody was logged in.
+    Ready {
+        /// How long it took.
+        milliseconds: u64,
+        /// The login that was accepted.
+        login: Option<String>,
+    },
+    /// It did not come to that.
+    Failed(ConnectError),
+    /// The settings cannot work.
+    Settings(String),
+    /// The password is not to be had by us.
+    NoPassword(String),
+}
+
+/// Tries it; `None` where there is no relay.
+pub async fn look(config: &Config) -> Option<Tried> {
+    if config.transport != TransportChoice::Relay {
+        return None;
+    }
+    let mut settings = match config.relay.settings() {
+        Ok(settings) => settings,
+        Err(error) => return Some(Tried::NoPassword(error.to_string())),
+    };
+    settings.timeouts = Timeouts { connect: STEP, greeting: STEP, command: STEP, ..settings.timeouts };
+    let relay = match Relay::new(settings) {
+        Ok(relay) => relay,
+        Err(error) => return Some(Tried::Settings(error.to_string())),
+    };
+    let watch = Stopwatch::start();
+    Some(match relay.connect().await {
+        Ok(connection) => {
+            let milliseconds = watch.nanoseconds() / 1_000_000;
+            connection.close().await;
+            Tried::Ready { milliseconds, login: config.relay.login.clone() }
+        }
+        Err(error) => Tried::Failed(error),
+    })
+}
+
+/// Judges how it went.
+pub fn judge(config: &Config, tried: &Tried) -> Finding {
+    let place = format!("{}:{}", config.relay.host, config.relay.port);
+    let finding = |severity, code, what: String, why: &str, remedy: &str| {
+        Finding::new(severity, Area::Relay, code, what, why, remedy)
+    };
+    match tried {
+        Tried::Ready { milliseconds, login } => {
+            let login = login.as_ref().map(|login| format!(", logged in as {login}")).unwrap_or_default();
+            let what = format!("the relay {place} is ready for mail after {milliseconds} ms{login}");
+            Finding::good(Area::Relay, "relay", what)
+        }
+        Tried::Failed(ConnectError::Unreachable(why)) => finding(
+            Severity::Error,
+            "relay-unreachable",
+            format!("the relay {place} cannot be reached: {why}"),
+            "Nothing goes out; deliveries wait.",
+            "Look at [relay] host and port, at the firewall, and whether the relay runs.",
+        ),
+        Tried::Failed(ConnectError::TurnedAway(reply)) => finding(
+            Severity::Error,
+            "relay-turned-away",
+            format!("the relay {place} turned us away: {reply}"),
+            "Nothing goes out; deliveries wait.",
+            "Ask whoever runs the relay to let this machine in; its log says why it did not.",
+        ),
+        Tried::Failed(ConnectError::Security(why)) => finding(
+            Severity::Error,
+            "relay-security",
+            format!("TLS or login at the relay {place} failed: {why}"),
+            "Nothing goes out until a person has mended it.",
+            "Look at [relay] tls, authority_file, login and the password; the host must be the name in its certificate.",
+        ),
+        Tried::Settings(why) => finding(
+            Severity::Error,
+            "relay-settings",
+            format!("the relay's settings cannot work: {why}"),
+            "The daemon does not start with them.",
+            "Mend [relay] in depesch.toml.",
+        ),
+        Tried::NoPassword(why) => finding(
+            Severity::NotSeen,
+            "relay",
+            format!("the relay was not tried, for its password is not to be had here: {why}"),
+            "",
+            "Run this as root: CREDENTIALS_DIRECTORY=/etc/depesch depesch doctor",
+        ),
+    }
+}
