@@ -45,6 +45,7 @@ use crate::transport::relay::RelayError;
 
 mod audit;
 pub mod checkpoints;
+pub mod erasures;
 pub mod inherited;
 pub mod liveness;
 pub mod log;
@@ -248,6 +249,7 @@ async fn start_on(
         transport: parts::describe_transport(config),
         dispatcher: Some(dispatcher.clone()),
         mail_in: Some(mail_in.control.clone()),
+        files: Some(parts::files(config, &spool)),
         letters: Some(LettersOut { letters, postman: postman.clone() }),
         posts: Some(posts),
         backups: Some(backups),

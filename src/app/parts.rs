@@ -17,6 +17,7 @@ use crate::flow::letters::retention::drop_letters;
 use crate::flow::letters::worker::{Postman, PostmanParts, PostmanSettings};
 use crate::flow::letters::{LetterSettings, Letters};
 use crate::flow::message::MessageSource;
+use crate::flow::person::traces::Files;
 use crate::flow::post_messages::PostMessages;
 use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
 use crate::flow::retention::{
@@ -191,6 +192,15 @@ fn own_domain(config: &Config) -> Option<String> {
 pub async fn clear_attachments(config: &Config) {
     if let Err(error) = Blobs::in_state_directory(&config.state_directory).clear_incoming().await {
         tracing::warn!(%error, "what was half received before the last stop could not be removed");
+    }
+}
+
+/// Where what is too large for records lies.
+pub fn files(config: &Config, spool: &Spool) -> Files {
+    Files {
+        spool: spool.clone(),
+        blobs: Blobs::in_state_directory(&config.state_directory),
+        capture: Some(config.capture_directory()),
     }
 }
 

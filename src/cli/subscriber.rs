@@ -11,7 +11,7 @@ use crate::control::client::ClientError;
 use crate::control::list::ListView;
 use crate::control::path::ApiPath;
 use crate::control::person_view::{RecordView, SubscriberView};
-use crate::control::subscriber::{Change, ChangeSubscription, SubscriberFields};
+use crate::control::subscriber::{Change, ChangeSubscription, ErasedView, SubscriberFields};
 use crate::control::suppression::SuppressionView;
 
 use super::consent;
@@ -269,10 +269,14 @@ async fn erase(who: &str, yes: bool, context: &Context) -> Result<Done, CliError
             "erasing has no way back: say it again with --yes; \u{201c}subscriber record\u{201d} prints what is known";
         return Err(CliError::Usage(text.to_owned()));
     }
-    context.client.send::<_, ()>(Method::DELETE, path(who), &()).await?;
-    match context.output.is_json() {
-        true => context.output.json(&serde_json::json!({ "erased": true }))?,
-        false => context.output.line("erased; the hash of the address stays, so that no import brings it back")?,
+    let erased: ErasedView = context.client.send(Method::DELETE, path(who), &()).await?;
+    if context.output.is_json() {
+        context.output.json(&serde_json::json!({ "erased": true, "open": erased.open }))?;
+        return Ok(Done::Fully);
+    }
+    context.output.line("erased; the hash of the address stays, so that no import brings it back")?;
+    for why in &erased.open {
+        context.output.line(&format!("not quite through: {why}; it goes on by itself"))?;
     }
     Ok(Done::Fully)
 }

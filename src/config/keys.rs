@@ -64,6 +64,7 @@ pub(super) fn defaults() -> Config {
             grace: 15 * MINUTE,
             checkpoint: "17 3 * * *".to_owned(),
             retention: "47 3 * * *".to_owned(),
+            erasure: "13 * * * *".to_owned(),
         },
         content: ContentConfig {
             attachments_in_mail: AttachmentBudget::default().total,
@@ -211,7 +212,11 @@ impl Config {
         reader.choice("missed", &policies, &mut self.schedule.missed);
         reader.duration("grace", Duration::ZERO..=7 * DAY, &mut self.schedule.grace);
         let fields = "five cron fields such as \"17 3 * * *\"";
-        let times = [("checkpoint", &mut self.schedule.checkpoint), ("retention", &mut self.schedule.retention)];
+        let times = [
+            ("checkpoint", &mut self.schedule.checkpoint),
+            ("retention", &mut self.schedule.retention),
+            ("erasure", &mut self.schedule.erasure),
+        ];
         for (name, when) in times {
             reader.text(name, fields, when);
             if let Err(error) = Recurrence::new(when, "UTC") {

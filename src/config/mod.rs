@@ -170,6 +170,8 @@ pub struct ScheduleConfig {
     pub checkpoint: String,
     /// When retention is applied, as five cron fields in the zone.
     pub retention: String,
+    /// When open erasures go on and the journal of before them is dropped, as five cron fields in the zone.
+    pub erasure: String,
 }
 
 /// What release files need not say, and what fits into a mail.

@@ -237,7 +237,7 @@ fn view(inbound: &Inbound, addresses: bool) -> InboundView {
 impl From<SpoolError> for ApiError {
     fn from(error: SpoolError) -> Self {
         match &error {
-            SpoolError::Dropped { .. } => Self::not_found(error.to_string()),
+            SpoolError::Dropped { .. } | SpoolError::Erased { .. } => Self::not_found(error.to_string()),
             SpoolError::Damaged { .. } | SpoolError::Newer { .. } => Self::new(500, "store", error.to_string()),
             SpoolError::Full(_) | SpoolError::Io { .. } | SpoolError::TooLarge(_) | SpoolError::Closed => {
                 Self::new(503, "store", error.to_string())

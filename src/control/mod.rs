@@ -18,6 +18,7 @@ use crate::flow::content::ContentHandle;
 use crate::flow::dispatch::Dispatcher;
 use crate::flow::inbound::post::PostDesk;
 use crate::flow::message::{MessageSource, NoMessages};
+use crate::flow::person::traces::Files;
 use crate::flow::wake::Wake;
 use crate::store::Store;
 
@@ -83,6 +84,8 @@ pub struct Control {
     pub dispatcher: Option<Arc<Dispatcher>>,
     /// What takes mail in; none in tests without such mail.
     pub mail_in: Option<inbound::MailIn>,
+    /// Where mail lies, for giving it out and for erasing it; none in tests without files.
+    pub files: Option<Files>,
     /// What writes and sends letters; none in tests that send nothing.
     pub letters: Option<letter::LettersOut>,
     /// Makes backups; none in tests that make none.
@@ -113,6 +116,7 @@ impl Control {
             posts: None,
             dispatcher: None,
             mail_in: None,
+            files: None,
             letters: None,
             backups: None,
         }

@@ -10,8 +10,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use crate::base::id::ListName;
-use crate::flow::person::{Desk, PersonError, PersonFields, SubscriptionChange};
-use crate::store::blobs::Blobs;
+use crate::flow::person::{Desk, Eraser, PersonError, PersonFields, SubscriptionChange};
 
 use super::Control;
 use super::audit_trail::Trail;
@@ -71,6 +70,13 @@ pub enum Change {
     Resume,
 }
 
+/// How far an erasure came at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasedView {
+    /// What still names the person, and why it does yet; nothing when all is gone.
+    pub open: Vec<String>,
+}
+
 /// The routes of this noun.
 pub fn routes() -> Router<Arc<Control>> {
     Router::new()
@@ -121,17 +127,19 @@ async fn erase(
     State(control): State<Arc<Control>>,
     caller: Caller,
     Path(who): Path<String>,
-) -> Result<Json<()>, ApiError> {
-    let desk = desk(&control, &caller);
-    let (kept, blobs) = (desk.erase(&who).await?, Blobs::in_state_directory(&control.state_directory));
-    for sha256 in kept {
-        // Erased is erased: what cannot be removed now is dropped by the chore, for nothing names it any more.
-        if let Err(error) = blobs.remove_if_before(&sha256, desk.at + chrono::Duration::days(1)).await {
-            tracing::error!(%error, "a confirmation of an erased person is still on the disk; retention drops it later");
+) -> Result<Json<ErasedView>, ApiError> {
+    let hash = desk(&control, &caller).erase(&who, control.files.as_ref()).await?;
+    let (store, key, files) = (control.store.clone(), control.key.clone(), control.files.clone());
+    // From here on it goes on by itself, whatever fails: the chore comes back to it.
+    let open = match (Eraser { store, key, files }).work(control.clock.now()).await {
+        Ok(worked) => worked.open.into_iter().find(|(open, _)| *open == hash).map(|(_, holds)| holds),
+        Err(error) => {
+            tracing::error!(%error, "an erasure is begun and goes on later");
+            Some([error.to_string()].into())
         }
-    }
-    tracing::info!(by = %caller, "a person was erased");
-    Ok(Json(()))
+    };
+    tracing::info!(by = %caller, through = open.is_none(), "a person was erased");
+    Ok(Json(ErasedView { open: open.unwrap_or_default().into_iter().collect() }))
 }
 
 async fn record(
@@ -186,6 +194,7 @@ impl From<PersonError> for ApiError {
             PersonError::Suppressed(_) => ApiError::conflict(text)
                 .hint("Only where the person asks for mail again: \u{201c}depesch suppression remove\u{201d}."),
             PersonError::Store(error) => error.into(),
+            PersonError::Trace(_) => ApiError::new(500, "store", text),
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod html_text;
 pub mod incoming;
 mod incoming_limits;
 pub mod letter;
+pub mod mentions;
 pub mod own_words;
 pub mod posted;
 pub mod rsvp;

@@ -9,6 +9,7 @@ pub mod classify;
 pub mod consent;
 pub mod contact;
 pub mod decision;
+pub mod erasure;
 pub mod inbound;
 pub mod ledger;
 pub mod letter;

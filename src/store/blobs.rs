@@ -204,6 +204,18 @@ impl Blobs {
         }
     }
 
+    /// Removes a file, however young. One that is not there is no error.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`].
+    pub async fn remove(&self, sha256: &[u8; 32]) -> Result<(), BlobError> {
+        let path = self.path(sha256);
+        match fs::remove_file(&path).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(written(&path)(error)),
+            _ => Ok(()),
+        }
+    }
+
     /// Removes what a crash left half received. Call it at start, before anything is received.
     ///
     /// # Errors

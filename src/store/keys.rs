@@ -38,6 +38,9 @@
 //! | `R` | day, keyed hash of address and kind | how often an automatic reply went to an address that day |
 //! | `w` | inbound | that a message that came in waits to be handled |
 //! | `x` | keyed hash of an address | a suppression |
+//! | `X` | `e`, keyed hash of an address | an erasure: open with what it must know to go on, or done |
+//! | `X` | `o`, keyed hash of an address | that this erasure is open |
+//! | `X` | `a`, keyed hash of an address | that this erasure is done, and journal or index may still hold what it erased |
 //! | `y` | inbound | a message that came in, for one of its recipients |
 //! | `D` | list name, hash of the Message-ID | the post that came with it, so that a second copy is known |
 //! | `P` | time, post | a held post, by when it expires |
@@ -317,6 +320,36 @@ pub fn reply_counts_before(day: u32) -> KeyRange {
 /// A suppression, by the keyed hash of its address.
 pub fn suppression(hash: &[u8; 32]) -> Key {
     key(b'x', &[hash])
+}
+
+/// The erasure of whoever had the address with this keyed hash.
+pub fn erasure(hash: &[u8; 32]) -> Key {
+    key(b'X', &[b"e", hash])
+}
+
+/// All erasures.
+pub fn erasures() -> KeyRange {
+    KeyRange::prefix(key(b'X', &[b"e"]).0)
+}
+
+/// That an erasure is open.
+pub fn open_erasure(hash: &[u8; 32]) -> Key {
+    key(b'X', &[b"o", hash])
+}
+
+/// That journal or index may still hold what a done erasure erased.
+pub fn aging_erasure(hash: &[u8; 32]) -> Key {
+    key(b'X', &[b"a", hash])
+}
+
+/// All such erasures.
+pub fn aging_erasures() -> KeyRange {
+    KeyRange::prefix(key(b'X', &[b"a"]).0)
+}
+
+/// All open erasures.
+pub fn open_erasures() -> KeyRange {
+    KeyRange::prefix(key(b'X', &[b"o"]).0)
 }
 
 /// That a message that came in waits to be handled.

@@ -17,6 +17,7 @@ pub mod contacts;
 mod delivery_form;
 pub mod embedded;
 pub mod engine;
+pub mod erasures;
 pub mod fingerprint;
 pub mod idempotency;
 pub mod inbound;

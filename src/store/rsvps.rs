@@ -259,6 +259,29 @@ impl Store {
         found.iter().map(|(_, octets)| Ok(decode(event, octets)?.value)).collect()
     }
 
+    /// The next `limit` answers after `cursor`, to whatever event, each with the keyed hash of its address; and where to go
+    /// on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn scan_rsvps(
+        &self,
+        cursor: Option<Key>,
+        limit: usize,
+    ) -> Result<(Vec<(AddressHash, Read<Rsvp>)>, Option<Key>), StoreError> {
+        let mut range = keys::table(b'J');
+        if let Some(cursor) = &cursor {
+            range = range.after(cursor);
+        }
+        let found = self.engine.scan(range, limit).await?;
+        let next = found.last().filter(|_| found.len() == limit).map(|(key, _)| key.clone());
+        let read = |(key, octets): &(Key, Value)| {
+            let (event, of) = keys::rsvp_fields(key).ok_or_else(|| damaged("its key names no answer"))?;
+            Ok((of, decode(event, octets)?))
+        };
+        Ok((found.iter().map(read).collect::<Result<_, StoreError>>()?, next))
+    }
+
     /// All answers of one person, by the keyed hash of their address or their number, to whatever event.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ async fn a_pause_is_not_lifted() {
 async fn the_suppressed_and_the_erased_do_not_come_back() {
     let store = store().await;
     import_text(&store, "email\nkarin@example.org\n").await.summary.unwrap();
-    desk(&store, 5).erase("karin@example.org").await.unwrap();
+    desk(&store, 5).erase("karin@example.org", None).await.unwrap();
     desk(&store, 5).suppress(&"bo@example.org".parse().unwrap(), SuppressionReason::Complaint, "").await.unwrap();
     let done = import_text(&store, "email\nKarin@Example.org\nbo@example.org\n").await;
     assert_eq!(done.summary.as_ref().unwrap().suppressed, 2);
@@ -129,7 +129,9 @@ async fn a_suppression_during_the_import_counts_also_for_the_unknown() {
 
 #[tokio::test]
 async fn an_erasure_during_the_import_counts() {
-    let act = async |store: Store| drop(desk(&store, 5).erase("karin@example.org").await.unwrap());
+    let act = async |store: Store| {
+        desk(&store, 5).erase("karin@example.org", None).await.unwrap();
+    };
     let store = import_while("email\nkarin@example.org\n", "email,name\nkarin@example.org,Karin Ek\n", act).await;
     assert_eq!(subscriber(&store, "karin@example.org").await, None);
     assert!(store.scan_subscribers(depesch::base::id::SubscriberId(0), 1).await.unwrap().is_empty());

@@ -2,7 +2,7 @@
 
 use depesch::base::clock::Clock;
 use depesch::base::id::PostId;
-use depesch::flow::person::Desk;
+use depesch::flow::person::{Desk, Eraser};
 use depesch::flow::retention::drop_posts;
 use depesch::model::authentication::{Check, DomainPolicy};
 use depesch::model::inbound::InboundKind;
@@ -212,7 +212,12 @@ async fn what_is_decided_goes_by_age_and_with_its_author() {
     office.send_all().await;
     let desk =
         Desk { store: office.store.clone(), key: office.key.clone(), at: office.clock.now(), who: "anna".into() };
-    assert_eq!(desk.erase("reader1@example.com").await.unwrap().len(), 1);
+    let kept = office.store.post(PostId(1)).await.unwrap().unwrap().value.blob.sha256;
+    desk.erase("reader1@example.com", None).await.unwrap();
+    let eraser = Eraser { store: office.store.clone(), key: office.key.clone(), files: None };
+    assert_eq!(eraser.work(office.clock.now()).await.unwrap().open.len(), 1, "its file is still there");
+    let (_, open) = office.store.open_erasures(1).await.unwrap().remove(0);
+    assert_eq!(open.value.work().unwrap().files, [kept]);
     let left = |posts: Vec<Read<Post>>| posts.into_iter().map(|read| read.value.id.0).collect::<Vec<_>>();
     assert_eq!(left(office.store.posts(PostId(0), 10).await.unwrap()), [2, 3]);
     assert_eq!(drop_posts(&office.store, later).await.unwrap(), 1);

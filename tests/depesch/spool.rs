@@ -226,3 +226,49 @@ async fn segments_end_by_size_and_by_age_and_are_dropped_whole() {
     assert_eq!(spool.read(second).await.unwrap(), message(1));
     assert_eq!(spool.read(fourth).await.unwrap(), message(4));
 }
+
+#[tokio::test]
+async fn an_erased_message_is_gone_from_the_disk_and_all_others_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let (spool, _) = open(directory.path());
+    let secret = b"From: karin.ek@example.org\r\n\r\nprivate".repeat(5000);
+    let before = spool.append(message(1)).await.unwrap();
+    let place = spool.append(secret).await.unwrap();
+    let after = spool.append(message(2)).await.unwrap();
+    let path = file_of(&spool, place).await;
+    let written = std::fs::metadata(&path).unwrap().modified().unwrap();
+    for _ in 0..2 {
+        spool.erase(place).await.unwrap();
+        assert!(matches!(spool.read(place).await, Err(SpoolError::Erased { offset, .. }) if offset == place.offset));
+    }
+    let octets = std::fs::read(&path).unwrap();
+    assert!(!octets.windows(5).any(|window| window == b"karin" || window == b"priva"));
+    let age = std::fs::metadata(&path).unwrap().modified().unwrap().duration_since(written).unwrap();
+    assert_eq!(age, Duration::from_millis(2), "it gets no younger by it, and is not taken for what it was");
+    assert_eq!(spool.read(before).await.unwrap(), message(1));
+    assert_eq!(spool.read(after).await.unwrap(), message(2));
+    let more = spool.append(message(3)).await.unwrap();
+    assert_eq!(spool.read(more).await.unwrap(), message(3));
+    // A place where no message begins is nobody's to overwrite.
+    let wrong = SpoolPlace { offset: after.offset + 1, ..after };
+    assert!(matches!(spool.erase(wrong).await, Err(SpoolError::Damaged { .. })));
+    assert_eq!(spool.read(after).await.unwrap(), message(2));
+    spool.drop_segment(place.segment, later()).await.unwrap();
+    spool.erase(place).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_erasure_that_stopped_half_way_reads_as_erased_and_is_ended_by_the_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let (spool, _) = open(directory.path());
+    let place = spool.append(message(900)).await.unwrap();
+    let path = file_of(&spool, place).await;
+    let whole = std::fs::read(&path).unwrap();
+    spool.erase(place).await.unwrap();
+    // As after a crash: the head was written, the message was not yet.
+    let half = [&std::fs::read(&path).unwrap()[..16], &whole[16..]].concat();
+    std::fs::write(&path, half).unwrap();
+    assert!(matches!(spool.read(place).await, Err(SpoolError::Erased { .. })));
+    spool.erase(place).await.unwrap();
+    assert!(std::fs::read(&path).unwrap()[16..].iter().all(|octet| *octet == 0));
+}

@@ -62,7 +62,7 @@ async fn only_the_first(mail_in: &MailIn) {
         at: mail_in.clock.now(),
         who: "anna".into(),
     };
-    desk.erase("s2").await.unwrap();
+    desk.erase("s2", None).await.unwrap();
 }
 
 #[tokio::test]

@@ -276,7 +276,12 @@ impl InboundWorker {
         let _held = self.memory.acquire_many(weight).await.ok();
         let octets = match self.spool.read(inbound.place).await {
             Ok(octets) => Arc::new(octets),
-            Err(error @ (SpoolError::Damaged { .. } | SpoolError::Dropped { .. } | SpoolError::Newer { .. })) => {
+            Err(
+                error @ (SpoolError::Damaged { .. }
+                | SpoolError::Dropped { .. }
+                | SpoolError::Newer { .. }
+                | SpoolError::Erased { .. }),
+            ) => {
                 return Err(HandleError::Broken(error.to_string()));
             }
             Err(error) => return Err(HandleError::Spool(error)),

@@ -1,126 +1,98 @@
-//! Erasure (GDPR Article 17): one commit removes everything that names the person and leaves the keyed hash of the
-//! address, so that no import brings them back.
+//! Erasure (GDPR Article 17), its first step: one commit removes the person's own record, leaves the keyed hash of the
+//! address, so that no import brings them back, and notes what is left to do. From then on nothing is sent to them.
 //!
-//! Their deliveries and bounces stay in the ledgers, as numbers that lead to nobody: the counts must add up. Where a
-//! server's reply repeats the address, it is taken out. A delivery in a chunk that is being worked on at this moment is left
-//! to the dispatcher, which finds the subscriber gone and writes `suppressed (erased)`.
+//! The rest is [`super::erasure`]'s, which goes on until it is done, whatever stops in between.
 
 use crate::base::address::Address;
-use crate::base::id::PostId;
-use crate::flow::retention::is_over;
-use crate::model::bounce::Bounce;
+use crate::base::clock::Timestamp;
+use crate::base::token::Key;
 use crate::model::consent::ConsentSource;
-use crate::model::ledger::{Cause, Delivery, DeliveryState};
+use crate::model::erasure::{Erasure, ErasureState, ErasureWork};
 use crate::model::subscriber::Subscriber;
 use crate::model::suppression::{Suppression, SuppressionReason};
-use crate::store::bounces::{delete_way, put_bounce};
 use crate::store::engine::{Batch, Commit};
-use crate::store::{CONFLICT_TRIES, StoreError, keys, ledger, posts, rsvps, subscribers, suppressions, wishes};
+use crate::store::suppressions::AddressHash;
+use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, erasures, subscribers, suppressions, wishes};
 
-use super::record::row_of;
+use super::traces::{Files, People, TraceError};
 use super::{Desk, PersonError};
 
-/// Records looked at together.
-const PAGE: usize = 500;
-
 impl Desk {
-    /// Erases a person, by number or address. An address of nobody that is suppressed keeps only its hash. Gives the hashes
-    /// of their mails that were kept, as evidence of their consent or as posts: remove them, else the next look at attachments does.
+    /// Begins the erasure of a person, by number or address; gives the keyed hash of the address. With `files`, who is
+    /// known from mail alone is found too.
     ///
     /// # Errors
     /// [`PersonError::NotFound`] when nothing is known of them; [`PersonError::Store`]: nothing was erased.
-    pub async fn erase(&self, who: &str) -> Result<Vec<[u8; 32]>, PersonError> {
+    pub async fn erase(&self, who: &str, files: Option<&Files>) -> Result<AddressHash, PersonError> {
         for _ in 0..CONFLICT_TRIES {
-            let mut batch = Batch::new();
-            let (mut kept, mut subscriber) = (Vec::new(), None);
-            let address = match self.find(who).await {
-                Ok(found) => {
-                    subscribers::delete(&mut batch, &found);
-                    subscriber = Some(found.value.id);
-                    kept = evidence(&found.value);
-                    kept.iter().for_each(|sha256| wishes::delete_evidence(&mut batch, sha256));
-                    for mailing in self.store.mailings().await? {
-                        let mailing = mailing.value;
-                        let Some(row) = row_of(&self.store, &mailing, found.value.id).await? else { continue };
-                        let chunk = ledger::chunk_of(row.sequence);
-                        let scrubbed = scrub(&row.delivery, &found.value.address);
-                        if scrubbed != row.delivery && self.store.lease(mailing.id, chunk).await?.is_none() {
-                            batch.expect_absent(keys::lease(mailing.id, chunk));
-                            ledger::put_delivery(&mut batch, mailing.id, &row, &scrubbed);
-                        }
-                    }
-                    for bounce in self.store.bounces_of(found.value.id).await? {
-                        let evidence = without(&bounce.value.evidence, found.value.address.as_str());
-                        put_bounce(&mut batch, Some(bounce.stamp), &Bounce { evidence, ..bounce.value.clone() });
-                        delete_way(&mut batch, found.value.id, bounce.value.mailing);
-                    }
-                    found.value.address
-                }
-                Err(PersonError::NotFound(_)) => self.suppressed_stranger(who).await?,
+            let (address, found) = match self.find(who).await {
+                Ok(found) => (found.value.address.clone(), Some(found)),
+                Err(PersonError::NotFound(_)) => (self.stranger(who, files).await?, None),
                 Err(error) => return Err(error),
             };
-            self.forget_wishes(&mut batch, &address).await?;
-            kept.extend(self.forget_posts(&mut batch, &address).await?);
-            let hash = self.key.hash_address(&address);
-            for (of, rsvp) in self.store.rsvps_of(&hash, subscriber).await? {
-                rsvps::delete(&mut batch, &of, &rsvp);
-            }
-            let before = self.store.suppression(&hash).await?.map(|read| read.stamp);
-            let erased =
-                Suppression { address: None, reason: SuppressionReason::Erased, since: self.at, note: String::new() };
-            suppressions::put(&mut batch, &hash, before, &erased);
+            let mut batch = Batch::new();
+            let hash = begin(&self.store, &self.key, &mut batch, &address, found.as_ref(), self.at).await?;
             if self.store.commit(batch).await? == Commit::Applied {
-                return Ok(kept);
+                return Ok(hash);
             }
         }
         Err(StoreError::Contended(CONFLICT_TRIES).into())
     }
 
-    /// An address that belongs to no subscriber but is suppressed with its text, or has asked for something by mail, or
-    /// answered an invitation.
-    async fn suppressed_stranger(&self, who: &str) -> Result<Address, PersonError> {
+    /// An address that belongs to no subscriber but stands somewhere.
+    async fn stranger(&self, who: &str, files: Option<&Files>) -> Result<Address, PersonError> {
         let not_found = || PersonError::NotFound(who.to_owned());
         let address: Address = who.parse().map_err(|_| not_found())?;
-        match self.store.suppression(&self.key.hash_address(&address)).await? {
-            Some(found) if found.value.address.is_some() => Ok(address),
-            _ if self.forget_wishes(&mut Batch::new(), &address).await? => Ok(address),
-            _ if !self.store.rsvps_of(&self.key.hash_address(&address), None).await?.is_empty() => Ok(address),
-            _ => Err(not_found()),
+        let hash = self.key.hash_address(&address);
+        let suppressed = self.store.suppression(&hash).await?;
+        if suppressed.is_some_and(|found| found.value.address.is_some()) {
+            return Ok(address);
+        }
+        let people = People::new(&[(address.clone(), hash, None)]);
+        match is_traced(&self.store, &people, files).await? {
+            true => Ok(address),
+            false => Err(not_found()),
         }
     }
+}
 
-    /// Forgets in `batch` what the owner of an address wrote to lists; gives the hashes of it. What a mailing is just
-    /// sending stays, and goes by its age.
-    async fn forget_posts(&self, batch: &mut Batch, address: &Address) -> Result<Vec<[u8; 32]>, StoreError> {
-        let (mut hashes, mut after) = (Vec::new(), PostId(0));
-        loop {
-            let page = self.store.posts(after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(hashes) };
-            after = last.value.id;
-            for read in page.iter().filter(|read| read.value.author.key() == address.key()) {
-                if read.value.hold().is_some() || is_over(&self.store, &read.value).await? {
-                    posts::delete(batch, read);
-                    hashes.push(read.value.blob.sha256);
-                }
-            }
-        }
-    }
+async fn is_traced(store: &Store, people: &People, files: Option<&Files>) -> Result<bool, TraceError> {
+    Ok(!people.wishes(store).await?.is_empty()
+        || !people.rsvps(store).await?.is_empty()
+        || !people.letters(store).await?.is_empty()
+        || !people.posts(store, files.map(|files| &files.blobs)).await?.is_empty()
+        || !people.inbound(store, files.map(|files| &files.spool), None).await?.is_empty())
+}
 
-    /// Forgets in `batch` what was asked for by mail for an address; says whether there was anything.
-    async fn forget_wishes(&self, batch: &mut Batch, address: &Address) -> Result<bool, StoreError> {
-        let (mut found, mut cursor) = (false, None);
-        loop {
-            let (page, next) = self.store.scan_wishes(cursor, PAGE).await?;
-            for wish in page.iter().filter(|wish| wish.value.address.key() == address.key()) {
-                wishes::delete(batch, wish.value.id);
-                found = true;
-            }
-            cursor = next;
-            if cursor.is_none() {
-                return Ok(found);
-            }
-        }
+/// Puts the first step into `batch`; gives the keyed hash of the address.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) async fn begin(
+    store: &Store,
+    key: &Key,
+    batch: &mut Batch,
+    address: &Address,
+    found: Option<&Read<Subscriber>>,
+    at: Timestamp,
+) -> Result<AddressHash, StoreError> {
+    let hash = key.hash_address(address);
+    let mut files = found.map(|found| evidence(&found.value)).unwrap_or_default();
+    files.iter().for_each(|sha256| wishes::delete_evidence(batch, sha256));
+    if let Some(found) = found {
+        subscribers::delete(batch, found);
     }
+    let before = store.erasure(&hash).await?;
+    let known = before.as_ref().and_then(|read| read.value.work());
+    files.extend(known.into_iter().flat_map(|work| work.files.clone()));
+    let subscriber = found.map(|found| found.value.id).or(known.and_then(|work| work.subscriber));
+    let work = ErasureWork { address: address.clone(), subscriber, files, mail: None };
+    let erasure = Erasure { at, state: ErasureState::Open(work) };
+    erasures::put(batch, &hash, before.map(|read| read.stamp), &erasure);
+    let before = store.suppression(&hash).await?.map(|read| read.stamp);
+    let erased = Suppression { address: None, reason: SuppressionReason::Erased, since: at, note: String::new() };
+    suppressions::put(batch, &hash, before, &erased);
+    Ok(hash)
 }
 
 /// Their own mails that are kept as evidence.
@@ -131,59 +103,4 @@ fn evidence(subscriber: &Subscriber) -> Vec<[u8; 32]> {
         _ => None,
     });
     kept.collect()
-}
-
-/// The delivery without the address in any text.
-fn scrub(delivery: &Delivery, address: &Address) -> Delivery {
-    let mut delivery = delivery.clone();
-    let text = match &mut delivery.state {
-        DeliveryState::Accepted { reply, .. } => Some(&mut reply.text),
-        DeliveryState::Deferred { cause, .. }
-        | DeliveryState::Failed { cause, .. }
-        | DeliveryState::Uncertain { cause, .. } => match cause {
-            Cause::Reply { reply, .. } => Some(&mut reply.text),
-            Cause::Connection(text) | Cause::Message(text) => Some(text),
-            Cause::Stopped => None,
-        },
-        _ => None,
-    };
-    if let Some(text) = text {
-        *text = without(text, address.as_str());
-    }
-    delivery
-}
-
-/// The text with every spelling of the address replaced.
-fn without(text: &str, address: &str) -> String {
-    // Only where lower case has as many octets do places in it mean places in the text.
-    let (lower, address) = (text.to_lowercase(), address.to_lowercase());
-    if !lower.contains(&address) {
-        return text.to_owned();
-    }
-    match lower.len() == text.len() {
-        true => {
-            let (mut out, mut from) = (String::new(), 0);
-            while let Some(at) = lower[from..].find(&address) {
-                out.push_str(&text[from..from + at]);
-                out.push_str("(erased)");
-                from += at + address.len();
-            }
-            out.push_str(&text[from..]);
-            out
-        }
-        false => lower.replace(&address, "(erased)"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::without;
-
-    #[test]
-    fn no_spelling_of_the_address_stays() {
-        let text = "5.1.1 <Karin@Example.org>: karin@example.org is unknown";
-        assert_eq!(without(text, "karin@example.org"), "5.1.1 <(erased)>: (erased) is unknown");
-        assert_eq!(without("İ karin@example.org", "karin@example.org"), "i\u{307} (erased)");
-        assert_eq!(without("5.1.1 unknown", "karin@example.org"), "5.1.1 unknown");
-    }
 }

@@ -3,9 +3,12 @@
 
 mod bounces;
 mod erase;
+pub mod erasure;
 mod record;
+pub mod traces;
 
 pub use bounces::PersonBounces;
+pub use erasure::{Eraser, ErasureMark, erase_marked, erasure_marks};
 pub use record::{PersonDelivery, PersonRecord, row_of};
 
 use std::collections::BTreeMap;
@@ -25,6 +28,7 @@ use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, subscribers, suppres
 use super::import::columns::attribute_name;
 use super::import::plan::text_octets;
 use super::import::row;
+use traces::TraceError;
 
 /// Where one operator works at one moment.
 #[derive(Clone)]
@@ -100,6 +104,18 @@ pub enum PersonError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Not everything could be looked through.
+    #[error(transparent)]
+    Trace(TraceError),
+}
+
+impl From<TraceError> for PersonError {
+    fn from(error: TraceError) -> Self {
+        match error {
+            TraceError::Store(error) => Self::Store(error),
+            error => Self::Trace(error),
+        }
+    }
 }
 
 impl From<AddressError> for PersonError {

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, SubscriberId};
-use crate::base::token::Key;
-use crate::flow::person::{Desk, PersonError};
+use crate::flow::person::{Eraser, ErasureMark, PersonError, erase_marked, erasure_marks};
 use crate::model::subscriber::{Subscription, SubscriptionState};
 use crate::model::suppression::{Suppression, SuppressionReason};
 use crate::store::backup::BackupError;
@@ -55,25 +54,29 @@ impl Later {
         let mut batch = Batch::new();
         let mut left = BTreeMap::new();
         let mut failure = None;
-        newest.records(repository, &|key| matches!(key.first(), Some(b'c' | b's' | b'x')), &mut |key, value| {
-            if key.first() != Some(&b's') {
-                batch.put(StoreKey(key.to_vec()), value);
-                return;
-            }
-            match read_record(value) {
-                Ok(subscriber) => {
-                    let (id, created) = (subscriber.id, subscriber.created);
-                    let is_left =
-                        |s: &Subscription| matches!(s.state, SubscriptionState::Ended | SubscriptionState::Paused);
-                    let subscriptions: BTreeMap<_, _> =
-                        subscriber.subscriptions.into_iter().filter(|(_, s)| is_left(s)).collect();
-                    if !subscriptions.is_empty() {
-                        left.insert(id, Left { created, subscriptions });
-                    }
+        newest.records(
+            repository,
+            &|key| matches!(key.first(), Some(b'c' | b's' | b'x' | b'X')),
+            &mut |key, value| {
+                if key.first() != Some(&b's') {
+                    batch.put(StoreKey(key.to_vec()), value);
+                    return;
                 }
-                Err(e) => failure = failure.take().or(Some(e.to_string())),
-            }
-        })?;
+                match read_record(value) {
+                    Ok(subscriber) => {
+                        let (id, created) = (subscriber.id, subscriber.created);
+                        let is_left =
+                            |s: &Subscription| matches!(s.state, SubscriptionState::Ended | SubscriptionState::Paused);
+                        let subscriptions: BTreeMap<_, _> =
+                            subscriber.subscriptions.into_iter().filter(|(_, s)| is_left(s)).collect();
+                        if !subscriptions.is_empty() {
+                            left.insert(id, Left { created, subscriptions });
+                        }
+                    }
+                    Err(e) => failure = failure.take().or(Some(e.to_string())),
+                }
+            },
+        )?;
         if let Some(what) = failure {
             return Err(BackupError::Damaged { path: repository.directory().to_owned(), what });
         }
@@ -90,7 +93,7 @@ impl Later {
     ///
     /// # Errors
     /// [`PersonError`]: the store must not be started.
-    pub async fn apply(&self, store: &Store, key: &Key, now: Timestamp) -> Result<DoneAgain, PersonError> {
+    pub async fn apply(&self, store: &Store) -> Result<DoneAgain, PersonError> {
         let mut done = DoneAgain::default();
         let mut after = None;
         loop {
@@ -101,23 +104,34 @@ impl Later {
                 done.suppressed += u64::from(self.suppress(store, hash, suppression).await?);
             }
         }
-        let desk = Desk { store: store.clone(), key: key.clone(), at: now, who: "restored from a backup".to_owned() };
         let mut after = SubscriberId(0);
         loop {
             let page = store.scan_subscribers(after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(done) };
             after = last.value.id;
             for read in &page {
-                let hash = key.hash_address(&read.value.address);
-                let later = self.kept.suppression(&hash).await?;
-                if later.is_some_and(|later| later.value.reason == SuppressionReason::Erased) {
-                    desk.erase(&read.value.id.to_string()).await?;
-                    done.erased += 1;
-                    continue;
-                }
                 done.left += self.leave(store, read.value.id).await?;
             }
         }
+    }
+
+    /// Erases who was erased, from records, mail and files. What still had to be done in the restored store must be held by
+    /// then. Gives how many.
+    ///
+    /// # Errors
+    /// [`PersonError`]: the store must not be started.
+    pub async fn erase(&self, eraser: &Eraser, now: Timestamp) -> Result<u64, PersonError> {
+        let mut marks = erasure_marks(&self.kept).await?;
+        // Of a version that kept no marks of its own.
+        let mut after = None;
+        loop {
+            let page = self.kept.scan_suppressions(after, PAGE).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            let erased = page.iter().filter(|(_, suppression)| suppression.reason == SuppressionReason::Erased);
+            marks.extend(erased.map(|(hash, suppression)| ErasureMark { hash: *hash, at: suppression.since }));
+        }
+        Ok(erase_marked(eraser, &marks, now).await?.begun)
     }
 
     async fn suppress(&self, store: &Store, hash: &AddressHash, suppression: &Suppression) -> Result<bool, StoreError> {

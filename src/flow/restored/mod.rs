@@ -13,16 +13,19 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::base::clock::{Clock, Timestamp};
+use crate::base::clock::Clock;
 use crate::store::backup::point::{Point, Wanted, find};
 use crate::store::backup::repository::Repository;
 use crate::store::backup::restore::{LaidOut, check, check_target, lay_out};
 use crate::store::backup::verify::Fault;
 use crate::store::backup::{BackupError, Event};
+use crate::store::blobs::Blobs;
 use crate::store::embedded::{EmbeddedEngine, Settings};
+use crate::store::spool::{Spool, SpoolSettings};
 use crate::store::{Store, StoreError};
 
-use super::person::PersonError;
+use super::person::traces::{Files, TraceError};
+use super::person::{Eraser, PersonError};
 
 pub mod hold;
 pub mod later;
@@ -75,6 +78,12 @@ pub enum RestoreError {
     Person(#[from] PersonError),
 }
 
+impl From<TraceError> for RestoreError {
+    fn from(error: TraceError) -> Self {
+        Self::Person(error.into())
+    }
+}
+
 impl From<StoreError> for RestoreError {
     fn from(error: StoreError) -> Self {
         Self::Person(error.into())
@@ -120,7 +129,7 @@ pub async fn restore(wish: &Restoration, clock: Arc<dyn Clock>, watch: Watching)
     let (directory, settings) = (laid_out.store(), Settings { clock: Some(clock.clone()), ..Settings::default() });
     let engine = blocking(move || Ok(EmbeddedEngine::open(&directory, settings).map_err(BackupError::from)?.engine));
     let engine = Arc::new(engine.await?);
-    let done = settle(&engine, &point, later.as_ref(), clock.now()).await;
+    let done = settle(&engine, &point, later.as_ref(), &laid_out, &clock).await;
     let closed = blocking(move || Ok(engine.close().map_err(BackupError::from)?)).await;
     let (done, held) = done?;
     closed?;
@@ -133,16 +142,27 @@ async fn settle(
     engine: &Arc<EmbeddedEngine>,
     point: &Point,
     later: Option<&(String, Later)>,
-    now: Timestamp,
+    laid_out: &LaidOut,
+    clock: &Arc<dyn Clock>,
 ) -> Result<(DoneAgain, Held), RestoreError> {
-    let store = Store::new(engine.clone());
+    let (store, now) = (Store::new(engine.clone()), clock.now());
     let key = store.installation_key().await?;
-    let done = match later {
-        Some((_, later)) => later.apply(&store, &key, now).await?,
+    let mut done = match later {
+        Some((_, later)) => later.apply(&store).await?,
         None => DoneAgain::default(),
     };
     renumber(&store, later.map(|(_, later)| later.kept())).await?;
     let held = hold(&store, point.at.unwrap_or(point.created), now).await?;
+    // After that: what waits is not taken from under anybody.
+    if let Some((_, later)) = later {
+        let (spool, clock) = (laid_out.workplace.join("spool"), clock.clone());
+        let spool =
+            blocking(move || Ok(Spool::open(&spool, SpoolSettings::default(), clock).map_err(TraceError::from)?));
+        let (spool, blobs) = (spool.await?, Blobs::in_state_directory(&laid_out.workplace));
+        let eraser = Eraser { store, key, files: Some(Files { spool: spool.clone(), blobs, capture: None }) };
+        done.erased = later.erase(&eraser, now).await?;
+        blocking(move || Ok(spool.close())).await?;
+    }
     Ok((done, held))
 }
 

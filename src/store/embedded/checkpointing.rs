@@ -51,7 +51,14 @@ impl EmbeddedEngine {
     pub async fn checkpoint(&self) -> Result<CheckpointReport, EngineError> {
         let shared = self.shared.clone();
         let stopped = |e: tokio::task::JoinError| EngineError::Stopped(e.to_string());
-        tokio::task::spawn_blocking(move || write_checkpoint(&shared)).await.map_err(stopped)?
+        tokio::task::spawn_blocking(move || write_checkpoint(&shared, true)).await.map_err(stopped)?
+    }
+
+    /// As [`Self::checkpoint`], and nothing of the journal before is kept for the next backup.
+    pub(super) async fn checkpoint_for_good(&self) -> Result<CheckpointReport, EngineError> {
+        let shared = self.shared.clone();
+        let stopped = |e: tokio::task::JoinError| EngineError::Stopped(e.to_string());
+        tokio::task::spawn_blocking(move || write_checkpoint(&shared, false)).await.map_err(stopped)?
     }
 
     /// As [`Self::checkpoint`], on this thread.
@@ -59,11 +66,11 @@ impl EmbeddedEngine {
     /// # Errors
     /// As [`Self::checkpoint`].
     pub fn checkpoint_blocking(&self) -> Result<CheckpointReport, EngineError> {
-        write_checkpoint(&self.shared)
+        write_checkpoint(&self.shared, true)
     }
 }
 
-fn write_checkpoint(shared: &Arc<Shared>) -> Result<CheckpointReport, EngineError> {
+fn write_checkpoint(shared: &Arc<Shared>, hold: bool) -> Result<CheckpointReport, EngineError> {
     let _one_at_a_time = shared.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
     let covered = journal_since(shared);
     let since = shared.marks().applied;
@@ -93,7 +100,7 @@ fn write_checkpoint(shared: &Arc<Shared>) -> Result<CheckpointReport, EngineErro
     let name = sealed.publish()?;
     shared.covered.fetch_add(covered, Ordering::Relaxed);
     let octets = fs::metadata(&name.path).map_err(written)?.len();
-    let (dropped_segments, lost_to_backups) = drop_old(shared)?;
+    let (dropped_segments, lost_to_backups) = drop_old(shared, hold)?;
     Ok(CheckpointReport { records: found.records, octets, dropped_segments, lost_to_backups })
 }
 
@@ -126,9 +133,9 @@ fn add_up(shared: &Shared, path: &std::path::Path, since: Mark, until: Mark) -> 
     Ok(sum)
 }
 
-/// Drops all but the last checkpoints and the journal that neither those nor the next backup needs. Says how many
+/// Drops all but the last checkpoints and the journal that neither those nor, with `hold`, the next backup needs. Says how many
 /// segments were dropped, and how many of them the next backup would have needed.
-fn drop_old(shared: &Shared) -> Result<(usize, usize), EngineError> {
+fn drop_old(shared: &Shared, hold: bool) -> Result<(usize, usize), EngineError> {
     let directory = checkpoints(&shared.directory);
     let mut kept = checkpoint::list(&directory)?;
     let old = kept.drain(..kept.len().saturating_sub(KEPT)).collect::<Vec<_>>();
@@ -139,12 +146,13 @@ fn drop_old(shared: &Shared) -> Result<(usize, usize), EngineError> {
     let unneeded =
         segments.partition_point(|segment| segment.first <= oldest.since.saturating_add(1)).saturating_sub(1);
     let held = for_backup::held(shared, segments.get(..unneeded).unwrap_or_default())?;
+    let kept = if hold { held.kept } else { 0 };
     let mut lost = 0;
-    for (position, segment) in segments.iter().take(unneeded - held.kept).enumerate() {
+    for (position, segment) in segments.iter().take(unneeded - kept).enumerate() {
         fs::remove_file(&segment.path).map_err(written)?;
         lost += usize::from(position >= held.saved);
     }
-    Ok((unneeded - held.kept, lost))
+    Ok((unneeded - kept, lost))
 }
 
 fn written(error: std::io::Error) -> EngineError {

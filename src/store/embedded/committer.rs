@@ -21,6 +21,7 @@ use crate::store::journal::writer::{AppendError, JournalWriter};
 
 use super::Shared;
 use super::index::Index;
+use super::renewal::NewIndex;
 
 /// A group is closed when its record has this many octets; what still waits goes into the next.
 const GROUP_OCTETS: usize = 1024 * 1024;
@@ -32,6 +33,8 @@ pub(super) enum Request {
     Commit(Batch, Answer),
     /// Ends the journal segment that is written to; says where the store then stands.
     Seal(Sender<Result<Mark, EngineError>>),
+    /// Takes another index in place of the present one; both hold the same records.
+    Index(NewIndex, oneshot::Sender<Result<(), EngineError>>),
     /// Ends the thread when everything before it is done.
     Close,
 }
@@ -74,13 +77,18 @@ impl Committer {
         let before = self.mark;
         let mut seals = Vec::new();
         let mut next = Some(first);
-        let mut open = true;
+        let (mut open, mut renewal) = (true, None);
         while let Some(request) = next.take() {
             match request {
                 Request::Commit(batch, answer) => self.admit(batch, answer),
                 Request::Seal(answer) => seals.push(answer),
                 Request::Close => {
                     open = false;
+                    break;
+                }
+                // Between two groups: nothing may be on its way to the index that goes.
+                Request::Index(new, answer) => {
+                    renewal = Some((new, answer));
                     break;
                 }
             }
@@ -104,6 +112,10 @@ impl Committer {
         if !seals.is_empty() {
             let sealed = self.seal();
             seals.into_iter().for_each(|answer| drop(answer.send(sealed.clone())));
+        }
+        if let Some((new, answer)) = renewal {
+            let stopped = self.stopped.clone().map(EngineError::Stopped);
+            let _ = answer.send(stopped.map_or_else(|| new.take_over(&self.shared, self.mark), Err));
         }
         open
     }

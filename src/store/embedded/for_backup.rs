@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -84,13 +84,16 @@ impl EmbeddedEngine {
     /// # Errors
     /// [`EngineError`].
     pub fn seal(&self) -> Result<Mark, EngineError> {
+        self.send_seal()?.recv().map_err(|_| EngineError::Stopped("it is closed".to_owned()))?
+    }
+
+    /// Asks for it; what is given says when it is done.
+    pub(super) fn send_seal(&self) -> Result<Receiver<Result<Mark, EngineError>>, EngineError> {
         let stopped = || EngineError::Stopped("it is closed".to_owned());
         let (answer, receiver) = channel();
-        {
-            let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-            requests.as_ref().ok_or_else(stopped)?.send(Request::Seal(answer)).map_err(|_| stopped())?;
-        }
-        receiver.recv().map_err(|_| stopped())?
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.as_ref().ok_or_else(stopped)?.send(Request::Seal(answer)).map_err(|_| stopped())?;
+        Ok(receiver)
     }
 
     /// Notes that all groups up to `mark` are in a backup.

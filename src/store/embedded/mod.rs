@@ -35,6 +35,7 @@ mod lock;
 pub mod open;
 mod rebuild;
 pub mod recover;
+mod renewal;
 mod stats;
 pub mod survey;
 

@@ -28,6 +28,7 @@ use crate::model::inbound::SpoolPlace;
 
 use super::journal::disk::{Disk, SystemDisk, numbered_files, numbered_path};
 
+mod erase;
 mod reader;
 mod record;
 mod writer;
@@ -96,6 +97,14 @@ pub enum SpoolError {
     Dropped {
         /// Which segment.
         path: PathBuf,
+    },
+    /// The message was erased with the person whom it concerned. Nothing is wrong.
+    #[error("the message at octet {offset} of {} was erased with the person whom it concerned", path.display())]
+    Erased {
+        /// Which segment.
+        path: PathBuf,
+        /// Where in it the message's record begins.
+        offset: u64,
     },
     /// The message has more than [`MAX_MESSAGE`] octets.
     #[error("a message of {0} octets, more than {MAX_MESSAGE}")]
@@ -225,6 +234,17 @@ impl Spool {
         let (answer, receiver) = oneshot::channel();
         self.send(Request::Seal(answer))?;
         receiver.blocking_recv().map_err(|_| SpoolError::Closed)?
+    }
+
+    /// Overwrites the message at `place` with zeros, for good. When this returns, nobody can read it any more, and nothing
+    /// else in the segment has changed, its age neither. One that is erased or dropped already is no error.
+    ///
+    /// # Errors
+    /// [`SpoolError`]: it may be overwritten in part; doing it again ends it.
+    pub async fn erase(&self, place: SpoolPlace) -> Result<(), SpoolError> {
+        let (answer, receiver) = oneshot::channel();
+        self.send(Request::Erase { place, answer })?;
+        receiver.await.map_err(|_| SpoolError::Closed)?
     }
 
     /// Finishes what was asked and ends the thread; later calls answer [`SpoolError::Closed`], but what is there can still

@@ -29,6 +29,7 @@ pub(super) fn read(path: PathBuf, place: SpoolPlace) -> Result<Vec<u8>, SpoolErr
     let expected = match record::read_head(&head) {
         Head::Message { length, checksum } if u32::try_from(length) == Ok(place.length) => checksum,
         Head::Message { .. } => return Err(damaged("the message there has another length")),
+        Head::Erased { .. } => return Err(SpoolError::Erased { path, offset: place.offset }),
         Head::Newer => return Err(SpoolError::Newer { path }),
         Head::Other => return Err(damaged("no message begins there")),
     };

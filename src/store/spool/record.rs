@@ -3,6 +3,7 @@
 //! ```text
 //! magic 4 (its last octet is the version) | length u32 | checksum u64 | the message
 //! ```
+//! An erased message keeps its place and length under a magic of its own, and zeros are where it was.
 //! Numbers are little-endian, as in the journal. The checksum is seeded with the place, so that a message is only ever
 //! read where it was put.
 
@@ -11,6 +12,8 @@ use crate::store::journal::record;
 pub(super) use crate::store::journal::record::HEAD;
 
 const MAGIC: [u8; 4] = *b"\xd7Ml\x01";
+/// Stands where a message was erased: the length stays, so that what follows is still found.
+const ERASED: [u8; 4] = *b"\xd7Me\x01";
 
 /// What lies at a place.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,6 +24,11 @@ pub(super) enum Head {
         length: usize,
         /// As [`checksum`] gives it.
         checksum: u64,
+    },
+    /// A message was there and was erased.
+    Erased {
+        /// In octets.
+        length: usize,
     },
     /// A message in a form that this program does not know.
     Newer,
@@ -34,10 +42,18 @@ pub(super) fn head(segment: u64, offset: u64, message: &[u8]) -> [u8; HEAD] {
     record::write_head(MAGIC, length, checksum(segment, offset, message))
 }
 
+/// The head that takes the place of an erased message's.
+pub(super) fn erased_head(length: u32) -> [u8; HEAD] {
+    record::write_head(ERASED, length, 0)
+}
+
 /// What the octets of a head say.
 pub(super) fn read_head(octets: &[u8; HEAD]) -> Head {
     match record::read_head(MAGIC, octets) {
         Some((length, checksum)) => Head::Message { length, checksum },
+        None if octets[..4] == ERASED => {
+            Head::Erased { length: record::read_head(ERASED, octets).map_or(0, |(length, _)| length) }
+        }
         None if octets[..3] == MAGIC[..3] && octets[3] > MAGIC[3] => Head::Newer,
         None => Head::Other,
     }

@@ -17,7 +17,7 @@ use crate::model::inbound::SpoolPlace;
 use crate::store::journal::disk::{Disk, DiskFile, is_full, numbered_path, write_all};
 
 use super::record::{self, HEAD};
-use super::{SUFFIX, SpoolError, SpoolSettings};
+use super::{SUFFIX, SpoolError, SpoolSettings, erase};
 
 /// A group is closed when its messages have this many octets; what still waits goes into the next.
 const GROUP_OCTETS: usize = 4 * 1024 * 1024;
@@ -34,6 +34,11 @@ pub(super) enum Request {
         number: u64,
         before: Timestamp,
         answer: Answer<bool>,
+    },
+    /// Here, so that nobody writes and drops at the same time.
+    Erase {
+        place: SpoolPlace,
+        answer: Answer<()>,
     },
 }
 
@@ -88,6 +93,9 @@ impl Writer {
                         let dropped = self.drop_segment(number, before);
                         // Who asked may have gone; the same for the answers below.
                         let _ = answer.send(dropped);
+                    }
+                    Request::Erase { place, answer } => {
+                        let _ = answer.send(erase::erase(&self.directory, place));
                     }
                 }
                 if octets < GROUP_OCTETS {

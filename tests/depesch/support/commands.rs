@@ -45,6 +45,7 @@ pub struct Sent {
 /// A list `media` at lists.example.org, and whoever writes to it.
 pub struct Desk {
     pub store: Store,
+    pub spool: Spool,
     pub clock: Arc<FakeClock>,
     pub blobs: Blobs,
     pub key: Key,
@@ -73,7 +74,7 @@ impl Desk {
         let spool = Spool::open(state.path(), spool, clocks()).unwrap();
         let parts = parts(&store, &spool, &blobs, &clock, &key, &letters, settings);
         let directory = Directory::new(store.clone(), key.clone());
-        Self { store, clock, blobs, key, triage: Triage::new(parts), directory, state }
+        Self { store, spool, clock, blobs, key, triage: Triage::new(parts), directory, state }
     }
 
     /// Where attachments and confirmations lie.

@@ -14,6 +14,7 @@ pub mod listener;
 pub mod mailings;
 pub mod office;
 pub mod people;
+pub mod planted;
 pub mod posts;
 pub mod relay;
 pub mod rsvps;

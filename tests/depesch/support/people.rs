@@ -6,7 +6,7 @@ use depesch::base::id::ListName;
 use depesch::base::token::Key;
 use depesch::flow::export::{Export, ExportSettings};
 use depesch::flow::import::{ImportError, ImportEvent, ImportSettings, ImportSummary, Reject, import};
-use depesch::flow::person::Desk;
+use depesch::flow::person::{Desk, Eraser, PersonError};
 use depesch::model::subscriber::{Subscriber, SubscriptionState};
 use depesch::store::Store;
 use depesch::store::memory::MemoryEngine;
@@ -49,6 +49,14 @@ pub async fn put_lists(store: &Store) {
 /// An operator's desk, at a minute.
 pub fn desk(store: &Store, at: i64) -> Desk {
     Desk { store: store.clone(), key: key(), at: minute(at), who: "anna".to_owned() }
+}
+
+/// Erases somebody and does all the work at once; what stands in the way, if anything does.
+pub async fn erase(desk: &Desk, who: &str) -> Result<Vec<String>, PersonError> {
+    desk.erase(who, None).await?;
+    let eraser = Eraser { store: desk.store.clone(), key: desk.key.clone(), files: None };
+    let worked = eraser.work(desk.at).await.unwrap();
+    Ok(worked.open.into_iter().flat_map(|(_, why)| why).collect())
 }
 
 /// Onto `media`, with consent.

@@ -1,0 +1,92 @@
+//! Erasures that go on by themselves, and the disk's share in them: the chores that end open ones, and that make journal,
+//! checkpoints and index forget what is gone.
+
+use std::sync::Arc;
+
+use crate::base::clock::{Clock, Timestamp};
+use crate::base::token::Key;
+use crate::config::Config;
+use crate::flow::chores::Chore;
+use crate::flow::person::Eraser;
+use crate::flow::person::erasure::{Stratum, note_forgotten};
+use crate::model::recurrence::Recurrence;
+use crate::store::Store;
+use crate::store::embedded::EmbeddedEngine;
+use crate::store::spool::Spool;
+
+use super::{StartError, parts};
+
+/// What makes the disk forget.
+#[derive(Clone)]
+pub struct Forgetting {
+    /// Carries erasures out.
+    pub eraser: Eraser,
+    /// The store's engine.
+    pub engine: Arc<EmbeddedEngine>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Forgetting {
+    /// Ends open erasures as far as can be; when some are done, journal and checkpoints of before go.
+    ///
+    /// # Errors
+    /// What failed, in words; the next run goes on.
+    pub async fn run(&self) -> Result<String, String> {
+        let worked = self.eraser.work(self.clock.now()).await.map_err(|error| error.to_string())?;
+        for (_, holds) in &worked.open {
+            let holds: Vec<&str> = holds.iter().map(String::as_str).collect();
+            tracing::warn!(holds = holds.join("; "), "an erasure is not through yet");
+        }
+        let forgotten = self.forget(Stratum::Journal).await?;
+        let (done, open) = (worked.done, worked.open.len());
+        Ok(format!("ended {done} erasures, {open} stay open; of {forgotten} the journal holds nothing any more"))
+    }
+
+    /// Makes one stratum forget what done erasures erased, if it may hold anything; gives of how many.
+    ///
+    /// # Errors
+    /// What failed, in words.
+    pub async fn forget(&self, stratum: Stratum) -> Result<usize, String> {
+        let store = &self.eraser.store;
+        let aging = store.aging_erasures().await.map_err(|error| error.to_string())?;
+        let aging: Vec<_> = aging.into_iter().filter(|(_, read)| stratum.may_hold(&read.value)).collect();
+        if aging.is_empty() {
+            return Ok(0);
+        }
+        match stratum {
+            Stratum::Journal => drop(self.engine.forget_past().await.map_err(|error| error.to_string())?),
+            Stratum::Index => self.engine.renew_index().await.map_err(|error| error.to_string())?,
+        }
+        let now: Timestamp = self.clock.now();
+        note_forgotten(store, stratum, aging, now).await.map_err(|error| error.to_string())
+    }
+}
+
+/// What makes the disk of this daemon forget.
+pub fn forgetting(
+    config: &Config,
+    store: &Store,
+    key: &Key,
+    spool: &Spool,
+    engine: &Arc<EmbeddedEngine>,
+    clock: &Arc<dyn Clock>,
+) -> Forgetting {
+    let eraser = Eraser { store: store.clone(), key: key.clone(), files: Some(parts::files(config, spool)) };
+    Forgetting { eraser, engine: engine.clone(), clock: clock.clone() }
+}
+
+/// The chore.
+///
+/// # Errors
+/// [`StartError::Times`].
+pub fn chore(config: &Config, forgetting: &Forgetting) -> Result<Chore, StartError> {
+    let key = "schedule.erasure";
+    let times = Recurrence::new(&config.schedule.erasure, &config.schedule.zone)
+        .map_err(|error| StartError::Times { key, error })?;
+    let forgetting = forgetting.clone();
+    Ok(Chore::new("erasure", times, move || {
+        let forgetting = forgetting.clone();
+        Box::pin(async move { forgetting.run().await })
+    }))
+}

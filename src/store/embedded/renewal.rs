@@ -1,0 +1,172 @@
+//! Making what was deleted go from the disk too: old journal and checkpoints, and the free space of the index.
+//!
+//! [`EmbeddedEngine::forget_past`] begins a new journal segment and writes two checkpoints: what is older than both is
+//! dropped, and nothing of it holds a record that was deleted before. [`EmbeddedEngine::renew_index`] copies the records
+//! into a new index and throws the old one away, for sled leaves old octets in its files until it happens to use the
+//! place again. Commits go on meanwhile; only the last few groups are caught up while they wait.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::store::engine::{Batch, Engine, EngineError};
+use crate::store::fingerprint::Mark;
+use crate::store::journal::JournalError;
+use crate::store::journal::walk::{Found, walk};
+use crate::store::keys;
+
+use super::committer::Request;
+use super::index::{self, Index};
+use super::open::{OpenError, indexes, journal, newest_generation};
+use super::rebuild::{Replay, retire};
+use super::{CheckpointReport, EmbeddedEngine, Shared};
+
+/// Records that are copied at a time.
+const PAGE: usize = 1000;
+
+impl EmbeddedEngine {
+    /// Drops the journal and the checkpoints of before this call: two new checkpoints stand in their place, and the
+    /// journal begins anew. Gives the second. Also what the next backup would have needed goes: time since the last one
+    /// cannot be restored to any more, but for its end.
+    ///
+    /// # Errors
+    /// [`EngineError`]: what is left can be used as before; try again.
+    pub async fn forget_past(&self) -> Result<CheckpointReport, EngineError> {
+        self.seal_now().await?;
+        let first = self.checkpoint_for_good().await?;
+        // A checkpoint is named by the last group before it: without one between, the second would take the first's place
+        // and an older one stay.
+        let mut batch = Batch::new();
+        batch.put(keys::setting("past"), self.shared.marks().applied.to_octets().as_slice());
+        self.commit(batch).await?;
+        let second = self.checkpoint_for_good().await?;
+        let dropped_segments = first.dropped_segments + second.dropped_segments;
+        let lost_to_backups = first.lost_to_backups + second.lost_to_backups;
+        Ok(CheckpointReport { dropped_segments, lost_to_backups, ..second })
+    }
+
+    /// Puts a fresh index in place of the present one and removes that from the disk.
+    ///
+    /// # Errors
+    /// [`EngineError`]: the present one goes on.
+    pub async fn renew_index(&self) -> Result<(), EngineError> {
+        let shared = self.shared.clone();
+        let built = tokio::task::spawn_blocking(move || NewIndex::build(&shared)).await;
+        let new = built.map_err(|e| EngineError::Stopped(e.to_string()))??;
+        let path = new.path.clone();
+        let taken = self.hand_over(new).await;
+        if taken.is_err() {
+            // It would be taken for the newest at the next start, and be caught up: right, only slow.
+            let _ = fs::remove_dir_all(path);
+        }
+        taken
+    }
+
+    async fn seal_now(&self) -> Result<Mark, EngineError> {
+        let receiver = self.send_seal()?;
+        let waiting = tokio::task::spawn_blocking(move || receiver.recv());
+        waiting.await.ok().and_then(Result::ok).ok_or_else(stopped)?
+    }
+
+    async fn hand_over(&self, new: NewIndex) -> Result<(), EngineError> {
+        let (answer, receiver) = oneshot::channel();
+        {
+            let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+            requests.as_ref().ok_or_else(stopped)?.send(Request::Index(new, answer)).map_err(|_| stopped())?;
+        }
+        receiver.await.map_err(|_| stopped())?
+    }
+}
+
+/// An index that holds what the store held at a mark.
+pub(super) struct NewIndex {
+    index: Index,
+    mark: Mark,
+    generation: u64,
+    path: PathBuf,
+}
+
+impl NewIndex {
+    /// Copies all records, applies what came in meanwhile, and compares the result with what the journal says.
+    fn build(shared: &Arc<Shared>) -> Result<Self, EngineError> {
+        // No checkpoint drops journal meanwhile.
+        let _one_at_a_time = shared.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = newest_generation(&shared.directory).map_err(damaged)?.map_or(1, |last| last + 1);
+        let path = indexes(&shared.directory).join(generation.to_string());
+        let built = Self::fill(shared, generation, path.clone());
+        if built.is_err() {
+            // A half-built one would only make the next start slow.
+            let _ = fs::remove_dir_all(path);
+        }
+        built
+    }
+
+    fn fill(shared: &Arc<Shared>, generation: u64, path: PathBuf) -> Result<Self, EngineError> {
+        fs::create_dir_all(&path).map_err(written)?;
+        let index = Index::open(&path, shared.settings.cache_octets)?;
+        let since = shared.marks().applied;
+        let mut range = index::everything();
+        loop {
+            let page = shared.with_index(|old| Ok(old.scan(&range, PAGE)?))?;
+            index.apply(page.iter().map(|(key, value)| (key.0.as_slice(), Some(&**value))))?;
+            match page.last() {
+                Some((last, _)) if page.len() == PAGE => range = range.after(last),
+                _ => break,
+            }
+        }
+        let mark = catch_up(shared, &index, since)?;
+        let found = index.fingerprint()?;
+        if found != mark.fingerprint {
+            let (has, should) = (found.records, mark.fingerprint.records);
+            return Err(EngineError::Damaged(format!(
+                "a new index has {has} records that are not the {should} there are"
+            )));
+        }
+        index.set_mark(mark)?;
+        index.flush()?;
+        Ok(Self { index, mark, generation, path })
+    }
+
+    /// Takes the present index's place; the store stands at `mark`, and nobody commits. On an error the present one goes
+    /// on.
+    pub(super) fn take_over(self, shared: &Arc<Shared>, mark: Mark) -> Result<(), EngineError> {
+        let reached = catch_up(shared, &self.index, self.mark)?;
+        if reached != mark {
+            return Err(EngineError::Damaged("a new index does not stand where the journal does".to_owned()));
+        }
+        self.index.set_mark(mark)?;
+        let old = shared.index.write().unwrap_or_else(PoisonError::into_inner).replace(self.index);
+        drop(old);
+        retire(&shared.directory, self.generation).map_err(damaged)
+    }
+}
+
+/// Applies the groups of the journal after `since`; gives where the store stands then. Each write is absolute, so that what
+/// the copy saw already does no harm.
+fn catch_up(shared: &Shared, index: &Index, since: Mark) -> Result<Mark, EngineError> {
+    let mut replay = Replay::new(index);
+    let tail = walk(&journal(&shared.directory), since.sequence, &mut |found| match found {
+        Found::Damage(damage) => Err(JournalError::Damaged(damage)),
+        Found::Record(record) => {
+            replay.push(&record);
+            Ok(())
+        }
+    });
+    let tail = tail.map_err(|e| EngineError::Damaged(e.to_string()))?;
+    replay.finish()?;
+    Ok(tail.mark)
+}
+
+fn stopped() -> EngineError {
+    EngineError::Stopped("it is closed".to_owned())
+}
+
+fn damaged(error: OpenError) -> EngineError {
+    EngineError::Damaged(error.to_string())
+}
+
+fn written(error: std::io::Error) -> EngineError {
+    EngineError::Io { action: "written", reason: error.to_string() }
+}

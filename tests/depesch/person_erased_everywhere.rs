@@ -1,0 +1,140 @@
+//! After an erasure and the time that is documented, no file of the installation holds the person's address or name, in
+//! whatever encoding; and of others nothing is missing.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use depesch::app::erasures::Forgetting;
+use depesch::base::clock::FakeClock;
+use depesch::base::id::{InboundId, LetterId, MailingId, PostId};
+use depesch::flow::person::erasure::Stratum;
+use depesch::model::ledger::Sequence;
+use depesch::store::embedded::{EmbeddedEngine, Settings};
+use depesch::store::engine::{Engine, Key, KeyRange};
+use depesch::store::{Store, checkpoint};
+
+use crate::support::mailings::minute;
+use crate::support::planted::{ADDRESS, OTHER, Planted, WORDS};
+
+fn open(state: &Path) -> Arc<EmbeddedEngine> {
+    let settings = Settings { create: true, reserve_octets: 0, ..Settings::default() };
+    Arc::new(EmbeddedEngine::open(&state.join("store"), settings).unwrap().engine)
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Every spelling of a word that a mail or a record may have, all in lower case but base64.
+fn spellings(word: &str) -> Vec<Vec<u8>> {
+    let mut spellings = vec![word.as_bytes().to_vec()];
+    let capital = word[..1].to_uppercase() + &word[1..];
+    for word in [word, &capital, &word.to_uppercase()] {
+        for shift in 0..3 {
+            // The letters in the middle do not depend on what stands before and after.
+            let encoded = STANDARD.encode([&vec![b' '; shift][..], word.as_bytes(), b"  "].concat());
+            let inner = &encoded[if shift == 0 { 0 } else { 4 }..(shift + word.len()) / 3 * 4];
+            spellings.push(inner.as_bytes().to_vec());
+        }
+        spellings.push(word.bytes().map(|octet| format!("={octet:02X}")).collect::<String>().into_bytes());
+    }
+    spellings
+}
+
+fn holds(octets: &[u8]) -> Option<String> {
+    let lower = octets.to_ascii_lowercase();
+    let found = |word: &&str| {
+        let has = |text: &[u8], spelling: &[u8]| memchr::memmem::find(text, spelling).is_some();
+        spellings(word).iter().enumerate().any(|(at, spelling)| has(if at == 0 { &lower } else { octets }, spelling))
+    };
+    WORDS.iter().find(|word| found(word)).map(|word| (*word).to_owned())
+}
+
+/// The files that hold one of the words, and which; compressed ones are unpacked.
+fn found_in(state: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for path in files(state) {
+        found.extend(holds(&std::fs::read(&path).unwrap()).map(|word| (path.clone(), word)));
+    }
+    for checkpoint in checkpoint::list(&state.join("store/checkpoints")).unwrap() {
+        let mut all = Vec::new();
+        let mut keep = |key: &[u8], value: &[u8]| {
+            all.extend([key, value].concat());
+            Ok(())
+        };
+        checkpoint::read(&checkpoint.path, &mut keep).unwrap();
+        found.extend(holds(&all).map(|word| (checkpoint.path.clone(), word)));
+    }
+    found
+}
+
+/// The tables in which the person stands.
+async fn tables(engine: &EmbeddedEngine) -> BTreeSet<char> {
+    let everything = KeyRange { from: Key(Vec::new()), to: None };
+    let found = engine.scan(everything, usize::MAX).await.unwrap();
+    let named = found.iter().filter(|(key, value)| holds(&[&key.0, &value[..]].concat()).is_some());
+    named.map(|(key, _)| char::from(key.0[0])).collect()
+}
+
+#[tokio::test]
+async fn no_octet_of_the_installation_names_them_and_of_others_nothing_is_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path();
+    let engine = open(state);
+    let planted = Planted::in_store(Store::new(engine.clone()), state).await;
+    // What a family of records holds of a person is planted, or it is searched in vain.
+    assert_eq!(tables(&engine).await.iter().collect::<String>(), "BJLTadmnpsvxy");
+    engine.checkpoint().await.unwrap();
+    planted.desk(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
+    engine.checkpoint().await.unwrap();
+    assert!(!found_in(state).is_empty());
+
+    let clock = Arc::new(FakeClock::at(minute(100)));
+    let forgetting = Forgetting { eraser: planted.eraser(), engine: engine.clone(), clock };
+    let said = forgetting.run().await.unwrap();
+    assert!(said.starts_with("ended 1 erasures, 0 stay open"), "{said}");
+    assert_eq!(tables(&engine).await, BTreeSet::new());
+    // The hour after: only the index may remember, in free space.
+    let left = found_in(state);
+    assert!(left.iter().all(|(path, _)| path.starts_with(state.join("store/index"))), "{left:?}");
+    // The night after.
+    assert_eq!(forgetting.forget(Stratum::Index).await.unwrap(), 1);
+    assert_eq!(found_in(state), []);
+    assert_eq!(forgetting.forget(Stratum::Index).await.unwrap(), 0, "once is enough");
+
+    others_are_whole(&planted).await;
+    engine.close().unwrap();
+    drop((forgetting, planted, engine));
+    let again = EmbeddedEngine::open(&state.join("store"), Settings::default()).unwrap();
+    assert!(again.report.clean && again.report.rebuilt.is_none(), "{:?}", again.report);
+    assert_eq!(found_in(state), []);
+}
+
+async fn others_are_whole(planted: &Planted) {
+    let store = &planted.store;
+    let other = OTHER.parse().unwrap();
+    assert_eq!(store.subscriber_by_address(&other).await.unwrap().unwrap().value.id.0, 2);
+    assert!(store.inbound(InboundId(4)).await.unwrap().is_some());
+    let octets = planted.files.spool.read(planted.others).await.unwrap();
+    assert!(String::from_utf8(octets).unwrap().contains("Jag heter Bo"));
+    assert!(store.letter(LetterId(4)).await.unwrap().is_some());
+    assert!(store.letter_octets(LetterId(4)).await.unwrap().is_some());
+    assert_eq!(store.scan_wishes(None, 10).await.unwrap().0.len(), 1);
+    let (answers, _) = store.scan_rsvps(None, 10).await.unwrap();
+    assert_eq!(answers.len(), 1);
+    assert_eq!(answers[0].1.value.changes[0].comment, "Jag kommer med (erased)");
+    let posts = store.posts(PostId(0), 10).await.unwrap();
+    assert_eq!(posts.iter().map(|read| read.value.id.0).collect::<Vec<_>>(), [3]);
+    assert!(planted.files.blobs.size(&posts[0].value.blob.sha256).await.unwrap().is_some());
+    assert!(planted.state.join("capture/new/2.mail").exists());
+    // Their deliveries are still counted, and still say why.
+    let mailing = store.mailing(MailingId(1)).await.unwrap().unwrap().value;
+    let tally = store.tally(&mailing).await.unwrap();
+    assert_eq!((tally.failed, tally.waiting), (1, 299));
+    let (delivery, _) = store.delivery(MailingId(1), Sequence(0)).await.unwrap();
+    assert!(format!("{delivery:?}").contains("5.1.1 (erased)"), "{delivery:?}");
+}
