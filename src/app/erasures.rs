@@ -21,6 +21,8 @@ use super::{StartError, parts};
 pub struct Forgetting {
     /// Carries erasures out.
     pub eraser: Eraser,
+    /// Mail that came in.
+    pub spool: Spool,
     /// The store's engine.
     pub engine: Arc<EmbeddedEngine>,
     /// The time.
@@ -73,7 +75,7 @@ pub fn forgetting(
     clock: &Arc<dyn Clock>,
 ) -> Forgetting {
     let eraser = Eraser { store: store.clone(), key: key.clone(), files: Some(parts::files(config, spool)) };
-    Forgetting { eraser, engine: engine.clone(), clock: clock.clone() }
+    Forgetting { eraser, spool: spool.clone(), engine: engine.clone(), clock: clock.clone() }
 }
 
 /// The chore.

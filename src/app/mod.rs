@@ -23,9 +23,12 @@ use crate::control::client::Client;
 use crate::control::letter::LettersOut;
 use crate::control::server::{Server, ServerError};
 use crate::flow::audit::AuditLog;
-use crate::flow::chores::Chores;
+use crate::flow::backups::Backups;
+use crate::flow::chores::{Chore, Chores};
 use crate::flow::content::ContentHandle;
 use crate::flow::dispatch::{DispatchParts, Dispatcher};
+use crate::flow::inbound::post::PostDesk;
+use crate::flow::letters::Letters;
 use crate::flow::letters::worker::Postman;
 use crate::flow::message::MessageSource;
 use crate::flow::pulse::Pulses;
@@ -56,6 +59,7 @@ pub mod parts;
 pub mod posts;
 pub mod service;
 
+use erasures::Forgetting;
 use liveness::Liveness;
 use messages::ReloadableSource;
 
@@ -220,11 +224,9 @@ async fn start_on(
     let letters = parts::letters(config, &store, &key, &clock, &content);
     let posts = posts::desk(config, &store, &key, &clock, &letters)?;
     let log = AuditLog::new(store.clone(), clock.clone(), key.clone());
+    let forgetting = erasures::forgetting(config, &store, &key, &spool, &engine, &clock);
     let backups = parts::backups(config, &engine, &spool, &clock);
-    let mut chores = parts::chores(config, &store, &spool, &engine, &clock)?;
-    chores.extend(parts::bounce_chores(config, &store, &letters, &key, &clock)?);
-    chores.extend(parts::backup_chore(config, &backups)?);
-    chores.extend([posts::chore(config, &posts)?, audit::chore(config, &log)?]);
+    let chores = chores(config, &forgetting, &letters, &posts, &log, &backups)?;
     let server = Server::bind(&config.control).await?;
     audit::started(&log, &config.state_directory).await?;
     let wake = Wake::new();
@@ -287,6 +289,25 @@ fn templates(
     let content = parts::content(config)?;
     let source = parts::messages(config, store, key, clock, &content);
     Ok((Arc::new(ContentHandle::new(content)), Arc::new(ReloadableSource::new(source))))
+}
+
+/// All that is done by itself, each at its times.
+fn chores(
+    config: &Config,
+    forgetting: &Forgetting,
+    letters: &Letters,
+    posts: &PostDesk,
+    log: &AuditLog,
+    backups: &Arc<Backups>,
+) -> Result<Vec<Chore>, StartError> {
+    let mut chores = parts::chores(config, forgetting)?;
+    let (eraser, clock) = (&forgetting.eraser, &forgetting.clock);
+    chores.extend(parts::bounce_chores(config, &eraser.store, letters, &eraser.key, clock)?);
+    chores.push(posts::chore(config, posts)?);
+    chores.push(audit::chore(config, log)?);
+    chores.extend(parts::backup_chore(config, backups)?);
+    chores.push(erasures::chore(config, forgetting)?);
+    Ok(chores)
 }
 
 /// Begins what looks at the clock: scheduler, chores, checkpoints by size.

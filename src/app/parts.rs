@@ -17,6 +17,7 @@ use crate::flow::letters::retention::drop_letters;
 use crate::flow::letters::worker::{Postman, PostmanParts, PostmanSettings};
 use crate::flow::letters::{LetterSettings, Letters};
 use crate::flow::message::MessageSource;
+use crate::flow::person::erasure::Stratum;
 use crate::flow::person::traces::Files;
 use crate::flow::post_messages::PostMessages;
 use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
@@ -37,6 +38,7 @@ use crate::transport::Transport;
 use crate::transport::capture::{Capture, CaptureSettings};
 use crate::transport::relay::Relay;
 
+use super::erasures::Forgetting;
 use super::messages::ByContent;
 use super::{Begin, StartError};
 
@@ -205,17 +207,12 @@ pub fn files(config: &Config, spool: &Spool) -> Files {
 }
 
 /// The chores of the daemon itself.
-pub fn chores(
-    config: &Config,
-    store: &Store,
-    spool: &Spool,
-    engine: &Arc<EmbeddedEngine>,
-    clock: &Arc<dyn Clock>,
-) -> Result<Vec<Chore>, StartError> {
+pub fn chores(config: &Config, forgetting: &Forgetting) -> Result<Vec<Chore>, StartError> {
+    let Forgetting { eraser, engine, spool, clock } = forgetting;
     let zone = &config.schedule.zone;
     let times =
         |key, expression: &str| Recurrence::new(expression, zone).map_err(|error| StartError::Times { key, error });
-    let engine = engine.clone();
+    let (engine, clock) = (engine.clone(), clock.clone());
     let checkpoint = Chore::new("checkpoint", times("schedule.checkpoint", &config.schedule.checkpoint)?, move || {
         let engine = engine.clone();
         Box::pin(async move {
@@ -230,16 +227,20 @@ pub fn chores(
         })
     });
     let kept = Kept {
-        store: store.clone(),
+        store: eraser.store.clone(),
         spool: spool.clone(),
+        forgetting: forgetting.clone(),
         blobs: Blobs::in_state_directory(&config.state_directory),
         attachments: config.retention.attachments,
         mail: config.inbound.keep,
     };
-    let clock = clock.clone();
     let retention = Chore::new("retention", times("schedule.retention", &config.schedule.retention)?, move || {
         let (kept, now) = (kept.clone(), clock.now());
-        Box::pin(async move { kept.drop_old(now).await.map_err(|error| error.to_string()) })
+        Box::pin(async move {
+            let said = kept.drop_old(now).await.map_err(|error| error.to_string())?;
+            let forgotten = kept.forgetting.forget(Stratum::Index).await?;
+            Ok(format!("{said}; the index was renewed because of {forgotten} erasures"))
+        })
     });
     Ok(vec![checkpoint, retention])
 }
@@ -282,6 +283,7 @@ pub fn bounce_chores(
 struct Kept {
     store: Store,
     spool: Spool,
+    forgetting: Forgetting,
     blobs: Blobs,
     attachments: Duration,
     mail: Duration,

@@ -95,7 +95,7 @@ async fn who_left_since_stays_away() {
     let media = "media".parse().unwrap();
     desk.change_subscription(SubscriberId(1), &media, SubscriptionChange::Unsubscribe, "").await.unwrap();
     desk.change_subscription(SubscriberId(2), &media, SubscriptionChange::Pause, "").await.unwrap();
-    desk.erase("s3").await.unwrap();
+    desk.erase("s3", None).await.unwrap();
     desk.suppress(&"reader4@example.com".parse().unwrap(), SuppressionReason::Complaint, "spam").await.unwrap();
     put_subscriber(&store, 7, &["media"], |_| {}).await;
     site.clock.set(minute(20));
