@@ -11,7 +11,7 @@ use crate::control::path::ApiPath;
 use crate::model::audit::{ChainLink, ChainWalk};
 
 use super::download;
-use super::output::instant;
+use super::output::{instant, note};
 use super::{CliError, Context, Done};
 
 /// The audit log: who did what, in a chain in which nothing can be changed unseen.
@@ -44,7 +44,7 @@ pub enum AuditCommand {
         #[arg(long, value_name = "NUMBER:HASH")]
         head: Option<String>,
     },
-    /// Write the entries with their hashes as lines of JSON, fit for “audit verify FILE”
+    /// Write the entries with their hashes as lines of JSON, fit for `audit verify FILE`
     #[command(after_help = "Examples:\n  depesch audit export --output audit.jsonl\n  \
         depesch audit export --since 2026-01-01T00:00:00Z | gzip > 2026.jsonl.gz")]
     Export {
@@ -81,7 +81,13 @@ pub async fn run(command: AuditCommand, context: &Context) -> Result<Done, CliEr
         }
         AuditCommand::Export { since, output } => {
             let path = ApiPath::new("/v1/audit/export").query_some("since", since.map(rfc3339));
-            download::save(context.client.download(path).await?, output, context).await
+            let done = download::save(context.client.download(path).await?, output, context).await?;
+            let whole: AuditVerified = context.client.get("/v1/audit/verify").await?;
+            note(&format!(
+                "The chain ends at {}. Keep that elsewhere: \u{201c}audit verify --head\u{201d} compares with it.",
+                whole.head
+            ));
+            Ok(done)
         }
     }
 }

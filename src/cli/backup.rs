@@ -311,9 +311,9 @@ async fn bring_back(
         RestoreError::Later(_) => CliError::Usage(error.to_string()),
         RestoreError::Person(error) => CliError::Internal(error.to_string()),
     })?;
-    if !dry_run {
+    if !dry_run && restored.faults.is_empty() {
         let detail = format!("as of group {} of backup {}", restored.point.group, restored.point.backup);
-        leave_audit_note(&wish.target.join("store"), "backup restore", &detail);
+        leave_audit_note(&wish.target, "backup restore", &detail);
     }
     if context.output.is_json() {
         context.output.json(&restored_json(&restored, wish, dry_run))?;

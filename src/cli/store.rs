@@ -122,8 +122,7 @@ fn check(directory: &Path, context: &Context) -> Result<Done, CliError> {
 }
 
 /// Leaves word of what was done to the files for the audit log, which the next start takes it into.
-pub fn leave_audit_note(store_directory: &Path, what: &str, detail: &str) {
-    let state_directory = store_directory.parent().unwrap_or(store_directory);
+pub fn leave_audit_note(state_directory: &Path, what: &str, detail: &str) {
     let (uid, now) = (rustix::process::getuid().as_raw(), system_clock().now());
     let left = leave_note(state_directory, now, (&user_name(uid), Some(uid)), what, detail);
     if let Err(error) = left {
@@ -135,7 +134,7 @@ fn mend(directory: &Path, yes: bool, context: &Context) -> Result<Done, CliError
     if yes {
         let recovery = recover(directory, &Settings::default()).map_err(failed)?;
         leave_audit_note(
-            directory,
+            directory.parent().unwrap_or(directory),
             "store recover",
             &format!("{} records, exact: {}", recovery.records, recovery.exact),
         );

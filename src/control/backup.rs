@@ -12,11 +12,13 @@ use tokio::sync::mpsc;
 
 use crate::base::clock::Timestamp;
 use crate::flow::backups::{BackupReport, Backups};
+use crate::model::audit::AuditOutcome;
 use crate::store::backup::manifest::Manifest;
 use crate::store::backup::prune::is_whole;
 use crate::store::backup::repository::Repository;
 use crate::store::backup::{BackupError, Event};
 
+use super::audit_trail::Trail;
 use super::error::ApiError;
 use super::extract::Caller;
 use super::{Control, stream};
@@ -144,8 +146,9 @@ async fn all(State(control): State<Arc<Control>>) -> Result<Json<Vec<BackupView>
     }
 }
 
-async fn make(State(control): State<Arc<Control>>, caller: Caller) -> Result<Response, ApiError> {
+async fn make(State(control): State<Arc<Control>>, caller: Caller, trail: Trail) -> Result<Response, ApiError> {
     let backups = backups(&control)?;
+    trail.goes_on();
     let (lines, response) = stream::lines();
     let (events, mut told) = mpsc::unbounded_channel();
     let directory = backups.directory.clone();
@@ -171,10 +174,12 @@ async fn make(State(control): State<Arc<Control>>, caller: Caller) -> Result<Res
         }
         let result = match work.await {
             Ok(Ok(report)) => {
+                trail.ended(AuditOutcome::Done, format!("made backup {}", report.manifest.id)).await;
                 tracing::info!(by = %caller, "{report}");
                 Ok(Made::of(&report, &directory))
             }
             Ok(Err(error)) => {
+                trail.ended(AuditOutcome::Failed, "").await;
                 tracing::error!(by = %caller, %error, "a backup failed");
                 Err(refusal(&error))
             }

@@ -117,3 +117,28 @@ async fn more_than_are_read_at_once_are_all_there() {
     let (rows, summary) = report(&daemon, "limit=3").await;
     assert_eq!((rows.len(), summary.subscriptions), (3, 2500));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_for_spreadsheets_runs_nothing_and_says_what_is_unproven() {
+    let daemon = control::start().await;
+    daemon.control.store.create_list(&list("media")).await.unwrap();
+    put(&daemon, 1, &[(Active, operator(), "=HYPERLINK(\"x\"), said by telephone")]).await;
+    let file = daemon.directory.path().join("consent.csv");
+    let socket = daemon.directory.path().join("control.sock");
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_depesch"));
+        command.arg("--socket").arg(&socket).args(arguments).output().unwrap()
+    };
+    let done = run(&["list", "consent", "media", "--csv", "--output", file.to_str().unwrap()]);
+    assert_eq!(done.status.code(), Some(1), "somebody has no proof: {}", String::from_utf8_lossy(&done.stderr));
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut rows = csv::Reader::from_reader(text.as_bytes());
+    let row = rows.records().next().unwrap().unwrap();
+    let cells: Vec<&str> = [1, 2, 3, 5, 7, 8, 9, 11].iter().map(|cell| &row[*cell]).collect();
+    let words = "'=HYPERLINK(\"x\"), said by telephone";
+    assert_eq!(cells, ["s1", "p***@press.example", "active", "stated", "operator", "kim", words, "false"]);
+    let shown = String::from_utf8(run(&["list", "consent", "media"]).stdout).unwrap();
+    assert!(shown.contains("stated") && shown.contains("said by telephone"), "{shown}");
+    let shown = String::from_utf8(run(&["subscriber", "consent", "s1"]).stdout).unwrap();
+    assert!(shown.contains("p***@press.example") && shown.contains("stated"), "{shown}");
+}

@@ -218,7 +218,7 @@ fn dialogue(house: &House) {
         format!("RCPT TO:<{LIST}-bounces+aaaaaaaaaaaaaaaaaaaaaaaa@lists.example.org>"),
         format!("RCPT TO:<{LIST}2@lists.example.org>"),
         format!("VRFY {LIST}"),
-        format!("{LIST}"),
+        LIST.to_owned(),
         "DATA".to_owned(),
         format!("From: {MEMBER}\r\nTo: {LIST}-owner@lists.example.org\r\nSubject: Qvarnby\r\n\r\nHi.\r\n."),
         "QUIT".to_owned(),
