@@ -56,7 +56,6 @@ const fn rule(method: &'static str, path: &'static str, what: &'static str, note
 pub const RULES: &[Rule] = &[
     rule("GET", "/v1/audit/export", "audit export", Noted::Shows),
     rule("POST", "/v1/backups", "backup create", Noted::Change),
-    rule("POST", "/v1/backups", "backup create", Noted::Change),
     rule("PUT", "/v1/blobs/{sha256}", "attachment keep", Noted::Change),
     rule("POST", "/v1/bounces/{who}/reset", "bounce reset", Noted::Change),
     rule("GET", "/v1/bounces", "bounce list", Noted::ShowsIfAsked),
