@@ -16,7 +16,7 @@ use super::audit;
 use super::inherited::{self, InheritedError};
 use super::liveness::Lifeless;
 use super::log::{self, LogHandle};
-use super::{Begin, RunningApp, StartError, notify, start_with, system_clock};
+use super::{Begin, RunningApp, StartError, notify, room, start_with, system_clock};
 
 /// Why the service ended, or did not begin.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +101,10 @@ pub async fn serve(
     let read = loaded.file.as_ref().map_or_else(|| "defaults, no file".to_owned(), |path| path.display().to_string());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = read, "starting");
     let app = {
-        let start = start_with(&config, clock, begin, sockets);
+        let start = async {
+            room::wait_for_room(&config, clock.as_ref()).await;
+            start_with(&config, clock.clone(), begin, sockets).await
+        };
         tokio::pin!(start);
         let mut patience = ticks(Duration::from_secs(20));
         loop {

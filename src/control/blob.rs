@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::token::to_hex;
 use crate::store::blobs::{BlobError, Blobs, parse_sha256};
+use crate::store::journal::disk::is_full;
 
 use super::Control;
 use super::error::ApiError;
@@ -70,6 +71,11 @@ async fn show(
 
 impl From<BlobError> for ApiError {
     fn from(error: BlobError) -> Self {
+        if let BlobError::Io { error: cause, .. } = &error
+            && is_full(cause)
+        {
+            return Self::full(error.to_string());
+        }
         let status = match &error {
             BlobError::Missing(_) => 404,
             BlobError::Different { .. } | BlobError::Source(_) => 400,

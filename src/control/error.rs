@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::store::StoreError;
+use crate::store::engine::EngineError;
 
 use super::audit_trail::with_code;
 
@@ -74,6 +75,12 @@ impl ApiError {
         Self::new(403, "forbidden", message)
     }
 
+    /// 507: there is no room on the disk.
+    pub fn full(message: impl Into<String>) -> Self {
+        Self::new(507, "full", message)
+            .hint("Nothing was changed. Make room on the disk; the same request may then be sent again.")
+    }
+
     /// 500: the daemon's own fault.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(500, "internal", message)
@@ -92,6 +99,7 @@ impl From<StoreError> for ApiError {
             StoreError::Contended(_) => {
                 Self::new(503, "contended", error.to_string()).hint("The same request may be sent again.")
             }
+            StoreError::Engine(EngineError::Full(_)) => Self::full(error.to_string()),
             StoreError::Engine(_) => Self::new(503, "store", error.to_string())
                 .hint("Nothing was changed. See the daemon's log; try again when the store works."),
             StoreError::Record(_) => Self::new(500, "store", error.to_string()),

@@ -15,11 +15,19 @@ use crate::base::clock::Timestamp;
 use crate::base::token::to_hex;
 use crate::model::release::Blob;
 
+use super::journal::disk::{Disk, SystemDisk};
+
 /// Larger files are refused: octets.
 pub const MAX_BLOB: u64 = 100_000_000;
 
 /// Octets read and written at once.
 const PIECE: usize = 64 * 1024;
+
+/// Octets of the disk left free: more than what the store leaves free, so that an attachment cannot stop mail going out.
+const RESERVE: u64 = 128 * 1024 * 1024;
+
+/// After so many octets of a file it is looked again whether there is room.
+const LOOK_EVERY: u64 = 4 * 1024 * 1024;
 
 /// The directory of attachments. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -95,6 +103,7 @@ impl Blobs {
     pub async fn receive(&self) -> Result<IncomingBlob, BlobError> {
         let incoming = self.directory.join("incoming");
         create_directory(&incoming).await?;
+        has_room(&incoming)?;
         // A name of its own for each writer; what a crash leaves here is nobody's and is cleared at the next start.
         let temporary = tempfile::Builder::new().prefix("blob-").tempfile_in(&incoming).map_err(written(&incoming))?;
         let (file, path) = temporary.into_parts();
@@ -248,6 +257,9 @@ impl IncomingBlob {
         if self.size > MAX_BLOB {
             return Err(BlobError::TooLarge(MAX_BLOB));
         }
+        if self.size % LOOK_EVERY < piece.len() as u64 {
+            has_room(&self.path)?;
+        }
         self.hash.update(piece);
         self.file.write_all(piece).await.map_err(written(&self.path))
     }
@@ -277,6 +289,15 @@ impl IncomingBlob {
             sync_directory(state_directory).await?;
         }
         Ok(blob)
+    }
+}
+
+/// An error when the disk is full but for what is left free.
+fn has_room(path: &Path) -> Result<(), BlobError> {
+    // Only a guard: if the system cannot say what is free, the write itself will.
+    match SystemDisk.free(path) {
+        Ok(free) if free < RESERVE => Err(written(path)(io::ErrorKind::StorageFull.into())),
+        _ => Ok(()),
     }
 }
 

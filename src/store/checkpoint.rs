@@ -22,6 +22,9 @@ use super::fingerprint::Mark;
 const MAGIC: [u8; 8] = *b"depeschC";
 const VERSION: u32 = 1;
 const SUFFIX: &str = ".checkpoint";
+
+/// The name of one that is being written.
+const UNFINISHED: &str = "unfinished";
 const BLOCK: usize = 64 * 1024;
 /// No block is larger: one entry at most comes on top of a full block.
 const MAX_BLOCK: usize = 2 * 1024 * 1024;
@@ -88,6 +91,17 @@ pub fn list(directory: &Path) -> Result<Vec<CheckpointName>, CheckpointError> {
     Ok(found)
 }
 
+/// Removes what is left of a checkpoint that was not finished, if there is any.
+///
+/// # Errors
+/// The system's.
+pub fn remove_unfinished(directory: &Path) -> io::Result<()> {
+    match fs::remove_file(directory.join(UNFINISHED)) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
 /// What a whole checkpoint says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
@@ -117,7 +131,7 @@ impl CheckpointWriter {
     /// [`CheckpointError::Io`]
     pub fn begin(directory: &Path, since: Mark) -> Result<Self, CheckpointError> {
         fs::create_dir_all(directory).map_err(failed(directory, "created"))?;
-        let temporary = directory.join("unfinished");
+        let temporary = directory.join(UNFINISHED);
         let file = File::create(&temporary).map_err(failed(&temporary, "created"))?;
         let mut header = Vec::with_capacity(52);
         header.extend_from_slice(&MAGIC);

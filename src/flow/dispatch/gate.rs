@@ -32,6 +32,13 @@ pub struct Trouble {
     trying: bool,
 }
 
+impl Trouble {
+    /// Trouble that is not the relay's.
+    pub(super) fn of_store(since: Timestamp, next_try: Timestamp, what: String) -> Self {
+        Self { since: Some(since), next_try: Some(next_try), what, ..Self::default() }
+    }
+}
+
 impl Gate {
     fn lock(&self) -> MutexGuard<'_, Trouble> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -12,6 +12,7 @@ mod feed;
 pub mod gate;
 mod judge;
 mod queue;
+mod room;
 mod settle;
 pub mod stats;
 mod work;
@@ -42,6 +43,7 @@ use crate::transport::Transport;
 use gate::Gate;
 use judge::Judge;
 use queue::Queue;
+use room::Room;
 use stats::Stats;
 use work::{Job, may_send};
 
@@ -107,6 +109,7 @@ struct Shared {
     /// Leases of this node with a smaller number are from before a restart.
     fence: u64,
     gate: Gate,
+    room: Room,
     judge: Judge,
     queue: Queue<Job>,
     stats: Stats,
@@ -132,14 +135,21 @@ impl Shared {
 
     /// Waits a little after a store error that may pass (a full disk); `false` when the store will not recover.
     async fn survive(&self, error: &StoreError) -> bool {
-        if let StoreError::Engine(EngineError::Full(_)) | StoreError::Contended(_) = error {
-            tracing::warn!(%error, "dispatch waits for the store");
-            let clock = &self.parts.clock;
-            clock.wait_until(clock.now() + chrono::Duration::seconds(2)).await;
-            return !self.is_draining();
+        let clock = &self.parts.clock;
+        match error {
+            StoreError::Engine(EngineError::Full(_)) => {
+                if self.room.is_full(clock.now(), error.to_string()) {
+                    tracing::warn!(%error, "dispatch waits for room, and goes on by itself when there is some");
+                }
+            }
+            StoreError::Contended(_) => tracing::warn!(%error, "dispatch waits for the store"),
+            _ => {
+                self.give_up(&error.to_string());
+                return false;
+            }
         }
-        self.give_up(&error.to_string());
-        false
+        clock.wait_until(clock.now() + room::PAUSE).await;
+        !self.is_draining()
     }
 
     /// Ends dispatch, and says why.
@@ -171,6 +181,7 @@ impl Dispatcher {
         let shared = Arc::new(Shared {
             fence,
             gate: Gate::default(),
+            room: Room::default(),
             judge: Judge::new(parts.settings.retry, parts.settings.breaker, parts.classifier.clone()),
             queue: Queue::new(parts.settings.connections * 2),
             stats: Stats::default(),
@@ -203,9 +214,10 @@ impl Dispatcher {
         }
     }
 
-    /// What troubles the relay, if anything does.
+    /// What holds deliveries up, if anything does: a full disk, or the relay.
     pub fn trouble(&self) -> Option<gate::Trouble> {
-        self.shared.gate.trouble()
+        let shared = &self.shared;
+        shared.room.trouble(shared.parts.clock.now()).or_else(|| shared.gate.trouble())
     }
 
     /// Signs of life. While it does not drain, its main task gives one at each [`Wake`].
