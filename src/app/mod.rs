@@ -57,6 +57,7 @@ pub mod messages;
 pub mod notify;
 pub mod parts;
 pub mod posts;
+mod room;
 pub mod service;
 
 use erasures::Forgetting;
@@ -386,6 +387,9 @@ impl RunningApp {
     /// Completes when the daemon cannot go on, with the reason: it must stop and be started again.
     pub async fn broken(&self) -> String {
         tokio::select! {
+            // First, for it is the cause where the others stumble over it.
+            biased;
+            reason = self.engine.broken() => reason,
             reason = self.dispatcher.broken() => reason,
             reason = self.postman.broken() => reason,
             () = self.background_ended() => "a background task ended badly; its last words are in the log".to_owned(),

@@ -58,6 +58,7 @@ async fn after_a_failed_sync_nothing_is_acknowledged_until_a_restart() {
     disk.0.lock().unwrap().sync = Some(ErrorKind::Other);
     assert!(matches!(put(&engine, 2).await, Err(EngineError::Io { .. })));
     assert!(matches!(put(&engine, 3).await, Err(EngineError::Stopped(_))));
+    assert!(engine.broken().await.contains("could not be synced"), "whoever runs it is told, also when nobody commits");
     assert_eq!(holds(&engine, 0..5).await, [1], "what was not acknowledged is not shown");
     engine.close().unwrap();
     drop(engine);
@@ -103,4 +104,41 @@ async fn a_full_disk_is_said_and_forgotten_when_there_is_room() {
     std::fs::remove_dir_all(directory.path().join("index")).unwrap();
     let (engine, _) = open(directory.path());
     assert_eq!(holds(&engine, 0..9).await, [1, 3, 5]);
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_where_a_segment_ends_loses_and_hides_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    // Each group begins a segment of its own: the disk fills up in its header, between header and group, and in the group.
+    let settings = || Settings { segment_octets: 100, ..settings() };
+    let engine = EmbeddedEngine::open_on(Arc::new(disk.clone()), directory.path(), settings()).unwrap().engine;
+    put(&engine, 1).await.unwrap();
+    put(&engine, 2).await.unwrap();
+    for (number, room) in (10..).zip([0, 1, 59, 60, 61, 100, 200]) {
+        disk.0.lock().unwrap().room = Some(room);
+        assert!(matches!(put(&engine, number).await, Err(EngineError::Full(_))), "room {room}");
+    }
+    disk.0.lock().unwrap().room = None;
+    assert_eq!(put(&engine, 3).await.unwrap(), Commit::Applied);
+    drop(engine);
+    std::fs::remove_dir_all(directory.path().join("index")).unwrap();
+    let engine = EmbeddedEngine::open_on(Arc::new(disk), directory.path(), settings()).unwrap().engine;
+    assert_eq!(holds(&engine, 0..20).await, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_fails_leaves_nothing_that_takes_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let (engine, _) = open(directory.path());
+    put(&engine, 1).await.unwrap();
+    let checkpoints = directory.path().join("checkpoints");
+    // It is written whole, and cannot be given its name.
+    let place = checkpoints.join(format!("{:020}.checkpoint", 1));
+    std::fs::create_dir_all(&place).unwrap();
+    engine.checkpoint().await.unwrap_err();
+    let left: Vec<_> = std::fs::read_dir(&checkpoints).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(left, [place.clone()]);
+    std::fs::remove_dir(&place).unwrap();
+    assert_eq!(engine.checkpoint().await.unwrap().records, 1);
 }

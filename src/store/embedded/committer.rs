@@ -129,7 +129,7 @@ impl Committer {
                 match shared.with_index(|index| self.check(index, batch)) {
                     Ok(commit) => commit,
                     Err(e) => {
-                        self.stopped = Some(e.to_string());
+                        self.stop(e.to_string());
                         Commit::Applied
                     }
                 }
@@ -198,7 +198,7 @@ impl Committer {
             Ok(octets) => self.shared.counters.journal_octets.fetch_add(octets, Ordering::Relaxed),
             Err(AppendError::Full(reason)) => return Err(EngineError::Full(reason)),
             Err(AppendError::Broken(reason)) => {
-                self.stopped = Some(reason.clone());
+                self.stop(reason.clone());
                 return Err(EngineError::Io { action: "written", reason });
             }
         };
@@ -210,11 +210,17 @@ impl Committer {
         });
         if let Err(e) = applied {
             // Durable but not visible: only a restart, which replays the journal, puts that right.
-            self.stopped = Some(format!("the index failed: {e}"));
+            self.stop(format!("the index failed: {e}"));
             return Err(e);
         }
         self.shared.marks.lock().unwrap_or_else(PoisonError::into_inner).applied = self.mark;
         Ok(())
+    }
+
+    /// From now on nothing is acknowledged.
+    fn stop(&mut self, reason: String) {
+        self.shared.stopped.send_replace(Some(reason.clone()));
+        self.stopped = Some(reason);
     }
 
     fn count(&self, done: bool) {

@@ -18,7 +18,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::base::clock::Clock;
 
@@ -105,6 +105,8 @@ struct Shared {
     index: RwLock<Option<Index>>,
     marks: Mutex<Marks>,
     counters: stats::Counters,
+    /// Why the committer acknowledges nothing more, once it does not.
+    stopped: watch::Sender<Option<String>>,
     /// Octets that the journal had since the last checkpoint when this was opened.
     journal_before: u64,
     /// Octets of journal that checkpoints written since then have covered.
@@ -170,6 +172,7 @@ impl EmbeddedEngine {
             index: RwLock::new(Some(state.index)),
             marks: Mutex::new(Marks { appended: mark, applied: mark }),
             counters: stats::Counters::default(),
+            stopped: watch::Sender::new(None),
             journal_before: state.journal_octets,
             covered: AtomicU64::new(0),
             checkpoint: Mutex::new(()),
@@ -188,6 +191,15 @@ impl EmbeddedEngine {
     /// What it has done since it was opened.
     pub fn stats(&self) -> Stats {
         self.shared.counters.snapshot()
+    }
+
+    /// Completes when nothing is acknowledged any more until it is opened again, with the reason. Being closed is none.
+    pub async fn broken(&self) -> String {
+        let mut stopped = self.shared.stopped.subscribe();
+        match stopped.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
+            Ok(Some(reason)) => reason,
+            _ => "the store is gone".to_owned(),
+        }
     }
 
     /// How many records it holds.
