@@ -153,18 +153,25 @@ impl Delivery {
     /// A delivery that nothing has happened to.
     pub const WAITING: Delivery = Delivery { state: DeliveryState::Waiting, attempts: 0, resent: 0 };
 
-    /// The delivery in `state`, reached without sending. What a crash left in doubt may have arrived all the same: it is
-    /// never called failed or suppressed but uncertain, and where it is to be sent later it counts as sent again.
+    /// Whether a copy may have arrived of which nobody knows: a crash left it in doubt, or a connection that was lost did,
+    /// and it is to be sent again.
+    pub fn may_have_arrived(&self) -> bool {
+        matches!(self.state, DeliveryState::InDoubt { .. }) || (self.resent > 0 && !self.is_settled())
+    }
+
+    /// The delivery in `state`, reached without sending. What may have arrived all the same is never called failed,
+    /// suppressed or cancelled but uncertain, and where it is in doubt and to be sent later it counts as sent again.
     pub fn unsent(&self, state: DeliveryState) -> Delivery {
         use DeliveryState::*;
-        let doubtful = matches!(self.state, InDoubt { .. });
-        let why = |what: &str| Cause::Message(format!("the daemon stopped while it was sent; not sent again: {what}"));
+        let doubtful = self.may_have_arrived();
+        let why = |what: &str| Cause::Message(format!("it may have arrived when it was sent; not sent again: {what}"));
         let state = match state {
             Suppressed { at, why: reason } if doubtful => Uncertain { at, cause: why(reason.word()) },
             Failed { at, cause: Cause::Message(what) } if doubtful => Uncertain { at, cause: why(&what) },
+            Cancelled { at } if doubtful => Uncertain { at, cause: why("the mailing was cancelled") },
             state => state,
         };
-        let again = doubtful && matches!(state, Deferred { .. });
+        let again = matches!((&self.state, &state), (InDoubt { .. }, Deferred { .. }));
         Delivery { state, attempts: self.attempts, resent: self.resent.saturating_add(u16::from(again)) }
     }
 
@@ -282,11 +289,18 @@ mod tests {
         let in_doubt = Delivery { state: DeliveryState::InDoubt { since: at() }, attempts: 1, resent: 0 };
         let suppressed = DeliveryState::Suppressed { at: at(), why: SuppressedWhy::Unsubscribed };
         let failed = DeliveryState::Failed { at: at(), cause: Cause::Message("no greeting".into()) };
-        for state in [suppressed, failed] {
-            assert_eq!(waiting.unsent(state.clone()), Delivery { state: state.clone(), ..waiting.clone() });
-            assert_eq!(in_doubt.unsent(state).state.word(), "uncertain");
-        }
         let deferred = DeliveryState::Deferred { first: at(), until: at(), cause: Cause::Stopped };
+        let to_be_resent = Delivery { state: deferred.clone(), attempts: 1, resent: 1 };
+        let refused_for_now = Delivery { resent: 0, ..to_be_resent.clone() };
+        for state in [suppressed, failed, DeliveryState::Cancelled { at: at() }] {
+            for known in [&waiting, &refused_for_now] {
+                assert_eq!(known.unsent(state.clone()), Delivery { state: state.clone(), ..known.clone() });
+            }
+            for doubtful in [&in_doubt, &to_be_resent] {
+                assert_eq!(doubtful.unsent(state.clone()).state.word(), "uncertain");
+            }
+        }
+        assert_eq!(to_be_resent.unsent(deferred.clone()).resent, 1);
         assert_eq!(waiting.unsent(deferred.clone()).resent, 0);
         assert_eq!(in_doubt.unsent(deferred).resent, 1);
     }

@@ -232,11 +232,11 @@ impl Mailing {
     }
 
     /// A delivery as it stands in this mailing: once the mailing is cancelled, what was not sent is cancelled with
-    /// it, at that moment and with no further write. What is in doubt stays so.
+    /// it, at that moment and with no further write. What is in doubt stays so, and what may have arrived is uncertain.
     pub fn settle(&self, delivery: Delivery) -> Delivery {
         match (&self.stage, &delivery.state) {
             (Stage::Cancelled { at, .. }, DeliveryState::Waiting | DeliveryState::Deferred { .. }) => {
-                Delivery { state: DeliveryState::Cancelled { at: *at }, ..delivery }
+                delivery.unsent(DeliveryState::Cancelled { at: *at })
             }
             _ => delivery,
         }
