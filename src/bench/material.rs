@@ -98,7 +98,8 @@ pub async fn add_release(store: &Store, now: Timestamp) -> anyhow::Result<Releas
     Ok(store.add_release(record).await.context("the release cannot be stored")?.id)
 }
 
-fn release_text() -> String {
+/// The release's file.
+pub fn release_text() -> String {
     let head = r#"+++
 kind = "press-release"
 language = "en"

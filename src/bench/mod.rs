@@ -5,3 +5,4 @@ pub mod inbound;
 mod material;
 mod process;
 pub mod slow_clients;
+pub mod soak;

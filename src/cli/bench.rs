@@ -8,6 +8,7 @@ use clap::Subcommand;
 use crate::bench::dispatch::{DispatchBench, DispatchResult, run as run_dispatch};
 use crate::bench::inbound::{InboundBench, InboundResult, run as run_inbound};
 use crate::bench::slow_clients::{SlowClientsBench, SlowClientsResult, run as run_slow_clients};
+use crate::bench::soak::{SoakBench, SoakResult, run as run_soak};
 
 use super::{CliError, Context, Done};
 
@@ -41,6 +42,23 @@ pub enum BenchCommand {
         /// How many connections
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
         connections: u64,
+    },
+    /// Everything at once on a daemon that is killed again and again: does it keep all that it said?
+    #[command(
+        after_help = "Mailings, mail in, imports, people leaving, storms at the relay, kills and stops. At the end the daemon is\n\
+        held to what it acknowledged. Exit code 1 when a check fails.\n\n\
+        Examples:\n  depesch bench soak --seconds 60\n  depesch bench soak --seconds 600 --seed 7 --directory /tmp/soak"
+    )]
+    Soak {
+        /// For how many seconds; it takes a little longer, until nothing is under way any more
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(20..=86_400))]
+        seconds: u64,
+        /// The seed of all dice
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Make everything in this directory, which must be empty, and leave it there
+        #[arg(long, value_name = "DIRECTORY")]
+        directory: Option<PathBuf>,
     },
     /// Hand in mail, one message after the other, while N peers send an octet a second: how long does it take?
     #[command(after_help = "Examples:\n  depesch bench slow-clients --clients 1000 --seconds 20\n  \
@@ -99,6 +117,15 @@ pub async fn run(command: BenchCommand, context: &Context) -> Result<Done, CliEr
                 Done::Partly
             })
         }
+        BenchCommand::Soak { seconds, seed, directory } => {
+            let bench = SoakBench { seconds, seed, directory };
+            let result = measured(async move { run_soak(&bench).await }).await?;
+            match context.output.is_json() {
+                true => context.output.json(&result)?,
+                false => show_soak(&result, context)?,
+            }
+            Ok(if result.is_good() { Done::Fully } else { Done::Partly })
+        }
         BenchCommand::SlowClients { clients, seconds, size, listener, recipient } => {
             let bench = SlowClientsBench { clients, seconds, message_octets: size as usize, listener, recipient };
             let result = measured(async move { run_slow_clients(&bench).await }).await?;
@@ -138,6 +165,23 @@ fn show_inbound(result: &InboundResult, context: &Context) -> Result<(), CliErro
             ),
         ),
     ])
+}
+
+fn show_soak(result: &SoakResult, context: &Context) -> Result<(), CliError> {
+    let mut fields = vec![("seed", result.seed.to_string())];
+    fields.extend(result.done.iter().cloned());
+    context.output.fields(&fields)?;
+    context.output.line("")?;
+    for check in &result.checks {
+        let mark = if check.good { "ok    " } else { "FAILED" };
+        context.output.line(&format!("{mark}  {}", check.what))?;
+        check
+            .details
+            .iter()
+            .filter(|detail| !detail.is_empty())
+            .try_for_each(|detail| context.output.line(&format!("          {detail}")))?;
+    }
+    Ok(())
 }
 
 fn show_slow_clients(result: &SlowClientsResult, context: &Context) -> Result<(), CliError> {

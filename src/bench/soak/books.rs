@@ -1,0 +1,61 @@
+//! What the daemon acknowledged, as its users noted it: it is held to this at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::base::clock::Timestamp;
+
+/// When somebody left, and which mailings had been queued by then: none of those queued later may reach them.
+#[derive(Clone, Debug)]
+pub struct Left {
+    /// When it was acknowledged.
+    pub at: Timestamp,
+    /// How many mailings had been asked for by then.
+    pub mailings: usize,
+}
+
+/// The entries.
+#[derive(Debug, Default)]
+pub struct Entries {
+    /// Mailings whose queueing was acknowledged, in order, with the place of each among those asked for.
+    pub mailings: Vec<(String, usize)>,
+    /// How many mailings were asked for.
+    pub asked: usize,
+    /// Mailings whose cancelling was acknowledged.
+    pub cancelled: BTreeSet<String>,
+    /// Senders of messages of which 250 was said; each sends one.
+    pub mails: BTreeSet<String>,
+    /// Addresses in imports that were done.
+    pub imported: BTreeSet<String>,
+    /// Who was unsubscribed.
+    pub left: BTreeMap<String, Left>,
+    /// Whose address was suppressed.
+    pub suppressed: BTreeMap<String, Left>,
+    /// How often the daemon was killed.
+    pub kills: u64,
+    /// How often it was asked to stop.
+    pub stops: u64,
+    /// Deliveries that the relay itself left in doubt.
+    pub doubts: u64,
+    /// What happened that never may.
+    pub faults: Vec<String>,
+}
+
+/// The books, shared by all actors.
+#[derive(Debug, Default)]
+pub struct Books(Mutex<Entries>);
+
+impl Books {
+    /// To read or to enter something.
+    pub fn open(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters what never may happen.
+    pub fn fault(&self, what: String) {
+        let mut entries = self.open();
+        if entries.faults.len() < 50 {
+            entries.faults.push(what);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The real program as a child: started, asked to stop, killed, and started again.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::control::client::Client;
+use crate::control::status::Status;
+
+/// Longest wait for a start or a stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// Connections to the relay.
+pub const CONNECTIONS: u64 = 8;
+
+/// Where it is and how it is reached.
+pub struct Daemon {
+    program: PathBuf,
+    directory: PathBuf,
+    /// The port where it takes mail in.
+    pub port: u16,
+    /// Talks to it, whenever it runs.
+    pub client: Client,
+    child: Mutex<Option<Child>>,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Daemon {
+    /// Writes its configuration into `directory`. Starts nothing yet.
+    ///
+    /// # Errors
+    /// The directory cannot be written to, or no port is free.
+    pub fn new(directory: &Path, relay: u16) -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("the program does not know where it lies")?;
+        // Fixed, so that peers find it again after each restart.
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        std::fs::write(directory.join("depesch.toml"), configuration(relay, port))?;
+        Ok(Self {
+            program,
+            directory: directory.to_owned(),
+            port,
+            client: Client::new(directory.join("control.sock")),
+            child: Mutex::new(None),
+            log: Arc::default(),
+        })
+    }
+
+    /// A command of the program with this configuration.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--config").arg(self.directory.join("depesch.toml")).args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// Where it keeps everything.
+    pub fn state(&self) -> PathBuf {
+        self.directory.join("state")
+    }
+
+    fn child(&self) -> MutexGuard<'_, Option<Child>> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts it and waits until it answers.
+    ///
+    /// # Errors
+    /// It ended, or did not answer in time.
+    pub async fn start(&self) -> anyhow::Result<()> {
+        let mut child = self
+            .command(&["serve", "--create"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("the daemon cannot be started")?;
+        let stderr = child.stderr.take().context("the daemon has no standard error")?;
+        let log = self.log.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                // Of what went as it should only warnings and errors are of interest, and what is no event at all.
+                if !line.contains("\"level\":\"INFO\"") {
+                    log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                }
+            }
+        });
+        *self.child() = Some(child);
+        let mut waited = Duration::ZERO;
+        while self.client.get::<Status>("/v1/status").await.is_err() {
+            if let Some(ended) = self.child().as_mut().and_then(|child| child.try_wait().ok().flatten()) {
+                bail!("the daemon ended while it started: {ended}");
+            }
+            if waited > PATIENCE {
+                bail!("the daemon did not answer within {} s", PATIENCE.as_secs());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+            waited += LOOK_EVERY;
+        }
+        Ok(())
+    }
+
+    /// Its process, while it runs.
+    pub fn process(&self) -> Option<u32> {
+        self.child().as_ref().map(Child::id)
+    }
+
+    /// Sends a signal and waits for the end; gives the exit code, none after a signal that kills.
+    ///
+    /// # Errors
+    /// It does not run, or does not end in time.
+    pub async fn end_by(&self, signal: Signal) -> anyhow::Result<Option<i32>> {
+        let mut child = self.child().take().context("the daemon does not run")?;
+        let process = Pid::from_raw(i32::try_from(child.id())?).context("the daemon has no process")?;
+        kill_process(process, signal)?;
+        let mut waited = Duration::ZERO;
+        loop {
+            if let Some(ended) = child.try_wait()? {
+                return Ok(ended.code());
+            }
+            if waited > PATIENCE {
+                child.kill()?;
+                child.wait()?;
+                bail!("the daemon did not end within {} s", PATIENCE.as_secs());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+            waited += LOOK_EVERY;
+        }
+    }
+
+    /// What it said since the first start, but for information.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child().take() {
+            // It may have ended by itself; nothing more can be done here.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Retries are quick, so that a storm is over when the soak is.
+fn configuration(relay: u16, port: u16) -> String {
+    format!(
+        r#"state_directory = "state"
+stop_timeout = "20s"
+[control]
+socket = "control.sock"
+[relay]
+host = "127.0.0.1"
+port = {relay}
+tls = "none"
+connect_timeout = "5s"
+command_timeout = "10s"
+message_timeout = "10s"
+[retry]
+first = "2s"
+longest = "6s"
+[dispatch]
+connections = {CONNECTIONS}
+[inbound]
+lmtp = ["127.0.0.1:{port}"]
+postmaster = "owner@example.org"
+[log]
+format = "json"
+"#
+    )
+}

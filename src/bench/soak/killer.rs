@@ -1,0 +1,25 @@
+//! Kills the daemon, or asks it to stop, at random moments, and starts it again at once.
+
+use rustix::process::Signal;
+
+use super::books::Books;
+use super::daemon::Daemon;
+use super::dice::Dice;
+
+/// Goes on until dropped, which it is between two ends only where its caller sees to that: `again` says when it may be.
+///
+/// # Errors
+/// The daemon did not end in order, or did not start again.
+pub async fn one_end(daemon: &Daemon, books: &Books, dice: &mut Dice) -> anyhow::Result<()> {
+    if dice.percent(70) {
+        daemon.end_by(Signal::KILL).await?;
+        books.open().kills += 1;
+    } else {
+        let code = daemon.end_by(Signal::TERM).await?;
+        books.open().stops += 1;
+        if code != Some(0) {
+            books.fault(format!("asked to stop, the daemon ended with {code:?}"));
+        }
+    }
+    daemon.start().await
+}

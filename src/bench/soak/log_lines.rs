@@ -1,0 +1,53 @@
+//! What a person expects to read in the log after kills and storms, and why. Any other warning or error is a fault.
+
+use serde_json::Value;
+
+/// How a message begins, and why it is no surprise.
+const EXPECTED: [(&str, &str); 11] = [
+    ("opened the store after a stop that was not in order", "it was killed"),
+    ("the relay gives trouble", "there was a storm"),
+    ("a letter waits", "the relay refused it for now"),
+    ("a letter could not be sent", "the relay refused it for good"),
+    ("recipient put off", "mail came in while it stopped"),
+    ("message not taken", "mail came in while it stopped"),
+    ("a connection for mail failed", "a peer went away"),
+    ("connections that did not end in time are cut off", "it was asked to stop while mail came in"),
+    ("import stopped", "it was asked to stop while a file came in"),
+    ("a delivery was changed while it was being sent", "its mailing was cancelled meanwhile"),
+    ("request failed: the daemon is about to stop", "it was asked to stop"),
+];
+
+/// The warnings and errors among `lines` that nobody expects, each once.
+pub fn unexpected(lines: &[String]) -> Vec<String> {
+    let mut found: Vec<String> = lines.iter().filter(|line| !is_expected(line)).cloned().collect();
+    found.sort_by_key(|line| message(line).unwrap_or_default());
+    found.dedup_by_key(|line| message(line).unwrap_or_else(|| line.clone()));
+    found
+}
+
+/// How many of `lines` were expected.
+pub fn expected(lines: &[String]) -> usize {
+    lines.iter().filter(|line| is_expected(line)).count()
+}
+
+fn is_expected(line: &str) -> bool {
+    message(line).is_some_and(|message| EXPECTED.iter().any(|(begin, _)| message.starts_with(begin)))
+}
+
+/// The message of an event; none for what is no event, e.g. the words of a panic.
+fn message(line: &str) -> Option<String> {
+    serde_json::from_str::<Value>(line).ok()?["message"].as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_in_the_list_is_expected() {
+        let line = |message: &str| format!("{{\"level\":\"WARN\",\"message\":\"{message}\"}}");
+        let lines = [line("a letter waits"), line("something else"), line("something else"), "panicked at".to_owned()];
+        assert_eq!(unexpected(&lines), ["panicked at".to_owned(), line("something else")]);
+        assert_eq!(expected(&lines), 1);
+    }
+}

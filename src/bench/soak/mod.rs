@@ -1,0 +1,202 @@
+//! Everything at once, on the real program: mailings, mail in, imports, people leaving, storms at the relay, kills and
+//! stops. Each actor notes in the books what was acknowledged to it; at the end the daemon is held to that.
+//!
+//! [`books`] what was acknowledged; [`daemon`] the program as a child; [`relay`] where mail goes out, and its storms;
+//! [`mailings`], [`mail_in`], [`people`], [`killer`] the actors; [`watcher`] memory and descriptors; [`log_lines`] what a
+//! person expects in the log after all that; [`verdict`] the checks.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::app;
+use crate::base::clock::Clock;
+use crate::control::client::{Client, ClientError};
+use crate::control::path::ApiPath;
+
+mod books;
+mod daemon;
+mod dice;
+mod killer;
+mod log_lines;
+mod mail_in;
+mod mailings;
+mod people;
+mod relay;
+mod verdict;
+mod watcher;
+
+use books::Books;
+use daemon::Daemon;
+use dice::Dice;
+use relay::StormyRelay;
+
+pub use verdict::Check;
+
+/// The list that everybody is on.
+const LIST: &str = "soak";
+/// Who hands in mail at once.
+const PEERS: u64 = 4;
+/// So soon is tried again what was not acknowledged.
+const AGAIN: Duration = Duration::from_millis(100);
+/// So long may it take, once the storms are over, until nothing is under way any more.
+const DRAIN: Duration = Duration::from_secs(180);
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct SoakBench {
+    /// For how long, in seconds, the drain at the end not counted.
+    pub seconds: u64,
+    /// The same seed throws the same dice; what the daemon makes of it is a matter of time, too.
+    pub seed: u64,
+    /// Where everything is made, and left; `None`: in a temporary directory.
+    pub directory: Option<PathBuf>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct SoakResult {
+    /// The seed.
+    pub seed: u64,
+    /// What was done, in words.
+    pub done: Vec<(&'static str, String)>,
+    /// What was checked.
+    pub checks: Vec<Check>,
+}
+
+impl SoakResult {
+    /// Whether everything is as it must be.
+    pub fn is_good(&self) -> bool {
+        self.checks.iter().all(|check| check.good)
+    }
+}
+
+/// Runs it.
+///
+/// # Errors
+/// What could not be set up, or a daemon that did not start or end. What is wrong with its work is in the result.
+pub async fn run(bench: &SoakBench) -> anyhow::Result<SoakResult> {
+    let temporary = tempfile::tempdir().context("no temporary directory can be made")?;
+    let directory = bench.directory.clone().unwrap_or_else(|| temporary.path().to_owned());
+    std::fs::create_dir_all(&directory).context("the directory cannot be made")?;
+    let (clock, books) = (app::system_clock(), Arc::new(Books::default()));
+    let dice = |actor: &str| Dice::new(bench.seed, actor);
+    let mut relay = StormyRelay::start(directory.join("relay.log"), books.clone(), clock.clone(), dice("relay"))?;
+    let daemon = Daemon::new(&directory, relay.port())?;
+    daemon.start().await?;
+    let release = prepare(&daemon.client).await?;
+    let looks = Mutex::new(Vec::new());
+    {
+        let client = &daemon.client;
+        let peer = |number| mail_in::peer(number, daemon.port, &books, dice(&format!("peer {number}")));
+        let actors = async {
+            tokio::join!(
+                mailings::press_office(client, &release, &books, dice("press office")),
+                people::importer(client, &books, dice("importer")),
+                people::leavers(client, clock.as_ref(), &books, dice("leavers")),
+                futures_util::future::join_all((0..PEERS).map(peer)),
+                watcher::watch(&daemon, &looks),
+            )
+        };
+        let mut weather = dice("weather");
+        tokio::select! {
+            _ = actors => {}
+            ended = ends(bench, &daemon, &books, dice("killer")) => ended?,
+            lost = relay.storms_on(&mut weather) => lost?,
+            () = tokio::time::sleep(Duration::from_secs(bench.seconds)) => {}
+        }
+    }
+    relay.calm()?;
+    drain(&daemon.client, clock.as_ref(), &books).await;
+    let looks = looks.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (done, checks) = verdict::verdict(&daemon, &books, &relay, &looks).await?;
+    Ok(SoakResult { seed: bench.seed, done, checks })
+}
+
+/// Kills and stops for the first part of the time. In the rest the daemon is left alone, so that one can see whether it
+/// grows.
+async fn ends(bench: &SoakBench, daemon: &Daemon, books: &Books, mut dice: Dice) -> anyhow::Result<()> {
+    let (mut passed, part) = (Duration::ZERO, Duration::from_secs(bench.seconds) * 3 / 5);
+    loop {
+        let pause = dice.pause(1500, (1500 + bench.seconds * 80).min(15_000));
+        passed += pause;
+        if passed > part {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(pause).await;
+        killer::one_end(daemon, books, &mut dice).await?;
+    }
+}
+
+/// The list, its people and what is sent to them; gives the release.
+async fn prepare(client: &Client) -> anyhow::Result<String> {
+    let list = json!({
+        "title": "Soak", "address": format!("{LIST}@lists.example.org"), "kind": "announce", "joining": "closed",
+        "owner": "owner@example.org", "language": "en",
+    });
+    let path = ApiPath::new("/v1/lists").segment(LIST);
+    client.send::<_, Value>(hyper::Method::PUT, path, &list).await.context("the list cannot be made")?;
+    let people: Vec<String> = (0..people::PEOPLE).map(people::address).collect();
+    people::import(client, &people).await.context("the people cannot be imported")?;
+    let release = json!({ "source": super::material::release_text() });
+    let added: Value = client.post("/v1/releases", &release).await.context("the release cannot be added")?;
+    Ok(added["id"].as_str().context("the release has no name")?.to_owned())
+}
+
+/// Notes an error that no actor expects: not acknowledged is what kills are for, and a conflict what others are for.
+fn expected(books: &Books, what: &str, error: &ClientError) {
+    match error {
+        ClientError::Unreachable { .. } | ClientError::Broken(_) => {}
+        ClientError::Refused(refusal) if matches!(refusal.status, 409 | 503) => {}
+        other => books.fault(format!("{what}: {other}")),
+    }
+}
+
+/// Asks until it is acknowledged. A conflict is: it was done before, and the answer lost.
+async fn until_done<F>(books: &Books, what: &str, ask: impl Fn() -> F) -> Value
+where
+    F: Future<Output = Result<Value, ClientError>>,
+{
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(ClientError::Refused(refusal)) if refusal.status == 409 => return Value::Null,
+            Err(error) => expected(books, what, &error),
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Waits until no mailing, letter or message is under way any more.
+async fn drain(client: &Client, clock: &dyn Clock, books: &Books) {
+    let end = clock.now() + DRAIN;
+    loop {
+        let left = still_under_way(client, books).await;
+        match left {
+            Ok(None) => return,
+            Ok(Some(what)) if clock.now() > end => {
+                return books.fault(format!("{} s after the last storm there is still {what}", DRAIN.as_secs()));
+            }
+            Err(error) if clock.now() > end => return books.fault(format!("it does not answer: {error}")),
+            _ => tokio::time::sleep(AGAIN * 5).await,
+        }
+    }
+}
+
+async fn still_under_way(client: &Client, books: &Books) -> Result<Option<String>, ClientError> {
+    let mailings = mailings::under_way(client).await?;
+    for id in &mailings {
+        mailings::until_resumed(client, id, books).await;
+    }
+    let status: Value = client.get("/v1/status").await?;
+    let waiting: Value = client.get(ApiPath::new("/v1/inbound").query("state", "waiting")).await?;
+    let messages = waiting["messages"].as_array().map_or(0, Vec::len);
+    let letters = status["letters"]["waiting"].as_u64().unwrap_or(0);
+    let nothing = mailings.is_empty() && messages == 0 && letters == 0;
+    Ok((!nothing).then(|| format!("mailings {mailings:?}, {messages} messages in, {letters} letters; {status}")))
+}

@@ -1,0 +1,196 @@
+//! The relay and its storms: refusals for now and for good, connections lost before and after the final dot, slow answers,
+//! too busy to greet, and not there at all.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::base::clock::Clock;
+use crate::sink::record::Keep;
+use crate::sink::script::{Action, Event, Point, Script};
+use crate::sink::{Sink, SinkSettings};
+
+use super::books::Books;
+use super::daemon::CONNECTIONS;
+use super::dice::Dice;
+
+/// So long after an unsubscribe a message that was made before may still arrive: as long as the relay may take over one.
+const STILL_UNDER_WAY: i64 = 15;
+
+/// How the relay is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weather {
+    Calm,
+    Slow,
+    RefusesForNow,
+    RefusesSomeForGood,
+    Busy,
+    CutsBeforeTheDot,
+    CutsAfterTheDot,
+}
+
+const ALL: [Weather; 7] = [
+    Weather::Calm,
+    Weather::Slow,
+    Weather::RefusesForNow,
+    Weather::RefusesSomeForGood,
+    Weather::Busy,
+    Weather::CutsBeforeTheDot,
+    Weather::CutsAfterTheDot,
+];
+
+/// The sky: what all connections see.
+struct Sky {
+    weather: AtomicUsize,
+    books: Arc<Books>,
+    clock: Arc<dyn Clock>,
+    dice: Mutex<Dice>,
+    storms: AtomicU64,
+}
+
+impl Sky {
+    fn percent(&self, chance: u64) -> bool {
+        self.dice.lock().unwrap_or_else(PoisonError::into_inner).percent(chance)
+    }
+
+    fn doubt(&self) {
+        self.books.open().doubts += 1;
+    }
+
+    /// Nobody may get anything who left so long ago.
+    fn look_at(&self, address: &str) {
+        let now = self.clock.now();
+        let mut entries = self.books.open();
+        let left = entries.left.get(address).or_else(|| entries.suppressed.get(address));
+        if let Some(late) = left.map(|left| (now - left.at).num_seconds()).filter(|late| *late > STILL_UNDER_WAY) {
+            entries.faults.push(format!("{address} was sent to {late} s after leaving"));
+        }
+    }
+}
+
+struct UnderTheSky(Arc<Sky>);
+
+impl Script for UnderTheSky {
+    fn decide(&self, event: &Event<'_>) -> Action {
+        let sky = &self.0;
+        if event.point == Point::Message {
+            sky.look_at(event.address);
+        }
+        match (ALL[sky.weather.load(Relaxed) % ALL.len()], event.point) {
+            (Weather::Calm, Point::Message) => Action::Delay(Duration::from_millis(2)),
+            (Weather::Slow, Point::Message) if sky.percent(20) => Action::Delay(Duration::from_millis(700)),
+            (Weather::RefusesForNow, Point::Recipient) if sky.percent(30) => {
+                Action::Reply("450 4.2.0 mailbox busy, try again later".to_owned())
+            }
+            (Weather::RefusesForNow, Point::Message) if sky.percent(30) => {
+                Action::Reply("451 4.3.0 queue file trouble, try again later".to_owned())
+            }
+            (Weather::RefusesSomeForGood, Point::Recipient) if sky.percent(1) => {
+                Action::Reply("550 5.1.1 no such user here".to_owned())
+            }
+            (Weather::Busy, Point::Greeting) => Action::ReplyThenClose("421 4.3.2 too busy".to_owned()),
+            (Weather::Busy, Point::Mail) if sky.percent(20) => Action::Reply("421 4.3.2 going away".to_owned()),
+            (Weather::CutsBeforeTheDot, Point::Message) if sky.percent(5) => {
+                sky.doubt();
+                Action::Close
+            }
+            (Weather::CutsBeforeTheDot, Point::Data) if sky.percent(5) => Action::Close,
+            (Weather::CutsAfterTheDot, Point::Message) if sky.percent(5) => {
+                sky.doubt();
+                Action::AcceptThenClose
+            }
+            _ => Action::Proceed,
+        }
+    }
+}
+
+/// The relay, which can be there or not. What it took is in a log that outlives it.
+pub struct StormyRelay {
+    sky: Arc<Sky>,
+    log: PathBuf,
+    settings: SinkSettings,
+    sink: Option<Sink>,
+}
+
+impl StormyRelay {
+    /// Begins in calm weather.
+    ///
+    /// # Errors
+    /// It cannot listen.
+    pub fn start(log: PathBuf, books: Arc<Books>, clock: Arc<dyn Clock>, dice: Dice) -> anyhow::Result<Self> {
+        let sky = Sky { weather: AtomicUsize::new(0), books, clock, dice: Mutex::new(dice), storms: AtomicU64::new(0) };
+        let keep = Keep { log: Some(log.clone()), ..Keep::default() };
+        let settings = SinkSettings { keep, ..SinkSettings::default() };
+        let mut relay = Self { sky: Arc::new(sky), log, settings, sink: None };
+        relay.appear()?;
+        Ok(relay)
+    }
+
+    fn appear(&mut self) -> anyhow::Result<()> {
+        if self.sink.is_none() {
+            let sink = Sink::start(self.settings.clone()).context("the relay cannot listen")?;
+            sink.follow(UnderTheSky(self.sky.clone()));
+            // From now on always there.
+            self.settings.listen = sink.address();
+            self.sink = Some(sink);
+        }
+        Ok(())
+    }
+
+    /// The port where it is.
+    pub fn port(&self) -> u16 {
+        self.settings.listen.port()
+    }
+
+    /// Where it notes what it took: `message-id recipient`.
+    pub fn log(&self) -> PathBuf {
+        self.log.clone()
+    }
+
+    /// How many storms there were.
+    pub fn storms(&self) -> u64 {
+        self.sky.storms.load(Relaxed)
+    }
+
+    fn set(&self, weather: Weather) {
+        let place = ALL.iter().position(|known| *known == weather).unwrap_or(0);
+        self.sky.weather.store(place, Relaxed);
+    }
+
+    /// One storm after the other, with calm between them, until dropped.
+    ///
+    /// # Errors
+    /// It cannot listen any more.
+    pub async fn storms_on(&mut self, dice: &mut Dice) -> anyhow::Result<()> {
+        loop {
+            self.set(Weather::Calm);
+            tokio::time::sleep(dice.pause(300, 2500)).await;
+            self.sky.storms.fetch_add(1, Relaxed);
+            match dice.below(ALL.len() as u64) as usize {
+                0 => {
+                    // Away: whatever was under way then is in doubt, also of letters.
+                    self.sky.books.open().doubts += 2 * CONNECTIONS;
+                    self.sink = None;
+                    tokio::time::sleep(dice.pause(200, 2500)).await;
+                    self.appear()?;
+                }
+                which => {
+                    self.set(ALL[which]);
+                    tokio::time::sleep(dice.pause(500, 4000)).await;
+                }
+            }
+        }
+    }
+
+    /// There, and calm for good.
+    ///
+    /// # Errors
+    /// It cannot listen any more.
+    pub fn calm(&mut self) -> anyhow::Result<()> {
+        self.set(Weather::Calm);
+        self.appear()
+    }
+}

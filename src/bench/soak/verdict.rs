@@ -1,0 +1,345 @@
+//! The daemon is held to the books.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context;
+use rustix::process::Signal;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::control::client::{Client, ClientError};
+use crate::control::inbound::InboundPage;
+use crate::control::mailing::report::DeliveriesEnd;
+use crate::control::mailing::view::{DeliveryView, MailingView};
+use crate::control::path::ApiPath;
+
+use super::books::{Books, Entries};
+use super::daemon::{CONNECTIONS, Daemon};
+use super::relay::StormyRelay;
+use super::watcher::{Look, medians, octets_below};
+use super::{LIST, log_lines};
+
+const MEGABYTE: u64 = 1_000_000;
+
+/// Descriptors more than before that are no leak: connections come and go.
+const DESCRIPTORS_MORE: u64 = 24;
+/// Memory more than before that is no leak: an index grows with the records, and heaps with what was once at work.
+const RSS_MORE: u64 = 32 * MEGABYTE;
+/// Two checkpoints are kept, each written after 128 MiB of journal, and segments are dropped whole.
+const JOURNAL_MOST: u64 = 340 * MEGABYTE;
+/// Faults told of one kind.
+const TOLD: usize = 10;
+
+/// One thing that was checked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    /// What must hold.
+    pub what: &'static str,
+    /// Whether it does.
+    pub good: bool,
+    /// Figures, or what is wrong.
+    pub details: Vec<String>,
+}
+
+impl Check {
+    /// Good when nothing is wrong.
+    fn new(what: &'static str, figures: String, mut wrong: Vec<String>) -> Self {
+        let good = wrong.is_empty();
+        wrong.truncate(TOLD);
+        wrong.insert(0, figures);
+        Self { what, good, details: wrong }
+    }
+}
+
+/// What was done, and what was checked. Ends the daemon.
+///
+/// # Errors
+/// The daemon cannot be asked.
+pub async fn verdict(
+    daemon: &Daemon,
+    books: &Books,
+    relay: &StormyRelay,
+    looks: &[Look],
+) -> anyhow::Result<(Vec<(&'static str, String)>, Vec<Check>)> {
+    let client = &daemon.client;
+    let entries = std::mem::take(&mut *books.open());
+    let taken = taken(&std::fs::read_to_string(relay.log()).context("the relay's log cannot be read")?);
+    let done = vec![
+        ("relay", format!("{} storms; {} messages taken", relay.storms(), taken.values().sum::<u64>())),
+        ("daemon", format!("killed {} times, stopped {} times", entries.kills, entries.stops)),
+        ("mailings", format!("{} queued, {} cancelled", entries.mailings.len(), entries.cancelled.len())),
+        ("mail in", format!("{} messages acknowledged", entries.mails.len())),
+        (
+            "people",
+            format!(
+                "{} in imports, {} left, {} suppressed",
+                entries.imported.len(),
+                entries.left.len(),
+                entries.suppressed.len()
+            ),
+        ),
+    ];
+    let mut checks = vec![busy(&entries, relay)];
+    checks.extend(ledgers(client, &entries, &taken).await?);
+    checks.push(mail_in(client, &entries).await?);
+    checks.push(people(client, &entries).await?);
+    checks.extend(flat(looks));
+    checks.push(sizes(daemon));
+    checks.push(Check::new("nothing happened that never may", String::new(), entries.faults));
+    let code = daemon.end_by(Signal::TERM).await?;
+    let check = daemon.command(&["store", "check"]).output().context("the store cannot be checked")?;
+    let mut wrong = Vec::new();
+    wrong.extend((code != Some(0)).then(|| format!("it ended with {code:?}")));
+    wrong.extend((!check.status.success()).then(|| String::from_utf8_lossy(&check.stderr).into_owned()));
+    checks.push(Check::new("it stops in order, and the store is whole", String::new(), wrong));
+    let log = daemon.log();
+    let figures = format!("{} warnings and errors that are expected", log_lines::expected(&log));
+    checks.push(Check::new("no word in the log that a person would not expect", figures, log_lines::unexpected(&log)));
+    Ok((done, checks))
+}
+
+/// A soak in which little happened shows little.
+fn busy(entries: &Entries, relay: &StormyRelay) -> Check {
+    let enough = [
+        ("kills", entries.kills, 1),
+        ("storms", relay.storms(), 3),
+        ("mailings", entries.mailings.len() as u64, 3),
+        ("messages in", entries.mails.len() as u64, 50),
+        ("imported", entries.imported.len() as u64, 50),
+        ("left", entries.left.len() as u64, 5),
+    ];
+    let few = enough.iter().filter(|(_, count, least)| count < least);
+    let wrong = few.map(|(what, count, least)| format!("{what}: {count}, at least {least} expected")).collect();
+    Check::new("there was enough to do", String::new(), wrong)
+}
+
+/// How often the relay took each mailing for each recipient, by its own log. Letters have no mailing's name.
+fn taken(log: &str) -> BTreeMap<(String, String), u64> {
+    let mut taken = BTreeMap::new();
+    for line in log.lines() {
+        let Some((message_id, recipient)) = line.split_once(' ') else { continue };
+        let Some((mailing, _)) = message_id.trim_start_matches('<').split_once('.') else { continue };
+        if mailing.strip_prefix('m').is_some_and(|digits| digits.parse::<u64>().is_ok()) {
+            *taken.entry((mailing.to_owned(), recipient.trim_matches(['<', '>']).to_owned())).or_default() += 1;
+        }
+    }
+    taken
+}
+
+/// What the ledgers say together.
+#[derive(Default)]
+struct Sums {
+    deliveries: u64,
+    resent: u64,
+    doubled: u64,
+    adds_up: Vec<String>,
+    told: Vec<String>,
+    unwanted: Vec<String>,
+}
+
+async fn ledgers(
+    client: &Client,
+    entries: &Entries,
+    taken: &BTreeMap<(String, String), u64>,
+) -> anyhow::Result<Vec<Check>> {
+    let places: BTreeMap<&str, usize> = entries.mailings.iter().map(|(id, place)| (id.as_str(), *place)).collect();
+    let (mut sums, mut known, mut number) = (Sums::default(), BTreeSet::new(), 0);
+    loop {
+        number += 1;
+        let id = format!("m{number}");
+        match client.get::<MailingView>(ApiPath::new("/v1/mailings").segment(&id)).await {
+            Ok(mailing) => {
+                ledger(client, &mailing, places.get(id.as_str()).copied(), entries, taken, &mut sums).await?;
+                known.insert(id);
+            }
+            Err(ClientError::Refused(refusal)) if refusal.status == 404 => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut lost: Vec<String> = places
+        .keys()
+        .filter(|id| !known.contains(**id))
+        .map(|id| format!("{id} was acknowledged and is lost"))
+        .collect();
+    lost.extend(
+        (places.len() < entries.mailings.len()).then(|| "a mailing was acknowledged under two keys".to_owned()),
+    );
+    lost.extend(
+        (known.len() > entries.asked).then(|| format!("{} mailings, asked for {}", known.len(), entries.asked)),
+    );
+    let strangers = taken.keys().filter(|(id, _)| !known.contains(id));
+    sums.told.extend(strangers.map(|(id, address)| format!("{address} got {id}, which is not there")));
+    let bound = entries.kills * CONNECTIONS + entries.doubts;
+    if sums.resent > bound {
+        sums.told.push(format!("{} sent again, at most {bound} expected", sums.resent));
+    }
+    let figures =
+        format!("{} sent again after a doubt, at most {bound} expected; {} got twice", sums.resent, sums.doubled);
+    Ok(vec![
+        Check::new("every mailing acknowledged is there, once", format!("{} mailings", known.len()), lost),
+        Check::new("the ledgers add up", format!("{} deliveries", sums.deliveries), sums.adds_up),
+        Check::new("what the relay took is what the ledgers say", figures, sums.told),
+        Check::new("nobody got a mailing queued after they had left", String::new(), sums.unwanted),
+    ])
+}
+
+async fn ledger(
+    client: &Client,
+    mailing: &MailingView,
+    place: Option<usize>,
+    entries: &Entries,
+    taken: &BTreeMap<(String, String), u64>,
+    sums: &mut Sums,
+) -> anyhow::Result<()> {
+    let id = &mailing.id;
+    if !matches!(mailing.stage.as_str(), "finished" | "cancelled") {
+        sums.adds_up.push(format!("{id} is {}", mailing.stage));
+    }
+    if entries.cancelled.contains(id) && mailing.stage != "cancelled" {
+        sums.adds_up.push(format!("{id} was cancelled, and is {}", mailing.stage));
+    }
+    // Cancelled before it had an audience.
+    let Some(counts) = &mailing.counts else { return Ok(()) };
+    let parts = [
+        counts.waiting,
+        counts.in_doubt,
+        counts.accepted,
+        counts.deferred,
+        counts.failed,
+        counts.suppressed,
+        counts.cancelled,
+        counts.uncertain,
+    ];
+    if parts.iter().sum::<u64>() != counts.audience || counts.waiting + counts.in_doubt + counts.deferred > 0 {
+        sums.adds_up.push(format!("{id}: {counts:?}"));
+    }
+    let path = ApiPath::new("/v1/mailings").segment(id).segment("deliveries").query("addresses", true);
+    let mut deliveries = Vec::new();
+    let answer = client.download(path).await?;
+    let end: DeliveriesEnd = answer.follow(|delivery: DeliveryView| deliveries.push(delivery)).await?;
+    if end.deliveries != counts.audience {
+        sums.adds_up.push(format!("{id}: {} deliveries in an audience of {}", end.deliveries, counts.audience));
+    }
+    sums.deliveries += end.deliveries;
+    let mut sent = 0;
+    for delivery in &deliveries {
+        let address = &delivery.address;
+        let copies = taken.get(&(id.clone(), address.clone())).copied().unwrap_or(0);
+        let resent = u64::from(delivery.resent);
+        let once = u64::from(matches!(delivery.state.as_str(), "accepted" | "uncertain"));
+        if delivery.state == "accepted" && copies == 0 {
+            sums.told.push(format!("{address} counts as accepted in {id}, and the relay never got it"));
+        }
+        if copies > once + resent {
+            sums.told.push(format!("{address} got {copies} of {id}: {delivery:?}"));
+        }
+        let left = entries.left.get(address).or_else(|| entries.suppressed.get(address));
+        if copies > 0 && left.zip(place).is_some_and(|(left, place)| place >= left.mailings) {
+            sums.unwanted.push(format!("{address} got {id}: {delivery:?}"));
+        }
+        sent += u64::from(copies > 0);
+        sums.resent += resent;
+        sums.doubled += copies.saturating_sub(1);
+    }
+    let by_relay = taken.keys().filter(|(mailing, _)| mailing == id).count() as u64;
+    if by_relay != sent {
+        sums.told.push(format!("{by_relay} people got {id}, of whom {sent} are in its ledger"));
+    }
+    Ok(())
+}
+
+async fn mail_in(client: &Client, entries: &Entries) -> anyhow::Result<Check> {
+    let (mut there, mut before, mut wrong, mut all) = (BTreeSet::new(), None, Vec::new(), 0_u64);
+    loop {
+        let path = ApiPath::new("/v1/inbound")
+            .query("limit", 1000)
+            .query("addresses", true)
+            .query_some("before", before.as_ref());
+        let page: InboundPage = client.get(path).await?;
+        for message in page.messages {
+            all += 1;
+            if message.state != "handled" {
+                wrong.push(format!("{} is {}: {}", message.id, message.state, message.note));
+            }
+            there.insert(message.sender);
+        }
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    let lost = entries.mails.iter().filter(|sender| !there.contains(*sender));
+    wrong.extend(lost.map(|sender| format!("250 was said of the message from {sender}, which is lost")));
+    // A message whose 250 did not arrive may be there all the same.
+    let figures = format!("{} acknowledged, {all} there, all handled", entries.mails.len());
+    Ok(Check::new("every message acknowledged is there and handled", figures, wrong))
+}
+
+async fn people(client: &Client, entries: &Entries) -> anyhow::Result<Check> {
+    let mut wrong = Vec::new();
+    for address in entries.imported.iter().chain(entries.left.keys()) {
+        let shown: Result<Value, _> = client.get(ApiPath::new("/v1/subscribers").segment(address)).await;
+        match shown {
+            Ok(shown) if entries.left.contains_key(address) => {
+                let state = &shown["subscriptions"][LIST]["state"];
+                if state != "ended" {
+                    wrong.push(format!("{address} had left, and is {state}"));
+                }
+            }
+            Ok(_) => {}
+            Err(ClientError::Refused(refusal)) if refusal.status == 404 => {
+                wrong.push(format!("{address} was imported, and is lost"));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    for address in entries.suppressed.keys() {
+        let shown: Result<Value, _> = client.get(ApiPath::new("/v1/suppressions").segment(address)).await;
+        if let Err(error) = shown {
+            wrong.push(format!("{address} was suppressed: {error}"));
+        }
+    }
+    let figures = format!(
+        "{} imported, {} left, {} suppressed",
+        entries.imported.len(),
+        entries.left.len(),
+        entries.suppressed.len()
+    );
+    Ok(Check::new("everybody is as was acknowledged", figures, wrong))
+}
+
+fn flat(looks: &[Look]) -> Vec<Check> {
+    let most = |figure: fn(&Look) -> u64| looks.iter().map(figure).max().unwrap_or(0);
+    let rss = medians(looks, |look| look.rss);
+    let descriptors = medians(looks, |look| look.descriptors);
+    let judge = |what, medians: Option<(u64, u64)>, peak: u64, unit: u64, bound: fn(u64) -> u64| match medians {
+        Some((early, late)) => {
+            let figures =
+                format!("second quarter {}, last quarter {}, most {}", early / unit, late / unit, peak / unit);
+            let grown = (late > bound(early)).then(|| format!("more than {} is growth", bound(early) / unit));
+            Check::new(what, figures, grown.into_iter().collect())
+        }
+        None => Check::new(what, String::new(), vec!["the last process lived too short to tell".to_owned()]),
+    };
+    vec![
+        judge("memory is flat (MB)", rss, most(|look| look.rss), MEGABYTE, |early| early + early / 4 + RSS_MORE),
+        judge("descriptors are flat", descriptors, most(|look| look.descriptors), 1, |early| early + DESCRIPTORS_MORE),
+    ]
+}
+
+fn sizes(daemon: &Daemon) -> Check {
+    let below = |part: &str| octets_below(&daemon.state().join(part));
+    let (journal, index) = (below("store/journal"), below("store/index"));
+    let figures = format!(
+        "journal {} MB, index {} MB, checkpoints {} MB, spool {} MB",
+        journal / MEGABYTE,
+        index / MEGABYTE,
+        below("store/checkpoints") / MEGABYTE,
+        below("spool") / MEGABYTE
+    );
+    let mut wrong = Vec::new();
+    wrong.extend((journal > JOURNAL_MOST).then(|| format!("a journal over {} MB", JOURNAL_MOST / MEGABYTE)));
+    // The index holds what the journal holds, most of it many times overwritten.
+    wrong.extend((index > 2 * journal + 64 * MEGABYTE).then(|| "an index much larger than its journal".to_owned()));
+    Check::new("the store is bounded", figures, wrong)
+}

@@ -1,0 +1,77 @@
+//! Looks at the daemon from outside, once a second: memory and file descriptors.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::daemon::Daemon;
+
+/// One look.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Which process.
+    pub process: u32,
+    /// Memory held (VmRSS), in octets.
+    pub rss: u64,
+    /// Open file descriptors.
+    pub descriptors: u64,
+}
+
+/// Looks until dropped.
+pub async fn watch(daemon: &Daemon, looks: &Mutex<Vec<Look>>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if let Some(look) = daemon.process().and_then(look) {
+            looks.lock().unwrap_or_else(PoisonError::into_inner).push(look);
+        }
+    }
+}
+
+fn look(process: u32) -> Option<Look> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.split_whitespace().next()?.parse();
+    let descriptors = fs::read_dir(format!("/proc/{process}/fd")).ok()?.count() as u64;
+    Some(Look { process, rss: kilobytes.ok().map(|kilobytes: u64| kilobytes * 1024)?, descriptors })
+}
+
+/// The medians of the second and of the last quarter of the looks at the last process: begin and end of a time in which
+/// nothing was started anew. None when it lived too short.
+pub fn medians(looks: &[Look], of: impl Fn(&Look) -> u64) -> Option<(u64, u64)> {
+    let last = looks.last()?.process;
+    let figures: Vec<u64> = looks.iter().filter(|look| look.process == last).map(of).collect();
+    let quarter = figures.len() / 4;
+    let median = |part: &[u64]| {
+        let mut sorted = part.to_vec();
+        sorted.sort_unstable();
+        sorted.get(sorted.len() / 2).copied()
+    };
+    Some((median(figures.get(quarter..2 * quarter)?)?, median(figures.get(3 * quarter..)?)?))
+}
+
+/// Octets of all files below a directory.
+pub fn octets_below(directory: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(directory) else { return 0 };
+    let of = |entry: fs::DirEntry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => octets_below(&entry.path()),
+        _ => entry.metadata().map_or(0, |found| found.len()),
+    };
+    entries.flatten().map(of).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_process_counts() {
+        let look = |process, rss| Look { process, rss, descriptors: 1 };
+        let looks: Vec<Look> = [900, 900]
+            .map(|rss| look(1, rss))
+            .into_iter()
+            .chain([1, 1, 5, 6, 7, 7, 9, 8].map(|rss| look(2, rss)))
+            .collect();
+        assert_eq!(medians(&looks, |look| look.rss), Some((6, 9)));
+        assert_eq!(medians(&[], |look| look.rss), None);
+    }
+}
