@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, Stopwatch};
 use crate::control::client::{Client, ClientError};
 use crate::control::path::ApiPath;
 
@@ -121,11 +121,10 @@ pub async fn run(bench: &SoakBench) -> anyhow::Result<SoakResult> {
 /// Kills and stops for the first part of the time. In the rest the daemon is left alone, so that one can see whether it
 /// grows.
 async fn ends(bench: &SoakBench, daemon: &Daemon, books: &Books, mut dice: Dice) -> anyhow::Result<()> {
-    let (mut passed, part) = (Duration::ZERO, Duration::from_secs(bench.seconds) * 3 / 5);
+    let (watch, part) = (Stopwatch::start(), Duration::from_secs(bench.seconds) * 3 / 5);
     loop {
         let pause = dice.pause(1500, (1500 + bench.seconds * 80).min(15_000));
-        passed += pause;
-        if passed > part {
+        if Duration::from_nanos(watch.nanoseconds()) + pause > part {
             std::future::pending::<()>().await;
         }
         tokio::time::sleep(pause).await;
