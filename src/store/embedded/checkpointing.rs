@@ -72,7 +72,7 @@ impl EmbeddedEngine {
 
 fn write_checkpoint(shared: &Arc<Shared>, hold: bool) -> Result<CheckpointReport, EngineError> {
     let _one_at_a_time = shared.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
-    let report = write_and_publish(shared);
+    let report = write_and_publish(shared, hold);
     if report.is_err() {
         // On a full disk it would take the very room that everybody waits for. If it stays, the next one replaces it.
         let _ = checkpoint::remove_unfinished(&checkpoints(&shared.directory));
@@ -80,7 +80,7 @@ fn write_checkpoint(shared: &Arc<Shared>, hold: bool) -> Result<CheckpointReport
     report
 }
 
-fn write_and_publish(shared: &Arc<Shared>) -> Result<CheckpointReport, EngineError> {
+fn write_and_publish(shared: &Arc<Shared>, hold: bool) -> Result<CheckpointReport, EngineError> {
     let covered = journal_since(shared);
     let since = shared.marks().applied;
     let directory = checkpoints(&shared.directory);
