@@ -1,7 +1,7 @@
 //! Whether the daemon is alive: the question that systemd's watchdog asks.
 //!
-//! Each [`Liveness::look`] sends a commit through the committer onto the disk, and looks whether dispatcher, letters' worker
-//! and scheduler gave a sign of life: each was woken at the look before. A worker that waits for the relay, within its
+//! Each [`Liveness::look`] sends a commit through the committer onto the disk, and looks whether dispatcher, letters, scheduler
+//! and the handling of mail that came in gave a sign of life: who waits for work was woken at the look before. A worker that waits for the relay, within its
 //! time limits, is alive; so is a daemon whose disk is full. Who asks says how much time passed, so tests wait for nothing.
 
 use std::sync::Arc;

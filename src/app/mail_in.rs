@@ -19,6 +19,7 @@ use crate::flow::inbound::post::PostDesk;
 use crate::flow::inbound::triage::{InboundParts, Triage};
 use crate::flow::inbound::worker::{InboundWorker, MEMORY_KILOBYTES};
 use crate::flow::letters::Letters;
+use crate::flow::pulse::Pulses;
 use crate::flow::wake::Wake;
 use crate::mail::command::Commands;
 use crate::model::classify::Classifier;
@@ -57,6 +58,7 @@ pub struct Prepared {
     door: Arc<Door>,
     listener: Listener,
     worker: Arc<InboundWorker>,
+    pulses: Pulses,
     clock: Arc<dyn Clock>,
 }
 
@@ -66,6 +68,8 @@ pub struct Running {
     pub addresses: Vec<SocketAddr>,
     door: Arc<Door>,
     tls: Option<Arc<Tls>>,
+    /// Signs of life of the worker.
+    pub pulses: Pulses,
     listener: JoinHandle<()>,
     worker: JoinHandle<()>,
 }
@@ -104,6 +108,7 @@ pub async fn prepare(config: &Config, parts: Parts, inherited: Vec<Inherited>) -
         posts,
         postmaster: config.inbound.postmaster.clone(),
     });
+    let pulses = Pulses::default();
     let worker = InboundWorker {
         store,
         spool: spool.clone(),
@@ -113,9 +118,10 @@ pub async fn prepare(config: &Config, parts: Parts, inherited: Vec<Inherited>) -
         arrived: arrived.clone(),
         memory: Semaphore::new(MEMORY_KILOBYTES as usize),
         wakes,
+        pulses: pulses.clone(),
     };
     let control = MailIn { reception: door.clone(), spool, wake: arrived };
-    Ok(Prepared { control, door, listener, worker: Arc::new(worker), clock })
+    Ok(Prepared { control, door, listener, worker: Arc::new(worker), pulses, clock })
 }
 
 impl Prepared {
@@ -130,7 +136,7 @@ impl Prepared {
         let listener = self.listener.run(self.door.clone(), self.clock, until(stopping.subscribe()));
         let worker = self.worker.run(until(stopping.subscribe()));
         let (listener, worker) = (tokio::spawn(listener), tokio::spawn(worker));
-        Running { addresses, door: self.door, tls, listener, worker }
+        Running { addresses, door: self.door, tls, pulses: self.pulses, listener, worker }
     }
 }
 

@@ -407,7 +407,8 @@ impl RunningApp {
 
     /// Looks whether the daemon is alive; a commit must end within `commit_limit`.
     pub fn liveness(&self, commit_limit: Duration) -> Liveness {
-        let parts = [self.dispatcher.pulses().clone(), self.postman.pulses().clone(), self.scheduler.clone()];
+        let mail = [self.dispatcher.pulses(), self.postman.pulses(), &self.mail_in.pulses];
+        let parts: Vec<Pulses> = mail.into_iter().chain([&self.scheduler]).cloned().collect();
         let Control { store, clock, wake, .. } = &*self.control;
         Liveness::new(store.clone(), clock.clone(), wake.clone(), &parts, commit_limit)
     }

@@ -162,7 +162,7 @@ fn missing(file: &File) -> Option<Finding> {
             "state-missing",
             format!("the state directory {path} is not there"),
             "The daemon starts with an empty store only when told to.",
-            "On a new installation \u{201c}depesch serve --create\u{201d} makes it; otherwise look where its disk is.",
+            "On a new installation \u{201c}systemctl start depesch-create\u{201d} makes it; otherwise look where its disk is.",
         )),
         // What else is missing is told where it is used.
         _ => None,

@@ -11,6 +11,7 @@ use depesch::model::mailing::UncertainPolicy;
 use depesch::store::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Key, KeyRange, Value};
 use depesch::store::memory::MemoryEngine;
 
+use crate::support::inbound::MailIn;
 use crate::support::office::Office;
 
 const LOOK: Duration = Duration::from_secs(40);
@@ -143,5 +144,32 @@ async fn a_scheduler_that_hangs_is_noticed() {
     assert!(look_for(&mut liveness, 2 * OWN_STEP).await.is_none());
     engine.scans_hang.store(true, Ordering::SeqCst);
     assert_eq!(stuck(look_for(&mut liveness, OWN_STEP + 3 * LOOK).await), ["the scheduler"]);
+    running.abort();
+}
+
+#[tokio::test]
+async fn what_handles_mail_that_came_in_is_watched_too() {
+    let engine = Arc::new(Stalling::default());
+    let mail = MailIn::over(engine.clone()).await;
+    let (worker, _) = mail.worker(|_, _| panic!("nothing came"));
+    let clock = Arc::new(mail.clock.clone());
+    let parts = [worker.pulses.clone()];
+    let mut liveness = Liveness::new(mail.store.clone(), clock, mail.wake.clone(), &parts, LOOK);
+    let running = tokio::spawn(worker.run(std::future::pending::<()>()));
+    // It looks by itself every minute, so its clock goes on with the looks.
+    let mut found = Vec::new();
+    for look in 0..60 {
+        engine.scans_hang.store(look >= 30, Ordering::SeqCst);
+        mail.clock.advance(chrono::Duration::from_std(LOOK).unwrap());
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        if let Err(lifeless) = liveness.look(LOOK).await {
+            found.push((look, stuck(Some(lifeless))));
+        }
+    }
+    let (first, names) = found.first().unwrap();
+    assert!(*first > 30, "{found:?}");
+    assert_eq!(*names, ["what hands out mail that came in"]);
     running.abort();
 }

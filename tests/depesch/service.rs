@@ -76,9 +76,11 @@ fn sighup_keeps_the_old_where_the_new_is_broken() {
     daemon.signal("HUP");
     let refusal = daemon.wait_for_line("the old stays in force");
     assert!(refusal.contains("depesch.toml:3: transport_: there is no such key; did you mean transport?"), "{refusal}");
-    place.configure("base_url = \"https://press.example.org\"");
+    place.configure("base_url = \"https://press.example.org\"\nstop_timeout = \"9s\"");
     daemon.signal("HUP");
     daemon.wait_for_line("read configuration and templates again");
+    let waiting = daemon.wait_for_line("at the next start only");
+    assert!(waiting.contains("stop_timeout") && !waiting.contains("base_url"), "{waiting}");
     assert_eq!(place.run(&["status"]).status.code(), Some(0));
 }
 
@@ -106,6 +108,28 @@ fn sighup_keeps_the_old_templates_where_the_new_are_broken() {
     std::fs::remove_file(own.join("text.hbs")).unwrap();
     daemon.signal("HUP");
     daemon.wait_for_line("read configuration and templates again");
+}
+
+#[test]
+fn sighup_takes_over_nothing_where_the_certificate_is_broken() {
+    let place = Place::new("");
+    let directory = place.directory.path();
+    let made = rcgen::generate_simple_self_signed(vec!["mx.example.org".to_owned()]).unwrap();
+    std::fs::write(directory.join("cert.pem"), made.cert.pem()).unwrap();
+    std::fs::write(directory.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let inbound = "[inbound]\nsmtp = [\"127.0.0.1:0\"]\ncertificate_file = \"cert.pem\"\nkey_file = \"key.pem\"\n";
+    let text = std::fs::read_to_string(place.configuration()).unwrap() + inbound;
+    std::fs::write(place.configuration(), &text).unwrap();
+    let mut daemon = place.serve();
+    std::fs::write(directory.join("key.pem"), "no key").unwrap();
+    std::fs::write(place.configuration(), text + "[log]\nlevel = \"error\"\n").unwrap();
+    daemon.signal("HUP");
+    let refusal = daemon.wait_for_line("nothing was taken over, all of the old stays in force");
+    assert!(refusal.contains("key.pem"), "{refusal}");
+    std::fs::write(directory.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    daemon.signal("HUP");
+    // Said at the level "info", which the first attempt has left in force.
+    daemon.wait_for_line("the certificate was read again");
 }
 
 #[test]

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 
 use crate::base::clock::Clock;
 use crate::base::id::InboundId;
+use crate::flow::pulse::{Pulse, Pulses};
 use crate::flow::wake::Wake;
 use crate::mail::incoming::Incoming;
 use crate::model::inbound::{Inbound, InboundState};
@@ -65,6 +66,8 @@ pub struct InboundWorker {
     pub memory: Semaphore,
     /// To be told when an effect makes work for others.
     pub wakes: Vec<Wake>,
+    /// Signs of life of what hands messages out, and of each lane.
+    pub pulses: Pulses,
 }
 
 type Parcel = Read<Inbound>;
@@ -130,12 +133,14 @@ impl InboundWorker {
     }
 
     async fn feed(&self, lanes: &Lanes, stopping: watch::Receiver<bool>) {
-        while let Err(error) = self.look_at_leftovers(&stopping).await {
+        let pulse = self.pulses.begin("what hands out mail that came in");
+        while let Err(error) = self.look_at_leftovers(&stopping, &pulse).await {
             self.wait_after(&error).await;
         }
         let mut newest = InboundId(0);
         let mut from = None;
         loop {
+            pulse.works();
             let arrived = self.arrived.notified();
             if let Err(error) = self.hand_out(lanes, from, &mut newest).await {
                 self.wait_after(&error).await;
@@ -189,17 +194,21 @@ impl InboundWorker {
         under_way: Arc<UnderWay>,
         stopping: watch::Receiver<bool>,
     ) {
+        let pulse = self.pulses.begin("the handling of mail that came in");
+        pulse.rests();
         while let Some(id) = messages.recv().await {
             if !*stopping.borrow() {
-                self.see_to(id, &stopping).await;
+                self.see_to(id, &stopping, &pulse).await;
             }
             under_way.ids().remove(&id);
+            pulse.rests();
         }
     }
 
     /// Handles one message, however often the store must be asked; gives up only when everything stops.
-    async fn see_to(&self, id: InboundId, stopping: &watch::Receiver<bool>) {
+    async fn see_to(&self, id: InboundId, stopping: &watch::Receiver<bool>, pulse: &Pulse) {
         while !*stopping.borrow() {
+            pulse.works();
             let tried = match self.store.inbound(id).await {
                 Ok(Some(read)) if read.value.state == InboundState::Waiting => self.handle(&read).await,
                 Ok(_) => return,
@@ -297,7 +306,7 @@ impl InboundWorker {
 
     /// Messages that waited at this start already: those that saw a second process end are marked, those that saw one
     /// are handled alone, one after the other, the others are counted.
-    async fn look_at_leftovers(&self, stopping: &watch::Receiver<bool>) -> Result<(), StoreError> {
+    async fn look_at_leftovers(&self, stopping: &watch::Receiver<bool>, pulse: &Pulse) -> Result<(), StoreError> {
         let mut after = None;
         loop {
             let waiting = self.store.waiting_inbound(after, STEP).await?;
@@ -316,7 +325,7 @@ impl InboundWorker {
                         let mut batch = Batch::new();
                         put_tries(&mut batch, &read, 2);
                         self.store.commit(batch).await?;
-                        self.see_to(id, stopping).await;
+                        self.see_to(id, stopping, pulse).await;
                     }
                     _ => {
                         let what = "the daemon ended twice while this message was being handled";

@@ -148,6 +148,7 @@ impl MailIn {
             handler: handler.clone(),
             arrived: self.arrived.clone(),
             memory: Semaphore::new(MEMORY_KILOBYTES as usize),
+            pulses: Default::default(),
             wakes: vec![self.wake.clone()],
         };
         (Arc::new(worker), handler)
@@ -169,6 +170,7 @@ impl MailIn {
             handler: Arc::new(Triage::new(parts)),
             arrived: self.arrived.clone(),
             memory: Semaphore::new(MEMORY_KILOBYTES as usize),
+            pulses: Default::default(),
             wakes: vec![self.wake.clone()],
         };
         (Arc::new(worker), letters)

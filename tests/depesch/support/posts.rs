@@ -153,6 +153,7 @@ impl PostOffice {
         let triage = Triage::new(InboundParts { posts: self.desk.clone(), ..usual });
         Arc::new(InboundWorker {
             memory: tokio::sync::Semaphore::new(MEMORY_KILOBYTES as usize),
+            pulses: Default::default(),
             store: self.store.clone(),
             spool: self.mail_in.spool.clone(),
             clock: Arc::new(self.clock.clone()),
