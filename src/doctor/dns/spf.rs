@@ -23,7 +23,7 @@ pub fn judge(domain: &Domain, leaving: &Leaving) -> Vec<Finding> {
         [one] => one.as_str(),
         several => {
             let what = format!("{name} has {} SPF records", several.len());
-            let remedy = format!("Make one of them and remove the others: {}", joined(&several));
+            let remedy = format!("Make one of them and remove the others: {}", joined(several));
             let why = "With more than one none counts (RFC 7208 §4.5). ".to_owned() + WHY;
             return vec![finding(Severity::Error, "spf-several", what, why, remedy)];
         }
@@ -129,7 +129,7 @@ fn with_mechanism(record: &str, mechanism: &str) -> String {
     let is_end = |word: &&str| {
         word.trim_start_matches(['+', '-', '~', '?']).eq_ignore_ascii_case("all") || word.starts_with("redirect=")
     };
-    let end = words.iter().position(|word| is_end(word)).unwrap_or(words.len());
+    let end = words.iter().position(is_end).unwrap_or(words.len());
     [&words[..end], &[mechanism], &words[end..]].concat().join(" ")
 }
 
