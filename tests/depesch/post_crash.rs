@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use depesch::model::list::{List, ListKind};
+use depesch::store::Store;
 use depesch::store::engine::Engine;
 use depesch::store::memory::MemoryEngine;
 
@@ -54,6 +55,9 @@ async fn dies_at(commit: usize, failure: Failure) -> bool {
     office.send_all().await;
     assert_eq!(office.carried().len(), 2, "died at {commit}");
     assert_eq!(office.letters("post-late").await.len(), 0, "died at {commit}: one answer was handled twice");
+    let noted = Store::new(disk.clone()).audit_entries(0, 10).await.unwrap();
+    let noted: Vec<_> = noted.iter().map(|kept| (kept.entry.who.as_str(), kept.entry.what.as_str())).collect();
+    assert_eq!(noted, [("mail", "post approve")], "died at {commit}: the decision stands in the audit log, and once");
     died
 }
 
