@@ -328,7 +328,7 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Post(command) => post::run(command, context).await,
         Command::Serve(command) => serve::run(command, context).await,
         Command::Status(command) => status::run(command, context).await,
-        Command::Store(command) => store::run(command, context),
+        Command::Store(command) => store::run(command, context).await,
         Command::Subscriber(command) => subscriber::run(command, context).await,
         Command::Suppression(command) => suppression::run(command, context).await,
     }

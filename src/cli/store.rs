@@ -9,6 +9,8 @@ use crate::app::system_clock;
 use crate::config::Config;
 use crate::control::extract::user_name;
 use crate::flow::audit::leave_note;
+use crate::store::check::{self, CheckError};
+use crate::store::embedded::check::Finding;
 use crate::store::embedded::recover::{Plan, Recovery, Source, plans, recover};
 use crate::store::embedded::survey::{IndexState, Survey, survey};
 use crate::store::embedded::{EmbeddedEngine, OpenError, Settings};
@@ -62,10 +64,10 @@ pub enum StoreCommand {
 ///
 /// # Errors
 /// [`CliError`].
-pub fn run(command: StoreCommand, context: &Context) -> Result<Done, CliError> {
+pub async fn run(command: StoreCommand, context: &Context) -> Result<Done, CliError> {
     match command {
         StoreCommand::Create { directory } => create(&place(directory, context)?, context),
-        StoreCommand::Check { directory } => check(&place(directory, context)?, context),
+        StoreCommand::Check { directory } => check(&place(directory, context)?, context).await,
         StoreCommand::Recover { directory, yes } => mend(&place(directory, context)?, yes, context),
         StoreCommand::Checkpoint { directory } => write_checkpoint(&place(directory, context)?, context),
     }
@@ -106,19 +108,59 @@ fn create(directory: &Path, context: &Context) -> Result<Done, CliError> {
     Ok(Done::Fully)
 }
 
-fn check(directory: &Path, context: &Context) -> Result<Done, CliError> {
-    let survey = survey(directory, &Settings::default()).map_err(failed)?;
-    let sound = survey.is_sound();
+async fn check(directory: &Path, context: &Context) -> Result<Done, CliError> {
+    let checked = check::check(directory, &Settings::default()).await.map_err(|error| match error {
+        CheckError::Open(error) => failed(error),
+        other => CliError::Internal(other.to_string()),
+    })?;
+    let (survey, sound) = (&checked.survey, checked.is_sound());
     if context.output.is_json() {
-        context.output.json(&survey_json(&survey))?;
+        let mut value = survey_json(survey);
+        let findings: Vec<Value> = checked.findings.iter().map(finding_json).collect();
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("sound".to_owned(), json!(sound));
+            fields.insert("attachments".to_owned(), json!(checked.blobs));
+            fields.insert("spool_segments".to_owned(), json!(checked.spool));
+            fields.insert("findings".to_owned(), Value::Array(findings));
+        }
+        context.output.json(&value)?;
     } else {
-        show_survey(&survey, context)?;
-        context.output.line(match sound {
-            true => "Nothing is wrong.",
-            false => "Something is damaged; \u{201c}depesch store recover\u{201d} shows what can be done.",
+        show_survey(survey, context)?;
+        context
+            .output
+            .line(&format!("attachments: {}; segments of mail that came in: {}", checked.blobs, checked.spool))?;
+        checked.findings.iter().try_for_each(|finding| show_finding(finding, context))?;
+        context.output.line(match (sound, survey.is_sound()) {
+            (true, _) => "Nothing is wrong.",
+            (false, false) => "Something is damaged; \u{201c}depesch store recover\u{201d} shows what can be done.",
+            (false, true) => {
+                "Something is damaged; an index is built anew at the next start, other files come from a backup."
+            }
         })?;
     }
     Ok(if sound { Done::Fully } else { Done::Partly })
+}
+
+/// Names shown of what one damage hits.
+const SHOWN: usize = 20;
+
+fn show_finding(finding: &Finding, context: &Context) -> Result<(), CliError> {
+    let Finding { path, part, what, hits, harmless, .. } = finding;
+    let part = part.map(|(from, to)| format!(", octets {from} to {to}")).unwrap_or_default();
+    let word = if *harmless { "harmless" } else { "damaged" };
+    context.output.line(&format!("{word}: {}{part}: {what}", path.display()))?;
+    if !hits.is_empty() {
+        let more = hits.len().saturating_sub(SHOWN);
+        let shown = hits.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        context.output.line(&format!("    hits {shown}{more}"))?;
+    }
+    Ok(())
+}
+
+fn finding_json(finding: &Finding) -> Value {
+    let Finding { path, part, what, hits, harmless, .. } = finding;
+    json!({ "file": path, "from": part.map(|p| p.0), "to": part.map(|p| p.1), "what": what, "hits": hits, "harmless": harmless })
 }
 
 /// Leaves word of what was done to the files for the audit log, which the next start takes it into.

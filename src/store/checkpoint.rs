@@ -26,6 +26,8 @@ const SUFFIX: &str = ".checkpoint";
 /// The name of one that is being written.
 const UNFINISHED: &str = "unfinished";
 const BLOCK: usize = 64 * 1024;
+/// Octets before the first block.
+const HEADER: u64 = 52;
 /// No block is larger: one entry at most comes on top of a full block.
 const MAX_BLOCK: usize = 2 * 1024 * 1024;
 
@@ -338,6 +340,72 @@ impl Reader<'_> {
             Ok(block) if block.len() == raw => Ok(block),
             _ => Err(self.damaged("a block cannot be unpacked")),
         }
+    }
+}
+
+/// A part of a checkpoint that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedBlocks {
+    /// Where it begins, in octets from the start of the file.
+    pub from: u64,
+    /// Where it ends.
+    pub to: u64,
+    /// The last key before it.
+    pub after: Option<Vec<u8>>,
+    /// The first key behind it.
+    pub before: Option<Vec<u8>>,
+}
+
+/// Finds the blocks of a damaged checkpoint that cannot be read. Where a length is damaged, that is all behind it.
+///
+/// # Errors
+/// [`CheckpointError::Io`].
+pub fn damaged_blocks(path: &Path) -> Result<Vec<DamagedBlocks>, CheckpointError> {
+    let octets = fs::read(path).map_err(failed(path, "read"))?;
+    let end = octets.len() as u64;
+    let mut reader = Reader { file: BufReader::new(File::open(path).map_err(failed(path, "read"))?), path };
+    let (mut found, mut last): (Vec<DamagedBlocks>, Option<Vec<u8>>) = (Vec::new(), None);
+    if reader.header().is_err() {
+        return Ok(vec![DamagedBlocks { from: 0, to: HEADER, after: None, before: None }]);
+    }
+    let mut at = HEADER;
+    loop {
+        let block = || -> Option<(usize, usize, &[u8])> {
+            let begin = usize::try_from(at).ok()?;
+            let head = octets.get(begin..begin + 16)?;
+            let raw = u32::from_le_bytes(head.first_chunk().copied()?) as usize;
+            let packed = u32::from_le_bytes(head.get(4..8)?.try_into().ok()?) as usize;
+            Some((raw, packed, octets.get(begin..begin + 16 + packed)?))
+        };
+        let Some((raw, packed, whole)) = block() else {
+            found.push(DamagedBlocks { from: at, to: end, after: last, before: None });
+            return Ok(found);
+        };
+        if raw == 0 {
+            let is_end = packed == 0 && end - at == (8 + Mark::LENGTH + 16) as u64;
+            if found.is_empty() || !is_end {
+                found.push(DamagedBlocks { from: at, to: end, after: last, before: None });
+            }
+            return Ok(found);
+        }
+        let next = at + whole.len() as u64;
+        let (head, body) = whole.split_at(16);
+        let sound = head.get(8..) == Some(&xxh3_64(body).to_le_bytes()[..]) && raw <= MAX_BLOCK;
+        match lz4_flex::block::decompress(body, raw).ok().filter(|block| sound && block.len() == raw) {
+            Some(block) => {
+                let first = split(&block).map(|(key, ..)| key.to_vec());
+                if let Some(open) = found.last_mut().filter(|open| open.to == at) {
+                    open.before = first;
+                }
+                let mut rest = block.as_slice();
+                while let Some((key, _, after)) = split(rest) {
+                    last = Some(key.to_vec());
+                    rest = after;
+                }
+            }
+            None => found.push(DamagedBlocks { from: at, to: next, after: last.clone(), before: None }),
+        }
+        at = next;
     }
 }
 

@@ -122,6 +122,7 @@ mod socket_activation;
 mod spool;
 mod stop;
 mod store_bounded;
+mod store_check;
 mod store_command;
 mod store_crash;
 mod store_disk;

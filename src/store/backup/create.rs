@@ -314,7 +314,7 @@ fn open_if_there(path: &Path) -> Result<Option<(File, u64, Timestamp)>, BackupEr
 }
 
 /// All attachments below a directory.
-pub(super) fn blob_paths(directory: &Path) -> Result<Vec<PathBuf>, BackupError> {
+pub(in crate::store) fn blob_paths(directory: &Path) -> Result<Vec<PathBuf>, BackupError> {
     let list = |path: &Path| -> Result<Vec<PathBuf>, BackupError> {
         match fs::read_dir(path) {
             Ok(entries) => entries.map(|entry| Ok(entry.map_err(BackupError::io(path, "read"))?.path())).collect(),

@@ -27,6 +27,7 @@ use super::fingerprint::Mark;
 use super::journal::disk::{Disk, SystemDisk};
 use super::journal::writer::{JournalSettings, JournalWriter};
 
+pub mod check;
 pub mod checkpointing;
 mod committer;
 pub mod for_backup;

@@ -29,6 +29,8 @@ pub struct Survey {
     pub index: IndexState,
     /// The last group known to have been acknowledged.
     pub seen: u64,
+    /// A segment whose creation was cut short; harmless.
+    pub stillborn: Option<PathBuf>,
     pub(super) first_group: u64,
     pub(super) generation: Option<u64>,
 }
@@ -102,6 +104,7 @@ pub(super) fn survey_locked(directory: &Path, settings: &Settings, _lock: &Store
         damages,
         index,
         seen,
+        stillborn: tail.stillborn,
         first_group,
         generation,
     })

@@ -11,6 +11,7 @@
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::base::clock::Timestamp;
+use crate::store::engine::MAX_KEY;
 use crate::store::fingerprint::Mark;
 
 use super::segment::Header;
@@ -168,6 +169,44 @@ fn split(octets: &[u8]) -> Option<(Write<'_>, &[u8])> {
             Some(((key, Some(value)), rest))
         }
     }
+}
+
+/// The keys of the writes in octets of a segment that are damaged, as far as they can be taken apart: nothing is checked.
+pub fn lenient_keys(octets: &[u8]) -> Vec<Vec<u8>> {
+    let mut keys = Vec::new();
+    let mut begin = 0;
+    while let Some(rest) = octets.get(begin..).filter(|rest| !rest.is_empty()) {
+        // A record that begins where the damage does need not have its magic any more.
+        let next = rest.windows(MAGIC.len()).skip(1).position(|four| four == MAGIC).map_or(rest.len(), |at| at + 1);
+        let record = rest.get(..next).unwrap_or_default();
+        for skipped in [HEAD + Mark::LENGTH + TIME, HEAD + Mark::LENGTH] {
+            let found = keys_of(record.get(skipped..).unwrap_or_default());
+            if !found.is_empty() {
+                keys.extend(found);
+                break;
+            }
+        }
+        begin += next;
+    }
+    keys.sort();
+    keys.dedup();
+    keys
+}
+
+/// Keys of writes, until one cannot be.
+fn keys_of(mut writes: &[u8]) -> Vec<Vec<u8>> {
+    let mut keys = Vec::new();
+    while let Some((length, _)) = writes.split_first_chunk::<2>() {
+        let length = usize::from(u16::from_le_bytes(*length));
+        let key = writes.get(6..6 + length).filter(|key| (1..=MAX_KEY).contains(&key.len()) && key.first() != Some(&0));
+        let Some(key) = key else { break };
+        keys.push(key.to_vec());
+        match split(writes) {
+            Some((_, rest)) => writes = rest,
+            None => break,
+        }
+    }
+    keys
 }
 
 #[cfg(test)]

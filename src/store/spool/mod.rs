@@ -28,6 +28,7 @@ use crate::model::inbound::SpoolPlace;
 
 use super::journal::disk::{Disk, SystemDisk, numbered_files, numbered_path};
 
+pub mod check;
 mod erase;
 mod reader;
 mod record;
@@ -115,7 +116,7 @@ pub enum SpoolError {
 }
 
 impl SpoolError {
-    fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+    pub(in crate::store) fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |error| Self::Io { action, path, reason: error.to_string() }
     }

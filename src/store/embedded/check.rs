@@ -1,0 +1,281 @@
+//! What damage in journal, checkpoints and index hits: which records, by their keys.
+//!
+//! A damaged record of the journal can mostly still be taken apart, for its checksum covers more than what was changed. The
+//! index is compared with checkpoint and journal, record by record: octets of its files that hold no record are nobody's.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::store::checkpoint::{self, DamagedBlocks};
+use crate::store::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Key, KeyRange, Value};
+use crate::store::fingerprint::Mark;
+use crate::store::journal::record::lenient_keys;
+use crate::store::journal::segment;
+use crate::store::journal::walk::{Found, walk};
+
+use super::index::{Index, everything};
+use super::open::{self, OpenError, indexes, journal};
+use super::survey::{IndexState, Survey, survey_locked};
+use super::{Settings, StoreLock};
+
+/// Something that is not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Which file or directory.
+    pub path: PathBuf,
+    /// Between which octets, where that is known.
+    pub part: Option<(u64, u64)>,
+    /// What is wrong.
+    pub what: String,
+    /// The keys of the records that it hits.
+    pub keys: Vec<Vec<u8>>,
+    /// What else it hits, in words.
+    pub hits: Vec<String>,
+    /// It can come of a crash, and nobody was told that anything is there.
+    pub harmless: bool,
+}
+
+impl Finding {
+    pub(in crate::store) fn new(path: &Path, part: Option<(u64, u64)>, what: impl Into<String>) -> Self {
+        let (keys, hits) = (Vec::new(), Vec::new());
+        Self { path: path.to_owned(), part, what: what.into(), keys, hits, harmless: false }
+    }
+}
+
+/// A store that was looked at, locked as long as this lives.
+pub struct Examined {
+    /// What is whole and what is not.
+    pub survey: Survey,
+    /// What damage hits.
+    pub findings: Vec<Finding>,
+    /// The records, to read only; none when the index cannot be used.
+    pub records: Option<ReadOnly>,
+    _lock: StoreLock,
+}
+
+/// An index that nobody writes to.
+pub struct ReadOnly(Index);
+
+/// Reads everything in the store in `directory`.
+///
+/// # Errors
+/// [`OpenError`] when it is in use, is not there, or cannot be read at all.
+pub fn examine(directory: &Path, settings: &Settings) -> Result<Examined, OpenError> {
+    let lock = open::lock(directory, &Settings { create: false, ..settings.clone() })?;
+    let survey = survey_locked(directory, settings, &lock)?;
+    let mut findings = journal_findings(directory, &survey)?;
+    for (path, state) in &survey.checkpoints {
+        if let Err(what) = state {
+            findings.extend(checkpoint_findings(path, what)?);
+        }
+    }
+    for (name, length) in [("clean", Mark::LENGTH + 8), ("backed-up", Mark::LENGTH + 8)] {
+        findings.extend(note_finding(&directory.join(name), length)?);
+    }
+    let records = match survey.generation {
+        Some(generation) => {
+            let path = indexes(directory).join(generation.to_string());
+            match &survey.index {
+                IndexState::Readable { mark, .. } => {
+                    let index = Index::open(&path, settings.cache_octets)?;
+                    let found = match clean_mark(directory)?.filter(|clean| clean != mark) {
+                        Some(clean) => Some(forgetful_index(directory, &path, *mark, clean)?),
+                        None => index_finding(directory, &path, &index, (*mark, &survey))?,
+                    };
+                    findings.extend(found);
+                    Some(ReadOnly(index))
+                }
+                IndexState::Unusable(why) => {
+                    let what = format!("the index cannot be read and will be built anew, which loses nothing: {why}");
+                    findings.push(Finding::new(&path, None, what));
+                    None
+                }
+                IndexState::Absent => None,
+            }
+        }
+        None => None,
+    };
+    Ok(Examined { survey, findings, records, _lock: lock })
+}
+
+fn journal_findings(directory: &Path, survey: &Survey) -> Result<Vec<Finding>, OpenError> {
+    let mut findings = Vec::new();
+    for damage in &survey.damages {
+        let mut finding = Finding::new(&damage.path, Some((damage.from, damage.to)), damage.what);
+        if damage.to > damage.from {
+            finding.keys = keys_between(&damage.path, damage.from, damage.to)?;
+        }
+        let last = damage.before.map_or("the end".to_owned(), |before| format!("group {}", before.saturating_sub(1)));
+        finding.hits.push(format!("groups {} to {last}", damage.after + 1));
+        findings.push(finding);
+    }
+    let path = journal(directory);
+    let last = segment::list(&path).map_err(OpenError::io(&path, "read"))?.pop();
+    if let Some(last) = last {
+        let length = fs::metadata(&last.path).map_err(OpenError::io(&last.path, "read"))?.len();
+        if survey.torn > 0 {
+            let from = length.saturating_sub(survey.torn);
+            let mut finding = Finding::new(&last.path, Some((from, length)), "");
+            finding.keys = keys_between(&last.path, from, length)?;
+            finding.harmless = !survey.is_short();
+            finding.what = match finding.harmless {
+                true => "a write that was cut short and never acknowledged".to_owned(),
+                false => format!("groups {} to {} cannot be read", survey.last_group + 1, survey.seen),
+            };
+            findings.push(finding);
+        } else if survey.stillborn.is_some() {
+            let mut finding = Finding::new(&last.path, Some((0, length)), "a segment that was never begun");
+            finding.harmless = true;
+            findings.push(finding);
+        }
+    }
+    Ok(findings)
+}
+
+fn keys_between(path: &Path, from: u64, to: u64) -> Result<Vec<Vec<u8>>, OpenError> {
+    let octets = fs::read(path).map_err(OpenError::io(path, "read"))?;
+    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(octets.len());
+    Ok(lenient_keys(octets.get(place(from)..place(to)).unwrap_or_default()))
+}
+
+fn checkpoint_findings(path: &Path, what: &str) -> Result<Vec<Finding>, OpenError> {
+    let blocks = checkpoint::damaged_blocks(path)?;
+    let finding = |DamagedBlocks { from, to, after, before }: DamagedBlocks| {
+        let mut finding = Finding::new(path, Some((from, to)), "a block of the checkpoint is damaged");
+        let name = |key: &Option<Vec<u8>>, otherwise: &str| {
+            key.as_deref().map_or(otherwise.to_owned(), crate::store::names::words)
+        };
+        finding.hits.push(format!(
+            "the copies of the records from {} to {}",
+            name(&after, "the first"),
+            name(&before, "the last")
+        ));
+        finding
+    };
+    let found: Vec<Finding> = blocks.into_iter().map(finding).collect();
+    Ok(match found.is_empty() {
+        false => found,
+        true => vec![Finding::new(path, None, what)],
+    })
+}
+
+/// A small note with a checksum of its own. A damaged one counts as none.
+fn note_finding(path: &Path, length: usize) -> Result<Option<Finding>, OpenError> {
+    let octets = match fs::read(path) {
+        Ok(octets) => octets,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(OpenError::io(path, "read")(e)),
+    };
+    let is_whole = octets
+        .split_at_checked(Mark::LENGTH)
+        .is_some_and(|(mark, checksum)| octets.len() == length && *checksum == xxh3_64(mark).to_le_bytes());
+    Ok((!is_whole).then(|| Finding::new(path, None, "the note is damaged and counts as none, which loses nothing")))
+}
+
+/// Where the index stood at the last orderly stop, if nothing was changed since.
+fn clean_mark(directory: &Path) -> Result<Option<Mark>, OpenError> {
+    let path = directory.join("clean");
+    if note_finding(&path, Mark::LENGTH + 8)?.is_some() || !path.exists() {
+        return Ok(None);
+    }
+    let octets = fs::read(&path).map_err(OpenError::io(&path, "read"))?;
+    Ok(octets.get(..Mark::LENGTH).and_then(Mark::from_octets))
+}
+
+/// An index that was closed in order as of `clean` and now says that it has only come to `mark`.
+fn forgetful_index(directory: &Path, path: &Path, mark: Mark, clean: Mark) -> Result<Finding, OpenError> {
+    let (has, had) = (mark.sequence, clean.sequence);
+    let what = format!(
+        "the index was closed as of group {had} and is now as of {has}; it will be put right, which loses nothing"
+    );
+    let mut finding = Finding::new(path, None, what);
+    walk(&journal(directory), mark.sequence, &mut |found| {
+        if let Found::Record(record) = found {
+            finding.keys.extend(record.writes().map(|(key, _)| key.to_vec()));
+        }
+        Ok(())
+    })?;
+    finding.keys.sort();
+    finding.keys.dedup();
+    Ok(finding)
+}
+
+/// Compares the index with checkpoint and journal. Groups after its mark may be in it or not, as after a crash.
+fn index_finding(
+    directory: &Path,
+    path: &Path,
+    index: &Index,
+    (mark, survey): (Mark, &Survey),
+) -> Result<Option<Finding>, OpenError> {
+    if index.fingerprint()? == mark.fingerprint || !survey.damages.is_empty() {
+        return Ok(None);
+    }
+    let base = survey.checkpoints.iter().rev().find_map(|(path, state)| Some((path, state.as_ref().ok()?)));
+    let since = match base {
+        Some((_, summary)) => summary.since.sequence,
+        None if survey.first_group == 1 => 0,
+        None => return Ok(None),
+    };
+    let (mut known, mut open) = (HashMap::<Vec<u8>, Option<Vec<u8>>>::new(), HashSet::<Vec<u8>>::new());
+    walk(&journal(directory), since, &mut |found| {
+        if let Found::Record(record) = found {
+            for (key, value) in record.writes() {
+                if record.mark.sequence > mark.sequence {
+                    open.insert(key.to_vec());
+                }
+                known.insert(key.to_vec(), value.map(<[u8]>::to_vec));
+            }
+        }
+        Ok(())
+    })?;
+    let (mut seen, mut wrong) = (HashSet::new(), Vec::new());
+    let mut look = |key: &[u8], value: Option<&[u8]>| -> Result<(), OpenError> {
+        seen.insert(xxh3_64(key));
+        if !open.contains(key) && index.get(key)?.as_deref() != value {
+            wrong.push(key.to_vec());
+        }
+        Ok(())
+    };
+    let mut failure = None;
+    if let Some((path, _)) = base {
+        checkpoint::read(path, &mut |key, value| {
+            if !known.contains_key(key) && failure.is_none() {
+                failure = look(key, Some(value)).err();
+            }
+            Ok(())
+        })?;
+    }
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    for (key, value) in &known {
+        look(key, value.as_deref())?;
+    }
+    index.each(&everything(), &mut |key, _| {
+        if !seen.contains(&xxh3_64(key)) {
+            wrong.push(key.to_vec());
+        }
+        true
+    })?;
+    wrong.sort();
+    let what = "the index does not hold what the journal says; it will be built anew, which loses nothing";
+    Ok((!wrong.is_empty()).then(|| Finding { keys: wrong, ..Finding::new(path, None, what) }))
+}
+
+impl Engine for ReadOnly {
+    fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {
+        let found = self.0.get(&key.0).map(|found| found.map(|value| Value::from(&*value))).map_err(EngineError::from);
+        Box::pin(std::future::ready(found))
+    }
+
+    fn scan(&self, range: KeyRange, limit: usize) -> EngineFuture<'_, Vec<(Key, Value)>> {
+        Box::pin(std::future::ready(self.0.scan(&range, limit).map_err(EngineError::from)))
+    }
+
+    fn commit(&self, _: Batch) -> EngineFuture<'_, Commit> {
+        Box::pin(std::future::ready(Err(EngineError::Stopped("it is only looked at".to_owned()))))
+    }
+}

@@ -1,0 +1,105 @@
+//! What a key is called by people: `delivery 17 of m7`, `message i12`. For whoever reads what damage hits; no address is
+//! in it.
+
+use crate::base::id::{InboundId, LetterId, MailingId, PostId, ReleaseId, SubscriberId};
+use crate::model::ledger::Sequence;
+
+/// What the record with this key is.
+pub fn words(key: &[u8]) -> String {
+    named(key).unwrap_or_else(|| match key.first() {
+        Some(table @ b'!'..=b'~') => format!("a record of the table {}", char::from(*table)),
+        _ => "a record of no known table".to_owned(),
+    })
+}
+
+/// The mailing and the place in its audience of a delivery's key.
+pub fn delivery(key: &[u8]) -> Option<(MailingId, Sequence)> {
+    let rest = key.strip_prefix(b"d")?;
+    Some((MailingId(number(rest)?), Sequence(u32::from_be_bytes(rest.get(8..12)?.try_into().ok()?))))
+}
+
+fn named(key: &[u8]) -> Option<String> {
+    let (table, rest) = key.split_first()?;
+    let text = || String::from_utf8_lossy(rest).into_owned();
+    let mailing = || number(rest).map(MailingId);
+    let chunk = || Some(u32::from_be_bytes(rest.get(8..12)?.try_into().ok()?));
+    let last = || rest.last_chunk().map(|octets| u64::from_be_bytes(*octets));
+    Some(match table {
+        b'A' if rest == b"h" => "the head of the audit log".to_owned(),
+        b'A' if rest == b"a" => "the anchor of the audit log".to_owned(),
+        b'A' => format!("entry {} of the audit log", number(rest.get(1..)?)?),
+        b'B' => {
+            let subscriber = SubscriberId(number(rest.get(8..)?)?);
+            format!("what came back from {subscriber} about {}", mailing()?)
+        }
+        b'D' => "the mark of a post's Message-ID".to_owned(),
+        b'E' => "whose consent a kept mail shows".to_owned(),
+        b'J' => format!("an answer to the event {}", ReleaseId(number(rest)?)),
+        b'L' => format!("the octets of letter {}", LetterId(number(rest)?)),
+        b'N' => format!("when letter {} is due", LetterId(last()?)),
+        b'P' => format!("when post {} expires", PostId(last()?)),
+        b'R' => "a count of automatic replies".to_owned(),
+        b'T' => "what somebody asked for by mail".to_owned(),
+        b'a' => "to whom an address belongs".to_owned(),
+        b'b' => format!("a boilerplate text of organisation {}", until_nul(rest)),
+        b'c' => format!("the counter {}", text()),
+        b'd' => {
+            let (mailing, sequence) = delivery(key)?;
+            format!("delivery {} of {mailing}", u64::from(sequence.0) + 1)
+        }
+        b'e' => format!("the lease of chunk {} of {}", chunk()?, mailing()?),
+        b'f' => format!("that something came back from {}", SubscriberId(number(rest)?)),
+        b'g' => "which release has a content".to_owned(),
+        b'h' => format!("when the chore {} last ran", text()),
+        b'i' => "what came of a request".to_owned(),
+        b'j' => "the way to an invitation".to_owned(),
+        b'k' => format!("the audience in chunk {} of {}", chunk()?, mailing()?),
+        b'l' => format!("list {}", text()),
+        b'm' => format!("mailing {}", mailing()?),
+        b'n' => format!("letter {}", LetterId(u64::MAX - number(rest)?)),
+        b'o' => format!("press contact {}", text()),
+        b'p' => format!("post {}", PostId(number(rest)?)),
+        b'q' => format!("organisation {}", text()),
+        b'r' => format!("release {}", ReleaseId(number(rest)?)),
+        b's' => format!("subscriber {}", SubscriberId(number(rest)?)),
+        b't' => format!("the tally of chunk {} of {}", chunk()?, mailing()?),
+        b'u' => format!("when a deferred delivery of {} is due", mailing()?),
+        b'v' => format!("what bounces have come to for {}", SubscriberId(number(rest)?)),
+        b'w' => format!("that message {} waits", InboundId(number(rest)?)),
+        b'x' => "a suppression".to_owned(),
+        b'y' => format!("message {}", InboundId(number(rest)?)),
+        b'z' => format!("the setting {}", text()),
+        _ => return None,
+    })
+}
+
+fn number(octets: &[u8]) -> Option<u64> {
+    octets.first_chunk().map(|octets| u64::from_be_bytes(*octets))
+}
+
+fn until_nul(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets.split(|octet| *octet == 0).next().unwrap_or_default()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::keys;
+
+    #[test]
+    fn keys_have_names_for_people() {
+        for (key, name) in [
+            (keys::delivery(MailingId(7), Sequence(16)), "delivery 17 of m7"),
+            (keys::inbound(InboundId(12)), "message i12"),
+            (keys::letter(LetterId(3)), "letter n3"),
+            (keys::subscriber(SubscriberId(17)), "subscriber s17"),
+            (keys::bounce(MailingId(1), SubscriberId(2)), "what came back from s2 about m1"),
+            (keys::setting("key"), "the setting key"),
+            (keys::audit_entry(5), "entry 5 of the audit log"),
+        ] {
+            assert_eq!(words(&key.0), name);
+        }
+        assert_eq!(words(b"d\0\0"), "a record of the table d");
+        assert_eq!(words(b""), "a record of no known table");
+    }
+}

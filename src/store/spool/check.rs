@@ -1,0 +1,47 @@
+//! Going over a segment from its beginning: which parts hold a whole message, or one that was erased, and which do not.
+
+use std::fs;
+use std::path::Path;
+
+use super::SpoolError;
+use super::record::{self, HEAD, Head};
+
+/// The parts of a segment that hold no whole message: damaged ones, and what a crash tore at the end.
+///
+/// # Errors
+/// [`SpoolError::Io`].
+pub fn unreadable(path: &Path, number: u64) -> Result<Vec<(u64, u64)>, SpoolError> {
+    let octets = fs::read(path).map_err(SpoolError::io(path, "read"))?;
+    let mut parts: Vec<(u64, u64)> = Vec::new();
+    let mut at = 0;
+    while at < octets.len() {
+        match message(&octets, at, number) {
+            Some(next) => at = next,
+            None => {
+                let next = (at + 1..octets.len()).find(|from| message(&octets, *from, number).is_some());
+                let next = next.unwrap_or(octets.len());
+                parts.push((at as u64, next as u64));
+                at = next;
+            }
+        }
+    }
+    Ok(parts)
+}
+
+/// Where the whole message that begins at an octet ends.
+fn message(octets: &[u8], at: usize, number: u64) -> Option<usize> {
+    let head: &[u8; HEAD] = octets.get(at..)?.first_chunk()?;
+    let end = |length: usize| at.checked_add(HEAD)?.checked_add(length);
+    match record::read_head(head) {
+        Head::Message { length, checksum } => {
+            let message = octets.get(at + HEAD..end(length)?)?;
+            (record::checksum(number, at as u64, message) == checksum).then_some(end(length)?)
+        }
+        // Nothing is left of it but its place. One that the end of the file cut off was erased up to there.
+        Head::Erased { length } => {
+            let end = end(length)?.min(octets.len());
+            octets.get(at + HEAD..end)?.iter().all(|octet| *octet == 0).then_some(end)
+        }
+        Head::Newer | Head::Other => None,
+    }
+}
