@@ -19,6 +19,7 @@ use crate::base::id::{InboundId, LetterId, MailingId, PostId, ReleaseId, Subscri
 use crate::flow::audit::{AuditLog, AuditNote};
 use crate::model::audit::AuditOutcome;
 use crate::store::StoreError;
+use crate::store::engine::EngineError;
 
 use super::Control;
 use super::error::ApiError;
@@ -237,6 +238,9 @@ fn rule_of(method: &Method, path: &str) -> (String, Noted) {
 }
 
 fn not_noted(error: &StoreError) -> ApiError {
+    if let StoreError::Engine(EngineError::Full(_)) = error {
+        return ApiError::full(error.to_string());
+    }
     ApiError::new(503, "audit", format!("what was asked could not be noted in the audit log: {error}"))
         .hint("Nothing was done. See the daemon's log; try again when the store works.")
 }
