@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::flow::chores::Chore;
 use crate::flow::person::Eraser;
 use crate::flow::person::erasure::{Stratum, note_forgotten};
+use crate::flow::retention::rules::Rules;
 use crate::model::recurrence::Recurrence;
 use crate::store::Store;
 use crate::store::embedded::EmbeddedEngine;
@@ -76,6 +77,23 @@ pub fn forgetting(
 ) -> Forgetting {
     let eraser = Eraser { store: store.clone(), key: key.clone(), files: Some(parts::files(config, spool)) };
     Forgetting { eraser, spool: spool.clone(), engine: engine.clone(), clock: clock.clone() }
+}
+
+/// Applies the rules of retention, ends the erasures that they began, and makes the index forget what is gone.
+///
+/// # Errors
+/// What failed, in words; the next run goes on.
+pub async fn drop_old(rules: &Rules, forgetting: &Forgetting, now: Timestamp) -> Result<String, String> {
+    let ruled = rules.apply(now, false).await.map_err(|error| error.to_string())?;
+    let worked = forgetting.eraser.work(forgetting.clock.now()).await.map_err(|error| error.to_string())?;
+    let forgotten = forgetting.forget(Stratum::Index).await?;
+    let dropped: Vec<String> = ruled
+        .iter()
+        .filter(|ruled| ruled.dropped > 0)
+        .map(|ruled| format!("{} ({}): {}", ruled.rule, ruled.what, ruled.dropped))
+        .collect();
+    let dropped = if dropped.is_empty() { "nothing was old enough".to_owned() } else { dropped.join("; ") };
+    Ok(format!("{dropped}; ended {} erasures, and the index was renewed because of {forgotten}", worked.done))
 }
 
 /// The chore.

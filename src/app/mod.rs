@@ -253,6 +253,7 @@ async fn start_on(
         dispatcher: Some(dispatcher.clone()),
         mail_in: Some(mail_in.control.clone()),
         files: Some(parts::files(config, &spool)),
+        rules: Some(parts::rules(config, &forgetting)),
         letters: Some(LettersOut { letters, postman: postman.clone() }),
         posts: Some(posts),
         backups: Some(backups),

@@ -3,9 +3,8 @@
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::base::clock::{Clock, Timestamp};
+use crate::base::clock::Clock;
 use crate::base::token::Key;
 use crate::config::{Config, TransportChoice};
 use crate::control::mailing::queue::QueueDefaults;
@@ -13,17 +12,13 @@ use crate::flow::backups::Backups;
 use crate::flow::chores::Chore;
 use crate::flow::content::{Content, ContentHandle};
 use crate::flow::dispatch::DispatchSettings;
-use crate::flow::letters::retention::drop_letters;
 use crate::flow::letters::worker::{Postman, PostmanParts, PostmanSettings};
 use crate::flow::letters::{LetterSettings, Letters};
 use crate::flow::message::MessageSource;
-use crate::flow::person::erasure::Stratum;
 use crate::flow::person::traces::Files;
 use crate::flow::post_messages::PostMessages;
 use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
-use crate::flow::retention::{
-    DroppedMail, RetentionError, drop_attachments, drop_mail, drop_posts, forget_keys, forget_seen, forget_wishes,
-};
+use crate::flow::retention::rules::{Periods, Rules};
 use crate::flow::suspended::Suspended;
 use crate::flow::wake::Wake;
 use crate::model::recurrence::Recurrence;
@@ -40,7 +35,7 @@ use crate::transport::relay::Relay;
 
 use super::erasures::Forgetting;
 use super::messages::ByContent;
-use super::{Begin, StartError};
+use super::{Begin, StartError, erasures};
 
 /// Chooses the one provider of cryptography for TLS; a second start in one process finds it chosen.
 pub fn install_cryptography() {
@@ -208,7 +203,7 @@ pub fn files(config: &Config, spool: &Spool) -> Files {
 
 /// The chores of the daemon itself.
 pub fn chores(config: &Config, forgetting: &Forgetting) -> Result<Vec<Chore>, StartError> {
-    let Forgetting { eraser, engine, spool, clock } = forgetting;
+    let Forgetting { engine, clock, .. } = forgetting;
     let zone = &config.schedule.zone;
     let times =
         |key, expression: &str| Recurrence::new(expression, zone).map_err(|error| StartError::Times { key, error });
@@ -226,21 +221,10 @@ pub fn chores(config: &Config, forgetting: &Forgetting) -> Result<Vec<Chore>, St
             Ok(format!("wrote a checkpoint of {} records, {} octets", done.records, done.octets))
         })
     });
-    let kept = Kept {
-        store: eraser.store.clone(),
-        spool: spool.clone(),
-        forgetting: forgetting.clone(),
-        blobs: Blobs::in_state_directory(&config.state_directory),
-        attachments: config.retention.attachments,
-        mail: config.inbound.keep,
-    };
+    let (rules, forgetting) = (rules(config, forgetting), forgetting.clone());
     let retention = Chore::new("retention", times("schedule.retention", &config.schedule.retention)?, move || {
-        let (kept, now) = (kept.clone(), clock.now());
-        Box::pin(async move {
-            let said = kept.drop_old(now).await.map_err(|error| error.to_string())?;
-            let forgotten = kept.forgetting.forget(Stratum::Index).await?;
-            Ok(format!("{said}; the index was renewed because of {forgotten} erasures"))
-        })
+        let (rules, forgetting, now) = (rules.clone(), forgetting.clone(), clock.now());
+        Box::pin(async move { erasures::drop_old(&rules, &forgetting, now).await })
     });
     Ok(vec![checkpoint, retention])
 }
@@ -279,39 +263,17 @@ pub fn bounce_chores(
 }
 
 /// What is dropped by age, and after how long.
-#[derive(Clone)]
-struct Kept {
-    store: Store,
-    spool: Spool,
-    forgetting: Forgetting,
-    blobs: Blobs,
-    attachments: Duration,
-    mail: Duration,
-}
-
-impl Kept {
-    async fn drop_old(&self, now: Timestamp) -> Result<String, RetentionError> {
-        let attachments = drop_attachments(&self.store, &self.blobs, now - self.attachments).await?;
-        let keys = forget_keys(&self.store, now).await?;
-        let wishes = forget_wishes(&self.store, now).await?;
-        let letters = drop_letters(&self.store, now, now - self.mail).await?;
-        let seen = forget_seen(&self.store, now).await?;
-        let posts = drop_posts(&self.store, now - self.mail).await?;
-        let DroppedMail { segments, messages, held } = drop_mail(&self.store, &self.spool, now - self.mail).await?;
-        for (segment, messages) in held {
-            let first: Vec<String> = messages.iter().take(10).map(ToString::to_string).collect();
-            tracing::warn!(
-                segment,
-                messages = messages.len(),
-                first = first.join(" "),
-                "old mail stays because it is not handled; see \u{201c}depesch inbound list\u{201d}"
-            );
-        }
-        Ok(format!(
-            "dropped {attachments} attachments that no release names, {keys} old idempotency keys, {wishes} expired \
-             wishes, {posts} old posts, {seen} Message-IDs of posts, {letters} letters, {segments} segments of mail that came in with \
-             {messages} messages"
-        ))
+pub fn rules(config: &Config, forgetting: &Forgetting) -> Rules {
+    let Forgetting { eraser, spool, clock, .. } = forgetting;
+    Rules {
+        store: eraser.store.clone(),
+        key: eraser.key.clone(),
+        clock: clock.clone(),
+        spool: spool.clone(),
+        blobs: Blobs::in_state_directory(&config.state_directory),
+        capture: config.capture_directory(),
+        store_directory: config.store_directory(),
+        periods: Periods { mail: config.inbound.keep, ..config.retention.clone() },
     }
 }
 

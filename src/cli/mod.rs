@@ -37,6 +37,7 @@ pub mod post;
 pub mod progress;
 pub mod release;
 mod release_files;
+pub mod retention;
 pub mod rsvp;
 pub mod serve;
 pub mod status;
@@ -137,6 +138,9 @@ pub enum Command {
     /// Queue releases, follow them, and see what became of every mail
     #[command(subcommand)]
     Mailing(mailing::MailingCommand),
+    /// How long things are kept, and what the rules would drop now
+    #[command(subcommand)]
+    Retention(retention::RetentionCommand),
     /// Answers to invitations: who comes
     #[command(subcommand)]
     Rsvp(rsvp::RsvpCommand),
@@ -321,6 +325,7 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Letter(command) => letter::run(command, context).await,
         Command::List(command) => list::run(command, context).await,
         Command::Organisation(command) => contact::run_organisation(command, context).await,
+        Command::Retention(command) => retention::run(command, context).await,
         Command::Rsvp(command) => rsvp::run(command, context).await,
         Command::Release(command) => release::run(command, context).await,
         Command::Manual(command) => manual::write_manual(command, context),

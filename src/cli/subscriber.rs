@@ -1,16 +1,19 @@
 //! `depesch subscriber`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use hyper::Method;
 
+use crate::base::clock::Timestamp;
 use crate::base::id::ListName;
 use crate::control::client::ClientError;
 use crate::control::list::ListView;
 use crate::control::path::ApiPath;
 use crate::control::person_view::{RecordView, SubscriberView};
+use crate::control::retention::ErasureView;
 use crate::control::subscriber::{Change, ChangeSubscription, ErasedView, SubscriberFields};
 use crate::control::suppression::SuppressionView;
 
@@ -152,11 +155,23 @@ pub enum SubscriberCommand {
         #[arg(long)]
         addresses: bool,
     },
+    /// Show all erasures, and from where what was erased is gone
+    #[command(after_help = "They name nobody: each is known by the keyed hash of its address.\n\n\
+        Examples:\n  depesch subscriber erased\n  depesch subscriber erased --json | jq '.[] | select(.done == null)'")]
+    Erased,
     /// Print everything that is known of a person, as JSON
-    #[command(after_help = "Examples:\n  depesch subscriber record karin@example.org | jq .deliveries")]
+    #[command(
+        after_help = "Also of somebody who is no subscriber and only wrote a mail: by address. Of mails and posts of \
+        others that\nname them, only the fact is shown.\n\n\
+        Examples:\n  depesch subscriber record karin@example.org | jq .deliveries\n  \
+        depesch subscriber record karin@example.org --to for-karin"
+    )]
     Record {
         /// A number such as s17, or the address
         who: String,
+        /// A new directory for the record and their own mails as they came
+        #[arg(long, value_name = "DIRECTORY")]
+        to: Option<PathBuf>,
     },
 }
 
@@ -235,7 +250,9 @@ pub async fn run(command: SubscriberCommand, context: &Context) -> Result<Done, 
         }
         SubscriberCommand::Erase { who, yes } => erase(&who, yes, context).await,
         SubscriberCommand::Consent { who, addresses } => consent::of_subscriber(&who, addresses, context).await,
-        SubscriberCommand::Record { who } => {
+        SubscriberCommand::Erased => erased(context).await,
+        SubscriberCommand::Record { who, to: Some(to) } => record_to(&who, &to, context).await,
+        SubscriberCommand::Record { who, to: None } => {
             let record: RecordView = client.get(path(&who).segment("record")).await?;
             if context.output.is_json() {
                 context.output.json(&record)?;
@@ -278,6 +295,49 @@ async fn erase(who: &str, yes: bool, context: &Context) -> Result<Done, CliError
     for why in &erased.open {
         context.output.line(&format!("not quite through: {why}; it goes on by itself"))?;
     }
+    Ok(Done::Fully)
+}
+
+/// Writes the record, and their own mails as they came, into a new directory that only its owner can read.
+async fn record_to(who: &str, to: &Path, context: &Context) -> Result<Done, CliError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |error| CliError::File { action: "written", path, error }
+    };
+    let record: RecordView = context.client.get(path(who).segment("record")).await?;
+    std::fs::DirBuilder::new().mode(0o700).create(to).map_err(failed(to))?;
+    let text = serde_json::to_string_pretty(&record).map_err(|e| CliError::Internal(e.to_string()))?;
+    let file = to.join("record.json");
+    std::fs::write(&file, text).map_err(failed(&file))?;
+    let own = record.inbound.iter().filter(|message| message.own).map(|message| ("/v1/inbound", &message.what.id));
+    let posts = record.posts.iter().filter(|post| post.own).map(|post| ("/v1/posts", &post.what.id));
+    let mut mails = 0;
+    for (noun, id) in own.chain(posts) {
+        let answer = match context.client.download(ApiPath::new(noun).segment(id).segment("raw")).await {
+            Ok(answer) => answer,
+            // Dropped by age: the record says that there was one.
+            Err(ClientError::Refused(refusal)) if refusal.status == 404 => continue,
+            Err(error) => return Err(error.into()),
+        };
+        save(answer, Some(to.join(format!("{id}.eml"))), context).await?;
+        mails += 1;
+    }
+    context.output.line(&format!("wrote record.json and {mails} mails into {}", to.display()))?;
+    Ok(Done::Fully)
+}
+
+async fn erased(context: &Context) -> Result<Done, CliError> {
+    let erasures: Vec<ErasureView> = context.client.get("/v1/erasures").await?;
+    if context.output.is_json() {
+        context.output.json(&erasures)?;
+        return Ok(Done::Fully);
+    }
+    let since = |at: Option<Timestamp>| at.map_or("not yet".to_owned(), instant);
+    let rows = erasures.into_iter().map(|erasure| {
+        let hash = erasure.hash.chars().take(12).collect();
+        [hash, instant(erasure.at), since(erasure.done), since(erasure.journal), since(erasure.index)]
+    });
+    context.output.table(&["hash", "asked", "records and mail", "journal", "index"], rows)?;
     Ok(Done::Fully)
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use crate::control::server::SocketSettings;
+use crate::flow::retention::rules::Periods;
 use crate::model::breaker::BreakerSettings;
 use crate::model::mailing::MissedPolicy;
 use crate::model::recurrence::Recurrence;
@@ -20,8 +21,8 @@ use super::doctor::DoctorConfig;
 use super::inbound::InboundConfig;
 use super::reader::{Reader, quoted};
 use super::{
-    Config, ContentConfig, DispatchConfig, LogConfig, LogFormat, OrganisationConfig, RelayConfig, RetentionConfig,
-    ScheduleConfig, TransportChoice, secret,
+    Config, ContentConfig, DispatchConfig, LogConfig, LogFormat, OrganisationConfig, RelayConfig, ScheduleConfig,
+    TransportChoice, secret,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -56,7 +57,7 @@ pub(super) fn defaults() -> Config {
         bounce: BounceConfig::default(),
         dispatch: DispatchConfig { connections: 10, lease: 15 * MINUTE },
         inbound: InboundConfig::default(),
-        retention: RetentionConfig { attachments: 30 * DAY },
+        retention: Periods::default(),
         backup: BackupConfig::default(),
         schedule: ScheduleConfig {
             zone: "Europe/Stockholm".to_owned(),
@@ -190,6 +191,19 @@ impl Config {
         self.inbound.read(reader);
         reader.section("retention");
         reader.duration("attachments", DAY..=36_500 * DAY, &mut self.retention.attachments);
+        let periods = &mut self.retention;
+        let ended = [
+            ("former_subscribers", &mut periods.former_subscribers),
+            ("server_replies", &mut periods.server_replies),
+            ("answers", &mut periods.answers),
+            ("audit", &mut periods.audit),
+            ("captured", &mut periods.captured),
+            ("set_aside", &mut periods.set_aside),
+        ];
+        for (name, period) in ended {
+            reader.period(name, DAY..=36_500 * DAY, period);
+        }
+        self.retention.mail = self.inbound.keep;
     }
 
     fn read_content(&mut self, reader: &mut Reader<'_>) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use crate::control::server::SocketSettings;
+use crate::flow::retention::rules::Periods;
 use crate::model::breaker::BreakerSettings;
 use crate::model::mailing::MissedPolicy;
 use crate::model::retry::RetryTable;
@@ -65,7 +66,7 @@ pub struct Config {
     /// Mail that comes in.
     pub inbound: InboundConfig,
     /// How long things are kept.
-    pub retention: RetentionConfig,
+    pub retention: Periods,
     /// Backups.
     pub backup: BackupConfig,
     /// Times without zone, and missed ones.
@@ -148,13 +149,6 @@ pub struct DispatchConfig {
     pub connections: u32,
     /// A worker that says nothing for so long is taken for dead.
     pub lease: Duration,
-}
-
-/// How long things are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RetentionConfig {
-    /// Attachments that no release names.
-    pub attachments: Duration,
 }
 
 /// Times without zone, missed ones, and the daemon's own chores.

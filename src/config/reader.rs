@@ -170,6 +170,18 @@ impl<'a> Reader<'a> {
         self.value(name, &expected, into, parse, |length| quoted(&duration_text(*length)));
     }
 
+    /// As [`Self::duration`], where `"never"` means without end.
+    pub fn period(&mut self, name: &str, range: RangeInclusive<Duration>, into: &mut Option<Duration>) {
+        let (from, to) = (duration_text(*range.start()), duration_text(*range.end()));
+        let expected = format!("a length of time such as \"90d\", from {from} to {to}, or \"never\"");
+        let parse = |value: &DeValue<'_>| match value.as_str()? {
+            "never" => Some(None),
+            text => parse_duration(text).filter(|length| range.contains(length)).map(Some),
+        };
+        let show = |period: &Option<Duration>| quoted(&period.map_or("never".to_owned(), duration_text));
+        self.value(name, &expected, into, parse, show);
+    }
+
     /// As [`Self::duration`], for the calendar's own type.
     pub fn span(&mut self, name: &str, range: RangeInclusive<Duration>, into: &mut chrono::Duration) {
         let mut length = into.to_std().unwrap_or_default();

@@ -94,6 +94,7 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/v1/posts/{id}/refuse", "post refuse", Noted::Change),
     rule("POST", "/v1/releases", "release add", Noted::Change),
     rule("POST", "/v1/releases/check", "release check", Noted::Nothing),
+    rule("POST", "/v1/retention", "retention run", Noted::Change),
     rule("GET", "/v1/rsvps/{event}", "rsvp list", Noted::Shows),
     rule("GET", "/v1/rsvps/{event}/export", "rsvp export", Noted::Shows),
     rule("POST", "/v1/rsvps/{event}", "rsvp set", Noted::Change),

@@ -207,7 +207,7 @@ fn word(state: StateName) -> &'static str {
 }
 
 /// The message as it travels.
-fn view(inbound: &Inbound, addresses: bool) -> InboundView {
+pub(super) fn view(inbound: &Inbound, addresses: bool) -> InboundView {
     let shown = |text: &str| if addresses { text.to_owned() } else { masked(text) };
     let (since, kind, note) = match &inbound.state {
         InboundState::Waiting => (None, None, String::new()),

@@ -152,7 +152,7 @@ async fn find(control: &Control, id: LetterId) -> Result<Read<Letter>, ApiError>
 }
 
 /// The letter as it travels.
-fn view(letter: &Letter, addresses: bool) -> LetterView {
+pub(super) fn view(letter: &Letter, addresses: bool) -> LetterView {
     let shown = |address: &Address| if addresses { address.to_string() } else { address.masked() };
     let account = Account::of_letter(letter);
     let at = match &letter.state {

@@ -19,6 +19,7 @@ use crate::flow::dispatch::Dispatcher;
 use crate::flow::inbound::post::PostDesk;
 use crate::flow::message::{MessageSource, NoMessages};
 use crate::flow::person::traces::Files;
+use crate::flow::retention::rules::Rules;
 use crate::flow::wake::Wake;
 use crate::store::Store;
 
@@ -43,6 +44,7 @@ pub mod path;
 pub mod person_view;
 pub mod post;
 pub mod release;
+pub mod retention;
 pub mod rsvp;
 pub mod server;
 pub mod status;
@@ -86,6 +88,8 @@ pub struct Control {
     pub mail_in: Option<inbound::MailIn>,
     /// Where mail lies, for giving it out and for erasing it; none in tests without files.
     pub files: Option<Files>,
+    /// The rules of retention; none in tests without them.
+    pub rules: Option<Rules>,
     /// What writes and sends letters; none in tests that send nothing.
     pub letters: Option<letter::LettersOut>,
     /// Makes backups; none in tests that make none.
@@ -117,6 +121,7 @@ impl Control {
             dispatcher: None,
             mail_in: None,
             files: None,
+            rules: None,
             letters: None,
             backups: None,
         }
@@ -145,6 +150,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(mailing::routes())
         .merge(post::routes())
         .merge(release::routes())
+        .merge(retention::routes())
         .merge(rsvp::routes())
         .merge(status::routes())
         .merge(subscriber::routes())

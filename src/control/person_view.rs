@@ -8,12 +8,18 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, MailingId, PostId, ReleaseId, SubscriberId};
 use crate::base::language::Language;
 use crate::base::token::to_hex;
+use crate::flow::person::traces::Trace;
 use crate::flow::person::{PersonDelivery, PersonRecord};
 use crate::model::consent::{ConsentEvent, ConsentSource};
 use crate::model::ledger::{Cause, DeliveryState};
 use crate::model::subscriber::Subscriber;
+use crate::model::wish::Wish;
+use crate::store::audit::KeptEntry;
 
 use super::bounce::BounceView;
+use super::inbound::{self, InboundView};
+use super::letter::{self, LetterView};
+use super::post::{self, PostView};
 use super::rsvp::RsvpView;
 use super::suppression::{self, SuppressionView};
 
@@ -75,8 +81,10 @@ pub struct ConsentView {
 /// Everything that is known of one person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordView {
-    /// What is known of them, with the consent ledger of each subscription.
-    pub subscriber: SubscriberView,
+    /// Their address.
+    pub address: String,
+    /// What is known of them, with the consent ledger of each subscription, where they are a subscriber.
+    pub subscriber: Option<SubscriberView>,
     /// Whether they must not be mailed.
     pub suppression: Option<SuppressionView>,
     /// What became of every mailing to them, the oldest first.
@@ -85,6 +93,52 @@ pub struct RecordView {
     pub bounces: Vec<BounceView>,
     /// What they answered to invitations.
     pub rsvps: Vec<RsvpView>,
+    /// What they asked for by mail.
+    pub wishes: Vec<WishView>,
+    /// Mails of our own to them, and those that name them.
+    pub letters: Vec<LetterView>,
+    /// Mail from them, and mail that names them.
+    pub inbound: Vec<Named<InboundView>>,
+    /// Posts by them, and posts that name them.
+    pub posts: Vec<Named<PostView>>,
+    /// What the audit log says was done about them.
+    pub audit: Vec<AuditedView>,
+}
+
+/// Something that concerns a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named<T> {
+    /// Whether it is from them; otherwise it names them, and is somebody else's.
+    pub own: bool,
+    /// It.
+    #[serde(flatten)]
+    pub what: T,
+}
+
+/// What somebody asked for by mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WishView {
+    /// The list.
+    pub list: ListName,
+    /// When it was asked for.
+    pub asked: Timestamp,
+    /// Until when it may be confirmed.
+    pub expires: Timestamp,
+    /// The words that are agreed to.
+    pub words: String,
+}
+
+/// An entry of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditedView {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub who: String,
+    /// What.
+    pub what: String,
+    /// How far it came.
+    pub outcome: String,
 }
 
 /// One mailing to one person.
@@ -149,15 +203,41 @@ impl From<&ConsentEvent> for ConsentView {
 impl From<&PersonRecord> for RecordView {
     fn from(record: &PersonRecord) -> Self {
         Self {
-            subscriber: SubscriberView::from(&record.subscriber),
+            address: record.address.to_string(),
+            subscriber: record.subscriber.as_ref().map(SubscriberView::from),
             suppression: record.suppression.as_ref().map(suppression::view),
             deliveries: record.deliveries.iter().map(DeliveryView::from).collect(),
             bounces: {
-                let address = record.subscriber.address.to_string();
+                let address = record.address.to_string();
                 record.bounces.iter().map(|bounce| BounceView::new(bounce, address.clone(), true)).collect()
             },
             rsvps: record.rsvps.iter().map(RsvpView::from).collect(),
+            wishes: record.wishes.iter().map(WishView::from).collect(),
+            letters: record.letters.iter().map(|trace| letter::view(&trace.read.value, trace.own)).collect(),
+            inbound: named(&record.inbound, |message, own| inbound::view(message, own)),
+            posts: named(&record.posts, |post, _| post::view(post)),
+            audit: record.audit.iter().map(AuditedView::from).collect(),
         }
+    }
+}
+
+/// Others' addresses are theirs: they are shown only in what is the person's own.
+fn named<T, V>(traces: &[Trace<T>], view: impl Fn(&T, bool) -> V) -> Vec<Named<V>> {
+    traces.iter().map(|trace| Named { own: trace.own, what: view(&trace.read.value, trace.own) }).collect()
+}
+
+impl From<&Wish> for WishView {
+    fn from(wish: &Wish) -> Self {
+        let (asked, expires, words) = (wish.asked, wish.expires, wish.words.clone());
+        Self { list: wish.list.clone(), asked, expires, words }
+    }
+}
+
+impl From<&KeptEntry> for AuditedView {
+    fn from(kept: &KeptEntry) -> Self {
+        let entry = &kept.entry;
+        let outcome = entry.outcome.word().to_owned();
+        Self { at: entry.at, who: entry.who.clone(), what: entry.what.clone(), outcome }
     }
 }
 

@@ -199,7 +199,7 @@ fn refusal(error: PostError) -> ApiError {
     }
 }
 
-fn view(post: &Post) -> PostView {
+pub(super) fn view(post: &Post) -> PostView {
     let (decided, decided_by, why, mailing) = match &post.state {
         PostState::Held(_) => (None, None, None, None),
         PostState::Approved { at, by, mailing } => (Some(*at), by.clone(), None, Some(mailing.to_string())),

@@ -147,7 +147,7 @@ async fn record(
     caller: Caller,
     Path(who): Path<String>,
 ) -> Result<Json<RecordView>, ApiError> {
-    let record = desk(&control, &caller).record(&who).await?;
+    let record = desk(&control, &caller).record(&who, control.files.as_ref()).await?;
     Ok(Json(RecordView::from(&record)))
 }
 

@@ -16,6 +16,11 @@ use crate::store::inbound;
 use crate::store::spool::{Spool, SpoolError};
 use crate::store::{Read, Store, StoreError, posts};
 
+mod dry;
+pub mod files;
+pub mod people;
+pub mod rules;
+
 /// Records read at a time.
 const PAGE: usize = 200;
 
@@ -31,6 +36,14 @@ pub enum RetentionError {
     /// A segment of the spool could not be looked at or removed.
     #[error(transparent)]
     Spool(#[from] SpoolError),
+    /// Captured mails, or what a recovery put aside.
+    #[error("{path} could not be looked through: {error}")]
+    Files {
+        /// Where.
+        path: std::path::PathBuf,
+        /// The system's words.
+        error: std::io::Error,
+    },
 }
 
 /// Removes attachments and posts that were last received before `before` and that nothing names: no release, no post held
@@ -42,20 +55,28 @@ pub enum RetentionError {
 /// # Errors
 /// [`RetentionError`].
 pub async fn drop_attachments(store: &Store, blobs: &Blobs, before: Timestamp) -> Result<usize, RetentionError> {
+    let old = old_attachments(store, blobs, before).await?;
+    for sha256 in &old {
+        blobs.remove_if_before(sha256, before).await?;
+    }
+    Ok(old.len())
+}
+
+/// The attachments and posts that [`drop_attachments`] would remove.
+async fn old_attachments(store: &Store, blobs: &Blobs, before: Timestamp) -> Result<Vec<[u8; 32]>, RetentionError> {
     let mut candidates = blobs.received_before(before).await?;
     if candidates.is_empty() {
-        return Ok(0);
+        return Ok(candidates);
     }
     let named = named(store).await?;
     candidates.retain(|sha256| !named.contains(sha256));
-    let mut dropped = 0;
-    for sha256 in &candidates {
-        if !store.is_evidence(sha256).await? {
-            blobs.remove_if_before(sha256, before).await?;
-            dropped += 1;
+    let mut old = Vec::new();
+    for sha256 in candidates {
+        if !store.is_evidence(&sha256).await? {
+            old.push(sha256);
         }
     }
-    Ok(dropped)
+    Ok(old)
 }
 
 /// What became of old mail that had come in.
@@ -75,27 +96,11 @@ pub struct DroppedMail {
 /// # Errors
 /// [`RetentionError`].
 pub async fn drop_mail(store: &Store, spool: &Spool, before: Timestamp) -> Result<DroppedMail, RetentionError> {
-    let old = spool.segments().await?.into_iter().filter(|segment| segment.written < before);
-    let mut old: BTreeSet<u64> = old.map(|segment| segment.number).collect();
-    let mut dropped = DroppedMail::default();
+    let (old, held) = old_segments(store, spool, before).await?;
+    let mut dropped = DroppedMail { held, ..DroppedMail::default() };
     if old.is_empty() {
         return Ok(dropped);
     }
-    // All records are looked at, for their order says nothing about the segment; and all of them before the first is
-    // dropped.
-    let mut after = None;
-    while let Some((last, page)) = page(store, after, &old).await? {
-        after = Some(last);
-        for message in page.into_iter().filter(|read| !matches!(read.value.state, InboundState::Handled { .. })) {
-            dropped.held.entry(message.value.place.segment).or_default().push(message.value.id);
-        }
-    }
-    // A letter that passes a message on needs it until it is sent. It was written when its message became handled, so one
-    // that was found handled above has its letter by now.
-    for segment in store.segments_of_letters().await? {
-        old.remove(&segment);
-    }
-    old.retain(|segment| !dropped.held.contains_key(segment));
     let mut after = None;
     while let Some((last, page)) = page(store, after, &old).await? {
         after = Some(last);
@@ -111,6 +116,39 @@ pub async fn drop_mail(store: &Store, spool: &Spool, before: Timestamp) -> Resul
         dropped.segments += usize::from(spool.drop_segment(segment, before).await?);
     }
     Ok(dropped)
+}
+
+/// Old segments, each with the messages for which it stays.
+type HeldSegments = BTreeMap<u64, Vec<InboundId>>;
+
+/// The segments that [`drop_mail`] would remove, and the old ones that stay.
+async fn old_segments(
+    store: &Store,
+    spool: &Spool,
+    before: Timestamp,
+) -> Result<(BTreeSet<u64>, HeldSegments), RetentionError> {
+    let old = spool.segments().await?.into_iter().filter(|segment| segment.written < before);
+    let mut old: BTreeSet<u64> = old.map(|segment| segment.number).collect();
+    let mut held = HeldSegments::new();
+    if old.is_empty() {
+        return Ok((old, held));
+    }
+    // All records are looked at, for their order says nothing about the segment; and all of them before the first is
+    // dropped.
+    let mut after = None;
+    while let Some((last, page)) = page(store, after, &old).await? {
+        after = Some(last);
+        for message in page.into_iter().filter(|read| !matches!(read.value.state, InboundState::Handled { .. })) {
+            held.entry(message.value.place.segment).or_default().push(message.value.id);
+        }
+    }
+    // A letter that passes a message on needs it until it is sent. It was written when its message became handled, so one
+    // that was found handled above has its letter by now.
+    for segment in store.segments_of_letters().await? {
+        old.remove(&segment);
+    }
+    old.retain(|segment| !held.contains_key(segment));
+    Ok((old, held))
 }
 
 /// The next records after `after` that lie in one of `segments`, and the last one looked at; `None` at the end.

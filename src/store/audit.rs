@@ -93,6 +93,25 @@ impl Store {
         Ok(read.collect::<Result<_, _>>()?)
     }
 
+    /// How many entries [`Store::drop_audit_before`] would drop.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn audit_entries_before(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let anchor = self.link(keys::audit_anchor()).await?;
+        let (mut from, mut count) = (anchor.map_or(0, |read| read.value.number), 0);
+        let last = self.audit_head().await?.link.number;
+        loop {
+            let found = self.audit_entries(from, AT_ONCE).await?;
+            let old = found.iter().take_while(|kept| kept.entry.at < before && kept.entry.number < last).count();
+            count += old as u64;
+            match found.last() {
+                Some(newest) if old == found.len() => from = newest.entry.number,
+                _ => return Ok(count),
+            }
+        }
+    }
+
     /// Drops entries of before `before` from the old end of the chain, and keeps in their place the anchor that the rest
     /// hangs on. The last entry is never dropped. Says how many went.
     ///

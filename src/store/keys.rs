@@ -36,6 +36,7 @@
 //! | `N` | due time, letter | a letter to be sent, by when it is due |
 //! | `n` | letter, counted down | a letter |
 //! | `R` | day, keyed hash of address and kind | how often an automatic reply went to an address that day |
+//! | `W` | mailing | that its servers' words were forgotten, and for which of its ends |
 //! | `w` | inbound | that a message that came in waits to be handled |
 //! | `x` | keyed hash of an address | a suppression |
 //! | `X` | `e`, keyed hash of an address | an erasure: open with what it must know to go on, or done |
@@ -350,6 +351,11 @@ pub fn aging_erasures() -> KeyRange {
 /// All open erasures.
 pub fn open_erasures() -> KeyRange {
     KeyRange::prefix(key(b'X', &[b"o"]).0)
+}
+
+/// That the words of servers about a mailing were forgotten.
+pub fn words_forgotten(mailing: MailingId) -> Key {
+    key(b'W', &[&mailing.0.to_be_bytes()])
 }
 
 /// That a message that came in waits to be handled.

@@ -266,12 +266,11 @@ impl Store {
     /// [`StoreError`]: what was forgotten before stays so.
     pub async fn forget_replies(&self, day: u32) -> Result<u64, StoreError> {
         const PAGE: usize = 1000;
-        let mut forgotten = 0;
+        let (mut forgotten, mut range) = (0, keys::reply_counts_before(day));
         loop {
-            let found = self.engine.scan(keys::reply_counts_before(day), PAGE).await?;
-            if found.is_empty() {
-                return Ok(forgotten);
-            }
+            let found = self.engine.scan(range.clone(), PAGE).await?;
+            let Some((last, _)) = found.last() else { return Ok(forgotten) };
+            range = range.after(last);
             forgotten += found.len() as u64;
             let mut batch = Batch::new();
             found.into_iter().for_each(|(key, _)| batch.delete(key));

@@ -41,6 +41,28 @@ impl Store {
         found.into_iter().map(|(_, stamp)| Ok(Read { value: decode(&stamp)?, stamp })).collect()
     }
 
+    /// For which of its ends the words of servers about a mailing were forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn words_forgotten(&self, id: MailingId) -> Result<Option<Timestamp>, StoreError> {
+        let found = self.engine.get(&keys::words_forgotten(id)).await?;
+        let millis = found.map(|octets| record::decode_counter(&octets)).transpose()?;
+        Ok(millis.map(|millis| instant(FAMILY, i64::try_from(millis).unwrap_or(i64::MAX))).transpose()?)
+    }
+
+    /// Notes that the words of servers about a mailing that was over at `over` were forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn note_words_forgotten(&self, id: MailingId, over: Timestamp) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        let millis = u64::try_from(over.timestamp_millis()).unwrap_or(0);
+        batch.put(keys::words_forgotten(id), millis.to_be_bytes().as_slice());
+        self.commit(batch).await?;
+        Ok(())
+    }
+
     /// Reads a mailing, changes it by `change`, and commits it with the batch that `change` may fill; anew when
     /// others changed it meanwhile. `None` when there is no such mailing.
     ///

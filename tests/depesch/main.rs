@@ -100,6 +100,7 @@ mod release_preview;
 mod release_samples;
 mod release_store;
 mod retention;
+mod retention_rules;
 mod rsvp_command;
 mod rsvp_erasure;
 mod rsvp_export;

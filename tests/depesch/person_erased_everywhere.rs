@@ -13,9 +13,12 @@ use depesch::base::id::{InboundId, LetterId, MailingId, PostId};
 use depesch::flow::person::erasure::Stratum;
 use depesch::model::ledger::Sequence;
 use depesch::store::embedded::{EmbeddedEngine, Settings};
-use depesch::store::engine::{Engine, Key, KeyRange};
+use depesch::store::engine::{Batch, Engine, Key, KeyRange};
+use depesch::store::inbound::put_waiting;
+use depesch::store::ledger::{Lease, put_lease};
 use depesch::store::{Store, checkpoint};
 
+use crate::support::failing::{FailingCommits, Failure};
 use crate::support::mailings::minute;
 use crate::support::planted::{ADDRESS, OTHER, Planted, WORDS};
 
@@ -56,10 +59,7 @@ fn holds(octets: &[u8]) -> Option<String> {
 
 /// The files that hold one of the words, and which; compressed ones are unpacked.
 fn found_in(state: &Path) -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    for path in files(state) {
-        found.extend(holds(&std::fs::read(&path).unwrap()).map(|word| (path.clone(), word)));
-    }
+    let mut found = found_in_files(state);
     for checkpoint in checkpoint::list(&state.join("store/checkpoints")).unwrap() {
         let mut all = Vec::new();
         let mut keep = |key: &[u8], value: &[u8]| {
@@ -70,6 +70,11 @@ fn found_in(state: &Path) -> Vec<(PathBuf, String)> {
         found.extend(holds(&all).map(|word| (checkpoint.path.clone(), word)));
     }
     found
+}
+
+fn found_in_files(state: &Path) -> Vec<(PathBuf, String)> {
+    let found = |path: PathBuf| holds(&std::fs::read(&path).unwrap()).map(|word| (path, word));
+    files(state).into_iter().filter_map(found).collect()
 }
 
 /// The tables in which the person stands.
@@ -88,6 +93,7 @@ async fn no_octet_of_the_installation_names_them_and_of_others_nothing_is_missin
     let planted = Planted::in_store(Store::new(engine.clone()), state).await;
     // What a family of records holds of a person is planted, or it is searched in vain.
     assert_eq!(tables(&engine).await.iter().collect::<String>(), "BJLTadmnpsvxy");
+    everything_is_in_their_record(&planted).await;
     engine.checkpoint().await.unwrap();
     planted.desk(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
     engine.checkpoint().await.unwrap();
@@ -115,6 +121,18 @@ async fn no_octet_of_the_installation_names_them_and_of_others_nothing_is_missin
     assert_eq!(found_in(state), []);
 }
 
+async fn everything_is_in_their_record(planted: &Planted) {
+    let record = planted.desk(minute(99)).record(ADDRESS, Some(&planted.files)).await.unwrap();
+    assert_eq!(record.subscriber.unwrap().id.0, 1);
+    assert!(record.suppression.is_some());
+    assert_eq!((record.deliveries.len(), record.bounces.len()), (1, 1));
+    assert_eq!((record.rsvps.len(), record.wishes.len()), (1, 1));
+    let own = |owns: Vec<bool>| (owns.iter().filter(|own| **own).count(), owns.len());
+    assert_eq!(own(record.letters.iter().map(|trace| trace.own).collect()), (2, 3));
+    assert_eq!(own(record.inbound.iter().map(|trace| trace.own).collect()), (1, 3));
+    assert_eq!(own(record.posts.iter().map(|trace| trace.own).collect()), (1, 3));
+}
+
 async fn others_are_whole(planted: &Planted) {
     let store = &planted.store;
     let other = OTHER.parse().unwrap();
@@ -138,4 +156,58 @@ async fn others_are_whole(planted: &Planted) {
     assert_eq!((tally.failed, tally.waiting), (1, 299));
     let (delivery, _) = store.delivery(MailingId(1), Sequence(0)).await.unwrap();
     assert!(format!("{delivery:?}").contains("5.1.1 (erased)"), "{delivery:?}");
+}
+
+#[tokio::test]
+async fn an_erasure_that_dies_at_any_commit_is_ended_by_the_next_run() {
+    for at in 0.. {
+        let directory = tempfile::tempdir().unwrap();
+        let memory: Arc<dyn Engine> = Arc::new(depesch::store::memory::MemoryEngine::new());
+        let mut planted = Planted::in_store(Store::new(memory.clone()), directory.path()).await;
+        let failure = if at % 2 == 0 { Failure::Before } else { Failure::After };
+        let dying = FailingCommits::new(memory.clone(), at / 2, failure);
+        planted.store = Store::new(dying.clone());
+        let begun = planted.desk(minute(100)).erase(ADDRESS, Some(&planted.files)).await.is_ok();
+        let through = begun && planted.eraser().work(minute(100)).await.is_ok();
+        planted.store = Store::new(memory.clone());
+        if planted.store.scan_erasures(None, 1).await.unwrap().is_empty() {
+            // Nothing was promised, and everything is as it was.
+            assert!(!begun);
+            planted.desk(minute(101)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
+        }
+        assert_eq!(planted.eraser().work(minute(102)).await.unwrap().open, [], "commit {at}");
+        let everything = KeyRange { from: Key(vec![1]), to: None };
+        let left = memory.scan(everything, usize::MAX).await.unwrap();
+        assert!(left.iter().all(|(key, value)| holds(&[&key.0, &value[..]].concat()).is_none()), "commit {at}");
+        assert_eq!(found_in_files(directory.path()), [], "commit {at}");
+        if through {
+            assert!(at > 10);
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_use_holds_it_open_and_goes_afterwards() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::new(Arc::new(depesch::store::memory::MemoryEngine::new()));
+    let planted = Planted::in_store(store.clone(), directory.path()).await;
+    // The chunk of their delivery is just being sent, and one of their mails waits to be handled.
+    let lease = Lease { node: "here".to_owned(), until: minute(110), fence: 1 };
+    let waiting = store.inbound(InboundId(1)).await.unwrap().unwrap();
+    let mut batch = Batch::new();
+    put_lease(&mut batch, MailingId(1), 0, None, Some(&lease));
+    put_waiting(&mut batch, &waiting);
+    store.commit(batch).await.unwrap();
+    planted.desk(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
+    let worked = planted.eraser().work(minute(100)).await.unwrap();
+    let holds: Vec<&str> = worked.open[0].1.iter().map(String::as_str).collect();
+    assert_eq!(holds, ["mailing m1 is just being sent to those beside them", "message i1 waits to be handled"]);
+    assert!(planted.files.spool.read(planted.theirs[0]).await.is_ok(), "nothing is taken from under anybody");
+    assert!(planted.files.spool.read(planted.theirs[1]).await.is_err());
+    planted.handle(InboundId(1)).await;
+    assert_eq!(planted.eraser().work(minute(111)).await.unwrap().done, 1);
+    assert!(planted.files.spool.read(planted.theirs[0]).await.is_err());
+    let (delivery, _) = store.delivery(MailingId(1), Sequence(0)).await.unwrap();
+    assert!(!format!("{delivery:?}").to_lowercase().contains("zebulon"));
 }

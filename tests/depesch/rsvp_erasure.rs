@@ -21,7 +21,7 @@ async fn a_subscriber_s_answers_are_in_the_record_and_go_with_it() {
     let fields =
         depesch::flow::person::PersonFields { address: Some("karin@example.com".into()), ..Default::default() };
     desk(&hosts).edit(depesch::base::id::SubscriberId(4), &fields).await.unwrap();
-    let record = desk(&hosts).record("s4").await.unwrap();
+    let record = desk(&hosts).record("s4", None).await.unwrap();
     assert_eq!(record.rsvps.len(), 1);
     erase(&desk(&hosts), "s4").await.unwrap();
     let left = hosts.overview(1).await.answers;

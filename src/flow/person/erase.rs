@@ -68,7 +68,7 @@ async fn is_traced(store: &Store, people: &People, files: Option<&Files>) -> Res
 ///
 /// # Errors
 /// [`StoreError`].
-pub(super) async fn begin(
+pub(crate) async fn begin(
     store: &Store,
     key: &Key,
     batch: &mut Batch,

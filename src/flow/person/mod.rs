@@ -8,6 +8,8 @@ mod record;
 pub mod traces;
 
 pub use bounces::PersonBounces;
+pub(crate) use erase::begin as begin_erasure;
+pub(crate) use erasure::without_words;
 pub use erasure::{Eraser, ErasureMark, erase_marked, erasure_marks};
 pub use record::{PersonDelivery, PersonRecord, row_of};
 

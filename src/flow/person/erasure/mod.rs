@@ -14,6 +14,7 @@ mod rows;
 mod strata;
 
 pub use marked::{ErasureMark, erase_marked, erasure_marks};
+pub(crate) use rows::without_words;
 pub use strata::{Stratum, note_forgotten};
 
 use std::collections::BTreeSet;

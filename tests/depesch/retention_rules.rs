@@ -1,0 +1,131 @@
+//! The rules of retention: what is old goes, by itself and once; what is not stays; a trial drops nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use depesch::base::clock::FakeClock;
+use depesch::base::id::{MailingId, ReleaseId, SubscriberId};
+use depesch::flow::retention::rules::{Periods, Ruled, Rules};
+use depesch::model::consent::ConsentSource;
+use depesch::model::ledger::{DeliveryState, Sequence};
+use depesch::model::mailing::Stage;
+use depesch::model::rsvp::{Rsvp, RsvpAnswer, RsvpChange, RsvpPerson, RsvpSource};
+use depesch::model::subscriber::SubscriptionState;
+use depesch::model::suppression::SuppressionReason;
+use depesch::store::blobs::Blobs;
+use depesch::store::engine::{Batch, Commit};
+use depesch::store::spool::{Spool, SpoolSettings};
+use depesch::store::{Store, rsvps};
+
+use crate::support::failing::{FailingCommits, Failure};
+use crate::support::mailings::{accepted, failed, minute, put_frozen, put_subscriber, settle};
+use crate::support::people::{everything, key, store};
+
+const DAY: i64 = 24 * 60;
+
+struct Office {
+    rules: Rules,
+    _directory: tempfile::TempDir,
+}
+
+/// Subscriber 1 has left all lists, 2 is on one, 3 was on none; a mailing to 1 and 2 is over; 2 came to an event.
+async fn office(store: Store, periods: Periods) -> Office {
+    put_subscriber(&store, 1, &["media"], |subscriber| {
+        let source = ConsentSource::Operator { who: "anna".to_owned() };
+        let media = "media".parse().unwrap();
+        subscriber.change(&media, SubscriptionState::Ended, minute(1), source, String::new()).unwrap();
+    })
+    .await;
+    put_subscriber(&store, 2, &["media"], |_| {}).await;
+    put_subscriber(&store, 3, &[], |_| {}).await;
+    let mailing = put_frozen(&store, 1, 2).await;
+    settle(&store, &mailing, vec![failed(550, "5.1.1 <reader1@example.com> unknown"), accepted()]).await;
+    let over = |mailing: &mut depesch::model::mailing::Mailing, _: &mut Batch| {
+        let frozen = mailing.frozen().unwrap();
+        mailing.stage = Stage::Finished { frozen, at: minute(70) };
+        Ok::<(), depesch::store::StoreError>(())
+    };
+    store.update_mailing(MailingId(1), over).await.unwrap();
+    let change = RsvpChange {
+        at: minute(DAY),
+        answer: RsvpAnswer::Yes,
+        source: RsvpSource::Operator { who: "anna".to_owned() },
+        release: ReleaseId(1),
+        comment: "tål inte nötter".to_owned(),
+        why: String::new(),
+        late: false,
+    };
+    let address: depesch::base::address::Address = "reader2@example.com".parse().unwrap();
+    let (hash, person) = (key().hash_address(&address), RsvpPerson::default());
+    let answer = Rsvp { event: ReleaseId(1), address, subscriber: None, person, changes: vec![change] };
+    let mut batch = Batch::new();
+    rsvps::put(&mut batch, &hash, None, &answer);
+    assert_eq!(store.commit(batch).await.unwrap(), Commit::Applied);
+
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(FakeClock::at(minute(0)));
+    let spool = Spool::open(&directory.path().join("spool"), SpoolSettings::default(), clock.clone()).unwrap();
+    let blobs = Blobs::in_state_directory(directory.path());
+    let (capture, store_directory) = (directory.path().join("capture"), directory.path().join("store"));
+    let rules = Rules { store, key: key(), clock, spool, blobs, capture, store_directory, periods };
+    Office { rules, _directory: directory }
+}
+
+impl Office {
+    async fn on_day(&self, day: i64, dry: bool) -> Vec<(&'static str, u64)> {
+        let ruled = self.rules.apply(minute(day * DAY), dry).await.unwrap();
+        ruled.into_iter().filter(|ruled| ruled.dropped > 0).map(|Ruled { rule, dropped, .. }| (rule, dropped)).collect()
+    }
+}
+
+#[tokio::test]
+async fn each_rule_drops_what_is_old_once_and_a_trial_drops_nothing() {
+    let office = office(store().await, Periods::default()).await;
+    let store = &office.rules.store;
+    assert_eq!(office.on_day(90, false).await, []);
+    assert_eq!(office.on_day(92, true).await, [("retention.answers", 1)]);
+    assert_eq!(office.on_day(92, false).await, [("retention.answers", 1)]);
+    let before = everything(store).await;
+    let all = [("retention.former_subscribers", 2), ("retention.server_replies", 2)];
+    assert_eq!(office.on_day(366, true).await, all);
+    assert_eq!(everything(store).await, before);
+    assert_eq!(office.on_day(366, false).await, all);
+    assert_eq!(office.on_day(366, false).await, []);
+
+    let left: Vec<_> = store.scan_subscribers(SubscriberId(0), 10).await.unwrap();
+    assert_eq!(left.iter().map(|read| read.value.id.0).collect::<Vec<_>>(), [2]);
+    let gone = key().hash_address(&"reader1@example.com".parse().unwrap());
+    assert_eq!(store.suppression(&gone).await.unwrap().unwrap().value.reason, SuppressionReason::Erased);
+    assert_eq!(store.open_erasures(10).await.unwrap().len(), 2, "the work on erasures goes on from there");
+    // What became of each mail is known for ever, as counts and codes.
+    let mailing = store.mailing(MailingId(1)).await.unwrap().unwrap().value;
+    let tally = store.tally(&mailing).await.unwrap();
+    assert_eq!((tally.accepted, tally.failed), (1, 1));
+    let (delivery, _) = store.delivery(MailingId(1), Sequence(0)).await.unwrap();
+    assert!(matches!(delivery.state, DeliveryState::Failed { .. }));
+    assert!(format!("{delivery:?}").contains("5.1.1 (erased)"));
+}
+
+#[tokio::test]
+async fn never_is_never() {
+    let never = Periods { former_subscribers: None, server_replies: None, answers: None, ..Periods::default() };
+    let office = office(store().await, never).await;
+    assert_eq!(office.on_day(9_000, false).await, []);
+}
+
+#[tokio::test]
+async fn a_run_that_dies_at_any_commit_is_ended_by_the_next() {
+    for at in 0.. {
+        let office = office(store().await, Periods { mail: Duration::from_secs(86_400), ..Periods::default() }).await;
+        let dying = FailingCommits::new(office.rules.store.engine().clone(), at, Failure::After);
+        let rules = Rules { store: Store::new(dying.clone()), ..office.rules.clone() };
+        let died = rules.apply(minute(366 * DAY), false).await.is_err();
+        office.on_day(366, false).await;
+        assert_eq!(office.on_day(366, true).await, [], "commit {at}");
+        assert_eq!(office.rules.store.scan_subscribers(SubscriberId(0), 10).await.unwrap().len(), 1, "commit {at}");
+        if !died {
+            assert!(at > 3, "it commits step by step");
+            return;
+        }
+    }
+}
