@@ -5,6 +5,7 @@
 //! | floor | room | owns |
 //! |---|---|---|
 //! | 0 | [`base`] | time, identifiers, addresses, signed tokens, languages: no I/O |
+//! | 0 | [`metrics`] | what is counted and measured, for Prometheus |
 //! | 1 | [`model`] | plain records and their transitions: no I/O, no clock |
 //! | 1 | [`mail`] | bytes to values and back: composing messages, calendars |
 //! | 2 | [`authentication`] | whether mail that came in is from whom it says: SPF, DKIM, DMARC |
@@ -17,6 +18,7 @@
 //! | 3 | [`flow`] | what moves: import, audience, dispatch, schedule |
 //! | 4 | [`control`] | the JSON API on a Unix socket |
 //! | 4 | [`smtp`] | mail in over the network: session and listener |
+//! | 4 | [`monitor`] | `/metrics`, `/healthz` and `/readyz` over HTTP |
 //! | 5 | [`config`] | `depesch.toml`, read once at start |
 //! | 6 | [`app`] | puts the daemon together: start, stop, signals, log |
 //! | 7 | [`mod@bench`] | measures the real path, on a store on disk and over SMTP |
@@ -36,7 +38,9 @@ pub mod control;
 pub mod doctor;
 pub mod flow;
 pub mod mail;
+pub mod metrics;
 pub mod model;
+pub mod monitor;
 pub mod render;
 pub mod sink;
 pub mod smtp;

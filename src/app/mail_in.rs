@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -19,9 +20,11 @@ use crate::flow::inbound::post::PostDesk;
 use crate::flow::inbound::triage::{InboundParts, Triage};
 use crate::flow::inbound::worker::{InboundWorker, MEMORY_KILOBYTES};
 use crate::flow::letters::Letters;
+use crate::flow::picture::MailConnections;
 use crate::flow::pulse::Pulses;
 use crate::flow::wake::Wake;
 use crate::mail::command::Commands;
+use crate::metrics::parts::InboundMetrics;
 use crate::model::classify::Classifier;
 use crate::smtp::listener::{Inherited, ListenError, Listener};
 use crate::smtp::tls::{Certificate, Tls};
@@ -49,12 +52,16 @@ pub struct Parts {
     pub posts: PostDesk,
     /// Wakes scheduler and dispatcher.
     pub wake: Wake,
+    /// Counts what was made of what came in.
+    pub metrics: InboundMetrics,
 }
 
 /// Mail in, ready to run: sockets are open, nothing is taken yet.
 pub struct Prepared {
     /// What the control API works with.
     pub control: MailIn,
+    /// Tells how many connections there are and were.
+    pub connections: Arc<dyn Fn() -> MailConnections + Send + Sync>,
     door: Arc<Door>,
     listener: Listener,
     worker: Arc<InboundWorker>,
@@ -76,13 +83,14 @@ pub struct Running {
 
 /// Opens the sockets, beside those that are `inherited`.
 pub async fn prepare(config: &Config, parts: Parts, inherited: Vec<Inherited>) -> Result<Prepared, StartError> {
-    let Parts { store, spool, clock, key, content, letters, posts, wake } = parts;
+    let Parts { store, spool, clock, key, content, letters, posts, wake, metrics } = parts;
     let directory = Arc::new(Directory::new(store.clone(), key.clone()));
     let arrived = Wake::new();
     let door = Arc::new(Door::new(store.clone(), spool.clone(), arrived.clone(), directory.clone()));
     let host_name = crate::transport::relay::machine_name();
     let settings = config.inbound.listener(&host_name).map_err(StartError::Certificate)?;
     let listener = Listener::bind(settings, inherited).await?;
+    let connections = connections_of(&listener);
     let wakes = vec![wake, letters.wake()];
     let blobs = Blobs::in_state_directory(&config.state_directory);
     let commands = CommandDesk {
@@ -119,9 +127,19 @@ pub async fn prepare(config: &Config, parts: Parts, inherited: Vec<Inherited>) -
         memory: Semaphore::new(MEMORY_KILOBYTES as usize),
         wakes,
         pulses: pulses.clone(),
+        metrics,
     };
     let control = MailIn { reception: door.clone(), spool, wake: arrived };
-    Ok(Prepared { control, door, listener, worker: Arc::new(worker), pulses, clock })
+    Ok(Prepared { control, connections, door, listener, worker: Arc::new(worker), pulses, clock })
+}
+
+fn connections_of(listener: &Listener) -> Arc<dyn Fn() -> MailConnections + Send + Sync> {
+    let (open, counters) = (listener.open_connections(), listener.counters());
+    Arc::new(move || MailConnections {
+        open: open() as u64,
+        taken: counters.connections.load(Relaxed),
+        turned_away: counters.turned_away.load(Relaxed),
+    })
 }
 
 impl Prepared {

@@ -31,6 +31,7 @@ use crate::flow::inbound::post::PostDesk;
 use crate::flow::letters::Letters;
 use crate::flow::letters::worker::Postman;
 use crate::flow::message::MessageSource;
+use crate::flow::picture;
 use crate::flow::pulse::Pulses;
 use crate::flow::rsvp::index_invitations;
 use crate::flow::schedule::Scheduler;
@@ -39,6 +40,7 @@ use crate::mail::command::CommandsError;
 use crate::mail::own_words::MarksError;
 use crate::model::classify::{Classifier, RulesError};
 use crate::model::recurrence::RecurrenceError;
+use crate::monitor::MonitorError;
 use crate::smtp::listener::{Inherited, ListenError};
 use crate::store::embedded::{EmbeddedEngine, OpenError};
 use crate::store::spool::{Spool, SpoolError};
@@ -54,6 +56,7 @@ pub mod liveness;
 pub mod log;
 mod mail_in;
 pub mod messages;
+mod monitoring;
 pub mod notify;
 pub mod parts;
 pub mod posts;
@@ -88,6 +91,9 @@ pub enum StartError {
     /// The spool of mail that comes in cannot be opened.
     #[error("the spool: {0}")]
     Spool(#[from] SpoolError),
+    /// The port for monitoring cannot be had.
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
     /// Mail cannot be listened for.
     #[error("mail in: {0}")]
     Listen(#[from] ListenError),
@@ -140,7 +146,7 @@ impl StartError {
             Self::Secret(_) | Self::Certificate(_) | Self::Relay(_) | Self::Times { .. } | Self::Templates(_) => true,
             Self::Control(error) => matches!(error, ServerError::NoGroup(_) | ServerError::NoSocket(_)),
             Self::Listen(error) => !matches!(error, ListenError::Bind { .. }),
-            Self::Open(_) | Self::Store(_) | Self::Spool(_) | Self::Directory { .. } => false,
+            Self::Open(_) | Self::Store(_) | Self::Spool(_) | Self::Directory { .. } | Self::Monitor(_) => false,
             Self::Rules(_) | Self::Words(_) | Self::Commands(_) => false,
         }
     }
@@ -148,6 +154,7 @@ impl StartError {
 
 /// A running daemon.
 pub struct RunningApp {
+    monitor_address: Option<std::net::SocketAddr>,
     control: Arc<Control>,
     client: Client,
     engine: Arc<EmbeddedEngine>,
@@ -229,6 +236,7 @@ async fn start_on(
     let backups = parts::backups(config, &engine, &spool, &clock);
     let chores = chores(config, &forgetting, &letters, &posts, &log, &backups)?;
     let server = Server::bind(&config.control).await?;
+    let monitoring = monitoring::prepare(config).await?;
     audit::started(&log, &config.state_directory).await?;
     let wake = Wake::new();
     let dispatcher = begin_dispatch(config, &store, &clock, &transport, &messages, &key, &wake);
@@ -242,9 +250,19 @@ async fn start_on(
         letters: letters.clone(),
         posts: posts.clone(),
         wake: wake.clone(),
+        metrics: monitoring.inbound.clone(),
     };
     let mail_in = mail_in::prepare(config, mail_in, inherited).await?;
     let postman = Arc::new(parts::postman(config, &store, &spool, &clock, transport, &letters, &wake));
+    let watched = picture::Parts {
+        engine: Some(engine.clone()),
+        dispatcher: Some(dispatcher.clone()),
+        postman: Some(postman.clone()),
+        spool: Some(spool.clone()),
+        backups: Some(backups.clone()),
+        chores: chores.iter().map(Chore::times).collect(),
+        mail_connections: Some(mail_in.connections.clone()),
+    };
     let control = Arc::new(Control {
         wake: wake.clone(),
         messages: messages.clone(),
@@ -262,9 +280,13 @@ async fn start_on(
     let stopping = watch::Sender::new(false);
     let scheduler = Scheduler::new(store.clone(), clock.clone(), wake).checking(messages.clone());
     let pulses = scheduler.pulses().clone();
-    let loops = begin_loops(scheduler, Chores::new(store, clock.clone(), chores), engine.clone(), clock, &stopping);
+    let monitor_address = monitoring.address();
+    let monitor = monitoring.start(&control.observer, watched, (&engine, &dispatcher), &stopping);
+    let mut loops = begin_loops(scheduler, Chores::new(store, clock.clone(), chores), engine.clone(), clock, &stopping);
+    loops.extend(monitor);
     let server = tokio::spawn(server.run(control.clone(), until(stopping.subscribe())));
     Ok(RunningApp {
+        monitor_address,
         control,
         client: Client::new(&config.control.path),
         engine,
@@ -370,6 +392,11 @@ impl RunningApp {
         &self.mail_in.addresses
     }
 
+    /// Where `/metrics` and its like are answered.
+    pub fn monitor_address(&self) -> Option<std::net::SocketAddr> {
+        self.monitor_address
+    }
+
     /// A client of the control socket.
     pub fn client(&self) -> &Client {
         &self.client
@@ -439,6 +466,7 @@ impl RunningApp {
     pub async fn stop(self) {
         let Self { control, engine, dispatcher, postman, mail_in, spool, config, stopping, server, loops, .. } = self;
         let stop_timeout = config.into_inner().unwrap_or_else(PoisonError::into_inner).stop_timeout;
+        control.observer.drain();
         stopping.send_replace(true);
         if let Some(backups) = &control.backups {
             backups.stop();

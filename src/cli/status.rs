@@ -1,6 +1,6 @@
 //! `depesch status`.
 
-use crate::control::status::{MailingInWork, Status};
+use crate::control::status::{MailingInWork, QueueStatus, Status};
 
 use super::output::instant;
 use super::{CliError, Context, Done};
@@ -30,12 +30,31 @@ pub async fn run(_command: StatusCommand, context: &Context) -> Result<Done, Cli
         output.json(&status)?;
         return Ok(done);
     }
-    let sent = &status.since_start;
-    let mut fields = vec![
-        ("version", format!("{} (process {})", status.version, status.process)),
-        ("started", instant(status.started)),
-        ("state", status.state_directory),
-        ("sends by", status.transport),
+    output.fields(&fields(&status))?;
+    if !status.mailings.is_empty() {
+        output.line("")?;
+        output.table(
+            &["mailing", "stage", "at", "settled", "held back"],
+            status.mailings.iter().take(MAILINGS).map(row),
+        )?;
+        if status.mailings.len() > MAILINGS {
+            output.line(&format!("and {} more: depesch mailing list", status.mailings.len() - MAILINGS))?;
+        }
+    }
+    Ok(done)
+}
+
+/// So many mailings are shown, so that all fits on one screen.
+const MAILINGS: usize = 8;
+
+fn fields(status: &Status) -> Vec<(&'static str, String)> {
+    let mut fields = vec![("depesch", if status.well { "is well".to_owned() } else { "needs somebody".to_owned() })];
+    fields.extend(status.problems.iter().map(|problem| ("  !", problem.clone())));
+    let (sent, queue, inbound, letters) = (&status.since_start, &status.queue, &status.inbound, &status.letters);
+    fields.extend([
+        ("version", format!("{}, process {}, since {}", status.version, status.process, instant(status.started))),
+        ("sends by", status.transport.clone()),
+        ("queue", words_of_queue(queue)),
         (
             "since start",
             format!(
@@ -43,30 +62,65 @@ pub async fn run(_command: StatusCommand, context: &Context) -> Result<Done, Cli
                 sent.accepted, sent.deferred, sent.failed, sent.suppressed, sent.uncertain
             ),
         ),
-    ];
-    let letters = &status.letters;
-    let words =
-        format!("{} waiting; since start {} accepted, {} failed", letters.waiting, letters.accepted, letters.failed);
-    fields.push(("letters", words));
-    if let Some(backup) = &status.backup {
-        let newest = backup.newest.map_or("none yet".to_owned(), instant);
-        let failure =
-            backup.failure.as_ref().map(|why| format!("; the last attempt failed: {why}")).unwrap_or_default();
-        fields.push(("backup", format!("{newest}, in {}{failure}", backup.directory)));
+        (
+            "letters",
+            format!(
+                "{} waiting; since start {} accepted, {} failed",
+                letters.waiting, letters.accepted, letters.failed
+            ),
+        ),
+        (
+            "mail in",
+            format!("{} waiting, {} stuck; {} connections", inbound.waiting, inbound.stuck, inbound.connections),
+        ),
+    ]);
+    for rest in &status.resting {
+        fields.push(("rests", format!("{} until {}", rest.domain, instant(rest.until))));
     }
     if let Some(trouble) = &status.trouble {
         let next = trouble.next_try.map(|at| format!("; next try {}", instant(at))).unwrap_or_default();
         fields.push(("trouble", format!("{}{next}", trouble.what)));
     }
+    fields.push(("state", status.state_directory.clone()));
+    if let Some(disk) = &status.disk {
+        let checkpoint = disk.checkpoint.map_or("none yet".to_owned(), instant);
+        let (free, journal, index) = (octets(disk.free), octets(disk.journal), octets(disk.index));
+        let spool = octets(disk.spool);
+        fields.push(("disk", format!("{free} free; journal {journal}, index {index}, mail in {spool}")));
+        fields.push(("checkpoint", checkpoint));
+    }
+    if let Some(backup) = &status.backup {
+        let newest = backup.newest.map_or("none yet".to_owned(), instant);
+        fields.push(("backup", format!("{newest}, in {}", backup.directory)));
+    }
+    let next = status.chores.iter().filter_map(|chore| Some((chore.next?, &chore.name))).min();
+    if let Some((at, name)) = next {
+        fields.push(("next chore", format!("{name}, {}", instant(at))));
+    }
     if status.mailings.is_empty() {
         fields.push(("mailings", "none in work".to_owned()));
     }
-    output.fields(&fields)?;
-    if !status.mailings.is_empty() {
-        output.line("")?;
-        output.table(&["mailing", "stage", "at", "settled", "held back"], status.mailings.iter().map(row))?;
+    fields
+}
+
+fn words_of_queue(queue: &QueueStatus) -> String {
+    let oldest = queue.oldest_due.map(|at| format!("; due since {}", instant(at))).unwrap_or_default();
+    format!("{} waiting, {} being sent, {} to be tried again{oldest}", queue.waiting, queue.in_doubt, queue.deferred)
+}
+
+/// Octets in words, e.g. `1.5 GB`.
+fn octets(octets: u64) -> String {
+    let (mut number, mut unit) = (octets as f64, "B");
+    for next in ["kB", "MB", "GB", "TB"] {
+        if number < 1000.0 {
+            break;
+        }
+        (number, unit) = (number / 1000.0, next);
     }
-    Ok(done)
+    match number < 10.0 && unit != "B" {
+        true => format!("{number:.1} {unit}"),
+        false => format!("{number:.0} {unit}"),
+    }
 }
 
 fn row(mailing: &MailingInWork) -> [String; 5] {

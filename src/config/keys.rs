@@ -1,5 +1,6 @@
 //! Every key of `depesch.toml`: its default, its bounds, and where its value goes.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use toml::de::DeValue;
@@ -21,10 +22,12 @@ use super::doctor::DoctorConfig;
 use super::inbound::InboundConfig;
 use super::reader::{Reader, quoted};
 use super::{
-    Config, ContentConfig, DispatchConfig, LogConfig, LogFormat, OrganisationConfig, RelayConfig, ScheduleConfig,
-    TransportChoice, secret,
+    Config, ContentConfig, DispatchConfig, LogConfig, LogFormat, MonitorConfig, OrganisationConfig, RelayConfig,
+    ScheduleConfig, TransportChoice, secret,
 };
 
+/// Where Prometheus finds the daemon.
+const MONITOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -72,6 +75,7 @@ pub(super) fn defaults() -> Config {
             country_code: SourceSettings::default().country_code,
         },
         doctor: DoctorConfig::default(),
+        monitor: MonitorConfig { address: Some(MONITOR), beyond_this_machine: false },
         log: LogConfig { format: LogFormat::Human, level: "info".to_owned() },
     }
 }
@@ -89,6 +93,7 @@ impl Config {
         self.read_schedule(reader);
         self.read_content(reader);
         self.doctor.read(reader);
+        self.read_monitor(reader);
         self.read_log(reader);
     }
 
@@ -236,6 +241,26 @@ impl Config {
             if let Err(error) = Recurrence::new(when, "UTC") {
                 reader.problem(&format!("schedule.{name}"), error.to_string());
             }
+        }
+    }
+
+    fn read_monitor(&mut self, reader: &mut Reader<'_>) {
+        reader.section("monitor");
+        let expected = "an address with a port such as \"127.0.0.1:9464\", or \"\"";
+        let parse = |value: &DeValue<'_>| match value.as_str()? {
+            "" => Some(None),
+            text => text.parse().ok().map(Some),
+        };
+        let show = |address: &Option<SocketAddr>| quoted(&address.map_or(String::new(), |address| address.to_string()));
+        reader.value("address", expected, &mut self.monitor.address, parse, show);
+        reader.switch("beyond_this_machine", &mut self.monitor.beyond_this_machine);
+        let MonitorConfig { address, beyond_this_machine } = &self.monitor;
+        if address.is_some_and(|address| !address.ip().to_canonical().is_loopback()) && !beyond_this_machine {
+            reader.problem(
+                "monitor.address",
+                "other machines could reach this address, and whoever reaches it may read how much mail there is: \
+                 choose one on 127.0.0.1 or [::1], or set monitor.beyond_this_machine = true",
+            );
         }
     }
 

@@ -3,6 +3,7 @@
 //! Everything has a default, so Depesch runs without any file. `systemd/depesch.toml` shows every key with its default;
 //! a test holds the two together.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -75,6 +76,8 @@ pub struct Config {
     pub content: ContentConfig,
     /// What `depesch doctor` is told.
     pub doctor: DoctorConfig,
+    /// What watches the daemon from outside.
+    pub monitor: MonitorConfig,
     /// The log.
     pub log: LogConfig,
 }
@@ -175,6 +178,15 @@ pub struct ContentConfig {
     pub attachments_in_mail: u64,
     /// The country of phone numbers written with a leading 0, e.g. `46`.
     pub country_code: String,
+}
+
+/// Where whatever watches the daemon may ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MonitorConfig {
+    /// Where `/metrics`, `/healthz` and `/readyz` are answered; nowhere without it.
+    pub address: Option<SocketAddr>,
+    /// Whether that may be an address that other machines reach.
+    pub beyond_this_machine: bool,
 }
 
 /// For whom the log is written.

@@ -106,6 +106,11 @@ impl<'a> Reader<'a> {
         self.entries.push(Entry { key, value: show(into), set: found.is_some() });
     }
 
+    /// `true` or `false`.
+    pub fn switch(&mut self, name: &str, into: &mut bool) {
+        self.value(name, "true or false", into, |value| value.as_bool(), bool::to_string);
+    }
+
     /// A text that is not empty.
     pub fn text(&mut self, name: &str, expected: &str, into: &mut String) {
         let parse = |value: &DeValue<'_>| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);

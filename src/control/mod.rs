@@ -19,6 +19,7 @@ use crate::flow::dispatch::Dispatcher;
 use crate::flow::inbound::post::PostDesk;
 use crate::flow::message::{MessageSource, NoMessages};
 use crate::flow::person::traces::Files;
+use crate::flow::picture::Observer;
 use crate::flow::retention::rules::Rules;
 use crate::flow::wake::Wake;
 use crate::store::Store;
@@ -82,6 +83,8 @@ pub struct Control {
     pub transport: String,
     /// Decides about posts; none in tests that take no mail in.
     pub posts: Option<PostDesk>,
+    /// Looks how the daemon is.
+    pub observer: Arc<Observer>,
     /// What sends; none in tests that send nothing.
     pub dispatcher: Option<Arc<Dispatcher>>,
     /// What takes mail in; none in tests without such mail.
@@ -106,6 +109,7 @@ impl Control {
         content: Arc<ContentHandle>,
     ) -> Self {
         let started = clock.now();
+        let observer = Arc::new(Observer::new(store.clone(), clock.clone()));
         Self {
             store,
             clock,
@@ -116,6 +120,7 @@ impl Control {
             key,
             state_directory,
             started,
+            observer,
             transport: "none".to_owned(),
             posts: None,
             dispatcher: None,

@@ -1,6 +1,7 @@
 //! `GET /v1/status`: whether the daemon is well, and what it is at.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::routing::get;
@@ -8,16 +9,25 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
-use crate::model::mailing::{Mailing, Stage};
+use crate::flow::picture::Picture;
+use crate::model::breaker::Rest;
+use crate::model::ledger::Tally;
+use crate::model::mailing::Mailing;
 
 use super::Control;
 use super::error::ApiError;
 
+/// A picture so old is shown again.
+const PICTURE_AGE: Duration = Duration::from_millis(500);
+
 /// How the daemon is.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Status {
-    /// Whether nothing needs a person: the relay answers, no mailing is paused.
+    /// Whether nothing needs a person.
     pub well: bool,
+    /// What does, each in one line, the worst first.
+    #[serde(default)]
+    pub problems: Vec<String>,
     /// The program's version.
     pub version: String,
     /// Its process.
@@ -36,12 +46,90 @@ pub struct Status {
     pub mailings: Vec<MailingInWork>,
     /// Deliveries since the start.
     pub since_start: Deliveries,
+    /// Deliveries not yet settled.
+    #[serde(default)]
+    pub queue: QueueStatus,
+    /// Mail that came in.
+    #[serde(default)]
+    pub inbound: InboundStatus,
+    /// Domains that the circuit breaker leaves alone.
+    #[serde(default)]
+    pub resting: Vec<RestingDomain>,
+    /// The disk of the state directory.
+    #[serde(default)]
+    pub disk: Option<DiskStatus>,
+    /// What the daemon does by itself.
+    #[serde(default)]
+    pub chores: Vec<ChoreStatus>,
     /// Mails of our own that belong to no mailing.
     #[serde(default)]
     pub letters: LetterCounts,
     /// Backups, where this daemon makes any.
     #[serde(default)]
     pub backup: Option<BackupStatus>,
+}
+
+/// Deliveries of mailings being sent that are not yet settled.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct QueueStatus {
+    /// Not yet tried.
+    pub waiting: u64,
+    /// Being sent.
+    pub in_doubt: u64,
+    /// To be tried again.
+    pub deferred: u64,
+    /// Settled as far as the daemon can: a person must decide.
+    pub uncertain: u64,
+    /// Since when the one is due that has waited longest.
+    pub oldest_due: Option<Timestamp>,
+}
+
+/// Mail that came in.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct InboundStatus {
+    /// Not yet handled.
+    pub waiting: u64,
+    /// Not to be handled until a person looks.
+    pub stuck: u64,
+    /// When the oldest that waits came.
+    pub oldest: Option<Timestamp>,
+    /// Connections open now.
+    pub connections: u64,
+}
+
+/// A domain that the circuit breaker leaves alone.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RestingDomain {
+    /// Which.
+    pub domain: String,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// The disk of the state directory, in octets.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct DiskStatus {
+    /// What is left.
+    pub free: u64,
+    /// The journal.
+    pub journal: u64,
+    /// The index.
+    pub index: u64,
+    /// Mail that came in, as it came.
+    pub spool: u64,
+    /// When the last checkpoint was written.
+    pub checkpoint: Option<Timestamp>,
+}
+
+/// Something that the daemon does by itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ChoreStatus {
+    /// Its name.
+    pub name: String,
+    /// When it last ran, or was first counted.
+    pub last: Option<Timestamp>,
+    /// When it runs next.
+    pub next: Option<Timestamp>,
 }
 
 /// How the backups stand.
@@ -118,36 +206,21 @@ pub fn routes() -> Router<Arc<Control>> {
 }
 
 async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiError> {
-    let mut mailings = Vec::new();
-    for read in control.store.mailings().await? {
-        if let Some(mailing) = in_work(&control, &read.value).await? {
-            mailings.push(mailing);
-        }
-    }
-    let trouble = control.dispatcher.as_ref().and_then(|dispatcher| dispatcher.trouble());
-    let postman = control.letters.as_ref().map(|out| &out.postman);
-    let trouble = trouble.or_else(|| postman.and_then(|postman| postman.trouble()));
-    let sent = postman.map(|postman| postman.sent()).unwrap_or_default();
-    let trouble = trouble.map(|t| Trouble { since: t.since, next_try: t.next_try, what: t.what });
+    let picture = control.observer.look(PICTURE_AGE).await?;
     let stats = control.dispatcher.as_ref().map(|dispatcher| dispatcher.stats()).unwrap_or_default();
-    let backup = control.backups.as_ref().map(|backups| {
-        let state = backups.state();
-        let (directory, failure) = (backups.directory.display().to_string(), state.failure.map(|(_, why)| why));
-        BackupStatus { directory, newest: state.newest, failure }
-    });
-    let backed_up = backup.as_ref().is_none_or(|backup| backup.failure.is_none());
+    let trouble = picture.trouble.first().map(|(_, trouble)| trouble.clone());
+    let problems = picture.problems();
     Ok(Json(Status {
-        well: backed_up
-            && trouble.is_none()
-            && !mailings.iter().any(|mailing| needs_a_person(mailing, control.clock.now())),
+        well: problems.is_empty(),
+        problems,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         process: std::process::id(),
         started: control.started,
         now: control.clock.now(),
         state_directory: control.state_directory.display().to_string(),
         transport: control.transport.clone(),
-        trouble,
-        mailings,
+        trouble: trouble.map(|t| Trouble { since: t.since, next_try: t.next_try, what: t.what }),
+        mailings: picture.mailings.iter().map(|(mailing, tally)| in_work(mailing, tally.as_ref())).collect(),
         since_start: Deliveries {
             accepted: stats.accepted,
             deferred: stats.deferred,
@@ -155,38 +228,65 @@ async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiEr
             suppressed: stats.suppressed,
             uncertain: stats.uncertain,
         },
-        backup,
+        queue: queue(&picture),
+        inbound: InboundStatus {
+            waiting: picture.inbound.waiting,
+            stuck: picture.inbound.stuck,
+            oldest: picture.inbound.oldest,
+            connections: picture.inbound.connections.open,
+        },
+        resting: resting(&picture),
+        disk: picture.disk.as_ref().map(|disk| DiskStatus {
+            free: disk.free,
+            journal: disk.journal,
+            index: disk.index,
+            spool: picture.spool,
+            checkpoint: disk.checkpoint_at,
+        }),
+        chores: picture
+            .chores
+            .iter()
+            .map(|c| ChoreStatus { name: c.name.to_owned(), last: c.last, next: c.next })
+            .collect(),
+        backup: control.backups.as_ref().map(|backups| BackupStatus {
+            directory: backups.directory.display().to_string(),
+            newest: picture.backup,
+            failure: picture.backup_failure.as_ref().map(|(_, why)| why.clone()),
+        }),
         letters: LetterCounts {
-            waiting: control.store.letters_open().await?,
-            accepted: sent.accepted,
-            failed: sent.failed,
+            waiting: picture.letters.waiting,
+            accepted: picture.letters.sent.accepted,
+            failed: picture.letters.sent.failed,
         },
     }))
 }
 
-/// Whether it stays where it is until somebody does something.
-fn needs_a_person(mailing: &MailingInWork, now: Timestamp) -> bool {
-    mailing.paused.is_some() || (mailing.approval_missing && mailing.at <= now)
+fn queue(picture: &Picture) -> QueueStatus {
+    let tallies = || picture.mailings.iter().filter_map(|(_, tally)| tally.as_ref());
+    QueueStatus {
+        waiting: tallies().map(|tally| tally.waiting).sum(),
+        in_doubt: tallies().map(|tally| tally.in_doubt).sum(),
+        deferred: tallies().map(|tally| tally.deferred).sum(),
+        uncertain: picture.uncertain,
+        oldest_due: picture.oldest_due,
+    }
 }
 
-async fn in_work(control: &Control, mailing: &Mailing) -> Result<Option<MailingInWork>, ApiError> {
-    let (audience, settled) = match &mailing.stage {
-        Stage::Finished { .. } | Stage::Cancelled { .. } | Stage::Expired { .. } => return Ok(None),
-        Stage::Scheduled | Stage::Freezing { .. } => (None, None),
-        Stage::Sending(frozen) => {
-            let tally = control.store.tally(mailing).await?;
-            let open = tally.waiting + tally.in_doubt + tally.deferred;
-            let audience = u64::from(frozen.audience);
-            (Some(audience), Some(audience.saturating_sub(open)))
-        }
-    };
-    Ok(Some(MailingInWork {
+fn resting(picture: &Picture) -> Vec<RestingDomain> {
+    let domain = |(domain, rest): &(String, Rest)| RestingDomain { domain: domain.clone(), until: rest.until };
+    picture.resting.iter().map(domain).collect()
+}
+
+fn in_work(mailing: &Mailing, tally: Option<&Tally>) -> MailingInWork {
+    let audience = mailing.frozen().filter(|_| tally.is_some()).map(|frozen| u64::from(frozen.audience));
+    let open = tally.map(|tally| tally.waiting + tally.in_doubt + tally.deferred);
+    MailingInWork {
         id: mailing.id.to_string(),
         stage: mailing.stage.word().to_owned(),
         at: mailing.schedule.at,
         paused: mailing.pause.as_ref().map(|pause| pause.reason.words()),
         approval_missing: !mailing.is_approved(),
+        settled: audience.zip(open).map(|(audience, open)| audience.saturating_sub(open)),
         audience,
-        settled,
-    }))
+    }
 }

@@ -39,6 +39,11 @@ impl Chore {
     ) -> Self {
         Self { name, recurrence, run: Box::new(run), held_until: None }
     }
+
+    /// Its name and its times.
+    pub fn times(&self) -> (&'static str, Recurrence) {
+        (self.name, self.recurrence.clone())
+    }
 }
 
 /// Runs chores at their times, one after the other.

@@ -18,6 +18,7 @@ pub mod letters;
 pub mod list_identity;
 pub mod message;
 pub mod person;
+pub mod picture;
 pub mod post_messages;
 pub mod preview;
 pub mod pulse;

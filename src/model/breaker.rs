@@ -138,6 +138,14 @@ impl Breakers {
         self.domains.get(domain)?.rest.as_ref().filter(|rest| now < rest.until)
     }
 
+    /// All domains that are left alone now, in order of their names.
+    pub fn resting(&self, now: Timestamp) -> Vec<(String, Rest)> {
+        let rests = self.domains.keys().filter_map(|domain| Some((domain.clone(), self.rest(now, domain)?.clone())));
+        let mut rests: Vec<(String, Rest)> = rests.collect();
+        rests.sort_by(|a, b| a.0.cmp(&b.0));
+        rests
+    }
+
     /// Forgets a mailing that has ended.
     pub fn forget(&mut self, mailing: MailingId) {
         self.mailings.remove(&mailing);
@@ -250,6 +258,8 @@ mod tests {
         }
         assert!(breakers.rest(at(100), "strict.example").unwrap().evidence.contains("20 of 20"));
         assert_eq!(breakers.rest(at(100), "other.example"), None);
+        assert_eq!(breakers.resting(at(100)).len(), 1);
+        assert_eq!(breakers.resting(at(19 + 1800)), [], "its rest is over");
         assert_eq!(breakers.rest(at(19 + 1800), "strict.example"), None, "its rest is over");
     }
 

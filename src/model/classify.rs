@@ -37,6 +37,19 @@ pub enum Class {
 }
 
 impl Class {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Address,
+        Self::Mailbox,
+        Self::Content,
+        Self::Policy,
+        Self::Network,
+        Self::Complaint,
+        Self::AutoReply,
+        Self::Notice,
+        Self::Other,
+    ];
+
     /// The word used everywhere.
     pub fn word(self) -> &'static str {
         match self {

@@ -122,6 +122,20 @@ pub enum InboundKind {
 }
 
 impl InboundKind {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Command,
+        Self::Bounce,
+        Self::Complaint,
+        Self::AutoReply,
+        Self::Notice,
+        Self::Post,
+        Self::Decision,
+        Self::Rsvp,
+        Self::Forwarded,
+        Self::Loop,
+    ];
+
     /// The word used everywhere.
     pub fn word(self) -> &'static str {
         match self {

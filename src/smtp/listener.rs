@@ -141,6 +141,12 @@ impl Listener {
         self.tls.clone()
     }
 
+    /// How many connections are open, at any time.
+    pub fn open_connections(&self) -> impl Fn() -> usize + Send + Sync + use<> {
+        let places = self.places.clone();
+        move || places.taken()
+    }
+
     /// What it did so far.
     pub fn counters(&self) -> Arc<Counters> {
         self.counters.clone()

@@ -48,6 +48,11 @@ impl Places {
         Ok(Place { places: self.clone(), counted })
     }
 
+    /// How many places are taken.
+    pub fn taken(&self) -> usize {
+        self.lock().in_all
+    }
+
     fn lock(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -221,6 +221,15 @@ impl Store {
         Ok(found.first().and_then(|(key, _)| keys::letter_of_due(key)).map(|(at, _)| at))
     }
 
+    /// When the letter is or was due that is due first of all.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn first_letter_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let found = self.engine.scan(keys::table(b'N'), 1).await?;
+        Ok(found.first().and_then(|(key, _)| keys::letter_of_due(key)).map(|(at, _)| at))
+    }
+
     /// How many letters are still to be sent.
     ///
     /// # Errors

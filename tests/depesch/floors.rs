@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Each room's floor. A room may use what lies on lower floors, and itself.
 const FLOORS: &[(&str, u8)] = &[
     ("base", 0),
+    ("metrics", 0),
     ("model", 1),
     ("mail", 1),
     ("bounce", 2),
@@ -18,6 +19,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("flow", 3),
     ("control", 4),
     ("smtp", 4),
+    ("monitor", 4),
     ("config", 5),
     ("app", 6),
     ("bench", 7),

@@ -78,6 +78,7 @@ mod mailing_queue;
 mod mailing_reopen;
 mod mailing_report;
 mod manual;
+mod monitor;
 mod people_over_the_socket;
 mod person_erased_everywhere;
 mod person_erasure;

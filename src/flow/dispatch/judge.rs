@@ -46,6 +46,8 @@ pub(super) struct Verdict {
     pub trouble: Option<String>,
     /// Why the mailing must pause, if it must: for the press office to read.
     pub pause: Option<String>,
+    /// The word for what refused it; `none` where nothing did.
+    pub class: &'static str,
     /// What the refusal says against the address, if the delivery failed by one that does.
     pub bounce: Option<Refusal>,
 }
@@ -76,6 +78,11 @@ impl Judge {
         self.breakers().rest(now, domain).cloned()
     }
 
+    /// The domains that are left alone now.
+    pub fn resting(&self, now: Timestamp) -> Vec<(String, Rest)> {
+        self.breakers().resting(now)
+    }
+
     /// Forgets what the breakers know of a mailing that begins anew or has ended.
     pub fn forget(&self, mailing: MailingId) {
         self.breakers().forget(mailing);
@@ -84,7 +91,8 @@ impl Judge {
     /// Decides one case.
     pub fn decide(&self, case: &Case<'_>, outcome: Outcome) -> Verdict {
         let at = case.now;
-        let mut verdict = Verdict { delivery: case.delivery.clone(), trouble: None, pause: None, bounce: None };
+        let mut verdict =
+            Verdict { delivery: case.delivery.clone(), trouble: None, pause: None, class: "none", bounce: None };
         verdict.delivery.state = match outcome {
             Outcome::Accepted(reply) => {
                 self.breakers().count(at, case.mailing, case.domain);
@@ -96,6 +104,7 @@ impl Judge {
                     verdict.trouble = Some(format!("the relay closed the connection: {reply}"));
                 }
                 let classified = self.classifier.classify(stage, &reply);
+                verdict.class = classified.class.word();
                 let opened = self.breakers().refused(at, case.mailing, case.domain, (stage, &reply), &classified);
                 verdict.pause = opened.and_then(|opened| opened.mailing_pauses);
                 let permanent = stage.is_final(&reply);
@@ -108,12 +117,17 @@ impl Judge {
                 verdict.bounce = refusal.filter(|_| matches!(state, DeliveryState::Failed { .. }));
                 state
             }
-            Outcome::Impossible(why) => DeliveryState::Failed { at, cause: Cause::Message(why) },
+            Outcome::Impossible(why) => {
+                verdict.class = Class::Content.word();
+                DeliveryState::Failed { at, cause: Cause::Message(why) }
+            }
             Outcome::NotSent(what) => {
+                verdict.class = Class::Network.word();
                 verdict.trouble = Some(what.clone());
                 self.soon(case, Cause::Connection(what))
             }
             Outcome::Unknown(what) => {
+                verdict.class = Class::Network.word();
                 verdict.trouble = Some(what.clone());
                 match case.uncertain {
                     UncertainPolicy::Hold => DeliveryState::Uncertain { at, cause: Cause::Connection(what) },

@@ -31,8 +31,9 @@ use crate::flow::audience;
 use crate::flow::message::MessageSource;
 use crate::flow::pulse::Pulses;
 use crate::flow::wake::Wake;
+use crate::metrics::outcomes::Outcomes;
 use crate::model::bounce::BouncePolicy;
-use crate::model::breaker::BreakerSettings;
+use crate::model::breaker::{BreakerSettings, Rest};
 use crate::model::classify::Classifier;
 use crate::model::mailing::{Mailing, PauseReason, Stage};
 use crate::model::retry::RetryTable;
@@ -115,6 +116,7 @@ struct Shared {
     stats: Stats,
     /// Signs of life of the main task, the feeders and the workers.
     pulses: Pulses,
+    outcomes: Outcomes,
     /// Turns true when no new delivery is to begin.
     draining: watch::Sender<bool>,
     /// Why dispatch cannot go on, once it cannot.
@@ -186,6 +188,7 @@ impl Dispatcher {
             queue: Queue::new(parts.settings.connections * 2),
             stats: Stats::default(),
             pulses: Pulses::default(),
+            outcomes: Outcomes::default(),
             draining: watch::Sender::new(false),
             broken: watch::Sender::new(None),
             parts,
@@ -223,6 +226,21 @@ impl Dispatcher {
     /// Signs of life. While it does not drain, its main task gives one at each [`Wake`].
     pub fn pulses(&self) -> &Pulses {
         &self.shared.pulses
+    }
+
+    /// The domains that the circuit breaker leaves alone now, until when, and why.
+    pub fn resting(&self) -> Vec<(String, Rest)> {
+        self.shared.judge.resting(self.shared.parts.clock.now())
+    }
+
+    /// Counts what became of deliveries.
+    pub fn outcomes(&self) -> Outcomes {
+        self.shared.outcomes.clone()
+    }
+
+    /// Why dispatch cannot go on, once it cannot.
+    pub fn is_broken(&self) -> Option<String> {
+        self.shared.broken.borrow().clone()
     }
 
     /// What was done since the start.

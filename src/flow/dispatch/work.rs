@@ -23,6 +23,8 @@ pub struct Run {
     left: Mutex<BTreeSet<u32>>,
     /// Told when a chunk is given back.
     pub given_back: Notify,
+    /// Outcomes that the log has told of one by one.
+    pub told: AtomicU32,
 }
 
 /// A chunk that this node has leased.
@@ -62,6 +64,7 @@ impl Run {
             chunks: Mutex::default(),
             left: Mutex::default(),
             given_back: Notify::new(),
+            told: AtomicU32::new(0),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::base::id::MailingId;
 use crate::flow::bounces::{self, Report};
 use crate::flow::message::Message;
 use crate::flow::pulse::Pulse;
+use crate::metrics::domain_group::DomainGroup;
 use crate::model::bounce::{BounceSource, Verdict};
 use crate::model::ledger::{Delivery, DeliveryState};
 use crate::model::mailing::PauseReason;
@@ -26,6 +27,7 @@ use super::work::Job;
 use super::{Shared, feed, settle};
 
 mod decide;
+mod tell;
 
 use decide::{Decision, first_attempt};
 
@@ -36,6 +38,9 @@ const MOST_FINISHED: usize = 16;
 struct Finished {
     job: Job,
     delivery: Delivery,
+    /// The word for what refused it, and the recipient's group of domains.
+    class: &'static str,
+    group: DomainGroup,
     /// What counts against the subscriber.
     bounce: Option<Report>,
 }
@@ -98,9 +103,9 @@ impl Worker {
                 return self.drop_job(job).await;
             }
             let message = match self.decide(&job).await? {
-                Decision::Record(state) => {
+                Decision::Record(state, class, group) => {
                     let delivery = job.row.delivery.unsent(state);
-                    self.finished.push(Finished { job, delivery, bounce: None });
+                    self.finished.push(Finished { job, delivery, class, group, bounce: None });
                     return Ok(());
                 }
                 Decision::Leave => return self.drop_job(job).await,
@@ -251,7 +256,8 @@ impl Worker {
         job.row = intended;
         let bounce = verdict.bounce.map(|refusal| report(mailing.value.id, &job, &message, at, refusal));
         let counts = bounce.is_some();
-        self.finished.push(Finished { job, delivery: verdict.delivery, bounce });
+        let group = DomainGroup::of(message.envelope.recipient.domain());
+        self.finished.push(Finished { job, delivery: verdict.delivery, class: verdict.class, group, bounce });
         if counts {
             self.flush().await?;
         }
@@ -342,6 +348,8 @@ impl Worker {
                 DeliveryState::Uncertain { .. } => add(&stats.uncertain, 1),
                 DeliveryState::Waiting | DeliveryState::InDoubt { .. } | DeliveryState::Cancelled { .. } => {}
             }
+            self.shared.outcomes.count(finished.delivery.state.word(), finished.class, finished.group);
+            tell::tell(&finished);
             self.job_done(&finished.job).await?;
         }
         Ok(())

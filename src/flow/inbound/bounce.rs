@@ -39,7 +39,7 @@ pub async fn handle(
         return Ok(Some(Effects::none(kind, format!("about {}, who was erased", token.subscriber))));
     };
     let report = report(item, reading, token, &subscriber.value.address);
-    let mut effects = Effects::none(kind, String::new());
+    let mut effects = Effects { bounce: Some(report.class), ..Effects::none(kind, String::new()) };
     if token.mailing == PROBE {
         suspended::probe_came_back(&parts.store, &mut effects.batch, &report).await?;
         effects.note = format!("about a probe to {}: {}", token.subscriber, report.verdict.word());

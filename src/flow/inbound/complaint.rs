@@ -53,7 +53,8 @@ pub async fn handle(parts: &InboundParts, item: &Item, reading: &Reading) -> Res
     let report = report(item, token, &said);
     let score = parts.store.score(token.subscriber).await?;
     let (score, stamp) = score.map_or_else(Default::default, |read| (read.value, Some(read.stamp)));
-    let mut effects = Effects::none(InboundKind::Complaint, String::new());
+    let mut effects =
+        Effects { bounce: Some(Class::Complaint), ..Effects::none(InboundKind::Complaint, String::new()) };
     let batch = &mut effects.batch;
     // What is true of this address and score must be so still when it applies.
     batch.expect_read(keys::score(token.subscriber), stamp);

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::mail::incoming::Incoming;
+use crate::model::classify::Class;
 use crate::model::inbound::{Inbound, InboundKind};
 use crate::store::StoreError;
 use crate::store::engine::Batch;
@@ -51,12 +52,14 @@ pub struct Effects {
     pub note: String,
     /// Whether scheduler, dispatcher and letters are to look for work.
     pub wakes: bool,
+    /// What a bounce or a complaint is about, to be counted.
+    pub bounce: Option<Class>,
 }
 
 impl Effects {
     /// No effect but the note.
     pub fn none(kind: InboundKind, note: impl Into<String>) -> Self {
-        Self { batch: Batch::new(), kind, note: note.into(), wakes: false }
+        Self { batch: Batch::new(), kind, note: note.into(), wakes: false, bounce: None }
     }
 }
 

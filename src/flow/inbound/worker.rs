@@ -23,6 +23,8 @@ use crate::base::id::InboundId;
 use crate::flow::pulse::{Pulse, Pulses};
 use crate::flow::wake::Wake;
 use crate::mail::incoming::Incoming;
+use crate::metrics::parts::InboundMetrics;
+use crate::model::classify::Class;
 use crate::model::inbound::{Inbound, InboundState};
 use crate::store::engine::{Batch, Commit, EngineError};
 use crate::store::inbound::{put_handled, put_stuck, put_tries};
@@ -68,6 +70,8 @@ pub struct InboundWorker {
     pub wakes: Vec<Wake>,
     /// Signs of life of what hands messages out, and of each lane.
     pub pulses: Pulses,
+    /// Counts what was made of what came in.
+    pub metrics: InboundMetrics,
 }
 
 type Parcel = Read<Inbound>;
@@ -239,11 +243,11 @@ impl InboundWorker {
             };
             let now = self.clock.now();
             let mut batch = Batch::new();
-            let mut wakes = false;
+            let (mut wakes, mut outcome, mut bounce) = (false, "stuck", None);
             match effects.unwrap_or_else(|panic| Err(HandleError::Broken(words_of(panic.as_ref())))) {
                 Ok(effects) => {
                     tracing::info!(%id, kind = effects.kind.word(), note = %effects.note, "mail came in");
-                    wakes = effects.wakes;
+                    (wakes, outcome, bounce) = (effects.wakes, effects.kind.word(), effects.bounce);
                     batch = effects.batch;
                     put_handled(&mut batch, read, now, effects.kind, &effects.note);
                 }
@@ -267,6 +271,8 @@ impl InboundWorker {
             };
             match committed {
                 Commit::Applied => {
+                    self.metrics.message(outcome);
+                    bounce.map(Class::word).into_iter().for_each(|class| self.metrics.bounce(class));
                     if wakes {
                         self.wakes.iter().for_each(Wake::notify);
                     }
@@ -333,6 +339,7 @@ impl InboundWorker {
                         let mut batch = Batch::new();
                         put_stuck(&mut batch, &read, self.clock.now(), what);
                         self.store.commit(batch).await?;
+                        self.metrics.message("stuck");
                     }
                 }
             }

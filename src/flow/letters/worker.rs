@@ -152,6 +152,11 @@ impl Postman {
         &self.shared.pulses
     }
 
+    /// Why no letter can be sent any more, once none can.
+    pub fn is_broken(&self) -> Option<String> {
+        self.shared.broken.borrow().clone()
+    }
+
     /// What was done since the start.
     pub fn sent(&self) -> Sent {
         Sent { accepted: self.shared.accepted.load(Relaxed), failed: self.shared.failed.load(Relaxed) }

@@ -14,6 +14,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::sync::oneshot;
 
+use crate::base::clock::Stopwatch;
 use crate::store::engine::{Batch, Commit, EngineError, Expect, Key, Value};
 use crate::store::fingerprint::Mark;
 use crate::store::journal::record::RecordBuffer;
@@ -30,7 +31,7 @@ pub(super) type Answer = oneshot::Sender<Result<Commit, EngineError>>;
 
 /// What the committer is asked to do.
 pub(super) enum Request {
-    Commit(Batch, Answer),
+    Commit(Batch, Answer, Stopwatch),
     /// Ends the journal segment that is written to; says where the store then stands.
     Seal(Sender<Result<Mark, EngineError>>),
     /// Takes another index in place of the present one; both hold the same records.
@@ -45,7 +46,7 @@ pub(super) struct Committer {
     buffer: RecordBuffer,
     /// What the group so far has written.
     pending: BTreeMap<Key, Option<Value>>,
-    answers: Vec<(Answer, Commit)>,
+    answers: Vec<(Answer, Commit, Stopwatch)>,
     mark: Mark,
     stopped: Option<String>,
     cpu: Option<File>,
@@ -80,7 +81,7 @@ impl Committer {
         let (mut open, mut renewal) = (true, None);
         while let Some(request) = next.take() {
             match request {
-                Request::Commit(batch, answer) => self.admit(batch, answer),
+                Request::Commit(batch, answer, asked) => self.admit(batch, answer, asked),
                 Request::Seal(answer) => seals.push(answer),
                 Request::Close => {
                     open = false;
@@ -105,7 +106,11 @@ impl Committer {
             self.mark = before;
         }
         self.count(outcome.is_ok());
-        for (answer, commit) in self.answers.drain(..) {
+        let durable = outcome.is_ok() && !self.buffer.is_empty();
+        for (answer, commit, asked) in self.answers.drain(..) {
+            if durable {
+                self.shared.metrics.seconds.observe(asked.nanoseconds() as f64 / 1e9);
+            }
             // Who asked may have gone; the commit stands.
             let _ = answer.send(outcome.clone().map(|()| commit));
         }
@@ -121,7 +126,7 @@ impl Committer {
     }
 
     /// Checks a batch and takes it into the group.
-    fn admit(&mut self, batch: Batch, answer: Answer) {
+    fn admit(&mut self, batch: Batch, answer: Answer, asked: Stopwatch) {
         let commit = match &self.stopped {
             Some(_) => Commit::Applied, // never sent: the group's answer is the error
             None => {
@@ -135,7 +140,7 @@ impl Committer {
                 }
             }
         };
-        self.answers.push((answer, commit));
+        self.answers.push((answer, commit, asked));
     }
 
     /// All checks first; then the writes join the group, and the fingerprint follows.
@@ -228,9 +233,10 @@ impl Committer {
         if done && !self.buffer.is_empty() {
             counters.groups.fetch_add(1, Ordering::Relaxed);
             counters.writes.fetch_add(self.pending.len() as u64, Ordering::Relaxed);
+            self.shared.metrics.group.observe(self.answers.len() as f64);
         }
         if done {
-            let applied = self.answers.iter().filter(|(_, commit)| *commit == Commit::Applied).count() as u64;
+            let applied = self.answers.iter().filter(|(_, commit, _)| *commit == Commit::Applied).count() as u64;
             counters.batches.fetch_add(applied, Ordering::Relaxed);
             counters.conflicts.fetch_add(self.answers.len() as u64 - applied, Ordering::Relaxed);
         }

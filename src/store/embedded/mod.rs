@@ -22,6 +22,9 @@ use tokio::sync::{oneshot, watch};
 
 use crate::base::clock::Clock;
 
+use crate::base::clock::Stopwatch;
+use crate::metrics::parts::CommitMetrics;
+
 use super::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Key, KeyRange, Value};
 use super::fingerprint::Mark;
 use super::journal::disk::{Disk, SystemDisk};
@@ -39,11 +42,13 @@ pub mod recover;
 mod renewal;
 mod stats;
 pub mod survey;
+mod usage;
 
 pub use checkpointing::CheckpointReport;
 pub use lock::StoreLock;
 pub use open::{OpenError, OpenReport, Opened};
 pub use stats::Stats;
+pub use usage::DiskUse;
 
 use committer::{Committer, Request};
 use index::{Index, IndexFault};
@@ -108,6 +113,7 @@ struct Shared {
     counters: stats::Counters,
     /// Why the committer acknowledges nothing more, once it does not.
     stopped: watch::Sender<Option<String>>,
+    metrics: CommitMetrics,
     /// Octets that the journal had since the last checkpoint when this was opened.
     journal_before: u64,
     /// Octets of journal that checkpoints written since then have covered.
@@ -174,6 +180,7 @@ impl EmbeddedEngine {
             marks: Mutex::new(Marks { appended: mark, applied: mark }),
             counters: stats::Counters::default(),
             stopped: watch::Sender::new(None),
+            metrics: CommitMetrics::default(),
             journal_before: state.journal_octets,
             covered: AtomicU64::new(0),
             checkpoint: Mutex::new(()),
@@ -201,6 +208,11 @@ impl EmbeddedEngine {
             Ok(Some(reason)) => reason,
             _ => "the store is gone".to_owned(),
         }
+    }
+
+    /// What it measures of its commits.
+    pub fn metrics(&self) -> CommitMetrics {
+        self.shared.metrics.clone()
     }
 
     /// How many records it holds.
@@ -248,7 +260,7 @@ impl EmbeddedEngine {
         let (answer, receiver) = oneshot::channel();
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let requests = requests.as_ref().ok_or_else(stopped)?;
-        requests.send(Request::Commit(batch, answer)).map_err(|_| stopped())?;
+        requests.send(Request::Commit(batch, answer, Stopwatch::start())).map_err(|_| stopped())?;
         Ok(receiver)
     }
 }

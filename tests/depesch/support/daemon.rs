@@ -32,7 +32,7 @@ impl Place {
     /// Writes the configuration anew.
     pub fn configure(&self, more: &str) {
         let text = format!(
-            "state_directory = \"state\"\ntransport = \"capture\"\n{more}\n[control]\nsocket = \"control.sock\"\n"
+            "state_directory = \"state\"\ntransport = \"capture\"\n{more}\n[control]\nsocket = \"control.sock\"\n[monitor]\naddress = \"\"\n"
         );
         std::fs::write(self.configuration(), text).unwrap();
     }

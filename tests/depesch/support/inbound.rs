@@ -149,6 +149,7 @@ impl MailIn {
             arrived: self.arrived.clone(),
             memory: Semaphore::new(MEMORY_KILOBYTES as usize),
             pulses: Default::default(),
+            metrics: Default::default(),
             wakes: vec![self.wake.clone()],
         };
         (Arc::new(worker), handler)
@@ -171,6 +172,7 @@ impl MailIn {
             arrived: self.arrived.clone(),
             memory: Semaphore::new(MEMORY_KILOBYTES as usize),
             pulses: Default::default(),
+            metrics: Default::default(),
             wakes: vec![self.wake.clone()],
         };
         (Arc::new(worker), letters)

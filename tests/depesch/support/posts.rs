@@ -154,6 +154,7 @@ impl PostOffice {
         Arc::new(InboundWorker {
             memory: tokio::sync::Semaphore::new(MEMORY_KILOBYTES as usize),
             pulses: Default::default(),
+            metrics: Default::default(),
             store: self.store.clone(),
             spool: self.mail_in.spool.clone(),
             clock: Arc::new(self.clock.clone()),

@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::base::clock::{Stopwatch, Timestamp};
 use crate::flow::message::Message;
+use crate::metrics::domain_group::DomainGroup;
+use crate::model::classify::Class;
 use crate::model::ledger::{Cause, Delivery, DeliveryState, SuppressedWhy};
 use crate::model::mailing::AudienceQuery;
 use crate::model::subscriber::{Subscriber, SubscriptionState};
@@ -18,7 +20,8 @@ use super::{Ended, Worker};
 /// What is to be done with a delivery.
 pub(super) enum Decision {
     Send(Message),
-    Record(DeliveryState),
+    /// Written down without sending, with the class of what stands in the way, and whose receiver it is.
+    Record(DeliveryState, &'static str, DomainGroup),
     /// Leave it as it is: its mailing was held back.
     Leave,
 }
@@ -43,13 +46,15 @@ impl Worker {
         let at = self.shared.parts.clock.now();
         let subscriber = match subscriber {
             Ok(subscriber) => subscriber,
-            Err(why) => return Ok(Decision::Record(DeliveryState::Suppressed { at, why })),
+            Err((why, group)) => return Ok(Decision::Record(DeliveryState::Suppressed { at, why }, "none", group)),
         };
+        let group = DomainGroup::of(subscriber.address.domain());
         if let Some(rest) = self.shared.judge.rest(at, subscriber.address.domain()) {
             let first = first_attempt(&job.row.delivery, at);
             let cause =
                 Cause::Message(format!("{} is left alone for now: {}", subscriber.address.domain(), rest.evidence));
-            return Ok(Decision::Record(DeliveryState::Deferred { first, until: rest.until, cause }));
+            let state = DeliveryState::Deferred { first, until: rest.until, cause };
+            return Ok(Decision::Record(state, Class::Policy.word(), group));
         }
         let watch = Stopwatch::start();
         // A message that makes its maker panic shall not take the connection and all other deliveries with it.
@@ -58,20 +63,24 @@ impl Worker {
         add(&self.shared.stats.compose_nanoseconds, watch.nanoseconds());
         Ok(match made {
             Ok(message) => Decision::Send(message),
-            Err(what) => Decision::Record(DeliveryState::Failed { at, cause: Cause::Message(what) }),
+            Err(what) => {
+                let state = DeliveryState::Failed { at, cause: Cause::Message(what) };
+                Decision::Record(state, Class::Content.word(), group)
+            }
         })
     }
 
-    async fn look_up(&mut self, job: &Job) -> Result<Result<Subscriber, SuppressedWhy>, StoreError> {
+    async fn look_up(&mut self, job: &Job) -> Result<Result<Subscriber, (SuppressedWhy, DomainGroup)>, StoreError> {
         let parts = &self.shared.parts;
         let Some(read) = parts.store.subscriber(job.row.subscriber).await? else {
-            return Ok(Err(SuppressedWhy::Erased));
+            return Ok(Err((SuppressedWhy::Erased, DomainGroup::OTHER)));
         };
+        let group = DomainGroup::of(read.value.address.domain());
         if !still_subscribed(&job.run.current().value.audience, &read.value) {
-            return Ok(Err(SuppressedWhy::Unsubscribed));
+            return Ok(Err((SuppressedWhy::Unsubscribed, group)));
         }
         if parts.store.is_suppressed(&parts.key.hash_address(&read.value.address)).await? {
-            return Ok(Err(SuppressedWhy::Suppression));
+            return Ok(Err((SuppressedWhy::Suppression, group)));
         }
         Ok(Ok(read.value))
     }

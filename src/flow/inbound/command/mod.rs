@@ -110,7 +110,7 @@ impl Doing {
 
     fn effects(self) -> Effects {
         let (batch, note, wakes) = (self.batch, self.notes.join("; "), self.wakes);
-        Effects { batch, kind: InboundKind::Command, note, wakes }
+        Effects { batch, kind: InboundKind::Command, note, wakes, bounce: None }
     }
 }
 

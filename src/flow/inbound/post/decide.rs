@@ -85,7 +85,7 @@ impl PostDesk {
             format!("post {} goes out as mailing {mailing}", post.id)
         };
         put_post(&mut batch, &post, Some(read));
-        Ok(Effects { batch, kind: InboundKind::Decision, note, wakes: true })
+        Ok(Effects { batch, kind: InboundKind::Decision, note, wakes: true, bounce: None })
     }
 
     /// Stops a held post. Its author is told where a reason is given, or where they are known to be who they say.
@@ -110,7 +110,7 @@ impl PostDesk {
         }
         put_post(&mut batch, &post, Some(read));
         let note = format!("post {} is refused", post.id);
-        Ok(Effects { batch, kind: InboundKind::Decision, note, wakes: true })
+        Ok(Effects { batch, kind: InboundKind::Decision, note, wakes: true, bounce: None })
     }
 
     /// Tells who decides too late that nothing was changed.

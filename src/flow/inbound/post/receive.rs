@@ -91,7 +91,7 @@ impl PostDesk {
         put_post(&mut batch, &post, None);
         let copy = Seen { post: post.id, at: now };
         put_seen(&mut batch, &post.list, &mark, &copy, seen.map(|seen| seen.stamp));
-        Ok(Some(Effects { batch, kind: InboundKind::Post, note, wakes: true }))
+        Ok(Some(Effects { batch, kind: InboundKind::Post, note, wakes: true, bounce: None }))
     }
 
     async fn begin(

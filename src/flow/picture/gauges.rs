@@ -1,0 +1,110 @@
+//! The picture as numbers for Prometheus.
+
+use crate::base::clock::Timestamp;
+use crate::metrics::Gauges;
+use crate::metrics::domain_group::DomainGroup;
+use crate::model::mailing::{PauseReason, Stage};
+
+use super::{Observer, Picture, reserve};
+
+impl Observer {
+    /// Puts a picture, and what the parts have counted until now, into the gauges.
+    pub fn show(&self, picture: &Picture, gauges: &Gauges) {
+        picture.show(gauges);
+        let parts = self.parts();
+        if let Some(engine) = &parts.engine {
+            let stats = engine.stats();
+            gauges.commits.show("applied", stats.batches);
+            gauges.commits.show("conflict", stats.conflicts);
+            gauges.store_work.show("groups", stats.groups);
+            gauges.store_work.show("writes", stats.writes);
+            gauges.store_work.show("syncs", stats.syncs);
+            gauges.store_work.show("journal_bytes", stats.journal_octets);
+        }
+    }
+}
+
+impl Picture {
+    fn show(&self, gauges: &Gauges) {
+        gauges.looked.set(seconds(Some(self.at)));
+        self.show_queue(gauges);
+        self.show_mail(gauges);
+        self.show_relay(gauges);
+        self.show_disk(gauges);
+        for chore in &self.chores {
+            gauges.chores.set(chore.name, seconds(chore.last));
+        }
+        gauges.backup_at.set(seconds(self.backup));
+    }
+
+    fn show_queue(&self, gauges: &Gauges) {
+        let tallies = || self.mailings.iter().filter_map(|(_, tally)| tally.as_ref());
+        gauges.queue.set("waiting", tallies().map(|tally| tally.waiting).sum::<u64>() as f64);
+        gauges.queue.set("in_doubt", tallies().map(|tally| tally.in_doubt).sum::<u64>() as f64);
+        gauges.queue.set("deferred", tallies().map(|tally| tally.deferred).sum::<u64>() as f64);
+        gauges.queue_oldest.set(self.age(self.oldest_due));
+        gauges.uncertain.set(self.uncertain as f64);
+        let many =
+            |state: &str| self.mailings.iter().filter(|(mailing, _)| mailing.stage.word() == state).count() as f64;
+        for state in ["scheduled", "freezing", "sending"] {
+            gauges.mailings.set(state, many(state));
+        }
+        let paused = |reason: fn(&PauseReason) -> bool| {
+            let pauses = self.mailings.iter().filter_map(|(mailing, _)| mailing.pause.as_ref());
+            pauses.filter(|pause| reason(&pause.reason)).count() as f64
+        };
+        gauges.mailings.set("held_back", paused(|_| true));
+        gauges.breaker_pauses.set(paused(|reason| matches!(reason, PauseReason::Breaker { .. })));
+        let late = self.mailings.iter().filter(|(mailing, _)| {
+            mailing.stage == Stage::Scheduled && !mailing.is_approved() && mailing.schedule.at <= self.at
+        });
+        gauges.mailings.set("approval_overdue", late.count() as f64);
+    }
+
+    fn show_mail(&self, gauges: &Gauges) {
+        gauges.letters_waiting.set(self.letters.waiting as f64);
+        gauges.letters_oldest.set(self.age(self.letters.first_due));
+        gauges.letters.show("accepted", self.letters.sent.accepted);
+        gauges.letters.show("failed", self.letters.sent.failed);
+        gauges.inbound_waiting.set(self.inbound.waiting as f64);
+        gauges.inbound_stuck.set(self.inbound.stuck as f64);
+        gauges.inbound_oldest.set(self.age(self.inbound.oldest));
+        let connections = &self.inbound.connections;
+        gauges.mail_sessions.set(connections.open as f64);
+        gauges.mail_connections.show("taken", connections.taken);
+        gauges.mail_connections.show("turned_away", connections.turned_away);
+    }
+
+    fn show_relay(&self, gauges: &Gauges) {
+        for part in ["deliveries", "letters"] {
+            let trouble = self.trouble.iter().find(|(name, _)| *name == part).map(|(_, trouble)| trouble);
+            gauges.relay_trouble.set(part, if trouble.is_some() { 1.0 } else { 0.0 });
+            gauges.relay_trouble_since.set(part, seconds(trouble.and_then(|trouble| trouble.since)));
+        }
+        for group in DomainGroup::all() {
+            let resting = self.resting.iter().filter(|(domain, _)| DomainGroup::of(domain) == group);
+            gauges.breakers.set(group.word(), resting.count() as f64);
+        }
+    }
+
+    fn show_disk(&self, gauges: &Gauges) {
+        gauges.store_records.set(self.records.unwrap_or(0) as f64);
+        gauges.spool_octets.set(self.spool as f64);
+        gauges.disk_reserve.set(reserve() as f64);
+        let Some(disk) = &self.disk else { return };
+        gauges.journal_octets.set(disk.journal as f64);
+        gauges.index_octets.set(disk.index as f64);
+        gauges.disk_free.set(disk.free as f64);
+        gauges.checkpoint_octets.set(disk.checkpoint as f64);
+        gauges.checkpoint_at.set(seconds(disk.checkpoint_at));
+    }
+
+    /// How long ago, in seconds; 0 for never, and for what is yet to come.
+    fn age(&self, at: Option<Timestamp>) -> f64 {
+        at.map_or(0.0, |at| (self.at - at).num_milliseconds().max(0) as f64 / 1000.0)
+    }
+}
+
+fn seconds(at: Option<Timestamp>) -> f64 {
+    at.map_or(0.0, |at| at.timestamp_millis() as f64 / 1000.0)
+}

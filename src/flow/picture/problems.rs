@@ -1,0 +1,55 @@
+//! What a person must see to, in words: nothing of it means that all is well.
+
+use chrono::Duration;
+
+use super::{Picture, reserve};
+
+/// Mail that came in is handled within seconds.
+const INBOUND_LATE: Duration = Duration::minutes(15);
+/// The chore writes one each night.
+const CHECKPOINT_LATE: Duration = Duration::days(3);
+
+impl Picture {
+    /// What needs a person, each in one line, the worst first. No address and no list's name is in it.
+    pub fn problems(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if let Some(free) = self.disk.map(|disk| disk.free).filter(|free| *free < reserve()) {
+            found.push(format!("the disk is full ({} MB left): no mail is taken in", free / 1_000_000));
+        }
+        if let Some((_, trouble)) = self.trouble.first() {
+            let since = trouble.since.map(|at| format!(" since {}", at.format("%H:%M UTC"))).unwrap_or_default();
+            found.push(format!("the relay is in trouble{since}: {}", trouble.what));
+        }
+        if let Some((at, why)) = &self.backup_failure {
+            found.push(format!("the backup of {} failed: {why}", at.format("%Y-%m-%d %H:%M UTC")));
+        }
+        for (mailing, _) in &self.mailings {
+            if let Some(pause) = &mailing.pause {
+                found.push(format!("mailing {} is held back: {}", mailing.id, pause.reason.words()));
+            } else if !mailing.is_approved() && mailing.schedule.at <= self.at {
+                found.push(format!("mailing {} was not approved in time", mailing.id));
+            }
+        }
+        if self.uncertain > 0 {
+            let many = self.uncertain;
+            found.push(format!("{many} deliveries are uncertain: see \u{201c}depesch mailing resolve --help\u{201d}"));
+        }
+        let inbound = &self.inbound;
+        if inbound.stuck > 0 {
+            let stuck = inbound.stuck;
+            found.push(format!(
+                "{stuck} messages that came in are stuck: \u{201c}depesch inbound list --state stuck\u{201d}"
+            ));
+        }
+        if inbound.oldest.is_some_and(|at| self.at - at > INBOUND_LATE) {
+            found.push(format!("{} messages that came in are not handled", inbound.waiting));
+        }
+        if let Some(disk) = &self.disk {
+            let counted = disk.checkpoint_at.map_or(self.started, |at| at.max(self.started));
+            if self.at - counted > CHECKPOINT_LATE {
+                found.push("no checkpoint was written for three days; the log says why".to_owned());
+            }
+        }
+        found
+    }
+}

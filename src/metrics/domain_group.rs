@@ -1,0 +1,102 @@
+//! Receivers that run very many mailboxes, as groups of domains: so that outcomes can be told apart by receiver while the
+//! number of series stays the same whoever is on the lists.
+//!
+//! Only the recipient's own domain is looked at. An organisation whose mail one of these receivers takes in under the
+//! organisation's own domain counts as `other`.
+
+/// A group and its domains, in A-labels.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("gmail", &["gmail.com", "googlemail.com"]),
+    (
+        "outlook",
+        &[
+            "outlook.com",
+            "hotmail.com",
+            "hotmail.se",
+            "live.com",
+            "live.se",
+            "msn.com",
+            "outlook.se",
+            "hotmail.co.uk",
+            "hotmail.fr",
+            "hotmail.de",
+            "live.co.uk",
+            "passport.com",
+        ],
+    ),
+    (
+        "yahoo",
+        &[
+            "yahoo.com",
+            "yahoo.se",
+            "ymail.com",
+            "rocketmail.com",
+            "aol.com",
+            "yahoo.co.uk",
+            "yahoo.de",
+            "yahoo.fr",
+            "yahoo.no",
+            "yahoo.dk",
+        ],
+    ),
+    ("icloud", &["icloud.com", "me.com", "mac.com"]),
+    ("proton", &["proton.me", "protonmail.com", "pm.me"]),
+    ("telia", &["telia.com", "telia.se"]),
+    ("tele2", &["tele2.se", "comhem.se", "swipnet.se"]),
+    ("telenor", &["telenor.se", "bredband.net"]),
+    ("other", &[]),
+];
+
+/// How many groups there are.
+pub(super) const COUNT: usize = GROUPS.len();
+
+/// A group of domains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DomainGroup(u8);
+
+impl DomainGroup {
+    /// All domains that belong to no big receiver.
+    pub const OTHER: Self = Self(GROUPS.len() as u8 - 1);
+
+    /// The group of a domain, which is in lower-case A-labels as in addresses.
+    pub fn of(domain: &str) -> Self {
+        let found = GROUPS.iter().position(|(_, domains)| domains.contains(&domain));
+        found.map_or(Self::OTHER, |index| Self(index as u8))
+    }
+
+    /// All groups.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..GROUPS.len() as u8).map(Self)
+    }
+
+    /// Its name, as in the label `domain_group`.
+    pub fn word(self) -> &'static str {
+        GROUPS[self.index()].0
+    }
+
+    pub(super) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn big_receivers_have_groups_and_everybody_else_shares_one() {
+        assert_eq!(DomainGroup::of("hotmail.se").word(), "outlook");
+        assert_eq!(DomainGroup::of("example.org"), DomainGroup::OTHER);
+        assert_eq!(DomainGroup::OTHER.word(), "other");
+        assert_eq!(DomainGroup::of("gmail.com.example").word(), "other");
+    }
+
+    #[test]
+    fn no_domain_is_in_two_groups() {
+        let mut domains: Vec<&str> = GROUPS.iter().flat_map(|(_, domains)| domains.iter().copied()).collect();
+        let many = domains.len();
+        domains.sort_unstable();
+        domains.dedup();
+        assert_eq!(domains.len(), many);
+    }
+}

@@ -1,0 +1,180 @@
+//! Floor 0: what is counted and measured, for Prometheus. A registry that is made once and passed in; no globals.
+//!
+//! Parts of the daemon count for themselves ([`parts`], [`outcomes`]); what can only be looked up (queues, disks, the
+//! relay) is put into [`Gauges`] when somebody looks. Every name and label is written here and nowhere else; the dashboard
+//! and the alert rules in `docs/monitoring/` are held against them by a test.
+//!
+//! Labels hold no address, no domain of a person and no list's name, and each has few values that are known beforehand.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+pub mod domain_group;
+pub mod outcomes;
+pub mod parts;
+
+use outcomes::Outcomes;
+use parts::{CommitMetrics, InboundMetrics};
+
+/// The labels of one series.
+type Labels = Vec<(&'static str, String)>;
+/// A number that goes up and down.
+type Number = Gauge<f64, AtomicU64>;
+
+fn labels(pairs: &[(&'static str, &str)]) -> Labels {
+    pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
+}
+
+/// What the parts of the daemon count themselves.
+#[derive(Clone, Debug, Default)]
+pub struct Instruments {
+    /// The store's commits.
+    pub commits: CommitMetrics,
+    /// What became of deliveries.
+    pub outcomes: Outcomes,
+    /// What was made of mail that came in.
+    pub inbound: InboundMetrics,
+}
+
+/// A number by one label.
+#[derive(Clone, Debug)]
+pub struct Numbers {
+    label: &'static str,
+    family: Family<Labels, Number>,
+}
+
+impl Numbers {
+    /// Sets the number of one value of the label.
+    pub fn set(&self, value: &str, number: f64) {
+        self.family.get_or_create_owned(&labels(&[(self.label, value)])).set(number);
+    }
+}
+
+/// Counts by one label that a part keeps otherwise, shown as they stand.
+#[derive(Clone, Debug)]
+pub struct Counts {
+    label: &'static str,
+    family: Family<Labels, Counter>,
+}
+
+impl Counts {
+    /// Shows how far the count of one value of the label has come.
+    pub fn show(&self, value: &str, count: u64) {
+        self.family.get_or_create_owned(&labels(&[(self.label, value)])).inner().store(count, Ordering::Relaxed);
+    }
+}
+
+macro_rules! gauges {
+    (
+        numbers { $($number:ident: $number_name:literal, $number_help:literal;)* }
+        labelled { $($labelled:ident($label:literal): $labelled_name:literal, $labelled_help:literal;)* }
+        counts { $($count:ident($count_label:literal): $count_name:literal, $count_help:literal;)* }
+    ) => {
+        /// What is looked up when somebody looks. Times are seconds since 1970, 0 for never.
+        #[derive(Clone, Debug)]
+        pub struct Gauges {
+            $(#[doc = $number_help] pub $number: Number,)*
+            $(#[doc = $labelled_help] pub $labelled: Numbers,)*
+            $(#[doc = $count_help] pub $count: Counts,)*
+        }
+
+        impl Gauges {
+            fn register(registry: &mut Registry) -> Self {
+                $(let $number = Number::default();
+                registry.register($number_name, $number_help, $number.clone());)*
+                $(let $labelled = Numbers { label: $label, family: Family::default() };
+                registry.register($labelled_name, $labelled_help, $labelled.family.clone());)*
+                $(let $count = Counts { label: $count_label, family: Family::default() };
+                registry.register($count_name, $count_help, $count.family.clone());)*
+                Self { $($number,)* $($labelled,)* $($count,)* }
+            }
+        }
+    };
+}
+
+gauges! {
+    numbers {
+        ready: "depesch_ready", "1 when new work is taken in, 0 when it is not, e.g. because the disk is full";
+        looked: "depesch_looked_timestamp_seconds", "When queues and disks were last looked at";
+        queue_oldest: "depesch_queue_oldest_due_seconds", "How long the delivery that waits longest has been due, in mailings that are not held back";
+        uncertain: "depesch_deliveries_uncertain", "Deliveries that a person must decide about, in mailings not over or over for less than a week";
+        letters_waiting: "depesch_letters_waiting", "Letters still to be sent";
+        letters_oldest: "depesch_letters_oldest_due_seconds", "How long the letter that waits longest has been due";
+        inbound_waiting: "depesch_inbound_waiting", "Messages that came in and are not yet handled";
+        inbound_stuck: "depesch_inbound_stuck", "Messages that came in and cannot be handled until a person looks";
+        inbound_oldest: "depesch_inbound_oldest_waiting_seconds", "How long the oldest message that is not yet handled has waited";
+        mail_sessions: "depesch_mail_sessions", "Connections open for mail coming in";
+        breaker_pauses: "depesch_breaker_paused_mailings", "Mailings that the circuit breaker holds back";
+        store_records: "depesch_store_records", "Records in the store";
+        journal_octets: "depesch_store_journal_bytes", "The journal on disk";
+        index_octets: "depesch_store_index_bytes", "The index on disk";
+        spool_octets: "depesch_spool_bytes", "Mail that came in, as it came, on disk";
+        disk_free: "depesch_disk_free_bytes", "What the disk of the state directory has left";
+        disk_reserve: "depesch_disk_reserve_bytes", "Below so much free disk no mail is taken in";
+        checkpoint_at: "depesch_checkpoint_last_timestamp_seconds", "When the last checkpoint was written";
+        checkpoint_octets: "depesch_checkpoint_last_bytes", "The last checkpoint on disk";
+        backup_at: "depesch_backup_last_success_timestamp_seconds", "When the last backup that is known was made";
+        memory: "process_resident_memory_bytes", "Memory in use";
+        files: "process_open_fds", "Open files and sockets";
+        files_most: "process_max_fds", "The most files and sockets that may be open";
+        started: "process_start_time_seconds", "When the process started";
+    }
+    labelled {
+        queue("state"): "depesch_queue_deliveries", "Deliveries not yet settled, in mailings being sent";
+        mailings("state"): "depesch_mailings", "Mailings that are not over";
+        relay_trouble("part"): "depesch_relay_trouble", "1 while the relay cannot be used";
+        relay_trouble_since("part"): "depesch_relay_trouble_since_timestamp_seconds", "Since when the relay cannot be used";
+        breakers("domain_group"): "depesch_breaker_resting_domains", "Domains that the circuit breaker leaves alone for now";
+        chores("chore"): "depesch_chore_last_timestamp_seconds", "When a chore last ran";
+    }
+    counts {
+        letters("outcome"): "depesch_letters", "Letters since the start";
+        commits("result"): "depesch_store_commits", "Commits asked for since the start";
+        store_work("what"): "depesch_store_operations", "What the store did since the start";
+        mail_connections("outcome"): "depesch_mail_connections", "Connections for mail coming in since the start";
+    }
+}
+
+/// All that is counted and measured, ready to be shown.
+pub struct Metrics {
+    registry: Registry,
+    /// What is looked up when somebody looks.
+    pub gauges: Gauges,
+}
+
+impl Metrics {
+    /// Metrics of a program of this version.
+    pub fn new(version: &str, instruments: Instruments) -> Self {
+        let mut registry = Registry::default();
+        let Instruments { commits, outcomes, inbound } = instruments;
+        registry.register("depesch_build", "The program", Info::new(labels(&[("version", version)])));
+        registry.register(
+            "depesch_delivery_outcomes",
+            "What became of deliveries, one for each attempt",
+            outcomes.family,
+        );
+        registry.register("depesch_inbound_messages", "What mail that came in was taken for", inbound.messages);
+        registry.register("depesch_bounces", "Bounces and complaints that came by mail", inbound.bounces);
+        registry.register("depesch_commit_seconds", "From asking for a commit to its being durable", commits.seconds);
+        registry.register("depesch_commit_group_size", "Commits made durable by one sync", commits.group);
+        let gauges = Gauges::register(&mut registry);
+        Self { registry, gauges }
+    }
+
+    /// Everything as text (OpenMetrics 1.0.0).
+    ///
+    /// # Errors
+    /// [`fmt::Error`], which a text never gives.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

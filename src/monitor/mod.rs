@@ -1,0 +1,163 @@
+//! Floor 4: what watches the daemon from outside may ask, over HTTP on this machine's own address: `/metrics` (Prometheus),
+//! `/healthz` (alive) and `/readyz` (takes new work). GET only; no address, no list's name and no secret is in any answer.
+//!
+//! Whoever asks gets one answer on one connection, within a time that is bounded, on one of a few connections: so nobody
+//! who reaches the port can keep the daemon from its work.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::flow::picture::{Observer, Unwell};
+use crate::metrics::Metrics;
+
+mod process;
+
+/// Connections at once; more wait.
+const CONNECTIONS: usize = 16;
+/// So long a request may take to come, and then a whole connection to end.
+const REQUEST: Duration = Duration::from_secs(5);
+const CONNECTION: Duration = Duration::from_secs(30);
+/// After an error of `accept`, most likely too few file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// A picture so old is shown again: several who ask at once cost one look.
+const PICTURE_AGE: Duration = Duration::from_secs(5);
+/// Octets of a request's head.
+const HEAD: usize = 16 * 1024;
+/// OpenMetrics 1.0.0, "Protocol Negotiation".
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The address could not be had.
+#[derive(Debug, thiserror::Error)]
+#[error("{address} cannot be listened on for monitoring: {error}; give monitor.address another port, or \"\" for none")]
+pub struct MonitorError {
+    address: SocketAddr,
+    error: io::Error,
+}
+
+/// What is asked about.
+pub struct Watched {
+    /// Looks how the daemon is.
+    pub observer: Arc<Observer>,
+    /// All that is counted.
+    pub metrics: Metrics,
+}
+
+/// An open port that does not answer yet.
+pub struct Monitor {
+    listener: TcpListener,
+}
+
+impl Monitor {
+    /// Opens the port.
+    ///
+    /// # Errors
+    /// [`MonitorError`].
+    pub async fn bind(address: SocketAddr) -> Result<Self, MonitorError> {
+        let listener = TcpListener::bind(address).await.map_err(|error| MonitorError { address, error })?;
+        Ok(Self { listener })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listener.local_addr().ok()
+    }
+
+    /// Answers until `stop` completes; answers that are being given then are cut off.
+    pub async fn run(self, watched: Arc<Watched>, stop: impl Future<Output = ()>) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let router = router(watched);
+        let mut connections = JoinSet::new();
+        tokio::pin!(stop);
+        loop {
+            let next = async { (places.clone().acquire_owned().await, self.listener.accept().await) };
+            let (place, accepted) = tokio::select! {
+                () = &mut stop => return,
+                next = next => next,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let router = router.clone();
+                    connections.spawn(async move {
+                        // A peer who is too slow or speaks something else is nobody's loss.
+                        let _ = tokio::time::timeout(CONNECTION, answer(stream, router)).await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection for monitoring could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+            while connections.try_join_next().is_some() {}
+        }
+    }
+}
+
+async fn answer(stream: TcpStream, router: Router) -> Result<(), hyper::Error> {
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(REQUEST).keep_alive(false).max_buf_size(HEAD);
+    server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).await
+}
+
+fn router(watched: Arc<Watched>) -> Router {
+    let only_get = || async { (StatusCode::METHOD_NOT_ALLOWED, "only GET is known here\n") };
+    let nothing = || async { (StatusCode::NOT_FOUND, "there are /metrics, /healthz and /readyz\n") };
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .fallback(nothing)
+        .method_not_allowed_fallback(only_get)
+        .with_state(watched)
+}
+
+async fn metrics(State(watched): State<Arc<Watched>>) -> Response {
+    let Watched { observer, metrics } = &*watched;
+    let gauges = &metrics.gauges;
+    match observer.look(PICTURE_AGE).await {
+        Ok(picture) => observer.show(&picture, gauges),
+        Err(error) => {
+            tracing::error!(%error, "the metrics could not be looked up");
+            return (StatusCode::SERVICE_UNAVAILABLE, "the store could not be read; the log says why\n")
+                .into_response();
+        }
+    }
+    gauges.ready.set(if observer.ready().await.is_ok() { 1.0 } else { 0.0 });
+    process::show(gauges);
+    match metrics.text() {
+        Ok(text) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn healthz(State(watched): State<Arc<Watched>>) -> Result<Response, Infallible> {
+    Ok(said(watched.observer.alive().await, "alive\n"))
+}
+
+async fn readyz(State(watched): State<Arc<Watched>>) -> Result<Response, Infallible> {
+    Ok(said(watched.observer.ready().await, "ready\n"))
+}
+
+fn said(is: Result<(), Unwell>, well: &'static str) -> Response {
+    match is {
+        Ok(()) => well.into_response(),
+        Err(Unwell(why)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    }
+}

@@ -1,0 +1,74 @@
+//! What a store takes on its disk, and when its last checkpoint was written.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::base::clock::Timestamp;
+use crate::store::checkpoint;
+use crate::store::engine::EngineError;
+use crate::store::journal::segment;
+
+use super::EmbeddedEngine;
+use super::open::{checkpoints, indexes, journal};
+
+/// What a store takes, in octets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskUse {
+    /// The journal.
+    pub journal: u64,
+    /// The index.
+    pub index: u64,
+    /// The last checkpoint; 0 without one.
+    pub checkpoint: u64,
+    /// When the last checkpoint was written, by the file system's clock.
+    pub checkpoint_at: Option<Timestamp>,
+    /// What the disk has left for users without privileges.
+    pub free: u64,
+}
+
+impl EmbeddedEngine {
+    /// Looks at the disk. Blocks for a moment.
+    ///
+    /// # Errors
+    /// [`EngineError::Io`].
+    pub fn disk_use(&self) -> Result<DiskUse, EngineError> {
+        let directory = &self.shared.directory;
+        let mut found =
+            DiskUse { free: self.disk_free()?, index: octets_below(&indexes(directory)), ..DiskUse::default() };
+        for segment in segment::list(&journal(directory)).map_err(unreadable)? {
+            // It may just have been dropped.
+            found.journal += fs::metadata(&segment.path).map_or(0, |file| file.len());
+        }
+        let kept = checkpoint::list(&checkpoints(directory))?;
+        if let Some(file) = kept.last().and_then(|last| fs::metadata(&last.path).ok()) {
+            found.checkpoint = file.len();
+            found.checkpoint_at = file.modified().ok().map(Timestamp::from);
+        }
+        Ok(found)
+    }
+
+    /// What the disk has left for users without privileges, in octets.
+    ///
+    /// # Errors
+    /// [`EngineError::Io`].
+    pub fn disk_free(&self) -> Result<u64, EngineError> {
+        let system = rustix::fs::statvfs(&self.shared.directory).map_err(|error| unreadable(error.into()))?;
+        Ok(system.f_bavail.saturating_mul(system.f_frsize))
+    }
+}
+
+fn unreadable(error: io::Error) -> EngineError {
+    EngineError::Io { action: "looked at", reason: error.to_string() }
+}
+
+/// A figure only: what is renamed or removed meanwhile is left out.
+fn octets_below(directory: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(directory) else { return 0 };
+    let octets = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(found) if found.is_dir() => octets_below(&entry.path()),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(octets).sum()
+}

@@ -1,0 +1,106 @@
+//! What watches the daemon from outside: metrics, whether it is alive and takes new work, over HTTP on this machine.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use depesch::app::{Begin, RunningApp, start, system_clock};
+use depesch::base::clock::FakeClock;
+use depesch::config::Config;
+use depesch::flow::picture::Observer;
+use depesch::store::Store;
+use depesch::store::memory::MemoryEngine;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::failing::{Count, FailingEngine, Failure};
+use crate::support::mailings::minute;
+
+async fn ask(address: SocketAddr, method: &str, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let code = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (code, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+}
+
+async fn daemon(directory: &Path) -> RunningApp {
+    let text = "state_directory = \"state\"\ntransport = \"capture\"\n[control]\nsocket = \"control.sock\"\n\
+                [monitor]\naddress = \"127.0.0.1:0\"\n";
+    let config = Config::parse(&directory.join("depesch.toml"), text).unwrap().config;
+    start(&config, system_clock(), Begin::WhereNone).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_daemon_shows_what_it_counts_and_takes_nothing_but_get() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = daemon(directory.path()).await;
+    let address = app.monitor_address().unwrap();
+    let (code, metrics) = ask(address, "GET", "/metrics").await;
+    assert_eq!(code, 200);
+    for line in [
+        "depesch_ready 1.0",
+        "depesch_queue_deliveries{state=\"waiting\"} 0.0",
+        "depesch_delivery_outcomes_total{outcome=\"failed\",class=\"address\",domain_group=\"gmail\"} 0",
+        "depesch_inbound_messages_total{outcome=\"stuck\"} 0",
+        "depesch_relay_trouble{part=\"deliveries\"} 0.0",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
+    }
+    assert!(metrics.contains("depesch_build_info{version=\"") && metrics.ends_with("# EOF\n"), "{metrics}");
+    let value = |name: &str| {
+        let line =
+            metrics.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or_else(|| panic!("{name}"));
+        line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()
+    };
+    assert!(value("depesch_commit_seconds_count") > 0.0 && value("depesch_store_journal_bytes") > 0.0);
+    assert!(value("process_resident_memory_bytes") > 1e6 && value("process_open_fds") > 5.0);
+    assert!(value("depesch_disk_free_bytes") > 0.0 && value("process_start_time_seconds") > 1.7e9);
+    assert_eq!(ask(address, "GET", "/healthz").await, (200, "alive\n".to_owned()));
+    assert_eq!(ask(address, "GET", "/readyz").await, (200, "ready\n".to_owned()));
+    assert_eq!(ask(address, "POST", "/metrics").await.0, 405);
+    assert_eq!(ask(address, "GET", "/v1/status").await.0, 404);
+    app.stop().await;
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named_and_nothing_is_left_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let text = format!(
+        "state_directory = \"state\"\n[control]\nsocket = \"control.sock\"\n[monitor]\naddress = \"127.0.0.1:{port}\"\n"
+    );
+    let config = Config::parse(&directory.path().join("depesch.toml"), &text).unwrap().config;
+    let Err(error) = start(&config, system_clock(), Begin::WhereNone).await else { panic!("it started") };
+    let words = error.to_string();
+    assert!(words.contains(&port.to_string()) && words.contains("monitor.address"), "{words}");
+}
+
+#[tokio::test]
+async fn whoever_stops_is_alive_and_not_ready_and_a_store_that_fails_is_neither() {
+    let observed = |failure| {
+        let engine = Arc::new(FailingEngine::over(Arc::new(MemoryEngine::new())));
+        engine.fail_at(Count::Commits, 1, failure);
+        Observer::new(Store::new(engine), Arc::new(FakeClock::at(minute(0))))
+    };
+    assert!(observed(Failure::Before).alive().await.is_err());
+    let observer = Observer::new(Store::new(Arc::new(MemoryEngine::new())), Arc::new(FakeClock::at(minute(0))));
+    assert!(observer.alive().await.is_ok() && observer.ready().await.is_ok());
+    observer.drain();
+    assert!(observer.alive().await.is_ok());
+    assert!(observer.ready().await.unwrap_err().0.contains("stopping"));
+    assert!(observer.look(Duration::ZERO).await.unwrap().problems().is_empty());
+}
+
+#[test]
+fn an_address_that_others_reach_must_be_meant() {
+    let parse = |text: &str| Config::parse(Path::new("/etc/depesch/depesch.toml"), text);
+    let refused = parse("[monitor]\naddress = \"0.0.0.0:9464\"").unwrap_err().to_string();
+    assert!(refused.contains("monitor.address") && refused.contains("beyond_this_machine"), "{refused}");
+    assert!(parse("[monitor]\naddress = \"0.0.0.0:9464\"\nbeyond_this_machine = true").is_ok());
+    assert_eq!(parse("[monitor]\naddress = \"\"").unwrap().config.monitor.address, None);
+}
