@@ -1,8 +1,10 @@
-//! The log on standard error: one line per event, mail addresses masked, foreign control characters made harmless.
+//! The log on standard error: one line per event, mail addresses masked, foreign control characters made harmless. Each
+//! line tells journald its priority.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
@@ -40,15 +42,17 @@ fn filter(config: &LogConfig) -> EnvFilter {
 /// When there is one already.
 pub fn install(config: &LogConfig, clock: Arc<dyn Clock>) -> Result<LogHandle, TryInitError> {
     let (filter, handle) = reload::Layer::new(filter(config));
+    let journald = environment::is_under_journald();
     let lines = match config.format {
         LogFormat::Json => {
-            fmt::layer().json().flatten_event(true).with_timer(LogTime(clock)).with_writer(MaskingWriter).boxed()
+            let layer = fmt::layer().json().flatten_event(true).with_timer(LogTime(clock));
+            layer.with_writer(MaskingWriter { journald }).boxed()
         }
         LogFormat::Human => {
             let layer = fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_target(false);
-            match environment::is_under_journald() {
-                true => layer.without_time().with_writer(MaskingWriter).boxed(),
-                false => layer.with_timer(LogTime(clock)).with_writer(MaskingWriter).boxed(),
+            match journald {
+                true => layer.without_time().with_writer(MaskingWriter { journald }).boxed(),
+                false => layer.with_timer(LogTime(clock)).with_writer(MaskingWriter { journald }).boxed(),
             }
         }
     };
@@ -65,22 +69,49 @@ impl FormatTime for LogTime {
     }
 }
 
-struct MaskingWriter;
+struct MaskingWriter {
+    journald: bool,
+}
 
 impl MakeWriter<'_> for MaskingWriter {
-    type Writer = MaskingWriter;
+    type Writer = Line;
 
-    fn make_writer(&self) -> MaskingWriter {
-        MaskingWriter
+    fn make_writer(&self) -> Line {
+        Line { priority: "" }
+    }
+
+    fn make_writer_for(&self, event: &Metadata<'_>) -> Line {
+        Line { priority: if self.journald { priority(*event.level()) } else { "" } }
     }
 }
 
-impl Write for MaskingWriter {
-    /// Called once per event, with its whole line.
-    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        let line_text = masked(&String::from_utf8_lossy(line));
-        std::io::stderr().lock().write_all(line_text.as_bytes())?;
-        Ok(line.len())
+/// What journald takes off the beginning of a line, and keeps as its priority (sd-daemon(3)).
+fn priority(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "<3>",
+        Level::WARN => "<4>",
+        Level::INFO => "<6>",
+        Level::DEBUG | Level::TRACE => "<7>",
+    }
+}
+
+/// Where the line of one event goes.
+struct Line {
+    priority: &'static str,
+}
+
+impl Line {
+    /// What is written for an event.
+    fn of(&self, event: &[u8]) -> String {
+        format!("{}{}", self.priority, masked(&String::from_utf8_lossy(event)))
+    }
+}
+
+impl Write for Line {
+    /// Called once per event, with all of it.
+    fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
+        std::io::stderr().lock().write_all(self.of(event).as_bytes())?;
+        Ok(event.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -126,7 +157,12 @@ fn is_local_part(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::masked;
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::fmt;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::{MakeWriter, MaskingWriter, Metadata, Write, masked};
 
     #[test]
     fn addresses_are_masked_whoever_wrote_them() {
@@ -138,5 +174,81 @@ mod tests {
     #[test]
     fn an_event_is_one_line() {
         assert_eq!(masked("one\ntwo\r\u{7}three\n"), "one\\ntwo\u{fffd}\u{fffd}three\n");
+    }
+
+    /// Keeps what would go to standard error.
+    struct Kept {
+        lines: Arc<Mutex<String>>,
+        writer: MaskingWriter,
+    }
+
+    struct KeptLine {
+        lines: Arc<Mutex<String>>,
+        line: super::Line,
+    }
+
+    impl MakeWriter<'_> for Kept {
+        type Writer = KeptLine;
+
+        fn make_writer(&self) -> KeptLine {
+            KeptLine { lines: self.lines.clone(), line: self.writer.make_writer() }
+        }
+
+        fn make_writer_for(&self, event: &Metadata<'_>) -> KeptLine {
+            KeptLine { lines: self.lines.clone(), line: self.writer.make_writer_for(event) }
+        }
+    }
+
+    impl Write for KeptLine {
+        fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
+            self.lines.lock().map_err(|_| std::io::Error::other("poisoned"))?.push_str(&self.line.of(event));
+            Ok(event.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(journald: bool, json: bool) -> Vec<String> {
+        let lines = Arc::new(Mutex::new(String::new()));
+        let kept = Kept { lines: lines.clone(), writer: MaskingWriter { journald } };
+        let events = || {
+            tracing::error!("broken");
+            tracing::warn!(mailing = "m7", "refused: <anna@example.org>\n<3>forged");
+            tracing::info!("began");
+            tracing::debug!("looked");
+        };
+        let registry = tracing_subscriber::registry();
+        if json {
+            let layer = fmt::layer().json().flatten_event(true).without_time().with_target(false).with_writer(kept);
+            tracing::subscriber::with_default(registry.with(layer), events);
+        } else {
+            let layer = fmt::layer().with_ansi(false).without_time().with_target(false).with_writer(kept);
+            tracing::subscriber::with_default(registry.with(layer), events);
+        }
+        let lines = lines.lock().map(|lines| lines.clone()).unwrap_or_default();
+        lines.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn journald_is_told_how_grave_each_line_is() {
+        assert_eq!(
+            logged(true, false),
+            [
+                "<3>ERROR broken",
+                "<4> WARN refused: <a…@example.org>\\n<3>forged mailing=\"m7\"",
+                "<6> INFO began",
+                "<7>DEBUG looked",
+            ]
+        );
+        let warning = r#"<4>{"level":"WARN","message":"refused: <a…@example.org>\n<3>forged","mailing":"m7"}"#;
+        assert_eq!(logged(true, true)[1], warning);
+    }
+
+    #[test]
+    fn nobody_else_is() {
+        assert_eq!(logged(false, false)[0], "ERROR broken");
+        assert!(logged(false, true)[3].starts_with('{'));
     }
 }

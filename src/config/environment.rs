@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::fmt;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use listenfd::ListenFd;
@@ -11,9 +12,11 @@ pub fn credentials_directory() -> Option<PathBuf> {
     std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
-/// Whether standard error goes to journald (systemd.exec(5), `$JOURNAL_STREAM`), which stamps each line itself.
+/// Whether standard error goes to journald (systemd.exec(5), `$JOURNAL_STREAM`), which stamps each line itself. The
+/// variable is inherited also by those whose standard error was sent elsewhere since; so the file itself is compared.
 pub fn is_under_journald() -> bool {
-    std::env::var_os("JOURNAL_STREAM").is_some()
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    std::fs::metadata("/proc/self/fd/2").is_ok_and(|file| stream == format!("{}:{}", file.dev(), file.ino()))
 }
 
 /// Sockets that whoever started us opened for us.

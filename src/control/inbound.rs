@@ -147,7 +147,7 @@ async fn show(
 ) -> Result<Json<InboundView>, ApiError> {
     let read = find(&control, id).await?;
     if addresses {
-        tracing::info!(message = %id, by = %caller, "the addresses of a message that came in were shown");
+        tracing::info!(inbound = %id, by = %caller, "the addresses of a message that came in were shown");
     }
     Ok(Json(view(&read.value, addresses)))
 }
@@ -159,7 +159,7 @@ async fn raw(
 ) -> Result<Response, ApiError> {
     let read = find(&control, id).await?;
     let octets = control.mail_in()?.spool.read(read.value.place).await?;
-    tracing::info!(message = %id, by = %caller, "a message that came in was shown");
+    tracing::info!(inbound = %id, by = %caller, "a message that came in was shown");
     Ok(([(CONTENT_TYPE, "message/rfc822")], octets).into_response())
 }
 
@@ -178,7 +178,7 @@ async fn retry(
         put_waiting(&mut batch, &read);
         if control.store.commit(batch).await? == Commit::Applied {
             control.mail_in()?.wake.notify();
-            tracing::info!(message = %id, by = %caller, "a stuck message is tried again");
+            tracing::info!(inbound = %id, by = %caller, "a stuck message is tried again");
             return Ok(Json(view(&Inbound { state: InboundState::Waiting, ..read.value }, false)));
         }
     }

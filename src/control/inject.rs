@@ -84,7 +84,7 @@ async fn inject(
         Arrival { at: control.clock.now(), via: Via::File, peer: None, helo: String::new(), encrypted: false, sender };
     let ids = reception.take(arrival, recipients.clone(), handed.octets).await.map_err(refused)?;
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    tracing::info!(messages = ids.join(" "), by = %caller, "a message was handed over");
+    tracing::info!(inbound = ids.join(" "), by = %caller, "a message was handed over");
     Ok(Json(Injected { ids, recipients }))
 }
 

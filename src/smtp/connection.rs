@@ -199,8 +199,8 @@ impl Connection<'_> {
         match &result {
             Ok(ids) => {
                 self.shared.counters.messages.fetch_add(1, Relaxed);
-                let first = ids.first().map(ToString::to_string);
-                tracing::info!(connection = self.id, peer = ?self.peer, recipients = count, octets = size, first, "message taken");
+                let inbound = ids.first().map(ToString::to_string);
+                tracing::info!(connection = self.id, peer = ?self.peer, recipients = count, octets = size, inbound, "message taken");
             }
             Err(refusal @ Refusal::Loop) => {
                 tracing::info!(connection = self.id, peer = ?self.peer, octets = size, %refusal, "message refused");

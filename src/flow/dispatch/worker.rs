@@ -324,7 +324,7 @@ impl Worker {
             }
             match self.shared.parts.store.delivery(mailing, finished.job.row.sequence).await {
                 Ok((delivery, stamp)) => {
-                    tracing::warn!(%mailing, sequence = finished.job.row.sequence.0, now = delivery.state.word(),
+                    tracing::warn!(%mailing, subscriber = %finished.job.row.subscriber, now = delivery.state.word(),
                         outcome = finished.delivery.state.word(), "a delivery was changed while it was being sent");
                     finished.job.row = Row { delivery, stamp, ..finished.job.row.clone() };
                 }

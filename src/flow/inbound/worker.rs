@@ -218,7 +218,7 @@ impl InboundWorker {
                 Ok(_) => return,
                 // Nothing can be written about it, for its record cannot be read: it stays as it is.
                 Err(StoreError::Record(error)) => {
-                    tracing::error!(%id, %error, "a message that came in cannot be handled");
+                    tracing::error!(inbound = %id, %error, "a message that came in cannot be handled");
                     return;
                 }
                 Err(error) => Err(error.into()),
@@ -246,7 +246,7 @@ impl InboundWorker {
             let (mut wakes, mut outcome, mut bounce) = (false, "stuck", None);
             match effects.unwrap_or_else(|panic| Err(HandleError::Broken(words_of(panic.as_ref())))) {
                 Ok(effects) => {
-                    tracing::info!(%id, kind = effects.kind.word(), note = %effects.note, "mail came in");
+                    tracing::info!(inbound = %id, kind = effects.kind.word(), note = %effects.note, "mail came in");
                     (wakes, outcome, bounce) = (effects.wakes, effects.kind.word(), effects.bounce);
                     batch = effects.batch;
                     put_handled(&mut batch, read, now, effects.kind, &effects.note);
@@ -256,7 +256,7 @@ impl InboundWorker {
                     HandleError::Broken(what)
                     | HandleError::Store(StoreError::Record(RecordError::Damaged { reason: what, .. })),
                 ) => {
-                    tracing::error!(%id, %what, "a message that came in cannot be handled; it stays in the spool");
+                    tracing::error!(inbound = %id, %what, "a message that came in cannot be handled; it stays in the spool");
                     put_stuck(&mut batch, read, now, &what);
                 }
                 Err(later) => return Err(later),
@@ -335,7 +335,7 @@ impl InboundWorker {
                     }
                     _ => {
                         let what = "the daemon ended twice while this message was being handled";
-                        tracing::error!(%id, what, "a message that came in is set aside");
+                        tracing::error!(inbound = %id, what, "a message that came in is set aside");
                         let mut batch = Batch::new();
                         put_stuck(&mut batch, &read, self.clock.now(), what);
                         self.store.commit(batch).await?;

@@ -156,7 +156,7 @@ impl Rules {
                     tracing::warn!(
                         segment,
                         messages = messages.len(),
-                        first = first.join(" "),
+                        inbound = first.join(" "),
                         "old mail stays because it is not handled; see \u{201c}depesch inbound list\u{201d}"
                     );
                 }

@@ -40,7 +40,7 @@ impl Carrier {
             match self.deliver(id).await {
                 Ok(()) => {}
                 Err(StoreError::Record(error)) => {
-                    tracing::error!(%id, %error, "a letter cannot be read; it is left alone until the next start");
+                    tracing::error!(letter = %id, %error, "a letter cannot be read; it is left alone until the next start");
                     continue;
                 }
                 Err(error) => {
@@ -222,14 +222,14 @@ impl Shared {
         match &letter.state {
             LetterState::Accepted { .. } => {
                 self.accepted.fetch_add(1, Relaxed);
-                tracing::debug!(%id, about, recipient, "a letter was sent");
+                tracing::debug!(letter = %id, about, recipient, "a letter was sent");
             }
             // Not the cause: a relay's words may name the address.
             LetterState::Failed { .. } => {
                 self.failed.fetch_add(1, Relaxed);
-                tracing::warn!(%id, about, recipient, "a letter could not be sent; see \u{201c}depesch letter show\u{201d}");
+                tracing::warn!(letter = %id, about, recipient, "a letter could not be sent; see \u{201c}depesch letter show\u{201d}");
             }
-            LetterState::Waiting { .. } => tracing::debug!(%id, about, recipient, "a letter waits"),
+            LetterState::Waiting { .. } => tracing::debug!(letter = %id, about, recipient, "a letter waits"),
             LetterState::InDoubt { .. } => {}
         }
     }
