@@ -79,6 +79,7 @@ mod mailing_reopen;
 mod mailing_report;
 mod manual;
 mod monitor;
+mod monitoring_files;
 mod people_over_the_socket;
 mod person_erased_everywhere;
 mod person_erasure;

@@ -16,6 +16,7 @@ pub mod office;
 pub mod people;
 pub mod planted;
 pub mod posts;
+pub mod promql;
 pub mod relay;
 pub mod rsvps;
 pub mod samples;
