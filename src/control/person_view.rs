@@ -214,7 +214,7 @@ impl From<&PersonRecord> for RecordView {
             rsvps: record.rsvps.iter().map(RsvpView::from).collect(),
             wishes: record.wishes.iter().map(WishView::from).collect(),
             letters: record.letters.iter().map(|trace| letter::view(&trace.read.value, trace.own)).collect(),
-            inbound: named(&record.inbound, |message, own| inbound::view(message, own)),
+            inbound: named(&record.inbound, inbound::view),
             posts: named(&record.posts, |post, _| post::view(post)),
             audit: record.audit.iter().map(AuditedView::from).collect(),
         }

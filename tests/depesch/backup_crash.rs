@@ -5,6 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use depesch::base::clock::Clock;
 use depesch::store::backup::prune::{Keep, prune};
 use depesch::store::backup::repository::Repository;
 use depesch::store::backup::{Event, unwatched};
@@ -47,7 +48,7 @@ async fn a_crash_at_any_step_leaves_the_earlier_backups_whole() {
     // What the crashes left under its name is removed, too.
     let repository = Repository::open_to_write(&site.repository(), &unwatched).unwrap();
     let week = Duration::from_secs(7 * 86_400);
-    prune(&repository, Keep { all: week, daily: week }, chrono::Utc::now(), &unwatched).unwrap();
+    prune(&repository, Keep { all: week, daily: week }, site.clock.now(), &unwatched).unwrap();
     let named: std::collections::BTreeSet<String> = repository
         .manifests()
         .unwrap()

@@ -138,7 +138,7 @@ async fn a_checkpoint_that_fails_leaves_nothing_that_takes_room() {
     std::fs::create_dir_all(&place).unwrap();
     engine.checkpoint().await.unwrap_err();
     let left: Vec<_> = std::fs::read_dir(&checkpoints).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(left, [place.clone()]);
+    assert_eq!(left, std::slice::from_ref(&place));
     std::fs::remove_dir(&place).unwrap();
     assert_eq!(engine.checkpoint().await.unwrap().records, 1);
 }

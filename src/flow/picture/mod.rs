@@ -31,7 +31,7 @@ mod problems;
 pub use health::Unwell;
 
 /// A look that takes less is taken anew each time.
-const QUICK: Duration = Duration::from_millis(250);
+const QUICK: Duration = Duration::from_secs(2);
 /// For how many times as long as it took a picture stays good.
 const GOOD_FOR: u32 = 20;
 

@@ -18,7 +18,7 @@ impl Picture {
         }
         if let Some((_, trouble)) = self.trouble.first() {
             let since = trouble.since.map(|at| format!(" since {}", at.format("%H:%M UTC"))).unwrap_or_default();
-            found.push(format!("the relay is in trouble{since}: {}", trouble.what));
+            found.push(format!("mail out waits{since}: {}", trouble.what));
         }
         if let Some((at, why)) = &self.backup_failure {
             found.push(format!("the backup of {} failed: {why}", at.format("%Y-%m-%d %H:%M UTC")));

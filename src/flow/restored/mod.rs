@@ -161,7 +161,11 @@ async fn settle(
         let (spool, blobs) = (spool.await?, Blobs::in_state_directory(&laid_out.workplace));
         let eraser = Eraser { store, key, files: Some(Files { spool: spool.clone(), blobs, capture: None }) };
         done.erased = later.erase(&eraser, now).await?;
-        blocking(move || Ok(spool.close())).await?;
+        blocking(move || {
+            spool.close();
+            Ok(())
+        })
+        .await?;
     }
     Ok((done, held))
 }

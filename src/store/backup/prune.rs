@@ -95,9 +95,8 @@ fn staying(
         if newest_whole.is_none() && is_whole(repository, manifest)? {
             newest_whole = Some(manifest.id.clone());
         }
-        if is_younger(manifest, keep.all) {
-            stays.insert(manifest.id.clone());
-        } else if is_younger(manifest, keep.daily) && days.insert(manifest.created.date_naive()) {
+        let mut is_last_of_day = || is_younger(manifest, keep.daily) && days.insert(manifest.created.date_naive());
+        if is_younger(manifest, keep.all) || is_last_of_day() {
             stays.insert(manifest.id.clone());
         }
     }

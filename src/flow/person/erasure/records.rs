@@ -96,7 +96,8 @@ pub(super) async fn sweep_posts(store: &Store, files: Option<&Files>, cases: &mu
             continue;
         }
         let held = trace.read.value.hold().is_some();
-        if !is_over(store, &trace.read.value).await? && !(held && trace.own) {
+        let settled = is_over(store, &trace.read.value).await?;
+        if !(settled || held && trace.own) {
             cases.hold(&who, &format!("post {id} is held or being sent"));
             continue;
         }
