@@ -31,7 +31,6 @@ use crate::flow::inbound::post::PostDesk;
 use crate::flow::letters::Letters;
 use crate::flow::letters::worker::Postman;
 use crate::flow::message::MessageSource;
-use crate::flow::picture;
 use crate::flow::pulse::Pulses;
 use crate::flow::rsvp::index_invitations;
 use crate::flow::schedule::Scheduler;
@@ -254,15 +253,6 @@ async fn start_on(
     };
     let mail_in = mail_in::prepare(config, mail_in, inherited).await?;
     let postman = Arc::new(parts::postman(config, &store, &spool, &clock, transport, &letters, &wake));
-    let watched = picture::Parts {
-        engine: Some(engine.clone()),
-        dispatcher: Some(dispatcher.clone()),
-        postman: Some(postman.clone()),
-        spool: Some(spool.clone()),
-        backups: Some(backups.clone()),
-        chores: chores.iter().map(Chore::times).collect(),
-        mail_connections: Some(mail_in.connections.clone()),
-    };
     let control = Arc::new(Control {
         wake: wake.clone(),
         messages: messages.clone(),
@@ -280,8 +270,14 @@ async fn start_on(
     let stopping = watch::Sender::new(false);
     let scheduler = Scheduler::new(store.clone(), clock.clone(), wake).checking(messages.clone());
     let pulses = scheduler.pulses().clone();
+    let watched = monitoring::Watched {
+        engine: engine.clone(),
+        spool: spool.clone(),
+        chores: chores.iter().map(Chore::times).collect(),
+        mail_connections: mail_in.connections.clone(),
+    };
     let monitor_address = monitoring.address();
-    let monitor = monitoring.start(&control.observer, watched, (&engine, &dispatcher), &stopping);
+    let monitor = monitoring.start(&control, watched, &stopping);
     let mut loops = begin_loops(scheduler, Chores::new(store, clock.clone(), chores), engine.clone(), clock, &stopping);
     loops.extend(monitor);
     let server = tokio::spawn(server.run(control.clone(), until(stopping.subscribe())));

@@ -6,16 +6,30 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
-use crate::flow::dispatch::Dispatcher;
-use crate::flow::picture::{Observer, Parts};
+use crate::control::Control;
+use crate::flow::picture::{self, MailConnections};
 use crate::metrics::parts::InboundMetrics;
 use crate::metrics::{Instruments, Metrics};
 use crate::model::classify::Class;
 use crate::model::inbound::InboundKind;
-use crate::monitor::{Monitor, Watched};
+use crate::model::recurrence::Recurrence;
+use crate::monitor::{self, Monitor};
 use crate::store::embedded::EmbeddedEngine;
+use crate::store::spool::Spool;
 
 use super::{StartError, until};
+
+/// What is watched beside what the control API works with.
+pub struct Watched {
+    /// The store on its disk.
+    pub engine: Arc<EmbeddedEngine>,
+    /// Where mail that came in lies.
+    pub spool: Spool,
+    /// The chores with their times.
+    pub chores: Vec<(&'static str, Recurrence)>,
+    /// Tells what the listener for mail did.
+    pub mail_connections: Arc<dyn Fn() -> MailConnections + Send + Sync>,
+}
 
 /// Monitoring whose port is open and does not answer yet.
 pub struct Monitoring {
@@ -42,22 +56,26 @@ impl Monitoring {
     }
 
     /// Gives the observer all that it looks at, and answers on the port.
-    pub fn start(
-        self,
-        observer: &Arc<Observer>,
-        parts: Parts,
-        (engine, dispatcher): (&EmbeddedEngine, &Dispatcher),
-        stopping: &watch::Sender<bool>,
-    ) -> Option<JoinHandle<()>> {
-        observer.watch(parts);
+    pub fn start(self, control: &Control, seen: Watched, stopping: &watch::Sender<bool>) -> Option<JoinHandle<()>> {
+        let Watched { engine, spool, chores, mail_connections } = seen;
+        let commits = engine.metrics();
+        control.observer.watch(picture::Parts {
+            engine: Some(engine),
+            dispatcher: control.dispatcher.clone(),
+            postman: control.letters.as_ref().map(|letters| letters.postman.clone()),
+            spool: Some(spool),
+            backups: control.backups.clone(),
+            chores,
+            mail_connections: Some(mail_connections),
+        });
         let port = self.port?;
         if let Some(address) = port.address() {
             tracing::info!(%address, "answers /metrics, /healthz and /readyz");
         }
-        let (commits, outcomes) = (engine.metrics(), dispatcher.outcomes());
+        let outcomes = control.dispatcher.as_ref().map(|dispatcher| dispatcher.outcomes()).unwrap_or_default();
         let instruments = Instruments { commits, outcomes, inbound: self.inbound };
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), instruments);
-        let watched = Arc::new(Watched { observer: observer.clone(), metrics });
-        Some(tokio::spawn(port.run(watched, until(stopping.subscribe()))))
+        let asked = monitor::Watched { observer: control.observer.clone(), metrics };
+        Some(tokio::spawn(port.run(Arc::new(asked), until(stopping.subscribe()))))
     }
 }

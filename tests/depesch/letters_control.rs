@@ -7,6 +7,7 @@ use depesch::control::client::ClientError;
 use depesch::control::letter::{LetterPage, LetterView, LettersOut};
 use depesch::control::status::Status;
 use depesch::flow::letters::worker::Postman;
+use depesch::flow::picture::Parts;
 use depesch::model::ledger::Stage;
 use depesch::model::reply::Reply;
 use depesch::transport::Outcome;
@@ -19,6 +20,7 @@ async fn control(desk: &Desk) -> (TestControl, Arc<Postman>) {
     let out = LettersOut { letters: desk.letters.clone(), postman: postman.clone() };
     let clock = Arc::new(desk.clock.clone());
     let test = start_changed(desk.store.clone(), |control| Control { letters: Some(out), clock, ..control }).await;
+    test.control.observer.watch(Parts { postman: Some(postman.clone()), ..Parts::default() });
     (test, postman)
 }
 

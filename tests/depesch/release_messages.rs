@@ -164,7 +164,7 @@ async fn what_is_missing_is_named() {
     assert_eq!(broken(&wrong).await, "release r99 is not there any more");
     let mut wrong = house.mailing.clone();
     wrong.audience.lists = ["borta".parse().unwrap()].into();
-    assert_eq!(broken(&wrong).await, "the list borta is not there any more");
+    assert_eq!(broken(&wrong).await, "a list of its audience is not there any more");
     let blob = house.blobs.put(None, b"%PDF programmet".as_slice()).await.unwrap();
     let hex = depesch::base::token::to_hex(&blob.sha256);
     let path = house._directory.path().join("blobs").join(&hex[..2]).join(&hex);

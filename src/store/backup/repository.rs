@@ -23,7 +23,16 @@ const PIECE: usize = 256 * 1024;
 pub struct Repository {
     directory: PathBuf,
     /// None where it cannot be written to, e.g. on a read-only disk: then nobody else writes there either.
-    _lock: Option<File>,
+    lock: Option<File>,
+}
+
+impl Drop for Repository {
+    fn drop(&mut self) {
+        // As with the store's lock: a child that is just being started holds the open file, and the lock with it.
+        if let Some(lock) = &self.lock {
+            let _ = lock.unlock();
+        }
+    }
 }
 
 /// A backup as it lies there.
@@ -53,7 +62,7 @@ impl Repository {
             }
         }
         let lock = take_lock(directory, true)?;
-        let repository = Self { directory: directory.to_owned(), _lock: lock };
+        let repository = Self { directory: directory.to_owned(), lock };
         if !marker.try_exists().map_err(BackupError::io(&marker, "read"))? {
             repository.write_marker(&marker, watch)?;
         }
@@ -81,7 +90,7 @@ impl Repository {
             Ok(false) => return Err(BackupError::NoRepository(directory.to_owned())),
             Err(e) => return Err(BackupError::io(&marker, "read")(e)),
         }
-        let repository = Self { directory: directory.to_owned(), _lock: take_lock(directory, false)? };
+        let repository = Self { directory: directory.to_owned(), lock: take_lock(directory, false)? };
         repository.check_marker()?;
         Ok(repository)
     }
