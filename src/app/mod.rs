@@ -39,7 +39,6 @@ use crate::mail::command::CommandsError;
 use crate::mail::own_words::MarksError;
 use crate::model::classify::{Classifier, RulesError};
 use crate::model::recurrence::RecurrenceError;
-use crate::monitor::MonitorError;
 use crate::smtp::listener::{Inherited, ListenError};
 use crate::store::embedded::{EmbeddedEngine, OpenError};
 use crate::store::spool::{Spool, SpoolError};
@@ -90,9 +89,6 @@ pub enum StartError {
     /// The spool of mail that comes in cannot be opened.
     #[error("the spool: {0}")]
     Spool(#[from] SpoolError),
-    /// The port for monitoring cannot be had.
-    #[error(transparent)]
-    Monitor(#[from] MonitorError),
     /// Mail cannot be listened for.
     #[error("mail in: {0}")]
     Listen(#[from] ListenError),
@@ -145,7 +141,7 @@ impl StartError {
             Self::Secret(_) | Self::Certificate(_) | Self::Relay(_) | Self::Times { .. } | Self::Templates(_) => true,
             Self::Control(error) => matches!(error, ServerError::NoGroup(_) | ServerError::NoSocket(_)),
             Self::Listen(error) => !matches!(error, ListenError::Bind { .. }),
-            Self::Open(_) | Self::Store(_) | Self::Spool(_) | Self::Directory { .. } | Self::Monitor(_) => false,
+            Self::Open(_) | Self::Store(_) | Self::Spool(_) | Self::Directory { .. } => false,
             Self::Rules(_) | Self::Words(_) | Self::Commands(_) => false,
         }
     }
@@ -235,7 +231,7 @@ async fn start_on(
     let backups = parts::backups(config, &engine, &spool, &clock);
     let chores = chores(config, &forgetting, &letters, &posts, &log, &backups)?;
     let server = Server::bind(&config.control).await?;
-    let monitoring = monitoring::prepare(config).await?;
+    let monitoring = monitoring::prepare(config).await;
     audit::started(&log, &config.state_directory).await?;
     let wake = Wake::new();
     let dispatcher = begin_dispatch(config, &store, &clock, &transport, &messages, &key, &wake);

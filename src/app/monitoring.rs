@@ -17,7 +17,7 @@ use crate::monitor::{self, Monitor};
 use crate::store::embedded::EmbeddedEngine;
 use crate::store::spool::Spool;
 
-use super::{StartError, until};
+use super::until;
 
 /// What is watched beside what the control API works with.
 pub struct Watched {
@@ -36,17 +36,26 @@ pub struct Monitoring {
     /// Counts what is made of mail that comes in.
     pub inbound: InboundMetrics,
     port: Option<Monitor>,
+    trouble: Option<String>,
 }
 
-/// Opens the port, if there is to be one.
-pub async fn prepare(config: &Config) -> Result<Monitoring, StartError> {
+/// Opens the port, if there is to be one. One that cannot be had is no reason not to send mail: it is told in the log and
+/// by `depesch status`.
+pub async fn prepare(config: &Config) -> Monitoring {
     let kinds: Vec<&str> = InboundKind::ALL.iter().map(|kind| kind.word()).chain(["stuck"]).collect();
     let classes: Vec<&str> = Class::ALL.iter().map(|class| class.word()).collect();
-    let port = match config.monitor.address {
-        Some(address) => Some(Monitor::bind(address).await?),
-        None => None,
+    let bound = match config.monitor.address {
+        Some(address) => Monitor::bind(address).await.map(Some),
+        None => Ok(None),
     };
-    Ok(Monitoring { inbound: InboundMetrics::with_series(&kinds, &classes), port })
+    let (port, trouble) = match bound {
+        Ok(port) => (port, None),
+        Err(error) => {
+            tracing::error!("{error}");
+            (None, Some(error.to_string()))
+        }
+    };
+    Monitoring { inbound: InboundMetrics::with_series(&kinds, &classes), port, trouble }
 }
 
 impl Monitoring {
@@ -67,6 +76,7 @@ impl Monitoring {
             backups: control.backups.clone(),
             chores,
             mail_connections: Some(mail_connections),
+            monitor_trouble: self.trouble,
         });
         let port = self.port?;
         if let Some(address) = port.address() {

@@ -64,7 +64,7 @@ pub enum BackupCommand {
     Restore {
         /// Which; the newest when none is named
         backup: Option<String>,
-        /// As it was at this instant: a local time in the zone of [schedule], or with its own offset
+        /// As it was at this instant: a local time in the zone of the configuration, or with its own offset
         #[arg(long, value_name = "TIME", conflicts_with = "backup")]
         until: Option<String>,
         /// The state directory to be, instead of the one of the configuration

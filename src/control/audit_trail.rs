@@ -89,6 +89,8 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/v1/mailings/{id}/reschedule", "mailing reschedule", Noted::Change),
     rule("POST", "/v1/mailings/{id}/retry", "mailing retry", Noted::Change),
     rule("POST", "/v1/mailings/{id}/resolve", "mailing resolve", Noted::Change),
+    rule("GET", "/v1/posts", "post list", Noted::Shows),
+    rule("GET", "/v1/posts/{id}", "post show", Noted::Shows),
     rule("GET", "/v1/posts/{id}/raw", "post raw", Noted::Shows),
     rule("POST", "/v1/posts/{id}/approve", "post approve", Noted::Change),
     rule("POST", "/v1/posts/{id}/refuse", "post refuse", Noted::Change),

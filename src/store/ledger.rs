@@ -160,6 +160,8 @@ impl Store {
                 Some((key, _)) if found.len() == SCAN_STEP => range = range.after(key),
                 _ => break,
             }
+            // The index answers at once, so a million rows would keep a thread from everybody else's work.
+            tokio::task::yield_now().await;
         }
         // What has no record is waiting, or cancelled with its mailing.
         let untouched = u64::from(last - first_of(from).0) - seen;

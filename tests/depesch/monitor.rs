@@ -67,7 +67,7 @@ async fn a_daemon_shows_what_it_counts_and_takes_nothing_but_get() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_named_and_nothing_is_left_open() {
+async fn a_taken_port_is_told_and_mail_goes_out_all_the_same() {
     let directory = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
@@ -75,9 +75,11 @@ async fn a_taken_port_is_named_and_nothing_is_left_open() {
         "state_directory = \"state\"\n[control]\nsocket = \"control.sock\"\n[monitor]\naddress = \"127.0.0.1:{port}\"\n"
     );
     let config = Config::parse(&directory.path().join("depesch.toml"), &text).unwrap().config;
-    let Err(error) = start(&config, system_clock(), Begin::WhereNone).await else { panic!("it started") };
-    let words = error.to_string();
-    assert!(words.contains(&port.to_string()) && words.contains("monitor.address"), "{words}");
+    let app = start(&config, system_clock(), Begin::WhereNone).await.unwrap();
+    let status: depesch::control::status::Status = app.client().get("/v1/status").await.unwrap();
+    let told = |problem: &String| problem.contains(&port.to_string()) && problem.contains("monitor.address");
+    assert!(!status.well && status.problems.iter().any(told), "{:?}", status.problems);
+    app.stop().await;
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! Everything at once, on the real program: mailings, mail in, imports, people leaving, storms at the relay, kills and
 //! stops. Each actor notes in the books what was acknowledged to it; at the end the daemon is held to that.
 //!
-//! [`books`] what was acknowledged; [`daemon`] the program as a child; [`relay`] where mail goes out, and its storms;
-//! [`mailings`], [`mail_in`], [`people`], [`killer`] the actors; [`watcher`] memory and descriptors; [`log_lines`] what a
-//! person expects in the log after all that; [`verdict`] the checks.
+//! `books` what was acknowledged; `daemon` the program as a child; `relay` where mail goes out, and its storms;
+//! `mailings`, `mail_in`, `people`, `killer` the actors; `watcher` memory and descriptors; `log_lines` what a
+//! person expects in the log after all that; `verdict` the checks.
 
 use std::future::Future;
 use std::path::PathBuf;

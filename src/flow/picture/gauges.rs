@@ -27,6 +27,8 @@ impl Observer {
 impl Picture {
     fn show(&self, gauges: &Gauges) {
         gauges.looked.set(seconds(Some(self.at)));
+        // /proc/stat, which would tell it of the process, is hidden from a service with ProcSubset=pid.
+        gauges.started.set(seconds(Some(self.started)));
         self.show_queue(gauges);
         self.show_mail(gauges);
         self.show_relay(gauges);

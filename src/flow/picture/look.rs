@@ -57,6 +57,7 @@ impl Observer {
             records: parts.engine.as_ref().map(|engine| engine.records()),
             spool: spool(&parts).await,
             chores: self.chores(&parts).await?,
+            monitor_trouble: parts.monitor_trouble.clone(),
             backup: backups.newest,
             backup_failure: backups.failure,
         })

@@ -55,6 +55,8 @@ pub struct Parts {
     pub backups: Option<Arc<Backups>>,
     /// The daemon's chores with their times.
     pub chores: Vec<(&'static str, Recurrence)>,
+    /// Why nobody can watch the daemon from outside, where that was wanted.
+    pub monitor_trouble: Option<String>,
     /// Tells what the listener for mail did.
     pub mail_connections: Option<Arc<dyn Fn() -> MailConnections + Send + Sync>>,
 }
@@ -126,6 +128,8 @@ pub struct Picture {
     pub chores: Vec<ChorePicture>,
     /// When the last backup that is known was made.
     pub backup: Option<Timestamp>,
+    /// Why nobody can watch the daemon from outside, where that was wanted.
+    pub monitor_trouble: Option<String>,
     /// Why the last attempt at a backup failed, and when, if it did.
     pub backup_failure: Option<(Timestamp, String)>,
 }

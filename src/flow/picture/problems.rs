@@ -23,6 +23,7 @@ impl Picture {
         if let Some((at, why)) = &self.backup_failure {
             found.push(format!("the backup of {} failed: {why}", at.format("%Y-%m-%d %H:%M UTC")));
         }
+        found.extend(self.monitor_trouble.clone());
         for (mailing, _) in &self.mailings {
             if let Some(pause) = &mailing.pause {
                 found.push(format!("mailing {} is held back: {}", mailing.id, pause.reason.words()));

@@ -2,12 +2,12 @@
 //!
 //! Its ledgers end where the backup ends. What was sent after that, nobody knows: so nothing goes out by itself. Every
 //! mailing that is not over is paused and its deliveries in doubt are held for a person; letters that were still to be
-//! sent are given up, and mail that was still to be handled is laid aside; a person can try each again ([`hold`]).
+//! sent are given up, and mail that was still to be handled is laid aside; a person can try each again (`hold`).
 //!
 //! Numbers go on higher, so that what went out after the instant never leads to something else.
 //!
 //! What people did after the instant must not be undone (invariant 4): where a later backup is there, suppressions,
-//! ended and paused subscriptions and erasures that it knows are done again ([`later`]).
+//! ended and paused subscriptions and erasures that it knows are done again (`later`).
 
 use std::io;
 use std::path::PathBuf;

@@ -188,7 +188,7 @@ impl Committer {
             Ok(()) => Ok(self.mark),
             Err(AppendError::Full(reason)) => Err(EngineError::Full(reason)),
             Err(AppendError::Broken(reason)) => {
-                self.stopped = Some(reason.clone());
+                self.stop(reason.clone());
                 Err(EngineError::Io { action: "written", reason })
             }
         }

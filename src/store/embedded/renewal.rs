@@ -139,7 +139,11 @@ impl NewIndex {
         self.index.set_mark(mark)?;
         let old = shared.index.write().unwrap_or_else(PoisonError::into_inner).replace(self.index);
         drop(old);
-        retire(&shared.directory, self.generation).map_err(damaged)
+        // The new one is in force whether or not the old one can be removed; the next start, or renewal, tries again.
+        if let Err(error) = retire(&shared.directory, self.generation) {
+            tracing::error!(%error, "the old index could not be removed from the disk");
+        }
+        Ok(())
     }
 }
 
