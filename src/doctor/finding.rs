@@ -12,6 +12,8 @@ pub enum Area {
     Permissions,
     /// The disk of the state directory.
     Disk,
+    /// What a lost store could be restored from.
+    Backups,
     /// The machine's clock.
     Clock,
     /// The running daemon.

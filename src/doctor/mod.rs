@@ -16,6 +16,7 @@ use crate::config::{Config, Loaded};
 use crate::control::client::Client;
 use crate::transport::relay::machine_name;
 
+pub mod backups;
 pub mod daemon;
 pub mod disk;
 pub mod dns;
@@ -54,7 +55,7 @@ pub async fn examine(loaded: &Loaded, client: &Client, clock: Arc<dyn Clock>) ->
     found
 }
 
-/// Permissions, disk and clock: all that blocks.
+/// Permissions, disk, backups and clock: all that blocks.
 async fn machine(
     config: Config,
     file: Option<std::path::PathBuf>,
@@ -66,6 +67,7 @@ async fn machine(
         let files = permissions::look(&config, file.as_deref(), &socket);
         let mut found: Vec<Finding> = files.iter().filter_map(permissions::judge).collect();
         found.extend(disk_findings(&config.state_directory));
+        found.extend(backups::judge(&backups::look(&config), now));
         found.extend(time::judge(&time::look(now, &config.store_directory())));
         found
     };

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use chrono::Duration;
 use depesch::config::Config;
+use depesch::doctor::backups::{self, Backups};
 use depesch::doctor::disk::{self, Disk};
 use depesch::doctor::finding::{Finding, Severity};
 use depesch::doctor::mail_in::{self, Door, Speaks};
@@ -151,4 +152,34 @@ fn what_was_not_seen_is_neither_good_nor_bad() {
     let found = |severity| Finding::new(severity, finding::Area::Disk, "x", "x", "x", "x");
     assert_eq!(finding::worst(&[found(Severity::NotSeen)]), Severity::Good);
     assert_eq!(finding::worst(&[found(Severity::NotSeen), found(Severity::Warning)]), Severity::Warning);
+}
+
+#[test]
+fn backups_are_judged_by_age_and_place() {
+    let now = depesch::base::clock::Timestamp::from_timestamp(1_800_000_000, 0).unwrap();
+    let check = |edit: fn(&mut Backups), expected: &[(Severity, &str)]| {
+        let hour = chrono::Duration::hours(1);
+        let directory = "/mnt/other/depesch".into();
+        let mut seen = Backups { directory, scheduled: true, same_disk: Some(false), newest: Ok(Some(now - hour)) };
+        edit(&mut seen);
+        assert_eq!(codes(&backups::judge(&seen, now)), expected);
+    };
+    check(|_| {}, &[]);
+    check(|seen| seen.same_disk = Some(true), &[(Severity::Warning, "backup-same-disk")]);
+    check(|seen| seen.scheduled = false, &[(Severity::Warning, "no-backups")]);
+    check(|seen| seen.newest = Ok(None), &[(Severity::Note, "backup")]);
+    check(|seen| seen.newest = Err("no".into()), &[(Severity::NotSeen, "backup")]);
+    let old = |seen: &mut Backups| {
+        let newest = seen.newest.clone().unwrap().unwrap() - chrono::Duration::days(3);
+        seen.newest = Ok(Some(newest));
+    };
+    check(old, &[(Severity::Warning, "backup-old")]);
+}
+
+#[test]
+fn a_place_for_backups_that_is_not_there_yet_is_seen_on_the_disk_where_it_will_be() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = format!("state_directory = {:?}", directory.path().join("state"));
+    let seen = backups::look(&config(&text));
+    assert_eq!((seen.same_disk, seen.newest), (Some(true), Ok(None)));
 }
