@@ -7,7 +7,6 @@
 //!
 //! [`service`] wraps it as a system service with signals and log; demo, bench and tests start it in their own process.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,11 +16,10 @@ use tokio::task::JoinHandle;
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::token::Key;
 use crate::config::Config;
-use crate::config::secret::SecretError;
 use crate::control::Control;
 use crate::control::client::Client;
 use crate::control::letter::LettersOut;
-use crate::control::server::{Server, ServerError};
+use crate::control::server::Server;
 use crate::flow::audit::AuditLog;
 use crate::flow::backups::Backups;
 use crate::flow::chores::{Chore, Chores};
@@ -35,16 +33,12 @@ use crate::flow::pulse::Pulses;
 use crate::flow::rsvp::index_invitations;
 use crate::flow::schedule::Scheduler;
 use crate::flow::wake::Wake;
-use crate::mail::command::CommandsError;
-use crate::mail::own_words::MarksError;
-use crate::model::classify::{Classifier, RulesError};
-use crate::model::recurrence::RecurrenceError;
-use crate::smtp::listener::{Inherited, ListenError};
-use crate::store::embedded::{EmbeddedEngine, OpenError};
-use crate::store::spool::{Spool, SpoolError};
+use crate::model::classify::Classifier;
+use crate::smtp::listener::Inherited;
+use crate::store::embedded::EmbeddedEngine;
+use crate::store::spool::Spool;
 use crate::store::{Store, StoreError};
 use crate::transport::Transport;
-use crate::transport::relay::RelayError;
 
 mod audit;
 pub mod checkpoints;
@@ -60,10 +54,13 @@ pub mod parts;
 pub mod posts;
 mod room;
 pub mod service;
+mod start_error;
 
 use erasures::Forgetting;
 use liveness::Liveness;
 use messages::ReloadableSource;
+
+pub use start_error::StartError;
 
 /// How often is looked whether everything still runs.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -75,76 +72,6 @@ pub enum Begin {
     Never,
     /// An empty store is begun where there is none.
     WhereNone,
-}
-
-/// Why the daemon did not start. What was opened is closed again.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The store cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The store fails.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The spool of mail that comes in cannot be opened.
-    #[error("the spool: {0}")]
-    Spool(#[from] SpoolError),
-    /// Mail cannot be listened for.
-    #[error("mail in: {0}")]
-    Listen(#[from] ListenError),
-    /// The certificate for mail that comes in is not to be had.
-    #[error("mail in: {0}")]
-    Certificate(SecretError),
-    /// The control socket cannot be opened.
-    #[error(transparent)]
-    Control(#[from] ServerError),
-    /// The relay's password is not to be had.
-    #[error("relay: {0}")]
-    Secret(#[from] SecretError),
-    /// The relay's settings cannot work.
-    #[error("relay: {0}")]
-    Relay(#[from] RelayError),
-    /// A chore's times are wrong.
-    #[error("{key}: {error}")]
-    Times {
-        /// Which key.
-        key: &'static str,
-        /// What is wrong.
-        error: RecurrenceError,
-    },
-    /// The templates cannot be used.
-    #[error("{0}")]
-    Templates(String),
-    /// The words of decisions about posts cannot be read.
-    #[error(transparent)]
-    Words(#[from] MarksError),
-    /// The rules that classify refusals cannot be read.
-    #[error("the rules of refusals: {0}")]
-    Rules(#[from] RulesError),
-    /// The words of commands by mail cannot be read.
-    #[error("{0}")]
-    Commands(#[from] CommandsError),
-    /// The state directory cannot be made.
-    #[error("the state directory {path} cannot be made: {error}")]
-    Directory {
-        /// Which.
-        path: PathBuf,
-        /// The system's words.
-        error: std::io::Error,
-    },
-}
-
-impl StartError {
-    /// Whether the configuration is to blame, so that trying again is of no use.
-    pub fn is_configuration(&self) -> bool {
-        match self {
-            Self::Secret(_) | Self::Certificate(_) | Self::Relay(_) | Self::Times { .. } | Self::Templates(_) => true,
-            Self::Control(error) => matches!(error, ServerError::NoGroup(_) | ServerError::NoSocket(_)),
-            Self::Listen(error) => !matches!(error, ListenError::Bind { .. }),
-            Self::Open(_) | Self::Store(_) | Self::Spool(_) | Self::Directory { .. } => false,
-            Self::Rules(_) | Self::Words(_) | Self::Commands(_) => false,
-        }
-    }
 }
 
 /// A running daemon.

@@ -1,0 +1,85 @@
+//! Why a daemon does not start, and whether trying again may help.
+
+use std::path::PathBuf;
+
+use crate::config::secret::SecretError;
+use crate::control::server::ServerError;
+use crate::mail::command::CommandsError;
+use crate::mail::own_words::MarksError;
+use crate::model::classify::RulesError;
+use crate::model::recurrence::RecurrenceError;
+use crate::smtp::listener::ListenError;
+use crate::store::StoreError;
+use crate::store::embedded::OpenError;
+use crate::store::spool::SpoolError;
+use crate::transport::relay::RelayError;
+
+/// Why the daemon did not start. What was opened is closed again.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The spool of mail that comes in cannot be opened.
+    #[error("the spool: {0}")]
+    Spool(#[from] SpoolError),
+    /// Mail cannot be listened for.
+    #[error("mail in: {0}")]
+    Listen(#[from] ListenError),
+    /// The certificate for mail that comes in is not to be had.
+    #[error("mail in: {0}")]
+    Certificate(SecretError),
+    /// The control socket cannot be opened.
+    #[error(transparent)]
+    Control(#[from] ServerError),
+    /// The relay's password is not to be had.
+    #[error("relay: {0}")]
+    Secret(#[from] SecretError),
+    /// The relay's settings cannot work.
+    #[error("relay: {0}")]
+    Relay(#[from] RelayError),
+    /// A chore's times are wrong.
+    #[error("{key}: {error}")]
+    Times {
+        /// Which key.
+        key: &'static str,
+        /// What is wrong.
+        error: RecurrenceError,
+    },
+    /// The templates cannot be used.
+    #[error("{0}")]
+    Templates(String),
+    /// The words of decisions about posts cannot be read.
+    #[error(transparent)]
+    Words(#[from] MarksError),
+    /// The rules that classify refusals cannot be read.
+    #[error("the rules of refusals: {0}")]
+    Rules(#[from] RulesError),
+    /// The words of commands by mail cannot be read.
+    #[error("{0}")]
+    Commands(#[from] CommandsError),
+    /// The state directory cannot be made.
+    #[error("the state directory {path} cannot be made: {error}")]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        error: std::io::Error,
+    },
+}
+
+impl StartError {
+    /// Whether the configuration is to blame, so that trying again is of no use.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Secret(_) | Self::Certificate(_) | Self::Relay(_) | Self::Times { .. } | Self::Templates(_) => true,
+            Self::Control(error) => matches!(error, ServerError::NoGroup(_) | ServerError::NoSocket(_)),
+            Self::Listen(error) => !matches!(error, ListenError::Bind { .. }),
+            Self::Open(_) | Self::Store(_) | Self::Spool(_) | Self::Directory { .. } => false,
+            Self::Rules(_) | Self::Words(_) | Self::Commands(_) => false,
+        }
+    }
+}
