@@ -272,6 +272,7 @@ pub fn rules(config: &Config, forgetting: &Forgetting) -> Rules {
         spool: spool.clone(),
         blobs: Blobs::in_state_directory(&config.state_directory),
         capture: config.capture_directory(),
+        configured: config.inbound.postmaster.iter().cloned().collect(),
         store_directory: config.store_directory(),
         periods: Periods { mail: config.inbound.keep, ..config.retention.clone() },
     }

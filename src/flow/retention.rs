@@ -18,6 +18,7 @@ use crate::store::{Read, Store, StoreError, posts};
 
 mod dry;
 pub mod files;
+pub mod former;
 pub mod people;
 pub mod rules;
 

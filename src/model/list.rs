@@ -123,6 +123,11 @@ impl List {
         }
     }
 
+    /// Whom it names: its owner, its senders, its moderators.
+    pub fn named(&self) -> impl Iterator<Item = &Address> {
+        [&self.owner].into_iter().chain(&self.posting.senders).chain(&self.posting.moderators)
+    }
+
     /// Whether mail from this address may go to an announce list, once its owner has confirmed it.
     pub fn is_sender(&self, address: &Address) -> bool {
         self.posting.senders.iter().any(|sender| sender.key() == address.key())

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use depesch::base::address::Address;
 use depesch::base::clock::FakeClock;
-use depesch::base::id::{MailingId, ReleaseId, SubscriberId};
+use depesch::base::id::{MailingId, ReleaseId, SubscriberId, WishId};
 use depesch::flow::retention::rules::{Periods, Ruled, Rules};
 use depesch::model::consent::ConsentSource;
 use depesch::model::ledger::{DeliveryState, Sequence};
@@ -12,10 +13,11 @@ use depesch::model::mailing::Stage;
 use depesch::model::rsvp::{Rsvp, RsvpAnswer, RsvpChange, RsvpPerson, RsvpSource};
 use depesch::model::subscriber::SubscriptionState;
 use depesch::model::suppression::SuppressionReason;
+use depesch::model::wish::{Deed, Wish, WishState};
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::{Batch, Commit};
 use depesch::store::spool::{Spool, SpoolSettings};
-use depesch::store::{Store, rsvps};
+use depesch::store::{Store, rsvps, wishes};
 
 use crate::support::failing::{FailingCommits, Failure};
 use crate::support::mailings::{accepted, failed, minute, put_frozen, put_subscriber, settle};
@@ -28,7 +30,7 @@ struct Office {
     _directory: tempfile::TempDir,
 }
 
-/// Subscriber 1 has left all lists, 2 is on one, 3 was on none; a mailing to 1 and 2 is over; 2 came to an event.
+/// Subscriber 1 has left all lists, 2 is on one, 3 never was; a mailing to 1 and 2 is over; 2 came to an event.
 async fn office(store: Store, periods: Periods) -> Office {
     put_subscriber(&store, 1, &["media"], |subscriber| {
         let source = ConsentSource::Operator { who: "anna".to_owned() };
@@ -67,7 +69,7 @@ async fn office(store: Store, periods: Periods) -> Office {
     let spool = Spool::open(&directory.path().join("spool"), SpoolSettings::default(), clock.clone()).unwrap();
     let blobs = Blobs::in_state_directory(directory.path());
     let (capture, store_directory) = (directory.path().join("capture"), directory.path().join("store"));
-    let rules = Rules { store, key: key(), clock, spool, blobs, capture, store_directory, periods };
+    let rules = Rules { store, key: key(), clock, spool, blobs, capture, configured: Vec::new(), store_directory, periods };
     Office { rules, _directory: directory }
 }
 
@@ -86,17 +88,17 @@ async fn each_rule_drops_what_is_old_once_and_a_trial_drops_nothing() {
     assert_eq!(office.on_day(92, true).await, [("retention.answers", 1)]);
     assert_eq!(office.on_day(92, false).await, [("retention.answers", 1)]);
     let before = everything(store).await;
-    let all = [("retention.former_subscribers", 2), ("retention.server_replies", 2)];
+    let all = [("retention.former_subscribers", 1), ("retention.server_replies", 2)];
     assert_eq!(office.on_day(366, true).await, all);
     assert_eq!(everything(store).await, before);
     assert_eq!(office.on_day(366, false).await, all);
     assert_eq!(office.on_day(366, false).await, []);
 
     let left: Vec<_> = store.scan_subscribers(SubscriberId(0), 10).await.unwrap();
-    assert_eq!(left.iter().map(|read| read.value.id.0).collect::<Vec<_>>(), [2]);
+    assert_eq!(left.iter().map(|read| read.value.id.0).collect::<Vec<_>>(), [2, 3], "who was on no list has left none");
     let gone = key().hash_address(&"reader1@example.com".parse().unwrap());
     assert_eq!(store.suppression(&gone).await.unwrap().unwrap().value.reason, SuppressionReason::Erased);
-    assert_eq!(store.open_erasures(10).await.unwrap().len(), 2, "the work on erasures goes on from there");
+    assert_eq!(store.open_erasures(10).await.unwrap().len(), 1, "the work on erasures goes on from there");
     // What became of each mail is known for ever, as counts and codes.
     let mailing = store.mailing(MailingId(1)).await.unwrap().unwrap().value;
     let tally = store.tally(&mailing).await.unwrap();
@@ -114,6 +116,58 @@ async fn never_is_never() {
 }
 
 #[tokio::test]
+async fn who_has_left_but_is_needed_stays() {
+    let office = office(store().await, Periods { answers: None, ..Periods::default() }).await;
+    let store = &office.rules.store;
+    // They have all left the only list that they were on.
+    for id in 11..=17 {
+        put_subscriber(store, id, &["media"], |subscriber| {
+            let source = ConsentSource::Operator { who: "anna".to_owned() };
+            let media = "media".parse().unwrap();
+            subscriber.change(&media, SubscriptionState::Ended, minute(1), source, String::new()).unwrap();
+        })
+        .await;
+    }
+    let address = |id: u64| format!("Reader{id}@Example.com").parse::<Address>().unwrap();
+    let name = |list: &mut depesch::model::list::List| {
+        list.owner = address(11);
+        list.posting.senders.insert(address(12));
+        list.posting.moderators.insert(address(13));
+    };
+    store.change_list(&"members".parse().unwrap(), name).await.unwrap();
+    let mut batch = Batch::new();
+    let wish = Wish {
+        id: WishId(1),
+        address: address(14),
+        list: "media".parse().unwrap(),
+        language: depesch::base::language::Language::swedish(),
+        deeds: vec![Deed::Subscribe],
+        words: "Ja".to_owned(),
+        asked: minute(366 * DAY - 60),
+        expires: minute(370 * DAY),
+        state: WishState::Open,
+    };
+    wishes::put_new(&mut batch, &wish);
+    let hash = key().hash_address(&address(15));
+    let answer = Rsvp { address: address(15), ..store.scan_rsvps(None, 1).await.unwrap().0.remove(0).1.value };
+    rsvps::put(&mut batch, &hash, None, &answer);
+    assert_eq!(store.commit(batch).await.unwrap(), Commit::Applied);
+    let rules = Rules { configured: vec![address(16)], ..office.rules.clone() };
+    let office = Office { rules, ..office };
+
+    office.on_day(366, false).await;
+    let left: Vec<_> = office.rules.store.scan_subscribers(SubscriberId(0), 20).await.unwrap();
+    assert_eq!(left.iter().map(|read| read.value.id.0).collect::<Vec<_>>(), [2, 3, 11, 12, 13, 14, 15, 16]);
+    // Once the wish is forgotten and the answer is over, they are former ones as others are.
+    let rules = Rules { periods: Periods::default(), ..office.rules.clone() };
+    let office = Office { rules, ..office };
+    office.on_day(372, false).await;
+    office.on_day(373, false).await;
+    let left: Vec<_> = office.rules.store.scan_subscribers(SubscriberId(0), 20).await.unwrap();
+    assert_eq!(left.iter().map(|read| read.value.id.0).collect::<Vec<_>>(), [2, 3, 11, 12, 13, 16]);
+}
+
+#[tokio::test]
 async fn a_run_that_dies_at_any_commit_is_ended_by_the_next() {
     for at in 0.. {
         let office = office(store().await, Periods { mail: Duration::from_secs(86_400), ..Periods::default() }).await;
@@ -122,7 +176,7 @@ async fn a_run_that_dies_at_any_commit_is_ended_by_the_next() {
         let died = rules.apply(minute(366 * DAY), false).await.is_err();
         office.on_day(366, false).await;
         assert_eq!(office.on_day(366, true).await, [], "commit {at}");
-        assert_eq!(office.rules.store.scan_subscribers(SubscriberId(0), 10).await.unwrap().len(), 1, "commit {at}");
+        assert_eq!(office.rules.store.scan_subscribers(SubscriberId(0), 10).await.unwrap().len(), 2, "commit {at}");
         if !died {
             assert!(at > 3, "it commits step by step");
             return;

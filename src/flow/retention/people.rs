@@ -1,47 +1,20 @@
-//! What is forgotten of people by age: those who are on no list any more, what servers said of deliveries, answers to
-//! invitations. The counts of each mailing stay for ever.
+//! What is forgotten of people by age: what servers said of deliveries, answers to invitations. The counts of each mailing stay for ever.
 
 use std::collections::BTreeMap;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{MailingId, ReleaseId, SubscriberId};
-use crate::base::token::Key;
-use crate::flow::person::{begin_erasure, without_words};
+use crate::flow::person::without_words;
 use crate::flow::rsvp::{event_of, over_at};
 use crate::model::bounce::Bounce;
 use crate::model::mailing::{Mailing, Stage};
-use crate::model::subscriber::{Subscriber, SubscriptionState};
+use crate::model::rsvp::Rsvp;
 use crate::store::bounces::put_bounce;
 use crate::store::engine::{Batch, Commit};
 use crate::store::{Store, StoreError, ledger, rsvps};
 
 /// Records read at a time, and at most so many changed in one commit.
 const PAGE: usize = 500;
-
-/// Begins the erasure of subscribers who have been on no list since before `before`. Says how many; the work on open
-/// erasures does the rest.
-///
-/// # Errors
-/// [`StoreError`]: who was begun stays begun.
-pub async fn erase_former(store: &Store, key: &Key, before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
-    let (mut erased, mut after) = (0, SubscriberId(0));
-    loop {
-        let page = store.scan_subscribers(after, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(erased) };
-        after = last.value.id;
-        for read in page.iter().filter(|read| is_former(&read.value, before)) {
-            let mut batch = Batch::new();
-            begin_erasure(store, key, &mut batch, &read.value.address, Some(read), now).await?;
-            // On a conflict they have just come back, or something else changed: the next run sees.
-            erased += u64::from(store.commit(batch).await? == Commit::Applied);
-        }
-    }
-}
-
-/// Whether somebody is on no list, and nothing about them has changed since before `before`.
-fn is_former(subscriber: &Subscriber, before: Timestamp) -> bool {
-    subscriber.updated < before && subscriber.subscriptions.values().all(|s| s.state == SubscriptionState::Ended)
-}
 
 /// Takes what servers said out of the deliveries and bounces of mailings that were over before `before`: codes and
 /// classes stay. Says of how many deliveries and bounces.
@@ -111,14 +84,13 @@ async fn forget_evidence(store: &Store, mailing: MailingId) -> Result<u64, Store
 /// # Errors
 /// [`StoreError`]: what was dropped before stays so.
 pub async fn drop_answers(store: &Store, before: Timestamp) -> Result<u64, StoreError> {
-    let (mut dropped, mut cursor, mut ends) = (0, None, BTreeMap::new());
+    let (mut dropped, mut cursor, mut ends) = (0, None, Ends::new());
     loop {
         let (page, next) = store.scan_rsvps(cursor, PAGE).await?;
         let mut batch = Batch::new();
         for (hash, read) in &page {
-            let last = read.value.changes.last().map_or(before, |change| change.at);
-            let end = end_of(store, &mut ends, read.value.event).await?.unwrap_or(last);
-            if end.max(last) < before {
+            let over = answer_over(store, &mut ends, &read.value).await?;
+            if over.is_none_or(|over| over < before) {
                 rsvps::delete(&mut batch, hash, read);
                 dropped += 1;
             }
@@ -131,11 +103,16 @@ pub async fn drop_answers(store: &Store, before: Timestamp) -> Result<u64, Store
     }
 }
 
-async fn end_of(
-    store: &Store,
-    known: &mut BTreeMap<ReleaseId, Option<Timestamp>>,
-    event: ReleaseId,
-) -> Result<Option<Timestamp>, StoreError> {
+/// When events end, as far as it was looked up.
+pub(super) type Ends = BTreeMap<ReleaseId, Option<Timestamp>>;
+
+/// Since when an answer has been over: the end of its event, or its last change where that is later.
+pub(super) async fn answer_over(store: &Store, ends: &mut Ends, answer: &Rsvp) -> Result<Option<Timestamp>, StoreError> {
+    let last = answer.changes.last().map(|change| change.at);
+    Ok(end_of(store, ends, answer.event).await?.max(last))
+}
+
+async fn end_of(store: &Store, known: &mut Ends, event: ReleaseId) -> Result<Option<Timestamp>, StoreError> {
     if let Some(end) = known.get(&event) {
         return Ok(*end);
     }

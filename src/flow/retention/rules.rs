@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::address::Address;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::token::Key;
 use crate::flow::audit::AuditLog;
@@ -16,7 +17,8 @@ use crate::store::spool::Spool;
 
 use super::dry::DryEngine;
 use super::files::{drop_aside, drop_files};
-use super::people::{drop_answers, erase_former, forget_words};
+use super::former::{Needed, erase_former};
+use super::people::{drop_answers, forget_words};
 use super::{
     KEY_DAYS, RetentionError, drop_attachments, drop_mail, drop_posts, forget_keys, forget_seen, forget_wishes,
     old_attachments, old_segments,
@@ -75,6 +77,8 @@ pub struct Rules {
     pub blobs: Blobs,
     /// The maildir of the capture transport.
     pub capture: PathBuf,
+    /// People whom the configuration names: they are not erased by age.
+    pub configured: Vec<Address>,
     /// The directory of the store.
     pub store_directory: PathBuf,
     /// How long.
@@ -117,7 +121,11 @@ impl Rules {
     async fn people(&self, now: Timestamp, dry: bool) -> Result<Vec<Ruled>, RetentionError> {
         let (store, periods) = (self.store(dry), &self.periods);
         let former = match before(now, periods.former_subscribers) {
-            Some(before) => erase_former(&store, &self.key, before, now).await?,
+            Some(before) => {
+                let answers = self::before(now, periods.answers);
+                let needed = Needed::now(&store, &self.configured, answers).await?;
+                erase_former(&store, &self.key, &needed, before, now).await?
+            }
             None => 0,
         };
         let words = match before(now, periods.server_replies) {

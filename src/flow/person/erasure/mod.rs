@@ -76,9 +76,10 @@ impl Cases {
         Self { people: People::new(&people), list }
     }
 
-    /// Whose erasure a record of `since` belongs to: what somebody did after they were erased, they did anew.
+    /// Whose erasure a record of `since` belongs to. What somebody did after they were erased, they did anew; and what others
+    /// wrote of them since is no part of what was to go, or an erasure that stays open would eat other people's mail.
     fn concerned<T>(&self, trace: &Trace<T>, since: Timestamp) -> BTreeSet<usize> {
-        let old = |place: &&usize| self.list.get(**place).is_some_and(|case| !trace.own || since <= case.at);
+        let old = |place: &&usize| self.list.get(**place).is_some_and(|case| since <= case.at);
         trace.who.iter().filter(old).copied().collect()
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::flow::retention::is_over;
 use crate::model::mailing::{Mailing, PauseReason, Stage};
@@ -54,9 +53,7 @@ pub(super) async fn sweep(store: &Store, cases: &mut Cases) -> Result<(), StoreE
     }
     for list in store.lists().await? {
         let list = list.value;
-        let named: Vec<&Address> =
-            [&list.owner].into_iter().chain(&list.posting.senders).chain(&list.posting.moderators).collect();
-        let who: BTreeSet<usize> = named.into_iter().filter_map(|address| cases.people.owner(address)).collect();
+        let who: BTreeSet<usize> = list.named().filter_map(|address| cases.people.owner(address)).collect();
         cases.hold(&who, &format!("the list {} names them as owner, sender or moderator: change the list", list.name));
     }
     Ok(())
