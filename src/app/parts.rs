@@ -197,7 +197,7 @@ pub fn files(config: &Config, spool: &Spool) -> Files {
     Files {
         spool: spool.clone(),
         blobs: Blobs::in_state_directory(&config.state_directory),
-        capture: Some(config.capture_directory()),
+        capture: config.captured_mails(),
     }
 }
 
@@ -271,7 +271,7 @@ pub fn rules(config: &Config, forgetting: &Forgetting) -> Rules {
         clock: clock.clone(),
         spool: spool.clone(),
         blobs: Blobs::in_state_directory(&config.state_directory),
-        capture: config.capture_directory(),
+        capture: config.captured_mails(),
         configured: config.inbound.postmaster.iter().cloned().collect(),
         store_directory: config.store_directory(),
         periods: Periods { mail: config.inbound.keep, ..config.retention.clone() },

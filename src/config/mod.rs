@@ -339,6 +339,13 @@ impl Config {
     pub fn capture_directory(&self) -> PathBuf {
         self.capture_directory.clone().unwrap_or_else(|| self.state_directory.join("capture"))
     }
+
+    /// Where captured mails are looked for to be forgotten: the folder that mail is captured into, or the one in the state
+    /// directory from an earlier trial. A folder that is named while mail goes to a relay is not touched.
+    pub fn captured_mails(&self) -> Option<PathBuf> {
+        let is_ours = self.transport == TransportChoice::Capture || self.capture_directory.is_none();
+        is_ours.then(|| self.capture_directory())
+    }
 }
 
 fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {

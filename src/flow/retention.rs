@@ -69,15 +69,27 @@ async fn old_attachments(store: &Store, blobs: &Blobs, before: Timestamp) -> Res
     if candidates.is_empty() {
         return Ok(candidates);
     }
+    let needed = needed_files(store, &candidates).await?;
+    candidates.retain(|sha256| !needed.contains(sha256));
+    Ok(candidates)
+}
+
+/// Those of `files` that must stay: a release, a post that is held or was sent, or a subscriber's consent ledger names them.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn needed_files(store: &Store, files: &[[u8; 32]]) -> Result<BTreeSet<[u8; 32]>, StoreError> {
+    let mut needed = BTreeSet::new();
+    if files.is_empty() {
+        return Ok(needed);
+    }
     let named = named(store).await?;
-    candidates.retain(|sha256| !named.contains(sha256));
-    let mut old = Vec::new();
-    for sha256 in candidates {
-        if !store.is_evidence(&sha256).await? {
-            old.push(sha256);
+    for sha256 in files {
+        if named.contains(sha256) || store.is_evidence(sha256).await? {
+            needed.insert(*sha256);
         }
     }
-    Ok(old)
+    Ok(needed)
 }
 
 /// What became of old mail that had come in.

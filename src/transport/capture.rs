@@ -108,6 +108,44 @@ impl Place {
     }
 }
 
+/// The files in a capture folder that [`Capture`] wrote, also after a mail client has looked at them; no others, for the
+/// folder may be somebody's maildir too. None where there is no folder.
+///
+/// # Errors
+/// The system's.
+pub async fn captured(directory: PathBuf) -> io::Result<Vec<PathBuf>> {
+    off_thread(move || {
+        let mut captured = Vec::new();
+        for folder in ["tmp", "new", "cur"] {
+            let entries = match std::fs::read_dir(directory.join(folder)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries?,
+            };
+            for entry in entries {
+                let entry = entry?;
+                if entry.file_name().to_str().is_some_and(is_captured) && entry.file_type()?.is_file() {
+                    captured.push(entry.path());
+                }
+            }
+        }
+        Ok(captured)
+    })
+    .await
+}
+
+/// Whether a file has a name as [`Place::keep`] gives it; mail clients put their marks behind a colon.
+fn is_captured(name: &str) -> bool {
+    let parts = || {
+        let name = name.split(':').next()?.strip_suffix(".depesch")?;
+        let (second, rest) = name.split_once(".M")?;
+        let (micros, rest) = rest.split_once('P')?;
+        let (process, number) = rest.split_once('Q')?;
+        Some([second, micros, process, number])
+    };
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit());
+    parts().is_some_and(|parts| parts.into_iter().all(is_number))
+}
+
 fn write_durably(path: &Path, octets: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
     file.write_all(octets)?;

@@ -125,3 +125,14 @@ fn the_certificate_and_its_key_come_from_files_or_credentials() {
     assert_eq!(inbound.certificate, Some(SecretSource::File("/etc/depesch/cert.pem".into())));
     assert!(inbound.listener("mx.example.org").unwrap_err().to_string().contains("LoadCredential=key:PATH"));
 }
+
+#[test]
+fn captured_mails_are_looked_for_only_in_a_folder_of_our_own() {
+    let folder = |text: &str| Config::parse(Path::new("x.toml"), text).unwrap().config.captured_mails();
+    assert_eq!(
+        folder("transport = \"capture\"\ncapture_directory = \"/home/a/Maildir\""),
+        Some("/home/a/Maildir".into())
+    );
+    assert_eq!(folder("capture_directory = \"/home/a/Maildir\""), None);
+    assert_eq!(folder(""), Some("/var/lib/depesch/capture".into()));
+}

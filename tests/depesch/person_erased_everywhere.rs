@@ -11,16 +11,20 @@ use depesch::app::erasures::Forgetting;
 use depesch::base::clock::FakeClock;
 use depesch::base::id::{InboundId, LetterId, MailingId, PostId};
 use depesch::flow::person::erasure::Stratum;
+use depesch::model::inbound::{Arrival, Inbound};
 use depesch::model::ledger::Sequence;
+use depesch::model::mailing::{Mailing, Stage};
+use depesch::model::post::{Post, PostState};
 use depesch::store::embedded::{EmbeddedEngine, Settings};
 use depesch::store::engine::{Batch, Engine, Key, KeyRange};
-use depesch::store::inbound::put_waiting;
+use depesch::store::inbound::{put_new, put_waiting};
 use depesch::store::ledger::{Lease, put_lease};
-use depesch::store::{Store, checkpoint};
+use depesch::store::posts::put_post;
+use depesch::store::{Store, StoreError, checkpoint};
 
 use crate::support::failing::{FailingCommits, Failure};
 use crate::support::mailings::minute;
-use crate::support::planted::{ADDRESS, OTHER, Planted, WORDS};
+use crate::support::planted::{ADDRESS, CAPTURED, OTHER, Planted, WORDS};
 
 fn open(state: &Path) -> Arc<EmbeddedEngine> {
     let settings = Settings { create: true, reserve_octets: 0, ..Settings::default() };
@@ -149,7 +153,7 @@ async fn others_are_whole(planted: &Planted) {
     let posts = store.posts(PostId(0), 10).await.unwrap();
     assert_eq!(posts.iter().map(|read| read.value.id.0).collect::<Vec<_>>(), [3]);
     assert!(planted.files.blobs.size(&posts[0].value.blob.sha256).await.unwrap().is_some());
-    assert!(planted.state.join("capture/new/2.mail").exists());
+    assert!(planted.state.join("capture").join(CAPTURED).exists());
     // Their deliveries are still counted, and still say why.
     let mailing = store.mailing(MailingId(1)).await.unwrap().unwrap().value;
     let tally = store.tally(&mailing).await.unwrap();
@@ -210,4 +214,61 @@ async fn what_is_in_use_holds_it_open_and_goes_afterwards() {
     assert!(planted.files.spool.read(planted.theirs[0]).await.is_err());
     let (delivery, _) = store.delivery(MailingId(1), Sequence(0)).await.unwrap();
     assert!(!format!("{delivery:?}").to_lowercase().contains("zebulon"));
+}
+
+#[tokio::test]
+async fn what_others_write_of_them_afterwards_stays_however_long_the_erasure_is_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::new(Arc::new(depesch::store::memory::MemoryEngine::new()));
+    let planted = Planted::in_store(store.clone(), directory.path()).await;
+    // A list's owner holds it open until the list is changed.
+    let owner = |list: &mut depesch::model::list::List| list.owner = ADDRESS.parse().unwrap();
+    store.change_list(&"members".parse().unwrap(), owner).await.unwrap();
+    planted.desk(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
+    let before = store.inbound(InboundId(4)).await.unwrap().unwrap().value;
+    let octets = format!("From: {OTHER}\r\n\r\n> {ADDRESS} skrev\r\n").into_bytes();
+    for (id, at) in [(5, minute(99)), (6, minute(101))] {
+        let place = planted.files.spool.append(octets.clone()).await.unwrap();
+        let arrival = Arrival { at, ..before.arrival.clone() };
+        let quoting = Inbound { id: InboundId(id), arrival, place, ..before.clone() };
+        let mut batch = Batch::new();
+        put_new(&mut batch, &quoting);
+        store.commit(batch).await.unwrap();
+        planted.handle(InboundId(id)).await;
+    }
+    let worked = planted.eraser().work(minute(102)).await.unwrap();
+    assert_eq!((worked.done, worked.open[0].1.len()), (0, 1), "{:?}", worked.open);
+    assert!(store.inbound(InboundId(5)).await.unwrap().is_none());
+    let after = store.inbound(InboundId(6)).await.unwrap().unwrap().value;
+    assert_eq!(planted.files.spool.read(after.place).await.unwrap(), octets);
+}
+
+#[tokio::test]
+async fn a_file_goes_with_the_last_post_that_it_is_the_text_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::new(Arc::new(depesch::store::memory::MemoryEngine::new()));
+    let planted = Planted::in_store(store.clone(), directory.path()).await;
+    // The same mail went to another list, which is sending it.
+    let settled = store.post(PostId(2)).await.unwrap().unwrap().value;
+    let state = PostState::Approved { at: minute(9), by: None, mailing: MailingId(2) };
+    let sending = Post { id: PostId(4), list: "media".parse().unwrap(), state, ..settled.clone() };
+    let mut batch = Batch::new();
+    put_post(&mut batch, &sending, None);
+    store.commit(batch).await.unwrap();
+    planted.desk(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
+    let worked = planted.eraser().work(minute(100)).await.unwrap();
+    let holds: Vec<&str> = worked.open[0].1.iter().map(String::as_str).collect();
+    assert_eq!(holds.len(), 2, "{holds:?}");
+    assert_eq!(holds[0], "post p4 is held or being sent");
+    assert!(holds[1].ends_with("is still named by a post, a release or a consent"), "{holds:?}");
+    assert!(store.post(PostId(2)).await.unwrap().is_none());
+    assert!(planted.files.blobs.read(&settled.blob.sha256).await.is_ok());
+
+    let cancel = |mailing: &mut Mailing, _: &mut Batch| {
+        mailing.stage = Stage::Cancelled { frozen: None, at: minute(101), by: "anna".to_owned() };
+        Ok::<(), StoreError>(())
+    };
+    store.update_mailing(MailingId(2), cancel).await.unwrap();
+    assert_eq!(planted.eraser().work(minute(102)).await.unwrap().done, 1);
+    assert_eq!(planted.files.blobs.size(&settled.blob.sha256).await.unwrap(), None);
 }

@@ -68,8 +68,9 @@ async fn office(store: Store, periods: Periods) -> Office {
     let clock = Arc::new(FakeClock::at(minute(0)));
     let spool = Spool::open(&directory.path().join("spool"), SpoolSettings::default(), clock.clone()).unwrap();
     let blobs = Blobs::in_state_directory(directory.path());
-    let (capture, store_directory) = (directory.path().join("capture"), directory.path().join("store"));
-    let rules = Rules { store, key: key(), clock, spool, blobs, capture, configured: Vec::new(), store_directory, periods };
+    let (capture, store_directory) = (Some(directory.path().join("capture")), directory.path().join("store"));
+    let rules =
+        Rules { store, key: key(), clock, spool, blobs, capture, configured: Vec::new(), store_directory, periods };
     Office { rules, _directory: directory }
 }
 
@@ -165,6 +166,23 @@ async fn who_has_left_but_is_needed_stays() {
     office.on_day(373, false).await;
     let left: Vec<_> = office.rules.store.scan_subscribers(SubscriberId(0), 20).await.unwrap();
     assert_eq!(left.iter().map(|read| read.value.id.0).collect::<Vec<_>>(), [2, 3, 11, 12, 13, 16]);
+}
+
+#[tokio::test]
+async fn of_a_maildir_only_what_was_captured_goes() {
+    let office = office(store().await, Periods { former_subscribers: None, ..Periods::default() }).await;
+    let folder = office.rules.capture.clone().unwrap();
+    let captured = ["new/1795251600.M000001P7Q000000.depesch", "cur/1795251600.M000002P7Q000001.depesch:2,RS"];
+    let others =
+        ["new/1795251600.M1P7Q0.mail.example", "cur/letter.depesch", ".Archive/1795251600.M000001P7Q000000.depesch"];
+    for name in captured.iter().chain(&others) {
+        std::fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
+        std::fs::write(folder.join(name), "Subject: Hej\n\n").unwrap();
+    }
+    assert!(office.on_day(9_000, true).await.contains(&("retention.captured", 2)));
+    assert!(office.on_day(9_000, false).await.contains(&("retention.captured", 2)));
+    assert!(captured.iter().all(|name| !folder.join(name).exists()));
+    assert!(others.iter().all(|name| folder.join(name).exists()));
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ pub struct Files {
     pub spool: Spool,
     /// Posts and confirmations.
     pub blobs: Blobs,
-    /// The maildir of the capture transport, if there is one.
+    /// The maildir of the capture transport, if it is ours.
     pub capture: Option<std::path::PathBuf>,
 }
 

@@ -4,25 +4,23 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::base::clock::Timestamp;
+use crate::transport::capture::captured;
 
-/// Removes files below `directory` that were last written before `before`; directories stay. Says how many; with `dry`
-/// only that.
+/// Removes captured mails in `directory` that were last written before `before`; whatever else lies there stays. Says how
+/// many; with `dry` only that.
 ///
 /// # Errors
 /// The system's: what was removed before is gone.
-pub async fn drop_files(directory: PathBuf, before: Timestamp, dry: bool) -> io::Result<u64> {
+pub async fn drop_captured(directory: PathBuf, before: Timestamp, dry: bool) -> io::Result<u64> {
+    let paths = captured(directory).await?;
     blocking(move || {
-        let (mut dropped, mut folders) = (0, vec![directory]);
-        while let Some(folder) = folders.pop() {
-            for path in entries(&folder)? {
-                let Some(found) = there(std::fs::symlink_metadata(&path))? else { continue };
-                if found.is_dir() {
-                    folders.push(path);
-                } else if found.is_file() && Timestamp::from(found.modified()?) < before {
-                    dropped += 1;
-                    if !dry {
-                        there(std::fs::remove_file(&path))?;
-                    }
+        let mut dropped = 0;
+        for path in paths {
+            let Some(found) = there(std::fs::symlink_metadata(&path))? else { continue };
+            if Timestamp::from(found.modified()?) < before {
+                dropped += 1;
+                if !dry {
+                    there(std::fs::remove_file(&path))?;
                 }
             }
         }

@@ -107,7 +107,11 @@ pub async fn drop_answers(store: &Store, before: Timestamp) -> Result<u64, Store
 pub(super) type Ends = BTreeMap<ReleaseId, Option<Timestamp>>;
 
 /// Since when an answer has been over: the end of its event, or its last change where that is later.
-pub(super) async fn answer_over(store: &Store, ends: &mut Ends, answer: &Rsvp) -> Result<Option<Timestamp>, StoreError> {
+pub(super) async fn answer_over(
+    store: &Store,
+    ends: &mut Ends,
+    answer: &Rsvp,
+) -> Result<Option<Timestamp>, StoreError> {
     let last = answer.changes.last().map(|change| change.at);
     Ok(end_of(store, ends, answer.event).await?.max(last))
 }

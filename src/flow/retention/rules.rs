@@ -16,7 +16,7 @@ use crate::store::blobs::Blobs;
 use crate::store::spool::Spool;
 
 use super::dry::DryEngine;
-use super::files::{drop_aside, drop_files};
+use super::files::{drop_aside, drop_captured};
 use super::former::{Needed, erase_former};
 use super::people::{drop_answers, forget_words};
 use super::{
@@ -75,8 +75,8 @@ pub struct Rules {
     pub spool: Spool,
     /// Attachments and posts.
     pub blobs: Blobs,
-    /// The maildir of the capture transport.
-    pub capture: PathBuf,
+    /// The maildir of the capture transport, if it is ours.
+    pub capture: Option<PathBuf>,
     /// People whom the configuration names: they are not erased by age.
     pub configured: Vec<Address>,
     /// The directory of the store.
@@ -193,9 +193,9 @@ impl Rules {
             }
             None => 0,
         };
-        let captured = match before(now, periods.captured) {
-            Some(before) => drop_files(self.capture.clone(), before, dry).await.map_err(failed(&self.capture))?,
-            None => 0,
+        let captured = match (before(now, periods.captured), &self.capture) {
+            (Some(before), Some(folder)) => drop_captured(folder.clone(), before, dry).await.map_err(failed(folder))?,
+            _ => 0,
         };
         let aside = match before(now, periods.set_aside) {
             Some(before) => {

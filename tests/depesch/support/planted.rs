@@ -41,6 +41,9 @@ pub const WORDS: [&str; 3] = ["zebulon", "quistgaard", "kvist"];
 /// What must be there before and after.
 pub const OTHER: &str = "reader2@example.com";
 
+/// A captured mail that does not name them.
+pub const CAPTURED: &str = "new/1795251600.M000003P7Q000002.depesch";
+
 /// Someone with traces everywhere, in a state directory.
 pub struct Planted {
     pub store: Store,
@@ -77,9 +80,13 @@ impl Planted {
         let blobs = Blobs::in_state_directory(state);
         let capture = state.join("capture");
         std::fs::create_dir_all(capture.join("new")).unwrap();
-        std::fs::write(capture.join("new/1.mail"), mail("media@lists.example.org", "7bit", &format!("To {ADDRESS}")))
-            .unwrap();
-        std::fs::write(capture.join("new/2.mail"), mail("media@lists.example.org", "7bit", OTHER)).unwrap();
+        std::fs::create_dir_all(capture.join("cur")).unwrap();
+        let captured = |name: &str, text: &str| {
+            std::fs::write(capture.join(name), mail("media@lists.example.org", "7bit", text)).unwrap();
+        };
+        captured("new/1795251600.M000001P7Q000000.depesch", &format!("To {ADDRESS}"));
+        captured("cur/1795251600.M000002P7Q000001.depesch:2,S", &format!("To {ADDRESS}"));
+        captured(CAPTURED, OTHER);
         let evidence = blobs.put(None, &mail(ADDRESS, "7bit", "Ja, gärna")[..]).await.unwrap();
         let files = Files { spool, blobs, capture: Some(capture) };
         super::people::put_lists(&store).await;

@@ -4,18 +4,30 @@ use std::path::{Path, PathBuf};
 
 use super::super::traces::{Files, TraceError};
 use super::Cases;
+use crate::base::token::to_hex;
+use crate::flow::retention::needed_files;
+use crate::store::Store;
+use crate::transport::capture::captured;
 
 /// Removes them from the disk.
-pub(super) async fn sweep(files: Option<&Files>, cases: &mut Cases) -> Result<(), TraceError> {
+pub(super) async fn sweep(store: &Store, files: Option<&Files>, cases: &mut Cases) -> Result<(), TraceError> {
     let Some(files) = files else {
         for case in cases.list.iter_mut().filter(|case| !case.work.files.is_empty()) {
             case.holds.insert("kept mails of theirs are on the disk".to_owned());
         }
         return Ok(());
     };
-    for case in &cases.list {
+    // One mail to two lists is two posts with one file: it goes with the last of them.
+    let all: Vec<[u8; 32]> = cases.list.iter().flat_map(|case| case.work.files.clone()).collect();
+    let needed = needed_files(store, &all).await?;
+    for case in &mut cases.list {
         for sha256 in &case.work.files {
-            files.blobs.remove(sha256).await?;
+            if needed.contains(sha256) {
+                let name = to_hex(sha256);
+                case.holds.insert(format!("the kept file {name} is still named by a post, a release or a consent"));
+            } else {
+                files.blobs.remove(sha256).await?;
+            }
         }
     }
     if let Some(capture) = &files.capture {
@@ -26,21 +38,8 @@ pub(super) async fn sweep(files: Option<&Files>, cases: &mut Cases) -> Result<()
 
 /// Captured mails to them, and those that name them. The folder is for trials: it is read as a whole.
 async fn sweep_capture(directory: &Path, cases: &Cases) -> Result<(), TraceError> {
-    let mut folders = vec![directory.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let mut listing = match tokio::fs::read_dir(&folder).await {
-            Ok(listing) => listing,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(failed(&folder)(error)),
-        };
-        while let Some(entry) = listing.next_entry().await.map_err(failed(&folder))? {
-            let path = entry.path();
-            match entry.file_type().await.map_err(failed(&path))? {
-                kind if kind.is_dir() => folders.push(path),
-                kind if kind.is_file() => sweep_captured(path, cases).await?,
-                _ => {}
-            }
-        }
+    for path in captured(directory.to_owned()).await.map_err(failed(directory))? {
+        sweep_captured(path, cases).await?;
     }
     Ok(())
 }

@@ -146,7 +146,7 @@ impl Eraser {
         records::sweep(&self.store, &mut cases).await?;
         records::sweep_posts(&self.store, self.files.as_ref(), &mut cases).await?;
         mail::sweep(&self.store, self.files.as_ref(), &mut cases).await?;
-        files::sweep(self.files.as_ref(), &mut cases).await?;
+        files::sweep(&self.store, self.files.as_ref(), &mut cases).await?;
         let (mut done, mut open) = (0, Vec::new());
         for mut case in cases.list {
             let mut batch = Batch::new();
