@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::token::Key;
 use crate::config::Config;
+use crate::flow::backups::Backups;
 use crate::flow::chores::Chore;
 use crate::flow::person::Eraser;
 use crate::flow::person::erasure::{Stratum, note_forgotten};
@@ -26,6 +27,9 @@ pub struct Forgetting {
     pub spool: Spool,
     /// The store's engine.
     pub engine: Arc<EmbeddedEngine>,
+    /// Backups, where they are made by themselves: one is made before the journal forgets, so that every instant of before
+    /// can still be restored.
+    pub backups: Option<Arc<Backups>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -58,11 +62,47 @@ impl Forgetting {
             return Ok(0);
         }
         match stratum {
-            Stratum::Journal => drop(self.engine.forget_past().await.map_err(|error| error.to_string())?),
+            Stratum::Journal => {
+                if !self.forget_journal().await? {
+                    return Ok(0);
+                }
+            }
             Stratum::Index => self.engine.renew_index().await.map_err(|error| error.to_string())?,
         }
         let now: Timestamp = self.clock.now();
         note_forgotten(store, stratum, aging, now).await.map_err(|error| error.to_string())
+    }
+}
+
+impl Forgetting {
+    /// Makes journal and checkpoints forget; `false` when that has to wait for a backup.
+    async fn forget_journal(&self) -> Result<bool, String> {
+        let done = match self.backups.clone() {
+            Some(backups) => {
+                let made = tokio::task::spawn_blocking(move || backups.create(&|_| {})).await;
+                match made.map_err(|panic| panic.to_string())? {
+                    Ok(report) => tracing::info!("before the journal forgets what was erased: {report}"),
+                    Err(error) => {
+                        tracing::warn!(
+                            %error,
+                            "the journal still holds what was erased: it forgets only after a backup, and there is no new \
+                             one; it is tried again at the next run"
+                        );
+                        return Ok(false);
+                    }
+                }
+                self.engine.forget_backed_up().await
+            }
+            None => self.engine.forget_past().await,
+        };
+        let lost = done.map_err(|error| error.to_string())?.lost_to_backups;
+        if lost > 0 {
+            tracing::error!(
+                segments = lost,
+                "journal was dropped because of an erasure and is in no backup: instants in it cannot be restored to"
+            );
+        }
+        Ok(true)
     }
 }
 
@@ -73,10 +113,12 @@ pub fn forgetting(
     key: &Key,
     spool: &Spool,
     engine: &Arc<EmbeddedEngine>,
+    backups: &Arc<Backups>,
     clock: &Arc<dyn Clock>,
 ) -> Forgetting {
     let eraser = Eraser { store: store.clone(), key: key.clone(), files: Some(parts::files(config, spool)) };
-    Forgetting { eraser, spool: spool.clone(), engine: engine.clone(), clock: clock.clone() }
+    let backups = config.backup.schedule.is_some().then(|| backups.clone());
+    Forgetting { eraser, spool: spool.clone(), engine: engine.clone(), backups, clock: clock.clone() }
 }
 
 /// Applies the rules of retention, ends the erasures that they began, and makes the index forget what is gone.

@@ -154,8 +154,8 @@ async fn start_on(
     let letters = parts::letters(config, &store, &key, &clock, &content);
     let posts = posts::desk(config, &store, &key, &clock, &letters)?;
     let log = AuditLog::new(store.clone(), clock.clone(), key.clone());
-    let forgetting = erasures::forgetting(config, &store, &key, &spool, &engine, &clock);
     let backups = parts::backups(config, &engine, &spool, &clock);
+    let forgetting = erasures::forgetting(config, &store, &key, &spool, &engine, &backups, &clock);
     let chores = chores(config, &forgetting, &letters, &posts, &log, &backups)?;
     let server = Server::bind(&config.control).await?;
     let monitoring = monitoring::prepare(config).await;

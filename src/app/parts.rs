@@ -226,6 +226,7 @@ pub fn chores(config: &Config, forgetting: &Forgetting) -> Result<Vec<Chore>, St
         let (rules, forgetting, now) = (rules.clone(), forgetting.clone(), clock.now());
         Box::pin(async move { erasures::drop_old(&rules, &forgetting, now).await })
     });
+    let retention = retention.deleting_by_age();
     Ok(vec![checkpoint, retention])
 }
 

@@ -12,12 +12,11 @@ use crate::config::Config;
 use crate::control::backup::{BackupView, Copied, Made, list};
 use crate::control::client::ClientError;
 use crate::control::path::ApiPath;
-use crate::flow::backups::BackupReport;
+use crate::flow::backups;
 use crate::flow::restored::{Restoration, RestoreError, Restored, rehearse, restore};
 use crate::model::zone;
-use crate::store::backup::create::{Source, create};
+use crate::store::backup::create::Source;
 use crate::store::backup::point::Wanted;
-use crate::store::backup::prune::prune;
 use crate::store::backup::repository::Repository;
 use crate::store::backup::verify::{Fault, Verified, verify};
 use crate::store::backup::{BackupError, Event};
@@ -216,10 +215,9 @@ fn make_of_files(config: &Config) -> Result<Made, BackupError> {
         // A start begins a new segment: while the store's lock is held nobody writes to any of these.
         seal_spool: &|| Ok(u64::MAX),
     };
-    let manifest = create(&source, &repository, clock.now(), &*watch)?;
-    let pruned = prune(&repository, config.backup.keep, clock.now(), &*watch)?;
+    let report = backups::make(&source, &repository, config.backup.keep, clock.now(), &*watch, &|_| {})?;
     opened.engine.close()?;
-    Ok(Made::of(&BackupReport { manifest, pruned }, &directory))
+    Ok(Made::of(&report, &directory))
 }
 
 fn show_list(directory: &Path, context: &Context) -> Result<Done, CliError> {

@@ -10,9 +10,11 @@ use crate::store::backup::create::{Source, create};
 use crate::store::backup::manifest::Manifest;
 use crate::store::backup::prune::{Keep, Pruned, prune};
 use crate::store::backup::repository::Repository;
-use crate::store::backup::{BackupError, Event};
+use crate::store::backup::{BackupError, Event, Watch};
 use crate::store::embedded::EmbeddedEngine;
 use crate::store::spool::Spool;
+
+use super::leap;
 
 /// Where backups are made, and of what.
 pub struct Backups {
@@ -50,6 +52,8 @@ pub struct BackupReport {
     pub manifest: Manifest,
     /// What was forgotten by rule.
     pub pruned: Pruned,
+    /// Nothing was, because the clock is in doubt.
+    pub clock_leapt: bool,
 }
 
 impl Backups {
@@ -105,16 +109,46 @@ impl Backups {
                 spool: self.spool_directory.clone(),
                 seal_spool: &|| self.spool.seal_blocking(),
             };
-            let manifest = create(&source, &repository, now, &watch)?;
-            self.state.lock().unwrap_or_else(PoisonError::into_inner).newest = Some(manifest.created);
-            let pruned = prune(&repository, self.keep, now, &watch)?;
-            Ok(BackupReport { manifest, pruned })
+            let noted = |manifest: &Manifest| {
+                self.state.lock().unwrap_or_else(PoisonError::into_inner).newest = Some(manifest.created);
+            };
+            make(&source, &repository, self.keep, now, &watch, &noted)
         };
         let report = made();
         let failure = report.as_ref().err().map(|error: &BackupError| (now, error.to_string()));
         self.state.lock().unwrap_or_else(PoisonError::into_inner).failure = failure;
         report
     }
+}
+
+/// Makes a backup, tells `made` of it and forgets old ones, unless the clock is so far from when the last were made that it
+/// cannot be believed. Blocks.
+///
+/// # Errors
+/// [`BackupError`]: there is no new backup, or no old one was forgotten.
+pub fn make(
+    source: &Source<'_>,
+    repository: &Repository,
+    keep: Keep,
+    now: Timestamp,
+    watch: Watch<'_>,
+    made: &dyn Fn(&Manifest),
+) -> Result<BackupReport, BackupError> {
+    let before: Vec<Timestamp> = repository.manifests()?.iter().map(|manifest| manifest.created).collect();
+    let manifest = create(source, repository, now, watch)?;
+    made(&manifest);
+    let clock_leapt = leap::is_doubted_after(&before, now);
+    let pruned = if clock_leapt {
+        tracing::error!(
+            last = before.last().map(ToString::to_string),
+            "the clock is far later than when the backups before were made, so none is forgotten for a day. If it is wrong, \
+             set it right; if it is right (none was made for long), nothing needs to be done"
+        );
+        Pruned::default()
+    } else {
+        prune(repository, keep, now, watch)?
+    };
+    Ok(BackupReport { manifest, pruned, clock_leapt })
 }
 
 impl std::fmt::Display for BackupReport {
@@ -124,6 +158,9 @@ impl std::fmt::Display for BackupReport {
         write!(f, "made backup {id} of {records} records: {octets} octets, {new_octets} of them new")?;
         if !left_out.is_empty() {
             write!(f, "; {} attachments are damaged and not in it: {}", left_out.len(), left_out.join(" "))?;
+        }
+        if self.clock_leapt {
+            write!(f, "; forgot none, for the clock leapt far ahead")?;
         }
         match self.pruned.backups.len() {
             0 => Ok(()),

@@ -2,21 +2,28 @@
 //!
 //! When a chore last ran is in the store: one that was missed while the daemon was down runs once at start, not once
 //! for each time missed. A chore that has never run waits for its first time. A chore that fails is tried again
-//! soon, and its failure is logged; chores must be harmless to repeat, for a crash between work and note repeats one.
+//! soon, and its failure is logged. One that deletes by age does not run while the clock is in doubt ([`super::leap`]), and
+//! when a clock was set back, times noted ahead of it do not hold chores up. Chores must be harmless to repeat, for a crash between work and note repeats one.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use crate::base::clock::{Clock, Timestamp};
 use crate::model::recurrence::Recurrence;
-use crate::store::{Store, StoreError};
+use crate::store::{Read, Store, StoreError};
+
+use super::leap;
 
 /// The longest sleep, see [`super::schedule`].
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// How soon a failed chore is tried again.
 const AFTER_FAILURE: Duration = Duration::from_secs(10 * 60);
+/// A last run that lies so far ahead was noted by a wrong clock.
+const AHEAD: TimeDelta = TimeDelta::days(1);
 
 /// What a chore does; the text says what it did, or why it could not.
 pub type ChoreFuture = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
@@ -26,6 +33,7 @@ pub struct Chore {
     name: &'static str,
     recurrence: Recurrence,
     run: Box<dyn Fn() -> ChoreFuture + Send + Sync>,
+    deletes_by_age: bool,
     /// Not tried before this instant, after a failure.
     held_until: Option<Timestamp>,
 }
@@ -37,7 +45,12 @@ impl Chore {
         recurrence: Recurrence,
         run: impl Fn() -> ChoreFuture + Send + Sync + 'static,
     ) -> Self {
-        Self { name, recurrence, run: Box::new(run), held_until: None }
+        Self { name, recurrence, run: Box::new(run), deletes_by_age: false, held_until: None }
+    }
+
+    /// It deletes what is old, and so must not believe a clock that has leapt.
+    pub fn deleting_by_age(self) -> Self {
+        Self { deletes_by_age: true, ..self }
     }
 
     /// Its name and its times.
@@ -99,9 +112,17 @@ async fn look(store: &Store, clock: &dyn Clock, chore: &mut Chore) -> Result<Opt
         store.note_chore(chore.name, None, now).await?;
         return Ok(chore.recurrence.next_after(now));
     };
-    match chore.recurrence.next_after(last.value) {
-        Some(due) if due <= now => {}
+    if last.value - now > AHEAD {
+        tracing::warn!(chore = chore.name, last = %last.value, "a chore ran by a clock that was ahead; its times count from now on");
+        store.note_chore(chore.name, Some(last.stamp), now).await?;
+        return Ok(chore.recurrence.next_after(now));
+    }
+    let due = match chore.recurrence.next_after(last.value) {
+        Some(due) if due <= now => due,
         later => return Ok(later),
+    };
+    if chore.deletes_by_age && is_in_doubt(store, due, now).await? {
+        return skip(store, chore, last, now).await;
     }
     chore.held_until = None;
     match (chore.run)().await {
@@ -117,4 +138,33 @@ async fn look(store: &Store, clock: &dyn Clock, chore: &mut Chore) -> Result<Opt
             Ok(chore.held_until)
         }
     }
+}
+
+/// Whether the clock leapt since a chore was due, or lately; a new leap is noted.
+async fn is_in_doubt(store: &Store, due: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+    if leap::has_leapt(due, now) {
+        store.note_leap(now).await?;
+        return Ok(true);
+    }
+    Ok(store.leap().await?.is_some_and(|leapt| leap::is_doubted(leapt, now)))
+}
+
+/// Lets one time pass without deleting anything.
+async fn skip(
+    store: &Store,
+    chore: &Chore,
+    last: Read<Timestamp>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let Some(again) = store.leap().await?.map(|leapt| leapt + leap::DOUBTED_FOR) else { return Ok(None) };
+    let again = chore.recurrence.next_after(again);
+    tracing::error!(
+        chore = chore.name,
+        last = %last.value,
+        again = again.map(|at| at.to_string()),
+        "the clock is far later than when this last ran, so nothing is deleted by age this time. If the clock is wrong, set it \
+         right before the next time; if it is right (the daemon was off for long), nothing needs to be done"
+    );
+    store.note_chore(chore.name, Some(last.stamp), now).await?;
+    Ok(chore.recurrence.next_after(now))
 }

@@ -14,6 +14,7 @@ pub mod export;
 pub mod formula;
 pub mod import;
 pub mod inbound;
+pub mod leap;
 pub mod letters;
 pub mod list_identity;
 pub mod message;

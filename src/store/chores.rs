@@ -9,6 +9,8 @@ use super::{Read, Store, StoreError, keys};
 const FAMILY: &str = "chore";
 /// The name under which the daemon notes that it is alive.
 const ALIVE: &str = "alive";
+/// The name under which is noted when the clock was seen to have leapt.
+const LEAP: &str = "leap";
 
 impl Store {
     /// When a chore last ran; `None` when it never did.
@@ -32,6 +34,24 @@ impl Store {
     pub async fn note_alive(&self, at: Timestamp) -> Result<(), StoreError> {
         let mut batch = Batch::new();
         batch.put(keys::chore(ALIVE), record::encode(1, &at.timestamp_millis()));
+        self.commit(batch).await.map(|_| ())
+    }
+
+    /// When the clock was last seen to stand much later than it can; `None` when it never was.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn leap(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.chore(LEAP).await?.map(|read| read.value))
+    }
+
+    /// Notes that the clock leapt.
+    ///
+    /// # Errors
+    /// [`StoreError`]: not noted.
+    pub async fn note_leap(&self, at: Timestamp) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        batch.put(keys::chore(LEAP), record::encode(1, &at.timestamp_millis()));
         self.commit(batch).await.map(|_| ())
     }
 

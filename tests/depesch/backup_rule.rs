@@ -1,9 +1,9 @@
-//! Old backups are forgotten by rule, and the newest that is whole never is.
+//! Old backups are forgotten by rule, and the newest that are whole never are.
 
 use std::time::Duration;
 
 use depesch::base::clock::Clock;
-use depesch::store::backup::prune::{Keep, prune};
+use depesch::store::backup::prune::{Keep, NEWEST, prune};
 use depesch::store::backup::repository::Repository;
 use depesch::store::backup::unwatched;
 
@@ -24,35 +24,40 @@ fn left(site: &Site) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_of_some_days_then_one_a_day_then_none() {
     let site = Site::new();
-    // At 09, 17 and 01 o'clock, the next day already, for five days from the 21st.
-    for number in 0..15 {
+    // At 09, 17 and 01 o'clock, the next day already, for seven days from the 21st.
+    for number in 0..21 {
         site.put(number, "value").await;
         site.back_up().await;
         site.clock.advance(chrono::Duration::hours(8));
     }
-    // It is the 26th, 09 o'clock.
-    let keep = Keep { all: DAY, daily: 3 * DAY };
-    assert_eq!(forget(&site, keep).len(), 10);
-    assert_eq!(left(&site), ["23.17", "24.17", "25.09", "25.17", "26.01"].map(str::to_owned));
+    // It is the 28th, 09 o'clock: the newest seven would stay anyway.
+    let keep = Keep { all: DAY, daily: 5 * DAY };
+    assert_eq!(forget(&site, keep).len(), 11);
+    let newest = ["26.01", "26.09", "26.17", "27.01", "27.09", "27.17", "28.01"];
+    assert_eq!(left(&site), [&["23.17", "24.17", "25.17"][..], &newest].concat());
     assert_eq!(site.faults(), []);
     site.clock.advance(chrono::Duration::days(100));
     forget(&site, keep);
-    assert_eq!(left(&site), ["26.01"]);
+    assert_eq!(left(&site), newest);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_newest_whole_one_stays_when_newer_ones_are_broken() {
+async fn the_newest_whole_ones_stay_when_newer_ones_are_broken() {
     let site = Site::new();
-    site.put(1, "value").await;
-    let good = site.back_up().await;
+    let mut whole = Vec::new();
+    for number in 0..9 {
+        site.put(number, "value").await;
+        whole.push(site.back_up().await.id);
+        site.clock.advance(chrono::Duration::hours(1));
+    }
     site.attach("a picture").await;
     let broken = site.back_up().await;
     let repository = Repository::open_to_read(&site.repository()).unwrap();
     std::fs::remove_file(repository.path(&broken.blobs[0].file)).unwrap();
     drop(repository);
-    site.clock.advance(chrono::Duration::days(100));
-    assert_eq!(forget(&site, Keep { all: DAY, daily: DAY }), [broken.id]);
-    assert_eq!(left(&site).len(), 1);
-    let kept = Repository::open_to_read(&site.repository()).unwrap().manifest(None).unwrap();
-    assert_eq!(kept.id, good.id);
+    site.clock.advance(chrono::Duration::days(700));
+    let old = [&whole[..9 - NEWEST], &[broken.id]].concat();
+    assert_eq!(forget(&site, Keep { all: DAY, daily: DAY }), old);
+    let kept = Repository::open_to_read(&site.repository()).unwrap().manifests().unwrap();
+    assert_eq!(kept.into_iter().map(|manifest| manifest.id).collect::<Vec<_>>(), whole[9 - NEWEST..]);
 }

@@ -104,8 +104,8 @@ async fn no_octet_of_the_installation_names_them_and_of_others_nothing_is_missin
     assert!(!found_in(state).is_empty());
 
     let clock = Arc::new(FakeClock::at(minute(100)));
-    let forgetting =
-        Forgetting { eraser: planted.eraser(), spool: planted.files.spool.clone(), engine: engine.clone(), clock };
+    let (eraser, spool) = (planted.eraser(), planted.files.spool.clone());
+    let forgetting = Forgetting { eraser, spool, engine: engine.clone(), backups: None, clock };
     let said = forgetting.run().await.unwrap();
     assert!(said.starts_with("ended 1 erasures, 0 stay open"), "{said}");
     assert_eq!(tables(&engine).await, BTreeSet::new());

@@ -126,6 +126,8 @@ pub struct Picture {
     pub spool: u64,
     /// The chores: when each last ran and will run.
     pub chores: Vec<ChorePicture>,
+    /// When the clock was last seen to have leapt ahead.
+    pub leap: Option<Timestamp>,
     /// When the last backup that is known was made.
     pub backup: Option<Timestamp>,
     /// Why nobody can watch the daemon from outside, where that was wanted.

@@ -2,6 +2,8 @@
 
 use chrono::Duration;
 
+use crate::flow::leap;
+
 use super::{Picture, reserve};
 
 /// Mail that came in is handled within seconds.
@@ -19,6 +21,12 @@ impl Picture {
         if let Some((_, trouble)) = self.trouble.first() {
             let since = trouble.since.map(|at| format!(" since {}", at.format("%H:%M UTC"))).unwrap_or_default();
             found.push(format!("mail out waits{since}: {}", trouble.what));
+        }
+        if let Some(leapt) = self.leap.filter(|leapt| leap::is_doubted(*leapt, self.at)) {
+            let until = (leapt + leap::DOUBTED_FOR).format("%Y-%m-%d %H:%M UTC");
+            found.push(format!(
+                "the clock leapt far ahead: until {until} nothing is deleted by age; set it right if it is wrong"
+            ));
         }
         if let Some((at, why)) = &self.backup_failure {
             found.push(format!("the backup of {} failed: {why}", at.format("%Y-%m-%d %H:%M UTC")));

@@ -1,5 +1,5 @@
-//! Forgetting old backups by rule: all of some time, after that one a day, for some longer time. The newest that is whole
-//! always stays.
+//! Forgetting old backups by rule: all of some time, after that one a day, for some longer time. The newest that are
+//! whole always stay, however old they are.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,6 +10,9 @@ use crate::base::clock::Timestamp;
 use super::manifest::{FileRef, Manifest};
 use super::repository::{Repository, step, sync_directory};
 use super::{BackupError, Watch};
+
+/// So many of the newest that are whole stay whatever their age: no clock that is wrong makes more than the rest old.
+pub const NEWEST: usize = 7;
 
 /// Which backups are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,17 +93,15 @@ fn staying(
     };
     let mut stays = BTreeSet::new();
     let mut days = BTreeSet::new();
-    let mut newest_whole = None;
+    let mut newest_whole = 0;
     for manifest in manifests.iter().rev() {
-        if newest_whole.is_none() && is_whole(repository, manifest)? {
-            newest_whole = Some(manifest.id.clone());
-        }
+        let is_of_newest = newest_whole < NEWEST && is_whole(repository, manifest)?;
+        newest_whole += usize::from(is_of_newest);
         let mut is_last_of_day = || is_younger(manifest, keep.daily) && days.insert(manifest.created.date_naive());
-        if is_younger(manifest, keep.all) || is_last_of_day() {
+        if is_younger(manifest, keep.all) || is_last_of_day() || is_of_newest {
             stays.insert(manifest.id.clone());
         }
     }
-    stays.extend(newest_whole);
     Ok(stays)
 }
 

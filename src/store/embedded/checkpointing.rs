@@ -49,16 +49,14 @@ impl EmbeddedEngine {
     /// [`EngineError`]: the older checkpoints and the whole journal stay. [`EngineError::Damaged`] when the index is
     /// wrong; the next start builds it anew.
     pub async fn checkpoint(&self) -> Result<CheckpointReport, EngineError> {
-        let shared = self.shared.clone();
-        let stopped = |e: tokio::task::JoinError| EngineError::Stopped(e.to_string());
-        tokio::task::spawn_blocking(move || write_checkpoint(&shared, true)).await.map_err(stopped)?
+        self.write_checkpoint(true).await
     }
 
-    /// As [`Self::checkpoint`], and nothing of the journal before is kept for the next backup.
-    pub(super) async fn checkpoint_for_good(&self) -> Result<CheckpointReport, EngineError> {
+    /// As [`Self::checkpoint`]; without `hold`, nothing of the journal before is kept for the next backup.
+    pub(super) async fn write_checkpoint(&self, hold: bool) -> Result<CheckpointReport, EngineError> {
         let shared = self.shared.clone();
         let stopped = |e: tokio::task::JoinError| EngineError::Stopped(e.to_string());
-        tokio::task::spawn_blocking(move || write_checkpoint(&shared, false)).await.map_err(stopped)?
+        tokio::task::spawn_blocking(move || write_checkpoint(&shared, hold)).await.map_err(stopped)?
     }
 
     /// As [`Self::checkpoint`], on this thread.
@@ -154,7 +152,7 @@ fn drop_old(shared: &Shared, hold: bool) -> Result<(usize, usize), EngineError> 
     old.iter().try_for_each(|checkpoint| fs::remove_file(&checkpoint.path)).map_err(written)?;
     let unneeded =
         segments.partition_point(|segment| segment.first <= oldest.since.saturating_add(1)).saturating_sub(1);
-    let held = for_backup::held(shared, segments.get(..unneeded).unwrap_or_default())?;
+    let held = for_backup::held(shared, segments.get(..=unneeded).unwrap_or_default())?;
     let kept = if hold { held.kept } else { 0 };
     let mut lost = 0;
     for (position, segment) in segments.iter().take(unneeded - kept).enumerate() {

@@ -105,16 +105,18 @@ impl EmbeddedEngine {
     }
 }
 
-/// Which of the segments that no checkpoint needs, the oldest first, stay for the next backup.
-pub(super) fn held(shared: &Shared, unneeded: &[SegmentName]) -> Result<Held, EngineError> {
+/// Which of the segments that no checkpoint needs, the oldest first, stay for the next backup. The last of `segments` is the
+/// first that a checkpoint needs.
+pub(super) fn held(shared: &Shared, segments: &[SegmentName]) -> Result<Held, EngineError> {
     let limit = shared.settings.hold_octets;
+    let unneeded = segments.split_last().map_or(segments, |(_, unneeded)| unneeded);
     if limit == 0 {
         return Ok(Held { kept: 0, saved: unneeded.len() });
     }
     let saved_to = read_note(&shared.directory).map_err(failed)?.map_or(0, |mark| mark.sequence);
-    // A segment's last group is known by the next one's first; the last of these is followed by one that is needed.
+    // A segment's last group is known by the next one's first.
     let is_saved = |pair: &[SegmentName]| pair.get(1).is_some_and(|next| next.first <= saved_to.saturating_add(1));
-    let saved = unneeded.windows(2).take_while(|pair| is_saved(pair)).count();
+    let saved = segments.windows(2).take_while(|pair| is_saved(pair)).count();
     let (mut kept, mut octets) = (0, 0_u64);
     for segment in unneeded.get(saved..).unwrap_or_default().iter().rev() {
         octets = octets.saturating_add(fs::metadata(&segment.path).map_err(failed)?.len());

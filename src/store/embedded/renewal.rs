@@ -34,14 +34,27 @@ impl EmbeddedEngine {
     /// # Errors
     /// [`EngineError`]: what is left can be used as before; try again.
     pub async fn forget_past(&self) -> Result<CheckpointReport, EngineError> {
+        self.forget(false).await
+    }
+
+    /// As [`Self::forget_past`], but journal that is in no backup stays for the next one: of what was deleted before the
+    /// last backup nothing is left, and every instant stays within reach.
+    ///
+    /// # Errors
+    /// As [`Self::forget_past`].
+    pub async fn forget_backed_up(&self) -> Result<CheckpointReport, EngineError> {
+        self.forget(true).await
+    }
+
+    async fn forget(&self, hold: bool) -> Result<CheckpointReport, EngineError> {
         self.seal_now().await?;
-        let first = self.checkpoint_for_good().await?;
+        let first = self.write_checkpoint(hold).await?;
         // A checkpoint is named by the last group before it: without one between, the second would take the first's place
         // and an older one stay.
         let mut batch = Batch::new();
         batch.put(keys::setting("past"), self.shared.marks().applied.to_octets().as_slice());
         self.commit(batch).await?;
-        let second = self.checkpoint_for_good().await?;
+        let second = self.write_checkpoint(hold).await?;
         let dropped_segments = first.dropped_segments + second.dropped_segments;
         let lost_to_backups = first.lost_to_backups + second.lost_to_backups;
         Ok(CheckpointReport { dropped_segments, lost_to_backups, ..second })

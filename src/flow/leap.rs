@@ -1,0 +1,79 @@
+//! Whether the clock may be believed by what deletes by age. A clock that one night stands years ahead makes everything
+//! old; so the first run after such a leap deletes nothing, and neither does any for most of a day, in which a person can
+//! set the clock right. Where the daemon was really off so long, nothing is lost but that day.
+
+use chrono::TimeDelta;
+
+use crate::base::clock::Timestamp;
+
+/// So much later than expected nothing comes that was only late.
+const LATE: TimeDelta = TimeDelta::days(14);
+
+/// So long after a leap nothing is deleted by age: less than the day between two runs.
+pub const DOUBTED_FOR: TimeDelta = TimeDelta::hours(20);
+
+/// Whether `now` is so much later than what was expected that rather the clock is wrong.
+pub fn has_leapt(expected: Timestamp, now: Timestamp) -> bool {
+    now - expected > LATE
+}
+
+/// Whether a leap that was seen at `leapt` still forbids to delete. One that lies ahead of a clock that was set right does
+/// not.
+pub fn is_doubted(leapt: Timestamp, now: Timestamp) -> bool {
+    (TimeDelta::zero()..DOUBTED_FOR).contains(&(now - leapt))
+}
+
+/// Whether a leap is among the last of these times or between them and `now`: a distance that is much longer than the
+/// one before it. `times` are in the order in which they were noted.
+pub fn is_doubted_after(times: &[Timestamp], now: Timestamp) -> bool {
+    let Some(first) = times.first() else { return false };
+    let all: Vec<Timestamp> = [*first].into_iter().chain(times.iter().copied()).chain([now]).collect();
+    all.windows(3).any(|three| match *three {
+        [before, last, next] => {
+            let usual = (last - before).max(TimeDelta::zero());
+            has_leapt(last + usual, next) && is_doubted(next, now)
+        }
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone;
+
+    use super::*;
+
+    fn day(day: i64) -> Timestamp {
+        chrono::Utc.timestamp_opt(1_800_000_000 + day * 86_400, 0).unwrap()
+    }
+
+    #[test]
+    fn late_is_no_leap_and_back_is_none_either() {
+        assert!(!has_leapt(day(0), day(14)));
+        assert!(has_leapt(day(0), day(15)));
+        assert!(!has_leapt(day(700), day(0)));
+    }
+
+    #[test]
+    fn a_leap_is_doubted_for_most_of_a_day() {
+        assert!(is_doubted(day(5), day(5)));
+        assert!(is_doubted(day(5), day(6) - TimeDelta::hours(5)));
+        assert!(!is_doubted(day(5), day(6)));
+        assert!(!is_doubted(day(700), day(6)), "the clock was set right");
+    }
+
+    #[test]
+    fn a_distance_is_measured_by_the_one_before() {
+        assert!(!is_doubted_after(&[], day(0)));
+        assert!(is_doubted_after(&[day(0)], day(700)));
+        assert!(!is_doubted_after(&[day(0), day(31), day(61)], day(92)), "once a month is no leap");
+        let nights = [day(0), day(1), day(2)];
+        assert!(!is_doubted_after(&nights, day(3)));
+        assert!(is_doubted_after(&nights, day(700)));
+        let leapt = [day(0), day(1), day(700), day(700) + TimeDelta::hours(1)];
+        assert!(is_doubted_after(&leapt, day(700) + TimeDelta::hours(2)), "and what is made soon after");
+        assert!(!is_doubted_after(&leapt, day(701)));
+        assert!(!is_doubted_after(&leapt, day(2)), "the clock was set right");
+        assert!(!is_doubted_after(&[day(1), day(700), day(2)], day(3)));
+    }
+}
