@@ -126,10 +126,11 @@ pub fn forgetting(
 /// # Errors
 /// What failed, in words; the next run goes on.
 pub async fn drop_old(rules: &Rules, forgetting: &Forgetting, now: Timestamp) -> Result<String, String> {
-    let ruled = rules.apply(now, false).await.map_err(|error| error.to_string())?;
+    // Who is being erased does not wait for a rule that fails.
+    let ruled = rules.apply(now, false).await.map_err(|error| error.to_string());
     let worked = forgetting.eraser.work(forgetting.clock.now()).await.map_err(|error| error.to_string())?;
     let forgotten = forgetting.forget(Stratum::Index).await?;
-    let dropped: Vec<String> = ruled
+    let dropped: Vec<String> = ruled?
         .iter()
         .filter(|ruled| ruled.dropped > 0)
         .map(|ruled| format!("{} ({}): {}", ruled.rule, ruled.what, ruled.dropped))

@@ -219,11 +219,15 @@ pub async fn forget_wishes(store: &Store, now: Timestamp) -> Result<u64, StoreEr
 pub async fn drop_posts(store: &Store, before: Timestamp) -> Result<u64, StoreError> {
     let (mut dropped, mut after) = (0, PostId(0));
     loop {
-        let page = store.posts(after, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(dropped) };
-        after = last.value.id;
+        let page = store.each_post(after, PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(dropped) };
+        after = *last;
+        for (id, error) in page.iter().filter_map(|(id, read)| Some((id, read.as_ref().err()?))) {
+            tracing::error!(post = %id, %error, "a post cannot be read, and stays");
+        }
         let mut batch = Batch::new();
-        for read in page.iter().filter(|read| read.value.decided().is_some_and(|at| at < before)) {
+        let posts = page.iter().filter_map(|(_, read)| read.as_ref().ok());
+        for read in posts.filter(|read| read.value.decided().is_some_and(|at| at < before)) {
             if is_over(store, &read.value).await? {
                 posts::delete(&mut batch, read);
                 dropped += 1;

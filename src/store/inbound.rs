@@ -259,12 +259,25 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: one damaged record is enough.
     pub async fn scan_inbound(&self, after: Option<InboundId>, limit: usize) -> Result<Vec<Read<Inbound>>, StoreError> {
+        let found = self.each_inbound(after, limit).await?;
+        found.into_iter().map(|(_, read)| read).collect()
+    }
+
+    /// As [`Store::scan_inbound`], but a record that cannot be read does not hide the others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn each_inbound(
+        &self,
+        after: Option<InboundId>,
+        limit: usize,
+    ) -> Result<Vec<(InboundId, Result<Read<Inbound>, StoreError>)>, StoreError> {
         let mut range: KeyRange = keys::table(b'y');
         if let Some(after) = after {
             range = range.after(&keys::inbound(after));
         }
         let found = self.engine.scan(range, limit).await?;
-        found.iter().map(decode_entry).collect()
+        found.iter().map(|entry| Ok((id_of(&entry.0)?, decode_entry(entry)))).collect()
     }
 
     /// The `limit` messages with the highest ids below `before`, the newest first; the newest of all without it.

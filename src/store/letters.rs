@@ -195,12 +195,30 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn letters(&self, before: Option<LetterId>, limit: usize) -> Result<Vec<Read<Letter>>, StoreError> {
+        let found = self.each_letter(before, limit).await?;
+        found.into_iter().map(|(_, read)| Ok(read?)).collect()
+    }
+
+    /// As [`Store::letters`], but a record that cannot be read does not hide the others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn each_letter(
+        &self,
+        before: Option<LetterId>,
+        limit: usize,
+    ) -> Result<Vec<(LetterId, Result<Read<Letter>, RecordError>)>, StoreError> {
         let mut range = keys::table(b'n');
         if let Some(before) = before {
             range = range.after(&keys::letter(before));
         }
-        let found = self.engine.scan(range, limit).await?;
-        found.into_iter().map(|(_, stamp)| Ok(decode(stamp)?)).collect()
+        let damaged = || RecordError::Damaged { family: FAMILY, reason: "its key names none".to_owned() };
+        let found = self.engine.scan(range, limit).await?.into_iter().map(|(key, stamp)| {
+            // The newest are first: their keys count down.
+            let id = keys::last_number(&key).map(|number| LetterId(u64::MAX - number)).ok_or_else(damaged)?;
+            Ok((id, decode(stamp)))
+        });
+        found.collect()
     }
 
     /// The letters to be sent at `until` or before, in order of when they are due: `limit` of them.

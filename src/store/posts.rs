@@ -265,9 +265,26 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn posts(&self, after: PostId, limit: usize) -> Result<Vec<Read<Post>>, StoreError> {
+        let found = self.each_post(after, limit).await?;
+        found.into_iter().map(|(_, read)| Ok(read?)).collect()
+    }
+
+    /// As [`Store::posts`], but a record that cannot be read does not hide the others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn each_post(
+        &self,
+        after: PostId,
+        limit: usize,
+    ) -> Result<Vec<(PostId, Result<Read<Post>, RecordError>)>, StoreError> {
         let range = keys::table(b'p').after(&keys::post(after));
-        let found = self.engine.scan(range, limit).await?;
-        found.into_iter().map(|(_, stamp)| Ok(Read { value: decode(&stamp)?, stamp })).collect()
+        let damaged = || RecordError::Damaged { family: FAMILY, reason: "its key names none".to_owned() };
+        let found = self.engine.scan(range, limit).await?.into_iter().map(|(key, stamp)| {
+            let id = keys::last_number(&key).map(PostId).ok_or_else(damaged)?;
+            Ok((id, decode(&stamp).map(|value| Read { value, stamp })))
+        });
+        found.collect()
     }
 
     /// At most `limit` held posts, the first to expire first; those that expire at `until` or before, if it is given.

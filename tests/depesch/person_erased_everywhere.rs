@@ -244,6 +244,40 @@ async fn what_others_write_of_them_afterwards_stays_however_long_the_erasure_is_
 }
 
 #[tokio::test]
+async fn a_record_that_cannot_be_read_holds_it_open_and_stops_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::new(Arc::new(depesch::store::memory::MemoryEngine::new()));
+    let planted = Planted::in_store(store.clone(), directory.path()).await;
+    let keys = [Key([&b"n"[..], &(u64::MAX - 4).to_be_bytes()].concat()), key_of(b'p', 3), key_of(b'y', 4)];
+    let mut whole = Vec::new();
+    let mut batch = Batch::new();
+    for key in keys {
+        whole.push((key.clone(), store.engine().get(&key).await.unwrap().unwrap()));
+        batch.put(key, vec![255, 1]);
+    }
+    store.commit(batch).await.unwrap();
+    planted.desk(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
+    for _ in 0..2 {
+        let worked = planted.eraser().work(minute(101)).await.unwrap();
+        let holds: Vec<&str> = worked.open[0].1.iter().map(String::as_str).collect();
+        for which in ["letter n4", "message i4", "post p3"] {
+            assert!(holds.iter().any(|hold| hold.starts_with(&format!("{which} cannot be read: "))), "{holds:?}");
+        }
+        assert!(store.letter(LetterId(1)).await.unwrap().is_none());
+        assert!(store.post(PostId(1)).await.unwrap().is_none());
+    }
+    let mut batch = Batch::new();
+    whole.into_iter().for_each(|(key, value)| batch.put(key, value));
+    store.commit(batch).await.unwrap();
+    assert_eq!(planted.eraser().work(minute(102)).await.unwrap().open, []);
+    assert_eq!(found_in_files(directory.path()), []);
+}
+
+fn key_of(table: u8, number: u64) -> Key {
+    Key([&[table][..], &number.to_be_bytes()].concat())
+}
+
+#[tokio::test]
 async fn a_file_goes_with_the_last_post_that_it_is_the_text_of() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::new(Arc::new(depesch::store::memory::MemoryEngine::new()));

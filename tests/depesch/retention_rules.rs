@@ -15,7 +15,7 @@ use depesch::model::subscriber::SubscriptionState;
 use depesch::model::suppression::SuppressionReason;
 use depesch::model::wish::{Deed, Wish, WishState};
 use depesch::store::blobs::Blobs;
-use depesch::store::engine::{Batch, Commit};
+use depesch::store::engine::{Batch, Commit, Key};
 use depesch::store::spool::{Spool, SpoolSettings};
 use depesch::store::{Store, rsvps, wishes};
 
@@ -183,6 +183,25 @@ async fn of_a_maildir_only_what_was_captured_goes() {
     assert!(office.on_day(9_000, false).await.contains(&("retention.captured", 2)));
     assert!(captured.iter().all(|name| !folder.join(name).exists()));
     assert!(others.iter().all(|name| folder.join(name).exists()));
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_stops_only_what_depends_on_it() {
+    let office = office(store().await, Periods::default()).await;
+    let (store, blobs) = (&office.rules.store, &office.rules.blobs);
+    let loose = blobs.put(None, &b"draft"[..]).await.unwrap();
+    let mut batch = Batch::new();
+    for table in [b'n', b'p'] {
+        batch.put(Key([&[table][..], &1u64.to_be_bytes()].concat()), vec![255, 1]);
+    }
+    assert_eq!(store.commit(batch).await.unwrap(), Commit::Applied);
+    let failed = office.rules.apply(minute(366 * DAY), false).await.unwrap_err();
+    assert!(failed.to_string().contains("a post record"), "{failed}");
+    // It may be the post's: nobody can tell.
+    assert!(blobs.size(&loose.sha256).await.unwrap().is_some());
+    let left: Vec<_> = store.scan_subscribers(SubscriberId(0), 10).await.unwrap();
+    assert_eq!(left.iter().map(|read| read.value.id.0).collect::<Vec<_>>(), [2, 3]);
+    assert!(store.scan_rsvps(None, 1).await.unwrap().0.is_empty());
 }
 
 #[tokio::test]

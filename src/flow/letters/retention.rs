@@ -19,10 +19,16 @@ pub async fn drop_letters(store: &Store, now: Timestamp, before: Timestamp) -> R
     store.forget_replies(day(now)).await?;
     let (mut dropped, mut older) = (0, None);
     loop {
-        let page = store.letters(older, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(dropped) };
-        older = Some(last.value.id);
-        let old = page.iter().filter(|read| read.value.settled().is_some_and(|at| at < before));
+        let page = store.each_letter(older, PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(dropped) };
+        older = Some(*last);
+        for (id, error) in page.iter().filter_map(|(id, read)| Some((id, read.as_ref().err()?))) {
+            tracing::error!(letter = %id, %error, "a letter cannot be read, and stays");
+        }
+        let old = page
+            .iter()
+            .filter_map(|(_, read)| read.as_ref().ok())
+            .filter(|read| read.value.settled().is_some_and(|at| at < before));
         let (mut batch, mut count) = (Batch::new(), 0);
         for read in old {
             delete(&mut batch, read);

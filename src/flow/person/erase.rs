@@ -59,9 +59,9 @@ impl Desk {
 async fn is_traced(store: &Store, people: &People, files: Option<&Files>) -> Result<bool, TraceError> {
     Ok(!people.wishes(store).await?.is_empty()
         || !people.rsvps(store).await?.is_empty()
-        || !people.letters(store).await?.is_empty()
-        || !people.posts(store, files.map(|files| &files.blobs)).await?.is_empty()
-        || !people.inbound(store, files.map(|files| &files.spool), None).await?.is_empty())
+        || !people.letters(store).await?.found.is_empty()
+        || !people.posts(store, files.map(|files| &files.blobs)).await?.found.is_empty()
+        || !people.inbound(store, files.map(|files| &files.spool), None).await?.found.is_empty())
 }
 
 /// Puts the first step into `batch`; gives the keyed hash of the address.

@@ -75,6 +75,30 @@ pub struct Trace<T> {
     pub read: Read<T>,
 }
 
+/// What was found, and what could not be looked at.
+#[derive(Debug)]
+pub struct Traces<T> {
+    /// Records that concern some of them.
+    pub found: Vec<Trace<T>>,
+    /// Records that cannot be read, which may concern anybody: which, and why.
+    pub unreadable: Vec<(String, StoreError)>,
+}
+
+impl<T> Traces<T> {
+    const NONE: Self = Self { found: Vec::new(), unreadable: Vec::new() };
+
+    /// All of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Record`] when one cannot be read.
+    pub fn whole(self) -> Result<Vec<Trace<T>>, StoreError> {
+        match self.unreadable.into_iter().next() {
+            Some((_, error)) => Err(error),
+            None => Ok(self.found),
+        }
+    }
+}
+
 impl People {
     /// These: address, its keyed hash, and number where there is one.
     pub fn new(people: &[(Address, AddressHash, Option<SubscriberId>)]) -> Self {
@@ -115,13 +139,20 @@ impl People {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn letters(&self, store: &Store) -> Result<Vec<Trace<Letter>>, StoreError> {
-        let (mut found, mut before) = (Vec::new(), None);
+    pub async fn letters(&self, store: &Store) -> Result<Traces<Letter>, StoreError> {
+        let (mut traces, mut before) = (Traces::NONE, None);
         loop {
-            let page = store.letters(before, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(found) };
-            before = Some(last.value.id);
-            for read in page {
+            let page = store.each_letter(before, PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(traces) };
+            before = Some(*last);
+            for (id, read) in page {
+                let read = match read {
+                    Ok(read) => read,
+                    Err(error) => {
+                        traces.unreadable.push((format!("letter {id}"), error.into()));
+                        continue;
+                    }
+                };
                 let letter = &read.value;
                 let owner = self.owner(&letter.recipient);
                 // Replies and reasons are somewhere in the state; none of its own words is an address.
@@ -134,7 +165,7 @@ impl People {
                     }
                     LetterBody::PassedOn { header, .. } => who.extend(self.in_text(&String::from_utf8_lossy(header))),
                 }
-                found.extend(self.trace(owner, who, read));
+                traces.found.extend(self.trace(owner, who, read));
             }
         }
     }
@@ -148,13 +179,20 @@ impl People {
         store: &Store,
         spool: Option<&Spool>,
         mut after: Option<InboundId>,
-    ) -> Result<Vec<Trace<Inbound>>, TraceError> {
-        let (mut found, mut last_read) = (Vec::new(), None::<(SpoolPlace, BTreeSet<usize>)>);
+    ) -> Result<Traces<Inbound>, TraceError> {
+        let (mut traces, mut last_read) = (Traces::NONE, None::<(SpoolPlace, BTreeSet<usize>)>);
         loop {
-            let page = store.scan_inbound(after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(found) };
-            after = Some(last.value.id);
-            for read in page {
+            let page = store.each_inbound(after, PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(traces) };
+            after = Some(*last);
+            for (id, read) in page {
+                let read = match read {
+                    Ok(read) => read,
+                    Err(error) => {
+                        traces.unreadable.push((format!("message {id}"), error));
+                        continue;
+                    }
+                };
                 let place = read.value.place;
                 // The records of one message to several recipients follow each other.
                 let named = match (&last_read, spool) {
@@ -165,7 +203,7 @@ impl People {
                 last_read = Some((place, named.clone()));
                 let sender = read.value.arrival.sender.as_deref().and_then(|sender| sender.parse::<Address>().ok());
                 let owner = sender.and_then(|sender| self.owner(&sender));
-                found.extend(self.trace(owner, named, read));
+                traces.found.extend(self.trace(owner, named, read));
             }
         }
     }
@@ -185,13 +223,20 @@ impl People {
     ///
     /// # Errors
     /// [`TraceError`].
-    pub async fn posts(&self, store: &Store, blobs: Option<&Blobs>) -> Result<Vec<Trace<Post>>, TraceError> {
-        let (mut found, mut after) = (Vec::new(), PostId(0));
+    pub async fn posts(&self, store: &Store, blobs: Option<&Blobs>) -> Result<Traces<Post>, TraceError> {
+        let (mut traces, mut after) = (Traces::NONE, PostId(0));
         loop {
-            let page = store.posts(after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(found) };
-            after = last.value.id;
-            for read in page {
+            let page = store.each_post(after, PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(traces) };
+            after = *last;
+            for (id, read) in page {
+                let read = match read {
+                    Ok(read) => read,
+                    Err(error) => {
+                        traces.unreadable.push((format!("post {id}"), error.into()));
+                        continue;
+                    }
+                };
                 let post = &read.value;
                 let mut who = match &post.state {
                     PostState::Held(hold) => hold.asked.iter().filter_map(|asked| self.owner(asked)).collect(),
@@ -206,7 +251,7 @@ impl People {
                         Err(error) => return Err(error.into()),
                     }
                 }
-                found.extend(self.trace(self.owner(&post.author), who, read));
+                traces.found.extend(self.trace(self.owner(&post.author), who, read));
             }
         }
     }

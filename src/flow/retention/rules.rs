@@ -99,14 +99,16 @@ pub struct Ruled {
 }
 
 impl Rules {
-    /// Applies all rules; with `dry`, only says what they would drop.
+    /// Applies all rules; with `dry`, only says what they would drop. Where one cannot tell what is needed, because a record
+    /// cannot be read, it drops nothing, and those about other things go on.
     ///
     /// # Errors
-    /// [`RetentionError`]: what was dropped before stays so.
+    /// The first [`RetentionError`]: what was dropped stays so.
     pub async fn apply(&self, now: Timestamp, dry: bool) -> Result<Vec<Ruled>, RetentionError> {
-        let mut ruled = self.people(now, dry).await?;
-        ruled.extend(self.mail(now, dry).await?);
-        ruled.extend(self.rest(now, dry).await?);
+        let (people, mail, rest) = (self.people(now, dry).await, self.mail(now, dry).await, self.rest(now, dry).await);
+        let mut ruled = people?;
+        ruled.extend(mail?);
+        ruled.extend(rest?);
         Ok(ruled)
     }
 
@@ -181,11 +183,6 @@ impl Rules {
 
     async fn rest(&self, now: Timestamp, dry: bool) -> Result<Vec<Ruled>, RetentionError> {
         let (store, periods) = (self.store(dry), &self.periods);
-        let old = now - periods.attachments;
-        let attachments = match dry {
-            true => old_attachments(&store, &self.blobs, old).await?.len(),
-            false => drop_attachments(&store, &self.blobs, old).await?,
-        };
         let audit = match before(now, periods.audit) {
             Some(before) if dry => store.audit_entries_before(before).await?,
             Some(before) => {
@@ -204,6 +201,12 @@ impl Rules {
             None => 0,
         };
         let (keys, seen) = (forget_keys(&store, now).await?, forget_seen(&store, now).await?);
+        // Last: one record that cannot be read is enough, and nobody knows which are needed.
+        let old = now - periods.attachments;
+        let attachments = match dry {
+            true => old_attachments(&store, &self.blobs, old).await?.len(),
+            false => drop_attachments(&store, &self.blobs, old).await?,
+        };
         let days = |days: i64| Some(Duration::from_secs(days.unsigned_abs() * 86_400));
         Ok(vec![
             said(

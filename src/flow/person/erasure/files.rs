@@ -6,7 +6,7 @@ use super::super::traces::{Files, TraceError};
 use super::Cases;
 use crate::base::token::to_hex;
 use crate::flow::retention::needed_files;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::transport::capture::captured;
 
 /// Removes them from the disk.
@@ -19,7 +19,14 @@ pub(super) async fn sweep(store: &Store, files: Option<&Files>, cases: &mut Case
     };
     // One mail to two lists is two posts with one file: it goes with the last of them.
     let all: Vec<[u8; 32]> = cases.list.iter().flat_map(|case| case.work.files.clone()).collect();
-    let needed = needed_files(store, &all).await?;
+    let needed = match needed_files(store, &all).await {
+        // What cannot be read may name any of them.
+        Err(error @ StoreError::Record(_)) => {
+            cases.hold_unreadable(&[("what names kept files".to_owned(), error)]);
+            all.into_iter().collect()
+        }
+        needed => needed?,
+    };
     for case in &mut cases.list {
         for sha256 in &case.work.files {
             if needed.contains(sha256) {

@@ -6,14 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::inbound::{Inbound, InboundState, SpoolPlace};
 use crate::model::letter::{LetterBody, LetterState};
 use crate::store::engine::{Batch, Commit};
-use crate::store::{Store, inbound, letters};
+use crate::store::{Store, StoreError, inbound, letters};
 
 use super::super::traces::{Files, Trace, TraceError};
 use super::Cases;
 
 /// Letters first: one that passes a message on must be gone before the message is.
 pub(super) async fn sweep(store: &Store, files: Option<&Files>, cases: &mut Cases) -> Result<(), TraceError> {
-    for trace in cases.people.letters(store).await? {
+    let traces = cases.people.letters(store).await?;
+    cases.hold_unreadable(&traces.unreadable);
+    for trace in traces.found {
         let letter = &trace.read.value;
         let who = cases.concerned(&trace, letter.created);
         if who.is_empty() {
@@ -31,10 +33,17 @@ pub(super) async fn sweep(store: &Store, files: Option<&Files>, cases: &mut Case
         }
     }
     let since = cases.list.iter().map(|case| case.work.mail).min().flatten();
-    let last = store.newest_inbound(None, 1).await?.first().map(|read| read.value.id);
+    let last = match store.newest_inbound(None, 1).await {
+        // It is found again below, and then the next run begins where this one did.
+        Err(StoreError::Record(_)) => None,
+        newest => newest?.first().map(|read| read.value.id),
+    };
     let traces = cases.people.inbound(store, files.map(|files| &files.spool), since).await?;
-    let mut unfinished = BTreeSet::new();
-    for (place, of) in by_place(traces) {
+    cases.hold_unreadable(&traces.unreadable);
+    // What cannot be read is looked at again each time, until it is mended.
+    let mut unfinished: BTreeSet<usize> =
+        if traces.unreadable.is_empty() { BTreeSet::new() } else { (0..cases.list.len()).collect() };
+    for (place, of) in by_place(traces.found) {
         let who: BTreeSet<usize> =
             of.iter().flat_map(|trace| cases.concerned(trace, trace.read.value.arrival.at)).collect();
         if who.is_empty() {
@@ -95,10 +104,12 @@ async fn erase_message(
 async fn passing(store: &Store, place: SpoolPlace) -> Result<Option<crate::base::id::LetterId>, TraceError> {
     let mut before = None;
     loop {
-        let page = store.letters(before, 500).await?;
-        let Some(last) = page.last() else { return Ok(None) };
-        before = Some(last.value.id);
-        for read in page {
+        let page = store.each_letter(before, 500).await?;
+        let Some((last, _)) = page.last() else { return Ok(None) };
+        before = Some(*last);
+        for (id, read) in page {
+            // It may be this message that a letter which cannot be read passes on.
+            let Ok(read) = read else { return Ok(Some(id)) };
             if !matches!(&read.value.body, LetterBody::PassedOn { place: of, .. } if *of == place) {
                 continue;
             }

@@ -24,7 +24,7 @@ use crate::base::token::Key;
 use crate::model::erasure::{Erasure, ErasureState, ErasureWork};
 use crate::store::engine::{Batch, Commit, Value};
 use crate::store::suppressions::AddressHash;
-use crate::store::{Store, erasures};
+use crate::store::{Store, StoreError, erasures};
 
 use super::traces::{Files, People, Trace, TraceError};
 
@@ -88,6 +88,15 @@ impl Cases {
         for place in who {
             if let Some(case) = self.list.get_mut(*place) {
                 case.holds.insert(why.to_owned());
+            }
+        }
+    }
+
+    /// Holds all open because of records that cannot be read: nobody can say that they do not name the person.
+    fn hold_unreadable(&mut self, unreadable: &[(String, StoreError)]) {
+        for (which, error) in unreadable {
+            for case in &mut self.list {
+                case.holds.insert(format!("{which} cannot be read: {error}"));
             }
         }
     }

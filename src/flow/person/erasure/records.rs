@@ -87,7 +87,9 @@ fn scrub_mailing(cases: &Cases, mailing: &Mailing) -> Mailing {
 
 /// Posts of theirs, and posts that name them: what is sent or held for others' word waits until that is over.
 pub(super) async fn sweep_posts(store: &Store, files: Option<&Files>, cases: &mut Cases) -> Result<(), TraceError> {
-    for trace in cases.people.posts(store, files.map(|files| &files.blobs)).await? {
+    let traces = cases.people.posts(store, files.map(|files| &files.blobs)).await?;
+    cases.hold_unreadable(&traces.unreadable);
+    for trace in traces.found {
         let (id, who) = (trace.read.value.id, cases.concerned(&trace, trace.read.value.received));
         if who.is_empty() {
             continue;
