@@ -193,12 +193,7 @@ async fn start_on(
     let stopping = watch::Sender::new(false);
     let scheduler = Scheduler::new(store.clone(), clock.clone(), wake).checking(messages.clone());
     let pulses = scheduler.pulses().clone();
-    let watched = monitoring::Watched {
-        engine: engine.clone(),
-        spool: spool.clone(),
-        chores: chores.iter().map(Chore::times).collect(),
-        mail_connections: mail_in.connections.clone(),
-    };
+    let watched = monitoring::Watched::of(&engine, &spool, &chores, &mail_in);
     let monitor_address = monitoring.address();
     let monitor = monitoring.start(&control, watched, &stopping);
     let mut loops = begin_loops(scheduler, Chores::new(store, clock.clone(), chores), engine.clone(), clock, &stopping);

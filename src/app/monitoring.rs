@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::control::Control;
+use crate::flow::chores::Chore;
 use crate::flow::picture::{self, MailConnections};
 use crate::metrics::parts::InboundMetrics;
 use crate::metrics::{Instruments, Metrics};
@@ -17,7 +18,7 @@ use crate::monitor::{self, Monitor};
 use crate::store::embedded::EmbeddedEngine;
 use crate::store::spool::Spool;
 
-use super::until;
+use super::{mail_in, until};
 
 /// What is watched beside what the control API works with.
 pub struct Watched {
@@ -29,6 +30,18 @@ pub struct Watched {
     pub chores: Vec<(&'static str, Recurrence)>,
     /// Tells what the listener for mail did.
     pub mail_connections: Arc<dyn Fn() -> MailConnections + Send + Sync>,
+}
+
+impl Watched {
+    /// What was put together.
+    pub fn of(engine: &Arc<EmbeddedEngine>, spool: &Spool, chores: &[Chore], mail_in: &mail_in::Prepared) -> Self {
+        Self {
+            engine: engine.clone(),
+            spool: spool.clone(),
+            chores: chores.iter().map(Chore::times).collect(),
+            mail_connections: mail_in.connections.clone(),
+        }
+    }
 }
 
 /// Monitoring whose port is open and does not answer yet.
