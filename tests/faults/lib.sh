@@ -30,6 +30,8 @@ capture_directory = "$place/capture"
 stop_timeout = "10s"
 [control]
 socket = "$place/control.sock"
+[monitor]
+address = ""
 [inbound]
 lmtp = ["127.0.0.1:0"]
 postmaster = "drift@example.org"
