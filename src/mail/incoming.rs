@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mail_parser::{HeaderName, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
+use super::decoding::charset_is_known;
 use super::html_text::html_to_text;
 use super::incoming_limits::readable_length;
 
@@ -68,6 +69,9 @@ pub struct Part {
     pub octets: Vec<u8>,
     /// The content as text, charset undone, where it is `text/*`.
     pub text: Option<String>,
+    /// False where it is `text/*` under a charset label that is not known (RFC 2045 §5.1), so that [`Part::text`] may say
+    /// something else than its author wrote. True for all other parts.
+    pub charset_known: bool,
     /// The message, where it is a `message/rfc822` or `message/global`; only its header fields, where it is a
     /// `text/rfc822-headers` or `message/global-headers` (RFC 6522 §4, RFC 6533 §5).
     pub message: Option<Box<Incoming>>,
@@ -272,7 +276,10 @@ impl Part {
         if matches!(content_type.as_str(), "text/rfc822-headers" | "message/global-headers") {
             message = Some(Box::new(Incoming::headers_only(&octets)));
         }
+        let label = kind.filter(|_| content_type.starts_with("text/")).and_then(|kind| kind.attribute("charset"));
+        let label = label.filter(|label| !label.trim().is_empty());
         Self {
+            charset_known: label.is_none_or(charset_is_known),
             content_type,
             parameters,
             file_name: part.attachment_name().map(safe).filter(|name| !name.is_empty()),

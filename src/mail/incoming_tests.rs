@@ -101,3 +101,19 @@ fn what_is_nested_without_end_is_cut() {
     let parts = Incoming::parse(many.as_bytes()).unwrap().parts().len();
     assert!((50..=1001).contains(&parts), "{parts}");
 }
+
+#[test]
+fn a_part_says_whether_its_charset_is_known() {
+    let known = |kind: &str| {
+        let mail = Incoming::parse(format!("Subject: x\nContent-Type: {kind}\n\nNej\n").as_bytes()).unwrap();
+        mail.parts()[0].charset_known
+    };
+    for kind in
+        ["text/plain", "text/plain; charset=utf-8", "text/plain; charset=\"\"", "application/pdf; charset=x-unknown"]
+    {
+        assert!(known(kind), "{kind}");
+    }
+    for kind in ["text/plain; charset=\"x-unknown\"", "text/html; charset=unknown-8bit", "TEXT/Plain; Charset=utf-32"] {
+        assert!(!known(kind), "{kind}");
+    }
+}

@@ -4,6 +4,7 @@ pub mod calendar;
 pub mod calendar_reply;
 pub mod command;
 pub mod compose;
+pub mod decoding;
 pub mod encoding;
 pub mod handed_over;
 pub mod headers;
