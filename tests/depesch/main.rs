@@ -108,6 +108,7 @@ mod retention_rules;
 mod rsvp_command;
 mod rsvp_erasure;
 mod rsvp_export;
+mod rsvp_forged;
 mod rsvp_invitation;
 mod rsvp_recorded;
 mod rsvp_uncertain;

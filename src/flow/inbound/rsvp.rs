@@ -1,8 +1,9 @@
 //! An answer to an invitation, come by mail: recorded, and answered once with what was understood; what is uncertain goes
 //! to the invitation's press contact, who enters it with `depesch rsvp set`.
 //!
-//! Nobody needs to be a subscriber to answer: a colleague may. The address in From is who answers; it proves nothing, and
-//! nothing but the list of guests follows from it.
+//! A colleague who is no subscriber may answer, too. The address in From is who answers. It counts only where something
+//! shows that its owner sent the mail or that the writer has the invitation (see [`is_vouched`]); otherwise the press contact
+//! decides. No answer of ours depends on what is stored about an address: else a stranger could ask who is known.
 
 use serde_json::json;
 
@@ -11,7 +12,7 @@ use crate::base::id::ReleaseId;
 use crate::bounce::Kind;
 use crate::flow::letters::{Draft, PassedOn, may_answer};
 use crate::flow::release::{LoadError, LoadedRelease, load};
-use crate::flow::rsvp::find::{Found, find};
+use crate::flow::rsvp::find::{Found, Way, find};
 use crate::flow::rsvp::{Said, deadline, mailings_of, put_said};
 use crate::mail::calendar_reply::has_calendar_reply;
 use crate::mail::incoming::Incoming;
@@ -63,8 +64,8 @@ pub async fn handle(parts: &InboundParts, item: &Item, list: Option<&List>) -> R
     let came_to = item.inbound.recipient.parse::<Address>().ok();
     let now = parts.clock.now();
     let found = find(&parts.store, &parts.key, message, uid.as_deref(), came_to.as_ref(), now).await?;
-    let (event, release, guessable) = match found {
-        Found::One { event, release, guessable } => (event, release, guessable),
+    let (event, release, way) = match found {
+        Found::One { event, release, way } => (event, release, way),
         Found::Several(_) | Found::Nothing => return Ok(None),
     };
     let loaded = match load(&parts.store, release).await {
@@ -73,11 +74,13 @@ pub async fn handle(parts: &InboundParts, item: &Item, list: Option<&List>) -> R
         Err(LoadError::Store(error)) => return Err(error.into()),
     };
     let mut understood = understand(reading);
-    if guessable && !is_known(parts, item, event, &from).await? {
-        // A guess must not be told what it hit: the contact decides.
-        understood.answer = RsvpAnswer::Unclear;
-        understood.why = "only its calendar part says which event, and its sender is not known";
-        understood.to_be_seen = true;
+    if !is_vouched(item, &from, way) {
+        understood = for_the_contact(understood, "it was sent by another address than it says it is from");
+        // What a forger gives must not replace what the person gave.
+        understood.person = Person::default();
+    } else if way == Way::Uid && !is_known(parts, event, &from).await? {
+        understood =
+            for_the_contact(understood, "only its calendar part says which event, and its sender is not known");
     }
     let inbound = item.inbound.id;
     let late = loaded.release.event.as_ref().and_then(deadline);
@@ -105,23 +108,41 @@ pub async fn handle(parts: &InboundParts, item: &Item, list: Option<&List>) -> R
     if understood.to_be_seen {
         pass_on(parts, item, &loaded.release, about.as_ref(), &mut effects).await?;
     }
-    if understood.answer != RsvpAnswer::Unclear {
+    // A UID may be a guess. Whether it hit is told to no sender, known or not: the list of guests is all that may differ.
+    if understood.answer != RsvpAnswer::Unclear && way != Way::Uid {
         receipt(parts, item, &loaded, &rsvp, about.as_ref(), &mut effects).await?;
     }
     Ok(Some(effects))
 }
 
-/// Whether who wrote it, and where a receipt would go, is a subscriber or has answered to the event before.
-async fn is_known(parts: &InboundParts, item: &Item, event: ReleaseId, from: &Address) -> Result<bool, HandleError> {
-    let sender = item.inbound.arrival.sender.as_deref().and_then(|sender| sender.parse::<Address>().ok());
-    for address in [Some(from), sender.as_ref()].into_iter().flatten() {
-        let answered = parts.store.rsvp(event, &parts.key.hash_address(address)).await?;
-        let has_answered = answered.is_some_and(|read| read.value.answer() != RsvpAnswer::Unclear);
-        if !has_answered && parts.store.subscriber_by_address(address).await?.is_none() {
-            return Ok(false);
-        }
+/// Whether an answer may count as that of its From. From alone proves nothing: it must be one mailbox, the envelope
+/// sender's, to which the receipt goes; or the mail answers a signed Message-ID, so that its writer has the invitation. A
+/// file that came without an envelope is vouched for by the operator who handed it over.
+fn is_vouched(item: &Item, from: &Address, way: Way) -> bool {
+    if way == Way::Signed {
+        return true;
     }
-    Ok(true)
+    let one_author = item.message.correspondents("From").len() == 1;
+    let arrival = &item.inbound.arrival;
+    let sender = arrival.sender.as_deref().map(|sender| sender.parse::<Address>());
+    one_author
+        && match sender {
+            Some(Ok(sender)) => sender.mailbox_key() == from.mailbox_key(),
+            Some(Err(_)) => false,
+            None => arrival.via == Via::File,
+        }
+}
+
+/// The same as unclear, for the press contact to decide.
+fn for_the_contact(understood: Understood, why: &'static str) -> Understood {
+    Understood { answer: RsvpAnswer::Unclear, why, to_be_seen: true, ..understood }
+}
+
+/// Whether who wrote it is a subscriber, or has answered to the event before.
+async fn is_known(parts: &InboundParts, event: ReleaseId, from: &Address) -> Result<bool, HandleError> {
+    let answered = parts.store.rsvp(event, &parts.key.hash_address(from)).await?;
+    let has_answered = answered.is_some_and(|read| read.value.answer() != RsvpAnswer::Unclear);
+    Ok(has_answered || parts.store.subscriber_by_address(from).await?.is_some())
 }
 
 fn understand(reading: Reading) -> Understood {

@@ -18,6 +18,17 @@ use super::over_at;
 /// Ids in References that are looked at.
 const MOST_IDS: usize = 30;
 
+/// What leads from a mail to the invitation that it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A signed Message-ID of a mail with this invitation: its writer has that mail.
+    Signed,
+    /// The address that it came to.
+    Address,
+    /// A UID alone, which is in every copy of the invitation and may be guessed.
+    Uid,
+}
+
 /// What a mail answers.
 #[derive(Clone, Debug)]
 pub enum Found {
@@ -27,8 +38,8 @@ pub enum Found {
         event: ReleaseId,
         /// The release that is answered.
         release: ReleaseId,
-        /// Whether only a UID says so, which can be guessed.
-        guessable: bool,
+        /// What led to it.
+        way: Way,
     },
     /// One of several open ones; these.
     Several(Vec<ReleaseId>),
@@ -58,7 +69,7 @@ pub async fn find(
     let begun = begun(store).await?;
     for release in answered_releases(store, key, message).await?.into_iter().filter(|one| begun.contains(one)) {
         if let Some(event) = store.event_of(release).await? {
-            return Ok(Found::One { event, release, guessable: false });
+            return Ok(Found::One { event, release, way: Way::Signed });
         }
     }
     let here = match address {
@@ -69,9 +80,9 @@ pub async fn find(
         && let Some(release) = release_of_uid(store, uid, &begun).await?
         && let Some(event) = store.event_of(release).await?
     {
-        // Where the address alone says the same the UID tells nobody anything.
-        let guessable = !matches!(here, Found::One { event: same, .. } if same == event);
-        return Ok(Found::One { event, release, guessable });
+        // Where the address alone leads to the same event, the UID adds nothing.
+        let same_event = matches!(here, Found::One { event: same, .. } if same == event);
+        return Ok(Found::One { event, release, way: if same_event { Way::Address } else { Way::Uid } });
     }
     Ok(here)
 }
@@ -159,7 +170,7 @@ async fn by_address(
     }
     Ok(match left.as_slice() {
         [] => Found::Nothing,
-        [one] => Found::One { event: one.event, release: one.loaded.record.value.id, guessable: false },
+        [one] => Found::One { event: one.event, release: one.loaded.record.value.id, way: Way::Address },
         several => Found::Several(several.iter().map(|one| one.loaded.record.value.id).collect()),
     })
 }
