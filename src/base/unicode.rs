@@ -130,7 +130,8 @@ fn without_invisible(text: &str) -> String {
 /// Scripts whose letters are joined (Arabic to Mongolian, and Arabic forms), emoji and the selectors after them.
 fn joins(c: char) -> bool {
     matches!(u32::from(c), 0x600..=0x109f | 0x1780..=0x18af | 0xa840..=0xa87f | 0xa8e0..=0xabff | 0xfb50..=0xfdff
-        | 0xfe0f | 0xfe70..=0xfefc | 0x10a00..=0x11fff) || is_symbol(c)
+        | 0xfe0f | 0xfe70..=0xfefc | 0x10a00..=0x11fff)
+        || is_symbol(c)
 }
 
 /// Emoji and the signs among which they are.
