@@ -7,7 +7,7 @@ use clap::Args;
 use crate::base::id::ListName;
 use crate::control::consent::{ConsentRowView, ConsentSummary};
 use crate::control::path::ApiPath;
-use crate::flow::formula;
+use crate::flow::sheet::Sheet;
 
 use super::output::{instant, note};
 use super::{CliError, Context, Done};
@@ -122,7 +122,7 @@ fn cells(row: &ConsentRowView) -> [String; 8] {
 
 /// A report being written: CSV as it comes, or a table.
 struct Writing {
-    csv: Option<(csv::Writer<Vec<u8>>, Option<File>)>,
+    csv: Option<(Sheet, Option<File>)>,
     rows: Vec<[String; 8]>,
 }
 
@@ -141,14 +141,13 @@ impl Writing {
             Ok(File { new: new.map_err(failed)?, path })
         });
         let file = file.transpose()?;
-        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-        // Writing to a vector does not fail.
-        let _ = writer.write_record(COLUMNS);
-        Ok(Self { csv: csv.then_some((writer, file)), rows: Vec::new() })
+        let mut sheet = Sheet::for_program(false);
+        sheet.row(COLUMNS);
+        Ok(Self { csv: csv.then_some((sheet, file)), rows: Vec::new() })
     }
 
     fn row(&mut self, row: ConsentRowView, context: &Context) -> Result<(), CliError> {
-        let Some((writer, _)) = &mut self.csv else {
+        let Some((sheet, _)) = &mut self.csv else {
             match context.output.is_json() {
                 true => context.output.json(&row)?,
                 false => self.rows.push(cells(&row)),
@@ -171,8 +170,8 @@ impl Writing {
             basis.and_then(|basis| basis.evidence.clone()).unwrap_or_default(),
             row.evidence_missing.to_string(),
         ];
-        let _ = writer.write_record(record.iter().map(|cell| formula::defuse(cell).into_owned()));
-        match writer.get_ref().len() > BUFFER {
+        sheet.row(record);
+        match sheet.len() > BUFFER {
             true => self.flush(context),
             false => Ok(()),
         }
@@ -180,10 +179,8 @@ impl Writing {
 
     fn flush(&mut self, context: &Context) -> Result<(), CliError> {
         use std::io::Write;
-        let Some((writer, file)) = &mut self.csv else { return Ok(()) };
-        let _ = writer.flush();
-        let next = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-        let octets = std::mem::replace(writer, next).into_inner().unwrap_or_default();
+        let Some((sheet, file)) = &mut self.csv else { return Ok(()) };
+        let octets = sheet.take();
         match file {
             None => context.output.octets(&octets),
             Some(File { path, new }) => {

@@ -1,5 +1,6 @@
 //! `depesch subscriber import`: the file goes up as it is read, progress and rejected rows come back.
 
+use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use crate::control::client::Answer;
 use crate::control::import::{ImportLine, ImportResult, RejectView};
 use crate::control::path::ApiPath;
 use crate::flow::formula;
+use crate::flow::sheet::Sheet;
 
 use super::output::note;
 use super::progress::Progress;
@@ -93,7 +95,7 @@ async fn upload(file: &Path, path: ApiPath, context: &Context) -> Result<(Answer
 
 /// Where rejected rows go.
 struct Rejects {
-    file: Option<(PathBuf, csv::Writer<std::fs::File>)>,
+    file: Option<(PathBuf, std::fs::File)>,
     width: usize,
     count: u64,
 }
@@ -101,7 +103,7 @@ struct Rejects {
 impl Rejects {
     fn begin(path: Option<&Path>) -> Result<Self, CliError> {
         let open = |path: &Path| match std::fs::File::create(path) {
-            Ok(file) => Ok((path.to_owned(), csv::WriterBuilder::new().flexible(true).from_writer(file))),
+            Ok(file) => Ok((path.to_owned(), file)),
             Err(error) => Err(CliError::File { action: "written", path: path.to_owned(), error }),
         };
         Ok(Self { file: path.map(open).transpose()?, width: 0, count: 0 })
@@ -127,16 +129,16 @@ impl Rejects {
     }
 
     fn write<'a>(&mut self, cells: impl Iterator<Item = &'a str>, line: &str, reason: &str) -> Result<(), CliError> {
-        let Some((path, writer)) = &mut self.file else { return Ok(()) };
-        let cells = cells.map(|cell| formula::defuse(formula::restore(cell)).into_owned());
-        let row = cells.chain([line.to_owned(), formula::defuse(reason).into_owned()]);
-        let failed = |e: csv::Error| file_error(path, std::io::Error::other(e));
-        writer.write_record(row).map_err(failed)
+        let Some((path, file)) = &mut self.file else { return Ok(()) };
+        let mut sheet = Sheet::new(b',');
+        let cells = cells.map(|cell| formula::restore(cell).into_owned());
+        sheet.row(cells.chain([line.to_owned(), reason.to_owned()]));
+        file.write_all(&sheet.take()).map_err(|error| file_error(path, error))
     }
 
     fn finish(self) -> Result<(), CliError> {
         match self.file {
-            Some((path, mut writer)) => writer.flush().map_err(|error| file_error(&path, error)),
+            Some(_) => Ok(()),
             None if self.count > TOLD => {
                 note(&format!("and {} more; --rejects FILE writes them all to a file", self.count - TOLD));
                 Ok(())

@@ -1,4 +1,4 @@
-//! Export of subscribers to CSV, as a stream: safe to open in a spreadsheet (see [`super::formula`]), and imported
+//! Export of subscribers to CSV, as a stream: safe to open in a spreadsheet (see [`super::sheet`]), and imported
 //! again it changes nothing.
 //!
 //! Columns: email, name, language, organisation, beats, regions, lists, then every attribute in order of the
@@ -11,7 +11,7 @@ use crate::base::id::{ListName, SubscriberId};
 use crate::model::subscriber::{Subscriber, SubscriptionState};
 use crate::store::{Store, StoreError};
 
-use super::formula;
+use super::sheet::Sheet;
 
 /// Subscribers read at once.
 const STEP: usize = 1000;
@@ -64,28 +64,24 @@ impl Export {
     /// [`StoreError`]: the file is not whole.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(cursor) = self.cursor else { return Ok(None) };
-        let mut octets = Vec::new();
-        if !self.begun && self.settings.excel {
-            octets.extend_from_slice(b"\xef\xbb\xbf");
-        }
-        let delimiter = if self.settings.excel { b';' } else { b',' };
-        let ends = csv::Terminator::CRLF;
-        let mut writer = csv::WriterBuilder::new().delimiter(delimiter).terminator(ends).from_writer(octets);
+        let mut sheet = match self.begun {
+            true => Sheet::continued(self.settings.excel),
+            false => Sheet::for_program(self.settings.excel),
+        };
         if !self.begun {
             let fixed = ["email", "name", "language", "organisation", "beats", "regions", "lists"];
-            write(&mut writer, fixed.into_iter().chain(self.attributes.iter().map(String::as_str)));
+            sheet.row(fixed.into_iter().chain(self.attributes.iter().map(String::as_str)));
             self.begun = true;
         }
         let step = self.store.scan_subscribers(cursor, STEP).await?;
         self.cursor = step.last().map(|last| last.value.id);
         for subscriber in step.iter().map(|read| &read.value).filter(|s| is_wanted(s, &self.settings)) {
-            self.row(&mut writer, subscriber);
+            self.row(&mut sheet, subscriber);
         }
-        // Writing to a vector does not fail.
-        Ok(writer.into_inner().ok())
+        Ok(Some(sheet.take()))
     }
 
-    fn row(&self, writer: &mut csv::Writer<Vec<u8>>, subscriber: &Subscriber) {
+    fn row(&self, sheet: &mut Sheet, subscriber: &Subscriber) {
         let joined = |words: &BTreeSet<String>| words.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         let active = subscriber.subscriptions.iter().filter(|(_, s)| s.state == SubscriptionState::Active);
         let lists = active.map(|(list, _)| list.as_str()).collect::<Vec<_>>().join(" ");
@@ -100,15 +96,10 @@ impl Export {
             &lists,
         ];
         let attribute = |name| subscriber.attributes.get(name).map(String::as_str).unwrap_or_default();
-        write(writer, fixed.into_iter().chain(self.attributes.iter().map(attribute)));
+        sheet.row(fixed.into_iter().chain(self.attributes.iter().map(attribute)));
     }
 }
 
 fn is_wanted(subscriber: &Subscriber, settings: &ExportSettings) -> bool {
     settings.list.as_ref().is_none_or(|list| subscriber.state_on(list) == Some(SubscriptionState::Active))
-}
-
-fn write<'a>(writer: &mut csv::Writer<Vec<u8>>, cells: impl Iterator<Item = &'a str>) {
-    // All rows have as many cells, and writing to a vector does not fail.
-    let _ = writer.write_record(cells.map(|cell| formula::defuse(cell).into_owned()));
 }

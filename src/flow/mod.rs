@@ -33,5 +33,6 @@ pub mod restored;
 pub mod retention;
 pub mod rsvp;
 pub mod schedule;
+pub mod sheet;
 pub mod suspended;
 pub mod wake;

@@ -44,10 +44,10 @@ async fn columns_have_a_fixed_order_and_formulas_are_text() {
     let file = export(&store, ExportSettings::default()).await;
     let mut lines = file.split("\r\n");
     assert_eq!(lines.next(), Some("email,name,language,organisation,beats,regions,lists,note,phone"));
-    let karin = "karin@example.org,Karin Ek,sv,Skövde Dagblad,\"kultur, skola\",skaraborg,media members,'=1+1,\
-                 '+46 8 465 004 00";
+    let karin = "karin@example.org,Karin Ek,sv,Skövde Dagblad,\"kultur, skola\",skaraborg,media members,\
+                 \"'=1+1\",\"'+46 8 465 004 00\"";
     assert_eq!(lines.next(), Some(karin));
-    assert!(lines.next().unwrap().starts_with("'+tips@example.org,\"'@Bo, \"\"Bosse\"\"\",en,'-,"));
+    assert!(lines.next().unwrap().starts_with("\"'+tips@example.org\",\"'@Bo, \"\"Bosse\"\"\",en,\"'-\","));
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
-use crate::flow::formula::defuse;
 use crate::flow::report::{Account, Row, masked, shown_address};
+use crate::flow::sheet::Sheet;
 use crate::model::ledger::Tally;
 use crate::model::mailing::{Mailing, MailingContent, Stage, UncertainPolicy};
 use crate::store::{Store, StoreError};
@@ -326,9 +326,7 @@ pub const COLUMNS: [&str; 14] = [
 
 /// One line of CSV (RFC 4180), no cell of which a spreadsheet runs.
 pub fn csv_line(cells: &[&str; 14]) -> Vec<u8> {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    // Writing to a vector does not fail.
-    let written = writer.write_record(cells.iter().map(|cell| defuse(cell).into_owned()));
-    debug_assert!(written.is_ok());
-    writer.into_inner().unwrap_or_default()
+    let mut sheet = Sheet::for_program(false);
+    sheet.row(cells);
+    sheet.take()
 }

@@ -66,7 +66,8 @@ fn read_fields(columns: &Columns, record: &Record) -> Result<(Address, Fields), 
     let (mut first_name, mut last_name) = (None, None);
     let mut fields = Fields::default();
     for (index, cell) in record.cells().enumerate() {
-        let cell = formula::restore(cell).trim();
+        let cell = formula::restore(cell);
+        let cell = cell.trim();
         if cell.is_empty() {
             continue;
         }

@@ -1,8 +1,8 @@
-//! The answers to an event as a file for a spreadsheet: safe to open in one (see [`crate::flow::formula`]).
+//! The answers to an event as a file for a spreadsheet: safe to open in one (see [`crate::flow::sheet`]).
 
 use crate::model::rsvp::{Detail, Rsvp};
 
-use super::super::formula;
+use super::super::sheet::Sheet;
 use super::overview::{Answered, Overview};
 
 /// The columns.
@@ -24,17 +24,10 @@ pub const COLUMNS: [&str; 13] = [
 
 /// The whole file. With `excel` a byte order mark first, and `;` between cells.
 pub fn csv(overview: &Overview, excel: bool) -> Vec<u8> {
-    let octets = if excel { b"\xef\xbb\xbf".to_vec() } else { Vec::new() };
-    let delimiter = if excel { b';' } else { b',' };
-    let ends = csv::Terminator::CRLF;
-    let mut writer = csv::WriterBuilder::new().delimiter(delimiter).terminator(ends).from_writer(octets);
-    let mut write = |cells: Vec<String>| {
-        // All rows have as many cells, and writing to a vector does not fail.
-        let _ = writer.write_record(cells.iter().map(|cell| formula::defuse(cell).into_owned()));
-    };
-    write(COLUMNS.map(str::to_owned).to_vec());
-    overview.answers.iter().for_each(|answered| write(row(answered)));
-    writer.into_inner().unwrap_or_default()
+    let mut sheet = Sheet::for_program(excel);
+    sheet.row(COLUMNS);
+    overview.answers.iter().for_each(|answered| sheet.row(row(answered)));
+    sheet.take()
 }
 
 fn row(answered: &Answered) -> Vec<String> {
