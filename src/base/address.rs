@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use unicode_normalization::{UnicodeNormalization, is_nfkc};
+
 /// A mailbox that can be mailed: the local part as written (RFC 5321 §2.4), the domain in lower-case A-labels.
 ///
 /// Quoted local parts and address literals are refused: no newsroom has one, and parsers disagree about them.
@@ -24,6 +26,19 @@ pub enum AddressError {
     /// The domain is no domain name (RFC 5890).
     #[error("\u{201c}{0}\u{201d} is not a domain name")]
     Domain(String),
+    /// A letter that stands for another one: full-width, a ligature, the Kelvin sign. Two programs may take it for two
+    /// mailboxes (RFC 8265 §3.3, RFC 8264 §9.17).
+    #[error(
+        "the letter \u{201c}{letter}\u{201d} (U+{:04X}) before the @ is another form of \u{201c}{plain}\u{201d}; write \
+         \u{201c}{plain}\u{201d}",
+        u32::from(*letter)
+    )]
+    Compatibility {
+        /// The letter.
+        letter: char,
+        /// What it is a form of.
+        plain: String,
+    },
     /// RFC 5321 §4.5.3.1: 64 octets before the `@`, 254 in all.
     #[error("the address is longer than {0} octets")]
     TooLong(usize),
@@ -57,19 +72,44 @@ impl Address {
         &self.text
     }
 
-    /// By what two spellings of one mailbox are known as the same: all lower case.
+    /// By what two spellings of one mailbox are known as the same: letters in lower case, but never so that a letter outside
+    /// ASCII becomes one inside it: the Kelvin sign (U+212A) in lower case is the letter k, and `Kim@` is not `kim@`. No
+    /// address with such a letter is taken in any more ([`AddressError::Compatibility`]); an older store may hold one.
+    ///
+    /// Å and å are one, although only their server can know (RFC 6531 §3.2, RFC 5321 §2.4): files hold both spellings, and
+    /// who left or was erased under one of them must get no mail under the other.
     pub fn key(&self) -> String {
+        match self.local_part().chars().any(stands_for_another) {
+            true => self.text.to_ascii_lowercase(),
+            false => self.text.to_lowercase(),
+        }
+    }
+
+    /// What stands in the keys of the store and is hashed for suppressions: all letters in lower case. The same as
+    /// [`Address::key`] for every address that can come in; for others it is what older versions wrote, so that they are
+    /// found and erased.
+    pub fn stored_key(&self) -> String {
         self.text.to_lowercase()
     }
 
-    /// By what the mailboxes of one person are counted as one: [`Address::key`] without the detail that many servers
-    /// allow after a `+` (RFC 5233 §1). Only for limits: whether two addresses are one mailbox, their server decides.
-    pub fn mailbox_key(&self) -> String {
-        let user = self.local_part().split_once('+').map_or(self.local_part(), |(user, _)| user);
-        match user.is_empty() {
-            true => self.key(),
-            false => format!("{user}@{}", self.domain()).to_lowercase(),
-        }
+    /// Whether the two are, as far as anybody can tell, mailboxes of one person: the answer wherever a second person is
+    /// asked for, and wherever something is counted by person. It says "the same" rather once too often: letter case and
+    /// compatibility forms do not matter (Unicode NFKC and case folding), nor the detail that many servers allow after a
+    /// `+` (RFC 5233 §1). Dots do matter: only a few providers ignore them.
+    pub fn is_same_person(&self, other: &Self) -> bool {
+        self.person_key() == other.person_key()
+    }
+
+    /// What [`Address::is_same_person`] compares.
+    pub fn person_key(&self) -> String {
+        let local = self.local_part();
+        let user = match local.split_once('+') {
+            Some((user, _)) if !user.is_empty() => user,
+            _ => local,
+        };
+        // Letter by letter and by way of the capitals: so "ſ" is "s", both sigmas are one, and "ß" is "ss".
+        let folded: String = user.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect();
+        format!("{folded}@{}", self.domain())
     }
 
     /// Whether sending to it needs SMTPUTF8 (RFC 6531): the local part holds other than ASCII.
@@ -99,6 +139,7 @@ impl FromStr for Address {
             return Err(AddressError::TooLong(64));
         }
         check_local_part(local)?;
+        refuse_compatibility_letters(local)?;
         let wrong_domain = || AddressError::Domain(domain.chars().take(80).collect());
         let domain = idna::domain_to_ascii_strict(domain).map_err(|_| wrong_domain())?;
         if !domain.contains('.') || domain.ends_with('.') || domain.parse::<std::net::Ipv4Addr>().is_ok() {
@@ -126,6 +167,19 @@ fn check_local_part(local: &str) -> Result<(), AddressError> {
     match local.chars().all(allowed) {
         true => Ok(()),
         false => Err(AddressError::Form("has a character that does not belong before the @")),
+    }
+}
+
+/// Whether normalising replaces a letter by others: by Unicode NFKC, of which NFC is a part.
+fn stands_for_another(letter: char) -> bool {
+    !letter.is_ascii() && !is_nfkc(letter.to_string().as_str())
+}
+
+/// Refuses letters that stand for others.
+fn refuse_compatibility_letters(local: &str) -> Result<(), AddressError> {
+    match local.chars().find(|letter| stands_for_another(*letter)) {
+        Some(letter) => Err(AddressError::Compatibility { letter, plain: std::iter::once(letter).nfkc().collect() }),
+        None => Ok(()),
     }
 }
 
@@ -181,15 +235,58 @@ mod tests {
     }
 
     #[test]
-    fn counts_a_mailbox_without_what_follows_its_plus() {
-        for (address, key) in [
+    fn a_person_is_known_by_any_spelling_of_one_mailbox() {
+        for (one, other) in [
             ("Karin+news@Press.example", "karin@press.example"),
-            ("karin+a+b@press.example", "karin@press.example"),
-            ("karin@press.example", "karin@press.example"),
-            ("+karin@press.example", "+karin@press.example"),
+            ("karin+a+b@press.example", "KARIN+c@press.example"),
+            ("Åsa@press.example", "åsa@press.example"),
+            ("ΣΑΣ@press.example", "σας@press.example"),
+            ("STRASSE@press.example", "straße@press.example"),
+            ("asa@sköv.example", "asa@xn--skv-tna.example"),
         ] {
-            assert_eq!(address.parse::<Address>().unwrap().mailbox_key(), key);
+            let (one, other): (Address, Address) = (one.parse().unwrap(), other.parse().unwrap());
+            assert!(one.is_same_person(&other), "{} {}", one.as_str(), other.as_str());
         }
+        // As an older store may hold it.
+        let kelvin = Address::from_stored("\u{212a}im@press.example".to_owned()).unwrap();
+        assert!(kelvin.is_same_person(&"kim@press.example".parse().unwrap()));
+    }
+
+    #[test]
+    fn different_people_are_not_taken_for_one() {
+        for (one, other) in [
+            ("karin@press.example", "karin@other.example"),
+            ("k.arin@press.example", "karin@press.example"),
+            ("+karin@press.example", "karin@press.example"),
+            ("+a@press.example", "+b@press.example"),
+            ("åsa@press.example", "asa@press.example"),
+        ] {
+            let (one, other): (Address, Address) = (one.parse().unwrap(), other.parse().unwrap());
+            assert!(!one.is_same_person(&other), "{} {}", one.as_str(), other.as_str());
+        }
+    }
+
+    #[test]
+    fn no_letter_outside_ascii_becomes_one_inside() {
+        let key = |text: &str| Address::from_stored(text.to_owned()).unwrap().key();
+        assert_eq!(key("Kim.Ås@example.org"), "kim.ås@example.org");
+        assert_eq!(key("\u{212a}IM@example.org"), "\u{212a}im@example.org");
+        // Every letter that there is: an address that can come in is never taken for one in ASCII.
+        for letter in ('\u{80}'..=char::MAX).filter(|letter| letter.is_alphanumeric()) {
+            if let Ok(address) = format!("a{letter}b@example.org").parse::<Address>() {
+                assert!(!address.key().is_ascii() && address.key() == address.stored_key(), "{letter:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn letters_that_stand_for_others_are_refused_and_named() {
+        for (letter, plain) in [('\u{212a}', "K"), ('\u{17f}', "s"), ('ａ', "a"), ('ﬁ', "fi"), ('\u{212b}', "Å"), ('ª', "a")] {
+            let error = check(&format!("a{letter}im@example.org")).unwrap_err();
+            assert_eq!(error, AddressError::Compatibility { letter, plain: plain.to_owned() });
+            assert!(error.to_string().contains(&format!("U+{:04X}", u32::from(letter))), "{error}");
+        }
+        assert!(check("åäöüßøæñçł@example.org").is_ok());
     }
 
     #[test]

@@ -102,9 +102,9 @@ impl Key {
         self.tag(b"hash", of.as_bytes())
     }
 
-    /// By what a suppressed address is known after its owner was erased.
+    /// By what a suppressed address is known after its owner was erased ([`Address::stored_key`]).
     pub fn hash_address(&self, address: &Address) -> [u8; 32] {
-        self.tag(b"address", address.key().as_bytes())
+        self.tag(b"address", address.stored_key().as_bytes())
     }
 }
 

@@ -199,6 +199,7 @@ async fn queue(store: &Store, clock: &dyn Clock) -> anyhow::Result<MailingId> {
         reopened: 0,
         created: now,
         created_by: "bench".to_owned(),
+        created_uid: None,
     };
     let mut batch = Batch::new();
     mailings::put_mailing(&mut batch, &mailing, None);

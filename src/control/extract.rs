@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixListener;
 
+use crate::model::operator::{self, Operator};
+
 use super::error::ApiError;
 
 /// Who asks: the user at the other end of the socket, as the kernel knows them. Goes into records as "by whom".
@@ -20,6 +22,13 @@ pub struct Caller {
     pub name: String,
     /// The user's number.
     pub uid: Option<u32>,
+}
+
+impl Caller {
+    /// As records keep it.
+    pub fn operator(&self) -> Operator {
+        Operator { name: self.name.clone(), uid: self.uid }
+    }
 }
 
 impl fmt::Display for Caller {
@@ -32,7 +41,7 @@ impl Connected<IncomingStream<'_, UnixListener>> for Caller {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
         match stream.io().peer_cred() {
             Ok(peer) => Self { name: user_name(peer.uid()), uid: Some(peer.uid()) },
-            Err(_) => Self { name: "unknown user".to_owned(), uid: None },
+            Err(_) => Self { name: operator::UNKNOWN.to_owned(), uid: None },
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
+use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::base::address::Address;
@@ -18,7 +19,10 @@ use crate::store::Store;
 
 use super::Control;
 use super::error::ApiError;
-use super::extract::{Body, Parameters, Segment};
+use super::extract::{Body, Caller, Parameters, Segment};
+
+/// How long the second person may take to confirm that a list shall demand no approval any more.
+const CONFIRM_WITHIN: Duration = Duration::hours(24);
 
 /// What may be said of a list. Where a new list says nothing, it is a closed announce list in Swedish, of ordinary
 /// privacy, without approval, titled by its name.
@@ -182,6 +186,7 @@ async fn show(
 /// Makes a list, or gives one that is there every field that is named.
 async fn set(
     State(control): State<Arc<Control>>,
+    caller: Caller,
     Segment(name): Segment<ListName>,
     Parameters(SetParameters { new }): Parameters<SetParameters>,
     Body(fields): Body<ListFields>,
@@ -196,27 +201,73 @@ async fn set(
     if new {
         return Err(taken(&name));
     }
-    let list = change(&control.store, &name, &fields).await?;
+    let list = change(&control, &caller, &name, &fields).await?;
     let outcome = if list == before.value { "unchanged" } else { "changed" };
     Ok(Json(ListSet { outcome: outcome.to_owned(), list: view(&list) }))
 }
 
 async fn edit(
     State(control): State<Arc<Control>>,
+    caller: Caller,
     Segment(name): Segment<ListName>,
     Body(fields): Body<ListFields>,
 ) -> Result<Json<ListView>, ApiError> {
-    Ok(Json(view(&change(&control.store, &name, &fields).await?)))
+    Ok(Json(view(&change(&control, &caller, &name, &fields).await?)))
 }
 
-async fn change(store: &Store, name: &ListName, fields: &ListFields) -> Result<List, ApiError> {
-    let mut refusal = None;
-    let changed = store.change_list(name, |list| refusal = fill(list, fields).err()).await?;
-    match (refusal, changed) {
-        (Some(refusal), _) => Err(refusal),
-        (None, Some(list)) => Ok(list),
-        (None, None) => Err(missing(name)),
+async fn change(
+    control: &Control,
+    caller: &Caller,
+    name: &ListName,
+    fields: &ListFields,
+) -> Result<List, ApiError> {
+    let ends_approval = fields.approval == Some(false);
+    if ends_approval {
+        // What is wrong with the other fields is said before somebody is asked to confirm them.
+        let read = control.store.list(name).await?.ok_or_else(|| missing(name))?;
+        fill(&mut read.value.clone(), fields)?;
     }
+    let confirmed = ends_approval && must_be_confirmed(control, caller, name).await?;
+    let mut refusal = None;
+    let change = |list: &mut List| {
+        refusal = match list.approval && ends_approval && !confirmed {
+            true => Some(ApiError::conflict("the list was changed by another user at this moment; try again")),
+            false => fill(list, fields).err(),
+        }
+    };
+    let changed = control.store.change_list(name, change).await?;
+    let list = match (refusal, changed) {
+        (Some(refusal), _) => return Err(refusal),
+        (None, Some(list)) => list,
+        (None, None) => return Err(missing(name)),
+    };
+    if fields.approval.is_some() {
+        control.store.note_request_to_end_approval(name, None).await?;
+    }
+    Ok(list)
+}
+
+/// Whether another user asked for the same within [`CONFIRM_WITHIN`]: then approval may end. Without it the request is noted
+/// and refused, because who is to be checked by a second person must not be able to end the checking alone. `false` where
+/// the list demands no approval.
+async fn must_be_confirmed(control: &Control, caller: &Caller, name: &ListName) -> Result<bool, ApiError> {
+    let list = control.store.list(name).await?.ok_or_else(|| missing(name))?;
+    if !list.value.approval {
+        return Ok(false);
+    }
+    let (by, now) = (caller.operator(), control.clock.now());
+    let asked = control.store.request_to_end_approval(name).await?;
+    let asked = asked.filter(|(_, at)| now < *at + CONFIRM_WITHIN);
+    let at = match asked {
+        Some((first, _)) if by.is_surely_another(&first) => return Ok(true),
+        Some((_, at)) => at,
+        None => now,
+    };
+    control.store.note_request_to_end_approval(name, Some((&by, at))).await?;
+    let until = (at + CONFIRM_WITHIN).format("%Y-%m-%d %H:%M UTC");
+    let what = format!("list \u{201c}{name}\u{201d} demands a second person, also for ending that; nothing was changed");
+    let hint = format!("It is noted that {by} asked: another user of this machine must run the same command before {until}.", by = by.name);
+    Err(ApiError::new(403, "second-person", what).hint(hint))
 }
 
 fn begin(name: &ListName, fields: &ListFields, now: Timestamp) -> Result<List, ApiError> {

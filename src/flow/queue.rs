@@ -12,6 +12,7 @@ use crate::base::id::{ListName, MailingId, PostId, ReleaseId, SubscriberId};
 use crate::base::token::{self, to_hex};
 use crate::model::list::{List, Privacy};
 use crate::model::mailing::{AudienceQuery, Mailing, MailingContent, Schedule, Stage, UncertainPolicy};
+use crate::model::operator::Operator;
 use crate::model::release::Blob;
 use crate::model::subscriber::{Subscriber, SubscriptionState};
 use crate::store::engine::{Batch, Commit};
@@ -41,7 +42,7 @@ pub struct Order {
     /// What to do with deliveries that a crash leaves in doubt.
     pub uncertain: UncertainPolicy,
     /// Who queues it.
-    pub by: String,
+    pub by: Operator,
 }
 
 /// By what a repetition of an order is known.
@@ -230,7 +231,8 @@ async fn look(
         content_hash: String::new(),
         reopened: 0,
         created: now,
-        created_by: order.by.clone(),
+        created_by: order.by.name.clone(),
+        created_uid: order.by.uid,
     };
     mailing.content_hash = content_hash(store, messages, &mailing).await?;
     let audience = try_audience(store, messages, &mailing).await?;

@@ -130,7 +130,12 @@ impl List {
 
     /// Whether mail from this address may go to an announce list, once its owner has confirmed it.
     pub fn is_sender(&self, address: &Address) -> bool {
-        self.posting.senders.iter().any(|sender| sender.key() == address.key())
+        self.sender(address).is_some()
+    }
+
+    /// The authorised sender with this address, as the list has it.
+    pub fn sender(&self, address: &Address) -> Option<&Address> {
+        self.posting.senders.iter().find(|sender| sender.key() == address.key())
     }
 }
 

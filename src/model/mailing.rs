@@ -11,6 +11,7 @@ use crate::base::id::{ListName, MailingId, PostId, ReleaseId, SubscriberId};
 use crate::base::language::Language;
 
 use super::ledger::{Delivery, DeliveryState};
+use super::operator::Operator;
 
 /// One release or post to one audience at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct Mailing {
     pub created: Timestamp,
     /// Who queued it.
     pub created_by: String,
+    /// The number of that user; `None` for a post, whose author is an address, and in records from before it was kept.
+    pub created_uid: Option<u32>,
 }
 
 /// What a mailing sends. Neither ever changes.
@@ -222,6 +225,11 @@ pub struct Approval {
 }
 
 impl Mailing {
+    /// Who queued it.
+    pub fn creator(&self) -> Operator {
+        Operator { name: self.created_by.clone(), uid: self.created_uid }
+    }
+
     /// The frozen audience, once there is one.
     pub fn frozen(&self) -> Option<Frozen> {
         match &self.stage {

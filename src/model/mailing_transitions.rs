@@ -5,6 +5,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{MailingId, SubscriberId};
 
 use super::mailing::{Approval, Frozen, Mailing, MissedPolicy, Pause, PauseReason, Schedule, Stage};
+use super::operator::Operator;
 
 /// Why a mailing cannot be changed so. The text says what stands in the way and what can be done instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,12 +47,12 @@ pub enum TransitionError {
         /// By whom.
         by: String,
     },
-    /// Whoever queued it cannot approve it.
-    #[error("mailing {id} was queued by {by}, and must be approved by somebody else")]
+    /// The user who queued it cannot approve it, nor one who may be the same.
+    #[error("mailing {id} was queued by {by}, and must be approved by another user")]
     OwnApproval {
         /// Which.
         id: MailingId,
-        /// Who queued it and asks.
+        /// Who queued it.
         by: String,
     },
     /// The approver looked at something else than what would be sent.
@@ -166,8 +167,9 @@ impl Mailing {
     /// looked at; without it, what there is now.
     ///
     /// # Errors
-    /// [`TransitionError`]: not scheduled, no approval needed, approved before, by who queued it, or changed since.
-    pub fn approve(&mut self, by: &str, at: Timestamp, seen: Option<&str>) -> Result<(), TransitionError> {
+    /// [`TransitionError`]: not scheduled, no approval needed, approved before, by a user who may be the one who queued it,
+    /// or changed since.
+    pub fn approve(&mut self, by: &Operator, at: Timestamp, seen: Option<&str>) -> Result<(), TransitionError> {
         self.must_be_scheduled("approved", "an approval comes before sending")?;
         let id = self.id;
         if !self.approval_required {
@@ -176,14 +178,14 @@ impl Mailing {
         if let Some(approval) = self.approval.as_ref().filter(|a| a.content_hash == self.content_hash) {
             return Err(TransitionError::AlreadyApproved { id, by: approval.by.clone() });
         }
-        if by == self.created_by {
-            return Err(TransitionError::OwnApproval { id, by: by.to_owned() });
+        if !by.is_surely_another(&self.creator()) {
+            return Err(TransitionError::OwnApproval { id, by: self.created_by.clone() });
         }
         let names_this = |seen: &str| seen.len() >= HASH_PREFIX && self.content_hash.starts_with(seen);
         if let Some(seen) = seen.filter(|seen| !names_this(seen)) {
             return Err(TransitionError::Changed { id, seen: seen.to_owned(), now: self.content_hash.clone() });
         }
-        self.approval = Some(Approval { by: by.to_owned(), at, content_hash: self.content_hash.clone() });
+        self.approval = Some(Approval { by: by.name.clone(), at, content_hash: self.content_hash.clone() });
         Ok(())
     }
 

@@ -16,6 +16,7 @@ pub mod letter;
 pub mod list;
 pub mod mailing;
 pub mod mailing_transitions;
+pub mod operator;
 pub mod post;
 pub mod recurrence;
 pub mod release;

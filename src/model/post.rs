@@ -150,6 +150,11 @@ impl Hold {
 }
 
 impl Post {
+    /// Whether `by`, an address or the name of a user of this machine, is its author.
+    pub fn is_by(&self, by: &str) -> bool {
+        Address::from_stored(by.to_owned()).is_ok_and(|by| by.is_same_person(&self.author))
+    }
+
     /// The hold that it is in.
     pub fn hold(&self) -> Option<&Hold> {
         match &self.state {
@@ -182,7 +187,7 @@ impl Post {
     /// [`DecisionError`]: nothing is changed.
     pub fn approve(&mut self, by: &str, mailing: MailingId, now: Timestamp) -> Result<(), DecisionError> {
         let hold = self.open(now)?;
-        if hold.reason == HoldReason::Approval && by.eq_ignore_ascii_case(self.author.as_str()) {
+        if hold.reason == HoldReason::Approval && self.is_by(by) {
             return Err(DecisionError::OwnApproval { id: self.id, by: by.to_owned() });
         }
         self.state = PostState::Approved { at: now, by: Some(by.to_owned()), mailing };

@@ -68,7 +68,7 @@ pub fn table(table: u8) -> KeyRange {
 
 /// The subscriber who has this address.
 pub fn address(address: &Address) -> Key {
-    key(b'a', &[address.key().as_bytes()])
+    key(b'a', &[address.stored_key().as_bytes()])
 }
 
 /// The last entry of the audit log.
@@ -134,12 +134,12 @@ pub fn idempotency(given: &str) -> Key {
 
 /// That answers to an invitation go to an address.
 pub fn invitation_at(address: &Address, release: ReleaseId) -> Key {
-    key(b'j', &[b"a", address.key().as_bytes(), &[0], &release.0.to_be_bytes()])
+    key(b'j', &[b"a", address.stored_key().as_bytes(), &[0], &release.0.to_be_bytes()])
 }
 
 /// All invitations whose answers go to an address.
 pub fn invitations_at(address: &Address) -> KeyRange {
-    KeyRange::prefix(key(b'j', &[b"a", address.key().as_bytes(), &[0]]).0)
+    KeyRange::prefix(key(b'j', &[b"a", address.stored_key().as_bytes(), &[0]]).0)
 }
 
 /// That the event of an invitation has the UID with this hash.
@@ -406,6 +406,11 @@ pub fn score(subscriber: SubscriberId) -> Key {
 /// A setting of the installation.
 pub fn setting(name: &str) -> Key {
     key(b'z', &[name.as_bytes()])
+}
+
+/// That a user asked that a list demand no approval any more.
+pub fn request_to_end_approval(list: &ListName) -> Key {
+    setting(&format!("ends approval {list}"))
 }
 
 /// Milliseconds since 1970; instants before count as 1970, which no due time is.

@@ -89,7 +89,7 @@ impl Store {
 /// Writes a mailing over what was read (`None`: there must be none yet); gives its new stamp.
 pub fn put_mailing(batch: &mut Batch, mailing: &Mailing, before: Option<Value>) -> Value {
     let key = keys::mailing(mailing.id);
-    let stamp = record::encode(2, &MailingV2::from(mailing));
+    let stamp = record::encode(3, &MailingV3::from(mailing));
     batch.expect_read(key.clone(), before);
     batch.put(key, stamp.clone());
     stamp
@@ -99,7 +99,29 @@ fn decode(octets: &[u8]) -> Result<Mailing, RecordError> {
     match record::split(FAMILY, octets)? {
         (1, rest) => record::decode::<MailingV1>(FAMILY, rest)?.try_into(),
         (2, rest) => record::decode::<MailingV2>(FAMILY, rest)?.try_into(),
+        (3, rest) => record::decode::<MailingV3>(FAMILY, rest)?.try_into(),
         (version, _) => Err(RecordError::Newer { family: FAMILY, version }),
+    }
+}
+
+/// Since version 3 the number of the user who queued it is kept.
+#[derive(Serialize, Deserialize)]
+struct MailingV3 {
+    created_uid: Option<u32>,
+    mailing: MailingV2,
+}
+
+impl From<&Mailing> for MailingV3 {
+    fn from(mailing: &Mailing) -> Self {
+        Self { created_uid: mailing.created_uid, mailing: MailingV2::from(mailing) }
+    }
+}
+
+impl TryFrom<MailingV3> for Mailing {
+    type Error = RecordError;
+
+    fn try_from(form: MailingV3) -> Result<Self, RecordError> {
+        Ok(Self { created_uid: form.created_uid, ..Self::try_from(form.mailing)? })
     }
 }
 
@@ -303,6 +325,7 @@ impl TryFrom<MailingV1> for Mailing {
             reopened: m.reopened,
             created: instant(FAMILY, m.created)?,
             created_by: m.created_by,
+            created_uid: None,
         })
     }
 }

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+mod approvals;
 pub mod audit;
 pub mod backup;
 pub mod blobs;

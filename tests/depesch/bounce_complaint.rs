@@ -1,12 +1,14 @@
 //! A complaint ends a subscription only if the message that it returns carries a token that we signed (RFC 5965 §5).
 
-use depesch::base::id::{MailingId, SubscriberId};
+use depesch::base::id::{ListName, MailingId, SubscriberId};
 use depesch::base::token::Purpose;
 use depesch::flow::person::{Desk, PersonFields};
 use depesch::model::bounce::{BounceEffect, Verdict};
+use depesch::model::consent::ConsentSource;
 use depesch::model::inbound::InboundKind;
 use depesch::model::subscriber::SubscriptionState::{Active, Ended};
 use depesch::model::suppression::SuppressionReason;
+use depesch::store::StoreError;
 
 use crate::support::bounces::{comes, complaint, letters_to_owner, mailed, returned, sender_of, standing};
 use crate::support::inbound::{MailIn, key};
@@ -36,19 +38,45 @@ async fn one_with_our_token_ends_the_subscription_wherever_it_comes_to() {
 }
 
 #[tokio::test]
-async fn the_returned_envelope_sender_or_unsubscribe_link_will_do() {
+async fn the_returned_envelope_sender_alone_is_proof_enough() {
     let mail_in = MailIn::new().await;
     mailed(&mail_in).await;
-    let headers = [
-        format!("Return-Path: <{}>\r\nFrom: media@lists.example.org\r\n", sender_of(1, 1)),
-        format!(
-            "From: media@lists.example.org\r\nList-Unsubscribe: <https://press.example.org/u/{}>\r\n",
-            key().sign(Purpose::Unsubscribe, &[1, 2, 0])
-        ),
-    ];
-    for (header, id) in headers.iter().zip(1..) {
-        comes(&mail_in, "media-owner@lists.example.org", &complaint("x@example.org", "abuse", header)).await;
-        assert_eq!(standing(&mail_in.store, id).await, Ended, "{header}");
+    let header = format!("Return-Path: <{}>\r\nFrom: media@lists.example.org\r\n", sender_of(1, 1));
+    comes(&mail_in, "media-owner@lists.example.org", &complaint("x@example.org", "abuse", &header)).await;
+    assert_eq!(standing(&mail_in.store, 1).await, Ended);
+    assert_eq!(is_suppressed(&mail_in, 1).await, Some(SuppressionReason::Complaint));
+}
+
+/// Whoever gets a mail forwarded has the unsubscribe link at its foot.
+#[tokio::test]
+async fn an_unsubscribe_link_ends_its_own_list_and_nothing_else() {
+    let mail_in = MailIn::new().await;
+    mailed(&mail_in).await;
+    let (media, sport): (ListName, ListName) = ("media".parse().unwrap(), "sport".parse().unwrap());
+    mail_in.store.update_mailing(MailingId(1), |mailing, _| -> Result<(), StoreError> {
+        mailing.audience.lists.insert(sport.clone());
+        Ok(())
+    }).await.unwrap();
+    let also_sport = mail_in.store.change_subscriber(SubscriberId(2), |subscriber| -> Result<(), StoreError> {
+        let source = ConsentSource::Operator { who: "anna".into() };
+        let _ = subscriber.change(&sport, Active, minute(1), source, "by phone".into());
+        Ok(())
+    });
+    also_sport.await.unwrap();
+    let letter = depesch::flow::inbound::command::letter_token(&key(), &sport, SubscriberId(2));
+    for (token, media_is, sport_is) in [
+        (key().sign(Purpose::Unsubscribe, &[1, 2, 0]), Ended, Active),
+        // Without a list's place it means nothing.
+        (key().sign(Purpose::Unsubscribe, &[1, 2]), Ended, Active),
+        (letter, Ended, Ended),
+    ] {
+        let header = format!(
+            "From: media@lists.example.org\r\nList-Unsubscribe: <mailto:media-unsubscribe+{token}@lists.example.org>\r\n"
+        );
+        comes(&mail_in, "media-owner@lists.example.org", &complaint("x@example.org", "abuse", &header)).await;
+        let reader = mail_in.store.subscriber(SubscriberId(2)).await.unwrap().unwrap().value;
+        assert_eq!((reader.state_on(&media), reader.state_on(&sport)), (Some(media_is), Some(sport_is)), "{token}");
+        assert_eq!(is_suppressed(&mail_in, 2).await, None, "{token}");
     }
 }
 

@@ -14,7 +14,7 @@ use depesch::render::source::{SourceSettings, parse};
 use depesch::store::{Store, StoreError};
 
 use crate::support::failing::{FailingCommits, Failure};
-use crate::support::mailings::{list, minute, put_subscriber, store};
+use crate::support::mailings::{list, minute, operator, put_subscriber, store};
 use crate::support::wanting::Wanting;
 
 /// Release 1, the lists media and board (which demands approval), subscribers 1 to 10 on media, 10 on board.
@@ -55,7 +55,7 @@ fn order(lists: &[&str]) -> Order {
             grace_seconds: 600,
         },
         uncertain: UncertainPolicy::Resend,
-        by: "anna".into(),
+        by: operator("anna"),
     }
 }
 
@@ -176,7 +176,7 @@ async fn what_changed_since_its_approval_waits_for_another() {
     let id = queue(&store, &messages, &clock, &order(&["board"]), None).await.unwrap().mailing.id;
     let approve = || async {
         let approve = |m: &mut depesch::model::mailing::Mailing, _: &mut _| {
-            m.approve("bo", minute(1), None).map_err(|e| panic!("{e}"))
+            m.approve(&operator("bo"), minute(1), None).map_err(|e| panic!("{e}"))
         };
         store.update_mailing::<StoreError>(id, approve).await.unwrap();
     };

@@ -15,7 +15,7 @@ use depesch::store::memory::MemoryEngine;
 use depesch::store::record::RecordError;
 
 use crate::support::failing::{FailingCommits, Failure};
-use crate::support::mailings::{mailing, minute, put, store};
+use crate::support::mailings::{mailing, minute, operator, put, store};
 
 fn scheduler(store: &Store, clock: &Arc<FakeClock>) -> Scheduler {
     Scheduler::new(store.clone(), Arc::new(clock.clone()), Wake::new())
@@ -74,7 +74,7 @@ async fn what_is_paused_or_not_approved_waits() {
     let scheduler = scheduler(&store, &clock);
     assert_eq!(scheduler.tick().await.unwrap(), Tick::default());
     let approve = |m: &mut depesch::model::mailing::Mailing, _: &mut _| {
-        m.approve("bo", minute(61), None).map_err(|e| panic!("{e}"))
+        m.approve(&operator("bo"), minute(61), None).map_err(|e| panic!("{e}"))
     };
     store.update_mailing::<depesch::store::StoreError>(MailingId(2), approve).await.unwrap();
     assert_eq!(scheduler.tick().await.unwrap().begun, [MailingId(2)]);
@@ -158,7 +158,7 @@ async fn a_damaged_record_holds_back_its_own_mailing_and_no_other() {
     for id in [1, 2] {
         let mut approved = mailing(id, MissedPolicy::Send);
         approved.approval_required = true;
-        approved.approve("bo", minute(1), None).unwrap();
+        approved.approve(&operator("bo"), minute(1), None).unwrap();
         put(&store, &approved).await;
     }
     let scheduler = scheduler(&store, &clock).checking(Arc::new(Damaged));

@@ -119,7 +119,7 @@ fn refusal(error: TransitionError) -> ApiError {
         TransitionError::AlreadyApproved { .. } => "approved",
         TransitionError::OwnApproval { .. } => {
             return ApiError::new(403, "own-approval", error.to_string())
-                .hint("The list demands it: four eyes see more than two.");
+                .hint("The list demands a second person: another user of this machine must run the command.");
         }
         TransitionError::Changed { .. } => "changed",
     };
@@ -174,7 +174,7 @@ pub(super) async fn approve(
     Body(request): Body<ApproveRequest>,
 ) -> Result<Json<ChangeAnswer>, ApiError> {
     let now = control.clock.now();
-    change(&control, id, |mailing| mailing.approve(&caller.name, now, request.content_hash.as_deref())).await
+    change(&control, id, |mailing| mailing.approve(&caller.operator(), now, request.content_hash.as_deref())).await
 }
 
 pub(super) async fn reschedule(

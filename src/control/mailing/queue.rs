@@ -171,7 +171,7 @@ fn order(control: &Control, request: &QueueRequest, caller: &Caller) -> Result<(
             Uncertain::Resend => UncertainPolicy::Resend,
             Uncertain::Hold => UncertainPolicy::Hold,
         },
-        by: caller.name.clone(),
+        by: caller.operator(),
     };
     Ok((order, meeting))
 }

@@ -1,11 +1,14 @@
 //! Complaints: a reader told their provider that our mail is unwanted (RFC 5965).
 //!
-//! Anybody can write a report; one ends a subscription only if the message that it returns carries a token that we signed
-//! (RFC 5965 §5: a report is no proof by itself). To which of our addresses it came does not matter. Others are read by a
-//! person, and so are reports of other things, such as failed authentication (RFC 6591).
+//! Anybody can write a report; what one does hangs on what the message that it returns proves (RFC 5965 §5: a report is no
+//! proof by itself). Its signed envelope sender, which only the receiver's server saw, ends every subscription of the
+//! mailing and suppresses the address. A signed unsubscribe link stands at the foot of a mail and goes wherever that is
+//! forwarded: it ends its own list, as it does when somebody follows it, and nothing else. To which of our addresses the
+//! report came does not matter. Others are read by a person, and so are reports of other things, such as failed
+//! authentication (RFC 6591).
 
-use crate::base::id::{MailingId, SubscriberId};
-use crate::base::token::{Key, Purpose};
+use crate::base::id::ListName;
+use crate::base::token::Key;
 use crate::bounce::{Kind, Reading};
 use crate::flow::bounces::{self, Report};
 use crate::mail::incoming::Incoming;
@@ -13,11 +16,13 @@ use crate::model::bounce::{BounceEffect, BounceSource, Verdict, evidence};
 use crate::model::classify::Class;
 use crate::model::consent::ConsentSource;
 use crate::model::inbound::InboundKind;
-use crate::model::subscriber::SubscriptionState;
+use crate::model::subscriber::{Subscriber, SubscriptionState};
 use crate::model::suppression::{Suppression, SuppressionReason};
-use crate::store::{keys, subscribers, suppressions};
+use crate::store::engine::Batch;
+use crate::store::{Read, keys, subscribers, suppressions};
 
-use super::destination::BounceToken;
+use super::command::lists_of;
+use super::destination::{BounceToken, UnsubscribeToken};
 use super::triage::InboundParts;
 use super::{Effects, HandleError, Item};
 
@@ -41,16 +46,33 @@ pub async fn handle(parts: &InboundParts, item: &Item, reading: &Reading) -> Res
     let said = reading.recipients.iter().map(|one| one.evidence.as_str()).find(|said| !said.is_empty());
     let said = said.unwrap_or_default().to_lowercase();
     let unwanted = said.rsplit(':').next().is_some_and(|kind| UNWANTED.contains(&kind.trim()));
-    let Some(token) = delivery_of(&parts.key, &item.message).filter(|_| unwanted && reading.kind == Kind::Complaint)
-    else {
+    if !unwanted || reading.kind != Kind::Complaint {
         return Ok(None);
-    };
+    }
+    match proof(&parts.key, &item.message) {
+        Some(Proof::Delivery(token)) => ends_all(parts, item, token, &said).await,
+        Some(Proof::List(token)) => ends_one(parts, item, &token, &said).await,
+        None => Ok(None),
+    }
+}
+
+/// What the returned message proves.
+enum Proof {
+    /// That it was this delivery.
+    Delivery(BounceToken),
+    /// That whoever reports has had this link in hands.
+    List(UnsubscribeToken),
+}
+
+async fn ends_all(
+    parts: &InboundParts,
+    item: &Item,
+    token: BounceToken,
+    said: &str,
+) -> Result<Option<Effects>, HandleError> {
     let Some(mailing) = parts.store.mailing(token.mailing).await? else { return Ok(None) };
-    let Some(before) = parts.store.subscriber(token.subscriber).await? else {
-        let note = format!("about {} to {}, who was erased", token.mailing, token.subscriber);
-        return Ok(Some(Effects::none(InboundKind::Complaint, note)));
-    };
-    let report = report(item, token, &said);
+    let Some(before) = parts.store.subscriber(token.subscriber).await? else { return Ok(Some(erased(&token))) };
+    let report = report(item, token, said);
     let score = parts.store.score(token.subscriber).await?;
     let (score, stamp) = score.map_or_else(Default::default, |read| (read.value, Some(read.stamp)));
     let mut effects =
@@ -63,34 +85,89 @@ pub async fn handle(parts: &InboundParts, item: &Item, reading: &Reading) -> Res
     let effect = match bounces::is_former_address(&parts.store, &score, &before.value, &report).await? {
         true => BounceEffect::FormerAddress,
         false => {
-            let words = format!("the reader calls it unwanted (mailing {}): {}", token.mailing, report.words);
-            let mut subscriber = before.value.clone();
-            for list in &mailing.value.audience.lists {
-                let source = ConsentSource::System { rule: RULE.to_owned() };
-                if subscriber.state_on(list).is_some_and(|state| state != SubscriptionState::Ended)
-                    && subscriber.change(list, SubscriptionState::Ended, report.at, source, words.clone()).is_ok()
-                {
-                    ended += 1;
-                }
-            }
-            if ended > 0 {
-                subscribers::put_changed(batch, &before, &subscriber);
-            }
-            let hash = parts.key.hash_address(&subscriber.address);
+            ended = end(batch, &before, mailing.value.audience.lists.iter(), &report);
+            let hash = parts.key.hash_address(&before.value.address);
             if parts.store.suppression(&hash).await?.is_none() {
-                let (address, reason) = (Some(subscriber.address.clone()), SuppressionReason::Complaint);
-                let suppression = Suppression { address, reason, since: report.at, note: words };
+                let (address, reason) = (Some(before.value.address.clone()), SuppressionReason::Complaint);
+                let suppression = Suppression { address, reason, since: report.at, note: words(&report) };
                 suppressions::put(batch, &hash, None, &suppression);
             }
             BounceEffect::Ended
         }
     };
-    let known = parts.store.bounce(token.mailing, token.subscriber).await?;
-    let (stamp, known) = known.map_or((None, None), |read| (Some(read.stamp), Some(read.value)));
-    bounces::put(batch, stamp, known, &report, effect);
+    note(parts, batch, &report, effect).await?;
     let (mailing, subscriber) = (token.mailing, token.subscriber);
     effects.note = format!("about {mailing} to {subscriber}: {}, {ended} subscriptions ended", effect.word());
     Ok(Some(effects))
+}
+
+async fn ends_one(
+    parts: &InboundParts,
+    item: &Item,
+    token: &UnsubscribeToken,
+    said: &str,
+) -> Result<Option<Effects>, HandleError> {
+    let delivery = BounceToken { mailing: token.mailing, subscriber: token.subscriber };
+    let Some(before) = parts.store.subscriber(token.subscriber).await? else { return Ok(Some(erased(&delivery))) };
+    let lists = lists_of(&parts.store, token, &before.value).await?;
+    if lists.is_empty() {
+        return Ok(None);
+    }
+    let report = report(item, delivery, said);
+    let mut effects =
+        Effects { bounce: Some(Class::Complaint), ..Effects::none(InboundKind::Complaint, String::new()) };
+    let batch = &mut effects.batch;
+    batch.expect(keys::subscriber(token.subscriber), before.stamp.clone());
+    let ended = end(batch, &before, lists.iter(), &report);
+    // A letter is no delivery of a mailing.
+    if token.mailing.0 != 0 {
+        note(parts, batch, &report, BounceEffect::Ended).await?;
+    }
+    let (mailing, subscriber) = (token.mailing, token.subscriber);
+    effects.note = format!("about {mailing} to {subscriber}, by an unsubscribe link: {ended} subscriptions ended");
+    Ok(Some(effects))
+}
+
+fn erased(token: &BounceToken) -> Effects {
+    Effects::none(InboundKind::Complaint, format!("about {} to {}, who was erased", token.mailing, token.subscriber))
+}
+
+fn words(report: &Report) -> String {
+    format!("the reader calls it unwanted (mailing {}): {}", report.mailing, report.words)
+}
+
+/// Ends the subscriptions to these lists; says how many.
+fn end<'a>(
+    batch: &mut Batch,
+    before: &Read<Subscriber>,
+    lists: impl Iterator<Item = &'a ListName>,
+    report: &Report,
+) -> usize {
+    let (mut subscriber, mut ended) = (before.value.clone(), 0);
+    for list in lists {
+        let source = ConsentSource::System { rule: RULE.to_owned() };
+        if subscriber.state_on(list).is_some_and(|state| state != SubscriptionState::Ended)
+            && subscriber.change(list, SubscriptionState::Ended, report.at, source, words(report)).is_ok()
+        {
+            ended += 1;
+        }
+    }
+    if ended > 0 {
+        subscribers::put_changed(batch, before, &subscriber);
+    }
+    ended
+}
+
+async fn note(
+    parts: &InboundParts,
+    batch: &mut Batch,
+    report: &Report,
+    effect: BounceEffect,
+) -> Result<(), HandleError> {
+    let known = parts.store.bounce(report.mailing, report.subscriber).await?;
+    let (stamp, known) = known.map_or((None, None), |read| (Some(read.stamp), Some(read.value)));
+    bounces::put(batch, stamp, known, report, effect);
+    Ok(())
 }
 
 fn report(item: &Item, token: BounceToken, said: &str) -> Report {
@@ -109,24 +186,19 @@ fn report(item: &Item, token: BounceToken, said: &str) -> Report {
     }
 }
 
-/// The delivery that the returned message was, by a token of ours in its header: its unsubscribe links, its envelope
-/// sender. Its Message-ID proves nothing, for it stands in every answer to it; nor does the report's own header.
-fn delivery_of(key: &Key, message: &Incoming) -> Option<BounceToken> {
+/// What tokens of ours prove in the header of the returned message: its envelope sender before its unsubscribe links. Its
+/// Message-ID proves nothing, for it stands in every answer to it; nor does the report's own header.
+fn proof(key: &Key, message: &Incoming) -> Option<Proof> {
     let returned = message.embedded()?;
-    let fields = ["List-Unsubscribe", "Return-Path", "X-Envelope-From", "Original-Mail-From"];
-    let named = fields.iter().flat_map(|name| returned.headers_named(name));
-    named.flat_map(|field| field.raw.split(|c: char| !c.is_ascii_alphanumeric())).find_map(|word| delivery(key, word))
-}
-
-fn delivery(key: &Key, word: &str) -> Option<BounceToken> {
-    if word.len() < SHORTEST_TOKEN {
-        return None;
-    }
-    let purposes = [Purpose::Unsubscribe, Purpose::Bounce];
-    purposes.iter().find_map(|purpose| match key.verify(*purpose, word)?.as_slice() {
-        [mailing, subscriber] | [mailing, subscriber, _] => {
-            Some(BounceToken { mailing: MailingId(*mailing), subscriber: SubscriberId(*subscriber) })
-        }
-        _ => None,
+    let words = |fields: &[&str]| -> Vec<String> {
+        let named = fields.iter().flat_map(|name| returned.headers_named(name));
+        let words = named.flat_map(|field| field.raw.split(|c: char| !c.is_ascii_alphanumeric()));
+        words.filter(|word| word.len() >= SHORTEST_TOKEN).map(str::to_owned).collect()
+    };
+    let senders = words(&["Return-Path", "X-Envelope-From", "Original-Mail-From"]);
+    let delivery = senders.iter().find_map(|word| BounceToken::verify(key, word)).map(Proof::Delivery);
+    delivery.or_else(|| {
+        let links = words(&["List-Unsubscribe"]);
+        links.iter().find_map(|word| UnsubscribeToken::verify(key, word)).map(Proof::List)
     })
 }

@@ -230,8 +230,8 @@ impl Letters {
         self.at_most(batch, address, what, 1).await
     }
 
-    /// As [`Letters::once_a_day`], for what may be done `most` times a day. Addresses that differ only after a `+` count as
-    /// one mailbox: else anybody could bomb one person with a letter for each `+tag`.
+    /// As [`Letters::once_a_day`], for what may be done `most` times a day. The addresses of one person count as one
+    /// ([`Address::is_same_person`]): else anybody could bomb somebody with a letter for each `+tag`.
     ///
     /// # Errors
     /// [`StoreError`], never to be read as "yes".
@@ -243,7 +243,7 @@ impl Letters {
         most: u32,
     ) -> Result<bool, StoreError> {
         let inner = &self.inner;
-        let (day, hash) = (day(inner.clock.now()), inner.key.hash(&format!("{what}\n{}", address.mailbox_key())));
+        let (day, hash) = (day(inner.clock.now()), inner.key.hash(&format!("{what}\n{}", address.person_key())));
         let (count, before) = inner.store.replies_on(day, &hash).await?;
         if count >= most {
             return Ok(false);

@@ -23,6 +23,7 @@ fn mailing(missed: MissedPolicy) -> Mailing {
         reopened: 0,
         created: minute(-60),
         created_by: "anna".into(),
+        created_uid: None,
     }
 }
 
@@ -98,22 +99,38 @@ fn a_pause_or_a_missing_approval_holds_it_back() {
     assert_eq!(unapproved(MissedPolicy::Send).begin(minute(0)), Err(TransitionError::Unapproved(MailingId(3))));
 }
 
+fn user(name: &str) -> Operator {
+    Operator { name: name.into(), uid: None }
+}
+
+#[test]
+fn an_approval_is_by_another_number_and_not_by_another_name() {
+    let queued = Mailing { approval_required: true, created_uid: Some(1000), ..mailing(MissedPolicy::Send) };
+    let operator = |name: &str, uid| Operator { name: name.into(), uid };
+    // As it is where the list of users cannot be read, or lists the same number twice.
+    for own in [operator("uid 1000", Some(1000)), operator("deputy", Some(1000)), operator("unknown user", None)] {
+        let error = queued.clone().approve(&own, minute(-5), None).unwrap_err();
+        assert!(matches!(error, TransitionError::OwnApproval { .. }), "{own:?}");
+    }
+    queued.clone().approve(&operator("uid 1001", Some(1001)), minute(-5), None).unwrap();
+}
+
 #[test]
 fn an_approval_is_by_a_second_person_of_just_this_content() {
     let mut m = Mailing { approval_required: true, ..mailing(MissedPolicy::Send) };
-    assert!(matches!(m.approve("anna", minute(-5), None), Err(TransitionError::OwnApproval { .. })));
-    assert!(matches!(m.approve("bo", minute(-5), Some("99999999")), Err(TransitionError::Changed { .. })));
-    assert!(matches!(m.approve("bo", minute(-5), Some("01")), Err(TransitionError::Changed { .. })));
-    m.approve("bo", minute(-5), Some("01234567")).unwrap();
+    assert!(matches!(m.approve(&user("anna"), minute(-5), None), Err(TransitionError::OwnApproval { .. })));
+    assert!(matches!(m.approve(&user("bo"), minute(-5), Some("99999999")), Err(TransitionError::Changed { .. })));
+    assert!(matches!(m.approve(&user("bo"), minute(-5), Some("01")), Err(TransitionError::Changed { .. })));
+    m.approve(&user("bo"), minute(-5), Some("01234567")).unwrap();
     assert!(m.is_approved());
-    assert!(matches!(m.approve("eva", minute(-5), None), Err(TransitionError::AlreadyApproved { .. })));
+    assert!(matches!(m.approve(&user("eva"), minute(-5), None), Err(TransitionError::AlreadyApproved { .. })));
     m.change_content("another".into()).unwrap();
     assert!(!m.is_approved(), "an edit voids it");
-    m.approve("bo", minute(-5), None).unwrap();
+    m.approve(&user("bo"), minute(-5), None).unwrap();
     m.reschedule(Schedule { at: minute(60), ..m.schedule.clone() }).unwrap();
     assert!(!m.is_approved(), "another time voids it");
     let mut free = mailing(MissedPolicy::Send);
-    assert_eq!(free.approve("bo", minute(-5), None), Err(TransitionError::NoApprovalNeeded(MailingId(3))));
+    assert_eq!(free.approve(&user("bo"), minute(-5), None), Err(TransitionError::NoApprovalNeeded(MailingId(3))));
 }
 
 #[test]

@@ -47,6 +47,7 @@ pub fn mailing(id: u64, missed: MissedPolicy) -> Mailing {
         reopened: 0,
         created: minute(0),
         created_by: "anna".into(),
+        created_uid: None,
     }
 }
 
@@ -154,4 +155,9 @@ pub fn failed(code: u16, text: &str) -> DeliveryState {
 /// Uncertain.
 pub fn uncertain() -> DeliveryState {
     DeliveryState::Uncertain { at: minute(61), cause: Cause::Stopped }
+}
+
+/// A user of this machine, as an old record names one.
+pub fn operator(name: &str) -> depesch::model::operator::Operator {
+    depesch::model::operator::Operator { name: name.to_owned(), uid: None }
 }

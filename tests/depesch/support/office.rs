@@ -227,6 +227,7 @@ impl Office {
             reopened: 0,
             created: noon(),
             created_by: "anna".into(),
+            created_uid: None,
         };
         let mut batch = Batch::new();
         mailings::put_mailing(&mut batch, &mailing, None);

@@ -33,7 +33,7 @@ mod limits;
 mod unsubscribe;
 mod which;
 
-pub use unsubscribe::letter_token;
+pub use unsubscribe::{letter_token, lists_of};
 
 /// Own words of a mail without a command that make it a letter to a person.
 const LETTER_WORDS: usize = 8;
@@ -81,7 +81,7 @@ struct Request<'a> {
     item: &'a Item,
     list: &'a List,
     role: &'a Role,
-    /// The one mailbox in From: whom it is about, if it is true.
+    /// The one mailbox in From, as the store has it: whom it is about, if it is true.
     from: Address,
     /// What subject and text ask for.
     reading: Reading,
@@ -142,7 +142,7 @@ impl CommandDesk {
                 _ => None,
             });
         }
-        let Some(request) = self.read(item, list, role) else { return Ok(None) };
+        let Some(request) = self.read(item, list, role).await? else { return Ok(None) };
         if matches!(role, Role::Confirm { .. } | Role::Request)
             && let Some(numbers) = self.token(&request)
         {
@@ -151,13 +151,22 @@ impl CommandDesk {
         self.asked(&request).await
     }
 
-    fn read<'a>(&self, item: &'a Item, list: &'a List, role: &'a Role) -> Option<Request<'a>> {
-        let from = sole_sender(&item.message)?;
+    async fn read<'a>(
+        &self,
+        item: &'a Item,
+        list: &'a List,
+        role: &'a Role,
+    ) -> Result<Option<Request<'a>>, HandleError> {
+        let Some(written) = sole_sender(&item.message) else { return Ok(None) };
+        // Questions and answers go to the address as it was given to us, never to another spelling in a mail, which may be
+        // another mailbox.
+        let stored = self.store.subscriber_by_address(&written).await?;
+        let from = stored.map_or(written, |stored| stored.value.address);
         let reading =
             self.commands.read(item.message.subject(), item.message.text(), &known(list, &from, &item.message));
         let language = reading.language.clone().or_else(|| self.language_of(&item.message));
         let language = language.unwrap_or_else(|| list.language.clone());
-        Some(Request { item, list, role, from, reading, language })
+        Ok(Some(Request { item, list, role, from, reading, language }))
     }
 
     /// The language that the mail program says it is in, where commands have words in it (RFC 3282).

@@ -12,8 +12,8 @@ use crate::mail::incoming::Incoming;
 use crate::model::consent::ConsentSource;
 use crate::model::inbound::InboundKind;
 use crate::model::list::List;
-use crate::model::subscriber::SubscriptionState;
-use crate::store::{StoreError, subscribers};
+use crate::model::subscriber::{Subscriber, SubscriptionState};
+use crate::store::{Store, StoreError, subscribers};
 
 use super::super::destination::UnsubscribeToken;
 use super::super::{Effects, HandleError, Item};
@@ -24,6 +24,25 @@ use super::{CommandDesk, Doing};
 /// hash of the list's name, which leaves room within 64 octets.
 pub fn letter_token(key: &Key, list: &ListName, subscriber: SubscriberId) -> String {
     key.sign(Purpose::Unsubscribe, &[0, subscriber.0, short_hash(list)])
+}
+
+/// The lists that a signed unsubscribe token ends for its subscriber: one, save where two of a letter's lists share a short
+/// hash; none where the mailing is not there any more.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn lists_of(
+    store: &Store,
+    token: &UnsubscribeToken,
+    subscriber: &Subscriber,
+) -> Result<Vec<ListName>, StoreError> {
+    if token.mailing.0 == 0 {
+        let names = subscriber.subscriptions.keys();
+        return Ok(names.filter(|name| short_hash(name) == token.place).cloned().collect());
+    }
+    let Some(mailing) = store.mailing(token.mailing).await? else { return Ok(Vec::new()) };
+    let place = usize::try_from(token.place).unwrap_or(usize::MAX);
+    Ok(mailing.value.audience.lists.iter().nth(place).cloned().into_iter().collect())
 }
 
 fn short_hash(list: &ListName) -> u64 {
@@ -49,10 +68,13 @@ impl CommandDesk {
         if item.inbound.arrival.sender.is_none() || is_reply_or_report(&item.message) {
             return Ok(None);
         }
-        let Some(name) = self.list_of(list, token).await? else { return Ok(None) };
         let Some(before) = self.store.subscriber(token.subscriber).await? else {
             return Ok(Some(Effects::none(InboundKind::Command, "unsubscribes somebody who is not there any more")));
         };
+        // A letter's token came to an address of the list that it is about.
+        let meant = |name: &ListName| token.mailing.0 != 0 || *name == list.name;
+        let lists = lists_of(&self.store, token, &before.value).await?;
+        let Some(name) = lists.into_iter().find(meant) else { return Ok(None) };
         if !matches!(before.value.state_on(&name), Some(state) if state != SubscriptionState::Ended) {
             return Ok(Some(Effects::none(InboundKind::Command, "unsubscribes where it had ended before")));
         }
@@ -88,15 +110,6 @@ impl CommandDesk {
         Ok(Some(doing.effects()))
     }
 
-    /// The list that the token is about.
-    async fn list_of(&self, list: &List, token: &UnsubscribeToken) -> Result<Option<ListName>, StoreError> {
-        if token.mailing.0 == 0 {
-            return Ok((short_hash(&list.name) == token.place).then(|| list.name.clone()));
-        }
-        let Some(mailing) = self.store.mailing(token.mailing).await? else { return Ok(None) };
-        let place = usize::try_from(token.place).unwrap_or(usize::MAX);
-        Ok(mailing.value.audience.lists.iter().nth(place).cloned())
-    }
 }
 
 fn is_reply_or_report(message: &Incoming) -> bool {

@@ -70,7 +70,7 @@ impl PostDesk {
         by: &str,
     ) -> Result<Effects, HandleError> {
         let (mut post, mut batch, now) = (read.value.clone(), Batch::new(), self.clock.now());
-        let second = list.value.approval && by.eq_ignore_ascii_case(post.author.as_str());
+        let second = list.value.approval && post.is_by(by);
         let asks_again = second && read.value.hold().is_some_and(|hold| hold.reason != HoldReason::Approval);
         let note = if asks_again {
             let asked = asked(HoldReason::Approval, &post, &list.value);

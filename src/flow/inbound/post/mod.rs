@@ -93,6 +93,7 @@ impl PostDesk {
             reopened: 0,
             created: now,
             created_by: post.author.to_string(),
+            created_uid: None,
         };
         lists::expect(batch, list);
         mailings::put_mailing(batch, &mailing, None);

@@ -141,10 +141,13 @@ impl PostDesk {
 /// Who is asked for their word on a post.
 pub(super) fn asked(reason: HoldReason, post: &Post, list: &List) -> Vec<Address> {
     match reason {
-        HoldReason::Confirmation => vec![post.author.clone()],
+        // As the list has it: what is written in a mail may be another spelling, and another mailbox.
+        HoldReason::Confirmation => {
+            vec![list.sender(&post.author).unwrap_or(&post.author).clone()]
+        }
         HoldReason::Moderation => list.moderators().into_iter().cloned().collect(),
         HoldReason::Approval => {
-            let others = list.moderators().into_iter().filter(|one| one.key() != post.author.key());
+            let others = list.moderators().into_iter().filter(|one| !one.is_same_person(&post.author));
             others.cloned().collect()
         }
     }
