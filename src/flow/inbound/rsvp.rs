@@ -127,7 +127,7 @@ fn is_vouched(item: &Item, from: &Address, way: Way) -> bool {
     let sender = arrival.sender.as_deref().map(|sender| sender.parse::<Address>());
     one_author
         && match sender {
-            Some(Ok(sender)) => sender.mailbox_key() == from.mailbox_key(),
+            Some(Ok(sender)) => sender.is_same_person(from),
             Some(Err(_)) => false,
             None => arrival.via == Via::File,
         }
