@@ -4,5 +4,6 @@ pub mod address;
 pub mod clock;
 pub mod id;
 pub mod language;
+pub mod peer;
 pub mod secret;
 pub mod token;
