@@ -7,6 +7,8 @@ use depesch::mail::incoming::Incoming;
 use depesch::model::bounce::Verdict;
 use depesch::model::classify::Classifier;
 
+pub mod work;
+
 static READER: LazyLock<Reader> = LazyLock::new(|| Reader::new(Classifier::shipped().unwrap()).unwrap());
 
 /// Reads a message that came back, and checks what is promised of every reading.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::base::clock::Clock;
@@ -18,10 +18,11 @@ use crate::flow::inbound::destination::Directory;
 use crate::flow::inbound::door::Door;
 use crate::flow::inbound::post::PostDesk;
 use crate::flow::inbound::triage::{InboundParts, Triage};
-use crate::flow::inbound::worker::{InboundWorker, MEMORY_KILOBYTES};
+use crate::flow::inbound::worker::InboundWorker;
 use crate::flow::letters::Letters;
 use crate::flow::picture::MailConnections;
 use crate::flow::pulse::Pulses;
+use crate::flow::reading::ReadingRoom;
 use crate::flow::wake::Wake;
 use crate::mail::command::Commands;
 use crate::metrics::parts::InboundMetrics;
@@ -124,7 +125,7 @@ pub async fn prepare(config: &Config, parts: Parts, inherited: Vec<Inherited>) -
         directory,
         handler: Arc::new(triage),
         arrived: arrived.clone(),
-        memory: Semaphore::new(MEMORY_KILOBYTES as usize),
+        room: ReadingRoom::new(clock.clone()),
         wakes,
         pulses: pulses.clone(),
         metrics,

@@ -77,7 +77,7 @@ impl Lookups {
         let policy = policy(&dmarc);
         if peer.is_none() {
             let said = self.settings.trusted.as_ref().and_then(|trusted| {
-                let message = Incoming::parse(octets).ok()?;
+                let message = Incoming::parse_headers(octets).ok()?;
                 Some(results::of_server(&message, trusted))
             });
             return Authentication { policy, ..said.unwrap_or_default() };

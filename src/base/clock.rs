@@ -120,7 +120,7 @@ impl FakeClock {
     }
 }
 
-/// Measures how long something took, for statistics only: nothing is decided by it.
+/// Measures how long something took, for statistics, and for limits on how long something may compute.
 pub struct Stopwatch {
     start: std::time::Instant,
 }

@@ -4,6 +4,7 @@ pub mod address;
 pub mod clock;
 pub mod id;
 pub mod language;
+pub mod peer;
 pub mod secret;
 pub mod token;
 pub mod unicode;

@@ -72,7 +72,7 @@ async fn inject(
         (Some(_), Some(_)) => EnvelopeHints::default(),
         _ => {
             let unreadable = |_| unusable("the message cannot be read; name its sender and its recipients");
-            handed.hints(&Incoming::parse(&handed.octets).map_err(unreadable)?)
+            handed.hints(&Incoming::parse_headers(&handed.octets).map_err(unreadable)?)
         }
     };
     let recipients = match named {

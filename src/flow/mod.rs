@@ -24,6 +24,7 @@ pub mod post_messages;
 pub mod preview;
 pub mod pulse;
 pub mod queue;
+pub mod reading;
 pub mod release;
 pub mod release_messages;
 pub mod reopen;

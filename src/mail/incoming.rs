@@ -10,14 +10,13 @@ use mail_parser::{HeaderName, HeaderValue, Message, MessageParser, MessagePart, 
 
 use super::decoding::charset_is_known;
 use super::html_text::html_to_text;
-use super::incoming_limits::readable_length;
+pub use super::incoming_limits::Excess;
+use super::incoming_limits::{MAX_SEPARATORS, readable, readable_header};
 
-/// Header fields of one message or part that are kept; the others are left out.
-const MAX_HEADERS: usize = 1000;
-/// Octets of one header field that are kept.
+/// Bytes of one header field that are kept: what it decodes to may be longer than what may be read of it.
 const MAX_HEADER: usize = 64 * 1024;
-/// Addresses or ids in one header field that are kept.
-const MAX_IN_FIELD: usize = 1000;
+/// Addresses or ids in one header field: no field that may be read has more.
+const MAX_IN_FIELD: usize = MAX_SEPARATORS + 1;
 
 /// A message that came in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +25,7 @@ pub struct Incoming {
     parts: Vec<Part>,
     text: String,
     html: Option<String>,
+    excess: Option<Excess>,
 }
 
 /// One header field, in the message's order.
@@ -83,34 +83,36 @@ pub struct Part {
 pub struct Unreadable;
 
 impl Incoming {
-    /// Reads a message. Anything can be read: where there are no header fields, all of it is text. Beyond the limits
-    /// (100 messages inside each other, 1,000 parts, fewer in long messages) the rest is left out.
+    /// Reads a message. Anything can be read: where there are no header fields, all of it is text. What is beyond the
+    /// limits of [`Excess`], and all after it, is left out: [`Incoming::is_whole`] is false then.
     ///
     /// # Errors
     /// [`Unreadable`], when the parser panics.
     pub fn parse(octets: &[u8]) -> Result<Self, Unreadable> {
-        let octets = &octets[..readable_length(octets)];
+        let readable = readable(octets);
+        let octets = &octets[..readable.length];
         let read = || match parser().parse(octets).map(|message| Self::from_message(&message, 0)) {
             Some(message) if !message.headers.is_empty() => message,
             _ => Self { text: String::from_utf8_lossy(octets).into_owned(), ..Self::default() },
         };
-        catch_unwind(AssertUnwindSafe(read)).map_err(|_| Unreadable)
+        let message = catch_unwind(AssertUnwindSafe(read)).map_err(|_| Unreadable)?;
+        Ok(Self { excess: readable.excess, ..message })
     }
 
-    /// Reads header fields alone, as in `text/rfc822-headers`.
+    /// Reads header fields alone, as in `text/rfc822-headers`, up to the empty line that ends them.
     ///
     /// # Errors
     /// [`Unreadable`], when the parser panics.
     pub fn parse_headers(octets: &[u8]) -> Result<Self, Unreadable> {
-        let octets = &octets[..readable_length(octets)];
         catch_unwind(AssertUnwindSafe(|| Self::headers_only(octets))).map_err(|_| Unreadable)
     }
 
     fn headers_only(octets: &[u8]) -> Self {
+        let readable = readable_header(octets);
         // Without an empty line the parser finds no end of the header and drops it.
-        let whole = [octets, b"\r\n\r\n"].concat();
+        let whole = [&octets[..readable.length], b"\r\n\r\n"].concat();
         let headers = parser().parse_headers(&whole).map(|message| headers_of(&message)).unwrap_or_default();
-        Self { headers, ..Self::default() }
+        Self { headers, excess: readable.excess, ..Self::default() }
     }
 
     fn from_message(message: &Message<'_>, depth: usize) -> Self {
@@ -139,7 +141,19 @@ impl Incoming {
             html: html.reduce(|all, one| all + &one),
             parts: parts.map(|(id, part)| Part::new(part, raw, texts.contains(&id), depth)).collect(),
             text,
+            excess: None,
         }
+    }
+
+    /// Whether all of the message was read. What is not whole says only what its beginning says: no command, answer or
+    /// post may be made of it.
+    pub fn is_whole(&self) -> bool {
+        self.excess.is_none()
+    }
+
+    /// What it has more of than is read, where it is not whole.
+    pub fn excess(&self) -> Option<Excess> {
+        self.excess
     }
 
     /// All header fields, in order.
@@ -319,7 +333,6 @@ fn headers_of(message: &Message<'_>) -> Vec<Header> {
     let named = |name: &str| !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic());
     let headers = headers.iter().filter(|header| named(header.name.as_str()));
     headers
-        .take(MAX_HEADERS)
         .map(|header| {
             let range = header.offset_start as usize..header.offset_end as usize;
             let raw = raw_message.get(range).unwrap_or_default();

@@ -1,42 +1,331 @@
-//! How much of a message is read: the parser's work and the depth of what it builds grow with what a stranger declares,
-//! so declarations are counted before it sees any of it.
+//! How much of a message is read. What a parser builds, and how long it takes, grows with what a stranger declares: fields,
+//! addresses, parts, boundaries that are nowhere. So all of that is counted before the parser sees any of it, in one pass
+//! whose own work is bounded. What is beyond a limit, and all after it, is not read, and the message says so.
+//!
+//! The count may be higher than what the parser makes of a message, and is never lower: whatever could be a delimiter, a
+//! header or a message inside the message is taken for one, wherever it stands.
 
-use memchr::memmem;
+use std::fmt;
 
-/// Content types that may be declared, and thus parts.
-const MAX_TYPES: usize = 1000;
-/// Messages inside each other: what the parser builds is dropped by recursion.
+use super::incoming_encoded::{from_base64, from_quoted_printable};
+use super::incoming_fields::{Block, Declared};
+
+/// Header fields of one message or part.
+const MAX_FIELDS: usize = 1000;
+/// Header fields of a message and all that is in it.
+const MAX_FIELDS_IN_ALL: usize = 10_000;
+/// Bytes of one header field, its folded lines included.
+const MAX_FIELD: usize = 64 * 1024;
+/// Bytes of all header fields.
+const MAX_HEADER: usize = 1024 * 1024;
+/// Signs in one field that separate addresses, ids or parameters.
+pub(super) const MAX_SEPARATORS: usize = 4000;
+/// Encoded words (RFC 2047) in one field.
+const MAX_WORDS: usize = 1000;
+/// Delimiters, and thus parts.
+const MAX_PARTS: usize = 1000;
+/// Different boundaries.
+const MAX_BOUNDARIES: usize = 200;
+/// The longest boundary, in bytes: RFC 2046 §5.1.1 allows 70.
+const MAX_BOUNDARY: usize = 200;
+/// Messages inside a message: what the parser builds is dropped by recursion.
 const MAX_MESSAGES: usize = 100;
-/// A boundary that is missing is looked for to the end, once for each part.
-const MAX_OCTETS_TIMES_TYPES: usize = 1_000_000_000;
-/// Parts that even the longest message may have.
-const MIN_TYPES: usize = 50;
+/// Encoded messages inside each other; the parser leaves deeper ones as they are.
+const MAX_ENCODED: usize = 4;
+/// Steps that are not part of the one pass: so many for each byte, and so many more.
+const STEPS_PER_BYTE: usize = 4;
+const STEPS_MORE: usize = 4 * 1024 * 1024;
 
-/// The length of the beginning that may be read: up to the declaration that is one too many.
-pub(super) fn readable_length(octets: &[u8]) -> usize {
-    let most = (MAX_OCTETS_TIMES_TYPES / octets.len().max(1)).clamp(MIN_TYPES, MAX_TYPES);
-    let (mut types, mut messages) = (0, 0);
-    // Every field that declares a type has this in its name, whatever the case of the other letters.
-    for at in memchr::memchr2_iter(b't', b'T', octets) {
-        let Some(rest) = octets.get(at..).filter(|rest| begins(rest, b"t-type")) else { continue };
-        types += 1;
-        let value = &rest[..field_end(rest)];
-        if value.to_ascii_lowercase().windows(7).any(|window| window == b"message") {
-            messages += 1;
-        }
-        if types > most || messages > MAX_MESSAGES {
-            return at;
+/// What a message has more of than is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Excess {
+    /// Header fields, or bytes of them.
+    Header,
+    /// A field too long, or with too many addresses, ids, parameters or encoded words.
+    Field,
+    /// Parts, or boundaries.
+    Parts,
+    /// Messages inside the message.
+    Messages,
+    /// Searches that lead nowhere: boundaries that do not come, or declarations that contradict each other.
+    Searches,
+}
+
+impl fmt::Display for Excess {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Header => "it has more header fields than are read",
+            Self::Field => "it has a header field longer than is read",
+            Self::Parts => "it has more parts than are read",
+            Self::Messages => "it has more messages inside it than are read",
+            Self::Searches => "it declares more parts than it has",
+        })
+    }
+}
+
+/// How much of a message may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Readable {
+    /// The length of the beginning that may be.
+    pub length: usize,
+    /// Why it is not the whole message.
+    pub excess: Option<Excess>,
+}
+
+impl Readable {
+    fn from(result: Result<(), Stop>, length: usize) -> Self {
+        match result {
+            Ok(()) => Self { length, excess: None },
+            Err(Stop { at, excess }) => Self { length: at, excess: Some(excess) },
         }
     }
-    octets.len()
 }
 
-fn begins(octets: &[u8], word: &[u8]) -> bool {
-    octets.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+/// How much of a message may be read.
+pub(super) fn readable(octets: &[u8]) -> Readable {
+    let mut counts = Counts::new(octets.len());
+    Readable::from(Survey::new(octets, &mut counts, 0).message(false), octets.len())
 }
 
-/// Where a folded field ends: at the first line end that no space follows (RFC 5322 §2.2.3).
-fn field_end(octets: &[u8]) -> usize {
-    let mut ends = memmem::find_iter(octets, b"\n");
-    ends.find(|end| !octets.get(end + 1).is_some_and(|next| matches!(next, b' ' | b'\t'))).unwrap_or(octets.len())
+/// How much of header fields without a message may be read: at most to the empty line that ends them.
+pub(super) fn readable_header(octets: &[u8]) -> Readable {
+    let mut counts = Counts::new(octets.len());
+    let mut survey = Survey::new(octets, &mut counts, 0);
+    let result = survey.block().map(drop);
+    let end = survey.at;
+    Readable::from(result, end)
 }
+
+/// Where reading stops, and why.
+#[derive(Clone, Copy, Debug)]
+struct Stop {
+    at: usize,
+    excess: Excess,
+}
+
+/// What was counted, over a message and all that is in it.
+#[derive(Debug)]
+struct Counts {
+    fields: usize,
+    header: usize,
+    parts: usize,
+    messages: usize,
+    steps_left: usize,
+}
+
+impl Counts {
+    fn new(length: usize) -> Self {
+        let steps_left = length.saturating_mul(STEPS_PER_BYTE).saturating_add(STEPS_MORE);
+        Self { fields: 0, header: 0, parts: 0, messages: 0, steps_left }
+    }
+}
+
+struct Boundary {
+    octets: Vec<u8>,
+    /// Declared, and not come since. The first that comes begins a part, even where it looks like the last.
+    awaited: bool,
+}
+
+struct Survey<'a> {
+    octets: &'a [u8],
+    at: usize,
+    boundaries: Vec<Boundary>,
+    /// First bytes of boundaries.
+    first: [bool; 256],
+    /// A digest was declared: parts are messages by themselves (RFC 2046 §5.1.5).
+    digest: bool,
+    depth: usize,
+    counts: &'a mut Counts,
+}
+
+impl<'a> Survey<'a> {
+    fn new(octets: &'a [u8], counts: &'a mut Counts, depth: usize) -> Self {
+        Self { octets, at: 0, boundaries: Vec::new(), first: [false; 256], digest: false, depth, counts }
+    }
+
+    /// A header, and the parts after it; with `enclosed` the header is that around a message, whose own follows.
+    fn message(&mut self, enclosed: bool) -> Result<(), Stop> {
+        self.headers(enclosed)?;
+        while let Some(end) = self.delimiter(self.octets.len(), true)? {
+            self.part(end)?;
+            self.at = end + rest_of_line(&self.octets[end..]);
+            self.headers(self.digest)?;
+        }
+        Ok(())
+    }
+
+    /// A header, and those of the messages that begin right after it.
+    fn headers(&mut self, mut enclosed: bool) -> Result<(), Stop> {
+        loop {
+            let begin = self.at;
+            let block = self.block()?;
+            let end = self.at;
+            // Delimiters inside a header: it begins anew after each, as far as the parser is concerned.
+            self.at = begin;
+            let mut delimiters = 0;
+            while let Some(after) = self.delimiter(end, false)? {
+                self.part(after)?;
+                delimiters += 1;
+                self.at = after;
+            }
+            self.at = end;
+            let declared = self.declared(begin, end)?;
+            if declared.encoded && declared.messages > 0 {
+                if delimiters > 0 || block.has_blank_fold {
+                    return self.stop(begin, Excess::Searches);
+                }
+                self.encoded(&declared, begin)?;
+                if declared.only_encoded {
+                    return Ok(());
+                }
+            }
+            if declared.messages == 0 && !enclosed && !(self.digest && delimiters > 0) {
+                return Ok(());
+            }
+            enclosed = false;
+            if self.at >= self.octets.len() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn stop<T>(&self, at: usize, excess: Excess) -> Result<T, Stop> {
+        Err(Stop { at, excess })
+    }
+
+    fn step(&mut self, steps: usize, at: usize) -> Result<(), Stop> {
+        match self.counts.steps_left.checked_sub(steps) {
+            Some(left) => {
+                self.counts.steps_left = left;
+                Ok(())
+            }
+            None => self.stop(at, Excess::Searches),
+        }
+    }
+
+    fn part(&mut self, at: usize) -> Result<(), Stop> {
+        self.counts.parts += 1;
+        if self.counts.parts > MAX_PARTS { self.stop(at, Excess::Parts) } else { Ok(()) }
+    }
+
+    /// Goes over one header, to after the empty line that ends it.
+    fn block(&mut self) -> Result<Block, Stop> {
+        let begin = self.at;
+        let mut block = Block::default();
+        while self.at < self.octets.len() {
+            let line = self.at;
+            let is_end = block.line(self.octets, line);
+            self.at = block.end;
+            if is_end {
+                break;
+            }
+            let excess = match &block {
+                block if block.field_length > MAX_FIELD => Some(Excess::Field),
+                block if block.separators > MAX_SEPARATORS || block.words > MAX_WORDS => Some(Excess::Field),
+                block if block.fields > MAX_FIELDS => Some(Excess::Header),
+                block if self.counts.fields + block.fields > MAX_FIELDS_IN_ALL => Some(Excess::Header),
+                _ if self.counts.header + (self.at - begin) > MAX_HEADER => Some(Excess::Header),
+                _ => None,
+            };
+            if let Some(excess) = excess {
+                return self.stop(block.field_begin.max(begin), excess);
+            }
+        }
+        self.counts.fields += block.fields;
+        self.counts.header += self.at - begin;
+        Ok(block)
+    }
+
+    /// What a header declares of what follows.
+    fn declared(&mut self, begin: usize, end: usize) -> Result<Declared, Stop> {
+        let mut declared = Declared::default();
+        for (is_type, value_end, value) in Declared::fields(&self.octets[begin..end]) {
+            self.step(value.len(), begin)?;
+            declared.read(is_type, value_end, value);
+        }
+        self.digest |= declared.digest;
+        self.counts.messages += declared.messages + usize::from(declared.digest);
+        if self.counts.messages > MAX_MESSAGES {
+            return self.stop(begin, Excess::Messages);
+        }
+        for (at, boundary) in std::mem::take(&mut declared.boundaries) {
+            self.boundary(begin + at, boundary, begin)?;
+        }
+        Ok(declared)
+    }
+
+    /// Notes a boundary, and what it costs to look for it from `from` on: all the rest, where it does not come.
+    fn boundary(&mut self, from: usize, octets: Vec<u8>, begin: usize) -> Result<(), Stop> {
+        let Some(&first) = octets.first() else { return Ok(()) };
+        if octets.len() > MAX_BOUNDARY {
+            return self.stop(begin, Excess::Parts);
+        }
+        let rest = &self.octets[from.min(self.octets.len())..];
+        let found = memchr::memmem::find(rest, &[b"--", octets.as_slice()].concat());
+        self.step(found.map_or(rest.len(), |far| far / STEPS_PER_BYTE), begin)?;
+        self.first[usize::from(first)] = true;
+        if let Some(known) = self.boundaries.iter_mut().find(|one| one.octets == octets) {
+            known.awaited = true;
+            return Ok(());
+        }
+        if self.boundaries.len() == MAX_BOUNDARIES {
+            return self.stop(begin, Excess::Parts);
+        }
+        self.boundaries.push(Boundary { octets, awaited: true });
+        Ok(())
+    }
+
+    /// Where the next delimiter that begins a part ends, before `end`; the parser finds them anywhere in a line.
+    fn delimiter(&mut self, end: usize, comes: bool) -> Result<Option<usize>, Stop> {
+        let mut from = self.at;
+        while let Some(at) = self.octets.get(from..end).and_then(|rest| memchr::memchr(b'-', rest)).map(|at| from + at)
+        {
+            from = at + 1;
+            let Some((b'-', name)) = self.octets.get(at + 1..end).and_then(<[u8]>::split_first) else { continue };
+            if !name.first().is_some_and(|first| self.first[usize::from(*first)]) {
+                continue;
+            }
+            self.step(self.boundaries.len(), at)?;
+            for boundary in &mut self.boundaries {
+                let Some(after) = name.strip_prefix(boundary.octets.as_slice()) else { continue };
+                if boundary.awaited || !after.starts_with(b"--") {
+                    boundary.awaited &= !comes;
+                    return Ok(Some(at + 2 + boundary.octets.len()));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// A message whose content is encoded, which RFC 2046 §5.2.1 forbids and the parser undoes.
+    fn encoded(&mut self, declared: &Declared, begin: usize) -> Result<(), Stop> {
+        if self.depth >= MAX_ENCODED {
+            return self.stop(begin, Excess::Messages);
+        }
+        let rest = &self.octets[self.at..];
+        let decoded = [
+            declared.base64.then(|| from_base64(rest)),
+            declared.quoted_printable.then(|| from_quoted_printable(rest)),
+        ];
+        for decoded in decoded.into_iter().flatten() {
+            self.step(decoded.len(), begin)?;
+            let mut inside = Survey::new(&decoded, self.counts, self.depth + 1);
+            if let Err(Stop { excess, .. }) = inside.message(false) {
+                return self.stop(begin, excess);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How long the rest of a delimiter's line is, where only white space is on it.
+fn rest_of_line(octets: &[u8]) -> usize {
+    match octets.iter().position(|octet| *octet == b'\n' || !octet.is_ascii_whitespace()) {
+        Some(end) if octets[end] == b'\n' => end + 1,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+#[path = "incoming_limits_tests.rs"]
+mod tests;

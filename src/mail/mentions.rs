@@ -1,53 +1,88 @@
 //! Which of some addresses stand anywhere in a message: in a header field, a text, an attachment, a message inside it,
 //! whatever the transfer encoding and the charset. For finding everything that concerns one person.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::base::address::Address;
 
 use super::incoming::Incoming;
+use super::incoming_encoded::{from_base64, from_quoted_printable};
+
+/// How far before an `@` its local part is looked for, in bytes: it has at most 64 (RFC 5321 §4.5.3.1.1), in Unicode and
+/// with what other servers write around it perhaps more.
+const LOOK_BACK: usize = 256;
+/// The longest domain that is looked at, in bytes: 255 (RFC 1035 §2.3.4), in Unicode perhaps more.
+const LONGEST_DOMAIN: usize = 1024;
+/// Places before one `@` at which the address may begin: other servers write theirs before it, separated by such signs.
+const MOST_BEGINNINGS: usize = 16;
+/// Signs after which an address may begin inside a longer local part. Not a dot or a hyphen: those belong to somebody
+/// else's longer name.
+const SEPARATORS: [char; 6] = ['+', '=', '\'', '|', '`', '{'];
 
 /// Addresses to be looked for.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// Spelling in lower case, and the key ([`Address::key`]) of the address that it is of.
-    spellings: BTreeMap<String, String>,
+    /// By domain, then by local part, both in lower case: the key ([`Address::key`]) of the address.
+    domains: HashMap<String, HashMap<String, String>>,
 }
 
 impl Wanted {
     /// These addresses, in whatever case, with their domains in ASCII and as people write them (RFC 5890).
     pub fn new<'a>(addresses: impl IntoIterator<Item = &'a Address>) -> Self {
-        let mut spellings = BTreeMap::new();
+        let mut wanted = Self::default();
         for address in addresses {
             let key = address.key();
             let (domain, _) = idna::domain_to_unicode(address.domain());
-            spellings.insert(format!("{}@{domain}", address.local_part()).to_lowercase(), key.clone());
-            spellings.insert(key.clone(), key);
+            wanted.add(&format!("{}@{domain}", address.local_part()).to_lowercase(), &key);
+            wanted.add(&key.to_lowercase(), &key);
         }
-        Self { spellings }
+        wanted
+    }
+
+    fn add(&mut self, spelling: &str, key: &str) {
+        if let Some((local, domain)) = spelling.rsplit_once('@') {
+            self.domains.entry(domain.to_owned()).or_default().insert(local.to_owned(), key.to_owned());
+        }
     }
 
     /// Whether nothing is looked for.
     pub fn is_empty(&self) -> bool {
-        self.spellings.is_empty()
+        self.domains.is_empty()
     }
 
-    /// The keys of those that stand in a text.
+    /// The keys of those that stand in a text. The work grows with the length of the text, whatever it is.
     pub fn in_text(&self, text: &str) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
         self.collect(text, &mut found);
         found
     }
 
-    /// The keys of those that stand in a message, or in octets that are none.
+    /// The keys of those that stand in a message, or in bytes that are none.
     pub fn in_message(&self, octets: &[u8]) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
         self.collect(&String::from_utf8_lossy(octets), &mut found);
         // What the parser cannot read is searched as it stands, above.
-        if let Ok(message) = Incoming::parse(octets) {
-            self.collect_message(&message, &mut found);
+        let message = Incoming::parse(octets).ok();
+        if let Some(message) = &message {
+            self.collect_message(message, &mut found);
+        }
+        if !message.is_some_and(|message| message.is_whole()) {
+            self.collect_unread(octets, &mut found);
         }
         found
+    }
+
+    /// In what was too much to read as a message: all of it as if it were quoted-printable, and each run of base64.
+    fn collect_unread<'a>(&'a self, octets: &[u8], found: &mut BTreeSet<&'a str>) {
+        self.collect(&String::from_utf8_lossy(&from_quoted_printable(octets)), found);
+        let is_encoded = |octet: &u8| octet.is_ascii_alphanumeric() || b"+/=\r\n".contains(octet);
+        for run in octets.split(|octet| !is_encoded(octet)).filter(|run| run.len() >= SHORTEST_RUN) {
+            // The lines before may be text that happens to look so: each place in a group of four is tried.
+            for skipped in 0..4 {
+                let decoded = from_base64(run.get(skipped..).unwrap_or_default());
+                self.collect(&String::from_utf8_lossy(&decoded), found);
+            }
+        }
     }
 
     fn collect_message<'a>(&'a self, message: &Incoming, found: &mut BTreeSet<&'a str>) {
@@ -71,30 +106,28 @@ impl Wanted {
         // Other servers write the address into one of their own: "bounces+karin=example.org@relay.example.com".
         for (at, sign) in text.match_indices(['@', '=']) {
             let right = &text[at + sign.len()..];
+            let right = &right[..right.floor_char_boundary(LONGEST_DOMAIN)];
             let domain = &right[..right.find(|c| !is_domain(c)).unwrap_or(right.len())];
-            let domain = domain.trim_end_matches(['.', '-']);
-            let left = &text[..at];
-            let begin = left
-                .rfind(|c| !is_local(c))
-                .map_or(0, |last| last + left[last..].chars().next().map_or(1, char::len_utf8));
-            // A local part has at most 64 octets, in Unicode perhaps more.
-            let begin = begin.max(left.floor_char_boundary(left.len().saturating_sub(256)));
-            self.candidates(&left[begin..], domain, found);
-        }
-    }
-
-    fn candidates<'a>(&'a self, left: &str, domain: &str, found: &mut BTreeSet<&'a str>) {
-        let mut from = Some(0);
-        while let Some(start) = from {
-            let local = &left[start..];
-            if let Some(key) = self.spellings.get(&format!("{local}@{domain}")) {
-                found.insert(key);
+            if let Some(locals) = self.domains.get(domain.trim_end_matches(['.', '-'])) {
+                candidates(&text[..at], |local| found.extend(locals.get(local).map(String::as_str)));
             }
-            // Not after a dot or a hyphen: those belong to somebody else's longer name.
-            from = local.find(['+', '=', '\'', '|', '`', '{']).map(|next| start + next + 1);
         }
     }
 }
+
+/// Gives each text that may be the local part at the end of `left`: [`MOST_BEGINNINGS`] at most.
+fn candidates(left: &str, mut candidate: impl FnMut(&str)) {
+    let near = &left[left.floor_char_boundary(left.len().saturating_sub(LOOK_BACK))..];
+    let begin = near.char_indices().rev().find(|(_, c)| !is_local(*c)).map_or(0, |(at, c)| at + c.len_utf8());
+    let local = &near[begin..];
+    candidate(local);
+    for (at, separator) in local.rmatch_indices(SEPARATORS).take(MOST_BEGINNINGS - 1) {
+        candidate(&local[at + separator.len()..]);
+    }
+}
+
+/// Runs of base64 shorter than this are not decoded: an address of eight bytes has more.
+const SHORTEST_RUN: usize = 12;
 
 fn is_domain(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '.' | '-')
@@ -160,5 +193,34 @@ mod tests {
         }
         let subject = "From: a@example.com\r\nSubject: =?utf-8?q?karin=2Eek=40example.org?=\r\n\r\nHej\r\n";
         assert_eq!(wanted().in_message(subject.as_bytes()).len(), 1);
+    }
+
+    #[test]
+    fn an_address_has_few_beginnings_however_long_what_stands_before_it() {
+        for sign in ["=", "+", "a", "=a", "+=", "\u{e5}", "@"] {
+            let mut tried = 0;
+            let mut longest = 0;
+            candidates(&sign.repeat(100_000), |local| {
+                tried += 1;
+                longest = longest.max(local.len());
+            });
+            assert!(tried <= MOST_BEGINNINGS, "{sign}: {tried}");
+            assert!(longest <= LOOK_BACK, "{sign}: {longest}");
+        }
+        let far = format!("{}+karin.ek@example.org", "x=".repeat(100_000));
+        assert_eq!(wanted().in_text(&far).len(), 1);
+    }
+
+    #[test]
+    fn what_is_too_much_to_read_is_searched_all_the_same() {
+        let parts = "--x\r\n\r\n\r\n".repeat(5000);
+        for hidden in
+            ["Content-Transfer-Encoding: base64\r\n\r\na2FyaW4uZWtAZXhhbXBsZS5vcmc=", "\r\nkari=6E.ek@exam=\r\nple.org"]
+        {
+            let message = format!(
+                "From: b@example.com\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n{parts}--x\r\n{hidden}\r\n--x--\r\n"
+            );
+            assert_eq!(wanted().in_message(message.as_bytes()).len(), 1, "{hidden}");
+        }
     }
 }

@@ -10,6 +10,8 @@ pub mod handed_over;
 pub mod headers;
 pub mod html_text;
 pub mod incoming;
+mod incoming_encoded;
+mod incoming_fields;
 mod incoming_limits;
 pub mod letter;
 pub mod mentions;

@@ -12,7 +12,7 @@ use crate::base::clock::Clock;
 use crate::flow::inbound::reception::{Reception, Recipient, Refusal};
 
 use super::listener::Counters;
-use super::memory::MessageMemory;
+use super::memory::{GivenUp, MessageMemory};
 use super::patience::{Alarm, Patience};
 use super::reply::Dismissal;
 use super::session::{Message, Peer, Protocol, Session, SessionSettings, Step};
@@ -40,6 +40,14 @@ pub struct Shared {
     pub reception: Arc<dyn Reception>,
     pub clock: Arc<dyn Clock>,
     pub counters: Arc<Counters>,
+}
+
+/// Waits until a message's memory goes to another one; for ever where none is coming in.
+async fn wait_for(given_up: Option<Arc<GivenUp>>) {
+    match given_up {
+        Some(given_up) => given_up.wait().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// How a connection ended; for the log.
@@ -145,21 +153,29 @@ impl Connection<'_> {
         drop(output);
         self.make_room(in_content);
         let until = self.patience.until();
+        let given_up = self.session.given_up();
         let Some(stream) = &mut self.stream else { return Err(io::ErrorKind::NotConnected.into()) };
         tokio::select! {
             biased;
             came = stream.read(&mut self.room) => {
                 let came = came?;
                 self.patience.came(came);
+                self.patience.holds(self.session.content_length());
                 self.session.receive(&self.room);
                 return Ok(came > 0);
             }
             () = self.alarm.until(self.shared.clock.as_ref(), until) => {}
+            () = wait_for(given_up) => {
+                self.session.let_go();
+                return Ok(true);
+            }
             // The next round says so.
             _ = self.stopping.wait_for(|stopping| *stopping), if !in_content => return Ok(true),
         }
         if self.patience.is_over(self.shared.clock.now(), &self.shared.limits) {
             self.session.dismiss(if in_content { Dismissal::Slow } else { Dismissal::Idle });
+        } else {
+            self.session.set_slow(self.patience.is_slow());
         }
         Ok(true)
     }

@@ -1,9 +1,10 @@
 //! What comes after DATA: its end found, its dots unstuffed, its size and line ends watched (RFC 5321 §2.3.8, §4.1.1.4,
 //! §4.5.2). Octets are taken as they come, in pieces of any size.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::memory::{MessageMemory, Share};
+use super::memory::{GivenUp, MessageMemory, Share};
 
 /// The first piece of memory for a message, in octets: most slow clients never need more.
 const FIRST_CAPACITY: usize = 2048;
@@ -16,7 +17,7 @@ pub enum Fault {
     BareLineEnd,
     /// Larger than allowed.
     TooLarge,
-    /// All messages being received hold as much as they may.
+    /// All messages being received hold as much as they may, or its memory went to a peer that holds less.
     NoMemory,
 }
 
@@ -42,9 +43,10 @@ pub struct Content {
 }
 
 impl Content {
-    /// Begins with `prefix`, the fields that are ours; then at most `max_octets` of the peer's.
-    pub fn new(prefix: &[u8], max_octets: usize, memory: Arc<MessageMemory>) -> Self {
-        let (octets, share) = (Vec::new(), Share::of(memory));
+    /// Begins with `prefix`, the fields that are ours; then at most `max_octets` of the peer's. Its memory counts for the
+    /// machine `peer`, where one is known.
+    pub fn new(prefix: &[u8], max_octets: usize, memory: Arc<MessageMemory>, peer: Option<IpAddr>) -> Self {
+        let (octets, share) = (Vec::new(), Share::of(memory, peer));
         let mut content = Self { at: At::LineStart, octets, share, prefix: prefix.len(), max_octets, fault: None };
         content.push(prefix);
         content
@@ -111,12 +113,13 @@ impl Content {
         if length > most {
             return self.fail(Fault::TooLarge);
         }
+        if !self.share.grow_to(length) {
+            return self.fail(Fault::NoMemory);
+        }
         if length > self.octets.capacity() {
+            // What is ready and not written to is no memory yet.
             let ample = length.max(self.octets.capacity().saturating_mul(2)).max(FIRST_CAPACITY).min(most);
-            let Some(capacity) = [ample, length].into_iter().find(|octets| self.share.grow_to(*octets)) else {
-                return self.fail(Fault::NoMemory);
-            };
-            self.octets.reserve_exact(capacity - self.octets.len());
+            self.octets.reserve_exact(ample - self.octets.len());
         }
         self.octets.extend_from_slice(piece);
     }
@@ -125,10 +128,28 @@ impl Content {
     ///
     /// # Errors
     /// [`Fault`].
-    pub fn finish(self) -> Result<(Vec<u8>, Share), Fault> {
+    pub fn finish(mut self) -> Result<(Vec<u8>, Share), Fault> {
         match self.fault {
             Some(fault) => Err(fault),
-            None => Ok((self.octets, self.share)),
+            None if self.share.keep() => Ok((self.octets, self.share)),
+            None => Err(Fault::NoMemory),
+        }
+    }
+
+    /// It comes slowly, or no longer does: what is slow gives way where memory is short.
+    pub fn set_slow(&mut self, is_slow: bool) {
+        self.share.set_slow(is_slow);
+    }
+
+    /// Tells when its memory goes to another message; [`Content::let_go`] then frees it.
+    pub fn given_up(&self) -> Arc<GivenUp> {
+        self.share.given_up()
+    }
+
+    /// Frees the memory, if it went to another message.
+    pub fn let_go(&mut self) {
+        if self.fault.is_none() && self.share.is_given_up() {
+            self.fail(Fault::NoMemory);
         }
     }
 
@@ -143,7 +164,7 @@ mod tests {
     use super::*;
 
     fn received(pieces: &[&[u8]]) -> (Result<Vec<u8>, Fault>, bool) {
-        let mut content = Content::new(b"", 1000, MessageMemory::new(10_000));
+        let mut content = Content::new(b"", 1000, MessageMemory::new(10_000), None);
         let mut done = false;
         for piece in pieces {
             assert!(!done, "there is more after the end");
@@ -201,12 +222,12 @@ mod tests {
     fn too_much_is_let_go_and_still_consumed() {
         let text = [&[b'a'; 1001][..], b"\r\n.\r\n"].concat();
         assert_eq!(whole(&text), (Err(Fault::TooLarge), true));
-        let memory = MessageMemory::new(3000);
-        let mut content = Content::new(b"", 10_000, memory.clone());
+        let memory = MessageMemory::new(4500);
+        let mut content = Content::new(b"", 10_000, memory.clone(), None);
         assert_eq!(content.take(&[b'a'; 2500]), (2500, false));
-        assert_eq!(memory.free(), 500);
+        assert_eq!(memory.free(), 4500 - 4096);
         assert_eq!(content.take(&[b'a'; 2500]), (2500, false));
-        assert_eq!(memory.free(), 3000);
+        assert_eq!(memory.free(), 4500);
         assert_eq!(content.finish().err(), Some(Fault::NoMemory));
     }
 }

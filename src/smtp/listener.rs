@@ -92,6 +92,7 @@ pub struct Listener {
     doors: Vec<Door>,
     tls: Option<Arc<Tls>>,
     places: Arc<Places>,
+    memory: Arc<MessageMemory>,
     counters: Arc<Counters>,
 }
 
@@ -119,7 +120,8 @@ impl Listener {
         }
         let limits = &settings.limits;
         let places = Places::new(limits.connections, limits.connections_per_address);
-        Ok(Self { doors, tls, places, counters: Arc::default(), settings })
+        let memory = memory(&settings);
+        Ok(Self { doors, tls, places, memory, counters: Arc::default(), settings })
     }
 
     /// Where it listens on TCP, in the order of the settings: SMTP, LMTP, inherited.
@@ -147,6 +149,11 @@ impl Listener {
         move || places.taken()
     }
 
+    /// What messages being received hold.
+    pub fn memory(&self) -> Arc<MessageMemory> {
+        self.memory.clone()
+    }
+
     /// What it did so far.
     pub fn counters(&self) -> Arc<Counters> {
         self.counters.clone()
@@ -158,7 +165,7 @@ impl Listener {
     pub async fn run(self, reception: Arc<dyn Reception>, clock: Arc<dyn Clock>, shutdown: impl Future<Output = ()>) {
         let shared = Arc::new(Shared {
             session: Arc::new(self.settings.session),
-            memory: MessageMemory::new(self.settings.limits.message_memory),
+            memory: self.memory,
             limits: self.settings.limits,
             tls: self.tls,
             reception,
@@ -189,6 +196,12 @@ fn check(settings: &ListenerSettings) -> Result<(), ListenError> {
         return Err(ListenError::Settings("the memory for messages must hold the largest message and 4 KiB more"));
     }
     Ok(())
+}
+
+/// A quarter for small messages, or what the largest message leaves.
+fn memory(settings: &ListenerSettings) -> Arc<MessageMemory> {
+    let (in_all, largest) = (settings.limits.message_memory, settings.session.max_message_octets.saturating_add(4096));
+    MessageMemory::reserving(in_all, (in_all / 4).min(in_all.saturating_sub(largest)))
 }
 
 fn failed(address: &dyn ToString) -> impl FnOnce(io::Error) -> ListenError {

@@ -1,79 +1,233 @@
-//! A bound on the octets that all messages being received hold together.
+//! A bound on the bytes that all messages being received hold together, and how they are shared.
+//!
+//! - Each byte that a message holds counts, and no more than it holds.
+//! - A part is kept for messages that are still small: large ones, however many, leave it.
+//! - When there is no more, a message that comes slowly is given up for one that does not, and else the peer that holds the
+//!   most gives its oldest message up for one that holds less: its sender is told to come again. So slow senders, however
+//!   many connections they have, refuse no other sender's mail.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::base::peer::peer_key;
+
+/// Up to so many bytes a message is small.
+pub const SMALL_MESSAGE: usize = 256 * 1024;
+/// Memory is counted in pieces of so many bytes.
+const PIECE: usize = 4096;
 
 /// How much all sessions may hold together; sessions share one.
 #[derive(Debug)]
 pub struct MessageMemory {
-    free: AtomicUsize,
+    in_all: usize,
+    for_small: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    in_all: usize,
+    /// The number of the next message: later ones have higher ones.
+    next: u64,
+    by_peer: HashMap<Option<IpAddr>, usize>,
+    /// Messages that may be given up.
+    messages: HashMap<u64, Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    peer: Option<IpAddr>,
+    bytes: usize,
+    is_slow: bool,
+    given_up: Arc<GivenUp>,
+}
+
+/// Tells a message that its memory went to somebody else.
+#[derive(Debug, Default)]
+pub struct GivenUp {
+    notify: Notify,
+}
+
+impl GivenUp {
+    /// Completes when it is given up, also when it was already.
+    pub async fn wait(&self) {
+        self.notify.notified().await;
+    }
 }
 
 impl MessageMemory {
-    /// `octets` in all.
-    pub fn new(octets: usize) -> Arc<Self> {
-        Arc::new(Self { free: AtomicUsize::new(octets) })
+    /// `bytes` in all, a quarter of them for small messages.
+    pub fn new(bytes: usize) -> Arc<Self> {
+        Self::reserving(bytes, bytes / 4)
     }
 
-    /// How many octets nobody holds.
+    /// `bytes` in all, of which a large message gets none of `for_small`.
+    pub fn reserving(bytes: usize, for_small: usize) -> Arc<Self> {
+        Arc::new(Self { in_all: bytes, for_small: for_small.min(bytes), taken: Mutex::default() })
+    }
+
+    /// How many bytes are free.
     pub fn free(&self) -> usize {
-        self.free.load(Ordering::Relaxed)
+        self.in_all.saturating_sub(self.lock().in_all)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A part of the memory; given back when it is dropped.
+impl Taken {
+    fn of_peer(&self, peer: Option<IpAddr>) -> usize {
+        self.by_peer.get(&peer).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, peer: Option<IpAddr>, bytes: usize) {
+        self.in_all += bytes;
+        *self.by_peer.entry(peer).or_default() += bytes;
+    }
+
+    fn give_back(&mut self, peer: Option<IpAddr>, bytes: usize) {
+        self.in_all = self.in_all.saturating_sub(bytes);
+        if let Some(held) = self.by_peer.get_mut(&peer) {
+            *held = held.saturating_sub(bytes);
+            if *held == 0 {
+                self.by_peer.remove(&peer);
+            }
+        }
+    }
+
+    /// Takes the oldest message from the peer that holds the most, if that is more than `least`; `false` when there is no
+    /// such peer.
+    fn give_one_up(&mut self, least: usize) -> bool {
+        let mut held = HashMap::<Option<IpAddr>, (usize, u64)>::new();
+        for (number, message) in &self.messages {
+            let (bytes, oldest) = held.entry(message.peer).or_insert((0, u64::MAX));
+            *bytes += message.bytes;
+            if message.bytes > 0 {
+                *oldest = (*oldest).min(*number);
+            }
+        }
+        let most = held.values().max_by_key(|(bytes, _)| *bytes).filter(|(bytes, _)| *bytes > least);
+        most.map(|(_, oldest)| *oldest).is_some_and(|oldest| self.give_up(oldest))
+    }
+
+    /// Takes the oldest message that comes slowly; `false` when there is none.
+    fn give_slow_up(&mut self) -> bool {
+        let slow = self.messages.iter().filter(|(_, message)| message.is_slow && message.bytes > 0);
+        slow.map(|(number, _)| *number).min().is_some_and(|oldest| self.give_up(oldest))
+    }
+
+    fn give_up(&mut self, number: u64) -> bool {
+        let Some(message) = self.messages.remove(&number) else { return false };
+        self.give_back(message.peer, message.bytes);
+        message.given_up.notify.notify_one();
+        true
+    }
+}
+
+/// What one message holds; given back when it is dropped.
 #[derive(Debug)]
 pub struct Share {
     memory: Arc<MessageMemory>,
-    held: usize,
+    peer: Option<IpAddr>,
+    number: u64,
+    /// What it was given last, so that not every line asks.
+    granted: usize,
+    /// What it holds for good, once nothing may be taken from it.
+    kept: usize,
+    given_up: Arc<GivenUp>,
 }
 
 impl Share {
-    /// Nothing yet.
-    pub fn of(memory: Arc<MessageMemory>) -> Self {
-        Self { memory, held: 0 }
+    /// Nothing yet. `peer` is the machine that sends, where one is known.
+    pub fn of(memory: Arc<MessageMemory>, peer: Option<IpAddr>) -> Self {
+        let (peer, given_up) = (peer.map(peer_key), Arc::<GivenUp>::default());
+        let mut taken = memory.lock();
+        let number = taken.next;
+        taken.next += 1;
+        taken.messages.insert(number, Held { peer, bytes: 0, is_slow: false, given_up: given_up.clone() });
+        drop(taken);
+        Self { memory, peer, number, granted: 0, kept: 0, given_up }
     }
 
-    /// Holds `octets` in all from now on; `false` when there is not so much, and what was held stays.
+    /// Holds `bytes` in all from now on; `false` when there are not so many, or what it held is given up.
     #[must_use]
-    pub fn grow_to(&mut self, octets: usize) -> bool {
-        let more = octets.saturating_sub(self.held);
-        let take = |free: usize| free.checked_sub(more);
-        let taken = self.memory.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok();
-        if taken {
-            self.held += more;
+    pub fn grow_to(&mut self, bytes: usize) -> bool {
+        if bytes <= self.granted {
+            return true;
         }
-        taken
+        let memory = &self.memory;
+        let most = if bytes > SMALL_MESSAGE { memory.in_all - memory.for_small } else { memory.in_all };
+        let wanted = if bytes <= PIECE / 2 { PIECE / 2 } else { bytes.next_multiple_of(PIECE) };
+        let wanted = wanted.min(most.max(bytes));
+        let mut taken = memory.lock();
+        let Some(message) = taken.messages.get(&self.number) else { return false };
+        let (held, is_slow) = (message.bytes, message.is_slow);
+        let more = wanted.saturating_sub(held);
+        while taken.in_all + more > most {
+            let least = taken.of_peer(self.peer) + more;
+            let found = more <= most && !is_slow && (taken.give_slow_up() || taken.give_one_up(least));
+            if !found {
+                return false;
+            }
+        }
+        taken.add(self.peer, more);
+        if let Some(message) = taken.messages.get_mut(&self.number) {
+            message.bytes += more;
+        }
+        self.granted = wanted;
+        true
+    }
+
+    /// The message comes slowly, or no longer does.
+    pub fn set_slow(&mut self, is_slow: bool) {
+        if let Some(message) = self.memory.lock().messages.get_mut(&self.number) {
+            message.is_slow = is_slow;
+        }
+    }
+
+    /// The message is whole: nothing is taken from it any more. `false` when it was given up before.
+    #[must_use]
+    pub fn keep(&mut self) -> bool {
+        match self.memory.lock().messages.remove(&self.number) {
+            Some(message) => {
+                self.kept = message.bytes;
+                true
+            }
+            None => self.kept > 0,
+        }
     }
 
     /// Gives everything back.
     pub fn release(&mut self) {
-        self.memory.free.fetch_add(std::mem::take(&mut self.held), Ordering::Relaxed);
+        self.granted = 0;
+        let mut taken = self.memory.lock();
+        let held = taken.messages.get_mut(&self.number).map(|message| std::mem::take(&mut message.bytes));
+        let bytes = held.unwrap_or_default() + std::mem::take(&mut self.kept);
+        taken.give_back(self.peer, bytes);
+    }
+
+    /// Whether its memory went to somebody else.
+    pub fn is_given_up(&self) -> bool {
+        self.kept == 0 && !self.memory.lock().messages.contains_key(&self.number)
+    }
+
+    /// Tells when that happens.
+    pub fn given_up(&self) -> Arc<GivenUp> {
+        self.given_up.clone()
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         self.release();
+        self.memory.lock().messages.remove(&self.number);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn never_gives_more_than_there_is_and_takes_everything_back() {
-        let memory = MessageMemory::new(100);
-        let (mut one, mut other) = (Share::of(memory.clone()), Share::of(memory.clone()));
-        assert!(one.grow_to(60));
-        assert!(!other.grow_to(41));
-        assert!(other.grow_to(40));
-        assert!(!one.grow_to(61));
-        assert_eq!(memory.free(), 0);
-        one.release();
-        assert_eq!(memory.free(), 60);
-        drop((one, other));
-        assert_eq!(memory.free(), 100);
-    }
-}
+#[path = "memory_tests.rs"]
+mod tests;

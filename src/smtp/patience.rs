@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::base::clock::{Clock, Timestamp, Wait};
 
+use super::memory::SMALL_MESSAGE;
 use super::settings::Limits;
 
 /// Wakes at an instant that may be moved. Keeps what it waits on: an instant moved further away costs nothing until the
@@ -46,6 +47,12 @@ struct Pace {
     window: Timestamp,
     /// What came in this window.
     octets: usize,
+    /// Whether it was large already when the window began.
+    is_large: bool,
+    /// What it holds so far.
+    held: usize,
+    /// Whether it is large, and came slowly in the last window.
+    is_slow: bool,
 }
 
 impl Patience {
@@ -64,7 +71,7 @@ impl Patience {
             (true, Some(_)) if !answered => {}
             (true, _) => {
                 let (end, window) = (now + limits.message_time, now + limits.speed_window);
-                self.message = Some(Pace { end, window, octets: 0 });
+                self.message = Some(Pace { end, window, octets: 0, is_large: false, held: 0, is_slow: false });
             }
             (false, _) => self.message = None,
         }
@@ -75,6 +82,18 @@ impl Patience {
         if let Some(pace) = &mut self.message {
             pace.octets = pace.octets.saturating_add(octets);
         }
+    }
+
+    /// So many bytes of a message are held.
+    pub fn holds(&mut self, bytes: usize) {
+        if let Some(pace) = &mut self.message {
+            pace.held = bytes;
+        }
+    }
+
+    /// Whether a large message came slowly in the last window.
+    pub fn is_slow(&self) -> bool {
+        self.message.as_ref().is_some_and(|pace| pace.is_slow)
     }
 
     /// When to look again.
@@ -88,19 +107,28 @@ impl Patience {
     /// Whether it is at its end, now that [`Patience::until`] has come.
     pub fn is_over(&mut self, now: Timestamp, limits: &Limits) -> bool {
         let Some(pace) = &mut self.message else { return true };
-        if now >= pace.end || pace.octets < least(limits) {
+        if now >= pace.end || pace.octets < least(limits, pace.is_large) {
             return true;
         }
         pace.window = now + limits.speed_window;
+        pace.is_slow = pace.held > SMALL_MESSAGE && pace.octets < in_window(limits.fair_speed, limits);
         pace.octets = 0;
+        pace.is_large = pace.held > SMALL_MESSAGE;
         false
     }
 }
 
-/// The octets that must come in one window.
-fn least(limits: &Limits) -> usize {
+/// The bytes that must come in one window. A message that was large when it began holds what others wait for.
+fn least(limits: &Limits, is_large: bool) -> usize {
+    let large = limits.least_speed_large.max(limits.least_speed);
+    let speed = if is_large { large } else { limits.least_speed };
+    in_window(speed, limits)
+}
+
+/// The bytes that come in one window at a speed in bytes a second.
+fn in_window(speed: usize, limits: &Limits) -> usize {
     let seconds = |window: Duration| usize::try_from(window.as_secs()).unwrap_or(usize::MAX);
-    limits.least_speed.saturating_mul(seconds(limits.speed_window))
+    speed.saturating_mul(seconds(limits.speed_window))
 }
 
 #[cfg(test)]
@@ -141,5 +169,29 @@ mod tests {
         }
         patience.came(1_000_000);
         assert!(patience.is_over(at(3600), &limits));
+    }
+
+    #[test]
+    fn a_large_message_must_come_faster() {
+        let limits = Limits::default();
+        let mut patience = Patience::new(at(0), &limits);
+        patience.look(at(0), &limits, true, true);
+        patience.came(8_500_000);
+        patience.holds(8_500_000);
+        assert!(!patience.is_over(at(60), &limits));
+        assert!(!patience.is_slow());
+        patience.came(480_000);
+        assert!(!patience.is_over(at(120), &limits));
+        assert!(patience.is_slow());
+        patience.came(479_999);
+        assert!(patience.is_over(at(180), &limits));
+        // What was refused is only read to its end: it holds nothing.
+        let mut patience = Patience::new(at(0), &limits);
+        patience.look(at(0), &limits, true, true);
+        patience.came(8_500_000);
+        patience.holds(0);
+        assert!(!patience.is_over(at(60), &limits));
+        patience.came(6000);
+        assert!(!patience.is_over(at(120), &limits));
     }
 }

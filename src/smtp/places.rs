@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::base::peer::peer_key;
+
 use super::reply::TurnedAway;
 use super::session::Protocol;
 
@@ -32,7 +34,7 @@ impl Places {
     /// [`TurnedAway`] when there is none.
     pub fn enter(self: &Arc<Self>, protocol: Protocol, peer: Option<IpAddr>) -> Result<Place, TurnedAway> {
         // Our own mail server brings everybody's mail from one address.
-        let counted = peer.filter(|peer| protocol == Protocol::Smtp && !peer.is_loopback()).map(network);
+        let counted = peer.filter(|peer| protocol == Protocol::Smtp && !peer.is_loopback()).map(peer_key);
         let mut taken = self.lock();
         if taken.in_all >= self.in_all {
             return Err(TurnedAway::TooMany);
@@ -77,14 +79,6 @@ impl Drop for Place {
                 taken.by_address.remove(&network);
             }
         }
-    }
-}
-
-/// Whose an address is: one customer has a /64 of IPv6 at least, and may use any address in it.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() & (!0 << 64)).into()),
     }
 }
 

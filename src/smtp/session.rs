@@ -16,7 +16,7 @@ use crate::flow::inbound::reception::{Recipient, Refusal};
 use crate::model::inbound::{Arrival, Via};
 
 use super::content::Content;
-use super::memory::{MessageMemory, Share};
+use super::memory::{GivenUp, MessageMemory, Share};
 pub use super::reply::Dismissal;
 use super::reply::{self, Reply};
 
@@ -278,6 +278,36 @@ impl Session {
     /// Whether a message is coming in, so that its end ought to be awaited.
     pub fn is_in_content(&self) -> bool {
         matches!(self.state, State::Content(_))
+    }
+
+    /// Tells when the memory of the message that is coming in goes to another one; then [`Session::let_go`].
+    pub fn given_up(&self) -> Option<Arc<GivenUp>> {
+        match &self.state {
+            State::Content(content) => Some(content.given_up()),
+            _ => None,
+        }
+    }
+
+    /// The message that is coming in comes slowly, or no longer does.
+    pub fn set_slow(&mut self, is_slow: bool) {
+        if let State::Content(content) = &mut self.state {
+            content.set_slow(is_slow);
+        }
+    }
+
+    /// Frees the memory of a message that is coming in, if it went to another one.
+    pub fn let_go(&mut self) {
+        if let State::Content(content) = &mut self.state {
+            content.let_go();
+        }
+    }
+
+    /// How much of a message has come in; 0 where none is coming.
+    pub fn content_length(&self) -> usize {
+        match &self.state {
+            State::Content(content) => content.theirs().len(),
+            _ => 0,
+        }
     }
 
     /// Whether the dialogue is inside TLS.

@@ -57,11 +57,16 @@ pub struct Limits {
     pub speed_window: Duration,
     /// The least octets a second in which a message must come, over each window. 100.
     pub least_speed: usize,
+    /// The same for a message that has become larger than 256 KiB: it holds memory that others wait for. 8,000.
+    pub least_speed_large: usize,
+    /// The bytes a second below which a large message gives way to others when memory is short. 64,000.
+    pub fair_speed: usize,
     /// How long one message may take in all. 1 hour.
     pub message_time: Duration,
     /// How long a TLS handshake may take. 30 seconds.
     pub handshake: Duration,
-    /// Octets that all messages being received may hold together; at least the largest message. 64 MiB.
+    /// Bytes that all messages being received may hold together; at least the largest message. A quarter is kept for
+    /// messages of up to 256 KiB. 64 MiB.
     pub message_memory: usize,
     /// How long messages on their way in are waited for at a stop. 20 seconds.
     pub drain: Duration,
@@ -75,6 +80,8 @@ impl Default for Limits {
             idle: Duration::from_secs(300),
             speed_window: Duration::from_secs(60),
             least_speed: 100,
+            least_speed_large: 8000,
+            fair_speed: 64_000,
             message_time: Duration::from_secs(3600),
             handshake: Duration::from_secs(30),
             message_memory: 64 * 1024 * 1024,

@@ -72,6 +72,9 @@ pub enum HandleError {
     /// The spool could not be read just now; the same is tried again.
     #[error(transparent)]
     Spool(#[from] SpoolError),
+    /// It could not be read just now; the same is tried again.
+    #[error("{0}")]
+    Later(String),
     /// Nothing can be done with it: it stays in the spool, marked, until a person looks.
     #[error("{0}")]
     Broken(String),

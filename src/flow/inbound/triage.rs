@@ -80,7 +80,7 @@ impl Triage {
 
     async fn see(&self, item: &Item) -> Result<Effects, HandleError> {
         // To whichever address: providers send complaints where they like.
-        if complaint::is_complaint(&item.message) {
+        if item.message.is_whole() && complaint::is_complaint(&item.message) {
             let reading = self.parts.reader.read(&item.message);
             if let Some(effects) = complaint::handle(&self.parts, item, &reading).await? {
                 return Ok(effects);
@@ -88,8 +88,8 @@ impl Triage {
         }
         let handled = match &item.destination {
             Some(Destination::List { list, role }) => self.see_for_list(item, list, role).await?,
-            Some(Destination::Rsvp) => rsvp::handle(&self.parts, item, None).await?,
-            Some(Destination::Postmaster) | None => None,
+            Some(Destination::Rsvp) if item.message.is_whole() => rsvp::handle(&self.parts, item, None).await?,
+            Some(Destination::Rsvp | Destination::Postmaster) | None => None,
         };
         match handled {
             Some(effects) => Ok(effects),
@@ -118,6 +118,8 @@ impl Triage {
                 bounce::handle(&self.parts, item, &reading, *token).await
             }
             Role::Returned { letter } => returned::handle(&self.parts, item, *letter).await,
+            // Reports say what they say at their beginning. Nothing else is taken from a part of a message.
+            _ if !item.message.is_whole() => Ok(None),
             // Before the next: a calendar program answers because its owner told it to.
             Role::Rsvp => rsvp::handle(&self.parts, item, Some(list)).await,
             Role::Post if rsvp::is_answer(&item.message) => rsvp::handle(&self.parts, item, Some(list)).await,
@@ -161,6 +163,10 @@ impl Triage {
         match self.parts.letters.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await? {
             PassedOn::As(letter) => {
                 effects.note = format!("passed on to the person who answers for it, as letter {letter}");
+                if let Some(excess) = item.message.excess() {
+                    effects.note.push_str(&format!("; not read to its end: {excess}"));
+                    tracing::warn!(inbound = %item.inbound.id, %excess, "a message was not read to its end");
+                }
                 effects.wakes = true;
                 Ok(effects)
             }

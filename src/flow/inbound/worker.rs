@@ -5,7 +5,8 @@
 //! after a crash finds the mark, or finds nothing done (invariants 1 and 3).
 //!
 //! A message that makes its handler panic is marked and left in the spool. One that ends the whole process cannot be
-//! caught; so messages that were waiting at a start already are counted, and after two such ends marked too.
+//! caught; so messages that were waiting at a start already are counted, and after two such ends marked too. One that takes
+//! too long to read is marked likewise ([`ReadingRoom`]).
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -15,12 +16,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::base::clock::Clock;
 use crate::base::id::InboundId;
 use crate::flow::pulse::{Pulse, Pulses};
+use crate::flow::reading::{ReadingError, ReadingRoom};
 use crate::flow::wake::Wake;
 use crate::mail::incoming::Incoming;
 use crate::metrics::parts::InboundMetrics;
@@ -39,12 +41,8 @@ use super::{Effects, HandleError, Handler, Item};
 const LANES: usize = 32;
 /// By how many ids a commit may be overtaken and still be found at once; the full look each minute finds the rest.
 const OVERTAKEN: u64 = 4096;
-/// Kilobytes that messages being handled may hold together; each is counted four times, for it is read into parts.
-pub const MEMORY_KILOBYTES: u32 = 128 * 1024;
 /// Messages looked up at once.
 const STEP: usize = 256;
-/// Messages of more octets are read on a thread of their own, so that a hostile one does not hold up others.
-const LARGE: usize = 256 * 1024;
 /// How soon something is tried again after an error of the store.
 const AFTER_ERROR: Duration = Duration::from_secs(2);
 /// How long it sleeps when nobody wakes it.
@@ -64,8 +62,8 @@ pub struct InboundWorker {
     pub handler: Arc<dyn Handler>,
     /// Told when something comes in.
     pub arrived: Wake,
-    /// [`MEMORY_KILOBYTES`] permits.
-    pub memory: Semaphore,
+    /// Where messages are read.
+    pub room: ReadingRoom,
     /// To be told when an effect makes work for others.
     pub wakes: Vec<Wake>,
     /// Signs of life of what hands messages out, and of each lane.
@@ -214,7 +212,7 @@ impl InboundWorker {
         while !*stopping.borrow() {
             pulse.works();
             let tried = match self.store.inbound(id).await {
-                Ok(Some(read)) if read.value.state == InboundState::Waiting => self.handle(&read).await,
+                Ok(Some(read)) if read.value.state == InboundState::Waiting => self.handle(&read, pulse).await,
                 Ok(_) => return,
                 // Nothing can be written about it, for its record cannot be read: it stays as it is.
                 Err(StoreError::Record(error)) => {
@@ -232,13 +230,13 @@ impl InboundWorker {
     }
 
     /// One try: `true` when the message is handled or marked, `false` on a conflict with somebody else's change.
-    async fn handle(&self, read: &Parcel) -> Result<bool, HandleError> {
+    async fn handle(&self, read: &Parcel, pulse: &Pulse) -> Result<bool, HandleError> {
         let id = read.value.id;
         let mut refused = None;
         for _ in 0..CONFLICT_TRIES {
             // What panics is a handler or a parser below it; its half-made batch is thrown away.
             let effects = match refused.take() {
-                None => AssertUnwindSafe(self.effects(&read.value)).catch_unwind().await,
+                None => AssertUnwindSafe(self.effects(&read.value, pulse)).catch_unwind().await,
                 Some(what) => Ok(Err(HandleError::Broken(what))),
             };
             let now = self.clock.now();
@@ -285,10 +283,8 @@ impl InboundWorker {
         Err(StoreError::Contended(CONFLICT_TRIES).into())
     }
 
-    async fn effects(&self, inbound: &Inbound) -> Result<Effects, HandleError> {
-        let weight = (inbound.place.length / 256).clamp(1, MEMORY_KILOBYTES);
-        // The semaphore is never closed.
-        let _held = self.memory.acquire_many(weight).await.ok();
+    async fn effects(&self, inbound: &Inbound, pulse: &Pulse) -> Result<Effects, HandleError> {
+        let place = self.room.place(inbound.place.length, pulse).await;
         let octets = match self.spool.read(inbound.place).await {
             Ok(octets) => Arc::new(octets),
             Err(
@@ -301,13 +297,24 @@ impl InboundWorker {
             }
             Err(error) => return Err(HandleError::Spool(error)),
         };
-        let message = read_message(octets.clone()).await;
-        let destination = match self.directory.resolve(&inbound.recipient).await? {
-            Resolved::Ours(destination) => Some(destination),
-            // The list went away between RCPT and now.
-            Resolved::No(_) => None,
+        let (directory, handler, inbound) = (self.directory.clone(), self.handler.clone(), inbound.clone());
+        // Reading it, and all that handling it reads in it: the one place where a stranger's message is gone over.
+        let work = async move {
+            // One that cannot be read at all is an empty one, which a person will see.
+            let message = Incoming::parse(&octets).unwrap_or_default();
+            let destination = match directory.resolve(&inbound.recipient).await? {
+                Resolved::Ours(destination) => Some(destination),
+                // The list went away between RCPT and now.
+                Resolved::No(_) => None,
+            };
+            let item = Item { inbound, octets, message, destination };
+            handler.handle(&item).await
         };
-        self.handler.handle(&Item { inbound: inbound.clone(), octets, message, destination }).await
+        match self.room.read(place, work).await {
+            Ok(effects) => effects,
+            Err(error @ ReadingError::TooLong(_)) => Err(HandleError::Broken(error.to_string())),
+            Err(error @ ReadingError::NoThread(_)) => Err(HandleError::Later(error.to_string())),
+        }
     }
 
     /// Messages that waited at this start already: those that saw a second process end are marked, those that saw one
@@ -351,18 +358,6 @@ impl InboundWorker {
     async fn wait_after(&self, error: &(dyn std::error::Error + Sync)) {
         tracing::error!(%error, "mail that came in waits for the store");
         self.clock.wait_until(self.clock.now() + AFTER_ERROR).await;
-    }
-}
-
-/// Reads a message; one that cannot be read at all is an empty one, which a person will see.
-async fn read_message(octets: Arc<Vec<u8>>) -> Incoming {
-    if octets.len() < LARGE {
-        return Incoming::parse(&octets).unwrap_or_default();
-    }
-    let parse = move || Incoming::parse(&octets).unwrap_or_default();
-    match tokio::task::spawn_blocking(parse).await {
-        Ok(message) => message,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }
 

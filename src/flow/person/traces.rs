@@ -5,9 +5,11 @@
 //! them, and no more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::base::address::Address;
 use crate::base::id::{InboundId, PostId, SubscriberId};
+use crate::flow::reading::{SMALL, apart};
 use crate::mail::mentions::Wanted;
 use crate::model::inbound::{Inbound, SpoolPlace};
 use crate::model::letter::{Letter, LetterBody};
@@ -61,7 +63,7 @@ pub struct People {
     by_subscriber: BTreeMap<SubscriberId, usize>,
     by_hash: BTreeMap<AddressHash, usize>,
     /// Finds their addresses in texts and mails.
-    pub wanted: Wanted,
+    pub wanted: Arc<Wanted>,
 }
 
 /// A record that concerns some of them.
@@ -107,7 +109,7 @@ impl People {
             by_key: each().map(|(place, (address, ..))| (address.key(), place)).collect(),
             by_subscriber: each().filter_map(|(place, (.., id))| Some(((*id)?, place))).collect(),
             by_hash: each().map(|(place, (_, hash, _))| (*hash, place)).collect(),
-            wanted: Wanted::new(people.iter().map(|(address, ..)| address)),
+            wanted: Arc::new(Wanted::new(people.iter().map(|(address, ..)| address))),
         }
     }
 
@@ -125,9 +127,12 @@ impl People {
         self.places(self.wanted.in_text(text))
     }
 
-    /// Who is named in a message.
-    pub fn in_message(&self, octets: &[u8]) -> BTreeSet<usize> {
-        self.places(self.wanted.in_message(octets))
+    /// Who is named in a message. What strangers wrote is gone over away from the threads that serve everybody.
+    pub async fn in_message(&self, octets: impl AsRef<[u8]> + Send + 'static) -> BTreeSet<usize> {
+        let (wanted, is_small) = (self.wanted.clone(), octets.as_ref().len() <= SMALL);
+        let search = move || wanted.in_message(octets.as_ref()).into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let keys = apart(is_small, search).await;
+        self.places(keys.iter().map(String::as_str))
     }
 
     fn trace<T>(&self, owner: Option<usize>, mut who: BTreeSet<usize>, read: Read<T>) -> Option<Trace<T>> {
@@ -160,7 +165,7 @@ impl People {
                 match &letter.body {
                     LetterBody::Kept => {
                         if let Some(octets) = store.letter_octets(letter.id).await? {
-                            who.extend(self.in_message(&octets));
+                            who.extend(self.in_message(octets).await);
                         }
                     }
                     LetterBody::PassedOn { header, .. } => who.extend(self.in_text(&String::from_utf8_lossy(header))),
@@ -210,7 +215,7 @@ impl People {
 
     async fn in_spool(&self, spool: &Spool, place: SpoolPlace) -> Result<BTreeSet<usize>, SpoolError> {
         match spool.read(place).await {
-            Ok(octets) => Ok(self.in_message(&octets)),
+            Ok(octets) => Ok(self.in_message(octets).await),
             // Not to be had by anybody.
             Err(SpoolError::Erased { .. } | SpoolError::Dropped { .. } | SpoolError::Damaged { .. }) => {
                 Ok(BTreeSet::new())
@@ -246,7 +251,7 @@ impl People {
                 };
                 if let Some(blobs) = blobs {
                     match blobs.read(&post.blob.sha256).await {
-                        Ok(octets) => who.extend(self.in_message(&octets)),
+                        Ok(octets) => who.extend(self.in_message(octets).await),
                         Err(BlobError::Missing(_) | BlobError::Damaged { .. }) => {}
                         Err(error) => return Err(error.into()),
                     }

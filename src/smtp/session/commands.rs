@@ -147,7 +147,8 @@ impl Session {
             id: &format!("{}-{}", self.peer.id, self.messages + 1),
             at: now,
         });
-        let content = Content::new(field.as_bytes(), self.settings.max_message_octets, self.memory.clone());
+        let content =
+            Content::new(field.as_bytes(), self.settings.max_message_octets, self.memory.clone(), self.peer.address);
         self.say(reply::GO_ON);
         self.state = State::Content(Box::new(content));
     }

@@ -12,7 +12,7 @@ use depesch::flow::content::{Content, ContentHandle};
 use depesch::flow::inbound::command::CommandSettings;
 use depesch::flow::inbound::destination::Directory;
 use depesch::flow::inbound::triage::Triage;
-use depesch::flow::inbound::worker::{InboundWorker, MEMORY_KILOBYTES};
+use depesch::flow::inbound::worker::InboundWorker;
 use depesch::flow::inbound::{Effects, HandleError, Handler, HandlerFuture, Item};
 use depesch::flow::letters::{LetterSettings, Letters};
 use depesch::flow::wake::Wake;
@@ -23,8 +23,6 @@ use depesch::store::engine::{Batch, Engine};
 use depesch::store::memory::MemoryEngine;
 use depesch::store::spool::{Spool, SpoolSettings};
 use depesch::store::{Store, inbound};
-
-use tokio::sync::Semaphore;
 
 use super::office::noon;
 
@@ -147,7 +145,7 @@ impl MailIn {
             directory: Arc::new(Directory::new(self.store.clone(), key())),
             handler: handler.clone(),
             arrived: self.arrived.clone(),
-            memory: Semaphore::new(MEMORY_KILOBYTES as usize),
+            room: depesch::flow::reading::ReadingRoom::new(Arc::new(self.clock.clone())),
             pulses: Default::default(),
             metrics: Default::default(),
             wakes: vec![self.wake.clone()],
@@ -170,7 +168,7 @@ impl MailIn {
             directory: Arc::new(Directory::new(store, key())),
             handler: Arc::new(Triage::new(parts)),
             arrived: self.arrived.clone(),
-            memory: Semaphore::new(MEMORY_KILOBYTES as usize),
+            room: depesch::flow::reading::ReadingRoom::new(Arc::new(self.clock.clone())),
             pulses: Default::default(),
             metrics: Default::default(),
             wakes: vec![self.wake.clone()],

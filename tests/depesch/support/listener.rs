@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use depesch::base::clock::FakeClock;
 use depesch::smtp::listener::{Counters, Inherited, Listener};
+use depesch::smtp::memory::MessageMemory;
 use depesch::smtp::settings::ListenerSettings;
 use depesch::smtp::tls::Tls;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -24,6 +25,7 @@ pub struct Running {
     pub door: Arc<Door>,
     pub clock: Arc<FakeClock>,
     pub counters: Arc<Counters>,
+    pub memory: Arc<MessageMemory>,
     pub tls: Option<Arc<Tls>>,
     pub stop: oneshot::Sender<()>,
     pub task: JoinHandle<()>,
@@ -36,11 +38,11 @@ pub async fn start(settings: ListenerSettings) -> Running {
 pub async fn start_with(settings: ListenerSettings, inherited: Vec<Inherited>) -> Running {
     let listener = Listener::bind(settings, inherited).await.unwrap();
     let addresses = listener.addresses().into_iter().map(|(_, address)| address).collect();
-    let (counters, tls) = (listener.counters(), listener.tls());
+    let (counters, tls, memory) = (listener.counters(), listener.tls(), listener.memory());
     let (door, clock) = (Arc::new(Door::default()), FakeClock::at(now()));
     let (stop, stopped) = oneshot::channel();
     let run = listener.run(door.clone(), Arc::new(clock.clone()), async { drop(stopped.await) });
-    Running { addresses, door, clock, counters, tls, stop, task: tokio::spawn(run) }
+    Running { addresses, door, clock, counters, memory, tls, stop, task: tokio::spawn(run) }
 }
 
 impl Running {

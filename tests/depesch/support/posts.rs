@@ -15,7 +15,7 @@ use depesch::flow::inbound::command::CommandSettings;
 use depesch::flow::inbound::destination::Directory;
 use depesch::flow::inbound::post::PostDesk;
 use depesch::flow::inbound::triage::{InboundParts, Triage};
-use depesch::flow::inbound::worker::{InboundWorker, MEMORY_KILOBYTES};
+use depesch::flow::inbound::worker::InboundWorker;
 use depesch::flow::letters::{LetterSettings, Letters};
 use depesch::flow::message::NoMessages;
 use depesch::flow::post_messages::PostMessages;
@@ -152,7 +152,7 @@ impl PostOffice {
         );
         let triage = Triage::new(InboundParts { posts: self.desk.clone(), ..usual });
         Arc::new(InboundWorker {
-            memory: tokio::sync::Semaphore::new(MEMORY_KILOBYTES as usize),
+            room: depesch::flow::reading::ReadingRoom::new(Arc::new(self.clock.clone())),
             pulses: Default::default(),
             metrics: Default::default(),
             store: self.store.clone(),

@@ -1,6 +1,7 @@
 //! How much may go out because of what strangers send: an hour's answers to one domain, and to one machine.
 
 use crate::base::address::Address;
+use crate::base::peer::peer_key;
 use crate::store::StoreError;
 use crate::store::engine::Batch;
 use crate::store::letters::put_replies;
@@ -21,7 +22,7 @@ impl CommandDesk {
         let (day, hour) = (crate::flow::letters::day(now), now.timestamp().div_euclid(3600));
         // A machine of our own that hands over everybody's mail is no measure of anything.
         let peer = item.inbound.arrival.peer.filter(|peer| !peer.is_loopback());
-        let counted = [Some(format!("domain {}", to.domain())), peer.map(|peer| format!("peer {peer}"))];
+        let counted = [Some(format!("domain {}", to.domain())), peer.map(|peer| format!("peer {}", peer_key(peer)))];
         for what in counted.into_iter().flatten() {
             let hash = self.key.hash(&format!("answers in hour {hour} to {what}"));
             let (count, before) = self.store.replies_on(day, &hash).await?;

@@ -7,6 +7,7 @@ use crate::base::token::Purpose;
 use crate::flow::audit::{AuditLog, AuditNote, BY_MAIL};
 use crate::flow::inbound::{Effects, HandleError, Item};
 use crate::flow::letters::{Draft, may_answer};
+use crate::flow::reading;
 use crate::mail::incoming::Incoming;
 use crate::mail::verdict::Verdict;
 use crate::model::authentication::Check;
@@ -153,7 +154,7 @@ impl PostDesk {
     async fn message(&self, post: &Post) -> Result<Incoming, HandleError> {
         let octets =
             self.blobs.read(&post.blob.sha256).await.map_err(|error| HandleError::Broken(error.to_string()))?;
-        Incoming::parse(&octets).map_err(|error| HandleError::Broken(error.to_string()))
+        reading::parse(octets).await.map_err(|error| HandleError::Broken(error.to_string()))
     }
 }
 

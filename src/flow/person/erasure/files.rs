@@ -57,7 +57,7 @@ async fn sweep_captured(path: PathBuf, cases: &Cases) -> Result<(), TraceError> 
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(&path)(error)),
     };
-    if cases.people.in_message(&octets).is_empty() {
+    if cases.people.in_message(octets).await.is_empty() {
         return Ok(());
     }
     match tokio::fs::remove_file(&path).await {

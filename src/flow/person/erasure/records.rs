@@ -126,7 +126,7 @@ pub(super) async fn sweep_posts(store: &Store, files: Option<&Files>, cases: &mu
 async fn only_decided_by(cases: &Cases, files: Option<&Files>, post: &Post) -> Result<bool, TraceError> {
     let Some(files) = files else { return Ok(true) };
     match files.blobs.read(&post.blob.sha256).await {
-        Ok(octets) => Ok(cases.people.in_message(&octets).is_empty()),
+        Ok(octets) => Ok(cases.people.in_message(octets).await.is_empty()),
         Err(_) => Ok(true),
     }
 }

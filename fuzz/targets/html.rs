@@ -1,0 +1,13 @@
+//! HTML made to text: in work and memory that grow with its length, whatever is never closed in it.
+#![no_main]
+
+use depesch::mail::html_text::html_to_text;
+use depesch_fuzz::work::{Budget, within};
+use libfuzzer_sys::fuzz_target;
+
+const BUDGET: Budget = Budget { edges: 3000, held: 50 };
+
+fuzz_target!(|octets: &[u8]| {
+    let html = String::from_utf8_lossy(octets);
+    within(BUDGET, html.len(), || html_to_text(&html));
+});
