@@ -89,12 +89,15 @@ pub(super) fn reply_code(text: &str) -> Option<u16> {
 /// Whether a reply code of a refusal stands here.
 pub(super) fn code_at(octets: &[u8], at: usize) -> Option<u16> {
     let before = at.checked_sub(1).map(|before| octets[before]);
-    if before.is_some_and(|o| {
-        o.is_ascii_alphanumeric() || matches!(o, b'.' | b'-' | b'/' | b'=' | b'#' | b'_' | b'+' | b'$')
-    }) {
+    if before.is_some_and(|o| o.is_ascii_alphanumeric() || matches!(o, b'.' | b'-' | b'/' | b'=' | b'_' | b'+' | b'$'))
+    {
         return None;
     }
     let (Some(code), end) = digits(octets, at) else { return None };
+    // Exchange writes `#550 5.1.1 RESOLVER.ADR`; a number with nothing like that behind it is that of a ticket.
+    if before == Some(b'#') && !is_enhanced_at(octets, end + 1) {
+        return None;
+    }
     let next = octets.get(end).copied();
     let stands_alone = match next {
         None | Some(b' ' | b'\t' | b'\r' | b'\n' | b':' | b',' | b';' | b'"' | b'\'' | b']' | b'>') => true,
@@ -111,6 +114,14 @@ pub(super) fn code_at(octets: &[u8], at: usize) -> Option<u16> {
 fn is_refusal(code: u16) -> bool {
     matches!(code, 421 | 422 | 431 | 432 | 441 | 442 | 446 | 447 | 450..=455 | 458 | 459 | 471 | 472 | 499 | 500..=504
         | 510..=513 | 515 | 521 | 523 | 530 | 531 | 533..=535 | 538 | 541 | 542 | 544 | 546 | 550..=560 | 570..=573 | 577 | 580..=582)
+}
+
+/// Whether an enhanced status code of a refusal stands here.
+fn is_enhanced_at(octets: &[u8], at: usize) -> bool {
+    matches!(octets.get(at), Some(b'4' | b'5'))
+        && octets.get(at + 1) == Some(&b'.')
+        && octets.get(at + 2).is_some_and(u8::is_ascii_digit)
+        && octets.get(at + 3) == Some(&b'.')
 }
 
 fn stage(text: &str) -> Option<Stage> {

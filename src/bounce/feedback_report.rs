@@ -3,13 +3,26 @@
 use crate::mail::incoming::{Incoming, Part};
 use crate::model::classify::Class;
 
+use super::kind::Signs;
 use super::original::Original;
 use super::status_fields::{Group, address_of, groups};
 use super::{RecipientReading, Verdict, address, evidence};
 
 /// Who complains, where the message is a complaint. Receivers often hide it; then the token in the returned message is
 /// all that says whom it is about.
-pub(super) fn read(mail: &Incoming, original: &Original) -> Option<Vec<RecipientReading>> {
+pub(super) fn read(
+    mail: &Incoming,
+    returned: Option<&str>,
+    original: &Original,
+    signs: &Signs,
+) -> Option<Vec<RecipientReading>> {
+    // A person passes complaints on and quotes them, too.
+    if signs.is_of_person() {
+        return None;
+    }
+    if let Some(address) = junk_report(mail, returned) {
+        return Some(vec![complaint(Some(address), "abuse")]);
+    }
     let fields = fields(mail)?;
     let all = |name: &str| -> Vec<String> {
         fields.iter().flat_map(|group| group.all(name).filter_map(address_of).collect::<Vec<_>>()).collect()
@@ -31,7 +44,22 @@ pub(super) fn read(mail: &Incoming, original: &Original) -> Option<Vec<Recipient
         is_new
     });
     let kind = fields.iter().find_map(|group| group.get("feedback-type")).unwrap_or("abuse");
-    let reading = |address: Option<String>| RecipientReading {
+    match recipients.is_empty() {
+        true => Some(vec![complaint(None, kind)]),
+        false => Some(recipients.into_iter().take(500).map(|address| complaint(Some(address), kind)).collect()),
+    }
+}
+
+/// Whose complaint Microsoft's junk mail reporting passes on: no report in a form, but the message itself with a field in
+/// its header.
+fn junk_report(mail: &Incoming, returned: Option<&str>) -> Option<String> {
+    let in_text = returned.and_then(|text| Incoming::parse_headers(text.as_bytes()).ok());
+    let all = [Some(mail), mail.embedded(), in_text.as_ref()];
+    all.into_iter().flatten().find_map(|one| one.header("X-HmXmrOriginalRecipient").and_then(address::first))
+}
+
+fn complaint(address: Option<String>, kind: &str) -> RecipientReading {
+    RecipientReading {
         address,
         also: Vec::new(),
         status: None,
@@ -46,10 +74,6 @@ pub(super) fn read(mail: &Incoming, original: &Original) -> Option<Vec<Recipient
         },
         counts: false,
         evidence: evidence(&format!("Feedback-Type: {kind}")),
-    };
-    match recipients.is_empty() {
-        true => Some(vec![reading(None)]),
-        false => Some(recipients.into_iter().take(500).map(|address| reading(Some(address))).collect()),
     }
 }
 

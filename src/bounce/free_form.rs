@@ -21,12 +21,11 @@ pub(super) fn read(
     signs: &Signs,
 ) -> Vec<RecipientReading> {
     let candidates = recipients(reader, mail, text, candidates, original);
-    let (refusals, all) = (text.refusals(), text.joined());
+    let words = Words { refusals: &text.refusals(), all: &text.joined(), original };
     if candidates.is_empty() {
-        return vec![reading(reader, None, "", (&refusals, &all), signs)];
+        return vec![reading(reader, None, &words, signs)];
     }
-    let read = |one: Candidate| reading(reader, Some(one.address), &one.reason, (&refusals, &all), signs);
-    candidates.into_iter().map(read).collect()
+    candidates.into_iter().map(|one| reading(reader, Some(one), &words, signs)).collect()
 }
 
 /// The candidates that are recipients; if there are none, those of the header and of the returned message.
@@ -48,7 +47,7 @@ fn recipients(
         }
     }
     let weak = found.iter().all(|one| one.shape > Shape::Session);
-    let bare = |address: String| Candidate { address, shape: Shape::Alone, reason: String::new() };
+    let bare = |address: String| Candidate { address, ..Candidate::new(Shape::Alone) };
     let named: Vec<Candidate> = mail
         .headers_named("X-Failed-Recipients")
         .flat_map(|header| address::find(&header.value))
@@ -121,16 +120,27 @@ fn first_column(line: &str) -> &str {
     &line[..end.unwrap_or(line.len())]
 }
 
-fn reading(
-    reader: &Reader,
-    address: Option<String>,
-    reason: &str,
-    (refusals, all): (&str, &str),
-    signs: &Signs,
-) -> RecipientReading {
+/// What the message says beside what stands next to an address.
+struct Words<'a> {
+    /// What it quotes of servers.
+    refusals: &'a str,
+    /// All of it.
+    all: &'a str,
+    original: &'a Original,
+}
+
+fn reading(reader: &Reader, candidate: Option<Candidate>, words: &Words<'_>, signs: &Signs) -> RecipientReading {
+    let (address, also, reason) = match candidate {
+        Some(one) => (Some(one.address), one.also, one.reason),
+        None => (None, Vec::new(), String::new()),
+    };
+    let Words { refusals, all, original } = *words;
+    let reason = reason.as_str();
+    let ours = original.ours(address.as_deref());
     let diagnose = |text: &str| {
         let said = Said::new(text);
-        let diagnosis = Diagnosis { stage: said.stage, code: said.code, enhanced: said.status.as_deref(), text };
+        let enhanced = said.status.as_deref();
+        let diagnosis = Diagnosis { stage: said.stage, code: said.code, enhanced, text, ours: &ours };
         (reader.classifier.diagnose(&diagnosis), said)
     };
     let (mut classified, mut said) = diagnose(reason);
@@ -148,7 +158,7 @@ fn reading(
     let is_permanent = !is_delay && said.is_permanent().unwrap_or(true);
     RecipientReading {
         address,
-        also: Vec::new(),
+        also,
         status: said.status,
         code: said.code,
         verdict: if is_permanent { Verdict::Permanent } else { Verdict::Temporary },

@@ -33,7 +33,7 @@ pub(super) fn read(reader: &Reader, mail: &Incoming, original: &Original) -> Opt
     };
     let about = report.get(kind)?;
     let entries = about.get(list)?.as_array()?;
-    let recipients = entries.iter().take(500).map(|entry| recipient(reader, kind, about, entry)).collect();
+    let recipients = entries.iter().take(500).map(|entry| recipient(reader, original, kind, (about, entry))).collect();
     let kind = match kind {
         "bounce" => Kind::Bounce,
         "complaint" => Kind::Complaint,
@@ -48,7 +48,7 @@ pub(super) fn read(reader: &Reader, mail: &Incoming, original: &Original) -> Opt
     Some(Reading { kind, recipients, original })
 }
 
-fn recipient(reader: &Reader, kind: &str, about: &Value, entry: &Value) -> RecipientReading {
+fn recipient(reader: &Reader, original: &Original, kind: &str, (about, entry): (&Value, &Value)) -> RecipientReading {
     let word = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let address = word(entry, "emailAddress").or_else(|| entry.as_str().map(str::to_owned));
     let words = match kind {
@@ -83,11 +83,13 @@ fn recipient(reader: &Reader, kind: &str, about: &Value, entry: &Value) -> Recip
         let by_type = word(about, "bounceType").map(|kind| kind == "Permanent");
         let permanent = by_status.or(by_type).unwrap_or(true);
         let (stage, code, enhanced) = (said.stage, said.code, reading.status.as_deref());
-        let classified = reader.classifier.diagnose(&Diagnosis { stage, code, enhanced, text: &words });
+        let ours = original.ours(reading.address.as_deref());
+        let classified = reader.classifier.diagnose(&Diagnosis { stage, code, enhanced, text: &words, ours: &ours });
         reading.code = code;
         reading.verdict = if permanent { Verdict::Permanent } else { Verdict::Temporary };
         reading.class = classified.class;
-        reading.counts = classified.counts(permanent);
+        let is_success = reading.status.as_deref().is_some_and(|status| status.starts_with("2."));
+        reading.counts = !is_success && classified.counts(permanent);
         reading.why = classified.why;
     }
     reading

@@ -6,7 +6,6 @@ use crate::model::classify::Class;
 
 use super::lines::Text;
 use super::shapes::{Candidate, Shape};
-use super::status_fields::{address_of, groups};
 use super::wording::{Sign, Wording};
 use super::{Kind, RecipientReading, Verdict, address, evidence};
 
@@ -25,6 +24,10 @@ pub(super) struct Signs {
     is_answer: bool,
     is_auto_reply: bool,
     is_automatic: bool,
+    /// Somebody wrote it in a mail program: with a salutation, or as an answer to or a copy of something else.
+    is_letter: bool,
+    /// A server's reply with an enhanced status code stands in the text.
+    is_coded: bool,
 }
 
 /// What a message with these readings is.
@@ -37,6 +40,7 @@ impl Signs {
     pub(super) fn new(mail: &Incoming, text: &Text, wording: &Wording) -> Self {
         let subject = mail.subject().to_lowercase();
         let (answer, core) = without_prefixes(&subject);
+        let passes_on = core.len() < subject.trim().len();
         let from = mail.from();
         let local = from.map(|from| from.address.split('@').next().unwrap_or_default().to_ascii_lowercase());
         let name = from.map(|from| from.name.to_lowercase()).unwrap_or_default();
@@ -78,6 +82,11 @@ impl Signs {
             has_returned: text.returned().is_some() || mail.embedded().is_some(),
             is_answer: answer,
             is_automatic,
+            is_letter: !is_machine_readable(mail) && (passes_on || is_written(mail, text, wording)),
+            is_coded: {
+                let refusals = text.refusals();
+                super::diagnosis::enhanced(&refusals).is_some()
+            },
         }
     }
 
@@ -88,12 +97,17 @@ impl Signs {
 
     /// Whether a program sent it that may pass on what came to it.
     pub(super) fn may_pass_on(&self) -> bool {
-        self.is_daemon || self.is_automatic || self.subject.contains(&Sign::Failure)
+        self.is_daemon || self.is_automatic || self.subject.contains(&Sign::Failure) && !self.is_of_person()
     }
 
-    /// Whether a person answers, who may quote what a program wrote.
+    /// Whether a person writes, who may quote, forward or attach what a program wrote.
     pub(super) fn is_of_person(&self) -> bool {
-        self.is_answer && !self.is_daemon && !self.is_automatic && !self.names_failed
+        self.is_letter && !self.is_daemon && !self.is_program && !self.is_automatic && !self.names_failed
+    }
+
+    /// Whether the message itself says that it did not get through.
+    pub(super) fn says_failure(&self) -> bool {
+        self.subject.contains(&Sign::Failure) || self.text.contains(&Sign::Failure)
     }
 
     /// Whether it is a bounce in words.
@@ -109,6 +123,8 @@ impl Signs {
             (by_subject, 2),
             (by_text, 1),
             (is_quoted, 1),
+            // A code outweighs a language that is not known.
+            (self.is_coded && self.is_daemon, 2),
             (is_headed && self.is_daemon, 1),
             (self.has_returned, 1),
         ];
@@ -121,9 +137,10 @@ impl Signs {
             || self.has_returned
             || is_headed
             || candidates.iter().any(Candidate::is_labelled);
-        let is_evident = by_subject || by_text || is_quoted || self.names_failed;
+        let is_evident = by_subject || by_text || is_quoted || self.names_failed || self.is_coded && self.is_daemon;
         let is_news = self.subject.contains(&Sign::Success) || self.is_auto_reply && !by_text && !self.names_failed;
-        weight >= ENOUGH && is_of_program && is_evident && !is_news && (self.is_daemon || !self.is_answer)
+        let is_of_other = self.is_of_person() || self.is_answer && !self.is_daemon;
+        weight >= ENOUGH && is_of_program && is_evident && !is_news && !is_of_other
     }
 
     /// What it is, when it is no bounce.
@@ -145,7 +162,7 @@ impl Signs {
 }
 
 /// A reading in which nothing failed.
-fn silent(address: Option<String>, class: Class, why: &str, evidence: &str) -> RecipientReading {
+pub(super) fn silent(address: Option<String>, class: Class, why: &str, evidence: &str) -> RecipientReading {
     RecipientReading {
         address,
         also: Vec::new(),
@@ -160,17 +177,20 @@ fn silent(address: Option<String>, class: Class, why: &str, evidence: &str) -> R
     }
 }
 
-/// A read receipt (RFC 8098), and whose it is.
-pub(super) fn read_receipt(mail: &Incoming) -> Option<Vec<RecipientReading>> {
-    let part = mail
-        .part("message/disposition-notification")
-        .or_else(|| mail.part("message/global-disposition-notification"))?;
-    let octets = &part.octets[..part.octets.len().min(64 * 1024)];
-    let groups = groups(&String::from_utf8_lossy(octets));
-    let field = |name: &str| groups.iter().find_map(|group| group.get(name).and_then(address_of));
-    let address = field("original-recipient").or_else(|| field("final-recipient"));
-    let disposition = groups.iter().find_map(|group| group.get("disposition")).unwrap_or_default();
-    Some(vec![silent(address, Class::Notice, "a read receipt", &evidence(&format!("Disposition: {disposition}")))])
+/// `multipart/report` of any kind (RFC 6522), which only programs send.
+fn is_machine_readable(mail: &Incoming) -> bool {
+    mail.header("Content-Type")
+        .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("multipart/report"))
+}
+
+/// Whether the text or the header shows a person who writes: a salutation at its beginning or end, the name of a mail
+/// program, an answer to another message.
+fn is_written(mail: &Incoming, text: &Text, wording: &Wording) -> bool {
+    let mut lines = text.lines().iter().map(|line| line.lower.as_str()).filter(|line| !line.is_empty());
+    let is_client = ["User-Agent", "X-Mailer"]
+        .iter()
+        .any(|name| mail.header(name).is_some_and(|value| wording.is_client(&value.to_lowercase())));
+    is_client || mail.header("In-Reply-To").is_some() || lines.any(|line| wording.is_of_letter(line))
 }
 
 /// `multipart/report` for delivery status (RFC 6522 §3), whatever is in it.

@@ -13,6 +13,7 @@ use crate::model::classify::{Class, Classifier, RulesError};
 
 mod address;
 mod diagnosis;
+mod disposition;
 mod feedback_report;
 mod free_form;
 mod json_report;
@@ -118,21 +119,21 @@ impl Reader {
     fn read_inside(&self, mail: &Incoming, depth: usize) -> Reading {
         let text = lines::Text::new(mail, &self.wording);
         let original = Original::new(mail, text.returned());
-        if let Some(recipients) = feedback_report::read(mail, &original) {
+        let signs = kind::Signs::new(mail, &text, &self.wording);
+        if let Some(recipients) = feedback_report::read(mail, text.returned(), &original, &signs) {
             return Reading { kind: Kind::Complaint, recipients, original };
         }
         if let Some(reading) = json_report::read(self, mail, &original) {
             return reading;
         }
-        let signs = kind::Signs::new(mail, &text, &self.wording);
         if let Some(recipients) = status_report::read(self, mail, &text, &original, &signs) {
             return Reading { kind: kind::of(&recipients), recipients, original };
         }
         if let Some(reading) = self.read_returned(mail, &text, &signs, depth) {
             return reading;
         }
-        if let Some(notice) = kind::read_receipt(mail) {
-            return Reading { kind: Kind::Notice, recipients: notice, original };
+        if let Some((kind, recipients)) = disposition::read(self, mail, &text, &original, &signs) {
+            return Reading { kind, recipients, original };
         }
         let candidates = shapes::find(&text, &self.wording);
         if signs.is_failure(&candidates) {

@@ -69,6 +69,12 @@ impl Original {
         }
     }
 
+    /// The addresses that the message was sent from, without the one of the recipient: some write to themselves.
+    pub(super) fn ours<'a>(&'a self, recipient: Option<&str>) -> Vec<&'a str> {
+        let all = self.from.iter().chain(&self.senders).map(String::as_str);
+        all.filter(|one| !recipient.is_some_and(|recipient| address::same(one, recipient))).collect()
+    }
+
     /// Whether an address is one that the message was sent from or that the report came to.
     pub(super) fn is_sender(&self, one: &str) -> bool {
         self.from.iter().chain(&self.senders).any(|other| address::same(one, other))

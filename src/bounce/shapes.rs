@@ -33,11 +33,18 @@ pub(super) struct Candidate {
     pub address: String,
     /// Where the address was written.
     pub shape: Shape,
+    /// Addresses that the same failure names: what it was before it was expanded or forwarded.
+    pub also: Vec<String>,
     /// What stands beside it.
     pub reason: String,
 }
 
 impl Candidate {
+    /// A candidate of this shape, without address and reason.
+    pub(super) fn new(shape: Shape) -> Self {
+        Self { address: String::new(), shape, also: Vec::new(), reason: String::new() }
+    }
+
     /// Whether the address stands as in a form or in a transcript, and not in a sentence.
     pub(super) fn is_labelled(&self) -> bool {
         let before = self.reason.split(self.address.as_str()).next().unwrap_or_default();
@@ -90,7 +97,17 @@ pub(super) fn find(text: &Text, wording: &Wording) -> Vec<Candidate> {
 /// Lines that begin with an address.
 fn at_line_starts(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -> Vec<Candidate> {
     let mut found: Vec<(usize, Candidate)> = Vec::new();
+    // Whether a recipient's lines go on, of which only the first is not indented.
+    let mut goes_on = false;
     for (number, line) in lines.iter().enumerate() {
+        goes_on &= line.is_indented && !line.text.is_empty();
+        if goes_on {
+            continue;
+        }
+        if let Some(address) = undisclosed(&lines[number..], wording) {
+            found.push((number, Candidate { address, ..Candidate::new(Shape::Alone) }));
+            continue;
+        }
         let Some(first) = addresses[number].first().filter(|first| begins(&line.text, first)) else { continue };
         if is_elsewhere(lines, number, wording) {
             continue;
@@ -104,10 +121,11 @@ fn at_line_starts(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -
             _ => continue,
         };
         let reason = after.trim_start_matches([':', '-', '.', ',', ';']).trim().to_owned();
-        found.push((number, Candidate { address: first.address.clone(), shape, reason }));
+        found.push((number, Candidate { address: first.address.clone(), reason, ..Candidate::new(shape) }));
+        goes_on = !line.is_indented;
         // Some write several on a line, with commas.
         for more in addresses[number].iter().skip(1).filter(|_| shape == Shape::Alone && is_list(&line.text)) {
-            found.push((number, Candidate { address: more.address.clone(), shape, reason: String::new() }));
+            found.push((number, Candidate { address: more.address.clone(), ..Candidate::new(shape) }));
         }
     }
     let starts: Vec<usize> = found.iter().map(|(number, _)| *number).collect();
@@ -115,20 +133,33 @@ fn at_line_starts(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -
     for (index, (number, mut candidate)) in found.into_iter().enumerate() {
         let until = starts[index + 1..].iter().find(|next| **next > number).copied().unwrap_or(lines.len());
         append_block(&mut candidate.reason, &lines[number + 1..until]);
-        let alias = alias_in(&candidate.reason, &candidate.address);
-        let (shape, reason) = (candidate.shape, candidate.reason.clone());
+        // Either of the two may be the one that we wrote to.
+        let alias = alias_in(&candidate.reason, &candidate.address, wording);
+        candidate.also.extend(alias.clone());
+        let (also, shape, reason) = (vec![candidate.address.clone()], candidate.shape, candidate.reason.clone());
         candidates.push(candidate);
-        candidates.extend(alias.map(|address| Candidate { address, shape, reason }));
+        candidates.extend(alias.map(|address| Candidate { address, shape, also, reason }));
     }
     candidates
 }
 
-/// The address before an expansion, which sendmail puts in brackets under the other.
-fn alias_in(reason: &str, other: &str) -> Option<String> {
-    let after = reason.to_ascii_lowercase().find("(expanded from:").map(|at| at + "(expanded from:".len())?;
-    let line = reason[after..].lines().next().unwrap_or_default();
-    let line = &line[..line.find(')').unwrap_or(line.len())];
-    address::first(line).filter(|alias| !address::same(alias, other))
+/// The address that an undisclosed one was generated from (Exim), where the first of these lines says that there is one.
+fn undisclosed(lines: &[Line], wording: &Wording) -> Option<String> {
+    let first = lines.first()?;
+    if !wording.undisclosed.iter().any(|words| first.lower.contains(words.as_str())) {
+        return None;
+    }
+    let near = lines.iter().take(3).map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
+    alias_in(&near, "", wording)
+}
+
+/// The address before an expansion, which servers put in brackets beside or under the other: `(expanded from: <a>)`.
+fn alias_in(reason: &str, other: &str, wording: &Wording) -> Option<String> {
+    let lower = reason.to_ascii_lowercase();
+    let after = wording.alias.iter().filter_map(|words| Some(lower.find(words.as_str())? + words.len())).min()?;
+    let rest = reason.get(after..)?;
+    let rest = &rest[..rest.find(')').unwrap_or(rest.len())];
+    rest.lines().take(2).find_map(address::first).filter(|alias| !address::same(alias, other))
 }
 
 /// Whether nothing but brackets, bullets and numbers stands before the address.
@@ -193,7 +224,7 @@ fn in_sessions(lines: &[Line], addresses: &[Vec<Found>]) -> Vec<Candidate> {
         }
         if !reply.is_empty() {
             let reason = format!("RCPT TO: {}", reply.join("\n"));
-            found.push(Candidate { address: one.address.clone(), shape: Shape::Session, reason });
+            found.push(Candidate { address: one.address.clone(), reason, ..Candidate::new(Shape::Session) });
         }
     }
     found
@@ -215,7 +246,10 @@ fn after_words(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -> V
                 _ => before,
             };
             let near = &context[context.ceil_char_boundary(context.len().saturating_sub(50))..];
-            if !wording.leads_to_recipient(&context) || wording.leads_elsewhere(near) && !near.ends_with(':') {
+            // A label says whose address it is, whatever the sentence before it was about.
+            let near = if near.trim_end().ends_with(':') { label(near) } else { near };
+            let is_alias = wording.alias.iter().any(|words| near.trim_end().ends_with(words.as_str()));
+            if !wording.leads_to_recipient(&context) || wording.leads_elsewhere(near) && !is_alias {
                 continue;
             }
             if found.iter().any(|other| address::same(&other.address, &one.address)) {
@@ -223,11 +257,18 @@ fn after_words(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -> V
             }
             let mut reason = line.text.clone();
             append_block(&mut reason, &lines[number + 1..]);
-            found.push(Candidate { address: one.address.clone(), shape: Shape::Led, reason });
+            found.push(Candidate { address: one.address.clone(), reason, ..Candidate::new(Shape::Led) });
             break;
         }
     }
     found
+}
+
+/// The last two words of a text that ends with a colon.
+fn label(text: &str) -> &str {
+    let words = text.trim_end();
+    let start = words.rmatch_indices(' ').nth(1).map_or(0, |(at, _)| at + 1);
+    &words[start..]
 }
 
 /// A refusal that quotes the address.
@@ -247,7 +288,7 @@ fn in_replies(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -> Ve
                 let is_new = !found.iter().any(|other| address::same(&other.address, &one.address));
                 let reason = format!("{}\n{before}", line.text);
                 if is_new {
-                    found.push(Candidate { address: one.address.clone(), shape: Shape::Quoted, reason });
+                    found.push(Candidate { address: one.address.clone(), reason, ..Candidate::new(Shape::Quoted) });
                 }
                 before.clear();
             }
@@ -277,7 +318,7 @@ pub(super) fn only(text: &Text, wording: &Wording, is_other: impl Fn(&str) -> bo
                 None => {
                     let mut reason = line.text.clone();
                     append_block(&mut reason, &text.lines()[number + 1..]);
-                    only = Some(Candidate { address: one.address, shape: Shape::Quoted, reason });
+                    only = Some(Candidate { address: one.address, reason, ..Candidate::new(Shape::Quoted) });
                 }
             }
         }

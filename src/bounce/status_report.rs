@@ -23,7 +23,11 @@ pub(super) fn read(
     original: &Original,
     signs: &Signs,
 ) -> Option<Vec<RecipientReading>> {
-    let groups = report(mail, text, signs)?;
+    // A person passes reports on and quotes their fields, too.
+    if signs.is_of_person() {
+        return None;
+    }
+    let groups = report(mail, text)?;
     let per_recipient: Vec<&Group> = groups.iter().filter(|group| is_recipient(group)).take(MAX_RECIPIENTS).collect();
     let candidates = shapes::find(text, &reader.wording);
     let is_only = per_recipient.len() == 1;
@@ -49,7 +53,7 @@ fn is_recipient(group: &Group) -> bool {
 }
 
 /// The groups of the report, where there is one.
-fn report(mail: &Incoming, text: &Text, signs: &Signs) -> Option<Vec<Group>> {
+fn report(mail: &Incoming, text: &Text) -> Option<Vec<Group>> {
     let is_report = |part: &&Part| {
         matches!(part.content_type.as_str(), "message/delivery-status" | "message/global-delivery-status")
             || part.content_type != "text/html" && !part.is_text_body && {
@@ -63,10 +67,6 @@ fn report(mail: &Incoming, text: &Text, signs: &Signs) -> Option<Vec<Group>> {
         .collect();
     if found.iter().any(is_recipient) {
         return Some(found);
-    }
-    // A person who answers quotes the fields, too.
-    if signs.is_of_person() {
-        return None;
     }
     let has_fields = text.lines().iter().any(|line| line.lower.starts_with("final-recipient:"));
     has_fields.then(|| {
@@ -106,20 +106,20 @@ impl Case<'_> {
             (_, Some(field)) => Some(field.clone()),
             (quoted, None) => quoted.clone(),
         };
-        if let Some(status) = status.as_deref().filter(|_| is_no_failure(&action)) {
-            return self.arrived(address, also, &action, Some(status.to_owned()));
-        }
-        if is_no_failure(&action) {
-            return self.arrived(address, also, &action, None);
+        // RFC 3463 §3.1: class 2 is a success, whatever the action says.
+        if is_no_failure(&action) || field.as_deref().is_some_and(|field| field.starts_with("2.")) {
+            return self.arrived(address, also, &action, status);
         }
         let is_delayed = action.starts_with("delayed");
+        let Judged { classified, words, code, status } =
+            self.classify(group, &diagnostic, (&said, status), address.as_deref());
         let by_status = status.as_deref().map(|status| status.starts_with('5'));
-        let is_permanent = !is_delayed && by_status.or(said.is_permanent()).unwrap_or(true);
-        let (classified, words) = self.classify(&diagnostic, &said, status.as_deref(), address.as_deref());
+        let by_code = code.map(|code| code / 100 == 5);
+        let is_permanent = !is_delayed && by_status.or(by_code).unwrap_or(true);
         RecipientReading {
             address,
             also,
-            code: said.code,
+            code,
             verdict: if is_permanent { Verdict::Permanent } else { Verdict::Temporary },
             waits: is_delayed,
             class: classified.class,
@@ -174,45 +174,73 @@ impl Case<'_> {
         named.or_else(beside).or_else(to)
     }
 
-    /// What it is about: by the diagnostic code; where that does not tell, by the words for people.
+    /// What it is about: by the diagnostic code; where that does not tell, by what else servers said, then by the words
+    /// for people.
     fn classify(
         &self,
+        group: &Group,
         diagnostic: &str,
-        said: &Said,
-        status: Option<&str>,
+        (said, status): (&Said, Option<String>),
         address: Option<&str>,
-    ) -> (Classified, String) {
-        let classifier = &self.reader.classifier;
-        let diagnose = |text: &str, said: &Said| {
-            classifier.diagnose(&Diagnosis { stage: said.stage, code: said.code, enhanced: status, text })
+    ) -> Judged {
+        let ours = self.original.ours(address);
+        let diagnose = |text: &str, said: &Said, enhanced: Option<&str>| {
+            let diagnosis = Diagnosis { stage: said.stage, code: said.code, enhanced, text, ours: &ours };
+            self.reader.classifier.diagnose(&diagnosis)
         };
-        let by_code = diagnose(diagnostic, said);
-        let vague = status.is_none_or(|status| status.ends_with(".0.0") || status.ends_with(".5.0"));
+        let by_code = diagnose(diagnostic, said, status.as_deref());
+        let vague = status.as_deref().is_none_or(is_vague);
         let needs_words =
             diagnostic.is_empty() && (vague || by_code.class == Class::Network) || by_code.class == Class::Other;
-        if !needs_words {
-            return (by_code, diagnostic.to_owned());
-        }
         let beside =
             self.candidates.iter().find(|one| address.is_some_and(|address| address::same(&one.address, address)));
         let beside = beside.map(|one| one.reason.clone()).unwrap_or_default();
-        let all = || if self.is_only { self.text.joined() } else { String::new() };
-        for words in [beside, all()] {
-            let said = Said::new(&words);
-            let by_words = diagnose(&format!("{diagnostic} {words}"), &said);
-            if !matches!(by_words.class, Class::Other) {
-                return (by_words, format!("{diagnostic} {words}"));
+        let fields = self.reader.wording.diagnostic_fields.iter().filter_map(|name| group.get(name));
+        let mut sources: Vec<String> = fields.map(str::to_owned).collect();
+        sources.push(beside);
+        sources.extend(self.is_only.then(|| self.text.joined()));
+        for words in sources.into_iter().filter(|words| !words.trim().is_empty()) {
+            let there = Said::new(&words);
+            // Where the report leaves out what the server said, its own code is a guess (OpenSMTPD).
+            let is_quoted = diagnostic.is_empty() && there.code.is_some() && there.status.is_some();
+            if !needs_words && !is_quoted {
+                continue;
             }
+            let more = there.status.clone().filter(|_| vague || is_quoted).filter(|more| !is_vague(more));
+            let status = more.or_else(|| status.clone());
+            let by_words = diagnose(&format!("{diagnostic} {words}"), &there, status.as_deref());
+            if by_words.class != Class::Other {
+                let (words, code) = (format!("{diagnostic} {words}"), said.code.or(there.code));
+                return Judged { classified: by_words, words, code, status };
+            }
+        }
+        let (words, code) = (diagnostic.to_owned(), said.code);
+        if !needs_words {
+            return Judged { classified: by_code, words, code, status };
         }
         let delayed = self.signs.is_delay();
         let why = if delayed { "the message waits at the receiver" } else { by_code.why.as_str() };
-        (Classified { why: why.to_owned(), counts: Counts::Never, ..by_code }, diagnostic.to_owned())
+        let classified = Classified { why: why.to_owned(), counts: Counts::Never, ..by_code };
+        Judged { classified, words, code, status }
     }
+}
+
+/// What a recipient's group comes to.
+struct Judged {
+    classified: Classified,
+    words: String,
+    code: Option<u16>,
+    status: Option<String>,
+}
+
+/// Whether a status only says that it failed.
+fn is_vague(status: &str) -> bool {
+    status.ends_with(".0.0") || status.ends_with(".5.0")
 }
 
 /// RFC 3464 §2.3.3: these say that the message went on.
 fn is_no_failure(action: &str) -> bool {
-    ["delivered", "relayed", "expanded"].iter().any(|word| action.starts_with(word))
+    ["delivered", "deliverable", "relayed", "expanded"].iter().any(|word| action.starts_with(word))
 }
 
 fn success(status: &str) -> Option<String> {

@@ -21,6 +21,12 @@ struct File {
     daemon_name: Vec<String>,
     program: Vec<String>,
     remark: Vec<String>,
+    diagnostic_fields: Vec<String>,
+    undisclosed: Vec<String>,
+    alias: Vec<String>,
+    greeting: Vec<String>,
+    closing: Vec<String>,
+    client: Vec<String>,
     returned: Vec<String>,
     recipient: Vec<String>,
     not_recipient: Vec<String>,
@@ -45,6 +51,15 @@ pub(super) struct Wording {
     pub daemon_name: Vec<String>,
     pub program: Vec<String>,
     pub auto_reply_certain: Vec<String>,
+    /// Fields of a report that hold what a server said where `Diagnostic-Code` does not; names in lower case.
+    pub diagnostic_fields: Vec<String>,
+    /// Words in the place of an address that a server keeps to itself.
+    pub undisclosed: Vec<String>,
+    /// Words directly before the address that another was expanded from.
+    pub alias: Vec<String>,
+    greeting: Beginnings,
+    closing: Beginnings,
+    client: Vec<String>,
     returned: Beginnings,
     remark: Beginnings,
     recipient: Endings,
@@ -74,6 +89,12 @@ impl Wording {
             daemon_name: file.daemon_name,
             auto_reply_certain: file.auto_reply_certain,
             program: file.program,
+            diagnostic_fields: file.diagnostic_fields,
+            undisclosed: file.undisclosed,
+            alias: file.alias,
+            greeting: Beginnings::new(file.greeting),
+            closing: Beginnings::new(file.closing),
+            client: file.client,
             returned: Beginnings::new(file.returned),
             remark: Beginnings::new(file.remark),
             recipient: Endings::new(file.recipient),
@@ -92,6 +113,19 @@ impl Wording {
                 ["follows", "below", "attached", "included", "headers", "header", "is", "follow", "folgt", "following"]
                     .contains(&word)
             })
+    }
+
+    /// Whether a person begins or ends a letter with this line, which is in lower case.
+    pub(super) fn is_of_letter(&self, line: &str) -> bool {
+        let ends = |phrases: &Beginnings| {
+            phrases.longest(line).is_some_and(|length| !line[length..].starts_with(char::is_alphanumeric))
+        };
+        ends(&self.greeting) || ends(&self.closing)
+    }
+
+    /// Whether a header field of this value, in lower case, names a program in which people write mail.
+    pub(super) fn is_client(&self, value: &str) -> bool {
+        self.client.iter().any(|client| value.contains(client.as_str()))
     }
 
     /// Whether these words, in lower case, say something about the address before them.

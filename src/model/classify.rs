@@ -12,6 +12,10 @@ use serde::Deserialize;
 use super::ledger::Stage;
 use super::reply::Reply;
 
+mod words;
+
+use words::words_of;
+
 /// What a refusal is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -112,6 +116,8 @@ pub struct Diagnosis<'a> {
     pub enhanced: Option<&'a str>,
     /// The words.
     pub text: &'a str,
+    /// Addresses that the message was sent from: a reply that begins with one of them is about the sender.
+    pub ours: &'a [&'a str],
 }
 
 /// The rules, read once.
@@ -120,8 +126,22 @@ pub struct Classifier {
     rules: Arc<Vec<Rule>>,
     /// All texts of all rules, so that a diagnosis is read once.
     texts: AhoCorasick,
-    /// The rule that each of the texts belongs to.
-    owners: Arc<Vec<usize>>,
+    /// What each of the texts is to its rule.
+    parts: Arc<Vec<Part>>,
+    /// How many phrases of two parts there are.
+    spans: usize,
+    frames: AhoCorasick,
+}
+
+/// What a text that is looked for is to its rule.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    /// All of a phrase.
+    Whole { rule: usize },
+    /// What stands before the `*` of a phrase.
+    First { span: usize },
+    /// What stands behind the `*`.
+    Second { span: usize, rule: usize, is_word: bool },
 }
 
 /// Rules that cannot be read: where and what.
@@ -139,6 +159,8 @@ impl RulesError {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RuleFile {
+    #[serde(default)]
+    frame: Vec<String>,
     rule: Vec<Rule>,
 }
 
@@ -160,8 +182,12 @@ struct Rule {
 
 /// The word for "not said at which stage" in a rule's stages.
 const ANY_BOUNCE: &str = "bounce";
-/// Octets of a diagnosis that are read.
+/// Bytes of a diagnosis that are read.
 const MAX_TEXT: usize = 4000;
+/// Bytes that may stand between the two parts of a phrase with `*`.
+const MAX_BETWEEN: usize = 60;
+/// With this behind it, the second part of a phrase is the beginning of a word.
+const STEM: char = '\u{2026}';
 
 impl Classifier {
     /// The rules that come with Depesch.
@@ -197,27 +223,45 @@ impl Classifier {
                 *text = text.to_lowercase();
             }
         }
-        let rules = file.rule.iter().enumerate();
-        let owned: Vec<(usize, &String)> =
-            rules.flat_map(|(number, rule)| rule.text.iter().map(move |t| (number, t))).collect();
-        let texts = AhoCorasick::new(owned.iter().map(|(_, text)| text)).map_err(RulesError::new)?;
-        let owners = owned.iter().map(|(number, _)| *number).collect();
-        Ok(Self { rules: Arc::new(file.rule), texts, owners: Arc::new(owners) })
+        let (mut texts, mut parts, mut spans) = (Vec::new(), Vec::new(), 0);
+        for (rule, text) in file.rule.iter().enumerate().flat_map(|(n, rule)| rule.text.iter().map(move |t| (n, t))) {
+            match text.split_once(" * ") {
+                None => {
+                    texts.push(text.as_str());
+                    parts.push(Part::Whole { rule });
+                }
+                Some((first, second)) => {
+                    let stem = second.strip_suffix(STEM);
+                    // Between words of Chinese and Japanese stands no space.
+                    let is_word = stem.is_none() && second.chars().all(|c| c < '\u{2e80}');
+                    texts.extend([first, stem.unwrap_or(second)]);
+                    parts.extend([Part::First { span: spans }, Part::Second { span: spans, rule, is_word }]);
+                    spans += 1;
+                }
+            }
+        }
+        let frames = AhoCorasick::new(file.frame.iter().map(|frame| frame.to_lowercase())).map_err(RulesError::new)?;
+        let texts = AhoCorasick::new(texts).map_err(RulesError::new)?;
+        Ok(Self { rules: Arc::new(file.rule), texts, parts: Arc::new(parts), spans, frames })
     }
 
     /// What `reply` at `stage` means.
     pub fn classify(&self, stage: Stage, reply: &Reply) -> Classified {
+        self.classify_from(stage, reply, &[])
+    }
+
+    /// What `reply` at `stage` means to a message that was sent from the addresses `ours`.
+    pub fn classify_from(&self, stage: Stage, reply: &Reply, ours: &[&str]) -> Classified {
+        // The code is given with the text, so that an address directly behind it is seen to begin the reply.
+        let text = format!("{} {}", reply.code, reply.text);
         let (code, enhanced) = (Some(reply.code), reply.enhanced());
-        self.diagnose(&Diagnosis { stage: Some(stage), code, enhanced, text: &reply.text })
+        self.diagnose(&Diagnosis { stage: Some(stage), code, enhanced, text: &text, ours })
     }
 
     /// What a diagnosis means.
     pub fn diagnose(&self, diagnosis: &Diagnosis<'_>) -> Classified {
-        let text = words_of(&diagnosis.text[..diagnosis.text.floor_char_boundary(MAX_TEXT)]);
-        let mut said = vec![false; self.rules.len()];
-        for found in self.texts.find_overlapping_iter(&text) {
-            said[self.owners[found.pattern().as_usize()]] = true;
-        }
+        let text = words_of(&diagnosis.text[..diagnosis.text.floor_char_boundary(MAX_TEXT)], diagnosis.ours);
+        let said = self.said(&self.without_frames(&text));
         let stage = diagnosis.stage.map_or(ANY_BOUNCE, Stage::word);
         // Where only an enhanced code is known, its class is the code's (RFC 3463 §3.1).
         let class = || diagnosis.enhanced.and_then(|whole| whole.split('.').next()).map(str::to_owned);
@@ -233,34 +277,41 @@ impl Classifier {
             }
         }
     }
-}
 
-/// The text as the rules see it: in lower case, one space between words, without the addresses, whose letters mean
-/// nothing, and without the codes that a reply of many lines repeats in its middle (RFC 5321 §4.2.1).
-fn words_of(text: &str) -> String {
-    let lower = text.to_lowercase();
-    let mut words = String::with_capacity(lower.len());
-    for word in lower.split_whitespace() {
-        let is_code = word.bytes().all(|o| o.is_ascii_digit() || matches!(o, b'.' | b'-' | b'#' | b'(' | b')'))
-            && word.bytes().any(|o| o.is_ascii_digit())
-            && word.len() >= 3;
-        if is_code || word == "/" {
-            continue;
-        }
-        words.push(' ');
-        // The address in a page's address is the page's.
-        match word.find('@').filter(|_| !word.contains("://")) {
-            // What stands around an address in the same word, e.g. `<a@example.org>...user`, is kept.
-            Some(at) => {
-                let ours = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.@\"".contains(c);
-                let after = word[at..].find(|c| !ours(c)).map_or("", |end| &word[at + end..]);
-                words.push_str(after);
+    /// For each rule whether the text has one of its phrases. The text is read once.
+    fn said(&self, text: &str) -> Vec<bool> {
+        let mut said = vec![false; self.rules.len()];
+        let mut begun: Vec<Option<usize>> = vec![None; self.spans];
+        for found in self.texts.find_overlapping_iter(text) {
+            match self.parts[found.pattern().as_usize()] {
+                Part::Whole { rule } => said[rule] = true,
+                Part::First { span } => begun[span] = Some(found.end()),
+                Part::Second { span, rule, is_word } => {
+                    let between = begun[span].and_then(|end| found.start().checked_sub(end));
+                    let is_near = between.is_some_and(|between| {
+                        between <= MAX_BETWEEN && !text[found.start() - between..found.start()].contains('\n')
+                    });
+                    said[rule] |= is_near && (!is_word || stands_alone(text, found.start(), found.end()));
+                }
             }
-            None => words.push_str(word),
         }
+        said
     }
-    words.push(' ');
-    words
+
+    /// The text without the frames in it that lead to a reason: what follows decides.
+    fn without_frames(&self, text: &str) -> String {
+        let mut rest = String::with_capacity(text.len());
+        let mut from = 0;
+        for found in self.frames.find_iter(text) {
+            let leads = text[found.end()..].trim_start().starts_with(char::is_alphanumeric);
+            if leads {
+                rest.push_str(&text[from..found.start()]);
+                from = found.end();
+            }
+        }
+        rest.push_str(&text[from..]);
+        rest
+    }
 }
 
 impl Rule {
@@ -278,6 +329,11 @@ impl Rule {
             && any(&self.code, &|one| code.starts_with(one))
             && any(&self.enhanced, &|one| enhanced.is_some_and(|given| same_enhanced(one, given)))
     }
+}
+
+/// Whether no letter and no digit stands directly before or behind a piece of the text.
+fn stands_alone(text: &str, start: usize, end: usize) -> bool {
+    !text[..start].ends_with(char::is_alphanumeric) && !text[end..].starts_with(char::is_alphanumeric)
 }
 
 fn same_enhanced(rule: &str, given: &str) -> bool {

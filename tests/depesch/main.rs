@@ -18,6 +18,7 @@ mod bounce_complaint;
 mod bounce_corpus;
 mod bounce_fixtures;
 mod bounce_in_session;
+mod bounce_replies;
 mod bounce_report;
 mod capture;
 mod chores;
