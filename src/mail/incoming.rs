@@ -6,9 +6,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use mail_parser::{HeaderName, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::parsers::MessageStream;
+use mail_parser::{Addr, HeaderName, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
-use super::decoding::charset_is_known;
+use super::decoding::{canonical, charset_is_known, file_name_of, reflowed, text_of_part, unfolded_text};
 use super::html_text::html_to_text;
 pub use super::incoming_limits::Excess;
 use super::incoming_limits::{MAX_SEPARATORS, readable, readable_header};
@@ -117,30 +118,35 @@ impl Incoming {
 
     fn from_message(message: &Message<'_>, depth: usize) -> Self {
         let texts: Vec<usize> = message.text_body.iter().map(|id| *id as usize).collect();
-        let mut text = String::new();
-        for part in texts.iter().filter_map(|id| message.parts.get(*id)) {
-            if !text.is_empty() && !text.ends_with('\n') {
-                text.push('\n');
-            }
-            match &part.body {
-                PartType::Text(plain) => text.push_str(plain),
-                PartType::Html(html) => text.push_str(&html_to_text(html)),
-                _ => {}
-            }
-        }
-        let html = message.html_body.iter().filter_map(|id| message.parts.get(*id as usize));
-        let html = html.filter_map(|part| match &part.body {
-            PartType::Html(html) => Some(html.to_string()),
-            _ => None,
-        });
         let raw = message.raw_message.as_ref();
         let parts = message.parts.iter().enumerate();
         let parts = parts.filter(|(_, part)| !matches!(part.body, PartType::Multipart(_)));
+        let parts: Vec<(usize, Part)> =
+            parts.map(|(id, part)| (id, Part::new(part, raw, texts.contains(&id), depth))).collect();
+        let read = |id: usize| {
+            let found = parts.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+            Some((&message.parts.get(id)?.body, parts[found].1.text.as_deref()?))
+        };
+        let mut text = String::new();
+        for (body, content) in texts.iter().filter_map(|id| read(*id)) {
+            if !text.is_empty() && !text.ends_with('\n') {
+                text.push('\n');
+            }
+            match body {
+                PartType::Text(_) => text.push_str(content),
+                PartType::Html(_) => text.push_str(&html_to_text(content)),
+                _ => {}
+            }
+        }
+        let html = message.html_body.iter().filter_map(|id| match read(*id as usize)? {
+            (PartType::Html(_), content) => Some(content.to_owned()),
+            _ => None,
+        });
         Self {
             headers: headers_of(message),
             html: html.reduce(|all, one| all + &one),
-            parts: parts.map(|(id, part)| Part::new(part, raw, texts.contains(&id), depth)).collect(),
             text,
+            parts: parts.into_iter().map(|(_, part)| part).collect(),
             excess: None,
         }
     }
@@ -269,8 +275,9 @@ impl Part {
         let (mut octets, mut text, mut message) = (Vec::new(), None, None);
         match &part.body {
             PartType::Text(content) | PartType::Html(content) => {
-                text = Some(content.to_string());
-                octets = content.as_bytes().to_vec();
+                let read = text_of_part(part, raw, content, &content_type);
+                octets = read.as_bytes().to_vec();
+                text = Some(reflowed(part, &content_type, read));
             }
             PartType::Binary(content) | PartType::InlineBinary(content) => {
                 octets = content.to_vec();
@@ -296,7 +303,7 @@ impl Part {
             charset_known: label.is_none_or(charset_is_known),
             content_type,
             parameters,
-            file_name: part.attachment_name().map(safe).filter(|name| !name.is_empty()),
+            file_name: file_name_of(part, raw).map(|name| safe(&name)).filter(|name| !name.is_empty()),
             is_attachment: part.content_disposition().is_some_and(|disposition| disposition.is_attachment()),
             is_text_body,
             content_id: part.content_id().map(safe),
@@ -335,21 +342,27 @@ fn headers_of(message: &Message<'_>) -> Vec<Header> {
     headers
         .map(|header| {
             let range = header.offset_start as usize..header.offset_end as usize;
-            let raw = raw_message.get(range).unwrap_or_default();
-            let raw = String::from_utf8_lossy(&raw[..raw.len().min(MAX_HEADER)]).trim().to_owned();
+            let octets = raw_message.get(range).unwrap_or_default();
+            let octets = &octets[..octets.len().min(MAX_HEADER)];
+            // Read anew where the parser's reading loses something.
+            let canonical = canonical(octets);
+            let raw = String::from_utf8_lossy(octets).trim().to_owned();
             let mut field = Header { name: header.name.as_str().to_owned(), raw, ..Header::default() };
             match &header.value {
                 HeaderValue::Address(all) => {
-                    let all = all.iter().take(MAX_IN_FIELD).filter_map(|one| {
-                        let name = safe(one.name.as_deref().unwrap_or_default());
-                        let address = safe(one.address.as_deref().unwrap_or_default());
-                        (!name.is_empty() || !address.is_empty()).then_some(Correspondent { name, address })
-                    });
-                    field.correspondents = all.collect();
+                    field.correspondents = correspondents(all.iter());
+                    if let Some(canonical) = &canonical
+                        && let HeaderValue::Address(all) = MessageStream::new(canonical).parse_address()
+                    {
+                        take_names(&mut field.correspondents, correspondents(all.iter()));
+                    }
                     field.value = safe(&field.raw);
                 }
                 HeaderValue::Text(text) => {
-                    field.value = safe(&text[..text.floor_char_boundary(MAX_HEADER)]);
+                    field.value = match canonical {
+                        Some(_) => safe(&unfolded_text(octets)),
+                        None => safe(&text[..text.floor_char_boundary(MAX_HEADER)]),
+                    };
                     if is_id(&field.name) {
                         field.ids.push(field.value.clone());
                         field.value = safe(&field.raw);
@@ -364,6 +377,24 @@ fn headers_of(message: &Message<'_>) -> Vec<Header> {
             field
         })
         .collect()
+}
+
+fn correspondents<'x>(all: impl Iterator<Item = &'x Addr<'x>>) -> Vec<Correspondent> {
+    let all = all.take(MAX_IN_FIELD).filter_map(|one| {
+        let name = safe(one.name.as_deref().unwrap_or_default());
+        let address = safe(one.address.as_deref().unwrap_or_default());
+        (!name.is_empty() || !address.is_empty()).then_some(Correspondent { name, address })
+    });
+    all.collect()
+}
+
+/// Takes the names of a second reading, where it finds the same addresses: who is meant must never depend on how a name
+/// is decoded.
+fn take_names(first: &mut [Correspondent], second: Vec<Correspondent>) {
+    let addresses = |all: &[Correspondent]| all.iter().map(|one| one.address.clone()).collect::<Vec<_>>();
+    if addresses(first) == addresses(&second) {
+        first.iter_mut().zip(second).for_each(|(one, read)| one.name = read.name);
+    }
 }
 
 fn is_id(name: &str) -> bool {
