@@ -106,6 +106,7 @@ mod release_store;
 mod retention;
 mod retention_rules;
 mod rsvp_calendar;
+mod rsvp_changed_event;
 mod rsvp_command;
 mod rsvp_erasure;
 mod rsvp_export;
