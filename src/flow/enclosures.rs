@@ -76,23 +76,40 @@ pub fn attachment(release: &Release, file: &str, octets: Vec<u8>) -> Attachment 
     Attachment { file_name, media_type, octets }
 }
 
+/// By what calendars know an event (RFC 5545 §3.8.4.7, §3.8.7.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventIdentity {
+    /// The UID, which stays through all updates.
+    pub uid: String,
+    /// The SEQUENCE: of two updates the one with the higher counts.
+    pub sequence: u32,
+}
+
+impl EventIdentity {
+    /// As a release says by itself, where the other releases of its event are not known: in a preview.
+    pub fn alone(event: &Event, id: ReleaseId, domain: &str) -> Self {
+        let uid = event.uid.clone().unwrap_or_else(|| Self::made_uid(id, domain));
+        Self { uid, sequence: event.sequence }
+    }
+
+    /// The UID of an event whose author gave none: made from the release that first announced it.
+    pub fn made_uid(first: ReleaseId, domain: &str) -> String {
+        format!("event-{first}@{domain}")
+    }
+}
+
 /// The calendar part of a release that has an event; `stamp` is when this version was made.
-///
-/// The UID is the event's own, or made from the release that first announced it: of a release that updates, corrects,
-/// replaces or withdraws another by its number (`r12`), that other.
 pub fn calendar(
     release: &Release,
-    id: ReleaseId,
+    identity: EventIdentity,
     stamp: Timestamp,
     organiser: &Mailbox,
-    domain: &str,
 ) -> Option<CalendarPart> {
     let event = release.event.as_ref()?;
-    let uid = event.uid.clone().unwrap_or_else(|| format!("event-{}@{domain}", first_release(release).unwrap_or(id)));
     let description = release.lead.as_deref().map(|lead| markdown::text_of(&markdown::parse_inline(lead)));
     let calendar = CalendarEvent {
-        uid,
-        sequence: event.sequence,
+        uid: identity.uid,
+        sequence: identity.sequence,
         stamp,
         start: when(event, event.start),
         end: end(event),

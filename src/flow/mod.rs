@@ -10,6 +10,7 @@ pub mod consent_report;
 pub mod content;
 pub mod dispatch;
 pub mod enclosures;
+pub mod event;
 pub mod export;
 pub mod formula;
 pub mod import;

@@ -13,7 +13,7 @@ use crate::model::release::attachment::Travel;
 use crate::render::prepare::{Personal, PreparedRelease, Recipient};
 
 use super::content::Content;
-use super::enclosures;
+use super::enclosures::{self, EventIdentity};
 use super::release_messages::reply_mailbox;
 
 const READER: &str = "kim@example.com";
@@ -121,8 +121,9 @@ fn message(
 ) -> Result<Vec<u8>, String> {
     let name = release.issuers.first().map(|issuer| issuer.name.clone());
     let from = Mailbox { name, address: example_address("media@lists.example.org")? };
-    let calendar =
-        has_calendar.then(|| enclosures::calendar(release, ReleaseId(0), now, &from, "lists.example.org")).flatten();
+    let event = release.event.as_ref().filter(|_| has_calendar);
+    let identity = event.map(|event| EventIdentity::alone(event, ReleaseId(0), "lists.example.org"));
+    let calendar = identity.and_then(|identity| enclosures::calendar(release, identity, now, &from));
     let frame = Frame::new(release.language.as_str(), "preview", calendar.as_ref(), attachments);
     let sender = Sender {
         reply_to: Some(reply_mailbox(release, &from.address)).filter(|reply| reply.address != from.address),

@@ -21,6 +21,7 @@ use crate::store::mailings::{self, put_mailing};
 use crate::store::{Read, Store, StoreError, keys, lists};
 
 use super::audience;
+use super::event;
 use super::message::{MessageSource, PrepareError};
 
 /// How late a time may lie in the past and still be meant: a typing person is slow.
@@ -242,6 +243,9 @@ async fn look(
             return Err(QueueError::Nobody);
         }
         warnings.push("nobody is in this audience now; it is looked at again when the mailing goes out".to_owned());
+    }
+    if let MailingContent::Release(release) = order.content {
+        warnings.extend(event::warnings(store, release).await?);
     }
     let sensitive = lists.iter().any(|list| list.value.privacy == Privacy::Sensitive);
     Ok((Checked { mailing, audience, sensitive, warnings }, lists))

@@ -24,9 +24,10 @@ use crate::store::engine::EngineError;
 use crate::store::{Store, StoreError};
 use crate::transport::Envelope;
 
+use super::enclosures::EventIdentity;
 use super::list_identity::ListIdentity;
 use super::message::{Message, MessageSource, PrepareError, PreparedMailing};
-use super::{enclosures, release};
+use super::{enclosures, event, release};
 
 /// How messages are made, wherever they go.
 #[derive(Clone, Debug, Default)]
@@ -100,10 +101,15 @@ impl ReleaseMessages {
         let prepared = PreparedRelease::new(&self.templates, release, &travel).map_err(|e| broken(e.to_string()))?;
         let from = sender_mailbox(release, first, &loaded.record.value.book);
         let manifest = self.templates.manifest(&release.kind);
-        let calendar = manifest
-            .is_some_and(|manifest| manifest.calendar)
-            .then(|| enclosures::calendar(release, id, mailing.created, &from, first.domain()))
-            .flatten();
+        let in_calendars = release.event.as_ref().filter(|_| manifest.is_some_and(|manifest| manifest.calendar));
+        let calendar = match in_calendars {
+            Some(invited) => {
+                let identity = event::identity(&self.store, id, first.domain()).await.map_err(PrepareError::Store)?;
+                let identity = identity.unwrap_or_else(|| EventIdentity::alone(invited, id, first.domain()));
+                enclosures::calendar(release, identity, mailing.created, &from)
+            }
+            None => None,
+        };
         let parts = Enclosed { calendar, attachments };
         let made = PreparedReleases::new(self, mailing, release, prepared, lists, from, &parts);
         made.try_one(self.clock.now(), &parts)?;

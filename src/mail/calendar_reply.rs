@@ -1,6 +1,7 @@
 //! The answer of a calendar program to an invitation: `METHOD:REPLY` (RFC 5546 §3.2.3) in a `text/calendar` part
 //! (RFC 6047). Reads no more of a calendar than that takes, and never more than a bounded part of it.
 
+use super::decoding::{calendar_text, words_decoded};
 use super::incoming::{Incoming, Part};
 
 /// Octets of a calendar that are read.
@@ -36,8 +37,10 @@ pub struct CalendarReply {
     pub name: Option<String>,
     /// The attendee's address, as given.
     pub address: String,
-    /// What the attendee wrote beside it (COMMENT).
+    /// What the attendee wrote beside it: COMMENT, or Google's X-RESPONSE-COMMENT.
     pub comment: Option<String>,
+    /// How many the attendee brings, by Google's X-NUM-GUESTS.
+    pub guests: u32,
 }
 
 /// Why a calendar part is no answer that a program may take down.
@@ -47,7 +50,8 @@ pub enum CalendarDoubt {
     Method,
     /// Another time is proposed (`COUNTER`), or anything else that is no reply.
     NoReply,
-    /// Somebody else is sent (`DELEGATED`), or it is not decided (`NEEDS-ACTION`).
+    /// Another person is sent or answered for (`DELEGATED`, `DELEGATED-FROM`, `SENT-BY`), or it is not decided
+    /// (`NEEDS-ACTION`).
     Undecided,
     /// Several events or attendees with different answers, or none at all.
     Several,
@@ -59,9 +63,9 @@ pub enum CalendarDoubt {
 /// # Errors
 /// [`CalendarDoubt`]: there is a calendar part, and a person must look at it.
 pub fn calendar_reply(message: &Incoming, from: &str) -> Option<Result<CalendarReply, CalendarDoubt>> {
-    let parts: Vec<&Part> = message.parts().iter().filter(|part| part.content_type == "text/calendar").collect();
-    match parts.as_slice() {
-        [] => None,
+    let typed: Vec<&Part> = message.parts().iter().filter(|part| part.content_type == "text/calendar").collect();
+    match typed.as_slice() {
+        [] => message.parts().iter().find(|part| is_reply_file(part)).map(|part| Calendar::of(part).reply(from)),
         [first, rest @ ..] => {
             let answer = read_part(first, from);
             // RFC 6047 §2.5 allows the same calendar once more, as an attachment; not another one.
@@ -71,18 +75,29 @@ pub fn calendar_reply(message: &Incoming, from: &str) -> Option<Result<CalendarR
     }
 }
 
-/// Whether a message carries a calendar part that calls itself a reply.
+/// Whether a message carries a calendar that calls itself a reply.
 pub fn has_calendar_reply(message: &Incoming) -> bool {
-    let mut parts = message.parts().iter();
-    parts.any(|part| part.content_type == "text/calendar" && part.method().as_deref() == Some("REPLY"))
+    let is_reply = |part: &Part| match part.content_type.as_str() {
+        "text/calendar" => part.method().as_deref() == Some("REPLY"),
+        _ => is_reply_file(part),
+    };
+    message.parts().iter().any(is_reply)
+}
+
+/// Whether a part is a calendar file that says of itself that it is a reply: some programs send no other part. Such types
+/// have no method parameter.
+fn is_reply_file(part: &Part) -> bool {
+    let named = part.file_name.as_deref().is_some_and(|name| name.to_ascii_lowercase().ends_with(".ics"));
+    let is_calendar = match part.content_type.as_str() {
+        "application/ics" => true,
+        "application/octet-stream" => named,
+        _ => false,
+    };
+    is_calendar && Calendar::of(part).method.as_deref() == Some("REPLY")
 }
 
 fn read_part(part: &Part, from: &str) -> Result<CalendarReply, CalendarDoubt> {
-    let text = match &part.text {
-        Some(text) => text[..text.floor_char_boundary(MAX_CALENDAR)].to_owned(),
-        None => String::from_utf8_lossy(&part.octets[..part.octets.len().min(MAX_CALENDAR)]).into_owned(),
-    };
-    let calendar = Calendar::read(&text);
+    let calendar = Calendar::of(part);
     let (Some(method), Some(outer)) = (&calendar.method, part.method()) else { return Err(CalendarDoubt::Method) };
     if *method != outer {
         return Err(CalendarDoubt::Method);
@@ -113,9 +128,20 @@ struct Attendee {
     address: String,
     name: Option<String>,
     participation: String,
+    comment: Option<String>,
+    guests: u32,
+    /// Whether it answers for another person, or was sent by one.
+    is_deputy: bool,
 }
 
 impl Calendar {
+    fn of(part: &Part) -> Self {
+        match &part.text {
+            Some(text) => Self::read(&text[..text.floor_char_boundary(MAX_CALENDAR)]),
+            None => Self::read(&calendar_text(&part.octets[..part.octets.len().min(MAX_CALENDAR)], None)),
+        }
+    }
+
     fn read(text: &str) -> Self {
         let mut calendar = Self::default();
         // Components that stand open; RFC 5545 nests three deep at most.
@@ -167,11 +193,17 @@ impl Event {
                 let value = property.value.trim();
                 let mailto = value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("mailto:"));
                 let address = if mailto { &value[7..] } else { value };
-                let name = property.parameter("CN").map(one_line).filter(|name| !name.is_empty());
+                let given = |name: &str| property.parameter(name).map(|text| one_line(&words_decoded(&text)));
+                let name = given("CN").filter(|name| !name.is_empty());
+                let comment = property.parameter("X-RESPONSE-COMMENT").map(|text| text.trim().to_owned());
+                let deputy = ["DELEGATED-FROM", "DELEGATED-TO", "SENT-BY"];
                 self.attendees.push(Attendee {
                     name: name.filter(|name| !name.contains('@')),
                     address: one_line(address),
-                    participation: property.parameter("PARTSTAT").unwrap_or("NEEDS-ACTION").to_ascii_uppercase(),
+                    participation: given("PARTSTAT").unwrap_or_default().to_ascii_uppercase(),
+                    comment: comment.filter(|comment| !comment.is_empty()),
+                    guests: given("X-NUM-GUESTS").and_then(|number| number.parse().ok()).unwrap_or(0),
+                    is_deputy: deputy.iter().any(|name| property.parameter(name).is_some()),
                 });
             }
             _ => {}
@@ -186,6 +218,9 @@ impl Event {
             (None, [only]) => only,
             (None, _) => return Err(CalendarDoubt::Several),
         };
+        if attendee.is_deputy {
+            return Err(CalendarDoubt::Undecided);
+        }
         let participation = match attendee.participation.as_str() {
             "ACCEPTED" => Participation::Accepted,
             "DECLINED" => Participation::Declined,
@@ -198,7 +233,8 @@ impl Event {
             participation,
             name: attendee.name.clone(),
             address: attendee.address.clone(),
-            comment: self.comment.clone(),
+            comment: self.comment.clone().or_else(|| attendee.comment.clone()),
+            guests: attendee.guests,
         })
     }
 }
@@ -234,8 +270,9 @@ impl Property {
         Some(Self { name, parameters, value: value[..value.floor_char_boundary(MAX_VALUE)].to_owned() })
     }
 
-    fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    /// A parameter's value, its own escapes undone.
+    fn parameter(&self, name: &str) -> Option<String> {
+        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| uncareted(value))
     }
 }
 
@@ -285,8 +322,29 @@ fn unescaped(value: &str) -> String {
     out
 }
 
+/// RFC 6868 §3, the other way.
+fn uncareted(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut characters = value.chars().peekable();
+    while let Some(character) = characters.next() {
+        let meant = match (character, characters.peek()) {
+            ('^', Some('n')) => '\n',
+            ('^', Some('^')) => '^',
+            ('^', Some('\'')) => '"',
+            (plain, _) => {
+                out.push(plain);
+                continue;
+            }
+        };
+        out.push(meant);
+        characters.next();
+    }
+    out
+}
+
 fn one_line(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect::<String>().trim().to_owned()
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -95,3 +95,59 @@ fn any_octets_are_read_in_bounded_time() {
         }
     }
 }
+
+#[test]
+fn names_and_comments_are_read_as_programs_write_them() {
+    let named = |name: &str| {
+        let reply = read(&GOOGLE.replace("CN=karin@\r\n example.com", &format!("CN={name}"))).unwrap();
+        reply.name.unwrap_or_default()
+    };
+    // RFC 6868; a quotation mark that is escaped as in a text; encoded words.
+    assert_eq!(named("Eva ^'Evis^' Ek"), "Eva \"Evis\" Ek");
+    assert_eq!(named("\"Eva^nEk ^^ ^x^\""), "Eva Ek ^ ^x^");
+    assert_eq!(named("=?utf-8?Q?Eva_=C3?= =?utf-8?Q?=85kesson?="), "Eva Åkesson");
+    let google =
+        GOOGLE.replace("X-NUM-GUESTS=0", "X-NUM-GUESTS=2;X-RESPONSE-COMMENT=\"Vi blir tre; ring ^'Bo^':\r\n  070\"");
+    let reply = read(&google).unwrap();
+    assert_eq!((reply.comment.as_deref(), reply.guests), (Some("Vi blir tre; ring \"Bo\": 070"), 2));
+    assert_eq!(reply.participation, Participation::Accepted);
+}
+
+#[test]
+fn a_character_may_be_cut_by_a_fold_and_a_mark_may_stand_first() {
+    let cut = GOOGLE.replace("CN=karin@\r\n example.com", "CN=\"Eva Åkesson\"");
+    let at = cut.find('Å').unwrap() + 1;
+    let cut = [&b"\xef\xbb\xbf"[..], &cut.as_bytes()[..at], b"\r\n ", &cut.as_bytes()[at..]].concat();
+    let head = "From: karin@example.com\r\nMIME-Version: 1.0\r\nContent-Type: ";
+    for kind in [
+        "text/calendar; charset=utf-8; method=REPLY",
+        "text/calendar; method=REPLY",
+        "application/ics",
+        "application/octet-stream; name=\"x.ICS\"",
+    ] {
+        let mail = [head.as_bytes(), kind.as_bytes(), b"\r\n\r\n", &cut].concat();
+        let mail = Incoming::parse(&mail).unwrap();
+        assert!(has_calendar_reply(&mail), "{kind}");
+        let reply = calendar_reply(&mail, "karin@example.com").unwrap().unwrap();
+        assert_eq!(reply.name.as_deref(), Some("Eva Åkesson"), "{kind}");
+    }
+}
+
+#[test]
+fn a_calendar_file_that_is_no_reply_is_no_answer() {
+    let published = GOOGLE.replace("METHOD:REPLY", "METHOD:PUBLISH");
+    assert_eq!(with(&published, "application/ics", "karin@example.com"), None);
+    assert_eq!(with(GOOGLE, "application/octet-stream; name=x.bin", "karin@example.com"), None);
+}
+
+#[test]
+fn who_answers_for_another_person_is_looked_at_by_a_person() {
+    for more in [
+        "SENT-BY=\"mailto:assistent@example.com\"",
+        "DELEGATED-FROM=\"mailto:chef@example.com\"",
+        "DELEGATED-TO=\"mailto:bo@example.com\"",
+    ] {
+        let reply = read(&GOOGLE.replace("X-NUM-GUESTS=0", more));
+        assert_eq!(reply, Err(CalendarDoubt::Undecided), "{more}");
+    }
+}

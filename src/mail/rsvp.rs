@@ -42,6 +42,19 @@ pub struct Person {
     pub people: Option<u32>,
 }
 
+impl Person {
+    /// What is given here, and what `other` gives where nothing is.
+    fn or(self, other: Self) -> Self {
+        Self {
+            name: self.name.or(other.name),
+            newsroom: self.newsroom.or(other.newsroom),
+            function: self.function.or(other.function),
+            press_card: self.press_card.or(other.press_card),
+            people: self.people.or(other.people),
+        }
+    }
+}
+
 /// By which way an answer was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
@@ -197,7 +210,12 @@ impl Rules {
                 }
             }
             Some(Err(why)) => Reading::Uncertain { why: Doubt::Calendar(why), person: fields.person, comment },
-            Some(Ok(reply)) => by_calendar(reply, judged, fields.person, comment),
+            Some(Ok(reply)) => {
+                // What its owner wrote into the program is judged as their words are.
+                let beside = fields::read(reply.comment.as_deref().unwrap_or_default(), &self.words);
+                let told = self.judge(&beside, "");
+                by_calendar(reply, [judged, told], fields.person.or(beside.person), comment)
+            }
         }
     }
 
@@ -264,17 +282,18 @@ fn bounded(text: &str) -> String {
     kept[..kept.floor_char_boundary(MAX_COMMENT)].trim().to_owned()
 }
 
-/// What a calendar program says stands, unless the person wrote the opposite beside it.
-fn by_calendar(reply: CalendarReply, judged: Judged, mut person: Person, comment: String) -> Reading {
+/// What a calendar program says stands, unless the person wrote the opposite beside it: in the mail's text, which `judged`
+/// has first, or in the program's field for a comment, which it has last.
+fn by_calendar(reply: CalendarReply, judged: [Judged; 2], mut person: Person, comment: String) -> Reading {
     let attendance = match reply.participation {
         Participation::Accepted => Attendance::Yes,
         Participation::Declined => Attendance::No,
         Participation::Tentative => Attendance::Maybe,
     };
-    let opposite = matches!(
-        (attendance, judged.said),
-        (Attendance::Yes, Ok(Some(Attendance::No))) | (Attendance::No, Ok(Some(Attendance::Yes)))
-    );
+    let opposite = judged.iter().any(|judged| {
+        let said = (attendance, judged.said);
+        matches!(said, (Attendance::Yes, Ok(Some(Attendance::No))) | (Attendance::No, Ok(Some(Attendance::Yes))))
+    });
     let comment = match reply.comment {
         Some(given) if !comment.contains(given.trim()) => bounded(&format!("{given}\n{comment}")),
         _ => comment,
@@ -283,9 +302,13 @@ fn by_calendar(reply: CalendarReply, judged: Judged, mut person: Person, comment
         return Reading::Uncertain { why: Doubt::Disagree, person, comment };
     }
     person.name = person.name.or(reply.name);
-    // What a calendar program puts into the text is the event itself, with whatever it asks.
+    person.people =
+        person.people.or(Some(reply.guests).filter(|guests| (1..500).contains(guests)).map(|guests| guests + 1));
+    // What a calendar program puts into the text is the event itself, with whatever it asks; its comment is the person's.
+    let [_, told] = judged;
+    let weighs = matches!(told.said, Err(Doubt::Weigh | Doubt::Contradiction | Doubt::Question | Doubt::TooLong));
     let uid = Some(reply.uid).filter(|uid| !uid.is_empty());
-    Reading::Answer(Answer { attendance, person, comment, how: How::Calendar, asks: false, uid })
+    Reading::Answer(Answer { attendance, person, comment, how: How::Calendar, asks: told.asks || weighs, uid })
 }
 
 #[cfg(test)]

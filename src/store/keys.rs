@@ -157,6 +157,11 @@ pub fn event_of(release: ReleaseId) -> Key {
     key(b'j', &[b"e", &release.0.to_be_bytes()])
 }
 
+/// The events of all invitations, in order of release.
+pub fn events() -> KeyRange {
+    KeyRange::prefix(key(b'j', &[b"e"]).0)
+}
+
 /// What the address with this keyed hash answered to an event.
 pub fn rsvp(event: ReleaseId, hash: &[u8; 32]) -> Key {
     key(b'J', &[&event.0.to_be_bytes(), hash])

@@ -241,6 +241,26 @@ impl Store {
         Ok(found.map(|octets| record::decode_counter(&octets)).transpose()?.map(ReleaseId))
     }
 
+    /// The releases that tell of an event, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "none".
+    pub async fn releases_of_event(&self, event: ReleaseId) -> Result<Vec<ReleaseId>, StoreError> {
+        let (mut range, mut releases) = (keys::events(), Vec::new());
+        loop {
+            let step = self.engine.scan(range.clone(), STEP).await?;
+            for (key, octets) in &step {
+                if record::decode_counter(octets)? == event.0 {
+                    releases.push(last_id(key)?);
+                }
+            }
+            match step.last() {
+                Some((last, _)) if step.len() == STEP => range = range.after(last),
+                _ => return Ok(releases),
+            }
+        }
+    }
+
     /// What the address with this keyed hash answered to an event.
     ///
     /// # Errors

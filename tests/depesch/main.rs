@@ -107,6 +107,8 @@ mod release_samples;
 mod release_store;
 mod retention;
 mod retention_rules;
+mod rsvp_calendar;
+mod rsvp_changed_event;
 mod rsvp_command;
 mod rsvp_erasure;
 mod rsvp_export;

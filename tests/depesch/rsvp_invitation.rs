@@ -2,6 +2,7 @@
 
 use depesch::base::id::ReleaseId;
 use depesch::flow::enclosures::calendar as calendar_part;
+use depesch::flow::event::identity;
 use depesch::flow::inbound::destination::{Destination, Directory, Resolved};
 use depesch::flow::inbound::reception::Recipient;
 use depesch::flow::release::load;
@@ -129,7 +130,8 @@ async fn calendar_programs_are_told_to_answer_to_the_address() {
     let hosts = Hosts::with_one().await;
     let loaded = load(&hosts.desk.store, ReleaseId(1)).await.unwrap().unwrap();
     let list = Mailbox { name: Some("Exempelförbundet".into()), address: "media@lists.example.org".parse().unwrap() };
-    let part = calendar_part(&loaded.release, ReleaseId(1), hosts.now(), &list, "lists.example.org").unwrap();
+    let identity = identity(&hosts.desk.store, ReleaseId(1), "lists.example.org").await.unwrap().unwrap();
+    let part = calendar_part(&loaded.release, identity, hosts.now(), &list).unwrap();
     let text = part.text.replace("\r\n ", "");
     assert!(text.contains(&format!("\r\nORGANIZER;CN=\"Exempelförbundet\":mailto:{RSVP}\r\n")), "{text}");
 }

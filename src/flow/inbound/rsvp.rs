@@ -10,16 +10,17 @@ use serde_json::json;
 use crate::base::address::Address;
 use crate::base::id::ReleaseId;
 use crate::bounce::Kind;
+use crate::flow::event::{Told, told};
 use crate::flow::letters::{Draft, PassedOn, may_answer};
 use crate::flow::release::{LoadError, LoadedRelease, load};
-use crate::flow::rsvp::find::{Found, Way, find};
+use crate::flow::rsvp::find::{Found, Way, begun, find};
 use crate::flow::rsvp::{Said, deadline, mailings_of, put_said};
 use crate::mail::calendar_reply::has_calendar_reply;
 use crate::mail::incoming::Incoming;
 use crate::mail::rsvp::{Answer, Attendance, How, Person, Reading, Rules};
 use crate::model::inbound::{InboundKind, Via};
 use crate::model::list::List;
-use crate::model::release::Release;
+use crate::model::release::{EventStatus, Release};
 use crate::model::rsvp::{Detail, Rsvp, RsvpAnswer, RsvpChange, RsvpPerson, RsvpSource};
 
 use super::triage::InboundParts;
@@ -73,6 +74,9 @@ pub async fn handle(parts: &InboundParts, item: &Item, list: Option<&List>) -> R
         Ok(None) | Err(LoadError::Unreadable { .. }) => return Ok(None),
         Err(LoadError::Store(error)) => return Err(error.into()),
     };
+    // The newest release of the event says when and whether it takes place, whichever was answered.
+    let told = told(&parts.store, release, &begun(&parts.store).await?).await?;
+    let told = told.unwrap_or_else(|| Told { first: loaded.clone(), newest: loaded.clone() });
     let mut understood = understand(reading);
     if !is_vouched(item, &from, way) {
         understood = for_the_contact(understood, "it was sent by another address than it says it is from");
@@ -83,7 +87,7 @@ pub async fn handle(parts: &InboundParts, item: &Item, list: Option<&List>) -> R
             for_the_contact(understood, "only its calendar part says which event, and its sender is not known");
     }
     let inbound = item.inbound.id;
-    let late = loaded.release.event.as_ref().and_then(deadline);
+    let late = told.newest.release.event.as_ref().and_then(deadline);
     let change = RsvpChange {
         at: item.inbound.arrival.at,
         answer: understood.answer,
@@ -110,7 +114,7 @@ pub async fn handle(parts: &InboundParts, item: &Item, list: Option<&List>) -> R
     }
     // A UID may be a guess. Whether it hit is told to no sender, known or not: the list of guests is all that may differ.
     if understood.answer != RsvpAnswer::Unclear && way != Way::Uid {
-        receipt(parts, item, &loaded, &rsvp, about.as_ref(), &mut effects).await?;
+        receipt(parts, item, &told, &rsvp, about.as_ref(), &mut effects).await?;
     }
     Ok(Some(effects))
 }
@@ -231,11 +235,12 @@ async fn pass_on(
     Ok(())
 }
 
-/// Says once a day what was understood, so that a misunderstanding is mended by its author (RFC 3834).
+/// Says once a day what was understood, so that a misunderstanding is corrected by its author (RFC 3834); and once more
+/// when the event was changed since.
 async fn receipt(
     parts: &InboundParts,
     item: &Item,
-    loaded: &LoadedRelease,
+    told: &Told,
     rsvp: &Rsvp,
     list: Option<&List>,
     effects: &mut Effects,
@@ -245,28 +250,13 @@ async fn receipt(
         return Ok(());
     }
     let Some(to) = sender.and_then(|sender| sender.parse::<Address>().ok()) else { return Ok(()) };
-    let answer = rsvp.answer();
-    let what = format!("rsvp {} {}", rsvp.event, answer.word());
+    let (newest, release) = (told.newest.record.value.id, &told.newest.release);
+    let what = format!("rsvp {} {} {newest}", rsvp.event, rsvp.answer().word());
     if !parts.letters.once_a_day(&mut effects.batch, &to, &what).await? {
         return Ok(());
     }
-    let release = &loaded.release;
-    let event = release.event.as_ref();
-    let mut data = json!({
-        "headline": release.headline,
-        "yes": answer == RsvpAnswer::Yes,
-        "no": answer == RsvpAnswer::No,
-        "maybe": answer == RsvpAnswer::Maybe,
-        "late": rsvp.current().is_some_and(|change| change.late),
-    });
-    if let Some(place) = event.and_then(|event| event.place()) {
-        data["place"] = json!(place);
-    }
-    if let Some(event) = event {
-        let form = if event.start.time.is_some() { "%Y-%m-%d %H:%M" } else { "%Y-%m-%d" };
-        data["start"] = json!(event.start.local().format(form).to_string());
-    }
-    let reply_to = event.and_then(|event| event.rsvp.as_ref()).map(|rsvp| rsvp.to.clone());
+    let answers_to = |release: &Release| Some(release.event.as_ref()?.rsvp.as_ref()?.to.clone());
+    let reply_to = answers_to(release).or_else(|| answers_to(&told.first.release));
     let draft = Draft {
         template: "rsvp-receipt",
         language: &release.language,
@@ -275,9 +265,37 @@ async fn receipt(
         answers: Some(&item.message),
         reply_to: reply_to.or_else(|| item.inbound.recipient.parse().ok()),
         unsubscribe: None,
-        data,
+        data: receipt_data(told, rsvp),
     };
     parts.letters.write(&mut effects.batch, draft).await?;
     effects.wakes = true;
     Ok(())
+}
+
+/// What the receipt says: the answer and the event as the newest release tells of it.
+fn receipt_data(told: &Told, rsvp: &Rsvp) -> serde_json::Value {
+    let release = &told.newest.release;
+    let event = release.event.as_ref();
+    let is = |status: EventStatus| event.is_some_and(|event| event.status == status);
+    let (answer, cancelled) = (rsvp.answer(), is(EventStatus::Cancelled));
+    let says = |one: RsvpAnswer| answer == one && !cancelled;
+    // A cancellation's headline is about the cancellation, not the name of what is cancelled.
+    let name = event.and_then(|event| event.title.as_ref()).unwrap_or(&told.first.release.headline);
+    let mut data = json!({
+        "headline": if cancelled { name } else { &release.headline },
+        "yes": says(RsvpAnswer::Yes),
+        "no": says(RsvpAnswer::No),
+        "maybe": says(RsvpAnswer::Maybe),
+        "cancelled": cancelled,
+        "moved": is(EventStatus::Moved),
+        "late": !cancelled && rsvp.current().is_some_and(|change| change.late),
+    });
+    if let Some(place) = event.and_then(|event| event.place()) {
+        data["place"] = json!(place);
+    }
+    if let Some(event) = event {
+        let form = if event.start.time.is_some() { "%Y-%m-%d %H:%M" } else { "%Y-%m-%d" };
+        data["start"] = json!(event.start.local().format(form).to_string());
+    }
+    data
 }

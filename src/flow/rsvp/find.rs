@@ -9,9 +9,10 @@ use crate::base::id::{MailingId, ReleaseId};
 use crate::base::token::{Key, Purpose};
 use crate::mail::incoming::Incoming;
 use crate::model::mailing::Stage;
-use crate::model::release::EventStatus;
+use crate::model::release::{Event, EventStatus};
 use crate::store::{Store, StoreError};
 
+use super::super::event;
 use super::super::release::{LoadError, LoadedRelease, load};
 use super::over_at;
 
@@ -47,10 +48,20 @@ pub enum Found {
     Nothing,
 }
 
-/// One event that answers may belong to, with the newest release that invites to it.
+/// One event that answers may belong to.
 struct Candidate {
     event: ReleaseId,
+    /// The newest release that invites to answer to the address.
     loaded: LoadedRelease,
+    /// The newest release that tells of the event: it may cancel it without asking for answers.
+    newest: LoadedRelease,
+}
+
+impl Candidate {
+    /// The event as it was told last.
+    fn last_told(&self) -> Option<&Event> {
+        self.newest.release.event.as_ref()
+    }
 }
 
 /// Which invitation `message` answers, which came to `address`, with the UID of its calendar part.
@@ -88,7 +99,10 @@ pub async fn find(
 }
 
 /// The releases of which a mailing has begun to go out.
-async fn begun(store: &Store) -> Result<BTreeSet<ReleaseId>, StoreError> {
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn begun(store: &Store) -> Result<BTreeSet<ReleaseId>, StoreError> {
     let has_begun = |stage: &Stage| {
         matches!(stage, Stage::Sending(_) | Stage::Finished { .. } | Stage::Cancelled { frozen: Some(_), .. })
     };
@@ -152,17 +166,16 @@ async fn by_address(
         };
         // In order of id: a later release of the same event takes the place of an earlier one.
         candidates.retain(|candidate| candidate.event != event);
-        candidates.push(Candidate { event, loaded });
+        let newest = event::told(store, release, begun).await?.map_or_else(|| loaded.clone(), |told| told.newest);
+        candidates.push(Candidate { event, loaded, newest });
     }
     let open = |candidate: &&Candidate| {
-        let event = candidate.loaded.release.event.as_ref();
-        event.is_some_and(|event| event.status != EventStatus::Cancelled && over_at(event) >= now)
+        candidate.last_told().is_some_and(|event| event.status != EventStatus::Cancelled && over_at(event) >= now)
     };
     let mut left: Vec<&Candidate> = candidates.iter().filter(open).collect();
     if left.is_empty() {
         // Late answers belong to what was last.
-        let begins =
-            |candidate: &&Candidate| candidate.loaded.release.event.as_ref().map(|event| event.start_instant());
+        let begins = |candidate: &&Candidate| candidate.last_told().map(|event| event.start_instant());
         left = candidates.iter().max_by_key(begins).into_iter().collect();
     }
     if left.len() > 1 {
@@ -179,9 +192,9 @@ async fn by_address(
 fn named<'a>(candidates: Vec<&'a Candidate>, subject: &str) -> Vec<&'a Candidate> {
     let subject = subject.to_lowercase();
     let names = |candidate: &&Candidate| {
-        let release = &candidate.loaded.release;
-        let titles = [Some(release.subject()), Some(release.headline.as_str())];
-        titles.into_iter().flatten().any(|title| title.len() > 3 && subject.contains(&title.to_lowercase()))
+        let releases = [&candidate.loaded.release, &candidate.newest.release];
+        let titles = releases.into_iter().flat_map(|release| [release.subject(), release.headline.as_str()]);
+        titles.into_iter().any(|title| title.len() > 3 && subject.contains(&title.to_lowercase()))
     };
     let named: Vec<&Candidate> = candidates.iter().copied().filter(|candidate| names(candidate)).collect();
     if named.is_empty() { candidates } else { named }

@@ -36,9 +36,9 @@ pub struct Event {
     pub previous_start: Option<Moment>,
     /// How to say that one comes.
     pub rsvp: Option<Rsvp>,
-    /// The name that stays through updates, for the calendar's UID; made from the release when absent.
+    /// The name that stays through updates, for the calendar's UID; made from the event's first release when absent.
     pub uid: Option<String>,
-    /// Counts changes, for the calendar's SEQUENCE (RFC 5545 §3.8.7.4).
+    /// The least SEQUENCE for the calendar (RFC 5545 §3.8.7.4): it is raised over that of earlier releases of the event.
     pub sequence: u32,
 }
 

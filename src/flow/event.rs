@@ -1,0 +1,102 @@
+//! One event over all releases that tell of it: which is the newest, and the name and number under which calendars know
+//! it. An update with another UID, or with no higher SEQUENCE, changes nothing in a reader's calendar (RFC 5546 §2.1.5).
+
+use std::collections::BTreeSet;
+
+use crate::base::id::ReleaseId;
+use crate::model::release::{Event, EventStatus};
+use crate::store::{Store, StoreError};
+
+use super::enclosures::EventIdentity;
+use super::release::{LoadError, LoadedRelease, load};
+
+/// The releases of one event that can be read, the oldest first: those with a number up to `last`. Empty where `release`
+/// has no event.
+async fn releases_of(store: &Store, release: ReleaseId, last: ReleaseId) -> Result<Vec<LoadedRelease>, StoreError> {
+    let Some(event) = store.event_of(release).await? else { return Ok(Vec::new()) };
+    let mut releases = Vec::new();
+    for id in store.releases_of_event(event).await?.into_iter().filter(|id| *id <= last) {
+        match load(store, id).await {
+            Ok(Some(loaded)) if loaded.release.event.is_some() => releases.push(loaded),
+            Ok(_) | Err(LoadError::Unreadable { .. }) => {}
+            Err(LoadError::Store(error)) => return Err(error),
+        }
+    }
+    Ok(releases)
+}
+
+/// What has been sent of an event.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The release that first announced it.
+    pub first: LoadedRelease,
+    /// The newest release: it says when and whether the event takes place.
+    pub newest: LoadedRelease,
+}
+
+/// The first and the newest of the releases `sent` that tell of the same event as `release`. `None` where none of them can
+/// be read.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn told(store: &Store, release: ReleaseId, sent: &BTreeSet<ReleaseId>) -> Result<Option<Told>, StoreError> {
+    let mut releases = releases_of(store, release, ReleaseId(u64::MAX)).await?;
+    releases.retain(|loaded| sent.contains(&loaded.record.value.id));
+    let (first, newest) = (releases.first().cloned(), releases.pop());
+    Ok(first.zip(newest).map(|(first, newest)| Told { first, newest }))
+}
+
+/// The UID and SEQUENCE of a release's event at a list's domain. The UID is that of the first release of the event, its
+/// author's or made. The SEQUENCE is what the release gives, but always higher than that of any earlier release of the
+/// event which says another time, place or status (RFC 5545 §3.8.7.4). `None` where the event is not known in the store.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn identity(store: &Store, release: ReleaseId, domain: &str) -> Result<Option<EventIdentity>, StoreError> {
+    let Some(root) = store.event_of(release).await? else { return Ok(None) };
+    let releases = releases_of(store, release, release).await?;
+    let mut events = releases.iter().filter_map(|loaded| loaded.release.event.as_ref());
+    let Some(first) = events.next() else { return Ok(None) };
+    let uid = first.uid.clone().unwrap_or_else(|| EventIdentity::made_uid(root, domain));
+    let (mut before, mut sequence) = (first, first.sequence);
+    for event in events {
+        let least = if is_same_meeting(before, event) { sequence } else { sequence.saturating_add(1) };
+        sequence = event.sequence.max(least);
+        before = event;
+    }
+    Ok(Some(EventIdentity { uid, sequence }))
+}
+
+/// What is worth a look before a release goes out: it changes an event that no earlier release announced, or a newer
+/// release says something else of its event. For people.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn warnings(store: &Store, release: ReleaseId) -> Result<Vec<String>, StoreError> {
+    let releases = releases_of(store, release, ReleaseId(u64::MAX)).await?;
+    let place = releases.iter().position(|loaded| loaded.record.value.id == release);
+    let Some((earlier, [own, later @ ..])) = place.map(|place| releases.split_at(place)) else { return Ok(Vec::new()) };
+    let Some(event) = own.release.event.as_ref() else { return Ok(Vec::new()) };
+    let mut warnings = Vec::new();
+    if event.status != EventStatus::Planned && earlier.is_empty() {
+        warnings.push(format!(
+            "the event is {}, but no earlier release announces it, so the entry in readers' calendars stays as it is; give the \
+             release the same [event] uid as the invitation, or a [[relations]] to it",
+            event.status.word()
+        ));
+    }
+    let newer = later.iter().rev().find_map(|newer| Some((newer.record.value.id, newer.release.event.as_ref()?)));
+    if let Some((id, newer)) = newer.filter(|(_, newer)| !is_same_meeting(event, newer)) {
+        warnings.push(match newer.status {
+            EventStatus::Cancelled => format!("release {id} is newer and says that the event is cancelled"),
+            _ => format!("release {id} is newer and says another time or place of the event"),
+        });
+    }
+    Ok(warnings)
+}
+
+/// Whether two releases say the same of an event's time, place and status.
+fn is_same_meeting(one: &Event, other: &Event) -> bool {
+    let time = |event: &Event| (event.start_instant(), event.end_instant());
+    time(one) == time(other) && one.place() == other.place() && one.status == other.status
+}
