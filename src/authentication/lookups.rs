@@ -1,6 +1,7 @@
 //! SPF, DKIM and DMARC by `mail-auth`, with names looked up through `hickory-resolver`, which keeps answers for as long as
 //! they hold, so many at most.
 
+use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use mail_auth::{
     AuthenticatedMessage, DkimOutput, DkimResult, DmarcOutput, DmarcResult, MessageAuthenticator, SpfOutput, SpfResult,
 };
 
+use crate::base::address::Address;
 use crate::mail::incoming::Incoming;
 use crate::model::authentication::{Authentication, Check, DomainPolicy};
 use crate::model::inbound::{Arrival, Via};
@@ -23,6 +25,11 @@ use super::{Authenticating, Authenticator, results};
 const CACHE: u64 = 4096;
 /// Signatures of one message that are checked: each costs a look-up and a computation.
 const MOST_SIGNATURES: usize = 8;
+
+/// The part of the time limit in which the policy of the author's domain must come, and later the judgement by it.
+const POLICY_PART: (u32, u32) = (1, 4);
+/// The part of it for SPF and DKIM, each.
+const CHECKS_PART: (u32, u32) = (1, 2);
 
 /// How names are looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,30 +71,50 @@ impl Lookups {
         Ok(Self { authenticator: authenticator(&settings)?, settings })
     }
 
-    async fn check(&self, arrival: &Arrival, octets: &[u8]) -> Authentication {
-        let Some(message) = AuthenticatedMessage::parse(octets) else { return Authentication::default() };
-        let peer = arrival.peer.filter(|_| arrival.via == Via::Smtp);
-        let (spf, dkim) = match peer {
-            Some(peer) => (self.spf(arrival, peer).await, self.dkim(&message).await),
-            None => (SpfOutput::new(String::new()), Vec::new()),
+    async fn check(&self, arrival: &Arrival, octets: &[u8], author: &Address) -> Authentication {
+        // Out of such a message the library reads another author; see `mail::header_check`.
+        let Some(message) = AuthenticatedMessage::parse(octets).filter(|message| reads_the_same(message, author))
+        else {
+            return Authentication::default();
         };
-        let sender = arrival.sender.as_deref().unwrap_or_default();
-        let domain = sender.rsplit_once('@').map_or(arrival.helo.as_str(), |(_, domain)| domain);
-        let dmarc = self.authenticator.verify_dmarc(DmarcParameters::new(&message, &dkim, domain, &spf)).await;
-        let policy = policy(&dmarc);
-        if peer.is_none() {
+        // First, and with a time of its own: nothing that the sender chose may use it up.
+        let sheet = format!("From: <{author}>\r\n\r\n");
+        let Some(sheet) = AuthenticatedMessage::parse(sheet.as_bytes()) else { return Authentication::default() };
+        let nothing = SpfOutput::new(String::new());
+        let asked = self.authenticator.verify_dmarc(DmarcParameters::new(&sheet, &[], "", &nothing));
+        let policy = self.in_time(POLICY_PART, asked).await.map_or(DomainPolicy::Unknown, |dmarc| policy(&dmarc));
+        let Some(peer) = arrival.peer.filter(|_| arrival.via == Via::Smtp) else {
             let said = self.settings.trusted.as_ref().and_then(|trusted| {
                 let message = Incoming::parse_headers(octets).ok()?;
-                Some(results::of_server(&message, trusted))
+                Some(results::of_server(&message, trusted, author))
             });
             return Authentication { policy, ..said.unwrap_or_default() };
-        }
+        };
+        let own = SpfParameters::verify_mail_from(peer, &arrival.helo, &self.settings.host, author.as_str());
+        // At the same time, each with all of its time: a domain of the sender's that never answers stops only its own.
+        let (spf, dkim, own) = tokio::join!(
+            self.in_time(CHECKS_PART, self.spf(arrival, peer)),
+            self.in_time(CHECKS_PART, self.dkim(&message)),
+            self.in_time(CHECKS_PART, self.authenticator.verify_spf(own)),
+        );
+        let sender = arrival.sender.as_deref().unwrap_or_default();
+        let domain = sender.rsplit_once('@').map_or(arrival.helo.as_str(), |(_, domain)| domain);
+        let (signatures, sent_by) = (dkim.as_deref().unwrap_or_default(), spf.as_ref().unwrap_or(&nothing));
+        // The author that Depesch decided on, whatever else can be read out of the message.
+        let asked = self.authenticator.verify_dmarc(DmarcParameters::new(&sheet, signatures, domain, sent_by));
+        let dmarc = self.in_time(POLICY_PART, asked).await;
+        let evidence = Evidence { dmarc, dkim: dkim.as_deref(), spf: spf.as_ref(), sender: domain, own: own.as_ref() };
         Authentication {
-            author: author(&dmarc, &dkim, &spf, domain, message.from()),
-            spf: of_spf(spf.result()),
-            dkim: of_dkim(&dkim),
+            author: evidence.author(author.domain()),
+            spf: spf.as_ref().map_or(Check::Unknown, |spf| of_spf(spf.result())),
+            dkim: dkim.as_deref().map_or(Check::Unknown, of_dkim),
             policy,
         }
+    }
+
+    /// What comes within a part of the time limit.
+    async fn in_time<T>(&self, (part, of): (u32, u32), work: impl Future<Output = T>) -> Option<T> {
+        tokio::time::timeout(self.settings.time_limit * part / of, work).await.ok()
     }
 
     async fn spf(&self, arrival: &Arrival, peer: IpAddr) -> SpfOutput {
@@ -105,11 +132,8 @@ impl Lookups {
 }
 
 impl Authenticator for Lookups {
-    fn authenticate<'a>(&'a self, arrival: &'a Arrival, octets: &'a [u8]) -> Authenticating<'a> {
-        Box::pin(async move {
-            let check = self.check(arrival, octets);
-            tokio::time::timeout(self.settings.time_limit, check).await.unwrap_or_default()
-        })
+    fn authenticate<'a>(&'a self, arrival: &'a Arrival, octets: &'a [u8], author: &'a Address) -> Authenticating<'a> {
+        Box::pin(self.check(arrival, octets, author))
     }
 }
 
@@ -124,7 +148,8 @@ pub(super) fn authenticator(settings: &LookupSettings) -> Result<MessageAuthenti
         }
     };
     options.cache_size = CACHE;
-    options.timeout = options.timeout.min(settings.time_limit / 3);
+    // So that one lost packet is asked for again within the time for the policy.
+    options.timeout = options.timeout.min(settings.time_limit / 8);
     MessageAuthenticator::new(config, options).map_err(|error| failed(&error))
 }
 
@@ -137,22 +162,55 @@ fn name_server(address: &SocketAddr) -> NameServerConfig {
     NameServerConfig::new(address.ip(), true, connections)
 }
 
-/// Without a record of the domain the two mechanisms may still speak for it, where they speak for just that domain.
-fn author(dmarc: &DmarcOutput, dkim: &[DkimOutput<'_>], spf: &SpfOutput, sender: &str, from: &str) -> Check {
-    match dmarc.result() {
-        DmarcResult::Pass => return Check::Pass,
-        DmarcResult::TempError(_) => return Check::Unknown,
-        DmarcResult::Fail(_) | DmarcResult::PermError(_) if dmarc.dmarc_record().is_some() => return Check::Fail,
-        DmarcResult::Fail(_) | DmarcResult::PermError(_) | DmarcResult::None => {}
-    }
-    let domain = from.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
-    let is_its = |other: &str| !domain.is_empty() && other.eq_ignore_ascii_case(domain);
-    let signed = dkim.iter().filter(|one| *one.result() == DkimResult::Pass).filter_map(DkimOutput::signature);
-    match signed.into_iter().any(|signature| is_its(&signature.d))
-        || (spf.result() == SpfResult::Pass && is_its(sender))
-    {
-        true => Check::Pass,
-        false => Check::None,
+/// Whether the library reads the same one author out of a message as Depesch does.
+fn reads_the_same(message: &AuthenticatedMessage<'_>, author: &Address) -> bool {
+    // An unquoted comma in a name makes it read a name as one more address, without an @.
+    let mut read = message.froms().iter().filter(|from| from.contains('@'));
+    let same = |from: &String| from.parse::<Address>().is_ok_and(|from| from.key() == author.key());
+    read.next().is_some_and(same) && read.next().is_none()
+}
+
+/// What speaks for an author and against; `None` is what did not come in time.
+struct Evidence<'a> {
+    dmarc: Option<DmarcOutput>,
+    dkim: Option<&'a [DkimOutput<'a>]>,
+    spf: Option<&'a SpfOutput>,
+    /// The domain that SPF was asked about.
+    sender: &'a str,
+    /// What the author's domain says by SPF of the machine that sent it, whatever the envelope sender is.
+    own: Option<&'a SpfOutput>,
+}
+
+impl Evidence<'_> {
+    /// Without a DMARC record of the domain the two mechanisms may still speak for it, where they speak for just that
+    /// domain; and against it.
+    fn author(&self, domain: &str) -> Check {
+        let Some(dmarc) = &self.dmarc else { return Check::Unknown };
+        let of_author = self.sender.eq_ignore_ascii_case(domain);
+        // What might have proven it.
+        let incomplete = self.dkim.is_none() || self.spf.is_none() && of_author;
+        match dmarc.result() {
+            DmarcResult::Pass => return Check::Pass,
+            DmarcResult::TempError(_) => return Check::Unknown,
+            _ if dmarc.dmarc_record().is_some() => return if incomplete { Check::Unknown } else { Check::Fail },
+            DmarcResult::Fail(_) | DmarcResult::PermError(_) | DmarcResult::None => {}
+        }
+        let signatures = || self.dkim.unwrap_or_default().iter();
+        let of_domain =
+            |output: &DkimOutput<'_>| output.signature().is_some_and(|one| one.d.eq_ignore_ascii_case(domain));
+        let signed = signatures().any(|one| *one.result() == DkimResult::Pass && of_domain(one));
+        if signed || of_author && self.spf.is_some_and(|spf| spf.result() == SpfResult::Pass) {
+            return Check::Pass;
+        }
+        let own = self.own.map_or(Check::Unknown, |own| of_spf(own.result()));
+        let broken = signatures().any(|one| of_domain(one) && !matches!(one.result(), DkimResult::TempError(_)));
+        match (own, broken) {
+            _ if incomplete => Check::Unknown,
+            (Check::Fail, _) | (_, true) => Check::Fail,
+            (Check::Unknown, _) => Check::Unknown,
+            _ if signatures().any(of_domain) => Check::Unknown,
+            _ => Check::None,
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::base::address::Address;
 use crate::model::authentication::{Authentication, DomainPolicy};
 use crate::model::inbound::Arrival;
 
@@ -18,8 +19,9 @@ pub type Authenticating<'a> = Pin<Box<dyn Future<Output = Authentication> + Send
 
 /// Checks messages against the domains of their authors.
 pub trait Authenticator: Send + Sync + 'static {
-    /// What can be said of a message that came so. Takes a bounded time, and never fails: what is not known is unknown.
-    fn authenticate<'a>(&'a self, arrival: &'a Arrival, octets: &'a [u8]) -> Authenticating<'a>;
+    /// What can be said of whether `author`, whom Depesch takes for the author of these bytes, wrote a message that came
+    /// so. Takes a bounded time, and never fails: what is not known is unknown.
+    fn authenticate<'a>(&'a self, arrival: &'a Arrival, octets: &'a [u8], author: &'a Address) -> Authenticating<'a>;
 }
 
 /// Looks nothing up: everything is unknown but what the operator says of all domains.
@@ -30,7 +32,7 @@ pub struct NoLookups {
 }
 
 impl Authenticator for NoLookups {
-    fn authenticate<'a>(&'a self, _: &'a Arrival, _: &'a [u8]) -> Authenticating<'a> {
+    fn authenticate<'a>(&'a self, _: &'a Arrival, _: &'a [u8], _: &'a Address) -> Authenticating<'a> {
         Box::pin(std::future::ready(Authentication { policy: self.policy, ..Authentication::default() }))
     }
 }

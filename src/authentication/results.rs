@@ -1,15 +1,16 @@
 //! The field Authentication-Results (RFC 8601), as a server of our own writes it that takes mail in before us. Anybody can
 //! write one, so only that is believed which names the server that the operator trusts, and only where it stands first.
 
+use crate::base::address::Address;
 use crate::mail::incoming::Incoming;
 use crate::model::authentication::{Authentication, Check};
 
 /// Octets of a field that are looked at.
 const LONGEST: usize = 16 * 1024;
 
-/// What the server named `trusted` says of a message; all unknown where it says nothing, or where another field of the kind
-/// stands above its own. The policy of the author's domain does not stand there.
-pub fn of_server(message: &Incoming, trusted: &str) -> Authentication {
+/// What the server named `trusted` says of a message by `author`; all unknown where it says nothing, or where another field
+/// of the kind stands above its own. The policy of the author's domain does not stand there.
+pub fn of_server(message: &Incoming, trusted: &str, author: &Address) -> Authentication {
     let unknown = Authentication::default();
     let Some(field) = message.headers_named("Authentication-Results").next() else { return unknown };
     let text = without_comments(&field.raw[..field.raw.floor_char_boundary(LONGEST)]);
@@ -19,7 +20,6 @@ pub fn of_server(message: &Incoming, trusted: &str) -> Authentication {
     if !server.eq_ignore_ascii_case(trusted) {
         return unknown;
     }
-    let domain = message.from().and_then(|from| from.address.rsplit_once('@').map(|(_, domain)| domain.to_lowercase()));
     let mut found = unknown;
     for part in parts {
         let mut words = part.split_whitespace();
@@ -27,7 +27,7 @@ pub fn of_server(message: &Incoming, trusted: &str) -> Authentication {
         let check = check(result);
         // RFC 8601 §2.7: the domain that a DMARC result is about; of another one it says nothing here.
         let about = part.split_whitespace().find_map(|word| word.strip_prefix("header.from="));
-        let ours = about.is_none_or(|about| domain.as_deref() == Some(&about.trim_matches('"').to_lowercase()));
+        let ours = about.is_none_or(|about| is_domain(about.trim_matches('"'), author));
         match method.split('/').next().unwrap_or_default().to_ascii_lowercase().as_str() {
             "dmarc" if ours => found.author = check,
             "spf" => found.spf = check,
@@ -37,6 +37,11 @@ pub fn of_server(message: &Incoming, trusted: &str) -> Authentication {
         }
     }
     found
+}
+
+/// Whether a domain as a server writes it, in letters or A-labels, is the author's.
+fn is_domain(written: &str, author: &Address) -> bool {
+    idna::domain_to_ascii(written).is_ok_and(|domain| domain == author.domain())
 }
 
 /// RFC 8601 §2.7.
@@ -71,7 +76,8 @@ mod tests {
 
     fn read(fields: &str) -> (Check, Check, Check) {
         let message = format!("{fields}From: Karin <karin@example.org>\r\n\r\nx\r\n");
-        let found = of_server(&Incoming::parse(message.as_bytes()).unwrap(), "mx.example.net");
+        let author = "karin@example.org".parse().unwrap();
+        let found = of_server(&Incoming::parse(message.as_bytes()).unwrap(), "mx.example.net", &author);
         (found.author, found.spf, found.dkim)
     }
 

@@ -111,6 +111,9 @@ pub struct ListOptions {
     /// Whether a post keeps its author's address in From; by-dmarc: unless the author's domain forbids it
     #[arg(long, value_parser = list::FromPolicy::WORDS.to_vec())]
     from: Option<String>,
+    /// What becomes of a member's post that its author's domain does not stand by (SPF, DKIM)
+    #[arg(long, value_parser = list::Unproven::WORDS.to_vec())]
+    unproven: Option<String>,
 }
 
 impl ListOptions {
@@ -136,6 +139,7 @@ impl ListOptions {
             moderation: self.moderation,
             reply_to: self.reply_to,
             from: self.from,
+            unproven: self.unproven,
         }
     }
 }
@@ -262,6 +266,9 @@ fn show(list: &ListView, context: &Context) -> Result<Done, CliError> {
     fields.push(("moderators", moderators));
     fields.push(("replies go to", list.reply_to.clone()));
     fields.push(("from", list.from.clone()));
+    if list.kind == Kind::Discussion {
+        fields.push(("unproven posts", list.unproven.clone()));
+    }
     fields.push(("created", instant(list.created)));
     if let Some(counts) = &list.subscriptions {
         let counts: Vec<String> = counts.iter().map(|(state, n)| format!("{n} {state}")).collect();

@@ -71,6 +71,9 @@ pub struct ListFields {
     /// Whether a post keeps its author's address in From: `keep`, `rewrite` or `by-dmarc`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub from: Option<String>,
+    /// What becomes of a member's post that its author's domain does not stand by: `hold` or `send`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unproven: Option<String>,
 }
 
 /// Who may write to a list.
@@ -141,6 +144,9 @@ pub struct ListView {
     /// Whether a post keeps its author's address in From: `keep`, `rewrite` or `by-dmarc`.
     #[serde(default)]
     pub from: String,
+    /// What becomes of a member's post that its author's domain does not stand by: `hold` or `send`.
+    #[serde(default)]
+    pub unproven: String,
     /// When it was made.
     pub created: Timestamp,
     /// How many subscriptions are in which state. Only where one list is asked for.
@@ -320,6 +326,9 @@ fn fill_posting(posting: &mut list::Posting, fields: &ListFields) -> Result<(), 
     if let Some(word) = &fields.from {
         posting.from = read_word(word, "from")?;
     }
+    if let Some(word) = &fields.unproven {
+        posting.unproven = read_word(word, "unproven")?;
+    }
     Ok(())
 }
 
@@ -420,6 +429,7 @@ fn view(list: &List) -> ListView {
         moderation: list.posting.moderation.word().to_owned(),
         reply_to: list.posting.reply_to.word().to_owned(),
         from: list.posting.from.word().to_owned(),
+        unproven: list.posting.unproven.word().to_owned(),
         created: list.created,
         subscriptions: None,
     }

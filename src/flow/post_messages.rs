@@ -107,6 +107,8 @@ fn changes(post: &Post, list: &List, identity: &ListIdentity) -> Changes {
     let to_list = Mailbox { name: identity.title.clone(), address: shown.clone() };
     let reply_to = match list.posting.reply_to {
         ReplyTo::Author => rewritten.then(|| vec![author.clone()]),
+        // Whose address left From must still be reachable.
+        ReplyTo::List if rewritten => Some(vec![author.clone(), to_list]),
         ReplyTo::List => Some(vec![to_list]),
         ReplyTo::Both => Some(vec![author.clone(), to_list]),
     };

@@ -24,7 +24,11 @@ impl<'a> QuotedPrintable<'a> {
 
     /// Appends `text`.
     pub fn push(&mut self, text: &str) {
-        let octets = text.as_bytes();
+        self.push_octets(text.as_bytes());
+    }
+
+    /// Appends text in any charset.
+    pub fn push_octets(&mut self, octets: &[u8]) {
         let mut place = 0;
         while place < octets.len() {
             // The usual case, a run of plain characters, is copied whole.

@@ -1,5 +1,6 @@
 //! Floor 1: bytes to values and back, as the mail standards write them. No I/O, no clock.
 
+pub mod author;
 pub mod calendar;
 pub mod calendar_reply;
 pub mod command;
@@ -7,6 +8,8 @@ pub mod compose;
 pub mod decoding;
 pub mod encoding;
 pub mod handed_over;
+pub mod header_check;
+mod header_repair;
 pub mod headers;
 pub mod html_text;
 pub mod incoming;
@@ -17,6 +20,8 @@ pub mod letter;
 pub mod mentions;
 pub mod own_words;
 pub mod posted;
+pub mod raw_header;
+pub mod relayable;
 pub mod rsvp;
 pub mod verdict;
 pub mod verify;

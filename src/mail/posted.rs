@@ -1,14 +1,22 @@
 //! A post's octets made into list mail: its header is taken field by field, what speaks of another journey or in our name
-//! goes, ours is added; the body stays as it is, octet for octet.
+//! goes, ours is added, and what a header may have once is there once. The body stays as it is, byte for byte, unless it has
+//! lines that no relay need carry. The header goes out in ASCII, so that it needs no SMTPUTF8 (RFC 6531).
 //!
 //! The author's DKIM signature is left in place while From is, as nothing that it usually covers is changed (RFC 6377
 //! §5.4); with a rewritten From it could only fail.
 
+use std::borrow::Cow;
+
 use crate::base::clock::Timestamp;
 
+use super::author::Author;
 use super::compose::{ListFields, push_date, push_list_fields};
-use super::headers::{LINE_LIMIT, Mailbox, push_mailboxes, push_plain, push_text, push_uris};
+use super::header_check::{ONCE, author_and_doubt};
+use super::header_repair::push_sound;
+use super::headers::{Mailbox, push_mailboxes, push_plain, push_text, push_uris};
 use super::letter::LOOP_FIELD;
+use super::raw_header::{RawField, RawHeader};
+use super::relayable::relayable;
 
 /// Fields that never travel on, in lower case: of the journey here, that only the list may set, and requests for receipts
 /// that every reader would answer. Every field of a list goes beside them (RFC 2369 §3, RFC 2919 §3).
@@ -36,14 +44,6 @@ const DROPPED: [&str; 22] = [
     "x-original-to",
     "x-spam-status",
 ];
-
-/// One header field as it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Field<'a> {
-    name: &'a [u8],
-    /// With its folded lines and their line ends.
-    whole: &'a [u8],
-}
 
 /// What the list changes in a post.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,76 +87,53 @@ pub struct Reader<'a> {
     pub unsubscribe_mailto: &'a str,
 }
 
-/// The header fields and where the body begins. Lines that are no field are left out.
-fn split(octets: &[u8]) -> (Vec<Field<'_>>, &[u8]) {
-    let (mut fields, mut rest) = (Vec::new(), octets);
-    loop {
-        if let Some(body) = rest.strip_prefix(b"\r\n") {
-            return (fields, body);
-        }
-        if rest.is_empty() {
-            return (fields, rest);
-        }
-        let end = end_of_field(rest);
-        let (whole, after) = rest.split_at(end);
-        rest = after;
-        // RFC 5322 §2.2: a name of printable ASCII, then a colon.
-        let colon = whole.iter().position(|octet| *octet == b':').unwrap_or(0);
-        let name = whole[..colon].trim_ascii_end();
-        if !name.is_empty() && name.iter().all(u8::is_ascii_graphic) {
-            fields.push(Field { name, whole });
-        }
-    }
-}
-
-/// Where the field at the beginning ends, with the lines folded under it.
-fn end_of_field(octets: &[u8]) -> usize {
-    let mut end = 0;
-    loop {
-        match memchr::memchr(b'\n', &octets[end..]) {
-            None => return octets.len(),
-            Some(at) => end += at + 1,
-        }
-        if !matches!(octets.get(end), Some(b' ' | b'\t')) {
-            return end;
-        }
-    }
-}
-
-impl Field<'_> {
-    fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name.as_bytes())
-    }
-
-    fn is_sound(&self) -> bool {
-        // RFC 5322 §2.1.1; and nothing that a later reader takes for a line end.
-        self.whole.ends_with(b"\r\n")
-            && self.whole.split(|octet| *octet == b'\n').all(|line| line.len() <= LINE_LIMIT + 1)
-            && !self.whole.contains(&0)
-    }
-
-    fn stays(&self, changes: &Changes) -> bool {
-        let lower = String::from_utf8_lossy(self.name).to_ascii_lowercase();
-        let rewritten = changes.from.is_some() && ["from", "dkim-signature"].contains(&lower.as_str());
+/// The fields of a post's own header that go on, each that a header may have once at most once.
+fn kept<'h, 'a>(header: &'h RawHeader<'a>, keeps_from: bool, changes: &Changes) -> Vec<&'h RawField<'a>> {
+    let mut kept: Vec<&RawField<'a>> = Vec::with_capacity(header.fields.len());
+    for field in &header.fields {
+        let lower = String::from_utf8_lossy(field.name).to_ascii_lowercase();
+        let lower = lower.as_str();
+        let from = !keeps_from && lower == "from";
         let replied = lower == "reply-to" && changes.reply_to.is_some();
-        let telling = changes.sensitive
-            && (["to", "cc", "received", "thread-topic", "mail-followup-to", "mail-reply-to", "apparently-to"]
-                .contains(&lower.as_str())
-                || lower.starts_with("x-forwarded")
-                || lower.starts_with("resent-"));
-        let gone = lower.starts_with("list-") || DROPPED.contains(&lower.as_str());
-        self.is_sound() && !gone && !rewritten && !replied && !telling
+        let gone = lower.starts_with("list-") || DROPPED.contains(&lower);
+        let telling = changes.sensitive && is_telling(lower);
+        // RFC 5322 §3.6: where a careless reader sees a second one, others saw the first.
+        let again = ONCE.contains(&lower) && kept.iter().any(|other| other.is(lower));
+        if !gone && !from && !replied && !telling && !again {
+            kept.push(field);
+        }
     }
+    kept
+}
+
+/// Whether a field may tell the name of a sensitive list, or who is on it.
+fn is_telling(lower: &str) -> bool {
+    ["to", "cc", "received", "thread-topic", "mail-followup-to", "mail-reply-to", "apparently-to"].contains(&lower)
+        || lower.starts_with("x-forwarded")
+        || lower.starts_with("resent-")
 }
 
 impl PostedFrame {
     /// Takes a post apart and makes all that its readers share.
     pub fn new(octets: &[u8], changes: &Changes) -> Self {
-        let (fields, body) = split(octets);
-        let mut head = Vec::with_capacity(octets.len() - body.len() + 1024);
-        let kept: Vec<&Field<'_>> = fields.iter().filter(|field| field.stays(changes)).collect();
-        kept.iter().for_each(|field| head.extend_from_slice(field.whole));
-        let has = |name: &str| kept.iter().any(|field| field.is(name));
+        // What somebody signed stays whole; a relay may carry it as it is.
+        let fitted = relayable(octets, true).unwrap_or(Cow::Borrowed(octets));
+        let header = RawHeader::new(&fitted);
+        // From goes on as it stands only where every program reads the author out of it that was decided on.
+        let decided = |author: &Author| author.is_tidy && author.address == changes.author.address;
+        let keeps_from =
+            changes.from.is_none() && matches!(author_and_doubt(octets), Ok((author, None)) if decided(&author));
+        let kept = kept(&header, keeps_from, changes);
+        // A signature over what is not there any more could only fail.
+        let unsigned = !keeps_from || matches!(fitted, Cow::Owned(_)) || kept.iter().any(|field| !field.is_sound());
+        let mut head = Vec::with_capacity(header.length + 1024);
+        let mut names = Vec::with_capacity(kept.len());
+        for field in kept.into_iter().filter(|field| !(unsigned && field.is("DKIM-Signature"))) {
+            if push_sound(&mut head, field) {
+                names.push(field.name);
+            }
+        }
+        let has = |name: &str| names.iter().any(|other| other.eq_ignore_ascii_case(name.as_bytes()));
         if let Some(from) = &changes.from {
             push_mailboxes(&mut head, "From", &[from]);
             push_mailboxes(&mut head, "X-Original-From", &[&changes.author]);
@@ -181,7 +158,7 @@ impl PostedFrame {
         push_plain(&mut head, "Feedback-ID", &changes.feedback_id);
         push_plain(&mut head, "Precedence", "list");
         let to_is_open = !has("To") && !has("Cc");
-        Self { head, body: body.to_vec(), to_is_open }
+        Self { head, body: header.body.to_vec(), to_is_open }
     }
 
     /// The message for one reader.
@@ -200,7 +177,7 @@ impl PostedFrame {
 
 /// The octets after the header: by these a message without Message-ID is known again.
 pub fn body_of(octets: &[u8]) -> &[u8] {
-    split(octets).1
+    RawHeader::new(octets).body
 }
 
 /// The message with every line end as CR LF and one at its end, as it must be to travel (RFC 5321 §2.3.8).

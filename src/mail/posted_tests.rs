@@ -53,7 +53,7 @@ fn each_field_of_a_list_is_there_once_and_ours() {
 
 #[test]
 fn what_the_author_signed_stays_as_it_was() {
-    let message = relayed(POST, &changes());
+    let message = relayed(&POST.replace("no field at all\n", ""), &changes());
     for kept in ["From: Karin Ek <karin@example.org>", "Subject: Hej\n =?utf-8?q?=C3=A5?=", "DKIM-Signature: v=1"] {
         assert!(message.contains(kept), "{kept} not in {message}");
     }
@@ -78,6 +78,47 @@ fn a_sensitive_list_is_not_told_by_address_or_way() {
     let message = relayed(POST, &Changes { sensitive: true, ..changes() });
     assert_eq!(lines(&message, "To"), ["To: reader@example.com"]);
     assert!(lines(&message, "Received").is_empty());
+}
+
+#[test]
+fn a_header_with_two_readings_gets_one_from_and_each_field_once() {
+    for before in
+        ["no field\n", "From: boss@example.net\n", "From : boss@example.net\n", "X:\n \t\nFrom: boss@example.net\n"]
+    {
+        let again = "Subject: B\nsubject : C\nTo: b@example.org\nReply-To: a@example.org\nReply-To: b@example.org\n";
+        let message = relayed(&format!("{before}{again}{POST}"), &changes());
+        assert_eq!(lines(&message, "From"), ["From: Karin Ek <karin@example.org>"]);
+        assert_eq!(lines(&message, "Subject"), ["Subject: B"], "{message}");
+        assert_eq!(lines(&message, "To"), ["To: b@example.org"]);
+        assert_eq!(lines(&message, "Reply-To"), ["Reply-To: a@example.org"]);
+        assert!(lines(&message, "DKIM-Signature").is_empty(), "it cannot be right any more");
+    }
+}
+
+#[test]
+fn words_beyond_ascii_and_long_ones_go_out_in_ascii_without_a_signature_that_cannot_be_right() {
+    let long = "y".repeat(1200);
+    for subject in ["M\u{f6}te p\u{e5} torsdag", long.as_str()] {
+        let post = format!("DKIM-Signature: x\nFrom: Karin Ek <karin@example.org>\nSubject: {subject}\n\nHej\n");
+        let message = relayed(&post, &changes());
+        let (header, _) = message.split_once("\n\n").unwrap();
+        assert!(header.is_ascii() && header.lines().all(|line| line.len() <= 998), "{message}");
+        assert_eq!(crate::mail::incoming::Incoming::parse(message.as_bytes()).unwrap().subject(), subject);
+        assert!(lines(&message, "DKIM-Signature").is_empty());
+    }
+    let message = relayed("From: \u{c5}sa <karin@example.org>\n\nHej\n", &changes());
+    assert_eq!(lines(&message, "From"), ["From: Karin Ek <karin@example.org>"]);
+}
+
+#[test]
+fn a_line_that_no_relay_need_carry_is_encoded_and_what_is_signed_stays_whole() {
+    let long = "x".repeat(3000);
+    let message = relayed(&format!("From: karin@example.org\nMIME-Version: 1.0\n\n{long}\n"), &changes());
+    assert!(message.lines().all(|line| line.len() <= 998));
+    assert_eq!(crate::mail::incoming::Incoming::parse(message.as_bytes()).unwrap().text().trim_end(), long);
+    let signed = format!("--b\n\n{long}\n--b--\n");
+    let post = format!("From: karin@example.org\nContent-Type: multipart/signed; boundary=b\n\n{signed}");
+    assert!(relayed(&post, &changes()).ends_with(&signed));
 }
 
 #[test]

@@ -47,6 +47,19 @@ pub struct Posting {
     pub reply_to: ReplyTo,
     /// Whether a post keeps its author's address in From.
     pub from: FromPolicy,
+    /// What becomes of a member's post that its author's domain does not stand by.
+    pub unproven: Unproven,
+}
+
+/// What becomes of a member's post whose author's domain has published who may send for it (SPF, DKIM), when the post is not
+/// from there. Where that domain asks receivers to refuse such mail (DMARC), it is held in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unproven {
+    /// A moderator decides.
+    #[default]
+    Hold,
+    /// It is treated as any other.
+    Send,
 }
 
 /// Which posts to a discussion list wait for a moderator. Posts to an announce list always wait for their sender.
@@ -176,4 +189,5 @@ macro_rules! words {
 
 words!(Moderation, "none" => None, "non-members" => NonMembers, "all" => All);
 words!(ReplyTo, "author" => Author, "list" => List, "both" => Both);
+words!(Unproven, "hold" => Hold, "send" => Send);
 words!(FromPolicy, "keep" => Keep, "rewrite" => Rewrite, "by-dmarc" => ByDmarc);

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use crate::base::address::Address;
 use crate::base::id::ListName;
 use crate::base::language::Language;
-use crate::model::list::{FromPolicy, Joining, List, ListKind, Moderation, Posting, Privacy, ReplyTo};
+use crate::model::list::{FromPolicy, Joining, List, ListKind, Moderation, Posting, Privacy, ReplyTo, Unproven};
 
 use super::engine::{Batch, Commit, Value};
 use super::record::{self, RecordError};
 use super::{CONFLICT_TRIES, Read, Store, StoreError, keys};
 
 const FAMILY: &str = "list";
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 #[derive(Serialize, Deserialize)]
 struct ListV1 {
@@ -39,6 +39,13 @@ struct ListV2 {
     moderation: ModerationV2,
     reply_to: ReplyToV2,
     from: FromV2,
+}
+
+/// The fields of version 2, then what becomes of posts that nothing proves.
+#[derive(Serialize, Deserialize)]
+struct ListV3 {
+    list: ListV2,
+    holds_unproven: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -116,6 +123,7 @@ fn encode(list: &List) -> Value {
             FromPolicy::ByDmarc => FromV2::ByDmarc,
         },
     };
+    let form = ListV3 { list: form, holds_unproven: posting.unproven == Unproven::Hold };
     record::encode(VERSION, &form)
 }
 
@@ -123,8 +131,10 @@ fn read_address(text: String) -> Result<Address, RecordError> {
     Address::from_stored(text).map_err(|e| RecordError::Damaged { family: FAMILY, reason: e.to_string() })
 }
 
-fn read_posting(form: ListV2) -> Result<(ListV1, Posting), RecordError> {
+/// A list that was made before there was the choice goes on sending what nothing proves, until its owner says otherwise.
+fn read_posting(form: ListV2, holds_unproven: bool) -> Result<(ListV1, Posting), RecordError> {
     let posting = Posting {
+        unproven: if holds_unproven { Unproven::Hold } else { Unproven::Send },
         senders: form.senders.into_iter().map(read_address).collect::<Result<_, _>>()?,
         moderators: form.moderators.into_iter().map(read_address).collect::<Result<_, _>>()?,
         moderation: match form.moderation {
@@ -149,8 +159,15 @@ fn read_posting(form: ListV2) -> Result<(ListV1, Posting), RecordError> {
 fn decode(octets: &Value) -> Result<Read<List>, StoreError> {
     let (version, rest) = record::split(FAMILY, octets)?;
     let (form, posting) = match version {
-        1 => (record::decode::<ListV1>(FAMILY, rest)?, Posting::default()),
-        VERSION => read_posting(record::decode(FAMILY, rest)?)?,
+        1 => {
+            let posting = Posting { unproven: Unproven::Send, ..Posting::default() };
+            (record::decode::<ListV1>(FAMILY, rest)?, posting)
+        }
+        2 => read_posting(record::decode(FAMILY, rest)?, false)?,
+        VERSION => {
+            let form: ListV3 = record::decode(FAMILY, rest)?;
+            read_posting(form.list, form.holds_unproven)?
+        }
         _ => return Err(RecordError::Newer { family: FAMILY, version }.into()),
     };
     let list = List {

@@ -1,7 +1,11 @@
 //! What a relay offers after EHLO, and the commands that make use of it.
 
+use std::borrow::Cow;
+
 use lettre::transport::smtp::extension::{MailBodyParameter, MailParameter, RcptParameter};
 use lettre::transport::smtp::response::Response;
+
+use crate::mail::relayable::relayable;
 
 use super::Envelope;
 
@@ -44,6 +48,15 @@ impl Extensions {
         offered
     }
 
+    /// The message as this relay carries it: in ASCII where it offers no 8BITMIME (RFC 6152 §3); as it is where that would
+    /// break a signature, which [`Extensions::obstacle`] then says.
+    pub(super) fn fitted<'a>(&self, message: &'a [u8]) -> Cow<'a, [u8]> {
+        match self.eight_bit {
+            true => Cow::Borrowed(message),
+            false => relayable(message, false).unwrap_or(Cow::Borrowed(message)),
+        }
+    }
+
     /// Why a message cannot go over this relay, whatever the time; `None` if it can.
     pub(super) fn obstacle(&self, envelope: &Envelope, message: &[u8]) -> Option<String> {
         let eight_bit = !message.is_ascii();
@@ -51,7 +64,10 @@ impl Extensions {
             return Some("the address has letters beyond ASCII and the relay offers no SMTPUTF8 (RFC 6531)".to_owned());
         }
         if eight_bit && !self.eight_bit {
-            return Some("the message has octets beyond ASCII and the relay offers no 8BITMIME (RFC 6152)".to_owned());
+            let why = relayable(message, false).err().map(|unfit| format!(": {unfit}")).unwrap_or_default();
+            return Some(format!(
+                "the message has bytes beyond ASCII and the relay offers no 8BITMIME (RFC 6152){why}"
+            ));
         }
         match self.size {
             Some(most) if most > 0 && message.len() as u64 > most => Some(format!(

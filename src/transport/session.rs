@@ -59,6 +59,8 @@ impl RelayConnection {
             let text = "the message has a CR or LF of its own (RFC 5321 §2.3.8): this is an error in Depesch";
             return Outcome::Impossible(text.to_owned());
         }
+        let fitted = self.offered.fitted(message);
+        let message = &*fitted;
         if let Some(obstacle) = self.offered.obstacle(envelope, message) {
             return Outcome::Impossible(obstacle);
         }

@@ -93,6 +93,8 @@ mod post_authentication;
 mod post_command;
 mod post_crash;
 mod post_discussion;
+mod post_forged;
+mod post_unproven;
 mod records_of_old;
 mod relay_basics;
 mod relay_failures;

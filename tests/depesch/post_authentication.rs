@@ -11,6 +11,7 @@ use depesch::authentication::Authenticator;
 use depesch::authentication::lookups::{LookupSettings, Lookups};
 use depesch::model::authentication::{Authentication, Check, DomainPolicy};
 use depesch::model::inbound::{Arrival, Via};
+use depesch::model::list::Unproven;
 use mail_auth::common::crypto::Ed25519Key;
 use mail_auth::common::headers::HeaderWriter;
 use mail_auth::dkim::DkimSigner;
@@ -63,7 +64,8 @@ async fn check(records: BTreeMap<String, String>, arrival: &Arrival, message: &s
         time_limit: Duration::from_secs(3),
         ..LookupSettings::default()
     };
-    Lookups::new(settings).unwrap().authenticate(arrival, message.as_bytes()).await
+    let author = depesch::mail::author::author(message.as_bytes()).unwrap().address;
+    Lookups::new(settings).unwrap().authenticate(arrival, message.as_bytes(), &author).await
 }
 
 #[tokio::test]
@@ -105,6 +107,66 @@ async fn what_cannot_be_looked_up_is_unknown() {
     let arrival = Arrival { sender: Some("anna@silent.example".into()), ..came(Via::Smtp, "192.0.2.1") };
     let found = check(BTreeMap::new(), &arrival, &message).await;
     assert_eq!((found.author, found.policy), (Check::Unknown, DomainPolicy::Unknown));
+}
+
+#[tokio::test]
+async fn a_sender_whose_domain_never_answers_does_not_hide_the_policy_of_the_author() {
+    for (policy, published, author) in [
+        ("reject", DomainPolicy::Reject, Check::Fail),
+        ("quarantine", DomainPolicy::Quarantine, Check::Fail),
+        ("none", DomainPolicy::None, Check::Fail),
+    ] {
+        let Signed { records, .. } = signed(policy);
+        let arrival = Arrival {
+            sender: Some("a@silent.example".into()),
+            helo: "silent.example".into(),
+            ..came(Via::Smtp, "203.0.113.9")
+        };
+        let found = check(records, &arrival, MESSAGE).await;
+        assert_eq!((found.author, found.spf, found.policy), (author, Check::Unknown, published));
+    }
+}
+
+#[tokio::test]
+async fn nor_do_signatures_of_domains_that_never_answer() {
+    let Signed { message, records } = signed("reject");
+    let signature = message.split("\r\nFrom:").next().unwrap().replace("d=example.org", "d=silent.example");
+    let message = format!("{}{MESSAGE}", format!("{signature}\r\n").repeat(8));
+    let found = check(records, &came(Via::Smtp, "203.0.113.9"), &message).await;
+    assert_eq!((found.author, found.policy), (Check::Unknown, DomainPolicy::Reject));
+    assert!(found.objection(true, Unproven::Send).is_some());
+}
+
+#[tokio::test]
+async fn a_domain_without_dmarc_speaks_by_its_spf_whatever_the_envelope_sender() {
+    let records = || {
+        let text = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        BTreeMap::from([
+            text("example.org", "v=spf1 ip4:192.0.2.1 -all"),
+            text("evil.example", "v=spf1 ip4:203.0.113.9 -all"),
+        ])
+    };
+    let evil = Arrival { sender: Some("a@evil.example".into()), ..came(Via::Smtp, "203.0.113.9") };
+    let found = check(records(), &evil, MESSAGE).await;
+    assert_eq!((found.author, found.spf, found.policy), (Check::Fail, Check::Pass, DomainPolicy::None));
+    let own = check(records(), &came(Via::Smtp, "192.0.2.1"), MESSAGE).await;
+    assert_eq!((own.author, own.policy), (Check::Pass, DomainPolicy::None));
+}
+
+#[tokio::test]
+async fn of_a_message_out_of_which_the_library_reads_another_author_nothing_is_known() {
+    let Signed { records, .. } = signed("reject");
+    let author = "anna@example.org".parse().unwrap();
+    let settings = LookupSettings { servers: vec![name_server(records).await], ..LookupSettings::default() };
+    let lookups = Lookups::new(settings).unwrap();
+    for forged in [
+        format!("X\r\n{MESSAGE}"),
+        MESSAGE.replace("anna@example.org>", "a@evil.example>"),
+        format!("From: a@evil.example\r\n{MESSAGE}"),
+    ] {
+        let found = lookups.authenticate(&came(Via::Smtp, "192.0.2.1"), forged.as_bytes(), &author).await;
+        assert_eq!(found, Authentication::default(), "{forged}");
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use depesch::base::id::{MailingId, PostId, ReleaseId};
-use depesch::model::list::{FromPolicy, ListKind, Moderation, Posting, Privacy, ReplyTo};
+use depesch::model::list::{FromPolicy, ListKind, Moderation, Posting, Privacy, ReplyTo, Unproven};
 use depesch::model::mailing::{MailingContent, MissedPolicy};
 use depesch::store::engine::Batch;
 use depesch::store::memory::MemoryEngine;
@@ -33,7 +33,7 @@ async fn a_list_of_version_1_has_the_usual_rules_for_posts() {
         (list.kind, list.privacy, list.created),
         (ListKind::Discussion, Privacy::Sensitive, mailings::minute(0))
     );
-    assert_eq!(list.posting, Posting::default());
+    assert_eq!(list.posting, Posting { unproven: Unproven::Send, ..Posting::default() });
     let changed = store.change_list(&name, |list| {
         list.posting = Posting {
             senders: ["anna@example.org".parse().unwrap()].into(),
@@ -41,10 +41,32 @@ async fn a_list_of_version_1_has_the_usual_rules_for_posts() {
             moderation: Moderation::All,
             reply_to: ReplyTo::Both,
             from: FromPolicy::Rewrite,
+            unproven: Unproven::Hold,
         }
     });
     let changed = changed.await.unwrap().unwrap();
     assert_eq!(store.list(&name).await.unwrap().unwrap().value, changed);
+}
+
+#[tokio::test]
+async fn a_list_of_version_2_goes_on_sending_what_nothing_proves() {
+    let millis = mailings::minute(0).timestamp_millis();
+    let first =
+        ("media", "Media", "media@lists.example.org", 1u32, 2u32, "press@example.org", "sv", false, false, millis);
+    // the list, senders, moderators, moderation (all), reply_to (both), from (rewrite)
+    let form = (first, ["anna@example.org"].as_slice(), ["eva@example.org"].as_slice(), 2u32, 2u32, 1u32);
+    let name = "media".parse().unwrap();
+    let store = store_with(keys::list(&name), 2, postcard::to_stdvec(&form).unwrap()).await;
+    let posting = store.list(&name).await.unwrap().unwrap().value.posting;
+    let expected = Posting {
+        senders: ["anna@example.org".parse().unwrap()].into(),
+        moderators: ["eva@example.org".parse().unwrap()].into(),
+        moderation: Moderation::All,
+        reply_to: ReplyTo::Both,
+        from: FromPolicy::Rewrite,
+        unproven: Unproven::Send,
+    };
+    assert_eq!(posting, expected);
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use crate::store::{Read, Store};
 
 use super::command::CommandDesk;
 use super::destination::{Destination, Role};
-use super::post::PostDesk;
+use super::post::{PostDesk, Received};
 use super::{Effects, HandleError, Handler, HandlerFuture, Item};
 use super::{bounce, complaint, returned, rsvp};
 
@@ -126,7 +126,14 @@ impl Triage {
             // An answer of a program is no wish, no post and no answer of a person.
             _ => match (role, self.parts.reader.read(&item.message).kind) {
                 (_, Kind::AutoReply) => Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer"))),
-                (Role::Post, _) => self.parts.posts.receive(item, read).await,
+                (Role::Post, _) => match self.parts.posts.receive(item, read).await? {
+                    Received::Done(effects) => Ok(Some(effects)),
+                    Received::ForOwner(why) => {
+                        let mut effects = self.pass_on(item).await?;
+                        effects.note.push_str(&format!(": {why}"));
+                        Ok(Some(effects))
+                    }
+                },
                 (Role::Decide { token }, _) => self.parts.posts.decide(item, read, token).await,
                 // A report is no wish either, wherever it was sent: a person looks at it.
                 (_, Kind::Bounce | Kind::Notice | Kind::Complaint) => Ok(None),

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use depesch::app::messages::ByContent;
 use depesch::authentication::{Authenticating, Authenticator};
+use depesch::base::address::Address;
 use depesch::base::clock::FakeClock;
 use depesch::base::id::{InboundId, MailingId, PostId};
 use depesch::base::token::Key;
@@ -51,9 +52,8 @@ impl Domains {
 }
 
 impl Authenticator for Domains {
-    fn authenticate<'a>(&'a self, _: &'a Arrival, octets: &'a [u8]) -> Authenticating<'a> {
-        let message = Incoming::parse(octets).unwrap();
-        let domain = message.from().and_then(|from| from.address.rsplit_once('@')).map_or("", |(_, domain)| domain);
+    fn authenticate<'a>(&'a self, _: &'a Arrival, _: &'a [u8], author: &'a Address) -> Authenticating<'a> {
+        let domain = author.domain();
         let nothing = Authentication { author: Check::None, policy: DomainPolicy::None, ..Authentication::default() };
         let says = self.0.lock().unwrap().get(domain).copied().unwrap_or(nothing);
         Box::pin(std::future::ready(says))

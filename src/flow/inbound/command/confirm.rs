@@ -70,7 +70,7 @@ impl CommandDesk {
         };
         let wish = &read.value;
         let message = &request.item.message;
-        let known = known(request.list, &request.from, message);
+        let known = known(request.list, &request.from, request.name.as_deref());
         let answer = self.commands.answer(message.subject(), message.text(), &known);
         let yes = match &answer {
             Answer::Yes => true,
@@ -234,7 +234,7 @@ fn deed_of(command: &Command) -> Option<Deed> {
 /// Somebody who is not known yet. Their name is taken from the reply where it comes from the address itself.
 fn blank(wish: &Wish, request: &Request<'_>) -> Subscriber {
     let own = request.from.key() == wish.address.key();
-    let name = request.item.message.from().filter(|_| own).map(|from| from.name.as_str()).unwrap_or_default();
+    let name = request.name.as_deref().filter(|_| own).unwrap_or_default();
     Subscriber {
         id: SubscriberId(0),
         address: wish.address.clone(),

@@ -16,6 +16,7 @@ use crate::base::language::Language;
 use crate::base::token::Key;
 use crate::flow::content::ContentHandle;
 use crate::flow::letters::{Draft, Letters, PassedOn, may_answer};
+use crate::mail::author::{Author, author};
 use crate::mail::command::{Commands, Known, Reading};
 use crate::mail::incoming::Incoming;
 use crate::model::inbound::InboundKind;
@@ -83,6 +84,8 @@ struct Request<'a> {
     role: &'a Role,
     /// The one mailbox in From, as the store has it: whom it is about, if it is true.
     from: Address,
+    /// The display name there.
+    name: Option<String>,
     /// What subject and text ask for.
     reading: Reading,
     /// The language of the answer: that of the words, else of the mail, else of the list. Not of the subscriber: the answer
@@ -157,16 +160,16 @@ impl CommandDesk {
         list: &'a List,
         role: &'a Role,
     ) -> Result<Option<Request<'a>>, HandleError> {
-        let Some(written) = sole_sender(&item.message) else { return Ok(None) };
+        let Ok(Author { name, address: written, .. }) = author(&item.octets) else { return Ok(None) };
         // Questions and answers go to the address as it was given to us, never to another spelling in a mail, which may be
         // another mailbox.
         let stored = self.store.subscriber_by_address(&written).await?;
         let from = stored.map_or(written, |stored| stored.value.address);
         let reading =
-            self.commands.read(item.message.subject(), item.message.text(), &known(list, &from, &item.message));
+            self.commands.read(item.message.subject(), item.message.text(), &known(list, &from, name.as_deref()));
         let language = reading.language.clone().or_else(|| self.language_of(&item.message));
         let language = language.unwrap_or_else(|| list.language.clone());
-        Ok(Some(Request { item, list, role, from, reading, language }))
+        Ok(Some(Request { item, list, role, from, name, reading, language }))
     }
 
     /// The language that the mail program says it is in, where commands have words in it (RFC 3282).
@@ -238,20 +241,12 @@ fn draft<'a>(request: &'a Request<'_>, template: &'a str, to: &'a Address, data:
     }
 }
 
-/// The mailbox in From, where there is just one: what several people sign is not one person's wish.
-fn sole_sender(message: &Incoming) -> Option<Address> {
-    match message.correspondents("From").as_slice() {
-        [one] => one.address.parse().ok(),
-        _ => None,
-    }
-}
-
-fn known<'a>(list: &'a List, from: &'a Address, message: &'a Incoming) -> Known<'a> {
+fn known<'a>(list: &'a List, from: &'a Address, name: Option<&'a str>) -> Known<'a> {
     Known {
         list_name: list.name.as_str(),
         list_title: &list.title,
         list_address: list.address.as_str(),
         sender: from.as_str(),
-        sender_name: message.from().map(|from| from.name.as_str()).unwrap_or_default(),
+        sender_name: name.unwrap_or_default(),
     }
 }

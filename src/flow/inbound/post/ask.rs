@@ -23,6 +23,15 @@ const LINE: usize = 300;
 /// Attachments that a question names.
 const ATTACHMENTS: usize = 20;
 
+/// What a question shows of a post.
+#[derive(Clone, Copy)]
+pub(super) struct Reading<'a> {
+    /// The post, read.
+    pub(super) message: &'a Incoming,
+    /// Whether its header can be read in another way too.
+    pub(super) doubtful: bool,
+}
+
 impl PostDesk {
     /// Puts the question to everybody who is asked about a held post into `batch`.
     pub(super) async fn ask(
@@ -30,7 +39,7 @@ impl PostDesk {
         batch: &mut Batch,
         post: &Post,
         list: &List,
-        message: &Incoming,
+        Reading { message, doubtful }: Reading<'_>,
     ) -> Result<(), HandleError> {
         let Some(hold) = post.hold() else { return Ok(()) };
         let identity = ListIdentity::new(list, 0, &self.key);
@@ -39,6 +48,7 @@ impl PostDesk {
         data["until"] = json!(self.day(hold.until));
         data["approval"] = json!(hold.reason == HoldReason::Approval);
         data["failed"] = json!(post.authentication.author == Check::Fail);
+        data["doubtful"] = json!(doubtful);
         data["proven"] = json!(post.authentication.author == Check::Pass);
         data["lines"] = json!(quoted(message));
         data["attachments"] = json!(attachments(message));

@@ -8,6 +8,7 @@ use crate::flow::audit::{AuditLog, AuditNote, BY_MAIL};
 use crate::flow::inbound::{Effects, HandleError, Item};
 use crate::flow::letters::{Draft, may_answer};
 use crate::flow::reading;
+use crate::mail::header_check::author_and_doubt;
 use crate::mail::incoming::Incoming;
 use crate::mail::verdict::Verdict;
 use crate::model::authentication::Check;
@@ -19,7 +20,7 @@ use crate::store::engine::Batch;
 use crate::store::posts::put_post;
 
 use super::PostDesk;
-use super::ask::about;
+use super::ask::{Reading, about};
 use super::receive::asked;
 
 /// Notices of refusals to one author a day.
@@ -76,8 +77,8 @@ impl PostDesk {
         let note = if asks_again {
             let asked = asked(HoldReason::Approval, &post, &list.value);
             post.hold_for(HoldReason::Approval, asked, now).map_err(refusal)?;
-            let message = self.message(&post).await?;
-            self.ask(&mut batch, &post, &list.value, &message).await?;
+            let (message, doubtful) = self.message(&post).await?;
+            self.ask(&mut batch, &post, &list.value, Reading { message: &message, doubtful }).await?;
             crate::store::lists::expect(&mut batch, list);
             format!("post {} is held for approval", post.id)
         } else {
@@ -150,11 +151,13 @@ impl PostDesk {
         Ok(Some(effects))
     }
 
-    /// A post, read.
-    async fn message(&self, post: &Post) -> Result<Incoming, HandleError> {
+    /// A post, read, and whether its header can be read in another way too.
+    async fn message(&self, post: &Post) -> Result<(Incoming, bool), HandleError> {
         let octets =
             self.blobs.read(&post.blob.sha256).await.map_err(|error| HandleError::Broken(error.to_string()))?;
-        reading::parse(octets).await.map_err(|error| HandleError::Broken(error.to_string()))
+        let doubtful = !matches!(author_and_doubt(&octets), Ok((_, None)));
+        let message = reading::parse(octets).await.map_err(|error| HandleError::Broken(error.to_string()))?;
+        Ok((message, doubtful))
     }
 }
 

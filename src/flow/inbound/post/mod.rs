@@ -30,7 +30,7 @@ mod operator;
 mod receive;
 
 pub use operator::PostError;
-pub use receive::SEEN_DAYS;
+pub use receive::{Received, SEEN_DAYS};
 
 /// What posts are handled with.
 #[derive(Clone)]

@@ -6,9 +6,10 @@ use crate::base::address::Address;
 use crate::base::id::PostId;
 use crate::flow::inbound::{Effects, HandleError, Item};
 use crate::flow::list_identity::ListIdentity;
+use crate::mail::header_check::{Doubt, author_and_doubt};
 use crate::mail::incoming::Incoming;
 use crate::mail::posted::{body_of, with_line_ends};
-use crate::model::inbound::InboundKind;
+use crate::model::inbound::{InboundKind, Via};
 use crate::model::list::{List, ListKind, Moderation};
 use crate::model::post::{Hold, HoldReason, Post, PostState};
 use crate::model::subscriber::SubscriptionState;
@@ -18,55 +19,69 @@ use crate::store::posts::{COUNTER, Seen, put_post, put_seen};
 use crate::store::{Read, StoreError};
 
 use super::PostDesk;
+use super::ask::Reading;
 
 /// A second copy of a message is known for so many days.
 pub const SEEN_DAYS: i64 = 7;
 /// Questions to one author a day: whoever forges them cannot fill their mailbox.
 const QUESTIONS: u32 = 20;
 
+/// What a mail to a list's own address does.
+#[derive(Debug)]
+pub enum Received {
+    /// These effects.
+    Done(Effects),
+    /// Nothing: its owner is to read it, for this reason.
+    ForOwner(String),
+}
+
 /// What must come before a post goes out.
 enum Next {
     /// Nothing.
     Send,
-    /// Somebody's word.
-    Hold(HoldReason),
-    /// It is none: the owner reads it.
-    Owner,
+    /// Somebody's word; and what speaks against the post.
+    Hold(HoldReason, Option<String>),
+    /// It is none: the owner reads it, for this reason.
+    Owner(String),
 }
 
 impl PostDesk {
-    /// What a mail to a list's own address does; `None` when it is for its owner to read.
+    /// What a mail to a list's own address does.
     ///
     /// # Errors
     /// [`HandleError`].
-    pub async fn receive(&self, item: &Item, list: &Read<List>) -> Result<Option<Effects>, HandleError> {
+    pub async fn receive(&self, item: &Item, list: &Read<List>) -> Result<Received, HandleError> {
         let (message, now) = (&item.message, self.clock.now());
+        let for_owner = |why: &str| Ok(Received::ForOwner(why.to_owned()));
         if is_own(&list.value, &self.key, message) {
-            return Ok(Some(Effects::none(InboundKind::Loop, "it went out from this list before")));
+            return Ok(Received::Done(Effects::none(InboundKind::Loop, "it went out from this list before")));
         }
         // RFC 3834 §2, RFC 5321 §4.5.5: what a program sent, or nobody, is no post.
         if item.inbound.arrival.sender.as_deref().is_none_or(str::is_empty) || message.is_automatic() {
-            return Ok(None);
+            return for_owner("a program sent it");
         }
-        let Some(author) = author(message) else { return Ok(None) };
-        // Nothing is looked up, and nothing kept, for somebody who may not send to an announce list.
-        if list.value.kind == ListKind::Announce && !list.value.is_sender(&author) {
-            return Ok(None);
-        }
+        // From here on all that is decided is decided about the bytes that are kept and sent on.
         let octets = with_line_ends(&item.octets);
+        let (author, doubt) = match author_and_doubt(&octets) {
+            Ok((author, doubt)) => (author, doubt),
+            Err(error) => return for_owner(&error.to_string()),
+        };
+        // Nothing is looked up, and nothing kept, for a person who may not send to an announce list.
+        if list.value.kind == ListKind::Announce && !list.value.is_sender(&author.address) {
+            return for_owner("its author may not send to this list");
+        }
         let mark = mark(message, &octets);
         let seen = self.store.seen_message(&list.value.name, &mark).await?;
         if let Some(seen) = seen.as_ref().filter(|seen| now < seen.value.at + Duration::days(SEEN_DAYS)) {
             let note = format!("a second copy of post {}", seen.value.post);
-            return Ok(Some(Effects::none(InboundKind::Post, note)));
+            return Ok(Received::Done(Effects::none(InboundKind::Post, note)));
         }
-        let authentication = self.authenticator.authenticate(&item.inbound.arrival, &item.octets).await;
-        let name = message.from().map(|from| from.name.trim().to_owned()).filter(|name| !name.is_empty());
+        let authentication = self.authenticator.authenticate(&item.inbound.arrival, &octets, &author.address).await;
         let mut post = Post {
             id: PostId(0),
             list: list.value.name.clone(),
-            author,
-            author_name: name,
+            author: author.address,
+            author_name: author.name,
             subject: message.subject().to_owned(),
             message_id: message.message_id().map(str::to_owned),
             blob: crate::model::release::Blob { sha256: [0; 32], size: 0 },
@@ -74,24 +89,25 @@ impl PostDesk {
             authentication,
             state: PostState::Expired { at: now },
         };
-        let next = self.next(&post, &list.value).await?;
-        if matches!(next, Next::Owner) {
-            return Ok(None);
-        }
+        let reading = Reading { message, doubtful: doubt.is_some() };
+        let next = match self.next(&post, &list.value, item.inbound.arrival.via, doubt).await? {
+            Next::Owner(why) => return Ok(Received::ForOwner(why)),
+            next => next,
+        };
         let mut batch = Batch::new();
-        if matches!(next, Next::Hold(HoldReason::Confirmation))
+        if matches!(next, Next::Hold(HoldReason::Confirmation, _))
             && !self.letters.at_most(&mut batch, &post.author, "post-confirm", QUESTIONS).await?
         {
-            return Ok(None);
+            return for_owner("its author was asked too often today");
         }
         post.id = PostId(self.store.allocate(COUNTER, 1).await?);
         // Durable before the commit that names it; a second writing of the same octets changes nothing.
         post.blob = self.blobs.put(None, octets.as_slice()).await.map_err(not_kept)?;
-        let note = self.begin(&mut batch, &mut post, list, next, message).await?;
+        let note = self.begin(&mut batch, &mut post, list, next, reading).await?;
         put_post(&mut batch, &post, None);
         let copy = Seen { post: post.id, at: now };
         put_seen(&mut batch, &post.list, &mark, &copy, seen.map(|seen| seen.stamp));
-        Ok(Some(Effects { batch, kind: InboundKind::Post, note, wakes: true, bounce: None }))
+        Ok(Received::Done(Effects { batch, kind: InboundKind::Post, note, wakes: true, bounce: None }))
     }
 
     async fn begin(
@@ -100,33 +116,42 @@ impl PostDesk {
         post: &mut Post,
         list: &Read<List>,
         next: Next,
-        message: &Incoming,
+        reading: Reading<'_>,
     ) -> Result<String, HandleError> {
         let now = self.clock.now();
-        let Next::Hold(reason) = next else {
+        let Next::Hold(reason, against) = next else {
             let mailing = self.send(batch, post, list, None).await?;
             post.state = PostState::Approved { at: now, by: None, mailing };
             return Ok(format!("post {} goes out as mailing {mailing}", post.id));
         };
         let asked = asked(reason, post, &list.value);
         post.state = PostState::Held(Hold::new(reason, now, asked));
-        self.ask(batch, post, &list.value, message).await?;
-        Ok(format!("post {} is held for {}", post.id, reason.word()))
+        self.ask(batch, post, &list.value, reading).await?;
+        let against = against.map(|against| format!(": {against}")).unwrap_or_default();
+        Ok(format!("post {} is held for {}{against}", post.id, reason.word()))
     }
 
-    async fn next(&self, post: &Post, list: &List) -> Result<Next, StoreError> {
-        let forged = post.authentication.is_forged();
-        Ok(match (list.kind, list.posting.moderation) {
+    async fn next(&self, post: &Post, list: &List, via: Via, doubt: Option<Doubt>) -> Result<Next, StoreError> {
+        let (doubt, by) = (doubt.map(|doubt| doubt.to_string()), &post.authentication);
+        let rule = match (list.kind, doubt) {
+            // Who reads it sees another author than the one who would be asked.
+            (ListKind::Announce, Some(doubt)) => return Ok(Next::Owner(doubt)),
             // Its domain says that it is not from there: a question would only trouble whose name was taken.
-            (ListKind::Announce, _) if forged => Next::Owner,
-            (ListKind::Announce, _) => Next::Hold(HoldReason::Confirmation),
-            (ListKind::Discussion, Moderation::All) => Next::Hold(HoldReason::Moderation),
-            (ListKind::Discussion, rule) => match (self.is_member(&post.author, list).await? && !forged, rule) {
-                (true, _) if list.approval => Next::Hold(HoldReason::Approval),
-                (true, _) => Next::Send,
-                (false, Moderation::None) => Next::Owner,
-                (false, _) => Next::Hold(HoldReason::Moderation),
-            },
+            (ListKind::Announce, None) if by.is_forged() => {
+                return Ok(Next::Owner("its author's domain disowns it".to_owned()));
+            }
+            (ListKind::Announce, None) => return Ok(Next::Hold(HoldReason::Confirmation, None)),
+            (ListKind::Discussion, doubt) => (list.posting.moderation, doubt),
+        };
+        let member = self.is_member(&post.author, list).await?;
+        let objection = || by.objection(via == Via::Smtp, list.posting.unproven).map(|objection| objection.to_string());
+        let against = rule.1.or_else(|| if member { objection() } else { None });
+        Ok(match (rule.0, member && against.is_none()) {
+            (Moderation::All, _) => Next::Hold(HoldReason::Moderation, against),
+            (_, true) if list.approval => Next::Hold(HoldReason::Approval, None),
+            (_, true) => Next::Send,
+            (Moderation::None, false) => Next::Owner(against.unwrap_or_else(|| "its author is no member".to_owned())),
+            (Moderation::NonMembers, false) => Next::Hold(HoldReason::Moderation, against),
         })
     }
 
@@ -161,14 +186,6 @@ fn is_own(list: &List, key: &crate::base::token::Key, message: &Incoming) -> boo
         id.eq_ignore_ascii_case(&own)
     };
     message.headers_named("List-Id").any(|field| is(&field.value))
-}
-
-/// The one mailbox in From. Several, or none, are no author (RFC 9989 leaves them out too).
-fn author(message: &Incoming) -> Option<Address> {
-    match message.correspondents("From").as_slice() {
-        [one] => one.address.parse().ok(),
-        _ => None,
-    }
 }
 
 /// By what a second copy is known: the Message-ID, or the author, date and body where there is none.

@@ -1,0 +1,134 @@
+//! Whether the header of a message can be read in one way only. A list sends what strangers write on to many readers, and
+//! each of them, their filters and the check of the author read it with another program. Where two careful programs could
+//! see two authors, two subjects or two ends of the header, no program may let the message out: a person reads it.
+//!
+//! The rule is the grammar of RFC 5322 §2.2 and §3.6 without its obsolete forms (§4). Expects lines that end in CR LF.
+
+use std::fmt;
+
+use super::author::{self, Author, FromDoubt, NoAuthor};
+use super::raw_header::{RawField, RawHeader};
+
+/// Fields that a header may have once (RFC 5322 §3.6, RFC 2045 §3), in lower case.
+pub const ONCE: [&str; 16] = [
+    "bcc",
+    "cc",
+    "content-disposition",
+    "content-id",
+    "content-transfer-encoding",
+    "content-type",
+    "date",
+    "from",
+    "in-reply-to",
+    "message-id",
+    "mime-version",
+    "references",
+    "reply-to",
+    "sender",
+    "subject",
+    "to",
+];
+/// Fields of a header: more than mail has, and fewer than any parser reads.
+const MOST_FIELDS: usize = 500;
+/// Bytes of a header; the same.
+const MOST_BYTES: usize = 256 * 1024;
+/// Addresses or words in one field of [`ONCE`]; the same.
+const MOST_WORDS: usize = 900;
+
+/// What makes a header readable in more than one way. The text says it for people, after "its header".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The first line is a continued one (RFC 5322 §2.2.3).
+    BeginsFolded,
+    /// A line that is no field, where some programs end the header.
+    NoField,
+    /// A line of blanks, which some programs take for the empty line.
+    BlankLine,
+    /// Blanks between name and colon (obsolete, RFC 5322 §4.5).
+    BlankBeforeColon,
+    /// A CR or LF alone, a NUL or another control character.
+    Control,
+    /// A field that may stand there once.
+    Twice(String),
+    /// More fields, bytes or words than every program reads.
+    TooMuch,
+    /// From can be read in another way.
+    From(FromDoubt),
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BeginsFolded => f.write_str("the first line of its header begins with a blank"),
+            Self::NoField => f.write_str("its header has a line that is no field"),
+            Self::BlankLine => f.write_str("its header has a line of blanks"),
+            Self::BlankBeforeColon => f.write_str("its header has blanks before a colon"),
+            Self::Control => f.write_str("its header has a control character"),
+            Self::Twice(name) => write!(f, "its header has the field {name} twice"),
+            Self::TooMuch => f.write_str("its header is longer than every program reads"),
+            Self::From(doubt) => write!(f, "its field {doubt}"),
+        }
+    }
+}
+
+/// The author of a message, and the first reason why its header may be read in another way too.
+///
+/// # Errors
+/// [`NoAuthor`].
+pub fn author_and_doubt(message: &[u8]) -> Result<(Author, Option<Doubt>), NoAuthor> {
+    let header = RawHeader::new(message);
+    let author = author::of_header(&header)?;
+    let doubt = doubt(message, &header).or(author.doubt.map(Doubt::From));
+    Ok((author, doubt))
+}
+
+/// The first reason, its author's field left out.
+fn doubt(message: &[u8], header: &RawHeader<'_>) -> Option<Doubt> {
+    let bytes = &message[..header.length];
+    if bytes.starts_with(b" ") || bytes.starts_with(b"\t") {
+        return Some(Doubt::BeginsFolded);
+    }
+    if !header.stray.is_empty() {
+        return Some(Doubt::NoField);
+    }
+    if header.fields.len() > MOST_FIELDS || bytes.len() > MOST_BYTES {
+        return Some(Doubt::TooMuch);
+    }
+    if has_control(bytes) {
+        return Some(Doubt::Control);
+    }
+    header.fields.iter().find_map(of_field).or_else(|| {
+        let twice = ONCE.iter().find(|name| header.named(name).nth(1).is_some())?;
+        Some(Doubt::Twice((*twice).to_owned()))
+    })
+}
+
+fn of_field(field: &RawField<'_>) -> Option<Doubt> {
+    let blank = |line: &[u8]| !line.is_empty() && line.trim_ascii().is_empty();
+    if field.whole.len() - field.value.len() != field.name.len() + 1 {
+        return Some(Doubt::BlankBeforeColon);
+    }
+    // The first line may be blank behind its colon; RFC 5322 §3.2.2 forbids it of those folded under it.
+    let lines = field.value.split(|octet| *octet == b'\n').skip(1);
+    if lines.filter(|line| !line.is_empty()).any(blank) {
+        return Some(Doubt::BlankLine);
+    }
+    let counted = ONCE.iter().any(|name| field.is(name));
+    let words = || field.value.split(|octet| b", \t;".contains(octet)).filter(|word| !word.is_empty()).count();
+    (counted && words() > MOST_WORDS && !field.is("to") && !field.is("cc")).then_some(Doubt::TooMuch)
+}
+
+/// A control character other than TAB and the CR LF at line ends (RFC 5322 §2.2): to one program a line end, to
+/// another the end of a word or of all.
+fn has_control(header: &[u8]) -> bool {
+    header.iter().enumerate().any(|(at, octet)| match octet {
+        b'\t' => false,
+        b'\r' => header.get(at + 1) != Some(&b'\n'),
+        b'\n' => at == 0 || header[at - 1] != b'\r',
+        octet => octet.is_ascii_control(),
+    })
+}
+
+#[cfg(test)]
+#[path = "header_check_tests.rs"]
+mod tests;

@@ -1,0 +1,135 @@
+//! The header of a message as raw fields: the one place that says where a field begins and ends and where the body begins
+//! (RFC 5322 §2.2), for whatever must see exactly what is sent on.
+//!
+//! Expects lines that end in CR LF (see [`super::posted::with_line_ends`]).
+
+use std::borrow::Cow;
+
+use mail_parser::decoders::charsets::map::charset_decoder;
+
+use super::headers::LINE_LIMIT;
+
+/// One header field as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawField<'a> {
+    /// The name, as written, without blanks before the colon. Printable ASCII, never empty.
+    pub name: &'a [u8],
+    /// What follows the colon, folded lines and the last line end included.
+    pub value: &'a [u8],
+    /// The whole field: name, colon, value.
+    pub whole: &'a [u8],
+}
+
+/// A message, cut into its header's fields and its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawHeader<'a> {
+    /// The fields, in order.
+    pub fields: Vec<RawField<'a>>,
+    /// Lines, folded ones included, that are no field: without a colon, or with a name that is not printable ASCII.
+    pub stray: Vec<&'a [u8]>,
+    /// What follows the empty line; empty where the message has none.
+    pub body: &'a [u8],
+    /// The bytes before the body, the empty line included.
+    pub length: usize,
+}
+
+impl<'a> RawField<'a> {
+    /// Whether it has this name, whatever the case (RFC 5322 §1.2.2).
+    pub fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    /// The value on one line: folding undone (RFC 5322 §2.2.3). What is not UTF-8 is read as Windows-1252, which is what
+    /// old programs write.
+    pub fn unfolded(&self) -> String {
+        text_of(self.value).replace("\r\n", "").trim().to_owned()
+    }
+}
+
+impl RawField<'_> {
+    /// Whether any relay carries it as it stands (RFC 5322 §2.1.1, §2.2): ASCII, no line too long, no control character.
+    pub fn is_sound(&self) -> bool {
+        self.whole.is_ascii()
+            && self.whole.ends_with(b"\r\n")
+            && self.whole.split(|octet| *octet == b'\n').all(|line| line.len() <= LINE_LIMIT + 1)
+            && !self.whole.iter().any(|octet| octet.is_ascii_control() && !b"\r\n\t".contains(octet))
+    }
+}
+
+impl<'a> RawHeader<'a> {
+    /// Cuts a message. Anything can be cut.
+    pub fn new(message: &'a [u8]) -> Self {
+        let (mut fields, mut stray, mut rest) = (Vec::new(), Vec::new(), message);
+        let body = loop {
+            if let Some(body) = rest.strip_prefix(b"\r\n") {
+                break body;
+            }
+            if rest.is_empty() {
+                break rest;
+            }
+            let (whole, after) = rest.split_at(end_of_field(rest));
+            rest = after;
+            match field(whole) {
+                Some(field) => fields.push(field),
+                None => stray.push(whole),
+            }
+        };
+        Self { fields, stray, body, length: message.len() - body.len() }
+    }
+
+    /// The fields of this name, whatever the case.
+    pub fn named<'n>(&self, name: &'n str) -> impl Iterator<Item = &RawField<'a>> + use<'_, 'a, 'n> {
+        self.fields.iter().filter(move |field| field.is(name))
+    }
+}
+
+fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    match (std::str::from_utf8(bytes), charset_decoder(b"windows-1252")) {
+        (Ok(text), _) => Cow::Borrowed(text),
+        (Err(_), Some(decode)) => Cow::Owned(decode(bytes)),
+        (Err(_), None) => String::from_utf8_lossy(bytes),
+    }
+}
+
+/// RFC 5322 §2.2: a name of printable ASCII, then a colon. Blanks before it are of the obsolete syntax (§4.5).
+fn field(whole: &[u8]) -> Option<RawField<'_>> {
+    let colon = memchr::memchr(b':', whole)?;
+    let name = whole[..colon].trim_ascii_end();
+    let sound = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
+    sound.then(|| RawField { name, value: &whole[colon + 1..], whole })
+}
+
+/// Where the field at the beginning ends, with the lines folded under it.
+fn end_of_field(octets: &[u8]) -> usize {
+    let mut end = 0;
+    loop {
+        match memchr::memchr(b'\n', &octets[end..]) {
+            None => return octets.len(),
+            Some(at) => end += at + 1,
+        }
+        if !matches!(octets.get(end), Some(b' ' | b'\t')) {
+            return end;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_cut_where_its_header_ends() {
+        let header = RawHeader::new(b"A: 1\r\n 2\r\nno field\r\nB : 3\r\n\r\nC: 4\r\n");
+        let names: Vec<_> = header.fields.iter().map(|field| (field.name, field.unfolded())).collect();
+        assert_eq!(names, [(&b"A"[..], "1 2".to_owned()), (b"B", "3".to_owned())]);
+        assert_eq!((header.stray, header.body), (vec![&b"no field\r\n"[..]], &b"C: 4\r\n"[..]));
+    }
+
+    #[test]
+    fn what_has_no_header_is_body_and_what_has_no_body_is_header() {
+        assert_eq!(RawHeader::new(b"\r\nx").body, b"x");
+        let header = RawHeader::new(b"A: 1\r\n");
+        assert_eq!((header.fields.len(), header.body, header.length), (1, &b""[..], 6));
+        assert_eq!(RawHeader::new(b"").length, 0);
+    }
+}

@@ -1,0 +1,265 @@
+//! A message made fit for the way on: no line over 998 bytes, no NUL, and only ASCII where a relay carries nothing else
+//! (RFC 5321 §4.5.3.1.6, RFC 6152 §3). Only the parts that need it are encoded anew, with the encodings of RFC 2045 §6; what
+//! somebody signed or encrypted stays whole (RFC 1847 §2.1), and the message is then not fit.
+
+use std::borrow::Cow;
+
+use super::encoding::{ENCODED_LINE, QuotedPrintable, push_base64};
+use super::header_repair::{Parameters, push_sound};
+use super::headers::LINE_LIMIT;
+use super::raw_header::RawHeader;
+
+/// Parts inside each other that are gone into.
+const DEEPEST: usize = 30;
+
+/// Why a message cannot be made fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// A change would break a signature, or what is encrypted.
+    #[error("a part of the message is signed or encrypted and cannot be encoded anew")]
+    Signed,
+    /// The message is not made as RFC 2045 says.
+    #[error("the message has parts that cannot be taken apart")]
+    Unreadable,
+}
+
+/// The message as it can be sent; `eight_bit` says whether its body may have bytes beyond ASCII. Lines end in CR LF.
+///
+/// # Errors
+/// [`Unfit`].
+pub fn relayable(message: &[u8], eight_bit: bool) -> Result<Cow<'_, [u8]>, Unfit> {
+    match fits(message, eight_bit) {
+        true => Ok(Cow::Borrowed(message)),
+        false => Ok(Cow::Owned(Fitting { eight_bit, boundaries: Vec::new() }.entity(message, "text/plain")?)),
+    }
+}
+
+fn fits(octets: &[u8], eight_bit: bool) -> bool {
+    (eight_bit || octets.is_ascii()) && memchr::memchr(0, octets).is_none() && {
+        let mut begin = 0;
+        let mut ends = memchr::memchr_iter(b'\n', octets).chain([octets.len()]);
+        ends.all(|end| {
+            let line = end - begin;
+            begin = end + 1;
+            line <= LINE_LIMIT + 1
+        })
+    }
+}
+
+struct Fitting {
+    eight_bit: bool,
+    /// Those of the parts around, the outermost first.
+    boundaries: Vec<Vec<u8>>,
+}
+
+/// What becomes of the two fields that say how a part is written.
+#[derive(Default)]
+struct Labels {
+    /// Content-Transfer-Encoding: as it stands, or this.
+    encoding: Option<&'static str>,
+    /// A charset to be named.
+    charset: Option<&'static str>,
+}
+
+impl Fitting {
+    /// A message or part: header, empty line, body.
+    fn entity(&mut self, octets: &[u8], usual: &str) -> Result<Vec<u8>, Unfit> {
+        let header = RawHeader::new(octets);
+        let kind = Parameters::of(&header, "Content-Type");
+        if fits(header.body, self.eight_bit) {
+            return Ok(joined(&header, &kind, &Labels::default(), header.body));
+        }
+        let content_type = kind.value.to_ascii_lowercase();
+        let content_type = if content_type.is_empty() { usual } else { content_type.as_str() };
+        let encoding = Parameters::of(&header, "Content-Transfer-Encoding").value.to_ascii_lowercase();
+        let plain = ["", "7bit", "8bit", "binary"].contains(&encoding.as_str());
+        match content_type {
+            "multipart/signed" | "multipart/encrypted" => Err(Unfit::Signed),
+            _ if self.boundaries.len() >= DEEPEST => Err(Unfit::Unreadable),
+            _ if content_type.starts_with("multipart/") => {
+                let boundary = kind.get("boundary").filter(|boundary| !boundary.is_empty()).ok_or(Unfit::Unreadable)?;
+                let usual = if content_type == "multipart/digest" { "message/rfc822" } else { "text/plain" };
+                let body = self.parts(header.body, boundary, usual)?;
+                Ok(joined(&header, &kind, &self.identity(), &body))
+            }
+            "message/rfc822" | "message/global" | "message/news" if plain => {
+                // Counted as a part around, so that their depth is bounded.
+                self.boundaries.push(Vec::new());
+                let body = self.entity(header.body, "text/plain");
+                self.boundaries.pop();
+                Ok(joined(&header, &kind, &self.identity(), &body?))
+            }
+            _ => self.leaf(&header, &kind, content_type, &encoding, plain),
+        }
+    }
+
+    /// How a part is labelled that holds others (RFC 2045 §6.4).
+    fn identity(&self) -> Labels {
+        Labels { encoding: Some(if self.eight_bit { "8bit" } else { "7bit" }), charset: None }
+    }
+
+    fn leaf(
+        &self,
+        header: &RawHeader<'_>,
+        kind: &Parameters,
+        content_type: &str,
+        encoding: &str,
+        plain: bool,
+    ) -> Result<Vec<u8>, Unfit> {
+        let is_text = content_type.starts_with("text/") || content_type.starts_with("message/");
+        let mut out = Vec::with_capacity(header.body.len() * 4 / 3);
+        let encoded = match encoding {
+            "quoted-printable" => {
+                push_requoted(&mut out, header.body);
+                Labels::default()
+            }
+            "base64" => {
+                let digit = |octet: &&u8| octet.is_ascii_alphanumeric() || b"+/=".contains(octet);
+                let digits: Vec<u8> = header.body.iter().filter(digit).copied().collect();
+                digits.chunks(ENCODED_LINE).for_each(|line| out.extend_from_slice(&[line, b"\r\n"].concat()));
+                Labels::default()
+            }
+            _ if !plain => return Err(Unfit::Unreadable),
+            _ if is_text => {
+                QuotedPrintable::new(&mut out).push_octets(header.body);
+                // A soft line break may have made a delimiter of the parts around.
+                if self.has_delimiter(&out) {
+                    out.clear();
+                }
+                Labels { encoding: Some("quoted-printable"), charset: missing_charset(kind, content_type, header.body) }
+            }
+            _ => Labels { encoding: Some("base64"), charset: None },
+        };
+        let encoded = match out.is_empty() {
+            true => {
+                push_base64(&mut out, header.body);
+                Labels { encoding: Some("base64"), ..encoded }
+            }
+            false => encoded,
+        };
+        Ok(joined(header, kind, &encoded, &out))
+    }
+
+    fn has_delimiter(&self, octets: &[u8]) -> bool {
+        let named = |rest: &[u8]| self.boundaries.iter().any(|one| !one.is_empty() && rest.starts_with(one));
+        octets.split(|octet| *octet == b'\n').any(|line| line.strip_prefix(b"--").is_some_and(named))
+    }
+
+    /// The body of a multipart (RFC 2046 §5.1.1), part by part.
+    fn parts(&mut self, body: &[u8], boundary: &str, usual: &str) -> Result<Vec<u8>, Unfit> {
+        let delimiter = boundary.as_bytes().to_vec();
+        self.boundaries.push(delimiter.clone());
+        let (mut out, mut begin, mut place, mut inside, mut found) = (Vec::new(), 0, 0, false, false);
+        let mut written = Ok(());
+        while place < body.len() && written.is_ok() {
+            let end = memchr::memchr(b'\n', &body[place..]).map_or(body.len(), |at| place + at + 1);
+            let line = &body[place..end];
+            let Some(rest) = line.strip_prefix(b"--").and_then(|line| line.strip_prefix(delimiter.as_slice())) else {
+                place = end;
+                continue;
+            };
+            let (rest, closes) = rest.strip_prefix(b"--").map_or((rest, false), |rest| (rest, true));
+            if !rest.trim_ascii().is_empty() {
+                place = end;
+                continue;
+            }
+            written = self.piece(&mut out, &body[begin..place], inside, usual);
+            let end_of_line: &[u8] = if closes { b"--\r\n" } else { b"\r\n" };
+            out.extend_from_slice(&[b"--", delimiter.as_slice(), end_of_line].concat());
+            (begin, place, inside, found) = (end, end, !closes, true);
+            if closes {
+                break;
+            }
+        }
+        let written = written.and_then(|()| self.piece(&mut out, &body[begin..], inside, usual));
+        self.boundaries.pop();
+        written?;
+        if found { Ok(out) } else { Err(Unfit::Unreadable) }
+    }
+
+    /// What stands between two delimiters: a part, or before the first and behind the last what nobody is shown, which is
+    /// left out where it does not fit.
+    fn piece(&mut self, out: &mut Vec<u8>, piece: &[u8], is_part: bool, usual: &str) -> Result<(), Unfit> {
+        if fits(piece, self.eight_bit) {
+            out.extend_from_slice(piece);
+            return Ok(());
+        }
+        if !is_part {
+            return Ok(());
+        }
+        // RFC 2046 §5.1.1: the line end before a delimiter belongs to the delimiter.
+        let whole = piece.strip_suffix(b"\r\n").unwrap_or(piece);
+        out.extend_from_slice(&self.entity(whole, usual)?);
+        out.extend_from_slice(b"\r\n");
+        Ok(())
+    }
+}
+
+/// The charset of a text that names none and is not ASCII.
+fn missing_charset(kind: &Parameters, content_type: &str, body: &[u8]) -> Option<&'static str> {
+    let missing = content_type.starts_with("text/") && kind.get("charset").is_none() && !body.is_ascii();
+    missing.then(|| if std::str::from_utf8(body).is_ok() { "utf-8" } else { "windows-1252" })
+}
+
+/// Header and body, with the fields that say how the body is written.
+fn joined(header: &RawHeader<'_>, kind: &Parameters, labels: &Labels, body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(header.length + body.len() + 128);
+    for field in &header.fields {
+        if labels.encoding.is_some() && field.is("Content-Transfer-Encoding")
+            || labels.charset.is_some() && field.is("Content-Type")
+        {
+            continue;
+        }
+        push_sound(&mut out, field);
+    }
+    if let Some(charset) = labels.charset {
+        let value = if kind.value.is_empty() { "text/plain".to_owned() } else { kind.value.clone() };
+        let mut kind = Parameters { value, ..kind.clone() };
+        kind.all.push(("charset".to_owned(), charset.to_owned()));
+        kind.push(&mut out, "Content-Type");
+    }
+    if let Some(encoding) = labels.encoding {
+        out.extend_from_slice(format!("Content-Transfer-Encoding: {encoding}\r\n").as_bytes());
+        // RFC 2045 §4: without it a reader need not look at the others. In a part it means nothing.
+        if header.named("MIME-Version").next().is_none() {
+            out.extend_from_slice(b"MIME-Version: 1.0\r\n");
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(body);
+    out
+}
+
+/// Quoted-printable with what it may not hold: such bytes are encoded, long lines broken.
+fn push_requoted(out: &mut Vec<u8>, body: &[u8]) {
+    let (mut place, mut column) = (0, 0);
+    while place < body.len() {
+        let rest = &body[place..];
+        if rest.starts_with(b"\r\n") || rest.starts_with(b"\n") {
+            out.extend_from_slice(b"\r\n");
+            place += if rest[0] == b'\r' { 2 } else { 1 };
+            column = 0;
+            continue;
+        }
+        let escape = rest[0] == b'=' && rest.get(1..3).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
+        let length = if escape { 3 } else { 1 };
+        let soft_break = rest[0] == b'=' && !escape;
+        // A hyphen that comes to the beginning of a line might make a delimiter there.
+        let plain = escape || soft_break || rest[0] == b'\t' || (b' '..=b'~').contains(&rest[0]);
+        let mut token = if plain { rest[..length].to_vec() } else { format!("={:02X}", rest[0]).into_bytes() };
+        if column + token.len() > ENCODED_LINE - 1 && !soft_break {
+            out.extend_from_slice(b"=\r\n");
+            column = 0;
+            if token == b"-" {
+                token = b"=2D".to_vec();
+            }
+        }
+        column += token.len();
+        out.extend_from_slice(&token);
+        place += length;
+    }
+}
+
+#[cfg(test)]
+#[path = "relayable_tests.rs"]
+mod tests;
