@@ -4,6 +4,8 @@
 use std::sync::LazyLock;
 
 use depesch::mail::command::{Commands, Known, tokens};
+// Counts stores.
+use depesch_fuzz as _;
 use libfuzzer_sys::fuzz_target;
 
 static COMMANDS: LazyLock<Commands> = LazyLock::new(|| Commands::shipped().unwrap());

@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use depesch::mail::incoming::Incoming;
 use depesch::mail::rsvp::Rules;
+// Counts stores.
+use depesch_fuzz as _;
 use libfuzzer_sys::fuzz_target;
 
 static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::shipped().unwrap());

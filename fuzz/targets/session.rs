@@ -7,6 +7,8 @@ use depesch::base::clock::Timestamp;
 use depesch::flow::inbound::reception::Recipient;
 use depesch::smtp::memory::MessageMemory;
 use depesch::smtp::session::{Peer, Protocol, Session, SessionSettings, Step};
+// Counts stores.
+use depesch_fuzz as _;
 use libfuzzer_sys::fuzz_target;
 
 const MEMORY: usize = 1 << 20;

@@ -5,6 +5,8 @@
 use depesch::base::address::Address;
 use depesch::base::token::{Key, Purpose};
 use depesch::mail::command::tokens;
+// Counts stores.
+use depesch_fuzz as _;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|octets: &[u8]| {

@@ -22,7 +22,7 @@ use crate::flow::inbound::worker::InboundWorker;
 use crate::flow::letters::Letters;
 use crate::flow::picture::MailConnections;
 use crate::flow::pulse::Pulses;
-use crate::flow::reading::ReadingRoom;
+use crate::flow::reading::ReadingPool;
 use crate::flow::wake::Wake;
 use crate::mail::command::Commands;
 use crate::metrics::parts::InboundMetrics;
@@ -125,7 +125,7 @@ pub async fn prepare(config: &Config, parts: Parts, inherited: Vec<Inherited>) -
         directory,
         handler: Arc::new(triage),
         arrived: arrived.clone(),
-        room: ReadingRoom::new(clock.clone()),
+        reading: ReadingPool::new(clock.clone()),
         wakes,
         pulses: pulses.clone(),
         metrics,

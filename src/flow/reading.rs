@@ -3,7 +3,7 @@
 //!
 //! The scanners below this are linear and what they build is bounded ([`Excess`](crate::mail::incoming::Excess)). Should one
 //! of them have a fault all the same, a message has a time limit: after it the message is given up, and the next one is
-//! read. A thread cannot be ended, so it runs on; there are never more than [`SEATS`] and [`OVERTIME`] of them together.
+//! read. A thread cannot be ended, so it runs on; there are never more than [`THREADS`] and [`OVERTIME`] of them together.
 
 use std::any::Any;
 use std::future::Future;
@@ -24,7 +24,7 @@ use super::pulse::Pulse;
 /// Messages of at most so many bytes are read where they are: it takes less than a millisecond.
 pub const SMALL: usize = 16 * 1024;
 /// Large messages read at the same time.
-const SEATS: usize = 2;
+const THREADS: usize = 2;
 /// Threads that may run on after the time limit of their message.
 const OVERTIME: usize = 2;
 /// How often it is looked at whether a message still computes.
@@ -47,28 +47,28 @@ pub enum ReadingError {
     NoThread(String),
 }
 
-/// Where messages are read, and how many at the same time.
-pub struct ReadingRoom {
+/// Reads messages, so many at the same time.
+pub struct ReadingPool {
     clock: Arc<dyn Clock>,
-    seats: Arc<Semaphore>,
+    threads: Arc<Semaphore>,
     overtime: Arc<Semaphore>,
     memory: Arc<Semaphore>,
     time_limit: Duration,
 }
 
-/// What a message being read may use; given back when it is dropped.
-pub struct Place {
+/// The memory and the thread that one message may use; given back when it is dropped.
+pub struct Slot {
     _memory: Option<OwnedSemaphorePermit>,
-    seat: Option<OwnedSemaphorePermit>,
+    thread: Option<OwnedSemaphorePermit>,
 }
 
-impl ReadingRoom {
-    /// An empty room.
+impl ReadingPool {
+    /// A pool in which nothing is read yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let of = |permits: usize| Arc::new(Semaphore::new(permits));
         Self {
             clock,
-            seats: of(SEATS),
+            threads: of(THREADS),
             overtime: of(OVERTIME),
             memory: of(MEMORY_KILOBYTES as usize),
             time_limit: TIME_LIMIT,
@@ -80,24 +80,24 @@ impl ReadingRoom {
         Self { time_limit, ..self }
     }
 
-    /// Waits for a place for a message of so many bytes; it is to be had before they are loaded. The pulse beats
-    /// meanwhile: who has the places beats, or does not, by themselves.
-    pub async fn place(&self, length: u32, pulse: &Pulse) -> Place {
+    /// Waits for a slot for a message of so many bytes, before they are loaded. The pulse beats meanwhile; the lanes whose
+    /// messages are being read have pulses of their own.
+    pub async fn slot(&self, length: u32, pulse: &Pulse) -> Slot {
         // Small ones wait for no large one: as many as there are lanes hold next to nothing.
         if length as usize <= SMALL {
-            return Place { _memory: None, seat: None };
+            return Slot { _memory: None, thread: None };
         }
         let kilobytes = (length / 256).clamp(1, MEMORY_KILOBYTES);
         // The semaphores are never closed.
         let all = async {
-            let seat = self.seats.clone().acquire_owned().await.ok();
-            Place { _memory: self.memory.clone().acquire_many_owned(kilobytes).await.ok(), seat }
+            let thread = self.threads.clone().acquire_owned().await.ok();
+            Slot { _memory: self.memory.clone().acquire_many_owned(kilobytes).await.ok(), thread }
         };
         let mut all = std::pin::pin!(all);
         loop {
             tokio::select! {
                 biased;
-                place = &mut all => return place,
+                slot = &mut all => return slot,
                 () = self.clock.wait_until(self.clock.now() + LOOK) => pulse.works(),
             }
         }
@@ -110,14 +110,16 @@ impl ReadingRoom {
     /// [`ReadingError`].
     pub async fn read<T: Send + 'static>(
         &self,
-        mut place: Place,
+        slot: Slot,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, ReadingError> {
-        let Some(seat) = place.seat.take() else { return Ok(work.await) };
-        let seat = Arc::new(Mutex::new(Some(seat)));
+        if slot.thread.is_none() {
+            return Ok(work.await);
+        }
+        let slot = Arc::new(Mutex::new(slot));
         let busy = Arc::new(Busy::default());
         let timed = Timed { work: Box::pin(work), busy: busy.clone() };
-        let mut done = spawn(timed, (place, seat.clone()))?;
+        let mut done = spawn(timed, slot.clone())?;
         let (mut step, mut since) = (0, Stopwatch::start());
         loop {
             tokio::select! {
@@ -133,16 +135,16 @@ impl ReadingRoom {
             if present != step || !is_step(present) {
                 (step, since) = (present, Stopwatch::start());
             } else if Duration::from_nanos(since.nanoseconds()) >= self.time_limit {
-                self.give_up(&seat);
+                self.give_up(&slot);
                 return Err(ReadingError::TooLong(self.time_limit));
             }
         }
     }
 
-    /// The thread goes on, on a seat for such; without one left it keeps the one that it has, and others wait.
-    fn give_up(&self, seat: &Mutex<Option<OwnedSemaphorePermit>>) {
+    /// The thread runs on, and another one may begin; where too many run on already, others wait for its end.
+    fn give_up(&self, slot: &Mutex<Slot>) {
         if let Ok(overtime) = self.overtime.clone().try_acquire_owned() {
-            drop(seat.lock().unwrap_or_else(PoisonError::into_inner).replace(overtime));
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Slot { _memory: None, thread: Some(overtime) };
         }
     }
 }
@@ -159,7 +161,7 @@ fn spawn<T: Send + 'static>(
     let thread = move || {
         let done = catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
         drop(holds);
-        // Nobody waits for what took too long.
+        // Nothing waits for what took too long.
         drop(sender.send(done));
     };
     // Not one of the runtime's: a stop would wait for it.

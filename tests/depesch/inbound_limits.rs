@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use depesch::flow::inbound::worker::InboundWorker;
-use depesch::flow::reading::ReadingRoom;
+use depesch::flow::reading::ReadingPool;
 use depesch::model::inbound::{InboundKind, InboundState};
 
 use crate::support::inbound::{MailIn, counts, noted};
@@ -47,7 +47,7 @@ fn large(subject: &str) -> String {
 
 fn with_time_limit(worker: Arc<InboundWorker>, mail: &MailIn, limit: Duration) -> Arc<InboundWorker> {
     let mut worker = Arc::into_inner(worker).unwrap();
-    worker.room = ReadingRoom::new(Arc::new(mail.clock.clone())).with_time_limit(limit);
+    worker.reading = ReadingPool::new(Arc::new(mail.clock.clone())).with_time_limit(limit);
     Arc::new(worker)
 }
 

@@ -6,7 +6,7 @@
 //!
 //! A message that makes its handler panic is marked and left in the spool. One that ends the whole process cannot be
 //! caught; so messages that were waiting at a start already are counted, and after two such ends marked too. One that takes
-//! too long to read is marked likewise ([`ReadingRoom`]).
+//! too long to read is marked likewise ([`ReadingPool`]).
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use crate::base::clock::Clock;
 use crate::base::id::InboundId;
 use crate::flow::pulse::{Pulse, Pulses};
-use crate::flow::reading::{ReadingError, ReadingRoom};
+use crate::flow::reading::{ReadingError, ReadingPool};
 use crate::flow::wake::Wake;
 use crate::mail::incoming::Incoming;
 use crate::metrics::parts::InboundMetrics;
@@ -62,8 +62,8 @@ pub struct InboundWorker {
     pub handler: Arc<dyn Handler>,
     /// Told when something comes in.
     pub arrived: Wake,
-    /// Where messages are read.
-    pub room: ReadingRoom,
+    /// Reads the messages.
+    pub reading: ReadingPool,
     /// To be told when an effect makes work for others.
     pub wakes: Vec<Wake>,
     /// Signs of life of what hands messages out, and of each lane.
@@ -284,7 +284,7 @@ impl InboundWorker {
     }
 
     async fn effects(&self, inbound: &Inbound, pulse: &Pulse) -> Result<Effects, HandleError> {
-        let place = self.room.place(inbound.place.length, pulse).await;
+        let slot = self.reading.slot(inbound.place.length, pulse).await;
         let octets = match self.spool.read(inbound.place).await {
             Ok(octets) => Arc::new(octets),
             Err(
@@ -310,7 +310,7 @@ impl InboundWorker {
             let item = Item { inbound, octets, message, destination };
             handler.handle(&item).await
         };
-        match self.room.read(place, work).await {
+        match self.reading.read(slot, work).await {
             Ok(effects) => effects,
             Err(error @ ReadingError::TooLong(_)) => Err(HandleError::Broken(error.to_string())),
             Err(error @ ReadingError::NoThread(_)) => Err(HandleError::Later(error.to_string())),

@@ -152,7 +152,7 @@ impl PostOffice {
         );
         let triage = Triage::new(InboundParts { posts: self.desk.clone(), ..usual });
         Arc::new(InboundWorker {
-            room: depesch::flow::reading::ReadingRoom::new(Arc::new(self.clock.clone())),
+            reading: depesch::flow::reading::ReadingPool::new(Arc::new(self.clock.clone())),
             pulses: Default::default(),
             metrics: Default::default(),
             store: self.store.clone(),
