@@ -63,8 +63,7 @@ pub fn desk(
 
 /// Lets mail that was put off be handled again, and writes digests of what was not sent one by one.
 pub fn later_chores(config: &Config, posts: &PostDesk, spool: &Spool) -> Result<[Chore; 2], StartError> {
-    let digests =
-        Digests { posts: posts.clone(), spool: spool.clone(), postmaster: config.inbound.postmaster.clone() };
+    let digests = Digests { posts: posts.clone(), spool: spool.clone(), postmaster: config.inbound.postmaster.clone() };
     let times =
         |key, times| Recurrence::new(times, &config.schedule.zone).map_err(|error| StartError::Times { key, error });
     let (again, digest) = ("mail that was put off", "digests");

@@ -84,11 +84,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn later_answers(
-        &self,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<(Timestamp, InboundId)>, StoreError> {
+    pub async fn later_answers(&self, now: Timestamp, limit: usize) -> Result<Vec<(Timestamp, InboundId)>, StoreError> {
         let found = self.engine.scan(keys::later_answers_until(now), limit).await?;
         found.iter().map(|(key, _)| Ok(keys::later_answer_of(key).ok_or_else(|| damaged("its key"))?)).collect()
     }

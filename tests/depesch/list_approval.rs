@@ -20,7 +20,8 @@ async fn daemon() -> (TestControl, Store) {
 }
 
 async fn edit(daemon: &TestControl, fields: ListFields) -> Result<ListView, (u16, String)> {
-    let answer: Result<ListView, ClientError> = daemon.client.send(hyper::Method::PATCH, "/v1/lists/board", &fields).await;
+    let answer: Result<ListView, ClientError> =
+        daemon.client.send(hyper::Method::PATCH, "/v1/lists/board", &fields).await;
     answer.map_err(|error| match error {
         ClientError::Refused(refusal) => (refusal.status, refusal.code),
         other => panic!("{other}"),

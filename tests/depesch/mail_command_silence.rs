@@ -65,12 +65,18 @@ async fn a_wish_to_join_another_list_the_same_day_reaches_a_person() {
 
 #[tokio::test]
 async fn a_wish_to_be_erased_goes_to_a_person_and_its_author_learns_it() {
-    for wish in ["Radera mig", "Ta bort mina uppgifter", "Glöm mig", "Delete my data", "erase", "Radera mina uppgifter tack"] {
+    for wish in
+        ["Radera mig", "Ta bort mina uppgifter", "Glöm mig", "Delete my data", "erase", "Radera mina uppgifter tack"]
+    {
         let desk = Desk::new().await;
         desk.subscribes(KARIN).await;
         let before = desk.sent().await.len();
         desk.writes(KARIN, "request", "hej", wish).await;
-        assert_eq!(since(&desk, before).await, ["passed-on to press@example.org", "erasure to karin@press.example"], "{wish}");
+        assert_eq!(
+            since(&desk, before).await,
+            ["passed-on to press@example.org", "erasure to karin@press.example"],
+            "{wish}"
+        );
         assert_eq!(desk.standing(KARIN).await, Some(SubscriptionState::Active), "a From field proves nothing");
     }
     let desk = Desk::new().await;

@@ -47,7 +47,8 @@ async fn a_wish_is_answered_and_no_post() {
 
 #[tokio::test]
 async fn a_letter_with_such_a_word_in_it_is_a_post() {
-    let long = "Avsluta\r\n\r\nSå stod det på skylten, och sedan dess har jag undrat vad de egentligen menade med det hela.";
+    let long =
+        "Avsluta\r\n\r\nSå stod det på skylten, och sedan dess har jag undrat vad de egentligen menade med det hela.";
     for (number, (subject, text)) in
         [("Hur man avprenumererar", "Så här gör ni."), ("Skylten", long), ("Re: Fler möten?", "Stopp!"), ("Svar", "Ja")]
             .into_iter()

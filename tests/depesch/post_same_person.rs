@@ -26,7 +26,9 @@ async fn another_spelling_of_the_author_is_no_second_person() {
         ("boss@sköv.example", "boss@xn--skv-tna.example"),
     ] {
         let office = office(author, &[moderator, "eva@example.org"]).await;
-        let mail = format!("From: {author}\r\nTo: press@lists.example.org\r\nSubject: Nytt\r\nMessage-ID: <1@example.org>\r\n\r\nText\r\n");
+        let mail = format!(
+            "From: {author}\r\nTo: press@lists.example.org\r\nSubject: Nytt\r\nMessage-ID: <1@example.org>\r\n\r\nText\r\n"
+        );
         office.comes(author, "press@lists.example.org", mail.as_bytes()).await;
         let question = office.letters("post-confirm").await.remove(0);
         office.answers(&question, author, "ja").await;

@@ -126,7 +126,9 @@ impl Triage {
             _ => match (role, self.parts.reader.read(&item.message).kind) {
                 (_, Kind::AutoReply) => Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer"))),
                 // What is for the list's program, or for its owner, must not go to everybody on the list.
-                (Role::Post, _) if self.parts.commands.is_wish(item, list) => self.parts.commands.wish(item, list).await,
+                (Role::Post, _) if self.parts.commands.is_wish(item, list) => {
+                    self.parts.commands.wish(item, list).await
+                }
                 (Role::Post, _) => self.parts.posts.receive(item, read).await,
                 (Role::Decide { token }, _) => self.parts.posts.decide(item, read, token).await,
                 // A report is no wish either, wherever it was sent: a person looks at it.
@@ -167,8 +169,7 @@ impl Triage {
             None => self.postmaster().await?,
         };
         let mut effects = Effects::none(InboundKind::Forwarded, "");
-        let passed =
-            self.parts.letters.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
+        let passed = self.parts.letters.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
         if passed == PassedOn::Loop {
             return Ok(Effects::none(InboundKind::Loop, "it was passed on before"));
         }

@@ -26,7 +26,8 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn new(line: &str) -> Self {
         let line = &line[..line.floor_char_boundary(LONGEST)];
-        let text: String = line.nfkc().filter(|c| !is_invisible(*c) && *c != '*').flat_map(char::to_lowercase).collect();
+        let text: String =
+            line.nfkc().filter(|c| !is_invisible(*c) && *c != '*').flat_map(char::to_lowercase).collect();
         let words = text.split_whitespace().map(bare).filter(|word| !word.is_empty()).map(str::to_owned).collect();
         Self { text: text.trim().to_owned(), words }
     }

@@ -230,7 +230,8 @@ fn a_subject_is_read_behind_prefixes_and_the_tags_of_gateways() {
     ] {
         assert_eq!(read(subject, ""), [Command::Unsubscribe], "{subject}");
     }
-    for subject in ["Externa relationer", "Spamfilter: hjälp", "EXTERN granskning: unsubscribe", "Obs: (alla) avsluta"] {
+    for subject in ["Externa relationer", "Spamfilter: hjälp", "EXTERN granskning: unsubscribe", "Obs: (alla) avsluta"]
+    {
         assert_eq!(read(subject, ""), [], "{subject}");
     }
 }

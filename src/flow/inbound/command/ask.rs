@@ -90,8 +90,12 @@ impl CommandDesk {
         let message = &request.item.message;
         if self.answer(doing, request, draft(request, "help", &request.from, json!({}))).await? {
             doing.note("help");
-        } else if nothing && !doing.postponed && !(message.subject().trim().is_empty() && message.text().trim().is_empty()) {
-            self.tell_owner(doing, request.item, request.list, "it was not understood, and help went out today").await?;
+        } else if nothing
+            && !doing.postponed
+            && !(message.subject().trim().is_empty() && message.text().trim().is_empty())
+        {
+            self.tell_owner(doing, request.item, request.list, "it was not understood, and help went out today")
+                .await?;
         }
         Ok(())
     }
@@ -149,7 +153,11 @@ impl CommandDesk {
             wishes::put_new(&mut doing.batch, &wish);
             doing.note("asked for a confirmation");
         } else if !doing.postponed {
-            let why = if leaves { "somebody wants to leave and was not asked" } else { "a wish more than is asked about a day" };
+            let why = if leaves {
+                "somebody wants to leave and was not asked"
+            } else {
+                "a wish more than is asked about a day"
+            };
             self.tell_owner(doing, request.item, request.list, why).await?;
         }
         doing.batch.append(seen);
