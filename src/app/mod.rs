@@ -156,7 +156,8 @@ async fn start_on(
     let log = AuditLog::new(store.clone(), clock.clone(), key.clone());
     let backups = parts::backups(config, &engine, &spool, &clock);
     let forgetting = erasures::forgetting(config, &store, &key, &spool, &engine, &backups, &clock);
-    let chores = chores(config, &forgetting, &letters, &posts, &log, &backups)?;
+    let mut chores = chores(config, &forgetting, &letters, &posts, &log, &backups)?;
+    chores.extend(posts::later_chores(config, &posts, &spool)?);
     let server = Server::bind(&config.control).await?;
     let monitoring = monitoring::prepare(config).await;
     audit::started(&log, &config.state_directory).await?;

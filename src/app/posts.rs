@@ -8,18 +8,24 @@ use crate::base::clock::Clock;
 use crate::base::token::Key;
 use crate::config::Config;
 use crate::flow::chores::Chore;
+use crate::flow::inbound::digest::Digests;
 use crate::flow::inbound::post::PostDesk;
 use crate::flow::letters::Letters;
 use crate::mail::verdict::VerdictWords;
 use crate::model::recurrence::Recurrence;
 use crate::store::Store;
 use crate::store::blobs::Blobs;
+use crate::store::spool::Spool;
 use crate::transport::relay::machine_name;
 
 use super::StartError;
 
 /// When it is looked for posts about which nobody decided in time.
 const LOOK: &str = "*/15 * * * *";
+/// When mail that was put off comes up again: soon after each hour has begun.
+const BRING_UP: &str = "2,17,32,47 * * * *";
+/// When people get together what was not sent to them one by one.
+const DIGEST: &str = "0 7,11,15,19 * * *";
 
 /// What handles posts. Without a resolver authors are not checked, and their domains' policies are unknown.
 pub fn desk(
@@ -53,6 +59,31 @@ pub fn desk(
         words: Arc::new(VerdictWords::shipped()?),
         zone: config.schedule.zone.parse().unwrap_or(chrono_tz::Europe::Stockholm),
     })
+}
+
+/// Lets mail that was put off be handled again, and writes digests of what was not sent one by one.
+pub fn later_chores(config: &Config, posts: &PostDesk, spool: &Spool) -> Result<[Chore; 2], StartError> {
+    let digests = Digests { posts: posts.clone(), spool: spool.clone(), postmaster: config.inbound.postmaster.clone() };
+    let times =
+        |key, times| Recurrence::new(times, &config.schedule.zone).map_err(|error| StartError::Times { key, error });
+    let (again, digest) = ("mail that was put off", "digests");
+    let desk = digests.clone();
+    let bring_up = Chore::new(again, times(again, BRING_UP)?, move || {
+        let desk = desk.clone();
+        Box::pin(async move {
+            let brought = desk.bring_up().await.map_err(|error| error.to_string())?;
+            Ok(format!("{brought} mails that were put off are handled again"))
+        })
+    });
+    let write = Chore::new(digest, times(digest, DIGEST)?, move || {
+        let digests = digests.clone();
+        Box::pin(async move {
+            let written = digests.write().await.map_err(|error| error.to_string())?;
+            digests.posts.letters.notify();
+            Ok(format!("{written} digests were written"))
+        })
+    });
+    Ok([bring_up, write])
 }
 
 /// Ends the waiting of posts about which nobody decided in time.

@@ -109,7 +109,7 @@ impl Address {
         };
         // Letter by letter and by way of the capitals: so "ſ" is "s", both sigmas are one, and "ß" is "ss".
         let folded: String = user.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect();
-        format!("{folded}@{}", self.domain())
+        format!("{folded}@{}", self.domain().to_ascii_lowercase())
     }
 
     /// Whether sending to it needs SMTPUTF8 (RFC 6531): the local part holds other than ASCII.
@@ -281,7 +281,9 @@ mod tests {
 
     #[test]
     fn letters_that_stand_for_others_are_refused_and_named() {
-        for (letter, plain) in [('\u{212a}', "K"), ('\u{17f}', "s"), ('ａ', "a"), ('ﬁ', "fi"), ('\u{212b}', "Å"), ('ª', "a")] {
+        for (letter, plain) in
+            [('\u{212a}', "K"), ('\u{17f}', "s"), ('ａ', "a"), ('ﬁ', "fi"), ('\u{212b}', "Å"), ('ª', "a")]
+        {
             let error = check(&format!("a{letter}im@example.org")).unwrap_err();
             assert_eq!(error, AddressError::Compatibility { letter, plain: plain.to_owned() });
             assert!(error.to_string().contains(&format!("U+{:04X}", u32::from(letter))), "{error}");

@@ -221,12 +221,7 @@ async fn edit(
     Ok(Json(view(&change(&control, &caller, &name, &fields).await?)))
 }
 
-async fn change(
-    control: &Control,
-    caller: &Caller,
-    name: &ListName,
-    fields: &ListFields,
-) -> Result<List, ApiError> {
+async fn change(control: &Control, caller: &Caller, name: &ListName, fields: &ListFields) -> Result<List, ApiError> {
     let ends_approval = fields.approval == Some(false);
     if ends_approval {
         // What is wrong with the other fields is said before somebody is asked to confirm them.
@@ -271,8 +266,12 @@ async fn must_be_confirmed(control: &Control, caller: &Caller, name: &ListName) 
     };
     control.store.note_request_to_end_approval(name, Some((&by, at))).await?;
     let until = (at + CONFIRM_WITHIN).format("%Y-%m-%d %H:%M UTC");
-    let what = format!("list \u{201c}{name}\u{201d} demands a second person, also for ending that; nothing was changed");
-    let hint = format!("It is noted that {by} asked: another user of this machine must run the same command before {until}.", by = by.name);
+    let what =
+        format!("list \u{201c}{name}\u{201d} demands a second person, also for ending that; nothing was changed");
+    let hint = format!(
+        "It is noted that {by} asked: another user of this machine must run the same command before {until}.",
+        by = by.name
+    );
     Err(ApiError::new(403, "second-person", what).hint(hint))
 }
 

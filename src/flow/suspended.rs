@@ -297,7 +297,12 @@ impl Suspended {
             answers: None,
             reply_to: None,
             unsubscribe: None,
-            data: json!({ "count": people.len(), "people": shown, "others": people.len() - shown.len() }),
+            data: json!({
+                "for_list": list.naming(),
+                "count": people.len(),
+                "people": shown,
+                "others": people.len() - shown.len(),
+            }),
         };
         self.letters.write(batch, draft).await?;
         Ok(())

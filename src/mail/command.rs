@@ -14,6 +14,8 @@ use super::own_words::Marks;
 
 mod answer;
 mod line;
+mod on_list;
+mod subject;
 
 pub use answer::Answer;
 use line::Line;
@@ -46,6 +48,8 @@ pub enum Command {
     Help,
     /// Give this to the person who answers for the list.
     Owner,
+    /// Erase what is known of me: a person does that.
+    Erase,
     /// Mails in this language.
     Language(Language),
     /// All subjects that the sender covers, in place of those known; empty: none.
@@ -84,6 +88,7 @@ pub struct Known<'a> {
 #[derive(Clone, Debug)]
 pub struct Commands {
     prefixes: Vec<String>,
+    tags: Vec<String>,
     languages: Vec<Words>,
     marks: Marks,
 }
@@ -97,6 +102,7 @@ pub struct CommandsError(String);
 #[serde(deny_unknown_fields)]
 struct File {
     prefixes: Vec<String>,
+    tags: Vec<String>,
     language: Vec<Words>,
 }
 
@@ -115,6 +121,8 @@ struct Words {
     affirmations: Vec<String>,
     doubts: Vec<String>,
     absence: Vec<String>,
+    banners: Vec<String>,
+    unmistakable: Vec<String>,
     commands: Phrases,
     settings: Settings,
 }
@@ -130,6 +138,7 @@ struct Phrases {
     which: Vec<String>,
     help: Vec<String>,
     owner: Vec<String>,
+    erase: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -141,7 +150,7 @@ struct Settings {
 }
 
 impl Phrases {
-    fn all(&self) -> [(Command, &[String]); 8] {
+    fn all(&self) -> [(Command, &[String]); 9] {
         [
             (Command::Subscribe, &self.subscribe),
             (Command::Unsubscribe, &self.unsubscribe),
@@ -151,6 +160,7 @@ impl Phrases {
             (Command::Which, &self.which),
             (Command::Help, &self.help),
             (Command::Owner, &self.owner),
+            (Command::Erase, &self.erase),
         ]
     }
 }
@@ -179,7 +189,7 @@ impl Commands {
             }
         }
         let marks = Marks::shipped().map_err(|error| CommandsError(error.to_string()))?;
-        Ok(Self { prefixes: file.prefixes, languages: file.language, marks })
+        Ok(Self { prefixes: file.prefixes, tags: file.tags, languages: file.language, marks })
     }
 
     /// What a mail with this subject and this text asks for. The subject counts where it is a command as a whole; the
@@ -190,7 +200,7 @@ impl Commands {
         let mut ended = false;
         for line in self.marks.own_lines(text) {
             let line = line.as_str();
-            if line.is_empty() || (!ended && self.greets(line)) {
+            if line.is_empty() || (!ended && self.greets(line)) || self.is_banner(line) {
                 continue;
             }
             if ended || !self.take(line, known, &mut found) {
@@ -239,25 +249,10 @@ impl Commands {
         self.line_greets(&Line::new(line))
     }
 
-    /// The subject without "Re:", "Sv:" and their like, and without a list's tag in brackets.
-    fn without_prefixes<'a>(&self, subject: &'a str) -> &'a str {
-        let mut rest = subject[..subject.floor_char_boundary(LONGEST_SUBJECT)].trim();
-        loop {
-            let shorter = match rest.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-                Some((_, after)) => Some(after),
-                None => rest.split_once(':').filter(|(prefix, _)| self.is_prefix(prefix)).map(|(_, after)| after),
-            };
-            match shorter {
-                Some(shorter) => rest = shorter.trim_start(),
-                None => return rest,
-            }
-        }
-    }
-
-    /// "Re", "SV", "Re[2]", "Re (3)".
-    fn is_prefix(&self, prefix: &str) -> bool {
-        let word = prefix.split(['[', '(']).next().unwrap_or_default().trim().to_lowercase();
-        self.prefixes.contains(&word)
+    /// Whether a gateway wrote this line over a mail from outside: it is none of the sender's.
+    fn is_banner(&self, line: &str) -> bool {
+        let line = Line::new(line);
+        self.languages.iter().any(|words| words.banners.iter().any(|banner| line.contains(banner)))
     }
 }
 

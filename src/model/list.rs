@@ -136,6 +136,15 @@ impl List {
         }
     }
 
+    /// What it is called where it must be told from all others, e.g. `Pressmeddelanden (media)`: for letters to those who answer
+    /// for it, and in their text only, because servers on the way see the header.
+    pub fn naming(&self) -> String {
+        match self.title == self.name.as_str() {
+            true => self.title.clone(),
+            false => format!("{} ({})", self.title, self.name),
+        }
+    }
+
     /// Whom it names: its owner, its senders, its moderators.
     pub fn named(&self) -> impl Iterator<Item = &Address> {
         [&self.owner].into_iter().chain(&self.posting.senders).chain(&self.posting.moderators)

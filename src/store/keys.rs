@@ -27,6 +27,9 @@
 //! | `o` | contact id | a press contact of the contact book |
 //! | `p` | post | a mail that somebody wrote to a list |
 //! | `q` | organisation id | an organisation |
+//! | `Q` | `a`, time, inbound | a message that is handled again then, for too many came in its hour |
+//! | `Q` | `q`, post, place | a question about a held post that stands in the next digest |
+//! | `Q` | `f`, inbound | a message to be passed on that stands in the next digest |
 //! | `r` | release | a release |
 //! | `s` | subscriber | a subscriber with its subscriptions and consent ledger |
 //! | `t` | mailing, chunk | the tally of a chunk whose deliveries are all settled |
@@ -411,6 +414,46 @@ pub fn score(subscriber: SubscriberId) -> Key {
 /// A setting of the installation.
 pub fn setting(name: &str) -> Key {
     key(b'z', &[name.as_bytes()])
+}
+
+/// What waits for its turn, of one kind: `a`, `q` or `f`.
+pub fn later(kind: u8) -> KeyRange {
+    KeyRange::prefix(key(b'Q', &[&[kind]]).0)
+}
+
+/// That a message is to be handled again.
+pub fn later_answer(due: Timestamp, id: InboundId) -> Key {
+    key(b'Q', &[b"a", &millis(due).to_be_bytes(), &id.0.to_be_bytes()])
+}
+
+/// Messages that are to be handled again at `until` or before.
+pub fn later_answers_until(until: Timestamp) -> KeyRange {
+    let mut range = later(b'a');
+    range.to = Some(key(b'Q', &[b"a", &(millis(until) + 1).to_be_bytes()]));
+    range
+}
+
+/// The time and the message in such a key.
+pub fn later_answer_of(later: &Key) -> Option<(Timestamp, InboundId)> {
+    let (at, id) = later.0.get(2..)?.split_at_checked(8)?;
+    let at = i64::try_from(u64::from_be_bytes(at.try_into().ok()?)).ok()?;
+    Some((Timestamp::from_timestamp_millis(at)?, InboundId(u64::from_be_bytes(id.try_into().ok()?))))
+}
+
+/// That a question about a held post stands in the next digest.
+pub fn later_question(post: PostId, place: u64) -> Key {
+    key(b'Q', &[b"q", &post.0.to_be_bytes(), &place.to_be_bytes()])
+}
+
+/// The post and the place in such a key.
+pub fn later_question_of(later: &Key) -> Option<(PostId, u64)> {
+    let (post, place) = later.0.get(2..)?.split_at_checked(8)?;
+    Some((PostId(u64::from_be_bytes(post.try_into().ok()?)), u64::from_be_bytes(place.try_into().ok()?)))
+}
+
+/// That a message to be passed on stands in the next digest.
+pub fn later_forward(id: InboundId) -> Key {
+    key(b'Q', &[b"f", &id.0.to_be_bytes()])
 }
 
 /// That a user asked that a list demand no approval any more.

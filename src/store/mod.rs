@@ -25,6 +25,7 @@ pub mod idempotency;
 pub mod inbound;
 pub mod journal;
 pub mod keys;
+pub mod later;
 pub mod ledger;
 pub mod letters;
 pub mod lists;

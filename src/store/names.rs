@@ -38,6 +38,7 @@ fn named(key: &[u8]) -> Option<String> {
         b'L' => format!("the octets of letter {}", LetterId(number(rest)?)),
         b'N' => format!("when letter {} is due", LetterId(last()?)),
         b'P' => format!("when post {} expires", PostId(last()?)),
+        b'Q' => "what waits for its turn".to_owned(),
         b'R' => "a count of automatic replies".to_owned(),
         b'T' => "what somebody asked for by mail".to_owned(),
         b'a' => "to whom an address belongs".to_owned(),

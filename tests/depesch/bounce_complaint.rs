@@ -53,10 +53,14 @@ async fn an_unsubscribe_link_ends_its_own_list_and_nothing_else() {
     let mail_in = MailIn::new().await;
     mailed(&mail_in).await;
     let (media, sport): (ListName, ListName) = ("media".parse().unwrap(), "sport".parse().unwrap());
-    mail_in.store.update_mailing(MailingId(1), |mailing, _| -> Result<(), StoreError> {
-        mailing.audience.lists.insert(sport.clone());
-        Ok(())
-    }).await.unwrap();
+    mail_in
+        .store
+        .update_mailing(MailingId(1), |mailing, _| -> Result<(), StoreError> {
+            mailing.audience.lists.insert(sport.clone());
+            Ok(())
+        })
+        .await
+        .unwrap();
     let also_sport = mail_in.store.change_subscriber(SubscriberId(2), |subscriber| -> Result<(), StoreError> {
         let source = ConsentSource::Operator { who: "anna".into() };
         let _ = subscriber.change(&sport, Active, minute(1), source, "by phone".into());

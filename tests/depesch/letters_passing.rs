@@ -16,7 +16,12 @@ const ODD: &[u8] = b"Received: from a by b; Mon, 23 Nov 2026 08:00:00 +0000\r\nF
 async fn pass(desk: &Desk, sender: Option<&str>, octets: &[u8], list: Option<&List>) -> PassedOn {
     let (inbound, message) = desk.take_in(sender, octets).await;
     let mut batch = Batch::new();
-    let owner = "kansli@office.example".parse().unwrap();
+    // To one person a message goes once a day.
+    let owner = match list.map(|list| list.name.as_str()) {
+        Some("media" | "strejk") => "kansli@office.example".parse().unwrap(),
+        Some(other) => format!("{other}@office.example").parse().unwrap(),
+        None => "postmaster@office.example".parse().unwrap(),
+    };
     let done = desk.letters.pass_on(&mut batch, &inbound, &message, &owner, list).await.unwrap();
     assert_eq!(batch.is_empty(), done == PassedOn::Loop);
     assert_eq!(desk.store.commit(batch).await.unwrap(), Commit::Applied);
@@ -27,7 +32,7 @@ async fn pass(desk: &Desk, sender: Option<&str>, octets: &[u8], list: Option<&Li
 fn letter(done: PassedOn) -> LetterId {
     match done {
         PassedOn::As(id) => id,
-        PassedOn::Loop => panic!("it was taken for a loop"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -85,7 +90,7 @@ async fn nobody_else_can_make_the_mark() {
     let desk = Desk::new();
     let media = list("media");
     for mark in ["media@lists.example.org", "media", "", "0123456789abcdef"] {
-        let forged = format!("X-Loop: {mark}\r\nFrom: kare@reader.example\r\n\r\nhej\r\n");
+        let forged = format!("X-Loop: {mark}\r\nFrom: kare@reader.example\r\n\r\nhej {mark}\r\n");
         letter(pass(&desk, Some("kare@reader.example"), forged.as_bytes(), Some(&media)).await);
     }
 }
@@ -99,7 +104,8 @@ async fn what_came_with_the_null_sender_goes_on_with_it() {
         desk.until_settled(id).await;
         assert_eq!(carried(&desk).0, "");
     }
-    let id = letter(pass(&desk, Some("kare@reader.example"), ODD, None).await);
+    let other = [ODD, b"x\r\n"].concat();
+    let id = letter(pass(&desk, Some("kare@reader.example"), &other, None).await);
     desk.until_settled(id).await;
     assert_eq!(carried(&desk).0, "postmaster@press.example");
     postman.drain().await;

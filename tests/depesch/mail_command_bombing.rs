@@ -1,4 +1,4 @@
-//! What strangers can make us send to somebody: two questions a day, and not without end in an hour. Programs get nothing.
+//! What strangers can make us send to somebody: four questions a day, and not without end in an hour. Programs get nothing.
 
 use depesch::flow::inbound::command::CommandSettings;
 
@@ -6,9 +6,10 @@ use crate::support::commands::Desk;
 use crate::support::inbound::list;
 
 #[tokio::test]
-async fn one_question_about_leaving_and_one_about_all_else_for_each_address_and_day() {
+async fn one_question_about_leaving_one_about_joining_and_two_about_settings_for_each_address_and_day() {
     let desk = Desk::new().await;
     desk.store.create_list(&list("sport")).await.unwrap();
+    let settings = ["ämnen: skola", "ämnen: vård", "ämnen: kultur", "regioner: Skåne"];
     for what in ["subscribe", "unsubscribe", "pause", "resume", "subscribe"] {
         desk.writes("Karin@press.example", what, "", "").await;
         desk.writes("karin@PRESS.example", "request", "prenumerera", "").await;
@@ -16,10 +17,13 @@ async fn one_question_about_leaving_and_one_about_all_else_for_each_address_and_
         desk.arrives(Some("karin@press.example"), "sport-subscribe@lists.example.org", mail).await;
     }
     let asked = async || desk.sent().await.iter().filter(|sent| sent.starts_with("confirm to ")).count();
-    assert_eq!(asked().await, 2, "{:?}", desk.sent().await);
+    for text in settings {
+        desk.writes("karin@press.example", "set", "", text).await;
+    }
+    assert_eq!(asked().await, 4, "{:?}", desk.sent().await);
     desk.clock.advance(chrono::Duration::days(1));
     desk.writes("karin@press.example", "subscribe", "", "").await;
-    assert_eq!(asked().await, 3);
+    assert_eq!(asked().await, 5);
 }
 
 #[tokio::test]
@@ -67,7 +71,7 @@ async fn so_many_an_hour_to_one_domain_and_because_of_one_machine() {
     assert_eq!(desk.letters().await.len(), 3);
     // The machine that sent them all has used up its share too.
     let note = desk.writes("karin@other.example", "subscribe", "", "").await;
-    assert_eq!(note, "command: no \u{201c}confirm\u{201d}: too many answers this hour");
+    assert_eq!(note, "command: no \u{201c}confirm\u{201d} now: too many answers this hour; handled again at 12:00 UTC");
     desk.clock.advance(chrono::Duration::hours(1));
     // What was held back is no question of the day.
     desk.writes("p4@press.example", "subscribe", "", "").await;

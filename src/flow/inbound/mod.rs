@@ -20,6 +20,7 @@ pub mod bounce;
 pub mod command;
 pub mod complaint;
 pub mod destination;
+pub mod digest;
 pub mod door;
 pub mod post;
 pub mod reception;

@@ -230,7 +230,7 @@ async fn pass_on(
             effects.note.push_str(&format!("; passed on to the press contact, as letter {letter}"));
             effects.wakes = true;
         }
-        PassedOn::Loop => effects.note.push_str("; not passed on: it was passed on before"),
+        other => effects.note.push_str(&format!("; passed on to the press contact, {}", other.words())),
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use crate::model::bounce::BouncePolicy;
 use crate::model::inbound::InboundKind;
 use crate::model::list::List;
 use crate::store::blobs::Blobs;
+use crate::store::later::{LaterForward, put_forward};
 use crate::store::spool::Spool;
 use crate::store::{Read, Store};
 
@@ -126,6 +127,10 @@ impl Triage {
             // An answer of a program is no wish, no post and no answer of a person.
             _ => match (role, self.parts.reader.read(&item.message).kind) {
                 (_, Kind::AutoReply) => Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer"))),
+                // What is for the list's program, or for its owner, must not go to everybody on the list.
+                (Role::Post, _) if self.parts.commands.is_wish(item, list) => {
+                    self.parts.commands.wish(item, list).await
+                }
                 (Role::Post, _) => match self.parts.posts.receive(item, read).await? {
                     Received::Done(effects) => Ok(Some(effects)),
                     Received::ForOwner(why) => {
@@ -148,12 +153,18 @@ impl Triage {
         let sender = item.inbound.arrival.sender.as_deref().and_then(|sender| sender.parse::<Address>().ok());
         let Some(sender) = sender else { return Ok(None) };
         let mut effects = self.pass_on(item).await?;
-        match self.parts.letters.at_most(&mut effects.batch, &sender, "passed-on", UNSIGNED_A_DAY).await? {
-            true => Ok(Some(effects)),
-            false => {
-                Ok(Some(Effects::none(InboundKind::Loop, "too many today from one sender to an address for programs")))
-            }
+        if self.parts.letters.at_most(&mut effects.batch, &sender, "passed-on", UNSIGNED_A_DAY).await? {
+            return Ok(Some(effects));
         }
+        tracing::warn!(inbound = %item.inbound.id, "a message waits for the next digest: too many of one sender came to an address for programs today");
+        let list = match &item.destination {
+            Some(Destination::List { list, .. }) => Some(list.value.name.clone()),
+            _ => None,
+        };
+        let note = "in the next digest: too many today from one sender to an address for programs";
+        let mut effects = Effects::none(InboundKind::Forwarded, note);
+        put_forward(&mut effects.batch, &LaterForward { inbound: item.inbound.id, list });
+        Ok(Some(effects))
     }
 
     /// To the person who answers for the list, or for the installation.
@@ -166,19 +177,18 @@ impl Triage {
             Some(list) => list.owner.clone(),
             None => self.postmaster().await?,
         };
-        let mut effects = Effects::none(InboundKind::Forwarded, "passed on to the person who answers for it");
-        match self.parts.letters.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await? {
-            PassedOn::As(letter) => {
-                effects.note = format!("passed on to the person who answers for it, as letter {letter}");
-                if let Some(excess) = item.message.excess() {
-                    effects.note.push_str(&format!("; not read to its end: {excess}"));
-                    tracing::warn!(inbound = %item.inbound.id, %excess, "a message was not read to its end");
-                }
-                effects.wakes = true;
-                Ok(effects)
-            }
-            PassedOn::Loop => Ok(Effects::none(InboundKind::Loop, "it was passed on before")),
+        let mut effects = Effects::none(InboundKind::Forwarded, "");
+        let passed = self.parts.letters.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
+        if passed == PassedOn::Loop {
+            return Ok(Effects::none(InboundKind::Loop, "it was passed on before"));
         }
+        effects.note = format!("passed on to the person who answers for it, {}", passed.words());
+        if let Some(excess) = item.message.excess() {
+            effects.note.push_str(&format!("; not read to its end: {excess}"));
+            tracing::warn!(inbound = %item.inbound.id, %excess, "a message was not read to its end");
+        }
+        effects.wakes = matches!(passed, PassedOn::As(_));
+        Ok(effects)
     }
 
     async fn postmaster(&self) -> Result<Address, HandleError> {

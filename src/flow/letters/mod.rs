@@ -34,7 +34,7 @@ pub mod retention;
 pub mod worker;
 
 pub use automatic::may_answer;
-pub use passing::{PassedOn, loop_mark};
+pub use passing::{FORWARDS_A_DAY, PassedOn, loop_mark};
 
 /// Ids are taken from the store so many at a time.
 const IDS_AT_ONCE: u64 = 64;

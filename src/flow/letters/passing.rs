@@ -6,7 +6,7 @@
 
 use crate::base::address::Address;
 use crate::base::id::LetterId;
-use crate::base::token::{Key, Purpose};
+use crate::base::token::{Key, Purpose, content_hash, to_hex};
 use crate::mail::headers::Mailbox;
 use crate::mail::incoming::Incoming;
 use crate::mail::letter::{LOOP_FIELD, ResentHead, enclosing_header, resent_header};
@@ -14,6 +14,7 @@ use crate::model::inbound::Inbound;
 use crate::model::letter::LetterBody;
 use crate::model::list::{List, Privacy};
 use crate::store::engine::Batch;
+use crate::store::later::{LaterForward, put_forward};
 use crate::store::letters::put_new;
 
 use super::{LetterError, Letters, new_letter};
@@ -25,6 +26,36 @@ pub enum PassedOn {
     As(LetterId),
     /// It was here before: nothing goes out. Note it as [`crate::model::inbound::InboundKind::Loop`].
     Loop,
+    /// The same message was passed on to this person today, from another of our addresses.
+    Before,
+    /// This person was sent [`FORWARDS_A_DAY`] today: it stands in their next digest.
+    InDigest,
+}
+
+/// How many messages are passed on to one person a day; the others stand in a digest.
+pub const FORWARDS_A_DAY: u32 = 60;
+
+impl PassedOn {
+    /// What came of it, for people to read.
+    pub fn words(&self) -> String {
+        match self {
+            Self::As(letter) => format!("as letter {letter}"),
+            Self::Loop => "not again: it was passed on before".to_owned(),
+            Self::Before => "once: the same message came to another address of ours today".to_owned(),
+            Self::InDigest => "in the next digest: too many came today".to_owned(),
+        }
+    }
+}
+
+/// By what a message is known that came to several of our addresses: what its author wrote, not what servers added on the
+/// way; where it cannot be read, where it lies.
+fn mark(key: &Key, inbound: &Inbound, message: &Incoming) -> String {
+    if message.headers().is_empty() {
+        return key.mark(&format!("forward {:?}", inbound.place));
+    }
+    let header = ["Message-ID", "From", "Date", "Subject"].map(|name| message.header(name).unwrap_or_default());
+    let parts = message.parts().iter().flat_map(|part| content_hash(&part.octets));
+    key.mark(&format!("forward\n{}\n{}", header.join("\n"), to_hex(&parts.collect::<Vec<u8>>())))
 }
 
 /// The mark of what this installation sent for `list`, or for itself: tells nothing to others.
@@ -54,6 +85,7 @@ impl Letters {
 
     /// Passes a message that came in on to `to`, as it is: its octets stay in the spool and are read when it is sent. What came
     /// for a sensitive list goes inside a message of our own, for its header names the list.
+    /// The same message goes to one person once a day, and of all others no more than [`FORWARDS_A_DAY`].
     ///
     /// # Errors
     /// [`LetterError`]: nothing was put into the batch.
@@ -69,6 +101,16 @@ impl Letters {
             return Ok(PassedOn::Loop);
         }
         let inner = &self.inner;
+        let mut counted = Batch::new();
+        if !self.once_a_day(&mut counted, to, &mark(&inner.key, inbound, message)).await? {
+            return Ok(PassedOn::Before);
+        }
+        if !self.at_most(&mut counted, to, "forwards", FORWARDS_A_DAY).await? {
+            tracing::warn!(inbound = %inbound.id, "a message waits for the next digest: too many were passed on to one person today");
+            batch.append(counted);
+            put_forward(batch, &LaterForward { inbound: inbound.id, list: list.map(|list| list.name.clone()) });
+            return Ok(PassedOn::InDigest);
+        }
         // "postmaster" may come without a domain (RFC 5321 §4.5.1).
         let domain = inbound.recipient.rsplit_once('@').map_or(to.domain(), |(_, domain)| domain);
         let desk = self.desk(list, Some(domain))?;
@@ -99,6 +141,7 @@ impl Letters {
             (None, _) => None,
         };
         let body = LetterBody::PassedOn { header, place: inbound.place };
+        batch.append(counted);
         put_new(batch, &new_letter(id, sender, to, body, "passed-on", now), None);
         Ok(PassedOn::As(id))
     }

@@ -99,6 +99,7 @@ impl Observer {
             waiting: waiting.len() as u64,
             oldest,
             stuck: slow.stuck,
+            later: self.store.later_counts().await?,
             connections: parts.mail_connections.as_ref().map(|tell| tell()).unwrap_or_default(),
         })
     }

@@ -15,6 +15,7 @@ use crate::model::ledger::Tally;
 use crate::model::mailing::Mailing;
 use crate::model::recurrence::Recurrence;
 use crate::store::embedded::{DiskUse, EmbeddedEngine};
+use crate::store::later::LaterCounts;
 use crate::store::spool::{Spool, SpoolSettings};
 use crate::store::{Store, StoreError};
 
@@ -156,6 +157,8 @@ pub struct InboundPicture {
     pub oldest: Option<Timestamp>,
     /// Not to be handled until a person looks.
     pub stuck: u64,
+    /// What waits because a limit was reached.
+    pub later: LaterCounts,
     /// The listener's connections.
     pub connections: MailConnections,
 }

@@ -53,6 +53,26 @@ impl Picture {
         if inbound.oldest.is_some_and(|at| self.at - at > INBOUND_LATE) {
             found.push(format!("{} messages that came in are not handled", inbound.waiting));
         }
+        if inbound.later.answers > 0 {
+            let many = inbound.later.answers;
+            found.push(format!(
+                "{many} mails are answered in a later hour: too many came for one domain or from one machine \
+                 (inbound.answers_per_hour)"
+            ));
+        }
+        if inbound.later.questions > 0 {
+            let many = inbound.later.questions;
+            found.push(format!(
+                "{many} questions about held posts wait for a digest, for too many came today: \
+                 \u{201c}depesch post list --state held\u{201d}"
+            ));
+        }
+        if inbound.later.forwards > 0 {
+            let many = inbound.later.forwards;
+            found.push(format!(
+                "{many} messages to people wait for a digest, for too many came today: \u{201c}depesch inbound list\u{201d}"
+            ));
+        }
         if let Some(disk) = &self.disk {
             let counted = disk.checkpoint_at.map_or(self.started, |at| at.max(self.started));
             if self.at - counted > CHECKPOINT_LATE {

@@ -80,7 +80,7 @@ impl Commands {
 
 /// Whether these lines are a signature that nothing marks, as some programs put it below every mail: the sender's own name,
 /// and then no sentence.
-fn is_signature(lines: &[Line], known: &Known<'_>) -> bool {
+pub(super) fn is_signature(lines: &[Line], known: &Known<'_>) -> bool {
     let Some(first) = lines.first() else { return true };
     let local = known.sender.split('@').next().unwrap_or_default().to_lowercase();
     let name = known.sender_name.to_lowercase();

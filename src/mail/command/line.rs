@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::base::language::Language;
 
 use super::{Command, Known, Words};
@@ -14,7 +16,8 @@ const LONGEST: usize = 600;
 const MOST_VALUES: usize = 20;
 const LONGEST_VALUE: usize = 40;
 
-/// A line in lower case, in words without punctuation.
+/// A line in lower case and in plain letters, in words without punctuation: composed (a as "å" may come in two), full-width
+/// ones in their usual width (Unicode NFKC), nothing invisible.
 pub(super) struct Line {
     text: String,
     words: Vec<String>,
@@ -23,8 +26,8 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn new(line: &str) -> Self {
         let line = &line[..line.floor_char_boundary(LONGEST)];
-        let visible = |c: &char| !matches!(c, '\u{200b}' | '\u{feff}' | '\u{ad}' | '*');
-        let text: String = line.chars().filter(visible).flat_map(char::to_lowercase).collect();
+        let text: String =
+            line.nfkc().filter(|c| !is_invisible(*c) && *c != '*').flat_map(char::to_lowercase).collect();
         let words = text.split_whitespace().map(bare).filter(|word| !word.is_empty()).map(str::to_owned).collect();
         Self { text: text.trim().to_owned(), words }
     }
@@ -51,6 +54,11 @@ impl Line {
     pub(super) fn is(&self, phrase: &str) -> bool {
         begins_with(&self.words, phrase) == Some(self.words.len())
     }
+}
+
+/// Zero-width characters, marks of direction, soft hyphens.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// A word without the punctuation around it.
@@ -108,14 +116,15 @@ impl Words {
         longest
     }
 
-    /// Whether the words are fillers, names of the list or the sender's address. Somebody else's address says a lot.
+    /// Whether the words are fillers, names of the list, or the sender's name or address. Somebody else's address says a lot.
     fn says_nothing(&self, words: &[String], known: &Known<'_>) -> bool {
-        let title = known.list_title.to_lowercase();
+        let (title, sender) = (Line::new(known.list_title), Line::new(known.sender_name));
         let names = [known.list_name, known.list_address, known.sender];
         words.iter().all(|word| {
             self.fillers.contains(word)
                 || names.iter().any(|name| !name.is_empty() && name.to_lowercase() == *word)
-                || title.split_whitespace().map(bare).any(|one| one == word)
+                || title.words.contains(word)
+                || sender.words.contains(word)
         })
     }
 

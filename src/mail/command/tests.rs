@@ -205,12 +205,118 @@ fn tokens_are_found_wherever_they_stand() {
     assert_eq!(tokens(&format!("{token} ").repeat(10_000)), [token]);
 }
 
+#[test]
+fn a_subject_is_read_behind_prefixes_and_the_tags_of_gateways() {
+    for subject in [
+        "EXTERN: unsubscribe",
+        "[EXTERN] unsubscribe",
+        "Re\u{ff1a} unsubscribe",
+        "SV\u{a0}: [Extern] unsubscribe",
+        "Re: EXT: unsubscribe",
+        "(External) unsubscribe",
+        "{EXT} Sv: unsubscribe",
+        "<EXTERNAL> unsubscribe",
+        "*EXTERN* unsubscribe",
+        "EXTERN - unsubscribe",
+        "Extern avsändare | unsubscribe",
+        "EXTERNAL unsubscribe",
+        "\u{ff32}\u{ff25}: \u{ff55}nsubscribe",
+        "VB: Avbeställ",
+        "Avbeställa nyhetsbrevet",
+        "\u{feff}Avsluta",
+        "Avbesta\u{308}ll",
+        "avanma\u{308}lan",
+        "av\u{ad}sluta",
+    ] {
+        assert_eq!(read(subject, ""), [Command::Unsubscribe], "{subject}");
+    }
+    for subject in ["Externa relationer", "Spamfilter: hjälp", "EXTERN granskning: unsubscribe", "Obs: (alla) avsluta"]
+    {
+        assert_eq!(read(subject, ""), [], "{subject}");
+    }
+}
+
+#[test]
+fn what_a_gateway_writes_above_or_below_is_none_of_the_senders() {
+    for banner in [
+        "Externt mejl \u{2013} var försiktig med länkar och bilagor.",
+        "CAUTION: This email originated from outside of the organization. Do not click links or open attachments.",
+        "[EXTERNAL EMAIL] Think before you click",
+    ] {
+        let reading = commands().read("hej", &format!("{banner}\n\navsluta\n\n{banner}"), &KNOWN);
+        assert_eq!((reading.commands, reading.other_words), (vec![Command::Unsubscribe], 0), "{banner}");
+    }
+}
+
+#[test]
+fn a_wish_to_be_erased_is_no_wish_to_leave() {
+    for line in [
+        "Radera mig",
+        "Radera mina uppgifter tack",
+        "Ta bort mina uppgifter",
+        "Vänligen ta bort alla mina uppgifter.",
+        "Jag vill bli glömd",
+        "Glöm mig!",
+        "Delete my data",
+        "Please erase all my data, thank you",
+        "erase",
+        "I want to be forgotten",
+    ] {
+        assert_eq!(read("hej", line), [Command::Erase], "{line}");
+    }
+    for line in ["Radera mig från listan", "Ta bort mig", "Delete me", "Remove me from this list"] {
+        assert_eq!(read("hej", line), [Command::Unsubscribe], "{line}");
+    }
+    assert_eq!(read("", "Radera inte mina uppgifter"), []);
+}
+
+#[test]
+fn a_command_to_the_list_itself_is_told_from_a_post() {
+    let known = Known { sender_name: "Karin Ek", ..KNOWN };
+    let is_wish = |subject: &str, text: &str| commands().is_wish_to_list(subject, text, &known);
+    for (subject, text) in [
+        ("unsubscribe", ""),
+        ("hej", "Ta bort mig från listan tack"),
+        ("", "Hej!\n\nAvprenumerera\n\nMvh\nKarin"),
+        ("avsluta", "-- \nKarin Ek\nExempelbladet"),
+        ("Unsubscribe", "Karin Ek\nReporter, Exempelbladet\n070-174 06 05"),
+        ("hjälp", ""),
+        ("Hjälp", "Karin Ek\nExempelbladet"),
+        ("prenumerera", ""),
+        ("Radera mina uppgifter", ""),
+        ("Re: Nästa möte", "unsubscribe\n\n> Vi ses på torsdag."),
+        ("Sv: Nästa möte", "Hej, ta bort mig\n\nDen 2 nov. 2026 skrev Anna <a@example.org>:\n> Vi ses"),
+    ] {
+        assert!(is_wish(subject, text), "{subject}: {text}");
+    }
+    let long = "Vi har länge diskuterat hur vi ska hantera den här frågan och jag tror att vi måste besluta nu.";
+    for (subject, text) in [
+        ("Nästa möte", "Vi ses på torsdag."),
+        ("avsluta", long),
+        ("Unsubscribe", long),
+        ("Hur man kan avprenumerera", ""),
+        ("Förslag", &format!("Avsluta\n\n{long}")),
+        ("Hjälp", "Min skrivare fungerar inte."),
+        ("Hjälp!\n", "Hjälp!\nKan någon komma hit?"),
+        ("Re: Ska vi sluta?", "Stopp!"),
+        ("Re: Fler möten", "Inga fler"),
+        ("Sv: Hjälp", "Hjälp"),
+        ("Ämne: budget", ""),
+        ("Re: Förslag", "Ja"),
+        ("Förslag", "Ja tack"),
+        ("Paus", "Vi börjar igen klockan tio."),
+    ] {
+        assert!(!is_wish(subject, text), "{subject}: {text}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn any_text_can_be_read(subject in "\\PC{0,200}", text in "(?s).{0,2000}") {
         let commands = commands();
         commands.read(&subject, &text, &KNOWN);
         commands.answer(&subject, &text, &KNOWN);
+        commands.is_wish_to_list(&subject, &text, &KNOWN);
         tokens(&text);
     }
 }

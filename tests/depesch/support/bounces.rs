@@ -50,11 +50,12 @@ pub fn sender_of(mailing: u64, subscriber: u64) -> String {
     format!("media-bounces+{}@lists.example.org", key().sign(Purpose::Bounce, &[mailing, subscriber]))
 }
 
-/// The header of a delivery, as it comes back.
+/// The header of a delivery, as it comes back from a server that keeps the envelope sender.
 pub fn returned(mailing: u64, subscriber: u64) -> String {
     let unsubscribe = key().sign(Purpose::Unsubscribe, &[mailing, subscriber, 0]);
+    let sender = sender_of(mailing, subscriber);
     format!(
-        "From: Skara kommun <media@lists.example.org>\r\nTo: reader{subscriber}@example.com\r\nSubject: Ny skola\r\n\
+        "Return-Path: <{sender}>\r\nFrom: Skara kommun <media@lists.example.org>\r\nTo: reader{subscriber}@example.com\r\nSubject: Ny skola\r\n\
          List-Unsubscribe: <mailto:media-unsubscribe+{unsubscribe}@lists.example.org>\r\n\
          Message-ID: <m{mailing}.x@lists.example.org>\r\nDate: Sat, 21 Nov 2026 11:00:00 +0100\r\n"
     )

@@ -9,11 +9,15 @@ use crate::mail::command::Command;
 use crate::model::list::Joining;
 use crate::model::suppression::SuppressionReason;
 use crate::model::wish::{Deed, Wish, WishState};
+use crate::store::engine::Batch;
 use crate::store::wishes;
 
 use super::super::destination::Role;
 use super::super::{Effects, HandleError};
 use super::{CommandDesk, Doing, LETTER_WORDS, REMARK_WORDS, Request, draft};
+
+/// Questions about settings to one address a day.
+const SETTINGS_A_DAY: u32 = 2;
 
 /// What a mail asks for, by its address and its words.
 #[derive(Default)]
@@ -21,6 +25,7 @@ struct Asked {
     deeds: Vec<Deed>,
     which: bool,
     help: bool,
+    erase: bool,
 }
 
 impl CommandDesk {
@@ -30,7 +35,7 @@ impl CommandDesk {
         if request.reading.commands.contains(&Command::Owner) {
             return Ok(None);
         }
-        let nothing = asked.deeds.is_empty() && !asked.which && !asked.help;
+        let nothing = asked.deeds.is_empty() && !asked.which && !asked.help && !asked.erase;
         let files = request.item.message.parts().iter().any(|part| part.is_attachment);
         if nothing && (request.reading.other_words > LETTER_WORDS || files) {
             return Ok(None);
@@ -60,15 +65,45 @@ impl CommandDesk {
         if asked.which {
             self.which(&mut doing, request).await?;
         }
-        if asked.help && self.answer(&mut doing, request, draft(request, "help", &request.from, json!({}))).await? {
-            doing.note("help");
+        if asked.erase {
+            self.erase(&mut doing, request).await?;
         }
-        Ok(Some(doing.effects()))
+        if asked.help {
+            self.help(&mut doing, request, nothing).await?;
+        }
+        Ok(Some(self.finish(doing, request).await?))
     }
 
-    /// The question, at most two a day for each address, of whichever list: one about leaving or a pause, one about all
-    /// else. So what a bomber could make us send is two mails a day, and no forged wish to join keeps anybody from
-    /// leaving; who cannot be asked any more about leaving is the owner's.
+    /// A person erases, and must know who asked: so the wish goes to them, and its author learns that.
+    async fn erase(&self, doing: &mut Doing, request: &Request<'_>) -> Result<(), HandleError> {
+        self.tell_owner(doing, request.item, request.list, "somebody wants to be erased").await?;
+        let letter = draft(request, "erasure", &request.from, json!({ "address": request.from.as_str() }));
+        if self.answer(doing, request, letter).await? {
+            doing.note("told what happens");
+        }
+        Ok(())
+    }
+
+    /// Help, once a day. Who gets no second one because it was asked for in other words has said something that nobody
+    /// has read: a person does.
+    async fn help(&self, doing: &mut Doing, request: &Request<'_>, nothing: bool) -> Result<(), HandleError> {
+        let message = &request.item.message;
+        if self.answer(doing, request, draft(request, "help", &request.from, json!({}))).await? {
+            doing.note("help");
+        } else if nothing
+            && !doing.postponed
+            && !(message.subject().trim().is_empty() && message.text().trim().is_empty())
+        {
+            self.tell_owner(doing, request.item, request.list, "it was not understood, and help went out today")
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The question, at most four a day for each address, of whichever list: one about leaving or a pause, one about joining,
+    /// two about settings, which whoever has just joined is invited to make. So what a bomber could make us send is four mails
+    /// a day, and no forged wish keeps anybody from another; who cannot be asked any more is the owner's, unless just the same
+    /// was asked today.
     async fn question(&self, doing: &mut Doing, request: &Request<'_>, deeds: Vec<Deed>) -> Result<(), HandleError> {
         let now = self.clock.now();
         let identity = ListIdentity::new(request.list, 0, &self.key);
@@ -102,13 +137,30 @@ impl CommandDesk {
             "code": code,
             "until": wish.expires.format("%Y-%m-%d").to_string(),
         });
-        let counted = if leaves { "confirm leaving" } else { letter.template };
+        let counted = match (leaves, wish.asks_for(&Deed::Subscribe)) {
+            (true, _) => ("confirm leaving", 1),
+            (false, true) => ("confirm", 1),
+            (false, false) => ("confirm settings", SETTINGS_A_DAY),
+        };
+        let mut seen = Batch::new();
+        let same = format!("wish {}\n{:?}", wish.list, wish.deeds);
+        let is_new = self.letters.once_a_day(&mut seen, &request.from, &same).await?;
+        if !is_new && !leaves {
+            doing.note("just this was asked today");
+            return Ok(());
+        }
         if self.answer_counted(doing, request, letter, counted).await? {
             wishes::put_new(&mut doing.batch, &wish);
             doing.note("asked for a confirmation");
-        } else if leaves {
-            self.tell_owner(doing, request.item, request.list, "somebody wants to leave and was not asked").await?;
+        } else if !doing.postponed {
+            let why = if leaves {
+                "somebody wants to leave and was not asked"
+            } else {
+                "a wish more than is asked about a day"
+            };
+            self.tell_owner(doing, request.item, request.list, why).await?;
         }
+        doing.batch.append(seen);
         Ok(())
     }
 
@@ -178,6 +230,10 @@ fn what_is_asked(request: &Request<'_>) -> Asked {
             }
             Command::Help => {
                 asked.help = true;
+                continue;
+            }
+            Command::Erase => {
+                asked.erase = true;
                 continue;
             }
             Command::Confirm | Command::Owner => continue,

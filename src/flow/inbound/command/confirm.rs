@@ -66,7 +66,7 @@ impl CommandDesk {
             let mut doing = Doing::new();
             doing.note("the question had expired");
             self.answer(&mut doing, request, draft(request, "expired", &request.from, json!({}))).await?;
-            return Ok(Some(doing.effects()));
+            return Ok(Some(self.finish(doing, request).await?));
         };
         let wish = &read.value;
         let message = &request.item.message;
@@ -227,7 +227,7 @@ fn deed_of(command: &Command) -> Option<Deed> {
         Command::Language(language) => Some(Deed::Language(language.clone())),
         Command::Beats(beats) => Some(Deed::Beats(beats.clone())),
         Command::Regions(regions) => Some(Deed::Regions(regions.clone())),
-        Command::Confirm | Command::Which | Command::Help | Command::Owner => None,
+        Command::Confirm | Command::Which | Command::Help | Command::Owner | Command::Erase => None,
     }
 }
 

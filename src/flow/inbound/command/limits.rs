@@ -1,6 +1,7 @@
 //! How much may go out because of what strangers send: an hour's answers to one domain, and to one machine.
 
 use crate::base::address::Address;
+use crate::base::clock::Timestamp;
 use crate::base::peer::peer_key;
 use crate::store::StoreError;
 use crate::store::engine::Batch;
@@ -8,6 +9,12 @@ use crate::store::letters::put_replies;
 
 use super::super::Item;
 use super::CommandDesk;
+
+/// When the hour (UTC) that is counted now is over.
+pub(super) fn next_hour(now: Timestamp) -> Timestamp {
+    let next = (now.timestamp().div_euclid(3600) + 1) * 3600;
+    Timestamp::from_timestamp(next, 0).unwrap_or(now)
+}
 
 impl CommandDesk {
     /// Whether one more answer may go out this hour (UTC), and notes in `batch` that it does. The batch conflicts where

@@ -24,6 +24,7 @@ use crate::model::list::List;
 use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::engine::Batch;
+use crate::store::later::put_answer;
 
 use super::destination::{Destination, Role};
 use super::{Effects, HandleError, Item};
@@ -40,6 +41,9 @@ pub use unsubscribe::{letter_token, lists_of};
 const LETTER_WORDS: usize = 8;
 /// Own words beside commands that a person must see.
 const REMARK_WORDS: usize = 20;
+
+/// How long a mail is answered later and later before a person sees it.
+const POSTPONED_FOR: chrono::Duration = chrono::Duration::hours(24);
 
 /// What commands may cost others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,11 +104,13 @@ struct Doing {
     wakes: bool,
     /// Whether the mail was passed on, which once is enough.
     passed_on: bool,
+    /// Whether too much is going out this hour: then all of it is done later.
+    postponed: bool,
 }
 
 impl Doing {
     fn new() -> Self {
-        Self { batch: Batch::new(), notes: Vec::new(), wakes: false, passed_on: false }
+        Self { batch: Batch::new(), notes: Vec::new(), wakes: false, passed_on: false, postponed: false }
     }
 
     fn note(&mut self, what: &str) {
@@ -154,6 +160,27 @@ impl CommandDesk {
         self.asked(&request).await
     }
 
+    /// Whether a mail to the list's own address asks something of its program ([`Commands::is_wish_to_list`]).
+    pub fn is_wish(&self, item: &Item, list: &List) -> bool {
+        let message = &item.message;
+        let Some(from) = sole_sender(message) else { return false };
+        self.commands.is_wish_to_list(message.subject(), message.text(), &known(list, &from, message))
+    }
+
+    /// What such a mail does; `None` where a person must read it, which it is then for, and not for the list.
+    ///
+    /// # Errors
+    /// [`HandleError`].
+    pub async fn wish(&self, item: &Item, list: &List) -> Result<Option<Effects>, HandleError> {
+        if !may_answer(item.inbound.arrival.sender.as_deref(), &item.message) {
+            return Ok(None);
+        }
+        match self.read(item, list, &Role::Request).await? {
+            Some(request) => self.asked(&request).await,
+            None => Ok(None),
+        }
+    }
+
     async fn read<'a>(
         &self,
         item: &'a Item,
@@ -183,31 +210,52 @@ impl CommandDesk {
     /// with a note.
     async fn answer(&self, doing: &mut Doing, request: &Request<'_>, draft: Draft<'_>) -> Result<bool, HandleError> {
         let counted = draft.template;
-        self.answer_counted(doing, request, draft, counted).await
+        self.answer_counted(doing, request, draft, (counted, 1)).await
     }
 
-    /// As [`CommandDesk::answer`], with the name under which such answers are counted.
+    /// As [`CommandDesk::answer`], with the name under which such answers are counted, and how many there are a day.
     async fn answer_counted(
         &self,
         doing: &mut Doing,
         request: &Request<'_>,
         draft: Draft<'_>,
-        counted: &str,
+        (counted, most): (&str, u32),
     ) -> Result<bool, HandleError> {
         let what = draft.template;
         let mut batch = Batch::new();
-        if !self.letters.once_a_day(&mut batch, draft.to, counted).await? {
+        if !self.letters.at_most(&mut batch, draft.to, counted, most).await? {
             doing.notes.push(format!("no \u{201c}{what}\u{201d}: the address got one today"));
             return Ok(false);
         }
         if !self.within_the_hour(&mut batch, request.item, draft.to).await? {
-            doing.notes.push(format!("no \u{201c}{what}\u{201d}: too many answers this hour"));
+            doing.notes.push(format!("no \u{201c}{what}\u{201d} now: too many answers this hour"));
+            doing.postponed = true;
             return Ok(false);
         }
         self.letters.write(&mut batch, draft).await?;
         doing.batch.append(batch);
         doing.wakes = true;
         Ok(true)
+    }
+
+    /// What the mail does in the end. Where too much is going out this hour, nothing is done now, and the whole mail is handled
+    /// again in the next one; after [`POSTPONED_FOR`] a person sees it.
+    async fn finish(&self, doing: Doing, request: &Request<'_>) -> Result<Effects, HandleError> {
+        if !doing.postponed {
+            return Ok(doing.effects());
+        }
+        let (now, inbound) = (self.clock.now(), &request.item.inbound);
+        let mut later = Doing { notes: doing.notes, ..Doing::new() };
+        if now >= inbound.arrival.at + POSTPONED_FOR {
+            self.tell_owner(&mut later, request.item, request.list, "too many came from one domain or machine").await?;
+            return Ok(later.effects());
+        }
+        let due = limits::next_hour(now);
+        put_answer(&mut later.batch, due, inbound.id);
+        later.notes.push(format!("handled again at {}", due.format("%H:%M UTC")));
+        let (most, domain) = (self.settings.answers_per_hour, request.from.domain());
+        tracing::warn!(inbound = %inbound.id, domain, most, "a mail is answered in a later hour: too many answers went to its domain or because of its machine");
+        Ok(later.effects())
     }
 
     /// Passes the mail on to the person who answers for the list, together with what else it does.
@@ -221,7 +269,7 @@ impl CommandDesk {
                 doing.notes.push(format!("passed on to the owner: {why}"));
                 doing.wakes = true;
             }
-            PassedOn::Loop => doing.note("not passed on: it was here before"),
+            other => doing.notes.push(format!("passed on to the owner, {}: {why}", other.words())),
         }
         Ok(())
     }

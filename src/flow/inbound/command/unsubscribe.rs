@@ -109,7 +109,6 @@ impl CommandDesk {
         }
         Ok(Some(doing.effects()))
     }
-
 }
 
 fn is_reply_or_report(message: &Incoming) -> bool {

@@ -6,13 +6,15 @@ use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::token::Purpose;
 use crate::flow::inbound::HandleError;
+use crate::flow::inbound::digest::shown;
 use crate::flow::letters::{Draft, LetterError};
 use crate::flow::list_identity::ListIdentity;
 use crate::mail::incoming::Incoming;
 use crate::model::authentication::Check;
 use crate::model::list::List;
-use crate::model::post::{HoldReason, Post};
+use crate::model::post::{Hold, HoldReason, Post};
 use crate::store::engine::Batch;
+use crate::store::later::{LaterQuestion, put_question};
 
 use super::PostDesk;
 
@@ -20,6 +22,8 @@ use super::PostDesk;
 const LINES: usize = 60;
 /// Characters of a line that are quoted.
 const LINE: usize = 300;
+/// Questions about held posts to one person a day; the others stand in a digest.
+pub const QUESTIONS_A_DAY: u32 = 20;
 /// Attachments that a question names.
 const ATTACHMENTS: usize = 20;
 
@@ -52,13 +56,55 @@ impl PostDesk {
         data["proven"] = json!(post.authentication.author == Check::Pass);
         data["lines"] = json!(quoted(message));
         data["attachments"] = json!(attachments(message));
+        if hold.reason != HoldReason::Confirmation {
+            // Whoever decides for several lists must see which one this is.
+            data["for_list"] = json!(list.naming());
+        }
         for (place, to) in (0u64..).zip(&hold.asked) {
-            let token = self.key.sign(Purpose::Decide, &[post.id.0, u64::from(hold.round), place]);
-            let reply_to = identity.decide_address(&token).parse().map_err(LetterError::from)?;
+            if hold.reason != HoldReason::Confirmation
+                && !self.letters.at_most(batch, to, "post-held", QUESTIONS_A_DAY).await?
+            {
+                tracing::warn!(post = %post.id, "a question about a held post waits for the next digest: one person was asked too often today");
+                put_question(batch, LaterQuestion { post: post.id, place });
+                continue;
+            }
+            let reply_to = self.decide_address(&identity, post, hold, place)?;
             let draft = Draft { reply_to: Some(reply_to), ..draft(template, to, list, data.clone()) };
             self.letters.write(batch, draft).await?;
         }
         Ok(())
+    }
+
+    /// Where the person at `place` among those who are asked says yes or no.
+    fn decide_address(
+        &self,
+        identity: &ListIdentity,
+        post: &Post,
+        hold: &Hold,
+        place: u64,
+    ) -> Result<Address, HandleError> {
+        let token = self.key.sign(Purpose::Decide, &[post.id.0, u64::from(hold.round), place]);
+        Ok(identity.decide_address(&token).parse().map_err(LetterError::from)?)
+    }
+
+    /// A held post in a digest: to whom, about which list, and its line; `None` where it waits for that person no more.
+    pub(in crate::flow::inbound) async fn digest_line(
+        &self,
+        post: &Post,
+        place: u64,
+    ) -> Result<Option<(Address, List, Value)>, HandleError> {
+        let Ok(hold) = post.open(self.clock.now()) else { return Ok(None) };
+        let asked = usize::try_from(place).ok().and_then(|place| hold.asked.get(place));
+        let (Some(to), Some(list)) = (asked, self.store.list(&post.list).await?) else { return Ok(None) };
+        let identity = ListIdentity::new(&list.value, 0, &self.key);
+        let line = json!({
+            "post": post.id.to_string(),
+            "author": post.author.as_str(),
+            "subject": shown(if post.subject.trim().is_empty() { "\u{2013}" } else { &post.subject }),
+            "until": self.day(hold.until),
+            "reply": self.decide_address(&identity, post, hold, place)?.as_str(),
+        });
+        Ok(Some((to.clone(), list.value, line)))
     }
 
     /// Tells an author what became of their post.

@@ -29,6 +29,7 @@ mod decide;
 mod operator;
 mod receive;
 
+pub use ask::QUESTIONS_A_DAY;
 pub use operator::PostError;
 pub use receive::{Received, SEEN_DAYS};
 

@@ -1,0 +1,137 @@
+//! What waits because a limit was reached: mail that is answered in a later hour, questions about held posts and messages to
+//! be passed on that stand in the next digest. Only numbers and a list's name are kept: whom it concerns is looked up then.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{InboundId, ListName, PostId};
+
+use super::engine::{Batch, Key, KeyRange};
+use super::record::{self, RecordError};
+use super::{Store, StoreError, keys};
+
+const FAMILY: &str = "waiting for its turn";
+/// How many of each kind are counted at most.
+const MOST_COUNTED: usize = 10_000;
+
+/// What waits for its turn, of each kind at most 10,000.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaterCounts {
+    /// Mails to be answered in a later hour.
+    pub answers: u64,
+    /// Questions about held posts for the next digest.
+    pub questions: u64,
+    /// Messages to be passed on that stand in the next digest.
+    pub forwards: u64,
+}
+
+/// A question about a held post: the post, and which of those who are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaterQuestion {
+    /// The post.
+    pub post: PostId,
+    /// The place in [`crate::model::post::Hold::asked`].
+    pub place: u64,
+}
+
+/// A message to be passed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaterForward {
+    /// The message.
+    pub inbound: InboundId,
+    /// The list for which it came; to whom it goes is the list's owner, else whoever answers for the installation.
+    pub list: Option<ListName>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ForwardV1 {
+    list: Option<ListName>,
+}
+
+/// Notes in `batch` that a message is to be handled again at `due`.
+pub fn put_answer(batch: &mut Batch, due: Timestamp, inbound: InboundId) {
+    batch.put(keys::later_answer(due, inbound), Vec::new());
+}
+
+/// Forgets in `batch` that a message is to be handled again.
+pub fn delete_answer(batch: &mut Batch, due: Timestamp, inbound: InboundId) {
+    batch.delete(keys::later_answer(due, inbound));
+}
+
+/// Notes in `batch` that a question belongs into the next digest.
+pub fn put_question(batch: &mut Batch, question: LaterQuestion) {
+    batch.put(keys::later_question(question.post, question.place), Vec::new());
+}
+
+/// Forgets a question in `batch`.
+pub fn delete_question(batch: &mut Batch, question: LaterQuestion) {
+    batch.delete(keys::later_question(question.post, question.place));
+}
+
+/// Notes in `batch` that a message belongs into the next digest.
+pub fn put_forward(batch: &mut Batch, forward: &LaterForward) {
+    let form = ForwardV1 { list: forward.list.clone() };
+    batch.put(keys::later_forward(forward.inbound), record::encode(1, &form));
+}
+
+/// Forgets a message in `batch`.
+pub fn delete_forward(batch: &mut Batch, inbound: InboundId) {
+    batch.delete(keys::later_forward(inbound));
+}
+
+impl Store {
+    /// Up to `limit` messages that are to be handled again at `now` or before, with the time noted for each.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn later_answers(&self, now: Timestamp, limit: usize) -> Result<Vec<(Timestamp, InboundId)>, StoreError> {
+        let found = self.engine.scan(keys::later_answers_until(now), limit).await?;
+        found.iter().map(|(key, _)| Ok(keys::later_answer_of(key).ok_or_else(|| damaged("its key"))?)).collect()
+    }
+
+    /// All questions for the next digest, in order of post.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn later_questions(&self) -> Result<Vec<LaterQuestion>, StoreError> {
+        let found = self.engine.scan(keys::later(b'q'), MOST_COUNTED).await?;
+        let read = |key: &Key| keys::later_question_of(key).map(|(post, place)| LaterQuestion { post, place });
+        found.iter().map(|(key, _)| Ok(read(key).ok_or_else(|| damaged("its key"))?)).collect()
+    }
+
+    /// All messages for the next digest, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn later_forwards(&self) -> Result<Vec<LaterForward>, StoreError> {
+        let found = self.engine.scan(keys::later(b'f'), MOST_COUNTED).await?;
+        let read = found.iter().map(|(key, octets)| {
+            let form: ForwardV1 = match record::split(FAMILY, octets)? {
+                (1, rest) => record::decode(FAMILY, rest)?,
+                (version, _) => return Err(RecordError::Newer { family: FAMILY, version }.into()),
+            };
+            let inbound = keys::last_number(key).map(InboundId).ok_or_else(|| damaged("its key"))?;
+            Ok(LaterForward { inbound, list: form.list })
+        });
+        read.collect()
+    }
+
+    /// How much waits.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn later_counts(&self) -> Result<LaterCounts, StoreError> {
+        let count = async |range: KeyRange| -> Result<u64, StoreError> {
+            Ok(self.engine.scan(range, MOST_COUNTED).await?.len() as u64)
+        };
+        Ok(LaterCounts {
+            answers: count(keys::later(b'a')).await?,
+            questions: count(keys::later(b'q')).await?,
+            forwards: count(keys::later(b'f')).await?,
+        })
+    }
+}
+
+fn damaged(what: &str) -> RecordError {
+    RecordError::Damaged { family: FAMILY, reason: format!("{what} cannot be read") }
+}
