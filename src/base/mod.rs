@@ -6,3 +6,4 @@ pub mod id;
 pub mod language;
 pub mod secret;
 pub mod token;
+pub mod unicode;
