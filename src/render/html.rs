@@ -58,7 +58,7 @@ const STYLES: [(&str, &str); 14] = [
         "<table>",
         "<table cellpadding=\"0\" cellspacing=\"0\" border=\"0\" style=\"margin:0 0 16px;border-collapse:collapse;font-size:16px\">",
     ),
-    ("<th ", "<th valign=\"bottom\" style=\"padding:4px 16px 4px 0;border-bottom:2px solid #7a8ca0\" "),
+    ("<th ", "<th valign=\"top\" style=\"padding:4px 16px 4px 0;border-bottom:1px solid #7a8ca0\" "),
     ("<td ", "<td valign=\"top\" style=\"padding:4px 16px 4px 0;border-bottom:1px solid #7a8ca0\" "),
     ("<hr>", "<hr style=\"border:0;border-top:1px solid #7a8ca0;margin:24px 0\">"),
 ];

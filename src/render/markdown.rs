@@ -14,6 +14,7 @@ mod reader;
 mod speech;
 
 pub use inlines::{plain_inlines, text_of};
+pub use reader::is_html;
 pub use speech::{list_is_speech, names_speaker};
 
 /// A block of running text.

@@ -152,7 +152,7 @@ mod tests {
         let long = "ord ".repeat(40);
         let text = table(&[], &[&["Namn", "Svar"], &["A", &long], &["B", "kort"]]);
         assert!(text.lines().all(|line| width(line) <= COLUMNS), "{text}");
-        assert!(text.contains("\n      ord ord") && text.contains("\n\nB     kort"), "{text}");
+        assert!(text.contains("\n\u{a0}     ord ord") && text.contains("\n\nB     kort"), "{text}");
         let word = "o".repeat(40);
         assert_eq!(table(&[], &[&["N", "S"], &[&word, &word]]), format!("N: {word}\nS: {word}"));
     }

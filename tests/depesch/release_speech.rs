@@ -41,6 +41,14 @@ fn the_last_paragraph_is_a_speaker_only_in_the_form_of_a_name() {
         .holds(&["– Vi är glada.\nKarin von Essen (S), ordförande"], &["<cite>Karin von Essen (S), ordförande</cite>"]);
     Written::body("> Vi är glada.\n>\n> — ordföranden i förbundet").check(&["speaker"]);
     Written::body("> Vi är glada.\n>\n> Karin Ek, ordförande").check(&["speaker"]);
+    Written::body("> Vi är glada.\n>\n> Karin Ek (S)").check(&["speaker"]);
+}
+
+#[test]
+fn hyphens_before_speech_give_way_to_the_marks_of_the_language() {
+    let quote = "> -- Vi är glada\n> -- Karin Ek, ordförande";
+    Written::body(quote).read().holds(&["– Vi är glada\nKarin Ek, ordförande"], &["– Vi är glada</p>"]);
+    Written::of("press-release", "en", "", quote).read().holds(&["“Vi är glada”\nKarin Ek"], &[]);
 }
 
 #[test]

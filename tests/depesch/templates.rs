@@ -42,7 +42,8 @@ fn the_text_of_every_sample_keeps_to_its_columns() {
 #[test]
 fn swedish_and_english_keep_their_own_typography() {
     let swedish = prepared(&release(ALL[0])).for_recipient(&Reader::default().recipient()).unwrap().text();
-    for expected in ["kl.\u{a0}9.30–16.00", "– Vi har inte brist", "Om Fackförbundet", "Skickat till Åsa Öberg"] {
+    for expected in ["kl.\u{a0}9.30–16.00", "– Vi har inte brist", "Om Fackförbundet", "Skickat till Åsa Öberg"]
+    {
         assert!(swedish.contains(expected), "{expected} is not in {swedish}");
     }
     let reader = Reader { language: "en-GB".parse().unwrap(), ..Reader::default() };
@@ -102,7 +103,10 @@ fn a_cancelled_event_says_so_first() {
     let release = release_of(&INVITATION.replace("city =", "status = \"cancelled\"\ncity ="));
     let personal = prepared(&release).for_recipient(&Reader::default().recipient()).unwrap();
     assert_eq!(personal.subject(), "INSTÄLLT: Frukostmöte");
-    assert!(personal.text().contains("*** INSTÄLLT: torsdag 11 mars") && personal.html().contains(">INSTÄLLT: torsdag 11 mars"));
+    assert!(
+        personal.text().contains("*** INSTÄLLT: torsdag 11 mars")
+            && personal.html().contains(">INSTÄLLT: torsdag 11 mars")
+    );
 }
 
 #[test]

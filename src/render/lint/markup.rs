@@ -9,7 +9,7 @@ use super::leftovers::{self, Leftover};
 use super::{Finding, Subject};
 use crate::model::release::quote::{after_dash, split_attribution};
 use crate::render::links;
-use crate::render::markdown::{list_is_speech, names_speaker, release_options};
+use crate::render::markdown::{is_html, list_is_speech, names_speaker, release_options};
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     for (key, text) in texts(subject) {
@@ -112,7 +112,7 @@ impl<'a> Rules<'a> {
         let definitions: Vec<(String, usize)> = parser
             .reference_definitions()
             .iter()
-            .map(|(label, definition)| (label.to_lowercase(), definition.span.start))
+            .map(|(label, definition)| (label.to_owned(), definition.span.start))
             .collect();
         for (event, range) in parser.into_offset_iter() {
             match &event {
@@ -120,14 +120,14 @@ impl<'a> Rules<'a> {
                 Event::SoftBreak | Event::HardBreak => self.text("\n", range.start),
                 Event::Start(tag) => self.start(tag, range),
                 Event::End(tag) => self.end(*tag),
-                Event::InlineHtml(html) if !html.starts_with("<br") => self.html(range.start),
+                Event::InlineHtml(html) if is_html(html) && !html.starts_with("<br") => self.html(range.start),
                 // Code stands between words: what comes after it is another run.
                 _ => self.end_run(),
             }
         }
         self.end_run();
         for (label, at) in definitions {
-            if !self.used.contains(&label) {
+            if !self.used.contains(&label.to_lowercase()) {
                 let said = format!("the address named [{label}] is not used, so no reader sees it");
                 self.warn(at, "link", said, format!("write [words][{label}] where it belongs"));
             }
@@ -180,7 +180,8 @@ impl<'a> Rules<'a> {
                     self.link(at, dest_url, title);
                 }
             }
-            Tag::HtmlBlock => self.html(at),
+            Tag::HtmlBlock if is_html(&self.source[range.clone()]) => self.html(at),
+            Tag::Heading { .. } => self.heading(range),
             Tag::CodeBlock(kind) => {
                 self.in_code = true;
                 if matches!(kind, CodeBlockKind::Indented) {
@@ -198,6 +199,15 @@ impl<'a> Rules<'a> {
             Tag::Table(alignments) => self.columns = alignments.len(),
             Tag::TableRow => self.row(range),
             _ => {}
+        }
+    }
+
+    /// A line of hyphens right below a paragraph makes a heading of it.
+    fn heading(&mut self, range: Range<usize>) {
+        let text = self.source[range.clone()].trim_end().trim_end_matches(['-', '=']).trim();
+        if !text.starts_with('#') && (text.contains('\n') || text.ends_with(['.', '!', '?'])) {
+            let said = "a paragraph right above a line of hyphens is shown as a heading";
+            self.warn(range.start, "heading", said, "leave an empty line between them");
         }
     }
 
@@ -287,7 +297,7 @@ impl<'a> Rules<'a> {
             return;
         }
         let open_end = !last.ends_with(['.', '!', '?', '…', '”', '"']);
-        let bare = last.contains(',') && split_attribution(&format!("\u{2014} {last}"), verbs).is_some();
+        let bare = last.contains(' ') && split_attribution(&format!("\u{2014} {last}"), verbs).is_some();
         let own = after_dash(before[0]).is_some();
         if open_end && ((after_dash(last).is_some() && !own) || (bare && after_dash(last).is_none())) {
             let said = format!("the last line of the quote, \u{201c}{last}\u{201d}, is shown as speech");

@@ -6,6 +6,47 @@ use crate::render::links;
 /// What begins a line of its own, also within a paragraph.
 pub(super) const LINE_MARKS: [&str; 5] = ["– ", "— ", "• ", "· ", "▪ "];
 
+/// Digits and signs as they stand above and below the line in Unicode.
+pub(super) const RAISED: (&str, &str) = ("0123456789+-=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿ");
+pub(super) const LOWERED: (&str, &str) = ("0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎");
+
+/// Small characters between two marks, at most.
+const SMALL: usize = 8;
+
+/// A text in raised or lowered characters; `None` where one of them has no such form.
+pub(super) fn small(text: &str, (plain, small): (&str, &str)) -> Option<String> {
+    text.chars().map(|c| small.chars().nth(plain.chars().position(|p| p == c)?)).collect()
+}
+
+pub(super) fn raised(number: &str) -> String {
+    small(number, RAISED).unwrap_or_else(|| number.to_owned())
+}
+
+/// `H~2~O` and `x^2^` within a word, which the parser leaves as they are.
+fn with_small_digits(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['~', '^']) {
+        let table = if rest[at..].starts_with('~') { LOWERED } else { RAISED };
+        let mark = &rest[at..=at];
+        let inside = rest[at + 1..].split(mark).next().filter(|inside| (1..=SMALL).contains(&inside.len()));
+        let closed = inside.filter(|inside| rest[at + 1 + inside.len()..].starts_with(mark));
+        let after_letter = rest[..at].ends_with(char::is_alphanumeric);
+        match closed.filter(|_| after_letter).and_then(|inside| Some((inside, small(inside, table)?))) {
+            Some((inside, small)) => {
+                out.push_str(&rest[..at]);
+                out.push_str(&small);
+                rest = &rest[at + 2 + inside.len()..];
+            }
+            None => {
+                out.push_str(&rest[..=at]);
+                rest = &rest[at + 1..];
+            }
+        }
+    }
+    out + rest
+}
+
 /// The bare text of inlines.
 pub fn text_of(inlines: &[Inline]) -> String {
     let mut text = String::new();
@@ -66,7 +107,7 @@ fn end_run(out: &mut Vec<Inline>, run: &mut String, reading: &Reading, with_link
     if run.is_empty() {
         return;
     }
-    let text = reading.typography.keep_together(&std::mem::take(run));
+    let text = reading.typography.keep_together(&with_small_digits(&std::mem::take(run)));
     for (place, line) in text.split('\n').enumerate() {
         if place > 0 {
             out.push(Inline::SoftBreak);

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use pulldown_cmark::{Alignment, Event, HeadingLevel, Parser, Tag, TagEnd};
 
-use super::inlines::{finish, text_of};
+use super::inlines::{LOWERED, RAISED, finish, raised, small, text_of};
 use super::{Block, Inline, Reading, Table, speech};
 use crate::mail::html_text::html_to_text;
 use crate::render::links;
@@ -13,9 +13,12 @@ use crate::render::links;
 /// Blocks and inlines nested deeper are left out: no person writes them, and each level costs stack.
 const DEEPEST: usize = 24;
 
-/// Digits and signs as they stand above and below the line in Unicode.
-const RAISED: (&str, &str) = ("0123456789+-=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿ");
-const LOWERED: (&str, &str) = ("0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎");
+/// Names of HTML's elements.
+const HTML: &str = "a abbr address article aside audio b big blockquote body br button caption center cite code col colgroup \
+    dd del details div dl dt em embed fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header \
+    hr html i iframe img input ins kbd label legend li link main map mark meta nav noscript object ol option p param pre q s \
+    samp script section select small source span strike strong style sub summary sup svg table tbody td template textarea \
+    tfoot th thead title tr tt u ul var video";
 
 /// All blocks of a text; its footnotes come last.
 pub(super) fn read(source: &str, parser: Parser<'_>, reading: &Reading) -> Vec<Block> {
@@ -203,7 +206,10 @@ impl<'a> Reader<'a> {
         let number = self.numbers.get(label).copied().unwrap_or_default();
         let mark = Inline::Text(format!("{} ", raised(&number.to_string())));
         match blocks.first_mut() {
-            Some(Block::Paragraph(inlines)) => inlines.insert(0, mark),
+            Some(Block::Paragraph(inlines)) => {
+                inlines.insert(0, mark);
+                *inlines = finish(std::mem::take(inlines), self.reading);
+            }
             _ => blocks.insert(0, Block::Paragraph(vec![mark])),
         }
         self.footnotes.entry(number).or_default().extend(blocks);
@@ -244,6 +250,9 @@ impl<'a> Reader<'a> {
                 _ => {}
             }
         }
+        if !is_html(&html) {
+            return blocks.push(Block::Paragraph(finish(vec![Inline::Text(html.trim().to_owned())], self.reading)));
+        }
         // The element says that it is HTML, whatever it holds.
         let text = html_to_text(&format!("<p>{html}"));
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -283,6 +292,7 @@ impl<'a> Reader<'a> {
             Event::Text(text) => Inline::Text(text.into_string()),
             Event::Code(text) => Inline::Code(text.into_string()),
             Event::Html(html) | Event::InlineHtml(html) if is_line_break(&html) => Inline::HardBreak,
+            Event::Html(html) | Event::InlineHtml(html) if !is_html(&html) => Inline::Text(html.into_string()),
             Event::Html(html) | Event::InlineHtml(html) => Inline::Html(html.into_string()),
             Event::SoftBreak => Inline::SoftBreak,
             Event::HardBreak => Inline::HardBreak,
@@ -324,17 +334,16 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether angle brackets begin HTML, and not words such as `<Karin Ek>`, which are shown as they stand.
+pub fn is_html(text: &str) -> bool {
+    let inside = text.trim_start().trim_start_matches(['<', '/']);
+    let name: String = inside.chars().take_while(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    inside.starts_with(['!', '?']) || text.contains('=') || HTML.split_whitespace().any(|known| known == name)
+}
+
 fn is_line_break(html: &str) -> bool {
     let name = html.trim_matches(['<', '>', '/', ' ', '\n']);
     name.eq_ignore_ascii_case("br")
-}
-
-fn small(text: &str, (plain, small): (&str, &str)) -> Option<String> {
-    text.chars().map(|c| small.chars().nth(plain.chars().position(|p| p == c)?)).collect()
-}
-
-fn raised(number: &str) -> String {
-    small(number, RAISED).unwrap_or_else(|| number.to_owned())
 }
 
 /// A link that works, or its words with the address beside them: an address is never lost.

@@ -69,6 +69,7 @@ pub(super) fn begin_with_dash(block: &mut Block, reading: &Reading, always: bool
 /// A block quote from what it holds.
 pub(super) fn quote(mut blocks: Vec<Block>, reading: &Reading) -> Block {
     if let Some(speaker) = take_speaker(&mut blocks, reading) {
+        blocks.iter_mut().for_each(without_hyphens);
         return Block::Quote { blocks, speaker: Some(speaker) };
     }
     let says = |block: &Block| match block {
@@ -85,6 +86,18 @@ pub(super) fn quote(mut blocks: Vec<Block>, reading: &Reading) -> Block {
         return Block::Speech(blocks);
     }
     Block::Quote { blocks, speaker: None }
+}
+
+/// Takes hyphens off the beginning of speech: the language's own marks stand there.
+fn without_hyphens(block: &mut Block) {
+    if let Block::Paragraph(inlines) = block
+        && let Some(Inline::Text(first)) = inlines.first_mut()
+    {
+        let words = first.trim_start_matches('-').trim_start();
+        if first.starts_with('-') && words.starts_with(|c: char| c.is_alphabetic()) {
+            *first = words.to_owned();
+        }
+    }
 }
 
 /// Takes the line that names the speaker off the end of a block quote.

@@ -81,7 +81,7 @@ fn headings_begin_below_the_headline() {
 
 #[test]
 fn hostile_nesting_is_read() {
-    for hostile in ["> ", "- ", "[", "*a ", "**a* ", "1. ", "~", "^", "|"] {
+    for hostile in ["> ", "- ", "[", "*a ", "**a* ", "1. ", "~a ", "^a ", "|"] {
         let blocks = read(&format!("{}x\n\nslut", hostile.repeat(3000)));
         assert!(blocks.contains(&paragraph("slut")), "{hostile}");
     }
@@ -91,6 +91,16 @@ fn hostile_nesting_is_read() {
 fn words_in_blocks_of_html_and_footnotes_are_kept() {
     assert_eq!(read("<div>HTML <b>fet</b></div>\n\nslut"), [paragraph("HTML fet"), paragraph("slut")]);
     assert_eq!(read("Se[^a] H~2~O x^2^.\n\n[^a]: Fotens text.\n\nslut")[2], paragraph("¹ Fotens text."));
+    assert_eq!(
+        read("Av <Karin Ek>, <b>fet</b>")[0],
+        Block::Paragraph(vec![
+            Inline::Text("Av <Karin Ek>, ".to_owned()),
+            Inline::Html("<b>".to_owned()),
+            Inline::Text("fet".to_owned()),
+            Inline::Html("</b>".to_owned()),
+        ])
+    );
+    assert_eq!(read("<Karin Ek>"), [paragraph("<Karin Ek>")]);
     assert_eq!(read("H~2~O x^2^")[0], paragraph("H₂O x²"));
     assert_eq!(read("- [x] gjort"), [Block::List { first: None, items: vec![vec![paragraph("☑ gjort")]] }]);
 }
