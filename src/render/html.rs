@@ -82,6 +82,9 @@ pub fn escape(text: &str) -> String {
 /// Stand around what a line must not break, until the text is sanitised; no text may hold these noncharacters.
 const UNBROKEN: [char; 2] = ['\u{fdd2}', '\u{fdd3}'];
 
+/// Bytes of a range, at most: a long address with a dash in it must break somewhere.
+const LONGEST_RANGE: usize = 32;
+
 /// Text of an element, escaped; ranges such as `9.30–16.00` are marked, because a line may break behind their dash
 /// (Unicode Standard Annex 14, class BA).
 fn escape_words(text: &str) -> String {
@@ -94,7 +97,7 @@ fn escape_words(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     for piece in text.split_inclusive([' ', '\n', '\t']) {
         let word = piece.trim_end_matches([' ', '\n', '\t']);
-        if dash(word) {
+        if word.len() <= LONGEST_RANGE && dash(word) {
             out.push_str(&format!("{}{}{}{}", UNBROKEN[0], escape(word), UNBROKEN[1], &piece[word.len()..]));
         } else {
             out.push_str(&escape(piece));

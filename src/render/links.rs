@@ -79,7 +79,9 @@ pub fn target(written: &str) -> Result<String, LinkFault> {
     }
     match scheme(&lower) {
         Some("https" | "http") if has_host(&link[lower.find(':').unwrap_or(0) + 1..]) => Ok(encoded(link)),
-        Some("mailto") if are_addresses(&link[7..]) => Ok(encoded(&format!("mailto:{}", link[7..].trim()))),
+        Some("mailto") if are_addresses(&link[7..]) || link[7..].starts_with('?') => {
+            Ok(encoded(&format!("mailto:{}", link[7..].trim())))
+        }
         Some("tel") => number(&link[4..]).ok_or(LinkFault::Incomplete),
         Some("https" | "http" | "mailto") => Err(LinkFault::Incomplete),
         Some(other) => Err(LinkFault::Scheme(other.to_owned())),

@@ -25,7 +25,20 @@ pub fn unshown(templates: &Arc<Templates>, release: &Release, travel: &[Travel])
         .filter(|field| release.has(field) == Some(true) && !manifest.unshown.iter().any(|kept| kept == field));
     let is_unshown =
         |field: &&str| release.without(field).is_some_and(|less| rendered(templates, &less, travel) == whole);
-    if whole.is_some() { candidates.filter(is_unshown).collect() } else { Vec::new() }
+    let Some([_, text, _]) = &whole else { return Vec::new() };
+    candidates.filter(is_unshown).chain(places(&release, text)).collect()
+}
+
+/// The parts of an event's place that the author's own facts were shown instead of, and did not repeat.
+fn places(release: &Release, text: &str) -> Vec<&'static str> {
+    let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    let text = flat(text);
+    let Some(event) = release.event.as_ref().filter(|_| !release.facts.is_empty()) else { return Vec::new() };
+    let parts = [("event.venue", &event.venue), ("event.street", &event.street), ("event.city", &event.city)];
+    let lost = |(name, part): (&'static str, &Option<String>)| {
+        part.as_ref().filter(|part| !text.contains(&flat(part))).map(|_| name)
+    };
+    parts.into_iter().filter_map(lost).collect()
 }
 
 fn rendered(templates: &Arc<Templates>, release: &Release, travel: &[Travel]) -> Option<[String; 3]> {

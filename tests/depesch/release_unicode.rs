@@ -30,7 +30,7 @@ fn a_file_is_found_in_the_form_that_the_disk_keeps() {
 }
 
 #[test]
-fn text_is_read_composed_and_without_what_nobody_sees() {
+fn text_is_read_composed_and_without_invisible_characters() {
     let read = Written::body("O\u{308}rebro, noll\u{200b}bredd, mjukt\u{ad}streck, 10\u{a0}000.").read();
     let expected = "Örebro, nollbredd, mjuktstreck, 10\u{a0}000.";
     read.holds(&[expected], &[expected]);

@@ -29,6 +29,14 @@ fn what_is_shown_or_only_kept_is_not_reported() {
 }
 
 #[test]
+fn a_place_that_the_facts_do_not_repeat_is_reported() {
+    let fact = |printed: &str| format!("[[facts]]\nlabel = \"Plats\"\nprinted = \"{printed}\"\n");
+    let found = Written::of("invitation", "sv", &(fact("Konserthuset") + EVENT), "").check(&["unshown"]);
+    assert_eq!(found[0].key.as_deref(), Some("event.city"));
+    Written::of("invitation", "sv", &(fact("Konserthuset, Örebro") + EVENT), "").check(&[]);
+}
+
+#[test]
 fn the_part_of_an_issuer_is_shown() {
     let personal = prepared(&release("inbjudan-riksmote.md")).for_recipient(&Reader::default().recipient()).unwrap();
     let line = "Fackförbundet Vardagskraft i samarbete med Omsorgens arbetsgivare";
