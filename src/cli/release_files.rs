@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::base::unicode::tidy;
 use crate::flow::content::Content;
 use crate::model::contact::ContactBook;
 use crate::model::release::Blob;
@@ -46,6 +47,7 @@ fn octets_before(octets: &[u8], end: usize) -> usize {
 impl LocalRelease {
     /// Reads a release file and looks at the files beside it that it names.
     pub(super) fn read(path: &Path, content: &Content) -> Result<Self, CliError> {
+        let path = &on_disk(path);
         let source = read_text(path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let draft = parse(&source, &content.source).draft;
@@ -56,13 +58,15 @@ impl LocalRelease {
 
     /// Where a file that it names lies.
     pub(super) fn path_of(&self, name: &str) -> PathBuf {
-        self.path.parent().unwrap_or(Path::new("")).join(name)
+        let folder = self.path.parent().unwrap_or(Path::new("")).to_owned();
+        name.split('/').fold(folder, |path, part| on_disk(&path.join(part)))
     }
 
     /// The contact book named on the command line, or the one that lies beside the release.
     pub(super) fn book(&self, named: Option<&Path>, content: &Content) -> Result<ContactBook, CliError> {
         let beside = self.path_of(BOOK_BESIDE);
-        let path = match named {
+        let named = named.map(on_disk);
+        let path = match &named {
             Some(path) => path,
             None if beside.is_file() => &beside,
             None => return Ok(ContactBook::default()),
@@ -75,6 +79,19 @@ impl LocalRelease {
     }
 }
 
+/// The file of that name as the disk spells it: names are typed in one Unicode form, and some systems keep another ("å" as
+/// "a" and a ring). A file of just that name comes first; the path itself when there is none.
+fn on_disk(path: &Path) -> PathBuf {
+    let (Some(name), false) = (path.file_name().and_then(|name| name.to_str()), fs::symlink_metadata(path).is_ok())
+    else {
+        return path.to_owned();
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let same = |found: &fs::DirEntry| found.file_name().to_str().is_some_and(|found| tidy(found) == tidy(name));
+    let found = fs::read_dir(folder).ok().and_then(|entries| entries.flatten().find(same));
+    found.map_or_else(|| path.to_owned(), |found| path.with_file_name(found.file_name()))
+}
+
 /// What lies under `name` in `folder`.
 fn look(folder: &Path, name: &str) -> FileState {
     if let Some(fault) = file_name_fault(name) {
@@ -82,7 +99,7 @@ fn look(folder: &Path, name: &str) -> FileState {
     }
     let mut path = folder.to_owned();
     for part in name.split('/') {
-        path.push(part);
+        path = on_disk(&path.join(part));
         match fs::symlink_metadata(&path) {
             Ok(found) if found.is_symlink() => return FileState::Refused("it is a symbolic link".to_owned()),
             Ok(_) => {}

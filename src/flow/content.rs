@@ -10,10 +10,12 @@ use crate::model::release::Release;
 use crate::model::release::attachment::AttachmentBudget;
 use crate::render::finding::{Finding, Severity, has_errors};
 use crate::render::lint::{FileState, LintContext, lint};
+use crate::render::markdown::Reading;
 use crate::render::prepare::{PreparedRelease, Recipient};
 use crate::render::registry::Templates;
 use crate::render::source::{Draft, SourceSettings, parse};
 use crate::render::template_files::TemplateError;
+use crate::render::unshown::unshown;
 
 /// Templates and settings that content is made with.
 #[derive(Clone, Debug)]
@@ -122,7 +124,9 @@ impl Content {
             FileState::Missing(_) | FileState::Refused(_) => None,
         };
         release.attach(&against.files.iter().filter_map(found).collect());
+        let plain = Reading { of_releases: true, ..Reading::default() };
         let context = LintContext {
+            reading: self.templates.labels(&release.language).map_or(&plain, |labels| &labels.reading),
             now: against.now,
             send_at: against.send_at,
             manifest: self.templates.manifest(&release.kind),
@@ -141,8 +145,24 @@ impl Content {
             let mend = "mend the template, or what the release gives it";
             findings.push(Finding::error("template", error.to_string(), mend));
         }
+        if !has_errors(&findings) {
+            self.warn_of_unshown(&draft, &release, &mut findings);
+        }
         crate::render::finding::sort(&mut findings);
         Checked { draft: Some(draft), release: Some(release), findings }
+    }
+
+    /// Fields that the kind does not show.
+    fn warn_of_unshown(&self, draft: &Draft, release: &Release, findings: &mut Vec<Finding>) {
+        let travel = self.budget.plan(&release.attachments, &release.images);
+        for field in unshown(&self.templates, release, &travel) {
+            // What the contact book brings along was not written here.
+            let own = (field == "body").then_some(draft.positions.body);
+            let Some(line) = own.or_else(|| draft.positions.line(field)) else { continue };
+            let said = format!("it is not shown in {}", release.kind);
+            let fix = "write it into the text, or use a kind that shows it";
+            findings.push(Finding::warning("unshown", said, fix).of(field).at(Some(line)));
+        }
     }
 
     /// A release ready for recipients.

@@ -8,8 +8,8 @@ use crate::mail::calendar::{CalendarEvent, When};
 use crate::mail::compose::{Attachment, CalendarPart};
 use crate::mail::headers::Mailbox;
 use crate::model::release::attachment::Travel;
-use crate::model::release::{Event, EventStatus, Moment, RelationKind, Release};
-use crate::render::markdown;
+use crate::model::release::{Event, EventStatus, Moment, Release};
+use crate::render::markdown::{self, Reading};
 
 /// Media types by the ending of the file's name.
 const MEDIA_TYPES: [(&str, &str); 18] = [
@@ -106,7 +106,8 @@ pub fn calendar(
     organiser: &Mailbox,
 ) -> Option<CalendarPart> {
     let event = release.event.as_ref()?;
-    let description = release.lead.as_deref().map(|lead| markdown::text_of(&markdown::parse_inline(lead)));
+    let description =
+        release.lead.as_deref().map(|lead| markdown::text_of(&markdown::parse_inline(lead, &Reading::default())));
     let calendar = CalendarEvent {
         uid: identity.uid,
         sequence: identity.sequence,
@@ -129,9 +130,7 @@ pub fn calendar(
 
 /// The release that a release updates, corrects, replaces or withdraws, where it names one by its number.
 pub fn first_release(release: &Release) -> Option<ReleaseId> {
-    use RelationKind::{CorrectionOf, Replaces, UpdateOf, Withdraws};
-    let same = |kind| matches!(kind, UpdateOf | CorrectionOf | Replaces | Withdraws);
-    release.relations.iter().filter(|r| same(r.kind)).find_map(|r| r.to.parse().ok())
+    release.announced_in()
 }
 
 fn when(event: &Event, moment: Moment) -> When {

@@ -3,15 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::markdown::{Block, Inline, text_of};
+use super::links::SCHEMES;
+use super::markdown::{Block, Inline, Table, text_of};
 use super::plain::SpeechMarks;
 use crate::model::release::Speaker;
 
-/// Schemes that a link may have.
-const SCHEMES: [&str; 4] = ["https", "http", "mailto", "tel"];
-
 /// Elements that Markdown may come out as.
-const ELEMENTS: [&str; 22] = [
+const ELEMENTS: [&str; 30] = [
     "p",
     "h2",
     "h3",
@@ -34,10 +32,18 @@ const ELEMENTS: [&str; 22] = [
     "hr",
     "sub",
     "sup",
+    "del",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "s",
 ];
 
 /// Styles put on after sanitising. Colours are mid-tones that stay legible when a mail program inverts the page.
-const STYLES: [(&str, &str); 11] = [
+const STYLES: [(&str, &str); 14] = [
     ("<p>", "<p style=\"margin:0 0 16px\">"),
     ("<h2>", "<h2 style=\"margin:28px 0 8px;font-size:20px;line-height:1.3\">"),
     ("<h3>", "<h3 style=\"margin:24px 0 8px;font-size:17px;line-height:1.3\">"),
@@ -48,13 +54,14 @@ const STYLES: [(&str, &str); 11] = [
     ("<blockquote>", "<blockquote style=\"margin:0 0 16px;padding:0 0 0 16px;border-left:3px solid #7a8ca0\">"),
     ("<cite>", "<cite style=\"display:block;margin:-8px 0 0;font-style:normal;font-weight:bold\">"),
     ("<a href=", "<a style=\"color:#2f6fb0\" href="),
+    (
+        "<table>",
+        "<table cellpadding=\"0\" cellspacing=\"0\" border=\"0\" style=\"margin:0 0 16px;border-collapse:collapse;font-size:16px\">",
+    ),
+    ("<th ", "<th valign=\"top\" style=\"padding:4px 16px 4px 0;border-bottom:1px solid #7a8ca0\" "),
+    ("<td ", "<td valign=\"top\" style=\"padding:4px 16px 4px 0;border-bottom:1px solid #7a8ca0\" "),
     ("<hr>", "<hr style=\"border:0;border-top:1px solid #7a8ca0;margin:24px 0\">"),
 ];
-
-/// Whether a link may stand in a mail.
-pub fn is_allowed_link(link: &str) -> bool {
-    link.split_once(':').is_some_and(|(scheme, _)| SCHEMES.iter().any(|s| scheme.eq_ignore_ascii_case(s)))
-}
 
 /// The five characters that HTML needs escaped, in text and in attributes.
 pub fn escape(text: &str) -> String {
@@ -67,6 +74,33 @@ pub fn escape(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#x27;"),
             c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Stand around what a line must not break, until the text is sanitised; no text may hold these noncharacters.
+const UNBROKEN: [char; 2] = ['\u{fdd2}', '\u{fdd3}'];
+
+/// Bytes of a range, at most: a long address with a dash in it must break somewhere.
+const LONGEST_RANGE: usize = 32;
+
+/// Text of an element, escaped; ranges such as `9.30–16.00` are marked, because a line may break behind their dash
+/// (Unicode Standard Annex 14, class BA).
+fn escape_words(text: &str) -> String {
+    let text = text.replace(UNBROKEN, "");
+    let dash = |word: &str| {
+        let parts: Vec<&str> = word.split('\u{2013}').collect();
+        let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+        parts.windows(2).any(|pair| digit(pair[0].chars().next_back()) && digit(pair[1].chars().next()))
+    };
+    let mut out = String::with_capacity(text.len() + 8);
+    for piece in text.split_inclusive([' ', '\n', '\t']) {
+        let word = piece.trim_end_matches([' ', '\n', '\t']);
+        if word.len() <= LONGEST_RANGE && dash(word) {
+            out.push_str(&format!("{}{}{}{}", UNBROKEN[0], escape(word), UNBROKEN[1], &piece[word.len()..]));
+        } else {
+            out.push_str(&escape(piece));
         }
     }
     out
@@ -90,7 +124,12 @@ impl HtmlWriter {
         sanitiser
             .tags(HashSet::from(ELEMENTS))
             .generic_attributes(HashSet::new())
-            .tag_attributes(HashMap::from([("a", HashSet::from(["href"])), ("ol", HashSet::from(["start"]))]))
+            .tag_attributes(HashMap::from([
+                ("a", HashSet::from(["href"])),
+                ("ol", HashSet::from(["start"])),
+                ("th", HashSet::from(["scope", "align"])),
+                ("td", HashSet::from(["align"])),
+            ]))
             .url_schemes(HashSet::from(SCHEMES))
             .url_relative(ammonia::UrlRelative::Deny)
             .link_rel(None);
@@ -113,9 +152,12 @@ impl HtmlWriter {
 
     fn finish(&self, raw: &str) -> String {
         let mut html = self.sanitiser.clean(raw).to_string();
-        // After sanitising no element but `a` and `ol` has an attribute, and text holds no `<`.
+        // After sanitising no element but `a`, `ol` and cells has an attribute, and text holds no `<`.
         for (plain, styled) in STYLES {
             html = html.replace(plain, styled);
+        }
+        for (mark, tag) in UNBROKEN.iter().zip(["<span style=\"white-space:nowrap\">", "</span>"]) {
+            html = html.replace(*mark, tag);
         }
         html
     }
@@ -132,6 +174,7 @@ fn push_block(out: &mut String, block: &Block, marks: &SpeechMarks) {
             push_speech(out, blocks, marks);
             out.push_str("</blockquote>\n");
         }
+        Block::Table(table) => push_table(out, table),
         Block::Code(text) => element(out, "pre", |out| out.push_str(&escape(text))),
         Block::Rule => out.push_str("<hr>\n"),
     }
@@ -165,6 +208,33 @@ fn push_speech(out: &mut String, blocks: &[Block], marks: &SpeechMarks) {
     }
 }
 
+/// A table of data: each heading says what it heads. Where the corner is empty, the first column holds headings, too.
+fn push_table(out: &mut String, table: &Table) {
+    let by_rows = table.head.first().is_some_and(Vec::is_empty);
+    let cell = |out: &mut String, at: usize, heads: Option<&str>, inlines: &[Inline]| {
+        let side = if table.right.get(at) == Some(&true) { "right" } else { "left" };
+        match heads {
+            Some(scope) => out.push_str(&format!("<th scope=\"{scope}\" align=\"{side}\">")),
+            None => out.push_str(&format!("<td align=\"{side}\">")),
+        }
+        push_inlines(out, inlines);
+        out.push_str(if heads.is_some() { "</th>" } else { "</td>" });
+    };
+    out.push_str("<table><thead><tr>");
+    for (at, inlines) in table.head.iter().enumerate() {
+        cell(out, at, (!inlines.is_empty()).then_some("col"), inlines);
+    }
+    out.push_str("</tr></thead><tbody>\n");
+    for row in &table.rows {
+        out.push_str("<tr>");
+        for (at, inlines) in row.iter().enumerate() {
+            cell(out, at, (at == 0 && by_rows).then_some("row"), inlines);
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</tbody></table>\n");
+}
+
 fn push_list(out: &mut String, first: Option<u64>, items: &[Vec<Block>], marks: &SpeechMarks) {
     match first {
         Some(1) => out.push_str("<ol>"),
@@ -191,11 +261,12 @@ fn element(out: &mut String, name: &str, content: impl FnOnce(&mut String)) {
 fn push_inlines(out: &mut String, inlines: &[Inline]) {
     for inline in inlines {
         match inline {
-            Inline::Text(text) => out.push_str(&escape(text)),
+            Inline::Text(text) => out.push_str(&escape_words(text)),
             Inline::Html(raw) => out.push_str(raw),
             Inline::Code(text) => out.push_str(&format!("<code>{}</code>", escape(text))),
             Inline::Strong(more) => wrapped(out, "strong", more),
             Inline::Emphasis(more) => wrapped(out, "em", more),
+            Inline::Struck(more) => wrapped(out, "del", more),
             Inline::Link(to, more) => {
                 out.push_str(&format!("<a href=\"{}\">", escape(to)));
                 push_inlines(out, more);
@@ -220,11 +291,13 @@ fn wrapped(out: &mut String, name: &str, inlines: &[Inline]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::markdown::parse;
+    use super::super::markdown::{Reading, parse};
     use super::*;
 
     fn html(markdown: &str) -> String {
-        HtmlWriter::new().blocks(&parse(markdown), &SpeechMarks { dash: "– ".into(), ..SpeechMarks::default() })
+        let reading = Reading { of_releases: true, ..Reading::default() };
+        HtmlWriter::new()
+            .blocks(&parse(markdown, &reading), &SpeechMarks { dash: "– ".into(), ..SpeechMarks::default() })
     }
 
     #[test]
@@ -267,6 +340,15 @@ mod tests {
         let html = html("A & B < C [l](https://example.org/?a=1&b=2)");
         assert!(html.contains("A &amp; B &lt; C"), "{html}");
         assert!(html.contains("<a style=\"color:#2f6fb0\" href=\"https://example.org/?a=1&amp;b=2\">l</a>"), "{html}");
+    }
+
+    #[test]
+    fn a_table_has_headings_and_ranges_are_not_broken() {
+        let html = html("| | 2026 |\n|---|--:|\n| Öppet | 9.30–16.00 |");
+        for part in ["<th ", "scope=\"col\"", "scope=\"row\"", "<span style=\"white-space:nowrap\">9.30–16.00</span>"]
+        {
+            assert!(html.contains(part), "{part}: {html}");
+        }
     }
 
     #[test]

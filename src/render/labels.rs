@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::dates::{DateWriter, TimeForm};
+use super::markdown::Reading;
 use super::plain::SpeechMarks;
+use super::typography::Typography;
 
 /// One language's words and forms.
 pub struct Labels {
@@ -16,6 +18,8 @@ pub struct Labels {
     pub dates: DateWriter,
     /// How speech is marked.
     pub marks: SpeechMarks,
+    /// How the language's texts are read: words of speech, and what stays on one line.
+    pub reading: Reading,
     /// Between the last two of a list, e.g. ` och `.
     pub and: String,
     /// `ltr` or `rtl`.
@@ -31,6 +35,8 @@ struct LabelsFile {
     and: String,
     time: TimeForm,
     speech: SpeechForm,
+    #[serde(default)]
+    typography: Typography,
     words: BTreeMap<String, String>,
 }
 
@@ -40,6 +46,8 @@ struct SpeechForm {
     dash: String,
     open: String,
     close: String,
+    #[serde(default)]
+    verbs: Vec<String>,
 }
 
 impl Labels {
@@ -55,7 +63,14 @@ impl Labels {
                 file.direction
             ));
         }
+        let reading = Reading {
+            of_releases: true,
+            dash: file.speech.dash.clone(),
+            verbs: file.speech.verbs,
+            typography: file.typography,
+        };
         Ok(Self {
+            reading,
             words: file.words,
             dates: DateWriter::new(&file.locale, file.time)?,
             marks: SpeechMarks { dash: file.speech.dash, open: file.speech.open, close: file.speech.close },

@@ -11,10 +11,13 @@ use crate::model::release::{Blob, Release};
 
 use super::finding::{Finding, sort};
 use super::manifest::Manifest;
+use super::markdown::Reading;
 use super::source::{Draft, Positions};
 
 mod fields;
 mod files;
+mod leftovers;
+mod markup;
 mod people;
 mod style;
 mod times;
@@ -43,6 +46,8 @@ pub struct LintContext<'a> {
     pub send_at: Option<Timestamp>,
     /// What its kind needs; `None` when there are no templates of that kind.
     pub manifest: Option<&'a Manifest>,
+    /// How texts in the release's language are read.
+    pub reading: &'a Reading,
     /// The names of all kinds that there are.
     pub kinds: Vec<&'a str>,
     /// The contact book, for newer boilerplate.
@@ -79,6 +84,7 @@ pub fn lint(draft: &Draft, release: &Release, context: &LintContext<'_>) -> Vec<
     people::check(&subject, &mut findings);
     files::check(&subject, &mut findings);
     style::check(&subject, &mut findings);
+    markup::check(&subject, &mut findings);
     sort(&mut findings);
     findings
 }

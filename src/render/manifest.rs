@@ -16,6 +16,7 @@ use crate::model::release::presence::FIELDS;
 /// one_of = [["event.rsvp", "media_welcome"]]
 /// max_headline = 60                        # characters; more is a warning
 /// calendar = true                          # the mail carries a calendar part
+/// unshown = ["beats", "regions"]           # fields that are kept with the release and not meant to be shown
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,10 +37,17 @@ pub struct Manifest {
     /// Whether the mail carries a calendar part when there is an event.
     #[serde(default)]
     pub calendar: bool,
+    /// Fields that are kept with the release and not meant to be shown, so that `release check` does not report them.
+    #[serde(default = "kept")]
+    pub unshown: Vec<String>,
 }
 
 fn sixty() -> usize {
     60
+}
+
+fn kept() -> Vec<String> {
+    ["archive", "beats", "regions"].map(str::to_owned).to_vec()
 }
 
 /// A manifest that cannot be used.
@@ -87,7 +95,7 @@ impl Manifest {
 
     /// Every field that it names.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
-        self.required.iter().chain(self.one_of.iter().flatten()).map(String::as_str)
+        self.required.iter().chain(self.one_of.iter().flatten()).chain(&self.unshown).map(String::as_str)
     }
 
     /// What `release` lacks: each entry is a field, or fields of which one is enough.

@@ -1,6 +1,7 @@
 //! Blocks to plain text. A paragraph is one line here, however long; [`super::flow`] breaks lines at the end.
 
-use super::markdown::{Block, Inline};
+use super::markdown::{Block, Inline, Table};
+use super::plain_table::TextTable;
 
 /// The links of a whole text, in order of their first mention: each is a numbered note at its end.
 #[derive(Clone, Debug, Default)]
@@ -80,6 +81,7 @@ fn block_text(block: &Block, marks: &SpeechMarks, notes: &mut Notes) -> String {
             let inner = write(blocks, marks, notes);
             inner.lines().map(|l| format!("> {l}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
         }
+        Block::Table(table) => table_text(table, notes),
         Block::Code(text) => text.lines().map(|l| format!("    {l}")).collect::<Vec<_>>().join("\n"),
         Block::Rule => "* * *".to_owned(),
     }
@@ -93,13 +95,21 @@ fn speech(blocks: &[Block], marks: &SpeechMarks, notes: &mut Notes) -> String {
         .enumerate()
         .map(|(place, block)| {
             let text = block_text(block, marks, notes);
-            let (open, close) = if block.is_name() { ("", "") } else { marks.around(&text) };
+            let spoken = matches!(block, Block::Paragraph(_)) && !block.is_name();
+            let (open, close) = if spoken { marks.around(&text) } else { ("", "") };
             // Quotation marks stay open over paragraphs: only the last one is closed.
             let close = if place + 1 == count { close } else { "" };
             format!("{open}{text}{close}")
         })
         .collect();
     texts.join("\n\n")
+}
+
+fn table_text(table: &Table, notes: &mut Notes) -> String {
+    // A cell is one line: a break in it would tear the columns.
+    let mut cells = |row: &Vec<Vec<Inline>>| row.iter().map(|c| line(c, notes).replace('\n', " ")).collect::<Vec<_>>();
+    let head = cells(&table.head);
+    TextTable { right: table.right.clone(), head, rows: table.rows.iter().map(cells).collect() }.write()
 }
 
 /// `text` with `marker` before its first line and as much space before the others.
@@ -133,6 +143,12 @@ fn push_inlines(out: &mut String, inlines: &[Inline], notes: &mut Notes) {
             Inline::Text(text) | Inline::Code(text) => out.push_str(text),
             Inline::Html(_) => {}
             Inline::Strong(more) | Inline::Emphasis(more) => push_inlines(out, more, notes),
+            // Without its mark, what was struck out would stand as if it were said.
+            Inline::Struck(more) => {
+                out.push_str("~~");
+                push_inlines(out, more, notes);
+                out.push_str("~~");
+            }
             Inline::Link(to, more) => push_link(out, to, more, notes),
             Inline::Image(source, alt) => {
                 out.push('[');
@@ -163,20 +179,20 @@ fn push_link(out: &mut String, to: &str, content: &[Inline], notes: &mut Notes) 
 
 fn push_note(out: &mut String, link: &str, notes: &mut Notes) {
     let safe = link.chars().all(|c| !c.is_control() && !c.is_whitespace());
-    if safe && !link.is_empty() && super::html::is_allowed_link(link) {
+    if safe && !link.is_empty() && super::links::is_allowed(link) {
         out.push_str(&format!(" [{}]", notes.number(link)));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::markdown::parse;
+    use super::super::markdown::{Reading, parse};
     use super::*;
 
     fn check(markdown: &str, text: &str) -> Vec<String> {
         let marks = SpeechMarks { dash: "– ".into(), ..SpeechMarks::default() };
         let mut notes = Notes::default();
-        assert_eq!(write(&parse(markdown), &marks, &mut notes), text);
+        assert_eq!(write(&parse(markdown, &Reading::default()), &marks, &mut notes), text);
         notes.links
     }
 

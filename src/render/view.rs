@@ -8,12 +8,15 @@ use serde_json::{Map, Value};
 
 use crate::model::contact::{ContactRole, ReleaseContact};
 use crate::model::release::attachment::Travel;
-use crate::model::release::{Attachment, Fact, Image, LinkGroup, Moment, Person, Quote, Relation, Release, Span};
+use crate::model::release::{
+    Attachment, EventStatus, Fact, Image, LinkGroup, Moment, Person, Quote, Relation, Release, Span,
+};
 
 use super::html::HtmlWriter;
 use super::labels::Labels;
-use super::markdown::{self, Block, Inline};
+use super::markdown::{self, Block, Inline, Reading, plain_inlines};
 use super::plain::{self, Notes};
+use super::typography::{Typography, with_stop};
 
 pub(super) type Fields = Map<String, Value>;
 
@@ -37,6 +40,7 @@ pub fn of_release(release: &Release, labels: &Labels, travel: &[Travel]) -> Valu
     put_list(&mut view, "notes", notes);
     let mut view = Value::Object(view);
     strip_marks(&mut view);
+    keep_together(&mut view, "", &labels.reading.typography);
     view
 }
 
@@ -69,6 +73,24 @@ fn strip_marks(value: &mut Value) {
     }
 }
 
+/// Values that programs read, or that went through [`markdown`] already.
+const AS_GIVEN: [&str; 11] =
+    ["url", "e164", "email", "file", "to", "reference", "map", "stream", "language", "kind", "subject"];
+
+/// Hard spaces in all values that are one line of words.
+fn keep_together(value: &mut Value, name: &str, typography: &Typography) {
+    match value {
+        Value::String(text) => {
+            if !AS_GIVEN.contains(&name) && !name.ends_with("_html") && !name.ends_with("_text") {
+                *text = typography.keep_together(text);
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| keep_together(value, name, typography)),
+        Value::Object(fields) => fields.iter_mut().for_each(|(name, value)| keep_together(value, name, typography)),
+        _ => {}
+    }
+}
+
 impl ViewWriter<'_> {
     fn heading(&mut self, view: &mut Fields, release: &Release) {
         put(view, "kind", Some(release.kind.as_str()));
@@ -77,11 +99,14 @@ impl ViewWriter<'_> {
         put(view, "headline", Some(release.headline.as_str()));
         put(view, "headline_rule", Some("=".repeat(release.headline.chars().count().min(super::flow::COLUMNS))));
         put(view, "subject", Some(release.subject()));
+        put(view, "subject_notice", self.subject_notice(release));
         put(view, "kicker", release.kicker.as_deref());
         put(view, "category", release.category.as_deref());
         put_list(view, "tags", release.tags.iter().cloned());
-        let names: Vec<String> = release.issuers.iter().map(|i| i.name.clone()).collect();
-        put(view, "issuer_line", Some(self.labels.list(&names)));
+        let topics: Vec<&str> = release.category.iter().chain(&release.tags).map(String::as_str).collect();
+        put(view, "topics", Some(topics.join(", ")));
+        put_list(view, "archive_notes", release.archive.iter().flat_map(|archive| archive.notes.iter().cloned()));
+        put(view, "issuer_line", Some(self.issuer_line(release)));
         put_list(
             view,
             "issuers",
@@ -113,9 +138,29 @@ impl ViewWriter<'_> {
                 let mut fields = Fields::new();
                 put(&mut fields, "title", t.title.clone().or_else(|| Some(t.language.as_str().to_owned())));
                 put(&mut fields, "reference", Some(t.reference.as_str()));
+                put_link(&mut fields, "url", Some(&t.reference));
                 fields
             }),
         );
+    }
+
+    /// "NY TID" or "INSTÄLLT" before the subject of a moved or cancelled event, unless the author wrote it there.
+    fn subject_notice(&self, release: &Release) -> Option<String> {
+        let notice = self.status_word(release.event.as_ref()?)?;
+        let subject = release.subject().to_lowercase();
+        (!subject.starts_with(&notice.to_lowercase())).then(|| notice.to_owned())
+    }
+
+    /// All issuers; those with a part of their own ("i samarbete med") come after the others, with it.
+    fn issuer_line(&self, release: &Release) -> String {
+        let plain: Vec<String> = release.issuers.iter().filter(|i| i.role.is_none()).map(|i| i.name.clone()).collect();
+        let mut line = self.labels.list(&plain);
+        for issuer in &release.issuers {
+            if let Some(role) = &issuer.role {
+                line.push_str(&format!(" {role} {}", issuer.name));
+            }
+        }
+        line.trim().to_owned()
     }
 
     fn relation(&self, relation: &Relation) -> Fields {
@@ -123,9 +168,7 @@ impl ViewWriter<'_> {
         put(&mut fields, "label", Some(self.labels.word(relation.kind.word())));
         put(&mut fields, "title", Some(relation.title.as_deref().unwrap_or(&relation.to)));
         put(&mut fields, "date", relation.date.map(|d| self.labels.dates.moment(d)));
-        if super::html::is_allowed_link(&relation.to) {
-            put(&mut fields, "url", Some(relation.to.as_str()));
-        }
+        put_link(&mut fields, "url", Some(&relation.to));
         fields
     }
 
@@ -134,14 +177,16 @@ impl ViewWriter<'_> {
             self.put_inline(view, "lead", lead);
         }
         self.put_markdown(view, "body", &release.body);
-        let quotes: Vec<Block> = release.quotes.iter().map(quote_block).collect();
+        let quotes: Vec<Block> = release.quotes.iter().map(|q| quote_block(q, &self.labels.reading)).collect();
         self.put_blocks(view, "quotes", &quotes);
         if let Some(quote) = &release.pull_quote {
-            self.put_blocks(view, "pull_quote", &[quote_block(quote)]);
+            self.put_blocks(view, "pull_quote", &[quote_block(quote, &self.labels.reading)]);
         }
-        put(view, "change", release.change.as_deref());
-        put(view, "media_welcome", release.media_welcome.as_deref());
-        put(view, "usage_terms", release.usage_terms.as_deref());
+        self.put_words(view, "change", release.change.as_deref());
+        // A cancelled event welcomes no one.
+        let cancelled = release.event.as_ref().is_some_and(|event| event.status == EventStatus::Cancelled);
+        self.put_words(view, "media_welcome", release.media_welcome.as_deref().filter(|_| !cancelled));
+        self.put_words(view, "usage_terms", release.usage_terms.as_deref());
         if let Some(note) = &release.editor_note {
             self.put_inline(view, "editor_note", note);
         }
@@ -155,7 +200,7 @@ impl ViewWriter<'_> {
         // What the author printed always wins.
         let printed = Some(fact.printed.clone()).filter(|p| !p.trim().is_empty());
         let time = || fact.time.map(|span| self.labels.dates.span(span));
-        put(&mut fields, "printed", printed.or_else(time).or_else(|| fact.place.clone()));
+        self.put_words(&mut fields, "printed", printed.or_else(time).or_else(|| fact.place.clone()).as_deref());
         fields
     }
 
@@ -204,6 +249,8 @@ impl ViewWriter<'_> {
                 let mut fields = Fields::new();
                 put(&mut fields, "title", Some(video.title.as_str()));
                 put(&mut fields, "people", Some(people_line(&video.people)));
+                let named = std::iter::once(video.title.clone()).chain(video.people.iter().map(Person::line));
+                put(&mut fields, "sentence", Some(with_stop(&named.collect::<Vec<_>>().join(", "))));
                 put(&mut fields, "text", video.text.as_deref());
                 put_link(&mut fields, "url", Some(&video.url));
                 fields
@@ -251,7 +298,7 @@ impl ViewWriter<'_> {
 
     /// Markdown as `<name>_html` and `<name>_text`.
     pub(super) fn put_markdown(&mut self, fields: &mut Fields, name: &str, text: &str) {
-        self.put_blocks(fields, name, &markdown::parse(text));
+        self.put_blocks(fields, name, &markdown::parse(text, &self.labels.reading));
     }
 
     pub(super) fn put_blocks(&mut self, fields: &mut Fields, name: &str, blocks: &[Block]) {
@@ -264,9 +311,16 @@ impl ViewWriter<'_> {
 
     /// Markdown without paragraphs, the same way.
     pub(super) fn put_inline(&mut self, fields: &mut Fields, name: &str, text: &str) {
-        let inlines = markdown::parse_inline(text);
+        let inlines = markdown::parse_inline(text, &self.labels.reading);
         put(fields, &format!("{name}_html"), Some(self.html.inlines(&inlines)));
         put(fields, &format!("{name}_text"), Some(plain::line(&inlines, &mut self.notes)));
+    }
+
+    /// A text that is not Markdown, as it is and as `<name>_html` with its bare addresses as links.
+    pub(super) fn put_words(&self, fields: &mut Fields, name: &str, text: Option<&str>) {
+        put(fields, name, text);
+        let html = text.map(|text| self.html.inlines(&plain_inlines(text, &self.labels.reading)));
+        put(fields, &format!("{name}_html"), html);
     }
 
     pub(super) fn when(&self, start: Moment, end: Option<Moment>) -> String {
@@ -274,9 +328,9 @@ impl ViewWriter<'_> {
     }
 }
 
-/// A link that may stand in a mail; another is left out.
+/// A link that works in a mail; another is left out.
 pub(super) fn put_link(fields: &mut Fields, name: &str, link: Option<&str>) {
-    put(fields, name, link.filter(|link| super::html::is_allowed_link(link)));
+    put(fields, name, link.and_then(|link| super::links::target(link).ok()));
 }
 
 pub(super) fn people_line(people: &[Person]) -> String {
@@ -284,9 +338,9 @@ pub(super) fn people_line(people: &[Person]) -> String {
 }
 
 /// A quote given as fields, as the block that a Markdown quote makes.
-pub(super) fn quote_block(quote: &Quote) -> Block {
+pub(super) fn quote_block(quote: &Quote, reading: &Reading) -> Block {
     use crate::model::release::AttributionPlace;
-    let paragraph = |text: &String| Block::Paragraph(vec![Inline::Text(text.clone())]);
+    let paragraph = |text: &String| Block::Paragraph(plain_inlines(text, reading));
     let blocks = quote.paragraphs.iter().map(paragraph).collect();
     let named = || Block::Paragraph(vec![Inline::Strong(vec![Inline::Text(quote.speaker.line())])]);
     match quote.attribution {

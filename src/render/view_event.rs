@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::model::release::{Event, EventStatus, Presentation, ProgrammeItem, SeriesDate, SeriesRow, Slot};
 
+use super::typography::with_stop;
 use super::view::{Fields, ViewWriter, people_line, put, put_link, put_list, quote_block};
 
 impl ViewWriter<'_> {
@@ -12,7 +13,7 @@ impl ViewWriter<'_> {
         let dates = &self.labels.dates;
         let mut fields = Fields::new();
         put(&mut fields, "title", event.title.as_deref());
-        put(&mut fields, "when", Some(self.when(event.start, event.end)));
+        self.put_words(&mut fields, "when", Some(&self.when(event.start, event.end)));
         put(&mut fields, "date", Some(dates.day(event.start.date)));
         put(
             &mut fields,
@@ -32,10 +33,11 @@ impl ViewWriter<'_> {
         put(&mut fields, "previous_when", event.previous_start.map(|m| dates.moment(m)));
         match event.status {
             EventStatus::Planned => {}
-            EventStatus::Moved => put(&mut fields, "moved", Some(self.labels.word("moved"))),
-            EventStatus::Cancelled => put(&mut fields, "cancelled", Some(self.labels.word("cancelled"))),
+            EventStatus::Moved => put(&mut fields, "moved", self.status_word(event)),
+            EventStatus::Cancelled => put(&mut fields, "cancelled", self.status_word(event)),
         }
-        if let Some(rsvp) = &event.rsvp {
+        // To a cancelled event no reader is asked to come.
+        if let Some(rsvp) = event.rsvp.as_ref().filter(|_| event.status != EventStatus::Cancelled) {
             let mut answer = Fields::new();
             put(&mut answer, "to", Some(rsvp.to.as_str()));
             put(&mut answer, "deadline", rsvp.deadline.map(|m| dates.moment(m)));
@@ -45,6 +47,17 @@ impl ViewWriter<'_> {
             fields.insert("rsvp".to_owned(), Value::Object(answer));
         }
         fields
+    }
+
+    /// What is to be said first of an event that does not take place as it was announced.
+    pub(super) fn status_word(&self, event: &Event) -> Option<&str> {
+        let other_time = event.previous_start.is_some_and(|before| before != event.start);
+        match event.status {
+            EventStatus::Planned => None,
+            EventStatus::Moved if other_time => Some(self.labels.word("new_time")),
+            EventStatus::Moved => Some(self.labels.word("moved")),
+            EventStatus::Cancelled => Some(self.labels.word("cancelled")),
+        }
     }
 
     /// A slot; `day` is shown where the programme comes to a new day.
@@ -68,6 +81,7 @@ impl ViewWriter<'_> {
         let form = item.form.word();
         put(&mut fields, "form", (form != "talk").then(|| self.labels.word(form)));
         put(&mut fields, "title", item.title.as_deref());
+        put(&mut fields, "sentence", item.title.as_deref().map(with_stop));
         put(&mut fields, "people", Some(people_line(&item.people)));
         fields
     }
@@ -83,7 +97,7 @@ impl ViewWriter<'_> {
         put(&mut fields, "file", presentation.attachment.as_deref());
         put_link(&mut fields, "url", presentation.url.as_deref());
         if let Some(quote) = &presentation.quote {
-            self.put_blocks(&mut fields, "quote", &[quote_block(quote)]);
+            self.put_blocks(&mut fields, "quote", &[quote_block(quote, &self.labels.reading)]);
         }
         fields
     }

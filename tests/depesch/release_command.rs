@@ -87,7 +87,7 @@ fn a_preview_holds_both_parts_and_the_whole_message() {
     assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
     let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
     assert_eq!(read("subject.txt"), "Pressinbjudan: Vem vårdar vårdarna? Riksmöte i Örebro");
-    assert!(read("text.txt").contains("Tid: torsdag 11 mars 2027, kl. 9.30\u{2013}16.00"));
+    assert!(read("text.txt").contains("Tid: torsdag 11 mars 2027, kl.\u{a0}9.30\u{2013}16.00"));
     assert!(read("html.html").contains("lang=\"sv\""));
     let message = read("message.eml");
     assert!(message.contains("text/calendar") && message.contains("riksmote-program.pdf"));

@@ -91,7 +91,8 @@ async fn an_invitation_reaches_its_reader_whole() {
     assert_eq!(parsed.from().unwrap().first().unwrap().address(), Some("media@lists.example.org"));
     assert_eq!(parsed.reply_to().unwrap().first().unwrap().name(), Some("Sara Holm"));
     let text = parsed.body_text(0).unwrap();
-    for line in ["Tid: torsdag 11 mars 2027, kl. 9.30–16.00", "070-174 06 05", "Skickat till Åsa Öberg"] {
+    for line in ["Tid: torsdag 11 mars 2027, kl.\u{a0}9.30–16.00", "070-174\u{a0}06\u{a0}05", "Skickat till Åsa Öberg"]
+    {
         assert!(text.contains(line), "{line} is not in {text}");
     }
     let calendar = parsed.parts.iter().find(|part| part.is_content_type("text", "calendar")).unwrap();

@@ -94,6 +94,49 @@ impl Release {
         })
     }
 
+    /// The release without a field that its templates may show; `None` for a field that others stand for or that no release
+    /// is without. An event is looked at without facts, which are shown in its place.
+    pub fn without(&self, field: &str) -> Option<Self> {
+        let mut less = self.clone();
+        match field {
+            "archive" => less.archive = None,
+            "attachments" => less.attachments.clear(),
+            "beats" => less.beats.clear(),
+            "boilerplate" => less.boilerplates.clear(),
+            "body" => less.body.clear(),
+            "bylines" => less.bylines.clear(),
+            "category" => less.category = None,
+            "change" => less.change = None,
+            "contacts" => less.contacts.clear(),
+            "editor_note" => less.editor_note = None,
+            "embargo" => less.embargo = None,
+            "event" if self.facts.is_empty() => less.event = None,
+            "event.rsvp" => less.event.iter_mut().for_each(|event| event.rsvp = None),
+            "expires" => less.expires = None,
+            "facts" => less.facts.clear(),
+            "images" => less.images.clear(),
+            "kicker" => less.kicker = None,
+            "lead" => less.lead = None,
+            "links" => less.links.clear(),
+            "media_welcome" => less.media_welcome = None,
+            "presentations" => less.presentations.clear(),
+            "programme" => less.programme.clear(),
+            "published" => less.published = None,
+            "pull_quote" => less.pull_quote = None,
+            "quotes" => less.quotes.clear(),
+            "regions" => less.regions.clear(),
+            "relations" => less.relations.clear(),
+            "responsible_publisher" => less.responsible_publisher = None,
+            "series" => less.series.clear(),
+            "tags" => less.tags.clear(),
+            "updated" => less.updated = None,
+            "usage_terms" => less.usage_terms = None,
+            "videos" => less.videos.clear(),
+            _ => return None,
+        }
+        Some(less)
+    }
+
     /// Something to fetch: an attachment, a link, a film, or a presentation's own link.
     fn has_material(&self) -> bool {
         !self.attachments.is_empty()

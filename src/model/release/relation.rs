@@ -3,8 +3,10 @@
 use chrono_tz::Tz;
 
 use crate::base::clock::Timestamp;
+use crate::base::id::ReleaseId;
 use crate::base::language::Language;
 
+use super::Release;
 use super::moment::Moment;
 
 /// The same release in another language.
@@ -29,6 +31,15 @@ pub struct Relation {
     pub title: Option<String>,
     /// The day of what it is related to, e.g. of the event documented.
     pub date: Option<Moment>,
+}
+
+impl Release {
+    /// The release that this one updates, corrects, replaces or withdraws, where it names one by its number.
+    pub fn announced_in(&self) -> Option<ReleaseId> {
+        use RelationKind::{CorrectionOf, Replaces, UpdateOf, Withdraws};
+        let same = |kind| matches!(kind, UpdateOf | CorrectionOf | Replaces | Withdraws);
+        self.relations.iter().filter(|r| same(r.kind)).find_map(|r| r.to.parse().ok())
+    }
 }
 
 /// What a release is to another.

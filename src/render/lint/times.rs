@@ -39,9 +39,32 @@ fn check_event(subject: &Subject<'_>, event: &Event, findings: &mut Vec<Finding>
         let mend = "write previous_start, so that readers see what changed";
         say(Finding::warning("moved", "the event is moved, but from when is not said", mend), "event.status");
     }
+    if event.status != EventStatus::Planned {
+        check_update(subject, event, findings);
+    }
+    let mut say = |finding: Finding, key: &str| findings.push(subject.place(finding, key));
     if event.status == EventStatus::Planned && event.previous_start.is_some() {
         let mend = "write status = \"moved\"";
         say(Finding::warning("moved", "there is a previous start, but the event is not moved", mend), "event");
+    }
+}
+
+/// Calendars know a moved or cancelled event by its UID, and take a change only with a higher SEQUENCE (RFC 5546 §2.1.4).
+fn check_update(subject: &Subject<'_>, event: &Event, findings: &mut Vec<Finding>) {
+    if !subject.context.manifest.is_some_and(|manifest| manifest.calendar) {
+        return;
+    }
+    let status = event.status.word();
+    if event.uid.is_none() && subject.release.announced_in().is_none() {
+        let said = format!("the event is {status}, but calendars cannot tell which one: it has no uid");
+        let mend =
+            "write the uid of the invitation, or [[relations]] with kind = \"update-of\" and to = its number (r12)";
+        findings.push(subject.place(Finding::warning("event-uid", said, mend), "event.status"));
+    }
+    if event.sequence == 0 {
+        let said = format!("the event is {status}, but its sequence is 0: calendars take that for the old invitation");
+        let mend = "write sequence = 1, and one higher at each further change";
+        findings.push(subject.place(Finding::warning("event-sequence", said, mend), "event.sequence"));
     }
 }
 

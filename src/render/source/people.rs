@@ -81,7 +81,11 @@ fn quote(mut section: Section<'_, '_>) -> Quote {
         }
         Some(given) => {
             let person = person(given);
-            Speaker { name: person.name, titles: person.titles.into_iter().chain(person.affiliation).collect() }
+            Speaker {
+                name: person.name,
+                party: person.party,
+                titles: person.titles.into_iter().chain(person.affiliation).collect(),
+            }
         }
     };
     let attribution = section.word("attribution", &AttributionPlace::ALL, AttributionPlace::word).unwrap_or_default();

@@ -1,8 +1,7 @@
 //! The file as text: BOM and line ends, the front matter and the body.
 
-use unicode_normalization::UnicodeNormalization;
-
 use super::log::Log;
+use crate::base::unicode::tidy;
 use crate::render::finding::Finding;
 
 /// A file in its two parts, NFC, LF line ends.
@@ -25,10 +24,10 @@ fn check_size(text: &str) -> Result<(), Finding> {
     Err(Finding::error("size", said, "put large material into attachments"))
 }
 
-/// No BOM, LF line ends, NFC.
+/// No BOM, LF line ends, NFC, no invisible characters: what a reader cannot see must not make two words of one.
 fn normalise(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    text.replace("\r\n", "\n").replace('\r', "\n").nfc().collect()
+    tidy(&text.replace("\r\n", "\n").replace('\r', "\n")).into_owned()
 }
 
 /// Splits a file.

@@ -10,6 +10,7 @@ use toml::value::{Datetime, Offset};
 
 use super::section::{Found, Section};
 use crate::model::release::Moment;
+use crate::render::links;
 
 impl Section<'_, '_> {
     /// A text of one line; an empty one is as none.
@@ -133,14 +134,18 @@ impl Section<'_, '_> {
         let found = self.take(key)?;
         let text = self.string(&found)?;
         let text = self.one_line(&found.key, found.line, &text)?;
-        let lower = text.to_ascii_lowercase();
-        let fits = ["https://", "http://", "mailto:"].iter().any(|s| lower.starts_with(s) && lower.len() > s.len())
-            && !text.contains(|c: char| c.is_whitespace() || "<>\"".contains(c));
-        if !fits {
-            self.refuse(&found.key, found.line, "this is no link", "write a whole link that begins with https://");
-            return None;
+        match links::target(&text) {
+            Ok(link) => Some(link),
+            Err(fault) => {
+                self.refuse(
+                    &found.key,
+                    found.line,
+                    format!("this is no link that works in a mail: {fault}"),
+                    fault.fix(),
+                );
+                None
+            }
         }
-        Some(text)
     }
 
     /// A number from 0.

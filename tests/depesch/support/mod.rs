@@ -23,3 +23,4 @@ pub mod samples;
 pub mod site;
 pub mod smtp;
 pub mod wanting;
+pub mod written;

@@ -1,0 +1,110 @@
+//! Marks that a text was meant to be marked up with, and that Markdown left standing.
+
+/// What is left, and how to write it.
+pub(super) struct Leftover {
+    /// Where in the text.
+    pub at: usize,
+    /// The rule's name.
+    pub rule: &'static str,
+    /// What is wrong.
+    pub said: String,
+    /// How to fix it.
+    pub fix: &'static str,
+}
+
+/// A mark that shows as it stands, and what its author should know.
+const MARKS: [(&str, &str, &str, &str); 7] = [
+    ("](", "link", "this is not read as a link", "write [words](https://…), with no space between ] and ("),
+    ("][", "link", "this is not read as a link: its address is missing", "write [words](https://…)"),
+    ("[^", "footnote", "this footnote has no text", "write [^1]: and the text of the footnote on a line of its own"),
+    ("{{", "markup", "{{ }} is shown as it stands: releases have no placeholders", "write the words themselves"),
+    ("**", "markup", "** is shown as it stands", "write **words** with no space inside the stars"),
+    ("==", "markup", "== is shown as it stands", "write **words** for strong type"),
+    ("~~", "markup", "~~ is shown as it stands", "write ~~words~~ with no space inside"),
+];
+
+/// Everything of that kind in a text of one or more lines.
+pub(super) fn find(text: &str) -> Vec<Leftover> {
+    let mut found = Vec::new();
+    for (mark, rule, said, fix) in MARKS {
+        if let Some(at) = text.find(mark).filter(|at| is_mark(text, *at, mark)) {
+            found.push(Leftover { at, rule, said: said.to_owned(), fix });
+        }
+    }
+    let mut at = 0;
+    let mut bars = 0;
+    for line in text.split('\n') {
+        let hashes = line.bytes().take_while(|byte| *byte == b'#').count();
+        let words = &line[hashes..];
+        let meant = hashes > 1 || words.trim().contains(' ');
+        if (1..=6).contains(&hashes) && meant && words.starts_with(char::is_alphanumeric) {
+            let said =
+                format!("\u{201c}{}\u{201d} is not read as a heading", line.chars().take(40).collect::<String>());
+            found.push(Leftover { at, rule: "heading", said, fix: "write a space after #, or \\# if it is none" });
+        }
+        bars += usize::from(line.trim_start().starts_with('|'));
+        if bars == 2 {
+            let said = "lines of bars are not read as a table".to_owned();
+            found.push(Leftover { at: 0, rule: "table", said, fix: "write a line |---|---| below the headings" });
+            bars += 1;
+        }
+        at += line.len() + 1;
+    }
+    if let Some(at) = emoji(text) {
+        let said = "a name between colons is shown as it stands".to_owned();
+        found.push(Leftover { at, rule: "markup", said, fix: "write the sign itself" });
+    }
+    found
+}
+
+/// Whether a mark is one: what opens must also close, and a rule of equals signs is none.
+fn is_mark(text: &str, at: usize, mark: &str) -> bool {
+    let rest = &text[at + mark.len()..];
+    match mark {
+        "==" => rest.starts_with(char::is_alphanumeric) && rest.contains("=="),
+        "{{" => rest.contains("}}"),
+        "[^" => rest.contains(']'),
+        "~~" => rest.contains("~~"),
+        _ => true,
+    }
+}
+
+/// `:smile:`: letters between two colons, with no letter or digit before them.
+fn emoji(text: &str) -> Option<usize> {
+    let mut parts = text.match_indices(':').map(|(at, _)| at).peekable();
+    while let Some(open) = parts.next() {
+        let Some(close) = parts.peek().copied() else { break };
+        let name = &text[open + 1..close];
+        let plain = name.len() > 1 && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        if plain && !text[..open].ends_with(char::is_alphanumeric) {
+            return Some(open);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find;
+
+    #[test]
+    fn marks_that_show_are_found_and_signs_are_not() {
+        for (text, rule) in [
+            ("[a](b c", "link"),
+            ("[a][b]", "link"),
+            ("se[^1]", "footnote"),
+            ("Hej {{name}}", "markup"),
+            ("** fet **", "markup"),
+            ("==märkt==", "markup"),
+            ("a\n##Rubrik", "heading"),
+            ("#Stor rubrik", "heading"),
+            ("| a |\n| b |", "table"),
+            ("Hej :smile:", "markup"),
+        ] {
+            assert_eq!(find(text).iter().map(|l| l.rule).collect::<Vec<_>>(), [rule], "{text}");
+        }
+        for text in ["#hashtag", "kl. 12:30:45", "a | b", "x == y", "5 * 3 * 2", "Tid: 9:30", "a # b"] {
+            assert!(find(text).is_empty(), "{text}");
+        }
+    }
+}
