@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::unicode;
+
 /// A mailbox that can be mailed: the local part as written (RFC 5321 §2.4), the domain in lower-case A-labels.
 ///
 /// Quoted local parts and address literals are refused: no newsroom has one, and parsers disagree about them.
@@ -21,6 +23,38 @@ pub enum AddressError {
     /// It does not have the form `name@domain`.
     #[error("an address has the form name@domain; this one {0}")]
     Form(&'static str),
+    /// A character that cannot be seen.
+    #[error("invisible character {} in the address, as its character {place}; delete it", unicode::named(*.character))]
+    Invisible {
+        /// Which.
+        character: char,
+        /// Where, counted from 1 in characters.
+        place: usize,
+    },
+    /// A character that looks like another, e.g. a full-width letter: it would make another mailbox of it.
+    #[error(
+        "{} in the address, as its character {place}, is another character than \u{201c}{plain}\u{201d}; write \
+         \u{201c}{plain}\u{201d}", unicode::shown(*.character)
+    )]
+    Lookalike {
+        /// Which.
+        character: char,
+        /// Where, counted from 1 in characters.
+        place: usize,
+        /// What it looks like.
+        plain: String,
+    },
+    /// A character that no mailbox has.
+    #[error(
+        "an address has the form name@domain; this one has a character that does not belong before the @: {}, as its \
+         character {place}", unicode::shown(*.character)
+    )]
+    Character {
+        /// Which.
+        character: char,
+        /// Where, counted from 1 in characters.
+        place: usize,
+    },
     /// The domain is no domain name (RFC 5890).
     #[error("\u{201c}{0}\u{201d} is not a domain name")]
     Domain(String),
@@ -87,14 +121,19 @@ impl Address {
 impl FromStr for Address {
     type Err = AddressError;
 
+    /// Reads an address as people write and paste it: what cannot be seen at either end is taken off, the local part is
+    /// composed (RFC 6532 §3.1), and the domain is taken in A-labels (RFC 5891 §5). Inside, an invisible character or one
+    /// that only looks like another is refused by name.
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let text = text.trim();
+        let text = text.trim_matches(unicode::is_unseen);
         if text.is_empty() {
             return Err(AddressError::Empty);
         }
+        check_characters(text)?;
         let Some((local, domain)) = text.rsplit_once('@') else {
             return Err(AddressError::Form("has no @"));
         };
+        let local = &*unicode::nfc(local);
         if local.len() > 64 {
             return Err(AddressError::TooLong(64));
         }
@@ -112,6 +151,28 @@ impl FromStr for Address {
     }
 }
 
+/// Refuses, by name, what cannot be seen, and before the `@` what looks like another character. Behind it UTS #46 says
+/// which characters are one.
+fn check_characters(text: &str) -> Result<(), AddressError> {
+    if text.is_ascii() {
+        return Ok(());
+    }
+    let domain = text.rfind('@').unwrap_or(text.len());
+    for (index, (at, character)) in text.char_indices().enumerate() {
+        let place = index + 1;
+        if unicode::is_invisible(character) {
+            return Err(AddressError::Invisible { character, place });
+        }
+        if at < domain
+            && !character.is_whitespace()
+            && let Some(plain) = unicode::plain_form(character)
+        {
+            return Err(AddressError::Lookalike { character, place, plain });
+        }
+    }
+    Ok(())
+}
+
 /// RFC 5321 §4.1.2 Dot-string, with the letters that RFC 6531 §3.3 adds.
 fn check_local_part(local: &str) -> Result<(), AddressError> {
     if local.is_empty() {
@@ -123,9 +184,9 @@ fn check_local_part(local: &str) -> Result<(), AddressError> {
     let allowed = |c: char| {
         c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c) || (!c.is_ascii() && c.is_alphanumeric())
     };
-    match local.chars().all(allowed) {
-        true => Ok(()),
-        false => Err(AddressError::Form("has a character that does not belong before the @")),
+    match local.chars().enumerate().find(|(_, c)| !allowed(*c)) {
+        None => Ok(()),
+        Some((index, character)) => Err(AddressError::Character { character, place: index + 1 }),
     }
 }
 
@@ -178,6 +239,41 @@ mod tests {
         ] {
             assert!(check(wrong).is_err(), "{wrong:?} was taken");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_taken_off_both_ends_alike() {
+        for unseen in ["\u{a0}", "\u{200b}", "\u{feff}", "\u{200e}", "\u{ad}", "\u{2060}", "\u{202f}", "\t", "\u{200d}"]
+        {
+            assert_eq!(check(&format!("{unseen}eva@press.example")), Ok("eva@press.example".into()), "{unseen:?}");
+            assert_eq!(check(&format!("eva@press.example{unseen} ")), Ok("eva@press.example".into()), "{unseen:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_inside_is_named() {
+        for (text, error) in [
+            (
+                "eva\u{200b}@press.example",
+                "invisible character U+200B (zero width space) in the address, as its character 4",
+            ),
+            ("eva@press\u{ad}.example", "invisible character U+00AD (soft hyphen) in the address, as its character 10"),
+            ("ｅva@press.example", "“ｅ” (U+FF45) in the address, as its character 1, is another character than “e”"),
+            ("\u{212a}im@press.example", "(U+212A) in the address, as its character 1, is another character than “K”"),
+            ("eva＠press.example", "(U+FF20) in the address, as its character 4, is another character than “@”"),
+            ("e\u{a0}va@press.example", "does not belong before the @: U+00A0 (no-break space), as its character 2"),
+            ("e va@press.example", "does not belong before the @: U+0020, as its character 2"),
+        ] {
+            let said = check(text).unwrap_err().to_string();
+            assert!(said.contains(error), "{text:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn one_mailbox_in_two_normal_forms_is_one() {
+        assert_eq!(check("a\u{30a}sa@press.example"), Ok("åsa@press.example".into()));
+        assert_eq!(check("eva@ska\u{30a}ne.example"), check("eva@skåne.example"));
+        assert_eq!(check("eva@ｐress.example"), Ok("eva@press.example".into()));
     }
 
     #[test]

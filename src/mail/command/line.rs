@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::base::language::Language;
+use crate::base::unicode;
 
 use super::{Command, Known, Words};
 
@@ -23,8 +24,8 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn new(line: &str) -> Self {
         let line = &line[..line.floor_char_boundary(LONGEST)];
-        let visible = |c: &char| !matches!(c, '\u{200b}' | '\u{feff}' | '\u{ad}' | '*');
-        let text: String = line.chars().filter(visible).flat_map(char::to_lowercase).collect();
+        let tidied = unicode::tidy(line);
+        let text: String = tidied.chars().filter(|c| *c != '*').flat_map(char::to_lowercase).collect();
         let words = text.split_whitespace().map(bare).filter(|word| !word.is_empty()).map(str::to_owned).collect();
         Self { text: text.trim().to_owned(), words }
     }
@@ -153,7 +154,7 @@ impl Words {
         if self.nothing.iter().any(|word| word == text) {
             return Some(BTreeSet::new());
         }
-        let values = text.split([',', ';', '|']).map(|value| value.split_whitespace().collect::<Vec<_>>().join(" "));
+        let values = text.split([',', ';', '|']).map(|value| unicode::key(value).into_owned());
         let values: BTreeSet<String> = values.filter(|value| !value.is_empty()).collect();
         // They are repeated in a letter to an address that may be somebody else's: no address, no link, no sentence.
         let word = |c: char| c.is_alphanumeric() || " -&/'".contains(c);
