@@ -195,6 +195,10 @@ impl Rejects {
 
     fn headings(&mut self, headings: &[String]) -> Result<(), CliError> {
         self.width = headings.len();
+        if self.width <= 1 {
+            // Nothing divides its cells; what is added must be.
+            self.delimiter = b',';
+        }
         if let (true, Some((path, file))) = (self.mark, &mut self.file) {
             file.write_all(&self.encoding.encode("\u{feff}")).map_err(|error| file_error(path, error))?;
         }
@@ -269,7 +273,7 @@ fn show(result: &ImportResult, changes: &Changes, context: &Context) -> Result<(
     if !result.ended.is_empty() {
         fields.push(("refused: once left", by_list(&result.ended)));
     }
-    fields.extend(result.format.as_ref().map(|format| ("written in", written_in(format))));
+    fields.extend(result.format.as_ref().map(|format| ("file written in", written_in(format))));
     context.output.fields(&fields)?;
     if result.dry_run {
         changes.show(context)?;

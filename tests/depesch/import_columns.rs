@@ -105,3 +105,13 @@ async fn a_country_is_no_language() {
     assert_eq!(done.summary.as_ref().unwrap().created, 2);
     assert!(done.rejects[0].reason.contains("did you mean \u{201c}sv\u{201d}"), "{:?}", done.rejects);
 }
+
+#[tokio::test]
+async fn text_that_a_program_wrote_as_a_formula_is_text() {
+    let store = store().await;
+    let file = "e-post;telefon;kod\n=\"eva@press.example\";=\"0701740605\";'=\"x\"\n";
+    assert!(import_text(&store, file).await.summary.unwrap().is_clean());
+    let eva = subscriber(&store, "eva@press.example").await.unwrap();
+    // What our own export wrote comes back as it was.
+    assert_eq!((eva.attributes["telefon"].as_str(), eva.attributes["kod"].as_str()), ("0701740605", "=\"x\""));
+}

@@ -91,7 +91,6 @@ async fn what_is_no_text_is_refused_and_nothing_is_imported() {
     assert_eq!(refusal(b"PK\x03\x04\x14\x00").await, FormatError::NotText);
     assert_eq!(refusal(b"").await, FormatError::Empty);
     assert_eq!(refusal(b"\r\n\r\n").await, FormatError::Empty);
-    assert_eq!(refusal(b";;\r\n;;\r\n").await, FormatError::Empty);
 }
 
 #[tokio::test]

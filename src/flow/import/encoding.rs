@@ -279,7 +279,7 @@ fn decide(window: &[u8], last: bool) -> (Encoding, Known) {
     }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(window, last);
-    (standard(detector.guess(Some(b"se"), Utf8Detection::Deny)), Known::Guessed)
+    (standard(detector.guess(None, Utf8Detection::Deny)), Known::Guessed)
 }
 
 /// Whether nearly all letters beyond ASCII are Nordic ones if the text is read so. Punctuation does not count.
@@ -343,6 +343,19 @@ mod tests {
         let russian = "email;имя\nivan@press.example;Иван Петров\nanna@press.example;Анна Иванова\n";
         let (octets, _, _) = encoding_rs::WINDOWS_1251.encode(russian);
         check(&octets, None, "windows-1251", Known::Guessed, russian);
+    }
+
+    #[test]
+    fn one_letter_is_enough_for_a_nordic_file() {
+        for name in ["windows-1252", "macintosh", "IBM850"] {
+            for person in ["Björn", "Åsa", "Jürgen", "André", "Søren"] {
+                let text = format!("e-post;namn\r\nbo@press.example;{person}\r\n");
+                let file = Encoding::named(name).unwrap().encode(&text).into_owned();
+                check(&file, None, name, Known::Guessed, &text);
+            }
+        }
+        let text = "e-post;namn\r\nbo@press.example;Bo \u{201c}Bosse\u{201d} Ek \u{2013} redaktör\r\n";
+        check(&Encoding::named("ansi").unwrap().encode(text), None, "windows-1252", Known::Guessed, text);
     }
 
     #[test]

@@ -136,7 +136,9 @@ impl Headings {
     /// For a person to read: why it is none.
     pub fn language(&self, text: &str) -> Result<Language, String> {
         let key = unicode::key(text);
-        if let Some(language) = self.languages.get(&*key) {
+        // "Svenska (Sverige)".
+        let name = key.split('(').next().unwrap_or_default().trim();
+        if let Some(language) = self.languages.get(name) {
             return Ok(language.clone());
         }
         let language: Language = key
@@ -319,7 +321,9 @@ mod tests {
     #[test]
     fn languages_are_known_and_countries_are_not_taken_for_them() {
         let language = |text: &str| Headings::shipped().unwrap().language(text).map(|language| language.to_string());
-        for (text, tag) in [("Svenska", "sv"), ("SV", "sv"), ("en_GB", "en-gb"), ("Engelska ", "en"), ("sme", "sme")] {
+        for (text, tag) in
+            [("Svenska", "sv"), ("SV", "sv"), ("en_GB", "en-gb"), ("Engelska (Storbritannien)", "en"), ("sme", "sme")]
+        {
             assert_eq!(language(text).as_deref(), Ok(tag));
         }
         assert!(language("se").unwrap_err().contains("did you mean \u{201c}sv\u{201d}"));

@@ -6,6 +6,9 @@ use std::borrow::Cow;
 use crate::base::address::Address;
 use crate::base::unicode::{is_unseen, tidy};
 
+/// The longest cell that is looked through for an address and a name, in octets.
+const LONGEST: usize = 1000;
+
 /// An address and what stands beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mailbox {
@@ -22,11 +25,15 @@ pub struct Mailbox {
 pub fn read(cell: &str) -> Result<Mailbox, String> {
     let cell = cell.trim_matches(is_unseen);
     let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b'(' | b')' | b':' | b';' | b',' | b'"');
-    if cell.bytes().all(plain) {
+    let ends_plainly = cell.ends_with(|c: char| c.is_ascii_alphanumeric());
+    if ends_plainly && cell.bytes().all(plain) {
         return bare(cell).map(|address| Mailbox { address, name: None });
     }
-    let ends = |c: char| is_unseen(c) || matches!(c, ';' | ',');
-    let cell = cell.trim_matches(ends);
+    if cell.len() > LONGEST {
+        return Err("the cell of the address is longer than 1,000 octets".to_owned());
+    }
+    let ends = |c: char| is_unseen(c) || matches!(c, ';' | ',' | '.');
+    let cell = without_marks(cell.trim_matches(ends));
     let found = addresses_in(cell);
     let distinct =
         found.iter().enumerate().filter(|(at, one)| found[..*at].iter().all(|other| !alike(one, other))).count();
@@ -48,8 +55,18 @@ pub fn read(cell: &str) -> Result<Mailbox, String> {
     Ok(Mailbox { address, name })
 }
 
+/// Without quotation marks or brackets around all of it.
+fn without_marks(cell: &str) -> &str {
+    let pairs = [('\'', '\''), ('"', '"'), ('[', ']'), ('\u{201d}', '\u{201d}'), ('\u{201c}', '\u{201d}')];
+    let inside = pairs.iter().find_map(|(open, close)| cell.strip_prefix(*open)?.strip_suffix(*close));
+    inside.filter(|inside| !inside.contains('<')).map_or(cell, |inside| inside.trim_matches(is_unseen))
+}
+
 /// Whether the cell holds an address, or several.
 pub fn is_like_addresses(cell: &str) -> bool {
+    if cell.len() > LONGEST {
+        return false;
+    }
     let found = addresses_in(cell);
     read(cell).is_ok() || (found.len() > 1 && found.iter().all(|one| one.parse::<Address>().is_ok()))
 }
@@ -115,6 +132,9 @@ mod tests {
             "eva@press.example <eva@press.example>",
             "eva@press.example <mailto:eva@press.example>",
             "\u{200b}eva@press.example",
+            "'eva@press.example'",
+            "[eva@press.example]",
+            "eva@press.example.",
         ] {
             check(cell, eva, None);
         }

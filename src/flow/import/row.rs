@@ -1,5 +1,6 @@
 //! From a record to a checked row.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::address::Address;
@@ -70,7 +71,10 @@ fn read_fields(columns: &Columns, record: &Record) -> Result<(Address, Fields), 
     let (mut first_name, mut last_name) = (None, None);
     let mut fields = Fields::default();
     for (index, cell) in record.cells().enumerate() {
-        let cell = formula::restore(cell);
+        let cell = match formula::restore(cell) {
+            Cow::Borrowed(cell) => text_of_formula(cell.trim()),
+            restored => restored,
+        };
         let cell = cell.trim();
         if cell.is_empty() || (!cell.is_ascii() && cell.trim_matches(unicode::is_unseen).is_empty()) {
             continue;
@@ -109,6 +113,14 @@ fn read_fields(columns: &Columns, record: &Record) -> Result<(Address, Fields), 
         fields.name = mailbox.name.map(|name| one_line("the name", &name)).transpose()?;
     }
     Ok((mailbox.address, fields))
+}
+
+/// The text that programs force a spreadsheet to keep as it is, `="0701740605"`; other cells as they are.
+fn text_of_formula(cell: &str) -> Cow<'_, str> {
+    match cell.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')) {
+        Some(text) if !text.replace("\"\"", "").contains('"') => Cow::Owned(text.replace("\"\"", "\"")),
+        _ => Cow::Borrowed(cell),
+    }
 }
 
 fn within(what: &str, cell: &str, most: usize) -> Result<(), String> {
