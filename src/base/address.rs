@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use unicode_normalization::{UnicodeNormalization, is_nfkc};
+use unicode_normalization::UnicodeNormalization;
+
+use super::unicode;
 
 /// A mailbox that can be mailed: the local part as written (RFC 5321 §2.4), the domain in lower-case A-labels.
 ///
@@ -23,22 +25,41 @@ pub enum AddressError {
     /// It does not have the form `name@domain`.
     #[error("an address has the form name@domain; this one {0}")]
     Form(&'static str),
+    /// A character that cannot be seen.
+    #[error("invisible character {} in the address, as its character {place}; delete it", unicode::named(*.character))]
+    Invisible {
+        /// Which.
+        character: char,
+        /// Where, counted from 1 in characters.
+        place: usize,
+    },
+    /// A character that looks like another, e.g. a full-width letter: it would make another mailbox of it.
+    #[error(
+        "{} in the address, as its character {place}, is another character than \u{201c}{plain}\u{201d}; write \
+         \u{201c}{plain}\u{201d}", unicode::shown(*.character)
+    )]
+    Lookalike {
+        /// Which.
+        character: char,
+        /// Where, counted from 1 in characters.
+        place: usize,
+        /// What it looks like.
+        plain: String,
+    },
+    /// A character that no mailbox has.
+    #[error(
+        "an address has the form name@domain; this one has a character that does not belong before the @: {}, as its \
+         character {place}", unicode::shown(*.character)
+    )]
+    Character {
+        /// Which.
+        character: char,
+        /// Where, counted from 1 in characters.
+        place: usize,
+    },
     /// The domain is no domain name (RFC 5890).
     #[error("\u{201c}{0}\u{201d} is not a domain name")]
     Domain(String),
-    /// A letter that stands for another one: full-width, a ligature, the Kelvin sign. Two programs may take it for two
-    /// mailboxes (RFC 8265 §3.3, RFC 8264 §9.17).
-    #[error(
-        "the letter \u{201c}{letter}\u{201d} (U+{:04X}) before the @ is another form of \u{201c}{plain}\u{201d}; write \
-         \u{201c}{plain}\u{201d}",
-        u32::from(*letter)
-    )]
-    Compatibility {
-        /// The letter.
-        letter: char,
-        /// What it is a form of.
-        plain: String,
-    },
     /// RFC 5321 §4.5.3.1: 64 octets before the `@`, 254 in all.
     #[error("the address is longer than {0} octets")]
     TooLong(usize),
@@ -74,12 +95,12 @@ impl Address {
 
     /// By what two spellings of one mailbox are known as the same: letters in lower case, but never so that a letter outside
     /// ASCII becomes one inside it: the Kelvin sign (U+212A) in lower case is the letter k, and `Kim@` is not `kim@`. No
-    /// address with such a letter is taken in any more ([`AddressError::Compatibility`]); an older store may hold one.
+    /// address with such a letter is taken in any more ([`AddressError::Lookalike`]); an older store may hold one.
     ///
     /// Å and å are one, although only their server can know (RFC 6531 §3.2, RFC 5321 §2.4): files hold both spellings, and
     /// who left or was erased under one of them must get no mail under the other.
     pub fn key(&self) -> String {
-        match self.local_part().chars().any(stands_for_another) {
+        match self.local_part().chars().any(|letter| unicode::plain_form(letter).is_some()) {
             true => self.text.to_ascii_lowercase(),
             false => self.text.to_lowercase(),
         }
@@ -127,19 +148,23 @@ impl Address {
 impl FromStr for Address {
     type Err = AddressError;
 
+    /// Reads an address as people write and paste it: what cannot be seen at either end is taken off, the local part is
+    /// composed (RFC 6532 §3.1), and the domain is taken in A-labels (RFC 5891 §5). Inside, an invisible character or one
+    /// that only looks like another is refused by name.
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let text = text.trim();
+        let text = text.trim_matches(unicode::is_unseen);
         if text.is_empty() {
             return Err(AddressError::Empty);
         }
+        check_characters(text)?;
         let Some((local, domain)) = text.rsplit_once('@') else {
             return Err(AddressError::Form("has no @"));
         };
+        let local = &*unicode::nfc(local);
         if local.len() > 64 {
             return Err(AddressError::TooLong(64));
         }
         check_local_part(local)?;
-        refuse_compatibility_letters(local)?;
         let wrong_domain = || AddressError::Domain(domain.chars().take(80).collect());
         let domain = idna::domain_to_ascii_strict(domain).map_err(|_| wrong_domain())?;
         if !domain.contains('.') || domain.ends_with('.') || domain.parse::<std::net::Ipv4Addr>().is_ok() {
@@ -153,6 +178,28 @@ impl FromStr for Address {
     }
 }
 
+/// Refuses, by name, what cannot be seen, and before the `@` what looks like another character. Behind it UTS #46 says
+/// which characters are one.
+fn check_characters(text: &str) -> Result<(), AddressError> {
+    if text.is_ascii() {
+        return Ok(());
+    }
+    let domain = text.rfind('@').unwrap_or(text.len());
+    for (index, (at, character)) in text.char_indices().enumerate() {
+        let place = index + 1;
+        if unicode::is_invisible(character) {
+            return Err(AddressError::Invisible { character, place });
+        }
+        if at < domain
+            && !character.is_whitespace()
+            && let Some(plain) = unicode::plain_form(character)
+        {
+            return Err(AddressError::Lookalike { character, place, plain });
+        }
+    }
+    Ok(())
+}
+
 /// RFC 5321 §4.1.2 Dot-string, with the letters that RFC 6531 §3.3 adds.
 fn check_local_part(local: &str) -> Result<(), AddressError> {
     if local.is_empty() {
@@ -164,22 +211,9 @@ fn check_local_part(local: &str) -> Result<(), AddressError> {
     let allowed = |c: char| {
         c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c) || (!c.is_ascii() && c.is_alphanumeric())
     };
-    match local.chars().all(allowed) {
-        true => Ok(()),
-        false => Err(AddressError::Form("has a character that does not belong before the @")),
-    }
-}
-
-/// Whether normalising replaces a letter by others: by Unicode NFKC, of which NFC is a part.
-fn stands_for_another(letter: char) -> bool {
-    !letter.is_ascii() && !is_nfkc(letter.to_string().as_str())
-}
-
-/// Refuses letters that stand for others.
-fn refuse_compatibility_letters(local: &str) -> Result<(), AddressError> {
-    match local.chars().find(|letter| stands_for_another(*letter)) {
-        Some(letter) => Err(AddressError::Compatibility { letter, plain: std::iter::once(letter).nfkc().collect() }),
+    match local.chars().enumerate().find(|(_, c)| !allowed(*c)) {
         None => Ok(()),
+        Some((index, character)) => Err(AddressError::Character { character, place: index + 1 }),
     }
 }
 
@@ -235,6 +269,41 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_seen_is_taken_off_both_ends_alike() {
+        for unseen in ["\u{a0}", "\u{200b}", "\u{feff}", "\u{200e}", "\u{ad}", "\u{2060}", "\u{202f}", "\t", "\u{200d}"]
+        {
+            assert_eq!(check(&format!("{unseen}eva@press.example")), Ok("eva@press.example".into()), "{unseen:?}");
+            assert_eq!(check(&format!("eva@press.example{unseen} ")), Ok("eva@press.example".into()), "{unseen:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_inside_is_named() {
+        for (text, error) in [
+            (
+                "eva\u{200b}@press.example",
+                "invisible character U+200B (zero width space) in the address, as its character 4",
+            ),
+            ("eva@press\u{ad}.example", "invisible character U+00AD (soft hyphen) in the address, as its character 10"),
+            ("ｅva@press.example", "“ｅ” (U+FF45) in the address, as its character 1, is another character than “e”"),
+            ("\u{212a}im@press.example", "(U+212A) in the address, as its character 1, is another character than “K”"),
+            ("eva＠press.example", "(U+FF20) in the address, as its character 4, is another character than “@”"),
+            ("e\u{a0}va@press.example", "does not belong before the @: U+00A0 (no-break space), as its character 2"),
+            ("e va@press.example", "does not belong before the @: U+0020, as its character 2"),
+        ] {
+            let said = check(text).unwrap_err().to_string();
+            assert!(said.contains(error), "{text:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn one_mailbox_in_two_normal_forms_is_one() {
+        assert_eq!(check("a\u{30a}sa@press.example"), Ok("åsa@press.example".into()));
+        assert_eq!(check("eva@ska\u{30a}ne.example"), check("eva@skåne.example"));
+        assert_eq!(check("eva@ｐress.example"), Ok("eva@press.example".into()));
+    }
+
+    #[test]
     fn a_person_is_known_by_any_spelling_of_one_mailbox() {
         for (one, other) in [
             ("Karin+news@Press.example", "karin@press.example"),
@@ -285,7 +354,7 @@ mod tests {
             [('\u{212a}', "K"), ('\u{17f}', "s"), ('ａ', "a"), ('ﬁ', "fi"), ('\u{212b}', "Å"), ('ª', "a")]
         {
             let error = check(&format!("a{letter}im@example.org")).unwrap_err();
-            assert_eq!(error, AddressError::Compatibility { letter, plain: plain.to_owned() });
+            assert_eq!(error, AddressError::Lookalike { character: letter, place: 2, plain: plain.to_owned() });
             assert!(error.to_string().contains(&format!("U+{:04X}", u32::from(letter))), "{error}");
         }
         assert!(check("åäöüßøæñçł@example.org").is_ok());

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::unicode;
+
 macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
@@ -73,6 +75,8 @@ impl FromStr for ListName {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
+        // Pasted from a page or a letter; nothing that shows is changed.
+        let text = text.trim_matches(unicode::is_unseen);
         let fits = (1..=40).contains(&text.len())
             && text.starts_with(|c: char| c.is_ascii_lowercase())
             && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c));

@@ -103,6 +103,21 @@ pub fn named(c: char) -> String {
     format!("U+{code:04X} ({name})")
 }
 
+/// A character for an error message: as it looks, with its code point; only by that where it cannot be seen.
+pub fn shown(c: char) -> String {
+    match is_unseen(c) || c.is_control() {
+        true => named(c),
+        false => format!("\u{201c}{c}\u{201d} (U+{:04X})", u32::from(c)),
+    }
+}
+
+/// What a character is another form of: a full-width, superscript or ligature letter, or a sign that looks like one
+/// (UAX #15, compatibility and singleton decompositions). `None` for a character of its own.
+pub fn plain_form(c: char) -> Option<String> {
+    let plain: String = std::iter::once(c).nfkc().collect();
+    (!c.is_ascii() && !plain.chars().eq([c])).then_some(plain)
+}
+
 /// Takes the invisible characters out, but for those that their neighbours need.
 fn without_invisible(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());

@@ -1,5 +1,6 @@
 //! `depesch subscriber import`: the file goes up as it is read, progress and rejected rows come back.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -7,11 +8,11 @@ use std::path::{Path, PathBuf};
 use hyper::Method;
 
 use crate::base::id::ListName;
-use crate::base::language::Language;
 use crate::control::client::Answer;
-use crate::control::import::{ImportLine, ImportResult, RejectView};
+use crate::control::import::{ChangeView, FormatView, ImportLine, ImportResult, RejectView};
 use crate::control::path::ApiPath;
 use crate::flow::formula;
+use crate::flow::import::encoding::Encoding;
 use crate::flow::sheet::Sheet;
 
 use super::output::note;
@@ -20,6 +21,8 @@ use super::{CliError, Context, Done};
 
 /// Rejected rows that are told where no file takes them.
 const TOLD: u64 = 10;
+/// Changes that a dry run shows to people.
+const SHOWN: usize = 40;
 
 /// What `subscriber import` takes.
 #[derive(Debug, clap::Args)]
@@ -34,13 +37,41 @@ pub struct ImportOptions {
     consent: Option<String>,
     /// The language of those who are new and have none; otherwise that of the first list
     #[arg(long)]
-    language: Option<Language>,
+    language: Option<String>,
+    /// What a column holds whose heading is not known, e.g. address="E-mail 1 - Value"; may be repeated
+    #[arg(long = "column", value_name = "FIELD=HEADING", value_parser = column)]
+    columns: Vec<(String, String)>,
+    /// What the file is written in, e.g. windows-1252; found out from its letters without this
+    #[arg(long, value_name = "NAME")]
+    encoding: Option<String>,
     /// Only show what would change
     #[arg(long)]
     dry_run: bool,
-    /// Where rejected rows go: CSV with their columns, the line and the reason
+    /// Where rejected rows go: CSV written as the file is, with its columns, the line and the reason
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
+}
+
+fn column(text: &str) -> Result<(String, String), String> {
+    let example = "a column has the form FIELD=HEADING, e.g. address=\"E-mail 1 - Value\"";
+    let (field, heading) = text.split_once('=').ok_or(example)?;
+    match field.trim().is_empty() || heading.trim().is_empty() {
+        true => Err(example.to_owned()),
+        false => Ok((field.trim().to_owned(), heading.trim().to_owned())),
+    }
+}
+
+/// The named columns as the API takes them.
+///
+/// # Errors
+/// [`CliError::Usage`]: one column for two fields.
+fn columns(named: &[(String, String)]) -> Result<Option<String>, CliError> {
+    let map: BTreeMap<&str, &str> = named.iter().map(|(field, heading)| (heading.as_str(), field.as_str())).collect();
+    match map.len() == named.len() {
+        true if map.is_empty() => Ok(None),
+        true => serde_json::to_string(&map).map(Some).map_err(|error| CliError::Internal(error.to_string())),
+        false => Err(CliError::Usage("--column names one column twice".to_owned())),
+    }
 }
 
 /// Runs the command.
@@ -55,13 +86,18 @@ pub async fn import(options: ImportOptions, context: &Context) -> Result<Done, C
         .query("lists", lists.join(","))
         .query("dry_run", options.dry_run)
         .query_some("consent", options.consent.as_ref())
-        .query_some("language", options.language.as_ref());
+        .query_some("language", options.language.as_ref())
+        .query_some("columns", columns(&options.columns)?.as_ref())
+        .query_some("encoding", options.encoding.as_ref());
     let mut rejects = Rejects::begin(options.rejects.as_deref())?;
     let (answer, size) = upload(&options.file, path, context).await?;
     let progress = Progress::new(if options.dry_run { "looking" } else { "importing" }, size);
-    let mut failed = None;
+    let (mut failed, mut changes) = (None, Changes::new(context.output.is_json()));
     let result: ImportResult = answer
         .follow(|line: ImportLine| match line {
+            ImportLine::Format(format) => rejects.format(&format),
+            ImportLine::Note(text) => note(&text),
+            ImportLine::Change(change) => changes.take(change),
             ImportLine::Headings(headings) => failed = failed.take().or(rejects.headings(&headings).err()),
             ImportLine::Reject(reject) => failed = failed.take().or(rejects.take(&reject).err()),
             ImportLine::Done { rows, octets } => {
@@ -72,7 +108,7 @@ pub async fn import(options: ImportOptions, context: &Context) -> Result<Done, C
         .await?;
     drop(progress);
     let failed = failed.or(rejects.finish().err());
-    show(&result, context)?;
+    show(&result, &changes, context)?;
     match failed {
         Some(error) => Err(error),
         None if result.clean => Ok(Done::Fully),
@@ -93,9 +129,49 @@ async fn upload(file: &Path, path: ApiPath, context: &Context) -> Result<(Answer
     Ok((client.upload(Method::POST, path, kind, opened).await?, Some(size)))
 }
 
-/// Where rejected rows go.
+/// What a dry run would change, as far as it is shown.
+struct Changes {
+    shown: Vec<ChangeView>,
+    count: usize,
+    all: bool,
+}
+
+impl Changes {
+    fn new(all: bool) -> Self {
+        Self { shown: Vec::new(), count: 0, all }
+    }
+
+    fn take(&mut self, change: ChangeView) {
+        self.count += 1;
+        if self.all || self.shown.len() < SHOWN {
+            self.shown.push(change);
+        }
+    }
+
+    fn show(&self, context: &Context) -> Result<(), CliError> {
+        if self.shown.is_empty() {
+            return Ok(());
+        }
+        context.output.line("\nWhat would change of those who are known")?;
+        let rows = self
+            .shown
+            .iter()
+            .cloned()
+            .map(|change| [change.line.to_string(), change.address, change.field, change.old, change.new]);
+        context.output.table(&["line", "address", "field", "now", "in the file"], rows)?;
+        match self.count - self.shown.len() {
+            0 => Ok(()),
+            more => context.output.line(&format!("and {more} more; --json shows them all")),
+        }
+    }
+}
+
+/// Where rejected rows go: written as the file is.
 struct Rejects {
     file: Option<(PathBuf, std::fs::File)>,
+    encoding: Encoding,
+    delimiter: u8,
+    mark: bool,
     width: usize,
     count: u64,
 }
@@ -106,11 +182,26 @@ impl Rejects {
             Ok(file) => Ok((path.to_owned(), file)),
             Err(error) => Err(CliError::File { action: "written", path: path.to_owned(), error }),
         };
-        Ok(Self { file: path.map(open).transpose()?, width: 0, count: 0 })
+        let (encoding, delimiter) = (Encoding::UTF_8, b',');
+        Ok(Self { file: path.map(open).transpose()?, encoding, delimiter, mark: false, width: 0, count: 0 })
+    }
+
+    /// Said again when the first letter beyond ASCII comes late: until then every encoding writes the same.
+    fn format(&mut self, format: &FormatView) {
+        self.encoding = Encoding::named(&format.encoding).unwrap_or(Encoding::UTF_8);
+        self.delimiter = u8::try_from(format.delimiter).unwrap_or(b',');
+        self.mark = format.byte_order_mark;
     }
 
     fn headings(&mut self, headings: &[String]) -> Result<(), CliError> {
         self.width = headings.len();
+        if self.width <= 1 {
+            // Nothing divides its cells; what is added must be.
+            self.delimiter = b',';
+        }
+        if let (true, Some((path, file))) = (self.mark, &mut self.file) {
+            file.write_all(&self.encoding.encode("\u{feff}")).map_err(|error| file_error(path, error))?;
+        }
         self.write(headings.iter().map(String::as_str), "rejected line", "rejected because")
     }
 
@@ -130,21 +221,20 @@ impl Rejects {
 
     fn write<'a>(&mut self, cells: impl Iterator<Item = &'a str>, line: &str, reason: &str) -> Result<(), CliError> {
         let Some((path, file)) = &mut self.file else { return Ok(()) };
-        let mut sheet = Sheet::new(b',');
+        let mut sheet = Sheet::new(self.delimiter);
         let cells = cells.map(|cell| formula::restore(cell).into_owned());
         sheet.row(cells.chain([line.to_owned(), reason.to_owned()]));
-        file.write_all(&sheet.take()).map_err(|error| file_error(path, error))
+        let octets = sheet.take();
+        // All of it was UTF-8 before.
+        let text = String::from_utf8_lossy(&octets);
+        file.write_all(&self.encoding.encode(&text)).map_err(|error| file_error(path, error))
     }
 
     fn finish(self) -> Result<(), CliError> {
-        match self.file {
-            Some(_) => Ok(()),
-            None if self.count > TOLD => {
-                note(&format!("and {} more; --rejects FILE writes them all to a file", self.count - TOLD));
-                Ok(())
-            }
-            None => Ok(()),
+        if self.file.is_none() && self.count > TOLD {
+            note(&format!("and {} more; --rejects FILE writes them all to a file", self.count - TOLD));
         }
+        Ok(())
     }
 }
 
@@ -152,9 +242,13 @@ fn file_error(path: &Path, error: std::io::Error) -> CliError {
     CliError::File { action: "written", path: path.to_owned(), error }
 }
 
-fn show(result: &ImportResult, context: &Context) -> Result<(), CliError> {
+fn show(result: &ImportResult, changes: &Changes, context: &Context) -> Result<(), CliError> {
     if context.output.is_json() {
-        return context.output.json(result);
+        let mut value = serde_json::to_value(result).map_err(|error| CliError::Internal(error.to_string()))?;
+        if let (true, Some(object)) = (result.dry_run, value.as_object_mut()) {
+            object.insert("changes".to_owned(), serde_json::json!(changes.shown));
+        }
+        return context.output.json(&value);
     }
     let mut fields = vec![
         ("rows", result.rows.to_string()),
@@ -179,9 +273,21 @@ fn show(result: &ImportResult, context: &Context) -> Result<(), CliError> {
     if !result.ended.is_empty() {
         fields.push(("refused: once left", by_list(&result.ended)));
     }
+    fields.extend(result.format.as_ref().map(|format| ("file written in", written_in(format))));
     context.output.fields(&fields)?;
     if result.dry_run {
+        changes.show(context)?;
         context.output.line("\nThis was a dry run: nothing was changed.")?;
     }
     Ok(())
+}
+
+/// How the file is written, in words.
+fn written_in(format: &FormatView) -> String {
+    let how = if format.guessed { ", guessed from its letters (--encoding says another)" } else { "" };
+    let delimiter = match format.delimiter {
+        '\t' => "a tab".to_owned(),
+        delimiter => delimiter.to_string(),
+    };
+    format!("{}{how}; cells divided by {delimiter}", format.encoding)
 }

@@ -197,6 +197,7 @@ async fn import(file: PathBuf, context: &Context) -> Result<Done, CliError> {
     let text =
         std::fs::read_to_string(&file).map_err(|error| CliError::File { action: "read", path: file.clone(), error })?;
     let wrong = |what: String| CliError::Usage(format!("{}: {what}", file.display()));
+    let text = crate::base::unicode::nfc(text.trim_start_matches('\u{feff}'));
     let lists = toml::from_str::<ListFile>(&text).map_err(|e| wrong(e.to_string()))?.list;
     let mut sets: Vec<ListSet> = Vec::new();
     for (index, list) in lists.iter().enumerate() {

@@ -66,20 +66,21 @@ pub enum SubscriberCommand {
         options: PersonOptions,
     },
     /// Import a CSV file; see subscribers/README.md for its form
-    #[command(after_help = "UTF-8 with ; , or tab. Columns are known by Swedish and English names (e-post/email, \
-        namn/name,\nspråk/language, redaktion/newsroom, bevakning/beats, region, listor/lists); any other is kept as an \
-        attribute.\nWho once left a list is never put back on it. The same file again changes nothing.\n\n\
+    #[command(
+        after_help = "Encoding and delimiter are found from the file. Columns are known by the names that people and \
+        usual programs\ngive them (e-post/email, namn/name, språk/language, redaktion/company, bevakning/beats, region, \
+        listor/lists);\nany other is kept as an attribute, or named with --column.\nWho once left a list is never put back on it. The same file again changes nothing.\n\n\
         Exit codes: 0 all of it, 1 some rows were rejected.\n\n\
         Examples:\n  depesch subscriber import media.csv --list media --consent 'Signed up at the 2026 press day' --dry-run\n  \
         depesch subscriber import media.csv --list media --consent 'Signed up at the 2026 press day' \\\n    \
-        --rejects rejected.csv")]
+        --rejects rejected.csv\n  \
+        depesch subscriber import contacts.csv --column address='E-mail 1 - Value' --dry-run"
+    )]
     Import(ImportOptions),
     /// Write subscribers to a CSV file that a spreadsheet opens safely
-    #[command(
-        after_help = "A cell that a spreadsheet would run as a formula gets an apostrophe before it; import takes \
+    #[command(after_help = "Where a spreadsheet would run a formula, an apostrophe stands before it; import takes \
         it away.\n\nExamples:\n  depesch subscriber export > all.csv\n  \
-        depesch subscriber export --list media --excel --output media.csv"
-    )]
+        depesch subscriber export --list media --excel --output media.csv")]
     Export {
         /// Only those who get mail from this list
         #[arg(long, value_name = "LIST")]

@@ -1,8 +1,10 @@
 //! What handlers take out of a request, with errors in the API's own form.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
@@ -11,6 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixListener;
 
+use crate::base::unicode;
 use crate::model::operator::{self, Operator};
 
 use super::error::ApiError;
@@ -69,14 +72,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// A JSON body. Unlike axum's own, a wrong one is answered in the API's form, with line and column.
+/// A JSON body, its text composed (Unicode NFC). Unlike axum's own, a wrong one is answered in the API's form, with line
+/// and column.
 pub struct Body<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        match Json::<T>::from_request(request, state).await {
+        match Json::<T>::from_request(composed(request, state).await?, state).await {
             Ok(Json(value)) => Ok(Self(value)),
             Err(rejection) => {
                 let code = if rejection.status().as_u16() == 413 { "too-large" } else { "invalid" };
@@ -84,6 +88,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             }
         }
     }
+}
+
+/// The request with its body composed: nothing that gives JSON its form composes with anything.
+async fn composed<S: Send + Sync>(request: Request, state: &S) -> Result<Request, ApiError> {
+    let (parts, body) = request.into_parts();
+    let whole = Request::from_parts(parts.clone(), body);
+    let octets = Bytes::from_request(whole, state).await.map_err(|rejection| {
+        let code = if rejection.status().as_u16() == 413 { "too-large" } else { "invalid" };
+        ApiError::new(rejection.status().as_u16(), code, rejection.body_text())
+    })?;
+    let octets = match std::str::from_utf8(&octets).map(unicode::nfc) {
+        Ok(Cow::Owned(composed)) => Bytes::from(composed),
+        _ => octets,
+    };
+    Ok(Request::from_parts(parts, axum::body::Body::from(octets)))
 }
 
 /// The parameters after `?`.

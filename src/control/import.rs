@@ -16,7 +16,12 @@ use tokio::sync::mpsc;
 
 use crate::base::id::ListName;
 use crate::base::language::Language;
+use crate::base::unicode::tidy_trimmed;
 use crate::flow::export::{Export, ExportSettings};
+use crate::flow::import::encoding::{Encoding, Known};
+use crate::flow::import::headings::{Headings, Named};
+use crate::flow::import::plan::FieldChange;
+use crate::flow::import::records::Format;
 use crate::flow::import::{ImportError, ImportEvent, ImportSettings, ImportSummary, Reject, import};
 use crate::model::audit::AuditOutcome;
 
@@ -29,8 +34,14 @@ use super::{Control, stream};
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ImportLine {
-    /// The headings of the file, first.
+    /// How the file is written: first, and again if a later part of the file says more.
+    Format(FormatView),
+    /// The headings of the file.
     Headings(Vec<String>),
+    /// Something to know of how the file was read.
+    Note(String),
+    /// What a dry run would change of somebody who is known; in order of line.
+    Change(ChangeView),
     /// A row that was not, or not wholly, imported; in order of line.
     Reject(RejectView),
     /// How far it has come.
@@ -40,6 +51,34 @@ pub enum ImportLine {
         /// Octets of the file done.
         octets: u64,
     },
+}
+
+/// How a file is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormatView {
+    /// The encoding's name, e.g. `UTF-8` or `windows-1252`.
+    pub encoding: String,
+    /// Whether it was guessed from the letters.
+    pub guessed: bool,
+    /// Whether the file begins with a byte order mark.
+    pub byte_order_mark: bool,
+    /// What divides its cells.
+    pub delimiter: char,
+}
+
+/// What a dry run would change of one field of somebody who is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeView {
+    /// The line in the file, from 1.
+    pub line: u64,
+    /// Whose.
+    pub address: String,
+    /// Which field; an attribute by its name.
+    pub field: String,
+    /// What is known; empty for nothing.
+    pub old: String,
+    /// What the file says.
+    pub new: String,
 }
 
 /// A row that was not, or not wholly, imported.
@@ -80,6 +119,9 @@ pub struct ImportResult {
     pub ended: BTreeMap<ListName, u64>,
     /// Whether everything in the file could be done.
     pub clean: bool,
+    /// How the file is written; absent for an empty one.
+    #[serde(default)]
+    pub format: Option<FormatView>,
 }
 
 #[derive(Deserialize)]
@@ -90,9 +132,13 @@ struct ImportParameters {
     #[serde(default)]
     lists: String,
     consent: Option<String>,
-    language: Option<Language>,
+    language: Option<String>,
     #[serde(default)]
     dry_run: bool,
+    /// What columns hold, by their headings, as a JSON object: `{"E-mail 1 - Value": "address"}`.
+    columns: Option<String>,
+    /// The encoding of the file.
+    encoding: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -119,9 +165,11 @@ async fn take(
     let settings = ImportSettings {
         file: file_name(&parameters.file),
         lists: lists.collect::<Result<_, _>>()?,
-        consent: parameters.consent.map(|words| words.trim().to_owned()).filter(|words| !words.is_empty()),
-        language: parameters.language,
+        consent: parameters.consent.map(|words| tidy_trimmed(&words).into_owned()).filter(|words| !words.is_empty()),
+        language: parameters.language.map(|language| read_language(&language)).transpose()?,
         dry_run: parameters.dry_run,
+        columns: parameters.columns.map_or_else(|| Ok(Named::new()), |columns| named_columns(&columns))?,
+        encoding: parameters.encoding.map(|name| named_encoding(&name)).transpose()?,
     };
     trail.goes_on();
     let (lines, response) = stream::lines();
@@ -137,15 +185,21 @@ async fn take(
             summary.map(|summary| result(summary, dry_run))
         };
         let tell = async {
+            let mut format = None;
             while let Some(event) = told.recv().await {
+                if let ImportEvent::Format(known) = &event {
+                    format = Some(FormatView::from(known));
+                }
                 if lines.progress(line(event)).await.is_err() {
                     // Nobody listens: dropping the receiver breaks the import off.
                     told.close();
                     break;
                 }
             }
+            format
         };
-        let (result, ()) = tokio::join!(work, tell);
+        let (result, format) = tokio::join!(work, tell);
+        let result = result.map(|result| ImportResult { format, ..result });
         match &result {
             Ok(done) if done.dry_run => trail.ended(AuditOutcome::Done, format!("check of {} rows", done.rows)).await,
             Ok(done) => {
@@ -189,7 +243,12 @@ fn file_name(given: &str) -> String {
 
 fn line(event: ImportEvent) -> ImportLine {
     match event {
+        ImportEvent::Format(format) => ImportLine::Format(FormatView::from(&format)),
         ImportEvent::Headings(headings) => ImportLine::Headings(headings),
+        ImportEvent::Note(note) => ImportLine::Note(note),
+        ImportEvent::Change(FieldChange { line, address, field, old, new }) => {
+            ImportLine::Change(ChangeView { line, address: address.to_string(), field, old, new })
+        }
         ImportEvent::Reject(Reject { line, reason, cells }) => ImportLine::Reject(RejectView { line, reason, cells }),
         ImportEvent::Progress { rows, octets } => ImportLine::Done { rows, octets },
     }
@@ -209,7 +268,41 @@ fn result(summary: ImportSummary, dry_run: bool) -> ImportResult {
         fields: summary.fields.into_iter().map(|(field, n)| (field.to_owned(), n)).collect(),
         subscribed: summary.subscribed,
         ended: summary.ended,
+        format: None,
     }
+}
+
+impl From<&Format> for FormatView {
+    fn from(format: &Format) -> Self {
+        Self {
+            encoding: format.encoding.name().to_owned(),
+            guessed: format.known == Known::Guessed,
+            byte_order_mark: format.mark,
+            delimiter: char::from(format.delimiter),
+        }
+    }
+}
+
+/// A language as a person writes it.
+pub(super) fn read_language(text: &str) -> Result<Language, ApiError> {
+    let words = Headings::shipped().map_err(|error| ApiError::internal(error.to_string()))?;
+    words.language(text).map_err(ApiError::invalid)
+}
+
+fn named_columns(json: &str) -> Result<Named, ApiError> {
+    serde_json::from_str(json).map_err(|error| {
+        ApiError::invalid(format!("columns is a JSON object such as {{\"E-mail 1 - Value\": \"address\"}}: {error}"))
+    })
+}
+
+fn named_encoding(name: &str) -> Result<Encoding, ApiError> {
+    Encoding::named(name).ok_or_else(|| {
+        let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+        ApiError::invalid(format!(
+            "\u{201c}{name}\u{201d} is no encoding that is known; usual ones are UTF-8, windows-1252 (also latin1), UTF-16, \
+             macintosh and IBM850"
+        ))
+    })
 }
 
 async fn give(
@@ -234,6 +327,7 @@ impl From<ImportError> for ApiError {
         let text = error.to_string();
         match error {
             ImportError::Format(_) | ImportError::Columns(_) => ApiError::new(422, "unreadable-file", text),
+            ImportError::Headings(_) => ApiError::internal(text),
             ImportError::NoConsent => ApiError::new(422, "no-consent", text),
             ImportError::NoList(_) => ApiError::not_found(text),
             ImportError::Source(_) | ImportError::Abandoned => {

@@ -14,12 +14,14 @@ use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, SubscriberId};
 use crate::base::language::Language;
+use crate::base::unicode;
 use crate::model::list::{self, List};
 use crate::store::Store;
 
 use super::Control;
 use super::error::ApiError;
 use super::extract::{Body, Caller, Parameters, Segment};
+use super::import::read_language;
 
 /// How long the second person may take to confirm that a list shall demand no approval any more.
 const CONFIRM_WITHIN: Duration = Duration::hours(24);
@@ -338,7 +340,7 @@ fn fill(list: &mut List, fields: &ListFields) -> Result<(), ApiError> {
         return Err(ApiError::invalid(format!("a list keeps its name; this one is \u{201c}{}\u{201d}", list.name)));
     }
     if let Some(title) = &fields.title {
-        let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+        let title = unicode::tidy(title).split_whitespace().collect::<Vec<_>>().join(" ");
         if title.is_empty() || title.chars().count() > 200 || title.contains(char::is_control) {
             return Err(ApiError::invalid("a title has 1 to 200 characters, none of them a control character"));
         }
@@ -372,7 +374,9 @@ fn fill(list: &mut List, fields: &ListFields) -> Result<(), ApiError> {
         Some(Privacy::Sensitive) => list::Privacy::Sensitive,
         None => filled.privacy,
     };
-    filled.language = fields.language.clone().unwrap_or(filled.language);
+    if let Some(language) = &fields.language {
+        filled.language = read_language(language.as_str())?;
+    }
     filled.approval = fields.approval.unwrap_or(filled.approval);
     fill_posting(&mut filled.posting, fields)?;
     *list = filled;

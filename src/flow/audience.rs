@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::base::clock::Clock;
 use crate::base::id::{MailingId, SubscriberId};
+use crate::base::unicode;
 use crate::model::ledger::DeliveryState;
 use crate::model::mailing::{AudienceQuery, Frozen, Mailing, Stage};
 use crate::model::subscriber::{Subscriber, SubscriptionState};
@@ -28,7 +29,11 @@ pub enum Freezing {
 /// Whether a subscriber is in an audience, as far as their own record tells.
 pub fn matches(query: &AudienceQuery, subscriber: &Subscriber) -> bool {
     let active = |list| subscriber.state_on(list) == Some(SubscriptionState::Active);
-    let any = |wanted: &BTreeSet<String>, has: &BTreeSet<String>| wanted.is_empty() || !wanted.is_disjoint(has);
+    let any = |wanted: &BTreeSet<String>, has: &BTreeSet<String>| {
+        // What was stored before words were normalised is found in any spelling.
+        let same = |word: &String| wanted.iter().any(|one| unicode::same(one, word));
+        wanted.is_empty() || !wanted.is_disjoint(has) || has.iter().any(same)
+    };
     query.lists.iter().any(active)
         && any(&query.beats, &subscriber.beats)
         && any(&query.regions, &subscriber.regions)

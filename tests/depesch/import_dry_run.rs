@@ -38,3 +38,24 @@ async fn a_dry_run_equals_the_real_run_and_writes_nothing() {
     assert_eq!(summary.subscribed.values().sum::<u64>(), 2);
     assert_eq!(summary.ended[&media], 1);
 }
+
+#[tokio::test]
+async fn a_dry_run_shows_what_is_known_and_what_the_file_says() {
+    let store = store().await;
+    let first = "email,name,beats,phone\nkarin@example.org,Karin,culture,070-174 06 05\nbo@example.org,Bo,,\n";
+    import_text(&store, first).await.summary.unwrap();
+    let second = "email,name,beats,phone,fax\nkarin@example.org,Karin Ek,\"culture, schools\",070-174 06 05,08-465 004 00\n\
+                  bo@example.org,Bo,,,\nnew@example.org,New,,,\n";
+    let dry = ImportSettings { dry_run: true, ..settings() };
+    let changes = import_with(&store, dry, second.as_bytes(), 1 << 20).await.changes;
+    let shown: Vec<_> = changes.iter().map(|c| (c.line, c.field.as_str(), c.old.as_str(), c.new.as_str())).collect();
+    assert_eq!(
+        shown,
+        [
+            (2, "name", "Karin", "Karin Ek"),
+            (2, "beats", "culture", "culture, schools"),
+            (2, "fax", "", "08-465 004 00"),
+        ]
+    );
+    assert_eq!(import_text(&store, second).await.changes, []);
+}

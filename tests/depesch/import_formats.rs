@@ -87,20 +87,76 @@ async fn refusal(file: &[u8]) -> FormatError {
 }
 
 #[tokio::test]
-async fn other_encodings_are_named_and_nothing_is_imported() {
-    let text = "e-post;namn\r\nake@example.org;Åke Ö\r\n";
-    let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
-    assert_eq!(refusal(&utf16).await, FormatError::Utf16);
-    assert_eq!(refusal(&utf16[2..]).await, FormatError::Utf16);
-    let latin1: Vec<u8> = text.chars().map(|c| u32::from(c) as u8).collect();
-    assert_eq!(refusal(&latin1).await, FormatError::NotUtf8 { line: 2 });
+async fn what_is_no_text_is_refused_and_nothing_is_imported() {
     assert_eq!(refusal(b"PK\x03\x04\x14\x00").await, FormatError::NotText);
     assert_eq!(refusal(b"").await, FormatError::Empty);
     assert_eq!(refusal(b"\r\n\r\n").await, FormatError::Empty);
 }
 
 #[tokio::test]
-async fn a_file_without_headings_is_refused() {
+async fn a_file_without_headings_is_refused_unless_it_has_addresses_alone() {
     let done = import_text(&store().await, "karin@example.org;Karin\n").await;
-    assert!(matches!(done.summary, Err(ImportError::Columns(ColumnsError::NoAddress(_)))));
+    assert!(matches!(done.summary, Err(ImportError::Columns(ColumnsError::NoHeadings { line: 1 }))));
+    let store = store().await;
+    let done = import_text(&store, "karin@example.org\nBo Berg <bo@example.org>\n").await;
+    assert_eq!((done.summary.unwrap().created, done.notes.len()), (2, 1));
+    assert_eq!(subscriber(&store, "bo@example.org").await.unwrap().name.as_deref(), Some("Bo Berg"));
+}
+
+#[tokio::test]
+async fn quotation_marks_behind_a_space_are_none_of_the_name() {
+    let store = store().await;
+    let done = import_text(&store, "email, name, city\neva@press.example, \"Ek, Eva\", Malmö\n").await;
+    assert!(done.summary.unwrap().is_clean());
+    let eva = subscriber(&store, "eva@press.example").await.unwrap();
+    assert_eq!((eva.name.as_deref(), eva.attributes["city"].as_str()), (Some("Ek, Eva"), "Malmö"));
+}
+
+#[tokio::test]
+async fn the_delimiter_is_the_one_that_makes_sense_of_the_file() {
+    for (file, name) in [
+        ("e-post;namn (efternamn, förnamn, titel)\neva@press.example;Ek, Eva, redaktör\n", "Ek, Eva, redaktör"),
+        ("\"namn, titel\";\"ort, land\";\"e-post\"\nEva;Malmö;eva@press.example\n", ""),
+        ("e-post|namn\neva@press.example|Ek; Eva, red\n", "Ek; Eva, red"),
+        ("e-post;namn;skärm 5\" tum\neva@press.example;Eva Ek;ja\n", "Eva Ek"),
+        ("e-post\neva@press.example;\n", ""),
+        ("namn,e-post\n\"Ek; Eva\",eva@press.example\n", "Ek; Eva"),
+    ] {
+        let store = store().await;
+        let done = import_text(&store, file).await;
+        assert!(done.summary.as_ref().is_ok_and(|summary| summary.is_clean()), "{file:?}: {done:?}");
+        let eva = subscriber(&store, "eva@press.example").await.unwrap();
+        assert_eq!(eva.name.as_deref().unwrap_or_default(), name, "{file:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_backslash_before_a_quotation_mark_is_read_as_it_is_meant() {
+    let store = store().await;
+    let file =
+        "email,name,attributes\neva@press.example,Eva,\"{\\\"ort\\\": \\\"Malmö, S\\\"}\"\nbo@press.example,Bo,x\n";
+    assert_eq!(import_text(&store, file).await.summary.unwrap().created, 2);
+    let eva = subscriber(&store, "eva@press.example").await.unwrap();
+    assert_eq!(eva.attributes["attributes"], "{\"ort\": \"Malmö, S\"}");
+}
+
+#[tokio::test]
+async fn a_title_above_the_headings_is_passed_over_and_told() {
+    let store = store().await;
+    let file = "Medlemslista 2026-11-28;;\r\n;;\r\ne-post;namn;ort\r\neva@press.example;Eva Ek;Malmö\r\n";
+    let done = import_text(&store, file).await;
+    assert_eq!(done.summary.unwrap().created, 1);
+    assert_eq!(done.notes, ["line 1 stands above the headings and was passed over: Medlemslista 2026-11-28"]);
+    // A word in the title is no heading.
+    let file = "Mejllista för media\r\nnamn;e-postadress\r\nEva Ek;eva@press.example\r\n";
+    assert_eq!(import_text(&store, file).await.summary.unwrap().rows, 1);
+}
+
+#[tokio::test]
+async fn headings_in_the_middle_of_joined_files_cost_nobody() {
+    let store = store().await;
+    let file = "email,name\r\neva@press.example,Eva Ek\r\n\u{feff}email,name\r\nbo@press.example,Bo\r\n";
+    let done = import_text(&store, file).await;
+    assert_eq!(done.reasons(), [(3, "these are the headings once more")]);
+    assert_eq!(done.summary.unwrap().created, 2);
 }

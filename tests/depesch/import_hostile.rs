@@ -1,5 +1,6 @@
 //! Nothing that a file holds makes the import panic, run out of memory or import what is not there.
 
+use depesch::flow::import::headings::HeadingFinder;
 use depesch::flow::import::records::{Found, RecordReader};
 use proptest::prelude::*;
 
@@ -49,8 +50,9 @@ proptest! {
         text in "(email|e-post)[;,\t](\"|name)?\n([a-c@.;,\"\r\n\t ]|å|\\x00){0,200}",
         piece in 1usize..40,
     ) {
+        let finder = HeadingFinder::shipped().unwrap();
         let read = |piece: usize| {
-            let (mut reader, mut found) = (RecordReader::new(), Vec::<Found>::new());
+            let (mut reader, mut found) = (RecordReader::new(finder.clone(), None), Vec::<Found>::new());
             let pushed = text.as_bytes().chunks(piece).try_for_each(|piece| reader.push(piece, &mut found));
             (pushed.and_then(|()| reader.finish(&mut found)), found)
         };

@@ -182,3 +182,15 @@ async fn failed_ones_are_tried_again_by_request() {
     let done: ReopenAnswer = daemon.client.post("/v1/mailings/m4/resolve", &resolve).await.unwrap();
     assert_eq!(done.changed, 0);
 }
+
+#[tokio::test]
+async fn an_audience_is_found_however_its_words_are_typed() {
+    let (daemon, store) = daemon().await;
+    put_subscriber(&store, 9, &["media"], |s| s.regions = ["skåne".to_owned()].into()).await;
+    for word in ["skåne", "Ska\u{30a}ne", "SKÅNE\u{200b}", " Skåne\u{a0}"] {
+        let audience = AudienceView { regions: vec![word.into()], ..request("now").audience };
+        let request = QueueRequest { audience, ..request("2026-11-23 09:00") };
+        let looked: QueueAnswer = daemon.client.post("/v1/mailings?check=true", &request).await.unwrap();
+        assert_eq!(looked.audience, Some(1), "{word:?}");
+    }
+}

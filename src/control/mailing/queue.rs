@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
 use crate::base::token::content_hash;
+use crate::base::unicode;
 use crate::flow::queue::{self as flow, Once, Order, QueueError};
 use crate::model::mailing::{AudienceQuery, MailingContent, MissedPolicy, Schedule, UncertainPolicy};
 use crate::model::zone::{self, Meeting};
@@ -21,6 +22,7 @@ use super::super::Control;
 use super::super::audit_trail::Trail;
 use super::super::error::ApiError;
 use super::super::extract::{Body, Caller, Parameters};
+use super::super::import::read_language;
 use super::view::{AudienceView, MailingView, headline, local_time};
 
 /// What is meant where a request says nothing.
@@ -150,15 +152,14 @@ fn order(control: &Control, request: &QueueRequest, caller: &Caller) -> Result<(
     let (at, meeting) = instant(&request.at, zone, control.clock.now())?;
     let defaults = control.queue_defaults;
     let audience = &request.audience;
-    let lower = |words: &[String]| words.iter().map(|word| word.trim().to_lowercase()).collect();
     let reached_by = audience.reached_by.as_deref().map(|id| parsed("reached_by", id)).transpose()?;
     let order = Order {
         content: MailingContent::Release(parsed("release", &request.release)?),
         audience: AudienceQuery {
             lists: all_parsed("lists", &audience.lists)?,
-            beats: lower(&audience.beats),
-            regions: lower(&audience.regions),
-            languages: all_parsed("languages", &audience.languages)?,
+            beats: keys(&audience.beats),
+            regions: keys(&audience.regions),
+            languages: audience.languages.iter().map(|text| read_language(text)).collect::<Result<_, _>>()?,
             reached_by,
         },
         schedule: Schedule {
@@ -174,6 +175,11 @@ fn order(control: &Control, request: &QueueRequest, caller: &Caller) -> Result<(
         by: caller.operator(),
     };
     Ok((order, meeting))
+}
+
+/// Beats or regions as they are stored and compared.
+fn keys(words: &[String]) -> BTreeSet<String> {
+    words.iter().map(|word| unicode::key(word).into_owned()).collect()
 }
 
 /// The instant that a person's words name.

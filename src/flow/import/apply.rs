@@ -11,15 +11,23 @@ use crate::model::subscriber::Subscriber;
 use crate::store::engine::{Batch, Commit};
 use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, subscribers, suppressions};
 
-use super::plan::{Plan, Terms, plan, text_octets};
+use super::plan::{FieldChange, Plan, Terms, differences, plan, text_octets};
+use super::reading::{Piece, cells};
+use super::records::Format;
 use super::row::Row;
-use super::{ImportError, ImportSummary, Piece, Reject, cells};
+use super::{ImportError, ImportSummary, Reject};
 
 /// How many subscriber numbers are taken at once.
 const NUMBERS: u64 = 5000;
 
 /// What became of one piece of the file.
 pub struct Outcome {
+    /// How the file is written, where it is newly known.
+    pub format: Option<Format>,
+    /// What to know of how the file was read.
+    pub notes: Vec<String>,
+    /// What a dry run would change of those who are known, in order of line.
+    pub changes: Vec<FieldChange>,
     /// The headings, with the first piece.
     pub headings: Option<Vec<String>>,
     /// Counts.
@@ -42,6 +50,14 @@ pub struct Importer {
     numbers: Mutex<std::ops::Range<u64>>,
 }
 
+/// What came of one batch.
+#[derive(Default)]
+struct Attempt {
+    summary: ImportSummary,
+    rejects: Vec<Reject>,
+    changes: Vec<FieldChange>,
+}
+
 /// Why a batch is to be decided anew.
 struct Changed;
 
@@ -56,14 +72,17 @@ impl Importer {
         // Numbers given to new rows are kept over a new try.
         let mut numbers = HashMap::new();
         for _ in 0..CONFLICT_TRIES {
-            if let Ok((mut summary, refused)) = self.attempt(&piece.rows, &mut numbers).await? {
+            if let Ok(Attempt { mut summary, rejects: refused, changes }) =
+                self.attempt(&piece.rows, &mut numbers).await?
+            {
                 summary.rows += (piece.rows.len() as u64) + piece.invalid + piece.duplicates;
                 summary.invalid += piece.invalid;
                 summary.duplicates += piece.duplicates;
                 let mut rejects = piece.rejects;
                 rejects.extend(refused);
                 rejects.sort_by_key(|reject| reject.line);
-                return Ok(Outcome { headings: piece.headings, summary, rejects, octets: piece.octets });
+                let Piece { format, headings, notes, octets, .. } = piece;
+                return Ok(Outcome { format, headings, notes, summary, changes, rejects, octets });
             }
             self.nobody.store(false, Ordering::Relaxed);
         }
@@ -74,10 +93,11 @@ impl Importer {
         &self,
         rows: &[Row],
         numbers: &mut HashMap<u64, u64>,
-    ) -> Result<Result<(ImportSummary, Vec<Reject>), Changed>, ImportError> {
+    ) -> Result<Result<Attempt, Changed>, ImportError> {
         let edition = self.store.suppressions_edition().await?;
         let nobody = self.nobody.load(Ordering::Relaxed);
-        let (mut summary, mut rejects, mut batch) = (ImportSummary::default(), Vec::new(), Batch::new());
+        let Attempt { mut summary, mut rejects, mut changes } = Attempt::default();
+        let mut batch = Batch::new();
         suppressions::expect_edition(&mut batch, edition.clone());
         for row in rows {
             if edition.is_some()
@@ -104,6 +124,11 @@ impl Importer {
                 let lists = lists.join(", ");
                 rejects.push(reject(row, format!("once left {lists}; only the subscriber can begin that anew")));
             }
+            if self.dry_run
+                && let (Some(known), Some(written)) = (&known, &plan.write)
+            {
+                changes.extend(differences(row.record.line, &known.value, written));
+            }
             match plan.write {
                 Some(subscriber) if !self.dry_run => {
                     self.write(&mut batch, known.as_ref(), subscriber, row, numbers).await?;
@@ -112,10 +137,10 @@ impl Importer {
             }
         }
         if batch.writes.is_empty() {
-            return Ok(Ok((summary, rejects)));
+            return Ok(Ok(Attempt { summary, rejects, changes }));
         }
         match self.store.commit(batch).await? {
-            Commit::Applied => Ok(Ok((summary, rejects))),
+            Commit::Applied => Ok(Ok(Attempt { summary, rejects, changes })),
             Commit::Conflict(_) => Ok(Err(Changed)),
         }
     }

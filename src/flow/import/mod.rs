@@ -8,13 +8,18 @@
 //! - A dry run takes the same way and only leaves the commit out.
 
 mod apply;
+pub mod cells;
 pub mod columns;
+pub mod encoding;
+pub mod headings;
+pub mod mailbox;
 pub mod plan;
+mod reading;
 pub mod records;
 pub mod row;
+mod sniff;
 
 use std::collections::BTreeMap;
-use std::collections::hash_map::{Entry, HashMap};
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
@@ -27,15 +32,13 @@ use crate::base::token;
 use crate::store::{Store, StoreError};
 
 use apply::{Importer, Outcome};
-use columns::{Columns, ColumnsError};
-use plan::Terms;
-use records::{FormatError, Found, Record, RecordReader};
-use row::Row;
+use columns::ColumnsError;
+use encoding::Encoding;
+use headings::{HeadingFinder, Headings, HeadingsError, Named};
+use plan::{FieldChange, Terms};
+use reading::{Piece, Reading};
+use records::{Format, FormatError};
 
-/// Rows in one commit.
-const BATCH_ROWS: usize = 500;
-/// Octets of rows in one commit, at most about.
-const BATCH_OCTETS: usize = 512 * 1024;
 /// Commits in flight.
 const BATCHES_IN_FLIGHT: usize = 6;
 
@@ -52,13 +55,23 @@ pub struct ImportSettings {
     pub language: Option<Language>,
     /// Only show what would change.
     pub dry_run: bool,
+    /// What columns hold whose headings are not known, or are known for something else.
+    pub columns: Named,
+    /// The encoding of the file; found out where it is not said.
+    pub encoding: Option<Encoding>,
 }
 
 /// What is told while an import runs.
 #[derive(Clone, Debug)]
 pub enum ImportEvent {
+    /// How the file is written: before the headings, and again if a later part of the file says more.
+    Format(Format),
     /// The headings, once they are read.
     Headings(Vec<String>),
+    /// Something to know of how the file was read; a sentence without a full stop.
+    Note(String),
+    /// What a dry run would change of somebody who is known. In order of line.
+    Change(FieldChange),
     /// A row that was not, or not wholly, imported. In order of line.
     Reject(Reject),
     /// How far it has come.
@@ -135,6 +148,9 @@ pub enum ImportError {
     /// Its first line names no columns.
     #[error(transparent)]
     Columns(#[from] ColumnsError),
+    /// The words of headings cannot be read: a fault of the program.
+    #[error(transparent)]
+    Headings(#[from] HeadingsError),
     /// Nobody says what the people agreed to.
     #[error("this would put people on a list: say with --consent, in their words, what they agreed to and where")]
     NoConsent,
@@ -186,7 +202,9 @@ where
         language: settings.language.or(first).unwrap_or_else(Language::swedish),
         at,
     };
-    let reading = Reading { has_consent: settings.consent.is_some(), ..Reading::new(lists.keys().cloned().collect()) };
+    let finder = HeadingFinder { headings: Arc::new(Headings::shipped()?), named: settings.columns };
+    let known_lists = lists.keys().cloned().collect();
+    let reading = Reading::new(known_lists, settings.consent.is_some(), finder, settings.encoding);
     let importer = Arc::new(Importer::new(store.clone(), key.clone(), terms, settings.dry_run).await?);
     let (sender, receiver) = mpsc::channel(2);
     // Reading and deciding run side by side; dropping the receiver ends the reading.
@@ -200,134 +218,6 @@ where
         Ok(Err(error)) => summary.and(Err(error)),
         Err(_) => summary.and(Err(ImportError::Source("its reader failed".to_owned()))),
     }
-}
-
-/// Checked rows and rejects, in order of line.
-struct Piece {
-    headings: Option<Vec<String>>,
-    rows: Vec<Row>,
-    rejects: Vec<Reject>,
-    invalid: u64,
-    duplicates: u64,
-    /// Octets of the file up to its end.
-    octets: u64,
-    /// Octets that its rows hold.
-    held: usize,
-}
-
-impl Piece {
-    fn new() -> Self {
-        let rows = Vec::with_capacity(BATCH_ROWS);
-        Self { headings: None, rows, rejects: Vec::new(), invalid: 0, duplicates: 0, octets: 0, held: 0 }
-    }
-}
-
-/// The reading side: octets to checked rows.
-struct Reading {
-    lists: Vec<ListName>,
-    has_consent: bool,
-    columns: Option<Columns>,
-    /// Addresses of the file so far, as hashes, and their lines.
-    seen: HashMap<u64, u32>,
-    piece: Piece,
-    octets: u64,
-}
-
-impl Reading {
-    fn new(lists: Vec<ListName>) -> Self {
-        let seen = HashMap::new();
-        Self { lists, has_consent: false, columns: None, seen, piece: Piece::new(), octets: 0 }
-    }
-
-    async fn run<S, B>(mut self, mut source: S, pieces: mpsc::Sender<Piece>) -> Result<(), ImportError>
-    where
-        S: Stream<Item = Result<B, std::io::Error>> + Send + Unpin,
-        B: AsRef<[u8]> + Send + Sync,
-    {
-        let (mut reader, mut found) = (RecordReader::new(), Vec::new());
-        while let Some(octets) = source.next().await {
-            // A file that broke off is not finished: its last line may be half a line.
-            let octets = octets.map_err(|e| ImportError::Source(e.to_string()))?;
-            // Small steps, so that one large piece does not become one large heap of records.
-            for step in octets.as_ref().chunks(64 * 1024) {
-                self.octets += step.len() as u64;
-                reader.push(step, &mut found)?;
-                self.take(&mut found, &pieces).await?;
-            }
-        }
-        reader.finish(&mut found)?;
-        self.take(&mut found, &pieces).await?;
-        self.send(&pieces).await
-    }
-
-    async fn take(&mut self, found: &mut Vec<Found>, pieces: &mpsc::Sender<Piece>) -> Result<(), ImportError> {
-        for found in found.drain(..) {
-            match found {
-                Found::Record(record) => self.record(record)?,
-                Found::Broken { line, reason } => self.reject(line, reason, Vec::new()),
-            }
-            if self.piece.rows.len() + self.piece.rejects.len() >= BATCH_ROWS || self.piece.held >= BATCH_OCTETS {
-                self.send(pieces).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn send(&mut self, pieces: &mpsc::Sender<Piece>) -> Result<(), ImportError> {
-        let mut piece = std::mem::replace(&mut self.piece, Piece::new());
-        piece.octets = self.octets;
-        pieces.send(piece).await.map_err(|_| ImportError::Abandoned)
-    }
-
-    fn record(&mut self, record: Record) -> Result<(), ImportError> {
-        self.piece.held += record.octets();
-        let Some(columns) = &self.columns else {
-            let columns = Columns::read(&record)?;
-            if columns.name_lists() && !self.has_consent {
-                return Err(ImportError::NoConsent);
-            }
-            self.piece.headings = Some(columns.headings.clone());
-            self.columns = Some(columns);
-            return Ok(());
-        };
-        if row::is_blank(&record) {
-            return Ok(());
-        }
-        let row = match row::read(columns, record) {
-            Ok(row) => row,
-            Err((record, reason)) => {
-                self.reject(record.line, reason, cells(&record));
-                return Ok(());
-            }
-        };
-        if let Some(missing) = row.fields.lists.iter().find(|name| !self.lists.contains(name)) {
-            let reason = format!("there is no list \u{201c}{missing}\u{201d}");
-            self.reject(row.record.line, reason, cells(&row.record));
-            return Ok(());
-        }
-        match self.seen.entry(xxhash_rust::xxh3::xxh3_64(row.address.key().as_bytes())) {
-            Entry::Vacant(place) => {
-                place.insert(u32::try_from(row.record.line).unwrap_or(u32::MAX));
-                self.piece.rows.push(row);
-            }
-            Entry::Occupied(first) => {
-                let reason = format!("the same address stands on line {}", first.get());
-                self.reject(row.record.line, reason, cells(&row.record));
-                self.piece.invalid -= 1;
-                self.piece.duplicates += 1;
-            }
-        }
-        Ok(())
-    }
-
-    fn reject(&mut self, line: u64, reason: String, cells: Vec<String>) {
-        self.piece.invalid += 1;
-        self.piece.rejects.push(Reject { line, reason, cells });
-    }
-}
-
-fn cells(record: &Record) -> Vec<String> {
-    record.cells().map(str::to_owned).collect()
 }
 
 /// The deciding side: rows to commits, several at once, and their outcomes in order.
@@ -349,10 +239,12 @@ async fn decide(
     );
     let mut total = ImportSummary::default();
     while let Some(outcome) = outcomes.next().await {
-        let Outcome { headings, summary, rejects, octets } = outcome?;
+        let Outcome { format, headings, notes, summary, changes, rejects, octets } = outcome?;
         total.add(summary);
         let progress = ImportEvent::Progress { rows: total.rows, octets };
-        let told = headings.map(ImportEvent::Headings).into_iter();
+        let told = format.map(ImportEvent::Format).into_iter();
+        let told = told.chain(headings.map(ImportEvent::Headings)).chain(notes.into_iter().map(ImportEvent::Note));
+        let told = told.chain(changes.into_iter().map(ImportEvent::Change));
         for event in told.chain(rejects.into_iter().map(ImportEvent::Reject)).chain([progress]) {
             events.send(event).await.map_err(|_| ImportError::Abandoned)?;
         }

@@ -1,7 +1,8 @@
 //! What a row would change: a pure decision, the same for a dry run as for the real one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, SubscriberId};
 use crate::base::language::Language;
@@ -38,6 +39,40 @@ pub struct Plan {
     pub subscribed: Vec<ListName>,
     /// Lists that they once left: refused (invariant 4).
     pub ended: Vec<ListName>,
+}
+
+/// What an import changes of one field of somebody who is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldChange {
+    /// The line in the file, from 1.
+    pub line: u64,
+    /// Whose.
+    pub address: Address,
+    /// Which field; an attribute by its name.
+    pub field: String,
+    /// What is known; empty for nothing.
+    pub old: String,
+    /// What the file says.
+    pub new: String,
+}
+
+/// How a subscriber differs from what is known, field by field; subscriptions are not among them.
+pub fn differences(line: u64, known: &Subscriber, written: &Subscriber) -> Vec<FieldChange> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let words = |words: &BTreeSet<String>| words.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let fields = |s: &Subscriber| {
+        let (language, organisation) = (s.language.to_string(), text(&s.organisation));
+        [text(&s.name), language, organisation, words(&s.beats), words(&s.regions)]
+    };
+    let names = ["name", "language", "organisation", "beats", "regions"].map(str::to_owned);
+    let fields = names.into_iter().zip(fields(known).into_iter().zip(fields(written)));
+    let attributes = written.attributes.iter().map(|(name, value)| {
+        let known = known.attributes.get(name).cloned().unwrap_or_default();
+        (name.clone(), (known, value.clone()))
+    });
+    let changed = fields.chain(attributes).filter(|(_, (old, new))| old != new);
+    let address = &written.address;
+    changed.map(|(field, (old, new))| FieldChange { line, address: address.clone(), field, old, new }).collect()
 }
 
 /// Octets of text that a subscriber's record has, about: for the limit of the store.

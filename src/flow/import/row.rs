@@ -1,19 +1,24 @@
 //! From a record to a checked row.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::address::Address;
 use crate::base::id::ListName;
 use crate::base::language::Language;
+use crate::base::unicode;
 
 use super::super::formula;
 use super::columns::{Column, Columns};
+use super::mailbox;
 use super::records::Record;
 
 /// The longest name of a person or an organisation, in characters.
 const LONGEST_NAME: usize = 200;
 /// The longest attribute, in characters.
 const LONGEST_ATTRIBUTE: usize = 4000;
+/// What stands where a letter could not be read.
+const LOST: char = '\u{fffd}';
 
 /// What a row says of one person. An empty cell says nothing: it changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,7 +52,7 @@ pub struct Row {
 
 /// Whether nothing stands in the record, as in the rows below the last that Excel sometimes writes.
 pub fn is_blank(record: &Record) -> bool {
-    record.cells().all(|cell| cell.trim().is_empty())
+    record.cells().all(|cell| cell.trim_matches(unicode::is_unseen).is_empty())
 }
 
 /// Reads and checks one record.
@@ -62,22 +67,25 @@ pub fn read(columns: &Columns, record: Record) -> Result<Row, (Record, String)> 
 }
 
 fn read_fields(columns: &Columns, record: &Record) -> Result<(Address, Fields), String> {
-    let mut address = None;
+    let mut mailbox = None;
     let (mut first_name, mut last_name) = (None, None);
     let mut fields = Fields::default();
     for (index, cell) in record.cells().enumerate() {
-        let cell = formula::restore(cell);
+        let cell = match formula::restore(cell) {
+            Cow::Borrowed(cell) => text_of_formula(cell.trim()),
+            restored => restored,
+        };
         let cell = cell.trim();
-        if cell.is_empty() {
+        if cell.is_empty() || (!cell.is_ascii() && cell.trim_matches(unicode::is_unseen).is_empty()) {
             continue;
         }
         match columns.columns.get(index) {
-            Some(Column::Address) => address = Some(cell.parse::<Address>().map_err(|e| e.to_string())?),
+            Some(Column::Address) => mailbox = Some(mailbox::read(cell)?),
             Some(Column::Name) => fields.name = Some(one_line("the name", cell)?),
             Some(Column::FirstName) => first_name = Some(one_line("the first name", cell)?),
             Some(Column::LastName) => last_name = Some(one_line("the last name", cell)?),
             Some(Column::Organisation) => fields.organisation = Some(one_line("the organisation", cell)?),
-            Some(Column::Language) => fields.language = Some(language(cell)?),
+            Some(Column::Language) => fields.language = Some(columns.words.language(cell)?),
             Some(Column::Beats) => fields.beats = Some(words("the beats", cell)?),
             Some(Column::Regions) => fields.regions = Some(words("the regions", cell)?),
             Some(Column::Lists) => fields.lists = lists(cell)?,
@@ -96,11 +104,23 @@ fn read_fields(columns: &Columns, record: &Record) -> Result<(Address, Fields), 
             }
         }
     }
+    let mailbox = mailbox.ok_or("the address is empty")?;
     if fields.name.is_none() && (first_name.is_some() || last_name.is_some()) {
         let parts: Vec<String> = [first_name, last_name].into_iter().flatten().collect();
         fields.name = Some(parts.join(" "));
     }
-    Ok((address.ok_or("the address is empty")?, fields))
+    if fields.name.is_none() {
+        fields.name = mailbox.name.map(|name| one_line("the name", &name)).transpose()?;
+    }
+    Ok((mailbox.address, fields))
+}
+
+/// The text that programs force a spreadsheet to keep as it is, `="0701740605"`; other cells as they are.
+fn text_of_formula(cell: &str) -> Cow<'_, str> {
+    match cell.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')) {
+        Some(text) if !text.replace("\"\"", "").contains('"') => Cow::Owned(text.replace("\"\"", "\"")),
+        _ => Cow::Borrowed(cell),
+    }
 }
 
 fn within(what: &str, cell: &str, most: usize) -> Result<(), String> {
@@ -111,31 +131,38 @@ fn within(what: &str, cell: &str, most: usize) -> Result<(), String> {
     }
 }
 
-/// The value of an attribute; `None` where it is empty.
+/// The value of an attribute, tidy; `None` where it is empty.
 ///
 /// # Errors
 /// Why it cannot be one, for a person to read.
 pub fn attribute(name: &str, value: &str) -> Result<Option<String>, String> {
-    let value = value.trim();
-    within(name, value, LONGEST_ATTRIBUTE)?;
-    showable(name, value)?;
-    Ok((!value.is_empty()).then(|| value.to_owned()))
+    let value = unicode::tidy_trimmed(value);
+    within(name, &value, LONGEST_ATTRIBUTE)?;
+    showable(name, &value)?;
+    Ok((!value.is_empty()).then(|| value.into_owned()))
 }
 
 fn showable(what: &str, text: &str) -> Result<(), String> {
-    match text.contains(|c: char| c.is_control() && !matches!(c, '\r' | '\n' | '\t')) {
-        true => Err(format!("{what} holds a character that cannot be shown (a control character)")),
-        false => Ok(()),
+    match text.chars().find(|c| *c == LOST || (c.is_control() && !matches!(c, '\r' | '\n' | '\t'))) {
+        None => Ok(()),
+        Some(LOST) => Err(format!(
+            "{what} holds \u{201c}{LOST}\u{201d} (U+FFFD): a letter was lost when the file was written or read; correct it, \
+             or say with --encoding what the file is written in"
+        )),
+        Some(c) => {
+            Err(format!("{what} holds a character that cannot be shown (a control character, U+{:04X})", u32::from(c)))
+        }
     }
 }
 
-/// Text on one line, its spaces single.
+/// Text on one line, tidy, its spaces single.
 ///
 /// # Errors
 /// Why it cannot be that, for a person to read.
 pub fn one_line(what: &str, cell: &str) -> Result<String, String> {
-    within(what, cell, LONGEST_NAME)?;
-    showable(what, cell)?;
+    let cell = unicode::tidy(cell);
+    within(what, &cell, LONGEST_NAME)?;
+    showable(what, &cell)?;
     let mut text = String::with_capacity(cell.len());
     for word in cell.split_whitespace() {
         if !text.is_empty() {
@@ -146,29 +173,18 @@ pub fn one_line(what: &str, cell: &str) -> Result<String, String> {
     Ok(text)
 }
 
-/// Words divided by `,`, `;`, `|` or a new line, in lower case.
+/// Words divided by `,`, `;`, `|` or a new line, as they are compared (see [`unicode::key`]).
 ///
 /// # Errors
 /// Why they cannot be that, for a person to read.
 pub fn words(what: &str, cell: &str) -> Result<BTreeSet<String>, String> {
     within(what, cell, LONGEST_ATTRIBUTE)?;
-    let words = cell.split([',', ';', '|', '\n']).map(str::trim).filter(|word| !word.is_empty());
-    words.map(|word| one_line(what, &word.to_lowercase())).collect()
+    let words = cell.split([',', ';', '|', '\n']).map(unicode::key).filter(|word| !word.is_empty());
+    words.map(|word| one_line(what, &word)).collect()
 }
 
 fn lists(cell: &str) -> Result<BTreeSet<ListName>, String> {
-    let names = cell.split(|c: char| ",;|".contains(c) || c.is_whitespace()).filter(|name| !name.is_empty());
+    let names = cell.split(|c: char| ",;|".contains(c) || c.is_whitespace());
+    let names = names.filter(|name| !name.trim_matches(unicode::is_unseen).is_empty());
     names.map(|name| name.parse().map_err(|e: crate::base::id::IdError| e.to_string())).collect()
-}
-
-/// A language tag, or the name of one of the languages that people write out.
-///
-/// # Errors
-/// Why it is none, for a person to read.
-pub fn language(cell: &str) -> Result<Language, String> {
-    match cell.to_lowercase().as_str() {
-        "svenska" | "swedish" => Ok(Language::swedish()),
-        "engelska" | "english" => Ok(Language::english()),
-        tag => tag.parse().map_err(|e: crate::base::language::LanguageError| e.to_string()),
-    }
 }

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::base::address::Address;
 use crate::base::id::{LetterId, ListName, MailingId, SubscriberId};
 use crate::base::token::{Key, Purpose};
+use crate::base::unicode;
 use crate::flow::list_identity;
 use crate::flow::rsvp::is_rsvp_address;
 use crate::model::list::List;
@@ -157,7 +158,7 @@ impl Directory {
     /// [`StoreError`], never to be read as "unknown".
     pub async fn resolve(&self, address: &str) -> Result<Resolved, StoreError> {
         let (local, domain) = match address.rsplit_once('@') {
-            Some((local, domain)) => (local.to_lowercase(), domain.to_lowercase()),
+            Some((local, domain)) => (unicode::nfc(local).to_lowercase(), domain.to_lowercase()),
             // RFC 5321 §4.5.1: "postmaster" without a domain, in any case.
             None if address.eq_ignore_ascii_case("postmaster") => return Ok(Resolved::Ours(Destination::Postmaster)),
             None => return Ok(Resolved::No(Recipient::Unknown)),

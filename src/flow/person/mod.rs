@@ -20,6 +20,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, SubscriberId};
 use crate::base::language::Language;
 use crate::base::token;
+use crate::base::unicode;
 use crate::model::bounce;
 use crate::model::consent::ConsentSource;
 use crate::model::subscriber::{Subscriber, SubscriptionError, SubscriptionState};
@@ -28,6 +29,7 @@ use crate::store::engine::{Batch, Commit};
 use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, subscribers, suppressions};
 
 use super::import::columns::attribute_name;
+use super::import::headings::Headings;
 use super::import::plan::text_octets;
 use super::import::row;
 use traces::TraceError;
@@ -135,6 +137,7 @@ impl Desk {
         let found = match (who.parse::<SubscriberId>(), who.parse::<Address>()) {
             (Ok(id), _) => self.store.subscriber(id).await?,
             (_, Ok(address)) => self.store.subscriber_by_address(&address).await?,
+            (Err(_), Err(error)) if who.contains('@') => return Err(error.into()),
             (Err(_), Err(_)) => None,
         };
         found.ok_or_else(|| PersonError::NotFound(who.to_owned()))
@@ -321,6 +324,10 @@ impl Desk {
     }
 }
 
+fn known_words() -> Result<Headings, PersonError> {
+    Headings::shipped().map_err(|error| PersonError::Wrong(error.to_string()))
+}
+
 fn fill(subscriber: &mut Subscriber, fields: &PersonFields) -> Result<(), PersonError> {
     let line = |what: &str, text: &str| -> Result<Option<String>, PersonError> {
         let text = row::one_line(what, text).map_err(PersonError::Wrong)?;
@@ -333,7 +340,7 @@ fn fill(subscriber: &mut Subscriber, fields: &PersonFields) -> Result<(), Person
         subscriber.name = line("the name", name)?;
     }
     if let Some(language) = &fields.language {
-        subscriber.language = row::language(language.trim()).map_err(PersonError::Wrong)?;
+        subscriber.language = known_words()?.language(language).map_err(PersonError::Wrong)?;
     }
     if let Some(organisation) = &fields.organisation {
         subscriber.organisation = line("the organisation", organisation)?;
@@ -345,7 +352,11 @@ fn fill(subscriber: &mut Subscriber, fields: &PersonFields) -> Result<(), Person
         subscriber.regions = row::words("the regions", regions).map_err(PersonError::Wrong)?;
     }
     for (name, value) in &fields.attributes {
-        let name = attribute_name(name).map_err(|e| PersonError::Wrong(e.to_string()))?;
+        // One that a file gave before its heading got a meaning can still be changed and cleared.
+        let name = match subscriber.attributes.contains_key(unicode::key(name).as_ref()) {
+            true => unicode::key(name).into_owned(),
+            false => attribute_name(name, &known_words()?).map_err(|e| PersonError::Wrong(e.to_string()))?,
+        };
         match row::attribute(&name, value).map_err(PersonError::Wrong)? {
             Some(value) => subscriber.attributes.insert(name, value),
             None => subscriber.attributes.remove(&name),

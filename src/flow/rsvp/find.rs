@@ -7,6 +7,7 @@ use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::{MailingId, ReleaseId};
 use crate::base::token::{Key, Purpose};
+use crate::base::unicode;
 use crate::mail::incoming::Incoming;
 use crate::model::mailing::Stage;
 use crate::model::release::{Event, EventStatus};
@@ -190,11 +191,11 @@ async fn by_address(
 
 /// Those whose subject stands in the message's subject; all where none does.
 fn named<'a>(candidates: Vec<&'a Candidate>, subject: &str) -> Vec<&'a Candidate> {
-    let subject = subject.to_lowercase();
+    let subject = unicode::key(subject);
     let names = |candidate: &&Candidate| {
         let releases = [&candidate.loaded.release, &candidate.newest.release];
         let titles = releases.into_iter().flat_map(|release| [release.subject(), release.headline.as_str()]);
-        titles.into_iter().any(|title| title.len() > 3 && subject.contains(&title.to_lowercase()))
+        titles.into_iter().any(|title| title.len() > 3 && subject.contains(&*unicode::key(title)))
     };
     let named: Vec<&Candidate> = candidates.iter().copied().filter(|candidate| names(candidate)).collect();
     if named.is_empty() { candidates } else { named }

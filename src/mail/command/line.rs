@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::base::language::Language;
+use crate::base::unicode;
 
 use super::{Command, Known, Words};
 
@@ -26,8 +27,9 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn new(line: &str) -> Self {
         let line = &line[..line.floor_char_boundary(LONGEST)];
-        let text: String =
-            line.nfkc().filter(|c| !is_invisible(*c) && *c != '*').flat_map(char::to_lowercase).collect();
+        // Full-width letters are the letters that they are forms of: here only words are compared.
+        let plain: String = line.nfkc().collect();
+        let text: String = unicode::tidy(&plain).chars().filter(|c| *c != '*').flat_map(char::to_lowercase).collect();
         let words = text.split_whitespace().map(bare).filter(|word| !word.is_empty()).map(str::to_owned).collect();
         Self { text: text.trim().to_owned(), words }
     }
@@ -54,11 +56,6 @@ impl Line {
     pub(super) fn is(&self, phrase: &str) -> bool {
         begins_with(&self.words, phrase) == Some(self.words.len())
     }
-}
-
-/// Zero-width characters, marks of direction, soft hyphens.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// A word without the punctuation around it.
@@ -162,7 +159,7 @@ impl Words {
         if self.nothing.iter().any(|word| word == text) {
             return Some(BTreeSet::new());
         }
-        let values = text.split([',', ';', '|']).map(|value| value.split_whitespace().collect::<Vec<_>>().join(" "));
+        let values = text.split([',', ';', '|']).map(|value| unicode::key(value).into_owned());
         let values: BTreeSet<String> = values.filter(|value| !value.is_empty()).collect();
         // They are repeated in a letter to an address that may be somebody else's: no address, no link, no sentence.
         let word = |c: char| c.is_alphanumeric() || " -&/'".contains(c);

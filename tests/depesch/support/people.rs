@@ -5,6 +5,8 @@ use std::sync::Arc;
 use depesch::base::id::ListName;
 use depesch::base::token::Key;
 use depesch::flow::export::{Export, ExportSettings};
+use depesch::flow::import::plan::FieldChange;
+use depesch::flow::import::records::Format;
 use depesch::flow::import::{ImportError, ImportEvent, ImportSettings, ImportSummary, Reject, import};
 use depesch::flow::person::{Desk, Eraser, PersonError};
 use depesch::model::subscriber::{Subscriber, SubscriptionState};
@@ -19,6 +21,9 @@ pub struct Imported {
     pub summary: Result<ImportSummary, ImportError>,
     pub headings: Vec<String>,
     pub rejects: Vec<Reject>,
+    pub format: Option<Format>,
+    pub notes: Vec<String>,
+    pub changes: Vec<FieldChange>,
 }
 
 impl Imported {
@@ -80,17 +85,21 @@ pub async fn import_with(store: &Store, settings: ImportSettings, file: &[u8], p
     };
     let listen = async {
         let (mut headings, mut rejects) = (Vec::new(), Vec::new());
+        let (mut format, mut notes, mut changes) = (None, Vec::new(), Vec::new());
         while let Some(event) = told.recv().await {
             match event {
                 ImportEvent::Headings(found) => headings = found,
+                ImportEvent::Format(found) => format = Some(found),
+                ImportEvent::Note(note) => notes.push(note),
+                ImportEvent::Change(change) => changes.push(change),
                 ImportEvent::Reject(reject) => rejects.push(reject),
                 ImportEvent::Progress { .. } => {}
             }
         }
-        (headings, rejects)
+        (headings, rejects, format, notes, changes)
     };
-    let (summary, (headings, rejects)) = tokio::join!(work, listen);
-    Imported { summary, headings, rejects }
+    let (summary, (headings, rejects, format, notes, changes)) = tokio::join!(work, listen);
+    Imported { summary, headings, rejects, format, notes, changes }
 }
 
 /// Imports a text onto `media`, with consent.

@@ -1,0 +1,270 @@
+//! From UTF-8 to records: cells, quotation marks and line numbers, as the text comes and with bounded memory.
+//!
+//! RFC 4180, and what programs write beside it: quotation marks behind a space or a byte order mark open a cell as well,
+//! a quotation mark inside an unquoted cell is one, `\"` stands for one in files whose writer means it so, text behind a
+//! closing quotation mark belongs to the cell, and CR, LF and CR LF all end a line.
+
+use crate::base::unicode::is_unseen;
+
+use super::records::{Found, Record};
+
+/// The longest record, in octets. A longer one is mostly a quotation mark that nobody closed.
+const LONGEST_RECORD: usize = 64 * 1024;
+/// The most cells of a record.
+const MOST_CELLS: usize = 512;
+
+/// How a file divides its cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialect {
+    /// What stands between cells; ASCII.
+    pub delimiter: u8,
+    /// Whether `\"` in a quoted cell is a quotation mark.
+    pub backslash: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing but blanks in the cell yet.
+    Begin,
+    /// In a cell without quotation marks.
+    Plain,
+    /// Between quotation marks.
+    Quoted,
+    /// Behind a backslash between quotation marks.
+    Escaped,
+    /// Behind what may be the closing quotation mark.
+    Closed,
+}
+
+/// Reads records from UTF-8 that is pushed in.
+#[derive(Debug)]
+pub struct CellReader {
+    dialect: Dialect,
+    state: State,
+    text: Vec<u8>,
+    ends: Vec<u32>,
+    /// The line of the next octet, from 1.
+    line: u64,
+    after_return: bool,
+    /// The line on which the record began; `None` between records.
+    began: Option<u64>,
+    too_much: Option<&'static str>,
+    odd: u64,
+}
+
+impl CellReader {
+    /// A reader at the beginning of a file.
+    pub fn new(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            state: State::Begin,
+            text: Vec::with_capacity(1024),
+            ends: Vec::with_capacity(16),
+            line: 1,
+            after_return: false,
+            began: None,
+            too_much: None,
+            odd: 0,
+        }
+    }
+
+    /// How many closing quotation marks had text behind them, or were missing: many say that the dialect is another.
+    pub fn odd(&self) -> u64 {
+        self.odd
+    }
+
+    /// Passes over octets that are no record, and counts their lines.
+    pub fn pass_over(&mut self, octets: &[u8]) {
+        octets.iter().for_each(|octet| self.count(*octet));
+    }
+
+    /// Takes the next octets and puts the records that they complete into `found`.
+    pub fn push(&mut self, mut octets: &[u8], found: &mut Vec<Found>) {
+        while let Some((first, rest)) = octets.split_first() {
+            if self.began.is_none() && matches!(first, b'\r' | b'\n') {
+                self.count(*first);
+                octets = rest;
+                continue;
+            }
+            self.began.get_or_insert(self.line);
+            let run = self.run(octets);
+            if run > 0 {
+                self.store(&octets[..run]);
+                octets = &octets[run..];
+                self.after_return = false;
+                continue;
+            }
+            self.count(*first);
+            self.octet(*first, found);
+            octets = rest;
+        }
+    }
+
+    /// The text has ended: gives its last record.
+    pub fn finish(&mut self, found: &mut Vec<Found>) {
+        if self.began.is_none() {
+            return;
+        }
+        if self.state == State::Escaped {
+            self.store(b"\\");
+        }
+        let unclosed = matches!(self.state, State::Quoted | State::Escaped);
+        self.odd += u64::from(unclosed);
+        if unclosed && self.text.contains(&b'\n') {
+            self.too_much
+                .get_or_insert("a quotation mark that is opened here is never closed; nothing after it was read");
+        }
+        self.end_record(found);
+    }
+
+    /// How many octets at the beginning are just text of the cell, and end no line.
+    fn run(&self, octets: &[u8]) -> usize {
+        let found = match self.state {
+            State::Plain => memchr::memchr3(self.dialect.delimiter, b'\r', b'\n', octets),
+            State::Quoted => octets.iter().position(|octet| matches!(octet, b'"' | b'\\' | b'\r' | b'\n')),
+            _ => Some(0),
+        };
+        found.unwrap_or(octets.len())
+    }
+
+    /// Counts lines: CR LF, LF, and CR alone each end one.
+    fn count(&mut self, octet: u8) {
+        match octet {
+            b'\n' if self.after_return => {}
+            b'\r' | b'\n' => self.line += 1,
+            _ => {}
+        }
+        self.after_return = octet == b'\r';
+    }
+
+    fn octet(&mut self, octet: u8, found: &mut Vec<Found>) {
+        match (self.state, octet) {
+            (State::Begin | State::Plain | State::Closed, b'\r' | b'\n') => self.end_record(found),
+            (State::Begin | State::Plain | State::Closed, octet) if octet == self.dialect.delimiter => self.end_cell(),
+            (State::Begin, b'"') if self.is_blank() => {
+                self.text.truncate(self.cell_begins());
+                self.state = State::Quoted;
+            }
+            (State::Begin, octet) => {
+                self.store(&[octet]);
+                // Blanks that are not ASCII are looked at as a whole when a quotation mark follows.
+                if octet.is_ascii_graphic() {
+                    self.state = State::Plain;
+                }
+            }
+            (State::Plain, octet) => self.store(&[octet]),
+            (State::Quoted, b'"') => self.state = State::Closed,
+            (State::Quoted, b'\\') if self.dialect.backslash => self.state = State::Escaped,
+            (State::Quoted, octet) => self.store(&[octet]),
+            (State::Escaped, octet) => {
+                if !matches!(octet, b'"' | b'\\') {
+                    self.store(b"\\");
+                }
+                self.store(&[octet]);
+                self.state = State::Quoted;
+            }
+            (State::Closed, b'"') => {
+                self.store(b"\"");
+                self.state = State::Quoted;
+            }
+            // A space behind the quotation mark; cells are trimmed later.
+            (State::Closed, b' ') => self.store(b" "),
+            (State::Closed, octet) => {
+                self.odd += 1;
+                self.store(&[octet]);
+                self.state = State::Plain;
+            }
+        }
+    }
+
+    fn cell_begins(&self) -> usize {
+        self.ends.last().map_or(0, |end| *end as usize)
+    }
+
+    fn is_blank(&self) -> bool {
+        let cell = self.text.get(self.cell_begins()..).unwrap_or_default();
+        cell.is_empty() || std::str::from_utf8(cell).is_ok_and(|cell| cell.chars().all(is_unseen))
+    }
+
+    fn store(&mut self, octets: &[u8]) {
+        if self.too_much.is_none() && self.text.len() + octets.len() > LONGEST_RECORD {
+            self.too_much = Some("it is longer than 64 KiB: a quotation mark that is opened here is never closed?");
+        }
+        match self.too_much {
+            Some(_) => self.text.clear(),
+            None => self.text.extend_from_slice(octets),
+        }
+    }
+
+    fn end_cell(&mut self) {
+        self.state = State::Begin;
+        match self.ends.len() < MOST_CELLS && self.too_much.is_none() {
+            true => self.ends.push(u32::try_from(self.text.len()).unwrap_or(u32::MAX)),
+            false => {
+                self.too_much.get_or_insert("it has more than 512 columns");
+                self.ends.clear();
+                self.text.clear();
+            }
+        }
+    }
+
+    fn end_record(&mut self, found: &mut Vec<Found>) {
+        self.end_cell();
+        let line = self.began.take().unwrap_or(self.line);
+        match (self.too_much.take(), std::str::from_utf8(&self.text)) {
+            (Some(reason), _) => found.push(Found::Broken { line, reason: reason.to_owned() }),
+            (None, Err(_)) => found.push(Found::Broken { line, reason: "it is not UTF-8, as the rest is".to_owned() }),
+            (None, Ok("")) => {}
+            (None, Ok(text)) => found.push(Found::Record(Record::new(line, text.to_owned(), self.ends.clone()))),
+        }
+        self.text.clear();
+        self.ends.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(backslash: bool, file: &str, expected: &[&[&str]]) {
+        for piece in [1, 3, usize::MAX] {
+            let mut reader = CellReader::new(Dialect { delimiter: b',', backslash });
+            let mut found = Vec::new();
+            file.as_bytes().chunks(piece.min(file.len())).for_each(|piece| reader.push(piece, &mut found));
+            reader.finish(&mut found);
+            let found: Vec<Vec<&str>> = found
+                .iter()
+                .map(|found| match found {
+                    Found::Record(record) => record.cells().collect(),
+                    Found::Broken { reason, .. } => vec![reason.as_str()],
+                })
+                .collect();
+            assert_eq!(found, expected, "{file:?}");
+        }
+    }
+
+    #[test]
+    fn quotation_marks_behind_a_blank_open_a_cell() {
+        check(false, "a, \"Ek, Eva\" , b\n", &[&["a", "Ek, Eva ", " b"]]);
+        check(false, "\u{feff}\"a\",\u{a0}\"b,c\"\n", &[&["a", "b,c"]]);
+        check(false, "Å \"b\",Åke\n", &[&["Å \"b\"", "Åke"]]);
+    }
+
+    #[test]
+    fn quotation_marks_inside_a_cell_are_text() {
+        check(false, "5\" tum,a \"b\" c\n", &[&["5\" tum", "a \"b\" c"]]);
+        check(false, "\"Bo\" Berg,x\n", &[&["Bo Berg", "x"]]);
+        check(false, "\"say \"\"no\"\"\",\"\"\n", &[&["say \"no\"", ""]]);
+    }
+
+    #[test]
+    fn a_backslash_means_a_quotation_mark_only_where_the_file_says_so() {
+        check(true, "\"{\\\"a\\\": \\\"b,c\\\"}\",\"C:\\\\x\\y\"\n", &[&["{\"a\": \"b,c\"}", "C:\\x\\y"]]);
+        check(false, "\"C:\\\",x\n", &[&["C:\\", "x"]]);
+    }
+
+    #[test]
+    fn blank_lines_and_rows_are_nothing() {
+        check(false, "a,b\r\n\r\n,\r\n\rc,d", &[&["a", "b"], &["c", "d"]]);
+    }
+}

@@ -1,0 +1,127 @@
+//! Which delimiter a file has, whether it writes `\"`, and which of its first rows names the columns: each possibility is
+//! tried on the first rows, and the one is taken under which the file makes most sense.
+
+use super::cells::{CellReader, Dialect};
+use super::headings::{Certainty, HeadingFinder};
+use super::mailbox;
+use super::records::{Found, Record};
+
+/// Rows that are looked at.
+const ROWS: usize = 60;
+/// Rows that may stand above the headings: a title, a date, a blank row.
+pub const ROWS_ABOVE: usize = 10;
+
+/// What the beginning of a file tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sniffed {
+    /// How it divides its cells.
+    pub dialect: Dialect,
+    /// The line of the row that names the columns.
+    pub heading_line: Option<u64>,
+}
+
+/// How much sense a file makes if it is read in one way; the greatest is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Sense {
+    /// Whether a row names a column of addresses.
+    headings: Certainty,
+    /// Of a hundred rows, how many have an address in it.
+    addresses: usize,
+    /// Quotation marks that do not fit.
+    odd: std::cmp::Reverse<u64>,
+    /// Of a hundred rows, how many have no more cells than the headings.
+    fitting: usize,
+    /// Columns.
+    width: usize,
+}
+
+/// Looks at a file that begins with `head`, whose first `skip` octets are no data; `delimiter` where the file names it;
+/// `whole` says that it ends there, too.
+pub fn sniff(head: &[u8], skip: usize, delimiter: Option<u8>, whole: bool, finder: &HeadingFinder) -> Sniffed {
+    // Of equals the first wins: a file of one column is best read with what stands in no cell.
+    let possible = [b'\t', b';', b',', b'|'].into_iter().filter(|one| *one == b'\t' || head.contains(one));
+    let delimiters: Vec<u8> = delimiter.map_or_else(|| possible.collect(), |one| vec![one]);
+    let backslashes: &[bool] = match memchr::memmem::find(head, b"\\\"") {
+        Some(_) => &[false, true],
+        None => &[false],
+    };
+    let mut best: Option<(Sense, Sniffed)> = None;
+    for delimiter in delimiters {
+        for backslash in backslashes {
+            let dialect = Dialect { delimiter, backslash: *backslash };
+            let (sense, heading_line) = sense(head, skip, dialect, whole, finder);
+            if best.is_none_or(|(most, _)| sense > most) {
+                best = Some((sense, Sniffed { dialect, heading_line }));
+            }
+        }
+    }
+    let none = Sniffed { dialect: Dialect { delimiter: b',', backslash: false }, heading_line: None };
+    best.map_or(none, |(_, sniffed)| sniffed)
+}
+
+fn first_rows(head: &[u8], skip: usize, dialect: Dialect, whole: bool) -> (Vec<Record>, u64) {
+    let (mut reader, mut found) = (CellReader::new(dialect), Vec::new());
+    reader.pass_over(&head[..skip]);
+    // In steps, so that not all of the head is read for its first rows.
+    for step in head[skip..].chunks(4096) {
+        reader.push(step, &mut found);
+        if found.len() >= ROWS {
+            break;
+        }
+    }
+    if whole && found.len() < ROWS {
+        reader.finish(&mut found);
+    }
+    let records = found.into_iter().filter_map(|found| match found {
+        Found::Record(record) => Some(record),
+        Found::Broken { .. } => None,
+    });
+    (records.take(ROWS).collect(), reader.odd())
+}
+
+fn sense(head: &[u8], skip: usize, dialect: Dialect, whole: bool, finder: &HeadingFinder) -> (Sense, Option<u64>) {
+    let (records, odd) = first_rows(head, skip, dialect, whole);
+    let odd = std::cmp::Reverse(odd);
+    // The most certain row, the first of equals.
+    let rows = (0..records.len().min(ROWS_ABOVE + 1)).filter_map(|row| {
+        let (certainty, column) = finder.address_column(&records[row])?;
+        let addresses = addresses(&records[row + 1..], column);
+        // A word such as "mail" in a title, or a street address: what stands below tells.
+        (certainty == Certainty::Named || addresses >= 50).then_some((
+            certainty,
+            addresses >= 50,
+            std::cmp::Reverse(row),
+            addresses,
+        ))
+    });
+    let Some((headings, _, std::cmp::Reverse(row), addresses)) = rows.max() else {
+        let addresses = (0..16).map(|column| addresses(&records, column)).max().unwrap_or(0);
+        let width = records.iter().map(width).max().unwrap_or(0);
+        return (Sense { headings: Certainty::None, addresses, odd, fitting: 0, width }, None);
+    };
+    let (heading, rows) = (&records[row], &records[row + 1..]);
+    let width = width(heading);
+    let fitting = share(rows.iter().filter(|row| self::width(row) <= width).count(), rows.len());
+    (Sense { headings, addresses, odd, fitting, width }, Some(heading.line))
+}
+
+fn share(part: usize, whole: usize) -> usize {
+    (part * 100).checked_div(whole).unwrap_or(100)
+}
+
+/// Of a hundred rows with something in the column, how many have an address there.
+fn addresses(rows: &[Record], column: usize) -> usize {
+    let cells = rows.iter().map(|row| row.cell(column)).filter(|cell| !cell.trim().is_empty());
+    let (mut all, mut good) = (0, 0);
+    for cell in cells {
+        all += 1;
+        // Two addresses are refused later; the column is right all the same.
+        good += usize::from(cell.contains('@') && mailbox::is_like_addresses(cell));
+    }
+    share(good, all)
+}
+
+/// How many cells a row has up to the last that is not empty.
+fn width(record: &Record) -> usize {
+    record.cells().enumerate().filter(|(_, cell)| !cell.trim().is_empty()).last().map_or(0, |(index, _)| index + 1)
+}
