@@ -163,8 +163,8 @@ impl CommandDesk {
     /// Whether a mail to the list's own address asks something of its program ([`Commands::is_wish_to_list`]).
     pub fn is_wish(&self, item: &Item, list: &List) -> bool {
         let message = &item.message;
-        let Some(from) = sole_sender(message) else { return false };
-        self.commands.is_wish_to_list(message.subject(), message.text(), &known(list, &from, message))
+        let Ok(Author { name, address, .. }) = author(&item.octets) else { return false };
+        self.commands.is_wish_to_list(message.subject(), message.text(), &known(list, &address, name.as_deref()))
     }
 
     /// What such a mail does; `None` where a person must read it, which it is then for, and not for the list.
