@@ -12,6 +12,7 @@ use crate::base::token::Key;
 use crate::bounce::Reader;
 use crate::config::Config;
 use crate::control::inbound::MailIn;
+use crate::flow::bounces::Doubts;
 use crate::flow::content::ContentHandle;
 use crate::flow::inbound::command::CommandDesk;
 use crate::flow::inbound::destination::Directory;
@@ -63,6 +64,8 @@ pub struct Prepared {
     pub control: MailIn,
     /// Tells how many connections there are and were.
     pub connections: Arc<dyn Fn() -> MailConnections + Send + Sync>,
+    /// Which bounces are not believed.
+    pub doubts: Arc<Doubts>,
     door: Arc<Door>,
     listener: Listener,
     worker: Arc<InboundWorker>,
@@ -104,6 +107,7 @@ pub async fn prepare(config: &Config, parts: Parts, inherited: Vec<Inherited>) -
         letters: letters.clone(),
         settings: config.inbound.commands,
     };
+    let doubts = Arc::new(Doubts::default());
     let triage = Triage::new(InboundParts {
         store: store.clone(),
         spool: spool.clone(),
@@ -112,6 +116,7 @@ pub async fn prepare(config: &Config, parts: Parts, inherited: Vec<Inherited>) -
         key,
         reader: Reader::new(Classifier::shipped()?)?,
         bounce: config.bounce.policy,
+        doubts: doubts.clone(),
         letters,
         commands,
         posts,
@@ -131,7 +136,7 @@ pub async fn prepare(config: &Config, parts: Parts, inherited: Vec<Inherited>) -
         metrics,
     };
     let control = MailIn { reception: door.clone(), spool, wake: arrived };
-    Ok(Prepared { control, connections, door, listener, worker: Arc::new(worker), pulses, clock })
+    Ok(Prepared { control, connections, doubts, door, listener, worker: Arc::new(worker), pulses, clock })
 }
 
 fn connections_of(listener: &Listener) -> Arc<dyn Fn() -> MailConnections + Send + Sync> {

@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::control::Control;
+use crate::flow::bounces::Doubts;
 use crate::flow::chores::Chore;
 use crate::flow::picture::{self, MailConnections};
 use crate::metrics::parts::InboundMetrics;
@@ -30,6 +31,8 @@ pub struct Watched {
     pub chores: Vec<(&'static str, Recurrence)>,
     /// Tells what the listener for mail did.
     pub mail_connections: Arc<dyn Fn() -> MailConnections + Send + Sync>,
+    /// Which bounces are not believed.
+    pub doubts: Arc<Doubts>,
 }
 
 impl Watched {
@@ -40,6 +43,7 @@ impl Watched {
             spool: spool.clone(),
             chores: chores.iter().map(Chore::times).collect(),
             mail_connections: mail_in.connections.clone(),
+            doubts: mail_in.doubts.clone(),
         }
     }
 }
@@ -79,7 +83,7 @@ impl Monitoring {
 
     /// Gives the observer all that it looks at, and answers on the port.
     pub fn start(self, control: &Control, seen: Watched, stopping: &watch::Sender<bool>) -> Option<JoinHandle<()>> {
-        let Watched { engine, spool, chores, mail_connections } = seen;
+        let Watched { engine, spool, chores, mail_connections, doubts } = seen;
         let commits = engine.metrics();
         control.observer.watch(picture::Parts {
             engine: Some(engine),
@@ -89,6 +93,7 @@ impl Monitoring {
             backups: control.backups.clone(),
             chores,
             mail_connections: Some(mail_connections),
+            doubts: Some(doubts),
             monitor_trouble: self.trouble,
         });
         let port = self.port?;

@@ -25,7 +25,7 @@ pub(super) fn read(
     let field = |name: &str| groups.iter().find_map(|group| group.get(name).and_then(address_of));
     let disposition = groups.iter().find_map(|group| group.get("disposition")).unwrap_or_default();
     let lower = disposition.to_ascii_lowercase();
-    // RFC 5429 §2.2.1: whoever refuses by Sieve says "deleted", and so does a program that threw a mail away unread; only
+    // RFC 5429 §2.2.1: a Sieve script that rejects says "deleted", and so does a program that deletes a mail unread. Only
     // the words tell them apart.
     let is_rejected = signs.says_failure() && ["deleted", "denied", "failed"].iter().any(|word| lower.contains(word));
     if !is_rejected {

@@ -8,6 +8,9 @@ use super::original::Original;
 use super::status_fields::{Group, address_of, groups};
 use super::{RecipientReading, Verdict, address, evidence};
 
+/// What Microsoft's junk mail reporting puts into the header of the message that it passes on.
+const JUNK_REPORT: &str = "X-HmXmrOriginalRecipient";
+
 /// Who complains, where the message is a complaint. Receivers often hide it; then the token in the returned message is
 /// all that says whom it is about.
 pub(super) fn read(
@@ -55,7 +58,12 @@ pub(super) fn read(
 fn junk_report(mail: &Incoming, returned: Option<&str>) -> Option<String> {
     let in_text = returned.and_then(|text| Incoming::parse_headers(text.as_bytes()).ok());
     let all = [Some(mail), mail.embedded(), in_text.as_ref()];
-    all.into_iter().flatten().find_map(|one| one.header("X-HmXmrOriginalRecipient").and_then(address::first))
+    all.into_iter().flatten().find_map(|one| one.header(JUNK_REPORT).and_then(address::first))
+}
+
+/// Whether a message returns another in the manner of Microsoft's junk mail reporting.
+pub fn is_junk_report(mail: &Incoming) -> bool {
+    mail.embedded().is_some_and(|returned| returned.header(JUNK_REPORT).is_some())
 }
 
 fn complaint(address: Option<String>, kind: &str) -> RecipientReading {

@@ -4,7 +4,7 @@
 use crate::mail::incoming::Incoming;
 use crate::model::classify::{Class, Diagnosis};
 
-use super::diagnosis::Said;
+use super::diagnosis::{self, Said};
 use super::kind::Signs;
 use super::lines::Text;
 use super::original::Original;
@@ -38,10 +38,14 @@ fn recipients(
 ) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
     let others: Vec<Candidate> = candidates.iter().filter(|one| !original.is_sender(&one.address)).cloned().collect();
+    let is_quoted = |one: &Candidate| diagnosis::reply_code(&one.reason).is_some();
     // Somebody may have written to himself; a sender counts where nobody else is named.
     for candidate in if others.is_empty() { candidates } else { others } {
         match found.iter_mut().find(|one| address::same(&one.address, &candidate.address)) {
-            Some(one) if one.reason.is_empty() => one.reason = candidate.reason,
+            // What a server said goes before what is explained about the same address.
+            Some(one) if one.reason.is_empty() || !is_quoted(one) && is_quoted(&candidate) => {
+                one.reason = candidate.reason;
+            }
             Some(_) => {}
             None => found.push(candidate),
         }

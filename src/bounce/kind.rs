@@ -97,12 +97,17 @@ impl Signs {
 
     /// Whether a program sent it that may pass on what came to it.
     pub(super) fn may_pass_on(&self) -> bool {
-        self.is_daemon || self.is_automatic || self.subject.contains(&Sign::Failure) && !self.is_of_person()
+        self.is_daemon || self.is_automatic || self.is_program
     }
 
     /// Whether a person writes, who may quote, forward or attach what a program wrote.
     pub(super) fn is_of_person(&self) -> bool {
-        self.is_letter && !self.is_daemon && !self.is_program && !self.is_automatic && !self.names_failed
+        self.is_letter && !self.is_marked()
+    }
+
+    /// Whether something beside its words says that a program sent it.
+    pub(super) fn is_marked(&self) -> bool {
+        self.is_daemon || self.is_program || self.is_automatic || self.names_failed
     }
 
     /// Whether the message itself says that it did not get through.
@@ -140,7 +145,8 @@ impl Signs {
         let is_evident = by_subject || by_text || is_quoted || self.names_failed || self.is_coded && self.is_daemon;
         let is_news = self.subject.contains(&Sign::Success) || self.is_auto_reply && !by_text && !self.names_failed;
         let is_of_other = self.is_of_person() || self.is_answer && !self.is_daemon;
-        weight >= ENOUGH && is_of_program && is_evident && !is_news && !is_of_other
+        // What nothing marks as a program's needs one sign more: people forward bounces without a word.
+        weight >= ENOUGH + u32::from(!self.is_marked()) && is_of_program && is_evident && !is_news && !is_of_other
     }
 
     /// What it is, when it is no bounce.

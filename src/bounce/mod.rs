@@ -25,6 +25,7 @@ mod status_fields;
 mod status_report;
 mod wording;
 
+pub use feedback_report::is_junk_report;
 pub use original::Original;
 use wording::Wording;
 

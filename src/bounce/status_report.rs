@@ -24,7 +24,7 @@ pub(super) fn read(
     signs: &Signs,
 ) -> Option<Vec<RecipientReading>> {
     // A person passes reports on and quotes their fields, too.
-    if signs.is_of_person() {
+    if !signs.is_marked() {
         return None;
     }
     let groups = report(mail, text)?;

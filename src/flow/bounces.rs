@@ -21,6 +21,10 @@ use crate::store::{Read, Store, StoreError, keys, subscribers};
 
 use super::person::row_of;
 
+mod doubt;
+
+pub use doubt::{Doubts, TakeBack, take_back};
+
 /// A message may be on its way for so long while its subscriber's address changes.
 const ON_ITS_WAY: chrono::Duration = chrono::Duration::minutes(15);
 /// Mailings looked at for successes, the latest first.

@@ -1,5 +1,6 @@
 //! The circuit breakers: when receivers blame the sender or the content, going on only does harm. A breaker for a
-//! recipient's domain lets that domain rest; the breaker of a mailing pauses it and tells the press office why.
+//! recipient's domain lets that domain rest; the breaker of a mailing pauses it and tells the press office why. They
+//! open as well when so many addresses are said not to exist that it cannot be true.
 //!
 //! Answers are counted in a sliding window of ten parts. A domain is watched from its first refusal of this sort on.
 
@@ -13,6 +14,11 @@ use crate::base::id::MailingId;
 use super::classify::{Class, Classified};
 use super::ledger::Stage;
 use super::reply::Reply;
+
+mod doubt;
+
+use doubt::FaultWindow;
+pub use doubt::{AddressFaults, Doubted};
 
 /// Into how many parts the window is cut: the oldest part is forgotten at once.
 const PARTS: i64 = 10;
@@ -47,6 +53,8 @@ pub struct Opened {
     pub domain_rests_until: Option<Timestamp>,
     /// Why the mailing must pause, if its breaker opened: for the press office to read.
     pub mailing_pauses: Option<String>,
+    /// What was said of addresses and cannot be true.
+    pub doubted: Option<Doubted>,
 }
 
 /// A domain that is left alone.
@@ -64,6 +72,10 @@ pub struct Breakers {
     settings: BreakerSettings,
     mailings: HashMap<MailingId, Window>,
     domains: HashMap<String, Domain>,
+    /// What is said of addresses by all receivers together, i.e. perhaps by the relay.
+    faults: FaultWindow,
+    /// The same by the receivers of each domain, from its first address fault on.
+    domain_faults: HashMap<String, FaultWindow>,
 }
 
 #[derive(Debug, Default)]
@@ -100,6 +112,56 @@ impl Breakers {
         if let Some(domain) = self.domains.get_mut(domain) {
             domain.window.add(part, false);
         }
+        self.faults.add(part);
+        if let Some(faults) = self.domain_faults.get_mut(domain) {
+            faults.add(part);
+        }
+    }
+
+    /// Whether it is believed what receivers at `domain` say of addresses. If not, it counts against no subscriber.
+    pub fn is_believed(&self, now: Timestamp, domain: &str) -> bool {
+        self.faults.is_believed(now) && self.domain_faults.get(domain).is_none_or(|faults| faults.is_believed(now))
+    }
+
+    /// Counts a recipient who is said not to exist; `Some` when so many are that it cannot be true.
+    fn address_fault(&mut self, now: Timestamp, mailing: MailingId, domain: &str, example: &str) -> Option<Opened> {
+        let (part, settings) = (self.part(now), self.settings);
+        self.forget_quiet_domains(now, part);
+        self.mailings.entry(mailing).or_default().add(part, false);
+        if let Some(domain) = self.domains.get_mut(domain) {
+            domain.window.add(part, false);
+        }
+        let everywhere = self.faults.fault(part, domain, mailing);
+        let watched = self.domain_faults.entry(domain.to_owned()).or_default();
+        let here = watched.fault(part, domain, mailing);
+        let until = now + settings.rest;
+        // What was said shortly before a restart is taken back, too.
+        let since = now - settings.window * 3;
+        // The reply names a recipient, and this is shown where no address may stand.
+        let example: Vec<&str> =
+            example.split(' ').map(|word| if word.contains('@') { "(address)" } else { word }).collect();
+        let words = |found: &AddressFaults| {
+            format!(
+                "{} of {} recipients are said not to exist, which cannot be true; it counts against none of them ({})",
+                found.faults,
+                found.answers,
+                example.join(" ")
+            )
+        };
+        if let Some((found, mailings)) = everywhere {
+            self.faults.doubted_until = Some(until);
+            let evidence = words(&found);
+            let doubted = Doubted { mailings, domain: None, since, evidence: evidence.clone() };
+            let mailing_pauses = Some(evidence);
+            return Some(Opened { domain_rests_until: None, mailing_pauses, doubted: Some(doubted) });
+        }
+        let (found, mailings) = here?;
+        watched.doubted_until = Some(until);
+        let evidence = words(&found);
+        let rest = Rest { until, evidence: evidence.clone() };
+        self.domains.entry(domain.to_owned()).or_default().rest = Some(rest);
+        let doubted = Doubted { mailings, domain: Some(domain.to_owned()), since, evidence };
+        Some(Opened { domain_rests_until: Some(until), mailing_pauses: None, doubted: Some(doubted) })
     }
 
     /// Counts a refusal; `Some` when a breaker opens by it. A refusal that does not blame us is counted as such.
@@ -111,13 +173,16 @@ impl Breakers {
         (stage, reply): (Stage, &Reply),
         classified: &Classified,
     ) -> Option<Opened> {
+        let example = format!("{domain}, to {}: {reply}", stage.word());
+        if classified.class == Class::Address && stage.is_final(reply) && classified.counts(true) {
+            return self.address_fault(now, mailing, domain, &example);
+        }
         if !classified.class.blames_us() {
             self.count(now, mailing, domain);
             return None;
         }
         let part = self.part(now);
         let settings = self.settings;
-        let example = format!("{domain}, to {}: {reply}", stage.word());
         self.forget_quiet_domains(now, part);
         let window = self.mailings.entry(mailing).or_default();
         window.blame(part, &classified.why, &example);
@@ -129,7 +194,7 @@ impl Breakers {
         let domain_rests_until = rest.as_ref().map(|rest| rest.until);
         watched.rest = rest.or(watched.rest.take());
         let opened = mailing_pauses.is_some() || domain_rests_until.is_some();
-        opened.then_some(Opened { domain_rests_until, mailing_pauses })
+        opened.then_some(Opened { domain_rests_until, mailing_pauses, doubted: None })
     }
 
     /// Whether `domain` is left alone now: then deliveries to it are deferred until its rest ends, and that is no
@@ -157,6 +222,9 @@ impl Breakers {
     }
 
     fn forget_quiet_domains(&mut self, now: Timestamp, part: i64) {
+        if self.domain_faults.len() >= MANY_DOMAINS {
+            self.domain_faults.retain(|_, faults| !faults.is_quiet(now, part - PARTS));
+        }
         if self.domains.len() < MANY_DOMAINS {
             return;
         }
@@ -181,6 +249,17 @@ impl Window {
             }
             _ => self.parts.push_back(Part { number, answers: 1, blaming }),
         }
+    }
+
+    /// All answers in the window, and those that blame.
+    fn sums(&self) -> (u64, u64) {
+        let sum = |of: fn(&Part) -> u32| self.parts.iter().map(|part| u64::from(of(part))).sum();
+        (sum(|part| part.answers), sum(|part| part.blaming))
+    }
+
+    /// The number of the latest part.
+    fn last(&self) -> Option<i64> {
+        self.parts.back().map(|last| last.number)
     }
 
     fn blame(&mut self, part: i64, why: &str, example: &str) {
@@ -253,7 +332,8 @@ mod tests {
             let opened = refuse(&mut breakers, second, "strict.example", Class::Policy);
             assert_eq!(opened.is_some(), second == 19);
             if let Some(opened) = opened {
-                assert_eq!(opened, Opened { domain_rests_until: Some(at(19 + 1800)), mailing_pauses: None });
+                let rests = Some(at(19 + 1800));
+                assert_eq!(opened, Opened { domain_rests_until: rests, mailing_pauses: None, doubted: None });
             }
         }
         assert!(breakers.rest(at(100), "strict.example").unwrap().evidence.contains("20 of 20"));
@@ -264,9 +344,9 @@ mod tests {
     }
 
     #[test]
-    fn refusals_that_blame_the_address_open_nothing() {
+    fn refusals_that_blame_a_mailbox_or_a_machine_open_nothing() {
         let mut breakers = Breakers::default();
-        for class in [Class::Address, Class::Mailbox, Class::Network, Class::Other] {
+        for class in [Class::Mailbox, Class::Network, Class::Other] {
             for second in 0..100 {
                 assert_eq!(refuse(&mut breakers, second, "example.org", class), None);
             }
@@ -284,12 +364,64 @@ mod tests {
         }
     }
 
+    fn no_such_address(breakers: &mut Breakers, seconds: i64, domain: &str) -> Option<Opened> {
+        let reply = Reply::new(550, "5.1.1 no such user");
+        let why = "there is no such address".to_owned();
+        let classified = Classified { class: Class::Address, why, counts: Counts::Always };
+        breakers.refused(at(seconds), MAILING, domain, (Stage::Recipient, &reply), &classified)
+    }
+
+    #[test]
+    fn a_relay_that_refuses_all_recipients_is_not_believed_for_a_while() {
+        let mut breakers = Breakers::default();
+        for number in 0..7 {
+            assert_eq!(no_such_address(&mut breakers, number, &format!("d{number}.example")), None);
+            assert!(breakers.is_believed(at(number), "d0.example"));
+        }
+        let opened = no_such_address(&mut breakers, 7, "d7.example").unwrap();
+        let doubted = opened.doubted.unwrap();
+        assert_eq!((doubted.mailings, doubted.domain), (vec![MAILING], None));
+        assert!(opened.mailing_pauses.unwrap().starts_with("8 of 8 recipients are said not to exist"));
+        assert!(!breakers.is_believed(at(8), "other.example") && breakers.is_believed(at(7 + 1800), "other.example"));
+    }
+
+    #[test]
+    fn a_domain_that_refuses_all_recipients_rests_and_the_others_are_believed() {
+        let mut breakers = Breakers::default();
+        for number in 0..20 {
+            breakers.count(at(number), MAILING, "well.example");
+            breakers.count(at(number), MAILING, "well.example");
+            let opened = no_such_address(&mut breakers, number, "closed.example");
+            assert_eq!(opened.is_some(), number == 19, "{number}");
+            if let Some(opened) = opened {
+                assert_eq!(opened.doubted.unwrap().domain.as_deref(), Some("closed.example"));
+                assert_eq!((opened.domain_rests_until, opened.mailing_pauses), (Some(at(19 + 1800)), None));
+            }
+        }
+        assert!(!breakers.is_believed(at(20), "closed.example") && breakers.is_believed(at(20), "well.example"));
+        assert!(breakers.rest(at(20), "closed.example").unwrap().evidence.contains("20 of 20"));
+    }
+
+    #[test]
+    fn an_old_list_with_many_dead_addresses_is_believed() {
+        let mut breakers = Breakers::default();
+        for number in 0..300 {
+            let domain = format!("d{}.example", number % 40);
+            breakers.count(at(number), MAILING, &domain);
+            breakers.count(at(number), MAILING, &domain);
+            assert_eq!(no_such_address(&mut breakers, number, &domain), None, "a third, {number}");
+        }
+    }
+
     #[test]
     fn quiet_domains_are_forgotten() {
         let mut breakers = Breakers::default();
         for number in 0..5_000 {
             refuse(&mut breakers, number * 60, &format!("d{number}.example"), Class::Policy);
+            breakers.count(at(number * 60), MAILING, "well.example");
+            breakers.count(at(number * 60), MAILING, "well.example");
+            no_such_address(&mut breakers, number * 60, &format!("d{number}.example"));
         }
-        assert!(breakers.domains.len() <= MANY_DOMAINS);
+        assert!(breakers.domains.len() <= MANY_DOMAINS && breakers.domain_faults.len() <= MANY_DOMAINS);
     }
 }

@@ -6,6 +6,7 @@
 pub mod capture;
 mod extensions;
 pub mod relay;
+mod replies;
 mod session;
 mod tls;
 mod wire;

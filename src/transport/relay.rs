@@ -188,7 +188,7 @@ impl Relay {
         let greeted = AsyncSmtpConnection::connect_with_transport(Box::new(wire.clone()), &self.hello);
         let mut lettre = within(timeouts.greeting, "greeting", greeted).await?;
         // lettre does not keep what it does not know, so it is asked for once more.
-        let mut offered = self.hello(&mut lettre).await?;
+        let mut offered = self.hello(&mut lettre, &wire).await?;
         let wanted = match self.settings.encryption {
             Encryption::None | Encryption::Implicit => false,
             Encryption::Opportunistic => offered.start_tls,
@@ -202,8 +202,9 @@ impl Relay {
             self.start_tls(&mut lettre, &wire, config).await?;
             encrypted = true;
             // RFC 3207 §4.2: what was offered in the clear is forgotten.
-            offered = self.hello(&mut lettre).await?;
+            offered = self.hello(&mut lettre, &wire).await?;
         }
+        wire.lock().greeted();
         if let Some(login) = &self.settings.login {
             self.log_in(&mut lettre, login, &offered, encrypted).await?;
         }
@@ -237,10 +238,17 @@ impl Relay {
         }
     }
 
-    async fn hello(&self, lettre: &mut AsyncSmtpConnection) -> Result<Extensions, ConnectError> {
+    async fn hello(&self, lettre: &mut AsyncSmtpConnection, wire: &WireHandle) -> Result<Extensions, ConnectError> {
+        // After HELO there are no extensions (RFC 5321 §2.2.1), and a relay that refused EHLO is not asked again.
+        if wire.lock().is_plain() {
+            return Ok(Extensions::default());
+        }
         let said = lettre.command(Ehlo::new(self.hello.clone()));
         let response = within(self.settings.timeouts.greeting, "EHLO", said).await?;
-        Ok(Extensions::from_response(&response))
+        match wire.lock().is_plain() {
+            true => Ok(Extensions::default()),
+            false => Ok(Extensions::from_response(&response)),
+        }
     }
 
     async fn start_tls(

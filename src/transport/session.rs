@@ -16,7 +16,7 @@ use crate::model::reply::Reply;
 
 use super::extensions::Extensions;
 use super::relay::{Timeouts, cause, refusal, reply};
-use super::wire::WireHandle;
+use super::wire::{Garbled, WireHandle};
 use super::{Connection, Envelope, Outcome, TransportFuture};
 
 /// An open connection to a relay.
@@ -36,6 +36,13 @@ pub(super) struct RelayConnection {
 enum Answer {
     Positive(Reply),
     Refused(Reply),
+    /// No reply of SMTP, in the words of a 451: refused for now. The connection is of no more use, because the next reply
+    /// may belong to the same command.
+    Garbled {
+        reply: Reply,
+        /// Whether it has codes, all of them of refusals.
+        is_refusal: bool,
+    },
     /// Nothing that helps; the text says why. The connection is of no more use.
     Lost(String),
 }
@@ -100,6 +107,7 @@ impl RelayConnection {
             match self.answer(self.timeouts.command).await {
                 Answer::Positive(_) => {}
                 Answer::Refused(reply) if reply.code == 421 => return Err(Outcome::Refused { stage, reply }),
+                Answer::Garbled { reply, .. } => return Err(refused.unwrap_or(Outcome::Refused { stage, reply })),
                 // The first refusal is the reason for those after it.
                 Answer::Refused(reply) => refused = refused.or(Some(Outcome::Refused { stage, reply })),
                 Answer::Lost(why) => return Err(refused.unwrap_or(Outcome::NotSent(why))),
@@ -126,7 +134,9 @@ impl RelayConnection {
             self.wire.lock().output().extend_from_slice(format!("{command}\r\n").as_bytes());
             match self.answer(self.timeouts.command).await {
                 Answer::Positive(_) => self.needs_reset = true,
-                Answer::Refused(reply) => return Err(Outcome::Refused { stage, reply }),
+                Answer::Refused(reply) | Answer::Garbled { reply, .. } => {
+                    return Err(Outcome::Refused { stage, reply });
+                }
                 Answer::Lost(why) => return Err(Outcome::NotSent(why)),
             }
         }
@@ -144,7 +154,7 @@ impl RelayConnection {
                 self.needs_reset = false;
                 Ok(())
             }
-            Answer::Refused(reply) => {
+            Answer::Refused(reply) | Answer::Garbled { reply, .. } => {
                 self.usable = false;
                 Err(Outcome::NotSent(format!("the relay refused RSET: {reply}")))
             }
@@ -154,7 +164,7 @@ impl RelayConnection {
 
     fn data_refused(&mut self, answer: Answer) -> Outcome {
         match answer {
-            Answer::Refused(reply) => Outcome::Refused { stage: Stage::Data, reply },
+            Answer::Refused(reply) | Answer::Garbled { reply, .. } => Outcome::Refused { stage: Stage::Data, reply },
             Answer::Lost(why) => Outcome::NotSent(why),
             Answer::Positive(reply) => {
                 self.usable = false;
@@ -185,7 +195,12 @@ impl RelayConnection {
         self.needs_reset = false;
         match answer {
             Answer::Positive(reply) if reply.is_positive() && !unsent => Outcome::Accepted(reply),
-            Answer::Refused(reply) => Outcome::Refused { stage: Stage::Message, reply },
+            Answer::Refused(reply) | Answer::Garbled { reply, is_refusal: true } => {
+                Outcome::Refused { stage: Stage::Message, reply }
+            }
+            Answer::Garbled { reply, .. } if unsent => Outcome::NotSent(reply.text),
+            // Without a code it may have been taken.
+            Answer::Garbled { reply, .. } => Outcome::Unknown(reply.text),
             Answer::Positive(reply) => {
                 self.usable = false;
                 let text = format!("the relay answered {reply} to the message");
@@ -216,14 +231,17 @@ impl RelayConnection {
             Err(_) => Answer::Lost(in_time("did not answer", wait)),
             Ok(Ok(response)) => Answer::Positive(reply(&response)),
             Ok(Err(error)) => match refusal(&error) {
-                Some(reply) => Answer::Refused(reply),
+                Some(reply) => match self.wire.lock().take_garbled() {
+                    Some(Garbled { is_refusal }) => Answer::Garbled { reply, is_refusal },
+                    None => Answer::Refused(reply),
+                },
                 None => Answer::Lost(cause(&error)),
             },
         };
         match &answer {
             // RFC 5321 §3.8: after 421 the relay closes.
             Answer::Refused(reply) if reply.code == 421 => self.usable = false,
-            Answer::Lost(_) => self.usable = false,
+            Answer::Lost(_) | Answer::Garbled { .. } => self.usable = false,
             Answer::Positive(_) | Answer::Refused(_) => {}
         }
         answer

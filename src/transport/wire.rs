@@ -2,11 +2,10 @@
 //!
 //! lettre reads and writes through a [`WireHandle`]; we keep another one. So it is known at every moment how much of
 //! what was to be sent has left (which decides between "not sent" and "nobody knows"), writes travel together, TLS
-//! can begin in the middle, and lettre sees only well-formed reply lines:
+//! can begin in the middle, and lettre sees only well-formed replies ([`super::replies`]). One reply is handed over at a
+//! time, so that nothing said in the clear outlives STARTTLS (RFC 3207 §4.2).
 //!
-//! - text that is not UTF-8 becomes readable, a bare LF ends a line, `250` alone gets its space;
-//! - a code such as 571, which lettre's parser does not know, becomes 550 with ` (571)` behind its text;
-//! - one line is handed over at a time, so that nothing said in the clear outlives STARTTLS (RFC 3207 §4.2).
+//! lettre's connection knows no HELO: where a relay refuses EHLO, the wire says HELO in its place (RFC 5321 §3.2).
 
 use std::fmt;
 use std::io;
@@ -20,10 +19,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// Longer reply lines are cut: RFC 5321 §4.5.3.1.5 allows 512 octets, lettre takes 1,000.
-const MAX_LINE: usize = 900;
-/// A server that sends so much without ending its line speaks no SMTP.
+use super::replies::{Collector, GARBLED, Whole, readable};
+
+/// Bytes of a line without end that are kept.
 const MAX_WITHOUT_LINE_END: usize = 16 * 1024;
+/// A server that sends so many bytes without ending its line speaks no SMTP.
+const MAX_LINE_LENGTH: usize = 1024 * 1024;
 
 /// What carries the octets.
 pub(super) enum Carrier {
@@ -42,10 +43,37 @@ pub(super) struct Wire {
     written: usize,
     /// Octets as they came.
     input: Vec<u8>,
-    /// The line that lettre is reading.
+    /// Bytes of the line in `input` that were not kept.
+    dropped: usize,
+    collector: Collector,
+    /// The reply that lettre is reading.
     line: Vec<u8>,
     handed: usize,
     broken: Option<String>,
+    greeting: Greeting,
+    /// What to say where EHLO is refused, with its CRLF.
+    plain_hello: String,
+    garbled: Option<Garbled>,
+}
+
+/// How far the greeting is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Greeting {
+    /// EHLO was not said, or was answered.
+    Waiting,
+    /// EHLO was said.
+    Extended,
+    /// EHLO was refused, and HELO was said.
+    Plain,
+    /// The connection is open.
+    Over,
+}
+
+/// A reply that was none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Garbled {
+    /// Whether it has codes, all of them of refusals.
+    pub(super) is_refusal: bool,
 }
 
 /// One of the two handles on a [`Wire`].
@@ -59,9 +87,14 @@ impl WireHandle {
             output: Vec::new(),
             written: 0,
             input: Vec::new(),
+            dropped: 0,
+            collector: Collector::default(),
             line: Vec::new(),
             handed: 0,
             broken: None,
+            greeting: Greeting::Waiting,
+            plain_hello: String::new(),
+            garbled: None,
         })))
     }
 
@@ -95,6 +128,21 @@ impl Wire {
         self.broken.get_or_insert_with(|| why.to_owned());
     }
 
+    /// The greeting is over: what is said from here on is about a login or a message.
+    pub(super) fn greeted(&mut self) {
+        self.greeting = Greeting::Over;
+    }
+
+    /// Whether the relay took HELO in the place of EHLO, and so offers nothing.
+    pub(super) fn is_plain(&self) -> bool {
+        self.greeting == Greeting::Plain
+    }
+
+    /// What is known of the last reply, if it was none; told once.
+    pub(super) fn take_garbled(&mut self) -> Option<Garbled> {
+        self.garbled.take()
+    }
+
     /// Takes the TCP stream out for a TLS handshake; an error if the server has already said more than its answer
     /// to STARTTLS, as only an attacker does.
     pub(super) fn take_plain(&mut self) -> Result<TcpStream, &'static str> {
@@ -116,8 +164,7 @@ impl Wire {
     pub(super) fn poll_unasked(&mut self, context: &mut Context<'_>) -> Option<String> {
         loop {
             if let Some(end) = memchr::memchr(b'\n', &self.input) {
-                let line = normalised(&self.input[..end]);
-                return Some(format!("the relay said unasked: {}", line.trim_end()));
+                return Some(format!("the relay said unasked: {}", readable(&self.input[..end])));
             }
             match self.poll_fill(context) {
                 Poll::Pending => return None,
@@ -157,7 +204,12 @@ impl Wire {
 
     /// Reads more octets; an error at the end of the stream.
     fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // What stands at the end of a line too long to keep says nothing that its beginning does not.
         if self.input.len() > MAX_WITHOUT_LINE_END {
+            self.dropped += self.input.len() - MAX_WITHOUT_LINE_END;
+            self.input.truncate(MAX_WITHOUT_LINE_END);
+        }
+        if self.dropped > MAX_LINE_LENGTH {
             let text = "the relay sends a line without end: it speaks no SMTP";
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
         }
@@ -177,38 +229,58 @@ impl Wire {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_line(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Has a whole reply ready to be handed over.
+    fn poll_reply(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.handed == self.line.len() {
-            if let Some(end) = memchr::memchr(b'\n', &self.input) {
-                self.line = normalised(&self.input[..end]).into_bytes();
-                self.handed = 0;
-                self.input.drain(..=end);
-            } else {
+            let Some(end) = memchr::memchr(b'\n', &self.input) else {
                 ready!(self.poll_fill(context))?;
+                continue;
+            };
+            let whole = self.collector.push(&self.input[..end]);
+            self.input.drain(..=end);
+            self.dropped = 0;
+            let Some(whole) = whole else { continue };
+            if self.refuses_extensions(&whole) {
+                self.greeting = Greeting::Plain;
+                let hello = std::mem::take(&mut self.plain_hello);
+                self.output().extend_from_slice(hello.as_bytes());
+                while !ready!(self.poll_write_some(context))? {}
+                continue;
             }
+            self.line = self.handed_over(whole)?;
+            if self.greeting == Greeting::Extended {
+                self.greeting = Greeting::Waiting;
+            }
+            self.handed = 0;
         }
         Poll::Ready(Ok(()))
     }
-}
 
-/// A reply line as lettre's parser takes it, with CRLF, from one without its LF.
-fn normalised(line: &[u8]) -> String {
-    let text = String::from_utf8_lossy(line.trim_ascii_end());
-    let (code, mut rest) = match text.as_bytes() {
-        [b'2'..=b'5', b'0'..=b'9', b'0'..=b'9', ..] => text.split_at(3),
-        // No reply at all: the parser shall say so.
-        _ => return format!("{}\r\n", cut(&text)),
-    };
-    let separator = if rest.starts_with('-') { '-' } else { ' ' };
-    rest = rest.strip_prefix([' ', '-']).unwrap_or(rest);
-    match code.as_bytes()[1] {
-        b'0'..=b'5' => format!("{code}{separator}{}\r\n", cut(rest)),
-        _ => format!("{}50{separator}{} ({code})\r\n", &code[..1], cut(rest)),
+    /// Whether this refuses EHLO such that HELO is to be tried (RFC 5321 §3.2).
+    fn refuses_extensions(&self, whole: &Whole) -> bool {
+        let Whole::Proper(text) = whole else { return false };
+        let is_refusal = ["500", "501", "502", "504", "550"].iter().any(|code| text.starts_with(code));
+        is_refusal && self.greeting == Greeting::Extended && !self.plain_hello.is_empty()
     }
-}
 
-fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_LINE)]
+    /// A reply as lettre gets it.
+    fn handed_over(&mut self, whole: Whole) -> io::Result<Vec<u8>> {
+        let is_greeting = self.greeting != Greeting::Over;
+        match whole {
+            // lettre wants the relay's name, which nothing here needs.
+            Whole::Proper(text) if is_greeting && text.starts_with("250") && text[4..].starts_with([' ', '\r']) => {
+                Ok(format!("{}relay{}", &text[..4], &text[4..]).into_bytes())
+            }
+            Whole::Proper(text) => Ok(text.into_bytes()),
+            Whole::Garbled { words, .. } if is_greeting => {
+                Err(io::Error::new(io::ErrorKind::InvalidData, format!("it speaks no SMTP: {words}")))
+            }
+            Whole::Garbled { words, is_refusal } => {
+                self.garbled = Some(Garbled { is_refusal });
+                Ok(format!("451 {GARBLED}: {}\r\n", readable(words.as_bytes())).into_bytes())
+            }
+        }
+    }
 }
 
 impl AsyncRead for WireHandle {
@@ -224,7 +296,7 @@ impl AsyncRead for WireHandle {
             }
         };
         // A server that hung up may have said why before.
-        match (wire.poll_line(context), failed) {
+        match (wire.poll_reply(context), failed) {
             (Poll::Ready(Ok(())), _) => {}
             (Poll::Pending, None) => return Poll::Pending,
             (Poll::Ready(Err(error)), None) => return Poll::Ready(Err(error)),
@@ -241,7 +313,14 @@ impl AsyncRead for WireHandle {
 impl AsyncWrite for WireHandle {
     /// Only keeps: what is to be sent leaves with the next read.
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        self.lock().output().extend_from_slice(octets);
+        let mut wire = self.lock();
+        if let Some(name) = octets.strip_prefix(b"EHLO ")
+            && wire.greeting != Greeting::Over
+        {
+            wire.greeting = Greeting::Extended;
+            wire.plain_hello = format!("HELO {}", String::from_utf8_lossy(name));
+        }
+        wire.output().extend_from_slice(octets);
         Poll::Ready(Ok(octets.len()))
     }
 
@@ -271,24 +350,5 @@ impl AsyncTokioStream for WireHandle {
             Carrier::Tls(stream) => stream.get_ref().0.peer_addr(),
             Carrier::None => Err(io::ErrorKind::NotConnected.into()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::normalised;
-
-    #[test]
-    fn makes_reply_lines_well_formed() {
-        let check = |line: &[u8], expected: &str| assert_eq!(normalised(line), format!("{expected}\r\n"));
-        check(b"250 OK\r", "250 OK");
-        check(b"250", "250 ");
-        check(b"250-SIZE 10\r", "250-SIZE 10");
-        check(b"250-   \r", "250-");
-        check(b"571 5.7.1 no\r", "550 5.7.1 no (571)");
-        check(b"471-4.7.1 no\r", "450-4.7.1 no (471)");
-        check(b"550 f\xfcr", "550 f\u{fffd}r");
-        check(b"HTTP/1.1 400", "HTTP/1.1 400");
-        check(&[b"250 ".as_slice(), &[b'x'; 5000]].concat(), &format!("250 {}", "x".repeat(900)));
     }
 }

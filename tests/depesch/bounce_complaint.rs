@@ -85,6 +85,20 @@ async fn an_unsubscribe_link_ends_its_own_list_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn microsofts_junk_report_is_a_complaint_without_a_form() {
+    let mail_in = MailIn::new().await;
+    mailed(&mail_in).await;
+    let report = format!(
+        "From: <staff@hotmail.example>\r\nSubject: complaint about message from 192.0.2.1\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/mixed; boundary=\"b3\"\r\n\r\n--b3\r\nContent-Type: message/rfc822\r\n\r\n\
+         X-HmXmrOriginalRecipient: reader1@example.com\r\n{}\r\nHej!\r\n--b3--\r\n",
+        returned(1, 1)
+    );
+    assert_eq!(comes(&mail_in, "media-owner@lists.example.org", &report).await, InboundKind::Complaint);
+    assert_eq!((standing(&mail_in.store, 1).await, standing(&mail_in.store, 2).await), (Ended, Active));
+}
+
+#[tokio::test]
 async fn one_without_a_token_of_ours_changes_nothing_and_a_person_reads_it() {
     let mail_in = MailIn::new().await;
     mailed(&mail_in).await;

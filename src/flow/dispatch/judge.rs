@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::MailingId;
-use crate::model::breaker::{BreakerSettings, Breakers, Rest};
+use crate::model::breaker::{BreakerSettings, Breakers, Doubted, Rest};
 use crate::model::classify::{Class, Classifier};
 use crate::model::ledger::{Cause, Delivery, DeliveryState};
 use crate::model::mailing::UncertainPolicy;
@@ -35,6 +35,8 @@ pub(super) struct Case<'a> {
     pub mailing: MailingId,
     /// The recipient's domain, for its breaker.
     pub domain: &'a str,
+    /// The envelope sender; empty for the null reverse-path.
+    pub sender: &'a str,
 }
 
 /// What follows.
@@ -50,6 +52,8 @@ pub(super) struct Verdict {
     pub class: &'static str,
     /// What the refusal says against the address, if the delivery failed by one that does.
     pub bounce: Option<Refusal>,
+    /// What must be taken back, because so many addresses cannot be wrong.
+    pub doubted: Option<Doubted>,
 }
 
 /// A refusal that counts against the subscriber.
@@ -83,6 +87,11 @@ impl Judge {
         self.breakers().resting(now)
     }
 
+    /// Whether it is believed what receivers at `domain` say of addresses.
+    pub fn is_believed(&self, now: Timestamp, domain: &str) -> bool {
+        self.breakers().is_believed(now, domain)
+    }
+
     /// Forgets what the breakers know of a mailing that begins anew or has ended.
     pub fn forget(&self, mailing: MailingId) {
         self.breakers().forget(mailing);
@@ -91,8 +100,8 @@ impl Judge {
     /// Decides one case.
     pub fn decide(&self, case: &Case<'_>, outcome: Outcome) -> Verdict {
         let at = case.now;
-        let mut verdict =
-            Verdict { delivery: case.delivery.clone(), trouble: None, pause: None, class: "none", bounce: None };
+        let delivery = case.delivery.clone();
+        let mut verdict = Verdict { delivery, trouble: None, pause: None, class: "none", bounce: None, doubted: None };
         verdict.delivery.state = match outcome {
             Outcome::Accepted(reply) => {
                 self.breakers().count(at, case.mailing, case.domain);
@@ -103,12 +112,15 @@ impl Judge {
                 if reply.code == 421 {
                     verdict.trouble = Some(format!("the relay closed the connection: {reply}"));
                 }
-                let classified = self.classifier.classify(stage, &reply);
+                let classified = self.classifier.classify_from(stage, &reply, &[case.sender]);
                 verdict.class = classified.class.word();
                 let opened = self.breakers().refused(at, case.mailing, case.domain, (stage, &reply), &classified);
-                verdict.pause = opened.and_then(|opened| opened.mailing_pauses);
+                if let Some(opened) = opened {
+                    (verdict.pause, verdict.doubted) = (opened.mailing_pauses, opened.doubted);
+                }
                 let permanent = stage.is_final(&reply);
-                let counts = classified.counts(permanent);
+                let is_believed = classified.class != Class::Address || self.is_believed(at, case.domain);
+                let counts = is_believed && classified.counts(permanent);
                 let refusal = counts.then(|| Refusal { class: classified.class, permanent, reply: reply.clone() });
                 let state = match permanent {
                     true => DeliveryState::Failed { at, cause: Cause::Reply { stage, reply } },

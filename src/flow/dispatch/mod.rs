@@ -21,7 +21,7 @@ mod worker;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{RwLock, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::base::clock::Clock;
@@ -112,6 +112,8 @@ struct Shared {
     gate: Gate,
     room: Room,
     judge: Judge,
+    /// Held for reading while a refusal is counted against a subscriber, for writing while such are taken back.
+    scoring: RwLock<()>,
     queue: Queue<Job>,
     stats: Stats,
     /// Signs of life of the main task, the feeders and the workers.
@@ -185,6 +187,7 @@ impl Dispatcher {
             gate: Gate::default(),
             room: Room::default(),
             judge: Judge::new(parts.settings.retry, parts.settings.breaker, parts.classifier.clone()),
+            scoring: RwLock::default(),
             queue: Queue::new(parts.settings.connections * 2),
             stats: Stats::default(),
             pulses: Pulses::default(),

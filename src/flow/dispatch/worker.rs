@@ -7,13 +7,16 @@
 
 use std::sync::Arc;
 
+use crate::base::address::Address;
 use crate::base::clock::{Stopwatch, Timestamp};
 use crate::base::id::MailingId;
-use crate::flow::bounces::{self, Report};
+use crate::flow::bounces::{self, Report, TakeBack};
 use crate::flow::message::Message;
 use crate::flow::pulse::Pulse;
 use crate::metrics::domain_group::DomainGroup;
 use crate::model::bounce::{BounceSource, Verdict};
+use crate::model::breaker::Doubted;
+use crate::model::classify::Class;
 use crate::model::ledger::{Delivery, DeliveryState};
 use crate::model::mailing::PauseReason;
 use crate::store::engine::{Batch, Commit};
@@ -245,6 +248,7 @@ impl Worker {
             seed: mailing.value.id.0 << 32 | u64::from(intended.sequence.0),
             mailing: mailing.value.id,
             domain: message.envelope.recipient.domain(),
+            sender: message.envelope.reverse_path(),
         };
         let answered = matches!(outcome, Outcome::Accepted(_) | Outcome::Refused { .. });
         let verdict = self.shared.judge.decide(&case, outcome);
@@ -261,10 +265,36 @@ impl Worker {
         if counts {
             self.flush().await?;
         }
+        if let Some(doubted) = verdict.doubted {
+            self.take_back(&doubted).await?;
+        }
         if let Some(evidence) = verdict.pause {
             let paused = feed::pause(&self.shared, mailing.value.id, PauseReason::Breaker { evidence }).await;
             if let Err(error) = paused {
                 self.survive(error).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back what receivers said of addresses that cannot be true.
+    async fn take_back(&mut self, doubted: &Doubted) -> Result<(), Ended> {
+        tracing::warn!(evidence = doubted.evidence, "refusals of recipients not believed; their scores are taken back");
+        let shared = self.shared.clone();
+        // No other worker is just about to commit one of them.
+        let _alone = shared.scoring.write().await;
+        for mailing in &doubted.mailings {
+            let domain = doubted.domain.as_deref();
+            let which = TakeBack { mailing: *mailing, domain, since: doubted.since };
+            while let Err(error) = bounces::take_back(&shared.parts.store, shared.parts.clock.now(), &which).await {
+                match error {
+                    // One damaged record stops no mail.
+                    StoreError::Record(error) => {
+                        tracing::error!(%mailing, %error, "scores cannot be taken back");
+                        break;
+                    }
+                    error => self.survive(error).await?,
+                }
             }
         }
         Ok(())
@@ -281,8 +311,11 @@ impl Worker {
     /// What follows from the refusals among what is finished.
     async fn add_bounces(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
         let (store, policy) = (&self.shared.parts.store, &self.shared.parts.settings.bounce);
+        let now = self.shared.parts.clock.now();
         for finished in &mut self.finished {
-            let Some(report) = &finished.bounce else { continue };
+            let Some(report) = &mut finished.bounce else { continue };
+            let domain = report.sent_to.as_ref().map_or("", Address::domain);
+            report.counts &= report.class != Class::Address || self.shared.judge.is_believed(now, domain);
             let mut follows = Batch::new();
             match bounces::note(store, policy, &mut follows, report).await {
                 Ok(_) => batch.append(follows),
@@ -300,6 +333,9 @@ impl Worker {
     /// Commits what is finished, alone.
     async fn flush(&mut self) -> Result<(), Ended> {
         while !self.finished.is_empty() {
+            let shared = self.shared.clone();
+            let scores = self.finished.iter().any(|finished| finished.bounce.is_some());
+            let _scoring = if scores { Some(shared.scoring.read().await) } else { None };
             let mut batch = self.finished_batch();
             if let Err(error) = self.add_bounces(&mut batch).await {
                 self.survive(error).await?;

@@ -38,7 +38,10 @@ pub async fn handle(
     let Some(subscriber) = parts.store.subscriber(token.subscriber).await? else {
         return Ok(Some(Effects::none(kind, format!("about {}, who was erased", token.subscriber))));
     };
-    let report = report(item, reading, token, &subscriber.value.address);
+    let mut report = report(item, reading, token, &subscriber.value.address);
+    let domain = subscriber.value.address.domain();
+    let is_believed = token.mailing == PROBE || parts.doubts.believes(&parts.store, &report, domain).await?;
+    report.counts &= is_believed;
     let mut effects = Effects { bounce: Some(report.class), ..Effects::none(kind, String::new()) };
     if token.mailing == PROBE {
         suspended::probe_came_back(&parts.store, &mut effects.batch, &report).await?;
@@ -47,7 +50,8 @@ pub async fn handle(
     }
     let noted = note(&parts.store, &parts.bounce, &mut effects.batch, &report).await?;
     effects.note = match noted {
-        Some(noted) => words(&report, &noted),
+        Some(noted) if is_believed => words(&report, &noted),
+        Some(noted) => format!("{}; not believed: it is said of too many", words(&report, &noted)),
         None => format!("about {}, who was erased", token.subscriber),
     };
     Ok(Some(effects))

@@ -9,7 +9,7 @@
 
 use crate::base::id::ListName;
 use crate::base::token::Key;
-use crate::bounce::{Kind, Reading};
+use crate::bounce::{self, Kind, Reading};
 use crate::flow::bounces::{self, Report};
 use crate::mail::incoming::Incoming;
 use crate::model::bounce::{BounceEffect, BounceSource, Verdict, evidence};
@@ -33,9 +33,9 @@ const SHORTEST_TOKEN: usize = 16;
 /// The rule in the consent ledger.
 const RULE: &str = "complaint";
 
-/// Whether a message calls itself a report of abuse.
+/// Whether a message calls itself a report of abuse, or is one in Microsoft's manner.
 pub fn is_complaint(message: &Incoming) -> bool {
-    message.part("message/feedback-report").is_some()
+    message.part("message/feedback-report").is_some() || bounce::is_junk_report(message)
 }
 
 /// Says what a complaint does; `None` when a person must read it.

@@ -9,6 +9,7 @@ use crate::base::address::Address;
 use crate::base::clock::Clock;
 use crate::base::token::Key;
 use crate::bounce::{Kind, Reader};
+use crate::flow::bounces::Doubts;
 use crate::flow::letters::{LetterError, Letters, PassedOn};
 use crate::model::bounce::BouncePolicy;
 use crate::model::inbound::InboundKind;
@@ -43,6 +44,8 @@ pub struct InboundParts {
     pub reader: Reader,
     /// When bounces suspend a subscriber.
     pub bounce: BouncePolicy,
+    /// Which bounces are not believed.
+    pub doubts: Arc<Doubts>,
     /// Writes answers, and passes messages on.
     pub letters: Letters,
     /// Handles commands.

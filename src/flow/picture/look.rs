@@ -58,6 +58,7 @@ impl Observer {
             spool: spool(&parts).await,
             chores: self.chores(&parts).await?,
             monitor_trouble: parts.monitor_trouble.clone(),
+            doubted: parts.doubts.as_ref().map(|doubts| doubts.problems(at)).unwrap_or_default(),
             leap: self.store.leap().await?,
             backup: backups.newest,
             backup_failure: backups.failure,

@@ -20,6 +20,7 @@ use crate::store::spool::{Spool, SpoolSettings};
 use crate::store::{Store, StoreError};
 
 use super::backups::Backups;
+use super::bounces::Doubts;
 use super::dispatch::Dispatcher;
 use super::dispatch::gate::Trouble;
 use super::letters::worker::{Postman, Sent};
@@ -60,6 +61,8 @@ pub struct Parts {
     pub monitor_trouble: Option<String>,
     /// Tells what the listener for mail did.
     pub mail_connections: Option<Arc<dyn Fn() -> MailConnections + Send + Sync>>,
+    /// Which bounces are not believed.
+    pub doubts: Option<Arc<Doubts>>,
 }
 
 /// What the listener for mail did since the start.
@@ -133,6 +136,8 @@ pub struct Picture {
     pub backup: Option<Timestamp>,
     /// Why nobody can watch the daemon from outside, where that was wanted.
     pub monitor_trouble: Option<String>,
+    /// Mailings whose bounces are not believed, in a line each.
+    pub doubted: Vec<String>,
     /// Why the last attempt at a backup failed, and when, if it did.
     pub backup_failure: Option<(Timestamp, String)>,
 }

@@ -32,6 +32,7 @@ impl Picture {
             found.push(format!("the backup of {} failed: {why}", at.format("%Y-%m-%d %H:%M UTC")));
         }
         found.extend(self.monitor_trouble.clone());
+        found.extend(self.doubted.iter().cloned());
         for (mailing, _) in &self.mailings {
             if let Some(pause) = &mailing.pause {
                 found.push(format!("mailing {} is held back: {}", mailing.id, pause.reason.words()));

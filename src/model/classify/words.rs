@@ -26,7 +26,7 @@ pub(super) fn words_of(text: &str, ours: &[&str]) -> String {
                     without.push_str(words);
                     marked.push_str(words);
                 }
-                // RFC 5321 §4.2: what a server answers begins with whom it is about, where it names anybody.
+                // RFC 5321 §4.2: a reply that names an address at its beginning is about that address.
                 Piece::Address(address) if after_code && number == 0 && is_sender(address) => {
                     without.push_str(SENDER);
                     marked.push_str(SENDER);

@@ -96,12 +96,17 @@ pub fn complaint(to: &str, kind: &str, header: &str) -> String {
 
 /// Mail in, an hour after a mailing to the readers 1 to 3 of `media` was accepted by the relay.
 pub async fn mailed(mail_in: &MailIn) {
+    mailed_to(mail_in, 3).await;
+}
+
+/// The same to so many readers.
+pub async fn mailed_to(mail_in: &MailIn, readers: u32) {
     mail_in.clock.advance(minute(120) - mail_in.clock.now());
-    for id in 1..=3 {
+    for id in 1..=u64::from(readers) {
         put_subscriber(&mail_in.store, id, &["media"], |_| {}).await;
     }
-    let mailing = put_frozen(&mail_in.store, 1, 3).await;
-    settle(&mail_in.store, &mailing, vec![accepted(), accepted(), accepted()]).await;
+    let mailing = put_frozen(&mail_in.store, 1, readers).await;
+    settle(&mail_in.store, &mailing, (0..readers).map(|_| accepted()).collect()).await;
 }
 
 /// Where a reader stands on `media`.

@@ -221,6 +221,7 @@ pub fn parts(
         key: key.clone(),
         reader: Reader::new(Classifier::shipped().unwrap()).unwrap(),
         bounce: BouncePolicy::default(),
+        doubts: Arc::default(),
         letters: letters.clone(),
         commands,
         posts,

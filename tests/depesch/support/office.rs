@@ -237,11 +237,16 @@ impl Office {
     }
 
     pub async fn dispatcher(&self) -> Result<Dispatcher, StoreError> {
+        self.dispatcher_over(Arc::new(Way(self.relay.clone()))).await
+    }
+
+    /// A dispatcher that sends another way.
+    pub async fn dispatcher_over(&self, transport: Arc<dyn Transport>) -> Result<Dispatcher, StoreError> {
         let settings = DispatchSettings { connections: self.connections, ..DispatchSettings::default() };
         Dispatcher::start(DispatchParts {
             store: self.store.clone(),
             clock: Arc::new(self.clock.clone()),
-            transport: Arc::new(Way(self.relay.clone())),
+            transport,
             messages: Arc::new(Plain),
             key: self.key.clone(),
             classifier: Classifier::shipped().unwrap(),
