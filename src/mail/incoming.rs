@@ -6,6 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use mail_parser::decoders::charsets::map::charset_decoder;
 use mail_parser::{HeaderName, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
 use super::html_text::html_to_text;
@@ -62,6 +63,10 @@ pub struct Part {
     pub is_attachment: bool,
     /// Whether its text stands in [`Incoming::text`].
     pub is_text_body: bool,
+    /// Whether a reader of HTML sees it.
+    pub is_html_body: bool,
+    /// Whether its transfer encoding or charset is unknown or broken, so that its text is a guess.
+    pub is_undecoded: bool,
     /// The Content-ID, without angle brackets.
     pub content_id: Option<String>,
     /// The content, transfer encoding undone. A message embedded in an embedded message has none.
@@ -122,6 +127,7 @@ impl Incoming {
                 _ => {}
             }
         }
+        let shown: Vec<usize> = message.html_body.iter().map(|id| *id as usize).collect();
         let html = message.html_body.iter().filter_map(|id| message.parts.get(*id as usize));
         let html = html.filter_map(|part| match &part.body {
             PartType::Html(html) => Some(html.to_string()),
@@ -133,7 +139,13 @@ impl Incoming {
         Self {
             headers: headers_of(message),
             html: html.reduce(|all, one| all + &one),
-            parts: parts.map(|(id, part)| Part::new(part, raw, texts.contains(&id), depth)).collect(),
+            parts: parts
+                .map(|(id, part)| Part {
+                    is_text_body: texts.contains(&id),
+                    is_html_body: shown.contains(&id),
+                    ..Part::new(part, raw, depth)
+                })
+                .collect(),
             text,
         }
     }
@@ -196,22 +208,6 @@ impl Incoming {
         fields.flat_map(|header| &header.ids).map(String::as_str).collect()
     }
 
-    /// Whether a program sent this, so that nothing may answer it by itself: Auto-Submitted other than `no`
-    /// (RFC 3834 §5), Precedence `bulk`, `junk`, `list` or `auto_reply`, the marks of mailing lists (RFC 2919, RFC 2369),
-    /// X-Loop, X-Auto-Response-Suppress, or the empty Return-Path of RFC 5321 §4.5.5.
-    pub fn is_automatic(&self) -> bool {
-        let first_word = |value: &str| value.split([';', ' ', '(']).next().unwrap_or_default().to_ascii_lowercase();
-        let submitted = self.header("Auto-Submitted").map(first_word);
-        let precedence = self.header("Precedence").map(first_word);
-        let there = |name: &&str| self.header(name).is_some();
-        submitted.is_some_and(|word| !word.is_empty() && word != "no")
-            || precedence.is_some_and(|word| ["bulk", "junk", "list", "auto_reply"].contains(&word.as_str()))
-            || ["List-Id", "List-Unsubscribe", "X-Loop", "X-Autoreply", "X-Autorespond", "X-Auto-Response-Suppress"]
-                .iter()
-                .any(there)
-            || self.header("Return-Path").is_some_and(|path| path.trim() == "<>")
-    }
-
     /// The text: of the `text/plain` parts that a reader sees, else of the HTML made to text. Lines may end in CR LF.
     pub fn text(&self) -> &str {
         &self.text
@@ -239,7 +235,7 @@ impl Incoming {
 }
 
 impl Part {
-    fn new(part: &MessagePart<'_>, raw: &[u8], is_text_body: bool, depth: usize) -> Self {
+    fn new(part: &MessagePart<'_>, raw: &[u8], depth: usize) -> Self {
         let kind = part.content_type();
         let content_type = match kind {
             Some(kind) => format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default()).to_ascii_lowercase(),
@@ -277,7 +273,9 @@ impl Part {
             parameters,
             file_name: part.attachment_name().map(safe).filter(|name| !name.is_empty()),
             is_attachment: part.content_disposition().is_some_and(|disposition| disposition.is_attachment()),
-            is_text_body,
+            is_undecoded: is_undecoded(part),
+            is_text_body: false,
+            is_html_body: false,
             content_id: part.content_id().map(safe),
             octets,
             text,
@@ -294,6 +292,23 @@ impl Part {
     pub fn method(&self) -> Option<String> {
         self.parameter("method").map(str::to_ascii_uppercase)
     }
+}
+
+/// Whether a part's text is a guess: RFC 2045 §6.4 and RFC 2046 §4.1.2 leave it to the reader what an unknown transfer
+/// encoding or charset holds.
+fn is_undecoded(part: &MessagePart<'_>) -> bool {
+    let encoding = part.content_transfer_encoding().map(|encoding| encoding.trim().to_ascii_lowercase());
+    let known = ["7bit", "8bit", "binary", "base64", "quoted-printable", ""];
+    let charset = part.content_type().and_then(|kind| kind.attribute("charset")).map(str::trim);
+    let is_text = matches!(part.body, PartType::Text(_) | PartType::Html(_));
+    part.is_encoding_problem && is_text
+        || encoding.is_some_and(|encoding| !known.contains(&encoding.as_str()))
+        || is_text && charset.is_some_and(|charset| !is_known_charset(charset))
+}
+
+fn is_known_charset(charset: &str) -> bool {
+    let is_utf8 = ["", "utf-8", "utf8", "us-ascii"].iter().any(|one| charset.eq_ignore_ascii_case(one));
+    is_utf8 || charset_decoder(charset.as_bytes()).is_some()
 }
 
 fn parser() -> MessageParser {

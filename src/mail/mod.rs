@@ -1,5 +1,6 @@
 //! Floor 1: bytes to values and back, as the mail standards write them. No I/O, no clock.
 
+mod automatic;
 pub mod calendar;
 pub mod calendar_reply;
 pub mod command;
@@ -12,8 +13,8 @@ pub mod incoming;
 mod incoming_limits;
 pub mod letter;
 pub mod mentions;
-pub mod own_words;
 pub mod posted;
+pub mod reply;
 pub mod rsvp;
 pub mod verdict;
 pub mod verify;

@@ -103,6 +103,8 @@ mod release_messages;
 mod release_preview;
 mod release_samples;
 mod release_store;
+mod reply_consent;
+mod reply_decision;
 mod retention;
 mod retention_rules;
 mod rsvp_command;

@@ -15,7 +15,7 @@ use crate::base::clock::Clock;
 use crate::base::language::Language;
 use crate::base::token::Key;
 use crate::flow::content::ContentHandle;
-use crate::flow::letters::{Draft, Letters, PassedOn, may_answer};
+use crate::flow::letters::{Draft, Letters, PassedOn, is_of_program, may_answer};
 use crate::mail::command::{Commands, Known, Reading};
 use crate::mail::incoming::Incoming;
 use crate::model::inbound::InboundKind;
@@ -83,6 +83,8 @@ struct Request<'a> {
     role: &'a Role,
     /// The one mailbox in From: whom it is about, if it is true.
     from: Address,
+    /// Whether it may be answered by itself.
+    is_answerable: bool,
     /// What subject and text ask for.
     reading: Reading,
     /// The language of the answer: that of the words, else of the mail, else of the list. Not of the subscriber: the answer
@@ -133,14 +135,15 @@ impl CommandDesk {
             | Role::Decide { .. }
             | Role::Rsvp => return Ok(None),
         }
-        if !may_answer(item.inbound.arrival.sender.as_deref(), &item.message) {
-            return Ok(match role {
-                Role::Confirm { .. } => {
-                    let note = "an automatic answer to a question, which says neither yes nor no";
-                    Some(Effects::none(InboundKind::AutoReply, note))
-                }
-                _ => None,
-            });
+        let sender = item.inbound.arrival.sender.as_deref();
+        let is_answer = matches!(role, Role::Confirm { .. });
+        if is_answer && is_of_program(sender, &item.message) {
+            let note = "an automatic answer to a question, which says neither yes nor no";
+            return Ok(Some(Effects::none(InboundKind::AutoReply, note)));
+        }
+        // A person's answer counts also where no program may answer it.
+        if !is_answer && !may_answer(sender, &item.message) {
+            return Ok(None);
         }
         let Some(request) = self.read(item, list, role) else { return Ok(None) };
         if matches!(role, Role::Confirm { .. } | Role::Request)
@@ -148,16 +151,21 @@ impl CommandDesk {
         {
             return self.answered(&request, numbers).await;
         }
-        self.asked(&request).await
+        self.answerable(&request).await
+    }
+
+    /// What a mail asks for, where it may be answered; else a person reads it.
+    async fn answerable(&self, request: &Request<'_>) -> Result<Option<Effects>, HandleError> {
+        if request.is_answerable { self.asked(request).await } else { Ok(None) }
     }
 
     fn read<'a>(&self, item: &'a Item, list: &'a List, role: &'a Role) -> Option<Request<'a>> {
         let from = sole_sender(&item.message)?;
-        let reading =
-            self.commands.read(item.message.subject(), item.message.text(), &known(list, &from, &item.message));
+        let reading = self.commands.read_mail(&item.message, &known(list, &from, &item.message));
+        let is_answerable = may_answer(item.inbound.arrival.sender.as_deref(), &item.message);
         let language = reading.language.clone().or_else(|| self.language_of(&item.message));
         let language = language.unwrap_or_else(|| list.language.clone());
-        Some(Request { item, list, role, from, reading, language })
+        Some(Request { item, list, role, from, is_answerable, reading, language })
     }
 
     /// The language that the mail program says it is in, where commands have words in it (RFC 3282).
@@ -222,7 +230,7 @@ fn draft<'a>(request: &'a Request<'_>, template: &'a str, to: &'a Address, data:
         language: &request.language,
         to,
         list: Some(request.list),
-        answers: Some(&request.item.message),
+        answers: request.is_answerable.then_some(&request.item.message),
         reply_to: None,
         unsubscribe: None,
         data,

@@ -5,6 +5,7 @@ use chrono::Duration;
 use crate::base::address::Address;
 use crate::base::id::PostId;
 use crate::flow::inbound::{Effects, HandleError, Item};
+use crate::flow::letters::is_of_program;
 use crate::flow::list_identity::ListIdentity;
 use crate::mail::incoming::Incoming;
 use crate::mail::posted::{body_of, with_line_ends};
@@ -45,7 +46,7 @@ impl PostDesk {
             return Ok(Some(Effects::none(InboundKind::Loop, "it went out from this list before")));
         }
         // RFC 3834 §2, RFC 5321 §4.5.5: what a program sent, or nobody, is no post.
-        if item.inbound.arrival.sender.as_deref().is_none_or(str::is_empty) || message.is_automatic() {
+        if is_of_program(item.inbound.arrival.sender.as_deref(), message) || !message.may_be_answered() {
             return Ok(None);
         }
         let Some(author) = author(message) else { return Ok(None) };
@@ -74,7 +75,11 @@ impl PostDesk {
             authentication,
             state: PostState::Expired { at: now },
         };
-        let next = self.next(&post, &list.value).await?;
+        let mut next = self.next(&post, &list.value).await?;
+        // What may be the automatic reply of a member who is away does not go to everybody unseen, and is not dropped.
+        if matches!(next, Next::Send) && self.words.reader().may_be_automatic_post(message) {
+            next = Next::Hold(HoldReason::Moderation);
+        }
         if matches!(next, Next::Owner) {
             return Ok(None);
         }
