@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::config::secret::SecretError;
 use crate::control::server::ServerError;
 use crate::mail::command::CommandsError;
-use crate::mail::own_words::MarksError;
+use crate::mail::reply::ReplyReaderError;
 use crate::model::classify::RulesError;
 use crate::model::recurrence::RecurrenceError;
 use crate::smtp::listener::ListenError;
@@ -54,7 +54,7 @@ pub enum StartError {
     Templates(String),
     /// The words of decisions about posts cannot be read.
     #[error(transparent)]
-    Words(#[from] MarksError),
+    Words(#[from] ReplyReaderError),
     /// The rules that classify refusals cannot be read.
     #[error("the rules of refusals: {0}")]
     Rules(#[from] RulesError),

@@ -62,13 +62,7 @@ impl Signs {
         let word = |name: &str| mail.header(name).map(str::to_ascii_lowercase).unwrap_or_default();
         let replied =
             word("Auto-Submitted").starts_with("auto-replied") || word("Precedence").starts_with("auto_reply");
-        let marked = ["X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Auto-Response", "X-Mail-Autoreply"];
-        let is_automatic = replied
-            || null
-            || word("Auto-Submitted").starts_with("auto-generated")
-            || marked.iter().any(|name| mail.header(name).is_some())
-            || ["bulk", "junk"].iter().any(|one| word("Precedence").starts_with(one))
-                && mail.header("List-Id").is_none();
+        let is_automatic = mail.is_marked_automatic() || null || mail.is_bulk() && mail.header("List-Id").is_none();
         let said = wording.subject.said(core);
         // Without a mark only where nothing stands before it: "Re: Automatic reply" is what a person answers to one.
         let certain = wording.auto_reply_certain.iter().any(|one| subject.trim().starts_with(one.as_str()));

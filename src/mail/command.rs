@@ -10,24 +10,16 @@ use serde::Deserialize;
 
 use crate::base::language::Language;
 
-use super::own_words::Marks;
+use super::incoming::Incoming;
+use super::reply::{Reply, ReplyReader};
 
 mod answer;
 mod line;
 mod on_list;
-mod subject;
 
+pub use super::reply::tokens;
 pub use answer::Answer;
 use line::Line;
-
-/// Octets of a subject that are looked at.
-const LONGEST_SUBJECT: usize = 500;
-/// Letters, digits that a signed token may have: 26 to 31 for ours.
-const TOKEN: std::ops::RangeInclusive<usize> = 20..=44;
-/// Candidates for a token that are handed out: each costs a hash.
-const MOST_TOKENS: usize = 40;
-/// Octets searched for tokens.
-const TOKEN_SEARCH: usize = 128 * 1024;
 
 /// What a line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,10 +79,8 @@ pub struct Known<'a> {
 /// The words of all languages, read once.
 #[derive(Clone, Debug)]
 pub struct Commands {
-    prefixes: Vec<String>,
-    tags: Vec<String>,
     languages: Vec<Words>,
-    marks: Marks,
+    reader: ReplyReader,
 }
 
 /// Words that cannot be read: where and what.
@@ -101,8 +91,6 @@ pub struct CommandsError(String);
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    prefixes: Vec<String>,
-    tags: Vec<String>,
     language: Vec<Words>,
 }
 
@@ -112,16 +100,15 @@ struct File {
 struct Words {
     tag: Language,
     names: BTreeMap<String, Language>,
-    greetings: Vec<String>,
     fillers: BTreeSet<String>,
     setters: Vec<String>,
     joiners: Vec<String>,
     nothing: Vec<String>,
     refusals: Vec<String>,
     affirmations: Vec<String>,
+    assents: BTreeSet<String>,
     doubts: Vec<String>,
     absence: Vec<String>,
-    banners: Vec<String>,
     unmistakable: Vec<String>,
     commands: Phrases,
     settings: Settings,
@@ -188,19 +175,27 @@ impl Commands {
                 }
             }
         }
-        let marks = Marks::shipped().map_err(|error| CommandsError(error.to_string()))?;
-        Ok(Self { prefixes: file.prefixes, tags: file.tags, languages: file.language, marks })
+        let reader = ReplyReader::shipped().map_err(|error| CommandsError(error.to_string()))?;
+        Ok(Self { languages: file.language, reader })
     }
 
-    /// What a mail with this subject and this text asks for. The subject counts where it is a command as a whole; the
-    /// text from its first line that is no greeting to the first that is no command.
+    /// What a mail asks for. The subject counts where it is a command as a whole; the text from its first line that is no
+    /// greeting to the first that is no command.
+    pub fn read_mail(&self, message: &Incoming, known: &Known<'_>) -> Reading {
+        self.read_reply(message.subject(), &self.reader.read(message), known)
+    }
+
+    /// The same of a subject and a text.
     pub fn read(&self, subject: &str, text: &str, known: &Known<'_>) -> Reading {
+        self.read_reply(subject, &self.reader.read_text(subject, text), known)
+    }
+
+    fn read_reply(&self, subject: &str, reply: &Reply, known: &Known<'_>) -> Reading {
         let mut found = Found::default();
-        self.take(self.without_prefixes(subject), known, &mut found);
+        self.take(&self.reader.without_prefixes(subject), known, &mut found);
         let mut ended = false;
-        for line in self.marks.own_lines(text) {
-            let line = line.as_str();
-            if line.is_empty() || (!ended && self.greets(line)) || self.is_banner(line) {
+        for line in reply.written().own() {
+            if line.is_empty() || (!ended && self.reader.greets(line)) {
                 continue;
             }
             if ended || !self.take(line, known, &mut found) {
@@ -211,10 +206,9 @@ impl Commands {
         found.reading(&self.languages)
     }
 
-    /// What the sender wrote, on one line: for showing it to people.
-    pub fn own_words(&self, text: &str) -> String {
-        let lines = self.marks.own_lines(text);
-        lines.iter().flat_map(|line| line.split_whitespace()).collect::<Vec<_>>().join(" ")
+    /// How replies are read.
+    pub fn reader(&self) -> &ReplyReader {
+        &self.reader
     }
 
     /// Whether commands have words in this language.
@@ -244,30 +238,6 @@ impl Commands {
         }
         true
     }
-
-    fn greets(&self, line: &str) -> bool {
-        self.line_greets(&Line::new(line))
-    }
-
-    /// Whether a gateway wrote this line over a mail from outside: it is none of the sender's.
-    fn is_banner(&self, line: &str) -> bool {
-        let line = Line::new(line);
-        self.languages.iter().any(|words| words.banners.iter().any(|banner| line.contains(banner)))
-    }
-}
-
-/// Everything in a text that has the form of a signed token: runs of its letters, as long as ours are. Nothing is checked.
-pub fn tokens(text: &str) -> Vec<String> {
-    let text = &text[..text.floor_char_boundary(TOKEN_SEARCH)];
-    let runs = text.split(|c: char| !(c.is_ascii_alphabetic() || matches!(c, '2'..='7')));
-    let mut tokens: Vec<String> = Vec::new();
-    for run in runs.filter(|run| TOKEN.contains(&run.len())) {
-        let token = run.to_ascii_lowercase();
-        if tokens.len() < MOST_TOKENS && !tokens.contains(&token) {
-            tokens.push(token);
-        }
-    }
-    tokens
 }
 
 #[derive(Default)]

@@ -1,16 +1,26 @@
-//! HTML mail as text, for reading by programs: commands, answers and diagnoses stand on lines of their own. One pass,
-//! nothing is nested, so that no input makes it slow.
+//! HTML mail as text, for reading by programs: one pass whose cost grows with the input and with nothing in it. Searches
+//! that find nothing are not repeated, so no repetition of unclosed elements makes it slow.
+//!
+//! [`html_to_text`] gives the flat text: commands, answers and diagnoses stand on lines of their own. [`structure`] gives
+//! the lines of a reply, each with what it is: the sender's own, quoted, a signature.
+
+use memchr::{memchr, memchr2, memmem};
+
+mod entities;
+pub mod structure;
 
 /// Elements before and after which a line ends.
-const BLOCKS: [&str; 22] = [
+const BLOCKS: [&str; 26] = [
     "address",
     "article",
     "blockquote",
     "br",
+    "center",
     "dd",
     "div",
     "dl",
     "dt",
+    "fieldset",
     "footer",
     "h1",
     "h2",
@@ -22,34 +32,32 @@ const BLOCKS: [&str; 22] = [
     "li",
     "p",
     "pre",
+    "section",
     "table",
     "title",
     "tr",
+    "ul",
 ];
 /// Elements whose content is no text.
-const SILENT: [&str; 4] = ["script", "style", "template", "head"];
-/// Named characters that mail really uses; any other stays as it is written.
-const NAMED: [(&str, &str); 15] = [
-    ("amp", "&"),
-    ("lt", "<"),
-    ("gt", ">"),
-    ("quot", "\""),
-    ("apos", "'"),
-    ("nbsp", " "),
-    ("aring", "å"),
-    ("auml", "ä"),
-    ("ouml", "ö"),
-    ("Aring", "Å"),
-    ("Auml", "Ä"),
-    ("Ouml", "Ö"),
-    ("eacute", "é"),
-    ("shy", ""),
-    ("zwnj", ""),
-];
-/// The longest reference to a character that is looked for.
-const REFERENCE: usize = 12;
-/// The longest tag.
+const SILENT: [&str; 5] = ["script", "style", "template", "head", "xml"];
+/// The longest tag, in bytes.
 const TAG: usize = 64 * 1024;
+
+/// What a walk over HTML meets, in order.
+trait Visitor {
+    /// Text as it is written, entities decoded.
+    fn text(&mut self, text: &str);
+    /// A tag that opens an element, or a void one.
+    fn open(&mut self, tag: &Tag<'_>);
+    /// A tag that closes one.
+    fn close(&mut self, name: &str);
+}
+
+/// A tag, without its angle brackets.
+struct Tag<'a> {
+    name: &'a str,
+    inside: &'a str,
+}
 
 /// The text of an HTML part: tags gone, a line for each block, spaces as one. What stands in angle brackets like an
 /// address and not like a tag stays, because many servers forget to escape it.
@@ -57,113 +65,184 @@ pub fn html_to_text(html: &str) -> String {
     if !has_elements(html) {
         return html.to_owned();
     }
-    let mut out = String::with_capacity(html.len() / 2);
-    let mut rest = html;
-    while let Some(at) = rest.find(['<', '&']) {
-        push_text(&mut out, &rest[..at]);
-        rest = &rest[at..];
-        rest = if rest.starts_with('<') { tag(&mut out, rest) } else { reference(&mut out, rest) };
-    }
-    push_text(&mut out, rest);
-    out
+    let mut flat = Flat { out: String::with_capacity(html.len() / 2) };
+    walk(html, &mut flat);
+    flat.out
 }
 
 /// Whether it is HTML at all: some programs only say so, and their line ends mean something.
 fn has_elements(html: &str) -> bool {
-    let octets = html.as_bytes();
-    memchr::memchr_iter(b'<', octets).any(|at| {
-        let rest = &octets[at + 1..];
+    let bytes = html.as_bytes();
+    memchr::memchr_iter(b'<', bytes).any(|at| {
+        let rest = &bytes[at + 1..];
         let rest = rest.strip_prefix(b"/").unwrap_or(rest);
         let length = rest.iter().take(12).take_while(|o| o.is_ascii_alphanumeric()).count();
         let name = &rest[..length];
-        let known = ["html", "body", "a", "b", "i", "span", "font", "td", "head", "center", "strong", "em", "ul", "ol"];
+        let known = ["html", "body", "a", "b", "i", "img", "span", "font", "td", "head", "strong", "em", "ol", "style"];
         let ends = rest.get(length).is_none_or(|o| matches!(o, b'>' | b'/') || o.is_ascii_whitespace());
         ends && known.iter().chain(&BLOCKS).any(|one| name.eq_ignore_ascii_case(one.as_bytes()))
     })
 }
 
-/// Takes one tag off the beginning.
-fn tag<'a>(out: &mut String, html: &'a str) -> &'a str {
-    if let Some(comment) = html.strip_prefix("<!--") {
-        return comment.find("-->").map_or("", |end| &comment[end + 3..]);
-    }
-    let near = &html[..html.floor_char_boundary(TAG)];
-    let end = match near[1..].find(['<', '>']).map(|end| end + 1) {
-        Some(end) if near[end..].starts_with('>') => end,
-        _ => {
-            out.push('<');
-            return &html[1..];
+fn walk(html: &str, visitor: &mut dyn Visitor) {
+    let bytes = html.as_bytes();
+    let mut walk = Walk { html, never_closed: [false; SILENT.len()] };
+    let mut at = 0;
+    while let Some(next) = memchr2(b'<', b'&', &bytes[at..]) {
+        if next > 0 {
+            visitor.text(&html[at..at + next]);
         }
-    };
-    let (inside, rest) = (&html[1..end], &html[end + 1..]);
-    let is_address = inside.contains('@') && !inside.contains(['=', ' ', '"']);
-    if is_address {
-        out.push('<');
-        out.push_str(inside);
-        out.push('>');
-        return rest;
+        at += next;
+        at = if bytes[at] == b'<' { walk.tag(at, visitor) } else { reference(html, at, visitor) };
     }
-    let name = inside.trim_start_matches('/').split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-    let same = |one: &&str| one.eq_ignore_ascii_case(name);
-    if BLOCKS.iter().any(same) {
-        end_line(out);
-    } else if ["td", "th"].iter().any(same) && !out.ends_with([' ', '\n']) {
-        out.push(' ');
-    } else if SILENT.iter().any(same) && !inside.starts_with('/') && !inside.ends_with('/') {
-        return after_close(rest, name);
+    if at < html.len() {
+        visitor.text(&html[at..]);
     }
-    rest
 }
 
-/// What follows the closing tag of a silent element.
-fn after_close<'a>(html: &'a str, name: &str) -> &'a str {
-    let mut from = 0;
-    while let Some(at) = html[from..].find("</").map(|at| from + at + 2) {
-        let closes = html.as_bytes().get(at..at + name.len()).is_some_and(|n| n.eq_ignore_ascii_case(name.as_bytes()));
+struct Walk<'a> {
+    html: &'a str,
+    /// Silent elements that are known not to be closed any more: looked for once.
+    never_closed: [bool; SILENT.len()],
+}
+
+impl Walk<'_> {
+    /// Takes the tag that begins at `at`; gives where the text goes on.
+    fn tag(&mut self, at: usize, visitor: &mut dyn Visitor) -> usize {
+        let html = self.html;
+        if html[at..].starts_with("<!--") {
+            // An unclosed comment reaches to the end, as in browsers.
+            return memmem::find(&html.as_bytes()[at + 2..], b"-->").map_or(html.len(), |end| at + 2 + end + 3);
+        }
+        let near = &html.as_bytes()[at + 1..html.len().min(at + TAG)];
+        let end = match memchr2(b'<', b'>', near) {
+            Some(end) if near[end] == b'>' => at + 1 + end,
+            _ => {
+                visitor.text("<");
+                return at + 1;
+            }
+        };
+        let (inside, after) = (&html[at + 1..end], end + 1);
+        // HTML §13.2.5.6: any other character makes it text.
+        if !inside.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '!' | '?')) {
+            visitor.text("<");
+            return at + 1;
+        }
+        if inside.contains('@') && !inside.contains(['=', ' ', '"']) {
+            visitor.text(&html[at..after]);
+            return after;
+        }
+        let (closes, bare) = match inside.strip_prefix('/') {
+            Some(rest) => (true, rest),
+            None => (false, inside),
+        };
+        let length = bare.bytes().take_while(u8::is_ascii_alphanumeric).count();
+        let name = &bare[..length];
         if closes {
-            return html[at..].find('>').map_or("", |end| &html[at + end + 1..]);
+            visitor.close(name);
+            return after;
         }
-        from = at;
+        visitor.open(&Tag { name, inside });
+        match SILENT.iter().position(|one| one.eq_ignore_ascii_case(name)) {
+            Some(silent) if !inside.ends_with('/') => self.after_close(after, silent),
+            _ => after,
+        }
     }
-    // An element that nothing closes silences nothing: one stray tag shall not hide the rest of a message.
-    html
+
+    /// What follows the closing tag of a silent element. One that nothing closes silences nothing: a stray tag must not
+    /// hide the rest of a message.
+    fn after_close(&mut self, from: usize, silent: usize) -> usize {
+        if self.never_closed[silent] {
+            return from;
+        }
+        let (bytes, name) = (self.html.as_bytes(), SILENT[silent].as_bytes());
+        for found in memmem::find_iter(&bytes[from..], b"</") {
+            let begin = from + found + 2;
+            let end = begin + name.len();
+            let closes = bytes.get(begin..end).is_some_and(|one| one.eq_ignore_ascii_case(name))
+                && !bytes.get(end).is_some_and(u8::is_ascii_alphanumeric);
+            if closes {
+                return memchr(b'>', &bytes[end..]).map_or(bytes.len(), |close| end + close + 1);
+            }
+        }
+        self.never_closed[silent] = true;
+        from
+    }
 }
 
-fn reference<'a>(out: &mut String, html: &'a str) -> &'a str {
-    let near = &html[1..html.floor_char_boundary(REFERENCE)];
-    let Some(end) = near.find(';') else {
-        out.push('&');
-        return &html[1..];
-    };
-    let name = &near[..end];
-    let number = name.strip_prefix('#').and_then(|number| match number.strip_prefix(['x', 'X']) {
-        Some(hexadecimal) => u32::from_str_radix(hexadecimal, 16).ok(),
-        None => number.parse().ok(),
-    });
-    let named = NAMED.iter().find(|(one, _)| *one == name).map(|(_, text)| *text);
-    match (number.and_then(char::from_u32), named) {
-        (Some(character), _) => out.push(if character.is_control() { ' ' } else { character }),
-        (None, Some(text)) => out.push_str(text),
-        (None, None) => out.push_str(&html[..end + 2]),
+/// Takes the reference to a character that begins at `at`, if it is one; gives where the text goes on.
+fn reference(html: &str, at: usize, visitor: &mut dyn Visitor) -> usize {
+    let near = &html[at + 1..html.floor_char_boundary(at + entities::LONGEST)];
+    match near.find(';').and_then(|end| Some((end, entities::decode(&near[..end])?))) {
+        Some((end, decoded)) => {
+            match decoded {
+                entities::Decoded::Text(text) => visitor.text(text),
+                entities::Decoded::Character(character) => visitor.text(character.encode_utf8(&mut [0; 4])),
+            }
+            at + end + 2
+        }
+        None => {
+            visitor.text("&");
+            at + 1
+        }
     }
-    &html[end + 2..]
 }
 
+/// Where an element of this name ends a line.
+fn is_block(name: &str) -> bool {
+    BLOCKS.iter().any(|one| one.eq_ignore_ascii_case(name))
+}
+
+fn is_cell(name: &str) -> bool {
+    name.eq_ignore_ascii_case("td") || name.eq_ignore_ascii_case("th")
+}
+
+struct Flat {
+    out: String,
+}
+
+impl Flat {
+    fn end_line(&mut self) {
+        let length = self.out.trim_end_matches(' ').len();
+        self.out.truncate(length);
+        if !self.out.is_empty() && !self.out.ends_with("\n\n") {
+            self.out.push('\n');
+        }
+    }
+
+    fn element(&mut self, name: &str) {
+        if is_block(name) {
+            self.end_line();
+        } else if is_cell(name) && !self.out.ends_with([' ', '\n']) {
+            self.out.push(' ');
+        }
+    }
+}
+
+impl Visitor for Flat {
+    fn text(&mut self, text: &str) {
+        push_text(&mut self.out, text);
+    }
+
+    fn open(&mut self, tag: &Tag<'_>) {
+        self.element(tag.name);
+    }
+
+    fn close(&mut self, name: &str) {
+        self.element(name);
+    }
+}
+
+/// White space becomes one space, at the beginning of a line none.
 fn push_text(out: &mut String, text: &str) {
     for character in text.chars() {
         match character {
-            c if c.is_whitespace() && out.ends_with([' ', '\n']) => {}
+            c if c.is_whitespace() && (out.is_empty() || out.ends_with([' ', '\n'])) => {}
             c if c.is_whitespace() => out.push(' '),
             c => out.push(c),
         }
     }
 }
 
-fn end_line(out: &mut String) {
-    while out.ends_with(' ') {
-        out.pop();
-    }
-    if !out.is_empty() && !out.ends_with("\n\n") {
-        out.push('\n');
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! Nothing here is trusted and nothing is checked: addresses and ids are strings as the sender wrote them, without
 //! control characters. Whoever uses one as more than that parses it as that.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mail_parser::parsers::MessageStream;
@@ -64,15 +65,16 @@ pub struct Part {
     pub is_attachment: bool,
     /// Whether its text stands in [`Incoming::text`].
     pub is_text_body: bool,
+    /// Whether a reader of HTML sees it.
+    pub is_html_body: bool,
+    /// Whether its transfer encoding or charset is unknown or broken, so that its text is a guess.
+    pub is_undecoded: bool,
     /// The Content-ID, without angle brackets.
     pub content_id: Option<String>,
     /// The content, transfer encoding undone. A message embedded in an embedded message has none.
     pub octets: Vec<u8>,
     /// The content as text, charset undone, where it is `text/*`.
     pub text: Option<String>,
-    /// False where it is `text/*` under a charset label that is not known (RFC 2045 §5.1), so that [`Part::text`] may say
-    /// something else than its author wrote. True for all other parts.
-    pub charset_known: bool,
     /// The message, where it is a `message/rfc822` or `message/global`; only its header fields, where it is a
     /// `text/rfc822-headers` or `message/global-headers` (RFC 6522 §4, RFC 6533 §5).
     pub message: Option<Box<Incoming>>,
@@ -118,11 +120,18 @@ impl Incoming {
 
     fn from_message(message: &Message<'_>, depth: usize) -> Self {
         let texts: Vec<usize> = message.text_body.iter().map(|id| *id as usize).collect();
+        let shown: Vec<usize> = message.html_body.iter().map(|id| *id as usize).collect();
         let raw = message.raw_message.as_ref();
         let parts = message.parts.iter().enumerate();
         let parts = parts.filter(|(_, part)| !matches!(part.body, PartType::Multipart(_)));
-        let parts: Vec<(usize, Part)> =
-            parts.map(|(id, part)| (id, Part::new(part, raw, texts.contains(&id), depth))).collect();
+        let (texts_of, shown_of): (BTreeSet<usize>, BTreeSet<usize>) =
+            (texts.iter().copied().collect(), shown.iter().copied().collect());
+        let parts: Vec<(usize, Part)> = parts
+            .map(|(id, part)| {
+                let (is_text_body, is_html_body) = (texts_of.contains(&id), shown_of.contains(&id));
+                (id, Part { is_text_body, is_html_body, ..Part::new(part, raw, depth) })
+            })
+            .collect();
         let read = |id: usize| {
             let found = parts.binary_search_by_key(&id, |(id, _)| *id).ok()?;
             Some((&message.parts.get(id)?.body, parts[found].1.text.as_deref()?))
@@ -138,7 +147,7 @@ impl Incoming {
                 _ => {}
             }
         }
-        let html = message.html_body.iter().filter_map(|id| match read(*id as usize)? {
+        let html = shown.iter().filter_map(|id| match read(*id)? {
             (PartType::Html(_), content) => Some(content.to_owned()),
             _ => None,
         });
@@ -220,22 +229,6 @@ impl Incoming {
         fields.flat_map(|header| &header.ids).map(String::as_str).collect()
     }
 
-    /// Whether a program sent this, so that nothing may answer it by itself: Auto-Submitted other than `no`
-    /// (RFC 3834 §5), Precedence `bulk`, `junk`, `list` or `auto_reply`, the marks of mailing lists (RFC 2919, RFC 2369),
-    /// X-Loop, X-Auto-Response-Suppress, or the empty Return-Path of RFC 5321 §4.5.5.
-    pub fn is_automatic(&self) -> bool {
-        let first_word = |value: &str| value.split([';', ' ', '(']).next().unwrap_or_default().to_ascii_lowercase();
-        let submitted = self.header("Auto-Submitted").map(first_word);
-        let precedence = self.header("Precedence").map(first_word);
-        let there = |name: &&str| self.header(name).is_some();
-        submitted.is_some_and(|word| !word.is_empty() && word != "no")
-            || precedence.is_some_and(|word| ["bulk", "junk", "list", "auto_reply"].contains(&word.as_str()))
-            || ["List-Id", "List-Unsubscribe", "X-Loop", "X-Autoreply", "X-Autorespond", "X-Auto-Response-Suppress"]
-                .iter()
-                .any(there)
-            || self.header("Return-Path").is_some_and(|path| path.trim() == "<>")
-    }
-
     /// The text: of the `text/plain` parts that a reader sees, else of the HTML made to text. Lines may end in CR LF.
     pub fn text(&self) -> &str {
         &self.text
@@ -263,7 +256,7 @@ impl Incoming {
 }
 
 impl Part {
-    fn new(part: &MessagePart<'_>, raw: &[u8], is_text_body: bool, depth: usize) -> Self {
+    fn new(part: &MessagePart<'_>, raw: &[u8], depth: usize) -> Self {
         let kind = part.content_type();
         let content_type = match kind {
             Some(kind) => format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default()).to_ascii_lowercase(),
@@ -297,15 +290,14 @@ impl Part {
         if matches!(content_type.as_str(), "text/rfc822-headers" | "message/global-headers") {
             message = Some(Box::new(Incoming::headers_only(&octets)));
         }
-        let label = kind.filter(|_| content_type.starts_with("text/")).and_then(|kind| kind.attribute("charset"));
-        let label = label.filter(|label| !label.trim().is_empty());
         Self {
-            charset_known: label.is_none_or(charset_is_known),
             content_type,
             parameters,
             file_name: file_name_of(part, raw).map(|name| safe(&name)).filter(|name| !name.is_empty()),
             is_attachment: part.content_disposition().is_some_and(|disposition| disposition.is_attachment()),
-            is_text_body,
+            is_undecoded: is_undecoded(part),
+            is_text_body: false,
+            is_html_body: false,
             content_id: part.content_id().map(safe),
             octets,
             text,
@@ -322,6 +314,18 @@ impl Part {
     pub fn method(&self) -> Option<String> {
         self.parameter("method").map(str::to_ascii_uppercase)
     }
+}
+
+/// Whether a part's text is a guess: RFC 2045 §6.4 and RFC 2046 §4.1.2 leave it to the reader what an unknown transfer
+/// encoding or charset holds.
+fn is_undecoded(part: &MessagePart<'_>) -> bool {
+    let encoding = part.content_transfer_encoding().map(|encoding| encoding.trim().to_ascii_lowercase());
+    let known = ["7bit", "8bit", "binary", "base64", "quoted-printable", ""];
+    let charset = part.content_type().and_then(|kind| kind.attribute("charset")).map(str::trim);
+    let is_text = matches!(part.body, PartType::Text(_) | PartType::Html(_));
+    part.is_encoding_problem && is_text
+        || encoding.is_some_and(|encoding| !known.contains(&encoding.as_str()))
+        || is_text && charset.is_some_and(|charset| !charset.is_empty() && !charset_is_known(charset))
 }
 
 fn parser() -> MessageParser {

@@ -1,6 +1,7 @@
 //! Floor 1: bytes to values and back, as the mail standards write them. No I/O, no clock.
 
 pub mod author;
+mod automatic;
 pub mod calendar;
 pub mod calendar_reply;
 pub mod command;
@@ -18,10 +19,10 @@ mod incoming_fields;
 mod incoming_limits;
 pub mod letter;
 pub mod mentions;
-pub mod own_words;
 pub mod posted;
 pub mod raw_header;
 pub mod relayable;
+pub mod reply;
 pub mod rsvp;
 pub mod verdict;
 pub mod verify;

@@ -7,14 +7,11 @@ mod words;
 
 use super::calendar_reply::{CalendarDoubt, CalendarReply, Participation, calendar_reply, has_calendar_reply};
 use super::incoming::Incoming;
-use super::own_words::{Marks, MarksError};
+use super::reply::{Reply, ReplyReader, ReplyReaderError, Subject, without_tokens};
 use sum::Judged;
-use words::words_of;
 
 /// Octets of a comment that are kept.
 const MAX_COMMENT: usize = 2000;
-/// Octets of a subject that are looked at.
-const MAX_SUBJECT: usize = 500;
 
 /// Whether somebody comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +92,7 @@ pub enum Reading {
         /// What they wrote.
         comment: String,
     },
-    /// Written by a program for somebody who is away, or by any other: never an answer.
+    /// Surely written by a program: never an answer.
     Automatic,
 }
 
@@ -118,6 +115,8 @@ pub enum Doubt {
     Calendar(CalendarDoubt),
     /// The calendar part and the words do not agree.
     Disagree,
+    /// It reads as if a program had written it for a person who is away.
+    Automatic,
     /// The message could not be read.
     Unreadable,
 }
@@ -137,6 +136,7 @@ impl Doubt {
             Self::Calendar(CalendarDoubt::Undecided) => "its calendar part sends somebody else, or decides nothing",
             Self::Calendar(CalendarDoubt::Several) => "its calendar part answers for several",
             Self::Disagree => "its calendar part and its words disagree",
+            Self::Automatic => "it may be the automatic reply of a person who is away",
             Self::Unreadable => "it cannot be read",
         }
     }
@@ -146,7 +146,7 @@ impl Doubt {
 #[derive(Clone, Debug)]
 pub struct Rules {
     words: words::Words,
-    marks: Marks,
+    reader: ReplyReader,
 }
 
 /// Rules that cannot be read: where and what.
@@ -169,14 +169,15 @@ impl Rules {
     /// What is wrong, with its line.
     pub fn parse(text: &str) -> Result<Self, RulesError> {
         let words = words::Words::parse(text).map_err(|error| RulesError(error.to_string()))?;
-        let marks = Marks::shipped().map_err(|error: MarksError| RulesError(error.to_string()))?;
-        Ok(Self { words, marks })
+        let reader = ReplyReader::shipped().map_err(|error: ReplyReaderError| RulesError(error.to_string()))?;
+        Ok(Self { words, reader })
     }
 
     /// Reads a message as an answer to an invitation.
     pub fn read(&self, message: &Incoming) -> Reading {
-        let text = self.marks.reply_text(message.text());
-        let calendar = match self.is_automatic(message, &text) {
+        let reply = self.reader.read(message);
+        let text = reply.text();
+        let calendar = match is_automatic(message) {
             true => return Reading::Automatic,
             false => {
                 let from = message.from().map(|from| from.address.as_str()).unwrap_or_default();
@@ -185,10 +186,13 @@ impl Rules {
         };
         let fields = fields::read(&text, &self.words);
         // The subject of a calendar's reply is the program's.
-        let subject = if calendar.is_some() { "" } else { subject_of(message) };
+        let subject = if calendar.is_some() { "" } else { subject_of(&reply.subject) };
         let judged = self.judge(&fields, subject);
         let comment = bounded(&fields.free);
         match calendar {
+            None if reply.is_passed_on || self.may_be_automatic(&reply, &text) => {
+                Reading::Uncertain { why: Doubt::Automatic, person: fields.person, comment }
+            }
             None => {
                 let whole_form = fields.person.name.is_some() && fields.labelled >= 2;
                 match judged.said {
@@ -203,7 +207,11 @@ impl Rules {
                         Reading::Answer(Answer { attendance, person, comment, how, asks, uid: None })
                     }
                     Ok(None) => {
-                        let why = if judged.asks { Doubt::Question } else { Doubt::NoAnswer };
+                        let why = match judged.asks {
+                            true => Doubt::Question,
+                            false if text.is_empty() && !reply.unread.is_empty() => Doubt::Unreadable,
+                            false => Doubt::NoAnswer,
+                        };
                         Reading::Uncertain { why, person: fields.person, comment }
                     }
                     Err(why) => Reading::Uncertain { why, person: fields.person, comment },
@@ -221,22 +229,14 @@ impl Rules {
 
     /// Reads a text as if it were the whole new text of a mail: for trying rules.
     pub fn read_text(&self, text: &str) -> Result<Option<Attendance>, Doubt> {
-        self.judge(&fields::read(&self.marks.reply_text(text), &self.words), "").said
+        self.judge(&fields::read(&self.reader.read_text("", text).text(), &self.words), "").said
     }
 
-    /// Whether a program wrote it that no person asked to (RFC 3834 §2). A calendar program is asked to: Google marks its
-    /// replies `auto-generated`, and those count.
-    fn is_automatic(&self, message: &Incoming, text: &str) -> bool {
-        let report = message.parts().iter().any(|part| part.content_type == "message/delivery-status");
-        let submitted = message.header("Auto-Submitted").unwrap_or_default().trim().to_ascii_lowercase();
-        let by_responder = submitted.starts_with("auto-replied") || message.header("X-Autoreply").is_some();
-        if has_calendar_reply(message) {
-            return report || by_responder;
-        }
-        let subject = message.subject();
-        let subject = subject[..subject.floor_char_boundary(MAX_SUBJECT)].trim().to_lowercase();
+    /// Whether it reads as if a program had written it for a person who is away.
+    fn may_be_automatic(&self, reply: &Reply, text: &str) -> bool {
+        let subject = reply.subject.core.to_lowercase();
         let named = self.words.subject_automatic.iter().any(|begin| subject.starts_with(begin.as_str()));
-        report || message.is_automatic() || named || self.words.is_automatic(text)
+        reply.subject.is_automatic || named && !reply.subject.has_prefix || self.words.is_automatic(text)
     }
 
     fn judge(&self, fields: &fields::Fields, subject: &str) -> Judged {
@@ -259,16 +259,20 @@ impl Rules {
     }
 }
 
-/// The subject in small letters, where the sender wrote it: that of a reply is ours.
-fn subject_of(message: &Incoming) -> &str {
-    let subject = message.subject();
-    let subject = subject[..subject.floor_char_boundary(MAX_SUBJECT)].trim();
-    let first = words_of(subject.split(':').next().unwrap_or_default());
-    let answers = ["re", "sv", "fw", "fwd", "vb", "aw"];
-    match first.as_slice() {
-        [word, ..] if subject.contains(':') && answers.contains(&word.as_str()) => "",
-        _ => subject,
+/// Whether a program surely wrote it that no person asked to (RFC 3834 §2). A calendar program is asked to: Google marks
+/// its replies `auto-generated`, and those count.
+fn is_automatic(message: &Incoming) -> bool {
+    let submitted = message.header("Auto-Submitted").unwrap_or_default().trim().to_ascii_lowercase();
+    let by_responder = submitted.starts_with("auto-replied") || message.header("X-Autoreply").is_some();
+    match has_calendar_reply(message) {
+        true => message.is_report() || by_responder,
+        false => message.is_automatic(),
     }
+}
+
+/// The subject where the sender wrote it: that of a reply is ours.
+fn subject_of(subject: &Subject) -> &str {
+    if subject.has_prefix { "" } else { &subject.core }
 }
 
 fn begins_with(subject: &str, begin: &str) -> bool {
@@ -278,6 +282,7 @@ fn begins_with(subject: &str, begin: &str) -> bool {
 }
 
 fn bounded(text: &str) -> String {
+    let text = without_tokens(text);
     let kept: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
     kept[..kept.floor_char_boundary(MAX_COMMENT)].trim().to_owned()
 }

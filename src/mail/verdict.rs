@@ -5,12 +5,10 @@
 
 use serde::Deserialize;
 
-use super::own_words::{Marks, MarksError};
+use super::reply::{Question, Reply, ReplyReader, ReplyReaderError, Sender, Written, without_tokens};
 
 /// Characters of a reason that are kept.
 const LONGEST_REASON: usize = 500;
-/// Words that may stand below a clear word, for a name and a greeting.
-const MOST_WORDS_BELOW: usize = 8;
 
 /// What an answer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +20,9 @@ pub enum Verdict {
         /// Why; may be empty. A person's words, on one line.
         why: String,
     },
-    /// Nothing was written: a reply sent as it was opened.
+    /// Nothing was written: the question was sent back as it was, and all of the reply was read.
     Silent,
-    /// Something that a person must read.
+    /// Something that a person must read, or that nothing could read.
     Unclear,
 }
 
@@ -32,7 +30,7 @@ pub enum Verdict {
 #[derive(Clone, Debug)]
 pub struct VerdictWords {
     words: File,
-    marks: Marks,
+    reader: ReplyReader,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -48,29 +46,60 @@ impl VerdictWords {
     ///
     /// # Errors
     /// Never with the files as they are; a test sees to that.
-    pub fn shipped() -> Result<Self, MarksError> {
+    pub fn shipped() -> Result<Self, ReplyReaderError> {
         let words = toml::from_str(include_str!("verdict.toml"))
-            .map_err(|error: toml::de::Error| MarksError(error.to_string()))?;
-        Ok(Self { words, marks: Marks::shipped()? })
+            .map_err(|error: toml::de::Error| ReplyReaderError(error.to_string()))?;
+        Ok(Self { words, reader: ReplyReader::shipped()? })
     }
 
-    /// What the text of a reply says. Quotation, signature and disclaimer do not count.
-    pub fn read(&self, text: &str) -> Verdict {
-        let lines = self.marks.own_lines(text);
-        let mut lines = lines.iter().filter(|line| line.contains(char::is_alphanumeric));
-        let Some(first) = lines.next() else { return Verdict::Silent };
+    /// How replies are read.
+    pub fn reader(&self) -> &ReplyReader {
+        &self.reader
+    }
+
+    /// What a reply by `sender` says to `question`. Quotation, signature and disclaimer do not count; each form of the mail
+    /// must say the same, and only what was read counts.
+    pub fn read(&self, reply: &Reply, sender: Sender<'_>, question: Option<&Question>) -> Verdict {
+        if self.reader.may_be_automatic(reply) {
+            return Verdict::Unclear;
+        }
+        if question.is_some_and(|question| reply.is_bare(&self.reader, sender, question)) {
+            return Verdict::Silent;
+        }
+        let mut said = reply.forms.iter().filter_map(|form| self.said(form, sender));
+        let Some(first) = said.next() else { return Verdict::Unclear };
+        if said.any(|other| std::mem::discriminant(&other) != std::mem::discriminant(&first)) {
+            return Verdict::Unclear;
+        }
+        match first {
+            Verdict::Approve if !reply.words_were_read() => Verdict::Unclear,
+            Verdict::Refuse { .. } if !reply.text_was_read() => Verdict::Unclear,
+            first => first,
+        }
+    }
+
+    /// What one form of a reply says; `None` where nothing was written.
+    fn said(&self, form: &Written, sender: Sender<'_>) -> Option<Verdict> {
+        let own = self.reader.words_of(form);
+        if own.is_empty() || self.reader.is_signature(&own, sender) {
+            return None;
+        }
+        let (first, below) = own.split_first()?;
         if let Some(reason) = self.refusal(first) {
-            let below = lines.map(String::as_str);
+            let below = below.iter().copied();
             let why =
                 std::iter::once(reason).chain(below).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-            let why = super::headers::one_line(&why).chars().take(LONGEST_REASON).collect();
-            return Verdict::Refuse { why };
+            let why = super::headers::one_line(&without_tokens(&why)).chars().take(LONGEST_REASON).collect();
+            return Some(Verdict::Refuse { why });
         }
-        let below: usize = lines.map(|line| line.split_whitespace().count()).sum();
-        match self.approves(first) && below <= MOST_WORDS_BELOW {
-            true => Verdict::Approve,
-            false => Verdict::Unclear,
-        }
+        let below: Vec<&str> = below.iter().copied().filter(|line| !self.is_polite(line)).collect();
+        let clear = self.approves(first) && self.reader.is_signature(&below, sender) && !self.reader.takes_back(form);
+        Some(if clear { Verdict::Approve } else { Verdict::Unclear })
+    }
+
+    fn is_polite(&self, line: &str) -> bool {
+        let line = plain(line);
+        self.words.polite.contains(&line)
     }
 
     fn approves(&self, line: &str) -> bool {
@@ -106,7 +135,10 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Verdict {
-        VerdictWords::shipped().unwrap().read(text)
+        let words = VerdictWords::shipped().unwrap();
+        let reply = words.reader.read_text("Re: Ska det ut?", text);
+        let sender = Sender { address: "karin@example.org", name: "Karin Ek" };
+        words.read(&reply, sender, Some(&Question::new("Ska det ut?", "Ska det ut? Ja", "")))
     }
 
     #[test]
@@ -137,10 +169,16 @@ mod tests {
             "Vem har skrivit det här?",
             "Jag är på semester till den 5 augusti",
             "Ja\nmen vänta till i morgon, jag måste ringa ministern först och fråga",
+            "Ja\nändra rubriken",
+            "Ja\n\nMvh Karin\n\nPS. Nej, vänta!",
+            "\u{1f44e}",
+            "?",
+            "| Nej, vänta",
+            "Mvh Karin\n\nPS. Inte än!",
         ] {
             assert_eq!(read(text), Verdict::Unclear, "{text:?}");
         }
-        for text in ["", "\r\n\r\n", "> Ja\r\n", "--\nKarin"] {
+        for text in ["", "\r\n\r\n", "> Ja\r\n", "--\nKarin", "Mvh Karin"] {
             assert_eq!(read(text), Verdict::Silent, "{text:?}");
         }
     }

@@ -146,6 +146,6 @@ async fn what_the_spool_has_no_more_fails_and_says_so() {
 #[test]
 fn a_passed_on_message_is_no_command_of_a_person() {
     let marked = [b"X-Loop: x\r\n".as_slice(), ODD].concat();
-    assert!(Incoming::parse(&marked).unwrap().is_automatic());
+    assert!(!Incoming::parse(&marked).unwrap().may_be_answered());
     assert_eq!(field(&marked, "X-Loop").as_deref(), Some("x"));
 }

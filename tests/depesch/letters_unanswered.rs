@@ -21,6 +21,8 @@ fn a_person_is_answered() {
     assert!(may_answer(Some(PERSON), &message("")));
     assert!(may_answer(Some("karin.bouncer@reader.example"), &message("Auto-Submitted: no\r\n")));
     assert!(may_answer(Some("ownerson@reader.example"), &message("Precedence: first-class\r\n")));
+    // It asks others to send nothing; it does not say who wrote the mail.
+    assert!(may_answer(Some(PERSON), &message("X-Auto-Response-Suppress: All\r\n")));
 }
 
 #[test]
@@ -66,7 +68,8 @@ fn what_says_that_a_program_sent_it_is_not() {
         "List-Id: <a.lists.example.org>",
         "List-Unsubscribe: <mailto:a@lists.example.org>",
         "X-Loop: somebody",
-        "X-Auto-Response-Suppress: All",
+        "X-Autoresponder: 1",
+        "X-Mail-Autoreply: yes",
         "X-Autoreply: yes",
         "Return-Path: <>",
         "Content-Type: message/delivery-status",

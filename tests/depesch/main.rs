@@ -124,6 +124,8 @@ mod release_store;
 mod release_typography;
 mod release_unicode;
 mod release_unshown;
+mod reply_consent;
+mod reply_decision;
 mod retention;
 mod retention_rules;
 mod rsvp_calendar;

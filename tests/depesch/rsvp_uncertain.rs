@@ -62,8 +62,7 @@ async fn what_a_program_wrote_for_somebody_away_is_no_answer() {
     let away = "Jag är på semester och kan inte komma.";
     let mails = [
         (Some("karin@example.com"), with_fields("karin", "Auto-Submitted: auto-replied (vacation)\n", away)),
-        (Some("karin@example.com"), with_fields("karin", "Precedence: bulk\n", away)),
-        (Some("karin@example.com"), plain("karin", away).replace("Sv: Inbjudan", "Autosvar: Inbjudan")),
+        (Some("karin@example.com"), with_fields("karin", "X-Mail-Autoreply: yes\n", away)),
         (None, plain("karin", away)),
     ];
     for (sender, mail) in mails {
@@ -71,7 +70,23 @@ async fn what_a_program_wrote_for_somebody_away_is_no_answer() {
         assert_eq!(kind, InboundKind::AutoReply, "{mail}");
     }
     assert!(hosts.overview(1).await.answers.is_empty());
-    assert!(hosts.letters().await.is_empty(), "no receipt, and nobody is bothered");
+    assert!(hosts.letters().await.is_empty(), "no receipt, and nothing is passed on");
+}
+
+#[tokio::test]
+async fn what_only_looks_automatic_goes_to_the_contact_and_is_no_answer() {
+    let away = "Jag är på semester och kan inte komma.";
+    for mail in [
+        with_fields("karin", "Precedence: bulk\n", away),
+        plain("karin", away).replace("Sv: Inbjudan", "Autosvar: Inbjudan"),
+    ] {
+        let hosts = Hosts::with_one().await;
+        let (kind, note) = hosts.comes(Some("karin@example.com"), RSVP, &mail).await;
+        assert_eq!(kind, InboundKind::Rsvp, "{note}");
+        assert_eq!(hosts.answer_of("karin").await.unwrap().answer(), RsvpAnswer::Unclear);
+        assert_eq!(hosts.passed_on_to().await, [CONTACT]);
+        assert!(hosts.receipts().await.is_empty());
+    }
 }
 
 #[tokio::test]

@@ -9,7 +9,6 @@ use serde_json::json;
 
 use crate::base::address::Address;
 use crate::base::id::ReleaseId;
-use crate::bounce::Kind;
 use crate::flow::event::{Told, told};
 use crate::flow::letters::{Draft, PassedOn, may_answer};
 use crate::flow::release::{LoadError, LoadedRelease, load};
@@ -54,8 +53,7 @@ pub async fn handle(parts: &InboundParts, item: &Item, list: Option<&List>) -> R
     let reading = rules.read(message);
     // RFC 3834 §2, RFC 5321 §4.5.5: nobody who answers has no address. A file may come without an envelope.
     let nobody = item.inbound.arrival.sender.is_none() && item.inbound.arrival.via != Via::File;
-    let automatic = !is_answer(message) && parts.reader.read(message).kind == Kind::AutoReply;
-    if nobody || automatic || reading == Reading::Automatic {
+    if nobody || reading == Reading::Automatic {
         return Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer to an invitation")));
     }
     let uid = match &reading {

@@ -10,7 +10,7 @@ use crate::base::clock::Clock;
 use crate::base::token::Key;
 use crate::bounce::{Kind, Reader};
 use crate::flow::bounces::Doubts;
-use crate::flow::letters::{LetterError, Letters, PassedOn};
+use crate::flow::letters::{LetterError, Letters, PassedOn, is_of_program};
 use crate::model::bounce::BouncePolicy;
 use crate::model::inbound::InboundKind;
 use crate::model::list::List;
@@ -127,9 +127,11 @@ impl Triage {
             // Before the next: a calendar program answers because its owner told it to.
             Role::Rsvp => rsvp::handle(&self.parts, item, Some(list)).await,
             Role::Post if rsvp::is_answer(&item.message) => rsvp::handle(&self.parts, item, Some(list)).await,
-            // An answer of a program is no wish, no post and no answer of a person.
+            // An answer of a program is no wish, no post and no answer of a person. Only what is marked as one is dropped.
             _ => match (role, self.parts.reader.read(&item.message).kind) {
-                (_, Kind::AutoReply) => Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer"))),
+                (_, Kind::AutoReply) if is_of_program(item.inbound.arrival.sender.as_deref(), &item.message) => {
+                    Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer")))
+                }
                 // What is for the list's program, or for its owner, must not go to everybody on the list.
                 (Role::Post, _) if self.parts.commands.is_wish(item, list) => {
                     self.parts.commands.wish(item, list).await
@@ -142,10 +144,12 @@ impl Triage {
                         Ok(Some(effects))
                     }
                 },
-                (Role::Decide { token }, _) => self.parts.posts.decide(item, read, token).await,
-                // A report is no wish either, wherever it was sent: a person looks at it.
+                // A report is no wish and decides nothing, wherever it was sent: a person looks at it.
                 (_, Kind::Bounce | Kind::Notice | Kind::Complaint) => Ok(None),
-                (_, Kind::Other) => self.parts.commands.handle(item).await,
+                (Role::Decide { token }, _) => self.parts.posts.decide(item, read, token).await,
+                (Role::Confirm { .. }, _) | (_, Kind::Other) => self.parts.commands.handle(item).await,
+                // Nothing marks it, but its subject is that of a program: no answer goes out, and a person looks at it.
+                (_, Kind::AutoReply) => Ok(None),
             },
         }
     }

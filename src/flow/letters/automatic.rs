@@ -4,15 +4,6 @@
 use crate::base::address::Address;
 use crate::mail::incoming::Incoming;
 
-/// Parts that only programs send: reports of delivery, of reading, of abuse (RFC 6522, RFC 8098, RFC 5965).
-const REPORTS: [&str; 5] = [
-    "message/delivery-status",
-    "message/global-delivery-status",
-    "message/disposition-notification",
-    "message/global-disposition-notification",
-    "message/feedback-report",
-];
-
 /// Local parts, or what they begin or end with up to a separator, behind which nobody reads answers.
 const NO_READERS: [&str; 11] = [
     "mailer-daemon",
@@ -34,11 +25,16 @@ pub fn may_answer(sender: Option<&str>, message: &Incoming) -> bool {
     !is_no_reader(&sender) && is_from_a_person(message)
 }
 
+/// Whether a message with this envelope sender surely was written by a program (`mail/automatic.rs`; RFC 5321 §4.5.5): it is
+/// no yes, no decision and no wish of anybody. What only may have been is for a person to read.
+pub fn is_of_program(sender: Option<&str>, message: &Incoming) -> bool {
+    sender.is_none_or(|sender| sender.trim().is_empty() || sender.trim() == "<>") || message.is_automatic()
+}
+
 /// Whether nothing in the message itself says that a program sent it.
 pub(super) fn is_from_a_person(message: &Incoming) -> bool {
-    let report = message.parts().iter().any(|part| REPORTS.contains(&part.content_type.as_str()));
     let from = message.from().and_then(|from| from.address.parse::<Address>().ok());
-    !message.is_automatic() && !report && !from.is_some_and(|from| is_no_reader(&from))
+    message.may_be_answered() && !from.is_some_and(|from| is_no_reader(&from))
 }
 
 /// Whether an address is one behind which nobody reads answers: RFC 3834 §2 names MAILER-DAEMON, `owner-…` and

@@ -17,8 +17,10 @@ use crate::mail::compose::ComposeError;
 use crate::mail::headers::Mailbox;
 use crate::mail::incoming::Incoming;
 use crate::mail::letter::{Answered, LetterHead, compose_letter};
+use crate::mail::reply::Question;
 use crate::model::letter::{Letter, LetterBody, LetterState};
 use crate::model::list::List;
+use crate::render::mails::Written;
 use crate::render::template_files::TemplateError;
 use crate::store::engine::Batch;
 use crate::store::letters::{COUNTER, LONGEST, put_new, put_replies};
@@ -33,7 +35,7 @@ mod passing;
 pub mod retention;
 pub mod worker;
 
-pub use automatic::may_answer;
+pub use automatic::{is_of_program, may_answer};
 pub use passing::{FORWARDS_A_DAY, PassedOn, loop_mark};
 
 /// Ids are taken from the store so many at a time.
@@ -188,16 +190,7 @@ impl Letters {
         }
         let inner = &self.inner;
         let desk = self.desk(draft.list, None)?;
-        let mut data = match draft.data {
-            Value::Object(data) => data,
-            _ => Map::new(),
-        };
-        if let Some(list) = &desk.list {
-            data.insert("list".to_owned(), list_values(list)?);
-        }
-        let wanted: Vec<&Language> =
-            [Some(draft.language), draft.list.map(|list| &list.language)].into_iter().flatten().collect();
-        let written = inner.content.get().templates.write_mail(draft.template, &wanted, data)?;
+        let written = self.written(draft.template, draft.language, draft.list, draft.data)?;
         let (id, now) = (self.next_id().await?, inner.clock.now());
         let reply_to = draft.reply_to.map(Mailbox::bare);
         let head = LetterHead {
@@ -219,6 +212,39 @@ impl Letters {
         let letter = new_letter(id, sender, draft.to, LetterBody::Kept, draft.template, now);
         put_new(batch, &letter, Some(&octets));
         Ok(id)
+    }
+
+    /// What a letter of this template says with these values, to compare a reply with it.
+    ///
+    /// # Errors
+    /// [`LetterError`].
+    pub fn question(
+        &self,
+        template: &str,
+        language: &Language,
+        list: &List,
+        data: Value,
+    ) -> Result<Question, LetterError> {
+        let written = self.written(template, language, Some(list), data)?;
+        Ok(Question::new(&written.subject, &written.text, &written.html))
+    }
+
+    fn written(
+        &self,
+        template: &str,
+        language: &Language,
+        list: Option<&List>,
+        data: Value,
+    ) -> Result<Written, LetterError> {
+        let mut data = match data {
+            Value::Object(data) => data,
+            _ => Map::new(),
+        };
+        if let Some(list) = list {
+            data.insert("list".to_owned(), list_values(&ListIdentity::new(list, 0, &self.inner.key))?);
+        }
+        let wanted: Vec<&Language> = [Some(language), list.map(|list| &list.language)].into_iter().flatten().collect();
+        Ok(self.inner.content.get().templates.write_mail(template, &wanted, data)?)
     }
 
     /// Whether an automatic reply of the kind `what` may go to `address` today (UTC), and notes in `batch` that it does: the

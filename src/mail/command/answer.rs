@@ -3,12 +3,10 @@
 
 use super::line::Line;
 use super::{Command, Commands, Known};
+use crate::mail::reply::{Question, Reply, Sender, Written};
 
 /// Own words that a reply may have beside its yes: more is a letter, which a person reads.
 const MOST_WORDS: usize = 60;
-/// Words of a line in a signature, lines of a signature.
-const SIGNATURE_WORDS: usize = 6;
-const SIGNATURE_LINES: usize = 12;
 
 /// What a reply says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,82 +18,82 @@ pub enum Answer {
     No,
     /// A command first, e.g. the one that was asked about, or its opposite.
     Command(Command),
-    /// A program wrote it for somebody who is away; it says neither.
-    Automatic,
-    /// Something that a person must read.
+    /// Something that a person must read: other words, an absence, what no program can read.
     Letter,
 }
 
 impl Commands {
-    /// What a reply with this subject and text says. `known` as in [`Commands::read`].
-    pub fn answer(&self, subject: &str, text: &str, known: &Known<'_>) -> Answer {
-        let mut lines: Vec<Line> = self
-            .marks
-            .own_lines(text)
-            .iter()
-            .map(|line| Line::new(line))
-            .filter(|line| !line.words().is_empty())
-            .collect();
-        let whole = Line::new(subject);
-        // Who answers an automatic answer is a person.
-        let is_answer = self.without_prefixes(subject) != subject.trim();
-        if !is_answer && self.tells_absence(&whole) || lines.iter().any(|line| self.tells_absence(line)) {
-            return Answer::Automatic;
+    /// What a reply says to `question`. `known` as in [`Commands::read`]. Each form of the mail must say the same, and only
+    /// what was read counts.
+    pub fn answer(&self, reply: &Reply, known: &Known<'_>, question: Option<&Question>) -> Answer {
+        let sender = Sender { address: known.sender, name: known.sender_name };
+        if reply.subject.is_automatic || self.tells_absence(reply) {
+            return Answer::Letter;
         }
-        if lines.first().is_some_and(|line| self.line_greets(line)) {
-            lines.remove(0);
+        if question.is_some_and(|question| reply.is_bare(&self.reader, sender, question)) {
+            return Answer::Yes;
         }
-        let Some(first) = lines.first() else { return Answer::Yes };
+        let mut said = reply.forms.iter().filter_map(|form| self.said(form, known, sender));
+        let Some(first) = said.next() else { return Answer::Letter };
+        if said.any(|other| other != first) {
+            return Answer::Letter;
+        }
+        let stands = reply.words_were_read() && !reply.forms.iter().any(|form| self.reader.takes_back(form));
+        match first {
+            Answer::No if reply.text_was_read() => first,
+            Answer::Yes | Answer::Command(_) if stands => first,
+            _ => Answer::Letter,
+        }
+    }
+
+    /// What one form of a reply says; `None` where nothing was written.
+    fn said(&self, form: &Written, known: &Known<'_>, sender: Sender<'_>) -> Option<Answer> {
+        let own = self.reader.words_of(form);
+        let first_line = *own.first()?;
+        if self.reader.is_signature(&own, sender) {
+            return None;
+        }
+        let first = Line::new(first_line);
         if self.languages.iter().any(|words| words.refusals.iter().any(|refusal| first.is(refusal))) {
-            return Answer::No;
+            return Some(Answer::No);
         }
-        match self.languages.iter().find_map(|words| words.command(first, known, &self.languages)) {
-            Some(Command::Confirm) => return Answer::Yes,
-            Some(command) => return Answer::Command(command),
-            None => {}
-        }
-        let doubts = |line: &Line| {
-            self.languages
-                .iter()
-                .any(|words| words.doubts.iter().chain(&words.refusals).any(|doubt| line.contains(doubt)))
+        let command = self.languages.iter().find_map(|words| words.command(&first, known, &self.languages));
+        let affirms = match command {
+            Some(Command::Confirm) => true,
+            Some(command) => return Some(Answer::Command(command)),
+            None => self.affirms(first_line),
         };
+        let lines: Vec<Line> = own.iter().map(|line| Line::new(line)).collect();
         let words: usize = lines.iter().map(|line| line.words().len()).sum();
-        let affirms = self.languages.iter().any(|words| words.affirmations.iter().any(|yes| first.begins_with(yes)));
-        match words <= MOST_WORDS && !lines.iter().any(doubts) && (affirms || is_signature(&lines, known)) {
-            true => Answer::Yes,
-            false => Answer::Letter,
-        }
+        let asks = own.iter().any(|line| line.contains('?'));
+        let is_yes = affirms && !asks && words <= MOST_WORDS && !lines.iter().any(|line| self.doubts(line));
+        Some(if is_yes { Answer::Yes } else { Answer::Letter })
     }
 
-    /// A greeting, perhaps with a name.
-    pub(super) fn line_greets(&self, line: &Line) -> bool {
-        let begins = |greeting: &String| line.begins_with(greeting);
-        line.words().len() <= 4 && self.languages.iter().any(|words| words.greetings.iter().any(begins))
+    /// Whether the first sentence of a line is a yes in one language, and nothing else.
+    fn affirms(&self, line: &str) -> bool {
+        let sentence = Line::new(line.split(['.', '!']).next().unwrap_or_default());
+        self.languages.iter().any(|words| {
+            let known = |word: &String| words.assents.contains(word) || words.fillers.contains(word);
+            let begins = words.affirmations.iter().any(|yes| sentence.begins_with(yes));
+            begins && sentence.words().iter().all(known)
+        })
     }
 
-    fn tells_absence(&self, line: &Line) -> bool {
-        self.languages.iter().any(|words| words.absence.iter().any(|phrase| line.contains(phrase)))
+    fn doubts(&self, line: &Line) -> bool {
+        let mut words = self.languages.iter().flat_map(|words| words.doubts.iter().chain(&words.refusals));
+        words.any(|doubt| line.contains(doubt))
     }
-}
 
-/// Whether these lines are a signature that nothing marks, as some programs put it below every mail: the sender's own name,
-/// and then no sentence.
-pub(super) fn is_signature(lines: &[Line], known: &Known<'_>) -> bool {
-    let Some(first) = lines.first() else { return true };
-    let local = known.sender.split('@').next().unwrap_or_default().to_lowercase();
-    let name = known.sender_name.to_lowercase();
-    let words = |text: &str| -> Vec<String> {
-        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-    };
-    let (local, name) = (words(&local), words(&name));
-    let names = |word: &String| local.contains(word) || name.contains(word);
-    let is_name = match name.is_empty() {
-        true => first.words().len() <= 3 && first.words().iter().any(names),
-        false => first.words().iter().all(names),
-    };
-    let is_short = |line: &Line| {
-        line.words().iter().filter(|word| word.contains(char::is_alphabetic)).count() <= SIGNATURE_WORDS
-            && !line.ends_sentence()
-    };
-    is_name && lines.len() <= SIGNATURE_LINES && lines.iter().all(is_short)
+    /// Whether it tells of an absence: a program may have written it for a person who is away.
+    fn tells_absence(&self, reply: &Reply) -> bool {
+        let said = |text: &str| {
+            let line = Line::new(text);
+            self.languages.iter().any(|words| words.absence.iter().any(|phrase| line.contains(phrase)))
+        };
+        // Who answers an automatic answer is a person.
+        self.reader.may_be_automatic(reply)
+            || !reply.subject.is_answer && said(&reply.subject.core)
+            || reply.forms.iter().any(|form| form.lines.iter().any(|line| said(&line.text)))
+    }
 }

@@ -47,11 +47,6 @@ impl Line {
         (0..self.words.len()).any(|at| begins_with(&self.words[at..], phrase).is_some())
     }
 
-    /// Whether it ends as sentences do.
-    pub(super) fn ends_sentence(&self) -> bool {
-        self.text.ends_with(['.', '!', '?', ':'])
-    }
-
     /// Whether it is just the phrase.
     pub(super) fn is(&self, phrase: &str) -> bool {
         begins_with(&self.words, phrase) == Some(self.words.len())

@@ -1,6 +1,7 @@
 //! A command that was sent to the list itself, and would go to everybody on it.
 
-use super::answer::is_signature;
+use super::super::incoming::Incoming;
+use super::super::reply::{Reply, Sender};
 use super::line::Line;
 use super::{Command, Commands, Known};
 
@@ -11,28 +12,29 @@ impl Commands {
     /// Whether a mail to a list's own address is no post but something its author wants of the list: it begins with such a
     /// command, or is nothing else, and is short. In a discussion "Stop!" is an answer to another: there only phrases count
     /// that are never said to each other (`unmistakable` in `command.toml`). `known` as in [`Commands::read`].
-    pub fn is_wish_to_list(&self, subject: &str, text: &str, known: &Known<'_>) -> bool {
-        let reading = self.read(subject, text, known);
+    pub fn is_wish_to_list(&self, message: &Incoming, known: &Known<'_>) -> bool {
+        self.is_wish(message.subject(), &self.reader.read(message), known)
+    }
+
+    /// The same of a subject and a text that were read.
+    pub(super) fn is_wish(&self, subject: &str, reply: &Reply, known: &Known<'_>) -> bool {
+        let reading = self.read_reply(subject, reply, known);
         if reading.commands.is_empty() || reading.other_words > MOST_OTHER_WORDS {
             return false;
         }
-        let own: Vec<Line> = self.marks.own_lines(text).iter().map(|line| Line::new(line)).collect();
-        let is_empty = |line: &Line| line.words().is_empty();
-        let mut lines: Vec<Line> = own.into_iter().filter(|line| !is_empty(line)).collect();
-        if lines.first().is_some_and(|line| self.line_greets(line)) {
-            lines.remove(0);
-        }
-        let bare = self.without_prefixes(subject);
-        let (is_reply, subject) = (bare != subject.trim(), Line::new(bare));
-        let asks = |line: &Line, rest: &[Line]| match self.command_of(line, known) {
+        let own = self.reader.words_of(reply.written());
+        let sender = Sender { address: known.sender, name: known.sender_name };
+        let is_reply = reply.subject.has_prefix;
+        let asks = |line: &Line, rest: &[&str]| match self.command_of(line, known) {
             Some(Command::Unsubscribe | Command::Erase) => !is_reply || self.is_unmistakable(line),
             // So short a word may begin a letter: it must be all.
-            Some(Command::Subscribe | Command::Help) => !is_reply && is_signature(rest, known),
+            Some(Command::Subscribe | Command::Help) => !is_reply && self.reader.is_signature(rest, sender),
             _ => false,
         };
-        match lines.split_first() {
-            Some((first, rest)) if asks(first, rest) => true,
-            _ if is_signature(&lines, known) => asks(&subject, &[]),
+        let subject = Line::new(&self.reader.without_prefixes(subject));
+        match own.split_first() {
+            Some((first, rest)) if asks(&Line::new(first), rest) => true,
+            _ if self.reader.is_signature(&own, sender) => asks(&subject, &[]),
             _ => !is_reply && self.is_unmistakable(&subject) && self.command_of(&subject, known).is_some(),
         }
     }

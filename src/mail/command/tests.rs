@@ -1,6 +1,7 @@
 //! What everyday mails ask for, and what never asks for anything.
 
 use super::*;
+use crate::mail::reply::Question;
 
 fn commands() -> &'static Commands {
     static COMMANDS: std::sync::LazyLock<Commands> = std::sync::LazyLock::new(|| Commands::shipped().unwrap());
@@ -139,9 +140,14 @@ fn the_language_is_that_of_the_words() {
     assert_eq!(language("nothing of this"), None);
 }
 
+fn answer_of(subject: &str, text: &str, known: &Known<'_>) -> Answer {
+    let question = Question::new("Bekräfta", "Stämmer det? Svara ja, eller nej. Fråga. Fråga.", "");
+    commands().answer(&commands().reader().read_text(subject, text), known, Some(&question))
+}
+
 #[test]
 fn what_a_reply_says() {
-    let answer = |subject: &str, text: &str| commands().answer(subject, text, &KNOWN);
+    let answer = |subject: &str, text: &str| answer_of(subject, text, &KNOWN);
     for yes in [
         "",
         "ja",
@@ -151,9 +157,15 @@ fn what_a_reply_says() {
         "Karin Ek\nReporter, Exempelbladet\n070-174 06 05",
         "Gärna! Tack för det.",
         "Yes please\n\nThis message is confidential. If you are not the intended recipient, delete it.",
+        "This message and any attachments are confidential.\nThey are meant for the intended recipient.",
         "ok",
         "Ja, skicka gärna till mig.",
         "Yes, I would like to have them.",
+        "Hej!",
+        "Ja\nKarin",
+        ".",
+        "Med vänlig hälsning\n\nKarin Ek\nReporter\nExempelbladet, Örebro\n+46 70 174 06 05\nwww.exempelbladet.example",
+        "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nJa\n-----BEGIN PGP SIGNATURE-----\n\niQEzBAEB\n-----END PGP SIGNATURE-----",
     ] {
         assert_eq!(answer("Sv: Bekräfta", yes), Answer::Yes, "{yes}");
     }
@@ -161,15 +173,65 @@ fn what_a_reply_says() {
         assert_eq!(answer("Re: Confirm", no), Answer::No, "{no}");
     }
     assert_eq!(answer("Sv: Bekräfta", "avsluta"), Answer::Command(Command::Unsubscribe));
-    for away in ["Jag är på semester till den 15 augusti.", "I am out of the office until Monday."] {
-        assert_eq!(answer("Sv: Bekräfta", away), Answer::Automatic, "{away}");
+    for away in
+        ["Jag är på semester till den 15 augusti.", "I am out of the office until Monday.", "Ja, ich bin dann mal weg."]
+    {
+        assert_eq!(answer("Sv: Bekräfta", away), Answer::Letter, "{away}");
     }
-    assert_eq!(answer("Autosvar: Bekräfta", "Tack"), Answer::Automatic);
+    assert_eq!(answer("Autosvar: Bekräfta", "Ja"), Answer::Letter);
     assert_eq!(answer("Sv: Autosvar: Bekräfta", "ja"), Answer::Yes, "a person answers the automatic answer");
     let long = "ord ".repeat(80);
     for letter in ["Jag har inte bett om detta", "Why do you write to me?", &long] {
         assert_eq!(answer("Sv: Bekräfta", letter), Answer::Letter, "{letter}");
     }
+}
+
+#[test]
+fn what_is_not_all_of_our_question_and_a_signature_is_no_yes() {
+    for text in [
+        "\u{1f44e}",
+        "\u{1f44d}",
+        "?",
+        "???\n\nSkickat från min iPhone",
+        ":-(",
+        "--\nNej tack, ta bort mig!",
+        "----------\nTa bort mig",
+        "| Nej tack, ta bort mig!",
+        "> Nej tack, ta bort mig!",
+        "Mvh Karin\n\nPS. Nej, jag vill inte!",
+        "Mvh Karin\n\nGlöm det.",
+        "Mvh Karin \u{1f44e}",
+        "> Stämmer det?\n\nNej, jag vill inte!",
+        "> Stämmer det?\n\nNej, det gör det inte!\n\n> Svara ja",
+        "-----Ursprungligt meddelande-----\nFrån: Media <a@example.org>\n\nStämmer det?\n\nNej, jag vill inte!",
+        "-----Ursprungligt meddelande-----\nFrån: Media <a@example.org>\n\nStämmer det?\n\nNej",
+        "Är detta rätt mottagare? Nej, jag vill inte ha mejl.",
+        "Jag tror inte att jag är rätt mottagare för det här",
+        "Ja\nmen bara kulturnyheter",
+        "Ja, men inte än",
+        "Ja\n\nMvh Karin\nPS. Nej förresten",
+        "Ja?",
+        "Ja \u{1f44e}",
+        "[cid:image001.png@01DC]",
+        "-----BEGIN PGP MESSAGE-----\n\nhQEMA1c\n-----END PGP MESSAGE-----",
+        "begin 644 text\n92F%G\n`\nend",
+        "Karin\nPå semester v 28-31",
+    ] {
+        assert_eq!(answer_of("Sv: Bekräfta", text, &KNOWN), Answer::Letter, "{text}");
+    }
+    for subject in [
+        "Bekräfta",
+        "Abwesend: Bekräfta",
+        "Sv: Bekräfta [Ärende 4711]",
+        "Semester",
+        "Läst: Bekräfta",
+        "VB: Bekräfta",
+        "",
+    ] {
+        assert_eq!(answer_of(subject, "", &KNOWN), Answer::Letter, "{subject}");
+    }
+    let reply = commands().reader().read_text("Sv: Bekräfta", "");
+    assert_eq!(commands().answer(&reply, &KNOWN, None), Answer::Letter, "the question is not known");
 }
 
 #[test]
@@ -184,11 +246,11 @@ fn thanks_and_acknowledgements_are_no_yes() {
         "Received with thanks",
         "Redaktionen",
     ] {
-        assert_eq!(commands().answer("Sv: Bekräfta", text, &KNOWN), Answer::Letter, "{text}");
+        assert_eq!(answer_of("Sv: Bekräfta", text, &KNOWN), Answer::Letter, "{text}");
     }
     let known = Known { sender: "tips@example.org", sender_name: "Åsa Ek", ..KNOWN };
-    assert_eq!(commands().answer("Sv: Bekräfta", "Åsa Ek\nExempelbladet\nTfn 08-465 004 00", &known), Answer::Yes);
-    assert_eq!(commands().answer("Sv: Bekräfta", "Tack från Åsa", &known), Answer::Letter);
+    assert_eq!(answer_of("Sv: Bekräfta", "Åsa Ek\nExempelbladet\nTfn 08-465 004 00", &known), Answer::Yes);
+    assert_eq!(answer_of("Sv: Bekräfta", "Tack från Åsa", &known), Answer::Letter);
 }
 
 #[test]
@@ -273,7 +335,7 @@ fn a_wish_to_be_erased_is_no_wish_to_leave() {
 #[test]
 fn a_command_to_the_list_itself_is_told_from_a_post() {
     let known = Known { sender_name: "Karin Ek", ..KNOWN };
-    let is_wish = |subject: &str, text: &str| commands().is_wish_to_list(subject, text, &known);
+    let is_wish = |subject: &str, text: &str| commands().is_wish(subject, &commands().reader().read_text(subject, text), &known);
     for (subject, text) in [
         ("unsubscribe", ""),
         ("hej", "Ta bort mig från listan tack"),
@@ -315,8 +377,8 @@ proptest::proptest! {
     fn any_text_can_be_read(subject in "\\PC{0,200}", text in "(?s).{0,2000}") {
         let commands = commands();
         commands.read(&subject, &text, &KNOWN);
-        commands.answer(&subject, &text, &KNOWN);
-        commands.is_wish_to_list(&subject, &text, &KNOWN);
+        answer_of(&subject, &text, &KNOWN);
+        commands.is_wish(&subject, &commands.reader().read_text(&subject, &text), &KNOWN);
         tokens(&text);
     }
 }

@@ -130,17 +130,37 @@ fn a_program_that_writes_for_somebody_away_never_answers() {
     let body = "Jag är på semester och kan inte komma.\n";
     let plain = mail(body);
     assert_eq!(answer(&plain).attendance, Attendance::No);
-    for field in ["Auto-Submitted: auto-replied", "Precedence: bulk", "X-Autoreply: yes", "List-Id: <x.example.org>"] {
+    for field in ["Auto-Submitted: auto-replied", "Precedence: auto_reply", "X-Autoreply: yes", "X-Autoresponder: yes"]
+    {
         assert_eq!(read(&format!("{field}\n{plain}")), Reading::Automatic, "{field}");
     }
+    // What a person may have written does not vanish: the press contact looks.
+    for field in ["Precedence: bulk", "List-Id: <x.example.org>"] {
+        assert_eq!(doubt(&format!("{field}\n{plain}")), Doubt::Automatic, "{field}");
+    }
+    assert_eq!(answer(&format!("X-Auto-Response-Suppress: All\n{plain}")).attendance, Attendance::No);
     for subject in ["Autosvar: Inbjudan", "Automatic reply: Inbjudan", "Out of Office", "Frånvaro: Sv: Inbjudan"] {
         let mail = plain.replace("Sv: Inbjudan: Kommer bostäderna?", subject);
-        assert_eq!(read(&mail), Reading::Automatic, "{subject}");
+        assert_eq!(doubt(&mail), Doubt::Automatic, "{subject}");
     }
     assert_eq!(
-        read(&mail("Hej! Detta är ett automatiskt svar. Jag kommer inte att läsa min mejl.")),
-        Reading::Automatic
+        doubt(&mail("Hej! Detta är ett automatiskt svar. Jag kommer inte att läsa min mejl.")),
+        Doubt::Automatic
     );
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_is_said_to_be_so_and_html_is_read_where_the_text_is_empty() {
+    let fields = "From: Karin Ek <karin@example.com>\nSubject: Sv: Inbjudan\nMIME-Version: 1.0\n";
+    let opaque = format!("{fields}Content-Type: application/pkcs7-mime\nContent-Transfer-Encoding: base64\n\nMIIG\n");
+    assert_eq!(doubt(&opaque), Doubt::Unreadable);
+    let html = format!(
+        "{fields}Content-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/plain\n\n\n--b\n\
+         Content-Type: text/html\n\n<p>Jag kommer inte.</p><blockquote type=cite>Jag kommer.</blockquote>\n--b--\n"
+    );
+    assert_eq!(answer(&html).attendance, Attendance::No);
+    let token = "aebagbafaydqqcikbmgaydq2ce";
+    assert!(!answer(&mail(&format!("Jag kommer. <media-confirm+{token}@lists.example.org>"))).comment.contains(token));
 }
 
 #[test]

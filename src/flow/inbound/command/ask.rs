@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::base::id::WishId;
-use crate::base::token::Purpose;
+use crate::base::token::{Key, Purpose};
 use crate::flow::list_identity::ListIdentity;
 use crate::mail::command::Command;
 use crate::model::list::Joining;
@@ -16,6 +16,8 @@ use super::super::destination::Role;
 use super::super::{Effects, HandleError};
 use super::{CommandDesk, Doing, LETTER_WORDS, REMARK_WORDS, Request, draft};
 
+/// The template of the question.
+pub(super) const QUESTION: &str = "confirm";
 /// Questions about settings to one address a day.
 const SETTINGS_A_DAY: u32 = 2;
 
@@ -123,20 +125,11 @@ impl CommandDesk {
             expires: now + self.settings.confirmation,
             state: WishState::Open,
         };
-        let minutes = u64::try_from(wish.expires.timestamp().div_euclid(60)).unwrap_or(0);
-        let code = self.key.sign(Purpose::Confirm, &[wish.id.0, minutes]);
+        let code = code_of(&self.key, &wish);
         let reply_to = identity.address_for(&format!("confirm+{code}"));
         let reply_to = reply_to.map_err(|error| HandleError::Broken(format!("the address for the reply: {error}")))?;
-        let mut letter = draft(request, "confirm", &request.from, Value::Null);
+        let mut letter = draft(request, QUESTION, &request.from, question_data(&self.key, &wish, &statements));
         letter.reply_to = Some(reply_to);
-        letter.data = json!({
-            "address": request.from.as_str(),
-            "statements": statements,
-            "subscribe": wish.asks_for(&Deed::Subscribe),
-            "unsubscribe": wish.asks_for(&Deed::Unsubscribe),
-            "code": code,
-            "until": wish.expires.format("%Y-%m-%d").to_string(),
-        });
         let counted = match (leaves, wish.asks_for(&Deed::Subscribe)) {
             (true, _) => ("confirm leaving", 1),
             (false, true) => ("confirm", 1),
@@ -192,6 +185,24 @@ impl CommandDesk {
         let written = self.content.get().templates.write_mail("statement", &wanted, data);
         written.map(|written| written.subject).map_err(|error| HandleError::Broken(error.to_string()))
     }
+}
+
+/// The code of a question, signed.
+fn code_of(key: &Key, wish: &Wish) -> String {
+    let minutes = u64::try_from(wish.expires.timestamp().div_euclid(60)).unwrap_or(0);
+    key.sign(Purpose::Confirm, &[wish.id.0, minutes])
+}
+
+/// The values of the question's template.
+pub(super) fn question_data(key: &Key, wish: &Wish, statements: &[String]) -> Value {
+    json!({
+        "address": wish.address.as_str(),
+        "statements": statements,
+        "subscribe": wish.asks_for(&Deed::Subscribe),
+        "unsubscribe": wish.asks_for(&Deed::Unsubscribe),
+        "code": code_of(key, wish),
+        "until": wish.expires.format("%Y-%m-%d").to_string(),
+    })
 }
 
 /// The address says it, or the words; beside a wish to be on the list the settings count too.

@@ -8,6 +8,7 @@ use crate::base::token::{Purpose, content_hash};
 use crate::flow::import::plan::text_octets;
 use crate::flow::import::row;
 use crate::mail::command::{Answer, Command, tokens};
+use crate::mail::reply::Question;
 use crate::model::consent::ConsentSource;
 use crate::model::inbound::InboundKind;
 use crate::model::list::{Joining, List};
@@ -20,6 +21,7 @@ use crate::store::{Read, StoreError, subscribers, suppressions, wishes};
 
 use super::super::destination::Role;
 use super::super::{Effects, HandleError, Item};
+use super::ask::{QUESTION, question_data};
 use super::{CommandDesk, Doing, Request, draft, known};
 
 /// Characters of a reply's own words that the consent ledger keeps; the whole reply is kept beside it.
@@ -63,6 +65,9 @@ impl CommandDesk {
         let read = self.store.wish(numbers.wish).await?;
         let minute = u64::try_from(now.timestamp().div_euclid(60)).unwrap_or(u64::MAX);
         let Some(read) = read.filter(|_| minute < numbers.expires) else {
+            if !request.is_answerable {
+                return Ok(None);
+            }
             let mut doing = Doing::new();
             doing.note("the question had expired");
             self.answer(&mut doing, request, draft(request, "expired", &request.from, json!({}))).await?;
@@ -71,11 +76,13 @@ impl CommandDesk {
         let wish = &read.value;
         let message = &request.item.message;
         let known = known(request.list, &request.from, request.name.as_deref());
-        let answer = self.commands.answer(message.subject(), message.text(), &known);
+        let question = self.question_of(wish).await?;
+        let reply = self.commands.reader().read(message);
+        let answer = self.commands.answer(&reply, &known, question.as_ref());
         let yes = match &answer {
             Answer::Yes => true,
             Answer::Command(command) => deed_of(command).is_some_and(|deed| wish.asks_for(&deed)),
-            Answer::No | Answer::Automatic | Answer::Letter => false,
+            Answer::No | Answer::Letter => false,
         };
         let no = match &answer {
             Answer::No => true,
@@ -83,12 +90,8 @@ impl CommandDesk {
             _ => false,
         };
         match (&answer, wish.state) {
-            (Answer::Automatic, _) => {
-                let note = "an automatic answer to a question, which says neither yes nor no";
-                Ok(Some(Effects::none(InboundKind::AutoReply, note)))
-            }
             (Answer::Letter, _) => Ok(None),
-            _ if !yes && !no => self.asked(request).await,
+            _ if !yes && !no => self.answerable(request).await,
             (_, WishState::Open) if yes => self.grant(request, &read).await,
             (_, WishState::Open) => {
                 let mut doing = Doing::new();
@@ -101,6 +104,15 @@ impl CommandDesk {
                 Ok(Some(Effects::none(InboundKind::Command, "the question was answered before; nothing is done")))
             }
         }
+    }
+
+    /// The question as it went out, as far as it can be made again; without it a reply needs a word.
+    async fn question_of(&self, wish: &Wish) -> Result<Option<Question>, HandleError> {
+        let Some(list) = self.store.list(&wish.list).await? else { return Ok(None) };
+        let statements = std::slice::from_ref(&wish.words);
+        let data = question_data(&self.key, wish, statements);
+        let question = self.letters.question(QUESTION, &wish.language, &list.value, data);
+        Ok(question.inspect_err(|error| tracing::warn!(%error, "the question could not be made again")).ok())
     }
 
     async fn grant(&self, request: &Request<'_>, read: &Read<Wish>) -> Result<Option<Effects>, HandleError> {
@@ -121,7 +133,8 @@ impl CommandDesk {
         let evidence = content_hash(&request.item.octets);
         let source = ConsentSource::Mail { message_id: message_id(request.item), evidence: Some(evidence) };
         let was = subscriber.clone();
-        wish.grant(&mut subscriber, now, &source, &words(wish, &self.commands.own_words(request.item.message.text())));
+        let reply = self.commands.reader().read(&request.item.message).own_words();
+        wish.grant(&mut subscriber, now, &source, &words(wish, &reply));
         if text_octets(&subscriber) > subscribers::MOST_TEXT {
             return Ok(None);
         }

@@ -15,7 +15,7 @@ use crate::base::clock::Clock;
 use crate::base::language::Language;
 use crate::base::token::Key;
 use crate::flow::content::ContentHandle;
-use crate::flow::letters::{Draft, Letters, PassedOn, may_answer};
+use crate::flow::letters::{Draft, Letters, PassedOn, is_of_program, may_answer};
 use crate::mail::author::{Author, author};
 use crate::mail::command::{Commands, Known, Reading};
 use crate::mail::incoming::Incoming;
@@ -90,6 +90,8 @@ struct Request<'a> {
     from: Address,
     /// The display name there.
     name: Option<String>,
+    /// Whether it may be answered by itself.
+    is_answerable: bool,
     /// What subject and text ask for.
     reading: Reading,
     /// The language of the answer: that of the words, else of the mail, else of the list. Not of the subscriber: the answer
@@ -142,14 +144,15 @@ impl CommandDesk {
             | Role::Decide { .. }
             | Role::Rsvp => return Ok(None),
         }
-        if !may_answer(item.inbound.arrival.sender.as_deref(), &item.message) {
-            return Ok(match role {
-                Role::Confirm { .. } => {
-                    let note = "an automatic answer to a question, which says neither yes nor no";
-                    Some(Effects::none(InboundKind::AutoReply, note))
-                }
-                _ => None,
-            });
+        let sender = item.inbound.arrival.sender.as_deref();
+        let is_answer = matches!(role, Role::Confirm { .. });
+        if is_answer && is_of_program(sender, &item.message) {
+            let note = "an automatic answer to a question, which says neither yes nor no";
+            return Ok(Some(Effects::none(InboundKind::AutoReply, note)));
+        }
+        // A person's answer counts also where no program may answer it.
+        if !is_answer && !may_answer(sender, &item.message) {
+            return Ok(None);
         }
         let Some(request) = self.read(item, list, role).await? else { return Ok(None) };
         if matches!(role, Role::Confirm { .. } | Role::Request)
@@ -157,14 +160,18 @@ impl CommandDesk {
         {
             return self.answered(&request, numbers).await;
         }
-        self.asked(&request).await
+        self.answerable(&request).await
+    }
+
+    /// What a mail asks for, where it may be answered; else a person reads it.
+    async fn answerable(&self, request: &Request<'_>) -> Result<Option<Effects>, HandleError> {
+        if request.is_answerable { self.asked(request).await } else { Ok(None) }
     }
 
     /// Whether a mail to the list's own address asks something of its program ([`Commands::is_wish_to_list`]).
     pub fn is_wish(&self, item: &Item, list: &List) -> bool {
-        let message = &item.message;
         let Ok(Author { name, address, .. }) = author(&item.octets) else { return false };
-        self.commands.is_wish_to_list(message.subject(), message.text(), &known(list, &address, name.as_deref()))
+        self.commands.is_wish_to_list(&item.message, &known(list, &address, name.as_deref()))
     }
 
     /// What such a mail does; `None` where a person must read it, which it is then for, and not for the list.
@@ -192,11 +199,11 @@ impl CommandDesk {
         // another mailbox.
         let stored = self.store.subscriber_by_address(&written).await?;
         let from = stored.map_or(written, |stored| stored.value.address);
-        let reading =
-            self.commands.read(item.message.subject(), item.message.text(), &known(list, &from, name.as_deref()));
+        let reading = self.commands.read_mail(&item.message, &known(list, &from, name.as_deref()));
+        let is_answerable = may_answer(item.inbound.arrival.sender.as_deref(), &item.message);
         let language = reading.language.clone().or_else(|| self.language_of(&item.message));
         let language = language.unwrap_or_else(|| list.language.clone());
-        Ok(Some(Request { item, list, role, from, name, reading, language }))
+        Ok(Some(Request { item, list, role, from, name, is_answerable, reading, language }))
     }
 
     /// The language that the mail program says it is in, where commands have words in it (RFC 3282).
@@ -282,7 +289,7 @@ fn draft<'a>(request: &'a Request<'_>, template: &'a str, to: &'a Address, data:
         language: &request.language,
         to,
         list: Some(request.list),
-        answers: Some(&request.item.message),
+        answers: request.is_answerable.then_some(&request.item.message),
         reply_to: None,
         unsubscribe: None,
         data,

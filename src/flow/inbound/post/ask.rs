@@ -10,6 +10,7 @@ use crate::flow::inbound::digest::shown;
 use crate::flow::letters::{Draft, LetterError};
 use crate::flow::list_identity::ListIdentity;
 use crate::mail::incoming::Incoming;
+use crate::mail::reply::{Question, without_tokens};
 use crate::model::authentication::Check;
 use crate::model::list::List;
 use crate::model::post::{Hold, HoldReason, Post};
@@ -47,17 +48,11 @@ impl PostDesk {
     ) -> Result<(), HandleError> {
         let Some(hold) = post.hold() else { return Ok(()) };
         let identity = ListIdentity::new(list, 0, &self.key);
-        let template = if hold.reason == HoldReason::Confirmation { "post-confirm" } else { "post-held" };
-        let mut data = about(post);
-        data["until"] = json!(self.day(hold.until));
-        data["approval"] = json!(hold.reason == HoldReason::Approval);
-        data["failed"] = json!(post.authentication.author == Check::Fail);
+        let template = template_of(hold);
+        let mut data = self.question_data(post, hold, message);
         data["doubtful"] = json!(doubtful);
-        data["proven"] = json!(post.authentication.author == Check::Pass);
-        data["lines"] = json!(quoted(message));
-        data["attachments"] = json!(attachments(message));
         if hold.reason != HoldReason::Confirmation {
-            // Whoever decides for several lists must see which one this is.
+            // The person who decides for several lists must see which one this is.
             data["for_list"] = json!(list.naming());
         }
         for (place, to) in (0u64..).zip(&hold.asked) {
@@ -107,6 +102,25 @@ impl PostDesk {
         Ok(Some((to.clone(), list.value, line)))
     }
 
+    /// The question as it went out, as far as it can be made again, to compare a reply with it.
+    pub(super) fn question_of(&self, post: &Post, hold: &Hold, list: &List, message: &Incoming) -> Option<Question> {
+        let data = self.question_data(post, hold, message);
+        let question = self.letters.question(template_of(hold), &list.language, list, data);
+        question.inspect_err(|error| tracing::warn!(%error, "the question could not be made again")).ok()
+    }
+
+    /// The values of the question's template.
+    fn question_data(&self, post: &Post, hold: &Hold, message: &Incoming) -> Value {
+        let mut data = about(post);
+        data["until"] = json!(self.day(hold.until));
+        data["approval"] = json!(hold.reason == HoldReason::Approval);
+        data["failed"] = json!(post.authentication.author == Check::Fail);
+        data["proven"] = json!(post.authentication.author == Check::Pass);
+        data["lines"] = json!(quoted(message));
+        data["attachments"] = json!(attachments(message));
+        data
+    }
+
     /// Tells an author what became of their post.
     pub(super) async fn tell(
         &self,
@@ -128,6 +142,10 @@ impl PostDesk {
     fn day(&self, at: Timestamp) -> String {
         at.with_timezone(&self.zone).format("%Y-%m-%d").to_string()
     }
+}
+
+fn template_of(hold: &Hold) -> &'static str {
+    if hold.reason == HoldReason::Confirmation { "post-confirm" } else { "post-held" }
 }
 
 fn draft<'a>(template: &'a str, to: &'a Address, list: &'a List, data: Value) -> Draft<'a> {
@@ -156,7 +174,8 @@ pub(super) fn about(post: &Post) -> Value {
 
 /// The beginning of the text: enough to know what it is about.
 fn quoted(message: &Incoming) -> Vec<String> {
-    let text = message.text();
+    // A code of ours that the author quotes is no reader's.
+    let text = without_tokens(message.text());
     let short = |line: &str| match line.char_indices().nth(LINE) {
         Some((end, _)) => format!("{}\u{2026}", &line[..end]),
         None => line.to_owned(),

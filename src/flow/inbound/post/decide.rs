@@ -6,10 +6,11 @@ use crate::base::id::PostId;
 use crate::base::token::Purpose;
 use crate::flow::audit::{AuditLog, AuditNote, BY_MAIL};
 use crate::flow::inbound::{Effects, HandleError, Item};
-use crate::flow::letters::{Draft, may_answer};
+use crate::flow::letters::{Draft, is_of_program, may_answer};
 use crate::flow::reading;
 use crate::mail::header_check::author_and_doubt;
 use crate::mail::incoming::Incoming;
+use crate::mail::reply::Sender;
 use crate::mail::verdict::Verdict;
 use crate::model::authentication::Check;
 use crate::model::inbound::InboundKind;
@@ -37,7 +38,7 @@ impl PostDesk {
         let Some(read) = self.store.post(PostId(id)).await?.filter(|read| read.value.list == list.value.name) else {
             return Ok(None);
         };
-        if item.message.is_automatic() {
+        if is_of_program(item.inbound.arrival.sender.as_deref(), &item.message) {
             return Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer to a question about a post")));
         }
         let hold = match read.value.open(self.clock.now()) {
@@ -48,7 +49,18 @@ impl PostDesk {
         let asked = usize::try_from(place).ok().and_then(|place| hold.asked.get(place));
         let Some(by) = asked.map(Address::to_string) else { return Ok(None) };
         let reason = hold.reason;
-        let (what, mut effects) = match self.words.read(item.message.text()) {
+        let question = match reason {
+            HoldReason::Confirmation => {
+                let (message, _) = self.message(&read.value).await?;
+                self.question_of(&read.value, hold, &list.value, &message)
+            }
+            // Silence decides nothing about what another wrote.
+            HoldReason::Moderation | HoldReason::Approval => None,
+        };
+        let name = item.message.from().map(|from| from.name.as_str()).unwrap_or_default();
+        let reply = self.words.reader().read(&item.message);
+        let sender = Sender { address: &by, name };
+        let (what, mut effects) = match self.words.read(&reply, sender, question.as_ref()) {
             Verdict::Approve => ("post approve", self.approved(list, &read, &by).await?),
             // The author only says that it is theirs; for letting out what another wrote, a word is needed.
             Verdict::Silent if reason == HoldReason::Confirmation => {

@@ -5,6 +5,7 @@ use chrono::Duration;
 use crate::base::address::Address;
 use crate::base::id::PostId;
 use crate::flow::inbound::{Effects, HandleError, Item};
+use crate::flow::letters::is_of_program;
 use crate::flow::list_identity::ListIdentity;
 use crate::mail::header_check::{Doubt, author_and_doubt};
 use crate::mail::incoming::Incoming;
@@ -57,7 +58,7 @@ impl PostDesk {
             return Ok(Received::Done(Effects::none(InboundKind::Loop, "it went out from this list before")));
         }
         // RFC 3834 §2, RFC 5321 §4.5.5: what a program sent, or nobody, is no post.
-        if item.inbound.arrival.sender.as_deref().is_none_or(str::is_empty) || message.is_automatic() {
+        if is_of_program(item.inbound.arrival.sender.as_deref(), message) || !message.may_be_answered() {
             return for_owner("a program sent it");
         }
         // From here on all that is decided is decided about the bytes that are kept and sent on.
@@ -90,10 +91,14 @@ impl PostDesk {
             state: PostState::Expired { at: now },
         };
         let reading = Reading { message, doubtful: doubt.is_some() };
-        let next = match self.next(&post, &list.value, item.inbound.arrival.via, doubt).await? {
+        let mut next = match self.next(&post, &list.value, item.inbound.arrival.via, doubt).await? {
             Next::Owner(why) => return Ok(Received::ForOwner(why)),
             next => next,
         };
+        // What may be the automatic reply of a member who is away does not go to everybody unseen, and is not dropped.
+        if matches!(next, Next::Send) && self.words.reader().may_be_automatic_post(message) {
+            next = Next::Hold(HoldReason::Moderation, Some("it may be an automatic reply".to_owned()));
+        }
         let mut batch = Batch::new();
         if matches!(next, Next::Hold(HoldReason::Confirmation, _))
             && !self.letters.at_most(&mut batch, &post.author, "post-confirm", QUESTIONS).await?
