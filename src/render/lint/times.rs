@@ -49,7 +49,7 @@ fn check_event(subject: &Subject<'_>, event: &Event, findings: &mut Vec<Finding>
     }
 }
 
-/// Calendars know a moved or cancelled event by its UID, and take a change only with a higher SEQUENCE (RFC 5546 §2.1.4).
+/// Calendars know a moved or cancelled event by its UID (RFC 5546 §2.1.4); its SEQUENCE rises by itself.
 fn check_update(subject: &Subject<'_>, event: &Event, findings: &mut Vec<Finding>) {
     if !subject.context.manifest.is_some_and(|manifest| manifest.calendar) {
         return;
@@ -60,11 +60,6 @@ fn check_update(subject: &Subject<'_>, event: &Event, findings: &mut Vec<Finding
         let mend =
             "write the uid of the invitation, or [[relations]] with kind = \"update-of\" and to = its number (r12)";
         findings.push(subject.place(Finding::warning("event-uid", said, mend), "event.status"));
-    }
-    if event.sequence == 0 {
-        let said = format!("the event is {status}, but its sequence is 0: calendars take that for the old invitation");
-        let mend = "write sequence = 1, and one higher at each further change";
-        findings.push(subject.place(Finding::warning("event-sequence", said, mend), "event.sequence"));
     }
 }
 
