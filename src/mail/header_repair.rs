@@ -194,7 +194,7 @@ mod tests {
             (b"Subject: M\xf6te p\xe5 torsdag\r\n", "Subject: =?utf-8?q?M=C3=B6te_p=C3=A5_torsdag?=\r\n"),
             (
                 "To: \u{c5}sa <asa@example.org>,\r\n B <b@example.org>\r\n".as_bytes(),
-                "To: =?utf-8?b?w4VzYQ==?= <asa@example.org>,\r\n B <b@example.org>\r\n",
+                "To: =?utf-8?q?=C3=85sa?= <asa@example.org>,\r\n B <b@example.org>\r\n",
             ),
             (
                 "Content-Type: application/pdf; name=\"\u{c5}r 1.pdf\"; x=y\r\n".as_bytes(),

@@ -90,6 +90,7 @@ pub struct Reader<'a> {
 /// The fields of a post's own header that go on, each that a header may have once at most once.
 fn kept<'h, 'a>(header: &'h RawHeader<'a>, keeps_from: bool, changes: &Changes) -> Vec<&'h RawField<'a>> {
     let mut kept: Vec<&RawField<'a>> = Vec::with_capacity(header.fields.len());
+    let mut there = [false; ONCE.len()];
     for field in &header.fields {
         let lower = String::from_utf8_lossy(field.name).to_ascii_lowercase();
         let lower = lower.as_str();
@@ -98,7 +99,8 @@ fn kept<'h, 'a>(header: &'h RawHeader<'a>, keeps_from: bool, changes: &Changes) 
         let gone = lower.starts_with("list-") || DROPPED.contains(&lower);
         let telling = changes.sensitive && is_telling(lower);
         // RFC 5322 §3.6: where a careless reader sees a second one, others saw the first.
-        let again = ONCE.contains(&lower) && kept.iter().any(|other| other.is(lower));
+        let place = ONCE.iter().position(|once| *once == lower);
+        let again = place.is_some_and(|place| std::mem::replace(&mut there[place], true));
         if !gone && !from && !replied && !telling && !again {
             kept.push(field);
         }

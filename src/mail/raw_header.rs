@@ -9,6 +9,9 @@ use mail_parser::decoders::charsets::map::charset_decoder;
 
 use super::headers::LINE_LIMIT;
 
+/// Fields and stray lines of a header that are looked at; far more than [`super::header_check`] lets pass.
+const MOST: usize = 10_000;
+
 /// One header field as it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawField<'a> {
@@ -57,7 +60,7 @@ impl RawField<'_> {
 }
 
 impl<'a> RawHeader<'a> {
-    /// Cuts a message. Anything can be cut.
+    /// Cuts a message. Anything can be cut; fields and lines beyond 10,000 are left out.
     pub fn new(message: &'a [u8]) -> Self {
         let (mut fields, mut stray, mut rest) = (Vec::new(), Vec::new(), message);
         let body = loop {
@@ -69,6 +72,9 @@ impl<'a> RawHeader<'a> {
             }
             let (whole, after) = rest.split_at(end_of_field(rest));
             rest = after;
+            if fields.len() + stray.len() >= MOST {
+                continue;
+            }
             match field(whole) {
                 Some(field) => fields.push(field),
                 None => stray.push(whole),

@@ -122,7 +122,7 @@ impl Fitting {
             _ if !plain => return Err(Unfit::Unreadable),
             _ if is_text => {
                 QuotedPrintable::new(&mut out).push_octets(header.body);
-                // A soft line break may have made a delimiter of the parts around.
+                // A soft line break may have moved a delimiter of the parts around to where it is one.
                 if self.has_delimiter(&out) {
                     out.clear();
                 }
@@ -140,9 +140,10 @@ impl Fitting {
         Ok(joined(header, kind, &encoded, &out))
     }
 
+    /// Wherever it stands: some readers look for it not only where lines begin.
     fn has_delimiter(&self, octets: &[u8]) -> bool {
-        let named = |rest: &[u8]| self.boundaries.iter().any(|one| !one.is_empty() && rest.starts_with(one));
-        octets.split(|octet| *octet == b'\n').any(|line| line.strip_prefix(b"--").is_some_and(named))
+        let delimiters = self.boundaries.iter().filter(|one| !one.is_empty());
+        delimiters.map(|one| [b"--", one.as_slice()].concat()).any(|one| memchr::memmem::find(octets, &one).is_some())
     }
 
     /// The body of a multipart (RFC 2046 §5.1.1), part by part.
@@ -244,15 +245,13 @@ fn push_requoted(out: &mut Vec<u8>, body: &[u8]) {
         let escape = rest[0] == b'=' && rest.get(1..3).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
         let length = if escape { 3 } else { 1 };
         let soft_break = rest[0] == b'=' && !escape;
-        // A hyphen that comes to the beginning of a line might make a delimiter there.
-        let plain = escape || soft_break || rest[0] == b'\t' || (b' '..=b'~').contains(&rest[0]);
-        let mut token = if plain { rest[..length].to_vec() } else { format!("={:02X}", rest[0]).into_bytes() };
+        // Two hyphens that come to the beginning of a line might make a delimiter there.
+        let printable = rest[0] == b'\t' || (b' '..=b'~').contains(&rest[0]) && !rest.starts_with(b"--");
+        let plain = escape || soft_break || printable;
+        let token = if plain { rest[..length].to_vec() } else { format!("={:02X}", rest[0]).into_bytes() };
         if column + token.len() > ENCODED_LINE - 1 && !soft_break {
             out.extend_from_slice(b"=\r\n");
             column = 0;
-            if token == b"-" {
-                token = b"=2D".to_vec();
-            }
         }
         column += token.len();
         out.extend_from_slice(&token);

@@ -94,9 +94,10 @@ async fn what_a_relay_cannot_carry_is_impossible_for_that_message_alone() {
     let sink = offering(&["PIPELINING", "SIZE 200"]);
     let mut connection = connect(&sink).await;
     let big = [b'a'; 300];
+    let signed = "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nå\r\n--b--\r\n";
     let cases = [
         (envelope("åsa@example.org"), message("1@x"), "SMTPUTF8"),
-        (envelope("a@example.org"), "Subject: å\r\n\r\n".as_bytes().to_vec(), "8BITMIME"),
+        (envelope("a@example.org"), signed.as_bytes().to_vec(), "8BITMIME (RFC 6152): a part of the message is signed"),
         (envelope("a@example.org"), big.to_vec(), "200"),
     ];
     for (envelope, message, why) in cases {
@@ -108,6 +109,18 @@ async fn what_a_relay_cannot_carry_is_impossible_for_that_message_alone() {
     let outcome = connection.send(&envelope("a@example.org"), &message("2@x")).await;
     assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
     assert_eq!(sink.record().totals().accepted, 1);
+}
+
+#[tokio::test]
+async fn a_relay_that_carries_only_ascii_gets_ascii() {
+    let sink = offering(&["PIPELINING"]);
+    let octets = "Subject: å\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nRäka\r\n".as_bytes();
+    let outcome = connect(&sink).await.send(&envelope("a@example.org"), octets).await;
+    assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
+    let got = sink.record().messages()[0].octets.clone();
+    let read = depesch::mail::incoming::Incoming::parse(&got).unwrap();
+    assert!(got.is_ascii());
+    assert_eq!((read.subject(), read.text().trim_end()), ("å", "Räka"));
 }
 
 #[tokio::test]
