@@ -135,6 +135,14 @@ pub(super) fn html_lines(lines: Vec<HtmlLine>) -> Vec<Raw> {
     lines.iter().map(|line| Raw::new(&line.text, line.place)).collect()
 }
 
+/// Cuts off what is more than is looked at.
+pub(super) fn bound(lines: &mut Vec<Raw>, unread: &mut Vec<Unread>) {
+    if lines.len() > MOST_LINES {
+        lines.truncate(MOST_LINES);
+        unread.push(Unread::TooLong);
+    }
+}
+
 impl ReplyReader {
     /// Says of each line what it is.
     pub(super) fn written(&self, lines: Vec<Raw>, unread: &mut Vec<Unread>) -> Written {
@@ -226,12 +234,15 @@ impl ReplyReader {
     /// that holds such a phrase is kept.
     fn disclaims(&self, lines: &[Raw], begins: bool, kind: Kind, written: &Written) -> Option<usize> {
         let is_of_paragraph = |line: &&Raw| !line.text.is_empty() && line.place == lines[0].place && !line.is_barred;
-        let paragraph: Vec<&str> = lines.iter().take_while(is_of_paragraph).map(|line| line.text.as_str()).collect();
-        let (last, others) = paragraph.split_last()?;
+        // Within a paragraph only its lines are looked at, so that each is looked at twice at most.
+        let most = if begins { lines.len() } else { 1 };
+        let paragraph: Vec<&str> =
+            lines.iter().take(most).take_while(is_of_paragraph).map(|line| line.text.as_str()).collect();
+        let (_, others) = paragraph.split_last()?;
         let is_wrapped = others.iter().all(|line| line.chars().count() >= WRAPPED);
-        let (text, length) = match begins && is_wrapped && !last.is_empty() {
+        let (text, length) = match is_wrapped {
             true => (paragraph.join(" "), paragraph.len()),
-            false => (paragraph.first()?.to_string(), 1),
+            false => (paragraph.first().copied().unwrap_or_default().to_owned(), 1),
         };
         let lower = plain_whole(&text);
         let words: Vec<&str> =

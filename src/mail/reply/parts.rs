@@ -1,7 +1,7 @@
 //! The parts of a reply: in which of them its words stand, and which could not be read. A word that was not read is
 //! not taken for silence.
 
-use super::lines::{Raw, Written, html_lines, plain_lines};
+use super::lines::{Raw, Written, bound, html_lines, plain_lines};
 use super::{Reply, ReplyReader};
 use crate::mail::html_text::structure::structure;
 use crate::mail::incoming::{Incoming, Part};
@@ -56,6 +56,7 @@ impl ReplyReader {
             let mut lines = Vec::new();
             for part in parts {
                 self.lines(part, &mut lines, &mut unread, &mut pictures);
+                bound(&mut lines, &mut unread);
             }
             forms.push(self.written(lines, &mut unread));
         }
