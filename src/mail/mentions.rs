@@ -12,8 +12,8 @@ use super::incoming_encoded::{from_base64, from_quoted_printable};
 const LONGEST_DOMAIN: usize = 1024;
 /// Places before one `@` at which the address may begin: other servers write theirs before it, separated by such signs.
 const MOST_BEGINNINGS: usize = 16;
-/// Signs after which an address may begin inside a longer local part. Not a dot or a hyphen: those belong to somebody
-/// else's longer name.
+/// Signs after which an address may begin inside a longer local part. Not a dot or a hyphen: those belong to the longer name
+/// of another person.
 const SEPARATORS: [char; 6] = ['+', '=', '\'', '|', '`', '{'];
 
 /// Addresses to be looked for.
