@@ -6,7 +6,7 @@ use depesch::mail::incoming::Incoming;
 use depesch_fuzz::work::{Budget, within};
 use libfuzzer_sys::fuzz_target;
 
-const BUDGET: Budget = Budget { steps: 3000, held: 150 };
+const BUDGET: Budget = Budget { steps: 200, held: 150, nanoseconds: 10_000 };
 
 fuzz_target!(|octets: &[u8]| {
     let Some((&first, octets)) = octets.split_first() else { return };

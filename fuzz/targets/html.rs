@@ -5,7 +5,7 @@ use depesch::mail::html_text::html_to_text;
 use depesch_fuzz::work::{Budget, within};
 use libfuzzer_sys::fuzz_target;
 
-const BUDGET: Budget = Budget { steps: 3000, held: 50 };
+const BUDGET: Budget = Budget { steps: 1000, held: 50, nanoseconds: 8000 };
 
 fuzz_target!(|octets: &[u8]| {
     let html = String::from_utf8_lossy(octets);

@@ -14,7 +14,7 @@ static WANTED: LazyLock<Wanted> = LazyLock::new(|| {
     Wanted::new(&addresses)
 });
 
-const BUDGET: Budget = Budget { steps: 4000, held: 100 };
+const BUDGET: Budget = Budget { steps: 2000, held: 100, nanoseconds: 20_000 };
 
 fuzz_target!(|octets: &[u8]| {
     let text = String::from_utf8_lossy(octets);

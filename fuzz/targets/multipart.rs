@@ -6,7 +6,7 @@ use depesch::mail::incoming::Incoming;
 use depesch_fuzz::work::{Budget, within};
 use libfuzzer_sys::fuzz_target;
 
-const BUDGET: Budget = Budget { steps: 3000, held: 100 };
+const BUDGET: Budget = Budget { steps: 500, held: 100, nanoseconds: 20_000 };
 
 fuzz_target!(|octets: &[u8]| {
     let Some((&first, octets)) = octets.split_first() else { return };

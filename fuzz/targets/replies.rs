@@ -23,7 +23,7 @@ static READERS: LazyLock<Readers> = LazyLock::new(|| Readers {
     commands: Commands::shipped().unwrap(),
 });
 
-const BUDGET: Budget = Budget { steps: 20_000, held: 200 };
+const BUDGET: Budget = Budget { steps: 4000, held: 200, nanoseconds: 40_000 };
 
 fuzz_target!(|octets: &[u8]| {
     let Some((&first, octets)) = octets.split_first() else { return };

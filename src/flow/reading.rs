@@ -1,9 +1,9 @@
-//! Reads what strangers sent away from the threads that serve everybody else: whatever a message costs, greetings, the API
+//! Reads what strangers sent away from the threads that do all other work: whatever a message costs, greetings, the API
 //! and the relay go on.
 //!
 //! The scanners below this are linear and what they build is bounded ([`Excess`](crate::mail::incoming::Excess)). Should one
 //! of them have a fault all the same, a message has a time limit: after it the message is given up, and the next one is
-//! read. A thread cannot be ended, so it runs on; there are never more than [`THREADS`] and [`OVERTIME`] of them together.
+//! read. A thread cannot be ended, so it runs on; there are never more than four of them together.
 
 use std::any::Any;
 use std::future::Future;
@@ -204,7 +204,7 @@ pub async fn parse(octets: Vec<u8>) -> Result<Incoming, Unreadable> {
     apart(is_small, move || Incoming::parse(&octets)).await
 }
 
-/// Does what takes long away from the threads that serve everybody; a panic in it goes on here.
+/// Does what takes long away from the threads that do all other work; a panic in it goes on here.
 pub async fn apart<T: Send + 'static>(is_small: bool, work: impl FnOnce() -> T + Send + 'static) -> T {
     if is_small {
         return work();
@@ -213,7 +213,7 @@ pub async fn apart<T: Send + 'static>(is_small: bool, work: impl FnOnce() -> T +
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // Only a runtime that ends cancels it, and then nobody waits.
+            // Only a runtime that ends cancels it, and then nothing waits.
             Err(_) => std::future::pending().await,
         },
     }

@@ -102,6 +102,11 @@ impl Incoming {
         Ok(Self { excess: readable.excess, ..message })
     }
 
+    /// In place of a message that is [`Unreadable`]: empty, and not whole.
+    pub fn unreadable() -> Self {
+        Self { excess: Some(Excess::Unreadable), ..Self::default() }
+    }
+
     /// Reads header fields alone, as in `text/rfc822-headers`, up to the empty line that ends them.
     ///
     /// # Errors

@@ -49,6 +49,8 @@ pub enum Excess {
     Messages,
     /// Searches that lead nowhere: boundaries that do not come, or declarations that contradict each other.
     Searches,
+    /// The parser stopped: none of it was read.
+    Unreadable,
 }
 
 impl fmt::Display for Excess {
@@ -59,6 +61,7 @@ impl fmt::Display for Excess {
             Self::Parts => "it has more parts than are read",
             Self::Messages => "it has more messages inside it than are read",
             Self::Searches => "it declares more parts than it has",
+            Self::Unreadable => "it makes the parser stop",
         })
     }
 }

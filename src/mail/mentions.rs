@@ -8,22 +8,28 @@ use crate::base::address::Address;
 use super::incoming::Incoming;
 use super::incoming_encoded::{from_base64, from_quoted_printable};
 
-/// How far before an `@` its local part is looked for, in bytes: it has at most 64 (RFC 5321 §4.5.3.1.1), in Unicode and
-/// with what other servers write around it perhaps more.
-const LOOK_BACK: usize = 256;
 /// The longest domain that is looked at, in bytes: 255 (RFC 1035 §2.3.4), in Unicode perhaps more.
 const LONGEST_DOMAIN: usize = 1024;
 /// Places before one `@` at which the address may begin: other servers write theirs before it, separated by such signs.
 const MOST_BEGINNINGS: usize = 16;
-/// Signs after which an address may begin inside a longer local part. Not a dot or a hyphen: those belong to somebody
-/// else's longer name.
+/// Signs after which an address may begin inside a longer local part. Not a dot or a hyphen: those belong to the longer name
+/// of another person.
 const SEPARATORS: [char; 6] = ['+', '=', '\'', '|', '`', '{'];
 
 /// Addresses to be looked for.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// By domain, then by local part, both in lower case: the key ([`Address::key`]) of the address.
-    domains: HashMap<String, HashMap<String, String>>,
+    /// By domain, in lower case.
+    domains: HashMap<String, Locals>,
+}
+
+/// Local parts at one domain, in lower case.
+#[derive(Clone, Debug, Default)]
+struct Locals {
+    /// The key ([`Address::key`]) of the address of each.
+    keys: HashMap<String, String>,
+    /// How long they are, in bytes: a text of another length need not be looked up.
+    lengths: BTreeSet<usize>,
 }
 
 impl Wanted {
@@ -41,7 +47,9 @@ impl Wanted {
 
     fn add(&mut self, spelling: &str, key: &str) {
         if let Some((local, domain)) = spelling.rsplit_once('@') {
-            self.domains.entry(domain.to_owned()).or_default().insert(local.to_owned(), key.to_owned());
+            let locals = self.domains.entry(domain.to_owned()).or_default();
+            locals.lengths.insert(local.len());
+            locals.keys.insert(local.to_owned(), key.to_owned());
         }
     }
 
@@ -109,20 +117,26 @@ impl Wanted {
             let right = &right[..right.floor_char_boundary(LONGEST_DOMAIN)];
             let domain = &right[..right.find(|c| !is_domain(c)).unwrap_or(right.len())];
             if let Some(locals) = self.domains.get(domain.trim_end_matches(['.', '-'])) {
-                candidates(&text[..at], |local| found.extend(locals.get(local).map(String::as_str)));
+                candidates(&text[..at], &locals.lengths, |local| {
+                    found.extend(locals.keys.get(local).map(String::as_str));
+                });
             }
         }
     }
 }
 
-/// Gives each text that may be the local part at the end of `left`: [`MOST_BEGINNINGS`] at most.
-fn candidates(left: &str, mut candidate: impl FnMut(&str)) {
-    let near = &left[left.floor_char_boundary(left.len().saturating_sub(LOOK_BACK))..];
+/// Gives each text that may be the local part at the end of `left` and has one of these lengths: [`MOST_BEGINNINGS`] at most.
+fn candidates(left: &str, lengths: &BTreeSet<usize>, mut candidate: impl FnMut(&str)) {
+    // One character more than the longest: where it belongs to the local part, that is too long.
+    let far = lengths.last().map_or(0, |longest| longest + char::MAX.len_utf8());
+    let near = &left[left.floor_char_boundary(left.len().saturating_sub(far))..];
     let begin = near.char_indices().rev().find(|(_, c)| !is_local(*c)).map_or(0, |(at, c)| at + c.len_utf8());
     let local = &near[begin..];
-    candidate(local);
-    for (at, separator) in local.rmatch_indices(SEPARATORS).take(MOST_BEGINNINGS - 1) {
-        candidate(&local[at + separator.len()..]);
+    let separated = local.rmatch_indices(SEPARATORS).take(MOST_BEGINNINGS - 1);
+    for at in separated.map(|(at, separator)| at + separator.len()).chain([0]) {
+        if lengths.contains(&(local.len() - at)) {
+            candidate(&local[at..]);
+        }
     }
 }
 
@@ -197,18 +211,21 @@ mod tests {
 
     #[test]
     fn an_address_has_few_beginnings_however_long_what_stands_before_it() {
+        let lengths: BTreeSet<usize> = (0..=64).collect();
         for sign in ["=", "+", "a", "=a", "+=", "\u{e5}", "@"] {
-            let mut tried = 0;
-            let mut longest = 0;
-            candidates(&sign.repeat(100_000), |local| {
-                tried += 1;
-                longest = longest.max(local.len());
-            });
-            assert!(tried <= MOST_BEGINNINGS, "{sign}: {tried}");
-            assert!(longest <= LOOK_BACK, "{sign}: {longest}");
+            let mut tried = Vec::new();
+            candidates(&sign.repeat(100_000), &lengths, |local| tried.push(local.len()));
+            assert!(tried.len() <= MOST_BEGINNINGS, "{sign}: {tried:?}");
+            assert!(tried.iter().all(|length| *length <= 64), "{sign}: {tried:?}");
         }
-        let far = format!("{}+karin.ek@example.org", "x=".repeat(100_000));
-        assert_eq!(wanted().in_text(&far).len(), 1);
+        let mut tried = 0;
+        candidates(&"+a".repeat(1000), &[9].into(), |_| tried += 1);
+        assert_eq!(tried, 1, "only what has a length that is looked for");
+        for before in ["x=".repeat(100_000), "x".repeat(100_000)] {
+            assert_eq!(wanted().in_text(&format!("{before}+karin.ek@example.org")).len(), 1);
+            assert_eq!(wanted().in_text(&format!("{before}xkarin.ek@example.org")).len(), 0);
+            assert_eq!(wanted().in_text(&format!("{before}\u{e5}karin.ek@example.org")).len(), 0);
+        }
     }
 
     #[test]

@@ -45,7 +45,7 @@ struct Held {
     given_up: Arc<GivenUp>,
 }
 
-/// Tells a message that its memory went to somebody else.
+/// Tells a message that its memory went to another message.
 #[derive(Debug, Default)]
 pub struct GivenUp {
     notify: Notify,
@@ -210,7 +210,7 @@ impl Share {
         taken.give_back(self.peer, bytes);
     }
 
-    /// Whether its memory went to somebody else.
+    /// Whether its memory went to another message.
     pub fn is_given_up(&self) -> bool {
         self.kept == 0 && !self.memory.lock().messages.contains_key(&self.number)
     }

@@ -72,7 +72,7 @@ fn slow_messages_give_way_first_to_whatever_is_not() {
     all[0].set_slow(true);
     assert!(other.grow_to(20 * MEGABYTE));
     all[3].set_slow(true);
-    assert!(!all[3].grow_to(15 * MEGABYTE), "a slow one takes from nobody");
+    assert!(!all[3].grow_to(15 * MEGABYTE), "a slow one takes from no other");
 }
 
 #[test]

@@ -116,3 +116,59 @@ async fn a_handler_that_panics_on_a_thread_of_its_own_is_set_aside_too() {
     let InboundState::Stuck { what, .. } = mail.state(poison).await else { panic!("it is gone") };
     assert!(what.contains("as the test wants it"), "{what}");
 }
+
+#[tokio::test]
+async fn large_messages_are_read_on_threads_of_their_own() {
+    let mail = MailIn::new().await;
+    let threads = Arc::new(Mutex::new(Vec::new()));
+    let noting = threads.clone();
+    let (worker, _) = mail.worker(move |subject, _| {
+        let is_own = std::thread::current().name() == Some("reading");
+        noting.lock().unwrap().push((subject.to_owned(), is_own));
+        noted()
+    });
+    mail.arrives(Some("eva@press.example"), "media@lists.example.org", &large("large")).await;
+    mail.note("eva@press.example", "small").await;
+    mail.handle_all(&worker).await;
+    assert_eq!(*threads.lock().unwrap(), [("large".to_owned(), true), ("small".to_owned(), false)]);
+}
+
+#[tokio::test]
+async fn no_more_than_four_threads_run_on_and_small_mail_is_read_beside_them() {
+    let mail = MailIn::new().await;
+    let (release, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let (worker, _) = mail.worker(move |subject, _| {
+        if subject == "endless" {
+            let _ = wait.lock().unwrap().recv();
+        }
+        noted()
+    });
+    let worker = with_time_limit(worker, &mail, Duration::from_millis(1));
+    let mut endless = Vec::new();
+    for sender in ["a@press.example", "b@press.example", "c@press.example", "d@press.example"] {
+        endless.push(mail.arrives(Some(sender), "media@lists.example.org", &large("endless")).await);
+    }
+    let until_done = async |id| {
+        while mail.state(id).await == InboundState::Waiting {
+            tokio::task::yield_now().await;
+        }
+    };
+    let looking = async {
+        for id in endless {
+            until_done(id).await;
+        }
+        let behind = mail.arrives(Some("e@press.example"), "media@lists.example.org", &large("honest")).await;
+        let small = mail.note("f@press.example", "small").await;
+        until_done(small).await;
+        assert_eq!(mail.state(behind).await, InboundState::Waiting);
+        drop(release);
+        until_done(behind).await;
+        assert!(matches!(mail.state(behind).await, InboundState::Handled { .. }));
+    };
+    let working = worker.run(std::future::pending());
+    mail.while_running(async {
+        tokio::select! { () = working => {}, () = looking => {} }
+    })
+    .await;
+}

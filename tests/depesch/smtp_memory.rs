@@ -1,4 +1,4 @@
-//! Senders who fill the memory for messages and then send next to nothing refuse nobody else's mail.
+//! Senders who fill the memory for messages and then send next to nothing refuse no other sender's mail.
 
 use chrono::Duration;
 use depesch::smtp::session::SessionSettings;

@@ -301,7 +301,7 @@ impl InboundWorker {
         // Reading it, and all that handling it reads in it: the one place where a stranger's message is gone over.
         let work = async move {
             // One that cannot be read at all is an empty one, which a person will see.
-            let message = Incoming::parse(&octets).unwrap_or_default();
+            let message = Incoming::parse(&octets).unwrap_or_else(|_| Incoming::unreadable());
             let destination = match directory.resolve(&inbound.recipient).await? {
                 Resolved::Ours(destination) => Some(destination),
                 // The list went away between RCPT and now.

@@ -127,7 +127,7 @@ impl People {
         self.places(self.wanted.in_text(text))
     }
 
-    /// Who is named in a message. What strangers wrote is gone over away from the threads that serve everybody.
+    /// Who is named in a message. What strangers wrote is gone over away from the threads that do all other work.
     pub async fn in_message(&self, octets: impl AsRef<[u8]> + Send + 'static) -> BTreeSet<usize> {
         let (wanted, is_small) = (self.wanted.clone(), octets.as_ref().len() <= SMALL);
         let search = move || wanted.in_message(octets.as_ref()).into_iter().map(str::to_owned).collect::<Vec<_>>();
