@@ -40,7 +40,7 @@ pub enum ImportLine {
     Headings(Vec<String>),
     /// Something to know of how the file was read.
     Note(String),
-    /// What a dry run would change of somebody who is known; in order of line.
+    /// What a dry run would change of a known subscriber; in order of line.
     Change(ChangeView),
     /// A row that was not, or not wholly, imported; in order of line.
     Reject(RejectView),
@@ -66,7 +66,7 @@ pub struct FormatView {
     pub delimiter: char,
 }
 
-/// What a dry run would change of one field of somebody who is known.
+/// What a dry run would change of one field of a known subscriber.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeView {
     /// The line in the file, from 1.

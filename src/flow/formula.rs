@@ -33,9 +33,9 @@ fn begins_formula(cell: &str) -> bool {
     is_formula(cell) || cell.trim_start_matches('\'').starts_with(['\t', '\r', '\n'])
 }
 
-/// The places in a cell where a spreadsheet may begin one of its own: octets, the first is 0.
+/// The places in a cell where a spreadsheet may begin one of its own: bytes, the first is 0.
 fn places(cell: &str) -> impl Iterator<Item = usize> {
-    // Separators are ASCII, so the octet behind one begins a character.
+    // Separators are ASCII, so the byte behind one begins a character.
     let behind = memchr::memchr3_iter(b';', b',', b'|', cell.as_bytes());
     let controls = memchr::memchr3_iter(b'\t', b'\r', b'\n', cell.as_bytes());
     let mut places: Vec<usize> = behind.chain(controls).map(|at| at + 1).collect();

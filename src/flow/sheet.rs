@@ -5,24 +5,24 @@
 
 use super::formula;
 
-/// Writes rows of cells, as octets in UTF-8.
+/// Writes rows of cells, as bytes in UTF-8.
 #[derive(Debug)]
 pub struct Sheet {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     delimiter: u8,
 }
 
 impl Sheet {
     /// A table whose cells are divided by `delimiter`, an ASCII character.
     pub fn new(delimiter: u8) -> Self {
-        Self { octets: Vec::new(), delimiter }
+        Self { bytes: Vec::new(), delimiter }
     }
 
     /// For Excel in countries with a decimal comma a byte order mark first and `;` between cells; else `,`.
     pub fn for_program(excel: bool) -> Self {
         let mut sheet = Self::new(if excel { b';' } else { b',' });
         if excel {
-            sheet.octets.extend_from_slice("\u{feff}".as_bytes());
+            sheet.bytes.extend_from_slice("\u{feff}".as_bytes());
         }
         sheet
     }
@@ -34,18 +34,18 @@ impl Sheet {
 
     /// Writes one row.
     pub fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        let begin = self.octets.len();
+        let begin = self.bytes.len();
         for (index, cell) in cells.into_iter().enumerate() {
             if index > 0 {
-                self.octets.push(self.delimiter);
+                self.bytes.push(self.delimiter);
             }
             self.cell(cell.as_ref());
         }
-        if self.octets.len() == begin {
+        if self.bytes.len() == begin {
             // A row of one empty cell would be a blank line, which readers pass over.
-            self.octets.extend_from_slice(b"\"\"");
+            self.bytes.extend_from_slice(b"\"\"");
         }
-        self.octets.extend_from_slice(b"\r\n");
+        self.bytes.extend_from_slice(b"\r\n");
     }
 
     fn cell(&mut self, cell: &str) {
@@ -54,27 +54,27 @@ impl Sheet {
         let quoted = defused.len() != cell.len() || defused.bytes().any(divides);
         match quoted {
             true => {
-                self.octets.push(b'"');
-                self.octets.extend_from_slice(defused.replace('"', "\"\"").as_bytes());
-                self.octets.push(b'"');
+                self.bytes.push(b'"');
+                self.bytes.extend_from_slice(defused.replace('"', "\"\"").as_bytes());
+                self.bytes.push(b'"');
             }
-            false => self.octets.extend_from_slice(defused.as_bytes()),
+            false => self.bytes.extend_from_slice(defused.as_bytes()),
         }
     }
 
-    /// How many octets are written and not yet taken.
+    /// How many bytes are written and not yet taken.
     pub fn len(&self) -> usize {
-        self.octets.len()
+        self.bytes.len()
     }
 
     /// Whether nothing is written and not yet taken.
     pub fn is_empty(&self) -> bool {
-        self.octets.is_empty()
+        self.bytes.is_empty()
     }
 
     /// Takes what is written so far; the next row goes on behind it.
     pub fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.octets)
+        std::mem::take(&mut self.bytes)
     }
 }
 

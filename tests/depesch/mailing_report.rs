@@ -65,7 +65,7 @@ async fn every_delivery_is_a_row_of_the_file() {
         lines[2],
         "s2,r***@example.com,failed,2026-11-21T10:01:00Z,1,0,RCPT,550,5.1.1,5.1.1 <r***@example.com>: no such user,,,,"
     );
-    assert!(lines[4].ends_with(",content,,,'=cmd(),,,,"), "{}", lines[4]);
+    assert!(lines[4].ends_with(",content,,,\"'=cmd()\",,,,"), "{}", lines[4]);
     assert_eq!(lines[7], "s7,erased,waiting,,0,0,,,,,,,,");
     let row = &report::rows(&store, &m, 0).await.unwrap()[1];
     let open = String::from_utf8(DeliveryView::new(row, true).csv()).unwrap();

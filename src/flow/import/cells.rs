@@ -8,7 +8,7 @@ use crate::base::unicode::is_unseen;
 
 use super::records::{Found, Record};
 
-/// The longest record, in octets. A longer one is mostly a quotation mark that nobody closed.
+/// The longest record, in bytes. A longer one is mostly a quotation mark that is never closed.
 const LONGEST_RECORD: usize = 64 * 1024;
 /// The most cells of a record.
 const MOST_CELLS: usize = 512;
@@ -43,7 +43,7 @@ pub struct CellReader {
     state: State,
     text: Vec<u8>,
     ends: Vec<u32>,
-    /// The line of the next octet, from 1.
+    /// The line of the next byte, from 1.
     line: u64,
     after_return: bool,
     /// The line on which the record began; `None` between records.
@@ -73,30 +73,30 @@ impl CellReader {
         self.odd
     }
 
-    /// Passes over octets that are no record, and counts their lines.
-    pub fn pass_over(&mut self, octets: &[u8]) {
-        octets.iter().for_each(|octet| self.count(*octet));
+    /// Passes over bytes that are no record, and counts their lines.
+    pub fn pass_over(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.count(*byte));
     }
 
-    /// Takes the next octets and puts the records that they complete into `found`.
-    pub fn push(&mut self, mut octets: &[u8], found: &mut Vec<Found>) {
-        while let Some((first, rest)) = octets.split_first() {
+    /// Takes the next bytes and puts the records that they complete into `found`.
+    pub fn push(&mut self, mut bytes: &[u8], found: &mut Vec<Found>) {
+        while let Some((first, rest)) = bytes.split_first() {
             if self.began.is_none() && matches!(first, b'\r' | b'\n') {
                 self.count(*first);
-                octets = rest;
+                bytes = rest;
                 continue;
             }
             self.began.get_or_insert(self.line);
-            let run = self.run(octets);
+            let run = self.run(bytes);
             if run > 0 {
-                self.store(&octets[..run]);
-                octets = &octets[run..];
+                self.store(&bytes[..run]);
+                bytes = &bytes[run..];
                 self.after_return = false;
                 continue;
             }
             self.count(*first);
-            self.octet(*first, found);
-            octets = rest;
+            self.byte(*first, found);
+            bytes = rest;
         }
     }
 
@@ -117,50 +117,50 @@ impl CellReader {
         self.end_record(found);
     }
 
-    /// How many octets at the beginning are just text of the cell, and end no line.
-    fn run(&self, octets: &[u8]) -> usize {
+    /// How many bytes at the beginning are just text of the cell, and end no line.
+    fn run(&self, bytes: &[u8]) -> usize {
         let found = match self.state {
-            State::Plain => memchr::memchr3(self.dialect.delimiter, b'\r', b'\n', octets),
-            State::Quoted => octets.iter().position(|octet| matches!(octet, b'"' | b'\\' | b'\r' | b'\n')),
+            State::Plain => memchr::memchr3(self.dialect.delimiter, b'\r', b'\n', bytes),
+            State::Quoted => bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | b'\r' | b'\n')),
             _ => Some(0),
         };
-        found.unwrap_or(octets.len())
+        found.unwrap_or(bytes.len())
     }
 
     /// Counts lines: CR LF, LF, and CR alone each end one.
-    fn count(&mut self, octet: u8) {
-        match octet {
+    fn count(&mut self, byte: u8) {
+        match byte {
             b'\n' if self.after_return => {}
             b'\r' | b'\n' => self.line += 1,
             _ => {}
         }
-        self.after_return = octet == b'\r';
+        self.after_return = byte == b'\r';
     }
 
-    fn octet(&mut self, octet: u8, found: &mut Vec<Found>) {
-        match (self.state, octet) {
+    fn byte(&mut self, byte: u8, found: &mut Vec<Found>) {
+        match (self.state, byte) {
             (State::Begin | State::Plain | State::Closed, b'\r' | b'\n') => self.end_record(found),
-            (State::Begin | State::Plain | State::Closed, octet) if octet == self.dialect.delimiter => self.end_cell(),
+            (State::Begin | State::Plain | State::Closed, byte) if byte == self.dialect.delimiter => self.end_cell(),
             (State::Begin, b'"') if self.is_blank() => {
                 self.text.truncate(self.cell_begins());
                 self.state = State::Quoted;
             }
-            (State::Begin, octet) => {
-                self.store(&[octet]);
+            (State::Begin, byte) => {
+                self.store(&[byte]);
                 // Blanks that are not ASCII are looked at as a whole when a quotation mark follows.
-                if octet.is_ascii_graphic() {
+                if byte.is_ascii_graphic() {
                     self.state = State::Plain;
                 }
             }
-            (State::Plain, octet) => self.store(&[octet]),
+            (State::Plain, byte) => self.store(&[byte]),
             (State::Quoted, b'"') => self.state = State::Closed,
             (State::Quoted, b'\\') if self.dialect.backslash => self.state = State::Escaped,
-            (State::Quoted, octet) => self.store(&[octet]),
-            (State::Escaped, octet) => {
-                if !matches!(octet, b'"' | b'\\') {
+            (State::Quoted, byte) => self.store(&[byte]),
+            (State::Escaped, byte) => {
+                if !matches!(byte, b'"' | b'\\') {
                     self.store(b"\\");
                 }
-                self.store(&[octet]);
+                self.store(&[byte]);
                 self.state = State::Quoted;
             }
             (State::Closed, b'"') => {
@@ -169,9 +169,9 @@ impl CellReader {
             }
             // A space behind the quotation mark; cells are trimmed later.
             (State::Closed, b' ') => self.store(b" "),
-            (State::Closed, octet) => {
+            (State::Closed, byte) => {
                 self.odd += 1;
-                self.store(&[octet]);
+                self.store(&[byte]);
                 self.state = State::Plain;
             }
         }
@@ -186,13 +186,13 @@ impl CellReader {
         cell.is_empty() || std::str::from_utf8(cell).is_ok_and(|cell| cell.chars().all(is_unseen))
     }
 
-    fn store(&mut self, octets: &[u8]) {
-        if self.too_much.is_none() && self.text.len() + octets.len() > LONGEST_RECORD {
+    fn store(&mut self, bytes: &[u8]) {
+        if self.too_much.is_none() && self.text.len() + bytes.len() > LONGEST_RECORD {
             self.too_much = Some("it is longer than 64 KiB: a quotation mark that is opened here is never closed?");
         }
         match self.too_much {
             Some(_) => self.text.clear(),
-            None => self.text.extend_from_slice(octets),
+            None => self.text.extend_from_slice(bytes),
         }
     }
 

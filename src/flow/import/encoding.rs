@@ -1,4 +1,4 @@
-//! Which encoding a file is in, and its octets as UTF-8, as they come.
+//! Which encoding a file is in, and its bytes as UTF-8, as they come.
 //!
 //! A byte order mark decides, then `--encoding`. Else the file is UTF-8 if its text is; if it is not, it is guessed from
 //! the letters. The guess is made at the first character that is not ASCII, from the 64 KiB that follow, so that nothing
@@ -11,14 +11,14 @@ use encoding_rs::{CoderResult, MACINTOSH, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_125
 
 use super::records::FormatError;
 
-/// What is looked at before a byte order mark or a workbook is ruled out, in octets.
+/// What is looked at before a byte order mark or a workbook is ruled out, in bytes.
 const START: usize = 4096;
-/// What is looked at, from the first character that is not ASCII, before the encoding is decided, in octets.
+/// What is looked at, from the first character that is not ASCII, before the encoding is decided, in bytes.
 const WINDOW: usize = 64 * 1024;
 /// The upper half of IBM code page 850, which Excel writes as "CSV (MS-DOS)" in Western Europe.
 const IBM850: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒáíóúñÑªº¿®¬½¼¡«»░▒▓│┤ÁÂÀ©╣║╗╝¢¥┐└┴┬├─┼ãÃ╚╔╩╦╠═╬¤ðÐÊËÈıÍÎÏ┘┌█▄¦Ì▀\
                       ÓßÔÒõÕµþÞÚÛÙýÝ¯´\u{ad}±‗¾¶§÷¸°¨·¹³²■\u{a0}";
-/// Letters of Nordic texts that are not ASCII. They tell the encodings of one octet per letter apart.
+/// Letters of Nordic texts that are not ASCII. They tell the encodings of one byte per letter apart.
 const NORDIC: &str = "åäöÅÄÖéÉüÜæøÆØ";
 
 /// An encoding of text.
@@ -68,25 +68,25 @@ impl Encoding {
             Kind::Standard(standard) if standard == UTF_16BE => {
                 return text.encode_utf16().flat_map(u16::to_be_bytes).collect();
             }
-            Kind::Ibm850 => return text.chars().map(|c| ibm850_octet(c).unwrap_or(b'?')).collect(),
+            Kind::Ibm850 => return text.chars().map(|c| ibm850_byte(c).unwrap_or(b'?')).collect(),
             Kind::Standard(encoding) => encoding,
         };
         let mut encoder = encoding.new_encoder();
-        let mut octets = Vec::with_capacity(text.len() + 16);
+        let mut bytes = Vec::with_capacity(text.len() + 16);
         let mut rest = text;
         loop {
-            let (result, read) = encoder.encode_from_utf8_to_vec_without_replacement(rest, &mut octets, true);
+            let (result, read) = encoder.encode_from_utf8_to_vec_without_replacement(rest, &mut bytes, true);
             rest = &rest[read..];
             match result {
-                encoding_rs::EncoderResult::InputEmpty => return Cow::Owned(octets),
-                encoding_rs::EncoderResult::OutputFull => octets.reserve(rest.len() * 2 + 16),
-                encoding_rs::EncoderResult::Unmappable(_) => octets.push(b'?'),
+                encoding_rs::EncoderResult::InputEmpty => return Cow::Owned(bytes),
+                encoding_rs::EncoderResult::OutputFull => bytes.reserve(rest.len() * 2 + 16),
+                encoding_rs::EncoderResult::Unmappable(_) => bytes.push(b'?'),
             }
         }
     }
 }
 
-fn ibm850_octet(c: char) -> Option<u8> {
+fn ibm850_byte(c: char) -> Option<u8> {
     if c.is_ascii() {
         return u8::try_from(c).ok();
     }
@@ -107,7 +107,7 @@ pub enum Known {
     Guessed,
 }
 
-/// Turns the octets of a file into UTF-8.
+/// Turns the bytes of a file into UTF-8.
 #[derive(Debug)]
 pub struct Decoder {
     state: State,
@@ -118,10 +118,10 @@ pub struct Decoder {
 enum State {
     /// Nothing is known yet.
     Start(Vec<u8>),
-    /// Only ASCII so far.
-    Ascii,
-    /// From the first character that is not ASCII.
-    Deciding(Vec<u8>),
+    /// Only ASCII so far, the last of it this.
+    Ascii(u8),
+    /// From the first character that is not ASCII, and what stands before it.
+    Deciding(u8, Vec<u8>),
     Decided(Encoding, Known, Working),
 }
 
@@ -151,14 +151,14 @@ impl Decoder {
         }
     }
 
-    /// Takes octets in and gives UTF-8 out; with `last`, all that is left.
+    /// Takes bytes in and gives UTF-8 out; with `last`, all that is left.
     ///
     /// # Errors
     /// [`FormatError`] when it is no text.
-    pub fn decode(&mut self, octets: &[u8], last: bool, out: &mut Vec<u8>) -> Result<(), FormatError> {
+    pub fn decode(&mut self, bytes: &[u8], last: bool, out: &mut Vec<u8>) -> Result<(), FormatError> {
         match &mut self.state {
             State::Start(start) => {
-                start.extend_from_slice(octets);
+                start.extend_from_slice(bytes);
                 if start.len() < START && !last {
                     return Ok(());
                 }
@@ -166,33 +166,34 @@ impl Decoder {
                 self.begin(&start)?;
                 self.decode(&start, last, out)
             }
-            State::Ascii => {
-                let plain = octets.iter().position(|octet| !octet.is_ascii()).unwrap_or(octets.len());
-                out.extend_from_slice(&octets[..plain]);
-                if plain < octets.len() {
-                    self.state = State::Deciding(Vec::new());
-                    return self.decode(&octets[plain..], last, out);
+            State::Ascii(before) => {
+                let plain = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(bytes.len());
+                out.extend_from_slice(&bytes[..plain]);
+                *before = bytes[..plain].last().copied().unwrap_or(*before);
+                if plain < bytes.len() {
+                    self.state = State::Deciding(*before, Vec::new());
+                    return self.decode(&bytes[plain..], last, out);
                 }
                 Ok(())
             }
-            State::Deciding(window) => {
-                window.extend_from_slice(octets);
+            State::Deciding(before, window) => {
+                window.extend_from_slice(bytes);
                 if window.len() < WINDOW && !last {
                     return Ok(());
                 }
-                let window = std::mem::take(window);
-                let (encoding, known) = decide(&window, last);
+                let (before, window) = (char::from(*before), std::mem::take(window));
+                let (encoding, known) = decide(before, &window, last);
                 self.take(encoding, known);
                 self.decode(&window, last, out)
             }
             State::Decided(_, _, working) => {
                 match working {
-                    Working::Untouched => out.extend_from_slice(octets),
+                    Working::Untouched => out.extend_from_slice(bytes),
                     Working::Ibm850 => {
-                        let text: String = octets.iter().map(|octet| ibm850(*octet)).collect();
+                        let text: String = bytes.iter().map(|byte| ibm850(*byte)).collect();
                         out.extend_from_slice(text.as_bytes());
                     }
-                    Working::Standard(decoder) => standard(decoder, octets, last, out),
+                    Working::Standard(decoder) => standard(decoder, bytes, last, out),
                 }
                 Ok(())
             }
@@ -209,14 +210,14 @@ impl Decoder {
         self.state = State::Decided(encoding, known, working);
     }
 
-    /// What the first octets decide.
+    /// What the first bytes decide.
     fn begin(&mut self, start: &[u8]) -> Result<(), FormatError> {
         // A ZIP archive (xlsx, ods) or an OLE file (xls).
         if start.starts_with(b"PK\x03\x04") || start.starts_with(b"\xd0\xcf\x11\xe0") {
             return Err(FormatError::NotText);
         }
         let utf16 = |encoding| Encoding(Kind::Standard(encoding));
-        let zeros = |from: usize| start.iter().skip(from).step_by(2).filter(|octet| **octet == 0).count();
+        let zeros = |from: usize| start.iter().skip(from).step_by(2).filter(|byte| **byte == 0).count();
         let many = start.len() / 4;
         let (encoding, known) = match start {
             [0xef, 0xbb, 0xbf, ..] => (Encoding::UTF_8, Known::Mark),
@@ -228,7 +229,7 @@ impl Decoder {
                 None if zeros(0) > many && zeros(1) <= zeros(0) / 4 => (utf16(UTF_16BE), Known::Guessed),
                 None if zeros(0) + zeros(1) > many => return Err(FormatError::NotText),
                 None => {
-                    self.state = State::Ascii;
+                    self.state = State::Ascii(b' ');
                     return Ok(());
                 }
             },
@@ -238,19 +239,19 @@ impl Decoder {
     }
 }
 
-fn ibm850(octet: u8) -> char {
-    match octet.checked_sub(128) {
-        None => char::from(octet),
+fn ibm850(byte: u8) -> char {
+    match byte.checked_sub(128) {
+        None => char::from(byte),
         Some(at) => IBM850.chars().nth(usize::from(at)).unwrap_or('\u{fffd}'),
     }
 }
 
-fn standard(decoder: &mut encoding_rs::Decoder, mut octets: &[u8], last: bool, out: &mut Vec<u8>) {
+fn standard(decoder: &mut encoding_rs::Decoder, mut bytes: &[u8], last: bool, out: &mut Vec<u8>) {
     let mut piece = [0u8; 4096];
     loop {
-        let (result, read, written, _) = decoder.decode_to_utf8(octets, &mut piece, last);
+        let (result, read, written, _) = decoder.decode_to_utf8(bytes, &mut piece, last);
         out.extend_from_slice(&piece[..written]);
-        octets = &octets[read..];
+        bytes = &bytes[read..];
         if result == CoderResult::InputEmpty {
             return;
         }
@@ -258,7 +259,7 @@ fn standard(decoder: &mut encoding_rs::Decoder, mut octets: &[u8], last: bool, o
 }
 
 /// Decides from text that begins with a character that is not ASCII.
-fn decide(window: &[u8], last: bool) -> (Encoding, Known) {
+fn decide(before: char, window: &[u8], last: bool) -> (Encoding, Known) {
     let (mut good, mut bad) = (0usize, 0usize);
     let mut chunks = window.utf8_chunks().peekable();
     while let Some(chunk) = chunks.next() {
@@ -273,7 +274,7 @@ fn decide(window: &[u8], last: bool) -> (Encoding, Known) {
     }
     let standard = |encoding| Encoding(Kind::Standard(encoding));
     for candidate in [standard(WINDOWS_1252), standard(MACINTOSH), Encoding(Kind::Ibm850)] {
-        if is_nordic(candidate, window) {
+        if is_nordic(candidate, before, window) {
             return (candidate, Known::Guessed);
         }
     }
@@ -282,15 +283,24 @@ fn decide(window: &[u8], last: bool) -> (Encoding, Known) {
     (standard(detector.guess(None, Utf8Detection::Deny)), Known::Guessed)
 }
 
-/// Whether nearly all letters beyond ASCII are Nordic ones if the text is read so. Punctuation does not count.
-fn is_nordic(encoding: Encoding, window: &[u8]) -> bool {
-    let octets: Vec<u8> = window.iter().copied().filter(|octet| !octet.is_ascii()).collect();
-    let text = match encoding.0 {
-        Kind::Standard(encoding) => encoding.decode_without_bom_handling(&octets).0.into_owned(),
-        Kind::Ibm850 => octets.iter().map(|octet| ibm850(*octet)).collect(),
+/// Whether nearly all letters beyond ASCII are Nordic ones if the text is read so. Punctuation does not count, and a capital
+/// inside a word is a letter of another encoding: "JÅrgen". `before` stands before the text.
+fn is_nordic(encoding: Encoding, mut before: char, window: &[u8]) -> bool {
+    let text: String = match encoding.0 {
+        Kind::Standard(encoding) => encoding.decode_without_bom_handling(window).0.into_owned(),
+        Kind::Ibm850 => window.iter().map(|byte| ibm850(*byte)).collect(),
     };
-    let all = text.chars().filter(|c| !"\u{a0}\u{201c}\u{201d}\u{2019}\u{2013}\u{2014}§°´".contains(*c)).count();
-    let nordic = text.chars().filter(|c| NORDIC.contains(*c)).count();
+    let (mut all, mut nordic) = (0usize, 0usize);
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        if !c.is_ascii() && !"\u{a0}\u{201c}\u{201d}\u{2019}\u{2013}\u{2014}§°´".contains(c) {
+            all += 1;
+            let small = before.is_lowercase() || characters.peek().is_some_and(|next| next.is_lowercase());
+            let astray = c.is_uppercase() && before.is_alphabetic() && small;
+            nordic += usize::from(NORDIC.contains(c) && !astray);
+        }
+        before = c;
+    }
     nordic > 0 && nordic * 10 >= all * 9
 }
 
@@ -338,11 +348,11 @@ mod tests {
     fn other_languages_are_guessed_from_their_letters() {
         let polish = "e-mail;imię\nzofia@press.example;Zofia Wiśniewska\njozef@press.example;Józef Łąkowski\n\
                       bozena@press.example;Bożena Źdźbło\n";
-        let (octets, _, _) = encoding_rs::WINDOWS_1250.encode(polish);
-        check(&octets, None, "windows-1250", Known::Guessed, polish);
+        let (bytes, _, _) = encoding_rs::WINDOWS_1250.encode(polish);
+        check(&bytes, None, "windows-1250", Known::Guessed, polish);
         let russian = "email;имя\nivan@press.example;Иван Петров\nanna@press.example;Анна Иванова\n";
-        let (octets, _, _) = encoding_rs::WINDOWS_1251.encode(russian);
-        check(&octets, None, "windows-1251", Known::Guessed, russian);
+        let (bytes, _, _) = encoding_rs::WINDOWS_1251.encode(russian);
+        check(&bytes, None, "windows-1251", Known::Guessed, russian);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::base::address::Address;
 use crate::base::unicode::{is_unseen, tidy};
 
-/// The longest cell that is looked through for an address and a name, in octets.
+/// The longest cell that is looked through for an address and a name, in bytes.
 const LONGEST: usize = 1000;
 
 /// An address and what stands beside it.
@@ -30,7 +30,7 @@ pub fn read(cell: &str) -> Result<Mailbox, String> {
         return bare(cell).map(|address| Mailbox { address, name: None });
     }
     if cell.len() > LONGEST {
-        return Err("the cell of the address is longer than 1,000 octets".to_owned());
+        return Err("the cell of the address is longer than 1,000 bytes".to_owned());
     }
     let ends = |c: char| is_unseen(c) || matches!(c, ';' | ',' | '.');
     let cell = without_marks(cell.trim_matches(ends));
@@ -98,15 +98,15 @@ fn alike(one: &str, other: &str) -> bool {
 
 /// RFC 3986 §2.1; what is no escape stays.
 fn percent_decoded(text: &str) -> String {
-    let mut octets = Vec::with_capacity(text.len());
+    let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
         let escaped = digits.filter(|_| *first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        octets.push(escaped.unwrap_or(*first));
+        bytes.push(escaped.unwrap_or(*first));
         rest = if escaped.is_some() { &after[2..] } else { after };
     }
-    String::from_utf8_lossy(&octets).into_owned()
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ pub enum ImportEvent {
     Headings(Vec<String>),
     /// Something to know of how the file was read; a sentence without a full stop.
     Note(String),
-    /// What a dry run would change of somebody who is known. In order of line.
+    /// What a dry run would change of a known subscriber. In order of line.
     Change(FieldChange),
     /// A row that was not, or not wholly, imported. In order of line.
     Reject(Reject),

@@ -41,7 +41,7 @@ pub struct Plan {
     pub ended: Vec<ListName>,
 }
 
-/// What an import changes of one field of somebody who is known.
+/// What an import changes of one field of a known subscriber.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldChange {
     /// The line in the file, from 1.

@@ -1,4 +1,4 @@
-//! The reading side of an import: octets to checked rows, piece by piece.
+//! The reading side of an import: bytes to checked rows, piece by piece.
 
 use std::collections::hash_map::{Entry, HashMap};
 
@@ -17,7 +17,7 @@ use super::{ImportError, Reject, mailbox};
 
 /// Rows in one commit.
 const BATCH_ROWS: usize = 500;
-/// Octets of rows in one commit, at most about.
+/// Bytes of rows in one commit, at most about.
 const BATCH_OCTETS: usize = 512 * 1024;
 
 /// Checked rows and rejects, in order of line.
@@ -36,9 +36,9 @@ pub(super) struct Piece {
     pub invalid: u64,
     /// How many of these were there before.
     pub duplicates: u64,
-    /// Octets of the file up to its end.
+    /// Bytes of the file up to its end.
     pub octets: u64,
-    /// Octets that its rows hold.
+    /// Bytes that its rows hold.
     held: usize,
 }
 
@@ -98,11 +98,11 @@ impl Reading {
         B: AsRef<[u8]> + Send + Sync,
     {
         let mut found = Vec::new();
-        while let Some(octets) = source.next().await {
+        while let Some(bytes) = source.next().await {
             // A file that broke off is not finished: its last line may be half a line.
-            let octets = octets.map_err(|e| ImportError::Source(e.to_string()))?;
+            let bytes = bytes.map_err(|e| ImportError::Source(e.to_string()))?;
             // Small steps, so that one large piece does not become one large heap of records.
-            for step in octets.as_ref().chunks(64 * 1024) {
+            for step in bytes.as_ref().chunks(64 * 1024) {
                 self.octets += step.len() as u64;
                 self.reader.push(step, &mut found)?;
                 self.take(&mut found, &pieces).await?;

@@ -1,6 +1,6 @@
-//! From octets to records: encoding, byte order marks, `sep=` line, delimiter, cells.
+//! From bytes to records: encoding, byte order marks, `sep=` line, delimiter, cells.
 //!
-//! Octets are pushed in as they come, in pieces of any size; beyond what is looked at to decide these questions no piece
+//! Bytes are pushed in as they come, in pieces of any size; beyond what is looked at to decide these questions no piece
 //! of the file is kept longer than its record.
 
 use super::cells::CellReader;
@@ -8,7 +8,7 @@ use super::encoding::{Decoder, Encoding, Known};
 use super::headings::HeadingFinder;
 use super::sniff;
 
-/// How much is looked at before the delimiter is decided, in octets of UTF-8.
+/// How much is looked at before the delimiter is decided, in bytes of UTF-8.
 const HEAD: usize = 64 * 1024;
 /// A byte order mark in UTF-8.
 const MARK: &[u8] = "\u{feff}".as_bytes();
@@ -38,7 +38,7 @@ impl Record {
         start.zip(end).and_then(|(start, end)| self.text.get(start..end)).unwrap_or_default()
     }
 
-    /// How many octets its cells have together.
+    /// How many bytes its cells have together.
     pub fn octets(&self) -> usize {
         self.text.len()
     }
@@ -87,7 +87,7 @@ pub struct Format {
     pub delimiter: u8,
 }
 
-/// Reads records from octets that are pushed in.
+/// Reads records from bytes that are pushed in.
 pub struct RecordReader {
     decoder: Decoder,
     finder: HeadingFinder,
@@ -117,12 +117,12 @@ impl RecordReader {
         self.heading_line
     }
 
-    /// Takes the next octets of the file and puts the records that they complete into `found`.
+    /// Takes the next bytes of the file and puts the records that they complete into `found`.
     ///
     /// # Errors
     /// [`FormatError`] when the file cannot be read at all.
-    pub fn push(&mut self, octets: &[u8], found: &mut Vec<Found>) -> Result<(), FormatError> {
-        self.decoder.decode(octets, false, &mut self.text)?;
+    pub fn push(&mut self, bytes: &[u8], found: &mut Vec<Found>) -> Result<(), FormatError> {
+        self.decoder.decode(bytes, false, &mut self.text)?;
         if self.reader.is_none() && self.text.len() < HEAD {
             return Ok(());
         }

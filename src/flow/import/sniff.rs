@@ -35,7 +35,7 @@ struct Sense {
     width: usize,
 }
 
-/// Looks at a file that begins with `head`, whose first `skip` octets are no data; `delimiter` where the file names it;
+/// Looks at a file that begins with `head`, whose first `skip` bytes are no data; `delimiter` where the file names it;
 /// `whole` says that it ends there, too.
 pub fn sniff(head: &[u8], skip: usize, delimiter: Option<u8>, whole: bool, finder: &HeadingFinder) -> Sniffed {
     // Of equals the first wins: a file of one column is best read with what stands in no cell.
