@@ -10,12 +10,16 @@ use crate::store::{Store, StoreError};
 use super::enclosures::EventIdentity;
 use super::release::{LoadError, LoadedRelease, load};
 
-/// The releases of one event that can be read, the oldest first: those with a number up to `last`. Empty where `release`
-/// has no event.
-async fn releases_of(store: &Store, release: ReleaseId, last: ReleaseId) -> Result<Vec<LoadedRelease>, StoreError> {
+/// The releases that tell of the same event as `release`, the oldest first. Empty where it has no event.
+async fn releases_of(store: &Store, release: ReleaseId) -> Result<Vec<ReleaseId>, StoreError> {
     let Some(event) = store.event_of(release).await? else { return Ok(Vec::new()) };
+    Ok(store.events().await?.remove(&event).unwrap_or_default())
+}
+
+/// Those of these releases that have an event and can be read.
+async fn readable(store: &Store, ids: impl IntoIterator<Item = ReleaseId>) -> Result<Vec<LoadedRelease>, StoreError> {
     let mut releases = Vec::new();
-    for id in store.releases_of_event(event).await?.into_iter().filter(|id| *id <= last) {
+    for id in ids {
         match load(store, id).await {
             Ok(Some(loaded)) if loaded.release.event.is_some() => releases.push(loaded),
             Ok(_) | Err(LoadError::Unreadable { .. }) => {}
@@ -40,8 +44,19 @@ pub struct Told {
 /// # Errors
 /// [`StoreError`].
 pub async fn told(store: &Store, release: ReleaseId, sent: &BTreeSet<ReleaseId>) -> Result<Option<Told>, StoreError> {
-    let mut releases = releases_of(store, release, ReleaseId(u64::MAX)).await?;
-    releases.retain(|loaded| sent.contains(&loaded.record.value.id));
+    told_by(store, &releases_of(store, release).await?, sent).await
+}
+
+/// The same for the releases of one event, the oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn told_by(
+    store: &Store,
+    releases: &[ReleaseId],
+    sent: &BTreeSet<ReleaseId>,
+) -> Result<Option<Told>, StoreError> {
+    let mut releases = readable(store, releases.iter().copied().filter(|id| sent.contains(id))).await?;
     let (first, newest) = (releases.first().cloned(), releases.pop());
     Ok(first.zip(newest).map(|(first, newest)| Told { first, newest }))
 }
@@ -54,7 +69,8 @@ pub async fn told(store: &Store, release: ReleaseId, sent: &BTreeSet<ReleaseId>)
 /// [`StoreError`].
 pub async fn identity(store: &Store, release: ReleaseId, domain: &str) -> Result<Option<EventIdentity>, StoreError> {
     let Some(root) = store.event_of(release).await? else { return Ok(None) };
-    let releases = releases_of(store, release, release).await?;
+    let until = releases_of(store, release).await?.into_iter().filter(|id| *id <= release);
+    let releases = readable(store, until).await?;
     let mut events = releases.iter().filter_map(|loaded| loaded.release.event.as_ref());
     let Some(first) = events.next() else { return Ok(None) };
     let uid = first.uid.clone().unwrap_or_else(|| EventIdentity::made_uid(root, domain));
@@ -73,7 +89,7 @@ pub async fn identity(store: &Store, release: ReleaseId, domain: &str) -> Result
 /// # Errors
 /// [`StoreError`].
 pub async fn warnings(store: &Store, release: ReleaseId) -> Result<Vec<String>, StoreError> {
-    let releases = releases_of(store, release, ReleaseId(u64::MAX)).await?;
+    let releases = readable(store, releases_of(store, release).await?).await?;
     let place = releases.iter().position(|loaded| loaded.record.value.id == release);
     let Some((earlier, [own, later @ ..])) = place.map(|place| releases.split_at(place)) else { return Ok(Vec::new()) };
     let Some(event) = own.release.event.as_ref() else { return Ok(Vec::new()) };

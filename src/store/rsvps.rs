@@ -4,6 +4,8 @@
 //! Table `j` holds, for each invitation, its RSVP address, its UID's hash and its event, each in a key of its own; `J`
 //! holds the answers. They are written in the commit that adds the release.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::address::Address;
@@ -241,22 +243,20 @@ impl Store {
         Ok(found.map(|octets| record::decode_counter(&octets)).transpose()?.map(ReleaseId))
     }
 
-    /// The releases that tell of an event, the oldest first.
+    /// Every event with the releases that tell of it, the oldest first.
     ///
     /// # Errors
     /// [`StoreError`], never to be read as "none".
-    pub async fn releases_of_event(&self, event: ReleaseId) -> Result<Vec<ReleaseId>, StoreError> {
-        let (mut range, mut releases) = (keys::events(), Vec::new());
+    pub async fn events(&self) -> Result<BTreeMap<ReleaseId, Vec<ReleaseId>>, StoreError> {
+        let (mut range, mut events) = (keys::events(), BTreeMap::<ReleaseId, Vec<ReleaseId>>::new());
         loop {
             let step = self.engine.scan(range.clone(), STEP).await?;
             for (key, octets) in &step {
-                if record::decode_counter(octets)? == event.0 {
-                    releases.push(last_id(key)?);
-                }
+                events.entry(ReleaseId(record::decode_counter(octets)?)).or_default().push(last_id(key)?);
             }
             match step.last() {
                 Some((last, _)) if step.len() == STEP => range = range.after(last),
-                _ => return Ok(releases),
+                _ => return Ok(events),
             }
         }
     }

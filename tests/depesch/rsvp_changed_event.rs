@@ -84,6 +84,8 @@ async fn an_answer_after_a_move_confirms_the_new_time() {
         assert!(text.contains("Du kommer.") && text.contains("flyttats"), "{text}");
         assert!(text.contains("2026-11-27 13:00") && !text.contains("2026-11-26"), "{text}");
     }
+    let start = hosts.overview(1).await.start.unwrap();
+    assert_eq!(start.to_string(), "2026-11-27 12:00:00 UTC", "the list of guests has the new time, too");
 }
 
 #[tokio::test]

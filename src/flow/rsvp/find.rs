@@ -156,6 +156,7 @@ async fn by_address(
     now: Timestamp,
     begun: &BTreeSet<ReleaseId>,
 ) -> Result<Found, StoreError> {
+    let events = store.events().await?;
     let mut candidates: Vec<Candidate> = Vec::new();
     for release in store.invitations_at(address).await?.into_iter().filter(|release| begun.contains(release)) {
         let Some(event) = store.event_of(release).await? else { continue };
@@ -167,8 +168,13 @@ async fn by_address(
         };
         // In order of id: a later release of the same event takes the place of an earlier one.
         candidates.retain(|candidate| candidate.event != event);
-        let newest = event::told(store, release, begun).await?.map_or_else(|| loaded.clone(), |told| told.newest);
-        candidates.push(Candidate { event, loaded, newest });
+        candidates.push(Candidate { event, newest: loaded.clone(), loaded });
+    }
+    for candidate in &mut candidates {
+        let releases = events.get(&candidate.event).map(Vec::as_slice).unwrap_or_default();
+        if let Some(told) = event::told_by(store, releases, begun).await? {
+            candidate.newest = told.newest;
+        }
     }
     let open = |candidate: &&Candidate| {
         candidate.last_told().is_some_and(|event| event.status != EventStatus::Cancelled && over_at(event) >= now)

@@ -7,6 +7,8 @@ use crate::base::id::ReleaseId;
 use crate::model::rsvp::{Rsvp, RsvpAnswer};
 use crate::store::Store;
 
+use super::super::event;
+use super::find::begun;
 use super::{RsvpError, deadline, event_of};
 
 /// Answers to one event that are shown: no hall holds more.
@@ -21,7 +23,7 @@ pub struct Overview {
     pub event: ReleaseId,
     /// Its headline.
     pub headline: String,
-    /// When it begins.
+    /// When it begins, by the newest release of the event that went out.
     pub start: Option<Timestamp>,
     /// The first instant that is too late for an answer.
     pub deadline: Option<Timestamp>,
@@ -53,8 +55,12 @@ impl Overview {
         let cut = rsvps.len() > MOST;
         rsvps.truncate(MOST);
         rsvps.sort_by_key(|rsvp| (rsvp.answer(), rsvp.since(), rsvp.address.key()));
-        let of_event = loaded.release.event.as_ref();
-        let capacity = of_event.and_then(|event| event.rsvp.as_ref()).and_then(|rsvp| rsvp.capacity);
+        // A newer release that went out says when it is; where it asks for no answers, this one still says how many may.
+        let newest = event::told(store, release, &begun(store).await?).await?.map(|told| told.newest);
+        let newest = newest.filter(|newest| newest.record.value.id > release);
+        let of_event = newest.as_ref().unwrap_or(&loaded).release.event.as_ref();
+        let asks = [of_event, loaded.release.event.as_ref()];
+        let capacity = asks.into_iter().flatten().find_map(|event| event.rsvp.as_ref()).and_then(|rsvp| rsvp.capacity);
         let mut heads = 0_u32;
         let answers = rsvps.into_iter().map(|rsvp| {
             heads = heads.saturating_add(rsvp.heads());
