@@ -86,7 +86,13 @@ async fn a_mailing_of_version_1_sends_its_release() {
     assert_eq!(read.value.content, MailingContent::Release(ReleaseId(12)));
     assert_eq!((read.value.schedule.missed, read.value.created_by.as_str()), (MissedPolicy::Ask, "anna"));
 
-    read.value.content = MailingContent::Post(PostId(3));
+    assert_eq!(read.value.created_uid, None);
+
+    let octets = postcard::to_stdvec(&(Some(3u64), (first, second, third))).unwrap();
+    let later = store_with(keys::mailing(MailingId(7)), 2, octets).await.mailing(MailingId(7)).await.unwrap().unwrap();
+    assert_eq!((later.value.content, later.value.created_uid), (MailingContent::Post(PostId(3)), None));
+
+    (read.value.content, read.value.created_uid) = (MailingContent::Post(PostId(3)), Some(1000));
     let mut batch = Batch::new();
     depesch::store::mailings::put_mailing(&mut batch, &read.value, Some(read.stamp));
     store.commit(batch).await.unwrap();

@@ -11,6 +11,7 @@ use crate::flow::letters::Draft;
 use crate::mail::incoming::Incoming;
 use crate::model::inbound::{Inbound, InboundState};
 use crate::model::list::List;
+use crate::store::StoreError;
 use crate::store::engine::Batch;
 use crate::store::inbound::put_waiting;
 use crate::store::later::{LaterForward, LaterQuestion, delete_answer, delete_forward, delete_question};
@@ -56,20 +57,27 @@ impl Digests {
         let (store, now) = (&self.posts.store, self.posts.clock.now());
         let mut brought = 0;
         loop {
+            let before = brought;
             let due = store.later_answers(now, STEP).await?;
             for (at, id) in &due {
                 let mut batch = Batch::new();
                 delete_answer(&mut batch, *at, *id);
-                match store.inbound(*id).await? {
-                    Some(read) if matches!(read.value.state, InboundState::Handled { .. }) => {
+                match store.inbound(*id).await {
+                    Ok(Some(read)) if matches!(read.value.state, InboundState::Handled { .. }) => {
                         put_waiting(&mut batch, &read);
                         brought += 1;
                     }
-                    _ => {}
+                    Ok(_) => {}
+                    // One record that cannot be read must hold back no other.
+                    Err(StoreError::Record(error)) => {
+                        tracing::error!(inbound = %id, %error, "a mail that was put off cannot be handled again");
+                    }
+                    Err(error) => return Err(error.into()),
                 }
+                // Without an effect where it was changed at this moment: then it comes up the next time.
                 store.commit(batch).await?;
             }
-            if due.len() < STEP {
+            if due.len() < STEP || brought == before {
                 return Ok(brought);
             }
         }
@@ -84,11 +92,15 @@ impl Digests {
         self.collect_questions(&mut pages).await?;
         self.collect_forwards(&mut pages).await?;
         let mut written = 0;
+        let mut failed = None;
         for page in pages.into_values() {
-            self.write_page(page).await?;
-            written += 1;
+            // A letter that cannot be written keeps nobody else from theirs.
+            match self.write_page(page).await {
+                Ok(()) => written += 1,
+                Err(error) => failed = Some(error),
+            }
         }
-        Ok(written)
+        failed.map_or(Ok(written), Err)
     }
 
     async fn collect_questions(&self, pages: &mut BTreeMap<(String, ListName), Page>) -> Result<(), HandleError> {
