@@ -37,7 +37,7 @@ pub(super) fn of(recipients: &[RecipientReading]) -> Kind {
 }
 
 impl Signs {
-    pub(super) fn new(mail: &Incoming, text: &Text, wording: &Wording) -> Self {
+    pub(super) fn new(mail: &Incoming, text: &Text, wording: &Wording, from_null: bool) -> Self {
         let subject = mail.subject().to_lowercase();
         let (answer, core) = without_prefixes(&subject);
         let passes_on = core.len() < subject.trim().len();
@@ -46,8 +46,8 @@ impl Signs {
         let name = from.map(|from| from.name.to_lowercase()).unwrap_or_default();
         // Some put the name of the program where the local part belongs.
         let names = local.clone().unwrap_or_default();
-        let null =
-            mail.header("Return-Path").is_some_and(|path| path.trim() == "<>" || path.trim() == "<MAILER-DAEMON>");
+        let is_null = |path: &str| path.trim() == "<>" || path.trim() == "<MAILER-DAEMON>";
+        let null = from_null || mail.header("Return-Path").is_some_and(is_null);
         let is_program = local.as_deref().is_some_and(|local| {
             wording.program.iter().any(|one| local.starts_with(one.as_str())) || address::is_role(local)
         });

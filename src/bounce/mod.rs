@@ -112,15 +112,21 @@ impl Reader {
         Ok(Self { classifier, wording: Wording::shipped()? })
     }
 
-    /// Says what a message is.
+    /// Says what a message is, by what is in it.
     pub fn read(&self, mail: &Incoming) -> Reading {
-        self.read_inside(mail, 0)
+        self.read_inside(mail, false, 0)
     }
 
-    fn read_inside(&self, mail: &Incoming, depth: usize) -> Reading {
+    /// Says what a message is that came with the null reverse-path (`from_null`), as only programs send (RFC 5321 §4.5.5),
+    /// or with another envelope sender.
+    pub fn read_from(&self, mail: &Incoming, from_null: bool) -> Reading {
+        self.read_inside(mail, from_null, 0)
+    }
+
+    fn read_inside(&self, mail: &Incoming, from_null: bool, depth: usize) -> Reading {
         let text = lines::Text::new(mail, &self.wording);
         let original = Original::new(mail, text.returned());
-        let signs = kind::Signs::new(mail, &text, &self.wording);
+        let signs = kind::Signs::new(mail, &text, &self.wording, from_null);
         if let Some(recipients) = feedback_report::read(mail, text.returned(), &original, &signs) {
             return Reading { kind: Kind::Complaint, recipients, original };
         }
@@ -152,7 +158,7 @@ impl Reader {
         }
         let in_text = || text.returned().and_then(|text| Incoming::parse(text.as_bytes()).ok());
         let inner = mail.embedded().cloned().or_else(in_text).filter(kind::is_report)?;
-        let reading = self.read_inside(&inner, depth + 1);
+        let reading = self.read_inside(&inner, false, depth + 1);
         reading.recipients.iter().any(|one| one.address.is_some()).then_some(reading)
     }
 }

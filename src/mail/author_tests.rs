@@ -59,7 +59,6 @@ fn what_another_program_may_read_otherwise_is_doubtful() {
         " \"boss@example.net\", <eva@example.org>",
         " \"boss\\\" <boss@example.net>, \\\"\" <eva@example.org>",
         " =?utf-8?q?=3Cboss=40example.net=3E=2C?= <eva@example.org>",
-        " Eva <eva@exam\u{ad}ple.org>",
         " Eva <eva@\u{ff45}xample.org>",
     ] {
         assert!(shown(from).ends_with("eva@example.org?"), "{from}: {}", shown(from));

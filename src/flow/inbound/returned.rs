@@ -15,7 +15,7 @@ use super::{Effects, HandleError, Item};
 /// # Errors
 /// [`HandleError`].
 pub async fn handle(parts: &InboundParts, item: &Item, letter: LetterId) -> Result<Option<Effects>, HandleError> {
-    let reading = parts.reader.read(&item.message);
+    let reading = parts.reader.read_from(&item.message, item.inbound.arrival.sender.is_none());
     let kind = match reading.kind {
         Kind::Bounce => InboundKind::Bounce,
         Kind::AutoReply => InboundKind::AutoReply,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::base::address::Address;
 use crate::base::clock::Clock;
 use crate::base::token::Key;
-use crate::bounce::{Kind, Reader};
+use crate::bounce::{Kind, Reader, Reading};
 use crate::flow::bounces::Doubts;
 use crate::flow::letters::{LetterError, Letters, PassedOn, is_of_program};
 use crate::model::bounce::BouncePolicy;
@@ -82,10 +82,15 @@ impl Triage {
         Self { parts }
     }
 
+    /// What a message says that came to a place where reports come.
+    fn read(&self, item: &Item) -> Reading {
+        self.parts.reader.read_from(&item.message, item.inbound.arrival.sender.is_none())
+    }
+
     async fn see(&self, item: &Item) -> Result<Effects, HandleError> {
         // To whichever address: providers send complaints where they like.
         if item.message.is_whole() && complaint::is_complaint(&item.message) {
-            let reading = self.parts.reader.read(&item.message);
+            let reading = self.read(item);
             if let Some(effects) = complaint::handle(&self.parts, item, &reading).await? {
                 return Ok(effects);
             }
@@ -118,7 +123,7 @@ impl Triage {
             // Without a valid token a report changes nothing; a person reads it.
             Role::Bounces { token: None } => self.unsigned_bounce(item).await,
             Role::Bounces { token: Some(token) } => {
-                let reading = self.parts.reader.read(&item.message);
+                let reading = self.read(item);
                 bounce::handle(&self.parts, item, &reading, *token).await
             }
             Role::Returned { letter } => returned::handle(&self.parts, item, *letter).await,
