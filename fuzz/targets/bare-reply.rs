@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use depesch::mail::incoming::Incoming;
 use depesch::mail::reply::{Question, ReplyReader, Sender};
+use depesch_fuzz as _;
 use libfuzzer_sys::fuzz_target;
 
 static READER: LazyLock<ReplyReader> = LazyLock::new(|| ReplyReader::shipped().unwrap());

@@ -102,6 +102,9 @@ fn changes(post: &Post, list: &List, identity: &ListIdentity) -> Changes {
         FromPolicy::Rewrite => true,
         FromPolicy::ByDmarc => post.authentication.policy.forbids_others(),
     };
+    // Nothing of a header that needs SMTPUTF8 (RFC 6531) can go to every reader.
+    let plain = !post.author.needs_smtputf8();
+    let rewritten = rewritten || !plain;
     let author = Mailbox { name: post.author_name.clone(), address: post.author.clone() };
     let shown = identity.shown_address();
     let to_list = Mailbox { name: identity.title.clone(), address: shown.clone() };
@@ -112,6 +115,7 @@ fn changes(post: &Post, list: &List, identity: &ListIdentity) -> Changes {
         ReplyTo::List => Some(vec![to_list]),
         ReplyTo::Both => Some(vec![author.clone(), to_list]),
     };
+    let reply_to = reply_to.map(|all| all.into_iter().filter(|one| !one.address.needs_smtputf8()).collect());
     let name = post.author_name.as_deref().unwrap_or(post.author.local_part());
     let name = match &identity.title {
         Some(title) => format!("{name} via {title}"),

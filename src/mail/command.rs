@@ -195,7 +195,8 @@ impl Commands {
         self.take(&self.reader.without_prefixes(subject), known, &mut found);
         let mut ended = false;
         for line in reply.written().own() {
-            if line.is_empty() || (!ended && self.reader.greets(line)) {
+            // A gateway's banner, also where a program repeats it below, is none of the sender's words.
+            if line.is_empty() || (!ended && self.reader.greets(line)) || self.reader.is_banner(&line.to_lowercase()) {
                 continue;
             }
             if ended || !self.take(line, known, &mut found) {

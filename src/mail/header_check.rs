@@ -104,13 +104,10 @@ fn doubt(message: &[u8], header: &RawHeader<'_>) -> Option<Doubt> {
 }
 
 fn of_field(field: &RawField<'_>) -> Option<Doubt> {
-    let blank = |line: &[u8]| !line.is_empty() && line.trim_ascii().is_empty();
     if field.whole.len() - field.value.len() != field.name.len() + 1 {
         return Some(Doubt::BlankBeforeColon);
     }
-    // The first line may be blank behind its colon; RFC 5322 §3.2.2 forbids it of those folded under it.
-    let lines = field.value.split(|octet| *octet == b'\n').skip(1);
-    if lines.filter(|line| !line.is_empty()).any(blank) {
+    if field.has_blank_line() {
         return Some(Doubt::BlankLine);
     }
     let counted = ONCE.iter().any(|name| field.is(name));

@@ -138,7 +138,10 @@ impl PostedFrame {
         let has = |name: &str| names.iter().any(|other| other.eq_ignore_ascii_case(name.as_bytes()));
         if let Some(from) = &changes.from {
             push_mailboxes(&mut head, "From", &[from]);
-            push_mailboxes(&mut head, "X-Original-From", &[&changes.author]);
+            match changes.author.address.needs_smtputf8() {
+                false => push_mailboxes(&mut head, "X-Original-From", &[&changes.author]),
+                true => push_text(&mut head, "X-Original-From", changes.author.address.as_str()),
+            }
         } else if !has("From") {
             push_mailboxes(&mut head, "From", &[&changes.author]);
         }

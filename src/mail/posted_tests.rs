@@ -92,6 +92,7 @@ fn a_header_with_two_readings_gets_one_from_and_each_field_once() {
         assert_eq!(lines(&message, "To"), ["To: b@example.org"]);
         assert_eq!(lines(&message, "Reply-To"), ["Reply-To: a@example.org"]);
         assert!(lines(&message, "DKIM-Signature").is_empty(), "it cannot be right any more");
+        assert!(message.split("\n\n").next().unwrap().lines().all(|line| !line.trim().is_empty()), "{message}");
     }
 }
 

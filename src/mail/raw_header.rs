@@ -50,9 +50,16 @@ impl<'a> RawField<'a> {
 }
 
 impl RawField<'_> {
+    /// Whether a line folded under it is blank (forbidden by RFC 5322 §3.2.2): some programs end the header there.
+    pub fn has_blank_line(&self) -> bool {
+        let mut lines = self.value.split(|octet| *octet == b'\n').skip(1);
+        lines.any(|line| !line.is_empty() && line.trim_ascii().is_empty())
+    }
+
     /// Whether any relay carries it as it stands (RFC 5322 §2.1.1, §2.2): ASCII, no line too long, no control character.
     pub fn is_sound(&self) -> bool {
         self.whole.is_ascii()
+            && !self.has_blank_line()
             && self.whole.ends_with(b"\r\n")
             && self.whole.split(|octet| *octet == b'\n').all(|line| line.len() <= LINE_LIMIT + 1)
             && !self.whole.iter().any(|octet| octet.is_ascii_control() && !b"\r\n\t".contains(octet))

@@ -11,6 +11,8 @@ use super::raw_header::RawHeader;
 
 /// Parts inside each other that are gone into.
 const DEEPEST: usize = 30;
+/// Parts of one message: each that is encoded anew grows by its labels.
+const MOST_PARTS: usize = 10_000;
 
 /// Why a message cannot be made fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +32,7 @@ pub enum Unfit {
 pub fn relayable(message: &[u8], eight_bit: bool) -> Result<Cow<'_, [u8]>, Unfit> {
     match fits(message, eight_bit) {
         true => Ok(Cow::Borrowed(message)),
-        false => Ok(Cow::Owned(Fitting { eight_bit, boundaries: Vec::new() }.entity(message, "text/plain")?)),
+        false => Ok(Cow::Owned(Fitting { eight_bit, boundaries: Vec::new(), parts: 0 }.entity(message, "text/plain")?)),
     }
 }
 
@@ -50,6 +52,8 @@ struct Fitting {
     eight_bit: bool,
     /// Those of the parts around, the outermost first.
     boundaries: Vec<Vec<u8>>,
+    /// Those seen so far.
+    parts: usize,
 }
 
 /// What becomes of the two fields that say how a part is written.
@@ -66,6 +70,7 @@ impl Fitting {
     fn entity(&mut self, octets: &[u8], usual: &str) -> Result<Vec<u8>, Unfit> {
         let header = RawHeader::new(octets);
         let kind = Parameters::of(&header, "Content-Type");
+        self.parts += 1;
         if fits(header.body, self.eight_bit) {
             return Ok(joined(&header, &kind, &Labels::default(), header.body));
         }
@@ -75,7 +80,7 @@ impl Fitting {
         let plain = ["", "7bit", "8bit", "binary"].contains(&encoding.as_str());
         match content_type {
             "multipart/signed" | "multipart/encrypted" => Err(Unfit::Signed),
-            _ if self.boundaries.len() >= DEEPEST => Err(Unfit::Unreadable),
+            _ if self.boundaries.len() >= DEEPEST || self.parts > MOST_PARTS => Err(Unfit::Unreadable),
             _ if content_type.starts_with("multipart/") => {
                 let boundary = kind.get("boundary").filter(|boundary| !boundary.is_empty()).ok_or(Unfit::Unreadable)?;
                 let usual = if content_type == "multipart/digest" { "message/rfc822" } else { "text/plain" };
@@ -221,8 +226,9 @@ fn joined(header: &RawHeader<'_>, kind: &Parameters, labels: &Labels, body: &[u8
     }
     if let Some(encoding) = labels.encoding {
         out.extend_from_slice(format!("Content-Transfer-Encoding: {encoding}\r\n").as_bytes());
-        // RFC 2045 §4: without it a reader need not look at the others. In a part it means nothing.
-        if header.named("MIME-Version").next().is_none() {
+        // RFC 2045 §4: without it a reader need not look at the others; a part without any has the usual type.
+        let top = header.named("MIME-Version").next().is_none() && header.named("From").next().is_some();
+        if top {
             out.extend_from_slice(b"MIME-Version: 1.0\r\n");
         }
     }

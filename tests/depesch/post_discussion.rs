@@ -159,6 +159,19 @@ async fn an_author_who_left_from_is_reached_by_a_reply_whatever_the_list_says() 
 }
 
 #[tokio::test]
+async fn an_author_beyond_ascii_does_not_make_the_header_need_smtputf8() {
+    let office = office(|list| list.posting.moderation = Moderation::NonMembers).await;
+    comes(&office, "\u{e5}sa@example.net", "1", "").await;
+    office.desk.approve(PostId(1), "anna").await.unwrap();
+    office.send_all().await;
+    let (_, _, message) = office.carried().remove(0);
+    let (header, _) = message.split_once("\r\n\r\n").unwrap();
+    assert!(header.is_ascii(), "{header}");
+    assert_eq!(fields(&message, "From"), ["From: Kim via samtal <samtal@lists.example.org>"]);
+    assert_eq!(fields(&message, "X-Original-From"), ["X-Original-From: =?utf-8?q?=C3=A5sa=40example=2Enet?="]);
+}
+
+#[tokio::test]
 async fn what_went_out_from_the_list_does_not_go_round() {
     let office = office(|_| {}).await;
     comes(&office, "reader1@example.com", "1", "").await;

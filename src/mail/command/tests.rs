@@ -335,7 +335,8 @@ fn a_wish_to_be_erased_is_no_wish_to_leave() {
 #[test]
 fn a_command_to_the_list_itself_is_told_from_a_post() {
     let known = Known { sender_name: "Karin Ek", ..KNOWN };
-    let is_wish = |subject: &str, text: &str| commands().is_wish(subject, &commands().reader().read_text(subject, text), &known);
+    let is_wish =
+        |subject: &str, text: &str| commands().is_wish(subject, &commands().reader().read_text(subject, text), &known);
     for (subject, text) in [
         ("unsubscribe", ""),
         ("hej", "Ta bort mig från listan tack"),

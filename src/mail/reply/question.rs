@@ -96,7 +96,8 @@ fn find(own: &[String], these: &[String], reach: usize, steps: &mut usize) -> Op
 }
 
 impl ReplyReader {
-    fn is_banner(&self, plain: &str) -> bool {
+    /// Whether a gateway wrote this line over a mail from outside; `plain` in lower case.
+    pub(in crate::mail) fn is_banner(&self, plain: &str) -> bool {
         self.banner.iter().any(|phrase| plain.contains(phrase.as_str()))
     }
 

@@ -85,7 +85,9 @@ impl ReplyReader {
         if let Some(at) = inner.find(CLOSES).filter(|at| known(&inner[..*at])) {
             return Some(inner[at..].trim_start_matches(|c| CLOSES.contains(&c) || c == ' ').to_owned());
         }
-        if let Some((_, after)) = [" - ", " | ", " \u{2013} "].iter().find_map(|dash| subject.split_once(dash)).filter(|(tag, _)| known(tag)) {
+        if let Some((_, after)) =
+            [" - ", " | ", " \u{2013} "].iter().find_map(|dash| subject.split_once(dash)).filter(|(tag, _)| known(tag))
+        {
             return Some(after.trim_start().to_owned());
         }
         let in_capitals = |tag: &str| !tag.contains(char::is_lowercase) && known(tag);
