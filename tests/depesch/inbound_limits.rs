@@ -144,7 +144,7 @@ async fn no_more_than_four_threads_run_on_and_small_mail_is_read_beside_them() {
         }
         noted()
     });
-    let worker = with_time_limit(worker, &mail, Duration::from_millis(1));
+    let worker = with_time_limit(worker, &mail, Duration::from_millis(300));
     let mut endless = Vec::new();
     for sender in ["a@press.example", "b@press.example", "c@press.example", "d@press.example"] {
         endless.push(mail.arrives(Some(sender), "media@lists.example.org", &large("endless")).await);

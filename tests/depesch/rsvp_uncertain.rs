@@ -149,7 +149,8 @@ async fn a_stranger_who_guesses_a_uid_learns_nothing() {
         hosts.comes(Some(&format!("{sender}@example.com")), "media@lists.example.org", &mail).await;
         assert_eq!(hosts.answer_of(who).await.unwrap().answer(), RsvpAnswer::Unclear);
     }
-    assert_eq!(hosts.passed_on_to().await, [CONTACT; 3]);
+    // The same mail twice is passed on once.
+    assert_eq!(hosts.passed_on_to().await, [CONTACT; 2]);
     // A subscriber's own answer counts, and is answered no more than a stranger's.
     hosts.comes(Some("reader4@example.com"), "media@lists.example.org", &guess("reader4", ReleaseId(1))).await;
     assert_eq!(hosts.answer_of("reader4").await.unwrap().answer(), RsvpAnswer::Yes);
