@@ -80,10 +80,8 @@ const AS_GIVEN: [&str; 11] =
 /// Hard spaces in all values that are one line of words.
 fn keep_together(value: &mut Value, name: &str, typography: &Typography) {
     match value {
-        Value::String(text) => {
-            if !AS_GIVEN.contains(&name) && !name.ends_with("_html") && !name.ends_with("_text") {
-                *text = typography.keep_together(text);
-            }
+        Value::String(text) if !AS_GIVEN.contains(&name) && !name.ends_with("_html") && !name.ends_with("_text") => {
+            *text = typography.keep_together(text);
         }
         Value::Array(list) => list.iter_mut().for_each(|value| keep_together(value, name, typography)),
         Value::Object(fields) => fields.iter_mut().for_each(|(name, value)| keep_together(value, name, typography)),

@@ -123,7 +123,7 @@ async fn bounces_of_half_an_audience_are_taken_back_also_after_a_restart() {
 #[tokio::test]
 async fn a_domain_that_bounces_all_it_took_is_not_believed_and_others_are() {
     // Every fifth of 300 is at the domain that refuses all.
-    let domain = |id: u64| if id % 5 == 0 { "closed.example" } else { "well.example" };
+    let domain = |id: u64| if id.is_multiple_of(5) { "closed.example" } else { "well.example" };
     let store = accepted_by_the_relay(300, |id| domain(id).to_owned()).await;
     let doubts = Doubts::default();
     come(&store, &doubts, (1..=300).filter(|id| id % 5 == 0)).await;

@@ -53,7 +53,7 @@ async fn a_letter_that_was_lost_is_not_taken_for_one() {
 #[tokio::test]
 async fn one_broken_line_is_refused_and_the_others_are_read() {
     let store = store().await;
-    let mut file = TEXT.repeat(1).into_bytes();
+    let mut file = TEXT.as_bytes().to_vec();
     (0..20).for_each(|n| file.extend(format!("r{n}@press.example;Räv {n};\r\n").into_bytes()));
     file.extend_from_slice(b"eva@press.example;Eva \xd6rn;\r\n");
     let done = import_with(&store, settings(), &file, 100).await;

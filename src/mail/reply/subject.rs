@@ -48,9 +48,8 @@ impl ReplyReader {
                 continue;
             }
             let Some((prefix, after)) = split_prefix(&rest) else { break };
-            let is = |list: &[String]| list.iter().any(|one| *one == prefix);
-            let answers = is(&self.answers);
-            if !answers && !is(&self.forwards) {
+            let answers = self.answers.contains(&prefix);
+            if !answers && !self.forwards.contains(&prefix) {
                 break;
             }
             // Who forwards has not answered.

@@ -61,7 +61,8 @@ pub(super) fn begin_with_dash(block: &mut Block, reading: &Reading, always: bool
     let words = first.trim_start_matches('-').trim_start();
     let hyphens = first.starts_with('-') && words.starts_with(|c: char| c.is_alphabetic() || "”\"’".contains(c));
     let marked = first.starts_with(['–', '—', '”', '"', '“', '»', '«']);
-    if (hyphens && (always || speaks)) || (always && !marked && !hyphens) {
+    let is_speech = if hyphens { always || speaks } else { always && !marked };
+    if is_speech {
         *first = format!("{}{words}", reading.dash);
     }
 }
