@@ -45,6 +45,7 @@ async fn reports_programs_and_mail_without_a_sender_decide_nothing() {
         ("anna@example.org", report, "--b\r\n\r\n--b--"),
         ("", "", ""),
         ("", "", "ja"),
+        ("MAILER-DAEMON@example.org", "", "ja"),
         ("anna@example.org", "Auto-Submitted: auto-replied\r\n", "ja"),
         ("anna@example.org", "X-Autoresponder: 1\r\n", "ja"),
         ("anna@example.org", "Precedence: bulk\r\n", ""),

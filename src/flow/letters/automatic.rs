@@ -25,10 +25,13 @@ pub fn may_answer(sender: Option<&str>, message: &Incoming) -> bool {
     !is_no_reader(&sender) && is_from_a_person(message)
 }
 
-/// Whether a message with this envelope sender surely was written by a program (`mail/automatic.rs`; RFC 5321 §4.5.5): it is
-/// no yes, no decision and no wish of anybody. What only may have been is for a person to read.
+/// Whether a message with this envelope sender surely was written by a program (`mail/automatic.rs`; RFC 5321 §4.5.5, RFC 3834
+/// §2): it is no yes, no decision and no request of a person. What only may have been is for a person to read.
 pub fn is_of_program(sender: Option<&str>, message: &Incoming) -> bool {
-    sender.is_none_or(|sender| sender.trim().is_empty() || sender.trim() == "<>") || message.is_automatic()
+    let sender = sender.unwrap_or_default().trim();
+    let local = sender.rsplit_once('@').map_or(sender, |(local, _)| local).trim_start_matches('<');
+    let is_null = sender.is_empty() || sender == "<>" || local.eq_ignore_ascii_case("mailer-daemon");
+    is_null || message.is_automatic()
 }
 
 /// Whether nothing in the message itself says that a program sent it.
