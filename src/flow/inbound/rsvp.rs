@@ -2,7 +2,7 @@
 //! to the invitation's press contact, who enters it with `depesch rsvp set`.
 //!
 //! A colleague who is no subscriber may answer, too. The address in From is who answers. It counts only where something
-//! shows that its owner sent the mail or that the writer has the invitation (see [`is_vouched`]); otherwise the press contact
+//! shows that its owner sent the mail or that the writer has the invitation (see `is_vouched`); otherwise the press contact
 //! decides. No answer of ours depends on what is stored about an address: else a stranger could ask who is known.
 
 use serde_json::json;
