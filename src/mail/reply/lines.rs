@@ -276,11 +276,13 @@ fn is_rule(plain: &str) -> bool {
         && plain.chars().all(|c| matches!(c, '_' | '-' | '=' | '\u{2013}' | '\u{2014}' | '\u{2500}'))
 }
 
-/// A line that says nothing: empty, dots, dashes.
+/// A line that says nothing: empty, a dot, dashes. Of "..." only a person can say what it means.
 pub(super) fn is_decoration(text: &str) -> bool {
-    text.chars().all(|c| {
-        c.is_whitespace() || matches!(c, '.' | '-' | '_' | '*' | '=' | '~' | '\u{2013}' | '\u{2014}' | '\u{b7}')
-    })
+    let hesitates = text.contains("..") && text.chars().all(|c| c == '.' || c.is_whitespace());
+    !hesitates
+        && text.chars().all(|c| {
+            c.is_whitespace() || matches!(c, '.' | '-' | '_' | '*' | '=' | '~' | '\u{2013}' | '\u{2014}' | '\u{b7}')
+        })
 }
 
 /// Characters that no reader sees.

@@ -150,7 +150,7 @@ fn headers_of_quotations_without_marks_are_no_words() {
         assert_eq!(own(&format!("Ja\n\n{header}\n\n{QUOTED}")), "Ja", "{header}");
         assert!(plain_is_bare(&format!("\n\n{header}\n\n{QUOTED}\n")), "{header}");
         assert!(plain_is_bare(&format!("\n\n{header}\n\nVi har fått ett mejl\n")), "{header}");
-        for below in ["Nej, jag vill inte!", "Nej", "Stämmer det?\n\nNej!", "\u{1f44e}", "?"] {
+        for below in ["Nej, jag vill inte!", "Nej", "Stämmer det?\n\nNej!", "\u{1f44e}", "?", "..."] {
             assert!(!plain_is_bare(&format!("\n\n{header}\n\n{QUOTED}\n\n{below}\n")), "{header}\n{below}");
         }
     }
