@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// How a message begins, and why it is no surprise.
-const EXPECTED: [(&str, &str); 12] = [
+const EXPECTED: [(&str, &str); 14] = [
     ("opened the store after a stop that was not in order", "it was killed"),
     ("the relay gives trouble", "there was a storm"),
     ("delivery uncertain", "a kill left it in doubt, and some mailings hold such for a person"),
@@ -16,6 +16,8 @@ const EXPECTED: [(&str, &str); 12] = [
     ("import stopped", "it was asked to stop while a file came in"),
     ("a delivery was changed while it was being sent", "its mailing was cancelled meanwhile"),
     ("request failed: the daemon is about to stop", "it was asked to stop"),
+    ("a mail is answered in a later hour", "all mail comes from one machine, and more than an hour's answers"),
+    ("a message waits for the next digest", "one owner gets more than a day's messages"),
 ];
 
 /// The warnings and errors among `lines` that nobody expects, each once.
