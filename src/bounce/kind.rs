@@ -7,7 +7,7 @@ use crate::model::classify::Class;
 use super::lines::Text;
 use super::shapes::{Candidate, Shape};
 use super::wording::{Sign, Wording};
-use super::{Kind, RecipientReading, Verdict, address, evidence};
+use super::{Kind, Reader, RecipientReading, Verdict, address, evidence};
 
 /// What the signs must weigh together.
 const ENOUGH: u32 = 4;
@@ -37,10 +37,10 @@ pub(super) fn of(recipients: &[RecipientReading]) -> Kind {
 }
 
 impl Signs {
-    pub(super) fn new(mail: &Incoming, text: &Text, wording: &Wording, from_null: bool) -> Self {
-        let subject = mail.subject().to_lowercase();
-        let (answer, core) = without_prefixes(&subject);
-        let passes_on = core.len() < subject.trim().len();
+    pub(super) fn new(mail: &Incoming, text: &Text, reader: &Reader, from_null: bool) -> Self {
+        let wording = &reader.wording;
+        let subject = reader.replies.subject(mail.subject());
+        let core = subject.core.to_lowercase();
         let from = mail.from();
         let local = from.map(|from| from.address.split('@').next().unwrap_or_default().to_ascii_lowercase());
         let name = from.map(|from| from.name.to_lowercase()).unwrap_or_default();
@@ -63,9 +63,10 @@ impl Signs {
         let replied =
             word("Auto-Submitted").starts_with("auto-replied") || word("Precedence").starts_with("auto_reply");
         let is_automatic = mail.is_marked_automatic() || null || mail.is_bulk() && mail.header("List-Id").is_none();
-        let said = wording.subject.said(core);
+        let said = wording.subject.said(&core);
         // Without a mark only where nothing stands before it: "Re: Automatic reply" is what a person answers to one.
-        let certain = wording.auto_reply_certain.iter().any(|one| subject.trim().starts_with(one.as_str()));
+        let certain =
+            !subject.has_prefix && wording.auto_reply_certain.iter().any(|one| core.starts_with(one.as_str()));
         Self {
             is_auto_reply: certain || replied || is_automatic && said.contains(&Sign::AutoReply),
             subject: said,
@@ -74,9 +75,9 @@ impl Signs {
             is_program,
             names_failed: mail.header("X-Failed-Recipients").is_some(),
             has_returned: text.returned().is_some() || mail.embedded().is_some(),
-            is_answer: answer,
+            is_answer: subject.is_answer,
             is_automatic,
-            is_letter: !is_machine_readable(mail) && (passes_on || is_written(mail, text, wording)),
+            is_letter: !is_machine_readable(mail) && (subject.has_prefix || is_written(mail, text, wording)),
             is_coded: {
                 let refusals = text.refusals();
                 super::diagnosis::enhanced(&refusals).is_some()
@@ -199,21 +200,4 @@ pub(super) fn is_report(mail: &Incoming) -> bool {
         let kind = kind.to_ascii_lowercase();
         kind.starts_with("multipart/") && kind.contains("delivery-status")
     })
-}
-
-/// The subject without what mail programs put before it, and whether it is an answer.
-fn without_prefixes(subject: &str) -> (bool, &str) {
-    let (mut answer, mut core) = (false, subject.trim());
-    loop {
-        let answers = ["re:", "sv:", "aw:", "antw:", "vs:", "ref:", "odp:"];
-        let forwards = ["fwd:", "fw:", "vb:", "wg:", "tr:"];
-        let found = answers.iter().map(|one| (one, true)).chain(forwards.iter().map(|one| (one, false)));
-        let Some((rest, is_answer)) =
-            found.into_iter().find_map(|(prefix, answers)| core.strip_prefix(prefix).map(|rest| (rest, answers)))
-        else {
-            return (answer, core);
-        };
-        answer |= is_answer;
-        core = rest.trim_start();
-    }
 }

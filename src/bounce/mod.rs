@@ -8,6 +8,7 @@
 //! A bounce proves nothing: anybody can write one. Whom it is about is for the signed address that it came to.
 
 use crate::mail::incoming::Incoming;
+use crate::mail::reply::ReplyReader;
 use crate::model::bounce::Verdict;
 use crate::model::classify::{Class, Classifier, RulesError};
 
@@ -101,6 +102,8 @@ const MAX_DEPTH: usize = 2;
 pub struct Reader {
     classifier: Classifier,
     wording: Wording,
+    /// Knows what mail programs and gateways put before a subject.
+    replies: ReplyReader,
 }
 
 impl Reader {
@@ -109,7 +112,8 @@ impl Reader {
     /// # Errors
     /// Never with the files as they are; a test sees to that.
     pub fn new(classifier: Classifier) -> Result<Self, RulesError> {
-        Ok(Self { classifier, wording: Wording::shipped()? })
+        let replies = ReplyReader::shipped().map_err(RulesError::new)?;
+        Ok(Self { classifier, wording: Wording::shipped()?, replies })
     }
 
     /// Says what a message is, by what is in it.
@@ -126,7 +130,7 @@ impl Reader {
     fn read_inside(&self, mail: &Incoming, from_null: bool, depth: usize) -> Reading {
         let text = lines::Text::new(mail, &self.wording);
         let original = Original::new(mail, text.returned());
-        let signs = kind::Signs::new(mail, &text, &self.wording, from_null);
+        let signs = kind::Signs::new(mail, &text, self, from_null);
         if let Some(recipients) = feedback_report::read(mail, text.returned(), &original, &signs) {
             return Reading { kind: Kind::Complaint, recipients, original };
         }

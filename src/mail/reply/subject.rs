@@ -38,7 +38,8 @@ fn letters(text: &str) -> String {
 }
 
 impl ReplyReader {
-    pub(super) fn subject(&self, subject: &str) -> Subject {
+    /// Takes a subject apart.
+    pub fn subject(&self, subject: &str) -> Subject {
         let mut rest = visible(subject);
         let mut found = Subject::default();
         let mut prefixes = 0;
