@@ -54,6 +54,7 @@ mod import_hostile;
 mod import_never_revives;
 mod import_rejects;
 mod import_rejects_file;
+mod import_states;
 mod inbound_command;
 mod inbound_door;
 mod inbound_limits;
