@@ -34,6 +34,8 @@ pub(super) enum Request {
     Commit(Batch, Answer, Stopwatch),
     /// Ends the journal segment that is written to; says where the store then stands.
     Seal(Sender<Result<Mark, EngineError>>),
+    /// Notes durably, outside the journal's segments, how far they reach.
+    NoteHead,
     /// Takes another index in place of the present one; both hold the same records.
     Index(NewIndex, oneshot::Sender<Result<(), EngineError>>),
     /// Ends the thread when everything before it is done.
@@ -78,11 +80,12 @@ impl Committer {
         let before = self.mark;
         let mut seals = Vec::new();
         let mut next = Some(first);
-        let (mut open, mut renewal) = (true, None);
+        let (mut open, mut renewal, mut head) = (true, None, false);
         while let Some(request) = next.take() {
             match request {
                 Request::Commit(batch, answer, asked) => self.admit(batch, answer, asked),
                 Request::Seal(answer) => seals.push(answer),
+                Request::NoteHead => head = true,
                 Request::Close => {
                     open = false;
                     break;
@@ -113,6 +116,12 @@ impl Committer {
             }
             // Who asked may have gone; the commit stands.
             let _ = answer.send(outcome.clone().map(|()| commit));
+        }
+        if head
+            && self.stopped.is_none()
+            && let Err(AppendError::Full(reason) | AppendError::Broken(reason)) = self.journal.note_head()
+        {
+            self.stop(reason);
         }
         if !seals.is_empty() {
             let sealed = self.seal();

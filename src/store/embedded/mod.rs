@@ -4,12 +4,13 @@
 //! <directory>/lock                   held while the store is open
 //! <directory>/clean                  there after an orderly stop only: the index needs no verification
 //! <directory>/journal/*.journal      the truth (see `journal`)
+//! <directory>/journal-head           how far the journal is known to reach (see `bounds`)
 //! <directory>/checkpoints/*          sorted copies; journal before the older of the last two is dropped
 //! <directory>/index/<generation>/    sled; may be thrown away at any time
 //! <directory>/rebuild                there when the index was found wrong while running
 //! <directory>/backed-up              up to where the journal is in a backup: what comes later is not dropped
 //! ```
-//! [`open`] puts an index right or builds it anew, [`committer`](EmbeddedEngine) commits in groups, [`checkpointing`]
+//! [`creation`] begins an empty store, [`open`] puts an index right or builds it anew, [`committer`](EmbeddedEngine) commits in groups, [`checkpointing`]
 //! writes checkpoints while commits go on, [`for_backup`] hands out what a backup copies, [`recover`] goes on without what is damaged.
 
 use std::path::{Path, PathBuf};
@@ -30,9 +31,11 @@ use super::fingerprint::Mark;
 use super::journal::disk::{Disk, SystemDisk};
 use super::journal::writer::{JournalSettings, JournalWriter};
 
+pub mod bounds;
 pub mod check;
 pub mod checkpointing;
 mod committer;
+mod creation;
 pub mod for_backup;
 mod index;
 mod lock;
@@ -168,9 +171,12 @@ impl EmbeddedEngine {
     /// [`OpenError`]
     pub fn open_on(disk: Arc<dyn Disk>, directory: &Path, settings: Settings) -> Result<Opened, OpenError> {
         let lock = open::lock(directory, &settings)?;
-        let state = open::settle(directory, &settings)?;
-        let journal_settings =
-            JournalSettings { segment_octets: settings.segment_octets, reserve_octets: settings.reserve_octets };
+        let state = open::settle(&disk, directory, &settings)?;
+        let journal_settings = JournalSettings {
+            segment_octets: settings.segment_octets,
+            reserve_octets: settings.reserve_octets,
+            head_in: Some(directory.to_owned()),
+        };
         let journal = JournalWriter::open(disk, &open::journal(directory), journal_settings, &state.tail)?;
         let mark = journal.mark();
         let shared = Arc::new(Shared {
