@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::fingerprint::Mark;
+use super::journal::disk::make_directories;
 
 const MAGIC: [u8; 8] = *b"depeschC";
 const VERSION: u32 = 1;
@@ -132,7 +133,7 @@ impl CheckpointWriter {
     /// # Errors
     /// [`CheckpointError::Io`]
     pub fn begin(directory: &Path, since: Mark) -> Result<Self, CheckpointError> {
-        fs::create_dir_all(directory).map_err(failed(directory, "created"))?;
+        make_directories(directory, 0o777).map_err(failed(directory, "created"))?;
         let temporary = directory.join(UNFINISHED);
         let file = File::create(&temporary).map_err(failed(&temporary, "created"))?;
         let mut header = Vec::with_capacity(52);

@@ -1,14 +1,15 @@
 //! The directory that backups lie in.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use crate::base::token::to_hex;
 
+use super::super::journal::disk::make_directories;
 use super::manifest::{FileRef, Manifest};
 use super::{BackupError, Event, Watch};
 
@@ -278,7 +279,7 @@ pub(super) fn step(watch: Watch<'_>, path: &Path, what: &'static str) -> Result<
 
 /// Makes a directory that only its owner reads.
 pub(super) fn make_directory(path: &Path) -> Result<(), BackupError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(BackupError::io(path, "made"))
+    make_directories(path, 0o700).map_err(BackupError::io(path, "made"))
 }
 
 /// Begins a file that only its owner reads.

@@ -207,7 +207,7 @@ impl Work<'_> {
             }
         }
         if point.journal.is_empty() {
-            let settings = JournalSettings { segment_octets: u64::MAX, reserve_octets: 0 };
+            let settings = JournalSettings { segment_octets: u64::MAX, reserve_octets: 0, head_in: None };
             let tail = Tail { mark: since, ..Tail::default() };
             JournalWriter::open(Arc::new(SystemDisk), &journal, settings, &tail)?;
         }

@@ -133,6 +133,15 @@ pub fn open(target: &tempfile::TempDir, clock: &Arc<FakeClock>) -> Arc<EmbeddedE
     Arc::new(EmbeddedEngine::open(&target.path().join("state/store"), settings).unwrap().engine)
 }
 
+/// Writes files, by their paths below a directory.
+pub fn put_files(directory: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) {
+    for (name, octets) in files {
+        let path = directory.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, octets).unwrap();
+    }
+}
+
 /// Every file below a directory with its content, by its path below it.
 pub fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
