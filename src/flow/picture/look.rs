@@ -60,6 +60,8 @@ impl Observer {
             monitor_trouble: parts.monitor_trouble.clone(),
             doubted: parts.doubts.as_ref().map(|doubts| doubts.problems(at)).unwrap_or_default(),
             leap: self.store.leap().await?,
+            clock: self.store.clock_trust().await?,
+            moved_by_test: self.clock.moved_by_test(),
             backup: backups.newest,
             backup_failure: backups.failure,
         })
