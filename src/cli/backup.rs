@@ -147,16 +147,7 @@ pub async fn run(command: BackupCommand, context: &Context) -> Result<Done, CliE
             }
             Ok(Done::Fully)
         }
-        BackupCommand::Restore {
-            backup,
-            until,
-            into,
-            dry_run,
-            partial,
-            aside,
-            without_later,
-            from: From { from },
-        } => {
+        BackupCommand::Restore { backup, until, into, dry_run, partial, aside, without_later, from: From { from } } => {
             let config = load_config(context.config.as_deref())?.config;
             let clock = crate::app::system_clock();
             let wanted = match until {

@@ -11,9 +11,9 @@ use crate::store::backup::health::{Condition, condition};
 use crate::store::backup::manifest::Manifest;
 use crate::store::backup::prune::{Keep, Pruned, prune};
 use crate::store::backup::repository::Repository;
-use crate::store::backup::upkeep::{Upkeep, upkeep};
-use crate::store::backup::{BackupError, Event, Watch};
+use crate::store::backup::upkeep::{AT_LEAST, Upkeep, upkeep};
 use crate::store::backup::verify::Fault;
+use crate::store::backup::{BackupError, Event, Watch};
 use crate::store::embedded::EmbeddedEngine;
 use crate::store::spool::Spool;
 
@@ -171,7 +171,7 @@ pub fn make(
     made: &dyn Fn(&Manifest),
 ) -> Result<BackupReport, BackupError> {
     // What is found damaged here is written again by this, or by the backup itself.
-    let upkeep = upkeep(source, repository, now, watch)?;
+    let upkeep = upkeep(source, repository, now, AT_LEAST, watch)?;
     let before: Vec<Timestamp> = repository.manifests()?.iter().map(|manifest| manifest.created).collect();
     let manifest = create(source, repository, now, watch)?;
     made(&manifest);

@@ -12,6 +12,7 @@ mod backup_held;
 mod backup_instant;
 mod backup_partial;
 mod backup_restore;
+mod backup_rot;
 mod backup_rule;
 mod backup_upkeep;
 mod bounce_address_change;

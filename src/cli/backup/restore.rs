@@ -74,13 +74,16 @@ fn show_restored(restored: &Restored, wish: &Restoration, dry_run: bool, context
     if dry_run {
         if let Some(path) = occupied {
             let path = path.display();
-            output.line(&format!("{path} is there: --aside moves the store there aside, --into names another place."))?;
+            output
+                .line(&format!("{path} is there: --aside moves the store there aside, --into names another place."))?;
         }
         match (faults.is_empty(), wish.extent) {
             (true, _) => output.line(&format!(
                 "Would restore {records} records as of {at} (group {group}) to {target}; all is whole."
             ))?,
-            (false, Extent::Whole) => output.line("The backup is damaged: with --partial, what is whole is restored.")?,
+            (false, Extent::Whole) => {
+                output.line("The backup is damaged: with --partial, what is whole is restored.")?
+            }
             (false, Extent::Partial) => output.line(&format!(
                 "Would restore what is whole as of {at} (group {group}) to {target}; the above is damaged."
             ))?,

@@ -25,9 +25,9 @@ use crate::store::embedded::{EmbeddedEngine, Settings, StoreLock};
 use crate::store::spool::{Spool, SpoolSettings};
 use crate::store::{Store, StoreError};
 
-use crate::store::embedded::check::Finding;
 use super::person::traces::{Files, TraceError};
 use super::person::{Eraser, PersonError};
+use crate::store::embedded::check::Finding;
 
 pub mod hold;
 pub mod later;

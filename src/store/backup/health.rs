@@ -101,11 +101,8 @@ impl Health {
     pub(super) fn take_in(&mut self, listed: &[Listed]) {
         for one in listed {
             if let Ok(manifest) = &one.manifest {
-                let known = || Known {
-                    number: manifest.number.unwrap_or(0),
-                    sha256: one.sha256.clone(),
-                    forgotten: false,
-                };
+                let known =
+                    || Known { number: manifest.number.unwrap_or(0), sha256: one.sha256.clone(), forgotten: false };
                 self.backups.entry(one.id.clone()).or_insert_with(known);
             }
         }
@@ -122,21 +119,27 @@ impl Health {
         self.backups.values().map(|known| known.number).max().unwrap_or(0)
     }
 
-    /// These are to be removed: that they are not there is no loss.
-    pub(super) fn forget(&mut self, ids: &[String]) {
+    /// These are to be removed: that they are not there is no loss. Says whether that is news.
+    pub(super) fn forget(&mut self, ids: &[String]) -> bool {
+        let mut is_news = false;
         for id in ids {
-            let known = Known { number: 0, sha256: String::new(), forgotten: true };
-            self.backups.entry(id.clone()).or_insert(known).forgotten = true;
+            let known = || Known { number: 0, sha256: String::new(), forgotten: false };
+            let known = self.backups.entry(id.clone()).or_insert_with(known);
+            is_news |= !std::mem::replace(&mut known.forgotten, true);
         }
+        is_news
     }
 
-    /// Drops what no backup that is left needs: forgotten ones that none follows, and files that none names.
-    pub(super) fn tidy(&mut self, left: &[Manifest]) {
+    /// Drops what no backup that is left needs: forgotten ones that none follows, and files that none names. Says whether
+    /// there was anything.
+    pub(super) fn tidy(&mut self, left: &[Manifest]) -> bool {
+        let before = (self.backups.len(), self.files.len());
         let follows = |id: &str| left.iter().any(|one| one.before.as_ref().is_some_and(|before| before.id == id));
         self.backups.retain(|id, known| !known.forgotten || follows(id));
         let named: std::collections::BTreeSet<&str> =
             left.iter().flat_map(|manifest| manifest.files().map(|file| file.sha256.as_str())).collect();
         self.files.retain(|sha256, _| named.contains(sha256.as_str()));
+        before != (self.backups.len(), self.files.len())
     }
 
     /// Whether a file was damaged when it was last read.
@@ -263,7 +266,8 @@ pub fn condition(repository: &Repository) -> Result<Condition, BackupError> {
         condition.oldest_read = read.min();
     });
     for (file, backups) in files {
-        if !repository.has(&file.clone())? && !condition.faults.iter().any(|fault| fault.path == repository.path(file)) {
+        if !repository.has(&file.clone())? && !condition.faults.iter().any(|fault| fault.path == repository.path(file))
+        {
             let what = "it is not there, or has another length".to_owned();
             condition.faults.push(Fault { path: repository.path(file), what, backups });
         }

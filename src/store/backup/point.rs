@@ -106,11 +106,7 @@ pub(super) fn of_backup(manifest: Manifest) -> Point {
     }
 }
 
-fn of_instant(
-    repository: &Repository,
-    until: Timestamp,
-    partial: bool,
-) -> Result<(Point, Vec<Fault>), BackupError> {
+fn of_instant(repository: &Repository, until: Timestamp, partial: bool) -> Result<(Point, Vec<Fault>), BackupError> {
     let mut manifests = repository.manifests()?;
     let no_way = |reason: String| BackupError::NoWay { until, reason };
     let newest = manifests.last().ok_or_else(|| BackupError::Empty(repository.directory().to_owned()))?;

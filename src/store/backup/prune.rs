@@ -57,9 +57,8 @@ pub fn prune(repository: &Repository, keep: Keep, now: Timestamp, watch: Watch<'
     }
     let stays = staying(repository, &kept, keep, now)?;
     let gone: Vec<String> = kept.iter().map(|one| one.id.clone()).filter(|id| !stays.contains(id)).collect();
-    if !gone.is_empty() {
-        // Before anything is removed: so nothing that goes by rule is ever taken for lost.
-        repository.with_health(|health| health.forget(&gone));
+    // Before anything is removed: so nothing that goes by rule is ever taken for lost.
+    if repository.with_health(|health| health.forget(&gone)) {
         repository.save_health(watch)?;
     }
     let mut remaining = Vec::new();
@@ -86,8 +85,9 @@ pub fn prune(repository: &Repository, keep: Keep, now: Timestamp, watch: Watch<'
             pruned.files += 1;
             fs::remove_file(&path).map_err(BackupError::io(&path, "removed"))?;
         }
-        repository.with_health(|health| health.tidy(&remaining));
-        repository.save_health(watch)?;
+        if repository.with_health(|health| health.tidy(&remaining)) {
+            repository.save_health(watch)?;
+        }
     }
     Ok(pruned)
 }
@@ -109,7 +109,7 @@ pub fn forget(repository: &Repository, id: &str, watch: Watch<'_>) -> Result<(),
     }
     repository.with_health(|health| {
         health.take_in(&listed);
-        health.forget(&[id.to_owned()]);
+        health.forget(&[id.to_owned()])
     });
     repository.save_health(watch)?;
     if let Some(one) = there {

@@ -20,17 +20,8 @@ const MARKER: &str = "repository";
 const MARK: &[u8] = b"Backups of Depesch, version 1. Keep all of it together; see \"depesch backup --help\".\n";
 const SUFFIX: &str = ".manifest";
 /// What lies in a repository, and in the root of a disk of its own.
-const OWN: [&str; 9] = [
-    MARKER,
-    "repository.new",
-    "lock",
-    "files",
-    "backups",
-    "incoming",
-    health::NAME,
-    "health.new",
-    "lost+found",
-];
+const OWN: [&str; 9] =
+    [MARKER, "repository.new", "lock", "files", "backups", "incoming", health::NAME, "health.new", "lost+found"];
 /// Octets that are read and written at once.
 const PIECE: usize = 256 * 1024;
 
@@ -220,9 +211,7 @@ impl Repository {
     pub fn has(&self, file: &FileRef) -> Result<bool, BackupError> {
         let path = self.path(file);
         match fs::metadata(&path) {
-            Ok(found) => {
-                Ok(found.len() == file.octets && !self.with_health(|health| health.is_damaged(&file.sha256)))
-            }
+            Ok(found) => Ok(found.len() == file.octets && !self.with_health(|health| health.is_damaged(&file.sha256))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(e) => Err(BackupError::io(&path, "looked at")(e)),
         }
@@ -429,8 +418,9 @@ fn is_marked(marker: &Path) -> Result<bool, BackupError> {
 fn has_manifests(directory: &Path) -> Result<bool, BackupError> {
     let backups = directory.join("backups");
     match fs::read_dir(&backups) {
-        Ok(mut entries) => Ok(entries
-            .any(|entry| entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(|name| name.ends_with(SUFFIX))))),
+        Ok(mut entries) => Ok(entries.any(|entry| {
+            entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(|name| name.ends_with(SUFFIX)))
+        })),
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
         Err(e) => Err(BackupError::io(&backups, "read")(e)),
     }

@@ -177,7 +177,8 @@ fn gather(
     }
     let since = way.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.since.group);
     let Gathered { later, lost_octets, faults, .. } = &mut gathered;
-    let place = |first: u64| way.journal.iter().find(|segment| segment.first == first).map(|one| repository.path(&one.file));
+    let place =
+        |first: u64| way.journal.iter().find(|segment| segment.first == first).map(|one| repository.path(&one.file));
     let original = |path: &Path| segments.iter().find(|one| one.path == path).and_then(|one| place(one.first));
     let mut missing = |path: &Path, from: u64, to: u64, what: &str| {
         let path = original(path).unwrap_or_else(|| path.to_owned());
@@ -296,7 +297,8 @@ impl Gathered {
         let manifests = listed.into_iter().rev().filter_map(|one| one.manifest.ok());
         for other in manifests.filter(|manifest| manifest.id != point.backup).map(of_backup) {
             let mut found = Vec::new();
-            let read = other.records(repository, &is_needed, &mut |name, value| found.push((name.to_vec(), value.to_vec())));
+            let read =
+                other.records(repository, &is_needed, &mut |name, value| found.push((name.to_vec(), value.to_vec())));
             if read.is_err() || found.is_empty() {
                 continue;
             }
@@ -315,10 +317,7 @@ impl Gathered {
     }
 
     /// Shows all records in order.
-    fn each(
-        &self,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), CheckpointError>,
-    ) -> Result<(), BackupError> {
+    fn each(&self, visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), CheckpointError>) -> Result<(), BackupError> {
         let mut later = self.later.iter().peekable();
         if let Some(path) = &self.checkpoint {
             checkpoint::read_whole_blocks(path, &mut |key, value| {

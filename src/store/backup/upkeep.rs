@@ -17,7 +17,7 @@ use super::verify::fault_of;
 use super::{BackupError, Event, Watch};
 
 /// So many bytes are read with each backup, however soon it follows the one before: a small repository is read whole.
-const AT_LEAST: u64 = 64 * 1024 * 1024;
+pub const AT_LEAST: u64 = 64 * 1024 * 1024;
 /// Within so many seconds everything is read: six days, so that a night may be missed.
 const ROUND: i64 = 6 * 86_400;
 
@@ -32,7 +32,7 @@ pub struct Upkeep {
     pub rewritten: Vec<PathBuf>,
 }
 
-/// Reads a part of the files and writes again what is damaged.
+/// Reads a part of the files, at least so many bytes, and writes again what is damaged.
 ///
 /// # Errors
 /// [`BackupError`] when it cannot be done; damage is no error, see [`super::health::condition`].
@@ -40,10 +40,11 @@ pub fn upkeep(
     source: &Source<'_>,
     repository: &Repository,
     now: Timestamp,
+    at_least: u64,
     watch: Watch<'_>,
 ) -> Result<Upkeep, BackupError> {
     let manifests = repository.manifests()?;
-    let mut done = read_part(repository, &manifests, now, watch)?;
+    let mut done = read_part(repository, &manifests, now, at_least, watch)?;
     done.rewritten = write_again(source, repository, &manifests, watch)?;
     repository.save_health(watch)?;
     Ok(done)
@@ -54,6 +55,7 @@ fn read_part(
     repository: &Repository,
     manifests: &[Manifest],
     now: Timestamp,
+    at_least: u64,
     watch: Watch<'_>,
 ) -> Result<Upkeep, BackupError> {
     let all: BTreeSet<&FileRef> = manifests.iter().flat_map(Manifest::files).collect();
@@ -67,7 +69,7 @@ fn read_part(
     let last = repository.with_health(|health| health.examined());
     let passed = last.map_or(86_400, |last| (now - last).num_seconds()).clamp(0, ROUND);
     let share = u128::from(total) * u128::from(passed.unsigned_abs()) / u128::from(ROUND.unsigned_abs());
-    let due = u64::try_from(share).unwrap_or(u64::MAX).max(AT_LEAST);
+    let due = u64::try_from(share).unwrap_or(u64::MAX).max(at_least);
     let mut done = Upkeep::default();
     let chosen: Vec<&FileRef> = files
         .iter()

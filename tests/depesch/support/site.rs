@@ -15,6 +15,7 @@ use depesch::store::backup::point::Wanted;
 use depesch::store::backup::prune::Keep;
 use depesch::store::backup::repository::Repository;
 use depesch::store::backup::restore::Extent;
+use depesch::store::backup::upkeep::{Upkeep, upkeep};
 use depesch::store::backup::verify::{Fault, verify};
 use depesch::store::backup::{BackupError, Watch, unwatched};
 use depesch::store::blobs::Blobs;
@@ -146,6 +147,19 @@ impl Site {
     /// As the daemon does each night: reads a part, writes again what is damaged, makes a backup, forgets old ones.
     pub fn night(&self, keep: Keep) -> Result<BackupReport, BackupError> {
         use depesch::base::clock::Clock;
+        self.with_source(|source, repository| make(source, repository, keep, self.clock.now(), &unwatched, &|_| {}))
+    }
+
+    /// Only the part that is due is read again.
+    pub fn read_part(&self) -> Result<Upkeep, BackupError> {
+        use depesch::base::clock::Clock;
+        self.with_source(|source, repository| upkeep(source, repository, self.clock.now(), 0, &unwatched))
+    }
+
+    fn with_source<T>(
+        &self,
+        work: impl FnOnce(&Source<'_>, &Repository) -> Result<T, BackupError>,
+    ) -> Result<T, BackupError> {
         tokio::task::block_in_place(|| {
             let repository = Repository::open_to_write(&self.repository(), &unwatched)?;
             let source = Source {
@@ -154,7 +168,7 @@ impl Site {
                 spool: self.state().join("spool"),
                 seal_spool: &|| self.spool.seal_blocking(),
             };
-            make(&source, &repository, keep, self.clock.now(), &unwatched, &|_| {})
+            work(&source, &repository)
         })
     }
 
