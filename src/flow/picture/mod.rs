@@ -16,6 +16,7 @@ use crate::model::clock_trust::ClockTrust;
 use crate::model::ledger::Tally;
 use crate::model::mailing::Mailing;
 use crate::model::recurrence::Recurrence;
+use crate::store::backup::health::Condition;
 use crate::store::embedded::{DiskUse, EmbeddedEngine};
 use crate::store::later::LaterCounts;
 use crate::store::spool::{Spool, SpoolSettings};
@@ -144,6 +145,8 @@ pub struct Picture {
     pub monitor_trouble: Option<String>,
     /// Mailings whose bounces are not believed, in a line each.
     pub doubted: Vec<String>,
+    /// What is known of the files of backups.
+    pub backup_condition: Condition,
     /// Why the last attempt at a backup failed, and when, if it did.
     pub backup_failure: Option<(Timestamp, String)>,
 }

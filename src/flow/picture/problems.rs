@@ -67,6 +67,12 @@ impl Picture {
         if let Some((at, why)) = &self.backup_failure {
             found.push(format!("the backup of {} failed: {why}", at.format("%Y-%m-%d %H:%M UTC")));
         }
+        if !self.backup_condition.faults.is_empty() {
+            let many = self.backup_condition.faults.len();
+            found.push(format!(
+                "{many} files of backups are damaged or missing: \u{201c}depesch backup list\u{201d} names them"
+            ));
+        }
         found.extend(self.monitor_trouble.clone());
         found.extend(self.doubted.iter().cloned());
         for (mailing, _) in &self.mailings {
