@@ -19,7 +19,7 @@ use crate::store::journal::walk::{Found, walk};
 use super::index::{Index, everything};
 use super::open::{self, OpenError, indexes, journal};
 use super::survey::{IndexState, Survey, survey_locked};
-use super::{Settings, StoreLock};
+use super::{Settings, StoreLock, marker};
 
 /// Something that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub struct Examined {
     pub findings: Vec<Finding>,
     /// The records, to read only; none when the index cannot be used.
     pub records: Option<ReadOnly>,
+    /// The records are those that the journal says, as far as is known.
+    pub is_trusted: bool,
     _lock: StoreLock,
 }
 
@@ -75,30 +77,45 @@ pub fn examine(directory: &Path, settings: &Settings) -> Result<Examined, OpenEr
     for (name, length) in [("clean", Mark::LENGTH + 8), ("backed-up", Mark::LENGTH + 8)] {
         findings.extend(note_finding(&directory.join(name), length)?);
     }
-    let records = match survey.generation {
-        Some(generation) => {
-            let path = indexes(directory).join(generation.to_string());
-            match &survey.index {
-                IndexState::Readable { mark, .. } => {
-                    let index = Index::open(&path, settings.cache_octets)?;
-                    let found = match clean_mark(directory)?.filter(|clean| clean != mark) {
-                        Some(clean) => Some(forgetful_index(directory, &path, *mark, clean)?),
-                        None => index_finding(directory, &path, &index, (*mark, &survey))?,
-                    };
-                    findings.extend(found);
-                    Some(ReadOnly(index))
-                }
-                IndexState::Unusable(why) => {
-                    let what = format!("the index cannot be read and will be built anew, which loses nothing: {why}");
-                    findings.push(Finding::new(&path, None, what));
-                    None
-                }
-                IndexState::Absent => None,
-            }
-        }
-        None => None,
+    if let Some(why) = marker::read(directory)? {
+        let what = format!("the index was found damaged and will be built anew, which loses nothing: {why}");
+        findings.push(Finding::new(&indexes(directory), None, what));
+    }
+    let (records, found) = index_findings(directory, settings, &survey)?;
+    let is_trusted = survey.index_damage.is_none() && found.is_none();
+    findings.extend(found);
+    Ok(Examined { survey, findings, records, is_trusted, _lock: lock })
+}
+
+/// What is wrong with the index, and the index to read from, if it can be.
+fn index_findings(
+    directory: &Path,
+    settings: &Settings,
+    survey: &Survey,
+) -> Result<(Option<ReadOnly>, Option<Finding>), OpenError> {
+    let Some(generation) = survey.generation else { return Ok((None, None)) };
+    let path = indexes(directory).join(generation.to_string());
+    let unreadable = |why: &str| {
+        let what = format!("the index cannot be read and will be built anew, which loses nothing: {why}");
+        Ok((None, Some(Finding::new(&path, None, what))))
     };
-    Ok(Examined { survey, findings, records, _lock: lock })
+    let mark = match &survey.index {
+        IndexState::Readable { mark, .. } => *mark,
+        IndexState::Unusable(why) => return unreadable(why),
+        IndexState::Absent => return Ok((None, None)),
+    };
+    let compare = || {
+        let index = Index::open(&path, settings.cache_octets)?;
+        let found = match clean_mark(directory)?.filter(|clean| *clean != mark) {
+            Some(clean) => Some(forgetful_index(directory, &path, mark, clean)?),
+            None => index_finding(directory, &path, &index, (mark, survey))?,
+        };
+        Ok((Some(ReadOnly(index)), found))
+    };
+    match compare() {
+        Err(OpenError::Index(why)) => unreadable(&why),
+        compared => compared,
+    }
 }
 
 fn journal_findings(directory: &Path, survey: &Survey) -> Result<Vec<Finding>, OpenError> {
@@ -176,7 +193,7 @@ fn note_finding(path: &Path, length: usize) -> Result<Option<Finding>, OpenError
 }
 
 /// Where the index stood at the last orderly stop, if nothing was changed since.
-fn clean_mark(directory: &Path) -> Result<Option<Mark>, OpenError> {
+pub(super) fn clean_mark(directory: &Path) -> Result<Option<Mark>, OpenError> {
     let path = directory.join("clean");
     if note_finding(&path, Mark::LENGTH + 8)?.is_some() || !path.exists() {
         return Ok(None);
