@@ -72,6 +72,13 @@ pub async fn open_store(
     let report = &opened.report;
     if report.created {
         tracing::info!("began an empty store in {}", config.store_directory().display());
+    } else if let Some(reason) = &report.rebuilt {
+        tracing::warn!(
+            records = report.records,
+            torn_octets = report.torn,
+            reason,
+            "the index of the store was built anew. If nobody removed it, look at the disk: it may be failing"
+        );
     } else if report.clean {
         tracing::info!(records = report.records, "opened the store");
     } else {
@@ -79,7 +86,6 @@ pub async fn open_store(
             records = report.records,
             replayed = report.replayed,
             torn_octets = report.torn,
-            rebuilt = report.rebuilt.as_deref().unwrap_or("no"),
             "opened the store after a stop that was not in order; {}",
             report.completeness()
         );

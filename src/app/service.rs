@@ -52,6 +52,11 @@ impl ServiceError {
             Self::Broken(_) | Self::System { .. } => false,
         }
     }
+
+    /// Whether the store is not there or damaged in a way that no start repairs.
+    pub fn needs_recovery(&self) -> bool {
+        matches!(self, Self::Start(error) if error.needs_recovery())
+    }
 }
 
 struct Signals {

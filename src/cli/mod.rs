@@ -73,7 +73,8 @@ struct GlobalOptions {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 the thing asked about is not so, or done in part; 2 wrong use;
-            3 the daemon cannot be reached; 4 the daemon refused; 5 internal error or store error";
+            3 the daemon cannot be reached; 4 the daemon refused; 5 internal error or store error;
+            6 there is no store, or it is damaged: see depesch store recover";
 
 const LONG_HELP: &str = "\
 Exit codes:
@@ -83,6 +84,7 @@ Exit codes:
   3  the daemon cannot be reached
   4  the daemon refused: there is no such thing, or it does not go with how things stand
   5  internal error or store error
+  6  the daemon does not start: there is no store, or it is damaged (\u{201c}depesch store recover\u{201d} shows what can be done)
 
 Examples:
   depesch demo                       see it work, no set-up at all
@@ -218,7 +220,8 @@ pub enum CliError {
     /// Whoever read our output has enough. No error: exit code 0.
     #[error("the output was closed")]
     Closed,
-    /// The daemon did not start, or cannot go on. Exit code 2 when the configuration is to blame, else 5.
+    /// The daemon did not start, or cannot go on. Exit code 2 when the configuration is to blame, 6 when the store is not there or
+    /// damaged so that no start repairs it, else 5.
     #[error(transparent)]
     Service(#[from] ServiceError),
     /// Anything else. Exit code 5.
@@ -236,6 +239,7 @@ impl CliError {
             CliError::Client(ClientError::Unreachable { .. }) => 3,
             CliError::Client(ClientError::Refused(refusal)) if refusal.status < 500 => 4,
             CliError::Service(error) if error.is_configuration() => 2,
+            CliError::Service(error) if error.needs_recovery() => 6,
             CliError::Client(_) | CliError::File { .. } | CliError::Service(_) | CliError::Internal(_) => 5,
         }
     }

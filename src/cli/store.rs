@@ -193,9 +193,12 @@ fn mend(directory: &Path, yes: bool, context: &Context) -> Result<Done, CliError
         if let Some(plan) = plan.as_ref().filter(|_| !survey.is_sound()) {
             show_plan(plan, context)?;
         }
-        context.output.line(match survey.is_sound() {
-            true => "Nothing is wrong: there is no need to recover.",
-            false => "Nothing was changed. To do this, run it again with --yes.",
+        context.output.line(match (survey.is_sound(), &survey.index_damage) {
+            (true, None) => "Nothing is wrong: there is no need to recover.",
+            (true, Some(_)) => {
+                "There is no need to recover: the next start puts the index right from the journal, which loses nothing."
+            }
+            (false, _) => "Nothing was changed. To do this, run it again with --yes.",
         })?;
     }
     Ok(if survey.is_sound() || loses_nothing { Done::Fully } else { Done::Partly })
@@ -262,11 +265,17 @@ fn show_survey(survey: &Survey, context: &Context) -> Result<(), CliError> {
         }
         IndexState::Readable { mark, .. } => {
             format!(
-                "index: between group {} and a later one, as after a crash; the next start sees to it",
+                "index: between group {} and a later one, as after a crash; the next start puts it right",
                 mark.sequence
             )
         }
-    })
+    })?;
+    match (&survey.index, &survey.index_damage) {
+        (IndexState::Readable { .. }, Some(why)) => {
+            output.line(&format!("index: damaged, the next start puts it right: {why}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn show_plan(plan: &Plan, context: &Context) -> Result<(), CliError> {
@@ -352,6 +361,6 @@ fn survey_json(survey: &Survey) -> Value {
         "last_group": survey.last_group, "seen_group": survey.seen, "torn_octets": survey.torn,
         "missing_groups": shortfall.missing, "unknown_after_group": shortfall.unknown_after,
         "end_is_proven": !survey.is_short() && survey.bounds.proves_end(survey.last_group),
-        "damages": damages, "index": index,
+        "damages": damages, "index": index, "index_damage": survey.index_damage,
     })
 }

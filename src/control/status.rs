@@ -59,6 +59,9 @@ pub struct Status {
     /// The disk of the state directory.
     #[serde(default)]
     pub disk: Option<DiskStatus>,
+    /// The store's index.
+    #[serde(default)]
+    pub index: Option<IndexStatus>,
     /// What the daemon does by itself.
     #[serde(default)]
     pub chores: Vec<ChoreStatus>,
@@ -120,6 +123,21 @@ pub struct DiskStatus {
     pub spool: u64,
     /// When the last checkpoint was written.
     pub checkpoint: Option<Timestamp>,
+}
+
+/// The store's index, which can always be built anew from the journal.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct IndexStatus {
+    /// Why it is damaged, while it is: it is being built anew.
+    pub damaged: Option<String>,
+    /// When all of it was last compared with the journal.
+    pub checked: Option<Timestamp>,
+    /// How often it was built anew since the start, and at the start itself.
+    pub rebuilds: u64,
+    /// When that was done last.
+    pub rebuilt: Option<Timestamp>,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 /// Something that the daemon does by itself.
@@ -249,6 +267,13 @@ async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiEr
             index: disk.index,
             spool: picture.spool,
             checkpoint: disk.checkpoint_at,
+        }),
+        index: picture.index.clone().map(|index| IndexStatus {
+            damaged: index.damaged,
+            checked: index.checked,
+            rebuilds: index.rebuilds,
+            rebuilt: index.rebuilt.as_ref().map(|(at, _)| *at),
+            reason: index.rebuilt.map(|(_, reason)| reason),
         }),
         chores: picture
             .chores

@@ -115,6 +115,9 @@ gauges! {
         store_records: "depesch_store_records", "Records in the store";
         journal_octets: "depesch_store_journal_bytes", "The journal on disk";
         index_octets: "depesch_store_index_bytes", "The index on disk";
+        index_damaged: "depesch_store_index_damaged", "1 while the index is damaged and being built anew: everything waits for it";
+        index_checked: "depesch_store_index_checked_timestamp_seconds", "When all of the index was last compared with the journal";
+        index_rebuilt: "depesch_store_index_rebuilt_timestamp_seconds", "When the index was last built anew since the start, or at it";
         spool_octets: "depesch_spool_bytes", "Mail that came in, as it came, on disk";
         disk_free: "depesch_disk_free_bytes", "What the disk of the state directory has left";
         disk_reserve: "depesch_disk_reserve_bytes", "Below so much free disk no mail is taken in";

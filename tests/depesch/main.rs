@@ -66,6 +66,7 @@ mod inbound_limits;
 mod inbound_records;
 mod inbound_retention;
 mod inbound_worker;
+mod index_damage_command;
 mod index_damage_running;
 mod index_damage_stopped;
 mod inject_command;

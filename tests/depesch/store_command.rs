@@ -49,7 +49,7 @@ fn a_whole_store_is_checked_and_a_checkpoint_of_it_is_written() {
 fn a_store_is_begun_once_and_what_is_there_is_left_as_it_is() {
     let place = Place::new("");
     let absent = place.run(&["serve"]);
-    assert_eq!(absent.status.code(), Some(5), "{}", complaint(&absent));
+    assert_eq!(absent.status.code(), Some(6), "{}", complaint(&absent));
     assert_eq!(json(&place, &["store", "create"], 0)["created"], true);
     let mut daemon = place.serve();
     daemon.signal("TERM");

@@ -20,6 +20,7 @@ impl Observer {
             gauges.store_work.show("writes", stats.writes);
             gauges.store_work.show("syncs", stats.syncs);
             gauges.store_work.show("journal_bytes", stats.journal_octets);
+            gauges.store_work.show("index_rebuilds", engine.index_health().rebuilds);
         }
     }
 }
@@ -95,6 +96,11 @@ impl Picture {
         gauges.store_records.set(self.records.unwrap_or(0) as f64);
         gauges.spool_octets.set(self.spool as f64);
         gauges.disk_reserve.set(reserve() as f64);
+        if let Some(index) = &self.index {
+            gauges.index_damaged.set(if index.damaged.is_some() { 1.0 } else { 0.0 });
+            gauges.index_checked.set(seconds(index.checked));
+            gauges.index_rebuilt.set(seconds(index.rebuilt.as_ref().map(|(at, _)| *at)));
+        }
         let Some(disk) = &self.disk else { return };
         gauges.journal_octets.set(disk.journal as f64);
         gauges.index_octets.set(disk.index as f64);

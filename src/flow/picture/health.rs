@@ -32,10 +32,16 @@ impl Observer {
                 Ok(_) => Ok(()),
                 Err(_) => Err(Unwell("the store has stopped; the log says why".to_owned())),
             },
-            () = self.clock.wait_for(PATIENCE) => {
-                Err(Unwell("the store does not answer".to_owned()))
-            }
+            () = self.clock.wait_for(PATIENCE) => match self.heals() {
+                true => Ok(()),
+                false => Err(Unwell("the store does not answer".to_owned())),
+            },
         }
+    }
+
+    /// The index of the store is damaged and being built anew: commits wait, and go on by themselves.
+    fn heals(&self) -> bool {
+        self.parts().engine.is_some_and(|engine| engine.index_health().damaged.is_some())
     }
 
     /// Whether new work is taken in: alive, not about to stop, and room on the disk. A relay in trouble does not count:
@@ -47,6 +53,9 @@ impl Observer {
         self.alive().await?;
         if self.draining.load(Relaxed) {
             return Err(Unwell("stopping: nothing new is taken in".to_owned()));
+        }
+        if self.heals() {
+            return Err(Unwell("the index of the store is damaged and being built anew".to_owned()));
         }
         let free = self.parts().engine.map(|engine| engine.disk_free());
         match free {

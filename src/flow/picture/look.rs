@@ -59,6 +59,7 @@ impl Observer {
                 None => None,
             },
             records: parts.engine.as_ref().map(|engine| engine.records()),
+            index: self.index(),
             spool: spool(&parts).await,
             chores: self.chores(&parts).await?,
             monitor_trouble: parts.monitor_trouble.clone(),

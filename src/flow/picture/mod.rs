@@ -17,7 +17,7 @@ use crate::model::ledger::Tally;
 use crate::model::mailing::Mailing;
 use crate::model::recurrence::Recurrence;
 use crate::store::backup::health::Condition;
-use crate::store::embedded::{DiskUse, EmbeddedEngine};
+use crate::store::embedded::{DiskUse, EmbeddedEngine, IndexHealth};
 use crate::store::later::LaterCounts;
 use crate::store::spool::{Spool, SpoolSettings};
 use crate::store::{Store, StoreError};
@@ -105,7 +105,7 @@ struct Slow {
 }
 
 /// How the daemon was at one moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Picture {
     /// When.
     pub at: Timestamp,
@@ -129,6 +129,8 @@ pub struct Picture {
     pub disk: Option<DiskUse>,
     /// Records in the store, where it says so.
     pub records: Option<u64>,
+    /// The store's index, where it has one.
+    pub index: Option<IndexHealth>,
     /// Octets of mail that came in, as it came.
     pub spool: u64,
     /// The chores: when each last ran and will run.
@@ -218,6 +220,9 @@ impl Observer {
     /// # Errors
     /// [`StoreError`].
     pub async fn look(&self, max_age: Duration) -> Result<Arc<Picture>, StoreError> {
+        if let Some(index) = self.index().filter(|index| index.damaged.is_some()) {
+            return Ok(Arc::new(self.without_reading(index)));
+        }
         let mut last = self.last.lock().await;
         if let Some(known) = last.as_ref().filter(|known| known.is_good(self.clock.now(), max_age)) {
             return Ok(known.value.clone());
@@ -227,6 +232,18 @@ impl Observer {
         let took = Duration::from_nanos(watch.nanoseconds());
         *last = Some(Taken { value: picture.clone(), at, took });
         Ok(picture)
+    }
+
+    fn index(&self) -> Option<IndexHealth> {
+        self.parts().engine.map(|engine| engine.index_health())
+    }
+
+    /// What is known while the store cannot be read: the last picture, if there is any, and that the index is damaged.
+    fn without_reading(&self, index: IndexHealth) -> Picture {
+        let last = self.last.try_lock().ok().and_then(|last| last.as_ref().map(|known| known.value.clone()));
+        let (at, started) = (self.clock.now(), self.started);
+        let picture = last.map_or(Picture { at, started, ..Picture::default() }, |known| (*known).clone());
+        Picture { index: Some(index), ..picture }
     }
 
     fn parts(&self) -> Parts {

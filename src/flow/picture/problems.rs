@@ -13,6 +13,10 @@ use super::{Picture, reserve};
 const INBOUND_LATE: Duration = Duration::minutes(15);
 /// The chore writes one each night.
 const CHECKPOINT_LATE: Duration = Duration::days(3);
+/// It is compared twice a day.
+const INDEX_CHECK_LATE: Duration = Duration::days(2);
+/// For so long a person is told that the index was built anew: the disk may be failing.
+const REBUILT_LATELY: Duration = Duration::days(1);
 
 impl Picture {
     /// What a person must know of the clock: that it jumped, and what waits because of that.
@@ -53,6 +57,7 @@ impl Picture {
         if let Some(free) = self.disk.map(|disk| disk.free).filter(|free| *free < reserve()) {
             found.push(format!("the disk is full ({} MB left): no mail is taken in", free / 1_000_000));
         }
+        found.extend(self.index_problem());
         if let Some((_, trouble)) = self.trouble.first() {
             let since = trouble.since.map(|at| format!(" since {}", at.format("%H:%M UTC"))).unwrap_or_default();
             found.push(format!("mail out waits{since}: {}", trouble.what));
@@ -123,5 +128,25 @@ impl Picture {
             }
         }
         found
+    }
+
+    fn index_problem(&self) -> Option<String> {
+        let index = self.index.as_ref()?;
+        if let Some(reason) = &index.damaged {
+            return Some(format!(
+                "the index of the store is damaged and being built anew, which loses nothing; everything waits until \
+                 then ({reason})"
+            ));
+        }
+        let lately = index.rebuilt.as_ref().filter(|(at, _)| self.at - *at < REBUILT_LATELY);
+        if let Some((at, reason)) = lately {
+            return Some(format!(
+                "the index of the store was built anew at {}, and nothing is lost; look at the disk, it may be failing \
+                 ({reason})",
+                at.format("%Y-%m-%d %H:%M UTC")
+            ));
+        }
+        let late = index.checked.is_some_and(|at| self.at - at > INDEX_CHECK_LATE);
+        late.then(|| "the index was not compared with the journal for two days; the log says why".to_owned())
     }
 }

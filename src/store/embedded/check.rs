@@ -20,7 +20,7 @@ use crate::store::journal::walk::{Found, walk};
 use super::index::{Index, everything};
 use super::open::{self, OpenError, indexes, journal};
 use super::survey::{IndexState, Survey, survey_locked};
-use super::{Settings, StoreLock};
+use super::{Settings, StoreLock, marker};
 
 /// Something that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct Examined {
     pub findings: Vec<Finding>,
     /// The records, to read only; none when the index cannot be used.
     pub records: Option<ReadOnly>,
+    /// The records are those that the journal says, as far as is known.
+    pub is_trusted: bool,
     _lock: StoreLock,
 }
 
@@ -80,31 +82,45 @@ pub fn examine(directory: &Path, settings: &Settings) -> Result<Examined, OpenEr
         let what = "the note of how far the journal reaches is damaged; what is left of it counts";
         findings.push(Finding::new(&head::path(directory), None, what));
     }
-    let records = match survey.generation {
-        Some(generation) => {
-            let path = indexes(directory).join(generation.to_string());
-            match &survey.index {
-                IndexState::Readable { mark, .. } => {
-                    let index = Index::open(&path, settings.cache_octets)?;
-                    let found = match survey.bounds.clean.filter(|clean| clean != mark) {
-                        Some(clean) => Some(forgetful_index(directory, &path, *mark, clean)?),
-                        None => index_finding(directory, &path, &index, (*mark, &survey))?,
-                    };
-                    findings.extend(found);
-                    Some(ReadOnly(index))
-                }
-                IndexState::Unusable(why) => {
-                    let what =
-                        format!("the index cannot be read and will be built anew from checkpoint and journal: {why}");
-                    findings.push(Finding::new(&path, None, what));
-                    None
-                }
-                IndexState::Absent => None,
-            }
-        }
-        None => None,
+    if let Some(why) = marker::read(directory)? {
+        let what = format!("the index was found damaged and will be built anew, which loses nothing: {why}");
+        findings.push(Finding::new(&indexes(directory), None, what));
+    }
+    let (records, found) = index_findings(directory, settings, &survey)?;
+    let is_trusted = survey.index_damage.is_none() && found.is_none();
+    findings.extend(found);
+    Ok(Examined { survey, findings, records, is_trusted, _lock: lock })
+}
+
+/// What is wrong with the index, and the index to read from, if it can be.
+fn index_findings(
+    directory: &Path,
+    settings: &Settings,
+    survey: &Survey,
+) -> Result<(Option<ReadOnly>, Option<Finding>), OpenError> {
+    let Some(generation) = survey.generation else { return Ok((None, None)) };
+    let path = indexes(directory).join(generation.to_string());
+    let unreadable = |why: &str| {
+        let what = format!("the index cannot be read and will be built anew, which loses nothing: {why}");
+        Ok((None, Some(Finding::new(&path, None, what))))
     };
-    Ok(Examined { survey, findings, records, _lock: lock })
+    let mark = match &survey.index {
+        IndexState::Readable { mark, .. } => *mark,
+        IndexState::Unusable(why) => return unreadable(why),
+        IndexState::Absent => return Ok((None, None)),
+    };
+    let compare = || {
+        let index = Index::open(&path, settings.cache_octets)?;
+        let found = match survey.bounds.clean.filter(|clean| *clean != mark) {
+            Some(clean) => Some(forgetful_index(directory, &path, mark, clean)?),
+            None => index_finding(directory, &path, &index, (mark, survey))?,
+        };
+        Ok((Some(ReadOnly(index)), found))
+    };
+    match compare() {
+        Err(OpenError::Index(why)) => unreadable(&why),
+        compared => compared,
+    }
 }
 
 fn journal_findings(directory: &Path, survey: &Survey) -> Result<Vec<Finding>, OpenError> {

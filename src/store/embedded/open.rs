@@ -150,6 +150,17 @@ fn of(pid: Option<u32>) -> String {
 }
 
 impl OpenError {
+    /// Whether it is of no use to try again before a person has looked: there is no store, or something is damaged that
+    /// cannot be built anew.
+    pub fn needs_a_person(&self) -> bool {
+        match self {
+            Self::Absent(_) | Self::Damaged(_) | Self::JournalShort { .. } | Self::Mismatch { .. } => true,
+            Self::Journal(error) => !matches!(error, JournalError::Io { .. }),
+            Self::Checkpoint(error) => !matches!(error, CheckpointError::Io { .. }),
+            Self::Locked { .. } | Self::Io { .. } | Self::Index(_) => false,
+        }
+    }
+
     pub(super) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, action, source }

@@ -11,7 +11,7 @@ use crate::store::journal::{Damage, JournalError};
 use super::bounds::{Bounds, Shortfall};
 use super::index::Index;
 use super::open::{OpenError, checkpoints, indexes, journal, newest_generation};
-use super::{Settings, StoreLock};
+use super::{Settings, StoreLock, marker};
 
 /// What was found in a store directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Survey {
     pub damages: Vec<Damage>,
     /// The index.
     pub index: IndexState,
+    /// Why the next start puts the index right from the journal, or builds it anew, if it does.
+    pub index_damage: Option<String>,
     /// The last group known to have been acknowledged.
     pub seen: u64,
     /// A segment whose creation was cut short; harmless.
@@ -101,6 +103,18 @@ pub(super) fn survey_locked(directory: &Path, settings: &Settings, _lock: &Store
         None => IndexState::Absent,
         Some(generation) => index_state(&indexes(directory).join(generation.to_string()), settings),
     };
+    let index_damage = match (marker::read(directory)?, &index) {
+        (Some(why), _) => Some(why),
+        (None, IndexState::Absent) => Some("there is none".to_owned()),
+        (None, IndexState::Unusable(why)) => Some(why.clone()),
+        // After a crash it may be ahead of its mark, and is put right without being built anew; not after an orderly stop.
+        (None, IndexState::Readable { mark, adds_up }) => bounds.clean.and_then(|clean| {
+            let (has, had) = (mark.sequence, clean.sequence);
+            let (is_as_closed, differs) = (clean == *mark, "its records are not those that the journal says");
+            let back = (!is_as_closed).then(|| format!("it was closed as of group {had} and is now as of {has}"));
+            back.or_else(|| (!adds_up).then(|| differs.to_owned()))
+        }),
+    };
     let indexed = match &index {
         IndexState::Readable { mark, .. } => mark.sequence,
         IndexState::Absent | IndexState::Unusable(_) => 0,
@@ -115,6 +129,7 @@ pub(super) fn survey_locked(directory: &Path, settings: &Settings, _lock: &Store
         torn: tail.torn,
         damages,
         index,
+        index_damage,
         seen,
         stillborn: tail.stillborn,
         newest_segment: segments.last().map_or(0, |segment| segment.first),
