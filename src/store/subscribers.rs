@@ -18,8 +18,9 @@ use super::{CONFLICT_TRIES, Read, Store, StoreError, bounces, keys};
 const FAMILY: &str = "subscriber";
 /// Version 2 only adds a source to version 1, so that one form reads both.
 const VERSION: u8 = 2;
-/// The most octets of text that one subscriber may have; the engine takes values a little larger.
-pub const MOST_TEXT: usize = 128 * 1024;
+/// The most bytes of text that one subscriber may have, consent words included: enough for two thousand lists. The engine
+/// takes values a little larger.
+pub const MOST_TEXT: usize = 768 * 1024;
 /// The counter that ids are taken from ([`Store::allocate`]).
 pub const COUNTER: &str = "subscriber";
 

@@ -8,6 +8,7 @@ use crate::base::id::{ListName, SubscriberId};
 use crate::base::language::Language;
 use crate::model::consent::ConsentSource;
 use crate::model::subscriber::{Subscriber, SubscriptionState};
+use crate::store::subscribers::MOST_TEXT;
 
 use super::row::{Fields, Row};
 
@@ -81,6 +82,20 @@ pub fn text_octets(subscriber: &Subscriber) -> usize {
     let words = subscriber.beats.iter().chain(&subscriber.regions).map(|word| word.len() + 1);
     let events = subscriber.subscriptions.values().flat_map(|s| &s.events).map(|event| event.words.len() + 300);
     attributes.chain(words).chain(events).sum()
+}
+
+/// Why a subscriber cannot be kept in one record, where they cannot.
+pub fn too_large(subscriber: &Subscriber) -> Option<String> {
+    const KIB: usize = 1024;
+    let (octets, lists) = (text_octets(subscriber), subscriber.subscriptions.len());
+    (octets > MOST_TEXT).then(|| {
+        format!(
+            "the subscriber would have {} KiB of text, on {lists} lists; the limit is {} KiB: name fewer lists, or shorten the \
+             attributes or the words of the consent",
+            octets.div_ceil(KIB),
+            MOST_TEXT / KIB
+        )
+    })
 }
 
 /// Decides what a row changes. `known` is the subscriber who has the address. A new subscriber gets its number later.

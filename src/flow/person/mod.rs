@@ -30,7 +30,7 @@ use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, subscribers, suppres
 
 use super::import::columns::attribute_name;
 use super::import::headings::Headings;
-use super::import::plan::text_octets;
+use super::import::plan::too_large;
 use super::import::row;
 use traces::TraceError;
 
@@ -362,8 +362,8 @@ fn fill(subscriber: &mut Subscriber, fields: &PersonFields) -> Result<(), Person
             None => subscriber.attributes.remove(&name),
         };
     }
-    if text_octets(subscriber) > subscribers::MOST_TEXT {
-        return Err(PersonError::Wrong("the subscriber would have more than 128 KiB of text".to_owned()));
+    match too_large(subscriber) {
+        Some(why) => Err(PersonError::Wrong(why)),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -58,7 +58,10 @@ impl Observer {
             spool: spool(&parts).await,
             chores: self.chores(&parts).await?,
             monitor_trouble: parts.monitor_trouble.clone(),
-            doubted: parts.doubts.as_ref().map(|doubts| doubts.problems(at)).unwrap_or_default(),
+            doubted: {
+                let of_mail = parts.doubts.as_ref().map(|doubts| doubts.problems(at)).unwrap_or_default();
+                parts.engine.as_ref().and_then(|engine| engine.doubt()).into_iter().chain(of_mail).collect()
+            },
             leap: self.store.leap().await?,
             backup: backups.newest,
             backup_failure: backups.failure,
