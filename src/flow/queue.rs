@@ -235,9 +235,8 @@ async fn look(
         created_by: order.by.name.clone(),
         created_uid: order.by.uid,
     };
-    // Once, for the hash and for the trial: with many lists and large attachments it takes a while.
     let prepared = messages.prepare(&mailing).await?;
-    mailing.content_hash = hash_of(store, &mailing, prepared.as_ref()).await?;
+    mailing.content_hash = hash_of(store, prepared.as_ref(), &mailing).await?;
     let audience = try_audience(store, prepared.as_ref(), &mailing).await?;
     let mut warnings = Vec::new();
     if audience == 0 {
@@ -292,10 +291,10 @@ pub async fn content_hash(
     mailing: &Mailing,
 ) -> Result<String, PrepareError> {
     let prepared = messages.prepare(mailing).await?;
-    hash_of(store, mailing, prepared.as_ref()).await
+    hash_of(store, prepared.as_ref(), mailing).await
 }
 
-async fn hash_of(store: &Store, mailing: &Mailing, prepared: &dyn PreparedMailing) -> Result<String, PrepareError> {
+async fn hash_of(store: &Store, prepared: &dyn PreparedMailing, mailing: &Mailing) -> Result<String, PrepareError> {
     let id = match mailing.content {
         MailingContent::Release(id) => id,
         MailingContent::Post(id) => {

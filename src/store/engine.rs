@@ -126,7 +126,7 @@ impl Batch {
 pub const MAX_KEY: usize = 1024;
 
 /// The largest value, in octets. Larger things are files of their own, named by their hash (see `blobs`).
-pub const MAX_VALUE: usize = 1024 * 1024;
+pub const MAX_VALUE: usize = 256 * 1024;
 
 /// The most octets that the writes of one batch may have together.
 pub const MAX_BATCH: usize = 16 * 1024 * 1024;

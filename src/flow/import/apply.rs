@@ -11,7 +11,7 @@ use crate::model::subscriber::Subscriber;
 use crate::store::engine::{Batch, Commit, MAX_BATCH};
 use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, subscribers, suppressions};
 
-use super::plan::{FieldChange, Plan, Terms, differences, plan, too_large};
+use super::plan::{FieldChange, Plan, Terms, differences, plan};
 use super::reading::{Piece, cells};
 use super::records::Format;
 use super::row::Row;
@@ -94,7 +94,8 @@ impl Importer {
             }
         }
         let Attempt { mut summary, rejects: refused, changes } = all;
-        summary.rows += (piece.rows.len() as u64) + piece.invalid + piece.duplicates;
+        summary.rows += (piece.rows.len() as u64) + piece.invalid + piece.duplicates + piece.left_out;
+        summary.left_out += piece.left_out;
         summary.invalid += piece.invalid;
         summary.duplicates += piece.duplicates;
         let mut rejects = piece.rejects;
@@ -144,9 +145,9 @@ impl Importer {
                 false => self.store.subscriber_by_address(&row.address).await?,
             };
             let plan = plan(known.as_ref().map(|known| &known.value), row, &self.terms);
-            if let Some(why) = plan.write.as_ref().and_then(too_large) {
+            if let Some(Err(too_large)) = plan.write.as_ref().map(subscribers::admit) {
                 summary.invalid += 1;
-                rejects.push(reject(row, why));
+                rejects.push(reject(row, too_large.to_string()));
                 continue;
             }
             count(&plan, &mut summary);

@@ -8,7 +8,6 @@ use crate::base::id::{ListName, SubscriberId};
 use crate::base::language::Language;
 use crate::model::consent::ConsentSource;
 use crate::model::subscriber::{Subscriber, SubscriptionState};
-use crate::store::subscribers::MOST_TEXT;
 
 use super::row::{Fields, Row};
 
@@ -74,28 +73,6 @@ pub fn differences(line: u64, known: &Subscriber, written: &Subscriber) -> Vec<F
     let changed = fields.chain(attributes).filter(|(_, (old, new))| old != new);
     let address = &written.address;
     changed.map(|(field, (old, new))| FieldChange { line, address: address.clone(), field, old, new }).collect()
-}
-
-/// Octets of text that a subscriber's record has, about: for the limit of the store.
-pub fn text_octets(subscriber: &Subscriber) -> usize {
-    let attributes = subscriber.attributes.iter().map(|(name, value)| name.len() + value.len());
-    let words = subscriber.beats.iter().chain(&subscriber.regions).map(|word| word.len() + 1);
-    let events = subscriber.subscriptions.values().flat_map(|s| &s.events).map(|event| event.words.len() + 300);
-    attributes.chain(words).chain(events).sum()
-}
-
-/// Why a subscriber cannot be kept in one record, where they cannot.
-pub fn too_large(subscriber: &Subscriber) -> Option<String> {
-    const KIB: usize = 1024;
-    let (octets, lists) = (text_octets(subscriber), subscriber.subscriptions.len());
-    (octets > MOST_TEXT).then(|| {
-        format!(
-            "the subscriber would have {} KiB of text, on {lists} lists; the limit is {} KiB: name fewer lists, or shorten the \
-             attributes or the words of the consent",
-            octets.div_ceil(KIB),
-            MOST_TEXT / KIB
-        )
-    })
 }
 
 /// Decides what a row changes. `known` is the subscriber who has the address. A new subscriber gets its number later.

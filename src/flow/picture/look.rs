@@ -63,6 +63,8 @@ impl Observer {
                 parts.engine.as_ref().and_then(|engine| engine.doubt()).into_iter().chain(of_mail).collect()
             },
             leap: self.store.leap().await?,
+            clock: self.store.clock_trust().await?,
+            moved_by_test: self.clock.moved_by_test(),
             backup: backups.newest,
             backup_failure: backups.failure,
         })

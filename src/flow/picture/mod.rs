@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::sync::Mutex;
 
 use crate::base::clock::{Clock, Stopwatch, Timestamp};
 use crate::model::breaker::Rest;
+use crate::model::clock_trust::ClockTrust;
 use crate::model::ledger::Tally;
 use crate::model::mailing::Mailing;
 use crate::model::recurrence::Recurrence;
@@ -132,6 +134,10 @@ pub struct Picture {
     pub chores: Vec<ChorePicture>,
     /// When the clock was last seen to have leapt ahead.
     pub leap: Option<Timestamp>,
+    /// What is known about the clock.
+    pub clock: Option<ClockTrust>,
+    /// By how much a test has moved the clock, where one can.
+    pub moved_by_test: Option<TimeDelta>,
     /// When the last backup that is known was made.
     pub backup: Option<Timestamp>,
     /// Why nobody can watch the daemon from outside, where that was wanted.

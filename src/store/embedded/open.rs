@@ -18,7 +18,7 @@ use crate::store::journal::{Damage, JournalError};
 use super::bounds::{Bounds, Shortfall};
 use super::index::{Index, IndexFault};
 use super::rebuild::{Replay, rebuild};
-use super::{EmbeddedEngine, Settings, StoreLock, creation};
+use super::{EmbeddedEngine, Settings, StoreLock, creation, marker};
 
 /// An open store and what opening it took.
 pub struct Opened {
@@ -206,10 +206,6 @@ pub(super) fn indexes(directory: &Path) -> PathBuf {
     directory.join("index")
 }
 
-pub(super) fn rebuild_marker(directory: &Path) -> PathBuf {
-    directory.join("rebuild")
-}
-
 /// Takes the lock. The directory is made when a store may be created.
 pub(super) fn lock(directory: &Path, settings: &Settings) -> Result<StoreLock, OpenError> {
     if settings.create {
@@ -242,13 +238,11 @@ pub(super) fn settle(disk: &Arc<dyn Disk>, directory: &Path, settings: &Settings
         bounds.take_clean(directory)?;
     }
     report.bounds = bounds.clone();
-    let marker = rebuild_marker(directory);
-    let wrong = marker.try_exists().map_err(OpenError::io(&marker, "read"))?;
-    let existing = match generation {
-        _ if wrong => Err("it was found wrong while running".to_owned()),
-        _ if report.created => Err(String::new()),
-        None => Err("there was none".to_owned()),
-        Some(generation) => {
+    let existing = match (generation, marker::read(directory)?) {
+        (_, Some(reason)) => Err(reason),
+        (None, None) if report.created => Err(String::new()),
+        (None, None) => Err("there was none".to_owned()),
+        (Some(generation), None) => {
             let first = segments.first().map_or(1, |segment| segment.first);
             catch_up(directory, settings, generation, (first, &bounds), &mut report)?
         }
@@ -322,18 +316,16 @@ fn catch_up(
     if let Err(fault) = replay.finish() {
         return Ok(Err(fault.0));
     }
-    report.clean = bounds.clean == Some(mark);
-    if !report.clean {
-        report.verified = true;
-        match index.fingerprint() {
-            Err(IndexFault(reason)) => return Ok(Err(reason)),
-            Ok(found) if found != tail.mark.fingerprint => {
-                let (has, should) = (found.records, tail.mark.fingerprint.records);
-                return Ok(Err(format!("its {has} records are not the {should} that the journal says")));
-            }
-            Ok(_) => {}
-        }
+    // Also after an orderly stop: the index's files may have been damaged since, and sled opens some damage without a word.
+    let found = match index.fingerprint() {
+        Ok(found) => found,
+        Err(IndexFault(reason)) => return Ok(Err(reason)),
+    };
+    if found != tail.mark.fingerprint {
+        let (has, should) = (found.records, tail.mark.fingerprint.records);
+        return Ok(Err(format!("its {has} records are not the {should} that the journal says")));
     }
+    (report.clean, report.verified) = (bounds.clean == Some(mark), true);
     Ok(Ok((index, tail)))
 }
 
