@@ -63,7 +63,10 @@ impl Observer {
             spool: spool(&parts).await,
             chores: self.chores(&parts).await?,
             monitor_trouble: parts.monitor_trouble.clone(),
-            doubted: parts.doubts.as_ref().map(|doubts| doubts.problems(at)).unwrap_or_default(),
+            doubted: {
+                let of_mail = parts.doubts.as_ref().map(|doubts| doubts.problems(at)).unwrap_or_default();
+                parts.engine.as_ref().and_then(|engine| engine.doubt()).into_iter().chain(of_mail).collect()
+            },
             leap: self.store.leap().await?,
             clock: self.store.clock_trust().await?,
             moved_by_test: self.clock.moved_by_test(),
