@@ -11,7 +11,7 @@ use super::{CliError, Context, Done};
 mod change;
 mod queue;
 mod report;
-mod show;
+pub(super) mod show;
 mod watch;
 
 /// Mailings: releases on their way, and what became of them.
@@ -59,7 +59,7 @@ pub enum MailingCommand {
     ///
     /// Ends with 1 when deliveries failed or are uncertain.
     #[command(after_help = "Examples:\n  depesch mailing report m7\n  depesch mailing report m7 --limit 500\n  \
-        depesch mailing report m7 --csv > m7.csv\n  \
+        depesch mailing report m7 --state accepted\n  depesch mailing report m7 --csv > m7.csv\n  \
         depesch mailing report m7 --csv --state failed --addresses > failed.csv")]
     Report(report::ReportOptions),
     /// Follow a mailing until only deferred deliveries are left, or it has ended or is paused; then show its report

@@ -22,6 +22,7 @@ pub mod bounce;
 pub mod config;
 pub mod consent;
 pub mod contact;
+mod delivery;
 pub mod demo;
 pub mod doctor;
 mod download;
@@ -118,6 +119,9 @@ pub enum Command {
     Demo(demo::DemoCommand),
     /// Look at everything that the installation depends on, and say what to do
     Doctor(doctor::DoctorCommand),
+    /// One mail's way: what became of it
+    #[command(subcommand)]
+    Delivery(delivery::DeliveryCommand),
     /// Mail that came in, and what became of it
     #[command(subcommand)]
     Inbound(inbound::InboundCommand),
@@ -333,6 +337,7 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Rsvp(command) => rsvp::run(command, context).await,
         Command::Release(command) => release::run(command, context).await,
         Command::Manual(command) => manual::write_manual(command, context),
+        Command::Delivery(command) => delivery::run(command, context).await,
         Command::Mailing(command) => mailing::run(command, context).await,
         Command::Post(command) => post::run(command, context).await,
         Command::Serve(command) => serve::run(command, context).await,

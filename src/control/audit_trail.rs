@@ -79,6 +79,7 @@ pub const RULES: &[Rule] = &[
     rule("PATCH", "/v1/lists/{name}", "list edit", Noted::Change),
     rule("GET", "/v1/lists/{name}/consent", "list consent", Noted::ShowsIfAsked),
     rule("POST", "/v1/mailings", "mailing queue", Noted::Change),
+    rule("GET", "/v1/deliveries", "delivery find", Noted::ShowsIfAsked),
     rule("GET", "/v1/mailings/{id}/report", "mailing report", Noted::ShowsIfAsked),
     rule("GET", "/v1/mailings/{id}/deliveries", "mailing report", Noted::ShowsIfAsked),
     rule("GET", "/v1/mailings/{id}/deliveries/{subscriber}", "mailing report", Noted::ShowsIfAsked),

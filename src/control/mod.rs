@@ -32,6 +32,7 @@ pub mod bounce;
 pub mod client;
 pub mod consent;
 pub mod contact;
+pub mod delivery;
 pub mod error;
 pub mod extract;
 pub mod finding_view;
@@ -146,6 +147,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(blob::routes())
         .merge(bounce::routes())
         .merge(consent::routes())
+        .merge(delivery::routes())
         .merge(contact::routes())
         .merge(import::routes())
         .merge(inbound::routes())

@@ -27,7 +27,7 @@ use crate::transport::Envelope;
 use super::enclosures::EventIdentity;
 use super::list_identity::ListIdentity;
 use super::message::{Message, MessageSource, PrepareError, PreparedMailing};
-use super::{enclosures, event, release};
+use super::{enclosures, event, message_id, release};
 
 /// How messages are made, wherever they go.
 #[derive(Clone, Debug, Default)]
@@ -153,6 +153,10 @@ impl ReleaseMessages {
 }
 
 impl MessageSource for ReleaseMessages {
+    fn message_domain(&self) -> Option<String> {
+        self.settings.message_domain.clone()
+    }
+
     fn prepare<'a>(
         &'a self,
         mailing: &'a Mailing,
@@ -295,9 +299,7 @@ impl PreparedReleases {
     ) -> Result<(Message, Personal), String> {
         let links = self.links(list, subscriber.id);
         let personal = self.personal(list, subscriber, &links).map_err(|error| error.to_string())?;
-        let numbers = [self.mailing.0, subscriber.id.0];
-        let message_id =
-            format!("{}.{}@{}", self.mailing, self.key.sign(Purpose::MessageId, &numbers), self.message_domain);
+        let message_id = self.message_id(subscriber.id);
         let to = Mailbox { name: subscriber.name.clone(), address: subscriber.address.clone() };
         let one = Individual {
             to: &to,
@@ -311,7 +313,7 @@ impl PreparedReleases {
         };
         let octets =
             compose(&self.sender, &list.fields, frame, personal.bodies(), &one).map_err(|error| error.to_string())?;
-        let bounces = list.bounce_address(&self.key.sign(Purpose::Bounce, &numbers));
+        let bounces = list.bounce_address(&self.key.sign(Purpose::Bounce, &[self.mailing.0, subscriber.id.0]));
         let sender: Address = bounces.parse().map_err(|error| format!("the envelope sender {bounces}: {error}"))?;
         let envelope_id = format!("{}.{}", self.mailing, subscriber.id);
         let envelope = Envelope { sender: Some(sender), recipient: subscriber.address.clone(), envelope_id };
@@ -380,6 +382,10 @@ impl PreparedMailing for PreparedReleases {
 
     fn try_for(&self, subscriber: &Subscriber) -> Result<(), String> {
         self.try_texts(subscriber)
+    }
+
+    fn message_id(&self, subscriber: SubscriberId) -> String {
+        message_id::message_id(&self.key, self.mailing, Some(subscriber), &self.message_domain)
     }
 
     fn content_hash(&self) -> Result<String, String> {

@@ -34,6 +34,7 @@ mod compose;
 mod config;
 mod consent_report;
 mod control_socket;
+mod delivery_find;
 mod demo;
 mod dispatch_breaker;
 mod dispatch_cancel;
