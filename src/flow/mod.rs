@@ -12,6 +12,7 @@ pub mod dispatch;
 pub mod enclosures;
 pub mod event;
 pub mod export;
+pub mod flush;
 pub mod formula;
 pub mod import;
 pub mod inbound;
