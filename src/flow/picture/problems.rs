@@ -24,25 +24,7 @@ impl Picture {
             let since = trouble.since.map(|at| format!(" since {}", at.format("%H:%M UTC"))).unwrap_or_default();
             found.push(format!("mail out waits{since}: {}", trouble.what));
         }
-        if let Some(put_off) = &self.put_off {
-            found.push(format!(
-                "nearly all mail out is deferred since {}: {} of the last {} answers are temporary refusals ({}); when the \
-                 relay is repaired: \u{201c}depesch outbound flush\u{201d}",
-                put_off.since.format("%Y-%m-%d %H:%M UTC"),
-                put_off.refusals,
-                put_off.answers,
-                put_off.example
-            ));
-        }
-        if let Some(slowed) = &self.slowed
-            && self.at - slowed.last_accepted.unwrap_or(slowed.since).max(slowed.since) > SLOWED_LATE
-        {
-            found.push(format!(
-                "the relay has taken no mail since {} and asks for fewer: {}",
-                slowed.last_accepted.unwrap_or(slowed.since).format("%Y-%m-%d %H:%M UTC"),
-                slowed.what
-            ));
-        }
+        self.relay_problems(&mut found);
         if let Some(leapt) = self.leap.filter(|leapt| leap::is_doubted(*leapt, self.at)) {
             let until = (leapt + leap::DOUBTED_FOR).format("%Y-%m-%d %H:%M UTC");
             found.push(format!(
@@ -102,5 +84,28 @@ impl Picture {
             }
         }
         found
+    }
+
+    /// What the relay does that a person must see to, although it answers.
+    fn relay_problems(&self, found: &mut Vec<String>) {
+        if let Some(put_off) = &self.put_off {
+            found.push(format!(
+                "nearly all mail out is deferred since {}: {} of the last {} answers are temporary refusals ({}); when the \
+                 relay is repaired: \u{201c}depesch outbound flush\u{201d}",
+                put_off.since.format("%Y-%m-%d %H:%M UTC"),
+                put_off.refusals,
+                put_off.answers,
+                put_off.example
+            ));
+        }
+        if let Some(slowed) = &self.slowed
+            && self.at - slowed.last_accepted.unwrap_or(slowed.since).max(slowed.since) > SLOWED_LATE
+        {
+            found.push(format!(
+                "the relay has taken no mail since {} and asks for fewer: {}",
+                slowed.last_accepted.unwrap_or(slowed.since).format("%Y-%m-%d %H:%M UTC"),
+                slowed.what
+            ));
+        }
     }
 }
