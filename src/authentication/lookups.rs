@@ -138,6 +138,21 @@ impl Authenticator for Lookups {
 }
 
 /// The library with its resolver, which asks the servers of the settings.
+/// The name servers that are asked, as people write them: `127.0.0.53:53`.
+///
+/// # Errors
+/// [`LookupError`]: the system's own cannot be read.
+pub(super) fn server_names(settings: &LookupSettings) -> Result<String, LookupError> {
+    let servers: Vec<String> = match settings.servers.is_empty() {
+        true => {
+            let (config, _) = read_system_conf().map_err(|error| LookupError(error.to_string()))?;
+            config.name_servers().iter().map(|server| SocketAddr::new(server.ip, 53).to_string()).collect()
+        }
+        false => settings.servers.iter().map(SocketAddr::to_string).collect(),
+    };
+    Ok(format!("name server {}", servers.join(", ")))
+}
+
 pub(super) fn authenticator(settings: &LookupSettings) -> Result<MessageAuthenticator, LookupError> {
     let failed = |error: &dyn std::fmt::Display| LookupError(error.to_string());
     let (config, mut options) = match settings.servers.is_empty() {

@@ -14,7 +14,7 @@ use mail_auth::hickory_resolver::proto::rr::{RData, RecordType};
 use mail_auth::spf::verify::SpfParameters;
 use mail_auth::{MessageAuthenticator, SpfResult};
 
-use super::lookups::{LookupError, LookupSettings, authenticator};
+use super::lookups::{LookupError, LookupSettings, authenticator, server_names};
 
 /// What a question was answered with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub enum SpfVerdict {
 pub struct Names {
     authenticator: MessageAuthenticator,
     host: String,
+    /// The name servers that are asked, for people.
+    servers: String,
     time_limit: Duration,
 }
 
@@ -60,7 +62,7 @@ impl Names {
     /// [`LookupError`].
     pub fn new(settings: &LookupSettings) -> Result<Self, LookupError> {
         let (host, time_limit) = (settings.host.clone(), settings.time_limit);
-        Ok(Self { authenticator: authenticator(settings)?, host, time_limit })
+        Ok(Self { authenticator: authenticator(settings)?, host, servers: server_names(settings)?, time_limit })
     }
 
     /// The TXT records of a name, each as one text.
@@ -100,6 +102,15 @@ impl Names {
         }
     }
 
+    /// The name that a name is only an alias of (CNAME).
+    pub async fn alias(&self, name: &str) -> Answer<Vec<String>> {
+        let alias = |data: &RData| match data {
+            RData::CNAME(target) => Some(plain(&target.to_lowercase().to_ascii())),
+            _ => None,
+        };
+        self.ask(name, RecordType::CNAME, alias).await
+    }
+
     /// The names that an address has.
     pub async fn pointers(&self, address: IpAddr) -> Answer<Vec<String>> {
         let found = tokio::time::timeout(self.time_limit, self.authenticator.resolver().reverse_lookup(address)).await;
@@ -133,15 +144,33 @@ impl Names {
 
     fn answer<T>(&self, found: Option<Result<Lookup, NetError>>, read: impl Fn(&RData) -> Option<T>) -> Answer<Vec<T>> {
         let lookup = match found {
-            None => return Answer::Failed(format!("no answer within {} s", self.time_limit.as_secs())),
+            None => {
+                let (servers, seconds) = (&self.servers, self.time_limit.as_secs());
+                return Answer::Failed(format!("no answer from {servers} within {seconds} s"));
+            }
             Some(Err(error)) if says_no(&error) => return Answer::None,
-            Some(Err(error)) => return Answer::Failed(error.to_string()),
+            Some(Err(error)) => return Answer::Failed(self.unanswered(&error)),
             Some(Ok(lookup)) => lookup,
         };
         let records: Vec<T> = lookup.answers().iter().filter_map(|record| read(&record.data)).collect();
         match records.is_empty() {
             true => Answer::None,
             false => Answer::Found(records),
+        }
+    }
+}
+
+impl Names {
+    /// Why a question has no answer, with the servers that were asked.
+    fn unanswered(&self, error: &NetError) -> String {
+        let servers = &self.servers;
+        match error {
+            NetError::NoConnections => format!(
+                "{servers} does not answer over UDP or cannot be reached over TCP, which is used when an answer is too long \
+                 for UDP; let TCP port 53 pass the firewall"
+            ),
+            NetError::Timeout => format!("no answer from {servers} in time"),
+            other => format!("{other} (asked {servers})"),
         }
     }
 }

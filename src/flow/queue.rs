@@ -22,7 +22,7 @@ use crate::store::{Read, Store, StoreError, keys, lists};
 
 use super::audience;
 use super::event;
-use super::message::{MessageSource, PrepareError};
+use super::message::{MessageSource, PrepareError, PreparedMailing};
 
 /// How late a time may lie in the past and still be meant: a typing person is slow.
 const PAST_SECONDS: i64 = 120;
@@ -235,8 +235,9 @@ async fn look(
         created_by: order.by.name.clone(),
         created_uid: order.by.uid,
     };
-    mailing.content_hash = content_hash(store, messages, &mailing).await?;
-    let audience = try_audience(store, messages, &mailing).await?;
+    let prepared = messages.prepare(&mailing).await?;
+    mailing.content_hash = hash_of(store, prepared.as_ref(), &mailing).await?;
+    let audience = try_audience(store, prepared.as_ref(), &mailing).await?;
     let mut warnings = Vec::new();
     if audience == 0 {
         if order.schedule.at <= now {
@@ -289,6 +290,11 @@ pub async fn content_hash(
     messages: &dyn MessageSource,
     mailing: &Mailing,
 ) -> Result<String, PrepareError> {
+    let prepared = messages.prepare(mailing).await?;
+    hash_of(store, prepared.as_ref(), mailing).await
+}
+
+async fn hash_of(store: &Store, prepared: &dyn PreparedMailing, mailing: &Mailing) -> Result<String, PrepareError> {
     let id = match mailing.content {
         MailingContent::Release(id) => id,
         MailingContent::Post(id) => {
@@ -298,7 +304,7 @@ pub async fn content_hash(
         }
     };
     let release = store.engine().get(&keys::release(id)).await.map_err(StoreError::from)?;
-    let shared = messages.prepare(mailing).await?.content_hash().map_err(PrepareError::Broken)?;
+    let shared = prepared.content_hash().map_err(PrepareError::Broken)?;
     let mut octets = token::content_hash(release.as_deref().unwrap_or_default()).to_vec();
     octets.extend(token::content_hash(shared.as_bytes()));
     octets.extend(audience_hash(&mailing.audience));
@@ -317,8 +323,7 @@ fn audience_hash(query: &AudienceQuery) -> [u8; 32] {
 }
 
 /// Walks the audience and tries the texts once for each kind of reader; gives how many readers there are.
-async fn try_audience(store: &Store, messages: &dyn MessageSource, mailing: &Mailing) -> Result<u64, QueueError> {
-    let prepared = messages.prepare(mailing).await?;
+async fn try_audience(store: &Store, prepared: &dyn PreparedMailing, mailing: &Mailing) -> Result<u64, QueueError> {
     // The hash of which fields a reader has, to how many of them, and the first one's problem.
     let mut kinds: HashMap<u64, (u64, Option<(SubscriberId, String)>)> = HashMap::new();
     let readers = audience::visit(store, &mailing.audience, |subscriber| {

@@ -177,14 +177,16 @@ impl Breakers {
 
     /// Whether a refusal for good is believed; if not, the delivery has not failed and it counts against no subscriber.
     pub fn belief(&self, now: Timestamp, mailing: MailingId, domain: &str) -> Belief {
-        let of_mailing = self.mailing_faults.get(&mailing);
+        let (of_mailing, longest) = (self.mailing_faults.get(&mailing), self.settings.rest);
+        // A doubt further ahead than any was set by a clock that stood ahead.
+        let doubted = |faults: &FaultWindow| faults.doubted(now).filter(|until| *until - now <= longest);
         let windows = [of_mailing, Some(&self.faults), self.domain_faults.get(domain)];
         let mut windows = windows.into_iter().flatten();
         // A mailing that was stopped is tried again as soon as it goes on.
-        if of_mailing.is_some_and(|faults| faults.doubted(now).is_some()) {
+        if of_mailing.is_some_and(|faults| doubted(faults).is_some()) {
             return Belief::Doubted(now);
         }
-        match windows.clone().find_map(|faults| faults.doubted(now)) {
+        match windows.clone().find_map(doubted) {
             Some(until) => Belief::Doubted(until),
             None if windows.any(FaultWindow::is_suspicious) => Belief::Twice,
             None => Belief::Believed,
@@ -297,7 +299,9 @@ impl Breakers {
     /// Whether `domain` is left alone now: then deliveries to it are deferred until its rest ends, and that is no
     /// attempt.
     pub fn rest(&self, now: Timestamp, domain: &str) -> Option<&Rest> {
-        self.domains.get(domain)?.rest.as_ref().filter(|rest| now < rest.until)
+        // A rest further ahead than any was set by a clock that stood ahead.
+        let rests = |rest: &&Rest| now < rest.until && rest.until - now <= self.settings.rest;
+        self.domains.get(domain)?.rest.as_ref().filter(rests)
     }
 
     /// All domains that are left alone now, in order of their names.
@@ -352,6 +356,10 @@ fn words(found: &AddressFaults, class: Class, example: &str) -> String {
 
 impl Window {
     fn add(&mut self, number: i64, blaming: bool) {
+        // A clock that was set back by more than the window knows nothing of what is recent.
+        if self.parts.back().is_some_and(|last| last.number >= number + PARTS) {
+            self.parts.clear();
+        }
         while self.parts.front().is_some_and(|first| first.number <= number - PARTS) {
             self.parts.pop_front();
         }

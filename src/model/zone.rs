@@ -82,7 +82,7 @@ fn after_gap(local: NaiveDateTime, zone: Tz) -> Timestamp {
     after
 }
 
-/// Reads what a person writes as a time: `now`; a local time, with `T` or a space, with or without seconds, in `zone`;
+/// Reads what a person writes as a time: `now`; a local time, with `T` or a space, with or without seconds and their fraction, in `zone`;
 /// or an instant with its own offset (RFC 3339), for which `zone` does not count.
 ///
 /// # Errors
@@ -95,7 +95,7 @@ pub fn parse(text: &str, zone: Tz, now: Timestamp) -> Result<(Timestamp, Meeting
     if let Some(at) = with_offset(text) {
         return Ok((at, Meeting::Once));
     }
-    let local = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]
+    let local = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"]
         .iter()
         .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
         // %S takes a leap second, which the zone tables do not know.
@@ -104,7 +104,7 @@ pub fn parse(text: &str, zone: Tz, now: Timestamp) -> Result<(Timestamp, Meeting
 }
 
 fn with_offset(text: &str) -> Option<Timestamp> {
-    let forms = ["%Y-%m-%dT%H:%M:%S%:z", "%Y-%m-%dT%H:%M%:z", "%Y-%m-%d %H:%M:%S%:z", "%Y-%m-%d %H:%M%:z"];
+    let forms = ["%Y-%m-%dT%H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M%:z", "%Y-%m-%d %H:%M:%S%.f%:z", "%Y-%m-%d %H:%M%:z"];
     let zulu = text.strip_suffix(['Z', 'z']).map(|bare| format!("{bare}+00:00"));
     let text = zulu.as_deref().unwrap_or(text);
     let at = forms.iter().find_map(|form| chrono::DateTime::parse_from_str(text, form).ok())?;
@@ -164,10 +164,26 @@ mod tests {
         for text in ["2026-11-23 09:00", "2026-11-23T09:00:00", "2026-11-23T08:00Z", " 2026-11-23T03:00:00-05:00 "] {
             assert_eq!(parse(text, stockholm, now), Ok((nine, Meeting::Once)), "{text}");
         }
+        let printed: Timestamp = "2026-11-23T08:00:00.683Z".parse().unwrap();
+        for text in [
+            "2026-11-23T08:00:00.683Z",
+            "2026-11-23 08:00:00.683Z",
+            "2026-11-23 09:00:00.683",
+            "2026-11-23T09:00:00.683000",
+        ] {
+            assert_eq!(parse(text, stockholm, now), Ok((printed, Meeting::Once)), "{text}");
+        }
         assert_eq!(parse("now", stockholm, now), Ok((now, Meeting::Once)));
-        for text in
-            ["", "tomorrow", "2026-11-23", "09:00", "2026-02-30 09:00", "0226-11-23 09:00", "2026-11-23 09:00:60"]
-        {
+        for text in [
+            "",
+            "tomorrow",
+            "2026-11-23",
+            "09:00",
+            "2026-02-30 09:00",
+            "0226-11-23 09:00",
+            "2026-11-23 09:00:60",
+            "2026-11-23 09:00:00.x",
+        ] {
             assert!(parse(text, stockholm, now).is_err(), "{text}");
         }
     }

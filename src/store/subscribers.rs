@@ -18,8 +18,9 @@ use super::{CONFLICT_TRIES, Read, Store, StoreError, bounces, keys};
 const FAMILY: &str = "subscriber";
 /// Version 2 only adds a source to version 1, so that one form reads both.
 const VERSION: u8 = 2;
-/// The most octets of text that one subscriber may have; the engine takes values a little larger.
-pub const MOST_TEXT: usize = 128 * 1024;
+/// The largest record, in bytes, that a new subscription or text may lead to: about 1,500 lists. The engine takes twice
+/// that, so that leaving a list, which adds to the record too, is always possible.
+pub const MOST_BYTES: usize = 128 * 1024;
 /// The counter that ids are taken from ([`Store::allocate`]).
 pub const COUNTER: &str = "subscriber";
 
@@ -106,6 +107,31 @@ fn encode(subscriber: &Subscriber) -> Value {
         updated: subscriber.updated.timestamp_millis(),
     };
     record::encode(VERSION, &form)
+}
+
+/// A record that would be larger than [`MOST_BYTES`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the record of the subscriber would have {bytes} bytes, more than {MOST_BYTES}: it holds {subscriptions} lists and \
+     their history; put the new lists on an address of their own"
+)]
+pub struct TooLarge {
+    /// How large it would be.
+    pub bytes: usize,
+    /// The lists in it, also those that the subscriber left.
+    pub subscriptions: usize,
+}
+
+/// Whether a subscriber may be written to whom something was added.
+///
+/// # Errors
+/// [`TooLarge`].
+pub fn admit(subscriber: &Subscriber) -> Result<(), TooLarge> {
+    let bytes = encode(subscriber).len();
+    match bytes > MOST_BYTES {
+        true => Err(TooLarge { bytes, subscriptions: subscriber.subscriptions.len() }),
+        false => Ok(()),
+    }
 }
 
 fn event_form(event: &ConsentEvent) -> EventV1<'_> {
@@ -350,6 +376,46 @@ mod tests {
         let media = "media".parse().unwrap();
         karin.change(&media, SubscriptionState::Ended, karin.created, source, "Nej tack".to_owned()).unwrap();
         assert_eq!(decode(&encode(&karin)).unwrap().value, karin);
+    }
+
+    /// Karin on this many more lists, as a file puts her there.
+    fn on_lists(count: usize) -> Subscriber {
+        let mut karin = karin(1);
+        for number in 0..count {
+            let list = format!("local-branch-{number}").parse().unwrap();
+            let source = ConsentSource::Import { file: "members-2026.csv".to_owned(), line: 2 };
+            karin
+                .change(&list, SubscriptionState::Active, karin.created, source, "joined at the fair".to_owned())
+                .unwrap();
+        }
+        karin
+    }
+
+    #[test]
+    fn a_thousand_lists_are_no_trouble_and_too_many_are_named() {
+        assert_eq!(admit(&on_lists(1000)), Ok(()));
+        let too_large = admit(&on_lists(4000)).unwrap_err();
+        assert!(too_large.bytes > MOST_BYTES, "{too_large}");
+        assert_eq!(too_large.subscriptions, 4001);
+    }
+
+    /// The limit is half of what the engine takes: a subscriber on as many lists as possible can still leave all of them.
+    #[tokio::test]
+    async fn at_the_limit_every_list_can_be_left() {
+        let store = Store::new(Arc::new(MemoryEngine::new()));
+        let most = (1000..).step_by(50).take_while(|count| admit(&on_lists(*count)).is_ok()).last().unwrap();
+        assert_eq!(put(&store, &on_lists(most)).await, Commit::Applied);
+        let left = store.change_subscriber::<StoreError>(SubscriberId(1), |karin| {
+            let lists: Vec<_> = karin.subscriptions.keys().cloned().collect();
+            for list in &lists {
+                let source = ConsentSource::Operator { who: "anna.lind".to_owned() };
+                karin
+                    .change(list, SubscriptionState::Ended, karin.created, source, "asked by phone".to_owned())
+                    .unwrap();
+            }
+            Ok(())
+        });
+        assert!(left.await.unwrap().is_some());
     }
 
     async fn put(store: &Store, subscriber: &Subscriber) -> Commit {

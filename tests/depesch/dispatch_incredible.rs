@@ -198,9 +198,8 @@ async fn a_crash_at_any_commit_leaves_nothing_behind() {
             };
             office.until(paused).await;
             // What the crash left in doubt stays so until the mailing goes on.
-            let taken_back = || async {
-                office.tally(id).await.failed == 0 && office.store.taking_back().await.unwrap().is_empty()
-            };
+            let taken_back =
+                || async { office.tally(id).await.failed == 0 && office.store.taking_back().await.unwrap().is_empty() };
             office.until(taken_back).await;
             let tally = office.tally(id).await;
             assert_eq!((tally.failed, tally.audience()), (0, 50), "commit {at} {failure:?}: {tally:?}");

@@ -10,7 +10,7 @@ use depesch::config::Config;
 use depesch::doctor::dns::{judge, look};
 use depesch::doctor::finding::{Finding, Severity};
 
-use crate::support::dns::Zone;
+use crate::support::dns::{Record, Zone};
 
 /// Public keys of RSA, made for this test; nobody kept the private ones.
 const KEY_2048: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA4D+MN/CL1ZMt9yun4s/LdUkWu0lplWGJqFFcDWv1fJ2d350pr5DQ\
@@ -20,6 +20,8 @@ const KEY_2048: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA4D+MN/CL1ZMt
 const KEY_1024: &str = "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQCjfEE7cjCr5EkYAN3yem3vjPe8KeNH09UCSV/8c2ujpZvvbaEC4qSWvaDk\
     eW5LCq3T/hfrYDVJXhLYRBO4ght2SxToMvDRYCTUXRwDQobrf1vgXQXgMYx+oUxLWQHrKuKvFgv0lugncB3RmrhGreQIttD6BfkvJVFQW1UAoSAtdQ\
     IDAQAB";
+
+const KEY_768: &str = "MHwwDQYJKoZIhvcNAQEBBQADawAwaAJhAMrdeQT1n19jjzNV5jlea2Z5LHHmC2E63l+3jdnFqDexqlBjY6oIv/OGRZx6paJFp/ENGuRVszJ4HLIC5Ai3EZztVeACaQHMWyUcwf6tM07/u//Iy49VQ7NnAgDFJ6PIhwIDAQAB";
 
 const LISTS: &str = "lists.example.org";
 const KEY: &str = "s1._domainkey.lists.example.org";
@@ -104,6 +106,12 @@ async fn spf_must_be_one_record_that_can_be_evaluated() {
     let chain = (0..12)
         .fold(spf(far), |zone, n| zone.text(&format!("i{n}.example"), &format!("v=spf1 include:i{}.example", n + 1)));
     check(chain, Severity::Error, "spf-wrong", "Take out includes").await;
+    let misspelt = spf("v=spf1 ip4:203.0.113.25 ipv4:203.0.113.26 -all");
+    check(misspelt, Severity::Error, "spf-term", "ipv4:203.0.113.26").await;
+    let included = spf("v=spf1 ip4:203.0.113.25 include:relay.example -all")
+        .text("relay.example", "v=spf1 include:deep.relay.example -all")
+        .text("deep.relay.example", "v=spf1 ip4:198.51.100.0/42 -all");
+    check(included, Severity::Error, "spf-term", "deep.relay.example").await;
     let others = spf("v=spf1 ip4:198.51.100.7 ~all");
     check(others, Severity::Error, "spf-not-ours", "\"v=spf1 ip4:198.51.100.7 ip4:203.0.113.25 ~all\"").await;
 }
@@ -126,6 +134,7 @@ async fn dkim_keys_must_be_there_whole_and_long_enough() {
     check(key("v=DKIM1; p="), Severity::Error, "dkim-revoked", "another selector").await;
     check(key("v=DKIM1; p=MIIBIjANBg"), Severity::Error, "dkim-wrong", "once more").await;
     check(key(&format!("v=DKIM1; p={KEY_1024}")), Severity::Warning, "dkim-short", "2048").await;
+    check(key(&format!("v=DKIM1; p={KEY_768}")), Severity::Error, "dkim-too-short", "2048").await;
     check(key(&format!("v=DKIM1; t=y:s; p={KEY_2048}")), Severity::Warning, "dkim-testing", "t=y").await;
     check(good().text(KEY, "v=DKIM1; p="), Severity::Error, "dkim-several", "only the one").await;
 }
@@ -144,6 +153,10 @@ async fn dmarc_is_looked_for_at_the_domain_and_above() {
     check(dmarc("v=DMARC1; p=none; rua=mailto:a@example.org"), Severity::Note, "dmarc-none", "p=quarantine").await;
     check(dmarc("v=DMARC1; p=reject"), Severity::Note, "dmarc-no-reports", "rua=mailto:").await;
     check(good().text(DMARC, "v=DMARC1; p=none"), Severity::Error, "dmarc-several", "one of them").await;
+    let lower = dmarc("v=dmarc1; p=reject; rua=mailto:a@example.org");
+    check(lower, Severity::Error, "dmarc-version", "\"v=DMARC1; p=reject; rua=mailto:a@example.org\"").await;
+    let late = dmarc("p=reject; v=DMARC1; rua=mailto:a@example.org");
+    check(late, Severity::Error, "dmarc-version", "v=DMARC1; p=reject").await;
 }
 
 #[tokio::test]
@@ -164,6 +177,12 @@ async fn mail_to_the_lists_must_find_a_host_that_can_be_reached() {
     check(mx("192.0.2.7"), Severity::Error, "mx-address", "name").await;
     let inside = mx("inside.example.org").address("inside.example.org", "10.0.0.7");
     check(inside, Severity::Error, "mx-private", "public address").await;
+    let alias = mx("mail.example.org")
+        .address("mail.example.org", "203.0.113.25")
+        .with("mail.example.org", Record::Alias("mx.example.org"));
+    check(alias, Severity::Error, "mx-alias", "IN MX 10 mx.example.org.").await;
+    let modern = mx("six.example.org").address("six.example.org", "2001:db9::25");
+    check(modern, Severity::Warning, "mx-only-ipv6", "six.example.org. IN A").await;
     let own = format!("[inbound]\nsmtp = [\"0.0.0.0:2525\"]\nhost_name = \"depesch.example.org\"\n{CONFIGURED}");
     check_with(good(), &own, Severity::Warning, "mx-elsewhere", "IN MX 10 depesch.example.org.").await;
 }
@@ -177,6 +196,11 @@ async fn an_address_that_sends_has_a_name_that_leads_back() {
         .pointer("203.0.113.25", "other.example.org")
         .address("other.example.org", "203.0.113.9");
     check(astray, Severity::Error, "ptr-unconfirmed", "other.example.org. IN A 203.0.113.25").await;
+    let generic = good()
+        .without(reverse)
+        .pointer("203.0.113.25", "203-0-113-25.static.provider.example")
+        .address("203-0-113-25.static.provider.example", "203.0.113.25");
+    check(generic, Severity::Warning, "ptr-generic", "name of your own").await;
     let hello = format!("[relay]\nhello_name = \"depesch.example.org\"\n{CONFIGURED}");
     check_with(good(), &hello, Severity::Note, "ptr-hello", "hello_name = \"mx.example.org\"").await;
 }

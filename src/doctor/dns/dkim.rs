@@ -8,8 +8,10 @@ use crate::doctor::finding::{Area, Finding, Severity};
 
 use super::{Domain, finding, not_seen, tags};
 
-/// Octets of the shortest RSA key of 2,048 bits in its DER form; one of 1,024 has about 160.
-const LONG_ENOUGH: usize = 256;
+/// Bits of an RSA key that is long enough (RFC 8301 §3.2: signers should use 2048).
+const LONG_ENOUGH: usize = 2048;
+/// Bits of the shortest RSA key that counts: verifiers must not take a signature with a shorter one for valid (RFC 8301 §3.2).
+const SHORTEST: usize = 1024;
 
 /// Judges the keys of a domain.
 pub fn judge(domain: &Domain) -> Vec<Finding> {
@@ -63,6 +65,13 @@ fn key(domain: &str, selector: &str, answer: &Answer<Vec<String>>) -> Finding {
     let is_rsa = tag("k").is_none_or(|kind| kind.eq_ignore_ascii_case("rsa"));
     let key: String = tag("p").unwrap_or_default().split_whitespace().collect();
     let octets = STANDARD.decode(key).ok().filter(|octets| !is_rsa || is_whole(octets));
+    let bits = octets.as_deref().filter(|_| is_rsa).and_then(rsa_bits);
+    if let Some(bits) = bits.filter(|bits| *bits < SHORTEST) {
+        let what = format!("the DKIM key {place} has {bits} bits, and under {SHORTEST} no key counts");
+        let why =
+            "Receivers treat what is signed with it as not signed (RFC 8301 §3.2), and it can be broken in hours.";
+        return finding(Severity::Error, "dkim-too-short", what, why, "Make a key of 2048 bits with a new selector.");
+    }
     let wrong = match (read_key(record), &octets) {
         (Err(why), _) => Some(why),
         (Ok(()), None) => Some("the key in p= is cut off or damaged".to_owned()),
@@ -77,9 +86,8 @@ fn key(domain: &str, selector: &str, answer: &Answer<Vec<String>>) -> Finding {
             "Copy the record from your relay once more; a long key is split into strings, with nothing lost between them.",
         );
     }
-    let length = octets.map_or(usize::MAX, |octets| octets.len());
-    if is_rsa && length < LONG_ENOUGH {
-        let what = format!("the DKIM key {place} is shorter than 2048 bits");
+    if let Some(bits) = bits.filter(|bits| *bits < LONG_ENOUGH) {
+        let what = format!("the DKIM key {place} has {bits} bits, fewer than {LONG_ENOUGH}");
         let why = "It can be broken; receivers begin to treat such signatures as none (RFC 8301).";
         return finding(Severity::Warning, "dkim-short", what, why, "Make a key of 2048 bits with a new selector.");
     }
@@ -92,13 +100,40 @@ fn key(domain: &str, selector: &str, answer: &Answer<Vec<String>>) -> Finding {
     Finding::good(Area::Dns, "dkim", format!("there is a DKIM key at {place}"))
 }
 
-/// Whether octets are one whole DER sequence (X.690 §8.1.3): what an RSA key is.
-fn is_whole(octets: &[u8]) -> bool {
-    let length = match octets {
-        [0x30, 0x82, high, low, ..] => 4 + usize::from(u16::from_be_bytes([*high, *low])),
-        [0x30, 0x81, length, ..] => 3 + usize::from(*length),
-        [0x30, length, ..] if *length < 0x80 => 2 + usize::from(*length),
-        _ => return false,
+/// Bits of the modulus of an RSA key, as SubjectPublicKeyInfo (RFC 5280 §4.1) or bare RSAPublicKey (RFC 8017 §A.1.1).
+fn rsa_bits(der: &[u8]) -> Option<usize> {
+    const INTEGER: u8 = 0x02;
+    const BIT_STRING: u8 = 0x03;
+    const SEQUENCE: u8 = 0x30;
+    let (_, body, _) = element(der).filter(|(tag, ..)| *tag == SEQUENCE)?;
+    let (first, content, rest) = element(body)?;
+    let modulus = match first {
+        INTEGER => content,
+        // The algorithm; then the bare key in a bit string, after the count of unused bits.
+        SEQUENCE => {
+            let (_, bits, _) = element(rest).filter(|(tag, ..)| *tag == BIT_STRING)?;
+            let (_, key, _) = element(bits.get(1..)?).filter(|(tag, ..)| *tag == SEQUENCE)?;
+            element(key).filter(|(tag, ..)| *tag == INTEGER)?.1
+        }
+        _ => return None,
     };
-    octets.len() == length
+    let leading = modulus.iter().position(|byte| *byte != 0)?;
+    Some((modulus.len() - leading) * 8 - modulus[leading].leading_zeros() as usize)
+}
+
+/// The first element of some DER (X.690 §8.1): its tag, its content, and what follows it.
+fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (tag, rest) = der.split_first()?;
+    let (length, rest) = match rest {
+        [0x82, high, low, rest @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), rest),
+        [0x81, length, rest @ ..] => (usize::from(*length), rest),
+        [length, rest @ ..] if *length < 0x80 => (usize::from(*length), rest),
+        _ => return None,
+    };
+    Some((*tag, rest.get(..length)?, rest.get(length..)?))
+}
+
+/// Whether bytes are one whole DER sequence and nothing more: what an RSA key is.
+fn is_whole(der: &[u8]) -> bool {
+    element(der).is_some_and(|(tag, _, rest)| tag == 0x30 && rest.is_empty())
 }

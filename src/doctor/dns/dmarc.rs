@@ -17,10 +17,12 @@ pub fn judge(domain: &Domain) -> Vec<Finding> {
         Answer::Failed(why) => return vec![not_seen("dmarc", &format!("the DMARC record of {holder}"), why)],
         Answer::None => return vec![missing(name)],
     };
-    let is_record = |text: &&String| text.to_ascii_lowercase().starts_with("v=dmarc1");
-    let records: Vec<&String> = texts.iter().filter(is_record).collect();
+    let records: Vec<&String> = texts.iter().filter(|text| has_version(text)).collect();
     let record = match records.as_slice() {
-        [] => return vec![missing(name)],
+        [] => {
+            let meant = texts.iter().find(|text| text.to_ascii_lowercase().contains("dmarc1"));
+            return vec![meant.map_or_else(|| missing(name), |meant| no_record(holder, meant))];
+        }
         [one] => one.as_str(),
         several => {
             let what = format!("_dmarc.{holder} has {} DMARC records", several.len());
@@ -52,6 +54,26 @@ pub fn judge(domain: &Domain) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// Whether a record begins as one of DMARC must: `v=DMARC1`, in capitals, first (RFC 9989).
+fn has_version(record: &str) -> bool {
+    let first = record.split(';').next().unwrap_or_default();
+    first.split_once('=').is_some_and(|(tag, value)| tag.trim().eq_ignore_ascii_case("v") && value.trim() == "DMARC1")
+}
+
+/// A record that is meant as one of DMARC, and that receivers pass over.
+fn no_record(holder: &str, record: &str) -> Finding {
+    let tags = tags(record);
+    let rest: Vec<String> =
+        tags.iter().filter(|(tag, _)| tag != "v").map(|(tag, value)| format!("; {tag}={value}")).collect();
+    finding(
+        Severity::Error,
+        "dmarc-version",
+        format!("the record at _dmarc.{holder} does not begin with v=DMARC1: {record}"),
+        "Receivers pass over it: the version is written in capitals and comes first (RFC 9989). The domain has no DMARC policy.",
+        format!("Change it to:  _dmarc.{holder}. IN TXT \"v=DMARC1{}\"", rest.concat()),
+    )
 }
 
 fn missing(name: &str) -> Finding {

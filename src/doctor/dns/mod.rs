@@ -16,9 +16,12 @@ pub mod dmarc;
 pub mod mx;
 pub mod pointer;
 pub mod spf;
+mod spf_terms;
 
 /// An address that belongs to nobody (RFC 5737): whoever lets it pass lets everybody pass.
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+/// Look-ups that an SPF record may need (RFC 7208 §4.6.4).
+const SPF_LOOKUPS: usize = 10;
 /// Parents of a domain that are asked for a DMARC record, as receivers do.
 const PARENTS: usize = 4;
 
@@ -31,6 +34,8 @@ pub struct Exchanger {
     pub name: String,
     /// Its addresses.
     pub addresses: Answer<Vec<IpAddr>>,
+    /// The name that it is only an alias of (CNAME).
+    pub alias: Option<String>,
 }
 
 /// What the DNS says of one domain.
@@ -42,6 +47,8 @@ pub struct Domain {
     pub has_lists: bool,
     /// TXT records at the domain.
     pub texts: Answer<Vec<String>>,
+    /// SPF records at the names that its own leads to by include and redirect: the name, its records.
+    pub included: Vec<(String, Vec<String>)>,
     /// What SPF says of an address that belongs to nobody.
     pub stranger: SpfVerdict,
     /// What it says of the addresses by which mail leaves.
@@ -157,15 +164,46 @@ async fn domain(name: &str, has_lists: bool, config: &Config, leaving: &Leaving,
         dmarc_records(name, names),
         exchangers(name, names),
     );
-    Domain { name: name.to_owned(), has_lists, texts, stranger, ours, keys, dmarc, exchangers }
+    let included = included(&texts, names).await;
+    Domain { name: name.to_owned(), has_lists, texts, included, stranger, ours, keys, dmarc, exchangers }
+}
+
+/// The SPF records that those of a domain lead to; what cannot be looked up is left out, for the evaluation tells of that.
+async fn included(texts: &Answer<Vec<String>>, names: &Names) -> Vec<(String, Vec<String>)> {
+    let Answer::Found(texts) = texts else { return Vec::new() };
+    let leads_to = |records: &[String]| -> Vec<String> {
+        records.iter().filter(|text| spf::is_spf(text)).flat_map(|record| spf_terms::leads_to(record)).collect()
+    };
+    let (mut found, mut open) = (Vec::<(String, Vec<String>)>::new(), leads_to(texts));
+    while let Some(name) = open.pop() {
+        // RFC 7208 §4.6.4: receivers look no further either.
+        if found.len() >= SPF_LOOKUPS || found.iter().any(|(known, _)| *known == name) {
+            continue;
+        }
+        let records = match names.texts(&name).await {
+            Answer::Found(texts) => texts.into_iter().filter(|text| spf::is_spf(text)).collect(),
+            Answer::None | Answer::Failed(_) => Vec::new(),
+        };
+        open.extend(leads_to(&records));
+        found.push((name, records));
+    }
+    found
 }
 
 async fn exchangers(domain: &str, names: &Names) -> Answer<Vec<Exchanger>> {
     match names.exchangers(domain).await {
         Answer::Found(found) => {
             let with = found.into_iter().map(|(preference, name)| async move {
-                let addresses = if name.is_empty() { Answer::None } else { names.addresses(&name).await };
-                Exchanger { preference, name, addresses }
+                if name.is_empty() {
+                    return Exchanger { preference, name, addresses: Answer::None, alias: None };
+                }
+                let (addresses, alias) = tokio::join!(names.addresses(&name), names.alias(&name));
+                let alias = match alias {
+                    Answer::Found(aliases) => aliases.into_iter().next(),
+                    // The addresses say what is wrong then.
+                    Answer::None | Answer::Failed(_) => None,
+                };
+                Exchanger { preference, name, addresses, alias }
             });
             Answer::Found(join_all(with).await)
         }

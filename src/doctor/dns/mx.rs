@@ -44,6 +44,7 @@ pub fn judge(domain: &Domain, config: &Config) -> Vec<Finding> {
         return vec![finding(severity, "mx-null", what, WHY, remedy)];
     }
     let mut found: Vec<Finding> = exchangers.iter().filter_map(|exchanger| host_finding(domain, exchanger)).collect();
+    found.extend(only_v6(domain, exchangers).filter(|_| found.is_empty()));
     let is_ours = |exchanger: &Exchanger| exchanger.name.eq_ignore_ascii_case(host);
     let own_door = domain.has_lists && !config.inbound.smtp.is_empty() && config.inbound.host_name.is_some();
     if own_door && !exchangers.iter().any(is_ours) {
@@ -89,6 +90,40 @@ fn host_finding(domain: &Domain, exchanger: &Exchanger) -> Option<Finding> {
             WHY,
             format!("Give it a public address:  {host}. IN A ITS-ADDRESS"),
         )),
+        Answer::Found(_) if exchanger.alias.is_some() => {
+            let target = exchanger.alias.as_deref().unwrap_or_default();
+            Some(finding(
+                Severity::Error,
+                "mx-alias",
+                format!("the MX record of {name} names {host}, which is only an alias (CNAME) of {target}"),
+                "An MX record must name a host itself (RFC 2181 §10.3, RFC 5321 §5.1); some servers do not deliver to an alias.",
+                format!("Name the host itself:  {name}. IN MX {} {target}.", exchanger.preference),
+            ))
+        }
         Answer::Found(_) => None,
     }
+}
+
+/// Mail from servers that have IPv4 alone finds no way when no host has an IPv4 address.
+fn only_v6(domain: &Domain, exchangers: &[Exchanger]) -> Option<Finding> {
+    let addresses: Vec<&IpAddr> = exchangers
+        .iter()
+        .filter_map(|exchanger| match &exchanger.addresses {
+            Answer::Found(addresses) => Some(addresses),
+            Answer::None | Answer::Failed(_) => None,
+        })
+        .flatten()
+        .collect();
+    if addresses.is_empty() || addresses.iter().any(|address| address.is_ipv4()) {
+        return None;
+    }
+    let hosts: Vec<&str> = exchangers.iter().map(|exchanger| exchanger.name.as_str()).collect();
+    let hosts = hosts.join(", ");
+    Some(finding(
+        Severity::Warning,
+        "mx-only-ipv6",
+        format!("{hosts}, where mail to {} goes, can be reached over IPv6 alone", domain.name),
+        "Many mail servers still have IPv4 alone: their bounces, replies and unsubscribes never come.",
+        format!("Add an A record:  {}. IN A ITS-ADDRESS", exchangers[0].name),
+    ))
 }

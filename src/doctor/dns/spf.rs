@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::authentication::names::{Answer, SpfVerdict};
 use crate::doctor::finding::{Area, Finding, Severity};
 
-use super::{Domain, Leaving, finding, not_seen};
+use super::{Domain, Leaving, finding, not_seen, spf_terms};
 
 const WHY: &str = "Receivers take mail from a domain without working SPF for spam, or refuse it; large ones demand it.";
 
@@ -28,6 +28,9 @@ pub fn judge(domain: &Domain, leaving: &Leaving) -> Vec<Finding> {
             return vec![finding(Severity::Error, "spf-several", what, why, remedy)];
         }
     };
+    if let Some(wrong) = wrong_term(domain, record) {
+        return vec![wrong];
+    }
     let mut found = Vec::new();
     let everybody = matches!(domain.stranger, SpfVerdict::Pass);
     if everybody {
@@ -80,8 +83,26 @@ pub fn judge(domain: &Domain, leaving: &Leaving) -> Vec<Finding> {
     found
 }
 
+/// A term that breaks the grammar, in the record itself or in one that it leads to.
+fn wrong_term(domain: &Domain, record: &str) -> Option<Finding> {
+    let why = "One wrong term makes the whole record a permanent error, whatever else stands in it (RFC 7208 §4.6): it \
+               does not count at all, and some receivers refuse the mail.";
+    if let Some((term, reason)) = spf_terms::first_wrong(record) {
+        let what = format!("the SPF record of {} has a wrong term, {term}: {reason}", domain.name);
+        let remedy = format!("Correct or remove {term} in:  {}. IN TXT \"{record}\"", domain.name);
+        return Some(finding(Severity::Error, "spf-term", what, why, remedy));
+    }
+    let included = domain.included.iter().flat_map(|(name, records)| records.iter().map(move |record| (name, record)));
+    let (name, (term, reason)) =
+        included.into_iter().find_map(|(name, record)| Some((name, spf_terms::first_wrong(record)?)))?;
+    let what =
+        format!("the SPF record of {} leads to that of {name}, which has a wrong term, {term}: {reason}", domain.name);
+    let remedy = format!("Ask the owner of {name} to correct it, or put the addresses in the place of that include.");
+    Some(finding(Severity::Error, "spf-term", what, why, remedy))
+}
+
 /// Whether a TXT record is one of SPF (RFC 7208 §4.5).
-fn is_spf(text: &str) -> bool {
+pub(super) fn is_spf(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     text == "v=spf1" || text.starts_with("v=spf1 ")
 }

@@ -11,7 +11,7 @@ use crate::model::subscriber::Subscriber;
 use crate::store::engine::{Batch, Commit};
 use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, subscribers, suppressions};
 
-use super::plan::{FieldChange, Plan, Terms, differences, plan, text_octets};
+use super::plan::{FieldChange, Plan, Terms, differences, plan};
 use super::reading::{Piece, cells};
 use super::records::Format;
 use super::row::Row;
@@ -75,7 +75,8 @@ impl Importer {
             if let Ok(Attempt { mut summary, rejects: refused, changes }) =
                 self.attempt(&piece.rows, &mut numbers).await?
             {
-                summary.rows += (piece.rows.len() as u64) + piece.invalid + piece.duplicates;
+                summary.rows += (piece.rows.len() as u64) + piece.invalid + piece.duplicates + piece.left_out;
+                summary.left_out += piece.left_out;
                 summary.invalid += piece.invalid;
                 summary.duplicates += piece.duplicates;
                 let mut rejects = piece.rejects;
@@ -113,9 +114,9 @@ impl Importer {
                 false => self.store.subscriber_by_address(&row.address).await?,
             };
             let plan = plan(known.as_ref().map(|known| &known.value), row, &self.terms);
-            if plan.write.as_ref().is_some_and(|written| text_octets(written) > subscribers::MOST_TEXT) {
+            if let Some(Err(too_large)) = plan.write.as_ref().map(subscribers::admit) {
                 summary.invalid += 1;
-                rejects.push(reject(row, "with this row the subscriber has more than 128 KiB of text".to_owned()));
+                rejects.push(reject(row, too_large.to_string()));
                 continue;
             }
             count(&plan, &mut summary);

@@ -75,14 +75,6 @@ pub fn differences(line: u64, known: &Subscriber, written: &Subscriber) -> Vec<F
     changed.map(|(field, (old, new))| FieldChange { line, address: address.clone(), field, old, new }).collect()
 }
 
-/// Octets of text that a subscriber's record has, about: for the limit of the store.
-pub fn text_octets(subscriber: &Subscriber) -> usize {
-    let attributes = subscriber.attributes.iter().map(|(name, value)| name.len() + value.len());
-    let words = subscriber.beats.iter().chain(&subscriber.regions).map(|word| word.len() + 1);
-    let events = subscriber.subscriptions.values().flat_map(|s| &s.events).map(|event| event.words.len() + 300);
-    attributes.chain(words).chain(events).sum()
-}
-
 /// Decides what a row changes. `known` is the subscriber who has the address. A new subscriber gets its number later.
 pub fn plan(known: Option<&Subscriber>, row: &Row, terms: &Terms) -> Plan {
     let mut subscriber = known.cloned().unwrap_or_else(|| blank(row, terms));

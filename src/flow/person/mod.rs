@@ -30,7 +30,6 @@ use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, subscribers, suppres
 
 use super::import::columns::attribute_name;
 use super::import::headings::Headings;
-use super::import::plan::text_octets;
 use super::import::row;
 use traces::TraceError;
 
@@ -231,7 +230,13 @@ impl Desk {
             };
             let source = ConsentSource::Operator { who: self.who.clone() };
             subscriber.change(list, state, self.at, source, words.trim().to_owned())?;
-            Ok(())
+            match change {
+                SubscriptionChange::Subscribe => {
+                    subscribers::admit(subscriber).map_err(|too_large| PersonError::Wrong(too_large.to_string()))
+                }
+                // What only makes mail stop, or go on, is never refused.
+                _ => Ok(()),
+            }
         })
         .await
     }
@@ -362,8 +367,5 @@ fn fill(subscriber: &mut Subscriber, fields: &PersonFields) -> Result<(), Person
             None => subscriber.attributes.remove(&name),
         };
     }
-    if text_octets(subscriber) > subscribers::MOST_TEXT {
-        return Err(PersonError::Wrong("the subscriber would have more than 128 KiB of text".to_owned()));
-    }
-    Ok(())
+    subscribers::admit(subscriber).map_err(|too_large| PersonError::Wrong(too_large.to_string()))
 }

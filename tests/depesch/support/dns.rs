@@ -12,6 +12,7 @@ pub enum Record {
     Mx(u16, &'static str),
     Address(IpAddr),
     Pointer(&'static str),
+    Alias(&'static str),
 }
 
 /// What it knows. Other names do not exist; those that contain `silent` are never answered, those with `broken` fail.
@@ -114,6 +115,7 @@ impl Record {
             Self::Address(IpAddr::V4(address)) => (1, address.octets().to_vec()),
             Self::Address(IpAddr::V6(address)) => (28, address.octets().to_vec()),
             Self::Pointer(host) => (12, name(host)),
+            Self::Alias(host) => (5, name(host)),
         }
     }
 }

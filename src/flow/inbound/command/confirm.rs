@@ -5,7 +5,6 @@ use serde_json::json;
 
 use crate::base::id::{SubscriberId, WishId};
 use crate::base::token::{Purpose, content_hash};
-use crate::flow::import::plan::text_octets;
 use crate::flow::import::row;
 use crate::mail::command::{Answer, Command, tokens};
 use crate::mail::reply::Question;
@@ -135,7 +134,8 @@ impl CommandDesk {
         let was = subscriber.clone();
         let reply = self.commands.reader().read(&request.item.message).own_words();
         wish.grant(&mut subscriber, now, &source, &words(wish, &reply));
-        if text_octets(&subscriber) > subscribers::MOST_TEXT {
+        if let (true, Err(too_large)) = (joins, subscribers::admit(&subscriber)) {
+            tracing::warn!(list = %wish.list, %too_large, "a confirmed subscription cannot be added");
             return Ok(None);
         }
         match &before {
