@@ -103,10 +103,11 @@ pub enum MailingCommand {
     /// Move a mailing that has not begun to another time; its approval is void
     #[command(after_help = "Examples:\n  depesch mailing reschedule m7 --at \"2026-11-24 10:30\"")]
     Reschedule(change::RescheduleOptions),
-    /// Try failed deliveries again
+    /// Try failed deliveries again, or deferred ones now
     #[command(
         after_help = "Examples:\n  depesch mailing retry m7 --failed\n  depesch mailing retry m7 --only s3,s17\n  \
-        depesch mailing retry m7 --code 550 --status 5.7.1"
+        depesch mailing retry m7 --code 550 --status 5.7.1\n  \
+        depesch mailing retry --deferred m7"
     )]
     Retry(change::RetryOptions),
     /// Decide what uncertain deliveries count as

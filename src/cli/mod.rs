@@ -33,6 +33,7 @@ pub mod letter;
 pub mod list;
 pub mod mailing;
 pub mod manual;
+pub mod outbound;
 pub mod output;
 pub mod post;
 pub mod progress;
@@ -144,6 +145,9 @@ pub enum Command {
     /// Queue releases, follow them, and see what became of every mail
     #[command(subcommand)]
     Mailing(mailing::MailingCommand),
+    /// Mail out as a whole: make deferred deliveries due now
+    #[command(subcommand)]
+    Outbound(outbound::OutboundCommand),
     /// How long things are kept, and what the rules would drop now
     #[command(subcommand)]
     Retention(retention::RetentionCommand),
@@ -333,6 +337,7 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Letter(command) => letter::run(command, context).await,
         Command::List(command) => list::run(command, context).await,
         Command::Organisation(command) => contact::run_organisation(command, context).await,
+        Command::Outbound(command) => outbound::run(command, context).await,
         Command::Retention(command) => retention::run(command, context).await,
         Command::Rsvp(command) => rsvp::run(command, context).await,
         Command::Release(command) => release::run(command, context).await,

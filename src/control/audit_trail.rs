@@ -90,6 +90,7 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/v1/mailings/{id}/reschedule", "mailing reschedule", Noted::Change),
     rule("POST", "/v1/mailings/{id}/retry", "mailing retry", Noted::Change),
     rule("POST", "/v1/mailings/{id}/resolve", "mailing resolve", Noted::Change),
+    rule("POST", "/v1/outbound/flush", "outbound flush", Noted::Change),
     rule("GET", "/v1/posts", "post list", Noted::Shows),
     rule("GET", "/v1/posts/{id}", "post show", Noted::Shows),
     rule("GET", "/v1/posts/{id}/raw", "post raw", Noted::Shows),

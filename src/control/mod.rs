@@ -42,6 +42,7 @@ pub mod inject;
 pub mod letter;
 pub mod list;
 pub mod mailing;
+pub mod outbound;
 pub mod path;
 pub mod person_view;
 pub mod post;
@@ -155,6 +156,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(letter::routes())
         .merge(list::routes())
         .merge(mailing::routes())
+        .merge(outbound::routes())
         .merge(post::routes())
         .merge(release::routes())
         .merge(retention::routes())

@@ -13,6 +13,7 @@ pub mod enclosures;
 pub mod event;
 pub mod export;
 pub mod find_delivery;
+pub mod flush;
 pub mod formula;
 pub mod import;
 pub mod inbound;

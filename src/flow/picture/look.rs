@@ -53,6 +53,8 @@ impl Observer {
             letters: self.letters(&parts).await?,
             inbound: self.inbound(&parts, slow).await?,
             trouble: trouble(&parts),
+            put_off: parts.dispatcher.as_ref().and_then(|dispatcher| dispatcher.put_off()),
+            slowed: parts.dispatcher.as_ref().and_then(|dispatcher| dispatcher.slowed()),
             resting: parts.dispatcher.as_ref().map(|dispatcher| dispatcher.resting()).unwrap_or_default(),
             disk: match parts.engine.clone() {
                 Some(engine) => Some(disk_use(engine).await?),
