@@ -283,7 +283,7 @@ async fn one_message(store: &Store, messages: &ReleaseMessages, id: MailingId) -
     let prepared = messages.prepare_mailing(&mailing).await?;
     let first = store.scan_subscribers(SubscriberId(0), 1).await?;
     let subscriber = &first.first().context("there are no recipients")?.value;
-    Ok(prepared.make(subscriber).map_err(anyhow::Error::msg)?.octets.len())
+    Ok(prepared.make(subscriber).map_err(anyhow::Error::msg)?.whole().len())
 }
 
 /// Waits until all are sent, and notes the rate of each tenth.

@@ -62,8 +62,17 @@ pub trait PreparedMailing: Send + Sync + 'static {
 pub struct Message {
     /// Sender, recipient and ENVID.
     pub envelope: Envelope,
-    /// The whole message, CRLF line ends.
+    /// The message up to its shared end, CRLF line ends.
     pub octets: Vec<u8>,
+    /// The end that all messages of the mailing share, e.g. the attachments; empty where nothing is shared.
+    pub shared_end: Arc<Vec<u8>>,
+}
+
+impl Message {
+    /// The whole message in one piece: a copy of all of it.
+    pub fn whole(&self) -> Vec<u8> {
+        [self.octets.as_slice(), self.shared_end.as_slice()].concat()
+    }
 }
 
 /// Why a mailing could not be prepared.

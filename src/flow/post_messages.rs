@@ -161,7 +161,7 @@ impl PreparedMailing for PreparedPost {
             unsubscribe_https: https.as_deref(),
             unsubscribe_mailto: &format!("mailto:{}", self.list.unsubscribe_address(&token)),
         };
-        let octets = self.frame.message(&self.list.fields, &reader);
+        let (octets, shared_end) = self.frame.message(&self.list.fields, &reader);
         // RFC 5321 §3.9.2: the list's own envelope sender; nothing of the original's envelope travels on.
         let bounces = self.list.bounce_address(&self.key.sign(Purpose::Bounce, &[self.mailing.0, subscriber.id.0]));
         let sender: Address = bounces.parse().map_err(|error| format!("the envelope sender {bounces}: {error}"))?;
@@ -169,6 +169,7 @@ impl PreparedMailing for PreparedPost {
         Ok(Message {
             envelope: Envelope { sender: Some(sender), recipient: subscriber.address.clone(), envelope_id },
             octets,
+            shared_end,
         })
     }
 

@@ -9,7 +9,7 @@ use crate::base::address::Address;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::{MailingId, SubscriberId};
 use crate::base::token::{Key, Purpose, content_hash, to_hex};
-use crate::mail::compose::{Attachment, CalendarPart, Frame, Individual, Sender, compose};
+use crate::mail::compose::{Attachment, CalendarPart, Frame, Individual, Sender, compose_beginning};
 use crate::mail::headers::Mailbox;
 use crate::mail::verify::{Expected, verify};
 use crate::model::mailing::{Mailing, MailingContent};
@@ -311,13 +311,13 @@ impl PreparedReleases {
             text_values: personal.text_values(),
             html_values: personal.html_values(),
         };
-        let octets =
-            compose(&self.sender, &list.fields, frame, personal.bodies(), &one).map_err(|error| error.to_string())?;
+        let octets = compose_beginning(&self.sender, &list.fields, frame, personal.bodies(), &one)
+            .map_err(|error| error.to_string())?;
         let bounces = list.bounce_address(&self.key.sign(Purpose::Bounce, &[self.mailing.0, subscriber.id.0]));
         let sender: Address = bounces.parse().map_err(|error| format!("the envelope sender {bounces}: {error}"))?;
         let envelope_id = format!("{}.{}", self.mailing, subscriber.id);
         let envelope = Envelope { sender: Some(sender), recipient: subscriber.address.clone(), envelope_id };
-        Ok((Message { envelope, octets }, personal))
+        Ok((Message { envelope, octets, shared_end: frame.closing() }, personal))
     }
 
     /// Makes one message for each list, for a reader who has every field, and reads it back. What all lists share, calendar
@@ -348,7 +348,7 @@ impl PreparedReleases {
             attachments: &parts.attachments,
             one_click: self.base_url.is_some(),
         };
-        verify(&message.octets, &expected)
+        verify(&message.whole(), &expected)
             .map_err(|what| broken(format!("a message made on trial does not read back: {what}")))
     }
 
@@ -394,7 +394,7 @@ impl PreparedMailing for PreparedReleases {
             // Always the same reader at the same time: what differs is the content.
             let reader = self.sample_reader(list, Timestamp::UNIX_EPOCH)?;
             let (message, _) = self.message(&self.frame, list, &reader, Timestamp::UNIX_EPOCH)?;
-            hashes.extend(content_hash(&message.octets));
+            hashes.extend(content_hash(&message.whole()));
         }
         Ok(to_hex(&content_hash(&hashes)))
     }

@@ -4,6 +4,8 @@
 //! What all recipients of a mailing share (attachments, calendar, the greater part of both texts) is encoded once, in
 //! [`Frame`] and [`Body`]; [`compose`] only adds what differs. The same input gives the same octets.
 
+use std::sync::Arc;
+
 use crate::base::clock::Timestamp;
 
 use super::encoding::{QuotedPrintable, push_base64, quoted_printable};
@@ -82,8 +84,8 @@ pub struct Frame {
     opening: Vec<u8>,
     /// From the end of the text to the beginning of the HTML.
     between: Vec<u8>,
-    /// From the end of the HTML to the end of the message.
-    closing: Vec<u8>,
+    /// From the end of the HTML to the end of the message: the attachments, which no message has a copy of.
+    closing: Arc<Vec<u8>>,
 }
 
 impl Frame {
@@ -123,7 +125,12 @@ impl Frame {
         if !attachments.is_empty() {
             push_end(&mut closing, &mixed);
         }
-        Self { opening, between, closing }
+        Self { opening, between, closing: Arc::new(closing) }
+    }
+
+    /// The end of every message, from the end of its HTML on.
+    pub fn closing(&self) -> Arc<Vec<u8>> {
+        self.closing.clone()
     }
 
     /// Octets of all that is shared, without the texts.
@@ -255,16 +262,44 @@ pub fn compose(
     sender: &Sender,
     list: &ListFields,
     frame: &Frame,
+    bodies: (&Body, &Body),
+    one: &Individual<'_>,
+) -> Result<Vec<u8>, ComposeError> {
+    let mut out = compose_beginning(sender, list, frame, bodies, one)?;
+    out.extend_from_slice(&frame.closing);
+    Ok(out)
+}
+
+/// The same without the end that all messages share ([`Frame::closing`]).
+///
+/// # Errors
+/// [`ComposeError`]: what in it cannot be sent.
+pub fn compose_beginning(
+    sender: &Sender,
+    list: &ListFields,
+    frame: &Frame,
     (text, html): (&Body, &Body),
     one: &Individual<'_>,
 ) -> Result<Vec<u8>, ComposeError> {
-    let mut out = Vec::with_capacity(frame.len() + body_len(text) + body_len(html) + 2048);
+    let shared = frame.opening.len() + frame.between.len();
+    let mut out = Vec::with_capacity(shared + body_len(text) + body_len(html) + 2048);
     push_headers(&mut out, sender, list, one);
-    add_body(out, frame, (text, one.text_values), (html, one.html_values))
+    add_texts(out, frame, (text, one.text_values), (html, one.html_values))
 }
 
 /// Puts what a frame holds together behind a message's own header fields.
 pub(super) fn add_body(
+    out: Vec<u8>,
+    frame: &Frame,
+    text: (&Body, &[String]),
+    html: (&Body, &[String]),
+) -> Result<Vec<u8>, ComposeError> {
+    let mut out = add_texts(out, frame, text, html)?;
+    out.extend_from_slice(&frame.closing);
+    Ok(out)
+}
+
+fn add_texts(
     mut out: Vec<u8>,
     frame: &Frame,
     (text, text_values): (&Body, &[String]),
@@ -275,7 +310,6 @@ pub(super) fn add_body(
     text.write(&mut out, text_values);
     out.extend_from_slice(&frame.between);
     html.write(&mut out, html_values);
-    out.extend_from_slice(&frame.closing);
     Ok(out)
 }
 

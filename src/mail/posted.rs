@@ -6,6 +6,7 @@
 //! §5.4); with a rewritten From it could only fail.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::base::clock::Timestamp;
 
@@ -72,7 +73,7 @@ pub struct Changes {
 #[derive(Clone, Debug)]
 pub struct PostedFrame {
     head: Vec<u8>,
-    body: Vec<u8>,
+    body: Arc<Vec<u8>>,
     to_is_open: bool,
 }
 
@@ -163,20 +164,19 @@ impl PostedFrame {
         push_plain(&mut head, "Feedback-ID", &changes.feedback_id);
         push_plain(&mut head, "Precedence", "list");
         let to_is_open = !has("To") && !has("Cc");
-        Self { head, body: header.body.to_vec(), to_is_open }
+        Self { head, body: Arc::new(header.body.to_vec()), to_is_open }
     }
 
-    /// The message for one reader.
-    pub fn message(&self, list: &ListFields, reader: &Reader<'_>) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.head.len() + self.body.len() + 1024);
+    /// The message for one reader: its header with the empty line, and the body that all readers share.
+    pub fn message(&self, list: &ListFields, reader: &Reader<'_>) -> (Vec<u8>, Arc<Vec<u8>>) {
+        let mut out = Vec::with_capacity(self.head.len() + 1024);
         out.extend_from_slice(&self.head);
         if self.to_is_open {
             push_mailboxes(&mut out, "To", &[reader.to]);
         }
         push_list_fields(&mut out, list, reader.unsubscribe_https, reader.unsubscribe_mailto);
         out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(&self.body);
-        out
+        (out, self.body.clone())
     }
 }
 

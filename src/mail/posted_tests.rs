@@ -24,7 +24,8 @@ fn relayed(post: &str, changes: &Changes) -> String {
     let to = Mailbox::bare("reader@example.com".parse().unwrap());
     let reader = Reader { to: &to, unsubscribe_https: None, unsubscribe_mailto: "mailto:samtal-unsubscribe@x.example" };
     let frame = PostedFrame::new(post.replace('\n', "\r\n").as_bytes(), changes);
-    String::from_utf8(frame.message(&list, &reader)).unwrap().replace("\r\n", "\n")
+    let (head, body) = frame.message(&list, &reader);
+    String::from_utf8([head, body.to_vec()].concat()).unwrap().replace("\r\n", "\n")
 }
 
 fn lines<'a>(message: &'a str, name: &str) -> Vec<&'a str> {

@@ -36,7 +36,8 @@ pub fn relayable(message: &[u8], eight_bit: bool) -> Result<Cow<'_, [u8]>, Unfit
     }
 }
 
-fn fits(octets: &[u8], eight_bit: bool) -> bool {
+/// Whether it can be sent as it is.
+pub fn fits(octets: &[u8], eight_bit: bool) -> bool {
     (eight_bit || octets.is_ascii()) && memchr::memchr(0, octets).is_none() && {
         let mut begin = 0;
         let mut ends = memchr::memchr_iter(b'\n', octets).chain([octets.len()]);

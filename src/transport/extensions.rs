@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use lettre::transport::smtp::extension::{MailBodyParameter, MailParameter, RcptParameter};
 use lettre::transport::smtp::response::Response;
 
-use crate::mail::relayable::relayable;
+use crate::mail::relayable::{fits, relayable};
 
 use super::Envelope;
+use super::stuffing::Pieces;
 
 /// The extensions a relay offers; lettre knows only some of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,45 +49,46 @@ impl Extensions {
         offered
     }
 
-    /// The message as this relay carries it: in ASCII where it offers no 8BITMIME (RFC 6152 §3); as it is where that would
-    /// break a signature, which [`Extensions::obstacle`] then says.
-    pub(super) fn fitted<'a>(&self, message: &'a [u8]) -> Cow<'a, [u8]> {
-        match self.eight_bit {
-            true => Cow::Borrowed(message),
-            false => relayable(message, false).unwrap_or(Cow::Borrowed(message)),
+    /// The message as this relay carries it where it must be changed for that: in ASCII where it offers no 8BITMIME
+    /// (RFC 6152 §3). `None` where it goes as it is, also where a change would break a signature, which
+    /// [`Extensions::obstacle`] then says.
+    pub(super) fn fitted(&self, message: Pieces<'_>) -> Option<Vec<u8>> {
+        if self.eight_bit || message.iter().all(|piece| fits(piece, false)) {
+            return None;
         }
+        relayable(&message.concat(), false).map(Cow::into_owned).ok()
     }
 
     /// Why a message cannot go over this relay, whatever the time; `None` if it can.
-    pub(super) fn obstacle(&self, envelope: &Envelope, message: &[u8]) -> Option<String> {
-        let eight_bit = !message.is_ascii();
+    pub(super) fn obstacle(&self, envelope: &Envelope, message: Pieces<'_>) -> Option<String> {
+        let eight_bit = !is_ascii(message);
+        let length = message.iter().map(|piece| piece.len()).sum::<usize>();
         if envelope.needs_smtputf8() && !self.utf8 {
             return Some("the address has letters beyond ASCII and the relay offers no SMTPUTF8 (RFC 6531)".to_owned());
         }
         if eight_bit && !self.eight_bit {
-            let why = relayable(message, false).err().map(|unfit| format!(": {unfit}")).unwrap_or_default();
+            let why = relayable(&message.concat(), false).err().map(|unfit| format!(": {unfit}")).unwrap_or_default();
             return Some(format!(
                 "the message has bytes beyond ASCII and the relay offers no 8BITMIME (RFC 6152){why}"
             ));
         }
         match self.size {
-            Some(most) if most > 0 && message.len() as u64 > most => Some(format!(
-                "the message has {} octets and the relay takes at most {most}: make its attachments smaller",
-                message.len()
+            Some(most) if most > 0 && length as u64 > most => Some(format!(
+                "the message has {length} octets and the relay takes at most {most}: make its attachments smaller"
             )),
             _ => None,
         }
     }
 
     /// The commands MAIL and RCPT, without CRLF.
-    pub(super) fn envelope_commands(&self, envelope: &Envelope, message: &[u8]) -> [String; 2] {
+    pub(super) fn envelope_commands(&self, envelope: &Envelope, message: Pieces<'_>) -> [String; 2] {
         let mut mail = format!("MAIL FROM:<{}>", envelope.reverse_path());
         let mut recipient = format!("RCPT TO:<{}>", envelope.recipient);
         let mut add = |parameter: MailParameter| mail.push_str(&format!(" {parameter}"));
         if self.size.is_some() {
-            add(MailParameter::Size(message.len()));
+            add(MailParameter::Size(message.iter().map(|piece| piece.len()).sum()));
         }
-        if self.eight_bit && !message.is_ascii() {
+        if self.eight_bit && !is_ascii(message) {
             add(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
         if envelope.needs_smtputf8() {
@@ -110,6 +112,10 @@ impl Extensions {
     }
 }
 
+fn is_ascii(message: Pieces<'_>) -> bool {
+    message.iter().all(|piece| piece.is_ascii())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,16 +135,18 @@ mod tests {
         let auth = vec!["PLAIN".to_owned(), "LOGIN".to_owned()];
         let expected = Extensions { pipelining: true, dsn: true, size: Some(1000), auth, ..Extensions::default() };
         assert_eq!(offered, expected);
-        assert!(offered.obstacle(&envelope("a@example.org", ""), &[b'a'; 1001]).unwrap().contains("1000"));
+        assert!(
+            offered.obstacle(&envelope("a@example.org", ""), [&[b'a'; 500], &[b'a'; 501]]).unwrap().contains("1000")
+        );
     }
 
     #[test]
     fn asks_only_for_what_is_offered() {
         let none = Extensions::default();
-        let commands = none.envelope_commands(&envelope("a@example.org", "m1"), b"x");
+        let commands = none.envelope_commands(&envelope("a@example.org", "m1"), [b"x", b""]);
         assert_eq!(commands, ["MAIL FROM:<bounce@lists.example.org>", "RCPT TO:<a@example.org>"]);
         let all = Extensions { size: Some(0), dsn: true, eight_bit: true, utf8: true, ..Extensions::default() };
-        let commands = all.envelope_commands(&envelope("a+b@example.org", "m1+2\r\nRCPT"), "å".as_bytes());
+        let commands = all.envelope_commands(&envelope("a+b@example.org", "m1+2\r\nRCPT"), [b"", "å".as_bytes()]);
         assert_eq!(
             commands,
             [
@@ -151,8 +159,8 @@ mod tests {
     #[test]
     fn says_what_stands_in_the_way() {
         let none = Extensions::default();
-        assert!(none.obstacle(&envelope("å@example.org", ""), b"x").unwrap().contains("SMTPUTF8"));
-        assert!(none.obstacle(&envelope("a@example.org", ""), "å".as_bytes()).unwrap().contains("8BITMIME"));
-        assert_eq!(none.obstacle(&envelope("a@example.org", ""), b"x"), None);
+        assert!(none.obstacle(&envelope("å@example.org", ""), [b"x", b""]).unwrap().contains("SMTPUTF8"));
+        assert!(none.obstacle(&envelope("a@example.org", ""), [b"x", "å".as_bytes()]).unwrap().contains("8BITMIME"));
+        assert_eq!(none.obstacle(&envelope("a@example.org", ""), [b"x", b""]), None);
     }
 }

@@ -8,6 +8,7 @@ mod extensions;
 pub mod relay;
 mod replies;
 mod session;
+mod stuffing;
 mod tls;
 mod wire;
 
@@ -89,6 +90,20 @@ pub trait Connection: Send {
     /// Sends one whole message: MAIL, RCPT, DATA, content. `message` has CRLF line ends and no dot-stuffing.
     /// Every wait in it is bounded (RFC 5321 §4.5.3.2).
     fn send<'a>(&'a mut self, envelope: &'a Envelope, message: &'a [u8]) -> TransportFuture<'a, Outcome>;
+
+    /// The same of a message in two pieces: its own beginning, and an end that it shares with others and of which no
+    /// copy is to be made.
+    fn send_with_end<'a>(
+        &'a mut self,
+        envelope: &'a Envelope,
+        beginning: &'a [u8],
+        end: &'a [u8],
+    ) -> TransportFuture<'a, Outcome> {
+        match end {
+            [] => self.send(envelope, beginning),
+            end => Box::pin(async move { self.send(envelope, &[beginning, end].concat()).await }),
+        }
+    }
 
     /// Whether another message may be sent on it; a refused RCPT leaves it usable.
     fn is_usable(&self) -> bool;

@@ -8,7 +8,6 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use lettre::transport::smtp::client::AsyncSmtpConnection;
-use memchr::memmem;
 use tokio::time::timeout;
 
 use crate::model::ledger::Stage;
@@ -17,6 +16,7 @@ use crate::model::reply::Reply;
 use super::extensions::Extensions;
 use super::relay::{Timeouts, cause, refusal, reply};
 use super::replies::GARBLED;
+use super::stuffing::{Pieces, Stuffing, has_bare_line_ends};
 use super::wire::{Garbled, WireHandle};
 use super::{Connection, Envelope, Outcome, TransportFuture};
 
@@ -59,7 +59,7 @@ impl RelayConnection {
         Self { lettre, wire, offered, timeouts, usable: true, left, needs_reset: false }
     }
 
-    async fn transact(&mut self, envelope: &Envelope, message: &[u8]) -> Outcome {
+    async fn transact(&mut self, envelope: &Envelope, message: Pieces<'_>) -> Outcome {
         if !self.usable {
             return Outcome::NotSent("the connection is of no more use".to_owned());
         }
@@ -68,7 +68,7 @@ impl RelayConnection {
             return Outcome::Impossible(text.to_owned());
         }
         let fitted = self.offered.fitted(message);
-        let message = &*fitted;
+        let message = fitted.as_deref().map_or(message, |fitted| [fitted, &[]]);
         if let Some(obstacle) = self.offered.obstacle(envelope, message) {
             return Outcome::Impossible(obstacle);
         }
@@ -183,16 +183,20 @@ impl RelayConnection {
         }
     }
 
-    async fn content(&mut self, message: &[u8]) -> Outcome {
-        put_stuffed(self.wire.lock().output(), message);
-        let sent = self.write_out().await;
+    async fn content(&mut self, message: Pieces<'_>) -> Outcome {
+        let mut content = Stuffing::new(message);
+        let mut sent = Ok(());
+        while sent.is_ok() && !content.is_over() {
+            content.fill(self.wire.lock().output());
+            sent = self.write_out().await;
+        }
         if let Err(why) = &sent {
             self.usable = false;
             // The relay may have said why; that is there already, or it is not waited for.
             self.wire.lock().give_up(why);
         }
         let answer = self.answer(self.timeouts.message).await;
-        let unsent = self.wire.lock().unsent() > 0;
+        let unsent = !content.is_over() || self.wire.lock().unsent() > 0;
         self.needs_reset = false;
         match answer {
             Answer::Positive(reply) if reply.is_positive() && !unsent => Outcome::Accepted(reply),
@@ -264,7 +268,16 @@ impl RelayConnection {
 
 impl Connection for RelayConnection {
     fn send<'a>(&'a mut self, envelope: &'a Envelope, message: &'a [u8]) -> TransportFuture<'a, Outcome> {
-        Box::pin(self.transact(envelope, message))
+        Box::pin(self.transact(envelope, [message, &[]]))
+    }
+
+    fn send_with_end<'a>(
+        &'a mut self,
+        envelope: &'a Envelope,
+        beginning: &'a [u8],
+        end: &'a [u8],
+    ) -> TransportFuture<'a, Outcome> {
+        Box::pin(self.transact(envelope, [beginning, end]))
     }
 
     fn is_usable(&self) -> bool {
@@ -283,49 +296,4 @@ impl Connection for RelayConnection {
 
 fn in_time(what: &str, wait: Duration) -> String {
     format!("the relay {what} within {} s", wait.as_secs_f32())
-}
-
-/// Only CRLF ends a line (RFC 5321 §2.3.8); a CR or LF alone is how messages are smuggled.
-fn has_bare_line_ends(message: &[u8]) -> bool {
-    memchr::memchr2_iter(b'\r', b'\n', message).any(|at| match message[at] {
-        b'\r' => message.get(at + 1) != Some(&b'\n'),
-        _ => at == 0 || message[at - 1] != b'\r',
-    })
-}
-
-/// The message with dots before lines that begin with one, its last line ended, and the final dot (RFC 5321 §4.5.2).
-fn put_stuffed(output: &mut Vec<u8>, message: &[u8]) {
-    output.reserve(message.len() + 64);
-    let mut from = 0;
-    if message.starts_with(b".") {
-        output.push(b'.');
-    }
-    for at in memmem::find_iter(message, b"\r\n.") {
-        output.extend_from_slice(&message[from..at + 3]);
-        output.push(b'.');
-        from = at + 3;
-    }
-    output.extend_from_slice(&message[from..]);
-    if !message.ends_with(b"\r\n") && !message.is_empty() {
-        output.extend_from_slice(b"\r\n");
-    }
-    output.extend_from_slice(b".\r\n");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stuffs_dots_where_lines_begin() {
-        let check = |message: &[u8], expected: &[u8]| {
-            let mut output = Vec::new();
-            put_stuffed(&mut output, message);
-            assert_eq!(String::from_utf8_lossy(&output), String::from_utf8_lossy(expected));
-        };
-        check(b"a\r\n", b"a\r\n.\r\n");
-        check(b"a", b"a\r\n.\r\n");
-        check(b"", b".\r\n");
-        check(b".\r\n.\r\n..a\r\nb.\r\n", b"..\r\n..\r\n...a\r\nb.\r\n.\r\n");
-    }
 }

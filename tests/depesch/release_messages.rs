@@ -85,7 +85,8 @@ async fn an_invitation_reaches_its_reader_whole() {
     let token = sender.strip_prefix("media-bounces+").unwrap().strip_suffix("@lists.example.org").unwrap();
     assert_eq!(Key::new(KEY).verify(Purpose::Bounce, token), Some(vec![7, 1]));
 
-    let parsed = MessageParser::default().parse(&message.octets).unwrap();
+    let whole = message.whole();
+    let parsed = MessageParser::default().parse(&whole).unwrap();
     assert_eq!(parsed.subject(), Some("Pressinbjudan: Vem vårdar vårdarna? Riksmöte i Örebro"));
     assert_eq!(parsed.to().unwrap().first().unwrap().name(), Some("Åsa Öberg"));
     assert_eq!(parsed.from().unwrap().first().unwrap().address(), Some("media@lists.example.org"));
@@ -117,6 +118,11 @@ async fn the_same_mailing_subscriber_and_second_give_the_same_octets() {
     let again = house.messages.prepare(&house.mailing).await.unwrap();
     assert_eq!(again.make(&one).unwrap().octets, first.octets);
     let id = |octets: &[u8]| head(octets).lines().find(|line| line.starts_with("Message-ID")).unwrap().to_owned();
+    let whole = String::from_utf8(first.whole()).unwrap();
+    assert!(whole.starts_with(&String::from_utf8_lossy(&first.octets).into_owned()) && whole.ends_with("--\r\n"));
+    let pair = [again.make(&one).unwrap(), again.make(&other).unwrap()];
+    assert!(Arc::ptr_eq(&pair[0].shared_end, &pair[1].shared_end), "no reader has a copy of the attachments");
+    assert!(!pair[0].shared_end.is_empty());
     assert_ne!(id(&again.make(&other).unwrap().octets), id(&first.octets));
     house.clock.advance(chrono::Duration::hours(5));
     assert_eq!(id(&again.make(&one).unwrap().octets), id(&first.octets), "sent again, it is the same message");
@@ -132,7 +138,7 @@ async fn the_first_list_by_name_on_which_one_is_active_carries_it() {
     .await;
     let prepared = house.messages.prepare(&house.mailing).await.unwrap();
     let list_id = |subscriber| {
-        let octets = prepared.make(subscriber).unwrap().octets;
+        let octets = prepared.make(subscriber).unwrap().whole();
         head(&octets).lines().find(|line| line.starts_with("List-Id")).unwrap().to_owned()
     };
     assert_eq!(list_id(&both), "List-Id: alla <alla.lists.example.org>");
@@ -148,7 +154,8 @@ async fn a_sensitive_list_is_shown_nowhere() {
     let reader = put_subscriber(&house.store, 1, &["strejk"], |_| {}).await;
     let message = house.messages.prepare(&house.mailing).await.unwrap().make(&reader).unwrap();
     assert!(!message.envelope.reverse_path().to_lowercase().contains("strejk"));
-    let parsed = MessageParser::default().parse(&message.octets).unwrap();
+    let whole = message.whole();
+    let parsed = MessageParser::default().parse(&whole).unwrap();
     let all = format!("{}{}{}", head(&message.octets), parsed.body_text(0).unwrap(), parsed.body_html(0).unwrap());
     assert!(!all.to_lowercase().contains("strejk"), "{all}");
 }
@@ -191,6 +198,7 @@ async fn a_field_that_a_template_needs_can_be_tried_for_each_reader() {
     assert_eq!(prepared.try_for(&with), Ok(()));
     assert!(wrong.contains("invitation/text.hbs, line 1: recipient.attributes.smeknamn is missing"), "{wrong}");
     let message = prepared.make(&with).unwrap();
-    let parsed = MessageParser::default().parse(&message.octets).unwrap();
+    let whole = message.whole();
+    let parsed = MessageParser::default().parse(&whole).unwrap();
     assert!(parsed.body_text(0).unwrap().starts_with("Hej Bettan!"));
 }

@@ -295,7 +295,7 @@ impl Worker {
         let Some(connection) = self.connection.as_mut() else { return Err(Ended) };
         let watch = Stopwatch::start();
         self.pulse.waits_for_relay();
-        let outcome = connection.send(&message.envelope, &message.octets).await;
+        let outcome = connection.send_with_end(&message.envelope, &message.octets, &message.shared_end).await;
         drop(turn);
         self.pulse.works();
         add(&self.shared.stats.smtp_nanoseconds, watch.nanoseconds());

@@ -131,7 +131,7 @@ impl PreparedMailing for Plain {
             recipient: subscriber.address.clone(),
             envelope_id: subscriber.id.to_string(),
         };
-        Ok(Message { envelope, octets: b"Subject: x\r\n\r\nx\r\n".to_vec() })
+        Ok(Message { envelope, octets: b"Subject: x\r\n\r\nx\r\n".to_vec(), shared_end: Arc::default() })
     }
 }
 
