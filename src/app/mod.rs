@@ -56,6 +56,7 @@ pub mod posts;
 mod room;
 pub mod service;
 mod start_error;
+pub mod test_clock;
 
 use erasures::Forgetting;
 use liveness::Liveness;
@@ -346,7 +347,7 @@ impl RunningApp {
         let clock = &self.control.clock;
         let tasks = || self.server.is_finished() || self.loops.iter().any(JoinHandle::is_finished);
         while !tasks() && !self.mail_in.has_ended() {
-            clock.wait_until(clock.now() + LOOK_EVERY).await;
+            clock.wait_for(LOOK_EVERY).await;
         }
     }
 

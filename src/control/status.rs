@@ -15,6 +15,7 @@ use crate::model::ledger::Tally;
 use crate::model::mailing::Mailing;
 
 use super::Control;
+use super::backup::FaultView;
 use super::error::ApiError;
 
 /// Whoever asks wants to see what they just did, unless looking takes long.
@@ -159,6 +160,12 @@ pub struct BackupStatus {
     pub newest: Option<Timestamp>,
     /// Why the last attempt since the start failed, if it did.
     pub failure: Option<String>,
+    /// Files of backups that are damaged or missing, as far as is known.
+    #[serde(default)]
+    pub faults: Vec<FaultView>,
+    /// When the file of them was read that was read longest ago.
+    #[serde(default)]
+    pub oldest_read: Option<Timestamp>,
 }
 
 /// Letters, by where they stand.
@@ -277,6 +284,8 @@ async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiEr
             directory: backups.directory.display().to_string(),
             newest: picture.backup,
             failure: picture.backup_failure.as_ref().map(|(_, why)| why.clone()),
+            faults: picture.backup_condition.faults.iter().map(FaultView::from).collect(),
+            oldest_read: picture.backup_condition.oldest_read,
         }),
         letters: LetterCounts {
             waiting: picture.letters.waiting,

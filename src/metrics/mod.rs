@@ -124,6 +124,8 @@ gauges! {
         checkpoint_at: "depesch_checkpoint_last_timestamp_seconds", "When the last checkpoint was written";
         checkpoint_octets: "depesch_checkpoint_last_bytes", "The last checkpoint on disk";
         backup_at: "depesch_backup_last_success_timestamp_seconds", "When the last backup that is known was made";
+        backup_damaged: "depesch_backup_damaged_files", "Files of backups that are known to be damaged or missing";
+        backup_read_at: "depesch_backup_oldest_read_timestamp_seconds", "When the file of backups was last read to check it that was read longest ago";
         memory: "process_resident_memory_bytes", "Memory in use";
         files: "process_open_fds", "Open files and sockets";
         files_most: "process_max_fds", "The most files and sockets that may be open";

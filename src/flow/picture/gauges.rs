@@ -38,6 +38,8 @@ impl Picture {
             gauges.chores.set(chore.name, seconds(chore.last));
         }
         gauges.backup_at.set(seconds(self.backup));
+        gauges.backup_damaged.set(self.backup_condition.faults.len() as f64);
+        gauges.backup_read_at.set(seconds(self.backup_condition.oldest_read));
     }
 
     fn show_queue(&self, gauges: &Gauges) {

@@ -1,13 +1,14 @@
 //! Whether the daemon is alive, and whether it takes new work: two questions with short answers, asked often.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use crate::store::engine::Batch;
 
 use super::{Observer, reserve};
 
 /// So long the store may take to answer.
-const PATIENCE: chrono::Duration = chrono::Duration::seconds(5);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the daemon is not alive, or takes no new work: in a few words, without anybody's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl Observer {
                 Ok(_) => Ok(()),
                 Err(_) => Err(Unwell("the store has stopped; the log says why".to_owned())),
             },
-            () = self.clock.wait_until(self.clock.now() + PATIENCE) => match self.heals() {
+            () = self.clock.wait_for(PATIENCE) => match self.heals() {
                 true => Ok(()),
                 false => Err(Unwell("the store does not answer".to_owned())),
             },

@@ -7,13 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::sync::Mutex;
 
 use crate::base::clock::{Clock, Stopwatch, Timestamp};
 use crate::model::breaker::Rest;
+use crate::model::clock_trust::ClockTrust;
 use crate::model::ledger::Tally;
 use crate::model::mailing::Mailing;
 use crate::model::recurrence::Recurrence;
+use crate::store::backup::health::Condition;
 use crate::store::embedded::{DiskUse, EmbeddedEngine, IndexHealth};
 use crate::store::later::LaterCounts;
 use crate::store::spool::{Spool, SpoolSettings};
@@ -134,12 +137,18 @@ pub struct Picture {
     pub chores: Vec<ChorePicture>,
     /// When the clock was last seen to have leapt ahead.
     pub leap: Option<Timestamp>,
+    /// What is known about the clock.
+    pub clock: Option<ClockTrust>,
+    /// By how much a test has moved the clock, where one can.
+    pub moved_by_test: Option<TimeDelta>,
     /// When the last backup that is known was made.
     pub backup: Option<Timestamp>,
     /// Why nobody can watch the daemon from outside, where that was wanted.
     pub monitor_trouble: Option<String>,
     /// Mailings whose bounces are not believed, in a line each.
     pub doubted: Vec<String>,
+    /// What is known of the files of backups.
+    pub backup_condition: Condition,
     /// Why the last attempt at a backup failed, and when, if it did.
     pub backup_failure: Option<(Timestamp, String)>,
 }

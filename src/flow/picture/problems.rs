@@ -3,6 +3,9 @@
 use chrono::Duration;
 
 use crate::flow::leap;
+use crate::flow::schedule::judged_at;
+use crate::model::mailing::Stage;
+use crate::model::mailing_transitions::Due;
 
 use super::{Picture, reserve};
 
@@ -16,6 +19,38 @@ const INDEX_CHECK_LATE: Duration = Duration::days(2);
 const REBUILT_LATELY: Duration = Duration::days(1);
 
 impl Picture {
+    /// What a person must know of the clock: that it jumped, and what waits because of that.
+    fn clock_problems(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if let Some(moved) = self.moved_by_test {
+            let seconds = moved.num_seconds();
+            found.push(format!(
+                "DEPESCH_TEST_CLOCK is set, and moves the clock by {seconds} s: take it out unless this is a test"
+            ));
+        }
+        let Some(trust) = &self.clock else { return found };
+        if let Some(jump) = trust.told(self.at) {
+            let (from, to) = (jump.from.format("%Y-%m-%d %H:%M:%S"), jump.to.format("%Y-%m-%d %H:%M:%S UTC"));
+            let seconds = jump.by().num_seconds();
+            let (way, by) = if seconds < 0 { ("back", -seconds) } else { ("forward", seconds) };
+            found.push(format!("the clock was set {way} by {by} s, from {from} to {to}: check how it is kept right"));
+        }
+        for (mailing, _) in self.mailings.iter().filter(|(mailing, _)| mailing.stage == Stage::Scheduled) {
+            let judged = judged_at(mailing, trust, self.at);
+            let Due::Later(at) = mailing.due(judged) else { continue };
+            if matches!(mailing.due(self.at), Due::Later(_) | Due::Never) {
+                continue;
+            }
+            let until = (at + (self.at - judged)).format("%Y-%m-%d %H:%M UTC");
+            found.push(format!(
+                "mailing {id} waits until {until}, because the clock was set forward; if the clock is right, cancel it and \
+                 queue it again",
+                id = mailing.id
+            ));
+        }
+        found
+    }
+
     /// What needs a person, each in one line, the worst first. No address and no list's name is in it.
     pub fn problems(&self) -> Vec<String> {
         let mut found = Vec::new();
@@ -33,8 +68,15 @@ impl Picture {
                 "the clock leapt far ahead: until {until} nothing is deleted by age; set it right if it is wrong"
             ));
         }
+        found.extend(self.clock_problems());
         if let Some((at, why)) = &self.backup_failure {
             found.push(format!("the backup of {} failed: {why}", at.format("%Y-%m-%d %H:%M UTC")));
+        }
+        if !self.backup_condition.faults.is_empty() {
+            let many = self.backup_condition.faults.len();
+            found.push(format!(
+                "{many} files of backups are damaged or missing: \u{201c}depesch backup list\u{201d} names them"
+            ));
         }
         found.extend(self.monitor_trouble.clone());
         found.extend(self.doubted.iter().cloned());
@@ -99,7 +141,7 @@ impl Picture {
         let lately = index.rebuilt.as_ref().filter(|(at, _)| self.at - *at < REBUILT_LATELY);
         if let Some((at, reason)) = lately {
             return Some(format!(
-                "the index of the store was built anew at {}, and nothing is lost; look at the disk, it may be failing \
+                "the index of the store was built anew at {}; look at the disk, it may be failing \
                  ({reason})",
                 at.format("%Y-%m-%d %H:%M UTC")
             ));

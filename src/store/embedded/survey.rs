@@ -8,7 +8,7 @@ use crate::store::journal::segment::{self, SegmentName};
 use crate::store::journal::walk::{Found, Tail, walk};
 use crate::store::journal::{Damage, JournalError};
 
-use super::check::clean_mark;
+use super::bounds::{Bounds, Shortfall};
 use super::index::Index;
 use super::open::{OpenError, checkpoints, indexes, journal, newest_generation};
 use super::{Settings, StoreLock, marker};
@@ -34,6 +34,10 @@ pub struct Survey {
     pub seen: u64,
     /// A segment whose creation was cut short; harmless.
     pub stillborn: Option<PathBuf>,
+    /// What is known beside the journal of how far it reached.
+    pub bounds: Bounds,
+    /// The number of the first group of the newest segment; 0 without segments.
+    pub newest_segment: u64,
     pub(super) first_group: u64,
     pub(super) generation: Option<u64>,
 }
@@ -62,7 +66,12 @@ impl Survey {
 
     /// The journal's end is missing.
     pub fn is_short(&self) -> bool {
-        self.last_group < self.seen
+        !self.shortfall(self.last_group).is_nothing()
+    }
+
+    /// What is missing when everything up to group `reached` is there.
+    pub fn shortfall(&self, reached: u64) -> Shortfall {
+        self.bounds.shortfall(reached, self.newest_segment)
     }
 }
 
@@ -86,7 +95,8 @@ pub(super) fn survey_locked(directory: &Path, settings: &Settings, _lock: &Store
         found.push((name.path, state));
     }
     let generation = newest_generation(directory)?;
-    if segments.is_empty() && found.is_empty() && generation.is_none() {
+    let mut bounds = Bounds::read(directory)?;
+    if segments.is_empty() && !bounds.is_known && generation.is_none() {
         return Err(OpenError::Absent(directory.to_owned()));
     }
     let index = match generation {
@@ -98,7 +108,7 @@ pub(super) fn survey_locked(directory: &Path, settings: &Settings, _lock: &Store
         (None, IndexState::Absent) => Some("there is none".to_owned()),
         (None, IndexState::Unusable(why)) => Some(why.clone()),
         // After a crash it may be ahead of its mark, and is put right without being built anew; not after an orderly stop.
-        (None, IndexState::Readable { mark, adds_up }) => clean_mark(directory)?.and_then(|clean| {
+        (None, IndexState::Readable { mark, adds_up }) => bounds.clean.and_then(|clean| {
             let (has, had) = (mark.sequence, clean.sequence);
             let (is_as_closed, differs) = (clean == *mark, "its records are not those that the journal says");
             let back = (!is_as_closed).then(|| format!("it was closed as of group {had} and is now as of {has}"));
@@ -110,7 +120,8 @@ pub(super) fn survey_locked(directory: &Path, settings: &Settings, _lock: &Store
         IndexState::Absent | IndexState::Unusable(_) => 0,
     };
     let until = found.iter().filter_map(|(_, state)| state.as_ref().ok()).map(|summary| summary.until.sequence);
-    let seen = until.max().unwrap_or(0).max(indexed).max(tail.mark.sequence);
+    bounds.raise(until.max().unwrap_or(0).max(indexed));
+    let seen = bounds.least.max(tail.mark.sequence);
     Ok(Survey {
         checkpoints: found,
         segments: segments.len(),
@@ -121,6 +132,8 @@ pub(super) fn survey_locked(directory: &Path, settings: &Settings, _lock: &Store
         index_damage,
         seen,
         stillborn: tail.stillborn,
+        newest_segment: segments.last().map_or(0, |segment| segment.first),
+        bounds,
         first_group,
         generation,
     })
