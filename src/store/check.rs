@@ -94,7 +94,7 @@ pub async fn check(directory: &Path, settings: &Settings) -> Result<Check, Check
 /// [`CheckError`].
 pub async fn files_beside(store: &Store, state_directory: &Path) -> Result<Vec<Finding>, CheckError> {
     let (_, mut found) = check_blobs(&state_directory.join("blobs"), Some(store)).await?;
-    found.extend(check_spool(&state_directory.join("spool"), Some(store)).await?.1);
+    found.extend(check_spool(&state_directory.join("spool"), (Some(store), true)).await?.1);
     Ok(found)
 }
 
