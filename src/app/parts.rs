@@ -91,6 +91,12 @@ pub async fn open_store(
             report.completeness()
         );
     }
+    if let Some(group) = report.repaired {
+        tracing::warn!(
+            group,
+            "one bit of the last group of the journal was wrong and was put right; nothing of it is lost"
+        );
+    }
     for checkpoint in &report.unusable_checkpoints {
         tracing::warn!("a checkpoint cannot be used: {checkpoint}");
     }

@@ -22,6 +22,7 @@ pub mod bounce;
 pub mod config;
 pub mod consent;
 pub mod contact;
+mod delivery;
 pub mod demo;
 pub mod doctor;
 mod download;
@@ -32,6 +33,7 @@ pub mod letter;
 pub mod list;
 pub mod mailing;
 pub mod manual;
+pub mod outbound;
 pub mod output;
 pub mod post;
 pub mod progress;
@@ -118,6 +120,9 @@ pub enum Command {
     Demo(demo::DemoCommand),
     /// Look at everything that the installation depends on, and say what to do
     Doctor(doctor::DoctorCommand),
+    /// One mail's way: what became of it
+    #[command(subcommand)]
+    Delivery(delivery::DeliveryCommand),
     /// Mail that came in, and what became of it
     #[command(subcommand)]
     Inbound(inbound::InboundCommand),
@@ -140,6 +145,9 @@ pub enum Command {
     /// Queue releases, follow them, and see what became of every mail
     #[command(subcommand)]
     Mailing(mailing::MailingCommand),
+    /// Mail out as a whole: make deferred deliveries due now
+    #[command(subcommand)]
+    Outbound(outbound::OutboundCommand),
     /// How long things are kept, and what the rules would drop now
     #[command(subcommand)]
     Retention(retention::RetentionCommand),
@@ -329,10 +337,12 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Letter(command) => letter::run(command, context).await,
         Command::List(command) => list::run(command, context).await,
         Command::Organisation(command) => contact::run_organisation(command, context).await,
+        Command::Outbound(command) => outbound::run(command, context).await,
         Command::Retention(command) => retention::run(command, context).await,
         Command::Rsvp(command) => rsvp::run(command, context).await,
         Command::Release(command) => release::run(command, context).await,
         Command::Manual(command) => manual::write_manual(command, context),
+        Command::Delivery(command) => delivery::run(command, context).await,
         Command::Mailing(command) => mailing::run(command, context).await,
         Command::Post(command) => post::run(command, context).await,
         Command::Serve(command) => serve::run(command, context).await,

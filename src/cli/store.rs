@@ -134,6 +134,9 @@ async fn check(directory: &Path, context: &Context) -> Result<Done, CliError> {
         context.output.line(match (sound, survey.is_sound()) {
             (true, _) => "Nothing is wrong.",
             (false, false) => "Something is damaged; \u{201c}depesch store recover\u{201d} shows what can be done.",
+            (false, true) if survey.repair.is_some() || survey.is_doubtful => {
+                "The last group is damaged or may be; the lines above say what the next start does."
+            }
             (false, true) => {
                 "Something is damaged; an index is built anew at the next start, other files come from a backup."
             }
@@ -210,6 +213,9 @@ fn recovery_note(recovery: &Recovery) -> String {
         let last = damage.before.map_or("the end".to_owned(), |before| before.saturating_sub(1).to_string());
         text.push_str(&format!("; {LOST}groups {} to {last}", damage.after.saturating_add(1)));
     }
+    if plan.next_is_doubtful {
+        text.push_str(&format!("; {LOST}perhaps group {}", plan.reaches + 1));
+    }
     if !plan.shortfall.is_nothing() {
         text.push_str(&format!("; {LOST}{}", plan.shortfall));
     }
@@ -245,7 +251,7 @@ fn show_survey(survey: &Survey, context: &Context) -> Result<(), CliError> {
         })?;
     }
     output.line(&format!("journal: {} segments, the last group is {}", survey.segments, survey.last_group))?;
-    if survey.torn > 0 {
+    if survey.torn > 0 && !survey.is_doubtful && !survey.is_short() {
         output.line(&format!("journal: {} octets of a write cut short at its end, which is harmless", survey.torn))?;
     }
     match survey.is_short() {
@@ -296,6 +302,9 @@ fn show_losses(plan: &Plan, context: &Context) -> Result<(), CliError> {
     for damage in &plan.lost {
         context.output.line(&format!("Lost: {damage}"))?;
     }
+    if plan.next_is_doubtful {
+        context.output.line(&format!("Perhaps lost: group {}, if it was acknowledged", plan.reaches + 1))?;
+    }
     match plan.shortfall.is_nothing() {
         true => Ok(()),
         false => context.output.line(&format!("Lost: {}", plan.shortfall)),
@@ -332,7 +341,7 @@ fn plan_json(plan: &Plan) -> Value {
     json!({
         "source": source, "lost": lost, "missing_groups": plan.shortfall.missing,
         "unknown_after_group": plan.shortfall.unknown_after, "loses_nothing": plan.loses_nothing(),
-        "end_is_proven": plan.end_is_proven,
+        "doubtful_group": plan.next_is_doubtful.then_some(plan.reaches + 1), "end_is_proven": plan.end_is_proven,
     })
 }
 

@@ -124,6 +124,8 @@ gauges! {
         checkpoint_at: "depesch_checkpoint_last_timestamp_seconds", "When the last checkpoint was written";
         checkpoint_octets: "depesch_checkpoint_last_bytes", "The last checkpoint on disk";
         backup_at: "depesch_backup_last_success_timestamp_seconds", "When the last backup that is known was made";
+        relay_puts_off: "depesch_relay_puts_off", "1 while nearly all answers of the relay are temporary refusals";
+        relay_connections: "depesch_relay_slowed_connections", "Connections that may send at once while the relay asks for fewer mails; 0 at full speed";
         backup_damaged: "depesch_backup_damaged_files", "Files of backups that are known to be damaged or missing";
         backup_read_at: "depesch_backup_oldest_read_timestamp_seconds", "When the file of backups was last read to check it that was read longest ago";
         memory: "process_resident_memory_bytes", "Memory in use";

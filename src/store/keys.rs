@@ -8,6 +8,7 @@
 //! | `B` | mailing, subscriber | what came back about a delivery |
 //! | `E` | hash of a mail | the subscriber whose confirmation it is, kept as evidence |
 //! | `T` | wish | what somebody asked for by mail and is yet to confirm; a used token stays until it expires |
+//! | `F` | mailing, domain | that refusals of a mailing (at a domain, or everywhere) are being taken back |
 //! | `J` | event, keyed hash of an address | what somebody answered to an invitation |
 //! | `a` | address key | the subscriber's id |
 //! | `b` | organisation, revision | a boilerplate text |
@@ -421,6 +422,17 @@ pub fn bounces_of(subscriber: SubscriberId) -> KeyRange {
 /// What bounces have come to for a subscriber.
 pub fn score(subscriber: SubscriberId) -> Key {
     key(b'v', &[&subscriber.0.to_be_bytes()])
+}
+
+/// That refusals of a mailing are being taken back: at a domain, or everywhere where that is empty.
+pub fn taking_back(mailing: MailingId, domain: &str) -> Key {
+    key(b'F', &[&mailing.0.to_be_bytes(), domain.as_bytes()])
+}
+
+/// The mailing and the domain in such a key.
+pub fn taking_back_of(taking_back: &Key) -> Option<(MailingId, &str)> {
+    let (mailing, domain) = taking_back.0.get(1..)?.split_at_checked(8)?;
+    Some((MailingId(u64::from_be_bytes(mailing.try_into().ok()?)), std::str::from_utf8(domain).ok()?))
 }
 
 /// A setting of the installation.

@@ -41,6 +41,7 @@ pub mod settings;
 pub mod spool;
 pub mod subscribers;
 pub mod suppressions;
+pub mod taking_back;
 pub mod wishes;
 
 use engine::{Batch, Commit, Engine, EngineError, Value};

@@ -17,7 +17,7 @@ use crate::store::ledger::{Lease, Row, chunk_of, put_delivery, put_lease};
 use crate::store::{Read, StoreError};
 
 use super::work::{Job, Run};
-use super::{Shared, settle};
+use super::{Shared, history, settle};
 
 /// Due deliveries looked at in one go.
 const DUE_STEP: usize = 2048;
@@ -29,8 +29,9 @@ pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>, pulse: &Pu
         Err(PrepareError::Store(error)) => return Err(error),
         Err(PrepareError::Broken(what)) => return pause(shared, mailing.value.id, PauseReason::Broken { what }).await,
     };
-    // Somebody who resumes a paused mailing has seen to what the breaker said.
-    shared.judge.forget(mailing.value.id);
+    // A person who resumes a paused mailing has seen to what the breaker said.
+    let expected = history::expected(&shared.parts.store, &mailing.value).await?;
+    shared.judge.begin(mailing.value.id, expected);
     let run = Arc::new(Run::new(mailing, prepared));
     let fed = feed(shared, &run, pulse).await;
     run.stop();
@@ -221,6 +222,12 @@ async fn renew(shared: &Shared, run: &Run, now: Timestamp) -> Result<(), StoreEr
         let stamp = put_lease(&mut batch, mailing, chunk.number, Some(chunk.lease()), Some(&lease));
         if let (Commit::Applied, Some(stamp)) = (shared.parts.store.commit(batch).await?, stamp) {
             chunk.renewed(stamp);
+            continue;
+        }
+        // Refusals in it were taken back: the lease is still ours.
+        let held = shared.parts.store.lease(mailing, chunk.number).await?;
+        if let Some(held) = held.filter(|held| held.value.node == lease.node && held.value.fence == lease.fence) {
+            chunk.renewed(held.stamp);
         }
     }
     Ok(())

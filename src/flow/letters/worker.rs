@@ -149,7 +149,7 @@ impl Postman {
 
     /// What troubles the relay, if anything does.
     pub fn trouble(&self) -> Option<Trouble> {
-        self.shared.gate.trouble()
+        self.shared.gate.trouble(self.shared.now())
     }
 
     /// Signs of life. While it does not drain, its main task gives one at each [`Wake`].
@@ -205,7 +205,7 @@ impl Shared {
     }
 
     fn report_trouble(&self, what: String) {
-        if self.gate.failed(self.now(), what.clone()) {
+        if self.gate.is_trouble(self.now()) && self.gate.failed(self.now(), what.clone()) {
             tracing::warn!(%what, "the relay gives trouble; letters wait");
         }
     }

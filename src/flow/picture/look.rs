@@ -53,6 +53,8 @@ impl Observer {
             letters: self.letters(&parts).await?,
             inbound: self.inbound(&parts, slow).await?,
             trouble: trouble(&parts),
+            put_off: parts.dispatcher.as_ref().and_then(|dispatcher| dispatcher.put_off()),
+            slowed: parts.dispatcher.as_ref().and_then(|dispatcher| dispatcher.slowed()),
             resting: parts.dispatcher.as_ref().map(|dispatcher| dispatcher.resting()).unwrap_or_default(),
             disk: match parts.engine.clone() {
                 Some(engine) => Some(disk_use(engine).await?),
@@ -63,7 +65,10 @@ impl Observer {
             spool: spool(&parts).await,
             chores: self.chores(&parts).await?,
             monitor_trouble: parts.monitor_trouble.clone(),
-            doubted: parts.doubts.as_ref().map(|doubts| doubts.problems(at)).unwrap_or_default(),
+            doubted: {
+                let of_mail = parts.doubts.as_ref().map(|doubts| doubts.problems(at)).unwrap_or_default();
+                parts.engine.as_ref().and_then(|engine| engine.doubt()).into_iter().chain(of_mail).collect()
+            },
             leap: self.store.leap().await?,
             clock: self.store.clock_trust().await?,
             moved_by_test: self.clock.moved_by_test(),

@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use tokio::sync::Mutex;
 
 use crate::base::clock::{Clock, Stopwatch, Timestamp};
-use crate::model::breaker::Rest;
+use crate::model::breaker::{PutOff, Rest};
 use crate::model::clock_trust::ClockTrust;
 use crate::model::ledger::Tally;
 use crate::model::mailing::Mailing;
@@ -26,6 +26,7 @@ use super::backups::Backups;
 use super::bounces::Doubts;
 use super::dispatch::Dispatcher;
 use super::dispatch::gate::Trouble;
+use super::dispatch::pace::Slowed;
 use super::letters::worker::{Postman, Sent};
 
 mod gauges;
@@ -123,6 +124,10 @@ pub struct Picture {
     pub inbound: InboundPicture,
     /// What troubles the relay, of deliveries and of letters.
     pub trouble: Vec<(&'static str, Trouble)>,
+    /// That nearly all answers are temporary refusals, if they are.
+    pub put_off: Option<PutOff>,
+    /// How slowly mail is sent, where the relay asked for that.
+    pub slowed: Option<Slowed>,
     /// Domains that the circuit breaker leaves alone.
     pub resting: Vec<(String, Rest)>,
     /// The store's disk, where it has one.

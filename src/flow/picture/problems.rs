@@ -11,6 +11,8 @@ use super::{Picture, reserve};
 
 /// Mail that came in is handled within seconds.
 const INBOUND_LATE: Duration = Duration::minutes(15);
+/// A relay that asks for fewer mails takes some within this time.
+const SLOWED_LATE: Duration = Duration::hours(2);
 /// The chore writes one each night.
 const CHECKPOINT_LATE: Duration = Duration::days(3);
 /// It is compared twice a day.
@@ -62,6 +64,7 @@ impl Picture {
             let since = trouble.since.map(|at| format!(" since {}", at.format("%H:%M UTC"))).unwrap_or_default();
             found.push(format!("mail out waits{since}: {}", trouble.what));
         }
+        self.relay_problems(&mut found);
         if let Some(leapt) = self.leap.filter(|leapt| leap::is_doubted(*leapt, self.at)) {
             let until = (leapt + leap::DOUBTED_FOR).format("%Y-%m-%d %H:%M UTC");
             found.push(format!(
@@ -148,5 +151,28 @@ impl Picture {
         }
         let late = index.checked.is_some_and(|at| self.at - at > INDEX_CHECK_LATE);
         late.then(|| "the index was not compared with the journal for two days; the log says why".to_owned())
+    }
+
+    /// What the relay does that a person must see to, although it answers.
+    fn relay_problems(&self, found: &mut Vec<String>) {
+        if let Some(put_off) = &self.put_off {
+            found.push(format!(
+                "nearly all mail out is deferred since {}: {} of the last {} answers are temporary refusals ({}); when the \
+                 relay is repaired: \u{201c}depesch outbound flush\u{201d}",
+                put_off.since.format("%Y-%m-%d %H:%M UTC"),
+                put_off.refusals,
+                put_off.answers,
+                put_off.example
+            ));
+        }
+        if let Some(slowed) = &self.slowed
+            && self.at - slowed.last_accepted.unwrap_or(slowed.since).max(slowed.since) > SLOWED_LATE
+        {
+            found.push(format!(
+                "the relay has taken no mail since {} and asks for fewer: {}",
+                slowed.last_accepted.unwrap_or(slowed.since).format("%Y-%m-%d %H:%M UTC"),
+                slowed.what
+            ));
+        }
     }
 }

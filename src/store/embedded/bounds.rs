@@ -53,6 +53,9 @@ impl Shortfall {
 impl std::fmt::Display for Shortfall {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.missing, self.unknown_after) {
+            (Some((first, last)), None) if first == last => {
+                write!(f, "group {first} that was acknowledged is missing")
+            }
             (Some((first, last)), None) => write!(f, "groups {first} to {last} that were acknowledged are missing"),
             (Some((first, last)), Some(_)) => write!(
                 f,

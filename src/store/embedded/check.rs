@@ -142,12 +142,21 @@ fn journal_findings(directory: &Path, survey: &Survey) -> Result<Vec<Finding>, O
             let from = length.saturating_sub(survey.torn);
             let mut finding = Finding::new(&last.path, Some((from, length)), "");
             finding.keys = keys_between(&last.path, from, length)?;
-            finding.harmless = !survey.is_short();
-            finding.what = match finding.harmless {
-                true => "a write that was cut short and never acknowledged".to_owned(),
-                false => format!("what was written there cannot be read: {}", survey.shortfall(survey.last_group)),
+            finding.harmless = !survey.is_short() && !survey.is_doubtful;
+            finding.what = match (survey.is_short(), survey.is_doubtful) {
+                (false, false) => "a write that was cut short and never acknowledged".to_owned(),
+                (false, true) => format!(
+                    "the last group, {}, may be damaged: it is all there and does not fit together; if it was never \
+                     acknowledged it is a write that was cut short",
+                    survey.last_group + 1
+                ),
+                (true, _) => format!("what was written there cannot be read: {}", survey.shortfall(survey.last_group)),
             };
             findings.push(finding);
+        } else if let Some(repair) = &survey.repair {
+            let part = (repair.at, repair.at + repair.octets.len() as u64);
+            let what = "one bit of the last group is wrong; the next start puts it right, and nothing of it is lost";
+            findings.push(Finding::new(&repair.path, Some(part), what));
         } else if survey.stillborn.is_some() {
             let mut finding = Finding::new(&last.path, Some((0, length)), "a segment that was never begun");
             finding.harmless = true;

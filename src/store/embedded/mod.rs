@@ -7,6 +7,7 @@
 //! <directory>/journal-head           how far the journal is known to reach (see `bounds`)
 //! <directory>/checkpoints/*          sorted copies; journal before the older of the last two is dropped
 //! <directory>/index/<generation>/    sled; may be thrown away at any time
+//! <directory>/doubtful-<group>       cut off the journal's end, and perhaps not a write that was cut short
 //! <directory>/rebuild                there while the index is known to be damaged, with the reason: it is built anew
 //! <directory>/backed-up              up to where the journal is in a backup: what comes later is not dropped
 //! ```
@@ -134,6 +135,8 @@ struct Shared {
     metrics: CommitMetrics,
     /// Octets that the journal had since the last checkpoint when this was opened.
     journal_before: u64,
+    /// What a person should know of how it was opened.
+    doubt: Option<String>,
     /// Octets of journal that checkpoints written since then have covered.
     covered: AtomicU64,
     /// Held while a checkpoint is written.
@@ -232,6 +235,7 @@ impl EmbeddedEngine {
             stopped: watch::Sender::new(None),
             metrics: CommitMetrics::default(),
             journal_before: state.journal_octets,
+            doubt: state.report.doubt(),
             covered: AtomicU64::new(0),
             checkpoint: Mutex::new(()),
             _lock: lock,
@@ -262,6 +266,11 @@ impl EmbeddedEngine {
     /// What it measures of its commits.
     pub fn metrics(&self) -> CommitMetrics {
         self.shared.metrics.clone()
+    }
+
+    /// What a person should know of how it was opened: acknowledged groups may be missing, and why.
+    pub fn doubt(&self) -> Option<String> {
+        self.shared.doubt.clone()
     }
 
     /// How many records it holds.

@@ -41,6 +41,10 @@ pub struct OpenReport {
     pub replayed: u64,
     /// Octets of an unacknowledged write, cut off the journal's end.
     pub torn: u64,
+    /// One bit of the journal's last group, of this number, was wrong and was put right.
+    pub repaired: Option<u64>,
+    /// What was cut off may have been a group that was acknowledged and is damaged; here it is kept.
+    pub doubtful: Option<PathBuf>,
     /// The index was built anew, for this reason.
     pub rebuilt: Option<String>,
     /// Checkpoints that could not be used, and why.
@@ -56,7 +60,23 @@ pub struct OpenReport {
 impl OpenReport {
     /// What can be said of acknowledged groups: that none is missing, only where that is known.
     pub fn completeness(&self) -> String {
-        self.bounds.completeness(self.last_group)
+        match &self.doubtful {
+            None => self.bounds.completeness(self.last_group),
+            Some(path) => format!(
+                "the last group, {}, may be damaged: {} bytes of it were cut off the journal as a write that was never \
+                 acknowledged, and are kept in {}",
+                self.last_group.saturating_add(1),
+                self.torn,
+                path.display()
+            ),
+        }
+    }
+
+    /// What a person should know of the start, where acknowledged groups may be missing.
+    pub fn doubt(&self) -> Option<String> {
+        let is_doubtful = self.rebuilt.is_some() && !self.bounds.proves_end(self.last_group);
+        (self.doubtful.is_some() || is_doubtful)
+            .then(|| format!("the store was opened after a failure: {}", self.completeness()))
     }
 }
 
@@ -75,7 +95,7 @@ impl std::fmt::Display for OpenReport {
             (.., true) => write!(f, "{records} records")?,
             (.., false) => write!(f, "{records} records, checked against the journal after an unclean stop")?,
         }
-        if self.torn > 0 {
+        if self.torn > 0 && self.doubtful.is_none() {
             write!(f, "; {} octets of a write that was never acknowledged were cut off", self.torn)?;
         }
         self.unusable_checkpoints.iter().try_for_each(|reason| write!(f, "; a checkpoint could not be used: {reason}"))
@@ -246,10 +266,27 @@ pub(super) fn settle(disk: &Arc<dyn Disk>, directory: &Path, settings: &Settings
         }
     };
     report.torn = tail.torn;
+    report.repaired = tail.repair.as_ref().map(|_| tail.mark.sequence);
+    if tail.is_doubtful && !report.bounds.proves_end(tail.mark.sequence) {
+        report.doubtful = Some(keep_doubtful(directory, &tail)?);
+    }
     report.records = tail.mark.fingerprint.records;
     report.last_group = tail.mark.sequence;
     let journal_octets = octets_since(&segments, checkpoints.last().map_or(0, |newest| newest.since));
     Ok(Settled { index, tail, report, journal_octets })
+}
+
+/// Keeps what is about to be cut off the journal's end, in a file of its own.
+fn keep_doubtful(directory: &Path, tail: &Tail) -> Result<PathBuf, OpenError> {
+    let kept = directory.join(format!("doubtful-{}", tail.mark.sequence.saturating_add(1)));
+    let Some((name, _, length)) = &tail.last else { return Ok(kept) };
+    let failed = |action| OpenError::io(&kept, action);
+    let octets = fs::read(&name.path).map_err(OpenError::io(&name.path, "read"))?;
+    let from = usize::try_from(*length).unwrap_or(usize::MAX).min(octets.len());
+    let mut file = File::create(&kept).map_err(failed("created"))?;
+    file.write_all(octets.get(from..).unwrap_or_default()).and_then(|()| file.sync_all()).map_err(failed("written"))?;
+    checkpoint::sync_directory(directory)?;
+    Ok(kept)
 }
 
 type CaughtUp = Result<(Index, Tail), String>;

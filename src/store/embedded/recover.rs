@@ -41,6 +41,8 @@ pub struct Plan {
     pub shortfall: Shortfall,
     /// The last group that is there when this is done, whatever is lost before it.
     pub reaches: u64,
+    /// The group after that is there, does not fit together, and may have been acknowledged.
+    pub next_is_doubtful: bool,
     /// Nothing after that group was acknowledged. Without this, what is there may be all, and nothing proves it.
     pub end_is_proven: bool,
 }
@@ -61,7 +63,7 @@ pub struct Recovery {
 impl Plan {
     /// Nothing that is known to have been acknowledged is lost, and no part is missing that could have held more.
     pub fn loses_nothing(&self) -> bool {
-        self.lost.is_empty() && self.shortfall.is_nothing()
+        self.lost.is_empty() && self.shortfall.is_nothing() && !self.next_is_doubtful
     }
 }
 
@@ -85,7 +87,8 @@ pub fn plans(survey: &Survey) -> Vec<Plan> {
         .map(|(from, source)| {
             let reaches = survey.last_group.max(from);
             let (shortfall, end_is_proven) = (survey.shortfall(reaches), survey.bounds.proves_end(reaches));
-            Plan { source, lost: affected(survey, from), shortfall, reaches, end_is_proven }
+            let next_is_doubtful = survey.is_doubtful && reaches == survey.last_group;
+            Plan { source, lost: affected(survey, from), shortfall, reaches, next_is_doubtful, end_is_proven }
         })
         .collect();
     // The sort is stable: among equals the index comes first, then the newest checkpoint.

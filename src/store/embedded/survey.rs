@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::store::checkpoint::{self, Summary};
 use crate::store::fingerprint::Mark;
 use crate::store::journal::segment::{self, SegmentName};
-use crate::store::journal::walk::{Found, Tail, walk};
+use crate::store::journal::walk::{Found, Repair, Tail, walk};
 use crate::store::journal::{Damage, JournalError};
 
 use super::bounds::{Bounds, Shortfall};
@@ -24,6 +24,10 @@ pub struct Survey {
     pub last_group: u64,
     /// Octets of an unacknowledged write at the journal's end; harmless.
     pub torn: u64,
+    /// What is there of it may be a damaged group that was acknowledged: all its octets are there.
+    pub is_doubtful: bool,
+    /// The last group has one wrong bit, which the next start puts right.
+    pub repair: Option<Repair>,
     /// Damaged parts of the journal.
     pub damages: Vec<Damage>,
     /// The index.
@@ -61,7 +65,8 @@ pub enum IndexState {
 impl Survey {
     /// Nothing that was acknowledged is missing or damaged. An index that must be built anew is no damage.
     pub fn is_sound(&self) -> bool {
-        self.damages.is_empty() && self.checkpoints.iter().all(|(_, state)| state.is_ok()) && !self.is_short()
+        let is_whole = self.damages.is_empty() && self.checkpoints.iter().all(|(_, state)| state.is_ok());
+        is_whole && !self.is_short() && !self.is_doubtful
     }
 
     /// The journal's end is missing.
@@ -127,6 +132,8 @@ pub(super) fn survey_locked(directory: &Path, settings: &Settings, _lock: &Store
         segments: segments.len(),
         last_group: tail.mark.sequence,
         torn: tail.torn,
+        is_doubtful: tail.is_doubtful && !bounds.proves_end(tail.mark.sequence),
+        repair: tail.repair,
         damages,
         index,
         index_damage,

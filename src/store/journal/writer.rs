@@ -71,6 +71,10 @@ impl JournalWriter {
             }
             Some((name, header, length)) => {
                 let failed = |action| JournalError::io(&name.path, action);
+                if let Some(repair) = &tail.repair {
+                    let mut file = disk.open_to_overwrite(&repair.path).map_err(failed("opened"))?;
+                    file.write_at(repair.at, &repair.octets).map_err(failed("repaired"))?;
+                }
                 let mut file = disk.append_to(&name.path).map_err(failed("opened"))?;
                 if tail.torn > 0 {
                     file.cut(*length).map_err(failed("cut"))?;

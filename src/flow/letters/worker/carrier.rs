@@ -121,7 +121,10 @@ impl Carrier {
                 }
                 continue;
             }
-            match shared.parts.transport.connect().await {
+            let dial = shared.gate.dials(shared.now());
+            let connected = shared.parts.transport.connect().await;
+            shared.gate.dialed(dial);
+            match connected {
                 Ok(connection) => {
                     self.connection = Some(connection);
                     self.pulse.works();
@@ -211,7 +214,7 @@ impl Shared {
         };
         match trouble {
             Some(what) => self.report_trouble(what),
-            None => self.gate.opened(),
+            None => self.gate.opened(now),
         }
         after
     }
