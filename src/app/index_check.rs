@@ -25,7 +25,7 @@ pub async fn keep_checked(engine: Arc<EmbeddedEngine>, clock: Arc<dyn Clock>, st
         let pause = if under_way { PAUSE } else { LOOK };
         tokio::select! {
             () = &mut stop => return,
-            () = clock.wait_until(clock.now() + pause) => {}
+            () = clock.wait_for(pause) => {}
         }
         // A clock that was set back makes one due as well: rather once too often.
         let is_due = (clock.now() - last).to_std().map_or(true, |passed| passed >= BETWEEN);

@@ -77,7 +77,8 @@ pub async fn open_store(
             records = report.records,
             torn_octets = report.torn,
             reason,
-            "the index of the store was built anew. If nobody removed it, look at the disk: it may be failing"
+            "the index of the store was built anew; {}. If nobody removed it, look at the disk: it may be failing",
+            report.completeness()
         );
     } else if report.clean {
         tracing::info!(records = report.records, "opened the store");

@@ -198,9 +198,7 @@ fn mend(directory: &Path, yes: bool, context: &Context) -> Result<Done, CliError
         }
         context.output.line(match (survey.is_sound(), &survey.index_damage) {
             (true, None) => "Nothing is wrong: there is no need to recover.",
-            (true, Some(_)) => {
-                "There is no need to recover: the next start puts the index right from the journal, which loses nothing."
-            }
+            (true, Some(_)) => "There is no need to recover: the next start puts the index right from the journal.",
             (false, _) => "Nothing was changed. To do this, run it again with --yes.",
         })?;
     }

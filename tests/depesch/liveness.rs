@@ -96,6 +96,36 @@ async fn a_committer_that_does_not_answer_in_time_is_noticed() {
 }
 
 #[tokio::test]
+async fn a_store_that_builds_its_index_anew_may_be_silent_for_an_hour_and_one_that_fails_may_not() {
+    let engine = Arc::new(Stalling::default());
+    let office = Office::over(engine.clone());
+    let heals = Arc::new(AtomicBool::new(true));
+    let asked = heals.clone();
+    let mut liveness = liveness(&office, &[]).excused(move || asked.load(Ordering::SeqCst));
+    engine.commits.store(SILENT, Ordering::SeqCst);
+    let clock = office.clock.clone();
+    let silent = async |liveness: &mut Liveness| {
+        let (looked, ()) = tokio::join!(liveness.look(LOOK), async {
+            tokio::task::yield_now().await;
+            clock.advance(chrono::Duration::seconds(40));
+        });
+        looked
+    };
+    let looks = 3600 / LOOK.as_secs();
+    for look in 1..looks {
+        assert!(silent(&mut liveness).await.is_ok(), "{look}");
+    }
+    assert!(matches!(silent(&mut liveness).await, Err(Lifeless::CommitterSilent(_))));
+    heals.store(false, Ordering::SeqCst);
+    assert!(matches!(silent(&mut liveness).await, Err(Lifeless::CommitterSilent(_))));
+    heals.store(true, Ordering::SeqCst);
+    assert!(silent(&mut liveness).await.is_ok(), "another time begins anew");
+    engine.commits.store(BROKEN, Ordering::SeqCst);
+    let looked = liveness.look(LOOK).await;
+    assert!(matches!(looked, Err(Lifeless::CommitsFail(_))), "{looked:?}");
+}
+
+#[tokio::test]
 async fn a_full_disk_is_waited_for_and_a_broken_store_is_not() {
     let engine = Arc::new(Stalling::default());
     let office = Office::over(engine.clone());

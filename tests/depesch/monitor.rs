@@ -8,8 +8,9 @@ use std::time::Duration;
 use depesch::app::{Begin, RunningApp, start, system_clock};
 use depesch::base::clock::FakeClock;
 use depesch::config::Config;
-use depesch::flow::picture::Observer;
+use depesch::flow::picture::{Observer, Picture};
 use depesch::store::Store;
+use depesch::store::embedded::IndexHealth;
 use depesch::store::memory::MemoryEngine;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -96,6 +97,25 @@ async fn whoever_stops_is_alive_and_not_ready_and_a_store_that_fails_is_neither(
     assert!(observer.alive().await.is_ok());
     assert!(observer.ready().await.unwrap_err().0.contains("stopping"));
     assert!(observer.look(Duration::ZERO).await.unwrap().problems().is_empty());
+}
+
+#[test]
+fn a_damaged_index_needs_a_person_until_a_day_after_it_was_healed() {
+    let problems = |index: IndexHealth, hours: i64| {
+        let at = minute(0) + chrono::Duration::hours(hours);
+        Picture { at, started: at, index: Some(index), ..Picture::default() }.problems().join("; ")
+    };
+    let whole = IndexHealth { checked: Some(minute(0)), ..IndexHealth::default() };
+    assert_eq!(problems(whole.clone(), 13), "");
+    let damaged = IndexHealth { damaged: Some("a page cannot be read".into()), ..whole.clone() };
+    let said = problems(damaged, 1);
+    assert!(said.contains("being built anew") && said.contains("a page cannot be read"), "{said}");
+    let healed =
+        IndexHealth { rebuilt: Some((minute(0), "a page cannot be read".into())), rebuilds: 1, ..whole.clone() };
+    let said = problems(healed.clone(), 23);
+    assert!(said.contains("was built anew at") && said.contains("look at the disk"), "{said}");
+    assert_eq!(problems(healed, 25), "");
+    assert!(problems(whole, 49).contains("not compared"), "a check that does not come is told");
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn lose_the_end(place: &Place) {
 fn is_never_denied(place: &Place) {
     for _ in 0..2 {
         let refused = place.run(&["serve"]);
-        assert_eq!(refused.status.code(), Some(5), "{}", complaint(&refused));
+        assert_eq!(refused.status.code(), Some(6), "{}", complaint(&refused));
         assert!(complaint(&refused).contains("that were acknowledged are missing"), "{}", complaint(&refused));
     }
     let checked = place.run(&["store", "check"]);
@@ -180,7 +180,7 @@ fn a_start_after_a_kill_says_that_nothing_is_missing_because_it_is_known() {
     std::fs::remove_dir_all(place.directory.path().join("state/store/index")).unwrap();
     assert_eq!(json(&place, &["store", "check"], 0)["end_is_proven"], true);
     let daemon = place.serve();
-    let line = daemon.seen.iter().find(|line| line.contains("not in order")).unwrap();
+    let line = daemon.seen.iter().find(|line| line.contains("index of the store was built anew")).unwrap();
     assert!(line.contains("nothing that was acknowledged is missing"), "{line}");
     drop(daemon);
 
@@ -189,6 +189,6 @@ fn a_start_after_a_kill_says_that_nothing_is_missing_because_it_is_known() {
     std::fs::remove_file(place.directory.path().join("state/store/journal-head")).unwrap();
     assert_eq!(json(&place, &["store", "check"], 0)["end_is_proven"], false);
     let daemon = place.serve();
-    let line = daemon.seen.iter().find(|line| line.contains("not in order")).unwrap();
+    let line = daemon.seen.iter().find(|line| line.contains("index of the store was built anew")).unwrap();
     assert!(line.contains("cannot be proven"), "{line}");
 }

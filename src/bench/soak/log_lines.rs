@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 /// How a message begins, and why it is no surprise.
-const EXPECTED: [(&str, &str); 14] = [
+const EXPECTED: [(&str, &str); 15] = [
     ("opened the store after a stop that was not in order", "it was killed"),
+    ("the index of the store was built anew", "a kill left one that was not whole"),
     ("the relay gives trouble", "there was a storm"),
     ("delivery uncertain", "a kill left it in doubt, and some mailings hold such for a person"),
     ("a letter waits", "the relay refused it for now"),

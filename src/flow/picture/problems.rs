@@ -144,7 +144,7 @@ impl Picture {
         let lately = index.rebuilt.as_ref().filter(|(at, _)| self.at - *at < REBUILT_LATELY);
         if let Some((at, reason)) = lately {
             return Some(format!(
-                "the index of the store was built anew at {}, and nothing is lost; look at the disk, it may be failing \
+                "the index of the store was built anew at {}; look at the disk, it may be failing \
                  ({reason})",
                 at.format("%Y-%m-%d %H:%M UTC")
             ));

@@ -83,7 +83,7 @@ pub fn examine(directory: &Path, settings: &Settings) -> Result<Examined, OpenEr
         findings.push(Finding::new(&head::path(directory), None, what));
     }
     if let Some(why) = marker::read(directory)? {
-        let what = format!("the index was found damaged and will be built anew, which loses nothing: {why}");
+        let what = format!("the index was found damaged and will be built anew from checkpoint and journal: {why}");
         findings.push(Finding::new(&indexes(directory), None, what));
     }
     let (records, found) = index_findings(directory, settings, &survey)?;
@@ -101,7 +101,7 @@ fn index_findings(
     let Some(generation) = survey.generation else { return Ok((None, None)) };
     let path = indexes(directory).join(generation.to_string());
     let unreadable = |why: &str| {
-        let what = format!("the index cannot be read and will be built anew, which loses nothing: {why}");
+        let what = format!("the index cannot be read and will be built anew from checkpoint and journal: {why}");
         Ok((None, Some(Finding::new(&path, None, what))))
     };
     let mark = match &survey.index {

@@ -17,13 +17,31 @@ use crate::store::engine::EngineError;
 
 use super::committer::Request;
 use super::index::{Index, IndexFault};
-use super::open::{OpenReport, indexes, newest_generation};
+use super::open::{OpenError, OpenReport, indexes, newest_generation};
 use super::rebuild::build_beside;
 use super::renewal::NewIndex;
 use super::{EmbeddedEngine, IndexHealth, Shared, marker};
 
 /// A read is tried on so many indexes: with a disk that damages each new one, it fails.
 const TRIES: usize = 5;
+
+/// So often is building another index tried, where what keeps from it may pass: a failed write, a full disk.
+const BUILDS: u32 = 3;
+/// Before it is tried again; twice as long the next time.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Why another index was not built.
+struct NotBuilt {
+    why: String,
+    /// Trying again may help.
+    may_pass: bool,
+}
+
+impl From<OpenError> for NotBuilt {
+    fn from(error: OpenError) -> Self {
+        Self { why: error.to_string(), may_pass: !error.needs_a_person() }
+    }
+}
 
 impl EmbeddedEngine {
     /// How the index is.
@@ -71,24 +89,31 @@ impl Shared {
 
     fn heal(self: &Arc<Self>) {
         let watch = Stopwatch::start();
-        match self.try_heal() {
+        let mut outcome = self.try_heal();
+        for build in 1..BUILDS {
+            if self.closing.load(Ordering::Relaxed) || !outcome.as_ref().is_err_and(|not| not.may_pass) {
+                break;
+            }
+            std::thread::sleep(PAUSE * build);
+            outcome = self.try_heal();
+        }
+        match outcome {
             Ok(records) => tracing::warn!(
                 records,
                 seconds = watch.nanoseconds() / 1_000_000_000,
                 "the index of the store was built anew; nothing is lost. Look at the disk: it may be failing"
             ),
             Err(_) if self.closing.load(Ordering::Relaxed) => self.health.lose("it is closed"),
-            Err(error) => self.give_up(&error.to_string()),
+            Err(not) => self.give_up(&not.why),
         }
     }
 
-    fn try_heal(self: &Arc<Self>) -> Result<u64, EngineError> {
+    fn try_heal(self: &Arc<Self>) -> Result<u64, NotBuilt> {
         // Until the end no checkpoint drops journal, and no backup begins.
         let _one_at_a_time = self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
-        let damaged = |error: super::OpenError| EngineError::Damaged(error.to_string());
-        let next = newest_generation(&self.directory).map_err(damaged)?.map_or(1, |last| last + 1);
+        let next = newest_generation(&self.directory)?.map_or(1, |last| last + 1);
         let mut report = OpenReport::default();
-        let built = build_beside(&self.directory, &self.settings, next, &mut report, &self.closing).map_err(damaged)?;
+        let built = build_beside(&self.directory, &self.settings, next, &mut report, &self.closing)?;
         for checkpoint in &report.unusable_checkpoints {
             tracing::warn!("a checkpoint cannot be used: {checkpoint}");
         }
@@ -103,7 +128,11 @@ impl Shared {
             // The note on the disk keeps a start from using it; it is only in the way.
             let _ = fs::remove_dir_all(path);
         }
-        taken.map(|()| tail.mark.fingerprint.records)
+        taken.map_err(|error| NotBuilt {
+            why: error.to_string(),
+            may_pass: !matches!(error, EngineError::Stopped(_)),
+        })?;
+        Ok(tail.mark.fingerprint.records)
     }
 
     /// The store stops: the index is damaged and cannot be built anew.
