@@ -29,6 +29,7 @@ use crate::mail::command::Commands;
 use crate::metrics::parts::InboundMetrics;
 use crate::model::classify::Classifier;
 use crate::smtp::listener::{Inherited, ListenError, Listener};
+use crate::smtp::settings::ListenerSettings;
 use crate::smtp::tls::{Certificate, Tls};
 use crate::store::Store;
 use crate::store::blobs::Blobs;
@@ -86,13 +87,16 @@ pub struct Running {
 }
 
 /// Opens the sockets, beside those that are `inherited`.
-pub async fn prepare(config: &Config, parts: Parts, inherited: Vec<Inherited>) -> Result<Prepared, StartError> {
+pub async fn prepare(
+    config: &Config,
+    settings: ListenerSettings,
+    parts: Parts,
+    inherited: Vec<Inherited>,
+) -> Result<Prepared, StartError> {
     let Parts { store, spool, clock, key, content, letters, posts, wake, metrics } = parts;
     let directory = Arc::new(Directory::new(store.clone(), key.clone()));
     let arrived = Wake::new();
     let door = Arc::new(Door::new(store.clone(), spool.clone(), arrived.clone(), directory.clone()));
-    let host_name = crate::transport::relay::machine_name();
-    let settings = config.inbound.listener(&host_name).map_err(StartError::Certificate)?;
     let listener = Listener::bind(settings, inherited).await?;
     let connections = connections_of(&listener);
     let wakes = vec![wake, letters.wake()];

@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app::StartError;
 use crate::app::service::ServiceError;
-use crate::config::{Config, Loaded, environment};
+use crate::config::{Config, ConfigError, Loaded, environment};
 use crate::control::client::{Client, ClientError};
 use crate::store::embedded::OpenError;
 
@@ -37,6 +37,7 @@ pub mod post;
 pub mod progress;
 pub mod release;
 mod release_files;
+pub mod reload;
 pub mod retention;
 pub mod rsvp;
 pub mod serve;
@@ -138,6 +139,8 @@ pub enum Command {
     /// Queue releases, follow them, and see what became of every mail
     #[command(subcommand)]
     Mailing(mailing::MailingCommand),
+    /// Let the daemon read configuration, templates and certificate again
+    Reload(reload::ReloadCommand),
     /// How long things are kept, and what the rules would drop now
     #[command(subcommand)]
     Retention(retention::RetentionCommand),
@@ -296,12 +299,34 @@ fn load_config(file: Option<&Path>) -> Result<Loaded, CliError> {
     Config::load(file).map_err(|error| CliError::Usage(error.to_string()))
 }
 
+/// The control socket that the configuration names. A file that cannot be used keeps nobody from asking the daemon, which
+/// goes on with what it read before; that is said, unless a mail system would take it for a failure.
+fn daemon_socket(file: Option<&Path>, is_piped: bool) -> Result<PathBuf, CliError> {
+    match Config::load(file) {
+        Ok(loaded) => Ok(loaded.config.control.path),
+        Err(ConfigError::Unreadable { path, error }) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(CliError::Usage(ConfigError::Unreadable { path, error }.to_string()))
+        }
+        Err(error) => {
+            let socket = Config::control_socket(file);
+            if !is_piped {
+                output::note(&format!(
+                    "note: {error}\nnote: the daemon is asked all the same, at {}",
+                    socket.display()
+                ));
+            }
+            Ok(socket)
+        }
+    }
+}
+
 async fn run(arguments: Arguments) -> Result<Done, CliError> {
     let GlobalOptions { socket, config, json } = arguments.global;
     let needs_daemon = !arguments.command.is_local();
+    let is_piped = matches!(arguments.command, Command::Inject(_));
     let path = match &socket {
         Some(socket) => socket.clone(),
-        None if needs_daemon => load_config(config.as_deref())?.config.control.path,
+        None if needs_daemon => daemon_socket(config.as_deref(), is_piped)?,
         None => PathBuf::new(),
     };
     let context = Context { client: Client::new(path), output: Output::new(json), config, socket };
@@ -316,7 +341,7 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Bench(command) => bench::run(command, context).await,
         Command::Bounce(command) => bounce::run(command, context).await,
         Command::Completions(command) => manual::print_completions(command, context),
-        Command::Config(command) => config::run(command, context),
+        Command::Config(command) => config::run(command, context).await,
         Command::Contact(command) => contact::run(command, context).await,
         Command::Demo(command) => demo::run(command, context).await,
         Command::Doctor(command) => doctor::run(command, context).await,
@@ -325,6 +350,7 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Letter(command) => letter::run(command, context).await,
         Command::List(command) => list::run(command, context).await,
         Command::Organisation(command) => contact::run_organisation(command, context).await,
+        Command::Reload(command) => reload::run(command, context).await,
         Command::Retention(command) => retention::run(command, context).await,
         Command::Rsvp(command) => rsvp::run(command, context).await,
         Command::Release(command) => release::run(command, context).await,

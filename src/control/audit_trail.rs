@@ -62,6 +62,7 @@ pub const RULES: &[Rule] = &[
     rule("GET", "/v1/bounces", "bounce list", Noted::ShowsIfAsked),
     rule("GET", "/v1/bounces/{who}", "bounce show", Noted::ShowsIfAsked),
     rule("POST", "/v1/mailings/{id}/forgive", "bounce reset", Noted::Change),
+    rule("POST", "/v1/configuration/reload", "reload", Noted::Change),
     rule("POST", "/v1/contacts/import", "contact import", Noted::Change),
     rule("POST", "/v1/organisations/{id}/boilerplates", "organisation add-boilerplate", Noted::Change),
     rule("POST", "/v1/subscribers/import", "subscriber import", Noted::Change),

@@ -121,6 +121,7 @@ gauges! {
         checkpoint_at: "depesch_checkpoint_last_timestamp_seconds", "When the last checkpoint was written";
         checkpoint_octets: "depesch_checkpoint_last_bytes", "The last checkpoint on disk";
         backup_at: "depesch_backup_last_success_timestamp_seconds", "When the last backup that is known was made";
+        reload_refused: "depesch_reload_refused", "1 from a refused reload of the configuration until the next that succeeds";
         memory: "process_resident_memory_bytes", "Memory in use";
         files: "process_open_fds", "Open files and sockets";
         files_most: "process_max_fds", "The most files and sockets that may be open";

@@ -37,6 +37,7 @@ impl Picture {
             gauges.chores.set(chore.name, seconds(chore.last));
         }
         gauges.backup_at.set(seconds(self.backup));
+        gauges.reload_refused.set(f64::from(u8::from(self.reload_refused.is_some())));
     }
 
     fn show_queue(&self, gauges: &Gauges) {

@@ -1,6 +1,6 @@
 //! Taking the picture: what is read where.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::base::clock::{Stopwatch, Timestamp};
@@ -61,6 +61,7 @@ impl Observer {
             doubted: parts.doubts.as_ref().map(|doubts| doubts.problems(at)).unwrap_or_default(),
             leap: self.store.leap().await?,
             backup: backups.newest,
+            reload_refused: self.reload_refused.read().unwrap_or_else(PoisonError::into_inner).clone(),
             backup_failure: backups.failure,
         })
     }

@@ -83,6 +83,7 @@ pub struct Observer {
     started: Timestamp,
     parts: RwLock<Parts>,
     draining: AtomicBool,
+    reload_refused: RwLock<Option<(Timestamp, String)>>,
     last: Mutex<Option<Taken<Arc<Picture>>>>,
     last_slow: Mutex<Option<Taken<Slow>>>,
 }
@@ -138,6 +139,8 @@ pub struct Picture {
     pub monitor_trouble: Option<String>,
     /// Mailings whose bounces are not believed, in a line each.
     pub doubted: Vec<String>,
+    /// When and why the last reload was refused, if it was.
+    pub reload_refused: Option<(Timestamp, String)>,
     /// Why the last attempt at a backup failed, and when, if it did.
     pub backup_failure: Option<(Timestamp, String)>,
 }
@@ -189,6 +192,7 @@ impl Observer {
             started,
             parts: RwLock::default(),
             draining: AtomicBool::new(false),
+            reload_refused: RwLock::default(),
             last: Mutex::default(),
             last_slow: Mutex::default(),
         }
@@ -197,6 +201,12 @@ impl Observer {
     /// Gives it more to look at.
     pub fn watch(&self, parts: Parts) {
         *self.parts.write().unwrap_or_else(PoisonError::into_inner) = parts;
+    }
+
+    /// A reload was refused, and why; `None` when one succeeded. It is shown until the next that succeeds.
+    pub fn reload_refused(&self, why: Option<String>) {
+        let refused = why.map(|why| (self.clock.now(), why.replace('\n', "; ")));
+        *self.reload_refused.write().unwrap_or_else(PoisonError::into_inner) = refused;
     }
 
     /// The daemon takes nothing new from now on.

@@ -31,6 +31,12 @@ impl Picture {
         if let Some((at, why)) = &self.backup_failure {
             found.push(format!("the backup of {} failed: {why}", at.format("%Y-%m-%d %H:%M UTC")));
         }
+        if let Some((at, why)) = &self.reload_refused {
+            found.push(format!(
+                "the reload of {} was refused, all of the old configuration stays in force: {why}",
+                at.format("%Y-%m-%d %H:%M UTC")
+            ));
+        }
         found.extend(self.monitor_trouble.clone());
         found.extend(self.doubted.iter().cloned());
         for (mailing, _) in &self.mailings {
