@@ -64,7 +64,7 @@ impl Liveness {
     }
 
     async fn commit(&self) -> Result<(), Lifeless> {
-        let late = self.clock.wait_until(self.clock.now() + self.commit_limit);
+        let late = self.clock.wait_for(self.commit_limit);
         let committed = tokio::select! {
             biased;
             committed = self.store.note_alive(self.clock.now()) => committed,

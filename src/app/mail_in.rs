@@ -21,6 +21,7 @@ use crate::flow::inbound::post::PostDesk;
 use crate::flow::inbound::triage::{InboundParts, Triage};
 use crate::flow::inbound::worker::InboundWorker;
 use crate::flow::letters::Letters;
+use crate::flow::listeners::Listeners;
 use crate::flow::picture::MailConnections;
 use crate::flow::pulse::Pulses;
 use crate::flow::reading::ReadingPool;
@@ -29,6 +30,7 @@ use crate::mail::command::Commands;
 use crate::metrics::parts::InboundMetrics;
 use crate::model::classify::Classifier;
 use crate::smtp::listener::{Inherited, ListenError, Listener};
+use crate::smtp::session::Protocol;
 use crate::smtp::settings::ListenerSettings;
 use crate::smtp::tls::{Certificate, Tls};
 use crate::store::Store;
@@ -67,6 +69,8 @@ pub struct Prepared {
     pub connections: Arc<dyn Fn() -> MailConnections + Send + Sync>,
     /// Which bounces are not believed.
     pub doubts: Arc<Doubts>,
+    /// Which sockets were handed over before.
+    pub listeners: Arc<Listeners>,
     door: Arc<Door>,
     listener: Listener,
     worker: Arc<InboundWorker>,
@@ -97,6 +101,7 @@ pub async fn prepare(
     let directory = Arc::new(Directory::new(store.clone(), key.clone()));
     let arrived = Wake::new();
     let door = Arc::new(Door::new(store.clone(), spool.clone(), arrived.clone(), directory.clone()));
+    let listeners = Arc::new(listeners_of(config, &inherited));
     let listener = Listener::bind(settings, inherited).await?;
     let connections = connections_of(&listener);
     let wakes = vec![wake, letters.wake()];
@@ -139,8 +144,31 @@ pub async fn prepare(
         pulses: pulses.clone(),
         metrics,
     };
-    let control = MailIn { reception: door.clone(), spool, wake: arrived };
-    Ok(Prepared { control, connections, doubts, door, listener, worker: Arc::new(worker), pulses, clock })
+    let control = MailIn { reception: door.clone(), spool, wake: arrived, listeners: Some(listeners.clone()) };
+    Ok(Prepared { control, connections, doubts, listeners, door, listener, worker: Arc::new(worker), pulses, clock })
+}
+
+/// Compares what was handed over with what was before.
+fn listeners_of(config: &Config, inherited: &[Inherited]) -> Listeners {
+    let name = |protocol: &Protocol| match protocol {
+        Protocol::Smtp => "smtp",
+        Protocol::Lmtp => "lmtp",
+    };
+    let inherited: Vec<&str> = inherited
+        .iter()
+        .map(|socket| match socket {
+            Inherited::Tcp(protocol, _) => name(protocol),
+            Inherited::Unix(_) => "lmtp",
+        })
+        .collect();
+    let mut configured = Vec::new();
+    if !config.inbound.smtp.is_empty() {
+        configured.push("smtp");
+    }
+    if !config.inbound.lmtp.is_empty() || config.inbound.lmtp_socket.is_some() {
+        configured.push("lmtp");
+    }
+    Listeners::at_start(&config.state_directory, &inherited, &configured)
 }
 
 fn connections_of(listener: &Listener) -> Arc<dyn Fn() -> MailConnections + Send + Sync> {

@@ -57,6 +57,7 @@ pub mod prepared;
 mod room;
 pub mod service;
 mod start_error;
+pub mod test_clock;
 pub mod unit;
 
 use erasures::Forgetting;
@@ -349,7 +350,7 @@ impl RunningApp {
         let clock = &self.control.clock;
         let tasks = || self.server.is_finished() || self.loops.iter().any(JoinHandle::is_finished);
         while !tasks() && !self.mail_in.has_ended() {
-            clock.wait_until(clock.now() + LOOK_EVERY).await;
+            clock.wait_for(LOOK_EVERY).await;
         }
     }
 

@@ -1,6 +1,5 @@
 //! The parts that a daemon is put together of, each made out of the configuration.
 
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,6 +27,7 @@ use crate::render::template_files::TemplateError;
 use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::embedded::{EmbeddedEngine, Settings};
+use crate::store::journal::disk::make_directories;
 use crate::store::spool::{Spool, SpoolSettings};
 use crate::transport::Transport;
 use crate::transport::capture::{Capture, CaptureSettings};
@@ -45,7 +45,7 @@ pub fn install_cryptography() {
 /// Makes the state directory, closed to others, if it is not there.
 pub fn make_directory(path: &Path) -> Result<(), StartError> {
     let failed = |error| StartError::Directory { path: path.to_owned(), error };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)
+    make_directories(path, 0o700).map_err(failed)
 }
 
 /// Octets of journal that wait for the next backup at most.
@@ -80,7 +80,8 @@ pub async fn open_store(
             replayed = report.replayed,
             torn_octets = report.torn,
             rebuilt = report.rebuilt.as_deref().unwrap_or("no"),
-            "opened the store after a stop that was not in order; nothing acknowledged is lost"
+            "opened the store after a stop that was not in order; {}",
+            report.completeness()
         );
     }
     for checkpoint in &report.unusable_checkpoints {

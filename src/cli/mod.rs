@@ -19,6 +19,7 @@ pub mod audit;
 pub mod backup;
 pub mod bench;
 pub mod bounce;
+pub mod check;
 pub mod config;
 pub mod consent;
 pub mod contact;
@@ -105,6 +106,8 @@ pub enum Command {
     /// Messages that came back: what they say
     #[command(subcommand)]
     Bounce(bounce::BounceCommand),
+    /// Say how the daemon is, for Nagios, Icinga and their like
+    Check(check::CheckCommand),
     /// Print what a shell needs to complete commands and options
     Completions(manual::CompletionsCommand),
     /// Check and show the configuration
@@ -197,6 +200,8 @@ pub enum Done {
     Fully,
     /// In part, or the thing asked about is not so: exit code 1.
     Partly,
+    /// With the exit code of another convention: that of monitoring plugins.
+    Code(u8),
 }
 
 /// A command's bad end.
@@ -267,7 +272,7 @@ impl CliError {
 
 /// Parses the command line and runs it.
 pub fn main() -> ExitCode {
-    let mut arguments = Arguments::parse();
+    let mut arguments = Arguments::try_parse().unwrap_or_else(|error| refuse(error));
     if let Command::Serve(command) = &mut arguments.command {
         // Before there are threads: it changes the environment.
         command.on(environment::inherited_sockets());
@@ -280,18 +285,37 @@ pub fn main() -> ExitCode {
         }
     };
     let is_inject = matches!(arguments.command, Command::Inject(_));
+    let (is_check, json) = (matches!(arguments.command, Command::Check(_)), arguments.global.json);
     let ended = runtime.block_on(run(arguments));
     // Work that nobody waits for any more, e.g. a read from a terminal, must not hold the end back.
     runtime.shutdown_background();
     match ended {
         Ok(Done::Fully) => ExitCode::SUCCESS,
         Ok(Done::Partly) => ExitCode::from(1),
+        Ok(Done::Code(code)) => ExitCode::from(code),
         Err(CliError::Closed) => ExitCode::SUCCESS,
+        Err(error) if is_check => {
+            check::unknown(&error, json);
+            ExitCode::from(3)
+        }
         Err(error) => {
             output::complain(&error.to_string(), error.hint().as_deref());
             ExitCode::from(if is_inject { inject::exit_code(&error) } else { error.code() })
         }
     }
+}
+
+/// Ends over a command line that cannot be read: with 2, or for a monitoring plugin with its UNKNOWN.
+fn refuse(error: clap::Error) -> ! {
+    // Options may stand before the command; three nouns have a "check" of their own.
+    let is_check = std::env::args_os().any(|word| word == "check")
+        && !["config", "release", "store"].into_iter().any(|noun| std::env::args_os().any(|word| word == noun));
+    if is_check && error.use_stderr() {
+        println!("DEPESCH UNKNOWN - wrong use; see \u{201c}depesch check --help\u{201d}");
+        let _ = error.print();
+        std::process::exit(3);
+    }
+    error.exit()
 }
 
 /// Reads the configuration file of the command line.
@@ -340,6 +364,7 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Backup(command) => backup::run(command, context).await,
         Command::Bench(command) => bench::run(command, context).await,
         Command::Bounce(command) => bounce::run(command, context).await,
+        Command::Check(command) => check::run(command, context).await,
         Command::Completions(command) => manual::print_completions(command, context),
         Command::Config(command) => config::run(command, context).await,
         Command::Contact(command) => contact::run(command, context).await,

@@ -15,6 +15,7 @@ use crate::model::ledger::Tally;
 use crate::model::mailing::Mailing;
 
 use super::Control;
+use super::backup::FaultView;
 use super::error::ApiError;
 
 /// Whoever asks wants to see what they just did, unless looking takes long.
@@ -25,6 +26,9 @@ const PICTURE_AGE: Duration = Duration::ZERO;
 pub struct Status {
     /// Whether nothing needs a person.
     pub well: bool,
+    /// Whether mail does not go out, does not come in, or soon will not: a person should look now.
+    #[serde(default)]
+    pub critical: bool,
     /// What does, each in one line, the worst first.
     #[serde(default)]
     pub problems: Vec<String>,
@@ -111,6 +115,9 @@ pub struct RestingDomain {
 pub struct DiskStatus {
     /// What is left.
     pub free: u64,
+    /// What the service could use in all: used and free.
+    #[serde(default)]
+    pub usable: u64,
     /// The journal.
     pub journal: u64,
     /// The index.
@@ -141,6 +148,12 @@ pub struct BackupStatus {
     pub newest: Option<Timestamp>,
     /// Why the last attempt since the start failed, if it did.
     pub failure: Option<String>,
+    /// Files of backups that are damaged or missing, as far as is known.
+    #[serde(default)]
+    pub faults: Vec<FaultView>,
+    /// When the file of them was read that was read longest ago.
+    #[serde(default)]
+    pub oldest_read: Option<Timestamp>,
 }
 
 /// Letters, by where they stand.
@@ -212,6 +225,7 @@ async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiEr
     let problems = picture.problems();
     Ok(Json(Status {
         well: problems.is_empty(),
+        critical: picture.is_critical(),
         problems,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         process: std::process::id(),
@@ -238,6 +252,7 @@ async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiEr
         resting: resting(&picture),
         disk: picture.disk.as_ref().map(|disk| DiskStatus {
             free: disk.free,
+            usable: disk.usable,
             journal: disk.journal,
             index: disk.index,
             spool: picture.spool,
@@ -252,6 +267,8 @@ async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiEr
             directory: backups.directory.display().to_string(),
             newest: picture.backup,
             failure: picture.backup_failure.as_ref().map(|(_, why)| why.clone()),
+            faults: picture.backup_condition.faults.iter().map(FaultView::from).collect(),
+            oldest_read: picture.backup_condition.oldest_read,
         }),
         letters: LetterCounts {
             waiting: picture.letters.waiting,

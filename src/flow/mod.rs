@@ -18,6 +18,7 @@ pub mod inbound;
 pub mod leap;
 pub mod letters;
 pub mod list_identity;
+pub mod listeners;
 pub mod message;
 pub mod person;
 pub mod picture;

@@ -120,7 +120,12 @@ impl Breakers {
 
     /// Whether it is believed what receivers at `domain` say of addresses. If not, it counts against no subscriber.
     pub fn is_believed(&self, now: Timestamp, domain: &str) -> bool {
-        self.faults.is_believed(now) && self.domain_faults.get(domain).is_none_or(|faults| faults.is_believed(now))
+        let longest = self.settings.rest;
+        let believed = |faults: &FaultWindow| {
+            // A doubt further ahead than any was set by a clock that stood ahead.
+            faults.is_believed(now) || faults.doubted_until.is_some_and(|until| until - now > longest)
+        };
+        believed(&self.faults) && self.domain_faults.get(domain).is_none_or(believed)
     }
 
     /// Counts a recipient who is said not to exist; `Some` when so many are that it cannot be true.
@@ -200,7 +205,9 @@ impl Breakers {
     /// Whether `domain` is left alone now: then deliveries to it are deferred until its rest ends, and that is no
     /// attempt.
     pub fn rest(&self, now: Timestamp, domain: &str) -> Option<&Rest> {
-        self.domains.get(domain)?.rest.as_ref().filter(|rest| now < rest.until)
+        // A rest further ahead than any was set by a clock that stood ahead.
+        let rests = |rest: &&Rest| now < rest.until && rest.until - now <= self.settings.rest;
+        self.domains.get(domain)?.rest.as_ref().filter(rests)
     }
 
     /// All domains that are left alone now, in order of their names.
@@ -237,6 +244,10 @@ impl Breakers {
 
 impl Window {
     fn add(&mut self, number: i64, blaming: bool) {
+        // A clock that was set back by more than the window knows nothing of what is recent.
+        if self.parts.back().is_some_and(|last| last.number >= number + PARTS) {
+            self.parts.clear();
+        }
         while self.parts.front().is_some_and(|first| first.number <= number - PARTS) {
             self.parts.pop_front();
         }

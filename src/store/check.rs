@@ -87,6 +87,17 @@ pub async fn check(directory: &Path, settings: &Settings) -> Result<Check, Check
     Ok(Check { survey: examined.survey.clone(), findings, blobs, spool })
 }
 
+/// Reads the attachments and the mail beside a store that somebody has open, and says what records name and is not there,
+/// or not whole.
+///
+/// # Errors
+/// [`CheckError`].
+pub async fn files_beside(store: &Store, state_directory: &Path) -> Result<Vec<Finding>, CheckError> {
+    let (_, mut found) = check_blobs(&state_directory.join("blobs"), Some(store)).await?;
+    found.extend(check_spool(&state_directory.join("spool"), Some(store)).await?.1);
+    Ok(found)
+}
+
 /// What a key is called; a delivery with whom it goes to, where that can still be read.
 async fn name(key: &[u8], store: Option<&Store>) -> String {
     if let (Some((mailing, sequence)), Some(store)) = (names::delivery(key), store) {

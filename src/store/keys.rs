@@ -226,6 +226,11 @@ pub fn held_post(until: Timestamp, id: PostId) -> Key {
     key(b'P', &[&millis(until).to_be_bytes(), &id.0.to_be_bytes()])
 }
 
+/// Held posts that expire later than `now`.
+pub fn held_posts_after(now: Timestamp) -> KeyRange {
+    KeyRange { from: key(b'P', &[&(millis(now) + 1).to_be_bytes()]), ..table(b'P') }
+}
+
 /// Held posts that expire at `until` or before; all of them without it.
 pub fn held_posts(until: Option<Timestamp>) -> KeyRange {
     let mut range = table(b'P');
@@ -281,6 +286,13 @@ pub fn due_until(mailing: MailingId, until: Option<Timestamp>) -> KeyRange {
     if let Some(until) = until {
         range.to = Some(key(b'u', &[&mailing.0.to_be_bytes(), &(millis(until) + 1).to_be_bytes()]));
     }
+    range
+}
+
+/// Deferred deliveries of one mailing that are due later than `now`.
+pub fn due_after(mailing: MailingId, now: Timestamp) -> KeyRange {
+    let mut range = KeyRange::prefix(key(b'u', &[&mailing.0.to_be_bytes()]).0);
+    range.from = key(b'u', &[&mailing.0.to_be_bytes(), &(millis(now) + 1).to_be_bytes()]);
     range
 }
 
@@ -430,6 +442,13 @@ pub fn later_answer(due: Timestamp, id: InboundId) -> Key {
 pub fn later_answers_until(until: Timestamp) -> KeyRange {
     let mut range = later(b'a');
     range.to = Some(key(b'Q', &[b"a", &(millis(until) + 1).to_be_bytes()]));
+    range
+}
+
+/// Messages that are to be handled again later than `now`.
+pub fn later_answers_after(now: Timestamp) -> KeyRange {
+    let mut range = later(b'a');
+    range.from = key(b'Q', &[b"a", &(millis(now) + 1).to_be_bytes()]);
     range
 }
 

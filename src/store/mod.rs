@@ -15,6 +15,7 @@ pub mod bounces;
 pub mod check;
 pub mod checkpoint;
 pub mod chores;
+pub mod clock_note;
 pub mod contacts;
 mod delivery_form;
 pub mod embedded;

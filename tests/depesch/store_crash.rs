@@ -73,9 +73,12 @@ fn segments(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// And every note of how far the journal reached: only its own bytes are left to judge by.
 fn lose_index(directory: &Path) {
     fs::remove_dir_all(directory.join("index")).unwrap();
-    let _ = fs::remove_file(directory.join("clean"));
+    for note in ["clean", "journal-head"] {
+        let _ = fs::remove_file(directory.join(note));
+    }
 }
 
 async fn reopen(directory: &Path) -> Result<(Content, OpenReport), OpenError> {

@@ -49,7 +49,8 @@ impl Gate {
     pub fn ask(&self, now: Timestamp) -> Option<Timestamp> {
         let mut state = self.lock();
         match state.next_try {
-            Some(at) if now < at => Some(at),
+            // One further ahead than any wait was set by a clock that stood ahead.
+            Some(at) if now < at && at - now <= LONGEST => Some(at),
             Some(_) => {
                 state.next_try = Some(now + wait(state.failures));
                 state.trying = true;

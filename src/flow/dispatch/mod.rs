@@ -69,6 +69,13 @@ pub struct DispatchSettings {
     pub bounce: BouncePolicy,
 }
 
+impl DispatchSettings {
+    /// The longest time for which something else than the retry table puts a delivery off: a domain is left alone.
+    pub(super) fn longest_rest(&self) -> chrono::Duration {
+        self.breaker.rest
+    }
+}
+
 impl Default for DispatchSettings {
     fn default() -> Self {
         Self {
@@ -152,7 +159,7 @@ impl Shared {
                 return false;
             }
         }
-        clock.wait_until(clock.now() + room::PAUSE).await;
+        clock.wait_for(room::PAUSE).await;
         !self.is_draining()
     }
 

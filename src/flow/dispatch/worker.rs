@@ -86,12 +86,12 @@ impl Worker {
         let shared = self.shared.clone();
         self.pulse.rests();
         if self.connection.is_some() {
-            let idle = chrono::Duration::seconds(i64::from(shared.parts.settings.idle_seconds));
+            let idle = std::time::Duration::from_secs(u64::from(shared.parts.settings.idle_seconds));
             let clock = &shared.parts.clock;
             tokio::select! {
                 biased;
                 job = shared.queue.take() => return job,
-                () = clock.wait_until(clock.now() + idle) => {}
+                () = clock.wait_for(idle) => {}
             }
             if let Some(connection) = self.connection.take() {
                 connection.close().await;
@@ -170,9 +170,10 @@ impl Worker {
         let clock = &shared.parts.clock;
         while !job.run.is_stopped() && !shared.is_draining() {
             self.pulse.waits_for_relay();
-            if let Some(at) = shared.gate.ask(clock.now()) {
+            let now = clock.now();
+            if let Some(at) = shared.gate.ask(now) {
                 // Never so long that a stopped mailing would hold the worker.
-                let at = at.min(clock.now() + chrono::Duration::seconds(1));
+                let at = at.min(now + chrono::Duration::seconds(1));
                 tokio::select! {
                     () = clock.wait_until(at) => {}
                     () = shared.until_draining() => {}

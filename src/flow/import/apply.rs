@@ -75,7 +75,8 @@ impl Importer {
             if let Ok(Attempt { mut summary, rejects: refused, changes }) =
                 self.attempt(&piece.rows, &mut numbers).await?
             {
-                summary.rows += (piece.rows.len() as u64) + piece.invalid + piece.duplicates;
+                summary.rows += (piece.rows.len() as u64) + piece.invalid + piece.duplicates + piece.left_out;
+                summary.left_out += piece.left_out;
                 summary.invalid += piece.invalid;
                 summary.duplicates += piece.duplicates;
                 let mut rejects = piece.rejects;

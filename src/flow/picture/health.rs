@@ -1,13 +1,14 @@
 //! Whether the daemon is alive, and whether it takes new work: two questions with short answers, asked often.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use crate::store::engine::Batch;
 
 use super::{Observer, reserve};
 
 /// So long the store may take to answer.
-const PATIENCE: chrono::Duration = chrono::Duration::seconds(5);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the daemon is not alive, or takes no new work: in a few words, without anybody's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,13 +32,13 @@ impl Observer {
                 Ok(_) => Ok(()),
                 Err(_) => Err(Unwell("the store has stopped; the log says why".to_owned())),
             },
-            () = self.clock.wait_until(self.clock.now() + PATIENCE) => {
+            () = self.clock.wait_for(PATIENCE) => {
                 Err(Unwell("the store does not answer".to_owned()))
             }
         }
     }
 
-    /// Whether new work is taken in: alive, not about to stop, and room on the disk. A relay in trouble does not count:
+    /// Whether new work is taken in: alive, not about to stop, with the sockets that were there before, and room on the disk. A relay in trouble does not count:
     /// what is taken in meanwhile waits safely.
     ///
     /// # Errors
@@ -46,6 +47,13 @@ impl Observer {
         self.alive().await?;
         if self.draining.load(Relaxed) {
             return Err(Unwell("stopping: nothing new is taken in".to_owned()));
+        }
+        let lost = self.parts().listeners.map(|listeners| listeners.lost()).unwrap_or_default();
+        if !lost.is_empty() {
+            return Err(Unwell(format!(
+                "mail no longer comes in by {}: its socket was not handed over",
+                lost.join(", ")
+            )));
         }
         let free = self.parts().engine.map(|engine| engine.disk_free());
         match free {

@@ -7,13 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::sync::Mutex;
 
 use crate::base::clock::{Clock, Stopwatch, Timestamp};
 use crate::model::breaker::Rest;
+use crate::model::clock_trust::ClockTrust;
 use crate::model::ledger::Tally;
 use crate::model::mailing::Mailing;
 use crate::model::recurrence::Recurrence;
+use crate::store::backup::health::Condition;
 use crate::store::embedded::{DiskUse, EmbeddedEngine};
 use crate::store::later::LaterCounts;
 use crate::store::spool::{Spool, SpoolSettings};
@@ -24,6 +27,7 @@ use super::bounces::Doubts;
 use super::dispatch::Dispatcher;
 use super::dispatch::gate::Trouble;
 use super::letters::worker::{Postman, Sent};
+use super::listeners::Listeners;
 
 mod gauges;
 mod health;
@@ -63,6 +67,8 @@ pub struct Parts {
     pub mail_connections: Option<Arc<dyn Fn() -> MailConnections + Send + Sync>>,
     /// Which bounces are not believed.
     pub doubts: Option<Arc<Doubts>>,
+    /// Which sockets systemd handed over before, and which of them are missing.
+    pub listeners: Option<Arc<Listeners>>,
 }
 
 /// What the listener for mail did since the start.
@@ -133,14 +139,22 @@ pub struct Picture {
     pub chores: Vec<ChorePicture>,
     /// When the clock was last seen to have leapt ahead.
     pub leap: Option<Timestamp>,
+    /// What is known about the clock.
+    pub clock: Option<ClockTrust>,
+    /// By how much a test has moved the clock, where one can.
+    pub moved_by_test: Option<TimeDelta>,
     /// When the last backup that is known was made.
     pub backup: Option<Timestamp>,
     /// Why nobody can watch the daemon from outside, where that was wanted.
     pub monitor_trouble: Option<String>,
     /// Mailings whose bounces are not believed, in a line each.
     pub doubted: Vec<String>,
+    /// Protocols by which mail came in on inherited sockets before, and does not now.
+    pub lost_listeners: Vec<String>,
     /// When and why the last reload was refused, if it was.
     pub reload_refused: Option<(Timestamp, String)>,
+    /// What is known of the files of backups.
+    pub backup_condition: Condition,
     /// Why the last attempt at a backup failed, and when, if it did.
     pub backup_failure: Option<(Timestamp, String)>,
 }

@@ -3,21 +3,99 @@
 use chrono::Duration;
 
 use crate::flow::leap;
+use crate::flow::schedule::judged_at;
+use crate::model::mailing::Stage;
+use crate::model::mailing_transitions::Due;
 
 use super::{Picture, reserve};
 
+/// Shares of the disk that are free: below the first a person should make room, below the second at once.
+const DISK_LOW: f64 = 0.10;
+const DISK_CRITICAL: f64 = 0.05;
 /// Mail that came in is handled within seconds.
 const INBOUND_LATE: Duration = Duration::minutes(15);
 /// The chore writes one each night.
 const CHECKPOINT_LATE: Duration = Duration::days(3);
 
 impl Picture {
+    /// What a person must know of the clock: that it jumped, and what waits because of that.
+    fn clock_problems(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if let Some(moved) = self.moved_by_test {
+            let seconds = moved.num_seconds();
+            found.push(format!(
+                "DEPESCH_TEST_CLOCK is set, and moves the clock by {seconds} s: take it out unless this is a test"
+            ));
+        }
+        let Some(trust) = &self.clock else { return found };
+        if let Some(jump) = trust.told(self.at) {
+            let (from, to) = (jump.from.format("%Y-%m-%d %H:%M:%S"), jump.to.format("%Y-%m-%d %H:%M:%S UTC"));
+            let seconds = jump.by().num_seconds();
+            let (way, by) = if seconds < 0 { ("back", -seconds) } else { ("forward", seconds) };
+            found.push(format!("the clock was set {way} by {by} s, from {from} to {to}: check how it is kept right"));
+        }
+        for (mailing, _) in self.mailings.iter().filter(|(mailing, _)| mailing.stage == Stage::Scheduled) {
+            let judged = judged_at(mailing, trust, self.at);
+            let Due::Later(at) = mailing.due(judged) else { continue };
+            if matches!(mailing.due(self.at), Due::Later(_) | Due::Never) {
+                continue;
+            }
+            let until = (at + (self.at - judged)).format("%Y-%m-%d %H:%M UTC");
+            found.push(format!(
+                "mailing {id} waits until {until}, because the clock was set forward; if the clock is right, cancel it and \
+                 queue it again",
+                id = mailing.id
+            ));
+        }
+        found
+    }
+
+    /// What the operator did that is not in force, or what got lost of what was set up.
+    fn operation_problems(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for name in &self.lost_listeners {
+            found.push(format!(
+                "mail no longer comes in by {name}: its socket was handed over before, and was not at this start; \
+                 \u{201c}systemctl status depesch-{name}.socket\u{201d} says why, or if it is not wanted: \u{201c}depesch \
+                 inbound forget-listener {name}\u{201d}"
+            ));
+        }
+        if let Some((at, why)) = &self.reload_refused {
+            found.push(format!(
+                "the reload of {} was refused, all of the old configuration stays in force: {why}",
+                at.format("%Y-%m-%d %H:%M UTC")
+            ));
+        }
+        found
+    }
+
+    /// How much of the disk is free, where that is little: a line, and whether it is critical.
+    fn disk_problem(&self) -> Option<(String, bool)> {
+        let disk = self.disk?;
+        let megabytes = disk.free / 1_000_000;
+        if disk.free < reserve() {
+            return Some((format!("the disk is full ({megabytes} MB left): no mail is taken in"), true));
+        }
+        let share = disk.free_share();
+        let critical = share < DISK_CRITICAL;
+        (share < DISK_LOW).then(|| {
+            (
+                format!("the disk has {:.1} % free ({megabytes} MB): make room before it is full", share * 100.0),
+                critical,
+            )
+        })
+    }
+
+    /// Whether mail does not go out, does not come in, or soon will not.
+    pub fn is_critical(&self) -> bool {
+        let disk = self.disk_problem().is_some_and(|(_, critical)| critical);
+        disk || !self.trouble.is_empty() || !self.lost_listeners.is_empty()
+    }
+
     /// What needs a person, each in one line, the worst first. No address and no list's name is in it.
     pub fn problems(&self) -> Vec<String> {
         let mut found = Vec::new();
-        if let Some(free) = self.disk.map(|disk| disk.free).filter(|free| *free < reserve()) {
-            found.push(format!("the disk is full ({} MB left): no mail is taken in", free / 1_000_000));
-        }
+        found.extend(self.disk_problem().map(|(problem, _)| problem));
         if let Some((_, trouble)) = self.trouble.first() {
             let since = trouble.since.map(|at| format!(" since {}", at.format("%H:%M UTC"))).unwrap_or_default();
             found.push(format!("mail out waits{since}: {}", trouble.what));
@@ -28,15 +106,17 @@ impl Picture {
                 "the clock leapt far ahead: until {until} nothing is deleted by age; set it right if it is wrong"
             ));
         }
+        found.extend(self.clock_problems());
         if let Some((at, why)) = &self.backup_failure {
             found.push(format!("the backup of {} failed: {why}", at.format("%Y-%m-%d %H:%M UTC")));
         }
-        if let Some((at, why)) = &self.reload_refused {
+        if !self.backup_condition.faults.is_empty() {
+            let many = self.backup_condition.faults.len();
             found.push(format!(
-                "the reload of {} was refused, all of the old configuration stays in force: {why}",
-                at.format("%Y-%m-%d %H:%M UTC")
+                "{many} files of backups are damaged or missing: \u{201c}depesch backup list\u{201d} names them"
             ));
         }
+        found.extend(self.operation_problems());
         found.extend(self.monitor_trouble.clone());
         found.extend(self.doubted.iter().cloned());
         for (mailing, _) in &self.mailings {

@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::store::checkpoint::{self, DamagedBlocks};
 use crate::store::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Key, KeyRange, Value};
 use crate::store::fingerprint::Mark;
+use crate::store::journal::head;
 use crate::store::journal::record::lenient_keys;
 use crate::store::journal::segment;
 use crate::store::journal::walk::{Found, walk};
@@ -75,13 +76,17 @@ pub fn examine(directory: &Path, settings: &Settings) -> Result<Examined, OpenEr
     for (name, length) in [("clean", Mark::LENGTH + 8), ("backed-up", Mark::LENGTH + 8)] {
         findings.extend(note_finding(&directory.join(name), length)?);
     }
+    if head::read(directory).map_err(OpenError::io(&head::path(directory), "read"))?.damaged {
+        let what = "the note of how far the journal reaches is damaged; what is left of it counts";
+        findings.push(Finding::new(&head::path(directory), None, what));
+    }
     let records = match survey.generation {
         Some(generation) => {
             let path = indexes(directory).join(generation.to_string());
             match &survey.index {
                 IndexState::Readable { mark, .. } => {
                     let index = Index::open(&path, settings.cache_octets)?;
-                    let found = match clean_mark(directory)?.filter(|clean| clean != mark) {
+                    let found = match survey.bounds.clean.filter(|clean| clean != mark) {
                         Some(clean) => Some(forgetful_index(directory, &path, *mark, clean)?),
                         None => index_finding(directory, &path, &index, (*mark, &survey))?,
                     };
@@ -89,7 +94,8 @@ pub fn examine(directory: &Path, settings: &Settings) -> Result<Examined, OpenEr
                     Some(ReadOnly(index))
                 }
                 IndexState::Unusable(why) => {
-                    let what = format!("the index cannot be read and will be built anew, which loses nothing: {why}");
+                    let what =
+                        format!("the index cannot be read and will be built anew from checkpoint and journal: {why}");
                     findings.push(Finding::new(&path, None, what));
                     None
                 }
@@ -123,7 +129,7 @@ fn journal_findings(directory: &Path, survey: &Survey) -> Result<Vec<Finding>, O
             finding.harmless = !survey.is_short();
             finding.what = match finding.harmless {
                 true => "a write that was cut short and never acknowledged".to_owned(),
-                false => format!("groups {} to {} cannot be read", survey.last_group + 1, survey.seen),
+                false => format!("what was written there cannot be read: {}", survey.shortfall(survey.last_group)),
             };
             findings.push(finding);
         } else if survey.stillborn.is_some() {
@@ -172,24 +178,14 @@ fn note_finding(path: &Path, length: usize) -> Result<Option<Finding>, OpenError
     let is_whole = octets
         .split_at_checked(Mark::LENGTH)
         .is_some_and(|(mark, checksum)| octets.len() == length && *checksum == xxh3_64(mark).to_le_bytes());
-    Ok((!is_whole).then(|| Finding::new(path, None, "the note is damaged and counts as none, which loses nothing")))
-}
-
-/// Where the index stood at the last orderly stop, if nothing was changed since.
-fn clean_mark(directory: &Path) -> Result<Option<Mark>, OpenError> {
-    let path = directory.join("clean");
-    if note_finding(&path, Mark::LENGTH + 8)?.is_some() || !path.exists() {
-        return Ok(None);
-    }
-    let octets = fs::read(&path).map_err(OpenError::io(&path, "read"))?;
-    Ok(octets.get(..Mark::LENGTH).and_then(Mark::from_octets))
+    Ok((!is_whole).then(|| Finding::new(path, None, "the note is damaged and counts as absent")))
 }
 
 /// An index that was closed in order as of `clean` and now says that it has only come to `mark`.
 fn forgetful_index(directory: &Path, path: &Path, mark: Mark, clean: Mark) -> Result<Finding, OpenError> {
     let (has, had) = (mark.sequence, clean.sequence);
     let what = format!(
-        "the index was closed as of group {had} and is now as of {has}; it will be put right, which loses nothing"
+        "the index was closed as of group {had} and is now as of {has}; the next start puts it right from the journal"
     );
     let mut finding = Finding::new(path, None, what);
     walk(&journal(directory), mark.sequence, &mut |found| {
@@ -261,7 +257,7 @@ fn index_finding(
         true
     })?;
     wrong.sort();
-    let what = "the index does not hold what the journal says; it will be built anew, which loses nothing";
+    let what = "the index does not hold what the journal says; it will be built anew from checkpoint and journal";
     Ok((!wrong.is_empty()).then(|| Finding { keys: wrong, ..Finding::new(path, None, what) }))
 }
 

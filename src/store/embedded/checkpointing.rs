@@ -16,6 +16,7 @@ use crate::store::journal::segment;
 use crate::store::journal::walk::{Found, walk};
 
 use super::checking::mismatch;
+use super::committer::Request;
 use super::open::{checkpoints, journal};
 use super::{EmbeddedEngine, Shared, for_backup, index, journal_since};
 
@@ -57,7 +58,9 @@ impl EmbeddedEngine {
     pub(super) async fn write_checkpoint(&self, hold: bool) -> Result<CheckpointReport, EngineError> {
         let shared = self.shared.clone();
         let stopped = |e: tokio::task::JoinError| EngineError::Stopped(e.to_string());
-        tokio::task::spawn_blocking(move || write_checkpoint(&shared, hold)).await.map_err(stopped)?
+        let report = tokio::task::spawn_blocking(move || write_checkpoint(&shared, hold)).await.map_err(stopped)??;
+        self.note_head();
+        Ok(report)
     }
 
     /// As [`Self::checkpoint`], on this thread.
@@ -65,7 +68,17 @@ impl EmbeddedEngine {
     /// # Errors
     /// As [`Self::checkpoint`].
     pub fn checkpoint_blocking(&self) -> Result<CheckpointReport, EngineError> {
-        write_checkpoint(&self.shared, true)
+        let report = write_checkpoint(&self.shared, true)?;
+        self.note_head();
+        Ok(report)
+    }
+
+    /// How far the journal reaches is noted outside it, too, in case both journal and checkpoints lose their ends.
+    fn note_head(&self) {
+        if let Some(requests) = self.shared.requests.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            // A committer that has ended has nothing to note.
+            let _ = requests.send(Request::NoteHead);
+        }
     }
 }
 

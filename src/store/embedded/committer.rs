@@ -43,6 +43,8 @@ pub(super) enum Request {
     Commit(Batch, Answer, Stopwatch),
     /// Ends the journal segment that is written to; says where the store then stands.
     Seal(Sender<Result<Mark, EngineError>>),
+    /// Notes durably, outside the journal's segments, how far they reach.
+    NoteHead,
     /// Takes another index in place of the present one; both hold the same records.
     Index(NewIndex, oneshot::Sender<Result<(), EngineError>>),
     /// The index is damaged and no other can be built, for this reason.
@@ -113,10 +115,11 @@ impl Committer {
         let before = (self.mark, self.walk.as_ref().map(|walk| walk.sum));
         let mut between = Vec::new();
         let mut next = Some(first);
-        let mut open = true;
+        let (mut open, mut head) = (true, false);
         while let Some(request) = next.take() {
             match request {
                 Request::Commit(batch, answer, asked) => self.admit(batch, answer, asked),
+                Request::NoteHead => head = true,
                 Request::Close => {
                     open = false;
                     break;
@@ -152,6 +155,12 @@ impl Committer {
             // Who asked may have gone; the commit stands.
             let _ = answer.send(outcome.clone().map(|()| commit));
         }
+        if head
+            && self.stopped.is_none()
+            && let Err(AppendError::Full(reason) | AppendError::Broken(reason)) = self.journal.note_head()
+        {
+            self.stop(reason);
+        }
         between.into_iter().for_each(|request| self.between(request));
         open
     }
@@ -173,7 +182,7 @@ impl Committer {
                 let _ = answer.send(taken);
             }
             Request::Unhealed(reason) => self.stop(reason),
-            Request::Commit(..) | Request::Close => {}
+            Request::Commit(..) | Request::NoteHead | Request::Close => {}
         }
     }
 

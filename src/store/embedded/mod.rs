@@ -4,12 +4,14 @@
 //! <directory>/lock                   held while the store is open
 //! <directory>/clean                  there after an orderly stop only: where the store then stood
 //! <directory>/journal/*.journal      the truth (see `journal`)
+//! <directory>/journal-head           how far the journal is known to reach (see `bounds`)
 //! <directory>/checkpoints/*          sorted copies; journal before the older of the last two is dropped
 //! <directory>/index/<generation>/    sled; may be thrown away at any time
 //! <directory>/rebuild                there while the index is known to be damaged, with the reason: it is built anew
 //! <directory>/backed-up              up to where the journal is in a backup: what comes later is not dropped
 //! ```
-//! [`open`] puts an index right or builds it anew, `healing` does so while the store is open, [`checking`] looks for damage, [`committer`](EmbeddedEngine) commits in groups, [`checkpointing`]
+//! [`creation`] begins an empty store, [`open`] puts an index right or builds it anew, `healing` does so while the store is open, [`checking`] looks for damage,
+//! [`committer`](EmbeddedEngine) commits in groups, [`checkpointing`]
 //! writes checkpoints while commits go on, [`for_backup`] hands out what a backup copies, [`recover`] goes on without what is damaged.
 
 use std::path::{Path, PathBuf};
@@ -28,10 +30,12 @@ use super::fingerprint::Mark;
 use super::journal::disk::{Disk, SystemDisk};
 use super::journal::writer::{JournalSettings, JournalWriter};
 
+pub mod bounds;
 pub mod check;
 pub mod checking;
 pub mod checkpointing;
 mod committer;
+mod creation;
 pub mod for_backup;
 mod healing;
 #[cfg(test)]
@@ -204,9 +208,12 @@ impl EmbeddedEngine {
     /// [`OpenError`]
     pub fn open_on(disk: Arc<dyn Disk>, directory: &Path, settings: Settings) -> Result<Opened, OpenError> {
         let lock = open::lock(directory, &settings)?;
-        let state = open::settle(directory, &settings)?;
-        let journal_settings =
-            JournalSettings { segment_octets: settings.segment_octets, reserve_octets: settings.reserve_octets };
+        let state = open::settle(&disk, directory, &settings)?;
+        let journal_settings = JournalSettings {
+            segment_octets: settings.segment_octets,
+            reserve_octets: settings.reserve_octets,
+            head_in: Some(directory.to_owned()),
+        };
         let journal = JournalWriter::open(disk, &open::journal(directory), journal_settings, &state.tail)?;
         let mark = journal.mark();
         let (requests, receiver): (_, Receiver<Request>) = channel();

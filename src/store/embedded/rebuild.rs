@@ -13,6 +13,7 @@ use crate::store::journal::record::Record;
 use crate::store::journal::segment;
 use crate::store::journal::walk::{Found, Tail, walk};
 
+use super::bounds::Bounds;
 use super::index::{Index, IndexFault};
 use super::open::{OpenError, OpenReport, checkpoints, indexes, journal, newest_generation};
 use super::{Settings, marker};
@@ -97,10 +98,11 @@ pub(super) fn build_beside(
     if segments.first().is_none_or(|segment| segment.first == 1) {
         sources.insert(0, None);
     }
+    let bounds = report.bounds.clone();
     let mut failure = None;
     for (attempt, source) in (0_u64..).zip(sources.into_iter().rev()) {
         let generation = generation.saturating_add(attempt);
-        let built = build(directory, settings, generation, source.as_ref(), closing);
+        let built = build(directory, settings, generation, source.as_ref(), (&bounds, closing));
         if built.is_err() {
             // A half-built index must not hide the one before it from a recovery. What stays is only in the way.
             let _ = fs::remove_dir_all(indexes(directory).join(generation.to_string()));
@@ -129,7 +131,7 @@ fn build(
     settings: &Settings,
     generation: u64,
     source: Option<&CheckpointName>,
-    closing: &AtomicBool,
+    (bounds, closing): (&Bounds, &AtomicBool),
 ) -> Result<(Index, Tail, u64), OpenError> {
     let path = indexes(directory).join(generation.to_string());
     if path.try_exists().map_err(OpenError::io(&path, "read"))? {
@@ -154,11 +156,9 @@ fn build(
     })?;
     let replayed = replay.groups();
     replay.finish()?;
-    let seen = until.sequence.max(since.sequence);
-    if tail.mark.sequence < seen {
-        let directory = journal(directory);
-        return Err(OpenError::JournalShort { directory, journal: tail.mark.sequence, seen });
-    }
+    let mut bounds = bounds.clone();
+    bounds.raise(until.sequence.max(since.sequence));
+    bounds.demand(directory, &tail)?;
     let found = index.fingerprint()?;
     if found != tail.mark.fingerprint || (replayed == 0 && tail.mark != until) {
         let (has, should) = (found.records, tail.mark.fingerprint.records);

@@ -8,6 +8,7 @@ use crate::store::journal::segment::{self, SegmentName};
 use crate::store::journal::walk::{Found, Tail, walk};
 use crate::store::journal::{Damage, JournalError};
 
+use super::bounds::{Bounds, Shortfall};
 use super::index::Index;
 use super::open::{OpenError, checkpoints, indexes, journal, newest_generation};
 use super::{Settings, StoreLock};
@@ -31,6 +32,10 @@ pub struct Survey {
     pub seen: u64,
     /// A segment whose creation was cut short; harmless.
     pub stillborn: Option<PathBuf>,
+    /// What is known beside the journal of how far it reached.
+    pub bounds: Bounds,
+    /// The number of the first group of the newest segment; 0 without segments.
+    pub newest_segment: u64,
     pub(super) first_group: u64,
     pub(super) generation: Option<u64>,
 }
@@ -59,7 +64,12 @@ impl Survey {
 
     /// The journal's end is missing.
     pub fn is_short(&self) -> bool {
-        self.last_group < self.seen
+        !self.shortfall(self.last_group).is_nothing()
+    }
+
+    /// What is missing when everything up to group `reached` is there.
+    pub fn shortfall(&self, reached: u64) -> Shortfall {
+        self.bounds.shortfall(reached, self.newest_segment)
     }
 }
 
@@ -83,7 +93,8 @@ pub(super) fn survey_locked(directory: &Path, settings: &Settings, _lock: &Store
         found.push((name.path, state));
     }
     let generation = newest_generation(directory)?;
-    if segments.is_empty() && found.is_empty() && generation.is_none() {
+    let mut bounds = Bounds::read(directory)?;
+    if segments.is_empty() && !bounds.is_known && generation.is_none() {
         return Err(OpenError::Absent(directory.to_owned()));
     }
     let index = match generation {
@@ -95,7 +106,8 @@ pub(super) fn survey_locked(directory: &Path, settings: &Settings, _lock: &Store
         IndexState::Absent | IndexState::Unusable(_) => 0,
     };
     let until = found.iter().filter_map(|(_, state)| state.as_ref().ok()).map(|summary| summary.until.sequence);
-    let seen = until.max().unwrap_or(0).max(indexed).max(tail.mark.sequence);
+    bounds.raise(until.max().unwrap_or(0).max(indexed));
+    let seen = bounds.least.max(tail.mark.sequence);
     Ok(Survey {
         checkpoints: found,
         segments: segments.len(),
@@ -105,6 +117,8 @@ pub(super) fn survey_locked(directory: &Path, settings: &Settings, _lock: &Store
         index,
         seen,
         stillborn: tail.stillborn,
+        newest_segment: segments.last().map_or(0, |segment| segment.first),
+        bounds,
         first_group,
         generation,
     })

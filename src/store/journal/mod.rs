@@ -2,12 +2,13 @@
 //! It alone tells what is stored; an index that disagrees is thrown away and built again.
 //!
 //! [`record`] and [`segment`] are the form on disk, [`walk`] reads and tells a torn end from damage, [`writer`]
-//! appends, [`disk`] is what it asks of the file system.
+//! appends, [`head`] notes outside the segments how far they reach, [`disk`] is what all ask of the file system.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 pub mod disk;
+pub mod head;
 pub mod record;
 pub mod segment;
 pub mod walk;
