@@ -333,6 +333,9 @@ fn daemon_socket(file: Option<&Path>, is_piped: bool) -> Result<PathBuf, CliErro
         }
         Err(error) => {
             let socket = Config::control_socket(file);
+            if !socket.exists() {
+                return Err(CliError::Usage(error.to_string()));
+            }
             if !is_piped {
                 output::note(&format!(
                     "note: {error}\nnote: the daemon is asked all the same, at {}",

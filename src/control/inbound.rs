@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +107,7 @@ pub fn routes() -> Router<Arc<Control>> {
     Router::new()
         .route("/v1/inbound", get(page))
         .route("/v1/inbound/{id}", get(show))
-        .route("/v1/listeners/{protocol}", axum::routing::delete(forget_listener))
+        .route("/v1/listeners/{protocol}", delete(forget_listener))
         .route("/v1/inbound/{id}/raw", get(raw))
         .route("/v1/inbound/{id}/retry", post(retry))
 }
