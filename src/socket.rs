@@ -31,6 +31,17 @@ pub enum SocketError {
     },
 }
 
+/// Checks what can be wrong with a socket's settings: its path and its group. Opens nothing.
+///
+/// # Errors
+/// [`SocketError::NoSocket`], [`SocketError::NoGroup`]; [`open`] refuses the same in the same words.
+pub fn examine(path: &Path, group: Option<&str>) -> Result<(), SocketError> {
+    if std::fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
+        return Err(SocketError::NoSocket(path.to_owned()));
+    }
+    group.map_or(Ok(()), |group| group_of(group).map(|_| ()))
+}
+
 /// Opens a socket at `path` with the permissions `mode`, given to `group` if there is one.
 ///
 /// # Errors
@@ -52,7 +63,7 @@ pub async fn open(path: &Path, mode: u32, group: Option<&str>) -> Result<UnixLis
     let permissions = std::fs::Permissions::from_mode(mode);
     std::fs::set_permissions(&nascent, permissions).map_err(failed("given its permissions"))?;
     if let Some(group) = group {
-        let gid = group_id(group).ok_or_else(|| SocketError::NoGroup(group.to_owned()))?;
+        let gid = group_of(group)?;
         std::os::unix::fs::chown(&nascent, None, Some(gid)).map_err(failed("given its group"))?;
     }
     std::fs::rename(&nascent, path).map_err(failed("put in its place"))?;
@@ -76,6 +87,10 @@ async fn remove_stale(path: &Path) -> Result<(), SocketError> {
         }
         Err(error) => Err(failed("tried", error)),
     }
+}
+
+fn group_of(name: &str) -> Result<u32, SocketError> {
+    group_id(name).ok_or_else(|| SocketError::NoGroup(name.to_owned()))
 }
 
 fn group_id(name: &str) -> Option<u32> {

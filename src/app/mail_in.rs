@@ -21,6 +21,7 @@ use crate::flow::inbound::post::PostDesk;
 use crate::flow::inbound::triage::{InboundParts, Triage};
 use crate::flow::inbound::worker::InboundWorker;
 use crate::flow::letters::Letters;
+use crate::flow::listeners::Listeners;
 use crate::flow::picture::MailConnections;
 use crate::flow::pulse::Pulses;
 use crate::flow::reading::ReadingPool;
@@ -29,6 +30,8 @@ use crate::mail::command::Commands;
 use crate::metrics::parts::InboundMetrics;
 use crate::model::classify::Classifier;
 use crate::smtp::listener::{Inherited, ListenError, Listener};
+use crate::smtp::session::Protocol;
+use crate::smtp::settings::ListenerSettings;
 use crate::smtp::tls::{Certificate, Tls};
 use crate::store::Store;
 use crate::store::blobs::Blobs;
@@ -66,6 +69,8 @@ pub struct Prepared {
     pub connections: Arc<dyn Fn() -> MailConnections + Send + Sync>,
     /// Which bounces are not believed.
     pub doubts: Arc<Doubts>,
+    /// Which sockets were handed over before.
+    pub listeners: Arc<Listeners>,
     door: Arc<Door>,
     listener: Listener,
     worker: Arc<InboundWorker>,
@@ -86,13 +91,17 @@ pub struct Running {
 }
 
 /// Opens the sockets, beside those that are `inherited`.
-pub async fn prepare(config: &Config, parts: Parts, inherited: Vec<Inherited>) -> Result<Prepared, StartError> {
+pub async fn prepare(
+    config: &Config,
+    settings: ListenerSettings,
+    parts: Parts,
+    inherited: Vec<Inherited>,
+) -> Result<Prepared, StartError> {
     let Parts { store, spool, clock, key, content, letters, posts, wake, metrics } = parts;
     let directory = Arc::new(Directory::new(store.clone(), key.clone()));
     let arrived = Wake::new();
     let door = Arc::new(Door::new(store.clone(), spool.clone(), arrived.clone(), directory.clone()));
-    let host_name = crate::transport::relay::machine_name();
-    let settings = config.inbound.listener(&host_name).map_err(StartError::Certificate)?;
+    let listeners = Arc::new(listeners_of(config, &inherited));
     let listener = Listener::bind(settings, inherited).await?;
     let connections = connections_of(&listener);
     let wakes = vec![wake, letters.wake()];
@@ -135,8 +144,31 @@ pub async fn prepare(config: &Config, parts: Parts, inherited: Vec<Inherited>) -
         pulses: pulses.clone(),
         metrics,
     };
-    let control = MailIn { reception: door.clone(), spool, wake: arrived };
-    Ok(Prepared { control, connections, doubts, door, listener, worker: Arc::new(worker), pulses, clock })
+    let control = MailIn { reception: door.clone(), spool, wake: arrived, listeners: Some(listeners.clone()) };
+    Ok(Prepared { control, connections, doubts, listeners, door, listener, worker: Arc::new(worker), pulses, clock })
+}
+
+/// Compares what was handed over with what was before.
+fn listeners_of(config: &Config, inherited: &[Inherited]) -> Listeners {
+    let name = |protocol: &Protocol| match protocol {
+        Protocol::Smtp => "smtp",
+        Protocol::Lmtp => "lmtp",
+    };
+    let inherited: Vec<&str> = inherited
+        .iter()
+        .map(|socket| match socket {
+            Inherited::Tcp(protocol, _) => name(protocol),
+            Inherited::Unix(_) => "lmtp",
+        })
+        .collect();
+    let mut configured = Vec::new();
+    if !config.inbound.smtp.is_empty() {
+        configured.push("smtp");
+    }
+    if !config.inbound.lmtp.is_empty() || config.inbound.lmtp_socket.is_some() {
+        configured.push("lmtp");
+    }
+    Listeners::at_start(&config.state_directory, &inherited, &configured)
 }
 
 fn connections_of(listener: &Listener) -> Arc<dyn Fn() -> MailConnections + Send + Sync> {

@@ -23,7 +23,7 @@ use crate::control::server::Server;
 use crate::flow::audit::AuditLog;
 use crate::flow::backups::Backups;
 use crate::flow::chores::{Chore, Chores};
-use crate::flow::content::ContentHandle;
+use crate::flow::content::{Content, ContentHandle};
 use crate::flow::dispatch::{DispatchParts, Dispatcher};
 use crate::flow::inbound::post::PostDesk;
 use crate::flow::letters::Letters;
@@ -41,6 +41,7 @@ use crate::store::{Store, StoreError};
 use crate::transport::Transport;
 
 mod audit;
+pub mod check;
 pub mod checkpoints;
 pub mod erasures;
 pub mod index_check;
@@ -53,14 +54,17 @@ mod monitoring;
 pub mod notify;
 pub mod parts;
 pub mod posts;
+pub mod prepared;
 mod room;
 pub mod service;
 mod start_error;
 pub mod test_clock;
+pub mod unit;
 
 use erasures::Forgetting;
 use liveness::Liveness;
 use messages::ReloadableSource;
+use prepared::Prepared;
 
 pub use start_error::StartError;
 
@@ -126,12 +130,12 @@ pub async fn start_with(
     begin: Begin,
     inherited: Vec<Inherited>,
 ) -> Result<RunningApp, StartError> {
-    parts::install_cryptography();
+    let prepared = prepared::prepare(config, clock.clone()).map_err(StartError::Configuration)?;
     if begin == Begin::WhereNone {
         parts::make_directory(&config.state_directory)?;
     }
     let engine = parts::open_store(config, begin, clock.clone()).await?;
-    match start_on(config, clock, engine.clone(), inherited).await {
+    match start_on(config, prepared, clock, engine.clone(), inherited).await {
         Ok(app) => Ok(app),
         Err(error) => {
             parts::close_store(engine).await;
@@ -142,6 +146,7 @@ pub async fn start_with(
 
 async fn start_on(
     config: &Config,
+    prepared: Prepared,
     clock: Arc<dyn Clock>,
     engine: Arc<EmbeddedEngine>,
     inherited: Vec<Inherited>,
@@ -150,8 +155,8 @@ async fn start_on(
     let key = store.installation_key().await?;
     find_invitations(&store).await?;
     parts::clear_attachments(config).await;
-    let (content, messages) = templates(config, &store, &key, &clock)?;
-    let transport = parts::transport(config, clock.clone())?;
+    let Prepared { content, transport, listener } = prepared;
+    let (content, messages) = templates(config, &store, &key, &clock, content);
     let spool = parts::open_spool(config, clock.clone()).await?;
     let letters = parts::letters(config, &store, &key, &clock, &content);
     let posts = posts::desk(config, &store, &key, &clock, &letters)?;
@@ -177,7 +182,7 @@ async fn start_on(
         wake: wake.clone(),
         metrics: monitoring.inbound.clone(),
     };
-    let mail_in = mail_in::prepare(config, mail_in, inherited).await?;
+    let mail_in = mail_in::prepare(config, listener, mail_in, inherited).await?;
     let postman = Arc::new(parts::postman(config, &store, &spool, &clock, transport, &letters, &wake));
     let control = Arc::new(Control {
         wake: wake.clone(),
@@ -226,10 +231,10 @@ fn templates(
     store: &Store,
     key: &Key,
     clock: &Arc<dyn Clock>,
-) -> Result<(Arc<ContentHandle>, Arc<ReloadableSource>), StartError> {
-    let content = parts::content(config)?;
+    content: Content,
+) -> (Arc<ContentHandle>, Arc<ReloadableSource>) {
     let source = parts::messages(config, store, key, clock, &content);
-    Ok((Arc::new(ContentHandle::new(content)), Arc::new(ReloadableSource::new(source))))
+    (Arc::new(ContentHandle::new(content)), Arc::new(ReloadableSource::new(source)))
 }
 
 /// All that is done by itself, each at its times.
@@ -364,9 +369,12 @@ impl RunningApp {
     /// Takes over what can be changed while running: templates, certificate, and the keys that are
     /// [`RELOADABLE`](crate::config::RELOADABLE). All or nothing: everything is tried before anything is taken over.
     ///
+    /// A configuration with which `serve` would not start is refused too, so that the next restart is safe.
+    ///
     /// # Errors
     /// [`StartError`]: nothing was changed.
     pub fn reload(&self, new: &Config) -> Result<(), StartError> {
+        prepared::prepare(new, self.control.clock.clone()).map_err(StartError::Configuration)?;
         let mut in_force = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         let config = in_force.reloaded(new);
         let content = parts::content(&config)?;

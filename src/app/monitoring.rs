@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::control::Control;
 use crate::flow::bounces::Doubts;
 use crate::flow::chores::Chore;
+use crate::flow::listeners::Listeners;
 use crate::flow::picture::{self, MailConnections};
 use crate::metrics::parts::InboundMetrics;
 use crate::metrics::{Instruments, Metrics};
@@ -33,6 +34,8 @@ pub struct Watched {
     pub mail_connections: Arc<dyn Fn() -> MailConnections + Send + Sync>,
     /// Which bounces are not believed.
     pub doubts: Arc<Doubts>,
+    /// Which sockets were handed over before.
+    pub listeners: Arc<Listeners>,
 }
 
 impl Watched {
@@ -44,6 +47,7 @@ impl Watched {
             chores: chores.iter().map(Chore::times).collect(),
             mail_connections: mail_in.connections.clone(),
             doubts: mail_in.doubts.clone(),
+            listeners: mail_in.listeners.clone(),
         }
     }
 }
@@ -83,7 +87,7 @@ impl Monitoring {
 
     /// Gives the observer all that it looks at, and answers on the port.
     pub fn start(self, control: &Control, seen: Watched, stopping: &watch::Sender<bool>) -> Option<JoinHandle<()>> {
-        let Watched { engine, spool, chores, mail_connections, doubts } = seen;
+        let Watched { engine, spool, chores, mail_connections, doubts, listeners } = seen;
         let commits = engine.metrics();
         control.observer.watch(picture::Parts {
             engine: Some(engine),
@@ -94,6 +98,7 @@ impl Monitoring {
             chores,
             mail_connections: Some(mail_connections),
             doubts: Some(doubts),
+            listeners: Some(listeners),
             monitor_trouble: self.trouble,
         });
         let port = self.port?;

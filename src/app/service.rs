@@ -10,7 +10,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::config::environment::{self, InheritedSockets};
+use crate::config::reader::Entry;
 use crate::config::{Config, ConfigError, Loaded};
+
+use crate::control::configuration::{InForce, KeyView, ReloadRequest, Reloaded};
 
 use super::audit;
 use super::inherited::{self, InheritedError};
@@ -129,6 +132,7 @@ pub async fn serve(
             }
         }
     };
+    app.control().configuration.is_in_force(in_force(&loaded));
     let status = format!("sends by {}", app.control().transport);
     tracing::info!(socket = %config.control.path.display(), "ready; {status}");
     notify::ready(&status);
@@ -155,6 +159,7 @@ struct Reloading<'a> {
 async fn run(app: &RunningApp, signals: &mut Signals, reloading: &Reloading<'_>) -> Result<(), ServiceError> {
     let watchdog = keep_watch(app, notify::watchdog_interval());
     tokio::pin!(watchdog);
+    let mut requests = app.control().configuration.reloads();
     let broken = |reason: String| {
         tracing::error!(reason, "the daemon cannot go on and stops");
         Err(ServiceError::Broken(reason))
@@ -172,38 +177,66 @@ async fn run(app: &RunningApp, signals: &mut Signals, reloading: &Reloading<'_>)
             }
             _ = hangup.recv() => {
                 notify::reloading();
-                reload(app, reloading).await;
+                // What came of it is in the log and in the status.
+                let _ = reload(app, reloading, "SIGHUP").await;
                 notify::ready(reloading.status);
             }
+            Some(request) = requests.recv() => answer_reload(app, reloading, request).await,
             reason = &mut watchdog => return broken(reason),
             reason = app.broken() => return broken(reason),
         }
     }
 }
 
-async fn reload(app: &RunningApp, reloading: &Reloading<'_>) {
+/// A reload that was asked for over the control socket. systemd waits for the command that asks, so it is told nothing.
+async fn answer_reload(app: &RunningApp, reloading: &Reloading<'_>, request: ReloadRequest) {
+    let reloaded = reload(app, reloading, "reload").await;
+    // A peer that does not wait for the answer finds it in the log and in the status.
+    let _ = request.send(reloaded);
+}
+
+/// Reads everything again. What came of it stands in the log, in the audit log, and, until a reload succeeds, in the status.
+async fn reload(app: &RunningApp, reloading: &Reloading<'_>, by: &str) -> Result<Reloaded, String> {
+    let reloaded = read_again(app, reloading, by).await;
+    app.control().observer.reload_refused(reloaded.as_ref().err().map(|(_, why)| why.clone()));
+    // Logged when the status shows it, so that whoever follows the log finds it there.
+    reloaded.map_err(|(said, why)| {
+        tracing::error!("{by}: {said}: {why}");
+        why
+    })
+}
+
+/// As [`reload`]; an error is what it means, and why.
+async fn read_again(app: &RunningApp, reloading: &Reloading<'_>, by: &str) -> Result<Reloaded, (&'static str, String)> {
     let loaded = match Config::load(reloading.file) {
         Ok(loaded) => loaded,
         Err(error) => {
             audit::reloaded(&app.control().audit(), None).await;
-            tracing::error!("SIGHUP: the new configuration cannot be used, the old stays in force: {error}");
-            return;
+            return Err(("the new configuration cannot be used, the old stays in force", error.to_string()));
         }
     };
     let reloaded = app.reload(&loaded.config);
     audit::reloaded(&app.control().audit(), Some((&loaded.config, reloaded.is_ok()))).await;
     if let Err(error) = reloaded {
-        tracing::error!("SIGHUP: nothing was taken over, all of the old stays in force: {error}");
-        return;
+        return Err(("nothing was taken over, all of the old stays in force", error.to_string()));
     }
     if let Some(log) = reloading.log {
         log.set_level(&loaded.config.log);
     }
-    tracing::info!("SIGHUP: read configuration and templates again");
+    app.control().configuration.is_in_force(in_force(&reloading.started.taken_over(&loaded)));
+    tracing::info!("{by}: read configuration and templates again");
     let waiting = reloading.started.waiting_for_restart(&loaded);
     if !waiting.is_empty() {
-        tracing::warn!(keys = waiting.join(", "), "SIGHUP: changed keys that come into force at the next start only");
+        tracing::warn!(keys = waiting.join(", "), "{by}: changed keys that come into force at the next start only");
     }
+    Ok(Reloaded { waiting_for_restart: waiting })
+}
+
+/// What is in force, for whoever asks the daemon.
+fn in_force(loaded: &Loaded) -> InForce {
+    let file = loaded.file.as_ref().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone()));
+    let key = |entry: &Entry| KeyView { key: entry.key.clone(), value: entry.value.clone(), set: entry.set };
+    InForce { file: file.map(|file| file.display().to_string()), keys: loaded.entries.iter().map(key).collect() }
 }
 
 /// Tells systemd that all is well for as long as it is. Ends with the reason when only a start anew can help; while

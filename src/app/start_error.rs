@@ -17,6 +17,9 @@ use crate::transport::relay::RelayError;
 /// Why the daemon did not start. What was opened is closed again.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The configuration, or a file that it names, is wrong: all that is, at once.
+    #[error("{}", listed(.0))]
+    Configuration(Vec<StartError>),
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -71,6 +74,11 @@ pub enum StartError {
     },
 }
 
+fn listed(wrong: &[StartError]) -> String {
+    let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
 impl StartError {
     /// Whether the store is not there or damaged in a way that no start repairs, so that trying again is of no use.
     pub fn needs_recovery(&self) -> bool {
@@ -81,6 +89,7 @@ impl StartError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Secret(_) | Self::Certificate(_) | Self::Relay(_) | Self::Times { .. } | Self::Templates(_) => true,
+            Self::Configuration(wrong) => wrong.iter().any(Self::is_configuration),
             Self::Control(error) => matches!(error, ServerError::NoGroup(_) | ServerError::NoSocket(_)),
             Self::Listen(error) => !matches!(error, ListenError::Bind { .. }),
             Self::Open(_) | Self::Store(_) | Self::Spool(_) | Self::Directory { .. } => false,

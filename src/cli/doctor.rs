@@ -1,6 +1,7 @@
 //! `depesch doctor`.
 
 use crate::app::system_clock;
+use crate::config::doctor::Accepted;
 use crate::config::{Config, ConfigError};
 use crate::control::client::Client;
 use crate::doctor::examine;
@@ -12,7 +13,8 @@ use super::{CliError, Context, Done};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 It looks at configuration, permissions, disk, clock, daemon, relay (to the login, without a message), mail in, and the
-sending domains' DNS: SPF, DKIM, DMARC, MX, PTR. It changes nothing. As root it sees most; the daemon may be stopped.
+sending domains' DNS: SPF, DKIM, DMARC, MX, PTR. It changes nothing. Behind each finding stands its id: a warning that is
+known can be accepted by it, with a reason, in [doctor] accept. As root it sees most; the daemon may be stopped.
 
 Exit codes:
   0  nothing is wrong, in all that could be looked at
@@ -42,32 +44,58 @@ pub async fn run(command: DoctorCommand, context: &Context) -> Result<Done, CliE
     };
     let socket = context.socket.clone().unwrap_or_else(|| loaded.config.control.path.clone());
     let findings = examine(&loaded, &Client::new(socket), system_clock()).await;
+    let (accepted, findings) = apart(findings, &loaded.config.doctor.accept);
     let well = worst(&findings) < Severity::Warning;
     let output = &context.output;
     if output.is_json() {
-        output.json(&serde_json::json!({ "well": well, "findings": findings }))?;
+        output.json(&serde_json::json!({ "well": well, "findings": findings, "accepted": accepted }))?;
     } else {
-        show(&findings, command.all, context)?;
+        show(&findings, &accepted, command.all, context)?;
     }
     Ok(if well { Done::Fully } else { Done::Partly })
 }
 
-fn show(findings: &[Finding], all: bool, context: &Context) -> Result<(), CliError> {
+/// A warning that the operator accepted, with the reason.
+#[derive(Debug, serde::Serialize)]
+struct Known {
+    #[serde(flatten)]
+    finding: Finding,
+    reason: String,
+}
+
+/// Takes out the warnings that are accepted; an error never is.
+fn apart(findings: Vec<Finding>, accept: &[Accepted]) -> (Vec<Known>, Vec<Finding>) {
+    let (mut known, mut others) = (Vec::new(), Vec::new());
+    for finding in findings {
+        let is_warning = finding.severity == Severity::Warning;
+        match accept.iter().find(|accepted| is_warning && accepted.id == finding.code) {
+            Some(accepted) => known.push(Known { finding, reason: accepted.reason.clone() }),
+            None => others.push(finding),
+        }
+    }
+    (known, others)
+}
+
+fn show(findings: &[Finding], accepted: &[Known], all: bool, context: &Context) -> Result<(), CliError> {
     let output = &context.output;
     for finding in findings.iter().filter(|finding| all || finding.severity != Severity::Good) {
-        output.line(&format!("{:<9} {}", word(finding.severity), finding.what))?;
+        output.line(&format!("{:<9} {} [{}]", word(finding.severity), finding.what, finding.code))?;
         for text in [&finding.why, &finding.remedy].into_iter().filter(|text| !text.is_empty()) {
             output.line(&format!("          {text}"))?;
         }
     }
+    for Known { finding, reason } in accepted {
+        output.line(&format!("accepted  {} [{}]\n          {reason}", finding.what, finding.code))?;
+    }
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     output.line(&format!(
-        "{} errors, {} warnings, {} notes, {} not looked at, {} good",
+        "{} errors, {} warnings, {} notes, {} not looked at, {} good{}",
         count(Severity::Error),
         count(Severity::Warning),
         count(Severity::Note),
         count(Severity::NotSeen),
         count(Severity::Good),
+        if accepted.is_empty() { String::new() } else { format!(", {} accepted", accepted.len()) },
     ))
 }
 
@@ -78,5 +106,25 @@ fn word(severity: Severity) -> &'static str {
         Severity::NotSeen => "not seen",
         Severity::Warning => "warning",
         Severity::Error => "ERROR",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::Area;
+
+    #[test]
+    fn an_accepted_warning_is_apart_and_an_error_never() {
+        let finding = |severity, code| Finding::new(severity, Area::Disk, code, "what", "why", "remedy");
+        let accept = ["sync", "room"].map(|id| Accepted { id: id.to_owned(), reason: "known".to_owned() });
+        let found = vec![
+            finding(Severity::Warning, "sync"),
+            finding(Severity::Error, "room"),
+            finding(Severity::Warning, "files"),
+        ];
+        let (accepted, others) = apart(found, &accept);
+        assert_eq!(accepted.iter().map(|known| known.finding.code).collect::<Vec<_>>(), ["sync"]);
+        assert_eq!(others.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["room", "files"]);
     }
 }

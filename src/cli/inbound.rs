@@ -35,6 +35,15 @@ pub enum InboundCommand {
         #[arg(long)]
         addresses: bool,
     },
+    /// Forget a socket that systemd handed over before and that is not wanted any more
+    #[command(
+        after_help = "Examples:\n  systemctl disable depesch-lmtp.socket && depesch inbound forget-listener lmtp"
+    )]
+    ForgetListener {
+        /// smtp or lmtp
+        #[arg(value_parser = ["smtp", "lmtp"])]
+        protocol: String,
+    },
     /// Handle a stuck message again, e.g. with a newer version
     #[command(after_help = "Examples:\n  depesch inbound retry i17")]
     Retry {
@@ -59,6 +68,15 @@ pub async fn run(command: InboundCommand, context: &Context) -> Result<Done, Cli
         InboundCommand::List { state, limit, addresses } => list(state, limit, addresses, context).await,
         InboundCommand::Show { id, addresses } => {
             show(&client.get(path(id).query("addresses", addresses)).await?, context)
+        }
+        InboundCommand::ForgetListener { protocol } => {
+            let path = ApiPath::new("/v1/listeners").segment(&protocol);
+            let forgotten: serde_json::Value = client.send(hyper::Method::DELETE, path, &()).await?;
+            match context.output.is_json() {
+                true => context.output.json(&forgotten)?,
+                false => context.output.line(&format!("the socket for {protocol} is no longer expected"))?,
+            }
+            Ok(Done::Fully)
         }
         InboundCommand::Retry { id } => {
             let view: InboundView = client.post(path(id).segment("retry"), &()).await?;

@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app::StartError;
 use crate::app::service::ServiceError;
-use crate::config::{Config, Loaded, environment};
+use crate::config::{Config, ConfigError, Loaded, environment};
 use crate::control::client::{Client, ClientError};
 use crate::store::embedded::OpenError;
 
@@ -19,6 +19,7 @@ pub mod audit;
 pub mod backup;
 pub mod bench;
 pub mod bounce;
+pub mod check;
 pub mod config;
 pub mod consent;
 pub mod contact;
@@ -39,6 +40,7 @@ pub mod post;
 pub mod progress;
 pub mod release;
 mod release_files;
+pub mod reload;
 pub mod retention;
 pub mod rsvp;
 pub mod serve;
@@ -108,6 +110,8 @@ pub enum Command {
     /// Messages that came back: what they say
     #[command(subcommand)]
     Bounce(bounce::BounceCommand),
+    /// Say how the daemon is, for Nagios, Icinga and their like
+    Check(check::CheckCommand),
     /// Print what a shell needs to complete commands and options
     Completions(manual::CompletionsCommand),
     /// Check and show the configuration
@@ -148,6 +152,8 @@ pub enum Command {
     /// Mail out as a whole: make deferred deliveries due now
     #[command(subcommand)]
     Outbound(outbound::OutboundCommand),
+    /// Let the daemon read configuration, templates and certificate again
+    Reload(reload::ReloadCommand),
     /// How long things are kept, and what the rules would drop now
     #[command(subcommand)]
     Retention(retention::RetentionCommand),
@@ -204,6 +210,8 @@ pub enum Done {
     Fully,
     /// In part, or the thing asked about is not so: exit code 1.
     Partly,
+    /// With the exit code of another convention: that of monitoring plugins.
+    Code(u8),
 }
 
 /// A command's bad end.
@@ -276,7 +284,7 @@ impl CliError {
 
 /// Parses the command line and runs it.
 pub fn main() -> ExitCode {
-    let mut arguments = Arguments::parse();
+    let mut arguments = Arguments::try_parse().unwrap_or_else(|error| refuse(error));
     if let Command::Serve(command) = &mut arguments.command {
         // Before there are threads: it changes the environment.
         command.on(environment::inherited_sockets());
@@ -289,13 +297,19 @@ pub fn main() -> ExitCode {
         }
     };
     let is_inject = matches!(arguments.command, Command::Inject(_));
+    let (is_check, json) = (matches!(arguments.command, Command::Check(_)), arguments.global.json);
     let ended = runtime.block_on(run(arguments));
     // Work that nobody waits for any more, e.g. a read from a terminal, must not hold the end back.
     runtime.shutdown_background();
     match ended {
         Ok(Done::Fully) => ExitCode::SUCCESS,
         Ok(Done::Partly) => ExitCode::from(1),
+        Ok(Done::Code(code)) => ExitCode::from(code),
         Err(CliError::Closed) => ExitCode::SUCCESS,
+        Err(error) if is_check => {
+            check::unknown(&error, json);
+            ExitCode::from(3)
+        }
         Err(error) => {
             output::complain(&error.to_string(), error.hint().as_deref());
             ExitCode::from(if is_inject { inject::exit_code(&error) } else { error.code() })
@@ -303,17 +317,55 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Ends over a command line that cannot be read: with 2, or for a monitoring plugin with its UNKNOWN.
+fn refuse(error: clap::Error) -> ! {
+    // Options may stand before the command; three nouns have a "check" of their own.
+    let is_check = std::env::args_os().any(|word| word == "check")
+        && !["config", "release", "store"].into_iter().any(|noun| std::env::args_os().any(|word| word == noun));
+    if is_check && error.use_stderr() {
+        println!("DEPESCH UNKNOWN - wrong use; see \u{201c}depesch check --help\u{201d}");
+        let _ = error.print();
+        std::process::exit(3);
+    }
+    error.exit()
+}
+
 /// Reads the configuration file of the command line.
 fn load_config(file: Option<&Path>) -> Result<Loaded, CliError> {
     Config::load(file).map_err(|error| CliError::Usage(error.to_string()))
 }
 
+/// The control socket that the configuration names. A file that cannot be used keeps nobody from asking the daemon, which
+/// goes on with what it read before; that is said, unless a mail system would take it for a failure.
+fn daemon_socket(file: Option<&Path>, is_piped: bool) -> Result<PathBuf, CliError> {
+    match Config::load(file) {
+        Ok(loaded) => Ok(loaded.config.control.path),
+        Err(ConfigError::Unreadable { path, error }) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(CliError::Usage(ConfigError::Unreadable { path, error }.to_string()))
+        }
+        Err(error) => {
+            let socket = Config::control_socket(file);
+            if !socket.exists() {
+                return Err(CliError::Usage(error.to_string()));
+            }
+            if !is_piped {
+                output::note(&format!(
+                    "note: {error}\nnote: the daemon is asked all the same, at {}",
+                    socket.display()
+                ));
+            }
+            Ok(socket)
+        }
+    }
+}
+
 async fn run(arguments: Arguments) -> Result<Done, CliError> {
     let GlobalOptions { socket, config, json } = arguments.global;
     let needs_daemon = !arguments.command.is_local();
+    let is_piped = matches!(arguments.command, Command::Inject(_));
     let path = match &socket {
         Some(socket) => socket.clone(),
-        None if needs_daemon => load_config(config.as_deref())?.config.control.path,
+        None if needs_daemon => daemon_socket(config.as_deref(), is_piped)?,
         None => PathBuf::new(),
     };
     let context = Context { client: Client::new(path), output: Output::new(json), config, socket };
@@ -327,8 +379,9 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Backup(command) => backup::run(command, context).await,
         Command::Bench(command) => bench::run(command, context).await,
         Command::Bounce(command) => bounce::run(command, context).await,
+        Command::Check(command) => check::run(command, context).await,
         Command::Completions(command) => manual::print_completions(command, context),
-        Command::Config(command) => config::run(command, context),
+        Command::Config(command) => config::run(command, context).await,
         Command::Contact(command) => contact::run(command, context).await,
         Command::Demo(command) => demo::run(command, context).await,
         Command::Doctor(command) => doctor::run(command, context).await,
@@ -338,6 +391,7 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::List(command) => list::run(command, context).await,
         Command::Organisation(command) => contact::run_organisation(command, context).await,
         Command::Outbound(command) => outbound::run(command, context).await,
+        Command::Reload(command) => reload::run(command, context).await,
         Command::Retention(command) => retention::run(command, context).await,
         Command::Rsvp(command) => rsvp::run(command, context).await,
         Command::Release(command) => release::run(command, context).await,

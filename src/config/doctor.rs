@@ -6,6 +6,15 @@ use toml::de::DeValue;
 
 use super::reader::{Reader, quoted};
 
+/// A warning that the operator knows and accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The finding's id, as the doctor shows it.
+    pub id: String,
+    /// Why it is accepted.
+    pub reason: String,
+}
+
 /// What the doctor is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DoctorConfig {
@@ -13,6 +22,8 @@ pub struct DoctorConfig {
     pub dkim_selectors: Vec<String>,
     /// The addresses by which mail leaves for the world.
     pub addresses: Vec<IpAddr>,
+    /// Warnings that are known and accepted.
+    pub accept: Vec<Accepted>,
 }
 
 impl DoctorConfig {
@@ -26,7 +37,26 @@ impl DoctorConfig {
         let addresses = |value: &DeValue<'_>| texts(value, |text| text.parse().ok());
         let expected = "a list of IP addresses such as [\"192.0.2.25\"]";
         reader.value("addresses", expected, &mut self.addresses, addresses, |all| shown(all));
+        let expected = "a list such as [{ id = \"sync\", reason = \"a slow disk is known\" }], each with a reason";
+        let show = |all: &Vec<Accepted>| {
+            let one = |one: &Accepted| format!("{{ id = {}, reason = {} }}", quoted(&one.id), quoted(&one.reason));
+            format!("[{}]", all.iter().map(one).collect::<Vec<_>>().join(", "))
+        };
+        reader.value("accept", expected, &mut self.accept, accepted, show);
     }
+}
+
+fn accepted(value: &DeValue<'_>) -> Option<Vec<Accepted>> {
+    let one = |value: &DeValue<'_>| {
+        let DeValue::Table(table) = value else { return None };
+        let text = |name: &str| {
+            let (_, value) = table.iter().find(|(key, _)| key.get_ref().as_ref() == name)?;
+            value.get_ref().as_str().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        let known = table.iter().count() == 2;
+        Some(Accepted { id: text("id")?, reason: text("reason")? }).filter(|_| known)
+    };
+    value.as_array()?.iter().map(|value| one(value.get_ref())).collect()
 }
 
 fn texts<T>(value: &DeValue<'_>, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {

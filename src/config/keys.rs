@@ -115,7 +115,7 @@ impl Config {
         reader.duration("stop_timeout", SECOND..=10 * MINUTE, &mut self.stop_timeout);
     }
 
-    fn read_control(&mut self, reader: &mut Reader<'_>) {
+    pub(super) fn read_control(&mut self, reader: &mut Reader<'_>) {
         reader.section("control");
         reader.path("socket", "a path", &mut self.control.path);
         let parse = |value: &DeValue<'_>| {
@@ -267,17 +267,68 @@ impl Config {
     fn read_log(&mut self, reader: &mut Reader<'_>) {
         reader.section("log");
         reader.choice("format", &[("human", LogFormat::Human), ("json", LogFormat::Json)], &mut self.log.format);
-        let expected = "a level (error, warn, info, debug, trace) or directives such as \"info,depesch::store=debug\"";
+        let expected = "a level (error, warn, info, debug, trace) or directives such as \"info,depesch::store=debug\", \
+                        with a part of depesch or a library that writes to the log";
         let parse = |value: &DeValue<'_>| {
             let text = value.as_str()?;
             // A bare word that is no level would be taken for the name of a room, and nothing else be logged.
             let is_clear =
                 |part: &str| part.contains(['=', ':']) || part.parse::<tracing::Level>().is_ok() || part == "off";
-            let is_filter = text.split(',').all(|part| is_clear(part.trim()));
+            let is_filter = text.split(',').all(|part| is_clear(part.trim()) && has_known_target(part.trim()));
             tracing_subscriber::EnvFilter::try_new(text).ok().filter(|_| is_filter).map(|_| text.to_owned())
         };
         reader.value("level", expected, &mut self.log.level, parse, |level| quoted(level));
     }
+}
+
+/// Parts of the program and libraries that write to the log: what a directive may name. A misspelt one would silently log
+/// nothing; a test holds the parts of depesch against the sources.
+pub const LOG_TARGETS: &[&str] = &[
+    "depesch::app",
+    "depesch::authentication",
+    "depesch::bounce",
+    "depesch::cli",
+    "depesch::config",
+    "depesch::control",
+    "depesch::doctor",
+    "depesch::flow",
+    "depesch::mail",
+    "depesch::metrics",
+    "depesch::model",
+    "depesch::monitor",
+    "depesch::render",
+    "depesch::sink",
+    "depesch::smtp",
+    "depesch::socket",
+    "depesch::store",
+    "depesch::transport",
+    "axum",
+    "h2",
+    "handlebars",
+    "hickory_net",
+    "hickory_proto",
+    "hickory_resolver",
+    "html5ever",
+    "hyper",
+    "hyper_util",
+    "lettre",
+    "mail_auth",
+    "mio",
+    "rustls",
+    "sled",
+    "tokio",
+    "tower",
+];
+
+/// Whether a directive such as `depesch::store[commit]=debug` names something that writes to the log, or nothing at all.
+fn has_known_target(directive: &str) -> bool {
+    let target = directive.split(['=', '[']).next().unwrap_or_default();
+    if target.is_empty() || target == "depesch" || !directive.contains(['=', ':', '[']) {
+        return true;
+    }
+    LOG_TARGETS
+        .iter()
+        .any(|known| target == *known || target.strip_prefix(known).is_some_and(|rest| rest.starts_with("::")))
 }
 
 fn is_base_url(url: &str) -> bool {

@@ -25,6 +25,8 @@ mod keys;
 pub mod reader;
 pub mod secret;
 
+pub use keys::LOG_TARGETS;
+
 use backup::BackupConfig;
 use bounce::BounceConfig;
 use doctor::DoctorConfig;
@@ -229,6 +231,16 @@ pub const RELOADABLE: &[&str] =
     &["templates_directory", "base_url", "content.attachments_in_mail", "content.country_code", "log.level"];
 
 impl Loaded {
+    /// What is in force after a reload of `new`: its values for the keys that are [`RELOADABLE`].
+    pub fn taken_over(&self, new: &Loaded) -> Loaded {
+        let entry = |(old, new): (&Entry, &Entry)| match RELOADABLE.contains(&old.key.as_str()) {
+            true => new.clone(),
+            false => old.clone(),
+        };
+        let entries = self.entries.iter().zip(&new.entries).map(entry).collect();
+        Loaded { config: self.config.reloaded(&new.config), entries, file: self.file.clone() }
+    }
+
     /// The keys that have another value in `new` and come into force at the next start only.
     pub fn waiting_for_restart(&self, new: &Loaded) -> Vec<String> {
         let changed = self.entries.iter().zip(&new.entries).filter(|(old, new)| old.value != new.value);
@@ -287,6 +299,30 @@ impl Config {
             }
             Err(error) => Err(ConfigError::Unreadable { path: path.to_owned(), error }),
         }
+    }
+
+    /// The control socket that the file names, also where the rest of the file cannot be used; the default's else. For
+    /// commands that only need to reach the running daemon.
+    pub fn control_socket(file: Option<&Path>) -> PathBuf {
+        let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let (table, _) = DeTable::parse_recoverable(&text);
+        let directory = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned));
+        let mut reader = Reader::new(&text, table.get_ref(), directory.as_deref().unwrap_or(Path::new("/")));
+        let mut config = Self::default();
+        config.read_control(&mut reader);
+        config.control.path
+    }
+
+    /// This configuration without anything that names a file or a group of this machine: for a check on another machine.
+    pub fn without_files(&self) -> Config {
+        let mut config = self.clone();
+        config.templates_directory = None;
+        (config.control.group, config.inbound.lmtp_group) = (None, None);
+        (config.control.path, config.inbound.lmtp_socket) = (SocketSettings::default().path, None);
+        (config.relay.login, config.relay.password, config.relay.authority_file) = (None, None, None);
+        (config.inbound.certificate, config.inbound.key) = (None, None);
+        config
     }
 
     /// Reads the text of a file. Relative paths in it are meant from the file's own directory.

@@ -62,6 +62,7 @@ pub const RULES: &[Rule] = &[
     rule("GET", "/v1/bounces", "bounce list", Noted::ShowsIfAsked),
     rule("GET", "/v1/bounces/{who}", "bounce show", Noted::ShowsIfAsked),
     rule("POST", "/v1/mailings/{id}/forgive", "bounce reset", Noted::Change),
+    rule("POST", "/v1/configuration/reload", "reload", Noted::Change),
     rule("POST", "/v1/contacts/import", "contact import", Noted::Change),
     rule("POST", "/v1/organisations/{id}/boilerplates", "organisation add-boilerplate", Noted::Change),
     rule("POST", "/v1/subscribers/import", "subscriber import", Noted::Change),
@@ -72,6 +73,7 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/v1/inbound/{id}/retry", "inbound retry", Noted::Change),
     // Mail that comes in has a record of its own, of each message.
     rule("POST", "/v1/inbound", "inject", Noted::Nothing),
+    rule("DELETE", "/v1/listeners/{protocol}", "inbound forget-listener", Noted::Change),
     rule("GET", "/v1/letters", "letter list", Noted::ShowsIfAsked),
     rule("GET", "/v1/letters/{id}", "letter show", Noted::ShowsIfAsked),
     rule("POST", "/v1/letters/{id}/retry", "letter retry", Noted::Change),

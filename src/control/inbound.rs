@@ -6,13 +6,14 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::InboundId;
 use crate::flow::inbound::reception::Reception;
+use crate::flow::listeners::Listeners;
 use crate::flow::report::masked;
 use crate::flow::wake::Wake;
 use crate::model::inbound::{Inbound, InboundState};
@@ -37,6 +38,8 @@ pub struct MailIn {
     pub spool: Spool,
     /// Wakes those who handle what came in.
     pub wake: Wake,
+    /// Which sockets for mail were handed over before; none in tests that open none.
+    pub listeners: Option<Arc<Listeners>>,
 }
 
 impl Control {
@@ -104,8 +107,25 @@ pub fn routes() -> Router<Arc<Control>> {
     Router::new()
         .route("/v1/inbound", get(page))
         .route("/v1/inbound/{id}", get(show))
+        .route("/v1/listeners/{protocol}", delete(forget_listener))
         .route("/v1/inbound/{id}/raw", get(raw))
         .route("/v1/inbound/{id}/retry", post(retry))
+}
+
+/// Forgets a socket that was handed over before and is not wanted any more.
+async fn forget_listener(
+    State(control): State<Arc<Control>>,
+    axum::extract::Path(protocol): axum::extract::Path<String>,
+) -> Result<Json<serde_json::Value>, ApiError> {
+    let listeners = control.mail_in.as_ref().and_then(|mail_in| mail_in.listeners.clone());
+    let listeners = listeners.ok_or_else(|| ApiError::not_found("this daemon takes no mail in"))?;
+    let name = protocol.clone();
+    let forgotten = tokio::task::spawn_blocking(move || listeners.forget(&name)).await;
+    match forgotten.map_err(|error| ApiError::internal(error.to_string()))? {
+        Ok(true) => Ok(Json(serde_json::json!({ "forgotten": protocol }))),
+        Ok(false) => Err(ApiError::not_found(format!("no socket for {protocol} was handed over before"))),
+        Err(error) => Err(ApiError::internal(format!("it could not be forgotten: {error}"))),
+    }
 }
 
 async fn page(

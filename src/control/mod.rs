@@ -30,6 +30,7 @@ pub mod backup;
 pub mod blob;
 pub mod bounce;
 pub mod client;
+pub mod configuration;
 pub mod consent;
 pub mod contact;
 pub mod delivery;
@@ -99,6 +100,8 @@ pub struct Control {
     pub letters: Option<letter::LettersOut>,
     /// Makes backups; none in tests that make none.
     pub backups: Option<Arc<Backups>>,
+    /// The configuration in force, and how to have it read again.
+    pub configuration: configuration::Configuration,
 }
 
 impl Control {
@@ -131,6 +134,7 @@ impl Control {
             rules: None,
             letters: None,
             backups: None,
+            configuration: configuration::Configuration::default(),
         }
     }
 
@@ -147,6 +151,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(backup::routes())
         .merge(blob::routes())
         .merge(bounce::routes())
+        .merge(configuration::routes())
         .merge(consent::routes())
         .merge(delivery::routes())
         .merge(contact::routes())

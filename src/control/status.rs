@@ -26,6 +26,9 @@ const PICTURE_AGE: Duration = Duration::ZERO;
 pub struct Status {
     /// Whether nothing needs a person.
     pub well: bool,
+    /// Whether mail does not go out, does not come in, or soon will not: a person should look now.
+    #[serde(default)]
+    pub critical: bool,
     /// What does, each in one line, the worst first.
     #[serde(default)]
     pub problems: Vec<String>,
@@ -115,6 +118,9 @@ pub struct RestingDomain {
 pub struct DiskStatus {
     /// What is left.
     pub free: u64,
+    /// What the service could use in all: used and free.
+    #[serde(default)]
+    pub usable: u64,
     /// The journal.
     pub journal: u64,
     /// The index.
@@ -237,6 +243,7 @@ async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiEr
     let problems = picture.problems();
     Ok(Json(Status {
         well: problems.is_empty(),
+        critical: picture.is_critical(),
         problems,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         process: std::process::id(),
@@ -263,6 +270,7 @@ async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiEr
         resting: resting(&picture),
         disk: picture.disk.as_ref().map(|disk| DiskStatus {
             free: disk.free,
+            usable: disk.usable,
             journal: disk.journal,
             index: disk.index,
             spool: picture.spool,

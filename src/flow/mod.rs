@@ -20,6 +20,7 @@ pub mod inbound;
 pub mod leap;
 pub mod letters;
 pub mod list_identity;
+pub mod listeners;
 pub mod message;
 pub mod message_id;
 pub mod person;

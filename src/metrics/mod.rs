@@ -120,12 +120,15 @@ gauges! {
         index_rebuilt: "depesch_store_index_rebuilt_timestamp_seconds", "When the index was last built anew since the start, or at it";
         spool_octets: "depesch_spool_bytes", "Mail that came in, as it came, on disk";
         disk_free: "depesch_disk_free_bytes", "What the disk of the state directory has left";
+        disk_usable: "depesch_disk_usable_bytes", "What the service could use of the disk of the state directory in all: used and free";
         disk_reserve: "depesch_disk_reserve_bytes", "Below so much free disk no mail is taken in";
         checkpoint_at: "depesch_checkpoint_last_timestamp_seconds", "When the last checkpoint was written";
         checkpoint_octets: "depesch_checkpoint_last_bytes", "The last checkpoint on disk";
         backup_at: "depesch_backup_last_success_timestamp_seconds", "When the last backup that is known was made";
         relay_puts_off: "depesch_relay_puts_off", "1 while nearly all answers of the relay are temporary refusals";
         relay_connections: "depesch_relay_slowed_connections", "Connections that may send at once while the relay asks for fewer mails; 0 at full speed";
+        listeners_lost: "depesch_listeners_lost", "Protocols by which mail came in on inherited sockets before this start, and does not now";
+        reload_refused: "depesch_reload_refused", "1 from a refused reload of the configuration until the next that succeeds";
         backup_damaged: "depesch_backup_damaged_files", "Files of backups that are known to be damaged or missing";
         backup_read_at: "depesch_backup_oldest_read_timestamp_seconds", "When the file of backups was last read to check it that was read longest ago";
         memory: "process_resident_memory_bytes", "Memory in use";
@@ -147,6 +150,42 @@ gauges! {
         store_work("what"): "depesch_store_operations", "What the store did since the start";
         mail_connections("outcome"): "depesch_mail_connections", "Connections for mail coming in since the start";
     }
+}
+
+/// OpenMetrics in the older text format (Prometheus exposition formats, 0.0.4), which has no `# EOF` and no units, and in
+/// which the name of a family is that of its series.
+pub fn older_text(text: &str) -> String {
+    let kind_of = |line: &str| {
+        let (name, kind) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
+        let suffix = match kind {
+            "counter" => "_total",
+            "info" => "_info",
+            _ => "",
+        };
+        Some((name.to_owned(), suffix))
+    };
+    let suffixes: std::collections::HashMap<String, &str> = text.lines().filter_map(kind_of).collect();
+    let mut older = String::with_capacity(text.len());
+    for line in text.lines() {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some(what @ ("HELP" | "TYPE")), Some(name), rest) => {
+                let suffix = suffixes.get(name).copied().unwrap_or_default();
+                let rest = match rest.unwrap_or_default() {
+                    "info" if what == "TYPE" => "gauge",
+                    "unknown" if what == "TYPE" => "untyped",
+                    rest => rest,
+                };
+                older.push_str(&format!("# {what} {name}{suffix} {rest}\n"));
+            }
+            (Some("#"), ..) => {}
+            _ => {
+                older.push_str(line);
+                older.push('\n');
+            }
+        }
+    }
+    older
 }
 
 /// All that is counted and measured, ready to be shown.

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper::server::conn::http1;
@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::flow::picture::{Observer, Unwell};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, older_text};
 
 mod process;
 
@@ -42,6 +42,8 @@ const PICTURE_AGE: Duration = Duration::from_secs(5);
 const HEAD: usize = 16 * 1024;
 /// OpenMetrics 1.0.0, "Protocol Negotiation".
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Prometheus exposition formats, "Text-based format": for everybody who does not ask for OpenMetrics.
+const OLDER_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The address could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -128,7 +130,25 @@ fn router(watched: Arc<Watched>) -> Router {
         .with_state(watched)
 }
 
-async fn metrics(State(watched): State<Arc<Watched>>) -> Response {
+/// Whether OpenMetrics is asked for, and not less than the older text (RFC 9110 §12.5.1).
+fn wants_openmetrics(headers: &HeaderMap) -> bool {
+    let accepted =
+        headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(','));
+    let (mut newer, mut older) = (0.0, 0.0_f64);
+    for one in accepted {
+        let mut parts = one.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default();
+        let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f64>().ok()).unwrap_or(1.0);
+        match kind {
+            "application/openmetrics-text" => newer = quality.max(newer),
+            "text/plain" => older = quality.max(older),
+            _ => {}
+        }
+    }
+    newer > 0.0 && newer >= older
+}
+
+async fn metrics(State(watched): State<Arc<Watched>>, headers: HeaderMap) -> Response {
     let Watched { observer, metrics } = &*watched;
     let gauges = &metrics.gauges;
     match observer.look(PICTURE_AGE).await {
@@ -142,7 +162,8 @@ async fn metrics(State(watched): State<Arc<Watched>>) -> Response {
     gauges.ready.set(if observer.ready().await.is_ok() { 1.0 } else { 0.0 });
     process::show(gauges);
     match metrics.text() {
-        Ok(text) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Ok(text) if wants_openmetrics(&headers) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Ok(text) => ([(CONTENT_TYPE, OLDER_TEXT)], older_text(&text)).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

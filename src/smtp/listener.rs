@@ -98,17 +98,30 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// Checks all that can be wrong with the settings themselves and reads the certificate. Opens no socket.
+    ///
+    /// # Errors
+    /// [`ListenError`], in the words with which [`Listener::bind`] refuses the same settings.
+    pub fn examine(settings: &ListenerSettings) -> Result<Option<Arc<Tls>>, ListenError> {
+        check(settings)?;
+        for address in &settings.lmtp {
+            not_lmtp_on_smtp_port(Protocol::Lmtp, *address)?;
+        }
+        if let Some(file) = &settings.lmtp_socket {
+            socket::examine(&file.path, file.group.as_deref())?;
+        }
+        Ok(settings.tls.clone().map(Tls::load).transpose()?)
+    }
+
     /// Reads the certificate and opens all sockets, those in the settings and `inherited` ones. Needs a tokio runtime.
     ///
     /// # Errors
     /// [`ListenError`]; nothing stays open.
     pub async fn bind(settings: ListenerSettings, inherited: Vec<Inherited>) -> Result<Self, ListenError> {
-        check(&settings)?;
-        let tls = settings.tls.clone().map(Tls::load).transpose()?;
+        let tls = Self::examine(&settings)?;
         let mut doors = Vec::new();
         let smtp = settings.smtp.iter().map(|address| (Protocol::Smtp, *address));
         for (protocol, address) in smtp.chain(settings.lmtp.iter().map(|address| (Protocol::Lmtp, *address))) {
-            not_lmtp_on_smtp_port(protocol, address)?;
             let listener = TcpListener::bind(address).await.map_err(failed(&address))?;
             doors.push(Door::Tcp(protocol, listener));
         }

@@ -25,6 +25,9 @@ use super::session::RelayConnection;
 use super::wire::{Carrier, WireHandle};
 use super::{ConnectError, Connection, Transport, TransportFuture, tls};
 
+/// The port on which TLS begins with the first byte (RFC 8314 §3.3).
+const IMPLICIT_TLS_PORT: u16 = 465;
+
 /// Where the relay is and how to speak with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelaySettings {
@@ -125,6 +128,11 @@ pub enum RelayError {
     /// A login would go over a connection that somebody could read.
     #[error("a login needs TLS with a checked certificate: set the relay's encryption to starttls or implicit")]
     LoginWithoutTls,
+    /// The port and the encryption do not belong together (RFC 8314 §3.3).
+    #[error(
+        "port 465 expects TLS from the first byte: set the relay's encryption to implicit, or the port to 587 for starttls"
+    )]
+    PortOfImplicitTls,
     /// The relay's name is no name.
     #[error("\u{201c}{0}\u{201d} is neither a host name nor an IP address")]
     Host(String),
@@ -159,6 +167,9 @@ impl Relay {
     /// Settings that cannot work, for a person to mend.
     pub fn new(settings: RelaySettings) -> Result<Self, RelayError> {
         let name = ServerName::try_from(settings.host.clone()).map_err(|_| RelayError::Host(settings.host.clone()))?;
+        if settings.port == IMPLICIT_TLS_PORT && settings.encryption != Encryption::Implicit {
+            return Err(RelayError::PortOfImplicitTls);
+        }
         let checked = matches!(settings.encryption, Encryption::StartTls | Encryption::Implicit);
         let excused = settings.login_on_loopback && is_loopback(&settings.host);
         if settings.login.is_some() && !checked && !excused {

@@ -136,3 +136,20 @@ fn captured_mails_are_looked_for_only_in_a_folder_of_our_own() {
     assert_eq!(folder("capture_directory = \"/home/a/Maildir\""), None);
     assert_eq!(folder(""), Some("/var/lib/depesch/capture".into()));
 }
+
+#[test]
+fn warnings_of_the_doctor_are_accepted_by_id_with_a_reason() {
+    let text = "[doctor]\naccept = [{ id = \"sync\", reason = \"the slow disk is known\" }]";
+    let loaded = Config::parse(Path::new("x.toml"), text).unwrap();
+    assert_eq!(loaded.config.doctor.accept[0].reason, "the slow disk is known");
+    let shown = loaded.entries.iter().find(|entry| entry.key == "doctor.accept").unwrap();
+    assert_eq!(shown.value, "[{ id = \"sync\", reason = \"the slow disk is known\" }]");
+    check("[doctor]\naccept = [{ id = \"sync\" }]", 2, "doctor.accept", "each with a reason");
+    check("[doctor]\naccept = [{ id = \"sync\", reason = \" \" }]", 2, "doctor.accept", "each with a reason");
+    check(
+        "[doctor]\naccept = [{ id = \"sync\", reason = \"x\", until = \"y\" }]",
+        2,
+        "doctor.accept",
+        "each with a reason",
+    );
+}

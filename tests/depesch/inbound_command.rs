@@ -59,7 +59,7 @@ async fn office() -> Office {
     let spool = Spool::open_on(Arc::new(disk.clone()), &folder, SpoolSettings::default(), clock).unwrap();
     let (wake, book) = (Wake::new(), Arc::new(Directory::new(store.clone(), Key::new([7; 32]))));
     let door = Arc::new(Door::new(store.clone(), spool.clone(), wake.clone(), book));
-    let mail_in = MailIn { reception: door.clone(), spool, wake: wake.clone() };
+    let mail_in = MailIn { reception: door.clone(), spool, wake: wake.clone(), listeners: None };
     let test = start_changed(store.clone(), |control| Control { mail_in: Some(mail_in), ..control }).await;
     Office { test, store, disk, wake, door, _directory: directory }
 }

@@ -50,7 +50,7 @@ async fn a_daemon_shows_what_it_counts_and_takes_nothing_but_get() {
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
     }
-    assert!(metrics.contains("depesch_build_info{version=\"") && metrics.ends_with("# EOF\n"), "{metrics}");
+    assert!(metrics.contains("depesch_build_info{version=\"") && !metrics.contains("# EOF"), "{metrics}");
     let value = |name: &str| {
         let line =
             metrics.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or_else(|| panic!("{name}"));
@@ -65,6 +65,37 @@ async fn a_daemon_shows_what_it_counts_and_takes_nothing_but_get() {
     assert_eq!(ask(address, "GET", "/v1/status").await.0, 404);
     app.stop().await;
     assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn openmetrics_is_given_to_whoever_asks_for_it_and_else_the_older_text() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = daemon(directory.path()).await;
+    let address = app.monitor_address().unwrap();
+    let asked = async |accept: &str| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{accept}\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    for accept in [
+        "Accept: application/openmetrics-text\r\n",
+        "Accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1\r\n",
+    ] {
+        let answer = asked(accept).await;
+        assert!(
+            answer.contains("application/openmetrics-text; version=1.0.0") && answer.ends_with("# EOF\n"),
+            "{accept}"
+        );
+    }
+    for accept in ["", "Accept: text/plain\r\n", "Accept: */*\r\n", "Accept: application/openmetrics-text;q=0\r\n"] {
+        let answer = asked(accept).await;
+        assert!(answer.contains("text/plain; version=0.0.4") && !answer.contains("# EOF"), "{accept}: {answer}");
+        assert!(answer.contains("# TYPE depesch_letters_total counter\n"), "{answer}");
+        assert!(answer.contains("# TYPE depesch_build_info gauge\n"), "{answer}");
+    }
+    app.stop().await;
 }
 
 #[tokio::test]

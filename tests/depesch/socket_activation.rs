@@ -102,3 +102,26 @@ fn a_socket_of_unknown_use_stops_the_start_with_2() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(complaint(&refused).contains("FileDescriptorName=smtp"), "{}", complaint(&refused));
 }
+
+#[test]
+fn a_socket_that_is_not_handed_over_again_is_missed() {
+    let place = Place::new("");
+    let lmtp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut daemon = serve(&place, "lmtp", lmtp.into(), None);
+    assert_eq!(place.run(&["status"]).status.code(), Some(0));
+    assert_eq!(place.run(&["check"]).status.code(), Some(0));
+    daemon.signal("TERM");
+    assert!(daemon.wait().success());
+    let _daemon = place.serve();
+    let said = |arguments: &[&str]| {
+        let output = place.run(arguments);
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, status) = said(&["status"]);
+    assert!(code == Some(1) && status.contains("mail no longer comes in by lmtp"), "{status}");
+    let (code, checked) = said(&["check"]);
+    assert!(code == Some(2) && checked.starts_with("DEPESCH CRITICAL - mail no longer comes in by lmtp"), "{checked}");
+    assert_eq!(place.run(&["inbound", "forget-listener", "smtp"]).status.code(), Some(4));
+    assert_eq!(place.run(&["inbound", "forget-listener", "lmtp"]).status.code(), Some(0));
+    assert_eq!(said(&["status"]).0, Some(0));
+}

@@ -38,6 +38,8 @@ impl Picture {
             gauges.chores.set(chore.name, seconds(chore.last));
         }
         gauges.backup_at.set(seconds(self.backup));
+        gauges.listeners_lost.set(self.lost_listeners.len() as f64);
+        gauges.reload_refused.set(f64::from(u8::from(self.reload_refused.is_some())));
         gauges.backup_damaged.set(self.backup_condition.faults.len() as f64);
         gauges.backup_read_at.set(seconds(self.backup_condition.oldest_read));
     }
@@ -107,6 +109,7 @@ impl Picture {
         gauges.journal_octets.set(disk.journal as f64);
         gauges.index_octets.set(disk.index as f64);
         gauges.disk_free.set(disk.free as f64);
+        gauges.disk_usable.set(disk.usable as f64);
         gauges.checkpoint_octets.set(disk.checkpoint as f64);
         gauges.checkpoint_at.set(seconds(disk.checkpoint_at));
     }

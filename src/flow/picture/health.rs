@@ -44,7 +44,7 @@ impl Observer {
         self.parts().engine.is_some_and(|engine| engine.index_health().damaged.is_some())
     }
 
-    /// Whether new work is taken in: alive, not about to stop, and room on the disk. A relay in trouble does not count:
+    /// Whether new work is taken in: alive, not about to stop, with the sockets that were there before, and room on the disk. A relay in trouble does not count:
     /// what is taken in meanwhile waits safely.
     ///
     /// # Errors
@@ -56,6 +56,13 @@ impl Observer {
         }
         if self.heals() {
             return Err(Unwell("the index of the store is damaged and being built anew".to_owned()));
+        }
+        let lost = self.parts().listeners.map(|listeners| listeners.lost()).unwrap_or_default();
+        if !lost.is_empty() {
+            return Err(Unwell(format!(
+                "mail no longer comes in by {}: its socket was not handed over",
+                lost.join(", ")
+            )));
         }
         let free = self.parts().engine.map(|engine| engine.disk_free());
         match free {

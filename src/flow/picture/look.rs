@@ -1,6 +1,6 @@
 //! Taking the picture: what is read where.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::base::clock::{Stopwatch, Timestamp};
@@ -73,6 +73,8 @@ impl Observer {
             clock: self.store.clock_trust().await?,
             moved_by_test: self.clock.moved_by_test(),
             backup: backups.newest,
+            lost_listeners: parts.listeners.as_ref().map(|listeners| listeners.lost()).unwrap_or_default(),
+            reload_refused: self.reload_refused.read().unwrap_or_else(PoisonError::into_inner).clone(),
             backup_failure: backups.failure,
             backup_condition: backups.condition,
         })

@@ -28,6 +28,7 @@ use super::dispatch::Dispatcher;
 use super::dispatch::gate::Trouble;
 use super::dispatch::pace::Slowed;
 use super::letters::worker::{Postman, Sent};
+use super::listeners::Listeners;
 
 mod gauges;
 mod health;
@@ -67,6 +68,8 @@ pub struct Parts {
     pub mail_connections: Option<Arc<dyn Fn() -> MailConnections + Send + Sync>>,
     /// Which bounces are not believed.
     pub doubts: Option<Arc<Doubts>>,
+    /// Which sockets systemd handed over before, and which of them are missing.
+    pub listeners: Option<Arc<Listeners>>,
 }
 
 /// What the listener for mail did since the start.
@@ -87,6 +90,7 @@ pub struct Observer {
     started: Timestamp,
     parts: RwLock<Parts>,
     draining: AtomicBool,
+    reload_refused: RwLock<Option<(Timestamp, String)>>,
     last: Mutex<Option<Taken<Arc<Picture>>>>,
     last_slow: Mutex<Option<Taken<Slow>>>,
 }
@@ -152,6 +156,10 @@ pub struct Picture {
     pub monitor_trouble: Option<String>,
     /// Mailings whose bounces are not believed, in a line each.
     pub doubted: Vec<String>,
+    /// Protocols by which mail came in on inherited sockets before, and does not now.
+    pub lost_listeners: Vec<String>,
+    /// When and why the last reload was refused, if it was.
+    pub reload_refused: Option<(Timestamp, String)>,
     /// What is known of the files of backups.
     pub backup_condition: Condition,
     /// Why the last attempt at a backup failed, and when, if it did.
@@ -205,6 +213,7 @@ impl Observer {
             started,
             parts: RwLock::default(),
             draining: AtomicBool::new(false),
+            reload_refused: RwLock::default(),
             last: Mutex::default(),
             last_slow: Mutex::default(),
         }
@@ -213,6 +222,12 @@ impl Observer {
     /// Gives it more to look at.
     pub fn watch(&self, parts: Parts) {
         *self.parts.write().unwrap_or_else(PoisonError::into_inner) = parts;
+    }
+
+    /// A reload was refused, and why; `None` when one succeeded. It is shown until the next that succeeds.
+    pub fn reload_refused(&self, why: Option<String>) {
+        let refused = why.map(|why| (self.clock.now(), why.replace('\n', "; ")));
+        *self.reload_refused.write().unwrap_or_else(PoisonError::into_inner) = refused;
     }
 
     /// The daemon takes nothing new from now on.

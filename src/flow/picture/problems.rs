@@ -9,6 +9,9 @@ use crate::model::mailing_transitions::Due;
 
 use super::{Picture, reserve};
 
+/// Shares of the disk that are free: below the first a person should make room, below the second at once.
+const DISK_LOW: f64 = 0.10;
+const DISK_CRITICAL: f64 = 0.05;
 /// Mail that came in is handled within seconds.
 const INBOUND_LATE: Duration = Duration::minutes(15);
 /// A relay that asks for fewer mails takes some within this time.
@@ -53,12 +56,52 @@ impl Picture {
         found
     }
 
+    /// What the operator did that is not in force, or what got lost of what was set up.
+    fn operation_problems(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for name in &self.lost_listeners {
+            found.push(format!(
+                "mail no longer comes in by {name}: its socket was handed over before, and was not at this start; \
+                 \u{201c}systemctl status depesch-{name}.socket\u{201d} says why, or if it is not wanted: \u{201c}depesch \
+                 inbound forget-listener {name}\u{201d}"
+            ));
+        }
+        if let Some((at, why)) = &self.reload_refused {
+            found.push(format!(
+                "the reload of {} was refused, all of the old configuration stays in force: {why}",
+                at.format("%Y-%m-%d %H:%M UTC")
+            ));
+        }
+        found
+    }
+
+    /// How much of the disk is free, where that is little: a line, and whether it is critical.
+    fn disk_problem(&self) -> Option<(String, bool)> {
+        let disk = self.disk?;
+        let megabytes = disk.free / 1_000_000;
+        if disk.free < reserve() {
+            return Some((format!("the disk is full ({megabytes} MB left): no mail is taken in"), true));
+        }
+        let share = disk.free_share();
+        let critical = share < DISK_CRITICAL;
+        (share < DISK_LOW).then(|| {
+            (
+                format!("the disk has {:.1} % free ({megabytes} MB): make room before it is full", share * 100.0),
+                critical,
+            )
+        })
+    }
+
+    /// Whether mail does not go out, does not come in, or soon will not.
+    pub fn is_critical(&self) -> bool {
+        let disk = self.disk_problem().is_some_and(|(_, critical)| critical);
+        disk || !self.trouble.is_empty() || !self.lost_listeners.is_empty()
+    }
+
     /// What needs a person, each in one line, the worst first. No address and no list's name is in it.
     pub fn problems(&self) -> Vec<String> {
         let mut found = Vec::new();
-        if let Some(free) = self.disk.map(|disk| disk.free).filter(|free| *free < reserve()) {
-            found.push(format!("the disk is full ({} MB left): no mail is taken in", free / 1_000_000));
-        }
+        found.extend(self.disk_problem().map(|(problem, _)| problem));
         found.extend(self.index_problem());
         if let Some((_, trouble)) = self.trouble.first() {
             let since = trouble.since.map(|at| format!(" since {}", at.format("%H:%M UTC"))).unwrap_or_default();
@@ -81,6 +124,7 @@ impl Picture {
                 "{many} files of backups are damaged or missing: \u{201c}depesch backup list\u{201d} names them"
             ));
         }
+        found.extend(self.operation_problems());
         found.extend(self.monitor_trouble.clone());
         found.extend(self.doubted.iter().cloned());
         for (mailing, _) in &self.mailings {

@@ -25,6 +25,15 @@ pub struct DiskUse {
     pub checkpoint_at: Option<Timestamp>,
     /// What the disk has left for users without privileges.
     pub free: u64,
+    /// What users without privileges could use of the disk in all: what is used, and what is free for them. As `df` counts.
+    pub usable: u64,
+}
+
+impl DiskUse {
+    /// The share of the disk that is free, 0 to 1; 1 where the disk does not say.
+    pub fn free_share(&self) -> f64 {
+        if self.usable == 0 { 1.0 } else { self.free as f64 / self.usable as f64 }
+    }
 }
 
 impl EmbeddedEngine {
@@ -34,8 +43,11 @@ impl EmbeddedEngine {
     /// [`EngineError::Io`].
     pub fn disk_use(&self) -> Result<DiskUse, EngineError> {
         let directory = &self.shared.directory;
-        let mut found =
-            DiskUse { free: self.disk_free()?, index: octets_below(&indexes(directory)), ..DiskUse::default() };
+        let mut found = DiskUse { index: octets_below(&indexes(directory)), ..DiskUse::default() };
+        let system = rustix::fs::statvfs(directory).map_err(|error| unreadable(error.into()))?;
+        found.free = system.f_bavail.saturating_mul(system.f_frsize);
+        let used = system.f_blocks.saturating_sub(system.f_bfree).saturating_mul(system.f_frsize);
+        found.usable = used.saturating_add(found.free);
         for segment in segment::list(&journal(directory)).map_err(unreadable)? {
             // It may just have been dropped.
             found.journal += fs::metadata(&segment.path).map_or(0, |file| file.len());

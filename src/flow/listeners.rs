@@ -1,0 +1,101 @@
+//! Which sockets for mail systemd handed over: remembered in the state directory, so that one that is missing after a restart
+//! is noticed. A daemon without it runs well and takes no mail in.
+//!
+//! Only inherited sockets are remembered: one in the configuration is opened, or the start fails.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// The file in the state directory: a protocol a line.
+const FILE: &str = "listeners";
+
+/// The protocols that were handed over before, and those that are missing now.
+#[derive(Debug)]
+pub struct Listeners {
+    file: PathBuf,
+    known: Mutex<BTreeSet<String>>,
+    here: BTreeSet<String>,
+}
+
+impl Listeners {
+    /// Compares what is here now with what was handed over before, and remembers what is `inherited`. `configured` protocols
+    /// are here by another way, and so not missing.
+    ///
+    /// A file that cannot be read or written is logged: mail goes out without it.
+    pub fn at_start(state_directory: &Path, inherited: &[&str], configured: &[&str]) -> Self {
+        let file = state_directory.join(FILE);
+        let mut known: BTreeSet<String> = match std::fs::read_to_string(&file) {
+            Ok(text) => text.lines().map(str::to_owned).filter(|line| !line.is_empty()).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeSet::new(),
+            Err(error) => {
+                tracing::error!(%error, file = %file.display(), "which sockets were handed over before cannot be read");
+                BTreeSet::new()
+            }
+        };
+        let before = known.clone();
+        known.extend(inherited.iter().map(|name| (*name).to_owned()));
+        if known != before
+            && let Err(error) = write(&file, &known)
+        {
+            tracing::error!(%error, file = %file.display(), "which sockets were handed over cannot be noted");
+        }
+        let here = inherited.iter().chain(configured).map(|name| (*name).to_owned()).collect();
+        let listeners = Self { file, known: Mutex::new(known), here };
+        for name in listeners.lost() {
+            tracing::error!(listener = name, "a socket that was handed over before is missing: no mail comes in by it");
+        }
+        listeners
+    }
+
+    /// What was there before and is missing now.
+    pub fn lost(&self) -> Vec<String> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).difference(&self.here).cloned().collect()
+    }
+
+    /// Forgets a protocol that is no longer wanted; whether it was known.
+    ///
+    /// # Errors
+    /// The file cannot be written; nothing was forgotten.
+    pub fn forget(&self, name: &str) -> io::Result<bool> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = known.clone();
+        if !left.remove(name) {
+            return Ok(false);
+        }
+        write(&self.file, &left)?;
+        *known = left;
+        Ok(true)
+    }
+}
+
+/// Puts the whole file in place by one rename.
+fn write(file: &Path, names: &BTreeSet<String>) -> io::Result<()> {
+    let nascent = file.with_extension("new");
+    let lines: Vec<String> = names.iter().map(|name| format!("{name}\n")).collect();
+    std::fs::write(&nascent, lines.concat())?;
+    std::fs::File::open(&nascent)?.sync_all()?;
+    std::fs::rename(&nascent, file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_that_was_there_is_missed_until_it_is_back_or_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let start =
+            |inherited: &[&str], configured: &[&str]| Listeners::at_start(directory.path(), inherited, configured);
+        assert!(start(&[], &["smtp"]).lost().is_empty(), "what was never handed over is not missed");
+        assert!(start(&["lmtp", "smtp"], &[]).lost().is_empty());
+        assert_eq!(start(&["smtp"], &[]).lost(), ["lmtp"]);
+        assert_eq!(start(&["smtp"], &[]).lost(), ["lmtp"], "also at the start after that");
+        assert!(start(&["smtp"], &["lmtp"]).lost().is_empty(), "the configuration opens it now");
+        assert!(start(&["lmtp", "smtp"], &[]).lost().is_empty());
+        let listeners = start(&["smtp"], &[]);
+        assert!(!listeners.forget("pigeon").unwrap() && listeners.forget("lmtp").unwrap());
+        assert!(listeners.lost().is_empty() && start(&["smtp"], &[]).lost().is_empty());
+    }
+}

@@ -1,0 +1,48 @@
+//! `depesch check`: one line with numbers, and the exit codes of monitoring plugins.
+
+use crate::support::daemon::Place;
+
+fn check(place: &Place, more: &[&str]) -> (Option<i32>, String) {
+    let output = place.run(&[&["check"], more].concat());
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn a_daemon_that_is_well_is_ok_with_numbers() {
+    let place = Place::new("");
+    let _daemon = place.serve();
+    let (code, said) = check(&place, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let (words, numbers) = said.trim_end().split_once(" | ").unwrap();
+    assert!(words.starts_with("DEPESCH OK - "), "{words}");
+    for number in numbers.split(' ') {
+        let (label, value) = number.split_once('=').unwrap();
+        assert!(label.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{number}");
+        assert!(value.starts_with(|c: char| c.is_ascii_digit()), "{number}");
+    }
+    assert!(numbers.contains("disk_free=") && numbers.contains("%;10:;5:;0;100"), "{numbers}");
+}
+
+#[test]
+fn what_needs_a_person_is_a_warning_and_no_daemon_is_critical() {
+    let place = Place::new("");
+    assert_eq!(check(&place, &[]).0, Some(2));
+    let _daemon = place.serve();
+    place.configure("transport_ = 1");
+    assert_eq!(place.run(&["reload"]).status.code(), Some(4));
+    let (code, said) = check(&place, &[]);
+    assert!(code == Some(1) && said.starts_with("DEPESCH WARNING - the reload of "), "{said}");
+}
+
+#[test]
+fn what_cannot_be_asked_is_unknown() {
+    let place = Place::new("");
+    assert_eq!(check(&place, &["--timeout", "0"]).0, Some(3));
+    let nowhere = std::process::Command::new(env!("CARGO_BIN_EXE_depesch"))
+        .args(["check", "--config", "/nonexistent/depesch.toml"])
+        .output()
+        .unwrap();
+    assert_eq!(nowhere.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&nowhere.stdout).starts_with("DEPESCH UNKNOWN - "));
+}
