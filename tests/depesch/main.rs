@@ -40,6 +40,7 @@ mod dispatch_unwanted;
 mod doctor_command;
 mod doctor_dns;
 mod doctor_machine;
+mod document_links;
 mod drain;
 mod erasure_restorable;
 mod export_round_trip;
