@@ -62,6 +62,7 @@ mod inbound_records;
 mod inbound_retention;
 mod inbound_worker;
 mod inject_command;
+mod json_schemas;
 mod kill;
 mod letters_control;
 mod letters_crash;
