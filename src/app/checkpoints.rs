@@ -21,7 +21,7 @@ pub async fn keep_bounded(engine: Arc<EmbeddedEngine>, clock: Arc<dyn Clock>, st
     loop {
         tokio::select! {
             () = &mut stop => return,
-            () = clock.wait_until(clock.now() + pause) => {}
+            () = clock.wait_for(pause) => {}
         }
         pause = EVERY;
         if !engine.checkpoint_due() {

@@ -2,7 +2,8 @@
 //!
 //! Each [`Liveness::look`] sends a commit through the committer onto the disk, and looks whether dispatcher, letters, scheduler
 //! and the handling of mail that came in gave a sign of life: who waits for work was woken at the look before. A worker that waits for the relay, within its
-//! time limits, is alive; so is a daemon whose disk is full. Who asks says how much time passed, so tests wait for nothing.
+//! time limits, is alive; so is a daemon whose disk is full, and one whose index is being built anew: commits wait for that.
+//! Who asks says how much time passed, so tests wait for nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,14 +39,25 @@ pub struct Liveness {
     wake: Wake,
     watches: Vec<Watch>,
     commit_limit: Duration,
+    heals: Box<dyn Fn() -> bool + Send + Sync>,
+    /// For how long it has been excused without a break.
+    excused: Duration,
 }
+
+/// Building the index of the largest store anew takes less.
+const HEALING_LIMIT: Duration = Duration::from_secs(3600);
 
 impl Liveness {
     /// Looks after the commits of `store` and the tasks of `parts`, which `wake` wakes. A commit must end within
     /// `commit_limit`.
     pub fn new(store: Store, clock: Arc<dyn Clock>, wake: Wake, parts: &[Pulses], commit_limit: Duration) -> Self {
         let watches = parts.iter().map(|pulses| Watch::new(pulses.clone())).collect();
-        Self { store, clock, wake, watches, commit_limit }
+        Self { store, clock, wake, watches, commit_limit, heals: Box::new(|| false), excused: Duration::ZERO }
+    }
+
+    /// While `heals` says so, everything may be silent, for an hour at most: the index of the store is being built anew.
+    pub fn excused(self, heals: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { heals: Box::new(heals), ..self }
     }
 
     /// Looks once; `passed` is the time since the look before.
@@ -53,6 +65,18 @@ impl Liveness {
     /// # Errors
     /// [`Lifeless`]: nobody may be told that all is well.
     pub async fn look(&mut self, passed: Duration) -> Result<(), Lifeless> {
+        self.excused = if (self.heals)() { self.excused + passed } else { Duration::ZERO };
+        match self.look_at_all(passed).await {
+            Err(Lifeless::CommitterSilent(_) | Lifeless::Stuck(_))
+                if (self.heals)() && self.excused < HEALING_LIMIT =>
+            {
+                Ok(())
+            }
+            looked => looked,
+        }
+    }
+
+    async fn look_at_all(&mut self, passed: Duration) -> Result<(), Lifeless> {
         let stuck: Vec<Stuck> = self.watches.iter_mut().flat_map(|watch| watch.look(passed)).collect();
         // Whoever waits for work looks for some, and beats: that is for the next look to see.
         self.wake.notify();
@@ -64,7 +88,7 @@ impl Liveness {
     }
 
     async fn commit(&self) -> Result<(), Lifeless> {
-        let late = self.clock.wait_until(self.clock.now() + self.commit_limit);
+        let late = self.clock.wait_for(self.commit_limit);
         let committed = tokio::select! {
             biased;
             committed = self.store.note_alive(self.clock.now()) => committed,

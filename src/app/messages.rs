@@ -33,6 +33,10 @@ impl MessageSource for ReloadableSource {
         let source = self.inner.read().unwrap_or_else(PoisonError::into_inner).clone();
         Box::pin(async move { source.prepare(mailing).await })
     }
+
+    fn message_domain(&self) -> Option<String> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).message_domain()
+    }
 }
 
 /// Asks the source of releases or that of posts, by what the mailing sends.
@@ -52,5 +56,9 @@ impl MessageSource for ByContent {
             MailingContent::Release(_) => self.releases.prepare(mailing),
             MailingContent::Post(_) => self.posts.prepare(mailing),
         }
+    }
+
+    fn message_domain(&self) -> Option<String> {
+        self.releases.message_domain()
     }
 }

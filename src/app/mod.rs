@@ -43,6 +43,7 @@ use crate::transport::Transport;
 mod audit;
 pub mod checkpoints;
 pub mod erasures;
+pub mod index_check;
 pub mod inherited;
 pub mod liveness;
 pub mod log;
@@ -55,6 +56,7 @@ pub mod posts;
 mod room;
 pub mod service;
 mod start_error;
+pub mod test_clock;
 
 use erasures::Forgetting;
 use liveness::Liveness;
@@ -249,7 +251,7 @@ fn chores(
     Ok(chores)
 }
 
-/// Begins what looks at the clock: scheduler, chores, checkpoints by size.
+/// Begins what looks at the clock: scheduler, chores, checkpoints by size, comparing the index.
 fn begin_loops(
     scheduler: Scheduler,
     chores: Chores,
@@ -260,8 +262,9 @@ fn begin_loops(
     let stop = until(stopping.subscribe());
     let scheduler = tokio::spawn(async move { scheduler.run(stop).await });
     let chores = tokio::spawn(chores.run(until(stopping.subscribe())));
-    let bounded = checkpoints::keep_bounded(engine, clock, until(stopping.subscribe()));
-    vec![scheduler, chores, tokio::spawn(bounded)]
+    let bounded = checkpoints::keep_bounded(engine.clone(), clock.clone(), until(stopping.subscribe()));
+    let checked = index_check::keep_checked(engine, clock, until(stopping.subscribe()));
+    vec![scheduler, chores, tokio::spawn(bounded), tokio::spawn(checked)]
 }
 
 /// Begins to send.
@@ -344,7 +347,7 @@ impl RunningApp {
         let clock = &self.control.clock;
         let tasks = || self.server.is_finished() || self.loops.iter().any(JoinHandle::is_finished);
         while !tasks() && !self.mail_in.has_ended() {
-            clock.wait_until(clock.now() + LOOK_EVERY).await;
+            clock.wait_for(LOOK_EVERY).await;
         }
     }
 
@@ -353,7 +356,9 @@ impl RunningApp {
         let mail = [self.dispatcher.pulses(), self.postman.pulses(), &self.mail_in.pulses];
         let parts: Vec<Pulses> = mail.into_iter().chain([&self.scheduler]).cloned().collect();
         let Control { store, clock, wake, .. } = &*self.control;
-        Liveness::new(store.clone(), clock.clone(), wake.clone(), &parts, commit_limit)
+        let engine = self.engine.clone();
+        let heals = move || engine.index_health().damaged.is_some();
+        Liveness::new(store.clone(), clock.clone(), wake.clone(), &parts, commit_limit).excused(heals)
     }
 
     /// Takes over what can be changed while running: templates, certificate, and the keys that are

@@ -1,6 +1,5 @@
 //! The parts that a daemon is put together of, each made out of the configuration.
 
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,6 +27,7 @@ use crate::render::template_files::TemplateError;
 use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::embedded::{EmbeddedEngine, Settings};
+use crate::store::journal::disk::make_directories;
 use crate::store::spool::{Spool, SpoolSettings};
 use crate::transport::Transport;
 use crate::transport::capture::{Capture, CaptureSettings};
@@ -45,7 +45,7 @@ pub fn install_cryptography() {
 /// Makes the state directory, closed to others, if it is not there.
 pub fn make_directory(path: &Path) -> Result<(), StartError> {
     let failed = |error| StartError::Directory { path: path.to_owned(), error };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)
+    make_directories(path, 0o700).map_err(failed)
 }
 
 /// Octets of journal that wait for the next backup at most.
@@ -72,6 +72,13 @@ pub async fn open_store(
     let report = &opened.report;
     if report.created {
         tracing::info!("began an empty store in {}", config.store_directory().display());
+    } else if let Some(reason) = &report.rebuilt {
+        tracing::warn!(
+            records = report.records,
+            torn_octets = report.torn,
+            reason,
+            "the index of the store was built anew. If nobody removed it, look at the disk: it may be failing"
+        );
     } else if report.clean {
         tracing::info!(records = report.records, "opened the store");
     } else {
@@ -79,8 +86,14 @@ pub async fn open_store(
             records = report.records,
             replayed = report.replayed,
             torn_octets = report.torn,
-            rebuilt = report.rebuilt.as_deref().unwrap_or("no"),
-            "opened the store after a stop that was not in order; nothing acknowledged is lost"
+            "opened the store after a stop that was not in order; {}",
+            report.completeness()
+        );
+    }
+    if let Some(group) = report.repaired {
+        tracing::warn!(
+            group,
+            "one bit of the last group of the journal was wrong and was put right; nothing of it is lost"
         );
     }
     for checkpoint in &report.unusable_checkpoints {

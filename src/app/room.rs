@@ -32,7 +32,7 @@ pub async fn wait_for_room(config: &Config, clock: &dyn Clock) {
             );
             waits = true;
         }
-        clock.wait_until(clock.now() + EVERY).await;
+        clock.wait_for(EVERY).await;
     }
     if waits {
         tracing::info!("there is room again");

@@ -9,14 +9,14 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::config::environment::InheritedSockets;
+use crate::config::environment::{self, InheritedSockets};
 use crate::config::{Config, ConfigError, Loaded};
 
 use super::audit;
 use super::inherited::{self, InheritedError};
 use super::liveness::Lifeless;
 use super::log::{self, LogHandle};
-use super::{Begin, RunningApp, StartError, notify, room, start_with, system_clock};
+use super::{Begin, RunningApp, StartError, notify, room, start_with, test_clock};
 
 /// Why the service ended, or did not begin.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +51,11 @@ impl ServiceError {
             Self::Start(error) => error.is_configuration(),
             Self::Broken(_) | Self::System { .. } => false,
         }
+    }
+
+    /// Whether the store is not there or damaged in a way that no start repairs.
+    pub fn needs_recovery(&self) -> bool {
+        matches!(self, Self::Start(error) if error.needs_recovery())
     }
 }
 
@@ -95,8 +100,12 @@ pub async fn serve(
     if let Some(socket) = socket {
         config.control.path = socket;
     }
-    let clock = system_clock();
+    let clock = test_clock::clock(environment::test_clock());
     let log = log::install(&config.log, clock.clone()).ok();
+    if let Some(moved) = clock.moved_by_test() {
+        let seconds = moved.num_seconds();
+        tracing::warn!(seconds, "DEPESCH_TEST_CLOCK is set: a file moves the clock, for tests only");
+    }
     let sockets = inherited::sort(sockets)?;
     let read = loaded.file.as_ref().map_or_else(|| "defaults, no file".to_owned(), |path| path.display().to_string());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = read, "starting");

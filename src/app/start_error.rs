@@ -72,6 +72,11 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// Whether the store is not there or damaged in a way that no start repairs, so that trying again is of no use.
+    pub fn needs_recovery(&self) -> bool {
+        matches!(self, Self::Open(error) if error.needs_a_person())
+    }
+
     /// Whether the configuration is to blame, so that trying again is of no use.
     pub fn is_configuration(&self) -> bool {
         match self {

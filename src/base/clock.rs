@@ -4,11 +4,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// An instant, in UTC. The store keeps it as milliseconds since 1970.
 pub type Timestamp = DateTime<Utc>;
@@ -16,34 +16,92 @@ pub type Timestamp = DateTime<Utc>;
 /// A future that ends when the awaited instant has come.
 pub type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Tells the time and waits for an instant.
+/// Tells the time and waits for it.
+///
+/// The time of day ([`Clock::now`]) may jump in both directions: somebody sets the clock, or it was wrong at the start.
+/// So records hold it, and who reads a record bounds what it says by what can be. Time that passes in this process is
+/// measured by [`Clock::steady`], which never jumps.
 pub trait Clock: Send + Sync + 'static {
-    /// The present instant.
+    /// The present instant by the time of day. Read once for each decision: between two readings something may fall due.
     fn now(&self) -> Timestamp;
-    /// Completes at `at`, at once when that instant is past.
+    /// An instant that moves on with real time alone and never jumps; the machine's clock counts it from 1970 at the
+    /// machine's start. It says nothing about the time of day: for measuring how much time passed, never for records.
+    fn steady(&self) -> Timestamp;
+    /// Completes when the time of day has come to `at`, at once when that instant is past; at the latest when so much
+    /// real time has passed as `at` was away. So who waits for an instant asks again afterwards whether it has come,
+    /// and a clock that is set back holds up nobody.
     fn wait_until(&self, at: Timestamp) -> Wait;
+    /// Completes when this much real time has passed, whatever the time of day does.
+    fn wait_for(&self, time: Duration) -> Wait;
+    /// By how much a test has moved the time of day; `None` where no test can.
+    fn moved_by_test(&self) -> Option<TimeDelta> {
+        None
+    }
 }
 
+/// The longest sleep before the time of day is looked at again: a clock that is set forward is noticed within it.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// Sleeps for a duration on the runtime in use.
+type Sleep = fn(Duration) -> Wait;
+
+/// By how much the time of day is moved.
+type Moved = Arc<dyn Fn() -> TimeDelta + Send + Sync>;
+
 /// The machine's clock. How to sleep is the runtime's business, so it is passed in.
+#[derive(Clone)]
 pub struct SystemClock {
-    sleep: fn(Duration) -> Wait,
+    sleep: Sleep,
+    moved: Option<Moved>,
 }
 
 impl SystemClock {
     /// `sleep` waits for a duration on the runtime in use, e.g. `|d| Box::pin(tokio::time::sleep(d))`.
     pub fn new(sleep: fn(Duration) -> Wait) -> Self {
-        Self { sleep }
+        Self { sleep, moved: None }
+    }
+
+    /// Moves the time of day by what `moved` says at each reading: for tests of the real program only.
+    pub fn moved(self, moved: impl Fn() -> TimeDelta + Send + Sync + 'static) -> Self {
+        Self { moved: Some(Arc::new(moved)), ..self }
     }
 }
 
 impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods)] // the one place
     fn now(&self) -> Timestamp {
-        DateTime::<Utc>::from(std::time::SystemTime::now())
+        let now = DateTime::<Utc>::from(std::time::SystemTime::now());
+        match &self.moved {
+            Some(moved) => now.checked_add_signed(moved()).unwrap_or(now),
+            None => now,
+        }
+    }
+
+    fn steady(&self) -> Timestamp {
+        // Time in which the machine was suspended counts: a clock that is right again after it has not jumped.
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        DateTime::from_timestamp(time.tv_sec, u32::try_from(time.tv_nsec).unwrap_or(0)).unwrap_or_default()
     }
 
     fn wait_until(&self, at: Timestamp) -> Wait {
-        (self.sleep)((at - self.now()).to_std().unwrap_or(Duration::ZERO))
+        let clock = self.clone();
+        Box::pin(async move {
+            let mut left = (at - clock.now()).to_std().unwrap_or(Duration::ZERO);
+            while left > Duration::ZERO {
+                let step = left.min(LONGEST_SLEEP);
+                (clock.sleep)(step).await;
+                let by_day = (at - clock.now()).to_std().unwrap_or(Duration::ZERO);
+                left = (left - step).min(by_day);
+            }
+        })
+    }
+
+    fn wait_for(&self, time: Duration) -> Wait {
+        (self.sleep)(time)
+    }
+
+    fn moved_by_test(&self) -> Option<TimeDelta> {
+        self.moved.as_ref().map(|moved| moved())
     }
 }
 
@@ -54,27 +112,48 @@ pub struct FakeClock {
 
 struct FakeState {
     now: Timestamp,
+    steady: Timestamp,
+    /// Added to both at each reading.
+    step: TimeDelta,
     waiting: Vec<Waker>,
 }
 
 impl FakeClock {
     /// A clock that stands at `now`.
-    pub fn at(now: Timestamp) -> std::sync::Arc<Self> {
-        let state = FakeState { now, waiting: Vec::new() };
-        std::sync::Arc::new(Self { state: Mutex::new(state) })
+    pub fn at(now: Timestamp) -> Arc<Self> {
+        let state = FakeState { now, steady: now, step: TimeDelta::zero(), waiting: Vec::new() };
+        Arc::new(Self { state: Mutex::new(state) })
     }
 
-    /// Moves the clock forward and wakes everyone who waits; those not yet due wait again.
-    pub fn advance(&self, by: chrono::Duration) {
+    /// Lets time pass and wakes everyone who waits; those not yet due wait again.
+    pub fn advance(&self, by: TimeDelta) {
         let now = self.now() + by;
         self.set(now);
     }
 
-    /// Sets the clock and wakes everyone who waits.
+    /// Lets time pass until `now` and wakes everyone who waits. An instant that lies back is a jump: no time passes.
     pub fn set(&self, now: Timestamp) {
+        self.change(|state| {
+            state.steady += (now - state.now).max(TimeDelta::zero());
+            state.now = now;
+        });
+    }
+
+    /// Lets the time of day jump, forward or back, while no time passes.
+    pub fn jump(&self, by: TimeDelta) {
+        self.change(|state| state.now += by);
+    }
+
+    /// From now on lets this much time pass after each reading of the time of day: what falls due between two readings
+    /// of one decision then does so each time.
+    pub fn step_at_each_reading(&self, step: TimeDelta) {
+        self.change(|state| state.step = step);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut FakeState)) {
         let waiting = {
             let mut state = self.lock();
-            state.now = now;
+            change(&mut state);
             std::mem::take(&mut state.waiting)
         };
         waiting.into_iter().for_each(Waker::wake);
@@ -86,8 +165,11 @@ impl FakeClock {
 }
 
 struct FakeWait {
-    clock: std::sync::Arc<FakeClock>,
-    at: Timestamp,
+    clock: Arc<FakeClock>,
+    /// By the time of day, for who waits for an instant.
+    at: Option<Timestamp>,
+    /// By the time that passes.
+    latest: Timestamp,
 }
 
 impl Future for FakeWait {
@@ -95,7 +177,7 @@ impl Future for FakeWait {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let mut state = self.clock.lock();
-        if state.now >= self.at {
+        if state.steady >= self.latest || self.at.is_some_and(|at| state.now >= at) {
             return Poll::Ready(());
         }
         state.waiting.push(context.waker().clone());
@@ -103,20 +185,39 @@ impl Future for FakeWait {
     }
 }
 
-impl Clock for std::sync::Arc<FakeClock> {
+impl Clock for Arc<FakeClock> {
     fn now(&self) -> Timestamp {
-        self.lock().now
+        FakeClock::now(self)
+    }
+
+    fn steady(&self) -> Timestamp {
+        self.lock().steady
     }
 
     fn wait_until(&self, at: Timestamp) -> Wait {
-        Box::pin(FakeWait { clock: self.clone(), at })
+        let latest = {
+            let state = self.lock();
+            state.steady.checked_add_signed(at - state.now).unwrap_or(DateTime::<Utc>::MAX_UTC)
+        };
+        Box::pin(FakeWait { clock: self.clone(), at: Some(at), latest })
+    }
+
+    fn wait_for(&self, time: Duration) -> Wait {
+        let time = TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
+        let latest = self.lock().steady.checked_add_signed(time).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        Box::pin(FakeWait { clock: self.clone(), at: None, latest })
     }
 }
 
 impl FakeClock {
     /// The instant at which the clock stands.
     pub fn now(&self) -> Timestamp {
-        self.lock().now
+        let mut state = self.lock();
+        let now = state.now;
+        let step = state.step;
+        state.now += step;
+        state.steady += step;
+        now
     }
 }
 

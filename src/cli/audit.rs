@@ -174,17 +174,19 @@ fn verify_file(path: &Path, noted: Option<ChainLink>) -> Result<AuditVerified, C
             anchor: anchor.to_string(),
             head: whole.head.to_string(),
             open: whole.open,
+            lost: whole.lost,
         },
     })
 }
 
 fn broken_at(why: &str, anchor: ChainLink, at: ChainLink) -> AuditVerified {
     let (anchor, head) = (anchor.to_string(), at.to_string());
-    AuditVerified { broken: Some(why.to_owned()), entries: 0, anchor, head, open: Vec::new() }
+    AuditVerified { broken: Some(why.to_owned()), entries: 0, anchor, head, open: Vec::new(), lost: Vec::new() }
 }
 
 fn show(verified: &AuditVerified, context: &Context) -> Result<Done, CliError> {
-    let done = if verified.broken.is_none() { Done::Fully } else { Done::Partly };
+    let is_whole = verified.broken.is_none() && verified.lost.is_empty();
+    let done = if is_whole { Done::Fully } else { Done::Partly };
     if context.output.is_json() {
         context.output.json(verified)?;
         return Ok(done);
@@ -192,6 +194,9 @@ fn show(verified: &AuditVerified, context: &Context) -> Result<Done, CliError> {
     match &verified.broken {
         Some(broken) => context.output.line(&format!("the chain does not hold: {broken}"))?,
         None => context.output.line(&format!("the chain holds: {} entries", verified.entries))?,
+    }
+    for lost in &verified.lost {
+        context.output.line(&format!("the store was recovered with losses, and entries may be among them: {lost}"))?;
     }
     let mut fields = vec![("head", verified.head.clone())];
     if !verified.anchor.starts_with("0:") {

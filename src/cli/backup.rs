@@ -13,19 +13,23 @@ use crate::control::backup::{BackupView, Copied, Made, list};
 use crate::control::client::ClientError;
 use crate::control::path::ApiPath;
 use crate::flow::backups;
-use crate::flow::restored::{Restoration, RestoreError, Restored, rehearse, restore};
+use crate::flow::restored::Restoration;
 use crate::model::zone;
 use crate::store::backup::create::Source;
+use crate::store::backup::health::condition;
 use crate::store::backup::point::Wanted;
+use crate::store::backup::prune::forget;
 use crate::store::backup::repository::Repository;
+use crate::store::backup::restore::Extent;
 use crate::store::backup::verify::{Fault, Verified, verify};
-use crate::store::backup::{BackupError, Event};
+use crate::store::backup::{BackupError, Event, unwatched};
 use crate::store::embedded::{EmbeddedEngine, OpenError, Settings};
 
 use super::output::{instant, note};
 use super::progress::Progress;
-use super::store::leave_audit_note;
 use super::{CliError, Context, Done, load_config};
+
+mod restore;
 
 /// Make backups, check them, and restore a store from them.
 #[derive(Debug, Subcommand)]
@@ -33,7 +37,9 @@ pub enum BackupCommand {
     /// Make a backup now, while the daemon works; without a daemon, of the files
     #[command(
         after_help = "Only what the backups before do not have is written. Then old ones are forgotten by the rule \
-        in [backup].\n\nExamples:\n  depesch backup create"
+        in [backup]. With each backup a part of the files is read again, so that all are read within a week; what is \
+        damaged is written again if the store still has it.\n\nExit codes: 0 all is well, 1 made, and damage was found.\n\n\
+        Examples:\n  depesch backup create"
     )]
     Create,
     /// Show all backups
@@ -52,14 +58,32 @@ pub enum BackupCommand {
         #[command(flatten)]
         from: From,
     },
+    /// Forget a backup that is damaged or missing, so that it is not reported any more
+    ///
+    /// Its files are removed by the next backup, unless another backup needs them.
+    #[command(after_help = "Examples:\n  depesch backup forget 20261122T042700Z")]
+    Forget {
+        /// Which, by its whole name
+        backup: String,
+        /// Where they lie
+        #[command(flatten)]
+        from: From,
+    },
     /// Restore a store where there is none
     ///
     /// Everything is checked first, and nothing is in its place before all is right. A restored store is held: every
     /// mailing that is not over is paused, for what was sent after the backup is not known. What later backups know of
     /// people who left, were suppressed or erased after the instant is done again.
+    ///
+    /// A damaged backup is refused, with everything that is damaged in it. With --partial the records come back as far as
+    /// they are whole, and attachments and mail one by one; what is missing is named, and no mail goes out without an
+    /// attachment that it had: a mailing that needs one is held.
     #[command(after_help = "Examples:\n  depesch backup restore --dry-run\n  depesch backup restore\n  \
         depesch backup restore 20261122T042700Z --into /var/lib/depesch-new\n  \
-        depesch backup restore --until \"2026-11-22 10:00\"      # as it was before an import went wrong")]
+        depesch backup restore --until \"2026-11-22 10:00\"      # as it was before an import went wrong\n  \
+        depesch backup restore --aside                         # the store that stands there is moved aside\n  \
+        depesch backup restore --partial                       # of a damaged backup, what is whole\n\n\
+        Exit codes: 0 restored, 1 restored in part, or what --dry-run looked at is damaged.")]
     Restore {
         /// Which; the newest when none is named
         backup: Option<String>,
@@ -69,9 +93,15 @@ pub enum BackupCommand {
         /// The state directory to be, instead of the one of the configuration
         #[arg(long, value_name = "DIRECTORY")]
         into: Option<PathBuf>,
-        /// Read and check everything, and only say what would be done
+        /// Read and check everything, and only say what would be done; a store may stand there
         #[arg(long)]
         dry_run: bool,
+        /// Restore what is whole of a damaged backup, and say exactly what is missing
+        #[arg(long)]
+        partial: bool,
+        /// Move the store that stands there aside first; its backups stay where they are
+        #[arg(long)]
+        aside: bool,
         /// Leave out what people did after the instant: who unsubscribed or was erased since comes back
         #[arg(long)]
         without_later: bool,
@@ -107,7 +137,17 @@ pub async fn run(command: BackupCommand, context: &Context) -> Result<Done, CliE
         BackupCommand::Verify { backups, all, from: From { from } } => {
             check(&directory(from, context)?, backups, all, context)
         }
-        BackupCommand::Restore { backup, until, into, dry_run, without_later, from: From { from } } => {
+        BackupCommand::Forget { backup, from: From { from } } => {
+            let directory = directory(from, context)?;
+            let repository = Repository::open_to_write(&directory, &unwatched).map_err(failed)?;
+            forget(&repository, &backup, &unwatched).map_err(failed)?;
+            match context.output.is_json() {
+                true => context.output.json(&json!({ "forgotten": backup }))?,
+                false => context.output.line(&format!("Backup {backup} is forgotten."))?,
+            }
+            Ok(Done::Fully)
+        }
+        BackupCommand::Restore { backup, until, into, dry_run, partial, aside, without_later, from: From { from } } => {
             let config = load_config(context.config.as_deref())?.config;
             let clock = crate::app::system_clock();
             let wanted = match until {
@@ -119,8 +159,10 @@ pub async fn run(command: BackupCommand, context: &Context) -> Result<Done, CliE
                 wanted,
                 target: into.unwrap_or(config.state_directory),
                 later: !without_later,
+                extent: if partial { Extent::Partial } else { Extent::Whole },
+                aside,
             };
-            bring_back(&wish, dry_run, clock, context).await
+            restore::bring_back(&wish, dry_run, clock, context).await
         }
     }
 }
@@ -185,7 +227,7 @@ async fn make(context: &Context) -> Result<Done, CliError> {
     if output.is_json() {
         output.json(&made)?;
     } else {
-        let Made { backup, directory, forgotten, freed_octets } = &made;
+        let Made { backup, directory, forgotten, freed_octets, rewritten, faults } = &made;
         let (id, records, octets, new) = (&backup.id, backup.records, backup.octets, backup.new_octets);
         output.line(&format!(
             "Backup {id} of {records} records is in {directory}: {octets} octets, {new} of them new."
@@ -197,8 +239,21 @@ async fn make(context: &Context) -> Result<Done, CliError> {
         for hash in &backup.left_out {
             output.line(&format!("The attachment {hash} is damaged where it lies and is not in the backup."))?;
         }
+        for file in rewritten {
+            output.line(&format!("{file} was damaged and is written again: look at the disk that it lies on."))?;
+        }
+        for fault in faults {
+            output.line(&fault.to_string())?;
+        }
+        if !faults.is_empty() {
+            output.line(&format!(
+                "{} files of backups are damaged or missing, and the store does not have them any more.",
+                faults.len()
+            ))?;
+        }
     }
-    Ok(if made.backup.left_out.is_empty() { Done::Fully } else { Done::Partly })
+    let is_well = made.backup.left_out.is_empty() && made.rewritten.is_empty() && made.faults.is_empty();
+    Ok(if is_well { Done::Fully } else { Done::Partly })
 }
 
 fn make_of_files(config: &Config) -> Result<Made, BackupError> {
@@ -221,7 +276,8 @@ fn make_of_files(config: &Config) -> Result<Made, BackupError> {
 }
 
 fn show_list(directory: &Path, context: &Context) -> Result<Done, CliError> {
-    let all = Repository::open_to_read(directory).and_then(|repository| list(&repository)).map_err(failed)?;
+    let look = |repository: Repository| Ok((list(&repository)?, condition(&repository)?));
+    let (all, found) = Repository::open_to_read(directory).and_then(look).map_err(failed)?;
     let output = &context.output;
     if output.is_json() {
         output.json(&all)?;
@@ -229,8 +285,12 @@ fn show_list(directory: &Path, context: &Context) -> Result<Done, CliError> {
         output.line("There are no backups yet.")?;
     } else {
         output.table(&["backup", "made", "records", "octets", "new", "whole"], all.iter().map(row))?;
+        show_faults(&found.faults, context)?;
+        if let Some(at) = found.oldest_read {
+            output.line(&format!("Every file was read after {}.", instant(at)))?;
+        }
     }
-    Ok(if all.iter().all(|one| one.whole) { Done::Fully } else { Done::Partly })
+    Ok(if found.faults.is_empty() && all.iter().all(|one| one.whole) { Done::Fully } else { Done::Partly })
 }
 
 fn row(one: &BackupView) -> [String; 6] {
@@ -248,7 +308,9 @@ fn check(directory: &Path, mut ids: Vec<String>, all: bool, context: &Context) -
     let work = || {
         let repository = Repository::open_to_read(directory)?;
         if ids.is_empty() && !all {
-            ids.push(repository.manifest(None)?.id);
+            // One that is damaged is told of all the same, and the newest that can be read is looked at.
+            let newest = repository.manifests()?.pop();
+            ids.push(newest.ok_or_else(|| BackupError::Empty(directory.to_owned()))?.id);
         }
         verify(&repository, &ids, &*bar("reading"))
     };
@@ -256,12 +318,17 @@ fn check(directory: &Path, mut ids: Vec<String>, all: bool, context: &Context) -
         Ok(found) => found,
         Err(BackupError::Damaged { path, what }) => {
             let faults = vec![Fault { path, what, backups: Vec::new() }];
-            Verified { backups: Vec::new(), files: 0, octets: 0, records: 0, faults }
+            Verified { backups: Vec::new(), files: 0, octets: 0, records: 0, faults, seen: Vec::new() }
         }
         Err(error) => return Err(failed(error)),
     };
     let output = &context.output;
-    let Verified { backups, files, octets, records, faults } = &found;
+    let Verified { backups, files, octets, records, faults, seen } = &found;
+    if !seen.is_empty()
+        && let Err(error) = Repository::note_read(directory, seen, crate::app::system_clock().now())
+    {
+        note(&format!("What was found could not be noted for the next backup: {error}"));
+    }
     if output.is_json() {
         let faults: Vec<Value> = faults.iter().map(fault_json).collect();
         output.json(&json!({
@@ -276,7 +343,8 @@ fn check(directory: &Path, mut ids: Vec<String>, all: bool, context: &Context) -
             ))?;
         } else {
             output.line(
-                "Remove a damaged file that a backup is made of: the next backup writes it again, if the store still has it.",
+                "The next backup writes again what the store still has. What is whole can be restored with --partial; a \
+                 backup that is no good any more is forgotten with \u{201c}depesch backup forget\u{201d}.",
             )?;
         }
     }
@@ -292,84 +360,4 @@ fn show_faults(faults: &[Fault], context: &Context) -> Result<(), CliError> {
         let of = if fault.backups.is_empty() { String::new() } else { format!(" (of {})", fault.backups.join(", ")) };
         context.output.line(&format!("{}: {}{of}", fault.path.display(), fault.what))
     })
-}
-
-async fn bring_back(
-    wish: &Restoration,
-    dry_run: bool,
-    clock: Arc<dyn Clock>,
-    context: &Context,
-) -> Result<Done, CliError> {
-    let restored = match dry_run {
-        true => rehearse(wish, bar("reading")).await,
-        false => restore(wish, clock, bar("restoring")).await,
-    };
-    let restored = restored.map_err(|error| match error {
-        RestoreError::Backup(error) => failed(error),
-        RestoreError::Later(_) => CliError::Usage(error.to_string()),
-        RestoreError::Person(error) => CliError::Internal(error.to_string()),
-    })?;
-    if !dry_run && restored.faults.is_empty() {
-        let detail = format!("as of group {} of backup {}", restored.point.group, restored.point.backup);
-        leave_audit_note(&wish.target, "backup restore", &detail);
-    }
-    if context.output.is_json() {
-        context.output.json(&restored_json(&restored, wish, dry_run))?;
-    } else {
-        show_restored(&restored, wish, dry_run, context)?;
-    }
-    Ok(if restored.faults.is_empty() { Done::Fully } else { Done::Partly })
-}
-
-fn restored_json(restored: &Restored, wish: &Restoration, dry_run: bool) -> Value {
-    let Restored { point, records, faults, later, held } = restored;
-    let mailings: Vec<String> = held.mailings.iter().map(ToString::to_string).collect();
-    let faults: Vec<Value> = faults.iter().map(fault_json).collect();
-    json!({
-        "dry_run": dry_run, "directory": wish.target, "backup": point.backup, "group": point.group, "at": point.at,
-        "records": records, "faults": faults,
-        "later": later.as_ref().map(|(backup, done)| json!({
-            "backup": backup, "suppressed": done.suppressed, "left": done.left, "erased": done.erased,
-        })),
-        "held": { "mailings": mailings, "letters": held.letters, "inbound": held.inbound },
-    })
-}
-
-fn show_restored(restored: &Restored, wish: &Restoration, dry_run: bool, context: &Context) -> Result<(), CliError> {
-    let Restored { point, records, faults, later, held } = restored;
-    let output = &context.output;
-    show_faults(faults, context)?;
-    if !faults.is_empty() {
-        return output.line("The backup is damaged: nothing was restored.");
-    }
-    let at = instant(point.at.unwrap_or(point.created));
-    let (target, group) = (wish.target.display(), point.group);
-    if dry_run {
-        output
-            .line(&format!("Would restore {records} records as of {at} (group {group}) to {target}; all is whole."))?;
-        return match later {
-            Some((backup, _)) => output.line(&format!(
-                "What people did after that (unsubscribed, suppressed, erased) would be done again, from backup {backup}."
-            )),
-            None => Ok(()),
-        };
-    }
-    output.line(&format!("Restored {records} records as of {at} (group {group}) to {target}."))?;
-    if let Some((backup, done)) = later {
-        output.line(&format!(
-            "Done again, from backup {backup}: {} suppressions, {} subscriptions that were ended or paused, {} erasures.",
-            done.suppressed, done.left, done.erased
-        ))?;
-    }
-    let mailings: Vec<String> = held.mailings.iter().map(ToString::to_string).collect();
-    output.line(&format!(
-        "Held, because what was sent after that is not known: {} mailings{}{}; {} letters were given up, {} messages that \
-         came in were laid aside.",
-        mailings.len(),
-        if mailings.is_empty() { "" } else { ": " },
-        mailings.join(" "),
-        held.letters,
-        held.inbound
-    ))?;
-    output.line("The old daemon must never run again beside this one: both would send.")
 }

@@ -41,6 +41,9 @@ pub struct ImportOptions {
     /// What a column holds whose heading is not known, e.g. address="E-mail 1 - Value"; may be repeated
     #[arg(long = "column", value_name = "FIELD=HEADING", value_parser = column)]
     columns: Vec<(String, String)>,
+    /// What a word means in a column that says who may get mail, e.g. hedersmedlem=active or B=out; may be repeated
+    #[arg(long = "state", value_name = "WORD=active|out", value_parser = state)]
+    states: Vec<(String, String)>,
     /// What the file is written in, e.g. windows-1252; found out from its letters without this
     #[arg(long, value_name = "NAME")]
     encoding: Option<String>,
@@ -58,6 +61,23 @@ fn column(text: &str) -> Result<(String, String), String> {
     match field.trim().is_empty() || heading.trim().is_empty() {
         true => Err(example.to_owned()),
         false => Ok((field.trim().to_owned(), heading.trim().to_owned())),
+    }
+}
+
+fn state(text: &str) -> Result<(String, String), String> {
+    let (word, standing) = text.rsplit_once('=').unwrap_or((text, ""));
+    match (word.trim(), standing.trim()) {
+        (word, standing @ ("active" | "out")) if !word.is_empty() => Ok((word.to_owned(), standing.to_owned())),
+        _ => Err("a state has the form WORD=active or WORD=out, e.g. hedersmedlem=active".to_owned()),
+    }
+}
+
+/// What was said of words as the API takes it.
+fn states(said: &[(String, String)]) -> Result<Option<String>, CliError> {
+    let map: BTreeMap<&str, &str> = said.iter().map(|(word, standing)| (word.as_str(), standing.as_str())).collect();
+    match map.is_empty() {
+        true => Ok(None),
+        false => serde_json::to_string(&map).map(Some).map_err(|error| CliError::Internal(error.to_string())),
     }
 }
 
@@ -88,6 +108,7 @@ pub async fn import(options: ImportOptions, context: &Context) -> Result<Done, C
         .query_some("consent", options.consent.as_ref())
         .query_some("language", options.language.as_ref())
         .query_some("columns", columns(&options.columns)?.as_ref())
+        .query_some("states", states(&options.states)?.as_ref())
         .query_some("encoding", options.encoding.as_ref());
     let mut rejects = Rejects::begin(options.rejects.as_deref())?;
     let (answer, size) = upload(&options.file, path, context).await?;
@@ -259,6 +280,9 @@ fn show(result: &ImportResult, changes: &Changes, context: &Context) -> Result<(
         ("refused: twice in the file", result.duplicates.to_string()),
         ("refused: suppressed", result.suppressed.to_string()),
     ];
+    if result.left_out > 0 {
+        fields.push(("left out: may not get mail", result.left_out.to_string()));
+    }
     let counts = |counts: Vec<(String, u64)>| {
         let counts: Vec<String> = counts.iter().map(|(name, n)| format!("{name} {n}")).collect();
         if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }

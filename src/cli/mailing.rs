@@ -11,7 +11,7 @@ use super::{CliError, Context, Done};
 mod change;
 mod queue;
 mod report;
-mod show;
+pub(super) mod show;
 mod watch;
 
 /// Mailings: releases on their way, and what became of them.
@@ -59,7 +59,7 @@ pub enum MailingCommand {
     ///
     /// Ends with 1 when deliveries failed or are uncertain.
     #[command(after_help = "Examples:\n  depesch mailing report m7\n  depesch mailing report m7 --limit 500\n  \
-        depesch mailing report m7 --csv > m7.csv\n  \
+        depesch mailing report m7 --state accepted\n  depesch mailing report m7 --csv > m7.csv\n  \
         depesch mailing report m7 --csv --state failed --addresses > failed.csv")]
     Report(report::ReportOptions),
     /// Follow a mailing until only deferred deliveries are left, or it has ended or is paused; then show its report
@@ -103,10 +103,11 @@ pub enum MailingCommand {
     /// Move a mailing that has not begun to another time; its approval is void
     #[command(after_help = "Examples:\n  depesch mailing reschedule m7 --at \"2026-11-24 10:30\"")]
     Reschedule(change::RescheduleOptions),
-    /// Try failed deliveries again
+    /// Try failed deliveries again, or deferred ones now
     #[command(
         after_help = "Examples:\n  depesch mailing retry m7 --failed\n  depesch mailing retry m7 --only s3,s17\n  \
-        depesch mailing retry m7 --code 550 --status 5.7.1"
+        depesch mailing retry m7 --code 550 --status 5.7.1\n  \
+        depesch mailing retry --deferred m7"
     )]
     Retry(change::RetryOptions),
     /// Decide what uncertain deliveries count as

@@ -22,6 +22,7 @@ pub mod bounce;
 pub mod config;
 pub mod consent;
 pub mod contact;
+mod delivery;
 pub mod demo;
 pub mod doctor;
 mod download;
@@ -32,6 +33,7 @@ pub mod letter;
 pub mod list;
 pub mod mailing;
 pub mod manual;
+pub mod outbound;
 pub mod output;
 pub mod post;
 pub mod progress;
@@ -73,7 +75,8 @@ struct GlobalOptions {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 the thing asked about is not so, or done in part; 2 wrong use;
-            3 the daemon cannot be reached; 4 the daemon refused; 5 internal error or store error";
+            3 the daemon cannot be reached; 4 the daemon refused; 5 internal error or store error;
+            6 there is no store, or it is damaged: see depesch store recover";
 
 const LONG_HELP: &str = "\
 Exit codes:
@@ -83,6 +86,7 @@ Exit codes:
   3  the daemon cannot be reached
   4  the daemon refused: there is no such thing, or it does not go with how things stand
   5  internal error or store error
+  6  the daemon does not start: there is no store, or it is damaged (\u{201c}depesch store recover\u{201d} shows what can be done)
 
 Examples:
   depesch demo                       see it work, no set-up at all
@@ -116,6 +120,9 @@ pub enum Command {
     Demo(demo::DemoCommand),
     /// Look at everything that the installation depends on, and say what to do
     Doctor(doctor::DoctorCommand),
+    /// One mail's way: what became of it
+    #[command(subcommand)]
+    Delivery(delivery::DeliveryCommand),
     /// Mail that came in, and what became of it
     #[command(subcommand)]
     Inbound(inbound::InboundCommand),
@@ -138,6 +145,9 @@ pub enum Command {
     /// Queue releases, follow them, and see what became of every mail
     #[command(subcommand)]
     Mailing(mailing::MailingCommand),
+    /// Mail out as a whole: make deferred deliveries due now
+    #[command(subcommand)]
+    Outbound(outbound::OutboundCommand),
     /// How long things are kept, and what the rules would drop now
     #[command(subcommand)]
     Retention(retention::RetentionCommand),
@@ -218,7 +228,8 @@ pub enum CliError {
     /// Whoever read our output has enough. No error: exit code 0.
     #[error("the output was closed")]
     Closed,
-    /// The daemon did not start, or cannot go on. Exit code 2 when the configuration is to blame, else 5.
+    /// The daemon did not start, or cannot go on. Exit code 2 when the configuration is to blame, 6 when the store is not there or
+    /// damaged so that no start repairs it, else 5.
     #[error(transparent)]
     Service(#[from] ServiceError),
     /// Anything else. Exit code 5.
@@ -236,6 +247,7 @@ impl CliError {
             CliError::Client(ClientError::Unreachable { .. }) => 3,
             CliError::Client(ClientError::Refused(refusal)) if refusal.status < 500 => 4,
             CliError::Service(error) if error.is_configuration() => 2,
+            CliError::Service(error) if error.needs_recovery() => 6,
             CliError::Client(_) | CliError::File { .. } | CliError::Service(_) | CliError::Internal(_) => 5,
         }
     }
@@ -325,10 +337,12 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Letter(command) => letter::run(command, context).await,
         Command::List(command) => list::run(command, context).await,
         Command::Organisation(command) => contact::run_organisation(command, context).await,
+        Command::Outbound(command) => outbound::run(command, context).await,
         Command::Retention(command) => retention::run(command, context).await,
         Command::Rsvp(command) => rsvp::run(command, context).await,
         Command::Release(command) => release::run(command, context).await,
         Command::Manual(command) => manual::write_manual(command, context),
+        Command::Delivery(command) => delivery::run(command, context).await,
         Command::Mailing(command) => mailing::run(command, context).await,
         Command::Post(command) => post::run(command, context).await,
         Command::Serve(command) => serve::run(command, context).await,

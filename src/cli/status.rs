@@ -89,6 +89,9 @@ fn fields(status: &Status) -> Vec<(&'static str, String)> {
         fields.push(("disk", format!("{free} free; journal {journal}, index {index}, mail in {spool}")));
         fields.push(("checkpoint", checkpoint));
     }
+    if let Some(checked) = status.index.as_ref().and_then(|index| index.checked) {
+        fields.push(("index", format!("compared with the journal {}", instant(checked))));
+    }
     if let Some(backup) = &status.backup {
         let newest = backup.newest.map_or("none yet".to_owned(), instant);
         fields.push(("backup", format!("{newest}, in {}", backup.directory)));

@@ -9,6 +9,7 @@ use crate::app::system_clock;
 use crate::config::Config;
 use crate::control::extract::user_name;
 use crate::flow::audit::leave_note;
+use crate::model::audit::{LOST, RECOVERED};
 use crate::store::check::{self, CheckError};
 use crate::store::embedded::check::Finding;
 use crate::store::embedded::recover::{Plan, Recovery, Source, plans, recover};
@@ -133,6 +134,9 @@ async fn check(directory: &Path, context: &Context) -> Result<Done, CliError> {
         context.output.line(match (sound, survey.is_sound()) {
             (true, _) => "Nothing is wrong.",
             (false, false) => "Something is damaged; \u{201c}depesch store recover\u{201d} shows what can be done.",
+            (false, true) if survey.repair.is_some() || survey.is_doubtful => {
+                "The last group is damaged or may be; the lines above say what the next start does."
+            }
             (false, true) => {
                 "Something is damaged; an index is built anew at the next start, other files come from a backup."
             }
@@ -173,17 +177,17 @@ pub fn leave_audit_note(state_directory: &Path, what: &str, detail: &str) {
 }
 
 fn mend(directory: &Path, yes: bool, context: &Context) -> Result<Done, CliError> {
-    if yes {
-        let recovery = recover(directory, &Settings::default()).map_err(failed)?;
-        leave_audit_note(
-            directory.parent().unwrap_or(directory),
-            "store recover",
-            &format!("{} records, exact: {}", recovery.records, recovery.exact),
-        );
-        return show_recovery(&recovery, context);
-    }
     let survey = survey(directory, &Settings::default()).map_err(failed)?;
     let plan = plans(&survey).into_iter().next();
+    if yes {
+        if let Some(plan) = plan.as_ref().filter(|_| !context.output.is_json()) {
+            show_plan(plan, context)?;
+        }
+        let recovery = recover(directory, &Settings::default()).map_err(failed)?;
+        let state = directory.parent().unwrap_or(directory);
+        leave_audit_note(state, RECOVERED, &recovery_note(&recovery));
+        return show_recovery(&recovery, context);
+    }
     let loses_nothing = plan.as_ref().is_some_and(Plan::loses_nothing);
     if context.output.is_json() {
         context.output.json(&json!({ "survey": survey_json(&survey), "plan": plan.as_ref().map(plan_json) }))?;
@@ -192,12 +196,32 @@ fn mend(directory: &Path, yes: bool, context: &Context) -> Result<Done, CliError
         if let Some(plan) = plan.as_ref().filter(|_| !survey.is_sound()) {
             show_plan(plan, context)?;
         }
-        context.output.line(match survey.is_sound() {
-            true => "Nothing is wrong: there is no need to recover.",
-            false => "Nothing was changed. To do this, run it again with --yes.",
+        context.output.line(match (survey.is_sound(), &survey.index_damage) {
+            (true, None) => "Nothing is wrong: there is no need to recover.",
+            (true, Some(_)) => {
+                "There is no need to recover: the next start puts the index right from the journal, which loses nothing."
+            }
+            (false, _) => "Nothing was changed. To do this, run it again with --yes.",
         })?;
     }
     Ok(if survey.is_sound() || loses_nothing { Done::Fully } else { Done::Partly })
+}
+
+/// What the audit log says of a recovery.
+fn recovery_note(recovery: &Recovery) -> String {
+    let Recovery { plan, records, exact, .. } = recovery;
+    let mut text = format!("{records} records, exact: {exact}");
+    for damage in &plan.lost {
+        let last = damage.before.map_or("the end".to_owned(), |before| before.saturating_sub(1).to_string());
+        text.push_str(&format!("; {LOST}groups {} to {last}", damage.after.saturating_add(1)));
+    }
+    if plan.next_is_doubtful {
+        text.push_str(&format!("; {LOST}perhaps group {}", plan.reaches + 1));
+    }
+    if !plan.shortfall.is_nothing() {
+        text.push_str(&format!("; {LOST}{}", plan.shortfall));
+    }
+    text
 }
 
 fn write_checkpoint(directory: &Path, context: &Context) -> Result<Done, CliError> {
@@ -229,11 +253,12 @@ fn show_survey(survey: &Survey, context: &Context) -> Result<(), CliError> {
         })?;
     }
     output.line(&format!("journal: {} segments, the last group is {}", survey.segments, survey.last_group))?;
-    if survey.torn > 0 {
+    if survey.torn > 0 && !survey.is_doubtful && !survey.is_short() {
         output.line(&format!("journal: {} octets of a write cut short at its end, which is harmless", survey.torn))?;
     }
-    if survey.is_short() {
-        output.line(&format!("journal: groups {} to {} are missing", survey.last_group + 1, survey.seen))?;
+    match survey.is_short() {
+        true => output.line(&format!("journal: {}", survey.shortfall(survey.last_group)))?,
+        false => output.line(&format!("journal: {}", survey.bounds.completeness(survey.last_group)))?,
     }
     for damage in &survey.damages {
         output.line(&format!("journal: damaged: {damage}"))?;
@@ -246,33 +271,45 @@ fn show_survey(survey: &Survey, context: &Context) -> Result<(), CliError> {
         }
         IndexState::Readable { mark, .. } => {
             format!(
-                "index: between group {} and a later one, as after a crash; the next start sees to it",
+                "index: between group {} and a later one, as after a crash; the next start puts it right",
                 mark.sequence
             )
         }
-    })
+    })?;
+    match (&survey.index, &survey.index_damage) {
+        (IndexState::Readable { .. }, Some(why)) => {
+            output.line(&format!("index: damaged, the next start puts it right: {why}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn show_plan(plan: &Plan, context: &Context) -> Result<(), CliError> {
     let output = &context.output;
     output.line(&match &plan.source {
-        Source::Index(mark) => format!("It would start from the index, as of group {}.", mark.sequence),
-        Source::Checkpoint(path, _) => format!("It would start from {}.", path.display()),
-        Source::Nothing => "It would start from nothing but the journal.".to_owned(),
+        Source::Index(mark) => format!("Recovery starts from the index, as of group {}.", mark.sequence),
+        Source::Checkpoint(path, _) => format!("Recovery starts from {}.", path.display()),
+        Source::Nothing => "Recovery starts from nothing but the journal.".to_owned(),
     })?;
     show_losses(plan, context)
 }
 
 fn show_losses(plan: &Plan, context: &Context) -> Result<(), CliError> {
     if plan.loses_nothing() {
-        return context.output.line("Nothing is lost.");
+        return context.output.line(match plan.end_is_proven {
+            true => "Nothing is lost.",
+            false => "No loss is known. That nothing is missing at the journal's end cannot be proven.",
+        });
     }
     for damage in &plan.lost {
         context.output.line(&format!("Lost: {damage}"))?;
     }
-    match plan.missing {
-        Some((first, last)) => context.output.line(&format!("Lost: groups {first} to {last}")),
-        None => Ok(()),
+    if plan.next_is_doubtful {
+        context.output.line(&format!("Perhaps lost: group {}, if it was acknowledged", plan.reaches + 1))?;
+    }
+    match plan.shortfall.is_nothing() {
+        true => Ok(()),
+        false => context.output.line(&format!("Lost: {}", plan.shortfall)),
     }
 }
 
@@ -303,7 +340,11 @@ fn plan_json(plan: &Plan) -> Value {
         Source::Nothing => json!({ "kind": "nothing" }),
     };
     let lost: Vec<Value> = plan.lost.iter().map(damage_json).collect();
-    json!({ "source": source, "lost": lost, "missing_groups": plan.missing, "loses_nothing": plan.loses_nothing() })
+    json!({
+        "source": source, "lost": lost, "missing_groups": plan.shortfall.missing,
+        "unknown_after_group": plan.shortfall.unknown_after, "loses_nothing": plan.loses_nothing(),
+        "doubtful_group": plan.next_is_doubtful.then_some(plan.reaches + 1), "end_is_proven": plan.end_is_proven,
+    })
 }
 
 fn survey_json(survey: &Survey) -> Value {
@@ -323,9 +364,12 @@ fn survey_json(survey: &Survey) -> Value {
         }
     };
     let damages: Vec<Value> = survey.damages.iter().map(damage_json).collect();
+    let shortfall = survey.shortfall(survey.last_group);
     json!({
         "sound": survey.is_sound(), "checkpoints": checkpoints, "segments": survey.segments,
         "last_group": survey.last_group, "seen_group": survey.seen, "torn_octets": survey.torn,
-        "damages": damages, "index": index,
+        "missing_groups": shortfall.missing, "unknown_after_group": shortfall.unknown_after,
+        "end_is_proven": !survey.is_short() && survey.bounds.proves_end(survey.last_group),
+        "damages": damages, "index": index, "index_damage": survey.index_damage,
     })
 }

@@ -69,7 +69,8 @@ pub enum SubscriberCommand {
     #[command(
         after_help = "Encoding and delimiter are found from the file. Columns are known by the names that people and \
         usual programs\ngive them (e-post/email, namn/name, språk/language, redaktion/company, bevakning/beats, region, \
-        listor/lists);\nany other is kept as an attribute, or named with --column.\nWho once left a list is never put back on it. The same file again changes nothing.\n\n\
+        listor/lists);\nany other is kept as an attribute, or named with --column.\nA column that says who may get mail (status, unsubscribed, \
+        bounced, confirmed, …) is obeyed:\nrows that may not are left out, and an unknown word in it is refused until --state says what it means.\nWho once left a list is never put back on it. The same file again changes nothing.\n\n\
         Exit codes: 0 all of it, 1 some rows were rejected.\n\n\
         Examples:\n  depesch subscriber import media.csv --list media --consent 'Signed up at the 2026 press day' --dry-run\n  \
         depesch subscriber import media.csv --list media --consent 'Signed up at the 2026 press day' \\\n    \

@@ -12,6 +12,11 @@ pub fn credentials_directory() -> Option<PathBuf> {
     std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
+/// The file by which a test moves the daemon's clock ([`crate::app::test_clock`]).
+pub fn test_clock() -> Option<PathBuf> {
+    std::env::var_os("DEPESCH_TEST_CLOCK").filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
 /// Whether standard error goes to journald (systemd.exec(5), `$JOURNAL_STREAM`), which stamps each line itself. The
 /// variable is inherited also by those whose standard error was sent elsewhere since; so the file itself is compared.
 pub fn is_under_journald() -> bool {

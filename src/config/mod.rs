@@ -139,7 +139,13 @@ impl RelayConfig {
             login,
             login_on_loopback: true,
             hello_name: self.hello_name.clone(),
-            timeouts: self.timeouts,
+            // What a person sets for the answer to a command holds for every answer but that to the whole message.
+            timeouts: Timeouts {
+                greeting: self.timeouts.command,
+                data: self.timeouts.data.min(self.timeouts.command),
+                block: self.timeouts.block.min(self.timeouts.command),
+                ..self.timeouts
+            },
             messages_per_connection: self.messages_per_connection,
         })
     }

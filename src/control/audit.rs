@@ -148,6 +148,9 @@ pub struct AuditVerified {
     pub head: String,
     /// Requests of which nobody knows what came of them: under way, or cut off by a crash.
     pub open: Vec<u64>,
+    /// What recoveries of the store lost, in words: entries of the log may be among it.
+    #[serde(default)]
+    pub lost: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -259,11 +262,19 @@ async fn verify(
             anchor,
             head: whole.head.to_string(),
             open: whole.open,
+            lost: whole.lost,
         },
         Err(broken) => {
             tracing::error!("the audit log does not hold: {broken}");
             let head = control.store.audit_head().await?.link.to_string();
-            AuditVerified { broken: Some(broken.to_string()), entries: 0, anchor, head, open: Vec::new() }
+            AuditVerified {
+                broken: Some(broken.to_string()),
+                entries: 0,
+                anchor,
+                head,
+                open: Vec::new(),
+                lost: Vec::new(),
+            }
         }
     }))
 }

@@ -1,6 +1,7 @@
 //! Backups: `GET|POST /v1/backups`. A new one is made while the daemon works; the answer is lines, see
 //! [`super::stream`].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -16,6 +17,7 @@ use crate::model::audit::AuditOutcome;
 use crate::store::backup::manifest::Manifest;
 use crate::store::backup::prune::is_whole;
 use crate::store::backup::repository::Repository;
+use crate::store::backup::verify::Fault;
 use crate::store::backup::{BackupError, Event};
 
 use super::audit_trail::Trail;
@@ -59,6 +61,40 @@ pub struct Made {
     pub forgotten: Vec<String>,
     /// Octets that this freed.
     pub freed_octets: u64,
+    /// Files of backups that were damaged and are whole again.
+    #[serde(default)]
+    pub rewritten: Vec<String>,
+    /// Files of backups that are damaged or missing.
+    #[serde(default)]
+    pub faults: Vec<FaultView>,
+}
+
+/// A file of the backups that is damaged or missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultView {
+    /// Which file.
+    pub file: String,
+    /// What is wrong with it.
+    pub what: String,
+    /// Which backups cannot be restored whole because of it.
+    pub backups: Vec<String>,
+}
+
+impl From<&Fault> for FaultView {
+    fn from(fault: &Fault) -> Self {
+        let Fault { path, what, backups } = fault;
+        Self { file: path.display().to_string(), what: what.clone(), backups: backups.clone() }
+    }
+}
+
+impl std::fmt::Display for FaultView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.file, self.what)?;
+        match self.backups.is_empty() {
+            true => Ok(()),
+            false => write!(f, " (of {})", self.backups.join(", ")),
+        }
+    }
 }
 
 /// How far it has come.
@@ -95,6 +131,8 @@ impl Made {
             directory: directory.display().to_string(),
             forgotten: report.pruned.backups.clone(),
             freed_octets: report.pruned.octets,
+            rewritten: report.upkeep.rewritten.iter().map(|path| path.display().to_string()).collect(),
+            faults: report.condition.faults.iter().map(FaultView::from).collect(),
         }
     }
 }
@@ -104,26 +142,37 @@ impl Made {
 /// # Errors
 /// [`BackupError`].
 pub fn list(repository: &Repository) -> Result<Vec<BackupView>, BackupError> {
-    let view = |listed: crate::store::backup::repository::Listed| match listed.manifest {
-        Ok(manifest) => {
-            let whole = is_whole(repository, &manifest)?;
-            let problem = (!whole).then(|| "files of it are missing".to_owned());
-            Ok(BackupView { whole, problem, ..(&manifest).into() })
-        }
-        Err(error) => Ok(BackupView {
-            id: listed.id,
-            created: None,
-            host: String::new(),
-            records: 0,
-            group: 0,
-            octets: 0,
-            new_octets: 0,
-            whole: false,
-            problem: Some(error.to_string()),
-            left_out: Vec::new(),
-        }),
+    let listed = repository.list()?;
+    let broken = |id: &str, problem: String| BackupView {
+        id: id.to_owned(),
+        created: None,
+        host: String::new(),
+        records: 0,
+        group: 0,
+        octets: 0,
+        new_octets: 0,
+        whole: false,
+        problem: Some(problem),
+        left_out: Vec::new(),
     };
-    repository.list()?.into_iter().map(view).collect()
+    let mut all = Vec::new();
+    let there: BTreeSet<&str> = listed.iter().map(|one| one.id.as_str()).collect();
+    for fault in repository.faults(&listed) {
+        let missing = fault.backups.iter().filter(|id| !there.contains(id.as_str()));
+        all.extend(missing.map(|id| broken(id, fault.what.clone())));
+    }
+    for one in &listed {
+        all.push(match &one.manifest {
+            Ok(manifest) => {
+                let whole = is_whole(repository, manifest)?;
+                let problem = (!whole).then(|| "files of it are damaged or missing".to_owned());
+                BackupView { whole, problem, ..manifest.into() }
+            }
+            Err(error) => broken(&one.id, error.to_string()),
+        });
+    }
+    all.sort_by(|one, other| one.id.cmp(&other.id));
+    Ok(all)
 }
 
 /// The routes of this noun.

@@ -22,6 +22,7 @@ use crate::flow::import::encoding::{Encoding, Known};
 use crate::flow::import::headings::{Headings, Named};
 use crate::flow::import::plan::FieldChange;
 use crate::flow::import::records::Format;
+use crate::flow::import::states::Said;
 use crate::flow::import::{ImportError, ImportEvent, ImportSettings, ImportSummary, Reject, import};
 use crate::model::audit::AuditOutcome;
 
@@ -97,7 +98,7 @@ pub struct RejectView {
 pub struct ImportResult {
     /// Whether nothing was written.
     pub dry_run: bool,
-    /// Rows; the next six add up to them.
+    /// Rows; the next seven add up to them.
     pub rows: u64,
     /// New subscribers.
     pub created: u64,
@@ -111,6 +112,9 @@ pub struct ImportResult {
     pub duplicates: u64,
     /// Rows with an address that must not be mailed.
     pub suppressed: u64,
+    /// Rows that say themselves that their people may not get mail.
+    #[serde(default)]
+    pub left_out: u64,
     /// How many known subscribers differ, by field.
     pub fields: BTreeMap<String, u64>,
     /// New subscriptions, by list.
@@ -137,6 +141,8 @@ struct ImportParameters {
     dry_run: bool,
     /// What columns hold, by their headings, as a JSON object: `{"E-mail 1 - Value": "address"}`.
     columns: Option<String>,
+    /// What words mean in columns that say who may get mail: `{"hedersmedlem": "active", "B": "out"}`.
+    states: Option<String>,
     /// The encoding of the file.
     encoding: Option<String>,
 }
@@ -169,6 +175,7 @@ async fn take(
         language: parameters.language.map(|language| read_language(&language)).transpose()?,
         dry_run: parameters.dry_run,
         columns: parameters.columns.map_or_else(|| Ok(Named::new()), |columns| named_columns(&columns))?,
+        states: parameters.states.map_or_else(|| Ok(Said::new()), |states| said_states(&states))?,
         encoding: parameters.encoding.map(|name| named_encoding(&name)).transpose()?,
     };
     trail.goes_on();
@@ -265,6 +272,7 @@ fn result(summary: ImportSummary, dry_run: bool) -> ImportResult {
         invalid: summary.invalid,
         duplicates: summary.duplicates,
         suppressed: summary.suppressed,
+        left_out: summary.left_out,
         fields: summary.fields.into_iter().map(|(field, n)| (field.to_owned(), n)).collect(),
         subscribed: summary.subscribed,
         ended: summary.ended,
@@ -292,6 +300,12 @@ pub(super) fn read_language(text: &str) -> Result<Language, ApiError> {
 fn named_columns(json: &str) -> Result<Named, ApiError> {
     serde_json::from_str(json).map_err(|error| {
         ApiError::invalid(format!("columns is a JSON object such as {{\"E-mail 1 - Value\": \"address\"}}: {error}"))
+    })
+}
+
+fn said_states(json: &str) -> Result<Said, ApiError> {
+    serde_json::from_str(json).map_err(|error| {
+        ApiError::invalid(format!("states is a JSON object such as {{\"B\": \"out\", \"A\": \"active\"}}: {error}"))
     })
 }
 

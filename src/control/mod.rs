@@ -32,6 +32,7 @@ pub mod bounce;
 pub mod client;
 pub mod consent;
 pub mod contact;
+pub mod delivery;
 pub mod error;
 pub mod extract;
 pub mod finding_view;
@@ -41,6 +42,7 @@ pub mod inject;
 pub mod letter;
 pub mod list;
 pub mod mailing;
+pub mod outbound;
 pub mod path;
 pub mod person_view;
 pub mod post;
@@ -146,6 +148,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(blob::routes())
         .merge(bounce::routes())
         .merge(consent::routes())
+        .merge(delivery::routes())
         .merge(contact::routes())
         .merge(import::routes())
         .merge(inbound::routes())
@@ -153,6 +156,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(letter::routes())
         .merge(list::routes())
         .merge(mailing::routes())
+        .merge(outbound::routes())
         .merge(post::routes())
         .merge(release::routes())
         .merge(retention::routes())

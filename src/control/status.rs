@@ -15,6 +15,7 @@ use crate::model::ledger::Tally;
 use crate::model::mailing::Mailing;
 
 use super::Control;
+use super::backup::FaultView;
 use super::error::ApiError;
 
 /// Whoever asks wants to see what they just did, unless looking takes long.
@@ -58,6 +59,9 @@ pub struct Status {
     /// The disk of the state directory.
     #[serde(default)]
     pub disk: Option<DiskStatus>,
+    /// The store's index.
+    #[serde(default)]
+    pub index: Option<IndexStatus>,
     /// What the daemon does by itself.
     #[serde(default)]
     pub chores: Vec<ChoreStatus>,
@@ -121,6 +125,21 @@ pub struct DiskStatus {
     pub checkpoint: Option<Timestamp>,
 }
 
+/// The store's index, which can always be built anew from the journal.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct IndexStatus {
+    /// Why it is damaged, while it is: it is being built anew.
+    pub damaged: Option<String>,
+    /// When all of it was last compared with the journal.
+    pub checked: Option<Timestamp>,
+    /// How often it was built anew since the start, and at the start itself.
+    pub rebuilds: u64,
+    /// When that was done last.
+    pub rebuilt: Option<Timestamp>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
 /// Something that the daemon does by itself.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ChoreStatus {
@@ -141,6 +160,12 @@ pub struct BackupStatus {
     pub newest: Option<Timestamp>,
     /// Why the last attempt since the start failed, if it did.
     pub failure: Option<String>,
+    /// Files of backups that are damaged or missing, as far as is known.
+    #[serde(default)]
+    pub faults: Vec<FaultView>,
+    /// When the file of them was read that was read longest ago.
+    #[serde(default)]
+    pub oldest_read: Option<Timestamp>,
 }
 
 /// Letters, by where they stand.
@@ -243,6 +268,13 @@ async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiEr
             spool: picture.spool,
             checkpoint: disk.checkpoint_at,
         }),
+        index: picture.index.clone().map(|index| IndexStatus {
+            damaged: index.damaged,
+            checked: index.checked,
+            rebuilds: index.rebuilds,
+            rebuilt: index.rebuilt.as_ref().map(|(at, _)| *at),
+            reason: index.rebuilt.map(|(_, reason)| reason),
+        }),
         chores: picture
             .chores
             .iter()
@@ -252,6 +284,8 @@ async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiEr
             directory: backups.directory.display().to_string(),
             newest: picture.backup,
             failure: picture.backup_failure.as_ref().map(|(_, why)| why.clone()),
+            faults: picture.backup_condition.faults.iter().map(FaultView::from).collect(),
+            oldest_read: picture.backup_condition.oldest_read,
         }),
         letters: LetterCounts {
             waiting: picture.letters.waiting,

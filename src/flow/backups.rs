@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::store::backup::create::{Source, create};
+use crate::store::backup::health::{Condition, condition};
 use crate::store::backup::manifest::Manifest;
 use crate::store::backup::prune::{Keep, Pruned, prune};
 use crate::store::backup::repository::Repository;
+use crate::store::backup::upkeep::{AT_LEAST, Upkeep, upkeep};
+use crate::store::backup::verify::Fault;
 use crate::store::backup::{BackupError, Event, Watch};
 use crate::store::embedded::EmbeddedEngine;
 use crate::store::spool::Spool;
@@ -33,8 +36,13 @@ pub struct Backups {
     /// The time.
     pub clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    /// When the repository's notes and its manifests were last changed, as they were when the state was read.
+    seen: Mutex<Option<Changed>>,
     stopping: AtomicBool,
 }
+
+/// When the notes and the directory of manifests were last changed.
+type Changed = [Option<std::time::SystemTime>; 2];
 
 /// How the backups stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +51,8 @@ pub struct State {
     pub newest: Option<Timestamp>,
     /// Why the last attempt since the start failed, if it did, and when.
     pub failure: Option<(Timestamp, String)>,
+    /// What is known of the files: what is damaged or missing, and when they were read.
+    pub condition: Condition,
 }
 
 /// What a backup did.
@@ -54,6 +64,10 @@ pub struct BackupReport {
     pub pruned: Pruned,
     /// Nothing was, because the clock is in doubt.
     pub clock_leapt: bool,
+    /// What was read again, and what was damaged and is whole again.
+    pub upkeep: Upkeep,
+    /// How the repository is now.
+    pub condition: Condition,
 }
 
 impl Backups {
@@ -67,8 +81,8 @@ impl Backups {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (spool, spool_directory) = spool;
-        let (state, stopping) = (Mutex::default(), AtomicBool::new(false));
-        Self { engine, spool, spool_directory, blobs_directory, directory, keep, clock, state, stopping }
+        let (state, seen, stopping) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
+        Self { engine, spool, spool_directory, blobs_directory, directory, keep, clock, state, seen, stopping }
     }
 
     /// How they stand.
@@ -76,11 +90,30 @@ impl Backups {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads when the newest was made. Blocks. That there is no repository yet is no error.
+    /// Reads how the repository is, if anything has changed there since it was last read. Blocks. That there is none yet
+    /// is no error; while a backup is made, what was known before stands.
     pub fn look(&self) {
-        let newest = Repository::open_to_read(&self.directory).and_then(|repository| repository.manifests());
-        let newest = newest.ok().and_then(|manifests| manifests.last().map(|manifest| manifest.created));
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).newest = newest;
+        let changed = |name: &str| {
+            let found = std::fs::metadata(self.directory.join(name));
+            found.and_then(|found| found.modified()).ok()
+        };
+        let now = Some([changed("health"), changed("backups")]);
+        if *self.seen.lock().unwrap_or_else(PoisonError::into_inner) == now {
+            return;
+        }
+        let read = Repository::open_to_read(&self.directory).and_then(|repository| condition(&repository));
+        let condition = match read {
+            Ok(condition) => condition,
+            Err(BackupError::Busy(_)) => return,
+            Err(BackupError::NoRepository(_)) => Condition::default(),
+            Err(error) => Condition {
+                faults: vec![Fault { path: self.directory.clone(), what: error.to_string(), backups: Vec::new() }],
+                ..Condition::default()
+            },
+        };
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (state.newest, state.condition) = (condition.newest, condition);
     }
 
     /// Breaks off what is being made, so that the daemon can stop; the earlier backups are as they were.
@@ -115,6 +148,9 @@ impl Backups {
             make(&source, &repository, self.keep, now, &watch, &noted)
         };
         let report = made();
+        if let Ok(report) = &report {
+            self.state.lock().unwrap_or_else(PoisonError::into_inner).condition = report.condition.clone();
+        }
         let failure = report.as_ref().err().map(|error: &BackupError| (now, error.to_string()));
         self.state.lock().unwrap_or_else(PoisonError::into_inner).failure = failure;
         report
@@ -134,6 +170,8 @@ pub fn make(
     watch: Watch<'_>,
     made: &dyn Fn(&Manifest),
 ) -> Result<BackupReport, BackupError> {
+    // What is found damaged here is written again by this, or by the backup itself.
+    let upkeep = upkeep(source, repository, now, AT_LEAST, watch)?;
     let before: Vec<Timestamp> = repository.manifests()?.iter().map(|manifest| manifest.created).collect();
     let manifest = create(source, repository, now, watch)?;
     made(&manifest);
@@ -148,7 +186,28 @@ pub fn make(
     } else {
         prune(repository, keep, now, watch)?
     };
-    Ok(BackupReport { manifest, pruned, clock_leapt })
+    let condition = condition(repository)?;
+    tell(&upkeep, &condition);
+    Ok(BackupReport { manifest, pruned, clock_leapt, upkeep, condition })
+}
+
+/// Logs what is wrong with the repository; each file where it first comes up is one line too many when a disk dies.
+fn tell(upkeep: &Upkeep, condition: &Condition) {
+    if let Some(first) = upkeep.rewritten.first() {
+        tracing::warn!(
+            files = upkeep.rewritten.len(),
+            first = %first.display(),
+            "files of backups were damaged and are written again; look at the disk that they lie on"
+        );
+    }
+    if let Some(first) = condition.faults.first() {
+        tracing::error!(
+            files = condition.faults.len(),
+            first = %first.path.display(),
+            what = first.what,
+            "backups are damaged, and the store does not have any more what they lost; see \u{201c}depesch backup verify --all\u{201d}"
+        );
+    }
 }
 
 impl std::fmt::Display for BackupReport {
@@ -161,6 +220,14 @@ impl std::fmt::Display for BackupReport {
         }
         if self.clock_leapt {
             write!(f, "; forgot none, for the clock leapt far ahead")?;
+        }
+        let Upkeep { files, octets, rewritten } = &self.upkeep;
+        write!(f, "; read {files} files again, {octets} bytes")?;
+        if !rewritten.is_empty() {
+            write!(f, "; wrote {} again that were damaged", rewritten.len())?;
+        }
+        if !self.condition.faults.is_empty() {
+            write!(f, "; {} files of backups are damaged or missing", self.condition.faults.len())?;
         }
         match self.pruned.backups.len() {
             0 => Ok(()),

@@ -90,7 +90,10 @@ impl Chores {
         let mut earliest: Option<Timestamp> = None;
         for chore in &mut self.chores {
             let now = self.clock.now();
-            let next = match chore.held_until.filter(|until| *until > now) {
+            // One further ahead than any was set by a clock that stood ahead.
+            let held =
+                |until: &Timestamp| *until > now && (*until - now).to_std().is_ok_and(|left| left <= AFTER_FAILURE);
+            let next = match chore.held_until.filter(held) {
                 Some(until) => Some(until),
                 None => look(&self.store, &*self.clock, chore).await.unwrap_or_else(|error| {
                     tracing::error!(chore = chore.name, %error, "a chore cannot be looked at; it is tried again");

@@ -4,7 +4,65 @@
 
 use chrono::TimeDelta;
 
-use crate::base::clock::Timestamp;
+use crate::base::clock::{Clock, Timestamp};
+use crate::model::clock_trust::Jump;
+
+/// A change of the clock by less is no jump: time services correct it so all the time.
+const LEAST_JUMP: TimeDelta = TimeDelta::seconds(2);
+/// Between the two readings of one moment less time passes than this, unless the process was held up.
+const AT_ONCE: TimeDelta = TimeDelta::milliseconds(500);
+
+/// One reading of the clock, for one decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The time of day.
+    pub now: Timestamp,
+    /// The time that passed ([`Clock::steady`]).
+    pub steady: Timestamp,
+}
+
+impl Reading {
+    /// What `clock` shows.
+    pub fn of(clock: &dyn Clock) -> Self {
+        let mut steady = clock.steady();
+        let mut now = clock.now();
+        for _ in 0..3 {
+            let after = clock.steady();
+            if after - steady < AT_ONCE {
+                break;
+            }
+            (steady, now) = (after, clock.now());
+        }
+        Self { now, steady }
+    }
+}
+
+/// Sees jumps of the clock: changes of the time of day by more or less than the time that passed.
+#[derive(Clone, Copy, Debug)]
+pub struct JumpWatch {
+    last: Reading,
+}
+
+impl JumpWatch {
+    /// Watches from now on.
+    pub fn new(clock: &dyn Clock) -> Self {
+        Self { last: Reading::of(clock) }
+    }
+
+    /// What the clock showed at the last look.
+    pub fn now(&self) -> Timestamp {
+        self.last.now
+    }
+
+    /// What the clock shows now, and the jump since the last look, if there was one.
+    pub fn look(&mut self, clock: &dyn Clock) -> (Reading, Option<Jump>) {
+        let reading = Reading::of(clock);
+        let expected = self.last.now + (reading.steady - self.last.steady);
+        self.last = reading;
+        let jump = Jump { from: expected, to: reading.now };
+        (reading, (jump.by().abs() >= LEAST_JUMP).then_some(jump))
+    }
+}
 
 /// So much later than expected nothing comes that was only late.
 const LATE: TimeDelta = TimeDelta::days(14);

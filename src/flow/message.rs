@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::base::id::SubscriberId;
 use crate::model::mailing::Mailing;
 use crate::model::subscriber::Subscriber;
 use crate::transport::Envelope;
@@ -18,6 +19,11 @@ pub trait MessageSource: Send + Sync + 'static {
         &'a self,
         mailing: &'a Mailing,
     ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn PreparedMailing>, PrepareError>> + Send + 'a>>;
+
+    /// The configured domain of Message-IDs; `None` where they have that of a mailing's first list.
+    fn message_domain(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A mailing of which only the recipient is still open.
@@ -27,6 +33,11 @@ pub trait PreparedMailing: Send + Sync + 'static {
     /// # Errors
     /// A text for the press office: why this message cannot be made. The delivery fails with it; others go on.
     fn make(&self, subscriber: &Subscriber) -> Result<Message, String>;
+
+    /// The Message-ID of a subscriber's message, without angle brackets; empty for a source that makes none.
+    fn message_id(&self, _: SubscriberId) -> String {
+        String::new()
+    }
 
     /// Whether a message can be made for one subscriber; cheaper than to make it.
     ///

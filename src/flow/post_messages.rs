@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::base::address::Address;
 use crate::base::clock::Clock;
-use crate::base::id::MailingId;
+use crate::base::id::{MailingId, SubscriberId};
 use crate::base::token::{Key, Purpose};
 use crate::mail::headers::Mailbox;
 use crate::mail::posted::{Changes, PostedFrame, Reader};
@@ -23,6 +23,7 @@ use crate::transport::Envelope;
 use super::letters::loop_mark;
 use super::list_identity::ListIdentity;
 use super::message::{Message, MessageSource, PrepareError, PreparedMailing};
+use super::message_id;
 use super::release_messages::MessageSettings;
 
 /// The [`MessageSource`] of posts.
@@ -42,6 +43,7 @@ pub struct PreparedPost {
     key: Key,
     base_url: Option<String>,
     hash: String,
+    message_id: String,
 }
 
 fn broken(what: impl Into<String>) -> PrepareError {
@@ -74,10 +76,9 @@ impl PostMessages {
             other => broken(format!("the octets of post {id}: {other}")),
         })?;
         let identity = ListIdentity::new(&list, 0, &self.key);
-        let token = self.key.sign(Purpose::MessageId, &[mailing.id.0, 0]);
         let domain = self.settings.message_domain.as_deref().unwrap_or(identity.domain());
         let changes = Changes {
-            message_id: format!("{}.{token}@{domain}", mailing.id),
+            message_id: message_id::message_id(&self.key, mailing.id, None, domain),
             date: self.clock.now(),
             loop_mark: loop_mark(&self.key, Some(&list)),
             feedback_id: format!("{}:{}:post:depesch", mailing.id, id),
@@ -86,6 +87,7 @@ impl PostMessages {
         Ok(PreparedPost {
             mailing: mailing.id,
             frame: PostedFrame::new(&octets, &changes),
+            message_id: changes.message_id,
             list: identity,
             key: self.key.clone(),
             // RFC 8058 §3.1 knows https only.
@@ -172,6 +174,10 @@ impl PreparedMailing for PreparedPost {
 
     fn try_for(&self, _: &Subscriber) -> Result<(), String> {
         Ok(())
+    }
+
+    fn message_id(&self, _: SubscriberId) -> String {
+        self.message_id.clone()
     }
 
     fn content_hash(&self) -> Result<String, String> {

@@ -98,7 +98,7 @@ impl ReadingPool {
             tokio::select! {
                 biased;
                 slot = &mut all => return slot,
-                () = self.clock.wait_until(self.clock.now() + LOOK) => pulse.works(),
+                () = self.clock.wait_for(LOOK) => pulse.works(),
             }
         }
     }
@@ -129,7 +129,7 @@ impl ReadingPool {
                     Ok(Err(panic)) => std::panic::resume_unwind(panic),
                     Err(_) => Err(ReadingError::NoThread("it ended".to_owned())),
                 },
-                () = self.clock.wait_until(self.clock.now() + LOOK) => {}
+                () = self.clock.wait_for(LOOK) => {}
             }
             let present = busy.0.load(Ordering::Relaxed);
             if present != step || !is_step(present) {

@@ -123,6 +123,12 @@ impl Account {
 }
 
 impl Row {
+    /// A delivery as the ledger has it; its address is not looked up yet.
+    pub(super) fn new(mailing: &Mailing, row: crate::store::ledger::Row) -> Self {
+        let delivery = mailing.settle(row.delivery);
+        Self { sequence: row.sequence, subscriber: row.subscriber, address: None, delivery, later: None }
+    }
+
     /// When the last thing happened to it: for a deferred one the next attempt; `None` while nothing has.
     pub fn at(&self) -> Option<Timestamp> {
         match self.delivery.state {
@@ -200,17 +206,10 @@ pub async fn rows(store: &Store, mailing: &Mailing, chunk: u32) -> Result<Vec<Ro
 
 async fn chunk_rows(store: &Store, mailing: &Mailing, chunk: u32) -> Result<Vec<Row>, StoreError> {
     let rows = store.chunk_rows(mailing.id, chunk).await?;
-    let row = |row: crate::store::ledger::Row| Row {
-        sequence: row.sequence,
-        subscriber: row.subscriber,
-        address: None,
-        delivery: mailing.settle(row.delivery),
-        later: None,
-    };
-    Ok(rows.into_iter().map(row).collect())
+    Ok(rows.into_iter().map(|row| Row::new(mailing, row)).collect())
 }
 
-async fn with_address(store: &Store, row: Row) -> Result<Row, StoreError> {
+pub(super) async fn with_address(store: &Store, row: Row) -> Result<Row, StoreError> {
     let address = store.subscriber(row.subscriber).await?.map(|read| read.value.address);
     Ok(Row { address, ..row })
 }

@@ -4,18 +4,26 @@
 //! however often the daemon stops and whoever else works on the same store (invariant 11). What comes after (freezing,
 //! dispatch) finds its work in the store too; the wake-up is only a hint.
 //!
+//! It also watches the clock: when that is set forward, a mailing that was queued before waits until its time has come by
+//! the time that passed ([`crate::model::clock_trust`]): an embargo must not end early.
+//!
 //! [`Stage::Scheduled`]: crate::model::mailing::Stage::Scheduled
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use tokio::sync::Mutex;
+
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::MailingId;
+use crate::model::clock_trust::ClockTrust;
 use crate::model::mailing::{Mailing, PauseReason};
 use crate::model::mailing_transitions::{Due, TransitionError};
 use crate::store::{Store, StoreError};
 
+use super::leap::{JumpWatch, Reading};
 use super::message::{MessageSource, PrepareError};
 use super::pulse::Pulses;
 use super::queue;
@@ -23,6 +31,10 @@ use super::wake::Wake;
 
 /// The longest sleep. The machine's clock may be set, and a suspended machine's timers run late: so it looks again.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// How often it is noted what is known about the clock.
+const NOTE_CLOCK_EVERY: TimeDelta = TimeDelta::minutes(10);
+/// A jump so soon after the machine started sets its clock right.
+const AFTER_BOOT: TimeDelta = TimeDelta::minutes(10);
 /// How soon it tries again after an error of the store.
 const AFTER_ERROR: Duration = Duration::from_secs(5);
 
@@ -33,6 +45,14 @@ pub struct Scheduler {
     wake: Wake,
     messages: Option<Arc<dyn MessageSource>>,
     pulses: Pulses,
+    watched: Mutex<Option<Watched>>,
+}
+
+/// What is known of the clock.
+#[derive(Clone, Copy)]
+struct Watched {
+    jumps: JumpWatch,
+    trust: ClockTrust,
 }
 
 /// What one look did.
@@ -62,7 +82,7 @@ enum Refused {
 impl Scheduler {
     /// A scheduler of the mailings in `store`; `wake` tells it of changes, and it tells the dispatcher by it.
     pub fn new(store: Store, clock: Arc<dyn Clock>, wake: Wake) -> Self {
-        Self { store, clock, wake, messages: None, pulses: Pulses::default() }
+        Self { store, clock, wake, messages: None, pulses: Pulses::default(), watched: Mutex::default() }
     }
 
     /// Lets it look, before an approved mailing begins, whether what would be sent is what was approved.
@@ -104,17 +124,19 @@ impl Scheduler {
     /// # Errors
     /// [`StoreError`]: what was done before it stays done; the rest is found again at the next look.
     pub async fn tick(&self) -> Result<Tick, StoreError> {
-        let now = self.clock.now();
+        let (now, trust) = self.look_at_clock().await?;
         let mut tick = Tick::default();
         for read in self.store.mailings().await? {
             let id = read.value.id;
-            let done = match read.value.due(now) {
+            let judged = judged_at(&read.value, &trust, now);
+            let done = match read.value.due(judged) {
                 Due::Later(at) => {
+                    let at = at + (now - judged);
                     tick.next = Some(tick.next.map_or(at, |next| next.min(at)));
                     continue;
                 }
                 Due::Never => continue,
-                due => self.look_at(&read.value, due, now).await,
+                due => self.look_at(&read.value, due, judged).await,
             };
             let done = match done {
                 // One damaged record holds back its own mailing, and no other.
@@ -135,6 +157,49 @@ impl Scheduler {
             self.wake.notify();
         }
         Ok(tick)
+    }
+
+    /// The one reading of the clock for a look, and how far it can be believed. A jump is noted before anything is done,
+    /// so that a restart knows of it.
+    async fn look_at_clock(&self) -> Result<(Timestamp, ClockTrust), StoreError> {
+        let mut watched = self.watched.lock().await;
+        let (now, jump, mut trust, mut changed) = match *watched {
+            Some(mut known) => {
+                let (Reading { now, steady }, jump) = known.jumps.look(&*self.clock);
+                let trust = match jump {
+                    // A machine without a clock of its own gets the time soon after it started.
+                    Some(jump) if steady - Timestamp::UNIX_EPOCH < AFTER_BOOT => known.trust.corrected(jump),
+                    Some(jump) => known.trust.jumped(jump),
+                    None => known.trust,
+                };
+                *watched = Some(Watched { jumps: known.jumps, trust });
+                (now, jump, trust, jump.is_some())
+            }
+            None => {
+                let jumps = JumpWatch::new(&*self.clock);
+                let now = jumps.now();
+                let before = self.store.clock_trust().await?;
+                let trust = before.map_or_else(|| ClockTrust::new(now), |before| before.at_start(now));
+                *watched = Some(Watched { jumps, trust });
+                let jump = trust.last.filter(|jump| jump.to == now);
+                (now, jump, trust, jump.is_some())
+            }
+        };
+        if let Some(jump) = jump {
+            let (from, to, seconds) = (jump.from, jump.to, jump.by().num_seconds());
+            let doubted = trust.is_doubted(now);
+            tracing::warn!(%from, %to, seconds, doubted, "the clock jumped");
+            // All that is put off is looked at again.
+            self.wake.notify();
+        }
+        trust = trust.settled(now);
+        changed |= (now - trust.noted).abs() >= NOTE_CLOCK_EVERY;
+        if changed {
+            trust.noted = now;
+            self.store.note_clock_trust(&trust).await?;
+        }
+        *watched = watched.map(|known| Watched { trust, ..known });
+        Ok((now, trust))
     }
 
     async fn look_at(&self, mailing: &Mailing, due: Due, now: Timestamp) -> Result<Option<Due>, StoreError> {
@@ -197,6 +262,13 @@ impl Scheduler {
             Err(Refused::Store(error)) => Err(error),
         }
     }
+}
+
+/// The instant by which a mailing's time is judged when the clock shows `now`: no mailing begins before its time because
+/// the clock was set forward, and one that was queued for at once by a clock that stood ahead does not wait for years.
+pub fn judged_at(mailing: &Mailing, trust: &ClockTrust, now: Timestamp) -> Timestamp {
+    let at_once = mailing.schedule.at <= mailing.created;
+    if at_once && mailing.created > now { mailing.schedule.at } else { trust.now_for(mailing.created, now) }
 }
 
 fn words(due: Due) -> &'static str {

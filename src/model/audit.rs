@@ -24,6 +24,11 @@ use crate::base::token::{content_hash, to_hex};
 /// The longest field, in octets.
 const LONGEST_FIELD: usize = 1000;
 
+/// The command that goes on without what is damaged; its entry says what was lost.
+pub const RECOVERED: &str = "store recover";
+/// Begins, in the detail of such an entry, what was lost.
+pub const LOST: &str = "lost: ";
+
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
@@ -106,6 +111,12 @@ impl AuditEntry {
         content_hash(self.canonical(previous).as_bytes())
     }
 
+    /// What a recovery of the store lost, in words: entries of this log may be among it.
+    pub fn loss(&self) -> Option<String> {
+        let lost = self.detail.split_once(LOST).filter(|_| self.what == RECOVERED)?.1;
+        Some(format!("entry {}: {LOST}{lost}", self.number))
+    }
+
     /// Whether it is about the thing with this id, or made it.
     pub fn mentions(&self, id: &str) -> bool {
         self.about.split(' ').chain(self.detail.split(' ')).any(|one| one == id)
@@ -174,6 +185,7 @@ pub struct ChainWalk {
     at: ChainLink,
     entries: u64,
     open: BTreeSet<u64>,
+    lost: Vec<String>,
     /// A place noted elsewhere, to be compared in passing.
     noted: Option<ChainLink>,
 }
@@ -187,6 +199,8 @@ pub struct WholeChain {
     pub entries: u64,
     /// Requests of which nobody knows what came of them: those under way, and those that a crash cut off.
     pub open: Vec<u64>,
+    /// What recoveries of the store lost, in words: the chain holds, and entries before these places may be missing.
+    pub lost: Vec<String>,
 }
 
 impl ChainWalk {
@@ -221,6 +235,7 @@ impl ChainWalk {
         }
         self.at = ChainLink { number, hash: *hash };
         self.entries += 1;
+        self.lost.extend(entry.loss());
         match entry.outcome {
             AuditOutcome::Begun => drop(self.open.insert(number)),
             _ => drop(self.open.remove(&entry.request)),
@@ -243,7 +258,10 @@ impl ChainWalk {
                 Err(ChainBreak::OutOfOrder { number: self.at.number, after: head.number })
             }
             Some(head) if head.hash != self.at.hash => Err(ChainBreak::Rewritten { number: head.number }),
-            _ => Ok(WholeChain { head: self.at, entries: self.entries, open: self.open.into_iter().collect() }),
+            _ => {
+                let (open, lost) = (self.open.into_iter().collect(), self.lost);
+                Ok(WholeChain { head: self.at, entries: self.entries, open, lost })
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! The circuit breakers: when receivers blame the sender or the content, going on only does harm. A breaker for a
 //! recipient's domain lets that domain rest; the breaker of a mailing pauses it and tells the press office why. They
-//! open as well when so many addresses are said not to exist that it cannot be true.
+//! open as well when so many messages are refused for good that it cannot be true (`doubt`). What was refused by then is
+//! taken back: it is deferred and counts against no recipient.
 //!
 //! Answers are counted in a sliding window of ten parts. A domain is watched from its first refusal of this sort on.
 
@@ -16,9 +17,12 @@ use super::ledger::Stage;
 use super::reply::Reply;
 
 mod doubt;
+mod put_off;
 
 use doubt::FaultWindow;
-pub use doubt::{AddressFaults, Doubted};
+pub use doubt::{AddressFaults, Doubted, Expected};
+use put_off::LastAnswers;
+pub use put_off::PutOff;
 
 /// Into how many parts the window is cut: the oldest part is forgotten at once.
 const PARTS: i64 = 10;
@@ -53,8 +57,8 @@ pub struct Opened {
     pub domain_rests_until: Option<Timestamp>,
     /// Why the mailing must pause, if its breaker opened: for the press office to read.
     pub mailing_pauses: Option<String>,
-    /// What was said of addresses and cannot be true.
-    pub doubted: Option<Doubted>,
+    /// What is taken back.
+    pub doubted: Doubted,
 }
 
 /// A domain that is left alone.
@@ -66,16 +70,36 @@ pub struct Rest {
     pub evidence: String,
 }
 
+/// Whether a refusal for good is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Belief {
+    /// It is.
+    Believed,
+    /// Not before it was said twice: too many were refused in a row.
+    Twice,
+    /// Not, and it is not to be tried again before this instant.
+    Doubted(Timestamp),
+}
+
 /// All breakers of the daemon.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Breakers {
     settings: BreakerSettings,
     mailings: HashMap<MailingId, Window>,
     domains: HashMap<String, Domain>,
-    /// What is said of addresses by all receivers together, i.e. perhaps by the relay.
+    /// What all receivers together refuse for good, i.e. perhaps the relay.
     faults: FaultWindow,
-    /// The same by the receivers of each domain, from its first address fault on.
+    /// The same of one mailing's messages.
+    mailing_faults: HashMap<MailingId, FaultWindow>,
+    /// The same by the receivers of each domain, from its first refusal on.
     domain_faults: HashMap<String, FaultWindow>,
+    last: LastAnswers,
+}
+
+impl Default for Breakers {
+    fn default() -> Self {
+        Self::new(BreakerSettings::default())
+    }
 }
 
 #[derive(Debug, Default)]
@@ -102,66 +126,122 @@ struct Part {
 impl Breakers {
     /// Breakers that are all closed.
     pub fn new(settings: BreakerSettings) -> Self {
-        Self { settings, ..Self::default() }
+        Self {
+            settings,
+            mailings: HashMap::new(),
+            domains: HashMap::new(),
+            faults: FaultWindow::new(Expected::UNKNOWN),
+            mailing_faults: HashMap::new(),
+            domain_faults: HashMap::new(),
+            last: LastAnswers::default(),
+        }
     }
 
-    /// Counts an answer that blames nobody here: accepted, or refused for another reason.
+    /// A mailing begins, or goes on after a person has seen why it was stopped.
+    pub fn begin(&mut self, mailing: MailingId, expected: Expected) {
+        self.mailings.remove(&mailing);
+        let faults = self.mailing_faults.entry(mailing).or_insert_with(|| FaultWindow::new(expected));
+        if faults.is_stopped() {
+            self.faults.seen(Expected::UNKNOWN);
+            self.domain_faults.values_mut().for_each(FaultWindow::needs_more);
+        }
+        faults.seen(expected);
+    }
+
+    /// Counts an answer that blames nobody here: accepted, or refused for now or for another reason.
     pub fn count(&mut self, now: Timestamp, mailing: MailingId, domain: &str) {
         let part = self.part(now);
         self.mailings.entry(mailing).or_default().add(part, false);
         if let Some(domain) = self.domains.get_mut(domain) {
             domain.window.add(part, false);
         }
-        self.faults.add(part);
+        self.faults.add(part, domain);
+        if let Some(faults) = self.mailing_faults.get_mut(&mailing) {
+            faults.add(part, domain);
+        }
         if let Some(faults) = self.domain_faults.get_mut(domain) {
-            faults.add(part);
+            faults.add(part, domain);
         }
     }
 
-    /// Whether it is believed what receivers at `domain` say of addresses. If not, it counts against no subscriber.
-    pub fn is_believed(&self, now: Timestamp, domain: &str) -> bool {
-        self.faults.is_believed(now) && self.domain_faults.get(domain).is_none_or(|faults| faults.is_believed(now))
+    /// Counts an answer to a message among the last ones; with its words where it is a temporary refusal that does not ask us to
+    /// slow down.
+    pub fn answered(&mut self, now: Timestamp, refusal: Option<&str>) {
+        self.last.add(now, refusal);
     }
 
-    /// Counts a recipient who is said not to exist; `Some` when so many are that it cannot be true.
-    fn address_fault(&mut self, now: Timestamp, mailing: MailingId, domain: &str, example: &str) -> Option<Opened> {
+    /// That nearly all answers are temporary refusals, if they are.
+    pub fn put_off(&self) -> Option<PutOff> {
+        self.last.trouble()
+    }
+
+    /// Whether a refusal for good is believed; if not, the delivery has not failed and it counts against no subscriber.
+    pub fn belief(&self, now: Timestamp, mailing: MailingId, domain: &str) -> Belief {
+        let (of_mailing, longest) = (self.mailing_faults.get(&mailing), self.settings.rest);
+        // A doubt further ahead than any was set by a clock that stood ahead.
+        let doubted = |faults: &FaultWindow| faults.doubted(now).filter(|until| *until - now <= longest);
+        let windows = [of_mailing, Some(&self.faults), self.domain_faults.get(domain)];
+        let mut windows = windows.into_iter().flatten();
+        // A mailing that was stopped is tried again as soon as it goes on.
+        if of_mailing.is_some_and(|faults| doubted(faults).is_some()) {
+            return Belief::Doubted(now);
+        }
+        match windows.clone().find_map(doubted) {
+            Some(until) => Belief::Doubted(until),
+            None if windows.any(FaultWindow::is_suspicious) => Belief::Twice,
+            None => Belief::Believed,
+        }
+    }
+
+    /// Counts a message that was refused for good, or cannot be sent over this relay; `Some` when that cannot be true.
+    /// `example` says which.
+    pub fn refused_for_good(
+        &mut self,
+        now: Timestamp,
+        mailing: MailingId,
+        domain: &str,
+        (class, example): (Class, &str),
+    ) -> Option<Opened> {
         let (part, settings) = (self.part(now), self.settings);
         self.forget_quiet_domains(now, part);
         self.mailings.entry(mailing).or_default().add(part, false);
         if let Some(domain) = self.domains.get_mut(domain) {
             domain.window.add(part, false);
         }
-        let everywhere = self.faults.fault(part, domain, mailing);
-        let watched = self.domain_faults.entry(domain.to_owned()).or_default();
-        let here = watched.fault(part, domain, mailing);
-        let until = now + settings.rest;
+        let of_mailing = self.mailing_faults.entry(mailing).or_insert_with(|| FaultWindow::new(Expected::UNKNOWN));
+        let of_domain = self.domain_faults.entry(domain.to_owned()).or_insert_with(FaultWindow::of_domain);
+        let here = of_domain.fault(part, domain, mailing);
+        let of_one = of_mailing.fault(part, domain, mailing);
+        let everywhere = self.faults.fault(part, domain, mailing).or(of_one);
+        let of_one_domain = self.faults.is_of_one_domain() || of_mailing.is_of_one_domain();
+        let (until, evidence) = (now + settings.rest, |found: &AddressFaults| words(found, class, example));
         // What was said shortly before a restart is taken back, too.
         let since = now - settings.window * 3;
-        // The reply names a recipient, and this is shown where no address may stand.
-        let example: Vec<&str> =
-            example.split(' ').map(|word| if word.contains('@') { "(address)" } else { word }).collect();
-        let words = |found: &AddressFaults| {
-            format!(
-                "{} of {} recipients are said not to exist, which cannot be true; it counts against none of them ({})",
-                found.faults,
-                found.answers,
-                example.join(" ")
-            )
-        };
-        if let Some((found, mailings)) = everywhere {
-            self.faults.doubted_until = Some(until);
-            let evidence = words(&found);
-            let doubted = Doubted { mailings, domain: None, since, evidence: evidence.clone() };
-            let mailing_pauses = Some(evidence);
-            return Some(Opened { domain_rests_until: None, mailing_pauses, doubted: Some(doubted) });
+        if let Some(found) = everywhere.filter(|_| !of_one_domain) {
+            let mut mailings = self.faults.begin_anew();
+            mailings.extend(of_mailing.begin_anew());
+            mailings.sort();
+            mailings.dedup();
+            of_domain.begin_anew();
+            self.faults.doubt(until);
+            for mailing in &mailings {
+                let faults = self.mailing_faults.entry(*mailing);
+                faults.or_insert_with(|| FaultWindow::new(Expected::UNKNOWN)).doubt(until);
+            }
+            let evidence = evidence(&found);
+            let doubted = Doubted { mailings, domain: None, since, until: now, evidence: evidence.clone() };
+            return Some(Opened { domain_rests_until: None, mailing_pauses: Some(evidence), doubted });
         }
-        let (found, mailings) = here?;
-        watched.doubted_until = Some(until);
-        let evidence = words(&found);
+        let found = here.or(everywhere)?;
+        let mailings = of_domain.begin_anew();
+        of_mailing.begin_anew();
+        self.faults.begin_anew();
+        of_domain.doubt(until);
+        let evidence = evidence(&found);
         let rest = Rest { until, evidence: evidence.clone() };
         self.domains.entry(domain.to_owned()).or_default().rest = Some(rest);
-        let doubted = Doubted { mailings, domain: Some(domain.to_owned()), since, evidence };
-        Some(Opened { domain_rests_until: Some(until), mailing_pauses: None, doubted: Some(doubted) })
+        let doubted = Doubted { mailings, domain: Some(domain.to_owned()), since, until, evidence };
+        Some(Opened { domain_rests_until: Some(until), mailing_pauses: None, doubted })
     }
 
     /// Counts a refusal; `Some` when a breaker opens by it. A refusal that does not blame us is counted as such.
@@ -174,10 +254,11 @@ impl Breakers {
         classified: &Classified,
     ) -> Option<Opened> {
         let example = format!("{domain}, to {}: {reply}", stage.word());
-        if classified.class == Class::Address && stage.is_final(reply) && classified.counts(true) {
-            return self.address_fault(now, mailing, domain, &example);
+        if !classified.class.blames_us() && stage.is_final(reply) {
+            return self.refused_for_good(now, mailing, domain, (classified.class, &example));
         }
-        if !classified.class.blames_us() {
+        // Who asks us to slow down blames us for no more than that.
+        if !classified.class.blames_us() || classified.slow && !stage.is_final(reply) {
             self.count(now, mailing, domain);
             return None;
         }
@@ -192,15 +273,35 @@ impl Breakers {
         let rest = watched.window.open(&settings, classified.class);
         let rest = rest.map(|evidence| Rest { until: now + settings.rest, evidence });
         let domain_rests_until = rest.as_ref().map(|rest| rest.until);
+        let since = now - settings.window * 3;
+        let (place, until, evidence) = match (&mailing_pauses, &rest) {
+            (Some(evidence), _) => (None, now, evidence.clone()),
+            (None, Some(rest)) => (Some(domain.to_owned()), rest.until, rest.evidence.clone()),
+            (None, None) => return None,
+        };
         watched.rest = rest.or(watched.rest.take());
-        let opened = mailing_pauses.is_some() || domain_rests_until.is_some();
-        opened.then_some(Opened { domain_rests_until, mailing_pauses, doubted: None })
+        // What is under way at this moment is not believed either.
+        let doubted_until = now + settings.rest;
+        match &place {
+            None => {
+                let faults = self.mailing_faults.entry(mailing);
+                faults.or_insert_with(|| FaultWindow::new(Expected::UNKNOWN)).doubt(doubted_until);
+            }
+            Some(domain) => {
+                let faults = self.domain_faults.entry(domain.clone());
+                faults.or_insert_with(FaultWindow::of_domain).doubt(doubted_until);
+            }
+        }
+        let doubted = Doubted { mailings: vec![mailing], domain: place, since, until, evidence };
+        Some(Opened { domain_rests_until, mailing_pauses, doubted })
     }
 
     /// Whether `domain` is left alone now: then deliveries to it are deferred until its rest ends, and that is no
     /// attempt.
     pub fn rest(&self, now: Timestamp, domain: &str) -> Option<&Rest> {
-        self.domains.get(domain)?.rest.as_ref().filter(|rest| now < rest.until)
+        // A rest further ahead than any was set by a clock that stood ahead.
+        let rests = |rest: &&Rest| now < rest.until && rest.until - now <= self.settings.rest;
+        self.domains.get(domain)?.rest.as_ref().filter(rests)
     }
 
     /// All domains that are left alone now, in order of their names.
@@ -214,6 +315,7 @@ impl Breakers {
     /// Forgets a mailing that has ended.
     pub fn forget(&mut self, mailing: MailingId) {
         self.mailings.remove(&mailing);
+        self.mailing_faults.remove(&mailing);
     }
 
     fn part(&self, now: Timestamp) -> i64 {
@@ -235,8 +337,29 @@ impl Breakers {
     }
 }
 
+/// What cannot be true, for people.
+fn words(found: &AddressFaults, class: Class, example: &str) -> String {
+    // The reply names a recipient, and this is shown where no address may stand.
+    let example: Vec<&str> =
+        example.split(' ').map(|word| if word.contains('@') { "(address)" } else { word }).collect();
+    let (faults, answers, example) = (found.faults, found.answers, example.join(" "));
+    match class {
+        Class::Address => format!(
+            "{faults} of {answers} recipients are said not to exist, which cannot be true; it counts against none of them \
+             ({example})"
+        ),
+        _ => format!(
+            "{faults} of {answers} messages were refused for good, which cannot be true; they are tried again ({example})"
+        ),
+    }
+}
+
 impl Window {
     fn add(&mut self, number: i64, blaming: bool) {
+        // A clock that was set back by more than the window knows nothing of what is recent.
+        if self.parts.back().is_some_and(|last| last.number >= number + PARTS) {
+            self.parts.clear();
+        }
         while self.parts.front().is_some_and(|first| first.number <= number - PARTS) {
             self.parts.pop_front();
         }
@@ -302,9 +425,13 @@ mod tests {
     }
 
     fn refuse(breakers: &mut Breakers, seconds: i64, domain: &str, class: Class) -> Option<Opened> {
-        let reply = Reply::new(550, "5.7.26 SPF did not pass");
+        refuse_with(breakers, seconds, domain, (550, class))
+    }
+
+    fn refuse_with(breakers: &mut Breakers, seconds: i64, domain: &str, (code, class): (u16, Class)) -> Option<Opened> {
+        let reply = Reply::new(code, "5.7.26 SPF did not pass");
         let why = "SPF, DKIM or DMARC did not pass".to_owned();
-        let classified = Classified { class, why, counts: Counts::Never };
+        let classified = Classified { class, why, counts: Counts::Never, slow: false };
         breakers.refused(at(seconds), MAILING, domain, (Stage::Message, &reply), &classified)
     }
 
@@ -332,8 +459,8 @@ mod tests {
             let opened = refuse(&mut breakers, second, "strict.example", Class::Policy);
             assert_eq!(opened.is_some(), second == 19);
             if let Some(opened) = opened {
-                let rests = Some(at(19 + 1800));
-                assert_eq!(opened, Opened { domain_rests_until: rests, mailing_pauses: None, doubted: None });
+                assert_eq!((opened.domain_rests_until, opened.mailing_pauses), (Some(at(19 + 1800)), None));
+                assert_eq!(opened.doubted.domain.as_deref(), Some("strict.example"));
             }
         }
         assert!(breakers.rest(at(100), "strict.example").unwrap().evidence.contains("20 of 20"));
@@ -344,13 +471,47 @@ mod tests {
     }
 
     #[test]
-    fn refusals_that_blame_a_mailbox_or_a_machine_open_nothing() {
+    fn refusals_for_now_that_blame_a_mailbox_or_a_machine_open_nothing() {
         let mut breakers = Breakers::default();
         for class in [Class::Mailbox, Class::Network, Class::Other] {
             for second in 0..100 {
-                assert_eq!(refuse(&mut breakers, second, "example.org", class), None);
+                assert_eq!(refuse_with(&mut breakers, second, "example.org", (450, class)), None);
             }
         }
+    }
+
+    #[test]
+    fn whatever_is_refused_for_good_to_all_cannot_be_true() {
+        for class in [Class::Mailbox, Class::Network, Class::Other] {
+            let mut breakers = Breakers::default();
+            for second in 0..12 {
+                assert_eq!(refuse(&mut breakers, second, "example.org", class), None);
+            }
+            let opened = refuse(&mut breakers, 12, "example.org", class).unwrap();
+            assert!(opened.mailing_pauses.unwrap().starts_with("13 of 13 messages were refused for good"));
+            assert_eq!(breakers.belief(at(13), MAILING, "example.org"), Belief::Doubted(at(13)));
+            let other = breakers.belief(at(13), MailingId(2), "example.com");
+            assert_eq!(other, Belief::Doubted(at(12 + 1800)), "another mailing waits until then");
+            breakers.begin(MAILING, Expected::UNKNOWN);
+            assert_eq!(breakers.belief(at(14), MAILING, "example.org"), Belief::Believed, "a person has seen it");
+            let more = (0..100).position(|_| refuse(&mut breakers, 15, "example.org", class).is_some());
+            assert_eq!(more, Some(25), "twice as much is needed then");
+        }
+    }
+
+    #[test]
+    fn few_refusals_are_believed_and_after_three_in_a_row_they_are_asked_again() {
+        let mut breakers = Breakers::default();
+        for second in 0..3 {
+            refuse(&mut breakers, second, "example.org", Class::Other);
+            assert_eq!(breakers.belief(at(second), MAILING, "example.org"), Belief::Believed);
+        }
+        refuse(&mut breakers, 3, "example.org", Class::Other);
+        assert_eq!(breakers.belief(at(3), MAILING, "example.org"), Belief::Twice);
+        for _ in 0..3 {
+            breakers.count(at(4), MAILING, "example.org");
+        }
+        assert_eq!(breakers.belief(at(4), MAILING, "example.org"), Belief::Believed);
     }
 
     #[test]
@@ -367,7 +528,7 @@ mod tests {
     fn no_such_address(breakers: &mut Breakers, seconds: i64, domain: &str) -> Option<Opened> {
         let reply = Reply::new(550, "5.1.1 no such user");
         let why = "there is no such address".to_owned();
-        let classified = Classified { class: Class::Address, why, counts: Counts::Always };
+        let classified = Classified { class: Class::Address, why, counts: Counts::Always, slow: false };
         breakers.refused(at(seconds), MAILING, domain, (Stage::Recipient, &reply), &classified)
     }
 
@@ -376,13 +537,14 @@ mod tests {
         let mut breakers = Breakers::default();
         for number in 0..7 {
             assert_eq!(no_such_address(&mut breakers, number, &format!("d{number}.example")), None);
-            assert!(breakers.is_believed(at(number), "d0.example"));
+            assert!(!matches!(breakers.belief(at(number), MAILING, "d0.example"), Belief::Doubted(_)));
         }
         let opened = no_such_address(&mut breakers, 7, "d7.example").unwrap();
-        let doubted = opened.doubted.unwrap();
+        let doubted = opened.doubted;
         assert_eq!((doubted.mailings, doubted.domain), (vec![MAILING], None));
         assert!(opened.mailing_pauses.unwrap().starts_with("8 of 8 recipients are said not to exist"));
-        assert!(!breakers.is_believed(at(8), "other.example") && breakers.is_believed(at(7 + 1800), "other.example"));
+        assert!(matches!(breakers.belief(at(8), MAILING, "other.example"), Belief::Doubted(_)));
+        assert_eq!(breakers.belief(at(7 + 1800), MAILING, "other.example"), Belief::Believed);
     }
 
     #[test]
@@ -394,11 +556,12 @@ mod tests {
             let opened = no_such_address(&mut breakers, number, "closed.example");
             assert_eq!(opened.is_some(), number == 19, "{number}");
             if let Some(opened) = opened {
-                assert_eq!(opened.doubted.unwrap().domain.as_deref(), Some("closed.example"));
+                assert_eq!(opened.doubted.domain.as_deref(), Some("closed.example"));
                 assert_eq!((opened.domain_rests_until, opened.mailing_pauses), (Some(at(19 + 1800)), None));
             }
         }
-        assert!(!breakers.is_believed(at(20), "closed.example") && breakers.is_believed(at(20), "well.example"));
+        assert_eq!(breakers.belief(at(20), MAILING, "closed.example"), Belief::Doubted(at(19 + 1800)));
+        assert_eq!(breakers.belief(at(20), MAILING, "well.example"), Belief::Believed);
         assert!(breakers.rest(at(20), "closed.example").unwrap().evidence.contains("20 of 20"));
     }
 

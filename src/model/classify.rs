@@ -96,6 +96,8 @@ pub struct Classified {
     pub why: String,
     /// When it scores against the subscriber.
     pub counts: Counts,
+    /// Whether it asks us to send more slowly: what is refused for now by it blames nothing.
+    pub slow: bool,
 }
 
 impl Classified {
@@ -178,6 +180,8 @@ struct Rule {
     #[serde(default)]
     text: Vec<String>,
     counts: Option<Counts>,
+    #[serde(default)]
+    slow: bool,
 }
 
 /// The word for "not said at which stage" in a rule's stages.
@@ -270,10 +274,12 @@ impl Classifier {
         let enhanced = diagnosis.enhanced.and_then(|whole| whole.split_once('.')).map(|(_, rest)| rest);
         let mut rules = self.rules.iter().zip(&said);
         match rules.find(|(rule, said)| (**said || rule.text.is_empty()) && rule.holds(stage, &code, enhanced)) {
-            Some((rule, _)) => Classified { class: rule.class, why: rule.why.clone(), counts: rule.counts() },
+            Some((rule, _)) => {
+                Classified { class: rule.class, why: rule.why.clone(), counts: rule.counts(), slow: rule.slow }
+            }
             None => {
                 let why = "the receiver does not say why".to_owned();
-                Classified { class: Class::Other, why, counts: Counts::Never }
+                Classified { class: Class::Other, why, counts: Counts::Never, slow: false }
             }
         }
     }

@@ -106,6 +106,18 @@ impl Letter {
         }
     }
 
+    /// Whether it is to be sent at `now`: its time has come, or lies further ahead than `table` can have put it off,
+    /// because the clock stood ahead then; or it was found in doubt.
+    pub fn is_due(&self, now: Timestamp, table: &RetryTable) -> bool {
+        match &self.state {
+            LetterState::Waiting { due, .. } => {
+                table.is_due(*due, u32::from(self.attempts), chrono::Duration::zero(), now)
+            }
+            LetterState::InDoubt { .. } => true,
+            LetterState::Accepted { .. } | LetterState::Failed { .. } => false,
+        }
+    }
+
     /// When it was settled, if it is.
     pub fn settled(&self) -> Option<Timestamp> {
         match &self.state {

@@ -6,6 +6,7 @@ pub mod authentication;
 pub mod bounce;
 pub mod breaker;
 pub mod classify;
+pub mod clock_trust;
 pub mod consent;
 pub mod contact;
 pub mod decision;

@@ -214,6 +214,19 @@ impl Post {
         Ok(())
     }
 
+    /// Lets it wait no longer than any post does: one that was held by a clock that stood ahead would wait for years. Says
+    /// whether that changed it.
+    pub fn bound_hold(&mut self, now: Timestamp) -> bool {
+        let latest = now + Duration::days(HELD_DAYS);
+        match &mut self.state {
+            PostState::Held(hold) if hold.until > latest => {
+                hold.until = latest;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Lets it expire, where its time has passed; says whether.
     pub fn expire(&mut self, now: Timestamp) -> bool {
         let over = self.hold().is_some_and(|hold| now >= hold.until);

@@ -16,7 +16,8 @@ pub struct RetryTable {
     /// Each wait is longer or shorter by up to this part of it: 0.5, which makes 5 to 15 minutes of the first. So
     /// deliveries that were refused together do not come back together.
     pub jitter: f64,
-    /// So long after the first attempt a delivery counts as failed: 4 days. One last attempt is made just then.
+    /// A delivery counts as failed when this much time has passed since the first attempt: 4 days. One last attempt is
+    /// made just then. Time alone does not fail it: see [`RetryTable::least_attempts`].
     pub give_up_after: Duration,
 }
 
@@ -32,6 +33,9 @@ impl Default for RetryTable {
     }
 }
 
+/// A table whose waits are very short demands no more attempts than this before a delivery is given up.
+const MOST_ATTEMPTS: u32 = 100;
+
 /// What the table says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextAttempt {
@@ -44,18 +48,58 @@ pub enum NextAttempt {
 impl RetryTable {
     /// When to try again after the `attempts`-th attempt (from 1) ended at `now`, the first having been made at
     /// `first`. The same `seed` and `attempts` give the same jitter: nothing is left to chance, also over restarts.
+    ///
+    /// A clock that was set forward makes everything old, and one that was wrong at the first attempt makes `first` lie
+    /// ahead. So giving up takes both the time and the attempts that the table makes in that time; and where `first`
+    /// cannot be, the attempts alone.
     pub fn next_attempt(&self, first: Timestamp, now: Timestamp, attempts: u32, seed: u64) -> NextAttempt {
-        let last = first + self.give_up_after;
-        if now >= last {
+        let age = now - first;
+        let is_over = age >= self.give_up_after || age < Duration::zero();
+        if is_over && attempts >= self.least_attempts() {
             return NextAttempt::GiveUp;
         }
-        NextAttempt::At((now + self.wait(attempts, seed)).min(last))
+        let next = now + self.wait(attempts, seed);
+        // The last attempt is made just at the end, where that still lies ahead.
+        let last = first.checked_add_signed(self.give_up_after).filter(|last| *last > now && age >= Duration::zero());
+        NextAttempt::At(last.map_or(next, |last| next.min(last)))
+    }
+
+    /// Attempts that are made before a delivery is given up, however much time seems to have passed: as many as the
+    /// table makes in [`RetryTable::give_up_after`] when each wait is the longest that the jitter allows.
+    pub fn least_attempts(&self) -> u32 {
+        let (mut attempts, mut passed) = (1u32, Duration::zero());
+        while passed < self.give_up_after && attempts < MOST_ATTEMPTS {
+            passed += self.longest_wait(attempts);
+            attempts += 1;
+        }
+        attempts
+    }
+
+    /// The longest wait after the `attempts`-th attempt, whatever the jitter.
+    fn longest_wait(&self, attempts: u32) -> Duration {
+        self.scaled(attempts, 1.0 + self.jitter)
+    }
+
+    /// Whether what was put off until `until` after `attempts` attempts is to be tried at `now`: its time has come, or
+    /// lies further ahead than the table can have meant, because the clock stood ahead when it was put off. `other` is
+    /// the longest time for which something else puts deliveries off, such as a domain that is left alone.
+    pub fn is_due(&self, until: Timestamp, attempts: u32, other: Duration, now: Timestamp) -> bool {
+        until <= now || until - now > self.longest_wait(attempts.max(1)).max(other)
+    }
+
+    /// The instant after which nothing can be due at `now`, whatever its attempts; what is due later was put off by a
+    /// clock that stood ahead. `other`: as for [`RetryTable::is_due`].
+    pub fn latest(&self, other: Duration, now: Timestamp) -> Timestamp {
+        now.checked_add_signed(self.longest.max(other)).unwrap_or(now)
     }
 
     fn wait(&self, attempts: u32, seed: u64) -> Duration {
+        self.scaled(attempts, 1.0 + self.jitter * (2.0 * fraction(seed, attempts) - 1.0))
+    }
+
+    fn scaled(&self, attempts: u32, jitter: f64) -> Duration {
         let longest = self.longest.num_milliseconds() as f64;
         let grown = self.first.num_milliseconds() as f64 * self.factor.powi(attempts.saturating_sub(1).min(64) as i32);
-        let jitter = 1.0 + self.jitter * (2.0 * fraction(seed, attempts) - 1.0);
         // No number becomes negative or endless here: a table with odd values still gives a wait of a second or more.
         Duration::milliseconds((grown.min(longest) * jitter).clamp(1000.0, longest.max(1000.0)) as i64)
     }
@@ -101,6 +145,42 @@ mod tests {
         assert_eq!(waits[17], wait(&table, 1, 17));
         assert_ne!(wait(&table, 1, 17), wait(&table, 2, 17) / 2);
         assert!((0..1000).all(|seed| wait(&table, 30, seed) <= Duration::hours(4)));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_fails_nothing_at_once_and_keeps_nothing_for_ever() {
+        let table = RetryTable::default();
+        let years = Duration::days(3650);
+        // Ahead after the first attempt, ahead at the first attempt, and back to 1970.
+        for (first, mut now) in [(at(0), at(0) + years), (at(0) + years, at(0)), (Timestamp::UNIX_EPOCH, at(0))] {
+            let (began, mut attempts) = (now, 1);
+            while let NextAttempt::At(next) = table.next_attempt(first, now, attempts, 3) {
+                assert!(next > now && next - now <= Duration::hours(4));
+                (now, attempts) = (next, attempts + 1);
+            }
+            let took = now - began;
+            assert!(took > Duration::days(2) && took < Duration::days(5), "{took} for {attempts} attempts");
+        }
+    }
+
+    #[test]
+    fn what_lies_further_ahead_than_the_table_goes_is_due() {
+        let (table, rest) = (RetryTable::default(), Duration::minutes(10));
+        assert!(table.is_due(at(0), 1, rest, at(0)) && !table.is_due(at(1), 1, rest, at(0)));
+        assert!(!table.is_due(at(15), 1, rest, at(0)) && table.is_due(at(16), 1, rest, at(0)));
+        assert!(!table.is_due(at(16), 1, Duration::minutes(30), at(0)), "something else puts off for longer");
+        assert!(!table.is_due(at(240), 9, rest, at(0)) && table.is_due(at(241), 9, rest, at(0)));
+        assert!((0..1000).all(|seed| !table.is_due(at(0) + wait(&table, 3, seed), 3, rest, at(0))));
+        assert_eq!(table.latest(rest, at(0)), at(240));
+    }
+
+    #[test]
+    fn a_table_of_short_waits_gives_up_by_time() {
+        let second = Duration::seconds(1);
+        let table =
+            RetryTable { first: second, longest: second, give_up_after: Duration::days(30), ..RetryTable::default() };
+        assert_eq!(table.least_attempts(), MOST_ATTEMPTS);
+        assert_eq!(table.next_attempt(at(0), at(0) + table.give_up_after, 5000, 1), NextAttempt::GiveUp);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! language and in list. Templates that compute with a recipient's value are rendered for each recipient.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use handlebars::Context;
@@ -25,8 +25,8 @@ use super::view;
 
 /// Octets of an HTML part, at most: Gmail cuts longer ones off.
 pub const HTML_LIMIT: usize = 100_000;
-/// How many renderings of one release are kept.
-const KEPT: usize = 64;
+/// Bytes of renderings that are kept, for readers who are alike: with hundreds of lists, each has its own.
+const KEPT_OCTETS: usize = 32 * 1024 * 1024;
 /// Marks a recipient's place, with the number of the value between; no text may hold these noncharacters.
 const MARKS: [char; 2] = ['\u{fdd0}', '\u{fdd1}'];
 
@@ -95,11 +95,18 @@ pub struct PreparedRelease {
     language: Language,
     fields: Vec<String>,
     computes: bool,
-    kept: RwLock<Vec<(Likeness, Result<Arc<Rendering>, TemplateError>)>>,
+    kept: RwLock<Kept>,
+}
+
+/// Renderings that are kept, and about how many bytes they take.
+#[derive(Default)]
+struct Kept {
+    renderings: HashMap<Likeness, Result<Arc<Rendering>, TemplateError>>,
+    octets: usize,
 }
 
 /// In what recipients of one rendering are alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Likeness {
     present: u64,
     language: String,
@@ -114,6 +121,14 @@ struct Rendering {
     html: Vec<Piece>,
     text_body: Body,
     html_body: Body,
+}
+
+impl Rendering {
+    /// About how many bytes it takes: each text as it is, and ready for the mail.
+    fn octets(&self) -> usize {
+        let shared = |piece: &Piece| if let Piece::Shared(text) = piece { 2 * text.len() } else { 0 };
+        self.subject.iter().chain(&self.text).chain(&self.html).map(shared).sum()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,24 +219,20 @@ impl PreparedRelease {
 
     /// The rendering for all who are like `recipient`.
     fn rendering_for(&self, recipient: &Recipient<'_>, present: u64) -> Result<Arc<Rendering>, TemplateError> {
-        let language = self.own_language(recipient).as_str();
-        let alike = |likeness: &Likeness| {
-            likeness.present == present
-                && likeness.language == language
-                && likeness.list_title.as_deref() == recipient.list_title
+        let likeness = Likeness {
+            present,
+            language: self.own_language(recipient).as_str().to_owned(),
+            list_title: recipient.list_title.map(str::to_owned),
         };
-        {
-            let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some((_, rendering)) = kept.iter().find(|(likeness, _)| alike(likeness)) {
-                return rendering.clone();
-            }
+        if let Some(rendering) = self.kept.read().unwrap_or_else(PoisonError::into_inner).renderings.get(&likeness) {
+            return rendering.clone();
         }
         let marked = |place: usize, _: &str| format!("{}{place}{}", MARKS[0], MARKS[1]);
         let rendering = self.rendering(recipient, marked).map(Arc::new);
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < KEPT {
-            let list_title = recipient.list_title.map(str::to_owned);
-            kept.push((Likeness { present, language: language.to_owned(), list_title }, rendering.clone()));
+        if kept.octets < KEPT_OCTETS {
+            kept.octets += rendering.as_ref().map_or(1000, |rendering| rendering.octets());
+            kept.renderings.insert(likeness, rendering.clone());
         }
         rendering
     }

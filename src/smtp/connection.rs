@@ -90,7 +90,7 @@ pub async fn run(
         stream: Some(stream),
         session: Session::new(shared.session.clone(), shared.memory.clone(), peer),
         room: Vec::new(),
-        patience: Patience::new(shared.clock.now(), &shared.limits),
+        patience: Patience::new(shared.clock.steady(), &shared.limits),
         alarm: Alarm::default(),
         stopping,
     };
@@ -148,7 +148,7 @@ impl Connection<'_> {
         }
         let output = self.session.take_output();
         // Before the output goes out: who has read a reply can rely on what it began.
-        self.patience.look(self.shared.clock.now(), &self.shared.limits, !output.is_empty(), in_content);
+        self.patience.look(self.shared.clock.steady(), &self.shared.limits, !output.is_empty(), in_content);
         self.send(&output).await?;
         drop(output);
         self.make_room(in_content);
@@ -172,7 +172,7 @@ impl Connection<'_> {
             // The next round says so.
             _ = self.stopping.wait_for(|stopping| *stopping), if !in_content => return Ok(true),
         }
-        if self.patience.is_over(self.shared.clock.now(), &self.shared.limits) {
+        if self.patience.is_over(self.shared.clock.steady(), &self.shared.limits) {
             self.session.dismiss(if in_content { Dismissal::Slow } else { Dismissal::Idle });
         } else {
             self.session.set_slow(self.patience.is_slow());
@@ -198,7 +198,7 @@ impl Connection<'_> {
         if output.is_empty() {
             return Ok(());
         }
-        let until = self.shared.clock.now() + self.shared.limits.idle;
+        let until = self.shared.clock.steady() + self.shared.limits.idle;
         let Some(stream) = &mut self.stream else { return Err(io::ErrorKind::NotConnected.into()) };
         tokio::select! {
             // The usual case first: it needs no timer.
@@ -249,7 +249,7 @@ impl Connection<'_> {
         let (Some(tls), Some(stream)) = (&self.shared.tls, self.stream.take()) else {
             return Err(io::ErrorKind::Unsupported.into());
         };
-        let until = self.shared.clock.now() + self.shared.limits.handshake;
+        let until = self.shared.clock.steady() + self.shared.limits.handshake;
         let stream = tokio::select! {
             stream = stream.encrypt(tls.acceptor()) => stream?,
             () = self.alarm.until(self.shared.clock.as_ref(), until) => return Err(io::ErrorKind::TimedOut.into()),
@@ -262,7 +262,7 @@ impl Connection<'_> {
 
     /// Lets the peer read the last reply.
     async fn linger(&mut self) {
-        let until = self.shared.clock.now() + chrono::Duration::seconds(LINGER_SECONDS);
+        let until = self.shared.clock.steady() + chrono::Duration::seconds(LINGER_SECONDS);
         let Some(stream) = &mut self.stream else { return };
         let heard = async {
             stream.shutdown().await?;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -25,8 +26,8 @@ use super::settings::ListenerSettings;
 use super::stream::Stream;
 use super::tls::{Tls, TlsError};
 
-/// After an error of `accept`, most likely too few file descriptors, the next try, in milliseconds.
-const ACCEPT_PAUSE: i64 = 200;
+/// After an error of `accept`, most likely too few file descriptors, the next try.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// RFC 2033 §5.
 const SMTP_PORT: u16 = 25;
 
@@ -266,8 +267,7 @@ async fn keep(door: Door, shared: Arc<Shared>, places: Arc<Places>, mut stopping
             Ok(came) => let_in(came, door.protocol(), &shared, &places, &stopping, &mut connections),
             Err(error) => {
                 tracing::warn!(%error, "a connection for mail could not be accepted");
-                let pause = chrono::Duration::milliseconds(ACCEPT_PAUSE);
-                shared.clock.wait_until(shared.clock.now() + pause).await;
+                shared.clock.wait_for(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -276,8 +276,7 @@ async fn keep(door: Door, shared: Arc<Shared>, places: Arc<Places>, mut stopping
         let _ = std::fs::remove_file(path);
     }
     drop(door);
-    let end = shared.clock.now() + shared.limits.drain;
-    let mut late = shared.clock.wait_until(end);
+    let mut late = shared.clock.wait_for(shared.limits.drain);
     loop {
         tokio::select! {
             ended = connections.join_next() => match ended {

@@ -1,4 +1,4 @@
-//! How long a peer is waited for.
+//! How long a peer is waited for, by the clock that never jumps ([`Clock::steady`]).
 
 use std::time::Duration;
 
@@ -15,12 +15,13 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    /// Completes when `at` has come. May be dropped and called again.
+    /// Completes when `at` has come by [`Clock::steady`]. May be dropped and called again.
     pub async fn until(&mut self, clock: &dyn Clock, at: Timestamp) {
-        while clock.now() < at {
+        loop {
+            let Some(left) = (at - clock.steady()).to_std().ok().filter(|left| !left.is_zero()) else { return };
             let fits = self.armed.as_ref().is_some_and(|(armed, _)| *armed <= at);
             if !fits {
-                self.armed = Some((at, clock.wait_until(at)));
+                self.armed = Some((at, clock.wait_for(left)));
             }
             if let Some((_, wait)) = &mut self.armed {
                 wait.await;

@@ -75,7 +75,7 @@ pub async fn check(directory: &Path, settings: &Settings) -> Result<Check, Check
     let state_directory = directory.parent().unwrap_or(directory);
     let (blobs, found) = check_blobs(&state_directory.join("blobs"), store.as_ref()).await?;
     findings.extend(found);
-    let (spool, found) = check_spool(&state_directory.join("spool"), store.as_ref()).await?;
+    let (spool, found) = check_spool(&state_directory.join("spool"), (store.as_ref(), examined.is_trusted)).await?;
     findings.extend(found);
     for finding in &mut findings {
         let keys = std::mem::take(&mut finding.keys);
@@ -85,6 +85,17 @@ pub async fn check(directory: &Path, settings: &Settings) -> Result<Check, Check
         finding.keys = keys;
     }
     Ok(Check { survey: examined.survey.clone(), findings, blobs, spool })
+}
+
+/// Reads the attachments and the mail beside a store that somebody has open, and says what records name and is not there,
+/// or not whole.
+///
+/// # Errors
+/// [`CheckError`].
+pub async fn files_beside(store: &Store, state_directory: &Path) -> Result<Vec<Finding>, CheckError> {
+    let (_, mut found) = check_blobs(&state_directory.join("blobs"), Some(store)).await?;
+    found.extend(check_spool(&state_directory.join("spool"), (Some(store), true)).await?.1);
+    Ok(found)
 }
 
 /// What a key is called; a delivery with whom it goes to, where that can still be read.
@@ -163,11 +174,18 @@ async fn named(store: &Store) -> Result<BTreeMap<String, BTreeSet<String>>, Stor
     }
 }
 
-async fn check_spool(directory: &Path, store: Option<&Store>) -> Result<(u64, Vec<Finding>), CheckError> {
+/// The records of `store` say where messages lie; only where they are trusted, the rest is called harmless.
+async fn check_spool(
+    directory: &Path,
+    (store, mut is_trusted): (Option<&Store>, bool),
+) -> Result<(u64, Vec<Finding>), CheckError> {
     let mut places: BTreeMap<u64, Vec<(SpoolPlace, InboundId)>> = BTreeMap::new();
     let mut after = None;
     while let Some(store) = store {
-        let Ok(page) = store.scan_inbound(after, PAGE).await else { break };
+        let Ok(page) = store.scan_inbound(after, PAGE).await else {
+            is_trusted = false;
+            break;
+        };
         let Some(last) = page.last() else { break };
         after = Some(last.value.id);
         for read in &page {
@@ -186,7 +204,7 @@ async fn check_spool(directory: &Path, store: Option<&Store>) -> Result<(u64, Ve
             let hit: Vec<InboundId> = places.iter().filter(|(place, _)| is_in(place)).map(|(_, id)| *id).collect();
             places.retain(|(place, _)| !is_in(place));
             finding.hits.extend(hit.iter().map(|id| format!("message {id}")));
-            if hit.is_empty() && store.is_some() {
+            if hit.is_empty() && store.is_some() && is_trusted {
                 finding.harmless = true;
                 finding.what = "octets that no message lies in: a write that was never acknowledged".to_owned();
             }

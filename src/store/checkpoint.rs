@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::fingerprint::Mark;
+use super::journal::disk::make_directories;
 
 const MAGIC: [u8; 8] = *b"depeschC";
 const VERSION: u32 = 1;
@@ -27,7 +28,7 @@ const SUFFIX: &str = ".checkpoint";
 const UNFINISHED: &str = "unfinished";
 const BLOCK: usize = 64 * 1024;
 /// Octets before the first block.
-const HEADER: u64 = 52;
+pub(super) const HEADER: u64 = 52;
 /// No block is larger: one entry at most comes on top of a full block.
 const MAX_BLOCK: usize = 2 * 1024 * 1024;
 
@@ -132,7 +133,7 @@ impl CheckpointWriter {
     /// # Errors
     /// [`CheckpointError::Io`]
     pub fn begin(directory: &Path, since: Mark) -> Result<Self, CheckpointError> {
-        fs::create_dir_all(directory).map_err(failed(directory, "created"))?;
+        make_directories(directory, 0o777).map_err(failed(directory, "created"))?;
         let temporary = directory.join(UNFINISHED);
         let file = File::create(&temporary).map_err(failed(&temporary, "created"))?;
         let mut header = Vec::with_capacity(52);
@@ -356,57 +357,87 @@ pub struct DamagedBlocks {
     pub before: Option<Vec<u8>>,
 }
 
-/// Finds the blocks of a damaged checkpoint that cannot be read. Where a length is damaged, that is all behind it.
+/// Finds the blocks of a damaged checkpoint that cannot be read.
 ///
 /// # Errors
 /// [`CheckpointError::Io`].
 pub fn damaged_blocks(path: &Path) -> Result<Vec<DamagedBlocks>, CheckpointError> {
+    read_whole_blocks(path, &mut |_, _| Ok(()))
+}
+
+/// Shows the records of the blocks that are whole, in order, and gives the parts that are not. Where a length is damaged,
+/// the next whole block is looked for. A checkpoint that [`read`] reads has no such part.
+///
+/// # Errors
+/// [`CheckpointError::Io`], and what `visit` gives.
+pub fn read_whole_blocks(
+    path: &Path,
+    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), CheckpointError>,
+) -> Result<Vec<DamagedBlocks>, CheckpointError> {
     let octets = fs::read(path).map_err(failed(path, "read"))?;
-    let end = octets.len() as u64;
     let mut reader = Reader { file: BufReader::new(File::open(path).map_err(failed(path, "read"))?), path };
     let (mut found, mut last): (Vec<DamagedBlocks>, Option<Vec<u8>>) = (Vec::new(), None);
     if reader.header().is_err() {
-        return Ok(vec![DamagedBlocks { from: 0, to: HEADER, after: None, before: None }]);
+        found.push(DamagedBlocks { from: 0, to: HEADER, after: None, before: None });
     }
-    let mut at = HEADER;
+    let (mut at, mut all, mut records) = (HEADER as usize, Xxh3::new(), 0_u64);
     loop {
-        let block = || -> Option<(usize, usize, &[u8])> {
-            let begin = usize::try_from(at).ok()?;
-            let head = octets.get(begin..begin + 16)?;
-            let raw = u32::from_le_bytes(head.first_chunk().copied()?) as usize;
-            let packed = u32::from_le_bytes(head.get(4..8)?.try_into().ok()?) as usize;
-            Some((raw, packed, octets.get(begin..begin + 16 + packed)?))
+        // The next whole block: here, or behind what is damaged.
+        let next = (at..octets.len()).find_map(|from| Some((from, whole_block(octets.get(from..)?)?)));
+        let end = next.as_ref().map_or(octets.len(), |(from, _)| *from);
+        let between = octets.get(at..end).unwrap_or_default();
+        let is_whole = match next {
+            Some(_) => between.is_empty(),
+            // Behind a damaged block the end does not fit what was read.
+            None if found.is_empty() => is_end(between, records, &all),
+            None => between.len() == END && between.starts_with(&[0; 8]),
         };
-        let Some((raw, packed, whole)) = block() else {
-            found.push(DamagedBlocks { from: at, to: end, after: last, before: None });
-            return Ok(found);
-        };
-        if raw == 0 {
-            let is_end = packed == 0 && end - at == (8 + Mark::LENGTH + 16) as u64;
-            if found.is_empty() || !is_end {
-                found.push(DamagedBlocks { from: at, to: end, after: last, before: None });
-            }
-            return Ok(found);
+        if !is_whole {
+            found.push(DamagedBlocks { from: at as u64, to: end as u64, after: last.clone(), before: None });
         }
-        let next = at + whole.len() as u64;
-        let (head, body) = whole.split_at(16);
-        let sound = head.get(8..) == Some(&xxh3_64(body).to_le_bytes()[..]) && raw <= MAX_BLOCK;
-        match lz4_flex::block::decompress(body, raw).ok().filter(|block| sound && block.len() == raw) {
-            Some(block) => {
-                let first = split(&block).map(|(key, ..)| key.to_vec());
-                if let Some(open) = found.last_mut().filter(|open| open.to == at) {
-                    open.before = first;
-                }
-                let mut rest = block.as_slice();
-                while let Some((key, _, after)) = split(rest) {
-                    last = Some(key.to_vec());
-                    rest = after;
-                }
-            }
-            None => found.push(DamagedBlocks { from: at, to: next, after: last.clone(), before: None }),
+        let Some((from, (block, length))) = next else { return Ok(found) };
+        if let Some(open) = found.last_mut().filter(|open| open.from >= HEADER && open.to == from as u64) {
+            open.before = split(&block).map(|(key, ..)| key.to_vec());
         }
-        at = next;
+        all.update(octets.get(from + 8..from + 16).unwrap_or_default());
+        let mut rest = block.as_slice();
+        while let Some((key, value, after)) = split(rest) {
+            visit(key, value)?;
+            last = Some(key.to_vec());
+            records += 1;
+            rest = after;
+        }
+        at = from + length;
     }
+}
+
+/// Bytes of the end of a checkpoint.
+const END: usize = 8 + Mark::LENGTH + 16;
+
+/// Whether this is the end that fits what was read before it.
+fn is_end(octets: &[u8], records: u64, all: &Xxh3) -> bool {
+    let (Some(end), Some(checksum)) = (octets.get(..END - 8), octets.get(END - 8..END)) else { return false };
+    let mut all = all.clone();
+    all.update(end);
+    octets.len() == END
+        && end.starts_with(&[0; 8])
+        && end.get(END - 16..) == Some(&records.to_le_bytes())
+        && checksum == all.digest().to_le_bytes()
+}
+
+/// The block that these octets begin with, unpacked, and its length; `None` when it is not whole.
+fn whole_block(octets: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let raw = u32::from_le_bytes(octets.first_chunk().copied()?) as usize;
+    let packed = u32::from_le_bytes(octets.get(4..8)?.try_into().ok()?) as usize;
+    if raw == 0 || raw > MAX_BLOCK || packed == 0 || packed > 2 * MAX_BLOCK {
+        return None;
+    }
+    let body = octets.get(16..16 + packed)?;
+    if octets.get(8..16)? != xxh3_64(body).to_le_bytes() {
+        return None;
+    }
+    let block = lz4_flex::block::decompress(body, raw).ok().filter(|block| block.len() == raw)?;
+    Some((block, 16 + packed))
 }
 
 pub(super) fn sync_directory(directory: &Path) -> Result<(), CheckpointError> {

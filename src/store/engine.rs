@@ -132,13 +132,17 @@ pub const MAX_VALUE: usize = 256 * 1024;
 pub const MAX_BATCH: usize = 16 * 1024 * 1024;
 
 impl Batch {
+    /// The bytes of all keys and values that it writes.
+    pub fn written_octets(&self) -> usize {
+        self.writes.iter().map(|(key, value)| key.0.len() + value.as_ref().map_or(0, |value| value.len())).sum()
+    }
+
     /// Whether every engine takes this batch: keys of 1 to [`MAX_KEY`] octets that do not begin with NUL (those are
     /// the engine's own), values of at most [`MAX_VALUE`], all together at most [`MAX_BATCH`].
     ///
     /// # Errors
     /// [`EngineError::Refused`] says which key and why.
     pub fn admissible(&self) -> Result<(), EngineError> {
-        let mut total = 0_usize;
         for (key, value) in &self.writes {
             let length = value.as_ref().map_or(0, |value| value.len());
             if key.0.is_empty() || key.0.len() > MAX_KEY || key.0.first() == Some(&0) {
@@ -149,8 +153,8 @@ impl Batch {
                 let text = format!("the value of {key:?} has {length} octets, more than {MAX_VALUE}");
                 return Err(EngineError::Refused(text));
             }
-            total = total.saturating_add(key.0.len()).saturating_add(length);
         }
+        let total = self.written_octets();
         match total > MAX_BATCH {
             true => Err(EngineError::Refused(format!("a batch of {total} octets, more than {MAX_BATCH}"))),
             false => Ok(()),

@@ -8,6 +8,7 @@
 //! | `B` | mailing, subscriber | what came back about a delivery |
 //! | `E` | hash of a mail | the subscriber whose confirmation it is, kept as evidence |
 //! | `T` | wish | what somebody asked for by mail and is yet to confirm; a used token stays until it expires |
+//! | `F` | mailing, domain | that refusals of a mailing (at a domain, or everywhere) are being taken back |
 //! | `J` | event, keyed hash of an address | what somebody answered to an invitation |
 //! | `a` | address key | the subscriber's id |
 //! | `b` | organisation, revision | a boilerplate text |
@@ -226,6 +227,11 @@ pub fn held_post(until: Timestamp, id: PostId) -> Key {
     key(b'P', &[&millis(until).to_be_bytes(), &id.0.to_be_bytes()])
 }
 
+/// Held posts that expire later than `now`.
+pub fn held_posts_after(now: Timestamp) -> KeyRange {
+    KeyRange { from: key(b'P', &[&(millis(now) + 1).to_be_bytes()]), ..table(b'P') }
+}
+
 /// Held posts that expire at `until` or before; all of them without it.
 pub fn held_posts(until: Option<Timestamp>) -> KeyRange {
     let mut range = table(b'P');
@@ -281,6 +287,13 @@ pub fn due_until(mailing: MailingId, until: Option<Timestamp>) -> KeyRange {
     if let Some(until) = until {
         range.to = Some(key(b'u', &[&mailing.0.to_be_bytes(), &(millis(until) + 1).to_be_bytes()]));
     }
+    range
+}
+
+/// Deferred deliveries of one mailing that are due later than `now`.
+pub fn due_after(mailing: MailingId, now: Timestamp) -> KeyRange {
+    let mut range = KeyRange::prefix(key(b'u', &[&mailing.0.to_be_bytes()]).0);
+    range.from = key(b'u', &[&mailing.0.to_be_bytes(), &(millis(now) + 1).to_be_bytes()]);
     range
 }
 
@@ -411,6 +424,17 @@ pub fn score(subscriber: SubscriberId) -> Key {
     key(b'v', &[&subscriber.0.to_be_bytes()])
 }
 
+/// That refusals of a mailing are being taken back: at a domain, or everywhere where that is empty.
+pub fn taking_back(mailing: MailingId, domain: &str) -> Key {
+    key(b'F', &[&mailing.0.to_be_bytes(), domain.as_bytes()])
+}
+
+/// The mailing and the domain in such a key.
+pub fn taking_back_of(taking_back: &Key) -> Option<(MailingId, &str)> {
+    let (mailing, domain) = taking_back.0.get(1..)?.split_at_checked(8)?;
+    Some((MailingId(u64::from_be_bytes(mailing.try_into().ok()?)), std::str::from_utf8(domain).ok()?))
+}
+
 /// A setting of the installation.
 pub fn setting(name: &str) -> Key {
     key(b'z', &[name.as_bytes()])
@@ -430,6 +454,13 @@ pub fn later_answer(due: Timestamp, id: InboundId) -> Key {
 pub fn later_answers_until(until: Timestamp) -> KeyRange {
     let mut range = later(b'a');
     range.to = Some(key(b'Q', &[b"a", &(millis(until) + 1).to_be_bytes()]));
+    range
+}
+
+/// Messages that are to be handled again later than `now`.
+pub fn later_answers_after(now: Timestamp) -> KeyRange {
+    let mut range = later(b'a');
+    range.from = key(b'Q', &[b"a", &(millis(now) + 1).to_be_bytes()]);
     range
 }
 

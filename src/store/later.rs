@@ -1,6 +1,7 @@
 //! What waits because a limit was reached: mail that is answered in a later hour, questions about held posts and messages to
 //! be passed on that stand in the next digest. Only numbers and a list's name are kept: whom it concerns is looked up then.
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
@@ -13,6 +14,9 @@ use super::{Store, StoreError, keys};
 const FAMILY: &str = "waiting for its turn";
 /// How many of each kind are counted at most.
 const MOST_COUNTED: usize = 10_000;
+
+/// A message is answered in the next hour at the latest.
+const LONGEST_WAIT: TimeDelta = TimeDelta::hours(1);
 
 /// What waits for its turn, of each kind at most 10,000.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,12 +84,15 @@ pub fn delete_forward(batch: &mut Batch, inbound: InboundId) {
 }
 
 impl Store {
-    /// Up to `limit` messages that are to be handled again at `now` or before, with the time noted for each.
+    /// Up to `limit` messages that are to be handled again at `now`, with the time noted for each: it has come, or lies
+    /// further ahead than [`LONGEST_WAIT`], because the clock stood ahead when it was noted.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn later_answers(&self, now: Timestamp, limit: usize) -> Result<Vec<(Timestamp, InboundId)>, StoreError> {
-        let found = self.engine.scan(keys::later_answers_until(now), limit).await?;
+        let mut found = self.engine.scan(keys::later_answers_until(now), limit).await?;
+        let ahead = keys::later_answers_after(now + LONGEST_WAIT);
+        found.extend(self.engine.scan(ahead, limit - found.len().min(limit)).await?);
         found.iter().map(|(key, _)| Ok(keys::later_answer_of(key).ok_or_else(|| damaged("its key"))?)).collect()
     }
 

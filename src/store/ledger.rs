@@ -44,6 +44,17 @@ pub struct Lease {
     pub fence: u64,
 }
 
+/// The longest lease that can be configured, in seconds: one that ends later was written by a clock that stood ahead.
+pub const LONGEST_LEASE: u32 = 86_400;
+
+impl Lease {
+    /// Whether another node than `node` works on the chunk at `now`.
+    pub fn is_of_other(&self, node: &str, now: Timestamp) -> bool {
+        let left = (self.until - now).num_seconds();
+        self.node != node && self.until > now && left <= i64::from(LONGEST_LEASE)
+    }
+}
+
 /// One delivery with its place and its subscriber.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -184,6 +195,17 @@ impl Store {
     ) -> Result<Vec<(Timestamp, Sequence)>, StoreError> {
         let found = self.engine.scan(keys::due_until(mailing, until), limit).await?;
         found.into_iter().map(|(key, _)| Ok(due_parts(&key)?)).collect()
+    }
+}
+
+impl Store {
+    /// When the first deferred delivery is due that is due after `now`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn next_due(&self, mailing: MailingId, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let found = self.engine.scan(keys::due_after(mailing, now), 1).await?;
+        Ok(found.first().map(|(key, _)| due_parts(key)).transpose()?.map(|(at, _)| at))
     }
 }
 

@@ -230,6 +230,15 @@ impl Store {
         Ok(found.iter().filter_map(|(key, _)| keys::letter_of_due(key)).map(|(_, id)| id).collect())
     }
 
+    /// Letters to be sent that are due later than `now`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn letters_later(&self, now: Timestamp, limit: usize) -> Result<Vec<LetterId>, StoreError> {
+        let found = self.engine.scan(keys::letters_due_after(now), limit).await?;
+        Ok(found.iter().filter_map(|(key, _)| keys::letter_of_due(key)).map(|(_, id)| id).collect())
+    }
+
     /// When the first letter after `now` is due.
     ///
     /// # Errors

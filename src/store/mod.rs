@@ -15,6 +15,7 @@ pub mod bounces;
 pub mod check;
 pub mod checkpoint;
 pub mod chores;
+pub mod clock_note;
 pub mod contacts;
 mod delivery_form;
 pub mod embedded;
@@ -40,6 +41,7 @@ pub mod settings;
 pub mod spool;
 pub mod subscribers;
 pub mod suppressions;
+pub mod taking_back;
 pub mod wishes;
 
 use engine::{Batch, Commit, Engine, EngineError, Value};

@@ -34,6 +34,7 @@ fn named(key: &[u8]) -> Option<String> {
         }
         b'D' => "the mark of a post's Message-ID".to_owned(),
         b'E' => "whose consent a kept mail shows".to_owned(),
+        b'F' => format!("that refusals of {} are being taken back", mailing()?),
         b'J' => format!("an answer to the event {}", ReleaseId(number(rest)?)),
         b'L' => format!("the octets of letter {}", LetterId(number(rest)?)),
         b'N' => format!("when letter {} is due", LetterId(last()?)),

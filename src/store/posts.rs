@@ -298,6 +298,15 @@ impl Store {
         found.iter().map(|one| id(one).ok_or_else(|| damaged().into())).collect()
     }
 
+    /// At most `limit` held posts that expire later than `now`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn held_posts_after(&self, now: Timestamp, limit: usize) -> Result<Vec<PostId>, StoreError> {
+        let found = self.engine.scan(keys::held_posts_after(now), limit).await?;
+        Ok(found.iter().filter_map(|(key, _)| keys::last_number(key).map(PostId)).collect())
+    }
+
     /// The copy of a message that came to a list before, known by `mark`, e.g. its Message-ID.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use crate::model::reply::Reply;
 
 use super::extensions::Extensions;
 use super::relay::{Timeouts, cause, refusal, reply};
+use super::replies::GARBLED;
 use super::wire::{Garbled, WireHandle};
 use super::{Connection, Envelope, Outcome, TransportFuture};
 
@@ -104,7 +105,7 @@ impl RelayConnection {
         }
         let mut refused = None;
         for stage in [Stage::Mail, Stage::Recipient] {
-            match self.answer(self.timeouts.command).await {
+            match self.command_answer(stage).await {
                 Answer::Positive(_) => {}
                 Answer::Refused(reply) if reply.code == 421 => return Err(Outcome::Refused { stage, reply }),
                 Answer::Garbled { reply, .. } => return Err(refused.unwrap_or(Outcome::Refused { stage, reply })),
@@ -132,7 +133,7 @@ impl RelayConnection {
         }
         for (stage, command) in [(Stage::Mail, mail), (Stage::Recipient, recipient)] {
             self.wire.lock().output().extend_from_slice(format!("{command}\r\n").as_bytes());
-            match self.answer(self.timeouts.command).await {
+            match self.command_answer(stage).await {
                 Answer::Positive(_) => self.needs_reset = true,
                 Answer::Refused(reply) | Answer::Garbled { reply, .. } => {
                     return Err(Outcome::Refused { stage, reply });
@@ -222,6 +223,19 @@ impl RelayConnection {
                 Ok(Ok(true)) => return Ok(()),
                 Ok(Ok(false)) => {}
             }
+        }
+    }
+
+    /// The answer to MAIL or RCPT. Only 2xx is a yes (RFC 5321 §4.3.2): a server that answers 354 is out of step, so what it
+    /// says next belongs to another command. Refused for now, and the connection is of no more use.
+    async fn command_answer(&mut self, stage: Stage) -> Answer {
+        match self.answer(self.timeouts.command).await {
+            Answer::Positive(reply) if reply.code / 100 != 2 => {
+                self.usable = false;
+                let text = format!("{GARBLED}: {reply} to {}, where 250 belongs", stage.word());
+                Answer::Garbled { reply: Reply::new(451, &text), is_refusal: true }
+            }
+            answer => answer,
         }
     }
 

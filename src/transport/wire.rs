@@ -23,6 +23,8 @@ use super::replies::{Collector, GARBLED, Whole, readable};
 
 /// Bytes of a line without end that are kept.
 const MAX_WITHOUT_LINE_END: usize = 16 * 1024;
+/// A reply of more lines has no end: 40 of them are kept.
+const MOST_LINES: usize = 2000;
 /// A server that sends so many bytes without ending its line speaks no SMTP.
 const MAX_LINE_LENGTH: usize = 1024 * 1024;
 
@@ -46,6 +48,8 @@ pub(super) struct Wire {
     /// Bytes of the line in `input` that were not kept.
     dropped: usize,
     collector: Collector,
+    /// Lines of the reply that is being collected.
+    lines: usize,
     /// The reply that lettre is reading.
     line: Vec<u8>,
     handed: usize,
@@ -89,6 +93,7 @@ impl WireHandle {
             input: Vec::new(),
             dropped: 0,
             collector: Collector::default(),
+            lines: 0,
             line: Vec::new(),
             handed: 0,
             broken: None,
@@ -239,7 +244,15 @@ impl Wire {
             let whole = self.collector.push(&self.input[..end]);
             self.input.drain(..=end);
             self.dropped = 0;
-            let Some(whole) = whole else { continue };
+            self.lines += 1;
+            let Some(whole) = whole else {
+                if self.lines > MOST_LINES {
+                    let text = "the relay sends a reply without end: it speaks no SMTP";
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
+                }
+                continue;
+            };
+            self.lines = 0;
             if self.refuses_extensions(&whole) {
                 self.greeting = Greeting::Plain;
                 let hello = std::mem::take(&mut self.plain_hello);

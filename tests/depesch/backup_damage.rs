@@ -45,7 +45,7 @@ async fn a_flipped_bit_in_any_file_is_found() {
         }
         std::fs::write(&path, &whole).unwrap();
     }
-    assert_eq!(kinds.len(), 3, "{kinds:?}");
+    assert_eq!(kinds.len(), 4, "{kinds:?}");
     assert_eq!(site.faults(), []);
 }
 

@@ -130,6 +130,9 @@ async fn who_left_since_stays_away() {
     std::fs::write(&newest, b"damaged").unwrap();
     let refused = site.restore(wanted.clone()).await.unwrap_err().to_string();
     assert!(refused.contains("--without-later"), "{refused}");
-    let wish = Restoration { from: site.repository(), wanted, target: site.directory.path().join("new"), later: false };
+    let wish = Restoration { wanted: wanted.clone(), later: false, ..site.restoration(&target) };
     assert!(rehearse(&wish, std::sync::Arc::new(unwatched)).await.unwrap().later.is_none());
+    // Asked to, it says what is not known.
+    let (_, restored) = site.restore_partly(wanted).await.unwrap();
+    assert_eq!(restored.unread.iter().map(|fault| fault.path.clone()).collect::<Vec<_>>(), [newest]);
 }

@@ -71,3 +71,27 @@ async fn a_list_that_is_not_there_stops_the_import_before_it_begins() {
     let done = import_with(&store().await, nowhere, b"email\nkarin@example.org\n", 100).await;
     assert!(matches!(done.summary, Err(ImportError::NoList(_))));
 }
+
+/// Who is on more lists than one record holds is named with the limit, and rows that are too large for one commit together go in
+/// several.
+#[tokio::test]
+async fn many_lists_for_each_of_many_people() {
+    let store = store().await;
+    let mut batch = depesch::store::engine::Batch::new();
+    let names: Vec<String> = (0..3000).map(|number| format!("many{number}")).collect();
+    for name in &names {
+        depesch::store::lists::put_new(&mut batch, &crate::support::mailings::list(name));
+    }
+    store.commit(batch).await.unwrap();
+    let row = |number: usize, lists: usize| format!("p{number}@example.org,\"{}\"\n", names[..lists].join(";"));
+    let many: String = (0..200).map(|number| row(number, 1000)).collect();
+    let text = format!("email,lists\n{many}{}", row(999, 3000));
+    let imported = import_text(&store, &text).await;
+    let summary = imported.summary.as_ref().unwrap();
+    assert_eq!((summary.created, summary.invalid), (200, 1), "{:?}", imported.reasons());
+    let reasons = imported.reasons();
+    let why = reasons[0].1;
+    assert!(why.contains("3001 lists"), "{why}");
+    let last = store.subscriber_by_address(&"p199@example.org".parse().unwrap()).await.unwrap().unwrap().value;
+    assert_eq!(last.subscriptions.len(), 1001);
+}

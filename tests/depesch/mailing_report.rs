@@ -59,14 +59,14 @@ async fn every_delivery_is_a_row_of_the_file() {
     assert_eq!(lines.len(), 302);
     assert_eq!(
         lines[0],
-        "subscriber,address,state,at,attempts,resent,stage,code,status,reply,bounced_at,bounce_class,bounce_status,bounce"
+        "subscriber,address,state,at,attempts,resent,stage,code,status,reply,bounced_at,bounce_class,bounce_status,bounce,message_id"
     );
     assert_eq!(
         lines[2],
-        "s2,r***@example.com,failed,2026-11-21T10:01:00Z,1,0,RCPT,550,5.1.1,5.1.1 <r***@example.com>: no such user,,,,"
+        "s2,r***@example.com,failed,2026-11-21T10:01:00Z,1,0,RCPT,550,5.1.1,5.1.1 <r***@example.com>: no such user,,,,,"
     );
-    assert!(lines[4].ends_with(",content,,,\"'=cmd()\",,,,"), "{}", lines[4]);
-    assert_eq!(lines[7], "s7,erased,waiting,,0,0,,,,,,,,");
+    assert!(lines[4].ends_with(",content,,,\"'=cmd()\",,,,,"), "{}", lines[4]);
+    assert_eq!(lines[7], "s7,erased,waiting,,0,0,,,,,,,,,");
     let row = &report::rows(&store, &m, 0).await.unwrap()[1];
     let open = String::from_utf8(DeliveryView::new(row, true).csv()).unwrap();
     assert!(open.contains("reader2@example.com"));

@@ -163,3 +163,27 @@ async fn one_strange_answer_holds_up_no_other_recipient() {
     assert!(reply.text.contains("600 5.1.1 no such user"), "{reply}");
     dispatcher.drain().await;
 }
+
+#[tokio::test]
+async fn only_2xx_is_a_yes_to_mail_and_rcpt() {
+    for (point, stage) in [(Point::Mail, Stage::Mail), (Point::Recipient, Stage::Recipient)] {
+        for sink in [sink(), without_pipelining()] {
+            sink.follow(Rules::new().once_at(point, Action::Reply("354 go ahead".to_owned())));
+            let mut connection = connect(&sink).await;
+            match connection.send(&envelope("a@example.org"), &message("1@x")).await {
+                Outcome::Refused { stage: told, reply } => assert_eq!((told, reply.code), (stage, 451), "{reply}"),
+                other => panic!("354 at {point:?}: {other:?}"),
+            }
+            assert!(!connection.is_usable(), "whose the next reply is, is not known");
+            assert_eq!(sink.record().totals().accepted, 0, "at {point:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_greeting_of_thousands_of_lines_is_no_smtp() {
+    let many = format!("{}250 end", "250-X-EXTENSION\r\n".repeat(5000));
+    let sink = scripted(Rules::new().at(Point::Ehlo, Action::Reply(many)));
+    let error = relay(&sink).connect().await.err().unwrap().to_string();
+    assert!(error.contains("a reply without end"), "{error}");
+}

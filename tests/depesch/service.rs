@@ -23,7 +23,7 @@ fn a_second_daemon_on_one_store_is_refused() {
 fn it_begins_empty_only_when_told_to() {
     let place = Place::new("");
     let refused = place.run(&["serve"]);
-    assert_eq!(refused.status.code(), Some(5));
+    assert_eq!(refused.status.code(), Some(6));
     assert!(complaint(&refused).contains("depesch serve --create"), "{}", complaint(&refused));
     assert!(!place.directory.path().join("state").exists());
 }

@@ -119,7 +119,7 @@ async fn a_flipped_bit_is_found_in_every_kind_of_file() {
         }
     }
     let names: Vec<&str> = kinds.keys().map(String::as_str).collect();
-    assert_eq!(names, ["backed-up", "blobs", "checkpoints", "clean", "index", "journal", "spool"]);
+    assert_eq!(names, ["backed-up", "blobs", "checkpoints", "clean", "index", "journal", "journal-head", "spool"]);
     for (kind, (tried, found)) in kinds {
         assert!(kind == "index" || tried == found, "{kind}: {found} of {tried}");
     }

@@ -49,7 +49,7 @@ fn a_whole_store_is_checked_and_a_checkpoint_of_it_is_written() {
 fn a_store_is_begun_once_and_what_is_there_is_left_as_it_is() {
     let place = Place::new("");
     let absent = place.run(&["serve"]);
-    assert_eq!(absent.status.code(), Some(5), "{}", complaint(&absent));
+    assert_eq!(absent.status.code(), Some(6), "{}", complaint(&absent));
     assert_eq!(json(&place, &["store", "create"], 0)["created"], true);
     let mut daemon = place.serve();
     daemon.signal("TERM");
@@ -97,4 +97,98 @@ fn a_damaged_journal_is_named_shown_and_mended_without_loss() {
     let _daemon = place.serve();
     let lists = place.run(&["list", "show", "media"]);
     assert_eq!(lists.status.code(), Some(0), "{}", complaint(&lists));
+}
+
+/// An unsubscribe by a person who is on the list: acknowledged, and of nothing but one group.
+fn acknowledge(place: &Place, count: u32) {
+    for number in 0..count {
+        let address = format!("person{number}@press.example");
+        let added = place.run(&["subscriber", "add", &address, "--list", "media", "--consent", "asked"]);
+        assert_eq!(added.status.code(), Some(0), "{}", complaint(&added));
+    }
+}
+
+/// The index is gone, and the newest segment of the journal ends some groups too early.
+fn lose_the_end(place: &Place) {
+    std::fs::remove_dir_all(place.directory.path().join("state/store/index")).unwrap();
+    let newest = journal(place).pop().unwrap();
+    let octets = std::fs::read(&newest).unwrap();
+    let begins: Vec<usize> = (0..octets.len()).filter(|at| octets[*at..].starts_with(b"\xd7Grp")).collect();
+    std::fs::write(&newest, &octets[..begins[begins.len() - 5]]).unwrap();
+}
+
+/// Every way of looking at a store that lost its end says so, and none ends with 0.
+fn is_never_denied(place: &Place) {
+    for _ in 0..2 {
+        let refused = place.run(&["serve"]);
+        assert_eq!(refused.status.code(), Some(5), "{}", complaint(&refused));
+        assert!(complaint(&refused).contains("that were acknowledged are missing"), "{}", complaint(&refused));
+    }
+    let checked = place.run(&["store", "check"]);
+    assert_eq!(checked.status.code(), Some(1), "{}", complaint(&checked));
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("that were acknowledged are missing"));
+    let (checked, planned) = (json(place, &["store", "check"], 1), json(place, &["store", "recover"], 1));
+    assert_eq!(checked["sound"], false);
+    let lost = &planned["plan"]["missing_groups"];
+    assert_eq!((lost, &planned["plan"]["loses_nothing"]), (&checked["missing_groups"], &Value::Bool(false)));
+    assert_eq!(lost[1].as_u64().unwrap() - lost[0].as_u64().unwrap(), 4, "{lost}");
+
+    let recovered = place.run(&["store", "recover", "--yes"]);
+    assert_eq!(recovered.status.code(), Some(1), "{}", complaint(&recovered));
+    let text = String::from_utf8_lossy(&recovered.stdout);
+    let (before, after) = text.split_once("The store was recovered").unwrap();
+    let said = format!("Lost: groups {} to {} that were acknowledged are missing", lost[0], lost[1]);
+    assert!(before.contains(&said) && after.contains(&said), "{text}");
+
+    let _daemon = place.serve();
+    let verified = place.run(&["audit", "verify"]);
+    assert_eq!(verified.status.code(), Some(1), "{}", complaint(&verified));
+    let text = String::from_utf8_lossy(&verified.stdout);
+    assert!(
+        text.contains("with losses") && text.contains(&format!("lost: groups {} to {}", lost[0], lost[1])),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_end_that_is_lost_after_an_orderly_stop_is_never_denied() {
+    let place = place();
+    let mut daemon = place.serve();
+    acknowledge(&place, 3);
+    daemon.signal("TERM");
+    assert!(daemon.wait().success());
+    lose_the_end(&place);
+    is_never_denied(&place);
+}
+
+#[test]
+fn an_end_that_is_lost_after_a_kill_is_never_denied() {
+    let place = place();
+    let daemon = place.serve();
+    acknowledge(&place, 3);
+    drop(daemon);
+    lose_the_end(&place);
+    is_never_denied(&place);
+}
+
+#[test]
+fn a_start_after_a_kill_says_that_nothing_is_missing_because_it_is_known() {
+    let place = place();
+    let daemon = place.serve();
+    acknowledge(&place, 2);
+    drop(daemon);
+    std::fs::remove_dir_all(place.directory.path().join("state/store/index")).unwrap();
+    assert_eq!(json(&place, &["store", "check"], 0)["end_is_proven"], true);
+    let daemon = place.serve();
+    let line = daemon.seen.iter().find(|line| line.contains("not in order")).unwrap();
+    assert!(line.contains("nothing that was acknowledged is missing"), "{line}");
+    drop(daemon);
+
+    // Without the notes nothing proves it, and nothing claims it.
+    std::fs::remove_dir_all(place.directory.path().join("state/store/index")).unwrap();
+    std::fs::remove_file(place.directory.path().join("state/store/journal-head")).unwrap();
+    assert_eq!(json(&place, &["store", "check"], 0)["end_is_proven"], false);
+    let daemon = place.serve();
+    let line = daemon.seen.iter().find(|line| line.contains("not in order")).unwrap();
+    assert!(line.contains("cannot be proven"), "{line}");
 }

@@ -4,9 +4,10 @@ use crate::base::id::{MailingId, SubscriberId};
 use crate::control::mailing::change::{
     ApproveRequest, ChangeAnswer, ChoiceRequest, ReopenAnswer, RescheduleRequest, ResolutionWord, ResolveRequest,
 };
+use crate::control::outbound::FlushRequest;
 
 use super::super::output::note;
-use super::super::{CliError, Context, Done};
+use super::super::{CliError, Context, Done, outbound};
 use super::queue::MissedWord;
 use super::show::stage_words;
 
@@ -28,10 +29,14 @@ pub struct RescheduleOptions {
 
 /// Which failed deliveries to try again.
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("which").required(true).multiple(true).args(["failed", "only", "codes", "statuses"])))]
+#[command(group(clap::ArgGroup::new("which").required(true).multiple(true).args(["failed", "only", "codes", "statuses", "deferred"])))]
 pub struct RetryOptions {
-    /// The mailing
-    id: MailingId,
+    /// The mailing; with --deferred all of them without it
+    #[arg(required_unless_present = "deferred")]
+    id: Option<MailingId>,
+    /// Those that are deferred, now instead of when they are due
+    #[arg(long, conflicts_with_all = ["failed", "only", "codes", "statuses"])]
+    deferred: bool,
     /// All that failed
     #[arg(long)]
     failed: bool,
@@ -104,12 +109,17 @@ fn changed(answer: &ChangeAnswer, context: &Context) -> Result<Done, CliError> {
 
 /// Retry.
 pub async fn retry(options: RetryOptions, context: &Context) -> Result<Done, CliError> {
+    if options.deferred {
+        let mailing = options.id.map(|id| id.to_string());
+        return outbound::flush(FlushRequest { mailing, domain: None }, context).await;
+    }
+    let Some(id) = options.id else { return Err(CliError::Usage("name the mailing, e.g. m7".to_owned())) };
     let request = ChoiceRequest {
         subscribers: options.only.iter().map(ToString::to_string).collect(),
         codes: options.codes,
         statuses: options.statuses,
     };
-    let answer: ReopenAnswer = context.client.post(super::path(options.id).segment("retry"), &request).await?;
+    let answer: ReopenAnswer = context.client.post(super::path(id).segment("retry"), &request).await?;
     reopened(&answer, "to be tried again", context)
 }
 

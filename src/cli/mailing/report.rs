@@ -16,8 +16,8 @@ pub struct ReportOptions {
     /// Print every delivery as CSV; with --json as lines of JSON
     #[arg(long)]
     csv: bool,
-    /// With --csv: only deliveries in this state
-    #[arg(long, requires = "csv", value_parser = ["waiting", "in-doubt", "accepted", "deferred", "failed", "suppressed",
+    /// Only deliveries in this state, one by one
+    #[arg(long, value_parser = ["waiting", "in-doubt", "accepted", "deferred", "failed", "suppressed",
         "cancelled", "uncertain"])]
     state: Option<String>,
     /// How many of the deliveries that went wrong to list
@@ -32,6 +32,9 @@ pub struct ReportOptions {
 pub async fn run(options: ReportOptions, context: &Context) -> Result<Done, CliError> {
     if options.csv {
         return every_delivery(options, context).await;
+    }
+    if options.state.is_some() {
+        return in_state(options, context).await;
     }
     let path =
         super::path(options.id).segment("report").query("limit", options.limit).query("addresses", options.addresses);
@@ -64,11 +67,7 @@ pub fn print(report: &ReportView, context: &Context) -> Result<(), CliError> {
     }
     if !report.deliveries.is_empty() {
         output.line("\nOne by one")?;
-        let rows = report.deliveries.iter().map(|d| {
-            let at = d.at.map_or_else(|| "-".to_owned(), instant);
-            [d.subscriber.clone(), d.address.clone(), d.state.clone(), at, d.attempts.to_string(), reply_words(d)]
-        });
-        output.table(&["subscriber", "address", "state", "time", "attempts", "reply"], rows)?;
+        table(&report.deliveries, context)?;
     }
     if report.more {
         let id = &report.mailing.id;
@@ -89,6 +88,40 @@ fn print_later(later: &LaterView, context: &Context) -> Result<(), CliError> {
         [group.count.to_string(), group.class.clone(), group.status.clone().unwrap_or_default(), group.example.clone()]
     });
     output.table(&["count", "class", "status", "for example"], rows)
+}
+
+/// Deliveries in one state, as a table of at most so many as are to be listed.
+async fn in_state(options: ReportOptions, context: &Context) -> Result<Done, CliError> {
+    if context.output.is_json() {
+        return every_delivery(options, context).await;
+    }
+    let path = super::path(options.id)
+        .segment("deliveries")
+        .query("addresses", options.addresses)
+        .query_some("state", options.state.as_ref());
+    let mut listed = Vec::new();
+    let answer = context.client.download(path).await?;
+    let end: DeliveriesEnd = answer
+        .follow(|delivery: DeliveryView| {
+            if listed.len() < options.limit {
+                listed.push(delivery);
+            }
+        })
+        .await?;
+    table(&listed, context)?;
+    match end.deliveries > listed.len() as u64 {
+        true => note(&format!("{} of {} deliveries; --limit NUMBER, or --csv for all.", listed.len(), end.deliveries)),
+        false => note(&format!("{} deliveries", end.deliveries)),
+    }
+    Ok(Done::Fully)
+}
+
+fn table(deliveries: &[DeliveryView], context: &Context) -> Result<(), CliError> {
+    let rows = deliveries.iter().map(|d| {
+        let at = d.at.map_or_else(|| "-".to_owned(), instant);
+        [d.subscriber.clone(), d.address.clone(), d.state.clone(), at, d.attempts.to_string(), reply_words(d)]
+    });
+    context.output.table(&["subscriber", "address", "state", "time", "attempts", "reply"], rows)
 }
 
 async fn every_delivery(options: ReportOptions, context: &Context) -> Result<Done, CliError> {

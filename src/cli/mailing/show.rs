@@ -148,9 +148,15 @@ pub async fn delivery(id: MailingId, who: &str, addresses: bool, context: &Conte
         output.json(&delivery)?;
         return Ok(Done::Fully);
     }
+    output.fields(&delivery_fields(&id.to_string(), &delivery))?;
+    Ok(Done::Fully)
+}
+
+/// What is said of a delivery.
+pub fn delivery_fields(mailing: &str, delivery: &DeliveryView) -> Vec<(&'static str, String)> {
     let when = if delivery.state == "deferred" { "next attempt" } else { "when" };
     let mut fields = vec![
-        ("mailing", id.to_string()),
+        ("mailing", mailing.to_owned()),
         ("subscriber", delivery.subscriber.clone()),
         ("address", delivery.address.clone()),
         ("state", delivery.state.clone()),
@@ -160,12 +166,12 @@ pub async fn delivery(id: MailingId, who: &str, addresses: bool, context: &Conte
     if delivery.resent > 0 {
         fields.push(("sent again", delivery.resent.to_string()));
     }
-    fields.push(("reply", reply_words(&delivery)));
+    fields.push(("message id", delivery.message_id.clone()));
+    fields.push(("reply", reply_words(delivery)));
     if let Some(later) = &delivery.later {
         fields.push(("came back", format!("{} {}: {}", instant(later.at), later.class, later.words)));
     }
-    output.fields(&fields)?;
-    Ok(Done::Fully)
+    fields
 }
 
 /// What was said, with its code and to what.

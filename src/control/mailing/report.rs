@@ -15,6 +15,7 @@ use crate::model::mailing::Mailing;
 
 use super::super::Control;
 use super::super::bounce::{self, BounceView};
+use super::super::delivery::ids;
 use super::super::error::ApiError;
 use super::super::extract::{Caller, Parameters, Segment};
 use super::super::stream::{LineSender, lines};
@@ -122,10 +123,12 @@ pub(super) async fn report(
     note_addresses(&caller, id, addresses);
     let limit = parameters.limit.unwrap_or(LISTED).min(LISTED_LIMIT);
     let report = flow::report(&control.store, &read.value, limit).await?;
+    let ids = ids(&control, &read.value).await?;
+    let row = |row: &Row| DeliveryView::new(row, addresses).with_message_id(&ids, row.subscriber);
     Ok(Json(ReportView {
         mailing: counted(&control, &read.value).await?,
         troubles: report.troubles.iter().map(|t| trouble(t, addresses)).collect(),
-        deliveries: report.rows.iter().map(|row| DeliveryView::new(row, addresses)).collect(),
+        deliveries: report.rows.iter().map(row).collect(),
         more: report.more,
         later: later(&control, id, limit, addresses).await?,
     }))
@@ -169,6 +172,10 @@ pub(super) async fn deliveries(
 
 async fn stream(control: &Control, mailing: &Mailing, parameters: &ReportParameters, sender: LineSender) {
     let mut sent = 0;
+    let ids = match ids(control, mailing).await {
+        Ok(ids) => ids,
+        Err(error) => return sender.finish::<()>(Err(error)).await,
+    };
     let wanted = |row: &Row| parameters.state.as_deref().is_none_or(|state| state == row.delivery.state.word());
     for chunk in 0..mailing.frozen().map_or(0, |frozen| frozen.chunks) {
         let rows = match flow::rows(&control.store, mailing, chunk).await {
@@ -176,7 +183,11 @@ async fn stream(control: &Control, mailing: &Mailing, parameters: &ReportParamet
             Err(error) => return sender.finish::<()>(Err(error.into())).await,
         };
         for row in rows.iter().filter(|row| wanted(row)) {
-            if sender.progress(DeliveryView::new(row, parameters.addresses)).await.is_err() {
+            if sender
+                .progress(DeliveryView::new(row, parameters.addresses).with_message_id(&ids, row.subscriber))
+                .await
+                .is_err()
+            {
                 return;
             }
             sent += 1;
@@ -207,5 +218,6 @@ pub(super) async fn delivery(
     let delivery = mailing.settle(row.delivery);
     let later = control.store.bounce(id, subscriber).await?.map(|read| read.value).filter(is_later);
     let row = Row { sequence: row.sequence, subscriber, address, delivery, later };
-    Ok(Json(DeliveryView::new(&row, parameters.addresses)))
+    let ids = ids(&control, &mailing).await?;
+    Ok(Json(DeliveryView::new(&row, parameters.addresses).with_message_id(&ids, subscriber)))
 }

@@ -4,6 +4,8 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
+use crate::base::id::SubscriberId;
+use crate::flow::message_id::MessageIds;
 use crate::flow::report::{Account, Row, masked, shown_address};
 use crate::flow::sheet::Sheet;
 use crate::model::ledger::Tally;
@@ -144,6 +146,9 @@ pub struct DeliveryView {
     pub reply: String,
     /// What came back after it was accepted.
     pub later: Option<LaterBounce>,
+    /// The Message-ID of its mail, without angle brackets.
+    #[serde(default)]
+    pub message_id: String,
 }
 
 /// What came back about a delivery after it was accepted.
@@ -274,6 +279,7 @@ impl DeliveryView {
             code: account.code,
             status: account.status,
             reply: if addresses { account.text } else { masked(&account.text) },
+            message_id: String::new(),
             later: row.later.as_ref().map(|bounce| LaterBounce {
                 at: bounce.at,
                 class: bounce.class.word().to_owned(),
@@ -281,6 +287,11 @@ impl DeliveryView {
                 words: if addresses { bounce.evidence.clone() } else { masked(&bounce.evidence) },
             }),
         }
+    }
+
+    /// With the Message-ID of its mail.
+    pub fn with_message_id(self, ids: &MessageIds, subscriber: SubscriberId) -> Self {
+        Self { message_id: ids.to(subscriber), ..self }
     }
 
     /// The delivery as a line of CSV, in the order of [`COLUMNS`], safe to open in a spreadsheet.
@@ -302,12 +313,13 @@ impl DeliveryView {
             later.map_or("", |later| &later.class),
             later.and_then(|later| later.status.as_deref()).unwrap_or_default(),
             later.map_or("", |later| &later.words),
+            &self.message_id,
         ])
     }
 }
 
 /// The columns of the CSV file.
-pub const COLUMNS: [&str; 14] = [
+pub const COLUMNS: [&str; 15] = [
     "subscriber",
     "address",
     "state",
@@ -322,10 +334,11 @@ pub const COLUMNS: [&str; 14] = [
     "bounce_class",
     "bounce_status",
     "bounce",
+    "message_id",
 ];
 
 /// One line of CSV (RFC 4180), no cell of which a spreadsheet runs.
-pub fn csv_line(cells: &[&str; 14]) -> Vec<u8> {
+pub fn csv_line(cells: &[&str; 15]) -> Vec<u8> {
     let mut sheet = Sheet::for_program(false);
     sheet.row(cells);
     sheet.take()

@@ -8,7 +8,7 @@ use chrono::Duration;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{MailingId, SubscriberId};
-use crate::model::bounce::{Bounce, BounceEffect, Score, Verdict, by_rule, reinstate};
+use crate::model::bounce::{Bounce, BounceEffect, BounceSource, Score, Verdict, by_rule, reinstate};
 use crate::model::breaker::AddressFaults;
 use crate::model::classify::Class;
 use crate::store::bounces::{put_bounce, put_score};
@@ -39,7 +39,7 @@ pub struct TakeBack<'a> {
     pub since: Timestamp,
 }
 
-/// Takes back what address faults of a mailing did: they score no more, and whom they suspended gets mail again. Done twice
+/// Takes back what address faults of a mailing did, and what else was refused for good in the session: they score no more, and whom they suspended gets mail again. Done twice
 /// it changes nothing more. Gives how many people it was about.
 ///
 /// # Errors
@@ -50,7 +50,12 @@ pub async fn take_back(store: &Store, now: Timestamp, which: &TakeBack<'_>) -> R
         let page = store.bounces_of_mailing(which.mailing, after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(people) };
         after = last.subscriber;
-        for bounce in page.iter().filter(|bounce| is_address_fault(bounce) && has_effect(bounce)) {
+        // In the session all that was refused for good is doubted, by mail only what is said of addresses.
+        let is_meant = |bounce: &&Bounce| {
+            let in_session = bounce.source == BounceSource::Session && bounce.verdict == Verdict::Permanent;
+            (in_session || is_address_fault(bounce)) && has_effect(bounce)
+        };
+        for bounce in page.iter().filter(is_meant) {
             if bounce.at >= which.since {
                 people += u64::from(take_one_back(store, now, which, bounce.subscriber).await?);
             }

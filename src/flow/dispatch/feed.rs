@@ -7,6 +7,7 @@ use chrono::Duration;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::MailingId;
+use crate::flow::leap::{JumpWatch, Reading};
 use crate::flow::message::PrepareError;
 use crate::flow::pulse::Pulse;
 use crate::model::ledger::{Cause, Delivery, DeliveryState};
@@ -16,7 +17,7 @@ use crate::store::ledger::{Lease, Row, chunk_of, put_delivery, put_lease};
 use crate::store::{Read, StoreError};
 
 use super::work::{Job, Run};
-use super::{Shared, settle};
+use super::{Shared, history, settle};
 
 /// Due deliveries looked at in one go.
 const DUE_STEP: usize = 2048;
@@ -28,8 +29,9 @@ pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>, pulse: &Pu
         Err(PrepareError::Store(error)) => return Err(error),
         Err(PrepareError::Broken(what)) => return pause(shared, mailing.value.id, PauseReason::Broken { what }).await,
     };
-    // Somebody who resumes a paused mailing has seen to what the breaker said.
-    shared.judge.forget(mailing.value.id);
+    // A person who resumes a paused mailing has seen to what the breaker said.
+    let expected = history::expected(&shared.parts.store, &mailing.value).await?;
+    shared.judge.begin(mailing.value.id, expected);
     let run = Arc::new(Run::new(mailing, prepared));
     let fed = feed(shared, &run, pulse).await;
     run.stop();
@@ -50,10 +52,14 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, pulse: &Pulse) -> Result<(),
     let mut unswept = unsettled(shared, run).await?;
     let mut reopened = run.current().value.reopened;
     let clock = &shared.parts.clock;
+    let mut jumps = JumpWatch::new(&**clock);
     let renewal = Duration::seconds(i64::from(shared.parts.settings.lease_seconds.max(3)) / 3);
-    let mut renew_at = clock.now() + renewal;
+    let mut renew_at = clock.steady() + renewal;
     while !run.is_stopped() && !shared.is_draining() {
         pulse.works();
+        // The one reading for all that this round decides: what falls due after it is found by the next round, and is
+        // what this one waits for.
+        let (Reading { now, steady }, jump) = jumps.look(&**clock);
         let woken = shared.parts.wake.notified();
         let given_back = run.given_back.notified();
         let read = shared.parts.store.mailing(run.current().value.id).await?;
@@ -65,29 +71,34 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, pulse: &Pulse) -> Result<(),
             reopened = run.current().value.reopened;
             unswept = unsettled(shared, run).await?;
         }
-        if clock.now() >= renew_at {
-            renew(shared, run).await?;
-            renew_at = clock.now() + renewal;
+        let renews = steady >= renew_at;
+        if renews {
+            renew(shared, run, now).await?;
+            renew_at = steady + renewal;
+        }
+        // What was put off by a clock that stood ahead is in no order of time: all chunks are looked at.
+        if jump.is_some() || (renews && lies_ahead(shared, run, now).await?) {
+            unswept = unsettled(shared, run).await?;
         }
         // What a worker had to leave as it was is found in its chunk once more.
         unswept.extend(run.take_left());
         let full = run.outstanding().len() >= shared.parts.settings.chunks_ahead;
         if !full {
-            if let Some(chunk) = next_chunk(shared, run, &mut unswept).await? {
-                if work_on(shared, run, chunk, pulse).await? {
+            if let Some(chunk) = next_chunk(shared, run, &mut unswept, now).await? {
+                if work_on(shared, run, chunk, now, pulse).await? {
                     continue;
                 }
                 // Another node has it: looked at again when leases are renewed.
                 unswept.insert(chunk);
             }
-            if run.outstanding().is_empty() && unswept.is_empty() && settle::finish(shared, run).await? {
+            if run.outstanding().is_empty() && unswept.is_empty() && settle::finish(shared, run, now).await? {
                 break;
             }
         }
-        // What is due already lies in a chunk that is being worked on: it is looked at when that is given back.
-        let now = clock.now();
-        let next = next_due(shared, run).await?.filter(|due| !full && *due > now);
-        let next = next.map_or(renew_at, |due| due.min(renew_at));
+        // What was due at the reading lies in a chunk that is being worked on: it is looked at when that is given back.
+        let latest = now + (renew_at - steady);
+        let next = if full { None } else { shared.parts.store.next_due(run.current().value.id, now).await? };
+        let next = next.map_or(latest, |due| due.min(latest));
         tokio::select! {
             () = woken => {}
             () = given_back => {}
@@ -107,8 +118,13 @@ async fn unsettled(shared: &Shared, run: &Run) -> Result<BTreeSet<u32>, StoreErr
 }
 
 /// The next chunk with something to do: what is due comes before what was never tried.
-async fn next_chunk(shared: &Shared, run: &Run, unswept: &mut BTreeSet<u32>) -> Result<Option<u32>, StoreError> {
-    let due = shared.parts.store.due(run.current().value.id, Some(shared.parts.clock.now()), DUE_STEP).await?;
+async fn next_chunk(
+    shared: &Shared,
+    run: &Run,
+    unswept: &mut BTreeSet<u32>,
+    now: Timestamp,
+) -> Result<Option<u32>, StoreError> {
+    let due = shared.parts.store.due(run.current().value.id, Some(now), DUE_STEP).await?;
     let free = due.iter().map(|(_, sequence)| chunk_of(*sequence)).find(|chunk| !run.works_on(*chunk));
     if let Some(chunk) = free {
         unswept.remove(&chunk);
@@ -117,19 +133,30 @@ async fn next_chunk(shared: &Shared, run: &Run, unswept: &mut BTreeSet<u32>) -> 
     Ok(unswept.pop_first())
 }
 
-async fn next_due(shared: &Shared, run: &Run) -> Result<Option<Timestamp>, StoreError> {
-    let due = shared.parts.store.due(run.current().value.id, None, 1).await?;
-    Ok(due.first().map(|(at, _)| *at))
+/// Whether a delivery is due so late that only a clock that stood ahead can have put it off.
+async fn lies_ahead(shared: &Shared, run: &Run, now: Timestamp) -> Result<bool, StoreError> {
+    let settings = &shared.parts.settings;
+    let latest = settings.retry.latest(settings.longest_rest(), now);
+    let found = shared.parts.store.next_due(run.current().value.id, latest).await?;
+    if let Some(due) = found {
+        let mailing = run.current().value.id;
+        tracing::warn!(%mailing, %due, "deliveries were put off by a clock that stood ahead; they are tried now");
+    }
+    Ok(found.is_some())
 }
 
 /// Leases a chunk, decides what a crash left in doubt in it, and hands out what is to be sent; `false` when another
 /// node has it.
-async fn work_on(shared: &Arc<Shared>, run: &Arc<Run>, number: u32, pulse: &Pulse) -> Result<bool, StoreError> {
+async fn work_on(
+    shared: &Arc<Shared>,
+    run: &Arc<Run>,
+    number: u32,
+    now: Timestamp,
+    pulse: &Pulse,
+) -> Result<bool, StoreError> {
     let (parts, mailing) = (&shared.parts, run.current());
-    let now = parts.clock.now();
     let held = parts.store.lease(mailing.value.id, number).await?;
-    let elsewhere = |lease: &Lease| lease.node != parts.settings.node && lease.until > now;
-    if held.as_ref().is_some_and(|held| elsewhere(&held.value)) {
+    if held.as_ref().is_some_and(|held| held.value.is_of_other(&parts.settings.node, now)) {
         return Ok(false);
     }
     let rows = parts.store.chunk_rows(mailing.value.id, number).await?;
@@ -143,7 +170,7 @@ async fn work_on(shared: &Arc<Shared>, run: &Arc<Run>, number: u32, pulse: &Puls
                 let state = DeliveryState::Uncertain { at: now, cause: Cause::Stopped };
                 put_delivery(&mut batch, mailing.value.id, &row, &Delivery { state, ..row.delivery.clone() });
             }
-            DeliveryState::Deferred { until, .. } if *until > now => {}
+            DeliveryState::Deferred { until, .. } if !is_due(shared, *until, &row.delivery, now) => {}
             DeliveryState::Waiting | DeliveryState::InDoubt { .. } | DeliveryState::Deferred { .. } => jobs.push(row),
             _ => {}
         }
@@ -153,6 +180,11 @@ async fn work_on(shared: &Arc<Shared>, run: &Arc<Run>, number: u32, pulse: &Puls
     pulse.rests();
     hand_out(shared, run, number, stamp, jobs).await?;
     Ok(true)
+}
+
+fn is_due(shared: &Shared, until: Timestamp, delivery: &Delivery, now: Timestamp) -> bool {
+    let settings = &shared.parts.settings;
+    settings.retry.is_due(until, u32::from(delivery.attempts), settings.longest_rest(), now)
 }
 
 async fn hand_out(
@@ -182,14 +214,20 @@ fn lease(shared: &Shared, now: Timestamp) -> Lease {
     Lease { node: settings.node.clone(), until, fence: shared.fence }
 }
 
-async fn renew(shared: &Shared, run: &Run) -> Result<(), StoreError> {
+async fn renew(shared: &Shared, run: &Run, now: Timestamp) -> Result<(), StoreError> {
     let mailing = run.current().value.id;
     for chunk in run.outstanding() {
         let mut batch = Batch::new();
-        let lease = lease(shared, shared.parts.clock.now());
+        let lease = lease(shared, now);
         let stamp = put_lease(&mut batch, mailing, chunk.number, Some(chunk.lease()), Some(&lease));
         if let (Commit::Applied, Some(stamp)) = (shared.parts.store.commit(batch).await?, stamp) {
             chunk.renewed(stamp);
+            continue;
+        }
+        // Refusals in it were taken back: the lease is still ours.
+        let held = shared.parts.store.lease(mailing, chunk.number).await?;
+        if let Some(held) = held.filter(|held| held.value.node == lease.node && held.value.fence == lease.fence) {
+            chunk.renewed(held.stamp);
         }
     }
     Ok(())

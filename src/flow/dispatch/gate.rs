@@ -1,6 +1,8 @@
-//! The gate before the relay: while the relay cannot be reached, everyone waits here and one at a time tries. A lost
-//! relay pauses the transport, not a hundred thousand deliveries.
+//! The gate before the relay: while the relay cannot be reached, all wait here and one at a time tries. A lost
+//! relay pauses the transport, not a hundred thousand deliveries. One bad connection does not: as long as others
+//! bring answers, it is only opened anew.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::Duration;
@@ -12,10 +14,29 @@ const FIRST: Duration = Duration::seconds(1);
 /// The longest wait.
 const LONGEST: Duration = Duration::seconds(300);
 
+/// So many failures in a row, without an answer to a message in between, are trouble with the relay and not with single
+/// connections. Of connections of which one in ten breaks, one in 100,000 messages makes as many.
+const IN_A_ROW: u32 = 5;
+/// An answer says for so long that the relay can be used.
+const ANSWER_COUNTS: Duration = Duration::seconds(30);
+/// A connection that is being opened for longer is shown as trouble.
+const LONG_DIAL: Duration = Duration::seconds(20);
+
 /// Whether the relay can be used, and when to try again.
 #[derive(Default)]
 pub struct Gate {
     state: Mutex<Trouble>,
+    recent: Mutex<Recent>,
+}
+
+/// What happened of late.
+#[derive(Default)]
+struct Recent {
+    answered: Option<Timestamp>,
+    failures: u32,
+    /// Connections being opened, by number.
+    dials: BTreeMap<u64, Timestamp>,
+    last_dial: u64,
 }
 
 /// What is known of a relay that gives trouble.
@@ -49,7 +70,8 @@ impl Gate {
     pub fn ask(&self, now: Timestamp) -> Option<Timestamp> {
         let mut state = self.lock();
         match state.next_try {
-            Some(at) if now < at => Some(at),
+            // One further ahead than any wait was set by a clock that stood ahead.
+            Some(at) if now < at && at - now <= LONGEST => Some(at),
             Some(_) => {
                 state.next_try = Some(now + wait(state.failures));
                 state.trying = true;
@@ -59,8 +81,43 @@ impl Gate {
         }
     }
 
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection begins to be opened; to be ended with [`Gate::dialed`].
+    pub fn dials(&self, now: Timestamp) -> u64 {
+        let mut recent = self.recent();
+        recent.last_dial += 1;
+        let number = recent.last_dial;
+        recent.dials.insert(number, now);
+        number
+    }
+
+    /// A connection was opened, or failed to.
+    pub fn dialed(&self, number: u64) {
+        self.recent().dials.remove(&number);
+    }
+
+    /// A connection failed: `true` when that is the relay's trouble and not that connection's alone.
+    pub fn is_trouble(&self, now: Timestamp) -> bool {
+        let mut recent = self.recent();
+        recent.failures = recent.failures.saturating_add(1);
+        let answers = recent.answered.is_some_and(|at| now - at < ANSWER_COUNTS);
+        !answers || recent.failures >= IN_A_ROW || self.lock().since.is_some()
+    }
+
+    /// Whether the relay answered of late.
+    pub fn answers(&self, now: Timestamp) -> bool {
+        self.recent().answered.is_some_and(|at| now - at < ANSWER_COUNTS)
+    }
+
     /// The relay answered as it should.
-    pub fn opened(&self) {
+    pub fn opened(&self, now: Timestamp) {
+        {
+            let mut recent = self.recent();
+            (recent.answered, recent.failures) = (Some(now), 0);
+        }
         let mut state = self.lock();
         if state.since.is_some() {
             *state = Trouble::default();
@@ -83,9 +140,16 @@ impl Gate {
     }
 
     /// The trouble there is, for `depesch status`.
-    pub fn trouble(&self) -> Option<Trouble> {
-        let state = self.lock();
-        state.since.is_some().then(|| state.clone())
+    pub fn trouble(&self, now: Timestamp) -> Option<Trouble> {
+        let state = self.lock().clone();
+        if state.since.is_some() {
+            return Some(state);
+        }
+        let recent = self.recent();
+        let oldest = recent.dials.values().min().copied().filter(|at| now - *at > LONG_DIAL)?;
+        let answers = recent.answered.is_some_and(|at| at > oldest);
+        let what = format!("the relay takes the connection and does not greet ({} s)", (now - oldest).num_seconds());
+        (!answers).then(|| Trouble { since: Some(oldest), what, ..Trouble::default() })
     }
 }
 
@@ -117,8 +181,38 @@ mod tests {
         assert_eq!(gate.ask(at(4)), Some(at(8)), "longer, however quickly it refuses");
         assert!(!gate.failed(at(5), "a connection from before broke".into()));
         assert_eq!(gate.ask(at(5)), Some(at(9)), "that is the same failure");
-        gate.opened();
+        gate.opened(at(5));
         assert_eq!(gate.ask(at(5)), None);
-        assert_eq!(gate.trouble(), None);
+        assert_eq!(gate.trouble(at(5)), None);
+    }
+
+    #[test]
+    fn one_bad_connection_holds_no_other_and_five_in_a_row_do() {
+        let gate = Gate::default();
+        assert!(gate.is_trouble(at(0)), "nothing was answered yet");
+        for round in 0..100 {
+            gate.opened(at(round));
+            for _ in 0..4 {
+                assert!(!gate.is_trouble(at(round)));
+            }
+        }
+        assert!(gate.is_trouble(at(100)));
+        gate.opened(at(100));
+        assert!(gate.is_trouble(at(131)), "the last answer was long ago");
+    }
+
+    #[test]
+    fn a_relay_that_does_not_greet_is_trouble() {
+        let gate = Gate::default();
+        let number = gate.dials(at(0));
+        assert_eq!(gate.trouble(at(20)), None);
+        let trouble = gate.trouble(at(21)).unwrap();
+        assert_eq!((trouble.since, trouble.next_try), (Some(at(0)), None));
+        assert!(trouble.what.contains("does not greet (21 s)"), "{}", trouble.what);
+        gate.dialed(number);
+        assert_eq!(gate.trouble(at(30)), None);
+        gate.dials(at(30));
+        gate.opened(at(40));
+        assert_eq!(gate.trouble(at(60)), None, "others get through");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::MailingId;
-use crate::model::breaker::{BreakerSettings, Breakers, Doubted, Rest};
+use crate::model::breaker::{Belief, BreakerSettings, Breakers, Doubted, Expected, Opened, PutOff, Rest};
 use crate::model::classify::{Class, Classifier};
 use crate::model::ledger::{Cause, Delivery, DeliveryState};
 use crate::model::mailing::UncertainPolicy;
@@ -35,6 +35,8 @@ pub(super) struct Case<'a> {
     pub mailing: MailingId,
     /// The recipient's domain, for its breaker.
     pub domain: &'a str,
+    /// Whether it was refused for good before, and was asked again because that was not believed.
+    pub was_refused: bool,
     /// The envelope sender; empty for the null reverse-path.
     pub sender: &'a str,
 }
@@ -52,7 +54,9 @@ pub(super) struct Verdict {
     pub class: &'static str,
     /// What the refusal says against the address, if the delivery failed by one that does.
     pub bounce: Option<Refusal>,
-    /// What must be taken back, because so many addresses cannot be wrong.
+    /// What the relay said, if it asks us to send more slowly.
+    pub slow: Option<String>,
+    /// What must be taken back, because a breaker opened.
     pub doubted: Option<Doubted>,
 }
 
@@ -65,6 +69,14 @@ pub(super) struct Refusal {
     pub permanent: bool,
     /// What it said.
     pub reply: Reply,
+}
+
+impl Verdict {
+    fn opened(&mut self, opened: Option<Opened>) {
+        if let Some(opened) = opened {
+            (self.pause, self.doubted) = (opened.mailing_pauses, Some(opened.doubted));
+        }
+    }
 }
 
 impl Judge {
@@ -82,17 +94,36 @@ impl Judge {
         self.breakers().rest(now, domain).cloned()
     }
 
+    /// That nearly all answers are temporary refusals, if they are.
+    pub fn put_off(&self) -> Option<PutOff> {
+        self.breakers().put_off()
+    }
+
     /// The domains that are left alone now.
     pub fn resting(&self, now: Timestamp) -> Vec<(String, Rest)> {
         self.breakers().resting(now)
     }
 
-    /// Whether it is believed what receivers at `domain` say of addresses.
-    pub fn is_believed(&self, now: Timestamp, domain: &str) -> bool {
-        self.breakers().is_believed(now, domain)
+    /// A mailing begins, or goes on after a person has seen why it was stopped.
+    pub fn begin(&self, mailing: MailingId, expected: Expected) {
+        self.breakers().begin(mailing, expected);
     }
 
-    /// Forgets what the breakers know of a mailing that begins anew or has ended.
+    /// A delivery that was decided before and is about to be written: if a breaker opened since, it has not failed. `None`
+    /// where it stays as it was decided.
+    pub fn doubts(
+        &self,
+        now: Timestamp,
+        (mailing, domain, first): (MailingId, &str, Timestamp),
+        state: &DeliveryState,
+    ) -> Option<DeliveryState> {
+        let DeliveryState::Failed { cause, .. } = state else { return None };
+        let Belief::Doubted(until) = self.breakers().belief(now, mailing, domain) else { return None };
+        let is_over = now >= first + self.retry.give_up_after;
+        (!is_over).then(|| DeliveryState::Deferred { first, until, cause: cause.clone() })
+    }
+
+    /// Forgets what the breakers know of a mailing that has ended.
     pub fn forget(&self, mailing: MailingId) {
         self.breakers().forget(mailing);
     }
@@ -101,37 +132,45 @@ impl Judge {
     pub fn decide(&self, case: &Case<'_>, outcome: Outcome) -> Verdict {
         let at = case.now;
         let delivery = case.delivery.clone();
-        let mut verdict = Verdict { delivery, trouble: None, pause: None, class: "none", bounce: None, doubted: None };
+        let mut verdict =
+            Verdict { delivery, trouble: None, pause: None, class: "none", bounce: None, slow: None, doubted: None };
         verdict.delivery.state = match outcome {
             Outcome::Accepted(reply) => {
-                self.breakers().count(at, case.mailing, case.domain);
+                let mut breakers = self.breakers();
+                breakers.count(at, case.mailing, case.domain);
+                breakers.answered(at, None);
                 DeliveryState::Accepted { at, reply }
             }
             Outcome::Refused { stage, reply } => {
-                // RFC 5321 §4.2.1: 421 is about the connection; it says that the server closes it.
-                if reply.code == 421 {
-                    verdict.trouble = Some(format!("the relay closed the connection: {reply}"));
-                }
                 let classified = self.classifier.classify_from(stage, &reply, &[case.sender]);
+                let is_temporary = !stage.is_final(&reply);
+                if classified.slow && is_temporary {
+                    verdict.slow = Some(reply.to_string());
+                } else {
+                    let words = is_temporary.then(|| reply.to_string());
+                    self.breakers().answered(at, words.as_deref());
+                    // RFC 5321 §4.2.1: 421 is about the connection; it says that the server closes it.
+                    if reply.code == 421 {
+                        verdict.trouble = Some(format!("the relay closed the connection: {reply}"));
+                    }
+                }
                 verdict.class = classified.class.word();
                 let opened = self.breakers().refused(at, case.mailing, case.domain, (stage, &reply), &classified);
-                if let Some(opened) = opened {
-                    (verdict.pause, verdict.doubted) = (opened.mailing_pauses, opened.doubted);
-                }
+                verdict.opened(opened);
                 let permanent = stage.is_final(&reply);
-                let is_believed = classified.class != Class::Address || self.is_believed(at, case.domain);
-                let counts = is_believed && classified.counts(permanent);
+                let counts = classified.counts(permanent) && !self.is_doubted(case);
                 let refusal = counts.then(|| Refusal { class: classified.class, permanent, reply: reply.clone() });
-                let state = match permanent {
-                    true => DeliveryState::Failed { at, cause: Cause::Reply { stage, reply } },
-                    false => self.later(case, Cause::Reply { stage, reply }),
-                };
+                let cause = Cause::Reply { stage, reply };
+                let state = if permanent { self.for_good(case, cause) } else { self.later(case, cause) };
                 verdict.bounce = refusal.filter(|_| matches!(state, DeliveryState::Failed { .. }));
                 state
             }
             Outcome::Impossible(why) => {
-                verdict.class = Class::Content.word();
-                DeliveryState::Failed { at, cause: Cause::Message(why) }
+                let class = Class::Content;
+                verdict.class = class.word();
+                let opened = self.breakers().refused_for_good(at, case.mailing, case.domain, (class, &why));
+                verdict.opened(opened);
+                self.for_good(case, Cause::Message(why))
             }
             Outcome::NotSent(what) => {
                 verdict.class = Class::Network.word();
@@ -151,6 +190,22 @@ impl Judge {
             }
         };
         verdict
+    }
+
+    fn is_doubted(&self, case: &Case<'_>) -> bool {
+        matches!(self.breakers().belief(case.now, case.mailing, case.domain), Belief::Doubted(_))
+    }
+
+    /// Refused for good: failed, unless that is not believed, or not before it is said twice.
+    fn for_good(&self, case: &Case<'_>, cause: Cause) -> DeliveryState {
+        let belief = self.breakers().belief(case.now, case.mailing, case.domain);
+        match belief {
+            Belief::Twice if !case.was_refused => self.later(case, cause),
+            _ => {
+                let failed = DeliveryState::Failed { at: case.now, cause };
+                self.doubts(case.now, (case.mailing, case.domain, case.first), &failed).unwrap_or(failed)
+            }
+        }
     }
 
     /// Tried again by the retry table, or given up.

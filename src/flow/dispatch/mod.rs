@@ -10,11 +10,14 @@
 
 mod feed;
 pub mod gate;
+mod history;
 mod judge;
+pub mod pace;
 mod queue;
 mod room;
 mod settle;
 pub mod stats;
+mod take_back;
 mod work;
 mod worker;
 
@@ -33,7 +36,7 @@ use crate::flow::pulse::Pulses;
 use crate::flow::wake::Wake;
 use crate::metrics::outcomes::Outcomes;
 use crate::model::bounce::BouncePolicy;
-use crate::model::breaker::{BreakerSettings, Rest};
+use crate::model::breaker::{BreakerSettings, PutOff, Rest};
 use crate::model::classify::Classifier;
 use crate::model::mailing::{Mailing, PauseReason, Stage};
 use crate::model::retry::RetryTable;
@@ -43,6 +46,7 @@ use crate::transport::Transport;
 
 use gate::Gate;
 use judge::Judge;
+use pace::Pace;
 use queue::Queue;
 use room::Room;
 use stats::Stats;
@@ -67,6 +71,13 @@ pub struct DispatchSettings {
     pub breaker: BreakerSettings,
     /// When refusals suspend a subscriber.
     pub bounce: BouncePolicy,
+}
+
+impl DispatchSettings {
+    /// The longest time for which something else than the retry table puts a delivery off: a domain is left alone.
+    pub(super) fn longest_rest(&self) -> chrono::Duration {
+        self.breaker.rest
+    }
 }
 
 impl Default for DispatchSettings {
@@ -110,6 +121,7 @@ struct Shared {
     /// Leases of this node with a smaller number are from before a restart.
     fence: u64,
     gate: Gate,
+    pace: Pace,
     room: Room,
     judge: Judge,
     /// Held for reading while a refusal is counted against a subscriber, for writing while such are taken back.
@@ -152,7 +164,7 @@ impl Shared {
                 return false;
             }
         }
-        clock.wait_until(clock.now() + room::PAUSE).await;
+        clock.wait_for(room::PAUSE).await;
         !self.is_draining()
     }
 
@@ -185,6 +197,7 @@ impl Dispatcher {
         let shared = Arc::new(Shared {
             fence,
             gate: Gate::default(),
+            pace: Pace::new(parts.settings.connections),
             room: Room::default(),
             judge: Judge::new(parts.settings.retry, parts.settings.breaker, parts.classifier.clone()),
             scoring: RwLock::default(),
@@ -223,7 +236,18 @@ impl Dispatcher {
     /// What holds deliveries up, if anything does: a full disk, or the relay.
     pub fn trouble(&self) -> Option<gate::Trouble> {
         let shared = &self.shared;
-        shared.room.trouble(shared.parts.clock.now()).or_else(|| shared.gate.trouble())
+        let now = shared.parts.clock.now();
+        shared.room.trouble(now).or_else(|| shared.gate.trouble(now))
+    }
+
+    /// What the pace is, where the relay asked for a slower one.
+    pub fn slowed(&self) -> Option<pace::Slowed> {
+        self.shared.pace.slowed(self.shared.parts.clock.now())
+    }
+
+    /// That nearly all answers are temporary refusals, if they are.
+    pub fn put_off(&self) -> Option<PutOff> {
+        self.shared.judge.put_off()
     }
 
     /// Signs of life. While it does not drain, its main task gives one at each [`Wake`].
@@ -255,6 +279,12 @@ impl Dispatcher {
 /// Looks what there is to do, begins it, and waits until there may be more.
 async fn run(shared: Arc<Shared>) {
     let pulse = shared.pulses.begin("the dispatcher");
+    while let Err(error) = take_back::finish_all(&shared).await {
+        if !shared.survive(&error).await {
+            pulse.rests();
+            return;
+        }
+    }
     let mut workers = JoinSet::new();
     for _ in 0..shared.parts.settings.connections {
         workers.spawn(worker::run(shared.clone()));

@@ -10,7 +10,7 @@ use crate::base::clock::Timestamp;
 use super::gate::Trouble;
 
 /// A disk that was full is tried again after so long.
-pub const PAUSE: Duration = Duration::seconds(2);
+pub const PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// When nobody met a full disk for so long, it is full no more, or nobody needs it: some tries, on a busy machine too.
 const FORGOTTEN: Duration = Duration::seconds(10);
@@ -27,6 +27,13 @@ struct Full {
     what: String,
 }
 
+impl Full {
+    /// Whether a full disk was met lately. What a clock noted that has been set back since is not.
+    fn is_recent(&self, now: Timestamp) -> bool {
+        (now - self.last).abs() < FORGOTTEN
+    }
+}
+
 impl Room {
     fn lock(&self) -> MutexGuard<'_, Option<Full>> {
         self.full.lock().unwrap_or_else(PoisonError::into_inner)
@@ -35,7 +42,7 @@ impl Room {
     /// Somebody met a full disk. `true` for the first report: log that one.
     pub fn is_full(&self, now: Timestamp, what: String) -> bool {
         let mut full = self.lock();
-        let known = full.as_ref().filter(|full| now - full.last < FORGOTTEN).map(|full| full.since);
+        let known = full.as_ref().filter(|full| full.is_recent(now)).map(|full| full.since);
         *full = Some(Full { since: known.unwrap_or(now), last: now, what });
         known.is_none()
     }
@@ -43,7 +50,7 @@ impl Room {
     /// The full disk, for `depesch status`.
     pub fn trouble(&self, now: Timestamp) -> Option<Trouble> {
         let full = self.lock();
-        let full = full.as_ref().filter(|full| now - full.last < FORGOTTEN)?;
+        let full = full.as_ref().filter(|full| full.is_recent(now))?;
         Some(Trouble::of_store(full.since, full.last + PAUSE, format!("{}; deliveries wait for room", full.what)))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::clock::Timestamp;
 use crate::model::ledger::{Cause, Delivery, DeliveryState, Tally};
 use crate::model::mailing::{Mailing, Stage};
 use crate::store::engine::{Batch, Commit};
@@ -53,7 +54,7 @@ fn tally<'a>(deliveries: impl Iterator<Item = &'a Delivery>) -> Tally {
 }
 
 /// Ends a mailing of which every chunk is settled; `false` when something is still open.
-pub(super) async fn finish(shared: &Shared, run: &Run) -> Result<bool, StoreError> {
+pub(super) async fn finish(shared: &Shared, run: &Run, now: Timestamp) -> Result<bool, StoreError> {
     let (store, mailing) = (&shared.parts.store, run.current());
     let Some(frozen) = mailing.value.frozen() else { return Ok(false) };
     if store.settled_chunks(mailing.value.id).await?.len() < frozen.chunks as usize {
@@ -61,11 +62,12 @@ pub(super) async fn finish(shared: &Shared, run: &Run) -> Result<bool, StoreErro
     }
     let mut batch = Batch::new();
     let mut finished = mailing.value.clone();
-    finished.stage = Stage::Finished { frozen, at: shared.parts.clock.now() };
+    finished.stage = Stage::Finished { frozen, at: now };
     crate::store::mailings::put_mailing(&mut batch, &finished, Some(mailing.stamp.clone()));
     let done = store.commit(batch).await? == Commit::Applied;
     if done {
         tracing::info!(mailing = %finished.id, audience = frozen.audience, "mailing finished");
+        shared.judge.forget(finished.id);
         shared.parts.wake.notify();
     }
     Ok(done)
@@ -86,8 +88,7 @@ pub(super) async fn close(shared: &Shared, mailing: &Mailing) -> Result<(), Stor
 async fn close_chunk(shared: &Shared, store: &Store, mailing: &Mailing, chunk: u32) -> Result<(), StoreError> {
     let held = store.lease(mailing.id, chunk).await?;
     let now = shared.parts.clock.now();
-    let elsewhere = |node: &str| node != shared.parts.settings.node;
-    if held.as_ref().is_some_and(|h| elsewhere(&h.value.node) && h.value.until > now) {
+    if held.as_ref().is_some_and(|held| held.value.is_of_other(&shared.parts.settings.node, now)) {
         return Ok(());
     }
     let mut batch = Batch::new();
@@ -106,7 +107,7 @@ async fn close_chunk(shared: &Shared, store: &Store, mailing: &Mailing, chunk: u
     Ok(())
 }
 
-fn closed(mailing: &Mailing, row: &Row, now: crate::base::clock::Timestamp) -> Delivery {
+fn closed(mailing: &Mailing, row: &Row, now: Timestamp) -> Delivery {
     match row.delivery.state {
         DeliveryState::InDoubt { .. } => {
             Delivery { state: DeliveryState::Uncertain { at: now, cause: Cause::Stopped }, ..row.delivery.clone() }

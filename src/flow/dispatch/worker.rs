@@ -7,27 +7,24 @@
 
 use std::sync::Arc;
 
-use crate::base::address::Address;
 use crate::base::clock::{Stopwatch, Timestamp};
 use crate::base::id::MailingId;
-use crate::flow::bounces::{self, Report, TakeBack};
+use crate::flow::bounces::{self, Report};
 use crate::flow::message::Message;
 use crate::flow::pulse::Pulse;
 use crate::metrics::domain_group::DomainGroup;
 use crate::model::bounce::{BounceSource, Verdict};
-use crate::model::breaker::Doubted;
-use crate::model::classify::Class;
-use crate::model::ledger::{Delivery, DeliveryState};
-use crate::model::mailing::PauseReason;
+use crate::model::ledger::{Cause, Delivery, DeliveryState};
 use crate::store::engine::{Batch, Commit};
 use crate::store::ledger::{Row, put_delivery};
 use crate::store::{CONFLICT_TRIES, StoreError, keys};
-use crate::transport::{Connection, Outcome};
+use crate::transport::{ConnectError, Connection, Outcome};
 
 use super::judge::{Case, Refusal};
+use super::pace::Turn;
 use super::stats::add;
 use super::work::Job;
-use super::{Shared, feed, settle};
+use super::{Shared, settle, take_back};
 
 mod decide;
 mod tell;
@@ -46,6 +43,8 @@ struct Finished {
     group: DomainGroup,
     /// What counts against the subscriber.
     bounce: Option<Report>,
+    /// The recipient's domain and the first attempt, where the relay or the receiver refused it for good.
+    refused: Option<(String, Timestamp)>,
 }
 
 struct Worker {
@@ -86,12 +85,12 @@ impl Worker {
         let shared = self.shared.clone();
         self.pulse.rests();
         if self.connection.is_some() {
-            let idle = chrono::Duration::seconds(i64::from(shared.parts.settings.idle_seconds));
+            let idle = std::time::Duration::from_secs(u64::from(shared.parts.settings.idle_seconds));
             let clock = &shared.parts.clock;
             tokio::select! {
                 biased;
                 job = shared.queue.take() => return job,
-                () = clock.wait_until(clock.now() + idle) => {}
+                () = clock.wait_for(idle) => {}
             }
             if let Some(connection) = self.connection.take() {
                 connection.close().await;
@@ -101,6 +100,8 @@ impl Worker {
     }
 
     async fn deliver(&mut self, mut job: Job) -> Result<(), Ended> {
+        let shared = self.shared.clone();
+        let mut turn = None;
         for _ in 0..CONFLICT_TRIES {
             if job.run.is_stopped() || self.shared.is_draining() {
                 return self.drop_job(job).await;
@@ -108,13 +109,19 @@ impl Worker {
             let message = match self.decide(&job).await? {
                 Decision::Record(state, class, group) => {
                     let delivery = job.row.delivery.unsent(state);
-                    self.finished.push(Finished { job, delivery, class, group, bounce: None });
+                    self.finished.push(Finished { job, delivery, class, group, bounce: None, refused: None });
                     return Ok(());
                 }
                 Decision::Leave => return self.drop_job(job).await,
                 Decision::Send(message) => message,
             };
-            if self.have_connection(&job).await? {
+            // Kept over the rounds: with a long gap another turn would only come much later.
+            let mut waited = false;
+            if turn.is_none() {
+                let Some((its, waits)) = self.turn(&shared, &job).await? else { return self.drop_job(job).await };
+                (turn, waited) = (Some(its), waits);
+            }
+            if self.have_connection(&job).await? || waited {
                 // That may have taken hours: whether the delivery is still wanted is asked anew (invariant 8).
                 continue;
             }
@@ -123,7 +130,7 @@ impl Worker {
             }
             let since = self.shared.parts.clock.now();
             match self.commit_intent(&job, since).await? {
-                Some(intended) => return self.send(job, intended, since, message).await,
+                Some(intended) => return self.send(job, intended, (since, turn.take()), message).await,
                 None => self.read_again(&mut job).await?,
             }
             if job.row.delivery.is_settled() {
@@ -170,29 +177,77 @@ impl Worker {
         let clock = &shared.parts.clock;
         while !job.run.is_stopped() && !shared.is_draining() {
             self.pulse.waits_for_relay();
-            if let Some(at) = shared.gate.ask(clock.now()) {
+            let now = clock.now();
+            if let Some(at) = shared.gate.ask(now) {
                 // Never so long that a stopped mailing would hold the worker.
-                let at = at.min(clock.now() + chrono::Duration::seconds(1));
+                let at = at.min(now + chrono::Duration::seconds(1));
                 tokio::select! {
                     () = clock.wait_until(at) => {}
                     () = shared.until_draining() => {}
                 }
                 continue;
             }
-            match shared.parts.transport.connect().await {
+            let dial = shared.gate.dials(clock.now());
+            let connected = shared.parts.transport.connect().await;
+            shared.gate.dialed(dial);
+            match connected {
                 // Whether the relay is well again, its answer to a message tells: one that greets may still say 421.
                 Ok(connection) => {
                     self.connection = Some(connection);
                     self.pulse.works();
                     return Ok(true);
                 }
-                Err(error) => self.report_trouble(error.to_string()),
+                Err(error) => {
+                    // 421 where others get through: too many connections at once (RFC 5321 §3.8).
+                    if let ConnectError::TurnedAway(reply) = &error
+                        && !reply.is_permanent()
+                        && shared.gate.answers(clock.now())
+                    {
+                        self.slow_down(&reply.to_string());
+                    }
+                    self.report_trouble(error.to_string());
+                }
             }
         }
         Ok(false)
     }
 
+    fn slow_down(&self, what: &str) {
+        if self.shared.pace.slow_down(self.shared.parts.clock.now(), what) {
+            tracing::info!("the relay asks for fewer mails; sending more slowly until it takes more again");
+        }
+    }
+
+    /// Waits for its turn where the relay asked us to slow down, without a connection; `None` when the job's mailing is stopped
+    /// or the daemon drains meanwhile. Says whether it waited.
+    async fn turn<'a>(&mut self, shared: &'a Shared, job: &Job) -> Result<Option<(Turn<'a>, bool)>, Ended> {
+        let (clock, mut waited) = (&shared.parts.clock, false);
+        while !job.run.is_stopped() && !shared.is_draining() {
+            let at = match shared.pace.ask(clock.now()) {
+                Ok(turn) => return Ok(Some((turn, waited))),
+                Err(at) => at.min(clock.now() + chrono::Duration::seconds(1)),
+            };
+            if !waited {
+                self.flush().await?;
+                if let Some(connection) = self.connection.take() {
+                    connection.close().await;
+                }
+            }
+            waited = true;
+            self.pulse.waits_for_relay();
+            tokio::select! {
+                () = clock.wait_until(at) => {}
+                () = shared.until_draining() => {}
+            }
+        }
+        Ok(None)
+    }
+
     fn report_trouble(&self, what: String) {
+        if !self.shared.gate.is_trouble(self.shared.parts.clock.now()) {
+            tracing::debug!(%what, "a connection to the relay failed; others go on");
+            return;
+        }
         if self.shared.gate.failed(self.shared.parts.clock.now(), what.clone()) {
             tracing::warn!(%what, "the relay gives trouble; deliveries wait");
         }
@@ -230,11 +285,18 @@ impl Worker {
         }
     }
 
-    async fn send(&mut self, mut job: Job, intended: Row, since: Timestamp, message: Message) -> Result<(), Ended> {
+    async fn send(
+        &mut self,
+        mut job: Job,
+        intended: Row,
+        (since, turn): (Timestamp, Option<Turn<'_>>),
+        message: Message,
+    ) -> Result<(), Ended> {
         let Some(connection) = self.connection.as_mut() else { return Err(Ended) };
         let watch = Stopwatch::start();
         self.pulse.waits_for_relay();
         let outcome = connection.send(&message.envelope, &message.octets).await;
+        drop(turn);
         self.pulse.works();
         add(&self.shared.stats.smtp_nanoseconds, watch.nanoseconds());
         let first = first_attempt(&job.row.delivery, since);
@@ -248,56 +310,54 @@ impl Worker {
             seed: mailing.value.id.0 << 32 | u64::from(intended.sequence.0),
             mailing: mailing.value.id,
             domain: message.envelope.recipient.domain(),
+            was_refused: was_refused(&job.row.delivery),
             sender: message.envelope.reverse_path(),
         };
         let answered = matches!(outcome, Outcome::Accepted(_) | Outcome::Refused { .. });
+        if matches!(outcome, Outcome::Accepted(_)) && self.shared.pace.accepted(at) {
+            tracing::info!("the relay takes mail at full speed again");
+        }
         let verdict = self.shared.judge.decide(&case, outcome);
+        if let Some(what) = &verdict.slow {
+            self.slow_down(what);
+        }
         if let Some(what) = verdict.trouble {
             self.report_trouble(what);
         } else if answered {
-            self.shared.gate.opened();
+            self.shared.gate.opened(at);
         }
         job.row = intended;
         let bounce = verdict.bounce.map(|refusal| report(mailing.value.id, &job, &message, at, refusal));
-        let counts = bounce.is_some();
-        let group = DomainGroup::of(message.envelope.recipient.domain());
-        self.finished.push(Finished { job, delivery: verdict.delivery, class: verdict.class, group, bounce });
-        if counts {
+        let domain = message.envelope.recipient.domain();
+        let failed = matches!(verdict.delivery.state, DeliveryState::Failed { .. });
+        let refused = failed.then(|| (domain.to_owned(), first));
+        let group = DomainGroup::of(domain);
+        self.finished.push(Finished { job, delivery: verdict.delivery, class: verdict.class, group, bounce, refused });
+        // Alone and at once: what follows from it belongs to it, and a breaker that opens meanwhile takes it back.
+        if failed {
             self.flush().await?;
         }
         if let Some(doubted) = verdict.doubted {
-            self.take_back(&doubted).await?;
-        }
-        if let Some(evidence) = verdict.pause {
-            let paused = feed::pause(&self.shared, mailing.value.id, PauseReason::Breaker { evidence }).await;
-            if let Err(error) = paused {
+            self.flush().await?;
+            let shared = self.shared.clone();
+            while let Err(error) = take_back::begin(&shared, &doubted, verdict.pause.as_deref()).await {
                 self.survive(error).await?;
             }
         }
         Ok(())
     }
 
-    /// Takes back what receivers said of addresses that cannot be true.
-    async fn take_back(&mut self, doubted: &Doubted) -> Result<(), Ended> {
-        tracing::warn!(evidence = doubted.evidence, "refusals of recipients not believed; their scores are taken back");
-        let shared = self.shared.clone();
-        // No other worker is just about to commit one of them.
-        let _alone = shared.scoring.write().await;
-        for mailing in &doubted.mailings {
-            let domain = doubted.domain.as_deref();
-            let which = TakeBack { mailing: *mailing, domain, since: doubted.since };
-            while let Err(error) = bounces::take_back(&shared.parts.store, shared.parts.clock.now(), &which).await {
-                match error {
-                    // One damaged record stops no mail.
-                    StoreError::Record(error) => {
-                        tracing::error!(%mailing, %error, "scores cannot be taken back");
-                        break;
-                    }
-                    error => self.survive(error).await?,
-                }
+    /// What was refused for good before a breaker opened has not failed, and counts against no subscriber.
+    fn doubt_finished(&mut self) {
+        let now = self.shared.parts.clock.now();
+        for finished in &mut self.finished {
+            let Some((domain, first)) = &finished.refused else { continue };
+            let about = (finished.job.run.current().value.id, domain.as_str(), *first);
+            if let Some(state) = self.shared.judge.doubts(now, about, &finished.delivery.state) {
+                finished.delivery.state = state;
+                (finished.bounce, finished.refused) = (None, None);
             }
         }
-        Ok(())
     }
 
     fn finished_batch(&self) -> Batch {
@@ -311,11 +371,8 @@ impl Worker {
     /// What follows from the refusals among what is finished.
     async fn add_bounces(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
         let (store, policy) = (&self.shared.parts.store, &self.shared.parts.settings.bounce);
-        let now = self.shared.parts.clock.now();
         for finished in &mut self.finished {
-            let Some(report) = &mut finished.bounce else { continue };
-            let domain = report.sent_to.as_ref().map_or("", Address::domain);
-            report.counts &= report.class != Class::Address || self.shared.judge.is_believed(now, domain);
+            let Some(report) = &finished.bounce else { continue };
             let mut follows = Batch::new();
             match bounces::note(store, policy, &mut follows, report).await {
                 Ok(_) => batch.append(follows),
@@ -334,8 +391,9 @@ impl Worker {
     async fn flush(&mut self) -> Result<(), Ended> {
         while !self.finished.is_empty() {
             let shared = self.shared.clone();
-            let scores = self.finished.iter().any(|finished| finished.bounce.is_some());
-            let _scoring = if scores { Some(shared.scoring.read().await) } else { None };
+            let failed = self.finished.iter().any(|finished| finished.refused.is_some());
+            let _scoring = if failed { Some(shared.scoring.read().await) } else { None };
+            self.doubt_finished();
             let mut batch = self.finished_batch();
             if let Err(error) = self.add_bounces(&mut batch).await {
                 self.survive(error).await?;
@@ -404,6 +462,15 @@ impl Worker {
             self.survive(error).await?;
         }
         Ok(())
+    }
+}
+
+/// Whether it was refused for good and is asked again.
+fn was_refused(before: &Delivery) -> bool {
+    match &before.state {
+        DeliveryState::Deferred { cause: Cause::Reply { stage, reply }, .. } => stage.is_final(reply),
+        DeliveryState::Deferred { cause: Cause::Message(_), .. } => true,
+        _ => false,
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use crate::base::id::{ListName, SubscriberId};
 use crate::base::token;
 use crate::model::subscriber::Subscriber;
-use crate::store::engine::{Batch, Commit};
+use crate::store::engine::{Batch, Commit, MAX_BATCH};
 use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, subscribers, suppressions};
 
 use super::plan::{FieldChange, Plan, Terms, differences, plan};
@@ -59,7 +59,15 @@ struct Attempt {
 }
 
 /// Why a batch is to be decided anew.
-struct Changed;
+enum Again {
+    /// What it was decided on was changed.
+    Changed,
+    /// It is too large for one commit: its rows go in two.
+    Divided,
+}
+
+/// Some rows are too large for one commit.
+struct TooLarge;
 
 impl Importer {
     pub async fn new(store: Store, key: token::Key, terms: Terms, dry_run: bool) -> Result<Self, StoreError> {
@@ -71,20 +79,44 @@ impl Importer {
     pub async fn apply(&self, piece: Piece) -> Result<Outcome, ImportError> {
         // Numbers given to new rows are kept over a new try.
         let mut numbers = HashMap::new();
-        for _ in 0..CONFLICT_TRIES {
-            if let Ok(Attempt { mut summary, rejects: refused, changes }) =
-                self.attempt(&piece.rows, &mut numbers).await?
-            {
-                summary.rows += (piece.rows.len() as u64) + piece.invalid + piece.duplicates;
-                summary.invalid += piece.invalid;
-                summary.duplicates += piece.duplicates;
-                let mut rejects = piece.rejects;
-                rejects.extend(refused);
-                rejects.sort_by_key(|reject| reject.line);
-                let Piece { format, headings, notes, octets, .. } = piece;
-                return Ok(Outcome { format, headings, notes, summary, changes, rejects, octets });
+        let (mut all, mut waiting) = (Attempt::default(), vec![piece.rows.as_slice()]);
+        while let Some(rows) = waiting.pop() {
+            match self.attempt_until_it_holds(rows, &mut numbers).await? {
+                Ok(Attempt { summary, rejects, changes }) => {
+                    all.summary.add(summary);
+                    all.rejects.extend(rejects);
+                    all.changes.extend(changes);
+                }
+                Err(TooLarge) => {
+                    let (first, second) = rows.split_at(rows.len() / 2);
+                    waiting.extend([second, first]);
+                }
             }
-            self.nobody.store(false, Ordering::Relaxed);
+        }
+        let Attempt { mut summary, rejects: refused, changes } = all;
+        summary.rows += (piece.rows.len() as u64) + piece.invalid + piece.duplicates + piece.left_out;
+        summary.left_out += piece.left_out;
+        summary.invalid += piece.invalid;
+        summary.duplicates += piece.duplicates;
+        let mut rejects = piece.rejects;
+        rejects.extend(refused);
+        rejects.sort_by_key(|reject| reject.line);
+        let Piece { format, headings, notes, octets, .. } = piece;
+        Ok(Outcome { format, headings, notes, summary, changes, rejects, octets })
+    }
+
+    /// Tries rows until nobody changed meanwhile what they were decided on.
+    async fn attempt_until_it_holds(
+        &self,
+        rows: &[Row],
+        numbers: &mut HashMap<u64, u64>,
+    ) -> Result<Result<Attempt, TooLarge>, ImportError> {
+        for _ in 0..CONFLICT_TRIES {
+            match self.attempt(rows, numbers).await? {
+                Ok(done) => return Ok(Ok(done)),
+                Err(Again::Divided) => return Ok(Err(TooLarge)),
+                Err(Again::Changed) => self.nobody.store(false, Ordering::Relaxed),
+            }
         }
         Err(StoreError::Contended(CONFLICT_TRIES).into())
     }
@@ -93,7 +125,7 @@ impl Importer {
         &self,
         rows: &[Row],
         numbers: &mut HashMap<u64, u64>,
-    ) -> Result<Result<Attempt, Changed>, ImportError> {
+    ) -> Result<Result<Attempt, Again>, ImportError> {
         let edition = self.store.suppressions_edition().await?;
         let nobody = self.nobody.load(Ordering::Relaxed);
         let Attempt { mut summary, mut rejects, mut changes } = Attempt::default();
@@ -132,6 +164,9 @@ impl Importer {
             match plan.write {
                 Some(subscriber) if !self.dry_run => {
                     self.write(&mut batch, known.as_ref(), subscriber, row, numbers).await?;
+                    if batch.written_octets() > MAX_BATCH / 2 && rows.len() > 1 {
+                        return Ok(Err(Again::Divided));
+                    }
                 }
                 _ => {}
             }
@@ -141,7 +176,7 @@ impl Importer {
         }
         match self.store.commit(batch).await? {
             Commit::Applied => Ok(Ok(Attempt { summary, rejects, changes })),
-            Commit::Conflict(_) => Ok(Err(Changed)),
+            Commit::Conflict(_) => Ok(Err(Again::Changed)),
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::headings::{HeadingFinder, Headings, attribute_key, position};
 use super::records::Record;
+use super::states::StateColumn;
 
 /// The longest name of an attribute, in characters.
 const LONGEST_HEADING: usize = 60;
@@ -31,6 +32,8 @@ pub enum Column {
     Regions,
     /// Lists to be on, divided likewise or by spaces.
     Lists,
+    /// Whether they may get mail at all.
+    State(StateColumn),
     /// Anything else, by its own name.
     Attribute(String),
     /// Not to be imported, as what a rejects file adds.
@@ -52,6 +55,7 @@ impl Column {
             Self::Beats => "beats",
             Self::Regions => "regions",
             Self::Lists => "lists",
+            Self::State(_) => "subscription state",
             Self::Attribute(name) => name,
             Self::Ignored | Self::Nameless => "ignore",
         }
@@ -70,6 +74,7 @@ impl Column {
             Self::Beats,
             Self::Regions,
             Self::Lists,
+            Self::State(StateColumn::State),
             Self::Ignored,
         ];
         fields.into_iter().find(|field| field.word() == key).unwrap_or_else(|| Self::Attribute(attribute_key(word)))
@@ -83,6 +88,8 @@ pub struct Columns {
     pub columns: Vec<Column>,
     /// The headings as they stand.
     pub headings: Vec<String>,
+    /// Columns of which a person said what they hold.
+    pub named: Vec<bool>,
     /// What a person should know of how they were taken; sentences without a full stop.
     pub notes: Vec<String>,
     /// The words that were asked.
@@ -187,6 +194,7 @@ impl Columns {
             }
             taken[column] = Some(named);
         }
+        let named = taken.clone();
         if !taken.contains(&Some(Column::Address)) {
             match finder.address_columns(&headings).as_slice() {
                 [] => return Err(ColumnsError::NoAddress { seen: shown(&headings), likely: None }),
@@ -197,7 +205,9 @@ impl Columns {
                 }
             }
         }
-        let mut columns = Self { columns: Vec::new(), headings, notes: Vec::new(), words: finder.headings.clone() };
+        let named = named.into_iter().map(|field| field.is_some()).collect();
+        let words = finder.headings.clone();
+        let mut columns = Self { columns: Vec::new(), headings, named, notes: Vec::new(), words };
         columns.settle(&known, &mut taken);
         columns.columns = taken.into_iter().map(|column| column.unwrap_or(Column::Nameless)).collect();
         columns.columns.iter().try_for_each(|column| match column {
@@ -211,7 +221,8 @@ impl Columns {
     pub fn of_addresses(finder: &HeadingFinder) -> Self {
         let note = "the file names no columns; each line was taken for an address".to_owned();
         let headings = vec!["e-post".to_owned()];
-        Self { columns: vec![Column::Address], headings, notes: vec![note], words: finder.headings.clone() }
+        let words = finder.headings.clone();
+        Self { columns: vec![Column::Address], headings, named: vec![false], notes: vec![note], words }
     }
 
     /// Gives each column that is left what its heading says: where several mean the same, the one whose word is the more
@@ -219,14 +230,26 @@ impl Columns {
     fn settle(&mut self, known: &[(Column, usize)], taken: &mut [Option<Column>]) {
         let mut order: Vec<usize> = (0..known.len()).filter(|column| taken[*column].is_none()).collect();
         order.sort_by_key(|column| known[*column].1);
-        let mut demoted = Vec::new();
+        let (mut demoted, mut states) = (Vec::new(), Vec::new());
         for column in order {
             match &known[column].0 {
                 Column::Attribute(_) => demoted.push((column, None)),
                 field @ (Column::Ignored | Column::Nameless) => taken[column] = Some(field.clone()),
+                // Each of several has a say.
+                field @ Column::State(_) => {
+                    taken[column] = Some(field.clone());
+                    states.push(self.headings[column].clone());
+                }
                 field if taken.iter().flatten().any(|other| other == field) => demoted.push((column, Some(field))),
                 field => taken[column] = Some(field.clone()),
             }
+        }
+        if !states.is_empty() {
+            self.notes.push(format!(
+                "\u{201c}{}\u{201d} says who may get mail: rows that may not are left out (keep it as an attribute instead \
+                 with --column NAME=HEADING)",
+                states.join("\u{201d}, \u{201c}")
+            ));
         }
         demoted.sort_by_key(|(column, _)| *column);
         for (column, field) in demoted {

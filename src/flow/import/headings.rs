@@ -11,6 +11,7 @@ use crate::base::unicode;
 use super::super::formula;
 use super::columns::Column;
 use super::records::Record;
+use super::states::{Said, States};
 
 /// What a person says of columns: the heading as it stands in the file, and what the column holds (`address`,
 /// `first name`, …, `ignore`, or the name of an attribute).
@@ -25,6 +26,7 @@ pub struct Headings {
     words: AddressWords,
     languages: HashMap<String, Language>,
     mistaken: HashMap<String, Language>,
+    pub(super) states: States,
 }
 
 /// Words that cannot be read: where and what.
@@ -107,7 +109,14 @@ impl Headings {
             words: file.address_words,
             languages: file.languages,
             mistaken: file.mistaken,
+            states: States::shipped().map_err(|error| HeadingsError(error.to_string()))?,
         })
+    }
+
+    /// The same words, with what a person says of those in columns that say who may get mail.
+    pub(super) fn with_states(mut self, said: &Said) -> Self {
+        self.states.say(said);
+        self
     }
 
     /// What a column with this heading holds, and how early the word stands in its list.
@@ -116,7 +125,8 @@ impl Headings {
         if key.is_empty() {
             return (Column::Nameless, 0);
         }
-        self.fields.get(&squashed(heading)).cloned().unwrap_or((Column::Attribute(key), 0))
+        let state = || self.states.column(heading).map(|state| (Column::State(state), 0));
+        self.fields.get(&squashed(heading)).cloned().or_else(state).unwrap_or((Column::Attribute(key), 0))
     }
 
     /// Whether a heading has a word for addresses in it, and none that says otherwise: "E-post till redaktionen".

@@ -18,6 +18,7 @@ mod reading;
 pub mod records;
 pub mod row;
 mod sniff;
+pub mod states;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ use headings::{HeadingFinder, Headings, HeadingsError, Named};
 use plan::{FieldChange, Terms};
 use reading::{Piece, Reading};
 use records::{Format, FormatError};
+use states::Said;
 
 /// Commits in flight.
 const BATCHES_IN_FLIGHT: usize = 6;
@@ -57,6 +59,8 @@ pub struct ImportSettings {
     pub dry_run: bool,
     /// What columns hold whose headings are not known, or are known for something else.
     pub columns: Named,
+    /// What words in columns mean that say who may get mail.
+    pub states: Said,
     /// The encoding of the file; found out where it is not said.
     pub encoding: Option<Encoding>,
 }
@@ -94,7 +98,7 @@ pub struct Reject {
     pub cells: Vec<String>,
 }
 
-/// What an import changed, or a dry run would. The first six kinds add up to the rows.
+/// What an import changed, or a dry run would. The first seven kinds add up to the rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportSummary {
     /// Rows below the first line, without empty ones.
@@ -111,6 +115,8 @@ pub struct ImportSummary {
     pub duplicates: u64,
     /// Rows with an address that must not be mailed.
     pub suppressed: u64,
+    /// Rows that say themselves that their people may not get mail.
+    pub left_out: u64,
     /// How many known subscribers differ, by field.
     pub fields: BTreeMap<&'static str, u64>,
     /// New subscriptions, by list.
@@ -120,7 +126,7 @@ pub struct ImportSummary {
 }
 
 impl ImportSummary {
-    /// Whether everything in the file could be done.
+    /// Whether everything in the file could be done. What was to be left out was.
     pub fn is_clean(&self) -> bool {
         self.invalid + self.duplicates + self.suppressed == 0 && self.ended.is_empty()
     }
@@ -133,6 +139,7 @@ impl ImportSummary {
         self.invalid += other.invalid;
         self.duplicates += other.duplicates;
         self.suppressed += other.suppressed;
+        self.left_out += other.left_out;
         other.fields.into_iter().for_each(|(field, n)| *self.fields.entry(field).or_default() += n);
         other.subscribed.into_iter().for_each(|(list, n)| *self.subscribed.entry(list).or_default() += n);
         other.ended.into_iter().for_each(|(list, n)| *self.ended.entry(list).or_default() += n);
@@ -202,7 +209,8 @@ where
         language: settings.language.or(first).unwrap_or_else(Language::swedish),
         at,
     };
-    let finder = HeadingFinder { headings: Arc::new(Headings::shipped()?), named: settings.columns };
+    let headings = Headings::shipped()?.with_states(&settings.states);
+    let finder = HeadingFinder { headings: Arc::new(headings), named: settings.columns };
     let known_lists = lists.keys().cloned().collect();
     let reading = Reading::new(known_lists, settings.consent.is_some(), finder, settings.encoding);
     let importer = Arc::new(Importer::new(store.clone(), key.clone(), terms, settings.dry_run).await?);

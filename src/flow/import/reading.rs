@@ -5,13 +5,14 @@ use std::collections::hash_map::{Entry, HashMap};
 use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
+use crate::base::address::Address;
 use crate::base::id::ListName;
 
 use super::columns::{Columns, ColumnsError, shown};
 use super::encoding::Encoding;
 use super::headings::HeadingFinder;
 use super::records::{Format, FormatError, Found, Record, RecordReader};
-use super::row::{self, Row};
+use super::row::{self, Refusal, Row};
 use super::sniff::ROWS_ABOVE;
 use super::{ImportError, Reject, mailbox};
 
@@ -36,6 +37,8 @@ pub(super) struct Piece {
     pub invalid: u64,
     /// How many of these were there before.
     pub duplicates: u64,
+    /// How many of these say themselves that their people may not get mail.
+    pub left_out: u64,
     /// Bytes of the file up to its end.
     pub octets: u64,
     /// Bytes that its rows hold.
@@ -52,6 +55,7 @@ impl Piece {
             rejects: Vec::new(),
             invalid: 0,
             duplicates: 0,
+            left_out: 0,
             octets: 0,
             held: 0,
         }
@@ -148,7 +152,14 @@ impl Reading {
         }
         let row = match row::read(columns, record) {
             Ok(row) => row,
-            Err((record, mut reason)) => {
+            Err((record, Refusal::LeftOut(address, reason))) => {
+                // The same address further down may not be taken either.
+                self.seen.entry(mark(&address)).or_insert(line_number(&record));
+                self.piece.left_out += 1;
+                self.piece.rejects.push(Reject { line: record.line, reason, cells: cells(&record) });
+                return Ok(());
+            }
+            Err((record, Refusal::Wrong(mut reason))) => {
                 if columns.is_repeated_in(&record) {
                     reason = "these are the headings once more".to_owned();
                 }
@@ -161,9 +172,9 @@ impl Reading {
             self.reject(row.record.line, reason, cells(&row.record));
             return Ok(());
         }
-        match self.seen.entry(xxhash_rust::xxh3::xxh3_64(row.address.key().as_bytes())) {
+        match self.seen.entry(mark(&row.address)) {
             Entry::Vacant(place) => {
-                place.insert(u32::try_from(row.record.line).unwrap_or(u32::MAX));
+                place.insert(line_number(&row.record));
                 self.piece.rows.push(row);
             }
             Entry::Occupied(first) => {
@@ -235,6 +246,15 @@ impl Reading {
         self.piece.invalid += 1;
         self.piece.rejects.push(Reject { line, reason, cells });
     }
+}
+
+/// By what an address of the file is known again.
+fn mark(address: &Address) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(address.key().as_bytes())
+}
+
+fn line_number(record: &Record) -> u32 {
+    u32::try_from(record.line).unwrap_or(u32::MAX)
 }
 
 /// The cells of a record, for a person to correct.

@@ -12,6 +12,7 @@ use super::super::formula;
 use super::columns::{Column, Columns};
 use super::mailbox;
 use super::records::Record;
+use super::states::{Standing, StateColumn};
 
 /// The longest name of a person or an organisation, in characters.
 const LONGEST_NAME: usize = 200;
@@ -55,19 +56,49 @@ pub fn is_blank(record: &Record) -> bool {
     record.cells().all(|cell| cell.trim_matches(unicode::is_unseen).is_empty())
 }
 
-/// Reads and checks one record.
-///
-/// # Errors
-/// The record and, for a person to read, why it cannot be imported.
-pub fn read(columns: &Columns, record: Record) -> Result<Row, (Record, String)> {
-    match read_fields(columns, &record) {
-        Ok((address, fields)) => Ok(Row { record, address, fields }),
-        Err(reason) => Err((record, reason)),
+/// Why a row is not imported, for a person to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It cannot be read, or holds something wrong.
+    Wrong(String),
+    /// It says itself that this address may not get mail.
+    LeftOut(Address, String),
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self::Wrong(reason)
     }
 }
 
-fn read_fields(columns: &Columns, record: &Record) -> Result<(Address, Fields), String> {
-    let mut mailbox = None;
+/// Reads and checks one record.
+///
+/// # Errors
+/// The record, and why it is not imported.
+pub fn read(columns: &Columns, record: Record) -> Result<Row, (Record, Refusal)> {
+    match read_fields(columns, &record) {
+        Ok((address, fields)) => Ok(Row { record, address, fields }),
+        Err(refusal) => Err((record, refusal)),
+    }
+}
+
+/// What the cell of a column says that tells who may get mail: the reason where this person may not.
+fn state(columns: &Columns, index: usize, column: StateColumn, cell: &str) -> Result<Option<String>, String> {
+    let heading = &columns.headings[index];
+    match columns.words.states.read(column, cell) {
+        Ok(Some(Standing::Out)) if cell.is_empty() => Ok(Some(format!("left out: \u{201c}{heading}\u{201d} is empty"))),
+        Ok(Some(Standing::Out)) => Ok(Some(format!("left out: \u{201c}{heading}\u{201d} is \u{201c}{cell}\u{201d}"))),
+        Ok(Some(Standing::Active) | None) => Ok(None),
+        Err(()) => Err(format!(
+            "\u{201c}{heading}\u{201d} says who may get mail, and what \u{201c}{cell}\u{201d} means there is not known: say \
+             --state \"{cell}=active\" or --state \"{cell}=out\"; if the column is about something else, --column \
+             ignore=\"{heading}\""
+        )),
+    }
+}
+
+fn read_fields(columns: &Columns, record: &Record) -> Result<(Address, Fields), Refusal> {
+    let (mut mailbox, mut out) = (None, None);
     let (mut first_name, mut last_name) = (None, None);
     let mut fields = Fields::default();
     for (index, cell) in record.cells().enumerate() {
@@ -76,7 +107,12 @@ fn read_fields(columns: &Columns, record: &Record) -> Result<(Address, Fields), 
             restored => restored,
         };
         let cell = cell.trim();
-        if cell.is_empty() || (!cell.is_ascii() && cell.trim_matches(unicode::is_unseen).is_empty()) {
+        let is_empty = cell.is_empty() || (!cell.is_ascii() && cell.trim_matches(unicode::is_unseen).is_empty());
+        if let Some(Column::State(column)) = columns.columns.get(index) {
+            out = state(columns, index, *column, if is_empty { "" } else { cell })?.or(out);
+            continue;
+        }
+        if is_empty {
             continue;
         }
         match columns.columns.get(index) {
@@ -89,22 +125,32 @@ fn read_fields(columns: &Columns, record: &Record) -> Result<(Address, Fields), 
             Some(Column::Beats) => fields.beats = Some(words("the beats", cell)?),
             Some(Column::Regions) => fields.regions = Some(words("the regions", cell)?),
             Some(Column::Lists) => fields.lists = lists(cell)?,
+            Some(Column::Attribute(_)) if !columns.named[index] && columns.words.states.is_end(cell) => {
+                let heading = &columns.headings[index];
+                return Err(Refusal::Wrong(format!(
+                    "\u{201c}{heading}\u{201d} is \u{201c}{cell}\u{201d}: if it says who may get mail, say --column \
+                     \"subscription state={heading}\"; if not, --column ignore=\"{heading}\""
+                )));
+            }
             Some(Column::Attribute(name)) => {
                 if let Some(value) = attribute(name, cell)? {
                     fields.attributes.insert(name.clone(), value);
                 }
             }
-            Some(Column::Ignored) => {}
+            Some(Column::Ignored | Column::State(_)) => {}
             Some(Column::Nameless) => {
-                return Err(format!("column {} has a value but no heading", index + 1));
+                return Err(format!("column {} has a value but no heading", index + 1).into());
             }
             None => {
                 let headings = columns.columns.len();
-                return Err(format!("it has a value in column {}, but there are {headings} headings", index + 1));
+                return Err(format!("it has a value in column {}, but there are {headings} headings", index + 1).into());
             }
         }
     }
-    let mailbox = mailbox.ok_or("the address is empty")?;
+    let mailbox = mailbox.ok_or_else(|| "the address is empty".to_owned())?;
+    if let Some(reason) = out {
+        return Err(Refusal::LeftOut(mailbox.address, reason));
+    }
     if fields.name.is_none() && (first_name.is_some() || last_name.is_some()) {
         let parts: Vec<String> = [first_name, last_name].into_iter().flatten().collect();
         fields.name = Some(parts.join(" "));

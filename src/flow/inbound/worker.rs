@@ -151,7 +151,7 @@ impl InboundWorker {
             tokio::select! {
                 // Commits of messages overtake each other, so a smaller id may show itself late.
                 () = arrived => from = Some(InboundId(newest.0.saturating_sub(OVERTAKEN))),
-                () = self.clock.wait_until(self.clock.now() + LONGEST_SLEEP) => from = None,
+                () = self.clock.wait_for(LONGEST_SLEEP) => from = None,
             }
         }
     }
@@ -357,7 +357,7 @@ impl InboundWorker {
 
     async fn wait_after(&self, error: &(dyn std::error::Error + Sync)) {
         tracing::error!(%error, "mail that came in waits for the store");
-        self.clock.wait_until(self.clock.now() + AFTER_ERROR).await;
+        self.clock.wait_for(AFTER_ERROR).await;
     }
 }
 

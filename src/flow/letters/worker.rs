@@ -15,6 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::LetterId;
 use crate::flow::dispatch::gate::{Gate, Trouble};
+use crate::flow::leap::{JumpWatch, Reading};
 use crate::flow::pulse::{Pulse, Pulses};
 use crate::flow::wake::Wake;
 use crate::model::retry::RetryTable;
@@ -33,8 +34,12 @@ use carrier::Carrier;
 const STEP: usize = 64;
 /// How long it sleeps when nobody wakes it, in seconds: work is found in the store.
 const LONGEST_SLEEP: i64 = 60;
-/// How soon something is tried again after an error of the store that may pass, in seconds.
-const AFTER_ERROR: i64 = 2;
+/// Letters that are looked at in one go because a clock that stood ahead may have put them off.
+const MOST_AHEAD: usize = 10_000;
+/// How often such letters are looked for, in seconds.
+const LOOK_AHEAD_EVERY: i64 = 300;
+/// How soon something is tried again after an error of the store that may pass.
+const AFTER_ERROR: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// How letters are sent.
 #[derive(Clone, Debug)]
@@ -144,7 +149,7 @@ impl Postman {
 
     /// What troubles the relay, if anything does.
     pub fn trouble(&self) -> Option<Trouble> {
-        self.shared.gate.trouble()
+        self.shared.gate.trouble(self.shared.now())
     }
 
     /// Signs of life. While it does not drain, its main task gives one at each [`Wake`].
@@ -186,7 +191,7 @@ impl Shared {
     async fn survive(&self, error: &StoreError) -> Result<(), Ended> {
         if let StoreError::Engine(EngineError::Full(_)) | StoreError::Contended(_) = error {
             tracing::warn!(%error, "letters wait for the store");
-            self.parts.clock.wait_until(self.now() + Duration::seconds(AFTER_ERROR)).await;
+            self.parts.clock.wait_for(AFTER_ERROR).await;
             return if self.is_draining() { Err(Ended) } else { Ok(()) };
         }
         self.give_up(&error.to_string());
@@ -200,7 +205,7 @@ impl Shared {
     }
 
     fn report_trouble(&self, what: String) {
-        if self.gate.failed(self.now(), what.clone()) {
+        if self.gate.is_trouble(self.now()) && self.gate.failed(self.now(), what.clone()) {
             tracing::warn!(%what, "the relay gives trouble; letters wait");
         }
     }
@@ -215,9 +220,10 @@ async fn run(shared: Arc<Shared>) {
     for _ in 0..shared.parts.settings.connections.max(1) {
         carriers.spawn(Carrier::new(shared.clone()).run(receiver.clone()));
     }
+    let mut ahead = Ahead { jumps: JumpWatch::new(&*shared.parts.clock), looked: None };
     while !shared.is_draining() {
         tokio::select! {
-            look = look(&shared, &sender, &pulse) => if look.is_err() { break },
+            look = look(&shared, &sender, &mut ahead, &pulse) => if look.is_err() { break },
             // Before a drain one ends only by a panic; what it held would never be looked at again.
             Some(ended) = carriers.join_next() => if let Err(error) = ended {
                 shared.give_up(&format!("the task of a connection for letters ended badly: {error}"));
@@ -230,14 +236,47 @@ async fn run(shared: Arc<Shared>) {
     while carriers.join_next().await.is_some() {}
 }
 
+/// When letters were last looked for that a clock that stood ahead put off.
+struct Ahead {
+    jumps: JumpWatch,
+    /// By the time that passed.
+    looked: Option<Timestamp>,
+}
+
+/// Letters that are due although their time lies ahead: a clock that stood ahead put them off. Looked for at the start,
+/// when the clock jumped, and now and then.
+async fn put_off_by_clock(shared: &Shared, ahead: &mut Ahead) -> Result<(Timestamp, Vec<LetterId>), StoreError> {
+    let (Reading { now, steady }, jump) = ahead.jumps.look(&*shared.parts.clock);
+    let recent = ahead.looked.is_some_and(|looked| steady - looked < Duration::seconds(LOOK_AHEAD_EVERY));
+    if recent && jump.is_none() {
+        return Ok((now, Vec::new()));
+    }
+    let mut due = Vec::new();
+    for id in shared.parts.store.letters_later(now, MOST_AHEAD).await? {
+        match shared.parts.store.letter(id).await {
+            Ok(Some(read)) if read.value.is_due(now, &shared.parts.settings.retry) => due.push(id),
+            // One that cannot be read is told of when its time comes.
+            Ok(_) | Err(StoreError::Record(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    ahead.looked = Some(steady);
+    Ok((now, due))
+}
+
 /// Hands out what is due, and waits until there may be more.
-async fn look(shared: &Shared, sender: &mpsc::Sender<LetterId>, pulse: &Pulse) -> Result<(), Ended> {
+async fn look(shared: &Shared, sender: &mpsc::Sender<LetterId>, ahead: &mut Ahead, pulse: &Pulse) -> Result<(), Ended> {
     pulse.works();
-    let (store, now) = (&shared.parts.store, shared.now());
+    let store = &shared.parts.store;
     let (told, woken) = (shared.parts.letters.inner.wake.notified(), shared.parts.wake.notified());
     let limit = shared.under_way().len() + STEP;
-    let found = async { Ok((store.letters_due(now, limit).await?, store.next_letter_due(now).await?)) }.await;
-    let (due, next) = match found {
+    // One reading of the clock for what is due and for what is waited for.
+    let found = async {
+        let (now, early) = put_off_by_clock(shared, ahead).await?;
+        let due = store.letters_due(now, limit).await?;
+        Ok((now, [due, early].concat(), store.next_letter_due(now).await?))
+    };
+    let (now, due, next) = match found.await {
         Ok(found) => found,
         Err(error) => return shared.survive(&error).await,
     };

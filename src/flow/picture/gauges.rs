@@ -20,6 +20,7 @@ impl Observer {
             gauges.store_work.show("writes", stats.writes);
             gauges.store_work.show("syncs", stats.syncs);
             gauges.store_work.show("journal_bytes", stats.journal_octets);
+            gauges.store_work.show("index_rebuilds", engine.index_health().rebuilds);
         }
     }
 }
@@ -37,6 +38,8 @@ impl Picture {
             gauges.chores.set(chore.name, seconds(chore.last));
         }
         gauges.backup_at.set(seconds(self.backup));
+        gauges.backup_damaged.set(self.backup_condition.faults.len() as f64);
+        gauges.backup_read_at.set(seconds(self.backup_condition.oldest_read));
     }
 
     fn show_queue(&self, gauges: &Gauges) {
@@ -83,6 +86,8 @@ impl Picture {
             gauges.relay_trouble.set(part, if trouble.is_some() { 1.0 } else { 0.0 });
             gauges.relay_trouble_since.set(part, seconds(trouble.and_then(|trouble| trouble.since)));
         }
+        gauges.relay_puts_off.set(if self.put_off.is_some() { 1.0 } else { 0.0 });
+        gauges.relay_connections.set(self.slowed.as_ref().map_or(0.0, |slowed| f64::from(slowed.connections)));
         for group in DomainGroup::all() {
             let resting = self.resting.iter().filter(|(domain, _)| DomainGroup::of(domain) == group);
             gauges.breakers.set(group.word(), resting.count() as f64);
@@ -93,6 +98,11 @@ impl Picture {
         gauges.store_records.set(self.records.unwrap_or(0) as f64);
         gauges.spool_octets.set(self.spool as f64);
         gauges.disk_reserve.set(reserve() as f64);
+        if let Some(index) = &self.index {
+            gauges.index_damaged.set(if index.damaged.is_some() { 1.0 } else { 0.0 });
+            gauges.index_checked.set(seconds(index.checked));
+            gauges.index_rebuilt.set(seconds(index.rebuilt.as_ref().map(|(at, _)| *at)));
+        }
         let Some(disk) = &self.disk else { return };
         gauges.journal_octets.set(disk.journal as f64);
         gauges.index_octets.set(disk.index as f64);

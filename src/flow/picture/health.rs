@@ -1,13 +1,14 @@
 //! Whether the daemon is alive, and whether it takes new work: two questions with short answers, asked often.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use crate::store::engine::Batch;
 
 use super::{Observer, reserve};
 
 /// So long the store may take to answer.
-const PATIENCE: chrono::Duration = chrono::Duration::seconds(5);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the daemon is not alive, or takes no new work: in a few words, without anybody's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +32,16 @@ impl Observer {
                 Ok(_) => Ok(()),
                 Err(_) => Err(Unwell("the store has stopped; the log says why".to_owned())),
             },
-            () = self.clock.wait_until(self.clock.now() + PATIENCE) => {
-                Err(Unwell("the store does not answer".to_owned()))
-            }
+            () = self.clock.wait_for(PATIENCE) => match self.heals() {
+                true => Ok(()),
+                false => Err(Unwell("the store does not answer".to_owned())),
+            },
         }
+    }
+
+    /// The index of the store is damaged and being built anew: commits wait, and go on by themselves.
+    fn heals(&self) -> bool {
+        self.parts().engine.is_some_and(|engine| engine.index_health().damaged.is_some())
     }
 
     /// Whether new work is taken in: alive, not about to stop, and room on the disk. A relay in trouble does not count:
@@ -46,6 +53,9 @@ impl Observer {
         self.alive().await?;
         if self.draining.load(Relaxed) {
             return Err(Unwell("stopping: nothing new is taken in".to_owned()));
+        }
+        if self.heals() {
+            return Err(Unwell("the index of the store is damaged and being built anew".to_owned()));
         }
         let free = self.parts().engine.map(|engine| engine.disk_free());
         match free {

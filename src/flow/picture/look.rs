@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::{Stopwatch, Timestamp};
+use crate::flow::backups;
 use crate::model::inbound::InboundState;
 use crate::model::ledger::Tally;
 use crate::model::mailing::{Mailing, Stage};
@@ -25,7 +26,10 @@ impl Observer {
         let parts = self.parts();
         let mailings = self.store.mailings().await?;
         let slow = self.slow(&mailings, max_age * SLOWER).await?;
-        let backups = parts.backups.as_ref().map(|backups| backups.state()).unwrap_or_default();
+        let backups = match parts.backups.clone() {
+            Some(backups) => backups_now(backups).await?,
+            None => backups::State::default(),
+        };
         let mut in_work = Vec::new();
         let (mut oldest_due, mut uncertain) = (None, slow.uncertain);
         for Read { value: mailing, .. } in mailings {
@@ -49,19 +53,28 @@ impl Observer {
             letters: self.letters(&parts).await?,
             inbound: self.inbound(&parts, slow).await?,
             trouble: trouble(&parts),
+            put_off: parts.dispatcher.as_ref().and_then(|dispatcher| dispatcher.put_off()),
+            slowed: parts.dispatcher.as_ref().and_then(|dispatcher| dispatcher.slowed()),
             resting: parts.dispatcher.as_ref().map(|dispatcher| dispatcher.resting()).unwrap_or_default(),
             disk: match parts.engine.clone() {
                 Some(engine) => Some(disk_use(engine).await?),
                 None => None,
             },
             records: parts.engine.as_ref().map(|engine| engine.records()),
+            index: self.index(),
             spool: spool(&parts).await,
             chores: self.chores(&parts).await?,
             monitor_trouble: parts.monitor_trouble.clone(),
-            doubted: parts.doubts.as_ref().map(|doubts| doubts.problems(at)).unwrap_or_default(),
+            doubted: {
+                let of_mail = parts.doubts.as_ref().map(|doubts| doubts.problems(at)).unwrap_or_default();
+                parts.engine.as_ref().and_then(|engine| engine.doubt()).into_iter().chain(of_mail).collect()
+            },
             leap: self.store.leap().await?,
+            clock: self.store.clock_trust().await?,
+            moved_by_test: self.clock.moved_by_test(),
             backup: backups.newest,
             backup_failure: backups.failure,
+            backup_condition: backups.condition,
         })
     }
 
@@ -159,6 +172,15 @@ fn trouble(parts: &Parts) -> Vec<(&'static str, crate::flow::dispatch::gate::Tro
     let letters = parts.postman.as_ref().and_then(|postman| postman.trouble());
     let deliveries = deliveries.map(|trouble| ("deliveries", trouble));
     deliveries.into_iter().chain(letters.map(|trouble| ("letters", trouble))).collect()
+}
+
+/// How the backups stand; what a command changed beside the daemon is seen.
+async fn backups_now(backups: Arc<backups::Backups>) -> Result<backups::State, StoreError> {
+    let looked = tokio::task::spawn_blocking(move || {
+        backups.look();
+        backups.state()
+    });
+    Ok(looked.await.map_err(|error| EngineError::Stopped(error.to_string()))?)
 }
 
 async fn disk_use(engine: Arc<EmbeddedEngine>) -> Result<crate::store::embedded::DiskUse, StoreError> {

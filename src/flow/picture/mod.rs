@@ -7,14 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::sync::Mutex;
 
 use crate::base::clock::{Clock, Stopwatch, Timestamp};
-use crate::model::breaker::Rest;
+use crate::model::breaker::{PutOff, Rest};
+use crate::model::clock_trust::ClockTrust;
 use crate::model::ledger::Tally;
 use crate::model::mailing::Mailing;
 use crate::model::recurrence::Recurrence;
-use crate::store::embedded::{DiskUse, EmbeddedEngine};
+use crate::store::backup::health::Condition;
+use crate::store::embedded::{DiskUse, EmbeddedEngine, IndexHealth};
 use crate::store::later::LaterCounts;
 use crate::store::spool::{Spool, SpoolSettings};
 use crate::store::{Store, StoreError};
@@ -23,6 +26,7 @@ use super::backups::Backups;
 use super::bounces::Doubts;
 use super::dispatch::Dispatcher;
 use super::dispatch::gate::Trouble;
+use super::dispatch::pace::Slowed;
 use super::letters::worker::{Postman, Sent};
 
 mod gauges;
@@ -102,7 +106,7 @@ struct Slow {
 }
 
 /// How the daemon was at one moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Picture {
     /// When.
     pub at: Timestamp,
@@ -120,24 +124,36 @@ pub struct Picture {
     pub inbound: InboundPicture,
     /// What troubles the relay, of deliveries and of letters.
     pub trouble: Vec<(&'static str, Trouble)>,
+    /// That nearly all answers are temporary refusals, if they are.
+    pub put_off: Option<PutOff>,
+    /// How slowly mail is sent, where the relay asked for that.
+    pub slowed: Option<Slowed>,
     /// Domains that the circuit breaker leaves alone.
     pub resting: Vec<(String, Rest)>,
     /// The store's disk, where it has one.
     pub disk: Option<DiskUse>,
     /// Records in the store, where it says so.
     pub records: Option<u64>,
+    /// The store's index, where it has one.
+    pub index: Option<IndexHealth>,
     /// Octets of mail that came in, as it came.
     pub spool: u64,
     /// The chores: when each last ran and will run.
     pub chores: Vec<ChorePicture>,
     /// When the clock was last seen to have leapt ahead.
     pub leap: Option<Timestamp>,
+    /// What is known about the clock.
+    pub clock: Option<ClockTrust>,
+    /// By how much a test has moved the clock, where one can.
+    pub moved_by_test: Option<TimeDelta>,
     /// When the last backup that is known was made.
     pub backup: Option<Timestamp>,
     /// Why nobody can watch the daemon from outside, where that was wanted.
     pub monitor_trouble: Option<String>,
     /// Mailings whose bounces are not believed, in a line each.
     pub doubted: Vec<String>,
+    /// What is known of the files of backups.
+    pub backup_condition: Condition,
     /// Why the last attempt at a backup failed, and when, if it did.
     pub backup_failure: Option<(Timestamp, String)>,
 }
@@ -209,6 +225,9 @@ impl Observer {
     /// # Errors
     /// [`StoreError`].
     pub async fn look(&self, max_age: Duration) -> Result<Arc<Picture>, StoreError> {
+        if let Some(index) = self.index().filter(|index| index.damaged.is_some()) {
+            return Ok(Arc::new(self.without_reading(index)));
+        }
         let mut last = self.last.lock().await;
         if let Some(known) = last.as_ref().filter(|known| known.is_good(self.clock.now(), max_age)) {
             return Ok(known.value.clone());
@@ -218,6 +237,18 @@ impl Observer {
         let took = Duration::from_nanos(watch.nanoseconds());
         *last = Some(Taken { value: picture.clone(), at, took });
         Ok(picture)
+    }
+
+    fn index(&self) -> Option<IndexHealth> {
+        self.parts().engine.map(|engine| engine.index_health())
+    }
+
+    /// What is known while the store cannot be read: the last picture, if there is any, and that the index is damaged.
+    fn without_reading(&self, index: IndexHealth) -> Picture {
+        let last = self.last.try_lock().ok().and_then(|last| last.as_ref().map(|known| known.value.clone()));
+        let (at, started) = (self.clock.now(), self.started);
+        let picture = last.map_or(Picture { at, started, ..Picture::default() }, |known| (*known).clone());
+        Picture { index: Some(index), ..picture }
     }
 
     fn parts(&self) -> Parts {

@@ -3,33 +3,83 @@
 use chrono::Duration;
 
 use crate::flow::leap;
+use crate::flow::schedule::judged_at;
+use crate::model::mailing::Stage;
+use crate::model::mailing_transitions::Due;
 
 use super::{Picture, reserve};
 
 /// Mail that came in is handled within seconds.
 const INBOUND_LATE: Duration = Duration::minutes(15);
+/// A relay that asks for fewer mails takes some within this time.
+const SLOWED_LATE: Duration = Duration::hours(2);
 /// The chore writes one each night.
 const CHECKPOINT_LATE: Duration = Duration::days(3);
+/// It is compared twice a day.
+const INDEX_CHECK_LATE: Duration = Duration::days(2);
+/// For so long a person is told that the index was built anew: the disk may be failing.
+const REBUILT_LATELY: Duration = Duration::days(1);
 
 impl Picture {
+    /// What a person must know of the clock: that it jumped, and what waits because of that.
+    fn clock_problems(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if let Some(moved) = self.moved_by_test {
+            let seconds = moved.num_seconds();
+            found.push(format!(
+                "DEPESCH_TEST_CLOCK is set, and moves the clock by {seconds} s: take it out unless this is a test"
+            ));
+        }
+        let Some(trust) = &self.clock else { return found };
+        if let Some(jump) = trust.told(self.at) {
+            let (from, to) = (jump.from.format("%Y-%m-%d %H:%M:%S"), jump.to.format("%Y-%m-%d %H:%M:%S UTC"));
+            let seconds = jump.by().num_seconds();
+            let (way, by) = if seconds < 0 { ("back", -seconds) } else { ("forward", seconds) };
+            found.push(format!("the clock was set {way} by {by} s, from {from} to {to}: check how it is kept right"));
+        }
+        for (mailing, _) in self.mailings.iter().filter(|(mailing, _)| mailing.stage == Stage::Scheduled) {
+            let judged = judged_at(mailing, trust, self.at);
+            let Due::Later(at) = mailing.due(judged) else { continue };
+            if matches!(mailing.due(self.at), Due::Later(_) | Due::Never) {
+                continue;
+            }
+            let until = (at + (self.at - judged)).format("%Y-%m-%d %H:%M UTC");
+            found.push(format!(
+                "mailing {id} waits until {until}, because the clock was set forward; if the clock is right, cancel it and \
+                 queue it again",
+                id = mailing.id
+            ));
+        }
+        found
+    }
+
     /// What needs a person, each in one line, the worst first. No address and no list's name is in it.
     pub fn problems(&self) -> Vec<String> {
         let mut found = Vec::new();
         if let Some(free) = self.disk.map(|disk| disk.free).filter(|free| *free < reserve()) {
             found.push(format!("the disk is full ({} MB left): no mail is taken in", free / 1_000_000));
         }
+        found.extend(self.index_problem());
         if let Some((_, trouble)) = self.trouble.first() {
             let since = trouble.since.map(|at| format!(" since {}", at.format("%H:%M UTC"))).unwrap_or_default();
             found.push(format!("mail out waits{since}: {}", trouble.what));
         }
+        self.relay_problems(&mut found);
         if let Some(leapt) = self.leap.filter(|leapt| leap::is_doubted(*leapt, self.at)) {
             let until = (leapt + leap::DOUBTED_FOR).format("%Y-%m-%d %H:%M UTC");
             found.push(format!(
                 "the clock leapt far ahead: until {until} nothing is deleted by age; set it right if it is wrong"
             ));
         }
+        found.extend(self.clock_problems());
         if let Some((at, why)) = &self.backup_failure {
             found.push(format!("the backup of {} failed: {why}", at.format("%Y-%m-%d %H:%M UTC")));
+        }
+        if !self.backup_condition.faults.is_empty() {
+            let many = self.backup_condition.faults.len();
+            found.push(format!(
+                "{many} files of backups are damaged or missing: \u{201c}depesch backup list\u{201d} names them"
+            ));
         }
         found.extend(self.monitor_trouble.clone());
         found.extend(self.doubted.iter().cloned());
@@ -81,5 +131,48 @@ impl Picture {
             }
         }
         found
+    }
+
+    fn index_problem(&self) -> Option<String> {
+        let index = self.index.as_ref()?;
+        if let Some(reason) = &index.damaged {
+            return Some(format!(
+                "the index of the store is damaged and being built anew, which loses nothing; everything waits until \
+                 then ({reason})"
+            ));
+        }
+        let lately = index.rebuilt.as_ref().filter(|(at, _)| self.at - *at < REBUILT_LATELY);
+        if let Some((at, reason)) = lately {
+            return Some(format!(
+                "the index of the store was built anew at {}, and nothing is lost; look at the disk, it may be failing \
+                 ({reason})",
+                at.format("%Y-%m-%d %H:%M UTC")
+            ));
+        }
+        let late = index.checked.is_some_and(|at| self.at - at > INDEX_CHECK_LATE);
+        late.then(|| "the index was not compared with the journal for two days; the log says why".to_owned())
+    }
+
+    /// What the relay does that a person must see to, although it answers.
+    fn relay_problems(&self, found: &mut Vec<String>) {
+        if let Some(put_off) = &self.put_off {
+            found.push(format!(
+                "nearly all mail out is deferred since {}: {} of the last {} answers are temporary refusals ({}); when the \
+                 relay is repaired: \u{201c}depesch outbound flush\u{201d}",
+                put_off.since.format("%Y-%m-%d %H:%M UTC"),
+                put_off.refusals,
+                put_off.answers,
+                put_off.example
+            ));
+        }
+        if let Some(slowed) = &self.slowed
+            && self.at - slowed.last_accepted.unwrap_or(slowed.since).max(slowed.since) > SLOWED_LATE
+        {
+            found.push(format!(
+                "the relay has taken no mail since {} and asks for fewer: {}",
+                slowed.last_accepted.unwrap_or(slowed.since).format("%Y-%m-%d %H:%M UTC"),
+                slowed.what
+            ));
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::{MailingId, ReleaseId};
-use crate::base::token::{Key, Purpose};
+use crate::base::token::Key;
 use crate::base::unicode;
 use crate::mail::incoming::Incoming;
 use crate::model::mailing::Stage;
@@ -14,6 +14,7 @@ use crate::model::release::{Event, EventStatus};
 use crate::store::{Store, StoreError};
 
 use super::super::event;
+use super::super::message_id;
 use super::super::release::{LoadError, LoadedRelease, load};
 use super::over_at;
 
@@ -125,12 +126,7 @@ async fn answered_releases(store: &Store, key: &Key, message: &Incoming) -> Resu
 
 /// The mailing of one of our own Message-IDs.
 pub fn mailing_of(key: &Key, message_id: &str) -> Option<MailingId> {
-    let (local, _) = message_id.rsplit_once('@')?;
-    let (name, token) = local.split_once('.')?;
-    match key.verify(Purpose::MessageId, token)?.as_slice() {
-        [mailing, _subscriber] if name.parse() == Ok(MailingId(*mailing)) => Some(MailingId(*mailing)),
-        _ => None,
-    }
+    message_id::named(key, message_id).map(|(mailing, _)| mailing)
 }
 
 /// The newest release that went out of an event's UID: the author's own, or `event-r7@…` as [`crate::flow::enclosures`] makes it.

@@ -137,6 +137,7 @@ pub enum Judgement {
 /// A success takes off the earliest hit. So who fails now and then goes on, and who fails each time does not.
 pub fn judge(before: &Score, policy: &BouncePolicy, case: &Case, successes: &Successes) -> (Score, Judgement) {
     let mut score = before.clone();
+    score.bound(case.hit.at);
     if !score.hits.iter().any(|hit| hit.mailing == case.hit.mailing) {
         let place = score.hits.partition_point(|hit| hit.at <= case.hit.at);
         score.hits.insert(place, case.hit);
@@ -168,6 +169,15 @@ impl Score {
     /// Nothing against the address any more.
     pub fn cleared(&self) -> Self {
         Self { address_since: self.address_since, ..Self::default() }
+    }
+
+    /// What a clock that stood ahead noted counts from now: else two failures lie years apart, and no later success is
+    /// weighed.
+    fn bound(&mut self, now: Timestamp) {
+        let latest = now + Duration::days(1);
+        self.hits.iter_mut().filter(|hit| hit.at > latest).for_each(|hit| hit.at = now);
+        self.hits.sort_by_key(|hit| hit.at);
+        self.weighed = self.weighed.filter(|weighed| *weighed <= latest);
     }
 
     fn decay(&mut self, successes: &Successes) {
@@ -220,6 +230,12 @@ mod tests {
     }
 
     use Judgement::{Scored, Suspend};
+
+    #[test]
+    fn a_clock_that_stood_ahead_suspends_nobody() {
+        // Two failures by a clock that is ten years ahead, the third when it is right again.
+        assert_eq!(run(&[full(1, 3650), full(2, 3650), full(3, 0)], &[]).last(), Some(&Judgement::Scored));
+    }
 
     #[test]
     fn an_address_that_does_not_exist_is_enough_once() {

@@ -25,7 +25,7 @@ use crate::store::journal::segment::SegmentName;
 use crate::store::journal::walk::{header_of, read_segment};
 use crate::store::spool::{SUFFIX, SpoolError};
 
-use super::manifest::{CheckpointFile, FileRef, KeptFile, Manifest, SegmentFile};
+use super::manifest::{Before, CheckpointFile, FileRef, KeptFile, Manifest, SegmentFile};
 use super::repository::Repository;
 use super::{BackupError, Event, Watch};
 
@@ -56,9 +56,14 @@ pub fn create(
     now: Timestamp,
     watch: Watch<'_>,
 ) -> Result<Manifest, BackupError> {
-    let earlier = repository.manifests()?;
-    let mut work = Work::begin(repository, earlier.last(), now, watch);
-    work.id(&repository.list()?.into_iter().map(|listed| listed.id).collect());
+    let listed = repository.list()?;
+    repository.with_health(|health| health.take_in(&listed));
+    let taken = listed.iter().map(|listed| listed.id.clone()).collect();
+    let last = listed.into_iter().rev().find_map(|one| Some((one.manifest.ok()?, one.sha256)));
+    let mut work = Work::begin(repository, last.as_ref().map(|(manifest, _)| manifest), now, watch);
+    work.id(&taken);
+    work.manifest.number = Some(repository.with_health(|health| health.last_number()) + 1);
+    work.manifest.before = last.as_ref().map(|(last, sha256)| Before { id: last.id.clone(), sha256: sha256.clone() });
     work.announce(source)?;
     let sealed = (source.seal_spool)()?;
     work.copy_spool(&source.spool, sealed)?;

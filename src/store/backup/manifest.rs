@@ -48,6 +48,21 @@ pub struct Manifest {
     /// Files of the store that were damaged where they lie, so that they are not in it.
     #[serde(default)]
     pub left_out: Vec<String>,
+    /// How many backups were made in this repository before it, and one; absent in those of older programs.
+    #[serde(default)]
+    pub number: Option<u64>,
+    /// The backup before it, so that a missing one is noticed; absent in the first, and in those of older programs.
+    #[serde(default)]
+    pub before: Option<Before>,
+}
+
+/// The backup that another follows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// Its name.
+    pub id: String,
+    /// The SHA-256 of its manifest, as the last line of that says it.
+    pub sha256: String,
 }
 
 /// Content in the repository.
@@ -143,6 +158,8 @@ impl Manifest {
             octets: 0,
             new_octets: 0,
             left_out: Vec::new(),
+            number: None,
+            before: None,
         }
     }
 
@@ -158,11 +175,7 @@ impl Manifest {
     /// # Errors
     /// [`serde_json::Error`], which no manifest gives.
     pub fn to_octets(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut octets = serde_json::to_vec(self)?;
-        octets.push(b'\n');
-        let hash = to_hex(&content_hash(&octets));
-        octets.extend_from_slice(format!("sha256 {hash}\n").as_bytes());
-        Ok(octets)
+        Ok(sealed(serde_json::to_vec(self)?))
     }
 
     /// From the form on disk, in the file at `path`, whose name must be its own.
@@ -170,13 +183,8 @@ impl Manifest {
     /// # Errors
     /// [`BackupError::Damaged`], [`BackupError::Newer`].
     pub fn from_octets(path: &Path, octets: &[u8]) -> Result<Self, BackupError> {
-        const LAST: usize = "sha256 ".len() + 64 + 1;
         let damaged = |what: &str| BackupError::damaged(path, what);
-        let split = octets.len().checked_sub(LAST).ok_or_else(|| damaged("it is cut short"))?;
-        let (body, last) = octets.split_at(split);
-        if last != format!("sha256 {}\n", to_hex(&content_hash(body))).as_bytes() {
-            return Err(damaged("it does not have the checksum that it names"));
-        }
+        let body = unsealed(path, octets)?;
         #[derive(Deserialize)]
         struct Version {
             version: u32,
@@ -191,4 +199,29 @@ impl Manifest {
         }
         Ok(manifest)
     }
+}
+
+/// Text with a last line that says the SHA-256 of all before it.
+pub(super) fn sealed(mut octets: Vec<u8>) -> Vec<u8> {
+    octets.push(b'\n');
+    let hash = to_hex(&content_hash(&octets));
+    octets.extend_from_slice(format!("sha256 {hash}\n").as_bytes());
+    octets
+}
+
+/// What stands before the last line of [`sealed`], the line break included.
+pub(super) fn unsealed<'o>(path: &Path, octets: &'o [u8]) -> Result<&'o [u8], BackupError> {
+    const LAST: usize = "sha256 ".len() + 64 + 1;
+    let split = octets.len().checked_sub(LAST).ok_or_else(|| BackupError::damaged(path, "it is cut short"))?;
+    let (body, last) = octets.split_at(split);
+    match last == format!("sha256 {}\n", to_hex(&content_hash(body))).as_bytes() {
+        true => Ok(body),
+        false => Err(BackupError::damaged(path, "it does not have the checksum that it names")),
+    }
+}
+
+/// The SHA-256 that the last line of [`sealed`] says.
+pub(super) fn seal_of(octets: &[u8]) -> String {
+    let line = octets.trim_ascii_end().rsplit(|octet| *octet == b' ').next().unwrap_or_default();
+    String::from_utf8_lossy(line).into_owned()
 }

@@ -6,6 +6,7 @@
 //! <repository>/lock                          held by whoever writes, shared by whoever reads
 //! <repository>/files/<2 hex>/<64 hex>        contents, each once, named by their SHA-256
 //! <repository>/backups/<time>.manifest       one backup: what it is made of (see `manifest`)
+//! <repository>/health                        which backups there are, and when each file was last read (see `health`)
 //! <repository>/incoming/                     what is being written; leftovers are cleared by the next backup
 //! ```
 //! A backup is its manifest, and that is written last, when every file that it names is durable: a crash at any moment
@@ -13,7 +14,8 @@
 //! compressed or enciphered beyond what the store does itself, so that it can be put together by hand in need.
 //!
 //! [`repository`] is the directory, [`create`] fills it, [`point`] finds what leads to a backup or an instant,
-//! [`verify`] reads everything, [`restore`] lays a store out again, [`prune`] forgets by rule.
+//! [`verify`] reads everything, [`upkeep`] reads a part each night and writes again what is damaged, [`restore`] lays a
+//! store out again, [`salvage`] does with what is whole of a damaged one, [`prune`] forgets by rule.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,11 +28,14 @@ use super::spool::SpoolError;
 use crate::base::clock::Timestamp;
 
 pub mod create;
+pub mod health;
 pub mod manifest;
 pub mod point;
 pub mod prune;
 pub mod repository;
 pub mod restore;
+pub mod salvage;
+pub mod upkeep;
 pub mod verify;
 
 /// Why a backup cannot be made, read or restored.
@@ -69,6 +74,24 @@ pub enum BackupError {
         /// What is wrong.
         what: String,
     },
+    /// The newest backup cannot be read.
+    #[error(
+        "the newest backup, {id}, is damaged ({}: {what}){}. --partial takes the newest that can be read",
+        path.display(), next_words(next.as_deref())
+    )]
+    NewestDamaged {
+        /// Which.
+        id: String,
+        /// Its manifest.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+        /// The newest of those that can be read.
+        next: Option<String>,
+    },
+    /// It must not be forgotten.
+    #[error("{0} is the only backup that can be read: make another first, with \u{201c}depesch backup create\u{201d}")]
+    Last(String),
     /// Written by a newer Depesch.
     #[error("{} has version {version}, newer than this program knows; run the newer program", path.display())]
     Newer {
@@ -127,7 +150,17 @@ impl BackupError {
                 | Self::TooLate { .. }
                 | Self::NoWay { .. }
                 | Self::Occupied(_)
+                | Self::Last(_)
         )
+    }
+
+    /// Whether something that was read is not as it was written, as far as can be told.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Io { action, .. } => *action == "read",
+            Self::Spool(_) | Self::Engine(_) => false,
+            other => !other.is_refusal(),
+        }
     }
 
     fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self + use<> {
@@ -137,6 +170,13 @@ impl BackupError {
 
     fn damaged(path: &Path, what: impl Into<String>) -> Self {
         Self::Damaged { path: path.to_owned(), what: what.into() }
+    }
+}
+
+fn next_words(next: Option<&str>) -> String {
+    match next {
+        Some(next) => format!("; the one before it is {next}, which can be named instead"),
+        None => "; there is no other that can be read".to_owned(),
     }
 }
 

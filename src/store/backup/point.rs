@@ -15,7 +15,8 @@ use crate::store::journal::walk::{Found, read_segment, walk_segments};
 
 use super::BackupError;
 use super::manifest::{CheckpointFile, KeptFile, Manifest, SegmentFile};
-use super::repository::Repository;
+use super::repository::{Listed, Repository};
+use super::verify::Fault;
 
 /// Which state is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,11 +57,40 @@ pub struct Point {
 pub fn find(repository: &Repository, wanted: &Wanted) -> Result<Point, BackupError> {
     match wanted {
         Wanted::Backup(id) => Ok(of_backup(repository.manifest(id.as_deref())?)),
-        Wanted::Until(until) => of_instant(repository, *until),
+        Wanted::Until(until) => Ok(of_instant(repository, *until, false)?.0),
     }
 }
 
-fn of_backup(manifest: Manifest) -> Point {
+/// Finds the nearest that can be had to what is wanted: of backups without a name the newest that can be read, of an
+/// instant as much as leads there. Gives what is in the way, too.
+///
+/// # Errors
+/// [`BackupError`].
+pub fn find_partial(repository: &Repository, wanted: &Wanted) -> Result<(Point, Vec<Fault>), BackupError> {
+    match wanted {
+        Wanted::Until(until) => of_instant(repository, *until, true),
+        Wanted::Backup(Some(_)) => Ok((find(repository, wanted)?, Vec::new())),
+        Wanted::Backup(None) => {
+            let listed = repository.list()?;
+            let mut faults = repository.faults(&listed);
+            let Some(newest) = listed.into_iter().rev().find_map(|one| one.manifest.ok()) else {
+                return Err(BackupError::Empty(repository.directory().to_owned()));
+            };
+            faults.retain(|fault| fault.backups.iter().any(|backup| *backup > newest.id));
+            Ok((of_backup(newest), faults))
+        }
+    }
+}
+
+/// The states of the backups that are later than a point, newest first.
+pub fn points_after(listed: Vec<Listed>, point: &Point) -> impl Iterator<Item = Point> {
+    let (backup, group) = (point.backup.clone(), point.group);
+    let points = listed.into_iter().rev().filter_map(|one| one.manifest.ok()).map(of_backup);
+    points.take_while(move |other| other.backup > backup || other.backup == backup && other.group != group)
+}
+
+/// The point of a backup whose manifest was read.
+pub(super) fn of_backup(manifest: Manifest) -> Point {
     let since = manifest.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.since.group);
     let at = manifest.journal.last().and_then(|segment| segment.ended);
     Point {
@@ -76,7 +106,7 @@ fn of_backup(manifest: Manifest) -> Point {
     }
 }
 
-fn of_instant(repository: &Repository, until: Timestamp) -> Result<Point, BackupError> {
+fn of_instant(repository: &Repository, until: Timestamp, partial: bool) -> Result<(Point, Vec<Fault>), BackupError> {
     let mut manifests = repository.manifests()?;
     let no_way = |reason: String| BackupError::NoWay { until, reason };
     let newest = manifests.last().ok_or_else(|| BackupError::Empty(repository.directory().to_owned()))?;
@@ -85,7 +115,11 @@ fn of_instant(repository: &Repository, until: Timestamp) -> Result<Point, Backup
     };
     manifests.truncate(position + 1);
     let chain = chain(&manifests);
-    let (group, at) = last_group(repository, &chain, until)?;
+    let mut faults = Vec::new();
+    let (group, at) = match partial {
+        true => last_group(repository, &chain, until, Some(&mut faults))?,
+        false => last_group(repository, &chain, until, None)?,
+    };
     let begin = chain.first().map_or(1, |segment| segment.first);
     let checkpoints = manifests.iter().filter_map(|manifest| manifest.checkpoint.clone());
     let is_usable = |c: &CheckpointFile| c.until.group <= group && c.since.group + 1 >= begin;
@@ -103,7 +137,7 @@ fn of_instant(repository: &Repository, until: Timestamp) -> Result<Point, Backup
         spool.extend(manifest.spool.iter().map(|kept| (kept.name.clone(), kept.clone())));
     }
     let Some(last) = manifests.pop() else { return Err(BackupError::Empty(repository.directory().to_owned())) };
-    Ok(Point {
+    let point = Point {
         backup: last.id,
         created: last.created,
         checkpoint,
@@ -113,11 +147,12 @@ fn of_instant(repository: &Repository, until: Timestamp) -> Result<Point, Backup
         mark: None,
         blobs: blobs.into_values().collect(),
         spool: spool.into_values().collect(),
-    })
+    };
+    Ok((point, faults))
 }
 
 /// The journal of the last of these backups, and of those before as far as they join.
-fn chain(manifests: &[Manifest]) -> Vec<SegmentFile> {
+pub(super) fn chain(manifests: &[Manifest]) -> Vec<SegmentFile> {
     let mut chain: Vec<SegmentFile> = Vec::new();
     for manifest in manifests.iter().rev() {
         let Some(first) = chain.first() else {
@@ -143,11 +178,12 @@ fn chain(manifests: &[Manifest]) -> Vec<SegmentFile> {
     chain
 }
 
-/// The last group before the first that became durable after `until`.
+/// The last group before the first that became durable after `until`; with `faults`, as far as can be read.
 fn last_group(
     repository: &Repository,
     chain: &[SegmentFile],
     until: Timestamp,
+    mut faults: Option<&mut Vec<Fault>>,
 ) -> Result<(u64, Option<Timestamp>), BackupError> {
     let no_way = |reason: &str| BackupError::NoWay { until, reason: reason.to_owned() };
     let Some(first) = chain.first() else { return Err(no_way("the backup holds no journal")) };
@@ -159,16 +195,29 @@ fn last_group(
             continue;
         }
         let path = repository.path(&segment.file);
-        let file = File::open(&path).map_err(BackupError::io(&path, "read"))?;
         let mut over = false;
         let mut found = reached;
-        read_segment(&SegmentName { first: segment.first, path }, &file, &mut |record, _| {
-            over |= record.at.is_some_and(|at| at > until);
-            if !over {
-                found = (record.mark.sequence, record.at);
-            }
+        let mut read = || -> Result<(), BackupError> {
+            let file = File::open(&path).map_err(BackupError::io(&path, "read"))?;
+            read_segment(&SegmentName { first: segment.first, path: path.clone() }, &file, &mut |record, _| {
+                over |= record.at.is_some_and(|at| at > until);
+                if !over {
+                    found = (record.mark.sequence, record.at);
+                }
+                Ok(())
+            })?;
             Ok(())
-        })?;
+        };
+        match (read(), &mut faults) {
+            (Ok(()), _) => {}
+            (Err(error), None) => return Err(error),
+            (Err(_), Some(_)) if over => {}
+            (Err(error), Some(faults)) => {
+                let what = format!("{error}: what came after change {} is not restored", found.0);
+                faults.push(Fault { path, what, backups: Vec::new() });
+                return Ok(found);
+            }
+        }
         let untimed = found.1.is_none() && found.0 >= segment.first;
         if untimed {
             return Err(no_way(

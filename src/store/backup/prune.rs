@@ -32,7 +32,7 @@ pub struct Pruned {
     pub files: u64,
     /// Their octets.
     pub octets: u64,
-    /// Backups that cannot be read: while there are such, no file is removed, for one of them may name it.
+    /// Backups that cannot be read, or are missing: while there are such, no file is removed, for one of them may name it.
     pub unreadable: Vec<String>,
 }
 
@@ -43,7 +43,10 @@ pub struct Pruned {
 pub fn prune(repository: &Repository, keep: Keep, now: Timestamp, watch: Watch<'_>) -> Result<Pruned, BackupError> {
     let mut pruned = Pruned::default();
     let (mut kept, mut paths) = (Vec::new(), Vec::new());
-    for listed in repository.list()? {
+    let all = repository.list()?;
+    let missing = repository.with_health(|health| health.missing(repository.directory(), &all));
+    pruned.unreadable.extend(missing.into_iter().flat_map(|fault| fault.backups));
+    for listed in all {
         match listed.manifest {
             Ok(manifest) => {
                 paths.push(listed.path);
@@ -53,6 +56,11 @@ pub fn prune(repository: &Repository, keep: Keep, now: Timestamp, watch: Watch<'
         }
     }
     let stays = staying(repository, &kept, keep, now)?;
+    let gone: Vec<String> = kept.iter().map(|one| one.id.clone()).filter(|id| !stays.contains(id)).collect();
+    // Before anything is removed: so nothing that goes by rule is ever taken for lost.
+    if repository.with_health(|health| health.forget(&gone)) {
+        repository.save_health(watch)?;
+    }
     let mut remaining = Vec::new();
     for (manifest, path) in kept.into_iter().zip(paths) {
         if stays.contains(&manifest.id) {
@@ -77,8 +85,39 @@ pub fn prune(repository: &Repository, keep: Keep, now: Timestamp, watch: Watch<'
             pruned.files += 1;
             fs::remove_file(&path).map_err(BackupError::io(&path, "removed"))?;
         }
+        if repository.with_health(|health| health.tidy(&remaining)) {
+            repository.save_health(watch)?;
+        }
     }
     Ok(pruned)
+}
+
+/// Forgets one backup because a person says so: one that is damaged or missing, which is then no longer told of. Its
+/// files go with the next backup.
+///
+/// # Errors
+/// [`BackupError::Unknown`], [`BackupError::Last`], [`BackupError::Io`].
+pub fn forget(repository: &Repository, id: &str, watch: Watch<'_>) -> Result<(), BackupError> {
+    let listed = repository.list()?;
+    let there = listed.iter().find(|one| one.id == id);
+    let missing = repository.with_health(|health| health.missing(repository.directory(), &listed));
+    if there.is_none() && !missing.iter().any(|fault| fault.backups.iter().any(|missing| missing == id)) {
+        return Err(BackupError::Unknown(id.to_owned()));
+    }
+    if there.is_some_and(|one| one.manifest.is_ok()) && listed.iter().filter(|one| one.manifest.is_ok()).count() == 1 {
+        return Err(BackupError::Last(id.to_owned()));
+    }
+    repository.with_health(|health| {
+        health.take_in(&listed);
+        health.forget(&[id.to_owned()])
+    });
+    repository.save_health(watch)?;
+    if let Some(one) = there {
+        step(watch, &one.path, "forget")?;
+        fs::remove_file(&one.path).map_err(BackupError::io(&one.path, "removed"))?;
+        sync_directory(&repository.directory().join("backups"))?;
+    }
+    Ok(())
 }
 
 /// The names of those that stay. `manifests` are in the order in which they were made.

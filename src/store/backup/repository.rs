@@ -1,20 +1,28 @@
 //! The directory that backups lie in.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
+use crate::base::clock::Timestamp;
 use crate::base::token::to_hex;
 
-use super::manifest::{FileRef, Manifest};
+use super::super::journal::disk::make_directories;
+use super::health::{self, Health};
+use super::manifest::{FileRef, Manifest, seal_of};
+use super::verify::Fault;
 use super::{BackupError, Event, Watch};
 
 const MARKER: &str = "repository";
 const MARK: &[u8] = b"Backups of Depesch, version 1. Keep all of it together; see \"depesch backup --help\".\n";
 const SUFFIX: &str = ".manifest";
+/// What lies in a repository, and in the root of a disk of its own.
+const OWN: [&str; 9] =
+    [MARKER, "repository.new", "lock", "files", "backups", "incoming", health::NAME, "health.new", "lost+found"];
 /// Octets that are read and written at once.
 const PIECE: usize = 256 * 1024;
 
@@ -24,6 +32,10 @@ pub struct Repository {
     directory: PathBuf,
     /// None where it cannot be written to, e.g. on a read-only disk: then nobody else writes there either.
     lock: Option<File>,
+    /// What is known of its files and backups.
+    health: Mutex<Health>,
+    /// What is wrong with the marker and with `health`.
+    faults: Vec<Fault>,
 }
 
 impl Drop for Repository {
@@ -44,6 +56,8 @@ pub struct Listed {
     pub path: PathBuf,
     /// What it says, or why it cannot be read.
     pub manifest: Result<Manifest, BackupError>,
+    /// The SHA-256 that its last line names; of no meaning when it cannot be read.
+    pub sha256: String,
 }
 
 impl Repository {
@@ -54,19 +68,15 @@ impl Repository {
     pub fn open_to_write(directory: &Path, watch: Watch<'_>) -> Result<Self, BackupError> {
         make_directory(directory)?;
         let marker = directory.join(MARKER);
-        if !marker.try_exists().map_err(BackupError::io(&marker, "read"))? {
-            let mut others = fs::read_dir(directory).map_err(BackupError::io(directory, "read"))?;
-            let is_ours = |name: &std::ffi::OsStr| name == "lock" || name == "repository.new";
-            if others.any(|entry| entry.is_ok_and(|entry| !is_ours(&entry.file_name()))) {
-                return Err(BackupError::NotARepository(directory.to_owned()));
-            }
+        if !is_marked(&marker)? && !is_ours(directory)? {
+            return Err(BackupError::NotARepository(directory.to_owned()));
         }
         let lock = take_lock(directory, true)?;
-        let repository = Self { directory: directory.to_owned(), lock };
-        if !marker.try_exists().map_err(BackupError::io(&marker, "read"))? {
+        let mut repository = Self::locked(directory, lock);
+        // A damaged marker is written anew: what counts are the manifests, each with a checksum and a version of its own.
+        if !is_marked(&marker)? {
             repository.write_marker(&marker, watch)?;
         }
-        repository.check_marker()?;
         for name in ["files", "backups"] {
             make_directory(&directory.join(name))?;
         }
@@ -76,23 +86,71 @@ impl Repository {
             _ => make_directory(&incoming)?,
         }
         sync_directory(directory)?;
+        repository.read_health()?;
         Ok(repository)
     }
 
-    /// Opens it to read.
+    /// Opens it to read. A damaged marker is no hindrance where there are backups: see [`Repository::faults`].
     ///
     /// # Errors
     /// [`BackupError::NoRepository`], [`BackupError::Busy`], [`BackupError::Damaged`], [`BackupError::Io`].
     pub fn open_to_read(directory: &Path) -> Result<Self, BackupError> {
         let marker = directory.join(MARKER);
-        match marker.try_exists() {
-            Ok(true) => {}
-            Ok(false) => return Err(BackupError::NoRepository(directory.to_owned())),
-            Err(e) => return Err(BackupError::io(&marker, "read")(e)),
+        let is_marked = is_marked(&marker)?;
+        let is_there = marker.try_exists().map_err(BackupError::io(&marker, "read"))?;
+        if !is_marked && !has_manifests(directory)? {
+            return Err(match is_there {
+                true => BackupError::damaged(&marker, "it does not say that backups of this version lie here"),
+                false => BackupError::NoRepository(directory.to_owned()),
+            });
         }
-        let repository = Self { directory: directory.to_owned(), lock: take_lock(directory, false)? };
-        repository.check_marker()?;
+        let mut repository = Self::locked(directory, take_lock(directory, false)?);
+        if !is_marked {
+            let what = match is_there {
+                true => "it does not say what it should; the next backup writes it anew",
+                false => "it is not there; the next backup writes it anew",
+            };
+            repository.faults.push(Fault { path: marker, what: what.to_owned(), backups: Vec::new() });
+        }
+        repository.read_health()?;
         Ok(repository)
+    }
+
+    /// Opens one to note in it what was found by reading, while nobody else uses it.
+    ///
+    /// # Errors
+    /// As [`Repository::open_to_read`], and [`BackupError::Io`] where it cannot be written to.
+    pub fn note_read(directory: &Path, seen: &[(String, Option<String>)], now: Timestamp) -> Result<(), BackupError> {
+        let mut repository = Self::locked(directory, take_lock(directory, true)?);
+        repository.read_health()?;
+        repository.with_health(|health| seen.iter().for_each(|(file, wrong)| health.note(file, now, wrong.clone())));
+        repository.save_health(&super::unwatched)
+    }
+
+    fn locked(directory: &Path, lock: Option<File>) -> Self {
+        Self { directory: directory.to_owned(), lock, health: Mutex::default(), faults: Vec::new() }
+    }
+
+    fn read_health(&mut self) -> Result<(), BackupError> {
+        let what = match Health::read(&self.directory) {
+            Ok(Some(health)) => {
+                self.health = Mutex::new(health);
+                return Ok(());
+            }
+            Ok(None) => "it is not there",
+            Err(newer @ BackupError::Newer { .. }) => return Err(newer),
+            Err(_) => "it is damaged",
+        };
+        let listed = self.list()?;
+        // Older programs wrote none.
+        if listed.iter().any(|one| one.manifest.as_ref().is_ok_and(|manifest| manifest.number.is_some())) {
+            let what = format!(
+                "{what}: when each file was last read is not known, nor whether an older backup is missing; the next                  backup writes it anew"
+            );
+            self.faults.push(Fault { path: self.directory.join(health::NAME), what, backups: Vec::new() });
+        }
+        self.health = Mutex::new(Health::from_manifests(&listed));
+        Ok(())
     }
 
     fn write_marker(&self, marker: &Path, watch: Watch<'_>) -> Result<(), BackupError> {
@@ -104,13 +162,36 @@ impl Repository {
         fs::rename(&temporary, marker).map_err(failed("renamed"))
     }
 
-    fn check_marker(&self) -> Result<(), BackupError> {
-        let marker = self.directory.join(MARKER);
-        let found = fs::read(&marker).map_err(BackupError::io(&marker, "read"))?;
-        match found == MARK {
-            true => Ok(()),
-            false => Err(BackupError::damaged(&marker, "it does not say that backups of this version lie here")),
+    /// What is wrong with the repository itself: its marker, its notes, manifests that are damaged or missing. `listed`
+    /// is what [`Repository::list`] gives.
+    pub fn faults(&self, listed: &[Listed]) -> Vec<Fault> {
+        let mut faults = self.faults.clone();
+        for one in listed {
+            if let Err(error) = &one.manifest {
+                let what = match error {
+                    BackupError::Damaged { what, .. } => what.clone(),
+                    other => other.to_string(),
+                };
+                faults.push(Fault { path: one.path.clone(), what, backups: vec![one.id.clone()] });
+            }
         }
+        faults.extend(self.with_health(|health| health.missing(&self.directory, listed)));
+        faults
+    }
+
+    /// Reads or changes what is known of its files and backups; a change lasts once [`Repository::save_health`] has
+    /// returned.
+    pub(super) fn with_health<T>(&self, work: impl FnOnce(&mut Health) -> T) -> T {
+        work(&mut self.health.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes durable what is known of its files and backups.
+    ///
+    /// # Errors
+    /// [`BackupError::Io`].
+    pub(super) fn save_health(&self, watch: Watch<'_>) -> Result<(), BackupError> {
+        let health = self.with_health(|health| health.clone());
+        health.write(&self.directory, watch)
     }
 
     /// Where it is.
@@ -124,14 +205,14 @@ impl Repository {
         self.directory.join("files").join(folder).join(&file.sha256)
     }
 
-    /// Whether it has a content, as far as its length tells.
+    /// Whether it has a content, as far as its length and what was found when it was last read tell.
     ///
     /// # Errors
     /// [`BackupError::Io`].
     pub fn has(&self, file: &FileRef) -> Result<bool, BackupError> {
         let path = self.path(file);
         match fs::metadata(&path) {
-            Ok(found) => Ok(found.len() == file.octets),
+            Ok(found) => Ok(found.len() == file.octets && !self.with_health(|health| health.is_damaged(&file.sha256))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(e) => Err(BackupError::io(&path, "looked at")(e)),
         }
@@ -149,6 +230,40 @@ impl Repository {
         from: &Path,
         watch: Watch<'_>,
     ) -> Result<(FileRef, bool), BackupError> {
+        let file = self.take_in(source, octets, from, watch)?;
+        let is_new = !self.has(&file)?;
+        if is_new {
+            self.name(&file, watch)?;
+        }
+        Ok((file, is_new))
+    }
+
+    /// As [`Repository::put`], for a content that is damaged here: it is written anew if `source` still gives it.
+    ///
+    /// # Errors
+    /// [`BackupError::Io`].
+    pub(super) fn put_again(
+        &self,
+        source: &mut dyn Read,
+        wanted: &FileRef,
+        from: &Path,
+        watch: Watch<'_>,
+    ) -> Result<bool, BackupError> {
+        let found = self.take_in(source, wanted.octets, from, watch)?;
+        if found == *wanted {
+            self.name(wanted, watch)?;
+        }
+        Ok(found == *wanted)
+    }
+
+    /// Writes what `source` gives to `incoming`, durable, and says how it is called.
+    fn take_in(
+        &self,
+        source: &mut dyn Read,
+        octets: u64,
+        from: &Path,
+        watch: Watch<'_>,
+    ) -> Result<FileRef, BackupError> {
         let temporary = self.directory.join("incoming").join("file");
         step(watch, &temporary, "write")?;
         let mut target = create_file(&temporary).map_err(BackupError::io(&temporary, "created"))?;
@@ -163,15 +278,20 @@ impl Repository {
             watch(Event::Octets(count as u64)).map_err(BackupError::io(&temporary, "written"))?;
         }
         let file = FileRef { sha256: to_hex(&hash.finalize()), octets: length };
-        if self.has(&file)? {
-            return Ok((file, false));
+        if !self.has(&file)? {
+            target.sync_all().map_err(BackupError::io(&temporary, "synced"))?;
         }
-        target.sync_all().map_err(BackupError::io(&temporary, "synced"))?;
-        let place = self.path(&file);
+        Ok(file)
+    }
+
+    /// Gives what was taken in its name; what had it before is replaced.
+    fn name(&self, file: &FileRef, watch: Watch<'_>) -> Result<(), BackupError> {
+        let place = self.path(file);
         make_directory(place.parent().unwrap_or(&self.directory))?;
         step(watch, &place, "name")?;
-        fs::rename(&temporary, &place).map_err(BackupError::io(&place, "named"))?;
-        Ok((file, true))
+        fs::rename(self.directory.join("incoming").join("file"), &place).map_err(BackupError::io(&place, "named"))?;
+        self.with_health(|health| health.written(&file.sha256));
+        Ok(())
     }
 
     /// Makes the names of all contents durable.
@@ -201,7 +321,9 @@ impl Repository {
         let place = backups.join(format!("{}{SUFFIX}", manifest.id));
         step(watch, &place, "publish")?;
         fs::rename(&temporary, &place).map_err(BackupError::io(&place, "named"))?;
-        sync_directory(&backups)
+        sync_directory(&backups)?;
+        self.with_health(|health| health.made(manifest, seal_of(&octets)));
+        self.save_health(watch)
     }
 
     /// All backups, oldest first.
@@ -221,8 +343,9 @@ impl Repository {
             let id = path.file_name().and_then(|name| name.to_str()?.strip_suffix(SUFFIX)).map(str::to_owned);
             if let Some(id) = id {
                 let octets = fs::read(&path).map_err(BackupError::io(&path, "read"));
+                let sha256 = octets.as_ref().map(|octets| seal_of(octets)).unwrap_or_default();
                 let manifest = octets.and_then(|octets| Manifest::from_octets(&path, &octets));
-                listed.push(Listed { id, path, manifest });
+                listed.push(Listed { id, path, manifest, sha256 });
             }
         }
         listed.sort_by(|a, b| a.id.cmp(&b.id));
@@ -250,7 +373,17 @@ impl Repository {
                 return Err(BackupError::Unknown(id.to_owned()));
             }
         }
-        listed.pop().ok_or_else(|| BackupError::Empty(self.directory.clone()))?.manifest
+        let is_newest = id.is_none();
+        let Some(Listed { id, manifest, .. }) = listed.pop() else {
+            return Err(BackupError::Empty(self.directory.clone()));
+        };
+        manifest.map_err(|error| match error {
+            BackupError::Damaged { path, what } if is_newest => {
+                let next = listed.into_iter().rev().find(|one| one.manifest.is_ok()).map(|one| one.id);
+                BackupError::NewestDamaged { id, path, what, next }
+            }
+            other => other,
+        })
     }
 
     /// Every file below `files`, with its path; names that are no hash too.
@@ -271,6 +404,50 @@ impl Repository {
     }
 }
 
+/// Whether the marker says that backups lie here.
+fn is_marked(marker: &Path) -> Result<bool, BackupError> {
+    match fs::read(marker) {
+        Ok(found) => Ok(found == MARK),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        // What cannot be read because the disk is damaged there is as good as damaged.
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Err(BackupError::io(marker, "read")(e)),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Whether there is a manifest, damaged or not.
+fn has_manifests(directory: &Path) -> Result<bool, BackupError> {
+    let backups = directory.join("backups");
+    match fs::read_dir(&backups) {
+        Ok(mut entries) => Ok(entries.any(|entry| {
+            entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(|name| name.ends_with(SUFFIX)))
+        })),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(e) => Err(BackupError::io(&backups, "read")(e)),
+    }
+}
+
+/// Whether a directory without a whole marker may be written to: it holds nothing but what lies in a repository, or a
+/// manifest that can be read.
+fn is_ours(directory: &Path) -> Result<bool, BackupError> {
+    let mut manifests = false;
+    for one in Repository::locked(directory, None).list()? {
+        match one.manifest {
+            Ok(_) => manifests = true,
+            Err(newer @ BackupError::Newer { .. }) => return Err(newer),
+            Err(_) => {}
+        }
+    }
+    let mut names = Vec::new();
+    for entry in fs::read_dir(directory).map_err(BackupError::io(directory, "read"))? {
+        names.push(entry.map_err(BackupError::io(directory, "read"))?.file_name());
+    }
+    let has = |own: &str| names.iter().any(|name| name == own);
+    let is_begun = !has(MARKER) || has("backups");
+    let is_own = |name: &std::ffi::OsString| name.to_str().is_some_and(|name| OWN.contains(&name));
+    Ok(manifests || is_begun && names.iter().all(is_own))
+}
+
 /// Tells that a change on the disk comes; an error stops there.
 pub(super) fn step(watch: Watch<'_>, path: &Path, what: &'static str) -> Result<(), BackupError> {
     watch(Event::Step(what)).map_err(BackupError::io(path, "written"))
@@ -278,7 +455,7 @@ pub(super) fn step(watch: Watch<'_>, path: &Path, what: &'static str) -> Result<
 
 /// Makes a directory that only its owner reads.
 pub(super) fn make_directory(path: &Path) -> Result<(), BackupError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(BackupError::io(path, "made"))
+    make_directories(path, 0o700).map_err(BackupError::io(path, "made"))
 }
 
 /// Begins a file that only its owner reads.

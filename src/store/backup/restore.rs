@@ -3,9 +3,14 @@
 //! Everything is put together in `restoring/` below the target and checked there: every checksum while it is copied, then
 //! the records against what the journal says of them. Only then do attachments, mail and store get their places, the store
 //! last: a restore that was cut short never looks like a store, and can be begun anew.
+//!
+//! With [`Extent::Partial`] what is damaged is left out and named: the records as far as they are whole (see
+//! [`super::salvage`]), each attachment that is, and of the segments of mail all that can be read: each message in them has
+//! a checksum of its own, so that a damaged one is never taken for whole.
 
 use std::fs::{self, File, FileTimes};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,12 +28,26 @@ use crate::store::spool::SUFFIX;
 use super::manifest::{FileRef, KeptFile, SegmentFile};
 use super::point::Point;
 use super::repository::{Repository, create_file, make_directory, sync_directory};
+use super::salvage::{salvage, whole_way};
 use super::verify::{Fault, fault_of};
 use super::{BackupError, Event, Watch};
 
 /// What of a state directory a restore makes, in the order in which it gets its place.
 const PARTS: [&str; 3] = ["blobs", "spool", "store"];
 const WORKPLACE: &str = "restoring";
+/// Bytes copied at once.
+const PIECE: usize = 256 * 1024;
+/// Where the disk gives no more than this is passed over.
+const BLOCK: usize = 4096;
+
+/// How much must be whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it, or nothing is restored.
+    Whole,
+    /// What is whole is restored, and what is not is named.
+    Partial,
+}
 
 /// A store that was laid out, not yet in its place.
 #[derive(Debug)]
@@ -38,6 +57,12 @@ pub struct LaidOut {
     pub workplace: PathBuf,
     /// How many records it holds.
     pub records: u64,
+    /// They are exactly those of the backup.
+    pub exact: bool,
+    /// What was not whole in the backup; empty unless it was to be partial.
+    pub faults: Vec<Fault>,
+    /// What stands where it should go is moved here first, if that is wanted.
+    pub aside: Option<PathBuf>,
 }
 
 /// Refuses when there is anything where the store should go.
@@ -83,7 +108,7 @@ pub fn check(repository: &Repository, point: &Point, watch: Watch<'_>) -> Result
     Ok((sum.records, faults))
 }
 
-/// Puts the store of `point` together below `target`, which may hold other things but no store.
+/// Puts the store of `point` together below `target`, in a place of its own: what stands there is not touched.
 ///
 /// # Errors
 /// [`BackupError`]: nothing has got its place.
@@ -91,31 +116,23 @@ pub fn lay_out(
     repository: &Repository,
     point: &Point,
     target: &Path,
+    extent: Extent,
     watch: Watch<'_>,
 ) -> Result<LaidOut, BackupError> {
-    check_target(target)?;
     make_directory(target)?;
     let workplace = target.join(WORKPLACE);
-    match fs::remove_dir_all(&workplace) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(BackupError::io(&workplace, "cleared")(e)),
-        _ => make_directory(&workplace)?,
-    }
+    clear(&workplace)?;
     announce(point, repository, watch)?;
-    let work = Work { repository, watch, workplace: &workplace };
-    work.kept(&point.blobs, &workplace.join("blobs"), |directory, kept| {
+    let mut work = Work { repository, watch, workplace: &workplace, extent, point, faults: Vec::new() };
+    work.kept(&point.blobs, &workplace.join("blobs"), false, |directory, kept| {
         directory.join(kept.name.get(..2).unwrap_or("xx")).join(&kept.name)
     })?;
-    work.kept(&point.spool, &workplace.join("spool"), |directory, kept| {
+    work.kept(&point.spool, &workplace.join("spool"), true, |directory, kept| {
         numbered_path(directory, kept.name.parse().unwrap_or(0), SUFFIX)
     })?;
-    work.journal(point)?;
-    let opened = EmbeddedEngine::open(&workplace.join("store"), Settings { reserve_octets: 0, ..Settings::default() })?;
-    check_mark(point, opened.engine.mark())?;
-    // What is written from now on goes another way than in the repository: it must not share a segment with that.
-    opened.engine.seal()?;
-    let records = opened.engine.records();
-    opened.engine.close()?;
-    Ok(LaidOut { target: target.to_owned(), workplace, records })
+    let (records, exact) = work.records()?;
+    let faults = work.faults;
+    Ok(LaidOut { target: target.to_owned(), workplace, records, exact, faults, aside: None })
 }
 
 impl LaidOut {
@@ -124,6 +141,9 @@ impl LaidOut {
     /// # Errors
     /// [`BackupError`]: without the store itself in place no daemon starts.
     pub fn place(self) -> Result<(), BackupError> {
+        if let Some(aside) = &self.aside {
+            move_aside(&self.target, aside)?;
+        }
         check_target(&self.target)?;
         for part in PARTS {
             let (from, to) = (self.workplace.join(part), self.target.join(part));
@@ -140,6 +160,28 @@ impl LaidOut {
     /// The directory of the store.
     pub fn store(&self) -> PathBuf {
         self.workplace.join("store")
+    }
+}
+
+/// Moves the store that stands in a state directory aside, with its attachments and its mail; backups and everything
+/// else stay. The caller holds the store's lock.
+fn move_aside(target: &Path, aside: &Path) -> Result<(), BackupError> {
+    make_directory(aside)?;
+    // The store goes first: without it no daemon starts on what is left.
+    for part in PARTS.iter().rev() {
+        let (from, to) = (target.join(part), aside.join(part));
+        match fs::rename(&from, &to) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(BackupError::io(&from, "moved aside")(e)),
+            _ => sync_directory(target)?,
+        }
+    }
+    sync_directory(aside)
+}
+
+fn clear(directory: &Path) -> Result<(), BackupError> {
+    match fs::remove_dir_all(directory) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(BackupError::io(directory, "cleared")(e)),
+        _ => make_directory(directory),
     }
 }
 
@@ -166,25 +208,80 @@ struct Work<'w> {
     repository: &'w Repository,
     watch: Watch<'w>,
     workplace: &'w Path,
+    extent: Extent,
+    point: &'w Point,
+    faults: Vec<Fault>,
 }
 
 impl Work<'_> {
-    /// Attachments or mail, with the times at which they were written.
+    /// Attachments or mail, with the times at which they were written. Of what is damaged, `in_parts` keeps what can be
+    /// read.
     fn kept(
-        &self,
+        &mut self,
         all: &[KeptFile],
         directory: &Path,
+        in_parts: bool,
         place: impl Fn(&Path, &KeptFile) -> PathBuf,
     ) -> Result<(), BackupError> {
         make_directory(directory)?;
         for kept in all {
             let path = place(directory, kept);
             make_directory(path.parent().unwrap_or(directory))?;
-            let file = self.copy(&kept.file, &path)?;
+            let (file, wrong) = self.copy(&kept.file, &path)?;
+            if let Some(what) = wrong {
+                let (from, backups) = (self.repository.path(&kept.file), vec![self.point.backup.clone()]);
+                if self.extent == Extent::Whole {
+                    return Err(BackupError::damaged(&from, what));
+                }
+                self.faults.push(Fault { path: from, what, backups });
+                if !in_parts || file.metadata().map_err(BackupError::io(&path, "looked at"))?.len() == 0 {
+                    fs::remove_file(&path).map_err(BackupError::io(&path, "removed"))?;
+                    continue;
+                }
+            }
             let times = FileTimes::new().set_modified(kept.written.into());
             file.set_times(times).map_err(BackupError::io(&path, "dated"))?;
         }
         sync_tree(directory)
+    }
+
+    /// The store itself. Gives how many records it has, and whether they are exactly those of the backup.
+    fn records(&mut self) -> Result<(u64, bool), BackupError> {
+        let store = self.workplace.join("store");
+        let made = self.journal(self.point).and_then(|()| self.opened(Some(self.point)));
+        let error = match made {
+            Ok(records) => return Ok((records, true)),
+            Err(error) if self.extent == Extent::Whole || !error.is_damage() => return Err(error),
+            Err(error) => error,
+        };
+        let fault = |path: PathBuf, what: String| Fault { path, what, backups: vec![self.point.backup.clone()] };
+        let (path, what) = match error {
+            BackupError::Damaged { path, what } => (path, what),
+            other => (self.repository.directory().to_owned(), other.to_string()),
+        };
+        clear(&store)?;
+        if let Some(point) = whole_way(self.repository, self.point, self.watch)? {
+            self.faults.push(fault(path, format!("{what}; another way leads to the same records, and none is lost")));
+            self.journal(&point)?;
+            return Ok((self.opened(Some(&point))?, true));
+        }
+        let salvaged = salvage(self.repository, self.point, &store, self.watch)?;
+        self.faults.extend(salvaged.faults);
+        Ok((self.opened(None)?, salvaged.exact))
+    }
+
+    /// Opens the store that was laid out once, which builds its index, and counts its records.
+    fn opened(&self, point: Option<&Point>) -> Result<u64, BackupError> {
+        let settings = Settings { reserve_octets: 0, ..Settings::default() };
+        let opened = EmbeddedEngine::open(&self.workplace.join("store"), settings)?;
+        if let Some(point) = point {
+            check_mark(point, opened.engine.mark())?;
+        }
+        // What is written from now on goes another way than in the repository: it must not share a segment with that.
+        opened.engine.seal()?;
+        let records = opened.engine.records();
+        opened.engine.close()?;
+        Ok(records)
     }
 
     /// Checkpoint and journal, the last segment cut behind the last group.
@@ -197,43 +294,73 @@ impl Work<'_> {
             make_directory(&checkpoints)?;
             let path = checkpoints.join(format!("{:020}.checkpoint", checkpoint.since.group));
             since = checkpoint.since.mark().ok_or_else(|| BackupError::damaged(&path, "its mark is damaged"))?;
-            self.copy(&checkpoint.file, &path)?;
+            self.copy_whole(&checkpoint.file, &path)?;
         }
         for segment in &point.journal {
             let name = SegmentName::new(&journal, segment.first);
-            let file = self.copy(&segment.file, &name.path)?;
+            let file = self.copy_whole(&segment.file, &name.path)?;
             if segment.last > point.group {
                 cut(&name, &file, segment, point.group)?;
             }
         }
         if point.journal.is_empty() {
-            let settings = JournalSettings { segment_octets: u64::MAX, reserve_octets: 0 };
+            let settings = JournalSettings { segment_octets: u64::MAX, reserve_octets: 0, head_in: None };
             let tail = Tail { mark: since, ..Tail::default() };
             JournalWriter::open(Arc::new(SystemDisk), &journal, settings, &tail)?;
         }
         sync_tree(&store)
     }
 
-    /// Copies a content, checking it on the way; gives the new file.
-    fn copy(&self, file: &FileRef, to: &Path) -> Result<File, BackupError> {
+    fn copy_whole(&self, file: &FileRef, to: &Path) -> Result<File, BackupError> {
+        match self.copy(file, to)? {
+            (copy, None) => Ok(copy),
+            (_, Some(what)) => Err(BackupError::damaged(&self.repository.path(file), what)),
+        }
+    }
+
+    /// Copies a content, checking it on the way; gives the new file, and what is wrong with it. What the disk does not give
+    /// is zeros in the copy.
+    fn copy(&self, file: &FileRef, to: &Path) -> Result<(File, Option<String>), BackupError> {
         let from = self.repository.path(file);
-        let mut source = File::open(&from).map_err(BackupError::io(&from, "read"))?;
         let failed = |action| BackupError::io(to, action);
         create_file(to).map_err(failed("created"))?;
         let mut target = File::options().read(true).write(true).open(to).map_err(failed("opened"))?;
-        let (mut hash, mut piece) = (Sha256::new(), vec![0; 256 * 1024]);
-        loop {
-            let count = source.read(&mut piece).map_err(BackupError::io(&from, "read"))?;
+        let source = match File::open(&from) {
+            Ok(source) => source,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((target, Some("it is not there".to_owned()))),
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Err(BackupError::io(&from, "read")(e)),
+            Err(e) => return Ok((target, Some(format!("it cannot be read: {e}")))),
+        };
+        let length = source.metadata().map_err(BackupError::io(&from, "read"))?.len();
+        let (mut hash, mut piece, mut at, mut size, mut wrong) = (Sha256::new(), vec![0; PIECE], 0_u64, PIECE, None);
+        while at < length {
+            let space = piece.get_mut(..size).unwrap_or_default();
+            let count = match source.read_at(space, at) {
+                Ok(count) => count,
+                Err(_) if size > BLOCK => {
+                    size = BLOCK;
+                    continue;
+                }
+                Err(e) => {
+                    wrong.get_or_insert_with(|| format!("it cannot be read: {e}"));
+                    space.fill(0);
+                    size.min(usize::try_from(length - at).unwrap_or(size))
+                }
+            };
             let Some(part) = piece.get(..count).filter(|part| !part.is_empty()) else { break };
             hash.update(part);
             target.write_all(part).map_err(failed("written"))?;
+            at += count as u64;
             (self.watch)(Event::Octets(count as u64)).map_err(failed("written"))?;
         }
-        if to_hex(&hash.finalize()) != file.sha256 {
-            return Err(BackupError::damaged(&from, "its content is not what was put there"));
-        }
         target.sync_all().map_err(failed("synced"))?;
-        Ok(target)
+        if wrong.is_none() && at != file.octets {
+            wrong = Some(format!("it has {at} bytes and not {}", file.octets));
+        }
+        if wrong.is_none() && to_hex(&hash.finalize()) != file.sha256 {
+            wrong = Some("its content is not what was put there".to_owned());
+        }
+        Ok((target, wrong))
     }
 }
 

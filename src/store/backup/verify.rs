@@ -27,6 +27,8 @@ pub struct Verified {
     pub records: u64,
     /// What is wrong, with the file; empty when all is well.
     pub faults: Vec<Fault>,
+    /// The files that were read, by their SHA-256, each with what is wrong with it: for [`Repository::note_read`].
+    pub seen: Vec<(String, Option<String>)>,
 }
 
 /// Something that is wrong.
@@ -40,29 +42,33 @@ pub struct Fault {
     pub backups: Vec<String>,
 }
 
-/// Reads all of the backups with these names; all that there are when none is named.
+/// Reads all of the backups with these names; all that there are when none is named. What is wrong with the repository
+/// itself and with manifests is found whatever is named.
 ///
 /// # Errors
 /// [`BackupError`] when it cannot be done; what is wrong with a backup is no error but a fault.
 pub fn verify(repository: &Repository, ids: &[String], watch: Watch<'_>) -> Result<Verified, BackupError> {
-    let mut faults = Vec::new();
+    let listed = repository.list()?;
+    let mut faults = repository.faults(&listed);
     let mut manifests = Vec::new();
     if ids.is_empty() {
-        for listed in repository.list()? {
-            match listed.manifest {
-                Ok(manifest) => manifests.push(manifest),
-                Err(e) => faults.push(Fault { path: listed.path, what: e.to_string(), backups: vec![listed.id] }),
-            }
-        }
+        manifests.extend(listed.into_iter().filter_map(|one| one.manifest.ok()));
     }
     for id in ids {
-        manifests.push(repository.manifest(Some(id))?);
+        match repository.manifest(Some(id)) {
+            // Its fault is known by now.
+            Err(BackupError::Damaged { .. }) => {}
+            found => manifests.push(found?),
+        }
     }
     let files: BTreeSet<&FileRef> = manifests.iter().flat_map(Manifest::files).collect();
     let total = files.iter().map(|file| file.octets).sum();
     watch(Event::Total(total)).map_err(BackupError::io(repository.directory(), "read"))?;
+    let mut seen = Vec::new();
     for file in &files {
-        if let Some(what) = fault_of(repository, file, watch)? {
+        let wrong = fault_of(repository, file, watch)?;
+        seen.push((file.sha256.clone(), wrong.clone()));
+        if let Some(what) = wrong {
             let of = manifests.iter().filter(|manifest| manifest.files().any(|other| other == *file));
             let backups = of.map(|manifest| manifest.id.clone()).collect();
             faults.push(Fault { path: repository.path(file), what, backups });
@@ -84,7 +90,7 @@ pub fn verify(repository: &Repository, ids: &[String], watch: Watch<'_>) -> Resu
         }
     }
     let (count, backups) = (files.len() as u64, manifests.iter().map(|manifest| manifest.id.clone()).collect());
-    Ok(Verified { backups, files: count, octets: total, records, faults })
+    Ok(Verified { backups, files: count, octets: total, records, faults, seen })
 }
 
 /// Applies the journal to the checkpoint and compares with the manifest. Gives how many records there are.
@@ -111,6 +117,8 @@ pub(super) fn fault_of(
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Some("it is not there".to_owned())),
         Err(e) => return Ok(Some(format!("it cannot be read: {e}"))),
     };
+    // What the system still has in memory says nothing about the disk; that it does not let go of it is no harm.
+    let _ = rustix::fs::fadvise(&source, 0, None, rustix::fs::Advice::DontNeed);
     let (mut hash, mut length, mut piece) = (Sha256::new(), 0_u64, vec![0; 256 * 1024]);
     loop {
         let count = match source.read(&mut piece) {

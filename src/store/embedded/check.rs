@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::store::checkpoint::{self, DamagedBlocks};
 use crate::store::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Key, KeyRange, Value};
 use crate::store::fingerprint::Mark;
+use crate::store::journal::head;
 use crate::store::journal::record::lenient_keys;
 use crate::store::journal::segment;
 use crate::store::journal::walk::{Found, walk};
@@ -19,7 +20,7 @@ use crate::store::journal::walk::{Found, walk};
 use super::index::{Index, everything};
 use super::open::{self, OpenError, indexes, journal};
 use super::survey::{IndexState, Survey, survey_locked};
-use super::{Settings, StoreLock};
+use super::{Settings, StoreLock, marker};
 
 /// Something that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Examined {
     pub findings: Vec<Finding>,
     /// The records, to read only; none when the index cannot be used.
     pub records: Option<ReadOnly>,
+    /// The records are those that the journal says, as far as is known.
+    pub is_trusted: bool,
     _lock: StoreLock,
 }
 
@@ -75,30 +78,49 @@ pub fn examine(directory: &Path, settings: &Settings) -> Result<Examined, OpenEr
     for (name, length) in [("clean", Mark::LENGTH + 8), ("backed-up", Mark::LENGTH + 8)] {
         findings.extend(note_finding(&directory.join(name), length)?);
     }
-    let records = match survey.generation {
-        Some(generation) => {
-            let path = indexes(directory).join(generation.to_string());
-            match &survey.index {
-                IndexState::Readable { mark, .. } => {
-                    let index = Index::open(&path, settings.cache_octets)?;
-                    let found = match clean_mark(directory)?.filter(|clean| clean != mark) {
-                        Some(clean) => Some(forgetful_index(directory, &path, *mark, clean)?),
-                        None => index_finding(directory, &path, &index, (*mark, &survey))?,
-                    };
-                    findings.extend(found);
-                    Some(ReadOnly(index))
-                }
-                IndexState::Unusable(why) => {
-                    let what = format!("the index cannot be read and will be built anew, which loses nothing: {why}");
-                    findings.push(Finding::new(&path, None, what));
-                    None
-                }
-                IndexState::Absent => None,
-            }
-        }
-        None => None,
+    if head::read(directory).map_err(OpenError::io(&head::path(directory), "read"))?.damaged {
+        let what = "the note of how far the journal reaches is damaged; what is left of it counts";
+        findings.push(Finding::new(&head::path(directory), None, what));
+    }
+    if let Some(why) = marker::read(directory)? {
+        let what = format!("the index was found damaged and will be built anew, which loses nothing: {why}");
+        findings.push(Finding::new(&indexes(directory), None, what));
+    }
+    let (records, found) = index_findings(directory, settings, &survey)?;
+    let is_trusted = survey.index_damage.is_none() && found.is_none();
+    findings.extend(found);
+    Ok(Examined { survey, findings, records, is_trusted, _lock: lock })
+}
+
+/// What is wrong with the index, and the index to read from, if it can be.
+fn index_findings(
+    directory: &Path,
+    settings: &Settings,
+    survey: &Survey,
+) -> Result<(Option<ReadOnly>, Option<Finding>), OpenError> {
+    let Some(generation) = survey.generation else { return Ok((None, None)) };
+    let path = indexes(directory).join(generation.to_string());
+    let unreadable = |why: &str| {
+        let what = format!("the index cannot be read and will be built anew, which loses nothing: {why}");
+        Ok((None, Some(Finding::new(&path, None, what))))
     };
-    Ok(Examined { survey, findings, records, _lock: lock })
+    let mark = match &survey.index {
+        IndexState::Readable { mark, .. } => *mark,
+        IndexState::Unusable(why) => return unreadable(why),
+        IndexState::Absent => return Ok((None, None)),
+    };
+    let compare = || {
+        let index = Index::open(&path, settings.cache_octets)?;
+        let found = match survey.bounds.clean.filter(|clean| *clean != mark) {
+            Some(clean) => Some(forgetful_index(directory, &path, mark, clean)?),
+            None => index_finding(directory, &path, &index, (mark, survey))?,
+        };
+        Ok((Some(ReadOnly(index)), found))
+    };
+    match compare() {
+        Err(OpenError::Index(why)) => unreadable(&why),
+        compared => compared,
+    }
 }
 
 fn journal_findings(directory: &Path, survey: &Survey) -> Result<Vec<Finding>, OpenError> {
@@ -120,12 +142,21 @@ fn journal_findings(directory: &Path, survey: &Survey) -> Result<Vec<Finding>, O
             let from = length.saturating_sub(survey.torn);
             let mut finding = Finding::new(&last.path, Some((from, length)), "");
             finding.keys = keys_between(&last.path, from, length)?;
-            finding.harmless = !survey.is_short();
-            finding.what = match finding.harmless {
-                true => "a write that was cut short and never acknowledged".to_owned(),
-                false => format!("groups {} to {} cannot be read", survey.last_group + 1, survey.seen),
+            finding.harmless = !survey.is_short() && !survey.is_doubtful;
+            finding.what = match (survey.is_short(), survey.is_doubtful) {
+                (false, false) => "a write that was cut short and never acknowledged".to_owned(),
+                (false, true) => format!(
+                    "the last group, {}, may be damaged: it is all there and does not fit together; if it was never \
+                     acknowledged it is a write that was cut short",
+                    survey.last_group + 1
+                ),
+                (true, _) => format!("what was written there cannot be read: {}", survey.shortfall(survey.last_group)),
             };
             findings.push(finding);
+        } else if let Some(repair) = &survey.repair {
+            let part = (repair.at, repair.at + repair.octets.len() as u64);
+            let what = "one bit of the last group is wrong; the next start puts it right, and nothing of it is lost";
+            findings.push(Finding::new(&repair.path, Some(part), what));
         } else if survey.stillborn.is_some() {
             let mut finding = Finding::new(&last.path, Some((0, length)), "a segment that was never begun");
             finding.harmless = true;
@@ -172,24 +203,14 @@ fn note_finding(path: &Path, length: usize) -> Result<Option<Finding>, OpenError
     let is_whole = octets
         .split_at_checked(Mark::LENGTH)
         .is_some_and(|(mark, checksum)| octets.len() == length && *checksum == xxh3_64(mark).to_le_bytes());
-    Ok((!is_whole).then(|| Finding::new(path, None, "the note is damaged and counts as none, which loses nothing")))
-}
-
-/// Where the index stood at the last orderly stop, if nothing was changed since.
-fn clean_mark(directory: &Path) -> Result<Option<Mark>, OpenError> {
-    let path = directory.join("clean");
-    if note_finding(&path, Mark::LENGTH + 8)?.is_some() || !path.exists() {
-        return Ok(None);
-    }
-    let octets = fs::read(&path).map_err(OpenError::io(&path, "read"))?;
-    Ok(octets.get(..Mark::LENGTH).and_then(Mark::from_octets))
+    Ok((!is_whole).then(|| Finding::new(path, None, "the note is damaged and counts as absent")))
 }
 
 /// An index that was closed in order as of `clean` and now says that it has only come to `mark`.
 fn forgetful_index(directory: &Path, path: &Path, mark: Mark, clean: Mark) -> Result<Finding, OpenError> {
     let (has, had) = (mark.sequence, clean.sequence);
     let what = format!(
-        "the index was closed as of group {had} and is now as of {has}; it will be put right, which loses nothing"
+        "the index was closed as of group {had} and is now as of {has}; the next start puts it right from the journal"
     );
     let mut finding = Finding::new(path, None, what);
     walk(&journal(directory), mark.sequence, &mut |found| {
@@ -261,7 +282,7 @@ fn index_finding(
         true
     })?;
     wrong.sort();
-    let what = "the index does not hold what the journal says; it will be built anew, which loses nothing";
+    let what = "the index does not hold what the journal says; it will be built anew from checkpoint and journal";
     Ok((!wrong.is_empty()).then(|| Finding { keys: wrong, ..Finding::new(path, None, what) }))
 }
 

@@ -15,7 +15,9 @@ use crate::store::fingerprint::{Fingerprint, Mark};
 use crate::store::journal::segment;
 use crate::store::journal::walk::{Found, walk};
 
-use super::open::{checkpoints, journal, rebuild_marker};
+use super::checking::mismatch;
+use super::committer::Request;
+use super::open::{checkpoints, journal};
 use super::{EmbeddedEngine, Shared, for_backup, index, journal_since};
 
 /// How many checkpoints are kept: one to use, one to fall back on.
@@ -47,7 +49,7 @@ impl EmbeddedEngine {
     ///
     /// # Errors
     /// [`EngineError`]: the older checkpoints and the whole journal stay. [`EngineError::Damaged`] when the index is
-    /// wrong; the next start builds it anew.
+    /// wrong; it is then being built anew.
     pub async fn checkpoint(&self) -> Result<CheckpointReport, EngineError> {
         self.write_checkpoint(true).await
     }
@@ -56,7 +58,9 @@ impl EmbeddedEngine {
     pub(super) async fn write_checkpoint(&self, hold: bool) -> Result<CheckpointReport, EngineError> {
         let shared = self.shared.clone();
         let stopped = |e: tokio::task::JoinError| EngineError::Stopped(e.to_string());
-        tokio::task::spawn_blocking(move || write_checkpoint(&shared, hold)).await.map_err(stopped)?
+        let report = tokio::task::spawn_blocking(move || write_checkpoint(&shared, hold)).await.map_err(stopped)??;
+        self.note_head();
+        Ok(report)
     }
 
     /// As [`Self::checkpoint`], on this thread.
@@ -64,7 +68,17 @@ impl EmbeddedEngine {
     /// # Errors
     /// As [`Self::checkpoint`].
     pub fn checkpoint_blocking(&self) -> Result<CheckpointReport, EngineError> {
-        write_checkpoint(&self.shared, true)
+        let report = write_checkpoint(&self.shared, true)?;
+        self.note_head();
+        Ok(report)
+    }
+
+    /// How far the journal reaches is noted outside it, too, in case both journal and checkpoints lose their ends.
+    fn note_head(&self) {
+        if let Some(requests) = self.shared.requests.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            // A committer that has ended has nothing to note.
+            let _ = requests.send(Request::NoteHead);
+        }
     }
 }
 
@@ -80,12 +94,12 @@ fn write_checkpoint(shared: &Arc<Shared>, hold: bool) -> Result<CheckpointReport
 
 fn write_and_publish(shared: &Arc<Shared>, hold: bool) -> Result<CheckpointReport, EngineError> {
     let covered = journal_since(shared);
-    let since = shared.marks().applied;
+    let (copied, since) = (shared.health.generation(), shared.marks().applied);
     let directory = checkpoints(&shared.directory);
     let mut writer = CheckpointWriter::begin(&directory, since)?;
     let mut range = index::everything();
     loop {
-        let page = shared.with_index(|index| Ok(index.scan(&range, PAGE)?))?;
+        let page = shared.with_index(|index| index.scan(&range, PAGE))?;
         page.iter().try_for_each(|(key, value)| writer.push(&key.0, value))?;
         match page.last() {
             Some((last, _)) if page.len() == PAGE => range = range.after(last),
@@ -97,12 +111,10 @@ fn write_and_publish(shared: &Arc<Shared>, hold: bool) -> Result<CheckpointRepor
     let sealed = writer.seal(until)?;
     let found = add_up(shared, &sealed.path, since, until)?;
     if found != until.fingerprint {
-        fs::write(rebuild_marker(&shared.directory), b"").map_err(written)?;
         sealed.discard()?;
-        let (has, should) = (found.records, until.fingerprint.records);
-        let text =
-            format!("the index has {has} records that are not the {should} of the journal; restart to rebuild it");
-        return Err(EngineError::Damaged(text));
+        let reason = mismatch(found, until);
+        shared.suspect(copied, &reason);
+        return Err(EngineError::Damaged(format!("the index is being built anew: {reason}")));
     }
     let name = sealed.publish()?;
     shared.covered.fetch_add(covered, Ordering::Relaxed);

@@ -3,9 +3,10 @@
 //! For each group: check every batch against the index and the group so far, append all that hold to the journal, one
 //! `fdatasync`, apply to the index, then answer everyone. Nothing is answered before that, not even a conflict: it may
 //! rest on a write of the same group. After an error that leaves something in doubt it answers everything with
-//! [`EngineError::Stopped`] until the engine is opened again.
+//! [`EngineError::Stopped`] until the engine is opened again. While the index is damaged, batches wait; a group that is in
+//! the journal already is answered, for the next index has it, and reads wait for that (see [`super::healing`]).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering;
@@ -16,12 +17,14 @@ use tokio::sync::oneshot;
 
 use crate::base::clock::Stopwatch;
 use crate::store::engine::{Batch, Commit, EngineError, Expect, Key, Value};
-use crate::store::fingerprint::Mark;
+use crate::store::fingerprint::{Fingerprint, Mark};
 use crate::store::journal::record::RecordBuffer;
 use crate::store::journal::writer::{AppendError, JournalWriter};
 
 use super::Shared;
-use super::index::Index;
+use super::checking::{CheckStep, Walk, mismatch};
+use super::healing::being_rebuilt;
+use super::index::{Index, IndexFault};
 use super::renewal::NewIndex;
 
 /// A group is closed when its record has this many octets; what still waits goes into the next.
@@ -29,13 +32,25 @@ const GROUP_OCTETS: usize = 1024 * 1024;
 
 pub(super) type Answer = oneshot::Sender<Result<Commit, EngineError>>;
 
+/// What the index has for a key that is written.
+enum Replaced {
+    Known(Value),
+    Read(sled::IVec),
+}
+
 /// What the committer is asked to do.
 pub(super) enum Request {
     Commit(Batch, Answer, Stopwatch),
     /// Ends the journal segment that is written to; says where the store then stands.
     Seal(Sender<Result<Mark, EngineError>>),
+    /// Notes durably, outside the journal's segments, how far they reach.
+    NoteHead,
     /// Takes another index in place of the present one; both hold the same records.
     Index(NewIndex, oneshot::Sender<Result<(), EngineError>>),
+    /// The index is damaged and no other can be built, for this reason.
+    Unhealed(String),
+    /// Reads the next piece of the index, to compare it with its mark.
+    Check(oneshot::Sender<Result<CheckStep, EngineError>>),
     /// Ends the thread when everything before it is done.
     Close,
 }
@@ -47,6 +62,10 @@ pub(super) struct Committer {
     /// What the group so far has written.
     pending: BTreeMap<Key, Option<Value>>,
     answers: Vec<(Answer, Commit, Stopwatch)>,
+    /// What waits for another index.
+    waiting: VecDeque<(Batch, Answer, Stopwatch)>,
+    /// The comparison of the index under way.
+    walk: Option<Walk>,
     mark: Mark,
     stopped: Option<String>,
     cpu: Option<File>,
@@ -55,8 +74,18 @@ pub(super) struct Committer {
 impl Committer {
     pub(super) fn new(shared: Arc<Shared>, journal: JournalWriter) -> Self {
         let mark = journal.mark();
-        let (buffer, pending) = (RecordBuffer::default(), BTreeMap::new());
-        Self { shared, journal, buffer, pending, answers: Vec::new(), mark, stopped: None, cpu: None }
+        Self {
+            shared,
+            journal,
+            buffer: RecordBuffer::default(),
+            pending: BTreeMap::new(),
+            answers: Vec::new(),
+            waiting: VecDeque::new(),
+            walk: None,
+            mark,
+            stopped: None,
+            cpu: None,
+        }
     }
 
     /// Works until told to close or until nobody can ask any more. Gives the mark reached, none when it had stopped.
@@ -65,36 +94,45 @@ impl Committer {
         self.cpu = File::open("/proc/thread-self/schedstat").ok();
         let mut open = true;
         while open {
-            let Ok(first) = requests.recv() else { break };
+            let Some(first) = self.held_back().or_else(|| requests.recv().ok()) else { break };
             open = self.group(first, requests);
         }
         self.stopped.is_none().then_some(self.mark)
+    }
+
+    /// What waited for another index, once there is one or never will be.
+    fn held_back(&mut self) -> Option<Request> {
+        if self.shared.health.is_unusable() && self.stopped.is_none() {
+            return None;
+        }
+        self.waiting.pop_front().map(|(batch, answer, asked)| Request::Commit(batch, answer, asked))
     }
 
     /// Gathers what waits into one group and makes it durable. Says whether to go on.
     fn group(&mut self, first: Request, requests: &Receiver<Request>) -> bool {
         self.buffer.clear();
         self.pending.clear();
-        let before = self.mark;
-        let mut seals = Vec::new();
+        let before = (self.mark, self.walk.as_ref().map(|walk| walk.sum));
+        let mut between = Vec::new();
         let mut next = Some(first);
-        let (mut open, mut renewal) = (true, None);
+        let (mut open, mut head) = (true, false);
         while let Some(request) = next.take() {
             match request {
                 Request::Commit(batch, answer, asked) => self.admit(batch, answer, asked),
-                Request::Seal(answer) => seals.push(answer),
+                Request::NoteHead => head = true,
                 Request::Close => {
                     open = false;
                     break;
                 }
-                // Between two groups: nothing may be on its way to the index that goes.
-                Request::Index(new, answer) => {
-                    renewal = Some((new, answer));
+                request @ (Request::Seal(_) | Request::Check(_)) => between.push(request),
+                // Nothing may be on its way to the index that goes.
+                request @ (Request::Index(..) | Request::Unhealed(_)) => {
+                    between.push(request);
                     break;
                 }
             }
             if self.buffer.len() < GROUP_OCTETS {
-                next = requests.try_recv().ok();
+                next = self.held_back().or_else(|| requests.try_recv().ok());
             }
         }
         let outcome = match self.stopped.clone() {
@@ -103,7 +141,10 @@ impl Committer {
             None => self.make_durable(),
         };
         if outcome.is_err() {
-            self.mark = before;
+            self.mark = before.0;
+            if let (Some(walk), Some(sum)) = (&mut self.walk, before.1) {
+                walk.sum = sum;
+            }
         }
         self.count(outcome.is_ok());
         let durable = outcome.is_ok() && !self.buffer.is_empty();
@@ -114,39 +155,82 @@ impl Committer {
             // Who asked may have gone; the commit stands.
             let _ = answer.send(outcome.clone().map(|()| commit));
         }
-        if !seals.is_empty() {
-            let sealed = self.seal();
-            seals.into_iter().for_each(|answer| drop(answer.send(sealed.clone())));
+        if head
+            && self.stopped.is_none()
+            && let Err(AppendError::Full(reason) | AppendError::Broken(reason)) = self.journal.note_head()
+        {
+            self.stop(reason);
         }
-        if let Some((new, answer)) = renewal {
-            let stopped = self.stopped.clone().map(EngineError::Stopped);
-            let _ = answer.send(stopped.map_or_else(|| new.take_over(&self.shared, self.mark), Err));
-        }
+        between.into_iter().for_each(|request| self.between(request));
         open
+    }
+
+    /// Does what is done between two groups.
+    fn between(&mut self, request: Request) {
+        match request {
+            Request::Seal(answer) => drop(answer.send(self.seal())),
+            Request::Check(answer) => drop(answer.send(self.check_some())),
+            Request::Index(new, answer) => {
+                let taken = match self.stopped.clone() {
+                    Some(reason) => Err(EngineError::Stopped(reason)),
+                    None => new.take_over(&self.shared, self.mark),
+                };
+                if taken.is_ok() {
+                    self.walk = None;
+                    self.shared.marks.lock().unwrap_or_else(PoisonError::into_inner).applied = self.mark;
+                }
+                let _ = answer.send(taken);
+            }
+            Request::Unhealed(reason) => self.stop(reason),
+            Request::Commit(..) | Request::NoteHead | Request::Close => {}
+        }
+    }
+
+    /// Reads the next piece of the index; at its end, compares it with its mark.
+    fn check_some(&mut self) -> Result<CheckStep, EngineError> {
+        if let Some(reason) = &self.stopped {
+            return Err(EngineError::Stopped(reason.clone()));
+        }
+        let mut walk = self.walk.take().unwrap_or_default();
+        let generation = self.shared.health.generation();
+        if !self.shared.with_index(|index| walk.read(index))? {
+            self.walk = Some(walk);
+            return Ok(CheckStep::More);
+        }
+        if walk.sum != self.mark.fingerprint {
+            self.shared.suspect(generation, &mismatch(walk.sum, self.mark));
+            return Err(being_rebuilt());
+        }
+        self.shared.health.checked(self.shared.now());
+        Ok(CheckStep::Whole(walk.sum.records))
     }
 
     /// Checks a batch and takes it into the group.
     fn admit(&mut self, batch: Batch, answer: Answer, asked: Stopwatch) {
+        let shared = self.shared.clone();
         let commit = match &self.stopped {
             Some(_) => Commit::Applied, // never sent: the group's answer is the error
-            None => {
-                let shared = self.shared.clone();
-                match shared.with_index(|index| self.check(index, batch)) {
-                    Ok(commit) => commit,
-                    Err(e) => {
-                        self.stop(e.to_string());
-                        Commit::Applied
-                    }
+            None => match shared.with_index(|index| self.look(index, &batch)) {
+                Ok(Ok(replaced)) => {
+                    self.take(batch, replaced);
+                    Commit::Applied
                 }
-            }
+                Ok(Err(key)) => Commit::Conflict(key),
+                // Nothing of it was taken; it is looked at again when there is another index.
+                Err(EngineError::Damaged(_)) => return self.waiting.push_back((batch, answer, asked)),
+                Err(e) => {
+                    self.stop(e.to_string());
+                    Commit::Applied
+                }
+            },
         };
         self.answers.push((answer, commit, asked));
     }
 
-    /// All checks first; then the writes join the group, and the fingerprint follows.
-    fn check(&mut self, index: &Index, batch: Batch) -> Result<Commit, EngineError> {
-        let Batch { checks, writes } = batch;
-        for (key, expect) in &checks {
+    /// Makes all checks of a batch: what the index has for each of its writes, where nothing of this group replaces it; or
+    /// the key that is not as expected.
+    fn look(&self, index: &Index, batch: &Batch) -> Result<Result<Vec<Option<Replaced>>, Key>, IndexFault> {
+        for (key, expect) in &batch.checks {
             let holds = match (self.pending.get(key), expect) {
                 (Some(now), Expect::Absent) => now.is_none(),
                 (Some(now), Expect::Equals(value)) => now.as_ref() == Some(value),
@@ -154,29 +238,39 @@ impl Committer {
                 (None, Expect::Equals(value)) => index.get(&key.0)?.is_some_and(|now| *now == **value),
             };
             if !holds {
-                return Ok(Commit::Conflict(key.clone()));
+                return Ok(Err(key.clone()));
             }
         }
         // What a check has just established need not be read again to know what a write replaces.
-        let known: HashMap<&Key, &Expect> = checks.iter().map(|(key, expect)| (key, expect)).collect();
-        for (key, value) in writes {
-            let fingerprint = &mut self.mark.fingerprint;
-            match (self.pending.get(&key), known.get(&key)) {
-                (Some(Some(old)), _) | (None, Some(Expect::Equals(old))) => fingerprint.remove(&key.0, old),
-                (Some(None), _) | (None, Some(Expect::Absent)) => {}
-                (None, None) => {
-                    if let Some(old) = index.get(&key.0)? {
-                        fingerprint.remove(&key.0, &old);
-                    }
-                }
+        let known: HashMap<&Key, &Expect> = batch.checks.iter().map(|(key, expect)| (key, expect)).collect();
+        let replaced = batch.writes.iter().map(|(key, _)| match known.get(key) {
+            _ if self.pending.contains_key(key) => Ok(None),
+            Some(Expect::Equals(old)) => Ok(Some(Replaced::Known(old.clone()))),
+            Some(Expect::Absent) => Ok(None),
+            None => Ok(index.get(&key.0)?.map(Replaced::Read)),
+        });
+        replaced.collect::<Result<_, _>>().map(Ok)
+    }
+
+    /// The writes of a batch join the group, and the fingerprint follows.
+    fn take(&mut self, batch: Batch, replaced: Vec<Option<Replaced>>) {
+        for ((key, value), replaced) in batch.writes.into_iter().zip(replaced) {
+            let mut change = Fingerprint::default();
+            match (self.pending.get(&key), &replaced) {
+                (Some(Some(old)), _) | (None, Some(Replaced::Known(old))) => change.remove(&key.0, old),
+                (None, Some(Replaced::Read(old))) => change.remove(&key.0, old),
+                (Some(None), _) | (None, None) => {}
             }
             if let Some(new) = &value {
-                fingerprint.add(&key.0, new);
+                change.add(&key.0, new);
+            }
+            self.mark.fingerprint = self.mark.fingerprint.plus(change);
+            if let Some(walk) = self.walk.as_mut().filter(|walk| walk.has_read(&key)) {
+                walk.sum = walk.sum.plus(change);
             }
             self.buffer.push(&key.0, value.as_deref());
             self.pending.insert(key, value);
         }
-        Ok(Commit::Applied)
     }
 
     /// All groups so far are in segments that never change again.
@@ -211,14 +305,17 @@ impl Committer {
         let writes = self.pending.iter().map(|(key, value)| (key.0.as_slice(), value.as_deref()));
         let applied = self.shared.with_index(|index| {
             index.apply(writes)?;
-            Ok(index.set_mark(self.mark)?)
+            index.set_mark(self.mark)
         });
-        if let Err(e) = applied {
-            // Durable but not visible: only a restart, which replays the journal, puts that right.
-            self.stop(format!("the index failed: {e}"));
-            return Err(e);
+        match applied {
+            Ok(()) => self.shared.marks.lock().unwrap_or_else(PoisonError::into_inner).applied = self.mark,
+            // Durable, and the next index has it; until then reads wait.
+            Err(EngineError::Damaged(_)) => {}
+            Err(e) => {
+                self.stop(format!("the index failed: {e}"));
+                return Err(e);
+            }
         }
-        self.shared.marks.lock().unwrap_or_else(PoisonError::into_inner).applied = self.mark;
         Ok(())
     }
 

@@ -89,10 +89,8 @@ impl EmbeddedEngine {
 
     /// Asks for it; what is given says when it is done.
     pub(super) fn send_seal(&self) -> Result<Receiver<Result<Mark, EngineError>>, EngineError> {
-        let stopped = || EngineError::Stopped("it is closed".to_owned());
         let (answer, receiver) = channel();
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.as_ref().ok_or_else(stopped)?.send(Request::Seal(answer)).map_err(|_| stopped())?;
+        self.shared.ask(Request::Seal(answer))?;
         Ok(receiver)
     }
 

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
 
 use crate::store::engine::{EngineError, Key, KeyRange, Value};
 use crate::store::fingerprint::{Fingerprint, Mark};
@@ -31,6 +32,9 @@ pub struct Index {
     database: sled::Db,
     directory: PathBuf,
 }
+
+/// How long closing may take: it syncs all that the index has written, to a disk that may be slow.
+const CLOSE_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
 
 const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
@@ -173,8 +177,17 @@ impl Index {
     /// Closes it and makes it durable on disk.
     ///
     /// # Errors
-    /// [`IndexFault`]: it must be verified at the next start.
+    /// [`IndexFault`]: it must not be used again. Also when it does not end: sled may wait for a thread of its own that a
+    /// panic has ended.
     pub fn close(self) -> Result<(), IndexFault> {
+        let (done, closed) = channel();
+        let closing = move || drop(done.send(self.close_now()));
+        let started = std::thread::Builder::new().name("index closing".to_owned()).spawn(closing);
+        started.map_err(|e| IndexFault(format!("no thread can be started: {e}")))?;
+        closed.recv_timeout(CLOSE_LIMIT).unwrap_or_else(|_| Err(IndexFault("it did not close".to_owned())))
+    }
+
+    fn close_now(self) -> Result<(), IndexFault> {
         self.flush()?;
         let Self { database, directory } = self;
         guarded(|| {

@@ -2,27 +2,28 @@
 //!
 //! ```text
 //! <directory>/lock                   held while the store is open
-//! <directory>/clean                  there after an orderly stop only: the index needs no verification
+//! <directory>/clean                  there after an orderly stop only: where the store then stood
 //! <directory>/journal/*.journal      the truth (see `journal`)
+//! <directory>/journal-head           how far the journal is known to reach (see `bounds`)
 //! <directory>/checkpoints/*          sorted copies; journal before the older of the last two is dropped
 //! <directory>/index/<generation>/    sled; may be thrown away at any time
-//! <directory>/rebuild                there when the index was found wrong while running
+//! <directory>/doubtful-<group>       cut off the journal's end, and perhaps not a write that was cut short
+//! <directory>/rebuild                there while the index is known to be damaged, with the reason: it is built anew
 //! <directory>/backed-up              up to where the journal is in a backup: what comes later is not dropped
 //! ```
-//! [`open`] puts an index right or builds it anew, [`committer`](EmbeddedEngine) commits in groups, [`checkpointing`]
+//! [`creation`] begins an empty store, [`open`] puts an index right or builds it anew, `healing` does so while the store is open, [`checking`] looks for damage,
+//! [`committer`](EmbeddedEngine) commits in groups, [`checkpointing`]
 //! writes checkpoints while commits go on, [`for_backup`] hands out what a backup copies, [`recover`] goes on without what is damaged.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use tokio::sync::{oneshot, watch};
 
-use crate::base::clock::Clock;
-
-use crate::base::clock::Stopwatch;
+use crate::base::clock::{Clock, Stopwatch, Timestamp};
 use crate::metrics::parts::CommitMetrics;
 
 use super::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Key, KeyRange, Value};
@@ -30,12 +31,20 @@ use super::fingerprint::Mark;
 use super::journal::disk::{Disk, SystemDisk};
 use super::journal::writer::{JournalSettings, JournalWriter};
 
+pub mod bounds;
 pub mod check;
+pub mod checking;
 pub mod checkpointing;
 mod committer;
+mod creation;
 pub mod for_backup;
+mod healing;
+#[cfg(test)]
+mod healing_tests;
+mod health;
 mod index;
 mod lock;
+mod marker;
 pub mod open;
 mod rebuild;
 pub mod recover;
@@ -44,13 +53,16 @@ mod stats;
 pub mod survey;
 mod usage;
 
+pub use checking::CheckStep;
 pub use checkpointing::CheckpointReport;
+pub use health::IndexHealth;
 pub use lock::StoreLock;
 pub use open::{OpenError, OpenReport, Opened};
 pub use stats::Stats;
 pub use usage::DiskUse;
 
 use committer::{Committer, Request};
+use health::Health;
 use index::{Index, IndexFault};
 
 /// How a store is kept.
@@ -108,7 +120,14 @@ struct Shared {
     directory: PathBuf,
     settings: Settings,
     /// None once it is closed.
-    index: RwLock<Option<Index>>,
+    index: RwLock<Option<Live>>,
+    health: Health,
+    /// Builds the index anew, if it had to be.
+    healer: Mutex<Option<JoinHandle<()>>>,
+    /// Turns true when the store is being closed: what takes long breaks off.
+    closing: AtomicBool,
+    /// To the committer; none once it is told to end.
+    requests: Mutex<Option<Sender<Request>>>,
     marks: Mutex<Marks>,
     counters: stats::Counters,
     /// Why the committer acknowledges nothing more, once it does not.
@@ -116,12 +135,21 @@ struct Shared {
     metrics: CommitMetrics,
     /// Octets that the journal had since the last checkpoint when this was opened.
     journal_before: u64,
+    /// What a person should know of how it was opened.
+    doubt: Option<String>,
     /// Octets of journal that checkpoints written since then have covered.
     covered: AtomicU64,
     /// Held while a checkpoint is written.
     checkpoint: Mutex<()>,
     /// Last, so that it is let go only when the index is closed, whoever held on to this.
     _lock: StoreLock,
+}
+
+/// The index in use.
+struct Live {
+    index: Index,
+    /// The name of its directory.
+    generation: u64,
 }
 
 /// How far the store has come.
@@ -134,11 +162,27 @@ struct Marks {
 }
 
 impl Shared {
-    fn with_index<T>(&self, call: impl FnOnce(&Index) -> Result<T, EngineError>) -> Result<T, EngineError> {
-        match self.index.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            Some(index) => call(index),
-            None => Err(EngineError::Stopped("it is closed".to_owned())),
-        }
+    /// Reads the index. Where that fails, the index is damaged and will be built anew; this does not wait for it.
+    fn with_index<T>(self: &Arc<Self>, call: impl FnOnce(&Index) -> Result<T, IndexFault>) -> Result<T, EngineError> {
+        let (fault, generation) = {
+            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(live) = index.as_ref() else {
+                return Err(EngineError::Stopped("it is closed".to_owned()));
+            };
+            if self.health.is_unusable() {
+                return Err(healing::being_rebuilt());
+            }
+            match call(&live.index) {
+                Ok(done) => return Ok(done),
+                Err(fault) => (fault, live.generation),
+            }
+        };
+        self.suspect(generation, &fault.0);
+        Err(healing::being_rebuilt())
+    }
+
+    fn now(&self) -> Option<Timestamp> {
+        self.settings.clock.as_ref().map(|clock| clock.now())
     }
 
     fn marks(&self) -> Marks {
@@ -149,7 +193,6 @@ impl Shared {
 /// A store in a directory of this machine.
 pub struct EmbeddedEngine {
     shared: Arc<Shared>,
-    requests: Mutex<Option<Sender<Request>>>,
     thread: Mutex<Option<JoinHandle<Option<Mark>>>>,
 }
 
@@ -168,31 +211,41 @@ impl EmbeddedEngine {
     /// [`OpenError`]
     pub fn open_on(disk: Arc<dyn Disk>, directory: &Path, settings: Settings) -> Result<Opened, OpenError> {
         let lock = open::lock(directory, &settings)?;
-        let state = open::settle(directory, &settings)?;
-        let journal_settings =
-            JournalSettings { segment_octets: settings.segment_octets, reserve_octets: settings.reserve_octets };
+        let state = open::settle(&disk, directory, &settings)?;
+        let journal_settings = JournalSettings {
+            segment_octets: settings.segment_octets,
+            reserve_octets: settings.reserve_octets,
+            head_in: Some(directory.to_owned()),
+        };
         let journal = JournalWriter::open(disk, &open::journal(directory), journal_settings, &state.tail)?;
         let mark = journal.mark();
+        let (requests, receiver): (_, Receiver<Request>) = channel();
+        let generation = open::newest_generation(directory)?.unwrap_or(0);
+        let now = settings.clock.as_ref().map(|clock| clock.now());
         let shared = Arc::new(Shared {
             directory: directory.to_owned(),
             settings,
-            index: RwLock::new(Some(state.index)),
+            index: RwLock::new(Some(Live { index: state.index, generation })),
+            health: Health::new(generation, state.report.rebuilt.clone(), now),
+            healer: Mutex::default(),
+            closing: AtomicBool::new(false),
+            requests: Mutex::new(Some(requests)),
             marks: Mutex::new(Marks { appended: mark, applied: mark }),
             counters: stats::Counters::default(),
             stopped: watch::Sender::new(None),
             metrics: CommitMetrics::default(),
             journal_before: state.journal_octets,
+            doubt: state.report.doubt(),
             covered: AtomicU64::new(0),
             checkpoint: Mutex::new(()),
             _lock: lock,
         });
-        let (requests, receiver): (_, Receiver<Request>) = channel();
         let committer = Committer::new(shared.clone(), journal);
         let thread = std::thread::Builder::new()
             .name("committer".to_owned())
             .spawn(move || committer.run(&receiver))
             .map_err(OpenError::io(directory, "given a thread"))?;
-        let engine = Self { shared, requests: Mutex::new(Some(requests)), thread: Mutex::new(Some(thread)) };
+        let engine = Self { shared, thread: Mutex::new(Some(thread)) };
         Ok(Opened { engine, report: state.report })
     }
 
@@ -215,6 +268,11 @@ impl EmbeddedEngine {
         self.shared.metrics.clone()
     }
 
+    /// What a person should know of how it was opened: acknowledged groups may be missing, and why.
+    pub fn doubt(&self) -> Option<String> {
+        self.shared.doubt.clone()
+    }
+
     /// How many records it holds.
     pub fn records(&self) -> u64 {
         self.shared.marks().applied.fingerprint.records
@@ -230,7 +288,7 @@ impl EmbeddedEngine {
         &self.shared.directory
     }
 
-    /// Finishes what was asked, stops, and leaves the index so that the next start need not verify it. Blocks.
+    /// Finishes what was asked, stops, and notes where the store stands. Blocks.
     /// Later calls answer [`EngineError::Stopped`]; closing twice does nothing.
     ///
     /// # Errors
@@ -238,35 +296,50 @@ impl EmbeddedEngine {
     pub fn close(&self) -> Result<(), EngineError> {
         let Some(mark) = self.stop_committer() else { return Ok(()) };
         let _no_checkpoint = self.shared.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(index) = self.shared.index.write().unwrap_or_else(PoisonError::into_inner).take() else {
+        let Some(live) = self.shared.index.write().unwrap_or_else(PoisonError::into_inner).take() else {
             return Ok(());
         };
-        index.close()?;
+        if self.shared.health.is_unusable() {
+            healing::let_go(live.index);
+            return Err(EngineError::Damaged(
+                "its index; the next start builds it anew, which loses nothing".to_owned(),
+            ));
+        }
+        if let Err(fault) = live.index.close() {
+            // If this cannot be written either, the next start finds the damage itself.
+            let _ = marker::write(&self.shared.directory, &fault.0);
+            return Err(EngineError::Damaged(format!(
+                "its index, which the next start builds anew; nothing is lost: {fault}"
+            )));
+        }
         open::write_clean(&self.shared.directory, mark)
             .map_err(|e| EngineError::Io { action: "closed", reason: e.to_string() })
     }
 
-    /// Ends the committer; the mark it reached, if all is well and it had not ended before.
+    /// Ends the committer and what it may wait for; the mark it reached, if all is well and it had not ended before.
     fn stop_committer(&self) -> Option<Mark> {
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let shared = &self.shared;
+        shared.closing.store(true, Ordering::Relaxed);
+        let requests = shared.requests.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         // It fails only when the thread is gone already.
         let _ = requests.send(Request::Close);
-        thread.join().ok().flatten()
+        let mark = thread.join().ok().flatten();
+        if let Some(healer) = shared.healer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = healer.join();
+        }
+        mark
     }
 
     fn send(&self, batch: Batch) -> Result<oneshot::Receiver<Result<Commit, EngineError>>, EngineError> {
-        let stopped = || EngineError::Stopped("it is closed".to_owned());
         let (answer, receiver) = oneshot::channel();
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let requests = requests.as_ref().ok_or_else(stopped)?;
-        requests.send(Request::Commit(batch, answer, Stopwatch::start())).map_err(|_| stopped())?;
+        self.shared.ask(Request::Commit(batch, answer, Stopwatch::start()))?;
         Ok(receiver)
     }
 }
 
 impl Drop for EmbeddedEngine {
-    /// Ends the thread. Without [`EmbeddedEngine::close`] the next start verifies the index.
+    /// Ends the thread. Without [`EmbeddedEngine::close`] the next start says that the stop was not in order.
     fn drop(&mut self) {
         self.stop_committer();
     }
@@ -274,13 +347,20 @@ impl Drop for EmbeddedEngine {
 
 impl Engine for EmbeddedEngine {
     fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {
-        let found = self.shared.with_index(|index| Ok(index.get(&key.0)?.map(|value| Value::from(&*value))));
-        Box::pin(std::future::ready(found))
+        let read = |index: &Index| Ok(index.get(&key.0)?.map(|value| Value::from(&*value)));
+        match self.shared.with_index(read) {
+            Err(EngineError::Damaged(_)) => Box::pin(self.shared.read_healed(read)),
+            found => Box::pin(std::future::ready(found)),
+        }
     }
 
     fn scan(&self, range: KeyRange, limit: usize) -> EngineFuture<'_, Vec<(Key, Value)>> {
-        let found = self.shared.with_index(|index| Ok(index.scan(&range, limit)?));
-        Box::pin(std::future::ready(found))
+        match self.shared.with_index(|index| index.scan(&range, limit)) {
+            Err(EngineError::Damaged(_)) => {
+                Box::pin(async move { self.shared.read_healed(|index| index.scan(&range, limit)).await })
+            }
+            found => Box::pin(std::future::ready(found)),
+        }
     }
 
     fn commit(&self, batch: Batch) -> EngineFuture<'_, Commit> {

@@ -4,18 +4,21 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::store::checkpoint::{self, CheckpointError};
 use crate::store::fingerprint::Mark;
+use crate::store::journal::disk::{Disk, make_directories};
 use crate::store::journal::segment;
 use crate::store::journal::walk::{Found, Tail, walk};
 use crate::store::journal::{Damage, JournalError};
 
+use super::bounds::{Bounds, Shortfall};
 use super::index::{Index, IndexFault};
 use super::rebuild::{Replay, rebuild};
-use super::{EmbeddedEngine, Settings, StoreLock};
+use super::{EmbeddedEngine, Settings, StoreLock, creation, marker};
 
 /// An open store and what opening it took.
 pub struct Opened {
@@ -38,12 +41,43 @@ pub struct OpenReport {
     pub replayed: u64,
     /// Octets of an unacknowledged write, cut off the journal's end.
     pub torn: u64,
+    /// One bit of the journal's last group, of this number, was wrong and was put right.
+    pub repaired: Option<u64>,
+    /// What was cut off may have been a group that was acknowledged and is damaged; here it is kept.
+    pub doubtful: Option<PathBuf>,
     /// The index was built anew, for this reason.
     pub rebuilt: Option<String>,
     /// Checkpoints that could not be used, and why.
     pub unusable_checkpoints: Vec<String>,
     /// How many records the store holds.
     pub records: u64,
+    /// What was known beforehand of how far the journal reached.
+    pub bounds: Bounds,
+    /// The last group of the journal.
+    pub last_group: u64,
+}
+
+impl OpenReport {
+    /// What can be said of acknowledged groups: that none is missing, only where that is known.
+    pub fn completeness(&self) -> String {
+        match &self.doubtful {
+            None => self.bounds.completeness(self.last_group),
+            Some(path) => format!(
+                "the last group, {}, may be damaged: {} bytes of it were cut off the journal as a write that was never \
+                 acknowledged, and are kept in {}",
+                self.last_group.saturating_add(1),
+                self.torn,
+                path.display()
+            ),
+        }
+    }
+
+    /// What a person should know of the start, where acknowledged groups may be missing.
+    pub fn doubt(&self) -> Option<String> {
+        let is_doubtful = self.rebuilt.is_some() && !self.bounds.proves_end(self.last_group);
+        (self.doubtful.is_some() || is_doubtful)
+            .then(|| format!("the store was opened after a failure: {}", self.completeness()))
+    }
 }
 
 impl std::fmt::Display for OpenReport {
@@ -52,12 +86,16 @@ impl std::fmt::Display for OpenReport {
         match (self.created, &self.rebuilt, self.clean) {
             (true, ..) => write!(f, "an empty store was begun")?,
             (_, Some(reason), _) => {
-                write!(f, "the index was built anew from the journal, because {reason}; {records} records, none lost")?;
+                let completeness = self.completeness();
+                write!(
+                    f,
+                    "the index was built anew from the journal, because {reason}; {records} records; {completeness}"
+                )?;
             }
             (.., true) => write!(f, "{records} records")?,
             (.., false) => write!(f, "{records} records, checked against the journal after an unclean stop")?,
         }
-        if self.torn > 0 {
+        if self.torn > 0 && self.doubtful.is_none() {
             write!(f, "; {} octets of a write that was never acknowledged were cut off", self.torn)?;
         }
         self.unusable_checkpoints.iter().try_for_each(|reason| write!(f, "; a checkpoint could not be used: {reason}"))
@@ -99,9 +137,9 @@ pub enum OpenError {
     Checkpoint(#[from] CheckpointError),
     /// Acknowledged groups are missing at the journal's end, or the journal is missing.
     #[error(
-        "the journal in {} ends after group {journal}, but group {seen} was acknowledged: its last part is missing. \
-         Put the missing files back, or see what \u{201c}depesch store recover\u{201d} can do"
-    , directory.display())]
+        "the journal in {} ends after group {journal}: {shortfall}. Put the missing files back, or see what \
+         \u{201c}depesch store recover\u{201d} can do", directory.display()
+    )]
     JournalShort {
         /// Where the journal is.
         directory: PathBuf,
@@ -109,6 +147,8 @@ pub enum OpenError {
         journal: u64,
         /// The last group that is known to have been there.
         seen: u64,
+        /// What is missing.
+        shortfall: Shortfall,
     },
     /// All that can be read was read, and does not add up to what the journal says.
     #[error(
@@ -130,6 +170,17 @@ fn of(pid: Option<u32>) -> String {
 }
 
 impl OpenError {
+    /// Whether it is of no use to try again before a person has looked: there is no store, or something is damaged that
+    /// cannot be built anew.
+    pub fn needs_a_person(&self) -> bool {
+        match self {
+            Self::Absent(_) | Self::Damaged(_) | Self::JournalShort { .. } | Self::Mismatch { .. } => true,
+            Self::Journal(error) => !matches!(error, JournalError::Io { .. }),
+            Self::Checkpoint(error) => !matches!(error, CheckpointError::Io { .. }),
+            Self::Locked { .. } | Self::Io { .. } | Self::Index(_) => false,
+        }
+    }
+
     pub(super) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, action, source }
@@ -166,14 +217,10 @@ pub(super) fn indexes(directory: &Path) -> PathBuf {
     directory.join("index")
 }
 
-pub(super) fn rebuild_marker(directory: &Path) -> PathBuf {
-    directory.join("rebuild")
-}
-
 /// Takes the lock. The directory is made when a store may be created.
 pub(super) fn lock(directory: &Path, settings: &Settings) -> Result<StoreLock, OpenError> {
     if settings.create {
-        fs::create_dir_all(directory).map_err(OpenError::io(directory, "created"))?;
+        make_directories(directory, 0o777).map_err(OpenError::io(directory, "created"))?;
     } else if !directory.try_exists().map_err(OpenError::io(directory, "read"))? {
         return Err(OpenError::Absent(directory.to_owned()));
     }
@@ -181,34 +228,34 @@ pub(super) fn lock(directory: &Path, settings: &Settings) -> Result<StoreLock, O
 }
 
 /// Brings index and journal together. The caller holds the lock.
-pub(super) fn settle(directory: &Path, settings: &Settings) -> Result<Settled, OpenError> {
+pub(super) fn settle(disk: &Arc<dyn Disk>, directory: &Path, settings: &Settings) -> Result<Settled, OpenError> {
     let mut report = OpenReport::default();
     let journal = journal(directory);
     let segments = segment::list(&journal).map_err(OpenError::io(&journal, "read"))?;
     let checkpoints = checkpoint::list(&checkpoints(directory))?;
     let generation = newest_generation(directory)?;
+    let bounds = Bounds::read(directory)?;
     if segments.is_empty() {
-        let seen = checkpoints.last().map(|checkpoint| checkpoint.since);
-        if seen.is_some() || generation.is_some() {
-            return Err(OpenError::JournalShort { directory: journal, journal: 0, seen: seen.unwrap_or(0) });
+        if bounds.is_known || generation.is_some() {
+            bounds.demand_reached(directory, 0, 0)?;
         }
         if !settings.create {
             return Err(OpenError::Absent(directory.to_owned()));
         }
-        fs::create_dir_all(&journal).map_err(OpenError::io(&journal, "created"))?;
-        checkpoint::sync_directory(directory)?;
+        creation::begin_journal(disk, directory)?;
         report.created = true;
     }
-    let clean = take_clean(directory)?;
-    let marker = rebuild_marker(directory);
-    let wrong = marker.try_exists().map_err(OpenError::io(&marker, "read"))?;
-    let existing = match generation {
-        _ if wrong => Err("it was found wrong while running".to_owned()),
-        None if report.created => Err(String::new()),
-        None => Err("there was none".to_owned()),
-        Some(generation) => {
+    if !report.created {
+        bounds.take_clean(directory)?;
+    }
+    report.bounds = bounds.clone();
+    let existing = match (generation, marker::read(directory)?) {
+        (_, Some(reason)) => Err(reason),
+        (None, None) if report.created => Err(String::new()),
+        (None, None) => Err("there was none".to_owned()),
+        (Some(generation), None) => {
             let first = segments.first().map_or(1, |segment| segment.first);
-            catch_up(directory, settings, generation, first, clean, &mut report)?
+            catch_up(directory, settings, generation, (first, &bounds), &mut report)?
         }
     };
     let (index, tail) = match existing {
@@ -219,9 +266,27 @@ pub(super) fn settle(directory: &Path, settings: &Settings) -> Result<Settled, O
         }
     };
     report.torn = tail.torn;
+    report.repaired = tail.repair.as_ref().map(|_| tail.mark.sequence);
+    if tail.is_doubtful && !report.bounds.proves_end(tail.mark.sequence) {
+        report.doubtful = Some(keep_doubtful(directory, &tail)?);
+    }
     report.records = tail.mark.fingerprint.records;
+    report.last_group = tail.mark.sequence;
     let journal_octets = octets_since(&segments, checkpoints.last().map_or(0, |newest| newest.since));
     Ok(Settled { index, tail, report, journal_octets })
+}
+
+/// Keeps what is about to be cut off the journal's end, in a file of its own.
+fn keep_doubtful(directory: &Path, tail: &Tail) -> Result<PathBuf, OpenError> {
+    let kept = directory.join(format!("doubtful-{}", tail.mark.sequence.saturating_add(1)));
+    let Some((name, _, length)) = &tail.last else { return Ok(kept) };
+    let failed = |action| OpenError::io(&kept, action);
+    let octets = fs::read(&name.path).map_err(OpenError::io(&name.path, "read"))?;
+    let from = usize::try_from(*length).unwrap_or(usize::MAX).min(octets.len());
+    let mut file = File::create(&kept).map_err(failed("created"))?;
+    file.write_all(octets.get(from..).unwrap_or_default()).and_then(|()| file.sync_all()).map_err(failed("written"))?;
+    checkpoint::sync_directory(directory)?;
+    Ok(kept)
 }
 
 type CaughtUp = Result<(Index, Tail), String>;
@@ -231,8 +296,7 @@ fn catch_up(
     directory: &Path,
     settings: &Settings,
     generation: u64,
-    first: u64,
-    clean: Option<Mark>,
+    (first, bounds): (u64, &Bounds),
     report: &mut OpenReport,
 ) -> Result<CaughtUp, OpenError> {
     let path = indexes(directory).join(generation.to_string());
@@ -253,10 +317,9 @@ fn catch_up(
             Ok(())
         }
     })?;
-    if tail.mark.sequence < mark.sequence {
-        let (journal, seen) = (tail.mark.sequence, mark.sequence);
-        return Err(OpenError::JournalShort { directory: self::journal(directory), journal, seen });
-    }
+    let mut bounds = bounds.clone();
+    bounds.raise(mark.sequence);
+    bounds.demand(directory, &tail)?;
     if tail.start != Some(mark) {
         return Ok(Err("it belongs to another journal".to_owned()));
     }
@@ -264,18 +327,16 @@ fn catch_up(
     if let Err(fault) = replay.finish() {
         return Ok(Err(fault.0));
     }
-    report.clean = clean == Some(mark);
-    if !report.clean {
-        report.verified = true;
-        match index.fingerprint() {
-            Err(IndexFault(reason)) => return Ok(Err(reason)),
-            Ok(found) if found != tail.mark.fingerprint => {
-                let (has, should) = (found.records, tail.mark.fingerprint.records);
-                return Ok(Err(format!("its {has} records are not the {should} that the journal says")));
-            }
-            Ok(_) => {}
-        }
+    // Also after an orderly stop: the index's files may have been damaged since, and sled opens some damage without a word.
+    let found = match index.fingerprint() {
+        Ok(found) => found,
+        Err(IndexFault(reason)) => return Ok(Err(reason)),
+    };
+    if found != tail.mark.fingerprint {
+        let (has, should) = (found.records, tail.mark.fingerprint.records);
+        return Ok(Err(format!("its {has} records are not the {should} that the journal says")));
     }
+    (report.clean, report.verified) = (bounds.clean == Some(mark), true);
     Ok(Ok((index, tail)))
 }
 
@@ -312,17 +373,12 @@ pub(super) fn write_clean(directory: &Path, mark: Mark) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Reads that note and takes it away, durably, before anything is changed. A damaged one counts as none: then the
-/// index is verified.
-pub(super) fn take_clean(directory: &Path) -> Result<Option<Mark>, OpenError> {
+/// Takes that note away, durably, before anything is changed.
+pub(super) fn take_clean(directory: &Path) -> Result<(), OpenError> {
     let path = directory.join("clean");
-    let octets = match fs::read(&path) {
-        Ok(octets) => octets,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(OpenError::io(&path, "read")(e)),
-    };
-    fs::remove_file(&path).map_err(OpenError::io(&path, "removed"))?;
-    checkpoint::sync_directory(directory)?;
-    let mark = octets.split_at_checked(Mark::LENGTH);
-    Ok(mark.filter(|(mark, checksum)| *checksum == xxh3_64(mark).to_le_bytes()).and_then(|(m, _)| Mark::from_octets(m)))
+    match fs::remove_file(&path) {
+        Ok(()) => Ok(checkpoint::sync_directory(directory)?),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(OpenError::io(&path, "removed")(e)),
+    }
 }

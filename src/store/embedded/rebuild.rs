@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::store::checkpoint::{self, CheckpointError, CheckpointName};
 use crate::store::fingerprint::Mark;
@@ -11,9 +13,10 @@ use crate::store::journal::record::Record;
 use crate::store::journal::segment;
 use crate::store::journal::walk::{Found, Tail, walk};
 
-use super::Settings;
+use super::bounds::Bounds;
 use super::index::{Index, IndexFault};
-use super::open::{OpenError, OpenReport, checkpoints, indexes, journal, newest_generation, rebuild_marker};
+use super::open::{OpenError, OpenReport, checkpoints, indexes, journal, newest_generation};
+use super::{Settings, marker};
 
 /// Octets of writes that are gathered before they go to the index.
 const PIECE: usize = 4 * 1024 * 1024;
@@ -67,13 +70,27 @@ impl<'i> Replay<'i> {
     }
 }
 
-/// Builds the index anew as `generation`, from the newest checkpoint that is whole and the journal after it.
+/// Builds the index anew as `generation`, or a later one, from the newest checkpoint that is whole and the journal after it,
+/// and throws the others away.
 pub(super) fn rebuild(
     directory: &Path,
     settings: &Settings,
     generation: u64,
     report: &mut OpenReport,
 ) -> Result<(Index, Tail), OpenError> {
+    let (index, tail, generation) = build_beside(directory, settings, generation, report, &AtomicBool::new(false))?;
+    retire(directory, generation)?;
+    Ok((index, tail))
+}
+
+/// As [`rebuild`], beside the others; gives the generation too. Breaks off when `closing` turns true.
+pub(super) fn build_beside(
+    directory: &Path,
+    settings: &Settings,
+    generation: u64,
+    report: &mut OpenReport,
+    closing: &AtomicBool,
+) -> Result<(Index, Tail, u64), OpenError> {
     let mut sources: Vec<Option<CheckpointName>> =
         checkpoint::list(&checkpoints(directory))?.into_iter().map(Some).collect();
     let journal = journal(directory);
@@ -81,18 +98,19 @@ pub(super) fn rebuild(
     if segments.first().is_none_or(|segment| segment.first == 1) {
         sources.insert(0, None);
     }
+    let bounds = report.bounds.clone();
     let mut failure = None;
     for (attempt, source) in (0_u64..).zip(sources.into_iter().rev()) {
-        let built = build(directory, settings, generation.saturating_add(attempt), source.as_ref());
+        let generation = generation.saturating_add(attempt);
+        let built = build(directory, settings, generation, source.as_ref(), (&bounds, closing));
         if built.is_err() {
             // A half-built index must not hide the one before it from a recovery. What stays is only in the way.
-            let _ = fs::remove_dir_all(indexes(directory).join(generation.saturating_add(attempt).to_string()));
+            let _ = fs::remove_dir_all(indexes(directory).join(generation.to_string()));
         }
         match built {
             Ok((index, tail, replayed)) => {
                 (report.replayed, report.verified) = (replayed, true);
-                retire(directory, generation.saturating_add(attempt))?;
-                return Ok((index, tail));
+                return Ok((index, tail, generation));
             }
             // What is left may stand on an older checkpoint and more of the journal.
             Err(e @ (OpenError::Checkpoint(CheckpointError::Damaged { .. }) | OpenError::Mismatch { .. })) => {
@@ -113,6 +131,7 @@ fn build(
     settings: &Settings,
     generation: u64,
     source: Option<&CheckpointName>,
+    (bounds, closing): (&Bounds, &AtomicBool),
 ) -> Result<(Index, Tail, u64), OpenError> {
     let path = indexes(directory).join(generation.to_string());
     if path.try_exists().map_err(OpenError::io(&path, "read"))? {
@@ -127,6 +146,9 @@ fn build(
     let mut replay = Replay::new(&index);
     let tail = walk(&journal(directory), since.sequence, &mut |found| match found {
         Found::Damage(damage) => Err(JournalError::Damaged(damage)),
+        Found::Record(_) if closing.load(Ordering::Relaxed) => {
+            Err(JournalError::io(directory, "read")(io::Error::other("the store is being closed")))
+        }
         Found::Record(record) => {
             replay.push(&record);
             Ok(())
@@ -134,11 +156,9 @@ fn build(
     })?;
     let replayed = replay.groups();
     replay.finish()?;
-    let seen = until.sequence.max(since.sequence);
-    if tail.mark.sequence < seen {
-        let directory = journal(directory);
-        return Err(OpenError::JournalShort { directory, journal: tail.mark.sequence, seen });
-    }
+    let mut bounds = bounds.clone();
+    bounds.raise(until.sequence.max(since.sequence));
+    bounds.demand(directory, &tail)?;
     let found = index.fingerprint()?;
     if found != tail.mark.fingerprint || (replayed == 0 && tail.mark != until) {
         let (has, should) = (found.records, tail.mark.fingerprint.records);
@@ -178,19 +198,26 @@ pub(super) fn load(index: &Index, path: &Path) -> Result<(Mark, Mark), OpenError
 
 /// Makes the new generation the only one.
 pub(super) fn retire(directory: &Path, generation: u64) -> Result<(), OpenError> {
+    remove_indexes(directory, |found| found != Some(generation))?;
+    debug_assert_eq!(newest_generation(directory).ok().flatten(), Some(generation));
+    Ok(())
+}
+
+/// Throws away what was there before the new generation; one that is just being built after it stays.
+pub(super) fn retire_before(directory: &Path, generation: u64) -> Result<(), OpenError> {
+    remove_indexes(directory, |found| found.is_none_or(|found| found < generation))
+}
+
+fn remove_indexes(directory: &Path, unwanted: impl Fn(Option<u64>) -> bool) -> Result<(), OpenError> {
     let all = indexes(directory);
     checkpoint::sync_directory(&all)?;
     let entries = fs::read_dir(&all).map_err(OpenError::io(&all, "read"))?;
     for entry in entries {
         let path = entry.map_err(OpenError::io(&all, "read"))?.path();
-        if path.file_name().and_then(|name| name.to_str()) != Some(generation.to_string().as_str()) {
+        let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        if unwanted(number) {
             fs::remove_dir_all(&path).map_err(OpenError::io(&path, "removed"))?;
         }
     }
-    debug_assert_eq!(newest_generation(directory).ok().flatten(), Some(generation));
-    let marker = rebuild_marker(directory);
-    if marker.try_exists().map_err(OpenError::io(&marker, "read"))? {
-        fs::remove_file(&marker).map_err(OpenError::io(&marker, "removed"))?;
-    }
-    Ok(())
+    marker::remove(directory)
 }

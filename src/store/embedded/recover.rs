@@ -13,6 +13,7 @@ use crate::store::journal::walk::{Found, Tail, walk};
 use crate::store::journal::writer::{JournalSettings, JournalWriter};
 
 use super::Settings;
+use super::bounds::Shortfall;
 use super::index::{Index, everything};
 use super::open::{self, OpenError, checkpoints, indexes, journal};
 use super::rebuild::{Replay, load, retire};
@@ -36,8 +37,14 @@ pub struct Plan {
     pub source: Source,
     /// Parts of the journal whose changes are lost. Empty: nothing is lost.
     pub lost: Vec<Damage>,
-    /// Groups at the journal's end that are missing and in no copy: from the first of these numbers to the second.
-    pub missing: Option<(u64, u64)>,
+    /// What is missing at the journal's end and in no copy.
+    pub shortfall: Shortfall,
+    /// The last group that is there when this is done, whatever is lost before it.
+    pub reaches: u64,
+    /// The group after that is there, does not fit together, and may have been acknowledged.
+    pub next_is_doubtful: bool,
+    /// Nothing after that group was acknowledged. Without this, what is there may be all, and nothing proves it.
+    pub end_is_proven: bool,
 }
 
 /// What a recovery did.
@@ -54,9 +61,9 @@ pub struct Recovery {
 }
 
 impl Plan {
-    /// Nothing that was acknowledged is lost.
+    /// Nothing that is known to have been acknowledged is lost, and no part is missing that could have held more.
     pub fn loses_nothing(&self) -> bool {
-        self.lost.is_empty() && self.missing.is_none()
+        self.lost.is_empty() && self.shortfall.is_nothing() && !self.next_is_doubtful
     }
 }
 
@@ -78,9 +85,10 @@ pub fn plans(survey: &Survey) -> Vec<Plan> {
     let mut plans: Vec<Plan> = sources
         .into_iter()
         .map(|(from, source)| {
-            let reached = survey.last_group.max(from);
-            let missing = (reached < survey.seen).then_some((reached.saturating_add(1), survey.seen));
-            Plan { source, lost: affected(survey, from), missing }
+            let reaches = survey.last_group.max(from);
+            let (shortfall, end_is_proven) = (survey.shortfall(reaches), survey.bounds.proves_end(reaches));
+            let next_is_doubtful = survey.is_doubtful && reaches == survey.last_group;
+            Plan { source, lost: affected(survey, from), shortfall, reaches, next_is_doubtful, end_is_proven }
         })
         .collect();
     // The sort is stable: among equals the index comes first, then the newest checkpoint.
@@ -117,7 +125,7 @@ fn affected(survey: &Survey, from: u64) -> Vec<Damage> {
 pub fn recover(directory: &Path, settings: &Settings) -> Result<Recovery, OpenError> {
     let lock = open::lock(directory, &Settings { create: false, ..settings.clone() })?;
     let survey = survey_locked(directory, settings, &lock)?;
-    open::take_clean(directory)?;
+    survey.bounds.take_clean(directory)?;
     let mut generation = survey.generation.unwrap_or(0);
     let mut failure = None;
     for plan in plans(&survey) {
@@ -208,7 +216,7 @@ fn finish(
     fs::rename(&fresh, checkpoints(directory)).map_err(OpenError::io(&fresh, "renamed"))?;
     let path = journal(directory);
     fs::create_dir_all(&path).map_err(OpenError::io(&path, "created"))?;
-    let settings = JournalSettings { segment_octets: u64::MAX, reserve_octets: 0 };
+    let settings = JournalSettings { segment_octets: u64::MAX, reserve_octets: 0, head_in: Some(directory.to_owned()) };
     let tail = Tail { mark, ..Tail::default() };
     JournalWriter::open(Arc::new(SystemDisk), &path, settings, &tail)?;
     checkpoint::sync_directory(directory)?;

@@ -17,11 +17,13 @@ use crate::store::journal::JournalError;
 use crate::store::journal::walk::{Found, walk};
 use crate::store::keys;
 
+use super::checking::mismatch;
 use super::committer::Request;
+use super::healing::{being_rebuilt, let_go};
 use super::index::{self, Index};
 use super::open::{OpenError, indexes, journal, newest_generation};
-use super::rebuild::{Replay, retire};
-use super::{CheckpointReport, EmbeddedEngine, Shared};
+use super::rebuild::{Replay, retire_before};
+use super::{CheckpointReport, EmbeddedEngine, Live, Shared};
 
 /// Records that are copied at a time.
 const PAGE: usize = 1000;
@@ -85,20 +87,17 @@ impl EmbeddedEngine {
 
     async fn hand_over(&self, new: NewIndex) -> Result<(), EngineError> {
         let (answer, receiver) = oneshot::channel();
-        {
-            let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-            requests.as_ref().ok_or_else(stopped)?.send(Request::Index(new, answer)).map_err(|_| stopped())?;
-        }
+        self.shared.ask(Request::Index(new, answer))?;
         receiver.await.map_err(|_| stopped())?
     }
 }
 
 /// An index that holds what the store held at a mark.
 pub(super) struct NewIndex {
-    index: Index,
-    mark: Mark,
-    generation: u64,
-    path: PathBuf,
+    pub index: Index,
+    pub mark: Mark,
+    pub generation: u64,
+    pub path: PathBuf,
 }
 
 impl NewIndex {
@@ -119,10 +118,10 @@ impl NewIndex {
     fn fill(shared: &Arc<Shared>, generation: u64, path: PathBuf) -> Result<Self, EngineError> {
         fs::create_dir_all(&path).map_err(written)?;
         let index = Index::open(&path, shared.settings.cache_octets)?;
-        let since = shared.marks().applied;
+        let (copied, since) = (shared.health.generation(), shared.marks().applied);
         let mut range = index::everything();
         loop {
-            let page = shared.with_index(|old| Ok(old.scan(&range, PAGE)?))?;
+            let page = shared.with_index(|old| old.scan(&range, PAGE))?;
             index.apply(page.iter().map(|(key, value)| (key.0.as_slice(), Some(&**value))))?;
             match page.last() {
                 Some((last, _)) if page.len() == PAGE => range = range.after(last),
@@ -132,10 +131,8 @@ impl NewIndex {
         let mark = catch_up(shared, &index, since)?;
         let found = index.fingerprint()?;
         if found != mark.fingerprint {
-            let (has, should) = (found.records, mark.fingerprint.records);
-            return Err(EngineError::Damaged(format!(
-                "a new index has {has} records that are not the {should} there are"
-            )));
+            shared.suspect(copied, &mismatch(found, mark));
+            return Err(being_rebuilt());
         }
         index.set_mark(mark)?;
         index.flush()?;
@@ -145,17 +142,22 @@ impl NewIndex {
     /// Takes the present index's place; the store stands at `mark`, and nobody commits. On an error the present one goes
     /// on.
     pub(super) fn take_over(self, shared: &Arc<Shared>, mark: Mark) -> Result<(), EngineError> {
+        if self.generation <= shared.health.generation() {
+            return Err(EngineError::Damaged("a newer index has taken its place".to_owned()));
+        }
         let reached = catch_up(shared, &self.index, self.mark)?;
         if reached != mark {
             return Err(EngineError::Damaged("a new index does not stand where the journal does".to_owned()));
         }
         self.index.set_mark(mark)?;
-        let old = shared.index.write().unwrap_or_else(PoisonError::into_inner).replace(self.index);
-        drop(old);
+        let live = Live { index: self.index, generation: self.generation };
+        let old = shared.index.write().unwrap_or_else(PoisonError::into_inner).replace(live);
+        old.map(|old| old.index).into_iter().for_each(let_go);
         // The new one is in force whether or not the old one can be removed; the next start, or renewal, tries again.
-        if let Err(error) = retire(&shared.directory, self.generation) {
+        if let Err(error) = retire_before(&shared.directory, self.generation) {
             tracing::error!(%error, "the old index could not be removed from the disk");
         }
+        shared.health.replaced(self.generation, shared.now());
         Ok(())
     }
 }

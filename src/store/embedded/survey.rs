@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use crate::store::checkpoint::{self, Summary};
 use crate::store::fingerprint::Mark;
 use crate::store::journal::segment::{self, SegmentName};
-use crate::store::journal::walk::{Found, Tail, walk};
+use crate::store::journal::walk::{Found, Repair, Tail, walk};
 use crate::store::journal::{Damage, JournalError};
 
+use super::bounds::{Bounds, Shortfall};
 use super::index::Index;
 use super::open::{OpenError, checkpoints, indexes, journal, newest_generation};
-use super::{Settings, StoreLock};
+use super::{Settings, StoreLock, marker};
 
 /// What was found in a store directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,14 +24,24 @@ pub struct Survey {
     pub last_group: u64,
     /// Octets of an unacknowledged write at the journal's end; harmless.
     pub torn: u64,
+    /// What is there of it may be a damaged group that was acknowledged: all its octets are there.
+    pub is_doubtful: bool,
+    /// The last group has one wrong bit, which the next start puts right.
+    pub repair: Option<Repair>,
     /// Damaged parts of the journal.
     pub damages: Vec<Damage>,
     /// The index.
     pub index: IndexState,
+    /// Why the next start puts the index right from the journal, or builds it anew, if it does.
+    pub index_damage: Option<String>,
     /// The last group known to have been acknowledged.
     pub seen: u64,
     /// A segment whose creation was cut short; harmless.
     pub stillborn: Option<PathBuf>,
+    /// What is known beside the journal of how far it reached.
+    pub bounds: Bounds,
+    /// The number of the first group of the newest segment; 0 without segments.
+    pub newest_segment: u64,
     pub(super) first_group: u64,
     pub(super) generation: Option<u64>,
 }
@@ -54,12 +65,18 @@ pub enum IndexState {
 impl Survey {
     /// Nothing that was acknowledged is missing or damaged. An index that must be built anew is no damage.
     pub fn is_sound(&self) -> bool {
-        self.damages.is_empty() && self.checkpoints.iter().all(|(_, state)| state.is_ok()) && !self.is_short()
+        let is_whole = self.damages.is_empty() && self.checkpoints.iter().all(|(_, state)| state.is_ok());
+        is_whole && !self.is_short() && !self.is_doubtful
     }
 
     /// The journal's end is missing.
     pub fn is_short(&self) -> bool {
-        self.last_group < self.seen
+        !self.shortfall(self.last_group).is_nothing()
+    }
+
+    /// What is missing when everything up to group `reached` is there.
+    pub fn shortfall(&self, reached: u64) -> Shortfall {
+        self.bounds.shortfall(reached, self.newest_segment)
     }
 }
 
@@ -83,28 +100,47 @@ pub(super) fn survey_locked(directory: &Path, settings: &Settings, _lock: &Store
         found.push((name.path, state));
     }
     let generation = newest_generation(directory)?;
-    if segments.is_empty() && found.is_empty() && generation.is_none() {
+    let mut bounds = Bounds::read(directory)?;
+    if segments.is_empty() && !bounds.is_known && generation.is_none() {
         return Err(OpenError::Absent(directory.to_owned()));
     }
     let index = match generation {
         None => IndexState::Absent,
         Some(generation) => index_state(&indexes(directory).join(generation.to_string()), settings),
     };
+    let index_damage = match (marker::read(directory)?, &index) {
+        (Some(why), _) => Some(why),
+        (None, IndexState::Absent) => Some("there is none".to_owned()),
+        (None, IndexState::Unusable(why)) => Some(why.clone()),
+        // After a crash it may be ahead of its mark, and is put right without being built anew; not after an orderly stop.
+        (None, IndexState::Readable { mark, adds_up }) => bounds.clean.and_then(|clean| {
+            let (has, had) = (mark.sequence, clean.sequence);
+            let (is_as_closed, differs) = (clean == *mark, "its records are not those that the journal says");
+            let back = (!is_as_closed).then(|| format!("it was closed as of group {had} and is now as of {has}"));
+            back.or_else(|| (!adds_up).then(|| differs.to_owned()))
+        }),
+    };
     let indexed = match &index {
         IndexState::Readable { mark, .. } => mark.sequence,
         IndexState::Absent | IndexState::Unusable(_) => 0,
     };
     let until = found.iter().filter_map(|(_, state)| state.as_ref().ok()).map(|summary| summary.until.sequence);
-    let seen = until.max().unwrap_or(0).max(indexed).max(tail.mark.sequence);
+    bounds.raise(until.max().unwrap_or(0).max(indexed));
+    let seen = bounds.least.max(tail.mark.sequence);
     Ok(Survey {
         checkpoints: found,
         segments: segments.len(),
         last_group: tail.mark.sequence,
         torn: tail.torn,
+        is_doubtful: tail.is_doubtful && !bounds.proves_end(tail.mark.sequence),
+        repair: tail.repair,
         damages,
         index,
+        index_damage,
         seen,
         stillborn: tail.stillborn,
+        newest_segment: segments.last().map_or(0, |segment| segment.first),
+        bounds,
         first_group,
         generation,
     })

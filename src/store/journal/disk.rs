@@ -1,7 +1,8 @@
 //! The few things that the journal and the spool ask of the file system, so that tests can make each of them fail.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
 /// A segment file that is being appended to.
@@ -21,6 +22,11 @@ pub trait DiskFile: Send {
     /// # Errors
     /// The system's.
     fn cut(&mut self, length: u64) -> io::Result<()>;
+    /// Writes all of `octets` at byte `at`, in a file that was opened with [`Disk::open_to_overwrite`].
+    ///
+    /// # Errors
+    /// The system's.
+    fn write_at(&mut self, at: u64, octets: &[u8]) -> io::Result<()>;
 }
 
 /// Where segment files are made.
@@ -35,6 +41,11 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// The system's.
     fn append_to(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// An existing file, to write at places within it.
+    ///
+    /// # Errors
+    /// The system's.
+    fn open_to_overwrite(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Makes the names in `directory` durable.
     ///
     /// # Errors
@@ -61,6 +72,46 @@ pub fn write_all(file: &mut dyn DiskFile, mut octets: &[u8]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Makes `path` and what is missing above it, with the permissions `mode`; each is durable when this returns.
+///
+/// # Errors
+/// The system's.
+pub fn make_directories(path: &Path, mode: u32) -> io::Result<()> {
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+    for directory in missing.into_iter().rev() {
+        match DirBuilder::new().mode(mode).create(directory) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+            _ => sync_upward(&SystemDisk, directory, 2)?,
+        }
+    }
+    match path.is_dir() {
+        true => Ok(()),
+        false => Err(io::ErrorKind::NotADirectory.into()),
+    }
+}
+
+/// Makes the names in `directory` durable, and those in the directories above it, `levels` in all. One that may not be
+/// opened (as with systemd's private state directories) was made by another, who answers for it.
+///
+/// # Errors
+/// The system's.
+pub fn sync_upward(disk: &dyn Disk, directory: &Path, levels: usize) -> io::Result<()> {
+    let mut next = directory;
+    for level in 0..levels {
+        match disk.sync_directory(next) {
+            Err(e) if level > 0 && e.kind() == io::ErrorKind::PermissionDenied => {}
+            other => other?,
+        }
+        next = parent_of(next);
+    }
+    Ok(())
+}
+
+fn parent_of(path: &Path) -> &Path {
+    path.parent().map_or(path, |parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
 }
 
 /// Whether there was no room: the same may work when there is.
@@ -108,6 +159,10 @@ impl Disk for SystemDisk {
         Ok(Box::new(OpenOptions::new().append(true).open(path)?))
     }
 
+    fn open_to_overwrite(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(OpenOptions::new().write(true).open(path)?))
+    }
+
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
         File::open(directory)?.sync_all()
     }
@@ -129,5 +184,9 @@ impl DiskFile for File {
 
     fn cut(&mut self, length: u64) -> io::Result<()> {
         self.set_len(length)
+    }
+
+    fn write_at(&mut self, at: u64, octets: &[u8]) -> io::Result<()> {
+        self.write_all_at(octets, at)
     }
 }

@@ -1,13 +1,15 @@
 //! The journal: every group of commits, in order, made durable by one `fdatasync` before anything is acknowledged.
 //! It alone tells what is stored; an index that disagrees is thrown away and built again.
 //!
-//! [`record`] and [`segment`] are the form on disk, [`walk`] reads and tells a torn end from damage, [`writer`]
-//! appends, [`disk`] is what it asks of the file system.
+//! [`record`] and [`segment`] are the form on disk, [`walk`] reads, [`end`] tells a torn end from damage, [`writer`]
+//! appends, [`head`] notes outside the segments how far they reach, [`disk`] is what all ask of the file system.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 pub mod disk;
+pub mod end;
+pub mod head;
 pub mod record;
 pub mod segment;
 pub mod walk;

@@ -1,5 +1,6 @@
-//! Reading the journal in order. A record cut short at the very end was never acknowledged and is dropped; anything
-//! else that cannot be read is damage, named with file and position.
+//! Reading the journal in order. A record cut short at the very end was never acknowledged and is dropped; one with a single
+//! wrong bit there is read as it was. Anything else that cannot be read is damage, named with file and position, or, at the
+//! very end, may be.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::base::clock::Timestamp;
 use crate::store::fingerprint::Mark;
 
+use super::end::{self, End};
 use super::record::{self, Record};
 use super::segment::{self, Header, HeaderFault, SegmentName};
 use super::{Damage, JournalError};
@@ -31,8 +33,23 @@ pub struct Tail {
     pub start: Option<Mark>,
     /// Octets behind the last whole record, from a write that was cut short.
     pub torn: u64,
+    /// All of a record is there behind the last whole one, and does not fit together: it may be damaged, and not cut short.
+    pub is_doubtful: bool,
+    /// The last record, as it was before one bit of it changed; it counts among the whole ones.
+    pub repair: Option<Repair>,
     /// A segment file whose creation was cut short, to be removed.
     pub stillborn: Option<PathBuf>,
+}
+
+/// A record that is to be put right on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repair {
+    /// The segment.
+    pub path: PathBuf,
+    /// Where the record begins, in bytes from the start of the file.
+    pub at: u64,
+    /// The whole record, as it was.
+    pub octets: Vec<u8>,
 }
 
 /// Reads all records after group `after`, in order.
@@ -162,28 +179,14 @@ impl Walk<'_> {
             let from = reader.position;
             match reader.next(&header).map_err(failed())? {
                 Next::End => break,
-                Next::Record(record) => {
-                    let expected = self.tail.mark.sequence.saturating_add(1);
-                    if record.mark.sequence != expected {
-                        let next = Some(record.mark.sequence);
-                        let damage = damage(name, (from, from), self.tail.mark.sequence, next, "groups are missing");
-                        (self.visit)(Found::Damage(damage))?;
-                    }
-                    self.tail.mark = record.mark;
-                    if record.mark.sequence > self.after {
-                        (self.visit)(Found::Record(record))?;
-                    } else if record.mark.sequence == self.after {
-                        self.tail.start = Some(record.mark);
-                    }
-                }
+                Next::Record(record) => self.record(name, from, record)?,
                 Next::Unreadable => match reader.resume(&header).map_err(failed())? {
                     Some((to, next)) => {
                         self.damaged(name, from, to, Some(next), "records are damaged")?;
                         self.tail.mark.sequence = next.saturating_sub(1);
                     }
                     None if last => {
-                        self.tail.torn = reader.length.saturating_sub(from);
-                        reader.position = from;
+                        self.end(name, header, &mut reader)?;
                         break;
                     }
                     None => {
@@ -194,6 +197,43 @@ impl Walk<'_> {
             }
         }
         self.tail.last = Some((name.clone(), header, reader.position));
+        Ok(())
+    }
+
+    fn record(&mut self, name: &SegmentName, at: u64, record: Record<'_>) -> Result<(), JournalError> {
+        let expected = self.tail.mark.sequence.saturating_add(1);
+        if record.mark.sequence != expected {
+            let next = Some(record.mark.sequence);
+            let damage = damage(name, (at, at), self.tail.mark.sequence, next, "groups are missing");
+            (self.visit)(Found::Damage(damage))?;
+        }
+        self.tail.mark = record.mark;
+        if record.mark.sequence > self.after {
+            (self.visit)(Found::Record(record))?;
+        } else if record.mark.sequence == self.after {
+            self.tail.start = Some(record.mark);
+        }
+        Ok(())
+    }
+
+    /// What stands behind the last whole record of the last segment, and holds no whole one.
+    fn end(&mut self, name: &SegmentName, header: Header, reader: &mut SegmentReader) -> Result<(), JournalError> {
+        let from = reader.position;
+        let octets = reader.rest().map_err(JournalError::io(&name.path, "read"))?;
+        match end::judge(&header, &octets, from) {
+            End::CutShort => self.tail.torn = octets.len() as u64,
+            End::Doubtful => (self.tail.torn, self.tail.is_doubtful) = (octets.len() as u64, true),
+            End::Damaged => self.damaged(name, from, reader.length, None, "records are damaged")?,
+            End::Repairable(octets) => {
+                let payload = octets.get(record::HEAD..).unwrap_or_default();
+                let checksum = record::head(&octets).map_or(0, |(_, checksum)| checksum);
+                if let Some(record) = Record::read(&header, checksum, payload) {
+                    self.record(name, from, record)?;
+                }
+                reader.position = from + octets.len() as u64;
+                self.tail.repair = Some(Repair { path: name.path.clone(), at: from, octets });
+            }
+        }
         Ok(())
     }
 
@@ -301,11 +341,17 @@ impl SegmentReader {
         }
     }
 
-    /// After an unreadable record: finds the next whole one, goes there, and gives its position and group number.
-    fn resume(&mut self, header: &Header) -> io::Result<Option<(u64, u64)>> {
+    /// All from the position to the end of the file.
+    fn rest(&mut self) -> io::Result<Vec<u8>> {
         self.file.seek(SeekFrom::Start(self.position))?;
         let mut rest = Vec::new();
         self.file.read_to_end(&mut rest)?;
+        Ok(rest)
+    }
+
+    /// After an unreadable record: finds the next whole one, goes there, and gives its position and group number.
+    fn resume(&mut self, header: &Header) -> io::Result<Option<(u64, u64)>> {
+        let rest = self.rest()?;
         let found = (1..rest.len()).find_map(|start| {
             let octets = rest.get(start..).filter(|octets| octets.starts_with(&record::MAGIC))?;
             let (length, checksum) = record::head(octets)?;

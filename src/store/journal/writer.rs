@@ -10,6 +10,7 @@ use crate::store::fingerprint::Mark;
 
 use super::JournalError;
 use super::disk::{Disk, DiskFile, is_full, write_all};
+use super::head::{self, Head, HeadWriter};
 use super::record::RecordBuffer;
 use super::segment::{self, Header, SegmentName};
 use super::walk::Tail;
@@ -30,6 +31,8 @@ pub struct JournalSettings {
     pub segment_octets: u64,
     /// Octets of the disk that are left alone, so that the index never meets a full disk.
     pub reserve_octets: u64,
+    /// The directory of the store, where `journal-head` notes how far the journal reaches; none while a store is built.
+    pub head_in: Option<PathBuf>,
 }
 
 /// The journal, open for appending.
@@ -38,6 +41,7 @@ pub struct JournalWriter {
     directory: PathBuf,
     settings: JournalSettings,
     file: Box<dyn DiskFile>,
+    head: Option<HeadWriter>,
     header: Header,
     length: u64,
     mark: Mark,
@@ -67,6 +71,10 @@ impl JournalWriter {
             }
             Some((name, header, length)) => {
                 let failed = |action| JournalError::io(&name.path, action);
+                if let Some(repair) = &tail.repair {
+                    let mut file = disk.open_to_overwrite(&repair.path).map_err(failed("opened"))?;
+                    file.write_at(repair.at, &repair.octets).map_err(failed("repaired"))?;
+                }
                 let mut file = disk.append_to(&name.path).map_err(failed("opened"))?;
                 if tail.torn > 0 {
                     file.cut(*length).map_err(failed("cut"))?;
@@ -76,8 +84,28 @@ impl JournalWriter {
                 (file, *header, *length)
             }
         };
+        let head = match &settings.head_in {
+            None => None,
+            Some(store) => {
+                let at = Head { segment: header.before.sequence.saturating_add(1), group: tail.mark.sequence };
+                let path = head::path(store);
+                Some(HeadWriter::begin(disk.as_ref(), store, at).map_err(JournalError::io(&path, "written"))?)
+            }
+        };
         let directory = directory.to_owned();
-        Ok(Self { disk, directory, settings, file, header, length, mark: tail.mark, broken: None, syncs: 0 })
+        Ok(Self { disk, directory, settings, file, head, header, length, mark: tail.mark, broken: None, syncs: 0 })
+    }
+
+    /// Notes durably, outside the segments, how far the journal reaches.
+    ///
+    /// # Errors
+    /// [`AppendError::Broken`]: nothing more can be appended.
+    pub fn note_head(&mut self) -> Result<(), AppendError> {
+        let at = Head { segment: self.header.before.sequence.saturating_add(1), group: self.mark.sequence };
+        match self.head.as_mut().map(|head| head.note_durably(at)) {
+            Some(Err(e)) => Err(self.fail("journal-head could not be written", &e)),
+            _ => Ok(()),
+        }
     }
 
     /// Where the store stands after the last durable group.
@@ -138,7 +166,11 @@ impl JournalWriter {
         }
         self.length += written;
         self.mark = mark;
-        Ok(written)
+        // Before anything is acknowledged: what is noted here was, and nothing after it.
+        match self.head.as_mut().map(|head| head.note(mark.sequence)) {
+            Some(Err(e)) => Err(self.fail("journal-head could not be written", &e)),
+            _ => Ok(written),
+        }
     }
 
     fn roll(&mut self) -> Result<(), AppendError> {
@@ -146,7 +178,7 @@ impl JournalWriter {
             Ok((file, header)) => {
                 self.syncs += 1;
                 (self.file, self.header, self.length) = (file, header, segment::HEADER as u64);
-                Ok(())
+                self.note_head()
             }
             Err(JournalError::Io { path, source, .. }) if is_full(&source) => match std::fs::remove_file(&path) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => Err(self.fail("a new segment could not be begun", &e)),

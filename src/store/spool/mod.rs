@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 use crate::base::clock::{Clock, Timestamp};
 use crate::model::inbound::SpoolPlace;
 
-use super::journal::disk::{Disk, SystemDisk, numbered_files, numbered_path};
+use super::journal::disk::{Disk, SystemDisk, make_directories, numbered_files, numbered_path};
 
 pub mod check;
 mod erase;
@@ -167,7 +167,7 @@ impl Spool {
         settings: SpoolSettings,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SpoolError> {
-        std::fs::create_dir_all(directory).map_err(SpoolError::io(directory, "made"))?;
+        make_directories(directory, 0o777).map_err(SpoolError::io(directory, "made"))?;
         if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             disk.sync_directory(parent).map_err(SpoolError::io(parent, "synced"))?;
         }

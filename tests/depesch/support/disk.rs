@@ -16,6 +16,8 @@ pub struct Faults {
     pub sync: Option<ErrorKind>,
     /// What the next write fails with, having written half.
     pub write: Option<ErrorKind>,
+    /// What the next write within a file fails with.
+    pub overwrite: Option<ErrorKind>,
     /// What the system says is free.
     pub free: Option<u64>,
     /// How often a file was synced, or failed to be.
@@ -39,6 +41,11 @@ impl Disk for FaultyDisk {
 
     fn append_to(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let file = SystemDisk.append_to(path)?;
+        Ok(Box::new(FaultyFile { file, faults: self.0.clone() }))
+    }
+
+    fn open_to_overwrite(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = SystemDisk.open_to_overwrite(path)?;
         Ok(Box::new(FaultyFile { file, faults: self.0.clone() }))
     }
 
@@ -80,5 +87,12 @@ impl DiskFile for FaultyFile {
 
     fn cut(&mut self, length: u64) -> io::Result<()> {
         self.file.cut(length)
+    }
+
+    fn write_at(&mut self, at: u64, octets: &[u8]) -> io::Result<()> {
+        match self.faults.lock().unwrap().overwrite.take() {
+            Some(kind) => Err(kind.into()),
+            None => self.file.write_at(at, octets),
+        }
     }
 }

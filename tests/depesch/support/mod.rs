@@ -5,6 +5,7 @@ pub mod bounces;
 pub mod commands;
 pub mod control;
 pub mod daemon;
+pub mod damage;
 pub mod disk;
 pub mod dns;
 pub mod failing;

@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use depesch::base::clock::FakeClock;
+use depesch::flow::backups::{BackupReport, make};
 use depesch::flow::restored::{Restoration, RestoreError, Restored, restore};
 use depesch::model::inbound::SpoolPlace;
 use depesch::store::Store;
 use depesch::store::backup::create::{Source, create};
 use depesch::store::backup::manifest::Manifest;
 use depesch::store::backup::point::Wanted;
+use depesch::store::backup::prune::Keep;
 use depesch::store::backup::repository::Repository;
+use depesch::store::backup::restore::Extent;
+use depesch::store::backup::upkeep::{Upkeep, upkeep};
 use depesch::store::backup::verify::{Fault, verify};
 use depesch::store::backup::{BackupError, Watch, unwatched};
 use depesch::store::blobs::Blobs;
@@ -110,10 +114,62 @@ impl Site {
 
     /// Restores onto an empty machine.
     pub async fn restore(&self, wanted: Wanted) -> Result<(tempfile::TempDir, Restored), RestoreError> {
+        self.restore_as(|wish| Restoration { wanted, ..wish }).await
+    }
+
+    /// As [`Self::restore`], but what is whole suffices.
+    pub async fn restore_partly(&self, wanted: Wanted) -> Result<(tempfile::TempDir, Restored), RestoreError> {
+        self.restore_as(|wish| Restoration { wanted, extent: Extent::Partial, ..wish }).await
+    }
+
+    async fn restore_as(
+        &self,
+        change: impl FnOnce(Restoration) -> Restoration,
+    ) -> Result<(tempfile::TempDir, Restored), RestoreError> {
         let target = tempfile::tempdir().unwrap();
-        let wish = Restoration { from: self.repository(), wanted, target: target.path().join("state"), later: true };
+        let wish = change(self.restoration(&target));
         let restored = restore(&wish, Arc::new(self.clock.clone()), Arc::new(unwatched)).await?;
         Ok((target, restored))
+    }
+
+    /// The newest, onto an empty machine.
+    pub fn restoration(&self, target: &tempfile::TempDir) -> Restoration {
+        Restoration {
+            from: self.repository(),
+            wanted: Wanted::Backup(None),
+            target: target.path().join("state"),
+            later: true,
+            extent: Extent::Whole,
+            aside: false,
+        }
+    }
+
+    /// As the daemon does each night: reads a part, writes again what is damaged, makes a backup, forgets old ones.
+    pub fn night(&self, keep: Keep) -> Result<BackupReport, BackupError> {
+        use depesch::base::clock::Clock;
+        self.with_source(|source, repository| make(source, repository, keep, self.clock.now(), &unwatched, &|_| {}))
+    }
+
+    /// Only the part that is due is read again.
+    pub fn read_part(&self) -> Result<Upkeep, BackupError> {
+        use depesch::base::clock::Clock;
+        self.with_source(|source, repository| upkeep(source, repository, self.clock.now(), 0, &unwatched))
+    }
+
+    fn with_source<T>(
+        &self,
+        work: impl FnOnce(&Source<'_>, &Repository) -> Result<T, BackupError>,
+    ) -> Result<T, BackupError> {
+        tokio::task::block_in_place(|| {
+            let repository = Repository::open_to_write(&self.repository(), &unwatched)?;
+            let source = Source {
+                engine: &self.engine,
+                blobs: self.state().join("blobs"),
+                spool: self.state().join("spool"),
+                seal_spool: &|| self.spool.seal_blocking(),
+            };
+            work(&source, &repository)
+        })
     }
 
     pub async fn records(&self) -> Records {
@@ -131,6 +187,15 @@ pub async fn records(engine: &dyn Engine) -> Records {
 pub fn open(target: &tempfile::TempDir, clock: &Arc<FakeClock>) -> Arc<EmbeddedEngine> {
     let settings = Settings { create: false, ..settings(clock) };
     Arc::new(EmbeddedEngine::open(&target.path().join("state/store"), settings).unwrap().engine)
+}
+
+/// Writes files, by their paths below a directory.
+pub fn put_files(directory: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) {
+    for (name, octets) in files {
+        let path = directory.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, octets).unwrap();
+    }
 }
 
 /// Every file below a directory with its content, by its path below it.

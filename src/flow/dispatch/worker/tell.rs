@@ -3,6 +3,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::flow::report::Account;
 use crate::model::ledger::{Cause, Delivery, DeliveryState};
 
 use super::Finished;
@@ -20,12 +21,15 @@ macro_rules! outcome {
             domain_group = $finished.group.word(),
             attempts = $finished.delivery.attempts,
             code = $code,
+            message_id = %$finished.job.run.prepared.message_id($finished.job.row.subscriber),
+            reply = reply($finished),
             $words
         )
     };
 }
 
-/// Tells what became of a delivery, once that is durable. Of a receiver's words only the codes: the words may name people.
+/// Tells what became of a delivery, once that is durable. In what a server said (its queue id is in it) no address
+/// stands.
 pub(super) fn tell(finished: &Finished) {
     match &finished.delivery.state {
         DeliveryState::Accepted { reply, .. } => outcome!(debug, finished, reply.code, "delivery accepted"),
@@ -58,6 +62,13 @@ fn is_told(finished: &Finished) -> bool {
         );
     }
     told < MOST_TOLD
+}
+
+/// What the server said, or went wrong, without the addresses in it.
+fn reply(finished: &Finished) -> Option<String> {
+    let text = Account::of(&finished.delivery).text;
+    let words = text.split(' ').map(|word| if word.contains('@') { "(address)" } else { word });
+    (!text.is_empty()).then(|| words.collect::<Vec<_>>().join(" "))
 }
 
 /// The reply code and the enhanced status code, e.g. `550 5.1.1`.

@@ -1,10 +1,14 @@
 //! What an operator and time do to held posts: the same decisions, without a mail.
 
+use chrono::TimeDelta;
+
+use crate::base::clock::Timestamp;
 use crate::base::id::PostId;
 use crate::flow::inbound::HandleError;
 use crate::model::authentication::Check;
+use crate::model::clock_trust::ClockTrust;
 use crate::model::list::List;
-use crate::model::post::{DecisionError, HoldReason, Post};
+use crate::model::post::{DecisionError, HELD_DAYS, HoldReason, Post};
 use crate::store::engine::{Batch, Commit};
 use crate::store::posts::put_post;
 use crate::store::{CONFLICT_TRIES, Read, StoreError};
@@ -76,12 +80,16 @@ impl PostDesk {
     /// # Errors
     /// [`PostError`]: those before it have ended.
     pub async fn expire(&self) -> Result<u64, PostError> {
-        let mut expired = 0;
+        let (now, mut expired) = (self.clock.now(), 0);
+        let trust = self.store.clock_trust().await?.unwrap_or(ClockTrust::new(now));
+        for id in self.store.held_posts_after(now + TimeDelta::days(HELD_DAYS), STEP).await? {
+            self.bound_one(id, now).await?;
+        }
         loop {
-            let due = self.store.held_posts(Some(self.clock.now()), STEP).await?;
+            let due = self.store.held_posts(Some(now), STEP).await?;
             let before = expired;
             for id in &due {
-                expired += u64::from(self.expire_one(*id).await?);
+                expired += u64::from(self.expire_one(*id, &trust, now).await?);
             }
             if due.len() < STEP || expired == before {
                 return Ok(expired);
@@ -89,11 +97,24 @@ impl PostDesk {
         }
     }
 
-    async fn expire_one(&self, id: PostId) -> Result<bool, PostError> {
+    async fn bound_one(&self, id: PostId, now: Timestamp) -> Result<(), PostError> {
+        let Some(read) = self.store.post(id).await? else { return Ok(()) };
+        let (mut post, mut batch) = (read.value.clone(), Batch::new());
+        if post.bound_hold(now) {
+            tracing::warn!(post = %id, "a post was held by a clock that stood ahead; its time counts from now");
+            put_post(&mut batch, &post, Some(&read));
+            self.store.commit(batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn expire_one(&self, id: PostId, trust: &ClockTrust, now: Timestamp) -> Result<bool, PostError> {
         let Some(read) = self.store.post(id).await? else { return Ok(false) };
         let (mut post, mut batch) = (read.value.clone(), Batch::new());
         let reason = read.value.hold().map(|hold| hold.reason);
-        if !post.expire(self.clock.now()) {
+        // A clock that was set forward ends nothing that cannot be begun again.
+        let since = post.hold().map_or(now, |hold| hold.since);
+        if !post.expire(trust.now_for(since, now)) {
             return Ok(false);
         }
         // A stranger's address may be forged, and is not written to.

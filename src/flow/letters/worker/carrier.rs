@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-use chrono::Duration;
 use tokio::sync::mpsc;
 
 use crate::base::id::LetterId;
@@ -63,11 +63,11 @@ impl Carrier {
         let shared = self.shared.clone();
         let take = async || letters.lock().await.recv().await;
         if self.connection.is_some() {
-            let idle = shared.now() + Duration::seconds(i64::from(shared.parts.settings.idle_seconds));
+            let idle = Duration::from_secs(u64::from(shared.parts.settings.idle_seconds));
             tokio::select! {
                 biased;
                 id = take() => return id,
-                () = shared.parts.clock.wait_until(idle) => {}
+                () = shared.parts.clock.wait_for(idle) => {}
             }
             if let Some(connection) = self.connection.take() {
                 connection.close().await;
@@ -82,7 +82,7 @@ impl Carrier {
         let store = &shared.parts.store;
         while !shared.is_draining() {
             let Some(read) = store.letter(id).await? else { return Ok(()) };
-            if read.value.due().is_none_or(|due| due > shared.now()) {
+            if !read.value.is_due(shared.now(), &shared.parts.settings.retry) {
                 return Ok(());
             }
             let octets = match shared.octets(&read.value).await? {
@@ -121,7 +121,10 @@ impl Carrier {
                 }
                 continue;
             }
-            match shared.parts.transport.connect().await {
+            let dial = shared.gate.dials(shared.now());
+            let connected = shared.parts.transport.connect().await;
+            shared.gate.dialed(dial);
+            match connected {
                 Ok(connection) => {
                     self.connection = Some(connection);
                     self.pulse.works();
@@ -211,7 +214,7 @@ impl Shared {
         };
         match trouble {
             Some(what) => self.report_trouble(what),
-            None => self.gate.opened(),
+            None => self.gate.opened(now),
         }
         after
     }

@@ -1,0 +1,47 @@
+//! Comparing the index with the journal while the daemon runs: slowly, all of it twice a day. A difference, or a part that
+//! cannot be read, has the index built anew (see `store::embedded::checking`). Each start compares it as well.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::clock::Clock;
+use crate::store::embedded::{CheckStep, EmbeddedEngine};
+use crate::store::engine::EngineError;
+
+/// From the end of one comparison to the beginning of the next.
+const BETWEEN: Duration = Duration::from_secs(12 * 3600);
+/// How often is looked whether one is due: a clock that jumps then delays it no further.
+const LOOK: Duration = Duration::from_secs(60);
+/// Between two pieces of 500 records: a million take seven minutes.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Compares the index again and again, until `stop` completes.
+pub async fn keep_checked(engine: Arc<EmbeddedEngine>, clock: Arc<dyn Clock>, stop: impl Future<Output = ()>) {
+    tokio::pin!(stop);
+    // The start has just compared it.
+    let (mut last, mut under_way) = (clock.now(), false);
+    loop {
+        let pause = if under_way { PAUSE } else { LOOK };
+        tokio::select! {
+            () = &mut stop => return,
+            () = clock.wait_until(clock.now() + pause) => {}
+        }
+        // A clock that was set back makes one due as well: rather once too often.
+        let is_due = (clock.now() - last).to_std().map_or(true, |passed| passed >= BETWEEN);
+        if !under_way && !is_due {
+            continue;
+        }
+        match engine.check_some().await {
+            Ok(CheckStep::More) => under_way = true,
+            Ok(CheckStep::Whole(records)) => {
+                tracing::debug!(records, "the index of the store was compared with the journal: it is whole");
+                (last, under_way) = (clock.now(), false);
+            }
+            // Said already, and healed by now or soon: then it is compared anew.
+            Err(EngineError::Damaged(_)) => (last, under_way) = (clock.now(), false),
+            // The store has stopped, which ends the daemon.
+            Err(_) => under_way = false,
+        }
+    }
+}

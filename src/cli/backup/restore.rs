@@ -1,0 +1,150 @@
+//! `depesch backup restore`: what was restored, or would be, and what is missing.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::base::clock::Clock;
+use crate::cli::output::instant;
+use crate::cli::store::leave_audit_note;
+use crate::cli::{CliError, Context, Done};
+use crate::flow::restored::{Restoration, RestoreError, Restored, rehearse, restore};
+use crate::store::backup::restore::Extent;
+
+use super::{bar, failed, fault_json, show_faults};
+
+/// Restores, or says what restoring would do.
+///
+/// # Errors
+/// [`CliError`].
+pub(super) async fn bring_back(
+    wish: &Restoration,
+    dry_run: bool,
+    clock: Arc<dyn Clock>,
+    context: &Context,
+) -> Result<Done, CliError> {
+    let restored = match dry_run {
+        true => rehearse(wish, bar("reading")).await,
+        false => restore(wish, clock, bar("restoring")).await,
+    };
+    let restored = restored.map_err(|error| match error {
+        RestoreError::Backup(error) => failed(error),
+        RestoreError::Later(_) => CliError::Usage(error.to_string()),
+        RestoreError::Damaged(_) | RestoreError::Person(_) | RestoreError::Check(_) => {
+            CliError::Internal(error.to_string())
+        }
+    })?;
+    if !dry_run {
+        let Restored { point, faults, missing, .. } = &restored;
+        let mut detail = format!("as of group {} of backup {}", point.group, point.backup);
+        if !restored.is_whole() {
+            detail += &format!("; in part: {} files were damaged, {} are missing", faults.len(), missing.len());
+        }
+        leave_audit_note(&wish.target, "backup restore", &detail);
+    }
+    if context.output.is_json() {
+        context.output.json(&restored_json(&restored, wish, dry_run))?;
+    } else {
+        show_restored(&restored, wish, dry_run, context)?;
+    }
+    Ok(if restored.is_whole() { Done::Fully } else { Done::Partly })
+}
+
+fn restored_json(restored: &Restored, wish: &Restoration, dry_run: bool) -> Value {
+    let Restored { point, records, faults, exact, missing, unread, occupied, aside, later, held } = restored;
+    let mailings: Vec<String> = held.mailings.iter().map(ToString::to_string).collect();
+    let [faults, unread] = [faults, unread].map(|faults| faults.iter().map(fault_json).collect::<Vec<Value>>());
+    json!({
+        "dry_run": dry_run, "directory": wish.target, "backup": point.backup, "group": point.group, "at": point.at,
+        "records": records, "exact": exact, "faults": faults, "missing": missing, "unread": unread,
+        "occupied": occupied, "aside": aside,
+        "later": later.as_ref().map(|(backup, done)| json!({
+            "backup": backup, "suppressed": done.suppressed, "left": done.left, "erased": done.erased,
+        })),
+        "held": { "mailings": mailings, "letters": held.letters, "inbound": held.inbound },
+    })
+}
+
+fn show_restored(restored: &Restored, wish: &Restoration, dry_run: bool, context: &Context) -> Result<(), CliError> {
+    let Restored { point, records, faults, exact, missing, occupied, aside, later, held, .. } = restored;
+    let output = &context.output;
+    show_faults(faults, context)?;
+    let at = instant(point.at.unwrap_or(point.created));
+    let (target, group) = (wish.target.display(), point.group);
+    if dry_run {
+        if let Some(path) = occupied {
+            let path = path.display();
+            output
+                .line(&format!("{path} is there: --aside moves the store there aside, --into names another place."))?;
+        }
+        match (faults.is_empty(), wish.extent) {
+            (true, _) => output.line(&format!(
+                "Would restore {records} records as of {at} (group {group}) to {target}; all is whole."
+            ))?,
+            (false, Extent::Whole) => {
+                output.line("The backup is damaged: with --partial, what is whole is restored.")?
+            }
+            (false, Extent::Partial) => output.line(&format!(
+                "Would restore what is whole as of {at} (group {group}) to {target}; the above is damaged."
+            ))?,
+        }
+        show_unread(restored, context)?;
+        return match later {
+            Some((backup, _)) => output.line(&format!(
+                "What people did after that (unsubscribed, suppressed, erased) would be done again, from backup {backup}."
+            )),
+            None => Ok(()),
+        };
+    }
+    output.line(&format!("Restored {records} records as of {at} (group {group}) to {target}."))?;
+    if let Some(aside) = aside {
+        output.line(&format!(
+            "The store that stood there is in {}: remove it when it is not needed any more.",
+            aside.display()
+        ))?;
+    }
+    if let (false, Some(mark)) = (*exact, point.mark) {
+        let should = mark.fingerprint.records;
+        output.line(&format!(
+            "The records are not all there, or not as they were: the backup had {should}. Who unsubscribed or was suppressed \
+             by the changes that are lost may be subscribed again."
+        ))?;
+    } else if !exact {
+        output.line("The records are not all there: see the damaged files above.")?;
+    } else if !faults.is_empty() {
+        output.line("The records are exactly those of the backup.")?;
+    }
+    for line in missing {
+        output.line(&format!("Missing: {line}"))?;
+    }
+    show_unread(restored, context)?;
+    if let Some((backup, done)) = later {
+        output.line(&format!(
+            "Done again, from backup {backup}: {} suppressions, {} subscriptions that were ended or paused, {} erasures.",
+            done.suppressed, done.left, done.erased
+        ))?;
+    }
+    let mailings: Vec<String> = held.mailings.iter().map(ToString::to_string).collect();
+    output.line(&format!(
+        "Held, because what was sent after that is not known: {} mailings{}{}; {} letters were given up, {} messages that \
+         came in were laid aside.",
+        mailings.len(),
+        if mailings.is_empty() { "" } else { ": " },
+        mailings.join(" "),
+        held.letters,
+        held.inbound
+    ))?;
+    output.line("The old daemon must never run again beside this one: both would send.")
+}
+
+/// Says what later backups cannot be read, and what that means.
+fn show_unread(restored: &Restored, context: &Context) -> Result<(), CliError> {
+    show_faults(&restored.unread, context)?;
+    if restored.unread.is_empty() {
+        return Ok(());
+    }
+    context.output.line(
+        "These later backups cannot be read: who unsubscribed, was suppressed or was erased by then, and is in no other \
+         later backup, comes back. Put that in again.",
+    )
+}

@@ -1,0 +1,41 @@
+//! `depesch outbound`.
+
+use clap::Subcommand;
+
+use crate::control::outbound::{FlushAnswer, FlushRequest};
+
+use super::{CliError, Context, Done};
+
+/// Mail out as a whole.
+#[derive(Debug, Subcommand)]
+pub enum OutboundCommand {
+    /// Make all deferred deliveries due now, e.g. after the relay was repaired
+    #[command(
+        after_help = "A mailing that is paused stays paused, and a domain that rests is left alone until its rest ends.\n\n\
+        Examples:\n  depesch outbound flush\n  depesch outbound flush --domain press.example"
+    )]
+    Flush {
+        /// Only to this domain
+        #[arg(long)]
+        domain: Option<String>,
+    },
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn run(command: OutboundCommand, context: &Context) -> Result<Done, CliError> {
+    let OutboundCommand::Flush { domain } = command;
+    flush(FlushRequest { mailing: None, domain }, context).await
+}
+
+/// Makes deferred deliveries due now.
+pub(super) async fn flush(request: FlushRequest, context: &Context) -> Result<Done, CliError> {
+    let answer: FlushAnswer = context.client.post("/v1/outbound/flush", &request).await?;
+    match context.output.is_json() {
+        true => context.output.json(&answer)?,
+        false => context.output.line(&format!("{} deferred deliveries are due now", answer.changed))?,
+    }
+    Ok(Done::Fully)
+}

@@ -1,0 +1,187 @@
+//! What is known, beside the journal itself, of how far it reached: the mark of an orderly stop, the mark of the last backup,
+//! the names of checkpoints and segments, and `journal-head`. A journal that ends before is short, however it is opened.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::store::checkpoint;
+use crate::store::fingerprint::Mark;
+use crate::store::journal::head::{self, Head};
+use crate::store::journal::segment;
+use crate::store::journal::walk::Tail;
+
+use super::open::{OpenError, checkpoints, journal, take_clean};
+
+/// Notes that hold one mark each: the first of an orderly stop, the second of the last backup.
+const CLEAN: &str = "clean";
+const BACKED_UP: &str = "backed-up";
+
+/// How far the journal is known to have reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// All groups up to this number were acknowledged.
+    pub least: u64,
+    /// No group after this number was acknowledged; none where that is unknown, as after a power failure.
+    pub most: Option<u64>,
+    /// A segment that begins with this group or a later one was there.
+    pub segment: u64,
+    /// Where the index stood at the last orderly stop, if nothing was changed since.
+    pub clean: Option<Mark>,
+    /// A note or a checkpoint is there, whole or not: the store held something.
+    pub is_known: bool,
+}
+
+/// What is missing at the journal's end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shortfall {
+    /// Groups that were acknowledged, from the first number to the second.
+    pub missing: Option<(u64, u64)>,
+    /// More groups than these may have been acknowledged, after the one with this number.
+    pub unknown_after: Option<u64>,
+}
+
+impl Shortfall {
+    /// Nothing is known to be missing, and no part is missing that could have held more.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl std::fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.missing, self.unknown_after) {
+            (Some((first, last)), None) if first == last => {
+                write!(f, "group {first} that was acknowledged is missing")
+            }
+            (Some((first, last)), None) => write!(f, "groups {first} to {last} that were acknowledged are missing"),
+            (Some((first, last)), Some(_)) => write!(
+                f,
+                "groups {first} to {last} that were acknowledged are missing, and how many were acknowledged after them \
+                 cannot be known: the segment that held them is missing"
+            ),
+            (None, Some(after)) => write!(
+                f,
+                "how many groups were acknowledged after group {after} cannot be known: the segment that held them is missing"
+            ),
+            (None, None) => f.write_str("nothing is missing"),
+        }
+    }
+}
+
+impl Bounds {
+    /// Reads all that is known of the store in `directory`. What is damaged says nothing.
+    ///
+    /// # Errors
+    /// [`OpenError::Io`].
+    pub(super) fn read(directory: &Path) -> Result<Self, OpenError> {
+        let path = head::path(directory);
+        let found = head::read(directory).map_err(OpenError::io(&path, "read"))?;
+        let least = found.least.unwrap_or_default();
+        let clean = read_note(directory, CLEAN)?;
+        let backed_up = read_note(directory, BACKED_UP)?;
+        let kept = checkpoint::list(&checkpoints(directory))?;
+        let segments = segments_of(directory)?;
+        let mut bounds = Self {
+            least: least.group.max(least.segment.saturating_sub(1)),
+            most: clean.whole.map(|mark| mark.sequence).or(found.last),
+            segment: least.segment,
+            clean: clean.whole,
+            is_known: clean.exists || backed_up.exists || !kept.is_empty() || found.damaged || found.least.is_some(),
+        };
+        let marks = [clean.whole, backed_up.whole].into_iter().flatten().map(|mark| mark.sequence);
+        let names = kept.iter().map(|name| name.since).chain(segments.iter().map(|name| name.first.saturating_sub(1)));
+        bounds.raise(marks.chain(names).max().unwrap_or(0));
+        Ok(bounds)
+    }
+
+    /// Takes in that `group` was acknowledged.
+    pub(super) fn raise(&mut self, group: u64) {
+        self.least = self.least.max(group);
+        // What contradicts the least that is known proves nothing.
+        self.most = self.most.filter(|most| *most >= self.least);
+    }
+
+    /// What is missing when the journal, with whatever else there is, reaches up to group `reached`, and its newest segment
+    /// begins with group `newest`; 0 when it has no segment.
+    pub fn shortfall(&self, reached: u64, newest: u64) -> Shortfall {
+        let missing = (reached < self.least).then_some((reached.saturating_add(1), self.least));
+        let known = reached.max(self.least);
+        let is_open = newest == 0 || newest < self.segment;
+        let is_proven = self.most.is_some_and(|most| most <= known);
+        Shortfall { missing, unknown_after: (is_open && !is_proven).then_some(known) }
+    }
+
+    /// Whether nothing after `group` was acknowledged.
+    pub fn proves_end(&self, group: u64) -> bool {
+        self.most.is_some_and(|most| most <= group)
+    }
+
+    /// What can be said of acknowledged groups in a store that reaches up to `group` and is not short.
+    pub fn completeness(&self, group: u64) -> String {
+        match (self.proves_end(group), self.least) {
+            (true, _) => "nothing that was acknowledged is missing".to_owned(),
+            (false, 0) => format!(
+                "that nothing is missing after group {group}, the last of the journal, cannot be proven: no note says how far \
+                 it reached"
+            ),
+            (false, least) => format!(
+                "that nothing is missing after group {group}, the last of the journal, cannot be proven after a power failure; \
+                 at least the groups up to {least} were acknowledged, and they are there"
+            ),
+        }
+    }
+
+    /// Refuses a journal that ends too early.
+    pub(super) fn demand(&self, directory: &Path, tail: &Tail) -> Result<(), OpenError> {
+        let newest = segments_of(directory)?.last().map_or(0, |segment| segment.first);
+        self.demand_reached(directory, tail.mark.sequence, newest)
+    }
+
+    /// As [`Self::demand`], of a journal that reaches up to group `reached`.
+    pub(super) fn demand_reached(&self, directory: &Path, reached: u64, newest: u64) -> Result<(), OpenError> {
+        let shortfall = self.shortfall(reached, newest);
+        if shortfall.is_nothing() {
+            return Ok(());
+        }
+        let seen = reached.max(self.least);
+        Err(OpenError::JournalShort { directory: journal(directory), journal: reached, seen, shortfall })
+    }
+
+    /// Takes the mark of the last orderly stop away, durably, once what it says is in `journal-head`: a start that is
+    /// refused, or ends, before it changes anything forgets nothing.
+    ///
+    /// # Errors
+    /// [`OpenError::Io`].
+    pub(super) fn take_clean(&self, directory: &Path) -> Result<(), OpenError> {
+        let path = head::path(directory);
+        let head = Head { segment: self.segment, group: self.most.unwrap_or(self.least).max(self.least) };
+        head::begin(directory, head, self.most.is_some()).map_err(OpenError::io(&path, "written"))?;
+        take_clean(directory)
+    }
+}
+
+fn segments_of(directory: &Path) -> Result<Vec<segment::SegmentName>, OpenError> {
+    let path = journal(directory);
+    segment::list(&path).map_err(OpenError::io(&path, "read"))
+}
+
+struct Note {
+    exists: bool,
+    whole: Option<Mark>,
+}
+
+/// A mark with its checksum. A damaged one says nothing but that it was there.
+fn read_note(directory: &Path, name: &str) -> Result<Note, OpenError> {
+    let path: PathBuf = directory.join(name);
+    let octets = match fs::read(&path) {
+        Ok(octets) => octets,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Note { exists: false, whole: None }),
+        Err(e) => return Err(OpenError::io(&path, "read")(e)),
+    };
+    let parts = octets.split_at_checked(Mark::LENGTH);
+    let mark = parts.filter(|(mark, checksum)| *checksum == xxh3_64(mark).to_le_bytes());
+    Ok(Note { exists: true, whole: mark.and_then(|(mark, _)| Mark::from_octets(mark)) })
+}

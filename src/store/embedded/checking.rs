@@ -1,0 +1,93 @@
+//! Comparing the whole index with its mark while commits go on, a piece at a time.
+//!
+//! The committer itself reads the pieces, between two groups, and adds up the records. A commit that changes a record
+//! which was read already changes that sum too, so at the end it is what the mark says, or the index is damaged.
+
+use std::sync::PoisonError;
+
+use tokio::sync::oneshot;
+
+use crate::store::engine::{EngineError, Key, KeyRange};
+use crate::store::fingerprint::{Fingerprint, Mark};
+
+use super::committer::Request;
+use super::index::{Index, IndexFault};
+use super::{EmbeddedEngine, Shared};
+
+/// Records that one piece has: a few milliseconds, for which commits wait.
+const PIECE: usize = 500;
+
+/// How far a comparison has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckStep {
+    /// There is more to read.
+    More,
+    /// All of it was read, so many records, and adds up.
+    Whole(u64),
+}
+
+/// A comparison under way.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Walk {
+    /// The last key that was read; none at the beginning.
+    last: Option<Key>,
+    /// What the records up to there add up to, as they are now.
+    pub sum: Fingerprint,
+}
+
+impl Walk {
+    /// Whether the record of this key was read already.
+    pub(super) fn has_read(&self, key: &Key) -> bool {
+        self.last.as_ref().is_some_and(|last| key <= last)
+    }
+
+    /// Reads one piece; gives whether that was all.
+    pub(super) fn read(&mut self, index: &Index) -> Result<bool, IndexFault> {
+        let mut range = KeyRange { from: Key(Vec::new()), to: None };
+        if let Some(last) = &self.last {
+            range = range.after(last);
+        }
+        let (mut count, mut last) = (0, Vec::new());
+        index.each(&range, &mut |key, value| {
+            self.sum.add(key, value);
+            count += 1;
+            let goes_on = count < PIECE;
+            if !goes_on {
+                last = key.to_vec();
+            }
+            goes_on
+        })?;
+        if count == PIECE {
+            self.last = Some(Key(last));
+        }
+        Ok(count < PIECE)
+    }
+}
+
+/// What is wrong with an index whose records do not add up.
+pub(super) fn mismatch(found: Fingerprint, mark: Mark) -> String {
+    let (has, should) = (found.records, mark.fingerprint.records);
+    format!("its {has} records are not the {should} that the journal says")
+}
+
+impl EmbeddedEngine {
+    /// Reads the next piece of the index and, at its end, compares it with its mark. A difference, or a piece that cannot be
+    /// read, marks the index as damaged, and it is built anew.
+    ///
+    /// # Errors
+    /// [`EngineError`]; after it the comparison begins again at the first record.
+    pub async fn check_some(&self) -> Result<CheckStep, EngineError> {
+        let (answer, receiver) = oneshot::channel();
+        self.shared.ask(Request::Check(answer))?;
+        receiver.await.map_err(|_| EngineError::Stopped("it is closed".to_owned()))?
+    }
+}
+
+impl Shared {
+    /// Asks the committer for something.
+    pub(super) fn ask(&self, request: Request) -> Result<(), EngineError> {
+        let stopped = || EngineError::Stopped("it is closed".to_owned());
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.as_ref().ok_or_else(stopped)?.send(request).map_err(|_| stopped())
+    }
+}

@@ -1,0 +1,137 @@
+//! Healing the index while the store is open.
+//!
+//! The first read that fails, or a comparison that does not come out even, marks the index as damaged: on the disk, so that
+//! no start uses it, and in memory, so that reads and commits wait. A thread then builds another one from checkpoint and
+//! journal, and the committer puts it in the place of the damaged one, between two groups. Nobody outside sees more than a
+//! delay. When it cannot be built, the store stops, and the next start says why.
+
+use std::fs;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::base::clock::Stopwatch;
+use crate::store::engine::EngineError;
+
+use super::committer::Request;
+use super::index::{Index, IndexFault};
+use super::open::{OpenReport, indexes, newest_generation};
+use super::rebuild::build_beside;
+use super::renewal::NewIndex;
+use super::{EmbeddedEngine, IndexHealth, Shared, marker};
+
+/// A read is tried on so many indexes: with a disk that damages each new one, it fails.
+const TRIES: usize = 5;
+
+impl EmbeddedEngine {
+    /// How the index is.
+    pub fn index_health(&self) -> IndexHealth {
+        self.shared.health.snapshot()
+    }
+}
+
+impl Shared {
+    /// Reads the index, and waits where it is damaged until it has been built anew.
+    pub(super) async fn read_healed<T>(
+        self: &Arc<Self>,
+        call: impl Fn(&Index) -> Result<T, IndexFault>,
+    ) -> Result<T, EngineError> {
+        let mut outcome = Err(being_rebuilt());
+        for _ in 0..TRIES {
+            self.health.usable().await?;
+            outcome = self.with_index(&call);
+            if !matches!(outcome, Err(EngineError::Damaged(_))) {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// Takes note that the index of this generation is damaged, and has it built anew.
+    pub(super) fn suspect(self: &Arc<Self>, generation: u64, reason: &str) {
+        if !self.health.damage(generation, reason) {
+            return;
+        }
+        tracing::error!(
+            reason,
+            "the index of the store is damaged: it is built anew from the journal, which loses nothing; until then reads \
+             and commits wait"
+        );
+        if let Err(error) = marker::write(&self.directory, reason) {
+            tracing::error!(%error, "the damage of the index cannot be noted on the disk; the next start looks for it all the same");
+        }
+        let shared = self.clone();
+        match std::thread::Builder::new().name("index healer".to_owned()).spawn(move || shared.heal()) {
+            Ok(thread) => *self.healer.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread),
+            Err(error) => self.give_up(&format!("no thread can be started: {error}")),
+        }
+    }
+
+    fn heal(self: &Arc<Self>) {
+        let watch = Stopwatch::start();
+        match self.try_heal() {
+            Ok(records) => tracing::warn!(
+                records,
+                seconds = watch.nanoseconds() / 1_000_000_000,
+                "the index of the store was built anew; nothing is lost. Look at the disk: it may be failing"
+            ),
+            Err(_) if self.closing.load(Ordering::Relaxed) => self.health.lose("it is closed"),
+            Err(error) => self.give_up(&error.to_string()),
+        }
+    }
+
+    fn try_heal(self: &Arc<Self>) -> Result<u64, EngineError> {
+        // Until the end no checkpoint drops journal, and no backup begins.
+        let _one_at_a_time = self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
+        let damaged = |error: super::OpenError| EngineError::Damaged(error.to_string());
+        let next = newest_generation(&self.directory).map_err(damaged)?.map_or(1, |last| last + 1);
+        let mut report = OpenReport::default();
+        let built = build_beside(&self.directory, &self.settings, next, &mut report, &self.closing).map_err(damaged)?;
+        for checkpoint in &report.unusable_checkpoints {
+            tracing::warn!("a checkpoint cannot be used: {checkpoint}");
+        }
+        let (index, tail, generation) = built;
+        let path = indexes(&self.directory).join(generation.to_string());
+        let new = NewIndex { index, mark: tail.mark, generation, path: path.clone() };
+        let (answer, receiver) = oneshot::channel();
+        let closed = || EngineError::Stopped("it is closed".to_owned());
+        let asked = self.ask(Request::Index(new, answer));
+        let taken = asked.and_then(|()| receiver.blocking_recv().map_err(|_| closed())?);
+        if taken.is_err() {
+            // The note on the disk keeps a start from using it; it is only in the way.
+            let _ = fs::remove_dir_all(path);
+        }
+        taken.map(|()| tail.mark.fingerprint.records)
+    }
+
+    /// The store stops: the index is damaged and cannot be built anew.
+    fn give_up(self: &Arc<Self>, error: &str) {
+        let reason = format!("its index is damaged and cannot be built anew: {error}");
+        tracing::error!(reason, "the store stops; the next start tries to build the index again");
+        self.health.lose(&reason);
+        // Without a committer it has stopped already.
+        let _ = self.ask(Request::Unhealed(reason));
+    }
+}
+
+/// What is answered to those who do not wait.
+pub(super) fn being_rebuilt() -> EngineError {
+    EngineError::Damaged("its index is damaged and being built anew; try again in a moment".to_owned())
+}
+
+/// How long a damaged index may take to close its files; sled may wait for a thread of its own that has ended.
+const CLOSING: Duration = Duration::from_secs(10);
+
+/// Drops an index, without waiting for ever.
+pub(super) fn let_go(index: Index) {
+    let (done, receiver) = std::sync::mpsc::channel();
+    let dropping = std::thread::Builder::new().name("old index".to_owned()).spawn(move || {
+        drop(index);
+        let _ = done.send(());
+    });
+    if dropping.is_ok() {
+        let _ = receiver.recv_timeout(CLOSING);
+    }
+}

@@ -1,0 +1,53 @@
+//! The note on disk that the index is damaged. While it is there, no start uses the index: it is built anew from checkpoint
+//! and journal, and then the note goes.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::store::checkpoint;
+
+use super::open::OpenError;
+
+fn path(directory: &Path) -> PathBuf {
+    directory.join("rebuild")
+}
+
+/// Notes durably that the index is damaged, and why.
+///
+/// # Errors
+/// The system's: the next start compares the index with the journal all the same.
+pub(super) fn write(directory: &Path, reason: &str) -> io::Result<()> {
+    let mut file = File::create(path(directory))?;
+    file.write_all(reason.as_bytes())?;
+    file.sync_all()?;
+    File::open(directory)?.sync_all()
+}
+
+/// Why the index was marked as damaged, if it was. Only the file's presence counts: its text may be damaged too, and older
+/// versions wrote none.
+///
+/// # Errors
+/// [`OpenError::Io`].
+pub(super) fn read(directory: &Path) -> Result<Option<String>, OpenError> {
+    let path = path(directory);
+    match fs::read(&path) {
+        Ok(text) if text.is_empty() => Ok(Some("it was found wrong while running".to_owned())),
+        Ok(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(OpenError::io(&path, "read")(e)),
+    }
+}
+
+/// Takes the note away, once a whole index is in force.
+///
+/// # Errors
+/// [`OpenError`].
+pub(super) fn remove(directory: &Path) -> Result<(), OpenError> {
+    let path = path(directory);
+    match fs::remove_file(&path) {
+        Ok(()) => Ok(checkpoint::sync_directory(directory)?),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(OpenError::io(&path, "removed")(e)),
+    }
+}

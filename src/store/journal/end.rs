@@ -1,0 +1,145 @@
+//! What the bytes behind the last whole record are: a write that was cut short, and so never acknowledged, or a group that
+//! was once whole. They alone do not always tell: what follows from that is decided with what is known beside them.
+
+use super::record::{self, Record};
+use super::segment::Header;
+
+/// Of a longer record a wrong bit is not looked for: it would take seconds.
+const LONGEST_SEARCHED: usize = 4096;
+
+/// Disks write sectors of at least this many bytes whole.
+const SECTOR: u64 = 512;
+
+/// What they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A part of a record, or one with parts that never reached the disk.
+    CutShort,
+    /// All bytes of a record are there and do not fit together: damaged, or written only in part.
+    Doubtful,
+    /// A record that something was written after, and so was durable: damaged.
+    Damaged,
+    /// A whole record but for one bit, or for its head: this is how it was.
+    Repairable(Vec<u8>),
+}
+
+/// Looks at what stands behind the last whole record of a segment, at byte `at`; no whole record follows.
+pub fn judge(header: &Header, octets: &[u8], at: u64) -> End {
+    if let Some(repaired) = repaired(header, octets) {
+        return End::Repairable(repaired);
+    }
+    match record::head(octets).map(|(length, _)| record::HEAD + length) {
+        // A write that is cut short leaves its beginning, so the head is among it, or is a hole. A length that is
+        // damaged together with something else looks like one: only what is known beside the journal tells.
+        None if octets.len() < record::HEAD || is_hole(octets, at) => End::CutShort,
+        None => End::Doubtful,
+        Some(whole) if whole > octets.len() => End::CutShort,
+        Some(whole) if octets.get(whole..).is_some_and(|rest| rest.starts_with(&record::MAGIC)) => End::Damaged,
+        Some(_) if is_hole(octets, at) => End::CutShort,
+        Some(_) => End::Doubtful,
+    }
+}
+
+/// Whether a sector of the file, as far as it belongs to these bytes, holds nothing but zeros: it was never written.
+fn is_hole(octets: &[u8], at: u64) -> bool {
+    let first = usize::try_from(SECTOR - at % SECTOR).unwrap_or(usize::MAX).min(octets.len());
+    let (head, rest) = octets.split_at(first);
+    let is_zero = |part: &[u8]| part.len() >= record::HEAD && part.iter().all(|octet| *octet == 0);
+    is_zero(head) || rest.chunks(usize::try_from(SECTOR).unwrap_or(usize::MAX)).any(is_zero)
+}
+
+/// The record that these bytes were when one bit of them, or the beginning of their head, is wrong.
+fn repaired(header: &Header, octets: &[u8]) -> Option<Vec<u8>> {
+    let (head, payload) = octets.split_at_checked(record::HEAD)?;
+    let length = u32::try_from(payload.len()).ok()?;
+    let mut checksum = [0; 8];
+    checksum.copy_from_slice(head.get(8..)?);
+    let rebuilt = |expected: u64, payload: &[u8]| {
+        Record::read(header, expected, payload)?;
+        Some([&record::write_head(record::MAGIC, length, expected)[..], payload].concat())
+    };
+    let expected = u64::from_le_bytes(checksum);
+    // Magic and length are not part of what the checksum covers, but the length seeds it.
+    if let Some(whole) = rebuilt(expected, payload) {
+        return Some(whole);
+    }
+    let named = record::head(octets).map(|(length, _)| length);
+    if payload.len() > LONGEST_SEARCHED || named != Some(payload.len()) {
+        return None;
+    }
+    let found = record::checksum(header.salt, length, payload);
+    if (found ^ expected).count_ones() == 1 {
+        return rebuilt(found, payload);
+    }
+    let mut tried = payload.to_vec();
+    for bit in 0..payload.len() * 8 {
+        let mask = 1 << (bit % 8);
+        tried[bit / 8] ^= mask;
+        if record::checksum(header.salt, length, &tried) == expected {
+            return rebuilt(expected, &tried);
+        }
+        tried[bit / 8] ^= mask;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fingerprint::Mark;
+    use crate::store::journal::record::RecordBuffer;
+
+    const HEADER: Header = Header {
+        version: 2,
+        salt: 77,
+        before: Mark { sequence: 0, fingerprint: crate::store::fingerprint::Fingerprint { records: 0, sum: 0 } },
+    };
+
+    fn written(size: usize) -> Vec<u8> {
+        let mut buffer = RecordBuffer::default();
+        buffer.clear();
+        buffer.push(b"key", Some(&vec![7; size]));
+        buffer.finish(&HEADER, Mark { sequence: 1, ..Mark::default() }, None).to_vec()
+    }
+
+    #[test]
+    fn any_single_bit_is_repaired() {
+        let whole = written(50);
+        for bit in 0..whole.len() * 8 {
+            let mut damaged = whole.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(judge(&HEADER, &damaged, 60), End::Repairable(whole.clone()), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_cut_is_a_cut_and_a_hole_is_a_hole() {
+        let whole = written(2000);
+        for length in 1..whole.len() {
+            assert_eq!(judge(&HEADER, &whole[..length], 60), End::CutShort, "cut at {length}");
+        }
+        for sector in [1, 2, 3] {
+            let mut holed = whole.clone();
+            let from = sector * 512 - 60;
+            let to = (from + 512).min(holed.len());
+            holed[from..to].fill(0);
+            assert_eq!(judge(&HEADER, &holed, 60), End::CutShort, "sector {sector}");
+        }
+    }
+
+    #[test]
+    fn what_is_all_there_and_does_not_fit_is_doubtful_and_what_something_follows_was_whole() {
+        let whole = written(300);
+        for at in [0, 9, 20, 100, whole.len() - 1] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x11;
+            let other = (at + 13) % whole.len();
+            damaged[other] ^= 0x22;
+            assert!(matches!(judge(&HEADER, &damaged, 60), End::Doubtful), "byte {at}");
+        }
+        let mut two = whole.clone();
+        two[100] ^= 0x11;
+        two.extend_from_slice(&whole[..40]);
+        assert_eq!(judge(&HEADER, &two, 60), End::Damaged);
+    }
+}
