@@ -21,8 +21,8 @@ depesch=${CARGO_TARGET_DIR:-target}/release/depesch
 work=$(mktemp -d)
 chmod 755 "$work"
 cleanup() {
-    [ -d "$work/etc" ] && postfix -c "$work/etc" stop >/dev/null 2>&1 || true
-    [ -n "${sink:-}" ] && kill "$sink" 2>/dev/null || true
+    if [ -d "$work/etc" ]; then postfix -c "$work/etc" stop >/dev/null 2>&1 || true; fi
+    if [ -n "${sink:-}" ]; then kill "$sink" 2>/dev/null || true; fi
     rm -rf "$work"
 }
 trap cleanup EXIT

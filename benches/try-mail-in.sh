@@ -22,8 +22,11 @@ fi
 work=$(mktemp -d)
 chmod 755 "$work"
 cleanup() {
-    [ -d "$work/etc" ] && postfix -c "$work/etc" stop >/dev/null 2>&1 || true
-    [ -n "${daemon:-}" ] && kill "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null || true
+    if [ -d "$work/etc" ]; then postfix -c "$work/etc" stop >/dev/null 2>&1 || true; fi
+    if [ -n "${daemon:-}" ]; then
+        kill "$daemon" 2>/dev/null || true
+        wait "$daemon" 2>/dev/null || true
+    fi
     rm -rf "$work"
 }
 trap cleanup EXIT

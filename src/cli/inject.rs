@@ -25,7 +25,7 @@ Exit codes, as mail systems know them (sysexits.h):
 Examples:
   depesch inject < message.eml
   depesch inject --recipient media-subscribe@lists.example.org --sender karin@example.net < message.eml
-  In /etc/aliases:   media: \"|/usr/bin/depesch inject --recipient media@lists.example.org\"")]
+  In an alias file owned by the user depesch:   depesch-pipe: \"|/usr/bin/depesch inject\"")]
 pub struct InjectCommand {
     /// The envelope sender; '' for none
     #[arg(long, value_name = "ADDRESS")]

@@ -24,7 +24,7 @@ fn pages_of_child(child: &Command, parent: &str, found: &mut Vec<String>) {
 fn every_command_has_a_manual_page_with_its_options() {
     let place = Place::new("");
     let directory = place.directory.path().join("man");
-    let written = place.run(&["manual", directory.to_str().unwrap()]);
+    let written = place.run(&["manual", "--date", "2026-11-29", directory.to_str().unwrap()]);
     assert_eq!(written.status.code(), Some(0));
     let mut expected = Vec::new();
     pages(&Arguments::command(), "depesch", &mut expected);
@@ -33,7 +33,31 @@ fn every_command_has_a_manual_page_with_its_options() {
         assert!(directory.join(page).is_file(), "there is no {page}");
     }
     let queue = std::fs::read_to_string(directory.join("depesch-mailing-queue.1")).unwrap();
-    assert!(queue.contains(".TH depesch-mailing-queue 1") && queue.contains("reached\\-by"), "{queue}");
+    assert!(
+        queue.contains(".TH DEPESCH-MAILING-QUEUE 1 2026-11-29 \"Depesch ") && queue.contains("reached\\-by"),
+        "{queue}"
+    );
+}
+
+/// What `mandoc -T lint` would say, without mandoc: `.ci/run` asks the real one.
+#[test]
+fn the_pages_are_clean_roff() {
+    let place = Place::new("");
+    let directory = place.directory.path().join("man");
+    assert_eq!(place.run(&["manual", directory.to_str().unwrap()]).status.code(), Some(0));
+    let today = depesch::app::system_clock().now().date_naive();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let page = std::fs::read_to_string(&path).unwrap();
+        let dated = (0..2).any(|ago| page.contains(&format!(" {} ", today - chrono::Days::new(ago))));
+        assert!(dated, "{} has no date", path.display());
+        // What follows is shown as it stands, with its empty lines.
+        let filled = page.split("\n.nf\n").next().unwrap();
+        for (line, next) in filled.lines().zip(filled.lines().skip(1)) {
+            assert!(line == line.trim_end() && !line.is_empty(), "{}: {line:?}", path.display());
+            assert!(line != ".br" || !next.starts_with(".sp"), "{}: a break before a space", path.display());
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
+# shellcheck shell=bash
 # What the scripts in this directory share: a daemon in a directory of its own, mail in by LMTP, and books of what was
 # acknowledged. Only bash and coreutils. The program is $DEPESCH, or target/release/depesch, which is built if need be.
 
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 depesch=${DEPESCH:-}
 if [ -z "$depesch" ]; then
     cargo build --release --locked --quiet
@@ -46,6 +47,7 @@ json() { ctl --json "$@"; }
 field() { grep -oE "\"$1\":(\"[^\"]*\"|[0-9]+)" | head -n 1 | sed -E 's/^"[^"]*":"?//; s/"$//'; }
 
 # begin [PREFIX...]: starts the daemon, perhaps under another program, and does not wait for it.
+# shellcheck disable=SC2120
 begin() {
     : >"$log"
     "$@" "$depesch" --config "$place/depesch.toml" serve --create 2>"$log" &
