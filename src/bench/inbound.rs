@@ -185,30 +185,12 @@ async fn expect(stream: &mut TcpStream, codes: &[&str]) -> anyhow::Result<()> {
     }
 }
 
-/// A bounce as Postfix makes it, about the mailing to one subscriber: its recipient, and the message.
+/// A bounce about the mailing to one subscriber: its recipient, and the message.
 fn bounce(key: &Key, subscriber: u64) -> (String, String) {
     let token = key.sign(Purpose::Bounce, &[MAILING, subscriber]);
     let reader = format!("reader{subscriber}@newsroom{}.example", subscriber % 97);
     let sender = format!("bench-bounces+{token}@lists.example.org");
-    let boundary = format!("B{subscriber}.mx.example.org");
-    let text = format!(
-        "From: MAILER-DAEMON@mx.example.org (Mail Delivery System)\r\nTo: {sender}\r\n\
-         Subject: Undelivered Mail Returned to Sender\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n\
-         Message-Id: <{subscriber}@mx.example.org>\r\nDate: Mon, 23 Nov 2026 09:00:00 +0100 (CET)\r\n\
-         Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"{boundary}\"\r\n\r\n\
-         --{boundary}\r\nContent-Description: Notification\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n\
-         This is the mail system at host mx.example.org.\r\n\r\n\
-         I'm sorry to have to inform you that your message could not\r\nbe delivered to one or more recipients.\r\n\r\n\
-         <{reader}>: host mx.newsroom.example[192.0.2.7] said: 550 5.1.1\r\n    <{reader}>: Recipient address rejected: \
-         User unknown (in reply to RCPT TO command)\r\n\r\n\
-         --{boundary}\r\nContent-Description: Delivery report\r\nContent-Type: message/delivery-status\r\n\r\n\
-         Reporting-MTA: dns; mx.example.org\r\nX-Postfix-Sender: rfc822; {sender}\r\n\r\n\
-         Final-Recipient: rfc822; {reader}\r\nOriginal-Recipient: rfc822;{reader}\r\nAction: failed\r\n\
-         Status: 5.1.1\r\nRemote-MTA: dns; mx.newsroom.example\r\nDiagnostic-Code: smtp; 550 5.1.1 <{reader}>: \
-         Recipient address rejected: User unknown\r\n\r\n\
-         --{boundary}\r\nContent-Description: Undelivered Message Headers\r\nContent-Type: text/rfc822-headers\r\n\r\n\
-         From: Bench Press <bench@lists.example.org>\r\nTo: {reader}\r\nSubject: Night trains win back readers\r\n\
-         Message-ID: <m{MAILING}.{subscriber}@lists.example.org>\r\n\r\n--{boundary}--\r\n"
-    );
+    let message_id = format!("<m{MAILING}.{subscriber}@lists.example.org>");
+    let text = material::status_report(&sender, &reader, &message_id, subscriber);
     (sender, text)
 }

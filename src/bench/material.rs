@@ -125,6 +125,31 @@ email = "press@example.org"
     head.to_owned() + &paragraph.repeat(12)
 }
 
+/// A bounce as Postfix makes it (RFC 3464): `reader` is unknown to the receiver, which says so with 5.1.1. `sender` is
+/// the envelope sender of the message that comes back, and so the recipient of the bounce; `number` tells one from another.
+pub fn status_report(sender: &str, reader: &str, message_id: &str, number: u64) -> String {
+    let boundary = format!("B{number}.mx.example.org");
+    format!(
+        "From: MAILER-DAEMON@mx.example.org (Mail Delivery System)\r\nTo: {sender}\r\n\
+         Subject: Undelivered Mail Returned to Sender\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n\
+         Message-Id: <{number}@mx.example.org>\r\nDate: Mon, 23 Nov 2026 09:00:00 +0100 (CET)\r\n\
+         Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"{boundary}\"\r\n\r\n\
+         --{boundary}\r\nContent-Description: Notification\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n\
+         This is the mail system at host mx.example.org.\r\n\r\n\
+         I'm sorry to have to inform you that your message could not\r\nbe delivered to one or more recipients.\r\n\r\n\
+         <{reader}>: host mx.newsroom.example[192.0.2.7] said: 550 5.1.1\r\n    <{reader}>: Recipient address rejected: \
+         User unknown (in reply to RCPT TO command)\r\n\r\n\
+         --{boundary}\r\nContent-Description: Delivery report\r\nContent-Type: message/delivery-status\r\n\r\n\
+         Reporting-MTA: dns; mx.example.org\r\nX-Postfix-Sender: rfc822; {sender}\r\n\r\n\
+         Final-Recipient: rfc822; {reader}\r\nOriginal-Recipient: rfc822;{reader}\r\nAction: failed\r\n\
+         Status: 5.1.1\r\nRemote-MTA: dns; mx.newsroom.example\r\nDiagnostic-Code: smtp; 550 5.1.1 <{reader}>: \
+         Recipient address rejected: User unknown\r\n\r\n\
+         --{boundary}\r\nContent-Description: Undelivered Message Headers\r\nContent-Type: text/rfc822-headers\r\n\r\n\
+         From: Bench Press <bench@lists.example.org>\r\nTo: {reader}\r\nSubject: Night trains win back readers\r\n\
+         Message-ID: {message_id}\r\n\r\n--{boundary}--\r\n"
+    )
+}
+
 fn applied(commit: Commit) -> anyhow::Result<()> {
     match commit {
         Commit::Applied => Ok(()),

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::mpsc;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// One accepted message, whole.
@@ -56,6 +57,8 @@ pub struct Keep {
     pub maildir: Option<PathBuf>,
     /// Append `message-id recipient` for every message and recipient to this file, before the 250 is said.
     pub log: Option<PathBuf>,
+    /// Offer each message to the reader of this channel; a message that does not fit is left out.
+    pub tap: Option<mpsc::Sender<Received>>,
 }
 
 /// How often messages came in.
@@ -108,7 +111,7 @@ impl Record {
 
     /// Whether the content itself is wanted.
     pub(super) fn wants_content(&self) -> bool {
-        self.keep.messages || self.keep.maildir.is_some()
+        self.keep.messages || self.keep.maildir.is_some() || self.keep.tap.is_some()
     }
 
     /// Takes a message; an error means it could not be kept and must not be accepted. `octets` counts its content,
@@ -131,6 +134,10 @@ impl Record {
         }
         self.accepted.fetch_add(1, Relaxed);
         self.octets.fetch_add(octets as u64, Relaxed);
+        if let Some(tap) = &self.keep.tap {
+            // A full channel is no fault: its reader takes a sample.
+            let _ = tap.try_send(received.clone());
+        }
         if self.keep.messages {
             lock(&self.messages).push(received);
         }

@@ -29,6 +29,12 @@ pub struct Entries {
     pub imported: BTreeSet<String>,
     /// Who was unsubscribed.
     pub left: BTreeMap<String, Left>,
+    /// Who wrote to the address for leaving in a message, and got 250 for it; in `left` too once it took effect.
+    pub left_by_mail: BTreeSet<String>,
+    /// About whom a bounce was acknowledged.
+    pub bounced: BTreeSet<String>,
+    /// What was damaged in the index.
+    pub damages: Vec<String>,
     /// Whose address was suppressed.
     pub suppressed: BTreeMap<String, Left>,
     /// How often the daemon was killed.

@@ -1,10 +1,14 @@
-//! Kills the daemon, or asks it to stop, at random moments, and starts it again at once.
+//! Kills the daemon, or asks it to stop, at random moments, sometimes damages its index then, and starts it again at once.
 
 use rustix::process::Signal;
 
 use super::books::Books;
 use super::daemon::Daemon;
 use super::dice::Dice;
+use super::index_damage;
+
+/// How many of a hundred ends are followed by damage to the index.
+const DAMAGED: u64 = 25;
 
 /// Goes on until dropped, which it is between two ends only where its caller sees to that: `again` says when it may be.
 ///
@@ -20,6 +24,11 @@ pub async fn one_end(daemon: &Daemon, books: &Books, dice: &mut Dice) -> anyhow:
         if code != Some(0) {
             books.fault(format!("asked to stop, the daemon ended with {code:?}"));
         }
+    }
+    if dice.percent(DAMAGED)
+        && let Some(what) = index_damage::damage(&daemon.state().join("store"), dice)?
+    {
+        books.open().damages.push(what);
     }
     daemon.start().await
 }

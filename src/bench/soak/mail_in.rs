@@ -1,12 +1,9 @@
 //! Peers that hand in mail by LMTP: for the owner, commands, posts, and what nobody asked for.
 
-use anyhow::bail;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
 use super::LIST;
 use super::books::Books;
 use super::dice::Dice;
+use super::lmtp::{connect, say};
 
 /// One peer, until dropped. Its messages each have a sender of their own, by which they are found again.
 pub async fn peer(number: u64, port: u16, books: &Books, mut dice: Dice) {
@@ -19,9 +16,7 @@ pub async fn peer(number: u64, port: u16, books: &Books, mut dice: Dice) {
 }
 
 async fn connection(number: u64, port: u16, count: &mut u64, books: &Books, dice: &mut Dice) -> anyhow::Result<()> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    reply(&mut stream).await?;
-    say(&mut stream, &format!("LHLO peer{number}.example")).await?;
+    let mut stream = connect(port, &format!("peer{number}.example")).await?;
     for _ in 0..dice.below(30) {
         *count += 1;
         let sender = format!("m{count}@peer{number}.example");
@@ -53,24 +48,4 @@ async fn connection(number: u64, port: u16, count: &mut u64, books: &Books, dice
     }
     say(&mut stream, "QUIT").await?;
     Ok(())
-}
-
-async fn say(stream: &mut TcpStream, line: &str) -> anyhow::Result<String> {
-    stream.write_all(format!("{line}\r\n").as_bytes()).await?;
-    reply(stream).await
-}
-
-/// The next reply, all its lines.
-async fn reply(stream: &mut TcpStream) -> anyhow::Result<String> {
-    let mut read = Vec::new();
-    loop {
-        if stream.read_buf(&mut read).await? == 0 {
-            bail!("the daemon ended the connection");
-        }
-        let text = String::from_utf8_lossy(&read);
-        let last = text.strip_suffix("\r\n").and_then(|lines| lines.rsplit("\r\n").next());
-        if last.is_some_and(|line| line.as_bytes().get(3) == Some(&b' ')) {
-            return Ok(last.unwrap_or_default().to_owned());
-        }
-    }
 }

@@ -2,7 +2,7 @@
 //! stops. Each actor notes in the books what was acknowledged to it; at the end the daemon is held to that.
 //!
 //! `books` what was acknowledged; `daemon` the program as a child; `relay` where mail goes out, and its storms;
-//! `mailings`, `mail_in`, `people`, `killer` the actors; `watcher` memory and descriptors; `log_lines` what a
+//! `mailings`, `mail_in` and `readers` (with `lmtp`), `people`, `killer` (with `index_damage`) the actors; `watcher` memory and descriptors; `log_lines` what a
 //! person expects in the log after all that; `verdict` the checks.
 
 use std::future::Future;
@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use crate::app;
 use crate::base::clock::{Clock, Stopwatch};
@@ -22,11 +23,14 @@ use crate::control::path::ApiPath;
 mod books;
 mod daemon;
 mod dice;
+mod index_damage;
 mod killer;
+mod lmtp;
 mod log_lines;
 mod mail_in;
 mod mailings;
 mod people;
+mod readers;
 mod relay;
 mod verdict;
 mod watcher;
@@ -44,6 +48,8 @@ const LIST: &str = "soak";
 const PEERS: u64 = 4;
 /// So soon is tried again what was not acknowledged.
 const AGAIN: Duration = Duration::from_millis(100);
+/// Messages that wait for their readers at most; the readers are not asked about the others.
+const SAMPLE: usize = 64;
 /// So long may it take, once the storms are over, until nothing is under way any more.
 const DRAIN: Duration = Duration::from_secs(180);
 
@@ -86,7 +92,8 @@ pub async fn run(bench: &SoakBench) -> anyhow::Result<SoakResult> {
     std::fs::create_dir_all(&directory).context("the directory cannot be made")?;
     let (clock, books) = (app::system_clock(), Arc::new(Books::default()));
     let dice = |actor: &str| Dice::new(bench.seed, actor);
-    let mut relay = StormyRelay::start(directory.join("relay.log"), books.clone(), clock.clone(), dice("relay"))?;
+    let (tap, taken) = mpsc::channel(SAMPLE);
+    let mut relay = StormyRelay::start(directory.join("relay.log"), books.clone(), clock.clone(), dice("relay"), tap)?;
     let daemon = Daemon::new(&directory, relay.port())?;
     daemon.start().await?;
     let release = prepare(&daemon.client).await?;
@@ -99,6 +106,7 @@ pub async fn run(bench: &SoakBench) -> anyhow::Result<SoakResult> {
                 mailings::press_office(client, &release, &books, dice("press office")),
                 people::importer(client, &books, dice("importer")),
                 people::leavers(client, clock.as_ref(), &books, dice("leavers")),
+                readers::readers(&daemon, clock.as_ref(), &books, taken, dice("readers")),
                 futures_util::future::join_all((0..PEERS).map(peer)),
                 watcher::watch(&daemon, &looks),
             )

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::sync::mpsc;
 
 use crate::base::clock::Clock;
-use crate::sink::record::Keep;
+use crate::sink::record::{Keep, Received};
 use crate::sink::script::{Action, Event, Point, Script};
 use crate::sink::{Sink, SinkSettings};
 
@@ -116,13 +117,19 @@ pub struct StormyRelay {
 }
 
 impl StormyRelay {
-    /// Begins in calm weather.
+    /// Begins in calm weather. A sample of what it takes goes to `tap`.
     ///
     /// # Errors
     /// It cannot listen.
-    pub fn start(log: PathBuf, books: Arc<Books>, clock: Arc<dyn Clock>, dice: Dice) -> anyhow::Result<Self> {
+    pub fn start(
+        log: PathBuf,
+        books: Arc<Books>,
+        clock: Arc<dyn Clock>,
+        dice: Dice,
+        tap: mpsc::Sender<Received>,
+    ) -> anyhow::Result<Self> {
         let sky = Sky { weather: AtomicUsize::new(0), books, clock, dice: Mutex::new(dice), storms: AtomicU64::new(0) };
-        let keep = Keep { log: Some(log.clone()), ..Keep::default() };
+        let keep = Keep { log: Some(log.clone()), tap: Some(tap), ..Keep::default() };
         let settings = SinkSettings { keep, ..SinkSettings::default() };
         let mut relay = Self { sky: Arc::new(sky), log, settings, sink: None };
         relay.appear()?;

@@ -66,9 +66,25 @@ pub async fn verdict(
     let taken = taken(&std::fs::read_to_string(relay.log()).context("the relay's log cannot be read")?);
     let done = vec![
         ("relay", format!("{} storms; {} messages taken", relay.storms(), taken.values().sum::<u64>())),
-        ("daemon", format!("killed {} times, stopped {} times", entries.kills, entries.stops)),
+        (
+            "daemon",
+            format!(
+                "killed {} times, stopped {} times, index damaged {} times",
+                entries.kills,
+                entries.stops,
+                entries.damages.len()
+            ),
+        ),
         ("mailings", format!("{} queued, {} cancelled", entries.mailings.len(), entries.cancelled.len())),
-        ("mail in", format!("{} messages acknowledged", entries.mails.len())),
+        (
+            "mail in",
+            format!(
+                "{} messages, {} bounces and {} unsubscribes acknowledged",
+                entries.mails.len(),
+                entries.bounced.len(),
+                entries.left_by_mail.len()
+            ),
+        ),
         (
             "people",
             format!(
@@ -107,6 +123,8 @@ fn busy(entries: &Entries, relay: &StormyRelay) -> Check {
         ("messages in", entries.mails.len() as u64, 50),
         ("imported", entries.imported.len() as u64, 50),
         ("left", entries.left.len() as u64, 5),
+        ("left by mail", entries.left_by_mail.len() as u64, 3),
+        ("bounces", entries.bounced.len() as u64, 3),
     ];
     let few = enough.iter().filter(|(_, count, least)| count < least);
     let wrong = few.map(|(what, count, least)| format!("{what}: {count}, at least {least} expected")).collect();
@@ -280,10 +298,10 @@ async fn mail_in(client: &Client, entries: &Entries) -> anyhow::Result<Check> {
 
 async fn people(client: &Client, entries: &Entries) -> anyhow::Result<Check> {
     let mut wrong = Vec::new();
-    for address in entries.imported.iter().chain(entries.left.keys()) {
+    for address in entries.imported.iter().chain(entries.left.keys()).chain(&entries.left_by_mail) {
         let shown: Result<Value, _> = client.get(ApiPath::new("/v1/subscribers").segment(address)).await;
         match shown {
-            Ok(shown) if entries.left.contains_key(address) => {
+            Ok(shown) if entries.left.contains_key(address) || entries.left_by_mail.contains(address) => {
                 let state = &shown["subscriptions"][LIST]["state"];
                 if state != "ended" {
                     wrong.push(format!("{address} had left, and is {state}"));
@@ -300,6 +318,12 @@ async fn people(client: &Client, entries: &Entries) -> anyhow::Result<Check> {
         let shown: Result<Value, _> = client.get(ApiPath::new("/v1/suppressions").segment(address)).await;
         if let Err(error) = shown {
             wrong.push(format!("{address} was suppressed: {error}"));
+        }
+    }
+    for address in &entries.bounced {
+        let shown: Value = client.get(ApiPath::new("/v1/bounces").segment(address)).await?;
+        if !shown["bounces"].as_array().is_some_and(|bounces| bounces.iter().any(|bounce| bounce["source"] == "mail")) {
+            wrong.push(format!("250 was said of a bounce about {address}, which is lost"));
         }
     }
     let figures = format!(
