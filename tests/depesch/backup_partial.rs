@@ -109,7 +109,10 @@ async fn a_damaged_marker_hinders_nothing_and_is_written_anew() {
             Some(text) => std::fs::write(&marker, text).unwrap(),
             None => std::fs::remove_file(&marker).unwrap(),
         }
-        assert_eq!(site.faults().iter().map(|fault| fault.path.clone()).collect::<Vec<_>>(), [marker.clone()]);
+        assert_eq!(
+            site.faults().iter().map(|fault| fault.path.clone()).collect::<Vec<_>>(),
+            std::slice::from_ref(&marker)
+        );
         let (target, restored) = site.restore(newest()).await.unwrap();
         assert!(restored.is_whole());
         assert!(records(&*open(&target, &site.clock)).await.len() > 300);

@@ -105,6 +105,7 @@ async fn a_restore_never_silently_gives_less() {
     assert_eq!(expected.records, own(site.records().await));
     let mut whole = files(&site.repository());
     whole.retain(|name, _| !name.starts_with("incoming"));
+    #[allow(clippy::disallowed_methods)] // for a long run by hand
     let rounds = std::env::var("DEPESCH_ROT_ROUNDS").ok().map_or(ROUNDS, |count| count.parse().unwrap());
     let (mut numbers, mut kinds) = (Numbers(0x5eed), BTreeSet::new());
     for round in 0..rounds {

@@ -53,7 +53,7 @@ async fn whatever_the_store_still_has_is_written_again() {
             }
             site.clock.advance(chrono::Duration::days(1));
             let report = site.night(KEEP).unwrap();
-            assert_eq!(report.upkeep.rewritten, [path.clone()]);
+            assert_eq!(report.upkeep.rewritten, std::slice::from_ref(&path));
             assert_eq!(report.condition.faults, []);
             assert_eq!(std::fs::read(&path).unwrap(), whole);
         }
@@ -75,7 +75,7 @@ async fn what_the_store_does_not_have_any_more_is_told_until_it_is_forgotten() {
     for _ in 0..2 {
         let report = site.night(KEEP).unwrap();
         assert_eq!(report.condition.faults.iter().map(|fault| &fault.path).collect::<Vec<_>>(), [&lost]);
-        assert_eq!(report.condition.faults[0].backups, [first.id.clone()]);
+        assert_eq!(report.condition.faults[0].backups, std::slice::from_ref(&first.id));
         assert_eq!(now(&site).faults, report.condition.faults, "after a restart as well");
     }
     // Put back by hand, it is well.
