@@ -5,7 +5,6 @@ use serde_json::Value;
 /// How a message begins, and why it is no surprise.
 const EXPECTED: [(&str, &str); 15] = [
     ("opened the store after a stop that was not in order", "it was killed"),
-    ("the index of the store was built anew", "a kill left one that was not whole"),
     ("the index of the store was built anew", "it was damaged while the daemon was down, or half written at a kill"),
     ("the relay gives trouble", "there was a storm"),
     ("delivery uncertain", "a kill left it in doubt, and some mailings hold such for a person"),
