@@ -85,7 +85,7 @@ pub fn delete_forward(batch: &mut Batch, inbound: InboundId) {
 
 impl Store {
     /// Up to `limit` messages that are to be handled again at `now`, with the time noted for each: it has come, or lies
-    /// further ahead than [`LONGEST_WAIT`], because the clock stood ahead when it was noted.
+    /// further ahead than `LONGEST_WAIT`, because the clock stood ahead when it was noted.
     ///
     /// # Errors
     /// [`StoreError`].

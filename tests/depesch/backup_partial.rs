@@ -121,6 +121,22 @@ async fn a_damaged_marker_hinders_nothing_and_is_written_anew() {
     }
 }
 
+/// The notes alone know of a backup whose manifest is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_notes_a_repository_does_not_claim_that_nothing_newer_is_missing() {
+    let (site, first, _) = site().await;
+    site.put(7, "later").await;
+    let second = site.back_up().await;
+    let (_, restored) = site.restore(newest()).await.unwrap();
+    assert!(restored.is_whole());
+    std::fs::remove_file(site.repository().join(format!("backups/{}.manifest", second.id))).unwrap();
+    flip(&site.repository().join("health"), 20);
+    let (_, restored) = site.restore(newest()).await.unwrap();
+    assert_eq!(restored.point.backup, first.id);
+    assert!(!restored.is_whole());
+    assert!(restored.faults[0].what.contains("also a newer one"), "{:?}", restored.faults);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_newest_manifest_hinders_no_older_one() {
     let (site, first, _) = site().await;

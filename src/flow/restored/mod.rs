@@ -228,7 +228,8 @@ fn lock_of(wish: &Restoration) -> Result<Option<StoreLock>, RestoreError> {
 /// The point that is wanted, or with [`Extent::Partial`] the nearest that can be had, and what is in the way.
 fn wanted(wish: &Restoration, repository: &Repository) -> Result<(Point, Vec<Fault>), BackupError> {
     match wish.extent {
-        Extent::Whole => Ok((find(repository, &wish.wanted)?, Vec::new())),
+        // Without its notes a repository cannot say whether a newer backup is missing: that is said, and stops nothing.
+        Extent::Whole => Ok((find(repository, &wish.wanted)?, repository.notes_fault().into_iter().collect())),
         Extent::Partial => find_partial(repository, &wish.wanted),
     }
 }

@@ -145,7 +145,8 @@ impl Repository {
         // Older programs wrote none.
         if listed.iter().any(|one| one.manifest.as_ref().is_ok_and(|manifest| manifest.number.is_some())) {
             let what = format!(
-                "{what}: when each file was last read is not known, nor whether an older backup is missing; the next                  backup writes it anew"
+                "{what}: when each file was last read is not known, nor whether a backup is missing, also a newer one; the next backup \
+                 writes it anew"
             );
             self.faults.push(Fault { path: self.directory.join(health::NAME), what, backups: Vec::new() });
         }
@@ -177,6 +178,11 @@ impl Repository {
         }
         faults.extend(self.with_health(|health| health.missing(&self.directory, listed)));
         faults
+    }
+
+    /// Why its notes cannot be believed, so that it cannot say whether a backup is missing; `None` where they can.
+    pub fn notes_fault(&self) -> Option<Fault> {
+        self.faults.iter().find(|fault| fault.path.file_name().is_some_and(|name| name == health::NAME)).cloned()
     }
 
     /// Reads or changes what is known of its files and backups; a change lasts once [`Repository::save_health`] has

@@ -11,7 +11,7 @@
 //! <directory>/rebuild                there while the index is known to be damaged, with the reason: it is built anew
 //! <directory>/backed-up              up to where the journal is in a backup: what comes later is not dropped
 //! ```
-//! [`creation`] begins an empty store, [`open`] puts an index right or builds it anew, `healing` does so while the store is open, [`checking`] looks for damage,
+//! `creation` begins an empty store, [`open`] puts an index right or builds it anew, `healing` does so while the store is open, [`checking`] looks for damage,
 //! [`committer`](EmbeddedEngine) commits in groups, [`checkpointing`]
 //! writes checkpoints while commits go on, [`for_backup`] hands out what a backup copies, [`recover`] goes on without what is damaged.
 
