@@ -7,8 +7,8 @@ use super::daemon::Daemon;
 use super::dice::Dice;
 use super::index_damage;
 
-/// How many of a hundred ends are followed by damage to the index.
-const DAMAGED: u64 = 25;
+/// Every end of this number is followed by damage to the index, so that a short run has some, too.
+const DAMAGED_EVERY: u64 = 3;
 
 /// Goes on until dropped, which it is between two ends only where its caller sees to that: `again` says when it may be.
 ///
@@ -25,7 +25,11 @@ pub async fn one_end(daemon: &Daemon, books: &Books, dice: &mut Dice) -> anyhow:
             books.fault(format!("asked to stop, the daemon ended with {code:?}"));
         }
     }
-    if dice.percent(DAMAGED)
+    let ends = {
+        let entries = books.open();
+        entries.kills + entries.stops
+    };
+    if ends.is_multiple_of(DAMAGED_EVERY)
         && let Some(what) = index_damage::damage(&daemon.state().join("store"), dice)?
     {
         books.open().damages.push(what);
