@@ -72,6 +72,8 @@ lmtp() {
     local line step
     reply="no connection"
     { exec 3<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null || return 0
+    # A daemon that ends meanwhile must not end this script as well.
+    trap '' PIPE
     for step in "" "LHLO peer.example" "MAIL FROM:<anna.berg@press.example>" "RCPT TO:<$2>" "DATA" \
         "From: anna.berg@press.example"$'\r\n'"Message-ID: <$1@peer.example>"$'\r\n'"Subject: $1"$'\r\n\r\n'"Invented."$'\r\n'"." ; do
         [ -z "$step" ] || printf '%s\r\n' "$step" >&3 2>/dev/null || { reply="connection lost"; break; }
@@ -81,6 +83,7 @@ lmtp() {
         done || { reply="no answer"; break; }
         case $reply in [45]*) break ;; esac
     done
+    trap - PIPE
     exec 3>&- 3<&-
 }
 
