@@ -44,7 +44,8 @@ fuzz_target!(|bytes: &[u8]| {
         help: "mailto:h@example.org".to_owned(),
     };
     let reader = Reader { to: &to, unsubscribe_https: None, unsubscribe_mailto: "mailto:u@example.org" };
-    let message = PostedFrame::new(&post, &changes).message(&list, &reader);
+    let (beginning, end) = PostedFrame::new(&post, &changes).message(&list, &reader);
+    let message = [beginning.as_slice(), end.as_slice()].concat();
     let header = RawHeader::new(&message);
     assert!(header.stray.is_empty());
     for name in ONCE {
