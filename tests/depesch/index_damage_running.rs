@@ -36,7 +36,10 @@ async fn written(directory: &Path) -> EmbeddedEngine {
 async fn every_read_is_right_and_every_write_is_kept() {
     let mut dice = Dice(0x0ff5e7);
     let mut rebuilds = 0;
-    for round in 0..10_u64 {
+    let mut round = 0;
+    // Where sled puts its pages differs from run to run, and so does whether a read meets the damage.
+    while round < 10 || rebuilds < 3 {
+        assert!(round < 60, "a read met the damage in only {rebuilds} of {round} rounds");
         let directory = tempfile::tempdir().unwrap();
         let engine = written(directory.path()).await;
         let kind = KINDS[(round % 5) as usize];
@@ -64,6 +67,6 @@ async fn every_read_is_right_and_every_write_is_kept() {
         drop(engine);
         let opened = EmbeddedEngine::open(directory.path(), settings()).unwrap();
         assert_eq!(opened.engine.scan(range, usize::MAX).await.unwrap(), all, "{done}: {closed:?}");
+        round += 1;
     }
-    assert!(rebuilds >= 3, "a read met the damage in {rebuilds} rounds");
 }
