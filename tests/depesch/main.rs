@@ -108,6 +108,7 @@ mod mailing_report;
 mod manual;
 mod monitor;
 mod monitoring_files;
+mod outbound_flush;
 mod people_over_the_socket;
 mod person_erased_everywhere;
 mod person_erasure;
