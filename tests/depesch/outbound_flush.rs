@@ -9,13 +9,15 @@ use depesch::control::Control;
 use depesch::control::letter::LettersOut;
 use depesch::control::outbound::{FlushAnswer, FlushRequest};
 use depesch::flow::letters::worker::Postman;
-use depesch::model::ledger::Stage;
+use depesch::model::ledger::{Stage, Tally};
 use depesch::model::letter::LetterState;
+use depesch::model::mailing::UncertainPolicy;
 use depesch::model::reply::Reply;
 use depesch::transport::{ConnectError, Outcome};
 
 use crate::support::control::{TestControl, start_changed};
 use crate::support::letters::Desk;
+use crate::support::office::Office;
 
 async fn control(desk: &Desk) -> (TestControl, Arc<Postman>) {
     let postman = Arc::new(desk.postman());
@@ -101,4 +103,44 @@ async fn a_relay_that_was_gone_is_tried_at_once() {
     assert_eq!(desk.letter(id).await.state.word(), "accepted");
     assert_eq!(postman.trouble(), None);
     postman.drain().await;
+}
+
+#[tokio::test]
+async fn so_are_deliveries_that_waited_for_it() {
+    let office = Office::new();
+    office.subscribers(3).await;
+    let lost = || ConnectError::Unreachable("as the test wants it".into());
+    office.relay.connects.lock().unwrap().extend((0..12).map(|_| lost()));
+    let id = office.mailing(UncertainPolicy::Resend).await;
+    let dispatcher = Arc::new(office.dispatcher().await.unwrap());
+    let (clock, wake) = (Arc::new(office.clock.clone()), office.wake.clone());
+    let sends = Some(dispatcher.clone());
+    let change = |control| Control { dispatcher: sends, clock, wake, ..control };
+    let test = start_changed(office.store.clone(), change).await;
+    let rest = async || {
+        for _ in 0..500 {
+            tokio::task::yield_now().await;
+        }
+    };
+    while !office.relay.connects.lock().unwrap().is_empty() {
+        office.until(|| async { dispatcher.trouble().is_some() }).await;
+        office.clock.advance(Duration::seconds(301));
+        rest().await;
+    }
+    let is_long = |next: Option<chrono::DateTime<chrono::Utc>>| {
+        next.is_some_and(|at| at - office.clock.now() > Duration::minutes(4))
+    };
+    office.until(|| async { dispatcher.trouble().is_some_and(|trouble| is_long(trouble.next_try)) }).await;
+    office.clock.advance(Duration::seconds(2));
+    rest().await;
+    assert_eq!(office.tally(id).await.accepted, 0, "the next try is minutes away");
+
+    flush(&test, Some(&id.to_string()), None).await;
+    for _ in 0..5 {
+        office.clock.advance(Duration::seconds(1));
+        rest().await;
+    }
+    office.until_finished(id).await;
+    assert_eq!(office.tally(id).await, Tally { accepted: 3, ..Tally::default() });
+    dispatcher.drain().await;
 }
