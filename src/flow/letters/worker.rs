@@ -152,6 +152,11 @@ impl Postman {
         self.shared.gate.trouble(self.shared.now())
     }
 
+    /// A person says that the relay is repaired: it is tried within a second.
+    pub fn try_relay_now(&self) {
+        self.shared.gate.try_now(self.shared.now());
+    }
+
     /// Signs of life. While it does not drain, its main task gives one at each [`Wake`].
     pub fn pulses(&self) -> &Pulses {
         &self.shared.pulses
