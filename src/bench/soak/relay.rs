@@ -152,9 +152,12 @@ impl StormyRelay {
         self.settings.listen.port()
     }
 
-    /// Where it notes what it took: `message-id recipient`.
-    pub fn log(&self) -> PathBuf {
-        self.log.clone()
+    /// What it took: lines of `message-id recipient`.
+    ///
+    /// # Errors
+    /// Its log cannot be read.
+    pub fn taken(&self) -> anyhow::Result<String> {
+        std::fs::read_to_string(&self.log).context("the relay's log cannot be read")
     }
 
     /// How many storms there were.
