@@ -30,6 +30,7 @@ mod chores;
 mod clock_jumps;
 mod clock_leap;
 mod clock_one_reading;
+mod clock_unseen;
 mod command_line;
 mod compose;
 mod config;
