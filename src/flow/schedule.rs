@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::MailingId;
-use crate::model::clock_trust::ClockTrust;
+use crate::model::clock_trust::{AFTER_BOOT, ClockTrust};
 use crate::model::mailing::{Mailing, PauseReason};
 use crate::model::mailing_transitions::{Due, TransitionError};
 use crate::store::{Store, StoreError};
@@ -33,8 +33,6 @@ use super::wake::Wake;
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// How often it is noted what is known about the clock.
 const NOTE_CLOCK_EVERY: TimeDelta = TimeDelta::minutes(10);
-/// A jump so soon after the machine started sets its clock right.
-const AFTER_BOOT: TimeDelta = TimeDelta::minutes(10);
 /// How soon it tries again after an error of the store.
 const AFTER_ERROR: Duration = Duration::from_secs(5);
 
@@ -182,7 +180,8 @@ impl Scheduler {
                 let trust = before.map_or_else(|| ClockTrust::new(now), |before| before.at_start(now));
                 *watched = Some(Watched { jumps, trust });
                 let jump = trust.last.filter(|jump| jump.to == now);
-                (now, jump, trust, jump.is_some())
+                // Noted at each start, so that a clock that is set back before the next one is seen to be.
+                (now, jump, trust, true)
             }
         };
         if let Some(jump) = jump {
