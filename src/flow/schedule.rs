@@ -161,7 +161,7 @@ impl Scheduler {
     /// so that a restart knows of it.
     async fn look_at_clock(&self) -> Result<(Timestamp, ClockTrust), StoreError> {
         let mut watched = self.watched.lock().await;
-        let (now, jump, mut trust, mut changed) = match *watched {
+        let (now, jumps, jump, mut trust, mut changed) = match *watched {
             Some(mut known) => {
                 let (Reading { now, steady }, jump) = known.jumps.look(&*self.clock);
                 let trust = match jump {
@@ -170,20 +170,26 @@ impl Scheduler {
                     Some(jump) => known.trust.jumped(jump),
                     None => known.trust,
                 };
-                *watched = Some(Watched { jumps: known.jumps, trust });
-                (now, jump, trust, jump.is_some())
+                (now, known.jumps, jump, trust, jump.is_some())
             }
             None => {
                 let jumps = JumpWatch::new(&*self.clock);
                 let now = jumps.now();
                 let before = self.store.clock_trust().await?;
                 let trust = before.map_or_else(|| ClockTrust::new(now), |before| before.at_start(now));
-                *watched = Some(Watched { jumps, trust });
                 let jump = trust.last.filter(|jump| jump.to == now);
                 // Noted at each start, so that a clock that is set back before the next one is seen to be.
-                (now, jump, trust, true)
+                (now, jumps, jump, trust, true)
             }
         };
+        trust = trust.settled(now);
+        changed |= (now - trust.noted).abs() >= NOTE_CLOCK_EVERY;
+        if changed {
+            trust.noted = now;
+            // What cannot be noted is seen again at the next look.
+            self.store.note_clock_trust(&trust).await?;
+        }
+        *watched = Some(Watched { jumps, trust });
         if let Some(jump) = jump {
             let (from, to, seconds) = (jump.from, jump.to, jump.by().num_seconds());
             let doubted = trust.is_doubted(now);
@@ -191,13 +197,6 @@ impl Scheduler {
             // All that is put off is looked at again.
             self.wake.notify();
         }
-        trust = trust.settled(now);
-        changed |= (now - trust.noted).abs() >= NOTE_CLOCK_EVERY;
-        if changed {
-            trust.noted = now;
-            self.store.note_clock_trust(&trust).await?;
-        }
-        *watched = watched.map(|known| Watched { trust, ..known });
         Ok((now, trust))
     }
 

@@ -6,8 +6,8 @@
 //! - what was made while the clock stood behind counts from the moment when that was set right;
 //! - what was made before the clock was set forward is judged by the time that passed, as long as that is doubted.
 //!
-//! So nothing ends because of a clock jump, and nothing lasts longer than one lifetime from when the clock was right, or two
-//! where the clock stood ahead by less than a lifetime: then its date cannot be told from a true one.
+//! So nothing ends because of a clock jump, and nothing lasts longer than one lifetime from when the clock was right; longer by
+//! the jump where that is no longer than a lifetime, for its date cannot be told from a true one once that has come.
 
 use chrono::TimeDelta;
 

@@ -29,7 +29,7 @@ async fn is_late(hosts: &Hosts, who: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_answer_to_an_invitation_is_late_because_of_the_clock(script in scripts()) {
@@ -43,7 +43,7 @@ proptest! {
             assert!(!is_late(&hosts, "karin").await, "{script:?}");
             leaps.jump(-script.by, true).await;
             assert!(!is_late(&hosts, "nils").await, "{script:?}");
-            leaps.pass(Duration::days(6)).await;
+            leaps.pass(Duration::days(7)).await;
             assert!(is_late(&hosts, "eva").await, "{script:?}");
         });
     }
@@ -57,7 +57,12 @@ proptest! {
             put_answer(&mut batch, clock.now() + Duration::minutes(59), InboundId(1));
             store.commit(batch).await.unwrap();
             clock.jump(Duration::seconds(-script.by));
-            assert_eq!(store.later_answers(clock.now() + Duration::hours(1), 10).await.unwrap().len(), 1);
+            let mut handled = 0;
+            for _ in 0..=6 {
+                handled = handled.max(store.later_answers(clock.now(), 10).await.unwrap().len());
+                clock.advance(Duration::minutes(10));
+            }
+            assert_eq!(handled, 1, "{script:?}");
         });
     }
 

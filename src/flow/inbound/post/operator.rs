@@ -2,7 +2,6 @@
 
 use chrono::TimeDelta;
 
-use crate::base::clock::Timestamp;
 use crate::base::id::PostId;
 use crate::flow::inbound::HandleError;
 use crate::model::authentication::Check;
