@@ -122,7 +122,7 @@ struct Shared {
     /// Leases of this node with a smaller number are from before a restart.
     fence: u64,
     gate: Gate,
-    pace: Pace,
+    pace: Arc<Pace>,
     room: Room,
     judge: Judge,
     /// Held for reading while a refusal is counted against a subscriber, for writing while such are taken back.
@@ -198,7 +198,7 @@ impl Dispatcher {
         let shared = Arc::new(Shared {
             fence,
             gate: Gate::default(),
-            pace: Pace::new(parts.settings.connections),
+            pace: Arc::new(Pace::new(parts.settings.connections)),
             room: Room::default(),
             judge: Judge::new(parts.settings.retry, parts.settings.breaker, parts.classifier.clone()),
             scoring: RwLock::default(),

@@ -141,20 +141,25 @@ impl HeadWriter {
     }
 
     fn write(&mut self, number: usize, head: Head, boot: BootId) -> io::Result<()> {
-        let octets = slot(head, boot);
-        self.file.write_at((number * SLOT) as u64, octets.get(..USED).unwrap_or_default())
+        self.file.write_at((number * SLOT) as u64, &fields(head, boot))
     }
 }
 
 fn slot(head: Head, boot: BootId) -> Vec<u8> {
-    let mut octets = Vec::with_capacity(SLOT);
+    let mut octets = fields(head, boot);
+    octets.resize(SLOT, 0);
+    octets
+}
+
+/// What of a slot is not always zero.
+fn fields(head: Head, boot: BootId) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(USED);
     octets.extend_from_slice(&MAGIC);
     octets.extend_from_slice(&VERSION.to_le_bytes());
     octets.extend_from_slice(&head.segment.to_le_bytes());
     octets.extend_from_slice(&head.group.to_le_bytes());
     octets.extend_from_slice(&boot);
     octets.extend_from_slice(&xxh3_64(&octets).to_le_bytes());
-    octets.resize(SLOT, 0);
     octets
 }
 
