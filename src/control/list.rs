@@ -15,7 +15,6 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, SubscriberId};
 use crate::base::language::Language;
 use crate::base::unicode;
-use crate::model::clock_trust;
 use crate::model::list::{self, List};
 use crate::store::Store;
 
@@ -261,15 +260,15 @@ async fn must_be_confirmed(control: &Control, caller: &Caller, name: &ListName) 
     }
     let (by, now) = (caller.operator(), control.clock.now());
     let asked = control.store.request_to_end_approval(name).await?;
-    // One that was noted by a clock that stood ahead would stand for years.
-    let asked = asked.filter(|(_, at)| *at <= now + clock_trust::SMALL && now < *at + CONFIRM_WITHIN);
+    let present = control.store.present(now).await?;
+    let asked = asked.filter(|(_, at)| !present.has_lasted(*at, CONFIRM_WITHIN));
     let at = match asked {
         Some((first, _)) if by.is_surely_another(&first) => return Ok(true),
         Some((_, at)) => at,
         None => now,
     };
     control.store.note_request_to_end_approval(name, Some((&by, at))).await?;
-    let until = (at + CONFIRM_WITHIN).format("%Y-%m-%d %H:%M UTC");
+    let until = present.end(at, at + CONFIRM_WITHIN).format("%Y-%m-%d %H:%M UTC");
     let what =
         format!("list \u{201c}{name}\u{201d} demands a second person, also for ending that; nothing was changed");
     let hint = format!(

@@ -9,6 +9,7 @@ use crate::base::address::Address;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::token::{Key, to_hex};
 use crate::model::audit::{AuditEntry, AuditOutcome, ChainBreak, ChainLink, ChainWalk, WholeChain, field};
+use crate::model::present::Cutoff;
 use crate::store::audit::{KeptEntry, put_entry};
 use crate::store::engine::{Batch, Commit};
 use crate::store::{Store, StoreError};
@@ -149,8 +150,8 @@ impl AuditLog {
     ///
     /// # Errors
     /// [`StoreError`]: some may be dropped.
-    pub async fn drop_before(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let dropped = self.store.drop_audit_before(before).await?;
+    pub async fn drop_before(&self, old: Cutoff) -> Result<u64, StoreError> {
+        let dropped = self.store.drop_audit_before(old).await?;
         if dropped > 0 {
             let anchor = self.store.audit_anchor().await?.number;
             let detail = format!("dropped {dropped}, the last was {anchor}");

@@ -189,6 +189,8 @@ pub(super) async fn is_former_address(
         return Ok(address.key() != subscriber.address.key());
     }
     let Some(since) = score.address_since else { return Ok(false) };
+    // Else no report would count for as long as the clock stood ahead when the address was changed.
+    let since = store.present(report.at).await?.made(since);
     let Some(mailing) = store.mailing(report.mailing).await? else { return Ok(true) };
     if mailing.value.frozen().is_some_and(|frozen| frozen.at >= since) {
         return Ok(false);

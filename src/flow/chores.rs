@@ -13,10 +13,11 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use crate::base::clock::{Clock, Timestamp};
+use crate::model::clock_trust;
 use crate::model::recurrence::Recurrence;
 use crate::store::{Read, Store, StoreError};
 
-use super::leap;
+use super::leap::{self, JumpWatch, Reading};
 
 /// The longest sleep, see [`super::schedule`].
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -64,12 +65,14 @@ pub struct Chores {
     store: Store,
     clock: Arc<dyn Clock>,
     chores: Vec<Chore>,
+    jumps: JumpWatch,
 }
 
 impl Chores {
     /// Chores that note in `store` when they ran.
     pub fn new(store: Store, clock: Arc<dyn Clock>, chores: Vec<Chore>) -> Self {
-        Self { store, clock, chores }
+        let jumps = JumpWatch::new(&*clock);
+        Self { store, clock, chores, jumps }
     }
 
     /// Works until `stop` completes. A chore that has begun is awaited.
@@ -88,6 +91,10 @@ impl Chores {
     /// Looks once at all chores and runs what is due; says when the next is. Failures are logged and held back.
     pub async fn tick(&mut self) -> Option<Timestamp> {
         let mut earliest: Option<Timestamp> = None;
+        if let Err(error) = self.look_at_clock().await {
+            tracing::error!(%error, "it cannot be noted that the clock was set forward; no chore runs before it is");
+            return None;
+        }
         for chore in &mut self.chores {
             let now = self.clock.now();
             // One further ahead than any was set by a clock that stood ahead.
@@ -104,6 +111,21 @@ impl Chores {
             earliest = earliest.into_iter().chain(next).min();
         }
         earliest
+    }
+}
+
+impl Chores {
+    /// Notes a jump forward before anything is deleted by age: the scheduler, which notes what is known of the clock, may not
+    /// have seen it yet. One that is not noted is seen again at the next look.
+    async fn look_at_clock(&mut self) -> Result<(), StoreError> {
+        let mut jumps = self.jumps;
+        let (Reading { now, steady }, jump) = jumps.look(&*self.clock);
+        let sets_right = steady - Timestamp::UNIX_EPOCH < clock_trust::AFTER_BOOT;
+        if jump.is_some_and(|jump| jump.by() > clock_trust::SMALL) && !sets_right {
+            self.store.note_leap(now).await?;
+        }
+        self.jumps = jumps;
+        Ok(())
     }
 }
 
@@ -149,7 +171,7 @@ async fn is_in_doubt(store: &Store, due: Timestamp, now: Timestamp) -> Result<bo
         store.note_leap(now).await?;
         return Ok(true);
     }
-    Ok(store.leap().await?.is_some_and(|leapt| leap::is_doubted(leapt, now)))
+    Ok(leap::deletes_nothing_until(store, now).await?.is_some())
 }
 
 /// Lets one time pass without deleting anything.
@@ -159,13 +181,13 @@ async fn skip(
     last: Read<Timestamp>,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let Some(again) = store.leap().await?.map(|leapt| leapt + leap::DOUBTED_FOR) else { return Ok(None) };
+    let again = leap::deletes_nothing_until(store, now).await?.unwrap_or(now);
     let again = chore.recurrence.next_after(again);
     tracing::error!(
         chore = chore.name,
         last = %last.value,
         again = again.map(|at| at.to_string()),
-        "the clock is far later than when this last ran, so nothing is deleted by age this time. If the clock is wrong, set it \
+        "the clock was set forward, or is far later than when this last ran, so nothing is deleted by age this time. If the clock is wrong, set it \
          right before the next time; if it is right (the daemon was off for long), nothing needs to be done"
     );
     store.note_chore(chore.name, Some(last.stamp), now).await?;

@@ -5,7 +5,8 @@
 use chrono::TimeDelta;
 
 use crate::base::clock::{Clock, Timestamp};
-use crate::model::clock_trust::Jump;
+use crate::model::clock_trust::{self, Jump};
+use crate::store::{Store, StoreError};
 
 /// Between the two readings of one moment less time passes than this, unless the process was held up.
 const AT_ONCE: TimeDelta = TimeDelta::milliseconds(500);
@@ -65,7 +66,17 @@ impl JumpWatch {
 const LATE: TimeDelta = TimeDelta::days(14);
 
 /// So long after a leap nothing is deleted by age: less than the day between two runs.
-pub const DOUBTED_FOR: TimeDelta = TimeDelta::hours(20);
+pub const DOUBTED_FOR: TimeDelta = clock_trust::BELIEVED_AFTER;
+
+/// Until when nothing may be deleted by age, because the clock was set forward, or seems to have been; `None` when it may.
+///
+/// # Errors
+/// [`StoreError`]: then nothing may be deleted either.
+pub async fn deletes_nothing_until(store: &Store, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let leapt = store.leap().await?.filter(|leapt| is_doubted(*leapt, now));
+    let set_forward = store.present(now).await?.set_forward();
+    Ok(leapt.max(set_forward).map(|since| since + DOUBTED_FOR))
+}
 
 /// Whether `now` is so much later than what was expected that rather the clock is wrong.
 pub fn has_leapt(expected: Timestamp, now: Timestamp) -> bool {

@@ -4,12 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::clock::Timestamp;
 use crate::base::id::{InboundId, PostId, ReleaseId};
 use crate::flow::inbound::post::SEEN_DAYS;
 use crate::model::inbound::{Inbound, InboundState};
 use crate::model::mailing::Stage;
 use crate::model::post::{Post, PostState};
+use crate::model::present::{Cutoff, Present};
 use crate::store::blobs::{BlobError, Blobs};
 use crate::store::engine::{Batch, Commit};
 use crate::store::inbound;
@@ -47,7 +47,7 @@ pub enum RetentionError {
     },
 }
 
-/// Removes attachments and posts that were last received before `before` and that nothing names: no release, no post held
+/// Removes attachments and posts that were last received before the cutoff and that nothing names: no release, no post held
 /// or sent, no subscriber's consent ledger. Says how many.
 ///
 /// The candidates are listed before the releases are read: a release that is added meanwhile sends its files first,
@@ -55,17 +55,22 @@ pub enum RetentionError {
 ///
 /// # Errors
 /// [`RetentionError`].
-pub async fn drop_attachments(store: &Store, blobs: &Blobs, before: Timestamp) -> Result<usize, RetentionError> {
-    let old = old_attachments(store, blobs, before).await?;
+pub async fn drop_attachments(
+    store: &Store,
+    blobs: &Blobs,
+    cutoff: impl Into<Cutoff>,
+) -> Result<usize, RetentionError> {
+    let cutoff = cutoff.into();
+    let old = old_attachments(store, blobs, cutoff).await?;
     for sha256 in &old {
-        blobs.remove_if_before(sha256, before).await?;
+        blobs.remove_if_before(sha256, cutoff).await?;
     }
     Ok(old.len())
 }
 
 /// The attachments and posts that [`drop_attachments`] would remove.
-async fn old_attachments(store: &Store, blobs: &Blobs, before: Timestamp) -> Result<Vec<[u8; 32]>, RetentionError> {
-    let mut candidates = blobs.received_before(before).await?;
+async fn old_attachments(store: &Store, blobs: &Blobs, old: Cutoff) -> Result<Vec<[u8; 32]>, RetentionError> {
+    let mut candidates = blobs.received_before(old).await?;
     if candidates.is_empty() {
         return Ok(candidates);
     }
@@ -103,13 +108,14 @@ pub struct DroppedMail {
     pub held: BTreeMap<u64, Vec<InboundId>>,
 }
 
-/// Removes the segments of the spool that were last written to before `before`, with the records of their messages. A
+/// Removes the segments of the spool that were last written to before the cutoff, with the records of their messages. A
 /// segment with a message in it that is not handled stays, and so do all its records.
 ///
 /// # Errors
 /// [`RetentionError`].
-pub async fn drop_mail(store: &Store, spool: &Spool, before: Timestamp) -> Result<DroppedMail, RetentionError> {
-    let (old, held) = old_segments(store, spool, before).await?;
+pub async fn drop_mail(store: &Store, spool: &Spool, cutoff: impl Into<Cutoff>) -> Result<DroppedMail, RetentionError> {
+    let cutoff = cutoff.into();
+    let (old, held) = old_segments(store, spool, cutoff).await?;
     let mut dropped = DroppedMail { held, ..DroppedMail::default() };
     if old.is_empty() {
         return Ok(dropped);
@@ -126,7 +132,7 @@ pub async fn drop_mail(store: &Store, spool: &Spool, before: Timestamp) -> Resul
         dropped.messages += page.len();
     }
     for segment in old {
-        dropped.segments += usize::from(spool.drop_segment(segment, before).await?);
+        dropped.segments += usize::from(spool.drop_segment(segment, cutoff).await?);
     }
     Ok(dropped)
 }
@@ -138,9 +144,9 @@ type HeldSegments = BTreeMap<u64, Vec<InboundId>>;
 async fn old_segments(
     store: &Store,
     spool: &Spool,
-    before: Timestamp,
+    cutoff: Cutoff,
 ) -> Result<(BTreeSet<u64>, HeldSegments), RetentionError> {
-    let old = spool.segments().await?.into_iter().filter(|segment| segment.written < before);
+    let old = spool.segments().await?.into_iter().filter(|segment| cutoff.has(segment.written));
     let mut old: BTreeSet<u64> = old.map(|segment| segment.number).collect();
     let mut held = HeldSegments::new();
     if old.is_empty() {
@@ -183,11 +189,11 @@ pub const KEY_DAYS: i64 = 30;
 ///
 /// # Errors
 /// [`StoreError`]: what was forgotten before stays so.
-pub async fn forget_keys(store: &Store, now: Timestamp) -> Result<u64, StoreError> {
-    let before = now - chrono::Duration::days(KEY_DAYS);
+pub async fn forget_keys(store: &Store, present: &Present) -> Result<u64, StoreError> {
+    let old = present.older_than(chrono::Duration::days(KEY_DAYS));
     let (mut forgotten, mut cursor) = (0, None);
     loop {
-        let (count, next) = store.forget_answered(before, cursor, PAGE).await?;
+        let (count, next) = store.forget_answered(old, cursor, PAGE).await?;
         forgotten += count;
         cursor = next;
         if cursor.is_none() {
@@ -200,10 +206,10 @@ pub async fn forget_keys(store: &Store, now: Timestamp) -> Result<u64, StoreErro
 ///
 /// # Errors
 /// [`StoreError`]: what was forgotten before stays so.
-pub async fn forget_wishes(store: &Store, now: Timestamp) -> Result<u64, StoreError> {
+pub async fn forget_wishes(store: &Store, present: &Present) -> Result<u64, StoreError> {
     let (mut forgotten, mut cursor) = (0, None);
     loop {
-        let (count, next) = store.forget_wishes(now, cursor, PAGE).await?;
+        let (count, next) = store.forget_wishes(present, cursor, PAGE).await?;
         forgotten += count;
         cursor = next;
         if cursor.is_none() {
@@ -212,11 +218,12 @@ pub async fn forget_wishes(store: &Store, now: Timestamp) -> Result<u64, StoreEr
     }
 }
 
-/// Drops posts that were decided before `before`, save those whose mailing is not over. Says how many.
+/// Drops posts that were decided before the cutoff, save those whose mailing is not over. Says how many.
 ///
 /// # Errors
 /// [`StoreError`]: what was dropped before stays so.
-pub async fn drop_posts(store: &Store, before: Timestamp) -> Result<u64, StoreError> {
+pub async fn drop_posts(store: &Store, cutoff: impl Into<Cutoff>) -> Result<u64, StoreError> {
+    let cutoff = cutoff.into();
     let (mut dropped, mut after) = (0, PostId(0));
     loop {
         let page = store.each_post(after, PAGE).await?;
@@ -227,7 +234,7 @@ pub async fn drop_posts(store: &Store, before: Timestamp) -> Result<u64, StoreEr
         }
         let mut batch = Batch::new();
         let posts = page.iter().filter_map(|(_, read)| read.as_ref().ok());
-        for read in posts.filter(|read| read.value.decided().is_some_and(|at| at < before)) {
+        for read in posts.filter(|read| read.value.decided().is_some_and(|at| cutoff.has(at))) {
             if is_over(store, &read.value).await? {
                 posts::delete(&mut batch, read);
                 dropped += 1;
@@ -254,11 +261,11 @@ pub async fn is_over(store: &Store, post: &Post) -> Result<bool, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`]: what was forgotten before stays so.
-pub async fn forget_seen(store: &Store, now: Timestamp) -> Result<u64, StoreError> {
-    let before = now - chrono::Duration::days(SEEN_DAYS);
+pub async fn forget_seen(store: &Store, present: &Present) -> Result<u64, StoreError> {
+    let old = present.older_than(chrono::Duration::days(SEEN_DAYS));
     let (mut forgotten, mut cursor) = (0, None);
     loop {
-        let (count, next) = store.forget_seen(before, cursor, PAGE).await?;
+        let (count, next) = store.forget_seen(old, cursor, PAGE).await?;
         forgotten += count;
         cursor = next;
         if cursor.is_none() {

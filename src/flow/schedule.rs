@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::MailingId;
-use crate::model::clock_trust::ClockTrust;
+use crate::model::clock_trust::{AFTER_BOOT, ClockTrust};
 use crate::model::mailing::{Mailing, PauseReason};
 use crate::model::mailing_transitions::{Due, TransitionError};
 use crate::store::clock_note::ClockNote;
@@ -34,8 +34,6 @@ use super::wake::Wake;
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// How often it is noted what is known about the clock.
 const NOTE_CLOCK_EVERY: TimeDelta = TimeDelta::minutes(10);
-/// A jump so soon after the machine started sets its clock right.
-pub const AFTER_BOOT: TimeDelta = TimeDelta::minutes(10);
 /// How soon it tries again after an error of the store.
 const AFTER_ERROR: Duration = Duration::from_secs(5);
 
@@ -187,6 +185,7 @@ impl Scheduler {
                     },
                     None => ClockTrust::new(now),
                 };
+                // Noted at each start, so that a clock that is set back before the next one is seen to be.
                 (jumps, trust.last.filter(|jump| jump.to == now), trust, false)
             }
         };
@@ -203,6 +202,7 @@ impl Scheduler {
         if !noted || (now - trust.noted).abs() >= NOTE_CLOCK_EVERY {
             trust.noted = now;
             let steady = self.clock.origin().map(|origin| (origin, steady));
+            // What cannot be noted is seen again at the next look.
             self.store.note_clock(&ClockNote { trust, steady }).await?;
         }
         *watched = Some(Watched { jumps, trust, noted: true });

@@ -15,6 +15,7 @@ use crate::base::token::{Key, Purpose};
 use crate::model::bounce::{self, Probe, Score, Suspension, Verdict};
 use crate::model::letter::LetterState;
 use crate::model::list::List;
+use crate::model::present::Present;
 use crate::model::subscriber::Subscriber;
 use crate::store::bounces::put_score;
 use crate::store::engine::{Batch, Commit};
@@ -148,7 +149,7 @@ impl Suspended {
             let Some(list) = self.store.list(first).await? else { return Ok(()) };
             let mut batch = Batch::new();
             let mut done = *looked;
-            match self.due(suspension, now).await? {
+            match self.due(suspension, &self.store.present(now).await?).await? {
                 Due::Nothing => return Ok(()),
                 Due::Probe if looked.probed >= MOST_PROBES => return Ok(()),
                 Due::Probe => {
@@ -179,12 +180,11 @@ impl Suspended {
         Err(StoreError::Contended(CONFLICT_TRIES).into())
     }
 
-    async fn due(&self, suspension: &Suspension, now: Timestamp) -> Result<Due, StoreError> {
+    async fn due(&self, suspension: &Suspension, present: &Present) -> Result<Due, StoreError> {
         let policy = &self.policy;
-        let may_probe = |since: Timestamp| match suspension.probes < policy.probes && now >= since + policy.probe_after
-        {
-            true => Due::Probe,
-            false => Due::Nothing,
+        let may_probe = |since: Timestamp| {
+            let is_due = suspension.probes < policy.probes && present.has_lasted(since, policy.probe_after);
+            if is_due { Due::Probe } else { Due::Nothing }
         };
         let probe = match suspension.probe {
             None => return Ok(may_probe(suspension.at)),
@@ -198,7 +198,7 @@ impl Suspended {
             // Letters are forgotten long after they were taken.
             None => probe.at,
         };
-        Ok(if now >= taken + policy.arrived_after { Due::Reinstate(probe.at) } else { Due::Nothing })
+        Ok(if present.has_lasted(taken, policy.arrived_after) { Due::Reinstate(probe.at) } else { Due::Nothing })
     }
 
     async fn probe(

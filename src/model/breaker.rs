@@ -4,6 +4,9 @@
 //! taken back: it is deferred and counts against no recipient.
 //!
 //! Answers are counted in a sliding window of ten parts. A domain is watched from its first refusal of this sort on.
+//!
+//! All instants here count the time that passed ([`crate::base::clock::Clock::steady`]), so that no clock jump empties a
+//! window or ends a rest; only [`Breakers::answered`] takes the time of day, which it shows.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -177,9 +180,8 @@ impl Breakers {
 
     /// Whether a refusal for good is believed; if not, the delivery has not failed and it counts against no subscriber.
     pub fn belief(&self, now: Timestamp, mailing: MailingId, domain: &str) -> Belief {
-        let (of_mailing, longest) = (self.mailing_faults.get(&mailing), self.settings.rest);
-        // A doubt further ahead than any was set by a clock that stood ahead.
-        let doubted = |faults: &FaultWindow| faults.doubted(now).filter(|until| *until - now <= longest);
+        let of_mailing = self.mailing_faults.get(&mailing);
+        let doubted = |faults: &FaultWindow| faults.doubted(now);
         let windows = [of_mailing, Some(&self.faults), self.domain_faults.get(domain)];
         let mut windows = windows.into_iter().flatten();
         // A mailing that was stopped is tried again as soon as it goes on.
@@ -299,8 +301,7 @@ impl Breakers {
     /// Whether `domain` is left alone now: then deliveries to it are deferred until its rest ends, and that is no
     /// attempt.
     pub fn rest(&self, now: Timestamp, domain: &str) -> Option<&Rest> {
-        // A rest further ahead than any was set by a clock that stood ahead.
-        let rests = |rest: &&Rest| now < rest.until && rest.until - now <= self.settings.rest;
+        let rests = |rest: &&Rest| now < rest.until;
         self.domains.get(domain)?.rest.as_ref().filter(rests)
     }
 

@@ -11,11 +11,15 @@ pub const SMALL: TimeDelta = TimeDelta::seconds(60);
 const LEAST_JUMP: TimeDelta = TimeDelta::seconds(2);
 /// A jump that may well have set the clock right (by less than two weeks, or seen only at a start, where perhaps the daemon
 /// was off for so long) is believed after this time, in which a person can set it right.
-const BELIEVED_AFTER: TimeDelta = TimeDelta::hours(20);
+pub const BELIEVED_AFTER: TimeDelta = TimeDelta::hours(20);
 /// A start that comes so much later than the last note is doubted.
 const LONG_OFF: TimeDelta = TimeDelta::days(14);
 /// How long a jump is told of.
 const TOLD_FOR: TimeDelta = TimeDelta::hours(1);
+/// What is known of the clock is noted more often than this: a note that is older means a jump that has not been seen yet.
+pub const UNSEEN: TimeDelta = TimeDelta::minutes(20);
+/// A jump so soon after the machine started sets its clock right.
+pub const AFTER_BOOT: TimeDelta = TimeDelta::minutes(10);
 
 /// The time of day changed by more or less than the time that passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +43,17 @@ impl Jump {
     }
 }
 
+/// A time in which the clock stood behind, as it was shown then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// What the clock showed when it fell behind.
+    pub from: Timestamp,
+    /// What it showed before it was set right.
+    pub to: Timestamp,
+    /// What it showed right after that.
+    pub right: Timestamp,
+}
+
 /// What is known of the clock: kept, so that a restart does not forget that it may stand ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockTrust {
@@ -52,12 +67,17 @@ pub struct ClockTrust {
     pub at_start: bool,
     /// The last jump, in whichever direction.
     pub last: Option<Jump>,
+    /// What the clock showed right after it was last set back, or at the first start: what is dated far later than the
+    /// present was made before that.
+    pub back: Timestamp,
+    /// The last time in which the clock stood behind.
+    pub behind: Option<Behind>,
 }
 
 impl ClockTrust {
     /// A clock that nothing is known against.
     pub fn new(now: Timestamp) -> Self {
-        Self { noted: now, ahead: TimeDelta::zero(), since: None, at_start: false, last: None }
+        Self { noted: now, ahead: TimeDelta::zero(), since: None, at_start: false, last: None, back: now, behind: None }
     }
 
     /// What a start at `now` knows, after what was noted before it, when how much time passed is not known.
@@ -66,19 +86,28 @@ impl ClockTrust {
         let passed = now - noted.noted;
         let jump = Some(Jump { from: noted.noted, to: now });
         let earliest = noted.noted - noted.ahead.max(TimeDelta::zero());
+        // What is known of former times; where the clock was set back while the daemon was off, that counts instead.
+        let kept = Self { back: noted.back, behind: noted.behind, ..Self::new(now) };
+        let set_back = Self { back: now, ..kept };
+        let stood_behind = noted.ahead < -SMALL;
+        let off = passed + noted.ahead.min(TimeDelta::zero());
         if noted.is_doubted(noted.noted) && passed >= TimeDelta::zero() {
             // It stood ahead, and still does.
             Self { noted: now, ..noted }
         } else if now < earliest - SMALL {
             // It stands behind what is known to have passed: being set right is no jump.
-            Self { ahead: now - earliest, since: None, last: jump, ..Self::new(now) }
+            Self { ahead: now - earliest, last: jump, ..set_back }
+        } else if stood_behind && (-SMALL..=LONG_OFF).contains(&off) {
+            // It stood behind, and was set right.
+            let behind = Behind { from: noted.back, to: noted.noted + UNSEEN, right: now };
+            Self { behind: Some(behind), last: jump, ..kept }
         } else if passed > LONG_OFF {
-            Self { ahead: passed, since: Some(now), at_start: true, last: jump, ..Self::new(now) }
+            Self { ahead: passed, since: Some(now), at_start: true, last: jump, ..kept }
         } else if passed < -SMALL {
             // It stood ahead, and was set right.
-            Self { last: jump, ..Self::new(now) }
+            Self { last: jump, ..set_back }
         } else {
-            Self { ahead: noted.ahead.min(TimeDelta::zero()), last: noted.last, ..Self::new(now) }
+            Self { ahead: noted.ahead.min(TimeDelta::zero()), last: noted.last, ..kept }
         }
     }
 
@@ -97,12 +126,22 @@ impl ClockTrust {
         let forward = jump.by() > TimeDelta::zero();
         let ahead = self.ahead.checked_add(&jump.by()).unwrap_or(self.ahead);
         let since = if forward && ahead > SMALL { Some(jump.to) } else { self.since };
-        Self { noted: jump.to, ahead, since, at_start: self.at_start && !forward, last: Some(jump) }.settled(jump.to)
+        let back = if jump.by() < -SMALL { jump.to } else { self.back };
+        let behind = match forward && self.ahead < -SMALL {
+            true => Some(Behind { from: self.back, to: jump.from, right: jump.to }),
+            false => self.behind,
+        };
+        let at_start = self.at_start && !forward;
+        Self { noted: jump.to, ahead, since, at_start, last: Some(jump), back, behind }.settled(jump.to)
     }
 
     /// After a jump that set right a clock that was wrong when the machine started.
     pub fn corrected(self, jump: Jump) -> Self {
-        Self { last: Some(jump), ..Self::new(jump.to) }
+        let begun = jump.from.checked_sub_signed(AFTER_BOOT).unwrap_or(jump.from);
+        let behind = Behind { from: begun.max(self.back), to: jump.from, right: jump.to };
+        let is_forward = jump.by() > TimeDelta::zero();
+        let (back, behind) = if is_forward { (self.back, Some(behind)) } else { (jump.to, self.behind) };
+        Self { last: Some(jump), back, behind, ..Self::new(jump.to) }
     }
 
     /// What is still true at `now`: most jumps are believed after a while.
@@ -130,6 +169,18 @@ impl ClockTrust {
             Some(since) if self.is_doubted(now) && made < since => now - self.ahead,
             _ => now,
         }
+    }
+
+    /// When it was set forward, if a person is still given time to set it right before anything is deleted by age.
+    pub fn set_forward(&self, now: Timestamp) -> Option<Timestamp> {
+        let lately = |since: &Timestamp| (TimeDelta::zero()..BELIEVED_AFTER).contains(&(now - *since));
+        self.since.filter(lately).filter(|_| self.ahead > SMALL)
+    }
+
+    /// The earliest that it can be when the clock shows `at`: for what is planned for an instant, such as a deadline.
+    pub fn earliest(&self, at: Timestamp) -> Timestamp {
+        let stands_ahead = self.is_doubted(at) && self.since.is_some_and(|since| at >= since);
+        if stands_ahead { at - self.ahead } else { at }
     }
 
     /// The jump to tell a person of, if the last was seen within the hour or leaves the clock in doubt.
@@ -213,5 +264,27 @@ mod tests {
     fn a_start_with_a_clock_that_is_behind_is_doubted_by_no_more_than_it_was_off() {
         let right = ClockTrust::new(at(0)).at_start(at(-YEARS)).jumped(jump(5 - YEARS, 30));
         assert_eq!(right.now_for(at(-9), at(30)), at(5), "what cannot be known is not claimed");
+    }
+
+    #[test]
+    fn it_is_known_when_the_clock_was_set_back_and_while_it_stood_behind() {
+        let ahead = ClockTrust::new(at(0)).jumped(jump(10, 10 + YEARS));
+        assert_eq!((ahead.back, ahead.earliest(at(15 + YEARS))), (at(0), at(15)));
+        let right = ahead.jumped(jump(20 + YEARS, 20));
+        assert_eq!((right.back, right.behind, right.earliest(at(30))), (at(20), None, at(30)));
+        assert_eq!(ahead.at_start(at(25)).back, at(25), "set back while the daemon was off");
+        assert_eq!(right.at_start(at(600)).back, at(20), "and a start changes nothing");
+        let fell = ClockTrust::new(at(0)).jumped(jump(10, 10 - YEARS));
+        let behind = Behind { from: at(10 - YEARS), to: at(20 - YEARS), right: at(20) };
+        let right = fell.jumped(jump(20 - YEARS, 20));
+        assert_eq!((right.back, right.behind), (at(10 - YEARS), Some(behind)));
+        let noted = ClockTrust { noted: at(20 - YEARS), ..fell };
+        let started = noted.at_start(at(60));
+        assert_eq!(started.behind.map(|behind| behind.right), Some(at(60)));
+        assert!(!started.is_doubted(at(60)), "set right while the daemon was off");
+        let boot = ClockTrust::new(at(0)).at_start(at(-YEARS)).corrected(jump(1 - YEARS, 30)).behind;
+        assert_eq!(boot, Some(Behind { from: at(-YEARS), to: at(1 - YEARS), right: at(30) }));
+        let late = ClockTrust::new(at(0)).at_start(at(500)).corrected(jump(505, 510)).behind;
+        assert_eq!(late.map(|behind| behind.from), Some(at(495)), "not all that was ever made");
     }
 }

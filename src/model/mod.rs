@@ -19,6 +19,7 @@ pub mod mailing;
 pub mod mailing_transitions;
 pub mod operator;
 pub mod post;
+pub mod present;
 pub mod recurrence;
 pub mod release;
 pub mod reply;

@@ -9,6 +9,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, MailingId, PostId};
 
 use super::authentication::Authentication;
+use super::present::Present;
 use super::release::Blob;
 
 /// For so many days a held post waits for a decision.
@@ -147,6 +148,11 @@ impl Hold {
     pub fn new(reason: HoldReason, since: Timestamp, asked: Vec<Address>) -> Self {
         Self { reason, round: 1, since, until: since + Duration::days(HELD_DAYS), asked }
     }
+
+    /// Whether it has ended without a decision.
+    pub fn is_over(&self, present: &Present) -> bool {
+        present.is_over(self.since, self.until)
+    }
 }
 
 impl Post {
@@ -171,26 +177,26 @@ impl Post {
         }
     }
 
-    /// The hold, for a decision at `now`.
+    /// The hold, for a decision at present.
     ///
     /// # Errors
     /// [`DecisionError::Decided`].
-    pub fn open(&self, now: Timestamp) -> Result<&Hold, DecisionError> {
+    pub fn open(&self, present: &Present) -> Result<&Hold, DecisionError> {
         let decided = |state| DecisionError::Decided { id: self.id, state };
         let hold = self.hold().ok_or_else(|| decided(self.state.word()))?;
-        if now >= hold.until { Err(decided("expired")) } else { Ok(hold) }
+        if hold.is_over(present) { Err(decided("expired")) } else { Ok(hold) }
     }
 
     /// Lets it be sent by `mailing`.
     ///
     /// # Errors
     /// [`DecisionError`]: nothing is changed.
-    pub fn approve(&mut self, by: &str, mailing: MailingId, now: Timestamp) -> Result<(), DecisionError> {
-        let hold = self.open(now)?;
+    pub fn approve(&mut self, by: &str, mailing: MailingId, present: &Present) -> Result<(), DecisionError> {
+        let hold = self.open(present)?;
         if hold.reason == HoldReason::Approval && self.is_by(by) {
             return Err(DecisionError::OwnApproval { id: self.id, by: by.to_owned() });
         }
-        self.state = PostState::Approved { at: now, by: Some(by.to_owned()), mailing };
+        self.state = PostState::Approved { at: present.now, by: Some(by.to_owned()), mailing };
         Ok(())
     }
 
@@ -198,9 +204,14 @@ impl Post {
     ///
     /// # Errors
     /// [`DecisionError`]: nothing is changed.
-    pub fn hold_for(&mut self, reason: HoldReason, asked: Vec<Address>, now: Timestamp) -> Result<(), DecisionError> {
-        let round = self.open(now)?.round + 1;
-        self.state = PostState::Held(Hold { round, ..Hold::new(reason, now, asked) });
+    pub fn hold_for(
+        &mut self,
+        reason: HoldReason,
+        asked: Vec<Address>,
+        present: &Present,
+    ) -> Result<(), DecisionError> {
+        let round = self.open(present)?.round + 1;
+        self.state = PostState::Held(Hold { round, ..Hold::new(reason, present.now, asked) });
         Ok(())
     }
 
@@ -208,19 +219,19 @@ impl Post {
     ///
     /// # Errors
     /// [`DecisionError`]: nothing is changed.
-    pub fn refuse(&mut self, by: &str, why: &str, now: Timestamp) -> Result<(), DecisionError> {
-        self.open(now)?;
-        self.state = PostState::Refused { at: now, by: by.to_owned(), why: why.to_owned() };
+    pub fn refuse(&mut self, by: &str, why: &str, present: &Present) -> Result<(), DecisionError> {
+        self.open(present)?;
+        self.state = PostState::Refused { at: present.now, by: by.to_owned(), why: why.to_owned() };
         Ok(())
     }
 
     /// Lets it wait no longer than any post does: one that was held by a clock that stood ahead would wait for years. Says
     /// whether that changed it.
-    pub fn bound_hold(&mut self, now: Timestamp) -> bool {
-        let latest = now + Duration::days(HELD_DAYS);
+    pub fn bound_hold(&mut self, present: &Present) -> bool {
+        let latest = present.now + Duration::days(HELD_DAYS);
         match &mut self.state {
             PostState::Held(hold) if hold.until > latest => {
-                hold.until = latest;
+                hold.until = present.end(hold.since, hold.until).min(latest);
                 true
             }
             _ => false,
@@ -228,10 +239,10 @@ impl Post {
     }
 
     /// Lets it expire, where its time has passed; says whether.
-    pub fn expire(&mut self, now: Timestamp) -> bool {
-        let over = self.hold().is_some_and(|hold| now >= hold.until);
+    pub fn expire(&mut self, present: &Present) -> bool {
+        let over = self.hold().is_some_and(|hold| hold.is_over(present));
         if over {
-            self.state = PostState::Expired { at: now };
+            self.state = PostState::Expired { at: present.now };
         }
         over
     }

@@ -56,14 +56,20 @@ impl RetryTable {
     /// cannot be, the attempts alone.
     pub fn next_attempt(&self, first: Timestamp, now: Timestamp, attempts: u32, seed: u64) -> NextAttempt {
         let age = now - first;
-        let is_over = age >= self.give_up_after || age < Duration::zero();
-        if is_over && attempts >= self.least_attempts() {
+        if self.is_over(first, now, attempts) {
             return NextAttempt::GiveUp;
         }
         let next = now + self.wait(attempts, seed);
         // The last attempt is made just at the end, where that still lies ahead.
         let last = first.checked_add_signed(self.give_up_after).filter(|last| *last > now && age >= Duration::zero());
         NextAttempt::At(last.map_or(next, |last| next.min(last)))
+    }
+
+    /// Whether a delivery is given up at `now` after `attempts` attempts, the first of them at `first`.
+    pub fn is_over(&self, first: Timestamp, now: Timestamp, attempts: u32) -> bool {
+        let age = now - first;
+        let has_passed = age >= self.give_up_after || age < Duration::zero();
+        has_passed && attempts >= self.least_attempts()
     }
 
     /// Attempts that are made before a delivery is given up, however much time seems to have passed: as many as the

@@ -12,6 +12,7 @@ use crate::base::id::{ListName, WishId};
 use crate::base::language::Language;
 
 use super::consent::ConsentSource;
+use super::present::Present;
 use super::subscriber::{Subscriber, SubscriptionState};
 
 /// Something asked for, waiting for its confirmation.
@@ -77,6 +78,11 @@ impl Wish {
     /// Whether it asks for this.
     pub fn asks_for(&self, deed: &Deed) -> bool {
         self.deeds.contains(deed)
+    }
+
+    /// Whether its time is over.
+    pub fn is_over(&self, present: &Present) -> bool {
+        present.is_over(self.asked, self.expires)
     }
 
     /// Carries the wish out on a subscriber who is there or is about to be. What has no effect (leaving a list that one is

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::clock::Timestamp;
 use crate::model::audit::{AuditEntry, AuditOutcome, ChainLink};
+use crate::model::present::Cutoff;
 
 use super::engine::{Batch, Commit, Value};
 use super::record::{self, RecordError};
@@ -97,13 +97,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn audit_entries_before(&self, before: Timestamp) -> Result<u64, StoreError> {
+    pub async fn audit_entries_before(&self, old: Cutoff) -> Result<u64, StoreError> {
         let anchor = self.link(keys::audit_anchor()).await?;
         let (mut from, mut count) = (anchor.map_or(0, |read| read.value.number), 0);
         let last = self.audit_head().await?.link.number;
         loop {
             let found = self.audit_entries(from, AT_ONCE).await?;
-            let old = found.iter().take_while(|kept| kept.entry.at < before && kept.entry.number < last).count();
+            let old = found.iter().take_while(|kept| old.has(kept.entry.at) && kept.entry.number < last).count();
             count += old as u64;
             match found.last() {
                 Some(newest) if old == found.len() => from = newest.entry.number,
@@ -112,19 +112,19 @@ impl Store {
         }
     }
 
-    /// Drops entries of before `before` from the old end of the chain, and keeps in their place the anchor that the rest
+    /// Drops entries of before the cutoff from the old end of the chain, and keeps in their place the anchor that the rest
     /// hangs on. The last entry is never dropped. Says how many went.
     ///
     /// # Errors
     /// [`StoreError`]: those before it are dropped.
-    pub async fn drop_audit_before(&self, before: Timestamp) -> Result<u64, StoreError> {
+    pub async fn drop_audit_before(&self, cutoff: Cutoff) -> Result<u64, StoreError> {
         let mut dropped = 0;
         loop {
             let anchor = self.link(keys::audit_anchor()).await?;
             let (from, stamp) = anchor.map_or((0, None), |read| (read.value.number, Some(read.stamp)));
             let last = self.audit_head().await?.link.number;
             let found = self.audit_entries(from, AT_ONCE).await?;
-            let old = |kept: &&KeptEntry| kept.entry.at < before && kept.entry.number < last;
+            let old = |kept: &&KeptEntry| cutoff.has(kept.entry.at) && kept.entry.number < last;
             let old: Vec<&KeptEntry> = found.iter().take_while(old).collect();
             let Some(newest) = old.last() else { return Ok(dropped) };
             let mut batch = Batch::new();

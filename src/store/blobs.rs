@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::base::clock::Timestamp;
 use crate::base::token::to_hex;
+use crate::model::present::Cutoff;
 use crate::model::release::Blob;
 
 use super::journal::disk::{Disk, SystemDisk};
@@ -176,11 +177,11 @@ impl Blobs {
         Ok(octets)
     }
 
-    /// The attachments that were last received before `before`.
+    /// The attachments that were last received before the cutoff.
     ///
     /// # Errors
     /// [`BlobError::Io`].
-    pub async fn received_before(&self, before: Timestamp) -> Result<Vec<[u8; 32]>, BlobError> {
+    pub async fn received_before(&self, cutoff: Cutoff) -> Result<Vec<[u8; 32]>, BlobError> {
         let mut old = Vec::new();
         for folder in entries(&self.directory).await? {
             if folder.file_name().is_none_or(|name| name.len() != 2) {
@@ -189,7 +190,7 @@ impl Blobs {
             for path in entries(&folder).await? {
                 let sha256 = path.file_name().and_then(|name| parse_sha256(name.to_str()?));
                 if let Some(sha256) = sha256
-                    && is_before(&path, before).await?
+                    && is_old(&path, cutoff).await?
                 {
                     old.push(sha256);
                 }
@@ -202,9 +203,9 @@ impl Blobs {
     ///
     /// # Errors
     /// [`BlobError::Io`].
-    pub async fn remove_if_before(&self, sha256: &[u8; 32], before: Timestamp) -> Result<(), BlobError> {
+    pub async fn remove_if_before(&self, sha256: &[u8; 32], cutoff: Cutoff) -> Result<(), BlobError> {
         let path = self.path(sha256);
-        if !is_before(&path, before).await? {
+        if !is_old(&path, cutoff).await? {
             return Ok(());
         }
         match fs::remove_file(&path).await {
@@ -316,9 +317,9 @@ async fn entries(directory: &Path) -> Result<Vec<PathBuf>, BlobError> {
 }
 
 /// Whether a file was last written before `before`; a file that is not there was not.
-async fn is_before(path: &Path, before: Timestamp) -> Result<bool, BlobError> {
+async fn is_old(path: &Path, cutoff: Cutoff) -> Result<bool, BlobError> {
     match fs::metadata(path).await.and_then(|found| found.modified()) {
-        Ok(modified) => Ok(Timestamp::from(modified) < before),
+        Ok(modified) => Ok(cutoff.has(Timestamp::from(modified))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(unreadable(path)(error)),
     }

@@ -4,7 +4,8 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::{Origin, Timestamp};
-use crate::model::clock_trust::{ClockTrust, Jump};
+use crate::model::clock_trust::{Behind, ClockTrust, Jump};
+use crate::model::present::Present;
 
 use super::engine::Batch;
 use super::record::{self, RecordError};
@@ -44,6 +45,8 @@ struct NoteV1 {
 struct NoteV2 {
     first: NoteV1,
     steady: Option<(Origin, i64)>,
+    back: i64,
+    behind: Option<(i64, i64, i64)>,
 }
 
 impl Store {
@@ -64,6 +67,14 @@ impl Store {
         Ok(self.clock_note().await?.map(|note| note.trust))
     }
 
+    /// The present: the clock's reading `now`, with what is known about the clock.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn present(&self, now: Timestamp) -> Result<Present, StoreError> {
+        Ok(Present::new(now, self.clock_trust().await?))
+    }
+
     /// Notes what is known about the clock.
     ///
     /// # Errors
@@ -77,16 +88,24 @@ impl Store {
             at_start: trust.at_start,
             last: trust.last.map(|jump| (jump.from.timestamp_millis(), jump.to.timestamp_millis())),
         };
+        let behind = trust.behind.map(|behind| {
+            (behind.from.timestamp_millis(), behind.to.timestamp_millis(), behind.right.timestamp_millis())
+        });
         let steady = steady.map(|(origin, at)| (origin, at.timestamp_millis()));
+        let form = NoteV2 { first, steady, back: trust.back.timestamp_millis(), behind };
         let mut batch = Batch::new();
-        batch.put(keys::setting("clock"), record::encode(2, &NoteV2 { first, steady }));
+        batch.put(keys::setting("clock"), record::encode(2, &form));
         self.commit(batch).await.map(|_| ())
     }
 }
 
 fn decode(octets: &[u8]) -> Result<ClockNote, RecordError> {
-    let NoteV2 { first, steady } = match record::split(FAMILY, octets)? {
-        (1, rest) => NoteV2 { first: record::decode(FAMILY, rest)?, steady: None },
+    let NoteV2 { first, steady, back, behind } = match record::split(FAMILY, octets)? {
+        (1, rest) => {
+            // When it was set back was not noted: what is dated later than this note was made before it.
+            let first: NoteV1 = record::decode(FAMILY, rest)?;
+            NoteV2 { steady: None, back: first.noted, first, behind: None }
+        }
         (2, rest) => record::decode(FAMILY, rest)?,
         (version, _) => return Err(RecordError::Newer { family: FAMILY, version }),
     };
@@ -98,6 +117,11 @@ fn decode(octets: &[u8]) -> Result<ClockNote, RecordError> {
         at_start: first.at_start,
         last: match first.last {
             Some((from, to)) => Some(Jump { from: at(from)?, to: at(to)? }),
+            None => None,
+        },
+        back: at(back)?,
+        behind: match behind {
+            Some((from, to, right)) => Some(Behind { from: at(from)?, to: at(to)?, right: at(right)? }),
             None => None,
         },
     };
@@ -119,18 +143,16 @@ mod tests {
     #[tokio::test]
     async fn the_first_version_is_read_and_the_second_knows_how_much_time_passed() {
         let store = Store::new(Arc::new(MemoryEngine::new()));
-        let trust = ClockTrust::new(at(0)).jumped(Jump { from: at(5), to: at(9000) });
-        let old = NoteV1 {
-            noted: at(9000).timestamp_millis(),
-            ahead: 8_995_000,
-            since: Some(at(9000).timestamp_millis()),
-            at_start: false,
-            last: Some((at(5).timestamp_millis(), at(9000).timestamp_millis())),
-        };
+        let old = NoteV1 { noted: at(300).timestamp_millis(), ahead: 0, since: None, at_start: false, last: None };
         let mut batch = Batch::new();
         batch.put(keys::setting("clock"), record::encode(1, &old));
         store.commit(batch).await.unwrap();
+        let trust = ClockTrust::new(at(300));
         assert_eq!(store.clock_note().await.unwrap(), Some(ClockNote { trust, steady: None }));
+
+        let jump = |from, to| Jump { from: at(from), to: at(to) };
+        let trust = ClockTrust::new(at(0)).jumped(jump(60, -5940)).jumped(jump(-5340, 660));
+        assert!(trust.behind.is_some());
         let note = ClockNote { trust, steady: Some(([7; 16], at(30))) };
         store.note_clock(&note).await.unwrap();
         let read = store.clock_note().await.unwrap().unwrap();

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::MailingId;
+use crate::model::present::Cutoff;
 
 use super::engine::{Batch, Key};
 use super::record::{self, RecordError};
@@ -42,14 +43,14 @@ impl Store {
         Ok(Some(Read { value: decode(&stamp)?, stamp }))
     }
 
-    /// Forgets requests answered before `before`, at most `limit` of those looked at after `cursor`; gives how many,
+    /// Forgets requests answered before the cutoff, at most `limit` of those looked at after `cursor`; gives how many,
     /// and where to go on.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn forget_answered(
         &self,
-        before: Timestamp,
+        old: Cutoff,
         cursor: Option<Key>,
         limit: usize,
     ) -> Result<(u64, Option<Key>), StoreError> {
@@ -61,7 +62,7 @@ impl Store {
         let next = found.last().filter(|_| found.len() == limit).map(|(key, _)| key.clone());
         let (mut batch, mut forgotten) = (Batch::new(), 0);
         for (key, octets) in found {
-            if decode(&octets)?.at < before {
+            if old.has(decode(&octets)?.at) {
                 batch.delete(key);
                 forgotten += 1;
             }

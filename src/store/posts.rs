@@ -8,6 +8,7 @@ use crate::base::id::{ListName, MailingId, PostId};
 use crate::base::token::content_hash;
 use crate::model::authentication::{Authentication, Check, DomainPolicy};
 use crate::model::post::{Hold, HoldReason, Post, PostState};
+use crate::model::present::Cutoff;
 use crate::model::release::Blob;
 
 use super::engine::{Batch, Key, Value};
@@ -317,14 +318,14 @@ impl Store {
         Ok(Some(Read { value: decode_seen(&stamp)?, stamp }))
     }
 
-    /// Forgets messages that came before `before`, at most `limit` of those looked at after `cursor`; gives how many,
+    /// Forgets messages that came before the cutoff, at most `limit` of those looked at after `cursor`; gives how many,
     /// and where to go on.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn forget_seen(
         &self,
-        before: Timestamp,
+        old: Cutoff,
         cursor: Option<Key>,
         limit: usize,
     ) -> Result<(u64, Option<Key>), StoreError> {
@@ -336,7 +337,7 @@ impl Store {
         let next = found.last().filter(|_| found.len() == limit).map(|(key, _)| key.clone());
         let (mut batch, mut forgotten) = (Batch::new(), 0);
         for (key, octets) in found {
-            if decode_seen(&octets)?.at < before {
+            if old.has(decode_seen(&octets)?.at) {
                 batch.delete(key);
                 forgotten += 1;
             }

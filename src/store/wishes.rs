@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::address::Address;
-use crate::base::clock::Timestamp;
 use crate::base::id::{SubscriberId, WishId};
+use crate::model::present::Present;
 use crate::model::wish::{Deed, Wish, WishState};
 
 use super::engine::{Batch, Key, Value};
@@ -167,20 +167,19 @@ impl Store {
         Ok((wishes, next))
     }
 
-    /// Forgets wishes whose tokens expired before `before`, among at most `limit` after `cursor`; gives how many, and where
-    /// to go on.
+    /// Forgets wishes whose time is over, among at most `limit` after `cursor`; gives how many, and where to go on.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn forget_wishes(
         &self,
-        before: Timestamp,
+        present: &Present,
         cursor: Option<Key>,
         limit: usize,
     ) -> Result<(u64, Option<Key>), StoreError> {
         let (wishes, next) = self.scan_wishes(cursor, limit).await?;
         let (mut batch, mut forgotten) = (Batch::new(), 0);
-        for wish in wishes.iter().filter(|wish| wish.value.expires < before) {
+        for wish in wishes.iter().filter(|wish| wish.value.is_over(present)) {
             delete(&mut batch, wish.value.id);
             forgotten += 1;
         }
@@ -204,6 +203,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::base::clock::Timestamp;
     use crate::base::language::Language;
     use crate::store::engine::Commit;
     use crate::store::memory::MemoryEngine;
@@ -244,7 +244,7 @@ mod tests {
             assert_eq!(store.commit(batch).await.unwrap() == Commit::Applied, expected);
         }
         let later = read.value.asked + chrono::Duration::minutes(20);
-        assert_eq!(store.forget_wishes(later, None, 10).await.unwrap(), (1, None));
+        assert_eq!(store.forget_wishes(&Present::at(later), None, 10).await.unwrap(), (1, None));
         assert!(store.wish(WishId(1)).await.unwrap().is_none());
         assert!(store.wish(WishId(2)).await.unwrap().is_some());
     }

@@ -125,7 +125,7 @@ async fn many_at_once_make_one_chain() {
 async fn what_is_dropped_by_age_leaves_an_anchor() {
     let log = log(1200).await;
     let before = log.clock.now() - Duration::minutes(150);
-    assert_eq!(log.log.drop_before(before).await.unwrap(), 1198);
+    assert_eq!(log.log.drop_before(before.into()).await.unwrap(), 1198);
     let verified = log.log.verify(None).await.unwrap();
     // Two are left, and the entry that tells of it.
     assert_eq!((verified.anchor.number, verified.chain.unwrap().entries), (1198, 3));
@@ -133,7 +133,7 @@ async fn what_is_dropped_by_age_leaves_an_anchor() {
     assert_eq!(log.verify().await, Err(ChainBreak::Missing { from: 1199, to: 1199 }));
     // However old it is, the last entry stays.
     let all = self::log(3).await;
-    assert_eq!(all.store.drop_audit_before(all.clock.now()).await.unwrap(), 2);
+    assert_eq!(all.store.drop_audit_before(all.clock.now().into()).await.unwrap(), 2);
     assert_eq!(all.verify().await, Ok(1));
 }
 

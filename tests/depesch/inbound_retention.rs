@@ -71,7 +71,7 @@ impl Office {
     }
 
     async fn drop_mail(&self) -> Result<DroppedMail, RetentionError> {
-        drop_mail(&self.store, &self.spool, days_ago(90).into()).await
+        drop_mail(&self.store, &self.spool, depesch::base::clock::Timestamp::from(days_ago(90))).await
     }
 
     async fn is_there(&self, inbound: &Inbound) -> (bool, bool) {

@@ -51,7 +51,7 @@ async fn mail_that_a_letter_still_needs_outlives_its_age() {
     assert_eq!(desk.store.commit(batch).await.unwrap(), Commit::Applied);
 
     // The spool's files carry the time of the machine, which is before this.
-    let later = "2999-01-01T00:00:00Z".parse().unwrap();
+    let later: depesch::base::clock::Timestamp = "2999-01-01T00:00:00Z".parse().unwrap();
     assert_eq!(drop_mail(&desk.store, &desk.spool, later).await.unwrap().segments, 0);
     let postman = desk.postman();
     desk.until_settled(letter).await;

@@ -113,7 +113,7 @@ async fn evidence_outlives_retention_and_not_erasure() {
         panic!("no evidence")
     };
     // The files are of today by the machine's own clock; all of them are old enough in this look.
-    let late = "2999-01-01T00:00:00Z".parse().unwrap();
+    let late: depesch::base::clock::Timestamp = "2999-01-01T00:00:00Z".parse().unwrap();
     let drop = async || depesch::flow::retention::drop_attachments(&desk.store, &desk.blobs, late).await.unwrap();
     assert_eq!(drop().await, 0);
     assert!(desk.blobs.size(&hash).await.unwrap().is_some());

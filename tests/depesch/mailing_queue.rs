@@ -10,6 +10,7 @@ use depesch::flow::retention::forget_keys;
 use depesch::flow::schedule::Scheduler;
 use depesch::flow::wake::Wake;
 use depesch::model::mailing::{AudienceQuery, MailingContent, MissedPolicy, Schedule, UncertainPolicy};
+use depesch::model::present::Present;
 use depesch::render::source::{SourceSettings, parse};
 use depesch::store::{Store, StoreError};
 
@@ -147,8 +148,8 @@ async fn a_key_is_forgotten_after_thirty_days_and_not_before() {
     let store = house().await;
     queued(&store, &order(&["media"]), Some(&once("k", 1))).await.unwrap();
     let day = |days: i64| minute(days * 24 * 60);
-    assert_eq!(forget_keys(&store, day(30)).await.unwrap(), 0);
-    assert_eq!(forget_keys(&store, day(31)).await.unwrap(), 1);
+    assert_eq!(forget_keys(&store, &Present::at(day(30))).await.unwrap(), 0);
+    assert_eq!(forget_keys(&store, &Present::at(day(31))).await.unwrap(), 1);
     assert!(store.answered("k").await.unwrap().is_none());
 }
 

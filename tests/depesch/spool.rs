@@ -170,7 +170,7 @@ async fn a_torn_last_message_is_left_behind_and_harms_none() {
             }
             other => panic!("cut at {length}: {other:?}"),
         }
-        assert!(again.drop_segment(new.segment, later()).await.unwrap());
+        assert!(again.drop_segment(new.segment, later().into()).await.unwrap());
     }
 }
 
@@ -213,13 +213,13 @@ async fn segments_end_by_size_and_by_age_and_are_dropped_whole() {
     let third = spool.append(message(3)).await.unwrap();
     assert!(third.segment > second.segment, "by age");
     assert_eq!(numbers(&spool).await, [first.segment, second.segment, third.segment]);
-    let long_ago = "2001-01-01T00:00:00Z".parse().unwrap();
-    assert!(!spool.drop_segment(first.segment, long_ago).await.unwrap(), "not what was written to since");
+    let long_ago: Timestamp = "2001-01-01T00:00:00Z".parse().unwrap();
+    assert!(!spool.drop_segment(first.segment, long_ago.into()).await.unwrap(), "not what was written to since");
     assert_eq!(spool.read(first).await.unwrap(), message(99_990));
-    assert!(spool.drop_segment(first.segment, later()).await.unwrap());
-    assert!(spool.drop_segment(first.segment, later()).await.unwrap());
+    assert!(spool.drop_segment(first.segment, later().into()).await.unwrap());
+    assert!(spool.drop_segment(first.segment, later().into()).await.unwrap());
     assert!(matches!(spool.read(first).await, Err(SpoolError::Dropped { .. })));
-    assert!(spool.drop_segment(third.segment, later()).await.unwrap());
+    assert!(spool.drop_segment(third.segment, later().into()).await.unwrap());
     assert_eq!(numbers(&spool).await, [second.segment]);
     let fourth = spool.append(message(4)).await.unwrap();
     assert!(fourth.segment > third.segment, "no number is given twice");
@@ -253,7 +253,7 @@ async fn an_erased_message_is_gone_from_the_disk_and_all_others_stay() {
     let wrong = SpoolPlace { offset: after.offset + 1, ..after };
     assert!(matches!(spool.erase(wrong).await, Err(SpoolError::Damaged { .. })));
     assert_eq!(spool.read(after).await.unwrap(), message(2));
-    spool.drop_segment(place.segment, later()).await.unwrap();
+    spool.drop_segment(place.segment, later().into()).await.unwrap();
     spool.erase(place).await.unwrap();
 }
 

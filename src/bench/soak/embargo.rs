@@ -9,7 +9,7 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::control::client::{Client, ClientError};
 use crate::control::mailing::view::MailingView;
 use crate::control::path::ApiPath;
-use crate::flow::schedule::AFTER_BOOT;
+use crate::model::clock_trust::AFTER_BOOT;
 
 use super::books::Books;
 use super::dice::Dice;

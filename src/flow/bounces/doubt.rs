@@ -188,7 +188,7 @@ impl Doubts {
         let line = |(mailing, watch): (&MailingId, &Watch)| {
             let single = watch.domains.values().max_by_key(|(at, _)| *at).map(|found| (found, " at one domain"));
             let ((at, found), place) = watch.all.as_ref().map(|found| (found, "")).or(single)?;
-            (now - *at < SHOWN_FOR).then(|| {
+            ((now - *at).abs() < SHOWN_FOR).then(|| {
                 format!(
                     "bounces of mailing {mailing} are not believed: {} of {} recipients{place} are said not to exist; it \
                      suspends no subscriber: ask who runs the relay, then see \u{201c}depesch bounce list\u{201d}",

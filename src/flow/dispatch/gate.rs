@@ -21,6 +21,8 @@ const IN_A_ROW: u32 = 5;
 const ANSWER_COUNTS: Duration = Duration::seconds(30);
 /// A connection that is being opened for longer is shown as trouble.
 const LONG_DIAL: Duration = Duration::seconds(20);
+/// No connection is being opened for longer; one that seems to be began before the clock was set forward.
+const LONGEST_DIAL: Duration = Duration::hours(1);
 
 /// Whether the relay can be used, and when to try again.
 #[derive(Default)]
@@ -37,6 +39,13 @@ struct Recent {
     /// Connections being opened, by number.
     dials: BTreeMap<u64, Timestamp>,
     last_dial: u64,
+}
+
+impl Recent {
+    /// Whether there was an answer of late. One that lies ahead is of before the clock was set back.
+    fn answers(&self, now: Timestamp) -> bool {
+        self.answered.is_some_and(|at| (now - at).abs() < ANSWER_COUNTS)
+    }
 }
 
 /// What is known of a relay that gives trouble.
@@ -103,13 +112,13 @@ impl Gate {
     pub fn is_trouble(&self, now: Timestamp) -> bool {
         let mut recent = self.recent();
         recent.failures = recent.failures.saturating_add(1);
-        let answers = recent.answered.is_some_and(|at| now - at < ANSWER_COUNTS);
+        let answers = recent.answers(now);
         !answers || recent.failures >= IN_A_ROW || self.lock().since.is_some()
     }
 
     /// Whether the relay answered of late.
     pub fn answers(&self, now: Timestamp) -> bool {
-        self.recent().answered.is_some_and(|at| now - at < ANSWER_COUNTS)
+        self.recent().answers(now)
     }
 
     /// The relay answered as it should.
@@ -155,7 +164,8 @@ impl Gate {
             return Some(state);
         }
         let recent = self.recent();
-        let oldest = recent.dials.values().min().copied().filter(|at| now - *at > LONG_DIAL)?;
+        let oldest =
+            recent.dials.values().min().copied().filter(|at| LONG_DIAL < now - *at && now - *at < LONGEST_DIAL)?;
         let answers = recent.answered.is_some_and(|at| at > oldest);
         let what = format!("the relay takes the connection and does not greet ({} s)", (now - oldest).num_seconds());
         (!answers).then(|| Trouble { since: Some(oldest), what, ..Trouble::default() })
@@ -224,6 +234,7 @@ mod tests {
         assert!(gate.is_trouble(at(100)));
         gate.opened(at(100));
         assert!(gate.is_trouble(at(131)), "the last answer was long ago");
+        assert!(gate.answers(at(100)) && !gate.answers(at(-1_000)), "the clock was set back since");
     }
 
     #[test]

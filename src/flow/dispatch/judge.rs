@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::MailingId;
+use crate::flow::leap::Reading;
 use crate::model::breaker::{Belief, BreakerSettings, Breakers, Doubted, Expected, Opened, PutOff, Rest};
 use crate::model::classify::{Class, Classifier};
 use crate::model::ledger::{Cause, Delivery, DeliveryState};
@@ -22,7 +23,7 @@ pub(super) struct Judge {
 /// The case to decide.
 pub(super) struct Case<'a> {
     /// Now.
-    pub now: Timestamp,
+    pub reading: Reading,
     /// The first attempt.
     pub first: Timestamp,
     /// The delivery with the intent that was committed.
@@ -72,11 +73,17 @@ pub(super) struct Refusal {
 }
 
 impl Verdict {
-    fn opened(&mut self, opened: Option<Opened>) {
-        if let Some(opened) = opened {
-            (self.pause, self.doubted) = (opened.mailing_pauses, Some(opened.doubted));
+    fn opened(&mut self, opened: Option<Opened>, reading: Reading) {
+        if let Some(Opened { mailing_pauses, doubted, .. }) = opened {
+            let (since, until) = (by_day(reading, doubted.since), by_day(reading, doubted.until));
+            (self.pause, self.doubted) = (mailing_pauses, Some(Doubted { since, until, ..doubted }));
         }
     }
+}
+
+/// The time of day for an instant of the breakers, who count the time that passed.
+fn by_day(reading: Reading, at: Timestamp) -> Timestamp {
+    reading.now + (at - reading.steady)
 }
 
 impl Judge {
@@ -90,8 +97,9 @@ impl Judge {
     }
 
     /// Until when a domain is left alone, and why, if it is.
-    pub fn rest(&self, now: Timestamp, domain: &str) -> Option<Rest> {
-        self.breakers().rest(now, domain).cloned()
+    pub fn rest(&self, reading: Reading, domain: &str) -> Option<Rest> {
+        let rest = self.breakers().rest(reading.steady, domain).cloned()?;
+        Some(Rest { until: by_day(reading, rest.until), ..rest })
     }
 
     /// That nearly all answers are temporary refusals, if they are.
@@ -100,8 +108,9 @@ impl Judge {
     }
 
     /// The domains that are left alone now.
-    pub fn resting(&self, now: Timestamp) -> Vec<(String, Rest)> {
-        self.breakers().resting(now)
+    pub fn resting(&self, reading: Reading) -> Vec<(String, Rest)> {
+        let resting = self.breakers().resting(reading.steady).into_iter();
+        resting.map(|(domain, rest)| (domain, Rest { until: by_day(reading, rest.until), ..rest })).collect()
     }
 
     /// A mailing begins, or goes on after a person has seen why it was stopped.
@@ -110,17 +119,18 @@ impl Judge {
     }
 
     /// A delivery that was decided before and is about to be written: if a breaker opened since, it has not failed. `None`
-    /// where it stays as it was decided.
+    /// where it stays as it was decided. The time of day alone ends no doubt: a clock that was set forward would fail it.
     pub fn doubts(
         &self,
-        now: Timestamp,
-        (mailing, domain, first): (MailingId, &str, Timestamp),
+        reading: Reading,
+        (mailing, domain): (MailingId, &str),
+        (first, attempts): (Timestamp, u16),
         state: &DeliveryState,
     ) -> Option<DeliveryState> {
         let DeliveryState::Failed { cause, .. } = state else { return None };
-        let Belief::Doubted(until) = self.breakers().belief(now, mailing, domain) else { return None };
-        let is_over = now >= first + self.retry.give_up_after;
-        (!is_over).then(|| DeliveryState::Deferred { first, until, cause: cause.clone() })
+        let Belief::Doubted(until) = self.breakers().belief(reading.steady, mailing, domain) else { return None };
+        let is_over = self.retry.is_over(first, reading.now, u32::from(attempts));
+        (!is_over).then(|| DeliveryState::Deferred { first, until: by_day(reading, until), cause: cause.clone() })
     }
 
     /// Forgets what the breakers know of a mailing that has ended.
@@ -130,14 +140,14 @@ impl Judge {
 
     /// Decides one case.
     pub fn decide(&self, case: &Case<'_>, outcome: Outcome) -> Verdict {
-        let at = case.now;
+        let Reading { now: at, steady } = case.reading;
         let delivery = case.delivery.clone();
         let mut verdict =
             Verdict { delivery, trouble: None, pause: None, class: "none", bounce: None, slow: None, doubted: None };
         verdict.delivery.state = match outcome {
             Outcome::Accepted(reply) => {
                 let mut breakers = self.breakers();
-                breakers.count(at, case.mailing, case.domain);
+                breakers.count(steady, case.mailing, case.domain);
                 breakers.answered(at, None);
                 DeliveryState::Accepted { at, reply }
             }
@@ -155,8 +165,8 @@ impl Judge {
                     }
                 }
                 verdict.class = classified.class.word();
-                let opened = self.breakers().refused(at, case.mailing, case.domain, (stage, &reply), &classified);
-                verdict.opened(opened);
+                let opened = self.breakers().refused(steady, case.mailing, case.domain, (stage, &reply), &classified);
+                verdict.opened(opened, case.reading);
                 let permanent = stage.is_final(&reply);
                 let counts = classified.counts(permanent) && !self.is_doubted(case);
                 let refusal = counts.then(|| Refusal { class: classified.class, permanent, reply: reply.clone() });
@@ -168,8 +178,8 @@ impl Judge {
             Outcome::Impossible(why) => {
                 let class = Class::Content;
                 verdict.class = class.word();
-                let opened = self.breakers().refused_for_good(at, case.mailing, case.domain, (class, &why));
-                verdict.opened(opened);
+                let opened = self.breakers().refused_for_good(steady, case.mailing, case.domain, (class, &why));
+                verdict.opened(opened, case.reading);
                 self.for_good(case, Cause::Message(why))
             }
             Outcome::NotSent(what) => {
@@ -193,26 +203,27 @@ impl Judge {
     }
 
     fn is_doubted(&self, case: &Case<'_>) -> bool {
-        matches!(self.breakers().belief(case.now, case.mailing, case.domain), Belief::Doubted(_))
+        matches!(self.breakers().belief(case.reading.steady, case.mailing, case.domain), Belief::Doubted(_))
     }
 
     /// Refused for good: failed, unless that is not believed, or not before it is said twice.
     fn for_good(&self, case: &Case<'_>, cause: Cause) -> DeliveryState {
-        let belief = self.breakers().belief(case.now, case.mailing, case.domain);
+        let belief = self.breakers().belief(case.reading.steady, case.mailing, case.domain);
         match belief {
             Belief::Twice if !case.was_refused => self.later(case, cause),
             _ => {
-                let failed = DeliveryState::Failed { at: case.now, cause };
-                self.doubts(case.now, (case.mailing, case.domain, case.first), &failed).unwrap_or(failed)
+                let failed = DeliveryState::Failed { at: case.reading.now, cause };
+                let since = (case.first, case.delivery.attempts);
+                self.doubts(case.reading, (case.mailing, case.domain), since, &failed).unwrap_or(failed)
             }
         }
     }
 
     /// Tried again by the retry table, or given up.
     fn later(&self, case: &Case<'_>, cause: Cause) -> DeliveryState {
-        match self.retry.next_attempt(case.first, case.now, u32::from(case.delivery.attempts), case.seed) {
+        match self.retry.next_attempt(case.first, case.reading.now, u32::from(case.delivery.attempts), case.seed) {
             NextAttempt::At(until) => DeliveryState::Deferred { first: case.first, until, cause },
-            NextAttempt::GiveUp => DeliveryState::Failed { at: case.now, cause },
+            NextAttempt::GiveUp => DeliveryState::Failed { at: case.reading.now, cause },
         }
     }
 
@@ -220,7 +231,7 @@ impl Judge {
     /// retry table holds, because it may be this very message that breaks the connection.
     fn soon(&self, case: &Case<'_>, cause: Cause) -> DeliveryState {
         match case.delivery.attempts {
-            0..=3 => DeliveryState::Deferred { first: case.first, until: case.now, cause },
+            0..=3 => DeliveryState::Deferred { first: case.first, until: case.reading.now, cause },
             _ => self.later(case, cause),
         }
     }

@@ -31,6 +31,7 @@ use crate::base::clock::Clock;
 use crate::base::id::MailingId;
 use crate::base::token::Key;
 use crate::flow::audience;
+use crate::flow::leap::Reading;
 use crate::flow::message::MessageSource;
 use crate::flow::pulse::Pulses;
 use crate::flow::wake::Wake;
@@ -262,7 +263,7 @@ impl Dispatcher {
 
     /// The domains that the circuit breaker leaves alone now, until when, and why.
     pub fn resting(&self) -> Vec<(String, Rest)> {
-        self.shared.judge.resting(self.shared.parts.clock.now())
+        self.shared.judge.resting(Reading::of(&*self.shared.parts.clock))
     }
 
     /// Counts what became of deliveries.

@@ -18,13 +18,16 @@ use super::{Shared, feed};
 
 /// Takes back what a breaker that opened says.
 pub(super) async fn begin(shared: &Shared, doubted: &Doubted, pause: Option<&str>) -> Result<(), StoreError> {
+    // What was refused before the clock was set forward bears an earlier date.
+    let present = shared.parts.store.present(shared.parts.clock.now()).await?;
+    let since = present.first_date(doubted.since);
     let whats: Vec<TakingBack> = doubted
         .mailings
         .iter()
         .map(|mailing| TakingBack {
             mailing: *mailing,
             domain: doubted.domain.clone(),
-            since: doubted.since,
+            since,
             until: doubted.until,
             pause: pause.map(str::to_owned),
         })

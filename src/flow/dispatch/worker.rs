@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::base::clock::{Stopwatch, Timestamp};
 use crate::base::id::MailingId;
 use crate::flow::bounces::{self, Report};
+use crate::flow::leap::Reading;
 use crate::flow::message::Message;
 use crate::flow::pulse::Pulse;
 use crate::metrics::domain_group::DomainGroup;
@@ -196,9 +197,10 @@ impl Worker {
         add(&self.shared.stats.smtp_nanoseconds, watch.nanoseconds());
         let first = first_attempt(&job.row.delivery, since);
         let mailing = job.run.current();
-        let at = self.shared.parts.clock.now();
+        let reading = Reading::of(&*self.shared.parts.clock);
+        let at = reading.now;
         let case = Case {
-            now: at,
+            reading,
             first,
             delivery: &intended.delivery,
             uncertain: mailing.value.uncertain,
@@ -244,11 +246,12 @@ impl Worker {
 
     /// What was refused for good before a breaker opened has not failed, and counts against no subscriber.
     fn doubt_finished(&mut self) {
-        let now = self.shared.parts.clock.now();
+        let reading = Reading::of(&*self.shared.parts.clock);
         for finished in &mut self.finished {
             let Some((domain, first)) = &finished.refused else { continue };
-            let about = (finished.job.run.current().value.id, domain.as_str(), *first);
-            if let Some(state) = self.shared.judge.doubts(now, about, &finished.delivery.state) {
+            let about = (finished.job.run.current().value.id, domain.as_str());
+            let since = (*first, finished.delivery.attempts);
+            if let Some(state) = self.shared.judge.doubts(reading, about, since, &finished.delivery.state) {
                 finished.delivery.state = state;
                 (finished.bounce, finished.refused) = (None, None);
             }

@@ -86,6 +86,8 @@ pub async fn handle(parts: &InboundParts, item: &Item, list: Option<&List>) -> R
     }
     let inbound = item.inbound.id;
     let late = told.newest.release.event.as_ref().and_then(deadline);
+    // A clock that may stand ahead makes no answer late.
+    let arrived = parts.store.present(item.inbound.arrival.at).await?.earliest();
     let change = RsvpChange {
         at: item.inbound.arrival.at,
         answer: understood.answer,
@@ -96,7 +98,7 @@ pub async fn handle(parts: &InboundParts, item: &Item, list: Option<&List>) -> R
         release,
         comment: understood.comment.clone(),
         why: understood.why.to_owned(),
-        late: late.is_some_and(|deadline| item.inbound.arrival.at >= deadline),
+        late: late.is_some_and(|deadline| arrived >= deadline),
     };
     let person = person_of(&understood.person, message);
     let mut effects = Effects::none(InboundKind::Rsvp, String::new());

@@ -1,6 +1,7 @@
 //! Letters that are settled, and counts of automatic replies, are dropped by age.
 
 use crate::base::clock::Timestamp;
+use crate::model::present::Cutoff;
 use crate::store::engine::{Batch, Commit};
 use crate::store::letters::delete;
 use crate::store::{Store, StoreError};
@@ -10,12 +11,13 @@ use super::day;
 /// Letters looked at in one step.
 const PAGE: usize = 500;
 
-/// Drops letters that were settled before `before`, and forgets what was counted on days before today. Says how many
+/// Drops letters that were settled before the cutoff, and forgets what was counted on days before today. Says how many
 /// letters.
 ///
 /// # Errors
 /// [`StoreError`]: what was dropped before stays so.
-pub async fn drop_letters(store: &Store, now: Timestamp, before: Timestamp) -> Result<usize, StoreError> {
+pub async fn drop_letters(store: &Store, now: Timestamp, cutoff: impl Into<Cutoff>) -> Result<usize, StoreError> {
+    let cutoff = cutoff.into();
     store.forget_replies(day(now)).await?;
     let (mut dropped, mut older) = (0, None);
     loop {
@@ -28,7 +30,7 @@ pub async fn drop_letters(store: &Store, now: Timestamp, before: Timestamp) -> R
         let old = page
             .iter()
             .filter_map(|(_, read)| read.as_ref().ok())
-            .filter(|read| read.value.settled().is_some_and(|at| at < before));
+            .filter(|read| read.value.settled().is_some_and(|at| cutoff.has(at)));
         let (mut batch, mut count) = (Batch::new(), 0);
         for read in old {
             delete(&mut batch, read);

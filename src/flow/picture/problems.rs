@@ -108,10 +108,11 @@ impl Picture {
             found.push(format!("mail out waits{since}: {}", trouble.what));
         }
         self.relay_problems(&mut found);
-        if let Some(leapt) = self.leap.filter(|leapt| leap::is_doubted(*leapt, self.at)) {
+        let set_forward = self.clock.as_ref().and_then(|trust| trust.set_forward(self.at));
+        if let Some(leapt) = self.leap.filter(|leapt| leap::is_doubted(*leapt, self.at)).max(set_forward) {
             let until = (leapt + leap::DOUBTED_FOR).format("%Y-%m-%d %H:%M UTC");
             found.push(format!(
-                "the clock leapt far ahead: until {until} nothing is deleted by age; set it right if it is wrong"
+                "the clock was set forward: until {until} nothing is deleted by age; set it right if it is wrong"
             ));
         }
         found.extend(self.clock_problems());

@@ -4,20 +4,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::base::clock::Timestamp;
+use crate::model::present::Cutoff;
 use crate::transport::capture::captured;
 
-/// Removes captured mails in `directory` that were last written before `before`; whatever else lies there stays. Says how
+/// Removes captured mails in `directory` that were last written before the cutoff; whatever else lies there stays. Says how
 /// many; with `dry` only that.
 ///
 /// # Errors
 /// The system's: what was removed before is gone.
-pub async fn drop_captured(directory: PathBuf, before: Timestamp, dry: bool) -> io::Result<u64> {
+pub async fn drop_captured(directory: PathBuf, old: Cutoff, dry: bool) -> io::Result<u64> {
     let paths = captured(directory).await?;
     blocking(move || {
         let mut dropped = 0;
         for path in paths {
             let Some(found) = there(std::fs::symlink_metadata(&path))? else { continue };
-            if Timestamp::from(found.modified()?) < before {
+            if old.has(Timestamp::from(found.modified()?)) {
                 dropped += 1;
                 if !dry {
                     there(std::fs::remove_file(&path))?;
@@ -29,18 +30,18 @@ pub async fn drop_captured(directory: PathBuf, before: Timestamp, dry: bool) -> 
     .await
 }
 
-/// Removes directories in `store` that a recovery put aside before `before`. Says how many; with `dry` only that.
+/// Removes directories in `store` that a recovery put aside before the cutoff. Says how many; with `dry` only that.
 ///
 /// # Errors
 /// The system's.
-pub async fn drop_aside(store: PathBuf, before: Timestamp, dry: bool) -> io::Result<u64> {
+pub async fn drop_aside(store: PathBuf, old: Cutoff, dry: bool) -> io::Result<u64> {
     blocking(move || {
         let mut dropped = 0;
         for path in entries(&store)? {
             let is_aside =
                 path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("aside-"));
             let Some(found) = there(std::fs::symlink_metadata(&path))? else { continue };
-            if is_aside && found.is_dir() && Timestamp::from(found.modified()?) < before {
+            if is_aside && found.is_dir() && old.has(Timestamp::from(found.modified()?)) {
                 dropped += 1;
                 if !dry {
                     there(std::fs::remove_dir_all(&path))?;

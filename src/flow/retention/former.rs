@@ -8,6 +8,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::SubscriberId;
 use crate::base::token::Key;
 use crate::flow::person::begin_erasure;
+use crate::model::present::Cutoff;
 use crate::model::subscriber::{Subscriber, SubscriptionState};
 use crate::model::wish::WishState;
 use crate::store::engine::{Batch, Commit};
@@ -68,7 +69,7 @@ impl Needed {
     }
 }
 
-/// Begins the erasure of subscribers who have been on no list since before `before`, save those who are `needed`. Says how
+/// Begins the erasure of subscribers who have been on no list since before the cutoff, save those who are `needed`. Says how
 /// many; the work on open erasures does the rest.
 ///
 /// # Errors
@@ -77,7 +78,7 @@ pub async fn erase_former(
     store: &Store,
     key: &Key,
     needed: &Needed,
-    before: Timestamp,
+    old: Cutoff,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     let (mut erased, mut after) = (0, SubscriberId(0));
@@ -85,7 +86,7 @@ pub async fn erase_former(
         let page = store.scan_subscribers(after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(erased) };
         after = last.value.id;
-        for read in page.iter().filter(|read| is_former(&read.value, before) && !needed.has(&read.value)) {
+        for read in page.iter().filter(|read| is_former(&read.value, old) && !needed.has(&read.value)) {
             let mut batch = Batch::new();
             begin_erasure(store, key, &mut batch, &read.value.address, Some(read), now).await?;
             // On a conflict they have just come back, or something else changed: the next run sees.
@@ -94,11 +95,11 @@ pub async fn erase_former(
     }
 }
 
-/// Whether somebody was on a list, is on none any more, and nothing about them has changed since before `before`. Who was
+/// Whether somebody was on a list, is on none any more, and nothing about them has changed since before the cutoff. Who was
 /// never put on one has not left.
-fn is_former(subscriber: &Subscriber, before: Timestamp) -> bool {
+fn is_former(subscriber: &Subscriber, old: Cutoff) -> bool {
     let mut subscriptions = subscriber.subscriptions.values();
-    subscriber.updated < before
+    old.has(subscriber.updated)
         && !subscriber.subscriptions.is_empty()
         && subscriptions.all(|subscription| subscription.state == SubscriptionState::Ended)
 }

@@ -8,6 +8,7 @@ use crate::flow::person::without_words;
 use crate::flow::rsvp::{event_of, over_at};
 use crate::model::bounce::Bounce;
 use crate::model::mailing::{Mailing, Stage};
+use crate::model::present::Cutoff;
 use crate::model::rsvp::Rsvp;
 use crate::store::bounces::put_bounce;
 use crate::store::engine::{Batch, Commit};
@@ -16,16 +17,16 @@ use crate::store::{Store, StoreError, ledger, rsvps};
 /// Records read at a time, and at most so many changed in one commit.
 const PAGE: usize = 500;
 
-/// Takes what servers said out of the deliveries and bounces of mailings that were over before `before`: codes and
+/// Takes what servers said out of the deliveries and bounces of mailings that were over before the cutoff: codes and
 /// classes stay. Says of how many deliveries and bounces.
 ///
 /// # Errors
 /// [`StoreError`]: what was taken out stays so.
-pub async fn forget_words(store: &Store, before: Timestamp) -> Result<u64, StoreError> {
+pub async fn forget_words(store: &Store, old: Cutoff) -> Result<u64, StoreError> {
     let mut forgotten = 0;
     for read in store.mailings().await? {
         let mailing = read.value;
-        let Some(over) = over(&mailing).filter(|over| *over < before) else { continue };
+        let Some(over) = over(&mailing).filter(|over| old.has(*over)) else { continue };
         // Once for each time that it was over: a mailing may be opened again.
         if store.words_forgotten(mailing.id).await? == Some(over) {
             continue;

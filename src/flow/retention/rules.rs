@@ -11,6 +11,7 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::token::Key;
 use crate::flow::audit::AuditLog;
 use crate::flow::letters::retention::drop_letters;
+use crate::model::present::{Cutoff, Present};
 use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::spool::Spool;
@@ -105,7 +106,9 @@ impl Rules {
     /// # Errors
     /// The first [`RetentionError`]: what was dropped stays so.
     pub async fn apply(&self, now: Timestamp, dry: bool) -> Result<Vec<Ruled>, RetentionError> {
-        let (people, mail, rest) = (self.people(now, dry).await, self.mail(now, dry).await, self.rest(now, dry).await);
+        let present = &self.store.present(now).await?;
+        let (people, mail) = (self.people(present, dry).await, self.mail(present, dry).await);
+        let rest = self.rest(present, dry).await;
         let mut ruled = people?;
         ruled.extend(mail?);
         ruled.extend(rest?);
@@ -120,25 +123,25 @@ impl Rules {
         }
     }
 
-    async fn people(&self, now: Timestamp, dry: bool) -> Result<Vec<Ruled>, RetentionError> {
+    async fn people(&self, present: &Present, dry: bool) -> Result<Vec<Ruled>, RetentionError> {
         let (store, periods) = (self.store(dry), &self.periods);
-        let former = match before(now, periods.former_subscribers) {
-            Some(before) => {
-                let answers = self::before(now, periods.answers);
+        let former = match old(present, periods.former_subscribers) {
+            Some(old) => {
+                let answers = self::old(present, periods.answers).map(|old| old.instant());
                 let needed = Needed::now(&store, &self.configured, answers).await?;
-                erase_former(&store, &self.key, &needed, before, now).await?
+                erase_former(&store, &self.key, &needed, old, present.now).await?
             }
             None => 0,
         };
-        let words = match before(now, periods.server_replies) {
-            Some(before) => forget_words(&store, before).await?,
+        let words = match old(present, periods.server_replies) {
+            Some(old) => forget_words(&store, old).await?,
             None => 0,
         };
-        let answers = match before(now, periods.answers) {
-            Some(before) => drop_answers(&store, before).await?,
+        let answers = match old(present, periods.answers) {
+            Some(old) => drop_answers(&store, old.instant()).await?,
             None => 0,
         };
-        let wishes = forget_wishes(&store, now).await?;
+        let wishes = forget_wishes(&store, present).await?;
         Ok(vec![
             said("retention.former_subscribers", "subscribers on no list, erased", periods.former_subscribers, former),
             said(
@@ -152,15 +155,15 @@ impl Rules {
         ])
     }
 
-    async fn mail(&self, now: Timestamp, dry: bool) -> Result<Vec<Ruled>, RetentionError> {
+    async fn mail(&self, present: &Present, dry: bool) -> Result<Vec<Ruled>, RetentionError> {
         let (store, keep) = (self.store(dry), self.periods.mail);
-        let before = now - keep;
-        let letters = drop_letters(&store, now, before).await? as u64;
-        let posts = drop_posts(&store, before).await?;
+        let old = older(present, keep);
+        let letters = drop_letters(&store, present.now, old).await? as u64;
+        let posts = drop_posts(&store, old).await?;
         let segments = match dry {
-            true => old_segments(&store, &self.spool, before).await?.0.len(),
+            true => old_segments(&store, &self.spool, old).await?.0.len(),
             false => {
-                let dropped = drop_mail(&store, &self.spool, before).await?;
+                let dropped = drop_mail(&store, &self.spool, old).await?;
                 for (segment, messages) in dropped.held {
                     let first: Vec<String> = messages.iter().take(10).map(ToString::to_string).collect();
                     tracing::warn!(
@@ -181,28 +184,26 @@ impl Rules {
         ])
     }
 
-    async fn rest(&self, now: Timestamp, dry: bool) -> Result<Vec<Ruled>, RetentionError> {
+    async fn rest(&self, present: &Present, dry: bool) -> Result<Vec<Ruled>, RetentionError> {
         let (store, periods) = (self.store(dry), &self.periods);
-        let audit = match before(now, periods.audit) {
-            Some(before) if dry => store.audit_entries_before(before).await?,
-            Some(before) => {
-                AuditLog::new(store.clone(), self.clock.clone(), self.key.clone()).drop_before(before).await?
-            }
+        let audit = match old(present, periods.audit) {
+            Some(old) if dry => store.audit_entries_before(old).await?,
+            Some(old) => AuditLog::new(store.clone(), self.clock.clone(), self.key.clone()).drop_before(old).await?,
             None => 0,
         };
-        let captured = match (before(now, periods.captured), &self.capture) {
-            (Some(before), Some(folder)) => drop_captured(folder.clone(), before, dry).await.map_err(failed(folder))?,
+        let captured = match (old(present, periods.captured), &self.capture) {
+            (Some(old), Some(folder)) => drop_captured(folder.clone(), old, dry).await.map_err(failed(folder))?,
             _ => 0,
         };
-        let aside = match before(now, periods.set_aside) {
-            Some(before) => {
-                drop_aside(self.store_directory.clone(), before, dry).await.map_err(failed(&self.store_directory))?
+        let aside = match old(present, periods.set_aside) {
+            Some(old) => {
+                drop_aside(self.store_directory.clone(), old, dry).await.map_err(failed(&self.store_directory))?
             }
             None => 0,
         };
-        let (keys, seen) = (forget_keys(&store, now).await?, forget_seen(&store, now).await?);
+        let (keys, seen) = (forget_keys(&store, present).await?, forget_seen(&store, present).await?);
         // Last: one record that cannot be read is enough, and nobody knows which are needed.
-        let old = now - periods.attachments;
+        let old = older(present, periods.attachments);
         let attachments = match dry {
             true => old_attachments(&store, &self.blobs, old).await?.len(),
             false => drop_attachments(&store, &self.blobs, old).await?,
@@ -224,8 +225,12 @@ impl Rules {
     }
 }
 
-fn before(now: Timestamp, after: Option<Duration>) -> Option<Timestamp> {
-    Some(now - after?)
+fn old(present: &Present, after: Option<Duration>) -> Option<Cutoff> {
+    Some(older(present, after?))
+}
+
+fn older(present: &Present, keep: Duration) -> Cutoff {
+    present.older_than(chrono::Duration::from_std(keep).unwrap_or(chrono::Duration::MAX))
 }
 
 fn said(rule: &'static str, what: &'static str, after: Option<Duration>, dropped: u64) -> Ruled {

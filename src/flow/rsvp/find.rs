@@ -172,6 +172,7 @@ async fn by_address(
             candidate.newest = told.newest;
         }
     }
+    let now = store.present(now).await?.earliest();
     let open = |candidate: &&Candidate| {
         candidate.last_told().is_some_and(|event| event.status != EventStatus::Cancelled && over_at(event) >= now)
     };

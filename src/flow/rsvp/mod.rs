@@ -188,7 +188,8 @@ pub async fn set(
     (at, who, comment): (Timestamp, &str, &str),
 ) -> Result<Rsvp, RsvpError> {
     let (event, loaded) = event_of(store, release).await?;
-    let late = loaded.release.event.as_ref().and_then(deadline).is_some_and(|deadline| at >= deadline);
+    let earliest = store.present(at).await?.earliest();
+    let late = loaded.release.event.as_ref().and_then(deadline).is_some_and(|deadline| earliest >= deadline);
     for _ in 0..CONFLICT_TRIES {
         let change = RsvpChange {
             at,

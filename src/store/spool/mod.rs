@@ -25,6 +25,7 @@ use tokio::sync::oneshot;
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::model::inbound::SpoolPlace;
+use crate::model::present::Cutoff;
 
 use super::journal::disk::{Disk, SystemDisk, make_directories, numbered_files, numbered_path};
 
@@ -215,14 +216,14 @@ impl Spool {
         blocking(move || reader::segments(&directory)).await
     }
 
-    /// Removes a segment with all its messages, unless it was written to at `before` or later. Says whether it is gone;
+    /// Removes a segment with all its messages, unless it was written to at the cutoff or later. Says whether it is gone;
     /// one that was not there is. If it is the one that is being written to, the next message begins a new one.
     ///
     /// # Errors
     /// [`SpoolError::Io`], [`SpoolError::Closed`].
-    pub async fn drop_segment(&self, number: u64, before: Timestamp) -> Result<bool, SpoolError> {
+    pub async fn drop_segment(&self, number: u64, old: Cutoff) -> Result<bool, SpoolError> {
         let (answer, receiver) = oneshot::channel();
-        self.send(Request::Drop { number, before, answer })?;
+        self.send(Request::Drop { number, old, answer })?;
         receiver.await.map_err(|_| SpoolError::Closed)?
     }
 

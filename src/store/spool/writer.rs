@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::model::inbound::SpoolPlace;
+use crate::model::present::Cutoff;
 use crate::store::journal::disk::{Disk, DiskFile, is_full, numbered_path, write_all};
 
 use super::record::{self, HEAD};
@@ -32,7 +33,7 @@ pub(super) enum Request {
     /// Here, so that nothing is written between the look at a segment and its end.
     Drop {
         number: u64,
-        before: Timestamp,
+        old: Cutoff,
         answer: Answer<bool>,
     },
     /// Here, so that nobody writes and drops at the same time.
@@ -89,8 +90,8 @@ impl Writer {
                         answers.push(answer);
                     }
                     Request::Seal(answer) => seals.push(answer),
-                    Request::Drop { number, before, answer } => {
-                        let dropped = self.drop_segment(number, before);
+                    Request::Drop { number, old, answer } => {
+                        let dropped = self.drop_segment(number, old);
                         // Who asked may have gone; the same for the answers below.
                         let _ = answer.send(dropped);
                     }
@@ -185,11 +186,11 @@ impl Writer {
         }
     }
 
-    fn drop_segment(&mut self, number: u64, before: Timestamp) -> Result<bool, SpoolError> {
+    fn drop_segment(&mut self, number: u64, old: Cutoff) -> Result<bool, SpoolError> {
         let path = numbered_path(&self.directory, number, SUFFIX);
         let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
         match std::fs::metadata(&path).and_then(|found| found.modified()) {
-            Ok(written) if Timestamp::from(written) >= before => return Ok(false),
+            Ok(written) if !old.has(Timestamp::from(written)) => return Ok(false),
             Ok(_) => {}
             Err(error) if missing(&error) => return Ok(true),
             Err(error) => return Err(SpoolError::io(&path, "looked at")(error)),

@@ -1,7 +1,7 @@
 //! Mail to a list in memory: messages are read, handled and committed as the worker does it, and the letters that answer
 //! them are read back.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use depesch::authentication::NoLookups;
 use depesch::base::clock::FakeClock;
@@ -179,8 +179,21 @@ impl Desk {
     }
 }
 
-fn content() -> Arc<ContentHandle> {
-    Arc::new(ContentHandle::new(Content::built_in().unwrap()))
+/// What is shipped, read once: many tests put a house together very often.
+static SHIPPED: LazyLock<(Content, Arc<Commands>, Arc<VerdictWords>, Reader)> = LazyLock::new(|| {
+    let reader = Reader::new(Classifier::shipped().unwrap()).unwrap();
+    let (commands, words) = (Commands::shipped().unwrap(), VerdictWords::shipped().unwrap());
+    (Content::built_in().unwrap(), Arc::new(commands), Arc::new(words), reader)
+});
+
+/// The words of decisions about posts.
+pub fn verdict_words() -> Arc<VerdictWords> {
+    SHIPPED.2.clone()
+}
+
+/// What is shipped for mails and pages.
+pub fn content() -> Arc<ContentHandle> {
+    Arc::new(ContentHandle::new(SHIPPED.0.clone()))
 }
 
 /// What a triage in a test works with.
@@ -199,7 +212,7 @@ pub fn parts(
         clock: Arc::new(clock.clone()),
         key: key.clone(),
         content: content(),
-        commands: Arc::new(Commands::shipped().unwrap()),
+        commands: SHIPPED.1.clone(),
         letters: letters.clone(),
         settings,
     };
@@ -210,7 +223,7 @@ pub fn parts(
         key: key.clone(),
         letters: letters.clone(),
         authenticator: Arc::new(NoLookups::default()),
-        words: Arc::new(VerdictWords::shipped().unwrap()),
+        words: SHIPPED.2.clone(),
         zone: chrono_tz::Europe::Stockholm,
     };
     InboundParts {
@@ -219,7 +232,7 @@ pub fn parts(
         blobs: blobs.clone(),
         clock: Arc::new(clock.clone()),
         key: key.clone(),
-        reader: Reader::new(Classifier::shipped().unwrap()).unwrap(),
+        reader: SHIPPED.3.clone(),
         bounce: BouncePolicy::default(),
         doubts: Arc::default(),
         letters: letters.clone(),

@@ -8,7 +8,6 @@ use depesch::base::clock::{Clock, FakeClock};
 use depesch::base::id::InboundId;
 use depesch::base::language::Language;
 use depesch::base::token::Key;
-use depesch::flow::content::{Content, ContentHandle};
 use depesch::flow::inbound::command::CommandSettings;
 use depesch::flow::inbound::destination::Directory;
 use depesch::flow::inbound::triage::Triage;
@@ -156,7 +155,7 @@ impl MailIn {
     /// A worker with the handlers of the daemon, and the letters that they write.
     pub fn triage(&self) -> (Arc<InboundWorker>, Letters) {
         let (store, clock) = (self.store.clone(), Arc::new(self.clock.clone()));
-        let content = Arc::new(ContentHandle::new(Content::built_in().unwrap()));
+        let content = super::commands::content();
         let letters = Letters::new(store.clone(), content, key(), clock.clone(), LetterSettings::default());
         let blobs = Blobs::in_state_directory(self._directory.path());
         let settings = CommandSettings::default();

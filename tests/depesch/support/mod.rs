@@ -11,6 +11,7 @@ pub mod dns;
 pub mod failing;
 pub mod inbound;
 pub mod json_schema;
+pub mod leaps;
 pub mod letters;
 pub mod listener;
 pub mod mailings;

@@ -2,7 +2,7 @@
 //! it was given. Only the authors' domains are made up.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 
 use depesch::app::messages::ByContent;
 use depesch::authentication::{Authenticating, Authenticator};
@@ -10,7 +10,6 @@ use depesch::base::address::Address;
 use depesch::base::clock::FakeClock;
 use depesch::base::id::{InboundId, MailingId, PostId};
 use depesch::base::token::Key;
-use depesch::flow::content::{Content, ContentHandle};
 use depesch::flow::dispatch::{DispatchParts, DispatchSettings, Dispatcher};
 use depesch::flow::inbound::command::CommandSettings;
 use depesch::flow::inbound::destination::Directory;
@@ -23,7 +22,6 @@ use depesch::flow::post_messages::PostMessages;
 use depesch::flow::schedule::Scheduler;
 use depesch::flow::wake::Wake;
 use depesch::mail::incoming::Incoming;
-use depesch::mail::verdict::VerdictWords;
 use depesch::model::authentication::{Authentication, Check, DomainPolicy};
 use depesch::model::classify::Classifier;
 use depesch::model::inbound::{Arrival, InboundKind, InboundState};
@@ -104,9 +102,8 @@ impl PostOffice {
         domains: Arc<Domains>,
         directory: Arc<tempfile::TempDir>,
     ) -> Self {
-        static CONTENT: LazyLock<Content> = LazyLock::new(|| Content::built_in().unwrap());
         let (store, clock, key) = (mail_in.store.clone(), mail_in.clock.clone(), Key::new([5; 32]));
-        let content = Arc::new(ContentHandle::new(CONTENT.clone()));
+        let content = commands::content();
         let settings = LetterSettings::default();
         let letters = Letters::new(store.clone(), content, key.clone(), Arc::new(clock.clone()), settings);
         let blobs = Blobs::in_state_directory(directory.path());
@@ -117,7 +114,7 @@ impl PostOffice {
             key: key.clone(),
             letters,
             authenticator: domains.clone(),
-            words: Arc::new(VerdictWords::shipped().unwrap()),
+            words: commands::verdict_words(),
             zone: chrono_tz::Europe::Stockholm,
         };
         Self { mail_in, store, clock, relay, domains, key, desk, blobs, directory }

@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::base::clock::{Stopwatch, Timestamp};
+use crate::flow::leap::Reading;
 use crate::flow::message::Message;
 use crate::metrics::domain_group::DomainGroup;
 use crate::model::classify::Class;
@@ -43,13 +44,14 @@ impl Worker {
             }
         };
         add(&self.shared.stats.lookup_nanoseconds, watch.nanoseconds());
-        let at = self.shared.parts.clock.now();
+        let reading = Reading::of(&*self.shared.parts.clock);
+        let at = reading.now;
         let subscriber = match subscriber {
             Ok(subscriber) => subscriber,
             Err((why, group)) => return Ok(Decision::Record(DeliveryState::Suppressed { at, why }, "none", group)),
         };
         let group = DomainGroup::of(subscriber.address.domain());
-        if let Some(rest) = self.shared.judge.rest(at, subscriber.address.domain()) {
+        if let Some(rest) = self.shared.judge.rest(reading, subscriber.address.domain()) {
             let first = first_attempt(&job.row.delivery, at);
             let cause =
                 Cause::Message(format!("{} is left alone for now: {}", subscriber.address.domain(), rest.evidence));

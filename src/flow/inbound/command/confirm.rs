@@ -28,18 +28,10 @@ const REPLY_WORDS: usize = 300;
 /// Characters of a Message-ID that it keeps.
 const LONGEST_ID: usize = 250;
 
-/// What a token of confirmation says.
-#[derive(Clone, Copy)]
-pub(super) struct TokenNumbers {
-    wish: WishId,
-    /// Minutes since 1970.
-    expires: u64,
-}
-
 impl CommandDesk {
     /// The first signed token: of the address, else in the subject, else in the text, which may quote it. Programs for mail
     /// lose now the one, now the other.
-    pub(super) fn token(&self, request: &Request<'_>) -> Option<TokenNumbers> {
+    pub(super) fn token(&self, request: &Request<'_>) -> Option<WishId> {
         let of_address = match request.role {
             Role::Confirm { token } => vec![token.clone()],
             _ => Vec::new(),
@@ -48,22 +40,19 @@ impl CommandDesk {
         let found = [tokens(message.subject()), tokens(message.text()), tokens(message.html().unwrap_or_default())];
         of_address.iter().chain(found.iter().flatten()).find_map(|token| {
             match self.key.verify(Purpose::Confirm, token)?.as_slice() {
-                [wish, expires] => Some(TokenNumbers { wish: WishId(*wish), expires: *expires }),
+                // When it expires is for the record to say: it knows when it was made, so a clock that was wrong then can be
+                // allowed for.
+                [wish, _expires] => Some(WishId(*wish)),
                 _ => None,
             }
         })
     }
 
     /// What a reply with a token does.
-    pub(super) async fn answered(
-        &self,
-        request: &Request<'_>,
-        numbers: TokenNumbers,
-    ) -> Result<Option<Effects>, HandleError> {
+    pub(super) async fn answered(&self, request: &Request<'_>, wish: WishId) -> Result<Option<Effects>, HandleError> {
         let now = self.clock.now();
-        let read = self.store.wish(numbers.wish).await?;
-        let minute = u64::try_from(now.timestamp().div_euclid(60)).unwrap_or(u64::MAX);
-        let Some(read) = read.filter(|_| minute < numbers.expires) else {
+        let (read, present) = (self.store.wish(wish).await?, self.store.present(now).await?);
+        let Some(read) = read.filter(|read| !read.value.is_over(&present)) else {
             if !request.is_answerable {
                 return Ok(None);
             }

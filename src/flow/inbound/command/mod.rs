@@ -253,7 +253,7 @@ impl CommandDesk {
         }
         let (now, inbound) = (self.clock.now(), &request.item.inbound);
         let mut later = Doing { notes: doing.notes, ..Doing::new() };
-        if now >= inbound.arrival.at + POSTPONED_FOR {
+        if self.store.present(now).await?.has_lasted(inbound.arrival.at, POSTPONED_FOR) {
             self.tell_owner(&mut later, request.item, request.list, "too many came from one domain or machine").await?;
             return Ok(later.effects());
         }

@@ -88,7 +88,7 @@ impl PostDesk {
         post: &Post,
         place: u64,
     ) -> Result<Option<(Address, List, Value)>, HandleError> {
-        let Ok(hold) = post.open(self.clock.now()) else { return Ok(None) };
+        let Ok(hold) = post.open(&self.present().await?) else { return Ok(None) };
         let asked = usize::try_from(place).ok().and_then(|place| hold.asked.get(place));
         let (Some(to), Some(list)) = (asked, self.store.list(&post.list).await?) else { return Ok(None) };
         let identity = ListIdentity::new(&list.value, 0, &self.key);

@@ -41,7 +41,7 @@ impl PostDesk {
         if is_of_program(item.inbound.arrival.sender.as_deref(), &item.message) {
             return Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer to a question about a post")));
         }
-        let hold = match read.value.open(self.clock.now()) {
+        let hold = match read.value.open(&self.present().await?) {
             Ok(hold) if u64::from(hold.round) == round => hold,
             Ok(_) => return self.too_late(item, list, &read.value, &DecisionError::OldQuestion(PostId(id))).await,
             Err(error) => return self.too_late(item, list, &read.value, &error).await,
@@ -83,19 +83,19 @@ impl PostDesk {
         read: &Read<Post>,
         by: &str,
     ) -> Result<Effects, HandleError> {
-        let (mut post, mut batch, now) = (read.value.clone(), Batch::new(), self.clock.now());
+        let (mut post, mut batch, present) = (read.value.clone(), Batch::new(), self.present().await?);
         let second = list.value.approval && post.is_by(by);
         let asks_again = second && read.value.hold().is_some_and(|hold| hold.reason != HoldReason::Approval);
         let note = if asks_again {
             let asked = asked(HoldReason::Approval, &post, &list.value);
-            post.hold_for(HoldReason::Approval, asked, now).map_err(refusal)?;
+            post.hold_for(HoldReason::Approval, asked, &present).map_err(refusal)?;
             let (message, doubtful) = self.message(&post).await?;
             self.ask(&mut batch, &post, &list.value, Reading { message: &message, doubtful }).await?;
             crate::store::lists::expect(&mut batch, list);
             format!("post {} is held for approval", post.id)
         } else {
             let mailing = self.send(&mut batch, &post, list, Some(by)).await?;
-            post.approve(by, mailing, now).map_err(refusal)?;
+            post.approve(by, mailing, &present).map_err(refusal)?;
             format!("post {} goes out as mailing {mailing}", post.id)
         };
         put_post(&mut batch, &post, Some(read));
@@ -112,7 +112,7 @@ impl PostDesk {
     ) -> Result<Effects, HandleError> {
         let (mut post, mut batch) = (read.value.clone(), Batch::new());
         let reason = read.value.hold().map(|hold| hold.reason);
-        post.refuse(by, why, self.clock.now()).map_err(refusal)?;
+        post.refuse(by, why, &self.present().await?).map_err(refusal)?;
         let tells = match reason {
             Some(HoldReason::Approval) => true,
             // Without a reason it may be spam, and From another's address.
@@ -143,8 +143,9 @@ impl PostDesk {
             return Ok(Some(effects));
         }
         let mut data = about(post);
+        let present = self.present().await?;
         let word = match &post.state {
-            PostState::Held(hold) if self.clock.now() >= hold.until => "expired",
+            PostState::Held(hold) if hold.is_over(&present) => "expired",
             state => state.word(),
         };
         data[word] = serde_json::Value::Bool(true);

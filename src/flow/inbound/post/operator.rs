@@ -2,13 +2,12 @@
 
 use chrono::TimeDelta;
 
-use crate::base::clock::Timestamp;
 use crate::base::id::PostId;
 use crate::flow::inbound::HandleError;
 use crate::model::authentication::Check;
-use crate::model::clock_trust::ClockTrust;
 use crate::model::list::List;
 use crate::model::post::{DecisionError, HELD_DAYS, HoldReason, Post};
+use crate::model::present::Present;
 use crate::store::engine::{Batch, Commit};
 use crate::store::posts::put_post;
 use crate::store::{CONFLICT_TRIES, Read, StoreError};
@@ -81,15 +80,19 @@ impl PostDesk {
     /// [`PostError`]: those before it have ended.
     pub async fn expire(&self) -> Result<u64, PostError> {
         let (now, mut expired) = (self.clock.now(), 0);
-        let trust = self.store.clock_trust().await?.unwrap_or(ClockTrust::new(now));
+        // A clock that was set forward ends nothing that cannot be begun again.
+        let present = self.store.present(now).await?;
         for id in self.store.held_posts_after(now + TimeDelta::days(HELD_DAYS), STEP).await? {
-            self.bound_one(id, now).await?;
+            match self.expire_one(id, &present).await? {
+                true => expired += 1,
+                false => self.bound_one(id, &present).await?,
+            }
         }
         loop {
             let due = self.store.held_posts(Some(now), STEP).await?;
             let before = expired;
             for id in &due {
-                expired += u64::from(self.expire_one(*id, &trust, now).await?);
+                expired += u64::from(self.expire_one(*id, &present).await?);
             }
             if due.len() < STEP || expired == before {
                 return Ok(expired);
@@ -97,24 +100,22 @@ impl PostDesk {
         }
     }
 
-    async fn bound_one(&self, id: PostId, now: Timestamp) -> Result<(), PostError> {
+    async fn bound_one(&self, id: PostId, present: &Present) -> Result<(), PostError> {
         let Some(read) = self.store.post(id).await? else { return Ok(()) };
         let (mut post, mut batch) = (read.value.clone(), Batch::new());
-        if post.bound_hold(now) {
-            tracing::warn!(post = %id, "a post was held by a clock that stood ahead; its time counts from now");
+        if post.bound_hold(present) {
+            tracing::warn!(post = %id, "a post was held by a clock that stood ahead; its time counts from when the clock was set right");
             put_post(&mut batch, &post, Some(&read));
             self.store.commit(batch).await?;
         }
         Ok(())
     }
 
-    async fn expire_one(&self, id: PostId, trust: &ClockTrust, now: Timestamp) -> Result<bool, PostError> {
+    async fn expire_one(&self, id: PostId, present: &Present) -> Result<bool, PostError> {
         let Some(read) = self.store.post(id).await? else { return Ok(false) };
         let (mut post, mut batch) = (read.value.clone(), Batch::new());
         let reason = read.value.hold().map(|hold| hold.reason);
-        // A clock that was set forward ends nothing that cannot be begun again.
-        let since = post.hold().map_or(now, |hold| hold.since);
-        if !post.expire(trust.now_for(since, now)) {
+        if !post.expire(present) {
             return Ok(false);
         }
         // A stranger's address may be forged, and is not written to.
@@ -129,10 +130,15 @@ impl PostDesk {
 
     async fn open(&self, id: PostId) -> Result<(Read<Post>, Read<List>), PostError> {
         let read = self.store.post(id).await?.ok_or(PostError::NoPost(id))?;
-        read.value.open(self.clock.now())?;
+        read.value.open(&self.present().await?)?;
         let gone = || PostError::Broken(format!("the list of post {id} is not there any more"));
         let list = self.store.list(&read.value.list).await?.ok_or_else(gone)?;
         Ok((read, list))
+    }
+
+    /// The present, for a decision on a held post.
+    pub(super) async fn present(&self) -> Result<Present, StoreError> {
+        self.store.present(self.clock.now()).await
     }
 
     async fn again(&self, id: PostId) -> Result<Post, PostError> {

@@ -72,8 +72,8 @@ impl PostDesk {
             return for_owner("its author may not send to this list");
         }
         let mark = mark(message, &octets);
-        let seen = self.store.seen_message(&list.value.name, &mark).await?;
-        if let Some(seen) = seen.as_ref().filter(|seen| now < seen.value.at + Duration::days(SEEN_DAYS)) {
+        let (seen, present) = (self.store.seen_message(&list.value.name, &mark).await?, self.store.present(now).await?);
+        if let Some(seen) = seen.as_ref().filter(|seen| !present.has_lasted(seen.value.at, Duration::days(SEEN_DAYS))) {
             let note = format!("a second copy of post {}", seen.value.post);
             return Ok(Received::Done(Effects::none(InboundKind::Post, note)));
         }
