@@ -21,6 +21,7 @@ use crate::base::id::MailingId;
 use crate::model::clock_trust::{AFTER_BOOT, ClockTrust};
 use crate::model::mailing::{Mailing, PauseReason};
 use crate::model::mailing_transitions::{Due, TransitionError};
+use crate::store::clock_note::ClockNote;
 use crate::store::{Store, StoreError};
 
 use super::leap::{JumpWatch, Reading};
@@ -51,6 +52,8 @@ pub struct Scheduler {
 struct Watched {
     jumps: JumpWatch,
     trust: ClockTrust,
+    /// Whether the store knows of the last jump.
+    noted: bool,
 }
 
 /// What one look did.
@@ -158,38 +161,36 @@ impl Scheduler {
     }
 
     /// The one reading of the clock for a look, and how far it can be believed. A jump is noted before anything is done,
-    /// so that a restart knows of it.
+    /// so that a restart knows of it; and each start is noted, so that the next one knows how much time passed.
     async fn look_at_clock(&self) -> Result<(Timestamp, ClockTrust), StoreError> {
         let mut watched = self.watched.lock().await;
-        let (now, jumps, jump, mut trust, mut changed) = match *watched {
+        let (jumps, jump, mut trust, noted) = match *watched {
             Some(mut known) => {
-                let (Reading { now, steady }, jump) = known.jumps.look(&*self.clock);
+                let (Reading { steady, .. }, jump) = known.jumps.look(&*self.clock);
                 let trust = match jump {
                     // A machine without a clock of its own gets the time soon after it started.
                     Some(jump) if steady - Timestamp::UNIX_EPOCH < AFTER_BOOT => known.trust.corrected(jump),
                     Some(jump) => known.trust.jumped(jump),
                     None => known.trust,
                 };
-                (now, known.jumps, jump, trust, jump.is_some())
+                (known.jumps, jump, trust, known.noted && jump.is_none())
             }
             None => {
                 let jumps = JumpWatch::new(&*self.clock);
-                let now = jumps.now();
-                let before = self.store.clock_trust().await?;
-                let trust = before.map_or_else(|| ClockTrust::new(now), |before| before.at_start(now));
-                let jump = trust.last.filter(|jump| jump.to == now);
+                let Reading { now, steady } = jumps.last();
+                let trust = match self.store.clock_note().await? {
+                    Some(before) => match before.passed(self.clock.origin(), steady) {
+                        Some(passed) => before.trust.after(passed, now),
+                        None => before.trust.at_start(now),
+                    },
+                    None => ClockTrust::new(now),
+                };
                 // Noted at each start, so that a clock that is set back before the next one is seen to be.
-                (now, jumps, jump, trust, true)
+                (jumps, trust.last.filter(|jump| jump.to == now), trust, false)
             }
         };
-        trust = trust.settled(now);
-        changed |= (now - trust.noted).abs() >= NOTE_CLOCK_EVERY;
-        if changed {
-            trust.noted = now;
-            // What cannot be noted is seen again at the next look.
-            self.store.note_clock_trust(&trust).await?;
-        }
-        *watched = Some(Watched { jumps, trust });
+        let Reading { now, steady } = jumps.last();
+        *watched = Some(Watched { jumps, trust, noted });
         if let Some(jump) = jump {
             let (from, to, seconds) = (jump.from, jump.to, jump.by().num_seconds());
             let doubted = trust.is_doubted(now);
@@ -197,6 +198,14 @@ impl Scheduler {
             // All that is put off is looked at again.
             self.wake.notify();
         }
+        trust = trust.settled(now);
+        if !noted || (now - trust.noted).abs() >= NOTE_CLOCK_EVERY {
+            trust.noted = now;
+            let steady = self.clock.origin().map(|origin| (origin, steady));
+            // What cannot be noted is seen again at the next look.
+            self.store.note_clock(&ClockNote { trust, steady }).await?;
+        }
+        *watched = Some(Watched { jumps, trust, noted: true });
         Ok((now, trust))
     }
 
@@ -265,8 +274,9 @@ impl Scheduler {
 /// The instant by which a mailing's time is judged when the clock shows `now`: no mailing begins before its time because
 /// the clock was set forward, and one that was queued for at once by a clock that stood ahead does not wait for years.
 pub fn judged_at(mailing: &Mailing, trust: &ClockTrust, now: Timestamp) -> Timestamp {
-    let at_once = mailing.schedule.at <= mailing.created;
-    if at_once && mailing.created > now { mailing.schedule.at } else { trust.now_for(mailing.created, now) }
+    let judged = trust.now_for(mailing.created, now);
+    // What was queued for at once is due whatever the clock showed then: also between a jump and the note of it.
+    if mailing.schedule.at <= mailing.created { judged.max(mailing.schedule.at) } else { judged }
 }
 
 fn words(due: Due) -> &'static str {

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use crate::base::clock::Timestamp;
+use crate::base::clock::{Origin, Timestamp};
 use crate::model::clock_trust::{Behind, ClockTrust, Jump};
 use crate::model::present::Present;
 
@@ -12,6 +12,25 @@ use super::record::{self, RecordError};
 use super::{Store, StoreError, keys};
 
 const FAMILY: &str = "note about the clock";
+
+/// What is known of the clock, and when that was noted by the time that passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockNote {
+    /// What is known.
+    pub trust: ClockTrust,
+    /// The same instant as [`ClockTrust::noted`] by [`Clock::steady`](crate::base::clock::Clock::steady), and what that counts
+    /// from.
+    pub steady: Option<(Origin, Timestamp)>,
+}
+
+impl ClockNote {
+    /// How much time passed from this note to the instant `steady`; `None` where that is not known, because the machine was
+    /// started anew.
+    pub fn passed(&self, origin: Option<Origin>, steady: Timestamp) -> Option<TimeDelta> {
+        let (noted_from, noted) = self.steady?;
+        (origin == Some(noted_from) && steady >= noted).then(|| steady - noted)
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 struct NoteV1 {
@@ -25,6 +44,7 @@ struct NoteV1 {
 #[derive(Serialize, Deserialize)]
 struct NoteV2 {
     first: NoteV1,
+    steady: Option<(Origin, i64)>,
     back: i64,
     behind: Option<(i64, i64, i64)>,
 }
@@ -34,34 +54,17 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`], never to be read as "nothing".
-    pub async fn clock_trust(&self) -> Result<Option<ClockTrust>, StoreError> {
+    pub async fn clock_note(&self) -> Result<Option<ClockNote>, StoreError> {
         let Some(octets) = self.engine.get(&keys::setting("clock")).await? else { return Ok(None) };
-        let form: NoteV2 = match record::split(FAMILY, &octets)? {
-            (1, rest) => {
-                // When it was set back was not noted: what is dated later than this note was made before it.
-                let first: NoteV1 = record::decode(FAMILY, rest)?;
-                NoteV2 { back: first.noted, first, behind: None }
-            }
-            (2, rest) => record::decode(FAMILY, rest)?,
-            (version, _) => return Err(RecordError::Newer { family: FAMILY, version }.into()),
-        };
-        let at = |millis| record::instant(FAMILY, millis);
-        let NoteV2 { first, back, behind } = form;
-        Ok(Some(ClockTrust {
-            noted: at(first.noted)?,
-            ahead: TimeDelta::try_milliseconds(first.ahead).unwrap_or_default(),
-            since: first.since.map(at).transpose()?,
-            at_start: first.at_start,
-            last: match first.last {
-                Some((from, to)) => Some(Jump { from: at(from)?, to: at(to)? }),
-                None => None,
-            },
-            back: at(back)?,
-            behind: match behind {
-                Some((from, to, right)) => Some(Behind { from: at(from)?, to: at(to)?, right: at(right)? }),
-                None => None,
-            },
-        }))
+        Ok(Some(decode(&octets)?))
+    }
+
+    /// What was last known about the clock, as [`Store::clock_note`].
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "nothing".
+    pub async fn clock_trust(&self) -> Result<Option<ClockTrust>, StoreError> {
+        Ok(self.clock_note().await?.map(|note| note.trust))
     }
 
     /// The present: the clock's reading `now`, with what is known about the clock.
@@ -76,7 +79,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: not noted.
-    pub async fn note_clock_trust(&self, trust: &ClockTrust) -> Result<(), StoreError> {
+    pub async fn note_clock(&self, note: &ClockNote) -> Result<(), StoreError> {
+        let ClockNote { trust, steady } = note;
         let first = NoteV1 {
             noted: trust.noted.timestamp_millis(),
             ahead: trust.ahead.num_milliseconds(),
@@ -87,11 +91,42 @@ impl Store {
         let behind = trust.behind.map(|behind| {
             (behind.from.timestamp_millis(), behind.to.timestamp_millis(), behind.right.timestamp_millis())
         });
-        let form = NoteV2 { first, back: trust.back.timestamp_millis(), behind };
+        let steady = steady.map(|(origin, at)| (origin, at.timestamp_millis()));
+        let form = NoteV2 { first, steady, back: trust.back.timestamp_millis(), behind };
         let mut batch = Batch::new();
         batch.put(keys::setting("clock"), record::encode(2, &form));
         self.commit(batch).await.map(|_| ())
     }
+}
+
+fn decode(octets: &[u8]) -> Result<ClockNote, RecordError> {
+    let NoteV2 { first, steady, back, behind } = match record::split(FAMILY, octets)? {
+        (1, rest) => {
+            // When it was set back was not noted: what is dated later than this note was made before it.
+            let first: NoteV1 = record::decode(FAMILY, rest)?;
+            NoteV2 { steady: None, back: first.noted, first, behind: None }
+        }
+        (2, rest) => record::decode(FAMILY, rest)?,
+        (version, _) => return Err(RecordError::Newer { family: FAMILY, version }),
+    };
+    let at = |millis| record::instant(FAMILY, millis);
+    let trust = ClockTrust {
+        noted: at(first.noted)?,
+        ahead: TimeDelta::try_milliseconds(first.ahead).unwrap_or_default(),
+        since: first.since.map(at).transpose()?,
+        at_start: first.at_start,
+        last: match first.last {
+            Some((from, to)) => Some(Jump { from: at(from)?, to: at(to)? }),
+            None => None,
+        },
+        back: at(back)?,
+        behind: match behind {
+            Some((from, to, right)) => Some(Behind { from: at(from)?, to: at(to)?, right: at(right)? }),
+            None => None,
+        },
+    };
+    let steady = steady.map(|(origin, millis)| at(millis).map(|at| (origin, at))).transpose()?;
+    Ok(ClockNote { trust, steady })
 }
 
 #[cfg(test)]
@@ -101,19 +136,30 @@ mod tests {
     use super::*;
     use crate::store::memory::MemoryEngine;
 
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
     #[tokio::test]
-    async fn what_is_noted_is_read_and_so_is_a_note_of_old() {
+    async fn the_first_version_is_read_and_the_second_knows_how_much_time_passed() {
         let store = Store::new(Arc::new(MemoryEngine::new()));
-        let at = |minutes: i64| Timestamp::from_timestamp(1_800_000_000 + minutes * 60, 0).unwrap();
-        let jump = |from, to| Jump { from: at(from), to: at(to) };
-        let trust = ClockTrust::new(at(0)).jumped(jump(1, -99)).jumped(jump(-89, 11));
-        assert!(trust.behind.is_some());
-        store.note_clock_trust(&trust).await.unwrap();
-        assert_eq!(store.clock_trust().await.unwrap(), Some(trust));
-        let old = NoteV1 { noted: at(5).timestamp_millis(), ahead: 0, since: None, at_start: false, last: None };
+        let old = NoteV1 { noted: at(300).timestamp_millis(), ahead: 0, since: None, at_start: false, last: None };
         let mut batch = Batch::new();
         batch.put(keys::setting("clock"), record::encode(1, &old));
         store.commit(batch).await.unwrap();
-        assert_eq!(store.clock_trust().await.unwrap(), Some(ClockTrust::new(at(5))));
+        let trust = ClockTrust::new(at(300));
+        assert_eq!(store.clock_note().await.unwrap(), Some(ClockNote { trust, steady: None }));
+
+        let jump = |from, to| Jump { from: at(from), to: at(to) };
+        let trust = ClockTrust::new(at(0)).jumped(jump(60, -5940)).jumped(jump(-5340, 660));
+        assert!(trust.behind.is_some());
+        let note = ClockNote { trust, steady: Some(([7; 16], at(30))) };
+        store.note_clock(&note).await.unwrap();
+        let read = store.clock_note().await.unwrap().unwrap();
+        assert_eq!(read, note);
+        assert_eq!(read.passed(Some([7; 16]), at(40)), Some(TimeDelta::seconds(10)));
+        assert_eq!(read.passed(Some([8; 16]), at(40)), None, "another run of the machine");
+        assert_eq!(read.passed(None, at(40)), None);
+        assert_eq!(read.passed(Some([7; 16]), at(20)), None, "it cannot count backwards");
     }
 }

@@ -241,6 +241,11 @@ impl Dispatcher {
         shared.room.trouble(now).or_else(|| shared.gate.trouble(now))
     }
 
+    /// A person says that the relay is repaired: it is tried within a second.
+    pub fn try_relay_now(&self) {
+        self.shared.gate.try_now(self.shared.parts.clock.now());
+    }
+
     /// What the pace is, where the relay asked for a slower one.
     pub fn slowed(&self) -> Option<pace::Slowed> {
         self.shared.pace.slowed(self.shared.parts.clock.now())

@@ -46,6 +46,8 @@ struct State {
     /// Connections that may be open.
     connections: Option<u32>,
     connected: u32,
+    /// When a place was last asked for in vain.
+    wanted: Option<Timestamp>,
     /// When the limit of connections last changed.
     changed: Option<Timestamp>,
     taken: Taken,
@@ -117,6 +119,7 @@ impl Pace {
         let mut state = self.lock();
         state.forget(now);
         if !is_connected && state.connections.is_some_and(|limit| state.connected >= limit) {
+            state.wanted = Some(now);
             return Err(now + LOOK_AGAIN);
         }
         if let Some(rate) = &mut state.rate {
@@ -161,6 +164,11 @@ impl Pace {
         state.connections = Some(state.connected.saturating_sub(1).max(1));
         state.changed = Some(now);
         state.slows(now, what)
+    }
+
+    /// Whether others wait for a place: a connection without work is closed, then.
+    pub fn is_wanted(&self, now: Timestamp) -> bool {
+        self.lock().wanted.is_some_and(|at| (now - at).abs() < LOOK_AGAIN * 3)
     }
 
     /// Connections with a place.
@@ -351,7 +359,9 @@ mod tests {
         assert!(pace.crowded(at(0), "421 too many connections"));
         drop(away);
         assert_eq!(pace.slowed(at(0)).unwrap().connections, Some(2));
+        assert!(!pace.is_wanted(at(0)));
         assert!(pace.ask(at(0), false).is_err());
+        assert!(pace.is_wanted(at(200)) && !pace.is_wanted(at(300)));
         assert!(pace.ask(at(0), true).is_ok(), "an open connection goes on at full speed");
         assert!(!pace.accepted(at(59_000)));
         assert!(pace.ask(at(59_000), false).is_err());

@@ -84,7 +84,7 @@ impl Worker {
         self.flush().await.ok()?;
         let shared = self.shared.clone();
         self.pulse.rests();
-        if self.open.is_some() {
+        if self.open.is_some() && !shared.pace.is_wanted(shared.parts.clock.now()) {
             let idle = std::time::Duration::from_secs(u64::from(shared.parts.settings.idle_seconds));
             let clock = &shared.parts.clock;
             tokio::select! {
@@ -92,8 +92,8 @@ impl Worker {
                 job = shared.queue.take() => return job,
                 () = clock.wait_for(idle) => {}
             }
-            self.hang_up().await;
         }
+        self.hang_up().await;
         shared.queue.take().await
     }
 
