@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::base::clock::Clock;
 use crate::model::reply::Reply;
 
-use super::{ConnectError, Connection, Envelope, Outcome, Transport, TransportFuture};
+use super::{ConnectError, Connection, Envelope, Outcome, Pieces, Transport, TransportFuture};
 
 /// Where captured messages go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,8 +58,8 @@ struct CaptureConnection {
 }
 
 impl Connection for CaptureConnection {
-    fn send<'a>(&'a mut self, envelope: &'a Envelope, message: &'a [u8]) -> TransportFuture<'a, Outcome> {
-        let octets = as_file(envelope, message);
+    fn send_pieces<'a>(&'a mut self, envelope: &'a Envelope, message: Pieces<'a>) -> TransportFuture<'a, Outcome> {
+        let octets = as_file(envelope, &message.concat());
         let place = self.place.clone();
         Box::pin(async move {
             let kept = off_thread(move || Ok(place.keep(&octets))).await;

@@ -8,7 +8,7 @@ use lettre::transport::smtp::response::Response;
 use crate::mail::relayable::{fits, relayable};
 
 use super::Envelope;
-use super::stuffing::Pieces;
+use super::Pieces;
 
 /// The extensions a relay offers; lettre knows only some of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -76,6 +76,9 @@ pub enum ConnectError {
     Security(String),
 }
 
+/// A message in two pieces: its own beginning, and an end that it may share with others and of which no copy is made.
+pub type Pieces<'a> = [&'a [u8]; 2];
+
 /// What a transport's methods return.
 pub type TransportFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -89,20 +92,11 @@ pub trait Transport: Send + Sync + 'static {
 pub trait Connection: Send {
     /// Sends one whole message: MAIL, RCPT, DATA, content. `message` has CRLF line ends and no dot-stuffing.
     /// Every wait in it is bounded (RFC 5321 §4.5.3.2).
-    fn send<'a>(&'a mut self, envelope: &'a Envelope, message: &'a [u8]) -> TransportFuture<'a, Outcome>;
+    fn send_pieces<'a>(&'a mut self, envelope: &'a Envelope, message: Pieces<'a>) -> TransportFuture<'a, Outcome>;
 
-    /// The same of a message in two pieces: its own beginning, and an end that it shares with others and of which no
-    /// copy is to be made.
-    fn send_with_end<'a>(
-        &'a mut self,
-        envelope: &'a Envelope,
-        beginning: &'a [u8],
-        end: &'a [u8],
-    ) -> TransportFuture<'a, Outcome> {
-        match end {
-            [] => self.send(envelope, beginning),
-            end => Box::pin(async move { self.send(envelope, &[beginning, end].concat()).await }),
-        }
+    /// The same of a message in one piece.
+    fn send<'a>(&'a mut self, envelope: &'a Envelope, message: &'a [u8]) -> TransportFuture<'a, Outcome> {
+        self.send_pieces(envelope, [message, &[]])
     }
 
     /// Whether another message may be sent on it; a refused RCPT leaves it usable.

@@ -16,9 +16,9 @@ use crate::model::reply::Reply;
 use super::extensions::Extensions;
 use super::relay::{Timeouts, cause, refusal, reply};
 use super::replies::GARBLED;
-use super::stuffing::{Pieces, Stuffing, has_bare_line_ends};
+use super::stuffing::{Stuffing, has_bare_line_ends};
 use super::wire::{Garbled, WireHandle};
-use super::{Connection, Envelope, Outcome, TransportFuture};
+use super::{Connection, Envelope, Outcome, Pieces, TransportFuture};
 
 /// An open connection to a relay.
 pub(super) struct RelayConnection {
@@ -148,12 +148,16 @@ impl RelayConnection {
         }
     }
 
-    /// An answer to RSET that is not positive leaves nothing to trust.
+    /// An answer to RSET other than 2xx leaves nothing to trust: after 354 the server is out of step (RFC 5321 §4.3.2).
     async fn reset_answer(&mut self) -> Result<(), Outcome> {
         match self.answer(self.timeouts.command).await {
-            Answer::Positive(_) => {
+            Answer::Positive(reply) if reply.is_positive() => {
                 self.needs_reset = false;
                 Ok(())
+            }
+            Answer::Positive(reply) => {
+                self.usable = false;
+                Err(Outcome::NotSent(format!("the relay answered {reply} to RSET, where 250 belongs")))
             }
             Answer::Refused(reply) | Answer::Garbled { reply, .. } => {
                 self.usable = false;
@@ -234,7 +238,7 @@ impl RelayConnection {
     /// says next belongs to another command. Refused for now, and the connection is of no more use.
     async fn command_answer(&mut self, stage: Stage) -> Answer {
         match self.answer(self.timeouts.command).await {
-            Answer::Positive(reply) if reply.code / 100 != 2 => {
+            Answer::Positive(reply) if !reply.is_positive() => {
                 self.usable = false;
                 let text = format!("{GARBLED}: {reply} to {}, where 250 belongs", stage.word());
                 Answer::Garbled { reply: Reply::new(451, &text), is_refusal: true }
@@ -267,17 +271,8 @@ impl RelayConnection {
 }
 
 impl Connection for RelayConnection {
-    fn send<'a>(&'a mut self, envelope: &'a Envelope, message: &'a [u8]) -> TransportFuture<'a, Outcome> {
-        Box::pin(self.transact(envelope, [message, &[]]))
-    }
-
-    fn send_with_end<'a>(
-        &'a mut self,
-        envelope: &'a Envelope,
-        beginning: &'a [u8],
-        end: &'a [u8],
-    ) -> TransportFuture<'a, Outcome> {
-        Box::pin(self.transact(envelope, [beginning, end]))
+    fn send_pieces<'a>(&'a mut self, envelope: &'a Envelope, message: Pieces<'a>) -> TransportFuture<'a, Outcome> {
+        Box::pin(self.transact(envelope, message))
     }
 
     fn is_usable(&self) -> bool {

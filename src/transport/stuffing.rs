@@ -3,8 +3,7 @@
 
 use memchr::memmem;
 
-/// A message in two pieces: its own beginning, and an end that it may share with others.
-pub(super) type Pieces<'a> = [&'a [u8]; 2];
+use super::Pieces;
 
 /// Bytes of the message put out at once.
 const BLOCK: usize = 64 * 1024;

@@ -52,7 +52,7 @@ async fn a_message_with_a_shared_end_arrives_byte_for_byte() {
         for (number, tail) in ["", "\r", "\r\n", "\r\n."].into_iter().enumerate() {
             let beginning = format!("Message-ID: <{number}@x>\r\n\r\ntext{tail}");
             let end = [if tail == "\r" { b"\n".as_slice() } else { b"" }, end].concat();
-            let outcome = connection.send_with_end(&envelope("a@example.org"), beginning.as_bytes(), &end).await;
+            let outcome = connection.send_pieces(&envelope("a@example.org"), [beginning.as_bytes(), &end]).await;
             assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
             let mut expected = [beginning.as_bytes(), &end].concat();
             if !expected.ends_with(b"\r\n") {
@@ -60,7 +60,7 @@ async fn a_message_with_a_shared_end_arrives_byte_for_byte() {
             }
             assert!(sink.record().messages()[number].octets == expected, "{number} changed on its way");
         }
-        let outcome = connection.send_with_end(&envelope("a@example.org"), b"A: b\r\n\r\nx\r", b"y\r\n").await;
+        let outcome = connection.send_pieces(&envelope("a@example.org"), [b"A: b\r\n\r\nx\r", b"y\r\n"]).await;
         assert!(matches!(outcome, Outcome::Impossible(_)), "a bare CR where the pieces meet: {outcome:?}");
         assert_eq!(sink.record().totals().bare_line_ends, 0);
     }

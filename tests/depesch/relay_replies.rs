@@ -181,6 +181,28 @@ async fn only_2xx_is_a_yes_to_mail_and_rcpt() {
 }
 
 #[tokio::test]
+async fn only_2xx_is_a_yes_to_rset() {
+    for (said, yes) in
+        [("250 2.0.0 ok", true), ("354 go ahead", false), ("334 more", false), ("451 4.3.0 later", false)]
+    {
+        for sink in [sink(), without_pipelining()] {
+            let gone = Rules::new().refuse("gone", "550 5.1.1 no such user");
+            sink.follow(gone.at(Point::Reset, Action::Reply(said.to_owned())));
+            let mut connection = connect(&sink).await;
+            connection.send(&envelope("gone@example.org"), &message("1@x")).await;
+            let outcome = connection.send(&envelope("b@example.org"), &message("2@x")).await;
+            match (&outcome, yes) {
+                (Outcome::Accepted(_), true) => {}
+                (Outcome::NotSent(why), false) => assert!(why.contains(&said[..3]) && why.contains("RSET"), "{why}"),
+                _ => panic!("{said}: {outcome:?}"),
+            }
+            assert_eq!(connection.is_usable(), yes, "{said}: whose the next reply is, is not known");
+            assert_eq!(sink.record().totals().accepted, u64::from(yes), "{said}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_greeting_of_thousands_of_lines_is_no_smtp() {
     let many = format!("{}250 end", "250-X-EXTENSION\r\n".repeat(5000));
     let sink = scripted(Rules::new().at(Point::Ehlo, Action::Reply(many)));

@@ -192,7 +192,7 @@ impl Worker {
         let Some(open) = self.open.as_mut() else { return Err(Ended) };
         let watch = Stopwatch::start();
         self.pulse.waits_for_relay();
-        let outcome = open.connection.send_with_end(&message.envelope, &message.octets, &message.shared_end).await;
+        let outcome = open.connection.send_pieces(&message.envelope, [&message.octets, &message.shared_end]).await;
         self.pulse.works();
         add(&self.shared.stats.smtp_nanoseconds, watch.nanoseconds());
         let first = first_attempt(&job.row.delivery, since);

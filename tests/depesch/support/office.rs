@@ -22,7 +22,7 @@ use depesch::model::subscriber::{Subscriber, SubscriptionState};
 use depesch::store::engine::{Batch, Commit, Engine};
 use depesch::store::memory::MemoryEngine;
 use depesch::store::{Store, StoreError, mailings, subscribers};
-use depesch::transport::{ConnectError, Connection, Envelope, Outcome, Transport, TransportFuture};
+use depesch::transport::{ConnectError, Connection, Envelope, Outcome, Pieces, Transport, TransportFuture};
 
 pub fn noon() -> Timestamp {
     chrono::DateTime::from_timestamp(1_795_000_000, 0).unwrap()
@@ -78,8 +78,9 @@ impl Transport for Way {
 }
 
 impl Connection for Line {
-    fn send<'a>(&'a mut self, envelope: &'a Envelope, octets: &'a [u8]) -> TransportFuture<'a, Outcome> {
+    fn send_pieces<'a>(&'a mut self, envelope: &'a Envelope, message: Pieces<'a>) -> TransportFuture<'a, Outcome> {
         Box::pin(async move {
+            let octets = &message.concat()[..];
             let to = envelope.recipient.local_part().to_owned();
             let seen = self.0.witness.lock().unwrap().as_ref().map(|witness| witness(&to));
             if let Some(seen) = seen {
