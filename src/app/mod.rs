@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::base::clock::{Clock, SystemClock};
+use crate::base::clock::Clock;
 use crate::base::token::Key;
 use crate::config::Config;
 use crate::control::Control;
@@ -103,7 +103,7 @@ pub struct RunningApp {
 
 /// The machine's clock, on tokio's timers.
 pub fn system_clock() -> Arc<dyn Clock> {
-    Arc::new(SystemClock::new(|duration| Box::pin(tokio::time::sleep(duration))))
+    test_clock::clock(None)
 }
 
 /// Completes when `stopping` turns true.

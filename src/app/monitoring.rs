@@ -72,7 +72,7 @@ pub async fn prepare(config: &Config) -> Monitoring {
     let (port, trouble) = match bound {
         Ok(port) => (port, None),
         Err(error) => {
-            tracing::error!("{error}");
+            tracing::error!(%error, "the port for monitoring cannot be opened");
             (None, Some(error.to_string()))
         }
     };

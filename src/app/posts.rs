@@ -45,7 +45,7 @@ pub fn desk(
     let authenticator: Arc<dyn Authenticator> = match Lookups::new(settings) {
         Ok(lookups) => Arc::new(lookups),
         Err(error) => {
-            tracing::warn!(%error, "nobody can be asked who wrote mail that comes in");
+            tracing::warn!(%error, "name servers cannot be asked: who wrote a post is not verified");
             Arc::new(NoLookups::default())
         }
     };

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::TimeDelta;
 
 use crate::base::clock::{Clock, Stopwatch, SystemClock};
+use crate::store::journal::head::boot_id;
 
 /// How long what the file said is believed, in nanoseconds.
 const READ_EVERY: u64 = 100_000_000;
@@ -20,7 +21,7 @@ struct Read {
 /// The machine's clock; moved by what the file says, if there is one. A file that is not there or holds no number moves
 /// nothing.
 pub fn clock(file: Option<PathBuf>) -> Arc<dyn Clock> {
-    let clock = SystemClock::new(|duration| Box::pin(tokio::time::sleep(duration)));
+    let clock = SystemClock::new(|duration| Box::pin(tokio::time::sleep(duration))).counting_from(boot_id());
     let Some(file) = file else { return Arc::new(clock) };
     let last: Mutex<Option<Read>> = Mutex::default();
     let moved = move || {

@@ -16,6 +16,9 @@ pub type Timestamp = DateTime<Utc>;
 /// A future that ends when the awaited instant has come.
 pub type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Names one run of the machine.
+pub type Origin = [u8; 16];
+
 /// Tells the time and waits for it.
 ///
 /// The time of day ([`Clock::now`]) may jump in both directions: somebody sets the clock, or it was wrong at the start.
@@ -27,6 +30,11 @@ pub trait Clock: Send + Sync + 'static {
     /// An instant that moves on with real time alone and never jumps; the machine's clock counts it from 1970 at the
     /// machine's start. It says nothing about the time of day: for measuring how much time passed, never for records.
     fn steady(&self) -> Timestamp;
+    /// What [`Clock::steady`] counts from: between two readings with the same origin the time that passed is known, also over
+    /// restarts of the process. `None` where it is not known.
+    fn origin(&self) -> Option<Origin> {
+        None
+    }
     /// Completes when the time of day has come to `at`, at once when that instant is past; at the latest when so much
     /// real time has passed as `at` was away. So who waits for an instant asks again afterwards whether it has come,
     /// and a clock that is set back holds up nobody.
@@ -52,13 +60,19 @@ type Moved = Arc<dyn Fn() -> TimeDelta + Send + Sync>;
 #[derive(Clone)]
 pub struct SystemClock {
     sleep: Sleep,
+    origin: Option<Origin>,
     moved: Option<Moved>,
 }
 
 impl SystemClock {
     /// `sleep` waits for a duration on the runtime in use, e.g. `|d| Box::pin(tokio::time::sleep(d))`.
     pub fn new(sleep: fn(Duration) -> Wait) -> Self {
-        Self { sleep, moved: None }
+        Self { sleep, origin: None, moved: None }
+    }
+
+    /// `origin` names the machine's present run, if that is known.
+    pub fn counting_from(self, origin: Option<Origin>) -> Self {
+        Self { origin, ..self }
     }
 
     /// Moves the time of day by what `moved` says at each reading: for tests of the real program only.
@@ -81,6 +95,10 @@ impl Clock for SystemClock {
         // Time in which the machine was suspended counts: a clock that is right again after it has not jumped.
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         DateTime::from_timestamp(time.tv_sec, u32::try_from(time.tv_nsec).unwrap_or(0)).unwrap_or_default()
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        self.origin
     }
 
     fn wait_until(&self, at: Timestamp) -> Wait {
@@ -113,6 +131,7 @@ pub struct FakeClock {
 struct FakeState {
     now: Timestamp,
     steady: Timestamp,
+    origin: Option<Origin>,
     /// Added to both at each reading.
     step: TimeDelta,
     waiting: Vec<Waker>,
@@ -121,7 +140,7 @@ struct FakeState {
 impl FakeClock {
     /// A clock that stands at `now`.
     pub fn at(now: Timestamp) -> Arc<Self> {
-        let state = FakeState { now, steady: now, step: TimeDelta::zero(), waiting: Vec::new() };
+        let state = FakeState { now, steady: now, origin: None, step: TimeDelta::zero(), waiting: Vec::new() };
         Arc::new(Self { state: Mutex::new(state) })
     }
 
@@ -142,6 +161,11 @@ impl FakeClock {
     /// Lets the time of day jump, forward or back, while no time passes.
     pub fn jump(&self, by: TimeDelta) {
         self.change(|state| state.now += by);
+    }
+
+    /// Names the run of the machine that it counts from.
+    pub fn count_from(&self, origin: Option<Origin>) {
+        self.change(|state| state.origin = origin);
     }
 
     /// From now on lets this much time pass after each reading of the time of day: what falls due between two readings
@@ -192,6 +216,10 @@ impl Clock for Arc<FakeClock> {
 
     fn steady(&self) -> Timestamp {
         self.lock().steady
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        self.lock().origin
     }
 
     fn wait_until(&self, at: Timestamp) -> Wait {

@@ -45,7 +45,7 @@ pub enum BenchCommand {
     },
     /// Everything at once on a daemon that is killed again and again: does it keep all that it said?
     #[command(
-        after_help = "Mailings, mail in, imports, people leaving, storms at the relay, kills and stops. At the end the daemon is\n\
+        after_help = "Mailings, mail in, imports, people leaving, backups, storms at the relay, clock jumps, kills and stops. At the end the daemon is\n\
         held to what it acknowledged. Exit code 1 when a check fails.\n\n\
         Examples:\n  depesch bench soak --seconds 60\n  depesch bench soak --seconds 600 --seed 7 --directory /tmp/soak"
     )]

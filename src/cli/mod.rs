@@ -149,7 +149,7 @@ pub enum Command {
     /// Queue releases, follow them, and see what became of every mail
     #[command(subcommand)]
     Mailing(mailing::MailingCommand),
-    /// Mail out as a whole: make deferred deliveries due now
+    /// Mail out as a whole: make deferred mail due now
     #[command(subcommand)]
     Outbound(outbound::OutboundCommand),
     /// Let the daemon read configuration, templates and certificate again

@@ -9,9 +9,9 @@ use super::{CliError, Context, Done};
 /// Mail out as a whole.
 #[derive(Debug, Subcommand)]
 pub enum OutboundCommand {
-    /// Make all deferred deliveries due now, e.g. after the relay was repaired
+    /// Make all deferred deliveries and letters due now, e.g. after the relay was repaired
     #[command(
-        after_help = "A mailing that is paused stays paused, and a domain that rests is left alone until its rest ends.\n\n\
+        after_help = "A relay that cannot be reached is tried again within a second. A mailing that is paused stays paused, and a domain that rests is left alone until its rest ends.\n\n\
         Examples:\n  depesch outbound flush\n  depesch outbound flush --domain press.example"
     )]
     Flush {
@@ -30,12 +30,16 @@ pub async fn run(command: OutboundCommand, context: &Context) -> Result<Done, Cl
     flush(FlushRequest { mailing: None, domain }, context).await
 }
 
-/// Makes deferred deliveries due now.
+/// Makes deferred mail due now.
 pub(super) async fn flush(request: FlushRequest, context: &Context) -> Result<Done, CliError> {
     let answer: FlushAnswer = context.client.post("/v1/outbound/flush", &request).await?;
     match context.output.is_json() {
         true => context.output.json(&answer)?,
-        false => context.output.line(&format!("{} deferred deliveries are due now", answer.changed))?,
+        false => {
+            let letters =
+                if request.mailing.is_none() { format!(" and {} letters", answer.letters) } else { String::new() };
+            context.output.line(&format!("{} deferred deliveries{letters} are due now", answer.changed))?;
+        }
     }
     Ok(Done::Fully)
 }

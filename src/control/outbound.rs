@@ -8,17 +8,17 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use crate::base::id::MailingId;
-use crate::flow::flush::{Flush, flush};
+use crate::flow::flush::{Flush, Flushed, flush};
 
 use super::Control;
 use super::error::ApiError;
 use super::extract::{Body, Caller};
 
-/// Which deferred deliveries are to be due now.
+/// Which deferred deliveries and letters are to be due now.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FlushRequest {
-    /// Only of this mailing, e.g. `m7`.
+    /// Only deliveries of this mailing, e.g. `m7`; no letters.
     pub mailing: Option<String>,
     /// Only to this domain.
     pub domain: Option<String>,
@@ -27,8 +27,11 @@ pub struct FlushRequest {
 /// What became due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlushAnswer {
-    /// So many deliveries.
+    /// How many deliveries.
     pub changed: u64,
+    /// How many letters: mails of our own that belong to no mailing.
+    #[serde(default)]
+    pub letters: u64,
 }
 
 /// The routes of this noun.
@@ -51,8 +54,15 @@ async fn flush_now(
     let what = Flush { mailing, domain: request.domain };
     let done = flush(&control.store, control.clock.now(), &what).await;
     // Also after an error: what was changed before it is to be sent.
+    if let Some(dispatcher) = &control.dispatcher {
+        dispatcher.try_relay_now();
+    }
     control.wake.notify();
-    let changed = done?;
-    tracing::info!(by = %caller, deliveries = changed, "deferred deliveries were made due");
-    Ok(Json(FlushAnswer { changed }))
+    if let Some(out) = &control.letters {
+        out.postman.try_relay_now();
+        out.letters.notify();
+    }
+    let Flushed { deliveries, letters } = done?;
+    tracing::info!(by = %caller, deliveries, letters, "deferred mail was made due");
+    Ok(Json(FlushAnswer { changed: deliveries, letters }))
 }

@@ -10,7 +10,8 @@ use super::report::{Account, Row, with_address};
 
 /// Deliveries in one answer at most.
 const MOST_FOUND: usize = 100;
-/// Deliveries looked at for a queue id at most, of the newest mailings first: about a second for each hundred thousand.
+/// Deliveries looked at for a queue id at most, of the newest mailings first: 0.1 s for each hundred thousand, measured with
+/// the index in memory.
 const MOST_LOOKED_AT: u64 = 2_000_000;
 
 /// What was found.

@@ -7,8 +7,6 @@ use chrono::TimeDelta;
 use crate::base::clock::{Clock, Timestamp};
 use crate::model::clock_trust::Jump;
 
-/// A change of the clock by less is no jump: time services correct it so all the time.
-const LEAST_JUMP: TimeDelta = TimeDelta::seconds(2);
 /// Between the two readings of one moment less time passes than this, unless the process was held up.
 const AT_ONCE: TimeDelta = TimeDelta::milliseconds(500);
 
@@ -50,8 +48,8 @@ impl JumpWatch {
     }
 
     /// What the clock showed at the last look.
-    pub fn now(&self) -> Timestamp {
-        self.last.now
+    pub fn last(&self) -> Reading {
+        self.last
     }
 
     /// What the clock shows now, and the jump since the last look, if there was one.
@@ -59,8 +57,7 @@ impl JumpWatch {
         let reading = Reading::of(clock);
         let expected = self.last.now + (reading.steady - self.last.steady);
         self.last = reading;
-        let jump = Jump { from: expected, to: reading.now };
-        (reading, (jump.by().abs() >= LEAST_JUMP).then_some(jump))
+        (reading, Jump::between(expected, reading.now))
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::base::clock::{Clock, Timestamp};
+use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, MailingId, PostId, ReleaseId, SubscriberId};
 use crate::base::token::{self, to_hex};
 use crate::model::list::{List, Privacy};
@@ -149,28 +149,29 @@ fn reasons(problems: &[Problem]) -> String {
     problems.iter().map(reason).collect::<Vec<_>>().join("; ")
 }
 
-/// Looks at an order and queues nothing.
+/// Looks at an order and queues nothing. `now` is the reading of the clock by which the order's time was understood.
 ///
 /// # Errors
 /// [`QueueError`]: what would stop it.
 pub async fn check(
     store: &Store,
     messages: &dyn MessageSource,
-    clock: &dyn Clock,
+    now: Timestamp,
     order: &Order,
 ) -> Result<Checked, QueueError> {
     // No mailing has the number 0; links in what is tried lead nowhere.
-    look(store, messages, clock, order, MailingId(0)).await.map(|(checked, _)| checked)
+    look(store, messages, now, order, MailingId(0)).await.map(|(checked, _)| checked)
 }
 
-/// Queues a mailing, once for each key. Wake the scheduler afterwards.
+/// Queues a mailing, once for each key. `now` is the reading of the clock by which the order's time was understood: a clock
+/// that jumps between two readings would make "at once" a time that lies years ahead. Wake the scheduler afterwards.
 ///
 /// # Errors
 /// [`QueueError`]: nothing is queued; save that after an error of the store a repetition with the same key tells.
 pub async fn queue(
     store: &Store,
     messages: &dyn MessageSource,
-    clock: &dyn Clock,
+    now: Timestamp,
     order: &Order,
     once: Option<&Once>,
 ) -> Result<Queued, QueueError> {
@@ -179,10 +180,10 @@ pub async fn queue(
             return Ok(Queued { mailing, checked: None });
         }
         let id = MailingId(store.allocate(mailings::COUNTER, 1).await?);
-        let (checked, lists) = look(store, messages, clock, order, id).await?;
+        let (checked, lists) = look(store, messages, now, order, id).await?;
         let mut batch = Batch::new();
         if let Some(once) = once {
-            let answered = Answered { request: once.request, mailing: id, at: clock.now() };
+            let answered = Answered { request: once.request, mailing: id, at: now };
             idempotency::put(&mut batch, &once.key, &answered);
         }
         // Whether approval is demanded must still be so.
@@ -208,11 +209,10 @@ async fn repeated(store: &Store, once: Option<&Once>) -> Result<Option<Mailing>,
 async fn look(
     store: &Store,
     messages: &dyn MessageSource,
-    clock: &dyn Clock,
+    now: Timestamp,
     order: &Order,
     id: MailingId,
 ) -> Result<(Checked, Vec<Read<List>>), QueueError> {
-    let now = clock.now();
     if order.schedule.at < now - chrono::Duration::seconds(PAST_SECONDS) {
         return Err(QueueError::Past(order.schedule.at));
     }

@@ -21,6 +21,7 @@ use crate::base::id::MailingId;
 use crate::model::clock_trust::ClockTrust;
 use crate::model::mailing::{Mailing, PauseReason};
 use crate::model::mailing_transitions::{Due, TransitionError};
+use crate::store::clock_note::ClockNote;
 use crate::store::{Store, StoreError};
 
 use super::leap::{JumpWatch, Reading};
@@ -34,7 +35,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// How often it is noted what is known about the clock.
 const NOTE_CLOCK_EVERY: TimeDelta = TimeDelta::minutes(10);
 /// A jump so soon after the machine started sets its clock right.
-const AFTER_BOOT: TimeDelta = TimeDelta::minutes(10);
+pub const AFTER_BOOT: TimeDelta = TimeDelta::minutes(10);
 /// How soon it tries again after an error of the store.
 const AFTER_ERROR: Duration = Duration::from_secs(5);
 
@@ -53,6 +54,8 @@ pub struct Scheduler {
 struct Watched {
     jumps: JumpWatch,
     trust: ClockTrust,
+    /// Whether the store knows of the last jump.
+    noted: bool,
 }
 
 /// What one look did.
@@ -160,31 +163,35 @@ impl Scheduler {
     }
 
     /// The one reading of the clock for a look, and how far it can be believed. A jump is noted before anything is done,
-    /// so that a restart knows of it.
+    /// so that a restart knows of it; and each start is noted, so that the next one knows how much time passed.
     async fn look_at_clock(&self) -> Result<(Timestamp, ClockTrust), StoreError> {
         let mut watched = self.watched.lock().await;
-        let (now, jump, mut trust, mut changed) = match *watched {
+        let (jumps, jump, mut trust, noted) = match *watched {
             Some(mut known) => {
-                let (Reading { now, steady }, jump) = known.jumps.look(&*self.clock);
+                let (Reading { steady, .. }, jump) = known.jumps.look(&*self.clock);
                 let trust = match jump {
                     // A machine without a clock of its own gets the time soon after it started.
                     Some(jump) if steady - Timestamp::UNIX_EPOCH < AFTER_BOOT => known.trust.corrected(jump),
                     Some(jump) => known.trust.jumped(jump),
                     None => known.trust,
                 };
-                *watched = Some(Watched { jumps: known.jumps, trust });
-                (now, jump, trust, jump.is_some())
+                (known.jumps, jump, trust, known.noted && jump.is_none())
             }
             None => {
                 let jumps = JumpWatch::new(&*self.clock);
-                let now = jumps.now();
-                let before = self.store.clock_trust().await?;
-                let trust = before.map_or_else(|| ClockTrust::new(now), |before| before.at_start(now));
-                *watched = Some(Watched { jumps, trust });
-                let jump = trust.last.filter(|jump| jump.to == now);
-                (now, jump, trust, jump.is_some())
+                let Reading { now, steady } = jumps.last();
+                let trust = match self.store.clock_note().await? {
+                    Some(before) => match before.passed(self.clock.origin(), steady) {
+                        Some(passed) => before.trust.after(passed, now),
+                        None => before.trust.at_start(now),
+                    },
+                    None => ClockTrust::new(now),
+                };
+                (jumps, trust.last.filter(|jump| jump.to == now), trust, false)
             }
         };
+        let Reading { now, steady } = jumps.last();
+        *watched = Some(Watched { jumps, trust, noted });
         if let Some(jump) = jump {
             let (from, to, seconds) = (jump.from, jump.to, jump.by().num_seconds());
             let doubted = trust.is_doubted(now);
@@ -193,12 +200,12 @@ impl Scheduler {
             self.wake.notify();
         }
         trust = trust.settled(now);
-        changed |= (now - trust.noted).abs() >= NOTE_CLOCK_EVERY;
-        if changed {
+        if !noted || (now - trust.noted).abs() >= NOTE_CLOCK_EVERY {
             trust.noted = now;
-            self.store.note_clock_trust(&trust).await?;
+            let steady = self.clock.origin().map(|origin| (origin, steady));
+            self.store.note_clock(&ClockNote { trust, steady }).await?;
         }
-        *watched = watched.map(|known| Watched { trust, ..known });
+        *watched = Some(Watched { jumps, trust, noted: true });
         Ok((now, trust))
     }
 
@@ -267,8 +274,9 @@ impl Scheduler {
 /// The instant by which a mailing's time is judged when the clock shows `now`: no mailing begins before its time because
 /// the clock was set forward, and one that was queued for at once by a clock that stood ahead does not wait for years.
 pub fn judged_at(mailing: &Mailing, trust: &ClockTrust, now: Timestamp) -> Timestamp {
-    let at_once = mailing.schedule.at <= mailing.created;
-    if at_once && mailing.created > now { mailing.schedule.at } else { trust.now_for(mailing.created, now) }
+    let judged = trust.now_for(mailing.created, now);
+    // What was queued for at once is due whatever the clock showed then: also between a jump and the note of it.
+    if mailing.schedule.at <= mailing.created { judged.max(mailing.schedule.at) } else { judged }
 }
 
 fn words(due: Due) -> &'static str {

@@ -126,7 +126,8 @@ gauges! {
         checkpoint_octets: "depesch_checkpoint_last_bytes", "The last checkpoint on disk";
         backup_at: "depesch_backup_last_success_timestamp_seconds", "When the last backup that is known was made";
         relay_puts_off: "depesch_relay_puts_off", "1 while nearly all answers of the relay are temporary refusals";
-        relay_connections: "depesch_relay_slowed_connections", "Connections that may send at once while the relay asks for fewer mails; 0 at full speed";
+        relay_connections: "depesch_relay_slowed_connections", "Connections that may be open while the relay takes fewer; 0 without such a limit";
+        relay_rate: "depesch_relay_slowed_messages_per_second", "Messages per second while the relay asks for fewer mails; 0 without such a limit";
         listeners_lost: "depesch_listeners_lost", "Protocols by which mail came in on inherited sockets before this start, and does not now";
         reload_refused: "depesch_reload_refused", "1 from a refused reload of the configuration until the next that succeeds";
         backup_damaged: "depesch_backup_damaged_files", "Files of backups that are known to be damaged or missing";

@@ -7,6 +7,8 @@ use crate::base::clock::Timestamp;
 
 /// A clock that is ahead by less is believed: correcting a clock by seconds is usual.
 pub const SMALL: TimeDelta = TimeDelta::seconds(60);
+/// A change of the clock by less is no jump: time services correct it so all the time.
+const LEAST_JUMP: TimeDelta = TimeDelta::seconds(2);
 /// A jump that may well have set the clock right (by less than two weeks, or seen only at a start, where perhaps the daemon
 /// was off for so long) is believed after this time, in which a person can set it right.
 const BELIEVED_AFTER: TimeDelta = TimeDelta::hours(20);
@@ -25,6 +27,12 @@ pub struct Jump {
 }
 
 impl Jump {
+    /// That the clock shows `now` where it should show `expected`; `None` for less than two seconds.
+    pub fn between(expected: Timestamp, now: Timestamp) -> Option<Self> {
+        let jump = Self { from: expected, to: now };
+        (jump.by().abs() >= LEAST_JUMP).then_some(jump)
+    }
+
     /// By how much the clock was set forward; negative when it was set back.
     pub fn by(&self) -> TimeDelta {
         self.to - self.from
@@ -52,7 +60,7 @@ impl ClockTrust {
         Self { noted: now, ahead: TimeDelta::zero(), since: None, at_start: false, last: None }
     }
 
-    /// What a start at `now` knows, after what was noted before it.
+    /// What a start at `now` knows, after what was noted before it, when how much time passed is not known.
     pub fn at_start(self, now: Timestamp) -> Self {
         let noted = self.settled(self.noted);
         let passed = now - noted.noted;
@@ -71,6 +79,16 @@ impl ClockTrust {
             Self { last: jump, ..Self::new(now) }
         } else {
             Self { ahead: noted.ahead.min(TimeDelta::zero()), last: noted.last, ..Self::new(now) }
+        }
+    }
+
+    /// What is known at `now` when it is known that so much time passed since this was noted, whatever the clock did: the
+    /// jump in between, if there was one, is known exactly.
+    pub fn after(self, passed: TimeDelta, now: Timestamp) -> Self {
+        let expected = self.noted.checked_add_signed(passed).unwrap_or(self.noted);
+        match Jump::between(expected, now) {
+            Some(jump) => self.jumped(jump),
+            None => Self { noted: now, ..self.settled(now) },
         }
     }
 
@@ -168,6 +186,19 @@ mod tests {
         assert_eq!(right.now_for(at(5), at(20)), at(20));
         let usual = ClockTrust::new(at(0)).at_start(at(600));
         assert!(!usual.is_doubted(at(600)) && usual.told(at(600)).is_none());
+    }
+
+    #[test]
+    fn a_jump_while_the_daemon_was_off_is_known_where_the_time_that_passed_is() {
+        for by in [60, YEARS] {
+            let ahead = ClockTrust::new(at(0)).after(at(9) - at(0), at(9 + by));
+            assert_eq!(ahead.now_for(at(5), at(10 + by)), at(10), "{by}");
+            assert_eq!(ahead.last, Some(jump(9, 9 + by)));
+            let right = ahead.after(at(11) - at(9), at(11));
+            assert_eq!((right.is_doubted(at(11)), right.last), (false, Some(jump(11 + by, 11))));
+        }
+        let off = ClockTrust::new(at(0)).after(at(YEARS) - at(0), at(YEARS));
+        assert!(!off.is_doubted(at(YEARS)) && off.last.is_none(), "it was off so long");
     }
 
     #[test]

@@ -195,6 +195,13 @@ impl Letter {
         Some(Self { opened: now, attempts: 0, state, ..self.clone() })
     }
 
+    /// The letter, to be sent at `now` although it was put off until later; `None` for one that does not wait.
+    pub fn due_now(&self, now: Timestamp) -> Option<Self> {
+        let LetterState::Waiting { due, cause } = &self.state else { return None };
+        let state = LetterState::Waiting { due: now, cause: cause.clone() };
+        (*due > now).then(|| Self { state, ..self.clone() })
+    }
+
     /// Not now: tried again by the table, or given up.
     pub fn put_off(self, now: Timestamp, cause: Cause, table: &RetryTable) -> Self {
         match table.next_attempt(self.opened, now, u32::from(self.attempts), self.id.0) {

@@ -33,6 +33,8 @@ impl Default for RetryTable {
     }
 }
 
+/// No wait is shorter, whatever the table says.
+const SHORTEST: Duration = Duration::seconds(1);
 /// A table whose waits are very short demands no more attempts than this before a delivery is given up.
 const MOST_ATTEMPTS: u32 = 100;
 
@@ -90,7 +92,7 @@ impl RetryTable {
     /// The instant after which nothing can be due at `now`, whatever its attempts; what is due later was put off by a
     /// clock that stood ahead. `other`: as for [`RetryTable::is_due`].
     pub fn latest(&self, other: Duration, now: Timestamp) -> Timestamp {
-        now.checked_add_signed(self.longest.max(other)).unwrap_or(now)
+        now.checked_add_signed(self.longest.max(SHORTEST).max(other)).unwrap_or(now)
     }
 
     fn wait(&self, attempts: u32, seed: u64) -> Duration {

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
+use crate::base::clock::{Origin, Timestamp};
 use crate::model::clock_trust::{ClockTrust, Jump};
 
 use super::engine::Batch;
@@ -10,6 +11,25 @@ use super::record::{self, RecordError};
 use super::{Store, StoreError, keys};
 
 const FAMILY: &str = "note about the clock";
+
+/// What is known of the clock, and when that was noted by the time that passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockNote {
+    /// What is known.
+    pub trust: ClockTrust,
+    /// The same instant as [`ClockTrust::noted`] by [`Clock::steady`](crate::base::clock::Clock::steady), and what that counts
+    /// from.
+    pub steady: Option<(Origin, Timestamp)>,
+}
+
+impl ClockNote {
+    /// How much time passed from this note to the instant `steady`; `None` where that is not known, because the machine was
+    /// started anew.
+    pub fn passed(&self, origin: Option<Origin>, steady: Timestamp) -> Option<TimeDelta> {
+        let (noted_from, noted) = self.steady?;
+        (origin == Some(noted_from) && steady >= noted).then(|| steady - noted)
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 struct NoteV1 {
@@ -20,44 +40,104 @@ struct NoteV1 {
     last: Option<(i64, i64)>,
 }
 
+#[derive(Serialize, Deserialize)]
+struct NoteV2 {
+    first: NoteV1,
+    steady: Option<(Origin, i64)>,
+}
+
 impl Store {
     /// What was last noted about the clock; `None` when nothing was.
     ///
     /// # Errors
     /// [`StoreError`], never to be read as "nothing".
-    pub async fn clock_trust(&self) -> Result<Option<ClockTrust>, StoreError> {
+    pub async fn clock_note(&self) -> Result<Option<ClockNote>, StoreError> {
         let Some(octets) = self.engine.get(&keys::setting("clock")).await? else { return Ok(None) };
-        let form: NoteV1 = match record::split(FAMILY, &octets)? {
-            (1, rest) => record::decode(FAMILY, rest)?,
-            (version, _) => return Err(RecordError::Newer { family: FAMILY, version }.into()),
-        };
-        let at = |millis| record::instant(FAMILY, millis);
-        Ok(Some(ClockTrust {
-            noted: at(form.noted)?,
-            ahead: TimeDelta::try_milliseconds(form.ahead).unwrap_or_default(),
-            since: form.since.map(at).transpose()?,
-            at_start: form.at_start,
-            last: match form.last {
-                Some((from, to)) => Some(Jump { from: at(from)?, to: at(to)? }),
-                None => None,
-            },
-        }))
+        Ok(Some(decode(&octets)?))
+    }
+
+    /// What was last known about the clock, as [`Store::clock_note`].
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "nothing".
+    pub async fn clock_trust(&self) -> Result<Option<ClockTrust>, StoreError> {
+        Ok(self.clock_note().await?.map(|note| note.trust))
     }
 
     /// Notes what is known about the clock.
     ///
     /// # Errors
     /// [`StoreError`]: not noted.
-    pub async fn note_clock_trust(&self, trust: &ClockTrust) -> Result<(), StoreError> {
-        let form = NoteV1 {
+    pub async fn note_clock(&self, note: &ClockNote) -> Result<(), StoreError> {
+        let ClockNote { trust, steady } = note;
+        let first = NoteV1 {
             noted: trust.noted.timestamp_millis(),
             ahead: trust.ahead.num_milliseconds(),
             since: trust.since.map(|at| at.timestamp_millis()),
             at_start: trust.at_start,
             last: trust.last.map(|jump| (jump.from.timestamp_millis(), jump.to.timestamp_millis())),
         };
+        let steady = steady.map(|(origin, at)| (origin, at.timestamp_millis()));
         let mut batch = Batch::new();
-        batch.put(keys::setting("clock"), record::encode(1, &form));
+        batch.put(keys::setting("clock"), record::encode(2, &NoteV2 { first, steady }));
         self.commit(batch).await.map(|_| ())
+    }
+}
+
+fn decode(octets: &[u8]) -> Result<ClockNote, RecordError> {
+    let NoteV2 { first, steady } = match record::split(FAMILY, octets)? {
+        (1, rest) => NoteV2 { first: record::decode(FAMILY, rest)?, steady: None },
+        (2, rest) => record::decode(FAMILY, rest)?,
+        (version, _) => return Err(RecordError::Newer { family: FAMILY, version }),
+    };
+    let at = |millis| record::instant(FAMILY, millis);
+    let trust = ClockTrust {
+        noted: at(first.noted)?,
+        ahead: TimeDelta::try_milliseconds(first.ahead).unwrap_or_default(),
+        since: first.since.map(at).transpose()?,
+        at_start: first.at_start,
+        last: match first.last {
+            Some((from, to)) => Some(Jump { from: at(from)?, to: at(to)? }),
+            None => None,
+        },
+    };
+    let steady = steady.map(|(origin, millis)| at(millis).map(|at| (origin, at))).transpose()?;
+    Ok(ClockNote { trust, steady })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::memory::MemoryEngine;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_first_version_is_read_and_the_second_knows_how_much_time_passed() {
+        let store = Store::new(Arc::new(MemoryEngine::new()));
+        let trust = ClockTrust::new(at(0)).jumped(Jump { from: at(5), to: at(9000) });
+        let old = NoteV1 {
+            noted: at(9000).timestamp_millis(),
+            ahead: 8_995_000,
+            since: Some(at(9000).timestamp_millis()),
+            at_start: false,
+            last: Some((at(5).timestamp_millis(), at(9000).timestamp_millis())),
+        };
+        let mut batch = Batch::new();
+        batch.put(keys::setting("clock"), record::encode(1, &old));
+        store.commit(batch).await.unwrap();
+        assert_eq!(store.clock_note().await.unwrap(), Some(ClockNote { trust, steady: None }));
+        let note = ClockNote { trust, steady: Some(([7; 16], at(30))) };
+        store.note_clock(&note).await.unwrap();
+        let read = store.clock_note().await.unwrap().unwrap();
+        assert_eq!(read, note);
+        assert_eq!(read.passed(Some([7; 16]), at(40)), Some(TimeDelta::seconds(10)));
+        assert_eq!(read.passed(Some([8; 16]), at(40)), None, "another run of the machine");
+        assert_eq!(read.passed(None, at(40)), None);
+        assert_eq!(read.passed(Some([7; 16]), at(20)), None, "it cannot count backwards");
     }
 }

@@ -199,13 +199,26 @@ impl Store {
 }
 
 impl Store {
+    /// Deferred deliveries that are due after `after`, at most `limit`, the earliest first: when, and which.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn due_later(
+        &self,
+        mailing: MailingId,
+        after: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, Sequence)>, StoreError> {
+        let found = self.engine.scan(keys::due_after(mailing, after), limit).await?;
+        found.into_iter().map(|(key, _)| Ok(due_parts(&key)?)).collect()
+    }
+
     /// When the first deferred delivery is due that is due after `now`.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn next_due(&self, mailing: MailingId, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let found = self.engine.scan(keys::due_after(mailing, now), 1).await?;
-        Ok(found.first().map(|(key, _)| due_parts(key)).transpose()?.map(|(at, _)| at))
+        Ok(self.due_later(mailing, now, 1).await?.first().map(|(at, _)| *at))
     }
 }
 

@@ -6,7 +6,7 @@ use memchr::memmem;
 /// A message in two pieces: its own beginning, and an end that it may share with others.
 pub(super) type Pieces<'a> = [&'a [u8]; 2];
 
-/// Bytes of a piece put out at once.
+/// Bytes of the message put out at once.
 const BLOCK: usize = 64 * 1024;
 
 /// How far the content is put out.
@@ -27,22 +27,29 @@ impl<'a> Stuffing<'a> {
         self.is_over
     }
 
-    /// Puts out the next block.
+    /// Puts out the next block; the final dot goes with the last one, as it would else cost a packet of its own.
     pub(super) fn fill(&mut self, output: &mut Vec<u8>) {
         self.fill_up_to(output, BLOCK);
     }
 
     fn fill_up_to(&mut self, output: &mut Vec<u8>, block: usize) {
-        let Some(rest) = self.rest.iter_mut().find(|rest| !rest.is_empty()) else {
+        let mut left = block;
+        for number in 0..self.rest.len() {
+            let (piece, after) = self.rest[number].split_at(self.rest[number].len().min(left));
+            self.rest[number] = after;
+            left -= piece.len();
+            self.put(output, piece);
+        }
+        if self.rest.iter().all(|rest| rest.is_empty()) {
             if self.tail != *b"\r\n" {
                 output.extend_from_slice(b"\r\n");
             }
             output.extend_from_slice(b".\r\n");
             self.is_over = true;
-            return;
-        };
-        let (piece, after) = rest.split_at(rest.len().min(block));
-        *rest = after;
+        }
+    }
+
+    fn put(&mut self, output: &mut Vec<u8>, piece: &[u8]) {
         let mut from = 0;
         if self.tail == *b"\r\n" && piece.starts_with(b".") {
             output.push(b'.');
@@ -105,6 +112,15 @@ mod tests {
         check(b"", b".\r\n");
         check(b".\r\n.\r\n..a\r\nb.\r\n", b"..\r\n..\r\n...a\r\nb.\r\n.\r\n");
         check(b"\r\n.\r\n\r\n..\r\n", b"\r\n..\r\n\r\n...\r\n.\r\n");
+    }
+
+    #[test]
+    fn what_fits_into_a_block_goes_out_at_once_with_its_end() {
+        for pieces in [[b"a\r\n".as_slice(), b"b\r\n"], [b"a", b""], [b"", b""]] {
+            let (mut output, mut stuffing) = (Vec::new(), Stuffing::new(pieces));
+            stuffing.fill(&mut output);
+            assert!(stuffing.is_over() && output.ends_with(b".\r\n"), "{output:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `depesch check`: one line with numbers, and the exit codes of monitoring plugins.
 
+use std::os::unix::net::UnixListener;
+
 use crate::support::daemon::Place;
 
 fn check(place: &Place, more: &[&str]) -> (Option<i32>, String) {
@@ -45,4 +47,16 @@ fn what_cannot_be_asked_is_unknown() {
         .unwrap();
     assert_eq!(nowhere.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&nowhere.stdout).starts_with("DEPESCH UNKNOWN - "));
+}
+
+#[test]
+fn a_daemon_that_does_not_answer_in_time_is_critical() {
+    let place = Place::new("");
+    // Connections are queued by the kernel and never answered, as by a daemon that hangs.
+    let _silent = UnixListener::bind(place.directory.path().join("control.sock")).unwrap();
+    let (code, said) = check(&place, &["--timeout", "1"]);
+    assert_eq!((code, said.as_str()), (Some(2), "DEPESCH CRITICAL - no answer within 1 s\n"));
+    let (code, said) = check(&place, &["--timeout", "1", "--json"]);
+    let expected = serde_json::json!({ "state": "CRITICAL", "problems": ["no answer within 1 s"] });
+    assert_eq!((code, serde_json::from_str::<serde_json::Value>(&said).unwrap()), (Some(2), expected));
 }

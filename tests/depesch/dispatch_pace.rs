@@ -3,7 +3,7 @@
 
 use chrono::Duration;
 use depesch::base::clock::Clock;
-use depesch::flow::flush::{Flush, flush};
+use depesch::flow::flush::{Flush, Flushed, flush};
 use depesch::model::ledger::{Stage as At, Tally};
 use depesch::model::mailing::{Stage, UncertainPolicy};
 use depesch::model::reply::Reply;
@@ -79,10 +79,17 @@ async fn a_relay_that_puts_off_all_is_trouble_until_it_takes_mail_after_a_flush(
     assert!(trouble.example.contains("4.3.0 (address)"), "{}", trouble.example);
 
     let elsewhere = Flush { mailing: None, domain: Some("other.example".into()) };
-    assert_eq!(flush(&office.store, office.clock.now(), &elsewhere).await.unwrap(), 0);
+    assert_eq!(
+        flush(&office.store, office.clock.now(), &elsewhere).await.unwrap(),
+        Flushed { deliveries: 0, letters: 0 }
+    );
     let here = Flush { mailing: Some(id), domain: Some("PRESS.example".into()) };
-    assert_eq!(flush(&office.store, office.clock.now(), &here).await.unwrap(), 30);
-    assert_eq!(flush(&office.store, office.clock.now(), &here).await.unwrap(), 0, "done twice");
+    assert_eq!(flush(&office.store, office.clock.now(), &here).await.unwrap(), Flushed { deliveries: 30, letters: 0 });
+    assert_eq!(
+        flush(&office.store, office.clock.now(), &here).await.unwrap(),
+        Flushed { deliveries: 0, letters: 0 },
+        "done twice"
+    );
     office.wake.notify();
     office.until_finished(id).await;
     assert_eq!(office.tally(id).await, Tally { accepted: 30, ..Tally::default() });

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
+use clap::CommandFactory;
+use depesch::cli::Arguments;
 use serde_json::Value;
 
+use crate::json_changes;
 use crate::support::daemon::Place;
+use crate::support::json_schema::{check, hold, run, schema, schemas, until};
 
 /// What is in the store when the commands are asked.
 const PREPARED: &[&str] = &[
@@ -56,73 +58,6 @@ const COMMANDS: &[(&str, &str)] = &[
     ("suppression-show", "suppression show kim@example.com"),
 ];
 
-fn schemas() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schemas")
-}
-
-fn schema(name: &str) -> Value {
-    let path = schemas().join(format!("{name}.json"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap()
-}
-
-fn type_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_f64() => "number",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
-/// Whether the value has a type that the schema names; a schema without types allows each.
-fn has_type(schema: &Value, value: &Value) -> bool {
-    let actual = type_of(value);
-    let fits = |name: &Value| name == actual || (name == "number" && actual == "integer");
-    match &schema["type"] {
-        Value::Null => true,
-        Value::Array(names) => names.iter().any(fits),
-        name => fits(name),
-    }
-}
-
-/// Adds what is wrong with a value by the part of JSON Schema that `docs/schemas/` uses. Stricter in one thing: where a
-/// schema lists properties, another one is wrong.
-fn check(schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {
-    if !has_type(schema, value) {
-        wrong.push(format!("{at} is {}, not {}", type_of(value), schema["type"]));
-    }
-    if let Value::Object(fields) = value {
-        let required = schema["required"].as_array().map_or(&[][..], Vec::as_slice);
-        for name in required.iter().filter_map(Value::as_str).filter(|name| !fields.contains_key(*name)) {
-            wrong.push(format!("{at}.{name} is required and absent"));
-        }
-        for (name, field) in fields {
-            let place = format!("{at}.{name}");
-            match (schema["properties"].get(name), schema.get("additionalProperties"), schema.get("properties")) {
-                (Some(described), _, _) | (None, Some(described), _) => check(described, field, &place, wrong),
-                (None, None, Some(_)) => wrong.push(format!("{place} is not described")),
-                (None, None, None) => {}
-            }
-        }
-    }
-    for (at_index, item) in value.as_array().into_iter().flatten().enumerate() {
-        check(&schema["items"], item, &format!("{at}[{at_index}]"), wrong);
-    }
-}
-
-/// Runs a command from the directory of the project.
-fn run(place: &Place, command: &str) -> String {
-    let arguments: Vec<&str> = std::iter::once("--json").chain(command.split(' ')).collect();
-    let output = place.command(&arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(matches!(output.status.code(), Some(0 | 1)), "{command}: {complaint}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
 /// One message comes in, and is forwarded to the owner of the list.
 fn hand_in_a_message(place: &Place) {
     let arguments = ["inject", "--recipient", "media-owner@lists.example.org", "--sender", "kim@example.net"];
@@ -131,15 +66,6 @@ fn hand_in_a_message(place: &Place) {
         b"From: kim@example.net\r\nTo: media-owner@lists.example.org\r\nMessage-ID: <q@example.net>\r\n\r\nHi\r\n";
     child.stdin.take().unwrap().write_all(message).unwrap();
     assert!(child.wait().unwrap().success());
-}
-
-/// Waits until the command prints something that holds `words`.
-fn until(place: &Place, command: &str, words: &str) {
-    let end = Instant::now() + Duration::from_secs(30);
-    while !run(place, command).contains(words) {
-        assert!(Instant::now() < end, "{command} never showed {words}");
-        std::thread::yield_now();
-    }
 }
 
 #[test]
@@ -155,24 +81,87 @@ fn every_command_prints_what_its_schema_says() {
     run(&place, "backup create");
     let mut wrong = Vec::new();
     for (name, command) in COMMANDS {
-        let printed = run(&place, command);
-        assert!(printed.len() > 2, "{command} printed nothing");
-        for line in printed.lines() {
-            check(&schema(name), &serde_json::from_str(line).unwrap(), name, &mut wrong);
-        }
+        hold(&place, name, command, &mut wrong);
     }
     assert!(wrong.is_empty(), "docs/schemas differs from what is printed:\n{}", wrong.join("\n"));
 }
 
+/// Every schema with a command that was held against it.
+fn tried() -> Vec<(&'static str, &'static str)> {
+    COMMANDS.iter().copied().chain(json_changes::tried()).collect()
+}
+
 #[test]
 fn every_schema_is_tried_and_named_in_the_document() {
-    let tried: BTreeSet<String> = COMMANDS.iter().map(|(name, _)| format!("{name}.json")).collect();
+    let tried: BTreeSet<String> = tried().iter().map(|(name, _)| format!("{name}.json")).collect();
     let files = std::fs::read_dir(schemas()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert_eq!(files.collect::<BTreeSet<_>>(), tried);
     let document = std::fs::read_to_string(schemas().join("../JSON.md")).unwrap();
     for file in tried {
         assert!(document.contains(&format!("(schemas/{file})")), "docs/JSON.md does not name {file}");
     }
+}
+
+/// The commands below `command`, as they are written.
+fn leaves(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+    let children: Vec<&clap::Command> = command.get_subcommands().filter(|child| !child.is_hide_set()).collect();
+    if children.is_empty() {
+        found.push(path.trim_start().to_owned());
+    }
+    for child in children.into_iter().filter(|child| child.get_name() != "help") {
+        leaves(child, &format!("{path} {}", child.get_name()), found);
+    }
+}
+
+#[test]
+fn every_command_has_a_schema_or_a_reason_for_none() {
+    let mut commands = Vec::new();
+    leaves(&Arguments::command(), "", &mut commands);
+    assert!(commands.len() > 90, "{commands:?}");
+    let document = std::fs::read_to_string(schemas().join("../JSON.md")).unwrap();
+    let tried = tried();
+    let begins = |tried: &str, command: &str| format!("{tried} ").starts_with(&format!("{command} "));
+    for command in &commands {
+        let is_tried = tried.iter().any(|(_, tried)| begins(tried, command));
+        let untried = json_changes::UNTRIED.iter().find(|(_, untried, _)| untried == command);
+        let is_without = json_changes::WITHOUT.iter().any(|(without, _)| without == command);
+        let reasons = [is_tried, untried.is_some(), is_without].iter().filter(|reason| **reason).count();
+        assert_eq!(reasons, 1, "{command}: give it a schema in docs/schemas/ and try it, or say why it has none");
+        if let Some((name, ..)) = untried {
+            assert!(schemas().join(format!("{name}.json")).is_file(), "{command} has no schema {name}");
+        }
+        assert!(document.contains(&format!("`depesch {command}")), "docs/JSON.md does not name {command}");
+    }
+    let untried = json_changes::UNTRIED.iter().map(|(_, command, _)| *command);
+    for command in untried.chain(json_changes::WITHOUT.iter().map(|(command, _)| *command)) {
+        assert!(commands.iter().any(|known| known == command), "there is no command {command}");
+    }
+}
+
+/// Adds the fields of a schema that have no type, and the arrays that do not say of what.
+fn untyped(schema: &Value, at: &str, found: &mut Vec<String>) {
+    let has = |name: &str| {
+        schema["type"] == name || schema["type"].as_array().is_some_and(|names| names.contains(&name.into()))
+    };
+    if schema["type"].is_null() || (has("array") && schema["items"].is_null()) {
+        found.push(at.to_owned());
+    }
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        untyped(field, &format!("{at}.{name}"), found);
+    }
+    for below in ["items", "additionalProperties"].into_iter().filter(|below| schema[below].is_object()) {
+        untyped(&schema[below], &format!("{at}.{below}"), found);
+    }
+}
+
+#[test]
+fn every_field_has_a_type() {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(schemas()).unwrap() {
+        let name = entry.unwrap().path().file_stem().and_then(|name| name.to_str()).unwrap().to_owned();
+        untyped(&schema(&name), &name, &mut found);
+    }
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 #[test]

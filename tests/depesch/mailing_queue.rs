@@ -60,7 +60,7 @@ fn order(lists: &[&str]) -> Order {
 }
 
 async fn queued(store: &Store, order: &Order, once: Option<&Once>) -> Result<Queued, QueueError> {
-    queue(store, &Wanting::default(), &FakeClock::at(minute(0)), order, once).await
+    queue(store, &Wanting::default(), minute(0), order, once).await
 }
 
 fn once(key: &str, request: u8) -> Once {
@@ -89,14 +89,13 @@ async fn the_audience_is_counted_and_the_mailing_waits_for_its_time() {
 async fn a_field_that_readers_lack_is_an_error_now() {
     let store = house().await;
     let wanting = Wanting { wants: vec!["title"], ..Wanting::default() };
-    let clock = FakeClock::at(minute(0));
-    let refused = queue(&store, &wanting, &clock, &order(&["media"]), None).await.unwrap_err();
+    let refused = queue(&store, &wanting, minute(0), &order(&["media"]), None).await.unwrap_err();
     let words = refused.to_string();
     assert!(words.contains("for 5 of the audience") && words.contains("the field title is missing (such as s1)"));
     assert_eq!(count(&store).await, 0);
     let mut with_title = order(&["media"]);
     with_title.audience.beats = ["health".to_owned()].into();
-    assert!(queue(&store, &wanting, &clock, &with_title, None).await.is_ok(), "they all have it");
+    assert!(queue(&store, &wanting, minute(0), &with_title, None).await.is_ok(), "they all have it");
 }
 
 #[tokio::test]
@@ -125,8 +124,7 @@ async fn what_is_not_there_or_past_is_refused_and_nothing_is_queued() {
     });
     assert!(matches!(refused(nobody.clone()).await, QueueError::Nobody));
     let later = Order { schedule: Schedule { at: minute(60), ..nobody.schedule.clone() }, ..nobody };
-    let clock = FakeClock::at(minute(0));
-    let checked = check(&store, &Wanting::default(), &clock, &later).await.unwrap();
+    let checked = check(&store, &Wanting::default(), minute(0), &later).await.unwrap();
     assert_eq!((checked.audience, checked.warnings.len()), (0, 1));
     assert_eq!(count(&store).await, 0);
 }
@@ -173,7 +171,7 @@ async fn a_lost_answer_and_a_repetition_queue_once() {
 async fn what_changed_since_its_approval_waits_for_another() {
     let store = house().await;
     let (messages, clock) = (Wanting::default(), FakeClock::at(minute(0)));
-    let id = queue(&store, &messages, &clock, &order(&["board"]), None).await.unwrap().mailing.id;
+    let id = queue(&store, &messages, minute(0), &order(&["board"]), None).await.unwrap().mailing.id;
     let approve = || async {
         let approve = |m: &mut depesch::model::mailing::Mailing, _: &mut _| {
             m.approve(&operator("bo"), minute(1), None).map_err(|e| panic!("{e}"))

@@ -33,6 +33,16 @@ pub struct Entries {
     pub left_by_mail: BTreeSet<String>,
     /// About whom a bounce was acknowledged.
     pub bounced: BTreeSet<String>,
+    /// By how many seconds the daemon's clock was moved, each time.
+    pub clock_jumps: Vec<i64>,
+    /// Mailings that were watched until their time had come.
+    pub embargoes: u64,
+    /// Backups that were acknowledged.
+    pub backups: u64,
+    /// How often the newest was read.
+    pub verified: u64,
+    /// What had been acknowledged when the newest of them was asked for, and must be in it.
+    pub backed_up: Option<Box<Entries>>,
     /// What was damaged in the index.
     pub damages: Vec<String>,
     /// Whose address was suppressed.
@@ -45,6 +55,19 @@ pub struct Entries {
     pub doubts: u64,
     /// What happened that never may.
     pub faults: Vec<String>,
+}
+
+impl Entries {
+    /// What a backup that is made from now on must hold.
+    pub fn for_backup(&self) -> Self {
+        Self {
+            mailings: self.mailings.clone(),
+            imported: self.imported.clone(),
+            left: self.left.clone(),
+            suppressed: self.suppressed.clone(),
+            ..Self::default()
+        }
+    }
 }
 
 /// The books, shared by all actors.

@@ -1,6 +1,7 @@
 //! The real program as a child: started, asked to stop, killed, and started again.
 
-use std::io::{BufRead, BufReader};
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +24,8 @@ pub const CONNECTIONS: u64 = 8;
 pub struct Daemon {
     program: PathBuf,
     directory: PathBuf,
+    /// The file that moves its clock.
+    clock: Option<PathBuf>,
     /// The port where it takes mail in.
     pub port: u16,
     /// Talks to it, whenever it runs.
@@ -32,18 +35,21 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Writes its configuration into `directory`. Starts nothing yet.
+    /// Writes its configuration into `directory`, which is made if need be. `clock` is the file that moves its clock. Starts
+    /// nothing yet.
     ///
     /// # Errors
     /// The directory cannot be written to, or no port is free.
-    pub fn new(directory: &Path, relay: u16) -> anyhow::Result<Self> {
+    pub fn new(directory: &Path, relay: u16, clock: Option<PathBuf>) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("the program does not know where it lies")?;
         // Fixed, so that peers find it again after each restart.
         let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        std::fs::create_dir_all(directory)?;
         std::fs::write(directory.join("depesch.toml"), configuration(relay, port))?;
         Ok(Self {
             program,
             directory: directory.to_owned(),
+            clock,
             port,
             client: Client::new(directory.join("control.sock")),
             child: Mutex::new(None),
@@ -72,16 +78,19 @@ impl Daemon {
     /// # Errors
     /// It ended, or did not answer in time.
     pub async fn start(&self) -> anyhow::Result<()> {
-        let mut child = self
-            .command(&["serve", "--create"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("the daemon cannot be started")?;
+        let mut command = self.command(&["serve", "--create"]);
+        command.envs(self.clock.iter().map(|file| ("DEPESCH_TEST_CLOCK", file)));
+        let mut child =
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().context("the daemon cannot be started")?;
         let stderr = child.stderr.take().context("the daemon has no standard error")?;
         let log = self.log.clone();
+        // All of it, for a person who looks into a run that failed.
+        let path = self.directory.join("daemon.log");
+        let mut file = OpenOptions::new().create(true).append(true).open(path).context("no log can be written")?;
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                // The line is judged below, whether the file takes it or not.
+                let _ = writeln!(file, "{line}");
                 // Of what went as it should only warnings and errors are of interest, and what is no event at all.
                 if !line.contains("\"level\":\"INFO\"") {
                     log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
@@ -166,6 +175,8 @@ first = "2s"
 longest = "6s"
 [dispatch]
 connections = {CONNECTIONS}
+[monitor]
+address = ""
 [inbound]
 lmtp = ["127.0.0.1:{port}"]
 postmaster = "owner@example.org"

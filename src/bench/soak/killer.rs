@@ -1,4 +1,4 @@
-//! Kills the daemon, or asks it to stop, at random moments, sometimes damages its index then, and starts it again at once.
+//! Kills the daemon, or asks it to stop, at random moments, sometimes damages its index or moves its clock then, and starts it again at once.
 
 use rustix::process::Signal;
 
@@ -6,6 +6,7 @@ use super::books::Books;
 use super::daemon::Daemon;
 use super::dice::Dice;
 use super::index_damage;
+use super::test_clock::TestClock;
 
 /// Every end of this number is followed by damage to the index, so that a short run has some, too.
 const DAMAGED_EVERY: u64 = 3;
@@ -14,7 +15,7 @@ const DAMAGED_EVERY: u64 = 3;
 ///
 /// # Errors
 /// The daemon did not end in order, or did not start again.
-pub async fn one_end(daemon: &Daemon, books: &Books, dice: &mut Dice) -> anyhow::Result<()> {
+pub async fn one_end(daemon: &Daemon, clock: &TestClock, books: &Books, dice: &mut Dice) -> anyhow::Result<()> {
     if dice.percent(70) {
         daemon.end_by(Signal::KILL).await?;
         books.open().kills += 1;
@@ -33,6 +34,9 @@ pub async fn one_end(daemon: &Daemon, books: &Books, dice: &mut Dice) -> anyhow:
         && let Some(what) = index_damage::damage(&daemon.state().join("store"), dice)?
     {
         books.open().damages.push(what);
+    }
+    if dice.percent(30) {
+        clock.jump(books)?;
     }
     daemon.start().await
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// How a message begins, and why it is no surprise.
-const EXPECTED: [(&str, &str); 15] = [
+const EXPECTED: [(&str, &str); 21] = [
     ("opened the store after a stop that was not in order", "it was killed"),
     ("the index of the store was built anew", "it was damaged while the daemon was down, or half written at a kill"),
     ("the relay gives trouble", "there was a storm"),
@@ -18,6 +18,12 @@ const EXPECTED: [(&str, &str); 15] = [
     ("a delivery was changed while it was being sent", "its mailing was cancelled meanwhile"),
     ("request failed: the daemon is about to stop", "it was asked to stop"),
     ("a mail is answered in a later hour", "all mail comes from one machine, and more than an hour's answers"),
+    ("DEPESCH_TEST_CLOCK is set", "its clock is moved"),
+    ("the clock jumped", "its clock was moved"),
+    ("deliveries were put off by a clock that stood ahead", "it was moved ahead, and set right"),
+    ("a chore ran by a clock that was ahead", "the same"),
+    ("the clock is far later than", "it was moved ahead by years"),
+    ("a digest was written", "the clock was moved to a later hour"),
     ("a message waits for the next digest", "one owner gets more than a day's messages"),
 ];
 

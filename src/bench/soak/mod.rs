@@ -1,8 +1,9 @@
-//! Everything at once, on the real program: mailings, mail in, imports, people leaving, storms at the relay, kills and
-//! stops. Each actor notes in the books what was acknowledged to it; at the end the daemon is held to that.
+//! Everything at once, on the real program: mailings, mail in, imports, people leaving, backups, storms at the relay, clock
+//! jumps, kills and stops. Each actor notes in the books what was acknowledged to it; at the end the daemon is held to that.
 //!
 //! `books` what was acknowledged; `daemon` the program as a child; `relay` where mail goes out, and its storms;
-//! `mailings`, `mail_in` and `readers` (with `lmtp`), `people`, `killer` (with `index_damage`) the actors; `watcher` memory and descriptors; `log_lines` what a
+//! `mailings` and `embargo`, `mail_in` and `readers` (with `lmtp`), `people`, `backups`, `test_clock`, `killer` (with
+//! `index_damage`) the actors; `watcher` memory and descriptors; `log_lines` what a
 //! person expects in the log after all that; `verdict` the checks.
 
 use std::future::Future;
@@ -20,9 +21,11 @@ use crate::base::clock::{Clock, Stopwatch};
 use crate::control::client::{Client, ClientError};
 use crate::control::path::ApiPath;
 
+mod backups;
 mod books;
 mod daemon;
 mod dice;
+mod embargo;
 mod index_damage;
 mod killer;
 mod lmtp;
@@ -32,6 +35,7 @@ mod mailings;
 mod people;
 mod readers;
 mod relay;
+mod test_clock;
 mod verdict;
 mod watcher;
 
@@ -39,6 +43,7 @@ use books::Books;
 use daemon::Daemon;
 use dice::Dice;
 use relay::StormyRelay;
+use test_clock::TestClock;
 
 pub use verdict::Check;
 
@@ -94,7 +99,8 @@ pub async fn run(bench: &SoakBench) -> anyhow::Result<SoakResult> {
     let dice = |actor: &str| Dice::new(bench.seed, actor);
     let (tap, taken) = mpsc::channel(SAMPLE);
     let mut relay = StormyRelay::start(directory.join("relay.log"), books.clone(), clock.clone(), dice("relay"), tap)?;
-    let daemon = Daemon::new(&directory, relay.port())?;
+    let moved = TestClock::new(&directory, bench.seed);
+    let daemon = Daemon::new(&directory, relay.port(), Some(moved.file().to_owned()))?;
     daemon.start().await?;
     let release = prepare(&daemon.client).await?;
     let looks = Mutex::new(Vec::new());
@@ -104,6 +110,8 @@ pub async fn run(bench: &SoakBench) -> anyhow::Result<SoakResult> {
         let actors = async {
             tokio::join!(
                 mailings::press_office(client, &release, &books, dice("press office")),
+                embargo::planner(client, &clock, &release, &books, dice("planner")),
+                backups::keeper(&daemon, &books, dice("backups")),
                 people::importer(client, &books, dice("importer")),
                 people::leavers(client, clock.as_ref(), &books, dice("leavers")),
                 readers::readers(&daemon, clock.as_ref(), &books, taken, dice("readers")),
@@ -114,21 +122,29 @@ pub async fn run(bench: &SoakBench) -> anyhow::Result<SoakResult> {
         let mut weather = dice("weather");
         tokio::select! {
             _ = actors => {}
-            ended = ends(bench, &daemon, &books, dice("killer")) => ended?,
+            ended = ends(bench, &daemon, &moved, &books, dice("killer")) => ended?,
+            lost = moved.run(bench.seconds, &books, dice("clock")) => lost?,
             lost = relay.storms_on(&mut weather) => lost?,
             () = tokio::time::sleep(Duration::from_secs(bench.seconds)) => {}
         }
     }
     relay.calm()?;
+    moved.set_right(&books)?;
     drain(&daemon.client, clock.as_ref(), &books).await;
     let looks = looks.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let (done, checks) = verdict::verdict(&daemon, &books, &relay, &looks).await?;
+    let (done, checks) = verdict::verdict(&daemon, &books, &relay, &looks, &directory).await?;
     Ok(SoakResult { seed: bench.seed, done, checks })
 }
 
 /// Kills and stops for the first part of the time. In the rest the daemon is left alone, so that one can see whether it
 /// grows.
-async fn ends(bench: &SoakBench, daemon: &Daemon, books: &Books, mut dice: Dice) -> anyhow::Result<()> {
+async fn ends(
+    bench: &SoakBench,
+    daemon: &Daemon,
+    clock: &TestClock,
+    books: &Books,
+    mut dice: Dice,
+) -> anyhow::Result<()> {
     let (watch, part) = (Stopwatch::start(), Duration::from_secs(bench.seconds) * 3 / 5);
     loop {
         let pause = dice.pause(1500, (1500 + bench.seconds * 80).min(15_000));
@@ -136,7 +152,7 @@ async fn ends(bench: &SoakBench, daemon: &Daemon, books: &Books, mut dice: Dice)
             std::future::pending::<()>().await;
         }
         tokio::time::sleep(pause).await;
-        killer::one_end(daemon, books, &mut dice).await?;
+        killer::one_end(daemon, clock, books, &mut dice).await?;
     }
 }
 

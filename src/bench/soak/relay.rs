@@ -1,6 +1,7 @@
 //! The relay and its storms: refusals for now and for good, connections lost before and after the final dot, slow answers,
 //! too busy to greet, and not there at all.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,6 +51,8 @@ struct Sky {
     clock: Arc<dyn Clock>,
     dice: Mutex<Dice>,
     storms: AtomicU64,
+    /// Connections on which a notice is coming: it has no sender.
+    notices: Mutex<BTreeSet<u64>>,
 }
 
 impl Sky {
@@ -61,8 +64,20 @@ impl Sky {
         self.books.open().doubts += 1;
     }
 
-    /// Nobody may get anything who left so long ago.
-    fn look_at(&self, address: &str) {
+    /// Notes whether what is coming is a notice.
+    fn begins(&self, connection: u64, sender: &str) {
+        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        match sender {
+            "" => notices.insert(connection),
+            _ => notices.remove(&connection),
+        };
+    }
+
+    /// A reader who left so long ago may get nothing of a mailing; the notice that says goodbye may come late.
+    fn look_at(&self, connection: u64, address: &str) {
+        if self.notices.lock().unwrap_or_else(PoisonError::into_inner).contains(&connection) {
+            return;
+        }
         let now = self.clock.now();
         let mut entries = self.books.open();
         let left = entries.left.get(address).or_else(|| entries.suppressed.get(address));
@@ -77,8 +92,10 @@ struct UnderTheSky(Arc<Sky>);
 impl Script for UnderTheSky {
     fn decide(&self, event: &Event<'_>) -> Action {
         let sky = &self.0;
-        if event.point == Point::Message {
-            sky.look_at(event.address);
+        match event.point {
+            Point::Mail => sky.begins(event.connection, event.address),
+            Point::Message => sky.look_at(event.connection, event.address),
+            _ => {}
         }
         match (ALL[sky.weather.load(Relaxed) % ALL.len()], event.point) {
             (Weather::Calm, Point::Message) => Action::Delay(Duration::from_millis(2)),
@@ -128,7 +145,14 @@ impl StormyRelay {
         dice: Dice,
         tap: mpsc::Sender<Received>,
     ) -> anyhow::Result<Self> {
-        let sky = Sky { weather: AtomicUsize::new(0), books, clock, dice: Mutex::new(dice), storms: AtomicU64::new(0) };
+        let sky = Sky {
+            weather: AtomicUsize::new(0),
+            books,
+            clock,
+            dice: Mutex::new(dice),
+            storms: AtomicU64::new(0),
+            notices: Mutex::default(),
+        };
         let keep = Keep { log: Some(log.clone()), tap: Some(tap), ..Keep::default() };
         let settings = SinkSettings { keep, ..SinkSettings::default() };
         let mut relay = Self { sky: Arc::new(sky), log, settings, sink: None };
@@ -152,9 +176,12 @@ impl StormyRelay {
         self.settings.listen.port()
     }
 
-    /// Where it notes what it took: `message-id recipient`.
-    pub fn log(&self) -> PathBuf {
-        self.log.clone()
+    /// What it took: lines of `message-id recipient`.
+    ///
+    /// # Errors
+    /// Its log cannot be read.
+    pub fn taken(&self) -> anyhow::Result<String> {
+        std::fs::read_to_string(&self.log).context("the relay's log cannot be read")
     }
 
     /// How many storms there were.

@@ -1,6 +1,7 @@
 //! The daemon is held to the books.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use anyhow::Context;
 use rustix::process::Signal;
@@ -10,14 +11,14 @@ use serde_json::Value;
 use crate::control::client::{Client, ClientError};
 use crate::control::inbound::InboundPage;
 use crate::control::mailing::report::DeliveriesEnd;
-use crate::control::mailing::view::{DeliveryView, MailingView};
+use crate::control::mailing::view::{Counts, DeliveryView, MailingView};
 use crate::control::path::ApiPath;
 
 use super::books::{Books, Entries};
 use super::daemon::{CONNECTIONS, Daemon};
 use super::relay::StormyRelay;
 use super::watcher::{Look, medians, octets_below};
-use super::{LIST, log_lines};
+use super::{LIST, backups, log_lines};
 
 const MEGABYTE: u64 = 1_000_000;
 
@@ -43,11 +44,19 @@ pub struct Check {
 
 impl Check {
     /// Good when nothing is wrong.
-    fn new(what: &'static str, figures: String, mut wrong: Vec<String>) -> Self {
+    pub(super) fn new(what: &'static str, figures: String, mut wrong: Vec<String>) -> Self {
         let good = wrong.is_empty();
         wrong.truncate(TOLD);
         wrong.insert(0, figures);
         Self { what, good, details: wrong }
+    }
+
+    pub(super) fn figures(&self) -> &str {
+        self.details.first().map_or("", String::as_str)
+    }
+
+    pub(super) fn wrong(&self) -> Vec<String> {
+        self.details.iter().skip(1).cloned().collect()
     }
 }
 
@@ -60,22 +69,50 @@ pub async fn verdict(
     books: &Books,
     relay: &StormyRelay,
     looks: &[Look],
+    directory: &Path,
 ) -> anyhow::Result<(Vec<(&'static str, String)>, Vec<Check>)> {
     let client = &daemon.client;
-    let entries = std::mem::take(&mut *books.open());
-    let taken = taken(&std::fs::read_to_string(relay.log()).context("the relay's log cannot be read")?);
-    let done = vec![
-        ("relay", format!("{} storms; {} messages taken", relay.storms(), taken.values().sum::<u64>())),
+    let mut entries = std::mem::take(&mut *books.open());
+    let taken = taken(&relay.taken()?);
+    let done = done(&entries, relay, taken.values().sum());
+    let mut checks = vec![busy(&entries, relay)];
+    let (of_ledgers, counts) = ledgers(client, &entries, &taken).await?;
+    checks.extend(of_ledgers);
+    checks.push(mail_in(client, &entries).await?);
+    checks.push(people(client, &entries).await?);
+    checks.extend(flat(looks));
+    checks.push(sizes(daemon));
+    checks.push(Check::new("nothing happened that never may", String::new(), std::mem::take(&mut entries.faults)));
+    let code = daemon.end_by(Signal::TERM).await?;
+    let check = daemon.command(&["store", "check"]).output().context("the store cannot be checked")?;
+    let mut wrong = Vec::new();
+    wrong.extend((code != Some(0)).then(|| format!("it ended with {code:?}")));
+    wrong.extend((!check.status.success()).then(|| String::from_utf8_lossy(&check.stderr).into_owned()));
+    checks.push(Check::new("it stops in order, and the store is whole", String::new(), wrong));
+    checks.push(backups::restored(daemon, directory, relay, &entries, &counts).await?);
+    let log = daemon.log();
+    let figures = format!("{} warnings and errors that are expected", log_lines::expected(&log));
+    checks.push(Check::new("no word in the log that a person would not expect", figures, log_lines::unexpected(&log)));
+    Ok((done, checks))
+}
+
+/// What was done, in words.
+fn done(entries: &Entries, relay: &StormyRelay, taken: u64) -> Vec<(&'static str, String)> {
+    let Entries { kills, stops, damages, clock_jumps, .. } = entries;
+    let widest = clock_jumps.iter().map(|by| by.abs()).max().unwrap_or(0) / 86_400;
+    vec![
+        ("relay", format!("{} storms; {taken} messages taken", relay.storms())),
+        ("daemon", format!("killed {kills} times, stopped {stops} times, index damaged {} times", damages.len())),
+        ("clock", format!("{} jumps in both directions, by up to {widest} days", clock_jumps.len())),
         (
-            "daemon",
+            "mailings",
             format!(
-                "killed {} times, stopped {} times, index damaged {} times",
-                entries.kills,
-                entries.stops,
-                entries.damages.len()
+                "{} queued, {} cancelled, {} watched until their time",
+                entries.mailings.len(),
+                entries.cancelled.len(),
+                entries.embargoes
             ),
         ),
-        ("mailings", format!("{} queued, {} cancelled", entries.mailings.len(), entries.cancelled.len())),
         (
             "mail in",
             format!(
@@ -94,30 +131,16 @@ pub async fn verdict(
                 entries.suppressed.len()
             ),
         ),
-    ];
-    let mut checks = vec![busy(&entries, relay)];
-    checks.extend(ledgers(client, &entries, &taken).await?);
-    checks.push(mail_in(client, &entries).await?);
-    checks.push(people(client, &entries).await?);
-    checks.extend(flat(looks));
-    checks.push(sizes(daemon));
-    checks.push(Check::new("nothing happened that never may", String::new(), entries.faults));
-    let code = daemon.end_by(Signal::TERM).await?;
-    let check = daemon.command(&["store", "check"]).output().context("the store cannot be checked")?;
-    let mut wrong = Vec::new();
-    wrong.extend((code != Some(0)).then(|| format!("it ended with {code:?}")));
-    wrong.extend((!check.status.success()).then(|| String::from_utf8_lossy(&check.stderr).into_owned()));
-    checks.push(Check::new("it stops in order, and the store is whole", String::new(), wrong));
-    let log = daemon.log();
-    let figures = format!("{} warnings and errors that are expected", log_lines::expected(&log));
-    checks.push(Check::new("no word in the log that a person would not expect", figures, log_lines::unexpected(&log)));
-    Ok((done, checks))
+        ("backups", format!("{} made, the newest read {} times", entries.backups, entries.verified)),
+    ]
 }
 
 /// A soak in which little happened shows little.
 fn busy(entries: &Entries, relay: &StormyRelay) -> Check {
     let enough = [
         ("kills", entries.kills, 1),
+        ("clock jumps", entries.clock_jumps.len() as u64, 5),
+        ("backups", entries.backups, 1),
         ("storms", relay.storms(), 3),
         ("mailings", entries.mailings.len() as u64, 3),
         ("messages in", entries.mails.len() as u64, 50),
@@ -132,7 +155,7 @@ fn busy(entries: &Entries, relay: &StormyRelay) -> Check {
 }
 
 /// How often the relay took each mailing for each recipient, by its own log. Letters have no mailing's name.
-fn taken(log: &str) -> BTreeMap<(String, String), u64> {
+pub(super) fn taken(log: &str) -> BTreeMap<(String, String), u64> {
     let mut taken = BTreeMap::new();
     for line in log.lines() {
         let Some((message_id, recipient)) = line.split_once(' ') else { continue };
@@ -153,13 +176,15 @@ struct Sums {
     adds_up: Vec<String>,
     told: Vec<String>,
     unwanted: Vec<String>,
+    given_up: Vec<String>,
+    counts: BTreeMap<String, Counts>,
 }
 
 async fn ledgers(
     client: &Client,
     entries: &Entries,
     taken: &BTreeMap<(String, String), u64>,
-) -> anyhow::Result<Vec<Check>> {
+) -> anyhow::Result<(Vec<Check>, BTreeMap<String, Counts>)> {
     let places: BTreeMap<&str, usize> = entries.mailings.iter().map(|(id, place)| (id.as_str(), *place)).collect();
     let (mut sums, mut known) = (Sums::default(), BTreeSet::new());
     // A number that was given and then never committed, because of a kill, is missing. One that was committed and never
@@ -196,12 +221,20 @@ async fn ledgers(
     }
     let figures =
         format!("{} sent again after a doubt, at most {bound} expected; {} got twice", sums.resent, sums.doubled);
-    Ok(vec![
+    let checks = vec![
         Check::new("every mailing acknowledged is there, once", format!("{} mailings", known.len()), lost),
         Check::new("the ledgers add up", format!("{} deliveries", sums.deliveries), sums.adds_up),
         Check::new("what the relay took is what the ledgers say", figures, sums.told),
         Check::new("nobody got a mailing queued after they had left", String::new(), sums.unwanted),
-    ])
+        Check::new("no delivery failed but by a refusal for good", String::new(), sums.given_up),
+    ];
+    Ok((checks, sums.counts))
+}
+
+/// All deliveries that are counted.
+pub(super) fn sum(counts: &Counts) -> u64 {
+    let Counts { accepted, failed, suppressed, cancelled, uncertain, in_doubt, deferred, waiting, .. } = counts;
+    accepted + failed + suppressed + cancelled + uncertain + in_doubt + deferred + waiting
 }
 
 async fn ledger(
@@ -221,17 +254,8 @@ async fn ledger(
     }
     // Cancelled before it had an audience.
     let Some(counts) = &mailing.counts else { return Ok(()) };
-    let parts = [
-        counts.waiting,
-        counts.in_doubt,
-        counts.accepted,
-        counts.deferred,
-        counts.failed,
-        counts.suppressed,
-        counts.cancelled,
-        counts.uncertain,
-    ];
-    if parts.iter().sum::<u64>() != counts.audience || counts.waiting + counts.in_doubt + counts.deferred > 0 {
+    sums.counts.insert(id.clone(), *counts);
+    if sum(counts) != counts.audience || counts.waiting + counts.in_doubt + counts.deferred > 0 {
         sums.adds_up.push(format!("{id}: {counts:?}"));
     }
     let path = ApiPath::new("/v1/mailings").segment(id).segment("deliveries").query("addresses", true);
@@ -247,6 +271,10 @@ async fn ledger(
         let address = &delivery.address;
         let copies = taken.get(&(id.clone(), address.clone())).copied().unwrap_or(0);
         let resent = u64::from(delivery.resent);
+        // The run is far too short for giving up: only a clock that jumped could make it seem long enough.
+        if delivery.state == "failed" && delivery.code.is_none_or(|code| code < 500) {
+            sums.given_up.push(format!("{id}: {delivery:?}"));
+        }
         let once = u64::from(matches!(delivery.state.as_str(), "accepted" | "uncertain"));
         if delivery.state == "accepted" && copies == 0 {
             sums.told.push(format!("{address} counts as accepted in {id}, and the relay never got it"));
@@ -296,7 +324,7 @@ async fn mail_in(client: &Client, entries: &Entries) -> anyhow::Result<Check> {
     Ok(Check::new("every message acknowledged is there and handled", figures, wrong))
 }
 
-async fn people(client: &Client, entries: &Entries) -> anyhow::Result<Check> {
+pub(super) async fn people(client: &Client, entries: &Entries) -> anyhow::Result<Check> {
     let mut wrong = Vec::new();
     for address in entries.imported.iter().chain(entries.left.keys()).chain(&entries.left_by_mail) {
         let shown: Result<Value, _> = client.get(ApiPath::new("/v1/subscribers").segment(address)).await;

@@ -117,15 +117,16 @@ pub(super) async fn queue(
     headers: HeaderMap,
     Body(request): Body<QueueRequest>,
 ) -> Result<(StatusCode, Json<QueueAnswer>), ApiError> {
-    let (order, meeting) = order(&control, &request, &caller)?;
-    let (store, messages, clock) = (&control.store, control.messages.as_ref(), control.clock.as_ref());
+    let now = control.clock.now();
+    let (order, meeting) = order(&control, &request, &caller, now)?;
+    let (store, messages) = (&control.store, control.messages.as_ref());
     let (mailing, checked, status) = if check {
         trail.detail("check only");
-        let checked = flow::check(store, messages, clock, &order).await.map_err(refusal)?;
+        let checked = flow::check(store, messages, now, &order).await.map_err(refusal)?;
         (checked.mailing.clone(), Some(checked), StatusCode::OK)
     } else {
         let once = once(&headers, &request)?;
-        let queued = flow::queue(store, messages, clock, &order, once.as_ref()).await.map_err(refusal)?;
+        let queued = flow::queue(store, messages, now, &order, once.as_ref()).await.map_err(refusal)?;
         control.wake.notify();
         let (status, how) = match queued.checked.is_some() {
             true => (StatusCode::CREATED, "made"),
@@ -146,10 +147,15 @@ pub(super) async fn queue(
     Ok((status, Json(answer)))
 }
 
-fn order(control: &Control, request: &QueueRequest, caller: &Caller) -> Result<(Order, Meeting), ApiError> {
+fn order(
+    control: &Control,
+    request: &QueueRequest,
+    caller: &Caller,
+    now: Timestamp,
+) -> Result<(Order, Meeting), ApiError> {
     let own_zone = control.content.get().source.zone;
     let zone = request.zone.as_deref().unwrap_or(own_zone.name());
-    let (at, meeting) = instant(&request.at, zone, control.clock.now())?;
+    let (at, meeting) = instant(&request.at, zone, now)?;
     let defaults = control.queue_defaults;
     let audience = &request.audience;
     let reached_by = audience.reached_by.as_deref().map(|id| parsed("reached_by", id)).transpose()?;

@@ -10,6 +10,7 @@ use crate::base::id::MailingId;
 use crate::flow::leap::{JumpWatch, Reading};
 use crate::flow::message::PrepareError;
 use crate::flow::pulse::Pulse;
+use crate::model::clock_trust::Jump;
 use crate::model::ledger::{Cause, Delivery, DeliveryState};
 use crate::model::mailing::{Mailing, Pause, PauseReason, Stage, UncertainPolicy};
 use crate::store::engine::{Batch, Commit};
@@ -21,6 +22,8 @@ use super::{Shared, history, settle};
 
 /// Due deliveries looked at in one go.
 const DUE_STEP: usize = 2048;
+/// The longest sleep: what a clock that stood ahead put off is found within it.
+const LONGEST_SLEEP: Duration = Duration::seconds(60);
 
 /// Feeds one mailing until it is finished, stopped, or the daemon drains.
 pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>, pulse: &Pulse) -> Result<(), StoreError> {
@@ -53,6 +56,7 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, pulse: &Pulse) -> Result<(),
     let mut reopened = run.current().value.reopened;
     let clock = &shared.parts.clock;
     let mut jumps = JumpWatch::new(&**clock);
+    let mut noted = noted_jump(shared).await?;
     let renewal = Duration::seconds(i64::from(shared.parts.settings.lease_seconds.max(3)) / 3);
     let mut renew_at = clock.steady() + renewal;
     while !run.is_stopped() && !shared.is_draining() {
@@ -76,8 +80,11 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, pulse: &Pulse) -> Result<(),
             renew(shared, run, now).await?;
             renew_at = steady + renewal;
         }
-        // What was put off by a clock that stood ahead is in no order of time: all chunks are looked at.
-        if jump.is_some() || (renews && lies_ahead(shared, run, now).await?) {
+        // What was put off by a clock that stood ahead is in no order of time: all chunks are looked at. A jump there and
+        // back while this one waited for the workers is known from the scheduler's note alone.
+        let last = noted_jump(shared).await?;
+        if jump.is_some() || last != noted {
+            noted = last;
             unswept = unsettled(shared, run).await?;
         }
         // What a worker had to leave as it was is found in its chunk once more.
@@ -96,7 +103,7 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, pulse: &Pulse) -> Result<(),
             }
         }
         // What was due at the reading lies in a chunk that is being worked on: it is looked at when that is given back.
-        let latest = now + (renew_at - steady);
+        let latest = now + (renew_at - steady).min(LONGEST_SLEEP);
         let next = if full { None } else { shared.parts.store.next_due(run.current().value.id, now).await? };
         let next = next.map_or(latest, |due| due.min(latest));
         tokio::select! {
@@ -117,6 +124,11 @@ async fn unsettled(shared: &Shared, run: &Run) -> Result<BTreeSet<u32>, StoreErr
     Ok(chunks.filter(|chunk| !settled.contains_key(chunk) && !run.works_on(*chunk)).collect())
 }
 
+/// The last jump of the clock that the scheduler noted.
+async fn noted_jump(shared: &Shared) -> Result<Option<Jump>, StoreError> {
+    Ok(shared.parts.store.clock_trust().await?.and_then(|trust| trust.last))
+}
+
 /// The next chunk with something to do: what is due comes before what was never tried.
 async fn next_chunk(
     shared: &Shared,
@@ -124,25 +136,24 @@ async fn next_chunk(
     unswept: &mut BTreeSet<u32>,
     now: Timestamp,
 ) -> Result<Option<u32>, StoreError> {
-    let due = shared.parts.store.due(run.current().value.id, Some(now), DUE_STEP).await?;
-    let free = due.iter().map(|(_, sequence)| chunk_of(*sequence)).find(|chunk| !run.works_on(*chunk));
-    if let Some(chunk) = free {
+    let mailing = run.current().value.id;
+    let due = shared.parts.store.due(mailing, Some(now), DUE_STEP).await?;
+    let is_free = |chunk: &u32| !run.works_on(*chunk);
+    if let Some(chunk) = due.iter().map(|(_, sequence)| chunk_of(*sequence)).find(is_free) {
+        unswept.remove(&chunk);
+        return Ok(Some(chunk));
+    }
+    // Due so late that only a clock that stood ahead can have put it off.
+    let settings = &shared.parts.settings;
+    let latest = settings.retry.latest(settings.longest_rest(), now);
+    let ahead = shared.parts.store.due_later(mailing, latest, DUE_STEP).await?;
+    let free = ahead.iter().map(|(due, sequence)| (due, chunk_of(*sequence))).find(|(_, chunk)| is_free(chunk));
+    if let Some((due, chunk)) = free {
+        tracing::warn!(%mailing, chunk, %due, "deliveries were put off by a clock that stood ahead; they are tried now");
         unswept.remove(&chunk);
         return Ok(Some(chunk));
     }
     Ok(unswept.pop_first())
-}
-
-/// Whether a delivery is due so late that only a clock that stood ahead can have put it off.
-async fn lies_ahead(shared: &Shared, run: &Run, now: Timestamp) -> Result<bool, StoreError> {
-    let settings = &shared.parts.settings;
-    let latest = settings.retry.latest(settings.longest_rest(), now);
-    let found = shared.parts.store.next_due(run.current().value.id, latest).await?;
-    if let Some(due) = found {
-        let mailing = run.current().value.id;
-        tracing::warn!(%mailing, %due, "deliveries were put off by a clock that stood ahead; they are tried now");
-    }
-    Ok(found.is_some())
 }
 
 /// Leases a chunk, decides what a crash left in doubt in it, and hands out what is to be sent; `false` when another
@@ -182,7 +193,8 @@ async fn work_on(
     Ok(true)
 }
 
-fn is_due(shared: &Shared, until: Timestamp, delivery: &Delivery, now: Timestamp) -> bool {
+/// Whether a delivery that was put off until `until` is to be tried at `now`.
+pub(super) fn is_due(shared: &Shared, until: Timestamp, delivery: &Delivery, now: Timestamp) -> bool {
     let settings = &shared.parts.settings;
     settings.retry.is_due(until, u32::from(delivery.attempts), settings.longest_rest(), now)
 }

@@ -139,6 +139,15 @@ impl Gate {
         first
     }
 
+    /// A person says that the relay is repaired: the next try need not wait. It is still one that tries, and all others
+    /// wait for what becomes of it.
+    pub fn try_now(&self, now: Timestamp) {
+        let mut state = self.lock();
+        if let Some(next) = &mut state.next_try {
+            *next = now;
+        }
+    }
+
     /// The trouble there is, for `depesch status`.
     pub fn trouble(&self, now: Timestamp) -> Option<Trouble> {
         let state = self.lock().clone();
@@ -184,6 +193,22 @@ mod tests {
         gate.opened(at(5));
         assert_eq!(gate.ask(at(5)), None);
         assert_eq!(gate.trouble(at(5)), None);
+    }
+
+    #[test]
+    fn a_person_may_ask_for_the_next_try_at_once() {
+        let gate = Gate::default();
+        gate.try_now(at(0));
+        assert_eq!(gate.ask(at(0)), None, "without trouble nothing changes");
+        for seconds in 0..20 {
+            gate.ask(at(seconds * 600));
+            gate.failed(at(seconds * 600), "refused".into());
+        }
+        let last = 19 * 600;
+        assert_eq!(gate.ask(at(last + 1)), Some(at(last + 300)));
+        gate.try_now(at(last + 1));
+        assert_eq!(gate.ask(at(last + 1)), None, "one may try");
+        assert_eq!(gate.ask(at(last + 1)), Some(at(last + 301)), "the others wait");
     }
 
     #[test]

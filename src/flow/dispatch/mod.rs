@@ -121,7 +121,7 @@ struct Shared {
     /// Leases of this node with a smaller number are from before a restart.
     fence: u64,
     gate: Gate,
-    pace: Pace,
+    pace: Arc<Pace>,
     room: Room,
     judge: Judge,
     /// Held for reading while a refusal is counted against a subscriber, for writing while such are taken back.
@@ -197,7 +197,7 @@ impl Dispatcher {
         let shared = Arc::new(Shared {
             fence,
             gate: Gate::default(),
-            pace: Pace::new(parts.settings.connections),
+            pace: Arc::new(Pace::new(parts.settings.connections)),
             room: Room::default(),
             judge: Judge::new(parts.settings.retry, parts.settings.breaker, parts.classifier.clone()),
             scoring: RwLock::default(),
@@ -238,6 +238,11 @@ impl Dispatcher {
         let shared = &self.shared;
         let now = shared.parts.clock.now();
         shared.room.trouble(now).or_else(|| shared.gate.trouble(now))
+    }
+
+    /// A person says that the relay is repaired: it is tried within a second.
+    pub fn try_relay_now(&self) {
+        self.shared.gate.try_now(self.shared.parts.clock.now());
     }
 
     /// What the pace is, where the relay asked for a slower one.

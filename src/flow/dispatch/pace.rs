@@ -1,39 +1,77 @@
-//! How fast mail is sent: as fast as there are connections, until the relay asks us to slow down. Then fewer connections and
-//! longer gaps, halved and doubled at each further request, and with each message that it takes a little faster again
-//! (additive increase, multiplicative decrease, as TCP does: RFC 5681 §3.1).
+//! How fast mail is sent: as fast as there are connections, until the relay asks us to slow down.
+//!
+//! Two limits, each learnt from what the relay answers and each recovering by itself (additive or slow exponential
+//! increase, multiplicative decrease, as TCP does: RFC 5681 §3.1). *Messages per second*: when the relay refuses with "slow
+//! down", the rate becomes a part of the rate that it has just taken. *Connections*: when it turns a connection away while
+//! others work (421, RFC 5321 §3.8), those that are open are as many as it wants.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::Duration;
 
 use crate::base::clock::Timestamp;
 
-/// Requests to slow down that come together are one.
-const TOGETHER: Duration = Duration::seconds(2);
-/// The first gap between two messages, once only one connection is left.
-const FIRST_GAP: Duration = Duration::milliseconds(500);
-/// The longest gap: so often a relay that takes nothing is asked.
-const LONGEST_GAP: Duration = Duration::seconds(60);
-/// A shorter gap is none.
-const NO_GAP: Duration = Duration::milliseconds(50);
-/// How often those who wait look again.
+/// Refusals within this time after a cut are answers to what was sent before it.
+const TOGETHER: Duration = Duration::seconds(1);
+/// What remains of the rate that the relay took when it asked us to slow down.
+const KEPT: f64 = 0.7;
+/// The most that one cut takes away: a relay whose quota is used up takes nothing, and says nothing of its rate.
+const LEAST_KEPT: f64 = 0.25;
+/// Messages per second, the least: a relay that takes nothing is asked this often.
+const LEAST_RATE: f64 = 1.0 / 60.0;
+/// By how much the rate grows in a second: far below the rate at which the relay last refused, and near it.
+const GROWTH: (f64, f64) = (0.10, 0.02);
+/// Where "near" begins.
+const NEAR: f64 = 0.9;
+/// The most by which one message raises the rate.
+const MOST_GROWTH: f64 = 0.5;
+/// Messages that waited for their instant together go out together, if they are this late at most.
+const BURST: Duration = Duration::milliseconds(100);
+/// How long until one connection more is tried.
+const MORE_CONNECTIONS: Duration = Duration::seconds(60);
+/// How often those who wait for a connection's place look again.
 const LOOK_AGAIN: Duration = Duration::milliseconds(100);
+/// Without a request to slow down for this long, what was learnt is forgotten.
+const FORGOTTEN: Duration = Duration::hours(1);
 
-/// The pace of all connections together.
+/// The limits of all connections together.
 pub struct Pace {
-    most: f64,
+    most: u32,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Connections that may send at once; as many as there are while nothing is slowed.
-    limit: Option<f64>,
-    gap: Duration,
-    sending: u32,
-    next: Option<Timestamp>,
+    rate: Option<Rate>,
+    /// Connections that may be open.
+    connections: Option<u32>,
+    connected: u32,
+    /// When a place was last asked for in vain.
+    wanted: Option<Timestamp>,
+    /// When the limit of connections last changed.
+    changed: Option<Timestamp>,
+    taken: Taken,
     slowed: Option<Slowed>,
     last_cut: Option<Timestamp>,
+}
+
+/// The limit of messages per second.
+#[derive(Clone, Copy)]
+struct Rate {
+    now: f64,
+    /// The rate at which the relay last asked us to slow down.
+    refused_at: f64,
+    /// The rate before the first request: at twice of it there is no limit any more.
+    full: f64,
+    next: Timestamp,
+}
+
+/// How many messages the relay took in this second and in the one before.
+#[derive(Default)]
+struct Taken {
+    second: Option<Timestamp>,
+    now: u32,
+    before: u32,
 }
 
 /// That mail is sent more slowly.
@@ -43,99 +81,198 @@ pub struct Slowed {
     pub since: Timestamp,
     /// When the relay last took something.
     pub last_accepted: Option<Timestamp>,
-    /// Connections that may send at once.
-    pub connections: u32,
-    /// From one message to the next.
-    pub gap: Duration,
+    /// Connections that may be open; `None`: all.
+    pub connections: Option<u32>,
+    /// Messages per second; `None`: as fast as they go.
+    pub rate: Option<f64>,
     /// What the relay said last; without addresses.
     pub what: String,
 }
 
-/// The right to send one message; ends when it is dropped.
-pub struct Turn<'a>(&'a Pace);
+/// The right to send one message.
+pub struct Turn {
+    /// For a connection that is yet to be opened.
+    pub place: Option<Place>,
+}
 
-impl Drop for Turn<'_> {
+/// A place among the connections that may be open; free again when it is dropped.
+pub struct Place(Arc<Pace>);
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.lock().sending -= 1;
+        self.0.lock().connected -= 1;
     }
 }
 
 impl Pace {
-    /// Full speed over so many connections.
+    /// Full speed over at most `connections`.
     pub fn new(connections: usize) -> Self {
-        Self { most: connections.max(1) as f64, state: Mutex::default() }
+        Self { most: u32::try_from(connections.max(1)).unwrap_or(u32::MAX), state: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The right to send a message now, or when to ask again.
-    pub fn ask(&self, now: Timestamp) -> Result<Turn<'_>, Timestamp> {
+    /// The right to send a message now, or when to ask again. Who has no open connection gets a place for one.
+    pub fn ask(self: &Arc<Self>, now: Timestamp, is_connected: bool) -> Result<Turn, Timestamp> {
         let mut state = self.lock();
-        if let Some(limit) = state.limit {
-            if f64::from(state.sending) + 1.0 > limit.max(1.0) {
-                return Err(now + LOOK_AGAIN);
-            }
-            // A clock that was set back holds nothing up.
-            if let Some(next) = state.next.filter(|next| now < *next && *next - now <= LONGEST_GAP) {
-                return Err(next);
-            }
-            state.next = Some(now + state.gap);
+        state.forget(now);
+        if !is_connected && state.connections.is_some_and(|limit| state.connected >= limit) {
+            state.wanted = Some(now);
+            return Err(now + LOOK_AGAIN);
         }
-        state.sending += 1;
-        Ok(Turn(self))
+        if let Some(rate) = &mut state.rate {
+            let gap = rate.gap();
+            // One further ahead than any gap was set by a clock that stood ahead.
+            if now < rate.next && rate.next - now <= gap + BURST {
+                return Err(rate.next);
+            }
+            rate.next = rate.next.clamp(now - BURST, now) + gap;
+        }
+        state.connected += u32::from(!is_connected);
+        drop(state);
+        Ok(Turn { place: (!is_connected).then(|| Place(self.clone())) })
     }
 
-    /// The relay asked us to slow down. `true` where it had not before: log that one.
+    /// A place for a connection, whatever the limit is.
+    pub fn place(self: &Arc<Self>) -> Place {
+        self.lock().connected += 1;
+        Place(self.clone())
+    }
+
+    /// The relay asked us to send more slowly. `true` where it had not before: log that one.
     pub fn slow_down(&self, now: Timestamp, what: &str) -> bool {
         let mut state = self.lock();
-        let is_first = state.slowed.is_none();
         if state.last_cut.is_some_and(|last| (now - last).abs() < TOGETHER) {
             return false;
         }
-        state.last_cut = Some(now);
-        let before = state.limit.unwrap_or(self.most);
-        let limit = (before / 2.0).floor().max(1.0);
-        if before < 2.0 {
-            state.gap = (state.gap * 2).clamp(FIRST_GAP, LONGEST_GAP);
-        }
-        state.limit = Some(limit);
-        state.next = Some(now + state.gap);
-        let words: Vec<&str> =
-            what.split(' ').map(|word| if word.contains('@') { "(address)" } else { word }).collect();
-        let what = words.join(" ");
-        let before = state.slowed.take();
-        let (since, last_accepted) = before.map_or((now, None), |slowed| (slowed.since, slowed.last_accepted));
-        state.slowed = Some(Slowed { since, last_accepted, connections: limit as u32, gap: state.gap, what });
-        is_first
+        let taken = state.taken.rate(now);
+        let before = state.rate.map_or(taken.max(f64::from(self.most)), |rate| rate.now);
+        let kept = (taken * KEPT).clamp(before * LEAST_KEPT, before * KEPT).max(LEAST_RATE);
+        let full = state.rate.map_or(before, |rate| rate.full);
+        let mut rate = Rate { now: kept, refused_at: before, full, next: now };
+        rate.next = now + rate.gap();
+        state.rate = Some(rate);
+        state.slows(now, what)
     }
 
-    /// The relay took a message. `true` when all goes at full speed again by it.
+    /// The relay turned a connection away, for which there was a place, while others are open: those are as many as it wants.
+    /// `true` where it had not asked for less before: log that one.
+    pub fn crowded(&self, now: Timestamp, what: &str) -> bool {
+        let mut state = self.lock();
+        state.connections = Some(state.connected.saturating_sub(1).max(1));
+        state.changed = Some(now);
+        state.slows(now, what)
+    }
+
+    /// Whether others wait for a place: a connection without work is closed, then.
+    pub fn is_wanted(&self, now: Timestamp) -> bool {
+        self.lock().wanted.is_some_and(|at| (now - at).abs() < LOOK_AGAIN * 3)
+    }
+
+    /// Connections with a place.
+    pub fn connected(&self) -> u32 {
+        self.lock().connected
+    }
+
+    /// The relay took a message. `true` when there is no limit any more by it.
     pub fn accepted(&self, now: Timestamp) -> bool {
         let mut state = self.lock();
-        let Some(limit) = state.limit else { return false };
-        // As one connection for each round over all of them; the gap goes first.
-        state.gap = state.gap * 9 / 10;
-        if state.gap < NO_GAP {
-            state.gap = Duration::zero();
-            state.limit = Some(limit + 1.0 / limit);
+        state.taken.count(now);
+        if state.slowed.is_none() {
+            return false;
         }
-        if state.limit.is_some_and(|limit| limit > self.most) {
-            (state.limit, state.slowed, state.next) = (None, None, None);
+        if let Some(rate) = &mut state.rate {
+            rate.grow();
+            if rate.now > rate.full * 2.0 {
+                state.rate = None;
+            }
+        }
+        if state.changed.is_some_and(|at| (now - at).abs() >= MORE_CONNECTIONS) {
+            state.changed = Some(now);
+            state.connections = state.connections.map(|limit| limit + 1).filter(|limit| *limit < self.most);
+        }
+        if state.rate.is_none() && state.connections.is_none() {
+            state.slowed = None;
             return true;
         }
-        let (gap, limit) = (state.gap, state.limit);
+        state.show();
         if let Some(slowed) = &mut state.slowed {
             slowed.last_accepted = Some(now);
-            (slowed.gap, slowed.connections) = (gap, limit.unwrap_or(1.0) as u32);
         }
         false
     }
 
-    /// The pace, where it is slowed.
-    pub fn slowed(&self, _now: Timestamp) -> Option<Slowed> {
-        self.lock().slowed.clone()
+    /// The limits, where there are any.
+    pub fn slowed(&self, now: Timestamp) -> Option<Slowed> {
+        let mut state = self.lock();
+        state.forget(now);
+        state.slowed.clone()
+    }
+}
+
+impl State {
+    fn slows(&mut self, now: Timestamp, what: &str) -> bool {
+        self.last_cut = Some(now);
+        let is_first = self.slowed.is_none();
+        let words: Vec<&str> =
+            what.split(' ').map(|word| if word.contains('@') { "(address)" } else { word }).collect();
+        let what = words.join(" ");
+        match &mut self.slowed {
+            Some(slowed) => slowed.what = what,
+            None => {
+                self.slowed = Some(Slowed { since: now, last_accepted: None, connections: None, rate: None, what });
+            }
+        }
+        self.show();
+        is_first
+    }
+
+    fn show(&mut self) {
+        if let Some(slowed) = &mut self.slowed {
+            (slowed.connections, slowed.rate) = (self.connections, self.rate.map(|rate| rate.now));
+        }
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        if self.last_cut.is_some_and(|last| (now - last).abs() > FORGOTTEN) {
+            (self.rate, self.connections, self.slowed, self.last_cut) = (None, None, None, None);
+        }
+    }
+}
+
+impl Rate {
+    /// From one message to the next.
+    fn gap(&self) -> Duration {
+        Duration::microseconds((1_000_000.0 / self.now) as i64)
+    }
+
+    /// By a message: as much as its share of a second.
+    fn grow(&mut self) {
+        let growth = if self.now < self.refused_at * NEAR { GROWTH.0 } else { GROWTH.1 };
+        self.now *= 1.0 + (growth / self.now).min(MOST_GROWTH);
+    }
+}
+
+impl Taken {
+    fn count(&mut self, now: Timestamp) {
+        self.turn(now);
+        self.now += 1;
+    }
+
+    fn turn(&mut self, now: Timestamp) {
+        let age = self.second.map_or(Duration::MAX, |second| (now - second).abs());
+        if age >= Duration::seconds(1) {
+            self.before = if age < Duration::seconds(2) { self.now } else { 0 };
+            (self.second, self.now) = (Some(now), 0);
+        }
+    }
+
+    /// Messages per second.
+    fn rate(&mut self, now: Timestamp) -> f64 {
+        self.turn(now);
+        f64::from(self.now.max(self.before))
     }
 }
 
@@ -143,42 +280,105 @@ impl Pace {
 mod tests {
     use super::*;
 
+    const SLOW: &str = "451 4.7.0 slow down, user@example.org";
+
     fn at(milliseconds: i64) -> Timestamp {
         chrono::DateTime::from_timestamp_millis(1_800_000_000_000 + milliseconds).unwrap()
     }
 
-    #[test]
-    fn halves_at_each_request_and_recovers_by_itself() {
-        let pace = Pace::new(8);
-        let turns: Vec<Turn<'_>> = (0..8).map(|_| pace.ask(at(0)).ok().unwrap()).collect();
-        assert!(pace.slow_down(at(0), "451 4.7.0 slow down, user@example.org"));
-        assert!(!pace.slow_down(at(1000), "451 4.7.0 slow down"), "that is the same request");
-        assert_eq!(pace.slowed(at(0)).unwrap().connections, 4);
-        assert_eq!(pace.slowed(at(0)).unwrap().what, "451 4.7.0 slow down, (address)");
-        assert!(pace.ask(at(1000)).is_err());
-        drop(turns);
-        for second in 1..12 {
-            pace.slow_down(at(second * 3000), "451 4.7.0 slow down");
-        }
-        let slowed = pace.slowed(at(40_000)).unwrap();
-        assert_eq!((slowed.connections, slowed.gap), (1, LONGEST_GAP));
-        let (mut now, mut taken) = (at(40_000), 0);
-        loop {
-            let turn = match pace.ask(now) {
-                Ok(turn) => turn,
-                Err(next) => {
-                    now = next;
-                    continue;
+    /// A relay that takes `allowed` messages in any second, and sends as fast as the pace lets it, in steps of a millisecond.
+    /// Gives what was taken and refused in each second.
+    fn throttled(pace: &Arc<Pace>, from: i64, seconds: i64, allowed: usize) -> Vec<(usize, usize)> {
+        let mut last = std::collections::VecDeque::new();
+        let second = |start: i64| {
+            let (mut taken, mut refused) = (0, 0);
+            for now in start..start + 1000 {
+                while pace.ask(at(now), true).is_ok() {
+                    while last.front().is_some_and(|first| *first <= now - 1000) {
+                        last.pop_front();
+                    }
+                    last.push_back(now);
+                    if last.len() <= allowed {
+                        pace.accepted(at(now));
+                        taken += 1;
+                    } else {
+                        pace.slow_down(at(now), SLOW);
+                        refused += 1;
+                    }
+                    if last.len() > 3 * allowed {
+                        break;
+                    }
                 }
-            };
-            drop(turn);
-            taken += 1;
-            if pace.accepted(now) {
-                break;
+            }
+            (taken, refused)
+        };
+        (0..seconds).map(|number| from + number * 1000).map(second).collect()
+    }
+
+    #[test]
+    fn comes_close_to_what_the_relay_takes_with_few_refusals() {
+        for allowed in [2, 20, 300] {
+            let pace = Arc::new(Pace::new(8));
+            let seconds = throttled(&pace, 0, 120, allowed);
+            let (taken, refused) = seconds.iter().fold((0, 0), |sum, next| (sum.0 + next.0, sum.1 + next.1));
+            assert!(taken > allowed * 120 * 6 / 10, "{allowed}: {taken} taken, {refused} refused");
+            assert!(refused < taken / 10 + 3 * allowed, "{allowed}: {taken} taken, {refused} refused");
+            assert_eq!(pace.slowed(at(120_000)).unwrap().what, "451 4.7.0 slow down, (address)");
+        }
+    }
+
+    #[test]
+    fn a_relay_that_takes_nothing_is_asked_once_a_minute_and_then_recovers() {
+        let pace = Arc::new(Pace::new(8));
+        assert!(pace.slow_down(at(0), SLOW));
+        assert!(!pace.slow_down(at(500), SLOW), "that is the same request");
+        let (mut now, mut asked) = (0, 0);
+        while now < 3_000_000 {
+            match pace.ask(at(now), true) {
+                Ok(_) => {
+                    asked += 1;
+                    pace.slow_down(at(now), SLOW);
+                }
+                Err(_) => now += 50,
             }
         }
-        assert!(taken < 150, "{taken}");
-        assert!(now - at(40_000) < Duration::minutes(15), "{}", now - at(40_000));
-        assert_eq!(pace.slowed(now), None);
+        assert!((50..80).contains(&asked), "{asked}");
+        let end =
+            (0..).map(|step| now + step * 50).find(|now| pace.ask(at(*now), true).is_ok() && pace.accepted(at(*now)));
+        let seconds = (end.unwrap() - now) / 1000;
+        assert!(seconds < 400, "{seconds}");
+        assert_eq!(pace.slowed(at(end.unwrap())), None);
+    }
+
+    #[test]
+    fn a_connection_turned_away_leaves_those_that_are_open_and_one_more_is_tried_each_minute() {
+        let pace = Arc::new(Pace::new(4));
+        let mut places: Vec<Turn> = (0..3).map(|_| pace.ask(at(0), false).ok().unwrap()).collect();
+        places.pop();
+        let away = pace.ask(at(0), false).ok().unwrap();
+        assert!(pace.crowded(at(0), "421 too many connections"));
+        drop(away);
+        assert_eq!(pace.slowed(at(0)).unwrap().connections, Some(2));
+        assert!(!pace.is_wanted(at(0)));
+        assert!(pace.ask(at(0), false).is_err());
+        assert!(pace.is_wanted(at(200)) && !pace.is_wanted(at(300)));
+        assert!(pace.ask(at(0), true).is_ok(), "an open connection goes on at full speed");
+        assert!(!pace.accepted(at(59_000)));
+        assert!(pace.ask(at(59_000), false).is_err());
+        assert!(!pace.accepted(at(60_000)));
+        let third = pace.ask(at(60_000), false).ok().unwrap();
+        assert!(pace.accepted(at(120_000)), "four are all there are");
+        drop(third);
+    }
+
+    #[test]
+    fn what_was_learnt_is_forgotten_after_an_hour_and_a_clock_set_back_holds_nothing_up() {
+        let pace = Arc::new(Pace::new(1));
+        pace.slow_down(at(7_200_000), SLOW);
+        assert!(pace.ask(at(7_200_000), true).is_err());
+        assert!(pace.ask(at(7_100_000), true).is_ok());
+        assert!(pace.slowed(at(7_300_000)).is_some());
+        assert_eq!(pace.slowed(at(11_000_000)), None);
+        assert!((0..100).all(|_| pace.ask(at(11_000_000), true).is_ok()));
     }
 }

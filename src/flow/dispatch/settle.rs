@@ -10,6 +10,7 @@ use crate::store::ledger::{Row, put_delivery, put_lease, put_tally};
 use crate::store::{Store, StoreError};
 
 use super::Shared;
+use super::feed::is_due;
 use super::work::{Chunk, Run};
 
 /// Gives up the lease of a chunk that nobody works on any more; writes its tally when all of it is settled.
@@ -24,8 +25,14 @@ pub(super) async fn give_back(shared: &Arc<Shared>, run: &Run, chunk: &Chunk) ->
             put_tally(&mut batch, mailing.value.id, chunk.number, &tally(rows.iter().map(|row| &row.delivery)));
         }
         if store.commit(batch).await? == Commit::Applied {
-            // A deferred delivery is found by its due time; what else is open, by nothing but its chunk.
-            let open = |row: &Row| matches!(row.delivery.state, DeliveryState::Waiting | DeliveryState::InDoubt { .. });
+            // A deferred delivery is found by its due time, unless a clock that stood ahead made it; what else is open, by
+            // nothing but its chunk.
+            let now = shared.parts.clock.now();
+            let open = |row: &Row| match row.delivery.state {
+                DeliveryState::Waiting | DeliveryState::InDoubt { .. } => true,
+                DeliveryState::Deferred { until, .. } => until > now && is_due(shared, until, &row.delivery, now),
+                _ => false,
+            };
             if rows.iter().any(open) {
                 run.leave(chunk.number);
             }

@@ -18,17 +18,18 @@ use crate::model::ledger::{Cause, Delivery, DeliveryState};
 use crate::store::engine::{Batch, Commit};
 use crate::store::ledger::{Row, put_delivery};
 use crate::store::{CONFLICT_TRIES, StoreError, keys};
-use crate::transport::{ConnectError, Connection, Outcome};
+use crate::transport::Outcome;
 
 use super::judge::{Case, Refusal};
-use super::pace::Turn;
 use super::stats::add;
 use super::work::Job;
 use super::{Shared, settle, take_back};
 
+mod connection;
 mod decide;
 mod tell;
 
+use connection::{Open, Ready};
 use decide::{Decision, first_attempt};
 
 /// Outcomes that may wait for the next intent; more come together only where nothing is sent.
@@ -49,7 +50,7 @@ struct Finished {
 
 struct Worker {
     shared: Arc<Shared>,
-    connection: Option<Box<dyn Connection>>,
+    open: Option<Open>,
     finished: Vec<Finished>,
     pulse: Arc<Pulse>,
 }
@@ -60,7 +61,7 @@ struct Ended;
 /// Works until the queue is closed; then writes down what it knows and says goodbye to the relay.
 pub(super) async fn run(shared: Arc<Shared>) {
     let pulse = shared.pulses.begin("a connection for deliveries");
-    let mut worker = Worker { shared, connection: None, finished: Vec::new(), pulse };
+    let mut worker = Worker { shared, open: None, finished: Vec::new(), pulse };
     while let Some(job) = worker.next_job().await {
         worker.pulse.works();
         if worker.deliver(job).await.is_err() {
@@ -68,9 +69,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         }
     }
     let _ = worker.flush().await;
-    if let Some(connection) = worker.connection.take() {
-        connection.close().await;
-    }
+    worker.hang_up().await;
 }
 
 impl Worker {
@@ -84,7 +83,7 @@ impl Worker {
         self.flush().await.ok()?;
         let shared = self.shared.clone();
         self.pulse.rests();
-        if self.connection.is_some() {
+        if self.open.is_some() && !shared.pace.is_wanted(shared.parts.clock.now()) {
             let idle = std::time::Duration::from_secs(u64::from(shared.parts.settings.idle_seconds));
             let clock = &shared.parts.clock;
             tokio::select! {
@@ -92,15 +91,12 @@ impl Worker {
                 job = shared.queue.take() => return job,
                 () = clock.wait_for(idle) => {}
             }
-            if let Some(connection) = self.connection.take() {
-                connection.close().await;
-            }
         }
+        self.hang_up().await;
         shared.queue.take().await
     }
 
     async fn deliver(&mut self, mut job: Job) -> Result<(), Ended> {
-        let shared = self.shared.clone();
         let mut turn = None;
         for _ in 0..CONFLICT_TRIES {
             if job.run.is_stopped() || self.shared.is_draining() {
@@ -115,22 +111,16 @@ impl Worker {
                 Decision::Leave => return self.drop_job(job).await,
                 Decision::Send(message) => message,
             };
-            // Kept over the rounds: with a long gap another turn would only come much later.
-            let mut waited = false;
-            if turn.is_none() {
-                let Some((its, waits)) = self.turn(&shared, &job).await? else { return self.drop_job(job).await };
-                (turn, waited) = (Some(its), waits);
-            }
-            if self.have_connection(&job).await? || waited {
+            // The turn is kept over the rounds: with a long gap another one would only come much later.
+            match self.ready(&job, &mut turn).await? {
+                Ready::Now => {}
                 // That may have taken hours: whether the delivery is still wanted is asked anew (invariant 8).
-                continue;
-            }
-            if job.run.is_stopped() || self.connection.is_none() {
-                return self.drop_job(job).await;
+                Ready::AfterWait => continue,
+                Ready::Stopped => return self.drop_job(job).await,
             }
             let since = self.shared.parts.clock.now();
             match self.commit_intent(&job, since).await? {
-                Some(intended) => return self.send(job, intended, (since, turn.take()), message).await,
+                Some(intended) => return self.send(job, intended, since, message).await,
                 None => self.read_again(&mut job).await?,
             }
             if job.row.delivery.is_settled() {
@@ -162,94 +152,6 @@ impl Worker {
         match self.shared.survive(&error).await {
             true => Ok(()),
             false => Err(Ended),
-        }
-    }
-
-    /// Opens a connection if there is none, waiting while the relay is in trouble; says whether it opened one. Leaves
-    /// none when the job's mailing is stopped or the daemon drains meanwhile.
-    async fn have_connection(&mut self, job: &Job) -> Result<bool, Ended> {
-        if self.connection.as_ref().is_some_and(|c| c.is_usable()) {
-            return Ok(false);
-        }
-        self.connection = None;
-        self.flush().await?;
-        let shared = self.shared.clone();
-        let clock = &shared.parts.clock;
-        while !job.run.is_stopped() && !shared.is_draining() {
-            self.pulse.waits_for_relay();
-            let now = clock.now();
-            if let Some(at) = shared.gate.ask(now) {
-                // Never so long that a stopped mailing would hold the worker.
-                let at = at.min(now + chrono::Duration::seconds(1));
-                tokio::select! {
-                    () = clock.wait_until(at) => {}
-                    () = shared.until_draining() => {}
-                }
-                continue;
-            }
-            let dial = shared.gate.dials(clock.now());
-            let connected = shared.parts.transport.connect().await;
-            shared.gate.dialed(dial);
-            match connected {
-                // Whether the relay is well again, its answer to a message tells: one that greets may still say 421.
-                Ok(connection) => {
-                    self.connection = Some(connection);
-                    self.pulse.works();
-                    return Ok(true);
-                }
-                Err(error) => {
-                    // 421 where others get through: too many connections at once (RFC 5321 §3.8).
-                    if let ConnectError::TurnedAway(reply) = &error
-                        && !reply.is_permanent()
-                        && shared.gate.answers(clock.now())
-                    {
-                        self.slow_down(&reply.to_string());
-                    }
-                    self.report_trouble(error.to_string());
-                }
-            }
-        }
-        Ok(false)
-    }
-
-    fn slow_down(&self, what: &str) {
-        if self.shared.pace.slow_down(self.shared.parts.clock.now(), what) {
-            tracing::info!("the relay asks for fewer mails; sending more slowly until it takes more again");
-        }
-    }
-
-    /// Waits for its turn where the relay asked us to slow down, without a connection; `None` when the job's mailing is stopped
-    /// or the daemon drains meanwhile. Says whether it waited.
-    async fn turn<'a>(&mut self, shared: &'a Shared, job: &Job) -> Result<Option<(Turn<'a>, bool)>, Ended> {
-        let (clock, mut waited) = (&shared.parts.clock, false);
-        while !job.run.is_stopped() && !shared.is_draining() {
-            let at = match shared.pace.ask(clock.now()) {
-                Ok(turn) => return Ok(Some((turn, waited))),
-                Err(at) => at.min(clock.now() + chrono::Duration::seconds(1)),
-            };
-            if !waited {
-                self.flush().await?;
-                if let Some(connection) = self.connection.take() {
-                    connection.close().await;
-                }
-            }
-            waited = true;
-            self.pulse.waits_for_relay();
-            tokio::select! {
-                () = clock.wait_until(at) => {}
-                () = shared.until_draining() => {}
-            }
-        }
-        Ok(None)
-    }
-
-    fn report_trouble(&self, what: String) {
-        if !self.shared.gate.is_trouble(self.shared.parts.clock.now()) {
-            tracing::debug!(%what, "a connection to the relay failed; others go on");
-            return;
-        }
-        if self.shared.gate.failed(self.shared.parts.clock.now(), what.clone()) {
-            tracing::warn!(%what, "the relay gives trouble; deliveries wait");
         }
     }
 
@@ -285,18 +187,11 @@ impl Worker {
         }
     }
 
-    async fn send(
-        &mut self,
-        mut job: Job,
-        intended: Row,
-        (since, turn): (Timestamp, Option<Turn<'_>>),
-        message: Message,
-    ) -> Result<(), Ended> {
-        let Some(connection) = self.connection.as_mut() else { return Err(Ended) };
+    async fn send(&mut self, mut job: Job, intended: Row, since: Timestamp, message: Message) -> Result<(), Ended> {
+        let Some(open) = self.open.as_mut() else { return Err(Ended) };
         let watch = Stopwatch::start();
         self.pulse.waits_for_relay();
-        let outcome = connection.send_with_end(&message.envelope, &message.octets, &message.shared_end).await;
-        drop(turn);
+        let outcome = open.connection.send_with_end(&message.envelope, &message.octets, &message.shared_end).await;
         self.pulse.works();
         add(&self.shared.stats.smtp_nanoseconds, watch.nanoseconds());
         let first = first_attempt(&job.row.delivery, since);

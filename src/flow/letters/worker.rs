@@ -152,6 +152,11 @@ impl Postman {
         self.shared.gate.trouble(self.shared.now())
     }
 
+    /// A person says that the relay is repaired: it is tried within a second.
+    pub fn try_relay_now(&self) {
+        self.shared.gate.try_now(self.shared.now());
+    }
+
     /// Signs of life. While it does not drain, its main task gives one at each [`Wake`].
     pub fn pulses(&self) -> &Pulses {
         &self.shared.pulses
@@ -243,16 +248,18 @@ struct Ahead {
     looked: Option<Timestamp>,
 }
 
-/// Letters that are due although their time lies ahead: a clock that stood ahead put them off. Looked for at the start,
-/// when the clock jumped, and now and then.
+/// Letters that are due although their time lies ahead: a clock that stood ahead put them off. All that lie ahead are looked
+/// at at the start, when the clock jumped, and now and then; those that lie further ahead than the table puts anything off,
+/// at each look.
 async fn put_off_by_clock(shared: &Shared, ahead: &mut Ahead) -> Result<(Timestamp, Vec<LetterId>), StoreError> {
     let (Reading { now, steady }, jump) = ahead.jumps.look(&*shared.parts.clock);
     let recent = ahead.looked.is_some_and(|looked| steady - looked < Duration::seconds(LOOK_AHEAD_EVERY));
-    if recent && jump.is_none() {
-        return Ok((now, Vec::new()));
-    }
+    let from = match recent && jump.is_none() {
+        true => shared.parts.settings.retry.latest(Duration::zero(), now),
+        false => now,
+    };
     let mut due = Vec::new();
-    for id in shared.parts.store.letters_later(now, MOST_AHEAD).await? {
+    for id in shared.parts.store.letters_later(from, MOST_AHEAD).await? {
         match shared.parts.store.letter(id).await {
             Ok(Some(read)) if read.value.is_due(now, &shared.parts.settings.retry) => due.push(id),
             // One that cannot be read is told of when its time comes.
@@ -260,7 +267,9 @@ async fn put_off_by_clock(shared: &Shared, ahead: &mut Ahead) -> Result<(Timesta
             Err(error) => return Err(error),
         }
     }
-    ahead.looked = Some(steady);
+    if from == now {
+        ahead.looked = Some(steady);
+    }
     Ok((now, due))
 }
 

@@ -89,7 +89,9 @@ impl Picture {
             gauges.relay_trouble_since.set(part, seconds(trouble.and_then(|trouble| trouble.since)));
         }
         gauges.relay_puts_off.set(if self.put_off.is_some() { 1.0 } else { 0.0 });
-        gauges.relay_connections.set(self.slowed.as_ref().map_or(0.0, |slowed| f64::from(slowed.connections)));
+        let slowed = self.slowed.as_ref();
+        gauges.relay_connections.set(slowed.and_then(|slowed| slowed.connections).map_or(0.0, f64::from));
+        gauges.relay_rate.set(slowed.and_then(|slowed| slowed.rate).unwrap_or(0.0));
         for group in DomainGroup::all() {
             let resting = self.resting.iter().filter(|(domain, _)| DomainGroup::of(domain) == group);
             gauges.breakers.set(group.word(), resting.count() as f64);

@@ -75,7 +75,7 @@ pub fn read(store: &Path) -> io::Result<FoundHead> {
         };
         let least = found.least.unwrap_or_default();
         found.least = Some(Head { segment: least.segment.max(head.segment), group: least.group.max(head.group) });
-        if number == LIVE && boot != BootId::default() && boot == boot_id() {
+        if number == LIVE && Some(boot) == boot_id() {
             found.last = Some(head.group);
         }
     }
@@ -90,7 +90,7 @@ pub fn read(store: &Path) -> io::Result<FoundHead> {
 /// # Errors
 /// The system's; the file that was there stays.
 pub fn begin(store: &Path, head: Head, is_last: bool) -> io::Result<()> {
-    let boot = if is_last { boot_id() } else { BootId::default() };
+    let boot = if is_last { boot_id().unwrap_or_default() } else { BootId::default() };
     let octets: Vec<u8> =
         (0..SLOTS).flat_map(|number| slot(head, if number == LIVE { boot } else { BootId::default() })).collect();
     let temporary = store.join("journal-head.new");
@@ -117,7 +117,7 @@ impl HeadWriter {
     pub fn begin(disk: &dyn Disk, store: &Path, head: Head) -> io::Result<Self> {
         begin(store, head, true)?;
         let file = disk.open_to_overwrite(&path(store))?;
-        Ok(Self { file, boot: boot_id(), segment: head.segment, turn: 0 })
+        Ok(Self { file, boot: boot_id().unwrap_or_default(), segment: head.segment, turn: 0 })
     }
 
     /// Notes that a segment was begun, or that a checkpoint was written: durable when this returns.
@@ -141,20 +141,25 @@ impl HeadWriter {
     }
 
     fn write(&mut self, number: usize, head: Head, boot: BootId) -> io::Result<()> {
-        let octets = slot(head, boot);
-        self.file.write_at((number * SLOT) as u64, octets.get(..USED).unwrap_or_default())
+        self.file.write_at((number * SLOT) as u64, &fields(head, boot))
     }
 }
 
 fn slot(head: Head, boot: BootId) -> Vec<u8> {
-    let mut octets = Vec::with_capacity(SLOT);
+    let mut octets = fields(head, boot);
+    octets.resize(SLOT, 0);
+    octets
+}
+
+/// What of a slot is not always zero.
+fn fields(head: Head, boot: BootId) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(USED);
     octets.extend_from_slice(&MAGIC);
     octets.extend_from_slice(&VERSION.to_le_bytes());
     octets.extend_from_slice(&head.segment.to_le_bytes());
     octets.extend_from_slice(&head.group.to_le_bytes());
     octets.extend_from_slice(&boot);
     octets.extend_from_slice(&xxh3_64(&octets).to_le_bytes());
-    octets.resize(SLOT, 0);
     octets
 }
 
@@ -169,15 +174,15 @@ fn parse(octets: &[u8]) -> Option<(Head, BootId)> {
     (is_whole && u32::from_le_bytes(*version) == VERSION).then_some((head, boot.try_into().ok()?))
 }
 
-/// The machine's present boot id; all zero where the system does not say.
-fn boot_id() -> BootId {
+/// The name of the machine's present run, new at each of its starts; `None` where the system does not say.
+pub fn boot_id() -> Option<BootId> {
     let digits: Vec<u8> = fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let digits: Vec<u8> = digits.into_iter().filter(u8::is_ascii_hexdigit).collect();
     let mut id = BootId::default();
     for (place, pair) in id.iter_mut().zip(digits.chunks_exact(2)) {
         *place = std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()).unwrap_or(0);
     }
-    id
+    (id != BootId::default()).then_some(id)
 }
 
 #[cfg(test)]

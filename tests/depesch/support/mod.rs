@@ -10,6 +10,7 @@ pub mod disk;
 pub mod dns;
 pub mod failing;
 pub mod inbound;
+pub mod json_schema;
 pub mod letters;
 pub mod listener;
 pub mod mailings;

@@ -114,7 +114,10 @@ impl Carrier {
         let shared = self.shared.clone();
         while !shared.is_draining() {
             self.pulse.waits_for_relay();
-            if let Some(at) = shared.gate.ask(shared.now()) {
+            let now = shared.now();
+            if let Some(at) = shared.gate.ask(now) {
+                // Never so long that a person who asks for the next try would wait for it.
+                let at = at.min(now + chrono::Duration::seconds(1));
                 tokio::select! {
                     () = shared.parts.clock.wait_until(at) => {}
                     () = shared.until_draining() => {}

@@ -1,0 +1,80 @@
+//! Mailings with a time: none may begin before it, whatever the daemon's clock shows meanwhile.
+
+use std::sync::Arc;
+
+use chrono::{SecondsFormat, TimeDelta};
+use serde_json::{Value, json};
+
+use crate::base::clock::{Clock, Timestamp};
+use crate::control::client::{Client, ClientError};
+use crate::control::mailing::view::MailingView;
+use crate::control::path::ApiPath;
+use crate::flow::schedule::AFTER_BOOT;
+
+use super::books::Books;
+use super::dice::Dice;
+use super::test_clock::USUAL;
+use super::{AGAIN, LIST, expected};
+
+/// Queues one after the other and watches it until its time has come, until dropped.
+pub async fn planner(client: &Client, clock: &Arc<dyn Clock>, release: &str, books: &Books, mut dice: Dice) {
+    loop {
+        tokio::time::sleep(dice.pause(500, 6000)).await;
+        let wait = dice.pause(8000, 30_000);
+        let at = clock.now() + TimeDelta::from_std(wait).unwrap_or_default();
+        let place = {
+            let mut entries = books.open();
+            entries.asked += 1;
+            entries.asked - 1
+        };
+        let request = json!({
+            "release": release,
+            "audience": { "lists": [LIST] },
+            "at": at.to_rfc3339_opts(SecondsFormat::Millis, true),
+            "missed": "send",
+        });
+        let key = format!("embargo-{place}-{}", dice.below(u64::MAX));
+        let asked = clock.now();
+        let Some(mailing) = queue(client, &key, &request, books).await else { continue };
+        books.open().mailings.push((mailing.id.clone(), place));
+        // The time is not known to a daemon that took it by a clock that was wrong.
+        let usual = TimeDelta::seconds(USUAL + 1);
+        // Nor is a jump that soon after the start of the machine one that is doubted.
+        let booted = clock.steady() - Timestamp::UNIX_EPOCH < AFTER_BOOT;
+        if !booted && (asked - usual..clock.now() + usual).contains(&mailing.created) {
+            books.open().embargoes += 1;
+            watch(client, clock, &mailing.id, at - usual, books).await;
+        }
+    }
+}
+
+/// The mailing; absent when the daemon's clock is ahead, so that the time is over for it.
+async fn queue(client: &Client, key: &str, request: &Value, books: &Books) -> Option<MailingView> {
+    loop {
+        match client.post_once::<_, Value>("/v1/mailings", key, request).await {
+            Ok(answer) => return serde_json::from_value(answer["mailing"].clone()).ok(),
+            Err(ClientError::Refused(refusal)) if refusal.status == 422 => return None,
+            Err(error) => expected(books, "queueing a mailing with a time", &error),
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Looks at a mailing until `earliest`: it must not have begun before.
+async fn watch(client: &Client, clock: &Arc<dyn Clock>, id: &str, earliest: Timestamp, books: &Books) {
+    while clock.now() < earliest {
+        let shown: Result<MailingView, _> = client.get(ApiPath::new("/v1/mailings").segment(id)).await;
+        let early = earliest - clock.now();
+        match shown {
+            Ok(mailing) if !matches!(mailing.stage.as_str(), "scheduled" | "cancelled") => {
+                if early > TimeDelta::zero() {
+                    books.fault(format!("{id} is {} {} ms too early", mailing.stage, early.num_milliseconds()));
+                }
+                return;
+            }
+            Ok(_) => {}
+            Err(error) => expected(books, "looking at a mailing with a time", &error),
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
