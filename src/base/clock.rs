@@ -35,10 +35,10 @@ pub trait Clock: Send + Sync + 'static {
     fn origin(&self) -> Option<Origin> {
         None
     }
-    /// Completes when the time of day has come to `at`, at once when that instant is past; at the latest when so much
-    /// real time has passed as `at` was away. So who waits for an instant asks again afterwards whether it has come,
-    /// and a clock that is set back holds up nobody.
-    fn wait_until(&self, at: Timestamp) -> Wait;
+    /// Completes when the time of day has come to `at`, at once when that instant is past; at the latest when as much
+    /// real time has passed as `at` was away, and never after `longest`. The caller asks again whether the instant has
+    /// come: `at` is made from an earlier reading of the clock, and the clock may have been set back since.
+    fn wait_until(&self, at: Timestamp, longest: Duration) -> Wait;
     /// Completes when this much real time has passed, whatever the time of day does.
     fn wait_for(&self, time: Duration) -> Wait;
     /// By how much a test has moved the time of day; `None` where no test can.
@@ -101,10 +101,10 @@ impl Clock for SystemClock {
         self.origin
     }
 
-    fn wait_until(&self, at: Timestamp) -> Wait {
+    fn wait_until(&self, at: Timestamp, longest: Duration) -> Wait {
         let clock = self.clone();
         Box::pin(async move {
-            let mut left = (at - clock.now()).to_std().unwrap_or(Duration::ZERO);
+            let mut left = (at - clock.now()).to_std().unwrap_or(Duration::ZERO).min(longest);
             while left > Duration::ZERO {
                 let step = left.min(LONGEST_SLEEP);
                 (clock.sleep)(step).await;
@@ -222,10 +222,11 @@ impl Clock for Arc<FakeClock> {
         self.lock().origin
     }
 
-    fn wait_until(&self, at: Timestamp) -> Wait {
+    fn wait_until(&self, at: Timestamp, longest: Duration) -> Wait {
+        let longest = TimeDelta::from_std(longest).unwrap_or(TimeDelta::MAX);
         let latest = {
             let state = self.lock();
-            state.steady.checked_add_signed(at - state.now).unwrap_or(DateTime::<Utc>::MAX_UTC)
+            state.steady.checked_add_signed((at - state.now).min(longest)).unwrap_or(DateTime::<Utc>::MAX_UTC)
         };
         Box::pin(FakeWait { clock: self.clone(), at: Some(at), latest })
     }
@@ -263,5 +264,28 @@ impl Stopwatch {
     /// Since the start, in nanoseconds.
     pub fn nanoseconds(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    static SLEPT: AtomicU64 = AtomicU64::new(0);
+
+    #[tokio::test]
+    async fn an_instant_far_ahead_by_a_clock_that_was_set_right_is_waited_for_no_longer_than_said() {
+        let clock = SystemClock::new(|time| {
+            SLEPT.fetch_add(time.as_secs(), Ordering::Relaxed);
+            Box::pin(std::future::ready(()))
+        });
+        clock.wait_until(clock.now() + TimeDelta::days(3650), Duration::from_secs(60)).await;
+        assert_eq!(SLEPT.load(Ordering::Relaxed), 60);
+        let clock = FakeClock::at(DateTime::<Utc>::UNIX_EPOCH);
+        let wait = clock.wait_until(DateTime::<Utc>::MAX_UTC, Duration::from_secs(60));
+        clock.advance(TimeDelta::seconds(60));
+        wait.await;
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde::Serialize;
@@ -306,7 +307,7 @@ async fn watch_rates(
             return Ok(rates);
         }
         tokio::select! {
-            () = clock.wait_until(clock.now() + chrono::Duration::milliseconds(5)) => {}
+            () = clock.wait_for(Duration::from_millis(5)) => {}
             why = dispatcher.broken() => bail!("dispatch broke: {why}"),
         }
     }

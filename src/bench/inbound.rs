@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde::Serialize;
@@ -92,7 +93,7 @@ pub async fn run(bench: &InboundBench) -> anyhow::Result<InboundResult> {
     }
     let taken = watch.nanoseconds() as f64 / 1e9;
     while !store.waiting_inbound(None, 1).await?.is_empty() {
-        clock.wait_until(clock.now() + chrono::Duration::milliseconds(2)).await;
+        clock.wait_for(Duration::from_millis(2)).await;
     }
     let handled = watch.nanoseconds() as f64 / 1e9;
     let cpu = process::cpu_nanoseconds(|_| true).saturating_sub(cpu);

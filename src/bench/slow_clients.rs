@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -86,7 +87,7 @@ pub async fn run(bench: &SlowClientsBench) -> anyhow::Result<SlowClientsResult> 
         slow.spawn(trickle(number, address, recipient.clone(), clock.clone(), cut_off.clone()));
     }
     // All are connected, and in the midst of what they do.
-    clock.wait_until(clock.now() + chrono::Duration::seconds(2)).await;
+    clock.wait_for(Duration::from_secs(2)).await;
     let times = normal_peer(bench, address, &recipient, clock.as_ref()).await;
     slow.shutdown().await;
     if let Some(own) = own {
@@ -163,13 +164,13 @@ impl OwnListener {
 /// Sends an octet a second for ever: every other one from its first command on, the others in the midst of a message.
 /// Comes back when it is cut off.
 async fn trickle(number: u32, address: SocketAddr, recipient: String, clock: Arc<dyn Clock>, cut_off: Arc<AtomicU64>) {
-    let second = chrono::Duration::seconds(1);
-    clock.wait_until(clock.now() + chrono::Duration::milliseconds(i64::from(number % 1000))).await;
+    let second = Duration::from_secs(1);
+    clock.wait_for(Duration::from_millis(u64::from(number % 1000))).await;
     let dialogue =
         format!("EHLO slow{number}.example\r\nMAIL FROM:<slow@example.com>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n");
     loop {
         let Ok(mut stream) = TcpStream::connect(address).await else {
-            clock.wait_until(clock.now() + second).await;
+            clock.wait_for(second).await;
             continue;
         };
         let (at_once, slowly) =
@@ -177,7 +178,7 @@ async fn trickle(number: u32, address: SocketAddr, recipient: String, clock: Arc
         let mut sent = stream.write_all(at_once.as_bytes()).await;
         let mut octets = slowly.bytes().chain(std::iter::repeat(b'x'));
         while sent.is_ok() {
-            clock.wait_until(clock.now() + second).await;
+            clock.wait_for(second).await;
             // What is answered does not interest; that the connection ended does.
             if matches!(stream.try_read(&mut [0; 512]), Ok(0)) {
                 break;

@@ -80,10 +80,9 @@ impl Chores {
         tokio::pin!(stop);
         loop {
             let next = self.tick().await;
-            let latest = self.clock.now() + LONGEST_SLEEP;
             tokio::select! {
                 () = &mut stop => return,
-                () = self.clock.wait_until(next.map_or(latest, |next| next.min(latest))) => {}
+                () = self.clock.wait_until(next.unwrap_or(Timestamp::MAX_UTC), LONGEST_SLEEP) => {}
             }
         }
     }

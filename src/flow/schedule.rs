@@ -104,18 +104,17 @@ impl Scheduler {
         loop {
             pulse.works();
             let woken = self.wake.notified();
-            let now = self.clock.now();
-            let until = match self.tick().await {
-                Ok(tick) => tick.next.unwrap_or(now + LONGEST_SLEEP).min(now + LONGEST_SLEEP),
+            let (until, longest) = match self.tick().await {
+                Ok(tick) => (tick.next.unwrap_or(Timestamp::MAX_UTC), LONGEST_SLEEP),
                 Err(error) => {
                     tracing::error!(%error, "the scheduler could not look for due mailings; it tries again");
-                    now + AFTER_ERROR
+                    (Timestamp::MAX_UTC, AFTER_ERROR)
                 }
             };
             tokio::select! {
                 () = &mut stop => return,
                 () = woken => {}
-                () = self.clock.wait_until(until) => {}
+                () = self.clock.wait_until(until, longest) => {}
             }
         }
     }

@@ -103,13 +103,12 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, pulse: &Pulse) -> Result<(),
             }
         }
         // What was due at the reading lies in a chunk that is being worked on: it is looked at when that is given back.
-        let latest = now + (renew_at - steady).min(LONGEST_SLEEP);
+        let longest = (renew_at - steady).min(LONGEST_SLEEP).to_std().unwrap_or_default();
         let next = if full { None } else { shared.parts.store.next_due(run.current().value.id, now).await? };
-        let next = next.map_or(latest, |due| due.min(latest));
         tokio::select! {
             () = woken => {}
             () = given_back => {}
-            () = clock.wait_until(next) => {}
+            () = clock.wait_until(next.unwrap_or(Timestamp::MAX_UTC), longest) => {}
             () = shared.until_draining() => {}
         }
     }

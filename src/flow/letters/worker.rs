@@ -33,7 +33,7 @@ use carrier::Carrier;
 /// Letters looked up at once.
 const STEP: usize = 64;
 /// How long it sleeps when nobody wakes it, in seconds: work is found in the store.
-const LONGEST_SLEEP: i64 = 60;
+const LONGEST_SLEEP: std::time::Duration = std::time::Duration::from_secs(60);
 /// Letters that are looked at in one go because a clock that stood ahead may have put them off.
 const MOST_AHEAD: usize = 10_000;
 /// How often such letters are looked for, in seconds.
@@ -283,9 +283,9 @@ async fn look(shared: &Shared, sender: &mpsc::Sender<LetterId>, ahead: &mut Ahea
     let found = async {
         let (now, early) = put_off_by_clock(shared, ahead).await?;
         let due = store.letters_due(now, limit).await?;
-        Ok((now, [due, early].concat(), store.next_letter_due(now).await?))
+        Ok(([due, early].concat(), store.next_letter_due(now).await?))
     };
-    let (now, due, next) = match found.await {
+    let (due, next) = match found.await {
         Ok(found) => found,
         Err(error) => return shared.survive(&error).await,
     };
@@ -297,12 +297,11 @@ async fn look(shared: &Shared, sender: &mpsc::Sender<LetterId>, ahead: &mut Ahea
         }
     }
     pulse.works();
-    let latest = now + Duration::seconds(LONGEST_SLEEP);
     tokio::select! {
         () = told => {}
         () = woken => {}
         () = shared.done.notified() => {}
-        () = shared.parts.clock.wait_until(next.map_or(latest, |next| next.min(latest))) => {}
+        () = shared.parts.clock.wait_until(next.unwrap_or(Timestamp::MAX_UTC), LONGEST_SLEEP) => {}
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! A worker's connection: when it may be opened and used, by the gate (is the relay there?) and the pace (does it want
 //! fewer?).
 
+use std::time::Duration;
+
 use crate::base::clock::Timestamp;
 use crate::flow::dispatch::pace::{Place, Turn};
 use crate::transport::{ConnectError, Connection};
@@ -10,7 +12,7 @@ use super::{Ended, Job, Worker};
 /// A worker that waits for its turn for longer closes its connection: the relay asked for fewer.
 const IDLE_WHILE_SLOWED: chrono::Duration = chrono::Duration::seconds(5);
 /// How often one that waits looks whether its mailing is stopped.
-const LOOK_AGAIN: chrono::Duration = chrono::Duration::seconds(1);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// An open connection, and its place among those that may be open.
 pub(super) struct Open {
@@ -80,7 +82,7 @@ impl Worker {
             let now = clock.now();
             let at = match shared.pace.ask(now, self.is_connected()) {
                 Ok(turn) => return Ok(Some(turn)),
-                Err(at) => at.min(now + LOOK_AGAIN),
+                Err(at) => at,
             };
             *waited = true;
             self.flush().await?;
@@ -100,7 +102,7 @@ impl Worker {
             self.pulse.waits_for_relay();
             let now = clock.now();
             if let Some(at) = shared.gate.ask(now) {
-                self.wait_until(at.min(now + LOOK_AGAIN)).await;
+                self.wait_until(at).await;
                 continue;
             }
             let place = turn.place.take().unwrap_or_else(|| shared.pace.place());
@@ -151,7 +153,7 @@ impl Worker {
         self.pulse.waits_for_relay();
         let shared = &self.shared;
         tokio::select! {
-            () = shared.parts.clock.wait_until(at) => {}
+            () = shared.parts.clock.wait_until(at, LOOK_AGAIN) => {}
             () = shared.until_draining() => {}
         }
     }

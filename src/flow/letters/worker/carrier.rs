@@ -18,6 +18,9 @@ use crate::transport::{Connection, Envelope, Outcome};
 
 use super::Shared;
 
+/// A person who asks for the next try does not wait for longer.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// One connection.
 pub(super) struct Carrier {
     shared: Arc<Shared>,
@@ -116,10 +119,8 @@ impl Carrier {
             self.pulse.waits_for_relay();
             let now = shared.now();
             if let Some(at) = shared.gate.ask(now) {
-                // Never so long that a person who asks for the next try would wait for it.
-                let at = at.min(now + chrono::Duration::seconds(1));
                 tokio::select! {
-                    () = shared.parts.clock.wait_until(at) => {}
+                    () = shared.parts.clock.wait_until(at, LOOK_AGAIN) => {}
                     () = shared.until_draining() => {}
                 }
                 continue;
