@@ -266,26 +266,3 @@ impl Stopwatch {
         u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    use super::*;
-
-    static SLEPT: AtomicU64 = AtomicU64::new(0);
-
-    #[tokio::test]
-    async fn an_instant_far_ahead_by_a_clock_that_was_set_right_is_waited_for_no_longer_than_said() {
-        let clock = SystemClock::new(|time| {
-            SLEPT.fetch_add(time.as_secs(), Ordering::Relaxed);
-            Box::pin(std::future::ready(()))
-        });
-        clock.wait_until(clock.now() + TimeDelta::days(3650), Duration::from_secs(60)).await;
-        assert_eq!(SLEPT.load(Ordering::Relaxed), 60);
-        let clock = FakeClock::at(DateTime::<Utc>::UNIX_EPOCH);
-        let wait = clock.wait_until(DateTime::<Utc>::MAX_UTC, Duration::from_secs(60));
-        clock.advance(TimeDelta::seconds(60));
-        wait.await;
-    }
-}

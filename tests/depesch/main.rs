@@ -35,6 +35,7 @@ mod clock_leap;
 mod clock_one_reading;
 mod clock_status;
 mod clock_unseen;
+mod clock_waits;
 mod command_line;
 mod compose;
 mod config;
