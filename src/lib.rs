@@ -15,35 +15,53 @@
 //! | 2 | [`transport`] | where mail goes out: relay, capture |
 //! | 2 | [`sink`] | a scriptable SMTP server that takes mail in, for tests, the demo and the bench |
 //! | 2 | [`socket`] | Unix sockets, opened with their permissions |
-//! | 3 | [`flow`] | what moves: import, audience, dispatch, schedule |
-//! | 4 | [`control`] | the JSON API on a Unix socket |
-//! | 4 | [`smtp`] | mail in over the network: session and listener |
-//! | 4 | [`monitor`] | `/metrics`, `/healthz` and `/readyz` over HTTP |
-//! | 5 | [`config`] | `depesch.toml`, read once at start |
-//! | 6 | [`app`] | puts the daemon together: start, stop, signals, log |
-//! | 7 | [`mod@bench`] | measures the real path, on a store on disk and over SMTP |
-//! | 7 | [`doctor`] | looks at everything that an installation depends on, and says what to do |
-//! | 8 | [`cli`] | one file per noun; all but a few commands talk to the daemon through [`control`] |
+//! | 3 | [`runtime`] | what long-running tasks share |
+//! | 3 | [`audit`] | writes the audit log, and goes over its chain |
+//! | 4 | [`composition`] | from a release or a post and a reader to the bytes of a message; writing notices |
+//! | 5 | [`subscribers`] | the rules for people |
+//! | 5 | [`events`] | who comes |
+//! | 6 | [`mailings`] | a mailing from queue to report |
+//! | 7 | [`outbound`] | sending what mailings froze, and notices |
+//! | 8 | [`inbound`] | mail in: adapters from mail to the rules |
+//! | 9 | [`privacy`] | retention, erasure, a person's whole record |
+//! | 10 | [`operations`] | health, jobs, backups, restore |
+//! | 11 | [`control`] | the JSON API on a Unix socket |
+//! | 11 | [`smtp`] | mail in over the network: session and listener |
+//! | 11 | [`monitor`] | `/metrics`, `/healthz` and `/readyz` over HTTP |
+//! | 12 | [`config`] | `depesch.toml`, read once at start |
+//! | 13 | [`app`] | puts the daemon together: start, stop, signals, log |
+//! | 14 | [`mod@bench`] | measures the real path, on a store on disk and over SMTP |
+//! | 14 | [`doctor`] | looks at everything that an installation depends on, and says what to do |
+//! | 15 | [`cli`] | one file per noun; all but a few commands talk to the daemon through [`control`] |
 //!
 //! `docs/ARCHITECTURE.md` tells the words, the flows, the storage and the invariants.
 
 pub mod app;
+pub mod audit;
 pub mod authentication;
 pub mod base;
 pub mod bench;
 pub mod bounce;
 pub mod cli;
+pub mod composition;
 pub mod config;
 pub mod control;
 pub mod doctor;
-pub mod flow;
+pub mod events;
+pub mod inbound;
 pub mod mail;
+pub mod mailings;
 pub mod metrics;
 pub mod model;
 pub mod monitor;
+pub mod operations;
+pub mod outbound;
+pub mod privacy;
 pub mod render;
+pub mod runtime;
 pub mod sink;
 pub mod smtp;
 pub mod socket;
 pub mod store;
+pub mod subscribers;
 pub mod transport;

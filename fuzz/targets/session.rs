@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use depesch::base::clock::Timestamp;
-use depesch::flow::inbound::reception::Recipient;
+use depesch::inbound::recipients::Recipient;
 use depesch::smtp::memory::MessageMemory;
 use depesch::smtp::session::{Peer, Protocol, Session, SessionSettings, Step};
 // Counts stores.

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use crate::audit::{AuditLog, AuditNote, take_notes};
 use crate::base::token::{content_hash, to_hex};
 use crate::config::Config;
-use crate::flow::audit::{AuditLog, AuditNote, take_notes};
-use crate::flow::chores::Chore;
 use crate::model::recurrence::Recurrence;
+use crate::operations::jobs::Chore;
 use crate::store::StoreError;
 
 use super::StartError;

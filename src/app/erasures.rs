@@ -6,17 +6,19 @@ use std::sync::Arc;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::token::Key;
 use crate::config::Config;
-use crate::flow::backups::Backups;
-use crate::flow::chores::Chore;
-use crate::flow::person::Eraser;
-use crate::flow::person::erasure::{Stratum, note_forgotten};
-use crate::flow::retention::rules::Rules;
 use crate::model::recurrence::Recurrence;
+use crate::operations::backups::Backups;
+use crate::operations::jobs::Chore;
+use crate::privacy::erasure::Eraser;
+use crate::privacy::erasure::{Stratum, note_forgotten};
+use crate::privacy::personal_data::Files;
+use crate::privacy::retention::rules::Rules;
 use crate::store::Store;
+use crate::store::blobs::Blobs;
 use crate::store::embedded::EmbeddedEngine;
 use crate::store::spool::Spool;
 
-use super::{StartError, parts};
+use super::StartError;
 
 /// What makes the disk forget.
 #[derive(Clone)]
@@ -116,7 +118,7 @@ pub fn forgetting(
     backups: &Arc<Backups>,
     clock: &Arc<dyn Clock>,
 ) -> Forgetting {
-    let eraser = Eraser { store: store.clone(), key: key.clone(), files: Some(parts::files(config, spool)) };
+    let eraser = Eraser { store: store.clone(), key: key.clone(), files: Some(files(config, spool)) };
     let backups = config.backup.schedule.is_some().then(|| backups.clone());
     Forgetting { eraser, spool: spool.clone(), engine: engine.clone(), backups, clock: clock.clone() }
 }
@@ -152,4 +154,13 @@ pub fn chore(config: &Config, forgetting: &Forgetting) -> Result<Chore, StartErr
         let forgetting = forgetting.clone();
         Box::pin(async move { forgetting.run().await })
     }))
+}
+
+/// Where what is too large for records lies.
+pub fn files(config: &Config, spool: &Spool) -> Files {
+    Files {
+        spool: spool.clone(),
+        blobs: Blobs::in_state_directory(&config.state_directory),
+        capture: config.captured_mails(),
+    }
 }

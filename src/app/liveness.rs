@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
-use crate::flow::pulse::{Pulses, Stuck, Watch};
-use crate::flow::wake::Wake;
+use crate::runtime::heartbeat::{Pulses, Stuck, Watch};
+use crate::runtime::notifier::Wake;
 use crate::store::engine::EngineError;
 use crate::store::{Store, StoreError};
 

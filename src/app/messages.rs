@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::flow::message::{MessageSource, PrepareError, PreparedMailing};
+use crate::composition::message::{MessageSource, PrepareError, PreparedMailing};
 use crate::model::mailing::{Mailing, MailingContent};
 
 /// Asks whichever source is in force. A mailing that is prepared keeps what it was prepared with.

@@ -13,27 +13,27 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::audit::AuditLog;
 use crate::base::clock::Clock;
 use crate::base::token::Key;
+use crate::composition::content::{Content, ContentHandle};
+use crate::composition::message::MessageSource;
+use crate::composition::notices::Letters;
 use crate::config::Config;
 use crate::control::Control;
 use crate::control::client::Client;
 use crate::control::letter::LettersOut;
 use crate::control::server::Server;
-use crate::flow::audit::AuditLog;
-use crate::flow::backups::Backups;
-use crate::flow::chores::{Chore, Chores};
-use crate::flow::content::{Content, ContentHandle};
-use crate::flow::dispatch::{DispatchParts, Dispatcher};
-use crate::flow::inbound::post::PostDesk;
-use crate::flow::letters::Letters;
-use crate::flow::letters::worker::Postman;
-use crate::flow::message::MessageSource;
-use crate::flow::pulse::Pulses;
-use crate::flow::rsvp::index_invitations;
-use crate::flow::schedule::Scheduler;
-use crate::flow::wake::Wake;
+use crate::events::index_invitations;
+use crate::inbound::post::PostDesk;
+use crate::mailings::schedule::Scheduler;
 use crate::model::classify::Classifier;
+use crate::operations::backups::Backups;
+use crate::operations::jobs::{Chore, Chores};
+use crate::outbound::dispatch::{DispatchParts, Dispatcher};
+use crate::outbound::notices::worker::Postman;
+use crate::runtime::heartbeat::Pulses;
+use crate::runtime::notifier::Wake;
 use crate::smtp::listener::Inherited;
 use crate::store::embedded::EmbeddedEngine;
 use crate::store::spool::Spool;
@@ -191,7 +191,7 @@ async fn start_on(
         transport: parts::describe_transport(config),
         dispatcher: Some(dispatcher.clone()),
         mail_in: Some(mail_in.control.clone()),
-        files: Some(parts::files(config, &spool)),
+        files: Some(erasures::files(config, &spool)),
         rules: Some(parts::rules(config, &forgetting)),
         letters: Some(LettersOut { letters, postman: postman.clone() }),
         posts: Some(posts),

@@ -7,18 +7,19 @@ use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::control::Control;
-use crate::flow::bounces::Doubts;
-use crate::flow::chores::Chore;
-use crate::flow::listeners::Listeners;
-use crate::flow::picture::{self, MailConnections};
 use crate::metrics::parts::InboundMetrics;
 use crate::metrics::{Instruments, Metrics};
 use crate::model::classify::Class;
 use crate::model::inbound::InboundKind;
 use crate::model::recurrence::Recurrence;
 use crate::monitor::{self, Monitor};
+use crate::operations::health;
+use crate::operations::health::MailConnections;
+use crate::operations::jobs::Chore;
+use crate::operations::listeners::Listeners;
 use crate::store::embedded::EmbeddedEngine;
 use crate::store::spool::Spool;
+use crate::subscribers::bounces::Doubts;
 
 use super::{mail_in, until};
 
@@ -89,7 +90,7 @@ impl Monitoring {
     pub fn start(self, control: &Control, seen: Watched, stopping: &watch::Sender<bool>) -> Option<JoinHandle<()>> {
         let Watched { engine, spool, chores, mail_connections, doubts, listeners } = seen;
         let commits = engine.metrics();
-        control.observer.watch(picture::Parts {
+        control.observer.watch(health::Parts {
             engine: Some(engine),
             dispatcher: control.dispatcher.clone(),
             postman: control.letters.as_ref().map(|letters| letters.postman.clone()),

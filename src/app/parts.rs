@@ -5,30 +5,29 @@ use std::sync::Arc;
 
 use crate::base::clock::Clock;
 use crate::base::token::Key;
+use crate::composition::content::{Content, ContentHandle};
+use crate::composition::message::MessageSource;
+use crate::composition::notices::{LetterSettings, Letters};
+use crate::composition::post_messages::PostMessages;
+use crate::composition::release_messages::{MessageSettings, ReleaseMessages};
 use crate::config::{Config, TransportChoice};
 use crate::control::mailing::queue::QueueDefaults;
-use crate::flow::backups::Backups;
-use crate::flow::chores::Chore;
-use crate::flow::content::{Content, ContentHandle};
-use crate::flow::dispatch::DispatchSettings;
-use crate::flow::letters::worker::{Postman, PostmanParts, PostmanSettings};
-use crate::flow::letters::{LetterSettings, Letters};
-use crate::flow::message::MessageSource;
-use crate::flow::person::traces::Files;
-use crate::flow::post_messages::PostMessages;
-use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
-use crate::flow::retention::rules::{Periods, Rules};
-use crate::flow::suspended::Suspended;
-use crate::flow::wake::Wake;
 use crate::model::recurrence::Recurrence;
 use crate::model::release::attachment::AttachmentBudget;
+use crate::operations::backups::Backups;
+use crate::operations::jobs::Chore;
+use crate::outbound::dispatch::DispatchSettings;
+use crate::outbound::notices::worker::{Postman, PostmanParts, PostmanSettings};
+use crate::privacy::retention::rules::{Periods, Rules};
 use crate::render::source::SourceSettings;
 use crate::render::template_files::TemplateError;
+use crate::runtime::notifier::Wake;
 use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::embedded::{EmbeddedEngine, Settings};
 use crate::store::journal::disk::make_directories;
 use crate::store::spool::{Spool, SpoolSettings};
+use crate::subscribers::suspended::Suspended;
 use crate::transport::Transport;
 use crate::transport::capture::{Capture, CaptureSettings};
 use crate::transport::relay::Relay;
@@ -203,15 +202,6 @@ fn own_domain(config: &Config) -> Option<String> {
 pub async fn clear_attachments(config: &Config) {
     if let Err(error) = Blobs::in_state_directory(&config.state_directory).clear_incoming().await {
         tracing::warn!(%error, "what was half received before the last stop could not be removed");
-    }
-}
-
-/// Where what is too large for records lies.
-pub fn files(config: &Config, spool: &Spool) -> Files {
-    Files {
-        spool: spool.clone(),
-        blobs: Blobs::in_state_directory(&config.state_directory),
-        capture: config.captured_mails(),
     }
 }
 

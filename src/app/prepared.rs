@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use crate::base::clock::Clock;
+use crate::composition::content::Content;
 use crate::config::Config;
-use crate::flow::content::Content;
 use crate::smtp::listener::{ListenError, Listener};
 use crate::smtp::settings::ListenerSettings;
 use crate::socket;

@@ -6,5 +6,7 @@ pub mod id;
 pub mod language;
 pub mod peer;
 pub mod secret;
+pub mod spreadsheet;
+pub mod spreadsheet_cell;
 pub mod token;
 pub mod unicode;

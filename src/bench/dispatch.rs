@@ -11,14 +11,14 @@ use serde::Serialize;
 use crate::app;
 use crate::base::clock::{Clock, Stopwatch};
 use crate::base::id::{MailingId, SubscriberId};
-use crate::flow::audience;
-use crate::flow::dispatch::{DispatchParts, DispatchSettings, Dispatcher};
-use crate::flow::release_messages::{MessageSettings, ReleaseMessages};
-use crate::flow::wake::Wake;
+use crate::composition::release_messages::{MessageSettings, ReleaseMessages};
+use crate::mailings::audience;
 use crate::model::classify::Classifier;
 use crate::model::ledger::Tally;
 use crate::model::mailing::{AudienceQuery, Mailing, MailingContent, MissedPolicy, Schedule, Stage, UncertainPolicy};
+use crate::outbound::dispatch::{DispatchParts, DispatchSettings, Dispatcher};
 use crate::render::registry::Templates;
+use crate::runtime::notifier::Wake;
 use crate::sink::record::Keep;
 use crate::sink::{Sink, SinkSettings};
 use crate::store::blobs::Blobs;
@@ -279,7 +279,7 @@ async fn send(
 
 /// The size of the message to the first recipient.
 async fn one_message(store: &Store, messages: &ReleaseMessages, id: MailingId) -> anyhow::Result<usize> {
-    use crate::flow::message::PreparedMailing;
+    use crate::composition::message::PreparedMailing;
     let mailing = store.mailing(id).await?.context("the mailing is gone")?.value;
     let prepared = messages.prepare_mailing(&mailing).await?;
     let first = store.scan_subscribers(SubscriberId(0), 1).await?;

@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, ReleaseId, SubscriberId};
 use crate::base::language::Language;
-use crate::flow::release;
+use crate::composition::release;
 use crate::model::consent::ConsentSource;
 use crate::model::contact::ContactBook;
 use crate::model::list::{Joining, List, ListKind, Privacy};

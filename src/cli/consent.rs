@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::base::id::ListName;
+use crate::base::spreadsheet::Sheet;
 use crate::control::consent::{ConsentRowView, ConsentSummary};
 use crate::control::path::ApiPath;
-use crate::flow::sheet::Sheet;
 
 use super::output::{instant, note};
 use super::{CliError, Context, Done};

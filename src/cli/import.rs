@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use hyper::Method;
 
 use crate::base::id::ListName;
+use crate::base::spreadsheet::Sheet;
+use crate::base::spreadsheet_cell;
 use crate::control::client::Answer;
 use crate::control::import::{ChangeView, FormatView, ImportLine, ImportResult, RejectView};
 use crate::control::path::ApiPath;
-use crate::flow::formula;
-use crate::flow::import::encoding::Encoding;
-use crate::flow::sheet::Sheet;
+use crate::subscribers::import::encoding::Encoding;
 
 use super::output::note;
 use super::progress::Progress;
@@ -243,7 +243,7 @@ impl Rejects {
     fn write<'a>(&mut self, cells: impl Iterator<Item = &'a str>, line: &str, reason: &str) -> Result<(), CliError> {
         let Some((path, file)) = &mut self.file else { return Ok(()) };
         let mut sheet = Sheet::new(self.delimiter);
-        let cells = cells.map(|cell| formula::restore(cell).into_owned());
+        let cells = cells.map(|cell| spreadsheet_cell::restore(cell).into_owned());
         sheet.row(cells.chain([line.to_owned(), reason.to_owned()]));
         let octets = sheet.take();
         // All of it was UTF-8 before.

@@ -1,4 +1,4 @@
-//! Floor 8: the command line, one file per noun; all but a few commands talk to the daemon through [`crate::control`].
+//! Floor 15: the command line, one file per noun; all but a few commands talk to the daemon through [`crate::control`].
 //!
 //! A noun's file gives a clap `Subcommand` enum and `pub async fn run(command, &Context) -> Result<Done, CliError>`.
 //! It prints through [`output::Output`] only, so that `--json`, a closed pipe and control characters in foreign text

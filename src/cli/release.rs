@@ -11,13 +11,13 @@ use crate::base::clock::Timestamp;
 use crate::base::id::ReleaseId;
 use crate::base::language::Language;
 use crate::base::token::to_hex;
+use crate::composition::content::{CheckAgainst, Checked, Content};
+use crate::composition::preview::{Preview, SampleReader, preview};
 use crate::config::Config;
 use crate::control::blob::BlobView;
 use crate::control::finding_view::{FindingView, views};
 use crate::control::path::ApiPath;
 use crate::control::release::{CheckResult, ReleaseAdded, ReleaseFile, ReleaseListed, ReleaseView};
-use crate::flow::content::{CheckAgainst, Checked, Content};
-use crate::flow::preview::{Preview, SampleReader, preview};
 use crate::render::lint::FileState;
 
 use super::output::{instant, note};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::base::unicode::tidy;
-use crate::flow::content::Content;
+use crate::composition::content::Content;
 use crate::model::contact::ContactBook;
 use crate::model::release::Blob;
 use crate::render::finding::Finding;

@@ -6,9 +6,9 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::app::system_clock;
+use crate::audit::leave_note;
 use crate::config::Config;
 use crate::control::extract::user_name;
-use crate::flow::audit::leave_note;
 use crate::model::audit::{LOST, RECOVERED};
 use crate::store::check::{self, CheckError};
 use crate::store::embedded::check::Finding;

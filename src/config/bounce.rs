@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::flow::suspended::SuspendedPolicy;
 use crate::model::bounce::BouncePolicy;
 use crate::model::recurrence::Recurrence;
+use crate::subscribers::suspended::SuspendedPolicy;
 
 use super::reader::Reader;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use crate::base::address::Address;
-use crate::flow::inbound::command::CommandSettings;
+use crate::inbound::command::CommandSettings;
 use crate::smtp::session::SessionSettings;
 use crate::smtp::settings::{Limits, ListenerSettings, SocketFile, TlsFiles};
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use crate::control::server::SocketSettings;
-use crate::flow::retention::rules::Periods;
 use crate::model::breaker::BreakerSettings;
 use crate::model::mailing::MissedPolicy;
 use crate::model::recurrence::Recurrence;
 use crate::model::release::attachment::AttachmentBudget;
 use crate::model::retry::RetryTable;
 use crate::model::zone;
+use crate::privacy::retention::rules::Periods;
 use crate::render::source::SourceSettings;
 use crate::transport::relay::{Encryption, RelaySettings};
 
@@ -291,7 +291,16 @@ pub const LOG_TARGETS: &[&str] = &[
     "depesch::config",
     "depesch::control",
     "depesch::doctor",
-    "depesch::flow",
+    "depesch::audit",
+    "depesch::composition",
+    "depesch::events",
+    "depesch::inbound",
+    "depesch::mailings",
+    "depesch::operations",
+    "depesch::outbound",
+    "depesch::privacy",
+    "depesch::runtime",
+    "depesch::subscribers",
     "depesch::mail",
     "depesch::metrics",
     "depesch::model",

@@ -10,10 +10,10 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use crate::control::server::SocketSettings;
-use crate::flow::retention::rules::Periods;
 use crate::model::breaker::BreakerSettings;
 use crate::model::mailing::MissedPolicy;
 use crate::model::retry::RetryTable;
+use crate::privacy::retention::rules::Periods;
 use crate::transport::relay::{Encryption, Login, RelaySettings, Timeouts};
 
 pub mod backup;

@@ -11,10 +11,10 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
+use crate::audit::AuditLog;
 use crate::base::clock::Timestamp;
 use crate::base::token::to_hex;
-use crate::flow::audit::AuditLog;
-use crate::flow::list_identity;
+use crate::composition::list_identity;
 use crate::model::audit::{AuditEntry, AuditOutcome, ChainLink, instant};
 use crate::model::list::Privacy;
 use crate::store::audit::KeptEntry;

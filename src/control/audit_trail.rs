@@ -9,20 +9,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{FromRequestParts, MatchedPath, Query, RawPathParams, Request, State};
+use axum::http::Method;
 use axum::http::request::Parts;
-use axum::http::{Extensions, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::audit::{AuditLog, AuditNote};
 use crate::base::address::Address;
 use crate::base::id::{InboundId, LetterId, MailingId, PostId, ReleaseId, SubscriberId};
-use crate::flow::audit::{AuditLog, AuditNote};
 use crate::model::audit::AuditOutcome;
 use crate::store::StoreError;
 use crate::store::engine::EngineError;
 
 use super::Control;
-use super::error::ApiError;
+use super::error::{ApiError, ErrorCode};
 use super::extract::Caller;
 
 /// What is noted of a request.
@@ -179,10 +179,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Trail {
     }
 }
 
-/// The code of an error answer, for the log.
-#[derive(Clone, Debug)]
-pub(super) struct ErrorCode(pub String);
-
 /// Notes what a request is about to do, has it done, and notes what came of it.
 pub(super) async fn record(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
@@ -302,9 +298,4 @@ fn id_of(noun: &str, name: &str, value: &str) -> Option<String> {
         ("organisations", _) => Some(format!("organisation:{value}")).filter(|_| is_simple(value)),
         _ => None,
     }
-}
-
-/// Puts an error's code where the log finds it.
-pub(super) fn with_code(extensions: &mut Extensions, code: &str) {
-    extensions.insert(ErrorCode(code.to_owned()));
 }

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::base::clock::Timestamp;
-use crate::flow::backups::{BackupReport, Backups};
 use crate::model::audit::AuditOutcome;
+use crate::operations::backups::{BackupReport, Backups};
 use crate::store::backup::manifest::Manifest;
 use crate::store::backup::prune::is_whole;
 use crate::store::backup::repository::Repository;

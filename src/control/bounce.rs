@@ -10,14 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{InboundId, ListName, MailingId, SubscriberId};
-use crate::flow::report::masked;
+use crate::mailings::report::masked;
 use crate::model::bounce::{Bounce, BounceSource, Score};
 use crate::model::subscriber::SubscriptionState;
 
 use super::Control;
 use super::error::ApiError;
 use super::extract::{Caller, Parameters, Segment};
-use super::subscriber::desk;
 
 /// Bounces listed where no number is given.
 const LISTED: usize = 50;
@@ -147,7 +146,7 @@ async fn list(
     let mailing = mailing.map_err(|error| ApiError::invalid(error.to_string()))?;
     let mut bounces = match (&parameters.subscriber, mailing) {
         (Some(who), mailing) => {
-            let mut bounces = desk(&control, &caller).bounces(who).await?.bounces;
+            let mut bounces = control.desk(&caller).bounces(who).await?.bounces;
             bounces.retain(|bounce| mailing.is_none_or(|mailing| mailing == bounce.mailing));
             bounces.reverse();
             bounces
@@ -185,7 +184,7 @@ async fn show(
     caller: Caller,
     Path(who): Path<String>,
 ) -> Result<Json<PersonBouncesView>, ApiError> {
-    let found = desk(&control, &caller).bounces(&who).await?;
+    let found = control.desk(&caller).bounces(&who).await?;
     let (subscriber, score) = (found.subscriber, found.score);
     let address = subscriber.address.to_string();
     let bounces = found.bounces.iter().map(|bounce| BounceView::new(bounce, address.clone(), true)).collect();
@@ -218,7 +217,7 @@ async fn reset(
     caller: Caller,
     Path(who): Path<String>,
 ) -> Result<Json<Reset>, ApiError> {
-    let lists = desk(&control, &caller).reset_bounces(&who).await?;
+    let lists = control.desk(&caller).reset_bounces(&who).await?;
     tracing::info!(by = %caller, lists = lists.len(), "what bounces had come to for a subscriber was forgotten");
     Ok(Json(Reset { lists }))
 }
@@ -231,7 +230,7 @@ async fn forgive(
     if control.store.mailing(id).await?.is_none() {
         return Err(ApiError::not_found(format!("there is no mailing {id}")));
     }
-    let subscribers = desk(&control, &caller).reset_bounces_of(id).await?;
+    let subscribers = control.desk(&caller).reset_bounces_of(id).await?;
     tracing::info!(by = %caller, mailing = %id, subscribers, "the bounces of a mailing were forgiven");
     Ok(Json(Forgiven { subscribers }))
 }

@@ -11,16 +11,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::ListName;
-use crate::flow::consent_report::{ConsentCounts, ConsentReport, ConsentReportError, ConsentRow, row};
 use crate::model::consent::Proof;
 use crate::store::blobs::Blobs;
+use crate::subscribers::consent_report::{ConsentCounts, ConsentReport, ConsentReportError, ConsentRow, row};
 
 use super::Control;
 use super::error::ApiError;
 use super::extract::{AddressParameters, Caller, Parameters, Segment};
 use super::person_view::ConsentView;
 use super::stream::{LineSender, lines};
-use super::subscriber::desk;
 
 /// One subscription and what it rests on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,7 +129,7 @@ async fn of_subscriber(
     Path(who): Path<String>,
     Parameters(AddressParameters { addresses }): Parameters<AddressParameters>,
 ) -> Result<Json<Vec<ConsentRowView>>, ApiError> {
-    let subscriber = desk(&control, &caller).find(&who).await?.value;
+    let subscriber = control.desk(&caller).find(&who).await?.value;
     let blobs = Blobs::in_state_directory(&control.state_directory);
     let mut rows = Vec::new();
     for list in subscriber.subscriptions.keys() {

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::address::Address;
 use crate::base::id::SubscriberId;
-use crate::flow::find_delivery::{self, Found};
-use crate::flow::message_id::{self, MessageIds};
+use crate::composition::message_id;
+use crate::composition::message_id::MessageIds;
+use crate::mailings::find_delivery;
+use crate::mailings::find_delivery::Found;
 use crate::model::mailing::Mailing;
 
 use super::Control;

@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 use crate::store::StoreError;
 use crate::store::engine::EngineError;
 
-use super::audit_trail::with_code;
-
 /// Why a request was not done. A handler returns it; the client reads it back.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -114,7 +112,11 @@ impl IntoResponse for ApiError {
         }
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self.body())).into_response();
-        with_code(response.extensions_mut(), &self.code);
+        response.extensions_mut().insert(ErrorCode(self.code.clone()));
         response
     }
 }
+
+/// The code of an error answer, for the log.
+#[derive(Clone, Debug)]
+pub(super) struct ErrorCode(pub String);

@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::InboundId;
-use crate::flow::inbound::reception::Reception;
-use crate::flow::listeners::Listeners;
-use crate::flow::report::masked;
-use crate::flow::wake::Wake;
+use crate::inbound::recipients::Reception;
+use crate::mailings::report::masked;
 use crate::model::inbound::{Inbound, InboundState};
+use crate::operations::listeners::Listeners;
+use crate::runtime::notifier::Wake;
 use crate::store::engine::{Batch, Commit};
 use crate::store::inbound::put_waiting;
 use crate::store::spool::{Spool, SpoolError};

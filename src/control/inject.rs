@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 
-use crate::flow::inbound::reception::{Reception, Recipient, Refusal};
+use crate::inbound::recipients::{Reception, Recipient, Refusal};
 use crate::mail::handed_over::{EnvelopeHints, HandedOver};
 use crate::mail::incoming::Incoming;
 use crate::model::inbound::{Arrival, Via};

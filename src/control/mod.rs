@@ -1,4 +1,4 @@
-//! Floor 4: the JSON API on a Unix socket.
+//! Floor 11: the JSON API on a Unix socket.
 //!
 //! HTTP/1.1 with JSON bodies under `/v1`. One file per noun, each with its `routes()`, its request and answer types
 //! (never the model's own types) and its handlers. Errors have one form, see [`error`]. Long work answers with lines
@@ -10,19 +10,20 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 
+use crate::audit::AuditLog;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::token::Key;
-use crate::flow::audit::AuditLog;
-use crate::flow::backups::Backups;
-use crate::flow::content::ContentHandle;
-use crate::flow::dispatch::Dispatcher;
-use crate::flow::inbound::post::PostDesk;
-use crate::flow::message::{MessageSource, NoMessages};
-use crate::flow::person::traces::Files;
-use crate::flow::picture::Observer;
-use crate::flow::retention::rules::Rules;
-use crate::flow::wake::Wake;
+use crate::composition::content::ContentHandle;
+use crate::composition::message::{MessageSource, NoMessages};
+use crate::inbound::post::PostDesk;
+use crate::operations::backups::Backups;
+use crate::operations::health::Observer;
+use crate::outbound::dispatch::Dispatcher;
+use crate::privacy::personal_data::Files;
+use crate::privacy::retention::rules::Rules;
+use crate::runtime::notifier::Wake;
 use crate::store::Store;
+use crate::subscribers::profile::Desk;
 
 pub mod audit;
 pub mod audit_trail;
@@ -105,6 +106,12 @@ pub struct Control {
 }
 
 impl Control {
+    /// Where this caller works on people's records, now.
+    fn desk(&self, caller: &extract::Caller) -> Desk {
+        let (store, key) = (self.store.clone(), self.key.clone());
+        Desk { store, key, at: self.clock.now(), who: caller.name.clone() }
+    }
+
     /// What handlers need, started now.
     pub fn new(
         store: Store,

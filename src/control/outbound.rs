@@ -8,7 +8,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use crate::base::id::MailingId;
-use crate::flow::flush::{Flush, Flushed, flush};
+use crate::outbound::flush::{Flush, Flushed, flush};
 
 use super::Control;
 use super::error::ApiError;

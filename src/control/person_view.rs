@@ -8,12 +8,12 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, MailingId, PostId, ReleaseId, SubscriberId};
 use crate::base::language::Language;
 use crate::base::token::to_hex;
-use crate::flow::person::traces::Trace;
-use crate::flow::person::{PersonDelivery, PersonRecord};
 use crate::model::consent::{ConsentEvent, ConsentSource};
 use crate::model::ledger::{Cause, DeliveryState};
 use crate::model::subscriber::Subscriber;
 use crate::model::wish::Wish;
+use crate::privacy::personal_data::Trace;
+use crate::privacy::record::{PersonDelivery, PersonRecord};
 use crate::store::audit::KeptEntry;
 
 use super::bounce::BounceView;

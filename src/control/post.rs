@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, PostId};
-use crate::flow::inbound::post::{PostDesk, PostError};
+use crate::inbound::post::{PostDesk, PostError};
 use crate::model::post::{Post, PostState};
 use crate::store::blobs::Blobs;
 

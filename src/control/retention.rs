@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
 use crate::base::token::to_hex;
-use crate::flow::person::Eraser;
-use crate::flow::retention::RetentionError;
-use crate::flow::retention::rules::{Ruled, Rules};
 use crate::model::erasure::{Erasure, ErasureState};
+use crate::privacy::erasure::Eraser;
+use crate::privacy::retention::RetentionError;
+use crate::privacy::retention::rules::{Ruled, Rules};
 use crate::store::suppressions::AddressHash;
 
 use super::Control;

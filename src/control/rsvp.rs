@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::{MailingId, ReleaseId};
-use crate::flow::release::LoadError;
-use crate::flow::rsvp::export::{csv, known};
-use crate::flow::rsvp::overview::{Answered, Overview};
-use crate::flow::rsvp::{RsvpError, set};
+use crate::composition::release::LoadError;
+use crate::events::export::{csv, known};
+use crate::events::overview::{Answered, Overview};
+use crate::events::{RsvpError, set};
 use crate::model::rsvp::{Detail, Rsvp, RsvpAnswer, RsvpSource};
 
 use super::Control;

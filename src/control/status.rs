@@ -9,10 +9,10 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
-use crate::flow::picture::Picture;
 use crate::model::breaker::Rest;
 use crate::model::ledger::Tally;
 use crate::model::mailing::Mailing;
+use crate::operations::health::Picture;
 
 use super::Control;
 use super::backup::FaultView;

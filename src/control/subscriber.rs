@@ -10,7 +10,8 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use crate::base::id::ListName;
-use crate::flow::person::{Desk, Eraser, PersonError, PersonFields, SubscriptionChange};
+use crate::privacy::erasure::Eraser;
+use crate::subscribers::profile::{PersonError, PersonFields, SubscriptionChange};
 
 use super::Control;
 use super::audit_trail::Trail;
@@ -86,19 +87,13 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/v1/subscribers/{who}/subscriptions/{list}", post(change_subscription))
 }
 
-/// Where this caller works now.
-pub(super) fn desk(control: &Control, caller: &Caller) -> Desk {
-    let (store, key) = (control.store.clone(), control.key.clone());
-    Desk { store, key, at: control.clock.now(), who: caller.name.clone() }
-}
-
 async fn add(
     State(control): State<Arc<Control>>,
     caller: Caller,
     trail: Trail,
     Body(fields): Body<SubscriberFields>,
 ) -> Result<Json<SubscriberView>, ApiError> {
-    let added = desk(&control, &caller).add(&fields.into()).await?;
+    let added = control.desk(&caller).add(&fields.into()).await?;
     trail.detail(format!("made {}", added.id));
     Ok(Json(SubscriberView::from(&added)))
 }
@@ -108,7 +103,7 @@ async fn show(
     caller: Caller,
     Path(who): Path<String>,
 ) -> Result<Json<SubscriberView>, ApiError> {
-    let found = desk(&control, &caller).find(&who).await?;
+    let found = control.desk(&caller).find(&who).await?;
     Ok(Json(SubscriberView::from(&found.value)))
 }
 
@@ -118,7 +113,7 @@ async fn edit(
     Path(who): Path<String>,
     Body(fields): Body<SubscriberFields>,
 ) -> Result<Json<SubscriberView>, ApiError> {
-    let desk = desk(&control, &caller);
+    let desk = control.desk(&caller);
     let id = desk.find(&who).await?.value.id;
     Ok(Json(SubscriberView::from(&desk.edit(id, &fields.into()).await?)))
 }
@@ -128,7 +123,7 @@ async fn erase(
     caller: Caller,
     Path(who): Path<String>,
 ) -> Result<Json<ErasedView>, ApiError> {
-    let hash = desk(&control, &caller).erase(&who, control.files.as_ref()).await?;
+    let hash = control.desk(&caller).erase(&who, control.files.as_ref()).await?;
     let (store, key, files) = (control.store.clone(), control.key.clone(), control.files.clone());
     // From here on it goes on by itself, whatever fails: the chore comes back to it.
     let open = match (Eraser { store, key, files }).work(control.clock.now()).await {
@@ -147,7 +142,7 @@ async fn record(
     caller: Caller,
     Path(who): Path<String>,
 ) -> Result<Json<RecordView>, ApiError> {
-    let record = desk(&control, &caller).record(&who, control.files.as_ref()).await?;
+    let record = control.desk(&caller).record(&who, control.files.as_ref()).await?;
     Ok(Json(RecordView::from(&record)))
 }
 
@@ -159,7 +154,7 @@ async fn change_subscription(
     Body(change): Body<ChangeSubscription>,
 ) -> Result<Json<SubscriberView>, ApiError> {
     let list: ListName = list.parse().map_err(|e| ApiError::invalid(format!("{e}")))?;
-    let desk = desk(&control, &caller);
+    let desk = control.desk(&caller);
     let id = desk.find(&who).await?.value.id;
     trail.detail(match change.change {
         Change::Subscribe => "subscribe",
@@ -194,7 +189,7 @@ impl From<PersonError> for ApiError {
             PersonError::Suppressed(_) => ApiError::conflict(text)
                 .hint("Only where the person asks for mail again: \u{201c}depesch suppression remove\u{201d}."),
             PersonError::Store(error) => error.into(),
-            PersonError::Trace(_) => ApiError::new(500, "store", text),
+            PersonError::Incomplete(_) => ApiError::new(500, "store", text),
         }
     }
 }

@@ -17,7 +17,6 @@ use super::Control;
 use super::audit_trail::{Trail, person};
 use super::error::ApiError;
 use super::extract::{Body, Caller, Parameters, Segment};
-use super::subscriber::desk;
 
 /// A suppression.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,7 +115,7 @@ async fn add(
         "" => format!("entered by {caller}"),
         note => format!("{note} (entered by {caller})"),
     };
-    let added = desk(&control, &caller).suppress(&address, reason, &note).await?;
+    let added = control.desk(&caller).suppress(&address, reason, &note).await?;
     tracing::info!(address = %address.masked(), by = %caller, added, "address suppressed");
     Ok(Json(Suppressed { added }))
 }
@@ -134,7 +133,7 @@ async fn remove(
     caller: Caller,
     Segment(address): Segment<Address>,
 ) -> Result<Json<SuppressionView>, ApiError> {
-    let lifted = desk(&control, &caller).unsuppress(&address).await?.ok_or_else(|| not_suppressed(&address))?;
+    let lifted = control.desk(&caller).unsuppress(&address).await?.ok_or_else(|| not_suppressed(&address))?;
     tracing::info!(address = %address.masked(), by = %caller, was = lifted.reason.word(), "suppression lifted");
     Ok(Json(view(&lifted)))
 }

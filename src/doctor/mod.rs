@@ -1,4 +1,4 @@
-//! Floor 7: `depesch doctor` looks at everything that an installation depends on and says what to do. One file for each
+//! Floor 14: `depesch doctor` looks at everything that an installation depends on and says what to do. One file for each
 //! area; in each, looking (files, sockets, the DNS) is apart from judging, which is pure.
 //!
 //! It changes nothing, sends nothing, and works without a daemon. What could not be looked at is said, and is never taken

@@ -2,7 +2,7 @@
 
 use crate::base::clock::Timestamp;
 
-use super::subscriber::SubscriptionState;
+use super::subscription::SubscriptionState;
 
 /// One change of one subscription. Events are only ever added.
 #[derive(Clone, Debug, PartialEq, Eq)]

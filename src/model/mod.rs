@@ -26,6 +26,7 @@ pub mod reply;
 pub mod retry;
 pub mod rsvp;
 pub mod subscriber;
+pub mod subscription;
 pub mod suppression;
 pub mod wish;
 pub mod zone;

@@ -9,6 +9,8 @@ use crate::base::language::Language;
 
 use super::consent::{ConsentEvent, ConsentSource};
 
+pub use super::subscription::SubscriptionState;
+
 /// One person or newsroom with one address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subscriber {
@@ -43,34 +45,6 @@ pub struct Subscription {
     pub state: SubscriptionState,
     /// Every change, the oldest first; never empty.
     pub events: Vec<ConsentEvent>,
-}
-
-/// Where a subscription stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SubscriptionState {
-    /// Asked for, not yet confirmed: gets no mail.
-    Pending,
-    /// Gets mail.
-    Active,
-    /// Stopped for a time by the subscriber.
-    Paused,
-    /// Stopped by bounces.
-    Suspended,
-    /// Ended; only the subscriber's own confirmed wish begins it anew.
-    Ended,
-}
-
-impl SubscriptionState {
-    /// The word used everywhere.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Active => "active",
-            Self::Paused => "paused",
-            Self::Suspended => "suspended",
-            Self::Ended => "ended",
-        }
-    }
 }
 
 /// Why a subscription could not change.

@@ -1,4 +1,4 @@
-//! Floor 4: what watches the daemon from outside may ask, over HTTP on this machine's own address: `/metrics` (Prometheus),
+//! Floor 11: what watches the daemon from outside may ask, over HTTP on this machine's own address: `/metrics` (Prometheus),
 //! `/healthz` (alive) and `/readyz` (takes new work). GET only; no address, no list's name and no secret is in any answer.
 //!
 //! Whoever asks gets one answer on one connection, within a time that is bounded, on one of a few connections: so nobody
@@ -24,8 +24,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::flow::picture::{Observer, Unwell};
 use crate::metrics::{Metrics, older_text};
+use crate::operations::health::{Observer, Unwell};
 
 mod process;
 

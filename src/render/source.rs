@@ -123,7 +123,7 @@ fn read(text: &str, settings: &SourceSettings) -> Parsed {
     }
     let root = section::Section::root(table.into_inner(), &log);
     let draft = fields::read(root, &split, settings);
-    split.check_body(&log);
+    log.check_body(&split);
     let (mut findings, positions) = log.into_parts();
     if broken {
         log::drop_echoes(&mut findings);

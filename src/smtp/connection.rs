@@ -9,9 +9,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::watch;
 
 use crate::base::clock::Clock;
-use crate::flow::inbound::reception::{Reception, Recipient, Refusal};
+use crate::inbound::recipients::{Reception, Recipient, Refusal};
 
-use super::listener::Counters;
+use super::counters::Counters;
 use super::memory::{GivenUp, MessageMemory};
 use super::patience::{Alarm, Patience};
 use super::reply::Dismissal;

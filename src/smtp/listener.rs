@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -14,10 +13,11 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::base::clock::Clock;
-use crate::flow::inbound::reception::Reception;
+use crate::inbound::recipients::Reception;
 use crate::socket::{self, SocketError};
 
 use super::connection::{self, Shared};
+use super::counters::Counters;
 use super::memory::MessageMemory;
 use super::places::Places;
 use super::reply;
@@ -63,17 +63,6 @@ pub enum Inherited {
     Tcp(Protocol, std::net::TcpListener),
     /// LMTP on a Unix socket; its file is not ours to remove.
     Unix(std::os::unix::net::UnixListener),
-}
-
-/// What a listener did, for status and tests.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Connections taken in.
-    pub connections: AtomicU64,
-    /// Connections answered 421 at once, for there were too many.
-    pub turned_away: AtomicU64,
-    /// Messages taken in.
-    pub messages: AtomicU64,
 }
 
 enum Door {

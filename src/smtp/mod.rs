@@ -1,11 +1,12 @@
-//! Floor 4: mail in over the network: the session as a state machine without I/O, and the listener that drives it.
+//! Floor 11: mail in over the network: the session as a state machine without I/O, and the listener that drives it.
 //!
 //! A peer's octets go into a [`session::Session`]; out of it come replies, and questions for what lies behind the door
-//! ([`crate::flow::inbound::reception::Reception`]). Everything that a standard says of the dialogue is in the session
+//! ([`crate::inbound::recipients::Reception`]). Everything that a standard says of the dialogue is in the session
 //! and tested without a socket; sockets, TLS, time and limits are the [`listener`]'s.
 
 mod connection;
 mod content;
+pub mod counters;
 pub mod grammar;
 pub mod listener;
 pub mod memory;

@@ -1,7 +1,7 @@
 //! Every reply that a session gives, with its enhanced code (RFC 5321 §4.2, RFC 2034, RFC 3463). None repeats a word of
 //! the peer's.
 
-use crate::flow::inbound::reception::{Recipient, Refusal};
+use crate::inbound::recipients::{Recipient, Refusal};
 
 use super::content::Fault;
 use super::grammar::Wrong;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use memchr::memmem;
 
 use crate::base::clock::Timestamp;
-use crate::flow::inbound::reception::{Recipient, Refusal};
+use crate::inbound::recipients::{Recipient, Refusal};
 use crate::model::inbound::{Arrival, Via};
 
 use super::content::Content;

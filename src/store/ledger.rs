@@ -69,6 +69,29 @@ pub struct Row {
 }
 
 impl Store {
+    /// A person's delivery in one mailing. The audience rises with the subscriber's number, so a search by halves finds
+    /// its chunk with a dozen reads of a million.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn row_of(&self, mailing: &Mailing, subscriber: SubscriberId) -> Result<Option<Row>, StoreError> {
+        let Some(frozen) = mailing.frozen() else { return Ok(None) };
+        let (mut low, mut high) = (0, frozen.chunks);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let chunk = self.chunk(mailing.id, middle).await?;
+            match (chunk.first(), chunk.last()) {
+                (Some(first), _) if subscriber < *first => high = middle,
+                (_, Some(last)) if subscriber > *last => low = middle + 1,
+                _ => {
+                    let rows = self.chunk_rows(mailing.id, middle).await?;
+                    return Ok(rows.into_iter().find(|row| row.subscriber == subscriber));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// The subscribers of one chunk, in order of sequence.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod extensions;
 pub mod relay;
 mod replies;
 mod session;
+mod settings;
 mod stuffing;
 mod tls;
 mod wire;

@@ -7,6 +7,11 @@
 //! - what is no reply at all (no code, a code such as 600, codes that differ from line to line) becomes a 451 with the
 //!   relay's words in it: whatever it was about is tried again, and the connection is not used any more.
 
+use lettre::transport::smtp::Error as SmtpError;
+use lettre::transport::smtp::response::Response;
+
+use crate::model::reply::Reply;
+
 /// Longer reply lines are cut: RFC 5321 §4.5.3.1.5 allows 512 bytes, lettre takes 1,000.
 const MAX_LINE: usize = 900;
 /// Lines of a reply that are kept.
@@ -96,6 +101,22 @@ pub(super) fn readable(line: &[u8]) -> String {
 
 fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_LINE)]
+}
+
+/// The reply in an error of lettre's, if it is one.
+pub(super) fn refusal(error: &SmtpError) -> Option<Reply> {
+    let code = error.status()?;
+    Some(Reply::new(code.into(), &cause(error)))
+}
+
+/// What lettre says went wrong, without its own preface.
+pub(super) fn cause(error: &SmtpError) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// A positive reply.
+pub(super) fn reply(response: &Response) -> Reply {
+    Reply::new(response.code().into(), &response.message().collect::<Vec<_>>().join("\n"))
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use crate::model::ledger::Stage;
 use crate::model::reply::Reply;
 
 use super::extensions::Extensions;
-use super::relay::{Timeouts, cause, refusal, reply};
-use super::replies::GARBLED;
+use super::replies::{GARBLED, cause, refusal, reply};
+use super::settings::Timeouts;
 use super::stuffing::{Stuffing, has_bare_line_ends};
 use super::wire::{Garbled, WireHandle};
 use super::{Connection, Envelope, Outcome, Pieces, TransportFuture};

@@ -9,7 +9,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-use super::relay::RelayError;
+use super::settings::RelayError;
 
 /// A client that checks the relay's certificate against the machine's roots, or against those in `ca_file` (PEM) alone.
 pub(super) fn verifying(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, RelayError> {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use depesch::base::id::{MailingId, SubscriberId};
-use depesch::flow::audience::{self, Freezing};
+use depesch::mailings::audience;
+use depesch::mailings::audience::Freezing;
 use depesch::model::mailing::{Stage, UncertainPolicy};
 use depesch::store::engine::Engine;
 use depesch::store::memory::MemoryEngine;

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use chrono::Duration;
+use depesch::audit::{AuditLog, AuditNote, leave_note, take_notes};
 use depesch::base::clock::FakeClock;
 use depesch::base::token::Key;
 use depesch::control::audit::{AuditLine, AuditVerified};
-use depesch::flow::audit::{AuditLog, AuditNote, leave_note, take_notes};
 use depesch::model::audit::{ChainBreak, ChainLink};
 use depesch::store::engine::{Batch, Engine};
 use depesch::store::memory::MemoryEngine;

@@ -1,20 +1,20 @@
 //! A restored store sends nothing by itself, and nobody who left, was suppressed or erased since comes back.
 
 use depesch::base::id::{MailingId, SubscriberId};
-use depesch::flow::person::{Desk, SubscriptionChange};
-use depesch::flow::restored::{Restoration, rehearse};
 use depesch::model::inbound::InboundState;
 use depesch::model::ledger::{Delivery, DeliveryState};
 use depesch::model::letter::{Letter, LetterBody, LetterState};
 use depesch::model::mailing::{MissedPolicy, PauseReason, Stage, UncertainPolicy};
 use depesch::model::subscriber::SubscriptionState;
 use depesch::model::suppression::SuppressionReason;
+use depesch::operations::restore::{Restoration, rehearse};
 use depesch::store::Store;
 use depesch::store::backup::point::Wanted;
 use depesch::store::backup::unwatched;
 use depesch::store::engine::Batch;
 use depesch::store::ledger::put_delivery;
 use depesch::store::{inbound, letters};
+use depesch::subscribers::profile::{Desk, SubscriptionChange};
 
 use crate::support::letters::inbound as message;
 use crate::support::mailings::{list, mailing, minute, put, put_frozen, put_subscriber};

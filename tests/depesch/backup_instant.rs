@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use depesch::base::clock::Clock;
-use depesch::flow::restored::RestoreError;
+use depesch::operations::restore::RestoreError;
 use depesch::store::backup::BackupError;
 use depesch::store::backup::point::Wanted;
 use depesch::store::backup::repository::Repository;

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use depesch::base::clock::Clock;
 use depesch::base::id::{InboundId, MailingId};
-use depesch::flow::restored::{Restoration, rehearse};
 use depesch::model::inbound::Inbound;
 use depesch::model::mailing::MissedPolicy;
+use depesch::operations::restore::{Restoration, rehearse};
 use depesch::store::backup::manifest::{FileRef, Manifest};
 use depesch::store::backup::point::Wanted;
 use depesch::store::backup::unwatched;
@@ -216,7 +216,7 @@ async fn a_rehearsal_may_be_held_while_a_store_stands_and_that_is_moved_aside_wh
     let wish = site.restoration(&target);
     let restore = async |wish: &Restoration| {
         let clock = std::sync::Arc::new(site.clock.clone());
-        depesch::flow::restored::restore(wish, clock, std::sync::Arc::new(unwatched)).await
+        depesch::operations::restore::restore(wish, clock, std::sync::Arc::new(unwatched)).await
     };
     restore(&wish).await.unwrap();
     std::fs::create_dir(wish.target.join("backup")).unwrap();

@@ -1,10 +1,10 @@
 //! A new address begins with nothing: bounces of the former one change nothing, and what they suspended goes on.
 
 use depesch::base::id::SubscriberId;
-use depesch::flow::person::{PersonFields, SubscriptionChange};
 use depesch::model::bounce::BounceEffect;
 use depesch::model::subscriber::SubscriptionState::{self, Active, Ended, Suspended};
 use depesch::store::Store;
+use depesch::subscribers::profile::{PersonFields, SubscriptionChange};
 
 use crate::support::bounces::{full, gone, noted};
 use crate::support::mailings::{accepted, list, put_frozen, put_subscriber, settle, store};

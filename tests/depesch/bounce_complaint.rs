@@ -2,13 +2,13 @@
 
 use depesch::base::id::{ListName, MailingId, SubscriberId};
 use depesch::base::token::Purpose;
-use depesch::flow::person::{Desk, PersonFields};
 use depesch::model::bounce::{BounceEffect, Verdict};
 use depesch::model::consent::ConsentSource;
 use depesch::model::inbound::InboundKind;
 use depesch::model::subscriber::SubscriptionState::{Active, Ended};
 use depesch::model::suppression::SuppressionReason;
 use depesch::store::StoreError;
+use depesch::subscribers::profile::{Desk, PersonFields};
 
 use crate::support::bounces::{comes, complaint, letters_to_owner, mailed, returned, sender_of, standing};
 use crate::support::inbound::{MailIn, key};
@@ -33,7 +33,7 @@ async fn one_with_our_token_ends_the_subscription_wherever_it_comes_to() {
         let bounce = mail_in.store.bounce(MailingId(1), SubscriberId(id)).await.unwrap().unwrap().value;
         assert_eq!((bounce.effect, bounce.verdict), (BounceEffect::Ended, Verdict::Complaint));
     }
-    let report = depesch::flow::report_later::later(&mail_in.store, MailingId(1), 10).await.unwrap();
+    let report = depesch::mailings::report_bounces::later(&mail_in.store, MailingId(1), 10).await.unwrap();
     assert_eq!((report.complained, report.bounced), (3, 0));
 }
 
@@ -67,7 +67,7 @@ async fn an_unsubscribe_link_ends_its_own_list_and_nothing_else() {
         Ok(())
     });
     also_sport.await.unwrap();
-    let letter = depesch::flow::inbound::command::letter_token(&key(), &sport, SubscriberId(2));
+    let letter = depesch::inbound::command::letter_token(&key(), &sport, SubscriberId(2));
     for (token, media_is, sport_is) in [
         (key().sign(Purpose::Unsubscribe, &[1, 2, 0]), Ended, Active),
         // Without a list's place it means nothing.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use chrono::Duration;
 use depesch::base::id::{MailingId, SubscriberId};
-use depesch::flow::bounces::Doubts;
 use depesch::model::bounce::BounceEffect;
 use depesch::model::ledger::Stage as At;
 use depesch::model::mailing::{PauseReason, UncertainPolicy};
@@ -13,6 +12,7 @@ use depesch::model::reply::Reply;
 use depesch::model::subscriber::SubscriptionState::{Active, Suspended};
 use depesch::store::Store;
 use depesch::store::memory::MemoryEngine;
+use depesch::subscribers::bounces::Doubts;
 use depesch::transport::Outcome;
 
 use crate::support::bounces::{comes, gone, mailed_to, no_such_user, noted, sender_of, standing};

@@ -5,7 +5,7 @@ use depesch::control::bounce::{BouncePage, PersonBouncesView};
 use depesch::control::mailing::report::ReportView;
 use depesch::control::mailing::view::DeliveryView;
 use depesch::control::person_view::RecordView;
-use depesch::flow::report;
+use depesch::mailings::report;
 use depesch::model::bounce::{BounceSource, Verdict};
 use depesch::model::classify::Class;
 
@@ -24,14 +24,14 @@ async fn a_later_bounce_is_shown_beside_the_counts_and_in_its_row() {
     noted(&store, &gone(1, 1, 1)).await;
     noted(&store, &full(1, 2, 1)).await;
     noted(&store, &full(1, 2, 2)).await;
-    let delay = depesch::flow::bounces::Report {
+    let delay = depesch::subscribers::bounces::Report {
         verdict: Verdict::Delayed,
         class: Class::Network,
         counts: false,
         ..full(1, 3, 1)
     };
     noted(&store, &delay).await;
-    let at_once = depesch::flow::bounces::Report { source: BounceSource::Session, ..gone(1, 4, 0) };
+    let at_once = depesch::subscribers::bounces::Report { source: BounceSource::Session, ..gone(1, 4, 0) };
     noted(&store, &at_once).await;
 
     let office = control::start_on(store.clone()).await;

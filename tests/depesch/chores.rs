@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use depesch::base::clock::FakeClock;
-use depesch::flow::chores::{Chore, Chores};
 use depesch::model::recurrence::Recurrence;
+use depesch::operations::jobs::{Chore, Chores};
 use depesch::store::Store;
 
 use crate::support::mailings::{minute, store};

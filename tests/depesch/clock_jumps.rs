@@ -4,11 +4,11 @@
 use chrono::Duration;
 use depesch::base::clock::{FakeClock, Timestamp};
 use depesch::base::id::MailingId;
-use depesch::flow::schedule::Scheduler;
-use depesch::flow::wake::Wake;
+use depesch::mailings::schedule::Scheduler;
 use depesch::model::ledger::Stage as At;
 use depesch::model::mailing::{MissedPolicy, Stage, UncertainPolicy};
 use depesch::model::reply::Reply;
+use depesch::runtime::notifier::Wake;
 use depesch::transport::Outcome;
 use proptest::prelude::*;
 

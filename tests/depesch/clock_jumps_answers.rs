@@ -6,13 +6,13 @@ use std::sync::Arc;
 use chrono::{Duration, TimeDelta};
 use depesch::base::clock::{Clock, FakeClock};
 use depesch::control::list::{ListFields, ListView};
-use depesch::flow::inbound::post::SEEN_DAYS;
-use depesch::flow::suspended::{Suspended, SuspendedPolicy};
+use depesch::inbound::post::SEEN_DAYS;
 use depesch::model::list::{ListKind, Moderation};
 use depesch::model::operator::Operator;
 use depesch::model::post::HELD_DAYS;
 use depesch::model::subscriber::SubscriptionState;
 use depesch::store::Store;
+use depesch::subscribers::suspended::{Suspended, SuspendedPolicy};
 use proptest::prelude::*;
 
 use crate::support::bounces::{comes, mailed, no_such_user, sender_of, standing};

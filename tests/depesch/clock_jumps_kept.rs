@@ -4,18 +4,18 @@
 use std::sync::Arc;
 
 use chrono::{Duration, TimeDelta};
+use depesch::audit::{AuditLog, AuditNote};
 use depesch::base::clock::{Clock, FakeClock, Timestamp};
 use depesch::base::id::{LetterId, MailingId, WishId};
 use depesch::base::language::Language;
-use depesch::flow::audit::{AuditLog, AuditNote};
-use depesch::flow::chores::{Chore, Chores};
-use depesch::flow::inbound::post::SEEN_DAYS;
-use depesch::flow::retention::KEY_DAYS;
-use depesch::flow::retention::rules::{Periods, Rules};
+use depesch::inbound::post::SEEN_DAYS;
 use depesch::model::letter::{Letter, LetterBody, LetterState};
 use depesch::model::recurrence::Recurrence;
 use depesch::model::reply::Reply;
 use depesch::model::wish::{Wish, WishState};
+use depesch::operations::jobs::{Chore, Chores};
+use depesch::privacy::retention::KEY_DAYS;
+use depesch::privacy::retention::rules::{Periods, Rules};
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::{Batch, Commit};
 use depesch::store::idempotency::{self, Answered};

@@ -4,7 +4,6 @@
 use chrono::Duration;
 use depesch::base::clock::{Clock, FakeClock};
 use depesch::base::id::{InboundId, SubscriberId};
-use depesch::flow::person::PersonFields;
 use depesch::model::bounce::BounceEffect;
 use depesch::model::ledger::Stage as At;
 use depesch::model::mailing::UncertainPolicy;
@@ -13,6 +12,7 @@ use depesch::model::subscriber::SubscriptionState::Active;
 use depesch::store::engine::Batch;
 use depesch::store::later::put_answer;
 use depesch::store::ledger::{LONGEST_LEASE, Lease};
+use depesch::subscribers::profile::PersonFields;
 use depesch::transport::Outcome;
 use proptest::prelude::*;
 
@@ -97,7 +97,7 @@ proptest! {
             leaps.pass(minute(24 * 60) - clock.now()).await;
             // A clock that stood ahead by less than the mailing is old cannot be told from a right one.
             let hidden = (1..=24 * 3600 + 2 * 3600).contains(&script.by);
-            let report = depesch::flow::bounces::Report { sent_to: None, ..gone(1, 1, 1) };
+            let report = depesch::subscribers::bounces::Report { sent_to: None, ..gone(1, 1, 1) };
             let effect = noted(&store, &report).await.unwrap().effect;
             assert!(hidden || effect == BounceEffect::Suspended, "{script:?}: {effect:?}");
         });

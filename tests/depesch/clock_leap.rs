@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use depesch::app::erasures::Forgetting;
 use depesch::app::parts;
+use depesch::audit::{AuditLog, AuditNote};
 use depesch::base::clock::{Clock, FakeClock};
 use depesch::config::Config;
-use depesch::flow::audit::{AuditLog, AuditNote};
-use depesch::flow::backups::Backups;
-use depesch::flow::chores::Chores;
-use depesch::flow::person::Eraser;
+use depesch::operations::backups::Backups;
+use depesch::operations::jobs::Chores;
+use depesch::privacy::erasure::Eraser;
 use depesch::store::backup::prune::Keep;
 
 use crate::support::people::key;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use chrono::{Duration, TimeDelta};
 use depesch::base::clock::{Clock, FakeClock, SystemClock, Timestamp, Wait};
-use depesch::flow::picture::Observer;
-use depesch::flow::schedule::Scheduler;
-use depesch::flow::wake::Wake;
+use depesch::mailings::schedule::Scheduler;
 use depesch::model::mailing::MissedPolicy;
+use depesch::operations::health::Observer;
+use depesch::runtime::notifier::Wake;
 use depesch::store::Store;
 
 use crate::support::leaps::Leaps;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use chrono::Duration;
 use depesch::base::clock::FakeClock;
 use depesch::base::id::MailingId;
-use depesch::flow::schedule::Scheduler;
-use depesch::flow::wake::Wake;
+use depesch::mailings::schedule::Scheduler;
 use depesch::model::ledger::Stage as At;
 use depesch::model::mailing::{MissedPolicy, Schedule, Stage, UncertainPolicy};
 use depesch::model::reply::Reply;
+use depesch::runtime::notifier::Wake;
 use depesch::store::Store;
 use depesch::transport::Outcome;
 

@@ -146,7 +146,7 @@ fn the_parts_that_log_are_those_of_the_program() {
         "info",
         "warn,depesch::store=debug",
         "info,depesch=trace",
-        "depesch::flow::dispatch=debug",
+        "depesch::outbound::dispatch=debug",
         "off",
         "info,lettre=warn",
     ] {

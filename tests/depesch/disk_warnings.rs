@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use depesch::base::clock::FakeClock;
-use depesch::flow::picture::{Observer, Picture};
 use depesch::metrics::{Instruments, Metrics};
+use depesch::operations::health::{Observer, Picture};
 use depesch::store::Store;
 use depesch::store::embedded::DiskUse;
 use depesch::store::memory::MemoryEngine;

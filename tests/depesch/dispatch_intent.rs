@@ -45,7 +45,7 @@ async fn after_a_crash(policy: UncertainPolicy) -> (Arc<Office>, MailingId) {
     let office = Arc::new(Office::new());
     office.subscribers(3).await;
     let id = office.mailing(policy).await;
-    depesch::flow::audience::freeze(&office.store, &office.clock, id).await.unwrap();
+    depesch::mailings::audience::freeze(&office.store, &office.clock, id).await.unwrap();
     leave_in_doubt(&office.store, id, Sequence(1)).await;
     assert_eq!(office.tally(id).await.in_doubt, 1);
     let dispatcher = office.dispatcher().await.unwrap();
@@ -76,7 +76,7 @@ async fn what_was_in_doubt_when_its_reader_left_is_uncertain() {
     let office = Office::new();
     let leaves = office.subscriber("leaves").await;
     let id = office.mailing(UncertainPolicy::Resend).await;
-    depesch::flow::audience::freeze(&office.store, &office.clock, id).await.unwrap();
+    depesch::mailings::audience::freeze(&office.store, &office.clock, id).await.unwrap();
     leave_in_doubt(&office.store, id, Sequence(0)).await;
     office.unsubscribe(leaves).await;
     let dispatcher = office.dispatcher().await.unwrap();

@@ -3,10 +3,10 @@
 
 use chrono::Duration;
 use depesch::base::clock::Clock;
-use depesch::flow::flush::{Flush, Flushed, flush};
 use depesch::model::ledger::{Stage as At, Tally};
 use depesch::model::mailing::{Stage, UncertainPolicy};
 use depesch::model::reply::Reply;
+use depesch::outbound::flush::{Flush, Flushed, flush};
 use depesch::transport::Outcome;
 
 use crate::support::office::{Office, noon};

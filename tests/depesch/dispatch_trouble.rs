@@ -132,7 +132,7 @@ async fn a_damaged_subscriber_pauses_the_mailing_that_sends_and_stops_no_other()
     let office = Office::new();
     let damaged = office.subscriber("damaged").await;
     let id = office.mailing(UncertainPolicy::Resend).await;
-    depesch::flow::audience::freeze(&office.store, &office.clock, id).await.unwrap();
+    depesch::mailings::audience::freeze(&office.store, &office.clock, id).await.unwrap();
     let record = office.store.engine().get(&keys::subscriber(damaged)).await.unwrap().unwrap();
     damage(&office, damaged).await;
     let dispatcher = office.dispatcher().await.unwrap();

@@ -17,7 +17,7 @@ async fn who_left_after_the_freeze_gets_nothing() {
         ids.push(office.subscriber(who).await);
     }
     let id = office.mailing(UncertainPolicy::Resend).await;
-    depesch::flow::audience::freeze(&office.store, &office.clock, id).await.unwrap();
+    depesch::mailings::audience::freeze(&office.store, &office.clock, id).await.unwrap();
     assert!(matches!(office.stage(id).await, Stage::Sending(frozen) if frozen.audience == 4));
 
     office.unsubscribe(ids[0]).await;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use depesch::app::erasures::Forgetting;
-use depesch::flow::backups::Backups;
-use depesch::flow::person::erasure::Stratum;
-use depesch::flow::person::{Desk, Eraser};
+use depesch::operations::backups::Backups;
+use depesch::privacy::erasure::Eraser;
+use depesch::privacy::erasure::Stratum;
 use depesch::store::backup::point::Wanted;
 use depesch::store::backup::prune::Keep;
 use depesch::store::engine::Batch;
+use depesch::subscribers::profile::Desk;
 
 use crate::support::mailings::{list, minute, put_subscriber};
 use crate::support::site::{Records, Site, open, records};

@@ -1,7 +1,7 @@
 //! An export imports again without change, and a spreadsheet runs nothing in it.
 
-use depesch::flow::export::ExportSettings;
-use depesch::flow::person::{PersonFields, SubscriptionChange};
+use depesch::subscribers::export::ExportSettings;
+use depesch::subscribers::profile::{PersonFields, SubscriptionChange};
 use proptest::prelude::*;
 
 use crate::support::people::{desk, everything, export, import_text, import_with, settings, state, store, subscriber};
@@ -61,7 +61,7 @@ async fn an_export_of_a_list_has_only_those_who_get_its_mail() {
     assert!(file.contains("karin@") && !file.contains("eva@"));
     // Who left is in the whole export, on no list: imported again nobody is put back.
     let whole = export(&store, ExportSettings::default()).await;
-    let no_lists = depesch::flow::import::ImportSettings { lists: Vec::new(), ..settings() };
+    let no_lists = depesch::subscribers::import::ImportSettings { lists: Vec::new(), ..settings() };
     let again = import_with(&store, no_lists, whole.as_bytes(), 100).await.summary.unwrap();
     assert_eq!((again.unchanged, again.is_clean()), (3, true));
 }
@@ -108,7 +108,7 @@ proptest! {
             let karin = desk(&first, 1).add(&fields).await.unwrap();
             let file = export(&first, ExportSettings::default()).await;
             let second = store().await;
-            let settings = depesch::flow::import::ImportSettings { lists: Vec::new(), ..settings() };
+            let settings = depesch::subscribers::import::ImportSettings { lists: Vec::new(), ..settings() };
             import_with(&second, settings, file.as_bytes(), 64).await.summary.unwrap();
             let again = subscriber(&second, "karin@example.org").await.unwrap();
             assert_eq!((again.name, again.attributes), (karin.name, karin.attributes), "{file}");

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use depesch::flow::inbound::digest::Digests;
-use depesch::flow::inbound::post::QUESTIONS_A_DAY;
-use depesch::flow::letters::FORWARDS_A_DAY;
-use depesch::flow::picture::Observer;
+use depesch::composition::notices::FORWARDS_A_DAY;
+use depesch::inbound::digest::Digests;
+use depesch::inbound::post::QUESTIONS_A_DAY;
 use depesch::model::inbound::InboundKind;
 use depesch::model::list::{ListKind, Moderation};
+use depesch::operations::health::Observer;
 
 use crate::support::posts::PostOffice;
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use depesch::flow::import::ImportError;
 use depesch::store::Store;
 use depesch::store::memory::MemoryEngine;
+use depesch::subscribers::import::ImportError;
 
 use crate::support::failing::{Count, FailingEngine, Failure};
 use crate::support::people::{everything, import_text, put_lists, store};
@@ -59,11 +59,11 @@ async fn what_was_said_to_be_done_is_done() {
     let (events, mut told) = tokio::sync::mpsc::channel(1000);
     let source = futures_util::stream::iter([Ok::<_, std::io::Error>(file(3000).into_bytes())]);
     let at = crate::support::mailings::minute(10);
-    depesch::flow::import::import(&store, &key(), settings(), at, source, &events).await.unwrap_err();
+    depesch::subscribers::import::import(&store, &key(), settings(), at, source, &events).await.unwrap_err();
     drop(events);
     let mut acknowledged = 0;
     while let Some(event) = told.recv().await {
-        if let depesch::flow::import::ImportEvent::Progress { rows, .. } = event {
+        if let depesch::subscribers::import::ImportEvent::Progress { rows, .. } = event {
             acknowledged = rows;
         }
     }
@@ -79,7 +79,7 @@ async fn a_file_that_breaks_off_is_no_whole_file() {
     let half = b"email\nkarin@example.org\nbo@example.or".to_vec();
     let source = futures_util::stream::iter([Ok(half), Err(std::io::Error::other("cut"))]);
     let at = crate::support::mailings::minute(10);
-    let broken = depesch::flow::import::import(&store, &key(), settings(), at, source, &events).await;
+    let broken = depesch::subscribers::import::import(&store, &key(), settings(), at, source, &events).await;
     assert!(matches!(broken, Err(ImportError::Source(_))));
     assert!(crate::support::people::subscriber(&store, "bo@example.or").await.is_none());
 }

@@ -1,7 +1,7 @@
 //! The exports of usual programs are imported as they are; where a heading is not clear, the message says what to do.
 
-use depesch::flow::import::columns::ColumnsError;
-use depesch::flow::import::{ImportError, ImportSettings};
+use depesch::subscribers::import::columns::ColumnsError;
+use depesch::subscribers::import::{ImportError, ImportSettings};
 
 use crate::support::people::{import_text, import_with, settings, store, subscriber};
 

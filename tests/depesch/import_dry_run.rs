@@ -1,8 +1,8 @@
 //! A dry run says what the real run does, and writes nothing.
 
-use depesch::flow::import::ImportSettings;
-use depesch::flow::person::SubscriptionChange;
 use depesch::model::suppression::SuppressionReason;
+use depesch::subscribers::import::ImportSettings;
+use depesch::subscribers::profile::SubscriptionChange;
 
 use crate::support::people::{desk, everything, import_text, import_with, settings, store, subscriber};
 

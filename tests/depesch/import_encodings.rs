@@ -1,7 +1,7 @@
 //! A file is imported in whatever it is written in, and what that was is told.
 
-use depesch::flow::import::ImportSettings;
-use depesch::flow::import::encoding::{Encoding, Known};
+use depesch::subscribers::import::ImportSettings;
+use depesch::subscribers::import::encoding::{Encoding, Known};
 
 use crate::support::people::{import_with, settings, store, subscriber};
 

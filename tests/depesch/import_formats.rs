@@ -1,8 +1,8 @@
 //! Import reads what Excel, LibreOffice and people write, and says clearly what it cannot read.
 
-use depesch::flow::import::ImportError;
-use depesch::flow::import::columns::ColumnsError;
-use depesch::flow::import::records::FormatError;
+use depesch::subscribers::import::ImportError;
+use depesch::subscribers::import::columns::ColumnsError;
+use depesch::subscribers::import::records::FormatError;
 
 use crate::support::people::{import_text, import_with, settings, store, subscriber};
 

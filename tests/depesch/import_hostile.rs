@@ -1,7 +1,7 @@
 //! Nothing that a file holds makes the import panic, run out of memory or import what is not there.
 
-use depesch::flow::import::headings::HeadingFinder;
-use depesch::flow::import::records::{Found, RecordReader};
+use depesch::subscribers::import::headings::HeadingFinder;
+use depesch::subscribers::import::records::{Found, RecordReader};
 use proptest::prelude::*;
 
 use crate::support::people::{import_text, import_with, settings, state, store, subscriber};

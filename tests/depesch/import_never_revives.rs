@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use depesch::flow::person::SubscriptionChange;
 use depesch::model::subscriber::SubscriptionState;
 use depesch::model::suppression::SuppressionReason;
 use depesch::store::Store;
 use depesch::store::engine::{Batch, Commit, Engine, EngineFuture, Key, KeyRange, Value};
 use depesch::store::memory::MemoryEngine;
+use depesch::subscribers::profile::SubscriptionChange;
 
 use crate::support::people::{desk, import_text, put_lists, state, store, subscriber};
 
@@ -140,7 +140,7 @@ async fn an_erasure_during_the_import_counts() {
 #[tokio::test]
 async fn somebody_added_during_the_import_is_not_there_twice() {
     let act = async |store: Store| {
-        let fields = depesch::flow::person::PersonFields {
+        let fields = depesch::subscribers::profile::PersonFields {
             address: Some("karin@example.org".to_owned()),
             language: Some("en".to_owned()),
             ..Default::default()

@@ -1,6 +1,6 @@
 //! What is wrong in a row is said with its line, and the other rows are imported.
 
-use depesch::flow::import::{ImportError, ImportSettings};
+use depesch::subscribers::import::{ImportError, ImportSettings};
 
 use crate::support::people::{import_text, import_with, settings, state, store};
 

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use depesch::flow::import::encoding::Encoding;
+use depesch::subscribers::import::encoding::Encoding;
 
 use crate::support::daemon::Place;
 

@@ -1,9 +1,9 @@
 //! A file that says who may get mail is obeyed: the rows of those who may not are left out, and a word that is not known is
 //! refused. No import makes an active subscription of somebody whom another program holds for gone or blocked.
 
-use depesch::flow::import::ImportSettings;
-use depesch::flow::import::states::Standing;
 use depesch::model::subscriber::SubscriptionState;
+use depesch::subscribers::import::ImportSettings;
+use depesch::subscribers::import::states::Standing;
 
 use crate::support::people::{import_text, import_with, settings, state, store, subscriber};
 

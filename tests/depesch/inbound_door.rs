@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use depesch::base::clock::{FakeClock, Timestamp};
 use depesch::base::id::InboundId;
-use depesch::flow::inbound::door::{AddressBook, Door};
-use depesch::flow::inbound::reception::{Reception, ReceptionFuture, Recipient, Refusal};
-use depesch::flow::wake::Wake;
+use depesch::inbound::ingest::{AddressBook, Door};
+use depesch::inbound::recipients::{Reception, ReceptionFuture, Recipient, Refusal};
 use depesch::model::inbound::{Arrival, InboundState, Via};
+use depesch::runtime::notifier::Wake;
 use depesch::store::Store;
 use depesch::store::memory::MemoryEngine;
 use depesch::store::spool::{Spool, SpoolSettings};

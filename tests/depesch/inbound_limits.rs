@@ -4,9 +4,9 @@
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use depesch::flow::inbound::worker::InboundWorker;
-use depesch::flow::reading::ReadingPool;
+use depesch::inbound::worker::InboundWorker;
 use depesch::model::inbound::{InboundKind, InboundState};
+use depesch::runtime::reading::ReadingPool;
 
 use crate::support::inbound::{MailIn, counts, noted};
 

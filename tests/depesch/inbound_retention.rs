@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use depesch::base::clock::{FakeClock, Timestamp};
 use depesch::base::id::InboundId;
-use depesch::flow::retention::{DroppedMail, RetentionError, drop_mail};
 use depesch::model::inbound::{Arrival, Inbound, InboundKind, InboundState, Via};
+use depesch::privacy::retention::{DroppedMail, RetentionError, drop_mail};
 use depesch::store::Store;
 use depesch::store::engine::{Batch, Commit};
 use depesch::store::inbound::{InboundIds, put_handled, put_new, put_stuck};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use depesch::flow::inbound::{Effects, HandleError};
+use depesch::inbound::{Effects, HandleError};
 use depesch::model::inbound::{InboundKind, InboundState};
 use depesch::store::StoreError;
 use depesch::store::engine::{Batch, Commit, EngineError, Key};

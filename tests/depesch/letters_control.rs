@@ -6,10 +6,10 @@ use depesch::control::Control;
 use depesch::control::client::ClientError;
 use depesch::control::letter::{LetterPage, LetterView, LettersOut};
 use depesch::control::status::Status;
-use depesch::flow::letters::worker::Postman;
-use depesch::flow::picture::Parts;
 use depesch::model::ledger::Stage;
 use depesch::model::reply::Reply;
+use depesch::operations::health::Parts;
+use depesch::outbound::notices::worker::Postman;
 use depesch::transport::Outcome;
 
 use crate::support::control::{TestControl, start_changed};

@@ -2,7 +2,7 @@
 
 use depesch::base::address::Address;
 use depesch::base::language::Language;
-use depesch::flow::letters::Draft;
+use depesch::composition::notices::Draft;
 use depesch::mail::incoming::Incoming;
 use depesch::model::list::{List, Privacy};
 use depesch::store::engine::Batch;

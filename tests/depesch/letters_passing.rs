@@ -2,7 +2,7 @@
 
 use depesch::base::id::LetterId;
 use depesch::base::token::Purpose;
-use depesch::flow::letters::PassedOn;
+use depesch::composition::notices::PassedOn;
 use depesch::mail::incoming::Incoming;
 use depesch::model::list::{List, Privacy};
 use depesch::store::engine::{Batch, Commit};

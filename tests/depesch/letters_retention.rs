@@ -1,10 +1,10 @@
 //! Settled letters are dropped by age; what is still to be sent, and the mail it passes on, stays.
 
 use chrono::Duration;
-use depesch::flow::letters::PassedOn;
-use depesch::flow::letters::retention::drop_letters;
-use depesch::flow::retention::drop_mail;
+use depesch::composition::notices::PassedOn;
 use depesch::model::inbound::InboundKind;
+use depesch::privacy::retention::drop_mail;
+use depesch::privacy::retention::notices::drop_letters;
 use depesch::store::engine::{Batch, Commit};
 use depesch::store::inbound::{put_handled, put_new};
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use depesch::base::id::LetterId;
-use depesch::flow::inbound::destination::{Directory, Resolved};
-use depesch::flow::inbound::triage::Triage;
-use depesch::flow::inbound::{Effects, Handler, Item};
-use depesch::flow::letters::PassedOn;
+use depesch::composition::notices::PassedOn;
+use depesch::inbound::destination::{Directory, Resolved};
+use depesch::inbound::triage::Triage;
+use depesch::inbound::{Effects, Handler, Item};
 use depesch::model::inbound::InboundKind;
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::{Batch, Commit};

@@ -3,7 +3,7 @@
 
 use chrono::Duration;
 use depesch::base::language::Language;
-use depesch::flow::letters::{Draft, LetterError, may_answer};
+use depesch::composition::notices::{Draft, LetterError, may_answer};
 use depesch::mail::incoming::Incoming;
 use depesch::store::engine::{Batch, Commit};
 
@@ -154,7 +154,7 @@ async fn so_many_a_day_are_so_many_and_the_counts_are_forgotten() {
         desk.store.commit(batch).await.unwrap();
     }
     assert_eq!(allowed, 4);
-    let today = depesch::flow::letters::day(desk.clock.now());
+    let today = depesch::composition::notices::day(desk.clock.now());
     assert_eq!(desk.store.forget_replies(today).await.unwrap(), 0, "today still counts");
     assert_eq!(desk.store.forget_replies(today + 1).await.unwrap(), 1);
 }

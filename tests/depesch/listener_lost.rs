@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use depesch::base::clock::FakeClock;
-use depesch::flow::listeners::Listeners;
-use depesch::flow::picture::{Observer, Parts};
 use depesch::metrics::{Instruments, Metrics};
+use depesch::operations::health::{Observer, Parts};
+use depesch::operations::listeners::Listeners;
 use depesch::store::Store;
 use depesch::store::memory::MemoryEngine;
 

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use depesch::app::liveness::{Lifeless, Liveness};
-use depesch::flow::pulse::{OWN_STEP, Pulses, RELAY_STEP};
-use depesch::flow::schedule::Scheduler;
+use depesch::mailings::schedule::Scheduler;
 use depesch::model::mailing::UncertainPolicy;
+use depesch::runtime::heartbeat::{OWN_STEP, Pulses, RELAY_STEP};
 use depesch::store::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Key, KeyRange, Value};
 use depesch::store::memory::MemoryEngine;
 

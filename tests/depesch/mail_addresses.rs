@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use depesch::base::id::{MailingId, SubscriberId};
 use depesch::base::token::{Key, Purpose};
-use depesch::flow::inbound::destination::{BounceToken, Destination, Directory, Resolved, Role, UnsubscribeToken};
-use depesch::flow::inbound::reception::Recipient;
-use depesch::flow::list_identity;
+use depesch::composition::list_identity;
+use depesch::inbound::destination::{BounceToken, Destination, Directory, Resolved, Role, UnsubscribeToken};
+use depesch::inbound::recipients::Recipient;
 use depesch::model::list::{Joining, List, ListKind, Privacy};
 use depesch::store::Store;
 use depesch::store::memory::MemoryEngine;

@@ -1,6 +1,6 @@
 //! What strangers can make us send to somebody: four questions a day, and not without end in an hour. Programs get nothing.
 
-use depesch::flow::inbound::command::CommandSettings;
+use depesch::inbound::command::CommandSettings;
 
 use crate::support::commands::Desk;
 use crate::support::inbound::list;

@@ -2,8 +2,8 @@
 
 use depesch::base::id::ListName;
 use depesch::base::token::Purpose;
-use depesch::flow::inbound::destination::{Directory, Resolved};
-use depesch::flow::inbound::reception::Recipient;
+use depesch::inbound::destination::{Directory, Resolved};
+use depesch::inbound::recipients::Recipient;
 use depesch::model::subscriber::SubscriptionState;
 
 use crate::support::commands::{Desk, Sent, reply};

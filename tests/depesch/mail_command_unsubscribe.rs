@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use depesch::base::token::Purpose;
-use depesch::flow::inbound::command::{CommandSettings, letter_token};
+use depesch::inbound::command::{CommandSettings, letter_token};
 use depesch::model::mailing::UncertainPolicy;
 use depesch::model::subscriber::SubscriptionState;
 use depesch::store::memory::MemoryEngine;

@@ -1,11 +1,12 @@
 //! Closed lists, sensitive lists, suppressed and erased addresses.
 
-use depesch::flow::inbound::command::CommandSettings;
-use depesch::flow::person::traces::Files;
-use depesch::flow::person::{Desk as PersonDesk, Eraser};
+use depesch::inbound::command::CommandSettings;
 use depesch::model::list::{Joining, Privacy};
 use depesch::model::subscriber::SubscriptionState;
 use depesch::model::suppression::SuppressionReason;
+use depesch::privacy::erasure::Eraser;
+use depesch::privacy::personal_data::Files;
+use depesch::subscribers::profile::Desk as PersonDesk;
 
 use crate::support::commands::Desk;
 use crate::support::inbound::list;
@@ -57,7 +58,7 @@ async fn their_own_confirmed_wish_lifts_their_own_no_for_that_list_alone() {
     desk.subscribes(KARIN).await;
     let id = desk.subscriber(KARIN).await.unwrap().id;
     let sport = "sport".parse().unwrap();
-    let subscribe = depesch::flow::person::SubscriptionChange::Subscribe;
+    let subscribe = depesch::subscribers::profile::SubscriptionChange::Subscribe;
     people(&desk).change_subscription(id, &sport, subscribe, "asked by phone").await.unwrap();
     let address = KARIN.parse().unwrap();
     people(&desk).suppress(&address, SuppressionReason::Request, "").await.unwrap();
@@ -114,7 +115,7 @@ async fn evidence_outlives_retention_and_not_erasure() {
     };
     // The files are of today by the machine's own clock; all of them are old enough in this look.
     let late: depesch::base::clock::Timestamp = "2999-01-01T00:00:00Z".parse().unwrap();
-    let drop = async || depesch::flow::retention::drop_attachments(&desk.store, &desk.blobs, late).await.unwrap();
+    let drop = async || depesch::privacy::retention::drop_attachments(&desk.store, &desk.blobs, late).await.unwrap();
     assert_eq!(drop().await, 0);
     assert!(desk.blobs.size(&hash).await.unwrap().is_some());
     assert!(desk.state_directory().join("blobs").exists());

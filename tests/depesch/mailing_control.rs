@@ -1,5 +1,6 @@
 //! The control API of mailings: queue, look, change, report.
 
+use depesch::composition::release::record_of;
 use depesch::control::client::{Client, ClientError};
 use depesch::control::mailing::change::{
     ApproveRequest, ChangeAnswer, ChoiceRequest, ReopenAnswer, RescheduleRequest, ResolutionWord, ResolveRequest,
@@ -8,7 +9,6 @@ use depesch::control::mailing::queue::{Missed, QueueAnswer, QueueRequest, Uncert
 use depesch::control::mailing::report::{DeliveriesEnd, ReportView};
 use depesch::control::mailing::view::{AudienceView, DeliveryView, MailingView};
 use depesch::control::status::Status;
-use depesch::flow::release::record_of;
 use depesch::render::source::{SourceSettings, parse};
 use depesch::store::Store;
 

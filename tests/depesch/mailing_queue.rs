@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use depesch::base::clock::FakeClock;
 use depesch::base::id::{MailingId, ReleaseId};
-use depesch::flow::queue::{Once, Order, QueueError, Queued, check, queue};
-use depesch::flow::release::record_of;
-use depesch::flow::retention::forget_keys;
-use depesch::flow::schedule::Scheduler;
-use depesch::flow::wake::Wake;
+use depesch::composition::release::record_of;
+use depesch::mailings::queue::{Once, Order, QueueError, Queued, check, queue};
+use depesch::mailings::schedule::Scheduler;
 use depesch::model::mailing::{AudienceQuery, MailingContent, MissedPolicy, Schedule, UncertainPolicy};
 use depesch::model::present::Present;
+use depesch::privacy::retention::forget_keys;
 use depesch::render::source::{SourceSettings, parse};
+use depesch::runtime::notifier::Wake;
 use depesch::store::{Store, StoreError};
 
 use crate::support::failing::{FailingCommits, Failure};

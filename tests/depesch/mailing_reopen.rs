@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use depesch::base::id::{MailingId, SubscriberId};
-use depesch::flow::reopen::{Choice, Decision, ReopenError, Reopened, decide};
+use depesch::mailings::reopen::{Choice, Decision, ReopenError, Reopened, decide};
 use depesch::model::decision::Resolution;
 use depesch::model::ledger::Tally;
 use depesch::model::mailing::{Mailing, Stage};

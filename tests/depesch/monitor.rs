@@ -8,7 +8,7 @@ use std::time::Duration;
 use depesch::app::{Begin, RunningApp, start, system_clock};
 use depesch::base::clock::FakeClock;
 use depesch::config::Config;
-use depesch::flow::picture::{Observer, Picture};
+use depesch::operations::health::{Observer, Picture};
 use depesch::store::Store;
 use depesch::store::embedded::IndexHealth;
 use depesch::store::memory::MemoryEngine;

@@ -8,11 +8,11 @@ use depesch::base::clock::Clock;
 use depesch::control::Control;
 use depesch::control::letter::LettersOut;
 use depesch::control::outbound::{FlushAnswer, FlushRequest};
-use depesch::flow::letters::worker::Postman;
 use depesch::model::ledger::{Stage, Tally};
 use depesch::model::letter::LetterState;
 use depesch::model::mailing::UncertainPolicy;
 use depesch::model::reply::Reply;
+use depesch::outbound::notices::worker::Postman;
 use depesch::transport::{ConnectError, Outcome};
 
 use crate::support::control::{TestControl, start_changed};

@@ -1,13 +1,13 @@
 //! Erasure removes everything that names a person and leaves the hash that keeps them away.
 
 use depesch::base::id::MailingId;
-use depesch::flow::person::PersonError;
 use depesch::model::ledger::{Cause, Delivery, DeliveryState, Sequence, Stage};
 use depesch::model::reply::Reply;
 use depesch::model::suppression::SuppressionReason;
 use depesch::store::Store;
 use depesch::store::engine::{Batch, Commit};
 use depesch::store::ledger::put_delivery;
+use depesch::subscribers::profile::PersonError;
 
 use crate::support::mailings::{minute, put_frozen};
 use crate::support::people::{desk, erase, everything, import_text, key, store, subscriber};
@@ -65,8 +65,10 @@ async fn a_suppression_loses_its_address_and_a_second_erasure_finds_nobody() {
 async fn an_erased_person_is_not_added_by_hand_either() {
     let store = karin_was_mailed().await;
     erase(&desk(&store, 70), "s1").await.unwrap();
-    let fields =
-        depesch::flow::person::PersonFields { address: Some("karin.ek@example.org".to_owned()), ..Default::default() };
+    let fields = depesch::subscribers::profile::PersonFields {
+        address: Some("karin.ek@example.org".to_owned()),
+        ..Default::default()
+    };
     let added = desk(&store, 71).add(&fields).await;
     assert!(matches!(added, Err(PersonError::Suppressed(SuppressionReason::Erased))));
     // Until they ask for mail again, and the operator lifts it.

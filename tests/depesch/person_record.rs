@@ -1,10 +1,10 @@
 //! A person's record is complete: fields, consent ledger, suppression, and every delivery.
 
 use depesch::base::id::{MailingId, SubscriberId};
-use depesch::flow::person::{PersonError, SubscriptionChange};
 use depesch::model::ledger::DeliveryState;
 use depesch::model::subscriber::{SubscriptionError, SubscriptionState};
 use depesch::model::suppression::SuppressionReason;
+use depesch::subscribers::profile::{PersonError, SubscriptionChange};
 
 use crate::support::mailings::put_frozen;
 use crate::support::people::{desk, import_text, state, store, subscriber};

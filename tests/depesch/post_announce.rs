@@ -1,8 +1,8 @@
 //! A post to an announce list goes out when its authorised sender has confirmed it, and not before: From alone proves nothing.
 
 use chrono::Duration;
-use depesch::flow::inbound::destination::{Directory, Resolved};
-use depesch::flow::inbound::reception::Recipient;
+use depesch::inbound::destination::{Directory, Resolved};
+use depesch::inbound::recipients::Recipient;
 use depesch::model::authentication::{Check, DomainPolicy};
 use depesch::model::inbound::InboundKind;
 use depesch::model::list::ListKind;

@@ -2,13 +2,14 @@
 
 use depesch::base::clock::Clock;
 use depesch::base::id::PostId;
-use depesch::flow::person::{Desk, Eraser};
-use depesch::flow::retention::drop_posts;
 use depesch::model::authentication::{Check, DomainPolicy};
 use depesch::model::inbound::InboundKind;
 use depesch::model::list::{FromPolicy, List, ListKind, Moderation, Privacy, ReplyTo};
 use depesch::model::post::{Post, PostState};
+use depesch::privacy::erasure::Eraser;
+use depesch::privacy::retention::drop_posts;
 use depesch::store::Read;
+use depesch::subscribers::profile::Desk;
 
 use crate::support::posts::{PostOffice, fields};
 

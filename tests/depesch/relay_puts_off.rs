@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use depesch::base::clock::Clock;
-use depesch::flow::dispatch::Dispatcher;
-use depesch::flow::flush::{Flush, flush};
-use depesch::flow::picture::{Observer, Parts};
 use depesch::metrics::{Instruments, Metrics};
 use depesch::model::ledger::Stage as At;
 use depesch::model::mailing::UncertainPolicy;
 use depesch::model::reply::Reply;
+use depesch::operations::health::{Observer, Parts};
+use depesch::outbound::dispatch::Dispatcher;
+use depesch::outbound::flush::{Flush, flush};
 use depesch::transport::Outcome;
 
 use crate::support::office::Office;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use depesch::flow::content::Content;
-use depesch::flow::preview::{SampleReader, preview};
+use depesch::composition::content::Content;
+use depesch::composition::preview::{SampleReader, preview};
 use mail_parser::{MessageParser, MimeHeaders};
 
 use crate::support::mailings::minute;

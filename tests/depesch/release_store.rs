@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{TimeZone, Utc};
 use depesch::base::id::ReleaseId;
 use depesch::base::token::content_hash;
-use depesch::flow::release::{load, record_of};
+use depesch::composition::release::{load, record_of};
 use depesch::model::contact::Boilerplate;
 use depesch::render::source::{SourceSettings, book::parse_book, parse};
 use depesch::store::Store;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use chrono::{DateTime, Duration, Utc};
-use depesch::flow::release::record_of;
-use depesch::flow::retention::drop_attachments;
+use depesch::composition::release::record_of;
 use depesch::model::contact::ContactBook;
+use depesch::privacy::retention::drop_attachments;
 use depesch::render::source::{SourceSettings, parse};
 use depesch::store::Store;
 use depesch::store::blobs::Blobs;

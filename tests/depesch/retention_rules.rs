@@ -6,7 +6,6 @@ use std::time::Duration;
 use depesch::base::address::Address;
 use depesch::base::clock::FakeClock;
 use depesch::base::id::{MailingId, ReleaseId, SubscriberId, WishId};
-use depesch::flow::retention::rules::{Periods, Ruled, Rules};
 use depesch::model::consent::ConsentSource;
 use depesch::model::ledger::{DeliveryState, Sequence};
 use depesch::model::mailing::Stage;
@@ -14,6 +13,7 @@ use depesch::model::rsvp::{Rsvp, RsvpAnswer, RsvpChange, RsvpPerson, RsvpSource}
 use depesch::model::subscriber::SubscriptionState;
 use depesch::model::suppression::SuppressionReason;
 use depesch::model::wish::{Deed, Wish, WishState};
+use depesch::privacy::retention::rules::{Periods, Ruled, Rules};
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::{Batch, Commit, Key};
 use depesch::store::spool::{Spool, SpoolSettings};

@@ -1,8 +1,8 @@
 //! Of an event that was moved or cancelled the newest release decides: what calendars are told, and what an answer is told.
 
 use depesch::base::id::ReleaseId;
-use depesch::flow::enclosures::EventIdentity;
-use depesch::flow::event::{identity, warnings};
+use depesch::composition::enclosures::EventIdentity;
+use depesch::composition::event::{identity, warnings};
 use depesch::model::rsvp::RsvpAnswer;
 
 use crate::support::rsvps::{Hosts, RSVP, with_fields};

@@ -1,6 +1,6 @@
 //! Erasure takes a person's answers with it; the person's record shows them before.
 
-use depesch::flow::person::Desk;
+use depesch::subscribers::profile::Desk;
 
 use crate::support::mailings::put_subscriber;
 use crate::support::people::{erase, everything};
@@ -19,7 +19,7 @@ async fn a_subscriber_s_answers_are_in_the_record_and_go_with_it() {
     hosts.writes("nils", "Jag kommer.").await;
     // Under a new address it is still theirs.
     let fields =
-        depesch::flow::person::PersonFields { address: Some("karin@example.com".into()), ..Default::default() };
+        depesch::subscribers::profile::PersonFields { address: Some("karin@example.com".into()), ..Default::default() };
     desk(&hosts).edit(depesch::base::id::SubscriberId(4), &fields).await.unwrap();
     let record = desk(&hosts).record("s4", None).await.unwrap();
     assert_eq!(record.rsvps.len(), 1);

@@ -1,6 +1,6 @@
 //! The list of guests as a file: safe in a spreadsheet, with what was given and what is only known told apart.
 
-use depesch::flow::rsvp::export::csv;
+use depesch::events::export::csv;
 
 use crate::support::rsvps::{Hosts, RSVP, plain};
 

@@ -1,12 +1,12 @@
 //! A mail finds the invitation that it answers, and where several may be meant nobody guesses.
 
 use depesch::base::id::ReleaseId;
-use depesch::flow::enclosures::calendar as calendar_part;
-use depesch::flow::event::identity;
-use depesch::flow::inbound::destination::{Destination, Directory, Resolved};
-use depesch::flow::inbound::reception::Recipient;
-use depesch::flow::release::load;
-use depesch::flow::rsvp::{index_invitations, is_rsvp_address};
+use depesch::composition::enclosures::calendar as calendar_part;
+use depesch::composition::event::identity;
+use depesch::composition::release::load;
+use depesch::events::{index_invitations, is_rsvp_address};
+use depesch::inbound::destination::{Destination, Directory, Resolved};
+use depesch::inbound::recipients::Recipient;
 use depesch::mail::headers::Mailbox;
 use depesch::model::inbound::InboundKind;
 use depesch::store::engine::Batch;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use depesch::base::clock::FakeClock;
 use depesch::base::id::MailingId;
-use depesch::flow::message::{MessageSource, PrepareError, PreparedMailing};
-use depesch::flow::schedule::{Scheduler, Tick};
-use depesch::flow::wake::Wake;
+use depesch::composition::message::{MessageSource, PrepareError, PreparedMailing};
+use depesch::mailings::schedule::{Scheduler, Tick};
 use depesch::model::mailing::{Mailing, MissedPolicy, PauseReason, Stage};
+use depesch::runtime::notifier::Wake;
 use depesch::store::Store;
 use depesch::store::memory::MemoryEngine;
 use depesch::store::record::RecordError;

@@ -1,6 +1,6 @@
 //! The dialogue: what is offered, what is answered, in which order, with which codes. Without sockets.
 
-use depesch::flow::inbound::reception::Refusal;
+use depesch::inbound::recipients::Refusal;
 use depesch::model::inbound::Via;
 use depesch::smtp::session::{Dismissal, MAX_COMMAND, Protocol, SessionSettings};
 

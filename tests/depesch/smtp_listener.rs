@@ -4,7 +4,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::sync::atomic::Ordering::Relaxed;
 
 use chrono::Duration;
-use depesch::flow::inbound::reception::Refusal;
+use depesch::inbound::recipients::Refusal;
 use depesch::model::inbound::Via;
 use depesch::smtp::listener::{Inherited, ListenError, Listener};
 use depesch::smtp::session::Protocol;

@@ -1,6 +1,6 @@
 //! LMTP (RFC 2033): the same dialogue, but LHLO, and a reply for each recipient after DATA.
 
-use depesch::flow::inbound::reception::Refusal;
+use depesch::inbound::recipients::Refusal;
 use depesch::model::inbound::Via;
 
 use crate::support::smtp::{Dialogue, codes};

@@ -4,13 +4,13 @@ use chrono::Duration;
 use depesch::base::clock::Clock;
 use depesch::base::id::SubscriberId;
 use depesch::base::token::Purpose;
-use depesch::flow::suspended::{Looked, Suspended, SuspendedPolicy};
 use depesch::model::ledger::Stage;
 use depesch::model::letter::Letter;
 use depesch::model::reply::Reply;
 use depesch::model::retry::RetryTable;
 use depesch::model::subscriber::SubscriptionState::{Active, Suspended as Off};
 use depesch::store::engine::Batch;
+use depesch::subscribers::suspended::{Looked, Suspended, SuspendedPolicy};
 
 use crate::support::bounces::{comes, mailed, no_such_user, notification, sender_of, standing};
 use crate::support::inbound::{MailIn, key};
@@ -56,7 +56,7 @@ async fn look(mail_in: &MailIn, suspended: &Suspended, days: i64) -> (usize, usi
 }
 
 async fn only_the_first(mail_in: &MailIn) {
-    let desk = depesch::flow::person::Desk {
+    let desk = depesch::subscribers::profile::Desk {
         store: mail_in.store.clone(),
         key: key(),
         at: mail_in.clock.now(),
@@ -136,7 +136,7 @@ async fn probes_that_come_back_are_few_and_then_the_owner_is_told() {
 async fn who_was_let_in_again_by_a_person_is_neither_probed_nor_told_of() {
     for probe in [false, true] {
         let (mail_in, suspended) = office(probe).await;
-        let desk = depesch::flow::person::Desk {
+        let desk = depesch::subscribers::profile::Desk {
             store: mail_in.store.clone(),
             key: key(),
             at: mail_in.clock.now(),

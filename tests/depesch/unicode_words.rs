@@ -1,9 +1,9 @@
 //! A word is one word however it was typed or pasted: `Skåne` decomposed, with a zero width space, in capitals. What was
 //! stored before words were normalised is found as well.
 
-use depesch::flow::audience;
-use depesch::flow::person::{PersonError, PersonFields};
+use depesch::mailings::audience;
 use depesch::model::mailing::AudienceQuery;
+use depesch::subscribers::profile::{PersonError, PersonFields};
 
 use crate::support::commands::Desk;
 use crate::support::mailings::{list, put_subscriber};

@@ -8,7 +8,7 @@ use crate::base::clock::Clock;
 use crate::cli::output::instant;
 use crate::cli::store::leave_audit_note;
 use crate::cli::{CliError, Context, Done};
-use crate::flow::restored::{Restoration, RestoreError, Restored, rehearse, restore};
+use crate::operations::restore::{Restoration, RestoreError, Restored, rehearse, restore};
 use crate::store::backup::restore::Extent;
 
 use super::{bar, failed, fault_json, show_faults};

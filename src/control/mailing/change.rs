@@ -7,7 +7,8 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use crate::base::id::MailingId;
-use crate::flow::reopen::{self, Choice, Decision, ReopenError};
+use crate::mailings::reopen;
+use crate::mailings::reopen::{Choice, Decision, ReopenError};
 use crate::model::decision::Resolution;
 use crate::model::mailing::{Mailing, PauseReason, Schedule};
 use crate::model::mailing_transitions::TransitionError;

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::base::clock::Timestamp;
 use crate::base::token::content_hash;
 use crate::base::unicode;
-use crate::flow::queue::{self as flow, Once, Order, QueueError};
+use crate::mailings::queue as rules;
+use crate::mailings::queue::{Once, Order, QueueError};
 use crate::model::mailing::{AudienceQuery, MailingContent, MissedPolicy, Schedule, UncertainPolicy};
 use crate::model::zone::{self, Meeting};
 use crate::store::idempotency;
@@ -122,11 +123,11 @@ pub(super) async fn queue(
     let (store, messages) = (&control.store, control.messages.as_ref());
     let (mailing, checked, status) = if check {
         trail.detail("check only");
-        let checked = flow::check(store, messages, now, &order).await.map_err(refusal)?;
+        let checked = rules::check(store, messages, now, &order).await.map_err(refusal)?;
         (checked.mailing.clone(), Some(checked), StatusCode::OK)
     } else {
         let once = once(&headers, &request)?;
-        let queued = flow::queue(store, messages, now, &order, once.as_ref()).await.map_err(refusal)?;
+        let queued = rules::queue(store, messages, now, &order, once.as_ref()).await.map_err(refusal)?;
         control.wake.notify();
         let (status, how) = match queued.checked.is_some() {
             true => (StatusCode::CREATED, "made"),

@@ -8,9 +8,10 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use crate::base::id::{MailingId, SubscriberId};
-use crate::flow::person::row_of;
-use crate::flow::report::{self as flow, Row, Trouble, masked};
-use crate::flow::report_later::{self, is_later};
+use crate::mailings::report as rules;
+use crate::mailings::report::{Row, Trouble, masked};
+use crate::mailings::report_bounces;
+use crate::mailings::report_bounces::is_later;
 use crate::model::mailing::Mailing;
 
 use super::super::Control;
@@ -122,7 +123,7 @@ pub(super) async fn report(
     let addresses = parameters.addresses;
     note_addresses(&caller, id, addresses);
     let limit = parameters.limit.unwrap_or(LISTED).min(LISTED_LIMIT);
-    let report = flow::report(&control.store, &read.value, limit).await?;
+    let report = rules::report(&control.store, &read.value, limit).await?;
     let ids = ids(&control, &read.value).await?;
     let row = |row: &Row| DeliveryView::new(row, addresses).with_message_id(&ids, row.subscriber);
     Ok(Json(ReportView {
@@ -135,12 +136,12 @@ pub(super) async fn report(
 }
 
 async fn later(control: &Control, id: MailingId, limit: usize, addresses: bool) -> Result<LaterView, ApiError> {
-    let found = report_later::later(&control.store, id, limit).await?;
+    let found = report_bounces::later(&control.store, id, limit).await?;
     let mut bounces = Vec::with_capacity(found.rows.len());
     for bounce in &found.rows {
         bounces.push(bounce::view(control, bounce, addresses).await?);
     }
-    let group = |group: report_later::LaterGroup| LaterGroupView {
+    let group = |group: report_bounces::LaterGroup| LaterGroupView {
         count: group.count,
         class: group.class.to_owned(),
         status: group.status,
@@ -178,7 +179,7 @@ async fn stream(control: &Control, mailing: &Mailing, parameters: &ReportParamet
     };
     let wanted = |row: &Row| parameters.state.as_deref().is_none_or(|state| state == row.delivery.state.word());
     for chunk in 0..mailing.frozen().map_or(0, |frozen| frozen.chunks) {
-        let rows = match flow::rows(&control.store, mailing, chunk).await {
+        let rows = match rules::rows(&control.store, mailing, chunk).await {
             Ok(rows) => rows,
             Err(error) => return sender.finish::<()>(Err(error.into())).await,
         };
@@ -207,7 +208,7 @@ pub(super) async fn delivery(
         subscriber.parse().map_err(|e: crate::base::id::IdError| ApiError::invalid(e.to_string()))?;
     let mailing = super::find(&control, id).await?.value;
     note_addresses(&caller, id, parameters.addresses);
-    let row = row_of(&control.store, &mailing, subscriber).await?.ok_or_else(|| {
+    let row = control.store.row_of(&mailing, subscriber).await?.ok_or_else(|| {
         let words = match mailing.frozen() {
             Some(_) => format!("{subscriber} is not in the audience of mailing {id}"),
             None => format!("mailing {id} is {}: it has no frozen audience", mailing.stage.word()),

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::SubscriberId;
-use crate::flow::message_id::MessageIds;
-use crate::flow::report::{Account, Row, masked, shown_address};
-use crate::flow::sheet::Sheet;
+use crate::base::spreadsheet::Sheet;
+use crate::composition::message_id::MessageIds;
+use crate::mailings::report::{Account, Row, masked, shown_address};
 use crate::model::ledger::Tally;
 use crate::model::mailing::{Mailing, MailingContent, Stage, UncertainPolicy};
 use crate::store::{Store, StoreError};

@@ -1,7 +1,7 @@
 //! The lines of a reply, each with what it is: the sender's own words, a closing, a signature, a quotation.
 
 use super::ReplyReader;
-use super::parts::Unread;
+use super::unread::Unread;
 use crate::mail::html_text::structure::{HtmlLine, PICTURE, Place};
 
 /// Bytes of a text that are looked at.

@@ -17,13 +17,15 @@ mod parts;
 mod question;
 mod signature;
 mod subject;
+
 mod tokens;
+mod unread;
 
 pub use lines::{Kind, Line, Written};
-pub use parts::Unread;
 pub use question::Question;
 pub use subject::Subject;
 pub use tokens::{tokens, without_tokens};
+pub use unread::Unread;
 
 /// How replies are read, in all languages.
 #[derive(Clone, Debug, Deserialize)]

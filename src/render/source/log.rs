@@ -62,6 +62,17 @@ impl Log {
         self.positions.borrow_mut().lines.insert(key.to_owned(), line);
     }
 
+    /// Reports control characters in the body.
+    pub(super) fn check_body(&self, split: &Split) {
+        for (at, line) in split.body.lines().enumerate() {
+            if let Some(c) = line.chars().find(|c| c.is_control() && *c != '\t') {
+                let said = format!("the text holds the control character U+{:04X}", u32::from(c));
+                let line = split.body_line.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
+                self.say(Finding::error("control", said, "remove it").of("body").at(Some(line)));
+            }
+        }
+    }
+
     /// Says where the TOML has no right form.
     pub(super) fn syntax(&self, error: &toml::de::Error) {
         let line = error.span().map(|Range { start, .. }| self.line(start));

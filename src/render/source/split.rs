@@ -1,6 +1,5 @@
 //! The file as text: BOM and line ends, the front matter and the body.
 
-use super::log::Log;
 use crate::base::unicode::tidy;
 use crate::render::finding::Finding;
 
@@ -79,17 +78,5 @@ impl Split {
     pub(super) fn text_line(&self) -> u32 {
         let before = self.body.len() - self.body.trim_start_matches(['\n', ' ', '\t']).len();
         self.body_line.saturating_add(number(self.body[..before].matches('\n').count()))
-    }
-
-    /// Says where the body holds what no text holds.
-    pub(super) fn check_body(&self, log: &Log) {
-        let body_line = self.body_line;
-        for (at, line) in self.body.lines().enumerate() {
-            if let Some(c) = line.chars().find(|c| c.is_control() && *c != '\t') {
-                let said = format!("the text holds the control character U+{:04X}", u32::from(c));
-                let line = body_line.saturating_add(number(at));
-                log.say(Finding::error("control", said, "remove it").of("body").at(Some(line)));
-            }
-        }
     }
 }

@@ -3,13 +3,13 @@
 use depesch::base::clock::Clock;
 use depesch::base::id::{InboundId, MailingId, SubscriberId};
 use depesch::base::token::Purpose;
-use depesch::flow::bounces::{Noted, Report, note};
 use depesch::model::bounce::{BouncePolicy, BounceSource, Verdict};
 use depesch::model::classify::Class;
 use depesch::model::inbound::{InboundKind, InboundState};
 use depesch::model::subscriber::SubscriptionState;
 use depesch::store::Store;
 use depesch::store::engine::{Batch, Commit};
+use depesch::subscribers::bounces::{Noted, Report, note};
 
 use super::inbound::{MailIn, key};
 use super::mailings::{accepted, minute, put_frozen, put_subscriber, settle};

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use chrono::{TimeZone, Utc};
 use depesch::base::clock::FakeClock;
 use depesch::base::token::Key;
+use depesch::composition::content::{Content, ContentHandle};
+use depesch::composition::message::{MessageSource, NoMessages};
 use depesch::control::Control;
 use depesch::control::client::Client;
 use depesch::control::server::{Server, SocketSettings};
-use depesch::flow::content::{Content, ContentHandle};
-use depesch::flow::message::{MessageSource, NoMessages};
 use depesch::store::Store;
 use depesch::store::memory::MemoryEngine;
 

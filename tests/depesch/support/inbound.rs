@@ -8,15 +8,15 @@ use depesch::base::clock::{Clock, FakeClock};
 use depesch::base::id::InboundId;
 use depesch::base::language::Language;
 use depesch::base::token::Key;
-use depesch::flow::inbound::command::CommandSettings;
-use depesch::flow::inbound::destination::Directory;
-use depesch::flow::inbound::triage::Triage;
-use depesch::flow::inbound::worker::InboundWorker;
-use depesch::flow::inbound::{Effects, HandleError, Handler, HandlerFuture, Item};
-use depesch::flow::letters::{LetterSettings, Letters};
-use depesch::flow::wake::Wake;
+use depesch::composition::notices::{LetterSettings, Letters};
+use depesch::inbound::command::CommandSettings;
+use depesch::inbound::destination::Directory;
+use depesch::inbound::triage::Triage;
+use depesch::inbound::worker::InboundWorker;
+use depesch::inbound::{Effects, HandleError, Handler, HandlerFuture, Item};
 use depesch::model::inbound::{Arrival, Inbound, InboundKind, InboundState, Via};
 use depesch::model::list::{Joining, List, ListKind, Privacy};
+use depesch::runtime::notifier::Wake;
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::{Batch, Engine};
 use depesch::store::memory::MemoryEngine;
@@ -144,7 +144,7 @@ impl MailIn {
             directory: Arc::new(Directory::new(self.store.clone(), key())),
             handler: handler.clone(),
             arrived: self.arrived.clone(),
-            reading: depesch::flow::reading::ReadingPool::new(Arc::new(self.clock.clone())),
+            reading: depesch::runtime::reading::ReadingPool::new(Arc::new(self.clock.clone())),
             pulses: Default::default(),
             metrics: Default::default(),
             wakes: vec![self.wake.clone()],
@@ -167,7 +167,7 @@ impl MailIn {
             directory: Arc::new(Directory::new(store, key())),
             handler: Arc::new(Triage::new(parts)),
             arrived: self.arrived.clone(),
-            reading: depesch::flow::reading::ReadingPool::new(Arc::new(self.clock.clone())),
+            reading: depesch::runtime::reading::ReadingPool::new(Arc::new(self.clock.clone())),
             pulses: Default::default(),
             metrics: Default::default(),
             wakes: vec![self.wake.clone()],

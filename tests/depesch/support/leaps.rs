@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::{Duration, TimeDelta};
 use depesch::base::clock::FakeClock;
-use depesch::flow::schedule::Scheduler;
-use depesch::flow::wake::Wake;
+use depesch::mailings::schedule::Scheduler;
+use depesch::runtime::notifier::Wake;
 use depesch::store::Store;
 use proptest::prelude::*;
 

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use depesch::base::clock::FakeClock;
-use depesch::smtp::listener::{Counters, Inherited, Listener};
+use depesch::smtp::counters::Counters;
+use depesch::smtp::listener::{Inherited, Listener};
 use depesch::smtp::memory::MessageMemory;
 use depesch::smtp::settings::ListenerSettings;
 use depesch::smtp::tls::Tls;

@@ -9,6 +9,7 @@ pub mod damage;
 pub mod disk;
 pub mod dns;
 pub mod failing;
+pub mod house;
 pub mod inbound;
 pub mod json_schema;
 pub mod leaps;

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use depesch::base::id::ListName;
 use depesch::base::token::Key;
-use depesch::flow::export::{Export, ExportSettings};
-use depesch::flow::import::plan::FieldChange;
-use depesch::flow::import::records::Format;
-use depesch::flow::import::{ImportError, ImportEvent, ImportSettings, ImportSummary, Reject, import};
-use depesch::flow::person::{Desk, Eraser, PersonError};
 use depesch::model::subscriber::{Subscriber, SubscriptionState};
+use depesch::privacy::erasure::Eraser;
 use depesch::store::Store;
 use depesch::store::memory::MemoryEngine;
+use depesch::subscribers::export::{Export, ExportSettings};
+use depesch::subscribers::import::plan::FieldChange;
+use depesch::subscribers::import::records::Format;
+use depesch::subscribers::import::{ImportError, ImportEvent, ImportSettings, ImportSummary, Reject, import};
+use depesch::subscribers::profile::{Desk, PersonError};
 
 use super::mailings::{list, minute};
 

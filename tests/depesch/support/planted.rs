@@ -8,8 +8,6 @@ use depesch::base::address::Address;
 use depesch::base::clock::{FakeClock, Timestamp};
 use depesch::base::id::{InboundId, LetterId, MailingId, PostId, ReleaseId, SubscriberId, WishId};
 use depesch::base::language::Language;
-use depesch::flow::person::traces::Files;
-use depesch::flow::person::{Desk, Eraser};
 use depesch::model::bounce::{Bounce, BounceEffect, BounceSource, Score, Suspension, Verdict};
 use depesch::model::classify::Class;
 use depesch::model::consent::ConsentSource;
@@ -24,10 +22,13 @@ use depesch::model::rsvp::{Detail, Rsvp, RsvpAnswer, RsvpChange, RsvpPerson, Rsv
 use depesch::model::subscriber::SubscriptionState;
 use depesch::model::suppression::{Suppression, SuppressionReason};
 use depesch::model::wish::{Deed, Wish, WishState};
+use depesch::privacy::erasure::Eraser;
+use depesch::privacy::personal_data::Files;
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::{Batch, Commit};
 use depesch::store::spool::{Spool, SpoolSettings};
 use depesch::store::{Store, bounces, inbound, ledger, letters, posts, rsvps, suppressions, wishes};
+use depesch::subscribers::profile::Desk;
 
 use super::mailings::{mailing, minute, put, put_frozen, put_subscriber};
 use super::people::key;

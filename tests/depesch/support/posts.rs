@@ -10,24 +10,25 @@ use depesch::base::address::Address;
 use depesch::base::clock::FakeClock;
 use depesch::base::id::{InboundId, MailingId, PostId};
 use depesch::base::token::Key;
-use depesch::flow::dispatch::{DispatchParts, DispatchSettings, Dispatcher};
-use depesch::flow::inbound::command::CommandSettings;
-use depesch::flow::inbound::destination::Directory;
-use depesch::flow::inbound::post::PostDesk;
-use depesch::flow::inbound::triage::{InboundParts, Triage};
-use depesch::flow::inbound::worker::InboundWorker;
-use depesch::flow::letters::{LetterSettings, Letters};
-use depesch::flow::message::NoMessages;
-use depesch::flow::post_messages::PostMessages;
-use depesch::flow::schedule::Scheduler;
-use depesch::flow::wake::Wake;
+use depesch::composition::message::NoMessages;
+use depesch::composition::notices::{LetterSettings, Letters};
+use depesch::composition::post_messages::PostMessages;
+use depesch::inbound::command::CommandSettings;
+use depesch::inbound::destination::Directory;
+use depesch::inbound::parts::InboundParts;
+use depesch::inbound::post::PostDesk;
+use depesch::inbound::triage::Triage;
+use depesch::inbound::worker::InboundWorker;
 use depesch::mail::incoming::Incoming;
+use depesch::mailings::schedule::Scheduler;
 use depesch::model::authentication::{Authentication, Check, DomainPolicy};
 use depesch::model::classify::Classifier;
 use depesch::model::inbound::{Arrival, InboundKind, InboundState};
 use depesch::model::list::{List, ListKind};
 use depesch::model::mailing::{Mailing, Stage};
 use depesch::model::post::Post;
+use depesch::outbound::dispatch::{DispatchParts, DispatchSettings, Dispatcher};
+use depesch::runtime::notifier::Wake;
 use depesch::store::Store;
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::Engine;
@@ -149,7 +150,7 @@ impl PostOffice {
         );
         let triage = Triage::new(InboundParts { posts: self.desk.clone(), ..usual });
         Arc::new(InboundWorker {
-            reading: depesch::flow::reading::ReadingPool::new(Arc::new(self.clock.clone())),
+            reading: depesch::runtime::reading::ReadingPool::new(Arc::new(self.clock.clone())),
             pulses: Default::default(),
             metrics: Default::default(),
             store: self.store.clone(),

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use depesch::base::clock::FakeClock;
-use depesch::flow::backups::{BackupReport, make};
-use depesch::flow::restored::{Restoration, RestoreError, Restored, restore};
 use depesch::model::inbound::SpoolPlace;
+use depesch::operations::backups::{BackupReport, make};
+use depesch::operations::restore::{Restoration, RestoreError, Restored, restore};
 use depesch::store::Store;
 use depesch::store::backup::create::{Source, create};
 use depesch::store::backup::manifest::Manifest;

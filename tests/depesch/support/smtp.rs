@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use depesch::base::clock::Timestamp;
 use depesch::base::id::InboundId;
-use depesch::flow::inbound::reception::{Reception, ReceptionFuture, Recipient, Refusal};
+use depesch::inbound::recipients::{Reception, ReceptionFuture, Recipient, Refusal};
 use depesch::model::inbound::Arrival;
 use depesch::smtp::memory::MessageMemory;
 use depesch::smtp::session::{Message, Peer, Protocol, Session, SessionSettings, Step};

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use depesch::flow::message::{Message, MessageSource, PrepareError, PreparedMailing};
+use depesch::composition::message::{Message, MessageSource, PrepareError, PreparedMailing};
 use depesch::model::mailing::Mailing;
 use depesch::model::subscriber::Subscriber;
 use depesch::transport::Envelope;

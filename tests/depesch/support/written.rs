@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use depesch::flow::content::{CheckAgainst, Content};
+use depesch::composition::content::{CheckAgainst, Content};
 use depesch::model::contact::ContactBook;
 use depesch::render::finding::{Finding, has_errors};
 

@@ -1,0 +1,363 @@
+//! Letters: the mails of our own that belong to no mailing (confirmations, help, notices to owners, messages passed on).
+//!
+//! [`Letters::write`] makes a letter whole and puts it into the batch of what it belongs to, so that there is both or
+//! neither; [`worker`] sends it after the commit. Nothing answers a machine (`automatic`), nobody gets the same automatic
+//! reply twice a day ([`Letters::once_a_day`]), and nothing is passed on in a circle (`passing`).
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value, json};
+
+use crate::base::address::{Address, AddressError};
+use crate::base::clock::{Clock, Timestamp};
+use crate::base::id::LetterId;
+use crate::base::language::Language;
+use crate::base::token::{Key, Purpose};
+use crate::mail::compose::ComposeError;
+use crate::mail::headers::Mailbox;
+use crate::mail::incoming::Incoming;
+use crate::mail::letter::{Answered, LetterHead, compose_letter};
+use crate::mail::reply::Question;
+use crate::model::letter::{Letter, LetterBody, LetterState};
+use crate::model::list::List;
+use crate::render::mails::Written;
+use crate::render::template_files::TemplateError;
+use crate::runtime::notifier::Wake;
+use crate::store::engine::Batch;
+use crate::store::letters::{COUNTER, LONGEST, put_new, put_replies};
+use crate::store::{Store, StoreError};
+
+use super::content::ContentHandle;
+use super::list_identity::ListIdentity;
+
+mod automatic;
+mod forwarding;
+
+pub use automatic::{is_of_program, may_answer};
+pub use forwarding::{FORWARDS_A_DAY, PassedOn, loop_mark};
+
+/// Ids are taken from the store so many at a time.
+const IDS_AT_ONCE: u64 = 64;
+
+/// A letter to be written.
+#[derive(Clone, Debug)]
+pub struct Draft<'a> {
+    /// Its folder in `templates/mails`.
+    pub template: &'a str,
+    /// The reader's language; the list's, then Swedish, where there is no such template.
+    pub language: &'a Language,
+    /// To whom.
+    pub to: &'a Address,
+    /// The list that it is about: its addresses, its List-* fields, `list.…` in the template. A sensitive list shows
+    /// neither name nor title.
+    pub list: Option<&'a List>,
+    /// The message that it answers by itself: sets In-Reply-To, References and Auto-Submitted: auto-replied. Ask
+    /// [`may_answer`] first, which also knows the envelope.
+    pub answers: Option<&'a Incoming>,
+    /// Where answers go; the list's `-request` address without it.
+    pub reply_to: Option<Address>,
+    /// What List-Unsubscribe says, a `mailto:` or `https:` URI, where the reader is on the list.
+    pub unsubscribe: Option<&'a str>,
+    /// The template's values: a JSON object, as in its sample.toml.
+    pub data: Value,
+}
+
+/// Why a letter could not be written. Nothing was put into the batch.
+#[derive(Debug, thiserror::Error)]
+pub enum LetterError {
+    /// The store failed; the same may work later.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The template lacks a value, or is not there.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// What is in it cannot be sent as mail.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// An address of ours cannot be made.
+    #[error("our own address for a letter: {0}")]
+    Address(#[from] AddressError),
+    /// It answers what no program may answer (RFC 3834 §2).
+    #[error("the message to be answered was sent by a program, or by nobody who reads answers")]
+    NotToBeAnswered,
+    /// It is longer than a letter may be.
+    #[error(
+        "the letter \u{201c}{template}\u{201d} would have {octets} octets, more than {LONGEST}; shorten what it quotes"
+    )]
+    TooLong {
+        /// Its template.
+        template: String,
+        /// How long it would be.
+        octets: usize,
+    },
+    /// There is no list, and the installation has no domain of its own.
+    #[error("the letter belongs to no list; set organisation.domain, so that it has a sender")]
+    NoDomain,
+}
+
+/// What letters are made with, beside the templates.
+#[derive(Clone, Debug, Default)]
+pub struct LetterSettings {
+    /// The domain of Message-IDs, and of letters that belong to no list; the list's own without it.
+    pub domain: Option<String>,
+}
+
+/// Writes letters. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Letters {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    content: Arc<ContentHandle>,
+    key: Key,
+    clock: Arc<dyn Clock>,
+    settings: LetterSettings,
+    /// The next id, and the first that is not ours any more.
+    ids: Mutex<(u64, u64)>,
+    wake: Wake,
+}
+
+/// Whom a letter comes from, and where.
+struct Desk {
+    from: Mailbox,
+    list: Option<ListIdentity>,
+    /// The domain of its Message-ID.
+    domain: String,
+}
+
+impl Letters {
+    /// Letters in `store`, with the templates in force at each time.
+    pub fn new(
+        store: Store,
+        content: Arc<ContentHandle>,
+        key: Key,
+        clock: Arc<dyn Clock>,
+        settings: LetterSettings,
+    ) -> Self {
+        let (ids, wake) = (Mutex::default(), Wake::new());
+        Self { inner: Arc::new(Inner { store, content, key, clock, settings, ids, wake }) }
+    }
+
+    /// Tells whoever sends letters that there may be some. Call it after the commit; without it they are found within a
+    /// minute.
+    pub fn notify(&self) {
+        self.inner.wake.notify();
+    }
+
+    /// What wakes whoever sends letters.
+    pub fn wake(&self) -> Wake {
+        self.inner.wake.clone()
+    }
+
+    /// Writes a letter into `batch`: composed now, sent after the commit.
+    ///
+    /// # Errors
+    /// [`LetterError`]: nothing was put into the batch.
+    pub async fn write(&self, batch: &mut Batch, draft: Draft<'_>) -> Result<LetterId, LetterError> {
+        // RFC 3834 §3.3: answers and notices have the null sender, so that nothing comes back by itself.
+        self.write_with(batch, draft, None).await
+    }
+
+    /// As [`Letters::write`], for a letter of which it matters whether it comes back: that goes to `sender`, an address of
+    /// ours with a signed token.
+    ///
+    /// # Errors
+    /// [`LetterError`]: nothing was put into the batch.
+    pub async fn write_from(
+        &self,
+        batch: &mut Batch,
+        draft: Draft<'_>,
+        sender: Address,
+    ) -> Result<LetterId, LetterError> {
+        self.write_with(batch, draft, Some(sender)).await
+    }
+
+    async fn write_with(
+        &self,
+        batch: &mut Batch,
+        draft: Draft<'_>,
+        sender: Option<Address>,
+    ) -> Result<LetterId, LetterError> {
+        if draft
+            .answers
+            .is_some_and(|message| !automatic::is_from_a_person(message) || automatic::is_no_reader(draft.to))
+        {
+            return Err(LetterError::NotToBeAnswered);
+        }
+        let inner = &self.inner;
+        let desk = self.desk(draft.list, None)?;
+        let written = self.written(draft.template, draft.language, draft.list, draft.data)?;
+        let (id, now) = (self.next_id().await?, inner.clock.now());
+        let reply_to = draft.reply_to.map(Mailbox::bare);
+        let head = LetterHead {
+            from: &desk.from,
+            reply_to: reply_to.as_ref(),
+            to: &Mailbox::bare(draft.to.clone()),
+            subject: &written.subject,
+            date: now,
+            message_id: &self.message_id(id, &desk.domain),
+            answers: draft.answers.map(answered),
+            list: desk.list.as_ref().map(|list| &list.fields),
+            unsubscribe: draft.unsubscribe,
+            loop_mark: &forwarding::loop_mark(&inner.key, draft.list),
+        };
+        let octets = compose_letter(&head, &written.language, &written.text, &written.html)?;
+        if octets.len() > LONGEST {
+            return Err(LetterError::TooLong { template: draft.template.to_owned(), octets: octets.len() });
+        }
+        let letter = new_letter(id, sender, draft.to, LetterBody::Kept, draft.template, now);
+        put_new(batch, &letter, Some(&octets));
+        Ok(id)
+    }
+
+    /// What a letter of this template says with these values, to compare a reply with it.
+    ///
+    /// # Errors
+    /// [`LetterError`].
+    pub fn question(
+        &self,
+        template: &str,
+        language: &Language,
+        list: &List,
+        data: Value,
+    ) -> Result<Question, LetterError> {
+        let written = self.written(template, language, Some(list), data)?;
+        Ok(Question::new(&written.subject, &written.text, &written.html))
+    }
+
+    fn written(
+        &self,
+        template: &str,
+        language: &Language,
+        list: Option<&List>,
+        data: Value,
+    ) -> Result<Written, LetterError> {
+        let mut data = match data {
+            Value::Object(data) => data,
+            _ => Map::new(),
+        };
+        if let Some(list) = list {
+            data.insert("list".to_owned(), list_values(&ListIdentity::new(list, 0, &self.inner.key))?);
+        }
+        let wanted: Vec<&Language> = [Some(language), list.map(|list| &list.language)].into_iter().flatten().collect();
+        Ok(self.inner.content.get().templates.write_mail(template, &wanted, data)?)
+    }
+
+    /// Whether an automatic reply of the kind `what` may go to `address` today (UTC), and notes in `batch` that it does: the
+    /// same reply at most once a day (RFC 3834 §2). The batch conflicts when another does the same meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "yes".
+    pub async fn once_a_day(&self, batch: &mut Batch, address: &Address, what: &str) -> Result<bool, StoreError> {
+        self.at_most(batch, address, what, 1).await
+    }
+
+    /// As [`Letters::once_a_day`], for what may be done `most` times a day. The addresses of one person count as one
+    /// ([`Address::is_same_person`]): else anybody could bomb somebody with a letter for each `+tag`.
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "yes".
+    pub async fn at_most(
+        &self,
+        batch: &mut Batch,
+        address: &Address,
+        what: &str,
+        most: u32,
+    ) -> Result<bool, StoreError> {
+        let inner = &self.inner;
+        let (day, hash) = (day(inner.clock.now()), inner.key.hash(&format!("{what}\n{}", address.person_key())));
+        let (count, before) = inner.store.replies_on(day, &hash).await?;
+        if count >= most {
+            return Ok(false);
+        }
+        put_replies(batch, day, &hash, before, count + 1);
+        Ok(true)
+    }
+
+    /// Whom letters about `list` come from.
+    fn desk(&self, list: Option<&List>, otherwise: Option<&str>) -> Result<Desk, LetterError> {
+        let inner = &self.inner;
+        match list {
+            Some(list) => {
+                let identity = ListIdentity::new(list, 0, &inner.key);
+                // Also what is answered without looking reaches somebody: what `-request` cannot read goes to the owner.
+                let from = Mailbox { name: identity.title.clone(), address: identity.address_for("request")? };
+                let domain = inner.settings.domain.clone().unwrap_or_else(|| identity.domain().to_owned());
+                Ok(Desk { from, list: Some(identity), domain })
+            }
+            None => {
+                let domain = inner.settings.domain.clone().or_else(|| otherwise.map(str::to_owned));
+                let domain = domain.ok_or(LetterError::NoDomain)?;
+                let from = Mailbox::bare(format!("postmaster@{domain}").parse()?);
+                Ok(Desk { from, list: None, domain })
+            }
+        }
+    }
+
+    fn message_id(&self, id: LetterId, domain: &str) -> String {
+        format!("{id}.{}@{domain}", self.inner.key.sign(Purpose::MessageId, &[id.0]))
+    }
+
+    async fn next_id(&self) -> Result<LetterId, StoreError> {
+        let take = || {
+            let mut ids = self.inner.ids.lock().unwrap_or_else(PoisonError::into_inner);
+            let (next, end) = *ids;
+            ids.0 = (next + 1).min(end);
+            (next < end).then_some(LetterId(next))
+        };
+        if let Some(id) = take() {
+            return Ok(id);
+        }
+        let first = self.inner.store.allocate(COUNTER, IDS_AT_ONCE).await?;
+        // Another may have done the same meanwhile; numbers are lost then, and none is given twice.
+        *self.inner.ids.lock().unwrap_or_else(PoisonError::into_inner) = (first + 1, first + IDS_AT_ONCE);
+        Ok(LetterId(first))
+    }
+}
+
+/// Days since 1970, UTC.
+pub fn day(at: Timestamp) -> u32 {
+    u32::try_from(at.timestamp().div_euclid(86_400)).unwrap_or(0)
+}
+
+fn new_letter(
+    id: LetterId,
+    sender: Option<Address>,
+    to: &Address,
+    body: LetterBody,
+    about: &str,
+    now: Timestamp,
+) -> Letter {
+    Letter {
+        id,
+        sender,
+        recipient: to.clone(),
+        body,
+        about: about.to_owned(),
+        created: now,
+        opened: now,
+        attempts: 0,
+        resent: 0,
+        state: LetterState::Waiting { due: now, cause: None },
+    }
+}
+
+/// What templates may say of a list: a sensitive one has no title and no address.
+fn list_values(list: &ListIdentity) -> Result<Value, AddressError> {
+    let mut values = json!({
+        "owner": list.address_for("owner")?.as_str(),
+        "request": list.address_for("request")?.as_str(),
+    });
+    if let Some(title) = &list.title {
+        values["title"] = json!(title);
+        values["address"] = json!(list.address.as_str());
+    }
+    Ok(values)
+}
+
+fn answered(message: &Incoming) -> Answered<'_> {
+    let references = message.references();
+    Answered { message_id: message.message_id(), references }
+}

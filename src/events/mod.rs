@@ -1,0 +1,210 @@
+//! Answers to invitations: which invitation a mail answers ([`find`]), who comes to an event ([`overview`]), and the
+//! answers that an operator enters. What a mail does is in [`crate::inbound::rsvp`].
+
+use chrono::{Duration, NaiveDate};
+
+use crate::base::address::Address;
+use crate::base::clock::Timestamp;
+use crate::base::id::{ReleaseId, SubscriberId};
+use crate::base::token::Key;
+use crate::composition::enclosures::first_release;
+use crate::composition::release::{LoadError, LoadedRelease, load, read_record};
+use crate::model::mailing::Mailing;
+use crate::model::release::{Event, Release};
+use crate::model::rsvp::{Detail, Rsvp, RsvpAnswer, RsvpChange, RsvpPerson, RsvpSource};
+use crate::store::engine::{Batch, Commit};
+use crate::store::rsvps::{self, Invitation};
+use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, keys};
+
+pub mod export;
+pub mod find;
+pub mod overview;
+
+/// Releases read at once.
+const STEP: usize = 200;
+/// The setting that says that the invitations added before there was an index are in it.
+const INDEXED: &str = "invitations";
+
+/// Why something about an answer could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum RsvpError {
+    /// There is no such release.
+    #[error("there is no release {0}")]
+    NoRelease(ReleaseId),
+    /// The release invites to nothing.
+    #[error("release {0} invites to nothing: it has no [event]")]
+    NoEvent(ReleaseId),
+    /// The release's text cannot be read any more, or the store failed.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How a release invites; `None` when it has no event.
+pub fn invitation(release: &Release) -> Option<Invitation> {
+    let event = release.event.as_ref()?;
+    let to = event.rsvp.as_ref().map(|rsvp| rsvp.to.clone());
+    Some(Invitation { to, uid: event.uid.clone(), follows: first_release(release) })
+}
+
+/// The releases that invite to answer to this address. Mail to it is welcome at the door.
+///
+/// # Errors
+/// [`StoreError`], never to be read as "none".
+pub async fn is_rsvp_address(store: &Store, address: &Address) -> Result<Vec<ReleaseId>, StoreError> {
+    store.invitations_at(address).await
+}
+
+/// Puts the invitations that were added before there was an index into it, once. Run it before mail comes in. A release
+/// that cannot be read any more is left out: nobody can answer what cannot be shown.
+///
+/// # Errors
+/// [`StoreError`]: run it again.
+pub async fn index_invitations(store: &Store) -> Result<usize, StoreError> {
+    let done = keys::setting(INDEXED);
+    if store.engine().get(&done).await?.is_some() {
+        return Ok(0);
+    }
+    let (mut after, mut count) = (ReleaseId(0), 0);
+    loop {
+        let step = store.releases(after, STEP).await?;
+        let Some(last) = step.last() else { break };
+        after = last.id;
+        for record in &step {
+            // One commit each, in order of id: a release that follows another finds its event.
+            let Some(invitation) = read_record(record).ok().as_ref().and_then(invitation) else { continue };
+            let mut batch = Batch::new();
+            store.put_invitation(&mut batch, record.id, &invitation).await?;
+            if store.commit(batch).await? == Commit::Applied {
+                count += 1;
+            }
+        }
+    }
+    let mut batch = Batch::new();
+    batch.put(done, vec![1]);
+    store.commit(batch).await?;
+    Ok(count)
+}
+
+/// The event of a release: that of the release that first announced it.
+///
+/// # Errors
+/// [`RsvpError`].
+pub async fn event_of(store: &Store, release: ReleaseId) -> Result<(ReleaseId, LoadedRelease), RsvpError> {
+    let loaded = load(store, release).await?.ok_or(RsvpError::NoRelease(release))?;
+    match store.event_of(release).await? {
+        Some(event) => Ok((event, loaded)),
+        None if loaded.release.event.is_some() => Ok((release, loaded)),
+        None => Err(RsvpError::NoEvent(release)),
+    }
+}
+
+/// The first instant that is too late for an answer; a deadline without a time is all of its day.
+pub fn deadline(event: &Event) -> Option<Timestamp> {
+    let deadline = event.rsvp.as_ref()?.deadline?;
+    Some(match deadline.time {
+        // A deadline of 12.00 is kept by an answer at 12.00.
+        Some(_) => deadline.instant(event.zone) + Duration::minutes(1),
+        None => {
+            let next = deadline.date.succ_opt().unwrap_or(NaiveDate::MAX);
+            crate::model::release::Moment { date: next, time: None }.instant(event.zone)
+        }
+    })
+}
+
+/// When an event is over: at its end, or a day after it began.
+pub fn over_at(event: &Event) -> Timestamp {
+    event.end_instant().unwrap_or_else(|| event.start_instant() + Duration::days(1))
+}
+
+/// The mailings of a release, the newest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn mailings_of(store: &Store, release: ReleaseId) -> Result<Vec<Mailing>, StoreError> {
+    let all = store.mailings().await?.into_iter().map(|read| read.value);
+    let mut of_release: Vec<Mailing> = all.filter(|mailing| mailing.content.release() == Some(release)).collect();
+    of_release.sort_by_key(|mailing| std::cmp::Reverse(mailing.id));
+    Ok(of_release)
+}
+
+/// Something said, on its way into the store.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// The event.
+    pub event: ReleaseId,
+    /// By whom.
+    pub address: Address,
+    /// What they give of themselves.
+    pub person: RsvpPerson,
+    /// What.
+    pub change: RsvpChange,
+}
+
+/// Puts what was said into `batch`, with what was read as its precondition, and gives it as it will be. Where the
+/// address is a subscriber's, what is known of them fills in what they did not give.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn put_said(store: &Store, key: &Key, batch: &mut Batch, said: Said) -> Result<Rsvp, StoreError> {
+    let hash = key.hash_address(&said.address);
+    let subscriber = store.subscriber_by_address(&said.address).await?.map(|read| read.value);
+    let known = |text: &Option<String>| text.clone().map(|text| Detail { text, given: false });
+    let mut person = said.person;
+    if let Some(subscriber) = &subscriber {
+        let weaker = |now: Option<Detail>, known: Option<Detail>| match now {
+            Some(now) if now.given => Some(now),
+            now => known.or(now),
+        };
+        person.name = weaker(person.name, known(&subscriber.name));
+        person.newsroom = weaker(person.newsroom, known(&subscriber.organisation));
+    }
+    let subscriber: Option<SubscriberId> = subscriber.map(|subscriber| subscriber.id);
+    let before: Option<Read<Rsvp>> = store.rsvp(said.event, &hash).await?;
+    let (stamp, rsvp) = match before {
+        None => (None, Rsvp::new(said.event, said.address, subscriber, person, said.change)),
+        Some(Read { mut value, stamp }) => {
+            value.add(subscriber, person, said.change);
+            (Some(stamp), value)
+        }
+    };
+    rsvps::put(batch, &hash, stamp, &rsvp);
+    Ok(rsvp)
+}
+
+/// An answer that an operator was told.
+///
+/// # Errors
+/// [`RsvpError`]: nothing was changed.
+pub async fn set(
+    store: &Store,
+    key: &Key,
+    release: ReleaseId,
+    address: &Address,
+    answer: RsvpAnswer,
+    (at, who, comment): (Timestamp, &str, &str),
+) -> Result<Rsvp, RsvpError> {
+    let (event, loaded) = event_of(store, release).await?;
+    let earliest = store.present(at).await?.earliest();
+    let late = loaded.release.event.as_ref().and_then(deadline).is_some_and(|deadline| earliest >= deadline);
+    for _ in 0..CONFLICT_TRIES {
+        let change = RsvpChange {
+            at,
+            answer,
+            source: RsvpSource::Operator { who: who.to_owned() },
+            release,
+            comment: comment.trim().to_owned(),
+            why: String::new(),
+            late,
+        };
+        let said = Said { event, address: address.clone(), person: RsvpPerson::default(), change };
+        let mut batch = Batch::new();
+        let rsvp = put_said(store, key, &mut batch, said).await?;
+        if store.commit(batch).await? == Commit::Applied {
+            return Ok(rsvp);
+        }
+    }
+    Err(StoreError::Contended(CONFLICT_TRIES).into())
+}

@@ -1,0 +1,101 @@
+//! Who comes to an event: everybody who answered, counted.
+
+use std::collections::BTreeMap;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::ReleaseId;
+use crate::composition::event;
+use crate::model::rsvp::{Rsvp, RsvpAnswer};
+use crate::store::Store;
+
+use super::find::begun;
+use super::{RsvpError, deadline, event_of};
+
+/// Answers to one event that are shown: no hall holds more.
+pub const MOST: usize = 10_000;
+
+/// An event with the answers to it.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    /// The release that was asked about.
+    pub release: ReleaseId,
+    /// The release that first announced the event.
+    pub event: ReleaseId,
+    /// Its headline.
+    pub headline: String,
+    /// When it begins, by the newest release of the event that went out.
+    pub start: Option<Timestamp>,
+    /// The first instant that is too late for an answer.
+    pub deadline: Option<Timestamp>,
+    /// How many may come.
+    pub capacity: Option<u32>,
+    /// Who answered: those who come first, in the order in which they said so.
+    pub answers: Vec<Answered>,
+    /// Whether there are more than [`MOST`], which are not in it.
+    pub cut: bool,
+}
+
+/// One answer, and whether there is room for it.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// What was said.
+    pub rsvp: Rsvp,
+    /// Whether those who said yes before fill the house.
+    pub over_capacity: bool,
+}
+
+impl Overview {
+    /// The answers to the event of a release.
+    ///
+    /// # Errors
+    /// [`RsvpError`].
+    pub async fn of(store: &Store, release: ReleaseId) -> Result<Self, RsvpError> {
+        let (event, loaded) = event_of(store, release).await?;
+        let mut rsvps = store.rsvps(event, MOST + 1).await?;
+        let cut = rsvps.len() > MOST;
+        rsvps.truncate(MOST);
+        rsvps.sort_by_key(|rsvp| (rsvp.answer(), rsvp.since(), rsvp.address.key()));
+        // A newer release that went out says when it is; where it asks for no answers, this one still says how many may.
+        let newest = event::told(store, release, &begun(store).await?).await?.map(|told| told.newest);
+        let newest = newest.filter(|newest| newest.record.value.id > release);
+        let of_event = newest.as_ref().unwrap_or(&loaded).release.event.as_ref();
+        let asks = [of_event, loaded.release.event.as_ref()];
+        let capacity = asks.into_iter().flatten().find_map(|event| event.rsvp.as_ref()).and_then(|rsvp| rsvp.capacity);
+        let mut heads = 0_u32;
+        let answers = rsvps.into_iter().map(|rsvp| {
+            heads = heads.saturating_add(rsvp.heads());
+            let full = capacity.is_some_and(|capacity| heads > capacity);
+            Answered { over_capacity: full && rsvp.answer() == RsvpAnswer::Yes, rsvp }
+        });
+        Ok(Self {
+            release,
+            event,
+            headline: loaded.release.headline.clone(),
+            start: of_event.map(|event| event.start_instant()),
+            deadline: of_event.and_then(deadline),
+            capacity,
+            answers: answers.collect(),
+            cut,
+        })
+    }
+
+    /// How many answered what.
+    pub fn counts(&self) -> BTreeMap<RsvpAnswer, usize> {
+        let all = [RsvpAnswer::Yes, RsvpAnswer::No, RsvpAnswer::Maybe, RsvpAnswer::Unclear];
+        let mut counts: BTreeMap<RsvpAnswer, usize> = all.into_iter().map(|answer| (answer, 0)).collect();
+        for answered in &self.answers {
+            *counts.entry(answered.rsvp.answer()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// How many people come.
+    pub fn heads(&self) -> u32 {
+        self.answers.iter().map(|answered| answered.rsvp.heads()).fold(0, u32::saturating_add)
+    }
+
+    /// How many mails a person is to look at.
+    pub fn to_be_seen(&self) -> usize {
+        self.answers.iter().filter(|answered| answered.rsvp.to_be_seen()).count()
+    }
+}

@@ -1,0 +1,255 @@
+//! A mail that asks for something: it is noted, and a question goes to the address that it is about.
+
+use serde_json::{Map, Value, json};
+
+use crate::base::id::WishId;
+use crate::base::token::{Key, Purpose};
+use crate::composition::list_identity::ListIdentity;
+use crate::inbound::destination::Role;
+use crate::inbound::{Effects, HandleError};
+use crate::mail::command::Command;
+use crate::model::list::Joining;
+use crate::model::suppression::SuppressionReason;
+use crate::model::wish::{Deed, Wish, WishState};
+use crate::store::engine::Batch;
+use crate::store::wishes;
+
+use super::{CommandDesk, Doing, LETTER_WORDS, REMARK_WORDS, Request, draft};
+
+/// The template of the question.
+pub(super) const QUESTION: &str = "confirm";
+/// Questions about settings to one address a day.
+const SETTINGS_A_DAY: u32 = 2;
+
+/// What a mail asks for, by its address and its words.
+#[derive(Default)]
+struct Asked {
+    deeds: Vec<Deed>,
+    which: bool,
+    help: bool,
+    erase: bool,
+}
+
+impl CommandDesk {
+    /// Notes what is asked for and writes the question; answers what needs none. `None`: for a person to read.
+    pub(super) async fn asked(&self, request: &Request<'_>) -> Result<Option<Effects>, HandleError> {
+        let mut asked = what_is_asked(request);
+        if request.reading.commands.contains(&Command::Owner) {
+            return Ok(None);
+        }
+        let nothing = asked.deeds.is_empty() && !asked.which && !asked.help && !asked.erase;
+        let files = request.item.message.parts().iter().any(|part| part.is_attachment);
+        if nothing && (request.reading.other_words > LETTER_WORDS || files) {
+            return Ok(None);
+        }
+        asked.help |= nothing;
+        let mut doing = Doing::new();
+        let joins = asked.deeds.contains(&Deed::Subscribe);
+        let suppression = self.store.suppression(&self.key.hash_address(&request.from)).await?;
+        match suppression.map(|read| read.value.reason) {
+            // A complaint, or an operator's reason, is not overruled by a mail: a person decides.
+            Some(SuppressionReason::Complaint | SuppressionReason::Operator) => return Ok(None),
+            // Whoever asked for no mail at all, or was erased, gets one only where they ask to begin again.
+            Some(SuppressionReason::Request | SuppressionReason::Erased) if !joins => return Ok(None),
+            _ => {}
+        }
+        if joins && request.list.joining == Joining::Closed {
+            asked.deeds.retain(|deed| *deed != Deed::Subscribe);
+            self.tell_owner(&mut doing, request.item, request.list, "somebody wants to be on a closed list").await?;
+            let closed = draft(request, "closed", &request.from, json!({}));
+            self.answer(&mut doing, request, closed).await?;
+        } else if request.reading.other_words > REMARK_WORDS {
+            self.tell_owner(&mut doing, request.item, request.list, "there is a letter beside the commands").await?;
+        }
+        if !asked.deeds.is_empty() {
+            self.question(&mut doing, request, asked.deeds).await?;
+        }
+        if asked.which {
+            self.which(&mut doing, request).await?;
+        }
+        if asked.erase {
+            self.erase(&mut doing, request).await?;
+        }
+        if asked.help {
+            self.help(&mut doing, request, nothing).await?;
+        }
+        Ok(Some(self.finish(doing, request).await?))
+    }
+
+    /// A person erases, and must know who asked: so the wish goes to them, and its author learns that.
+    async fn erase(&self, doing: &mut Doing, request: &Request<'_>) -> Result<(), HandleError> {
+        self.tell_owner(doing, request.item, request.list, "somebody wants to be erased").await?;
+        let letter = draft(request, "erasure", &request.from, json!({ "address": request.from.as_str() }));
+        if self.answer(doing, request, letter).await? {
+            doing.note("told what happens");
+        }
+        Ok(())
+    }
+
+    /// Help, once a day. Who gets no second one because it was asked for in other words has said something that nobody
+    /// has read: a person does.
+    async fn help(&self, doing: &mut Doing, request: &Request<'_>, nothing: bool) -> Result<(), HandleError> {
+        let message = &request.item.message;
+        if self.answer(doing, request, draft(request, "help", &request.from, json!({}))).await? {
+            doing.note("help");
+        } else if nothing
+            && !doing.postponed
+            && !(message.subject().trim().is_empty() && message.text().trim().is_empty())
+        {
+            self.tell_owner(doing, request.item, request.list, "it was not understood, and help went out today")
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The question, at most four a day for each address, of whichever list: one about leaving or a pause, one about joining,
+    /// two about settings, which whoever has just joined is invited to make. So what a bomber could make us send is four mails
+    /// a day, and no forged wish keeps anybody from another; who cannot be asked any more is the owner's, unless just the same
+    /// was asked today.
+    async fn question(&self, doing: &mut Doing, request: &Request<'_>, deeds: Vec<Deed>) -> Result<(), HandleError> {
+        let now = self.clock.now();
+        let identity = ListIdentity::new(request.list, 0, &self.key);
+        let leaves = deeds.iter().any(|deed| matches!(deed, Deed::Unsubscribe | Deed::Pause));
+        let mut statements = Vec::with_capacity(deeds.len());
+        for deed in &deeds {
+            statements.push(self.statement(request, identity.title.as_deref(), deed)?);
+        }
+        let wish = Wish {
+            id: WishId(request.item.inbound.id.0),
+            address: request.from.clone(),
+            list: request.list.name.clone(),
+            language: request.language.clone(),
+            words: statements.join(" "),
+            deeds,
+            asked: now,
+            expires: now + self.settings.confirmation,
+            state: WishState::Open,
+        };
+        let code = code_of(&self.key, &wish);
+        let reply_to = identity.address_for(&format!("confirm+{code}"));
+        let reply_to = reply_to.map_err(|error| HandleError::Broken(format!("the address for the reply: {error}")))?;
+        let mut letter = draft(request, QUESTION, &request.from, question_data(&self.key, &wish, &statements));
+        letter.reply_to = Some(reply_to);
+        let counted = match (leaves, wish.asks_for(&Deed::Subscribe)) {
+            (true, _) => ("confirm leaving", 1),
+            (false, true) => ("confirm", 1),
+            (false, false) => ("confirm settings", SETTINGS_A_DAY),
+        };
+        let mut seen = Batch::new();
+        let same = format!("wish {}\n{:?}", wish.list, wish.deeds);
+        let is_new = self.letters.once_a_day(&mut seen, &request.from, &same).await?;
+        if !is_new && !leaves {
+            doing.note("just this was asked today");
+            return Ok(());
+        }
+        if self.answer_counted(doing, request, letter, counted).await? {
+            wishes::put_new(&mut doing.batch, &wish);
+            doing.note("asked for a confirmation");
+        } else if !doing.postponed {
+            let why = if leaves {
+                "somebody wants to leave and was not asked"
+            } else {
+                "a wish more than is asked about a day"
+            };
+            self.tell_owner(doing, request.item, request.list, why).await?;
+        }
+        doing.batch.append(seen);
+        Ok(())
+    }
+
+    /// One thing in the words that a person agrees to.
+    fn statement(&self, request: &Request<'_>, title: Option<&str>, deed: &Deed) -> Result<String, HandleError> {
+        let mut data = Map::new();
+        data.insert("address".to_owned(), json!(request.from.as_str()));
+        if let Some(title) = title {
+            data.insert("title".to_owned(), json!(title));
+        }
+        let joined =
+            |values: &std::collections::BTreeSet<String>| values.iter().cloned().collect::<Vec<_>>().join(", ");
+        let (none, flags) =
+            (Default::default(), ["subscribe", "unsubscribe", "pause", "resume", "no_beats", "no_regions"]);
+        flags.into_iter().for_each(|flag| drop(data.insert(flag.to_owned(), json!(false))));
+        let (name, value) = match deed {
+            Deed::Subscribe => ("subscribe", json!(true)),
+            Deed::Unsubscribe => ("unsubscribe", json!(true)),
+            Deed::Pause => ("pause", json!(true)),
+            Deed::Resume => ("resume", json!(true)),
+            Deed::Language(language) => ("language_name", json!(self.commands.name_of(language, &request.language))),
+            Deed::Beats(beats) if *beats == none => ("no_beats", json!(true)),
+            Deed::Beats(beats) => ("beats", json!(joined(beats))),
+            Deed::Regions(regions) if *regions == none => ("no_regions", json!(true)),
+            Deed::Regions(regions) => ("regions", json!(joined(regions))),
+        };
+        data.insert(name.to_owned(), value);
+        let wanted = [&request.language, &request.list.language];
+        let written = self.content.get().templates.write_mail("statement", &wanted, data);
+        written.map(|written| written.subject).map_err(|error| HandleError::Broken(error.to_string()))
+    }
+}
+
+/// The code of a question, signed.
+fn code_of(key: &Key, wish: &Wish) -> String {
+    let minutes = u64::try_from(wish.expires.timestamp().div_euclid(60)).unwrap_or(0);
+    key.sign(Purpose::Confirm, &[wish.id.0, minutes])
+}
+
+/// The values of the question's template.
+pub(super) fn question_data(key: &Key, wish: &Wish, statements: &[String]) -> Value {
+    json!({
+        "address": wish.address.as_str(),
+        "statements": statements,
+        "subscribe": wish.asks_for(&Deed::Subscribe),
+        "unsubscribe": wish.asks_for(&Deed::Unsubscribe),
+        "code": code_of(key, wish),
+        "until": wish.expires.format("%Y-%m-%d").to_string(),
+    })
+}
+
+/// The address says it, or the words; beside a wish to be on the list the settings count too.
+fn what_is_asked(request: &Request<'_>) -> Asked {
+    let mut asked = Asked::default();
+    let by_address = match request.role {
+        Role::Subscribe => Some(Deed::Subscribe),
+        Role::Unsubscribe { .. } => Some(Deed::Unsubscribe),
+        Role::Pause => Some(Deed::Pause),
+        Role::Resume => Some(Deed::Resume),
+        Role::Which => {
+            asked.which = true;
+            return asked;
+        }
+        Role::Help => {
+            asked.help = true;
+            return asked;
+        }
+        _ => None,
+    };
+    let only_settings = by_address.is_some();
+    asked.deeds.extend(by_address);
+    for command in &request.reading.commands {
+        let deed = match command {
+            Command::Language(language) => Deed::Language(language.clone()),
+            Command::Beats(beats) => Deed::Beats(beats.clone()),
+            Command::Regions(regions) => Deed::Regions(regions.clone()),
+            _ if only_settings => continue,
+            Command::Subscribe => Deed::Subscribe,
+            Command::Unsubscribe => Deed::Unsubscribe,
+            Command::Pause => Deed::Pause,
+            Command::Resume => Deed::Resume,
+            Command::Which => {
+                asked.which = true;
+                continue;
+            }
+            Command::Help => {
+                asked.help = true;
+                continue;
+            }
+            Command::Erase => {
+                asked.erase = true;
+                continue;
+            }
+            Command::Confirm | Command::Owner => continue,
+        };
+        asked.deeds.push(deed);
+    }
+    asked
+}

@@ -1,0 +1,307 @@
+//! Commands by mail: subscribe, unsubscribe, pause, resume, settings, which, help, and the replies that confirm them.
+//!
+//! Who wrote a mail is not known: a From field proves nothing. So whatever is asked for is only noted, and a question with a
+//! signed token goes to the address concerned; the reply makes it true (`ask`, `confirm`). Only the signed unsubscribe
+//! address of a mail acts at once (`unsubscribe`): its token is the proof.
+//!
+//! Until a reply has come nothing looks at who is subscribed to what, so members and strangers get the same answer with
+//! the same work (invariant 9). Mail from programs gets none (invariant 6).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::address::Address;
+use crate::base::clock::Clock;
+use crate::base::language::Language;
+use crate::base::token::Key;
+use crate::composition::content::ContentHandle;
+use crate::composition::notices::{Draft, Letters, PassedOn, is_of_program, may_answer};
+use crate::mail::author::{Author, author};
+use crate::mail::command::{Commands, Known, Reading};
+use crate::mail::incoming::Incoming;
+use crate::model::inbound::InboundKind;
+use crate::model::list::List;
+use crate::store::Store;
+use crate::store::blobs::Blobs;
+use crate::store::engine::Batch;
+use crate::store::later::put_answer;
+
+use super::destination::{Destination, Role};
+use super::{Effects, HandleError, Item};
+
+mod ask;
+mod confirm;
+mod limits;
+mod unsubscribe;
+mod which;
+
+pub use unsubscribe::{letter_token, lists_of};
+
+/// Own words of a mail without a command that make it a letter to a person.
+const LETTER_WORDS: usize = 8;
+/// Own words beside commands that a person must see.
+const REMARK_WORDS: usize = 20;
+
+/// How long a mail is answered later and later before a person sees it.
+const POSTPONED_FOR: chrono::Duration = chrono::Duration::hours(24);
+
+/// What commands may cost others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommandSettings {
+    /// How long a question may be answered.
+    pub confirmation: Duration,
+    /// How many mails an hour may go out to one domain in answer to commands, and to what one machine sent us.
+    pub answers_per_hour: u32,
+}
+
+impl Default for CommandSettings {
+    fn default() -> Self {
+        Self { confirmation: Duration::from_secs(7 * 86_400), answers_per_hour: 200 }
+    }
+}
+
+/// What commands are handled with.
+#[derive(Clone)]
+pub struct CommandDesk {
+    /// The store.
+    pub store: Store,
+    /// Where the raw confirmations are kept.
+    pub blobs: Blobs,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Signs and checks tokens.
+    pub key: Key,
+    /// The templates: the words that people agree to.
+    pub content: Arc<ContentHandle>,
+    /// The words of commands.
+    pub commands: Arc<Commands>,
+    /// Writes the answers.
+    pub letters: Letters,
+    /// What it may cost others.
+    pub settings: CommandSettings,
+}
+
+/// A mail to a list by somebody who may be answered.
+struct Request<'a> {
+    item: &'a Item,
+    list: &'a List,
+    role: &'a Role,
+    /// The one mailbox in From, as the store has it: whom it is about, if it is true.
+    from: Address,
+    /// The display name there.
+    name: Option<String>,
+    /// Whether it may be answered by itself.
+    is_answerable: bool,
+    /// What subject and text ask for.
+    reading: Reading,
+    /// The language of the answer: that of the words, else of the mail, else of the list. Not of the subscriber: the answer
+    /// to members and strangers is the same.
+    language: Language,
+}
+
+/// What a mail does, while it is put together.
+struct Doing {
+    batch: Batch,
+    notes: Vec<String>,
+    wakes: bool,
+    /// Whether the mail was passed on, which once is enough.
+    passed_on: bool,
+    /// Whether too much is going out this hour: then all of it is done later.
+    postponed: bool,
+}
+
+impl Doing {
+    fn new() -> Self {
+        Self { batch: Batch::new(), notes: Vec::new(), wakes: false, passed_on: false, postponed: false }
+    }
+
+    fn note(&mut self, what: &str) {
+        self.notes.push(what.to_owned());
+    }
+
+    fn effects(self) -> Effects {
+        let (batch, note, wakes) = (self.batch, self.notes.join("; "), self.wakes);
+        Effects { batch, kind: InboundKind::Command, note, wakes, bounce: None }
+    }
+}
+
+impl CommandDesk {
+    /// What a mail to a list's command addresses does; `None` when it is for a person to read.
+    ///
+    /// # Errors
+    /// [`HandleError`].
+    pub async fn handle(&self, item: &Item) -> Result<Option<Effects>, HandleError> {
+        let Some(Destination::List { list, role }) = &item.destination else { return Ok(None) };
+        let list = &list.value;
+        match role {
+            Role::Unsubscribe { token: Some(token) } => return self.signed_unsubscribe(item, list, token).await,
+            Role::Confirm { .. } | Role::Request | Role::Subscribe | Role::Unsubscribe { token: None } => {}
+            Role::Pause | Role::Resume | Role::Which | Role::Help | Role::Set => {}
+            Role::Post
+            | Role::Bounces { .. }
+            | Role::Returned { .. }
+            | Role::Owner
+            | Role::Decide { .. }
+            | Role::Rsvp => return Ok(None),
+        }
+        let sender = item.inbound.arrival.sender.as_deref();
+        let is_answer = matches!(role, Role::Confirm { .. });
+        if is_answer && is_of_program(sender, &item.message) {
+            let note = "an automatic answer to a question, which says neither yes nor no";
+            return Ok(Some(Effects::none(InboundKind::AutoReply, note)));
+        }
+        // A person's answer counts also where no program may answer it.
+        if !is_answer && !may_answer(sender, &item.message) {
+            return Ok(None);
+        }
+        let Some(request) = self.read(item, list, role).await? else { return Ok(None) };
+        if matches!(role, Role::Confirm { .. } | Role::Request)
+            && let Some(numbers) = self.token(&request)
+        {
+            return self.answered(&request, numbers).await;
+        }
+        self.answerable(&request).await
+    }
+
+    /// What a mail asks for, where it may be answered; else a person reads it.
+    async fn answerable(&self, request: &Request<'_>) -> Result<Option<Effects>, HandleError> {
+        if request.is_answerable { self.asked(request).await } else { Ok(None) }
+    }
+
+    /// Whether a mail to the list's own address asks something of its program ([`Commands::is_wish_to_list`]).
+    pub fn is_wish(&self, item: &Item, list: &List) -> bool {
+        let Ok(Author { name, address, .. }) = author(&item.octets) else { return false };
+        self.commands.is_wish_to_list(&item.message, &known(list, &address, name.as_deref()))
+    }
+
+    /// What such a mail does; `None` where a person must read it, which it is then for, and not for the list.
+    ///
+    /// # Errors
+    /// [`HandleError`].
+    pub async fn wish(&self, item: &Item, list: &List) -> Result<Option<Effects>, HandleError> {
+        if !may_answer(item.inbound.arrival.sender.as_deref(), &item.message) {
+            return Ok(None);
+        }
+        match self.read(item, list, &Role::Request).await? {
+            Some(request) => self.asked(&request).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn read<'a>(
+        &self,
+        item: &'a Item,
+        list: &'a List,
+        role: &'a Role,
+    ) -> Result<Option<Request<'a>>, HandleError> {
+        let Ok(Author { name, address: written, .. }) = author(&item.octets) else { return Ok(None) };
+        // Questions and answers go to the address as it was given to us, never to another spelling in a mail, which may be
+        // another mailbox.
+        let stored = self.store.subscriber_by_address(&written).await?;
+        let from = stored.map_or(written, |stored| stored.value.address);
+        let reading = self.commands.read_mail(&item.message, &known(list, &from, name.as_deref()));
+        let is_answerable = may_answer(item.inbound.arrival.sender.as_deref(), &item.message);
+        let language = reading.language.clone().or_else(|| self.language_of(&item.message));
+        let language = language.unwrap_or_else(|| list.language.clone());
+        Ok(Some(Request { item, list, role, from, name, is_answerable, reading, language }))
+    }
+
+    /// The language that the mail program says it is in, where commands have words in it (RFC 3282).
+    fn language_of(&self, message: &Incoming) -> Option<Language> {
+        let said = message.header("Content-Language").or_else(|| message.header("Accept-Language"))?;
+        let first: Language = said.split([',', ';']).next()?.trim().parse().ok()?;
+        self.commands.knows(&first).then_some(first)
+    }
+
+    /// Writes the answer to a mail, unless the same went to that address today, or too much is going out: `false` then,
+    /// with a note.
+    async fn answer(&self, doing: &mut Doing, request: &Request<'_>, draft: Draft<'_>) -> Result<bool, HandleError> {
+        let counted = draft.template;
+        self.answer_counted(doing, request, draft, (counted, 1)).await
+    }
+
+    /// As [`CommandDesk::answer`], with the name under which such answers are counted, and how many there are a day.
+    async fn answer_counted(
+        &self,
+        doing: &mut Doing,
+        request: &Request<'_>,
+        draft: Draft<'_>,
+        (counted, most): (&str, u32),
+    ) -> Result<bool, HandleError> {
+        let what = draft.template;
+        let mut batch = Batch::new();
+        if !self.letters.at_most(&mut batch, draft.to, counted, most).await? {
+            doing.notes.push(format!("no \u{201c}{what}\u{201d}: the address got one today"));
+            return Ok(false);
+        }
+        if !self.within_the_hour(&mut batch, request.item, draft.to).await? {
+            doing.notes.push(format!("no \u{201c}{what}\u{201d} now: too many answers this hour"));
+            doing.postponed = true;
+            return Ok(false);
+        }
+        self.letters.write(&mut batch, draft).await?;
+        doing.batch.append(batch);
+        doing.wakes = true;
+        Ok(true)
+    }
+
+    /// What the mail does in the end. Where too much is going out this hour, nothing is done now, and the whole mail is handled
+    /// again in the next one; after [`POSTPONED_FOR`] a person sees it.
+    async fn finish(&self, doing: Doing, request: &Request<'_>) -> Result<Effects, HandleError> {
+        if !doing.postponed {
+            return Ok(doing.effects());
+        }
+        let (now, inbound) = (self.clock.now(), &request.item.inbound);
+        let mut later = Doing { notes: doing.notes, ..Doing::new() };
+        if self.store.present(now).await?.has_lasted(inbound.arrival.at, POSTPONED_FOR) {
+            self.tell_owner(&mut later, request.item, request.list, "too many came from one domain or machine").await?;
+            return Ok(later.effects());
+        }
+        let due = limits::next_hour(now);
+        put_answer(&mut later.batch, due, inbound.id);
+        later.notes.push(format!("handled again at {}", due.format("%H:%M UTC")));
+        let (most, domain) = (self.settings.answers_per_hour, request.from.domain());
+        tracing::warn!(inbound = %inbound.id, domain, most, "a mail is answered in a later hour: too many answers went to its domain or because of its machine");
+        Ok(later.effects())
+    }
+
+    /// Passes the mail on to the person who answers for the list, together with what else it does.
+    async fn tell_owner(&self, doing: &mut Doing, item: &Item, list: &List, why: &str) -> Result<(), HandleError> {
+        if std::mem::replace(&mut doing.passed_on, true) {
+            return Ok(());
+        }
+        let passed = self.letters.pass_on(&mut doing.batch, &item.inbound, &item.message, &list.owner, Some(list));
+        match passed.await? {
+            PassedOn::As(_) => {
+                doing.notes.push(format!("passed on to the owner: {why}"));
+                doing.wakes = true;
+            }
+            other => doing.notes.push(format!("passed on to the owner, {}: {why}", other.words())),
+        }
+        Ok(())
+    }
+}
+
+/// A draft in answer to a mail.
+fn draft<'a>(request: &'a Request<'_>, template: &'a str, to: &'a Address, data: serde_json::Value) -> Draft<'a> {
+    Draft {
+        template,
+        language: &request.language,
+        to,
+        list: Some(request.list),
+        answers: request.is_answerable.then_some(&request.item.message),
+        reply_to: None,
+        unsubscribe: None,
+        data,
+    }
+}
+
+fn known<'a>(list: &'a List, from: &'a Address, name: Option<&'a str>) -> Known<'a> {
+    Known {
+        list_name: list.name.as_str(),
+        list_title: &list.title,
+        list_address: list.address.as_str(),
+        sender: from.as_str(),
+        sender_name: name.unwrap_or_default(),
+    }
+}

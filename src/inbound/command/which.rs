@@ -1,0 +1,37 @@
+//! What an address is subscribed to: said to that address only, and of no list where being on it is sensitive.
+
+use serde_json::json;
+
+use crate::inbound::HandleError;
+use crate::model::list::Privacy;
+use crate::model::subscriber::SubscriptionState;
+
+use super::{CommandDesk, Doing, Request, draft};
+
+impl CommandDesk {
+    pub(super) async fn which(&self, doing: &mut Doing, request: &Request<'_>) -> Result<(), HandleError> {
+        let subscriber = self.store.subscriber_by_address(&request.from).await?;
+        let mut shown = Vec::new();
+        // All lists are read, whoever asks: the same work for members and strangers.
+        for list in self.store.lists().await? {
+            let list = list.value;
+            let state = subscriber.as_ref().and_then(|read| read.value.state_on(&list.name));
+            let kept = matches!(
+                state,
+                Some(SubscriptionState::Active | SubscriptionState::Paused | SubscriptionState::Suspended)
+            );
+            if kept && list.privacy == Privacy::Ordinary {
+                shown.push(json!({
+                    "title": list.title,
+                    "paused": state == Some(SubscriptionState::Paused),
+                    "suspended": state == Some(SubscriptionState::Suspended),
+                }));
+            }
+        }
+        let data = json!({ "address": request.from.as_str(), "subscriptions": shown });
+        if self.answer(doing, request, draft(request, "which", &request.from, data)).await? {
+            doing.note("told the address what it is subscribed to");
+        }
+        Ok(())
+    }
+}

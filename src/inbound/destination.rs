@@ -1,0 +1,288 @@
+//! Which of our addresses a message came to, and what that address is for.
+//!
+//! A local part is a list's name or label, then `-` or `+` and what is wanted, then `-` or `+` and a token:
+//! `media`, `media-subscribe`, `media+subscribe`, `media-bounces+<token>`. Both separators mean the same, because mail
+//! systems in front of us know one or the other. The longest name that is a list wins.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::base::address::Address;
+use crate::base::id::{LetterId, ListName, MailingId, SubscriberId};
+use crate::base::token::{Key, Purpose};
+use crate::base::unicode;
+use crate::composition::list_identity;
+use crate::events::is_rsvp_address;
+use crate::model::list::List;
+use crate::store::{Read, Store, StoreError};
+
+use super::ingest::AddressBook;
+use super::recipients::{ReceptionFuture, Recipient};
+
+/// One of our addresses.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // one for each message, and nearly always a list
+pub enum Destination {
+    /// A list's.
+    List {
+        /// The list.
+        list: Read<List>,
+        /// What the address is for.
+        role: Role,
+    },
+    /// An address that invitations ask to answer to, and that is no list's.
+    Rsvp,
+    /// `postmaster` or `abuse`, with or without one of our domains (RFC 5321 §4.5.1, RFC 2142).
+    Postmaster,
+}
+
+/// What an address of a list is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The list itself.
+    Post,
+    /// The envelope sender of its mail; with a token, of one delivery.
+    Bounces {
+        /// Whose, if it was signed.
+        token: Option<BounceToken>,
+    },
+    /// The signed envelope sender of a letter.
+    Returned {
+        /// Which letter.
+        letter: LetterId,
+    },
+    /// The person who answers for it.
+    Owner,
+    /// Commands in subject and text.
+    Request,
+    /// A wish to be on it.
+    Subscribe,
+    /// A wish to leave it.
+    Unsubscribe {
+        /// Of whom, if it was signed.
+        token: Option<UnsubscribeToken>,
+    },
+    /// A word of confirmation.
+    Confirm {
+        /// The signed token.
+        token: String,
+    },
+    /// A word on a held post.
+    Decide {
+        /// The signed token.
+        token: String,
+    },
+    /// A wish for a rest.
+    Pause,
+    /// A wish to go on.
+    Resume,
+    /// A question: what am I on?
+    Which,
+    /// A question: what can I say?
+    Help,
+    /// A change of settings.
+    Set,
+    /// An answer to an invitation.
+    Rsvp,
+}
+
+/// What the token of an envelope sender says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BounceToken {
+    /// The mailing.
+    pub mailing: MailingId,
+    /// To whom it was.
+    pub subscriber: SubscriberId,
+}
+
+/// What the token of an unsubscribe address says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnsubscribeToken {
+    /// The mailing that carried it.
+    pub mailing: MailingId,
+    /// To whom it was.
+    pub subscriber: SubscriberId,
+    /// The place of the list among the lists of the mailing's audience, in order of name.
+    pub place: u64,
+}
+
+/// What is known of an address.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // never kept
+pub enum Resolved {
+    /// It is ours.
+    Ours(Destination),
+    /// It is none of ours, and the answer to RCPT is this.
+    No(Recipient),
+}
+
+/// Knows our addresses.
+pub struct Directory {
+    store: Store,
+    key: Key,
+    /// Which list a label stood for when last seen; looked at again at each use.
+    labels: Mutex<HashMap<String, ListName>>,
+}
+
+impl BounceToken {
+    /// The delivery that a signed token names; `None` for one that is not ours.
+    pub fn verify(key: &Key, token: &str) -> Option<Self> {
+        match key.verify(Purpose::Bounce, token)?.as_slice() {
+            [mailing, subscriber] => Some(Self { mailing: MailingId(*mailing), subscriber: SubscriberId(*subscriber) }),
+            _ => None,
+        }
+    }
+}
+
+impl UnsubscribeToken {
+    /// The subscription that a signed token names; `None` for one that is not ours.
+    pub fn verify(key: &Key, token: &str) -> Option<Self> {
+        match key.verify(Purpose::Unsubscribe, token)?.as_slice() {
+            [mailing, subscriber, place] => {
+                Some(Self { mailing: MailingId(*mailing), subscriber: SubscriberId(*subscriber), place: *place })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Directory {
+    /// The addresses of the lists in `store`.
+    pub fn new(store: Store, key: Key) -> Self {
+        Self { store, key, labels: Mutex::default() }
+    }
+
+    /// What `address`, as given in RCPT, is.
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "unknown".
+    pub async fn resolve(&self, address: &str) -> Result<Resolved, StoreError> {
+        let (local, domain) = match address.rsplit_once('@') {
+            Some((local, domain)) => (unicode::nfc(local).to_lowercase(), domain.to_lowercase()),
+            // RFC 5321 §4.5.1: "postmaster" without a domain, in any case.
+            None if address.eq_ignore_ascii_case("postmaster") => return Ok(Resolved::Ours(Destination::Postmaster)),
+            None => return Ok(Resolved::No(Recipient::Unknown)),
+        };
+        let Some(domain) = idna::domain_to_ascii_strict(&domain).ok() else {
+            return Ok(Resolved::No(Recipient::Foreign));
+        };
+        for (end, separator) in ends(&local) {
+            let Some(list) = self.list(&local[..end], &domain).await? else { continue };
+            let wanted = separator.map_or("", |_| &local[end + 1..]);
+            return Ok(match role(&self.key, wanted) {
+                Ok(role) => Resolved::Ours(Destination::List { list, role }),
+                Err(answer) => Resolved::No(answer),
+            });
+        }
+        if let Ok(address) = address.parse::<Address>()
+            && !is_rsvp_address(&self.store, &address).await?.is_empty()
+        {
+            return Ok(Resolved::Ours(Destination::Rsvp));
+        }
+        let ours = self.store.lists().await?.iter().any(|list| list.value.address.domain() == domain);
+        Ok(match ours {
+            true if local == "postmaster" || local == "abuse" => Resolved::Ours(Destination::Postmaster),
+            true => Resolved::No(Recipient::Unknown),
+            false => Resolved::No(Recipient::Foreign),
+        })
+    }
+
+    /// The list of that name or label, at that domain.
+    async fn list(&self, name: &str, domain: &str) -> Result<Option<Read<List>>, StoreError> {
+        let fits = |list: &Read<List>| list.value.address.domain() == domain;
+        let named = match name.parse::<ListName>() {
+            Ok(name) => self.store.list(&name).await?,
+            Err(_) => return Ok(None),
+        };
+        if let Some(list) = named.filter(fits) {
+            return Ok(Some(list));
+        }
+        match list_identity::is_label(name) {
+            true => Ok(self.labelled(name).await?.filter(fits)),
+            false => Ok(None),
+        }
+    }
+
+    async fn labelled(&self, label: &str) -> Result<Option<Read<List>>, StoreError> {
+        let is_it = |list: &Read<List>| list_identity::label(&self.key, &list.value) == label;
+        let known = self.labels.lock().unwrap_or_else(PoisonError::into_inner).get(label).cloned();
+        if let Some(name) = known
+            && let Some(list) = self.store.list(&name).await?.filter(is_it)
+        {
+            return Ok(Some(list));
+        }
+        let found = self.store.lists().await?.into_iter().find(is_it);
+        if let Some(list) = &found {
+            let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+            labels.insert(label.to_owned(), list.value.name.clone());
+        }
+        Ok(found)
+    }
+}
+
+impl AddressBook for Directory {
+    fn recipient<'a>(&'a self, recipient: &'a str) -> ReceptionFuture<'a, Recipient> {
+        Box::pin(async move {
+            match self.resolve(recipient).await {
+                Ok(Resolved::Ours(_)) => Recipient::Welcome,
+                Ok(Resolved::No(answer)) => answer,
+                // An error is never "unknown": that would be a bounce for somebody.
+                Err(error) => Recipient::Later(error.to_string()),
+            }
+        })
+    }
+}
+
+/// Where a list's name may end in a local part, the longest first, and the separator there.
+fn ends(local: &str) -> impl Iterator<Item = (usize, Option<char>)> {
+    let inner = local.char_indices().rev().filter(|(_, c)| matches!(c, '-' | '+')).map(|(at, c)| (at, Some(c)));
+    std::iter::once((local.len(), None)).chain(inner)
+}
+
+/// What stands after a list's name: the words of both languages, with and without their dots.
+fn role(key: &Key, wanted: &str) -> Result<Role, Recipient> {
+    let (word, token) = match wanted.split_once(['+', '-']) {
+        Some((word, token)) => (word, Some(token)),
+        None => (wanted, None),
+    };
+    let signed = |purpose: Purpose| match token {
+        Some(token) if key.verify(purpose, token).is_some() => Ok(token.to_owned()),
+        Some(_) => Err(Recipient::Forged),
+        None => Err(Recipient::Unknown),
+    };
+    let forged = |verified: bool| if verified { Ok(()) } else { Err(Recipient::Forged) };
+    let role = match word {
+        "" if token.is_none() => Role::Post,
+        "bounces" => {
+            if let Some(&[letter]) = token.and_then(|token| key.verify(Purpose::Letter, token)).as_deref() {
+                return Ok(Role::Returned { letter: LetterId(letter) });
+            }
+            let verified = token.map(|token| BounceToken::verify(key, token));
+            forged(verified != Some(None))?;
+            return Ok(Role::Bounces { token: verified.flatten() });
+        }
+        "unsubscribe" | "leave" | "avsluta" | "avprenumerera" => {
+            let verified = token.map(|token| UnsubscribeToken::verify(key, token));
+            forged(verified != Some(None))?;
+            return Ok(Role::Unsubscribe { token: verified.flatten() });
+        }
+        // Programs for mail that lose what stands after a sign: the token may be in the subject or the text.
+        "confirm" | "bekrafta" | "bekräfta" if token.is_none() => Role::Request,
+        "confirm" | "bekrafta" | "bekräfta" => return Ok(Role::Confirm { token: signed(Purpose::Confirm)? }),
+        "decide" | "beslut" => return Ok(Role::Decide { token: signed(Purpose::Decide)? }),
+        "owner" | "agare" | "ägare" => Role::Owner,
+        "request" => Role::Request,
+        "subscribe" | "join" | "prenumerera" => Role::Subscribe,
+        "pause" | "pausa" => Role::Pause,
+        "resume" | "ateruppta" | "återuppta" => Role::Resume,
+        "which" | "vilka" => Role::Which,
+        "help" | "hjalp" | "hjälp" => Role::Help,
+        "set" | "installningar" | "inställningar" => Role::Set,
+        "rsvp" | "osa" => Role::Rsvp,
+        _ => return Err(Recipient::Unknown),
+    };
+    match token {
+        None => Ok(role),
+        Some(_) => Err(Recipient::Unknown),
+    }
+}

@@ -1,0 +1,213 @@
+//! What follows when a limit was reached: mail that is answered in a later hour comes up again, and what was not sent to a
+//! person one by one goes to them together.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::base::address::Address;
+use crate::base::id::ListName;
+use crate::composition::notices::Draft;
+use crate::mail::incoming::Incoming;
+use crate::model::inbound::{Inbound, InboundState};
+use crate::model::list::List;
+use crate::store::StoreError;
+use crate::store::engine::Batch;
+use crate::store::inbound::put_waiting;
+use crate::store::later::{LaterForward, LaterQuestion, delete_answer, delete_forward, delete_question};
+use crate::store::spool::{Spool, SpoolError};
+
+use super::HandleError;
+use super::post::PostDesk;
+
+/// Lines of one digest: what is beyond stands in the next.
+const LINES: usize = 100;
+/// Messages that come up again in one commit.
+const STEP: usize = 100;
+/// Bytes of a message whose header is read.
+const HEADER: usize = 64 * 1024;
+/// Characters of a subject or a sender that are shown.
+const SHOWN: usize = 120;
+
+/// Writes digests, and brings up again what was put off.
+#[derive(Clone)]
+pub struct Digests {
+    /// Holds the posts, and writes letters.
+    pub posts: PostDesk,
+    /// Where the messages lie.
+    pub spool: Spool,
+    /// Who gets what came to no list; the owner of the first list without it.
+    pub postmaster: Option<Address>,
+}
+
+/// What one person gets about one list.
+struct Page {
+    to: Address,
+    list: List,
+    questions: Vec<(LaterQuestion, Value)>,
+    forwards: Vec<(LaterForward, Value)>,
+}
+
+impl Digests {
+    /// Lets mail that was put off and whose time has come be handled again. Says how many.
+    ///
+    /// # Errors
+    /// [`HandleError`]: those before have come up.
+    pub async fn bring_up(&self) -> Result<u64, HandleError> {
+        let (store, now) = (&self.posts.store, self.posts.clock.now());
+        let mut brought = 0;
+        loop {
+            let before = brought;
+            let due = store.later_answers(now, STEP).await?;
+            for (at, id) in &due {
+                let mut batch = Batch::new();
+                delete_answer(&mut batch, *at, *id);
+                match store.inbound(*id).await {
+                    Ok(Some(read)) if matches!(read.value.state, InboundState::Handled { .. }) => {
+                        put_waiting(&mut batch, &read);
+                        brought += 1;
+                    }
+                    Ok(_) => {}
+                    // One record that cannot be read must hold back no other.
+                    Err(StoreError::Record(error)) => {
+                        tracing::error!(inbound = %id, %error, "a mail that was put off cannot be handled again");
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+                // Without an effect where it was changed at this moment: then it comes up the next time.
+                store.commit(batch).await?;
+            }
+            if due.len() < STEP || brought == before {
+                return Ok(brought);
+            }
+        }
+    }
+
+    /// Sends each person what was not sent to them one by one. Says how many letters.
+    ///
+    /// # Errors
+    /// [`HandleError`]: those before are written.
+    pub async fn write(&self) -> Result<u64, HandleError> {
+        let mut pages = BTreeMap::new();
+        self.collect_questions(&mut pages).await?;
+        self.collect_forwards(&mut pages).await?;
+        let mut written = 0;
+        let mut failed = None;
+        for page in pages.into_values() {
+            // A letter that cannot be written keeps nobody else from theirs.
+            match self.write_page(page).await {
+                Ok(()) => written += 1,
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(written), Err)
+    }
+
+    async fn collect_questions(&self, pages: &mut BTreeMap<(String, ListName), Page>) -> Result<(), HandleError> {
+        let store = &self.posts.store;
+        for question in store.later_questions().await? {
+            let line = match store.post(question.post).await? {
+                Some(read) => self.posts.digest_line(&read.value, question.place).await?,
+                None => None,
+            };
+            match line {
+                Some((to, list, line)) => page(pages, to, list).questions.push((question, line)),
+                // It was decided meanwhile.
+                None => {
+                    let mut batch = Batch::new();
+                    delete_question(&mut batch, question);
+                    store.commit(batch).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn collect_forwards(&self, pages: &mut BTreeMap<(String, ListName), Page>) -> Result<(), HandleError> {
+        let store = &self.posts.store;
+        for forward in store.later_forwards().await? {
+            let list = match &forward.list {
+                Some(name) => store.list(name).await?.map(|read| read.value),
+                None => None,
+            };
+            let is_of_list = list.is_some();
+            let list = match list {
+                Some(list) => Some(list),
+                None => store.lists().await?.into_iter().next().map(|read| read.value),
+            };
+            let (Some(read), Some(list)) = (store.inbound(forward.inbound).await?, list) else {
+                let mut batch = Batch::new();
+                delete_forward(&mut batch, forward.inbound);
+                store.commit(batch).await?;
+                tracing::warn!(inbound = %forward.inbound, "a message was deleted by age before its digest was written");
+                continue;
+            };
+            let line = self.line(&read.value).await?;
+            let postmaster = self.postmaster.clone().filter(|_| !is_of_list);
+            let to = postmaster.unwrap_or_else(|| list.owner.clone());
+            page(pages, to, list).forwards.push((forward, line));
+        }
+        Ok(())
+    }
+
+    async fn line(&self, inbound: &Inbound) -> Result<Value, HandleError> {
+        let octets = match self.spool.read(inbound.place).await {
+            Ok(octets) => octets,
+            // It has no subject any more, but it came.
+            Err(SpoolError::Dropped { .. } | SpoolError::Erased { .. } | SpoolError::Damaged { .. }) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let message = Incoming::parse(&octets[..octets.len().min(HEADER)]).unwrap_or_default();
+        let from = message.from().map(|from| from.address.clone());
+        let from = from.or_else(|| inbound.arrival.sender.clone()).unwrap_or_else(|| "<>".to_owned());
+        let at = inbound.arrival.at.with_timezone(&self.posts.zone).format("%Y-%m-%d %H:%M").to_string();
+        let id = inbound.id.to_string();
+        let subject = if message.subject().trim().is_empty() { id.as_str() } else { message.subject() };
+        Ok(json!({ "inbound": id, "from": shown(&from), "subject": shown(subject), "at": at }))
+    }
+
+    async fn write_page(&self, page: Page) -> Result<(), HandleError> {
+        let Page { to, list, questions, forwards } = page;
+        let count = questions.len() + forwards.len();
+        let (asked, rest) = (&questions[..questions.len().min(LINES)], LINES.saturating_sub(questions.len()));
+        let passed = &forwards[..forwards.len().min(rest)];
+        let mut data = json!({
+            "for_list": list.naming(),
+            "count": count,
+            "questions": asked.iter().map(|(_, line)| line).collect::<Vec<_>>(),
+            "forwards": passed.iter().map(|(_, line)| line).collect::<Vec<_>>(),
+        });
+        data["more"] = json!(count - asked.len() - passed.len());
+        let draft = Draft {
+            template: "digest",
+            language: &list.language,
+            to: &to,
+            list: Some(&list),
+            answers: None,
+            reply_to: None,
+            unsubscribe: None,
+            data,
+        };
+        let mut batch = Batch::new();
+        self.posts.letters.write(&mut batch, draft).await?;
+        asked.iter().for_each(|(question, _)| delete_question(&mut batch, *question));
+        passed.iter().for_each(|(forward, _)| delete_forward(&mut batch, forward.inbound));
+        self.posts.store.commit(batch).await?;
+        tracing::warn!(items = asked.len() + passed.len(), "a digest was written: a limit of the day had been reached");
+        Ok(())
+    }
+}
+
+fn page(pages: &mut BTreeMap<(String, ListName), Page>, to: Address, list: List) -> &mut Page {
+    let key = (to.person_key(), list.name.clone());
+    pages.entry(key).or_insert_with(|| Page { to, list, questions: Vec::new(), forwards: Vec::new() })
+}
+
+/// On one line, and short.
+pub(super) fn shown(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}\u{2026}", &text[..end]),
+        None => text,
+    }
+}

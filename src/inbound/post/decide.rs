@@ -1,0 +1,179 @@
+//! A reply to a question about a held post. Its signed address is the proof that whoever replies got the question: the
+//! token names the post, the round of the question and who was asked. The first decision stands.
+
+use crate::audit::{AuditLog, AuditNote, BY_MAIL};
+use crate::base::address::Address;
+use crate::base::id::PostId;
+use crate::base::token::Purpose;
+use crate::composition::notices::{Draft, is_of_program, may_answer};
+use crate::inbound::{Effects, HandleError, Item};
+use crate::mail::header_check::author_and_doubt;
+use crate::mail::incoming::Incoming;
+use crate::mail::reply::Sender;
+use crate::mail::verdict::Verdict;
+use crate::model::authentication::Check;
+use crate::model::inbound::InboundKind;
+use crate::model::list::List;
+use crate::model::post::{DecisionError, HoldReason, Post, PostState};
+use crate::runtime::reading;
+use crate::store::Read;
+use crate::store::engine::Batch;
+use crate::store::posts::put_post;
+
+use super::PostDesk;
+use super::ask::{Reading, about};
+use super::receive::asked;
+
+/// Notices of refusals to one author a day.
+const NOTICES: u32 = 20;
+
+impl PostDesk {
+    /// What a reply to a question about a post does; `None` when a person must read it.
+    ///
+    /// # Errors
+    /// [`HandleError`].
+    pub async fn decide(&self, item: &Item, list: &Read<List>, token: &str) -> Result<Option<Effects>, HandleError> {
+        let Some(numbers) = self.key.verify(Purpose::Decide, token) else { return Ok(None) };
+        let [id, round, place] = numbers[..] else { return Ok(None) };
+        let Some(read) = self.store.post(PostId(id)).await?.filter(|read| read.value.list == list.value.name) else {
+            return Ok(None);
+        };
+        if is_of_program(item.inbound.arrival.sender.as_deref(), &item.message) {
+            return Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer to a question about a post")));
+        }
+        let hold = match read.value.open(&self.present().await?) {
+            Ok(hold) if u64::from(hold.round) == round => hold,
+            Ok(_) => return self.too_late(item, list, &read.value, &DecisionError::OldQuestion(PostId(id))).await,
+            Err(error) => return self.too_late(item, list, &read.value, &error).await,
+        };
+        let asked = usize::try_from(place).ok().and_then(|place| hold.asked.get(place));
+        let Some(by) = asked.map(Address::to_string) else { return Ok(None) };
+        let reason = hold.reason;
+        let question = match reason {
+            HoldReason::Confirmation => {
+                let (message, _) = self.message(&read.value).await?;
+                self.question_of(&read.value, hold, &list.value, &message)
+            }
+            // Silence decides nothing about what another wrote.
+            HoldReason::Moderation | HoldReason::Approval => None,
+        };
+        let name = item.message.from().map(|from| from.name.as_str()).unwrap_or_default();
+        let reply = self.words.reader().read(&item.message);
+        let sender = Sender { address: &by, name };
+        let (what, mut effects) = match self.words.read(&reply, sender, question.as_ref()) {
+            Verdict::Approve => ("post approve", self.approved(list, &read, &by).await?),
+            // The author only says that it is theirs; for letting out what another wrote, a word is needed.
+            Verdict::Silent if reason == HoldReason::Confirmation => {
+                ("post approve", self.approved(list, &read, &by).await?)
+            }
+            Verdict::Refuse { why } => ("post refuse", self.refused(list, &read, &by, &why).await?),
+            Verdict::Silent | Verdict::Unclear => return Ok(None),
+        };
+        let about = format!("{} {}", PostId(id), item.inbound.id);
+        let note = AuditNote { who: BY_MAIL.to_owned(), ..AuditNote::of_daemon(what, about, "") };
+        let log = AuditLog::new(self.store.clone(), self.clock.clone(), self.key.clone());
+        log.add(&mut effects.batch, &note).await?;
+        Ok(Some(effects))
+    }
+
+    /// Lets a held post go on: to another's word, where the list demands a second person, or out.
+    pub(super) async fn approved(
+        &self,
+        list: &Read<List>,
+        read: &Read<Post>,
+        by: &str,
+    ) -> Result<Effects, HandleError> {
+        let (mut post, mut batch, present) = (read.value.clone(), Batch::new(), self.present().await?);
+        let second = list.value.approval && post.is_by(by);
+        let asks_again = second && read.value.hold().is_some_and(|hold| hold.reason != HoldReason::Approval);
+        let note = if asks_again {
+            let asked = asked(HoldReason::Approval, &post, &list.value);
+            post.hold_for(HoldReason::Approval, asked, &present).map_err(refusal)?;
+            let (message, doubtful) = self.message(&post).await?;
+            self.ask(&mut batch, &post, &list.value, Reading { message: &message, doubtful }).await?;
+            crate::store::lists::expect(&mut batch, list);
+            format!("post {} is held for approval", post.id)
+        } else {
+            let mailing = self.send(&mut batch, &post, list, Some(by)).await?;
+            post.approve(by, mailing, &present).map_err(refusal)?;
+            format!("post {} goes out as mailing {mailing}", post.id)
+        };
+        put_post(&mut batch, &post, Some(read));
+        Ok(Effects { batch, kind: InboundKind::Decision, note, wakes: true, bounce: None })
+    }
+
+    /// Stops a held post. Its author is told where a reason is given, or where they are known to be who they say.
+    pub(super) async fn refused(
+        &self,
+        list: &Read<List>,
+        read: &Read<Post>,
+        by: &str,
+        why: &str,
+    ) -> Result<Effects, HandleError> {
+        let (mut post, mut batch) = (read.value.clone(), Batch::new());
+        let reason = read.value.hold().map(|hold| hold.reason);
+        post.refuse(by, why, &self.present().await?).map_err(refusal)?;
+        let tells = match reason {
+            Some(HoldReason::Approval) => true,
+            // Without a reason it may be spam, and From another's address.
+            Some(HoldReason::Moderation) => !why.is_empty() && post.authentication.author != Check::Fail,
+            Some(HoldReason::Confirmation) | None => false,
+        };
+        if tells && self.letters.at_most(&mut batch, &post.author, "post-refused", NOTICES).await? {
+            self.tell(&mut batch, "post-refused", &post, &list.value, why).await?;
+        }
+        put_post(&mut batch, &post, Some(read));
+        let note = format!("post {} is refused", post.id);
+        Ok(Effects { batch, kind: InboundKind::Decision, note, wakes: true, bounce: None })
+    }
+
+    /// Tells who decides too late that nothing was changed.
+    async fn too_late(
+        &self,
+        item: &Item,
+        list: &Read<List>,
+        post: &Post,
+        error: &DecisionError,
+    ) -> Result<Option<Effects>, HandleError> {
+        let mut effects = Effects::none(InboundKind::Decision, error.to_string());
+        let sender = item.inbound.arrival.sender.as_deref();
+        let to = sender.filter(|_| may_answer(sender, &item.message)).and_then(|sender| sender.parse::<Address>().ok());
+        let Some(to) = to else { return Ok(Some(effects)) };
+        if !self.letters.once_a_day(&mut effects.batch, &to, &format!("post-late {}", post.id)).await? {
+            return Ok(Some(effects));
+        }
+        let mut data = about(post);
+        let present = self.present().await?;
+        let word = match &post.state {
+            PostState::Held(hold) if hold.is_over(&present) => "expired",
+            state => state.word(),
+        };
+        data[word] = serde_json::Value::Bool(true);
+        let draft = Draft {
+            template: "post-late",
+            language: &list.value.language,
+            to: &to,
+            list: Some(&list.value),
+            answers: Some(&item.message),
+            reply_to: None,
+            unsubscribe: None,
+            data,
+        };
+        self.letters.write(&mut effects.batch, draft).await?;
+        effects.wakes = true;
+        Ok(Some(effects))
+    }
+
+    /// A post, read, and whether its header can be read in another way too.
+    async fn message(&self, post: &Post) -> Result<(Incoming, bool), HandleError> {
+        let octets =
+            self.blobs.read(&post.blob.sha256).await.map_err(|error| HandleError::Broken(error.to_string()))?;
+        let doubtful = !matches!(author_and_doubt(&octets), Ok((_, None)));
+        let message = reading::parse(octets).await.map_err(|error| HandleError::Broken(error.to_string()))?;
+        Ok((message, doubtful))
+    }
+}
+
+fn refusal(error: DecisionError) -> HandleError {
+    HandleError::Broken(error.to_string())
+}

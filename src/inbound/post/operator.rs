@@ -1,0 +1,147 @@
+//! What an operator and time do to held posts: the same decisions, without a mail.
+
+use chrono::TimeDelta;
+
+use crate::base::id::PostId;
+use crate::inbound::HandleError;
+use crate::model::authentication::Check;
+use crate::model::list::List;
+use crate::model::post::{DecisionError, HELD_DAYS, HoldReason, Post};
+use crate::model::present::Present;
+use crate::store::engine::{Batch, Commit};
+use crate::store::posts::put_post;
+use crate::store::{CONFLICT_TRIES, Read, StoreError};
+
+use super::PostDesk;
+
+/// Held posts looked at in one go.
+const STEP: usize = 100;
+
+/// Why a post was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum PostError {
+    /// There is none of that name.
+    #[error("there is no post {0}")]
+    NoPost(PostId),
+    /// It does not go with how things stand.
+    #[error(transparent)]
+    Decision(#[from] DecisionError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Something that it needs is missing or broken.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl From<HandleError> for PostError {
+    fn from(error: HandleError) -> Self {
+        match error {
+            HandleError::Store(error) => Self::Store(error),
+            other => Self::Broken(other.to_string()),
+        }
+    }
+}
+
+impl PostDesk {
+    /// Lets a held post out, by an operator's word, whatever it waits for.
+    ///
+    /// # Errors
+    /// [`PostError`]: nothing was changed.
+    pub async fn approve(&self, id: PostId, by: &str) -> Result<Post, PostError> {
+        for _ in 0..CONFLICT_TRIES {
+            let (read, list) = self.open(id).await?;
+            let effects = self.approved(&list, &read, by).await?;
+            if self.store.commit(effects.batch).await? == Commit::Applied {
+                return self.again(id).await;
+            }
+        }
+        Err(StoreError::Contended(CONFLICT_TRIES).into())
+    }
+
+    /// Stops a held post, by an operator's word.
+    ///
+    /// # Errors
+    /// [`PostError`]: nothing was changed.
+    pub async fn refuse(&self, id: PostId, by: &str, why: &str) -> Result<Post, PostError> {
+        for _ in 0..CONFLICT_TRIES {
+            let (read, list) = self.open(id).await?;
+            let effects = self.refused(&list, &read, by, why).await?;
+            if self.store.commit(effects.batch).await? == Commit::Applied {
+                return self.again(id).await;
+            }
+        }
+        Err(StoreError::Contended(CONFLICT_TRIES).into())
+    }
+
+    /// Ends the waiting of posts about which nobody decided in time, and tells their authors. Says how many.
+    ///
+    /// # Errors
+    /// [`PostError`]: those before it have ended.
+    pub async fn expire(&self) -> Result<u64, PostError> {
+        let (now, mut expired) = (self.clock.now(), 0);
+        // A clock that was set forward ends nothing that cannot be begun again.
+        let present = self.store.present(now).await?;
+        for id in self.store.held_posts_after(now + TimeDelta::days(HELD_DAYS), STEP).await? {
+            match self.expire_one(id, &present).await? {
+                true => expired += 1,
+                false => self.bound_one(id, &present).await?,
+            }
+        }
+        loop {
+            let due = self.store.held_posts(Some(now), STEP).await?;
+            let before = expired;
+            for id in &due {
+                expired += u64::from(self.expire_one(*id, &present).await?);
+            }
+            if due.len() < STEP || expired == before {
+                return Ok(expired);
+            }
+        }
+    }
+
+    async fn bound_one(&self, id: PostId, present: &Present) -> Result<(), PostError> {
+        let Some(read) = self.store.post(id).await? else { return Ok(()) };
+        let (mut post, mut batch) = (read.value.clone(), Batch::new());
+        if post.bound_hold(present) {
+            tracing::warn!(post = %id, "a post was held by a clock that stood ahead; its time counts from when the clock was set right");
+            put_post(&mut batch, &post, Some(&read));
+            self.store.commit(batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn expire_one(&self, id: PostId, present: &Present) -> Result<bool, PostError> {
+        let Some(read) = self.store.post(id).await? else { return Ok(false) };
+        let (mut post, mut batch) = (read.value.clone(), Batch::new());
+        let reason = read.value.hold().map(|hold| hold.reason);
+        if !post.expire(present) {
+            return Ok(false);
+        }
+        // A stranger's address may be forged, and is not written to.
+        let tells = reason != Some(HoldReason::Moderation) || post.authentication.author == Check::Pass;
+        if let Some(list) = self.store.list(&post.list).await?.filter(|_| tells) {
+            self.tell(&mut batch, "post-expired", &post, &list.value, "").await?;
+        }
+        put_post(&mut batch, &post, Some(&read));
+        // Somebody decided at this moment: then it has not expired.
+        Ok(self.store.commit(batch).await? == Commit::Applied)
+    }
+
+    async fn open(&self, id: PostId) -> Result<(Read<Post>, Read<List>), PostError> {
+        let read = self.store.post(id).await?.ok_or(PostError::NoPost(id))?;
+        read.value.open(&self.present().await?)?;
+        let gone = || PostError::Broken(format!("the list of post {id} is not there any more"));
+        let list = self.store.list(&read.value.list).await?.ok_or_else(gone)?;
+        Ok((read, list))
+    }
+
+    /// The present, for a decision on a held post.
+    pub(super) async fn present(&self) -> Result<Present, StoreError> {
+        self.store.present(self.clock.now()).await
+    }
+
+    async fn again(&self, id: PostId) -> Result<Post, PostError> {
+        Ok(self.store.post(id).await?.ok_or(PostError::NoPost(id))?.value)
+    }
+}

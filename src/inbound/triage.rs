@@ -1,0 +1,179 @@
+//! Which handler a message belongs to: by the address it came to, then by what it is.
+//!
+//! A handler that does not understand a message answers with nothing, and the message is passed on to the person who
+//! answers for the list: nothing is ever dropped unread (RFC 5321 §3.9.2).
+
+use crate::base::address::Address;
+use crate::bounce::{Kind, Reading};
+use crate::composition::notices::{LetterError, PassedOn, is_of_program};
+use crate::model::inbound::InboundKind;
+use crate::model::list::List;
+use crate::store::Read;
+use crate::store::later::{LaterForward, put_forward};
+
+use super::destination::{Destination, Role};
+use super::parts::InboundParts;
+use super::post::Received;
+use super::{Effects, HandleError, Handler, HandlerFuture, Item};
+use super::{bounce, complaint, returned, rsvp};
+
+/// How many messages of one sender to a plain envelope sender are passed on a day.
+const UNSIGNED_A_DAY: u32 = 10;
+
+/// Gives each message to its handler.
+pub struct Triage {
+    parts: InboundParts,
+}
+
+impl From<LetterError> for HandleError {
+    fn from(error: LetterError) -> Self {
+        match error {
+            LetterError::Store(error) => Self::Store(error),
+            error => Self::Broken(error.to_string()),
+        }
+    }
+}
+
+impl Handler for Triage {
+    fn handle<'a>(&'a self, item: &'a Item) -> HandlerFuture<'a> {
+        Box::pin(self.see(item))
+    }
+}
+
+impl Triage {
+    /// A triage with these parts.
+    pub fn new(parts: InboundParts) -> Self {
+        Self { parts }
+    }
+
+    /// What a message says that came to a place where reports come.
+    fn read(&self, item: &Item) -> Reading {
+        self.parts.reader.read_from(&item.message, item.inbound.arrival.sender.is_none())
+    }
+
+    async fn see(&self, item: &Item) -> Result<Effects, HandleError> {
+        // To whichever address: providers send complaints where they like.
+        if item.message.is_whole() && complaint::is_complaint(&item.message) {
+            let reading = self.read(item);
+            if let Some(effects) = complaint::handle(&self.parts, item, &reading).await? {
+                return Ok(effects);
+            }
+        }
+        let handled = match &item.destination {
+            Some(Destination::List { list, role }) => self.see_for_list(item, list, role).await?,
+            Some(Destination::Rsvp) if item.message.is_whole() => rsvp::handle(&self.parts, item, None).await?,
+            Some(Destination::Rsvp | Destination::Postmaster) | None => None,
+        };
+        match handled {
+            Some(effects) => Ok(effects),
+            None => self.pass_on(item).await,
+        }
+    }
+
+    async fn see_for_list(&self, item: &Item, read: &Read<List>, role: &Role) -> Result<Option<Effects>, HandleError> {
+        let list = &read.value;
+        if self.parts.letters.is_loop(&item.message, Some(list)) {
+            return Ok(Some(Effects::none(InboundKind::Loop, "it went out from this list before")));
+        }
+        // The token is the proof, whatever stands in the mail.
+        if matches!(role, Role::Unsubscribe { token: Some(_) })
+            && let Some(effects) = self.parts.commands.handle(item).await?
+        {
+            return Ok(Some(effects));
+        }
+        match role {
+            // The owner's address is the last resort: what comes there is for a person, whatever it is.
+            Role::Owner => Ok(None),
+            // Without a valid token a report changes nothing; a person reads it.
+            Role::Bounces { token: None } => self.unsigned_bounce(item).await,
+            Role::Bounces { token: Some(token) } => {
+                let reading = self.read(item);
+                bounce::handle(&self.parts, item, &reading, *token).await
+            }
+            Role::Returned { letter } => returned::handle(&self.parts, item, *letter).await,
+            // Reports say what they say at their beginning. Nothing else is taken from a part of a message.
+            _ if !item.message.is_whole() => Ok(None),
+            // Before the next: a calendar program answers because its owner told it to.
+            Role::Rsvp => rsvp::handle(&self.parts, item, Some(list)).await,
+            Role::Post if rsvp::is_answer(&item.message) => rsvp::handle(&self.parts, item, Some(list)).await,
+            // An answer of a program is no wish, no post and no answer of a person. Only what is marked as one is dropped.
+            _ => match (role, self.parts.reader.read(&item.message).kind) {
+                (_, Kind::AutoReply) if is_of_program(item.inbound.arrival.sender.as_deref(), &item.message) => {
+                    Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer")))
+                }
+                // What is for the list's program, or for its owner, must not go to everybody on the list.
+                (Role::Post, _) if self.parts.commands.is_wish(item, list) => {
+                    self.parts.commands.wish(item, list).await
+                }
+                (Role::Post, _) => match self.parts.posts.receive(item, read).await? {
+                    Received::Done(effects) => Ok(Some(effects)),
+                    Received::ForOwner(why) => {
+                        let mut effects = self.pass_on(item).await?;
+                        effects.note.push_str(&format!(": {why}"));
+                        Ok(Some(effects))
+                    }
+                },
+                // A report is no wish and decides nothing, wherever it was sent: a person looks at it.
+                (_, Kind::Bounce | Kind::Notice | Kind::Complaint) => Ok(None),
+                (Role::Decide { token }, _) => self.parts.posts.decide(item, read, token).await,
+                (Role::Confirm { .. }, _) | (_, Kind::Other) => self.parts.commands.handle(item).await,
+                // Nothing marks it, but its subject is that of a program: no answer goes out, and a person looks at it.
+                (_, Kind::AutoReply) => Ok(None),
+            },
+        }
+    }
+
+    /// Only programs write to the plain envelope sender. One that answers what was passed on to a person would be passed
+    /// on in its turn, and answer again: so there is an end to it each day.
+    async fn unsigned_bounce(&self, item: &Item) -> Result<Option<Effects>, HandleError> {
+        let sender = item.inbound.arrival.sender.as_deref().and_then(|sender| sender.parse::<Address>().ok());
+        let Some(sender) = sender else { return Ok(None) };
+        let mut effects = self.pass_on(item).await?;
+        if self.parts.letters.at_most(&mut effects.batch, &sender, "passed-on", UNSIGNED_A_DAY).await? {
+            return Ok(Some(effects));
+        }
+        tracing::warn!(inbound = %item.inbound.id, "a message waits for the next digest: too many of one sender came to an address for programs today");
+        let list = match &item.destination {
+            Some(Destination::List { list, .. }) => Some(list.value.name.clone()),
+            _ => None,
+        };
+        let note = "in the next digest: too many today from one sender to an address for programs";
+        let mut effects = Effects::none(InboundKind::Forwarded, note);
+        put_forward(&mut effects.batch, &LaterForward { inbound: item.inbound.id, list });
+        Ok(Some(effects))
+    }
+
+    /// To the person who answers for the list, or for the installation.
+    async fn pass_on(&self, item: &Item) -> Result<Effects, HandleError> {
+        let list = match &item.destination {
+            Some(Destination::List { list, .. }) => Some(&list.value),
+            Some(Destination::Rsvp | Destination::Postmaster) | None => None,
+        };
+        let to = match list {
+            Some(list) => list.owner.clone(),
+            None => self.postmaster().await?,
+        };
+        let mut effects = Effects::none(InboundKind::Forwarded, "");
+        let passed = self.parts.letters.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
+        if passed == PassedOn::Loop {
+            return Ok(Effects::none(InboundKind::Loop, "it was passed on before"));
+        }
+        effects.note = format!("passed on to the person who answers for it, {}", passed.words());
+        if let Some(excess) = item.message.excess() {
+            effects.note.push_str(&format!("; not read to its end: {excess}"));
+            tracing::warn!(inbound = %item.inbound.id, %excess, "a message was not read to its end");
+        }
+        effects.wakes = matches!(passed, PassedOn::As(_));
+        Ok(effects)
+    }
+
+    async fn postmaster(&self) -> Result<Address, HandleError> {
+        if let Some(postmaster) = &self.parts.postmaster {
+            return Ok(postmaster.clone());
+        }
+        let lists = self.parts.store.lists().await?;
+        let owner = lists.into_iter().next().map(|list| list.value.owner);
+        let nobody = "nobody answers for this installation; set inbound.postmaster";
+        owner.ok_or_else(|| HandleError::Broken(nobody.to_owned()))
+    }
+}

@@ -1,0 +1,94 @@
+//! One mail's way: the deliveries that a Message-ID, a relay's queue id or an address belongs to.
+
+use crate::base::id::SubscriberId;
+use crate::model::ledger::Delivery;
+use crate::model::mailing::Mailing;
+use crate::store::{Store, StoreError};
+
+use super::report::{Account, Row, with_address};
+
+/// Deliveries in one answer at most.
+const MOST_FOUND: usize = 100;
+/// Deliveries looked at for a queue id at most, of the newest mailings first: 0.1 s for each hundred thousand, measured with
+/// the index in memory.
+const MOST_LOOKED_AT: u64 = 2_000_000;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The deliveries, those of the newest mailing first.
+    pub rows: Vec<(Mailing, Row)>,
+    /// Whether older deliveries were not looked at.
+    pub more: bool,
+}
+
+/// The deliveries to one subscriber, of all `mailings`, which come with the newest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn of_subscriber(
+    store: &Store,
+    mailings: Vec<Mailing>,
+    subscriber: SubscriberId,
+) -> Result<Found, StoreError> {
+    let mut found = Found::default();
+    for mailing in mailings {
+        if found.rows.len() >= MOST_FOUND {
+            found.more = true;
+            break;
+        }
+        if let Some(row) = store.row_of(&mailing, subscriber).await? {
+            let row = with_address(store, Row::new(&mailing, row)).await?;
+            found.rows.push((mailing, row));
+        }
+    }
+    Ok(found)
+}
+
+/// The deliveries of `mailings`, which come with the newest first, about which the relay said this queue id. Only the last
+/// answer about each delivery is kept.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn of_queue_id(store: &Store, mailings: Vec<Mailing>, queue_id: &str) -> Result<Found, StoreError> {
+    let (mut found, mut looked_at) = (Found::default(), 0);
+    for mailing in mailings {
+        for chunk in 0..mailing.frozen().map_or(0, |frozen| frozen.chunks) {
+            if looked_at >= MOST_LOOKED_AT || found.rows.len() >= MOST_FOUND {
+                found.more = true;
+                return Ok(found);
+            }
+            let rows = store.chunk_rows(mailing.id, chunk).await?;
+            looked_at += rows.len() as u64;
+            for row in rows.into_iter().filter(|row| is_said_of(&row.delivery, queue_id)) {
+                let row = with_address(store, Row::new(&mailing, row)).await?;
+                found.rows.push((mailing.clone(), row));
+            }
+            // The index answers at once, so a long look would keep a thread from everybody else's work.
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the last answer about a delivery names this queue id.
+pub fn is_said_of(delivery: &Delivery, queue_id: &str) -> bool {
+    says(&Account::of(delivery).text, queue_id)
+}
+
+/// Whether a reply names this queue id as a word of its own.
+fn says(reply: &str, queue_id: &str) -> bool {
+    let ends = |c: char| c.is_whitespace() || "<>\"'()[],;:=".contains(c);
+    reply.split(ends).any(|word| !word.is_empty() && word.trim_end_matches('.') == queue_id)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_queue_id_is_a_word_of_the_reply() {
+        for reply in ["2.0.0 Ok: queued as 4XyZ12", "2.0.0 4XyZ12 Message accepted", "OK id=4XyZ12.", "ok (4XyZ12)"] {
+            assert!(super::says(reply, "4XyZ12"), "{reply}");
+        }
+        assert!(!super::says("2.0.0 Ok: queued as 4XyZ123", "4XyZ12") && !super::says("2.0.0 ok", ""));
+    }
+}

@@ -1,0 +1,9 @@
+//! Floor 6: a mailing from queue to report.
+
+pub mod audience;
+pub mod find_delivery;
+pub mod queue;
+pub mod reopen;
+pub mod report;
+pub mod report_bounces;
+pub mod schedule;

@@ -1,0 +1,343 @@
+//! Queueing a mailing: everything that can be found wrong is found now, never at its time.
+//!
+//! The release is prepared and a whole message is made and read back; the audience is walked, and for each kind of
+//! reader in it (who has which fields) the texts are tried. The same key twice queues once: the key is written in the
+//! same commit as the mailing.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{ListName, MailingId, PostId, ReleaseId, SubscriberId};
+use crate::base::token::{self, to_hex};
+use crate::composition::approved::{audience_hash, post_hash};
+use crate::composition::event;
+use crate::composition::message::{MessageSource, PrepareError, PreparedMailing};
+use crate::model::list::{List, Privacy};
+use crate::model::mailing::{AudienceQuery, Mailing, MailingContent, Schedule, Stage, UncertainPolicy};
+use crate::model::operator::Operator;
+use crate::model::subscriber::{Subscriber, SubscriptionState};
+use crate::store::engine::{Batch, Commit};
+use crate::store::idempotency::{self, Answered};
+use crate::store::mailings::{self, put_mailing};
+use crate::store::{Read, Store, StoreError, keys, lists};
+
+use super::audience;
+
+/// How late a time may lie in the past and still be meant: a typing person is slow.
+const PAST_SECONDS: i64 = 120;
+/// How often queueing is tried when lists change meanwhile.
+const TRIES: u32 = 5;
+/// Most problems told at once.
+const MOST_PROBLEMS: usize = 20;
+
+/// What is to be queued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// What is sent.
+    pub content: MailingContent,
+    /// To whom.
+    pub audience: AudienceQuery,
+    /// When.
+    pub schedule: Schedule,
+    /// What to do with deliveries that a crash leaves in doubt.
+    pub uncertain: UncertainPolicy,
+    /// Who queues it.
+    pub by: Operator,
+}
+
+/// By what a repetition of an order is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// The key that the sender gave.
+    pub key: String,
+    /// SHA-256 of what they asked.
+    pub request: [u8; 32],
+}
+
+/// What was found by looking at an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The mailing as it would be.
+    pub mailing: Mailing,
+    /// How many subscribers it would go to at this moment.
+    pub audience: u64,
+    /// Whether a list in it is sensitive.
+    pub sensitive: bool,
+    /// What is worth a look, for people.
+    pub warnings: Vec<String>,
+}
+
+/// A mailing that is queued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// The mailing.
+    pub mailing: Mailing,
+    /// What was found by looking; `None` for a repetition, which is not looked at again.
+    pub checked: Option<Checked>,
+}
+
+/// Readers for whom no message can be made, all for the same reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// One of them.
+    pub subscriber: SubscriberId,
+    /// How many readers have just the same fields.
+    pub readers: u64,
+    /// Why.
+    pub why: String,
+}
+
+/// Why a mailing is not queued. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// No list was named.
+    #[error("a mailing needs at least one list")]
+    NoLists,
+    /// There is no such list.
+    #[error("there is no list {0}")]
+    NoList(ListName),
+    /// There is no such release.
+    #[error("there is no release {0}")]
+    NoRelease(ReleaseId),
+    /// There is no such post.
+    #[error("there is no post {0}")]
+    NoPost(PostId),
+    /// The earlier mailing whose readers are meant is not there or reached nobody yet.
+    #[error("mailing {id} has reached nobody: {why}")]
+    NotReached {
+        /// Which.
+        id: MailingId,
+        /// Why not.
+        why: &'static str,
+    },
+    /// The time is past.
+    #[error("{0} is past")]
+    Past(Timestamp),
+    /// It would go at once, to nobody.
+    #[error("nobody is in this audience, and the mailing would go out at once")]
+    Nobody,
+    /// The release cannot be sent.
+    #[error("{0}")]
+    Broken(String),
+    /// For some readers no message can be made.
+    #[error("for {} of the audience no message can be made: {}", readers(.0), reasons(.0))]
+    Unmakeable(Vec<Problem>),
+    /// The key was used for another order.
+    #[error("the idempotency key was used for another order, which became mailing {0}")]
+    OtherOrder(MailingId),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<PrepareError> for QueueError {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::Broken(what) => Self::Broken(what),
+            PrepareError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+fn readers(problems: &[Problem]) -> u64 {
+    problems.iter().map(|problem| problem.readers).sum()
+}
+
+fn reasons(problems: &[Problem]) -> String {
+    let reason = |p: &Problem| format!("{} (such as {})", p.why, p.subscriber);
+    problems.iter().map(reason).collect::<Vec<_>>().join("; ")
+}
+
+/// Looks at an order and queues nothing. `now` is the reading of the clock by which the order's time was understood.
+///
+/// # Errors
+/// [`QueueError`]: what would stop it.
+pub async fn check(
+    store: &Store,
+    messages: &dyn MessageSource,
+    now: Timestamp,
+    order: &Order,
+) -> Result<Checked, QueueError> {
+    // No mailing has the number 0; links in what is tried lead nowhere.
+    look(store, messages, now, order, MailingId(0)).await.map(|(checked, _)| checked)
+}
+
+/// Queues a mailing, once for each key. `now` is the reading of the clock by which the order's time was understood: a clock
+/// that jumps between two readings would make "at once" a time that lies years ahead. Wake the scheduler afterwards.
+///
+/// # Errors
+/// [`QueueError`]: nothing is queued; save that after an error of the store a repetition with the same key tells.
+pub async fn queue(
+    store: &Store,
+    messages: &dyn MessageSource,
+    now: Timestamp,
+    order: &Order,
+    once: Option<&Once>,
+) -> Result<Queued, QueueError> {
+    for _ in 0..TRIES {
+        if let Some(mailing) = repeated(store, once).await? {
+            return Ok(Queued { mailing, checked: None });
+        }
+        let id = MailingId(store.allocate(mailings::COUNTER, 1).await?);
+        let (checked, lists) = look(store, messages, now, order, id).await?;
+        let mut batch = Batch::new();
+        if let Some(once) = once {
+            let answered = Answered { request: once.request, mailing: id, at: now };
+            idempotency::put(&mut batch, &once.key, &answered);
+        }
+        // Whether approval is demanded must still be so.
+        lists.iter().for_each(|list| lists::expect(&mut batch, list));
+        put_mailing(&mut batch, &checked.mailing, None);
+        if store.commit(batch).await? == Commit::Applied {
+            return Ok(Queued { mailing: checked.mailing.clone(), checked: Some(checked) });
+        }
+    }
+    Err(StoreError::Contended(TRIES).into())
+}
+
+async fn repeated(store: &Store, once: Option<&Once>) -> Result<Option<Mailing>, QueueError> {
+    let Some(once) = once else { return Ok(None) };
+    let Some(answered) = store.answered(&once.key).await? else { return Ok(None) };
+    let answered = answered.value;
+    if answered.request != once.request {
+        return Err(QueueError::OtherOrder(answered.mailing));
+    }
+    Ok(store.mailing(answered.mailing).await?.map(|read| read.value))
+}
+
+async fn look(
+    store: &Store,
+    messages: &dyn MessageSource,
+    now: Timestamp,
+    order: &Order,
+    id: MailingId,
+) -> Result<(Checked, Vec<Read<List>>), QueueError> {
+    if order.schedule.at < now - chrono::Duration::seconds(PAST_SECONDS) {
+        return Err(QueueError::Past(order.schedule.at));
+    }
+    let lists = named_lists(store, &order.audience).await?;
+    must_be_there(store, order.content).await?;
+    must_have_reached(store, order.audience.reached_by).await?;
+    let mut mailing = Mailing {
+        id,
+        content: order.content,
+        audience: order.audience.clone(),
+        schedule: order.schedule.clone(),
+        uncertain: order.uncertain,
+        stage: Stage::Scheduled,
+        pause: None,
+        approval_required: lists.iter().any(|list| list.value.approval),
+        approval: None,
+        content_hash: String::new(),
+        reopened: 0,
+        created: now,
+        created_by: order.by.name.clone(),
+        created_uid: order.by.uid,
+    };
+    let prepared = messages.prepare(&mailing).await?;
+    mailing.content_hash = hash_of(store, prepared.as_ref(), &mailing).await?;
+    let audience = try_audience(store, prepared.as_ref(), &mailing).await?;
+    let mut warnings = Vec::new();
+    if audience == 0 {
+        if order.schedule.at <= now {
+            return Err(QueueError::Nobody);
+        }
+        warnings.push("nobody is in this audience now; it is looked at again when the mailing goes out".to_owned());
+    }
+    if let MailingContent::Release(release) = order.content {
+        warnings.extend(event::warnings(store, release).await?);
+    }
+    let sensitive = lists.iter().any(|list| list.value.privacy == Privacy::Sensitive);
+    Ok((Checked { mailing, audience, sensitive, warnings }, lists))
+}
+
+async fn named_lists(store: &Store, query: &AudienceQuery) -> Result<Vec<Read<List>>, QueueError> {
+    if query.lists.is_empty() {
+        return Err(QueueError::NoLists);
+    }
+    let mut lists = Vec::new();
+    for name in &query.lists {
+        lists.push(store.list(name).await?.ok_or_else(|| QueueError::NoList(name.clone()))?);
+    }
+    Ok(lists)
+}
+
+async fn must_be_there(store: &Store, content: MailingContent) -> Result<(), QueueError> {
+    match content {
+        MailingContent::Release(id) if store.release(id).await?.is_none() => Err(QueueError::NoRelease(id)),
+        MailingContent::Post(id) if store.post(id).await?.is_none() => Err(QueueError::NoPost(id)),
+        MailingContent::Release(_) | MailingContent::Post(_) => Ok(()),
+    }
+}
+
+async fn must_have_reached(store: &Store, earlier: Option<MailingId>) -> Result<(), QueueError> {
+    let Some(id) = earlier else { return Ok(()) };
+    let why = match store.mailing(id).await? {
+        None => "there is no such mailing",
+        Some(read) if read.value.frozen().is_none() => "it has not gone out",
+        Some(_) => return Ok(()),
+    };
+    Err(QueueError::NotReached { id, why })
+}
+
+/// What an approval is bound to: the hash of the release, of what its messages share, and of the audience.
+///
+/// # Errors
+/// [`PrepareError`]: it cannot be made.
+pub async fn content_hash(
+    store: &Store,
+    messages: &dyn MessageSource,
+    mailing: &Mailing,
+) -> Result<String, PrepareError> {
+    let prepared = messages.prepare(mailing).await?;
+    hash_of(store, prepared.as_ref(), mailing).await
+}
+
+async fn hash_of(store: &Store, prepared: &dyn PreparedMailing, mailing: &Mailing) -> Result<String, PrepareError> {
+    let id = match mailing.content {
+        MailingContent::Release(id) => id,
+        MailingContent::Post(id) => {
+            let post = store.post(id).await?;
+            let post = post.ok_or_else(|| PrepareError::Broken(format!("post {id} is not there any more")))?;
+            return Ok(post_hash(&post.value.blob, &mailing.audience));
+        }
+    };
+    let release = store.engine().get(&keys::release(id)).await.map_err(StoreError::from)?;
+    let shared = prepared.content_hash().map_err(PrepareError::Broken)?;
+    let mut octets = token::content_hash(release.as_deref().unwrap_or_default()).to_vec();
+    octets.extend(token::content_hash(shared.as_bytes()));
+    octets.extend(audience_hash(&mailing.audience));
+    Ok(to_hex(&token::content_hash(&octets)))
+}
+
+/// Walks the audience and tries the texts once for each kind of reader; gives how many readers there are.
+async fn try_audience(store: &Store, prepared: &dyn PreparedMailing, mailing: &Mailing) -> Result<u64, QueueError> {
+    // The hash of which fields a reader has, to how many of them, and the first one's problem.
+    let mut kinds: HashMap<u64, (u64, Option<(SubscriberId, String)>)> = HashMap::new();
+    let readers = audience::visit(store, &mailing.audience, |subscriber| {
+        let kind = kinds
+            .entry(kind_of(subscriber, &mailing.audience))
+            .or_insert_with(|| (0, prepared.try_for(subscriber).err().map(|why| (subscriber.id, why))));
+        kind.0 += 1;
+    });
+    let readers = readers.await?;
+    let mut problems: Vec<Problem> = kinds
+        .into_values()
+        .filter_map(|(readers, problem)| problem.map(|(subscriber, why)| Problem { subscriber, readers, why }))
+        .collect();
+    problems.sort_by_key(|problem| (std::cmp::Reverse(problem.readers), problem.subscriber));
+    problems.truncate(MOST_PROBLEMS);
+    if problems.is_empty() { Ok(readers) } else { Err(QueueError::Unmakeable(problems)) }
+}
+
+/// A hash of what a template can find present or missing in a reader, and of the list that they are addressed by.
+fn kind_of(subscriber: &Subscriber, query: &AudienceQuery) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let active = |list: &&ListName| subscriber.state_on(list) == Some(SubscriptionState::Active);
+    query.lists.iter().find(active).hash(&mut hasher);
+    (subscriber.name.is_some(), subscriber.organisation.is_some()).hash(&mut hasher);
+    subscriber.language.primary().hash(&mut hasher);
+    subscriber.attributes.iter().for_each(|(name, value)| (name, value.is_empty()).hash(&mut hasher));
+    hasher.finish()
+}

@@ -1,0 +1,288 @@
+//! The scheduler: one loop over the mailings whose time comes.
+//!
+//! All it knows is in the store: a mailing leaves [`Stage::Scheduled`] by one conditional commit, so it begins once,
+//! however often the daemon stops and whoever else works on the same store (invariant 11). What comes after (freezing,
+//! dispatch) finds its work in the store too; the wake-up is only a hint.
+//!
+//! It also watches the clock: when that is set forward, a mailing that was queued before waits until its time has come by
+//! the time that passed ([`crate::model::clock_trust`]): an embargo must not end early.
+//!
+//! [`Stage::Scheduled`]: crate::model::mailing::Stage::Scheduled
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::sync::Mutex;
+
+use crate::base::clock::{Clock, Timestamp};
+use crate::base::id::MailingId;
+use crate::composition::message::{MessageSource, PrepareError};
+use crate::model::clock_trust::{AFTER_BOOT, ClockTrust};
+use crate::model::mailing::{Mailing, PauseReason};
+use crate::model::mailing_transitions::{Due, TransitionError};
+use crate::runtime::clock_jump::{JumpWatch, Reading};
+use crate::runtime::heartbeat::Pulses;
+use crate::runtime::notifier::Wake;
+use crate::store::clock_note::ClockNote;
+use crate::store::{Store, StoreError};
+
+use super::queue;
+
+/// The longest sleep. The machine's clock may be set, and a suspended machine's timers run late: so it looks again.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// How often it is noted what is known about the clock.
+const NOTE_CLOCK_EVERY: TimeDelta = TimeDelta::minutes(10);
+/// How soon it tries again after an error of the store.
+const AFTER_ERROR: Duration = Duration::from_secs(5);
+
+/// Begins mailings at their time.
+pub struct Scheduler {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    wake: Wake,
+    messages: Option<Arc<dyn MessageSource>>,
+    pulses: Pulses,
+    watched: Mutex<Option<Watched>>,
+}
+
+/// What is known of the clock.
+#[derive(Clone, Copy)]
+struct Watched {
+    jumps: JumpWatch,
+    trust: ClockTrust,
+    /// Whether the store knows of the last jump.
+    noted: bool,
+}
+
+/// What one look did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tick {
+    /// Mailings whose freezing has begun.
+    pub begun: Vec<MailingId>,
+    /// Mailings paused because their time was missed.
+    pub asked: Vec<MailingId>,
+    /// Mailings that expired.
+    pub expired: Vec<MailingId>,
+    /// When the next is due; `None` when none is known.
+    pub next: Option<Timestamp>,
+}
+
+/// Why a mailing was not changed.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("somebody else changed it meanwhile")]
+    Overtaken,
+    #[error(transparent)]
+    Transition(#[from] TransitionError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Scheduler {
+    /// A scheduler of the mailings in `store`; `wake` tells it of changes, and it tells the dispatcher by it.
+    pub fn new(store: Store, clock: Arc<dyn Clock>, wake: Wake) -> Self {
+        Self { store, clock, wake, messages: None, pulses: Pulses::default(), watched: Mutex::default() }
+    }
+
+    /// Lets it look, before an approved mailing begins, whether what would be sent is what was approved.
+    pub fn checking(mut self, messages: Arc<dyn MessageSource>) -> Self {
+        self.messages = Some(messages);
+        self
+    }
+
+    /// Signs of life: one at each [`Wake`].
+    pub fn pulses(&self) -> &Pulses {
+        &self.pulses
+    }
+
+    /// Works until `stop` completes. Errors of the store are logged and the step is tried again (invariant 10).
+    pub async fn run(&self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        let pulse = self.pulses.begin("the scheduler");
+        loop {
+            pulse.works();
+            let woken = self.wake.notified();
+            let (until, longest) = match self.tick().await {
+                Ok(tick) => (tick.next.unwrap_or(Timestamp::MAX_UTC), LONGEST_SLEEP),
+                Err(error) => {
+                    tracing::error!(%error, "the scheduler could not look for due mailings; it tries again");
+                    (Timestamp::MAX_UTC, AFTER_ERROR)
+                }
+            };
+            tokio::select! {
+                () = &mut stop => return,
+                () = woken => {}
+                () = self.clock.wait_until(until, longest) => {}
+            }
+        }
+    }
+
+    /// Looks once at all mailings and does what is due.
+    ///
+    /// # Errors
+    /// [`StoreError`]: what was done before it stays done; the rest is found again at the next look.
+    pub async fn tick(&self) -> Result<Tick, StoreError> {
+        let (now, trust) = self.look_at_clock().await?;
+        let mut tick = Tick::default();
+        for read in self.store.mailings().await? {
+            let id = read.value.id;
+            let judged = judged_at(&read.value, &trust, now);
+            let done = match read.value.due(judged) {
+                Due::Later(at) => {
+                    let at = at + (now - judged);
+                    tick.next = Some(tick.next.map_or(at, |next| next.min(at)));
+                    continue;
+                }
+                Due::Never => continue,
+                due => self.look_at(&read.value, due, judged).await,
+            };
+            let done = match done {
+                // One damaged record holds back its own mailing, and no other.
+                Err(StoreError::Record(error)) => {
+                    self.hold_back(id, error.to_string(), now).await?;
+                    continue;
+                }
+                done => done?,
+            };
+            match done {
+                Some(Due::Begin) => tick.begun.push(id),
+                Some(Due::Ask) => tick.asked.push(id),
+                Some(Due::Expire) => tick.expired.push(id),
+                Some(Due::Later(_) | Due::Never) | None => {}
+            }
+        }
+        if !tick.begun.is_empty() {
+            self.wake.notify();
+        }
+        Ok(tick)
+    }
+
+    /// The one reading of the clock for a look, and how far it can be believed. A jump is noted before anything is done,
+    /// so that a restart knows of it; and each start is noted, so that the next one knows how much time passed.
+    async fn look_at_clock(&self) -> Result<(Timestamp, ClockTrust), StoreError> {
+        let mut watched = self.watched.lock().await;
+        let (jumps, jump, mut trust, noted) = match *watched {
+            Some(mut known) => {
+                let (Reading { steady, .. }, jump) = known.jumps.look(&*self.clock);
+                let trust = match jump {
+                    // A machine without a clock of its own gets the time soon after it started.
+                    Some(jump) if steady - Timestamp::UNIX_EPOCH < AFTER_BOOT => known.trust.corrected(jump),
+                    Some(jump) => known.trust.jumped(jump),
+                    None => known.trust,
+                };
+                (known.jumps, jump, trust, known.noted && jump.is_none())
+            }
+            None => {
+                let jumps = JumpWatch::new(&*self.clock);
+                let Reading { now, steady } = jumps.last();
+                let trust = match self.store.clock_note().await? {
+                    Some(before) => match before.passed(self.clock.origin(), steady) {
+                        Some(passed) => before.trust.after(passed, now),
+                        None => before.trust.at_start(now),
+                    },
+                    None => ClockTrust::new(now),
+                };
+                // Noted at each start, so that a clock that is set back before the next one is seen to be.
+                (jumps, trust.last.filter(|jump| jump.to == now), trust, false)
+            }
+        };
+        let Reading { now, steady } = jumps.last();
+        *watched = Some(Watched { jumps, trust, noted });
+        if let Some(jump) = jump {
+            let (from, to, seconds) = (jump.from, jump.to, jump.by().num_seconds());
+            let doubted = trust.is_doubted(now);
+            tracing::warn!(%from, %to, seconds, doubted, "the clock jumped");
+            // All that is put off is looked at again.
+            self.wake.notify();
+        }
+        trust = trust.settled(now);
+        if !noted || (now - trust.noted).abs() >= NOTE_CLOCK_EVERY {
+            trust.noted = now;
+            let steady = self.clock.origin().map(|origin| (origin, steady));
+            // What cannot be noted is seen again at the next look.
+            self.store.note_clock(&ClockNote { trust, steady }).await?;
+        }
+        *watched = Some(Watched { jumps, trust, noted: true });
+        Ok((now, trust))
+    }
+
+    async fn look_at(&self, mailing: &Mailing, due: Due, now: Timestamp) -> Result<Option<Due>, StoreError> {
+        if due == Due::Begin && !self.is_as_approved(mailing).await? {
+            return Ok(None);
+        }
+        self.act(mailing.id, due, now).await
+    }
+
+    /// Pauses a mailing that cannot begin, until a person has seen to it.
+    async fn hold_back(&self, id: MailingId, what: String, now: Timestamp) -> Result<(), StoreError> {
+        tracing::error!(mailing = %id, what, "the mailing cannot begin and is paused");
+        let hold =
+            |mailing: &mut Mailing, _: &mut _| Ok(mailing.hold(PauseReason::Broken { what: what.clone() }, now)?);
+        match self.store.update_mailing::<Refused>(id, hold).await {
+            Ok(_) | Err(Refused::Overtaken | Refused::Transition(_)) => Ok(()),
+            Err(Refused::Store(error)) => Err(error),
+        }
+    }
+
+    /// Whether an approved mailing is still what was approved; when not, the approval is void.
+    async fn is_as_approved(&self, mailing: &Mailing) -> Result<bool, StoreError> {
+        let Some(messages) = self.messages.as_ref().filter(|_| mailing.approval_required) else { return Ok(true) };
+        let hash = match queue::content_hash(&self.store, messages.as_ref(), mailing).await {
+            Ok(hash) => hash,
+            Err(PrepareError::Store(error)) => return Err(error),
+            // What cannot be made is for the dispatcher to say.
+            Err(PrepareError::Broken(_)) => return Ok(true),
+        };
+        if hash == mailing.content_hash {
+            return Ok(true);
+        }
+        tracing::warn!(mailing = %mailing.id, "what would be sent has changed since it was approved: approve it again");
+        let changed = |mailing: &mut Mailing, _: &mut _| Ok(mailing.change_content(hash.clone())?);
+        match self.store.update_mailing::<Refused>(mailing.id, changed).await {
+            Ok(_) | Err(Refused::Overtaken | Refused::Transition(_)) => Ok(false),
+            Err(Refused::Store(error)) => Err(error),
+        }
+    }
+
+    /// Does what is due with one mailing; `None` when it is due no longer, because somebody was quicker.
+    async fn act(&self, id: MailingId, due: Due, now: Timestamp) -> Result<Option<Due>, StoreError> {
+        let done = self.store.update_mailing(id, |mailing: &mut Mailing, _| {
+            // Read anew, it may be due no longer, or for something else: then the next look decides.
+            match (due, mailing.due(now) == due) {
+                (Due::Begin, true) => mailing.begin(now)?,
+                (Due::Ask, true) => mailing.hold(PauseReason::Missed, now)?,
+                (Due::Expire, true) => mailing.expire(now)?,
+                _ => return Err(Refused::Overtaken),
+            }
+            Ok(())
+        });
+        match done.await {
+            Ok(Some(read)) => {
+                let late_seconds = (now - read.value.schedule.at).num_seconds();
+                tracing::info!(mailing = %id, late_seconds, "{}", words(due));
+                Ok(Some(due))
+            }
+            Ok(None) | Err(Refused::Overtaken | Refused::Transition(_)) => Ok(None),
+            Err(Refused::Store(error)) => Err(error),
+        }
+    }
+}
+
+/// The instant by which a mailing's time is judged when the clock shows `now`: no mailing begins before its time because
+/// the clock was set forward, and one that was queued for at once by a clock that stood ahead does not wait for years.
+pub fn judged_at(mailing: &Mailing, trust: &ClockTrust, now: Timestamp) -> Timestamp {
+    let judged = trust.now_for(mailing.created, now);
+    // What was queued for at once is due whatever the clock showed then: also between a jump and the note of it.
+    if mailing.schedule.at <= mailing.created { judged.max(mailing.schedule.at) } else { judged }
+}
+
+fn words(due: Due) -> &'static str {
+    match due {
+        Due::Begin => "the mailing's time has come: its audience is being frozen",
+        Due::Ask => "the mailing's time was missed: it is paused until a person decides",
+        Due::Expire => "the mailing's time was missed: it has expired unsent",
+        Due::Later(_) | Due::Never => "nothing is due",
+    }
+}

@@ -1,0 +1,236 @@
+//! Backups of the running daemon: by its schedule and when somebody asks, one at a time.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::base::clock::{Clock, Timestamp};
+use crate::runtime::clock_jump;
+use crate::store::backup::create::{Source, create};
+use crate::store::backup::health::{Condition, condition};
+use crate::store::backup::manifest::Manifest;
+use crate::store::backup::prune::{Keep, Pruned, prune};
+use crate::store::backup::repository::Repository;
+use crate::store::backup::upkeep::{AT_LEAST, Upkeep, upkeep};
+use crate::store::backup::verify::Fault;
+use crate::store::backup::{BackupError, Event, Watch};
+use crate::store::embedded::EmbeddedEngine;
+use crate::store::spool::Spool;
+
+/// Where backups are made, and of what.
+pub struct Backups {
+    /// The store.
+    pub engine: Arc<EmbeddedEngine>,
+    /// Mail that came in.
+    pub spool: Spool,
+    /// Where the spool's segments lie.
+    pub spool_directory: PathBuf,
+    /// Where attachments lie.
+    pub blobs_directory: PathBuf,
+    /// The repository.
+    pub directory: PathBuf,
+    /// Which backups are kept.
+    pub keep: Keep,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    /// When the repository's notes and its manifests were last changed, as they were when the state was read.
+    seen: Mutex<Option<Changed>>,
+    stopping: AtomicBool,
+}
+
+/// When the notes and the directory of manifests were last changed.
+type Changed = [Option<std::time::SystemTime>; 2];
+
+/// How the backups stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// When the newest that is there was made.
+    pub newest: Option<Timestamp>,
+    /// Why the last attempt since the start failed, if it did, and when.
+    pub failure: Option<(Timestamp, String)>,
+    /// What is known of the files: what is damaged or missing, and when they were read.
+    pub condition: Condition,
+}
+
+/// What a backup did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupReport {
+    /// The new backup.
+    pub manifest: Manifest,
+    /// What was forgotten by rule.
+    pub pruned: Pruned,
+    /// Nothing was, because the clock is in doubt.
+    pub clock_leapt: bool,
+    /// What was read again, and what was damaged and is whole again.
+    pub upkeep: Upkeep,
+    /// How the repository is now.
+    pub condition: Condition,
+}
+
+impl Backups {
+    /// Backups in `directory`, which need not be there yet.
+    pub fn new(
+        engine: Arc<EmbeddedEngine>,
+        spool: (Spool, PathBuf),
+        blobs_directory: PathBuf,
+        directory: PathBuf,
+        keep: Keep,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (spool, spool_directory) = spool;
+        let (state, seen, stopping) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
+        Self { engine, spool, spool_directory, blobs_directory, directory, keep, clock, state, seen, stopping }
+    }
+
+    /// How they stand.
+    pub fn state(&self) -> State {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads how the repository is, if anything has changed there since it was last read. Blocks. That there is none yet
+    /// is no error; while a backup is made, what was known before stands.
+    pub fn look(&self) {
+        let changed = |name: &str| {
+            let found = std::fs::metadata(self.directory.join(name));
+            found.and_then(|found| found.modified()).ok()
+        };
+        let now = Some([changed("health"), changed("backups")]);
+        if *self.seen.lock().unwrap_or_else(PoisonError::into_inner) == now {
+            return;
+        }
+        let read = Repository::open_to_read(&self.directory).and_then(|repository| condition(&repository));
+        let condition = match read {
+            Ok(condition) => condition,
+            Err(BackupError::Busy(_)) => return,
+            Err(BackupError::NoRepository(_)) => Condition::default(),
+            Err(error) => Condition {
+                faults: vec![Fault { path: self.directory.clone(), what: error.to_string(), backups: Vec::new() }],
+                ..Condition::default()
+            },
+        };
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (state.newest, state.condition) = (condition.newest, condition);
+    }
+
+    /// Breaks off what is being made, so that the daemon can stop; the earlier backups are as they were.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes a backup and forgets old ones. `watch` is told how far it has come. Blocks.
+    ///
+    /// # Errors
+    /// [`BackupError`]: there is no new backup, or no old one was forgotten.
+    pub fn create(&self, watch: &(dyn Fn(Event) + Send + Sync)) -> Result<BackupReport, BackupError> {
+        let now = self.clock.now();
+        let watch = |event: Event| {
+            watch(event);
+            match self.stopping.load(Ordering::Relaxed) {
+                true => Err(io::Error::other("the daemon stops")),
+                false => Ok(()),
+            }
+        };
+        let made = || {
+            let repository = Repository::open_to_write(&self.directory, &watch)?;
+            let source = Source {
+                engine: &self.engine,
+                blobs: self.blobs_directory.clone(),
+                spool: self.spool_directory.clone(),
+                seal_spool: &|| self.spool.seal_blocking(),
+            };
+            let noted = |manifest: &Manifest| {
+                self.state.lock().unwrap_or_else(PoisonError::into_inner).newest = Some(manifest.created);
+            };
+            make(&source, &repository, self.keep, now, &watch, &noted)
+        };
+        let report = made();
+        if let Ok(report) = &report {
+            self.state.lock().unwrap_or_else(PoisonError::into_inner).condition = report.condition.clone();
+        }
+        let failure = report.as_ref().err().map(|error: &BackupError| (now, error.to_string()));
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).failure = failure;
+        report
+    }
+}
+
+/// Makes a backup, tells `made` of it and forgets old ones, unless the clock is so far from when the last were made that it
+/// cannot be believed. Blocks.
+///
+/// # Errors
+/// [`BackupError`]: there is no new backup, or no old one was forgotten.
+pub fn make(
+    source: &Source<'_>,
+    repository: &Repository,
+    keep: Keep,
+    now: Timestamp,
+    watch: Watch<'_>,
+    made: &dyn Fn(&Manifest),
+) -> Result<BackupReport, BackupError> {
+    // What is found damaged here is written again by this, or by the backup itself.
+    let upkeep = upkeep(source, repository, now, AT_LEAST, watch)?;
+    let before: Vec<Timestamp> = repository.manifests()?.iter().map(|manifest| manifest.created).collect();
+    let manifest = create(source, repository, now, watch)?;
+    made(&manifest);
+    let clock_leapt = clock_jump::is_doubted_after(&before, now);
+    let pruned = if clock_leapt {
+        tracing::error!(
+            last = before.last().map(ToString::to_string),
+            "the clock is far later than when the backups before were made, so none is forgotten for a day. If it is wrong, \
+             set it right; if it is right (none was made for long), nothing needs to be done"
+        );
+        Pruned::default()
+    } else {
+        prune(repository, keep, now, watch)?
+    };
+    let condition = condition(repository)?;
+    tell(&upkeep, &condition);
+    Ok(BackupReport { manifest, pruned, clock_leapt, upkeep, condition })
+}
+
+/// Logs what is wrong with the repository; each file where it first comes up is one line too many when a disk dies.
+fn tell(upkeep: &Upkeep, condition: &Condition) {
+    if let Some(first) = upkeep.rewritten.first() {
+        tracing::warn!(
+            files = upkeep.rewritten.len(),
+            first = %first.display(),
+            "files of backups were damaged and are written again; look at the disk that they lie on"
+        );
+    }
+    if let Some(first) = condition.faults.first() {
+        tracing::error!(
+            files = condition.faults.len(),
+            first = %first.path.display(),
+            what = first.what,
+            "backups are damaged, and the store does not have any more what they lost; see \u{201c}depesch backup verify --all\u{201d}"
+        );
+    }
+}
+
+impl std::fmt::Display for BackupReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Manifest { id, mark, octets, new_octets, left_out, .. } = &self.manifest;
+        let records = mark.records;
+        write!(f, "made backup {id} of {records} records: {octets} octets, {new_octets} of them new")?;
+        if !left_out.is_empty() {
+            write!(f, "; {} attachments are damaged and not in it: {}", left_out.len(), left_out.join(" "))?;
+        }
+        if self.clock_leapt {
+            write!(f, "; forgot none, for the clock leapt far ahead")?;
+        }
+        let Upkeep { files, octets, rewritten } = &self.upkeep;
+        write!(f, "; read {files} files again, {octets} bytes")?;
+        if !rewritten.is_empty() {
+            write!(f, "; wrote {} again that were damaged", rewritten.len())?;
+        }
+        if !self.condition.faults.is_empty() {
+            write!(f, "; {} files of backups are damaged or missing", self.condition.faults.len())?;
+        }
+        match self.pruned.backups.len() {
+            0 => Ok(()),
+            old => write!(f, "; forgot {old} old ones and {} octets", self.pruned.octets),
+        }
+    }
+}

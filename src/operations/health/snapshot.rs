@@ -1,0 +1,199 @@
+//! Taking the picture: what is read where.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use crate::base::clock::{Stopwatch, Timestamp};
+use crate::model::inbound::InboundState;
+use crate::model::ledger::Tally;
+use crate::model::mailing::{Mailing, Stage};
+use crate::operations::backups;
+use crate::store::embedded::EmbeddedEngine;
+use crate::store::engine::EngineError;
+use crate::store::{Read, StoreError};
+
+use super::{ChorePicture, InboundPicture, LettersPicture, Observer, Parts, Picture, Slow, Taken};
+
+/// Records read in one go.
+const PAGE: usize = 1000;
+/// So many times older than the rest may be what is looked up in many records.
+const SLOWER: u32 = 12;
+/// Mailings over for longer are not looked at for uncertain deliveries.
+const OVER_FOR: chrono::Duration = chrono::Duration::days(7);
+
+impl Observer {
+    pub(super) async fn take(&self, at: Timestamp, max_age: Duration) -> Result<Picture, StoreError> {
+        let parts = self.parts();
+        let mailings = self.store.mailings().await?;
+        let slow = self.slow(&mailings, max_age * SLOWER).await?;
+        let backups = match parts.backups.clone() {
+            Some(backups) => backups_now(backups).await?,
+            None => backups::State::default(),
+        };
+        let mut in_work = Vec::new();
+        let (mut oldest_due, mut uncertain) = (None, slow.uncertain);
+        for Read { value: mailing, .. } in mailings {
+            let tally = match &mailing.stage {
+                Stage::Finished { .. } | Stage::Cancelled { .. } | Stage::Expired { .. } => continue,
+                Stage::Scheduled | Stage::Freezing { .. } => None,
+                Stage::Sending(_) => Some(self.store.tally(&mailing).await?),
+            };
+            if let Some(tally) = tally.filter(|_| mailing.pause.is_none() && mailing.is_approved()) {
+                oldest_due = [oldest_due, self.first_due(&mailing, &tally, at).await?].into_iter().flatten().min();
+            }
+            uncertain += tally.map_or(0, |tally| tally.uncertain);
+            in_work.push((mailing, tally));
+        }
+        Ok(Picture {
+            at,
+            started: self.started,
+            mailings: in_work,
+            oldest_due,
+            uncertain,
+            letters: self.letters(&parts).await?,
+            inbound: self.inbound(&parts, slow).await?,
+            trouble: trouble(&parts),
+            put_off: parts.dispatcher.as_ref().and_then(|dispatcher| dispatcher.put_off()),
+            slowed: parts.dispatcher.as_ref().and_then(|dispatcher| dispatcher.slowed()),
+            resting: parts.dispatcher.as_ref().map(|dispatcher| dispatcher.resting()).unwrap_or_default(),
+            disk: match parts.engine.clone() {
+                Some(engine) => Some(disk_use(engine).await?),
+                None => None,
+            },
+            records: parts.engine.as_ref().map(|engine| engine.records()),
+            index: self.index(),
+            spool: spool(&parts).await,
+            chores: self.chores(&parts).await?,
+            monitor_trouble: parts.monitor_trouble.clone(),
+            doubted: {
+                let of_mail = parts.doubts.as_ref().map(|doubts| doubts.problems(at)).unwrap_or_default();
+                parts.engine.as_ref().and_then(|engine| engine.doubt()).into_iter().chain(of_mail).collect()
+            },
+            leap: self.store.leap().await?,
+            clock: self.store.clock_trust().await?,
+            moved_by_test: self.clock.moved_by_test(),
+            backup: backups.newest,
+            lost_listeners: parts.listeners.as_ref().map(|listeners| listeners.lost()).unwrap_or_default(),
+            reload_refused: self.reload_refused.read().unwrap_or_else(PoisonError::into_inner).clone(),
+            backup_failure: backups.failure,
+            backup_condition: backups.condition,
+        })
+    }
+
+    /// Since when something of a mailing waits that could be sent.
+    async fn first_due(
+        &self,
+        mailing: &Mailing,
+        tally: &Tally,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let untried = mailing.frozen().filter(|_| tally.waiting > 0).map(|frozen| frozen.at);
+        let deferred = self.store.due(mailing.id, Some(now), 1).await?.first().map(|(at, _)| *at);
+        Ok(untried.into_iter().chain(deferred).min())
+    }
+
+    async fn letters(&self, parts: &Parts) -> Result<LettersPicture, StoreError> {
+        Ok(LettersPicture {
+            waiting: self.store.letters_open().await?,
+            first_due: self.store.first_letter_due().await?,
+            sent: parts.postman.as_ref().map(|postman| postman.sent()).unwrap_or_default(),
+        })
+    }
+
+    async fn inbound(&self, parts: &Parts, slow: Slow) -> Result<InboundPicture, StoreError> {
+        let waiting = self.store.waiting_inbound(None, usize::MAX).await?;
+        let oldest = match waiting.first() {
+            Some(first) => match self.store.inbound(*first).await {
+                Ok(read) => read.map(|read| read.value.arrival.at),
+                // One damaged record must not hide everything else; it is named where it is handled.
+                Err(StoreError::Record(_)) => None,
+                Err(error) => return Err(error),
+            },
+            None => None,
+        };
+        Ok(InboundPicture {
+            waiting: waiting.len() as u64,
+            oldest,
+            stuck: slow.stuck,
+            later: self.store.later_counts().await?,
+            connections: parts.mail_connections.as_ref().map(|tell| tell()).unwrap_or_default(),
+        })
+    }
+
+    async fn chores(&self, parts: &Parts) -> Result<Vec<ChorePicture>, StoreError> {
+        let mut chores = Vec::with_capacity(parts.chores.len());
+        for (name, times) in &parts.chores {
+            let last = self.store.chore(name).await?.map(|read| read.value);
+            chores.push(ChorePicture { name, last, next: last.and_then(|last| times.next_after(last)) });
+        }
+        Ok(chores)
+    }
+
+    async fn slow(&self, mailings: &[Read<Mailing>], max_age: Duration) -> Result<Slow, StoreError> {
+        let mut last = self.last_slow.lock().await;
+        if let Some(known) = last.as_ref().filter(|known| known.is_good(self.clock.now(), max_age)) {
+            return Ok(known.value);
+        }
+        let (watch, at) = (Stopwatch::start(), self.clock.now());
+        let mut value = Slow::default();
+        for Read { value: mailing, .. } in mailings {
+            let over = match &mailing.stage {
+                Stage::Finished { at, .. } | Stage::Cancelled { at, .. } => *at,
+                _ => continue,
+            };
+            if at - over < OVER_FOR {
+                value.uncertain += self.store.tally(mailing).await?.uncertain;
+            }
+        }
+        value.stuck = self.stuck().await?;
+        *last = Some(Taken { value, at, took: Duration::from_nanos(watch.nanoseconds()) });
+        Ok(value)
+    }
+
+    async fn stuck(&self) -> Result<u64, StoreError> {
+        let (mut stuck, mut after) = (0, None);
+        loop {
+            let page = match self.store.scan_inbound(after, PAGE).await {
+                // It cannot be handled either; the worker named it in the log.
+                Err(StoreError::Record(_)) => return Ok(stuck + 1),
+                page => page?,
+            };
+            stuck += page.iter().filter(|read| matches!(read.value.state, InboundState::Stuck { .. })).count() as u64;
+            match page.last() {
+                Some(last) if page.len() == PAGE => after = Some(last.value.id),
+                _ => return Ok(stuck),
+            }
+            // Reads of the index do not wait for anything, so others get their turn here.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn trouble(parts: &Parts) -> Vec<(&'static str, crate::outbound::dispatch::relay_backoff::Trouble)> {
+    let deliveries = parts.dispatcher.as_ref().and_then(|dispatcher| dispatcher.trouble());
+    let letters = parts.postman.as_ref().and_then(|postman| postman.trouble());
+    let deliveries = deliveries.map(|trouble| ("deliveries", trouble));
+    deliveries.into_iter().chain(letters.map(|trouble| ("letters", trouble))).collect()
+}
+
+/// How the backups stand; what a command changed beside the daemon is seen.
+async fn backups_now(backups: Arc<backups::Backups>) -> Result<backups::State, StoreError> {
+    let looked = tokio::task::spawn_blocking(move || {
+        backups.look();
+        backups.state()
+    });
+    Ok(looked.await.map_err(|error| EngineError::Stopped(error.to_string()))?)
+}
+
+async fn disk_use(engine: Arc<EmbeddedEngine>) -> Result<crate::store::embedded::DiskUse, StoreError> {
+    let looked = tokio::task::spawn_blocking(move || engine.disk_use()).await;
+    Ok(looked.map_err(|error| EngineError::Stopped(error.to_string()))??)
+}
+
+/// A figure only: a spool that cannot be listed says so where mail is taken in.
+async fn spool(parts: &Parts) -> u64 {
+    match &parts.spool {
+        Some(spool) => spool.segments().await.map_or(0, |found| found.iter().map(|segment| segment.octets).sum()),
+        None => 0,
+    }
+}

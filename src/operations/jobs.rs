@@ -1,0 +1,194 @@
+//! The daemon's own chores (checkpoint, retention): each by a recurrence with a zone.
+//!
+//! When a chore last ran is in the store: one that was missed while the daemon was down runs once at start, not once
+//! for each time missed. A chore that has never run waits for its first time. A chore that fails is tried again
+//! soon, and its failure is logged. One that deletes by age does not run while the clock is in doubt ([`crate::runtime::clock_jump`]), and
+//! when a clock was set back, times noted ahead of it do not hold chores up. Chores must be harmless to repeat, for a crash between work and note repeats one.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use crate::base::clock::{Clock, Timestamp};
+use crate::model::clock_trust;
+use crate::model::recurrence::Recurrence;
+use crate::runtime::clock_jump;
+use crate::runtime::clock_jump::{JumpWatch, Reading};
+use crate::store::{Read, Store, StoreError};
+
+/// The longest sleep, see [`crate::mailings::schedule`].
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// How soon a failed chore is tried again.
+const AFTER_FAILURE: Duration = Duration::from_secs(10 * 60);
+/// A last run that lies so far ahead was noted by a wrong clock.
+const AHEAD: TimeDelta = TimeDelta::days(1);
+
+/// What a chore does; the text says what it did, or why it could not.
+pub type ChoreFuture = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
+
+/// One chore.
+pub struct Chore {
+    name: &'static str,
+    recurrence: Recurrence,
+    run: Box<dyn Fn() -> ChoreFuture + Send + Sync>,
+    deletes_by_age: bool,
+    /// Not tried before this instant, after a failure.
+    held_until: Option<Timestamp>,
+}
+
+impl Chore {
+    /// A chore known in the store by `name`.
+    pub fn new(
+        name: &'static str,
+        recurrence: Recurrence,
+        run: impl Fn() -> ChoreFuture + Send + Sync + 'static,
+    ) -> Self {
+        Self { name, recurrence, run: Box::new(run), deletes_by_age: false, held_until: None }
+    }
+
+    /// It deletes what is old, and so must not believe a clock that has leapt.
+    pub fn deleting_by_age(self) -> Self {
+        Self { deletes_by_age: true, ..self }
+    }
+
+    /// Its name and its times.
+    pub fn times(&self) -> (&'static str, Recurrence) {
+        (self.name, self.recurrence.clone())
+    }
+}
+
+/// Runs chores at their times, one after the other.
+pub struct Chores {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    chores: Vec<Chore>,
+    jumps: JumpWatch,
+}
+
+impl Chores {
+    /// Chores that note in `store` when they ran.
+    pub fn new(store: Store, clock: Arc<dyn Clock>, chores: Vec<Chore>) -> Self {
+        let jumps = JumpWatch::new(&*clock);
+        Self { store, clock, chores, jumps }
+    }
+
+    /// Works until `stop` completes. A chore that has begun is awaited.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        loop {
+            let next = self.tick().await;
+            tokio::select! {
+                () = &mut stop => return,
+                () = self.clock.wait_until(next.unwrap_or(Timestamp::MAX_UTC), LONGEST_SLEEP) => {}
+            }
+        }
+    }
+
+    /// Looks once at all chores and runs what is due; says when the next is. Failures are logged and held back.
+    pub async fn tick(&mut self) -> Option<Timestamp> {
+        let mut earliest: Option<Timestamp> = None;
+        if let Err(error) = self.look_at_clock().await {
+            tracing::error!(%error, "it cannot be noted that the clock was set forward; no chore runs before it is");
+            return None;
+        }
+        for chore in &mut self.chores {
+            let now = self.clock.now();
+            // One further ahead than any was set by a clock that stood ahead.
+            let held =
+                |until: &Timestamp| *until > now && (*until - now).to_std().is_ok_and(|left| left <= AFTER_FAILURE);
+            let next = match chore.held_until.filter(held) {
+                Some(until) => Some(until),
+                None => look(&self.store, &*self.clock, chore).await.unwrap_or_else(|error| {
+                    tracing::error!(chore = chore.name, %error, "a chore cannot be looked at; it is tried again");
+                    chore.held_until = Some(now + AFTER_FAILURE);
+                    chore.held_until
+                }),
+            };
+            earliest = earliest.into_iter().chain(next).min();
+        }
+        earliest
+    }
+}
+
+impl Chores {
+    /// Notes a jump forward before anything is deleted by age: the scheduler, which notes what is known of the clock, may not
+    /// have seen it yet. One that is not noted is seen again at the next look.
+    async fn look_at_clock(&mut self) -> Result<(), StoreError> {
+        let mut jumps = self.jumps;
+        let (Reading { now, steady }, jump) = jumps.look(&*self.clock);
+        let sets_right = steady - Timestamp::UNIX_EPOCH < clock_trust::AFTER_BOOT;
+        if jump.is_some_and(|jump| jump.by() > clock_trust::SMALL) && !sets_right {
+            self.store.note_leap(now).await?;
+        }
+        self.jumps = jumps;
+        Ok(())
+    }
+}
+
+/// Runs one chore if it is due; says when it is due next.
+async fn look(store: &Store, clock: &dyn Clock, chore: &mut Chore) -> Result<Option<Timestamp>, StoreError> {
+    let now = clock.now();
+    let Some(last) = store.chore(chore.name).await? else {
+        // Counting begins at the first start; when another process was quicker, its note counts.
+        store.note_chore(chore.name, None, now).await?;
+        return Ok(chore.recurrence.next_after(now));
+    };
+    if last.value - now > AHEAD {
+        tracing::warn!(chore = chore.name, last = %last.value, "a chore ran by a clock that was ahead; its times count from now on");
+        store.note_chore(chore.name, Some(last.stamp), now).await?;
+        return Ok(chore.recurrence.next_after(now));
+    }
+    let due = match chore.recurrence.next_after(last.value) {
+        Some(due) if due <= now => due,
+        later => return Ok(later),
+    };
+    if chore.deletes_by_age && is_in_doubt(store, due, now).await? {
+        return skip(store, chore, last, now).await;
+    }
+    chore.held_until = None;
+    match (chore.run)().await {
+        Ok(did) => {
+            tracing::info!(chore = chore.name, "{did}");
+            // The time it began: what fell due while it ran is still to be done.
+            store.note_chore(chore.name, Some(last.stamp), now).await?;
+            Ok(chore.recurrence.next_after(now))
+        }
+        Err(reason) => {
+            tracing::error!(chore = chore.name, reason, "a chore failed; it is tried again in ten minutes");
+            chore.held_until = Some(clock.now() + AFTER_FAILURE);
+            Ok(chore.held_until)
+        }
+    }
+}
+
+/// Whether the clock leapt since a chore was due, or lately; a new leap is noted.
+async fn is_in_doubt(store: &Store, due: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+    if clock_jump::has_leapt(due, now) {
+        store.note_leap(now).await?;
+        return Ok(true);
+    }
+    Ok(clock_jump::deletes_nothing_until(store, now).await?.is_some())
+}
+
+/// Lets one time pass without deleting anything.
+async fn skip(
+    store: &Store,
+    chore: &Chore,
+    last: Read<Timestamp>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let again = clock_jump::deletes_nothing_until(store, now).await?.unwrap_or(now);
+    let again = chore.recurrence.next_after(again);
+    tracing::error!(
+        chore = chore.name,
+        last = %last.value,
+        again = again.map(|at| at.to_string()),
+        "the clock was set forward, or is far later than when this last ran, so nothing is deleted by age this time. If the clock is wrong, set it \
+         right before the next time; if it is right (the daemon was off for long), nothing needs to be done"
+    );
+    store.note_chore(chore.name, Some(last.stamp), now).await?;
+    Ok(chore.recurrence.next_after(now))
+}

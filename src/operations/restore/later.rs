@@ -1,0 +1,174 @@
+//! What people did after the instant that is restored, as a later backup knows it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{ListName, SubscriberId};
+use crate::model::subscriber::{Subscription, SubscriptionState};
+use crate::model::suppression::{Suppression, SuppressionReason};
+use crate::privacy::erasure::{Eraser, ErasureMark, erase_marked, erasure_marks};
+use crate::store::backup::BackupError;
+use crate::store::backup::point::Point;
+use crate::store::backup::repository::Repository;
+use crate::store::engine::{Batch, Commit, Engine, Key as StoreKey};
+use crate::store::memory::MemoryEngine;
+use crate::store::subscribers::read_record;
+use crate::store::suppressions::{self, AddressHash};
+use crate::store::{CONFLICT_TRIES, Store, StoreError};
+use crate::subscribers::profile::PersonError;
+
+/// Records looked at together.
+const PAGE: usize = 500;
+
+/// What people did up to a later backup that a restore must not undo.
+pub struct Later {
+    /// Its suppressions and counters.
+    kept: Store,
+    left: BTreeMap<SubscriberId, Left>,
+}
+
+/// Subscriptions that somebody ended or paused.
+struct Left {
+    created: Timestamp,
+    subscriptions: BTreeMap<ListName, Subscription>,
+}
+
+/// What was done again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DoneAgain {
+    /// Addresses that were suppressed after the backup.
+    pub suppressed: u64,
+    /// Subscriptions that were ended or paused.
+    pub left: u64,
+    /// People who were erased.
+    pub erased: u64,
+}
+
+impl Later {
+    /// Reads it from a backup. Blocks.
+    ///
+    /// # Errors
+    /// [`BackupError`].
+    pub fn read(repository: &Repository, newest: &Point) -> Result<Self, BackupError> {
+        let engine = Arc::new(MemoryEngine::new());
+        let mut batch = Batch::new();
+        let mut left = BTreeMap::new();
+        let mut failure = None;
+        newest.records(
+            repository,
+            &|key| matches!(key.first(), Some(b'c' | b's' | b'x' | b'X')),
+            &mut |key, value| {
+                if key.first() != Some(&b's') {
+                    batch.put(StoreKey(key.to_vec()), value);
+                    return;
+                }
+                match read_record(value) {
+                    Ok(subscriber) => {
+                        let (id, created) = (subscriber.id, subscriber.created);
+                        let is_left =
+                            |s: &Subscription| matches!(s.state, SubscriptionState::Ended | SubscriptionState::Paused);
+                        let subscriptions: BTreeMap<_, _> =
+                            subscriber.subscriptions.into_iter().filter(|(_, s)| is_left(s)).collect();
+                        if !subscriptions.is_empty() {
+                            left.insert(id, Left { created, subscriptions });
+                        }
+                    }
+                    Err(e) => failure = failure.take().or(Some(e.to_string())),
+                }
+            },
+        )?;
+        if let Some(what) = failure {
+            return Err(BackupError::Damaged { path: repository.directory().to_owned(), what });
+        }
+        engine.put_all(batch);
+        Ok(Self { kept: Store::new(engine as Arc<dyn Engine>), left })
+    }
+
+    /// Its suppressions and counters.
+    pub fn kept(&self) -> &Store {
+        &self.kept
+    }
+
+    /// Does it again in a restored store.
+    ///
+    /// # Errors
+    /// [`PersonError`]: the store must not be started.
+    pub async fn apply(&self, store: &Store) -> Result<DoneAgain, PersonError> {
+        let mut done = DoneAgain::default();
+        let mut after = None;
+        loop {
+            let page = self.kept.scan_suppressions(after, PAGE).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            for (hash, suppression) in &page {
+                done.suppressed += u64::from(self.suppress(store, hash, suppression).await?);
+            }
+        }
+        let mut after = SubscriberId(0);
+        loop {
+            let page = store.scan_subscribers(after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(done) };
+            after = last.value.id;
+            for read in &page {
+                done.left += self.leave(store, read.value.id).await?;
+            }
+        }
+    }
+
+    /// Erases who was erased, from records, mail and files. What still had to be done in the restored store must be held by
+    /// then. Gives how many.
+    ///
+    /// # Errors
+    /// [`PersonError`]: the store must not be started.
+    pub async fn erase(&self, eraser: &Eraser, now: Timestamp) -> Result<u64, PersonError> {
+        let mut marks = erasure_marks(&self.kept).await?;
+        // Of a version that kept no marks of its own.
+        let mut after = None;
+        loop {
+            let page = self.kept.scan_suppressions(after, PAGE).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            let erased = page.iter().filter(|(_, suppression)| suppression.reason == SuppressionReason::Erased);
+            marks.extend(erased.map(|(hash, suppression)| ErasureMark { hash: *hash, at: suppression.since }));
+        }
+        Ok(erase_marked(eraser, &marks, now).await?.begun)
+    }
+
+    async fn suppress(&self, store: &Store, hash: &AddressHash, suppression: &Suppression) -> Result<bool, StoreError> {
+        for _ in 0..CONFLICT_TRIES {
+            if store.suppression(hash).await?.is_some() {
+                return Ok(false);
+            }
+            let mut batch = Batch::new();
+            suppressions::put(&mut batch, hash, None, suppression);
+            if store.commit(batch).await? == Commit::Applied {
+                return Ok(true);
+            }
+        }
+        Err(StoreError::Contended(CONFLICT_TRIES))
+    }
+
+    async fn leave(&self, store: &Store, id: SubscriberId) -> Result<u64, StoreError> {
+        let Some(left) = self.left.get(&id) else { return Ok(0) };
+        let mut count = 0;
+        store
+            .change_subscriber(id, |subscriber| {
+                count = 0;
+                // The same number may be another person's where a store was restored before.
+                if subscriber.created != left.created {
+                    return Ok::<_, StoreError>(());
+                }
+                for (list, subscription) in &left.subscriptions {
+                    let now = subscriber.subscriptions.get(list).map(|own| own.state);
+                    if now.is_some_and(|now| now != subscription.state && now != SubscriptionState::Ended) {
+                        subscriber.subscriptions.insert(list.clone(), subscription.clone());
+                        count += 1;
+                    }
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(count)
+    }
+}

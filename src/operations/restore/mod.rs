@@ -1,0 +1,323 @@
+//! Restoring a store from a backup, so that a daemon may start on it.
+//!
+//! Its ledgers end where the backup ends. What was sent after that, nobody knows: so nothing goes out by itself. Every
+//! mailing that is not over is paused and its deliveries in doubt are held for a person; letters that were still to be
+//! sent are given up, and mail that was still to be handled is laid aside; a person can try each again (`hold`).
+//!
+//! Numbers go on higher, so that what went out after the instant never leads to something else.
+//!
+//! What people did after the instant must not be undone (invariant 4): where a later backup is there, suppressions,
+//! ended and paused subscriptions and erasures that it knows are done again (`later`).
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::base::clock::Clock;
+use crate::privacy::erasure::Eraser;
+use crate::privacy::personal_data::{Files, TraceError};
+use crate::store::backup::point::{Point, Wanted, find, find_partial, points_after};
+use crate::store::backup::repository::Repository;
+use crate::store::backup::restore::{Extent, LaidOut, check, check_target, lay_out};
+use crate::store::backup::verify::Fault;
+use crate::store::backup::{BackupError, Event};
+use crate::store::blobs::Blobs;
+use crate::store::check::{CheckError, files_beside};
+use crate::store::embedded::check::Finding;
+use crate::store::embedded::{EmbeddedEngine, Settings, StoreLock};
+use crate::store::spool::{Spool, SpoolSettings};
+use crate::store::{Store, StoreError};
+use crate::subscribers::profile::PersonError;
+
+pub mod hold;
+pub mod later;
+
+use hold::{Held, hold, renumber};
+use later::{DoneAgain, Later};
+
+/// What is to be restored, and where to.
+#[derive(Clone, Debug)]
+pub struct Restoration {
+    /// The repository.
+    pub from: PathBuf,
+    /// Which state.
+    pub wanted: Wanted,
+    /// The state directory to be; there must be no store in it.
+    pub target: PathBuf,
+    /// Do again what people did after that instant, as the newest backup knows it.
+    pub later: bool,
+    /// Whether what is damaged may be left out.
+    pub extent: Extent,
+    /// A store that stands in the target is moved aside, into a directory beside it; nothing is there otherwise.
+    pub aside: bool,
+}
+
+/// What was restored, or would be.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// Which state.
+    pub point: Point,
+    /// How many records the backup holds.
+    pub records: u64,
+    /// What is wrong with the backup; a partial restore went without it.
+    pub faults: Vec<Fault>,
+    /// The records are exactly those of the backup.
+    pub exact: bool,
+    /// Attachments and mail that records name and that are not there, or not whole, each in a line.
+    pub missing: Vec<String>,
+    /// Backups later than that state that cannot be read: what people did up to them is not known from them.
+    pub unread: Vec<Fault>,
+    /// What stands where it would go.
+    pub occupied: Option<PathBuf>,
+    /// Where the store that stood there is now.
+    pub aside: Option<PathBuf>,
+    /// The backup that later acts were read from, if there is a later one, and what was done again.
+    pub later: Option<(String, DoneAgain)>,
+    /// What is held.
+    pub held: Held,
+}
+
+/// Why nothing was restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The backup, or the place where it should go.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// Some of it is damaged.
+    #[error("the backup is damaged, so nothing was restored:{}\nwith --partial, what is whole is restored", fault_lines(.0))]
+    Damaged(Vec<Fault>),
+    /// What people did after it cannot be read.
+    #[error(
+        "later backups, which know who left after that instant, cannot be read:{}\nwithout what they know, people who \
+         unsubscribed or were erased since come back: --partial does again what other backups know of them, \
+         --without-later nothing",
+        fault_lines(.0)
+    )]
+    Later(Vec<Fault>),
+    /// What was restored cannot be looked through.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    /// The restored store.
+    #[error(transparent)]
+    Person(#[from] PersonError),
+}
+
+fn fault_lines(faults: &[Fault]) -> String {
+    faults.iter().map(|fault| format!("\n  {}: {}", fault.path.display(), fault.what)).collect()
+}
+
+impl From<TraceError> for RestoreError {
+    fn from(error: TraceError) -> Self {
+        Self::Person(error.into())
+    }
+}
+
+impl From<StoreError> for RestoreError {
+    fn from(error: StoreError) -> Self {
+        Self::Person(error.into())
+    }
+}
+
+/// Is told what happens, from another thread.
+pub type Watching = Arc<dyn Fn(Event) -> io::Result<()> + Send + Sync>;
+
+/// Reads everything that a restore would need; nothing is written.
+///
+/// # Errors
+/// [`RestoreError`].
+pub async fn rehearse(wish: &Restoration, watch: Watching) -> Result<Restored, RestoreError> {
+    let wish = wish.clone();
+    blocking(move || {
+        let occupied = match check_target(&wish.target) {
+            Err(BackupError::Occupied(path)) => Some(path),
+            other => other.map(|()| None)?,
+        };
+        let repository = Repository::open_to_read(&wish.from)?;
+        let (point, mut faults) = wanted(&wish, &repository)?;
+        let (later, unread) = read_later(&wish, &repository, &point)?;
+        let later = later.map(|(id, _)| (id, DoneAgain::default()));
+        let (records, damaged) = check(&repository, &point, &*watch)?;
+        faults.extend(damaged);
+        let exact = faults.is_empty();
+        Ok(Restored { records, exact, later, unread, occupied, ..Restored::of(point, faults) })
+    })
+    .await
+}
+
+impl Restored {
+    fn of(point: Point, faults: Vec<Fault>) -> Self {
+        Self {
+            point,
+            records: 0,
+            faults,
+            exact: true,
+            missing: Vec::new(),
+            unread: Vec::new(),
+            occupied: None,
+            aside: None,
+            later: None,
+            held: Held::default(),
+        }
+    }
+
+    /// Everything that was in the backup is in the store.
+    pub fn is_whole(&self) -> bool {
+        self.exact && self.faults.is_empty() && self.missing.is_empty()
+    }
+}
+
+/// Restores a store. Until this returns, there is none in the target, or the one that was there before.
+///
+/// # Errors
+/// [`RestoreError`]: nothing has changed in the target.
+pub async fn restore(wish: &Restoration, clock: Arc<dyn Clock>, watch: Watching) -> Result<Restored, RestoreError> {
+    let own = wish.clone();
+    let (restored, mut laid_out, later, lock) = blocking(move || {
+        let lock = match check_target(&own.target) {
+            Err(BackupError::Occupied(_)) if own.aside => Some(lock_of(&own)?),
+            other => other.map(|()| None)?,
+        };
+        let repository = Repository::open_to_read(&own.from)?;
+        let (point, faults) = wanted(&own, &repository)?;
+        let (later, unread) = read_later(&own, &repository, &point)?;
+        let laid_out = match lay_out(&repository, &point, &own.target, own.extent, &*watch) {
+            Err(error) if own.extent == Extent::Whole && error.is_damage() => {
+                let (_, faults) = check(&repository, &point, &*watch)?;
+                return Err(match faults.is_empty() {
+                    true => RestoreError::Backup(error),
+                    false => RestoreError::Damaged(faults),
+                });
+            }
+            other => other?,
+        };
+        Ok((Restored { unread, ..Restored::of(point, faults) }, laid_out, later, lock))
+    })
+    .await?;
+    let (directory, settings) = (laid_out.store(), Settings { clock: Some(clock.clone()), ..Settings::default() });
+    let engine = blocking(move || Ok(EmbeddedEngine::open(&directory, settings).map_err(BackupError::from)?.engine));
+    let engine = Arc::new(engine.await?);
+    let done = settle(&engine, &restored.point, later.as_ref(), &laid_out, &clock).await;
+    let missing = match laid_out.faults.is_empty() {
+        true => Ok(Vec::new()),
+        false => missing(&engine, &laid_out).await,
+    };
+    let closed = blocking(move || Ok(engine.close().map_err(BackupError::from)?)).await;
+    let ((done, held), missing) = (done?, missing?);
+    closed?;
+    if lock.is_some() {
+        laid_out.aside = Some(wish.target.join(format!("aside-{}", clock.now().format("%Y%m%dT%H%M%SZ"))));
+    }
+    let (records, exact, aside) = (laid_out.records, laid_out.exact, laid_out.aside.clone());
+    let Restored { point, mut faults, unread, .. } = restored;
+    faults.append(&mut laid_out.faults);
+    place(laid_out).await?;
+    drop(lock);
+    let later = later.map(|(id, _)| (id, done));
+    Ok(Restored { records, exact, faults, missing, unread, later, held, aside, ..Restored::of(point, Vec::new()) })
+}
+
+/// Holds the store that is to be moved aside, so that no daemon works on it; `None` where its directory is gone.
+fn lock_of(wish: &Restoration) -> Result<Option<StoreLock>, RestoreError> {
+    let store = wish.target.join("store");
+    match store.is_dir() {
+        true => Ok(Some(StoreLock::take(&store).map_err(BackupError::from)?)),
+        false => Ok(None),
+    }
+}
+
+/// The point that is wanted, or with [`Extent::Partial`] the nearest that can be had, and what is in the way.
+fn wanted(wish: &Restoration, repository: &Repository) -> Result<(Point, Vec<Fault>), BackupError> {
+    match wish.extent {
+        // Without its notes a repository cannot say whether a newer backup is missing: that is said, and stops nothing.
+        Extent::Whole => Ok((find(repository, &wish.wanted)?, repository.notes_fault().into_iter().collect())),
+        Extent::Partial => find_partial(repository, &wish.wanted),
+    }
+}
+
+/// What records name and is not there, or not whole, in words.
+async fn missing(engine: &Arc<EmbeddedEngine>, laid_out: &LaidOut) -> Result<Vec<String>, RestoreError> {
+    let found = files_beside(&Store::new(engine.clone()), &laid_out.workplace).await?;
+    let line = |finding: Finding| {
+        let name = finding.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        format!("{} ({name}): {}", finding.what, finding.hits.join(", "))
+    };
+    Ok(found.into_iter().filter(|finding| !finding.harmless && !finding.hits.is_empty()).map(line).collect())
+}
+
+async fn settle(
+    engine: &Arc<EmbeddedEngine>,
+    point: &Point,
+    later: Option<&(String, Later)>,
+    laid_out: &LaidOut,
+    clock: &Arc<dyn Clock>,
+) -> Result<(DoneAgain, Held), RestoreError> {
+    let (store, now) = (Store::new(engine.clone()), clock.now());
+    let key = store.installation_key().await?;
+    let mut done = match later {
+        Some((_, later)) => later.apply(&store).await?,
+        None => DoneAgain::default(),
+    };
+    renumber(&store, later.map(|(_, later)| later.kept())).await?;
+    let held = hold(&store, point.at.unwrap_or(point.created), now).await?;
+    // After that: what waits is not taken from under anybody.
+    if let Some((_, later)) = later {
+        let (spool, clock) = (laid_out.workplace.join("spool"), clock.clone());
+        let spool =
+            blocking(move || Ok(Spool::open(&spool, SpoolSettings::default(), clock).map_err(TraceError::from)?));
+        let (spool, blobs) = (spool.await?, Blobs::in_state_directory(&laid_out.workplace));
+        let eraser = Eraser { store, key, files: Some(Files { spool: spool.clone(), blobs, capture: None }) };
+        done.erased = later.erase(&eraser, now).await?;
+        blocking(move || {
+            spool.close();
+            Ok(())
+        })
+        .await?;
+    }
+    Ok((done, held))
+}
+
+async fn place(laid_out: LaidOut) -> Result<(), RestoreError> {
+    blocking(move || Ok(laid_out.place()?)).await
+}
+
+/// What is read of later backups: the newest that can be read, with its name, and those that cannot be.
+type ReadLater = (Option<(String, Later)>, Vec<Fault>);
+
+/// What people did after the instant, by the newest backup that can be read, if one is later.
+fn read_later(wish: &Restoration, repository: &Repository, point: &Point) -> Result<ReadLater, RestoreError> {
+    let mut unread = Vec::new();
+    if !wish.later {
+        return Ok((None, unread));
+    }
+    let listed = repository.list()?;
+    let faults = repository.faults(&listed);
+    let mut later = None;
+    for newer in points_after(listed, point) {
+        match Later::read(repository, &newer) {
+            Ok(read) => {
+                later = Some((newer.backup, read));
+                break;
+            }
+            Err(error) => {
+                let path = repository.directory().join("backups").join(format!("{}.manifest", newer.backup));
+                unread.push(Fault { path, what: error.to_string(), backups: vec![newer.backup] });
+            }
+        }
+    }
+    // What is older than the one that was read, that one knows.
+    let known = later.as_ref().map_or(&point.backup, |(backup, _)| backup);
+    unread.extend(faults.into_iter().filter(|fault| fault.backups.iter().any(|backup| backup > known)));
+    match unread.is_empty() || wish.extent == Extent::Partial {
+        true => Ok((later, unread)),
+        false => Err(RestoreError::Later(unread)),
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RestoreError> + Send + 'static,
+) -> Result<T, RestoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

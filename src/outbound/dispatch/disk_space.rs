@@ -1,0 +1,79 @@
+//! Whether the store has room, as far as dispatch knows: a full disk is waited for, and said once and not by every worker
+//! at each try.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::Duration;
+
+use crate::base::clock::Timestamp;
+
+use super::relay_backoff::Trouble;
+
+/// A disk that was full is tried again after so long.
+pub const PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// When nobody met a full disk for so long, it is full no more, or nobody needs it: some tries, on a busy machine too.
+const FORGOTTEN: Duration = Duration::seconds(10);
+
+/// What is known of the room there is.
+#[derive(Default)]
+pub struct Room {
+    full: Mutex<Option<Full>>,
+}
+
+struct Full {
+    since: Timestamp,
+    last: Timestamp,
+    what: String,
+}
+
+impl Full {
+    /// Whether a full disk was met lately. What a clock noted that has been set back since is not.
+    fn is_recent(&self, now: Timestamp) -> bool {
+        (now - self.last).abs() < FORGOTTEN
+    }
+}
+
+impl Room {
+    fn lock(&self) -> MutexGuard<'_, Option<Full>> {
+        self.full.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody met a full disk. `true` for the first report: log that one.
+    pub fn is_full(&self, now: Timestamp, what: String) -> bool {
+        let mut full = self.lock();
+        let known = full.as_ref().filter(|full| full.is_recent(now)).map(|full| full.since);
+        *full = Some(Full { since: known.unwrap_or(now), last: now, what });
+        known.is_none()
+    }
+
+    /// The full disk, for `depesch status`.
+    pub fn trouble(&self, now: Timestamp) -> Option<Trouble> {
+        let full = self.lock();
+        let full = full.as_ref().filter(|full| full.is_recent(now))?;
+        Some(Trouble::of_store(full.since, full.last + PAUSE, format!("{}; deliveries wait for room", full.what)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        chrono::DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    #[test]
+    fn a_full_disk_is_said_once_and_forgotten_when_nobody_meets_it_any_more() {
+        let room = Room::default();
+        assert_eq!(room.trouble(at(0)), None);
+        assert!(room.is_full(at(0), "the disk is full".into()));
+        assert!(!room.is_full(at(2), "the disk is full".into()));
+        let trouble = room.trouble(at(3)).unwrap();
+        assert_eq!((trouble.since, trouble.next_try), (Some(at(0)), Some(at(4))));
+        assert_eq!(trouble.what, "the disk is full; deliveries wait for room");
+        assert_eq!(room.trouble(at(12)), None);
+        assert!(room.is_full(at(12), "the disk is full".into()), "that is another time");
+        assert_eq!(room.trouble(at(13)).unwrap().since, Some(at(12)));
+    }
+}

@@ -1,0 +1,411 @@
+//! Dispatch: makes the deliveries of frozen mailings, so that after any crash at most one delivery per connection is
+//! in doubt, and each is shown.
+//!
+//! - A feeder for each mailing (`feed`) leases chunks of the ledger and hands their deliveries to a bounded queue.
+//! - A worker for each connection (`worker`) takes a delivery, looks again whether it is wanted, makes the message,
+//!   commits the *intent*, sends, and commits the *outcome* together with its next intent.
+//! - The last worker on a chunk settles it (`settle`).
+//!
+//! Every intent demands that mailing and delivery are unchanged, so a pause or a cancel takes effect with its commit.
+
+mod disk_space;
+mod feed;
+mod history;
+mod outcome_policy;
+pub mod pace;
+mod queue;
+pub mod relay_backoff;
+mod settle;
+pub mod stats;
+mod take_back;
+mod work;
+mod worker;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{RwLock, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::base::clock::{Clock, Timestamp};
+use crate::base::id::MailingId;
+use crate::base::token::Key;
+use crate::composition::message::MessageSource;
+use crate::mailings::audience;
+use crate::metrics::outcomes::Outcomes;
+use crate::model::bounce::BouncePolicy;
+use crate::model::breaker::{BreakerSettings, PutOff, Rest};
+use crate::model::classify::Classifier;
+use crate::model::ledger::Delivery;
+use crate::model::mailing::{Mailing, PauseReason, Stage};
+use crate::model::retry::RetryTable;
+use crate::runtime::clock_jump::Reading;
+use crate::runtime::heartbeat::Pulses;
+use crate::runtime::notifier::Wake;
+use crate::store::engine::EngineError;
+use crate::store::{Read, Store, StoreError};
+use crate::transport::Transport;
+
+use disk_space::Room;
+use outcome_policy::Judge;
+use pace::Pace;
+use queue::Queue;
+use relay_backoff::Gate;
+use stats::Stats;
+use work::{Job, may_send};
+
+/// How dispatch works; the defaults suit a smarthost on the same network.
+#[derive(Clone, Debug)]
+pub struct DispatchSettings {
+    /// Connections to the relay at most; so many deliveries at most are in doubt after a crash.
+    pub connections: usize,
+    /// Chunks of one mailing leased at a time.
+    pub chunks_ahead: usize,
+    /// How long a lease lasts, in seconds; renewed at a third of it.
+    pub lease_seconds: u32,
+    /// How long an unused connection is kept, in seconds.
+    pub idle_seconds: u32,
+    /// This node's name in leases.
+    pub node: String,
+    /// When to try again.
+    pub retry: RetryTable,
+    /// When to stop because receivers blame us.
+    pub breaker: BreakerSettings,
+    /// When refusals suspend a subscriber.
+    pub bounce: BouncePolicy,
+}
+
+impl DispatchSettings {
+    /// The longest time for which something else than the retry table puts a delivery off: a domain is left alone.
+    pub(super) fn longest_rest(&self) -> chrono::Duration {
+        self.breaker.rest
+    }
+}
+
+impl Default for DispatchSettings {
+    fn default() -> Self {
+        Self {
+            connections: 10,
+            chunks_ahead: 4,
+            lease_seconds: 900,
+            idle_seconds: 10,
+            node: "depesch".to_owned(),
+            retry: RetryTable::default(),
+            breaker: BreakerSettings::default(),
+            bounce: BouncePolicy::default(),
+        }
+    }
+}
+
+/// Everything the dispatcher works with.
+pub struct DispatchParts {
+    /// Where records are.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The way out.
+    pub transport: Arc<dyn Transport>,
+    /// Makes messages.
+    pub messages: Arc<dyn MessageSource>,
+    /// Hashes addresses for the suppression list.
+    pub key: Key,
+    /// Says whose fault a refusal is.
+    pub classifier: Classifier,
+    /// Tells of new work.
+    pub wake: Wake,
+    /// Settings.
+    pub settings: DispatchSettings,
+}
+
+/// What feeders and workers share.
+struct Shared {
+    parts: DispatchParts,
+    /// Leases of this node with a smaller number are from before a restart.
+    fence: u64,
+    gate: Gate,
+    pace: Arc<Pace>,
+    room: Room,
+    judge: Judge,
+    /// Held for reading while a refusal is counted against a subscriber, for writing while such are taken back.
+    scoring: RwLock<()>,
+    queue: Queue<Job>,
+    stats: Stats,
+    /// Signs of life of the main task, the feeders and the workers.
+    pulses: Pulses,
+    outcomes: Outcomes,
+    /// Turns true when no new delivery is to begin.
+    draining: watch::Sender<bool>,
+    /// Why dispatch cannot go on, once it cannot.
+    broken: watch::Sender<Option<String>>,
+}
+
+impl Shared {
+    /// Whether a delivery that was put off until `until` is to be tried at `now`.
+    fn is_due(&self, until: Timestamp, delivery: &Delivery, now: Timestamp) -> bool {
+        let settings = &self.parts.settings;
+        settings.retry.is_due(until, u32::from(delivery.attempts), settings.longest_rest(), now)
+    }
+
+    fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    /// Completes when no new delivery is to begin.
+    async fn until_draining(&self) {
+        let mut draining = self.draining.subscribe();
+        // An error means that the sender is gone, which lives as long as this does.
+        let _ = draining.wait_for(|draining| *draining).await;
+    }
+
+    /// Waits a little after a store error that may pass (a full disk); `false` when the store will not recover.
+    async fn survive(&self, error: &StoreError) -> bool {
+        let clock = &self.parts.clock;
+        match error {
+            StoreError::Engine(EngineError::Full(_)) => {
+                if self.room.is_full(clock.now(), error.to_string()) {
+                    tracing::warn!(%error, "dispatch waits for room, and goes on by itself when there is some");
+                }
+            }
+            StoreError::Contended(_) => tracing::warn!(%error, "dispatch waits for the store"),
+            _ => {
+                self.give_up(&error.to_string());
+                return false;
+            }
+        }
+        clock.wait_for(disk_space::PAUSE).await;
+        !self.is_draining()
+    }
+
+    /// Ends dispatch, and says why.
+    fn give_up(&self, why: &str) {
+        tracing::error!(why, "dispatch cannot go on");
+        self.broken.send_replace(Some(why.to_owned()));
+        self.drain();
+    }
+
+    fn drain(&self) {
+        self.draining.send_replace(true);
+        self.queue.close();
+    }
+}
+
+/// A running dispatcher.
+pub struct Dispatcher {
+    shared: Arc<Shared>,
+    main: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Dispatcher {
+    /// Starts it. Deliveries left in doubt by a crash are found when their chunk is leased again.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot say which start this is.
+    pub async fn start(parts: DispatchParts) -> Result<Self, StoreError> {
+        let fence = parts.store.allocate("fence", 1).await?;
+        let shared = Arc::new(Shared {
+            fence,
+            gate: Gate::default(),
+            pace: Arc::new(Pace::new(parts.settings.connections)),
+            room: Room::default(),
+            judge: Judge::new(parts.settings.retry, parts.settings.breaker, parts.classifier.clone()),
+            scoring: RwLock::default(),
+            queue: Queue::new(parts.settings.connections * 2),
+            stats: Stats::default(),
+            pulses: Pulses::default(),
+            outcomes: Outcomes::default(),
+            draining: watch::Sender::new(false),
+            broken: watch::Sender::new(None),
+            parts,
+        });
+        let main = tokio::spawn(run(shared.clone()));
+        Ok(Self { shared, main: Mutex::new(Some(main)) })
+    }
+
+    /// Begins no new delivery, waits for those under way, and commits their outcomes.
+    pub async fn drain(&self) {
+        self.shared.drain();
+        let main = self.main.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(main) = main
+            && let Err(error) = main.await
+        {
+            tracing::error!(%error, "the dispatcher ended badly");
+        }
+    }
+
+    /// Completes when dispatch cannot go on, with the reason: the daemon must stop and be started again.
+    pub async fn broken(&self) -> String {
+        let mut broken = self.shared.broken.subscribe();
+        match broken.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
+            Ok(Some(reason)) => reason,
+            _ => "the dispatcher has ended".to_owned(),
+        }
+    }
+
+    /// What holds deliveries up, if anything does: a full disk, or the relay.
+    pub fn trouble(&self) -> Option<relay_backoff::Trouble> {
+        let shared = &self.shared;
+        let now = shared.parts.clock.now();
+        shared.room.trouble(now).or_else(|| shared.gate.trouble(now))
+    }
+
+    /// A person says that the relay is repaired: it is tried within a second.
+    pub fn try_relay_now(&self) {
+        self.shared.gate.try_now(self.shared.parts.clock.now());
+    }
+
+    /// What the pace is, where the relay asked for a slower one.
+    pub fn slowed(&self) -> Option<pace::Slowed> {
+        self.shared.pace.slowed(self.shared.parts.clock.now())
+    }
+
+    /// That nearly all answers are temporary refusals, if they are.
+    pub fn put_off(&self) -> Option<PutOff> {
+        self.shared.judge.put_off()
+    }
+
+    /// Signs of life. While it does not drain, its main task gives one at each [`Wake`].
+    pub fn pulses(&self) -> &Pulses {
+        &self.shared.pulses
+    }
+
+    /// The domains that the circuit breaker leaves alone now, until when, and why.
+    pub fn resting(&self) -> Vec<(String, Rest)> {
+        self.shared.judge.resting(Reading::of(&*self.shared.parts.clock))
+    }
+
+    /// Counts what became of deliveries.
+    pub fn outcomes(&self) -> Outcomes {
+        self.shared.outcomes.clone()
+    }
+
+    /// Why dispatch cannot go on, once it cannot.
+    pub fn is_broken(&self) -> Option<String> {
+        self.shared.broken.borrow().clone()
+    }
+
+    /// What was done since the start.
+    pub fn stats(&self) -> stats::Snapshot {
+        self.shared.stats.snapshot()
+    }
+}
+
+/// Looks what there is to do, begins it, and waits until there may be more.
+async fn run(shared: Arc<Shared>) {
+    let pulse = shared.pulses.begin("the dispatcher");
+    while let Err(error) = take_back::finish_all(&shared).await {
+        if !shared.survive(&error).await {
+            pulse.rests();
+            return;
+        }
+    }
+    let mut workers = JoinSet::new();
+    for _ in 0..shared.parts.settings.connections {
+        workers.spawn(worker::run(shared.clone()));
+    }
+    let mut tasks: JoinSet<Option<MailingId>> = JoinSet::new();
+    let mut busy: HashMap<tokio::task::Id, MailingId> = HashMap::new();
+    let mut closed: HashSet<MailingId> = HashSet::new();
+    while !shared.is_draining() {
+        pulse.works();
+        let woken = shared.parts.wake.notified();
+        match shared.parts.store.mailings().await {
+            Ok(mailings) => {
+                for read in mailings {
+                    let id = read.value.id;
+                    if busy.values().any(|m| *m == id) {
+                        continue;
+                    }
+                    if let Some(task) = task_for(&read.value, &closed) {
+                        let handle = tasks.spawn(begin(shared.clone(), task, read));
+                        busy.insert(handle.id(), id);
+                    }
+                }
+            }
+            Err(error) if shared.survive(&error).await => continue,
+            Err(_) => break,
+        }
+        tokio::select! {
+            () = woken => {}
+            Some(ended) = tasks.join_next_with_id() => match ended {
+                Ok((task, ended)) => {
+                    busy.remove(&task);
+                    closed.extend(ended);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a mailing's task ended badly");
+                    // Held back, or the same would happen again at once.
+                    if let Some(id) = busy.remove(&error.id()) {
+                        hold_back(&shared, id, format!("an error in Depesch, see the daemon's log: {error}")).await;
+                    }
+                }
+            },
+            // Before a drain a worker ends only by a panic; what it held would never be given back.
+            Some(ended) = workers.join_next() => if let Err(error) = ended {
+                shared.give_up(&format!("the worker of a connection ended badly: {error}"));
+            },
+            () = shared.until_draining() => {}
+        }
+    }
+    pulse.rests();
+    while tasks.join_next().await.is_some() {}
+    while workers.join_next().await.is_some() {}
+}
+
+/// Pauses a mailing that cannot go on, until a person has seen to it.
+async fn hold_back(shared: &Shared, id: MailingId, what: String) {
+    while let Err(error) = feed::pause(shared, id, PauseReason::Broken { what: what.clone() }).await {
+        if !shared.survive(&error).await {
+            return;
+        }
+    }
+}
+
+enum Task {
+    Freeze,
+    Feed,
+    Close,
+}
+
+fn task_for(mailing: &Mailing, closed: &HashSet<MailingId>) -> Option<Task> {
+    match mailing.stage {
+        Stage::Freezing { .. } if mailing.pause.is_none() => Some(Task::Freeze),
+        Stage::Sending(_) if may_send(mailing) => Some(Task::Feed),
+        Stage::Cancelled { frozen: Some(_), .. } if !closed.contains(&mailing.id) => Some(Task::Close),
+        _ => None,
+    }
+}
+
+/// Does one task to its end; gives the mailing when nothing can ever be left to do for it.
+async fn begin(shared: Arc<Shared>, task: Task, read: Read<Mailing>) -> Option<MailingId> {
+    let (id, mailing) = (read.value.id, read.value.clone());
+    let pulse = shared.pulses.begin("the feeder of a mailing");
+    if !matches!(task, Task::Feed) {
+        // As long as the audience is large; it is nothing but commits.
+        pulse.rests();
+    }
+    let done = match task {
+        Task::Freeze => audience::freeze(&shared.parts.store, shared.parts.clock.as_ref(), id).await.map(|done| {
+            tracing::info!(mailing = %id, ?done, "audience frozen");
+            None
+        }),
+        Task::Feed => feed::run(&shared, read, &pulse).await.map(|()| None),
+        Task::Close => settle::close(&shared, &mailing).await.map(|()| Some(id)),
+    };
+    match done {
+        Ok(closed) => closed,
+        // Its counts are right without; the next start tries again.
+        Err(StoreError::Record(error)) if matches!(mailing.stage, Stage::Cancelled { .. }) => {
+            tracing::error!(mailing = %id, %error, "the ledger of a cancelled mailing cannot be closed");
+            Some(id)
+        }
+        // One damaged record holds back its own mailing, and no other.
+        Err(StoreError::Record(error)) => {
+            hold_back(&shared, id, error.to_string()).await;
+            None
+        }
+        Err(error) => {
+            shared.survive(&error).await;
+            None
+        }
+    }
+}

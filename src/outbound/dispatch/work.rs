@@ -1,0 +1,150 @@
+//! What feeders hand to workers: a mailing on its way, a leased chunk of it, a delivery to make.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::composition::message::PreparedMailing;
+use crate::model::mailing::{Mailing, Stage};
+use crate::store::Read;
+use crate::store::engine::Value;
+use crate::store::ledger::Row;
+
+/// A mailing that is being sent.
+pub struct Run {
+    /// Makes its messages.
+    pub prepared: Arc<dyn PreparedMailing>,
+    current: Mutex<Arc<Read<Mailing>>>,
+    stopped: AtomicBool,
+    chunks: Mutex<HashMap<u32, Arc<Chunk>>>,
+    /// Chunks given back with deliveries that are open and not deferred.
+    left: Mutex<BTreeSet<u32>>,
+    /// Told when a chunk is given back.
+    pub given_back: Notify,
+    /// Outcomes that the log has told of one by one.
+    pub told: AtomicU32,
+}
+
+/// A chunk that this node has leased.
+pub struct Chunk {
+    /// Its number.
+    pub number: u32,
+    lease: Mutex<Value>,
+    remaining: AtomicU32,
+}
+
+/// One delivery to make.
+pub struct Job {
+    /// Its mailing.
+    pub run: Arc<Run>,
+    /// Its chunk.
+    pub chunk: Arc<Chunk>,
+    /// Its place, its subscriber, and where it stood when the chunk was leased.
+    pub row: Row,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether deliveries of a mailing may begin.
+pub fn may_send(mailing: &Mailing) -> bool {
+    matches!(mailing.stage, Stage::Sending(_)) && mailing.pause.is_none() && mailing.is_approved()
+}
+
+impl Run {
+    /// A run of `mailing`.
+    pub fn new(mailing: Read<Mailing>, prepared: Arc<dyn PreparedMailing>) -> Self {
+        Self {
+            prepared,
+            current: Mutex::new(Arc::new(mailing)),
+            stopped: AtomicBool::new(false),
+            chunks: Mutex::default(),
+            left: Mutex::default(),
+            given_back: Notify::new(),
+            told: AtomicU32::new(0),
+        }
+    }
+
+    /// The mailing as last read: the precondition of every intent.
+    pub fn current(&self) -> Arc<Read<Mailing>> {
+        locked(&self.current).clone()
+    }
+
+    /// Takes over a newer reading; `false` when nothing more of it may be sent.
+    pub fn refresh(&self, mailing: Option<Read<Mailing>>) -> bool {
+        match mailing {
+            Some(read) if may_send(&read.value) => {
+                *locked(&self.current) = Arc::new(read);
+                !self.is_stopped()
+            }
+            _ => {
+                self.stop();
+                false
+            }
+        }
+    }
+
+    /// Lets no further delivery of this run begin.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.given_back.notify_one();
+    }
+
+    /// Whether no further delivery of it may begin.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// The chunks being worked on.
+    pub fn outstanding(&self) -> Vec<Arc<Chunk>> {
+        locked(&self.chunks).values().cloned().collect()
+    }
+
+    /// Whether a chunk is being worked on.
+    pub fn works_on(&self, chunk: u32) -> bool {
+        locked(&self.chunks).contains_key(&chunk)
+    }
+
+    /// Notes a leased chunk with so many jobs to come.
+    pub fn begin(&self, number: u32, lease: Value, jobs: u32) -> Arc<Chunk> {
+        let chunk = Arc::new(Chunk { number, lease: Mutex::new(lease), remaining: AtomicU32::new(jobs) });
+        locked(&self.chunks).insert(number, chunk.clone());
+        chunk
+    }
+
+    /// Notes that a chunk being given back is to be looked at again: something in it was left as it was.
+    pub fn leave(&self, number: u32) {
+        locked(&self.left).insert(number);
+    }
+
+    /// The chunks to be looked at again; each is told once.
+    pub fn take_left(&self) -> BTreeSet<u32> {
+        std::mem::take(&mut locked(&self.left))
+    }
+
+    /// Forgets a chunk whose lease was given up, and tells the feeder.
+    pub fn end(&self, number: u32) {
+        locked(&self.chunks).remove(&number);
+        self.given_back.notify_one();
+    }
+}
+
+impl Chunk {
+    /// The octets of the lease as this node holds it.
+    pub fn lease(&self) -> Value {
+        locked(&self.lease).clone()
+    }
+
+    /// Notes a renewed lease.
+    pub fn renewed(&self, lease: Value) {
+        *locked(&self.lease) = lease;
+    }
+
+    /// Counts one job as done; `true` for the last.
+    pub fn job_done(&self) -> bool {
+        self.remaining.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+}

@@ -1,0 +1,391 @@
+//! A worker: one connection, one delivery in doubt at most.
+//!
+//! Its loop: take a delivery; look again whether it is wanted; make the message; have a connection; commit the last
+//! outcome together with this intent; send; judge. The outcome waits for the next intent only while there is one at
+//! hand: otherwise it is committed alone, at once. So is one that counts against the subscriber, together with what
+//! follows from it.
+
+use std::sync::Arc;
+
+use crate::base::clock::{Stopwatch, Timestamp};
+use crate::base::id::MailingId;
+use crate::composition::message::Message;
+use crate::metrics::domain_group::DomainGroup;
+use crate::model::bounce::{BounceSource, Verdict};
+use crate::model::ledger::{Cause, Delivery, DeliveryState};
+use crate::runtime::clock_jump::Reading;
+use crate::runtime::heartbeat::Pulse;
+use crate::store::engine::{Batch, Commit};
+use crate::store::ledger::{Row, put_delivery};
+use crate::store::{CONFLICT_TRIES, StoreError, keys};
+use crate::subscribers::bounces;
+use crate::subscribers::bounces::Report;
+use crate::transport::Outcome;
+
+use super::outcome_policy::{Case, Refusal};
+use super::stats::add;
+use super::work::Job;
+use super::{Shared, settle, take_back};
+
+mod connection;
+mod decide;
+mod log;
+
+use connection::{Open, Ready};
+use decide::{Decision, first_attempt};
+
+/// Outcomes that may wait for the next intent; more come together only where nothing is sent.
+const MOST_FINISHED: usize = 16;
+
+/// A decided delivery whose record is not yet written.
+struct Finished {
+    job: Job,
+    delivery: Delivery,
+    /// The word for what refused it, and the recipient's group of domains.
+    class: &'static str,
+    group: DomainGroup,
+    /// What counts against the subscriber.
+    bounce: Option<Report>,
+    /// The recipient's domain and the first attempt, where the relay or the receiver refused it for good.
+    refused: Option<(String, Timestamp)>,
+}
+
+struct Worker {
+    shared: Arc<Shared>,
+    open: Option<Open>,
+    finished: Vec<Finished>,
+    pulse: Arc<Pulse>,
+}
+
+/// Why a worker ends.
+struct Ended;
+
+/// Works until the queue is closed; then writes down what it knows and says goodbye to the relay.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let pulse = shared.pulses.begin("a connection for deliveries");
+    let mut worker = Worker { shared, open: None, finished: Vec::new(), pulse };
+    while let Some(job) = worker.next_job().await {
+        worker.pulse.works();
+        if worker.deliver(job).await.is_err() {
+            break;
+        }
+    }
+    let _ = worker.flush().await;
+    worker.hang_up().await;
+}
+
+impl Worker {
+    /// The next job; before waiting for one, what is known is written, and a connection that idles is ended.
+    async fn next_job(&mut self) -> Option<Job> {
+        if self.finished.len() < MOST_FINISHED
+            && let Some(job) = self.shared.queue.take_now()
+        {
+            return Some(job);
+        }
+        self.flush().await.ok()?;
+        let shared = self.shared.clone();
+        self.pulse.rests();
+        if self.open.is_some() && !shared.pace.is_wanted(shared.parts.clock.now()) {
+            let idle = std::time::Duration::from_secs(u64::from(shared.parts.settings.idle_seconds));
+            let clock = &shared.parts.clock;
+            tokio::select! {
+                biased;
+                job = shared.queue.take() => return job,
+                () = clock.wait_for(idle) => {}
+            }
+        }
+        self.hang_up().await;
+        shared.queue.take().await
+    }
+
+    async fn deliver(&mut self, mut job: Job) -> Result<(), Ended> {
+        let mut turn = None;
+        for _ in 0..CONFLICT_TRIES {
+            if job.run.is_stopped() || self.shared.is_draining() {
+                return self.drop_job(job).await;
+            }
+            let message = match self.decide(&job).await? {
+                Decision::Record(state, class, group) => {
+                    let delivery = job.row.delivery.unsent(state);
+                    self.finished.push(Finished { job, delivery, class, group, bounce: None, refused: None });
+                    return Ok(());
+                }
+                Decision::Leave => return self.drop_job(job).await,
+                Decision::Send(message) => message,
+            };
+            // The turn is kept over the rounds: with a long gap another one would only come much later.
+            match self.ready(&job, &mut turn).await? {
+                Ready::Now => {}
+                // That may have taken hours: whether the delivery is still wanted is asked anew (invariant 8).
+                Ready::AfterWait => continue,
+                Ready::Stopped => return self.drop_job(job).await,
+            }
+            let since = self.shared.parts.clock.now();
+            match self.commit_intent(&job, since).await? {
+                Some(intended) => return self.send(job, intended, since, message).await,
+                None => self.read_again(&mut job).await?,
+            }
+            if job.row.delivery.is_settled() {
+                break;
+            }
+        }
+        self.drop_job(job).await
+    }
+
+    /// After a conflict: what others made of mailing and delivery.
+    async fn read_again(&mut self, job: &mut Job) -> Result<(), Ended> {
+        let id = job.run.current().value.id;
+        loop {
+            let store = &self.shared.parts.store;
+            let read = async { Ok((store.mailing(id).await?, store.delivery(id, job.row.sequence).await?)) };
+            match read.await {
+                Ok((mailing, (delivery, stamp))) => {
+                    job.run.refresh(mailing);
+                    job.row = Row { delivery, stamp, ..job.row.clone() };
+                    return Ok(());
+                }
+                Err(error) => self.survive(error).await?,
+            }
+        }
+    }
+
+    async fn survive(&mut self, error: StoreError) -> Result<(), Ended> {
+        self.pulse.works();
+        match self.shared.survive(&error).await {
+            true => Ok(()),
+            false => Err(Ended),
+        }
+    }
+
+    /// Commits the intent together with what is finished; `None` when mailing or delivery changed meanwhile.
+    async fn commit_intent(&mut self, job: &Job, since: Timestamp) -> Result<Option<Row>, Ended> {
+        let mailing = job.run.current();
+        let before = &job.row.delivery;
+        let doubtful = matches!(before.state, DeliveryState::InDoubt { .. });
+        let intended = Delivery {
+            state: DeliveryState::InDoubt { since },
+            attempts: before.attempts.saturating_add(1),
+            resent: before.resent.saturating_add(u16::from(doubtful)),
+        };
+        let watch = Stopwatch::start();
+        let mut batch = self.finished_batch();
+        batch.expect(keys::mailing(mailing.value.id), mailing.stamp.clone());
+        let stamp = put_delivery(&mut batch, mailing.value.id, &job.row, &intended);
+        let committed = self.shared.parts.store.commit(batch).await;
+        add(&self.shared.stats.commit_nanoseconds, watch.nanoseconds());
+        match committed {
+            Ok(Commit::Applied) => {
+                self.settle_finished().await?;
+                Ok(Some(Row { delivery: intended, stamp: Some(stamp), ..job.row.clone() }))
+            }
+            Ok(Commit::Conflict(_)) => {
+                self.flush().await?;
+                Ok(None)
+            }
+            Err(error) => {
+                self.survive(error).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn send(&mut self, mut job: Job, intended: Row, since: Timestamp, message: Message) -> Result<(), Ended> {
+        let Some(open) = self.open.as_mut() else { return Err(Ended) };
+        let watch = Stopwatch::start();
+        self.pulse.waits_for_relay();
+        let outcome = open.connection.send_pieces(&message.envelope, [&message.octets, &message.shared_end]).await;
+        self.pulse.works();
+        add(&self.shared.stats.smtp_nanoseconds, watch.nanoseconds());
+        let first = first_attempt(&job.row.delivery, since);
+        let mailing = job.run.current();
+        let reading = Reading::of(&*self.shared.parts.clock);
+        let at = reading.now;
+        let case = Case {
+            reading,
+            first,
+            delivery: &intended.delivery,
+            uncertain: mailing.value.uncertain,
+            seed: mailing.value.id.0 << 32 | u64::from(intended.sequence.0),
+            mailing: mailing.value.id,
+            domain: message.envelope.recipient.domain(),
+            was_refused: was_refused(&job.row.delivery),
+            sender: message.envelope.reverse_path(),
+        };
+        let answered = matches!(outcome, Outcome::Accepted(_) | Outcome::Refused { .. });
+        if matches!(outcome, Outcome::Accepted(_)) && self.shared.pace.accepted(at) {
+            tracing::info!("the relay takes mail at full speed again");
+        }
+        let verdict = self.shared.judge.decide(&case, outcome);
+        if let Some(what) = &verdict.slow {
+            self.slow_down(what);
+        }
+        if let Some(what) = verdict.trouble {
+            self.report_trouble(what);
+        } else if answered {
+            self.shared.gate.opened(at);
+        }
+        job.row = intended;
+        let bounce = verdict.bounce.map(|refusal| report(mailing.value.id, &job, &message, at, refusal));
+        let domain = message.envelope.recipient.domain();
+        let failed = matches!(verdict.delivery.state, DeliveryState::Failed { .. });
+        let refused = failed.then(|| (domain.to_owned(), first));
+        let group = DomainGroup::of(domain);
+        self.finished.push(Finished { job, delivery: verdict.delivery, class: verdict.class, group, bounce, refused });
+        // Alone and at once: what follows from it belongs to it, and a breaker that opens meanwhile takes it back.
+        if failed {
+            self.flush().await?;
+        }
+        if let Some(doubted) = verdict.doubted {
+            self.flush().await?;
+            let shared = self.shared.clone();
+            while let Err(error) = take_back::begin(&shared, &doubted, verdict.pause.as_deref()).await {
+                self.survive(error).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was refused for good before a breaker opened has not failed, and counts against no subscriber.
+    fn doubt_finished(&mut self) {
+        let reading = Reading::of(&*self.shared.parts.clock);
+        for finished in &mut self.finished {
+            let Some((domain, first)) = &finished.refused else { continue };
+            let about = (finished.job.run.current().value.id, domain.as_str());
+            let since = (*first, finished.delivery.attempts);
+            if let Some(state) = self.shared.judge.doubts(reading, about, since, &finished.delivery.state) {
+                finished.delivery.state = state;
+                (finished.bounce, finished.refused) = (None, None);
+            }
+        }
+    }
+
+    fn finished_batch(&self) -> Batch {
+        let mut batch = Batch::new();
+        for finished in &self.finished {
+            put_delivery(&mut batch, finished.job.run.current().value.id, &finished.job.row, &finished.delivery);
+        }
+        batch
+    }
+
+    /// What follows from the refusals among what is finished.
+    async fn add_bounces(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
+        let (store, policy) = (&self.shared.parts.store, &self.shared.parts.settings.bounce);
+        for finished in &mut self.finished {
+            let Some(report) = &finished.bounce else { continue };
+            let mut follows = Batch::new();
+            match bounces::note(store, policy, &mut follows, report).await {
+                Ok(_) => batch.append(follows),
+                // The outcome is known and must be written, whatever is wrong with the subscriber's records.
+                Err(StoreError::Record(error)) => {
+                    tracing::error!(subscriber = %report.subscriber, %error, "a bounce cannot be counted");
+                    finished.bounce = None;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits what is finished, alone.
+    async fn flush(&mut self) -> Result<(), Ended> {
+        while !self.finished.is_empty() {
+            let shared = self.shared.clone();
+            let failed = self.finished.iter().any(|finished| finished.refused.is_some());
+            let _scoring = if failed { Some(shared.scoring.read().await) } else { None };
+            self.doubt_finished();
+            let mut batch = self.finished_batch();
+            if let Err(error) = self.add_bounces(&mut batch).await {
+                self.survive(error).await?;
+                continue;
+            }
+            match self.shared.parts.store.commit(batch).await {
+                Ok(Commit::Applied) => return self.settle_finished().await,
+                Ok(Commit::Conflict(key)) => self.reconcile(&key).await?,
+                Err(error) => self.survive(error).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Others changed a delivery that we have an outcome for: the lease ran out and another node took over, or the
+    /// acknowledgement of our own commit was lost. What is known to have happened wins over what was supposed.
+    async fn reconcile(&mut self, key: &crate::store::engine::Key) -> Result<(), Ended> {
+        for finished in &mut self.finished {
+            let mailing = finished.job.run.current().value.id;
+            if keys::delivery(mailing, finished.job.row.sequence) != *key {
+                continue;
+            }
+            match self.shared.parts.store.delivery(mailing, finished.job.row.sequence).await {
+                Ok((delivery, stamp)) => {
+                    tracing::warn!(%mailing, subscriber = %finished.job.row.subscriber, now = delivery.state.word(),
+                        outcome = finished.delivery.state.word(), "a delivery was changed while it was being sent");
+                    finished.job.row = Row { delivery, stamp, ..finished.job.row.clone() };
+                }
+                Err(error) => {
+                    self.shared.survive(&error).await.then_some(()).ok_or(Ended)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what was committed; the last job of a chunk gives the chunk back.
+    async fn settle_finished(&mut self) -> Result<(), Ended> {
+        for finished in std::mem::take(&mut self.finished) {
+            let stats = &self.shared.stats;
+            match finished.delivery.state {
+                DeliveryState::Accepted { .. } => add(&stats.accepted, 1),
+                DeliveryState::Deferred { .. } => add(&stats.deferred, 1),
+                DeliveryState::Failed { .. } => add(&stats.failed, 1),
+                DeliveryState::Suppressed { .. } => add(&stats.suppressed, 1),
+                DeliveryState::Uncertain { .. } => add(&stats.uncertain, 1),
+                DeliveryState::Waiting | DeliveryState::InDoubt { .. } | DeliveryState::Cancelled { .. } => {}
+            }
+            self.shared.outcomes.count(finished.delivery.state.word(), finished.class, finished.group);
+            log::tell(&finished);
+            self.job_done(&finished.job).await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves a job as it stands in the ledger.
+    async fn drop_job(&mut self, job: Job) -> Result<(), Ended> {
+        self.job_done(&job).await
+    }
+
+    async fn job_done(&mut self, job: &Job) -> Result<(), Ended> {
+        if !job.chunk.job_done() {
+            return Ok(());
+        }
+        while let Err(error) = settle::give_back(&self.shared, &job.run, &job.chunk).await {
+            self.survive(error).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether it was refused for good and is asked again.
+fn was_refused(before: &Delivery) -> bool {
+    match &before.state {
+        DeliveryState::Deferred { cause: Cause::Reply { stage, reply }, .. } => stage.is_final(reply),
+        DeliveryState::Deferred { cause: Cause::Message(_), .. } => true,
+        _ => false,
+    }
+}
+
+/// What a refusal says, as a bounce.
+fn report(mailing: MailingId, job: &Job, message: &Message, at: Timestamp, refusal: Refusal) -> Report {
+    Report {
+        mailing,
+        subscriber: job.row.subscriber,
+        at,
+        sent_to: Some(message.envelope.recipient.clone()),
+        verdict: if refusal.permanent { Verdict::Permanent } else { Verdict::Temporary },
+        class: refusal.class,
+        counts: true,
+        names_other: false,
+        status: refusal.reply.enhanced().map(str::to_owned),
+        words: refusal.reply.to_string(),
+        source: BounceSource::Session,
+    }
+}

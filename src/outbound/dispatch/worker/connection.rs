@@ -1,0 +1,160 @@
+//! A worker's connection: when it may be opened and used, by the gate (is the relay there?) and the pace (does it want
+//! fewer?).
+
+use std::time::Duration;
+
+use crate::base::clock::Timestamp;
+use crate::outbound::dispatch::pace::{Place, Turn};
+use crate::transport::{ConnectError, Connection};
+
+use super::{Ended, Job, Worker};
+
+/// A worker that waits for its turn for longer closes its connection: the relay asked for fewer.
+const IDLE_WHILE_SLOWED: chrono::Duration = chrono::Duration::seconds(5);
+/// How often one that waits looks whether its mailing is stopped.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// An open connection, and its place among those that may be open.
+pub(super) struct Open {
+    pub(super) connection: Box<dyn Connection>,
+    _place: Place,
+}
+
+/// Whether a message may be sent.
+pub(super) enum Ready {
+    /// Over the open connection.
+    Now,
+    /// The same, after some time.
+    AfterWait,
+    /// The job's mailing is stopped, or the daemon drains.
+    Stopped,
+}
+
+/// What came of opening a connection.
+enum Dialed {
+    Open,
+    /// The relay wants no more connections than there are.
+    Crowded,
+    Stopped,
+}
+
+impl Worker {
+    /// Waits for a turn, where `turn` has none, and for a connection.
+    pub(super) async fn ready(&mut self, job: &Job, turn: &mut Option<Turn>) -> Result<Ready, Ended> {
+        let mut waited = false;
+        loop {
+            if turn.is_none() {
+                *turn = self.turn(job, &mut waited).await?;
+            }
+            let Some(its) = turn else { return Ok(Ready::Stopped) };
+            if self.is_connected() {
+                return Ok(if waited { Ready::AfterWait } else { Ready::Now });
+            }
+            self.open = None;
+            self.flush().await?;
+            match self.dial(job, its).await {
+                Dialed::Open => return Ok(Ready::AfterWait),
+                Dialed::Crowded => *turn = None,
+                Dialed::Stopped => return Ok(Ready::Stopped),
+            }
+            waited = true;
+        }
+    }
+
+    /// Closes the connection, if there is one.
+    pub(super) async fn hang_up(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.connection.close().await;
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.connection.is_usable())
+    }
+
+    /// Waits for its turn where the relay asked us to slow down; `None` when the job's mailing is stopped or the daemon drains
+    /// meanwhile.
+    async fn turn(&mut self, job: &Job, waited: &mut bool) -> Result<Option<Turn>, Ended> {
+        let shared = self.shared.clone();
+        let clock = &shared.parts.clock;
+        let mut since = None;
+        while !job.run.is_stopped() && !shared.is_draining() {
+            let now = clock.now();
+            let at = match shared.pace.ask(now, self.is_connected()) {
+                Ok(turn) => return Ok(Some(turn)),
+                Err(at) => at,
+            };
+            *waited = true;
+            self.flush().await?;
+            if (now - *since.get_or_insert(now)).abs() > IDLE_WHILE_SLOWED {
+                self.hang_up().await;
+            }
+            self.wait_until(at).await;
+        }
+        Ok(None)
+    }
+
+    /// Opens a connection, waiting while the relay is in trouble.
+    async fn dial(&mut self, job: &Job, turn: &mut Turn) -> Dialed {
+        let shared = self.shared.clone();
+        let clock = &shared.parts.clock;
+        while !job.run.is_stopped() && !shared.is_draining() {
+            self.pulse.waits_for_relay();
+            let now = clock.now();
+            if let Some(at) = shared.gate.ask(now) {
+                self.wait_until(at).await;
+                continue;
+            }
+            let place = turn.place.take().unwrap_or_else(|| shared.pace.place());
+            let dial = shared.gate.dials(clock.now());
+            let connected = shared.parts.transport.connect().await;
+            shared.gate.dialed(dial);
+            match connected {
+                // Whether the relay is well again, its answer to a message tells: one that greets may still say 421.
+                Ok(connection) => {
+                    self.open = Some(Open { connection, _place: place });
+                    self.pulse.works();
+                    return Dialed::Open;
+                }
+                Err(error) if self.is_crowded(&error) => return Dialed::Crowded,
+                Err(error) => self.report_trouble(error.to_string()),
+            }
+        }
+        Dialed::Stopped
+    }
+
+    /// 421 where other connections are open and get answers: too many at once (RFC 5321 §3.8).
+    fn is_crowded(&self, error: &ConnectError) -> bool {
+        let (ConnectError::TurnedAway(reply), now) = (error, self.shared.parts.clock.now()) else { return false };
+        let is_crowded = !reply.is_permanent() && self.shared.gate.answers(now) && self.shared.pace.connected() > 1;
+        if is_crowded && self.shared.pace.crowded(now, &reply.to_string()) {
+            tracing::info!("the relay takes fewer connections than there are; one more is tried each minute");
+        }
+        is_crowded
+    }
+
+    pub(super) fn slow_down(&self, what: &str) {
+        if self.shared.pace.slow_down(self.shared.parts.clock.now(), what) {
+            tracing::info!("the relay asks for fewer mails; sending more slowly until it takes more again");
+        }
+    }
+
+    pub(super) fn report_trouble(&self, what: String) {
+        if !self.shared.gate.is_trouble(self.shared.parts.clock.now()) {
+            tracing::debug!(%what, "a connection to the relay failed; others go on");
+            return;
+        }
+        if self.shared.gate.failed(self.shared.parts.clock.now(), what.clone()) {
+            tracing::warn!(%what, "the relay gives trouble; deliveries wait");
+        }
+    }
+
+    async fn wait_until(&mut self, at: Timestamp) {
+        self.pulse.waits_for_relay();
+        let shared = &self.shared;
+        tokio::select! {
+            () = shared.parts.clock.wait_until(at, LOOK_AGAIN) => {}
+            () = shared.until_draining() => {}
+        }
+    }
+}

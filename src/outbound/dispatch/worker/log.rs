@@ -1,0 +1,84 @@
+//! What the log says of one delivery. What was accepted or not wanted any more is told at `debug` only: a mailing to a
+//! million readers must not flood a journal that drops what comes too fast.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::mailings::report::Account;
+use crate::model::ledger::{Cause, Delivery, DeliveryState};
+
+use super::Finished;
+
+/// Outcomes of one mailing that are told one by one at `info`, from each time it begins to be sent.
+const MOST_TOLD: u32 = 1000;
+
+macro_rules! outcome {
+    ($level:ident, $finished:ident, $code:expr, $words:literal) => {
+        tracing::$level!(
+            mailing = %$finished.job.run.current().value.id,
+            delivery = %id($finished),
+            subscriber = %$finished.job.row.subscriber,
+            class = $finished.class,
+            domain_group = $finished.group.word(),
+            attempts = $finished.delivery.attempts,
+            code = $code,
+            message_id = %$finished.job.run.prepared.message_id($finished.job.row.subscriber),
+            reply = reply($finished),
+            $words
+        )
+    };
+}
+
+/// Tells what became of a delivery, once that is durable. In what a server said (its queue id is in it) no address
+/// stands.
+pub(super) fn tell(finished: &Finished) {
+    match &finished.delivery.state {
+        DeliveryState::Accepted { reply, .. } => outcome!(debug, finished, reply.code, "delivery accepted"),
+        DeliveryState::Suppressed { .. } => outcome!(debug, finished, None::<u16>, "delivery not wanted any more"),
+        DeliveryState::Uncertain { .. } => outcome!(warn, finished, None::<u16>, "delivery uncertain"),
+        DeliveryState::Failed { .. } if is_told(finished) => {
+            outcome!(info, finished, code(&finished.delivery), "delivery failed");
+        }
+        DeliveryState::Failed { .. } => outcome!(debug, finished, code(&finished.delivery), "delivery failed"),
+        DeliveryState::Deferred { .. } if is_told(finished) => {
+            outcome!(info, finished, code(&finished.delivery), "delivery deferred");
+        }
+        DeliveryState::Deferred { .. } => outcome!(debug, finished, code(&finished.delivery), "delivery deferred"),
+        DeliveryState::Waiting | DeliveryState::InDoubt { .. } | DeliveryState::Cancelled { .. } => {}
+    }
+}
+
+/// The delivery's id, which is also its envelope id (RFC 3461 §4.4): a relay that logs it can be asked for it.
+fn id(finished: &Finished) -> String {
+    format!("{}.{}", finished.job.run.current().value.id, finished.job.row.subscriber)
+}
+
+/// Whether this one is still told at `info`; says so when it is the last.
+fn is_told(finished: &Finished) -> bool {
+    let told = finished.job.run.told.fetch_add(1, Relaxed);
+    if told == MOST_TOLD {
+        tracing::info!(
+            mailing = %finished.job.run.current().value.id,
+            "many deliveries failed or were deferred; from here on only \u{201c}depesch mailing report\u{201d} has them"
+        );
+    }
+    told < MOST_TOLD
+}
+
+/// What the server said, or went wrong, without the addresses in it.
+fn reply(finished: &Finished) -> Option<String> {
+    let text = Account::of(&finished.delivery).text;
+    let words = text.split(' ').map(|word| if word.contains('@') { "(address)" } else { word });
+    (!text.is_empty()).then(|| words.collect::<Vec<_>>().join(" "))
+}
+
+/// The reply code and the enhanced status code, e.g. `550 5.1.1`.
+fn code(delivery: &Delivery) -> Option<String> {
+    let (DeliveryState::Failed { cause, .. } | DeliveryState::Deferred { cause, .. }) = &delivery.state else {
+        return None;
+    };
+    let Cause::Reply { reply, .. } = cause else { return None };
+    Some(match reply.enhanced() {
+        Some(enhanced) => format!("{} {enhanced}", reply.code),
+        None => reply.code.to_string(),
+    })
+}

@@ -1,0 +1,3 @@
+//! The worker that sends notices: mails of our own that belong to no mailing.
+
+pub mod worker;

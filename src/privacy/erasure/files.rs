@@ -1,0 +1,73 @@
+//! Kept mails of theirs, and mails that the capture transport wrote down.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::token::to_hex;
+use crate::privacy::personal_data::{Files, TraceError};
+use crate::privacy::retention::needed_files;
+use crate::store::{Store, StoreError};
+use crate::transport::capture::captured;
+
+use super::Cases;
+
+/// Removes them from the disk.
+pub(super) async fn sweep(store: &Store, files: Option<&Files>, cases: &mut Cases) -> Result<(), TraceError> {
+    let Some(files) = files else {
+        for case in cases.list.iter_mut().filter(|case| !case.work.files.is_empty()) {
+            case.holds.insert("kept mails of theirs are on the disk".to_owned());
+        }
+        return Ok(());
+    };
+    // One mail to two lists is two posts with one file: it goes with the last of them.
+    let all: Vec<[u8; 32]> = cases.list.iter().flat_map(|case| case.work.files.clone()).collect();
+    let needed = match needed_files(store, &all).await {
+        // What cannot be read may name any of them.
+        Err(error @ StoreError::Record(_)) => {
+            cases.hold_unreadable(&[("what names kept files".to_owned(), error)]);
+            all.into_iter().collect()
+        }
+        needed => needed?,
+    };
+    for case in &mut cases.list {
+        for sha256 in &case.work.files {
+            if needed.contains(sha256) {
+                let name = to_hex(sha256);
+                case.holds.insert(format!("the kept file {name} is still named by a post, a release or a consent"));
+            } else {
+                files.blobs.remove(sha256).await?;
+            }
+        }
+    }
+    if let Some(capture) = &files.capture {
+        sweep_capture(capture, cases).await?;
+    }
+    Ok(())
+}
+
+/// Captured mails to them, and those that name them. The folder is for trials: it is read as a whole.
+async fn sweep_capture(directory: &Path, cases: &Cases) -> Result<(), TraceError> {
+    for path in captured(directory.to_owned()).await.map_err(failed(directory))? {
+        sweep_captured(path, cases).await?;
+    }
+    Ok(())
+}
+
+async fn sweep_captured(path: PathBuf, cases: &Cases) -> Result<(), TraceError> {
+    let octets = match tokio::fs::read(&path).await {
+        Ok(octets) => octets,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(&path)(error)),
+    };
+    if cases.people.in_message(octets).await.is_empty() {
+        return Ok(());
+    }
+    match tokio::fs::remove_file(&path).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(&path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> TraceError {
+    let path = path.to_owned();
+    move |error| TraceError::Capture { path, error }
+}

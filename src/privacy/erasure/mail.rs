@@ -1,0 +1,123 @@
+//! Letters and mail that came in. A message is overwritten in the spool first, then its records go: a crash in between
+//! finds the records and does it again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::inbound::{Inbound, InboundState, SpoolPlace};
+use crate::model::letter::{LetterBody, LetterState};
+use crate::privacy::personal_data::{Files, Trace, TraceError};
+use crate::store::engine::{Batch, Commit};
+use crate::store::{Store, StoreError, inbound, letters};
+
+use super::Cases;
+
+/// Letters first: one that passes a message on must be gone before the message is.
+pub(super) async fn sweep(store: &Store, files: Option<&Files>, cases: &mut Cases) -> Result<(), TraceError> {
+    let traces = cases.people.letters(store).await?;
+    cases.hold_unreadable(&traces.unreadable);
+    for trace in traces.found {
+        let letter = &trace.read.value;
+        let who = cases.concerned(&trace, letter.created);
+        if who.is_empty() {
+            continue;
+        }
+        let removable = match letter.state {
+            LetterState::InDoubt { .. } => false,
+            LetterState::Waiting { .. } => trace.own,
+            LetterState::Accepted { .. } | LetterState::Failed { .. } => true,
+        };
+        let mut batch = Batch::new();
+        letters::delete(&mut batch, &trace.read);
+        if !removable || store.commit(batch).await? != Commit::Applied {
+            cases.hold(&who, &format!("letter {} is on its way", letter.id));
+        }
+    }
+    let since = cases.list.iter().map(|case| case.work.mail).min().flatten();
+    let last = match store.newest_inbound(None, 1).await {
+        // It is found again below, and then the next run begins where this one did.
+        Err(StoreError::Record(_)) => None,
+        newest => newest?.first().map(|read| read.value.id),
+    };
+    let traces = cases.people.inbound(store, files.map(|files| &files.spool), since).await?;
+    cases.hold_unreadable(&traces.unreadable);
+    // What cannot be read is looked at again each time, until it is mended.
+    let mut unfinished: BTreeSet<usize> =
+        if traces.unreadable.is_empty() { BTreeSet::new() } else { (0..cases.list.len()).collect() };
+    for (place, of) in by_place(traces.found) {
+        let who: BTreeSet<usize> =
+            of.iter().flat_map(|trace| cases.concerned(trace, trace.read.value.arrival.at)).collect();
+        if who.is_empty() {
+            continue;
+        }
+        if let Some(why) = erase_message(store, files, place, &of).await? {
+            cases.hold(&who, &why);
+            unfinished.extend(who);
+        }
+    }
+    for (place, case) in cases.list.iter_mut().enumerate() {
+        // The next run goes on from here, if anything holds this one open.
+        if files.is_some() && !unfinished.contains(&place) {
+            case.work.mail = last;
+        }
+    }
+    Ok(())
+}
+
+/// The records of each message, together.
+fn by_place(traces: Vec<Trace<Inbound>>) -> Vec<(SpoolPlace, Vec<Trace<Inbound>>)> {
+    let mut messages: BTreeMap<(u64, u64), (SpoolPlace, Vec<Trace<Inbound>>)> = BTreeMap::new();
+    for trace in traces {
+        let place = trace.read.value.place;
+        messages.entry((place.segment, place.offset)).or_insert((place, Vec::new())).1.push(trace);
+    }
+    messages.into_values().collect()
+}
+
+/// Erases one message with its records; says what stands in the way, if anything does.
+async fn erase_message(
+    store: &Store,
+    files: Option<&Files>,
+    place: SpoolPlace,
+    of: &[Trace<Inbound>],
+) -> Result<Option<String>, TraceError> {
+    for trace in of {
+        let id = trace.read.value.id;
+        match trace.read.value.state {
+            InboundState::Waiting => return Ok(Some(format!("message {id} waits to be handled"))),
+            // Nothing is ever thrown away unread, unless it is the person's own.
+            InboundState::Stuck { .. } if !trace.own => return Ok(Some(format!("message {id} needs a person's look"))),
+            InboundState::Stuck { .. } | InboundState::Handled { .. } => {}
+        }
+    }
+    let Some(files) = files else { return Ok(Some("their mail lies in the spool".to_owned())) };
+    if let Some(letter) = passing(store, place).await? {
+        return Ok(Some(format!("letter {letter} passes a message of theirs on")));
+    }
+    files.spool.erase(place).await?;
+    let mut batch = Batch::new();
+    of.iter().for_each(|trace| inbound::delete(&mut batch, &trace.read));
+    let gone = store.commit(batch).await? == Commit::Applied;
+    Ok((!gone).then(|| "a message of theirs was looked at meanwhile".to_owned()))
+}
+
+/// A letter that passes the message on; one that is settled is removed, for it could not be sent again.
+async fn passing(store: &Store, place: SpoolPlace) -> Result<Option<crate::base::id::LetterId>, TraceError> {
+    let mut before = None;
+    loop {
+        let page = store.each_letter(before, 500).await?;
+        let Some((last, _)) = page.last() else { return Ok(None) };
+        before = Some(*last);
+        for (id, read) in page {
+            // It may be this message that a letter which cannot be read passes on.
+            let Ok(read) = read else { return Ok(Some(id)) };
+            if !matches!(&read.value.body, LetterBody::PassedOn { place: of, .. } if *of == place) {
+                continue;
+            }
+            let mut batch = Batch::new();
+            letters::delete(&mut batch, &read);
+            if read.value.settled().is_none() || store.commit(batch).await? != Commit::Applied {
+                return Ok(Some(read.value.id));
+            }
+        }
+    }
+}

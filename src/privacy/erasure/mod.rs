@@ -1,0 +1,177 @@
+//! Erasure after its first step: every family of records, the spool and the kept files, again and again until nothing names
+//! the person any more.
+//!
+//! Nothing here is taken from under whoever is using it: a delivery that is just being sent, a mail that waits to be
+//! handled, a letter that is on its way hold the erasure open, each with a word that says so, and the next run goes on. So
+//! a crash anywhere loses nothing of it. With the last step the address itself is forgotten, and a mark with its keyed
+//! hash stays.
+
+mod files;
+mod mail;
+mod marked;
+mod records;
+pub mod request;
+mod rows;
+mod storage_layers;
+
+pub use marked::{ErasureMark, erase_marked, erasure_marks};
+pub(crate) use rows::without_words;
+pub use storage_layers::{Stratum, note_forgotten};
+
+use std::collections::BTreeSet;
+
+use crate::base::clock::Timestamp;
+use crate::base::token::Key;
+use crate::model::erasure::{Erasure, ErasureState, ErasureWork};
+use crate::store::engine::{Batch, Commit, Value};
+use crate::store::suppressions::AddressHash;
+use crate::store::{Store, StoreError, erasures};
+
+use super::personal_data::{Files, People, Trace, TraceError};
+
+/// Erasures that are worked on together: what is looked through is looked through once for all of them.
+const TOGETHER: usize = 500;
+
+/// What carries erasures out.
+#[derive(Clone)]
+pub struct Eraser {
+    /// The store.
+    pub store: Store,
+    /// The installation's key.
+    pub key: Key,
+    /// Where mail lies. Without it, an erasure stays open as long as mail or files are left.
+    pub files: Option<Files>,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Worked {
+    /// Erasures that were begun because of marks.
+    pub begun: u64,
+    /// Erasures that were ended.
+    pub done: u64,
+    /// Those that stay open, each with what stands in the way.
+    pub open: Vec<(AddressHash, BTreeSet<String>)>,
+}
+
+/// An erasure that is being worked on.
+struct Case {
+    hash: AddressHash,
+    stamp: Value,
+    at: Timestamp,
+    work: ErasureWork,
+    /// What stands in the way.
+    holds: BTreeSet<String>,
+}
+
+/// The erasures that are worked on together.
+struct Cases {
+    list: Vec<Case>,
+    people: People,
+}
+
+impl Cases {
+    fn new(list: Vec<Case>) -> Self {
+        let people: Vec<_> =
+            list.iter().map(|case| (case.work.address.clone(), case.hash, case.work.subscriber)).collect();
+        Self { people: People::new(&people), list }
+    }
+
+    /// Whose erasure a record of `since` belongs to. What somebody did after they were erased, they did anew; and what others
+    /// wrote of them since is no part of what was to go, or an erasure that stays open would eat other people's mail.
+    fn concerned<T>(&self, trace: &Trace<T>, since: Timestamp) -> BTreeSet<usize> {
+        let old = |place: &&usize| self.list.get(**place).is_some_and(|case| since <= case.at);
+        trace.who.iter().filter(old).copied().collect()
+    }
+
+    /// Holds these open.
+    fn hold(&mut self, who: &BTreeSet<usize>, why: &str) {
+        for place in who {
+            if let Some(case) = self.list.get_mut(*place) {
+                case.holds.insert(why.to_owned());
+            }
+        }
+    }
+
+    /// Holds all open because of records that cannot be read: nobody can say that they do not name the person.
+    fn hold_unreadable(&mut self, unreadable: &[(String, StoreError)]) {
+        for (which, error) in unreadable {
+            for case in &mut self.list {
+                case.holds.insert(format!("{which} cannot be read: {error}"));
+            }
+        }
+    }
+
+    /// A text without any of the addresses.
+    fn scrub(&self, text: &str) -> String {
+        let addresses = self.list.iter().map(|case| case.work.address.as_str());
+        addresses.fold(text.to_owned(), |text, address| records::without(&text, address))
+    }
+}
+
+impl Case {
+    fn put(&mut self, batch: &mut Batch) {
+        let erasure = Erasure { at: self.at, state: ErasureState::Open(self.work.clone()) };
+        self.stamp = erasures::put(batch, &self.hash, Some(self.stamp.clone()), &erasure);
+    }
+}
+
+impl Eraser {
+    /// Works on all open erasures.
+    ///
+    /// # Errors
+    /// [`TraceError`]: what was done stays done, and the next run goes on.
+    pub async fn work(&self, now: Timestamp) -> Result<Worked, TraceError> {
+        let mut worked = Worked::default();
+        loop {
+            let list: Vec<Case> = self.open().await?;
+            if list.is_empty() {
+                return Ok(Worked { open: Vec::new(), ..worked });
+            }
+            let many = list.len() == TOGETHER;
+            let (done, open) = self.work_on(Cases::new(list), now).await?;
+            worked.done += done;
+            if done == 0 || !many {
+                worked.open = open;
+                return Ok(worked);
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<Vec<Case>, TraceError> {
+        let open = self.store.open_erasures(TOGETHER).await?;
+        let case = |(hash, read): (AddressHash, crate::store::Read<Erasure>)| {
+            let work = read.value.work()?.clone();
+            Some(Case { hash, stamp: read.stamp, at: read.value.at, work, holds: BTreeSet::new() })
+        };
+        Ok(open.into_iter().filter_map(case).collect())
+    }
+
+    async fn work_on(
+        &self,
+        mut cases: Cases,
+        now: Timestamp,
+    ) -> Result<(u64, Vec<(AddressHash, BTreeSet<String>)>), TraceError> {
+        rows::sweep(&self.store, &mut cases, now).await?;
+        records::sweep(&self.store, &mut cases).await?;
+        records::sweep_posts(&self.store, self.files.as_ref(), &mut cases).await?;
+        mail::sweep(&self.store, self.files.as_ref(), &mut cases).await?;
+        files::sweep(&self.store, self.files.as_ref(), &mut cases).await?;
+        let (mut done, mut open) = (0, Vec::new());
+        for mut case in cases.list {
+            let mut batch = Batch::new();
+            if case.holds.is_empty() {
+                let state = ErasureState::Done { at: now, journal: None, index: None };
+                let erasure = Erasure { at: case.at, state };
+                erasures::put(&mut batch, &case.hash, Some(case.stamp), &erasure);
+                // On a conflict it was begun anew meanwhile: the next run sees.
+                done += u64::from(self.store.commit(batch).await? == Commit::Applied);
+            } else {
+                case.put(&mut batch);
+                self.store.commit(batch).await?;
+                open.push((case.hash, case.holds));
+            }
+        }
+        Ok((done, open))
+    }
+}

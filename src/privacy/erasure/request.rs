@@ -1,0 +1,105 @@
+//! Erasure (GDPR Article 17), its first step: one commit removes the person's own record, leaves the keyed hash of the
+//! address, so that no import brings them back, and notes what is left to do. From then on nothing is sent to them.
+//!
+//! The rest is [`crate::privacy::erasure`]'s, which goes on until it is done, whatever stops in between.
+
+use crate::base::address::Address;
+use crate::base::clock::Timestamp;
+use crate::base::token::Key;
+use crate::model::consent::ConsentSource;
+use crate::model::erasure::{Erasure, ErasureState, ErasureWork};
+use crate::model::subscriber::Subscriber;
+use crate::model::suppression::{Suppression, SuppressionReason};
+use crate::privacy::personal_data::{Files, People, TraceError};
+use crate::store::engine::{Batch, Commit};
+use crate::store::suppressions::AddressHash;
+use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, erasures, subscribers, suppressions, wishes};
+use crate::subscribers::profile::{Desk, PersonError};
+
+impl Desk {
+    /// Begins the erasure of a person, by number or address; gives the keyed hash of the address. With `files`, who is
+    /// known from mail alone is found too.
+    ///
+    /// # Errors
+    /// [`PersonError::NotFound`] when nothing is known of them; [`PersonError::Store`]: nothing was erased.
+    pub async fn erase(&self, who: &str, files: Option<&Files>) -> Result<AddressHash, PersonError> {
+        for _ in 0..CONFLICT_TRIES {
+            let (address, found) = match self.find(who).await {
+                Ok(found) => (found.value.address.clone(), Some(found)),
+                Err(PersonError::NotFound(_)) => (self.stranger(who, files).await?, None),
+                Err(error) => return Err(error),
+            };
+            let mut batch = Batch::new();
+            let hash = begin(&self.store, &self.key, &mut batch, &address, found.as_ref(), self.at).await?;
+            if self.store.commit(batch).await? == Commit::Applied {
+                return Ok(hash);
+            }
+        }
+        Err(StoreError::Contended(CONFLICT_TRIES).into())
+    }
+
+    /// An address that belongs to no subscriber but stands somewhere.
+    async fn stranger(&self, who: &str, files: Option<&Files>) -> Result<Address, PersonError> {
+        let not_found = || PersonError::NotFound(who.to_owned());
+        let address: Address = who.parse().map_err(|_| not_found())?;
+        let hash = self.key.hash_address(&address);
+        let suppressed = self.store.suppression(&hash).await?;
+        if suppressed.is_some_and(|found| found.value.address.is_some()) {
+            return Ok(address);
+        }
+        let people = People::new(&[(address.clone(), hash, None)]);
+        match is_traced(&self.store, &people, files).await? {
+            true => Ok(address),
+            false => Err(not_found()),
+        }
+    }
+}
+
+async fn is_traced(store: &Store, people: &People, files: Option<&Files>) -> Result<bool, TraceError> {
+    Ok(!people.wishes(store).await?.is_empty()
+        || !people.rsvps(store).await?.is_empty()
+        || !people.letters(store).await?.found.is_empty()
+        || !people.posts(store, files.map(|files| &files.blobs)).await?.found.is_empty()
+        || !people.inbound(store, files.map(|files| &files.spool), None).await?.found.is_empty())
+}
+
+/// Puts the first step into `batch`; gives the keyed hash of the address.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn begin(
+    store: &Store,
+    key: &Key,
+    batch: &mut Batch,
+    address: &Address,
+    found: Option<&Read<Subscriber>>,
+    at: Timestamp,
+) -> Result<AddressHash, StoreError> {
+    let hash = key.hash_address(address);
+    let mut files = found.map(|found| evidence(&found.value)).unwrap_or_default();
+    files.iter().for_each(|sha256| wishes::delete_evidence(batch, sha256));
+    if let Some(found) = found {
+        subscribers::delete(batch, found);
+    }
+    let before = store.erasure(&hash).await?;
+    let known = before.as_ref().and_then(|read| read.value.work());
+    files.extend(known.into_iter().flat_map(|work| work.files.clone()));
+    let subscriber = found.map(|found| found.value.id).or(known.and_then(|work| work.subscriber));
+    let work = ErasureWork { address: address.clone(), subscriber, files, mail: None };
+    let erasure = Erasure { at, state: ErasureState::Open(work) };
+    erasures::put(batch, &hash, before.map(|read| read.stamp), &erasure);
+    let before = store.suppression(&hash).await?.map(|read| read.stamp);
+    let erased = Suppression { address: None, reason: SuppressionReason::Erased, since: at, note: String::new() };
+    suppressions::put(batch, &hash, before, &erased);
+    Ok(hash)
+}
+
+/// Their own mails that are kept as evidence.
+fn evidence(subscriber: &Subscriber) -> Vec<[u8; 32]> {
+    let events = subscriber.subscriptions.values().flat_map(|subscription| &subscription.events);
+    let kept = events.filter_map(|event| match &event.source {
+        ConsentSource::Mail { evidence, .. } => *evidence,
+        _ => None,
+    });
+    kept.collect()
+}

@@ -1,0 +1,6 @@
+//! Floor 9: retention, erasure, a person's whole record.
+
+pub mod erasure;
+pub mod personal_data;
+pub mod record;
+pub mod retention;

@@ -1,0 +1,313 @@
+//! What concerns some people outside their own records: letters, mail that came in, posts, wishes, answers to invitations.
+//! For giving it to them and for erasing it, so that both find the same.
+//!
+//! Each search goes through a family once, a page at a time, for all of them together; what it gives is what concerns
+//! them, and no more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::base::address::Address;
+use crate::base::id::{InboundId, PostId, SubscriberId};
+use crate::mail::mentions::Wanted;
+use crate::model::inbound::{Inbound, SpoolPlace};
+use crate::model::letter::{Letter, LetterBody};
+use crate::model::post::{Post, PostState};
+use crate::model::rsvp::Rsvp;
+use crate::model::wish::Wish;
+use crate::runtime::reading::{SMALL, apart};
+use crate::store::blobs::{BlobError, Blobs};
+use crate::store::spool::{Spool, SpoolError};
+use crate::store::suppressions::AddressHash;
+use crate::store::{Read, Store, StoreError};
+use crate::subscribers::profile::PersonError;
+
+/// Records read at a time.
+const PAGE: usize = 500;
+
+/// Where what is too large for records lies.
+#[derive(Clone)]
+pub struct Files {
+    /// Mail that came in.
+    pub spool: Spool,
+    /// Posts and confirmations.
+    pub blobs: Blobs,
+    /// The maildir of the capture transport, if it is ours.
+    pub capture: Option<std::path::PathBuf>,
+}
+
+/// Why not everything could be looked through.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The spool failed.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// A kept file could not be read or removed.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    /// A captured mail could not be read or removed.
+    #[error("{path} could not be looked through: {error}")]
+    Capture {
+        /// Which file or directory.
+        path: std::path::PathBuf,
+        /// The system's words.
+        error: std::io::Error,
+    },
+}
+
+impl From<TraceError> for PersonError {
+    fn from(error: TraceError) -> Self {
+        match error {
+            TraceError::Store(error) => Self::Store(error),
+            error => Self::Incomplete(error.to_string()),
+        }
+    }
+}
+
+/// The people looked for, each with a place in a list.
+pub struct People {
+    by_key: BTreeMap<String, usize>,
+    by_subscriber: BTreeMap<SubscriberId, usize>,
+    by_hash: BTreeMap<AddressHash, usize>,
+    /// Finds their addresses in texts and mails.
+    pub wanted: Arc<Wanted>,
+}
+
+/// A record that concerns some of them.
+#[derive(Clone, Debug)]
+pub struct Trace<T> {
+    /// Whom, by their places.
+    pub who: BTreeSet<usize>,
+    /// Whether it is to or from one of them, and does not only name them.
+    pub own: bool,
+    /// The record.
+    pub read: Read<T>,
+}
+
+/// What was found, and what could not be looked at.
+#[derive(Debug)]
+pub struct Traces<T> {
+    /// Records that concern some of them.
+    pub found: Vec<Trace<T>>,
+    /// Records that cannot be read, which may concern anybody: which, and why.
+    pub unreadable: Vec<(String, StoreError)>,
+}
+
+impl<T> Traces<T> {
+    const NONE: Self = Self { found: Vec::new(), unreadable: Vec::new() };
+
+    /// All of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Record`] when one cannot be read.
+    pub fn whole(self) -> Result<Vec<Trace<T>>, StoreError> {
+        match self.unreadable.into_iter().next() {
+            Some((_, error)) => Err(error),
+            None => Ok(self.found),
+        }
+    }
+}
+
+impl People {
+    /// These: address, its keyed hash, and number where there is one.
+    pub fn new(people: &[(Address, AddressHash, Option<SubscriberId>)]) -> Self {
+        let each = || people.iter().enumerate();
+        Self {
+            by_key: each().map(|(place, (address, ..))| (address.key(), place)).collect(),
+            by_subscriber: each().filter_map(|(place, (.., id))| Some(((*id)?, place))).collect(),
+            by_hash: each().map(|(place, (_, hash, _))| (*hash, place)).collect(),
+            wanted: Arc::new(Wanted::new(people.iter().map(|(address, ..)| address))),
+        }
+    }
+
+    /// Whose address this is.
+    pub fn owner(&self, address: &Address) -> Option<usize> {
+        self.by_key.get(&address.key()).copied()
+    }
+
+    fn places<'a>(&self, keys: impl IntoIterator<Item = &'a str>) -> BTreeSet<usize> {
+        keys.into_iter().filter_map(|key| self.by_key.get(key).copied()).collect()
+    }
+
+    /// Who is named in a text.
+    pub fn in_text(&self, text: &str) -> BTreeSet<usize> {
+        self.places(self.wanted.in_text(text))
+    }
+
+    /// Who is named in a message. What strangers wrote is gone over away from the threads that do all other work.
+    pub async fn in_message(&self, octets: impl AsRef<[u8]> + Send + 'static) -> BTreeSet<usize> {
+        let (wanted, is_small) = (self.wanted.clone(), octets.as_ref().len() <= SMALL);
+        let search = move || wanted.in_message(octets.as_ref()).into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let keys = apart(is_small, search).await;
+        self.places(keys.iter().map(String::as_str))
+    }
+
+    fn trace<T>(&self, owner: Option<usize>, mut who: BTreeSet<usize>, read: Read<T>) -> Option<Trace<T>> {
+        who.extend(owner);
+        (!who.is_empty()).then_some(Trace { who, own: owner.is_some(), read })
+    }
+
+    /// Letters to them, and those that name them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn letters(&self, store: &Store) -> Result<Traces<Letter>, StoreError> {
+        let (mut traces, mut before) = (Traces::NONE, None);
+        loop {
+            let page = store.each_letter(before, PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(traces) };
+            before = Some(*last);
+            for (id, read) in page {
+                let read = match read {
+                    Ok(read) => read,
+                    Err(error) => {
+                        traces.unreadable.push((format!("letter {id}"), error.into()));
+                        continue;
+                    }
+                };
+                let letter = &read.value;
+                let owner = self.owner(&letter.recipient);
+                // Replies and reasons are somewhere in the state; none of its own words is an address.
+                let mut who = self.in_text(&format!("{:?}", letter.state));
+                match &letter.body {
+                    LetterBody::Kept => {
+                        if let Some(octets) = store.letter_octets(letter.id).await? {
+                            who.extend(self.in_message(octets).await);
+                        }
+                    }
+                    LetterBody::PassedOn { header, .. } => who.extend(self.in_text(&String::from_utf8_lossy(header))),
+                }
+                traces.found.extend(self.trace(owner, who, read));
+            }
+        }
+    }
+
+    /// Mail from them, and mail that names them, with ids after `after`.
+    ///
+    /// # Errors
+    /// [`TraceError`].
+    pub async fn inbound(
+        &self,
+        store: &Store,
+        spool: Option<&Spool>,
+        mut after: Option<InboundId>,
+    ) -> Result<Traces<Inbound>, TraceError> {
+        let (mut traces, mut last_read) = (Traces::NONE, None::<(SpoolPlace, BTreeSet<usize>)>);
+        loop {
+            let page = store.each_inbound(after, PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(traces) };
+            after = Some(*last);
+            for (id, read) in page {
+                let read = match read {
+                    Ok(read) => read,
+                    Err(error) => {
+                        traces.unreadable.push((format!("message {id}"), error));
+                        continue;
+                    }
+                };
+                let place = read.value.place;
+                // The records of one message to several recipients follow each other.
+                let named = match (&last_read, spool) {
+                    (Some((last, named)), _) if *last == place => named.clone(),
+                    (_, Some(spool)) => self.in_spool(spool, place).await?,
+                    (_, None) => BTreeSet::new(),
+                };
+                last_read = Some((place, named.clone()));
+                let sender = read.value.arrival.sender.as_deref().and_then(|sender| sender.parse::<Address>().ok());
+                let owner = sender.and_then(|sender| self.owner(&sender));
+                traces.found.extend(self.trace(owner, named, read));
+            }
+        }
+    }
+
+    async fn in_spool(&self, spool: &Spool, place: SpoolPlace) -> Result<BTreeSet<usize>, SpoolError> {
+        match spool.read(place).await {
+            Ok(octets) => Ok(self.in_message(octets).await),
+            // Not to be had by anybody.
+            Err(SpoolError::Erased { .. } | SpoolError::Dropped { .. } | SpoolError::Damaged { .. }) => {
+                Ok(BTreeSet::new())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Posts by them, and posts that name them.
+    ///
+    /// # Errors
+    /// [`TraceError`].
+    pub async fn posts(&self, store: &Store, blobs: Option<&Blobs>) -> Result<Traces<Post>, TraceError> {
+        let (mut traces, mut after) = (Traces::NONE, PostId(0));
+        loop {
+            let page = store.each_post(after, PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(traces) };
+            after = *last;
+            for (id, read) in page {
+                let read = match read {
+                    Ok(read) => read,
+                    Err(error) => {
+                        traces.unreadable.push((format!("post {id}"), error.into()));
+                        continue;
+                    }
+                };
+                let post = &read.value;
+                let mut who = match &post.state {
+                    PostState::Held(hold) => hold.asked.iter().filter_map(|asked| self.owner(asked)).collect(),
+                    PostState::Approved { by: Some(by), .. } => self.in_text(by),
+                    PostState::Refused { by, why, .. } => self.in_text(&format!("{by} {why}")),
+                    PostState::Approved { by: None, .. } | PostState::Expired { .. } => BTreeSet::new(),
+                };
+                if let Some(blobs) = blobs {
+                    match blobs.read(&post.blob.sha256).await {
+                        Ok(octets) => who.extend(self.in_message(octets).await),
+                        Err(BlobError::Missing(_) | BlobError::Damaged { .. }) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                traces.found.extend(self.trace(self.owner(&post.author), who, read));
+            }
+        }
+    }
+
+    /// What they asked for by mail.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn wishes(&self, store: &Store) -> Result<Vec<Trace<Wish>>, StoreError> {
+        let (mut found, mut cursor) = (Vec::new(), None);
+        loop {
+            let (page, next) = store.scan_wishes(cursor, PAGE).await?;
+            let traces =
+                page.into_iter().filter_map(|read| self.trace(self.owner(&read.value.address), BTreeSet::new(), read));
+            found.extend(traces);
+            cursor = next;
+            if cursor.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// What they answered to invitations, and answers of others that name them; with the hash that each is under.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn rsvps(&self, store: &Store) -> Result<Vec<(AddressHash, Trace<Rsvp>)>, StoreError> {
+        let (mut found, mut cursor) = (Vec::new(), None);
+        loop {
+            let (page, next) = store.scan_rsvps(cursor, PAGE).await?;
+            for (hash, read) in page {
+                let by_number = read.value.subscriber.and_then(|id| self.by_subscriber.get(&id));
+                let owner = self.by_hash.get(&hash).or(by_number).copied();
+                let said = read.value.changes.iter().map(|change| format!("{} {}", change.comment, change.why));
+                let who = self.in_text(&said.collect::<Vec<_>>().join("\n"));
+                found.extend(self.trace(owner, who, read).map(|trace| (hash, trace)));
+            }
+            cursor = next;
+            if cursor.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+}

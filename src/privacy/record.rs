@@ -1,0 +1,136 @@
+//! Everything that is known of one person, for them to have (GDPR Articles 15 and 20): also of one who is no subscriber,
+//! by address alone. What is searched is what an erasure searches.
+
+use crate::base::address::Address;
+use crate::base::id::SubscriberId;
+use crate::model::bounce::Bounce;
+use crate::model::inbound::Inbound;
+use crate::model::ledger::{Delivery, Sequence};
+use crate::model::letter::Letter;
+use crate::model::mailing::Mailing;
+use crate::model::post::Post;
+use crate::model::rsvp::Rsvp;
+use crate::model::subscriber::Subscriber;
+use crate::model::suppression::Suppression;
+use crate::model::wish::Wish;
+use crate::store::StoreError;
+use crate::store::audit::KeptEntry;
+use crate::subscribers::profile::{Desk, PersonError};
+
+use super::personal_data::{Files, People, Trace};
+
+/// Entries of the audit log read at a time.
+const PAGE: usize = 500;
+
+/// One person's whole record.
+#[derive(Clone, Debug)]
+pub struct PersonRecord {
+    /// Their address.
+    pub address: Address,
+    /// What is known of them, with their subscriptions and the consent ledger of each, where they are a subscriber.
+    pub subscriber: Option<Subscriber>,
+    /// Whether they must not be mailed.
+    pub suppression: Option<Suppression>,
+    /// What became of every mailing to them, the oldest first.
+    pub deliveries: Vec<PersonDelivery>,
+    /// What came back, the oldest mailing first.
+    pub bounces: Vec<Bounce>,
+    /// What they answered to invitations, in order of event.
+    pub rsvps: Vec<Rsvp>,
+    /// What they asked for by mail.
+    pub wishes: Vec<Wish>,
+    /// Mails of our own to them, and those that name them.
+    pub letters: Vec<Trace<Letter>>,
+    /// Mail from them, and mail that names them.
+    pub inbound: Vec<Trace<Inbound>>,
+    /// Posts by them, and posts that name them.
+    pub posts: Vec<Trace<Post>>,
+    /// What the audit log says was done about them.
+    pub audit: Vec<KeptEntry>,
+}
+
+impl PersonRecord {
+    /// Whether nothing is known of them.
+    fn is_empty(&self) -> bool {
+        self.subscriber.is_none()
+            && self.suppression.as_ref().is_none_or(|suppression| suppression.address.is_none())
+            && self.rsvps.is_empty()
+            && self.wishes.is_empty()
+            && self.letters.is_empty()
+            && self.inbound.is_empty()
+            && self.posts.is_empty()
+    }
+}
+
+/// One mailing to one person.
+#[derive(Clone, Debug)]
+pub struct PersonDelivery {
+    /// The mailing.
+    pub mailing: Mailing,
+    /// The person's place in its audience.
+    pub sequence: Sequence,
+    /// What became of it.
+    pub delivery: Delivery,
+}
+
+impl Desk {
+    /// Everything that is known of one person, by number or address; with `files`, also what only mail tells.
+    ///
+    /// # Errors
+    /// [`PersonError::NotFound`] when that is nothing, [`PersonError::Store`], [`PersonError::Incomplete`].
+    pub async fn record(&self, who: &str, files: Option<&Files>) -> Result<PersonRecord, PersonError> {
+        let not_found = || PersonError::NotFound(who.to_owned());
+        let (address, subscriber) = match self.find(who).await {
+            Ok(found) => (found.value.address.clone(), Some(found.value)),
+            Err(PersonError::NotFound(_)) => (who.parse().map_err(|_| not_found())?, None),
+            Err(error) => return Err(error),
+        };
+        let (store, hash, id) = (&self.store, self.key.hash_address(&address), subscriber.as_ref().map(|s| s.id));
+        let people = People::new(&[(address.clone(), hash, id)]);
+        let rsvps = store.rsvps_of(&hash, id).await?;
+        let mut record = PersonRecord {
+            suppression: store.suppression(&hash).await?.map(|read| read.value),
+            deliveries: Vec::new(),
+            bounces: Vec::new(),
+            rsvps: rsvps.into_iter().map(|(_, read)| read.value).collect(),
+            wishes: people.wishes(store).await?.into_iter().map(|trace| trace.read.value).collect(),
+            letters: people.letters(store).await?.whole()?,
+            inbound: people.inbound(store, files.map(|files| &files.spool), None).await?.whole()?,
+            posts: people.posts(store, files.map(|files| &files.blobs)).await?.whole()?,
+            audit: Vec::new(),
+            address,
+            subscriber,
+        };
+        if record.is_empty() {
+            return Err(not_found());
+        }
+        if let Some(id) = id {
+            record.deliveries = self.deliveries(id).await?;
+            record.bounces = store.bounces_of(id).await?.into_iter().map(|read| read.value).collect();
+            record.audit = self.audited(&id.to_string()).await?;
+        }
+        Ok(record)
+    }
+
+    async fn deliveries(&self, subscriber: SubscriberId) -> Result<Vec<PersonDelivery>, StoreError> {
+        let mut deliveries = Vec::new();
+        for mailing in self.store.mailings().await? {
+            let mailing = mailing.value;
+            if let Some(row) = self.store.row_of(&mailing, subscriber).await? {
+                let delivery = mailing.settle(row.delivery);
+                deliveries.push(PersonDelivery { sequence: row.sequence, delivery, mailing });
+            }
+        }
+        Ok(deliveries)
+    }
+
+    async fn audited(&self, id: &str) -> Result<Vec<KeptEntry>, StoreError> {
+        let (mut about, mut after) = (Vec::new(), 0);
+        loop {
+            let page = self.store.audit_entries(after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(about) };
+            after = last.entry.number;
+            about.extend(page.into_iter().filter(|kept| kept.entry.mentions(id)));
+        }
+    }
+}

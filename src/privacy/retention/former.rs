@@ -1,0 +1,106 @@
+//! Subscribers who have left all lists long ago, and who of them is needed all the same.
+
+use std::collections::BTreeSet;
+
+use crate::base::address::Address;
+use crate::base::clock::Timestamp;
+use crate::base::id::SubscriberId;
+use crate::base::token::Key;
+use crate::model::present::Cutoff;
+use crate::model::subscriber::{Subscriber, SubscriptionState};
+use crate::model::wish::WishState;
+use crate::privacy::erasure::request::begin as begin_erasure;
+use crate::store::engine::{Batch, Commit};
+use crate::store::{Store, StoreError};
+
+use super::people::{Ends, answer_over};
+
+/// Records read at a time.
+const PAGE: usize = 500;
+
+/// Who stays, though they are on no list any more.
+#[derive(Default)]
+pub struct Needed {
+    /// Addresses ([`Address::key`]) that a list or the configuration names, or from which something is asked or answered.
+    addresses: BTreeSet<String>,
+    /// Subscribers who answered to an invitation.
+    subscribers: BTreeSet<SubscriberId>,
+}
+
+impl Needed {
+    /// Those whom `configured` or a list names as owner, sender or moderator, whose wish is open, or whose answer to an
+    /// invitation is kept: with `answers`, as long as it was not over before that; else for ever.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn now(store: &Store, configured: &[Address], answers: Option<Timestamp>) -> Result<Self, StoreError> {
+        let mut needed = Self { addresses: configured.iter().map(Address::key).collect(), ..Self::default() };
+        for list in store.lists().await? {
+            needed.addresses.extend(list.value.named().map(Address::key));
+        }
+        let mut cursor = None;
+        loop {
+            let (page, next) = store.scan_wishes(cursor, PAGE).await?;
+            let open = page.iter().map(|read| &read.value).filter(|wish| wish.state == WishState::Open);
+            needed.addresses.extend(open.map(|wish| wish.address.key()));
+            cursor = next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let mut ends = Ends::new();
+        loop {
+            let (page, next) = store.scan_rsvps(cursor, PAGE).await?;
+            for (_, read) in page {
+                let over = answer_over(store, &mut ends, &read.value).await?;
+                if answers.is_none_or(|before| over.is_some_and(|over| over >= before)) {
+                    needed.addresses.insert(read.value.address.key());
+                    needed.subscribers.extend(read.value.subscriber);
+                }
+            }
+            cursor = next;
+            if cursor.is_none() {
+                return Ok(needed);
+            }
+        }
+    }
+
+    fn has(&self, subscriber: &Subscriber) -> bool {
+        self.subscribers.contains(&subscriber.id) || self.addresses.contains(&subscriber.address.key())
+    }
+}
+
+/// Begins the erasure of subscribers who have been on no list since before the cutoff, save those who are `needed`. Says how
+/// many; the work on open erasures does the rest.
+///
+/// # Errors
+/// [`StoreError`]: who was begun stays begun.
+pub async fn erase_former(
+    store: &Store,
+    key: &Key,
+    needed: &Needed,
+    old: Cutoff,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let (mut erased, mut after) = (0, SubscriberId(0));
+    loop {
+        let page = store.scan_subscribers(after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(erased) };
+        after = last.value.id;
+        for read in page.iter().filter(|read| is_former(&read.value, old) && !needed.has(&read.value)) {
+            let mut batch = Batch::new();
+            begin_erasure(store, key, &mut batch, &read.value.address, Some(read), now).await?;
+            // On a conflict they have just come back, or something else changed: the next run sees.
+            erased += u64::from(store.commit(batch).await? == Commit::Applied);
+        }
+    }
+}
+
+/// Whether somebody was on a list, is on none any more, and nothing about them has changed since before the cutoff. Who was
+/// never put on one has not left.
+fn is_former(subscriber: &Subscriber, old: Cutoff) -> bool {
+    let mut subscriptions = subscriber.subscriptions.values();
+    old.has(subscriber.updated)
+        && !subscriber.subscriptions.is_empty()
+        && subscriptions.all(|subscription| subscription.state == SubscriptionState::Ended)
+}

@@ -1,0 +1,296 @@
+//! What is dropped by age: attachments and posts that nothing names, keys by which repeated requests are known, wishes
+//! that were never confirmed, and mail that came in, once it is handled. Everything that tells what became of somebody's
+//! mail stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::id::{InboundId, PostId, ReleaseId};
+use crate::inbound::post::SEEN_DAYS;
+use crate::model::inbound::{Inbound, InboundState};
+use crate::model::mailing::Stage;
+use crate::model::post::{Post, PostState};
+use crate::model::present::{Cutoff, Present};
+use crate::store::blobs::{BlobError, Blobs};
+use crate::store::engine::{Batch, Commit};
+use crate::store::inbound;
+use crate::store::spool::{Spool, SpoolError};
+use crate::store::{Read, Store, StoreError, posts};
+
+mod dry;
+pub mod files;
+pub mod former;
+pub mod notices;
+pub mod people;
+pub mod rules;
+
+/// Records read at a time.
+const PAGE: usize = 200;
+
+/// Why nothing more was dropped; what was dropped before stays so.
+#[derive(Debug, thiserror::Error)]
+pub enum RetentionError {
+    /// The store failed. As nobody knows then what is still needed, nothing was dropped.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An attachment could not be looked at or removed.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    /// A segment of the spool could not be looked at or removed.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// Captured mails, or what a recovery put aside.
+    #[error("{path} could not be looked through: {error}")]
+    Files {
+        /// Where.
+        path: std::path::PathBuf,
+        /// The system's words.
+        error: std::io::Error,
+    },
+}
+
+/// Removes attachments and posts that were last received before the cutoff and that nothing names: no release, no post held
+/// or sent, no subscriber's consent ledger. Says how many.
+///
+/// The candidates are listed before the releases are read: a release that is added meanwhile sends its files first,
+/// which makes them young again.
+///
+/// # Errors
+/// [`RetentionError`].
+pub async fn drop_attachments(
+    store: &Store,
+    blobs: &Blobs,
+    cutoff: impl Into<Cutoff>,
+) -> Result<usize, RetentionError> {
+    let cutoff = cutoff.into();
+    let old = old_attachments(store, blobs, cutoff).await?;
+    for sha256 in &old {
+        blobs.remove_if_before(sha256, cutoff).await?;
+    }
+    Ok(old.len())
+}
+
+/// The attachments and posts that [`drop_attachments`] would remove.
+async fn old_attachments(store: &Store, blobs: &Blobs, old: Cutoff) -> Result<Vec<[u8; 32]>, RetentionError> {
+    let mut candidates = blobs.received_before(old).await?;
+    if candidates.is_empty() {
+        return Ok(candidates);
+    }
+    let needed = needed_files(store, &candidates).await?;
+    candidates.retain(|sha256| !needed.contains(sha256));
+    Ok(candidates)
+}
+
+/// Those of `files` that must stay: a release, a post that is held or was sent, or a subscriber's consent ledger names them.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn needed_files(store: &Store, files: &[[u8; 32]]) -> Result<BTreeSet<[u8; 32]>, StoreError> {
+    let mut needed = BTreeSet::new();
+    if files.is_empty() {
+        return Ok(needed);
+    }
+    let named = named(store).await?;
+    for sha256 in files {
+        if named.contains(sha256) || store.is_evidence(sha256).await? {
+            needed.insert(*sha256);
+        }
+    }
+    Ok(needed)
+}
+
+/// What became of old mail that had come in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DroppedMail {
+    /// Segments of the spool that were removed.
+    pub segments: usize,
+    /// Records of messages that went with them.
+    pub messages: usize,
+    /// Old segments that stay, each with the messages for which it stays: they wait, or a person must look at them.
+    pub held: BTreeMap<u64, Vec<InboundId>>,
+}
+
+/// Removes the segments of the spool that were last written to before the cutoff, with the records of their messages. A
+/// segment with a message in it that is not handled stays, and so do all its records.
+///
+/// # Errors
+/// [`RetentionError`].
+pub async fn drop_mail(store: &Store, spool: &Spool, cutoff: impl Into<Cutoff>) -> Result<DroppedMail, RetentionError> {
+    let cutoff = cutoff.into();
+    let (old, held) = old_segments(store, spool, cutoff).await?;
+    let mut dropped = DroppedMail { held, ..DroppedMail::default() };
+    if old.is_empty() {
+        return Ok(dropped);
+    }
+    let mut after = None;
+    while let Some((last, page)) = page(store, after, &old).await? {
+        after = Some(last);
+        let mut batch = Batch::new();
+        page.iter().for_each(|read| inbound::delete(&mut batch, read));
+        if !batch.is_empty() && store.commit(batch).await? != Commit::Applied {
+            // Somebody has just changed one of them, and it may be needed: the next run sees.
+            return Err(StoreError::Contended(1).into());
+        }
+        dropped.messages += page.len();
+    }
+    for segment in old {
+        dropped.segments += usize::from(spool.drop_segment(segment, cutoff).await?);
+    }
+    Ok(dropped)
+}
+
+/// Old segments, each with the messages for which it stays.
+type HeldSegments = BTreeMap<u64, Vec<InboundId>>;
+
+/// The segments that [`drop_mail`] would remove, and the old ones that stay.
+async fn old_segments(
+    store: &Store,
+    spool: &Spool,
+    cutoff: Cutoff,
+) -> Result<(BTreeSet<u64>, HeldSegments), RetentionError> {
+    let old = spool.segments().await?.into_iter().filter(|segment| cutoff.has(segment.written));
+    let mut old: BTreeSet<u64> = old.map(|segment| segment.number).collect();
+    let mut held = HeldSegments::new();
+    if old.is_empty() {
+        return Ok((old, held));
+    }
+    // All records are looked at, for their order says nothing about the segment; and all of them before the first is
+    // dropped.
+    let mut after = None;
+    while let Some((last, page)) = page(store, after, &old).await? {
+        after = Some(last);
+        for message in page.into_iter().filter(|read| !matches!(read.value.state, InboundState::Handled { .. })) {
+            held.entry(message.value.place.segment).or_default().push(message.value.id);
+        }
+    }
+    // A letter that passes a message on needs it until it is sent. It was written when its message became handled, so one
+    // that was found handled above has its letter by now.
+    for segment in store.segments_of_letters().await? {
+        old.remove(&segment);
+    }
+    old.retain(|segment| !held.contains_key(segment));
+    Ok((old, held))
+}
+
+/// The next records after `after` that lie in one of `segments`, and the last one looked at; `None` at the end.
+async fn page(
+    store: &Store,
+    after: Option<InboundId>,
+    segments: &BTreeSet<u64>,
+) -> Result<Option<(InboundId, Vec<Read<Inbound>>)>, StoreError> {
+    let mut page = store.scan_inbound(after, PAGE).await?;
+    let Some(last) = page.last().map(|read| read.value.id) else { return Ok(None) };
+    page.retain(|read| segments.contains(&read.value.place.segment));
+    Ok(Some((last, page)))
+}
+
+/// For so many days a repeated request is known by its key.
+pub const KEY_DAYS: i64 = 30;
+
+/// Forgets idempotency keys older than [`KEY_DAYS`]. Says how many.
+///
+/// # Errors
+/// [`StoreError`]: what was forgotten before stays so.
+pub async fn forget_keys(store: &Store, present: &Present) -> Result<u64, StoreError> {
+    let old = present.older_than(chrono::Duration::days(KEY_DAYS));
+    let (mut forgotten, mut cursor) = (0, None);
+    loop {
+        let (count, next) = store.forget_answered(old, cursor, PAGE).await?;
+        forgotten += count;
+        cursor = next;
+        if cursor.is_none() {
+            return Ok(forgotten);
+        }
+    }
+}
+
+/// Forgets what was asked for by mail and never confirmed, and used tokens, once they have expired. Says how many.
+///
+/// # Errors
+/// [`StoreError`]: what was forgotten before stays so.
+pub async fn forget_wishes(store: &Store, present: &Present) -> Result<u64, StoreError> {
+    let (mut forgotten, mut cursor) = (0, None);
+    loop {
+        let (count, next) = store.forget_wishes(present, cursor, PAGE).await?;
+        forgotten += count;
+        cursor = next;
+        if cursor.is_none() {
+            return Ok(forgotten);
+        }
+    }
+}
+
+/// Drops posts that were decided before the cutoff, save those whose mailing is not over. Says how many.
+///
+/// # Errors
+/// [`StoreError`]: what was dropped before stays so.
+pub async fn drop_posts(store: &Store, cutoff: impl Into<Cutoff>) -> Result<u64, StoreError> {
+    let cutoff = cutoff.into();
+    let (mut dropped, mut after) = (0, PostId(0));
+    loop {
+        let page = store.each_post(after, PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(dropped) };
+        after = *last;
+        for (id, error) in page.iter().filter_map(|(id, read)| Some((id, read.as_ref().err()?))) {
+            tracing::error!(post = %id, %error, "a post cannot be read, and stays");
+        }
+        let mut batch = Batch::new();
+        let posts = page.iter().filter_map(|(_, read)| read.as_ref().ok());
+        for read in posts.filter(|read| read.value.decided().is_some_and(|at| cutoff.has(at))) {
+            if is_over(store, &read.value).await? {
+                posts::delete(&mut batch, read);
+                dropped += 1;
+            }
+        }
+        if !batch.is_empty() && store.commit(batch).await? != Commit::Applied {
+            // A decided post is not changed by anybody, so another drops them: that is as good.
+            return Ok(dropped);
+        }
+    }
+}
+
+/// Whether a post is needed for nothing any more: it is decided, and no mailing sends it.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn is_over(store: &Store, post: &Post) -> Result<bool, StoreError> {
+    let PostState::Approved { mailing, .. } = post.state else { return Ok(post.hold().is_none()) };
+    let Some(mailing) = store.mailing(mailing).await? else { return Ok(true) };
+    Ok(matches!(mailing.value.stage, Stage::Finished { .. } | Stage::Cancelled { .. } | Stage::Expired { .. }))
+}
+
+/// Forgets by which Message-IDs second copies of posts are known, once no copy is expected. Says how many.
+///
+/// # Errors
+/// [`StoreError`]: what was forgotten before stays so.
+pub async fn forget_seen(store: &Store, present: &Present) -> Result<u64, StoreError> {
+    let old = present.older_than(chrono::Duration::days(SEEN_DAYS));
+    let (mut forgotten, mut cursor) = (0, None);
+    loop {
+        let (count, next) = store.forget_seen(old, cursor, PAGE).await?;
+        forgotten += count;
+        cursor = next;
+        if cursor.is_none() {
+            return Ok(forgotten);
+        }
+    }
+}
+
+/// The attachments of all releases, and the posts that are held or were sent.
+async fn named(store: &Store) -> Result<BTreeSet<[u8; 32]>, StoreError> {
+    let (mut named, mut after) = (BTreeSet::new(), ReleaseId(0));
+    loop {
+        let page = store.releases(after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.id;
+        named.extend(page.iter().flat_map(|release| release.files.values()).map(|blob| blob.sha256));
+    }
+    let mut after = PostId(0);
+    loop {
+        let page = store.posts(after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(named) };
+        after = last.value.id;
+        let posts = page.iter().map(|read| &read.value);
+        let needed = posts.filter(|post| matches!(post.state, PostState::Held(_) | PostState::Approved { .. }));
+        named.extend(needed.map(|post| post.blob.sha256));
+    }
+}

@@ -1,0 +1,319 @@
+//! Who was suspended by bounces: the lists' owners are told, or a probe letter finds out whether the address takes mail
+//! again, as the policy says.
+//!
+//! A probe's envelope sender is signed like a delivery's, with no mailing in it. A probe that the relay took and that did
+//! not come back in time lets the subscriptions begin again; after so many that came back the owners are told after all.
+
+use std::collections::BTreeMap;
+
+use chrono::Duration;
+use serde_json::json;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{ListName, SubscriberId};
+use crate::base::token::{Key, Purpose};
+use crate::composition::list_identity::ListIdentity;
+use crate::composition::notices::{Draft, LetterError, Letters};
+use crate::model::bounce::{self, Probe, Score, Suspension, Verdict};
+use crate::model::letter::LetterState;
+use crate::model::list::List;
+use crate::model::present::Present;
+use crate::model::subscriber::Subscriber;
+use crate::store::bounces::put_score;
+use crate::store::engine::{Batch, Commit};
+use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, keys, subscribers};
+
+use super::bounces::Report;
+
+/// Scores read at a time.
+const PAGE: usize = 500;
+/// Probes sent in one go: what is more waits for the next.
+const MOST_PROBES: usize = 500;
+/// People told of in one letter; the number of the others is said.
+const MOST_LISTED: usize = 100;
+/// People told of in one go: what is more waits for the next.
+const MOST_TOLD: usize = 5000;
+
+/// What is done about suspended subscribers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SuspendedPolicy {
+    /// Whether they are probed before the lists' owners are told.
+    pub probe: bool,
+    /// So long after the suspension, or after a probe that came back, a probe is sent: 14 days.
+    pub probe_after: Duration,
+    /// So many probes at most: 3.
+    pub probes: u32,
+    /// A probe that did not come back for so long arrived: 4 days.
+    pub arrived_after: Duration,
+}
+
+impl Default for SuspendedPolicy {
+    fn default() -> Self {
+        Self { probe: false, probe_after: Duration::days(14), probes: 3, arrived_after: Duration::days(4) }
+    }
+}
+
+/// What looking after suspended subscribers works with.
+#[derive(Clone)]
+pub struct Suspended {
+    /// Where records are.
+    pub store: Store,
+    /// Writes the letters.
+    pub letters: Letters,
+    /// Signs the probes' senders.
+    pub key: Key,
+    /// What is done.
+    pub policy: SuspendedPolicy,
+}
+
+/// Why not all was done; what was done before stays done.
+#[derive(Debug, thiserror::Error)]
+pub enum SuspendedError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A letter could not be written.
+    #[error(transparent)]
+    Letter(#[from] LetterError),
+}
+
+/// What was done about suspended subscribers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// Probes sent.
+    pub probed: usize,
+    /// Subscribers who get mail again.
+    pub reinstated: usize,
+}
+
+/// What is due for one suspended subscriber.
+enum Due {
+    Nothing,
+    Probe,
+    Failed,
+    Reinstate(Timestamp),
+}
+
+/// Notes in `batch` that the last probe to a subscriber came back. A delay, or an automatic answer, says nothing.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn probe_came_back(store: &Store, batch: &mut Batch, report: &Report) -> Result<(), StoreError> {
+    let Some(read) = store.score(report.subscriber).await? else { return Ok(()) };
+    let mut score = read.value;
+    let came_back = matches!(report.verdict, Verdict::Temporary | Verdict::Permanent);
+    if let Some(probe) = score.suspension.as_mut().and_then(|suspension| suspension.probe.as_mut())
+        && came_back
+    {
+        probe.failed = true;
+        put_score(batch, report.subscriber, Some(read.stamp), &score);
+    }
+    Ok(())
+}
+
+impl Suspended {
+    /// Sends the probes that are due, and lets those begin again whose probe arrived.
+    ///
+    /// # Errors
+    /// [`SuspendedError`].
+    pub async fn look_after(&self, now: Timestamp) -> Result<Looked, SuspendedError> {
+        let mut looked = Looked::default();
+        if !self.policy.probe {
+            return Ok(looked);
+        }
+        let mut after = SubscriberId(0);
+        loop {
+            let page = self.store.scan_scores(after, PAGE).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = *last;
+            for (id, read) in page {
+                if read.value.suspension.is_some() {
+                    self.look_at(id, now, &mut looked).await?;
+                }
+            }
+        }
+        if looked.probed > 0 {
+            self.letters.notify();
+        }
+        Ok(looked)
+    }
+
+    async fn look_at(&self, id: SubscriberId, now: Timestamp, looked: &mut Looked) -> Result<(), SuspendedError> {
+        for _ in 0..CONFLICT_TRIES {
+            let (Some(score), Some(subscriber)) = (self.store.score(id).await?, self.store.subscriber(id).await?)
+            else {
+                return Ok(());
+            };
+            let lists = suspended_on(&subscriber.value);
+            let (Some(first), Some(suspension)) = (lists.first(), &score.value.suspension) else { return Ok(()) };
+            let Some(list) = self.store.list(first).await? else { return Ok(()) };
+            let mut batch = Batch::new();
+            let mut done = *looked;
+            match self.due(suspension, &self.store.present(now).await?).await? {
+                Due::Nothing => return Ok(()),
+                Due::Probe if looked.probed >= MOST_PROBES => return Ok(()),
+                Due::Probe => {
+                    if self.store.is_suppressed(&self.key.hash_address(&subscriber.value.address)).await? {
+                        return Ok(());
+                    }
+                    self.probe(&mut batch, &subscriber, &score, &list.value, now).await?;
+                    done.probed += 1;
+                }
+                Due::Failed => {
+                    let failed = suspension.probe.map(|probe| Probe { failed: true, ..probe });
+                    put(&mut batch, id, &score, Some(Suspension { probe: failed, ..suspension.clone() }));
+                }
+                Due::Reinstate(sent) => {
+                    let mut again = subscriber.value.clone();
+                    let words = format!("a letter of {} did not come back", sent.format("%Y-%m-%d"));
+                    bounce::reinstate(&mut again, now, &bounce::by_rule(), &words);
+                    subscribers::put_changed(&mut batch, &subscriber, &again);
+                    put_score(&mut batch, id, Some(score.stamp), &score.value.cleared());
+                    done.reinstated += 1;
+                }
+            }
+            if self.store.commit(batch).await? == Commit::Applied {
+                *looked = done;
+                return Ok(());
+            }
+        }
+        Err(StoreError::Contended(CONFLICT_TRIES).into())
+    }
+
+    async fn due(&self, suspension: &Suspension, present: &Present) -> Result<Due, StoreError> {
+        let policy = &self.policy;
+        let may_probe = |since: Timestamp| {
+            let is_due = suspension.probes < policy.probes && present.has_lasted(since, policy.probe_after);
+            if is_due { Due::Probe } else { Due::Nothing }
+        };
+        let probe = match suspension.probe {
+            None => return Ok(may_probe(suspension.at)),
+            Some(probe) if probe.failed => return Ok(may_probe(probe.at)),
+            Some(probe) => probe,
+        };
+        let taken = match self.store.letter(probe.letter).await?.map(|read| read.value.state) {
+            Some(LetterState::Accepted { at, .. }) => at,
+            Some(LetterState::Failed { .. }) => return Ok(Due::Failed),
+            Some(LetterState::Waiting { .. } | LetterState::InDoubt { .. }) => return Ok(Due::Nothing),
+            // Letters are forgotten long after they were taken.
+            None => probe.at,
+        };
+        Ok(if present.has_lasted(taken, policy.arrived_after) { Due::Reinstate(probe.at) } else { Due::Nothing })
+    }
+
+    async fn probe(
+        &self,
+        batch: &mut Batch,
+        subscriber: &Read<Subscriber>,
+        score: &Read<Score>,
+        list: &List,
+        now: Timestamp,
+    ) -> Result<(), SuspendedError> {
+        let Some(suspension) = score.value.suspension.clone() else { return Ok(()) };
+        let identity = ListIdentity::new(list, 0, &self.key);
+        let token = self.key.sign(Purpose::Bounce, &[0, subscriber.value.id.0]);
+        let sender = identity.bounce_address(&token).parse().map_err(LetterError::from)?;
+        let data = json!({ "since": suspension.at.format("%Y-%m-%d").to_string() });
+        let draft = Draft {
+            template: "probe",
+            language: &subscriber.value.language,
+            to: &subscriber.value.address,
+            list: Some(list),
+            answers: None,
+            reply_to: None,
+            unsubscribe: None,
+            data,
+        };
+        let letter = self.letters.write_from(batch, draft, sender).await?;
+        let probe = Some(Probe { letter, at: now, failed: false });
+        let probes = suspension.probes.saturating_add(1);
+        put(batch, subscriber.value.id, score, Some(Suspension { probes, probe, ..suspension }));
+        batch.expect(keys::subscriber(subscriber.value.id), subscriber.stamp.clone());
+        Ok(())
+    }
+
+    /// Tells the owner of each list who was suspended since the last time, and why. Gives how many people were told of.
+    ///
+    /// # Errors
+    /// [`SuspendedError`]: nobody was told.
+    pub async fn tell_owners(&self) -> Result<usize, SuspendedError> {
+        for _ in 0..CONFLICT_TRIES {
+            let mut batch = Batch::new();
+            let (told, news) = self.news(&mut batch).await?;
+            if told == 0 {
+                return Ok(0);
+            }
+            for (name, people) in &news {
+                if let Some(list) = self.store.list(name).await? {
+                    self.tell(&mut batch, &list.value, people).await?;
+                }
+            }
+            if self.store.commit(batch).await? == Commit::Applied {
+                self.letters.notify();
+                return Ok(told);
+            }
+        }
+        Err(StoreError::Contended(CONFLICT_TRIES).into())
+    }
+
+    /// Who is to be told of, by list; notes in `batch` that they are.
+    async fn news(&self, batch: &mut Batch) -> Result<(usize, BTreeMap<ListName, Vec<serde_json::Value>>), StoreError> {
+        let (mut told, mut news) = (0, BTreeMap::<ListName, Vec<serde_json::Value>>::new());
+        let mut after = SubscriberId(0);
+        while told < MOST_TOLD {
+            let page = self.store.scan_scores(after, PAGE).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = *last;
+            for (id, read) in page {
+                let Some(suspension) = read.value.suspension.clone().filter(|one| self.is_news(one)) else { continue };
+                let Some(subscriber) = self.store.subscriber(id).await? else { continue };
+                for list in suspended_on(&subscriber.value) {
+                    let person = json!({
+                        "address": subscriber.value.address.as_str(),
+                        "since": suspension.at.format("%Y-%m-%d").to_string(),
+                        "why": suspension.evidence,
+                    });
+                    news.entry(list).or_default().push(person);
+                }
+                told += 1;
+                put(batch, id, &read, Some(Suspension { reported: true, ..suspension }));
+            }
+        }
+        Ok((told, news))
+    }
+
+    fn is_news(&self, suspension: &Suspension) -> bool {
+        let given_up = suspension.probes >= self.policy.probes && suspension.probe.is_none_or(|probe| probe.failed);
+        !suspension.reported && (!self.policy.probe || given_up)
+    }
+
+    async fn tell(&self, batch: &mut Batch, list: &List, people: &[serde_json::Value]) -> Result<(), SuspendedError> {
+        let shown = &people[..people.len().min(MOST_LISTED)];
+        let draft = Draft {
+            template: "suspended",
+            language: &list.language,
+            to: &list.owner,
+            list: Some(list),
+            answers: None,
+            reply_to: None,
+            unsubscribe: None,
+            data: json!({
+                "for_list": list.naming(),
+                "count": people.len(),
+                "people": shown,
+                "others": people.len() - shown.len(),
+            }),
+        };
+        self.letters.write(batch, draft).await?;
+        Ok(())
+    }
+}
+
+fn suspended_on(subscriber: &Subscriber) -> Vec<ListName> {
+    let lists = subscriber.subscriptions.keys();
+    lists.filter(|list| bounce::is_suspended_by_bounces(subscriber, list)).cloned().collect()
+}
+
+fn put(batch: &mut Batch, id: SubscriberId, before: &Read<Score>, suspension: Option<Suspension>) {
+    put_score(batch, id, Some(before.stamp.clone()), &Score { suspension, ..before.value.clone() });
+}
