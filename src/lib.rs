@@ -40,6 +40,7 @@ pub mod app;
 pub mod audit;
 pub mod authentication;
 pub mod base;
+#[cfg(feature = "bench")]
 pub mod bench;
 pub mod bounce;
 pub mod cli;

@@ -17,6 +17,7 @@ use crate::store::embedded::OpenError;
 
 pub mod audit;
 pub mod backup;
+#[cfg(feature = "bench")]
 pub mod bench;
 pub mod bounce;
 pub mod check;
@@ -105,6 +106,7 @@ pub enum Command {
     #[command(subcommand)]
     Backup(backup::BackupCommand),
     /// Measure the real path in a temporary directory
+    #[cfg(feature = "bench")]
     #[command(subcommand)]
     Bench(bench::BenchCommand),
     /// Messages that came back: what they say
@@ -186,7 +188,9 @@ impl Command {
             Self::Backup(command) => command.is_local(),
             Self::Bounce(command) => command.is_local(),
             Self::Completions(_) | Self::Doctor(_) | Self::Manual(_) => true,
-            _ => matches!(self, Self::Bench(_) | Self::Config(_) | Self::Demo(_) | Self::Serve(_) | Self::Store(_)),
+            #[cfg(feature = "bench")]
+            Self::Bench(_) => true,
+            _ => matches!(self, Self::Config(_) | Self::Demo(_) | Self::Serve(_) | Self::Store(_)),
         }
     }
 }
@@ -377,6 +381,7 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
     match command {
         Command::Audit(command) => audit::run(command, context).await,
         Command::Backup(command) => backup::run(command, context).await,
+        #[cfg(feature = "bench")]
         Command::Bench(command) => bench::run(command, context).await,
         Command::Bounce(command) => bounce::run(command, context).await,
         Command::Check(command) => check::run(command, context).await,

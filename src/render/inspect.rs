@@ -203,3 +203,19 @@ fn gather(name: &str, all: &BTreeMap<String, Usage>, way: &mut Vec<String>) -> R
     }
     Ok(usage)
 }
+
+/// Names of values that templates may use of a recipient, besides `recipient.attributes.…`.
+pub const RECIPIENT_FIELDS: [&str; 6] = [
+    "recipient.name",
+    "recipient.organisation",
+    "recipient.address",
+    "recipient.language",
+    "links.unsubscribe",
+    "links.unsubscribe_address",
+];
+
+/// Whether `field` is one that a recipient can have.
+pub fn is_recipient_field(field: &str) -> bool {
+    RECIPIENT_FIELDS.contains(&field)
+        || field.strip_prefix("recipient.attributes.").is_some_and(|name| !name.is_empty())
+}

@@ -14,13 +14,13 @@ use serde_json::{Map, Value, json};
 use crate::base::language::Language;
 use crate::mail::headers::one_line;
 
+use super::engine::{new_registry, render_to_string, syntax_error};
 use super::flow::flow;
 use super::html::HtmlWriter;
 use super::inspect;
 use super::labels::Labels;
 use super::markdown::{self, Reading};
 use super::plain::{self, Notes};
-use super::registry::{new_registry, render_to_string, syntax_error};
 use super::template_files::{TemplateError, TemplateFile};
 
 /// The folder of all mails.

@@ -1,6 +1,7 @@
 //! Floor 2: release files, templates and lint: from what a press secretary wrote to subject, text and HTML.
 
 pub mod dates;
+mod engine;
 pub mod finding;
 pub mod flow;
 pub mod html;

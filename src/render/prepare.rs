@@ -51,22 +51,6 @@ pub struct Recipient<'a> {
     pub unsubscribe_address: Option<&'a str>,
 }
 
-/// Names of values that templates may use of a recipient, besides `recipient.attributes.…`.
-pub const RECIPIENT_FIELDS: [&str; 6] = [
-    "recipient.name",
-    "recipient.organisation",
-    "recipient.address",
-    "recipient.language",
-    "links.unsubscribe",
-    "links.unsubscribe_address",
-];
-
-/// Whether `field` is one that a recipient can have.
-pub fn is_recipient_field(field: &str) -> bool {
-    RECIPIENT_FIELDS.contains(&field)
-        || field.strip_prefix("recipient.attributes.").is_some_and(|name| !name.is_empty())
-}
-
 impl<'a> Recipient<'a> {
     /// The value of a field on one line; `None` where there is none or it is blank.
     pub fn value(&self, field: &str) -> Option<Cow<'a, str>> {
@@ -174,7 +158,7 @@ impl PreparedRelease {
         let mut fields: Vec<String> = usage.open.into_iter().collect();
         if computes {
             // What a template goes through as a whole must be whole.
-            fields.extend(RECIPIENT_FIELDS.map(str::to_owned));
+            fields.extend(super::inspect::RECIPIENT_FIELDS.map(str::to_owned));
         }
         let (templates, language) = (templates.clone(), release.language.clone());
         Ok(Self { templates, kind: kind.clone(), shared, language, fields, computes, kept: RwLock::default() })

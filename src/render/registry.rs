@@ -6,20 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use handlebars::{Context, Handlebars, RenderError, RenderErrorReason};
+use handlebars::{Context, Handlebars};
 
 use crate::base::language::Language;
 use crate::mail::headers::one_line;
 use crate::model::release::Kind;
 
+use super::engine::{new_registry, render_context, syntax_error};
 use super::inspect::{self, Usage};
 use super::labels::Labels;
 use super::mails::{self, Mails, Written};
 use super::manifest::Manifest;
 use super::template_files::{TemplateError, TemplateFile, read_all};
-
-/// Octets that a template may write, at most.
-pub const OUTPUT_LIMIT: usize = 1_000_000;
 
 /// The three parts of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,76 +170,9 @@ impl Templates {
     }
 }
 
-/// A strict registry that escapes every value so.
-pub(super) fn new_registry(escape: impl Fn(&str) -> String + Send + Sync + 'static) -> Handlebars<'static> {
-    let mut registry = Handlebars::new();
-    registry.register_escape_fn(escape);
-    registry.set_strict_mode(true);
-    registry.set_prevent_indent(true);
-    // It writes to the log whatever a template says.
-    registry.unregister_helper("log");
-    registry
-}
-
-/// Renders one template of `registry` with `data`.
-pub(super) fn render_to_string(
-    registry: &Handlebars<'_>,
-    name: &str,
-    data: &serde_json::Map<String, serde_json::Value>,
-    origins: &BTreeMap<String, String>,
-) -> Result<String, TemplateError> {
-    let context = Context::wraps(data).map_err(|e| TemplateError::of(name, e.to_string()))?;
-    render_context(registry, name, &context, origins)
-}
-
-fn render_context(
-    registry: &Handlebars<'_>,
-    name: &str,
-    context: &Context,
-    origins: &BTreeMap<String, String>,
-) -> Result<String, TemplateError> {
-    let mut out = Limited::default();
-    registry.render_with_context_to_write(name, context, &mut out).map_err(|e| render_error(origins, name, &e))?;
-    String::from_utf8(out.octets).map_err(|e| TemplateError::of(name, e.to_string()))
-}
-
-fn render_error(origins: &BTreeMap<String, String>, name: &str, error: &RenderError) -> TemplateError {
-    let name = error.template_name.as_deref().unwrap_or(name);
-    let file = origins.get(name).cloned().unwrap_or_else(|| name.to_owned());
-    TemplateError { file, line: error.line_no, what: what_is_wrong(error.reason()) }
-}
-
-fn what_is_wrong(reason: &RenderErrorReason) -> String {
-    match reason {
-        RenderErrorReason::MissingVariable(Some(path)) => missing(path),
-        RenderErrorReason::MissingVariable(None) | RenderErrorReason::ParamNotFoundForIndex(..) => {
-            "a value that a helper needs is missing; test it with {{#if …}} first".to_owned()
-        }
-        RenderErrorReason::IOError(e) => e.to_string(),
-        other => other.to_string(),
-    }
-}
-
-fn missing(path: &str) -> String {
-    let path = path.trim_start_matches("@root.").replace('/', ".");
-    let mend = match path.split('.').next() {
-        Some("labels" | "own") => "add the word to the labels files".to_owned(),
-        Some("recipient") => {
-            format!("give it to every subscriber, or write {{{{#if {path}}}}} … {{{{/if}}}} around it")
-        }
-        _ => format!("fill it in, or write {{{{#if {path}}}}} … {{{{/if}}}} around it"),
-    };
-    format!("{path} is missing; {mend}")
-}
-
 /// Kind templates are known by their path, partials by their bare name.
 fn template_name(path: &str) -> &str {
     path.strip_prefix("partials/").and_then(|name| name.strip_suffix(".hbs")).unwrap_or(path)
-}
-
-pub(super) fn syntax_error(file: &str, error: &handlebars::TemplateError) -> TemplateError {
-    let line = error.pos().map(|(line, _)| line);
-    TemplateError { file: file.to_owned(), line, what: error.reason().to_string() }
 }
 
 fn read_kinds(
@@ -265,9 +196,9 @@ fn read_kinds(
                 return Err(TemplateError::of(&file.origin, format!("there is no {} beside it", part.file())));
             }
             let of_part = inspect::with_partials(&name, usages).map_err(|what| TemplateError::of(&name, what))?;
-            let unknown = of_part.open.iter().find(|field| !super::prepare::is_recipient_field(field));
+            let unknown = of_part.open.iter().find(|field| !inspect::is_recipient_field(field));
             if let Some(field) = unknown {
-                let known = super::prepare::RECIPIENT_FIELDS.join(", ");
+                let known = inspect::RECIPIENT_FIELDS.join(", ");
                 let what =
                     format!("{field} is nothing that a recipient has; there are: {known}, recipient.attributes.…");
                 return Err(TemplateError::of(&name, what));
@@ -310,26 +241,6 @@ fn fingerprint(files: &BTreeMap<String, TemplateFile>) -> [u8; 32] {
         }
     }
     crate::base::token::content_hash(&all)
-}
-
-/// Takes what a template writes, up to [`OUTPUT_LIMIT`].
-#[derive(Default)]
-struct Limited {
-    octets: Vec<u8>,
-}
-
-impl std::io::Write for Limited {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        if self.octets.len() + octets.len() > OUTPUT_LIMIT {
-            return Err(std::io::Error::other(format!("it writes more than {OUTPUT_LIMIT} octets; is there a loop?")));
-        }
-        self.octets.extend_from_slice(octets);
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -15,11 +15,11 @@ use crate::control::mailing::view::{Counts, MailingView};
 use crate::control::path::ApiPath;
 
 use super::books::{Books, Entries};
+use super::checks::{Check, people, sum, taken};
 use super::daemon::Daemon;
 use super::dice::Dice;
 use super::relay::StormyRelay;
-use super::{expected, log_lines, verdict};
-use verdict::{Check, taken};
+use super::{expected, log_lines};
 
 /// The program's exit code when all is well, and when it refuses, e.g. because a backup is being made.
 const WELL: Option<i32> = Some(0);
@@ -100,8 +100,8 @@ pub async fn restored(
     copy.start().await?;
     let nothing = Entries::default();
     let backed_up = entries.backed_up.as_deref().unwrap_or(&nothing);
-    let people = verdict::people(&copy.client, backed_up).await?;
-    wrong.extend(people.wrong());
+    let there = people(&copy.client, backed_up).await?;
+    wrong.extend(there.wrong());
     wrong.extend(ledgers(&copy.client, backed_up, after).await?);
     let code = copy.end_by(Signal::TERM).await?;
     wrong.extend((code != WELL).then(|| format!("the daemon of the restored store ended with {code:?}")));
@@ -113,7 +113,7 @@ pub async fn restored(
         "{} of {} records; {}, {} mailings",
         backup["backup"].as_str().unwrap_or_default(),
         backup["records"],
-        people.figures(),
+        there.figures(),
         backed_up.mailings.len()
     );
     Ok(Check::new(WHAT, figures, wrong))
@@ -139,10 +139,7 @@ async fn ledgers(
             Err(error) => return Err(error.into()),
         };
         let Some((counts, after)) = counts.as_ref().zip(after.get(id)) else { continue };
-        if verdict::sum(counts) != counts.audience
-            || counts.audience != after.audience
-            || counts.accepted > after.accepted
-        {
+        if sum(counts) != counts.audience || counts.audience != after.audience || counts.accepted > after.accepted {
             wrong.push(format!("{id} was {counts:?} in the backup, and is {after:?}"));
         }
     }

@@ -23,6 +23,7 @@ use crate::control::path::ApiPath;
 
 mod backups;
 mod books;
+mod checks;
 mod daemon;
 mod dice;
 mod embargo;
@@ -45,7 +46,7 @@ use dice::Dice;
 use relay::StormyRelay;
 use test_clock::TestClock;
 
-pub use verdict::Check;
+pub use checks::Check;
 
 /// The list that everybody is on.
 const LIST: &str = "soak";

@@ -1,7 +1,7 @@
 //! Letters: the mails of our own that belong to no mailing (confirmations, help, notices to owners, messages passed on).
 //!
 //! [`Letters::write`] makes a letter whole and puts it into the batch of what it belongs to, so that there is both or
-//! neither; [`worker`] sends it after the commit. Nothing answers a machine (`automatic`), nobody gets the same automatic
+//! neither; `outbound::notices` sends it after the commit. Nothing answers a machine (`automatic`), nobody gets the same automatic
 //! reply twice a day ([`Letters::once_a_day`]), and nothing is passed on in a circle (`passing`).
 
 use std::sync::{Arc, Mutex, PoisonError};

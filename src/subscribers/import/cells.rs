@@ -6,7 +6,7 @@
 
 use crate::base::unicode::is_unseen;
 
-use super::records::{Found, Record};
+use super::record::{Found, Record};
 
 /// The longest record, in bytes. A longer one is mostly a quotation mark that is never closed.
 const LONGEST_RECORD: usize = 64 * 1024;

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{CoderResult, MACINTOSH, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-use super::records::FormatError;
+use super::record::FormatError;
 
 /// What is looked at before a byte order mark or a workbook is ruled out, in bytes.
 const START: usize = 4096;

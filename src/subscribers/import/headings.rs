@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::base::language::Language;
-use crate::base::spreadsheet_cell;
 use crate::base::unicode;
 
-use super::columns::Column;
-use super::records::Record;
+use super::column::Column;
+use super::heading_key::{attribute_key, squashed};
+use super::record::Record;
 use super::states::{Said, States};
 
 /// What a person says of columns: the heading as it stands in the file, and what the column holds (`address`,
@@ -163,21 +163,6 @@ impl Headings {
             None => Ok(language),
         }
     }
-}
-
-/// A heading as the name of an attribute: composed, lower case, single spaces.
-pub(super) fn attribute_key(heading: &str) -> String {
-    unicode::key(&spreadsheet_cell::restore(heading)).into_owned()
-}
-
-/// A heading by its letters and digits, without what stands behind it in brackets.
-pub(super) fn squashed(heading: &str) -> String {
-    let key = attribute_key(heading);
-    let bare = match key.trim_end_matches(['*', ':', ' ']).strip_suffix(')').and_then(|key| key.rsplit_once('(')) {
-        Some((bare, _)) if !bare.trim().is_empty() => bare,
-        _ => key.as_str(),
-    };
-    bare.chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
 /// The words and numbers of a heading.

@@ -9,12 +9,15 @@
 
 mod apply;
 pub mod cells;
+pub mod column;
 pub mod columns;
 pub mod encoding;
+mod heading_key;
 pub mod headings;
 pub mod mailbox;
 pub mod plan;
 mod reading;
+pub mod record;
 pub mod records;
 pub mod row;
 mod sniff;

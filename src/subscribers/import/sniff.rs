@@ -4,7 +4,7 @@
 use super::cells::{CellReader, Dialect};
 use super::headings::{Certainty, HeadingFinder};
 use super::mailbox;
-use super::records::{Found, Record};
+use super::record::{Found, Record};
 
 /// Rows that are looked at.
 const ROWS: usize = 60;

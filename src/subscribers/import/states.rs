@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 
-use super::headings::squashed;
+use super::heading_key::squashed;
 
 /// What a person says of the words in such columns: the word, and `active` or `out`.
 pub type Said = BTreeMap<String, Standing>;

@@ -1,0 +1,97 @@
+//! Handlebars as it is used here: strict, without helpers that reach outside, with a limit to what is written.
+
+use std::collections::BTreeMap;
+
+use handlebars::{Context, Handlebars, RenderError, RenderErrorReason};
+
+use super::template_files::TemplateError;
+
+/// Octets that a template may write, at most.
+pub const OUTPUT_LIMIT: usize = 1_000_000;
+
+/// A strict registry that escapes every value so.
+pub(super) fn new_registry(escape: impl Fn(&str) -> String + Send + Sync + 'static) -> Handlebars<'static> {
+    let mut registry = Handlebars::new();
+    registry.register_escape_fn(escape);
+    registry.set_strict_mode(true);
+    registry.set_prevent_indent(true);
+    // It writes to the log whatever a template says.
+    registry.unregister_helper("log");
+    registry
+}
+
+/// Renders one template of `registry` with `data`.
+pub(super) fn render_to_string(
+    registry: &Handlebars<'_>,
+    name: &str,
+    data: &serde_json::Map<String, serde_json::Value>,
+    origins: &BTreeMap<String, String>,
+) -> Result<String, TemplateError> {
+    let context = Context::wraps(data).map_err(|e| TemplateError::of(name, e.to_string()))?;
+    render_context(registry, name, &context, origins)
+}
+
+pub(super) fn render_context(
+    registry: &Handlebars<'_>,
+    name: &str,
+    context: &Context,
+    origins: &BTreeMap<String, String>,
+) -> Result<String, TemplateError> {
+    let mut out = Limited::default();
+    registry.render_with_context_to_write(name, context, &mut out).map_err(|e| render_error(origins, name, &e))?;
+    String::from_utf8(out.octets).map_err(|e| TemplateError::of(name, e.to_string()))
+}
+
+fn render_error(origins: &BTreeMap<String, String>, name: &str, error: &RenderError) -> TemplateError {
+    let name = error.template_name.as_deref().unwrap_or(name);
+    let file = origins.get(name).cloned().unwrap_or_else(|| name.to_owned());
+    TemplateError { file, line: error.line_no, what: what_is_wrong(error.reason()) }
+}
+
+fn what_is_wrong(reason: &RenderErrorReason) -> String {
+    match reason {
+        RenderErrorReason::MissingVariable(Some(path)) => missing(path),
+        RenderErrorReason::MissingVariable(None) | RenderErrorReason::ParamNotFoundForIndex(..) => {
+            "a value that a helper needs is missing; test it with {{#if …}} first".to_owned()
+        }
+        RenderErrorReason::IOError(e) => e.to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn missing(path: &str) -> String {
+    let path = path.trim_start_matches("@root.").replace('/', ".");
+    let mend = match path.split('.').next() {
+        Some("labels" | "own") => "add the word to the labels files".to_owned(),
+        Some("recipient") => {
+            format!("give it to every subscriber, or write {{{{#if {path}}}}} … {{{{/if}}}} around it")
+        }
+        _ => format!("fill it in, or write {{{{#if {path}}}}} … {{{{/if}}}} around it"),
+    };
+    format!("{path} is missing; {mend}")
+}
+
+pub(super) fn syntax_error(file: &str, error: &handlebars::TemplateError) -> TemplateError {
+    let line = error.pos().map(|(line, _)| line);
+    TemplateError { file: file.to_owned(), line, what: error.reason().to_string() }
+}
+
+/// Takes what a template writes, up to [`OUTPUT_LIMIT`].
+#[derive(Default)]
+struct Limited {
+    octets: Vec<u8>,
+}
+
+impl std::io::Write for Limited {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        if self.octets.len() + octets.len() > OUTPUT_LIMIT {
+            return Err(std::io::Error::other(format!("it writes more than {OUTPUT_LIMIT} octets; is there a loop?")));
+        }
+        self.octets.extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
