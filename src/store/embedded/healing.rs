@@ -17,7 +17,9 @@ use crate::store::engine::EngineError;
 
 use super::committer::Request;
 use super::index::{Index, IndexFault};
-use super::open::{OpenError, OpenReport, indexes, newest_generation};
+use super::layout::{indexes, newest_generation};
+use super::open_error::OpenError;
+use super::open_report::OpenReport;
 use super::rebuild::build_beside;
 use super::renewal::NewIndex;
 use super::{EmbeddedEngine, IndexHealth, Shared, marker};

@@ -43,12 +43,17 @@ mod healing;
 mod healing_tests;
 mod health;
 mod index;
+mod layout;
 mod lock;
 mod marker;
+mod notes;
 pub mod open;
+mod open_error;
+mod open_report;
 mod rebuild;
 pub mod recover;
 mod renewal;
+mod shortfall;
 mod stats;
 pub mod survey;
 mod usage;
@@ -57,7 +62,10 @@ pub use checking::CheckStep;
 pub use checkpointing::CheckpointReport;
 pub use health::IndexHealth;
 pub use lock::StoreLock;
-pub use open::{OpenError, OpenReport, Opened};
+pub use open::Opened;
+pub use open_error::OpenError;
+pub use open_report::OpenReport;
+pub use shortfall::Shortfall;
 pub use stats::Stats;
 pub use usage::DiskUse;
 
@@ -217,10 +225,10 @@ impl EmbeddedEngine {
             reserve_octets: settings.reserve_octets,
             head_in: Some(directory.to_owned()),
         };
-        let journal = JournalWriter::open(disk, &open::journal(directory), journal_settings, &state.tail)?;
+        let journal = JournalWriter::open(disk, &layout::journal(directory), journal_settings, &state.tail)?;
         let mark = journal.mark();
         let (requests, receiver): (_, Receiver<Request>) = channel();
-        let generation = open::newest_generation(directory)?.unwrap_or(0);
+        let generation = layout::newest_generation(directory)?.unwrap_or(0);
         let now = settings.clock.as_ref().map(|clock| clock.now());
         let shared = Arc::new(Shared {
             directory: directory.to_owned(),
@@ -312,7 +320,7 @@ impl EmbeddedEngine {
                 "its index, which the next start builds anew; nothing is lost: {fault}"
             )));
         }
-        open::write_clean(&self.shared.directory, mark)
+        notes::write_clean(&self.shared.directory, mark)
             .map_err(|e| EngineError::Io { action: "closed", reason: e.to_string() })
     }
 
@@ -370,12 +378,6 @@ impl Engine for EmbeddedEngine {
                 |_| EngineError::Stopped("its committer ended; restart to see what became of this".to_owned());
             sent?.await.map_err(unknown)?
         })
-    }
-}
-
-impl From<IndexFault> for OpenError {
-    fn from(fault: IndexFault) -> Self {
-        Self::Index(fault.0)
     }
 }
 

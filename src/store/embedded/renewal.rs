@@ -21,7 +21,8 @@ use super::checking::mismatch;
 use super::committer::Request;
 use super::healing::{being_rebuilt, let_go};
 use super::index::{self, Index};
-use super::open::{OpenError, indexes, journal, newest_generation};
+use super::layout::{indexes, journal, newest_generation};
+use super::open_error::OpenError;
 use super::rebuild::{Replay, retire_before};
 use super::{CheckpointReport, EmbeddedEngine, Live, Shared};
 
