@@ -11,7 +11,6 @@ const TOP: u8 = 99;
 /// Circles of files that are still to be broken. None may be added.
 const CIRCLES: &[&str] = &[
     "store::backup::health store::backup::point store::backup::prune store::backup::repository store::backup::verify",
-    "store::embedded::checking store::embedded::committer store::embedded::healing store::embedded::renewal",
 ];
 const FILE_LINES: usize = 600;
 const FUNCTION_LINES: usize = 80;

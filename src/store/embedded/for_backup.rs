@@ -18,9 +18,9 @@ use crate::store::engine::EngineError;
 use crate::store::fingerprint::Mark;
 use crate::store::journal::segment::{self, SegmentName};
 
-use super::committer::Request;
 use super::layout::{checkpoints, journal};
 use super::notes::{self, BACKED_UP};
+use super::request::Request;
 use super::{EmbeddedEngine, Shared};
 
 /// A file that never changes again, open.

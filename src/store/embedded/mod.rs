@@ -46,6 +46,7 @@ mod index;
 mod layout;
 mod lock;
 mod marker;
+mod new_index;
 mod notes;
 pub mod open;
 mod open_error;
@@ -53,25 +54,27 @@ mod open_report;
 mod rebuild;
 pub mod recover;
 mod renewal;
+mod request;
 mod shortfall;
 mod stats;
 pub mod survey;
 mod usage;
 
-pub use checking::CheckStep;
 pub use checkpointing::CheckpointReport;
 pub use health::IndexHealth;
 pub use lock::StoreLock;
 pub use open::Opened;
 pub use open_error::OpenError;
 pub use open_report::OpenReport;
+pub use request::CheckStep;
 pub use shortfall::Shortfall;
 pub use stats::Stats;
 pub use usage::DiskUse;
 
-use committer::{Committer, Request};
+use committer::Committer;
 use health::Health;
 use index::{Index, IndexFault};
+use request::Request;
 
 /// How a store is kept.
 #[derive(Clone)]
@@ -178,7 +181,7 @@ impl Shared {
                 return Err(EngineError::Stopped("it is closed".to_owned()));
             };
             if self.health.is_unusable() {
-                return Err(healing::being_rebuilt());
+                return Err(health::being_rebuilt());
             }
             match call(&live.index) {
                 Ok(done) => return Ok(done),
@@ -186,7 +189,7 @@ impl Shared {
             }
         };
         self.suspect(generation, &fault.0);
-        Err(healing::being_rebuilt())
+        Err(health::being_rebuilt())
     }
 
     fn now(&self) -> Option<Timestamp> {
@@ -308,7 +311,7 @@ impl EmbeddedEngine {
             return Ok(());
         };
         if self.shared.health.is_unusable() {
-            healing::let_go(live.index);
+            index::let_go(live.index);
             return Err(EngineError::Damaged(
                 "its index; the next start builds it anew, which loses nothing".to_owned(),
             ));
