@@ -32,7 +32,7 @@ pub fn damaged_blocks(path: &Path) -> Result<Vec<DamagedBlocks>, CheckpointError
 }
 
 /// Shows the records of the blocks that are whole, in order, and gives the parts that are not. Where a length is damaged,
-/// the next whole block is looked for. A checkpoint that [`read`] reads has no such part.
+/// the next whole block is looked for. A checkpoint that [`read`](super::read) reads has no such part.
 ///
 /// # Errors
 /// [`CheckpointError::Io`], and what `visit` gives.
