@@ -1,4 +1,4 @@
-//! What the daemon itself leaves in the audit log: start, stop, reload; and the chore that goes over the chain each day.
+//! What the daemon itself leaves in the audit log: start, stop, reload; and the job that goes over the chain each day.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::audit::{AuditLog, AuditNote, take_notes};
 use crate::base::token::{content_hash, to_hex};
 use crate::config::Config;
 use crate::model::recurrence::Recurrence;
-use crate::operations::jobs::Chore;
+use crate::operations::jobs::Job;
 use crate::store::StoreError;
 
 use super::StartError;
@@ -46,11 +46,11 @@ pub async fn reloaded(log: &AuditLog, config: Option<(&Config, bool)>) {
 
 /// Goes over the chain each day, and says in the daemon's log where it ends: a place that whoever changes the store does
 /// not change with it.
-pub fn chore(config: &Config, log: &AuditLog) -> Result<Chore, StartError> {
+pub fn job(config: &Config, log: &AuditLog) -> Result<Job, StartError> {
     let key = "audit";
     let times = Recurrence::new(LOOK, &config.schedule.zone).map_err(|error| StartError::Times { key, error })?;
     let log = log.clone();
-    Ok(Chore::new(key, times, move || {
+    Ok(Job::new(key, times, move || {
         let log = log.clone();
         Box::pin(async move {
             let verified = log.verify(None).await.map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! Erasures that go on by themselves, and the disk's share in them: the chores that end open ones, and that make journal,
+//! Erasures that go on by themselves, and the disk's share in them: the jobs that end open ones, and that make journal,
 //! checkpoints and index forget what is gone.
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::base::token::Key;
 use crate::config::Config;
 use crate::model::recurrence::Recurrence;
 use crate::operations::backups::Backups;
-use crate::operations::jobs::Chore;
+use crate::operations::jobs::Job;
 use crate::privacy::erasure::Eraser;
 use crate::privacy::erasure::{Stratum, note_forgotten};
 use crate::privacy::personal_data::Files;
@@ -141,16 +141,16 @@ pub async fn drop_old(rules: &Rules, forgetting: &Forgetting, now: Timestamp) ->
     Ok(format!("{dropped}; ended {} erasures, and the index was renewed because of {forgotten}", worked.done))
 }
 
-/// The chore.
+/// The job.
 ///
 /// # Errors
 /// [`StartError::Times`].
-pub fn chore(config: &Config, forgetting: &Forgetting) -> Result<Chore, StartError> {
+pub fn job(config: &Config, forgetting: &Forgetting) -> Result<Job, StartError> {
     let key = "schedule.erasure";
     let times = Recurrence::new(&config.schedule.erasure, &config.schedule.zone)
         .map_err(|error| StartError::Times { key, error })?;
     let forgetting = forgetting.clone();
-    Ok(Chore::new("erasure", times, move || {
+    Ok(Job::new("erasure", times, move || {
         let forgetting = forgetting.clone();
         Box::pin(async move { forgetting.run().await })
     }))

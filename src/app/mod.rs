@@ -1,8 +1,8 @@
 //! The composition root: a `Config` in, a running daemon out; start order, stop order. Sees everything.
 //!
 //! Start: cryptography, store (with its lock), the installation's key, templates, transport, spool, control socket,
-//! dispatcher, letters' worker, scheduler, chores; only then does the control API answer. Stop, the other way round: the door takes no
-//! mail in, the API takes nothing new, the scheduler and the chores end, dispatcher and letters' worker begin nothing new and
+//! dispatcher, letters' worker, scheduler, jobs; only then does the control API answer. Stop, the other way round: the door takes no
+//! mail in, the API takes nothing new, the scheduler and the jobs end, dispatcher and letters' worker begin nothing new and
 //! commit what is under way, spool and store close.
 //!
 //! [`service`] wraps it as a system service with signals and log; demo, bench and tests start it in their own process.
@@ -29,7 +29,7 @@ use crate::inbound::post::PostDesk;
 use crate::mailings::schedule::Scheduler;
 use crate::model::classify::Classifier;
 use crate::operations::backups::Backups;
-use crate::operations::jobs::{Chore, Chores};
+use crate::operations::jobs::{Job, Jobs};
 use crate::outbound::dispatch::{DispatchParts, Dispatcher};
 use crate::outbound::notices::worker::Postman;
 use crate::runtime::heartbeat::Pulses;
@@ -163,8 +163,8 @@ async fn start_on(
     let log = AuditLog::new(store.clone(), clock.clone(), key.clone());
     let backups = parts::backups(config, &engine, &spool, &clock);
     let forgetting = erasures::forgetting(config, &store, &key, &spool, &engine, &backups, &clock);
-    let mut chores = chores(config, &forgetting, &letters, &posts, &log, &backups)?;
-    chores.extend(posts::later_chores(config, &posts, &spool)?);
+    let mut jobs = jobs(config, &forgetting, &letters, &posts, &log, &backups)?;
+    jobs.extend(posts::later_jobs(config, &posts, &spool)?);
     let server = Server::bind(&config.control).await?;
     let monitoring = monitoring::prepare(config).await;
     audit::started(&log, &config.state_directory).await?;
@@ -201,10 +201,10 @@ async fn start_on(
     let stopping = watch::Sender::new(false);
     let scheduler = Scheduler::new(store.clone(), clock.clone(), wake).checking(messages.clone());
     let pulses = scheduler.pulses().clone();
-    let watched = monitoring::Watched::of(&engine, &spool, &chores, &mail_in);
+    let watched = monitoring::Watched::of(&engine, &spool, &jobs, &mail_in);
     let monitor_address = monitoring.address();
     let monitor = monitoring.start(&control, watched, &stopping);
-    let mut loops = begin_loops(scheduler, Chores::new(store, clock.clone(), chores), engine.clone(), clock, &stopping);
+    let mut loops = begin_loops(scheduler, Jobs::new(store, clock.clone(), jobs), engine.clone(), clock, &stopping);
     loops.extend(monitor);
     let server = tokio::spawn(server.run(control.clone(), until(stopping.subscribe())));
     Ok(RunningApp {
@@ -238,38 +238,38 @@ fn templates(
 }
 
 /// All that is done by itself, each at its times.
-fn chores(
+fn jobs(
     config: &Config,
     forgetting: &Forgetting,
     letters: &Letters,
     posts: &PostDesk,
     log: &AuditLog,
     backups: &Arc<Backups>,
-) -> Result<Vec<Chore>, StartError> {
-    let mut chores = parts::chores(config, forgetting)?;
+) -> Result<Vec<Job>, StartError> {
+    let mut jobs = parts::jobs(config, forgetting)?;
     let (eraser, clock) = (&forgetting.eraser, &forgetting.clock);
-    chores.extend(parts::bounce_chores(config, &eraser.store, letters, &eraser.key, clock)?);
-    chores.push(posts::chore(config, posts)?);
-    chores.push(audit::chore(config, log)?);
-    chores.extend(parts::backup_chore(config, backups)?);
-    chores.push(erasures::chore(config, forgetting)?);
-    Ok(chores)
+    jobs.extend(parts::bounce_jobs(config, &eraser.store, letters, &eraser.key, clock)?);
+    jobs.push(posts::job(config, posts)?);
+    jobs.push(audit::job(config, log)?);
+    jobs.extend(parts::backup_job(config, backups)?);
+    jobs.push(erasures::job(config, forgetting)?);
+    Ok(jobs)
 }
 
-/// Begins what looks at the clock: scheduler, chores, checkpoints by size, comparing the index.
+/// Begins what looks at the clock: scheduler, jobs, checkpoints by size, comparing the index.
 fn begin_loops(
     scheduler: Scheduler,
-    chores: Chores,
+    jobs: Jobs,
     engine: Arc<EmbeddedEngine>,
     clock: Arc<dyn Clock>,
     stopping: &watch::Sender<bool>,
 ) -> Vec<JoinHandle<()>> {
     let stop = until(stopping.subscribe());
     let scheduler = tokio::spawn(async move { scheduler.run(stop).await });
-    let chores = tokio::spawn(chores.run(until(stopping.subscribe())));
+    let jobs = tokio::spawn(jobs.run(until(stopping.subscribe())));
     let bounded = checkpoints::keep_bounded(engine.clone(), clock.clone(), until(stopping.subscribe()));
     let checked = index_check::keep_checked(engine, clock, until(stopping.subscribe()));
-    vec![scheduler, chores, tokio::spawn(bounded), tokio::spawn(checked)]
+    vec![scheduler, jobs, tokio::spawn(bounded), tokio::spawn(checked)]
 }
 
 /// Begins to send.

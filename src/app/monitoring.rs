@@ -15,7 +15,7 @@ use crate::model::recurrence::Recurrence;
 use crate::monitor::{self, Monitor};
 use crate::operations::health;
 use crate::operations::health::MailConnections;
-use crate::operations::jobs::Chore;
+use crate::operations::jobs::Job;
 use crate::operations::listeners::Listeners;
 use crate::store::embedded::EmbeddedEngine;
 use crate::store::spool::Spool;
@@ -29,8 +29,8 @@ pub struct Watched {
     pub engine: Arc<EmbeddedEngine>,
     /// Where mail that came in lies.
     pub spool: Spool,
-    /// The chores with their times.
-    pub chores: Vec<(&'static str, Recurrence)>,
+    /// The jobs with their times.
+    pub jobs: Vec<(&'static str, Recurrence)>,
     /// Tells what the listener for mail did.
     pub mail_connections: Arc<dyn Fn() -> MailConnections + Send + Sync>,
     /// Which bounces are not believed.
@@ -41,11 +41,11 @@ pub struct Watched {
 
 impl Watched {
     /// What was put together.
-    pub fn of(engine: &Arc<EmbeddedEngine>, spool: &Spool, chores: &[Chore], mail_in: &mail_in::Prepared) -> Self {
+    pub fn of(engine: &Arc<EmbeddedEngine>, spool: &Spool, jobs: &[Job], mail_in: &mail_in::Prepared) -> Self {
         Self {
             engine: engine.clone(),
             spool: spool.clone(),
-            chores: chores.iter().map(Chore::times).collect(),
+            jobs: jobs.iter().map(Job::times).collect(),
             mail_connections: mail_in.connections.clone(),
             doubts: mail_in.doubts.clone(),
             listeners: mail_in.listeners.clone(),
@@ -88,7 +88,7 @@ impl Monitoring {
 
     /// Gives the observer all that it looks at, and answers on the port.
     pub fn start(self, control: &Control, seen: Watched, stopping: &watch::Sender<bool>) -> Option<JoinHandle<()>> {
-        let Watched { engine, spool, chores, mail_connections, doubts, listeners } = seen;
+        let Watched { engine, spool, jobs, mail_connections, doubts, listeners } = seen;
         let commits = engine.metrics();
         control.observer.watch(health::Parts {
             engine: Some(engine),
@@ -96,7 +96,7 @@ impl Monitoring {
             postman: control.letters.as_ref().map(|letters| letters.postman.clone()),
             spool: Some(spool),
             backups: control.backups.clone(),
-            chores,
+            jobs,
             mail_connections: Some(mail_connections),
             doubts: Some(doubts),
             listeners: Some(listeners),

@@ -15,7 +15,7 @@ use crate::control::mailing::queue::QueueDefaults;
 use crate::model::recurrence::Recurrence;
 use crate::model::release::attachment::AttachmentBudget;
 use crate::operations::backups::Backups;
-use crate::operations::jobs::Chore;
+use crate::operations::jobs::Job;
 use crate::outbound::dispatch::DispatchSettings;
 use crate::outbound::notices::worker::{Postman, PostmanParts, PostmanSettings};
 use crate::privacy::retention::rules::{Periods, Rules};
@@ -76,7 +76,7 @@ pub async fn open_store(
             records = report.records,
             torn_octets = report.torn,
             reason,
-            "the index of the store was built anew; {}. If nobody removed it, look at the disk: it may be failing",
+            "the index of the store was built anew; {}. Unless it was removed by hand, look at the disk: it may be failing",
             report.completeness()
         );
     } else if report.clean {
@@ -205,14 +205,14 @@ pub async fn clear_attachments(config: &Config) {
     }
 }
 
-/// The chores of the daemon itself.
-pub fn chores(config: &Config, forgetting: &Forgetting) -> Result<Vec<Chore>, StartError> {
+/// The jobs of the daemon itself.
+pub fn jobs(config: &Config, forgetting: &Forgetting) -> Result<Vec<Job>, StartError> {
     let Forgetting { engine, clock, .. } = forgetting;
     let zone = &config.schedule.zone;
     let times =
         |key, expression: &str| Recurrence::new(expression, zone).map_err(|error| StartError::Times { key, error });
     let (engine, clock) = (engine.clone(), clock.clone());
-    let checkpoint = Chore::new("checkpoint", times("schedule.checkpoint", &config.schedule.checkpoint)?, move || {
+    let checkpoint = Job::new("checkpoint", times("schedule.checkpoint", &config.schedule.checkpoint)?, move || {
         let engine = engine.clone();
         Box::pin(async move {
             let done = engine.checkpoint().await.map_err(|error| error.to_string())?;
@@ -222,11 +222,11 @@ pub fn chores(config: &Config, forgetting: &Forgetting) -> Result<Vec<Chore>, St
                     "journal was dropped that is in no backup: instants in it cannot be restored to; make backups more often"
                 );
             }
-            Ok(format!("wrote a checkpoint of {} records, {} octets", done.records, done.octets))
+            Ok(format!("wrote a checkpoint of {} records, {} bytes", done.records, done.octets))
         })
     });
     let (rules, forgetting) = (rules(config, forgetting), forgetting.clone());
-    let retention = Chore::new("retention", times("schedule.retention", &config.schedule.retention)?, move || {
+    let retention = Job::new("retention", times("schedule.retention", &config.schedule.retention)?, move || {
         let (rules, forgetting, now) = (rules.clone(), forgetting.clone(), clock.now());
         Box::pin(async move { erasures::drop_old(&rules, &forgetting, now).await })
     });
@@ -234,21 +234,21 @@ pub fn chores(config: &Config, forgetting: &Forgetting) -> Result<Vec<Chore>, St
     Ok(vec![checkpoint, retention])
 }
 
-/// The chores about subscribers whom bounces suspended.
-pub fn bounce_chores(
+/// The jobs about subscribers whom bounces suspended.
+pub fn bounce_jobs(
     config: &Config,
     store: &Store,
     letters: &Letters,
     key: &Key,
     clock: &Arc<dyn Clock>,
-) -> Result<Vec<Chore>, StartError> {
+) -> Result<Vec<Job>, StartError> {
     let zone = &config.schedule.zone;
     let policy = config.bounce.suspended;
     let suspended = Suspended { store: store.clone(), letters: letters.clone(), key: key.clone(), policy };
     let times =
         |key, expression: &str| Recurrence::new(expression, zone).map_err(|error| StartError::Times { key, error });
     let (who, clock) = (suspended.clone(), clock.clone());
-    let look = Chore::new("suspended", times("bounce.look_after", &config.bounce.look_after)?, move || {
+    let look = Job::new("suspended", times("bounce.look_after", &config.bounce.look_after)?, move || {
         let (who, now) = (who.clone(), clock.now());
         Box::pin(async move {
             let looked = who.look_after(now).await.map_err(|error| error.to_string())?;
@@ -257,7 +257,7 @@ pub fn bounce_chores(
         })
     });
     let who = suspended.clone();
-    let tell = Chore::new("suspended-owners", times("bounce.tell_owners", &config.bounce.tell_owners)?, move || {
+    let tell = Job::new("suspended-owners", times("bounce.tell_owners", &config.bounce.tell_owners)?, move || {
         let who = who.clone();
         Box::pin(async move {
             let told = who.tell_owners().await.map_err(|error| error.to_string())?;
@@ -297,13 +297,13 @@ pub fn backups(config: &Config, engine: &Arc<EmbeddedEngine>, spool: &Spool, clo
     Arc::new(backups)
 }
 
-/// The chore that makes one, if it is to be made by itself.
-pub fn backup_chore(config: &Config, backups: &Arc<Backups>) -> Result<Option<Chore>, StartError> {
+/// The job that makes one, if it is to be made by itself.
+pub fn backup_job(config: &Config, backups: &Arc<Backups>) -> Result<Option<Job>, StartError> {
     let Some(when) = &config.backup.schedule else { return Ok(None) };
     let times = Recurrence::new(when, &config.schedule.zone)
         .map_err(|error| StartError::Times { key: "backup.schedule", error })?;
     let backups = backups.clone();
-    Ok(Some(Chore::new("backup", times, move || {
+    Ok(Some(Job::new("backup", times, move || {
         let backups = backups.clone();
         Box::pin(async move {
             let made = tokio::task::spawn_blocking(move || backups.create(&|_| {})).await;

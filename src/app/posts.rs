@@ -1,4 +1,4 @@
-//! Posts, put together: what handles them, what checks their authors, and the chore that ends their waiting.
+//! Posts, put together: what handles them, what checks their authors, and the job that ends their waiting.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::inbound::digest::Digests;
 use crate::inbound::post::PostDesk;
 use crate::mail::verdict::VerdictWords;
 use crate::model::recurrence::Recurrence;
-use crate::operations::jobs::Chore;
+use crate::operations::jobs::Job;
 use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::spool::Spool;
@@ -62,20 +62,20 @@ pub fn desk(
 }
 
 /// Lets mail that was put off be handled again, and writes digests of what was not sent one by one.
-pub fn later_chores(config: &Config, posts: &PostDesk, spool: &Spool) -> Result<[Chore; 2], StartError> {
+pub fn later_jobs(config: &Config, posts: &PostDesk, spool: &Spool) -> Result<[Job; 2], StartError> {
     let digests = Digests { posts: posts.clone(), spool: spool.clone(), postmaster: config.inbound.postmaster.clone() };
     let times =
         |key, times| Recurrence::new(times, &config.schedule.zone).map_err(|error| StartError::Times { key, error });
     let (again, digest) = ("mail that was put off", "digests");
     let desk = digests.clone();
-    let bring_up = Chore::new(again, times(again, BRING_UP)?, move || {
+    let bring_up = Job::new(again, times(again, BRING_UP)?, move || {
         let desk = desk.clone();
         Box::pin(async move {
             let brought = desk.bring_up().await.map_err(|error| error.to_string())?;
             Ok(format!("{brought} mails that were put off are handled again"))
         })
     });
-    let write = Chore::new(digest, times(digest, DIGEST)?, move || {
+    let write = Job::new(digest, times(digest, DIGEST)?, move || {
         let digests = digests.clone();
         Box::pin(async move {
             let written = digests.write().await.map_err(|error| error.to_string())?;
@@ -87,11 +87,11 @@ pub fn later_chores(config: &Config, posts: &PostDesk, spool: &Spool) -> Result<
 }
 
 /// Ends the waiting of posts about which nobody decided in time.
-pub fn chore(config: &Config, posts: &PostDesk) -> Result<Chore, StartError> {
+pub fn job(config: &Config, posts: &PostDesk) -> Result<Job, StartError> {
     let key = "held posts";
     let times = Recurrence::new(LOOK, &config.schedule.zone).map_err(|error| StartError::Times { key, error })?;
     let posts = posts.clone();
-    Ok(Chore::new(key, times, move || {
+    Ok(Job::new(key, times, move || {
         let posts = posts.clone();
         Box::pin(async move {
             let expired = posts.expire().await.map_err(|error| error.to_string())?;

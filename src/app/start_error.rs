@@ -44,7 +44,7 @@ pub enum StartError {
     /// The relay's settings cannot work.
     #[error("relay: {0}")]
     Relay(#[from] RelayError),
-    /// A chore's times are wrong.
+    /// A job's times are wrong.
     #[error("{key}: {error}")]
     Times {
         /// Which key.

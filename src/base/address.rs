@@ -61,7 +61,7 @@ pub enum AddressError {
     #[error("\u{201c}{0}\u{201d} is not a domain name")]
     Domain(String),
     /// RFC 5321 §4.5.3.1: 64 octets before the `@`, 254 in all.
-    #[error("the address is longer than {0} octets")]
+    #[error("the address is longer than {0} bytes")]
     TooLong(usize),
 }
 

@@ -209,9 +209,9 @@ async fn make(context: &Context) -> Result<Done, CliError> {
     let made = match context.client.upload(Method::POST, path, "application/json", nothing).await {
         Ok(answer) => {
             let progress = Progress::new("backing up", None);
-            let made = answer.follow(|Copied { octets, total }| {
+            let made = answer.follow(|Copied { bytes, total }| {
                 progress.set_total(total);
-                progress.set(octets);
+                progress.set(bytes);
             });
             made.await?
         }
@@ -227,14 +227,13 @@ async fn make(context: &Context) -> Result<Done, CliError> {
     if output.is_json() {
         output.json(&made)?;
     } else {
-        let Made { backup, directory, forgotten, freed_octets, rewritten, faults } = &made;
-        let (id, records, octets, new) = (&backup.id, backup.records, backup.octets, backup.new_octets);
-        output.line(&format!(
-            "Backup {id} of {records} records is in {directory}: {octets} octets, {new} of them new."
-        ))?;
+        let Made { backup, directory, forgotten, freed_bytes, rewritten, faults } = &made;
+        let (id, records, bytes, new) = (&backup.id, backup.records, backup.bytes, backup.new_bytes);
+        output
+            .line(&format!("Backup {id} of {records} records is in {directory}: {bytes} bytes, {new} of them new."))?;
         if !forgotten.is_empty() {
             let count = forgotten.len();
-            output.line(&format!("{count} old ones were forgotten, which freed {freed_octets} octets."))?;
+            output.line(&format!("{count} old ones were forgotten, which freed {freed_bytes} bytes."))?;
         }
         for hash in &backup.left_out {
             output.line(&format!("The attachment {hash} is damaged where it lies and is not in the backup."))?;
@@ -284,7 +283,7 @@ fn show_list(directory: &Path, context: &Context) -> Result<Done, CliError> {
     } else if all.is_empty() {
         output.line("There are no backups yet.")?;
     } else {
-        output.table(&["backup", "made", "records", "octets", "new", "whole"], all.iter().map(row))?;
+        output.table(&["backup", "made", "records", "bytes", "new", "whole"], all.iter().map(row))?;
         show_faults(&found.faults, context)?;
         if let Some(at) = found.oldest_read {
             output.line(&format!("Every file was read after {}.", instant(at)))?;
@@ -298,8 +297,8 @@ fn row(one: &BackupView) -> [String; 6] {
         one.id.clone(),
         one.created.map(instant).unwrap_or_default(),
         one.records.to_string(),
-        one.octets.to_string(),
-        one.new_octets.to_string(),
+        one.bytes.to_string(),
+        one.new_bytes.to_string(),
         one.problem.clone().unwrap_or_else(|| "yes".to_owned()),
     ]
 }
@@ -323,7 +322,7 @@ fn check(directory: &Path, mut ids: Vec<String>, all: bool, context: &Context) -
         Err(error) => return Err(failed(error)),
     };
     let output = &context.output;
-    let Verified { backups, files, octets, records, faults, seen } = &found;
+    let Verified { backups, files, octets: bytes, records, faults, seen } = &found;
     if !seen.is_empty()
         && let Err(error) = Repository::note_read(directory, seen, crate::app::system_clock().now())
     {
@@ -332,14 +331,14 @@ fn check(directory: &Path, mut ids: Vec<String>, all: bool, context: &Context) -
     if output.is_json() {
         let faults: Vec<Value> = faults.iter().map(fault_json).collect();
         output.json(&json!({
-            "backups": backups, "files": files, "octets": octets, "records": records, "faults": faults,
+            "backups": backups, "files": files, "bytes": bytes, "records": records, "faults": faults,
         }))?;
     } else {
         show_faults(faults, context)?;
         if faults.is_empty() {
             let count = backups.len();
             output.line(&format!(
-                "{count} backups are whole: {files} files, {octets} octets; the newest leads to {records} records."
+                "{count} backups are whole: {files} files, {bytes} bytes; the newest leads to {records} records."
             ))?;
         } else {
             output.line(

@@ -151,7 +151,7 @@ async fn measured<T: Send + 'static>(
 fn show_inbound(result: &InboundResult, context: &Context) -> Result<(), CliError> {
     context.output.fields(&[
         ("bounces", format!("{} over {} connections", result.bounces, result.connections)),
-        ("message", format!("{} octets", result.message_octets)),
+        ("message", format!("{} bytes", result.message_octets)),
         ("taken in", format!("{:.0}/s", result.taken_per_second)),
         ("handled", format!("{:.0}/s, effects durable", result.handled_per_second)),
         ("CPU a bounce", format!("{:.0} \u{b5}s, the senders' part in it", result.cpu_microseconds)),
@@ -205,7 +205,7 @@ fn show(result: &DispatchResult, context: &Context) -> Result<(), CliError> {
     };
     context.output.fields(&[
         ("recipients", format!("{} over {} connections", result.recipients, result.connections)),
-        ("message", format!("{} octets", result.message_octets)),
+        ("message", format!("{} bytes", result.message_octets)),
         ("written", format!("{:.2} s for the subscribers", result.setup_seconds)),
         ("frozen", format!("{:.2} s", result.freeze_seconds)),
         ("sent", format!("{:.2} s, {:.0} messages/s", result.send_seconds, result.messages_per_second)),
@@ -221,7 +221,7 @@ fn show(result: &DispatchResult, context: &Context) -> Result<(), CliError> {
         (
             "journal",
             format!(
-                "{:.0} octets and {:.3} syncs a message",
+                "{:.0} bytes and {:.3} syncs a message",
                 result.journal_octets_per_message, result.syncs_per_message
             ),
         ),

@@ -154,7 +154,7 @@ fn show(message: &InboundView, context: &Context) -> Result<Done, CliError> {
         ("via", message.via.clone()),
         ("from", sender.to_owned()),
         ("to", message.recipient.clone()),
-        ("octets", message.octets.to_string()),
+        ("bytes", message.bytes.to_string()),
         ("state", message.state.clone()),
     ];
     if let Some(peer) = &message.peer {
@@ -166,7 +166,7 @@ fn show(message: &InboundView, context: &Context) -> Result<Done, CliError> {
     if !message.note.is_empty() {
         fields.push(("note", message.note.clone()));
     }
-    fields.push(("spool", format!("segment {}, octet {}", message.segment, message.offset)));
+    fields.push(("spool", format!("segment {}, byte {}", message.segment, message.offset)));
     context.output.fields(&fields)?;
     Ok(Done::Fully)
 }

@@ -141,7 +141,7 @@ fn show(letter: &LetterView, context: &Context) -> Result<Done, CliError> {
         fields.push(("reply", said(letter)));
     }
     if let Some((segment, offset)) = letter.spool {
-        fields.push(("spool", format!("segment {segment}, octet {offset}")));
+        fields.push(("spool", format!("segment {segment}, byte {offset}")));
     }
     context.output.fields(&fields)?;
     Ok(Done::Fully)

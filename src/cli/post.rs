@@ -137,7 +137,7 @@ fn show(post: &PostView, context: &Context) -> Result<Done, CliError> {
         ("author", author),
         ("subject", post.subject.clone()),
         ("came", instant(post.received)),
-        ("octets", post.size.to_string()),
+        ("bytes", post.size.to_string()),
         ("author's domain", checks),
         ("state", state(post)),
     ];

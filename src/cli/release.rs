@@ -350,7 +350,7 @@ async fn show(id: ReleaseId, source: bool, context: &Context) -> Result<Done, Cl
         output.json(&release)?;
         return Ok(Done::Fully);
     }
-    let files = release.attached.iter().map(|(name, blob)| format!("{name} ({} octets)", blob.size));
+    let files = release.attached.iter().map(|(name, blob)| format!("{name} ({} bytes)", blob.size));
     let boilerplates = release.boilerplates.iter().map(|(organisation, revision)| format!("{organisation} {revision}"));
     output.fields(&[
         ("release", release.listed.id.clone()),

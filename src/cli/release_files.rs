@@ -108,7 +108,7 @@ fn look(folder: &Path, name: &str) -> FileState {
     }
     match fs::metadata(&path) {
         Ok(found) if !found.is_file() => FileState::Refused("it is no ordinary file".to_owned()),
-        Ok(found) if found.len() > MAX_BLOB => FileState::Refused(format!("it is larger than {MAX_BLOB} octets")),
+        Ok(found) if found.len() > MAX_BLOB => FileState::Refused(format!("it is larger than {MAX_BLOB} bytes")),
         Ok(_) => hash(&path).map_or_else(|error| FileState::Missing(error.to_string()), FileState::Found),
         Err(error) => FileState::Missing(error.to_string()),
     }

@@ -96,9 +96,9 @@ fn fields(status: &Status) -> Vec<(&'static str, String)> {
         let newest = backup.newest.map_or("none yet".to_owned(), instant);
         fields.push(("backup", format!("{newest}, in {}", backup.directory)));
     }
-    let next = status.chores.iter().filter_map(|chore| Some((chore.next?, &chore.name))).min();
+    let next = status.jobs.iter().filter_map(|job| Some((job.next?, &job.name))).min();
     if let Some((at, name)) = next {
-        fields.push(("next chore", format!("{name}, {}", instant(at))));
+        fields.push(("next job", format!("{name}, {}", instant(at))));
     }
     if status.mailings.is_empty() {
         fields.push(("mailings", "none in work".to_owned()));

@@ -150,7 +150,7 @@ const SHOWN: usize = 20;
 
 fn show_finding(finding: &Finding, context: &Context) -> Result<(), CliError> {
     let Finding { path, part, what, hits, harmless, .. } = finding;
-    let part = part.map(|(from, to)| format!(", octets {from} to {to}")).unwrap_or_default();
+    let part = part.map(|(from, to)| format!(", bytes {from} to {to}")).unwrap_or_default();
     let word = if *harmless { "harmless" } else { "damaged" };
     context.output.line(&format!("{word}: {}{part}: {what}", path.display()))?;
     if !hits.is_empty() {
@@ -227,10 +227,10 @@ fn write_checkpoint(directory: &Path, context: &Context) -> Result<Done, CliErro
     let written = opened.engine.checkpoint_blocking().and_then(|report| opened.engine.close().map(|()| report));
     let report = written.map_err(|e| CliError::Internal(e.to_string()))?;
     if context.output.is_json() {
-        context.output.json(&json!({ "records": report.records, "octets": report.octets }))?;
+        context.output.json(&json!({ "records": report.records, "bytes": report.octets }))?;
     } else {
-        let (records, octets) = (report.records, report.octets);
-        context.output.line(&format!("A checkpoint of {records} records was written, {octets} octets."))?;
+        let (records, bytes) = (report.records, report.octets);
+        context.output.line(&format!("A checkpoint of {records} records was written, {bytes} bytes."))?;
     }
     Ok(Done::Fully)
 }
@@ -252,7 +252,7 @@ fn show_survey(survey: &Survey, context: &Context) -> Result<(), CliError> {
     }
     output.line(&format!("journal: {} segments, the last group is {}", survey.segments, survey.last_group))?;
     if survey.torn > 0 && !survey.is_doubtful && !survey.is_short() {
-        output.line(&format!("journal: {} octets of a write cut short at its end, which is harmless", survey.torn))?;
+        output.line(&format!("journal: {} bytes of a write cut short at its end, which is harmless", survey.torn))?;
     }
     match survey.is_short() {
         true => output.line(&format!("journal: {}", survey.shortfall(survey.last_group)))?,
@@ -365,7 +365,7 @@ fn survey_json(survey: &Survey) -> Value {
     let shortfall = survey.shortfall(survey.last_group);
     json!({
         "sound": survey.is_sound(), "checkpoints": checkpoints, "segments": survey.segments,
-        "last_group": survey.last_group, "seen_group": survey.seen, "torn_octets": survey.torn,
+        "last_group": survey.last_group, "seen_group": survey.seen, "torn_bytes": survey.torn,
         "missing_groups": shortfall.missing, "unknown_after_group": shortfall.unknown_after,
         "end_is_proven": !survey.is_short() && survey.bounds.proves_end(survey.last_group),
         "damages": damages, "index": index, "index_damage": survey.index_damage,

@@ -73,7 +73,7 @@ impl PostMessages {
                 let reason = format!("{}: {error}", path.display());
                 PrepareError::Store(StoreError::Engine(EngineError::Io { action, reason }))
             }
-            other => broken(format!("the octets of post {id}: {other}")),
+            other => broken(format!("the bytes of post {id}: {other}")),
         })?;
         let identity = ListIdentity::new(&list, 0, &self.key);
         let domain = self.settings.message_domain.as_deref().unwrap_or(identity.domain());

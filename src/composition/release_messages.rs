@@ -86,14 +86,14 @@ impl ReleaseMessages {
         let travel = self.settings.budget.plan(&release.attachments, &release.images);
         if let Some(at) = travel.iter().position(|travel| *travel == Travel::Nowhere) {
             return Err(broken(format!(
-                "the attachment \u{201c}{}\u{201d} is too large for the mail ({} octets in all); give it a url in the release",
+                "the attachment \u{201c}{}\u{201d} is too large for the mail ({} bytes in all); give it a url in the release",
                 release.attachments[at].file, self.settings.budget.total
             )));
         }
         let (images, total) = (self.settings.budget.taken_by(&release.images), self.settings.budget.total);
         if images > total {
             return Err(broken(format!(
-                "the images are too large for the mail ({images} octets of {total}); give them a url in the release"
+                "the images are too large for the mail ({images} bytes of {total}); give them a url in the release"
             )));
         }
         let contents = self.contents(release, &travel, &loaded.record.value.files).await?;

@@ -162,7 +162,7 @@ pub struct DispatchConfig {
     pub lease: Duration,
 }
 
-/// Times without zone, missed ones, and the daemon's own chores.
+/// Times without zone, missed ones, and the daemon's own jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScheduleConfig {
     /// The IANA zone of times that name none.

@@ -146,7 +146,7 @@ pub struct AuditVerified {
     pub anchor: String,
     /// The end, `number:hash`: note it elsewhere.
     pub head: String,
-    /// Requests of which nobody knows what came of them: under way, or cut off by a crash.
+    /// Requests whose outcome is unknown: under way, or cut off by a crash.
     pub open: Vec<u64>,
     /// What recoveries of the store lost, in words: entries of the log may be among it.
     #[serde(default)]

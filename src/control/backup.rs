@@ -39,9 +39,9 @@ pub struct BackupView {
     /// The last group of commits in it.
     pub group: u64,
     /// Octets of all its files.
-    pub octets: u64,
+    pub bytes: u64,
     /// Octets that had to be written for it.
-    pub new_octets: u64,
+    pub new_bytes: u64,
     /// Whether all its files are there, with their lengths; `backup verify` reads them.
     pub whole: bool,
     /// What is wrong, if it cannot be read.
@@ -60,7 +60,7 @@ pub struct Made {
     /// Which old ones were forgotten.
     pub forgotten: Vec<String>,
     /// Octets that this freed.
-    pub freed_octets: u64,
+    pub freed_bytes: u64,
     /// Files of backups that were damaged and are whole again.
     #[serde(default)]
     pub rewritten: Vec<String>,
@@ -101,7 +101,7 @@ impl std::fmt::Display for FaultView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Copied {
     /// Octets looked at.
-    pub octets: u64,
+    pub bytes: u64,
     /// Of so many, as far as is known.
     pub total: u64,
 }
@@ -114,8 +114,8 @@ impl From<&Manifest> for BackupView {
             host: manifest.host.clone(),
             records: manifest.mark.records,
             group: manifest.mark.group,
-            octets: manifest.octets,
-            new_octets: manifest.new_octets,
+            bytes: manifest.octets,
+            new_bytes: manifest.new_octets,
             whole: true,
             problem: None,
             left_out: manifest.left_out.clone(),
@@ -130,7 +130,7 @@ impl Made {
             backup: (&report.manifest).into(),
             directory: directory.display().to_string(),
             forgotten: report.pruned.backups.clone(),
-            freed_octets: report.pruned.octets,
+            freed_bytes: report.pruned.octets,
             rewritten: report.upkeep.rewritten.iter().map(|path| path.display().to_string()).collect(),
             faults: report.condition.faults.iter().map(FaultView::from).collect(),
         }
@@ -149,8 +149,8 @@ pub fn list(repository: &Repository) -> Result<Vec<BackupView>, BackupError> {
         host: String::new(),
         records: 0,
         group: 0,
-        octets: 0,
-        new_octets: 0,
+        bytes: 0,
+        new_bytes: 0,
         whole: false,
         problem: Some(problem),
         left_out: Vec::new(),
@@ -208,15 +208,15 @@ async fn make(State(control): State<Arc<Control>>, caller: Caller, trail: Trail)
         })
     });
     tokio::spawn(async move {
-        let (mut copied, mut shown) = (Copied { octets: 0, total: 0 }, 0);
+        let (mut copied, mut shown) = (Copied { bytes: 0, total: 0 }, 0);
         while let Some(event) = told.recv().await {
             match event {
                 Event::Total(total) => copied.total = total,
-                Event::Octets(more) => copied.octets += more,
+                Event::Octets(more) => copied.bytes += more,
                 Event::Step(_) => continue,
             }
-            if copied.octets >= shown + 1_000_000 {
-                shown = copied.octets;
+            if copied.bytes >= shown + 1_000_000 {
+                shown = copied.bytes;
                 // The same: nobody listening stops nothing.
                 let _ = lines.progress(copied).await;
             }

@@ -68,8 +68,8 @@ pub struct InboundView {
     pub sender: String,
     /// To which address. Masked unless asked for.
     pub recipient: String,
-    /// Its length in octets.
-    pub octets: u32,
+    /// Its length in bytes.
+    pub bytes: u32,
     /// `waiting`, `handled` or `stuck`.
     pub state: String,
     /// What it was taken for, once handled.
@@ -244,7 +244,7 @@ pub(super) fn view(inbound: &Inbound, addresses: bool) -> InboundView {
         encrypted: arrival.encrypted,
         sender: shown(arrival.sender.as_deref().unwrap_or_default()),
         recipient: shown(&inbound.recipient),
-        octets: place.length,
+        bytes: place.length,
         state: word(state_of(inbound)).to_owned(),
         kind,
         since,

@@ -102,7 +102,7 @@ async fn whole(body: Body) -> Result<Vec<u8>, ApiError> {
         }
     }
     match length > LARGEST {
-        true => Err(ApiError::new(413, "too-large", format!("a message of {length} octets, more than {LARGEST}"))),
+        true => Err(ApiError::new(413, "too-large", format!("a message of {length} bytes, more than {LARGEST}"))),
         false => Ok(octets),
     }
 }

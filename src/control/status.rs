@@ -67,7 +67,7 @@ pub struct Status {
     pub index: Option<IndexStatus>,
     /// What the daemon does by itself.
     #[serde(default)]
-    pub chores: Vec<ChoreStatus>,
+    pub jobs: Vec<JobStatus>,
     /// Mails of our own that belong to no mailing.
     #[serde(default)]
     pub letters: LetterCounts,
@@ -148,7 +148,7 @@ pub struct IndexStatus {
 
 /// Something that the daemon does by itself.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct ChoreStatus {
+pub struct JobStatus {
     /// Its name.
     pub name: String,
     /// When it last ran, or was first counted.
@@ -283,11 +283,7 @@ async fn show(State(control): State<Arc<Control>>) -> Result<Json<Status>, ApiEr
             rebuilt: index.rebuilt.as_ref().map(|(at, _)| *at),
             reason: index.rebuilt.map(|(_, reason)| reason),
         }),
-        chores: picture
-            .chores
-            .iter()
-            .map(|c| ChoreStatus { name: c.name.to_owned(), last: c.last, next: c.next })
-            .collect(),
+        jobs: picture.jobs.iter().map(|c| JobStatus { name: c.name.to_owned(), last: c.last, next: c.next }).collect(),
         backup: control.backups.as_ref().map(|backups| BackupStatus {
             directory: backups.directory.display().to_string(),
             newest: picture.backup,

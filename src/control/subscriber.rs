@@ -125,7 +125,7 @@ async fn erase(
 ) -> Result<Json<ErasedView>, ApiError> {
     let hash = control.desk(&caller).erase(&who, control.files.as_ref()).await?;
     let (store, key, files) = (control.store.clone(), control.key.clone(), control.files.clone());
-    // From here on it goes on by itself, whatever fails: the chore comes back to it.
+    // From here on it goes on by itself, whatever fails: the job comes back to it.
     let open = match (Eraser { store, key, files }).work(control.clock.now()).await {
         Ok(worked) => worked.open.into_iter().find(|(open, _)| *open == hash).map(|(_, holds)| holds),
         Err(error) => {

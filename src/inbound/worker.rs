@@ -43,6 +43,8 @@ const LANES: usize = 32;
 const OVERTAKEN: u64 = 4096;
 /// Messages looked up at once.
 const STEP: usize = 256;
+/// How often a message is handled alone that saw a process end.
+const ALONE: u8 = 2;
 /// How soon something is tried again after an error of the store.
 const AFTER_ERROR: Duration = Duration::from_secs(2);
 /// How long it sleeps when nobody wakes it.
@@ -317,8 +319,9 @@ impl InboundWorker {
         }
     }
 
-    /// Messages that waited at this start already: those that saw a second process end are marked, those that saw one
-    /// are handled alone, one after the other, the others are counted.
+    /// Messages that waited at this start already. One that saw a process end before is handled alone, so that it is known
+    /// whether it was this one; where the daemon ended twice while it did that, the message is set aside. A kill or a power
+    /// failure that happens to hit it once is no reason.
     async fn look_at_leftovers(&self, stopping: &watch::Receiver<bool>, pulse: &Pulse) -> Result<(), StoreError> {
         let mut after = None;
         loop {
@@ -334,9 +337,9 @@ impl InboundWorker {
                 };
                 match tries {
                     0 => put_tries(&mut counted, &read, 1),
-                    1 => {
+                    1..=ALONE => {
                         let mut batch = Batch::new();
-                        put_tries(&mut batch, &read, 2);
+                        put_tries(&mut batch, &read, tries + 1);
                         self.store.commit(batch).await?;
                         self.see_to(id, stopping, pulse).await;
                     }

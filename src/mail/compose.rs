@@ -250,7 +250,7 @@ pub struct Individual<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ComposeError {
     /// RFC 5322 §2.1.1: a header line of more than 998 octets.
-    #[error("the header line that begins \u{201c}{0}\u{201d} would have more than 998 octets; shorten it")]
+    #[error("the header line that begins \u{201c}{0}\u{201d} would have more than 998 bytes; shorten it")]
     LineTooLong(String),
 }
 

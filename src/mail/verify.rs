@@ -62,7 +62,7 @@ fn check_lines(message: &[u8]) -> Result<(), String> {
             return Err("a line holds a bare CR or a NUL".to_owned());
         }
         if bare.len() > LINE_LIMIT {
-            return Err(format!("a line has {} octets, more than {LINE_LIMIT}", bare.len()));
+            return Err(format!("a line has {} bytes, more than {LINE_LIMIT}", bare.len()));
         }
     }
     Ok(())

@@ -143,7 +143,7 @@ gauges! {
         relay_trouble("part"): "depesch_relay_trouble", "1 while the relay cannot be used";
         relay_trouble_since("part"): "depesch_relay_trouble_since_timestamp_seconds", "Since when the relay cannot be used";
         breakers("domain_group"): "depesch_breaker_resting_domains", "Domains that the circuit breaker leaves alone for now";
-        chores("chore"): "depesch_chore_last_timestamp_seconds", "When a chore last ran";
+        jobs("name"): "depesch_job_last_timestamp_seconds", "When a job last ran";
     }
     counts {
         letters("outcome"): "depesch_letters", "Letters since the start";

@@ -197,7 +197,7 @@ pub struct WholeChain {
     pub head: ChainLink,
     /// How many entries it has.
     pub entries: u64,
-    /// Requests of which nobody knows what came of them: those under way, and those that a crash cut off.
+    /// Requests whose outcome is unknown: those under way, and those that a crash cut off.
     pub open: Vec<u64>,
     /// What recoveries of the store lost, in words: the chain holds, and entries before these places may be missing.
     pub lost: Vec<String>,

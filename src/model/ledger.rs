@@ -153,7 +153,7 @@ impl Delivery {
     /// A delivery that nothing has happened to.
     pub const WAITING: Delivery = Delivery { state: DeliveryState::Waiting, attempts: 0, resent: 0 };
 
-    /// Whether a copy may have arrived of which nobody knows: a crash left it in doubt, or a connection that was lost did,
+    /// Whether a further copy may have arrived: a crash left it in doubt, or a connection that was lost did,
     /// and it is to be sent again.
     pub fn may_have_arrived(&self) -> bool {
         matches!(self.state, DeliveryState::InDoubt { .. }) || (self.resent > 0 && !self.is_settled())

@@ -213,7 +213,7 @@ impl std::fmt::Display for BackupReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Manifest { id, mark, octets, new_octets, left_out, .. } = &self.manifest;
         let records = mark.records;
-        write!(f, "made backup {id} of {records} records: {octets} octets, {new_octets} of them new")?;
+        write!(f, "made backup {id} of {records} records: {octets} bytes, {new_octets} of them new")?;
         if !left_out.is_empty() {
             write!(f, "; {} attachments are damaged and not in it: {}", left_out.len(), left_out.join(" "))?;
         }
@@ -230,7 +230,7 @@ impl std::fmt::Display for BackupReport {
         }
         match self.pruned.backups.len() {
             0 => Ok(()),
-            old => write!(f, "; forgot {old} old ones and {} octets", self.pruned.octets),
+            old => write!(f, "; forgot {old} old ones and {} bytes", self.pruned.octets),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The daemon's own chores (checkpoint, retention): each by a recurrence with a zone.
+//! The daemon's own jobs (checkpoint, retention): each by a recurrence with a zone.
 //!
-//! When a chore last ran is in the store: one that was missed while the daemon was down runs once at start, not once
-//! for each time missed. A chore that has never run waits for its first time. A chore that fails is tried again
+//! When a job last ran is in the store: one that was missed while the daemon was down runs once at start, not once
+//! for each time missed. A job that has never run waits for its first time. A job that fails is tried again
 //! soon, and its failure is logged. One that deletes by age does not run while the clock is in doubt ([`crate::runtime::clock_jump`]), and
-//! when a clock was set back, times noted ahead of it do not hold chores up. Chores must be harmless to repeat, for a crash between work and note repeats one.
+//! when a clock was set back, times noted ahead of it do not hold jobs up. Jobs must be harmless to repeat, for a crash between work and note repeats one.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,30 +21,30 @@ use crate::store::{Read, Store, StoreError};
 
 /// The longest sleep, see [`crate::mailings::schedule`].
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
-/// How soon a failed chore is tried again.
+/// How soon a failed job is tried again.
 const AFTER_FAILURE: Duration = Duration::from_secs(10 * 60);
 /// A last run that lies so far ahead was noted by a wrong clock.
 const AHEAD: TimeDelta = TimeDelta::days(1);
 
-/// What a chore does; the text says what it did, or why it could not.
-pub type ChoreFuture = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
+/// What a job does; the text says what it did, or why it could not.
+pub type JobFuture = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
 
-/// One chore.
-pub struct Chore {
+/// One job.
+pub struct Job {
     name: &'static str,
     recurrence: Recurrence,
-    run: Box<dyn Fn() -> ChoreFuture + Send + Sync>,
+    run: Box<dyn Fn() -> JobFuture + Send + Sync>,
     deletes_by_age: bool,
     /// Not tried before this instant, after a failure.
     held_until: Option<Timestamp>,
 }
 
-impl Chore {
-    /// A chore known in the store by `name`.
+impl Job {
+    /// A job known in the store by `name`.
     pub fn new(
         name: &'static str,
         recurrence: Recurrence,
-        run: impl Fn() -> ChoreFuture + Send + Sync + 'static,
+        run: impl Fn() -> JobFuture + Send + Sync + 'static,
     ) -> Self {
         Self { name, recurrence, run: Box::new(run), deletes_by_age: false, held_until: None }
     }
@@ -60,22 +60,22 @@ impl Chore {
     }
 }
 
-/// Runs chores at their times, one after the other.
-pub struct Chores {
+/// Runs jobs at their times, one after the other.
+pub struct Jobs {
     store: Store,
     clock: Arc<dyn Clock>,
-    chores: Vec<Chore>,
+    jobs: Vec<Job>,
     jumps: JumpWatch,
 }
 
-impl Chores {
-    /// Chores that note in `store` when they ran.
-    pub fn new(store: Store, clock: Arc<dyn Clock>, chores: Vec<Chore>) -> Self {
+impl Jobs {
+    /// Jobs that note in `store` when they ran.
+    pub fn new(store: Store, clock: Arc<dyn Clock>, jobs: Vec<Job>) -> Self {
         let jumps = JumpWatch::new(&*clock);
-        Self { store, clock, chores, jumps }
+        Self { store, clock, jobs, jumps }
     }
 
-    /// Works until `stop` completes. A chore that has begun is awaited.
+    /// Works until `stop` completes. A job that has begun is awaited.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         loop {
@@ -87,24 +87,24 @@ impl Chores {
         }
     }
 
-    /// Looks once at all chores and runs what is due; says when the next is. Failures are logged and held back.
+    /// Looks once at all jobs and runs what is due; says when the next is. Failures are logged and held back.
     pub async fn tick(&mut self) -> Option<Timestamp> {
         let mut earliest: Option<Timestamp> = None;
         if let Err(error) = self.look_at_clock().await {
-            tracing::error!(%error, "it cannot be noted that the clock was set forward; no chore runs before it is");
+            tracing::error!(%error, "it cannot be noted that the clock was set forward; no job runs before it is");
             return None;
         }
-        for chore in &mut self.chores {
+        for job in &mut self.jobs {
             let now = self.clock.now();
             // One further ahead than any was set by a clock that stood ahead.
             let held =
                 |until: &Timestamp| *until > now && (*until - now).to_std().is_ok_and(|left| left <= AFTER_FAILURE);
-            let next = match chore.held_until.filter(held) {
+            let next = match job.held_until.filter(held) {
                 Some(until) => Some(until),
-                None => look(&self.store, &*self.clock, chore).await.unwrap_or_else(|error| {
-                    tracing::error!(chore = chore.name, %error, "a chore cannot be looked at; it is tried again");
-                    chore.held_until = Some(now + AFTER_FAILURE);
-                    chore.held_until
+                None => look(&self.store, &*self.clock, job).await.unwrap_or_else(|error| {
+                    tracing::error!(job = job.name, %error, "a job cannot be looked at; it is tried again");
+                    job.held_until = Some(now + AFTER_FAILURE);
+                    job.held_until
                 }),
             };
             earliest = earliest.into_iter().chain(next).min();
@@ -113,7 +113,7 @@ impl Chores {
     }
 }
 
-impl Chores {
+impl Jobs {
     /// Notes a jump forward before anything is deleted by age: the scheduler, which notes what is known of the clock, may not
     /// have seen it yet. One that is not noted is seen again at the next look.
     async fn look_at_clock(&mut self) -> Result<(), StoreError> {
@@ -128,43 +128,43 @@ impl Chores {
     }
 }
 
-/// Runs one chore if it is due; says when it is due next.
-async fn look(store: &Store, clock: &dyn Clock, chore: &mut Chore) -> Result<Option<Timestamp>, StoreError> {
+/// Runs one job if it is due; says when it is due next.
+async fn look(store: &Store, clock: &dyn Clock, job: &mut Job) -> Result<Option<Timestamp>, StoreError> {
     let now = clock.now();
-    let Some(last) = store.chore(chore.name).await? else {
+    let Some(last) = store.job(job.name).await? else {
         // Counting begins at the first start; when another process was quicker, its note counts.
-        store.note_chore(chore.name, None, now).await?;
-        return Ok(chore.recurrence.next_after(now));
+        store.note_job(job.name, None, now).await?;
+        return Ok(job.recurrence.next_after(now));
     };
     if last.value - now > AHEAD {
-        tracing::warn!(chore = chore.name, last = %last.value, "a chore ran by a clock that was ahead; its times count from now on");
-        store.note_chore(chore.name, Some(last.stamp), now).await?;
-        return Ok(chore.recurrence.next_after(now));
+        tracing::warn!(job = job.name, last = %last.value, "a job ran by a clock that was ahead; its times count from now on");
+        store.note_job(job.name, Some(last.stamp), now).await?;
+        return Ok(job.recurrence.next_after(now));
     }
-    let due = match chore.recurrence.next_after(last.value) {
+    let due = match job.recurrence.next_after(last.value) {
         Some(due) if due <= now => due,
         later => return Ok(later),
     };
-    if chore.deletes_by_age && is_in_doubt(store, due, now).await? {
-        return skip(store, chore, last, now).await;
+    if job.deletes_by_age && is_in_doubt(store, due, now).await? {
+        return skip(store, job, last, now).await;
     }
-    chore.held_until = None;
-    match (chore.run)().await {
+    job.held_until = None;
+    match (job.run)().await {
         Ok(did) => {
-            tracing::info!(chore = chore.name, "{did}");
+            tracing::info!(job = job.name, "{did}");
             // The time it began: what fell due while it ran is still to be done.
-            store.note_chore(chore.name, Some(last.stamp), now).await?;
-            Ok(chore.recurrence.next_after(now))
+            store.note_job(job.name, Some(last.stamp), now).await?;
+            Ok(job.recurrence.next_after(now))
         }
         Err(reason) => {
-            tracing::error!(chore = chore.name, reason, "a chore failed; it is tried again in ten minutes");
-            chore.held_until = Some(clock.now() + AFTER_FAILURE);
-            Ok(chore.held_until)
+            tracing::error!(job = job.name, reason, "a job failed; it is tried again in ten minutes");
+            job.held_until = Some(clock.now() + AFTER_FAILURE);
+            Ok(job.held_until)
         }
     }
 }
 
-/// Whether the clock leapt since a chore was due, or lately; a new leap is noted.
+/// Whether the clock leapt since a job was due, or lately; a new leap is noted.
 async fn is_in_doubt(store: &Store, due: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
     if clock_jump::has_leapt(due, now) {
         store.note_leap(now).await?;
@@ -176,19 +176,19 @@ async fn is_in_doubt(store: &Store, due: Timestamp, now: Timestamp) -> Result<bo
 /// Lets one time pass without deleting anything.
 async fn skip(
     store: &Store,
-    chore: &Chore,
+    job: &Job,
     last: Read<Timestamp>,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
     let again = clock_jump::deletes_nothing_until(store, now).await?.unwrap_or(now);
-    let again = chore.recurrence.next_after(again);
+    let again = job.recurrence.next_after(again);
     tracing::error!(
-        chore = chore.name,
+        job = job.name,
         last = %last.value,
         again = again.map(|at| at.to_string()),
         "the clock was set forward, or is far later than when this last ran, so nothing is deleted by age this time. If the clock is wrong, set it \
          right before the next time; if it is right (the daemon was off for long), nothing needs to be done"
     );
-    store.note_chore(chore.name, Some(last.stamp), now).await?;
-    Ok(chore.recurrence.next_after(now))
+    store.note_job(job.name, Some(last.stamp), now).await?;
+    Ok(job.recurrence.next_after(now))
 }

@@ -85,7 +85,7 @@ struct Limited {
 impl std::io::Write for Limited {
     fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
         if self.octets.len() + octets.len() > OUTPUT_LIMIT {
-            return Err(std::io::Error::other(format!("it writes more than {OUTPUT_LIMIT} octets; is there a loop?")));
+            return Err(std::io::Error::other(format!("it writes more than {OUTPUT_LIMIT} bytes; is there a loop?")));
         }
         self.octets.extend_from_slice(octets);
         Ok(octets.len())

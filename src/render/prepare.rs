@@ -242,7 +242,7 @@ impl PreparedRelease {
         let html = part(Part::Html)?;
         if html.len() > HTML_LIMIT {
             let what = format!(
-                "the HTML part has {} octets, and mail programs cut off what is over {HTML_LIMIT}; shorten the release \
+                "the HTML part has {} bytes, and mail programs cut off what is over {HTML_LIMIT}; shorten the release \
                  or attach a part of it",
                 html.len()
             );

@@ -100,7 +100,7 @@ fn read_folder(
 fn read_file(path: &Path) -> Result<String, String> {
     let size = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
     if size > FILE_LIMIT {
-        return Err(format!("it has {size} octets; a template has at most {FILE_LIMIT}"));
+        return Err(format!("it has {size} bytes; a template has at most {FILE_LIMIT}"));
     }
     std::fs::read_to_string(path).map_err(|e| e.to_string())
 }

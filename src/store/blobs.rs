@@ -59,7 +59,7 @@ pub enum BlobError {
         found: String,
     },
     /// It is too large.
-    #[error("the file is larger than {0} octets")]
+    #[error("the file is larger than {0} bytes")]
     TooLarge(u64),
     /// The sender's stream failed.
     #[error("the file could not be received: {0}")]

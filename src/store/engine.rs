@@ -16,7 +16,7 @@ pub struct Key(pub Vec<u8>);
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some((table @ (b'a' | b'l' | b'D' | b'j'), fields)) = self.0.split_first() {
-            return write!(f, "{}({} octets)", char::from(*table), fields.len());
+            return write!(f, "{}({} bytes)", char::from(*table), fields.len());
         }
         self.0.iter().try_for_each(|octet| match octet {
             b' '..=b'~' => write!(f, "{}", char::from(*octet)),
@@ -146,17 +146,17 @@ impl Batch {
         for (key, value) in &self.writes {
             let length = value.as_ref().map_or(0, |value| value.len());
             if key.0.is_empty() || key.0.len() > MAX_KEY || key.0.first() == Some(&0) {
-                let text = format!("a key must have 1 to {MAX_KEY} octets and not begin with NUL, unlike {key:?}");
+                let text = format!("a key must have 1 to {MAX_KEY} bytes and not begin with NUL, unlike {key:?}");
                 return Err(EngineError::Refused(text));
             }
             if length > MAX_VALUE {
-                let text = format!("the value of {key:?} has {length} octets, more than {MAX_VALUE}");
+                let text = format!("the value of {key:?} has {length} bytes, more than {MAX_VALUE}");
                 return Err(EngineError::Refused(text));
             }
         }
         let total = self.written_octets();
         match total > MAX_BATCH {
-            true => Err(EngineError::Refused(format!("a batch of {total} octets, more than {MAX_BATCH}"))),
+            true => Err(EngineError::Refused(format!("a batch of {total} bytes, more than {MAX_BATCH}"))),
             false => Ok(()),
         }
     }

@@ -17,7 +17,7 @@
 //! | `e` | mailing, chunk | the lease of a chunk |
 //! | `f` | subscriber, mailing | that something came back about this delivery |
 //! | `g` | content hash | the release that has this content |
-//! | `h` | name | a chore: when it last ran |
+//! | `h` | name | a job: when it last ran |
 //! | `i` | key | what came of a request that must not be done twice |
 //! | `j` | `a`, address key, NUL, release | that answers to this invitation go to this address |
 //! | `j` | `e`, release | the event of an invitation: the release that first announced it |
@@ -121,8 +121,8 @@ pub fn counter(name: &str) -> Key {
     key(b'c', &[name.as_bytes()])
 }
 
-/// When a chore last ran.
-pub fn chore(name: &str) -> Key {
+/// When a job last ran.
+pub fn job(name: &str) -> Key {
     key(b'h', &[name.as_bytes()])
 }
 

@@ -355,7 +355,7 @@ fn last_number(key: &Key) -> Result<u32, RecordError> {
 
 /// `u`, mailing (8), due time in milliseconds (8), sequence (4).
 fn due_parts(key: &Key) -> Result<(Timestamp, Sequence), RecordError> {
-    let short = || damaged("due", format!("the key {key:?} has not 21 octets"));
+    let short = || damaged("due", format!("the key {key:?} has not 21 bytes"));
     let at = key.0.get(9..17).and_then(|octets| octets.try_into().ok()).ok_or_else(short)?;
     let sequence = key.0.get(17..21).and_then(|octets| octets.try_into().ok()).ok_or_else(short)?;
     let at = super::mailings::instant("due", i64::from_be_bytes(at))?;

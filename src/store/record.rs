@@ -60,7 +60,7 @@ pub fn decode<T: DeserializeOwned>(family: &'static str, octets: &[u8]) -> Resul
 /// # Errors
 /// [`RecordError::Damaged`] when there are not eight.
 pub fn decode_counter(octets: &[u8]) -> Result<u64, RecordError> {
-    let damaged = |_| RecordError::Damaged { family: "counter", reason: format!("{} octets, not 8", octets.len()) };
+    let damaged = |_| RecordError::Damaged { family: "counter", reason: format!("{} bytes, not 8", octets.len()) };
     octets.try_into().map(u64::from_be_bytes).map_err(damaged)
 }
 

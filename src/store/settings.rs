@@ -18,14 +18,14 @@ impl Store {
             if let Some(octets) = self.engine.get(&key).await? {
                 let octets = <[u8; 32]>::try_from(&octets[..]).map_err(|_| RecordError::Damaged {
                     family: "installation key",
-                    reason: format!("{} octets, not 32", octets.len()),
+                    reason: format!("{} bytes, not 32", octets.len()),
                 })?;
                 return Ok(token::Key::new(octets));
             }
             let mut octets = [0u8; 32];
             getrandom::fill(&mut octets).map_err(|e| EngineError::Io {
                 action: "given a key",
-                reason: format!("the system gives no random octets: {e}"),
+                reason: format!("the system gives no random bytes: {e}"),
             })?;
             let mut batch = Batch::new();
             batch.expect_absent(key.clone());

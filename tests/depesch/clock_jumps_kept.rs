@@ -13,7 +13,7 @@ use depesch::model::letter::{Letter, LetterBody, LetterState};
 use depesch::model::recurrence::Recurrence;
 use depesch::model::reply::Reply;
 use depesch::model::wish::{Wish, WishState};
-use depesch::operations::jobs::{Chore, Chores};
+use depesch::operations::jobs::{Job, Jobs};
 use depesch::privacy::retention::KEY_DAYS;
 use depesch::privacy::retention::rules::{Periods, Rules};
 use depesch::store::blobs::Blobs;
@@ -31,7 +31,7 @@ use crate::support::people::key;
 struct House {
     store: Store,
     clock: Arc<FakeClock>,
-    chores: Chores,
+    jobs: Jobs,
     _directory: tempfile::TempDir,
 }
 
@@ -95,17 +95,17 @@ impl Lasting for Kept {
             periods: Periods { mail: days(MAIL_DAYS), audit: Some(days(AUDIT_DAYS)), ..Periods::default() },
         };
         let now = clock.clone();
-        let chore = Chore::new("retention", Recurrence::new("@daily", "UTC").unwrap(), move || {
+        let job = Job::new("retention", Recurrence::new("@daily", "UTC").unwrap(), move || {
             let (rules, now) = (rules.clone(), now.now());
             Box::pin(async move {
                 rules.apply(now, false).await.map_err(|error| error.to_string())?;
                 Ok("done".to_owned())
             })
         });
-        let chores = vec![chore.deleting_by_age()];
-        let mut chores = Chores::new(store.clone(), Arc::new(clock.clone()), chores);
-        chores.tick().await;
-        House { store, clock, chores, _directory: directory }
+        let jobs = vec![job.deleting_by_age()];
+        let mut jobs = Jobs::new(store.clone(), Arc::new(clock.clone()), jobs);
+        jobs.tick().await;
+        House { store, clock, jobs, _directory: directory }
     }
 
     async fn make(&self, house: &mut House) {
@@ -127,11 +127,11 @@ impl Lasting for Kept {
     }
 
     async fn daily(&self, house: &mut House) {
-        house.chores.tick().await;
+        house.jobs.tick().await;
     }
 
     async fn is_over(&self, house: &mut House) -> bool {
-        house.chores.tick().await;
+        house.jobs.tick().await;
         match self {
             Self::Key => house.store.answered("k").await.unwrap().is_none(),
             Self::Request => house.store.wish(WishId(1)).await.unwrap().is_none(),

@@ -8,15 +8,15 @@ use depesch::audit::{AuditLog, AuditNote};
 use depesch::base::clock::{Clock, FakeClock};
 use depesch::config::Config;
 use depesch::operations::backups::Backups;
-use depesch::operations::jobs::Chores;
+use depesch::operations::jobs::Jobs;
 use depesch::privacy::erasure::Eraser;
 use depesch::store::backup::prune::Keep;
 
 use crate::support::people::key;
 use crate::support::site::Site;
 
-/// The daemon's own chores about a site, with an entry in the audit log that two years make old.
-async fn chores(site: &Site) -> Chores {
+/// The daemon's own jobs about a site, with an entry in the audit log that two years make old.
+async fn jobs(site: &Site) -> Jobs {
     let clock: Arc<dyn Clock> = Arc::new(site.clock.clone());
     let config = Config { state_directory: site.state(), ..Config::default() };
     let forgetting = Forgetting {
@@ -30,12 +30,12 @@ async fn chores(site: &Site) -> Chores {
     for what in ["daemon start", "daemon stop"] {
         log.append(&AuditNote::of_daemon(what, "", "")).await.unwrap();
     }
-    let mut chores = Chores::new(site.store(), clock, parts::chores(&config, &forgetting).unwrap());
-    chores.tick().await;
+    let mut jobs = Jobs::new(site.store(), clock, parts::jobs(&config, &forgetting).unwrap());
+    jobs.tick().await;
     // A night as ever.
     site.clock.advance(chrono::Duration::days(1));
-    chores.tick().await;
-    chores
+    jobs.tick().await;
+    jobs
 }
 
 async fn entries(site: &Site) -> usize {
@@ -45,36 +45,36 @@ async fn entries(site: &Site) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_night_of_a_leap_deletes_nothing_and_the_next_one_does() {
     let site = Site::new();
-    let mut chores = chores(&site).await;
+    let mut jobs = jobs(&site).await;
     assert_eq!(entries(&site).await, 2);
     site.clock.advance(chrono::Duration::days(1000));
     let leapt = site.clock.now();
-    chores.tick().await;
+    jobs.tick().await;
     assert_eq!(entries(&site).await, 2);
     assert_eq!(site.store().leap().await.unwrap(), Some(leapt));
     // The same night once more, such as after a restart.
     site.clock.advance(chrono::Duration::hours(10));
-    chores.tick().await;
+    jobs.tick().await;
     assert_eq!(entries(&site).await, 2);
     site.clock.advance(chrono::Duration::days(1));
-    chores.tick().await;
+    jobs.tick().await;
     assert_eq!(site.store().audit_anchor().await.unwrap().number, 1, "the older went");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_was_set_right_deletes_nothing_and_goes_on() {
     let site = Site::new();
-    let mut chores = chores(&site).await;
+    let mut jobs = jobs(&site).await;
     let right = site.clock.now();
     site.clock.advance(chrono::Duration::days(1000));
-    chores.tick().await;
+    jobs.tick().await;
     site.clock.set(right + chrono::Duration::days(1));
-    chores.tick().await;
-    let noted = site.store().chore("retention").await.unwrap().unwrap().value;
+    jobs.tick().await;
+    let noted = site.store().job("retention").await.unwrap().unwrap().value;
     assert_eq!(noted, site.clock.now(), "it is not due in three years only");
     site.clock.advance(chrono::Duration::days(1));
-    chores.tick().await;
-    assert_eq!(site.store().chore("retention").await.unwrap().unwrap().value, site.clock.now());
+    jobs.tick().await;
+    assert_eq!(site.store().job("retention").await.unwrap().unwrap().value, site.clock.now());
     assert_eq!(entries(&site).await, 2);
 }
 

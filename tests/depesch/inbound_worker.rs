@@ -145,7 +145,7 @@ async fn a_message_under_which_the_daemon_ended_twice_is_set_aside() {
     let mail = MailIn::new().await;
     let (deadly, other) = (mail.note("eva@press.example", "x").await, mail.note("bo@press.example", "y").await);
     let mut batch = Batch::new();
-    put_tries(&mut batch, &mail.store.inbound(deadly).await.unwrap().unwrap(), 2);
+    put_tries(&mut batch, &mail.store.inbound(deadly).await.unwrap().unwrap(), 3);
     mail.store.commit(batch).await.unwrap();
     let (worker, handler) = mail.worker(|_, _| noted());
     mail.handle_all(&worker).await;
@@ -159,7 +159,7 @@ async fn each_start_counts_what_waits_from_before() {
     let mail = MailIn::new().await;
     let id = mail.note("eva@press.example", "x").await;
     let deadly = |_: &str, _: &depesch::store::Store| Err(StoreError::Contended(1).into());
-    for tries in [1, 2] {
+    for tries in [1, 2, 3] {
         let (worker, _) = mail.worker(deadly);
         let steps = async {
             for _ in 0..100 {

@@ -177,6 +177,6 @@ async fn a_letter_that_is_too_long_is_refused_with_the_reason() {
     let mut batch = Batch::new();
     let data = json!({ "name": "Kim", "note": "ord ".repeat(60_000) });
     let error = desk.letters.write(&mut batch, Draft { data, ..greeting(&to, &language) }).await.unwrap_err();
-    assert!(error.to_string().contains("greeting") && error.to_string().contains("octets"), "{error}");
+    assert!(error.to_string().contains("greeting") && error.to_string().contains("bytes"), "{error}");
     assert!(batch.is_empty());
 }

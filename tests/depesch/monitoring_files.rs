@@ -33,7 +33,7 @@ fn shown() -> Shown {
         &gauges.relay_trouble,
         &gauges.relay_trouble_since,
         &gauges.breakers,
-        &gauges.chores,
+        &gauges.jobs,
     ] {
         labelled.set(ANY, 1.0);
     }

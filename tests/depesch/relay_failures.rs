@@ -107,7 +107,7 @@ async fn a_connection_cut_at_any_octet_tells_what_is_known() {
     for sink in [sink(), without_pipelining()] {
         let outcomes = cut_everywhere(&sink, Cut::AfterSent).await;
         let unknown = outcomes.iter().filter(|(outcome, _)| matches!(outcome, Some(Outcome::Unknown(_)))).count();
-        assert!(unknown > 10, "each octet of the last reply leaves a doubt, not only {unknown}");
+        assert!(unknown > 10, "each byte of the last reply leaves a doubt, not only {unknown}");
         for (number, (outcome, taken)) in outcomes.into_iter().enumerate() {
             match outcome {
                 None | Some(Outcome::NotSent(_)) => assert_eq!(taken, 0, "cut after {number} sent"),
@@ -131,7 +131,7 @@ fn a_client_that_vanishes_at_any_octet_leaves_no_half_message() {
         let mut answers = String::new();
         stream.read_to_string(&mut answers).unwrap();
         let taken = sink.record().totals().accepted - before;
-        assert_eq!(taken, u64::from(length == dialogue.len()), "after {length} octets: {answers}");
+        assert_eq!(taken, u64::from(length == dialogue.len()), "after {length} bytes: {answers}");
     }
     assert_eq!(sink.record().messages()[0].octets, b"A: b\r\n\r\n.c\r\n");
 }

@@ -52,7 +52,7 @@ fn what_is_too_large_is_refused_before_or_at_its_end() {
     // Not declared, or falsely: all of it is read, nothing is kept, the connection goes on.
     let text = format!("{}\n", "x".repeat(78)).repeat(12);
     let sent = format!("{ENVELOPE}{text}{}\n.", "x".repeat(38));
-    assert_eq!(small(&mut dialogue, &sent)[2..], ["354", "250 2.6.0"], "1,000 octets are not over 1,000");
+    assert_eq!(small(&mut dialogue, &sent)[2..], ["354", "250 2.6.0"], "1,000 bytes are not over 1,000");
     assert_eq!(dialogue.content().len(), 1000);
     let sent = format!("{ENVELOPE}{text}{}\n.\nNOOP", "x".repeat(39)).replace("ample>\nRCPT", "ample> SIZE=10\nRCPT");
     assert_eq!(small(&mut dialogue, &sent)[2..], ["354", "552 5.3.4", "250 2.0.0"]);

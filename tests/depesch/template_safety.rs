@@ -97,7 +97,7 @@ fn a_template_that_explodes_is_stopped() {
     let partial = loops(3, "x");
     let own = [("partials/deep.hbs", partial.as_str()), ("notice/text.hbs", &loops(2, "{{> deep}}"))];
     refused(&own, "nested deeper than 4, through partials");
-    refused(&[("notice/html.hbs", &loops(4, "0123456789"))], "writes more than 1000000 octets");
+    refused(&[("notice/html.hbs", &loops(4, "0123456789"))], "writes more than 1000000 bytes");
 }
 
 #[test]

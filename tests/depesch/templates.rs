@@ -133,7 +133,7 @@ fn what_is_printed_wins_over_the_machine_value() {
 fn a_html_part_that_programs_would_cut_off_is_an_error() {
     let release = release_of(&INVITATION.replace("Välkommen.", &"Ett ord till. ".repeat(8000)));
     let error = prepared(&release).for_recipient(&Reader::default().recipient()).unwrap_err().to_string();
-    assert!(error.contains("octets") && error.contains("shorten the release"), "{error}");
+    assert!(error.contains("bytes") && error.contains("shorten the release"), "{error}");
 }
 
 #[test]

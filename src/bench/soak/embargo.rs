@@ -13,6 +13,7 @@ use crate::model::clock_trust::AFTER_BOOT;
 
 use super::books::Books;
 use super::dice::Dice;
+use super::mailings::{UNDER_WAY, under_way};
 use super::test_clock::USUAL;
 use super::{AGAIN, LIST, expected};
 
@@ -20,6 +21,10 @@ use super::{AGAIN, LIST, expected};
 pub async fn planner(client: &Client, clock: &Arc<dyn Clock>, release: &str, books: &Books, mut dice: Dice) {
     loop {
         tokio::time::sleep(dice.pause(500, 6000)).await;
+        // What was planned goes out beside what is queued: more than the machine can send would only pile up.
+        if under_way(client).await.is_ok_and(|mailings| mailings.len() > 2 * UNDER_WAY) {
+            continue;
+        }
         let wait = dice.pause(8000, 30_000);
         let at = clock.now() + TimeDelta::from_std(wait).unwrap_or_default();
         let place = {

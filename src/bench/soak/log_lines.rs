@@ -21,7 +21,7 @@ const EXPECTED: [(&str, &str); 22] = [
     ("DEPESCH_TEST_CLOCK is set", "its clock is moved"),
     ("the clock jumped", "its clock was moved"),
     ("deliveries were put off by a clock that stood ahead", "it was moved ahead, and set right"),
-    ("a chore ran by a clock that was ahead", "the same"),
+    ("a job ran by a clock that was ahead", "the same"),
     ("the clock is far later than", "it was moved ahead by years"),
     ("the clock was set forward, or is far later", "it was moved ahead"),
     ("a digest was written", "the clock was moved to a later hour"),
@@ -29,14 +29,19 @@ const EXPECTED: [(&str, &str); 22] = [
 ];
 
 /// How a message begins, what must stand in its fields, and why it is no surprise.
-const EXPECTED_WITH: [(&str, &str, &str); 2] = [
+const EXPECTED_WITH: [(&str, &str, &str); 5] = [
     ("a backup failed", STOPS, "it was asked to stop while a backup was made"),
-    ("a chore failed", IN_USE, "the clock was moved to the hour of the backup, while another was made or read"),
+    ("a backup failed", IN_USE, "another was made or read"),
+    ("a job failed", IN_USE, "the clock was moved to the hour of the backup, while another was made or read"),
+    ("a job failed", CLOSED, "it was asked to stop, and the job took longer than it may"),
+    ("it cannot be noted that the clock was set forward", CLOSED, "the same"),
 ];
 /// What a backup says that is broken off because the daemon stops.
 const STOPS: &str = "the daemon stops";
 /// What a backup says that meets another.
 const IN_USE: &str = "is in use by another backup";
+/// What is said of the store once the daemon has stopped.
+const CLOSED: &str = "the store has stopped: it is closed";
 
 /// Whether a backup may fail with these words.
 pub fn is_expected_of_backup(message: &str) -> bool {

@@ -12,7 +12,7 @@ use super::dice::Dice;
 use super::{LIST, expected, until_done};
 
 /// Mailings that may be under way at once.
-const UNDER_WAY: usize = 3;
+pub const UNDER_WAY: usize = 3;
 
 /// Works until dropped.
 pub async fn press_office(client: &Client, release: &str, books: &Books, mut dice: Dice) {

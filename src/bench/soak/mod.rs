@@ -56,7 +56,7 @@ const PEERS: u64 = 4;
 const AGAIN: Duration = Duration::from_millis(100);
 /// Messages that wait for their readers at most; the readers are not asked about the others.
 const SAMPLE: usize = 64;
-/// So long may it take, once the storms are over, until nothing is under way any more.
+/// Once the storms are over, something must come to its end within this time, until nothing is under way any more.
 const DRAIN: Duration = Duration::from_secs(180);
 
 /// What to run.
@@ -198,29 +198,36 @@ where
 
 /// Waits until no mailing, letter or message is under way any more.
 async fn drain(client: &Client, clock: &dyn Clock, books: &Books) {
-    let end = clock.now() + DRAIN;
+    let (mut end, mut last) = (clock.now() + DRAIN, None);
     loop {
         let left = still_under_way(client, books).await;
         match left {
             Ok(None) => return,
-            Ok(Some(what)) if clock.now() > end => {
-                return books.fault(format!("{} s after the last storm there is still {what}", DRAIN.as_secs()));
+            Ok(Some((figures, _))) if last != Some(figures) => (end, last) = (clock.now() + DRAIN, Some(figures)),
+            Ok(Some((_, what))) if clock.now() > end => {
+                return books.fault(format!("nothing ended for {} s, and there is still {what}", DRAIN.as_secs()));
             }
             Err(error) if clock.now() > end => return books.fault(format!("it does not answer: {error}")),
-            _ => tokio::time::sleep(AGAIN * 5).await,
+            _ => {}
         }
+        tokio::time::sleep(AGAIN * 5).await;
     }
 }
 
-async fn still_under_way(client: &Client, books: &Books) -> Result<Option<String>, ClientError> {
+/// How much is left (deliveries, messages, notices) and the same in words; `None`: nothing.
+async fn still_under_way(client: &Client, books: &Books) -> Result<Option<([u64; 3], String)>, ClientError> {
     let mailings = mailings::under_way(client).await?;
     for id in &mailings {
         mailings::until_resumed(client, id, books).await;
     }
     let status: Value = client.get("/v1/status").await?;
     let waiting: Value = client.get(ApiPath::new("/v1/inbound").query("state", "waiting")).await?;
+    let number = |value: &Value| value.as_u64().unwrap_or(0);
     let messages = waiting["messages"].as_array().map_or(0, Vec::len);
-    let letters = status["letters"]["waiting"].as_u64().unwrap_or(0);
+    let letters = number(&status["letters"]["waiting"]);
+    let queue = &status["queue"];
+    let deliveries = ["waiting", "deferred", "in_doubt"].iter().map(|state| number(&queue[state])).sum();
     let nothing = mailings.is_empty() && messages == 0 && letters == 0;
-    Ok((!nothing).then(|| format!("mailings {mailings:?}, {messages} messages in, {letters} letters; {status}")))
+    let words = || format!("mailings {mailings:?}, {messages} messages in, {letters} notices; {status}");
+    Ok((!nothing).then(|| ([deliveries, messages as u64, letters], words())))
 }

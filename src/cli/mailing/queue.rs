@@ -177,6 +177,6 @@ fn where_to(answer: &QueueAnswer) -> String {
 /// So that a request sent twice by the network queues once; another call of the command is another order.
 fn random_key() -> Result<String, CliError> {
     let mut octets = [0u8; 16];
-    getrandom::fill(&mut octets).map_err(|error| CliError::Internal(format!("no random octets: {error}")))?;
+    getrandom::fill(&mut octets).map_err(|error| CliError::Internal(format!("no random bytes: {error}")))?;
     Ok(to_hex(&octets))
 }

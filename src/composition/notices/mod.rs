@@ -82,7 +82,7 @@ pub enum LetterError {
     NotToBeAnswered,
     /// It is longer than a letter may be.
     #[error(
-        "the letter \u{201c}{template}\u{201d} would have {octets} octets, more than {LONGEST}; shorten what it quotes"
+        "the letter \u{201c}{template}\u{201d} would have {octets} bytes, more than {LONGEST}; shorten what it quotes"
     )]
     TooLong {
         /// Its template.

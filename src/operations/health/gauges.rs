@@ -34,8 +34,8 @@ impl Picture {
         self.show_mail(gauges);
         self.show_relay(gauges);
         self.show_disk(gauges);
-        for chore in &self.chores {
-            gauges.chores.set(chore.name, seconds(chore.last));
+        for job in &self.jobs {
+            gauges.jobs.set(job.name, seconds(job.last));
         }
         gauges.backup_at.set(seconds(self.backup));
         gauges.listeners_lost.set(self.lost_listeners.len() as f64);

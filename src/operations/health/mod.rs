@@ -60,8 +60,8 @@ pub struct Parts {
     pub spool: Option<Spool>,
     /// What makes backups.
     pub backups: Option<Arc<Backups>>,
-    /// The daemon's chores with their times.
-    pub chores: Vec<(&'static str, Recurrence)>,
+    /// The daemon's jobs with their times.
+    pub jobs: Vec<(&'static str, Recurrence)>,
     /// Why nobody can watch the daemon from outside, where that was wanted.
     pub monitor_trouble: Option<String>,
     /// Tells what the listener for mail did.
@@ -142,8 +142,8 @@ pub struct Picture {
     pub index: Option<IndexHealth>,
     /// Octets of mail that came in, as it came.
     pub spool: u64,
-    /// The chores: when each last ran and will run.
-    pub chores: Vec<ChorePicture>,
+    /// The jobs: when each last ran and will run.
+    pub jobs: Vec<JobPicture>,
     /// When the clock was last seen to have leapt ahead.
     pub leap: Option<Timestamp>,
     /// What is known about the clock.
@@ -192,9 +192,9 @@ pub struct InboundPicture {
     pub connections: MailConnections,
 }
 
-/// A chore at one moment.
+/// A job at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChorePicture {
+pub struct JobPicture {
     /// Its name.
     pub name: &'static str,
     /// When it last ran, or was first counted.

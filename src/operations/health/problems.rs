@@ -16,7 +16,7 @@ const DISK_CRITICAL: f64 = 0.05;
 const INBOUND_LATE: Duration = Duration::minutes(15);
 /// A relay that asks for fewer mails takes some within this time.
 const SLOWED_LATE: Duration = Duration::hours(2);
-/// The chore writes one each night.
+/// The job writes one each night.
 const CHECKPOINT_LATE: Duration = Duration::days(3);
 /// It is compared twice a day.
 const INDEX_CHECK_LATE: Duration = Duration::days(2);

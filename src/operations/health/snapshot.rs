@@ -12,7 +12,7 @@ use crate::store::embedded::EmbeddedEngine;
 use crate::store::engine::EngineError;
 use crate::store::{Read, StoreError};
 
-use super::{ChorePicture, InboundPicture, LettersPicture, Observer, Parts, Picture, Slow, Taken};
+use super::{InboundPicture, JobPicture, LettersPicture, Observer, Parts, Picture, Slow, Taken};
 
 /// Records read in one go.
 const PAGE: usize = 1000;
@@ -63,7 +63,7 @@ impl Observer {
             records: parts.engine.as_ref().map(|engine| engine.records()),
             index: self.index(),
             spool: spool(&parts).await,
-            chores: self.chores(&parts).await?,
+            jobs: self.jobs(&parts).await?,
             monitor_trouble: parts.monitor_trouble.clone(),
             doubted: {
                 let of_mail = parts.doubts.as_ref().map(|doubts| doubts.problems(at)).unwrap_or_default();
@@ -120,13 +120,13 @@ impl Observer {
         })
     }
 
-    async fn chores(&self, parts: &Parts) -> Result<Vec<ChorePicture>, StoreError> {
-        let mut chores = Vec::with_capacity(parts.chores.len());
-        for (name, times) in &parts.chores {
-            let last = self.store.chore(name).await?.map(|read| read.value);
-            chores.push(ChorePicture { name, last, next: last.and_then(|last| times.next_after(last)) });
+    async fn jobs(&self, parts: &Parts) -> Result<Vec<JobPicture>, StoreError> {
+        let mut jobs = Vec::with_capacity(parts.jobs.len());
+        for (name, times) in &parts.jobs {
+            let last = self.store.job(name).await?.map(|read| read.value);
+            jobs.push(JobPicture { name, last, next: last.and_then(|last| times.next_after(last)) });
         }
-        Ok(chores)
+        Ok(jobs)
     }
 
     async fn slow(&self, mailings: &[Read<Mailing>], max_age: Duration) -> Result<Slow, StoreError> {

@@ -34,7 +34,7 @@ stats! {
     failed,
     /// Deliveries not wanted any more.
     suppressed,
-    /// Deliveries of which nobody knows.
+    /// Deliveries whose outcome is unknown.
     uncertain,
     /// Nanoseconds spent looking up subscribers and suppressions.
     lookup_nanoseconds,

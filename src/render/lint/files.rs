@@ -16,7 +16,7 @@ pub fn file_name_fault(name: &str) -> Option<&'static str> {
         return Some("it is empty");
     }
     if name.len() > 200 {
-        return Some("it is longer than 200 octets");
+        return Some("it is longer than 200 bytes");
     }
     if name.chars().any(char::is_control) {
         return Some("it holds a control character");

@@ -19,7 +19,7 @@ fn check_size(text: &str) -> Result<(), Finding> {
     if text.len() <= super::MAX_SOURCE {
         return Ok(());
     }
-    let said = format!("the file has {} octets; at most {} are read", text.len(), super::MAX_SOURCE);
+    let said = format!("the file has {} bytes; at most {} are read", text.len(), super::MAX_SOURCE);
     Err(Finding::error("size", said, "put large material into attachments"))
 }
 

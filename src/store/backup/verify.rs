@@ -124,7 +124,7 @@ pub(super) fn fault_of(
     let found = to_hex(&hash.finalize());
     Ok(match (length == file.octets, found == file.sha256) {
         (true, true) => None,
-        (false, _) => Some(format!("it has {length} octets and not {}", file.octets)),
+        (false, _) => Some(format!("it has {length} bytes and not {}", file.octets)),
         (true, false) => Some("its content is not what was put there".to_owned()),
     })
 }

@@ -72,7 +72,7 @@ impl std::fmt::Display for OpenReport {
             (.., false) => write!(f, "{records} records, checked against the journal after an unclean stop")?,
         }
         if self.torn > 0 && self.doubtful.is_none() {
-            write!(f, "; {} octets of a write that was never acknowledged were cut off", self.torn)?;
+            write!(f, "; {} bytes of a write that was never acknowledged were cut off", self.torn)?;
         }
         self.unusable_checkpoints.iter().try_for_each(|reason| write!(f, "; a checkpoint could not be used: {reason}"))
     }

@@ -68,7 +68,7 @@ pub struct Damage {
 impl std::fmt::Display for Damage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { from, to, after, what, .. } = self;
-        write!(f, "{}, octets {from} to {to}: {what}, after group {after}", self.path.display())?;
+        write!(f, "{}, bytes {from} to {to}: {what}, after group {after}", self.path.display())?;
         match self.before {
             Some(before) => write!(f, ", before group {before}"),
             None => Ok(()),

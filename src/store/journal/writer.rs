@@ -142,7 +142,7 @@ impl JournalWriter {
         let needed = self.settings.reserve_octets.saturating_add(buffer.len() as u64);
         // Only a guard: if the system cannot say what is free, the write itself will.
         if self.disk.free(&self.directory).is_ok_and(|free| free < needed) {
-            let text = format!("{} has less than {needed} octets free", self.directory.display());
+            let text = format!("{} has less than {needed} bytes free", self.directory.display());
             return Err(AppendError::Full(text));
         }
         // A segment of an older form gets no more than the one group that it may need to have a name of its own.

@@ -79,7 +79,7 @@ pub enum SpoolError {
         reason: String,
     },
     /// What lies there is not the message that was put there.
-    #[error("{} is damaged at octet {offset}: {what}; put it back from a backup", path.display())]
+    #[error("{} is damaged at byte {offset}: {what}; put it back from a backup", path.display())]
     Damaged {
         /// Which segment.
         path: PathBuf,
@@ -101,7 +101,7 @@ pub enum SpoolError {
         path: PathBuf,
     },
     /// The message was erased with the person whom it concerned. Nothing is wrong.
-    #[error("the message at octet {offset} of {} was erased with the person whom it concerned", path.display())]
+    #[error("the message at byte {offset} of {} was erased with the person whom it concerned", path.display())]
     Erased {
         /// Which segment.
         path: PathBuf,
@@ -109,7 +109,7 @@ pub enum SpoolError {
         offset: u64,
     },
     /// The message has more than [`MAX_MESSAGE`] octets.
-    #[error("a message of {0} octets, more than {MAX_MESSAGE}")]
+    #[error("a message of {0} bytes, more than {MAX_MESSAGE}")]
     TooLarge(usize),
     /// The spool is closed.
     #[error("the spool is closed")]

@@ -135,7 +135,7 @@ impl Writer {
         let needed = self.settings.reserve_octets.saturating_add(octets as u64);
         // Only a guard: if the system cannot say what is free, the write itself will.
         if self.disk.free(&self.directory).is_ok_and(|free| free < needed) {
-            let text = format!("{} has less than {needed} octets free", self.directory.display());
+            let text = format!("{} has less than {needed} bytes free", self.directory.display());
             return Err(SpoolError::Full(text));
         }
         let mut active = self.segment()?;

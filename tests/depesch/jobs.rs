@@ -1,16 +1,16 @@
-//! Chores run at their times; one missed while the daemon was down runs once at start.
+//! Jobs run at their times; one missed while the daemon was down runs once at start.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use depesch::base::clock::FakeClock;
 use depesch::model::recurrence::Recurrence;
-use depesch::operations::jobs::{Chore, Chores};
+use depesch::operations::jobs::{Job, Jobs};
 use depesch::store::Store;
 
 use crate::support::mailings::{minute, store};
 
-/// A chore at each full hour; counts its runs, and fails while it is told to.
+/// A job at each full hour; counts its runs, and fails while it is told to.
 struct Hourly {
     clock: Arc<FakeClock>,
     store: Store,
@@ -24,17 +24,17 @@ impl Hourly {
         Self { clock: FakeClock::at(minute(0)), store: store(), runs: Arc::default(), failing: Arc::default() }
     }
 
-    fn start(&self) -> Chores {
+    fn start(&self) -> Jobs {
         let (runs, failing) = (self.runs.clone(), self.failing.clone());
         let recurrence = Recurrence::new("@hourly", "Europe/Stockholm").unwrap();
-        let chore = Chore::new("count", recurrence, move || {
+        let job = Job::new("count", recurrence, move || {
             let (runs, failing) = (runs.clone(), failing.clone());
             Box::pin(async move {
                 runs.fetch_add(1, Ordering::SeqCst);
                 if failing.load(Ordering::SeqCst) { Err("as told".to_owned()) } else { Ok("counted".to_owned()) }
             })
         });
-        Chores::new(self.store.clone(), Arc::new(self.clock.clone()), vec![chore])
+        Jobs::new(self.store.clone(), Arc::new(self.clock.clone()), vec![job])
     }
 
     fn runs(&self) -> usize {
@@ -43,14 +43,14 @@ impl Hourly {
 }
 
 #[tokio::test]
-async fn a_chore_runs_at_its_times_and_not_at_the_first_start() {
+async fn a_job_runs_at_its_times_and_not_at_the_first_start() {
     let hourly = Hourly::new();
-    let mut chores = hourly.start();
-    assert_eq!(chores.tick().await, Some(minute(60)));
+    let mut jobs = hourly.start();
+    assert_eq!(jobs.tick().await, Some(minute(60)));
     assert_eq!(hourly.runs(), 0);
     hourly.clock.set(minute(60));
-    assert_eq!(chores.tick().await, Some(minute(120)));
-    assert_eq!(chores.tick().await, Some(minute(120)));
+    assert_eq!(jobs.tick().await, Some(minute(120)));
+    assert_eq!(jobs.tick().await, Some(minute(120)));
     assert_eq!(hourly.runs(), 1);
 }
 
@@ -59,24 +59,24 @@ async fn what_was_missed_runs_once_at_start() {
     let hourly = Hourly::new();
     hourly.start().tick().await;
     hourly.clock.set(minute(60 * 10 + 30));
-    let mut chores = hourly.start();
-    assert_eq!(chores.tick().await, Some(minute(60 * 11)));
+    let mut jobs = hourly.start();
+    assert_eq!(jobs.tick().await, Some(minute(60 * 11)));
     assert_eq!(hourly.start().tick().await, Some(minute(60 * 11)));
     assert_eq!(hourly.runs(), 1);
 }
 
 #[tokio::test]
-async fn a_failed_chore_is_tried_again_soon() {
+async fn a_failed_job_is_tried_again_soon() {
     let hourly = Hourly::new();
-    let mut chores = hourly.start();
-    chores.tick().await;
+    let mut jobs = hourly.start();
+    jobs.tick().await;
     hourly.failing.store(true, Ordering::SeqCst);
     hourly.clock.set(minute(60));
-    assert_eq!(chores.tick().await, Some(minute(70)));
-    assert_eq!(chores.tick().await, Some(minute(70)), "held back, not run again at once");
+    assert_eq!(jobs.tick().await, Some(minute(70)));
+    assert_eq!(jobs.tick().await, Some(minute(70)), "held back, not run again at once");
     assert_eq!(hourly.runs(), 1);
     hourly.failing.store(false, Ordering::SeqCst);
     hourly.clock.set(minute(70));
-    assert_eq!(chores.tick().await, Some(minute(120)));
+    assert_eq!(jobs.tick().await, Some(minute(120)));
     assert_eq!(hourly.runs(), 2);
 }

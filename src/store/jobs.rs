@@ -1,4 +1,4 @@
-//! When the daemon's own chores last ran.
+//! When the daemon's own jobs last ran.
 
 use crate::base::clock::Timestamp;
 
@@ -6,19 +6,19 @@ use super::engine::{Batch, Commit, Value};
 use super::record::{self, RecordError};
 use super::{Read, Store, StoreError, keys};
 
-const FAMILY: &str = "chore";
+const FAMILY: &str = "job";
 /// The name under which the daemon notes that it is alive.
 const ALIVE: &str = "alive";
 /// The name under which is noted when the clock was seen to have leapt.
 const LEAP: &str = "leap";
 
 impl Store {
-    /// When a chore last ran; `None` when it never did.
+    /// When a job last ran; `None` when it never did.
     ///
     /// # Errors
     /// [`StoreError`], never to be read as "never".
-    pub async fn chore(&self, name: &str) -> Result<Option<Read<Timestamp>>, StoreError> {
-        let Some(stamp) = self.engine.get(&keys::chore(name)).await? else { return Ok(None) };
+    pub async fn job(&self, name: &str) -> Result<Option<Read<Timestamp>>, StoreError> {
+        let Some(stamp) = self.engine.get(&keys::job(name)).await? else { return Ok(None) };
         let value = match record::split(FAMILY, &stamp)? {
             (1, rest) => super::mailings::instant(FAMILY, record::decode::<i64>(FAMILY, rest)?)?,
             (version, _) => return Err(RecordError::Newer { family: FAMILY, version }.into()),
@@ -33,7 +33,7 @@ impl Store {
     /// [`StoreError`]: not noted.
     pub async fn note_alive(&self, at: Timestamp) -> Result<(), StoreError> {
         let mut batch = Batch::new();
-        batch.put(keys::chore(ALIVE), record::encode(1, &at.timestamp_millis()));
+        batch.put(keys::job(ALIVE), record::encode(1, &at.timestamp_millis()));
         self.commit(batch).await.map(|_| ())
     }
 
@@ -42,7 +42,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn leap(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.chore(LEAP).await?.map(|read| read.value))
+        Ok(self.job(LEAP).await?.map(|read| read.value))
     }
 
     /// Notes that the clock leapt.
@@ -51,18 +51,18 @@ impl Store {
     /// [`StoreError`]: not noted.
     pub async fn note_leap(&self, at: Timestamp) -> Result<(), StoreError> {
         let mut batch = Batch::new();
-        batch.put(keys::chore(LEAP), record::encode(1, &at.timestamp_millis()));
+        batch.put(keys::job(LEAP), record::encode(1, &at.timestamp_millis()));
         self.commit(batch).await.map(|_| ())
     }
 
-    /// Notes that a chore ran, over what was read before. `false` when another process noted it meanwhile.
+    /// Notes that a job ran, over what was read before. `false` when another process noted it meanwhile.
     ///
     /// # Errors
     /// [`StoreError`]: not noted.
-    pub async fn note_chore(&self, name: &str, before: Option<Value>, at: Timestamp) -> Result<bool, StoreError> {
+    pub async fn note_job(&self, name: &str, before: Option<Value>, at: Timestamp) -> Result<bool, StoreError> {
         let mut batch = Batch::new();
-        batch.expect_read(keys::chore(name), before);
-        batch.put(keys::chore(name), record::encode(1, &at.timestamp_millis()));
+        batch.expect_read(keys::job(name), before);
+        batch.put(keys::job(name), record::encode(1, &at.timestamp_millis()));
         Ok(self.commit(batch).await? == Commit::Applied)
     }
 }
