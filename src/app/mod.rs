@@ -54,6 +54,7 @@ mod room;
 mod running;
 pub mod service;
 mod start_error;
+mod task_end;
 pub mod test_clock;
 pub mod unit;
 

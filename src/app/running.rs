@@ -19,6 +19,7 @@ use crate::store::spool::Spool;
 use super::liveness::Liveness;
 use super::messages::ReloadableSource;
 use super::start_error::StartError;
+use super::task_end::ended;
 use super::{audit, mail_in, parts, prepared};
 
 /// How often is looked whether everything still runs.
@@ -163,11 +164,5 @@ impl RunningApp {
         parts::close_spool(spool).await;
         audit::stopped(&control.audit()).await;
         parts::close_store(engine).await;
-    }
-}
-
-async fn ended(task: JoinHandle<()>, what: &str) {
-    if let Err(error) = task.await {
-        tracing::error!(%error, "{what} ended badly");
     }
 }
