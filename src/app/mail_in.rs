@@ -38,6 +38,7 @@ use crate::store::blobs::Blobs;
 use crate::store::spool::Spool;
 use crate::subscribers::bounces::Doubts;
 
+use super::task_end::ended;
 use super::{StartError, until};
 
 /// What it is put together of.
@@ -217,8 +218,8 @@ impl Running {
 
     /// Waits until messages on their way in are taken and those being handled are done; then the door is closed.
     pub async fn ended(self) {
-        super::ended(self.listener, "the listener").await;
+        ended(self.listener, "the listener").await;
         self.door.close();
-        super::ended(self.worker, "the handling of mail that comes in").await;
+        ended(self.worker, "the handling of mail that comes in").await;
     }
 }

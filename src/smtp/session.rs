@@ -5,106 +5,25 @@
 //! session never holds more than one unfinished line, and a message within its limits.
 
 mod commands;
+mod driver;
+mod reading;
 
-use std::net::IpAddr;
 use std::sync::Arc;
-
-use memchr::memmem;
 
 use crate::base::clock::Timestamp;
 use crate::inbound::recipients::{Recipient, Refusal};
-use crate::model::inbound::{Arrival, Via};
 
 use super::content::Content;
 use super::memory::{GivenUp, MessageMemory, Share};
 pub use super::reply::Dismissal;
 use super::reply::{self, Reply};
+pub use driver::{Message, Peer, Protocol, SessionSettings, Step};
 
 /// RFC 5321 §4.5.3.1.4: 512 octets with the CRLF, and what the extensions add: SIZE 26 (RFC 1870 §3), 8BITMIME 17
 /// (RFC 6152 §2), SMTPUTF8 10 (RFC 6531 §3.1).
 pub const MAX_COMMAND: usize = 512 + 26 + 17 + 10;
-/// How much of a line that is too long is read to find its end.
-const MAX_SKIPPED: usize = 64 * 1024;
 /// How often more than the allowed recipients one may try in one transaction.
 const RECIPIENT_PATIENCE: usize = 10;
-
-/// What is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// Mail servers of strangers.
-    Smtp,
-    /// A mail server of our own (RFC 2033): one reply for each recipient after DATA.
-    Lmtp,
-}
-
-/// What a session allows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionSettings {
-    /// Our own name, as in the greeting and in Received.
-    pub host_name: String,
-    /// The largest message, in octets, announced by SIZE (RFC 1870). 20 MiB.
-    pub max_message_octets: usize,
-    /// Recipients of one message; at least 100 (RFC 5321 §4.5.3.1.8). 100.
-    pub max_recipients: usize,
-    /// Messages on one connection; after the last one it is closed. 1,000.
-    pub max_messages: usize,
-    /// Errors, refused recipients among them, since the last message taken; then 421. 50.
-    pub max_errors: usize,
-    /// Commands other than RCPT since the last message taken; then 421. 200.
-    pub max_commands: usize,
-}
-
-impl Default for SessionSettings {
-    fn default() -> Self {
-        Self {
-            host_name: "localhost".to_owned(),
-            max_message_octets: 20 * 1024 * 1024,
-            max_recipients: 100,
-            max_messages: 1000,
-            max_errors: 50,
-            max_commands: 200,
-        }
-    }
-}
-
-/// Who is on the other side.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// What is spoken with it.
-    pub protocol: Protocol,
-    /// Its address; none on a Unix socket.
-    pub address: Option<IpAddr>,
-    /// Whether STARTTLS is offered to it.
-    pub offers_tls: bool,
-    /// Names the connection in Received fields and in the log: letters, digits and hyphens.
-    pub id: String,
-}
-
-/// What the driver is to do.
-#[derive(Debug)]
-pub enum Step {
-    /// Send the output, read more, and [`Session::receive`] it.
-    More,
-    /// Ask whether mail to this address is taken in; tell it to [`Session::recipient`].
-    Recipient(String),
-    /// Have this message taken in; tell the end to [`Session::taken`].
-    Take(Box<Message>),
-    /// Send the output, begin TLS, then [`Session::encrypted`]. Nothing read before it may be given to the session.
-    StartTls,
-    /// Send the output and close.
-    Close,
-}
-
-/// A whole message with its envelope.
-#[derive(Debug)]
-pub struct Message {
-    /// How it came.
-    pub arrival: Arrival,
-    /// To whom: all were welcome, none comes twice.
-    pub recipients: Vec<String>,
-    /// The message: CRLF line ends, dots unstuffed, our Received field first.
-    pub octets: Vec<u8>,
-}
 
 /// One dialogue.
 #[derive(Debug)]
@@ -353,91 +272,5 @@ impl Session {
         self.state = State::Closed;
         self.transaction = None;
         self.forget_input();
-    }
-
-    /// The next command, if it is all there.
-    fn command(&mut self, now: Timestamp) -> Option<Step> {
-        let waiting = &self.input[self.used..];
-        let Some(end) = memmem::find(waiting, b"\r\n") else {
-            if waiting.len() >= MAX_COMMAND {
-                self.state = State::Skipping(0);
-                return None;
-            }
-            return Some(Step::More);
-        };
-        if end + 2 > MAX_COMMAND {
-            self.state = State::Skipping(0);
-            return None;
-        }
-        let line = waiting[..end].to_vec();
-        self.used += end + 2;
-        // RFC 5321 §2.3.8: neither may stand alone, anywhere.
-        if memchr::memchr2(b'\r', b'\n', &line).is_some() {
-            self.say(reply::BARE_IN_COMMAND);
-            return None;
-        }
-        self.carry_out(&line, now)
-    }
-
-    /// Looks for the end of a line that is too long.
-    fn skip(&mut self) -> Option<Step> {
-        let State::Skipping(gone) = &mut self.state else { return None };
-        let waiting = &self.input[self.used..];
-        let found = memmem::find(waiting, b"\r\n");
-        let length = match found {
-            Some(end) => end + 2,
-            // A CR at the end may be the first half of the line's end.
-            None => waiting.len() - usize::from(waiting.ends_with(b"\r")),
-        };
-        self.used += length;
-        *gone += length;
-        if *gone > MAX_SKIPPED {
-            self.end(reply::ENDLESS_LINE);
-            return None;
-        }
-        if found.is_none() {
-            return Some(Step::More);
-        }
-        self.state = State::Command;
-        self.say(reply::TOO_LONG);
-        None
-    }
-
-    /// The final dot has come.
-    fn content_ended(&mut self, now: Timestamp) -> Option<Step> {
-        let State::Content(content) = std::mem::replace(&mut self.state, State::Command) else { return None };
-        let transaction = self.transaction.take().unwrap_or_default();
-        let replies = match self.peer.protocol {
-            Protocol::Smtp => 1,
-            Protocol::Lmtp => transaction.accepted,
-        };
-        // It would go on with our own field.
-        let refused = content.theirs().starts_with(b" ") || content.theirs().starts_with(b"\t");
-        let finished = content.finish().map_err(reply::to_fault);
-        match finished {
-            Err(reply) => {
-                self.say_to_each(replies, reply);
-                None
-            }
-            Ok(_) if refused => {
-                self.say_to_each(replies, reply::BEGINS_FOLDED);
-                None
-            }
-            Ok((octets, share)) => {
-                self.state = State::Taking { replies, _share: share };
-                let arrival = Arrival {
-                    at: now,
-                    via: match self.peer.protocol {
-                        Protocol::Smtp => Via::Smtp,
-                        Protocol::Lmtp => Via::Lmtp,
-                    },
-                    peer: self.peer.address,
-                    helo: self.hello.as_ref().map(|name| name.text.clone()).unwrap_or_default(),
-                    encrypted: self.encrypted,
-                    sender: transaction.sender,
-                };
-                Some(Step::Take(Box::new(Message { arrival, recipients: transaction.recipients, octets })))
-            }
-        }
     }
 }

@@ -1,113 +1,24 @@
 //! Subscribers on disk: two keys each, the record under its id and the id under the address.
 //!
 //! The record holds the subscriptions with their consent ledger, so that one write changes both and one read tells
-//! all. It borrows from the stored octets while it is read: a scan of a million is a scan, not a search.
-
-use serde::{Deserialize, Serialize};
+//! all.
 
 use crate::base::address::Address;
 use crate::base::id::SubscriberId;
-use crate::base::language::Language;
-use crate::model::consent::{ConsentEvent, ConsentSource};
-use crate::model::subscriber::{Subscriber, Subscription, SubscriptionState};
+use crate::model::subscriber::Subscriber;
 
 use super::engine::{Batch, Commit, Value};
-use super::record::{self, RecordError};
-use super::{CONFLICT_TRIES, Read, Store, StoreError, bounces, keys};
+use super::{CONFLICT_TRIES, Read, Store, StoreError, bounces, keys, record};
 
-const FAMILY: &str = "subscriber";
-/// Version 2 only adds a source to version 1, so that one form reads both.
-const VERSION: u8 = 2;
+mod form;
+
+use form::{damaged, decode, encode};
+
 /// The largest record, in bytes, that a new subscription or text may lead to: about 1,500 lists. The engine takes twice
 /// that, so that leaving a list, which adds to the record too, is always possible.
 pub const MOST_BYTES: usize = 128 * 1024;
 /// The counter that ids are taken from ([`Store::allocate`]).
 pub const COUNTER: &str = "subscriber";
-
-#[derive(Serialize, Deserialize)]
-struct SubscriberV1<'a> {
-    id: u64,
-    #[serde(borrow)]
-    address: &'a str,
-    name: Option<&'a str>,
-    language: &'a str,
-    organisation: Option<&'a str>,
-    beats: Vec<&'a str>,
-    regions: Vec<&'a str>,
-    attributes: Vec<(&'a str, &'a str)>,
-    subscriptions: Vec<SubscriptionV1<'a>>,
-    created: i64,
-    updated: i64,
-}
-
-/// The state is that of the last event, so it is not kept twice.
-#[derive(Serialize, Deserialize)]
-struct SubscriptionV1<'a> {
-    #[serde(borrow)]
-    list: &'a str,
-    events: Vec<EventV1<'a>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct EventV1<'a> {
-    at: i64,
-    became: StateV1,
-    #[serde(borrow)]
-    source: SourceV1<'a>,
-    words: &'a str,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum StateV1 {
-    Pending,
-    Active,
-    Paused,
-    Suspended,
-    Ended,
-}
-
-#[derive(Serialize, Deserialize)]
-enum SourceV1<'a> {
-    Import {
-        file: &'a str,
-        line: u64,
-    },
-    Operator {
-        who: &'a str,
-    },
-    Mail {
-        message_id: &'a str,
-    },
-    System {
-        rule: &'a str,
-    },
-    /// Since version 2.
-    KeptMail {
-        message_id: &'a str,
-        sha256: [u8; 32],
-    },
-}
-
-fn encode(subscriber: &Subscriber) -> Value {
-    let form = SubscriberV1 {
-        id: subscriber.id.0,
-        address: subscriber.address.as_str(),
-        name: subscriber.name.as_deref(),
-        language: subscriber.language.as_str(),
-        organisation: subscriber.organisation.as_deref(),
-        beats: subscriber.beats.iter().map(String::as_str).collect(),
-        regions: subscriber.regions.iter().map(String::as_str).collect(),
-        attributes: subscriber.attributes.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect(),
-        subscriptions: subscriber
-            .subscriptions
-            .iter()
-            .map(|(list, s)| SubscriptionV1 { list: list.as_str(), events: s.events.iter().map(event_form).collect() })
-            .collect(),
-        created: subscriber.created.timestamp_millis(),
-        updated: subscriber.updated.timestamp_millis(),
-    };
-    record::encode(VERSION, &form)
-}
 
 /// A record that would be larger than [`MOST_BYTES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -132,85 +43,6 @@ pub fn admit(subscriber: &Subscriber) -> Result<(), TooLarge> {
         true => Err(TooLarge { bytes, subscriptions: subscriber.subscriptions.len() }),
         false => Ok(()),
     }
-}
-
-fn event_form(event: &ConsentEvent) -> EventV1<'_> {
-    EventV1 {
-        at: event.at.timestamp_millis(),
-        became: match event.became {
-            SubscriptionState::Pending => StateV1::Pending,
-            SubscriptionState::Active => StateV1::Active,
-            SubscriptionState::Paused => StateV1::Paused,
-            SubscriptionState::Suspended => StateV1::Suspended,
-            SubscriptionState::Ended => StateV1::Ended,
-        },
-        source: match &event.source {
-            ConsentSource::Import { file, line } => SourceV1::Import { file, line: *line },
-            ConsentSource::Operator { who } => SourceV1::Operator { who },
-            ConsentSource::Mail { message_id, evidence: None } => SourceV1::Mail { message_id },
-            ConsentSource::Mail { message_id, evidence: Some(sha256) } => {
-                SourceV1::KeptMail { message_id, sha256: *sha256 }
-            }
-            ConsentSource::System { rule } => SourceV1::System { rule },
-        },
-        words: &event.words,
-    }
-}
-
-fn damaged(reason: impl ToString) -> RecordError {
-    RecordError::Damaged { family: FAMILY, reason: reason.to_string() }
-}
-
-fn decode(octets: &Value) -> Result<Read<Subscriber>, StoreError> {
-    let (version, rest) = record::split(FAMILY, octets)?;
-    if !(1..=VERSION).contains(&version) {
-        return Err(RecordError::Newer { family: FAMILY, version }.into());
-    }
-    let form: SubscriberV1<'_> = postcard::from_bytes(rest).map_err(damaged)?;
-    let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
-    let subscriptions = form.subscriptions.into_iter().map(|subscription| {
-        let list = subscription.list.parse().map_err(damaged)?;
-        let events = subscription.events.into_iter().map(event).collect::<Result<Vec<_>, _>>()?;
-        let state = events.last().ok_or_else(|| damaged("a subscription without events"))?.became;
-        Ok((list, Subscription { state, events }))
-    });
-    let subscriber = Subscriber {
-        id: SubscriberId(form.id),
-        address: Address::from_stored(form.address.to_owned()).map_err(damaged)?,
-        name: form.name.map(str::to_owned),
-        language: form.language.parse::<Language>().map_err(damaged)?,
-        organisation: form.organisation.map(str::to_owned),
-        beats: owned(form.beats),
-        regions: owned(form.regions),
-        attributes: form.attributes.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
-        subscriptions: subscriptions.collect::<Result<_, RecordError>>()?,
-        created: record::instant(FAMILY, form.created)?,
-        updated: record::instant(FAMILY, form.updated)?,
-    };
-    Ok(Read { value: subscriber, stamp: octets.clone() })
-}
-
-fn event(form: EventV1<'_>) -> Result<ConsentEvent, RecordError> {
-    Ok(ConsentEvent {
-        at: record::instant(FAMILY, form.at)?,
-        became: match form.became {
-            StateV1::Pending => SubscriptionState::Pending,
-            StateV1::Active => SubscriptionState::Active,
-            StateV1::Paused => SubscriptionState::Paused,
-            StateV1::Suspended => SubscriptionState::Suspended,
-            StateV1::Ended => SubscriptionState::Ended,
-        },
-        source: match form.source {
-            SourceV1::Import { file, line } => ConsentSource::Import { file: file.to_owned(), line },
-            SourceV1::Operator { who } => ConsentSource::Operator { who: who.to_owned() },
-            SourceV1::Mail { message_id } => ConsentSource::Mail { message_id: message_id.to_owned(), evidence: None },
-            SourceV1::KeptMail { message_id, sha256 } => {
-                ConsentSource::Mail { message_id: message_id.to_owned(), evidence: Some(sha256) }
-            }
-            SourceV1::System { rule } => ConsentSource::System { rule: rule.to_owned() },
-        },
-        words: form.words.to_owned(),
-    })
 }
 
 /// A subscriber as a record holds it that was read elsewhere, e.g. in a backup.
@@ -339,6 +171,9 @@ mod tests {
 
     use super::*;
     use crate::base::clock::Timestamp;
+    use crate::base::language::Language;
+    use crate::model::consent::ConsentSource;
+    use crate::model::subscriber::SubscriptionState;
     use crate::store::memory::MemoryEngine;
 
     fn karin(id: u64) -> Subscriber {

@@ -10,8 +10,9 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::MailingId;
+use crate::model::classify::Class;
 
-use super::{PARTS, Window};
+use super::window::{PARTS, Window};
 
 /// From so many faults on, more than half of the recipients cannot all be wrong.
 const MANY: u64 = 20;
@@ -135,6 +136,23 @@ pub struct Doubted {
     pub until: Timestamp,
     /// What was said, of how many.
     pub evidence: String,
+}
+
+/// What cannot be true, for people.
+pub(super) fn words(found: &AddressFaults, class: Class, example: &str) -> String {
+    // The reply names a recipient, and this is shown where no address may stand.
+    let example: Vec<&str> =
+        example.split(' ').map(|word| if word.contains('@') { "(address)" } else { word }).collect();
+    let (faults, answers, example) = (found.faults, found.answers, example.join(" "));
+    match class {
+        Class::Address => format!(
+            "{faults} of {answers} recipients are said not to exist, which cannot be true; it counts against none of them \
+             ({example})"
+        ),
+        _ => format!(
+            "{faults} of {answers} messages were refused for good, which cannot be true; they are tried again ({example})"
+        ),
+    }
 }
 
 /// The latest answers about recipients.

@@ -6,7 +6,7 @@
 //! <repository>/lock                          held by whoever writes, shared by whoever reads
 //! <repository>/files/<2 hex>/<64 hex>        contents, each once, named by their SHA-256
 //! <repository>/backups/<time>.manifest       one backup: what it is made of (see `manifest`)
-//! <repository>/health                        which backups there are, and when each file was last read (see `health`)
+//! <repository>/health                        which backups there are, and when each file was last read (see `health_file`)
 //! <repository>/incoming/                     what is being written; leftovers are cleared by the next backup
 //! ```
 //! A backup is its manifest, and that is written last, when every file that it names is durable: a crash at any moment
@@ -28,7 +28,12 @@ use super::spool::SpoolError;
 use crate::base::clock::Timestamp;
 
 pub mod create;
+mod fault;
+mod files;
 pub mod health;
+mod health_file;
+mod keep;
+mod listed;
 pub mod manifest;
 pub mod point;
 pub mod prune;

@@ -14,9 +14,10 @@ use crate::store::journal::segment::SegmentName;
 use crate::store::journal::walk::{Found, read_segment, walk_segments};
 
 use super::BackupError;
+use super::fault::Fault;
+use super::listed::Listed;
 use super::manifest::{CheckpointFile, KeptFile, Manifest, SegmentFile};
-use super::repository::{Listed, Repository};
-use super::verify::Fault;
+use super::repository::Repository;
 
 /// Which state is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]

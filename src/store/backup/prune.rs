@@ -7,21 +7,11 @@ use std::time::Duration;
 
 use crate::base::clock::Timestamp;
 
+use super::files::{step, sync_directory};
+pub use super::keep::{Keep, NEWEST};
 use super::manifest::{FileRef, Manifest};
-use super::repository::{Repository, step, sync_directory};
+use super::repository::Repository;
 use super::{BackupError, Watch};
-
-/// So many of the newest that are whole stay whatever their age: no clock that is wrong makes more than the rest old.
-pub const NEWEST: usize = 7;
-
-/// Which backups are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keep {
-    /// All that are younger than this.
-    pub all: Duration,
-    /// Of those that are older, the last of each day (UTC), so long.
-    pub daily: Duration,
-}
 
 /// What was forgotten.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,28 +1,23 @@
 //! The directory that backups lie in.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use crate::base::clock::Timestamp;
 use crate::base::token::to_hex;
 
-use super::super::journal::disk::make_directories;
-use super::health::{self, Health};
+use super::fault::Fault;
+use super::files::{create_file, make_directory, step, sync_directory};
+use super::health_file::{self, Health};
+use super::listed::{Listed, list, manifest_path};
 use super::manifest::{FileRef, Manifest, seal_of};
-use super::verify::Fault;
 use super::{BackupError, Event, Watch};
 
-const MARKER: &str = "repository";
-const MARK: &[u8] = b"Backups of Depesch, version 1. Keep all of it together; see \"depesch backup --help\".\n";
-const SUFFIX: &str = ".manifest";
-/// What lies in a repository, and in the root of a disk of its own.
-const OWN: [&str; 9] =
-    [MARKER, "repository.new", "lock", "files", "backups", "incoming", health::NAME, "health.new", "lost+found"];
+mod opening;
+
 /// Octets that are read and written at once.
 const PIECE: usize = 256 * 1024;
 
@@ -47,122 +42,7 @@ impl Drop for Repository {
     }
 }
 
-/// A backup as it lies there.
-#[derive(Debug)]
-pub struct Listed {
-    /// Its name, by its file's.
-    pub id: String,
-    /// Its file.
-    pub path: PathBuf,
-    /// What it says, or why it cannot be read.
-    pub manifest: Result<Manifest, BackupError>,
-    /// The SHA-256 that its last line names; of no meaning when it cannot be read.
-    pub sha256: String,
-}
-
 impl Repository {
-    /// Opens it to write; it is begun where there is nothing. Leftovers of a backup that was cut short are cleared.
-    ///
-    /// # Errors
-    /// [`BackupError::NotARepository`], [`BackupError::Busy`], [`BackupError::Io`].
-    pub fn open_to_write(directory: &Path, watch: Watch<'_>) -> Result<Self, BackupError> {
-        make_directory(directory)?;
-        let marker = directory.join(MARKER);
-        if !is_marked(&marker)? && !is_ours(directory)? {
-            return Err(BackupError::NotARepository(directory.to_owned()));
-        }
-        let lock = take_lock(directory, true)?;
-        let mut repository = Self::locked(directory, lock);
-        // A damaged marker is written anew: what counts are the manifests, each with a checksum and a version of its own.
-        if !is_marked(&marker)? {
-            repository.write_marker(&marker, watch)?;
-        }
-        for name in ["files", "backups"] {
-            make_directory(&directory.join(name))?;
-        }
-        let incoming = directory.join("incoming");
-        match fs::remove_dir_all(&incoming) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(BackupError::io(&incoming, "cleared")(e)),
-            _ => make_directory(&incoming)?,
-        }
-        sync_directory(directory)?;
-        repository.read_health()?;
-        Ok(repository)
-    }
-
-    /// Opens it to read. A damaged marker is no hindrance where there are backups: see [`Repository::faults`].
-    ///
-    /// # Errors
-    /// [`BackupError::NoRepository`], [`BackupError::Busy`], [`BackupError::Damaged`], [`BackupError::Io`].
-    pub fn open_to_read(directory: &Path) -> Result<Self, BackupError> {
-        let marker = directory.join(MARKER);
-        let is_marked = is_marked(&marker)?;
-        let is_there = marker.try_exists().map_err(BackupError::io(&marker, "read"))?;
-        if !is_marked && !has_manifests(directory)? {
-            return Err(match is_there {
-                true => BackupError::damaged(&marker, "it does not say that backups of this version lie here"),
-                false => BackupError::NoRepository(directory.to_owned()),
-            });
-        }
-        let mut repository = Self::locked(directory, take_lock(directory, false)?);
-        if !is_marked {
-            let what = match is_there {
-                true => "it does not say what it should; the next backup writes it anew",
-                false => "it is not there; the next backup writes it anew",
-            };
-            repository.faults.push(Fault { path: marker, what: what.to_owned(), backups: Vec::new() });
-        }
-        repository.read_health()?;
-        Ok(repository)
-    }
-
-    /// Opens one to note in it what was found by reading, while nobody else uses it.
-    ///
-    /// # Errors
-    /// As [`Repository::open_to_read`], and [`BackupError::Io`] where it cannot be written to.
-    pub fn note_read(directory: &Path, seen: &[(String, Option<String>)], now: Timestamp) -> Result<(), BackupError> {
-        let mut repository = Self::locked(directory, take_lock(directory, true)?);
-        repository.read_health()?;
-        repository.with_health(|health| seen.iter().for_each(|(file, wrong)| health.note(file, now, wrong.clone())));
-        repository.save_health(&super::unwatched)
-    }
-
-    fn locked(directory: &Path, lock: Option<File>) -> Self {
-        Self { directory: directory.to_owned(), lock, health: Mutex::default(), faults: Vec::new() }
-    }
-
-    fn read_health(&mut self) -> Result<(), BackupError> {
-        let what = match Health::read(&self.directory) {
-            Ok(Some(health)) => {
-                self.health = Mutex::new(health);
-                return Ok(());
-            }
-            Ok(None) => "it is not there",
-            Err(newer @ BackupError::Newer { .. }) => return Err(newer),
-            Err(_) => "it is damaged",
-        };
-        let listed = self.list()?;
-        // Older programs wrote none.
-        if listed.iter().any(|one| one.manifest.as_ref().is_ok_and(|manifest| manifest.number.is_some())) {
-            let what = format!(
-                "{what}: when each file was last read is not known, nor whether a backup is missing, also a newer one; the next backup \
-                 writes it anew"
-            );
-            self.faults.push(Fault { path: self.directory.join(health::NAME), what, backups: Vec::new() });
-        }
-        self.health = Mutex::new(Health::from_manifests(&listed));
-        Ok(())
-    }
-
-    fn write_marker(&self, marker: &Path, watch: Watch<'_>) -> Result<(), BackupError> {
-        let temporary = self.directory.join("repository.new");
-        step(watch, &temporary, "begin")?;
-        let failed = |action| BackupError::io(&temporary, action);
-        let mut file = create_file(&temporary).map_err(failed("created"))?;
-        file.write_all(MARK).and_then(|()| file.sync_all()).map_err(failed("written"))?;
-        fs::rename(&temporary, marker).map_err(failed("renamed"))
-    }
-
     /// What is wrong with the repository itself: its marker, its notes, manifests that are damaged or missing. `listed`
     /// is what [`Repository::list`] gives.
     pub fn faults(&self, listed: &[Listed]) -> Vec<Fault> {
@@ -182,7 +62,7 @@ impl Repository {
 
     /// Why its notes cannot be believed, so that it cannot say whether a backup is missing; `None` where they can.
     pub fn notes_fault(&self) -> Option<Fault> {
-        self.faults.iter().find(|fault| fault.path.file_name().is_some_and(|name| name == health::NAME)).cloned()
+        self.faults.iter().find(|fault| fault.path.file_name().is_some_and(|name| name == health_file::NAME)).cloned()
     }
 
     /// Reads or changes what is known of its files and backups; a change lasts once [`Repository::save_health`] has
@@ -324,7 +204,7 @@ impl Repository {
         let mut file = create_file(&temporary).map_err(failed("created"))?;
         file.write_all(&octets).and_then(|()| file.sync_all()).map_err(failed("written"))?;
         let backups = self.directory.join("backups");
-        let place = backups.join(format!("{}{SUFFIX}", manifest.id));
+        let place = manifest_path(&self.directory, &manifest.id);
         step(watch, &place, "publish")?;
         fs::rename(&temporary, &place).map_err(BackupError::io(&place, "named"))?;
         sync_directory(&backups)?;
@@ -337,25 +217,7 @@ impl Repository {
     /// # Errors
     /// [`BackupError::Io`]; one that cannot be read is listed with the reason.
     pub fn list(&self) -> Result<Vec<Listed>, BackupError> {
-        let backups = self.directory.join("backups");
-        let entries = match fs::read_dir(&backups) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(e) => return Err(BackupError::io(&backups, "read")(e)),
-        };
-        let mut listed = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(BackupError::io(&backups, "read"))?.path();
-            let id = path.file_name().and_then(|name| name.to_str()?.strip_suffix(SUFFIX)).map(str::to_owned);
-            if let Some(id) = id {
-                let octets = fs::read(&path).map_err(BackupError::io(&path, "read"));
-                let sha256 = octets.as_ref().map(|octets| seal_of(octets)).unwrap_or_default();
-                let manifest = octets.and_then(|octets| Manifest::from_octets(&path, &octets));
-                listed.push(Listed { id, path, manifest, sha256 });
-            }
-        }
-        listed.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(listed)
+        list(&self.directory)
     }
 
     /// The backups that can be read, oldest first.
@@ -407,87 +269,5 @@ impl Repository {
         }
         found.sort();
         Ok(found)
-    }
-}
-
-/// Whether the marker says that backups lie here.
-fn is_marked(marker: &Path) -> Result<bool, BackupError> {
-    match fs::read(marker) {
-        Ok(found) => Ok(found == MARK),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        // What cannot be read because the disk is damaged there is as good as damaged.
-        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Err(BackupError::io(marker, "read")(e)),
-        Err(_) => Ok(false),
-    }
-}
-
-/// Whether there is a manifest, damaged or not.
-fn has_manifests(directory: &Path) -> Result<bool, BackupError> {
-    let backups = directory.join("backups");
-    match fs::read_dir(&backups) {
-        Ok(mut entries) => Ok(entries.any(|entry| {
-            entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(|name| name.ends_with(SUFFIX)))
-        })),
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
-        Err(e) => Err(BackupError::io(&backups, "read")(e)),
-    }
-}
-
-/// Whether a directory without a whole marker may be written to: it holds nothing but what lies in a repository, or a
-/// manifest that can be read.
-fn is_ours(directory: &Path) -> Result<bool, BackupError> {
-    let mut manifests = false;
-    for one in Repository::locked(directory, None).list()? {
-        match one.manifest {
-            Ok(_) => manifests = true,
-            Err(newer @ BackupError::Newer { .. }) => return Err(newer),
-            Err(_) => {}
-        }
-    }
-    let mut names = Vec::new();
-    for entry in fs::read_dir(directory).map_err(BackupError::io(directory, "read"))? {
-        names.push(entry.map_err(BackupError::io(directory, "read"))?.file_name());
-    }
-    let has = |own: &str| names.iter().any(|name| name == own);
-    let is_begun = !has(MARKER) || has("backups");
-    let is_own = |name: &std::ffi::OsString| name.to_str().is_some_and(|name| OWN.contains(&name));
-    Ok(manifests || is_begun && names.iter().all(is_own))
-}
-
-/// Tells that a change on the disk comes; an error stops there.
-pub(super) fn step(watch: Watch<'_>, path: &Path, what: &'static str) -> Result<(), BackupError> {
-    watch(Event::Step(what)).map_err(BackupError::io(path, "written"))
-}
-
-/// Makes a directory that only its owner reads.
-pub(super) fn make_directory(path: &Path) -> Result<(), BackupError> {
-    make_directories(path, 0o700).map_err(BackupError::io(path, "made"))
-}
-
-/// Begins a file that only its owner reads.
-pub(super) fn create_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
-}
-
-/// Makes the names in a directory durable.
-pub(super) fn sync_directory(path: &Path) -> Result<(), BackupError> {
-    File::open(path).and_then(|directory| directory.sync_all()).map_err(BackupError::io(path, "synced"))
-}
-
-fn take_lock(directory: &Path, alone: bool) -> Result<Option<File>, BackupError> {
-    let path = directory.join("lock");
-    let file = match OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path) {
-        Ok(file) => file,
-        // To read it one need not be able to write there.
-        Err(e) if !alone && matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
-            return Ok(None);
-        }
-        Err(e) => return Err(BackupError::io(&path, "opened")(e)),
-    };
-    let taken = if alone { file.try_lock() } else { file.try_lock_shared() };
-    match taken {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Err(BackupError::Busy(directory.to_owned())),
-        Err(TryLockError::Error(e)) => Err(BackupError::io(&path, "locked")(e)),
     }
 }

@@ -25,11 +25,13 @@ use crate::store::journal::walk::{Tail, read_segment};
 use crate::store::journal::writer::{JournalSettings, JournalWriter};
 use crate::store::spool::SUFFIX;
 
+use super::fault::Fault;
+use super::files::{create_file, make_directory, sync_directory};
 use super::manifest::{FileRef, KeptFile, SegmentFile};
 use super::point::Point;
-use super::repository::{Repository, create_file, make_directory, sync_directory};
+use super::repository::Repository;
 use super::salvage::{salvage, whole_way};
-use super::verify::{Fault, fault_of};
+use super::verify::fault_of;
 use super::{BackupError, Event, Watch};
 
 /// What of a state directory a restore makes, in the order in which it gets its place.

@@ -18,10 +18,12 @@ use crate::store::journal::walk::{Found, Tail, header_of, walk_segments};
 use crate::store::journal::writer::{JournalSettings, JournalWriter};
 use crate::store::{keys, names};
 
+use super::fault::Fault;
+use super::files::make_directory;
 use super::manifest::{CheckpointFile, Manifest, SegmentFile};
 use super::point::{Point, chain, of_backup};
-use super::repository::{Repository, make_directory};
-use super::verify::{Fault, fault_of};
+use super::repository::Repository;
+use super::verify::fault_of;
 use super::{BackupError, Watch};
 
 /// The keys of counters: from the first to before the second.

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
 use crate::base::token::to_hex;
 
+pub use super::fault::Fault;
+use super::listed::manifest_path;
 use super::manifest::{FileRef, Manifest};
 use super::point::{self, Wanted};
 use super::repository::Repository;
@@ -29,17 +30,6 @@ pub struct Verified {
     pub faults: Vec<Fault>,
     /// The files that were read, by their SHA-256, each with what is wrong with it: for [`Repository::note_read`].
     pub seen: Vec<(String, Option<String>)>,
-}
-
-/// Something that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Which file.
-    pub path: PathBuf,
-    /// What is wrong with it.
-    pub what: String,
-    /// Which backups cannot be restored whole because of it.
-    pub backups: Vec<String>,
 }
 
 /// Reads all of the backups with these names; all that there are when none is named. What is wrong with the repository
@@ -83,7 +73,7 @@ pub fn verify(repository: &Repository, ids: &[String], watch: Watch<'_>) -> Resu
         match adds_up(repository, manifest) {
             Ok(found) => records = found,
             Err(e) => faults.push(Fault {
-                path: repository.directory().join("backups").join(format!("{}.manifest", manifest.id)),
+                path: manifest_path(repository.directory(), &manifest.id),
                 what: e.to_string(),
                 backups: vec![manifest.id.clone()],
             }),

@@ -1,11 +1,7 @@
 //! What is known, beside the journal itself, of how far it reached: the mark of an orderly stop, the mark of the last backup,
 //! the names of checkpoints and segments, and `journal-head`. A journal that ends before is short, however it is opened.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-
-use xxhash_rust::xxh3::xxh3_64;
+use std::path::Path;
 
 use crate::store::checkpoint;
 use crate::store::fingerprint::Mark;
@@ -13,11 +9,10 @@ use crate::store::journal::head::{self, Head};
 use crate::store::journal::segment;
 use crate::store::journal::walk::Tail;
 
-use super::open::{OpenError, checkpoints, journal, take_clean};
-
-/// Notes that hold one mark each: the first of an orderly stop, the second of the last backup.
-const CLEAN: &str = "clean";
-const BACKED_UP: &str = "backed-up";
+use super::layout::{checkpoints, journal};
+use super::notes::{self, BACKED_UP, CLEAN};
+use super::open_error::OpenError;
+use super::shortfall::Shortfall;
 
 /// How far the journal is known to have reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,43 +29,6 @@ pub struct Bounds {
     pub is_known: bool,
 }
 
-/// What is missing at the journal's end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shortfall {
-    /// Groups that were acknowledged, from the first number to the second.
-    pub missing: Option<(u64, u64)>,
-    /// More groups than these may have been acknowledged, after the one with this number.
-    pub unknown_after: Option<u64>,
-}
-
-impl Shortfall {
-    /// Nothing is known to be missing, and no part is missing that could have held more.
-    pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-impl std::fmt::Display for Shortfall {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (self.missing, self.unknown_after) {
-            (Some((first, last)), None) if first == last => {
-                write!(f, "group {first} that was acknowledged is missing")
-            }
-            (Some((first, last)), None) => write!(f, "groups {first} to {last} that were acknowledged are missing"),
-            (Some((first, last)), Some(_)) => write!(
-                f,
-                "groups {first} to {last} that were acknowledged are missing, and how many were acknowledged after them \
-                 cannot be known: the segment that held them is missing"
-            ),
-            (None, Some(after)) => write!(
-                f,
-                "how many groups were acknowledged after group {after} cannot be known: the segment that held them is missing"
-            ),
-            (None, None) => f.write_str("nothing is missing"),
-        }
-    }
-}
-
 impl Bounds {
     /// Reads all that is known of the store in `directory`. What is damaged says nothing.
     ///
@@ -80,8 +38,8 @@ impl Bounds {
         let path = head::path(directory);
         let found = head::read(directory).map_err(OpenError::io(&path, "read"))?;
         let least = found.least.unwrap_or_default();
-        let clean = read_note(directory, CLEAN)?;
-        let backed_up = read_note(directory, BACKED_UP)?;
+        let read_note = |name| notes::read(directory, name).map_err(OpenError::io(&directory.join(name), "read"));
+        let (clean, backed_up) = (read_note(CLEAN)?, read_note(BACKED_UP)?);
         let kept = checkpoint::list(&checkpoints(directory))?;
         let segments = segments_of(directory)?;
         let mut bounds = Self {
@@ -159,29 +117,11 @@ impl Bounds {
         let path = head::path(directory);
         let head = Head { segment: self.segment, group: self.most.unwrap_or(self.least).max(self.least) };
         head::begin(directory, head, self.most.is_some()).map_err(OpenError::io(&path, "written"))?;
-        take_clean(directory)
+        notes::take_clean(directory)
     }
 }
 
 fn segments_of(directory: &Path) -> Result<Vec<segment::SegmentName>, OpenError> {
     let path = journal(directory);
     segment::list(&path).map_err(OpenError::io(&path, "read"))
-}
-
-struct Note {
-    exists: bool,
-    whole: Option<Mark>,
-}
-
-/// A mark with its checksum. A damaged one says nothing but that it was there.
-fn read_note(directory: &Path, name: &str) -> Result<Note, OpenError> {
-    let path: PathBuf = directory.join(name);
-    let octets = match fs::read(&path) {
-        Ok(octets) => octets,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Note { exists: false, whole: None }),
-        Err(e) => return Err(OpenError::io(&path, "read")(e)),
-    };
-    let parts = octets.split_at_checked(Mark::LENGTH);
-    let mark = parts.filter(|(mark, checksum)| *checksum == xxh3_64(mark).to_le_bytes());
-    Ok(Note { exists: true, whole: mark.and_then(|(mark, _)| Mark::from_octets(mark)) })
 }

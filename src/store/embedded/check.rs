@@ -18,7 +18,9 @@ use crate::store::journal::segment;
 use crate::store::journal::walk::{Found, walk};
 
 use super::index::{Index, everything};
-use super::open::{self, OpenError, indexes, journal};
+use super::layout::{indexes, journal};
+use super::open;
+use super::open_error::OpenError;
 use super::survey::{IndexState, Survey, survey_locked};
 use super::{Settings, StoreLock, marker};
 

@@ -3,28 +3,17 @@
 //! The committer itself reads the pieces, between two groups, and adds up the records. A commit that changes a record
 //! which was read already changes that sum too, so at the end it is what the mark says, or the index is damaged.
 
-use std::sync::PoisonError;
-
 use tokio::sync::oneshot;
 
 use crate::store::engine::{EngineError, Key, KeyRange};
 use crate::store::fingerprint::{Fingerprint, Mark};
 
-use super::committer::Request;
+use super::EmbeddedEngine;
 use super::index::{Index, IndexFault};
-use super::{EmbeddedEngine, Shared};
+use super::request::{CheckStep, Request};
 
 /// Records that one piece has: a few milliseconds, for which commits wait.
 const PIECE: usize = 500;
-
-/// How far a comparison has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CheckStep {
-    /// There is more to read.
-    More,
-    /// All of it was read, so many records, and adds up.
-    Whole(u64),
-}
 
 /// A comparison under way.
 #[derive(Clone, Debug, Default)]
@@ -80,14 +69,5 @@ impl EmbeddedEngine {
         let (answer, receiver) = oneshot::channel();
         self.shared.ask(Request::Check(answer))?;
         receiver.await.map_err(|_| EngineError::Stopped("it is closed".to_owned()))?
-    }
-}
-
-impl Shared {
-    /// Asks the committer for something.
-    pub(super) fn ask(&self, request: Request) -> Result<(), EngineError> {
-        let stopped = || EngineError::Stopped("it is closed".to_owned());
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.as_ref().ok_or_else(stopped)?.send(request).map_err(|_| stopped())
     }
 }

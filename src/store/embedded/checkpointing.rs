@@ -16,8 +16,8 @@ use crate::store::journal::segment;
 use crate::store::journal::walk::{Found, walk};
 
 use super::checking::mismatch;
-use super::committer::Request;
-use super::open::{checkpoints, journal};
+use super::layout::{checkpoints, journal};
+use super::request::Request;
 use super::{EmbeddedEngine, Shared, for_backup, index, journal_since};
 
 /// How many checkpoints are kept: one to use, one to fall back on.

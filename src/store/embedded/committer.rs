@@ -10,10 +10,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError};
-
-use tokio::sync::oneshot;
 
 use crate::base::clock::Stopwatch;
 use crate::store::engine::{Batch, Commit, EngineError, Expect, Key, Value};
@@ -22,37 +20,18 @@ use crate::store::journal::record::RecordBuffer;
 use crate::store::journal::writer::{AppendError, JournalWriter};
 
 use super::Shared;
-use super::checking::{CheckStep, Walk, mismatch};
-use super::healing::being_rebuilt;
+use super::checking::{Walk, mismatch};
+use super::health::being_rebuilt;
 use super::index::{Index, IndexFault};
-use super::renewal::NewIndex;
+use super::request::{Answer, CheckStep, Request};
 
 /// A group is closed when its record has this many octets; what still waits goes into the next.
 const GROUP_OCTETS: usize = 1024 * 1024;
-
-pub(super) type Answer = oneshot::Sender<Result<Commit, EngineError>>;
 
 /// What the index has for a key that is written.
 enum Replaced {
     Known(Value),
     Read(sled::IVec),
-}
-
-/// What the committer is asked to do.
-pub(super) enum Request {
-    Commit(Batch, Answer, Stopwatch),
-    /// Ends the journal segment that is written to; says where the store then stands.
-    Seal(Sender<Result<Mark, EngineError>>),
-    /// Notes durably, outside the journal's segments, how far they reach.
-    NoteHead,
-    /// Takes another index in place of the present one; both hold the same records.
-    Index(NewIndex, oneshot::Sender<Result<(), EngineError>>),
-    /// The index is damaged and no other can be built, for this reason.
-    Unhealed(String),
-    /// Reads the next piece of the index, to compare it with its mark.
-    Check(oneshot::Sender<Result<CheckStep, EngineError>>),
-    /// Ends the thread when everything before it is done.
-    Close,
 }
 
 pub(super) struct Committer {

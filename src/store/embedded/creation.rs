@@ -11,7 +11,8 @@ use crate::store::journal::disk::{Disk, sync_upward};
 use crate::store::journal::walk::Tail;
 use crate::store::journal::writer::{JournalSettings, JournalWriter};
 
-use super::open::{OpenError, journal};
+use super::layout::journal;
+use super::open_error::OpenError;
 
 /// How far above the store names are made durable: its own, that of the state directory, and that of what holds it.
 const LEVELS: usize = 3;

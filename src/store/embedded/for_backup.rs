@@ -8,23 +8,20 @@
 //! [`Settings::hold_octets`](super::Settings::hold_octets).
 
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::sync::mpsc::{Receiver, channel};
-
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::store::checkpoint;
 use crate::store::engine::EngineError;
 use crate::store::fingerprint::Mark;
 use crate::store::journal::segment::{self, SegmentName};
 
-use super::committer::Request;
-use super::open::{checkpoints, journal};
+use super::layout::{checkpoints, journal};
+use super::notes::{self, BACKED_UP};
+use super::request::Request;
 use super::{EmbeddedEngine, Shared};
-
-const NOTE: &str = "backed-up";
 
 /// A file that never changes again, open.
 #[derive(Debug)]
@@ -99,7 +96,7 @@ impl EmbeddedEngine {
     /// # Errors
     /// [`EngineError::Io`]: more journal than needed is kept, until the next backup.
     pub fn note_backed_up(&self, mark: Mark) -> Result<(), EngineError> {
-        write_note(&self.shared.directory, mark).map_err(failed)
+        notes::write_backed_up(&self.shared.directory, mark).map_err(failed)
     }
 }
 
@@ -111,7 +108,9 @@ pub(super) fn held(shared: &Shared, segments: &[SegmentName]) -> Result<Held, En
     if limit == 0 {
         return Ok(Held { kept: 0, saved: unneeded.len() });
     }
-    let saved_to = read_note(&shared.directory).map_err(failed)?.map_or(0, |mark| mark.sequence);
+    // A damaged note counts as none: then more is kept than needed.
+    let note = notes::read(&shared.directory, BACKED_UP).map_err(failed)?;
+    let saved_to = note.whole.map_or(0, |mark| mark.sequence);
     // A segment's last group is known by the next one's first.
     let is_saved = |pair: &[SegmentName]| pair.get(1).is_some_and(|next| next.first <= saved_to.saturating_add(1));
     let saved = segments.windows(2).take_while(|pair| is_saved(pair)).count();
@@ -130,30 +129,6 @@ fn opened(number: u64, path: PathBuf) -> Result<Sealed, EngineError> {
     let file = File::open(&path).map_err(failed)?;
     let octets = file.metadata().map_err(failed)?.len();
     Ok(Sealed { number, path, file, octets })
-}
-
-fn write_note(directory: &Path, mark: Mark) -> io::Result<()> {
-    let mut octets = mark.to_octets().to_vec();
-    octets.extend_from_slice(&xxh3_64(&octets).to_le_bytes());
-    let temporary = directory.join("backed-up.new");
-    let mut file = File::create(&temporary)?;
-    file.write_all(&octets)?;
-    file.sync_all()?;
-    fs::rename(&temporary, directory.join(NOTE))?;
-    File::open(directory)?.sync_all()
-}
-
-/// Up to where the store was backed up; a damaged note counts as none: then more is kept than needed.
-fn read_note(directory: &Path) -> io::Result<Option<Mark>> {
-    match fs::read(directory.join(NOTE)) {
-        Ok(octets) => {
-            let parts = octets.split_at_checked(Mark::LENGTH);
-            let mark = parts.filter(|(mark, checksum)| *checksum == xxh3_64(mark).to_le_bytes());
-            Ok(mark.and_then(|(mark, _)| Mark::from_octets(mark)))
-        }
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(e),
-    }
 }
 
 fn failed(error: io::Error) -> EngineError {

@@ -15,11 +15,14 @@ use tokio::sync::oneshot;
 use crate::base::clock::Stopwatch;
 use crate::store::engine::EngineError;
 
-use super::committer::Request;
+use super::health::being_rebuilt;
 use super::index::{Index, IndexFault};
-use super::open::{OpenError, OpenReport, indexes, newest_generation};
+use super::layout::{indexes, newest_generation};
+use super::new_index::NewIndex;
+use super::open_error::OpenError;
+use super::open_report::OpenReport;
 use super::rebuild::build_beside;
-use super::renewal::NewIndex;
+use super::request::Request;
 use super::{EmbeddedEngine, IndexHealth, Shared, marker};
 
 /// A read is tried on so many indexes: with a disk that damages each new one, it fails.
@@ -142,25 +145,5 @@ impl Shared {
         self.health.lose(&reason);
         // Without a committer it has stopped already.
         let _ = self.ask(Request::Unhealed(reason));
-    }
-}
-
-/// What is answered to those who do not wait.
-pub(super) fn being_rebuilt() -> EngineError {
-    EngineError::Damaged("its index is damaged and being built anew; try again in a moment".to_owned())
-}
-
-/// How long a damaged index may take to close its files; sled may wait for a thread of its own that has ended.
-const CLOSING: Duration = Duration::from_secs(10);
-
-/// Drops an index, without waiting for ever.
-pub(super) fn let_go(index: Index) {
-    let (done, receiver) = std::sync::mpsc::channel();
-    let dropping = std::thread::Builder::new().name("old index".to_owned()).spawn(move || {
-        drop(index);
-        let _ = done.send(());
-    });
-    if dropping.is_ok() {
-        let _ = receiver.recv_timeout(CLOSING);
     }
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::store::engine::{Batch, Commit, Engine, EngineError, Key, KeyRange, Value};
 
-use super::checking::CheckStep;
+use super::request::CheckStep;
 use super::{EmbeddedEngine, Settings};
 
 fn settings() -> Settings {

@@ -118,3 +118,8 @@ impl Health {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
+
+/// What is answered to those who do not wait.
+pub(super) fn being_rebuilt() -> EngineError {
+    EngineError::Damaged("its index is damaged and being built anew; try again in a moment".to_owned())
+}

@@ -36,6 +36,9 @@ pub struct Index {
 /// How long closing may take: it syncs all that the index has written, to a disk that may be slow.
 const CLOSE_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// How long a damaged index may take to close its files; sled may wait for a thread of its own that has ended.
+const LET_GO_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
+
 const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 
@@ -202,6 +205,18 @@ impl Index {
 /// All keys.
 pub fn everything() -> KeyRange {
     KeyRange { from: Key(Vec::new()), to: None }
+}
+
+/// Drops an index, without waiting for ever.
+pub(super) fn let_go(index: Index) {
+    let (done, receiver) = channel();
+    let dropping = std::thread::Builder::new().name("old index".to_owned()).spawn(move || {
+        drop(index);
+        let _ = done.send(());
+    });
+    if dropping.is_ok() {
+        let _ = receiver.recv_timeout(LET_GO_LIMIT);
+    }
 }
 
 fn sync_tree(directory: &Path) -> io::Result<()> {

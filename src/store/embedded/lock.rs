@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use super::open::OpenError;
+use super::open_error::OpenError;
 
 /// Holds the lock of a store directory as long as it lives; the system lets go when the process ends, however it ends.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::store::checkpoint;
 
-use super::open::OpenError;
+use super::open_error::OpenError;
 
 fn path(directory: &Path) -> PathBuf {
     directory.join("rebuild")

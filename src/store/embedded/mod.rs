@@ -43,27 +43,38 @@ mod healing;
 mod healing_tests;
 mod health;
 mod index;
+mod layout;
 mod lock;
 mod marker;
+mod new_index;
+mod notes;
 pub mod open;
+mod open_error;
+mod open_report;
 mod rebuild;
 pub mod recover;
 mod renewal;
+mod request;
+mod shortfall;
 mod stats;
 pub mod survey;
 mod usage;
 
-pub use checking::CheckStep;
 pub use checkpointing::CheckpointReport;
 pub use health::IndexHealth;
 pub use lock::StoreLock;
-pub use open::{OpenError, OpenReport, Opened};
+pub use open::Opened;
+pub use open_error::OpenError;
+pub use open_report::OpenReport;
+pub use request::CheckStep;
+pub use shortfall::Shortfall;
 pub use stats::Stats;
 pub use usage::DiskUse;
 
-use committer::{Committer, Request};
+use committer::Committer;
 use health::Health;
 use index::{Index, IndexFault};
+use request::Request;
 
 /// How a store is kept.
 #[derive(Clone)]
@@ -170,7 +181,7 @@ impl Shared {
                 return Err(EngineError::Stopped("it is closed".to_owned()));
             };
             if self.health.is_unusable() {
-                return Err(healing::being_rebuilt());
+                return Err(health::being_rebuilt());
             }
             match call(&live.index) {
                 Ok(done) => return Ok(done),
@@ -178,7 +189,7 @@ impl Shared {
             }
         };
         self.suspect(generation, &fault.0);
-        Err(healing::being_rebuilt())
+        Err(health::being_rebuilt())
     }
 
     fn now(&self) -> Option<Timestamp> {
@@ -217,10 +228,10 @@ impl EmbeddedEngine {
             reserve_octets: settings.reserve_octets,
             head_in: Some(directory.to_owned()),
         };
-        let journal = JournalWriter::open(disk, &open::journal(directory), journal_settings, &state.tail)?;
+        let journal = JournalWriter::open(disk, &layout::journal(directory), journal_settings, &state.tail)?;
         let mark = journal.mark();
         let (requests, receiver): (_, Receiver<Request>) = channel();
-        let generation = open::newest_generation(directory)?.unwrap_or(0);
+        let generation = layout::newest_generation(directory)?.unwrap_or(0);
         let now = settings.clock.as_ref().map(|clock| clock.now());
         let shared = Arc::new(Shared {
             directory: directory.to_owned(),
@@ -300,7 +311,7 @@ impl EmbeddedEngine {
             return Ok(());
         };
         if self.shared.health.is_unusable() {
-            healing::let_go(live.index);
+            index::let_go(live.index);
             return Err(EngineError::Damaged(
                 "its index; the next start builds it anew, which loses nothing".to_owned(),
             ));
@@ -312,7 +323,7 @@ impl EmbeddedEngine {
                 "its index, which the next start builds anew; nothing is lost: {fault}"
             )));
         }
-        open::write_clean(&self.shared.directory, mark)
+        notes::write_clean(&self.shared.directory, mark)
             .map_err(|e| EngineError::Io { action: "closed", reason: e.to_string() })
     }
 
@@ -370,12 +381,6 @@ impl Engine for EmbeddedEngine {
                 |_| EngineError::Stopped("its committer ended; restart to see what became of this".to_owned());
             sent?.await.map_err(unknown)?
         })
-    }
-}
-
-impl From<IndexFault> for OpenError {
-    fn from(fault: IndexFault) -> Self {
-        Self::Index(fault.0)
     }
 }
 

@@ -15,7 +15,9 @@ use crate::store::journal::walk::{Found, Tail, walk};
 
 use super::bounds::Bounds;
 use super::index::{Index, IndexFault};
-use super::open::{OpenError, OpenReport, checkpoints, indexes, journal, newest_generation};
+use super::layout::{checkpoints, indexes, journal, newest_generation};
+use super::open_error::OpenError;
+use super::open_report::OpenReport;
 use super::{Settings, marker};
 
 /// Octets of writes that are gathered before they go to the index.

@@ -13,10 +13,13 @@ use crate::store::journal::walk::{Found, Tail, walk};
 use crate::store::journal::writer::{JournalSettings, JournalWriter};
 
 use super::Settings;
-use super::bounds::Shortfall;
 use super::index::{Index, everything};
-use super::open::{self, OpenError, checkpoints, indexes, journal};
+use super::layout::{checkpoints, indexes, journal};
+use super::notes;
+use super::open;
+use super::open_error::OpenError;
 use super::rebuild::{Replay, load, retire};
+use super::shortfall::Shortfall;
 use super::survey::{IndexState, Survey, survey_locked};
 
 /// What a recovery would start from, or started from.
@@ -221,6 +224,6 @@ fn finish(
     JournalWriter::open(Arc::new(SystemDisk), &path, settings, &tail)?;
     checkpoint::sync_directory(directory)?;
     retire(directory, generation)?;
-    open::write_clean(directory, mark).map_err(OpenError::io(directory, "written"))?;
+    notes::write_clean(directory, mark).map_err(OpenError::io(directory, "written"))?;
     Ok(Recovery { plan, records: fingerprint.records, exact, aside })
 }

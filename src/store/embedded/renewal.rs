@@ -13,17 +13,16 @@ use tokio::sync::oneshot;
 
 use crate::store::engine::{Batch, Engine, EngineError};
 use crate::store::fingerprint::Mark;
-use crate::store::journal::JournalError;
-use crate::store::journal::walk::{Found, walk};
 use crate::store::keys;
 
 use super::checking::mismatch;
-use super::committer::Request;
-use super::healing::{being_rebuilt, let_go};
+use super::health::being_rebuilt;
 use super::index::{self, Index};
-use super::open::{OpenError, indexes, journal, newest_generation};
-use super::rebuild::{Replay, retire_before};
-use super::{CheckpointReport, EmbeddedEngine, Live, Shared};
+use super::layout::{indexes, newest_generation};
+use super::new_index::{NewIndex, catch_up};
+use super::open_error::OpenError;
+use super::request::Request;
+use super::{CheckpointReport, EmbeddedEngine, Shared};
 
 /// Records that are copied at a time.
 const PAGE: usize = 1000;
@@ -92,14 +91,6 @@ impl EmbeddedEngine {
     }
 }
 
-/// An index that holds what the store held at a mark.
-pub(super) struct NewIndex {
-    pub index: Index,
-    pub mark: Mark,
-    pub generation: u64,
-    pub path: PathBuf,
-}
-
 impl NewIndex {
     /// Copies all records, applies what came in meanwhile, and compares the result with what the journal says.
     fn build(shared: &Arc<Shared>) -> Result<Self, EngineError> {
@@ -138,44 +129,6 @@ impl NewIndex {
         index.flush()?;
         Ok(Self { index, mark, generation, path })
     }
-
-    /// Takes the present index's place; the store stands at `mark`, and nobody commits. On an error the present one goes
-    /// on.
-    pub(super) fn take_over(self, shared: &Arc<Shared>, mark: Mark) -> Result<(), EngineError> {
-        if self.generation <= shared.health.generation() {
-            return Err(EngineError::Damaged("a newer index has taken its place".to_owned()));
-        }
-        let reached = catch_up(shared, &self.index, self.mark)?;
-        if reached != mark {
-            return Err(EngineError::Damaged("a new index does not stand where the journal does".to_owned()));
-        }
-        self.index.set_mark(mark)?;
-        let live = Live { index: self.index, generation: self.generation };
-        let old = shared.index.write().unwrap_or_else(PoisonError::into_inner).replace(live);
-        old.map(|old| old.index).into_iter().for_each(let_go);
-        // The new one is in force whether or not the old one can be removed; the next start, or renewal, tries again.
-        if let Err(error) = retire_before(&shared.directory, self.generation) {
-            tracing::error!(%error, "the old index could not be removed from the disk");
-        }
-        shared.health.replaced(self.generation, shared.now());
-        Ok(())
-    }
-}
-
-/// Applies the groups of the journal after `since`; gives where the store stands then. Each write is absolute, so that what
-/// the copy saw already does no harm.
-fn catch_up(shared: &Shared, index: &Index, since: Mark) -> Result<Mark, EngineError> {
-    let mut replay = Replay::new(index);
-    let tail = walk(&journal(&shared.directory), since.sequence, &mut |found| match found {
-        Found::Damage(damage) => Err(JournalError::Damaged(damage)),
-        Found::Record(record) => {
-            replay.push(&record);
-            Ok(())
-        }
-    });
-    let tail = tail.map_err(|e| EngineError::Damaged(e.to_string()))?;
-    replay.finish()?;
-    Ok(tail.mark)
 }
 
 fn stopped() -> EngineError {

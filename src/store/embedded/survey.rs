@@ -8,9 +8,11 @@ use crate::store::journal::segment::{self, SegmentName};
 use crate::store::journal::walk::{Found, Repair, Tail, walk};
 use crate::store::journal::{Damage, JournalError};
 
-use super::bounds::{Bounds, Shortfall};
+use super::bounds::Bounds;
 use super::index::Index;
-use super::open::{OpenError, checkpoints, indexes, journal, newest_generation};
+use super::layout::{checkpoints, indexes, journal, newest_generation};
+use super::open_error::OpenError;
+use super::shortfall::Shortfall;
 use super::{Settings, StoreLock, marker};
 
 /// What was found in a store directory.

@@ -10,7 +10,7 @@ use crate::store::engine::EngineError;
 use crate::store::journal::segment;
 
 use super::EmbeddedEngine;
-use super::open::{checkpoints, indexes, journal};
+use super::layout::{checkpoints, indexes, journal};
 
 /// What a store takes, in octets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

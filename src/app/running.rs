@@ -1,0 +1,168 @@
+//! A running daemon: what can be asked of it, whether it lives, what a reload takes over, and how it stops.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::composition::message::MessageSource;
+use crate::config::Config;
+use crate::control::Control;
+use crate::control::client::Client;
+use crate::outbound::dispatch::Dispatcher;
+use crate::outbound::notices::worker::Postman;
+use crate::runtime::heartbeat::Pulses;
+use crate::store::embedded::EmbeddedEngine;
+use crate::store::spool::Spool;
+
+use super::liveness::Liveness;
+use super::messages::ReloadableSource;
+use super::start_error::StartError;
+use super::task_end::ended;
+use super::{audit, mail_in, parts, prepared};
+
+/// How often is looked whether everything still runs.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// A running daemon.
+pub struct RunningApp {
+    pub(super) monitor_address: Option<std::net::SocketAddr>,
+    pub(super) control: Arc<Control>,
+    pub(super) client: Client,
+    pub(super) engine: Arc<EmbeddedEngine>,
+    pub(super) dispatcher: Arc<Dispatcher>,
+    pub(super) postman: Arc<Postman>,
+    pub(super) mail_in: mail_in::Running,
+    pub(super) spool: Spool,
+    pub(super) messages: Arc<ReloadableSource>,
+    /// What is in force.
+    pub(super) config: Mutex<Config>,
+    /// The scheduler's signs of life.
+    pub(super) scheduler: Pulses,
+    /// Turns true when everything is to stop.
+    pub(super) stopping: watch::Sender<bool>,
+    pub(super) server: JoinHandle<()>,
+    pub(super) loops: Vec<JoinHandle<()>>,
+}
+
+impl RunningApp {
+    /// What the control API works with.
+    pub fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+
+    /// Where mail is listened for on TCP: SMTP first, then LMTP.
+    pub fn mail_addresses(&self) -> &[std::net::SocketAddr] {
+        &self.mail_in.addresses
+    }
+
+    /// Where `/metrics` and its like are answered.
+    pub fn monitor_address(&self) -> Option<std::net::SocketAddr> {
+        self.monitor_address
+    }
+
+    /// A client of the control socket.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The store's engine.
+    pub fn engine(&self) -> &Arc<EmbeddedEngine> {
+        &self.engine
+    }
+
+    /// The dispatcher.
+    pub fn dispatcher(&self) -> &Arc<Dispatcher> {
+        &self.dispatcher
+    }
+
+    /// Completes when the daemon cannot go on, with the reason: it must stop and be started again.
+    pub async fn broken(&self) -> String {
+        tokio::select! {
+            // First, for it is the cause where the others stumble over it.
+            biased;
+            reason = self.engine.broken() => reason,
+            reason = self.dispatcher.broken() => reason,
+            reason = self.postman.broken() => reason,
+            () = self.background_ended() => "a background task ended badly; its last words are in the log".to_owned(),
+        }
+    }
+
+    /// Completes when something has ended that should run until the stop: a panic, which nothing else would tell.
+    async fn background_ended(&self) {
+        let clock = &self.control.clock;
+        let tasks = || self.server.is_finished() || self.loops.iter().any(JoinHandle::is_finished);
+        while !tasks() && !self.mail_in.has_ended() {
+            clock.wait_for(LOOK_EVERY).await;
+        }
+    }
+
+    /// Looks whether the daemon is alive; a commit must end within `commit_limit`.
+    pub fn liveness(&self, commit_limit: Duration) -> Liveness {
+        let mail = [self.dispatcher.pulses(), self.postman.pulses(), &self.mail_in.pulses];
+        let parts: Vec<Pulses> = mail.into_iter().chain([&self.scheduler]).cloned().collect();
+        let Control { store, clock, wake, .. } = &*self.control;
+        let engine = self.engine.clone();
+        let heals = move || engine.index_health().damaged.is_some();
+        Liveness::new(store.clone(), clock.clone(), wake.clone(), &parts, commit_limit).excused(heals)
+    }
+
+    /// Takes over what can be changed while running: templates, certificate, and the keys that are
+    /// [`RELOADABLE`](crate::config::RELOADABLE). All or nothing: everything is tried before anything is taken over.
+    ///
+    /// A configuration with which `serve` would not start is refused too, so that the next restart is safe.
+    ///
+    /// # Errors
+    /// [`StartError`]: nothing was changed.
+    pub fn reload(&self, new: &Config) -> Result<(), StartError> {
+        prepared::prepare(new, self.control.clock.clone()).map_err(StartError::Configuration)?;
+        let mut in_force = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let config = in_force.reloaded(new);
+        let content = parts::content(&config)?;
+        let certificate = self.mail_in.read_certificate()?;
+        let (store, key, clock) = (&self.control.store, &self.control.key, &self.control.clock);
+        let source: Arc<dyn MessageSource> = parts::messages(&config, store, key, clock, &content);
+        self.mail_in.replace_certificate(certificate);
+        self.messages.replace(source);
+        self.control.content.replace(content);
+        self.control.wake.notify();
+        *in_force = config;
+        Ok(())
+    }
+
+    /// Stops in order. What is under way gets `stop_timeout`; what it did not finish is in doubt and looked after at
+    /// the next start.
+    pub async fn stop(self) {
+        let Self { control, engine, dispatcher, postman, mail_in, spool, config, stopping, server, loops, .. } = self;
+        let stop_timeout = config.into_inner().unwrap_or_else(PoisonError::into_inner).stop_timeout;
+        control.observer.drain();
+        stopping.send_replace(true);
+        if let Some(backups) = &control.backups {
+            backups.stop();
+        }
+        let drained = async {
+            // The API first: what it promised is committed before the store closes.
+            tokio::join!(
+                dispatcher.drain(),
+                postman.drain(),
+                mail_in.ended(),
+                ended(server, "the control API"),
+                async {
+                    for task in loops {
+                        ended(task, "a background task").await;
+                    }
+                }
+            );
+        };
+        if tokio::time::timeout(stop_timeout, drained).await.is_err() {
+            tracing::warn!(
+                seconds = stop_timeout.as_secs(),
+                "what was under way did not end in time; its deliveries are in doubt until the next start"
+            );
+        }
+        parts::close_spool(spool).await;
+        audit::stopped(&control.audit()).await;
+        parts::close_store(engine).await;
+    }
+}

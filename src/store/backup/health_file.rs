@@ -1,0 +1,233 @@
+//! What a repository knows of itself, in its file `health`: which backups were made, when each file was last read, and
+//! which of them were then damaged.
+//!
+//! Nothing that a restore needs is in it. Where it is gone or damaged it is begun anew from the manifests; what then
+//! cannot be known is whether an older backup was forgotten by rule or is missing, and no loss is claimed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::clock::Timestamp;
+
+use super::fault::Fault;
+use super::files::{create_file, step, sync_directory};
+use super::keep::NEWEST;
+use super::listed::{Listed, manifest_path};
+use super::manifest::{Before, Manifest, sealed, unsealed};
+use super::{BackupError, Watch};
+
+/// The name of the file.
+pub(super) const NAME: &str = "health";
+const VERSION: u32 = 1;
+
+/// What is known of a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    version: u32,
+    /// Backups that were made, by name; those forgotten by rule as long as one that is there follows them.
+    backups: BTreeMap<String, Known>,
+    /// Files, by their SHA-256.
+    files: BTreeMap<String, Seen>,
+    /// When some of the files were last read to check them.
+    examined: Option<Timestamp>,
+}
+
+/// A backup that was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Known {
+    number: u64,
+    /// The SHA-256 of its manifest.
+    sha256: String,
+    /// It was removed by rule, or because a person said so.
+    forgotten: bool,
+}
+
+/// A file that was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Seen {
+    /// When it was last read, or first known.
+    at: Timestamp,
+    /// What was wrong with it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    wrong: Option<String>,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self { version: VERSION, backups: BTreeMap::new(), files: BTreeMap::new(), examined: None }
+    }
+}
+
+impl Health {
+    /// Reads it; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`BackupError::Damaged`], [`BackupError::Newer`], [`BackupError::Io`].
+    pub(super) fn read(directory: &Path) -> Result<Option<Self>, BackupError> {
+        let path = directory.join(NAME);
+        let octets = match fs::read(&path) {
+            Ok(octets) => octets,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(BackupError::io(&path, "read")(e)),
+        };
+        let health: Self = serde_json::from_slice(unsealed(&path, &octets)?)
+            .map_err(|e| BackupError::damaged(&path, e.to_string()))?;
+        match health.version {
+            VERSION => Ok(Some(health)),
+            version => Err(BackupError::Newer { path, version }),
+        }
+    }
+
+    /// What the manifests alone tell. Which older backups were forgotten by rule they do not say, so those count as
+    /// forgotten; the newest never are.
+    pub(super) fn from_manifests(listed: &[Listed]) -> Self {
+        let mut health = Self::default();
+        health.take_in(listed);
+        let newest = listed.len().saturating_sub(NEWEST - 1);
+        for one in listed.get(..newest).unwrap_or_default() {
+            let before = one.manifest.as_ref().ok().and_then(|manifest| manifest.before.as_ref());
+            if let Some(Before { id, sha256 }) = before {
+                let forgotten = Known { number: 0, sha256: sha256.clone(), forgotten: true };
+                health.backups.entry(id.clone()).or_insert(forgotten);
+            }
+        }
+        health
+    }
+
+    /// Knows the backups that are there.
+    pub(super) fn take_in(&mut self, listed: &[Listed]) {
+        for one in listed {
+            if let Ok(manifest) = &one.manifest {
+                let known =
+                    || Known { number: manifest.number.unwrap_or(0), sha256: one.sha256.clone(), forgotten: false };
+                self.backups.entry(one.id.clone()).or_insert_with(known);
+            }
+        }
+    }
+
+    /// Knows a backup that was just made.
+    pub(super) fn made(&mut self, manifest: &Manifest, sha256: String) {
+        let known = Known { number: manifest.number.unwrap_or(0), sha256, forgotten: false };
+        self.backups.insert(manifest.id.clone(), known);
+    }
+
+    /// The highest number that a backup has.
+    pub(super) fn last_number(&self) -> u64 {
+        self.backups.values().map(|known| known.number).max().unwrap_or(0)
+    }
+
+    /// These are to be removed: that they are not there is no loss. Says whether that is news.
+    pub(super) fn forget(&mut self, ids: &[String]) -> bool {
+        let mut is_news = false;
+        for id in ids {
+            let known = || Known { number: 0, sha256: String::new(), forgotten: false };
+            let known = self.backups.entry(id.clone()).or_insert_with(known);
+            is_news |= !std::mem::replace(&mut known.forgotten, true);
+        }
+        is_news
+    }
+
+    /// Drops what no backup that is left needs: forgotten ones that none follows, and files that none names. Says whether
+    /// there was anything.
+    pub(super) fn tidy(&mut self, left: &[Manifest]) -> bool {
+        let before = (self.backups.len(), self.files.len());
+        let follows = |id: &str| left.iter().any(|one| one.before.as_ref().is_some_and(|before| before.id == id));
+        self.backups.retain(|id, known| !known.forgotten || follows(id));
+        let named: std::collections::BTreeSet<&str> =
+            left.iter().flat_map(|manifest| manifest.files().map(|file| file.sha256.as_str())).collect();
+        self.files.retain(|sha256, _| named.contains(sha256.as_str()));
+        before != (self.backups.len(), self.files.len())
+    }
+
+    /// Whether a file was damaged when it was last read.
+    pub(super) fn is_damaged(&self, sha256: &str) -> bool {
+        self.files.get(sha256).is_some_and(|seen| seen.wrong.is_some())
+    }
+
+    /// Notes that a file was read.
+    pub(super) fn note(&mut self, sha256: &str, at: Timestamp, wrong: Option<String>) {
+        self.files.insert(sha256.to_owned(), Seen { at, wrong });
+    }
+
+    /// A file was written anew.
+    pub(super) fn written(&mut self, sha256: &str) {
+        self.files.remove(sha256);
+    }
+
+    /// When a file was last read; one that is not known yet counts as read now, so that its turn comes within the week.
+    pub(super) fn read_at(&mut self, sha256: &str, now: Timestamp) -> Timestamp {
+        let seen = self.files.entry(sha256.to_owned()).or_insert(Seen { at: now, wrong: None });
+        // A clock that was set back makes nothing fresh for ever.
+        seen.at = seen.at.min(now);
+        seen.at
+    }
+
+    /// When some files were last read.
+    pub(super) fn examined(&self) -> Option<Timestamp> {
+        self.examined
+    }
+
+    pub(super) fn set_examined(&mut self, at: Timestamp) {
+        self.examined = Some(at);
+    }
+
+    /// Manifests that should be there and are not, and those that are not the ones that were made.
+    pub(super) fn missing(&self, directory: &Path, listed: &[Listed]) -> Vec<Fault> {
+        let mut found: BTreeMap<&str, String> = BTreeMap::new();
+        let there = |id: &str| listed.iter().find(|one| one.id == id);
+        for (id, known) in self.backups.iter().filter(|(_, known)| !known.forgotten) {
+            match there(id) {
+                None => _ = found.insert(id, "it is not there, and no rule removed it".to_owned()),
+                Some(one) if one.manifest.is_ok() && one.sha256 != known.sha256 => {
+                    found.insert(id, "it is not the one that was written here".to_owned());
+                }
+                Some(_) => {}
+            }
+        }
+        for manifest in listed.iter().filter_map(|one| one.manifest.as_ref().ok()) {
+            let Some(before) = &manifest.before else { continue };
+            match there(&before.id) {
+                None if !self.backups.contains_key(&before.id) => {
+                    found.insert(&before.id, format!("it is not there, though {} follows it", manifest.id));
+                }
+                Some(one) if one.manifest.is_ok() && one.sha256 != before.sha256 => {
+                    found.insert(&before.id, format!("it is not the one that {} follows", manifest.id));
+                }
+                _ => {}
+            }
+        }
+        let path = |id: &str| manifest_path(directory, id);
+        found.into_iter().map(|(id, what)| Fault { path: path(id), what, backups: vec![id.to_owned()] }).collect()
+    }
+
+    /// What is wrong with a file, as it was last read.
+    pub(super) fn wrong(&self, sha256: &str) -> Option<&str> {
+        self.files.get(sha256)?.wrong.as_deref()
+    }
+
+    /// When a file was last read, or first known.
+    pub(super) fn last_read(&self, sha256: &str) -> Option<Timestamp> {
+        self.files.get(sha256).map(|seen| seen.at)
+    }
+
+    /// Writes it beside the old one, then in its place.
+    pub(super) fn write(&self, directory: &Path, watch: Watch<'_>) -> Result<(), BackupError> {
+        let temporary = directory.join("health.new");
+        let failed = |action| BackupError::io(&temporary, action);
+        step(watch, &temporary, "health")?;
+        let octets = sealed(serde_json::to_vec(self).map_err(|e| failed("written")(io::Error::other(e)))?);
+        // One that root left here could not be written over.
+        let _ = fs::remove_file(&temporary);
+        let mut file = create_file(&temporary).map_err(failed("created"))?;
+        file.write_all(&octets).and_then(|()| file.sync_all()).map_err(failed("written"))?;
+        // No secret is in it, and what root notes here the service must be able to read.
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        file.set_permissions(mode).map_err(failed("opened to others"))?;
+        fs::rename(&temporary, directory.join(NAME)).map_err(failed("renamed"))?;
+        sync_directory(directory)
+    }
+}

@@ -1,0 +1,66 @@
+//! The backups that lie in a repository, by their manifests.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::BackupError;
+use super::manifest::{Manifest, seal_of};
+
+const SUFFIX: &str = ".manifest";
+
+/// A backup as it lies there.
+#[derive(Debug)]
+pub struct Listed {
+    /// Its name, by its file's.
+    pub id: String,
+    /// Its file.
+    pub path: PathBuf,
+    /// What it says, or why it cannot be read.
+    pub manifest: Result<Manifest, BackupError>,
+    /// The SHA-256 that its last line names; of no meaning when it cannot be read.
+    pub sha256: String,
+}
+
+/// Where the manifest of the backup with this name lies, or would.
+pub(super) fn manifest_path(directory: &Path, id: &str) -> PathBuf {
+    directory.join("backups").join(format!("{id}{SUFFIX}"))
+}
+
+/// All backups in the repository `directory`, oldest first.
+///
+/// # Errors
+/// [`BackupError::Io`]; one that cannot be read is listed with the reason.
+pub(super) fn list(directory: &Path) -> Result<Vec<Listed>, BackupError> {
+    let backups = directory.join("backups");
+    let entries = match fs::read_dir(&backups) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(BackupError::io(&backups, "read")(e)),
+    };
+    let mut listed = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(BackupError::io(&backups, "read"))?.path();
+        let id = path.file_name().and_then(|name| name.to_str()?.strip_suffix(SUFFIX)).map(str::to_owned);
+        if let Some(id) = id {
+            let octets = fs::read(&path).map_err(BackupError::io(&path, "read"));
+            let sha256 = octets.as_ref().map(|octets| seal_of(octets)).unwrap_or_default();
+            let manifest = octets.and_then(|octets| Manifest::from_octets(&path, &octets));
+            listed.push(Listed { id, path, manifest, sha256 });
+        }
+    }
+    listed.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(listed)
+}
+
+/// Whether there is a manifest, damaged or not.
+pub(super) fn has_manifests(directory: &Path) -> Result<bool, BackupError> {
+    let backups = directory.join("backups");
+    match fs::read_dir(&backups) {
+        Ok(mut entries) => Ok(entries.any(|entry| {
+            entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(|name| name.ends_with(SUFFIX)))
+        })),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(e) => Err(BackupError::io(&backups, "read")(e)),
+    }
+}

@@ -1,0 +1,143 @@
+//! Keys of what goes out: mailings with their deliveries, what came back about them, and letters.
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{LetterId, MailingId, SubscriberId};
+use crate::model::ledger::Sequence;
+use crate::store::engine::{Key, KeyRange};
+
+use super::{key, millis, table};
+
+/// A mailing.
+pub fn mailing(id: MailingId) -> Key {
+    key(b'm', &[&id.0.to_be_bytes()])
+}
+
+/// A chunk of the frozen audience.
+pub fn chunk(mailing: MailingId, chunk: u32) -> Key {
+    key(b'k', &[&mailing.0.to_be_bytes(), &chunk.to_be_bytes()])
+}
+
+/// The lease of a chunk.
+pub fn lease(mailing: MailingId, chunk: u32) -> Key {
+    key(b'e', &[&mailing.0.to_be_bytes(), &chunk.to_be_bytes()])
+}
+
+/// The tally of a settled chunk.
+pub fn tally(mailing: MailingId, chunk: u32) -> Key {
+    key(b't', &[&mailing.0.to_be_bytes(), &chunk.to_be_bytes()])
+}
+
+/// All tallies of one mailing.
+pub fn tallies(mailing: MailingId) -> KeyRange {
+    KeyRange::prefix(key(b't', &[&mailing.0.to_be_bytes()]).0)
+}
+
+/// One delivery.
+pub fn delivery(mailing: MailingId, sequence: Sequence) -> Key {
+    key(b'd', &[&mailing.0.to_be_bytes(), &sequence.0.to_be_bytes()])
+}
+
+/// Deliveries of one mailing, from `from` to before `to`.
+pub fn deliveries(mailing: MailingId, from: Sequence, to: Sequence) -> KeyRange {
+    KeyRange { from: delivery(mailing, from), to: Some(delivery(mailing, to)) }
+}
+
+/// All deliveries of one mailing.
+pub fn all_deliveries(mailing: MailingId) -> KeyRange {
+    KeyRange::prefix(key(b'd', &[&mailing.0.to_be_bytes()]).0)
+}
+
+/// The sequence that a delivery's key ends with.
+pub fn sequence_of(delivery: &Key) -> Option<Sequence> {
+    let (_, last) = delivery.0.split_at_checked(delivery.0.len().checked_sub(4)?)?;
+    Some(Sequence(u32::from_be_bytes(last.try_into().ok()?)))
+}
+
+/// A deferred delivery, in order of the time at which it is due.
+pub fn due(mailing: MailingId, at: Timestamp, sequence: Sequence) -> Key {
+    key(b'u', &[&mailing.0.to_be_bytes(), &millis(at).to_be_bytes(), &sequence.0.to_be_bytes()])
+}
+
+/// Deferred deliveries of one mailing that are due at `until` or before; all of them without it.
+pub fn due_until(mailing: MailingId, until: Option<Timestamp>) -> KeyRange {
+    let mut range = KeyRange::prefix(key(b'u', &[&mailing.0.to_be_bytes()]).0);
+    if let Some(until) = until {
+        range.to = Some(key(b'u', &[&mailing.0.to_be_bytes(), &(millis(until) + 1).to_be_bytes()]));
+    }
+    range
+}
+
+/// Deferred deliveries of one mailing that are due later than `now`.
+pub fn due_after(mailing: MailingId, now: Timestamp) -> KeyRange {
+    let mut range = KeyRange::prefix(key(b'u', &[&mailing.0.to_be_bytes()]).0);
+    range.from = key(b'u', &[&mailing.0.to_be_bytes(), &(millis(now) + 1).to_be_bytes()]);
+    range
+}
+
+/// What came back about a delivery.
+pub fn bounce(mailing: MailingId, subscriber: SubscriberId) -> Key {
+    key(b'B', &[&mailing.0.to_be_bytes(), &subscriber.0.to_be_bytes()])
+}
+
+/// Everything that came back about one mailing.
+pub fn bounces(mailing: MailingId) -> KeyRange {
+    KeyRange::prefix(key(b'B', &[&mailing.0.to_be_bytes()]).0)
+}
+
+/// That the words of servers about a mailing were forgotten.
+pub fn words_forgotten(mailing: MailingId) -> Key {
+    key(b'W', &[&mailing.0.to_be_bytes()])
+}
+
+/// That refusals of a mailing are being taken back: at a domain, or everywhere where that is empty.
+pub fn taking_back(mailing: MailingId, domain: &str) -> Key {
+    key(b'F', &[&mailing.0.to_be_bytes(), domain.as_bytes()])
+}
+
+/// The mailing and the domain in such a key.
+pub fn taking_back_of(taking_back: &Key) -> Option<(MailingId, &str)> {
+    let (mailing, domain) = taking_back.0.get(1..)?.split_at_checked(8)?;
+    Some((MailingId(u64::from_be_bytes(mailing.try_into().ok()?)), std::str::from_utf8(domain).ok()?))
+}
+
+/// A letter. The number is counted down, so that a scan finds the newest first.
+pub fn letter(id: LetterId) -> Key {
+    key(b'n', &[&(u64::MAX - id.0).to_be_bytes()])
+}
+
+/// The octets of a letter.
+pub fn letter_body(id: LetterId) -> Key {
+    key(b'L', &[&id.0.to_be_bytes()])
+}
+
+/// A letter to be sent, in order of the time at which it is due.
+pub fn letter_due(at: Timestamp, id: LetterId) -> Key {
+    key(b'N', &[&millis(at).to_be_bytes(), &id.0.to_be_bytes()])
+}
+
+/// Letters that are due at `until` or before.
+pub fn letters_due_until(until: Timestamp) -> KeyRange {
+    KeyRange { from: key(b'N', &[]), to: Some(key(b'N', &[&(millis(until) + 1).to_be_bytes()])) }
+}
+
+/// Letters that are due later than `now`.
+pub fn letters_due_after(now: Timestamp) -> KeyRange {
+    KeyRange { from: key(b'N', &[&(millis(now) + 1).to_be_bytes()]), ..table(b'N') }
+}
+
+/// The letter that a due key ends with, and when it is due.
+pub fn letter_of_due(due: &Key) -> Option<(Timestamp, LetterId)> {
+    let (at, id) = due.0.get(1..)?.split_at_checked(8)?;
+    let at = i64::try_from(u64::from_be_bytes(at.try_into().ok()?)).ok()?;
+    Some((Timestamp::from_timestamp_millis(at)?, LetterId(u64::from_be_bytes(id.try_into().ok()?))))
+}
+
+/// How often an automatic reply of one kind went to one address on a day (days since 1970).
+pub fn reply_count(day: u32, hash: &[u8; 32]) -> Key {
+    key(b'R', &[&day.to_be_bytes(), hash])
+}
+
+/// The counts of all days before `day`.
+pub fn reply_counts_before(day: u32) -> KeyRange {
+    KeyRange { from: key(b'R', &[]), to: Some(key(b'R', &[&day.to_be_bytes()])) }
+}
