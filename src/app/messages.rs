@@ -41,7 +41,9 @@ impl MessageSource for ReloadableSource {
 
 /// Asks the source for releases or the one for posts, by what the mailing sends.
 pub struct ByContent {
+    /// The source for releases.
     pub releases: Arc<dyn MessageSource>,
+    /// The source for posts.
     pub posts: Arc<dyn MessageSource>,
 }
 
