@@ -141,7 +141,7 @@ impl Content {
         if !has_errors(&findings)
             && let Err(error) = self.try_rendering(&release)
         {
-            let mend = "mend the template, or what the release gives it";
+            let mend = "fix the template, or the fields that the release gives it";
             findings.push(Finding::error("template", error.to_string(), mend));
         }
         if !has_errors(&findings) {
