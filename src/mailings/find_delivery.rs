@@ -1,4 +1,4 @@
-//! One mail's way: the deliveries that a Message-ID, a relay's queue id or an address belongs to.
+//! Finds the deliveries that belong to a Message-ID, a relay's queue id or an address.
 
 use crate::base::id::SubscriberId;
 use crate::model::ledger::Delivery;
@@ -7,25 +7,24 @@ use crate::store::{Store, StoreError};
 
 use super::report::{Account, Row, with_address};
 
-/// Deliveries in one answer at most.
+/// Maximum number of deliveries in one answer.
 const MOST_FOUND: usize = 100;
-/// Deliveries looked at for a queue id at most, of the newest mailings first: 0.1 s for each hundred thousand, measured with
-/// the index in memory.
+/// Maximum number of deliveries searched for a queue id, newest mailings first: 0.1 s for each hundred thousand,
+/// measured with the index in memory.
 const MOST_LOOKED_AT: u64 = 2_000_000;
 
-/// What was found.
+/// The deliveries found.
 #[derive(Debug, Default)]
 pub struct Found {
     /// The deliveries, those of the newest mailing first.
     pub rows: Vec<(Mailing, Row)>,
-    /// Whether older deliveries were not looked at.
+    /// Whether older deliveries were not searched.
     pub more: bool,
 }
 
-/// The deliveries to one subscriber, of all `mailings`, which come with the newest first.
+/// The deliveries to one subscriber in `mailings`, which must be ordered newest first.
 ///
-/// # Errors
-/// [`StoreError`].
+/// # Errors [`StoreError`].
 pub async fn of_subscriber(
     store: &Store,
     mailings: Vec<Mailing>,
@@ -45,11 +44,10 @@ pub async fn of_subscriber(
     Ok(found)
 }
 
-/// The deliveries of `mailings`, which come with the newest first, about which the relay said this queue id. Only the last
-/// answer about each delivery is kept.
+/// The deliveries in `mailings` (ordered newest first) for which the relay gave this queue id. Only the last answer
+/// about each delivery is stored.
 ///
-/// # Errors
-/// [`StoreError`].
+/// # Errors [`StoreError`].
 pub async fn of_queue_id(store: &Store, mailings: Vec<Mailing>, queue_id: &str) -> Result<Found, StoreError> {
     let (mut found, mut looked_at) = (Found::default(), 0);
     for mailing in mailings {
@@ -64,19 +62,19 @@ pub async fn of_queue_id(store: &Store, mailings: Vec<Mailing>, queue_id: &str) 
                 let row = with_address(store, Row::new(&mailing, row)).await?;
                 found.rows.push((mailing.clone(), row));
             }
-            // The index answers at once, so a long look would keep a thread from everybody else's work.
+            // The index answers without waiting, so a long search would keep the thread from other tasks.
             tokio::task::yield_now().await;
         }
     }
     Ok(found)
 }
 
-/// Whether the last answer about a delivery names this queue id.
+/// Whether the last answer about a delivery contains this queue id.
 pub fn is_said_of(delivery: &Delivery, queue_id: &str) -> bool {
     says(&Account::of(delivery).text, queue_id)
 }
 
-/// Whether a reply names this queue id as a word of its own.
+/// Whether a reply contains this queue id as a separate word.
 fn says(reply: &str, queue_id: &str) -> bool {
     let ends = |c: char| c.is_whitespace() || "<>\"'()[],;:=".contains(c);
     reply.split(ends).any(|word| !word.is_empty() && word.trim_end_matches('.') == queue_id)
