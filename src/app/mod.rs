@@ -126,6 +126,7 @@ async fn start_on(
 ) -> Result<RunningApp, StartError> {
     let store = Store::new(engine.clone());
     let key = store.installation_key().await?;
+    store.upgrade().await?;
     find_invitations(&store).await?;
     parts::clear_attachments(config).await;
     let Prepared { content, transport, listener } = prepared;

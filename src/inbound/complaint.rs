@@ -18,7 +18,7 @@ use crate::model::inbound::InboundKind;
 use crate::model::subscriber::{Subscriber, SubscriptionState};
 use crate::model::suppression::{Suppression, SuppressionReason};
 use crate::store::engine::Batch;
-use crate::store::{Read, keys, subscribers, suppressions};
+use crate::store::{self, Read, subscribers, suppressions};
 use crate::subscribers::bounces;
 use crate::subscribers::bounces::Report;
 
@@ -80,8 +80,8 @@ async fn ends_all(
         Effects { bounce: Some(Class::Complaint), ..Effects::none(InboundKind::Complaint, String::new()) };
     let batch = &mut effects.batch;
     // What is true of this address and score must be so still when it applies.
-    batch.expect_read(keys::score(token.subscriber), stamp);
-    batch.expect(keys::subscriber(token.subscriber), before.stamp.clone());
+    store::bounces::expect_score(batch, token.subscriber, stamp);
+    subscribers::expect(batch, &before);
     let mut ended = 0;
     let effect = match bounces::is_former_address(&parts.store, &score, &before.value, &report).await? {
         true => BounceEffect::FormerAddress,
@@ -118,7 +118,7 @@ async fn ends_one(
     let mut effects =
         Effects { bounce: Some(Class::Complaint), ..Effects::none(InboundKind::Complaint, String::new()) };
     let batch = &mut effects.batch;
-    batch.expect(keys::subscriber(token.subscriber), before.stamp.clone());
+    subscribers::expect(batch, &before);
     let ended = end(batch, &before, lists.iter(), &report);
     // A letter is no delivery of a mailing.
     if token.mailing.0 != 0 {

@@ -28,16 +28,29 @@ impl fmt::Debug for Key {
 /// A value's octets. Cheap to clone.
 pub type Value = Arc<[u8]>;
 
-/// Keys from `from` (with it) to `to` (without it).
+/// Keys from `from` (with it) to `to` (without it), in order or, when `backward`, the last first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRange {
     /// The first key.
     pub from: Key,
     /// The first key after the range; `None` for no end.
     pub to: Option<Key>,
+    /// The last key first.
+    pub backward: bool,
 }
 
 impl KeyRange {
+    /// Keys from `from` (with it) to `to` (without it; `None` for no end), in order.
+    pub fn new(from: Key, to: Option<Key>) -> Self {
+        Self { from, to, backward: false }
+    }
+
+    /// The same keys, the last first.
+    pub fn backward(mut self) -> Self {
+        self.backward = true;
+        self
+    }
+
     /// All keys that begin with `prefix`.
     pub fn prefix(prefix: Vec<u8>) -> Self {
         let mut end = prefix.clone();
@@ -48,11 +61,15 @@ impl KeyRange {
             end.push(last + 1);
             Key(end)
         });
-        Self { from: Key(prefix), to }
+        Self::new(Key(prefix), to)
     }
 
-    /// What is left of the range after `key`.
+    /// What is left of the range after `key`, in the order of the range.
     pub fn after(mut self, key: &Key) -> Self {
+        if self.backward {
+            self.to = Some(key.clone());
+            return self;
+        }
         let mut next = key.0.clone();
         next.push(0);
         self.from = Key(next);
@@ -205,7 +222,7 @@ pub trait Engine: Send + Sync + 'static {
     /// The value of `key`, as of the last acknowledged commit or later.
     fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>>;
 
-    /// The first `limit` entries of `range`, in order of key.
+    /// The first `limit` entries of `range`, in its order.
     fn scan(&self, range: KeyRange, limit: usize) -> EngineFuture<'_, Vec<(Key, Value)>>;
 
     /// Applied means durable: it survives kill -9 and a power cut.

@@ -36,6 +36,8 @@
 //! | `t` | mailing, chunk | the tally of a chunk whose deliveries are all settled |
 //! | `u` | mailing, due time, sequence | a deferred delivery, by when it is due |
 //! | `v` | subscriber | what bounces have come to |
+//! | `M` | `o`, mailing | index: that a mailing is open, which is scheduled, being frozen or sent, or cancelled and not yet closed |
+//! | `M` | `r`, release, mailing | index: that a mailing sends this release |
 //! | `L` | letter | the octets of a letter, until it is taken |
 //! | `N` | due time, letter | a letter to be sent, by when it is due |
 //! | `n` | letter, counted down | a letter |
@@ -75,8 +77,9 @@ pub use people::{
 };
 pub use sending::{
     all_deliveries, bounce, bounces, chunk, deliveries, delivery, due, due_after, due_until, lease, letter,
-    letter_body, letter_due, letter_of_due, letters_due_after, letters_due_until, mailing, reply_count,
-    reply_counts_before, sequence_of, taking_back, taking_back_of, tallies, tally, words_forgotten,
+    letter_body, letter_due, letter_of_due, letters_due_after, letters_due_until, mailing, mailing_of, mailings_of,
+    open_mailing, open_mailings, reply_count, reply_counts_before, sequence_of, taking_back, taking_back_of, tallies,
+    tally, words_forgotten,
 };
 
 fn key(table: u8, fields: &[&[u8]]) -> Key {

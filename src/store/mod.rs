@@ -16,16 +16,20 @@ pub mod check;
 pub mod checkpoint;
 pub mod clock_note;
 pub mod contacts;
+mod counters;
 mod delivery_form;
+mod dry;
 pub mod embedded;
 pub mod engine;
 pub mod erasures;
 pub mod fingerprint;
+#[doc(hidden)]
+pub mod for_tests;
 pub mod idempotency;
 pub mod inbound;
 pub mod jobs;
 pub mod journal;
-pub mod keys;
+mod keys;
 pub mod later;
 pub mod ledger;
 pub mod letters;
@@ -33,6 +37,7 @@ pub mod lists;
 pub mod mailings;
 pub mod memory;
 pub mod names;
+pub mod pages;
 pub mod posts;
 pub mod record;
 pub mod releases;
@@ -42,10 +47,14 @@ pub mod spool;
 pub mod subscribers;
 pub mod suppressions;
 pub mod taking_back;
+mod update;
+mod upgrades;
 pub mod wishes;
 
 use engine::{Batch, Commit, Engine, EngineError, Value};
 use record::RecordError;
+
+pub use update::{Attempt, Change, Changeable};
 
 /// The store: typed reads and writes over an [`Engine`]. Cheap to clone.
 #[derive(Clone)]
@@ -85,40 +94,11 @@ impl Store {
         Self { engine }
     }
 
-    /// The engine below, for checkpoint and verification.
-    pub fn engine(&self) -> &Arc<dyn Engine> {
-        &self.engine
-    }
-
     /// Applies a batch whole or not at all; when it says applied, it is durable (invariant 1).
     ///
     /// # Errors
     /// [`StoreError::Engine`]: nothing was applied.
     pub async fn commit(&self, batch: Batch) -> Result<Commit, StoreError> {
         Ok(self.engine.commit(batch).await?)
-    }
-}
-
-impl Store {
-    /// Takes `count` numbers that nobody else gets, and gives the first; the first of all is 1.
-    ///
-    /// # Errors
-    /// [`StoreError`]: numbers may be lost, none is given twice.
-    pub async fn allocate(&self, counter: &str, count: u64) -> Result<u64, StoreError> {
-        let key = keys::counter(counter);
-        for _ in 0..CONFLICT_TRIES {
-            let before = self.engine.get(&key).await?;
-            let last = match &before {
-                Some(octets) => record::decode_counter(octets)?,
-                None => 0,
-            };
-            let mut batch = Batch::new();
-            batch.expect_read(key.clone(), before);
-            batch.put(key.clone(), (last + count).to_be_bytes().as_slice());
-            if self.commit(batch).await? == Commit::Applied {
-                return Ok(last + 1);
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES))
     }
 }

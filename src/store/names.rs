@@ -37,6 +37,7 @@ fn named(key: &[u8]) -> Option<String> {
         b'F' => format!("that refusals of {} are being taken back", mailing()?),
         b'J' => format!("an answer to the event {}", ReleaseId(number(rest)?)),
         b'L' => format!("the bytes of letter {}", LetterId(number(rest)?)),
+        b'M' => format!("the index of mailings for {}", MailingId(last()?)),
         b'N' => format!("when letter {} is due", LetterId(last()?)),
         b'P' => format!("when post {} expires", PostId(last()?)),
         b'Q' => "what waits for its turn".to_owned(),

@@ -17,7 +17,7 @@ use crate::model::suppression::SuppressionReason;
 use crate::model::wish::{Deed, Wish, WishState};
 use crate::store::blobs::BlobError;
 use crate::store::engine::EngineError;
-use crate::store::{Read, StoreError, subscribers, suppressions, wishes};
+use crate::store::{Read, StoreError, lists, subscribers, suppressions, wishes};
 use crate::subscribers::import::row;
 
 use super::ask::{QUESTION, question_data};
@@ -108,7 +108,7 @@ impl CommandDesk {
         let joins = wish.asks_for(&Deed::Subscribe);
         let Some(list) = self.store.list(&wish.list).await? else { return Ok(None) };
         let mut doing = Doing::new();
-        doing.batch.expect(crate::store::keys::list(&wish.list), list.stamp.clone());
+        lists::expect(&mut doing.batch, &list);
         let list = list.value;
         if joins && list.joining == Joining::Closed {
             return Ok(None);
@@ -133,7 +133,7 @@ impl CommandDesk {
                 subscribers::put_new(&mut doing.batch, &subscriber);
             }
             // A stranger has nothing to change; the answer is the same as a member's.
-            None => doing.batch.expect_absent(crate::store::keys::address(&wish.address)),
+            None => subscribers::expect_unknown(&mut doing.batch, &wish.address),
             Some(before) => {
                 subscriber.updated = if subscriber == before.value { subscriber.updated } else { now };
                 subscribers::put_changed(&mut doing.batch, before, &subscriber);

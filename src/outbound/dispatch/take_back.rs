@@ -11,7 +11,7 @@ use crate::store::engine::{Batch, Commit};
 use crate::store::ledger::{Lease, Row, put_delivery, put_lease, reopen};
 use crate::store::mailings::put_mailing;
 use crate::store::taking_back::{self, TakingBack};
-use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, keys};
+use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, mailings};
 use crate::subscribers::bounces;
 use crate::subscribers::bounces::TakeBack;
 
@@ -155,7 +155,7 @@ fn batch(
         Some(held) => {
             let until: Timestamp = held.value.until + chrono::Duration::milliseconds(1);
             put_lease(&mut batch, id, chunk, Some(held.stamp), Some(&Lease { until, ..held.value }));
-            batch.expect(keys::mailing(id), mailing.stamp);
+            mailings::expect(&mut batch, &mailing);
             changes.iter().for_each(|(row, after)| drop(put_delivery(&mut batch, id, row, after)));
         }
         None => {

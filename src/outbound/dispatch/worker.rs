@@ -17,7 +17,7 @@ use crate::runtime::clock_jump::Reading;
 use crate::runtime::heartbeat::Pulse;
 use crate::store::engine::{Batch, Commit};
 use crate::store::ledger::{Row, put_delivery};
-use crate::store::{CONFLICT_TRIES, StoreError, keys};
+use crate::store::{CONFLICT_TRIES, StoreError, ledger, mailings};
 use crate::subscribers::bounces;
 use crate::subscribers::bounces::Report;
 use crate::transport::Outcome;
@@ -169,7 +169,7 @@ impl Worker {
         };
         let watch = Stopwatch::start();
         let mut batch = self.finished_batch();
-        batch.expect(keys::mailing(mailing.value.id), mailing.stamp.clone());
+        mailings::expect(&mut batch, &mailing);
         let stamp = put_delivery(&mut batch, mailing.value.id, &job.row, &intended);
         let committed = self.shared.parts.store.commit(batch).await;
         add(&self.shared.stats.commit_nanoseconds, watch.nanoseconds());
@@ -312,7 +312,7 @@ impl Worker {
     async fn reconcile(&mut self, key: &crate::store::engine::Key) -> Result<(), Ended> {
         for finished in &mut self.finished {
             let mailing = finished.job.run.current().value.id;
-            if keys::delivery(mailing, finished.job.row.sequence) != *key {
+            if !ledger::is_delivery_of(key, mailing, finished.job.row.sequence) {
                 continue;
             }
             match self.shared.parts.store.delivery(mailing, finished.job.row.sequence).await {
