@@ -11,11 +11,11 @@ use std::sync::Arc;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub Vec<u8>);
 
-/// The table's letter, and the fields unless they hold an address or a list's name: what is printed for debugging ends in
+/// The table's letter, and the fields unless they hold an address, a name or a list's name: what is printed for debugging ends in
 /// logs.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((table @ (b'a' | b'l' | b'D' | b'j'), fields)) = self.0.split_first() {
+        if let Some((table @ (b'a' | b'l' | b'D' | b'j' | b'S'), fields)) = self.0.split_first() {
             return write!(f, "{}({} bytes)", char::from(*table), fields.len());
         }
         self.0.iter().try_for_each(|octet| match octet {
@@ -188,14 +188,21 @@ pub enum Commit {
     Conflict(Key),
 }
 
-/// Why an engine could not do what was asked. For a commit it means: not acknowledged; after some disk errors it may
-/// yet be found applied after a restart, as with any lost answer.
+/// Why an engine could not do what was asked, and so whether it may be asked again.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum EngineError {
-    /// Reading or writing failed; the text says what, where and why.
+    /// Nothing happened. The same may be tried again: wait a little and go on.
     #[error("the store could not be {action}: {reason}")]
-    Io {
-        /// `read` or `written`.
+    Unavailable {
+        /// `read`, `written` and so on.
+        action: &'static str,
+        /// The system's words.
+        reason: String,
+    },
+    /// A commit may have been applied, or be found applied after a restart: read what is there before anything is decided.
+    #[error("the store could not be {action}, and whether it was written is not known: {reason}")]
+    Ambiguous {
+        /// `written` and so on.
         action: &'static str,
         /// The system's words.
         reason: String,
@@ -212,6 +219,14 @@ pub enum EngineError {
     /// The engine has stopped, in order or after an error that it cannot go on from.
     #[error("the store has stopped: {0}")]
     Stopped(String),
+}
+
+impl EngineError {
+    /// Whether a loop waits a little and goes on: what it asks next begins with reading, so that an answer that was lost is
+    /// found in the store.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Ambiguous { .. } | Self::Full(_))
+    }
 }
 
 /// What an engine's methods return.

@@ -7,6 +7,8 @@
 //! | `A` | `h` | the audit log's head: its last entry |
 //! | `B` | mailing, subscriber | what came back about a delivery |
 //! | `E` | hash of a mail | the subscriber whose confirmation it is, kept as evidence |
+//! | `S` | `l`, list name, NUL, subscriber | index: that a subscriber is or was on a list, and where the subscription stands |
+//! | `S` | `w`, word, NUL, subscriber | index: that a subscriber is found by this word of name, organisation or address |
 //! | `T` | wish | what somebody asked for by mail and is yet to confirm; a used token stays until it expires |
 //! | `F` | mailing, domain | that refusals of a mailing (at a domain, or everywhere) are being taken back |
 //! | `J` | event, keyed hash of an address | what somebody answered to an invitation |
@@ -72,8 +74,8 @@ pub use mail_in::{
     wish,
 };
 pub use people::{
-    address, aging_erasure, aging_erasures, bounce_of, bounces_of, erasure, erasures, evidence, open_erasure,
-    open_erasures, score, subscriber, suppression,
+    address, aging_erasure, aging_erasures, bounce_of, bounces_of, erasure, erasures, evidence, member, members,
+    open_erasure, open_erasures, person_word, person_word_of, person_words, score, subscriber, suppression,
 };
 pub use sending::{
     all_deliveries, bounce, bounces, chunk, deliveries, delivery, due, due_after, due_until, lease, letter,

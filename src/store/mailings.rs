@@ -114,6 +114,11 @@ pub fn all() -> Query<Read<Mailing>> {
     Query::new(keys::table(b'm'), read)
 }
 
+/// The mailings after this one, in order of id.
+pub(super) fn after(id: u64) -> Query<Read<Mailing>> {
+    Query::new(keys::table(b'm').after(&keys::mailing(MailingId(id))), read)
+}
+
 /// The mailings that are scheduled, being frozen or being sent, and cancelled ones whose ledger is not closed; the oldest
 /// first.
 pub fn open() -> Query<Read<Mailing>> {

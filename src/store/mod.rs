@@ -38,10 +38,12 @@ pub mod mailings;
 pub mod memory;
 pub mod names;
 pub mod pages;
+mod person_rows;
 pub mod posts;
 pub mod record;
 pub mod releases;
 pub mod rsvps;
+pub mod search;
 pub mod settings;
 pub mod spool;
 pub mod subscribers;
@@ -74,7 +76,7 @@ pub struct Read<T> {
 /// Why the store could not do what was asked. Never to be read as "there is none" (invariant 10).
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The engine failed: nothing was changed, and the same may work later.
+    /// The engine failed; [`EngineError`] says whether anything can have changed, and whether the same may work later.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// A record cannot be read.
@@ -83,6 +85,17 @@ pub enum StoreError {
     /// Others changed the same record again and again.
     #[error("the record was changed by others {0} times in a row; try again")]
     Contended(u32),
+}
+
+impl StoreError {
+    /// Whether a loop waits a little and goes on (see [`EngineError::may_pass`]).
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Engine(error) => error.may_pass(),
+            Self::Contended(_) => true,
+            Self::Record(_) => false,
+        }
+    }
 }
 
 /// How often a write that met another's is tried anew before [`StoreError::Contended`].
@@ -97,7 +110,7 @@ impl Store {
     /// Applies a batch whole or not at all; when it says applied, it is durable (invariant 1).
     ///
     /// # Errors
-    /// [`StoreError::Engine`]: nothing was applied.
+    /// [`StoreError::Engine`]: nothing was applied, except after [`EngineError::Ambiguous`].
     pub async fn commit(&self, batch: Batch) -> Result<Commit, StoreError> {
         Ok(self.engine.commit(batch).await?)
     }

@@ -34,6 +34,11 @@ pub(super) fn words_of(subscriber: &Subscriber) -> BTreeSet<String> {
     texts.into_iter().flatten().flat_map(words).take(MOST_WORDS).collect()
 }
 
+/// The words of the last label of an address's domain, which has no rows.
+pub(super) fn last_label(subscriber: &Subscriber) -> Vec<String> {
+    subscriber.address.as_str().rsplit_once('.').map(|(_, label)| words(label)).unwrap_or_default()
+}
+
 /// How a subscription's state is written in the row of its list.
 pub(super) fn code(state: SubscriptionState) -> u8 {
     match state {

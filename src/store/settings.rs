@@ -23,7 +23,7 @@ impl Store {
                 return Ok(token::Key::new(octets));
             }
             let mut octets = [0u8; 32];
-            getrandom::fill(&mut octets).map_err(|e| EngineError::Io {
+            getrandom::fill(&mut octets).map_err(|e| EngineError::Unavailable {
                 action: "given a key",
                 reason: format!("the system gives no random bytes: {e}"),
             })?;

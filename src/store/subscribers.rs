@@ -9,11 +9,12 @@ use crate::model::subscriber::Subscriber;
 
 use super::engine::{Batch, Value};
 use super::pages::Query;
-use super::{CONFLICT_TRIES, Change, Changeable, Read, Store, StoreError, bounces, keys, record};
+use super::{CONFLICT_TRIES, Change, Changeable, Read, Store, StoreError, bounces, keys, person_rows, record};
 
 mod form;
 
-use form::{damaged, decode, encode};
+pub(super) use form::decode;
+use form::{damaged, encode};
 
 /// The largest record, in bytes, that a new subscription or text may lead to: about 1,500 lists. The engine takes twice
 /// that, so that leaving a list, which adds to the record too, is always possible.
@@ -63,6 +64,7 @@ pub fn put_new(batch: &mut Batch, subscriber: &Subscriber) {
     batch.expect_absent(key.clone());
     batch.put(key, encode(subscriber));
     batch.put(address, subscriber.id.0.to_be_bytes().as_slice());
+    person_rows::put_new(batch, subscriber);
 }
 
 /// Writes a changed subscriber in `batch`, provided it is still as `before` was read; a new address is taken,
@@ -76,6 +78,7 @@ fn put_over(batch: &mut Batch, before: &Read<Subscriber>, subscriber: &Subscribe
     let stamp = encode(subscriber);
     batch.expect(key.clone(), before.stamp.clone());
     batch.put(key, stamp.clone());
+    person_rows::put_changed(batch, &before.value, subscriber);
     let (old, new) = (keys::address(&before.value.address), keys::address(&subscriber.address));
     if old != new {
         batch.expect_absent(new.clone());
@@ -89,6 +92,11 @@ fn put_over(batch: &mut Batch, before: &Read<Subscriber>, subscriber: &Subscribe
 /// All subscribers, in order of id.
 pub fn all() -> Query<Read<Subscriber>> {
     Query::new(keys::table(b's'), |_, octets| decode(&octets))
+}
+
+/// The subscribers after this one, in order of id.
+pub(super) fn after(id: u64) -> Query<Read<Subscriber>> {
+    Query::new(keys::table(b's').after(&keys::subscriber(SubscriberId(id))), |_, octets| decode(&octets))
 }
 
 impl Changeable for Subscriber {
@@ -109,6 +117,7 @@ pub fn delete(batch: &mut Batch, before: &Read<Subscriber>) {
     batch.expect(key.clone(), before.stamp.clone());
     batch.delete(key);
     batch.delete(keys::address(&before.value.address));
+    person_rows::delete(batch, &before.value);
     bounces::delete_score(batch, before.value.id);
 }
 

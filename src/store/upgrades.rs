@@ -1,11 +1,14 @@
 //! What a store written by an earlier version lacks: index tables, built once at the first start of a newer one.
 //!
-//! Each upgrade has a name, and a note under it in the settings once it is done. It can be broken off at any moment and is
-//! then done again from its beginning, which changes nothing that is there already. While one runs nothing else may write
-//! what it reads.
+//! Each upgrade has a name, and under it in the settings a note of how far it came: it can be broken off at any moment and
+//! goes on from there. While one runs nothing else may write what it reads.
 
 use super::engine::Batch;
-use super::{Store, StoreError, keys, mailings};
+use super::pages::Query;
+use super::record::{self, RecordError};
+use super::{Read, Store, StoreError, keys, mailings, person_rows, subscribers};
+
+const FAMILY: &str = "note of an upgrade";
 
 /// Rows written in one commit at most.
 const TOGETHER: usize = 2000;
@@ -14,40 +17,52 @@ const LOGGED_EVERY: u64 = 100_000;
 
 /// The index of open mailings, and of the mailings of a release.
 const MAILINGS: &str = "index of mailings";
+/// The index of the subscribers of a list, and of the words by which people are found.
+const PEOPLE: &str = "index of people";
 
 impl Store {
     /// Builds the index tables that this store lacks. Run it before anything reads or writes records.
     ///
     /// # Errors
-    /// [`StoreError`]: run it again.
+    /// [`StoreError`]: run it again, and it goes on where it was.
     pub async fn upgrade(&self) -> Result<(), StoreError> {
-        if !self.is_upgraded(MAILINGS).await? {
-            self.index_mailings().await?;
-            self.note_upgraded(MAILINGS).await?;
-        }
-        Ok(())
+        self.build(MAILINGS, mailings::after, mailings::put_rows, |mailing| mailing.id.0).await?;
+        self.build(PEOPLE, subscribers::after, person_rows::put_new, |subscriber| subscriber.id.0).await
     }
 
-    async fn index_mailings(&self) -> Result<(), StoreError> {
-        let mut progress = Progress::of("mailings");
-        let (mut mailings, mut batch) = (self.pages(mailings::all()), Batch::new());
+    /// Writes the rows of all records after the one that was noted last; each commit notes how far it came.
+    async fn build<T>(
+        &self,
+        name: &'static str,
+        after: fn(u64) -> Query<Read<T>>,
+        put: fn(&mut Batch, &T),
+        id: fn(&T) -> u64,
+    ) -> Result<(), StoreError> {
+        let note = keys::setting(name);
+        let last = match self.engine.get(&note).await?.as_deref() {
+            Some([1]) => return Ok(()),
+            Some([0, last @ ..]) => record::decode_counter(last)?,
+            Some(_) => return Err(RecordError::Damaged { family: FAMILY, reason: name.to_owned() }.into()),
+            None => 0,
+        };
+        let (mut records, mut batch, mut progress) = (self.pages(after(last)), Batch::new(), Progress::of(name));
         loop {
-            let next = match mailings.next().await {
-                // It is named where it is read; its mailing cannot go on in any case.
+            let next = match records.next().await {
+                // What cannot be read cannot be found; it is named where it is read and by a check.
                 Err(StoreError::Record(_)) => continue,
                 next => next?,
             };
-            let is_over = next.is_none();
-            if let Some(read) = next {
-                mailings::put_rows(&mut batch, &read.value);
-                progress.one();
-            }
-            if batch.writes.len() >= TOGETHER || (is_over && !batch.is_empty()) {
-                self.commit(std::mem::take(&mut batch)).await?;
-            }
-            if is_over {
+            let Some(read) = next else {
+                batch.put(note, vec![1]);
+                self.commit(batch).await?;
                 progress.end();
                 return Ok(());
+            };
+            put(&mut batch, &read.value);
+            progress.one();
+            if batch.writes.len() >= TOGETHER {
+                batch.put(note.clone(), [&[0][..], &id(&read.value).to_be_bytes()].concat());
+                self.commit(std::mem::take(&mut batch)).await?;
             }
         }
     }
@@ -57,7 +72,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`], never to be read as "no".
     pub async fn is_upgraded(&self, name: &str) -> Result<bool, StoreError> {
-        Ok(self.engine.get(&keys::setting(name)).await?.is_some())
+        Ok(self.engine.get(&keys::setting(name)).await?.as_deref() == Some(&[1]))
     }
 
     /// Notes that the upgrade of this name is done.
@@ -86,13 +101,13 @@ impl Progress {
     fn one(&mut self) {
         self.records += 1;
         if self.records.is_multiple_of(LOGGED_EVERY) {
-            tracing::info!(of = self.what, records = self.records, "an index table is being built");
+            tracing::info!(table = self.what, records = self.records, "an index table is being built");
         }
     }
 
     fn end(self) {
         if self.records > 0 {
-            tracing::info!(of = self.what, records = self.records, "an index table was built");
+            tracing::info!(table = self.what, records = self.records, "an index table was built");
         }
     }
 }

@@ -120,6 +120,7 @@ mod monitoring_files;
 mod operating_messages;
 mod outbound_flush;
 mod people_over_the_socket;
+mod people_search;
 mod person_erased_everywhere;
 mod person_erasure;
 mod person_record;

@@ -166,7 +166,7 @@ impl Shared {
                     tracing::warn!(%error, "dispatch waits for room, and goes on by itself when there is some");
                 }
             }
-            StoreError::Contended(_) => tracing::warn!(%error, "dispatch waits for the store"),
+            error if error.may_pass() => tracing::warn!(%error, "dispatch waits for the store"),
             _ => {
                 self.give_up(&error.to_string());
                 return false;
