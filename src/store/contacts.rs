@@ -6,10 +6,10 @@ use crate::base::address::Address;
 use crate::base::language::Language;
 use crate::model::contact::{Boilerplate, Contact, ContactBook, Organisation, Phone};
 
-use super::engine::{Batch, Commit, Key, Value};
+use super::engine::{Batch, Key, Value};
 use super::pages::Query;
 use super::record::{self, RecordError};
-use super::{CONFLICT_TRIES, Store, StoreError, keys};
+use super::{Attempt, Store, StoreError, keys};
 
 const VERSION: u8 = 1;
 
@@ -174,7 +174,7 @@ impl Store {
     /// # Errors
     /// [`BookError`]: nothing was changed.
     pub async fn change_book(&self, change: &BookChange) -> Result<BookOutcome, BookError> {
-        for _ in 0..CONFLICT_TRIES {
+        self.attempt(|| async move {
             let book = self.contact_book().await?;
             let (mut batch, mut outcome) = (Batch::new(), BookOutcome::default());
             for organisation in &change.organisations {
@@ -186,11 +186,9 @@ impl Store {
                 self.put_known(&mut batch, &mut outcome, keys::contact(id), form).await?;
             }
             number_boilerplates(&mut batch, &mut outcome, book, change)?;
-            if self.commit(batch).await? == Commit::Applied {
-                return Ok(outcome);
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES).into())
+            Ok(Attempt::Commit(batch, outcome))
+        })
+        .await
     }
 
     async fn put_known(

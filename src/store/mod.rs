@@ -48,6 +48,7 @@ pub mod settings;
 pub mod spool;
 pub mod subscribers;
 pub mod suppressions;
+pub mod tables;
 pub mod taking_back;
 mod update;
 mod upgrades;

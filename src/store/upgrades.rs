@@ -16,9 +16,9 @@ const TOGETHER: usize = 2000;
 const LOGGED_EVERY: u64 = 100_000;
 
 /// The index of open mailings, and of the mailings of a release.
-const MAILINGS: &str = "index of mailings";
+pub(super) const MAILINGS: &str = "index of mailings";
 /// The index of the subscribers of a list, and of the words by which people are found.
-const PEOPLE: &str = "index of people";
+pub(super) const PEOPLE: &str = "index of people";
 
 impl Store {
     /// Builds the index tables that this store lacks. Run it before anything reads or writes records.

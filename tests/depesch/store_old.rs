@@ -15,6 +15,7 @@ use depesch::store::embedded::{EmbeddedEngine, Settings};
 use depesch::store::engine::Engine;
 use depesch::store::mailings;
 use depesch::store::pages::Query;
+use depesch::store::search::{Search, members};
 
 use crate::support::failing::{FailingCommits, Failure};
 use crate::support::house::root;
@@ -66,6 +67,10 @@ async fn is_whole(store: &Store) {
     assert_eq!(store.tally(&sent).await.unwrap().accepted, 6);
     assert_eq!(ids(store, mailings::open(), |read| read.value.id.0).await, [2]);
     assert_eq!(ids(store, mailings::of_release(ReleaseId(1)), |read| read.value.id.0).await, [1, 2, 3]);
+    assert_eq!(ids(store, members(&"media".parse().unwrap()), |(id, _)| id.0).await, [1, 2, 3, 4, 5, 6]);
+    let found = store.search_people(&Search::new("ek kvarn").unwrap(), None, 10).await.unwrap();
+    assert_eq!(found.people.iter().map(|read| read.value.id).collect::<Vec<_>>(), [karin.value.id]);
+    assert_eq!(store.wrong_rows().await.unwrap(), []);
 }
 
 #[tokio::test]
