@@ -59,6 +59,9 @@ use record::RecordError;
 
 pub use update::{Attempt, Change, Changeable};
 
+/// What a commit met (see [`Commit::Conflict`]): record families say whose it is, e.g. [`ledger::is_lease_of`].
+pub type Conflict = engine::Key;
+
 /// The store: typed reads and writes over an [`Engine`]. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {

@@ -12,7 +12,7 @@ fn wrong(module: &str, text: &str) -> Vec<String> {
         if line.contains("for_tests") && module != "store" {
             found("what is for tests only");
         }
-        if line.contains("usize::MAX)") && (line.contains(".await") || line.contains("scan(")) {
+        if line.contains("usize::MAX).await") || (line.contains("usize::MAX)") && line.contains("scan(")) {
             found("a read without a limit");
         }
         if in_store {

@@ -17,7 +17,7 @@ use crate::runtime::clock_jump::Reading;
 use crate::runtime::heartbeat::Pulse;
 use crate::store::engine::{Batch, Commit};
 use crate::store::ledger::{Row, put_delivery};
-use crate::store::{CONFLICT_TRIES, StoreError, ledger, mailings};
+use crate::store::{CONFLICT_TRIES, Conflict, StoreError, ledger, mailings};
 use crate::subscribers::bounces;
 use crate::subscribers::bounces::Report;
 use crate::transport::Outcome;
@@ -309,7 +309,7 @@ impl Worker {
 
     /// Others changed a delivery that we have an outcome for: the lease ran out and another node took over, or the
     /// acknowledgement of our own commit was lost. What is known to have happened wins over what was supposed.
-    async fn reconcile(&mut self, key: &crate::store::engine::Key) -> Result<(), Ended> {
+    async fn reconcile(&mut self, key: &Conflict) -> Result<(), Ended> {
         for finished in &mut self.finished {
             let mailing = finished.job.run.current().value.id;
             if !ledger::is_delivery_of(key, mailing, finished.job.row.sequence) {
