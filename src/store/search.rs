@@ -17,7 +17,7 @@ const MOST_WORDS: usize = 8;
 /// Rows of a word that are counted, to find out which word is the rarest.
 const COUNTED: usize = 1000;
 /// Rows that one call looks at, whatever it finds.
-const LOOKED_AT: usize = 5000;
+const LOOKED_AT: usize = 2000;
 /// Rows read together.
 const STEP: usize = 250;
 

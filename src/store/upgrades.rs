@@ -3,7 +3,7 @@
 //! Each upgrade has a name, and under it in the settings a note of how far it came: it can be broken off at any moment and
 //! goes on from there. While one runs nothing else may write what it reads.
 
-use super::engine::Batch;
+use super::engine::{Batch, Key};
 use super::pages::Query;
 use super::record::{self, RecordError};
 use super::{Read, Store, StoreError, keys, mailings, person_rows, subscribers};
@@ -26,14 +26,14 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: run it again, and it goes on where it was.
     pub async fn upgrade(&self) -> Result<(), StoreError> {
-        self.build(MAILINGS, mailings::after, mailings::put_rows, |mailing| mailing.id.0).await?;
-        self.build(PEOPLE, subscribers::after, person_rows::put_new, |subscriber| subscriber.id.0).await
+        self.build((MAILINGS, b'M'), mailings::after, mailings::put_rows, |mailing| mailing.id.0).await?;
+        self.build((PEOPLE, b'S'), subscribers::after, person_rows::put_new, |subscriber| subscriber.id.0).await
     }
 
     /// Writes the rows of all records after the one that was noted last; each commit notes how far it came.
     async fn build<T>(
         &self,
-        name: &'static str,
+        (name, table): (&'static str, u8),
         after: fn(u64) -> Query<Read<T>>,
         put: fn(&mut Batch, &T),
         id: fn(&T) -> u64,
@@ -43,7 +43,10 @@ impl Store {
             Some([1]) => return Ok(()),
             Some([0, last @ ..]) => record::decode_counter(last)?,
             Some(_) => return Err(RecordError::Damaged { family: FAMILY, reason: name.to_owned() }.into()),
-            None => 0,
+            None => {
+                self.clear(table).await?;
+                0
+            }
         };
         let (mut records, mut batch, mut progress) = (self.pages(after(last)), Batch::new(), Progress::of(name));
         loop {
@@ -67,6 +70,30 @@ impl Store {
         }
     }
 
+    /// Removes all rows of a table that is built anew.
+    async fn clear(&self, table: u8) -> Result<(), StoreError> {
+        loop {
+            let rows = self.engine.scan(keys::table(table), TOGETHER).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            let mut batch = Batch::new();
+            rows.into_iter().for_each(|(key, _)| batch.delete(key));
+            self.commit(batch).await?;
+        }
+    }
+
+    /// Lets the next start build all index tables anew: after records were lost their rows may not fit any more.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the tables may stay wrong; do it again.
+    pub async fn forget_tables(&self) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        notes().into_iter().for_each(|note| batch.delete(note));
+        self.commit(batch).await?;
+        Ok(())
+    }
+
     /// Whether the upgrade of this name is done.
     ///
     /// # Errors
@@ -85,6 +112,11 @@ impl Store {
         self.commit(batch).await?;
         Ok(())
     }
+}
+
+/// The keys under which it is noted that the tables are built.
+pub(super) fn notes() -> [Key; 2] {
+    [keys::setting(MAILINGS), keys::setting(PEOPLE)]
 }
 
 /// Says in the log how far an index is.

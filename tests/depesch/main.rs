@@ -52,6 +52,7 @@ mod dispatch_intent;
 mod dispatch_outcomes;
 mod dispatch_pace;
 mod dispatch_trouble;
+mod dispatch_unavailable;
 mod dispatch_unwanted;
 mod doctor_command;
 mod doctor_dns;

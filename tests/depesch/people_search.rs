@@ -141,7 +141,8 @@ async fn a_million() {
     let settings = Settings { create: true, reserve_octets: 0, ..Settings::default() };
     let engine = Arc::new(EmbeddedEngine::open(directory.path(), settings).unwrap().engine);
     let store = Store::new(engine.clone() as Arc<dyn Engine>);
-    let syllables = ["ka", "rin", "bo", "an", "der", "ols", "lind", "berg", "ek", "strom", "vik", "sund", "norr", "lov"];
+    let syllables =
+        ["ka", "rin", "bo", "an", "der", "ols", "lind", "berg", "ek", "strom", "vik", "sund", "norr", "lov"];
     let word = |seed: u64, parts: u64| -> String {
         (0..parts).map(|at| syllables[(seed / 14u64.pow(at as u32) % 14) as usize]).collect()
     };
@@ -151,7 +152,8 @@ async fn a_million() {
         for id in first..(first + 500).min(count + 1) {
             let mixed = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
             let (given, family, house) = (word(mixed % 300, 2), word(mixed / 300 % 40_000, 4), word(mixed % 9_000, 3));
-            let person = person(id, &format!("{given}.{family}{id}@{house}.example"), &format!("{given} {family}"), &house);
+            let person =
+                person(id, &format!("{given}.{family}{id}@{house}.example"), &format!("{given} {family}"), &house);
             let texts = [person.address.as_str(), person.name.as_deref().unwrap_or(""), &house].join(" ");
             let letters: Vec<char> = texts.chars().collect();
             let set: BTreeSet<&[char]> = letters.windows(3).collect();

@@ -123,3 +123,15 @@ async fn the_tables_follow_every_change() {
     }
     assert_eq!(states, [(1, "active"), (2, "ended"), (3, "active"), (5, "active")]);
 }
+
+#[tokio::test]
+async fn tables_of_a_store_that_lost_records_are_built_anew() {
+    let store = crate::support::mailings::store();
+    filled(&store).await;
+    broken(&store, 7).await;
+    broken(&store, 2).await;
+    broken(&store, 0).await;
+    store.forget_tables().await.unwrap();
+    store.upgrade().await.unwrap();
+    assert_eq!(store.wrong_rows().await.unwrap(), []);
+}
