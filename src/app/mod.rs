@@ -89,14 +89,16 @@ async fn until(mut stopping: watch::Receiver<bool>) {
 
 /// Starts a daemon in this process. Installs no signal handlers and no log.
 ///
-/// # Errors [`StartError`].
+/// # Errors
+/// [`StartError`].
 pub async fn start(config: &Config, clock: Arc<dyn Clock>, begin: Begin) -> Result<RunningApp, StartError> {
     start_with(config, clock, begin, Vec::new()).await
 }
 
 /// Starts a daemon as [`start`] does, with additional sockets for mail that were opened outside.
 ///
-/// # Errors [`StartError`].
+/// # Errors
+/// [`StartError`].
 pub async fn start_with(
     config: &Config,
     clock: Arc<dyn Clock>,
@@ -126,7 +128,7 @@ async fn start_on(
 ) -> Result<RunningApp, StartError> {
     let store = Store::new(engine.clone());
     let key = store.installation_key().await?;
-    find_invitations(&store).await?;
+    complete(&store).await?;
     parts::clear_attachments(config).await;
     let Prepared { content, transport, listener } = prepared;
     let (content, messages) = templates(config, &store, &key, &clock, content);
@@ -268,8 +270,10 @@ async fn begin_dispatch(
     Ok(started.await?)
 }
 
-/// Indexes invitations that were added before answers by mail existed.
-async fn find_invitations(store: &Store) -> Result<(), StoreError> {
+/// Gives a store of an earlier version the index tables that it lacks; invitations of before answers could come by mail are
+/// found too.
+async fn complete(store: &Store) -> Result<(), StoreError> {
+    store.upgrade().await?;
     let indexed = index_invitations(store).await?;
     if indexed > 0 {
         tracing::info!(invitations = indexed, "invitations added before answers could come by mail are found now");

@@ -162,6 +162,7 @@ pub fn describe_transport(config: &Config) -> String {
 /// The dispatcher's settings.
 pub fn dispatch_settings(config: &Config) -> DispatchSettings {
     DispatchSettings {
+        node: config.dispatch.node.clone(),
         connections: config.dispatch.connections as usize,
         lease_seconds: u32::try_from(config.dispatch.lease.as_secs()).unwrap_or(u32::MAX),
         retry: config.retry,
@@ -330,7 +331,8 @@ pub fn content(config: &Config) -> Result<Content, StartError> {
 
 /// Loads what [`content`] loads, for commands that work without a daemon.
 ///
-/// # Errors [`TemplateError`].
+/// # Errors
+/// [`TemplateError`].
 pub fn load_content(config: &Config) -> Result<Content, TemplateError> {
     // The configuration was validated when it was read; an invalid zone was reported there.
     let zone = config.schedule.zone.parse().unwrap_or(chrono_tz::Europe::Stockholm);
