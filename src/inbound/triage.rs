@@ -4,6 +4,7 @@
 //! answers for the list: nothing is ever dropped unread (RFC 5321 §3.9.2).
 
 use crate::base::address::Address;
+use crate::base::id::LetterId;
 use crate::bounce::{Kind, Reading};
 use crate::composition::notices::{LetterError, PassedOn, is_of_program};
 use crate::model::inbound::InboundKind;
@@ -14,6 +15,7 @@ use crate::store::later::{LaterForward, put_forward};
 use super::destination::{Destination, Role};
 use super::parts::InboundParts;
 use super::post::Received;
+use super::rsvp::RsvpDesk;
 use super::{Effects, HandleError, Handler, HandlerFuture, Item};
 use super::{bounce, complaint, returned, rsvp};
 
@@ -23,6 +25,7 @@ const UNSIGNED_A_DAY: u32 = 10;
 /// Gives each message to its handler.
 pub struct Triage {
     parts: InboundParts,
+    rsvps: RsvpDesk,
 }
 
 impl From<LetterError> for HandleError {
@@ -43,7 +46,10 @@ impl Handler for Triage {
 impl Triage {
     /// A triage with these parts.
     pub fn new(parts: InboundParts) -> Self {
-        Self { parts }
+        let InboundParts { rulebook, clock, letters, .. } = &parts;
+        let (store, key) = (rulebook.store.clone(), rulebook.key.clone());
+        let rsvps = RsvpDesk { store, key, clock: clock.clone(), letters: letters.clone() };
+        Self { parts, rsvps }
     }
 
     /// What a message says that came to a place where reports come.
@@ -55,19 +61,24 @@ impl Triage {
         // To whichever address: providers send complaints where they like.
         if item.message.is_whole() && complaint::is_complaint(&item.message) {
             let reading = self.read(item);
-            if let Some(effects) = complaint::handle(&self.parts, item, &reading).await? {
+            if let Some(effects) = complaint::handle(&self.parts.rulebook, item, &reading).await? {
                 return Ok(effects);
             }
         }
         let handled = match &item.destination {
             Some(Destination::List { list, role }) => self.see_for_list(item, list, role).await?,
-            Some(Destination::Rsvp) if item.message.is_whole() => rsvp::handle(&self.parts, item, None).await?,
+            Some(Destination::Rsvp) if item.message.is_whole() => self.rsvps.handle(item, None).await?,
             Some(Destination::Rsvp | Destination::Postmaster) | None => None,
         };
         match handled {
             Some(effects) => Ok(effects),
             None => self.pass_on(item).await,
         }
+    }
+
+    async fn returned(&self, item: &Item, letter: LetterId) -> Result<Option<Effects>, HandleError> {
+        let (store, now) = (&self.parts.rulebook.store, self.parts.clock.now());
+        returned::handle(store, &self.read(item), letter, now).await
     }
 
     async fn see_for_list(&self, item: &Item, read: &Read<List>, role: &Role) -> Result<Option<Effects>, HandleError> {
@@ -90,12 +101,12 @@ impl Triage {
                 let reading = self.read(item);
                 bounce::handle(&self.parts, item, &reading, *token).await
             }
-            Role::Returned { letter } => returned::handle(&self.parts, item, *letter).await,
+            Role::Returned { letter } => self.returned(item, *letter).await,
             // Reports say what they say at their beginning. Nothing else is taken from a part of a message.
             _ if !item.message.is_whole() => Ok(None),
             // Before the next: a calendar program answers because its owner told it to.
-            Role::Rsvp => rsvp::handle(&self.parts, item, Some(list)).await,
-            Role::Post if rsvp::is_answer(&item.message) => rsvp::handle(&self.parts, item, Some(list)).await,
+            Role::Rsvp => self.rsvps.handle(item, Some(list)).await,
+            Role::Post if rsvp::is_answer(&item.message) => self.rsvps.handle(item, Some(list)).await,
             // An answer of a program is no wish, no post and no answer of a person. Only what is marked as one is dropped.
             _ => match (role, self.parts.reader.read(&item.message).kind) {
                 (_, Kind::AutoReply) if is_of_program(item.inbound.arrival.sender.as_deref(), &item.message) => {

@@ -1,6 +1,7 @@
 //! Floor 6: a mailing from queue to report.
 
 pub mod audience;
+pub mod decide;
 pub mod find_delivery;
 pub mod queue;
 pub mod reopen;

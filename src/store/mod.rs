@@ -16,6 +16,7 @@ pub mod check;
 pub mod checkpoint;
 pub mod clock_note;
 pub mod contacts;
+pub mod decided;
 mod delivery_form;
 pub mod embedded;
 pub mod engine;

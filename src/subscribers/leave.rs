@@ -5,10 +5,11 @@ use crate::base::id::{ListName, SubscriberId};
 use crate::model::list::List;
 use crate::model::subscriber::Subscriber;
 use crate::model::subscription::Wanted;
+use crate::store::decided::Decided;
 use crate::store::engine::Batch;
 use crate::store::{StoreError, subscribers};
 
-use super::rulebook::{Decided, Instruction, Rulebook};
+use super::rulebook::{Instruction, Rulebook};
 use super::tokens::UnsubscribeToken;
 
 /// What a person leaves.

@@ -18,7 +18,7 @@ const KARIN: &str = "karin@press.example";
 
 async fn leaves(world: &World, leaving: Leaving, channel: Channel) -> Left {
     let said = said(channel, 20);
-    world.rules.carry_out::<_, StoreError, _>(|| world.rules.leave(&leaving, &said)).await.unwrap()
+    world.store.carry_out::<_, StoreError, _>(|| world.rules.leave(&leaving, &said)).await.unwrap()
 }
 
 #[tokio::test]
