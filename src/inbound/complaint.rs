@@ -21,9 +21,11 @@ const UNWANTED: [&str; 6] = ["abuse", "opt-out", "opt-out-list", "unsubscribe", 
 /// The shortest token that there is: two numbers and its signature.
 const SHORTEST_TOKEN: usize = 16;
 
-/// Whether a message calls itself a report of abuse, or is one in Microsoft's manner.
+/// Whether a message calls itself a report of abuse, or is one in Microsoft's manner, and returns the message that it is
+/// about: without that it proves nothing.
 pub fn is_complaint(message: &Incoming) -> bool {
-    message.part("message/feedback-report").is_some() || bounce::is_junk_report(message)
+    let is_report = || message.part("message/feedback-report").is_some() || bounce::is_junk_report(message);
+    message.embedded().is_some() && is_report()
 }
 
 /// Says what a complaint does; `None` when a person must read it.
