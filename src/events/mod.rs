@@ -12,7 +12,7 @@ use crate::model::mailing::Mailing;
 use crate::model::release::{Event, Release};
 use crate::store::engine::{Batch, Commit};
 use crate::store::rsvps::Invitation;
-use crate::store::{Store, StoreError, keys};
+use crate::store::{Store, StoreError, mailings};
 
 pub mod answer;
 pub mod export;
@@ -62,8 +62,7 @@ pub async fn is_rsvp_address(store: &Store, address: &Address) -> Result<Vec<Rel
 /// # Errors
 /// [`StoreError`]: run it again.
 pub async fn index_invitations(store: &Store) -> Result<usize, StoreError> {
-    let done = keys::setting(INDEXED);
-    if store.engine().get(&done).await?.is_some() {
+    if store.is_upgraded(INDEXED).await? {
         return Ok(0);
     }
     let (mut after, mut count) = (ReleaseId(0), 0);
@@ -81,9 +80,7 @@ pub async fn index_invitations(store: &Store) -> Result<usize, StoreError> {
             }
         }
     }
-    let mut batch = Batch::new();
-    batch.put(done, vec![1]);
-    store.commit(batch).await?;
+    store.note_upgraded(INDEXED).await?;
     Ok(count)
 }
 
@@ -123,8 +120,9 @@ pub fn over_at(event: &Event) -> Timestamp {
 /// # Errors
 /// [`StoreError`].
 pub async fn mailings_of(store: &Store, release: ReleaseId) -> Result<Vec<Mailing>, StoreError> {
-    let all = store.mailings().await?.into_iter().map(|read| read.value);
-    let mut of_release: Vec<Mailing> = all.filter(|mailing| mailing.content.release() == Some(release)).collect();
-    of_release.sort_by_key(|mailing| std::cmp::Reverse(mailing.id));
+    let (mut pages, mut of_release) = (store.pages(mailings::of_release(release).backward()), Vec::new());
+    while let Some(read) = pages.next().await? {
+        of_release.push(read.value);
+    }
     Ok(of_release)
 }

@@ -1,4 +1,4 @@
-//! The consent ledger: when, how, from where and on what words a subscription changed.
+//! The consent ledger: when, how, from where and with what wording a subscription changed.
 
 use crate::base::clock::Timestamp;
 use crate::base::peer::Network;
@@ -6,20 +6,20 @@ use crate::base::peer::Network;
 use super::channel::Channel;
 use super::subscription::SubscriptionState;
 
-/// One change of one subscription. Events are only ever added.
+/// One change of one subscription. Events are only ever appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsentEvent {
     /// When it took effect.
     pub at: Timestamp,
     /// What the subscription became.
     pub became: SubscriptionState,
-    /// By which way the change came.
+    /// How the change arrived.
     pub source: ConsentSource,
     /// The exact words agreed to, or the reason given.
     pub words: String,
 }
 
-/// By which way a change of a subscription came in.
+/// How a change of a subscription arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConsentSource {
     /// A row of an imported file.
@@ -31,14 +31,15 @@ pub enum ConsentSource {
     },
     /// A person at the control API or the command line.
     Operator {
-        /// Who, as the system knows them.
+        /// The user, as the system names them.
         who: String,
     },
     /// A mail from the subscriber.
     Mail {
         /// Its Message-ID.
         message_id: String,
-        /// SHA-256 of the mail as it came, where it is kept as evidence (among the attachments, by this name).
+        /// SHA-256 of the original mail where it is kept as evidence; it is stored among the attachments under this
+        /// name.
         evidence: Option<[u8; 32]>,
     },
     /// A form on a public page that the subscriber sent, with a signed token that went to their address. The words of the
@@ -56,7 +57,7 @@ pub enum ConsentSource {
     },
     /// A bounce, a complaint or a rule of the system.
     System {
-        /// Which rule.
+        /// The name of the rule.
         rule: String,
     },
 }
@@ -86,7 +87,7 @@ impl ConsentSource {
 /// How well a subscription's basis can be proven, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Proof {
-    /// The subscriber's own mail, kept as it came.
+    /// The subscriber's own mail, kept in its original form.
     KeptMail,
     /// A form that the subscriber sent: its text is kept, and when and from which network it came.
     Form,
@@ -94,7 +95,7 @@ pub enum Proof {
     Mail,
     /// The words of another: an operator, the person who imported a file, a program with access to the API.
     Stated,
-    /// Nothing: no words at all, or a rule of the system.
+    /// None: no wording at all, or a rule of the system.
     None,
 }
 
@@ -102,7 +103,7 @@ impl Proof {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::KeptMail, Self::Form, Self::Mail, Self::Stated, Self::None];
 
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::KeptMail => "own-mail-kept",
@@ -115,7 +116,7 @@ impl Proof {
 }
 
 impl ConsentEvent {
-    /// SHA-256 of the subscriber's own mail, where it is to be kept.
+    /// SHA-256 of the subscriber's own mail, if it is to be kept.
     pub fn evidence(&self) -> Option<&[u8; 32]> {
         self.source.evidence()
     }
@@ -133,8 +134,8 @@ impl ConsentEvent {
     }
 }
 
-/// What a subscription rests on: the first event that made it active since it last ended, or, of one that has ended, that
-/// of its last time. A resumption is none: it rests on what was before.
+/// The event that a subscription is based on: the first that made it active since it last ended or, for an ended one,
+/// that of its last active period. A resumption is not a basis: it continues an earlier one.
 pub fn basis(events: &[ConsentEvent]) -> Option<&ConsentEvent> {
     let last_active = events.iter().rposition(|event| event.became == SubscriptionState::Active)?;
     let run = events[..last_active].iter().rposition(|event| event.became == SubscriptionState::Ended);

@@ -1,5 +1,5 @@
-//! Floor 1: plain records and their transitions, as pure functions. No I/O, no clock, no tokio; what is kept on
-//! disk has a form of its own in [`crate::store`].
+//! Floor 1: plain records and their transitions, as pure functions. No I/O, no clock, no tokio; the stored forms are
+//! separate, in [`crate::store`].
 
 pub mod audit;
 pub mod authentication;

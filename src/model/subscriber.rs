@@ -16,9 +16,9 @@ pub use super::subscription::SubscriptionState;
 /// One person or newsroom with one address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subscriber {
-    /// Its name in the ledger and in tokens.
+    /// Its id, used in the ledger and in tokens.
     pub id: SubscriberId,
-    /// Where mail goes.
+    /// Where mail is sent.
     pub address: Address,
     /// The person's name, as they write it.
     pub name: Option<String>,
@@ -26,26 +26,26 @@ pub struct Subscriber {
     pub language: Language,
     /// The newsroom or organisation.
     pub organisation: Option<String>,
-    /// Subjects they cover, lower case.
+    /// Beats (subjects) they cover, lower case.
     pub beats: BTreeSet<String>,
     /// Regions they cover, lower case.
     pub regions: BTreeSet<String>,
-    /// Whatever else the organisation notes; usable in templates and queries.
+    /// Further data kept by the organisation; usable in templates and queries.
     pub attributes: BTreeMap<String, String>,
-    /// One for each list they ever were on.
+    /// One for each list they were ever on.
     pub subscriptions: BTreeMap<ListName, Subscription>,
-    /// When first known.
+    /// When the record was created.
     pub created: Timestamp,
     /// When last changed.
     pub updated: Timestamp,
 }
 
-/// A subscriber's standing on one list, with its whole history.
+/// A subscriber's membership of one list, with its whole history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
-    /// Its state now: what the last event made it.
+    /// Its current state: the result of the last event.
     pub state: SubscriptionState,
-    /// Every change, the oldest first; never empty.
+    /// Every change, oldest first; never empty.
     pub events: Vec<ConsentEvent>,
 }
 
@@ -55,7 +55,7 @@ pub enum SubscriptionError {
     /// Invariant 4: an import or an operator never revives what the subscriber ended.
     #[error("the subscription to {0} was ended; only the subscriber can begin it anew")]
     Ended(ListName),
-    /// There is nothing to change.
+    /// The subscription does not exist.
     #[error("there is no subscription to {0}")]
     None(ListName),
 }

@@ -2,23 +2,23 @@
 
 use super::channel::Channel;
 
-/// Where a subscription stands.
+/// The state of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SubscriptionState {
-    /// Asked for, not yet confirmed: gets no mail.
+    /// Requested, not yet confirmed: receives no mail.
     Pending,
-    /// Gets mail.
+    /// Receives mail.
     Active,
-    /// Stopped for a time by the subscriber.
+    /// Stopped temporarily by the subscriber.
     Paused,
     /// Stopped by bounces.
     Suspended,
-    /// Ended; only the subscriber's own confirmed wish begins it anew.
+    /// Ended; only the subscriber's own confirmed request starts it again.
     Ended,
 }
 
 impl SubscriptionState {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Pending => "pending",

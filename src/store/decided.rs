@@ -1,7 +1,8 @@
 //! What a rule decides and what brings it about: an outcome with its batch.
 
-use super::engine::{Batch, Commit};
-use super::{CONFLICT_TRIES, Store, StoreError};
+use super::engine::Batch;
+use super::update::Attempt;
+use super::{Store, StoreError};
 
 /// What is decided, and not done yet. The caller adds what belongs to the same commit (a notice, the mark that a mail is
 /// handled) and commits, or lets [`Store::carry_out`] do so.
@@ -31,12 +32,10 @@ impl Store {
         E: From<StoreError>,
         F: Future<Output = Result<Decided<T>, E>>,
     {
-        for _ in 0..CONFLICT_TRIES {
+        let attempt = || async {
             let Decided { outcome, batch } = decide().await?;
-            if batch.writes.is_empty() || self.commit(batch).await? == Commit::Applied {
-                return Ok(outcome);
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES).into())
+            Ok(if batch.writes.is_empty() { Attempt::Leave(outcome) } else { Attempt::Commit(batch, outcome) })
+        };
+        self.attempt(attempt).await
     }
 }
