@@ -14,11 +14,12 @@ use crate::composition::content::ContentHandle;
 use crate::composition::notices::Letters;
 use crate::config::Config;
 use crate::control::inbound::MailIn;
+use crate::inbound::bounce::BounceDesk;
 use crate::inbound::command::CommandDesk;
 use crate::inbound::destination::Directory;
 use crate::inbound::ingest::Door;
-use crate::inbound::parts::InboundParts;
 use crate::inbound::post::PostDesk;
+use crate::inbound::rsvp::RsvpDesk;
 use crate::inbound::triage::Triage;
 use crate::inbound::worker::InboundWorker;
 use crate::mail::command::Commands;
@@ -117,17 +118,20 @@ pub async fn prepare(
         settings: config.inbound.commands,
     };
     let doubts = Arc::new(Doubts::default());
-    let triage = Triage::new(InboundParts {
+    let Rulebook { store: records, key } = rulebook.clone();
+    let rsvps = RsvpDesk { store: records, key, clock: clock.clone(), letters: letters.clone() };
+    let bounces = BounceDesk { rulebook: rulebook.clone(), policy: config.bounce.policy, doubts: doubts.clone() };
+    let triage = Triage {
         rulebook,
         clock: clock.clone(),
         reader: Reader::new(Classifier::shipped()?)?,
-        bounce: config.bounce.policy,
-        doubts: doubts.clone(),
         letters,
+        bounces,
         commands,
         posts,
+        rsvps,
         postmaster: config.inbound.postmaster.clone(),
-    });
+    };
     let pulses = Pulses::default();
     let worker = InboundWorker {
         store,

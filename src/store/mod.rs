@@ -17,6 +17,7 @@ pub mod checkpoint;
 pub mod clock_note;
 pub mod contacts;
 mod counters;
+pub mod decided;
 mod delivery_form;
 mod dry;
 pub mod embedded;

@@ -9,12 +9,13 @@ use crate::model::list::{Joining, List};
 use crate::model::subscriber::Subscriber;
 use crate::model::suppression::SuppressionReason;
 use crate::model::wish::{Deed, Wish, WishState};
+use crate::store::decided::Decided;
 use crate::store::engine::Batch;
 use crate::store::subscribers::TooLarge;
 use crate::store::{Read, StoreError, lists, subscribers, suppressions, wishes};
 
 use super::leave::end;
-use super::rulebook::{Decided, Instruction, Rulebook};
+use super::rulebook::{Instruction, Rulebook};
 
 /// Where a pending request stands.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use depesch::base::id::LetterId;
 use depesch::composition::notices::PassedOn;
 use depesch::inbound::destination::{Directory, Resolved};
-use depesch::inbound::triage::Triage;
 use depesch::inbound::{Effects, Handler, Item};
 use depesch::model::inbound::InboundKind;
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::{Batch, Commit};
 
-use crate::support::commands::parts;
+use crate::support::commands::triage;
 use crate::support::letters::Desk;
 use crate::support::mailings::list;
 
@@ -42,7 +41,7 @@ async fn comes_in(desk: &Desk, recipient: &str, octets: &[u8]) -> Effects {
     };
     let blobs = Blobs::in_state_directory(&desk.directory());
     let (store, clock) = (&desk.store, &desk.clock);
-    let triage = Triage::new(parts(store, &blobs, clock, &desk.key, &desk.letters, Default::default()));
+    let triage = triage(store, &blobs, clock, &desk.key, &desk.letters, Default::default());
     let item = Item { inbound, octets: Arc::new(octets.to_vec()), message, destination: Some(destination) };
     let effects = triage.handle(&item).await.unwrap();
     assert_eq!(desk.store.commit(effects.batch.clone()).await.unwrap(), Commit::Applied);

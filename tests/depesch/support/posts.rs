@@ -15,7 +15,6 @@ use depesch::composition::notices::{LetterSettings, Letters};
 use depesch::composition::post_messages::PostMessages;
 use depesch::inbound::command::CommandSettings;
 use depesch::inbound::destination::Directory;
-use depesch::inbound::parts::InboundParts;
 use depesch::inbound::post::PostDesk;
 use depesch::inbound::triage::Triage;
 use depesch::inbound::worker::InboundWorker;
@@ -139,7 +138,7 @@ impl PostOffice {
 
     /// The handler of all mail, with a worker around it.
     pub fn worker(&self) -> Arc<InboundWorker> {
-        let usual = commands::parts(
+        let usual = commands::triage(
             &self.store,
             &self.blobs,
             &self.clock,
@@ -147,7 +146,7 @@ impl PostOffice {
             &self.desk.letters,
             CommandSettings::default(),
         );
-        let triage = Triage::new(InboundParts { posts: self.desk.clone(), ..usual });
+        let triage = Triage { posts: self.desk.clone(), ..usual };
         Arc::new(InboundWorker {
             reading: depesch::runtime::reading::ReadingPool::new(Arc::new(self.clock.clone())),
             pulses: Default::default(),

@@ -22,7 +22,7 @@ use depesch::render::source::{SourceSettings, parse};
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::Commit;
 
-use super::commands::parts;
+use super::commands::triage;
 use super::letters::Desk;
 use super::mailings::{list, mailing, put};
 use super::office::noon;
@@ -45,9 +45,9 @@ impl Hosts {
         desk.store.create_list(&list("media")).await.unwrap();
         let blobs = Blobs::in_state_directory(std::path::Path::new("/nonexistent"));
         let settings = CommandSettings::default();
-        let parts = parts(&desk.store, &blobs, &desk.clock, &desk.key, &desk.letters, settings);
+        let triage = triage(&desk.store, &blobs, &desk.clock, &desk.key, &desk.letters, settings);
         let directory = Directory::new(desk.store.clone(), desk.key.clone());
-        Self { desk, triage: Triage::new(parts), directory }
+        Self { desk, triage, directory }
     }
 
     /// With one invitation, to an event in a week, sent as mailing 1.
