@@ -93,3 +93,33 @@ async fn a_store_that_was_away_for_long_holds_nothing_back_afterwards() {
     assert_eq!((given.len(), office.relay.given().len()), (20, 20), "each got it once");
     assert_eq!(office.tally(id).await.accepted, 20);
 }
+
+#[tokio::test]
+async fn an_answer_that_is_lost_is_found_in_the_store() {
+    for each in [2, 3, 5, 7] {
+        let (is_away, loses_each) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let office = Office::over(Unsteady::new(&is_away, &loses_each));
+        office.subscribers(20).await;
+        let id = office.mailing(UncertainPolicy::Resend).await;
+        loses_each.store(each, Ordering::SeqCst);
+        // The number of a start is taken before dispatch has a loop: its starter tries again.
+        let dispatcher = loop {
+            if let Ok(dispatcher) = office.dispatcher().await {
+                break dispatcher;
+            }
+        };
+        let finished = || async {
+            office.clock.advance(chrono::Duration::seconds(5));
+            matches!(office.stage(id).await, Stage::Finished { .. })
+        };
+        office.until(finished).await;
+        dispatcher.drain().await;
+        let given = office.relay.given().len();
+        let mut readers = office.relay.given();
+        readers.sort();
+        readers.dedup();
+        let tally = office.tally(id).await;
+        assert_eq!((readers.len(), tally.accepted), (20, 20), "each {each}. answer: {tally:?}");
+        assert!((given - 20) as u64 <= tally.resent, "each {each}. answer: {given} went out, {} shown", tally.resent);
+    }
+}
