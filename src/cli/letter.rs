@@ -9,33 +9,33 @@ use crate::control::path::ApiPath;
 use super::output::instant;
 use super::{CliError, Context, Done};
 
-/// Mails of our own that belong to no mailing: confirmations, help, notices, messages passed on.
+/// Notices: mails of our own that belong to no mailing, e.g. confirmations, help, forwarded messages.
 #[derive(Debug, Subcommand)]
 pub enum LetterCommand {
-    /// Show letters, the newest first; with --json one a line
+    /// Show notices, newest first; with --json one per line
     #[command(after_help = "Examples:\n  depesch letter list\n  depesch letter list --state failed\n  \
         depesch letter list --limit 1000 --json | jq -r 'select(.about == \"passed-on\") | .id'")]
     List {
-        /// Only what is in this state
+        /// Only notices in this state
         #[arg(long, value_parser = ["waiting", "deferred", "in-doubt", "accepted", "failed"])]
         state: Option<String>,
-        /// At most so many
+        /// Maximum number of notices
         #[arg(long, default_value_t = 50)]
         limit: usize,
-        /// Show addresses whole instead of masked; the daemon's log notes who saw them
+        /// Show full addresses instead of masked ones; recorded in the daemon's log
         #[arg(long)]
         addresses: bool,
     },
-    /// Show one letter: what became of it, and what the relay said
+    /// Show one notice: its state, and what the relay answered
     #[command(after_help = "Examples:\n  depesch letter show n17")]
     Show {
         /// A number such as n17
         id: LetterId,
-        /// Show addresses whole instead of masked; the daemon's log notes who saw them
+        /// Show full addresses instead of masked ones; recorded in the daemon's log
         #[arg(long)]
         addresses: bool,
     },
-    /// Try a failed letter again
+    /// Send a failed notice again
     #[command(after_help = "Examples:\n  depesch letter retry n17")]
     Retry {
         /// A number such as n17
@@ -108,7 +108,7 @@ fn row(letter: &LetterView) -> [String; 6] {
     ]
 }
 
-/// What was said about it, in words.
+/// The last answer or failure as text.
 fn said(letter: &LetterView) -> String {
     match letter.code {
         Some(code) => format!("{code} {}", letter.reply),
@@ -134,7 +134,7 @@ fn show(letter: &LetterView, context: &Context) -> Result<Done, CliError> {
         ("attempts", letter.attempts.to_string()),
     ];
     if letter.resent > 0 {
-        fields.push(("resent", format!("{}: so many copies more may have arrived", letter.resent)));
+        fields.push(("resent", format!("{}: as many additional copies may have arrived", letter.resent)));
     }
     if !letter.reply.is_empty() || letter.code.is_some() {
         fields.push(("stage", letter.stage.clone()));

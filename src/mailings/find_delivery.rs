@@ -1,4 +1,4 @@
-//! One mail's way: the deliveries that a Message-ID, a relay's queue id or an address belongs to.
+//! Finds the deliveries that belong to a Message-ID, a relay's queue id or an address.
 
 use crate::base::id::{MailingId, SubscriberId};
 use crate::model::ledger::Delivery;
@@ -8,18 +8,18 @@ use crate::store::{Read, Store, StoreError, mailings};
 
 use super::report::{Account, Row, with_address};
 
-/// Deliveries in one answer at most.
+/// Maximum number of deliveries in one answer.
 const MOST_FOUND: usize = 100;
-/// Deliveries looked at for a queue id at most, of the newest mailings first: 0.1 s for each hundred thousand, measured with
-/// the index in memory.
+/// Maximum number of deliveries searched for a queue id, newest mailings first: 0.1 s for each hundred thousand,
+/// measured with the index in memory.
 const MOST_LOOKED_AT: u64 = 2_000_000;
 
-/// What was found.
+/// The deliveries found.
 #[derive(Debug, Default)]
 pub struct Found {
     /// The deliveries, those of the newest mailing first.
     pub rows: Vec<(Mailing, Row)>,
-    /// Whether older deliveries were not looked at.
+    /// Whether older deliveries were not searched.
     pub more: bool,
 }
 
@@ -65,7 +65,7 @@ pub async fn of_queue_id(store: &Store, mailing: Option<MailingId>, queue_id: &s
                 let row = with_address(store, Row::new(&mailing, row)).await?;
                 found.rows.push((mailing.clone(), row));
             }
-            // The index answers at once, so a long look would keep a thread from everybody else's work.
+            // The index answers without waiting, so a long search would keep the thread from other tasks.
             tokio::task::yield_now().await;
         }
     }
@@ -103,7 +103,7 @@ pub fn is_said_of(delivery: &Delivery, queue_id: &str) -> bool {
     says(&Account::of(delivery).text, queue_id)
 }
 
-/// Whether a reply names this queue id as a word of its own.
+/// Whether a reply contains this queue id as a separate word.
 fn says(reply: &str, queue_id: &str) -> bool {
     let ends = |c: char| c.is_whitespace() || "<>\"'()[],;:=".contains(c);
     reply.split(ends).any(|word| !word.is_empty() && word.trim_end_matches('.') == queue_id)

@@ -1,4 +1,5 @@
-//! A flush: deferred deliveries and letters become due now, because a person knows that the relay or a receiver is repaired.
+//! Flush: makes deferred deliveries and notices due now, once a person knows that the relay or a receiver works
+//! again.
 
 use std::collections::BTreeSet;
 
@@ -11,32 +12,32 @@ use crate::store::ledger::{Row, chunk_of, put_delivery};
 use crate::store::letters::put_over;
 use crate::store::{Attempt, Store, StoreError, ledger, letters, mailings};
 
-/// Letters changed in one commit.
+/// Maximum number of notices changed in one commit.
 const LETTERS_AT_ONCE: usize = 256;
 
-/// What is to be due now.
+/// Selects what becomes due now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flush {
-    /// Only of this mailing; without it of all that are being sent, and letters, which belong to no mailing.
+    /// Only deliveries of this mailing; `None`: of all that are being sent, and notices, which belong to no mailing.
     pub mailing: Option<MailingId>,
     /// Only to this domain.
     pub domain: Option<String>,
 }
 
-/// What a flush made due.
+/// Numbers of what a flush made due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flushed {
     /// Deliveries.
     pub deliveries: u64,
-    /// Letters: mails of our own that belong to no mailing.
+    /// Notices: mails of our own that belong to no mailing.
     pub letters: u64,
 }
 
-/// Makes deferred deliveries and letters due at `now`; returns how many. Dispatcher and letters' worker must be notified
-/// afterwards. Done twice it changes nothing more.
+/// Makes deferred deliveries and notices due at `now`; returns how many. Notify dispatcher and notice sender
+/// afterwards. A repetition changes nothing more.
 ///
 /// # Errors
-/// [`StoreError`]: what was changed before stays so, and the same may be asked again.
+/// [`StoreError`]: what was changed before stays so, and the request can be repeated.
 pub async fn flush(store: &Store, now: Timestamp, what: &Flush) -> Result<Flushed, StoreError> {
     let deliveries = deliveries(store, now, what).await?;
     let letters = match what.mailing {
@@ -134,7 +135,7 @@ async fn some_letters(
         .await
 }
 
-/// The delivery, due now; `None` for one that does not wait.
+/// The delivery, due now; `None` if it is not deferred.
 fn due_now(row: &Row, now: Timestamp) -> Option<Delivery> {
     let DeliveryState::Deferred { first, until, cause } = &row.delivery.state else { return None };
     let state = DeliveryState::Deferred { first: *first, until: now, cause: cause.clone() };

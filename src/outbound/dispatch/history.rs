@@ -1,15 +1,15 @@
-//! What became of earlier mailings to the same lists: by that the breaker knows how many refusals are incredible.
+//! The refusals in earlier mailings to the same lists, from which the breaker derives how many are implausible.
 
 use crate::model::breaker::Expected;
 use crate::model::ledger::Tally;
 use crate::model::mailing::{Mailing, Stage};
 use crate::store::{Read, Store, StoreError, ledger, mailings};
 
-/// Mailings that are looked at, the latest first.
+/// Number of mailings examined, latest first.
 const LATEST: usize = 5;
 
-/// Which part of a mailing is expected to be refused for good. An audience that has grown by more than a quarter since has
-/// addresses of which no history knows.
+/// The share of a mailing that is expected to be refused for good. An audience that has grown by more than a quarter
+/// since has addresses without history.
 pub(super) async fn expected(store: &Store, mailing: &Mailing) -> Result<Expected, StoreError> {
     let lists = &mailing.audience.lists;
     let is_earlier = |other: &Mailing| {

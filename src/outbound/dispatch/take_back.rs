@@ -1,7 +1,7 @@
-//! Taking back what was refused when a breaker opens: the deliveries are deferred again, their scores are undone, whom they
-//! suspended gets mail again, and the mailing pauses if it must.
+//! Takes refusals back when a breaker opens: the deliveries are deferred again, their scores are undone, subscribers
+//! suspended by them are reinstated, and the mailing is paused if necessary.
 //!
-//! Noted in the store before it is begun, and finished at the next start after a crash; each step can be done twice.
+//! Noted in the store before it begins, and finished at the next start after a crash; each step can be repeated.
 
 use crate::base::clock::Timestamp;
 use crate::model::breaker::Doubted;
@@ -17,9 +17,9 @@ use crate::subscribers::bounces::TakeBack;
 
 use super::{Shared, feed};
 
-/// Takes back what a breaker that opened says.
+/// Takes back the refusals of a breaker that opened.
 pub(super) async fn begin(shared: &Shared, doubted: &Doubted, pause: Option<&str>) -> Result<(), StoreError> {
-    // What was refused before the clock was set forward bears an earlier date.
+    // What was refused before the clock was set forward has an earlier date.
     let present = shared.parts.store.present(shared.parts.clock.now()).await?;
     let since = present.first_date(doubted.since);
     let whats: Vec<TakingBack> = doubted
@@ -54,7 +54,7 @@ pub(super) async fn finish_all(shared: &Shared) -> Result<(), StoreError> {
 async fn finish(shared: &Shared, what: &TakingBack) -> Result<(), StoreError> {
     let (store, now) = (&shared.parts.store, shared.parts.clock.now());
     pause(shared, what).await?;
-    // No worker is just about to commit one of them.
+    // No worker is about to commit one of them.
     let _alone = shared.scoring.write().await;
     let which = TakeBack { mailing: what.mailing, domain: what.domain.as_deref(), since: what.since };
     let done = async {
@@ -65,13 +65,13 @@ async fn finish(shared: &Shared, what: &TakingBack) -> Result<(), StoreError> {
         Ok((people, deliveries)) => {
             tracing::info!(mailing = %what.mailing, deliveries, people, "refusals were taken back");
         }
-        // One damaged record stops no mail.
+        // A damaged record stops no mail.
         Err(StoreError::Record(error)) => {
             tracing::error!(mailing = %what.mailing, %error, "refusals cannot be taken back");
         }
         Err(error) => return Err(error),
     }
-    // A finished mailing sends again by it.
+    // This sets a finished mailing back to sending.
     pause(shared, what).await?;
     let mut batch = Batch::new();
     taking_back::delete(&mut batch, what);
@@ -89,7 +89,7 @@ async fn pause(shared: &Shared, what: &TakingBack) -> Result<(), StoreError> {
     }
 }
 
-/// Defers again what failed; gives how many deliveries that were.
+/// Defers failed deliveries again; returns how many.
 async fn deliveries(store: &Store, what: &TakingBack) -> Result<u64, StoreError> {
     let Some(mailing) = store.mailing(what.mailing).await? else { return Ok(0) };
     let Some(frozen) = mailing.value.frozen() else { return Ok(0) };
@@ -125,7 +125,7 @@ async fn in_chunk(store: &Store, what: &TakingBack, chunk: u32) -> Result<u64, S
         .await
 }
 
-/// The delivery after it was taken back; `None` where it is not meant.
+/// The delivery after the refusal was taken back; `None` if it is not concerned.
 async fn after(store: &Store, what: &TakingBack, row: &Row) -> Result<Option<Delivery>, StoreError> {
     let DeliveryState::Failed { at, cause } = &row.delivery.state else { return Ok(None) };
     if *at < what.since || !matches!(cause, Cause::Reply { .. } | Cause::Message(_)) {
@@ -141,8 +141,9 @@ async fn after(store: &Store, what: &TakingBack, row: &Row) -> Result<Option<Del
     Ok(Some(Delivery { state, ..row.delivery.clone() }))
 }
 
-/// One commit for a chunk. Where it is leased, the lease changes with it, so that its holder counts the chunk anew; else
-/// its tally goes, and the mailing changes, so that it is not finished meanwhile. `None` where the mailing was withdrawn.
+/// One commit for a chunk. If the chunk is leased, the lease changes with it, so that its holder recounts the chunk;
+/// otherwise its tally is removed, and the mailing changes, so that it is not finished meanwhile. `None` if the
+/// mailing was cancelled.
 fn batch(
     mut mailing: Read<Mailing>,
     chunk: u32,

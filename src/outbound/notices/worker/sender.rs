@@ -1,4 +1,4 @@
-//! One connection for letters: intent, sending, outcome, and what the outcome means for the letter and for the relay.
+//! One connection for notices: intent, sending, outcome, and what the outcome means for the notice and for the relay.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,7 +18,7 @@ use crate::transport::{Connection, Envelope, Outcome};
 
 use super::Shared;
 
-/// A person who asks for the next try does not wait for longer.
+/// Interval of checks while waiting, so that a person's request for the next attempt takes effect soon.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// One connection.
@@ -29,17 +29,17 @@ pub(super) struct Carrier {
 }
 
 impl Carrier {
-    /// One that is not connected yet.
+    /// Creates one that is not connected yet.
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let pulse = shared.pulses.begin("a connection for letters");
         Self { shared, connection: None, pulse }
     }
 
-    /// Sends the letters that it is given until there will be no more.
+    /// Sends the notices that it is given until there will be no more.
     pub(super) async fn run(mut self, letters: Arc<tokio::sync::Mutex<mpsc::Receiver<LetterId>>>) {
         while let Some(id) = self.next(&letters).await {
             self.pulse.works();
-            // What cannot be read stays under way: it would be found again at once, and nothing could be done.
+            // An unreadable notice stays under way: it would be found again at once, and nothing could be done.
             match self.deliver(id).await {
                 Ok(()) => {}
                 Err(StoreError::Record(error)) => {
@@ -60,7 +60,7 @@ impl Carrier {
         }
     }
 
-    /// The next letter; a connection that idles is ended.
+    /// The next notice; an idle connection is closed.
     async fn next(&mut self, letters: &tokio::sync::Mutex<mpsc::Receiver<LetterId>>) -> Option<LetterId> {
         self.pulse.rests();
         let shared = self.shared.clone();
@@ -79,7 +79,7 @@ impl Carrier {
         take().await
     }
 
-    /// Sends one letter, if it is still to be sent.
+    /// Sends one notice, if it is still to be sent.
     async fn deliver(&mut self, id: LetterId) -> Result<(), StoreError> {
         let shared = self.shared.clone();
         let store = &shared.parts.store;
@@ -155,8 +155,8 @@ impl Carrier {
         loop {
             match shared.commit(&intended, &after).await {
                 Ok(Some(_)) => break,
-                // The acknowledgement of the intent was lost, or a person did something: what is known to have happened
-                // wins over what was supposed.
+                // The acknowledgement of the intent was lost, or a person changed it: a known outcome wins over an
+                // assumed one.
                 Ok(None) => match shared.parts.store.letter(after.id).await? {
                     Some(again) => intended = again,
                     None => return Ok(()),
@@ -175,7 +175,7 @@ impl Carrier {
 }
 
 impl Shared {
-    /// The whole message; or, where it is not to be had, the letter as it stands then.
+    /// The whole message; or, if it is unavailable, the resulting state of the notice.
     async fn octets(&self, letter: &Letter) -> Result<Result<Vec<u8>, Letter>, StoreError> {
         let (parts, now) = (&self.parts, self.now());
         let failed = |what: String| letter.clone().failed(now, Cause::Message(what));
@@ -195,20 +195,20 @@ impl Shared {
         })
     }
 
-    /// `None` when somebody else changed the letter meanwhile.
+    /// Commits the change; `None` when another task changed the notice meanwhile.
     async fn commit(&self, read: &Read<Letter>, after: &Letter) -> Result<Option<Value>, StoreError> {
         let mut batch = Batch::new();
         let stamp = put_over(&mut batch, read, after);
         Ok((self.parts.store.commit(batch).await? == Commit::Applied).then_some(stamp))
     }
 
-    /// What an outcome means for the letter and for the relay.
+    /// Decides what an outcome means for the notice and for the relay.
     fn judge(&self, letter: Letter, outcome: Outcome) -> Letter {
         let (now, table) = (self.now(), &self.parts.settings.retry);
         let (after, trouble) = match outcome {
             Outcome::Accepted(reply) => (letter.accepted(now, reply), None),
             Outcome::Refused { stage, reply } => {
-                // RFC 5321 §4.2.1: 421 is about the connection; it says that the server closes it.
+                // RFC 5321 §4.2.1: 421 concerns the connection; the server closes it.
                 let trouble = (reply.code == 421).then(|| format!("the relay closed the connection: {reply}"));
                 (letter.refused(now, stage, reply, table), trouble)
             }
@@ -223,7 +223,7 @@ impl Shared {
         after
     }
 
-    /// Counts and logs what became of a letter.
+    /// Counts and logs the state of a notice.
     fn tell(&self, letter: &Letter) {
         let (id, about, recipient) = (letter.id, &letter.about, letter.recipient.masked());
         match &letter.state {
@@ -231,7 +231,7 @@ impl Shared {
                 self.accepted.fetch_add(1, Relaxed);
                 tracing::debug!(letter = %id, about, recipient, "a letter was sent");
             }
-            // Not the cause: a relay's words may name the address.
+            // Without the cause: a relay's reply may contain the address.
             LetterState::Failed { .. } => {
                 self.failed.fetch_add(1, Relaxed);
                 tracing::warn!(letter = %id, about, recipient, "a letter could not be sent; see \u{201c}depesch letter show\u{201d}");
