@@ -189,6 +189,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn folded_text_has_no_case_and_no_accents() {
+        for (given, expected) in [
+            ("Åsa Ölander-Émile", "asa olander-emile"),
+            ("A\u{30a}SA", "asa"),
+            ("Søren Ærø", "soren aero"),
+            ("Straße \u{130}zmir", "strasse izmir"),
+            ("Łódź", "lodz"),
+            ("ﬁ Ｋarin²", "fi karin2"),
+            ("Ka\u{200b}rin", "karin"),
+            ("Дмитрий", "дмитрии"),
+        ] {
+            assert_eq!(folded(given), expected, "{given}");
+        }
+    }
+
+    #[test]
     fn text_is_composed_and_what_shows_nothing_is_gone() {
         for (given, expected) in [
             ("Ska\u{30a}ne", "Skåne"),

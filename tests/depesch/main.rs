@@ -194,6 +194,7 @@ mod store_disk;
 mod store_engines;
 mod store_lower_bounds;
 mod store_old;
+mod store_pages;
 mod store_recover;
 mod store_tables;
 mod support;
