@@ -1,9 +1,9 @@
-//! Who counts as one peer, wherever something is counted by machine.
+//! What counts as one peer, wherever something is counted by machine.
 
 use std::net::IpAddr;
 
-/// Whose an address is: an IPv4 address by itself, also when it is written inside IPv6 (RFC 4291 §2.5.5.2); of IPv6 the /64,
-/// for one customer has that at least, and may use any address in it (RFC 6177 §2).
+/// The peer of an address: an IPv4 address itself, even if written inside IPv6 (RFC 4291 §2.5.5.2); for IPv6 the /64,
+/// because one customer has at least that, and may use any address in it (RFC 6177 §2).
 pub fn peer_key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

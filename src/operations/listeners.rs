@@ -1,17 +1,17 @@
-//! Which sockets for mail systemd handed over: remembered in the state directory, so that one that is missing after a restart
-//! is noticed. A daemon without it runs well and takes no mail in.
+//! Which mail sockets systemd passed in: recorded in the state directory, so that one missing after a restart is
+//! detected. A daemon without it runs well but receives no mail.
 //!
-//! Only inherited sockets are remembered: one in the configuration is opened, or the start fails.
+//! Only inherited sockets are recorded: a configured one is opened, or the start fails.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// The file in the state directory: a protocol a line.
+/// The file in the state directory: one protocol per line.
 const FILE: &str = "listeners";
 
-/// The protocols that were handed over before, and those that are missing now.
+/// The protocols passed in at earlier starts, and those missing now.
 #[derive(Debug)]
 pub struct Listeners {
     file: PathBuf,
@@ -20,10 +20,10 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Compares what is here now with what was handed over before, and remembers what is `inherited`. `configured` protocols
-    /// are here by another way, and so not missing.
+    /// Compares the present sockets with those of earlier starts, and records the `inherited` ones. `configured`
+    /// protocols are available in another way, and so not missing.
     ///
-    /// A file that cannot be read or written is logged: mail goes out without it.
+    /// A file that cannot be read or written is logged: outgoing mail does not need it.
     pub fn at_start(state_directory: &Path, inherited: &[&str], configured: &[&str]) -> Self {
         let file = state_directory.join(FILE);
         let mut known: BTreeSet<String> = match std::fs::read_to_string(&file) {
@@ -49,15 +49,14 @@ impl Listeners {
         listeners
     }
 
-    /// What was there before and is missing now.
+    /// The missing protocols.
     pub fn lost(&self) -> Vec<String> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).difference(&self.here).cloned().collect()
     }
 
-    /// Forgets a protocol that is no longer wanted; whether it was known.
+    /// Forgets a protocol that is no longer wanted; returns whether it was known.
     ///
-    /// # Errors
-    /// The file cannot be written; nothing was forgotten.
+    /// # Errors The file cannot be written; nothing was forgotten.
     pub fn forget(&self, name: &str) -> io::Result<bool> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut left = known.clone();
@@ -70,7 +69,7 @@ impl Listeners {
     }
 }
 
-/// Puts the whole file in place by one rename.
+/// Replaces the whole file by one rename.
 fn write(file: &Path, names: &BTreeSet<String>) -> io::Result<()> {
     let nascent = file.with_extension("new");
     let lines: Vec<String> = names.iter().map(|name| format!("{name}\n")).collect();

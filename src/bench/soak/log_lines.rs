@@ -1,8 +1,8 @@
-//! What a person expects to read in the log after kills and storms, and why. Any other warning or error is a fault.
+//! Log lines to be expected after kills and storms, with the reason. Any other warning or error is a fault.
 
 use serde_json::Value;
 
-/// How a message begins, and why it is no surprise.
+/// Beginnings of messages, and why they are expected.
 const EXPECTED: [(&str, &str); 22] = [
     ("opened the store after a stop that was not in order", "it was killed"),
     ("the index of the store was built anew", "it was damaged while the daemon was down, or half written at a kill"),
@@ -28,7 +28,7 @@ const EXPECTED: [(&str, &str); 22] = [
     ("a message waits for the next digest", "one owner gets more than a day's messages"),
 ];
 
-/// How a message begins, what must stand in its fields, and why it is no surprise.
+/// Beginnings of messages, texts that their fields must contain, and why they are expected.
 const EXPECTED_WITH: [(&str, &str, &str); 5] = [
     ("a backup failed", STOPS, "it was asked to stop while a backup was made"),
     ("a backup failed", IN_USE, "another was made or read"),
@@ -36,19 +36,19 @@ const EXPECTED_WITH: [(&str, &str, &str); 5] = [
     ("a job failed", CLOSED, "it was asked to stop, and the job took longer than it may"),
     ("it cannot be noted that the clock was set forward", CLOSED, "the same"),
 ];
-/// What a backup says that is broken off because the daemon stops.
+/// The error of a backup aborted by the daemon's stop.
 const STOPS: &str = "the daemon stops";
-/// What a backup says that meets another.
+/// The error of a backup that meets another.
 const IN_USE: &str = "is in use by another backup";
-/// What is said of the store once the daemon has stopped.
+/// The error of the store once the daemon has stopped.
 const CLOSED: &str = "the store has stopped: it is closed";
 
-/// Whether a backup may fail with these words.
+/// Whether a backup may fail with this message.
 pub fn is_expected_of_backup(message: &str) -> bool {
     [STOPS, IN_USE].iter().any(|expected| message.contains(expected))
 }
 
-/// The warnings and errors among `lines` that nobody expects, each once.
+/// The unexpected warnings and errors among `lines`, without duplicates.
 pub fn unexpected(lines: &[String]) -> Vec<String> {
     let mut found: Vec<String> = without_panics_of_sled(lines).filter(|line| !is_expected(line)).cloned().collect();
     found.sort_by_key(|line| message(line).unwrap_or_default());
@@ -56,8 +56,8 @@ pub fn unexpected(lines: &[String]) -> Vec<String> {
     found
 }
 
-/// sled panics where it meets damage; the store catches that and builds the index anew. A panic takes several lines, up to
-/// the next event.
+/// sled panics on damage; the store catches that and rebuilds the index. A panic takes several lines, up to the next
+/// event.
 fn without_panics_of_sled(lines: &[String]) -> impl Iterator<Item = &String> {
     let mut inside = false;
     lines.iter().filter(move |line| {
@@ -65,12 +65,12 @@ fn without_panics_of_sled(lines: &[String]) -> impl Iterator<Item = &String> {
             true => line.contains("/sled-0."),
             false => inside && message(line).is_none(),
         };
-        // An empty line stands before each panic.
+        // An empty line precedes each panic.
         !inside && !line.trim().is_empty()
     })
 }
 
-/// How many of `lines` were expected.
+/// Number of expected ones among `lines`.
 pub fn expected(lines: &[String]) -> usize {
     lines.iter().filter(|line| is_expected(line)).count()
 }
@@ -82,7 +82,7 @@ fn is_expected(line: &str) -> bool {
     })
 }
 
-/// The message of an event; none for what is no event, e.g. the words of a panic.
+/// The message of an event; `None` for other lines, e.g. the text of a panic.
 fn message(line: &str) -> Option<String> {
     serde_json::from_str::<Value>(line).ok()?["message"].as_str().map(str::to_owned)
 }

@@ -1,10 +1,10 @@
-//! A store on which everything can be tried: it reads what is there and takes no writes.
+//! A store engine for trial runs: reads are real, writes are ignored.
 
 use std::sync::Arc;
 
 use crate::store::engine::{Batch, Commit, Engine, EngineFuture, Key, KeyRange, Value};
 
-/// Says of each batch that it was applied, and does nothing.
+/// Reports each batch as applied, and does nothing.
 pub struct DryEngine(pub Arc<dyn Engine>);
 
 impl Engine for DryEngine {
