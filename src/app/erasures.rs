@@ -40,7 +40,8 @@ impl Forgetting {
     /// Completes open erasures as far as possible; if any are done, drops the journal and
     /// checkpoints that still hold their data.
     ///
-    /// # Errors What failed, as text; the next run continues.
+    /// # Errors
+    /// What failed, as text; the next run continues.
     pub async fn run(&self) -> Result<String, String> {
         let worked = self.eraser.work(self.clock.now()).await.map_err(|error| error.to_string())?;
         for (_, holds) in &worked.open {
@@ -55,7 +56,8 @@ impl Forgetting {
     /// Removes from one storage layer what completed erasures erased, if it may still hold any of
     /// it; returns for how many.
     ///
-    /// # Errors What failed, as text.
+    /// # Errors
+    /// What failed, as text.
     pub async fn forget(&self, stratum: Stratum) -> Result<usize, String> {
         let store = &self.eraser.store;
         let aging = store.aging_erasures().await.map_err(|error| error.to_string())?;
@@ -126,7 +128,8 @@ pub fn forgetting(
 /// Applies the retention rules, completes the erasures that they began, and rebuilds the index
 /// without what was erased.
 ///
-/// # Errors What failed, as text; the next run continues.
+/// # Errors
+/// What failed, as text; the next run continues.
 pub async fn drop_old(rules: &Rules, forgetting: &Forgetting, now: Timestamp) -> Result<String, String> {
     // Erasures continue even if a retention rule fails.
     let ruled = rules.apply(now, false).await.map_err(|error| error.to_string());
@@ -143,7 +146,8 @@ pub async fn drop_old(rules: &Rules, forgetting: &Forgetting, now: Timestamp) ->
 
 /// The retention job.
 ///
-/// # Errors [`StartError::Times`].
+/// # Errors
+/// [`StartError::Times`].
 pub fn job(config: &Config, forgetting: &Forgetting) -> Result<Job, StartError> {
     let key = "schedule.erasure";
     let times = Recurrence::new(&config.schedule.erasure, &config.schedule.zone)

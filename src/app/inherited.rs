@@ -26,7 +26,8 @@ pub enum InheritedError {
 
 /// Sorts inherited sockets by their names.
 ///
-/// # Errors [`InheritedError`]: an open socket that is never served would look like a daemon that
+/// # Errors
+/// [`InheritedError`]: an open socket that is never served would look like a daemon that
 /// hangs.
 pub fn sort(sockets: InheritedSockets) -> Result<Vec<Inherited>, InheritedError> {
     let InheritedSockets { mut sockets, names } = sockets;

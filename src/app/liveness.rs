@@ -64,7 +64,8 @@ impl Liveness {
 
     /// Checks once; `passed` is the time since the previous check.
     ///
-    /// # Errors [`Lifeless`]: do not report the daemon as alive.
+    /// # Errors
+    /// [`Lifeless`]: do not report the daemon as alive.
     pub async fn look(&mut self, passed: Duration) -> Result<(), Lifeless> {
         self.excused = if (self.heals)() { self.excused + passed } else { Duration::ZERO };
         match self.look_at_all(passed).await {

@@ -38,7 +38,8 @@ fn filter(config: &LogConfig) -> EnvFilter {
 
 /// Installs the log of this process.
 ///
-/// # Errors When one is installed already.
+/// # Errors
+/// When one is installed already.
 pub fn install(config: &LogConfig, clock: Arc<dyn Clock>) -> Result<LogHandle, TryInitError> {
     let (filter, handle) = reload::Layer::new(filter(config));
     let journald = environment::is_under_journald();

@@ -89,14 +89,16 @@ async fn until(mut stopping: watch::Receiver<bool>) {
 
 /// Starts a daemon in this process. Installs no signal handlers and no log.
 ///
-/// # Errors [`StartError`].
+/// # Errors
+/// [`StartError`].
 pub async fn start(config: &Config, clock: Arc<dyn Clock>, begin: Begin) -> Result<RunningApp, StartError> {
     start_with(config, clock, begin, Vec::new()).await
 }
 
 /// Starts a daemon as [`start`] does, with additional sockets for mail that were opened outside.
 ///
-/// # Errors [`StartError`].
+/// # Errors
+/// [`StartError`].
 pub async fn start_with(
     config: &Config,
     clock: Arc<dyn Clock>,

@@ -330,7 +330,8 @@ pub fn content(config: &Config) -> Result<Content, StartError> {
 
 /// Loads what [`content`] loads, for commands that work without a daemon.
 ///
-/// # Errors [`TemplateError`].
+/// # Errors
+/// [`TemplateError`].
 pub fn load_content(config: &Config) -> Result<Content, TemplateError> {
     // The configuration was validated when it was read; an invalid zone was reported there.
     let zone = config.schedule.zone.parse().unwrap_or(chrono_tz::Europe::Stockholm);

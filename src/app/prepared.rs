@@ -29,7 +29,8 @@ pub struct Prepared {
 
 /// Builds the parts.
 ///
-/// # Errors All errors, in the order of the configuration file; never empty.
+/// # Errors
+/// All errors, in the order of the configuration file; never empty.
 pub fn prepare(config: &Config, clock: Arc<dyn Clock>) -> Result<Prepared, Vec<StartError>> {
     parts::install_cryptography();
     let mut wrong = Vec::new();

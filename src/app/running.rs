@@ -113,7 +113,8 @@ impl RunningApp {
     ///
     /// A configuration with which `serve` would not start is refused too, so that the next restart is safe.
     ///
-    /// # Errors [`StartError`]: nothing was changed.
+    /// # Errors
+    /// [`StartError`]: nothing was changed.
     pub fn reload(&self, new: &Config) -> Result<(), StartError> {
         prepared::prepare(new, self.control.clock.clone()).map_err(StartError::Configuration)?;
         let mut in_force = self.config.lock().unwrap_or_else(PoisonError::into_inner);

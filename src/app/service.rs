@@ -89,7 +89,8 @@ impl Signals {
 
 /// Runs until a signal ends it. `socket` overrides the configured control socket; `sockets` were opened by systemd.
 ///
-/// # Errors [`ServiceError`].
+/// # Errors
+/// [`ServiceError`].
 pub async fn serve(
     file: Option<&Path>,
     socket: Option<PathBuf>,

@@ -89,7 +89,8 @@ impl AuditLog {
 
     /// Appends an entry, durable when this returns; returns its number.
     ///
-    /// # Errors [`StoreError`]: it was not written, and the action must not be performed.
+    /// # Errors
+    /// [`StoreError`]: it was not written, and the action must not be performed.
     pub async fn append(&self, note: &AuditNote) -> Result<u64, StoreError> {
         for _ in 0..TRIES {
             let mut batch = Batch::new();
@@ -103,7 +104,8 @@ impl AuditLog {
 
     /// Adds an entry to the batch of the action, which conflicts if another entry is appended first.
     ///
-    /// # Errors [`StoreError`].
+    /// # Errors
+    /// [`StoreError`].
     pub async fn add(&self, batch: &mut Batch, note: &AuditNote) -> Result<u64, StoreError> {
         let head = self.store.audit_head().await?;
         let entry = note.entry(head.link.number + 1, self.clock.now());
@@ -123,7 +125,8 @@ impl AuditLog {
 
     /// Verifies the whole chain against its head, and a place that was noted elsewhere.
     ///
-    /// # Errors [`StoreError`]. A broken chain is a result, not an error.
+    /// # Errors
+    /// [`StoreError`]. A broken chain is a result, not an error.
     pub async fn verify(&self, noted: Option<ChainLink>) -> Result<Verified, StoreError> {
         // Read before the entries: later entries come after it and are not verified.
         let head = self.store.audit_head().await?.link;
@@ -145,7 +148,8 @@ impl AuditLog {
     /// Drops entries from before the cutoff at the old end, keeps the anchor of the rest, and records that it did.
     /// Returns how many were dropped.
     ///
-    /// # Errors [`StoreError`]: some may be dropped.
+    /// # Errors
+    /// [`StoreError`]: some may be dropped.
     pub async fn drop_before(&self, old: Cutoff) -> Result<u64, StoreError> {
         let dropped = self.store.drop_audit_before(old).await?;
         if dropped > 0 {
@@ -173,7 +177,8 @@ struct LeftNote {
 
 /// Leaves a note of what a command did to the files while the daemon was stopped; the next start adds it to the log.
 ///
-/// # Errors The system's error.
+/// # Errors
+/// The system's error.
 pub fn leave_note(
     state_directory: &Path,
     at: Timestamp,
@@ -194,7 +199,8 @@ pub fn leave_note(
 
 /// Adds the notes left by commands while the daemon was stopped. An unreadable note is recorded as such.
 ///
-/// # Errors [`StoreError`]; the notes stay for the next start, and may then be added twice.
+/// # Errors
+/// [`StoreError`]; the notes stay for the next start, and may then be added twice.
 pub async fn take_notes(log: &AuditLog, state_directory: &Path) -> Result<(), StoreError> {
     let path = notes_file(state_directory);
     let text = match tokio::fs::read_to_string(&path).await {

@@ -65,7 +65,8 @@ pub struct Lookups {
 impl Lookups {
     /// Creates it; nothing is looked up yet.
     ///
-    /// # Errors [`LookupError`].
+    /// # Errors
+    /// [`LookupError`].
     pub fn new(settings: LookupSettings) -> Result<Self, LookupError> {
         Ok(Self { authenticator: authenticator(&settings)?, settings })
     }
@@ -139,7 +140,8 @@ impl Authenticator for Lookups {
 
 /// The name servers in use, for people: `127.0.0.53:53`.
 ///
-/// # Errors [`LookupError`]: the system's own cannot be read.
+/// # Errors
+/// [`LookupError`]: the system's own cannot be read.
 pub(super) fn server_names(settings: &LookupSettings) -> Result<String, LookupError> {
     let servers: Vec<String> = match settings.servers.is_empty() {
         true => {

@@ -58,7 +58,8 @@ pub struct Names {
 impl Names {
     /// Creates it; nothing is queried yet.
     ///
-    /// # Errors [`LookupError`].
+    /// # Errors
+    /// [`LookupError`].
     pub fn new(settings: &LookupSettings) -> Result<Self, LookupError> {
         let (host, time_limit) = (settings.host.clone(), settings.time_limit);
         Ok(Self { authenticator: authenticator(settings)?, host, servers: server_names(settings)?, time_limit })
@@ -195,7 +196,8 @@ pub fn is_dmarc(record: &str) -> bool {
 
 /// Checks that receivers can parse a record with a DKIM key (RFC 6376 §3.6.1).
 ///
-/// # Errors The library's error.
+/// # Errors
+/// The library's error.
 pub fn read_key(record: &str) -> Result<(), String> {
     DomainKey::parse(record.as_bytes()).map(|_| ()).map_err(|error| error.to_string())
 }

@@ -70,7 +70,8 @@ impl Address {
     /// Restores an address from the output of [`Address::as_str`], as stored, without a full check: a scan of a
     /// million subscribers cannot afford that. Anything from outside must be parsed instead.
     ///
-    /// # Errors [`AddressError::Form`] when it was never an address.
+    /// # Errors
+    /// [`AddressError::Form`] when it was never an address.
     pub fn from_stored(text: String) -> Result<Self, AddressError> {
         match text.rfind('@') {
             Some(at) if at > 0 && at + 1 < text.len() => Ok(Self { text, at }),

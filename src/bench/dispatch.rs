@@ -113,7 +113,8 @@ pub struct Proof {
 
 /// Runs the measurement.
 ///
-/// # Errors What could not be set up, or that the ledger does not add up.
+/// # Errors
+/// What could not be set up, or that the ledger does not add up.
 pub async fn run(bench: &DispatchBench) -> anyhow::Result<DispatchResult> {
     app::parts::install_cryptography();
     let temporary = tempfile::tempdir().context("no temporary directory can be made")?;

@@ -64,7 +64,8 @@ pub struct InboundResult {
 
 /// Runs the measurement.
 ///
-/// # Errors What could not be set up, or a bounce that was not accepted.
+/// # Errors
+/// What could not be set up, or a bounce that was not accepted.
 pub async fn run(bench: &InboundBench) -> anyhow::Result<InboundResult> {
     let temporary = tempfile::tempdir().context("no temporary directory can be made")?;
     let mut config = Config::load(None)?.config;

@@ -68,7 +68,8 @@ pub struct SlowClientsResult {
 
 /// Runs the measurement.
 ///
-/// # Errors What could not be set up, or that a message of the normal peer was not accepted.
+/// # Errors
+/// What could not be set up, or that a message of the normal peer was not accepted.
 pub async fn run(bench: &SlowClientsBench) -> anyhow::Result<SlowClientsResult> {
     raise_descriptors(u64::from(bench.clients))?;
     let temporary = tempfile::tempdir().context("no temporary directory can be made")?;

@@ -110,7 +110,8 @@ pub struct Reader {
 impl Reader {
     /// Creates a reader with the wording shipped with Depesch.
     ///
-    /// # Errors Never with the shipped files; a test ensures this.
+    /// # Errors
+    /// Never with the shipped files; a test ensures this.
     pub fn new(classifier: Classifier) -> Result<Self, RulesError> {
         let replies = ReplyReader::shipped().map_err(RulesError::new)?;
         Ok(Self { classifier, wording: Wording::shipped()?, replies })

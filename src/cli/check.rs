@@ -28,7 +28,8 @@ pub struct CheckCommand {
 
 /// Runs the command.
 ///
-/// # Errors [`CliError::Closed`] only: everything else is a result.
+/// # Errors
+/// [`CliError::Closed`] only: everything else is a result.
 pub async fn run(command: CheckCommand, context: &Context) -> Result<Done, CliError> {
     let asked = context.client.get::<Status>("/v1/status");
     match tokio::time::timeout(Duration::from_secs(command.timeout), asked).await {

@@ -10,7 +10,8 @@ use super::{CliError, Context, Done};
 /// Prints a download, or writes it to a file: under a temporary name and renamed at the end, so that an incomplete
 /// file never has the final name.
 ///
-/// # Errors [`CliError`].
+/// # Errors
+/// [`CliError`].
 pub async fn save(mut answer: Answer, file: Option<PathBuf>, context: &Context) -> Result<Done, CliError> {
     let Some(file) = file else {
         while let Some(octets) = answer.chunk().await? {

@@ -83,7 +83,8 @@ fn states(said: &[(String, String)]) -> Result<Option<String>, CliError> {
 
 /// The named columns in the form that the API expects.
 ///
-/// # Errors [`CliError::Usage`]: one column for two fields.
+/// # Errors
+/// [`CliError::Usage`]: one column for two fields.
 fn columns(named: &[(String, String)]) -> Result<Option<String>, CliError> {
     let map: BTreeMap<&str, &str> = named.iter().map(|(field, heading)| (heading.as_str(), field.as_str())).collect();
     match map.len() == named.len() {

@@ -125,7 +125,8 @@ fn wrap(line: &str, tidied: &mut String) {
 
 /// Prints a shell's completion script.
 ///
-/// # Errors [`CliError::Closed`] when the output is closed.
+/// # Errors
+/// [`CliError::Closed`] when the output is closed.
 pub fn print_completions(command: CompletionsCommand, context: &Context) -> Result<Done, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(command.shell, &mut Arguments::command(), "depesch", &mut script);

@@ -28,7 +28,8 @@ impl Output {
 
     /// Prints one JSON value on one line. Call it once, or once per item where the command's help says so.
     ///
-    /// # Errors [`CliError::Closed`] when the output is closed; pass it on.
+    /// # Errors
+    /// [`CliError::Closed`] when the output is closed; pass it on.
     pub fn json<T: Serialize>(&self, value: &T) -> Result<(), CliError> {
         let mut line = serde_json::to_vec(value).map_err(|e| CliError::Internal(e.to_string()))?;
         line.push(b'\n');
@@ -37,14 +38,16 @@ impl Output {
 
     /// Prints one or more lines for people.
     ///
-    /// # Errors [`CliError::Closed`] when the output is closed.
+    /// # Errors
+    /// [`CliError::Closed`] when the output is closed.
     pub fn line(&self, text: &str) -> Result<(), CliError> {
         self.octets(format!("{}\n", visible(text)).as_bytes())
     }
 
     /// Prints a table, as wide as the terminal; without a terminal, lines are never broken.
     ///
-    /// # Errors [`CliError::Closed`] when the output is closed.
+    /// # Errors
+    /// [`CliError::Closed`] when the output is closed.
     pub fn table<R, C>(&self, header: &[&str], rows: R) -> Result<(), CliError>
     where
         R: IntoIterator<Item = C>,
@@ -67,7 +70,8 @@ impl Output {
 
     /// Prints names and values, one pair per line.
     ///
-    /// # Errors [`CliError::Closed`] when the output is closed.
+    /// # Errors
+    /// [`CliError::Closed`] when the output is closed.
     pub fn fields(&self, fields: &[(&str, String)]) -> Result<(), CliError> {
         let width = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
         let lines: String = fields.iter().map(|(name, value)| format!("{name:width$}  {}\n", visible(value))).collect();
@@ -76,7 +80,8 @@ impl Output {
 
     /// Prints bytes unchanged, e.g. an export.
     ///
-    /// # Errors [`CliError::Closed`] when the output is closed.
+    /// # Errors
+    /// [`CliError::Closed`] when the output is closed.
     pub fn octets(&self, octets: &[u8]) -> Result<(), CliError> {
         let mut stdout = std::io::stdout().lock();
         match stdout.write_all(octets).and_then(|()| stdout.flush()) {

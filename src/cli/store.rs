@@ -63,7 +63,8 @@ pub enum StoreCommand {
 
 /// Runs the command. Needs no daemon, and is refused while one runs.
 ///
-/// # Errors [`CliError`].
+/// # Errors
+/// [`CliError`].
 pub async fn run(command: StoreCommand, context: &Context) -> Result<Done, CliError> {
     match command {
         StoreCommand::Create { directory } => create(&place(directory, context)?, context),

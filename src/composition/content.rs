@@ -32,7 +32,8 @@ pub struct Content {
 impl Content {
     /// Loads the built-in templates, overlaid by those of a directory, with settings.
     ///
-    /// # Errors [`TemplateError`]: all templates must be valid.
+    /// # Errors
+    /// [`TemplateError`]: all templates must be valid.
     pub fn load(
         templates_directory: Option<&Path>,
         source: SourceSettings,
@@ -44,7 +45,8 @@ impl Content {
 
     /// Loads the built-in templates with the default settings.
     ///
-    /// # Errors [`TemplateError`]: the program itself is broken.
+    /// # Errors
+    /// [`TemplateError`]: the program itself is broken.
     pub fn built_in() -> Result<Self, TemplateError> {
         Self::load(None, SourceSettings::default(), AttachmentBudget::default())
     }
@@ -166,7 +168,8 @@ impl Content {
 
     /// Prepares a release for rendering to recipients.
     ///
-    /// # Errors [`TemplateError`].
+    /// # Errors
+    /// [`TemplateError`].
     pub fn prepare(&self, release: &Release) -> Result<PreparedRelease, TemplateError> {
         PreparedRelease::new(&self.templates, release, &self.budget.plan(&release.attachments, &release.images))
     }

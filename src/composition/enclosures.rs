@@ -51,7 +51,8 @@ pub fn files_in_mail<'a>(release: &'a Release, travel: &[Travel]) -> Vec<&'a str
 
 /// The attachments of the message, from the contents of [`files_in_mail`] by name.
 ///
-/// # Errors A text that names the file without content.
+/// # Errors
+/// A text that names the file without content.
 pub fn attachments(
     release: &Release,
     travel: &[Travel],

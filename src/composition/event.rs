@@ -42,14 +42,16 @@ pub struct Told {
 /// The first and the newest of the releases `sent` that concern the same event as `release`. `None` if none of them
 /// can be read.
 ///
-/// # Errors [`StoreError`].
+/// # Errors
+/// [`StoreError`].
 pub async fn told(store: &Store, release: ReleaseId, sent: &BTreeSet<ReleaseId>) -> Result<Option<Told>, StoreError> {
     told_by(store, &releases_of(store, release).await?, sent).await
 }
 
 /// The first and the newest of one event's releases, given oldest first.
 ///
-/// # Errors [`StoreError`].
+/// # Errors
+/// [`StoreError`].
 pub async fn told_by(
     store: &Store,
     releases: &[ReleaseId],
@@ -64,7 +66,8 @@ pub async fn told_by(
 /// as given or derived. The SEQUENCE is what the release gives, but always higher than that of any earlier release of
 /// the event with another time, place or status (RFC 5545 §3.8.7.4). `None` if the event is not in the store.
 ///
-/// # Errors [`StoreError`].
+/// # Errors
+/// [`StoreError`].
 pub async fn identity(store: &Store, release: ReleaseId, domain: &str) -> Result<Option<EventIdentity>, StoreError> {
     let Some(root) = store.event_of(release).await? else { return Ok(None) };
     let until = releases_of(store, release).await?.into_iter().filter(|id| *id <= release);
@@ -84,7 +87,8 @@ pub async fn identity(store: &Store, release: ReleaseId, domain: &str) -> Result
 /// Warnings before a release is sent: it changes an event that no earlier release announced, or a newer release
 /// contradicts it. For people.
 ///
-/// # Errors [`StoreError`].
+/// # Errors
+/// [`StoreError`].
 pub async fn warnings(store: &Store, release: ReleaseId) -> Result<Vec<String>, StoreError> {
     let releases = readable(store, releases_of(store, release).await?).await?;
     let place = releases.iter().position(|loaded| loaded.record.value.id == release);

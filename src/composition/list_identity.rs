@@ -82,7 +82,8 @@ impl ListIdentity {
 
     /// Its address for a purpose, e.g. `request` or `owner`, as it may be shown.
     ///
-    /// # Errors [`AddressError`]: only for a `what` that no address can contain.
+    /// # Errors
+    /// [`AddressError`]: only for a `what` that no address can contain.
     pub fn address_for(&self, what: &str) -> Result<Address, AddressError> {
         format!("{}-{what}@{}", self.alias, self.domain).parse()
     }

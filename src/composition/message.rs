@@ -13,7 +13,8 @@ use crate::transport::Envelope;
 pub trait MessageSource: Send + Sync + 'static {
     /// Loads release, templates, attachments and lists of a mailing.
     ///
-    /// # Errors [`PrepareError::Broken`] pauses the mailing with a reason for the press office;
+    /// # Errors
+    /// [`PrepareError::Broken`] pauses the mailing with a reason for the press office;
     /// [`PrepareError::Store`] is retried.
     fn prepare<'a>(
         &'a self,
@@ -31,7 +32,8 @@ pub trait PreparedMailing: Send + Sync + 'static {
     /// Composes the message for one subscriber: pure, fast, and the same bytes for the same mailing, subscriber and
     /// second.
     ///
-    /// # Errors A text for the press office: why this message cannot be composed. The delivery fails with it; others
+    /// # Errors
+    /// A text for the press office: why this message cannot be composed. The delivery fails with it; others
     /// continue.
     fn make(&self, subscriber: &Subscriber) -> Result<Message, String>;
 
@@ -42,7 +44,8 @@ pub trait PreparedMailing: Send + Sync + 'static {
 
     /// Whether a message can be composed for one subscriber; cheaper than to compose it.
     ///
-    /// # Errors As [`PreparedMailing::make`].
+    /// # Errors
+    /// As [`PreparedMailing::make`].
     fn try_for(&self, subscriber: &Subscriber) -> Result<(), String> {
         self.make(subscriber).map(|_| ())
     }
@@ -50,7 +53,8 @@ pub trait PreparedMailing: Send + Sync + 'static {
     /// A hash of the shared part of its messages: it changes exactly when release, templates, attachments or list
     /// identity change. Empty for a source without one.
     ///
-    /// # Errors A text for the press office: why no message can be composed.
+    /// # Errors
+    /// A text for the press office: why no message can be composed.
     fn content_hash(&self) -> Result<String, String> {
         Ok(String::new())
     }

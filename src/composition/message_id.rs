@@ -40,7 +40,8 @@ pub struct MessageIds {
 impl MessageIds {
     /// Those of `mailing`; `own` is the configured domain, without which that of the mailing's first list is used.
     ///
-    /// # Errors [`StoreError`].
+    /// # Errors
+    /// [`StoreError`].
     pub async fn of(store: &Store, key: &Key, own: Option<String>, mailing: &Mailing) -> Result<Self, StoreError> {
         let is_post = matches!(mailing.content, MailingContent::Post(_));
         let mut domain = own;

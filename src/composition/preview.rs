@@ -62,7 +62,8 @@ pub struct Preview {
 /// Renders `release` for `reader` and composes a whole message. `files` holds the contents of its attachments by
 /// name, as far as available.
 ///
-/// # Errors A text: what is missing, and in which template.
+/// # Errors
+/// A text: what is missing, and in which template.
 pub fn preview(
     content: &Content,
     release: &Release,

@@ -41,7 +41,8 @@ fn first(findings: &[Finding]) -> String {
 
 /// Loads a release; `None` when the id does not exist.
 ///
-/// # Errors [`LoadError`].
+/// # Errors
+/// [`LoadError`].
 pub async fn load(store: &Store, id: ReleaseId) -> Result<Option<LoadedRelease>, LoadError> {
     let Some(record) = store.release(id).await? else { return Ok(None) };
     let release = read_record(&record.value).map_err(|findings| LoadError::Unreadable { id, findings })?;
@@ -50,7 +51,8 @@ pub async fn load(store: &Store, id: ReleaseId) -> Result<Option<LoadedRelease>,
 
 /// Parses the release in a record.
 ///
-/// # Errors What is wrong with its text; it was valid when it was added.
+/// # Errors
+/// What is wrong with its text; it was valid when it was added.
 pub fn read_record(record: &ReleaseRecord) -> Result<Release, Vec<Finding>> {
     let settings = SourceSettings { zone: record.zone, country_code: record.country_code.clone() };
     let parsed = parse(&record.source, &settings);

@@ -69,7 +69,8 @@ impl ReleaseMessages {
 
     /// Prepares a mailing and tries one whole message: as [`MessageSource::prepare`], with the concrete type.
     ///
-    /// # Errors [`PrepareError`].
+    /// # Errors
+    /// [`PrepareError`].
     pub async fn prepare_mailing(&self, mailing: &Mailing) -> Result<PreparedReleases, PrepareError> {
         let MailingContent::Release(id) = mailing.content else {
             return Err(broken(format!("{} is no release", mailing.content)));

@@ -136,7 +136,8 @@ impl InboundConfig {
 
     /// The listener's settings; `host_name` is the machine's name.
     ///
-    /// # Errors [`SecretError`] when a credential cannot be read.
+    /// # Errors
+    /// [`SecretError`] when a credential cannot be read.
     pub fn listener(&self, host_name: &str) -> Result<ListenerSettings, SecretError> {
         let tls = match (&self.certificate, &self.key) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate: certificate.path()?, key: key.path()? }),

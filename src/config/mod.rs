@@ -126,7 +126,8 @@ pub struct RelayConfig {
 impl RelayConfig {
     /// The transport's settings; reads the password now.
     ///
-    /// # Errors [`SecretError`] when the password cannot be read.
+    /// # Errors
+    /// [`SecretError`] when the password cannot be read.
     pub fn settings(&self) -> Result<RelaySettings, SecretError> {
         let login = match (&self.login, &self.password) {
             (Some(user), Some(source)) => Some(Login { user: user.clone(), password: source.read()? }),
@@ -286,7 +287,8 @@ impl Default for Config {
 impl Config {
     /// Reads the named file; without a name, [`DEFAULT_FILE`] if it exists, otherwise the defaults.
     ///
-    /// # Errors [`ConfigError`], with all errors.
+    /// # Errors
+    /// [`ConfigError`], with all errors.
     pub fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
         let path = file.unwrap_or(Path::new(DEFAULT_FILE));
         match std::fs::read_to_string(path) {
@@ -325,7 +327,8 @@ impl Config {
 
     /// Parses the text of a file. Relative paths in it are relative to `path`'s directory.
     ///
-    /// # Errors [`ConfigError::Wrong`].
+    /// # Errors
+    /// [`ConfigError::Wrong`].
     pub fn parse(path: &Path, text: &str) -> Result<Loaded, ConfigError> {
         let wrong = |problems| ConfigError::Wrong { path: path.to_owned(), problems };
         let (table, errors) = DeTable::parse_recoverable(text);

@@ -65,7 +65,8 @@ pub(super) fn source(reader: &mut Reader<'_>, section: &str, name: &str, what: &
 impl SecretSource {
     /// The file with the secret.
     ///
-    /// # Errors [`SecretError::NoCredentials`].
+    /// # Errors
+    /// [`SecretError::NoCredentials`].
     pub fn path(&self) -> Result<PathBuf, SecretError> {
         match self {
             Self::File(path) => Ok(path.clone()),
@@ -78,7 +79,8 @@ impl SecretSource {
 
     /// Reads the secret.
     ///
-    /// # Errors [`SecretError`]; it never contains the secret.
+    /// # Errors
+    /// [`SecretError`]; it never contains the secret.
     pub fn read(&self) -> Result<Secret, SecretError> {
         let path = self.path()?;
         let unreadable = |error| SecretError::Unreadable { path: path.clone(), error };

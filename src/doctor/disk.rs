@@ -34,7 +34,8 @@ pub struct Disk {
 
 /// Examines the disk of `directory`, and briefly writes a small file there to measure it. Blocks.
 ///
-/// # Errors The system's error, when it cannot be examined.
+/// # Errors
+/// The system's error, when it cannot be examined.
 pub fn look(directory: &Path) -> Result<Disk, String> {
     let words = |error: rustix::io::Errno| error.to_string();
     let room = rustix::fs::statvfs(directory).map_err(words)?;

@@ -74,14 +74,16 @@ impl fmt::Display for FromDoubt {
 
 /// The single author of a message.
 ///
-/// # Errors [`NoAuthor`]: it has none, or several.
+/// # Errors
+/// [`NoAuthor`]: it has none, or several.
 pub fn author(message: &[u8]) -> Result<Author, NoAuthor> {
     of_header(&RawHeader::new(message))
 }
 
 /// The single author, from a header that is already split into fields.
 ///
-/// # Errors [`NoAuthor`].
+/// # Errors
+/// [`NoAuthor`].
 pub fn of_header(header: &RawHeader<'_>) -> Result<Author, NoAuthor> {
     let mut fields = header.named("From");
     let field = fields.next().ok_or(NoAuthor::NoFrom)?;

@@ -60,7 +60,8 @@ pub enum CalendarDoubt {
 /// The calendar answer in a message: `None` when it has no calendar part. `from` is the sender's address: of several
 /// attendees, that one counts.
 ///
-/// # Errors [`CalendarDoubt`]: there is a calendar part, and a person must look at it.
+/// # Errors
+/// [`CalendarDoubt`]: there is a calendar part, and a person must look at it.
 pub fn calendar_reply(message: &Incoming, from: &str) -> Option<Result<CalendarReply, CalendarDoubt>> {
     let typed: Vec<&Part> = message.parts().iter().filter(|part| part.content_type == "text/calendar").collect();
     match typed.as_slice() {

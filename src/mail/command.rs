@@ -155,14 +155,16 @@ impl Phrases {
 impl Commands {
     /// Parses the words shipped with Depesch.
     ///
-    /// # Errors Never with the shipped file; a test ensures this.
+    /// # Errors
+    /// Never with the shipped file; a test ensures this.
     pub fn shipped() -> Result<Self, CommandsError> {
         Self::parse(include_str!("command.toml"))
     }
 
     /// Parses words in the format of `command.toml`.
     ///
-    /// # Errors What is wrong, with its line; a phrase used for two commands of one language.
+    /// # Errors
+    /// What is wrong, with its line; a phrase used for two commands of one language.
     pub fn parse(text: &str) -> Result<Self, CommandsError> {
         let file: File = toml::from_str(text).map_err(|error| CommandsError(error.to_string()))?;
         for words in &file.language {

@@ -255,7 +255,8 @@ pub enum ComposeError {
 
 /// The bytes of one message, with CRLF line ends.
 ///
-/// # Errors [`ComposeError`]: what in it cannot be sent.
+/// # Errors
+/// [`ComposeError`]: what in it cannot be sent.
 pub fn compose(
     sender: &Sender,
     list: &ListFields,
@@ -270,7 +271,8 @@ pub fn compose(
 
 /// The bytes of one message without the shared end ([`Frame::closing`]).
 ///
-/// # Errors [`ComposeError`]: what in it cannot be sent.
+/// # Errors
+/// [`ComposeError`]: what in it cannot be sent.
 pub fn compose_beginning(
     sender: &Sender,
     list: &ListFields,

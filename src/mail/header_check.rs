@@ -74,7 +74,8 @@ impl fmt::Display for Doubt {
 
 /// The author of a message, and the first reason, if any, why its header can be parsed in another way.
 ///
-/// # Errors [`NoAuthor`].
+/// # Errors
+/// [`NoAuthor`].
 pub fn author_and_doubt(message: &[u8]) -> Result<(Author, Option<Doubt>), NoAuthor> {
     let header = RawHeader::new(message);
     let author = author::of_header(&header)?;

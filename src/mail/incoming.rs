@@ -89,7 +89,8 @@ impl Incoming {
     /// Parses a message. Any input can be parsed: without header fields, all of it is text. What is beyond the limits
     /// of [`Excess`], and everything after it, is left out: [`Incoming::is_whole`] is false then.
     ///
-    /// # Errors [`Unreadable`], when the parser panics.
+    /// # Errors
+    /// [`Unreadable`], when the parser panics.
     pub fn parse(octets: &[u8]) -> Result<Self, Unreadable> {
         let readable = readable(octets);
         let octets = &octets[..readable.length];
@@ -108,7 +109,8 @@ impl Incoming {
 
     /// Parses only header fields, as in `text/rfc822-headers`, up to the empty line that ends them.
     ///
-    /// # Errors [`Unreadable`], when the parser panics.
+    /// # Errors
+    /// [`Unreadable`], when the parser panics.
     pub fn parse_headers(octets: &[u8]) -> Result<Self, Unreadable> {
         catch_unwind(AssertUnwindSafe(|| Self::headers_only(octets))).map_err(|_| Unreadable)
     }

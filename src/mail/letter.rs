@@ -48,7 +48,8 @@ pub struct Answered<'a> {
 
 /// The bytes of a notice: text and HTML as alternatives, with CRLF line ends.
 ///
-/// # Errors [`ComposeError`]: a header line is too long.
+/// # Errors
+/// [`ComposeError`]: a header line is too long.
 pub fn compose_letter(head: &LetterHead<'_>, language: &str, text: &str, html: &str) -> Result<Vec<u8>, ComposeError> {
     let mut out = Vec::with_capacity(2048 + text.len() + html.len() * 5 / 4);
     push_mailboxes(&mut out, "From", &[head.from]);

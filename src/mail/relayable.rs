@@ -28,7 +28,8 @@ pub enum Unfit {
 /// The message in a form that can be sent; `eight_bit` says whether its body may have non-ASCII bytes. Lines end in
 /// CR LF.
 ///
-/// # Errors [`Unfit`].
+/// # Errors
+/// [`Unfit`].
 pub fn relayable(message: &[u8], eight_bit: bool) -> Result<Cow<'_, [u8]>, Unfit> {
     match fits(message, eight_bit) {
         true => Ok(Cow::Borrowed(message)),

@@ -161,14 +161,16 @@ pub struct RulesError(String);
 impl Rules {
     /// Parses the rules shipped with Depesch.
     ///
-    /// # Errors Never with the shipped file; a test ensures this.
+    /// # Errors
+    /// Never with the shipped file; a test ensures this.
     pub fn shipped() -> Result<Self, RulesError> {
         Self::parse(include_str!("rsvp/words.toml"))
     }
 
     /// Parses rules in the format of `rsvp/words.toml`.
     ///
-    /// # Errors What is wrong, with its line.
+    /// # Errors
+    /// What is wrong, with its line.
     pub fn parse(text: &str) -> Result<Self, RulesError> {
         let words = words::Words::parse(text).map_err(|error| RulesError(error.to_string()))?;
         let reader = ReplyReader::shipped().map_err(|error: ReplyReaderError| RulesError(error.to_string()))?;

@@ -44,7 +44,8 @@ struct File {
 impl VerdictWords {
     /// Parses the words shipped with Depesch.
     ///
-    /// # Errors Never with the shipped files; a test ensures this.
+    /// # Errors
+    /// Never with the shipped files; a test ensures this.
     pub fn shipped() -> Result<Self, ReplyReaderError> {
         let words = toml::from_str(include_str!("verdict.toml"))
             .map_err(|error: toml::de::Error| ReplyReaderError(error.to_string()))?;

@@ -42,7 +42,8 @@ pub struct Expected<'a> {
 
 /// Checks a whole message.
 ///
-/// # Errors What is wrong with it: a fault of this program, or content that mail cannot carry.
+/// # Errors
+/// What is wrong with it: a fault of this program, or content that mail cannot carry.
 pub fn verify(message: &[u8], expected: &Expected<'_>) -> Result<(), String> {
     check_lines(message)?;
     check_fields(message, expected.one_click)?;

@@ -42,7 +42,8 @@ pub fn matches(query: &AudienceQuery, subscriber: &Subscriber) -> bool {
 
 /// The subscribers whom a mailing reached, or may have reached: accepted, uncertain or in doubt. Sorted.
 ///
-/// # Errors [`StoreError`].
+/// # Errors
+/// [`StoreError`].
 pub async fn reached_by(store: &Store, mailing: MailingId) -> Result<Vec<SubscriberId>, StoreError> {
     let Some(read) = store.mailing(mailing).await? else { return Ok(Vec::new()) };
     let mut reached = Vec::new();
@@ -60,14 +61,16 @@ pub async fn reached_by(store: &Store, mailing: MailingId) -> Result<Vec<Subscri
 
 /// Number of subscribers who match a query now.
 ///
-/// # Errors [`StoreError`].
+/// # Errors
+/// [`StoreError`].
 pub async fn count(store: &Store, query: &AudienceQuery) -> Result<u64, StoreError> {
     visit(store, query, |_| {}).await
 }
 
 /// Calls the visitor for each subscriber who matches a query now, and counts them.
 ///
-/// # Errors [`StoreError`].
+/// # Errors
+/// [`StoreError`].
 pub async fn visit(
     store: &Store,
     query: &AudienceQuery,
@@ -88,7 +91,8 @@ pub async fn visit(
 
 /// Freezes the audience of a mailing that is [`Stage::Freezing`], starting at its cursor.
 ///
-/// # Errors [`StoreError`]: what was written stays; call again to continue.
+/// # Errors
+/// [`StoreError`]: what was written stays; call again to continue.
 pub async fn freeze(store: &Store, clock: &dyn Clock, id: MailingId) -> Result<Freezing, StoreError> {
     let Some(mut read) = store.mailing(id).await? else { return Ok(Freezing::Stopped) };
     let reached = reached_filter(store, &read.value.audience).await?;

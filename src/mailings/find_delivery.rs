@@ -24,7 +24,8 @@ pub struct Found {
 
 /// The deliveries to one subscriber in `mailings`, which must be ordered newest first.
 ///
-/// # Errors [`StoreError`].
+/// # Errors
+/// [`StoreError`].
 pub async fn of_subscriber(
     store: &Store,
     mailings: Vec<Mailing>,
@@ -47,7 +48,8 @@ pub async fn of_subscriber(
 /// The deliveries in `mailings` (ordered newest first) for which the relay gave this queue id. Only the last answer
 /// about each delivery is stored.
 ///
-/// # Errors [`StoreError`].
+/// # Errors
+/// [`StoreError`].
 pub async fn of_queue_id(store: &Store, mailings: Vec<Mailing>, queue_id: &str) -> Result<Found, StoreError> {
     let (mut found, mut looked_at) = (Found::default(), 0);
     for mailing in mailings {

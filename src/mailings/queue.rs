@@ -152,7 +152,8 @@ fn reasons(problems: &[Problem]) -> String {
 /// Checks an order without queueing it. `now` is the reading of the clock with which the order's time was
 /// interpreted.
 ///
-/// # Errors [`QueueError`]: what would prevent it.
+/// # Errors
+/// [`QueueError`]: what would prevent it.
 pub async fn check(
     store: &Store,
     messages: &dyn MessageSource,
@@ -167,7 +168,8 @@ pub async fn check(
 /// interpreted: a clock jump between two readings would turn "at once" into a time years ahead. Notify the scheduler
 /// afterwards.
 ///
-/// # Errors [`QueueError`]: nothing is queued; after a store error, repeat with the same key to find out.
+/// # Errors
+/// [`QueueError`]: nothing is queued; after a store error, repeat with the same key to find out.
 pub async fn queue(
     store: &Store,
     messages: &dyn MessageSource,
@@ -283,7 +285,8 @@ async fn must_have_reached(store: &Store, earlier: Option<MailingId>) -> Result<
 
 /// The hash that an approval is bound to: of the release, of the shared part of its messages, and of the audience.
 ///
-/// # Errors [`PrepareError`]: it cannot be computed.
+/// # Errors
+/// [`PrepareError`]: it cannot be computed.
 pub async fn content_hash(
     store: &Store,
     messages: &dyn MessageSource,

@@ -102,7 +102,8 @@ impl Decision {
 
 /// Applies a decision to all selected deliveries of a mailing. Notify the dispatcher afterwards.
 ///
-/// # Errors [`ReopenError`].
+/// # Errors
+/// [`ReopenError`].
 pub async fn decide(
     store: &Store,
     id: MailingId,

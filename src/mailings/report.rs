@@ -146,7 +146,8 @@ impl Row {
 
 /// The report of a mailing, with at most `rows` of the deliveries that did not go through.
 ///
-/// # Errors [`StoreError`].
+/// # Errors
+/// [`StoreError`].
 pub async fn report(store: &Store, mailing: &Mailing, rows: usize) -> Result<Report, StoreError> {
     let tally = store.tally(mailing).await?;
     let settled = store.settled_chunks(mailing.id).await?;

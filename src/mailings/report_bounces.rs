@@ -43,7 +43,8 @@ pub fn is_later(bounce: &Bounce) -> bool {
 
 /// The later bounces of a mailing, with at most `rows` single ones.
 ///
-/// # Errors [`StoreError`].
+/// # Errors
+/// [`StoreError`].
 pub async fn later(store: &Store, mailing: MailingId, rows: usize) -> Result<Later, StoreError> {
     let mut later = Later::default();
     let mut groups: BTreeMap<(&'static str, Option<String>), (u64, String)> = BTreeMap::new();

@@ -122,7 +122,8 @@ impl Scheduler {
 
     /// Examines all mailings once and does what is due.
     ///
-    /// # Errors [`StoreError`]: what was done before stays done; the rest is found in the next round.
+    /// # Errors
+    /// [`StoreError`]: what was done before stays done; the rest is found in the next round.
     pub async fn tick(&self) -> Result<Tick, StoreError> {
         let (now, trust) = self.look_at_clock().await?;
         let mut tick = Tick::default();

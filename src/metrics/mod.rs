@@ -222,7 +222,8 @@ impl Metrics {
 
     /// All metrics as text (OpenMetrics 1.0.0).
     ///
-    /// # Errors [`fmt::Error`], which never occurs for a text.
+    /// # Errors
+    /// [`fmt::Error`], which never occurs for a text.
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

@@ -217,7 +217,8 @@ impl ChainWalk {
 
     /// Verifies the next entry.
     ///
-    /// # Errors [`ChainBreak`]: the chain is broken there; nothing after it can be trusted.
+    /// # Errors
+    /// [`ChainBreak`]: the chain is broken there; nothing after it can be trusted.
     pub fn step(&mut self, entry: &AuditEntry, hash: &[u8; 32]) -> Result<(), ChainBreak> {
         let (number, expected) = (entry.number, self.at.number + 1);
         if number > expected {
@@ -244,7 +245,8 @@ impl ChainWalk {
 
     /// Finishes. `head` is the end on record.
     ///
-    /// # Errors [`ChainBreak`]: the end is missing, or is not the one on record.
+    /// # Errors
+    /// [`ChainBreak`]: the end is missing, or is not the one on record.
     pub fn end(self, head: Option<ChainLink>) -> Result<WholeChain, ChainBreak> {
         for known in [head, self.noted].into_iter().flatten() {
             if known.number > self.at.number {

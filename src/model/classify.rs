@@ -196,14 +196,16 @@ const STEM: char = '\u{2026}';
 impl Classifier {
     /// Parses the rules shipped with Depesch.
     ///
-    /// # Errors Never with the shipped file; a test ensures this.
+    /// # Errors
+    /// Never with the shipped file; a test ensures this.
     pub fn shipped() -> Result<Self, RulesError> {
         Self::parse(include_str!("classify.toml"))
     }
 
     /// Parses rules in the format of `classify.toml`.
     ///
-    /// # Errors What is wrong, with its line, or the rule that would always or never apply.
+    /// # Errors
+    /// What is wrong, with its line, or the rule that would always or never apply.
     pub fn parse(text: &str) -> Result<Self, RulesError> {
         let mut file: RuleFile = toml::from_str(text).map_err(RulesError::new)?;
         let stages = [Stage::Connect, Stage::Mail, Stage::Recipient, Stage::Data, Stage::Message].map(Stage::word);

@@ -140,7 +140,8 @@ impl Mailing {
 
     /// Begins it when it is due: its audience is frozen next.
     ///
-    /// # Errors [`TransitionError`] when it is not scheduled, is paused or lacks its approval.
+    /// # Errors
+    /// [`TransitionError`] when it is not scheduled, is paused or lacks its approval.
     pub fn begin(&mut self, at: Timestamp) -> Result<(), TransitionError> {
         self.must_be_scheduled("begun", "it was begun before")?;
         self.must_not_be_paused()?;
@@ -153,7 +154,8 @@ impl Mailing {
 
     /// Expires it: its time passed and it is not sent any more.
     ///
-    /// # Errors [`TransitionError`] when it is not scheduled.
+    /// # Errors
+    /// [`TransitionError`] when it is not scheduled.
     pub fn expire(&mut self, at: Timestamp) -> Result<(), TransitionError> {
         self.must_be_scheduled("expired", "only what has not begun expires")?;
         self.stage = Stage::Expired { at };
@@ -164,7 +166,8 @@ impl Mailing {
     /// Approves exactly the content with its current hash. `seen` is the hash, or at least eight digits of it, that
     /// the approver saw; `None` stands for the current one.
     ///
-    /// # Errors [`TransitionError`]: not scheduled, no approval needed, approved before, by a user who may be the one
+    /// # Errors
+    /// [`TransitionError`]: not scheduled, no approval needed, approved before, by a user who may be the one
     /// who queued it, or changed since.
     pub fn approve(&mut self, by: &Operator, at: Timestamp, seen: Option<&str>) -> Result<(), TransitionError> {
         self.must_be_scheduled("approved", "an approval comes before sending")?;
@@ -188,7 +191,8 @@ impl Mailing {
 
     /// Moves it to another time. This voids an approval.
     ///
-    /// # Errors [`TransitionError`] when it has begun.
+    /// # Errors
+    /// [`TransitionError`] when it has begun.
     pub fn reschedule(&mut self, schedule: Schedule) -> Result<(), TransitionError> {
         self.must_be_scheduled("moved", "its audience is frozen or it has ended; cancel it and queue it anew")?;
         if self.schedule != schedule {
@@ -204,7 +208,8 @@ impl Mailing {
 
     /// Changes its content: another release text, template or audience. This voids an approval.
     ///
-    /// # Errors [`TransitionError`] when it has begun.
+    /// # Errors
+    /// [`TransitionError`] when it has begun.
     pub fn change_content(&mut self, content_hash: String) -> Result<(), TransitionError> {
         self.must_be_scheduled("edited", "it has begun; send a correction instead")?;
         if self.content_hash != content_hash {
@@ -216,7 +221,8 @@ impl Mailing {
 
     /// Pauses it in any stage; no further delivery is begun.
     ///
-    /// # Errors [`TransitionError`] when it has ended or is paused already.
+    /// # Errors
+    /// [`TransitionError`] when it has ended or is paused already.
     pub fn hold(&mut self, reason: PauseReason, at: Timestamp) -> Result<(), TransitionError> {
         self.must_be_open("paused")?;
         self.must_not_be_paused()?;
@@ -226,7 +232,8 @@ impl Mailing {
 
     /// Resumes it. If its time passed meanwhile, it is sent now.
     ///
-    /// # Errors [`TransitionError`] when it has ended or is not paused.
+    /// # Errors
+    /// [`TransitionError`] when it has ended or is not paused.
     pub fn resume(&mut self, at: Timestamp) -> Result<(), TransitionError> {
         self.must_be_open("resumed")?;
         if self.pause.take().is_none() {
@@ -240,7 +247,8 @@ impl Mailing {
 
     /// Cancels it. Deliveries already sent stay as they are; all others are cancelled at this moment.
     ///
-    /// # Errors [`TransitionError`] when it has ended.
+    /// # Errors
+    /// [`TransitionError`] when it has ended.
     pub fn cancel(&mut self, by: &str, at: Timestamp) -> Result<(), TransitionError> {
         self.must_be_open("cancelled")?;
         let frozen = match self.stage {
@@ -256,7 +264,8 @@ impl Mailing {
     /// Prepares for deliveries that are to be retried: a finished mailing goes back to sending. Each call changes the
     /// record, so that a task that saw it settled cannot finish it over this.
     ///
-    /// # Errors [`TransitionError`] when it is not frozen, or was cancelled.
+    /// # Errors
+    /// [`TransitionError`] when it is not frozen, or was cancelled.
     pub fn reopen(&mut self) -> Result<(), TransitionError> {
         match self.stage {
             Stage::Sending(frozen) | Stage::Finished { frozen, .. } => {

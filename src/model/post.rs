@@ -179,7 +179,8 @@ impl Post {
 
     /// The current hold, if a decision is possible at present.
     ///
-    /// # Errors [`DecisionError::Decided`].
+    /// # Errors
+    /// [`DecisionError::Decided`].
     pub fn open(&self, present: &Present) -> Result<&Hold, DecisionError> {
         let decided = |state| DecisionError::Decided { id: self.id, state };
         let hold = self.hold().ok_or_else(|| decided(self.state.word()))?;
@@ -188,7 +189,8 @@ impl Post {
 
     /// Approves it, to be sent by `mailing`.
     ///
-    /// # Errors [`DecisionError`]: nothing is changed.
+    /// # Errors
+    /// [`DecisionError`]: nothing is changed.
     pub fn approve(&mut self, by: &str, mailing: MailingId, present: &Present) -> Result<(), DecisionError> {
         let hold = self.open(present)?;
         if hold.reason == HoldReason::Approval && self.is_by(by) {
@@ -200,7 +202,8 @@ impl Post {
 
     /// Holds it again, for another person's decision.
     ///
-    /// # Errors [`DecisionError`]: nothing is changed.
+    /// # Errors
+    /// [`DecisionError`]: nothing is changed.
     pub fn hold_for(
         &mut self,
         reason: HoldReason,
@@ -214,7 +217,8 @@ impl Post {
 
     /// Refuses it.
     ///
-    /// # Errors [`DecisionError`]: nothing is changed.
+    /// # Errors
+    /// [`DecisionError`]: nothing is changed.
     pub fn refuse(&mut self, by: &str, why: &str, present: &Present) -> Result<(), DecisionError> {
         self.open(present)?;
         self.state = PostState::Refused { at: present.now, by: by.to_owned(), why: why.to_owned() };

@@ -81,7 +81,8 @@ pub enum RecurrenceError {
 impl Recurrence {
     /// Parses a cron expression, to be evaluated in the IANA zone of this name.
     ///
-    /// # Errors [`RecurrenceError`] says which field is wrong and what it accepts.
+    /// # Errors
+    /// [`RecurrenceError`] says which field is wrong and what it accepts.
     pub fn new(expression: &str, zone_name: &str) -> Result<Self, RecurrenceError> {
         let zone = zone::zone(zone_name)?;
         let source = expression.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -67,7 +67,8 @@ impl Subscriber {
     /// Moves the subscription to `list` into `state`, with its evidence. Setting the same state again changes
     /// nothing.
     ///
-    /// # Errors [`SubscriptionError::Ended`] when an ended subscription would be revived by anything but the
+    /// # Errors
+    /// [`SubscriptionError::Ended`] when an ended subscription would be revived by anything but the
     /// subscriber's own mail (invariant 4).
     pub fn change(
         &mut self,

@@ -44,7 +44,8 @@ fn near(nearest: &Option<&'static str>) -> String {
 
 /// The zone of this name.
 ///
-/// # Errors [`TimeError::Zone`], with the most similar name, if there is one.
+/// # Errors
+/// [`TimeError::Zone`], with the most similar name, if there is one.
 pub fn zone(name: &str) -> Result<Tz, TimeError> {
     name.parse().map_err(|_| {
         let wanted = name.to_ascii_lowercase();
@@ -84,7 +85,8 @@ fn after_gap(local: NaiveDateTime, zone: Tz) -> Timestamp {
 /// Parses a time as people write it: `now`; a local time in `zone`, with `T` or a space, with or without seconds and
 /// fractions; or an instant with its own offset (RFC 3339), which ignores `zone`.
 ///
-/// # Errors [`TimeError::Time`].
+/// # Errors
+/// [`TimeError::Time`].
 pub fn parse(text: &str, zone: Tz, now: Timestamp) -> Result<(Timestamp, Meeting), TimeError> {
     let text = text.trim();
     if text.eq_ignore_ascii_case("now") {

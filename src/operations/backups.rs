@@ -122,7 +122,8 @@ impl Backups {
 
     /// Makes a backup and removes old ones. `watch` receives the progress. Blocks.
     ///
-    /// # Errors [`BackupError`]: there is no new backup, or no old one was removed.
+    /// # Errors
+    /// [`BackupError`]: there is no new backup, or no old one was removed.
     pub fn create(&self, watch: &(dyn Fn(Event) + Send + Sync)) -> Result<BackupReport, BackupError> {
         let now = self.clock.now();
         let watch = |event: Event| {
@@ -158,7 +159,8 @@ impl Backups {
 /// Makes a backup, calls `made` with it and removes old ones, unless the clock is too far from the time of the last
 /// ones to be trusted. Blocks.
 ///
-/// # Errors [`BackupError`]: there is no new backup, or no old one was removed.
+/// # Errors
+/// [`BackupError`]: there is no new backup, or no old one was removed.
 pub fn make(
     source: &Source<'_>,
     repository: &Repository,

@@ -56,7 +56,8 @@ impl Listeners {
 
     /// Forgets a protocol that is no longer wanted; returns whether it was known.
     ///
-    /// # Errors The file cannot be written; nothing was forgotten.
+    /// # Errors
+    /// The file cannot be written; nothing was forgotten.
     pub fn forget(&self, name: &str) -> io::Result<bool> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut left = known.clone();

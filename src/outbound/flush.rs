@@ -36,7 +36,8 @@ pub struct Flushed {
 /// Makes deferred deliveries and notices due at `now`; returns how many. Notify dispatcher and notice sender
 /// afterwards. A repetition changes nothing more.
 ///
-/// # Errors [`StoreError`]: what was changed before stays so, and the request can be repeated.
+/// # Errors
+/// [`StoreError`]: what was changed before stays so, and the request can be repeated.
 pub async fn flush(store: &Store, now: Timestamp, what: &Flush) -> Result<Flushed, StoreError> {
     let deliveries = deliveries(store, now, what).await?;
     let letters = match what.mailing {

@@ -101,7 +101,8 @@ impl<T> Traces<T> {
 
     /// All records found.
     ///
-    /// # Errors [`StoreError::Record`] when one cannot be read.
+    /// # Errors
+    /// [`StoreError::Record`] when one cannot be read.
     pub fn whole(self) -> Result<Vec<Trace<T>>, StoreError> {
         match self.unreadable.into_iter().next() {
             Some((_, error)) => Err(error),
@@ -151,7 +152,8 @@ impl People {
 
     /// Notices to them, and those that mention them.
     ///
-    /// # Errors [`StoreError`].
+    /// # Errors
+    /// [`StoreError`].
     pub async fn letters(&self, store: &Store) -> Result<Traces<Letter>, StoreError> {
         let (mut traces, mut before) = (Traces::NONE, None);
         loop {
@@ -185,7 +187,8 @@ impl People {
 
     /// Mail from them, and mail that mentions them, with ids after `after`.
     ///
-    /// # Errors [`TraceError`].
+    /// # Errors
+    /// [`TraceError`].
     pub async fn inbound(
         &self,
         store: &Store,
@@ -233,7 +236,8 @@ impl People {
 
     /// Posts by them, and posts that mention them.
     ///
-    /// # Errors [`TraceError`].
+    /// # Errors
+    /// [`TraceError`].
     pub async fn posts(&self, store: &Store, blobs: Option<&Blobs>) -> Result<Traces<Post>, TraceError> {
         let (mut traces, mut after) = (Traces::NONE, PostId(0));
         loop {
@@ -269,7 +273,8 @@ impl People {
 
     /// Their requests made by mail.
     ///
-    /// # Errors [`StoreError`].
+    /// # Errors
+    /// [`StoreError`].
     pub async fn wishes(&self, store: &Store) -> Result<Vec<Trace<Wish>>, StoreError> {
         let (mut found, mut cursor) = (Vec::new(), None);
         loop {
@@ -286,7 +291,8 @@ impl People {
 
     /// Their answers to invitations, and others' answers that mention them; with the hash that each is stored under.
     ///
-    /// # Errors [`StoreError`].
+    /// # Errors
+    /// [`StoreError`].
     pub async fn rsvps(&self, store: &Store) -> Result<Vec<(AddressHash, Trace<Rsvp>)>, StoreError> {
         let (mut found, mut cursor) = (Vec::new(), None);
         loop {

@@ -76,7 +76,8 @@ pub struct PersonDelivery {
 impl Desk {
     /// Everything known about one person, by number or address; with `files`, also what only mail contains.
     ///
-    /// # Errors [`PersonError::NotFound`] when nothing is known, [`PersonError::Store`], [`PersonError::Incomplete`].
+    /// # Errors
+    /// [`PersonError::NotFound`] when nothing is known, [`PersonError::Store`], [`PersonError::Incomplete`].
     pub async fn record(&self, who: &str, files: Option<&Files>) -> Result<PersonRecord, PersonError> {
         let not_found = || PersonError::NotFound(who.to_owned());
         let (address, subscriber) = match self.find(who).await {

@@ -35,7 +35,8 @@ pub struct DateWriter {
 impl DateWriter {
     /// Creates a writer for a CLDR locale, e.g. `sv` or `en-GB`.
     ///
-    /// # Errors A text that says why this locale is not possible.
+    /// # Errors
+    /// A text that says why this locale is not possible.
     pub fn new(locale: &str, form: TimeForm) -> Result<Self, String> {
         let wrong = |e: &dyn std::fmt::Display| format!("\u{201c}{locale}\u{201d} has no dates in words: {e}");
         let writer = Self { locale: locale.parse().map_err(|e| wrong(&e))?, form };

@@ -35,7 +35,8 @@ pub struct Refusal {
 
 /// Inspects one template.
 ///
-/// # Errors [`Refusal`]: it does what templates must not do.
+/// # Errors
+/// [`Refusal`]: it does what templates must not do.
 pub fn inspect(template: &Template) -> Result<Usage, Refusal> {
     let mut usage = Usage::default();
     walk(template, 0, &mut usage)?;
@@ -175,7 +176,8 @@ fn names(path: &Path) -> Vec<String> {
 
 /// What a template uses including all partials that it calls, directly or indirectly.
 ///
-/// # Errors A text: a missing partial, or a circle.
+/// # Errors
+/// A text: a missing partial, or a circle.
 pub fn with_partials(name: &str, all: &BTreeMap<String, Usage>) -> Result<Usage, String> {
     gather(name, all, &mut Vec::new())
 }

@@ -53,7 +53,8 @@ struct SpeechForm {
 impl Labels {
     /// Parses a labels file.
     ///
-    /// # Errors A text with the line, if known.
+    /// # Errors
+    /// A text with the line, if known.
     pub fn parse(text: &str) -> Result<Self, String> {
         let file: LabelsFile = toml::from_str(text).map_err(|e| e.to_string())?;
         if !["ltr", "rtl"].contains(&file.direction.as_str()) {

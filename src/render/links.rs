@@ -60,7 +60,8 @@ impl LinkFault {
 
 /// The address of a link in the form for a mail: with its scheme, and without spaces (RFC 3986 §2.1).
 ///
-/// # Errors [`LinkFault`]: the link cannot work in a mail.
+/// # Errors
+/// [`LinkFault`]: the link cannot work in a mail.
 pub fn target(written: &str) -> Result<String, LinkFault> {
     let link = written.trim();
     let lower = link.to_ascii_lowercase();

@@ -70,7 +70,8 @@ pub struct Written {
 impl Mails {
     /// Parses and tries all mails among `files`.
     ///
-    /// # Errors [`TemplateError`]: file, line and what is wrong.
+    /// # Errors
+    /// [`TemplateError`]: file, line and what is wrong.
     pub(super) fn from_files(
         files: &BTreeMap<String, TemplateFile>,
         labels: &BTreeMap<String, Labels>,
@@ -209,7 +210,8 @@ impl Mails {
 
     /// Renders a mail in the first of the `wanted` languages that exists, otherwise in Swedish.
     ///
-    /// # Errors [`TemplateError`]: the mail does not exist, or a required value is missing.
+    /// # Errors
+    /// [`TemplateError`]: the mail does not exist, or a required value is missing.
     pub(super) fn render(
         &self,
         name: &str,

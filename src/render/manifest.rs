@@ -77,7 +77,8 @@ pub enum ManifestError {
 impl Manifest {
     /// Parses a manifest; `file` is its name for messages.
     ///
-    /// # Errors [`ManifestError`]: the kind cannot be used until its manifest is fixed.
+    /// # Errors
+    /// [`ManifestError`]: the kind cannot be used until its manifest is fixed.
     pub fn parse(file: &str, text: &str) -> Result<Self, ManifestError> {
         let form = |e: toml::de::Error| ManifestError::Form { file: file.to_owned(), reason: e.to_string() };
         let manifest: Self = toml::from_str(text).map_err(form)?;

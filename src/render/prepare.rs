@@ -132,7 +132,8 @@ pub struct Personal {
 impl PreparedRelease {
     /// Renders everything independent of the recipient. `travel` says how each attachment is sent.
     ///
-    /// # Errors [`TemplateError`]: the kind does not exist, or the language has no labels.
+    /// # Errors
+    /// [`TemplateError`]: the kind does not exist, or the language has no labels.
     pub fn new(templates: &Arc<Templates>, release: &Release, travel: &[Travel]) -> Result<Self, TemplateError> {
         let kind = &release.kind;
         let Some(manifest) = templates.manifest(kind) else {

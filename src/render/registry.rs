@@ -71,14 +71,16 @@ impl std::fmt::Debug for Templates {
 impl Templates {
     /// Loads the built-in templates, overlaid by those in a folder of the same structure.
     ///
-    /// # Errors [`TemplateError`]: file, line and what is wrong. All templates must be valid.
+    /// # Errors
+    /// [`TemplateError`]: file, line and what is wrong. All templates must be valid.
     pub fn load(overlay: Option<&Path>) -> Result<Self, TemplateError> {
         Self::from_files(&read_all(overlay)?)
     }
 
     /// Loads templates from files by path, e.g. `invitation/text.hbs`.
     ///
-    /// # Errors [`TemplateError`], as for [`Templates::load`].
+    /// # Errors
+    /// [`TemplateError`], as for [`Templates::load`].
     pub fn from_files(files: &BTreeMap<String, TemplateFile>) -> Result<Self, TemplateError> {
         let mut plain = new_registry(|value| one_line(value).into_owned());
         let mut html = new_registry(|value| super::html::escape(&one_line(value)));
@@ -116,7 +118,8 @@ impl Templates {
 
     /// Renders a notice in the first of the `wanted` languages that exists.
     ///
-    /// # Errors [`TemplateError`]: the mail does not exist, or a required value is missing.
+    /// # Errors
+    /// [`TemplateError`]: the mail does not exist, or a required value is missing.
     pub fn write_mail(
         &self,
         name: &str,
@@ -158,7 +161,8 @@ impl Templates {
 
     /// Renders one part.
     ///
-    /// # Errors [`TemplateError`]: what is missing, and where.
+    /// # Errors
+    /// [`TemplateError`]: what is missing, and where.
     pub(super) fn render(&self, kind: &Kind, part: Part, context: &Context) -> Result<String, TemplateError> {
         let name = format!("{kind}/{}", part.file());
         let registry = if part == Part::Html { &self.html } else { &self.plain };

@@ -140,7 +140,8 @@ impl Draft {
 
     /// Looks up the ids in the draft.
     ///
-    /// # Errors Every id that is not in the book.
+    /// # Errors
+    /// Every id that is not in the book.
     pub fn resolve(&self, book: &ContactBook) -> Result<Release, Vec<Finding>> {
         let (release, findings) = self.resolve_leniently(book);
         if findings.is_empty() { Ok(release) } else { Err(findings) }

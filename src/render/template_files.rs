@@ -48,7 +48,8 @@ impl TemplateError {
 
 /// Reads all files, by path with `/`, e.g. `invitation/text.hbs`.
 ///
-/// # Errors [`TemplateError`]: the configured folder cannot be read, or contains a file that cannot be a template.
+/// # Errors
+/// [`TemplateError`]: the configured folder cannot be read, or contains a file that cannot be a template.
 pub fn read_all(overlay: Option<&Path>) -> Result<BTreeMap<String, TemplateFile>, TemplateError> {
     let mut files = BTreeMap::new();
     for path in BuiltIn::iter() {

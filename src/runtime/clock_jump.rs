@@ -71,7 +71,8 @@ pub const DOUBTED_FOR: TimeDelta = clock_trust::BELIEVED_AFTER;
 /// Until when nothing may be deleted by age, because the clock was set forward, or seems to have been; `None` when
 /// deleting is allowed.
 ///
-/// # Errors [`StoreError`]: then nothing may be deleted either.
+/// # Errors
+/// [`StoreError`]: then nothing may be deleted either.
 pub async fn deletes_nothing_until(store: &Store, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
     let leapt = store.leap().await?.filter(|leapt| is_doubted(*leapt, now));
     let set_forward = store.present(now).await?.set_forward();

@@ -105,7 +105,8 @@ impl ReadingPool {
 
     /// Parses one message: a large one on a thread of its own, under the time limit. A panic in it is propagated.
     ///
-    /// # Errors [`ReadingError`].
+    /// # Errors
+    /// [`ReadingError`].
     pub async fn read<T: Send + 'static>(
         &self,
         slot: Slot,
@@ -196,7 +197,8 @@ impl<T> Future for Timed<T> {
 
 /// Parses a message in memory.
 ///
-/// # Errors [`Unreadable`].
+/// # Errors
+/// [`Unreadable`].
 pub async fn parse(octets: Vec<u8>) -> Result<Incoming, Unreadable> {
     let is_small = octets.len() <= SMALL;
     apart(is_small, move || Incoming::parse(&octets)).await

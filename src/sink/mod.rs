@@ -86,7 +86,8 @@ pub struct Sink {
 impl Sink {
     /// Binds the address and starts serving.
     ///
-    /// # Errors The address cannot be bound, a file cannot be opened, or a thread cannot be started.
+    /// # Errors
+    /// The address cannot be bound, a file cannot be opened, or a thread cannot be started.
     pub fn start(settings: SinkSettings) -> io::Result<Self> {
         let listener = TcpListener::bind(settings.listen)?;
         listener.set_nonblocking(true)?;

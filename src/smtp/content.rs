@@ -127,7 +127,8 @@ impl Content {
 
     /// The whole message, our fields first, with its share of the memory.
     ///
-    /// # Errors [`Fault`].
+    /// # Errors
+    /// [`Fault`].
     pub fn finish(mut self) -> Result<(Vec<u8>, Share), Fault> {
         match self.fault {
             Some(fault) => Err(fault),

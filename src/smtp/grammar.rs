@@ -75,7 +75,8 @@ pub enum Wrong {
 
 /// Parses one line without its CRLF.
 ///
-/// # Errors [`Wrong`], to be answered with 5xx.
+/// # Errors
+/// [`Wrong`], to be answered with 5xx.
 pub fn parse(line: &[u8]) -> Result<Command<'_>, Wrong> {
     let end = line.iter().position(|octet| *octet == b' ').unwrap_or(line.len());
     let (verb, rest) = line.split_at(end);

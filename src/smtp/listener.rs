@@ -89,7 +89,8 @@ pub struct Listener {
 impl Listener {
     /// Checks the settings and reads the certificate. Opens no socket.
     ///
-    /// # Errors [`ListenError`], with the same text as [`Listener::bind`] for the same settings.
+    /// # Errors
+    /// [`ListenError`], with the same text as [`Listener::bind`] for the same settings.
     pub fn examine(settings: &ListenerSettings) -> Result<Option<Arc<Tls>>, ListenError> {
         check(settings)?;
         for address in &settings.lmtp {
@@ -104,7 +105,8 @@ impl Listener {
     /// Reads the certificate and opens all sockets, those in the settings and `inherited` ones. Needs a tokio
     /// runtime.
     ///
-    /// # Errors [`ListenError`]; nothing stays open.
+    /// # Errors
+    /// [`ListenError`]; nothing stays open.
     pub async fn bind(settings: ListenerSettings, inherited: Vec<Inherited>) -> Result<Self, ListenError> {
         let tls = Self::examine(&settings)?;
         let mut doors = Vec::new();

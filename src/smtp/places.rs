@@ -30,7 +30,8 @@ impl Places {
 
     /// Counts a connection for a peer.
     ///
-    /// # Errors [`TurnedAway`] when a limit is reached.
+    /// # Errors
+    /// [`TurnedAway`] when a limit is reached.
     pub fn enter(self: &Arc<Self>, protocol: Protocol, peer: Option<IpAddr>) -> Result<Place, TurnedAway> {
         // Our own mail server sends all mail from one address.
         let counted = peer.filter(|peer| protocol == Protocol::Smtp && !peer.is_loopback()).map(peer_key);

@@ -55,14 +55,16 @@ impl Tls {
 
     /// Reads the files again; the result is applied by [`Self::replace`].
     ///
-    /// # Errors [`TlsError`].
+    /// # Errors
+    /// [`TlsError`].
     pub fn read_again(&self) -> Result<Certificate, TlsError> {
         Ok(Certificate(read(&self.files)?))
     }
 
     /// Calls [`Self::read_again`] and [`Self::replace`].
     ///
-    /// # Errors [`TlsError`]; the old certificate stays in use.
+    /// # Errors
+    /// [`TlsError`]; the old certificate stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
         self.replace(self.read_again()?);
         Ok(())

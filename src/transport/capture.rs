@@ -111,7 +111,8 @@ impl Place {
 /// The files in a capture folder that [`Capture`] wrote, also after a mail client has moved them; no others, because
 /// the folder may be a person's own maildir too. Empty if the folder does not exist.
 ///
-/// # Errors The system's.
+/// # Errors
+/// The system's.
 pub async fn captured(directory: PathBuf) -> io::Result<Vec<PathBuf>> {
     off_thread(move || {
         let mut captured = Vec::new();

@@ -37,7 +37,8 @@ pub struct Relay {
 impl Relay {
     /// Checks the settings and reads the CA certificates; does not connect.
     ///
-    /// # Errors Settings that cannot work, for a person to fix.
+    /// # Errors
+    /// Settings that cannot work, for a person to fix.
     pub fn new(settings: RelaySettings) -> Result<Self, RelayError> {
         let name = ServerName::try_from(settings.host.clone()).map_err(|_| RelayError::Host(settings.host.clone()))?;
         if settings.port == IMPLICIT_TLS_PORT && settings.encryption != Encryption::Implicit {

@@ -74,7 +74,8 @@ fn said(what: &str, output: &Output) -> String {
 /// daemon on that store with what had been acknowledged when the backup was requested. `after` are the counts of the
 /// mailings at the end.
 ///
-/// # Errors The program cannot be run, or the daemon cannot be queried.
+/// # Errors
+/// The program cannot be run, or the daemon cannot be queried.
 pub async fn restored(
     daemon: &Daemon,
     directory: &Path,

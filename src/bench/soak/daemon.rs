@@ -38,7 +38,8 @@ impl Daemon {
     /// Writes its configuration into `directory`, which is created if necessary. `clock` is the file that moves its
     /// clock. Starts nothing yet.
     ///
-    /// # Errors The directory cannot be written to, or no port is free.
+    /// # Errors
+    /// The directory cannot be written to, or no port is free.
     pub fn new(directory: &Path, relay: u16, clock: Option<PathBuf>) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("the program does not know where it lies")?;
         // Fixed, so that peers find it again after each restart.
@@ -74,7 +75,8 @@ impl Daemon {
 
     /// Starts it and waits until it answers.
     ///
-    /// # Errors It ended, or did not answer in time.
+    /// # Errors
+    /// It ended, or did not answer in time.
     pub async fn start(&self) -> anyhow::Result<()> {
         let mut command = self.command(&["serve", "--create"]);
         // As in the unit: with more heaps, memory says less about the daemon.
@@ -118,7 +120,8 @@ impl Daemon {
 
     /// Sends a signal and waits for the end; returns the exit code, `None` after a signal that kills.
     ///
-    /// # Errors It does not run, or does not end in time.
+    /// # Errors
+    /// It does not run, or does not end in time.
     pub async fn end_by(&self, signal: Signal) -> anyhow::Result<Option<i32>> {
         let mut child = self.child().take().context("the daemon does not run")?;
         let process = Pid::from_raw(i32::try_from(child.id())?).context("the daemon has no process")?;

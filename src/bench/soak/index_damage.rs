@@ -13,7 +13,8 @@ const BLOCK: u64 = 4096;
 
 /// Damages one file of the index, and returns what it did; `None` when there is no index yet.
 ///
-/// # Errors The index cannot be read or written.
+/// # Errors
+/// The index cannot be read or written.
 pub fn damage(store: &Path, dice: &mut Dice) -> anyhow::Result<Option<String>> {
     let mut files = Vec::new();
     files_below(&store.join("index"), &mut files);

@@ -14,7 +14,8 @@ const DAMAGED_EVERY: u64 = 3;
 
 /// Ends the daemon once and starts it again. Its caller must not drop it in between.
 ///
-/// # Errors The daemon did not end in order, or did not start again.
+/// # Errors
+/// The daemon did not end in order, or did not start again.
 pub async fn one_end(daemon: &Daemon, clock: &TestClock, books: &Books, dice: &mut Dice) -> anyhow::Result<()> {
     if dice.percent(70) {
         daemon.end_by(Signal::KILL).await?;

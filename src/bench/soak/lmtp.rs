@@ -7,7 +7,8 @@ use tokio::net::TcpStream;
 /// Sends one message over a new connection; `true` when it was answered with 250, and `false` when it was refused.
 /// `content` has lines that end with CRLF and no line of a single dot.
 ///
-/// # Errors The connection could not be made, or was lost: the message may have been accepted or not.
+/// # Errors
+/// The connection could not be made, or was lost: the message may have been accepted or not.
 pub async fn hand_in(port: u16, sender: &str, recipient: &str, content: &str) -> anyhow::Result<bool> {
     let mut stream = connect(port, "reader.example").await?;
     for line in [format!("MAIL FROM:<{sender}>"), format!("RCPT TO:<{recipient}>"), "DATA".to_owned()] {
@@ -23,7 +24,8 @@ pub async fn hand_in(port: u16, sender: &str, recipient: &str, content: &str) ->
 
 /// Opens a connection, reads the greeting and sends LHLO.
 ///
-/// # Errors The daemon does not listen, or closed the connection.
+/// # Errors
+/// The daemon does not listen, or closed the connection.
 pub async fn connect(port: u16, name: &str) -> anyhow::Result<TcpStream> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     reply(&mut stream).await?;
@@ -33,7 +35,8 @@ pub async fn connect(port: u16, name: &str) -> anyhow::Result<TcpStream> {
 
 /// Sends one line, or a message with its final dot, and reads the reply.
 ///
-/// # Errors The daemon closed the connection.
+/// # Errors
+/// The daemon closed the connection.
 pub async fn say(stream: &mut TcpStream, line: &str) -> anyhow::Result<String> {
     stream.write_all(format!("{line}\r\n").as_bytes()).await?;
     reply(stream).await

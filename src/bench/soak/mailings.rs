@@ -28,7 +28,8 @@ pub async fn press_office(client: &Client, release: &str, books: &Books, mut dic
 
 /// The mailings that have not ended.
 ///
-/// # Errors The daemon does not answer.
+/// # Errors
+/// The daemon does not answer.
 pub async fn under_way(client: &Client) -> Result<Vec<String>, ClientError> {
     let status: Value = client.get("/v1/status").await?;
     let mailings = status["mailings"].as_array().cloned().unwrap_or_default();

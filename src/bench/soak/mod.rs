@@ -91,7 +91,8 @@ impl SoakResult {
 
 /// Runs it.
 ///
-/// # Errors What could not be set up, or a daemon that did not start or end. Faults in its work are part of the
+/// # Errors
+/// What could not be set up, or a daemon that did not start or end. Faults in its work are part of the
 /// result.
 pub async fn run(bench: &SoakBench) -> anyhow::Result<SoakResult> {
     let temporary = tempfile::tempdir().context("no temporary directory can be made")?;

@@ -43,7 +43,8 @@ pub async fn importer(client: &Client, books: &Books, mut dice: Dice) {
 
 /// Imports addresses into the list.
 ///
-/// # Errors The daemon does not answer, or aborts.
+/// # Errors
+/// The daemon does not answer, or aborts.
 pub async fn import(client: &Client, rows: &[String]) -> Result<ImportResult, ClientError> {
     let mut csv = String::from("email;name\n");
     rows.iter().for_each(|address| csv.extend([address, ";Somebody\n"]));

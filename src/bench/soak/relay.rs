@@ -137,7 +137,8 @@ pub struct StormyRelay {
 impl StormyRelay {
     /// Starts in calm weather. A sample of what it accepts goes to `tap`.
     ///
-    /// # Errors It cannot listen.
+    /// # Errors
+    /// It cannot listen.
     pub fn start(
         log: PathBuf,
         books: Arc<Books>,
@@ -178,7 +179,8 @@ impl StormyRelay {
 
     /// What it accepted: lines of `message-id recipient`.
     ///
-    /// # Errors Its log cannot be read.
+    /// # Errors
+    /// Its log cannot be read.
     pub fn taken(&self) -> anyhow::Result<String> {
         std::fs::read_to_string(&self.log).context("the relay's log cannot be read")
     }
@@ -220,7 +222,8 @@ impl StormyRelay {
 
     /// Makes it present and calm for good.
     ///
-    /// # Errors It cannot listen any more.
+    /// # Errors
+    /// It cannot listen any more.
     pub fn calm(&mut self) -> anyhow::Result<()> {
         self.set(Weather::Calm);
         self.appear()

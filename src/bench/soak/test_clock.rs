@@ -78,7 +78,8 @@ impl TestClock {
 
     /// Sets it wrong and right, repeatedly, in a run of `seconds`, until dropped.
     ///
-    /// # Errors The file cannot be written.
+    /// # Errors
+    /// The file cannot be written.
     pub async fn run(&self, seconds: u64, books: &Books, mut dice: Dice) -> anyhow::Result<()> {
         loop {
             tokio::time::sleep(dice.pause(500, 4000)).await;

@@ -31,7 +31,8 @@ const JOURNAL_MOST: u64 = 340 * MEGABYTE;
 
 /// What was done, and the checks. Ends the daemon.
 ///
-/// # Errors The daemon cannot be queried.
+/// # Errors
+/// The daemon cannot be queried.
 pub async fn verdict(
     daemon: &Daemon,
     books: &Books,

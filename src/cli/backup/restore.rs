@@ -15,7 +15,8 @@ use super::{bar, failed, fault_json, show_faults};
 
 /// Restores, or reports what restoring would do.
 ///
-/// # Errors [`CliError`].
+/// # Errors
+/// [`CliError`].
 pub(super) async fn bring_back(
     wish: &Restoration,
     dry_run: bool,

@@ -87,7 +87,8 @@ impl Letters {
     /// message for a sensitive list is put inside a message of our own, because its header names the list. The same
     /// message goes to one person once a day, and of others no more than [`FORWARDS_A_DAY`].
     ///
-    /// # Errors [`LetterError`]: nothing was put into the batch.
+    /// # Errors
+    /// [`LetterError`]: nothing was put into the batch.
     pub async fn pass_on(
         &self,
         batch: &mut Batch,

@@ -154,7 +154,8 @@ impl Letters {
 
     /// Writes a notice into `batch`: composed now, sent after the commit.
     ///
-    /// # Errors [`LetterError`]: nothing was put into the batch.
+    /// # Errors
+    /// [`LetterError`]: nothing was put into the batch.
     pub async fn write(&self, batch: &mut Batch, draft: Draft<'_>) -> Result<LetterId, LetterError> {
         // RFC 3834 §3.3: automatic mail has the null sender, so that nothing comes back automatically.
         self.write_with(batch, draft, None).await
@@ -162,7 +163,8 @@ impl Letters {
 
     /// Writes a notice whose bounce matters: it goes to `sender`, an address of ours with a signed token.
     ///
-    /// # Errors [`LetterError`]: nothing was put into the batch.
+    /// # Errors
+    /// [`LetterError`]: nothing was put into the batch.
     pub async fn write_from(
         &self,
         batch: &mut Batch,
@@ -212,7 +214,8 @@ impl Letters {
 
     /// The text of a notice with this template and values, to compare a reply with it.
     ///
-    /// # Errors [`LetterError`].
+    /// # Errors
+    /// [`LetterError`].
     pub fn question(
         &self,
         template: &str,
@@ -245,7 +248,8 @@ impl Letters {
     /// Whether an automatic reply of the kind `what` may go to `address` today (UTC); if so, records it in `batch`:
     /// the same reply at most once a day (RFC 3834 §2). The batch conflicts when another does the same meanwhile.
     ///
-    /// # Errors [`StoreError`], never to be read as "yes".
+    /// # Errors
+    /// [`StoreError`], never to be read as "yes".
     pub async fn once_a_day(&self, batch: &mut Batch, address: &Address, what: &str) -> Result<bool, StoreError> {
         self.at_most(batch, address, what, 1).await
     }
@@ -253,7 +257,8 @@ impl Letters {
     /// Does the same as [`Letters::once_a_day`], with a limit of `most` a day. The addresses of one person count as
     /// one ([`Address::is_same_person`]): otherwise an attacker could flood a person with a notice for each `+tag`.
     ///
-    /// # Errors [`StoreError`], never to be read as "yes".
+    /// # Errors
+    /// [`StoreError`], never to be read as "yes".
     pub async fn at_most(
         &self,
         batch: &mut Batch,

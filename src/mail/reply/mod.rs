@@ -92,14 +92,16 @@ pub struct Sender<'a> {
 impl ReplyReader {
     /// Creates a reader with the marks shipped with Depesch.
     ///
-    /// # Errors Never with the shipped file; a test ensures this.
+    /// # Errors
+    /// Never with the shipped file; a test ensures this.
     pub fn shipped() -> Result<Self, ReplyReaderError> {
         Self::parse(include_str!("reply.toml"))
     }
 
     /// Parses marks in the format of `reply.toml`.
     ///
-    /// # Errors What is wrong, with its line.
+    /// # Errors
+    /// What is wrong, with its line.
     pub fn parse(text: &str) -> Result<Self, ReplyReaderError> {
         toml::from_str(text).map_err(|error| ReplyReaderError(error.to_string()))
     }

@@ -84,7 +84,8 @@ pub struct Values {
 /// Parses one field: a comma-separated list of `*`, `a`, `a-b`, each optionally with `/step`; `a/step` runs from `a`
 /// to the end, as in most cron programs.
 ///
-/// # Errors A text that says what is wrong in this field.
+/// # Errors
+/// A text that says what is wrong in this field.
 pub fn read(field: Field, text: &str) -> Result<Values, String> {
     let mut values = BTreeSet::new();
     for part in text.split(',') {

@@ -237,7 +237,8 @@ impl Observer {
 
     /// The daemon's health: now, or at most `max_age` ago, or longer ago if taking a snapshot is slow.
     ///
-    /// # Errors [`StoreError`].
+    /// # Errors
+    /// [`StoreError`].
     pub async fn look(&self, max_age: Duration) -> Result<Arc<Picture>, StoreError> {
         if let Some(index) = self.index().filter(|index| index.damaged.is_some()) {
             return Ok(Arc::new(self.without_reading(index)));

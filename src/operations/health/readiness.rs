@@ -17,7 +17,8 @@ pub struct Unwell(pub String);
 impl Observer {
     /// Whether the store commits and all senders work.
     ///
-    /// # Errors [`Unwell`]: only a restart may help.
+    /// # Errors
+    /// [`Unwell`]: only a restart may help.
     pub async fn alive(&self) -> Result<(), Unwell> {
         let parts = self.parts();
         let broken = parts.dispatcher.as_ref().and_then(|dispatcher| dispatcher.is_broken());
@@ -46,7 +47,8 @@ impl Observer {
     /// Whether new work is accepted: alive, not stopping, with all earlier sockets, and with disk space. Trouble with
     /// the relay does not count: mail accepted meanwhile waits safely.
     ///
-    /// # Errors [`Unwell`].
+    /// # Errors
+    /// [`Unwell`].
     pub async fn ready(&self) -> Result<(), Unwell> {
         self.alive().await?;
         if self.draining.load(Relaxed) {

@@ -23,7 +23,8 @@ pub struct Held {
 
 /// Holds everything that would be sent. `until` is the time up to which the store knows what was sent.
 ///
-/// # Errors [`StoreError`]: the store must not be used.
+/// # Errors
+/// [`StoreError`]: the store must not be used.
 pub async fn hold(store: &Store, until: Timestamp, now: Timestamp) -> Result<Held, StoreError> {
     let known = until.format("%Y-%m-%d %H:%M:%S UTC");
     let mut held = Held::default();
@@ -102,7 +103,8 @@ const MANY: u64 = 1_000_000;
 /// Makes all future numbers differ from those assigned after the restored time, which are in Message-IDs and in
 /// signed addresses of sent mail. `later` is the store of a later backup, for its counters.
 ///
-/// # Errors [`StoreError`]: the store must not be used.
+/// # Errors
+/// [`StoreError`]: the store must not be used.
 pub async fn renumber(store: &Store, later: Option<&Store>) -> Result<(), StoreError> {
     for (key, octets) in store.engine().scan(keys::table(b'c'), usize::MAX).await? {
         let mut last = record::decode_counter(&octets)?;

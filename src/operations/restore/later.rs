@@ -48,7 +48,8 @@ pub struct DoneAgain {
 impl Later {
     /// Reads the actions from a backup. Blocks.
     ///
-    /// # Errors [`BackupError`].
+    /// # Errors
+    /// [`BackupError`].
     pub fn read(repository: &Repository, newest: &Point) -> Result<Self, BackupError> {
         let engine = Arc::new(MemoryEngine::new());
         let mut batch = Batch::new();
@@ -91,7 +92,8 @@ impl Later {
 
     /// Applies the actions in a restored store.
     ///
-    /// # Errors [`PersonError`]: the store must not be used.
+    /// # Errors
+    /// [`PersonError`]: the store must not be used.
     pub async fn apply(&self, store: &Store) -> Result<DoneAgain, PersonError> {
         let mut done = DoneAgain::default();
         let mut after = None;
@@ -117,7 +119,8 @@ impl Later {
     /// Erases people again, from records, mail and files. Pending work in the restored store must be held by then.
     /// Returns how many.
     ///
-    /// # Errors [`PersonError`]: the store must not be used.
+    /// # Errors
+    /// [`PersonError`]: the store must not be used.
     pub async fn erase(&self, eraser: &Eraser, now: Timestamp) -> Result<u64, PersonError> {
         let mut marks = erasure_marks(&self.kept).await?;
         // From a version without stored erasure marks.

@@ -123,7 +123,8 @@ pub type Watching = Arc<dyn Fn(Event) -> io::Result<()> + Send + Sync>;
 
 /// Reads everything that a restore would need; writes nothing.
 ///
-/// # Errors [`RestoreError`].
+/// # Errors
+/// [`RestoreError`].
 pub async fn rehearse(wish: &Restoration, watch: Watching) -> Result<Restored, RestoreError> {
     let wish = wish.clone();
     blocking(move || {
@@ -167,7 +168,8 @@ impl Restored {
 
 /// Restores a store. Until this returns, the target has no store, or the previous one.
 ///
-/// # Errors [`RestoreError`]: nothing has changed in the target.
+/// # Errors
+/// [`RestoreError`]: nothing has changed in the target.
 pub async fn restore(wish: &Restoration, clock: Arc<dyn Clock>, watch: Watching) -> Result<Restored, RestoreError> {
     let own = wish.clone();
     let (restored, mut laid_out, later, lock) = blocking(move || {

@@ -199,7 +199,8 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// Starts the dispatcher. Deliveries left in doubt by a crash are found when their chunk is leased again.
     ///
-    /// # Errors [`StoreError`] when the store cannot count the starts.
+    /// # Errors
+    /// [`StoreError`] when the store cannot count the starts.
     pub async fn start(parts: DispatchParts) -> Result<Self, StoreError> {
         let fence = parts.store.allocate("fence", 1).await?;
         let shared = Arc::new(Shared {

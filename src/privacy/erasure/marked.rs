@@ -30,7 +30,8 @@ pub struct ErasureMark {
 
 /// The marks of all erasures in a store, open and done: to be stored next to a backup.
 ///
-/// # Errors [`StoreError`].
+/// # Errors
+/// [`StoreError`].
 pub async fn erasure_marks(store: &Store) -> Result<Vec<ErasureMark>, StoreError> {
     let (mut marks, mut after) = (Vec::new(), None);
     loop {
@@ -45,7 +46,8 @@ pub async fn erasure_marks(store: &Store) -> Result<Vec<ErasureMark>, StoreError
 /// back after their mark, as new subscribers, are left alone; a mark that is in the store already changes nothing,
 /// unless the person is there. May be repeated.
 ///
-/// # Errors [`TraceError`]: what was done stays done; repeat the call.
+/// # Errors
+/// [`TraceError`]: what was done stays done; repeat the call.
 pub async fn erase_marked(eraser: &Eraser, marks: &[ErasureMark], now: Timestamp) -> Result<Worked, TraceError> {
     let mut wanted: BTreeMap<AddressHash, Timestamp> = BTreeMap::new();
     for mark in marks {

@@ -118,7 +118,8 @@ impl Case {
 impl Eraser {
     /// Processes all open erasures.
     ///
-    /// # Errors [`TraceError`]: what was done stays done, and the next run continues.
+    /// # Errors
+    /// [`TraceError`]: what was done stays done, and the next run continues.
     pub async fn work(&self, now: Timestamp) -> Result<Worked, TraceError> {
         let mut worked = Worked::default();
         loop {

@@ -21,7 +21,8 @@ impl Desk {
     /// Begins the erasure of a person, by number or address; returns the keyed hash of the address. With `files`,
     /// people known only from mail are found too.
     ///
-    /// # Errors [`PersonError::NotFound`] when nothing is known about them; [`PersonError::Store`]: nothing was
+    /// # Errors
+    /// [`PersonError::NotFound`] when nothing is known about them; [`PersonError::Store`]: nothing was
     /// erased.
     pub async fn erase(&self, who: &str, files: Option<&Files>) -> Result<AddressHash, PersonError> {
         for _ in 0..CONFLICT_TRIES {
@@ -66,7 +67,8 @@ async fn is_traced(store: &Store, people: &People, files: Option<&Files>) -> Res
 
 /// Adds the first step to `batch`; returns the keyed hash of the address.
 ///
-/// # Errors [`StoreError`].
+/// # Errors
+/// [`StoreError`].
 pub(crate) async fn begin(
     store: &Store,
     key: &Key,

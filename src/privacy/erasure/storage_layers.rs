@@ -33,7 +33,8 @@ impl Stratum {
 /// Records that a storage layer holds nothing of these any more; they were read before it was cleared. Returns for
 /// how many.
 ///
-/// # Errors [`StoreError`]: what was recorded stays recorded.
+/// # Errors
+/// [`StoreError`]: what was recorded stays recorded.
 pub async fn note_forgotten(
     store: &Store,
     stratum: Stratum,

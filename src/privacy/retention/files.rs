@@ -10,7 +10,8 @@ use crate::transport::capture::captured;
 /// Removes captured mails in `directory` last written before the cutoff; other files stay. Returns how many; with
 /// `dry` it only counts.
 ///
-/// # Errors The system's: what was removed before is gone.
+/// # Errors
+/// The system's: what was removed before is gone.
 pub async fn drop_captured(directory: PathBuf, old: Cutoff, dry: bool) -> io::Result<u64> {
     let paths = captured(directory).await?;
     blocking(move || {
@@ -32,7 +33,8 @@ pub async fn drop_captured(directory: PathBuf, old: Cutoff, dry: bool) -> io::Re
 /// Removes directories in `store` that a recovery set aside before the cutoff. Returns how many; with `dry` it only
 /// counts.
 ///
-/// # Errors The system's.
+/// # Errors
+/// The system's.
 pub async fn drop_aside(store: PathBuf, old: Cutoff, dry: bool) -> io::Result<u64> {
     blocking(move || {
         let mut dropped = 0;

@@ -31,7 +31,8 @@ impl Needed {
     /// Collects those who are owner, sender or moderator by `configured` or a list, whose request is pending, or
     /// whose answer to an invitation is kept: with `answers`, if it ended after that time; otherwise always.
     ///
-    /// # Errors [`StoreError`].
+    /// # Errors
+    /// [`StoreError`].
     pub async fn now(store: &Store, configured: &[Address], answers: Option<Timestamp>) -> Result<Self, StoreError> {
         let mut needed = Self { addresses: configured.iter().map(Address::key).collect(), ..Self::default() };
         for list in store.lists().await? {
@@ -72,7 +73,8 @@ impl Needed {
 /// Begins the erasure of subscribers who have been on no list since before the cutoff, except those `needed`. Returns
 /// how many; the processing of open erasures does the rest.
 ///
-/// # Errors [`StoreError`]: those begun stay begun.
+/// # Errors
+/// [`StoreError`]: those begun stay begun.
 pub async fn erase_former(
     store: &Store,
     key: &Key,

@@ -53,7 +53,8 @@ pub enum RetentionError {
 /// The candidates are listed before the releases are read: a release added meanwhile sends its files first, which
 /// makes them recent again.
 ///
-/// # Errors [`RetentionError`].
+/// # Errors
+/// [`RetentionError`].
 pub async fn drop_attachments(
     store: &Store,
     blobs: &Blobs,
@@ -81,7 +82,8 @@ async fn old_attachments(store: &Store, blobs: &Blobs, old: Cutoff) -> Result<Ve
 /// Those of `files` that must stay: referenced by a release, a post that is held or was sent, or a subscriber's
 /// consent ledger.
 ///
-/// # Errors [`StoreError`].
+/// # Errors
+/// [`StoreError`].
 pub async fn needed_files(store: &Store, files: &[[u8; 32]]) -> Result<BTreeSet<[u8; 32]>, StoreError> {
     let mut needed = BTreeSet::new();
     if files.is_empty() {
@@ -110,7 +112,8 @@ pub struct DroppedMail {
 /// Removes the spool segments last written to before the cutoff, with the records of their messages. A segment with
 /// an unhandled message stays, and so do all its records.
 ///
-/// # Errors [`RetentionError`].
+/// # Errors
+/// [`RetentionError`].
 pub async fn drop_mail(store: &Store, spool: &Spool, cutoff: impl Into<Cutoff>) -> Result<DroppedMail, RetentionError> {
     let cutoff = cutoff.into();
     let (old, held) = old_segments(store, spool, cutoff).await?;
@@ -185,7 +188,8 @@ pub const KEY_DAYS: i64 = 30;
 
 /// Deletes idempotency keys older than [`KEY_DAYS`]. Returns how many.
 ///
-/// # Errors [`StoreError`]: what was deleted before stays deleted.
+/// # Errors
+/// [`StoreError`]: what was deleted before stays deleted.
 pub async fn forget_keys(store: &Store, present: &Present) -> Result<u64, StoreError> {
     let old = present.older_than(chrono::Duration::days(KEY_DAYS));
     let (mut forgotten, mut cursor) = (0, None);
@@ -201,7 +205,8 @@ pub async fn forget_keys(store: &Store, present: &Present) -> Result<u64, StoreE
 
 /// Deletes unconfirmed requests and used tokens, once they have expired. Returns how many.
 ///
-/// # Errors [`StoreError`]: what was deleted before stays deleted.
+/// # Errors
+/// [`StoreError`]: what was deleted before stays deleted.
 pub async fn forget_wishes(store: &Store, present: &Present) -> Result<u64, StoreError> {
     let (mut forgotten, mut cursor) = (0, None);
     loop {
@@ -216,7 +221,8 @@ pub async fn forget_wishes(store: &Store, present: &Present) -> Result<u64, Stor
 
 /// Deletes posts decided before the cutoff, except those whose mailing has not ended. Returns how many.
 ///
-/// # Errors [`StoreError`]: what was deleted before stays deleted.
+/// # Errors
+/// [`StoreError`]: what was deleted before stays deleted.
 pub async fn drop_posts(store: &Store, cutoff: impl Into<Cutoff>) -> Result<u64, StoreError> {
     let cutoff = cutoff.into();
     let (mut dropped, mut after) = (0, PostId(0));
@@ -244,7 +250,8 @@ pub async fn drop_posts(store: &Store, cutoff: impl Into<Cutoff>) -> Result<u64,
 
 /// Whether a post is not needed any more: it is decided, and no mailing sends it.
 ///
-/// # Errors [`StoreError`].
+/// # Errors
+/// [`StoreError`].
 pub async fn is_over(store: &Store, post: &Post) -> Result<bool, StoreError> {
     let PostState::Approved { mailing, .. } = post.state else { return Ok(post.hold().is_none()) };
     let Some(mailing) = store.mailing(mailing).await? else { return Ok(true) };
@@ -253,7 +260,8 @@ pub async fn is_over(store: &Store, post: &Post) -> Result<bool, StoreError> {
 
 /// Deletes the Message-IDs that identify second copies of posts, once no copy is expected. Returns how many.
 ///
-/// # Errors [`StoreError`]: what was deleted before stays deleted.
+/// # Errors
+/// [`StoreError`]: what was deleted before stays deleted.
 pub async fn forget_seen(store: &Store, present: &Present) -> Result<u64, StoreError> {
     let old = present.older_than(chrono::Duration::days(SEEN_DAYS));
     let (mut forgotten, mut cursor) = (0, None);

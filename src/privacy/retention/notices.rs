@@ -12,7 +12,8 @@ const PAGE: usize = 500;
 
 /// Deletes notices settled before the cutoff, and the counts of days before today. Returns how many notices.
 ///
-/// # Errors [`StoreError`]: what was deleted before stays deleted.
+/// # Errors
+/// [`StoreError`]: what was deleted before stays deleted.
 pub async fn drop_letters(store: &Store, now: Timestamp, cutoff: impl Into<Cutoff>) -> Result<usize, StoreError> {
     let cutoff = cutoff.into();
     store.forget_replies(day(now)).await?;

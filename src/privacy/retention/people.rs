@@ -21,7 +21,8 @@ const PAGE: usize = 500;
 /// Removes server replies from the deliveries and bounces of mailings that ended before the cutoff: codes and classes
 /// stay. Returns for how many deliveries and bounces.
 ///
-/// # Errors [`StoreError`]: what was removed stays removed.
+/// # Errors
+/// [`StoreError`]: what was removed stays removed.
 pub async fn forget_words(store: &Store, old: Cutoff) -> Result<u64, StoreError> {
     let mut forgotten = 0;
     for read in store.mailings().await? {
@@ -82,7 +83,8 @@ async fn forget_evidence(store: &Store, mailing: MailingId) -> Result<u64, Store
 /// Deletes answers to invitations whose events ended before `before`. Returns how many. An event that cannot be read
 /// counts as ended with its last answer.
 ///
-/// # Errors [`StoreError`]: what was deleted before stays deleted.
+/// # Errors
+/// [`StoreError`]: what was deleted before stays deleted.
 pub async fn drop_answers(store: &Store, before: Timestamp) -> Result<u64, StoreError> {
     let (mut dropped, mut cursor, mut ends) = (0, None, Ends::new());
     loop {

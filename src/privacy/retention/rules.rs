@@ -103,7 +103,8 @@ impl Rules {
     /// Applies all rules; with `dry`, only counts what they would delete. A rule that cannot tell what is needed,
     /// because a record cannot be read, deletes nothing, and the other rules continue.
     ///
-    /// # Errors The first [`RetentionError`]: what was deleted stays deleted.
+    /// # Errors
+    /// The first [`RetentionError`]: what was deleted stays deleted.
     pub async fn apply(&self, now: Timestamp, dry: bool) -> Result<Vec<Ruled>, RetentionError> {
         let present = &self.store.present(now).await?;
         let (people, mail) = (self.people(present, dry).await, self.mail(present, dry).await);

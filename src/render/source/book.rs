@@ -22,7 +22,8 @@ pub struct BookFile {
 
 /// Parses a contact book.
 ///
-/// # Errors All errors, by line.
+/// # Errors
+/// All errors, by line.
 pub fn parse_book(text: &str, settings: &SourceSettings) -> Result<BookFile, Vec<Finding>> {
     let split = Split::of_toml(text).map_err(|finding| vec![finding])?;
     let log = Log::new(&split);
