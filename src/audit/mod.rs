@@ -222,7 +222,7 @@ pub async fn take_notes(log: &AuditLog, state_directory: &Path) -> Result<(), St
         log.append(&note).await?;
     }
     if let Err(error) = tokio::fs::remove_file(&path).await {
-        tracing::warn!(%error, "notes for the audit log were taken over and cannot be removed: they will be there twice");
+        tracing::warn!(%error, "notes for the audit log were added and cannot be removed: they will be added twice");
     }
     Ok(())
 }

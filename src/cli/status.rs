@@ -48,7 +48,7 @@ pub async fn run(_command: StatusCommand, context: &Context) -> Result<Done, Cli
 const MAILINGS: usize = 8;
 
 fn fields(status: &Status) -> Vec<(&'static str, String)> {
-    let mut fields = vec![("depesch", if status.well { "is well".to_owned() } else { "needs somebody".to_owned() })];
+    let mut fields = vec![("depesch", if status.well { "is well".to_owned() } else { "needs attention".to_owned() })];
     fields.extend(status.problems.iter().map(|problem| ("  !", problem.clone())));
     let (sent, queue, inbound, letters) = (&status.since_start, &status.queue, &status.inbound, &status.letters);
     fields.extend([

@@ -150,7 +150,7 @@ pub enum ChainBreak {
         to: u64,
     },
     /// An entry is in the wrong place.
-    #[error("entry {number} stands after entry {after}: entries were moved or doubled")]
+    #[error("entry {number} follows entry {after}: entries were moved or doubled")]
     OutOfOrder {
         /// Its number.
         number: u64,
@@ -172,7 +172,7 @@ pub enum ChainBreak {
         head: u64,
     },
     /// An entry's hash differs from the one noted elsewhere.
-    #[error("entry {number} has another hash than was noted: the chain was written anew from there or before")]
+    #[error("the hash of entry {number} differs from the one noted: the chain was rewritten from there or before")]
     Rewritten {
         /// Its number.
         number: u64,

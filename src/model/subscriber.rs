@@ -51,7 +51,7 @@ pub struct Subscription {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubscriptionError {
     /// Invariant 4: an import or an operator never revives what the subscriber ended.
-    #[error("the subscription to {0} was ended; only the subscriber can begin it anew")]
+    #[error("the subscription to {0} was ended; only the subscriber can start it again")]
     Ended(ListName),
     /// The subscription does not exist.
     #[error("there is no subscription to {0}")]

@@ -178,8 +178,8 @@ pub fn make(
     let pruned = if clock_leapt {
         tracing::error!(
             last = before.last().map(ToString::to_string),
-            "the clock is far later than when the backups before were made, so none is forgotten for a day. If it is wrong, \
-             set it right; if it is right (none was made for long), nothing needs to be done"
+            "the clock is far later than at the last backups, so none is removed for a day. If it is wrong, \
+             correct it; if it is right (none was made for a long time), nothing needs to be done"
         );
         Pruned::default()
     } else {
@@ -196,7 +196,7 @@ fn tell(upkeep: &Upkeep, condition: &Condition) {
         tracing::warn!(
             files = upkeep.rewritten.len(),
             first = %first.display(),
-            "files of backups were damaged and are written again; look at the disk that they lie on"
+            "files of backups were damaged and are written again; check their disk"
         );
     }
     if let Some(first) = condition.faults.first() {
@@ -204,7 +204,7 @@ fn tell(upkeep: &Upkeep, condition: &Condition) {
             files = condition.faults.len(),
             first = %first.path.display(),
             what = first.what,
-            "backups are damaged, and the store does not have any more what they lost; see \u{201c}depesch backup verify --all\u{201d}"
+            "backups are damaged, and the store no longer has the lost data; see \u{201c}depesch backup verify --all\u{201d}"
         );
     }
 }
@@ -218,7 +218,7 @@ impl std::fmt::Display for BackupReport {
             write!(f, "; {} attachments are damaged and not in it: {}", left_out.len(), left_out.join(" "))?;
         }
         if self.clock_leapt {
-            write!(f, "; forgot none, for the clock leapt far ahead")?;
+            write!(f, "; removed none, because the clock jumped far ahead")?;
         }
         let Upkeep { files, octets, rewritten } = &self.upkeep;
         write!(f, "; read {files} files again, {octets} bytes")?;
@@ -230,7 +230,7 @@ impl std::fmt::Display for BackupReport {
         }
         match self.pruned.backups.len() {
             0 => Ok(()),
-            old => write!(f, "; forgot {old} old ones and {} bytes", self.pruned.octets),
+            old => write!(f, "; removed {old} old ones and {} bytes", self.pruned.octets),
         }
     }
 }

@@ -104,7 +104,7 @@ impl Jobs {
             let next = match job.held_until.filter(held) {
                 Some(until) => Some(until),
                 None => look(&self.store, &*self.clock, job).await.unwrap_or_else(|error| {
-                    tracing::error!(job = job.name, %error, "a job cannot be looked at; it is tried again");
+                    tracing::error!(job = job.name, %error, "the last run of a job cannot be read; it is tried again");
                     job.held_until = Some(now + AFTER_FAILURE);
                     job.held_until
                 }),
@@ -139,7 +139,7 @@ async fn look(store: &Store, clock: &dyn Clock, job: &mut Job) -> Result<Option<
         return Ok(job.recurrence.next_after(now));
     };
     if last.value - now > AHEAD {
-        tracing::warn!(job = job.name, last = %last.value, "a job ran by a clock that was ahead; its times count from now on");
+        tracing::warn!(job = job.name, last = %last.value, "a job ran while the clock was ahead; its times count from now on");
         store.note_job(job.name, Some(last.stamp), now).await?;
         return Ok(job.recurrence.next_after(now));
     }

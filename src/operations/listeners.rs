@@ -30,7 +30,7 @@ impl Listeners {
             Ok(text) => text.lines().map(str::to_owned).filter(|line| !line.is_empty()).collect(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeSet::new(),
             Err(error) => {
-                tracing::error!(%error, file = %file.display(), "which sockets were handed over before cannot be read");
+                tracing::error!(%error, file = %file.display(), "the record of inherited sockets cannot be read");
                 BTreeSet::new()
             }
         };
@@ -39,12 +39,12 @@ impl Listeners {
         if known != before
             && let Err(error) = write(&file, &known)
         {
-            tracing::error!(%error, file = %file.display(), "which sockets were handed over cannot be noted");
+            tracing::error!(%error, file = %file.display(), "the record of inherited sockets cannot be written");
         }
         let here = inherited.iter().chain(configured).map(|name| (*name).to_owned()).collect();
         let listeners = Self { file, known: Mutex::new(known), here };
         for name in listeners.lost() {
-            tracing::error!(listener = name, "a socket that was handed over before is missing: no mail comes in by it");
+            tracing::error!(listener = name, "an inherited socket is missing: no mail is received through it");
         }
         listeners
     }

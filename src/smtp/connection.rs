@@ -222,7 +222,7 @@ impl Connection<'_> {
                 tracing::info!(connection = self.id, peer = ?self.peer, octets = size, %refusal, "message refused");
             }
             Err(refusal) => {
-                tracing::warn!(connection = self.id, peer = ?self.peer, octets = size, %refusal, "message not taken");
+                tracing::warn!(connection = self.id, peer = ?self.peer, octets = size, %refusal, "message not accepted");
             }
         }
         self.session.taken(result.as_ref().map(|_| ()));
@@ -238,7 +238,7 @@ impl Connection<'_> {
                 tracing::info!(connection = self.id, peer = ?self.peer, ?address, "recipient refused: its token is forged");
             }
             Recipient::Later(why) => {
-                tracing::warn!(connection = self.id, peer = ?self.peer, why, "recipient put off");
+                tracing::warn!(connection = self.id, peer = ?self.peer, why, "recipient deferred");
             }
         }
     }

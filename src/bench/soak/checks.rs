@@ -99,5 +99,5 @@ pub(super) async fn people(client: &Client, entries: &Entries) -> anyhow::Result
         entries.left.len(),
         entries.suppressed.len()
     );
-    Ok(Check::new("everybody is as was acknowledged", figures, wrong))
+    Ok(Check::new("all people are as acknowledged", figures, wrong))
 }

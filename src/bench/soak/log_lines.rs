@@ -4,24 +4,24 @@ use serde_json::Value;
 
 /// Beginnings of messages, and why they are expected.
 const EXPECTED: [(&str, &str); 22] = [
-    ("opened the store after a stop that was not in order", "it was killed"),
+    ("opened the store after an unclean stop", "it was killed"),
     ("the index of the store was built anew", "it was damaged while the daemon was down, or half written at a kill"),
-    ("the relay gives trouble", "there was a storm"),
+    ("the relay is in trouble", "there was a storm"),
     ("delivery uncertain", "a kill left it in doubt, and some mailings hold such for a person"),
-    ("a letter waits", "the relay refused it for now"),
-    ("a letter could not be sent", "the relay refused it for good"),
-    ("recipient put off", "mail came in while it stopped"),
-    ("message not taken", "mail came in while it stopped"),
+    ("a notice waits", "the relay refused it for now"),
+    ("a notice could not be sent", "the relay refused it for good"),
+    ("recipient deferred", "mail came in while it stopped"),
+    ("message not accepted", "mail came in while it stopped"),
     ("a connection for mail failed", "a peer went away"),
-    ("connections that did not end in time are cut off", "it was asked to stop while mail came in"),
+    ("connections that did not end in time are closed", "it was asked to stop while mail came in"),
     ("import stopped", "it was asked to stop while a file came in"),
     ("a delivery was changed while it was being sent", "its mailing was cancelled meanwhile"),
     ("request failed: the daemon is about to stop", "it was asked to stop"),
     ("a mail is answered in a later hour", "all mail comes from one machine, and more than an hour's answers"),
     ("DEPESCH_TEST_CLOCK is set", "its clock is moved"),
     ("the clock jumped", "its clock was moved"),
-    ("deliveries were put off by a clock that stood ahead", "it was moved ahead, and set right"),
-    ("a job ran by a clock that was ahead", "the same"),
+    ("deliveries were deferred while the clock was ahead", "it was moved ahead, and set right"),
+    ("a job ran while the clock was ahead", "the same"),
     ("the clock is far later than", "it was moved ahead by years"),
     ("the clock was set forward, or is far later", "it was moved ahead"),
     ("a digest was written", "the clock was moved to a later hour"),
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn only_what_is_in_the_list_is_expected() {
         let line = |message: &str| format!("{{\"level\":\"WARN\",\"message\":\"{message}\"}}");
-        let lines = [line("a letter waits"), line("something else"), line("something else"), "panicked at".to_owned()];
+        let lines = [line("a notice waits"), line("something else"), line("something else"), "panicked at".to_owned()];
         assert_eq!(unexpected(&lines), ["panicked at".to_owned(), line("something else")]);
         assert_eq!(expected(&lines), 1);
         let failed = |why: &str| format!("{{\"message\":\"a backup failed\",\"error\":\"{why}\"}}");

@@ -51,7 +51,7 @@ pub async fn verdict(
     checks.push(people(client, &entries).await?);
     checks.extend(flat(looks));
     checks.push(sizes(daemon));
-    checks.push(Check::new("nothing happened that never may", String::new(), std::mem::take(&mut entries.faults)));
+    checks.push(Check::new("nothing forbidden happened", String::new(), std::mem::take(&mut entries.faults)));
     let code = daemon.end_by(Signal::TERM).await?;
     let check = daemon.command(&["store", "check"]).output().context("the store cannot be checked")?;
     let mut wrong = Vec::new();
@@ -61,7 +61,7 @@ pub async fn verdict(
     checks.push(backups::restored(daemon, directory, relay, &entries, &counts).await?);
     let log = daemon.log();
     let figures = format!("{} warnings and errors that are expected", log_lines::expected(&log));
-    checks.push(Check::new("no word in the log that a person would not expect", figures, log_lines::unexpected(&log)));
+    checks.push(Check::new("no unexpected log lines", figures, log_lines::unexpected(&log)));
     Ok((done, checks))
 }
 
@@ -180,8 +180,8 @@ async fn ledgers(
     let checks = vec![
         Check::new("every mailing acknowledged is there, once", format!("{} mailings", known.len()), lost),
         Check::new("the ledgers add up", format!("{} deliveries", sums.deliveries), sums.adds_up),
-        Check::new("what the relay took is what the ledgers say", figures, sums.told),
-        Check::new("nobody got a mailing queued after they had left", String::new(), sums.unwanted),
+        Check::new("the relay's record matches the ledgers", figures, sums.told),
+        Check::new("no one got a mailing queued after leaving", String::new(), sums.unwanted),
         Check::new("no delivery failed but by a refusal for good", String::new(), sums.given_up),
     ];
     Ok((checks, sums.counts))

@@ -61,7 +61,7 @@ impl Picture {
         let mut found = Vec::new();
         for name in &self.lost_listeners {
             found.push(format!(
-                "mail no longer comes in by {name}: its socket was handed over before, and was not at this start; \
+                "no mail is received by {name}: its socket was passed in at an earlier start, and not at this one; \
                  \u{201c}systemctl status depesch-{name}.socket\u{201d} says why, or if it is not wanted: \u{201c}depesch \
                  inbound forget-listener {name}\u{201d}"
             ));
@@ -105,7 +105,7 @@ impl Picture {
         found.extend(self.index_problem());
         if let Some((_, trouble)) = self.trouble.first() {
             let since = trouble.since.map(|at| format!(" since {}", at.format("%H:%M UTC"))).unwrap_or_default();
-            found.push(format!("mail out waits{since}: {}", trouble.what));
+            found.push(format!("outgoing mail waits{since}: {}", trouble.what));
         }
         self.relay_problems(&mut found);
         let set_forward = self.clock.as_ref().and_then(|trust| trust.set_forward(self.at));
@@ -143,11 +143,11 @@ impl Picture {
         if inbound.stuck > 0 {
             let stuck = inbound.stuck;
             found.push(format!(
-                "{stuck} messages that came in are stuck: \u{201c}depesch inbound list --state stuck\u{201d}"
+                "{stuck} incoming messages are stuck: \u{201c}depesch inbound list --state stuck\u{201d}"
             ));
         }
         if inbound.oldest.is_some_and(|at| self.at - at > INBOUND_LATE) {
-            found.push(format!("{} messages that came in are not handled", inbound.waiting));
+            found.push(format!("{} incoming messages are not handled", inbound.waiting));
         }
         if inbound.later.answers > 0 {
             let many = inbound.later.answers;
@@ -202,7 +202,7 @@ impl Picture {
     fn relay_problems(&self, found: &mut Vec<String>) {
         if let Some(put_off) = &self.put_off {
             found.push(format!(
-                "nearly all mail out is deferred since {}: {} of the last {} answers are temporary refusals ({}); when the \
+                "nearly all outgoing mail is deferred since {}: {} of the last {} answers are temporary refusals ({}); when the \
                  relay is repaired: \u{201c}depesch outbound flush\u{201d}",
                 put_off.since.format("%Y-%m-%d %H:%M UTC"),
                 put_off.refusals,

@@ -23,7 +23,7 @@ impl Observer {
         let parts = self.parts();
         let broken = parts.dispatcher.as_ref().and_then(|dispatcher| dispatcher.is_broken());
         if broken.or_else(|| parts.postman.as_ref().and_then(|postman| postman.is_broken())).is_some() {
-            return Err(Unwell("what sends mail has given up; the log says why".to_owned()));
+            return Err(Unwell("the mail sender has given up; the log says why".to_owned()));
         }
         // An empty batch writes nothing; but the committer must answer, and reports if it has stopped.
         let asked = self.store.commit(Batch::new());
@@ -59,10 +59,7 @@ impl Observer {
         }
         let lost = self.parts().listeners.map(|listeners| listeners.lost()).unwrap_or_default();
         if !lost.is_empty() {
-            return Err(Unwell(format!(
-                "mail no longer comes in by {}: its socket was not passed in",
-                lost.join(", ")
-            )));
+            return Err(Unwell(format!("no mail is received by {}: its socket was not passed in", lost.join(", "))));
         }
         let free = self.parts().engine.map(|engine| engine.disk_free());
         match free {

@@ -133,7 +133,7 @@ impl Postman {
         if let Some(main) = main
             && let Err(error) = main.await
         {
-            tracing::error!(%error, "the letters' worker ended badly");
+            tracing::error!(%error, "the notice sender ended unexpectedly");
         }
     }
 
@@ -142,7 +142,7 @@ impl Postman {
         let mut broken = self.shared.broken.subscribe();
         match broken.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
             Ok(Some(reason)) => reason,
-            _ => "the letters' worker has ended".to_owned(),
+            _ => "the notice sender has ended".to_owned(),
         }
     }
 
@@ -194,7 +194,7 @@ impl Shared {
     /// Waits a little after a store error that may pass; ends everything after one that does not.
     async fn survive(&self, error: &StoreError) -> Result<(), Ended> {
         if let StoreError::Engine(EngineError::Full(_)) | StoreError::Contended(_) = error {
-            tracing::warn!(%error, "letters wait for the store");
+            tracing::warn!(%error, "notices wait for the store");
             self.parts.clock.wait_for(AFTER_ERROR).await;
             return if self.is_draining() { Err(Ended) } else { Ok(()) };
         }
@@ -203,21 +203,21 @@ impl Shared {
     }
 
     fn give_up(&self, why: &str) {
-        tracing::error!(why, "letters cannot be sent any more");
+        tracing::error!(why, "notices cannot be sent any more");
         self.broken.send_replace(Some(why.to_owned()));
         self.draining.send_replace(true);
     }
 
     fn report_trouble(&self, what: String) {
         if self.gate.is_trouble(self.now()) && self.gate.failed(self.now(), what.clone()) {
-            tracing::warn!(%what, "the relay gives trouble; letters wait");
+            tracing::warn!(%what, "the relay is in trouble; notices wait");
         }
     }
 }
 
 /// Passes due notices to the connections, until it is told to stop.
 async fn run(shared: Arc<Shared>) {
-    let pulse = shared.pulses.begin("what hands out letters");
+    let pulse = shared.pulses.begin("the queue of notices");
     let (sender, receiver) = mpsc::channel(shared.parts.settings.connections.max(1));
     let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
     let mut carriers = JoinSet::new();
@@ -230,7 +230,7 @@ async fn run(shared: Arc<Shared>) {
             look = look(&shared, &sender, &mut ahead, &pulse) => if look.is_err() { break },
             // Before a drain one ends only by a panic; what it held would never be examined again.
             Some(ended) = carriers.join_next() => if let Err(error) = ended {
-                shared.give_up(&format!("the task of a connection for letters ended badly: {error}"));
+                shared.give_up(&format!("the task of a connection for notices ended unexpectedly: {error}"));
             },
             () = shared.until_draining() => {}
         }
