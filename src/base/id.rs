@@ -35,20 +35,20 @@ macro_rules! number_id {
     };
 }
 
-number_id!(/// Names a subscriber for ever; never used again, not even after erasure.
+number_id!(/// Identifies a subscriber; never reused, not even after erasure.
     SubscriberId, "s");
-number_id!(/// Names a release.
+number_id!(/// Identifies a release.
     ReleaseId, "r");
-number_id!(/// Names a mailing.
+number_id!(/// Identifies a mailing.
     MailingId, "m");
 
-number_id!(/// Names one message that came in, for one of its recipients.
+number_id!(/// Identifies one incoming message, for one of its recipients.
     InboundId, "i");
-number_id!(/// Names a letter: one mail of our own that belongs to no mailing.
+number_id!(/// Identifies a notice: one mail of our own that belongs to no mailing.
     LetterId, "n");
-number_id!(/// Names a wish that waits for its confirmation: the number of the message that asked.
+number_id!(/// Identifies a pending request, by the number of the message that made it.
     WishId, "w");
-number_id!(/// Names a post: a mail that somebody wrote to a list.
+number_id!(/// Identifies a post: a person's mail to a list.
     PostId, "p");
 
 /// Text that is not an identifier.

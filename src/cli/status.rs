@@ -34,7 +34,7 @@ pub async fn run(_command: StatusCommand, context: &Context) -> Result<Done, Cli
     if !status.mailings.is_empty() {
         output.line("")?;
         output.table(
-            &["mailing", "stage", "at", "settled", "held back"],
+            &["mailing", "stage", "at", "settled", "paused"],
             status.mailings.iter().take(MAILINGS).map(row),
         )?;
         if status.mailings.len() > MAILINGS {
@@ -63,7 +63,7 @@ fn fields(status: &Status) -> Vec<(&'static str, String)> {
             ),
         ),
         (
-            "letters",
+            "notices",
             format!(
                 "{} waiting; since start {} accepted, {} failed",
                 letters.waiting, letters.accepted, letters.failed

@@ -216,7 +216,7 @@ impl Connection<'_> {
             Ok(ids) => {
                 self.shared.counters.messages.fetch_add(1, Relaxed);
                 let inbound = ids.first().map(ToString::to_string);
-                tracing::info!(connection = self.id, peer = ?self.peer, recipients = count, octets = size, inbound, "message taken");
+                tracing::info!(connection = self.id, peer = ?self.peer, recipients = count, octets = size, inbound, "message accepted");
             }
             Err(refusal @ Refusal::Loop) => {
                 tracing::info!(connection = self.id, peer = ?self.peer, octets = size, %refusal, "message refused");

@@ -130,7 +130,7 @@ impl Picture {
         found.extend(self.doubted.iter().cloned());
         for (mailing, _) in &self.mailings {
             if let Some(pause) = &mailing.pause {
-                found.push(format!("mailing {} is held back: {}", mailing.id, pause.reason.words()));
+                found.push(format!("mailing {} is paused: {}", mailing.id, pause.reason.words()));
             } else if !mailing.is_approved() && mailing.schedule.at <= self.at {
                 found.push(format!("mailing {} was not approved in time", mailing.id));
             }

@@ -334,7 +334,7 @@ async fn run(shared: Arc<Shared>) {
                 }
                 Err(error) => {
                     tracing::error!(%error, "a mailing's task ended unexpectedly");
-                    // Held back, or the same would happen again at once.
+                    // Paused, or the same would happen again at once.
                     if let Some(id) = busy.remove(&error.id()) {
                         hold_back(&shared, id, format!("an error in Depesch, see the daemon's log: {error}")).await;
                     }
