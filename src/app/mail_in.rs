@@ -37,6 +37,7 @@ use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::spool::Spool;
 use crate::subscribers::bounces::Doubts;
+use crate::subscribers::rulebook::Rulebook;
 
 use super::task_end::ended;
 use super::{StartError, until};
@@ -105,12 +106,11 @@ pub async fn prepare(
     let listener = Listener::bind(settings, inherited).await?;
     let connections = connections_of(&listener);
     let wakes = vec![wake, letters.wake()];
-    let blobs = Blobs::in_state_directory(&config.state_directory);
+    let rulebook = Rulebook { store: store.clone(), key };
     let commands = CommandDesk {
-        store: store.clone(),
-        blobs: blobs.clone(),
+        rulebook: rulebook.clone(),
+        blobs: Blobs::in_state_directory(&config.state_directory),
         clock: clock.clone(),
-        key: key.clone(),
         content,
         commands: Arc::new(Commands::shipped()?),
         letters: letters.clone(),
@@ -118,11 +118,8 @@ pub async fn prepare(
     };
     let doubts = Arc::new(Doubts::default());
     let triage = Triage::new(InboundParts {
-        store: store.clone(),
-        spool: spool.clone(),
-        blobs,
+        rulebook,
         clock: clock.clone(),
-        key,
         reader: Reader::new(Classifier::shipped()?)?,
         bounce: config.bounce.policy,
         doubts: doubts.clone(),

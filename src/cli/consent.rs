@@ -83,7 +83,7 @@ pub async fn of_list(options: ConsentOptions, context: &Context) -> Result<Done,
         return Err(failed);
     }
     writing.end(&summary, context)?;
-    let proven = |proof: &str| proof.starts_with("own-mail");
+    let proven = |proof: &str| proof.starts_with("own-");
     let unproven = summary.counts.iter().any(|count| count.state == "active" && !proven(&count.proof));
     Ok(if unproven || summary.evidence_missing > 0 { Done::Partly } else { Done::Fully })
 }

@@ -52,10 +52,10 @@ pub enum ListCommand {
     /// Show the basis of each subscription: when, how and with what wording it was agreed to, and where proof is
     /// missing
     ///
-    /// Proof is, best first: own-mail-kept (the subscriber's own mail, kept in its original form), own-mail, stated
-    /// (by an operator or by who imported the file), none.
+    /// Proof is, from the best: own-mail-kept (the subscriber's own mail, kept as it came), own-form (a form that the
+    /// subscriber sent, its text kept), own-mail, stated (the words of an operator or of who imported the file), none.
     #[command(
-        after_help = "Exit codes: 0 every active subscription is proven by the subscriber's own mail, 1 some are not.\n\n\
+        after_help = "Exit codes: 0 each active subscription rests on the subscriber's own mail or form, 1 some do not.\n\n\
         Examples:\n  depesch list consent media\n  depesch list consent media --unproven --state active\n  \
         depesch list consent media --csv --addresses --output consent.csv"
     )]

@@ -24,7 +24,7 @@ pub async fn handle(parts: &InboundParts, item: &Item, letter: LetterId) -> Resu
     };
     let given_up = |verdict| matches!(verdict, Verdict::Temporary | Verdict::Permanent);
     let failure = reading.recipients.iter().find(|one| !one.waits && given_up(one.verdict));
-    let (Some(failure), Some(read)) = (failure, parts.store.letter(letter).await?) else {
+    let (Some(failure), Some(read)) = (failure, parts.rulebook.store.letter(letter).await?) else {
         return Ok(Some(Effects::none(kind, format!("about letter {letter}, which nothing is held against"))));
     };
     let Some(after) = read.value.came_back(parts.clock.now(), &failure.evidence) else {

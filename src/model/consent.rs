@@ -1,7 +1,9 @@
 //! The consent ledger: when, how, from where and with what wording a subscription changed.
 
 use crate::base::clock::Timestamp;
+use crate::base::peer::Network;
 
+use super::channel::Channel;
 use super::subscription::SubscriptionState;
 
 /// One change of one subscription. Events are only ever appended.
@@ -40,6 +42,19 @@ pub enum ConsentSource {
         /// name.
         evidence: Option<[u8; 32]>,
     },
+    /// A form on a public page that the subscriber sent, with a signed token that went to their address. The words of the
+    /// event are the form's text.
+    Web {
+        /// The network that it was sent from.
+        network: Network,
+        /// The revision of the form's text.
+        revision: String,
+    },
+    /// A program with access to the API, with a signed token that went to the subscriber's address.
+    Api {
+        /// The name that its access has.
+        client: String,
+    },
     /// A bounce, a complaint or a rule of the system.
     System {
         /// The name of the rule.
@@ -47,14 +62,38 @@ pub enum ConsentSource {
     },
 }
 
-/// How well a subscription's basis can be proven, best first.
+impl ConsentSource {
+    /// The channel that it came by.
+    pub fn channel(&self) -> Channel {
+        match self {
+            Self::Import { .. } => Channel::Import,
+            Self::Operator { .. } => Channel::Operator,
+            Self::Mail { .. } => Channel::Mail,
+            Self::Web { .. } => Channel::Web,
+            Self::Api { .. } => Channel::Api,
+            Self::System { .. } => Channel::System,
+        }
+    }
+
+    /// SHA-256 of the subscriber's own mail, where it is to be kept.
+    pub fn evidence(&self) -> Option<&[u8; 32]> {
+        match self {
+            Self::Mail { evidence, .. } => evidence.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// How well a subscription's basis can be proven, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Proof {
     /// The subscriber's own mail, kept in its original form.
     KeptMail,
-    /// The subscriber's own mail, identified but not kept.
+    /// A form that the subscriber sent: its text is kept, and when and from which network it came.
+    Form,
+    /// The subscriber's own mail, named and not kept.
     Mail,
-    /// The statement of a third person: an operator, or the user who imported a file.
+    /// The words of another: an operator, the person who imported a file, a program with access to the API.
     Stated,
     /// None: no wording at all, or a rule of the system.
     None,
@@ -62,12 +101,13 @@ pub enum Proof {
 
 impl Proof {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::KeptMail, Self::Mail, Self::Stated, Self::None];
+    pub const ALL: [Self; 5] = [Self::KeptMail, Self::Form, Self::Mail, Self::Stated, Self::None];
 
     /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::KeptMail => "own-mail-kept",
+            Self::Form => "own-form",
             Self::Mail => "own-mail",
             Self::Stated => "stated",
             Self::None => "none",
@@ -78,10 +118,7 @@ impl Proof {
 impl ConsentEvent {
     /// SHA-256 of the subscriber's own mail, if it is to be kept.
     pub fn evidence(&self) -> Option<&[u8; 32]> {
-        match &self.source {
-            ConsentSource::Mail { evidence, .. } => evidence.as_ref(),
-            _ => None,
-        }
+        self.source.evidence()
     }
 
     /// How well it proves that the subscriber agreed.
@@ -89,10 +126,10 @@ impl ConsentEvent {
         match &self.source {
             ConsentSource::Mail { evidence: Some(_), .. } => Proof::KeptMail,
             ConsentSource::Mail { evidence: None, .. } => Proof::Mail,
-            ConsentSource::Import { .. } | ConsentSource::Operator { .. } if !self.words.trim().is_empty() => {
-                Proof::Stated
-            }
-            ConsentSource::Import { .. } | ConsentSource::Operator { .. } | ConsentSource::System { .. } => Proof::None,
+            ConsentSource::System { .. } => Proof::None,
+            _ if self.words.trim().is_empty() => Proof::None,
+            ConsentSource::Web { .. } => Proof::Form,
+            ConsentSource::Import { .. } | ConsentSource::Operator { .. } | ConsentSource::Api { .. } => Proof::Stated,
         }
     }
 }
@@ -142,6 +179,12 @@ mod tests {
         let mail = |evidence| ConsentSource::Mail { message_id: "a@press.example".into(), evidence };
         assert_eq!(ConsentEvent { source: mail(None), ..event.clone() }.proof(), Proof::Mail);
         assert_eq!(ConsentEvent { source: mail(Some([0; 32])), ..event.clone() }.proof(), Proof::KeptMail);
+        let network = Network::of("192.0.2.7".parse().unwrap());
+        let form = ConsentSource::Web { network, revision: "2026-11-01".into() };
+        assert_eq!(ConsentEvent { source: form.clone(), ..event.clone() }.proof(), Proof::Form);
+        assert_eq!(ConsentEvent { source: form, words: String::new(), ..event.clone() }.proof(), Proof::None);
+        let api = ConsentSource::Api { client: "union-website".into() };
+        assert_eq!(ConsentEvent { source: api, ..event.clone() }.proof(), Proof::Stated);
         let rule = ConsentSource::System { rule: "bounces".into() };
         assert_eq!(ConsentEvent { source: rule, ..event.clone() }.proof(), Proof::None);
     }

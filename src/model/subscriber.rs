@@ -9,6 +9,8 @@ use crate::base::language::Language;
 
 use super::consent::{ConsentEvent, ConsentSource};
 
+use super::subscription::{Refused, Wanted, after};
+
 pub use super::subscription::SubscriptionState;
 
 /// One person or newsroom with one address.
@@ -59,17 +61,57 @@ pub enum SubscriptionError {
 }
 
 impl Subscriber {
-    /// The state on `list`, if a subscription exists or existed.
+    /// A person of whom nothing is known but an address and a language, on no list and without a number.
+    pub fn blank(address: Address, language: Language, at: Timestamp) -> Self {
+        Self {
+            id: SubscriberId(0),
+            address,
+            name: None,
+            language,
+            organisation: None,
+            beats: BTreeSet::new(),
+            regions: BTreeSet::new(),
+            attributes: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
+            created: at,
+            updated: at,
+        }
+    }
+
+    /// The state on `list`, if there ever was a subscription.
     pub fn state_on(&self, list: &ListName) -> Option<SubscriptionState> {
         self.subscriptions.get(list).map(|s| s.state)
+    }
+
+    /// Applies a wanted change to the subscription to `list`, by the rule of [`after`]; returns whether it changed.
+    ///
+    /// # Errors
+    /// [`SubscriptionError`] when the rule refuses it; nothing was changed.
+    pub fn want(
+        &mut self,
+        list: &ListName,
+        wanted: Wanted,
+        at: Timestamp,
+        by: &ConsentSource,
+        words: &str,
+    ) -> Result<bool, SubscriptionError> {
+        let now = self.state_on(list);
+        let state = after(now, wanted, by.channel()).map_err(|refused| match refused {
+            Refused::Ended => SubscriptionError::Ended(list.clone()),
+            Refused::None => SubscriptionError::None(list.clone()),
+        })?;
+        if now == Some(state) {
+            return Ok(false);
+        }
+        self.change(list, state, at, by.clone(), words.to_owned())
     }
 
     /// Moves the subscription to `list` into `state`, with its evidence. Setting the same state again changes
     /// nothing.
     ///
     /// # Errors
-    /// [`SubscriptionError::Ended`] when an ended subscription would be revived by anything but the
-    /// subscriber's own mail (invariant 4).
+    /// [`SubscriptionError::Ended`] when an ended subscription would be revived by anyone but the subscriber
+    /// (invariant 4).
     pub fn change(
         &mut self,
         list: &ListName,
@@ -82,8 +124,7 @@ impl Subscriber {
         if before == Some(state) {
             return Ok(false);
         }
-        let by_subscriber = matches!(source, ConsentSource::Mail { .. });
-        if before == Some(SubscriptionState::Ended) && !by_subscriber {
+        if before == Some(SubscriptionState::Ended) && !source.channel().is_of_the_person() {
             return Err(SubscriptionError::Ended(list.clone()));
         }
         let event = ConsentEvent { at, became: state, source, words };

@@ -13,7 +13,9 @@ use crate::base::language::Language;
 
 use super::consent::ConsentSource;
 use super::present::Present;
-use super::subscriber::{Subscriber, SubscriptionState};
+use super::profile::ProfileChange;
+use super::subscriber::Subscriber;
+use super::subscription::Wanted;
 
 /// A request waiting for its confirmation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,25 +90,33 @@ impl Wish {
     /// Carries the request out on an existing or new subscriber. Actions without effect (leaving a list they are not
     /// on, resuming what was ended) change nothing.
     pub fn grant(&self, subscriber: &mut Subscriber, at: Timestamp, source: &ConsentSource, words: &str) {
-        use SubscriptionState::{Active, Ended, Paused, Suspended};
         for deed in &self.deeds {
-            let state = match (deed, subscriber.state_on(&self.list)) {
-                (Deed::Subscribe, _) => Some(Active),
-                (Deed::Unsubscribe, Some(_)) => Some(Ended),
-                (Deed::Pause, Some(Active)) => Some(Paused),
-                (Deed::Resume, Some(Paused | Suspended)) => Some(Active),
-                _ => None,
-            };
-            match deed {
-                Deed::Language(language) => subscriber.language = language.clone(),
-                Deed::Beats(beats) => subscriber.beats = beats.clone(),
-                Deed::Regions(regions) => subscriber.regions = regions.clone(),
-                _ => {}
+            match deed.effect() {
+                // Refused where it has no effect: there is nothing to leave, or what it would resume has ended.
+                Effect::Subscription(wanted) => drop(subscriber.want(&self.list, wanted, at, source, words)),
+                Effect::Profile(change) => drop(change.apply(subscriber)),
             }
-            if let Some(state) = state {
-                // Refused only if another person than the subscriber would revive an ended subscription.
-                let _ = subscriber.change(&self.list, state, at, source.clone(), words.to_owned());
-            }
+        }
+    }
+}
+
+/// What a deed changes.
+enum Effect {
+    Subscription(Wanted),
+    Profile(ProfileChange),
+}
+
+impl Deed {
+    fn effect(&self) -> Effect {
+        let profile = ProfileChange::default();
+        match self {
+            Self::Subscribe => Effect::Subscription(Wanted::Join),
+            Self::Unsubscribe => Effect::Subscription(Wanted::Leave),
+            Self::Pause => Effect::Subscription(Wanted::Pause),
+            Self::Resume => Effect::Subscription(Wanted::Resume),
+            Self::Language(language) => Effect::Profile(ProfileChange { language: Some(language.clone()), ..profile }),
+            Self::Beats(beats) => Effect::Profile(ProfileChange { beats: Some(beats.clone()), ..profile }),
+            Self::Regions(regions) => Effect::Profile(ProfileChange { regions: Some(regions.clone()), ..profile }),
         }
     }
 }
@@ -115,6 +125,7 @@ impl Wish {
 mod tests {
     use super::*;
     use crate::base::id::SubscriberId;
+    use crate::model::subscription::SubscriptionState;
 
     fn at(minutes: i64) -> Timestamp {
         "2026-11-23T08:00:00Z".parse::<Timestamp>().unwrap() + chrono::Duration::minutes(minutes)

@@ -204,6 +204,51 @@ mod tests {
         assert_eq!(decode(&octets.into()).unwrap().value, karin(1));
     }
 
+    /// As a program of version 2 wrote it: a file's word, bounces, an operator, a mail named and a mail kept.
+    const VERSION_2: &str = include_str!("../../tests/data/subscriber-version-2.hex");
+
+    #[test]
+    fn a_stored_record_of_version_2_is_read_for_ever() {
+        let digits: Vec<u8> = VERSION_2.bytes().filter(u8::is_ascii_hexdigit).collect();
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        let bytes: Vec<u8> = digits.chunks(2).map(byte).collect();
+        let read = decode(&bytes.into()).unwrap().value;
+        let mut expected = karin(17);
+        let mut changes = |list: &str, state, source, minutes, words: &str| {
+            let at = expected.created + chrono::Duration::minutes(minutes);
+            expected.change(&list.parse().unwrap(), state, at, source, words.to_owned()).unwrap();
+        };
+        let mail = |evidence| ConsentSource::Mail { message_id: "svar.1@press.example".to_owned(), evidence };
+        let rule = ConsentSource::System { rule: "bounces".to_owned() };
+        let who = ConsentSource::Operator { who: "anna.lind".to_owned() };
+        let why = "mailbox: 550 5.1.1 no such user (mailing m3)";
+        changes("media", SubscriptionState::Suspended, rule, 1, why);
+        changes("media", SubscriptionState::Active, who, 2, "bounces forgiven");
+        changes("media", SubscriptionState::Ended, mail(None), 3, "mail to the unsubscribe address of m4");
+        changes("sport", SubscriptionState::Active, mail(Some([9; 32])), 4, "Ja [reply: \u{201c}ja\u{201d}]");
+        assert_eq!(read, expected);
+        // Written again it has the newest version, and is the same.
+        assert_eq!(decode(&encode(&read)).unwrap().value, expected);
+    }
+
+    #[test]
+    fn the_proof_of_a_form_is_kept() {
+        use crate::base::peer::Network;
+        let mut karin = karin(1);
+        for (list, network) in [("sport", "192.0.2.77"), ("kultur", "2001:db8:1:2::9")] {
+            let network = Network::of(network.parse().unwrap());
+            let source = ConsentSource::Web { network, revision: "2026-11-01".to_owned() };
+            let text = "Yes, send me press releases".to_owned();
+            karin.change(&list.parse().unwrap(), SubscriptionState::Active, karin.created, source, text).unwrap();
+        }
+        let source = ConsentSource::Api { client: "union-website".to_owned() };
+        let media = "media".parse().unwrap();
+        karin
+            .change(&media, SubscriptionState::Ended, karin.created, source, "left on the website".to_owned())
+            .unwrap();
+        assert_eq!(decode(&encode(&karin)).unwrap().value, karin);
+    }
+
     #[test]
     fn the_evidence_of_a_confirmation_is_kept() {
         let mut karin = karin(1);

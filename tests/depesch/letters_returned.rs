@@ -41,8 +41,8 @@ async fn comes_in(desk: &Desk, recipient: &str, octets: &[u8]) -> Effects {
         panic!("{recipient} is not ours")
     };
     let blobs = Blobs::in_state_directory(&desk.directory());
-    let (store, spool, clock) = (&desk.store, &desk.spool, &desk.clock);
-    let triage = Triage::new(parts(store, spool, &blobs, clock, &desk.key, &desk.letters, Default::default()));
+    let (store, clock) = (&desk.store, &desk.clock);
+    let triage = Triage::new(parts(store, &blobs, clock, &desk.key, &desk.letters, Default::default()));
     let item = Item { inbound, octets: Arc::new(octets.to_vec()), message, destination: Some(destination) };
     let effects = triage.handle(&item).await.unwrap();
     assert_eq!(desk.store.commit(effects.batch.clone()).await.unwrap(), Commit::Applied);

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use depesch::base::token::Purpose;
-use depesch::inbound::command::{CommandSettings, letter_token};
+use depesch::inbound::command::CommandSettings;
 use depesch::model::mailing::UncertainPolicy;
 use depesch::model::subscriber::SubscriptionState;
 use depesch::store::memory::MemoryEngine;
+use depesch::subscribers::tokens::UnsubscribeToken;
 
 use crate::support::commands::Desk;
 use crate::support::inbound::list;
@@ -18,7 +19,7 @@ const KARIN: &str = "karin@press.example";
 /// The address that a welcome letter names.
 async fn signed_address(desk: &Desk) -> String {
     let id = desk.subscriber(KARIN).await.unwrap().id;
-    let token = letter_token(&desk.key, &"media".parse().unwrap(), id);
+    let token = UnsubscribeToken::of_notice(&desk.key, &"media".parse().unwrap(), id);
     format!("media-unsubscribe+{token}@lists.example.org")
 }
 
@@ -87,7 +88,7 @@ async fn nobody_unsubscribes_somebody_else() {
     // With a token of one's own, and somebody else's address.
     desk.subscribes("thief@evil.example").await;
     let thief = desk.subscriber("thief@evil.example").await.unwrap().id;
-    let token = letter_token(&desk.key, &"media".parse().unwrap(), thief);
+    let token = UnsubscribeToken::of_notice(&desk.key, &"media".parse().unwrap(), thief);
     let mail = "From: karin@press.example\nSubject: unsubscribe karin@press.example\n\n";
     desk.arrives(Some(KARIN), &format!("media-unsubscribe+{token}@lists.example.org"), mail).await;
     assert_eq!(desk.standing(KARIN).await, Some(SubscriptionState::Active));
@@ -100,7 +101,7 @@ async fn a_letters_token_holds_for_its_own_list() {
     desk.store.create_list(&list("sport")).await.unwrap();
     desk.subscribes(KARIN).await;
     let id = desk.subscriber(KARIN).await.unwrap().id;
-    let token = letter_token(&desk.key, &"sport".parse().unwrap(), id);
+    let token = UnsubscribeToken::of_notice(&desk.key, &"sport".parse().unwrap(), id);
     let mail = "From: karin@press.example\nSubject: x\n\n";
     desk.arrives(Some(KARIN), &format!("media-unsubscribe+{token}@lists.example.org"), mail).await;
     assert_eq!(desk.standing(KARIN).await, Some(SubscriptionState::Active));

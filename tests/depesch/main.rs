@@ -196,3 +196,6 @@ mod suspended;
 mod template_safety;
 mod templates;
 mod unicode_words;
+mod use_case_leave;
+mod use_case_pause;
+mod use_case_subscribe;

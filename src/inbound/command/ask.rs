@@ -8,11 +8,9 @@ use crate::composition::list_identity::ListIdentity;
 use crate::inbound::destination::Role;
 use crate::inbound::{Effects, HandleError};
 use crate::mail::command::Command;
-use crate::model::list::Joining;
-use crate::model::suppression::SuppressionReason;
-use crate::model::wish::{Deed, Wish, WishState};
+use crate::model::wish::{Deed, Wish};
 use crate::store::engine::Batch;
-use crate::store::wishes;
+use crate::subscribers::ask::{Asked, Asking, Question, Stated};
 
 use super::{CommandDesk, Doing, LETTER_WORDS, REMARK_WORDS, Request, draft};
 
@@ -23,7 +21,7 @@ const SETTINGS_A_DAY: u32 = 2;
 
 /// What a mail asks for, by its address and its words.
 #[derive(Default)]
-struct Asked {
+struct Wants {
     deeds: Vec<Deed>,
     which: bool,
     help: bool,
@@ -44,25 +42,17 @@ impl CommandDesk {
         }
         asked.help |= nothing;
         let mut doing = Doing::new();
-        let joins = asked.deeds.contains(&Deed::Subscribe);
-        let suppression = self.store.suppression(&self.key.hash_address(&request.from)).await?;
-        match suppression.map(|read| read.value.reason) {
-            // A complaint, or an operator's reason, is not overruled by a mail: a person decides.
-            Some(SuppressionReason::Complaint | SuppressionReason::Operator) => return Ok(None),
-            // Whoever asked for no mail at all, or was erased, gets one only where they ask to begin again.
-            Some(SuppressionReason::Request | SuppressionReason::Erased) if !joins => return Ok(None),
-            _ => {}
-        }
-        if joins && request.list.joining == Joining::Closed {
-            asked.deeds.retain(|deed| *deed != Deed::Subscribe);
+        let decided = self.rulebook.ask(&self.asking(request, asked.deeds)?).await?;
+        let Asked::Open { question, invitation_only } = decided.outcome else { return Ok(None) };
+        if invitation_only {
             self.tell_owner(&mut doing, request.item, request.list, "somebody wants to be on a closed list").await?;
             let closed = draft(request, "closed", &request.from, json!({}));
             self.answer(&mut doing, request, closed).await?;
         } else if request.reading.other_words > REMARK_WORDS {
             self.tell_owner(&mut doing, request.item, request.list, "there is a letter beside the commands").await?;
         }
-        if !asked.deeds.is_empty() {
-            self.question(&mut doing, request, asked.deeds).await?;
+        if let Some(question) = question {
+            self.question(&mut doing, request, &question, decided.batch).await?;
         }
         if asked.which {
             self.which(&mut doing, request).await?;
@@ -106,29 +96,19 @@ impl CommandDesk {
     /// two about settings, which whoever has just joined is invited to make. So what a bomber could make us send is four mails
     /// a day, and no forged wish keeps anybody from another; who cannot be asked any more is the owner's, unless just the same
     /// was asked today.
-    async fn question(&self, doing: &mut Doing, request: &Request<'_>, deeds: Vec<Deed>) -> Result<(), HandleError> {
-        let now = self.clock.now();
-        let identity = ListIdentity::new(request.list, 0, &self.key);
-        let leaves = deeds.iter().any(|deed| matches!(deed, Deed::Unsubscribe | Deed::Pause));
-        let mut statements = Vec::with_capacity(deeds.len());
-        for deed in &deeds {
-            statements.push(self.statement(request, identity.title.as_deref(), deed)?);
-        }
-        let wish = Wish {
-            id: WishId(request.item.inbound.id.0),
-            address: request.from.clone(),
-            list: request.list.name.clone(),
-            language: request.language.clone(),
-            words: statements.join(" "),
-            deeds,
-            asked: now,
-            expires: now + self.settings.confirmation,
-            state: WishState::Open,
-        };
-        let code = code_of(&self.key, &wish);
-        let reply_to = identity.address_for(&format!("confirm+{code}"));
+    async fn question(
+        &self,
+        doing: &mut Doing,
+        request: &Request<'_>,
+        question: &Question,
+        noted: Batch,
+    ) -> Result<(), HandleError> {
+        let (wish, key) = (&question.wish, &self.rulebook.key);
+        let leaves = wish.deeds.iter().any(|deed| matches!(deed, Deed::Unsubscribe | Deed::Pause));
+        let code = code_of(key, wish);
+        let reply_to = ListIdentity::new(request.list, 0, key).address_for(&format!("confirm+{code}"));
         let reply_to = reply_to.map_err(|error| HandleError::Broken(format!("the address for the reply: {error}")))?;
-        let mut letter = draft(request, QUESTION, &request.from, question_data(&self.key, &wish, &statements));
+        let mut letter = draft(request, QUESTION, &request.from, question_data(key, wish, &question.statements));
         letter.reply_to = Some(reply_to);
         let counted = match (leaves, wish.asks_for(&Deed::Subscribe)) {
             (true, _) => ("confirm leaving", 1),
@@ -143,7 +123,7 @@ impl CommandDesk {
             return Ok(());
         }
         if self.answer_counted(doing, request, letter, counted).await? {
-            wishes::put_new(&mut doing.batch, &wish);
+            doing.batch.append(noted);
             doing.note("asked for a confirmation");
         } else if !doing.postponed {
             let why = if leaves {
@@ -155,6 +135,25 @@ impl CommandDesk {
         }
         doing.batch.append(seen);
         Ok(())
+    }
+
+    /// What is asked for, with the words that a person agrees to.
+    fn asking<'a>(&self, request: &'a Request<'_>, deeds: Vec<Deed>) -> Result<Asking<'a>, HandleError> {
+        let title = ListIdentity::new(request.list, 0, &self.rulebook.key).title;
+        let mut stated = Vec::with_capacity(deeds.len());
+        for deed in deeds {
+            stated.push(Stated { statement: self.statement(request, title.as_deref(), &deed)?, deed });
+        }
+        let at = self.clock.now();
+        Ok(Asking {
+            id: WishId(request.item.inbound.id.0),
+            address: &request.from,
+            list: request.list,
+            language: &request.language,
+            deeds: stated,
+            at,
+            until: at + self.settings.confirmation,
+        })
     }
 
     /// One thing in the words that a person agrees to.
@@ -206,8 +205,8 @@ pub(super) fn question_data(key: &Key, wish: &Wish, statements: &[String]) -> Va
 }
 
 /// The address says it, or the words; beside a wish to be on the list the settings count too.
-fn what_is_asked(request: &Request<'_>) -> Asked {
-    let mut asked = Asked::default();
+fn what_is_asked(request: &Request<'_>) -> Wants {
+    let mut asked = Wants::default();
     let by_address = match request.role {
         Role::Subscribe => Some(Deed::Subscribe),
         Role::Unsubscribe { .. } => Some(Deed::Unsubscribe),

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::base::id::{SubscriberId, WishId};
+use crate::base::id::WishId;
 use crate::base::token::{Purpose, content_hash};
 use crate::inbound::destination::Role;
 use crate::inbound::{Effects, HandleError, Item};
@@ -11,14 +11,12 @@ use crate::mail::command::{Answer, Command, tokens};
 use crate::mail::reply::Question;
 use crate::model::consent::ConsentSource;
 use crate::model::inbound::InboundKind;
-use crate::model::list::{Joining, List};
-use crate::model::subscriber::{Subscriber, SubscriptionState};
-use crate::model::suppression::SuppressionReason;
-use crate::model::wish::{Deed, Wish, WishState};
+use crate::model::wish::{Deed, Wish};
+use crate::store::StoreError;
 use crate::store::blobs::BlobError;
 use crate::store::engine::EngineError;
-use crate::store::{Read, StoreError, subscribers, suppressions, wishes};
-use crate::subscribers::import::row;
+use crate::subscribers::confirm::{Confirmed, Declined, Done, NotDone, Pending};
+use crate::subscribers::rulebook::Instruction;
 
 use super::ask::{QUESTION, question_data};
 use super::{CommandDesk, Doing, Request, draft, known};
@@ -39,7 +37,7 @@ impl CommandDesk {
         let message = &request.item.message;
         let found = [tokens(message.subject()), tokens(message.text()), tokens(message.html().unwrap_or_default())];
         of_address.iter().chain(found.iter().flatten()).find_map(|token| {
-            match self.key.verify(Purpose::Confirm, token)?.as_slice() {
+            match self.rulebook.key.verify(Purpose::Confirm, token)?.as_slice() {
                 // When it expires is for the record to say: it knows when it was made, so a clock that was wrong then can be
                 // allowed for.
                 [wish, _expires] => Some(WishId(*wish)),
@@ -49,23 +47,17 @@ impl CommandDesk {
     }
 
     /// What a reply with a token does.
-    pub(super) async fn answered(&self, request: &Request<'_>, wish: WishId) -> Result<Option<Effects>, HandleError> {
+    pub(super) async fn answered(&self, request: &Request<'_>, id: WishId) -> Result<Option<Effects>, HandleError> {
         let now = self.clock.now();
-        let (read, present) = (self.store.wish(wish).await?, self.store.present(now).await?);
-        let Some(read) = read.filter(|read| !read.value.is_over(&present)) else {
-            if !request.is_answerable {
-                return Ok(None);
-            }
-            let mut doing = Doing::new();
-            doing.note("the question had expired");
-            self.answer(&mut doing, request, draft(request, "expired", &request.from, json!({}))).await?;
-            return Ok(Some(self.finish(doing, request).await?));
+        let (wish, is_open) = match self.rulebook.pending(id, now).await? {
+            Pending::Open(wish) => (wish, true),
+            Pending::Answered(wish) => (wish, false),
+            Pending::Over if request.is_answerable => return self.expired(request).await,
+            Pending::Over => return Ok(None),
         };
-        let wish = &read.value;
-        let message = &request.item.message;
         let known = known(request.list, &request.from, request.name.as_deref());
-        let question = self.question_of(wish).await?;
-        let reply = self.commands.reader().read(message);
+        let question = self.question_of(&wish).await?;
+        let reply = self.commands.reader().read(&request.item.message);
         let answer = self.commands.answer(&reply, &known, question.as_ref());
         let yes = match &answer {
             Answer::Yes => true,
@@ -77,103 +69,71 @@ impl CommandDesk {
             Answer::Command(Command::Unsubscribe) => wish.asks_for(&Deed::Subscribe),
             _ => false,
         };
-        match (&answer, wish.state) {
-            (Answer::Letter, _) => Ok(None),
+        match &answer {
+            Answer::Letter => Ok(None),
             _ if !yes && !no => self.answerable(request).await,
-            (_, WishState::Open) if yes => self.grant(request, &read).await,
-            (_, WishState::Open) => {
-                let mut doing = Doing::new();
-                let declined = Wish { state: WishState::Declined { at: now }, ..wish.clone() };
-                wishes::put_changed(&mut doing.batch, &read, &declined);
-                doing.note("the answer was no: nothing is done");
-                Ok(Some(doing.effects()))
-            }
-            (_, WishState::Granted { .. } | WishState::Declined { .. }) => {
-                Ok(Some(Effects::none(InboundKind::Command, "the question was answered before; nothing is done")))
+            _ if !is_open => Ok(answered_before()),
+            _ if yes => self.grant(request, &wish, &reply.own_words()).await,
+            _ => {
+                let decided = self.rulebook.decline(id, now).await?;
+                match decided.outcome {
+                    Declined::Now => {
+                        let note = "the answer was no: nothing is done";
+                        let effects = Effects::none(InboundKind::Command, note);
+                        Ok(Some(Effects { batch: decided.batch, ..effects }))
+                    }
+                    Declined::Before => Ok(answered_before()),
+                    Declined::Over => self.expired(request).await,
+                }
             }
         }
+    }
+
+    async fn expired(&self, request: &Request<'_>) -> Result<Option<Effects>, HandleError> {
+        let mut doing = Doing::new();
+        doing.note("the question had expired");
+        self.answer(&mut doing, request, draft(request, "expired", &request.from, json!({}))).await?;
+        Ok(Some(self.finish(doing, request).await?))
     }
 
     /// The question as it went out, as far as it can be made again; without it a reply needs a word.
     async fn question_of(&self, wish: &Wish) -> Result<Option<Question>, HandleError> {
-        let Some(list) = self.store.list(&wish.list).await? else { return Ok(None) };
+        let Some(list) = self.rulebook.store.list(&wish.list).await? else { return Ok(None) };
         let statements = std::slice::from_ref(&wish.words);
-        let data = question_data(&self.key, wish, statements);
+        let data = question_data(&self.rulebook.key, wish, statements);
         let question = self.letters.question(QUESTION, &wish.language, &list.value, data);
         Ok(question.inspect_err(|error| tracing::warn!(%error, "the question could not be made again")).ok())
     }
 
-    async fn grant(&self, request: &Request<'_>, read: &Read<Wish>) -> Result<Option<Effects>, HandleError> {
-        let (wish, now) = (&read.value, self.clock.now());
-        let joins = wish.asks_for(&Deed::Subscribe);
-        let Some(list) = self.store.list(&wish.list).await? else { return Ok(None) };
-        let mut doing = Doing::new();
-        doing.batch.expect(crate::store::keys::list(&wish.list), list.stamp.clone());
-        let list = list.value;
-        if joins && list.joining == Joining::Closed {
-            return Ok(None);
-        }
-        let before = self.store.subscriber_by_address(&wish.address).await?;
-        let mut subscriber = before.as_ref().map_or_else(|| blank(wish, request), |read| read.value.clone());
-        if joins && !self.lift_suppression(&mut doing, wish, &mut subscriber).await? {
-            return Ok(None);
-        }
+    async fn grant(&self, request: &Request<'_>, wish: &Wish, reply: &str) -> Result<Option<Effects>, HandleError> {
         let evidence = content_hash(&request.item.octets);
-        let source = ConsentSource::Mail { message_id: message_id(request.item), evidence: Some(evidence) };
-        let was = subscriber.clone();
-        let reply = self.commands.reader().read(&request.item.message).own_words();
-        wish.grant(&mut subscriber, now, &source, &words(wish, &reply));
-        if let (true, Err(too_large)) = (joins, subscribers::admit(&subscriber)) {
-            tracing::warn!(list = %wish.list, %too_large, "a confirmed subscription cannot be added");
-            return Ok(None);
-        }
-        match &before {
-            None if joins => {
-                subscriber.id = SubscriberId(self.store.allocate(subscribers::COUNTER, 1).await?);
-                subscribers::put_new(&mut doing.batch, &subscriber);
+        let by = ConsentSource::Mail { message_id: message_id(request.item), evidence: Some(evidence) };
+        let words = reply.chars().take(REPLY_WORDS).collect();
+        // A name is taken from the reply where it comes from the address itself.
+        let name = request.name.as_deref().filter(|_| request.from.key() == wish.address.key());
+        let said = Instruction { by, words, at: self.clock.now() };
+        let decided = self.rulebook.confirm(wish.id, name, &said).await?;
+        let done = match decided.outcome {
+            Confirmed::Now(done) => done,
+            Confirmed::Before => return Ok(answered_before()),
+            Confirmed::Over => return self.expired(request).await,
+            Confirmed::Not(why) => {
+                if let NotDone::TooLarge(too_large) = why {
+                    tracing::warn!(list = %wish.list, %too_large, "a confirmed subscription cannot be added");
+                }
+                return Ok(None);
             }
-            // A stranger has nothing to change; the answer is the same as a member's.
-            None => doing.batch.expect_absent(crate::store::keys::address(&wish.address)),
-            Some(before) => {
-                subscriber.updated = if subscriber == before.value { subscriber.updated } else { now };
-                subscribers::put_changed(&mut doing.batch, before, &subscriber);
-            }
+        };
+        let mut doing = Doing { batch: decided.batch, ..Doing::new() };
+        if done.lifted {
+            doing.note("the address may be mailed again");
         }
-        if subscriber.subscriptions != was.subscriptions {
+        if done.changed {
             self.keep(request.item, evidence).await?;
-            wishes::put_evidence(&mut doing.batch, &evidence, subscriber.id);
         }
-        wishes::put_changed(&mut doing.batch, read, &Wish { state: WishState::Granted { at: now }, ..wish.clone() });
-        self.tell(&mut doing, request, &list, wish, &subscriber).await?;
+        self.tell(&mut doing, request, &done).await?;
         doing.note("confirmed and done");
         Ok(Some(doing.effects()))
-    }
-
-    /// Whether the address may be mailed once the wish is granted. Their own confirmed wish lifts what they or an erasure
-    /// put there, and no other; what else they were subscribed to before they asked for no mail at all stays ended.
-    async fn lift_suppression(
-        &self,
-        doing: &mut Doing,
-        wish: &Wish,
-        subscriber: &mut Subscriber,
-    ) -> Result<bool, HandleError> {
-        let edition = self.store.suppressions_edition().await?;
-        suppressions::expect_edition(&mut doing.batch, edition);
-        let hash = self.key.hash_address(&wish.address);
-        let Some(found) = self.store.suppression(&hash).await? else { return Ok(true) };
-        if !matches!(found.value.reason, SuppressionReason::Request | SuppressionReason::Erased) {
-            return Ok(false);
-        }
-        suppressions::delete(&mut doing.batch, &hash, found.stamp);
-        doing.note("the address may be mailed again");
-        let rule = ConsentSource::System { rule: "asked for no mail at all, then for one list".to_owned() };
-        let others: Vec<_> = subscriber.subscriptions.keys().filter(|name| **name != wish.list).cloned().collect();
-        for other in others {
-            let (ended, words) = (SubscriptionState::Ended, format!("begins again only for {}", wish.list));
-            // Ending is never refused.
-            let _ = subscriber.change(&other, ended, self.clock.now(), rule.clone(), words);
-        }
-        Ok(true)
     }
 
     /// Keeps the reply as it came, longer than the spool does. Without the commit that names it it is dropped again.
@@ -189,14 +149,8 @@ impl CommandDesk {
     }
 
     /// Says once that it is done.
-    async fn tell(
-        &self,
-        doing: &mut Doing,
-        request: &Request<'_>,
-        list: &List,
-        wish: &Wish,
-        subscriber: &Subscriber,
-    ) -> Result<(), HandleError> {
+    async fn tell(&self, doing: &mut Doing, request: &Request<'_>, done: &Done) -> Result<(), HandleError> {
+        let Done { wish, list, subscriber, .. } = done;
         let address = wish.address.as_str();
         let mut letter = draft(request, "done", &wish.address, json!({}));
         letter.language = &wish.language;
@@ -233,29 +187,8 @@ fn deed_of(command: &Command) -> Option<Deed> {
     }
 }
 
-/// Somebody who is not known yet. Their name is taken from the reply where it comes from the address itself.
-fn blank(wish: &Wish, request: &Request<'_>) -> Subscriber {
-    let own = request.from.key() == wish.address.key();
-    let name = request.name.as_deref().filter(|_| own).unwrap_or_default();
-    Subscriber {
-        id: SubscriberId(0),
-        address: wish.address.clone(),
-        name: row::one_line("the name", name).ok().filter(|name| !name.is_empty()),
-        language: wish.language.clone(),
-        organisation: None,
-        beats: Default::default(),
-        regions: Default::default(),
-        attributes: Default::default(),
-        subscriptions: Default::default(),
-        created: wish.asked,
-        updated: wish.asked,
-    }
-}
-
-/// The exact words agreed to: those of the question, and those of the reply.
-fn words(wish: &Wish, reply: &str) -> String {
-    let reply: String = reply.chars().take(REPLY_WORDS).collect();
-    format!("{} [reply: \u{201c}{reply}\u{201d}]", wish.words)
+fn answered_before() -> Option<Effects> {
+    Some(Effects::none(InboundKind::Command, "the question was answered before; nothing is done"))
 }
 
 /// The Message-ID, for the ledger.

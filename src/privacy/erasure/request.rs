@@ -7,7 +7,6 @@
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::token::Key;
-use crate::model::consent::ConsentSource;
 use crate::model::erasure::{Erasure, ErasureState, ErasureWork};
 use crate::model::subscriber::Subscriber;
 use crate::model::suppression::{Suppression, SuppressionReason};
@@ -99,9 +98,5 @@ pub(crate) async fn begin(
 /// Their own mails kept as evidence.
 fn evidence(subscriber: &Subscriber) -> Vec<[u8; 32]> {
     let events = subscriber.subscriptions.values().flat_map(|subscription| &subscription.events);
-    let kept = events.filter_map(|event| match &event.source {
-        ConsentSource::Mail { evidence, .. } => *evidence,
-        _ => None,
-    });
-    kept.collect()
+    events.filter_map(|event| event.evidence().copied()).collect()
 }

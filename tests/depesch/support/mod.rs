@@ -2,6 +2,7 @@
 #![allow(dead_code)] // a helper may hold what only its dropping is for
 
 pub mod bounces;
+pub mod channels;
 pub mod commands;
 pub mod control;
 pub mod daemon;

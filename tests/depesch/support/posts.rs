@@ -141,7 +141,6 @@ impl PostOffice {
     pub fn worker(&self) -> Arc<InboundWorker> {
         let usual = commands::parts(
             &self.store,
-            &self.mail_in.spool,
             &self.blobs,
             &self.clock,
             &self.key,

@@ -45,7 +45,7 @@ impl Hosts {
         desk.store.create_list(&list("media")).await.unwrap();
         let blobs = Blobs::in_state_directory(std::path::Path::new("/nonexistent"));
         let settings = CommandSettings::default();
-        let parts = parts(&desk.store, &desk.spool, &blobs, &desk.clock, &desk.key, &desk.letters, settings);
+        let parts = parts(&desk.store, &blobs, &desk.clock, &desk.key, &desk.letters, settings);
         let directory = Directory::new(desk.store.clone(), desk.key.clone());
         Self { desk, triage: Triage::new(parts), directory }
     }
