@@ -13,10 +13,10 @@ use crate::privacy::erasure::Eraser;
 use crate::privacy::erasure::{Stratum, note_forgotten};
 use crate::privacy::personal_data::Files;
 use crate::privacy::retention::rules::Rules;
-use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::embedded::EmbeddedEngine;
 use crate::store::spool::Spool;
+use crate::store::{Store, erasures};
 
 use super::StartError;
 
@@ -60,8 +60,13 @@ impl Forgetting {
     /// What failed, as text.
     pub async fn forget(&self, stratum: Stratum) -> Result<usize, String> {
         let store = &self.eraser.store;
-        let aging = store.aging_erasures().await.map_err(|error| error.to_string())?;
-        let aging: Vec<_> = aging.into_iter().filter(|(_, read)| stratum.may_hold(&read.value)).collect();
+        // Only of those that are done by now may be said afterwards that the stratum holds nothing of them.
+        let (mut done, mut aging) = (store.pages(erasures::aging()), Vec::new());
+        while let Some((hash, read)) = done.next().await.map_err(|error| error.to_string())? {
+            if stratum.may_hold(&read.value) {
+                aging.push((hash, read));
+            }
+        }
         if aging.is_empty() {
             return Ok(0);
         }

@@ -12,7 +12,6 @@ use std::time::Duration;
 use crate::base::clock::Clock;
 use crate::runtime::heartbeat::{Pulses, Stuck, Watch};
 use crate::runtime::notifier::Wake;
-use crate::store::engine::EngineError;
 use crate::store::{Store, StoreError};
 
 /// Why the daemon is not alive.
@@ -97,8 +96,9 @@ impl Liveness {
             () = late => return Err(Lifeless::CommitterSilent(self.commit_limit)),
         };
         match committed {
-            // The committer answers, and continues by itself when there is disk space.
-            Ok(()) | Err(StoreError::Engine(EngineError::Full(_))) => Ok(()),
+            Ok(()) => Ok(()),
+            // The committer answers, and goes on by itself, e.g. when there is disk space.
+            Err(error) if error.may_pass() => Ok(()),
             Err(error) => Err(Lifeless::CommitsFail(error)),
         }
     }

@@ -128,7 +128,7 @@ async fn start_on(
 ) -> Result<RunningApp, StartError> {
     let store = Store::new(engine.clone());
     let key = store.installation_key().await?;
-    find_invitations(&store).await?;
+    complete(&store).await?;
     parts::clear_attachments(config).await;
     let Prepared { content, transport, listener } = prepared;
     let (content, messages) = templates(config, &store, &key, &clock, content);
@@ -270,8 +270,10 @@ async fn begin_dispatch(
     Ok(started.await?)
 }
 
-/// Indexes invitations that were added before answers by mail existed.
-async fn find_invitations(store: &Store) -> Result<(), StoreError> {
+/// Gives a store of an earlier version the index tables that it lacks; invitations of before answers could come by mail are
+/// found too.
+async fn complete(store: &Store) -> Result<(), StoreError> {
+    store.upgrade().await?;
     let indexed = index_invitations(store).await?;
     if indexed > 0 {
         tracing::info!(invitations = indexed, "invitations added before answers could come by mail are found now");

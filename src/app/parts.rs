@@ -162,6 +162,7 @@ pub fn describe_transport(config: &Config) -> String {
 /// The dispatcher's settings.
 pub fn dispatch_settings(config: &Config) -> DispatchSettings {
     DispatchSettings {
+        node: config.dispatch.node.clone(),
         connections: config.dispatch.connections as usize,
         lease_seconds: u32::try_from(config.dispatch.lease.as_secs()).unwrap_or(u32::MAX),
         retry: config.retry,

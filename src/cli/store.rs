@@ -1,6 +1,7 @@
 //! `depesch store`: works directly on the store's files, with the daemon stopped.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -10,6 +11,7 @@ use crate::audit::leave_note;
 use crate::config::Config;
 use crate::control::extract::user_name;
 use crate::model::audit::{LOST, RECOVERED};
+use crate::store::Store;
 use crate::store::check::{self, CheckError};
 use crate::store::embedded::check::Finding;
 use crate::store::embedded::recover::{Plan, Recovery, Source, plans, recover};
@@ -38,6 +40,9 @@ pub enum StoreCommand {
         /// The store's directory, instead of the configured one
         #[arg(long, value_name = "PATH")]
         directory: Option<PathBuf>,
+        /// Write rows of index tables anew that are not as their records say
+        #[arg(long)]
+        repair: bool,
     },
     /// Continue without damaged parts, after showing which they are
     ///
@@ -68,7 +73,7 @@ pub enum StoreCommand {
 pub async fn run(command: StoreCommand, context: &Context) -> Result<Done, CliError> {
     match command {
         StoreCommand::Create { directory } => create(&place(directory, context)?, context),
-        StoreCommand::Check { directory } => check(&place(directory, context)?, context).await,
+        StoreCommand::Check { directory, repair } => check(&place(directory, context)?, repair, context).await,
         StoreCommand::Recover { directory, yes } => mend(&place(directory, context)?, yes, context),
         StoreCommand::Checkpoint { directory } => write_checkpoint(&place(directory, context)?, context),
     }
@@ -109,11 +114,18 @@ fn create(directory: &Path, context: &Context) -> Result<Done, CliError> {
     Ok(Done::Fully)
 }
 
-async fn check(directory: &Path, context: &Context) -> Result<Done, CliError> {
-    let checked = check::check(directory, &Settings::default()).await.map_err(|error| match error {
+async fn check(directory: &Path, repair: bool, context: &Context) -> Result<Done, CliError> {
+    let settings = Settings::default();
+    let checking = |error| match error {
         CheckError::Open(error) => failed(error),
         other => CliError::Internal(other.to_string()),
-    })?;
+    };
+    let mut checked = check::check(directory, &settings).await.map_err(checking)?;
+    if repair && checked.has_wrong_rows() {
+        let repaired = repair_tables(directory).await?;
+        note(&format!("{repaired} rows of index tables were written anew"));
+        checked = check::check(directory, &settings).await.map_err(checking)?;
+    }
     let (survey, sound) = (&checked.survey, checked.is_sound());
     if context.output.is_json() {
         let mut value = survey_json(survey);
@@ -134,6 +146,9 @@ async fn check(directory: &Path, context: &Context) -> Result<Done, CliError> {
         context.output.line(match (sound, survey.is_sound()) {
             (true, _) => "Nothing is wrong.",
             (false, false) => "Something is damaged; \u{201c}depesch store recover\u{201d} shows what can be done.",
+            (false, true) if checked.has_wrong_rows() => {
+                "An index table is wrong; \u{201c}depesch store check --repair\u{201d} writes it anew from the records."
+            }
             (false, true) if survey.repair.is_some() || survey.is_doubtful => {
                 "The last group is damaged or may be; the lines above say what the next start does."
             }
@@ -145,7 +160,17 @@ async fn check(directory: &Path, context: &Context) -> Result<Done, CliError> {
     Ok(if sound { Done::Fully } else { Done::Partly })
 }
 
-/// Maximum number of names shown for one damage.
+/// Writes the rows of index tables anew that are not as their records say; gives how many.
+async fn repair_tables(directory: &Path) -> Result<u64, CliError> {
+    let engine = Arc::new(EmbeddedEngine::open(directory, Settings::default()).map_err(failed)?.engine);
+    let repaired = Store::new(engine.clone()).repair_rows().await;
+    let closed = engine.close();
+    let repaired = repaired.map_err(|error| CliError::Internal(error.to_string()))?;
+    closed.map_err(|error| CliError::Internal(error.to_string()))?;
+    Ok(repaired)
+}
+
+/// Names shown of what one damage hits.
 const SHOWN: usize = 20;
 
 fn show_finding(finding: &Finding, context: &Context) -> Result<(), CliError> {

@@ -14,7 +14,7 @@ use crate::control::list::ListView;
 use crate::control::path::ApiPath;
 use crate::control::person_view::{RecordView, SubscriberView};
 use crate::control::retention::ErasureView;
-use crate::control::subscriber::{Change, ChangeSubscription, ErasedView, SubscriberFields};
+use crate::control::subscriber::{Change, ChangeSubscription, ErasedView, FoundPeopleView, SubscriberFields};
 use crate::control::suppression::SuppressionView;
 
 use super::consent;
@@ -41,6 +41,21 @@ pub enum SubscriberCommand {
         /// What the person agreed to, in their words, and how
         #[arg(long, value_name = "WORDS")]
         consent: Option<String>,
+    },
+    /// Find people by name, organisation or address
+    ///
+    /// Each word is the beginning of a word of theirs, in any case, with or without accents.
+    #[command(
+        after_help = "Exit codes: 0 also when the search finds none.\n\nExamples:\n  depesch subscriber search karin ek\n  \
+                            depesch subscriber search 'skövde dagbl'\n  depesch subscriber search kvarnvik.example"
+    )]
+    Search {
+        /// The words
+        #[arg(required = true)]
+        words: Vec<String>,
+        /// People shown at most
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
     },
     /// Show one subscriber
     #[command(
@@ -232,6 +247,7 @@ pub async fn run(command: SubscriberCommand, context: &Context) -> Result<Done, 
             }
             show(&added, context).await
         }
+        SubscriberCommand::Search { words, limit } => search(&words.join(" "), limit, context).await,
         SubscriberCommand::Show { who } => show(&client.get(path(&who)).await?, context).await,
         SubscriberCommand::Edit { who, address, options } => {
             show(&client.send(Method::PATCH, path(&who), &options.fields(address)).await?, context).await
@@ -358,6 +374,43 @@ async fn suppression(address: &str, context: &Context) -> Result<Option<Suppress
         Err(ClientError::Refused(refusal)) if refusal.status == 404 => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// People asked for at once.
+const PAGE: usize = 500;
+
+async fn search(words: &str, limit: usize, context: &Context) -> Result<Done, CliError> {
+    let client = &context.client;
+    let (mut people, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let page = (limit - people.len().min(limit)).clamp(1, PAGE);
+        let path = ApiPath::new("/v1/subscribers").query("search", words).query("limit", page);
+        let found: FoundPeopleView = client.get(path.query_some("after", after)).await?;
+        people.extend(found.people);
+        after = found.next;
+        if after.is_none() || people.len() >= limit {
+            break;
+        }
+    }
+    if context.output.is_json() {
+        context.output.json(&FoundPeopleView { people, next: after })?;
+        return Ok(Done::Fully);
+    }
+    let row = |person: &SubscriberView| {
+        let lists = person.subscriptions.iter().map(|(list, subscription)| format!("{list} ({})", subscription.state));
+        [
+            person.id.to_string(),
+            person.address.clone(),
+            person.name.clone().unwrap_or_default(),
+            person.organisation.clone().unwrap_or_default(),
+            lists.collect::<Vec<_>>().join(", "),
+        ]
+    };
+    context.output.table(&["id", "address", "name", "organisation", "lists"], people.iter().map(row))?;
+    if after.is_some() {
+        context.output.line("There may be more: add a word, or name a higher --limit.")?;
+    }
+    Ok(Done::Fully)
 }
 
 async fn show(subscriber: &SubscriberView, context: &Context) -> Result<Done, CliError> {

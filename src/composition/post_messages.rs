@@ -71,7 +71,7 @@ impl PostMessages {
         let octets = self.blobs.read(&post.blob.sha256).await.map_err(|error| match error {
             BlobError::Io { action, path, error } => {
                 let reason = format!("{}: {error}", path.display());
-                PrepareError::Store(StoreError::Engine(EngineError::Io { action, reason }))
+                PrepareError::Store(StoreError::Engine(EngineError::Unavailable { action, reason }))
             }
             other => broken(format!("the bytes of post {id}: {other}")),
         })?;

@@ -142,7 +142,7 @@ impl ReleaseMessages {
             let octets = self.blobs.read(&blob.sha256).await.map_err(|error| match error {
                 BlobError::Io { action, path, error } => {
                     let reason = format!("{}: {error}", path.display());
-                    PrepareError::Store(StoreError::Engine(EngineError::Io { action, reason }))
+                    PrepareError::Store(StoreError::Engine(EngineError::Unavailable { action, reason }))
                 }
                 other => broken(format!("the file \u{201c}{file}\u{201d} of the release: {other}")),
             })?;

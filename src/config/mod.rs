@@ -156,6 +156,8 @@ impl RelayConfig {
 /// Settings of dispatch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DispatchConfig {
+    /// The name of this daemon in its leases.
+    pub node: String,
     /// Maximum number of simultaneous connections to the relay.
     pub connections: u32,
     /// Time after which a silent worker counts as dead.

@@ -15,9 +15,9 @@ use crate::composition::notices::Letters;
 use crate::mailings::report::{Account, masked};
 use crate::model::letter::{Letter, LetterBody, LetterState};
 use crate::outbound::notices::worker::Postman;
-use crate::store::engine::{Batch, Commit};
+use crate::store::engine::Batch;
 use crate::store::letters::put_over;
-use crate::store::{CONFLICT_TRIES, Read, StoreError};
+use crate::store::{Attempt, Read};
 
 use super::Control;
 use super::error::ApiError;
@@ -127,23 +127,23 @@ async fn retry(
     caller: Caller,
     Segment(id): Segment<LetterId>,
 ) -> Result<Json<LetterView>, ApiError> {
-    for _ in 0..CONFLICT_TRIES {
-        let read = find(&control, id).await?;
-        let Some(open) = read.value.reopen(control.clock.now()) else {
+    let of = &control;
+    let opened = of.store.attempt(|| async move {
+        let read = find(of, id).await?;
+        let Some(open) = read.value.reopen(of.clock.now()) else {
             let words = format!("{id} is {}; only what failed is tried again by hand", read.value.state.word());
             return Err(ApiError::conflict(words));
         };
         let mut batch = Batch::new();
         put_over(&mut batch, &read, &open);
-        if control.store.commit(batch).await? == Commit::Applied {
-            if let Some(out) = &control.letters {
-                out.letters.notify();
-            }
-            tracing::info!(letter = %id, by = %caller, "a failed letter is tried again");
-            return Ok(Json(view(&open, false)));
-        }
+        Ok(Attempt::Commit(batch, open))
+    });
+    let open = opened.await?;
+    if let Some(out) = &control.letters {
+        out.letters.notify();
     }
-    Err(StoreError::Contended(CONFLICT_TRIES).into())
+    tracing::info!(letter = %id, by = %caller, "a failed letter is tried again");
+    Ok(Json(view(&open, false)))
 }
 
 async fn find(control: &Control, id: LetterId) -> Result<Read<Letter>, ApiError> {

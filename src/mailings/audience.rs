@@ -1,5 +1,5 @@
-//! Freezes audiences: walks the subscribers in order and writes the ledger in chunks, each commit with the cursor, so
-//! that a crash resumes with no gap and no repeat. The ledger holds ids, no addresses.
+//! Freezing: walks the readers of the lists in order and writes the ledger in chunks, each commit with the cursor, so that a
+//! crash resumes with no gap and no repeat. The ledger holds ids, no addresses.
 
 use std::collections::BTreeSet;
 
@@ -77,16 +77,16 @@ pub async fn visit(
     mut show: impl FnMut(&Subscriber) + Send,
 ) -> Result<u64, StoreError> {
     let reached = reached_filter(store, query).await?;
-    let (mut cursor, mut found) = (SubscriberId(0), 0);
-    loop {
-        let step = store.scan_subscribers(cursor, STEP).await?;
-        let Some(last) = step.last() else { return Ok(found) };
-        cursor = last.value.id;
+    let (mut cursor, mut found) = (Some(SubscriberId(0)), 0);
+    while let Some(after) = cursor {
+        let (step, next) = store.readers_of(&query.lists, after, STEP).await?;
+        cursor = next;
         for subscriber in step.iter().map(|read| &read.value).filter(|s| selects(query, reached.as_deref(), s)) {
             show(subscriber);
             found += 1;
         }
     }
+    Ok(found)
 }
 
 /// Freezes the audience of a mailing that is [`Stage::Freezing`], starting at its cursor.
@@ -104,9 +104,9 @@ pub async fn freeze(store: &Store, clock: &dyn Clock, id: MailingId) -> Result<F
         let mut found: Vec<SubscriberId> = Vec::new();
         let (mut at, mut ended) = (cursor, false);
         while found.len() < STEP && !ended {
-            let step = store.scan_subscribers(at, STEP).await?;
-            ended = step.len() < STEP;
-            at = step.last().map_or(at, |s| s.value.id);
+            let (step, next) = store.readers_of(&read.value.audience.lists, at, STEP).await?;
+            ended = next.is_none();
+            at = next.or_else(|| step.last().map(|s| s.value.id)).unwrap_or(at);
             let selected = step.iter().filter(|s| selects(&read.value.audience, reached.as_deref(), &s.value));
             found.extend(selected.map(|s| s.value.id));
         }

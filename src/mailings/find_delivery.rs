@@ -1,9 +1,10 @@
 //! Finds the deliveries that belong to a Message-ID, a relay's queue id or an address.
 
-use crate::base::id::SubscriberId;
+use crate::base::id::{MailingId, SubscriberId};
 use crate::model::ledger::Delivery;
 use crate::model::mailing::Mailing;
-use crate::store::{Store, StoreError};
+use crate::store::pages::Pages;
+use crate::store::{Read, Store, StoreError, mailings};
 
 use super::report::{Account, Row, with_address};
 
@@ -22,17 +23,17 @@ pub struct Found {
     pub more: bool,
 }
 
-/// The deliveries to one subscriber in `mailings`, which must be ordered newest first.
+/// The deliveries to one subscriber: of one mailing, or of all.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn of_subscriber(
     store: &Store,
-    mailings: Vec<Mailing>,
+    mailing: Option<MailingId>,
     subscriber: SubscriberId,
 ) -> Result<Found, StoreError> {
-    let mut found = Found::default();
-    for mailing in mailings {
+    let (mut found, mut mailings) = (Found::default(), Mailings::of(store, mailing));
+    while let Some(mailing) = mailings.next().await? {
         if found.rows.len() >= MOST_FOUND {
             found.more = true;
             break;
@@ -45,14 +46,14 @@ pub async fn of_subscriber(
     Ok(found)
 }
 
-/// The deliveries in `mailings` (ordered newest first) for which the relay gave this queue id. Only the last answer
-/// about each delivery is stored.
+/// The deliveries of one mailing, or of all, about which the relay said this queue id. Only the last answer about each
+/// delivery is kept.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn of_queue_id(store: &Store, mailings: Vec<Mailing>, queue_id: &str) -> Result<Found, StoreError> {
-    let (mut found, mut looked_at) = (Found::default(), 0);
-    for mailing in mailings {
+pub async fn of_queue_id(store: &Store, mailing: Option<MailingId>, queue_id: &str) -> Result<Found, StoreError> {
+    let (mut found, mut looked_at, mut mailings) = (Found::default(), 0, Mailings::of(store, mailing));
+    while let Some(mailing) = mailings.next().await? {
         for chunk in 0..mailing.frozen().map_or(0, |frozen| frozen.chunks) {
             if looked_at >= MOST_LOOKED_AT || found.rows.len() >= MOST_FOUND {
                 found.more = true;
@@ -71,7 +72,33 @@ pub async fn of_queue_id(store: &Store, mailings: Vec<Mailing>, queue_id: &str) 
     Ok(found)
 }
 
-/// Whether the last answer about a delivery contains this queue id.
+/// One mailing, or all, the newest first.
+enum Mailings<'a> {
+    One(&'a Store, Option<MailingId>),
+    All(Pages<Read<Mailing>>),
+}
+
+impl<'a> Mailings<'a> {
+    fn of(store: &'a Store, one: Option<MailingId>) -> Self {
+        match one {
+            Some(id) => Self::One(store, Some(id)),
+            None => Self::All(store.pages(mailings::all().backward())),
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<Mailing>, StoreError> {
+        let read = match self {
+            Self::One(store, id) => match id.take() {
+                Some(id) => store.mailing(id).await?,
+                None => None,
+            },
+            Self::All(pages) => pages.next().await?,
+        };
+        Ok(read.map(|read| read.value))
+    }
+}
+
+/// Whether the last answer about a delivery names this queue id.
 pub fn is_said_of(delivery: &Delivery, queue_id: &str) -> bool {
     says(&Account::of(delivery).text, queue_id)
 }

@@ -20,7 +20,7 @@ use crate::model::subscriber::{Subscriber, SubscriptionState};
 use crate::store::engine::{Batch, Commit};
 use crate::store::idempotency::{self, Answered};
 use crate::store::mailings::{self, put_mailing};
-use crate::store::{Read, Store, StoreError, keys, lists};
+use crate::store::{Read, Store, StoreError, lists};
 
 use super::audience;
 
@@ -305,7 +305,7 @@ async fn hash_of(store: &Store, prepared: &dyn PreparedMailing, mailing: &Mailin
             return Ok(post_hash(&post.value.blob, &mailing.audience));
         }
     };
-    let release = store.engine().get(&keys::release(id)).await.map_err(StoreError::from)?;
+    let release = store.release_octets(id).await?;
     let shared = prepared.content_hash().map_err(PrepareError::Broken)?;
     let mut octets = token::content_hash(release.as_deref().unwrap_or_default()).to_vec();
     octets.extend(token::content_hash(shared.as_bytes()));

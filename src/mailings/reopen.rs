@@ -15,7 +15,7 @@ use crate::model::mailing_transitions::TransitionError;
 use crate::store::engine::{Batch, Commit};
 use crate::store::ledger::{self, Row};
 use crate::store::mailings::put_mailing;
-use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, keys};
+use crate::store::{CONFLICT_TRIES, Read, Store, StoreError};
 
 /// Selects deliveries. Empty sets do not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -149,7 +149,9 @@ async fn decide_chunk(
         };
         match store.commit(batch).await? {
             Commit::Applied => return Ok(Reopened { changed: count, busy: 0 }),
-            Commit::Conflict(key) if key == keys::lease(id, chunk) => return Ok(Reopened { changed: 0, busy: count }),
+            Commit::Conflict(key) if ledger::is_lease_of(&key, id, chunk) => {
+                return Ok(Reopened { changed: 0, busy: count });
+            }
             Commit::Conflict(_) => {}
         }
     }
@@ -165,8 +167,8 @@ fn reopening(
 ) -> Result<Batch, TransitionError> {
     let id = mailing.value.id;
     let mut batch = Batch::new();
-    // First, so that a conflict on this key tells that the chunk is being worked on.
-    batch.expect_absent(keys::lease(id, chunk));
+    // First, so that a chunk being worked on is told by this key.
+    ledger::expect_lease(&mut batch, id, chunk, None);
     mailing.value.reopen()?;
     put_mailing(&mut batch, &mailing.value, Some(mailing.stamp));
     for (row, now) in rows.iter().zip(changes) {
@@ -186,9 +188,8 @@ async fn settling(
     changes: &[Option<Delivery>],
 ) -> Result<Batch, StoreError> {
     let mut batch = Batch::new();
-    batch.expect_absent(keys::lease(mailing.id, chunk));
-    let key = keys::tally(mailing.id, chunk);
-    let before = store.engine().get(&key).await?;
+    ledger::expect_lease(&mut batch, mailing.id, chunk, None);
+    let before = store.tally_stamp(mailing.id, chunk).await?;
     let mut tally = Tally::default();
     for (row, now) in rows.iter().zip(changes) {
         if let Some(now) = now {
@@ -196,11 +197,7 @@ async fn settling(
         }
         tally.add(&mailing.settle(now.clone().unwrap_or_else(|| row.delivery.clone())));
     }
-    // Settling another delivery of this chunk at the same time changes its tally: then this is retried.
-    let has_tally = before.is_some();
-    batch.expect_read(key, before);
-    if has_tally {
-        ledger::put_tally(&mut batch, mailing.id, chunk, &tally);
-    }
+    // Whoever settles another delivery of this chunk meanwhile changes its tally: then both are done anew.
+    ledger::put_tally_again(&mut batch, mailing.id, chunk, before, &tally);
     Ok(batch)
 }

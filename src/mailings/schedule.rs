@@ -26,7 +26,7 @@ use crate::runtime::clock_jump::{JumpWatch, Reading};
 use crate::runtime::heartbeat::Pulses;
 use crate::runtime::notifier::Wake;
 use crate::store::clock_note::ClockNote;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, mailings};
 
 use super::queue;
 
@@ -127,7 +127,8 @@ impl Scheduler {
     pub async fn tick(&self) -> Result<Tick, StoreError> {
         let (now, trust) = self.look_at_clock().await?;
         let mut tick = Tick::default();
-        for read in self.store.mailings().await? {
+        let mut open = self.store.pages(mailings::open());
+        while let Some(read) = open.next().await? {
             let id = read.value.id;
             let judged = judged_at(&read.value, &trust, now);
             let done = match read.value.due(judged) {

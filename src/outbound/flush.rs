@@ -7,10 +7,10 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{LetterId, MailingId};
 use crate::model::ledger::{Delivery, DeliveryState};
 use crate::model::mailing::Stage;
-use crate::store::engine::{Batch, Commit};
+use crate::store::engine::Batch;
 use crate::store::ledger::{Row, chunk_of, put_delivery};
 use crate::store::letters::put_over;
-use crate::store::{CONFLICT_TRIES, Store, StoreError};
+use crate::store::{Attempt, Store, StoreError, ledger, letters, mailings};
 
 /// Maximum number of notices changed in one commit.
 const LETTERS_AT_ONCE: usize = 256;
@@ -42,20 +42,22 @@ pub async fn flush(store: &Store, now: Timestamp, what: &Flush) -> Result<Flushe
     let deliveries = deliveries(store, now, what).await?;
     let letters = match what.mailing {
         Some(_) => 0,
-        None => letters(store, now, what.domain.as_deref()).await?,
+        None => all_letters(store, now, what.domain.as_deref()).await?,
     };
     Ok(Flushed { deliveries, letters })
 }
 
 async fn deliveries(store: &Store, now: Timestamp, what: &Flush) -> Result<u64, StoreError> {
     let mut changed = 0;
-    for mailing in store.mailings().await?.into_iter().map(|read| read.value) {
+    let mut open = store.pages(mailings::open());
+    while let Some(mailing) = open.next().await?.map(|read| read.value) {
         if what.mailing.is_some_and(|id| id != mailing.id) || !matches!(mailing.stage, Stage::Sending(_)) {
             continue;
         }
-        let due = store.due(mailing.id, None, usize::MAX).await?;
-        let later = due.into_iter().filter(|(at, _)| *at > now);
-        let chunks: BTreeSet<u32> = later.map(|(_, sequence)| chunk_of(sequence)).collect();
+        let (mut later, mut chunks) = (store.pages(ledger::due_after(mailing.id, now)), BTreeSet::new());
+        while let Some((_, sequence)) = later.next().await? {
+            chunks.insert(chunk_of(sequence));
+        }
         for chunk in chunks {
             changed += in_chunk(store, now, (mailing.id, chunk), what.domain.as_deref()).await?;
         }
@@ -69,33 +71,40 @@ async fn in_chunk(
     (mailing, chunk): (MailingId, u32),
     domain: Option<&str>,
 ) -> Result<u64, StoreError> {
-    for _ in 0..CONFLICT_TRIES {
-        let (mut batch, mut changed) = (Batch::new(), 0);
-        for row in store.chunk_rows(mailing, chunk).await? {
-            let Some(after) = due_now(&row, now) else { continue };
-            if let Some(domain) = domain {
-                let Some(read) = store.subscriber(row.subscriber).await? else { continue };
-                if !read.value.address.domain().eq_ignore_ascii_case(domain) {
-                    continue;
+    store
+        .attempt(|| async move {
+            let (mut batch, mut changed) = (Batch::new(), 0);
+            for row in store.chunk_rows(mailing, chunk).await? {
+                let Some(after) = due_now(&row, now) else { continue };
+                if let Some(domain) = domain {
+                    let Some(read) = store.subscriber(row.subscriber).await? else { continue };
+                    if !read.value.address.domain().eq_ignore_ascii_case(domain) {
+                        continue;
+                    }
                 }
+                put_delivery(&mut batch, mailing, &row, &after);
+                changed += 1;
             }
-            put_delivery(&mut batch, mailing, &row, &after);
-            changed += 1;
+            Ok(if changed == 0 { Attempt::Leave(0) } else { Attempt::Commit(batch, changed) })
+        })
+        .await
+}
+
+async fn all_letters(store: &Store, now: Timestamp, domain: Option<&str>) -> Result<u64, StoreError> {
+    let (mut changed, mut some) = (0, Vec::with_capacity(LETTERS_AT_ONCE));
+    let mut later = store.pages(letters::due_after(now));
+    loop {
+        let next = later.next().await?;
+        let is_over = next.is_none();
+        some.extend(next.map(|(_, id)| id));
+        if some.len() == LETTERS_AT_ONCE || (is_over && !some.is_empty()) {
+            changed += some_letters(store, now, &some, domain).await?;
+            some.clear();
         }
-        if changed == 0 || store.commit(batch).await? == Commit::Applied {
+        if is_over {
             return Ok(changed);
         }
     }
-    Err(StoreError::Contended(CONFLICT_TRIES))
-}
-
-async fn letters(store: &Store, now: Timestamp, domain: Option<&str>) -> Result<u64, StoreError> {
-    let mut changed = 0;
-    let later = store.letters_later(now, usize::MAX).await?;
-    for some in later.chunks(LETTERS_AT_ONCE) {
-        changed += some_letters(store, now, some, domain).await?;
-    }
-    Ok(changed)
 }
 
 async fn some_letters(
@@ -104,27 +113,26 @@ async fn some_letters(
     letters: &[LetterId],
     domain: Option<&str>,
 ) -> Result<u64, StoreError> {
-    for _ in 0..CONFLICT_TRIES {
-        let (mut batch, mut changed) = (Batch::new(), 0);
-        for id in letters {
-            let read = match store.letter(*id).await {
-                Ok(Some(read)) => read,
-                // An unreadable one is logged when it is due, and delays no other.
-                Ok(None) | Err(StoreError::Record(_)) => continue,
-                Err(error) => return Err(error),
-            };
-            let Some(after) = read.value.due_now(now) else { continue };
-            if domain.is_some_and(|domain| !after.recipient.domain().eq_ignore_ascii_case(domain)) {
-                continue;
+    store
+        .attempt(|| async move {
+            let (mut batch, mut changed) = (Batch::new(), 0);
+            for id in letters {
+                let read = match store.letter(*id).await {
+                    Ok(Some(read)) => read,
+                    // One that cannot be read is logged when its time comes, and holds up no other.
+                    Ok(None) | Err(StoreError::Record(_)) => continue,
+                    Err(error) => return Err(error),
+                };
+                let Some(after) = read.value.due_now(now) else { continue };
+                if domain.is_some_and(|domain| !after.recipient.domain().eq_ignore_ascii_case(domain)) {
+                    continue;
+                }
+                put_over(&mut batch, &read, &after);
+                changed += 1;
             }
-            put_over(&mut batch, &read, &after);
-            changed += 1;
-        }
-        if changed == 0 || store.commit(batch).await? == Commit::Applied {
-            return Ok(changed);
-        }
-    }
-    Err(StoreError::Contended(CONFLICT_TRIES))
+            Ok(if changed == 0 { Attempt::Leave(0) } else { Attempt::Commit(batch, changed) })
+        })
+        .await
 }
 
 /// The delivery, due now; `None` if it is not deferred.

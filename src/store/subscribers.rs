@@ -7,12 +7,14 @@ use crate::base::address::Address;
 use crate::base::id::SubscriberId;
 use crate::model::subscriber::Subscriber;
 
-use super::engine::{Batch, Commit, Value};
-use super::{CONFLICT_TRIES, Read, Store, StoreError, bounces, keys, record};
+use super::engine::{Batch, Value};
+use super::pages::Query;
+use super::{CONFLICT_TRIES, Change, Changeable, Read, Store, StoreError, bounces, keys, person_rows, record};
 
 mod form;
 
-use form::{damaged, decode, encode};
+pub(super) use form::decode;
+use form::{damaged, encode};
 
 /// The largest record, in bytes, that a new subscription or text may lead to: about 1,500 lists. The engine takes twice
 /// that, so that leaving a list, which adds to the record too, is always possible.
@@ -62,20 +64,50 @@ pub fn put_new(batch: &mut Batch, subscriber: &Subscriber) {
     batch.expect_absent(key.clone());
     batch.put(key, encode(subscriber));
     batch.put(address, subscriber.id.0.to_be_bytes().as_slice());
+    person_rows::put_new(batch, subscriber);
 }
 
 /// Writes a changed subscriber in `batch`, provided it is still as `before` was read; a new address is taken,
-/// provided that nobody has it, and bounces of the old one count no more.
+/// provided that no other subscriber has it, and bounces of the old one count no more.
 pub fn put_changed(batch: &mut Batch, before: &Read<Subscriber>, subscriber: &Subscriber) {
+    put_over(batch, before, subscriber);
+}
+
+fn put_over(batch: &mut Batch, before: &Read<Subscriber>, subscriber: &Subscriber) -> Value {
     let key = keys::subscriber(before.value.id);
+    let stamp = encode(subscriber);
     batch.expect(key.clone(), before.stamp.clone());
-    batch.put(key, encode(subscriber));
+    batch.put(key, stamp.clone());
+    person_rows::put_changed(batch, &before.value, subscriber);
     let (old, new) = (keys::address(&before.value.address), keys::address(&subscriber.address));
     if old != new {
         batch.expect_absent(new.clone());
         batch.put(new, subscriber.id.0.to_be_bytes().as_slice());
         batch.delete(old);
         bounces::put_new_address(batch, subscriber.id, subscriber.updated);
+    }
+    stamp
+}
+
+/// All subscribers, in order of id.
+pub fn all() -> Query<Read<Subscriber>> {
+    Query::new(keys::table(b's'), |_, octets| decode(&octets))
+}
+
+/// The subscribers after this one, in order of id.
+pub(super) fn after(id: u64) -> Query<Read<Subscriber>> {
+    Query::new(keys::table(b's').after(&keys::subscriber(SubscriberId(id))), |_, octets| decode(&octets))
+}
+
+impl Changeable for Subscriber {
+    type Id = SubscriberId;
+
+    async fn read(store: &Store, id: &SubscriberId) -> Result<Option<Read<Subscriber>>, StoreError> {
+        store.subscriber(*id).await
+    }
+
+    fn put(batch: &mut Batch, before: &Read<Subscriber>, after: &Subscriber) -> Value {
+        put_over(batch, before, after)
     }
 }
 
@@ -85,7 +117,18 @@ pub fn delete(batch: &mut Batch, before: &Read<Subscriber>) {
     batch.expect(key.clone(), before.stamp.clone());
     batch.delete(key);
     batch.delete(keys::address(&before.value.address));
+    person_rows::delete(batch, &before.value);
     bounces::delete_score(batch, before.value.id);
+}
+
+/// Demands in `batch` that the subscriber is still as it was read.
+pub fn expect(batch: &mut Batch, read: &Read<Subscriber>) {
+    batch.expect(keys::subscriber(read.value.id), read.stamp.clone());
+}
+
+/// Demands in `batch` that no subscriber has this address.
+pub fn expect_unknown(batch: &mut Batch, address: &Address) {
+    batch.expect_absent(keys::address(address));
 }
 
 impl Store {
@@ -143,25 +186,17 @@ impl Store {
     ///
     /// # Errors
     /// What `change` says, or [`StoreError`].
-    pub async fn change_subscriber<E: From<StoreError>>(
+    pub async fn change_subscriber<E: From<StoreError> + Send>(
         &self,
         id: SubscriberId,
         mut change: impl FnMut(&mut Subscriber) -> Result<(), E> + Send,
     ) -> Result<Option<Subscriber>, E> {
-        for _ in 0..CONFLICT_TRIES {
-            let Some(before) = self.subscriber(id).await? else { return Ok(None) };
-            let mut subscriber = before.value.clone();
-            change(&mut subscriber)?;
-            if subscriber == before.value {
-                return Ok(Some(subscriber));
-            }
-            let mut batch = Batch::new();
-            put_changed(&mut batch, &before, &subscriber);
-            if self.commit(batch).await.map_err(E::from)? == Commit::Applied {
-                return Ok(Some(subscriber));
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES).into())
+        let changed = self.update(&id, |subscriber: &mut Subscriber, _| {
+            let before = subscriber.clone();
+            change(subscriber)?;
+            Ok::<_, E>(if *subscriber == before { Change::Leave } else { Change::Save })
+        });
+        Ok(changed.await?.map(|read| read.value))
     }
 }
 
@@ -174,6 +209,7 @@ mod tests {
     use crate::base::language::Language;
     use crate::model::consent::ConsentSource;
     use crate::model::subscriber::SubscriptionState;
+    use crate::store::engine::Commit;
     use crate::store::memory::MemoryEngine;
 
     fn karin(id: u64) -> Subscriber {

@@ -10,7 +10,7 @@ use crate::model::classify::Class;
 use crate::model::consent::ConsentSource;
 use crate::model::suppression::{Suppression, SuppressionReason};
 use crate::store::engine::Batch;
-use crate::store::{StoreError, keys, subscribers, suppressions};
+use crate::store::{self, StoreError, subscribers, suppressions};
 
 use super::bounces::{Report, is_former_address, put};
 use super::leave::end;
@@ -90,8 +90,8 @@ impl Rulebook {
         let score = self.store.score(token.subscriber).await?;
         let (score, stamp) = score.map_or_else(Default::default, |read| (read.value, Some(read.stamp)));
         // What is true of this address and score must be so still when it applies.
-        batch.expect_read(keys::score(token.subscriber), stamp);
-        batch.expect(keys::subscriber(token.subscriber), before.stamp.clone());
+        store::bounces::expect_score(&mut batch, token.subscriber, stamp);
+        subscribers::expect(&mut batch, &before);
         if is_former_address(&self.store, &score, &before.value, &report).await? {
             self.note_complaint(&mut batch, &report, BounceEffect::FormerAddress).await?;
             return Ok(Decided { outcome: Complained::FormerAddress, batch });
@@ -124,7 +124,7 @@ impl Rulebook {
             return Ok(Decided::unchanged(Complained::Unknown));
         }
         let mut batch = Batch::new();
-        batch.expect(keys::subscriber(token.subscriber), before.stamp.clone());
+        subscribers::expect(&mut batch, &before);
         let mut subscriber = before.value.clone();
         let ended = end(&mut subscriber, &lists, &complaint.said());
         if !ended.is_empty() {

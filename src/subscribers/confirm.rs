@@ -128,7 +128,7 @@ impl Rulebook {
                 subscribers::put_new(&mut batch, &subscriber);
             }
             // A stranger has nothing to change; the answer is the same as a member's.
-            None => batch.expect_absent(crate::store::keys::address(&wish.address)),
+            None => subscribers::expect_unknown(&mut batch, &wish.address),
             Some(before) => {
                 subscriber.updated = if subscriber == before.value { subscriber.updated } else { said.at };
                 subscribers::put_changed(&mut batch, before, &subscriber);

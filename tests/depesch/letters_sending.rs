@@ -7,9 +7,10 @@ use chrono::Duration;
 use depesch::model::ledger::{Cause, Stage};
 use depesch::model::letter::LetterState;
 use depesch::model::reply::Reply;
+use depesch::store::Read;
 use depesch::store::engine::{Batch, Commit};
+use depesch::store::for_tests::keys;
 use depesch::store::letters::put_over;
-use depesch::store::{Read, keys};
 use depesch::transport::{ConnectError, Envelope, Outcome, Transport};
 
 use crate::support::letters::{Desk, field};

@@ -75,7 +75,7 @@ fn a_file_that_is_not_there_or_no_text_is_told_as_such() {
     std::fs::write(&path, b"+++\n\nheadline = \"\xe5\"\n+++\n").unwrap();
     let done = depesch(&["release", "check", path.to_str().unwrap()]);
     assert_eq!(done.status.code(), Some(2));
-    assert!(text(&done.stderr).contains("a.md:3: this is no UTF-8 text"), "{}", text(&done.stderr));
+    assert!(text(&done.stderr).contains("a.md:3: not UTF-8 text"), "{}", text(&done.stderr));
 }
 
 #[test]

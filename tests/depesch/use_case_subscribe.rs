@@ -130,9 +130,8 @@ async fn a_suppressed_address_begins_anew_only_by_its_own_word() {
 async fn a_no_ends_the_request_for_every_channel() {
     let world = World::new().await;
     world.asks(1, KARIN, &[Deed::Subscribe]).await;
-    let decline = async |at| {
-        world.rules.carry_out::<_, StoreError, _>(|| world.rules.decline(WishId(1), minute(at))).await
-    };
+    let decline =
+        async |at| world.rules.carry_out::<_, StoreError, _>(|| world.rules.decline(WishId(1), minute(at))).await;
     assert_eq!(decline(5).await.unwrap(), Declined::Now);
     assert_eq!(decline(6).await.unwrap(), Declined::Before);
     for channel in OWN {
@@ -180,9 +179,8 @@ async fn an_operator_states_what_was_agreed() {
     let silent = Instruction { words: " ".into(), ..said(Channel::Operator, 10) };
     assert_eq!(world.rules.enrol(karin, &sport, &silent).await.unwrap().outcome, Changed::NoWords);
     let operator = said(Channel::Operator, 10);
-    let enrol = async |list| {
-        world.rules.carry_out::<_, StoreError, _>(|| world.rules.enrol(karin, list, &operator)).await
-    };
+    let enrol =
+        async |list| world.rules.carry_out::<_, StoreError, _>(|| world.rules.enrol(karin, list, &operator)).await;
     assert!(matches!(enrol(&sport).await.unwrap(), Changed::Now(one) if one.state_on(&sport) == Some(Active)));
     assert!(matches!(enrol(&media).await.unwrap(), Changed::Already(_)));
     let pause = said(Channel::Web, 11);

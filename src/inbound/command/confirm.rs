@@ -142,7 +142,7 @@ impl CommandDesk {
             Ok(_) => Ok(()),
             Err(BlobError::Io { action, path, error }) => {
                 let reason = format!("{}: {error}", path.display());
-                Err(StoreError::Engine(EngineError::Io { action, reason }).into())
+                Err(StoreError::Engine(EngineError::Unavailable { action, reason }).into())
             }
             Err(other) => Err(HandleError::Broken(format!("the confirmation cannot be kept: {other}"))),
         }

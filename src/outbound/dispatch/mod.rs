@@ -44,7 +44,7 @@ use crate::runtime::clock_jump::Reading;
 use crate::runtime::heartbeat::Pulses;
 use crate::runtime::notifier::Wake;
 use crate::store::engine::EngineError;
-use crate::store::{Read, Store, StoreError};
+use crate::store::{Read, Store, StoreError, mailings};
 use crate::transport::Transport;
 
 use disk_space::Room;
@@ -167,7 +167,7 @@ impl Shared {
                     tracing::warn!(%error, "dispatch waits for disk space, and continues automatically");
                 }
             }
-            StoreError::Contended(_) => tracing::warn!(%error, "dispatch waits for the store"),
+            error if error.may_pass() => tracing::warn!(%error, "dispatch waits for the store"),
             _ => {
                 self.give_up(&error.to_string());
                 return false;
@@ -309,19 +309,8 @@ async fn run(shared: Arc<Shared>) {
     while !shared.is_draining() {
         pulse.works();
         let woken = shared.parts.wake.notified();
-        match shared.parts.store.mailings().await {
-            Ok(mailings) => {
-                for read in mailings {
-                    let id = read.value.id;
-                    if busy.values().any(|m| *m == id) {
-                        continue;
-                    }
-                    if let Some(task) = task_for(&read.value, &closed) {
-                        let handle = tasks.spawn(begin(shared.clone(), task, read));
-                        busy.insert(handle.id(), id);
-                    }
-                }
-            }
+        match begin_open(&shared, &mut tasks, &mut busy, &closed).await {
+            Ok(()) => {}
             Err(error) if shared.survive(&error).await => continue,
             Err(_) => break,
         }
@@ -376,7 +365,28 @@ fn task_for(mailing: &Mailing, closed: &HashSet<MailingId>) -> Option<Task> {
     }
 }
 
-/// Runs one task to its end; returns the mailing's id when it can never have work again.
+/// Begins a task for each open mailing that needs one and has none.
+async fn begin_open(
+    shared: &Arc<Shared>,
+    tasks: &mut JoinSet<Option<MailingId>>,
+    busy: &mut HashMap<tokio::task::Id, MailingId>,
+    closed: &HashSet<MailingId>,
+) -> Result<(), StoreError> {
+    let mut open = shared.parts.store.pages(mailings::open());
+    while let Some(read) = open.next().await? {
+        let id = read.value.id;
+        if busy.values().any(|one| *one == id) {
+            continue;
+        }
+        if let Some(task) = task_for(&read.value, closed) {
+            let handle = tasks.spawn(begin(shared.clone(), task, read));
+            busy.insert(handle.id(), id);
+        }
+    }
+    Ok(())
+}
+
+/// Does one task to its end; gives the mailing when nothing can ever be left to do for it.
 async fn begin(shared: Arc<Shared>, task: Task, read: Read<Mailing>) -> Option<MailingId> {
     let (id, mailing) = (read.value.id, read.value.clone());
     let pulse = shared.pulses.begin("the feeder of a mailing");

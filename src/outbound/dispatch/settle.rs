@@ -6,8 +6,8 @@ use crate::base::clock::Timestamp;
 use crate::model::ledger::{Cause, Delivery, DeliveryState, Tally};
 use crate::model::mailing::{Mailing, Stage};
 use crate::store::engine::{Batch, Commit};
-use crate::store::ledger::{Row, put_delivery, put_lease, put_tally};
-use crate::store::{Store, StoreError};
+use crate::store::ledger::{Row, put_delivery, put_lease, put_tally, tallies};
+use crate::store::{Store, StoreError, mailings};
 
 use super::Shared;
 use super::work::{Chunk, Run};
@@ -63,13 +63,13 @@ fn tally<'a>(deliveries: impl Iterator<Item = &'a Delivery>) -> Tally {
 pub(super) async fn finish(shared: &Shared, run: &Run, now: Timestamp) -> Result<bool, StoreError> {
     let (store, mailing) = (&shared.parts.store, run.current());
     let Some(frozen) = mailing.value.frozen() else { return Ok(false) };
-    if store.settled_chunks(mailing.value.id).await?.len() < frozen.chunks as usize {
+    if store.count(tallies(mailing.value.id)).await? < u64::from(frozen.chunks) {
         return Ok(false);
     }
     let mut batch = Batch::new();
     let mut finished = mailing.value.clone();
     finished.stage = Stage::Finished { frozen, at: now };
-    crate::store::mailings::put_mailing(&mut batch, &finished, Some(mailing.stamp.clone()));
+    mailings::put_mailing(&mut batch, &finished, Some(mailing.stamp.clone()));
     let done = store.commit(batch).await? == Commit::Applied;
     if done {
         tracing::info!(mailing = %finished.id, audience = frozen.audience, "mailing finished");
@@ -87,6 +87,14 @@ pub(super) async fn close(shared: &Shared, mailing: &Mailing) -> Result<(), Stor
     let settled = store.settled_chunks(mailing.id).await?;
     for chunk in (0..frozen.chunks).filter(|chunk| !settled.contains_key(chunk)) {
         close_chunk(shared, store, mailing, chunk).await?;
+    }
+    if store.count(tallies(mailing.id)).await? == u64::from(frozen.chunks)
+        && let Some(read) = store.mailing(mailing.id).await?.filter(|read| read.value == *mailing)
+    {
+        let mut batch = Batch::new();
+        mailings::put_closed(&mut batch, &read);
+        // On a conflict it goes on otherwise; it is found among the open ones again.
+        store.commit(batch).await?;
     }
     Ok(())
 }

@@ -7,11 +7,11 @@ use crate::base::clock::Timestamp;
 use crate::model::breaker::Doubted;
 use crate::model::ledger::{Cause, Delivery, DeliveryState};
 use crate::model::mailing::{Mailing, PauseReason, Stage};
-use crate::store::engine::{Batch, Commit};
+use crate::store::engine::Batch;
 use crate::store::ledger::{Lease, Row, put_delivery, put_lease, reopen};
 use crate::store::mailings::put_mailing;
 use crate::store::taking_back::{self, TakingBack};
-use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, keys};
+use crate::store::{Attempt, Read, Store, StoreError, mailings};
 use crate::subscribers::bounces;
 use crate::subscribers::bounces::TakeBack;
 
@@ -105,24 +105,24 @@ async fn deliveries(store: &Store, what: &TakingBack) -> Result<u64, StoreError>
 
 async fn in_chunk(store: &Store, what: &TakingBack, chunk: u32) -> Result<u64, StoreError> {
     let id = what.mailing;
-    for _ in 0..CONFLICT_TRIES {
-        let Some(mailing) = store.mailing(id).await? else { return Ok(0) };
-        let lease = store.lease(id, chunk).await?;
-        let mut changes = Vec::new();
-        for row in store.chunk_rows(id, chunk).await? {
-            if let Some(after) = after(store, what, &row).await? {
-                changes.push((row, after));
+    store
+        .attempt(|| async move {
+            let Some(mailing) = store.mailing(id).await? else { return Ok(Attempt::Leave(0)) };
+            let lease = store.lease(id, chunk).await?;
+            let mut changes = Vec::new();
+            for row in store.chunk_rows(id, chunk).await? {
+                if let Some(after) = after(store, what, &row).await? {
+                    changes.push((row, after));
+                }
             }
-        }
-        if changes.is_empty() {
-            return Ok(0);
-        }
-        let Some(batch) = batch(mailing, chunk, lease, &changes) else { return Ok(0) };
-        if store.commit(batch).await? == Commit::Applied {
-            return Ok(changes.len() as u64);
-        }
-    }
-    Err(StoreError::Contended(CONFLICT_TRIES))
+            if changes.is_empty() {
+                return Ok(Attempt::Leave(0));
+            }
+            let changed = changes.len() as u64;
+            let batch = batch(mailing, chunk, lease, &changes);
+            Ok(batch.map_or(Attempt::Leave(0), |batch| Attempt::Commit(batch, changed)))
+        })
+        .await
 }
 
 /// The delivery after the refusal was taken back; `None` if it is not concerned.
@@ -156,7 +156,7 @@ fn batch(
         Some(held) => {
             let until: Timestamp = held.value.until + chrono::Duration::milliseconds(1);
             put_lease(&mut batch, id, chunk, Some(held.stamp), Some(&Lease { until, ..held.value }));
-            batch.expect(keys::mailing(id), mailing.stamp);
+            mailings::expect(&mut batch, &mailing);
             changes.iter().for_each(|(row, after)| drop(put_delivery(&mut batch, id, row, after)));
         }
         None => {

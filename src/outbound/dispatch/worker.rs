@@ -17,7 +17,7 @@ use crate::runtime::clock_jump::Reading;
 use crate::runtime::heartbeat::Pulse;
 use crate::store::engine::{Batch, Commit};
 use crate::store::ledger::{Row, put_delivery};
-use crate::store::{CONFLICT_TRIES, StoreError, keys};
+use crate::store::{CONFLICT_TRIES, Conflict, StoreError, ledger, mailings};
 use crate::subscribers::bounces;
 use crate::subscribers::bounces::Report;
 use crate::transport::Outcome;
@@ -169,7 +169,7 @@ impl Worker {
         };
         let watch = Stopwatch::start();
         let mut batch = self.finished_batch();
-        batch.expect(keys::mailing(mailing.value.id), mailing.stamp.clone());
+        mailings::expect(&mut batch, &mailing);
         let stamp = put_delivery(&mut batch, mailing.value.id, &job.row, &intended);
         let committed = self.shared.parts.store.commit(batch).await;
         add(&self.shared.stats.commit_nanoseconds, watch.nanoseconds());
@@ -308,12 +308,12 @@ impl Worker {
         Ok(())
     }
 
-    /// Handles a delivery that others changed while we have an outcome for it: the lease ran out and another node
-    /// took over, or the acknowledgement of our own commit was lost. A known outcome wins over an assumed one.
-    async fn reconcile(&mut self, key: &crate::store::engine::Key) -> Result<(), Ended> {
+    /// Others changed a delivery that we have an outcome for: the lease ran out and another node took over, or the
+    /// acknowledgement of our own commit was lost. What is known to have happened wins over what was supposed.
+    async fn reconcile(&mut self, key: &Conflict) -> Result<(), Ended> {
         for finished in &mut self.finished {
             let mailing = finished.job.run.current().value.id;
-            if keys::delivery(mailing, finished.job.row.sequence) != *key {
+            if !ledger::is_delivery_of(key, mailing, finished.job.row.sequence) {
                 continue;
             }
             match self.shared.parts.store.delivery(mailing, finished.job.row.sequence).await {

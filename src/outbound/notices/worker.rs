@@ -20,7 +20,6 @@ use crate::outbound::dispatch::relay_backoff::{Gate, Trouble};
 use crate::runtime::clock_jump::{JumpWatch, Reading};
 use crate::runtime::heartbeat::{Pulse, Pulses};
 use crate::runtime::notifier::Wake;
-use crate::store::engine::EngineError;
 use crate::store::spool::Spool;
 use crate::store::{Store, StoreError};
 use crate::transport::Transport;
@@ -193,7 +192,7 @@ impl Shared {
 
     /// Waits a little after a store error that may pass; ends everything after one that does not.
     async fn survive(&self, error: &StoreError) -> Result<(), Ended> {
-        if let StoreError::Engine(EngineError::Full(_)) | StoreError::Contended(_) = error {
+        if error.may_pass() {
             tracing::warn!(%error, "notices wait for the store");
             self.parts.clock.wait_for(AFTER_ERROR).await;
             return if self.is_draining() { Err(Ended) } else { Ok(()) };

@@ -11,9 +11,9 @@ use crate::model::erasure::{Erasure, ErasureState, ErasureWork};
 use crate::model::subscriber::Subscriber;
 use crate::model::suppression::{Suppression, SuppressionReason};
 use crate::privacy::personal_data::{Files, People, TraceError};
-use crate::store::engine::{Batch, Commit};
+use crate::store::engine::Batch;
 use crate::store::suppressions::AddressHash;
-use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, erasures, subscribers, suppressions, wishes};
+use crate::store::{Attempt, Read, Store, StoreError, erasures, subscribers, suppressions, wishes};
 use crate::subscribers::profile::{Desk, PersonError};
 
 impl Desk {
@@ -24,19 +24,18 @@ impl Desk {
     /// [`PersonError::NotFound`] when nothing is known about them; [`PersonError::Store`]: nothing was
     /// erased.
     pub async fn erase(&self, who: &str, files: Option<&Files>) -> Result<AddressHash, PersonError> {
-        for _ in 0..CONFLICT_TRIES {
-            let (address, found) = match self.find(who).await {
-                Ok(found) => (found.value.address.clone(), Some(found)),
-                Err(PersonError::NotFound(_)) => (self.stranger(who, files).await?, None),
-                Err(error) => return Err(error),
-            };
-            let mut batch = Batch::new();
-            let hash = begin(&self.store, &self.key, &mut batch, &address, found.as_ref(), self.at).await?;
-            if self.store.commit(batch).await? == Commit::Applied {
-                return Ok(hash);
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES).into())
+        self.store
+            .attempt(|| async move {
+                let (address, found) = match self.find(who).await {
+                    Ok(found) => (found.value.address.clone(), Some(found)),
+                    Err(PersonError::NotFound(_)) => (self.stranger(who, files).await?, None),
+                    Err(error) => return Err(error),
+                };
+                let mut batch = Batch::new();
+                let hash = begin(&self.store, &self.key, &mut batch, &address, found.as_ref(), self.at).await?;
+                Ok(Attempt::Commit(batch, hash))
+            })
+            .await
     }
 
     /// An address that is not a subscriber's but occurs elsewhere.

@@ -143,7 +143,7 @@ pub(super) fn damaged(reason: impl ToString) -> RecordError {
     RecordError::Damaged { family: FAMILY, reason: reason.to_string() }
 }
 
-pub(super) fn decode(octets: &Value) -> Result<Read<Subscriber>, StoreError> {
+pub(in crate::store) fn decode(octets: &Value) -> Result<Read<Subscriber>, StoreError> {
     let (version, rest) = record::split(FAMILY, octets)?;
     if !(1..=VERSION).contains(&version) {
         return Err(RecordError::Newer { family: FAMILY, version }.into());

@@ -216,7 +216,7 @@ impl PostOffice {
     }
 
     pub async fn mailings(&self) -> Vec<Mailing> {
-        self.store.mailings().await.unwrap().into_iter().map(|read| read.value).collect()
+        crate::support::people::all_mailings(&self.store).await
     }
 
     /// What makes messages, as the daemon puts it together.

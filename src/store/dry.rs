@@ -2,10 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::store::engine::{Batch, Commit, Engine, EngineFuture, Key, KeyRange, Value};
+use super::Store;
+use super::engine::{Batch, Commit, Engine, EngineFuture, Key, KeyRange, Value};
 
 /// Reports each batch as applied, and does nothing.
-pub struct DryEngine(pub Arc<dyn Engine>);
+struct DryEngine(Arc<dyn Engine>);
+
+impl Store {
+    /// The same store for a dry run: it reads the data, reports each batch as applied, and changes nothing.
+    pub fn dry_run(&self) -> Store {
+        Store::new(Arc::new(DryEngine(self.engine.clone())))
+    }
+}
 
 impl Engine for DryEngine {
     fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {
