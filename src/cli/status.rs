@@ -33,10 +33,8 @@ pub async fn run(_command: StatusCommand, context: &Context) -> Result<Done, Cli
     output.fields(&fields(&status))?;
     if !status.mailings.is_empty() {
         output.line("")?;
-        output.table(
-            &["mailing", "stage", "at", "settled", "paused"],
-            status.mailings.iter().take(MAILINGS).map(row),
-        )?;
+        output
+            .table(&["mailing", "stage", "at", "settled", "paused"], status.mailings.iter().take(MAILINGS).map(row))?;
         if status.mailings.len() > MAILINGS {
             output.line(&format!("and {} more: depesch mailing list", status.mailings.len() - MAILINGS))?;
         }
