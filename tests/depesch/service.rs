@@ -79,7 +79,7 @@ fn sighup_keeps_the_old_where_the_new_is_broken() {
     place.configure("base_url = \"https://press.example.org\"\nstop_timeout = \"9s\"");
     daemon.signal("HUP");
     daemon.wait_for_line("read configuration and templates again");
-    let waiting = daemon.wait_for_line("at the next start only");
+    let waiting = daemon.wait_for_line("need a restart");
     assert!(waiting.contains("stop_timeout") && !waiting.contains("base_url"), "{waiting}");
     assert_eq!(place.run(&["status"]).status.code(), Some(0));
 }
@@ -168,7 +168,7 @@ fn a_wrong_configuration_ends_the_start_with_2() {
     let place = Place::new("stop_timeout = 30");
     let refused = place.run(&["serve", "--create"]);
     assert_eq!(refused.status.code(), Some(2));
-    assert!(complaint(&refused).contains("depesch.toml:3: stop_timeout: expected a length of time"));
+    assert!(complaint(&refused).contains("depesch.toml:3: stop_timeout: expected a duration"));
 }
 
 #[test]
