@@ -9,6 +9,8 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -26,6 +28,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 const AFTER_FAILURE: Duration = Duration::from_secs(10 * 60);
 /// A last run this far in the future was noted by a wrong clock.
 const AHEAD: TimeDelta = TimeDelta::days(1);
+
+/// Log message for a job that failed after the daemon was told to stop.
+const BROKEN_OFF: &str = "the daemon stops in the middle of a job; it runs after the next start";
 
 /// The result of a job: a text that says what it did, or why it failed.
 pub type JobFuture = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
@@ -67,20 +72,35 @@ pub struct Jobs {
     clock: Arc<dyn Clock>,
     jobs: Vec<Job>,
     jumps: JumpWatch,
+    /// Whether the daemon is to stop: what fails from then on fails for that reason.
+    stopping: Arc<AtomicBool>,
 }
 
 impl Jobs {
     /// Creates a runner that records runs in `store`.
     pub fn new(store: Store, clock: Arc<dyn Clock>, jobs: Vec<Job>) -> Self {
         let jumps = JumpWatch::new(&*clock);
-        Self { store, clock, jobs, jumps }
+        Self { store, clock, jobs, jumps, stopping: Arc::default() }
     }
 
     /// Works until `stop` completes. A job that has begun is awaited.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         loop {
-            let next = self.tick().await;
+            let next = {
+                let stopping = self.stopping.clone();
+                let tick = self.tick();
+                tokio::pin!(tick);
+                loop {
+                    tokio::select! {
+                        next = &mut tick => break next,
+                        () = &mut stop, if !stopping.load(Relaxed) => stopping.store(true, Relaxed),
+                    }
+                }
+            };
+            if self.stopping.load(Relaxed) {
+                return;
+            }
             tokio::select! {
                 () = &mut stop => return,
                 () = self.clock.wait_until(next.unwrap_or(Timestamp::MAX_UTC), LONGEST_SLEEP) => {}
@@ -92,18 +112,29 @@ impl Jobs {
     /// delay the job.
     pub async fn tick(&mut self) -> Option<Timestamp> {
         let mut earliest: Option<Timestamp> = None;
+        let stopping = self.stopping.clone();
         if let Err(error) = self.look_at_clock().await {
+            if stopping.load(Relaxed) {
+                return None;
+            }
             tracing::error!(%error, "it cannot be noted that the clock was set forward; no job runs before it is");
             return None;
         }
         for job in &mut self.jobs {
+            if stopping.load(Relaxed) {
+                return None;
+            }
             let now = self.clock.now();
             // A time further ahead than any delay was set while the clock was ahead.
             let held =
                 |until: &Timestamp| *until > now && (*until - now).to_std().is_ok_and(|left| left <= AFTER_FAILURE);
             let next = match job.held_until.filter(held) {
                 Some(until) => Some(until),
-                None => look(&self.store, &*self.clock, job).await.unwrap_or_else(|error| {
+                None => look(&self.store, &*self.clock, job, &stopping).await.unwrap_or_else(|error| {
+                    if stopping.load(Relaxed) {
+                        tracing::info!(job = job.name, %error, "{BROKEN_OFF}");
+                        return None;
+                    }
                     tracing::error!(job = job.name, %error, "the last run of a job cannot be read; it is tried again");
                     job.held_until = Some(now + AFTER_FAILURE);
                     job.held_until
@@ -131,7 +162,12 @@ impl Jobs {
 }
 
 /// Runs one job if it is due; returns when it is due next.
-async fn look(store: &Store, clock: &dyn Clock, job: &mut Job) -> Result<Option<Timestamp>, StoreError> {
+async fn look(
+    store: &Store,
+    clock: &dyn Clock,
+    job: &mut Job,
+    stopping: &AtomicBool,
+) -> Result<Option<Timestamp>, StoreError> {
     let now = clock.now();
     let Some(last) = store.job(job.name).await? else {
         // Counting begins at the first start; if another process was faster, its note counts.
@@ -157,6 +193,10 @@ async fn look(store: &Store, clock: &dyn Clock, job: &mut Job) -> Result<Option<
             // The time it began: what fell due while it ran is still to be done.
             store.note_job(job.name, Some(last.stamp), now).await?;
             Ok(job.recurrence.next_after(now))
+        }
+        Err(reason) if stopping.load(Relaxed) => {
+            tracing::info!(job = job.name, reason, "{BROKEN_OFF}");
+            Ok(None)
         }
         Err(reason) => {
             tracing::error!(job = job.name, reason, "a job failed; it is tried again in ten minutes");
