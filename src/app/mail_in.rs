@@ -221,6 +221,6 @@ impl Running {
     pub async fn ended(self) {
         ended(self.listener, "the listener").await;
         self.door.close();
-        ended(self.worker, "the handling of mail that comes in").await;
+        ended(self.worker, "the inbound worker").await;
     }
 }

@@ -91,8 +91,8 @@ async fn list(state: Option<String>, limit: usize, addresses: bool, context: &Co
     }
     match (output.is_json(), rows.is_empty()) {
         (true, _) => {}
-        (false, true) => output.line("no letters")?,
-        (false, false) => output.table(&["letter", "about", "to", "written", "state", "reply"], rows)?,
+        (false, true) => output.line("no notices")?,
+        (false, false) => output.table(&["notice", "about", "to", "written", "state", "reply"], rows)?,
     }
     Ok(Done::Fully)
 }
@@ -124,7 +124,7 @@ fn show(letter: &LetterView, context: &Context) -> Result<Done, CliError> {
     let sender = if letter.sender.is_empty() { "<>" } else { &letter.sender };
     let due = matches!(letter.state.as_str(), "waiting" | "deferred");
     let mut fields = vec![
-        ("letter", letter.id.clone()),
+        ("notice", letter.id.clone()),
         ("about", letter.about.clone()),
         ("to", letter.to.clone()),
         ("sender", sender.to_owned()),

@@ -97,7 +97,7 @@ impl LetterState {
 }
 
 impl Letter {
-    /// When the notice sender must look at it: `None` when nothing more happens automatically.
+    /// When the notice sender must handle it: `None` when nothing more happens automatically.
     pub fn due(&self) -> Option<Timestamp> {
         match &self.state {
             LetterState::Waiting { due, .. } => Some(*due),

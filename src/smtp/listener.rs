@@ -287,7 +287,7 @@ async fn keep(door: Door, shared: Arc<Shared>, places: Arc<Places>, mut stopping
                 None => return,
             },
             () = &mut late => {
-                tracing::warn!(connections = connections.len(), "connections that did not end in time are cut off");
+                tracing::warn!(connections = connections.len(), "connections that did not end in time are closed");
                 return connections.shutdown().await;
             }
         }

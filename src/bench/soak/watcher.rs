@@ -1,4 +1,4 @@
-//! Looks at the daemon from outside, once a second: memory and file descriptors.
+//! Samples the daemon's memory and file descriptors from outside, once a second.
 
 use std::fs;
 use std::path::Path;
@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use super::daemon::Daemon;
 
-/// One look.
+/// One sample.
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
-    /// Which process.
+    /// The process.
     pub process: u32,
-    /// Memory held (VmRSS), in octets.
+    /// Memory in use (VmRSS), in bytes.
     pub rss: u64,
-    /// Open file descriptors.
+    /// Number of open file descriptors.
     pub descriptors: u64,
 }
 
-/// Looks until dropped.
+/// Samples once a second until dropped.
 pub async fn watch(daemon: &Daemon, looks: &Mutex<Vec<Look>>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -35,8 +35,8 @@ fn look(process: u32) -> Option<Look> {
     Some(Look { process, rss: kilobytes.ok().map(|kilobytes: u64| kilobytes * 1024)?, descriptors })
 }
 
-/// The medians of the second and of the last quarter of the looks at the last process: begin and end of a time in which
-/// nothing was started anew. None when it lived too short.
+/// The medians of the second and of the last quarter of the samples of the last process: begin and end of a period
+/// without restarts. `None` when it lived too briefly.
 pub fn medians(looks: &[Look], of: impl Fn(&Look) -> u64) -> Option<(u64, u64)> {
     let last = looks.last()?.process;
     let figures: Vec<u64> = looks.iter().filter(|look| look.process == last).map(of).collect();
@@ -49,7 +49,7 @@ pub fn medians(looks: &[Look], of: impl Fn(&Look) -> u64) -> Option<(u64, u64)> 
     Some((median(figures.get(quarter..2 * quarter)?)?, median(figures.get(3 * quarter..)?)?))
 }
 
-/// Octets of all files below a directory.
+/// Bytes of all files below a directory.
 pub fn octets_below(directory: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(directory) else { return 0 };
     let of = |entry: fs::DirEntry| match entry.file_type() {

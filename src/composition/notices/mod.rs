@@ -76,14 +76,14 @@ pub enum LetterError {
     #[error(transparent)]
     Compose(#[from] ComposeError),
     /// An address of ours cannot be made.
-    #[error("our own address for a letter: {0}")]
+    #[error("our own address for a notice: {0}")]
     Address(#[from] AddressError),
     /// It would answer a message that must not be answered automatically (RFC 3834 §2).
-    #[error("the message to be answered was sent by a program, or by nobody who reads answers")]
+    #[error("the message must not be answered: it was sent by a program, or its sender does not read answers")]
     NotToBeAnswered,
     /// It is too long for a notice.
     #[error(
-        "the letter \u{201c}{template}\u{201d} would have {octets} bytes, more than {LONGEST}; shorten what it quotes"
+        "the notice \u{201c}{template}\u{201d} would have {octets} bytes, more than {LONGEST}; shorten what it quotes"
     )]
     TooLong {
         /// Its template.
@@ -92,7 +92,7 @@ pub enum LetterError {
         octets: usize,
     },
     /// There is no list, and the installation has no domain of its own.
-    #[error("the letter belongs to no list; set organisation.domain, so that it has a sender")]
+    #[error("the notice belongs to no list; set organisation.domain, so that it has a sender")]
     NoDomain,
 }
 

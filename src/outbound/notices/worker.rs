@@ -132,7 +132,7 @@ impl Postman {
         if let Some(main) = main
             && let Err(error) = main.await
         {
-            tracing::error!(%error, "the letters' worker ended badly");
+            tracing::error!(%error, "the notice sender ended unexpectedly");
         }
     }
 
@@ -141,7 +141,7 @@ impl Postman {
         let mut broken = self.shared.broken.subscribe();
         match broken.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
             Ok(Some(reason)) => reason,
-            _ => "the letters' worker has ended".to_owned(),
+            _ => "the notice sender has ended".to_owned(),
         }
     }
 
@@ -193,7 +193,7 @@ impl Shared {
     /// Waits a little after a store error that may pass; ends everything after one that does not.
     async fn survive(&self, error: &StoreError) -> Result<(), Ended> {
         if error.may_pass() {
-            tracing::warn!(%error, "letters wait for the store");
+            tracing::warn!(%error, "notices wait for the store");
             self.parts.clock.wait_for(AFTER_ERROR).await;
             return if self.is_draining() { Err(Ended) } else { Ok(()) };
         }
@@ -202,21 +202,21 @@ impl Shared {
     }
 
     fn give_up(&self, why: &str) {
-        tracing::error!(why, "letters cannot be sent any more");
+        tracing::error!(why, "notices cannot be sent any more");
         self.broken.send_replace(Some(why.to_owned()));
         self.draining.send_replace(true);
     }
 
     fn report_trouble(&self, what: String) {
         if self.gate.is_trouble(self.now()) && self.gate.failed(self.now(), what.clone()) {
-            tracing::warn!(%what, "the relay gives trouble; letters wait");
+            tracing::warn!(%what, "the relay is in trouble; notices wait");
         }
     }
 }
 
 /// Passes due notices to the connections, until it is told to stop.
 async fn run(shared: Arc<Shared>) {
-    let pulse = shared.pulses.begin("what hands out letters");
+    let pulse = shared.pulses.begin("the queue of notices");
     let (sender, receiver) = mpsc::channel(shared.parts.settings.connections.max(1));
     let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
     let mut carriers = JoinSet::new();
@@ -229,7 +229,7 @@ async fn run(shared: Arc<Shared>) {
             look = look(&shared, &sender, &mut ahead, &pulse) => if look.is_err() { break },
             // Before a drain one ends only by a panic; what it held would never be examined again.
             Some(ended) = carriers.join_next() => if let Err(error) = ended {
-                shared.give_up(&format!("the task of a connection for letters ended badly: {error}"));
+                shared.give_up(&format!("the task of a connection for notices ended unexpectedly: {error}"));
             },
             () = shared.until_draining() => {}
         }

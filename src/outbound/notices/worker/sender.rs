@@ -31,7 +31,7 @@ pub(super) struct Carrier {
 impl Carrier {
     /// Creates one that is not connected yet.
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let pulse = shared.pulses.begin("a connection for letters");
+        let pulse = shared.pulses.begin("a connection for notices");
         Self { shared, connection: None, pulse }
     }
 
@@ -43,7 +43,7 @@ impl Carrier {
             match self.deliver(id).await {
                 Ok(()) => {}
                 Err(StoreError::Record(error)) => {
-                    tracing::error!(letter = %id, %error, "a letter cannot be read; it is left alone until the next start");
+                    tracing::error!(letter = %id, %error, "a notice cannot be read; it is skipped until the next start");
                     continue;
                 }
                 Err(error) => {
@@ -229,14 +229,14 @@ impl Shared {
         match &letter.state {
             LetterState::Accepted { .. } => {
                 self.accepted.fetch_add(1, Relaxed);
-                tracing::debug!(letter = %id, about, recipient, "a letter was sent");
+                tracing::debug!(letter = %id, about, recipient, "a notice was sent");
             }
             // Without the cause: a relay's reply may contain the address.
             LetterState::Failed { .. } => {
                 self.failed.fetch_add(1, Relaxed);
-                tracing::warn!(letter = %id, about, recipient, "a letter could not be sent; see \u{201c}depesch letter show\u{201d}");
+                tracing::warn!(letter = %id, about, recipient, "a notice could not be sent; see \u{201c}depesch letter show\u{201d}");
             }
-            LetterState::Waiting { .. } => tracing::debug!(letter = %id, about, recipient, "a letter waits"),
+            LetterState::Waiting { .. } => tracing::debug!(letter = %id, about, recipient, "a notice waits"),
             LetterState::InDoubt { .. } => {}
         }
     }
