@@ -13,7 +13,7 @@
 //! | 2 | [`store`] | the engine, the journal, one file per record family |
 //! | 2 | [`render`] | release files, templates, lint |
 //! | 2 | [`transport`] | where mail goes out: relay, capture |
-//! | 2 | [`sink`] | a scriptable SMTP server that takes mail in, for tests, the demo and the bench |
+//! | 2 | [`mock`] | a scriptable SMTP server that takes mail in, for tests, the demo and the bench |
 //! | 2 | [`socket`] | Unix sockets, opened with their permissions |
 //! | 3 | [`runtime`] | what long-running tasks share |
 //! | 3 | [`audit`] | writes the audit log, and goes over its chain |
@@ -36,6 +36,7 @@
 //!
 //! `docs/ARCHITECTURE.md` tells the words, the flows, the storage and the invariants.
 
+pub mod api;
 pub mod app;
 pub mod audit;
 pub mod authentication;
@@ -46,13 +47,13 @@ pub mod bounce;
 pub mod cli;
 pub mod composition;
 pub mod config;
-pub mod control;
 pub mod doctor;
 pub mod events;
 pub mod inbound;
 pub mod mail;
 pub mod mailings;
 pub mod metrics;
+pub mod mock_smtp;
 pub mod model;
 pub mod monitor;
 pub mod operations;
@@ -60,7 +61,6 @@ pub mod outbound;
 pub mod privacy;
 pub mod render;
 pub mod runtime;
-pub mod sink;
 pub mod smtp;
 pub mod socket;
 pub mod store;

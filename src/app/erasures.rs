@@ -22,7 +22,7 @@ use super::StartError;
 
 /// What makes the disk forget.
 #[derive(Clone)]
-pub struct Forgetting {
+pub struct StorageEraser {
     /// Carries erasures out.
     pub eraser: Eraser,
     /// Mail that came in.
@@ -36,7 +36,7 @@ pub struct Forgetting {
     pub clock: Arc<dyn Clock>,
 }
 
-impl Forgetting {
+impl StorageEraser {
     /// Ends open erasures as far as can be; when some are done, journal and checkpoints of before go.
     ///
     /// # Errors
@@ -76,7 +76,7 @@ impl Forgetting {
     }
 }
 
-impl Forgetting {
+impl StorageEraser {
     /// Makes journal and checkpoints forget; `false` when that has to wait for a backup.
     async fn forget_journal(&self) -> Result<bool, String> {
         let done = match self.backups.clone() {
@@ -109,7 +109,7 @@ impl Forgetting {
 }
 
 /// What makes the disk of this daemon forget.
-pub fn forgetting(
+pub fn storage_eraser(
     config: &Config,
     store: &Store,
     key: &Key,
@@ -117,21 +117,21 @@ pub fn forgetting(
     engine: &Arc<EmbeddedEngine>,
     backups: &Arc<Backups>,
     clock: &Arc<dyn Clock>,
-) -> Forgetting {
+) -> StorageEraser {
     let eraser = Eraser { store: store.clone(), key: key.clone(), files: Some(files(config, spool)) };
     let backups = config.backup.schedule.is_some().then(|| backups.clone());
-    Forgetting { eraser, spool: spool.clone(), engine: engine.clone(), backups, clock: clock.clone() }
+    StorageEraser { eraser, spool: spool.clone(), engine: engine.clone(), backups, clock: clock.clone() }
 }
 
 /// Applies the rules of retention, ends the erasures that they began, and makes the index forget what is gone.
 ///
 /// # Errors
 /// What failed, in words; the next run goes on.
-pub async fn drop_old(rules: &Rules, forgetting: &Forgetting, now: Timestamp) -> Result<String, String> {
+pub async fn drop_old(rules: &Rules, storage_eraser: &StorageEraser, now: Timestamp) -> Result<String, String> {
     // Who is being erased does not wait for a rule that fails.
     let ruled = rules.apply(now, false).await.map_err(|error| error.to_string());
-    let worked = forgetting.eraser.work(forgetting.clock.now()).await.map_err(|error| error.to_string())?;
-    let forgotten = forgetting.forget(Stratum::Index).await?;
+    let worked = storage_eraser.eraser.work(storage_eraser.clock.now()).await.map_err(|error| error.to_string())?;
+    let forgotten = storage_eraser.forget(Stratum::Index).await?;
     let dropped: Vec<String> = ruled?
         .iter()
         .filter(|ruled| ruled.dropped > 0)
@@ -145,14 +145,14 @@ pub async fn drop_old(rules: &Rules, forgetting: &Forgetting, now: Timestamp) ->
 ///
 /// # Errors
 /// [`StartError::Times`].
-pub fn job(config: &Config, forgetting: &Forgetting) -> Result<Job, StartError> {
+pub fn job(config: &Config, storage_eraser: &StorageEraser) -> Result<Job, StartError> {
     let key = "schedule.erasure";
     let times = Recurrence::new(&config.schedule.erasure, &config.schedule.zone)
         .map_err(|error| StartError::Times { key, error })?;
-    let forgetting = forgetting.clone();
+    let storage_eraser = storage_eraser.clone();
     Ok(Job::new("erasure", times, move || {
-        let forgetting = forgetting.clone();
-        Box::pin(async move { forgetting.run().await })
+        let storage_eraser = storage_eraser.clone();
+        Box::pin(async move { storage_eraser.run().await })
     }))
 }
 

@@ -1,6 +1,6 @@
 //! Whether the daemon is alive: the question that systemd's watchdog asks.
 //!
-//! Each [`Liveness::look`] sends a commit through the committer onto the disk, and looks whether dispatcher, letters, scheduler
+//! Each [`Liveness::look`] sends a commit through the committer onto the disk, and looks whether dispatcher, notices, scheduler
 //! and the handling of mail that came in gave a sign of life: who waits for work was woken at the look before. A worker that waits for the relay, within its
 //! time limits, is alive; so is a daemon whose disk is full, and one whose index is being built anew: commits wait for that.
 //! Who asks says how much time passed, so tests wait for nothing.
@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
-use crate::runtime::heartbeat::{Pulses, Stuck, Watch};
-use crate::runtime::notifier::Wake;
+use crate::runtime::heartbeat::{Heartbeats, Stuck, Watch};
+use crate::runtime::notifier::Notifier;
 use crate::store::engine::EngineError;
 use crate::store::{Store, StoreError};
 
@@ -36,7 +36,7 @@ fn words(stuck: &Stuck) -> String {
 pub struct Liveness {
     store: Store,
     clock: Arc<dyn Clock>,
-    wake: Wake,
+    notifier: Notifier,
     watches: Vec<Watch>,
     commit_limit: Duration,
     heals: Box<dyn Fn() -> bool + Send + Sync>,
@@ -48,11 +48,17 @@ pub struct Liveness {
 const HEALING_LIMIT: Duration = Duration::from_secs(3600);
 
 impl Liveness {
-    /// Looks after the commits of `store` and the tasks of `parts`, which `wake` wakes. A commit must end within
+    /// Looks after the commits of `store` and the tasks of `parts`, which `notifier` wakes. A commit must end within
     /// `commit_limit`.
-    pub fn new(store: Store, clock: Arc<dyn Clock>, wake: Wake, parts: &[Pulses], commit_limit: Duration) -> Self {
-        let watches = parts.iter().map(|pulses| Watch::new(pulses.clone())).collect();
-        Self { store, clock, wake, watches, commit_limit, heals: Box::new(|| false), excused: Duration::ZERO }
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        notifier: Notifier,
+        parts: &[Heartbeats],
+        commit_limit: Duration,
+    ) -> Self {
+        let watches = parts.iter().map(|heartbeats| Watch::new(heartbeats.clone())).collect();
+        Self { store, clock, notifier, watches, commit_limit, heals: Box::new(|| false), excused: Duration::ZERO }
     }
 
     /// While `heals` says so, everything may be silent, for an hour at most: the index of the store is being built anew.
@@ -79,7 +85,7 @@ impl Liveness {
     async fn look_at_all(&mut self, passed: Duration) -> Result<(), Lifeless> {
         let stuck: Vec<Stuck> = self.watches.iter_mut().flat_map(|watch| watch.look(passed)).collect();
         // Whoever waits for work looks for some, and beats: that is for the next look to see.
-        self.wake.notify();
+        self.notifier.notify();
         self.commit().await?;
         match stuck.is_empty() {
             true => Ok(()),

@@ -42,7 +42,7 @@ pub fn still_starting(status: &str) {
 /// How often to look and say [`alive`], if at all: a third of the time after which systemd loses patience, so that a look
 /// that takes its time still leaves time for another.
 pub fn watchdog_interval() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|patience| patience / 3)
+    sd_notify::watchdog_enabled().map(|time_limit| time_limit / 3)
 }
 
 fn microseconds(duration: Duration) -> u32 {

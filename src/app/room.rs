@@ -11,13 +11,13 @@ use crate::store::journal::disk::{Disk, SystemDisk};
 /// How often is looked.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// What a start writes itself, generously: octets beyond those that the store leaves free.
+/// What a start writes itself, generously: bytes beyond those that the store leaves free.
 const START: u64 = 1024 * 1024;
 
 /// Completes when the store in the state directory has room to be opened. A directory that cannot be asked, or is not
 /// there yet, is not waited for: opening the store says what is wrong with it.
 pub async fn wait_for_room(config: &Config, clock: &dyn Clock) {
-    let needed = Settings::default().reserve_octets + START;
+    let needed = Settings::default().reserve_bytes + START;
     let directory = &config.state_directory;
     let mut waits = false;
     while let Ok(free) = SystemDisk.free(directory)

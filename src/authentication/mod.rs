@@ -21,7 +21,7 @@ pub type Authenticating<'a> = Pin<Box<dyn Future<Output = Authentication> + Send
 pub trait Authenticator: Send + Sync + 'static {
     /// What can be said of whether `author`, whom Depesch takes for the author of these bytes, wrote a message that came
     /// so. Takes a bounded time, and never fails: what is not known is unknown.
-    fn authenticate<'a>(&'a self, arrival: &'a Arrival, octets: &'a [u8], author: &'a Address) -> Authenticating<'a>;
+    fn authenticate<'a>(&'a self, arrival: &'a Arrival, bytes: &'a [u8], author: &'a Address) -> Authenticating<'a>;
 }
 
 /// Looks nothing up: everything is unknown but what the operator says of all domains.

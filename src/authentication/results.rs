@@ -5,7 +5,7 @@ use crate::base::address::Address;
 use crate::mail::incoming::Incoming;
 use crate::model::authentication::{Authentication, Check};
 
-/// Octets of a field that are looked at.
+/// Bytes of a field that are looked at.
 const LONGEST: usize = 16 * 1024;
 
 /// What the server named `trusted` says of a message by `author`; all unknown where it says nothing, or where another field

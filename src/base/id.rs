@@ -44,10 +44,10 @@ number_id!(/// Names a mailing.
 
 number_id!(/// Names one message that came in, for one of its recipients.
     InboundId, "i");
-number_id!(/// Names a letter: one mail of our own that belongs to no mailing.
-    LetterId, "n");
+number_id!(/// Names a notice: one mail of our own that belongs to no mailing.
+    NoticeId, "n");
 number_id!(/// Names a wish that waits for its confirmation: the number of the message that asked.
-    WishId, "w");
+    PendingRequestId, "w");
 number_id!(/// Names a post: a mail that somebody wrote to a list.
     PostId, "p");
 

@@ -42,8 +42,8 @@ pub struct InboundResult {
     pub bounces: u64,
     /// How many connections they came over.
     pub connections: u64,
-    /// Octets of one.
-    pub message_octets: usize,
+    /// Bytes of one.
+    pub message_bytes: usize,
     /// Until the last 250: each is durable in the spool then.
     pub taken_per_second: f64,
     /// Until the effects of the last were durable.
@@ -52,8 +52,8 @@ pub struct InboundResult {
     pub cpu_microseconds: f64,
     /// Syncs of the journal a bounce; the spool's own come to it.
     pub syncs_per_bounce: f64,
-    /// Most memory held, in octets: daemon, subscribers' making and senders in one process.
-    pub peak_rss_octets: u64,
+    /// Most memory held, in bytes: daemon, subscribers' making and senders in one process.
+    pub peak_rss_bytes: u64,
     /// Handled as a bounce.
     pub handled: u64,
     /// Anything else: must be none.
@@ -105,12 +105,12 @@ pub async fn run(bench: &InboundBench) -> anyhow::Result<InboundResult> {
     Ok(InboundResult {
         bounces: bench.bounces,
         connections: bench.connections,
-        message_octets: bounce(&key, 1).1.len(),
+        message_bytes: bounce(&key, 1).1.len(),
         taken_per_second: bounces / taken,
         handled_per_second: bounces / handled,
         cpu_microseconds: cpu as f64 / 1e3 / bounces,
         syncs_per_bounce: syncs as f64 / bounces,
-        peak_rss_octets: process::peak_rss_octets(),
+        peak_rss_bytes: process::peak_rss_bytes(),
         handled: as_bounces,
         other,
         suspended,

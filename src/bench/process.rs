@@ -13,8 +13,8 @@ pub fn cpu_nanoseconds(counts: impl Fn(&str) -> bool) -> u64 {
     tasks.filter_map(|task| of_task(task.ok()?)).sum()
 }
 
-/// The most memory this process ever held (VmHWM), in octets.
-pub fn peak_rss_octets() -> u64 {
+/// The most memory this process ever held (VmHWM), in bytes.
+pub fn peak_rss_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());

@@ -10,7 +10,7 @@ use super::diagnosis::Said;
 use super::original::Original;
 use super::{Kind, Reader, Reading, RecipientReading, Verdict, evidence};
 
-/// Octets of JSON that are read.
+/// Bytes of JSON that are read.
 const MAX: usize = 256 * 1024;
 
 /// What the report says, where the text of the message is one.

@@ -4,11 +4,11 @@ use crate::mail::incoming::Incoming;
 
 use super::wording::Wording;
 
-/// Octets of text that are read; what comes after so much is a returned message.
+/// Bytes of text that are read; what comes after so much is a returned message.
 const MAX_TEXT: usize = 64 * 1024;
 /// Lines that are read.
 const MAX_LINES: usize = 1500;
-/// Octets of one line that are read.
+/// Bytes of one line that are read.
 const MAX_LINE: usize = 2000;
 
 /// Lines with a refusal that are read together.
@@ -111,7 +111,7 @@ impl Line {
 /// it was, so that an address after a sentence does not begin its line.
 fn without_shifts(line: &str) -> std::borrow::Cow<'_, str> {
     let shift = ["\u{1b}$", "$B"];
-    // The escape octet itself is lost in some places.
+    // The escape byte itself is lost in some places.
     let is_shifted = line.contains('\u{1b}') || line.starts_with("$B") && line.contains("(B");
     if !is_shifted {
         return line.into();

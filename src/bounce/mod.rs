@@ -79,7 +79,7 @@ pub struct RecipientReading {
     pub why: String,
     /// Whether it scores against the subscriber: a failure for which the address itself is to blame.
     pub counts: bool,
-    /// The words that say so, on one line, at most 500 octets.
+    /// The words that say so, on one line, at most 500 bytes.
     pub evidence: String,
 }
 
@@ -167,7 +167,7 @@ impl Reader {
     }
 }
 
-/// Foreign text on one line, at most 500 octets, without control characters.
+/// Foreign text on one line, at most 500 bytes, without control characters.
 fn evidence(text: &str) -> String {
     let mut line = String::new();
     for word in text.split_whitespace() {

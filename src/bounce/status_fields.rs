@@ -5,7 +5,7 @@ use super::address;
 
 /// Fields that are read of one report.
 const MAX_FIELDS: usize = 5000;
-/// Octets of one value.
+/// Bytes of one value.
 const MAX_VALUE: usize = 4000;
 
 /// One group of fields, names in lower case.

@@ -172,19 +172,19 @@ impl Signs {
     }
 }
 
-/// Phrases to begin with, by their first octet.
+/// Phrases to begin with, by their first byte.
 #[derive(Clone, Debug)]
 struct Beginnings(Vec<Vec<String>>);
 
 impl Beginnings {
     fn new(phrases: Vec<String>) -> Self {
-        let mut by_octet = vec![Vec::new(); 256];
+        let mut by_byte = vec![Vec::new(); 256];
         for phrase in phrases {
             if let Some(first) = phrase.bytes().next() {
-                by_octet[usize::from(first)].push(phrase);
+                by_byte[usize::from(first)].push(phrase);
             }
         }
-        Self(by_octet)
+        Self(by_byte)
     }
 
     /// The length of the longest phrase that the text begins with.
@@ -194,19 +194,19 @@ impl Beginnings {
     }
 }
 
-/// Phrases to end with, by their last octet.
+/// Phrases to end with, by their last byte.
 #[derive(Clone, Debug)]
 struct Endings(Vec<Vec<String>>);
 
 impl Endings {
     fn new(phrases: Vec<String>) -> Self {
-        let mut by_octet = vec![Vec::new(); 256];
+        let mut by_byte = vec![Vec::new(); 256];
         for phrase in phrases {
             if let Some(last) = phrase.bytes().last() {
-                by_octet[usize::from(last)].push(phrase);
+                by_byte[usize::from(last)].push(phrase);
             }
         }
-        Self(by_octet)
+        Self(by_byte)
     }
 
     /// Whether the text ends with one of them, as whole words.

@@ -7,11 +7,11 @@ use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
 
+use crate::api::backup::{BackupView, Copied, Made, list};
+use crate::api::client::ClientError;
+use crate::api::path::ApiPath;
 use crate::base::clock::Clock;
 use crate::config::Config;
-use crate::control::backup::{BackupView, Copied, Made, list};
-use crate::control::client::ClientError;
-use crate::control::path::ApiPath;
 use crate::model::zone;
 use crate::operations::backups;
 use crate::operations::restore::Restoration;
@@ -45,7 +45,7 @@ pub enum BackupCommand {
     /// Show all backups
     #[command(after_help = "Exit codes: 0 all are whole, 1 one is not.\n\nExamples:\n  depesch backup list")]
     List(From),
-    /// Read every octet of backups and check that they lead to the records that they name
+    /// Read every byte of backups and check that they lead to the records that they name
     #[command(after_help = "Exit codes: 0 all is well, 1 something is damaged.\n\n\
         Examples:\n  depesch backup verify\n  depesch backup verify --all --from /mnt/other-disk/depesch")]
     Verify {
@@ -154,7 +154,7 @@ pub async fn run(command: BackupCommand, context: &Context) -> Result<Done, CliE
                 Some(text) => Wanted::Until(instant_of(&text, &config, &*clock)?),
                 None => Wanted::Backup(backup),
             };
-            let wish = Restoration {
+            let pending = Restoration {
                 from: from.unwrap_or_else(|| config.backup_directory()),
                 wanted,
                 target: into.unwrap_or(config.state_directory),
@@ -162,7 +162,7 @@ pub async fn run(command: BackupCommand, context: &Context) -> Result<Done, CliE
                 extent: if partial { Extent::Partial } else { Extent::Whole },
                 aside,
             };
-            restore::bring_back(&wish, dry_run, clock, context).await
+            restore::bring_back(&pending, dry_run, clock, context).await
         }
     }
 }
@@ -194,7 +194,7 @@ fn bar(what: &'static str) -> Arc<dyn Fn(Event) -> std::io::Result<()> + Send + 
     Arc::new(move |event| {
         match event {
             Event::Total(total) => progress.set_total(total),
-            Event::Octets(more) => {
+            Event::Bytes(more) => {
                 let before = done.fetch_add(more, std::sync::atomic::Ordering::Relaxed);
                 progress.set(before + more);
             }
@@ -317,12 +317,12 @@ fn check(directory: &Path, mut ids: Vec<String>, all: bool, context: &Context) -
         Ok(found) => found,
         Err(BackupError::Damaged { path, what }) => {
             let faults = vec![Fault { path, what, backups: Vec::new() }];
-            Verified { backups: Vec::new(), files: 0, octets: 0, records: 0, faults, seen: Vec::new() }
+            Verified { backups: Vec::new(), files: 0, bytes: 0, records: 0, faults, seen: Vec::new() }
         }
         Err(error) => return Err(failed(error)),
     };
     let output = &context.output;
-    let Verified { backups, files, octets: bytes, records, faults, seen } = &found;
+    let Verified { backups, files, bytes: bytes, records, faults, seen } = &found;
     if !seen.is_empty()
         && let Err(error) = Repository::note_read(directory, seen, crate::app::system_clock().now())
     {

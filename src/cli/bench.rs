@@ -60,7 +60,7 @@ pub enum BenchCommand {
         #[arg(long, value_name = "DIRECTORY")]
         directory: Option<PathBuf>,
     },
-    /// Hand in mail, one message after the other, while N peers send an octet a second: how long does it take?
+    /// Hand in mail, one message after the other, while N peers send a byte a second: how long does it take?
     #[command(after_help = "Examples:\n  depesch bench slow-clients --clients 1000 --seconds 20\n  \
         depesch bench slow-clients --listener 127.0.0.1:2525 --recipient media@lists.example.org --json")]
     SlowClients {
@@ -70,7 +70,7 @@ pub enum BenchCommand {
         /// For how many seconds
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=3600))]
         seconds: u32,
-        /// Octets of each message
+        /// Bytes of each message
         #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
         size: u32,
         /// A listener that runs already; without it one of its own, with a store on disk
@@ -127,7 +127,7 @@ pub async fn run(command: BenchCommand, context: &Context) -> Result<Done, CliEr
             Ok(if result.is_good() { Done::Fully } else { Done::Partly })
         }
         BenchCommand::SlowClients { clients, seconds, size, listener, recipient } => {
-            let bench = SlowClientsBench { clients, seconds, message_octets: size as usize, listener, recipient };
+            let bench = SlowClientsBench { clients, seconds, message_bytes: size as usize, listener, recipient };
             let result = measured(async move { run_slow_clients(&bench).await }).await?;
             match context.output.is_json() {
                 true => context.output.json(&result)?,
@@ -151,12 +151,12 @@ async fn measured<T: Send + 'static>(
 fn show_inbound(result: &InboundResult, context: &Context) -> Result<(), CliError> {
     context.output.fields(&[
         ("bounces", format!("{} over {} connections", result.bounces, result.connections)),
-        ("message", format!("{} bytes", result.message_octets)),
+        ("message", format!("{} bytes", result.message_bytes)),
         ("taken in", format!("{:.0}/s", result.taken_per_second)),
         ("handled", format!("{:.0}/s, effects durable", result.handled_per_second)),
         ("CPU a bounce", format!("{:.0} \u{b5}s, the senders' part in it", result.cpu_microseconds)),
         ("journal", format!("{:.3} syncs a bounce", result.syncs_per_bounce)),
-        ("peak memory", format!("{:.0} MB", result.peak_rss_octets as f64 / 1e6)),
+        ("peak memory", format!("{:.0} MB", result.peak_rss_bytes as f64 / 1e6)),
         (
             "proof",
             format!(
@@ -192,7 +192,7 @@ fn show_slow_clients(result: &SlowClientsResult, context: &Context) -> Result<()
         ("p50", milliseconds(result.p50_milliseconds)),
         ("p99", milliseconds(result.p99_milliseconds)),
         ("longest", milliseconds(result.longest_milliseconds)),
-        ("peak memory", format!("{:.0} MB, the peers' share in it", result.peak_rss_octets as f64 / 1e6)),
+        ("peak memory", format!("{:.0} MB, the peers' share in it", result.peak_rss_bytes as f64 / 1e6)),
     ])
 }
 
@@ -205,7 +205,7 @@ fn show(result: &DispatchResult, context: &Context) -> Result<(), CliError> {
     };
     context.output.fields(&[
         ("recipients", format!("{} over {} connections", result.recipients, result.connections)),
-        ("message", format!("{} bytes", result.message_octets)),
+        ("message", format!("{} bytes", result.message_bytes)),
         ("written", format!("{:.2} s for the subscribers", result.setup_seconds)),
         ("frozen", format!("{:.2} s", result.freeze_seconds)),
         ("sent", format!("{:.2} s, {:.0} messages/s", result.send_seconds, result.messages_per_second)),
@@ -217,12 +217,12 @@ fn show(result: &DispatchResult, context: &Context) -> Result<(), CliError> {
                 cpu.whole, cpu.look_up, cpu.compose, cpu.commit, cpu.smtp_and_rest
             ),
         ),
-        ("peak memory", format!("{:.0} MB", result.peak_rss_octets as f64 / 1e6)),
+        ("peak memory", format!("{:.0} MB", result.peak_rss_bytes as f64 / 1e6)),
         (
             "journal",
             format!(
                 "{:.0} bytes and {:.3} syncs a message",
-                result.journal_octets_per_message, result.syncs_per_message
+                result.journal_bytes_per_message, result.syncs_per_message
             ),
         ),
         (

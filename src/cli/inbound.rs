@@ -2,9 +2,9 @@
 
 use clap::Subcommand;
 
+use crate::api::inbound::{InboundPage, InboundView};
+use crate::api::path::ApiPath;
 use crate::base::id::InboundId;
-use crate::control::inbound::{InboundPage, InboundView};
-use crate::control::path::ApiPath;
 
 use super::output::instant;
 use super::{CliError, Context, Done};
@@ -87,9 +87,9 @@ pub async fn run(command: InboundCommand, context: &Context) -> Result<Done, Cli
             Ok(Done::Fully)
         }
         InboundCommand::Raw { id } => {
-            // Whole before the first octet is written: half a message is none.
-            let octets = client.download(path(id).segment("raw")).await?.octets().await?;
-            context.output.octets(&octets)?;
+            // Whole before the first byte is written: half a message is none.
+            let bytes = client.download(path(id).segment("raw")).await?.bytes().await?;
+            context.output.bytes(&bytes)?;
             Ok(Done::Fully)
         }
     }

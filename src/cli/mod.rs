@@ -9,10 +9,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::api::client::{Client, ClientError};
 use crate::app::StartError;
 use crate::app::service::ServiceError;
 use crate::config::{Config, ConfigError, Loaded, environment};
-use crate::control::client::{Client, ClientError};
 use crate::store::embedded::OpenError;
 
 pub mod audit;
@@ -31,10 +31,10 @@ mod download;
 pub mod import;
 pub mod inbound;
 pub mod inject;
-pub mod letter;
 pub mod list;
 pub mod mailing;
 pub mod manual;
+pub mod notice;
 pub mod outbound;
 pub mod output;
 pub mod post;
@@ -136,7 +136,7 @@ pub enum Command {
     Inject(inject::InjectCommand),
     /// Mails of our own that belong to no mailing, and what became of them
     #[command(subcommand)]
-    Letter(letter::LetterCommand),
+    Notice(notice::NoticeCommand),
     /// Make, show and change lists
     #[command(subcommand)]
     List(list::ListCommand),
@@ -392,7 +392,7 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Doctor(command) => doctor::run(command, context).await,
         Command::Inbound(command) => inbound::run(command, context).await,
         Command::Inject(command) => inject::run(command, context).await,
-        Command::Letter(command) => letter::run(command, context).await,
+        Command::Notice(command) => notice::run(command, context).await,
         Command::List(command) => list::run(command, context).await,
         Command::Organisation(command) => contact::run_organisation(command, context).await,
         Command::Outbound(command) => outbound::run(command, context).await,

@@ -2,14 +2,14 @@
 
 use clap::Subcommand;
 
-use crate::control::outbound::{FlushAnswer, FlushRequest};
+use crate::api::outbound::{FlushAnswer, FlushRequest};
 
 use super::{CliError, Context, Done};
 
 /// Mail out as a whole.
 #[derive(Debug, Subcommand)]
 pub enum OutboundCommand {
-    /// Make all deferred deliveries and letters due now, e.g. after the relay was repaired
+    /// Make all deferred deliveries and notices due now, e.g. after the relay was repaired
     #[command(
         after_help = "A relay that cannot be reached is tried again within a second. A mailing that is paused stays paused, and a domain that rests is left alone until its rest ends.\n\n\
         Examples:\n  depesch outbound flush\n  depesch outbound flush --domain press.example"
@@ -36,9 +36,9 @@ pub(super) async fn flush(request: FlushRequest, context: &Context) -> Result<Do
     match context.output.is_json() {
         true => context.output.json(&answer)?,
         false => {
-            let letters =
-                if request.mailing.is_none() { format!(" and {} letters", answer.letters) } else { String::new() };
-            context.output.line(&format!("{} deferred deliveries{letters} are due now", answer.changed))?;
+            let notices =
+                if request.mailing.is_none() { format!(" and {} notices", answer.notices) } else { String::new() };
+            context.output.line(&format!("{} deferred deliveries{notices} are due now", answer.changed))?;
         }
     }
     Ok(Done::Fully)

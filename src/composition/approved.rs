@@ -4,10 +4,10 @@ use crate::base::token::{self, to_hex};
 use crate::model::mailing::AudienceQuery;
 use crate::model::release::Blob;
 
-/// What an approval of a post is bound to: its octets, and the audience.
+/// What an approval of a post is bound to: its bytes, and the audience.
 pub fn post_hash(blob: &Blob, audience: &AudienceQuery) -> String {
-    let octets = [blob.sha256, audience_hash(audience)].concat();
-    to_hex(&token::content_hash(&octets))
+    let bytes = [blob.sha256, audience_hash(audience)].concat();
+    to_hex(&token::content_hash(&bytes))
 }
 
 /// The hash of an audience query.

@@ -1,4 +1,4 @@
-//! From a mailing and a subscriber to the octets that are sent: the seam between dispatch and press content.
+//! From a mailing and a subscriber to the bytes that are sent: the seam between dispatch and press content.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -28,7 +28,7 @@ pub trait MessageSource: Send + Sync + 'static {
 
 /// A mailing of which only the recipient is still open.
 pub trait PreparedMailing: Send + Sync + 'static {
-    /// The message for one subscriber: pure, quick, and the same octets for the same mailing, subscriber and second.
+    /// The message for one subscriber: pure, quick, and the same bytes for the same mailing, subscriber and second.
     ///
     /// # Errors
     /// A text for the press office: why this message cannot be made. The delivery fails with it; others go on.
@@ -63,7 +63,7 @@ pub struct Message {
     /// Sender, recipient and ENVID.
     pub envelope: Envelope,
     /// The message up to its shared end, CRLF line ends.
-    pub octets: Vec<u8>,
+    pub bytes: Vec<u8>,
     /// The end that all messages of the mailing share, e.g. the attachments; empty where nothing is shared.
     pub shared_end: Arc<Vec<u8>>,
 }
@@ -71,7 +71,7 @@ pub struct Message {
 impl Message {
     /// The whole message in one piece: a copy of all of it.
     pub fn whole(&self) -> Vec<u8> {
-        [self.octets.as_slice(), self.shared_end.as_slice()].concat()
+        [self.bytes.as_slice(), self.shared_end.as_slice()].concat()
     }
 }
 

@@ -37,7 +37,7 @@ pub struct InboundConfig {
     pub certificate: Option<SecretSource>,
     /// Where its key is.
     pub key: Option<SecretSource>,
-    /// Octets of the largest message.
+    /// Bytes of the largest message.
     pub largest_message: usize,
     /// Connections at once, in all.
     pub connections: usize,
@@ -45,7 +45,7 @@ pub struct InboundConfig {
     pub connections_per_address: usize,
     /// How long one command may take to come.
     pub idle: Duration,
-    /// The least octets a second in which a message must come.
+    /// The least bytes a second in which a message must come.
     pub least_speed: usize,
     /// The server of our own whose Authentication-Results are believed (RFC 8601).
     pub authserv_id: Option<String>,
@@ -71,7 +71,7 @@ impl Default for InboundConfig {
             host_name: None,
             certificate: None,
             key: None,
-            largest_message: SessionSettings::default().max_message_octets,
+            largest_message: SessionSettings::default().max_message_bytes,
             connections: limits.connections,
             connections_per_address: limits.connections_per_address,
             idle: limits.idle,
@@ -146,7 +146,7 @@ impl InboundConfig {
         Ok(ListenerSettings {
             session: SessionSettings {
                 host_name: self.host_name.clone().unwrap_or_else(|| host_name.to_owned()),
-                max_message_octets: self.largest_message,
+                max_message_bytes: self.largest_message,
                 ..SessionSettings::default()
             },
             smtp: self.smtp.clone(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
-use crate::control::server::SocketSettings;
+use crate::api::server::SocketSettings;
 use crate::model::breaker::BreakerSettings;
 use crate::model::mailing::MissedPolicy;
 use crate::model::retry::RetryTable;
@@ -182,7 +182,7 @@ pub struct ScheduleConfig {
 /// What release files need not say, and what fits into a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentConfig {
-    /// Octets of attachments that travel in one mail; larger ones become links.
+    /// Bytes of attachments that travel in one mail; larger ones become links.
     pub attachments_in_mail: u64,
     /// The country of phone numbers written with a leading 0, e.g. `46`.
     pub country_code: String,
@@ -391,6 +391,6 @@ impl Config {
 }
 
 fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
-    let line = error.span().map(|span| text.bytes().take(span.start).filter(|octet| *octet == b'\n').count() + 1);
+    let line = error.span().map(|span| text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1);
     Problem { line, key: String::new(), message: error.message().replace('\n', "; ") }
 }

@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
     }
 
     fn line(&self, offset: usize) -> usize {
-        self.text.bytes().take(offset).filter(|octet| *octet == b'\n').count() + 1
+        self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
     }
 
     /// The keys that follow lie in this section; the empty name is the top of the file.

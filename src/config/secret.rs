@@ -7,7 +7,7 @@ use crate::base::secret::Secret;
 use super::environment;
 use super::reader::Reader;
 
-/// Largest secret, in octets.
+/// Largest secret, in bytes.
 const LIMIT: u64 = 64 * 1024;
 
 /// Where a secret is found.

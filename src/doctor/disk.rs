@@ -22,7 +22,7 @@ const SLOW: u64 = 25;
 /// What was seen of a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disk {
-    /// Octets that the service may still use.
+    /// Bytes that the service may still use.
     pub free: u64,
     /// Files that may still be made; `None` where the file system does not count them.
     pub free_files: Option<u64>,

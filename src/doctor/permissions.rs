@@ -1,4 +1,4 @@
-//! Who may read and write what: files are looked at, then judged by their octets of permission alone.
+//! Who may read and write what: files are looked at, then judged by their bytes of permission alone.
 
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};

@@ -120,7 +120,7 @@ async fn ends_one(
     let batch = &mut effects.batch;
     batch.expect(keys::subscriber(token.subscriber), before.stamp.clone());
     let ended = end(batch, &before, lists.iter(), &report);
-    // A letter is no delivery of a mailing.
+    // A notice is no delivery of a mailing.
     if token.mailing.0 != 0 {
         note(parts, batch, &report, BounceEffect::Ended).await?;
     }

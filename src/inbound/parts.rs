@@ -6,15 +6,15 @@ use crate::base::address::Address;
 use crate::base::clock::Clock;
 use crate::base::token::Key;
 use crate::bounce::Reader;
-use crate::composition::notices::Letters;
+use crate::composition::notices::Notices;
 use crate::model::bounce::BouncePolicy;
 use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::spool::Spool;
 use crate::subscribers::bounces::Doubts;
 
-use super::command::CommandDesk;
-use super::post::PostDesk;
+use super::command::CommandService;
+use super::post::PostService;
 
 /// What handlers work with.
 pub struct InboundParts {
@@ -35,11 +35,11 @@ pub struct InboundParts {
     /// Which bounces are not believed.
     pub doubts: Arc<Doubts>,
     /// Writes answers, and passes messages on.
-    pub letters: Letters,
+    pub notices: Notices,
     /// Handles commands.
-    pub commands: CommandDesk,
+    pub commands: CommandService,
     /// Handles posts, and decisions about them.
-    pub posts: PostDesk,
+    pub posts: PostService,
     /// Who gets what came to no list; the owner of the first list without it.
     pub postmaster: Option<Address>,
 }

@@ -1,20 +1,20 @@
-//! A letter of ours that came back: a report to the signed sender of a message that was passed on. It is never passed on
-//! itself, for it says that just that does not work; the letter says so, and an operator sees it among those that failed.
+//! A notice of ours that came back: a report to the signed sender of a message that was passed on. It is never passed on
+//! itself, for it says that just that does not work; the notice says so, and an operator sees it among those that failed.
 
-use crate::base::id::LetterId;
+use crate::base::id::NoticeId;
 use crate::bounce::Kind;
 use crate::model::bounce::Verdict;
 use crate::model::inbound::InboundKind;
-use crate::store::letters::put_over;
+use crate::store::notices::put_over;
 
 use super::parts::InboundParts;
 use super::{Effects, HandleError, Item};
 
-/// What a message to the sender of `letter` does; `None` when a person wrote it.
+/// What a message to the sender of `notice` does; `None` when a person wrote it.
 ///
 /// # Errors
 /// [`HandleError`].
-pub async fn handle(parts: &InboundParts, item: &Item, letter: LetterId) -> Result<Option<Effects>, HandleError> {
+pub async fn handle(parts: &InboundParts, item: &Item, notice: NoticeId) -> Result<Option<Effects>, HandleError> {
     let reading = parts.reader.read_from(&item.message, item.inbound.arrival.sender.is_none());
     let kind = match reading.kind {
         Kind::Bounce => InboundKind::Bounce,
@@ -24,14 +24,14 @@ pub async fn handle(parts: &InboundParts, item: &Item, letter: LetterId) -> Resu
     };
     let given_up = |verdict| matches!(verdict, Verdict::Temporary | Verdict::Permanent);
     let failure = reading.recipients.iter().find(|one| !one.waits && given_up(one.verdict));
-    let (Some(failure), Some(read)) = (failure, parts.store.letter(letter).await?) else {
-        return Ok(Some(Effects::none(kind, format!("about letter {letter}, which nothing is held against"))));
+    let (Some(failure), Some(read)) = (failure, parts.store.notice(notice).await?) else {
+        return Ok(Some(Effects::none(kind, format!("about notice {notice}, which nothing is held against"))));
     };
     let Some(after) = read.value.came_back(parts.clock.now(), &failure.evidence) else {
-        return Ok(Some(Effects::none(kind, format!("letter {letter} is {}", read.value.state.word()))));
+        return Ok(Some(Effects::none(kind, format!("notice {notice} is {}", read.value.state.word()))));
     };
-    tracing::warn!(%letter, about = %after.about, "a letter came back; see \u{201c}depesch letter show\u{201d}");
-    let mut effects = Effects::none(kind, format!("letter {letter} came back: {}", failure.why));
+    tracing::warn!(%notice, about = %after.about, "a notice came back; see \u{201c}depesch notice show\u{201d}");
+    let mut effects = Effects::none(kind, format!("notice {notice} came back: {}", failure.why));
     put_over(&mut effects.batch, &read, &after);
     Ok(Some(effects))
 }

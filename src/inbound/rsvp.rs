@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::base::address::Address;
 use crate::base::id::ReleaseId;
 use crate::composition::event::{Told, told};
-use crate::composition::notices::{Draft, PassedOn, may_answer};
+use crate::composition::notices::{Draft, Forwarded, may_answer};
 use crate::composition::release::{LoadError, LoadedRelease, load};
 use crate::events::find::{Found, Way, begun, find};
 use crate::events::{Said, deadline, mailings_of, put_said};
@@ -185,7 +185,7 @@ fn person_of(person: &Person, message: &Incoming) -> RsvpPerson {
     }
 }
 
-/// The list in whose name letters about an invitation go out: the one that the answer came to, else the first one that it
+/// The list in whose name notices about an invitation go out: the one that the answer came to, else the first one that it
 /// was sent to.
 async fn list_of(
     parts: &InboundParts,
@@ -224,11 +224,11 @@ async fn pass_on(
         (None, Some(list)) => list.owner.clone(),
         (None, None) => return Err(HandleError::Broken("there is nobody to whom the answer could go".to_owned())),
     };
-    let passed = parts.letters.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
+    let passed = parts.notices.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
     match passed {
-        PassedOn::As(letter) => {
-            effects.note.push_str(&format!("; passed on to the press contact, as letter {letter}"));
-            effects.wakes = true;
+        Forwarded::As(notice) => {
+            effects.note.push_str(&format!("; passed on to the press contact, as notice {notice}"));
+            effects.notify = true;
         }
         other => effects.note.push_str(&format!("; passed on to the press contact, {}", other.words())),
     }
@@ -252,7 +252,7 @@ async fn receipt(
     let Some(to) = sender.and_then(|sender| sender.parse::<Address>().ok()) else { return Ok(()) };
     let (newest, release) = (told.newest.record.value.id, &told.newest.release);
     let what = format!("rsvp {} {} {newest}", rsvp.event, rsvp.answer().word());
-    if !parts.letters.once_a_day(&mut effects.batch, &to, &what).await? {
+    if !parts.notices.once_a_day(&mut effects.batch, &to, &what).await? {
         return Ok(());
     }
     let answers_to = |release: &Release| Some(release.event.as_ref()?.rsvp.as_ref()?.to.clone());
@@ -267,8 +267,8 @@ async fn receipt(
         unsubscribe: None,
         data: receipt_data(told, rsvp),
     };
-    parts.letters.write(&mut effects.batch, draft).await?;
-    effects.wakes = true;
+    parts.notices.write(&mut effects.batch, draft).await?;
+    effects.notify = true;
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 
 use crate::base::address::Address;
 use crate::bounce::{Kind, Reading};
-use crate::composition::notices::{LetterError, PassedOn, is_of_program};
+use crate::composition::notices::{Forwarded, NoticeError, is_of_program};
 use crate::model::inbound::InboundKind;
 use crate::model::list::List;
 use crate::store::Read;
@@ -25,10 +25,10 @@ pub struct Triage {
     parts: InboundParts,
 }
 
-impl From<LetterError> for HandleError {
-    fn from(error: LetterError) -> Self {
+impl From<NoticeError> for HandleError {
+    fn from(error: NoticeError) -> Self {
         match error {
-            LetterError::Store(error) => Self::Store(error),
+            NoticeError::Store(error) => Self::Store(error),
             error => Self::Broken(error.to_string()),
         }
     }
@@ -72,7 +72,7 @@ impl Triage {
 
     async fn see_for_list(&self, item: &Item, read: &Read<List>, role: &Role) -> Result<Option<Effects>, HandleError> {
         let list = &read.value;
-        if self.parts.letters.is_loop(&item.message, Some(list)) {
+        if self.parts.notices.is_loop(&item.message, Some(list)) {
             return Ok(Some(Effects::none(InboundKind::Loop, "it went out from this list before")));
         }
         // The token is the proof, whatever stands in the mail.
@@ -90,7 +90,7 @@ impl Triage {
                 let reading = self.read(item);
                 bounce::handle(&self.parts, item, &reading, *token).await
             }
-            Role::Returned { letter } => returned::handle(&self.parts, item, *letter).await,
+            Role::Returned { notice } => returned::handle(&self.parts, item, *notice).await,
             // Reports say what they say at their beginning. Nothing else is taken from a part of a message.
             _ if !item.message.is_whole() => Ok(None),
             // Before the next: a calendar program answers because its owner told it to.
@@ -102,8 +102,8 @@ impl Triage {
                     Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer")))
                 }
                 // What is for the list's program, or for its owner, must not go to everybody on the list.
-                (Role::Post, _) if self.parts.commands.is_wish(item, list) => {
-                    self.parts.commands.wish(item, list).await
+                (Role::Post, _) if self.parts.commands.is_request(item, list) => {
+                    self.parts.commands.pending(item, list).await
                 }
                 (Role::Post, _) => match self.parts.posts.receive(item, read).await? {
                     Received::Done(effects) => Ok(Some(effects)),
@@ -129,7 +129,7 @@ impl Triage {
         let sender = item.inbound.arrival.sender.as_deref().and_then(|sender| sender.parse::<Address>().ok());
         let Some(sender) = sender else { return Ok(None) };
         let mut effects = self.pass_on(item).await?;
-        if self.parts.letters.at_most(&mut effects.batch, &sender, "passed-on", UNSIGNED_A_DAY).await? {
+        if self.parts.notices.at_most(&mut effects.batch, &sender, "passed-on", UNSIGNED_A_DAY).await? {
             return Ok(Some(effects));
         }
         tracing::warn!(inbound = %item.inbound.id, "a message waits for the next digest: too many of one sender came to an address for programs today");
@@ -154,8 +154,8 @@ impl Triage {
             None => self.postmaster().await?,
         };
         let mut effects = Effects::none(InboundKind::Forwarded, "");
-        let passed = self.parts.letters.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
-        if passed == PassedOn::Loop {
+        let passed = self.parts.notices.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
+        if passed == Forwarded::Loop {
             return Ok(Effects::none(InboundKind::Loop, "it was passed on before"));
         }
         effects.note = format!("passed on to the person who answers for it, {}", passed.words());
@@ -163,7 +163,7 @@ impl Triage {
             effects.note.push_str(&format!("; not read to its end: {excess}"));
             tracing::warn!(inbound = %item.inbound.id, %excess, "a message was not read to its end");
         }
-        effects.wakes = matches!(passed, PassedOn::As(_));
+        effects.notify = matches!(passed, Forwarded::As(_));
         Ok(effects)
     }
 

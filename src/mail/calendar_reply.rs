@@ -4,11 +4,11 @@
 use super::decoding::{calendar_text, words_decoded};
 use super::incoming::{Incoming, Part};
 
-/// Octets of a calendar that are read.
+/// Bytes of a calendar that are read.
 const MAX_CALENDAR: usize = 256 * 1024;
 /// Lines that are read, unfolded.
 const MAX_LINES: usize = 5000;
-/// Octets of one value that are kept.
+/// Bytes of one value that are kept.
 const MAX_VALUE: usize = 2000;
 /// Attendees that are kept.
 const MAX_ATTENDEES: usize = 200;
@@ -138,7 +138,7 @@ impl Calendar {
     fn of(part: &Part) -> Self {
         match &part.text {
             Some(text) => Self::read(&text[..text.floor_char_boundary(MAX_CALENDAR)]),
-            None => Self::read(&calendar_text(&part.octets[..part.octets.len().min(MAX_CALENDAR)], None)),
+            None => Self::read(&calendar_text(&part.bytes[..part.bytes.len().min(MAX_CALENDAR)], None)),
         }
     }
 
@@ -276,11 +276,11 @@ impl Property {
     }
 }
 
-/// Octets of a parameter's value: to the first `;` or `:` outside quotation marks.
+/// Bytes of a parameter's value: to the first `;` or `:` outside quotation marks.
 fn value_length(value: &str) -> usize {
     let mut quoted = false;
-    for (at, octet) in value.bytes().enumerate() {
-        match octet {
+    for (at, byte) in value.bytes().enumerate() {
+        match byte {
             b'"' => quoted = !quoted,
             b';' | b':' if !quoted => return at,
             _ => {}

@@ -1,8 +1,8 @@
-//! From texts and headers to the octets of a message: multipart/alternative (text, HTML, calendar), inside
+//! From texts and headers to the bytes of a message: multipart/alternative (text, HTML, calendar), inside
 //! multipart/mixed where there are attachments.
 //!
 //! What all recipients of a mailing share (attachments, calendar, the greater part of both texts) is encoded once, in
-//! [`Frame`] and [`Body`]; [`compose`] only adds what differs. The same input gives the same octets.
+//! [`Frame`] and [`Body`]; [`compose`] only adds what differs. The same input gives the same bytes.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub struct Attachment {
     /// Its media type, e.g. `application/pdf`.
     pub media_type: String,
     /// Its content.
-    pub octets: Vec<u8>,
+    pub bytes: Vec<u8>,
 }
 
 /// A calendar part (RFC 5545, RFC 6047): shown by mail programs as an event.
@@ -69,7 +69,7 @@ impl Body {
         let mut writer = QuotedPrintable::new(out);
         for piece in &self.pieces {
             match piece {
-                Piece::Encoded(octets) => writer.push_encoded(octets),
+                Piece::Encoded(bytes) => writer.push_encoded(bytes),
                 Piece::Open(value) => writer.push(values.get(*value).map_or("", |v| v.as_ref())),
             }
         }
@@ -133,7 +133,7 @@ impl Frame {
         self.closing.clone()
     }
 
-    /// Octets of all that is shared, without the texts.
+    /// Bytes of all that is shared, without the texts.
     pub fn len(&self) -> usize {
         self.opening.len() + self.between.len() + self.closing.len()
     }
@@ -167,7 +167,7 @@ fn push_calendar(out: &mut Vec<u8>, calendar: &CalendarPart) {
     out.extend_from_slice(calendar.method.as_bytes());
     push_parameter(out, "name", &base_name(&calendar.file_name));
     out.extend_from_slice(b"\r\nContent-Transfer-Encoding: base64\r\n\r\n");
-    // Base64, because a calendar's own CRLF and folding must arrive octet by octet.
+    // Base64, because a calendar's own CRLF and folding must arrive byte by byte.
     push_base64(out, calendar.text.as_bytes());
 }
 
@@ -180,7 +180,7 @@ fn push_attachment(out: &mut Vec<u8>, attachment: &Attachment) {
     out.extend_from_slice(b"\r\nContent-Disposition: attachment");
     push_parameter(out, "filename", &name);
     out.extend_from_slice(b"\r\nContent-Transfer-Encoding: base64\r\n\r\n");
-    push_base64(out, &attachment.octets);
+    push_base64(out, &attachment.bytes);
 }
 
 /// The last part of a path in either system's writing; never empty, never `.` or `..`.
@@ -205,7 +205,7 @@ fn is_media_type(text: &str) -> bool {
 pub struct ListFields {
     /// What stands before the identifier, for people; may be empty.
     pub title: String,
-    /// The identifier without brackets, e.g. `media.lists.example.org`; at most 255 octets.
+    /// The identifier without brackets, e.g. `media.lists.example.org`; at most 255 bytes.
     pub id: String,
     /// Who answers for the list, as a `mailto:` URI.
     pub owner: String,
@@ -254,7 +254,7 @@ pub enum ComposeError {
     LineTooLong(String),
 }
 
-/// The octets of one message, CRLF line ends.
+/// The bytes of one message, CRLF line ends.
 ///
 /// # Errors
 /// [`ComposeError`]: what in it cannot be sent.
@@ -315,7 +315,7 @@ fn add_texts(
 
 fn body_len(body: &Body) -> usize {
     let of_piece = |piece: &Piece| match piece {
-        Piece::Encoded(octets) => octets.len(),
+        Piece::Encoded(bytes) => bytes.len(),
         Piece::Open(_) => 256,
     };
     body.pieces.iter().map(of_piece).sum()

@@ -1,4 +1,4 @@
-//! A post's octets made into list mail: its header is taken field by field, what speaks of another journey or in our name
+//! A post's bytes made into list mail: its header is taken field by field, what speaks of another journey or in our name
 //! goes, ours is added, and what a header may have once is there once. The body stays as it is, byte for byte, unless it has
 //! lines that no relay need carry. The header goes out in ASCII, so that it needs no SMTPUTF8 (RFC 6531).
 //!
@@ -15,7 +15,7 @@ use super::compose::{ListFields, push_date, push_list_fields};
 use super::header_check::{ONCE, author_and_doubt};
 use super::header_repair::push_sound;
 use super::headers::{Mailbox, push_mailboxes, push_plain, push_text, push_uris};
-use super::letter::LOOP_FIELD;
+use super::notice::LOOP_FIELD;
 use super::raw_header::{RawField, RawHeader};
 use super::relayable::relayable;
 
@@ -118,14 +118,14 @@ fn is_telling(lower: &str) -> bool {
 
 impl PostedFrame {
     /// Takes a post apart and makes all that its readers share.
-    pub fn new(octets: &[u8], changes: &Changes) -> Self {
+    pub fn new(bytes: &[u8], changes: &Changes) -> Self {
         // What somebody signed stays whole; a relay may carry it as it is.
-        let fitted = relayable(octets, true).unwrap_or(Cow::Borrowed(octets));
+        let fitted = relayable(bytes, true).unwrap_or(Cow::Borrowed(bytes));
         let header = RawHeader::new(&fitted);
         // From goes on as it stands only where every program reads the author out of it that was decided on.
         let decided = |author: &Author| author.is_tidy && author.address == changes.author.address;
         let keeps_from =
-            changes.from.is_none() && matches!(author_and_doubt(octets), Ok((author, None)) if decided(&author));
+            changes.from.is_none() && matches!(author_and_doubt(bytes), Ok((author, None)) if decided(&author));
         let kept = kept(&header, keeps_from, changes);
         // A signature over what is not there any more could only fail.
         let unsigned = !keeps_from || matches!(fitted, Cow::Owned(_)) || kept.iter().any(|field| !field.is_sound());
@@ -180,15 +180,15 @@ impl PostedFrame {
     }
 }
 
-/// The octets after the header: by these a message without Message-ID is known again.
-pub fn body_of(octets: &[u8]) -> &[u8] {
-    RawHeader::new(octets).body
+/// The bytes after the header: by these a message without Message-ID is known again.
+pub fn body_of(bytes: &[u8]) -> &[u8] {
+    RawHeader::new(bytes).body
 }
 
 /// The message with every line end as CR LF and one at its end, as it must be to travel (RFC 5321 §2.3.8).
-pub fn with_line_ends(octets: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(octets.len() + 2);
-    let mut rest = octets;
+pub fn with_line_ends(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() + 2);
+    let mut rest = bytes;
     while let Some(at) = memchr::memchr2(b'\r', b'\n', rest) {
         out.extend_from_slice(&rest[..at]);
         out.extend_from_slice(b"\r\n");

@@ -10,7 +10,7 @@ use super::incoming::Incoming;
 use super::reply::{Reply, ReplyReader, ReplyReaderError, Subject, without_tokens};
 use sum::Judged;
 
-/// Octets of a comment that are kept.
+/// Bytes of a comment that are kept.
 const MAX_COMMENT: usize = 2000;
 
 /// Whether somebody comes.
@@ -190,7 +190,7 @@ impl Rules {
         let judged = self.judge(&fields, subject);
         let comment = bounded(&fields.free);
         match calendar {
-            None if reply.is_passed_on || self.may_be_automatic(&reply, &text) => {
+            None if reply.is_forwarded || self.may_be_automatic(&reply, &text) => {
                 Reading::Uncertain { why: Doubt::Automatic, person: fields.person, comment }
             }
             None => {

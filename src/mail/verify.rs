@@ -98,7 +98,7 @@ fn check_content(message: &[u8], expected: &Expected<'_>) -> Result<(), String> 
         same("the calendar part", &String::from_utf8_lossy(part.contents()), &calendar.text)?;
     }
     for attachment in expected.attachments {
-        let found = parsed.parts.iter().any(|part| part.contents() == attachment.octets.as_slice());
+        let found = parsed.parts.iter().any(|part| part.contents() == attachment.bytes.as_slice());
         if !found {
             return Err(format!("the attachment {:?} does not come out as it went in", attachment.file_name));
         }

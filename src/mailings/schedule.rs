@@ -23,8 +23,8 @@ use crate::model::clock_trust::{AFTER_BOOT, ClockTrust};
 use crate::model::mailing::{Mailing, PauseReason};
 use crate::model::mailing_transitions::{Due, TransitionError};
 use crate::runtime::clock_jump::{JumpWatch, Reading};
-use crate::runtime::heartbeat::Pulses;
-use crate::runtime::notifier::Wake;
+use crate::runtime::heartbeat::Heartbeats;
+use crate::runtime::notifier::Notifier;
 use crate::store::clock_note::ClockNote;
 use crate::store::{Store, StoreError};
 
@@ -41,9 +41,9 @@ const AFTER_ERROR: Duration = Duration::from_secs(5);
 pub struct Scheduler {
     store: Store,
     clock: Arc<dyn Clock>,
-    wake: Wake,
+    notifier: Notifier,
     messages: Option<Arc<dyn MessageSource>>,
-    pulses: Pulses,
+    heartbeats: Heartbeats,
     watched: Mutex<Option<Watched>>,
 }
 
@@ -81,9 +81,9 @@ enum Refused {
 }
 
 impl Scheduler {
-    /// A scheduler of the mailings in `store`; `wake` tells it of changes, and it tells the dispatcher by it.
-    pub fn new(store: Store, clock: Arc<dyn Clock>, wake: Wake) -> Self {
-        Self { store, clock, wake, messages: None, pulses: Pulses::default(), watched: Mutex::default() }
+    /// A scheduler of the mailings in `store`; `notifier` tells it of changes, and it tells the dispatcher by it.
+    pub fn new(store: Store, clock: Arc<dyn Clock>, notifier: Notifier) -> Self {
+        Self { store, clock, notifier, messages: None, heartbeats: Heartbeats::default(), watched: Mutex::default() }
     }
 
     /// Lets it look, before an approved mailing begins, whether what would be sent is what was approved.
@@ -92,18 +92,18 @@ impl Scheduler {
         self
     }
 
-    /// Signs of life: one at each [`Wake`].
-    pub fn pulses(&self) -> &Pulses {
-        &self.pulses
+    /// Signs of life: one at each [`Notifier`].
+    pub fn heartbeats(&self) -> &Heartbeats {
+        &self.heartbeats
     }
 
     /// Works until `stop` completes. Errors of the store are logged and the step is tried again (invariant 10).
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
-        let pulse = self.pulses.begin("the scheduler");
+        let heartbeat = self.heartbeats.begin("the scheduler");
         loop {
-            pulse.works();
-            let woken = self.wake.notified();
+            heartbeat.works();
+            let woken = self.notifier.notified();
             let (until, longest) = match self.tick().await {
                 Ok(tick) => (tick.next.unwrap_or(Timestamp::MAX_UTC), LONGEST_SLEEP),
                 Err(error) => {
@@ -154,7 +154,7 @@ impl Scheduler {
             }
         }
         if !tick.begun.is_empty() {
-            self.wake.notify();
+            self.notifier.notify();
         }
         Ok(tick)
     }
@@ -195,7 +195,7 @@ impl Scheduler {
             let doubted = trust.is_doubted(now);
             tracing::warn!(%from, %to, seconds, doubted, "the clock jumped");
             // All that is put off is looked at again.
-            self.wake.notify();
+            self.notifier.notify();
         }
         trust = trust.settled(now);
         if !noted || (now - trust.noted).abs() >= NOTE_CLOCK_EVERY {

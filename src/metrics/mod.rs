@@ -105,25 +105,25 @@ gauges! {
         looked: "depesch_looked_timestamp_seconds", "When queues and disks were last looked at";
         queue_oldest: "depesch_queue_oldest_due_seconds", "How long the delivery that waits longest has been due, in mailings that are not held back";
         uncertain: "depesch_deliveries_uncertain", "Deliveries that a person must decide about, in mailings not over or over for less than a week";
-        letters_waiting: "depesch_letters_waiting", "Letters still to be sent";
-        letters_oldest: "depesch_letters_oldest_due_seconds", "How long the letter that waits longest has been due";
+        notices_waiting: "depesch_notices_waiting", "Notices still to be sent";
+        notices_oldest: "depesch_notices_oldest_due_seconds", "How long the notice that waits longest has been due";
         inbound_waiting: "depesch_inbound_waiting", "Messages that came in and are not yet handled";
         inbound_stuck: "depesch_inbound_stuck", "Messages that came in and cannot be handled until a person looks";
         inbound_oldest: "depesch_inbound_oldest_waiting_seconds", "How long the oldest message that is not yet handled has waited";
         mail_sessions: "depesch_mail_sessions", "Connections open for mail coming in";
         breaker_pauses: "depesch_breaker_paused_mailings", "Mailings that the circuit breaker holds back";
         store_records: "depesch_store_records", "Records in the store";
-        journal_octets: "depesch_store_journal_bytes", "The journal on disk";
-        index_octets: "depesch_store_index_bytes", "The index on disk";
+        journal_bytes: "depesch_store_journal_bytes", "The journal on disk";
+        index_bytes: "depesch_store_index_bytes", "The index on disk";
         index_damaged: "depesch_store_index_damaged", "1 while the index is damaged and being built anew: everything waits for it";
         index_checked: "depesch_store_index_checked_timestamp_seconds", "When all of the index was last compared with the journal";
         index_rebuilt: "depesch_store_index_rebuilt_timestamp_seconds", "When the index was last built anew since the start, or at it";
-        spool_octets: "depesch_spool_bytes", "Mail that came in, as it came, on disk";
+        spool_bytes: "depesch_spool_bytes", "Mail that came in, as it came, on disk";
         disk_free: "depesch_disk_free_bytes", "What the disk of the state directory has left";
         disk_usable: "depesch_disk_usable_bytes", "What the service could use of the disk of the state directory in all: used and free";
         disk_reserve: "depesch_disk_reserve_bytes", "Below so much free disk no mail is taken in";
         checkpoint_at: "depesch_checkpoint_last_timestamp_seconds", "When the last checkpoint was written";
-        checkpoint_octets: "depesch_checkpoint_last_bytes", "The last checkpoint on disk";
+        checkpoint_bytes: "depesch_checkpoint_last_bytes", "The last checkpoint on disk";
         backup_at: "depesch_backup_last_success_timestamp_seconds", "When the last backup that is known was made";
         relay_puts_off: "depesch_relay_puts_off", "1 while nearly all answers of the relay are temporary refusals";
         relay_connections: "depesch_relay_slowed_connections", "Connections that may be open while the relay takes fewer; 0 without such a limit";
@@ -146,7 +146,7 @@ gauges! {
         jobs("name"): "depesch_job_last_timestamp_seconds", "When a job last ran";
     }
     counts {
-        letters("outcome"): "depesch_letters", "Letters since the start";
+        notices("outcome"): "depesch_notices", "Notices since the start";
         commits("result"): "depesch_store_commits", "Commits asked for since the start";
         store_work("what"): "depesch_store_operations", "What the store did since the start";
         mail_connections("outcome"): "depesch_mail_connections", "Connections for mail coming in since the start";

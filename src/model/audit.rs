@@ -6,7 +6,7 @@
 //! hash = SHA-256( previous LF number LF at LF who LF uid LF request LF what LF about LF outcome LF detail LF )
 //! ```
 //!
-//! in UTF-8, LF being one octet 0x0A; `previous` is the hash of the entry before in 64 lower-case hexadecimal digits (64
+//! in UTF-8, LF being one byte 0x0A; `previous` is the hash of the entry before in 64 lower-case hexadecimal digits (64
 //! zeros before the first), numbers are decimal, `at` has the form `2026-11-23T08:00:00.000Z`, `uid` is empty where there is
 //! none. No field holds a control character. So an export can be checked with a few lines of any language; an entry that
 //! was changed spoils its own hash or that of the next, and only whoever writes the whole rest of the chain anew escapes
@@ -21,7 +21,7 @@ use std::fmt;
 use crate::base::clock::Timestamp;
 use crate::base::token::{content_hash, to_hex};
 
-/// The longest field, in octets.
+/// The longest field, in bytes.
 const LONGEST_FIELD: usize = 1000;
 
 /// The command that goes on without what is damaged; its entry says what was lost.
@@ -98,7 +98,7 @@ pub fn instant(at: Timestamp) -> String {
 }
 
 impl AuditEntry {
-    /// The octets that are hashed, see above.
+    /// The bytes that are hashed, see above.
     pub fn canonical(&self, previous: &[u8; 32]) -> String {
         let uid = self.uid.map(|uid| uid.to_string()).unwrap_or_default();
         let Self { number, who, request, what, about, detail, .. } = self;
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_octets_hashed_are_those_described() {
+    fn the_bytes_hashed_are_those_described() {
         let zeros = "0".repeat(64);
         let text = entry(1, AuditOutcome::Begun).canonical(&[0; 32]);
         assert_eq!(text, format!("{zeros}\n1\n2026-11-23T08:00:00.500Z\nkim\n1000\n1\nmailing pause\nm1\nbegun\n\n"));

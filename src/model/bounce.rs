@@ -20,7 +20,7 @@ pub use score::{
 
 /// The rule in the consent ledger by which a subscription is suspended, and begins again.
 pub const RULE: &str = "bounces";
-/// Octets of evidence that are kept.
+/// Bytes of evidence that are kept.
 const MOST_EVIDENCE: usize = 300;
 
 /// What came back about one delivery: the weightiest report, and how many there were.

@@ -26,7 +26,7 @@ pub enum ErasureState {
         at: Timestamp,
         /// Since when no journal and no checkpoint holds what was erased.
         journal: Option<Timestamp>,
-        /// Since when the index has no old octets in its free space.
+        /// Since when the index has no old bytes in its free space.
         index: Option<Timestamp>,
     },
 }

@@ -8,10 +8,10 @@ use std::net::IpAddr;
 use crate::base::clock::Timestamp;
 use crate::base::id::InboundId;
 
-/// What is known of a message that came in, outside its own octets.
+/// What is known of a message that came in, outside its own bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// When its last octet had come.
+    /// When its last byte had come.
     pub at: Timestamp,
     /// By which way.
     pub via: Via,
@@ -52,9 +52,9 @@ impl Via {
 pub struct SpoolPlace {
     /// The segment's number.
     pub segment: u64,
-    /// Where in it the message's record begins, in octets.
+    /// Where in it the message's record begins, in bytes.
     pub offset: u64,
-    /// How long the message is, in octets.
+    /// How long the message is, in bytes.
     pub length: u32,
 }
 
@@ -67,7 +67,7 @@ pub struct Inbound {
     pub arrival: Arrival,
     /// The address it came to, as given in RCPT; its local part keeps its case (RFC 5321 §2.4).
     pub recipient: String,
-    /// Where its octets lie. They are dropped with their segment after the set time.
+    /// Where its bytes lie. They are dropped with their segment after the set time.
     pub place: SpoolPlace,
     /// How far it has come.
     pub state: InboundState,

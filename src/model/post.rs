@@ -30,7 +30,7 @@ pub struct Post {
     pub subject: String,
     /// Its Message-ID without brackets, if it has one.
     pub message_id: Option<String>,
-    /// Its octets, as they came in.
+    /// Its bytes, as they came in.
     pub blob: Blob,
     /// When it came in.
     pub received: Timestamp,

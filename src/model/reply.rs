@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Reply {
     /// The three digits (RFC 5321 §4.2).
     pub code: u16,
-    /// The text, lines joined with ` / `, control characters taken out (invariant 7), at most 500 octets.
+    /// The text, lines joined with ` / `, control characters taken out (invariant 7), at most 500 bytes.
     pub text: String,
 }
 

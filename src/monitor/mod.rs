@@ -38,7 +38,7 @@ const CONNECTION: Duration = Duration::from_secs(30);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// A picture so old is shown again: several who ask at once cost one look.
 const PICTURE_AGE: Duration = Duration::from_secs(5);
-/// Octets of a request's head.
+/// Bytes of a request's head.
 const HEAD: usize = 16 * 1024;
 /// OpenMetrics 1.0.0, "Protocol Negotiation".
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -152,7 +152,7 @@ async fn metrics(State(watched): State<Arc<Watched>>, headers: HeaderMap) -> Res
     let Watched { observer, metrics } = &*watched;
     let gauges = &metrics.gauges;
     match observer.look(PICTURE_AGE).await {
-        Ok(picture) => observer.show(&picture, gauges),
+        Ok(health) => observer.show(&health, gauges),
         Err(error) => {
             tracing::error!(%error, "the metrics could not be looked up");
             return (StatusCode::SERVICE_UNAVAILABLE, "the store could not be read; the log says why\n")

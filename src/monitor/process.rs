@@ -13,7 +13,7 @@ pub(super) fn show(gauges: &Gauges) {
     gauges.files_most.set(limit.current.map_or(f64::INFINITY, |limit| limit as f64));
 }
 
-/// Resident memory, in octets (proc_pid_status(5), VmRSS).
+/// Resident memory, in bytes (proc_pid_status(5), VmRSS).
 fn memory() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

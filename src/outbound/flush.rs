@@ -1,23 +1,23 @@
-//! A flush: deferred deliveries and letters become due now, because a person knows that the relay or a receiver is repaired.
+//! A flush: deferred deliveries and notices become due now, because a person knows that the relay or a receiver is repaired.
 
 use std::collections::BTreeSet;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{LetterId, MailingId};
+use crate::base::id::{MailingId, NoticeId};
 use crate::model::ledger::{Delivery, DeliveryState};
 use crate::model::mailing::Stage;
 use crate::store::engine::{Batch, Commit};
 use crate::store::ledger::{Row, chunk_of, put_delivery};
-use crate::store::letters::put_over;
+use crate::store::notices::put_over;
 use crate::store::{CONFLICT_TRIES, Store, StoreError};
 
-/// Letters changed in one commit.
-const LETTERS_AT_ONCE: usize = 256;
+/// Notices changed in one commit.
+const NOTICES_AT_ONCE: usize = 256;
 
 /// What is to be due now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flush {
-    /// Only of this mailing; without it of all that are being sent, and letters, which belong to no mailing.
+    /// Only of this mailing; without it of all that are being sent, and notices, which belong to no mailing.
     pub mailing: Option<MailingId>,
     /// Only to this domain.
     pub domain: Option<String>,
@@ -28,22 +28,22 @@ pub struct Flush {
 pub struct Flushed {
     /// Deliveries.
     pub deliveries: u64,
-    /// Letters: mails of our own that belong to no mailing.
-    pub letters: u64,
+    /// Notices: mails of our own that belong to no mailing.
+    pub notices: u64,
 }
 
-/// Makes deferred deliveries and letters due at `now`; returns how many. Dispatcher and letters' worker must be notified
+/// Makes deferred deliveries and notices due at `now`; returns how many. Dispatcher and notices' worker must be notified
 /// afterwards. Done twice it changes nothing more.
 ///
 /// # Errors
 /// [`StoreError`]: what was changed before stays so, and the same may be asked again.
 pub async fn flush(store: &Store, now: Timestamp, what: &Flush) -> Result<Flushed, StoreError> {
     let deliveries = deliveries(store, now, what).await?;
-    let letters = match what.mailing {
+    let notices = match what.mailing {
         Some(_) => 0,
-        None => letters(store, now, what.domain.as_deref()).await?,
+        None => notices(store, now, what.domain.as_deref()).await?,
     };
-    Ok(Flushed { deliveries, letters })
+    Ok(Flushed { deliveries, notices })
 }
 
 async fn deliveries(store: &Store, now: Timestamp, what: &Flush) -> Result<u64, StoreError> {
@@ -88,25 +88,25 @@ async fn in_chunk(
     Err(StoreError::Contended(CONFLICT_TRIES))
 }
 
-async fn letters(store: &Store, now: Timestamp, domain: Option<&str>) -> Result<u64, StoreError> {
+async fn notices(store: &Store, now: Timestamp, domain: Option<&str>) -> Result<u64, StoreError> {
     let mut changed = 0;
-    let later = store.letters_later(now, usize::MAX).await?;
-    for some in later.chunks(LETTERS_AT_ONCE) {
-        changed += some_letters(store, now, some, domain).await?;
+    let later = store.notices_later(now, usize::MAX).await?;
+    for some in later.chunks(NOTICES_AT_ONCE) {
+        changed += some_notices(store, now, some, domain).await?;
     }
     Ok(changed)
 }
 
-async fn some_letters(
+async fn some_notices(
     store: &Store,
     now: Timestamp,
-    letters: &[LetterId],
+    notices: &[NoticeId],
     domain: Option<&str>,
 ) -> Result<u64, StoreError> {
     for _ in 0..CONFLICT_TRIES {
         let (mut batch, mut changed) = (Batch::new(), 0);
-        for id in letters {
-            let read = match store.letter(*id).await {
+        for id in notices {
+            let read = match store.notice(*id).await {
                 Ok(Some(read)) => read,
                 // One that cannot be read is logged when its time comes, and holds up no other.
                 Ok(None) | Err(StoreError::Record(_)) => continue,

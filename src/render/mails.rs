@@ -1,10 +1,10 @@
-//! Templates of letters: `mails/<name>/<language>.hbs`, one short text for each language, from which subject, text and HTML
+//! Templates of notices: `mails/<name>/<language>.hbs`, one short text for each language, from which subject, text and HTML
 //! are made. A further language costs one file.
 //!
 //! The first line is `Subject: …`, the rest is Markdown. Every value is escaped for Markdown, so that a stranger's words
 //! stay words: they make no link, no heading and no HTML; the HTML is sanitised besides. `mails/<name>/sample.toml` holds
 //! an example of each value; with it every mail is tried in every language when templates are loaded, so that a template
-//! that asks for what is not there is found then, and not when a letter is due.
+//! that asks for what is not there is found then, and not when a notice is due.
 
 use std::collections::BTreeMap;
 

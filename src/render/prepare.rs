@@ -23,10 +23,10 @@ use super::registry::{Part, Templates};
 use super::template_files::TemplateError;
 use super::view;
 
-/// Octets of an HTML part, at most: Gmail cuts longer ones off.
+/// Bytes of an HTML part, at most: Gmail cuts longer ones off.
 pub const HTML_LIMIT: usize = 100_000;
 /// Bytes of renderings that are kept, for readers who are alike: with hundreds of lists, each has its own.
-const KEPT_OCTETS: usize = 32 * 1024 * 1024;
+const KEPT_BYTES: usize = 32 * 1024 * 1024;
 /// Marks a recipient's place, with the number of the value between; no text may hold these noncharacters.
 const MARKS: [char; 2] = ['\u{fdd0}', '\u{fdd1}'];
 
@@ -86,7 +86,7 @@ pub struct PreparedRelease {
 #[derive(Default)]
 struct Kept {
     renderings: HashMap<Likeness, Result<Arc<Rendering>, TemplateError>>,
-    octets: usize,
+    bytes: usize,
 }
 
 /// In what recipients of one rendering are alike.
@@ -109,7 +109,7 @@ struct Rendering {
 
 impl Rendering {
     /// About how many bytes it takes: each text as it is, and ready for the mail.
-    fn octets(&self) -> usize {
+    fn bytes(&self) -> usize {
         let shared = |piece: &Piece| if let Piece::Shared(text) = piece { 2 * text.len() } else { 0 };
         self.subject.iter().chain(&self.text).chain(&self.html).map(shared).sum()
     }
@@ -214,8 +214,8 @@ impl PreparedRelease {
         let marked = |place: usize, _: &str| format!("{}{place}{}", MARKS[0], MARKS[1]);
         let rendering = self.rendering(recipient, marked).map(Arc::new);
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.octets < KEPT_OCTETS {
-            kept.octets += rendering.as_ref().map_or(1000, |rendering| rendering.octets());
+        if kept.bytes < KEPT_BYTES {
+            kept.bytes += rendering.as_ref().map_or(1000, |rendering| rendering.bytes());
             kept.renderings.insert(likeness, rendering.clone());
         }
         rendering

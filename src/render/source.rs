@@ -26,7 +26,7 @@ pub mod resolve;
 
 pub use log::Positions;
 
-/// Longer files are refused before they are read: octets.
+/// Longer files are refused before they are read: bytes.
 pub const MAX_SOURCE: usize = 1_000_000;
 
 /// What a release file need not say, because the installation does.

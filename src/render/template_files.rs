@@ -13,7 +13,7 @@ use rust_embed::RustEmbed;
 #[include = "*.toml"]
 struct BuiltIn;
 
-/// Octets of a template file, at most.
+/// Bytes of a template file, at most.
 const FILE_LIMIT: u64 = 256 * 1024;
 /// How many files the configured folder may hold.
 const FILES_LIMIT: usize = 1000;

@@ -1,7 +1,7 @@
 //! Signs of life: what runs for ever says whenever it gets on, so that somebody can tell a worker that waits from one that
 //! is stuck.
 //!
-//! A [`Pulse`] beats at each step and says for how long it may be silent then: while it does work of its own, while the
+//! A [`Heartbeat`] beats at each step and says for how long it may be silent then: while it does work of its own, while the
 //! relay has the word, or for ever, while there is nothing to do. No clock is asked: [`Watch::look`] is told how much time
 //! has passed since it looked last, so a machine that was suspended, or a clock that was set, alarms nobody.
 
@@ -18,14 +18,14 @@ pub const RELAY_STEP: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// The signs of life of one task.
 #[derive(Debug)]
-pub struct Pulse {
+pub struct Heartbeat {
     name: &'static str,
     beats: AtomicU64,
     /// Seconds; 0 for ever.
-    patience: AtomicU32,
+    time_limit: AtomicU32,
 }
 
-impl Pulse {
+impl Heartbeat {
     /// A step of our own begins.
     pub fn works(&self) {
         self.beat(OWN_STEP);
@@ -41,33 +41,33 @@ impl Pulse {
         self.beat(Duration::ZERO);
     }
 
-    fn beat(&self, patience: Duration) {
-        self.patience.store(u32::try_from(patience.as_secs()).unwrap_or(u32::MAX), Ordering::Relaxed);
+    fn beat(&self, time_limit: Duration) {
+        self.time_limit.store(u32::try_from(time_limit.as_secs()).unwrap_or(u32::MAX), Ordering::Relaxed);
         self.beats.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// The pulses of all tasks of one part. Cheap to clone; all clones are one.
 #[derive(Clone, Debug, Default)]
-pub struct Pulses {
-    inner: Arc<Mutex<Vec<(u64, Weak<Pulse>)>>>,
+pub struct Heartbeats {
+    inner: Arc<Mutex<Vec<(u64, Weak<Heartbeat>)>>>,
 }
 
-impl Pulses {
+impl Heartbeats {
     /// A pulse for a task that begins; it counts until it is dropped. `name` says in words what is stuck when it is.
-    pub fn begin(&self, name: &'static str) -> Arc<Pulse> {
-        let pulse = Arc::new(Pulse { name, beats: AtomicU64::new(0), patience: AtomicU32::new(0) });
-        pulse.works();
+    pub fn begin(&self, name: &'static str) -> Arc<Heartbeat> {
+        let heartbeat = Arc::new(Heartbeat { name, beats: AtomicU64::new(0), time_limit: AtomicU32::new(0) });
+        heartbeat.works();
         let mut all = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|(_, pulse)| pulse.strong_count() > 0);
+        all.retain(|(_, heartbeat)| heartbeat.strong_count() > 0);
         let number = all.last().map_or(0, |(number, _)| number + 1);
-        all.push((number, Arc::downgrade(&pulse)));
-        pulse
+        all.push((number, Arc::downgrade(&heartbeat)));
+        heartbeat
     }
 
-    fn all(&self) -> Vec<(u64, Arc<Pulse>)> {
+    fn all(&self) -> Vec<(u64, Arc<Heartbeat>)> {
         let all = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().filter_map(|(number, pulse)| Some((*number, pulse.upgrade()?))).collect()
+        all.iter().filter_map(|(number, heartbeat)| Some((*number, heartbeat.upgrade()?))).collect()
     }
 }
 
@@ -83,30 +83,30 @@ pub struct Stuck {
 /// Looks after the pulses of one part.
 #[derive(Debug)]
 pub struct Watch {
-    pulses: Pulses,
+    heartbeats: Heartbeats,
     /// By number: the beats seen last, and how long there has been none.
     seen: HashMap<u64, (u64, Duration)>,
 }
 
 impl Watch {
     /// A watch that has not looked yet.
-    pub fn new(pulses: Pulses) -> Self {
-        Self { pulses, seen: HashMap::new() }
+    pub fn new(heartbeats: Heartbeats) -> Self {
+        Self { heartbeats, seen: HashMap::new() }
     }
 
     /// Looks once; `passed` is the time since the look before. Gives those that are stuck.
     pub fn look(&mut self, passed: Duration) -> Vec<Stuck> {
         let (mut stuck, mut seen) = (Vec::new(), HashMap::new());
-        for (number, pulse) in self.pulses.all() {
-            let beats = pulse.beats.load(Ordering::Relaxed);
+        for (number, heartbeat) in self.heartbeats.all() {
+            let beats = heartbeat.beats.load(Ordering::Relaxed);
             let silent = match self.seen.get(&number) {
                 Some((before, silent)) if *before == beats => silent.saturating_add(passed),
                 _ => Duration::ZERO,
             };
             seen.insert(number, (beats, silent));
-            let patience = Duration::from_secs(u64::from(pulse.patience.load(Ordering::Relaxed)));
-            if !patience.is_zero() && silent > patience {
-                stuck.push(Stuck { name: pulse.name, silent });
+            let time_limit = Duration::from_secs(u64::from(heartbeat.time_limit.load(Ordering::Relaxed)));
+            if !time_limit.is_zero() && silent > time_limit {
+                stuck.push(Stuck { name: heartbeat.name, silent });
             }
         }
         self.seen = seen;
@@ -126,28 +126,28 @@ mod tests {
 
     #[test]
     fn silence_is_counted_in_looks_and_each_beat_ends_it() {
-        let pulses = Pulses::default();
-        let pulse = pulses.begin("the worker");
-        let mut watch = Watch::new(pulses);
+        let heartbeats = Heartbeats::default();
+        let heartbeat = heartbeats.begin("the worker");
+        let mut watch = Watch::new(heartbeats);
         // The first look only learns how many beats there were.
         assert_eq!(looks_until_stuck(&mut watch), Some(22));
         assert_eq!(watch.look(LOOK), [Stuck { name: "the worker", silent: OWN_STEP + 2 * LOOK }]);
-        pulse.works();
+        heartbeat.works();
         assert_eq!(watch.look(LOOK), []);
-        pulse.waits_for_relay();
+        heartbeat.waits_for_relay();
         assert_eq!(looks_until_stuck(&mut watch), Some(242));
     }
 
     #[test]
     fn who_rests_or_has_ended_may_be_silent() {
-        let pulses = Pulses::default();
-        let (resting, ended) = (pulses.begin("resting"), pulses.begin("ended"));
-        let mut watch = Watch::new(pulses.clone());
+        let heartbeats = Heartbeats::default();
+        let (resting, ended) = (heartbeats.begin("resting"), heartbeats.begin("ended"));
+        let mut watch = Watch::new(heartbeats.clone());
         resting.rests();
         drop(ended);
         assert_eq!(looks_until_stuck(&mut watch), None);
         // A number that is given again does not inherit the silence of who had it before.
-        let next = pulses.begin("next");
+        let next = heartbeats.begin("next");
         assert_eq!(watch.look(LOOK), []);
         drop(next);
     }

@@ -17,11 +17,11 @@ use tokio::sync::futures::Notified;
 ///
 /// It is only a hint: work is found in the store, so a lost wake-up costs time and no work.
 #[derive(Clone, Debug, Default)]
-pub struct Wake {
+pub struct Notifier {
     notify: Arc<Notify>,
 }
 
-impl Wake {
+impl Notifier {
     /// A wake-up that nobody waits for yet.
     pub fn new() -> Self {
         Self::default()
@@ -32,7 +32,7 @@ impl Wake {
         self.notify.notify_waiters();
     }
 
-    /// Registers now; completes at the first [`Wake::notify`] from now on.
+    /// Registers now; completes at the first [`Notifier::notify`] from now on.
     pub fn notified(&self) -> Notified<'_> {
         self.notify.notified()
     }

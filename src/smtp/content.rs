@@ -1,12 +1,12 @@
 //! What comes after DATA: its end found, its dots unstuffed, its size and line ends watched (RFC 5321 §2.3.8, §4.1.1.4,
-//! §4.5.2). Octets are taken as they come, in pieces of any size.
+//! §4.5.2). Bytes are taken as they come, in pieces of any size.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::memory::{GivenUp, MessageMemory, Share};
 
-/// The first piece of memory for a message, in octets: most slow clients never need more.
+/// The first piece of memory for a message, in bytes: most slow clients never need more.
 const FIRST_CAPACITY: usize = 2048;
 
 /// Why content cannot be taken, however it goes on. It is still consumed to its end, so that nothing of it is ever read
@@ -21,7 +21,7 @@ pub enum Fault {
     NoMemory,
 }
 
-/// Where in a line the next octet stands.
+/// Where in a line the next byte stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     LineStart,
@@ -35,28 +35,28 @@ enum At {
 #[derive(Debug)]
 pub struct Content {
     at: At,
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     share: Share,
     prefix: usize,
-    max_octets: usize,
+    max_bytes: usize,
     fault: Option<Fault>,
 }
 
 impl Content {
-    /// Begins with `prefix`, the fields that are ours; then at most `max_octets` of the peer's. Its memory counts for the
+    /// Begins with `prefix`, the fields that are ours; then at most `max_bytes` of the peer's. Its memory counts for the
     /// machine `peer`, where one is known.
-    pub fn new(prefix: &[u8], max_octets: usize, memory: Arc<MessageMemory>, peer: Option<IpAddr>) -> Self {
-        let (octets, share) = (Vec::new(), Share::of(memory, peer));
-        let mut content = Self { at: At::LineStart, octets, share, prefix: prefix.len(), max_octets, fault: None };
+    pub fn new(prefix: &[u8], max_bytes: usize, memory: Arc<MessageMemory>, peer: Option<IpAddr>) -> Self {
+        let (bytes, share) = (Vec::new(), Share::of(memory, peer));
+        let mut content = Self { at: At::LineStart, bytes, share, prefix: prefix.len(), max_bytes, fault: None };
         content.push(prefix);
         content
     }
 
-    /// Takes from the front of `input`; gives how many octets were used, and whether the end was among them.
+    /// Takes from the front of `input`; gives how many bytes were used, and whether the end was among them.
     pub fn take(&mut self, input: &[u8]) -> (usize, bool) {
         let mut used = 0;
-        while let Some(&octet) = input.get(used) {
-            match (self.at, octet) {
+        while let Some(&byte) = input.get(used) {
+            match (self.at, byte) {
                 (At::LineStart, b'.') => self.step(&mut used, At::Dot),
                 (At::Dot, b'\r') => self.step(&mut used, At::DotReturn),
                 (At::DotReturn, b'\n') => return (used + 1, true),
@@ -99,7 +99,7 @@ impl Content {
     fn fail(&mut self, fault: Fault) {
         if self.fault.is_none() {
             self.fault = Some(fault);
-            self.octets = Vec::new();
+            self.bytes = Vec::new();
             self.share.release();
         }
     }
@@ -108,20 +108,20 @@ impl Content {
         if self.fault.is_some() {
             return;
         }
-        let length = self.octets.len() + piece.len();
-        let most = self.prefix.saturating_add(self.max_octets);
+        let length = self.bytes.len() + piece.len();
+        let most = self.prefix.saturating_add(self.max_bytes);
         if length > most {
             return self.fail(Fault::TooLarge);
         }
         if !self.share.grow_to(length) {
             return self.fail(Fault::NoMemory);
         }
-        if length > self.octets.capacity() {
+        if length > self.bytes.capacity() {
             // What is ready and not written to is no memory yet.
-            let ample = length.max(self.octets.capacity().saturating_mul(2)).max(FIRST_CAPACITY).min(most);
-            self.octets.reserve_exact(ample - self.octets.len());
+            let ample = length.max(self.bytes.capacity().saturating_mul(2)).max(FIRST_CAPACITY).min(most);
+            self.bytes.reserve_exact(ample - self.bytes.len());
         }
-        self.octets.extend_from_slice(piece);
+        self.bytes.extend_from_slice(piece);
     }
 
     /// The whole message, our fields first, and the hold on the memory that it lies in.
@@ -131,7 +131,7 @@ impl Content {
     pub fn finish(mut self) -> Result<(Vec<u8>, Share), Fault> {
         match self.fault {
             Some(fault) => Err(fault),
-            None if self.share.keep() => Ok((self.octets, self.share)),
+            None if self.share.keep() => Ok((self.bytes, self.share)),
             None => Err(Fault::NoMemory),
         }
     }
@@ -155,7 +155,7 @@ impl Content {
 
     /// What the peer sent, so far.
     pub fn theirs(&self) -> &[u8] {
-        self.octets.get(self.prefix..).unwrap_or_default()
+        self.bytes.get(self.prefix..).unwrap_or_default()
     }
 }
 
@@ -172,7 +172,7 @@ mod tests {
             assert!(end || used == piece.len());
             done = end;
         }
-        (content.finish().map(|(octets, _)| octets), done)
+        (content.finish().map(|(bytes, _)| bytes), done)
     }
 
     fn whole(text: &[u8]) -> (Result<Vec<u8>, Fault>, bool) {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn dots_are_unstuffed_to_the_octet() {
+    fn dots_are_unstuffed_to_the_byte() {
         for (sent, meant) in [
             (&b".\r\n"[..], &b""[..]),
             (b"a\r\n.\r\n", b"a\r\n"),

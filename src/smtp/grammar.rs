@@ -77,7 +77,7 @@ pub enum Wrong {
 /// # Errors
 /// [`Wrong`], to be answered with 5xx.
 pub fn parse(line: &[u8]) -> Result<Command<'_>, Wrong> {
-    let end = line.iter().position(|octet| *octet == b' ').unwrap_or(line.len());
+    let end = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
     let (verb, rest) = line.split_at(end);
     if verb.len() > 8 {
         return Err(Wrong::Unknown);
@@ -107,8 +107,8 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, Wrong> {
     }
 }
 
-fn trim(octets: &[u8]) -> &[u8] {
-    octets.trim_ascii()
+fn trim(bytes: &[u8]) -> &[u8] {
+    bytes.trim_ascii()
 }
 
 /// What a peer calls itself. Peers give all sorts of names, and none of them proves anything, so that any is taken that
@@ -148,7 +148,7 @@ fn mail_parameters(rest: &[u8]) -> Result<MailParameters, Wrong> {
     let mut body = false;
     for parameter in parameters(rest)? {
         found.any = true;
-        let (keyword, value) = match parameter.iter().position(|octet| *octet == b'=') {
+        let (keyword, value) = match parameter.iter().position(|byte| *byte == b'=') {
             Some(at) => (&parameter[..at], Some(&parameter[at + 1..])),
             None => (parameter, None),
         };
@@ -199,18 +199,18 @@ fn parameters(rest: &[u8]) -> Result<impl Iterator<Item = &[u8]>, Wrong> {
     if !rest.is_empty() && rest[0] != b' ' {
         return Err(Wrong::Arguments("a space between <address> and parameters"));
     }
-    let allowed = |octet: &u8| octet.is_ascii_graphic() || *octet == b' ' || !octet.is_ascii();
+    let allowed = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ' || !byte.is_ascii();
     if !rest.iter().all(allowed) {
         return Err(Wrong::Parameter);
     }
-    Ok(rest.split(|octet| *octet == b' ').filter(|word| !word.is_empty()))
+    Ok(rest.split(|byte| *byte == b' ').filter(|word| !word.is_empty()))
 }
 
 /// The inside of `<…>` at the front, and what comes after it. A `>` inside a quoted string ends nothing.
-fn path(octets: &[u8]) -> Option<(&str, &[u8])> {
-    let inside = octets.strip_prefix(b"<")?;
+fn path(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let inside = bytes.strip_prefix(b"<")?;
     let (mut quoted, mut escaped) = (false, false);
-    let end = inside.iter().position(|octet| match octet {
+    let end = inside.iter().position(|byte| match byte {
         _ if escaped => {
             escaped = false;
             false

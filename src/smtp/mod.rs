@@ -1,20 +1,20 @@
 //! Floor 11: mail in over the network: the session as a state machine without I/O, and the listener that drives it.
 //!
-//! A peer's octets go into a [`session::Session`]; out of it come replies, and questions for what lies behind the door
-//! ([`crate::inbound::recipients::Reception`]). Everything that a standard says of the dialogue is in the session
+//! A peer's bytes go into a [`session::Session`]; out of it come replies, and questions for what lies behind the door
+//! ([`crate::inbound::recipients::Ingest`]). Everything that a standard says of the dialogue is in the session
 //! and tested without a socket; sockets, TLS, time and limits are the [`listener`]'s.
 
 mod connection;
+mod connection_limits;
 mod content;
 pub mod counters;
 pub mod grammar;
 pub mod listener;
 pub mod memory;
-mod patience;
-mod places;
 mod received;
 mod reply;
 pub mod session;
 pub mod settings;
 mod stream;
+mod timeouts;
 pub mod tls;

@@ -1,6 +1,6 @@
 //! One dialogue, SMTP (RFC 5321) or LMTP (RFC 2033), as a state machine without I/O and without a clock.
 //!
-//! The driver gives it octets with [`Session::receive`] and calls [`Session::step`] until that says [`Step::More`]; it sends
+//! The driver gives it bytes with [`Session::receive`] and calls [`Session::step`] until that says [`Step::More`]; it sends
 //! what [`Session::take_output`] gives before it reads again, and answers the questions among the steps. In between the
 //! session never holds more than one unfinished line, and a message within its limits.
 
@@ -64,7 +64,7 @@ struct Transaction {
 #[derive(Debug)]
 enum State {
     Command,
-    /// A line that is too long, of which so many octets are gone.
+    /// A line that is too long, of which so many bytes are gone.
     Skipping(usize),
     Content(Box<Content>),
     /// Waits to be told of this recipient.
@@ -100,12 +100,12 @@ impl Session {
         }
     }
 
-    /// Takes octets from the peer.
-    pub fn receive(&mut self, octets: &[u8]) {
+    /// Takes bytes from the peer.
+    pub fn receive(&mut self, bytes: &[u8]) {
         if !matches!(self.state, State::Closed) {
             self.input.drain(..self.used);
             self.used = 0;
-            self.input.extend_from_slice(octets);
+            self.input.extend_from_slice(bytes);
         }
     }
 

@@ -55,7 +55,7 @@ pub struct Limits {
     pub idle: Duration,
     /// Over which time the speed of a message is judged. 1 minute.
     pub speed_window: Duration,
-    /// The least octets a second in which a message must come, over each window. 100.
+    /// The least bytes a second in which a message must come, over each window. 100.
     pub least_speed: usize,
     /// The same for a message that has become larger than 256 KiB: it holds memory that others wait for. 8,000.
     pub least_speed_large: usize,

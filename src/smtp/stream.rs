@@ -1,4 +1,4 @@
-//! A connection's octets: over TCP, a Unix socket, or TLS.
+//! A connection's bytes: over TCP, a Unix socket, or TLS.
 
 use std::io;
 
@@ -15,7 +15,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Waits for octets and appends as many as there is room for; 0 when the peer is done.
+    /// Waits for bytes and appends as many as there is room for; 0 when the peer is done.
     pub async fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read_buf(buffer).await,
@@ -25,12 +25,12 @@ impl Stream {
     }
 
     /// Sends everything.
-    pub async fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => stream.write_all(octets).await,
-            Self::Unix(stream) => stream.write_all(octets).await,
+            Self::Tcp(stream) => stream.write_all(bytes).await,
+            Self::Unix(stream) => stream.write_all(bytes).await,
             Self::Tls(stream) => {
-                stream.write_all(octets).await?;
+                stream.write_all(bytes).await?;
                 stream.flush().await
             }
         }

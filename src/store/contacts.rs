@@ -100,8 +100,8 @@ impl BoilerplateV1 {
     }
 }
 
-fn decode<T: serde::de::DeserializeOwned>(family: &'static str, octets: &Value) -> Result<T, RecordError> {
-    let (version, rest) = record::split(family, octets)?;
+fn decode<T: serde::de::DeserializeOwned>(family: &'static str, bytes: &Value) -> Result<T, RecordError> {
+    let (version, rest) = record::split(family, bytes)?;
     match version {
         VERSION => record::decode(family, rest),
         version => Err(RecordError::Newer { family, version }),
@@ -148,16 +148,16 @@ impl Store {
     /// [`StoreError`].
     pub async fn contact_book(&self) -> Result<ContactBook, StoreError> {
         let mut book = ContactBook::default();
-        for (_, octets) in self.engine.scan(keys::table(b'q'), usize::MAX).await? {
-            let organisation = decode::<OrganisationV1>("organisation", &octets)?.read()?;
+        for (_, bytes) in self.engine.scan(keys::table(b'q'), usize::MAX).await? {
+            let organisation = decode::<OrganisationV1>("organisation", &bytes)?.read()?;
             book.organisations.insert(organisation.id.clone(), organisation);
         }
-        for (_, octets) in self.engine.scan(keys::table(b'o'), usize::MAX).await? {
-            let (id, contact) = decode::<ContactV1>("contact", &octets)?.read()?;
+        for (_, bytes) in self.engine.scan(keys::table(b'o'), usize::MAX).await? {
+            let (id, contact) = decode::<ContactV1>("contact", &bytes)?.read()?;
             book.contacts.insert(id, contact);
         }
-        for (_, octets) in self.engine.scan(keys::table(b'b'), usize::MAX).await? {
-            let text = decode::<BoilerplateV1>("boilerplate", &octets)?.read();
+        for (_, bytes) in self.engine.scan(keys::table(b'b'), usize::MAX).await? {
+            let text = decode::<BoilerplateV1>("boilerplate", &bytes)?.read();
             book.boilerplates.insert((text.organisation.clone(), text.revision), text);
         }
         Ok(book)

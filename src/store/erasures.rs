@@ -116,7 +116,7 @@ impl Store {
             range = range.after(&keys::erasure(&after));
         }
         let found = self.engine.scan(range, limit).await?;
-        found.into_iter().map(|(key, octets)| Ok((hash_of(&key)?, decode(octets)?))).collect()
+        found.into_iter().map(|(key, bytes)| Ok((hash_of(&key)?, decode(bytes)?))).collect()
     }
 
     /// The first `limit` erasures that are not through.

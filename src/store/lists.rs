@@ -156,8 +156,8 @@ fn read_posting(form: ListV2, holds_unproven: bool) -> Result<(ListV1, Posting),
     Ok((form.list, posting))
 }
 
-fn decode(octets: &Value) -> Result<Read<List>, StoreError> {
-    let (version, rest) = record::split(FAMILY, octets)?;
+fn decode(bytes: &Value) -> Result<Read<List>, StoreError> {
+    let (version, rest) = record::split(FAMILY, bytes)?;
     let (form, posting) = match version {
         1 => {
             let posting = Posting { unproven: Unproven::Send, ..Posting::default() };
@@ -190,7 +190,7 @@ fn decode(octets: &Value) -> Result<Read<List>, StoreError> {
         posting,
         created: record::instant(FAMILY, form.created)?,
     };
-    Ok(Read { value: list, stamp: octets.clone() })
+    Ok(Read { value: list, stamp: bytes.clone() })
 }
 
 /// Adds a new list to `batch`; it conflicts when there is one of that name.
@@ -211,7 +211,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`], never to be read as "there is none".
     pub async fn list(&self, name: &ListName) -> Result<Option<Read<List>>, StoreError> {
-        self.engine.get(&keys::list(name)).await?.map(|octets| decode(&octets)).transpose()
+        self.engine.get(&keys::list(name)).await?.map(|bytes| decode(&bytes)).transpose()
     }
 
     /// All lists, in order of name.
@@ -220,7 +220,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn lists(&self) -> Result<Vec<Read<List>>, StoreError> {
         let found = self.engine.scan(keys::table(b'l'), usize::MAX).await?;
-        found.iter().map(|(_, octets)| decode(octets)).collect()
+        found.iter().map(|(_, bytes)| decode(bytes)).collect()
     }
 
     /// Makes a list; `false` when there is one of that name already, which is left as it is.

@@ -2,7 +2,7 @@
 //! sled, [`memory`] for tests; each record family has a file of its own with its keys, its versioned form on disk
 //! and its reads and writes.
 //!
-//! A read hands out a [`Read`] with the stored octets; a write hands them back as its precondition. So two writers
+//! A read hands out a [`Read`] with the stored bytes; a write hands them back as its precondition. So two writers
 //! never overwrite each other unseen, whatever process they run in.
 
 use std::sync::Arc;
@@ -28,11 +28,12 @@ pub mod journal;
 pub mod keys;
 pub mod later;
 pub mod ledger;
-pub mod letters;
 pub mod lists;
 pub mod mailings;
 pub mod memory;
 pub mod names;
+pub mod notices;
+pub mod pending_requests;
 pub mod posts;
 pub mod record;
 pub mod releases;
@@ -42,7 +43,6 @@ pub mod spool;
 pub mod subscribers;
 pub mod suppressions;
 pub mod taking_back;
-pub mod wishes;
 
 use engine::{Batch, Commit, Engine, EngineError, Value};
 use record::RecordError;
@@ -53,12 +53,12 @@ pub struct Store {
     engine: Arc<dyn Engine>,
 }
 
-/// A record as read, with the octets that a later write may demand unchanged.
+/// A record as read, with the bytes that a later write may demand unchanged.
 #[derive(Clone, Debug)]
 pub struct Read<T> {
     /// The record.
     pub value: T,
-    /// Its octets in the store.
+    /// Its bytes in the store.
     pub stamp: Value,
 }
 
@@ -109,7 +109,7 @@ impl Store {
         for _ in 0..CONFLICT_TRIES {
             let before = self.engine.get(&key).await?;
             let last = match &before {
-                Some(octets) => record::decode_counter(octets)?,
+                Some(bytes) => record::decode_counter(bytes)?,
                 None => 0,
             };
             let mut batch = Batch::new();

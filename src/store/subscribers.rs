@@ -49,8 +49,8 @@ pub fn admit(subscriber: &Subscriber) -> Result<(), TooLarge> {
 ///
 /// # Errors
 /// [`StoreError::Record`].
-pub fn read_record(octets: &[u8]) -> Result<Subscriber, StoreError> {
-    Ok(decode(&Value::from(octets))?.value)
+pub fn read_record(bytes: &[u8]) -> Result<Subscriber, StoreError> {
+    Ok(decode(&Value::from(bytes))?.value)
 }
 
 /// Adds a new subscriber to `batch`; it conflicts when somebody has the address, or the id, which comes from
@@ -94,7 +94,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`], never to be read as "there is none".
     pub async fn subscriber(&self, id: SubscriberId) -> Result<Option<Read<Subscriber>>, StoreError> {
-        self.engine.get(&keys::subscriber(id)).await?.map(|octets| decode(&octets)).transpose()
+        self.engine.get(&keys::subscriber(id)).await?.map(|bytes| decode(&bytes)).transpose()
     }
 
     /// The subscriber who has this address, however it is spelled.
@@ -127,7 +127,7 @@ impl Store {
     ) -> Result<Vec<Read<Subscriber>>, StoreError> {
         let range = keys::table(b's').after(&keys::subscriber(after));
         let found = self.engine.scan(range, limit).await?;
-        found.iter().map(|(_, octets)| decode(octets)).collect()
+        found.iter().map(|(_, bytes)| decode(bytes)).collect()
     }
 
     /// Whether there is no subscriber at all.
@@ -199,9 +199,9 @@ mod tests {
 
     #[test]
     fn a_record_of_version_1_is_read_for_ever() {
-        let mut octets = encode(&karin(1)).to_vec();
-        octets[0] = 1;
-        assert_eq!(decode(&octets.into()).unwrap().value, karin(1));
+        let mut bytes = encode(&karin(1)).to_vec();
+        bytes[0] = 1;
+        assert_eq!(decode(&bytes.into()).unwrap().value, karin(1));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One connection to a relay: carries one message at a time and says exactly what became of it.
 //!
-//! What decides the outcome of a broken connection is [`super::wire`]'s count: while the last octet of the final dot
+//! What decides the outcome of a broken connection is [`super::wire`]'s count: while the last byte of the final dot
 //! has not been handed to the kernel, the message was surely not taken; after that nobody knows.
 
 use std::future::poll_fn;

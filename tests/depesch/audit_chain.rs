@@ -4,17 +4,17 @@
 use std::sync::Arc;
 
 use chrono::Duration;
+use depesch::api::audit::{AuditLine, AuditVerified};
 use depesch::audit::{AuditLog, AuditNote, leave_note, take_notes};
 use depesch::base::clock::FakeClock;
 use depesch::base::token::Key;
-use depesch::control::audit::{AuditLine, AuditVerified};
 use depesch::model::audit::{ChainBreak, ChainLink};
 use depesch::store::engine::{Batch, Engine};
 use depesch::store::memory::MemoryEngine;
 use depesch::store::{Store, keys};
 use sha2::{Digest, Sha256};
 
-use crate::support::control;
+use crate::support::api;
 
 struct Log {
     store: Store,
@@ -44,9 +44,9 @@ impl Log {
         self.engine.get(&keys::audit_entry(number)).await.unwrap().unwrap()
     }
 
-    async fn put(&self, number: u64, octets: &[u8]) {
+    async fn put(&self, number: u64, bytes: &[u8]) {
         let mut batch = Batch::new();
-        batch.put(keys::audit_entry(number), octets);
+        batch.put(keys::audit_entry(number), bytes);
         self.store.commit(batch).await.unwrap();
     }
 
@@ -58,7 +58,7 @@ impl Log {
 }
 
 #[tokio::test]
-async fn each_flipped_octet_is_found() {
+async fn each_flipped_byte_is_found() {
     let log = log(5).await;
     let whole = log.kept(3).await;
     for place in 0..whole.len() {
@@ -162,13 +162,13 @@ fn documented_fields() -> Vec<String> {
 
 #[tokio::test]
 async fn an_outsider_can_verify_an_export() {
-    let daemon = control::start().await;
+    let daemon = api::start().await;
     for number in 0..30 {
         let note = AuditNote::of_daemon("mailing pause", format!("m{number}"), "för sent");
         daemon.control.audit().append(&note).await.unwrap();
         daemon.clock.advance(Duration::milliseconds(1001));
     }
-    let export = daemon.client.download("/v1/audit/export").await.unwrap().octets().await.unwrap();
+    let export = daemon.client.download("/v1/audit/export").await.unwrap().bytes().await.unwrap();
     let text = String::from_utf8(export).unwrap();
     let fields = documented_fields();
     let mut previous = "0".repeat(64);
@@ -180,8 +180,8 @@ async fn an_outsider_can_verify_an_export() {
             serde_json::Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        let octets: String = fields.iter().map(|field| value(field) + "\n").collect();
-        let hash: String = Sha256::digest(octets.as_bytes()).iter().map(|octet| format!("{octet:02x}")).collect();
+        let bytes: String = fields.iter().map(|field| value(field) + "\n").collect();
+        let hash: String = Sha256::digest(bytes.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(entry["hash"], hash, "{line}");
         previous = hash;
     }

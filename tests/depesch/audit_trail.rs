@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use depesch::control::audit::{AuditPage, AuditVerified};
-use depesch::control::audit_trail::{Noted, RULES};
-use depesch::control::client::ClientError;
-use depesch::control::extract::user_name;
-use depesch::control::import::{ImportLine, ImportResult};
-use depesch::control::subscriber::SubscriberFields;
-use depesch::control::suppression::NewSuppression;
+use depesch::api::audit::{AuditPage, AuditVerified};
+use depesch::api::audit_trail::{Noted, RULES};
+use depesch::api::client::ClientError;
+use depesch::api::extract::user_name;
+use depesch::api::import::{ImportLine, ImportResult};
+use depesch::api::subscriber::SubscriberFields;
+use depesch::api::suppression::NewSuppression;
 use depesch::model::audit::{AuditEntry, AuditOutcome};
 use depesch::store::Store;
 use depesch::store::memory::MemoryEngine;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::support::control::{self, TestControl};
+use crate::support::api::{self, TestApi};
 use crate::support::failing::{Count, FailingEngine, Failure};
 
 /// Each route of the API with its method, read from the source.
@@ -68,13 +68,13 @@ fn each_route_that_changes_something_has_a_rule() {
     }
 }
 
-async fn entries(daemon: &TestControl) -> Vec<AuditEntry> {
+async fn entries(daemon: &TestApi) -> Vec<AuditEntry> {
     let kept = daemon.control.store.audit_entries(0, 10_000).await.unwrap();
     kept.into_iter().map(|kept| kept.entry).collect()
 }
 
 /// What stands in the log, in short.
-async fn trail(daemon: &TestControl) -> Vec<String> {
+async fn trail(daemon: &TestApi) -> Vec<String> {
     let line = |entry: &AuditEntry| {
         let AuditEntry { what, about, outcome, detail, .. } = entry;
         format!("{what} [{about}] {} {detail}", outcome.word()).trim_end().to_owned()
@@ -92,7 +92,7 @@ fn karin() -> SubscriberFields {
 
 #[tokio::test]
 async fn every_change_is_attempted_and_leaves_begin_and_end() {
-    let daemon = control::start().await;
+    let daemon = api::start().await;
     let changes = RULES.iter().filter(|rule| rule.noted == Noted::Change);
     for rule in changes {
         let (method, path) = rule.route;
@@ -126,7 +126,7 @@ fn own_uid() -> u32 {
 
 #[tokio::test]
 async fn it_says_what_was_made_and_of_whom_only_the_number() {
-    let daemon = control::start().await;
+    let daemon = api::start().await;
     let client = &daemon.client;
     let list =
         json!({"address": "strejkfonden@lists.example.org", "owner": "kansli@example.org", "privacy": "sensitive"});
@@ -175,17 +175,17 @@ async fn it_says_what_was_made_and_of_whom_only_the_number() {
 
 #[tokio::test]
 async fn addresses_that_are_asked_for_leave_an_entry_and_others_none() {
-    let daemon = control::start().await;
-    daemon.client.get::<Value>("/v1/letters").await.unwrap();
+    let daemon = api::start().await;
+    daemon.client.get::<Value>("/v1/notices").await.unwrap();
     daemon.client.get::<Value>("/v1/lists").await.unwrap();
-    daemon.client.get::<Value>("/v1/letters?addresses=true").await.unwrap();
-    daemon.client.download("/v1/subscribers/export").await.unwrap().octets().await.unwrap();
-    assert_eq!(trail(&daemon).await, ["letter list [] noted", "subscriber export [] noted"]);
+    daemon.client.get::<Value>("/v1/notices?addresses=true").await.unwrap();
+    daemon.client.download("/v1/subscribers/export").await.unwrap().bytes().await.unwrap();
+    assert_eq!(trail(&daemon).await, ["notice list [] noted", "subscriber export [] noted"]);
 }
 
 #[tokio::test]
 async fn an_import_of_many_batches_leaves_one_pair() {
-    let daemon = control::start().await;
+    let daemon = api::start().await;
     let rows: String = (0..2000).map(|n| format!("p{n}@press.example\n")).collect();
     let body = std::io::Cursor::new(format!("address\n{rows}").into_bytes());
     let answer = daemon.client.upload(Method::POST, "/v1/subscribers/import?file=a.csv", "text/csv", body).await;
@@ -198,7 +198,7 @@ async fn an_import_of_many_batches_leaves_one_pair() {
 #[tokio::test]
 async fn what_cannot_be_noted_is_not_done() {
     let engine = Arc::new(FailingEngine::over(Arc::new(MemoryEngine::new())));
-    let daemon = control::start_on(Store::new(engine.clone())).await;
+    let daemon = api::start_on(Store::new(engine.clone())).await;
     engine.fail_at(Count::Commits, 1, Failure::Before);
     let refused = daemon.client.post::<_, Value>("/v1/subscribers", &karin()).await;
     let Err(ClientError::Refused(refusal)) = refused else { panic!("{refused:?}") };
@@ -213,7 +213,7 @@ async fn what_cannot_be_noted_is_not_done() {
 async fn a_crash_between_begin_and_end_shows() {
     let inner = Arc::new(MemoryEngine::new());
     let engine = Arc::new(FailingEngine::over(inner.clone()));
-    let daemon = control::start_on(Store::new(engine.clone())).await;
+    let daemon = api::start_on(Store::new(engine.clone())).await;
     // Begun, the number is allocated, the subscriber is put: and then it dies.
     engine.fail_at(Count::Commits, 4, Failure::Before);
     daemon.client.post::<_, Value>("/v1/subscribers", &karin()).await.unwrap();

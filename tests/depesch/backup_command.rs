@@ -53,9 +53,9 @@ fn a_lost_state_directory_comes_back_from_the_backups() {
     let files = place.directory.path().join("elsewhere/files");
     let folder = std::fs::read_dir(&files).unwrap().next().unwrap().unwrap().path();
     let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
-    let mut octets = std::fs::read(&file).unwrap();
-    octets[3] ^= 1;
-    std::fs::write(&file, octets).unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[3] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
     let found = json(&place, &["backup", "verify", "--all"], 1);
     assert_eq!(found["faults"][0]["file"], file.display().to_string());
 }

@@ -3,8 +3,8 @@
 use depesch::base::id::{MailingId, SubscriberId};
 use depesch::model::inbound::InboundState;
 use depesch::model::ledger::{Delivery, DeliveryState};
-use depesch::model::letter::{Letter, LetterBody, LetterState};
 use depesch::model::mailing::{MissedPolicy, PauseReason, Stage, UncertainPolicy};
+use depesch::model::notice::{Notice, NoticeBody, NoticeState};
 use depesch::model::subscriber::SubscriptionState;
 use depesch::model::suppression::SuppressionReason;
 use depesch::operations::restore::{Restoration, rehearse};
@@ -13,25 +13,25 @@ use depesch::store::backup::point::Wanted;
 use depesch::store::backup::unwatched;
 use depesch::store::engine::Batch;
 use depesch::store::ledger::put_delivery;
-use depesch::store::{inbound, letters};
-use depesch::subscribers::profile::{Desk, SubscriptionChange};
+use depesch::store::{inbound, notices};
+use depesch::subscribers::profile::{SubscriberService, SubscriptionChange};
 
-use crate::support::letters::inbound as message;
 use crate::support::mailings::{list, mailing, minute, put, put_frozen, put_subscriber};
+use crate::support::notices::inbound as message;
 use crate::support::site::{Site, open};
 
-fn waiting_letter() -> Letter {
-    Letter {
-        id: depesch::base::id::LetterId(1),
+fn waiting_notice() -> Notice {
+    Notice {
+        id: depesch::base::id::NoticeId(1),
         sender: None,
         recipient: "karin@example.org".parse().unwrap(),
-        body: LetterBody::Kept,
+        body: NoticeBody::Kept,
         about: "confirmation".into(),
         created: minute(0),
         opened: minute(0),
         attempts: 0,
         resent: 0,
-        state: LetterState::Waiting { due: minute(0), cause: None },
+        state: NoticeState::Waiting { due: minute(0), cause: None },
     }
 }
 
@@ -51,7 +51,7 @@ async fn nothing_goes_out_of_a_restored_store_by_itself() {
     let mut batch = Batch::new();
     let in_doubt = Delivery { state: DeliveryState::InDoubt { since: minute(1) }, attempts: 1, resent: 0 };
     put_delivery(&mut batch, MailingId(2), &row, &in_doubt);
-    letters::put_new(&mut batch, &waiting_letter(), Some(b"Subject: x\r\n\r\n"));
+    notices::put_new(&mut batch, &waiting_notice(), Some(b"Subject: x\r\n\r\n"));
     let place = site.mail("Subject: to the list\r\n\r\n").await;
     let came = message(None, place);
     inbound::put_new(&mut batch, &came);
@@ -61,7 +61,7 @@ async fn nothing_goes_out_of_a_restored_store_by_itself() {
 
     let (target, restored) = site.restore(Wanted::Backup(None)).await.unwrap();
     assert_eq!(restored.held.mailings, [MailingId(1), MailingId(2)]);
-    assert_eq!((restored.held.letters, restored.held.inbound), (1, 1));
+    assert_eq!((restored.held.notices, restored.held.inbound), (1, 1));
     let store = Store::new(open(&target, &site.clock));
     for id in [1, 2] {
         let held = store.mailing(MailingId(id)).await.unwrap().unwrap().value;
@@ -70,9 +70,9 @@ async fn nothing_goes_out_of_a_restored_store_by_itself() {
         assert_eq!(held.uncertain, UncertainPolicy::Hold);
     }
     assert_eq!(store.mailing(MailingId(3)).await.unwrap().unwrap().value, over);
-    let letter = store.letters(None, 10).await.unwrap().remove(0).value;
-    assert!(matches!(letter.state, LetterState::Failed { .. }));
-    assert!(letter.reopen(minute(99)).is_some(), "a person can send it all the same");
+    let notice = store.notices(None, 10).await.unwrap().remove(0).value;
+    assert!(matches!(notice.state, NoticeState::Failed { .. }));
+    assert!(notice.reopen(minute(99)).is_some(), "a person can send it all the same");
     let laid_aside = store.inbound(came.id).await.unwrap().unwrap().value;
     assert!(matches!(laid_aside.state, InboundState::Stuck { .. }));
     // A number given after the backup must never be given again: it stands in mail that went out.
@@ -91,12 +91,12 @@ async fn who_left_since_stays_away() {
     }
     let key = store.installation_key().await.unwrap();
     let first = site.back_up().await;
-    let desk = Desk { store: store.clone(), key: key.clone(), at: minute(10), who: "anna".into() };
+    let service = SubscriberService { store: store.clone(), key: key.clone(), at: minute(10), who: "anna".into() };
     let media = "media".parse().unwrap();
-    desk.change_subscription(SubscriberId(1), &media, SubscriptionChange::Unsubscribe, "").await.unwrap();
-    desk.change_subscription(SubscriberId(2), &media, SubscriptionChange::Pause, "").await.unwrap();
-    desk.erase("s3", None).await.unwrap();
-    desk.suppress(&"reader4@example.com".parse().unwrap(), SuppressionReason::Complaint, "spam").await.unwrap();
+    service.change_subscription(SubscriberId(1), &media, SubscriptionChange::Unsubscribe, "").await.unwrap();
+    service.change_subscription(SubscriberId(2), &media, SubscriptionChange::Pause, "").await.unwrap();
+    service.erase("s3", None).await.unwrap();
+    service.suppress(&"reader4@example.com".parse().unwrap(), SuppressionReason::Complaint, "spam").await.unwrap();
     put_subscriber(&store, 7, &["media"], |_| {}).await;
     site.clock.set(minute(20));
     site.back_up().await;
@@ -130,8 +130,8 @@ async fn who_left_since_stays_away() {
     std::fs::write(&newest, b"damaged").unwrap();
     let refused = site.restore(wanted.clone()).await.unwrap_err().to_string();
     assert!(refused.contains("--without-later"), "{refused}");
-    let wish = Restoration { wanted: wanted.clone(), later: false, ..site.restoration(&target) };
-    assert!(rehearse(&wish, std::sync::Arc::new(unwatched)).await.unwrap().later.is_none());
+    let pending = Restoration { wanted: wanted.clone(), later: false, ..site.restoration(&target) };
+    assert!(rehearse(&pending, std::sync::Arc::new(unwatched)).await.unwrap().later.is_none());
     // Asked to, it says what is not known.
     let (_, restored) = site.restore_partly(wanted).await.unwrap();
     assert_eq!(restored.unread.iter().map(|fault| fault.path.clone()).collect::<Vec<_>>(), [newest]);

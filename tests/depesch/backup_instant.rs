@@ -52,7 +52,7 @@ async fn every_minute_between_two_backups_comes_back_as_it_was() {
 async fn an_instant_that_no_backup_leads_to_is_said_to_be_lost() {
     let site = Site::new();
     // Nobody made backups, so that checkpoints dropped the first hour's journal.
-    let unheld = Settings { hold_octets: 0, ..settings(&site.clock) };
+    let unheld = Settings { hold_bytes: 0, ..settings(&site.clock) };
     let place = site.directory.path().join("other/store");
     let site = Site { engine: Arc::new(EmbeddedEngine::open(&place, unheld).unwrap().engine), ..site };
     for number in 0..70 {
@@ -89,7 +89,7 @@ async fn journal_that_checkpoints_need_no_more_waits_for_the_next_backup_and_not
     }
     assert!(segments() < waiting, "{}", segments());
     // A store that nobody backs up holds no more than it may.
-    let small = Settings { hold_octets: 9_000, ..settings(&site.clock) };
+    let small = Settings { hold_bytes: 9_000, ..settings(&site.clock) };
     let directory = tempfile::tempdir().unwrap();
     let engine = EmbeddedEngine::open(directory.path(), small).unwrap().engine;
     let site = Site { engine: Arc::new(engine), ..site };

@@ -15,8 +15,8 @@ use depesch::store::engine::Batch;
 use depesch::store::inbound;
 use depesch::store::spool::{Spool, SpoolError};
 
-use crate::support::letters::inbound as message;
 use crate::support::mailings::{mailing, put};
+use crate::support::notices::inbound as message;
 use crate::support::site::{Site, open, records};
 
 fn path(site: &Site, file: &FileRef) -> PathBuf {
@@ -24,9 +24,9 @@ fn path(site: &Site, file: &FileRef) -> PathBuf {
 }
 
 fn flip(path: &Path, position: usize) {
-    let mut octets = std::fs::read(path).unwrap();
-    octets[position] ^= 4;
-    std::fs::write(path, octets).unwrap();
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[position] ^= 4;
+    std::fs::write(path, bytes).unwrap();
 }
 
 fn newest() -> Wanted {
@@ -74,7 +74,7 @@ async fn a_damaged_attachment_is_left_out_and_named() {
     let blobs = Blobs::in_state_directory(&target.path().join("state"));
     let hash = |name: &str| depesch::store::blobs::parse_sha256(name).unwrap();
     assert!(matches!(blobs.read(&hash(&damaged.name)).await, Err(BlobError::Missing(_))));
-    assert_eq!(blobs.size(&hash(&manifest.blobs[1].name)).await.unwrap(), Some(manifest.blobs[1].file.octets));
+    assert_eq!(blobs.size(&hash(&manifest.blobs[1].name)).await.unwrap(), Some(manifest.blobs[1].file.bytes));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,7 +165,7 @@ async fn damaged_records_are_taken_from_another_backup_where_that_leads_to_the_s
     let second = site.back_up().await;
     let damaged = second.checkpoint.as_ref().unwrap();
     assert_ne!(Some(damaged), first.checkpoint.as_ref(), "each has a checkpoint of its own");
-    flip(&path(&site, &damaged.file), damaged.file.octets as usize / 2);
+    flip(&path(&site, &damaged.file), damaged.file.bytes as usize / 2);
     let (target, restored) = site.restore_partly(newest()).await.unwrap();
     assert!(restored.exact && restored.faults.len() == 1, "{:?}", restored.faults);
     let (mut found, mut wanted) = (records(&*open(&target, &site.clock)).await, site.records().await);
@@ -213,25 +213,25 @@ async fn of_damaged_records_all_that_are_whole_come_back() {
 async fn a_rehearsal_may_be_held_while_a_store_stands_and_that_is_moved_aside_when_asked() {
     let (site, ..) = site().await;
     let target = tempfile::tempdir().unwrap();
-    let wish = site.restoration(&target);
-    let restore = async |wish: &Restoration| {
+    let pending = site.restoration(&target);
+    let restore = async |pending: &Restoration| {
         let clock = std::sync::Arc::new(site.clock.clone());
-        depesch::operations::restore::restore(wish, clock, std::sync::Arc::new(unwatched)).await
+        depesch::operations::restore::restore(pending, clock, std::sync::Arc::new(unwatched)).await
     };
-    restore(&wish).await.unwrap();
-    std::fs::create_dir(wish.target.join("backup")).unwrap();
-    let rehearsed = rehearse(&wish, std::sync::Arc::new(unwatched)).await.unwrap();
+    restore(&pending).await.unwrap();
+    std::fs::create_dir(pending.target.join("backup")).unwrap();
+    let rehearsed = rehearse(&pending, std::sync::Arc::new(unwatched)).await.unwrap();
     assert!(rehearsed.occupied.is_some() && rehearsed.is_whole());
-    assert!(restore(&wish).await.unwrap_err().to_string().contains("is there already"));
+    assert!(restore(&pending).await.unwrap_err().to_string().contains("is there already"));
     let busy = open(&target, &site.clock);
-    let wish = Restoration { aside: true, ..wish };
-    assert!(restore(&wish).await.unwrap_err().to_string().contains("in use"), "not from under a daemon");
+    let pending = Restoration { aside: true, ..pending };
+    assert!(restore(&pending).await.unwrap_err().to_string().contains("in use"), "not from under a daemon");
     busy.close().unwrap();
     drop(busy);
-    let restored = restore(&wish).await.unwrap();
+    let restored = restore(&pending).await.unwrap();
     let aside = restored.aside.unwrap();
     assert!(aside.join("store/journal").is_dir() && aside.join("blobs").is_dir());
-    assert!(wish.target.join("backup").is_dir(), "backups stay where they are");
+    assert!(pending.target.join("backup").is_dir(), "backups stay where they are");
     assert!(site.clock.now() >= restored.point.created);
     let held = depesch::store::Store::new(open(&target, &site.clock)).mailing(MailingId(1)).await.unwrap().unwrap();
     assert!(held.value.pause.is_some());

@@ -101,11 +101,11 @@ async fn what_the_backup_before_has_is_not_written_again() {
     let first = site.back_up().await;
     site.put(1, "changed").await;
     let second = site.back_up().await;
-    assert!(first.new_octets > 100_000 && first.new_octets == first.octets);
-    assert!(second.new_octets < 1_000, "{}", second.new_octets);
-    assert!(second.octets > first.octets);
+    assert!(first.new_bytes > 100_000 && first.new_bytes == first.bytes);
+    assert!(second.new_bytes < 1_000, "{}", second.new_bytes);
+    assert!(second.bytes > first.bytes);
     let third = site.back_up().await;
-    assert_eq!((third.new_octets, third.mark), (0, second.mark));
+    assert_eq!((third.new_bytes, third.mark), (0, second.mark));
     assert_eq!(site.faults(), []);
 }
 

@@ -41,10 +41,10 @@ fn own(mut records: Records) -> Records {
 
 fn write_back(site: &Site, whole: &Files) {
     std::fs::remove_dir_all(site.repository()).unwrap();
-    for (name, octets) in whole {
+    for (name, bytes) in whole {
         let path = site.repository().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, octets).unwrap();
+        std::fs::write(path, bytes).unwrap();
     }
 }
 
@@ -54,11 +54,11 @@ fn damage(site: &Site, numbers: &mut Numbers, whole: &Files) -> (PathBuf, String
     // Manifests, notes and marker are few: they get their share.
     let few: Vec<&PathBuf> = names.iter().copied().filter(|name| !name.starts_with("files")).collect();
     let name = if numbers.below(3) == 0 { few[numbers.below(few.len())] } else { names[numbers.below(names.len())] };
-    let (path, octets) = (site.repository().join(name), &whole[name]);
+    let (path, bytes) = (site.repository().join(name), &whole[name]);
     let how = match numbers.below(4) {
         0 => {
-            let length = numbers.below(octets.len());
-            std::fs::write(&path, &octets[..length]).unwrap();
+            let length = numbers.below(bytes.len());
+            std::fs::write(&path, &bytes[..length]).unwrap();
             format!("cut to {length}")
         }
         1 => {
@@ -66,9 +66,9 @@ fn damage(site: &Site, numbers: &mut Numbers, whole: &Files) -> (PathBuf, String
             "gone".to_owned()
         }
         _ => {
-            let (mut octets, at) = (octets.clone(), numbers.below(octets.len()));
-            octets[at] ^= 1 << numbers.below(8);
-            std::fs::write(&path, octets).unwrap();
+            let (mut bytes, at) = (bytes.clone(), numbers.below(bytes.len()));
+            bytes[at] ^= 1 << numbers.below(8);
+            std::fs::write(&path, bytes).unwrap();
             format!("bit of {at}")
         }
     };
@@ -148,7 +148,7 @@ async fn check(
     if restored.is_whole() {
         assert!(is_newest && found == expected.records && blobs == expected.blobs, "{told}: silently less");
         let spool = files(&state.join("spool"));
-        assert!(expected.spool.iter().all(|(name, octets)| spool.get(name) == Some(octets)), "{told}: silently less");
+        assert!(expected.spool.iter().all(|(name, bytes)| spool.get(name) == Some(bytes)), "{told}: silently less");
     }
     if restored.exact && is_newest {
         assert_eq!(found, expected.records, "{told}");

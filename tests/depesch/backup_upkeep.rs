@@ -48,7 +48,7 @@ async fn whatever_the_store_still_has_is_written_again() {
         damaged[whole.len() / 2] ^= 1;
         for damage in [Some(&damaged[..]), Some(&whole[..whole.len() - 1]), None] {
             match damage {
-                Some(octets) => std::fs::write(&path, octets).unwrap(),
+                Some(bytes) => std::fs::write(&path, bytes).unwrap(),
                 None => std::fs::remove_file(&path).unwrap(),
             }
             site.clock.advance(chrono::Duration::days(1));
@@ -142,8 +142,8 @@ async fn a_missing_backup_is_noticed_and_one_forgotten_by_rule_is_not_missed() {
         let told = now(&site).faults;
         assert!(told.iter().any(|fault| fault.path == manifest(&site, id)), "{id}: {told:?}");
         assert!(site.faults().iter().any(|fault| fault.path == manifest(&site, id)));
-        for (name, octets) in saved {
-            std::fs::write(site.repository().join(name), octets).unwrap();
+        for (name, bytes) in saved {
+            std::fs::write(site.repository().join(name), bytes).unwrap();
         }
     }
     assert_eq!(site.faults(), []);

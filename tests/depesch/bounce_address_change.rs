@@ -8,7 +8,7 @@ use depesch::subscribers::profile::{PersonFields, SubscriptionChange};
 
 use crate::support::bounces::{full, gone, noted};
 use crate::support::mailings::{accepted, list, put_frozen, put_subscriber, settle, store};
-use crate::support::people::{desk, erase, everything};
+use crate::support::people::{erase, everything, service};
 
 async fn state(store: &Store, id: u64) -> SubscriptionState {
     let read = store.subscriber(SubscriberId(id)).await.unwrap().unwrap();
@@ -29,7 +29,7 @@ async fn office() -> Store {
 
 async fn moves(store: &Store, at: i64) {
     let fields = PersonFields { address: Some("new@example.net".into()), ..PersonFields::default() };
-    desk(store, at).edit(SubscriberId(1), &fields).await.unwrap();
+    service(store, at).edit(SubscriberId(1), &fields).await.unwrap();
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn another_spelling_of_the_address_is_no_new_address() {
     let store = office().await;
     noted(&store, &gone(1, 1, 1)).await;
     let fields = PersonFields { address: Some("Reader1@Example.com".into()), ..PersonFields::default() };
-    desk(&store, 60 * 24 * 3).edit(SubscriberId(1), &fields).await.unwrap();
+    service(&store, 60 * 24 * 3).edit(SubscriberId(1), &fields).await.unwrap();
     assert_eq!(state(&store, 1).await, Suspended);
 }
 
@@ -76,10 +76,10 @@ async fn what_the_reader_ended_is_not_begun_again() {
     let store = office().await;
     noted(&store, &gone(1, 1, 1)).await;
     let media = "media".parse().unwrap();
-    let desk = desk(&store, 60 * 24 * 2);
-    desk.change_subscription(SubscriberId(1), &media, SubscriptionChange::Unsubscribe, "by phone").await.unwrap();
+    let service = service(&store, 60 * 24 * 2);
+    service.change_subscription(SubscriberId(1), &media, SubscriptionChange::Unsubscribe, "by phone").await.unwrap();
     moves(&store, 60 * 24 * 3).await;
-    assert!(desk.reset_bounces("s1").await.unwrap().is_empty());
+    assert!(service.reset_bounces("s1").await.unwrap().is_empty());
     assert_eq!(state(&store, 1).await, Ended);
 }
 
@@ -87,7 +87,7 @@ async fn what_the_reader_ended_is_not_begun_again() {
 async fn after_an_erasure_no_bounce_names_the_person() {
     let store = office().await;
     noted(&store, &gone(1, 1, 1)).await;
-    erase(&desk(&store, 60 * 24 * 3), "s1").await.unwrap();
+    erase(&service(&store, 60 * 24 * 3), "s1").await.unwrap();
     assert!(noted(&store, &gone(2, 1, 4)).await.is_none(), "a bounce that comes too late leaves nothing");
     for (key, value) in everything(&store).await {
         for text in [&key, &value] {

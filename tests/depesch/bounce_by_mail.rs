@@ -14,7 +14,7 @@ use depesch::store::Store;
 use depesch::store::engine::Engine;
 use depesch::store::memory::MemoryEngine;
 
-use crate::support::bounces::{comes, letters_to_owner, mailed, no_such_user, notification, sender_of, standing};
+use crate::support::bounces::{comes, mailed, no_such_user, notices_to_owner, notification, sender_of, standing};
 use crate::support::failing::{FailingCommits, Failure};
 use crate::support::inbound::{MailIn, key};
 
@@ -35,7 +35,7 @@ async fn an_address_that_does_not_exist_is_suspended_and_nobody_else() {
         (Active, Suspended, Active)
     );
     assert_eq!(effect(store, 2).await, Some((BounceEffect::Suspended, Verdict::Permanent, 1)));
-    assert_eq!(letters_to_owner(store).await, 0);
+    assert_eq!(notices_to_owner(store).await, 0);
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn without_a_valid_token_nothing_changes_and_the_owner_reads_it() {
     mailed(&mail_in).await;
     let (report, signed) = (no_such_user(1, 2), sender_of(1, 2));
     assert_eq!(comes(&mail_in, "media-bounces@lists.example.org", &report).await, InboundKind::Forwarded);
-    assert_eq!(letters_to_owner(&mail_in.store).await, 1);
+    assert_eq!(notices_to_owner(&mail_in.store).await, 1);
     // Others are not even taken in.
     let directory = Directory::new(mail_in.store.clone(), key());
     let misused = format!("media-bounces+{}@lists.example.org", key().sign(Purpose::Unsubscribe, &[1, 2]));
@@ -102,10 +102,10 @@ async fn without_a_valid_token_nothing_changes_and_the_owner_reads_it() {
 async fn what_a_person_writes_to_the_sender_reaches_a_person() {
     let mail_in = MailIn::new().await;
     mailed(&mail_in).await;
-    let letter = "From: Karin Ek <reader2@example.com>\r\nSubject: Re: Ny skola\r\nMessage-ID: <1@example.com>\r\n\r\n\
+    let notice = "From: Karin Ek <reader2@example.com>\r\nSubject: Re: Ny skola\r\nMessage-ID: <1@example.com>\r\n\r\n\
                   Hej! Kan jag få bilden i större format?\r\n";
-    assert_eq!(comes(&mail_in, &sender_of(1, 2), letter).await, InboundKind::Forwarded);
-    assert_eq!(letters_to_owner(&mail_in.store).await, 1);
+    assert_eq!(comes(&mail_in, &sender_of(1, 2), notice).await, InboundKind::Forwarded);
+    assert_eq!(notices_to_owner(&mail_in.store).await, 1);
     assert_eq!(effect(&mail_in.store, 2).await, None);
 }
 

@@ -8,9 +8,9 @@ use depesch::model::inbound::InboundKind;
 use depesch::model::subscriber::SubscriptionState::{Active, Ended};
 use depesch::model::suppression::SuppressionReason;
 use depesch::store::StoreError;
-use depesch::subscribers::profile::{Desk, PersonFields};
+use depesch::subscribers::profile::{PersonFields, SubscriberService};
 
-use crate::support::bounces::{comes, complaint, letters_to_owner, mailed, returned, sender_of, standing};
+use crate::support::bounces::{comes, complaint, mailed, notices_to_owner, returned, sender_of, standing};
 use crate::support::inbound::{MailIn, key};
 use crate::support::mailings::minute;
 
@@ -67,12 +67,12 @@ async fn an_unsubscribe_link_ends_its_own_list_and_nothing_else() {
         Ok(())
     });
     also_sport.await.unwrap();
-    let letter = depesch::inbound::command::letter_token(&key(), &sport, SubscriberId(2));
+    let notice = depesch::inbound::command::notice_token(&key(), &sport, SubscriberId(2));
     for (token, media_is, sport_is) in [
         (key().sign(Purpose::Unsubscribe, &[1, 2, 0]), Ended, Active),
         // Without a list's place it means nothing.
         (key().sign(Purpose::Unsubscribe, &[1, 2]), Ended, Active),
-        (letter, Ended, Ended),
+        (notice, Ended, Ended),
     ] {
         let header = format!(
             "From: media@lists.example.org\r\nList-Unsubscribe: <mailto:media-unsubscribe+{token}@lists.example.org>\r\n"
@@ -114,7 +114,7 @@ async fn one_without_a_token_of_ours_changes_nothing_and_a_person_reads_it() {
         assert_eq!(comes(&mail_in, &place, &complaint(&place, "abuse", header)).await, InboundKind::Forwarded);
     }
     assert_eq!((standing(&mail_in.store, 1).await, is_suppressed(&mail_in, 1).await), (Active, None));
-    assert_eq!(letters_to_owner(&mail_in.store).await, 3);
+    assert_eq!(notices_to_owner(&mail_in.store).await, 3);
 }
 
 #[tokio::test]
@@ -132,9 +132,9 @@ async fn a_report_of_something_else_is_no_complaint() {
 async fn one_about_a_former_address_is_noted_and_changes_nothing() {
     let mail_in = MailIn::new().await;
     mailed(&mail_in).await;
-    let desk = Desk { store: mail_in.store.clone(), key: key(), at: minute(115), who: "anna".into() };
+    let service = SubscriberService { store: mail_in.store.clone(), key: key(), at: minute(115), who: "anna".into() };
     let fields = PersonFields { address: Some("new@example.net".into()), ..PersonFields::default() };
-    desk.edit(SubscriberId(1), &fields).await.unwrap();
+    service.edit(SubscriberId(1), &fields).await.unwrap();
     comes(&mail_in, &sender_of(1, 1), &complaint("x@example.org", "abuse", &returned(1, 1))).await;
     assert_eq!(standing(&mail_in.store, 1).await, Active);
     let bounce = mail_in.store.bounce(MailingId(1), SubscriberId(1)).await.unwrap().unwrap().value;

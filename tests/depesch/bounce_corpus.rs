@@ -115,9 +115,9 @@ fn real_bounces_are_read_as_the_table_says() {
     let (mut slowest, mut spent) = (Duration::ZERO, Duration::ZERO);
     let mut readings: BTreeMap<&str, Reading> = BTreeMap::new();
     for row in &rows {
-        let octets = std::fs::read(path.join("bounces").join(&row.file)).unwrap();
+        let bytes = std::fs::read(path.join("bounces").join(&row.file)).unwrap();
         let start = Instant::now();
-        let reading = reader.read(&Incoming::parse(&octets).unwrap());
+        let reading = reader.read(&Incoming::parse(&bytes).unwrap());
         let took = start.elapsed();
         if readings.insert(&row.file, reading).is_none() {
             spent += took;

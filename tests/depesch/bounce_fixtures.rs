@@ -1,5 +1,5 @@
 //! Bounces as many programs write them, in invented words of their shape (`tests/data/bounces`): each is read as its
-//! row in the table says; and whatever becomes of their octets on the way, nothing panics.
+//! row in the table says; and whatever becomes of their bytes on the way, nothing panics.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -50,11 +50,11 @@ fn every_shape_is_read_as_its_row_says() {
     let table = std::fs::read_to_string(folder().join("expected.tsv")).unwrap();
     let reader = reader();
     let mut seen = 0;
-    for (name, octets) in fixtures() {
+    for (name, bytes) in fixtures() {
         let expected: Vec<&str> = table.lines().filter(|line| line.split('\t').next() == Some(&name)).collect();
-        let with_crlf = String::from_utf8(octets.clone()).unwrap().replace('\n', "\r\n");
-        for octets in [octets.as_slice(), with_crlf.as_bytes()] {
-            let reading = reader.read(&Incoming::parse(octets).unwrap());
+        let with_crlf = String::from_utf8(bytes.clone()).unwrap().replace('\n', "\r\n");
+        for bytes in [bytes.as_slice(), with_crlf.as_bytes()] {
+            let reading = reader.read(&Incoming::parse(bytes).unwrap());
             assert_eq!(rows(&name, &reading), expected, "{name}: {reading:#?}");
         }
         seen += expected.len();
@@ -66,8 +66,8 @@ fn every_shape_is_read_as_its_row_says() {
 fn what_came_back_leads_to_the_message_that_was_sent() {
     let reader = reader();
     for name in ["dsn", "dsn_headers_only", "opensmtpd", "arf", "quoted"] {
-        let octets = std::fs::read(folder().join(format!("{name}.eml"))).unwrap();
-        let original = reader.read(&Incoming::parse(&octets).unwrap()).original;
+        let bytes = std::fs::read(folder().join(format!("{name}.eml"))).unwrap();
+        let original = reader.read(&Incoming::parse(&bytes).unwrap()).original;
         assert_eq!(original.message_id.as_deref(), Some("m1.d2@lists.example"), "{name}");
         assert!(original.senders.contains(&"media-bounces+abc123@lists.example".to_owned()), "{name}: {original:?}");
     }
@@ -110,31 +110,31 @@ impl Numbers {
 }
 
 fn mutated(numbers: &mut Numbers, message: &[u8], other: &[u8]) -> Vec<u8> {
-    let mut octets = message.to_vec();
+    let mut bytes = message.to_vec();
     for _ in 0..=numbers.below(6) {
-        let at = numbers.below(octets.len());
-        let until = (at + numbers.below(200)).min(octets.len());
+        let at = numbers.below(bytes.len());
+        let until = (at + numbers.below(200)).min(bytes.len());
         match numbers.below(7) {
-            0 if !octets.is_empty() => octets[at] = u8::try_from(numbers.below(256)).unwrap(),
-            1 => drop(octets.drain(at..until)),
+            0 if !bytes.is_empty() => bytes[at] = u8::try_from(numbers.below(256)).unwrap(),
+            1 => drop(bytes.drain(at..until)),
             2 => {
-                let piece = octets[at..until].to_vec();
-                octets.splice(at..at, piece.repeat(1 + numbers.below(20)));
+                let piece = bytes[at..until].to_vec();
+                bytes.splice(at..at, piece.repeat(1 + numbers.below(20)));
             }
             3 => {
                 let from = numbers.below(other.len());
-                octets.splice(at..at, other[from..].to_vec());
+                bytes.splice(at..at, other[from..].to_vec());
             }
-            4 => octets.truncate(at),
+            4 => bytes.truncate(at),
             5 => {
                 let odd: [&[u8]; 8] = [b"\0", b"\xff\xfe", b"\r", b"@@@", b"<<<<", b"\x1b$B", b"\xc3", b"--edge-1\n"];
                 let index = numbers.below(odd.len());
-                octets.splice(at..at, odd[index].repeat(1 + numbers.below(50)));
+                bytes.splice(at..at, odd[index].repeat(1 + numbers.below(50)));
             }
-            _ => octets.reverse(),
+            _ => bytes.reverse(),
         }
     }
-    octets
+    bytes
 }
 
 #[test]
@@ -144,8 +144,8 @@ fn no_mutation_makes_it_panic() {
     let (reader, fixtures, mut numbers) = (reader(), fixtures(), Numbers(0x5eed_cafe_f00d));
     for _ in 0..count {
         let (one, other) = (numbers.below(fixtures.len()), numbers.below(fixtures.len()));
-        let octets = mutated(&mut numbers, &fixtures[one].1, &fixtures[other].1);
-        let mail = Incoming::parse(&octets).unwrap();
+        let bytes = mutated(&mut numbers, &fixtures[one].1, &fixtures[other].1);
+        let mail = Incoming::parse(&bytes).unwrap();
         let reading = reader.read(&mail);
         assert!(reading.recipients.iter().all(|one| !one.evidence.contains(char::is_control)));
     }
@@ -176,9 +176,9 @@ fn long_and_hostile_messages_are_read_to_their_bounds() {
             "Content-Type: text/html\nSubject: failure notice\n\n",
             "Content-Type: message/delivery-status\n\n",
         ] {
-            let octets = format!("{head}{}", piece.repeat(2_000_000 / piece.len()));
+            let bytes = format!("{head}{}", piece.repeat(2_000_000 / piece.len()));
             let start = Instant::now();
-            let reading = reader.read(&Incoming::parse(octets.as_bytes()).unwrap());
+            let reading = reader.read(&Incoming::parse(bytes.as_bytes()).unwrap());
             println!("{piece:?} after {:.20?}: {:?}, {} recipients", head, start.elapsed(), reading.recipients.len());
             assert!(reading.recipients.len() <= 500);
         }

@@ -1,16 +1,16 @@
 //! What comes back after a message was accepted stands beside the ledger, whose counts it does not change.
 
+use depesch::api::bounce::{BouncePage, PersonBouncesView};
+use depesch::api::mailing::report::ReportView;
+use depesch::api::mailing::view::DeliveryView;
+use depesch::api::person_view::RecordView;
 use depesch::base::id::{MailingId, SubscriberId};
-use depesch::control::bounce::{BouncePage, PersonBouncesView};
-use depesch::control::mailing::report::ReportView;
-use depesch::control::mailing::view::DeliveryView;
-use depesch::control::person_view::RecordView;
 use depesch::mailings::report;
 use depesch::model::bounce::{BounceSource, Verdict};
 use depesch::model::classify::Class;
 
+use crate::support::api;
 use crate::support::bounces::{full, gone, noted};
-use crate::support::control;
 use crate::support::mailings::{accepted, failed, list, put_frozen, put_subscriber, settle, store};
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn a_later_bounce_is_shown_beside_the_counts_and_in_its_row() {
     let at_once = depesch::subscribers::bounces::Report { source: BounceSource::Session, ..gone(1, 4, 0) };
     noted(&store, &at_once).await;
 
-    let office = control::start_on(store.clone()).await;
+    let office = api::start_on(store.clone()).await;
     let shown: ReportView = office.client.get("/v1/mailings/m1/report").await.unwrap();
     let counts = shown.mailing.counts.unwrap();
     assert_eq!((counts.accepted, counts.failed, counts.audience), (3, 1, 300), "the ledger is as it was");
@@ -68,7 +68,7 @@ async fn bounces_are_listed_shown_forgiven_and_part_of_the_persons_record() {
     noted(&store, &gone(1, 1, 1)).await;
     noted(&store, &full(2, 2, 1)).await;
 
-    let office = control::start_on(store.clone()).await;
+    let office = api::start_on(store.clone()).await;
     let all: BouncePage = office.client.get("/v1/bounces").await.unwrap();
     let mailings: Vec<_> = all.bounces.iter().map(|bounce| bounce.mailing).collect();
     assert_eq!((mailings, all.more), (vec![MailingId(2), MailingId(1)], false));

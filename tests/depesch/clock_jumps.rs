@@ -8,12 +8,12 @@ use depesch::mailings::schedule::Scheduler;
 use depesch::model::ledger::Stage as At;
 use depesch::model::mailing::{MissedPolicy, Stage, UncertainPolicy};
 use depesch::model::reply::Reply;
-use depesch::runtime::notifier::Wake;
+use depesch::runtime::notifier::Notifier;
 use depesch::transport::Outcome;
 use proptest::prelude::*;
 
-use crate::support::letters::Desk;
 use crate::support::mailings::{mailing, minute, put, store};
+use crate::support::notices::World;
 use crate::support::office::Office;
 
 fn later() -> Outcome {
@@ -47,7 +47,7 @@ async fn deliveries(by: i64, restarts: bool, back_after: i64) {
     let mut dispatcher = office.dispatcher().await.unwrap();
     office.until(|| async { office.tally(id).await.deferred == 2 }).await;
     office.clock.jump(Duration::seconds(by));
-    office.wake.notify();
+    office.notifier.notify();
     settle().await;
     office.clock.advance(Duration::seconds(back_after));
     settle().await;
@@ -70,29 +70,29 @@ async fn deliveries(by: i64, restarts: bool, back_after: i64) {
     dispatcher.drain().await;
 }
 
-/// A letter, likewise.
-async fn letters(by: i64, restarts: bool, back_after: i64) {
-    let desk = Desk::new();
-    desk.relay.answer("grey", [later(), later()]);
-    let mut postman = desk.postman();
-    let id = desk.greet("grey").await;
-    desk.until(|| async { desk.letter(id).await.cause().is_some() }).await;
-    desk.clock.jump(Duration::seconds(by));
-    desk.letters.notify();
+/// A notice, likewise.
+async fn notices(by: i64, restarts: bool, back_after: i64) {
+    let world = World::new();
+    world.relay.answer("grey", [later(), later()]);
+    let mut notice_worker = world.notice_worker();
+    let id = world.greet("grey").await;
+    world.until(|| async { world.notice(id).await.cause().is_some() }).await;
+    world.clock.jump(Duration::seconds(by));
+    world.notices.notify();
     settle().await;
-    desk.clock.advance(Duration::seconds(back_after));
+    world.clock.advance(Duration::seconds(back_after));
     settle().await;
-    desk.clock.jump(Duration::seconds(-by));
+    world.clock.jump(Duration::seconds(-by));
     if restarts {
-        postman.drain().await;
-        postman = desk.postman();
+        notice_worker.drain().await;
+        notice_worker = world.notice_worker();
     }
     for _ in 0..2 * 50 {
-        desk.clock.advance(Duration::seconds(30));
+        world.clock.advance(Duration::seconds(30));
         settle().await;
     }
-    assert_eq!(desk.letter(id).await.state.word(), "accepted", "{by} s, {restarts}");
-    postman.drain().await;
+    assert_eq!(world.notice(id).await.state.word(), "accepted", "{by} s, {restarts}");
+    notice_worker.drain().await;
 }
 
 async fn begun_at(store: &depesch::store::Store) -> Option<Timestamp> {
@@ -107,7 +107,7 @@ async fn begun_at(store: &depesch::store::Store) -> Option<Timestamp> {
 async fn schedule(jumps: &[(i64, i64)], restarts: bool) -> i64 {
     let (store, clock) = (store(), FakeClock::at(minute(0)));
     put(&store, &mailing(1, MissedPolicy::Expire)).await;
-    let begin = || Scheduler::new(store.clone(), std::sync::Arc::new(clock.clone()), Wake::new());
+    let begin = || Scheduler::new(store.clone(), std::sync::Arc::new(clock.clone()), Notifier::new());
     let mut scheduler = begin();
     let (mut off, mut real) = (0, 0);
     scheduler.tick().await.unwrap();
@@ -141,7 +141,7 @@ proptest! {
     fn what_was_put_off_goes_out_soon_after_the_clock_is_right(by in jump(), restarts: bool, after in 1..4000i64) {
         run(async {
             deliveries(by, restarts, after).await;
-            letters(by, restarts, after).await;
+            notices(by, restarts, after).await;
         });
     }
 

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use chrono::{Duration, TimeDelta};
+use depesch::api::list::{ListFields, ListView};
 use depesch::base::clock::{Clock, FakeClock};
-use depesch::control::list::{ListFields, ListView};
 use depesch::inbound::post::SEEN_DAYS;
 use depesch::model::list::{ListKind, Moderation};
 use depesch::model::operator::Operator;
@@ -15,11 +15,11 @@ use depesch::store::Store;
 use depesch::subscribers::suspended::{Suspended, SuspendedPolicy};
 use proptest::prelude::*;
 
+use crate::support::api::{TestApi, start_on};
 use crate::support::bounces::{comes, mailed, no_such_user, sender_of, standing};
-use crate::support::commands::{self, Desk};
-use crate::support::control::{TestControl, start_on};
+use crate::support::clock_jumps::{Lasting, holds, run, scripts};
+use crate::support::commands::{self, World};
 use crate::support::inbound::{MailIn, key};
-use crate::support::leaps::{Lasting, holds, run, scripts};
 use crate::support::mailings;
 use crate::support::posts::PostOffice;
 
@@ -30,10 +30,10 @@ const WHILE_HANDLED: TimeDelta = TimeDelta::hours(12);
 struct Confirmation;
 
 impl Lasting for Confirmation {
-    type House = (Desk, Option<commands::Sent>);
+    type House = (World, Option<commands::Sent>);
 
-    fn store((desk, _): &Self::House) -> (&Store, &Arc<FakeClock>) {
-        (&desk.store, &desk.clock)
+    fn store((world, _): &Self::House) -> (&Store, &Arc<FakeClock>) {
+        (&world.store, &world.clock)
     }
 
     fn lifetime(&self) -> TimeDelta {
@@ -41,17 +41,17 @@ impl Lasting for Confirmation {
     }
 
     async fn build(&self) -> Self::House {
-        (Desk::new().await, None)
+        (World::new().await, None)
     }
 
-    async fn make(&self, (desk, question): &mut Self::House) {
-        desk.writes("karin@press.example", "subscribe", "", "").await;
-        *question = Some(desk.last().await);
+    async fn make(&self, (world, question): &mut Self::House) {
+        world.writes("karin@press.example", "subscribe", "", "").await;
+        *question = Some(world.last().await);
     }
 
-    async fn is_over(&self, (desk, question): &mut Self::House) -> bool {
-        let note = desk.replies(question.as_ref().unwrap(), "ja").await;
-        let is_on_the_list = desk.standing("karin@press.example").await == Some(SubscriptionState::Active);
+    async fn is_over(&self, (world, question): &mut Self::House) -> bool {
+        let note = world.replies(question.as_ref().unwrap(), "ja").await;
+        let is_on_the_list = world.standing("karin@press.example").await == Some(SubscriptionState::Active);
         assert_ne!(note.starts_with("command: the question had expired"), is_on_the_list, "{note}");
         !is_on_the_list
     }
@@ -105,11 +105,11 @@ impl Lasting for HeldPost {
 
     async fn is_over(&self, house: &mut PostOffice) -> bool {
         if self.answered {
-            let question = house.letters("post-held").await.remove(0);
+            let question = house.notices("post-held").await.remove(0);
             house.answers(&question, "mod1@example.org", "ok").await;
             return house.post(1).await.state.word() != "approved";
         }
-        house.desk.expire().await.unwrap();
+        house.service.expire().await.unwrap();
         house.post(1).await.state.word() == "expired"
     }
 }
@@ -173,9 +173,9 @@ impl Lasting for SuspensionProbe {
     async fn build(&self) -> Self::House {
         let mail_in = MailIn::new().await;
         mailed(&mail_in).await;
-        let letters = mail_in.triage().1;
+        let notices = mail_in.triage().1;
         let policy = SuspendedPolicy { probe: true, ..SuspendedPolicy::default() };
-        let suspended = Suspended { store: mail_in.store.clone(), letters, key: key(), policy };
+        let suspended = Suspended { store: mail_in.store.clone(), notices, key: key(), policy };
         if self.arrives {
             suspend(&mail_in).await;
             mail_in.clock.advance(suspended.policy.probe_after);
@@ -189,11 +189,11 @@ impl Lasting for SuspensionProbe {
             return suspend(mail_in).await;
         }
         // The relay takes the probe.
-        let read = mail_in.store.letters(None, 1).await.unwrap().remove(0);
+        let read = mail_in.store.notices(None, 1).await.unwrap().remove(0);
         let now = mail_in.clock.now();
         let taken = read.value.begin(now).accepted(now, depesch::model::reply::Reply::new(250, "ok"));
         let mut batch = depesch::store::engine::Batch::new();
-        depesch::store::letters::put_over(&mut batch, &read, &taken);
+        depesch::store::notices::put_over(&mut batch, &read, &taken);
         mail_in.store.commit(batch).await.unwrap();
     }
 
@@ -212,7 +212,7 @@ async fn suspend(mail_in: &MailIn) {
 struct EndOfApproval;
 
 impl Lasting for EndOfApproval {
-    type House = (TestControl, Store);
+    type House = (TestApi, Store);
 
     fn store((daemon, store): &Self::House) -> (&Store, &Arc<FakeClock>) {
         (store, &daemon.clock)

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use chrono::{Duration, TimeDelta};
 use depesch::audit::{AuditLog, AuditNote};
 use depesch::base::clock::{Clock, FakeClock, Timestamp};
-use depesch::base::id::{LetterId, MailingId, WishId};
+use depesch::base::id::{MailingId, NoticeId, PendingRequestId};
 use depesch::base::language::Language;
 use depesch::inbound::post::SEEN_DAYS;
-use depesch::model::letter::{Letter, LetterBody, LetterState};
+use depesch::model::notice::{Notice, NoticeBody, NoticeState};
+use depesch::model::pending_request::{PendingRequest, PendingState};
 use depesch::model::recurrence::Recurrence;
 use depesch::model::reply::Reply;
-use depesch::model::wish::{Wish, WishState};
 use depesch::operations::jobs::{Job, Jobs};
 use depesch::privacy::retention::KEY_DAYS;
 use depesch::privacy::retention::rules::{Periods, Rules};
@@ -20,10 +20,10 @@ use depesch::store::blobs::Blobs;
 use depesch::store::engine::{Batch, Commit};
 use depesch::store::idempotency::{self, Answered};
 use depesch::store::spool::{Spool, SpoolSettings};
-use depesch::store::{Store, letters, wishes};
+use depesch::store::{Store, notices, pending_requests};
 use proptest::prelude::*;
 
-use crate::support::leaps::{Lasting, Script, holds, run, scripts};
+use crate::support::clock_jumps::{Lasting, Script, holds, run, scripts};
 use crate::support::mailings::{minute, store};
 use crate::support::people::key;
 
@@ -115,8 +115,8 @@ impl Lasting for Kept {
                 let answered = Answered { request: [1; 32], mailing: MailingId(1), at };
                 put(store, |batch| idempotency::put(batch, "k", &answered)).await;
             }
-            Self::Request => put(store, |batch| wishes::put_new(batch, &request(at))).await,
-            Self::Notice => put(store, |batch| letters::put_new(batch, &notice(at), None)).await,
+            Self::Request => put(store, |batch| pending_requests::put_new(batch, &request(at))).await,
+            Self::Notice => put(store, |batch| notices::put_new(batch, &notice(at), None)).await,
             Self::Entry => {
                 let log = AuditLog::new(store.clone(), Arc::new(house.clock.clone()), key());
                 for what in ["daemon start", "daemon stop"] {
@@ -134,39 +134,39 @@ impl Lasting for Kept {
         house.jobs.tick().await;
         match self {
             Self::Key => house.store.answered("k").await.unwrap().is_none(),
-            Self::Request => house.store.wish(WishId(1)).await.unwrap().is_none(),
-            Self::Notice => house.store.letter(LetterId(1)).await.unwrap().is_none(),
+            Self::Request => house.store.pending(PendingRequestId(1)).await.unwrap().is_none(),
+            Self::Notice => house.store.notice(NoticeId(1)).await.unwrap().is_none(),
             Self::Entry => house.store.audit_anchor().await.unwrap().number > 0,
         }
     }
 }
 
-fn request(asked: Timestamp) -> Wish {
-    Wish {
-        id: WishId(1),
+fn request(asked: Timestamp) -> PendingRequest {
+    PendingRequest {
+        id: PendingRequestId(1),
         address: "karin@example.org".parse().unwrap(),
         list: "media".parse().unwrap(),
         language: Language::swedish(),
-        deeds: Vec::new(),
+        actions: Vec::new(),
         words: String::new(),
         asked,
         expires: asked + Duration::days(SEEN_DAYS),
-        state: WishState::Open,
+        state: PendingState::Open,
     }
 }
 
-fn notice(at: Timestamp) -> Letter {
-    Letter {
-        id: LetterId(1),
+fn notice(at: Timestamp) -> Notice {
+    Notice {
+        id: NoticeId(1),
         sender: None,
         recipient: "karin@example.org".parse().unwrap(),
-        body: LetterBody::Kept,
+        body: NoticeBody::Kept,
         about: "help".into(),
         created: at,
         opened: at,
         attempts: 1,
         resent: 0,
-        state: LetterState::Accepted { at, reply: Reply::new(250, "ok") },
+        state: NoticeState::Accepted { at, reply: Reply::new(250, "ok") },
     }
 }
 

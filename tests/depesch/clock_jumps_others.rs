@@ -17,10 +17,10 @@ use depesch::transport::Outcome;
 use proptest::prelude::*;
 
 use crate::support::bounces::{gone, noted};
-use crate::support::leaps::{Leaps, run, scripts};
+use crate::support::clock_jumps::{Jumps, run, scripts};
 use crate::support::mailings::{accepted, list, minute, put_frozen, put_subscriber, settle, store};
 use crate::support::office::{Office, media};
-use crate::support::people::desk;
+use crate::support::people::service;
 use crate::support::rsvps::Hosts;
 
 async fn is_late(hosts: &Hosts, who: &str) -> bool {
@@ -37,13 +37,13 @@ proptest! {
             let hosts = Hosts::new().await;
             let release = hosts.invite("Så bygger vi", "2026-11-26T09:30:00", "deadline = 2026-11-24\n").await;
             hosts.send(1, release).await;
-            let leaps = Leaps::over(&hosts.desk.store, &hosts.desk.clock).await;
-            leaps.pass(Duration::minutes(5)).await;
-            leaps.jump(script.by, script.noted).await;
+            let clock_jumps = Jumps::over(&hosts.world.store, &hosts.world.clock).await;
+            clock_jumps.pass(Duration::minutes(5)).await;
+            clock_jumps.jump(script.by, script.noted).await;
             assert!(!is_late(&hosts, "karin").await, "{script:?}");
-            leaps.jump(-script.by, true).await;
+            clock_jumps.jump(-script.by, true).await;
             assert!(!is_late(&hosts, "nils").await, "{script:?}");
-            leaps.pass(Duration::days(7)).await;
+            clock_jumps.pass(Duration::days(7)).await;
             assert!(is_late(&hosts, "eva").await, "{script:?}");
         });
     }
@@ -85,16 +85,16 @@ proptest! {
             let (store, clock) = (store(), FakeClock::at(minute(-200)));
             assert!(store.create_list(&list("media")).await.unwrap());
             put_subscriber(&store, 1, &["media"], |_| {}).await;
-            let leaps = Leaps::over(&store, &clock).await;
-            leaps.jump(script.by, true).await;
+            let clock_jumps = Jumps::over(&store, &clock).await;
+            clock_jumps.jump(script.by, true).await;
             let fields = PersonFields { address: Some("new@example.net".into()), ..PersonFields::default() };
             let at = (clock.now() - minute(0)).num_minutes();
-            desk(&store, at).edit(SubscriberId(1), &fields).await.unwrap();
-            leaps.jump(-script.by, true).await;
-            leaps.pass(Duration::minutes(250)).await;
+            service(&store, at).edit(SubscriberId(1), &fields).await.unwrap();
+            clock_jumps.jump(-script.by, true).await;
+            clock_jumps.pass(Duration::minutes(250)).await;
             let mailing = put_frozen(&store, 1, 1).await;
             settle(&store, &mailing, vec![accepted()]).await;
-            leaps.pass(minute(24 * 60) - clock.now()).await;
+            clock_jumps.pass(minute(24 * 60) - clock.now()).await;
             // A clock that stood ahead by less than the mailing is old cannot be told from a right one.
             let hidden = (1..=24 * 3600 + 2 * 3600).contains(&script.by);
             let report = depesch::subscribers::bounces::Report { sent_to: None, ..gone(1, 1, 1) };
@@ -113,20 +113,20 @@ proptest! {
             for number in 0..READERS {
                 office.relay.answer(&format!("p{number}"), std::iter::repeat_n(unknown.clone(), 50));
             }
-            let leaps = Leaps::over(&office.store, &office.clock).await;
+            let clock_jumps = Jumps::over(&office.store, &office.clock).await;
             let id = office.mailing(UncertainPolicy::Resend).await;
             let dispatcher = office.dispatcher().await.unwrap();
             let paused = || async { office.store.mailing(id).await.unwrap().unwrap().value.pause.is_some() };
             office.until(|| async { office.relay.given().len() >= at || paused().await }).await;
-            leaps.jump(script.by, script.noted).await;
-            office.wake.notify();
+            clock_jumps.jump(script.by, script.noted).await;
+            office.notifier.notify();
             office.until(|| async {
                 office.clock.advance(Duration::milliseconds(200));
                 paused().await
             }).await;
             office.until(|| async { office.store.taking_back().await.unwrap().is_empty() }).await;
             office.until(|| async { office.tally(id).await.in_doubt == 0 }).await;
-            leaps.jump(-script.by, true).await;
+            clock_jumps.jump(-script.by, true).await;
             let tally = office.tally(id).await;
             assert_eq!((tally.failed, tally.open()), (0, READERS as u64), "{script:?} at {at}: {tally:?}");
             for reader in 1..=READERS as u64 {

@@ -3,12 +3,12 @@
 use chrono::Duration;
 use depesch::base::id::MailingId;
 use depesch::model::ledger::{DeliveryState, Stage as At};
-use depesch::model::letter::LetterState;
 use depesch::model::mailing::UncertainPolicy;
+use depesch::model::notice::NoticeState;
 use depesch::model::reply::Reply;
 use depesch::transport::Outcome;
 
-use crate::support::letters::Desk;
+use crate::support::notices::World;
 use crate::support::office::Office;
 
 fn later() -> Outcome {
@@ -44,7 +44,7 @@ async fn a_delivery_that_falls_due_between_two_readings_is_sent() {
         // Each reading lets 10 ms pass: the delivery falls due after so many.
         office.clock.set(due - Duration::milliseconds(10 * readings - 5));
         office.clock.step_at_each_reading(Duration::milliseconds(10));
-        office.wake.notify();
+        office.notifier.notify();
         settle().await;
         office.clock.step_at_each_reading(Duration::zero());
         office.clock.set(office.clock.now().max(due + Duration::milliseconds(1)));
@@ -54,23 +54,23 @@ async fn a_delivery_that_falls_due_between_two_readings_is_sent() {
 }
 
 #[tokio::test]
-async fn a_letter_that_falls_due_between_two_readings_is_sent() {
+async fn a_notice_that_falls_due_between_two_readings_is_sent() {
     for readings in 1..=6 {
-        let desk = Desk::new();
-        desk.relay.answer("grey", [later()]);
-        let postman = desk.postman();
-        let id = desk.greet("grey").await;
-        desk.until(|| async { desk.letter(id).await.cause().is_some() }).await;
+        let world = World::new();
+        world.relay.answer("grey", [later()]);
+        let notice_worker = world.notice_worker();
+        let id = world.greet("grey").await;
+        world.until(|| async { world.notice(id).await.cause().is_some() }).await;
         settle().await;
-        let LetterState::Waiting { due, .. } = desk.letter(id).await.state else { panic!("it is not put off") };
-        desk.clock.set(due - Duration::milliseconds(10 * readings - 5));
-        desk.clock.step_at_each_reading(Duration::milliseconds(10));
-        desk.letters.notify();
+        let NoticeState::Waiting { due, .. } = world.notice(id).await.state else { panic!("it is not put off") };
+        world.clock.set(due - Duration::milliseconds(10 * readings - 5));
+        world.clock.step_at_each_reading(Duration::milliseconds(10));
+        world.notices.notify();
         settle().await;
-        desk.clock.step_at_each_reading(Duration::zero());
-        desk.clock.set(desk.clock.now().max(due + Duration::milliseconds(1)));
+        world.clock.step_at_each_reading(Duration::zero());
+        world.clock.set(world.clock.now().max(due + Duration::milliseconds(1)));
         settle().await;
-        assert_eq!(desk.relay.given().len(), 2, "it was due after {readings} readings");
-        postman.drain().await;
+        assert_eq!(world.relay.given().len(), 2, "it was due after {readings} readings");
+        notice_worker.drain().await;
     }
 }

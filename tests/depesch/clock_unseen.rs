@@ -10,7 +10,7 @@ use depesch::mailings::schedule::Scheduler;
 use depesch::model::ledger::Stage as At;
 use depesch::model::mailing::{MissedPolicy, Schedule, Stage, UncertainPolicy};
 use depesch::model::reply::Reply;
-use depesch::runtime::notifier::Wake;
+use depesch::runtime::notifier::Notifier;
 use depesch::store::Store;
 use depesch::transport::Outcome;
 
@@ -18,7 +18,7 @@ use crate::support::mailings::{mailing, minute, put, store};
 use crate::support::office::Office;
 
 fn scheduler(store: &Store, clock: &Arc<FakeClock>) -> Scheduler {
-    Scheduler::new(store.clone(), Arc::new(clock.clone()), Wake::new())
+    Scheduler::new(store.clone(), Arc::new(clock.clone()), Notifier::new())
 }
 
 async fn begins(scheduler: &Scheduler) -> bool {
@@ -96,13 +96,13 @@ async fn a_clock_that_is_set_right_while_a_chunk_is_sent_puts_nothing_in_it_off(
             .answer("grey", [Outcome::Refused { stage: At::Recipient, reply: Reply::new(451, "4.7.1 greylisted") }]);
         office.clock.jump(by);
         // The second delivery is under way when the clock is set right, and that is seen meanwhile.
-        let (clock, wake) = (office.clock.clone(), office.wake.clone());
+        let (clock, notifier) = (office.clock.clone(), office.notifier.clone());
         *office.relay.witness.lock().unwrap() = Some(Box::new(move |name| {
-            let (clock, wake, is_slow) = (clock.clone(), wake.clone(), name == "slow");
+            let (clock, notifier, is_slow) = (clock.clone(), notifier.clone(), name == "slow");
             Box::pin(async move {
                 if is_slow {
                     clock.jump(-by);
-                    wake.notify();
+                    notifier.notify();
                     settle().await;
                 }
             })

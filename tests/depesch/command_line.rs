@@ -33,7 +33,7 @@ fn json_is_one_line_of_json_and_nothing_else() {
     let output = place.run(&["--json", "status"]);
     let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
-    assert_eq!(output.stdout.iter().filter(|octet| **octet == b'\n').count(), 1);
+    assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 1);
     assert!(output.stderr.is_empty());
 }
 

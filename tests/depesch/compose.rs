@@ -1,4 +1,4 @@
-//! Composing a message: what a reader decodes is what was put in, and the octets keep the standards' limits.
+//! Composing a message: what a reader decodes is what was put in, and the bytes keep the standards' limits.
 
 use chrono::{TimeZone, Utc};
 use depesch::mail::compose::{Attachment, Body, CalendarPart, Frame, Individual, ListFields, Sender, compose};
@@ -55,7 +55,7 @@ fn make(case: &Case) -> Vec<u8> {
         file_name: "inbjudan.ics".into(),
     };
     let attachment =
-        Attachment { file_name: case.file_name.clone(), media_type: case.media_type.clone(), octets: FILE.to_vec() };
+        Attachment { file_name: case.file_name.clone(), media_type: case.media_type.clone(), bytes: FILE.to_vec() };
     let frame = Frame::new("sv", "abc123", Some(&calendar), &[attachment]);
     let to = mailbox(&case.to, "asa@example.com");
     let one = Individual {
@@ -85,8 +85,8 @@ fn field_names(message: &[u8]) -> Vec<String> {
 #[test]
 fn a_reader_gets_what_was_put_in() {
     let case = Case::default();
-    let octets = make(&case);
-    let message = MessageParser::default().parse(&octets).unwrap();
+    let bytes = make(&case);
+    let message = MessageParser::default().parse(&bytes).unwrap();
     assert_eq!(message.subject(), Some(case.subject.as_str()));
     let from = message.from().unwrap().first().unwrap();
     assert_eq!((from.name(), from.address()), (Some(case.from.as_str()), Some("press@example.org")));
@@ -143,11 +143,11 @@ fn no_text_can_begin_a_header_line() {
                 Case { file_name: text.clone(), ..Case::default() },
                 Case { media_type: format!("text/{text}"), ..Case::default() },
             ] {
-                let octets = make(&case);
-                assert_eq!(field_names(&octets), usual, "{text:?}");
-                let message = MessageParser::default().parse(&octets).unwrap();
+                let bytes = make(&case);
+                assert_eq!(field_names(&bytes), usual, "{text:?}");
+                let message = MessageParser::default().parse(&bytes).unwrap();
                 assert!(message.bcc().is_none(), "{text:?}");
-                let text = String::from_utf8_lossy(&octets).into_owned();
+                let text = String::from_utf8_lossy(&bytes).into_owned();
                 assert!(!text.contains('\0'), "{text:?}");
                 assert!(!text.contains("\r\nX:") && !text.contains("\r\nBcc"), "{text}");
             }
@@ -164,15 +164,15 @@ fn lines_end_in_crlf_and_keep_their_limits() {
         file_name: format!("{}.pdf", "Åtgärdsprogram ".repeat(12)),
         ..Case::default()
     };
-    let octets = make(&case);
-    for (place, octet) in octets.iter().enumerate() {
-        match octet {
-            b'\r' => assert_eq!(octets[place + 1], b'\n'),
-            b'\n' => assert_eq!(octets[place - 1], b'\r'),
+    let bytes = make(&case);
+    for (place, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'\r' => assert_eq!(bytes[place + 1], b'\n'),
+            b'\n' => assert_eq!(bytes[place - 1], b'\r'),
             _ => {}
         }
     }
-    let text = String::from_utf8(octets.clone()).unwrap();
+    let text = String::from_utf8(bytes.clone()).unwrap();
     for line in text.split("\r\n") {
         assert!(line.len() <= 78, "{line}");
         for word in line.split(' ').filter(|w| w.starts_with("=?")) {
@@ -181,7 +181,7 @@ fn lines_end_in_crlf_and_keep_their_limits() {
     }
     let body = text.split_once("\r\n\r\n").unwrap().1;
     assert!(body.split("\r\n").filter(|l| !l.contains(':')).all(|l| l.len() <= 76));
-    let message = MessageParser::default().parse(&octets).unwrap();
+    let message = MessageParser::default().parse(&bytes).unwrap();
     assert_eq!(message.subject().unwrap(), case.subject.trim());
     assert_eq!(message.from().unwrap().first().unwrap().name().unwrap(), case.from.trim());
     assert_eq!(message.body_text(0).unwrap().replace("\r\n", "\n"), case.text);
@@ -192,14 +192,14 @@ fn lines_end_in_crlf_and_keep_their_limits() {
 fn encoded_words_split_no_character() {
     for length in 1..80 {
         let subject = format!("{}{}", "a".repeat(length), "å漢🎉".repeat(20));
-        let octets = make(&Case { subject: subject.clone(), ..Case::default() });
-        let text = String::from_utf8(octets.clone()).unwrap();
+        let bytes = make(&Case { subject: subject.clone(), ..Case::default() });
+        let text = String::from_utf8(bytes.clone()).unwrap();
         for word in text.split_once("MIME-Version").unwrap().0.split_whitespace().filter(|w| w.starts_with("=?")) {
             let single = format!("Subject: {word}\r\n\r\n");
             let decoded = MessageParser::default().parse(single.as_bytes()).unwrap().subject().unwrap().to_owned();
             assert!(!decoded.contains('\u{fffd}'), "{word}");
         }
-        assert_eq!(MessageParser::default().parse(&octets).unwrap().subject(), Some(subject.as_str()));
+        assert_eq!(MessageParser::default().parse(&bytes).unwrap().subject(), Some(subject.as_str()));
     }
 }
 
@@ -211,8 +211,8 @@ fn a_file_name_keeps_no_folder() {
         ("..", "file"),
         ("a\"b;c.pdf", "a\"b;c.pdf"),
     ] {
-        let octets = make(&Case { file_name: given.into(), ..Case::default() });
-        let message = MessageParser::default().parse(&octets).unwrap();
+        let bytes = make(&Case { file_name: given.into(), ..Case::default() });
+        let message = MessageParser::default().parse(&bytes).unwrap();
         let names: Vec<_> = message.attachments().filter_map(|p| p.attachment_name()).collect();
         assert!(names.contains(&expected), "{given}: {names:?}");
     }
@@ -242,9 +242,9 @@ fn pieces_make_the_same_text_as_the_whole() {
         html_values: &[],
     };
     let html = Body::whole("<p>\n");
-    let octets = compose(&sender, &ListFields::default(), &frame, (&body, &html), &individual).unwrap();
-    let message = MessageParser::default().parse(&octets).unwrap();
+    let bytes = compose(&sender, &ListFields::default(), &frame, (&body, &html), &individual).unwrap();
+    let message = MessageParser::default().parse(&bytes).unwrap();
     let whole = format!("{}{one}{}{two}", values[0], values[1]);
     assert_eq!(message.body_text(0).unwrap().replace("\r\n", "\n"), whole);
-    assert!(!String::from_utf8(octets).unwrap().contains("List-Unsubscribe-Post"));
+    assert!(!String::from_utf8(bytes).unwrap().contains("List-Unsubscribe-Post"));
 }

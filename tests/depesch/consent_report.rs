@@ -1,16 +1,16 @@
 //! On what subscriptions rest: each with its basis and how well it is proven, counted, and whole for any number.
 
+use depesch::api::client::ClientError;
+use depesch::api::consent::{ConsentRowView, ConsentSummary};
 use depesch::base::id::{ListName, SubscriberId};
 use depesch::base::language::Language;
-use depesch::control::client::ClientError;
-use depesch::control::consent::{ConsentRowView, ConsentSummary};
 use depesch::model::consent::ConsentSource;
 use depesch::model::subscriber::{Subscriber, SubscriptionState};
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::Batch;
 use depesch::store::subscribers;
 
-use crate::support::control::{self, TestControl};
+use crate::support::api::{self, TestApi};
 use crate::support::inbound::list;
 
 use SubscriptionState::{Active, Ended, Paused};
@@ -28,7 +28,7 @@ fn mail(evidence: Option<[u8; 32]>) -> ConsentSource {
 }
 
 /// Puts a subscriber with these changes of their subscription to `media`.
-async fn put(daemon: &TestControl, id: u64, changes: &[(SubscriptionState, ConsentSource, &str)]) {
+async fn put(daemon: &TestApi, id: u64, changes: &[(SubscriptionState, ConsentSource, &str)]) {
     let at = daemon.clock.now();
     let mut subscriber = Subscriber {
         id: SubscriberId(id),
@@ -51,7 +51,7 @@ async fn put(daemon: &TestControl, id: u64, changes: &[(SubscriptionState, Conse
     daemon.control.store.commit(batch).await.unwrap();
 }
 
-async fn report(daemon: &TestControl, query: &str) -> (Vec<ConsentRowView>, ConsentSummary) {
+async fn report(daemon: &TestApi, query: &str) -> (Vec<ConsentRowView>, ConsentSummary) {
     let mut rows = Vec::new();
     let answer = daemon.client.download(format!("/v1/lists/media/consent?{query}").as_str()).await.unwrap();
     let summary = answer.follow(|row| rows.push(row)).await.unwrap();
@@ -65,7 +65,7 @@ fn short(row: &ConsentRowView) -> String {
 
 #[tokio::test]
 async fn each_subscription_rests_on_something_or_on_nothing() {
-    let daemon = control::start().await;
+    let daemon = api::start().await;
     daemon.control.store.create_list(&list("media")).await.unwrap();
     let mut incoming = Blobs::in_state_directory(daemon.directory.path()).receive().await.unwrap();
     incoming.write(b"Subject: Re: confirm\r\n\r\nja\r\n").await.unwrap();
@@ -107,7 +107,7 @@ async fn each_subscription_rests_on_something_or_on_nothing() {
 
 #[tokio::test]
 async fn more_than_are_read_at_once_are_all_there() {
-    let daemon = control::start().await;
+    let daemon = api::start().await;
     daemon.control.store.create_list(&list("media")).await.unwrap();
     for id in 1..=2500 {
         put(&daemon, id, &[(Active, operator(), "by telephone")]).await;
@@ -120,7 +120,7 @@ async fn more_than_are_read_at_once_are_all_there() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_for_spreadsheets_runs_nothing_and_says_what_is_unproven() {
-    let daemon = control::start().await;
+    let daemon = api::start().await;
     daemon.control.store.create_list(&list("media")).await.unwrap();
     put(&daemon, 1, &[(Active, operator(), "=HYPERLINK(\"x\"), said by telephone")]).await;
     let file = daemon.directory.path().join("consent.csv");

@@ -3,11 +3,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 
-use depesch::control::client::{Client, ClientError};
-use depesch::control::server::{Server, ServerError, SocketSettings};
-use depesch::control::status::Status;
+use depesch::api::client::{Client, ClientError};
+use depesch::api::server::{Server, ServerError, SocketSettings};
+use depesch::api::status::Status;
 
-use crate::support::control;
+use crate::support::api;
 
 fn settings(path: std::path::PathBuf) -> SocketSettings {
     SocketSettings { path, ..Default::default() }
@@ -38,7 +38,7 @@ async fn a_stale_socket_is_replaced_and_a_live_one_never() {
 
 #[tokio::test]
 async fn it_tells_how_the_daemon_is() {
-    let daemon = control::start().await;
+    let daemon = api::start().await;
     let status: Status = daemon.client.get("/v1/status").await.unwrap();
     assert_eq!(status.version, env!("CARGO_PKG_VERSION"));
     assert_eq!(status.started, daemon.clock.now());
@@ -46,7 +46,7 @@ async fn it_tells_how_the_daemon_is() {
 
 #[tokio::test]
 async fn errors_have_one_form() {
-    let daemon = control::start().await;
+    let daemon = api::start().await;
     let refusal = |error: ClientError| match error {
         ClientError::Refused(refusal) => (refusal.status, refusal.code),
         other => panic!("{other}"),

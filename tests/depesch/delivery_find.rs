@@ -1,14 +1,14 @@
 //! One mail's way: a delivery is found by its Message-ID, by the relay's queue id and by address.
 
-use depesch::control::client::{Client, ClientError};
-use depesch::control::delivery::FoundView;
-use depesch::control::mailing::view::DeliveryView;
-use depesch::control::path::ApiPath;
+use depesch::api::client::{Client, ClientError};
+use depesch::api::delivery::FoundView;
+use depesch::api::mailing::view::DeliveryView;
+use depesch::api::path::ApiPath;
 use depesch::model::ledger::DeliveryState;
 use depesch::model::reply::Reply;
 use depesch::store::Store;
 
-use crate::support::control::{TestControl, start_with};
+use crate::support::api::{TestApi, start_with};
 use crate::support::mailings::{failed, list, minute, put_frozen, put_subscriber, settle, store};
 use crate::support::wanting::Wanting;
 
@@ -16,7 +16,7 @@ fn queued(id: &str) -> DeliveryState {
     DeliveryState::Accepted { at: minute(61), reply: Reply::new(250, &format!("2.0.0 Ok: queued as {id}")) }
 }
 
-async fn daemon() -> (TestControl, Store) {
+async fn daemon() -> (TestApi, Store) {
     let store = store();
     store.create_list(&list("media")).await.unwrap();
     for id in 1..=3 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use depesch::base::clock::FakeClock;
 use depesch::metrics::{Instruments, Metrics};
-use depesch::operations::health::{Observer, Picture};
+use depesch::operations::health::{Health, Observer};
 use depesch::store::Store;
 use depesch::store::embedded::DiskUse;
 use depesch::store::memory::MemoryEngine;
@@ -16,17 +16,17 @@ const ALERTS: &str = include_str!("../../docs/monitoring/alerts.yml");
 const GIGABYTE: u64 = 1_000_000_000;
 
 /// How the daemon is on a disk with so much free of so much, in bytes.
-fn picture(free: u64, usable: u64) -> Picture {
+fn health(free: u64, usable: u64) -> Health {
     let at = minute(0);
     let disk = DiskUse { free, usable, checkpoint_at: Some(at), ..DiskUse::default() };
-    Picture { at, started: at, disk: Some(disk), ..Picture::default() }
+    Health { at, started: at, disk: Some(disk), ..Health::default() }
 }
 
 #[test]
 fn the_status_warns_below_10_percent_and_is_critical_below_5() {
     let said = |free: u64| {
-        let picture = picture(free, 100 * GIGABYTE);
-        (picture.problems().join("; "), picture.is_critical())
+        let health = health(free, 100 * GIGABYTE);
+        (health.problems().join("; "), health.is_critical())
     };
     assert_eq!(said(10 * GIGABYTE), (String::new(), false));
     let (problem, critical) = said(10 * GIGABYTE - 1_000_000);
@@ -39,11 +39,11 @@ fn the_status_warns_below_10_percent_and_is_critical_below_5() {
 
 #[test]
 fn a_full_disk_is_said_whatever_its_share_and_an_unknown_size_is_no_warning() {
-    let full = picture(100_000_000, 200_000_000);
+    let full = health(100_000_000, 200_000_000);
     assert!(full.is_critical() && full.problems()[0].starts_with("the disk is full (100 MB left)"));
-    let unknown = picture(GIGABYTE, 0);
+    let unknown = health(GIGABYTE, 0);
     assert!(!unknown.is_critical() && unknown.problems().is_empty(), "{:?}", unknown.problems());
-    let small = picture(GIGABYTE, 2 * GIGABYTE);
+    let small = health(GIGABYTE, 2 * GIGABYTE);
     assert!(small.problems().is_empty(), "half of a small disk is free: {:?}", small.problems());
 }
 
@@ -52,7 +52,7 @@ fn the_metrics_show_what_the_alerts_divide() {
     let clock = Arc::new(FakeClock::at(minute(0)));
     let observer = Observer::new(Store::new(Arc::new(MemoryEngine::new())), clock);
     let metrics = Metrics::new("0", Instruments::default());
-    observer.show(&picture(3 * GIGABYTE, 100 * GIGABYTE), &metrics.gauges);
+    observer.show(&health(3 * GIGABYTE, 100 * GIGABYTE), &metrics.gauges);
     let text = metrics.text().unwrap();
     for line in ["depesch_disk_free_bytes 3000000000.0", "depesch_disk_usable_bytes 100000000000.0"] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
@@ -68,9 +68,9 @@ fn the_alerts_have_the_limits_of_the_status() {
         let rule = ALERTS.split("- alert: ").find(|rule| rule.starts_with(&format!("{alert}\n"))).unwrap();
         assert!(rule.contains(&format!("{share}{limit}\n")) && rule.contains(severity), "{rule}");
         let limit: f64 = limit.parse().unwrap();
-        let free = |share: f64| picture((share * 100e9) as u64, 100 * GIGABYTE);
+        let free = |share: f64| health((share * 100e9) as u64, 100 * GIGABYTE);
         let (below, above) = (free(limit - 0.001), free(limit + 0.001));
-        let says = |picture: &Picture| (picture.problems().len(), picture.is_critical());
+        let says = |health: &Health| (health.problems().len(), health.is_critical());
         assert_ne!(says(&below), says(&above), "{alert} and the status differ");
     }
 }

@@ -29,7 +29,7 @@ async fn a_cancelled_mailing_sends_nothing_more_and_adds_up() {
     assert!(office.relay.given().len() <= given + office.connections);
     assert_eq!(tally.accepted, office.relay.given().len() as u64);
     assert_eq!((tally.accepted + tally.cancelled, tally.audience()), (600, 600));
-    office.wake.notify();
+    office.notifier.notify();
     office.until(|| async { office.store.settled_chunks(id).await.unwrap().len() == 3 }).await;
     assert_eq!(office.tally(id).await, tally);
     dispatcher.drain().await;
@@ -50,7 +50,7 @@ async fn a_paused_mailing_goes_on_where_it_stood() {
     }
     assert!(office.relay.given().len() <= given + office.connections);
     change(&office, id, |m| m.resume(noon()).unwrap()).await;
-    office.wake.notify();
+    office.notifier.notify();
     office.until_finished(id).await;
     dispatcher.drain().await;
     let mut given = office.relay.given();

@@ -45,7 +45,7 @@ async fn resume(office: &Office, id: MailingId) {
         Ok(())
     });
     resumed.await.unwrap();
-    office.wake.notify();
+    office.notifier.notify();
 }
 
 async fn must_be_untouched(office: &Office, readers: usize) {

@@ -81,16 +81,16 @@ async fn a_relay_that_puts_off_all_is_trouble_until_it_takes_mail_after_a_flush(
     let elsewhere = Flush { mailing: None, domain: Some("other.example".into()) };
     assert_eq!(
         flush(&office.store, office.clock.now(), &elsewhere).await.unwrap(),
-        Flushed { deliveries: 0, letters: 0 }
+        Flushed { deliveries: 0, notices: 0 }
     );
     let here = Flush { mailing: Some(id), domain: Some("PRESS.example".into()) };
-    assert_eq!(flush(&office.store, office.clock.now(), &here).await.unwrap(), Flushed { deliveries: 30, letters: 0 });
+    assert_eq!(flush(&office.store, office.clock.now(), &here).await.unwrap(), Flushed { deliveries: 30, notices: 0 });
     assert_eq!(
         flush(&office.store, office.clock.now(), &here).await.unwrap(),
-        Flushed { deliveries: 0, letters: 0 },
+        Flushed { deliveries: 0, notices: 0 },
         "done twice"
     );
-    office.wake.notify();
+    office.notifier.notify();
     office.until_finished(id).await;
     assert_eq!(office.tally(id).await, Tally { accepted: 30, ..Tally::default() });
     assert_eq!(dispatcher.put_off(), None);

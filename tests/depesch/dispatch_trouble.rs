@@ -90,7 +90,7 @@ async fn a_drain_ends_also_while_a_paused_mailing_waits_for_a_slow_relay() {
         Ok(())
     });
     hold.await.unwrap();
-    office.wake.notify();
+    office.notifier.notify();
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
@@ -146,7 +146,7 @@ async fn a_damaged_subscriber_pauses_the_mailing_that_sends_and_stops_no_other()
         Ok(())
     });
     resume.await.unwrap();
-    office.wake.notify();
+    office.notifier.notify();
     office.until_finished(id).await;
     assert_eq!(office.relay.given(), ["damaged"]);
     dispatcher.drain().await;

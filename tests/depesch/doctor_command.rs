@@ -1,26 +1,26 @@
 //! `depesch doctor` on the real binary: with and without a daemon, at a relay that it never gives a message, and its exit
 //! codes.
 
-use depesch::sink::{Sink, SinkSettings};
+use depesch::mock_smtp::{MockServer, SinkSettings};
 use serde_json::Value;
 
 use crate::support::daemon::{Place, complaint};
 use crate::support::dns::Zone;
 
-/// The configuration's end: a relay at `sink`, and this name server.
-fn configure(place: &Place, sink: &Sink, password: &str, more: &str) {
+/// The configuration's end: a relay at `mock`, and this name server.
+fn configure(place: &Place, mock: &MockServer, password: &str, more: &str) {
     std::fs::write(place.directory.path().join("password"), password).unwrap();
     let text = format!(
         "state_directory = \"state\"\n[control]\nsocket = \"control.sock\"\n[organisation]\ndomain = \"example.org\"\n\
          [relay]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\nlogin = \"eva\"\npassword_file = \"password\"\n{more}",
-        sink.address().port()
+        mock.address().port()
     );
     std::fs::write(place.configuration(), text).unwrap();
 }
 
-fn sink() -> Sink {
+fn mock() -> MockServer {
     let login = Some(("eva".to_owned(), "s3cret".to_owned()));
-    Sink::start(SinkSettings { login, login_without_tls: true, ..SinkSettings::default() }).unwrap()
+    MockServer::start(SinkSettings { login, login_without_tls: true, ..SinkSettings::default() }).unwrap()
 }
 
 fn findings(place: &Place, code: i32) -> Vec<(String, String, String)> {
@@ -44,8 +44,8 @@ async fn it_asks_relay_daemon_and_dns_and_sends_nothing() {
         "[inbound]\nsmtp = [\"127.0.0.1:0\"]\nresolvers = [\"{}\"]\n[doctor]\naddresses = [\"203.0.113.25\"]\n",
         zone.serve().await
     );
-    let (place, sink) = (Place::new(""), sink());
-    configure(&place, &sink, "s3cret", &more);
+    let (place, mock) = (Place::new(""), mock());
+    configure(&place, &mock, "s3cret", &more);
     let found = findings(&place, 1);
     assert!(has(&found, "not-seen", "daemon"), "{found:#?}");
     assert!(has(&found, "error", "state-missing") && has(&found, "good", "relay"), "{found:#?}");
@@ -59,7 +59,7 @@ async fn it_asks_relay_daemon_and_dns_and_sends_nothing() {
     let spf: Vec<_> = found.iter().filter(|(_, code, _)| code.starts_with("spf")).collect();
     assert!(spf.iter().any(|(severity, _, what)| severity == "good" && what.contains("lists.example.org")), "{spf:#?}");
     assert!(spf.iter().any(|(severity, code, _)| severity == "error" && code == "spf-missing"), "{spf:#?}");
-    assert_eq!(sink.record().totals().accepted, 0);
+    assert_eq!(mock.record().totals().accepted, 0);
     let shown = place.run(&["doctor"]);
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(shown.contains("ERROR     example.org has no SPF record") && !shown.contains("\ngood "), "{shown}");
@@ -67,13 +67,13 @@ async fn it_asks_relay_daemon_and_dns_and_sends_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_password_and_a_lost_relay_are_told_apart() {
-    let (place, sink) = (Place::new(""), sink());
+    let (place, mock) = (Place::new(""), mock());
     let resolver = format!("[inbound]\nresolvers = [\"{}\"]\n", Zone::default().serve().await);
-    configure(&place, &sink, "wrong", &resolver);
+    configure(&place, &mock, "wrong", &resolver);
     let found = findings(&place, 1);
     assert!(has(&found, "error", "relay-security"), "{found:#?}");
     assert!(!found.iter().any(|(.., what)| what.contains("wrong\"")), "{found:#?}");
-    drop(sink);
+    drop(mock);
     let found = findings(&place, 1);
     assert!(has(&found, "error", "relay-unreachable"), "{found:#?}");
 }

@@ -8,7 +8,7 @@ use depesch::config::Config;
 use depesch::doctor::backups::{self, Backups};
 use depesch::doctor::disk::{self, Disk};
 use depesch::doctor::finding::{Finding, Severity};
-use depesch::doctor::mail_in::{self, Door, Speaks};
+use depesch::doctor::mail_in::{self, Endpoint, Speaks};
 use depesch::doctor::permissions::{self, File, Role, Seen};
 use depesch::doctor::time::{self, Time};
 use depesch::doctor::{finding, settings};
@@ -131,20 +131,23 @@ fn a_clock_must_be_kept_and_never_go_back() {
 #[test]
 fn a_door_for_mail_must_be_open_and_ours() {
     let ours = || Ok(vec!["220 mx.example.org ESMTP Depesch".to_owned(), "250 STARTTLS".to_owned()]);
-    let door =
-        |configured, answer| Door { speaks: Speaks::Smtp, address: "127.0.0.1:25".to_owned(), configured, answer };
-    let check = |door: Door, expected: &[(Severity, &str)]| {
-        assert_eq!(codes(&mail_in::judge(&[door])), expected);
+    let endpoint =
+        |configured, answer| Endpoint { speaks: Speaks::Smtp, address: "127.0.0.1:25".to_owned(), configured, answer };
+    let check = |endpoint: Endpoint, expected: &[(Severity, &str)]| {
+        assert_eq!(codes(&mail_in::judge(&[endpoint])), expected);
     };
     let closed = || Err("refused".to_owned());
-    check(door(true, ours()), &[]);
-    check(door(false, ours()), &[]);
-    check(door(true, closed()), &[(Severity::Error, "door")]);
-    check(door(false, closed()), &[(Severity::Warning, "no-door")]);
-    check(door(true, Ok(vec!["220 mail.example.org ESMTP Postfix".to_owned()])), &[(Severity::Error, "door")]);
-    check(door(false, Ok(vec!["220 mail.example.org ESMTP Postfix".to_owned()])), &[(Severity::Warning, "no-door")]);
+    check(endpoint(true, ours()), &[]);
+    check(endpoint(false, ours()), &[]);
+    check(endpoint(true, closed()), &[(Severity::Error, "door")]);
+    check(endpoint(false, closed()), &[(Severity::Warning, "no-door")]);
+    check(endpoint(true, Ok(vec!["220 mail.example.org ESMTP Postfix".to_owned()])), &[(Severity::Error, "door")]);
+    check(
+        endpoint(false, Ok(vec!["220 mail.example.org ESMTP Postfix".to_owned()])),
+        &[(Severity::Warning, "no-door")],
+    );
     let plain = Ok(vec!["220 mx.example.org ESMTP Depesch".to_owned(), "250 SIZE".to_owned()]);
-    check(door(true, plain), &[(Severity::Warning, "no-starttls")]);
+    check(endpoint(true, plain), &[(Severity::Warning, "no-starttls")]);
 }
 
 #[test]

@@ -3,23 +3,23 @@
 
 use std::time::Duration;
 
-use depesch::sink::record::Keep;
-use depesch::sink::script::{Action, Event, Point};
-use depesch::sink::{Sink, SinkSettings};
+use depesch::mock_smtp::record::Keep;
+use depesch::mock_smtp::script::{Action, Event, Point};
+use depesch::mock_smtp::{MockServer, SinkSettings};
 use serde_json::Value;
 
 use crate::support::daemon::{Place, complaint};
 
 const MEMBERS: u64 = 60;
 
-fn slow_sink() -> Sink {
+fn slow_sink() -> MockServer {
     let keep = Keep { message_ids: true, ..Keep::default() };
-    let sink = Sink::start(SinkSettings { keep, ..SinkSettings::default() }).unwrap();
-    sink.follow(|event: &Event<'_>| match event.point {
+    let mock = MockServer::start(SinkSettings { keep, ..SinkSettings::default() }).unwrap();
+    mock.follow(|event: &Event<'_>| match event.point {
         Point::Message => Action::Delay(Duration::from_millis(40)),
         _ => Action::Proceed,
     });
-    sink
+    mock
 }
 
 fn done(place: &Place, arguments: &[&str]) {
@@ -41,12 +41,12 @@ fn counts_until(place: &Place, so: impl Fn(&dyn Fn(&str) -> u64) -> bool) {
 
 #[test]
 fn sigterm_loses_and_doubles_nothing() {
-    let sink = slow_sink();
+    let mock = slow_sink();
     let place = Place::new("");
     let text = format!(
         "state_directory = \"state\"\n[control]\nsocket = \"control.sock\"\n[dispatch]\nconnections = 2\n\
          [relay]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\n",
-        sink.address().port()
+        mock.address().port()
     );
     std::fs::write(place.configuration(), text).unwrap();
     let mut daemon = place.serve();
@@ -62,12 +62,12 @@ fn sigterm_loses_and_doubles_nothing() {
     daemon.signal("TERM");
     assert!(daemon.wait().success());
     assert!(!daemon.seen.iter().any(|line| line.contains("in doubt")), "{:#?}", daemon.seen);
-    let sent = sink.record().totals().accepted;
+    let sent = mock.record().totals().accepted;
     assert!((5..MEMBERS).contains(&sent), "{sent}");
 
     let again = place.serve();
     assert!(!again.seen.iter().any(|line| line.contains("not in order")), "{:#?}", again.seen);
     counts_until(&place, |count| count("accepted") == MEMBERS && count("resent") == 0);
-    let copies = sink.record().copies();
+    let copies = mock.record().copies();
     assert_eq!((copies.distinct, copies.doubled), (MEMBERS, 0));
 }

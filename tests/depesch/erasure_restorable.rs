@@ -4,19 +4,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use depesch::app::erasures::Forgetting;
+use depesch::app::erasures::StorageEraser;
 use depesch::operations::backups::Backups;
 use depesch::privacy::erasure::Eraser;
 use depesch::privacy::erasure::Stratum;
 use depesch::store::backup::point::Wanted;
 use depesch::store::backup::prune::Keep;
 use depesch::store::engine::Batch;
-use depesch::subscribers::profile::Desk;
+use depesch::subscribers::profile::SubscriberService;
 
 use crate::support::mailings::{list, minute, put_subscriber};
 use crate::support::site::{Records, Site, open, records};
 
-fn forgetting(site: &Site, eraser: Eraser) -> Forgetting {
+fn storage_eraser(site: &Site, eraser: Eraser) -> StorageEraser {
     let month = Duration::from_secs(30 * 86_400);
     let backups = Backups::new(
         site.engine.clone(),
@@ -27,15 +27,15 @@ fn forgetting(site: &Site, eraser: Eraser) -> Forgetting {
         Arc::new(site.clock.clone()),
     );
     let (spool, engine, clock) = (site.spool.clone(), site.engine.clone(), Arc::new(site.clock.clone()));
-    Forgetting { eraser, spool, engine, backups: Some(Arc::new(backups)), clock }
+    StorageEraser { eraser, spool, engine, backups: Some(Arc::new(backups)), clock }
 }
 
 /// Whether the journal holds the person.
 fn journal_knows(site: &Site) -> bool {
     let files = std::fs::read_dir(site.state().join("store/journal")).unwrap();
-    files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).any(|octets| {
-        let octets = octets.to_ascii_lowercase();
-        memchr::memmem::find(&octets, b"reader3@example.com").is_some()
+    files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).any(|bytes| {
+        let bytes = bytes.to_ascii_lowercase();
+        memchr::memmem::find(&bytes, b"reader3@example.com").is_some()
     })
 }
 
@@ -48,8 +48,8 @@ fn only_numbered(mut records: Records) -> Records {
 async fn erase(site: &Site) -> Eraser {
     let store = site.store();
     let key = store.installation_key().await.unwrap();
-    let desk = Desk { store: store.clone(), key: key.clone(), at: minute(30), who: "anna".into() };
-    desk.erase("s3", None).await.unwrap();
+    let service = SubscriberService { store: store.clone(), key: key.clone(), at: minute(30), who: "anna".into() };
+    service.erase("s3", None).await.unwrap();
     Eraser { store, key, files: None }
 }
 
@@ -79,7 +79,7 @@ async fn every_instant_around_an_erasure_can_be_restored() {
             30 => {
                 let eraser = erase(&site).await;
                 assert!(journal_knows(&site));
-                let said = forgetting(&site, eraser).run().await.unwrap();
+                let said = storage_eraser(&site, eraser).run().await.unwrap();
                 assert!(said.ends_with("of 1 the journal holds nothing any more"), "{said}");
                 assert!(!journal_knows(&site));
             }
@@ -102,11 +102,11 @@ async fn while_no_backup_can_be_made_the_journal_does_not_forget() {
     let eraser = erase(&site).await;
     // A file lies where the repository should.
     std::fs::write(site.repository(), b"").unwrap();
-    let forgetting = forgetting(&site, eraser);
-    let said = forgetting.run().await.unwrap();
+    let storage_eraser = storage_eraser(&site, eraser);
+    let said = storage_eraser.run().await.unwrap();
     assert!(said.starts_with("ended 1") && said.ends_with("of 0 the journal holds nothing any more"), "{said}");
     assert!(journal_knows(&site));
     std::fs::remove_file(site.repository()).unwrap();
-    assert_eq!(forgetting.forget(Stratum::Journal).await.unwrap(), 1);
+    assert_eq!(storage_eraser.forget(Stratum::Journal).await.unwrap(), 1);
     assert!(!journal_knows(&site));
 }

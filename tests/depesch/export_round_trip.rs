@@ -4,7 +4,9 @@ use depesch::subscribers::export::ExportSettings;
 use depesch::subscribers::profile::{PersonFields, SubscriptionChange};
 use proptest::prelude::*;
 
-use crate::support::people::{desk, everything, export, import_text, import_with, settings, state, store, subscriber};
+use crate::support::people::{
+    everything, export, import_text, import_with, service, settings, state, store, subscriber,
+};
 
 const FILE: &str = "email;name;language;organisation;beats;regions;lists;phone;note\n\
     karin@example.org;Karin Ek;sv;Skövde Dagblad;kultur, skola;skaraborg;members;'+46 8 465 004 00;=1+1\n\
@@ -56,7 +58,7 @@ async fn an_export_of_a_list_has_only_those_who_get_its_mail() {
     import_text(&store, FILE).await.summary.unwrap();
     let media = "media".parse().unwrap();
     let eva = subscriber(&store, "eva@example.org").await.unwrap().id;
-    desk(&store, 5).change_subscription(eva, &media, SubscriptionChange::Unsubscribe, "").await.unwrap();
+    service(&store, 5).change_subscription(eva, &media, SubscriptionChange::Unsubscribe, "").await.unwrap();
     let file = export(&store, ExportSettings { list: Some(media), excel: false }).await;
     assert!(file.contains("karin@") && !file.contains("eva@"));
     // Who left is in the whole export, on no list: imported again nobody is put back.
@@ -77,7 +79,7 @@ async fn no_spreadsheet_finds_a_formula_wherever_it_cuts_the_file() {
             attributes: [("note".to_owned(), (*name).to_owned())].into(),
             ..Default::default()
         };
-        desk(&store, 1).add(&fields).await.unwrap();
+        service(&store, 1).add(&fields).await.unwrap();
     }
     for excel in [false, true] {
         let file = export(&store, ExportSettings { list: None, excel }).await;
@@ -105,7 +107,7 @@ proptest! {
                 attributes: [("note".to_owned(), value)].into(),
                 ..Default::default()
             };
-            let karin = desk(&first, 1).add(&fields).await.unwrap();
+            let karin = service(&first, 1).add(&fields).await.unwrap();
             let file = export(&first, ExportSettings::default()).await;
             let second = store().await;
             let settings = depesch::subscribers::import::ImportSettings { lists: Vec::new(), ..settings() };

@@ -4,7 +4,7 @@ use depesch::model::suppression::SuppressionReason;
 use depesch::subscribers::import::ImportSettings;
 use depesch::subscribers::profile::SubscriptionChange;
 
-use crate::support::people::{desk, everything, import_text, import_with, settings, store, subscriber};
+use crate::support::people::{everything, import_text, import_with, service, settings, store, subscriber};
 
 #[tokio::test]
 async fn a_dry_run_equals_the_real_run_and_writes_nothing() {
@@ -12,11 +12,11 @@ async fn a_dry_run_equals_the_real_run_and_writes_nothing() {
     let first = "email,name,beats,phone\nkarin@example.org,Karin,culture,070-174 06 05\nbo@example.org,Bo,sports,\n\
                  ulf@example.org,Ulf,,\neva@example.org,Eva,,\n";
     import_text(&store, first).await.summary.unwrap();
-    let desk = desk(&store, 5);
+    let service = service(&store, 5);
     let ulf = subscriber(&store, "ulf@example.org").await.unwrap().id;
     let media = "media".parse().unwrap();
-    desk.change_subscription(ulf, &media, SubscriptionChange::Unsubscribe, "by phone").await.unwrap();
-    desk.suppress(&"eva@example.org".parse().unwrap(), SuppressionReason::Request, "").await.unwrap();
+    service.change_subscription(ulf, &media, SubscriptionChange::Unsubscribe, "by phone").await.unwrap();
+    service.suppress(&"eva@example.org".parse().unwrap(), SuppressionReason::Request, "").await.unwrap();
 
     let second = "email,name,beats,phone,lists\nkarin@example.org,Karin Ek,\"culture, schools\",070-174 06 06,members\n\
                   bo@example.org,Bo,sports,,\nulf@example.org,Ulf,,,\neva@example.org,Eva,,,\n\

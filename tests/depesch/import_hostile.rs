@@ -59,15 +59,15 @@ proptest! {
         prop_assert_eq!(read(piece), read(usize::MAX >> 1));
     }
 
-    /// Any octets at all: an answer, no panic, and rows that add up.
+    /// Any bytes at all: an answer, no panic, and rows that add up.
     #[test]
-    fn any_octets_get_an_answer(
+    fn any_bytes_get_an_answer(
         head in prop_oneof![Just(&b"email;name;lists\n"[..]), Just(&b"sep=,\nepost,namn\n"[..]), Just(&b""[..])],
-        octets in proptest::collection::vec(any::<u8>(), 0..600),
+        bytes in proptest::collection::vec(any::<u8>(), 0..600),
         piece in 1usize..700,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let file = [head, &octets].concat();
+        let file = [head, &bytes].concat();
         let done = runtime.block_on(async { import_with(&store().await, settings(), &file, piece).await });
         if let Ok(summary) = done.summary {
             let parts = [summary.created, summary.updated, summary.unchanged, summary.invalid, summary.duplicates];

@@ -10,12 +10,12 @@ use depesch::store::engine::{Batch, Commit, Engine, EngineFuture, Key, KeyRange,
 use depesch::store::memory::MemoryEngine;
 use depesch::subscribers::profile::SubscriptionChange;
 
-use crate::support::people::{desk, import_text, put_lists, state, store, subscriber};
+use crate::support::people::{import_text, put_lists, service, state, store, subscriber};
 
 async fn leave(store: &Store, address: &str) {
     let id = subscriber(store, address).await.unwrap().id;
     let media = "media".parse().unwrap();
-    desk(store, 5).change_subscription(id, &media, SubscriptionChange::Unsubscribe, "").await.unwrap();
+    service(store, 5).change_subscription(id, &media, SubscriptionChange::Unsubscribe, "").await.unwrap();
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn a_pause_is_not_lifted() {
     import_text(&store, "email\nkarin@example.org\n").await.summary.unwrap();
     let id = subscriber(&store, "karin@example.org").await.unwrap().id;
     let media = "media".parse().unwrap();
-    desk(&store, 5).change_subscription(id, &media, SubscriptionChange::Pause, "").await.unwrap();
+    service(&store, 5).change_subscription(id, &media, SubscriptionChange::Pause, "").await.unwrap();
     assert_eq!(import_text(&store, "email\nkarin@example.org\n").await.summary.unwrap().unchanged, 1);
     assert_eq!(state(&store, "karin@example.org", "media").await, Some(SubscriptionState::Paused));
 }
@@ -47,8 +47,8 @@ async fn a_pause_is_not_lifted() {
 async fn the_suppressed_and_the_erased_do_not_come_back() {
     let store = store().await;
     import_text(&store, "email\nkarin@example.org\n").await.summary.unwrap();
-    desk(&store, 5).erase("karin@example.org", None).await.unwrap();
-    desk(&store, 5).suppress(&"bo@example.org".parse().unwrap(), SuppressionReason::Complaint, "").await.unwrap();
+    service(&store, 5).erase("karin@example.org", None).await.unwrap();
+    service(&store, 5).suppress(&"bo@example.org".parse().unwrap(), SuppressionReason::Complaint, "").await.unwrap();
     let done = import_text(&store, "email\nKarin@Example.org\nbo@example.org\n").await;
     assert_eq!(done.summary.as_ref().unwrap().suppressed, 2);
     let words = ["suppressed: erased", "suppressed: complaint"];
@@ -120,7 +120,7 @@ async fn an_unsubscribe_during_the_import_counts() {
 async fn a_suppression_during_the_import_counts_also_for_the_unknown() {
     let act = async |store: Store| {
         let address = "karin@example.org".parse().unwrap();
-        desk(&store, 5).suppress(&address, SuppressionReason::Request, "").await.unwrap();
+        service(&store, 5).suppress(&address, SuppressionReason::Request, "").await.unwrap();
     };
     let store = import_while("", "email\nkarin@example.org\nbo@example.org\n", act).await;
     assert_eq!(subscriber(&store, "karin@example.org").await, None);
@@ -130,7 +130,7 @@ async fn a_suppression_during_the_import_counts_also_for_the_unknown() {
 #[tokio::test]
 async fn an_erasure_during_the_import_counts() {
     let act = async |store: Store| {
-        desk(&store, 5).erase("karin@example.org", None).await.unwrap();
+        service(&store, 5).erase("karin@example.org", None).await.unwrap();
     };
     let store = import_while("email\nkarin@example.org\n", "email,name\nkarin@example.org,Karin Ek\n", act).await;
     assert_eq!(subscriber(&store, "karin@example.org").await, None);
@@ -145,7 +145,7 @@ async fn somebody_added_during_the_import_is_not_there_twice() {
             language: Some("en".to_owned()),
             ..Default::default()
         };
-        desk(&store, 5).add(&fields).await.unwrap();
+        service(&store, 5).add(&fields).await.unwrap();
     };
     let store = import_while("", "email,name\nkarin@example.org,Karin Ek\n", act).await;
     let all = store.scan_subscribers(depesch::base::id::SubscriberId(0), 10).await.unwrap();

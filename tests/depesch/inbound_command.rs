@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use depesch::api::ApiState;
+use depesch::api::client::{Client, ClientError};
+use depesch::api::inbound::{InboundPage, InboundView, MailIn};
+use depesch::api::inject::{Injected, LARGEST};
 use depesch::base::clock::FakeClock;
 use depesch::base::id::InboundId;
 use depesch::base::token::Key;
-use depesch::control::Control;
-use depesch::control::client::{Client, ClientError};
-use depesch::control::inbound::{InboundPage, InboundView, MailIn};
-use depesch::control::inject::{Injected, LARGEST};
 use depesch::inbound::destination::Directory;
-use depesch::inbound::ingest::Door;
+use depesch::inbound::ingest::SpoolIngest;
 use depesch::model::inbound::InboundKind;
 use depesch::model::list::{Joining, List, ListKind, Privacy};
-use depesch::runtime::notifier::Wake;
+use depesch::runtime::notifier::Notifier;
 use depesch::store::Store;
 use depesch::store::engine::{Batch, Commit};
 use depesch::store::inbound::{put_handled, put_stuck};
@@ -22,7 +22,7 @@ use depesch::store::memory::MemoryEngine;
 use depesch::store::spool::{Spool, SpoolSettings};
 use hyper::Method;
 
-use crate::support::control::{TestControl, start_changed};
+use crate::support::api::{TestApi, start_changed};
 use crate::support::disk::FaultyDisk;
 
 fn now() -> DateTime<Utc> {
@@ -30,11 +30,11 @@ fn now() -> DateTime<Utc> {
 }
 
 struct Office {
-    test: TestControl,
+    test: TestApi,
     store: Store,
     disk: FaultyDisk,
-    wake: Wake,
-    door: Arc<Door>,
+    notifier: Notifier,
+    ingest: Arc<SpoolIngest>,
     _directory: tempfile::TempDir,
 }
 
@@ -57,16 +57,16 @@ async fn office() -> Office {
     assert!(store.create_list(&list).await.unwrap());
     let (clock, folder) = (Arc::new(FakeClock::at(now())), directory.path().join("spool"));
     let spool = Spool::open_on(Arc::new(disk.clone()), &folder, SpoolSettings::default(), clock).unwrap();
-    let (wake, book) = (Wake::new(), Arc::new(Directory::new(store.clone(), Key::new([7; 32]))));
-    let door = Arc::new(Door::new(store.clone(), spool.clone(), wake.clone(), book));
-    let mail_in = MailIn { reception: door.clone(), spool, wake: wake.clone(), listeners: None };
-    let test = start_changed(store.clone(), |control| Control { mail_in: Some(mail_in), ..control }).await;
-    Office { test, store, disk, wake, door, _directory: directory }
+    let (notifier, book) = (Notifier::new(), Arc::new(Directory::new(store.clone(), Key::new([7; 32]))));
+    let ingest = Arc::new(SpoolIngest::new(store.clone(), spool.clone(), notifier.clone(), book));
+    let mail_in = MailIn { ingest: ingest.clone(), spool, notifier: notifier.clone(), listeners: None };
+    let test = start_changed(store.clone(), |control| ApiState { mail_in: Some(mail_in), ..control }).await;
+    Office { test, store, disk, notifier, ingest, _directory: directory }
 }
 
 impl Office {
-    async fn inject(&self, query: &str, octets: &[u8]) -> Result<Injected, ClientError> {
-        inject(&self.test.client, query, octets.to_vec()).await
+    async fn inject(&self, query: &str, bytes: &[u8]) -> Result<Injected, ClientError> {
+        inject(&self.test.client, query, bytes.to_vec()).await
     }
 
     async fn page(&self, query: &str) -> InboundPage {
@@ -84,9 +84,9 @@ impl Office {
     }
 }
 
-async fn inject(client: &Client, query: &str, octets: Vec<u8>) -> Result<Injected, ClientError> {
+async fn inject(client: &Client, query: &str, bytes: Vec<u8>) -> Result<Injected, ClientError> {
     let path = format!("/v1/inbound{query}");
-    let answer = client.upload(Method::POST, path.as_str(), "message/rfc822", std::io::Cursor::new(octets)).await?;
+    let answer = client.upload(Method::POST, path.as_str(), "message/rfc822", std::io::Cursor::new(bytes)).await?;
     answer.json().await
 }
 
@@ -136,12 +136,12 @@ async fn a_message_is_given_back_as_it_came_and_damage_is_said() {
     let office = office().await;
     let injected = office.inject("?recipients=media@lists.example.org", b"Subject: hej\n\nHej\xff\0.\n").await.unwrap();
     let path = format!("/v1/inbound/{}/raw", injected.ids[0]);
-    let raw = office.test.client.download(path.as_str()).await.unwrap().octets().await.unwrap();
+    let raw = office.test.client.download(path.as_str()).await.unwrap().bytes().await.unwrap();
     assert_eq!(raw, b"Subject: hej\r\n\r\nHej\xff\0.\r\n");
     let segments = office.test.control.mail_in.as_ref().unwrap().spool.segments().await.unwrap();
-    let mut octets = std::fs::read(&segments[0].path).unwrap();
-    *octets.last_mut().unwrap() ^= 1;
-    std::fs::write(&segments[0].path, octets).unwrap();
+    let mut bytes = std::fs::read(&segments[0].path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&segments[0].path, bytes).unwrap();
     match office.test.client.download(path.as_str()).await.err().unwrap() {
         ClientError::Refused(refusal) => {
             assert!(refusal.status == 500 && refusal.message.contains("damaged"), "{refusal}")
@@ -159,7 +159,7 @@ async fn only_what_is_stuck_is_tried_again() {
     assert!(matches!(retry().await, Err(ClientError::Refused(refusal)) if refusal.status == 409), "it waits already");
     office.end(&id, None, "a fault").await;
     assert!(office.store.waiting_inbound(None, 10).await.unwrap().is_empty());
-    let woken = office.wake.notified();
+    let woken = office.notifier.notified();
     assert_eq!(retry().await.unwrap().state, "waiting");
     woken.await;
     assert_eq!(office.store.waiting_inbound(None, 10).await.unwrap(), [id.parse::<InboundId>().unwrap()]);
@@ -213,6 +213,6 @@ async fn what_cannot_be_kept_now_is_refused_for_later() {
     assert_eq!(office.inject(query, &whole).await.unwrap().ids.len(), 1);
     let longer = [&whole[..], b"x"].concat();
     assert_eq!(refusal(office.inject(query, &longer).await), (413, "too-large".to_owned()));
-    office.door.close();
+    office.ingest.close();
     assert_eq!(refusal(office.inject(query, message).await), (503, "later".to_owned()));
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use depesch::base::clock::{FakeClock, Timestamp};
 use depesch::base::id::InboundId;
-use depesch::inbound::ingest::{AddressBook, Door};
-use depesch::inbound::recipients::{Reception, ReceptionFuture, Recipient, Refusal};
+use depesch::inbound::ingest::{AddressBook, SpoolIngest};
+use depesch::inbound::recipients::{Ingest, IngestFuture, Recipient, Refusal};
 use depesch::model::inbound::{Arrival, InboundState, Via};
-use depesch::runtime::notifier::Wake;
+use depesch::runtime::notifier::Notifier;
 use depesch::store::Store;
 use depesch::store::memory::MemoryEngine;
 use depesch::store::spool::{Spool, SpoolSettings};
@@ -20,7 +20,7 @@ use crate::support::failing::{Count, FailingEngine, Failure};
 struct OneList;
 
 impl AddressBook for OneList {
-    fn recipient<'a>(&'a self, recipient: &'a str) -> ReceptionFuture<'a, Recipient> {
+    fn recipient<'a>(&'a self, recipient: &'a str) -> IngestFuture<'a, Recipient> {
         let known = recipient.eq_ignore_ascii_case("press@lists.example.org");
         Box::pin(std::future::ready(if known { Recipient::Welcome } else { Recipient::Unknown }))
     }
@@ -51,22 +51,22 @@ struct Hall {
     engine: Arc<FailingEngine>,
     spool: Spool,
     disk: FaultyDisk,
-    wake: Wake,
-    door: Door,
+    notifier: Notifier,
+    ingest: SpoolIngest,
     _directory: tempfile::TempDir,
 }
 
 fn hall() -> Hall {
     let (directory, disk) = (tempfile::tempdir().unwrap(), FaultyDisk::default());
     let engine = Arc::new(FailingEngine::over(Arc::new(MemoryEngine::new())));
-    let (store, spool, wake) = (Store::new(engine.clone()), spool(&disk, directory.path()), Wake::new());
-    let door = Door::new(store.clone(), spool.clone(), wake.clone(), Arc::new(OneList));
-    Hall { store, engine, spool, disk, wake, door, _directory: directory }
+    let (store, spool, notifier) = (Store::new(engine.clone()), spool(&disk, directory.path()), Notifier::new());
+    let ingest = SpoolIngest::new(store.clone(), spool.clone(), notifier.clone(), Arc::new(OneList));
+    Hall { store, engine, spool, disk, notifier, ingest, _directory: directory }
 }
 
 impl Hall {
     async fn take(&self, names: &[&str]) -> Result<Vec<InboundId>, Refusal> {
-        self.door.take(arrival(), recipients(names), MESSAGE.to_vec()).await
+        self.ingest.take(arrival(), recipients(names), MESSAGE.to_vec()).await
     }
 
     async fn kept(&self) -> usize {
@@ -77,7 +77,7 @@ impl Hall {
 #[tokio::test]
 async fn a_message_is_kept_once_and_recorded_for_each_recipient() {
     let hall = hall();
-    let woken = hall.wake.notified();
+    let woken = hall.notifier.notified();
     let ids = hall.take(&["press", "Press-Request"]).await.unwrap();
     woken.await;
     assert_eq!(hall.store.waiting_inbound(None, 10).await.unwrap(), ids);
@@ -91,8 +91,8 @@ async fn a_message_is_kept_once_and_recorded_for_each_recipient() {
     }
     assert_eq!(places[0], places[1]);
     assert!(hall.take(&[]).await.is_err(), "mail for nobody is not acknowledged");
-    assert_eq!(hall.door.recipient("PRESS@lists.example.org").await, Recipient::Welcome);
-    assert_eq!(hall.door.recipient("nobody@lists.example.org").await, Recipient::Unknown);
+    assert_eq!(hall.ingest.recipient("PRESS@lists.example.org").await, Recipient::Welcome);
+    assert_eq!(hall.ingest.recipient("nobody@lists.example.org").await, Recipient::Unknown);
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn a_crash_between_spool_and_commit_leaves_only_an_orphan() {
         assert!(matches!(hall.take(&["press", "press-owner"]).await, Err(Refusal::Later(_))));
         assert_eq!(hall.kept().await, 0, "none of the recipients without the other");
     }
-    let orphans = hall.spool.segments().await.unwrap()[0].octets;
+    let orphans = hall.spool.segments().await.unwrap()[0].bytes;
     assert!(orphans > 0);
     let ids = hall.take(&["press", "press-owner"]).await.unwrap();
     assert_eq!(hall.store.waiting_inbound(None, 10).await.unwrap(), ids);
@@ -142,7 +142,7 @@ async fn a_lost_answer_is_not_taken_for_an_acknowledgement() {
 async fn a_message_that_went_round_in_circles_is_refused() {
     let hall = hall();
     let with = |count: usize| [b"Received: from a by b\r\n".repeat(count).as_slice(), b"Subject: x\r\n\r\n"].concat();
-    let take = |octets| hall.door.take(arrival(), recipients(&["press"]), octets);
+    let take = |bytes| hall.ingest.take(arrival(), recipients(&["press"]), bytes);
     assert!(take(with(100)).await.is_ok());
     assert_eq!(take(with(101)).await, Err(Refusal::Loop));
     assert_eq!(hall.kept().await, 1);
@@ -151,9 +151,9 @@ async fn a_message_that_went_round_in_circles_is_refused() {
 #[tokio::test]
 async fn a_closed_door_refuses_for_later() {
     let hall = hall();
-    hall.door.close();
+    hall.ingest.close();
     assert!(matches!(hall.take(&["press"]).await, Err(Refusal::Later(_))));
-    assert!(matches!(hall.door.recipient("press@lists.example.org").await, Recipient::Later(_)));
+    assert!(matches!(hall.ingest.recipient("press@lists.example.org").await, Recipient::Later(_)));
     assert_eq!(hall.kept().await, 0);
     let hall = self::hall();
     hall.spool.close();

@@ -22,14 +22,14 @@ fn hostile() -> Vec<(String, &'static str)> {
 }
 
 #[tokio::test]
-async fn what_is_beyond_the_limits_is_passed_on_and_nothing_is_made_of_it() {
+async fn what_is_beyond_the_limits_is_forwarded_and_nothing_is_made_of_it() {
     for to in ["media-request@lists.example.org", "media-unsubscribe@lists.example.org", "media@lists.example.org"] {
         let mail = MailIn::new().await;
         let (worker, _) = mail.triage();
         let mut ids = Vec::new();
         for (hostile, why) in hostile() {
-            let octets = format!("From: <eva@press.example>\r\nSubject: unsubscribe\r\n{hostile}");
-            ids.push((mail.arrives(Some("eva@press.example"), to, &octets).await, why));
+            let bytes = format!("From: <eva@press.example>\r\nSubject: unsubscribe\r\n{hostile}");
+            ids.push((mail.arrives(Some("eva@press.example"), to, &bytes).await, why));
         }
         mail.handle_all(&worker).await;
         for (id, why) in ids {

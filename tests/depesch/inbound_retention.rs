@@ -76,17 +76,17 @@ impl Office {
 
     async fn is_there(&self, inbound: &Inbound) -> (bool, bool) {
         let record = self.store.inbound(inbound.id).await.unwrap().is_some();
-        let octets = match self.spool.read(inbound.place).await {
+        let bytes = match self.spool.read(inbound.place).await {
             Ok(_) => true,
             Err(SpoolError::Dropped { .. }) => false,
             Err(error) => panic!("{error}"),
         };
-        (record, octets)
+        (record, bytes)
     }
 }
 
 fn open(directory: &Path) -> Spool {
-    let settings = SpoolSettings { segment_octets: 1, ..SpoolSettings::default() };
+    let settings = SpoolSettings { segment_bytes: 1, ..SpoolSettings::default() };
     let clock = Arc::new(FakeClock::at("2026-11-02T09:00:00Z".parse().unwrap()));
     Spool::open(&directory.join("spool"), settings, clock).unwrap()
 }

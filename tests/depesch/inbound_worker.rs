@@ -22,7 +22,7 @@ fn effect() -> Key {
 fn counting(store: &depesch::store::Store) -> Result<Effects, HandleError> {
     // A handler reads before it answers; in a test without waiting that is a poll of a future that is ready.
     let before = futures_util::FutureExt::now_or_never(store.engine().get(&effect())).unwrap().unwrap();
-    let count = before.as_ref().map_or(0, |octets| octets[0]);
+    let count = before.as_ref().map_or(0, |bytes| bytes[0]);
     let mut effects = Effects::none(InboundKind::Command, "counted");
     effects.batch.expect_read(effect(), before);
     effects.batch.put(effect(), vec![count + 1]);
@@ -30,7 +30,7 @@ fn counting(store: &depesch::store::Store) -> Result<Effects, HandleError> {
 }
 
 async fn effects_of(mail: &MailIn) -> u8 {
-    mail.store.engine().get(&effect()).await.unwrap().map_or(0, |octets| octets[0])
+    mail.store.engine().get(&effect()).await.unwrap().map_or(0, |bytes| bytes[0])
 }
 
 #[tokio::test]

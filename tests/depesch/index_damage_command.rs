@@ -29,20 +29,20 @@ fn stop(mut daemon: Daemon) {
 fn damage_index(place: &Place) {
     let files = index_files(&place.directory.path().join("state/store"));
     let (path, length) = files.into_iter().max_by_key(|(_, length)| *length).unwrap();
-    let mut octets = fs::read(&path).unwrap();
-    octets[length as usize / 2..].fill(0);
-    octets[..length as usize / 2].iter_mut().step_by(97).for_each(|octet| *octet ^= 0x55);
-    fs::write(path, octets).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[length as usize / 2..].fill(0);
+    bytes[..length as usize / 2].iter_mut().step_by(97).for_each(|byte| *byte ^= 0x55);
+    fs::write(path, bytes).unwrap();
 }
 
 fn damage_journal(place: &Place) {
     let journal = place.directory.path().join("state/store/journal");
     let mut found: Vec<PathBuf> = fs::read_dir(journal).unwrap().map(|entry| entry.unwrap().path()).collect();
     found.sort();
-    let mut octets = fs::read(&found[0]).unwrap();
-    let middle = octets.len() / 2;
-    octets[middle] ^= 0x40;
-    fs::write(&found[0], octets).unwrap();
+    let mut bytes = fs::read(&found[0]).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x40;
+    fs::write(&found[0], bytes).unwrap();
 }
 
 fn json(place: &Place, arguments: &[&str], code: i32) -> Value {

@@ -9,7 +9,7 @@ use crate::support::damage::{Dice, KINDS, Kind, damage};
 
 /// With so little memory that most reads come from the disk.
 fn settings() -> Settings {
-    Settings { create: true, reserve_octets: 0, cache_octets: 64 * 1024, ..Settings::default() }
+    Settings { create: true, reserve_bytes: 0, cache_bytes: 64 * 1024, ..Settings::default() }
 }
 
 fn key(number: u64) -> Key {

@@ -10,7 +10,7 @@ use depesch::store::engine::{Batch, Engine, Key, KeyRange, Value};
 use crate::support::damage::{Dice, KINDS, damage};
 
 fn settings() -> Settings {
-    Settings { create: true, reserve_octets: 0, ..Settings::default() }
+    Settings { create: true, reserve_bytes: 0, ..Settings::default() }
 }
 
 async fn content(engine: &EmbeddedEngine) -> Vec<(Key, Value)> {

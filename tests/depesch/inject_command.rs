@@ -6,8 +6,8 @@ use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use depesch::control::client::Client;
-use depesch::control::inject::Injected;
+use depesch::api::client::Client;
+use depesch::api::inject::Injected;
 use hyper::Method;
 use serde_json::Value;
 
@@ -105,7 +105,7 @@ async fn nothing_acknowledged_is_lost_when_the_daemon_is_killed() {
     }
     assert!(all.len() >= 600);
     for (id, message) in &all {
-        let raw = client.download(format!("/v1/inbound/{id}/raw").as_str()).await.unwrap().octets().await.unwrap();
+        let raw = client.download(format!("/v1/inbound/{id}/raw").as_str()).await.unwrap().bytes().await.unwrap();
         assert_eq!(String::from_utf8(raw).unwrap(), *message, "{id}");
     }
     let ids: BTreeSet<&String> = all.iter().map(|(id, _)| id).collect();

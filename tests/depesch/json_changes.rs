@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
-use depesch::sink::script::{Action, Event, Point};
-use depesch::sink::{Sink, SinkSettings};
+use depesch::mock_smtp::script::{Action, Event, Point};
+use depesch::mock_smtp::{MockServer, SinkSettings};
 
 use crate::support::daemon::Place;
 use crate::support::json_schema::{hold, hold_text, run, until};
@@ -51,7 +51,7 @@ const FIRST: Commands = &[
     ("mailing-report", "mailing watch m1"),
 ];
 
-/// Two posts are held, and the letter about the first was refused.
+/// Two posts are held, and the notice about the first was refused.
 const THEN: Commands = &[
     ("mailing-deliveries", "mailing report m1 --csv"),
     ("mailing-deliveries", "mailing report m1 --state failed"),
@@ -77,8 +77,8 @@ const THEN: Commands = &[
     ("post-show", "post show p1"),
     ("post-show", "post approve p1"),
     ("post-show", "post refuse p2 --reason elsewhere"),
-    ("letter-list", "letter show n1"),
-    ("letter-list", "letter retry n1"),
+    ("notice-list", "notice show n1"),
+    ("notice-list", "notice retry n1"),
     ("rsvp-set", "rsvp set r1 karin.ek@kvarnvik.example yes"),
     ("rsvp-list", "rsvp list r1"),
     ("status", "status"),
@@ -137,22 +137,22 @@ pub fn tried() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// A relay that knows no address with `refused` in it.
-fn relay() -> Sink {
-    let sink = Sink::start(SinkSettings::default()).unwrap();
-    sink.follow(|event: &Event<'_>| match event.point {
+fn relay() -> MockServer {
+    let mock = MockServer::start(SinkSettings::default()).unwrap();
+    mock.follow(|event: &Event<'_>| match event.point {
         Point::Recipient if event.address.contains("refused") => Action::Reply("550 5.1.1 no such user".to_owned()),
         _ => Action::Proceed,
     });
-    sink
+    mock
 }
 
 /// A place that sends by the relay, and the files that the commands name.
-fn place(sink: &Sink) -> Place {
+fn place(mock: &MockServer) -> Place {
     let place = Place::new("");
     let text = format!(
         "state_directory = \"state\"\n[control]\nsocket = \"control.sock\"\n[monitor]\naddress = \"\"\n[relay]\n\
          host = \"127.0.0.1\"\nport = {}\ntls = \"none\"\n[inbound]\nresolvers = [\"127.0.0.1:1\"]\n",
-        sink.address().port()
+        mock.address().port()
     );
     std::fs::write(place.configuration(), text).unwrap();
     let here = place.directory.path();
@@ -201,8 +201,8 @@ fn hold_all(place: &Place, here: &Path, commands: Commands, wrong: &mut Vec<Stri
 
 #[test]
 fn commands_that_change_something_print_what_their_schemas_say() {
-    let (sink, mut wrong) = (relay(), Vec::new());
-    let place = place(&sink);
+    let (mock, mut wrong) = (relay(), Vec::new());
+    let place = place(&mock);
     let here = place.directory.path().to_owned();
     hold_all(&place, &here, BEFORE, &mut wrong);
     // As if systemd had handed over a socket at an earlier start.
@@ -210,7 +210,7 @@ fn commands_that_change_something_print_what_their_schemas_say() {
     let mut daemon = place.serve();
     hold_all(&place, &here, FIRST, &mut wrong);
     inject(&place, 1, &mut wrong);
-    until(&place, "letter list", "\"failed\"");
+    until(&place, "notice list", "\"failed\"");
     inject(&place, 2, &mut wrong);
     until(&place, "post list", "\"p2\"");
     hold_all(&place, &here, THEN, &mut wrong);

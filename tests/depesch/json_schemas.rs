@@ -36,7 +36,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("doctor", "doctor"),
     ("inbound-list", "inbound list"),
     ("inbound-show", "inbound show i1"),
-    ("letter-list", "letter list"),
+    ("notice-list", "notice list"),
     ("list-consent", "list consent media"),
     ("list-list", "list list"),
     ("list-show", "list show media"),
@@ -77,7 +77,7 @@ fn every_command_prints_what_its_schema_says() {
     }
     hand_in_a_message(&place);
     until(&place, "mailing show m1", "\"finished\"");
-    until(&place, "letter list", "\"accepted\"");
+    until(&place, "notice list", "\"accepted\"");
     run(&place, "backup create");
     let mut wrong = Vec::new();
     for (name, command) in COMMANDS {

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use depesch::sink::record::Keep;
-use depesch::sink::script::{Action, Event, Point};
-use depesch::sink::{Sink, SinkSettings};
+use depesch::mock_smtp::record::Keep;
+use depesch::mock_smtp::script::{Action, Event, Point};
+use depesch::mock_smtp::{MockServer, SinkSettings};
 use serde_json::Value;
 
 use crate::support::daemon::{Place, complaint};
@@ -28,7 +28,7 @@ impl Dice {
 }
 
 struct Trial {
-    sink: Sink,
+    mock: MockServer,
     place: Place,
     mailings: Vec<String>,
     added: BTreeSet<String>,
@@ -40,18 +40,18 @@ impl Trial {
         let place = Place::new("");
         let log = place.directory.path().join("relay.log");
         let keep = Keep { message_ids: true, log: Some(log), ..Keep::default() };
-        let sink = Sink::start(SinkSettings { keep, ..SinkSettings::default() }).unwrap();
-        sink.follow(|event: &Event<'_>| match event.point {
+        let mock = MockServer::start(SinkSettings { keep, ..SinkSettings::default() }).unwrap();
+        mock.follow(|event: &Event<'_>| match event.point {
             Point::Message => Action::Delay(Duration::from_millis(20)),
             _ => Action::Proceed,
         });
         let text = format!(
             "state_directory = \"state\"\n[control]\nsocket = \"control.sock\"\n[dispatch]\nconnections = {CONNECTIONS}\n\
              [relay]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\n",
-            sink.address().port()
+            mock.address().port()
         );
         std::fs::write(place.configuration(), text).unwrap();
-        Self { sink, place, mailings: Vec::new(), added: BTreeSet::new(), left: BTreeMap::new() }
+        Self { mock, place, mailings: Vec::new(), added: BTreeSet::new(), left: BTreeMap::new() }
     }
 
     fn json(&self, arguments: &[&str]) -> Value {
@@ -177,5 +177,5 @@ fn killed_thirty_times_it_loses_nothing_and_hides_nothing() {
         let shown = trial.json(&["subscriber", "show", address]);
         assert!(shown.to_string().contains("ended"), "an acknowledged unsubscribe is lost: {shown}");
     }
-    assert!(trial.sink.record().totals().accepted > u64::from(ROUNDS), "hardly anything was sent");
+    assert!(trial.mock.record().totals().accepted > u64::from(ROUNDS), "hardly anything was sent");
 }

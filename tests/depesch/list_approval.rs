@@ -1,17 +1,17 @@
 //! A list that demands a second person demands one also for ending that.
 
 use chrono::Duration;
+use depesch::api::client::ClientError;
+use depesch::api::list::{ListFields, ListView};
 use depesch::base::clock::Clock;
-use depesch::control::client::ClientError;
-use depesch::control::list::{ListFields, ListView};
 use depesch::model::operator::Operator;
 use depesch::store::Store;
 use depesch::store::memory::MemoryEngine;
 
-use crate::support::control::{TestControl, start_on};
+use crate::support::api::{TestApi, start_on};
 use crate::support::mailings::list;
 
-async fn daemon() -> (TestControl, Store) {
+async fn daemon() -> (TestApi, Store) {
     let store = Store::new(std::sync::Arc::new(MemoryEngine::new()));
     let mut board = list("board");
     board.approval = true;
@@ -19,7 +19,7 @@ async fn daemon() -> (TestControl, Store) {
     (start_on(store.clone()).await, store)
 }
 
-async fn edit(daemon: &TestControl, fields: ListFields) -> Result<ListView, (u16, String)> {
+async fn edit(daemon: &TestApi, fields: ListFields) -> Result<ListView, (u16, String)> {
     let answer: Result<ListView, ClientError> =
         daemon.client.send(hyper::Method::PATCH, "/v1/lists/board", &fields).await;
     answer.map_err(|error| match error {
@@ -32,7 +32,7 @@ fn ends() -> ListFields {
     ListFields { approval: Some(false), title: Some("Styrelsen".into()), ..ListFields::default() }
 }
 
-async fn other_user_asks(daemon: &TestControl, store: &Store, ago: Duration) {
+async fn other_user_asks(daemon: &TestApi, store: &Store, ago: Duration) {
     let other = Operator { name: "bo".into(), uid: Some(4_000_000) };
     let at = daemon.clock.now() - ago;
     store.note_request_to_end_approval(&"board".parse().unwrap(), Some((&other, at))).await.unwrap();

@@ -25,13 +25,13 @@ fn started(directory: &Path, inherited: &[&str], configured: &[&str]) -> (Observ
 
 /// The number of lost listeners for Prometheus, the reason why it is not ready, the status, and whether that is critical.
 async fn shown(observer: &Observer) -> (String, String, String, bool) {
-    let picture = observer.look(Duration::ZERO).await.unwrap();
+    let health = observer.look(Duration::ZERO).await.unwrap();
     let metrics = Metrics::new("0", Instruments::default());
-    observer.show(&picture, &metrics.gauges);
+    observer.show(&health, &metrics.gauges);
     let text = metrics.text().unwrap();
     let gauge = text.lines().find_map(|line| line.strip_prefix("depesch_listeners_lost ")).unwrap().to_owned();
     let ready = observer.ready().await.err().map(|unwell| unwell.0).unwrap_or_default();
-    (gauge, ready, picture.problems().join("; "), picture.is_critical())
+    (gauge, ready, health.problems().join("; "), health.is_critical())
 }
 
 fn well() -> (String, String, String, bool) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use depesch::app::liveness::{Lifeless, Liveness};
 use depesch::mailings::schedule::Scheduler;
 use depesch::model::mailing::UncertainPolicy;
-use depesch::runtime::heartbeat::{OWN_STEP, Pulses, RELAY_STEP};
+use depesch::runtime::heartbeat::{Heartbeats, OWN_STEP, RELAY_STEP};
 use depesch::store::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Key, KeyRange, Value};
 use depesch::store::memory::MemoryEngine;
 
@@ -53,8 +53,8 @@ impl Engine for Stalling {
     }
 }
 
-fn liveness(office: &Office, parts: &[Pulses]) -> Liveness {
-    Liveness::new(office.store.clone(), Arc::new(office.clock.clone()), office.wake.clone(), parts, LOOK)
+fn liveness(office: &Office, parts: &[Heartbeats]) -> Liveness {
+    Liveness::new(office.store.clone(), Arc::new(office.clock.clone()), office.notifier.clone(), parts, LOOK)
 }
 
 /// Looks for so long; between the looks everybody gets a turn. The first complaint.
@@ -142,7 +142,7 @@ async fn a_dispatcher_with_nothing_to_do_lives_and_one_that_hangs_does_not() {
     let engine = Arc::new(Stalling::default());
     let office = Office::over(engine.clone());
     let dispatcher = office.dispatcher().await.unwrap();
-    let mut liveness = liveness(&office, &[dispatcher.pulses().clone()]);
+    let mut liveness = liveness(&office, &[dispatcher.heartbeats().clone()]);
     let found = look_for(&mut liveness, 3 * RELAY_STEP).await;
     assert!(found.is_none(), "{found:?}");
     engine.scans_hang.store(true, Ordering::SeqCst);
@@ -156,7 +156,7 @@ async fn a_relay_may_be_slow_but_not_for_ever() {
     office.subscribers(3).await;
     *office.relay.witness.lock().unwrap() = Some(Box::new(|_| Box::pin(std::future::pending())));
     let dispatcher = office.dispatcher().await.unwrap();
-    let mut liveness = liveness(&office, &[dispatcher.pulses().clone()]);
+    let mut liveness = liveness(&office, &[dispatcher.heartbeats().clone()]);
     let id = office.mailing(UncertainPolicy::Resend).await;
     office.until(|| async { office.tally(id).await.in_doubt == 3 }).await;
     let found = look_for(&mut liveness, RELAY_STEP - 3 * LOOK).await;
@@ -168,8 +168,8 @@ async fn a_relay_may_be_slow_but_not_for_ever() {
 async fn a_scheduler_that_hangs_is_noticed() {
     let engine = Arc::new(Stalling::default());
     let office = Office::over(engine.clone());
-    let scheduler = Scheduler::new(office.store.clone(), Arc::new(office.clock.clone()), office.wake.clone());
-    let mut liveness = liveness(&office, &[scheduler.pulses().clone()]);
+    let scheduler = Scheduler::new(office.store.clone(), Arc::new(office.clock.clone()), office.notifier.clone());
+    let mut liveness = liveness(&office, &[scheduler.heartbeats().clone()]);
     let running = tokio::spawn(async move { scheduler.run(std::future::pending::<()>()).await });
     assert!(look_for(&mut liveness, 2 * OWN_STEP).await.is_none());
     engine.scans_hang.store(true, Ordering::SeqCst);
@@ -183,8 +183,8 @@ async fn what_handles_mail_that_came_in_is_watched_too() {
     let mail = MailIn::over(engine.clone()).await;
     let (worker, _) = mail.worker(|_, _| panic!("nothing came"));
     let clock = Arc::new(mail.clock.clone());
-    let parts = [worker.pulses.clone()];
-    let mut liveness = Liveness::new(mail.store.clone(), clock, mail.wake.clone(), &parts, LOOK);
+    let parts = [worker.heartbeats.clone()];
+    let mut liveness = Liveness::new(mail.store.clone(), clock, mail.notifier.clone(), &parts, LOOK);
     let running = tokio::spawn(worker.run(std::future::pending::<()>()));
     // It looks by itself every minute, so its clock goes on with the looks.
     let mut found = Vec::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use depesch::model::subscriber::SubscriptionState;
 
-use crate::support::commands::Desk;
+use crate::support::commands::World;
 
 const MAILS: usize = 10_000;
 const WHERE: [&str; 12] = [
@@ -89,36 +89,35 @@ fn seeds() -> Vec<Vec<u8>> {
         let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
         let mut paths: Vec<_> = files.map(|file| file.path()).collect();
         paths.sort();
-        seeds.extend(
-            paths.into_iter().filter_map(|path| std::fs::read(path).ok()).filter(|octets| octets.len() < 20_000),
-        );
+        seeds
+            .extend(paths.into_iter().filter_map(|path| std::fs::read(path).ok()).filter(|bytes| bytes.len() < 20_000));
     }
     seeds
 }
 
-fn mutate(octets: &[u8], numbers: &mut Numbers) -> String {
-    let mut octets = octets.to_vec();
+fn mutate(bytes: &[u8], numbers: &mut Numbers) -> String {
+    let mut bytes = bytes.to_vec();
     for _ in 0..1 + numbers.below(12) {
-        let at = numbers.below(octets.len() + 1);
+        let at = numbers.below(bytes.len() + 1);
         match numbers.below(4) {
-            0 => octets.splice(at..at, PIECES[numbers.below(PIECES.len())].bytes()).for_each(drop),
-            1 => octets.truncate(at.max(1)),
-            2 if at < octets.len() => octets[at] = numbers.below(256) as u8,
+            0 => bytes.splice(at..at, PIECES[numbers.below(PIECES.len())].bytes()).for_each(drop),
+            1 => bytes.truncate(at.max(1)),
+            2 if at < bytes.len() => bytes[at] = numbers.below(256) as u8,
             _ => {
                 let from = numbers.below(at + 1);
-                let piece = octets[from..at.min(from + 200)].to_vec();
-                octets.splice(at..at, piece).for_each(drop);
+                let piece = bytes[from..at.min(from + 200)].to_vec();
+                bytes.splice(at..at, piece).for_each(drop);
             }
         }
     }
-    String::from_utf8_lossy(&octets).into_owned()
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[tokio::test]
 async fn no_panic_and_no_wrong_unsubscribe() {
-    let desk = Desk::new().await;
+    let world = World::new().await;
     for number in 0..3 {
-        desk.subscribes(&format!("p{number}@press.example")).await;
+        world.subscribes(&format!("p{number}@press.example")).await;
     }
     let (seeds, mut numbers) = (seeds(), Numbers(0x5eed));
     let mut slowest = Duration::ZERO;
@@ -129,18 +128,18 @@ async fn no_panic_and_no_wrong_unsubscribe() {
             format!("media{}{}@lists.example.org", ["-", "+"][numbers.below(2)], WHERE[numbers.below(WHERE.len())]);
         let sender = (numbers.below(8) > 0).then_some(from.as_str());
         let begun = std::time::Instant::now();
-        desk.arrives(sender, &to, &mail).await;
+        world.arrives(sender, &to, &mail).await;
         slowest = slowest.max(begun.elapsed());
         if number % 100 == 0 {
-            desk.clock.advance(chrono::Duration::hours(6));
+            world.clock.advance(chrono::Duration::hours(6));
         }
     }
     for number in 0..3 {
         let address = format!("p{number}@press.example");
-        assert_eq!(desk.standing(&address).await, Some(SubscriptionState::Active), "{address}");
+        assert_eq!(world.standing(&address).await, Some(SubscriptionState::Active), "{address}");
     }
-    assert!(desk.subscriber("p3@press.example").await.is_none());
+    assert!(world.subscriber("p3@press.example").await.is_none());
     println!("{MAILS} mails, the slowest took {slowest:?}");
-    let questions = desk.sent().await.iter().filter(|sent| sent.starts_with("confirm")).count();
+    let questions = world.sent().await.iter().filter(|sent| sent.starts_with("confirm")).count();
     assert!(questions > 3, "the mails did reach the commands");
 }

@@ -1,14 +1,14 @@
 //! Invariant 9: whoever writes learns nothing about who is subscribed. Members and strangers get the same answer, with the
 //! same reads of the store, and it goes to the address itself.
 
-use crate::support::commands::Desk;
+use crate::support::commands::World;
 
 /// The letter without what is each reader's own: address and code.
-async fn answer(desk: &Desk, address: &str, what: &str, subject: &str) -> (String, String, String) {
-    desk.writes(address, what, subject, "").await;
-    let letter = desk.last().await;
-    assert_eq!(letter.to, address);
-    let code = letter.reply_to.split(['+', '@']).nth(1).unwrap_or_default().to_owned();
+async fn answer(world: &World, address: &str, what: &str, subject: &str) -> (String, String, String) {
+    world.writes(address, what, subject, "").await;
+    let notice = world.last().await;
+    assert_eq!(notice.to, address);
+    let code = notice.reply_to.split(['+', '@']).nth(1).unwrap_or_default().to_owned();
     let own = |text: &str| {
         let text = text.replace(address, "ADDRESS");
         match code.len() > 20 {
@@ -16,13 +16,13 @@ async fn answer(desk: &Desk, address: &str, what: &str, subject: &str) -> (Strin
             false => text,
         }
     };
-    (own(letter.mail.subject()), own(letter.mail.text()), own(letter.mail.html().unwrap()))
+    (own(notice.mail.subject()), own(notice.mail.text()), own(notice.mail.html().unwrap()))
 }
 
 #[tokio::test]
 async fn members_and_strangers_get_the_same_question() {
-    let desk = Desk::new().await;
-    desk.subscribes("member@press.example").await;
+    let world = World::new().await;
+    world.subscribes("member@press.example").await;
     for (what, subject) in [
         ("subscribe", ""),
         ("unsubscribe", ""),
@@ -32,43 +32,43 @@ async fn members_and_strangers_get_the_same_question() {
         ("set", "ämnen: skola"),
         ("help", ""),
     ] {
-        desk.clock.advance(chrono::Duration::days(1));
-        let member = answer(&desk, "member@press.example", what, subject).await;
-        let stranger = answer(&desk, "nobody@press.example", what, subject).await;
+        world.clock.advance(chrono::Duration::days(1));
+        let member = answer(&world, "member@press.example", what, subject).await;
+        let stranger = answer(&world, "nobody@press.example", what, subject).await;
         assert_eq!(member, stranger, "{what} {subject}");
     }
 }
 
 #[tokio::test]
 async fn which_lists_goes_to_the_address_only() {
-    let desk = Desk::new().await;
-    desk.subscribes("member@press.example").await;
-    let member = answer(&desk, "member@press.example", "which", "").await;
-    let stranger = answer(&desk, "stranger@press.example", "which", "").await;
+    let world = World::new().await;
+    world.subscribes("member@press.example").await;
+    let member = answer(&world, "member@press.example", "which", "").await;
+    let stranger = answer(&world, "stranger@press.example", "which", "").await;
     assert_eq!(member.0, stranger.0);
     assert!(member.1.contains("Media och redaktioner"));
     let about = stranger.1.split("________").next().unwrap();
     assert!(!about.contains("Media och redaktioner"), "{about}");
     // Asked for somebody else, the answer still goes to them and not to who asked.
-    desk.clock.advance(chrono::Duration::days(1));
+    world.clock.advance(chrono::Duration::days(1));
     let mail = "From: member@press.example\nReply-To: thief@evil.example\nSubject: which\n\n";
-    desk.arrives(Some("thief@evil.example"), "media-request@lists.example.org", mail).await;
-    assert!(desk.sent().await.iter().all(|sent| !sent.contains("thief")), "{:?}", desk.sent().await);
+    world.arrives(Some("thief@evil.example"), "media-request@lists.example.org", mail).await;
+    assert!(world.sent().await.iter().all(|sent| !sent.contains("thief")), "{:?}", world.sent().await);
 }
 
 #[tokio::test]
-async fn a_confirmed_wish_ends_alike_for_both() {
-    let desk = Desk::new().await;
-    desk.subscribes("member@press.example").await;
+async fn a_confirmed_request_ends_alike_for_both() {
+    let world = World::new().await;
+    world.subscribes("member@press.example").await;
     let mut ends = Vec::new();
     for address in ["member@press.example", "stranger@press.example"] {
-        desk.clock.advance(chrono::Duration::days(1));
-        desk.writes(address, "unsubscribe", "", "").await;
-        desk.replies(&desk.last().await, "ja").await;
-        let last = desk.last().await;
+        world.clock.advance(chrono::Duration::days(1));
+        world.writes(address, "unsubscribe", "", "").await;
+        world.replies(&world.last().await, "ja").await;
+        let last = world.last().await;
         ends.push((last.about.clone(), last.mail.text().replace(address, "ADDRESS")));
     }
     assert_eq!(ends[0], ends[1]);
     assert_eq!(ends[0].0, "goodbye");
-    assert!(desk.subscriber("stranger@press.example").await.is_none());
+    assert!(world.subscriber("stranger@press.example").await.is_none());
 }

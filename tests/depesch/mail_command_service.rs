@@ -22,15 +22,15 @@ fn inject(place: &Place, message: &str) {
 }
 
 /// The letter of this template, when it has gone out; asks the daemon until then.
-fn letter(place: &Place, about: &str) -> Incoming {
+fn notice(place: &Place, about: &str) -> Incoming {
     for _ in 0..500 {
         let listed = place.run(&["--json", "letter", "list", "--state", "accepted"]);
         let text = String::from_utf8(listed.stdout).unwrap();
         let sent = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        if sent.filter(|letter| letter["about"] == about).count() == 1 {
+        if sent.filter(|notice| notice["about"] == about).count() == 1 {
             let folder = place.directory.path().join("state/capture/new");
             let files = std::fs::read_dir(folder).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
-            let mut mails = files.map(|octets| Incoming::parse(&octets).unwrap());
+            let mut mails = files.map(|bytes| Incoming::parse(&bytes).unwrap());
             let words = if about == "confirm" { "Confirm your" } else { "You are now subscribed" };
             return mails.find(|mail| mail.subject().starts_with(words)).unwrap();
         }
@@ -59,7 +59,7 @@ fn a_journalist_subscribes_by_mail() {
         "Return-Path: <karin@press.example>\nFrom: Karin Ek <karin@press.example>\n\
          To: media-subscribe@lists.example.org\nSubject: subscribe\nMessage-ID: <1@press.example>\n\nbeats: schools\n",
     );
-    let question = letter(&place, "confirm");
+    let question = notice(&place, "confirm");
     assert_eq!(question.correspondents("To")[0].address, "karin@press.example");
     assert_eq!(question.header("Return-Path"), Some("<>"));
     let back = &question.reply_address().unwrap().address;
@@ -71,7 +71,7 @@ fn a_journalist_subscribes_by_mail() {
             question.subject()
         ),
     );
-    let welcome = letter(&place, "welcome");
+    let welcome = notice(&place, "welcome");
     let shown = json(&place.run(&["--json", "subscriber", "show", "karin@press.example"]));
     assert_eq!((shown["name"].as_str(), shown["language"].as_str()), (Some("Karin Ek"), Some("en")));
     assert_eq!(shown["beats"], serde_json::json!(["schools"]));

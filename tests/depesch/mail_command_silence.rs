@@ -3,16 +3,16 @@
 use depesch::base::address::Address;
 use depesch::model::subscriber::SubscriptionState;
 
-use crate::support::commands::Desk;
+use crate::support::commands::World;
 
 const KARIN: &str = "karin@press.example";
 
-async fn since(desk: &Desk, before: usize) -> Vec<String> {
-    desk.sent().await.split_off(before)
+async fn since(world: &World, before: usize) -> Vec<String> {
+    world.sent().await.split_off(before)
 }
 
 #[tokio::test]
-async fn a_second_wish_on_one_day_is_answered_or_passed_on() {
+async fn a_second_request_on_one_day_is_answered_or_forwarded() {
     for (second, what) in [
         ("Jag har bytt jobb", "passed-on to press@example.org"),
         ("Ring mig", "passed-on to press@example.org"),
@@ -20,94 +20,94 @@ async fn a_second_wish_on_one_day_is_answered_or_passed_on() {
         ("ämnen: skola", "confirm to karin@press.example"),
         ("vilka", "which to karin@press.example"),
     ] {
-        let desk = Desk::new().await;
-        desk.writes(KARIN, "request", "hjälp", "").await;
-        assert_eq!(desk.sent().await, ["help to karin@press.example"]);
-        let note = desk.writes(KARIN, "request", "hej", second).await;
-        assert_eq!(since(&desk, 1).await, [what], "{second}: {note}");
+        let world = World::new().await;
+        world.writes(KARIN, "request", "hjälp", "").await;
+        assert_eq!(world.sent().await, ["help to karin@press.example"]);
+        let note = world.writes(KARIN, "request", "hej", second).await;
+        assert_eq!(since(&world, 1).await, [what], "{second}: {note}");
     }
     // The same once more says nothing new.
-    let desk = Desk::new().await;
+    let world = World::new().await;
     for _ in 0..3 {
-        desk.writes(KARIN, "request", "hjälp", "").await;
+        world.writes(KARIN, "request", "hjälp", "").await;
     }
-    assert_eq!(desk.sent().await.len(), 1);
+    assert_eq!(world.sent().await.len(), 1);
 }
 
 #[tokio::test]
 async fn a_new_subscriber_sets_beats_the_same_day_as_the_welcome_invites() {
-    let desk = Desk::new().await;
-    desk.subscribes(KARIN).await;
-    let note = desk.writes(KARIN, "request", "ämnen: skola, vård", "").await;
+    let world = World::new().await;
+    world.subscribes(KARIN).await;
+    let note = world.writes(KARIN, "request", "ämnen: skola, vård", "").await;
     assert_eq!(note, "command: asked for a confirmation");
-    let question = desk.last().await;
+    let question = world.last().await;
     assert_eq!(question.about, "confirm");
-    desk.replies(&question, "ja").await;
-    let beats = desk.subscriber(KARIN).await.unwrap().beats;
+    world.replies(&question, "ja").await;
+    let beats = world.subscriber(KARIN).await.unwrap().beats;
     assert_eq!(beats.into_iter().collect::<Vec<_>>(), ["skola", "vård"]);
-    let note = desk.writes(KARIN, "request", "regioner: Skåne", "").await;
+    let note = world.writes(KARIN, "request", "regioner: Skåne", "").await;
     assert_eq!(note, "command: asked for a confirmation");
-    let note = desk.writes(KARIN, "request", "ämnen: kultur", "").await;
+    let note = world.writes(KARIN, "request", "ämnen: kultur", "").await;
     assert!(note.contains("passed on to the owner"), "{note}");
-    let note = desk.writes(KARIN, "request", "ämnen: kultur", "").await;
+    let note = world.writes(KARIN, "request", "ämnen: kultur", "").await;
     assert_eq!(note, "command: just this was asked today");
 }
 
 #[tokio::test]
-async fn a_wish_to_join_another_list_the_same_day_reaches_a_person() {
-    let desk = Desk::new().await;
-    desk.store.create_list(&crate::support::inbound::list("sport")).await.unwrap();
-    desk.writes(KARIN, "subscribe", "", "").await;
+async fn a_request_to_join_another_list_the_same_day_reaches_a_person() {
+    let world = World::new().await;
+    world.store.create_list(&crate::support::inbound::list("sport")).await.unwrap();
+    world.writes(KARIN, "subscribe", "", "").await;
     let mail = "From: karin@press.example\nSubject: x\nMessage-ID: <s@press.example>\n\n";
-    let note = desk.arrives(Some(KARIN), "sport-subscribe@lists.example.org", mail).await;
+    let note = world.arrives(Some(KARIN), "sport-subscribe@lists.example.org", mail).await;
     assert!(note.contains("passed on to the owner"), "{note}");
 }
 
 #[tokio::test]
-async fn a_wish_to_be_erased_goes_to_a_person_and_its_author_learns_it() {
-    for wish in
+async fn a_request_to_be_erased_goes_to_a_person_and_its_author_learns_it() {
+    for pending in
         ["Radera mig", "Ta bort mina uppgifter", "Glöm mig", "Delete my data", "erase", "Radera mina uppgifter tack"]
     {
-        let desk = Desk::new().await;
-        desk.subscribes(KARIN).await;
-        let before = desk.sent().await.len();
-        desk.writes(KARIN, "request", "hej", wish).await;
+        let world = World::new().await;
+        world.subscribes(KARIN).await;
+        let before = world.sent().await.len();
+        world.writes(KARIN, "request", "hej", pending).await;
         assert_eq!(
-            since(&desk, before).await,
+            since(&world, before).await,
             ["passed-on to press@example.org", "erasure to karin@press.example"],
-            "{wish}"
+            "{pending}"
         );
-        assert_eq!(desk.standing(KARIN).await, Some(SubscriptionState::Active), "a From field proves nothing");
+        assert_eq!(world.standing(KARIN).await, Some(SubscriptionState::Active), "a From field proves nothing");
     }
-    let desk = Desk::new().await;
-    desk.writes(KARIN, "request", "hjälp", "").await;
-    desk.writes(KARIN, "request", "hej", "Radera mina uppgifter tack").await;
-    assert_eq!(since(&desk, 1).await, ["passed-on to press@example.org", "erasure to karin@press.example"]);
+    let world = World::new().await;
+    world.writes(KARIN, "request", "hjälp", "").await;
+    world.writes(KARIN, "request", "hej", "Radera mina uppgifter tack").await;
+    assert_eq!(since(&world, 1).await, ["passed-on to press@example.org", "erasure to karin@press.example"]);
 }
 
 /// An older store may hold an address with a letter outside ASCII that in lower case is one inside.
 #[tokio::test]
 async fn a_question_goes_to_the_address_as_it_was_given_to_us() {
-    let desk = Desk::new().await;
-    desk.subscribes(KARIN).await;
-    desk.clock.advance(chrono::Duration::days(1));
-    let note = desk.writes("KARIN@press.example", "unsubscribe", "", "").await;
+    let world = World::new().await;
+    world.subscribes(KARIN).await;
+    world.clock.advance(chrono::Duration::days(1));
+    let note = world.writes("KARIN@press.example", "unsubscribe", "", "").await;
     assert_eq!(note, "command: asked for a confirmation");
-    assert_eq!(desk.last().await.to, KARIN);
+    assert_eq!(world.last().await.to, KARIN);
 }
 
 #[tokio::test]
 async fn a_letter_that_stands_for_another_makes_nobody_else_of_a_mail() {
-    let desk = Desk::new().await;
-    desk.subscribes("kim@press.example").await;
-    desk.clock.advance(chrono::Duration::days(1));
-    let before = desk.sent().await.len();
+    let world = World::new().await;
+    world.subscribes("kim@press.example").await;
+    world.clock.advance(chrono::Duration::days(1));
+    let before = world.sent().await.len();
     for from in ["\u{212a}im@press.example", "\u{ff4b}im@press.example"] {
         let mail = format!("From: {from}\nSubject: avsluta\nMessage-ID: <k@press.example>\n\navsluta\n");
-        desk.arrives(Some("eve@other.example"), "media-request@lists.example.org", &mail).await;
+        world.arrives(Some("eve@other.example"), "media-request@lists.example.org", &mail).await;
         assert!(from.parse::<Address>().is_err());
     }
-    let sent = since(&desk, before).await;
+    let sent = since(&world, before).await;
     assert!(sent.iter().all(|letter| letter == "passed-on to press@example.org"), "{sent:?}");
-    assert_eq!(desk.standing("kim@press.example").await, Some(SubscriptionState::Active));
+    assert_eq!(world.standing("kim@press.example").await, Some(SubscriptionState::Active));
 }

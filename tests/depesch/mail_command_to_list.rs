@@ -23,9 +23,9 @@ async fn comes(office: &PostOffice, number: usize, subject: &str, text: &str) ->
 }
 
 #[tokio::test]
-async fn a_wish_is_answered_and_no_post() {
+async fn a_request_is_answered_and_no_post() {
     for kind in [ListKind::Discussion, ListKind::Announce] {
-        for (number, (subject, text, letter)) in [
+        for (number, (subject, text, notice)) in [
             ("unsubscribe", "", "confirm"),
             ("hej", "Ta bort mig från listan tack", "confirm"),
             ("Re: Hej", "Avanma\u{308}l\r\n\r\n> Vi ses", "confirm"),
@@ -38,15 +38,15 @@ async fn a_wish_is_answered_and_no_post() {
             let office = office(kind).await;
             let (kind, note) = comes(&office, number, subject, text).await;
             assert_eq!(kind, InboundKind::Command, "{subject} {text}: {note}");
-            let letters: Vec<_> = office.letters(letter).await.into_iter().map(|letter| letter.to).collect();
-            assert_eq!(letters, ["reader1@example.com"], "{subject} {text}");
+            let notices: Vec<_> = office.notices(notice).await.into_iter().map(|notice| notice.to).collect();
+            assert_eq!(notices, ["reader1@example.com"], "{subject} {text}");
             assert!(office.mailings().await.is_empty(), "{subject} {text}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_letter_with_such_a_word_in_it_is_a_post() {
+async fn a_notice_with_such_a_word_in_it_is_a_post() {
     let long =
         "Avsluta\r\n\r\nSå stod det på skylten, och sedan dess har jag undrat vad de egentligen menade med det hela.";
     for (number, (subject, text)) in

@@ -1,24 +1,24 @@
 //! The control API of mailings: queue, look, change, report.
 
-use depesch::composition::release::record_of;
-use depesch::control::client::{Client, ClientError};
-use depesch::control::mailing::change::{
+use depesch::api::client::{Client, ClientError};
+use depesch::api::mailing::change::{
     ApproveRequest, ChangeAnswer, ChoiceRequest, ReopenAnswer, RescheduleRequest, ResolutionWord, ResolveRequest,
 };
-use depesch::control::mailing::queue::{Missed, QueueAnswer, QueueRequest, Uncertain};
-use depesch::control::mailing::report::{DeliveriesEnd, ReportView};
-use depesch::control::mailing::view::{AudienceView, DeliveryView, MailingView};
-use depesch::control::status::Status;
+use depesch::api::mailing::queue::{Missed, QueueAnswer, QueueRequest, Uncertain};
+use depesch::api::mailing::report::{DeliveriesEnd, ReportView};
+use depesch::api::mailing::view::{AudienceView, DeliveryView, MailingView};
+use depesch::api::status::Status;
+use depesch::composition::release::record_of;
 use depesch::render::source::{SourceSettings, parse};
 use depesch::store::Store;
 
-use crate::support::control::{TestControl, start_with};
+use crate::support::api::{TestApi, start_with};
 use crate::support::mailings::{
     accepted, failed, list, mailing, minute, put, put_frozen, put_subscriber, settle, store,
 };
 use crate::support::wanting::Wanting;
 
-async fn daemon() -> (TestControl, Store) {
+async fn daemon() -> (TestApi, Store) {
     let store = store();
     let source = include_str!("../../docs/samples/inbjudan-riksmote.md");
     let settings = SourceSettings::default();

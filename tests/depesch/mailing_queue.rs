@@ -11,7 +11,7 @@ use depesch::model::mailing::{AudienceQuery, MailingContent, MissedPolicy, Sched
 use depesch::model::present::Present;
 use depesch::privacy::retention::forget_keys;
 use depesch::render::source::{SourceSettings, parse};
-use depesch::runtime::notifier::Wake;
+use depesch::runtime::notifier::Notifier;
 use depesch::store::{Store, StoreError};
 
 use crate::support::failing::{FailingCommits, Failure};
@@ -180,7 +180,7 @@ async fn what_changed_since_its_approval_waits_for_another() {
         store.update_mailing::<StoreError>(id, approve).await.unwrap();
     };
     approve().await;
-    let scheduler = Scheduler::new(store.clone(), Arc::new(clock.clone()), Wake::new());
+    let scheduler = Scheduler::new(store.clone(), Arc::new(clock.clone()), Notifier::new());
     let scheduler = scheduler.checking(Arc::new(messages.clone()));
     *messages.content.lock().unwrap() = "another template".into();
     clock.set(minute(60));

@@ -1,6 +1,6 @@
 //! The report: counts that add up, what went wrong in groups, every delivery as a row that no spreadsheet runs.
 
-use depesch::control::mailing::view::{COLUMNS, DeliveryView, csv_line};
+use depesch::api::mailing::view::{COLUMNS, DeliveryView, csv_line};
 use depesch::mailings::report;
 use depesch::mailings::report::Report;
 use depesch::model::ledger::{Cause, DeliveryState, SuppressedWhy};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use depesch::app::{Begin, RunningApp, start, system_clock};
 use depesch::base::clock::FakeClock;
 use depesch::config::Config;
-use depesch::operations::health::{Observer, Picture};
+use depesch::operations::health::{Health, Observer};
 use depesch::store::Store;
 use depesch::store::embedded::IndexHealth;
 use depesch::store::memory::MemoryEngine;
@@ -92,7 +92,7 @@ async fn openmetrics_is_given_to_whoever_asks_for_it_and_else_the_older_text() {
     for accept in ["", "Accept: text/plain\r\n", "Accept: */*\r\n", "Accept: application/openmetrics-text;q=0\r\n"] {
         let answer = asked(accept).await;
         assert!(answer.contains("text/plain; version=0.0.4") && !answer.contains("# EOF"), "{accept}: {answer}");
-        assert!(answer.contains("# TYPE depesch_letters_total counter\n"), "{answer}");
+        assert!(answer.contains("# TYPE depesch_notices_total counter\n"), "{answer}");
         assert!(answer.contains("# TYPE depesch_build_info gauge\n"), "{answer}");
     }
     app.stop().await;
@@ -108,7 +108,7 @@ async fn a_taken_port_is_told_and_mail_goes_out_all_the_same() {
     );
     let config = Config::parse(&directory.path().join("depesch.toml"), &text).unwrap().config;
     let app = start(&config, system_clock(), Begin::WhereNone).await.unwrap();
-    let status: depesch::control::status::Status = app.client().get("/v1/status").await.unwrap();
+    let status: depesch::api::status::Status = app.client().get("/v1/status").await.unwrap();
     let told = |problem: &String| problem.contains(&port.to_string()) && problem.contains("monitor.address");
     assert!(!status.well && status.problems.iter().any(told), "{:?}", status.problems);
     app.stop().await;
@@ -134,7 +134,7 @@ async fn whoever_stops_is_alive_and_not_ready_and_a_store_that_fails_is_neither(
 fn a_damaged_index_needs_a_person_until_a_day_after_it_was_healed() {
     let problems = |index: IndexHealth, hours: i64| {
         let at = minute(0) + chrono::Duration::hours(hours);
-        Picture { at, started: at, index: Some(index), ..Picture::default() }.problems().join("; ")
+        Health { at, started: at, index: Some(index), ..Health::default() }.problems().join("; ")
     };
     let whole = IndexHealth { checked: Some(minute(0)), ..IndexHealth::default() };
     assert_eq!(problems(whole.clone(), 13), "");

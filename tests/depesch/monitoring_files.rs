@@ -37,7 +37,7 @@ fn shown() -> Shown {
     ] {
         labelled.set(ANY, 1.0);
     }
-    for counts in [&gauges.letters, &gauges.commits, &gauges.store_work, &gauges.mail_connections] {
+    for counts in [&gauges.notices, &gauges.commits, &gauges.store_work, &gauges.mail_connections] {
         counts.show(ANY, 1);
     }
     let mut shown = Shown::new();
@@ -168,8 +168,8 @@ fn a_misspelt_name_is_found() {
         found("sum by (state) (depesch_queue_delivery{state=\"x\"}) > 1"),
         ["depesch_queue_delivery", "by state"]
     );
-    assert_eq!(found("depesch_letters{outcome=\"failed\"}"), ["depesch_letters"]);
-    assert_eq!(found("rate(depesch_letters_total{result=\"failed\"}[5m])"), ["depesch_letters_total{result}"]);
+    assert_eq!(found("depesch_notices{outcome=\"failed\"}"), ["depesch_notices"]);
+    assert_eq!(found("rate(depesch_notices_total{result=\"failed\"}[5m])"), ["depesch_notices_total{result}"]);
     assert_eq!(found("sum(depesch_inbound_stuck) by (lists)"), ["by lists"]);
     assert_eq!(found("time() - 2e3 * 4h"), ["nothing in time() - 2e3 * 4h"]);
     assert_eq!(

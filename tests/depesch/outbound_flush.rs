@@ -1,33 +1,33 @@
-//! `outbound flush` makes all mail out due that waits: letters as well as deliveries, and a relay that could not be reached is
+//! `outbound flush` makes all mail out due that waits: notices as well as deliveries, and a relay that could not be reached is
 //! tried again at once.
 
 use std::sync::Arc;
 
 use chrono::Duration;
+use depesch::api::ApiState;
+use depesch::api::notice::NoticesOut;
+use depesch::api::outbound::{FlushAnswer, FlushRequest};
 use depesch::base::clock::Clock;
-use depesch::control::Control;
-use depesch::control::letter::LettersOut;
-use depesch::control::outbound::{FlushAnswer, FlushRequest};
 use depesch::model::ledger::{Stage, Tally};
-use depesch::model::letter::LetterState;
 use depesch::model::mailing::UncertainPolicy;
+use depesch::model::notice::NoticeState;
 use depesch::model::reply::Reply;
-use depesch::outbound::notices::worker::Postman;
+use depesch::outbound::notices::worker::NoticeWorker;
 use depesch::transport::{ConnectError, Outcome};
 
-use crate::support::control::{TestControl, start_changed};
-use crate::support::letters::Desk;
+use crate::support::api::{TestApi, start_changed};
+use crate::support::notices::World;
 use crate::support::office::Office;
 
-async fn control(desk: &Desk) -> (TestControl, Arc<Postman>) {
-    let postman = Arc::new(desk.postman());
-    let out = LettersOut { letters: desk.letters.clone(), postman: postman.clone() };
-    let clock = Arc::new(desk.clock.clone());
-    let test = start_changed(desk.store.clone(), |control| Control { letters: Some(out), clock, ..control }).await;
-    (test, postman)
+async fn control(world: &World) -> (TestApi, Arc<NoticeWorker>) {
+    let notice_worker = Arc::new(world.notice_worker());
+    let out = NoticesOut { notices: world.notices.clone(), notice_worker: notice_worker.clone() };
+    let clock = Arc::new(world.clock.clone());
+    let test = start_changed(world.store.clone(), |control| ApiState { notices: Some(out), clock, ..control }).await;
+    (test, notice_worker)
 }
 
-async fn flush(test: &TestControl, mailing: Option<&str>, domain: Option<&str>) -> FlushAnswer {
+async fn flush(test: &TestApi, mailing: Option<&str>, domain: Option<&str>) -> FlushAnswer {
     let request = FlushRequest { mailing: mailing.map(str::to_owned), domain: domain.map(str::to_owned) };
     test.client.post("/v1/outbound/flush", &request).await.unwrap()
 }
@@ -37,72 +37,74 @@ fn deferred() -> Outcome {
 }
 
 #[tokio::test]
-async fn letters_that_were_put_off_go_out() {
-    let desk = Desk::new();
+async fn notices_that_were_put_off_go_out() {
+    let world = World::new();
     for name in ["karin", "nils"] {
-        desk.relay.answer(name, [deferred()]);
+        world.relay.answer(name, [deferred()]);
     }
-    let (test, postman) = control(&desk).await;
-    let ids = [desk.greet("karin").await, desk.greet("nils").await];
+    let (test, notice_worker) = control(&world).await;
+    let ids = [world.greet("karin").await, world.greet("nils").await];
     for id in ids {
-        desk.until(|| async { desk.letter(id).await.cause().is_some() }).await;
-        assert!(desk.letter(id).await.due().unwrap() > desk.clock.now());
+        world.until(|| async { world.notice(id).await.cause().is_some() }).await;
+        assert!(world.notice(id).await.due().unwrap() > world.clock.now());
     }
-    assert_eq!(flush(&test, None, Some("other.example")).await, FlushAnswer { changed: 0, letters: 0 });
-    assert_eq!(flush(&test, None, Some("READER.example")).await, FlushAnswer { changed: 0, letters: 2 });
+    assert_eq!(flush(&test, None, Some("other.example")).await, FlushAnswer { changed: 0, notices: 0 });
+    assert_eq!(flush(&test, None, Some("READER.example")).await, FlushAnswer { changed: 0, notices: 2 });
     for id in ids {
-        desk.until_settled(id).await;
-        let letter = desk.letter(id).await;
-        assert_eq!((letter.state.word(), letter.attempts), ("accepted", 2));
+        world.until_settled(id).await;
+        let notice = world.notice(id).await;
+        assert_eq!((notice.state.word(), notice.attempts), ("accepted", 2));
     }
-    assert_eq!(flush(&test, None, None).await, FlushAnswer { changed: 0, letters: 0 }, "nothing waits any more");
-    postman.drain().await;
+    assert_eq!(flush(&test, None, None).await, FlushAnswer { changed: 0, notices: 0 }, "nothing waits any more");
+    notice_worker.drain().await;
 }
 
 #[tokio::test]
 async fn what_failed_or_was_taken_is_left_alone() {
-    let desk = Desk::new();
+    let world = World::new();
     let never = Outcome::Refused { stage: Stage::Recipient, reply: Reply::new(550, "5.1.1 unknown") };
-    desk.relay.answer("never", [never]);
-    let (test, postman) = control(&desk).await;
-    let ids = [desk.greet("never").await, desk.greet("taken").await];
+    world.relay.answer("never", [never]);
+    let (test, notice_worker) = control(&world).await;
+    let ids = [world.greet("never").await, world.greet("taken").await];
     for id in ids {
-        desk.until_settled(id).await;
+        world.until_settled(id).await;
     }
-    assert_eq!(flush(&test, None, None).await.letters, 0);
-    assert!(matches!(desk.letter(ids[0]).await.state, LetterState::Failed { .. }));
-    postman.drain().await;
+    assert_eq!(flush(&test, None, None).await.notices, 0);
+    assert!(matches!(world.notice(ids[0]).await.state, NoticeState::Failed { .. }));
+    notice_worker.drain().await;
 }
 
 #[tokio::test]
 async fn a_relay_that_was_gone_is_tried_at_once() {
-    let desk = Desk::new();
+    let world = World::new();
     let lost = || ConnectError::Unreachable("as the test wants it".into());
-    desk.relay.connects.lock().unwrap().extend((0..12).map(|_| lost()));
-    let (test, postman) = control(&desk).await;
-    let id = desk.greet("karin").await;
-    while !desk.relay.connects.lock().unwrap().is_empty() {
-        desk.until(|| async { postman.trouble().is_some() }).await;
-        desk.clock.advance(Duration::seconds(301));
+    world.relay.connects.lock().unwrap().extend((0..12).map(|_| lost()));
+    let (test, notice_worker) = control(&world).await;
+    let id = world.greet("karin").await;
+    while !world.relay.connects.lock().unwrap().is_empty() {
+        world.until(|| async { notice_worker.trouble().is_some() }).await;
+        world.clock.advance(Duration::seconds(301));
         for _ in 0..50 {
             tokio::task::yield_now().await;
         }
     }
-    desk.until(|| async { postman.trouble().is_some_and(|trouble| trouble.next_try > Some(desk.clock.now())) }).await;
-    let wait = postman.trouble().unwrap().next_try.unwrap() - desk.clock.now();
+    world
+        .until(|| async { notice_worker.trouble().is_some_and(|trouble| trouble.next_try > Some(world.clock.now())) })
+        .await;
+    let wait = notice_worker.trouble().unwrap().next_try.unwrap() - world.clock.now();
     assert!(wait > Duration::minutes(4), "{wait}");
-    desk.clock.advance(Duration::seconds(2));
+    world.clock.advance(Duration::seconds(2));
     for _ in 0..200 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(desk.letter(id).await.state.word(), "waiting", "the next try is minutes away");
+    assert_eq!(world.notice(id).await.state.word(), "waiting", "the next try is minutes away");
 
     flush(&test, None, None).await;
-    desk.clock.advance(Duration::seconds(2));
-    desk.until_settled(id).await;
-    assert_eq!(desk.letter(id).await.state.word(), "accepted");
-    assert_eq!(postman.trouble(), None);
-    postman.drain().await;
+    world.clock.advance(Duration::seconds(2));
+    world.until_settled(id).await;
+    assert_eq!(world.notice(id).await.state.word(), "accepted");
+    assert_eq!(notice_worker.trouble(), None);
+    notice_worker.drain().await;
 }
 
 #[tokio::test]
@@ -113,9 +115,9 @@ async fn so_are_deliveries_that_waited_for_it() {
     office.relay.connects.lock().unwrap().extend((0..12).map(|_| lost()));
     let id = office.mailing(UncertainPolicy::Resend).await;
     let dispatcher = Arc::new(office.dispatcher().await.unwrap());
-    let (clock, wake) = (Arc::new(office.clock.clone()), office.wake.clone());
+    let (clock, notifier) = (Arc::new(office.clock.clone()), office.notifier.clone());
     let sends = Some(dispatcher.clone());
-    let change = |control| Control { dispatcher: sends, clock, wake, ..control };
+    let change = |control| ApiState { dispatcher: sends, clock, notifier, ..control };
     let test = start_changed(office.store.clone(), change).await;
     let rest = async || {
         for _ in 0..500 {

@@ -1,16 +1,16 @@
 //! Lists, subscribers and suppressions through the control API, as the command line uses it.
 
-use depesch::control::client::ClientError;
-use depesch::control::import::{ImportLine, ImportResult};
-use depesch::control::list::{ListFields, ListSet, ListView};
-use depesch::control::path::ApiPath;
-use depesch::control::person_view::{RecordView, SubscriberView};
-use depesch::control::subscriber::{Change, ChangeSubscription, ErasedView, SubscriberFields};
-use depesch::control::suppression::{NewSuppression, Reason, Suppressed, SuppressionPage, SuppressionView};
+use depesch::api::client::ClientError;
+use depesch::api::import::{ImportLine, ImportResult};
+use depesch::api::list::{ListFields, ListSet, ListView};
+use depesch::api::path::ApiPath;
+use depesch::api::person_view::{RecordView, SubscriberView};
+use depesch::api::subscriber::{Change, ChangeSubscription, ErasedView, SubscriberFields};
+use depesch::api::suppression::{NewSuppression, Reason, Suppressed, SuppressionPage, SuppressionView};
 use hyper::Method;
 use serde::Deserialize;
 
-use crate::support::control::{TestControl, start};
+use crate::support::api::{TestApi, start};
 
 fn refusal(error: ClientError) -> (u16, String) {
     match error {
@@ -19,7 +19,7 @@ fn refusal(error: ClientError) -> (u16, String) {
     }
 }
 
-async fn put_list(daemon: &TestControl, fields: &ListFields, new: bool) -> Result<ListSet, ClientError> {
+async fn put_list(daemon: &TestApi, fields: &ListFields, new: bool) -> Result<ListSet, ClientError> {
     let path = ApiPath::new("/v1/lists").segment(fields.name.as_ref().unwrap()).query("new", new);
     daemon.client.send(Method::PUT, path, fields).await
 }
@@ -33,7 +33,7 @@ fn media() -> ListFields {
     }
 }
 
-async fn import(daemon: &TestControl, query: &[(&str, &str)], file: Vec<u8>) -> Result<ImportResult, ClientError> {
+async fn import(daemon: &TestApi, query: &[(&str, &str)], file: Vec<u8>) -> Result<ImportResult, ClientError> {
     let path = query.iter().fold(ApiPath::new("/v1/subscribers/import"), |path, (name, value)| path.query(name, value));
     let answer = daemon.client.upload(Method::POST, path, "text/csv", std::io::Cursor::new(file)).await?;
     answer.follow(|_: ImportLine| {}).await
@@ -67,8 +67,8 @@ async fn a_file_goes_up_and_comes_down_again() {
     let list: ListView = daemon.client.get("/v1/lists/media").await.unwrap();
     assert_eq!(list.subscriptions.unwrap()["active"], 3000);
     let answer = daemon.client.download("/v1/subscribers/export?list=media").await.unwrap();
-    let export = answer.octets().await.unwrap();
-    assert_eq!(export.iter().filter(|octet| **octet == b'\n').count(), 3001);
+    let export = answer.bytes().await.unwrap();
+    assert_eq!(export.iter().filter(|byte| **byte == b'\n').count(), 3001);
     let again = import(&daemon, &ONTO_MEDIA, export).await.unwrap();
     assert_eq!(again.unchanged, 3000);
     // The consent ledger names the file, not the folder of whoever imported it.

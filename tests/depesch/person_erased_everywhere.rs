@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use depesch::app::erasures::Forgetting;
+use depesch::app::erasures::StorageEraser;
 use depesch::base::clock::FakeClock;
-use depesch::base::id::{InboundId, LetterId, MailingId, PostId};
+use depesch::base::id::{InboundId, MailingId, NoticeId, PostId};
 use depesch::model::inbound::{Arrival, Inbound};
 use depesch::model::ledger::Sequence;
 use depesch::model::mailing::{Mailing, Stage};
@@ -27,7 +27,7 @@ use crate::support::mailings::minute;
 use crate::support::planted::{ADDRESS, CAPTURED, OTHER, Planted, WORDS};
 
 fn open(state: &Path) -> Arc<EmbeddedEngine> {
-    let settings = Settings { create: true, reserve_octets: 0, ..Settings::default() };
+    let settings = Settings { create: true, reserve_bytes: 0, ..Settings::default() };
     Arc::new(EmbeddedEngine::open(&state.join("store"), settings).unwrap().engine)
 }
 
@@ -47,16 +47,16 @@ fn spellings(word: &str) -> Vec<Vec<u8>> {
             let inner = &encoded[if shift == 0 { 0 } else { 4 }..(shift + word.len()) / 3 * 4];
             spellings.push(inner.as_bytes().to_vec());
         }
-        spellings.push(word.bytes().map(|octet| format!("={octet:02X}")).collect::<String>().into_bytes());
+        spellings.push(word.bytes().map(|byte| format!("={byte:02X}")).collect::<String>().into_bytes());
     }
     spellings
 }
 
-fn holds(octets: &[u8]) -> Option<String> {
-    let lower = octets.to_ascii_lowercase();
+fn holds(bytes: &[u8]) -> Option<String> {
+    let lower = bytes.to_ascii_lowercase();
     let found = |word: &&str| {
         let has = |text: &[u8], spelling: &[u8]| memchr::memmem::find(text, spelling).is_some();
-        spellings(word).iter().enumerate().any(|(at, spelling)| has(if at == 0 { &lower } else { octets }, spelling))
+        spellings(word).iter().enumerate().any(|(at, spelling)| has(if at == 0 { &lower } else { bytes }, spelling))
     };
     WORDS.iter().find(|word| found(word)).map(|word| (*word).to_owned())
 }
@@ -90,7 +90,7 @@ async fn tables(engine: &EmbeddedEngine) -> BTreeSet<char> {
 }
 
 #[tokio::test]
-async fn no_octet_of_the_installation_names_them_and_of_others_nothing_is_missing() {
+async fn no_byte_of_the_installation_names_them_and_of_others_nothing_is_missing() {
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path();
     let engine = open(state);
@@ -99,42 +99,42 @@ async fn no_octet_of_the_installation_names_them_and_of_others_nothing_is_missin
     assert_eq!(tables(&engine).await.iter().collect::<String>(), "BJLTadmnpsvxy");
     everything_is_in_their_record(&planted).await;
     engine.checkpoint().await.unwrap();
-    planted.desk(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
+    planted.service(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
     engine.checkpoint().await.unwrap();
     assert!(!found_in(state).is_empty());
 
     let clock = Arc::new(FakeClock::at(minute(100)));
     let (eraser, spool) = (planted.eraser(), planted.files.spool.clone());
-    let forgetting = Forgetting { eraser, spool, engine: engine.clone(), backups: None, clock };
-    let said = forgetting.run().await.unwrap();
+    let storage_eraser = StorageEraser { eraser, spool, engine: engine.clone(), backups: None, clock };
+    let said = storage_eraser.run().await.unwrap();
     assert!(said.starts_with("ended 1 erasures, 0 stay open"), "{said}");
     assert_eq!(tables(&engine).await, BTreeSet::new());
     // The hour after: only the index may remember, in free space.
     let left = found_in(state);
     assert!(left.iter().all(|(path, _)| path.starts_with(state.join("store/index"))), "{left:?}");
     // The night after.
-    assert_eq!(forgetting.forget(Stratum::Index).await.unwrap(), 1);
+    assert_eq!(storage_eraser.forget(Stratum::Index).await.unwrap(), 1);
     assert_eq!(found_in(state), []);
-    assert_eq!(forgetting.forget(Stratum::Index).await.unwrap(), 0, "once is enough");
+    assert_eq!(storage_eraser.forget(Stratum::Index).await.unwrap(), 0, "once is enough");
 
     others_are_whole(&planted).await;
     engine.close().unwrap();
-    drop((forgetting, planted, engine));
+    drop((storage_eraser, planted, engine));
     let again = EmbeddedEngine::open(&state.join("store"), Settings::default()).unwrap();
     assert!(again.report.clean && again.report.rebuilt.is_none(), "{:?}", again.report);
     assert_eq!(found_in(state), []);
 }
 
 async fn everything_is_in_their_record(planted: &Planted) {
-    let record = planted.desk(minute(99)).record(ADDRESS, Some(&planted.files)).await.unwrap();
+    let record = planted.service(minute(99)).record(ADDRESS, Some(&planted.files)).await.unwrap();
     assert_eq!(record.subscriber.unwrap().id.0, 1);
     assert!(record.suppression.is_some());
     assert_eq!((record.deliveries.len(), record.bounces.len()), (1, 1));
-    assert_eq!((record.rsvps.len(), record.wishes.len()), (1, 1));
+    assert_eq!((record.rsvps.len(), record.pending_requests.len()), (1, 1));
     let own = |owns: Vec<bool>| (owns.iter().filter(|own| **own).count(), owns.len());
-    assert_eq!(own(record.letters.iter().map(|trace| trace.own).collect()), (2, 3));
-    assert_eq!(own(record.inbound.iter().map(|trace| trace.own).collect()), (1, 3));
-    assert_eq!(own(record.posts.iter().map(|trace| trace.own).collect()), (1, 3));
+    assert_eq!(own(record.notices.iter().map(|entry| entry.own).collect()), (2, 3));
+    assert_eq!(own(record.inbound.iter().map(|entry| entry.own).collect()), (1, 3));
+    assert_eq!(own(record.posts.iter().map(|entry| entry.own).collect()), (1, 3));
 }
 
 async fn others_are_whole(planted: &Planted) {
@@ -142,11 +142,11 @@ async fn others_are_whole(planted: &Planted) {
     let other = OTHER.parse().unwrap();
     assert_eq!(store.subscriber_by_address(&other).await.unwrap().unwrap().value.id.0, 2);
     assert!(store.inbound(InboundId(4)).await.unwrap().is_some());
-    let octets = planted.files.spool.read(planted.others).await.unwrap();
-    assert!(String::from_utf8(octets).unwrap().contains("Jag heter Bo"));
-    assert!(store.letter(LetterId(4)).await.unwrap().is_some());
-    assert!(store.letter_octets(LetterId(4)).await.unwrap().is_some());
-    assert_eq!(store.scan_wishes(None, 10).await.unwrap().0.len(), 1);
+    let bytes = planted.files.spool.read(planted.others).await.unwrap();
+    assert!(String::from_utf8(bytes).unwrap().contains("Jag heter Bo"));
+    assert!(store.notice(NoticeId(4)).await.unwrap().is_some());
+    assert!(store.notice_bytes(NoticeId(4)).await.unwrap().is_some());
+    assert_eq!(store.scan_requests(None, 10).await.unwrap().0.len(), 1);
     let (answers, _) = store.scan_rsvps(None, 10).await.unwrap();
     assert_eq!(answers.len(), 1);
     assert_eq!(answers[0].1.value.changes[0].comment, "Jag kommer med (erased)");
@@ -171,13 +171,13 @@ async fn an_erasure_that_dies_at_any_commit_is_ended_by_the_next_run() {
         let failure = if at % 2 == 0 { Failure::Before } else { Failure::After };
         let dying = FailingCommits::new(memory.clone(), at / 2, failure);
         planted.store = Store::new(dying.clone());
-        let begun = planted.desk(minute(100)).erase(ADDRESS, Some(&planted.files)).await.is_ok();
+        let begun = planted.service(minute(100)).erase(ADDRESS, Some(&planted.files)).await.is_ok();
         let through = begun && planted.eraser().work(minute(100)).await.is_ok();
         planted.store = Store::new(memory.clone());
         if planted.store.scan_erasures(None, 1).await.unwrap().is_empty() {
             // Nothing was promised, and everything is as it was.
             assert!(!begun);
-            planted.desk(minute(101)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
+            planted.service(minute(101)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
         }
         assert_eq!(planted.eraser().work(minute(102)).await.unwrap().open, [], "commit {at}");
         let everything = KeyRange { from: Key(vec![1]), to: None };
@@ -203,7 +203,7 @@ async fn what_is_in_use_holds_it_open_and_goes_afterwards() {
     put_lease(&mut batch, MailingId(1), 0, None, Some(&lease));
     put_waiting(&mut batch, &waiting);
     store.commit(batch).await.unwrap();
-    planted.desk(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
+    planted.service(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
     let worked = planted.eraser().work(minute(100)).await.unwrap();
     let holds: Vec<&str> = worked.open[0].1.iter().map(String::as_str).collect();
     assert_eq!(holds, ["mailing m1 is just being sent to those beside them", "message i1 waits to be handled"]);
@@ -224,11 +224,11 @@ async fn what_others_write_of_them_afterwards_stays_however_long_the_erasure_is_
     // A list's owner holds it open until the list is changed.
     let owner = |list: &mut depesch::model::list::List| list.owner = ADDRESS.parse().unwrap();
     store.change_list(&"members".parse().unwrap(), owner).await.unwrap();
-    planted.desk(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
+    planted.service(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
     let before = store.inbound(InboundId(4)).await.unwrap().unwrap().value;
-    let octets = format!("From: {OTHER}\r\n\r\n> {ADDRESS} skrev\r\n").into_bytes();
+    let bytes = format!("From: {OTHER}\r\n\r\n> {ADDRESS} skrev\r\n").into_bytes();
     for (id, at) in [(5, minute(99)), (6, minute(101))] {
-        let place = planted.files.spool.append(octets.clone()).await.unwrap();
+        let place = planted.files.spool.append(bytes.clone()).await.unwrap();
         let arrival = Arrival { at, ..before.arrival.clone() };
         let quoting = Inbound { id: InboundId(id), arrival, place, ..before.clone() };
         let mut batch = Batch::new();
@@ -240,7 +240,7 @@ async fn what_others_write_of_them_afterwards_stays_however_long_the_erasure_is_
     assert_eq!((worked.done, worked.open[0].1.len()), (0, 1), "{:?}", worked.open);
     assert!(store.inbound(InboundId(5)).await.unwrap().is_none());
     let after = store.inbound(InboundId(6)).await.unwrap().unwrap().value;
-    assert_eq!(planted.files.spool.read(after.place).await.unwrap(), octets);
+    assert_eq!(planted.files.spool.read(after.place).await.unwrap(), bytes);
 }
 
 #[tokio::test]
@@ -256,14 +256,14 @@ async fn a_record_that_cannot_be_read_holds_it_open_and_stops_nothing_else() {
         batch.put(key, vec![255, 1]);
     }
     store.commit(batch).await.unwrap();
-    planted.desk(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
+    planted.service(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
     for _ in 0..2 {
         let worked = planted.eraser().work(minute(101)).await.unwrap();
         let holds: Vec<&str> = worked.open[0].1.iter().map(String::as_str).collect();
-        for which in ["letter n4", "message i4", "post p3"] {
+        for which in ["notice n4", "message i4", "post p3"] {
             assert!(holds.iter().any(|hold| hold.starts_with(&format!("{which} cannot be read: "))), "{holds:?}");
         }
-        assert!(store.letter(LetterId(1)).await.unwrap().is_none());
+        assert!(store.notice(NoticeId(1)).await.unwrap().is_none());
         assert!(store.post(PostId(1)).await.unwrap().is_none());
     }
     let mut batch = Batch::new();
@@ -289,7 +289,7 @@ async fn a_file_goes_with_the_last_post_that_it_is_the_text_of() {
     let mut batch = Batch::new();
     put_post(&mut batch, &sending, None);
     store.commit(batch).await.unwrap();
-    planted.desk(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
+    planted.service(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
     let worked = planted.eraser().work(minute(100)).await.unwrap();
     let holds: Vec<&str> = worked.open[0].1.iter().map(String::as_str).collect();
     assert_eq!(holds.len(), 2, "{holds:?}");

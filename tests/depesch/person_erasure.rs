@@ -10,7 +10,7 @@ use depesch::store::ledger::put_delivery;
 use depesch::subscribers::profile::PersonError;
 
 use crate::support::mailings::{minute, put_frozen};
-use crate::support::people::{desk, erase, everything, import_text, key, store, subscriber};
+use crate::support::people::{erase, everything, import_text, key, service, store, subscriber};
 
 /// Karin is subscriber 1, and her delivery failed with a reply that repeats her address.
 async fn karin_was_mailed() -> Store {
@@ -31,7 +31,7 @@ async fn karin_was_mailed() -> Store {
 #[tokio::test]
 async fn nothing_that_names_the_person_is_left_but_the_hash() {
     let store = karin_was_mailed().await;
-    assert!(erase(&desk(&store, 70), "karin.ek@example.org").await.unwrap().is_empty());
+    assert!(erase(&service(&store, 70), "karin.ek@example.org").await.unwrap().is_empty());
     for (key, value) in everything(&store).await {
         for text in [&key, &value] {
             let text = String::from_utf8_lossy(text).to_lowercase();
@@ -53,25 +53,25 @@ async fn nothing_that_names_the_person_is_left_but_the_hash() {
 async fn a_suppression_loses_its_address_and_a_second_erasure_finds_nobody() {
     let store = karin_was_mailed().await;
     let address = "karin.ek@example.org".parse().unwrap();
-    desk(&store, 65).suppress(&address, SuppressionReason::Complaint, "spam button").await.unwrap();
-    erase(&desk(&store, 70), "s1").await.unwrap();
+    service(&store, 65).suppress(&address, SuppressionReason::Complaint, "spam button").await.unwrap();
+    erase(&service(&store, 70), "s1").await.unwrap();
     let kept = store.suppression(&key().hash_address(&address)).await.unwrap().unwrap().value;
     assert_eq!((kept.address, kept.reason, kept.note.as_str()), (None, SuppressionReason::Erased, ""));
-    let again = erase(&desk(&store, 71), "karin.ek@example.org").await;
+    let again = erase(&service(&store, 71), "karin.ek@example.org").await;
     assert!(matches!(again, Err(PersonError::NotFound(_))));
 }
 
 #[tokio::test]
 async fn an_erased_person_is_not_added_by_hand_either() {
     let store = karin_was_mailed().await;
-    erase(&desk(&store, 70), "s1").await.unwrap();
+    erase(&service(&store, 70), "s1").await.unwrap();
     let fields = depesch::subscribers::profile::PersonFields {
         address: Some("karin.ek@example.org".to_owned()),
         ..Default::default()
     };
-    let added = desk(&store, 71).add(&fields).await;
+    let added = service(&store, 71).add(&fields).await;
     assert!(matches!(added, Err(PersonError::Suppressed(SuppressionReason::Erased))));
     // Until they ask for mail again, and the operator lifts it.
-    desk(&store, 72).unsuppress(&"karin.ek@example.org".parse().unwrap()).await.unwrap().unwrap();
-    assert_ne!(desk(&store, 73).add(&fields).await.unwrap().id.0, 1);
+    service(&store, 72).unsuppress(&"karin.ek@example.org".parse().unwrap()).await.unwrap().unwrap();
+    assert_ne!(service(&store, 73).add(&fields).await.unwrap().id.0, 1);
 }

@@ -32,7 +32,7 @@ async fn office() -> PostOffice {
 async fn asked(office: &PostOffice) -> Question {
     let (kind, note) = office.comes("anna@example.org", "press@lists.example.org", POST).await;
     assert_eq!((kind, note.as_str()), (InboundKind::Post, "post p1 is held for confirmation"));
-    let questions = office.letters("post-confirm").await;
+    let questions = office.notices("post-confirm").await;
     assert_eq!(questions.len(), 1);
     questions[0].clone()
 }
@@ -74,16 +74,16 @@ async fn a_no_stops_it_and_later_words_change_nothing() {
     let (kind, note) = office.answers(&question, "anna@example.org", "Ja").await;
     assert_eq!((kind, note.as_str()), (InboundKind::Decision, "post p1 is refused already; nothing was changed"));
     assert!(office.mailings().await.is_empty());
-    assert_eq!(office.letters("post-late").await.len(), 1);
+    assert_eq!(office.notices("post-late").await.len(), 1);
 }
 
 #[tokio::test]
 async fn a_token_is_good_once_and_for_seven_days_and_only_as_it_is() {
     let office = office().await;
     let question = asked(&office).await;
-    let letter = if question.reply_to.contains("+a") { "+b" } else { "+a" };
+    let notice = if question.reply_to.contains("+a") { "+b" } else { "+a" };
     let at = question.reply_to.find('+').unwrap();
-    let altered = format!("{}{letter}{}", &question.reply_to[..at], &question.reply_to[at + 2..]);
+    let altered = format!("{}{notice}{}", &question.reply_to[..at], &question.reply_to[at + 2..]);
     let book = Directory::new(office.store.clone(), office.key.clone());
     let resolved = book.resolve(&altered).await.unwrap();
     assert!(
@@ -102,9 +102,9 @@ async fn a_token_is_good_once_and_for_seven_days_and_only_as_it_is() {
     late.clock.advance(Duration::days(7));
     let (_, note) = late.answers(&question, "anna@example.org", "Ja").await;
     assert_eq!(note, "post p1 is expired already; nothing was changed");
-    assert_eq!(late.desk.expire().await.unwrap(), 1);
-    assert_eq!(late.desk.expire().await.unwrap(), 0);
-    assert_eq!(late.letters("post-expired").await.len(), 1);
+    assert_eq!(late.service.expire().await.unwrap(), 1);
+    assert_eq!(late.service.expire().await.unwrap(), 0);
+    assert_eq!(late.notices("post-expired").await.len(), 1);
     assert!(late.mailings().await.is_empty());
 }
 
@@ -114,8 +114,8 @@ async fn who_may_not_send_gets_no_answer_and_the_owner_reads_it() {
     let other = String::from_utf8(POST.to_vec()).unwrap().replace("anna@example.org", "karin@example.net");
     let (kind, _) = office.comes("karin@example.net", "press@lists.example.org", other.as_bytes()).await;
     assert_eq!(kind, InboundKind::Forwarded);
-    let letters = office.questions().await;
-    assert_eq!(letters.iter().map(|letter| letter.to.as_str()).collect::<Vec<_>>(), ["press@example.org"]);
+    let notices = office.questions().await;
+    assert_eq!(notices.iter().map(|notice| notice.to.as_str()).collect::<Vec<_>>(), ["press@example.org"]);
     assert!(office.store.post(depesch::base::id::PostId(1)).await.unwrap().is_none());
 }
 
@@ -125,7 +125,7 @@ async fn a_sender_whose_domain_disowns_the_mail_is_not_even_asked() {
     office.domains.set("example.org", Check::Fail, DomainPolicy::Reject);
     let (kind, _) = office.comes("anna@example.org", "press@lists.example.org", POST).await;
     assert_eq!(kind, InboundKind::Forwarded);
-    assert!(office.letters("post-confirm").await.is_empty());
+    assert!(office.notices("post-confirm").await.is_empty());
 }
 
 #[tokio::test]
@@ -148,8 +148,8 @@ async fn a_list_that_demands_approval_asks_a_second_person() {
     let question = asked(&office).await;
     let (_, note) = office.answers(&question, "anna@example.org", "ja").await;
     assert_eq!(note, "post p1 is held for approval");
-    let held = office.letters("post-held").await;
-    assert_eq!(held.iter().map(|letter| letter.to.as_str()).collect::<Vec<_>>(), ["eva@example.org"]);
+    let held = office.notices("post-held").await;
+    assert_eq!(held.iter().map(|notice| notice.to.as_str()).collect::<Vec<_>>(), ["eva@example.org"]);
     let (_, note) = office.answers(&question, "anna@example.org", "ja").await;
     assert!(note.contains("held for another reason now"), "{note}");
     assert_eq!(office.post(1).await.hold().map(|hold| hold.reason), Some(HoldReason::Approval));
@@ -168,5 +168,5 @@ async fn a_second_copy_is_sent_once() {
     asked(&office).await;
     let (kind, note) = office.comes("anna@example.org", "press@lists.example.org", POST).await;
     assert_eq!((kind, note.as_str()), (InboundKind::Post, "a second copy of post p1"));
-    assert_eq!(office.letters("post-confirm").await.len(), 1);
+    assert_eq!(office.notices("post-confirm").await.len(), 1);
 }

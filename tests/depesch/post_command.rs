@@ -1,11 +1,11 @@
 //! Posts over the control socket: listed, shown, decided about, given back as they came.
 
-use depesch::control::Control;
-use depesch::control::client::ClientError;
-use depesch::control::post::{PostView, RefuseRequest};
+use depesch::api::ApiState;
+use depesch::api::client::ClientError;
+use depesch::api::post::{PostView, RefuseRequest};
 use depesch::model::list::ListKind;
 
-use crate::support::control::start_changed;
+use crate::support::api::start_changed;
 use crate::support::posts::PostOffice;
 
 #[tokio::test]
@@ -18,14 +18,14 @@ async fn held_posts_are_let_out_or_stopped_and_once() {
             format!("From: Kim <kim@example.net>\r\nSubject: N {id}\r\nMessage-ID: <{id}@example.net>\r\n\r\nText\r\n");
         office.comes("kim@example.net", "samtal@lists.example.org", post.as_bytes()).await;
     }
-    let (desk, directory) = (office.desk.clone(), office.state_directory());
-    let changed = |control| Control { posts: Some(desk), state_directory: directory, ..control };
+    let (service, directory) = (office.service.clone(), office.state_directory());
+    let changed = |control| ApiState { posts: Some(service), state_directory: directory, ..control };
     let test = start_changed(office.store.clone(), changed).await;
 
     let held: Vec<PostView> = test.client.get("/v1/posts?state=held").await.unwrap();
     assert_eq!(held.iter().map(|post| post.id.as_str()).collect::<Vec<_>>(), ["p1", "p2"]);
     assert_eq!((held[0].author.as_str(), held[0].held_for.as_deref()), ("kim@example.net", Some("moderation")));
-    let raw = test.client.download("/v1/posts/p1/raw").await.unwrap().octets().await.unwrap();
+    let raw = test.client.download("/v1/posts/p1/raw").await.unwrap().bytes().await.unwrap();
     assert!(raw.starts_with(b"From: Kim <kim@example.net>\r\nSubject: N 1\r\n"));
 
     let approved: PostView = test.client.post("/v1/posts/p1/approve", &()).await.unwrap();
@@ -39,7 +39,7 @@ async fn held_posts_are_let_out_or_stopped_and_once() {
     }
     let all: Vec<PostView> = test.client.get("/v1/posts").await.unwrap();
     assert_eq!(all.iter().map(|post| post.id.as_str()).collect::<Vec<_>>(), ["p2", "p1"]);
-    let mailing: depesch::control::mailing::view::MailingView = test.client.get("/v1/mailings/m1").await.unwrap();
+    let mailing: depesch::api::mailing::view::MailingView = test.client.get("/v1/mailings/m1").await.unwrap();
     assert_eq!(
         (mailing.post.as_deref(), mailing.release, mailing.headline.as_deref()),
         (Some("p1"), None, Some("N 1"))

@@ -45,7 +45,7 @@ async fn dies_at(commit: usize, failure: Failure) -> bool {
     let office = begin(&disk).await;
     office.mail_in.arrives(Some("anna@example.org"), "press@lists.example.org", POST).await;
     let mut died = handle_and_die(&office, &disk, commit, failure).await;
-    let questions = office.letters("post-confirm").await;
+    let questions = office.notices("post-confirm").await;
     assert_eq!(questions.len(), 1, "died at {commit}: asked {} times", questions.len());
 
     let answer = "From: anna@example.org\r\nSubject: Re: Hej\r\nMessage-ID: <2@example.org>\r\n\r\nJa\r\n";
@@ -54,7 +54,7 @@ async fn dies_at(commit: usize, failure: Failure) -> bool {
     assert_eq!(office.mailings().await.len(), 1, "died at {commit}");
     office.send_all().await;
     assert_eq!(office.carried().len(), 2, "died at {commit}");
-    assert_eq!(office.letters("post-late").await.len(), 0, "died at {commit}: one answer was handled twice");
+    assert_eq!(office.notices("post-late").await.len(), 0, "died at {commit}: one answer was handled twice");
     let noted = Store::new(disk.clone()).audit_entries(0, 10).await.unwrap();
     let noted: Vec<_> = noted.iter().map(|kept| (kept.entry.who.as_str(), kept.entry.what.as_str())).collect();
     assert_eq!(noted, [("mail", "post approve")], "died at {commit}: the decision stands in the audit log, and once");

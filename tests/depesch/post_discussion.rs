@@ -9,7 +9,7 @@ use depesch::model::post::{Post, PostState};
 use depesch::privacy::erasure::Eraser;
 use depesch::privacy::retention::drop_posts;
 use depesch::store::Read;
-use depesch::subscribers::profile::Desk;
+use depesch::subscribers::profile::SubscriberService;
 
 use crate::support::posts::{PostOffice, fields};
 
@@ -57,7 +57,7 @@ async fn a_members_post_goes_at_once_to_all_its_author_too() {
 
 #[tokio::test]
 async fn a_strangers_post_is_held_and_the_first_word_decides() {
-    for (first, second, state, letters) in [
+    for (first, second, state, notices) in [
         ("ok", "nej", "approved", 0),
         ("Reject: off topic", "yes", "refused", 1),
         ("Avslå", "ja", "refused", 0),
@@ -66,7 +66,7 @@ async fn a_strangers_post_is_held_and_the_first_word_decides() {
         let office = office(|_| {}).await;
         let (_, note) = comes(&office, "stranger@example.net", "1", "").await;
         assert_eq!(note, "post p1 is held for moderation");
-        let questions = office.letters("post-held").await;
+        let questions = office.notices("post-held").await;
         assert_eq!(
             questions.iter().map(|one| one.to.as_str()).collect::<Vec<_>>(),
             ["mod1@example.org", "mod2@example.org"]
@@ -76,7 +76,7 @@ async fn a_strangers_post_is_held_and_the_first_word_decides() {
         assert_eq!((kind, note), (InboundKind::Decision, format!("post p1 is {state} already; nothing was changed")));
         assert_eq!(office.post(1).await.state.word(), state, "{first}");
         assert_eq!(office.mailings().await.len(), usize::from(state == "approved"));
-        assert_eq!(office.letters("post-refused").await.len(), letters, "only a reason is told: {first}");
+        assert_eq!(office.notices("post-refused").await.len(), notices, "only a reason is told: {first}");
     }
 }
 
@@ -92,8 +92,8 @@ async fn the_lists_rule_says_who_is_held() {
         assert_eq!(comes(&office, "stranger@example.net", "2", "").await.0, stranger, "{rule:?}");
         let sent = usize::from(rule != Moderation::All);
         assert_eq!(office.mailings().await.len(), sent, "{rule:?}");
-        let strangers_letters = office.questions().await.iter().filter(|one| one.to == "stranger@example.net").count();
-        assert_eq!(strangers_letters, 0, "a stranger learns nothing");
+        let strangers_notices = office.questions().await.iter().filter(|one| one.to == "stranger@example.net").count();
+        assert_eq!(strangers_notices, 0, "a stranger learns nothing");
     }
 }
 
@@ -163,7 +163,7 @@ async fn an_author_who_left_from_is_reached_by_a_reply_whatever_the_list_says() 
 async fn an_author_beyond_ascii_does_not_make_the_header_need_smtputf8() {
     let office = office(|list| list.posting.moderation = Moderation::NonMembers).await;
     comes(&office, "\u{e5}sa@example.net", "1", "").await;
-    office.desk.approve(PostId(1), "anna").await.unwrap();
+    office.service.approve(PostId(1), "anna").await.unwrap();
     office.send_all().await;
     let (_, _, message) = office.carried().remove(0);
     let (header, _) = message.split_once("\r\n\r\n").unwrap();
@@ -222,10 +222,10 @@ async fn an_operator_decides_too() {
     comes(&office, "stranger@example.net", "1", "").await;
     comes(&office, "stranger@example.net", "2", "").await;
     let (first, second) = (depesch::base::id::PostId(1), depesch::base::id::PostId(2));
-    office.desk.approve(first, "anna").await.unwrap();
-    let refused = office.desk.refuse(second, "anna", "Fel lista").await.unwrap();
+    office.service.approve(first, "anna").await.unwrap();
+    let refused = office.service.refuse(second, "anna", "Fel lista").await.unwrap();
     assert!(matches!(refused.state, PostState::Refused { .. }));
-    assert!(office.desk.approve(second, "anna").await.unwrap_err().to_string().contains("refused already"));
+    assert!(office.service.approve(second, "anna").await.unwrap_err().to_string().contains("refused already"));
     office.send_all().await;
     assert_eq!(office.carried().len(), 3);
 }
@@ -239,10 +239,14 @@ async fn what_is_decided_goes_by_age_and_with_its_author() {
     let later = office.clock.now() + chrono::Duration::days(1);
     assert_eq!(drop_posts(&office.store, later).await.unwrap(), 0, "its mailing is not over, or it is held");
     office.send_all().await;
-    let desk =
-        Desk { store: office.store.clone(), key: office.key.clone(), at: office.clock.now(), who: "anna".into() };
+    let service = SubscriberService {
+        store: office.store.clone(),
+        key: office.key.clone(),
+        at: office.clock.now(),
+        who: "anna".into(),
+    };
     let kept = office.store.post(PostId(1)).await.unwrap().unwrap().value.blob.sha256;
-    desk.erase("reader1@example.com", None).await.unwrap();
+    service.erase("reader1@example.com", None).await.unwrap();
     let eraser = Eraser { store: office.store.clone(), key: office.key.clone(), files: None };
     assert_eq!(eraser.work(office.clock.now()).await.unwrap().open.len(), 1, "its file is still there");
     let (_, open) = office.store.open_erasures(1).await.unwrap().remove(0);

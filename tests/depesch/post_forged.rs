@@ -106,7 +106,7 @@ async fn nor_is_the_author_of_one_asked_about_it() {
     for (attack, kind, note) in all_come(&office, "nyheter@lists.example.org").await {
         assert_eq!(kind, InboundKind::Forwarded, "{attack:?}: {note}");
     }
-    assert!(office.letters("post-confirm").await.is_empty());
+    assert!(office.notices("post-confirm").await.is_empty());
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn what_a_person_lets_out_has_each_field_once_and_the_author_that_was_judg
     let posts = office.store.posts(PostId(0), 100).await.unwrap();
     assert!(posts.len() > 10);
     for post in &posts {
-        office.desk.approve(post.value.id, "anna").await.unwrap();
+        office.service.approve(post.value.id, "anna").await.unwrap();
     }
     office.send_all().await;
     assert_eq!(office.carried().len(), posts.len());
@@ -143,7 +143,7 @@ async fn a_person_is_told_that_the_sender_may_be_another() {
     let post = format!("X\r\nFrom: Kim <{MEMBER}>\r\nSubject: Hej\r\n\r\nText\r\n");
     let (_, note) = office.comes(MEMBER, LIST, post.as_bytes()).await;
     assert_eq!(note, "post p1 is held for moderation: its header has a line that is no field");
-    let question = office.letters("post-held").await.pop().unwrap();
+    let question = office.notices("post-held").await.pop().unwrap();
     let text = question.text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains("avs\u{e4}ndaren kan vara f\u{f6}rfalskad"), "{text}");
 }

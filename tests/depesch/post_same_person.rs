@@ -30,14 +30,14 @@ async fn another_spelling_of_the_author_is_no_second_person() {
             "From: {author}\r\nTo: press@lists.example.org\r\nSubject: Nytt\r\nMessage-ID: <1@example.org>\r\n\r\nText\r\n"
         );
         office.comes(author, "press@lists.example.org", mail.as_bytes()).await;
-        let question = office.letters("post-confirm").await.remove(0);
+        let question = office.notices("post-confirm").await.remove(0);
         office.answers(&question, author, "ja").await;
         let hold = office.post(1).await.hold().cloned().unwrap();
         assert_eq!(hold.reason, HoldReason::Approval, "{author}");
         let asked: Vec<_> = hold.asked.iter().map(|one| one.as_str()).collect();
         assert_eq!(asked, ["eva@example.org"], "{author} and {moderator}");
         // Nor by another way to say so.
-        let error = office.desk.approve(depesch::base::id::PostId(1), moderator).await.unwrap_err();
+        let error = office.service.approve(depesch::base::id::PostId(1), moderator).await.unwrap_err();
         assert!(error.to_string().contains("somebody else"), "{author} and {moderator}: {error}");
         assert!(office.mailings().await.is_empty());
     }
@@ -48,5 +48,5 @@ async fn the_question_goes_to_the_sender_as_the_list_has_them() {
     let office = office("anna@example.org", &["eva@example.org"]).await;
     let mail = "From: ANNA@example.org\r\nTo: press@lists.example.org\r\nSubject: Nytt\r\nMessage-ID: <1@example.org>\r\n\r\nText\r\n";
     office.comes("ANNA@example.org", "press@lists.example.org", mail.as_bytes()).await;
-    assert_eq!(office.letters("post-confirm").await[0].to, "anna@example.org");
+    assert_eq!(office.notices("post-confirm").await[0].to, "anna@example.org");
 }

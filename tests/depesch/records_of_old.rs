@@ -12,10 +12,10 @@ use depesch::store::{Store, keys};
 
 use crate::support::mailings;
 
-async fn store_with(key: depesch::store::engine::Key, version: u8, octets: Vec<u8>) -> Store {
+async fn store_with(key: depesch::store::engine::Key, version: u8, bytes: Vec<u8>) -> Store {
     let store = Store::new(Arc::new(MemoryEngine::new()));
     let mut batch = Batch::new();
-    batch.put(key, [vec![version], octets].concat());
+    batch.put(key, [vec![version], bytes].concat());
     store.commit(batch).await.unwrap();
     store
 }
@@ -80,16 +80,16 @@ async fn a_mailing_of_version_1_sends_its_release() {
     let second = (at, "Europe/Stockholm", 1u32, 600u32, 0u32, 0u32, None::<(i64, u32)>, false);
     // approval, content_hash, reopened, created, created_by
     let third = (None::<(&str, i64, &str)>, "0123", 0u32, mailings::minute(0).timestamp_millis(), "anna");
-    let octets = postcard::to_stdvec(&(first, second, third)).unwrap();
-    let store = store_with(keys::mailing(MailingId(7)), 1, octets).await;
+    let bytes = postcard::to_stdvec(&(first, second, third)).unwrap();
+    let store = store_with(keys::mailing(MailingId(7)), 1, bytes).await;
     let mut read = store.mailing(MailingId(7)).await.unwrap().unwrap();
     assert_eq!(read.value.content, MailingContent::Release(ReleaseId(12)));
     assert_eq!((read.value.schedule.missed, read.value.created_by.as_str()), (MissedPolicy::Ask, "anna"));
 
     assert_eq!(read.value.created_uid, None);
 
-    let octets = postcard::to_stdvec(&(Some(3u64), (first, second, third))).unwrap();
-    let later = store_with(keys::mailing(MailingId(7)), 2, octets).await.mailing(MailingId(7)).await.unwrap().unwrap();
+    let bytes = postcard::to_stdvec(&(Some(3u64), (first, second, third))).unwrap();
+    let later = store_with(keys::mailing(MailingId(7)), 2, bytes).await.mailing(MailingId(7)).await.unwrap().unwrap();
     assert_eq!((later.value.content, later.value.created_uid), (MailingContent::Post(PostId(3)), None));
 
     (read.value.content, read.value.created_uid) = (MailingContent::Post(PostId(3)), Some(1000));

@@ -5,21 +5,21 @@ use std::io::{Read, Write};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use depesch::mock_smtp::script::{Action, Cut, Event, Point, Rules, Script};
+use depesch::mock_smtp::{MockServer, SinkSettings};
 use depesch::model::ledger::Stage;
-use depesch::sink::script::{Action, Cut, Event, Point, Rules, Script};
-use depesch::sink::{Sink, SinkSettings};
 use depesch::transport::relay::{Encryption, Relay, RelaySettings, Timeouts};
 use depesch::transport::{ConnectError, Outcome, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::support::relay::{connect, envelope, message, relay, scripted, settings, sink, timeouts};
+use crate::support::relay::{connect, envelope, message, mock, relay, scripted, settings, timeouts};
 
 const SHORT: Duration = Duration::from_millis(80);
 const LONG: Duration = Duration::from_secs(20);
 
-fn without_pipelining() -> Sink {
-    Sink::start(SinkSettings { extensions: vec!["SIZE".to_owned()], ..SinkSettings::default() }).unwrap()
+fn without_pipelining() -> MockServer {
+    MockServer::start(SinkSettings { extensions: vec!["SIZE".to_owned()], ..SinkSettings::default() }).unwrap()
 }
 
 #[tokio::test]
@@ -32,14 +32,14 @@ async fn every_code_at_every_command_is_told_with_its_stage() {
     ];
     for code in [421, 450, 550, 554] {
         for (point, stage) in stages {
-            for sink in [sink(), without_pipelining()] {
-                sink.follow(Rules::new().once_at(point, Action::Reply(format!("{code} 9.9.9 so it is"))));
-                let mut connection = connect(&sink).await;
+            for mock in [mock(), without_pipelining()] {
+                mock.follow(Rules::new().once_at(point, Action::Reply(format!("{code} 9.9.9 so it is"))));
+                let mut connection = connect(&mock).await;
                 match connection.send(&envelope("a@example.org"), &message("1@x")).await {
                     Outcome::Refused { stage: told, reply } => assert_eq!((told, reply.code), (stage, code)),
                     other => panic!("{code} at {point:?}: {other:?}"),
                 }
-                assert_eq!(sink.record().totals().accepted, 0, "{code} at {point:?}");
+                assert_eq!(mock.record().totals().accepted, 0, "{code} at {point:?}");
                 assert_eq!(connection.is_usable(), code != 421, "{code} at {point:?}");
                 if connection.is_usable() {
                     let next = connection.send(&envelope("b@example.org"), &message("2@x")).await;
@@ -48,8 +48,8 @@ async fn every_code_at_every_command_is_told_with_its_stage() {
             }
         }
         for point in [Point::Greeting, Point::Ehlo] {
-            let sink = scripted(Rules::new().at(point, Action::Reply(format!("{code} no"))));
-            match relay(&sink).connect().await.err() {
+            let mock = scripted(Rules::new().at(point, Action::Reply(format!("{code} no"))));
+            match relay(&mock).connect().await.err() {
                 Some(ConnectError::TurnedAway(reply)) => assert_eq!(reply.code, code),
                 other => panic!("{code} at {point:?}: {other:?}"),
             }
@@ -57,7 +57,7 @@ async fn every_code_at_every_command_is_told_with_its_stage() {
     }
 }
 
-/// Cuts the n-th connection after n octets.
+/// Cuts the n-th connection after n bytes.
 struct CutAtNumber(fn(usize) -> Cut);
 
 impl Script for CutAtNumber {
@@ -70,18 +70,18 @@ impl Script for CutAtNumber {
     }
 }
 
-/// Sends over connections that the relay cuts at each octet in turn; gives the outcomes there were.
-async fn cut_everywhere(sink: &Sink, cut: fn(usize) -> Cut) -> Vec<(Option<Outcome>, u64)> {
-    sink.follow(CutAtNumber(cut));
-    let relay = relay(sink);
+/// Sends over connections that the relay cuts at each byte in turn; gives the outcomes there were.
+async fn cut_everywhere(mock: &MockServer, cut: fn(usize) -> Cut) -> Vec<(Option<Outcome>, u64)> {
+    mock.follow(CutAtNumber(cut));
+    let relay = relay(mock);
     let mut outcomes = Vec::new();
     loop {
-        let before = sink.record().totals().accepted;
+        let before = mock.record().totals().accepted;
         let outcome = match relay.connect().await {
             Ok(mut connection) => Some(connection.send(&envelope("a@example.org"), &message("1@x")).await),
             Err(_) => None,
         };
-        let taken = sink.record().totals().accepted - before;
+        let taken = mock.record().totals().accepted - before;
         let done = matches!(outcome, Some(Outcome::Accepted(_)));
         outcomes.push((outcome, taken));
         if done {
@@ -92,20 +92,20 @@ async fn cut_everywhere(sink: &Sink, cut: fn(usize) -> Cut) -> Vec<(Option<Outco
 }
 
 #[tokio::test]
-async fn a_connection_cut_at_any_octet_tells_what_is_known() {
-    for sink in [sink(), without_pipelining()] {
-        for (number, (outcome, taken)) in cut_everywhere(&sink, Cut::AfterReceived).await.into_iter().enumerate() {
+async fn a_connection_cut_at_any_byte_tells_what_is_known() {
+    for mock in [mock(), without_pipelining()] {
+        for (number, (outcome, taken)) in cut_everywhere(&mock, Cut::AfterReceived).await.into_iter().enumerate() {
             match outcome {
                 None | Some(Outcome::NotSent(_)) => assert_eq!(taken, 0, "cut after {number} received"),
-                // The octets left here, and were never read there.
+                // The bytes left here, and were never read there.
                 Some(Outcome::Unknown(_)) => {}
                 Some(Outcome::Accepted(_)) => assert_eq!(taken, 1, "cut after {number} received"),
                 Some(other) => panic!("cut after {number} received: {other:?}"),
             }
         }
     }
-    for sink in [sink(), without_pipelining()] {
-        let outcomes = cut_everywhere(&sink, Cut::AfterSent).await;
+    for mock in [mock(), without_pipelining()] {
+        let outcomes = cut_everywhere(&mock, Cut::AfterSent).await;
         let unknown = outcomes.iter().filter(|(outcome, _)| matches!(outcome, Some(Outcome::Unknown(_)))).count();
         assert!(unknown > 10, "each byte of the last reply leaves a doubt, not only {unknown}");
         for (number, (outcome, taken)) in outcomes.into_iter().enumerate() {
@@ -119,31 +119,31 @@ async fn a_connection_cut_at_any_octet_tells_what_is_known() {
 }
 
 #[test]
-fn a_client_that_vanishes_at_any_octet_leaves_no_half_message() {
-    let sink = sink();
+fn a_client_that_vanishes_at_any_byte_leaves_no_half_message() {
+    let mock = mock();
     let dialogue =
         b"EHLO a\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\nA: b\r\n\r\n..c\r\n.\r\n";
     for length in 0..=dialogue.len() {
-        let before = sink.record().totals().accepted;
-        let mut stream = std::net::TcpStream::connect(sink.address()).unwrap();
+        let before = mock.record().totals().accepted;
+        let mut stream = std::net::TcpStream::connect(mock.address()).unwrap();
         stream.write_all(&dialogue[..length]).unwrap();
         stream.shutdown(std::net::Shutdown::Write).unwrap();
         let mut answers = String::new();
         stream.read_to_string(&mut answers).unwrap();
-        let taken = sink.record().totals().accepted - before;
+        let taken = mock.record().totals().accepted - before;
         assert_eq!(taken, u64::from(length == dialogue.len()), "after {length} bytes: {answers}");
     }
-    assert_eq!(sink.record().messages()[0].octets, b"A: b\r\n\r\n.c\r\n");
+    assert_eq!(mock.record().messages()[0].bytes, b"A: b\r\n\r\n.c\r\n");
 }
 
 #[tokio::test]
 async fn a_silent_relay_is_not_waited_for_without_end() {
-    for (sink, pipelining) in [(sink(), true), (without_pipelining(), false)] {
+    for (mock, pipelining) in [(mock(), true), (without_pipelining(), false)] {
         // Only what is tried is impatient, so that a busy machine changes nothing.
-        let impatient = |timeouts| Relay::new(RelaySettings { timeouts, ..settings(&sink) }).unwrap();
+        let impatient = |timeouts| Relay::new(RelaySettings { timeouts, ..settings(&mock) }).unwrap();
         let relay = impatient(Timeouts { command: SHORT, data: SHORT, ..timeouts(LONG) });
         for point in [Point::Mail, Point::Recipient, Point::Data] {
-            sink.follow(Rules::new().at(point, Action::Silence));
+            mock.follow(Rules::new().at(point, Action::Silence));
             let mut connection = relay.connect().await.unwrap();
             let outcome = connection.send(&envelope("a@example.org"), &message("1@x")).await;
             assert!(matches!(outcome, Outcome::NotSent(_)), "{point:?}, pipelining {pipelining}: {outcome:?}");
@@ -151,15 +151,15 @@ async fn a_silent_relay_is_not_waited_for_without_end() {
         }
         let relay = impatient(Timeouts { message: SHORT, ..timeouts(LONG) });
         for (silence, taken) in [(Action::Silence, 0), (Action::AcceptThenSilence, 1), (Action::AcceptThenClose, 2)] {
-            sink.follow(Rules::new().at(Point::Message, silence));
+            mock.follow(Rules::new().at(Point::Message, silence));
             let mut connection = relay.connect().await.unwrap();
             let outcome = connection.send(&envelope("a@example.org"), &message("1@x")).await;
             assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
-            assert_eq!(sink.record().totals().accepted, taken);
+            assert_eq!(mock.record().totals().accepted, taken);
         }
         let relay = impatient(Timeouts { greeting: SHORT, ..timeouts(LONG) });
         for point in [Point::Greeting, Point::Ehlo] {
-            sink.follow(Rules::new().at(point, Action::Silence));
+            mock.follow(Rules::new().at(point, Action::Silence));
             let error = relay.connect().await.err();
             assert!(matches!(error, Some(ConnectError::Unreachable(_))), "{point:?}: {error:?}");
         }
@@ -172,8 +172,8 @@ async fn a_slow_relay_is_waited_for() {
     for point in Point::ALL {
         rules = rules.at(point, Action::Delay(Duration::from_millis(5)));
     }
-    let sink = scripted(rules);
-    let outcome = connect(&sink).await.send(&envelope("a@example.org"), &message("1@x")).await;
+    let mock = scripted(rules);
+    let outcome = connect(&mock).await.send(&envelope("a@example.org"), &message("1@x")).await;
     assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
 }
 
@@ -261,7 +261,7 @@ async fn what_speaks_no_smtp_is_no_relay() {
         let (mut stream, _) = listener.accept().await.unwrap();
         while stream.write_all(&[b'2'; 65_536]).await.is_ok() {}
     });
-    let endless = RelaySettings { port, timeouts: timeouts(LONG), ..settings(&sink()) };
+    let endless = RelaySettings { port, timeouts: timeouts(LONG), ..settings(&mock()) };
     let error = Relay::new(endless).unwrap().connect().await.err();
     assert!(matches!(&error, Some(ConnectError::Unreachable(text)) if text.contains("without end")), "{error:?}");
     task.abort();
@@ -275,8 +275,8 @@ async fn a_strange_answer_to_data_or_message_ends_the_connection() {
         (Point::Message, "354 more", false),
     ];
     for (point, said, surely_not) in cases {
-        let sink = scripted(Rules::new().at(point, Action::ReplyThenClose(said.to_owned())));
-        let mut connection = connect(&sink).await;
+        let mock = scripted(Rules::new().at(point, Action::ReplyThenClose(said.to_owned())));
+        let mut connection = connect(&mock).await;
         let outcome = connection.send(&envelope("a@example.org"), &message("1@x")).await;
         assert_eq!(matches!(outcome, Outcome::NotSent(_)), surely_not, "{said}: {outcome:?}");
         assert_eq!(matches!(outcome, Outcome::Unknown(_)), !surely_not, "{said}: {outcome:?}");
@@ -286,9 +286,9 @@ async fn a_strange_answer_to_data_or_message_ends_the_connection() {
 
 #[tokio::test]
 async fn nobody_at_the_port_is_unreachable() {
-    let mut sink = sink();
-    let relay = relay(&sink);
-    sink.stop();
+    let mut mock = mock();
+    let relay = relay(&mock);
+    mock.stop();
     let error = relay.connect().await.err();
     assert!(matches!(error, Some(ConnectError::Unreachable(_))), "{error:?}");
 }
@@ -296,32 +296,32 @@ async fn nobody_at_the_port_is_unreachable() {
 #[tokio::test]
 async fn a_refused_reset_ends_the_connection_without_an_attempt() {
     let rules = Rules::new().refuse("gone", "550 5.1.1 no").at(Point::Reset, Action::Reply("500 no".to_owned()));
-    let sink = scripted(rules);
-    let mut connection = connect(&sink).await;
+    let mock = scripted(rules);
+    let mut connection = connect(&mock).await;
     connection.send(&envelope("gone@example.org"), &message("1@x")).await;
     let outcome = connection.send(&envelope("a@example.org"), &message("2@x")).await;
     assert!(matches!(outcome, Outcome::NotSent(_)), "{outcome:?}");
     assert!(!connection.is_usable());
-    assert_eq!(sink.record().totals().accepted, 0);
+    assert_eq!(mock.record().totals().accepted, 0);
 }
 
 #[tokio::test]
 async fn a_sink_keeps_order_and_counts_over_many_connections() {
     let seen = Mutex::new(Vec::new());
-    let sink = scripted(move |event: &Event<'_>| {
+    let mock = scripted(move |event: &Event<'_>| {
         seen.lock().unwrap().push(event.point);
         Action::Proceed
     });
     for connection_number in 0..5 {
-        let mut connection = connect(&sink).await;
+        let mut connection = connect(&mock).await;
         for number in 0..20 {
             let id = format!("{connection_number}.{number}@x");
             let outcome = connection.send(&envelope("a@example.org"), &message(&id)).await;
             assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
         }
     }
-    let again = connect(&sink).await.send(&envelope("a@example.org"), &message("0.0@x")).await;
+    let again = connect(&mock).await.send(&envelope("a@example.org"), &message("0.0@x")).await;
     assert!(matches!(again, Outcome::Accepted(_)), "{again:?}");
-    let copies = sink.record().copies();
-    assert_eq!((copies.distinct, copies.doubled, sink.record().times("<0.0@x>")), (100, 1, 2));
+    let copies = mock.record().copies();
+    assert_eq!((copies.distinct, copies.doubled, mock.record().times("<0.0@x>")), (100, 1, 2));
 }

@@ -20,12 +20,12 @@ use crate::support::office::Office;
 async fn shown(office: &Office, dispatcher: &Arc<Dispatcher>) -> (Vec<String>, String) {
     let observer = Observer::new(office.store.clone(), Arc::new(office.clock.clone()));
     observer.watch(Parts { dispatcher: Some(dispatcher.clone()), ..Parts::default() });
-    let picture = observer.look(Duration::ZERO).await.unwrap();
+    let health = observer.look(Duration::ZERO).await.unwrap();
     let metrics = Metrics::new("0", Instruments::default());
-    observer.show(&picture, &metrics.gauges);
+    observer.show(&health, &metrics.gauges);
     let text = metrics.text().unwrap();
     let puts_off = text.lines().find_map(|line| line.strip_prefix("depesch_relay_puts_off ")).unwrap().to_owned();
-    (picture.problems(), puts_off)
+    (health.problems(), puts_off)
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn the_status_says_it_until_mail_is_taken() {
     assert!(problems[0].contains("depesch outbound flush"), "{problems:?}");
 
     flush(&office.store, office.clock.now(), &Flush::default()).await.unwrap();
-    office.wake.notify();
+    office.notifier.notify();
     office.until_finished(id).await;
     assert_eq!(shown(&office, &dispatcher).await, (Vec::new(), "0.0".to_owned()));
     dispatcher.drain().await;

@@ -4,31 +4,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use depesch::mock_smtp::script::{Action, Point, Rules};
+use depesch::mock_smtp::{MockServer, SinkSettings};
 use depesch::model::ledger::{Cause, DeliveryState, Sequence, Stage};
 use depesch::model::mailing::UncertainPolicy;
-use depesch::sink::script::{Action, Point, Rules};
-use depesch::sink::{Sink, SinkSettings};
 use depesch::transport::{ConnectError, Outcome, Transport};
 
 use crate::support::office::Office;
-use crate::support::relay::{connect, envelope, message, relay, scripted, send_one, sink};
+use crate::support::relay::{connect, envelope, message, mock, relay, scripted, send_one};
 
-fn without_pipelining() -> Sink {
-    Sink::start(SinkSettings { extensions: vec!["SIZE".to_owned()], ..SinkSettings::default() }).unwrap()
+fn without_pipelining() -> MockServer {
+    MockServer::start(SinkSettings { extensions: vec!["SIZE".to_owned()], ..SinkSettings::default() }).unwrap()
 }
 
 #[tokio::test]
 async fn where_ehlo_is_refused_helo_is_said() {
     for code in [500, 501, 502, 504, 550] {
         let refused = Action::Reply(format!("{code} 5.5.1 not implemented"));
-        let sink = scripted(Rules::new().once_at(Point::Ehlo, refused));
-        let mut connection = connect(&sink).await;
+        let mock = scripted(Rules::new().once_at(Point::Ehlo, refused));
+        let mut connection = connect(&mock).await;
         for id in ["1@x", "2@x"] {
             let outcome = connection.send(&envelope("a@example.org"), &message(id)).await;
             assert!(matches!(outcome, Outcome::Accepted(_)), "{code}: {outcome:?}");
         }
         // RFC 5321 §2.2.1: without EHLO there are no extensions, whatever the answer to HELO lists.
-        let got = &sink.record().messages()[0];
+        let got = &mock.record().messages()[0];
         assert_eq!((got.sender_parameters.as_str(), got.recipient_parameters[0].as_str()), ("", ""), "{code}");
     }
 }
@@ -46,8 +46,8 @@ async fn where_helo_is_refused_too_its_words_are_told() {
     for (point, said) in
         [(Point::Greeting, "554 5.3.2 go away"), (Point::Ehlo, "421 4.3.2 later"), (Point::Ehlo, "450 later")]
     {
-        let sink = scripted(Rules::new().once_at(point, Action::Reply(said.to_owned())));
-        let error = relay(&sink).connect().await.err();
+        let mock = scripted(Rules::new().once_at(point, Action::Reply(said.to_owned())));
+        let error = relay(&mock).connect().await.err();
         assert!(
             matches!(&error, Some(ConnectError::TurnedAway(reply)) if said.starts_with(&reply.code.to_string())),
             "{error:?}"
@@ -58,8 +58,8 @@ async fn where_helo_is_refused_too_its_words_are_told() {
 #[tokio::test]
 async fn an_answer_to_ehlo_needs_no_name() {
     for said in ["250", "250 ", "250-\r\n250 8BITMIME"] {
-        let sink = scripted(Rules::new().at(Point::Ehlo, Action::Reply(said.to_owned())));
-        let outcome = send_one(&relay(&sink), "a@example.org", "1@x").await;
+        let mock = scripted(Rules::new().at(Point::Ehlo, Action::Reply(said.to_owned())));
+        let outcome = send_one(&relay(&mock), "a@example.org", "1@x").await;
         assert!(matches!(outcome, Some(Outcome::Accepted(_))), "{said:?}: {outcome:?}");
     }
 }
@@ -79,9 +79,9 @@ async fn a_reply_that_is_none_defers_its_recipient_with_its_words() {
         for (point, stage) in
             [(Point::Mail, Stage::Mail), (Point::Recipient, Stage::Recipient), (Point::Data, Stage::Data)]
         {
-            for sink in [sink(), without_pipelining()] {
-                sink.follow(Rules::new().once_at(point, Action::Reply(said.to_owned())));
-                let mut connection = connect(&sink).await;
+            for mock in [mock(), without_pipelining()] {
+                mock.follow(Rules::new().once_at(point, Action::Reply(said.to_owned())));
+                let mut connection = connect(&mock).await;
                 match connection.send(&envelope("a@example.org"), &message("1@x")).await {
                     Outcome::Refused { stage: told, reply } => {
                         assert_eq!((told, reply.code), (stage, 451), "{said:?} at {point:?}");
@@ -90,7 +90,7 @@ async fn a_reply_that_is_none_defers_its_recipient_with_its_words() {
                     other => panic!("{said:?} at {point:?}: {other:?}"),
                 }
                 assert!(!connection.is_usable(), "whose the next reply is, is not known: {said:?}");
-                assert_eq!(sink.record().totals().accepted, 0, "{said:?} at {point:?}");
+                assert_eq!(mock.record().totals().accepted, 0, "{said:?} at {point:?}");
             }
         }
     }
@@ -99,8 +99,8 @@ async fn a_reply_that_is_none_defers_its_recipient_with_its_words() {
 #[tokio::test]
 async fn after_the_message_only_a_refusal_means_that_it_was_not_taken() {
     for (said, words) in GARBLED {
-        let sink = scripted(Rules::new().at(Point::Message, Action::Reply(said.to_owned())));
-        let outcome = send_one(&relay(&sink), "a@example.org", "1@x").await;
+        let mock = scripted(Rules::new().at(Point::Message, Action::Reply(said.to_owned())));
+        let outcome = send_one(&relay(&mock), "a@example.org", "1@x").await;
         match outcome {
             Some(Outcome::Refused { stage: Stage::Message, reply }) if said.starts_with("550-") => {
                 assert!(reply.code == 451 && reply.text.contains(words), "{reply}");
@@ -125,8 +125,8 @@ async fn strange_but_plain_replies_are_understood() {
         (many.as_str(), "5.1.1 line"),
     ];
     for (said, words) in cases {
-        let sink = scripted(Rules::new().refuse("gone", said));
-        let mut connection = connect(&sink).await;
+        let mock = scripted(Rules::new().refuse("gone", said));
+        let mut connection = connect(&mock).await;
         match connection.send(&envelope("gone@example.org"), &message("1@x")).await {
             Outcome::Refused { stage: Stage::Recipient, reply } => {
                 assert!(reply.code == 550 && reply.text.starts_with(words), "{reply}");
@@ -145,8 +145,8 @@ async fn one_strange_answer_holds_up_no_other_recipient() {
     for name in ["anna", "odd", "zeth"] {
         office.subscriber(name).await;
     }
-    let sink = scripted(Rules::new().refuse("odd", "600 5.1.1 no such user"));
-    let transport = Arc::new(relay(&sink));
+    let mock = scripted(Rules::new().refuse("odd", "600 5.1.1 no such user"));
+    let transport = Arc::new(relay(&mock));
     let dispatcher = office.dispatcher_over(transport).await.unwrap();
     let id = office.mailing(UncertainPolicy::Resend).await;
     let settled = async {
@@ -167,15 +167,15 @@ async fn one_strange_answer_holds_up_no_other_recipient() {
 #[tokio::test]
 async fn only_2xx_is_a_yes_to_mail_and_rcpt() {
     for (point, stage) in [(Point::Mail, Stage::Mail), (Point::Recipient, Stage::Recipient)] {
-        for sink in [sink(), without_pipelining()] {
-            sink.follow(Rules::new().once_at(point, Action::Reply("354 go ahead".to_owned())));
-            let mut connection = connect(&sink).await;
+        for mock in [mock(), without_pipelining()] {
+            mock.follow(Rules::new().once_at(point, Action::Reply("354 go ahead".to_owned())));
+            let mut connection = connect(&mock).await;
             match connection.send(&envelope("a@example.org"), &message("1@x")).await {
                 Outcome::Refused { stage: told, reply } => assert_eq!((told, reply.code), (stage, 451), "{reply}"),
                 other => panic!("354 at {point:?}: {other:?}"),
             }
             assert!(!connection.is_usable(), "whose the next reply is, is not known");
-            assert_eq!(sink.record().totals().accepted, 0, "at {point:?}");
+            assert_eq!(mock.record().totals().accepted, 0, "at {point:?}");
         }
     }
 }
@@ -185,10 +185,10 @@ async fn only_2xx_is_a_yes_to_rset() {
     for (said, yes) in
         [("250 2.0.0 ok", true), ("354 go ahead", false), ("334 more", false), ("451 4.3.0 later", false)]
     {
-        for sink in [sink(), without_pipelining()] {
+        for mock in [mock(), without_pipelining()] {
             let gone = Rules::new().refuse("gone", "550 5.1.1 no such user");
-            sink.follow(gone.at(Point::Reset, Action::Reply(said.to_owned())));
-            let mut connection = connect(&sink).await;
+            mock.follow(gone.at(Point::Reset, Action::Reply(said.to_owned())));
+            let mut connection = connect(&mock).await;
             connection.send(&envelope("gone@example.org"), &message("1@x")).await;
             let outcome = connection.send(&envelope("b@example.org"), &message("2@x")).await;
             match (&outcome, yes) {
@@ -197,7 +197,7 @@ async fn only_2xx_is_a_yes_to_rset() {
                 _ => panic!("{said}: {outcome:?}"),
             }
             assert_eq!(connection.is_usable(), yes, "{said}: whose the next reply is, is not known");
-            assert_eq!(sink.record().totals().accepted, u64::from(yes), "{said}");
+            assert_eq!(mock.record().totals().accepted, u64::from(yes), "{said}");
         }
     }
 }
@@ -205,7 +205,7 @@ async fn only_2xx_is_a_yes_to_rset() {
 #[tokio::test]
 async fn a_greeting_of_thousands_of_lines_is_no_smtp() {
     let many = format!("{}250 end", "250-X-EXTENSION\r\n".repeat(5000));
-    let sink = scripted(Rules::new().at(Point::Ehlo, Action::Reply(many)));
-    let error = relay(&sink).connect().await.err().unwrap().to_string();
+    let mock = scripted(Rules::new().at(Point::Ehlo, Action::Reply(many)));
+    let error = relay(&mock).connect().await.err().unwrap().to_string();
     assert!(error.contains("a reply without end"), "{error}");
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use depesch::base::secret::Secret;
-use depesch::sink::script::{Action, Point, Rules};
-use depesch::sink::{Sink, SinkSettings};
+use depesch::mock_smtp::script::{Action, Point, Rules};
+use depesch::mock_smtp::{MockServer, SinkSettings};
 use depesch::transport::relay::{Encryption, Login, Relay, RelayError, RelaySettings};
 use depesch::transport::{ConnectError, Outcome, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -38,18 +38,18 @@ fn certificate(names: &[&str]) -> Certificate {
     Certificate { server: Arc::new(server), pem, _folder: folder }
 }
 
-fn tls_sink(certificate: &Certificate, implicit: bool) -> Sink {
+fn tls_sink(certificate: &Certificate, implicit: bool) -> MockServer {
     let settings = SinkSettings {
         tls: Some(certificate.server.clone()),
         implicit_tls: implicit,
         login: Some(("eva".to_owned(), "s3cret".to_owned())),
         ..SinkSettings::default()
     };
-    Sink::start(settings).unwrap()
+    MockServer::start(settings).unwrap()
 }
 
-fn secure(sink: &Sink, encryption: Encryption, certificate: &Certificate) -> RelaySettings {
-    RelaySettings { encryption, ca_file: Some(certificate.pem.clone()), ..settings(sink) }
+fn secure(mock: &MockServer, encryption: Encryption, certificate: &Certificate) -> RelaySettings {
+    RelaySettings { encryption, ca_file: Some(certificate.pem.clone()), ..settings(mock) }
 }
 
 fn login(password: &str) -> Option<Login> {
@@ -69,22 +69,22 @@ fn assert_accepted(result: Result<Outcome, ConnectError>) {
     assert!(matches!(result, Ok(Outcome::Accepted(_))), "{result:?}");
 }
 
-fn assert_security(result: Result<Outcome, ConnectError>, sink: &Sink) {
+fn assert_security(result: Result<Outcome, ConnectError>, mock: &MockServer) {
     assert!(matches!(result, Err(ConnectError::Security(_))), "{result:?}");
-    assert_eq!(sink.record().totals().accepted, 0);
+    assert_eq!(mock.record().totals().accepted, 0);
 }
 
 #[tokio::test]
 async fn starttls_and_implicit_tls_carry_mail_and_login() {
     let certificate = certificate(&["127.0.0.1"]);
     for encryption in [Encryption::StartTls, Encryption::Implicit] {
-        let sink = tls_sink(&certificate, encryption == Encryption::Implicit);
-        let settings = RelaySettings { login: login("s3cret"), ..secure(&sink, encryption, &certificate) };
+        let mock = tls_sink(&certificate, encryption == Encryption::Implicit);
+        let settings = RelaySettings { login: login("s3cret"), ..secure(&mock, encryption, &certificate) };
         assert_accepted(try_sending(settings).await);
-        let got = &sink.record().messages()[0];
+        let got = &mock.record().messages()[0];
         assert!(got.encrypted);
         assert_eq!(got.login.as_deref(), Some("eva"));
-        assert_eq!(sink.record().messages()[1].octets, b"line\r\n.dot\r\n".repeat(20_000));
+        assert_eq!(mock.record().messages()[1].bytes, b"line\r\n.dot\r\n".repeat(20_000));
     }
 }
 
@@ -93,42 +93,42 @@ async fn a_certificate_of_somebody_else_is_refused() {
     let (theirs, others, misnamed) =
         (certificate(&["127.0.0.1"]), certificate(&["127.0.0.1"]), certificate(&["mail.example.org"]));
     for encryption in [Encryption::StartTls, Encryption::Implicit] {
-        let sink = tls_sink(&theirs, encryption == Encryption::Implicit);
-        assert_security(try_sending(secure(&sink, encryption, &others)).await, &sink);
-        let sink = tls_sink(&misnamed, encryption == Encryption::Implicit);
-        assert_security(try_sending(secure(&sink, encryption, &misnamed)).await, &sink);
+        let mock = tls_sink(&theirs, encryption == Encryption::Implicit);
+        assert_security(try_sending(secure(&mock, encryption, &others)).await, &mock);
+        let mock = tls_sink(&misnamed, encryption == Encryption::Implicit);
+        assert_security(try_sending(secure(&mock, encryption, &misnamed)).await, &mock);
     }
 }
 
 #[tokio::test]
 async fn without_starttls_on_offer_nothing_is_sent_where_it_is_demanded() {
     let certificate = certificate(&["127.0.0.1"]);
-    let sink = Sink::start(SinkSettings {
+    let mock = MockServer::start(SinkSettings {
         login: Some(("eva".to_owned(), "s3cret".to_owned())),
         login_without_tls: true,
         ..SinkSettings::default()
     })
     .unwrap();
-    let settings = RelaySettings { login: login("s3cret"), ..secure(&sink, Encryption::StartTls, &certificate) };
-    assert_security(try_sending(settings).await, &sink);
+    let settings = RelaySettings { login: login("s3cret"), ..secure(&mock, Encryption::StartTls, &certificate) };
+    assert_security(try_sending(settings).await, &mock);
 }
 
 #[tokio::test]
 async fn opportunistic_tls_takes_what_it_gets() {
     let certificate = certificate(&["mail.example.org"]);
-    let sink = tls_sink(&certificate, false);
-    assert_accepted(try_sending(RelaySettings { encryption: Encryption::Opportunistic, ..settings(&sink) }).await);
-    assert!(sink.record().messages()[0].encrypted);
-    let plain = crate::support::relay::sink();
+    let mock = tls_sink(&certificate, false);
+    assert_accepted(try_sending(RelaySettings { encryption: Encryption::Opportunistic, ..settings(&mock) }).await);
+    assert!(mock.record().messages()[0].encrypted);
+    let plain = crate::support::relay::mock();
     assert_accepted(try_sending(RelaySettings { encryption: Encryption::Opportunistic, ..settings(&plain) }).await);
     assert!(!plain.record().messages()[0].encrypted);
 }
 
 #[tokio::test]
 async fn a_password_goes_nowhere_without_checked_tls() {
-    let sink = crate::support::relay::sink();
+    let mock = crate::support::relay::mock();
     for encryption in [Encryption::None, Encryption::Opportunistic] {
-        let settings = RelaySettings { encryption, login: login("s3cret"), ..settings(&sink) };
+        let settings = RelaySettings { encryption, login: login("s3cret"), ..settings(&mock) };
         assert_eq!(Relay::new(settings).err(), Some(RelayError::LoginWithoutTls));
         let far = RelaySettings {
             encryption,
@@ -144,7 +144,7 @@ async fn a_password_goes_nowhere_without_checked_tls() {
 #[tokio::test]
 async fn both_mechanisms_work_and_loopback_may_be_excused() {
     for mechanism in ["PLAIN", "LOGIN"] {
-        let sink = Sink::start(SinkSettings {
+        let mock = MockServer::start(SinkSettings {
             login: Some(("eva".to_owned(), "s3cret".to_owned())),
             login_without_tls: true,
             mechanisms: mechanism.to_owned(),
@@ -152,11 +152,11 @@ async fn both_mechanisms_work_and_loopback_may_be_excused() {
         })
         .unwrap();
         let excused =
-            |password: &str| RelaySettings { login: login(password), login_on_loopback: true, ..settings(&sink) };
-        assert_security(try_sending(excused("wrong")).await, &sink);
+            |password: &str| RelaySettings { login: login(password), login_on_loopback: true, ..settings(&mock) };
+        assert_security(try_sending(excused("wrong")).await, &mock);
         assert_accepted(try_sending(excused("s3cret")).await);
-        assert_eq!(sink.record().messages()[0].login.as_deref(), Some("eva"), "{mechanism}");
-        sink.follow(Rules::new().at(Point::Auth, Action::Reply("454 4.7.0 later".to_owned())));
+        assert_eq!(mock.record().messages()[0].login.as_deref(), Some("eva"), "{mechanism}");
+        mock.follow(Rules::new().at(Point::Auth, Action::Reply("454 4.7.0 later".to_owned())));
         let later = try_sending(excused("s3cret")).await;
         assert!(matches!(&later, Err(ConnectError::TurnedAway(reply)) if reply.code == 454), "{later:?}");
     }
@@ -165,20 +165,21 @@ async fn both_mechanisms_work_and_loopback_may_be_excused() {
 #[tokio::test]
 async fn a_login_that_is_not_offered_is_a_matter_for_a_person() {
     let certificate = certificate(&["127.0.0.1"]);
-    let sink = Sink::start(SinkSettings { tls: Some(certificate.server.clone()), ..SinkSettings::default() }).unwrap();
-    let settings = RelaySettings { login: login("s3cret"), ..secure(&sink, Encryption::StartTls, &certificate) };
-    assert_security(try_sending(settings).await, &sink);
+    let mock =
+        MockServer::start(SinkSettings { tls: Some(certificate.server.clone()), ..SinkSettings::default() }).unwrap();
+    let settings = RelaySettings { login: login("s3cret"), ..secure(&mock, Encryption::StartTls, &certificate) };
+    assert_security(try_sending(settings).await, &mock);
 }
 
 #[tokio::test]
 async fn a_refused_starttls_turns_away_and_nothing_goes_in_the_clear() {
     let certificate = certificate(&["127.0.0.1"]);
     for encryption in [Encryption::StartTls, Encryption::Opportunistic] {
-        let sink = tls_sink(&certificate, false);
-        sink.follow(Rules::new().at(Point::StartTls, Action::Reply("454 4.7.0 not now".to_owned())));
-        let result = try_sending(secure(&sink, encryption, &certificate)).await;
+        let mock = tls_sink(&certificate, false);
+        mock.follow(Rules::new().at(Point::StartTls, Action::Reply("454 4.7.0 not now".to_owned())));
+        let result = try_sending(secure(&mock, encryption, &certificate)).await;
         assert!(matches!(&result, Err(ConnectError::TurnedAway(reply)) if reply.code == 454), "{result:?}");
-        assert_eq!(sink.record().totals().accepted, 0);
+        assert_eq!(mock.record().totals().accepted, 0);
     }
 }
 
@@ -197,7 +198,7 @@ async fn what_was_said_before_the_handshake_is_not_believed() {
         }
     });
     let certificate = certificate(&["127.0.0.1"]);
-    let settings = RelaySettings { port, ..secure(&crate::support::relay::sink(), Encryption::StartTls, &certificate) };
+    let settings = RelaySettings { port, ..secure(&crate::support::relay::mock(), Encryption::StartTls, &certificate) };
     let error = Relay::new(settings).unwrap().connect().await.err();
     assert!(matches!(&error, Some(ConnectError::Security(text)) if text.contains("before the handshake")), "{error:?}");
     task.abort();

@@ -2,29 +2,27 @@
 
 use std::collections::BTreeMap;
 
+use depesch::api::blob::BlobView;
+use depesch::api::client::ClientError;
+use depesch::api::contact::{AddBoilerplate, BoilerplateView, BookImported, ContactView, ImportBook, OrganisationView};
+use depesch::api::path::ApiPath;
+use depesch::api::release::{CheckResult, ReleaseAdded, ReleaseFile, ReleaseListed, ReleaseView};
 use depesch::base::token::{content_hash, to_hex};
-use depesch::control::blob::BlobView;
-use depesch::control::client::ClientError;
-use depesch::control::contact::{
-    AddBoilerplate, BoilerplateView, BookImported, ContactView, ImportBook, OrganisationView,
-};
-use depesch::control::path::ApiPath;
-use depesch::control::release::{CheckResult, ReleaseAdded, ReleaseFile, ReleaseListed, ReleaseView};
 use hyper::Method;
 
-use crate::support::control::{self, TestControl};
+use crate::support::api::{self, TestApi};
 
 const INVITATION: &str = include_str!("../../docs/samples/inbjudan-riksmote.md");
 const BOOK: &str = include_str!("../../docs/samples/contacts.toml");
 const PROGRAMME: &[u8] = include_bytes!("../../docs/samples/riksmote-program.pdf");
 
-async fn import(daemon: &TestControl) -> BookImported {
+async fn import(daemon: &TestApi) -> BookImported {
     daemon.client.post("/v1/contacts/import", &ImportBook { toml: BOOK.into() }).await.unwrap()
 }
 
-async fn upload(daemon: &TestControl, sha256: &str, octets: &'static [u8]) -> Result<BlobView, ClientError> {
+async fn upload(daemon: &TestApi, sha256: &str, bytes: &'static [u8]) -> Result<BlobView, ClientError> {
     let path = ApiPath::new("/v1/blobs").segment(sha256);
-    daemon.client.upload(Method::PUT, path, "application/octet-stream", octets).await?.json().await
+    daemon.client.upload(Method::PUT, path, "application/octet-stream", bytes).await?.json().await
 }
 
 fn invitation() -> ReleaseFile {
@@ -45,7 +43,7 @@ fn refusal(error: ClientError) -> (u16, String) {
 
 #[tokio::test]
 async fn a_release_is_added_with_its_files_and_shown() {
-    let daemon = control::start().await;
+    let daemon = api::start().await;
     assert_eq!(import(&daemon).await.added, 7);
     let sha256 = to_hex(&content_hash(PROGRAMME));
     assert_eq!(upload(&daemon, &sha256, PROGRAMME).await.unwrap().size, PROGRAMME.len() as u64);
@@ -69,7 +67,7 @@ async fn a_release_is_added_with_its_files_and_shown() {
 
 #[tokio::test]
 async fn a_release_with_errors_is_not_added() {
-    let daemon = control::start().await;
+    let daemon = api::start().await;
     let (status, message) =
         refusal(daemon.client.post::<_, ReleaseAdded>("/v1/releases", &invitation()).await.unwrap_err());
     assert_eq!(status, 422);
@@ -79,7 +77,7 @@ async fn a_release_with_errors_is_not_added() {
 
 #[tokio::test]
 async fn a_file_that_is_not_as_announced_is_refused() {
-    let daemon = control::start().await;
+    let daemon = api::start().await;
     let sha256 = to_hex(&content_hash(b"other"));
     assert_eq!(refusal(upload(&daemon, &sha256, PROGRAMME).await.unwrap_err()).0, 400);
     let place = ApiPath::new("/v1/blobs").segment(&sha256);
@@ -89,7 +87,7 @@ async fn a_file_that_is_not_as_announced_is_refused() {
 
 #[tokio::test]
 async fn the_contact_book_is_taken_in_whole_or_not_at_all() {
-    let daemon = control::start().await;
+    let daemon = api::start().await;
     let wrong = ImportBook { toml: format!("{BOOK}\n[[contacts]]\nid = \"x\"\n") };
     let (status, message) =
         refusal(daemon.client.post::<_, BookImported>("/v1/contacts/import", &wrong).await.unwrap_err());
@@ -104,7 +102,7 @@ async fn the_contact_book_is_taken_in_whole_or_not_at_all() {
 
 #[tokio::test]
 async fn a_new_boilerplate_is_a_new_revision() {
-    let daemon = control::start().await;
+    let daemon = api::start().await;
     import(&daemon).await;
     let text = AddBoilerplate { language: "sv".parse().unwrap(), text: "Nytt.\n".into() };
     let path = "/v1/organisations/vardagskraft/boilerplates";

@@ -9,8 +9,8 @@ fn depesch(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_depesch")).args(arguments).output().unwrap()
 }
 
-fn text(octets: &[u8]) -> String {
-    String::from_utf8(octets.to_vec()).unwrap()
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 /// The sample invitation in a folder of its own, changed.

@@ -68,10 +68,10 @@ fn built_in() -> Templates {
     Templates::load(None).unwrap()
 }
 
-/// The octets before the first empty line.
-fn head(octets: &[u8]) -> String {
-    let end = octets.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
-    String::from_utf8(octets[..end].to_vec()).unwrap().replace("\r\n ", " ")
+/// The bytes before the first empty line.
+fn head(bytes: &[u8]) -> String {
+    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+    String::from_utf8(bytes[..end].to_vec()).unwrap().replace("\r\n ", " ")
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn an_invitation_reaches_its_reader_whole() {
         assert!(calendar.contains(&format!("\r\n{line}\r\n")), "{line} is not in {calendar}");
     }
     assert!(parsed.parts.iter().any(|part| part.contents() == b"%PDF programmet"));
-    let head = head(&message.octets);
+    let head = head(&message.bytes);
     let links = head.lines().find_map(|line| line.strip_prefix("List-Unsubscribe: ")).unwrap();
     let token = links.split("/u/").nth(1).unwrap().split('>').next().unwrap();
     assert_eq!(Key::new(KEY).verify(Purpose::Unsubscribe, token), Some(vec![7, 1, 0]));
@@ -110,22 +110,22 @@ async fn an_invitation_reaches_its_reader_whole() {
 }
 
 #[tokio::test]
-async fn the_same_mailing_subscriber_and_second_give_the_same_octets() {
+async fn the_same_mailing_subscriber_and_second_give_the_same_bytes() {
     let house = house(&[list("media")], built_in()).await;
     let one = put_subscriber(&house.store, 1, &["media"], |_| {}).await;
     let other = put_subscriber(&house.store, 2, &["media"], |_| {}).await;
     let first = house.messages.prepare(&house.mailing).await.unwrap().make(&one).unwrap();
     let again = house.messages.prepare(&house.mailing).await.unwrap();
-    assert_eq!(again.make(&one).unwrap().octets, first.octets);
-    let id = |octets: &[u8]| head(octets).lines().find(|line| line.starts_with("Message-ID")).unwrap().to_owned();
+    assert_eq!(again.make(&one).unwrap().bytes, first.bytes);
+    let id = |bytes: &[u8]| head(bytes).lines().find(|line| line.starts_with("Message-ID")).unwrap().to_owned();
     let whole = String::from_utf8(first.whole()).unwrap();
-    assert!(whole.starts_with(&String::from_utf8_lossy(&first.octets).into_owned()) && whole.ends_with("--\r\n"));
+    assert!(whole.starts_with(&String::from_utf8_lossy(&first.bytes).into_owned()) && whole.ends_with("--\r\n"));
     let pair = [again.make(&one).unwrap(), again.make(&other).unwrap()];
     assert!(Arc::ptr_eq(&pair[0].shared_end, &pair[1].shared_end), "no reader has a copy of the attachments");
     assert!(!pair[0].shared_end.is_empty());
-    assert_ne!(id(&again.make(&other).unwrap().octets), id(&first.octets));
+    assert_ne!(id(&again.make(&other).unwrap().bytes), id(&first.bytes));
     house.clock.advance(chrono::Duration::hours(5));
-    assert_eq!(id(&again.make(&one).unwrap().octets), id(&first.octets), "sent again, it is the same message");
+    assert_eq!(id(&again.make(&one).unwrap().bytes), id(&first.bytes), "sent again, it is the same message");
 }
 
 #[tokio::test]
@@ -138,8 +138,8 @@ async fn the_first_list_by_name_on_which_one_is_active_carries_it() {
     .await;
     let prepared = house.messages.prepare(&house.mailing).await.unwrap();
     let list_id = |subscriber| {
-        let octets = prepared.make(subscriber).unwrap().whole();
-        head(&octets).lines().find(|line| line.starts_with("List-Id")).unwrap().to_owned()
+        let bytes = prepared.make(subscriber).unwrap().whole();
+        head(&bytes).lines().find(|line| line.starts_with("List-Id")).unwrap().to_owned()
     };
     assert_eq!(list_id(&both), "List-Id: alla <alla.lists.example.org>");
     assert_eq!(list_id(&one), "List-Id: media <media.lists.example.org>");
@@ -156,7 +156,7 @@ async fn a_sensitive_list_is_shown_nowhere() {
     assert!(!message.envelope.reverse_path().to_lowercase().contains("strejk"));
     let whole = message.whole();
     let parsed = MessageParser::default().parse(&whole).unwrap();
-    let all = format!("{}{}{}", head(&message.octets), parsed.body_text(0).unwrap(), parsed.body_html(0).unwrap());
+    let all = format!("{}{}{}", head(&message.bytes), parsed.body_text(0).unwrap(), parsed.body_html(0).unwrap());
     assert!(!all.to_lowercase().contains("strejk"), "{all}");
 }
 

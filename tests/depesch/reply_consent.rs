@@ -3,15 +3,15 @@
 
 use depesch::model::subscriber::SubscriptionState;
 
-use crate::support::commands::{Desk, Sent};
+use crate::support::commands::{Sent, World};
 
 const KARIN: &str = "karin@press.example";
 
-async fn asked() -> (Desk, Sent) {
-    let desk = Desk::new().await;
-    desk.writes(KARIN, "subscribe", "prenumerera", "").await;
-    let question = desk.last().await;
-    (desk, question)
+async fn asked() -> (World, Sent) {
+    let world = World::new().await;
+    world.writes(KARIN, "subscribe", "prenumerera", "").await;
+    let question = world.last().await;
+    (world, question)
 }
 
 /// A reply with these header fields and this body.
@@ -26,15 +26,15 @@ fn reply(question: &Sent, fields: &str, body: &str) -> String {
 
 /// What becomes of a reply, and whether it subscribed.
 async fn becomes(fields: &str, body: &str) -> (String, bool) {
-    let (desk, question) = asked().await;
+    let (world, question) = asked().await;
     let quoted: String = question.mail.text().lines().map(|line| format!("> {line}\n")).collect();
     let body = body
         .replace("ADDRESS", &question.reply_to)
         .replace("QUOTED", &quoted)
         .replace("PLAIN", question.mail.text())
         .replace("HTML", question.mail.html().unwrap());
-    let note = desk.arrives(Some(KARIN), &question.reply_to, &reply(&question, fields, &body)).await;
-    (note, desk.standing(KARIN).await == Some(SubscriptionState::Active))
+    let note = world.arrives(Some(KARIN), &question.reply_to, &reply(&question, fields, &body)).await;
+    (note, world.standing(KARIN).await == Some(SubscriptionState::Active))
 }
 
 const TEXT: &str = "Content-Type: text/plain; charset=utf-8\n";
@@ -146,11 +146,11 @@ async fn a_written_yes_counts_whatever_the_mail_system_adds() {
 
 #[tokio::test]
 async fn the_question_stays_open_for_the_person_s_own_answer() {
-    let (desk, question) = asked().await;
+    let (world, question) = asked().await;
     let opaque = reply(&question, "Content-Type: application/pkcs7-mime\nContent-Transfer-Encoding: base64\n", "MIIG");
-    desk.arrives(Some(KARIN), &question.reply_to, &opaque).await;
-    desk.replies(&question, "Ja").await;
-    let subscriber = desk.subscriber(KARIN).await.unwrap();
+    world.arrives(Some(KARIN), &question.reply_to, &opaque).await;
+    world.replies(&question, "Ja").await;
+    let subscriber = world.subscriber(KARIN).await.unwrap();
     let kept = format!("{:?}", subscriber.subscriptions);
     let code = question.reply_to.split(['+', '@']).nth(1).unwrap();
     assert!(!kept.contains(code), "no code of ours is kept with the words: {kept}");
@@ -168,10 +168,10 @@ async fn a_subject_of_its_own_is_no_yes() {
         "VB: ",
         "",
     ] {
-        let (desk, question) = asked().await;
+        let (world, question) = asked().await;
         let mail =
             reply(&question, TEXT, "\nKarin Ek\nExempelbladet").replace("Subject: SV: ", &format!("Subject: {prefix}"));
-        let note = desk.arrives(Some(KARIN), &question.reply_to, &mail).await;
-        assert!(desk.standing(KARIN).await.is_none() && note.starts_with("forwarded"), "{prefix}: {note}");
+        let note = world.arrives(Some(KARIN), &question.reply_to, &mail).await;
+        assert!(world.standing(KARIN).await.is_none() && note.starts_with("forwarded"), "{prefix}: {note}");
     }
 }

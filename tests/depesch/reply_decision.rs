@@ -16,7 +16,7 @@ async fn announce() -> (PostOffice, Question) {
     office.list("press", ListKind::Announce, |list| list.posting.senders = anna()).await;
     office.reader(1, &["press"]).await;
     office.comes("anna@example.org", "press@lists.example.org", POST.as_bytes()).await;
-    let question = office.letters("post-confirm").await.remove(0);
+    let question = office.notices("post-confirm").await.remove(0);
     (office, question)
 }
 
@@ -76,7 +76,7 @@ async fn no_code_of_ours_is_told_to_the_author_as_the_reason() {
         let office = discussion().await;
         let stranger = POST.replace("anna@example.org", "frank@example.net").replace("press@lists", "samtal@lists");
         office.comes("frank@example.net", "samtal@lists.example.org", stranger.as_bytes()).await;
-        let question = office.letters("post-held").await.remove(0);
+        let question = office.notices("post-held").await.remove(0);
         let code = question.reply_to.split(['+', '@']).nth(1).unwrap();
         let body = format!(
             "{}\r\n\r\nDen lör 28 nov. 2026 kl 23:10 skrev Samtal <\r\n{}>:\r\n\r\n> Hej\r\n",
@@ -86,8 +86,8 @@ async fn no_code_of_ours_is_told_to_the_author_as_the_reason() {
         office.comes("press@example.org", &question.reply_to, reply(&question, "", &body).as_bytes()).await;
         let PostState::Refused { why, .. } = office.post(1).await.state else { panic!("{words}") };
         assert_eq!(why.trim(), reason);
-        let told = office.letters("post-refused").await;
-        assert!(told.iter().all(|letter| !letter.text.contains(code)), "{told:?}");
+        let told = office.notices("post-refused").await;
+        assert!(told.iter().all(|notice| !notice.text.contains(code)), "{told:?}");
     }
 }
 
@@ -99,7 +99,7 @@ async fn a_code_of_ours_in_a_post_is_not_shown_to_moderators() {
         "From: frank@example.net\r\nSubject: Tips\r\n\r\nHej\r\nskrev <media-confirm+{code}@lists.example.org>:\r\n"
     );
     office.comes("frank@example.net", "samtal@lists.example.org", post.as_bytes()).await;
-    let question = office.letters("post-held").await.remove(0);
+    let question = office.notices("post-held").await.remove(0);
     assert!(question.text.contains("Hej") && !question.text.contains(code), "{}", question.text);
 }
 
@@ -115,7 +115,7 @@ async fn what_may_be_an_automatic_reply_is_held_and_what_is_marked_does_not_go_o
         let (kind, note) = office.comes("reader1@example.com", "samtal@lists.example.org", mail.as_bytes()).await;
         assert!(kind == InboundKind::Post && note.contains("held for moderation"), "{subject}: {kind:?} {note}");
         assert!(office.mailings().await.is_empty());
-        assert_eq!(office.letters("post-held").await.len(), 1);
+        assert_eq!(office.notices("post-held").await.len(), 1);
     }
     for field in ["X-Autoresponder: 1", "X-Mail-Autoreply: yes", "Auto-Submitted: auto-replied"] {
         let office = discussion().await;

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use depesch::base::address::Address;
 use depesch::base::clock::FakeClock;
-use depesch::base::id::{MailingId, ReleaseId, SubscriberId, WishId};
+use depesch::base::id::{MailingId, PendingRequestId, ReleaseId, SubscriberId};
 use depesch::model::consent::ConsentSource;
 use depesch::model::ledger::{DeliveryState, Sequence};
 use depesch::model::mailing::Stage;
+use depesch::model::pending_request::{Action, PendingRequest, PendingState};
 use depesch::model::rsvp::{Rsvp, RsvpAnswer, RsvpChange, RsvpPerson, RsvpSource};
 use depesch::model::subscriber::SubscriptionState;
 use depesch::model::suppression::SuppressionReason;
-use depesch::model::wish::{Deed, Wish, WishState};
 use depesch::privacy::retention::rules::{Periods, Ruled, Rules};
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::{Batch, Commit, Key};
 use depesch::store::spool::{Spool, SpoolSettings};
-use depesch::store::{Store, rsvps, wishes};
+use depesch::store::{Store, pending_requests, rsvps};
 
 use crate::support::failing::{FailingCommits, Failure};
 use crate::support::mailings::{accepted, failed, minute, put_frozen, put_subscriber, settle};
@@ -137,18 +137,18 @@ async fn who_has_left_but_is_needed_stays() {
     };
     store.change_list(&"members".parse().unwrap(), name).await.unwrap();
     let mut batch = Batch::new();
-    let wish = Wish {
-        id: WishId(1),
+    let pending = PendingRequest {
+        id: PendingRequestId(1),
         address: address(14),
         list: "media".parse().unwrap(),
         language: depesch::base::language::Language::swedish(),
-        deeds: vec![Deed::Subscribe],
+        actions: vec![Action::Subscribe],
         words: "Ja".to_owned(),
         asked: minute(366 * DAY - 60),
         expires: minute(370 * DAY),
-        state: WishState::Open,
+        state: PendingState::Open,
     };
-    wishes::put_new(&mut batch, &wish);
+    pending_requests::put_new(&mut batch, &pending);
     let hash = key().hash_address(&address(15));
     let answer = Rsvp { address: address(15), ..store.scan_rsvps(None, 1).await.unwrap().0.remove(0).1.value };
     rsvps::put(&mut batch, &hash, None, &answer);

@@ -25,7 +25,7 @@ async fn a_comment_is_kept_and_gives_what_a_mail_would() {
     assert_eq!(rsvp.person.name.unwrap().text, "Karin \"Kajan\" Ek");
     assert_eq!(rsvp.person.press_card.unwrap().text, "12345");
     assert!(rsvp.changes[0].comment.contains("Vi blir tre, presskort 12345"));
-    assert!(hosts.passed_on_to().await.is_empty());
+    assert!(hosts.forwarded_to().await.is_empty());
     let hosts = answers("PARTSTAT=ACCEPTED;X-NUM-GUESTS=2", "").await;
     assert_eq!(hosts.overview(1).await.heads(), 3, "with two guests they are three");
 }
@@ -39,6 +39,6 @@ async fn a_comment_that_says_the_opposite_or_asks_is_seen_by_the_contact() {
     ] {
         let hosts = answers(&format!("PARTSTAT={status}"), &format!("COMMENT:{comment}\n")).await;
         assert_eq!(hosts.answer_of("karin").await.unwrap().answer(), expected, "{status} {comment}");
-        assert_eq!(hosts.passed_on_to().await, [CONTACT], "{status} {comment}");
+        assert_eq!(hosts.forwarded_to().await, [CONTACT], "{status} {comment}");
     }
 }

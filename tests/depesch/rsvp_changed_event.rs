@@ -33,7 +33,7 @@ async fn cancelled(hosts: &Hosts, mailing: u64) -> ReleaseId {
 }
 
 async fn known_as(hosts: &Hosts, release: ReleaseId) -> EventIdentity {
-    identity(&hosts.desk.store, release, "lists.example.org").await.unwrap().unwrap()
+    identity(&hosts.world.store, release, "lists.example.org").await.unwrap().unwrap()
 }
 
 fn is(uid: &str, sequence: u32) -> EventIdentity {
@@ -133,7 +133,7 @@ async fn what_has_not_gone_out_changes_no_answer() {
 #[tokio::test]
 async fn queueing_warns_of_a_change_to_nothing_and_of_old_news() {
     let hosts = Hosts::with_one().await;
-    let store = &hosts.desk.store;
+    let store = &hosts.world.store;
     let lost = update(&hosts, "Inställt", "start = 2026-12-26T09:30:00\nstatus = \"cancelled\"", "").await;
     let said = warnings(store, lost).await.unwrap();
     assert!(said.len() == 1 && said[0].contains("no earlier release announces it"), "{said:?}");

@@ -1,22 +1,22 @@
 //! `rsvp` over the socket: by release and by mailing, as JSON and as CSV, and entering an answer.
 
+use depesch::api::client::ClientError;
+use depesch::api::path::ApiPath;
+use depesch::api::rsvp::{AnswerWord, NewAnswer, OverviewView, RsvpView};
 use depesch::base::id::ReleaseId;
-use depesch::control::client::ClientError;
-use depesch::control::path::ApiPath;
-use depesch::control::rsvp::{AnswerWord, NewAnswer, OverviewView, RsvpView};
 
-use crate::support::control::{TestControl, start_on};
+use crate::support::api::{TestApi, start_on};
 use crate::support::rsvps::Hosts;
 
 fn path(event: &str) -> ApiPath {
     ApiPath::new("/v1/rsvps").segment(event)
 }
 
-async fn office() -> (Hosts, TestControl) {
+async fn office() -> (Hosts, TestApi) {
     let hosts = Hosts::with_one().await;
     hosts.writes("karin", "Jag kommer.\nNamn: Karin Ek\n").await;
     hosts.writes("nils", "Hej!").await;
-    let control = start_on(hosts.desk.store.clone()).await;
+    let control = start_on(hosts.world.store.clone()).await;
     (hosts, control)
 }
 
@@ -31,8 +31,8 @@ async fn the_answers_are_counted_and_listed_by_release_and_by_mailing() {
     assert_eq!(by_mailing.answers, by_release.answers);
     let mut download = control.client.download(path("r1").segment("export")).await.unwrap();
     let mut file = Vec::new();
-    while let Some(octets) = download.chunk().await.unwrap() {
-        file.extend_from_slice(&octets);
+    while let Some(bytes) = download.chunk().await.unwrap() {
+        file.extend_from_slice(&bytes);
     }
     assert!(String::from_utf8(file).unwrap().contains("\r\nKarin Ek,,,,yes,"));
 }

@@ -34,14 +34,14 @@ async fn attacked(who: &str) -> Vec<String> {
                 continue;
             }
             let hosts = Hosts::with_one().await;
-            put_subscriber(&hosts.desk.store, 4, &["media"], |_| {}).await;
+            put_subscriber(&hosts.world.store, 4, &["media"], |_| {}).await;
             hosts.comes(Some("eve@example.com"), to, &mail).await;
-            assert_eq!(hosts.passed_on_to().await, [CONTACT], "{to}\n{mail}");
+            assert_eq!(hosts.forwarded_to().await, [CONTACT], "{to}\n{mail}");
             let overview = hosts.overview(1).await;
             assert_eq!((overview.heads(), overview.to_be_seen()), (0, 1), "{to}\n{mail}");
             assert!(overview.answers.iter().all(|answered| answered.rsvp.person.press_card.is_none()), "{mail}");
-            let letters = hosts.letters().await.into_iter();
-            seen.extend(letters.map(|letter| format!("{} to {}", letter.about, letter.recipient)));
+            let notices = hosts.notices().await.into_iter();
+            seen.extend(notices.map(|notice| format!("{} to {}", notice.about, notice.recipient)));
         }
     }
     seen
@@ -52,7 +52,7 @@ async fn nothing_that_comes_back_says_who_is_known() {
     // reader4 is a subscriber, and so is not known to be one by what Eve gets.
     let (known, unknown) = (attacked("reader4").await, attacked("karin").await);
     assert_eq!(known, unknown);
-    assert!(known.iter().all(|letter| letter.starts_with("passed-on to")), "{known:?}");
+    assert!(known.iter().all(|notice| notice.starts_with("passed-on to")), "{known:?}");
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ async fn where_nothing_says_which_a_person_decides() {
     let (kind, _) = hosts.writes("karin", "Jag kommer.").await;
     assert_eq!(kind, InboundKind::Forwarded);
     assert!(answered(&hosts, 1).await.is_empty() && answered(&hosts, 2).await.is_empty());
-    assert_eq!(hosts.passed_on_to().await, ["press@example.org"]);
+    assert_eq!(hosts.forwarded_to().await, ["press@example.org"]);
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn the_subject_tells_and_so_does_what_is_over_or_not_sent() {
     // A third that has not been sent yet is not meant.
     hosts.invite("Nästa år", "2027-01-20T09:30:00", "").await;
     // The first is over by then.
-    hosts.desk.clock.advance(chrono::Duration::days(10));
+    hosts.world.clock.advance(chrono::Duration::days(10));
     hosts.writes("nils", "Jag kommer.").await;
     assert_eq!(answered(&hosts, 2).await, ["karin", "nils"]);
 }
@@ -97,7 +97,7 @@ async fn an_author_s_own_uid_joins_releases_and_finds_them() {
 #[tokio::test]
 async fn the_door_welcomes_the_address_and_no_other() {
     let hosts = Hosts::with_one().await;
-    let directory = Directory::new(hosts.desk.store.clone(), hosts.desk.key.clone());
+    let directory = Directory::new(hosts.world.store.clone(), hosts.world.key.clone());
     for (address, ours) in [(RSVP, true), ("ANMALAN@Press.Example", true), ("anmalan@lists.example.org", false)] {
         let resolved = directory.resolve(address).await.unwrap();
         match ours {
@@ -106,13 +106,13 @@ async fn the_door_welcomes_the_address_and_no_other() {
         }
     }
     let other = "anmalan@press.example.com".parse().unwrap();
-    assert!(is_rsvp_address(&hosts.desk.store, &other).await.unwrap().is_empty());
+    assert!(is_rsvp_address(&hosts.world.store, &other).await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn invitations_from_before_there_was_an_index_are_found_after_a_start() {
     let hosts = Hosts::with_one().await;
-    let store = &hosts.desk.store;
+    let store = &hosts.world.store;
     let ways = store.engine().scan(keys::table(b'j'), 100).await.unwrap();
     assert_eq!(ways.len(), 2);
     let mut batch = Batch::new();
@@ -128,9 +128,9 @@ async fn invitations_from_before_there_was_an_index_are_found_after_a_start() {
 #[tokio::test]
 async fn calendar_programs_are_told_to_answer_to_the_address() {
     let hosts = Hosts::with_one().await;
-    let loaded = load(&hosts.desk.store, ReleaseId(1)).await.unwrap().unwrap();
+    let loaded = load(&hosts.world.store, ReleaseId(1)).await.unwrap().unwrap();
     let list = Mailbox { name: Some("Exempelförbundet".into()), address: "media@lists.example.org".parse().unwrap() };
-    let identity = identity(&hosts.desk.store, ReleaseId(1), "lists.example.org").await.unwrap().unwrap();
+    let identity = identity(&hosts.world.store, ReleaseId(1), "lists.example.org").await.unwrap().unwrap();
     let part = calendar_part(&loaded.release, identity, hosts.now(), &list).unwrap();
     let text = part.text.replace("\r\n ", "");
     assert!(text.contains(&format!("\r\nORGANIZER;CN=\"Exempelförbundet\":mailto:{RSVP}\r\n")), "{text}");

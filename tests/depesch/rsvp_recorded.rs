@@ -37,7 +37,7 @@ async fn words_and_fields_are_kept_as_given() {
 #[tokio::test]
 async fn what_is_known_of_a_subscriber_is_marked_as_known() {
     let hosts = Hosts::with_one().await;
-    put_subscriber(&hosts.desk.store, 4, &["media"], |s| s.organisation = Some("Exempelposten".into())).await;
+    put_subscriber(&hosts.world.store, 4, &["media"], |s| s.organisation = Some("Exempelposten".into())).await;
     hosts.writes("reader4", "Jag kommer. Funktion: fotograf").await;
     let rsvp = hosts.answer_of("reader4").await.unwrap();
     assert_eq!((rsvp.person.name, rsvp.person.newsroom), (known("Reader 4"), known("Exempelposten")));
@@ -83,7 +83,7 @@ async fn calendar_programs_answer_for_their_owners() {
             let rsvp = hosts.answer_of("karin").await.unwrap_or_else(|| panic!("{program}: no answer"));
             assert_eq!((rsvp.answer(), rsvp.person.name.clone()), (expected, given("Karin Ek")), "{program}");
             assert!(matches!(rsvp.changes[0].source, RsvpSource::Calendar { .. }));
-            assert!(hosts.passed_on_to().await.is_empty());
+            assert!(hosts.forwarded_to().await.is_empty());
         }
     }
 }
@@ -92,7 +92,7 @@ async fn calendar_programs_answer_for_their_owners() {
 async fn a_calendar_answers_to_the_list_where_the_list_is_the_organiser() {
     let hosts = Hosts::with_one().await;
     let (_, reply) = &replies("ACCEPTED")[1];
-    put_subscriber(&hosts.desk.store, 4, &["media"], |_| {}).await;
+    put_subscriber(&hosts.world.store, 4, &["media"], |_| {}).await;
     let mail = calendar("reader4", "", "text/calendar; method=REPLY", reply);
     hosts.comes(Some("reader4@example.com"), "media@lists.example.org", &mail).await;
     assert_eq!(hosts.answer_of("reader4").await.unwrap().answer(), RsvpAnswer::Yes);
@@ -102,7 +102,7 @@ async fn a_calendar_answers_to_the_list_where_the_list_is_the_organiser() {
 async fn a_later_answer_counts_and_the_earlier_stays_in_the_history() {
     let hosts = Hosts::with_one().await;
     hosts.writes("karin", "Jag kommer, presskort 12345.").await;
-    hosts.desk.clock.advance(chrono::Duration::hours(5));
+    hosts.world.clock.advance(chrono::Duration::hours(5));
     hosts.writes("karin", "Tyvärr har jag fått förhinder.").await;
     let rsvp = hosts.answer_of("karin").await.unwrap();
     assert_eq!((rsvp.answer(), rsvp.since()), (RsvpAnswer::No, Some(hosts.now())));
@@ -122,9 +122,9 @@ async fn late_answers_and_those_beyond_the_capacity_are_kept_and_marked() {
     let release = hosts.invite("Så bygger vi", "2026-11-26T09:30:00", more).await;
     hosts.send(1, release).await;
     hosts.writes("karin", "Vi kommer, två personer.").await;
-    hosts.desk.clock.advance(chrono::Duration::hours(1));
+    hosts.world.clock.advance(chrono::Duration::hours(1));
     hosts.writes("nils", "Vi kommer, 2 personer.").await;
-    hosts.desk.clock.advance(chrono::Duration::days(3));
+    hosts.world.clock.advance(chrono::Duration::days(3));
     hosts.writes("eva", "Jag kommer inte.").await;
     let overview = hosts.overview(1).await;
     assert_eq!((overview.heads(), overview.capacity), (4, Some(3)));

@@ -17,13 +17,13 @@ async fn uncertain_answers_go_to_the_contact_and_are_listed() {
         let (kind, note) = hosts.writes("karin", text).await;
         assert_eq!(kind, InboundKind::Rsvp);
         assert!(note.contains("unclear") && !note.contains("karin"), "{note}");
-        assert_eq!(hosts.passed_on_to().await, [CONTACT], "{text}");
+        assert_eq!(hosts.forwarded_to().await, [CONTACT], "{text}");
         assert!(hosts.receipts().await.is_empty(), "nothing was understood, so nothing is confirmed");
         let rsvp = hosts.answer_of("karin").await.unwrap();
         assert_eq!((rsvp.answer(), rsvp.to_be_seen()), (RsvpAnswer::Unclear, true), "{text}");
         // The contact has called, and enters it.
         let told = (hosts.now(), "anna", "by phone");
-        set(&hosts.desk.store, &hosts.desk.key, ReleaseId(1), &rsvp.address, RsvpAnswer::Yes, told).await.unwrap();
+        set(&hosts.world.store, &hosts.world.key, ReleaseId(1), &rsvp.address, RsvpAnswer::Yes, told).await.unwrap();
         let rsvp = hosts.answer_of("karin").await.unwrap();
         assert_eq!((rsvp.answer(), rsvp.to_be_seen()), (RsvpAnswer::Yes, false));
         assert_eq!(rsvp.current().unwrap().source, RsvpSource::Operator { who: "anna".into() });
@@ -35,7 +35,7 @@ async fn an_answer_with_a_question_counts_and_is_seen_by_the_contact() {
     let hosts = Hosts::with_one().await;
     hosts.writes("karin", "Jag kommer! Finns det parkering?").await;
     assert_eq!(hosts.answer_of("karin").await.unwrap().answer(), RsvpAnswer::Yes);
-    assert_eq!(hosts.passed_on_to().await, [CONTACT]);
+    assert_eq!(hosts.forwarded_to().await, [CONTACT]);
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_calendar_part_that_proposes_or_contradicts_itself_goes_to_the_contact
         let mail = calendar("karin", "", content_type, &text);
         hosts.comes(Some("karin@example.com"), RSVP, &mail).await;
         assert_eq!(hosts.answer_of("karin").await.unwrap().answer(), RsvpAnswer::Unclear, "{content_type} {method}");
-        assert_eq!(hosts.passed_on_to().await, [CONTACT]);
+        assert_eq!(hosts.forwarded_to().await, [CONTACT]);
     }
 }
 
@@ -70,7 +70,7 @@ async fn what_a_program_wrote_for_somebody_away_is_no_answer() {
         assert_eq!(kind, InboundKind::AutoReply, "{mail}");
     }
     assert!(hosts.overview(1).await.answers.is_empty());
-    assert!(hosts.letters().await.is_empty(), "no receipt, and nothing is passed on");
+    assert!(hosts.notices().await.is_empty(), "no receipt, and nothing is passed on");
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn what_only_looks_automatic_goes_to_the_contact_and_is_no_answer() {
         let (kind, note) = hosts.comes(Some("karin@example.com"), RSVP, &mail).await;
         assert_eq!(kind, InboundKind::Rsvp, "{note}");
         assert_eq!(hosts.answer_of("karin").await.unwrap().answer(), RsvpAnswer::Unclear);
-        assert_eq!(hosts.passed_on_to().await, [CONTACT]);
+        assert_eq!(hosts.forwarded_to().await, [CONTACT]);
         assert!(hosts.receipts().await.is_empty());
     }
 }
@@ -94,21 +94,21 @@ async fn a_mail_from_nobody_goes_to_the_owner() {
     let hosts = Hosts::with_one().await;
     let mail = plain("karin", "Jag kommer.").replace("From: karin <karin@example.com>\n", "");
     let (kind, _) = hosts.comes(Some("karin@example.com"), RSVP, &mail).await;
-    assert_eq!((kind, hosts.passed_on_to().await), (InboundKind::Forwarded, vec!["press@example.org".to_owned()]));
+    assert_eq!((kind, hosts.forwarded_to().await), (InboundKind::Forwarded, vec!["press@example.org".to_owned()]));
 }
 
 #[tokio::test]
-async fn a_mail_that_was_passed_on_before_is_not_passed_on_again() {
+async fn a_mail_that_was_forwarded_before_is_not_forwarded_again() {
     let hosts = Hosts::with_one().await;
     hosts.writes("karin", "Hej!").await;
-    let header = hosts.letters().await.into_iter().find_map(|letter| match letter.body {
-        depesch::model::letter::LetterBody::PassedOn { header, .. } => Some(String::from_utf8(header).unwrap()),
+    let header = hosts.notices().await.into_iter().find_map(|notice| match notice.body {
+        depesch::model::notice::NoticeBody::Forwarded { header, .. } => Some(String::from_utf8(header).unwrap()),
         _ => None,
     });
     let back = format!("{}{}", header.unwrap().replace("\r\n", "\n"), plain("karin", "Hej!"));
     hosts.comes(Some("oskar@press.example"), "media-rsvp@lists.example.org", &back).await;
     hosts.comes(Some("oskar@press.example"), RSVP, &back).await;
-    assert_eq!(hosts.passed_on_to().await.len(), 1);
+    assert_eq!(hosts.forwarded_to().await.len(), 1);
 }
 
 /// A calendar reply that names an event by its UID alone.
@@ -142,7 +142,7 @@ async fn what_has_not_gone_out_is_told_to_nobody() {
 #[tokio::test]
 async fn a_stranger_who_guesses_a_uid_learns_nothing() {
     let hosts = Hosts::with_one().await;
-    put_subscriber(&hosts.desk.store, 4, &["media"], |_| {}).await;
+    put_subscriber(&hosts.world.store, 4, &["media"], |_| {}).await;
     // Nor does the second guess, nor one in a subscriber's name.
     for (who, sender) in [("eve", "eve"), ("eve", "eve"), ("reader4", "eve")] {
         let mail = guess(who, ReleaseId(1));
@@ -150,7 +150,7 @@ async fn a_stranger_who_guesses_a_uid_learns_nothing() {
         assert_eq!(hosts.answer_of(who).await.unwrap().answer(), RsvpAnswer::Unclear);
     }
     // The same mail twice is passed on once.
-    assert_eq!(hosts.passed_on_to().await, [CONTACT; 2]);
+    assert_eq!(hosts.forwarded_to().await, [CONTACT; 2]);
     // A subscriber's own answer counts, and is answered no more than a stranger's.
     hosts.comes(Some("reader4@example.com"), "media@lists.example.org", &guess("reader4", ReleaseId(1))).await;
     assert_eq!(hosts.answer_of("reader4").await.unwrap().answer(), RsvpAnswer::Yes);

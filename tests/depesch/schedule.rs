@@ -9,7 +9,7 @@ use depesch::base::id::MailingId;
 use depesch::composition::message::{MessageSource, PrepareError, PreparedMailing};
 use depesch::mailings::schedule::{Scheduler, Tick};
 use depesch::model::mailing::{Mailing, MissedPolicy, PauseReason, Stage};
-use depesch::runtime::notifier::Wake;
+use depesch::runtime::notifier::Notifier;
 use depesch::store::Store;
 use depesch::store::memory::MemoryEngine;
 use depesch::store::record::RecordError;
@@ -18,7 +18,7 @@ use crate::support::failing::{FailingCommits, Failure};
 use crate::support::mailings::{mailing, minute, operator, put, store};
 
 fn scheduler(store: &Store, clock: &Arc<FakeClock>) -> Scheduler {
-    Scheduler::new(store.clone(), Arc::new(clock.clone()), Wake::new())
+    Scheduler::new(store.clone(), Arc::new(clock.clone()), Notifier::new())
 }
 
 async fn stage(store: &Store, id: u64) -> &'static str {
@@ -114,9 +114,9 @@ async fn a_restart_at_any_commit_begins_each_mailing_once() {
 
 #[tokio::test]
 async fn the_loop_wakes_at_the_time_and_at_a_change() {
-    let (store, clock, wake) = (store(), FakeClock::at(minute(0)), Wake::new());
+    let (store, clock, notifier) = (store(), FakeClock::at(minute(0)), Notifier::new());
     put(&store, &mailing(1, MissedPolicy::Send)).await;
-    let scheduler = Scheduler::new(store.clone(), Arc::new(clock.clone()), wake.clone());
+    let scheduler = Scheduler::new(store.clone(), Arc::new(clock.clone()), notifier.clone());
     let running = tokio::spawn(async move { scheduler.run(std::future::pending()).await });
     settle().await;
     assert_eq!(stage(&store, 1).await, "scheduled");
@@ -124,7 +124,7 @@ async fn the_loop_wakes_at_the_time_and_at_a_change() {
     settle().await;
     assert_eq!(stage(&store, 1).await, "freezing");
     put(&store, &mailing(2, MissedPolicy::Send)).await;
-    wake.notify();
+    notifier.notify();
     settle().await;
     assert_eq!(stage(&store, 2).await, "freezing");
     running.abort();

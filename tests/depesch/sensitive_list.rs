@@ -49,7 +49,7 @@ impl House {
         assert!(!matches!(output.status.code(), Some(0 | 1)), "{arguments:?} was done");
     }
 
-    /// Hands a message over and waits until it is handled and all letters are out.
+    /// Hands a message over and waits until it is handled and all notices are out.
     fn mail(&self, sender: &str, to: &str, message: &str) {
         let mut command = self.place.command(&["inject", "--sender", sender, "--recipient", to]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -68,7 +68,7 @@ impl House {
 
     fn settled(&self) {
         for _ in 0..1000 {
-            let waiting = [["inbound", "waiting"], ["letter", "waiting"], ["letter", "in-doubt"]];
+            let waiting = [["inbound", "waiting"], ["notice", "waiting"], ["notice", "in-doubt"]];
             let any =
                 waiting.iter().any(|[noun, state]| !self.run(&[noun, "list", "--state", state]).stdout.is_empty());
             if !any {
@@ -94,9 +94,9 @@ impl House {
         let mut files: Vec<_> = files.collect();
         files.sort();
         let read = |path: &std::path::PathBuf| {
-            let octets = std::fs::read(path).unwrap();
-            let text = String::from_utf8_lossy(&octets).into_owned();
-            (text, Incoming::parse(&octets).unwrap())
+            let bytes = std::fs::read(path).unwrap();
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            (text, Incoming::parse(&bytes).unwrap())
         };
         files.iter().map(read).collect()
     }
@@ -192,7 +192,7 @@ fn people_write(house: &House) {
         "stranger@else.example",
         &to("request"),
         "x",
-        &"A long letter that nobody can read as a wish. ".repeat(20),
+        &"A long notice that nobody can read as a wish. ".repeat(20),
     );
     house.writes(MEMBER, &format!("{LIST}@lists.example.org"), "Our next meeting", "On Friday.");
     house.writes("nyvald6@press.example", &format!("{LIST}@lists.example.org"), "And another one", "Not this.");
@@ -239,7 +239,7 @@ fn an_operator_works(house: &House) {
         vec!["mailing", "report", "m1", "--addresses"],
         vec!["bounce", "list"],
         vec!["inbound", "list", "--addresses"],
-        vec!["letter", "list", "--addresses"],
+        vec!["notice", "list", "--addresses"],
         vec!["audit", "list", "--about", LIST],
         vec!["status"],
     ] {
@@ -280,7 +280,7 @@ fn its_name_stands_in_no_log_no_header_and_no_file_name() {
     dialogue(&house);
     an_operator_works(&house);
     let mails = house.mails();
-    // Six got the release; the rest are letters, posts, and what was passed on.
+    // Six got the release; the rest are notices, posts, and what was passed on.
     assert!(mails.len() > 18, "{} mails", mails.len());
     for (text, _) in &mails {
         let header = header(text);

@@ -181,10 +181,10 @@ fn systemd_is_told_when_it_is_ready_reloads_and_stops() {
     command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "1000000").env_remove("WATCHDOG_PID");
     let mut daemon = place.serve_by(command);
     let told = |words: &str| {
-        let mut octets = [0; 4096];
+        let mut bytes = [0; 4096];
         loop {
-            let length = systemd.recv(&mut octets).unwrap_or_else(|error| panic!("not told {words}: {error}"));
-            if String::from_utf8_lossy(&octets[..length]).lines().any(|line| line.starts_with(words)) {
+            let length = systemd.recv(&mut bytes).unwrap_or_else(|error| panic!("not told {words}: {error}"));
+            if String::from_utf8_lossy(&bytes[..length]).lines().any(|line| line.starts_with(words)) {
                 return;
             }
         }

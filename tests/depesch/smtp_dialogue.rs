@@ -34,7 +34,7 @@ fn a_message_is_taken_with_its_envelope() {
     assert_eq!((message.arrival.at, message.arrival.encrypted), (now(), false));
     // RFC 5321 §4.4: our Received field is first, and nothing else is added.
     assert_eq!(
-        String::from_utf8_lossy(&message.octets),
+        String::from_utf8_lossy(&message.bytes),
         "Received: from mail.example.com ([192.0.2.25])\r\n\tby mx.example.org with ESMTP id c1-1;\r\n\
          \tMon, 2 Nov 2026 08:05:09 +0000\r\nSubject: Invented\r\n\r\nGood morning.\r\n"
     );
@@ -153,7 +153,7 @@ fn addresses_beyond_ascii_need_smtputf8() {
     let message = &dialogue.messages[1];
     assert_eq!(message.recipients, ["åsa@lists.example.org"]);
     // RFC 6531 §4.3.
-    assert!(String::from_utf8_lossy(&message.octets).contains(" with UTF8SMTP id "));
+    assert!(String::from_utf8_lossy(&message.bytes).contains(" with UTF8SMTP id "));
     // No UTF-8 at all is no address.
     assert_eq!(codes(&dialogue.send(b"MAIL FROM:<\xe5sa@b.example> SMTPUTF8\r\n")), ["501 5.1.7"]);
 }
@@ -189,12 +189,12 @@ fn pipelined_input_is_never_lost() {
     let each = ["250 2.1.0", "250 2.1.5", "550 5.1.1", "354", "250 2.6.0"];
     let expected = [&["220", "250"], each.repeat(3).as_slice(), &["250 2.0.0", "221 2.0.0"]].concat();
     assert_eq!(codes(&replies), expected);
-    let mut by_octet = Dialogue::smtp();
-    let slowly: String = all.as_bytes().chunks(1).map(|octet| by_octet.send(octet)).collect();
+    let mut by_byte = Dialogue::smtp();
+    let slowly: String = all.as_bytes().chunks(1).map(|byte| by_byte.send(byte)).collect();
     assert_eq!(slowly, replies);
-    for dialogue in [at_once, by_octet] {
+    for dialogue in [at_once, by_byte] {
         assert_eq!(dialogue.messages.len(), 3);
-        assert!(dialogue.messages.iter().all(|message| message.octets.ends_with(b"Subject: 1\r\n\r\n.\r\n")));
+        assert!(dialogue.messages.iter().all(|message| message.bytes.ends_with(b"Subject: 1\r\n\r\n.\r\n")));
     }
 }
 
@@ -233,7 +233,7 @@ fn strange_names_are_taken_and_made_harmless() {
         let message = &dialogue.messages[0];
         assert_eq!(message.arrival.helo, name);
         let start = format!("Received: from {shown} ([192.0.2.25])\r\n");
-        assert!(message.octets.starts_with(start.as_bytes()), "{}", String::from_utf8_lossy(&message.octets));
+        assert!(message.bytes.starts_with(start.as_bytes()), "{}", String::from_utf8_lossy(&message.bytes));
     }
 }
 

@@ -45,7 +45,7 @@ fn trying_recipients_without_end_is_ended() {
 #[test]
 fn what_is_too_large_is_refused_before_or_at_its_end() {
     let small = |dialogue: &mut Dialogue, lines: &str| codes(&dialogue.say(lines));
-    let mut dialogue = limited(|settings| settings.max_message_octets = 1000);
+    let mut dialogue = limited(|settings| settings.max_message_bytes = 1000);
     // Declared: before DATA.
     assert_eq!(small(&mut dialogue, "MAIL FROM:<> SIZE=1001"), ["552 5.3.4"]);
     assert_eq!(small(&mut dialogue, "MAIL FROM:<> SIZE=99999999999999999999"), ["552 5.3.4"]);

@@ -22,14 +22,14 @@ async fn a_message_goes_through_the_door() {
     // Larger than any buffer on the way.
     let large = "0123456789\r\n".repeat(100_000);
     assert!(client.message(&large).await.starts_with("250 2.6.0"));
-    *running.door.refusal.lock().unwrap() = Some(Refusal::Full);
+    *running.ingest.refusal.lock().unwrap() = Some(Refusal::Full);
     assert!(client.message("third").await.starts_with("452 4.3.1"));
     assert_eq!(client.say("QUIT").await, "221 2.0.0 goodbye\r\n");
     assert_eq!(client.reply().await, "");
-    let taken = running.door.taken.lock().unwrap();
+    let taken = running.ingest.taken.lock().unwrap();
     assert_eq!(taken.len(), 2);
     assert_eq!(taken[0].arrival.peer, Some("127.0.0.1".parse().unwrap()));
-    assert!(taken[1].octets.ends_with(format!("{large}\r\n").as_bytes()));
+    assert!(taken[1].bytes.ends_with(format!("{large}\r\n").as_bytes()));
     assert_eq!(running.counters.messages.load(Relaxed), 2);
 }
 
@@ -49,7 +49,7 @@ async fn an_idle_peer_is_dismissed_after_five_minutes() {
 }
 
 #[tokio::test]
-async fn a_message_that_comes_an_octet_at_a_time_is_cut_off() {
+async fn a_message_that_comes_a_byte_at_a_time_is_cut_off() {
     let running = start(on_loopback()).await;
     let mut slow = Vec::new();
     for _ in 0..50 {
@@ -64,7 +64,7 @@ async fn a_message_that_comes_an_octet_at_a_time_is_cut_off() {
         assert!(client.reply().await.starts_with("421 4.4.2"));
         assert_eq!(client.reply().await, "");
     }
-    assert_eq!(running.door.taken.lock().unwrap().len(), 1);
+    assert_eq!(running.ingest.taken.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn a_stop_lets_messages_end_and_dismisses_the_others() {
     drop(sending);
     running.task.await.unwrap();
     assert!(TcpStream::connect(running.addresses[0]).await.is_err());
-    assert_eq!(running.door.taken.lock().unwrap().len(), 1);
+    assert_eq!(running.ingest.taken.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn a_stop_does_not_wait_for_ever() {
         running.clock.advance(Duration::seconds(20));
         tokio::task::yield_now().await;
     }
-    assert!(running.door.taken.lock().unwrap().is_empty());
+    assert!(running.ingest.taken.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn lmtp_is_spoken_on_a_unix_socket_with_its_permissions() {
     running.stop.send(()).unwrap();
     running.task.await.unwrap();
     assert!(!path.exists());
-    let arrival = running.door.taken.lock().unwrap()[0].arrival.clone();
+    let arrival = running.ingest.taken.lock().unwrap()[0].arrival.clone();
     assert_eq!((arrival.via, arrival.peer), (Via::Lmtp, None));
 }
 
@@ -176,7 +176,7 @@ async fn settings_that_make_no_sense_are_refused() {
     let mut nameless = on_loopback();
     nameless.session.host_name = "my host\r\n".to_owned();
     let mut narrow = on_loopback();
-    narrow.limits.message_memory = narrow.session.max_message_octets;
+    narrow.limits.message_memory = narrow.session.max_message_bytes;
     let mut few = on_loopback();
     few.session.max_recipients = 99;
     for settings in [nameless, narrow, few] {

@@ -25,7 +25,7 @@ fn each_accepted_recipient_gets_a_reply() {
     assert_eq!(codes(&replies), ["250 2.1.0", ok, unknown, ok, ok, "354", taken, taken, taken, "250 2.0.0"]);
     assert_eq!(dialogue.messages[0].recipients, ["media@lists.example.org", "members@lists.example.org"]);
     assert_eq!(dialogue.messages[0].arrival.via, Via::Lmtp);
-    assert!(String::from_utf8_lossy(&dialogue.messages[0].octets).contains(" with LMTP id "));
+    assert!(String::from_utf8_lossy(&dialogue.messages[0].bytes).contains(" with LMTP id "));
     // Refusals too, whoever refuses.
     dialogue.endings.push(Err(Refusal::Full));
     assert_eq!(codes(&dialogue.say(&format!("{envelope}A: b\n\n.")))[6..], ["452 4.3.1"; 3]);

@@ -12,7 +12,7 @@ use crate::support::smtp::settings;
 const LINE: usize = 1000;
 
 async fn small_memory() -> Running {
-    let session = SessionSettings { max_message_octets: 2_000_000, ..settings() };
+    let session = SessionSettings { max_message_bytes: 2_000_000, ..settings() };
     let limits = Limits { message_memory: 4_000_000, ..Limits::default() };
     start(ListenerSettings { session, limits, ..on_loopback() }).await
 }

@@ -1,4 +1,4 @@
-//! Whatever octets come, in whatever pieces: the same replies, no panic, no message that was not sent whole.
+//! Whatever bytes come, in whatever pieces: the same replies, no panic, no message that was not sent whole.
 
 use depesch::smtp::session::{Protocol, SessionSettings};
 use proptest::prelude::*;
@@ -55,7 +55,7 @@ fn dialogue() -> impl Strategy<Value = Vec<u8>> {
 
 /// All replies and all messages, and whether it ended.
 fn outcome(protocol: Protocol, pieces: &[&[u8]]) -> (String, Vec<(Vec<String>, Vec<u8>)>, bool) {
-    let small = SessionSettings { max_message_octets: 4000, max_errors: 8, ..settings() };
+    let small = SessionSettings { max_message_bytes: 4000, max_errors: 8, ..settings() };
     let mut dialogue = Dialogue::with(small, protocol);
     let replies = [&b""[..]].iter().chain(pieces).map(|piece| dialogue.send(piece)).collect();
     let messages = std::mem::take(&mut dialogue.messages);
@@ -63,14 +63,14 @@ fn outcome(protocol: Protocol, pieces: &[&[u8]]) -> (String, Vec<(Vec<String>, V
     let (closed, handshake) = (dialogue.closed, dialogue.handshake);
     drop(dialogue.session);
     assert!(free <= dialogue.memory.free() && dialogue.memory.free() == 64 * 1024 * 1024, "memory is not given back");
-    (replies, messages.into_iter().map(|m| (m.recipients, m.octets)).collect(), closed || handshake)
+    (replies, messages.into_iter().map(|m| (m.recipients, m.bytes)).collect(), closed || handshake)
 }
 
-fn cut<'a>(octets: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
-    let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(octets.len() + 1)).collect();
-    places.extend([0, octets.len()]);
+fn cut<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
+    let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+    places.extend([0, bytes.len()]);
     places.sort_unstable();
-    places.windows(2).map(|pair| &octets[pair[0]..pair[1]]).collect()
+    places.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect()
 }
 
 proptest! {
@@ -78,40 +78,40 @@ proptest! {
     #[test]
     fn pieces_do_not_matter(
         protocol in protocol(),
-        octets in dialogue(),
+        bytes in dialogue(),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
     ) {
-        let whole = outcome(protocol, &[&octets]);
-        prop_assert_eq!(&outcome(protocol, &cut(&octets, &cuts)), &whole);
-        let single: Vec<&[u8]> = octets.chunks(1).collect();
+        let whole = outcome(protocol, &[&bytes]);
+        prop_assert_eq!(&outcome(protocol, &cut(&bytes, &cuts)), &whole);
+        let single: Vec<&[u8]> = bytes.chunks(1).collect();
         prop_assert_eq!(&outcome(protocol, &single), &whole);
     }
 
     #[test]
-    fn any_octets_are_borne(protocol in protocol(), octets in prop::collection::vec(any::<u8>(), 0..2000)) {
-        let (replies, messages, _) = outcome(protocol, &[&octets]);
+    fn any_bytes_are_borne(protocol in protocol(), bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+        let (replies, messages, _) = outcome(protocol, &[&bytes]);
         prop_assert!(messages.is_empty());
         prop_assert!(replies.starts_with("220 "));
     }
 
     /// Replies are lines of printable ASCII with a code, whatever the peer said.
     #[test]
-    fn replies_are_well_formed(protocol in protocol(), octets in dialogue()) {
-        let (replies, _, _) = outcome(protocol, &[&octets]);
+    fn replies_are_well_formed(protocol in protocol(), bytes in dialogue()) {
+        let (replies, _, _) = outcome(protocol, &[&bytes]);
         prop_assert!(replies.ends_with("\r\n"));
         for line in replies.split("\r\n").filter(|line| !line.is_empty()) {
-            prop_assert!(line.len() <= 510 && line.bytes().all(|octet| (0x20..0x7f).contains(&octet)), "{:?}", line);
+            prop_assert!(line.len() <= 510 && line.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{:?}", line);
             prop_assert!(line[..3].parse::<u16>().is_ok() && matches!(&line[3..4], " " | "-"), "{:?}", line);
         }
     }
 
-    /// No message before its CRLF.CRLF, not even an octet before; and exactly what was sent after it.
+    /// No message before its CRLF.CRLF, not even a byte before; and exactly what was sent after it.
     #[test]
     fn a_message_is_taken_whole_or_not_at_all(
         lines in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..30), 0..20),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
     ) {
-        let clean = |line: Vec<u8>| line.into_iter().filter(|octet| !b"\r\n".contains(octet)).collect::<Vec<u8>>();
+        let clean = |line: Vec<u8>| line.into_iter().filter(|byte| !b"\r\n".contains(byte)).collect::<Vec<u8>>();
         let mut meant = b"A: b\r\n".to_vec();
         let mut sent = meant.clone();
         for line in lines.into_iter().map(clean) {

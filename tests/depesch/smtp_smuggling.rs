@@ -81,7 +81,7 @@ fn nothing_said_before_tls_counts_inside_it() {
     assert_eq!(codes(&dialogue.send(&[ENVELOPE, b".\r\n"].concat()))[3], "250 2.6.0");
     let message = &dialogue.messages[0];
     assert!(message.arrival.encrypted);
-    assert!(String::from_utf8_lossy(&message.octets).contains(" with ESMTPS id "));
+    assert!(String::from_utf8_lossy(&message.bytes).contains(" with ESMTPS id "));
 }
 
 #[test]

@@ -62,10 +62,10 @@ async fn mail_goes_through_tls_and_nothing_injected_counts() {
     assert!(client.say("MAIL FROM:<a@b.example>").await.starts_with("503 5.5.1"), "hello before TLS does not count");
     assert!(client.message("secret").await.starts_with("250"));
     assert!(client.say("STARTTLS").await.starts_with("503"));
-    let taken = running.door.taken.lock().unwrap();
+    let taken = running.ingest.taken.lock().unwrap();
     assert!(taken[0].arrival.encrypted);
     assert_eq!(taken[0].arrival.sender.as_deref(), Some("a@b.example"));
-    assert!(String::from_utf8_lossy(&taken[0].octets).contains(" with ESMTPS id "));
+    assert!(String::from_utf8_lossy(&taken[0].bytes).contains(" with ESMTPS id "));
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ fn clock() -> Arc<FakeClock> {
 }
 
 fn settings() -> SpoolSettings {
-    SpoolSettings { segment_octets: 100_000, segment_age: Duration::from_secs(3600), reserve_octets: 1000 }
+    SpoolSettings { segment_bytes: 100_000, segment_age: Duration::from_secs(3600), reserve_bytes: 1000 }
 }
 
 fn open(directory: &Path) -> (Spool, FaultyDisk) {
@@ -67,9 +67,9 @@ async fn messages_are_read_as_they_came_also_after_a_restart() {
     let new = again.append(message(7)).await.unwrap();
     assert!(kept.iter().all(|(place, _)| place.segment < new.segment), "a start begins a new segment");
     kept.push((new, message(7)));
-    for (place, octets) in kept {
-        assert_eq!(spool.read(place).await.unwrap(), octets);
-        assert_eq!(again.read(place).await.unwrap(), octets);
+    for (place, bytes) in kept {
+        assert_eq!(spool.read(place).await.unwrap(), bytes);
+        assert_eq!(again.read(place).await.unwrap(), bytes);
     }
 }
 
@@ -124,15 +124,15 @@ async fn a_full_disk_is_said_and_forgotten_when_there_is_room() {
     let directory = tempfile::tempdir().unwrap();
     let (spool, disk) = open(directory.path());
     let first = spool.append(message(1)).await.unwrap();
-    let octets = spool.segments().await.unwrap()[0].octets;
+    let bytes = spool.segments().await.unwrap()[0].bytes;
     for room in [0, 1, 20, 100] {
         disk.0.lock().unwrap().room = Some(room);
         assert!(matches!(spool.append(message(200)).await, Err(SpoolError::Full(_))), "room {room}");
-        assert_eq!(spool.segments().await.unwrap()[0].octets, octets, "nothing is left of it");
+        assert_eq!(spool.segments().await.unwrap()[0].bytes, bytes, "nothing is left of it");
     }
     disk.0.lock().unwrap().room = None;
     let second = spool.append(message(2)).await.unwrap();
-    assert_eq!((second.segment, second.offset), (first.segment, octets));
+    assert_eq!((second.segment, second.offset), (first.segment, bytes));
     disk.0.lock().unwrap().free = Some(1100);
     assert!(matches!(spool.append(message(200)).await, Err(SpoolError::Full(_))), "the reserve is left alone");
     assert!(spool.append(message(3)).await.is_ok(), "what leaves the reserve alone is taken");
@@ -175,7 +175,7 @@ async fn a_torn_last_message_is_left_behind_and_harms_none() {
 }
 
 #[tokio::test]
-async fn every_flipped_octet_is_found_and_stops_only_its_own_message() {
+async fn every_flipped_byte_is_found_and_stops_only_its_own_message() {
     let directory = tempfile::tempdir().unwrap();
     let (spool, _) = open(directory.path());
     let places = [spool.append(message(1)).await.unwrap(), spool.append(message(2)).await.unwrap()];
@@ -241,8 +241,8 @@ async fn an_erased_message_is_gone_from_the_disk_and_all_others_stay() {
         spool.erase(place).await.unwrap();
         assert!(matches!(spool.read(place).await, Err(SpoolError::Erased { offset, .. }) if offset == place.offset));
     }
-    let octets = std::fs::read(&path).unwrap();
-    assert!(!octets.windows(5).any(|window| window == b"karin" || window == b"priva"));
+    let bytes = std::fs::read(&path).unwrap();
+    assert!(!bytes.windows(5).any(|window| window == b"karin" || window == b"priva"));
     let age = std::fs::metadata(&path).unwrap().modified().unwrap().duration_since(written).unwrap();
     assert_eq!(age, Duration::from_millis(2), "it gets no younger by it, and is not taken for what it was");
     assert_eq!(spool.read(before).await.unwrap(), message(1));
@@ -270,5 +270,5 @@ async fn an_erasure_that_stopped_half_way_reads_as_erased_and_is_ended_by_the_ne
     std::fs::write(&path, half).unwrap();
     assert!(matches!(spool.read(place).await, Err(SpoolError::Erased { .. })));
     spool.erase(place).await.unwrap();
-    assert!(std::fs::read(&path).unwrap()[16..].iter().all(|octet| *octet == 0));
+    assert!(std::fs::read(&path).unwrap()[16..].iter().all(|byte| *byte == 0));
 }

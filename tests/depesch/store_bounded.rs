@@ -15,9 +15,9 @@ async fn a_checkpoint_is_written_within_a_minute_of_being_due_by_size() {
     let directory = tempfile::tempdir().unwrap();
     let settings = Settings {
         create: true,
-        reserve_octets: 0,
-        segment_octets: 2_000,
-        checkpoint_octets: 10_000,
+        reserve_bytes: 0,
+        segment_bytes: 2_000,
+        checkpoint_bytes: 10_000,
         ..Settings::default()
     };
     let engine = Arc::new(EmbeddedEngine::open(directory.path(), settings).unwrap().engine);

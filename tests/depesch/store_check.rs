@@ -1,6 +1,6 @@
 //! `store check` finds a flipped bit in every kind of file and says what it hits.
 //!
-//! Bits are flipped at positions spread over each file. In the index's own files many octets belong to no record (freed
+//! Bits are flipped at positions spread over each file. In the index's own files many bytes belong to no record (freed
 //! space, sled's bookkeeping that it can do without): there a flip is either found, or the records are compared and are
 //! just those of the journal.
 
@@ -17,8 +17,8 @@ use depesch::store::engine::Batch;
 use depesch::store::inbound;
 use depesch::store::ledger::put_delivery;
 
-use crate::support::letters::inbound as message;
 use crate::support::mailings::{put_frozen, put_subscriber};
+use crate::support::notices::inbound as message;
 use crate::support::site::{Site, files};
 
 /// A store that was stopped in order: journal on both sides of a checkpoint, two messages, an attachment.
@@ -55,9 +55,9 @@ async fn stopped() -> (tempfile::TempDir, BTreeMap<PathBuf, Vec<u8>>) {
 
 fn put_back(state: &Path, whole: &BTreeMap<PathBuf, Vec<u8>>) {
     std::fs::remove_dir_all(state).unwrap();
-    for (name, octets) in whole {
+    for (name, bytes) in whole {
         std::fs::create_dir_all(state.join(name).parent().unwrap()).unwrap();
-        std::fs::write(state.join(name), octets).unwrap();
+        std::fs::write(state.join(name), bytes).unwrap();
     }
 }
 
@@ -68,9 +68,9 @@ async fn look(state: &Path) -> Check {
 /// What is said of one flipped bit.
 async fn flipped(state: &Path, whole: &BTreeMap<PathBuf, Vec<u8>>, name: &Path, at: usize) -> Check {
     put_back(state, whole);
-    let mut octets = whole[name].clone();
-    octets[at] ^= 1 << (at % 8);
-    std::fs::write(state.join(name), octets).unwrap();
+    let mut bytes = whole[name].clone();
+    bytes[at] ^= 1 << (at % 8);
+    std::fs::write(state.join(name), bytes).unwrap();
     look(state).await
 }
 
@@ -89,14 +89,14 @@ async fn a_flipped_bit_is_found_in_every_kind_of_file() {
     let sound = look(&state).await;
     assert!(sound.is_sound() && sound.findings.is_empty(), "{:?}", sound.findings);
     let mut kinds: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-    for (name, octets) in &whole {
+    for (name, bytes) in &whole {
         let kind = kind(name);
-        if octets.is_empty() || kind == "lock" {
+        if bytes.is_empty() || kind == "lock" {
             // The lock holds nothing but the number of a process, to be shown.
             continue;
         }
         let count = if kind == "index" { 8 } else { 12 };
-        for at in (0..octets.len()).step_by((octets.len() / count).max(1)).chain([octets.len() - 1]) {
+        for at in (0..bytes.len()).step_by((bytes.len() / count).max(1)).chain([bytes.len() - 1]) {
             let found = flipped(&state, &whole, name, at).await;
             let told = kinds.entry(kind.clone()).or_default();
             told.0 += 1;
@@ -115,7 +115,7 @@ async fn a_flipped_bit_is_found_in_every_kind_of_file() {
             let only_after_a_crash = found.findings.iter().all(|finding| finding.harmless);
             assert!(!found.is_sound() || only_after_a_crash, "{name:?} at {at}: {:?}", found.findings);
             // Whatever else may happen to be so: nothing but an empty segment's header may be called harmless.
-            assert!(!only_after_a_crash || octets.len() == 60, "{name:?} at {at}: {:?}", found.findings);
+            assert!(!only_after_a_crash || bytes.len() == 60, "{name:?} at {at}: {:?}", found.findings);
         }
     }
     let names: Vec<&str> = kinds.keys().map(String::as_str).collect();
@@ -129,9 +129,9 @@ async fn a_flipped_bit_is_found_in_every_kind_of_file() {
 async fn what_it_hits_is_said_in_words() {
     let (directory, whole) = stopped().await;
     let state = directory.path().join("state");
-    let place = |folder: &str, octets: &[u8]| {
+    let place = |folder: &str, bytes: &[u8]| {
         let mut all = whole.iter().filter(|(name, _)| name.starts_with(folder));
-        all.find_map(|(name, all)| Some((name.clone(), all.windows(octets.len()).position(|part| part == octets)?)))
+        all.find_map(|(name, all)| Some((name.clone(), all.windows(bytes.len()).position(|part| part == bytes)?)))
             .unwrap_or_else(|| panic!("{folder}"))
     };
     let hits = |found: &Check| found.findings.iter().flat_map(|finding| finding.hits.clone()).collect::<Vec<_>>();

@@ -76,10 +76,10 @@ fn a_store_in_use_is_left_alone() {
 fn a_damaged_journal_is_named_shown_and_mended_without_loss() {
     let place = place();
     let first = journal(&place).remove(0);
-    let mut octets = std::fs::read(&first).unwrap();
-    let middle = octets.len() / 2;
-    octets[middle] ^= 0x40;
-    std::fs::write(&first, octets).unwrap();
+    let mut bytes = std::fs::read(&first).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x40;
+    std::fs::write(&first, bytes).unwrap();
 
     let survey = json(&place, &["store", "check"], 1);
     assert_eq!(survey["sound"], false);
@@ -112,9 +112,9 @@ fn acknowledge(place: &Place, count: u32) {
 fn lose_the_end(place: &Place) {
     std::fs::remove_dir_all(place.directory.path().join("state/store/index")).unwrap();
     let newest = journal(place).pop().unwrap();
-    let octets = std::fs::read(&newest).unwrap();
-    let begins: Vec<usize> = (0..octets.len()).filter(|at| octets[*at..].starts_with(b"\xd7Grp")).collect();
-    std::fs::write(&newest, &octets[..begins[begins.len() - 5]]).unwrap();
+    let bytes = std::fs::read(&newest).unwrap();
+    let begins: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(b"\xd7Grp")).collect();
+    std::fs::write(&newest, &bytes[..begins[begins.len() - 5]]).unwrap();
 }
 
 /// Every way of looking at a store that lost its end says so, and none ends with 0.

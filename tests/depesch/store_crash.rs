@@ -13,7 +13,7 @@ use tempfile::TempDir;
 type Content = BTreeMap<String, String>;
 
 fn settings() -> Settings {
-    Settings { create: true, reserve_octets: 0, cache_octets: 8 * 1024 * 1024, ..Settings::default() }
+    Settings { create: true, reserve_bytes: 0, cache_bytes: 8 * 1024 * 1024, ..Settings::default() }
 }
 
 fn key(text: &str) -> Key {
@@ -22,7 +22,7 @@ fn key(text: &str) -> Key {
 
 async fn content(engine: &EmbeddedEngine) -> Content {
     let everything = KeyRange { from: Key(Vec::new()), to: None };
-    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     engine.scan(everything, usize::MAX).await.unwrap().iter().map(|(k, v)| (text(&k.0), text(v))).collect()
 }
 
@@ -137,7 +137,7 @@ async fn a_journal_that_lost_what_the_index_has_seen_is_refused() {
 }
 
 #[tokio::test]
-async fn a_flipped_octet_anywhere_in_the_journal_is_refused_or_harmless() {
+async fn a_flipped_byte_anywhere_in_the_journal_is_refused_or_harmless() {
     let (directory, states) = store(5).await;
     let segment = segments(directory.path()).pop().unwrap();
     let whole = fs::read(&segment).unwrap();
@@ -202,17 +202,17 @@ async fn a_damaged_rolled_back_or_lost_index_is_built_anew() {
     let database = |path: &Path| path.join("index/1/db");
     for part in 0..20 {
         let damage = |path: &Path| {
-            let mut octets = fs::read(database(path)).unwrap();
-            let written = octets.iter().rposition(|octet| *octet != 0).unwrap();
-            octets[written * part / 20] ^= 0x55;
-            fs::write(database(path), octets).unwrap();
+            let mut bytes = fs::read(database(path)).unwrap();
+            let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+            bytes[written * part / 20] ^= 0x55;
+            fs::write(database(path), bytes).unwrap();
             fs::remove_file(path.join("clean")).unwrap();
         };
         check(&damage).await;
     }
     let cut = |path: &Path| {
-        let octets = fs::read(database(path)).unwrap();
-        fs::write(database(path), &octets[..octets.len() / 2]).unwrap();
+        let bytes = fs::read(database(path)).unwrap();
+        fs::write(database(path), &bytes[..bytes.len() / 2]).unwrap();
         fs::remove_file(path.join("clean")).unwrap();
     };
     check(&cut).await;
@@ -222,7 +222,7 @@ async fn a_damaged_rolled_back_or_lost_index_is_built_anew() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_taken_while_commits_run_holds_all_that_was_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
-    let small = Settings { segment_octets: 20_000, ..settings() };
+    let small = Settings { segment_bytes: 20_000, ..settings() };
     let engine = Arc::new(EmbeddedEngine::open(directory.path(), small.clone()).unwrap().engine);
     let acknowledged: Arc<Vec<AtomicU64>> = Arc::new((0..8).map(|_| AtomicU64::new(0)).collect());
     let writers: Vec<_> = (0..8_usize)
@@ -258,7 +258,7 @@ async fn a_copy_taken_while_commits_run_holds_all_that_was_acknowledged() {
         assert!(opened.report.verified && !opened.report.clean);
         for (writer, least) in before.iter().enumerate() {
             let found = opened.engine.get(&key(&format!("w{writer}"))).await.unwrap();
-            let found = found.map_or(0, |octets| u64::from_be_bytes((*octets).try_into().unwrap()));
+            let found = found.map_or(0, |bytes| u64::from_be_bytes((*bytes).try_into().unwrap()));
             assert!(found >= *least, "writer {writer} has {found}, not {least}: {:?}", opened.report);
         }
     }
@@ -292,7 +292,7 @@ async fn an_index_that_silently_differs_is_found_out_at_the_next_start_however_t
 #[tokio::test]
 async fn a_checkpoint_is_due_after_so_much_journal() {
     let directory = tempfile::tempdir().unwrap();
-    let eager = Settings { checkpoint_octets: 2000, ..settings() };
+    let eager = Settings { checkpoint_bytes: 2000, ..settings() };
     let engine = EmbeddedEngine::open(directory.path(), eager.clone()).unwrap().engine;
     assert!(!engine.checkpoint_due());
     history(&engine, 1, 30).await;

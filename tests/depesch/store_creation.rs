@@ -12,7 +12,7 @@ use crate::support::disk::FaultyDisk;
 use crate::support::site::{files, put_files};
 
 fn settings(create: bool) -> Settings {
-    Settings { create, reserve_octets: 0, cache_octets: 4 * 1024 * 1024, ..Settings::default() }
+    Settings { create, reserve_bytes: 0, cache_bytes: 4 * 1024 * 1024, ..Settings::default() }
 }
 
 /// Nothing but the files that `keep` names is left of a store that was just created; then it is created, and used.
@@ -49,7 +49,7 @@ async fn wherever_it_stops() {
         whole
             .iter()
             .filter(|(name, _)| name.starts_with(part))
-            .map(|(name, octets)| (name.clone(), octets.clone()))
+            .map(|(name, bytes)| (name.clone(), bytes.clone()))
             .collect()
     };
     let segment = kept("journal").into_values().next().unwrap();

@@ -10,7 +10,7 @@ use depesch::store::engine::{Batch, Commit, Engine, EngineError, Key};
 use crate::support::disk::FaultyDisk;
 
 fn settings() -> Settings {
-    Settings { create: true, reserve_octets: 1000, ..Settings::default() }
+    Settings { create: true, reserve_bytes: 1000, ..Settings::default() }
 }
 
 fn open(directory: &Path) -> (EmbeddedEngine, FaultyDisk) {
@@ -111,7 +111,7 @@ async fn a_disk_that_is_full_where_a_segment_ends_loses_and_hides_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let disk = FaultyDisk::default();
     // Each group begins a segment of its own: the disk fills up in its header, between header and group, and in the group.
-    let settings = || Settings { segment_octets: 100, ..settings() };
+    let settings = || Settings { segment_bytes: 100, ..settings() };
     let engine = EmbeddedEngine::open_on(Arc::new(disk.clone()), directory.path(), settings()).unwrap().engine;
     put(&engine, 1).await.unwrap();
     put(&engine, 2).await.unwrap();

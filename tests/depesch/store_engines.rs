@@ -15,7 +15,7 @@ fn value(text: &str) -> Value {
 }
 
 async fn all(engine: &dyn Engine, range: KeyRange, limit: usize) -> Vec<(String, String)> {
-    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     engine.scan(range, limit).await.unwrap().iter().map(|(k, v)| (text(&k.0), text(v))).collect()
 }
 
@@ -119,7 +119,7 @@ async fn memory_conforms() {
 #[tokio::test]
 async fn embedded_conforms_and_keeps_it_over_a_restart() {
     let directory = tempfile::tempdir().unwrap();
-    let settings = Settings { create: true, reserve_octets: 0, ..Settings::default() };
+    let settings = Settings { create: true, reserve_bytes: 0, ..Settings::default() };
     let engine = EmbeddedEngine::open(directory.path(), settings.clone()).unwrap().engine;
     conforms(&engine).await;
     let everything = KeyRange { from: Key(Vec::new()), to: None };
@@ -141,7 +141,7 @@ async fn the_failing_twin_conforms_as_long_as_it_does_not_fail() {
 #[tokio::test]
 async fn commits_of_many_at_once_are_all_applied_and_one_wins_each_race() {
     let directory = tempfile::tempdir().unwrap();
-    let settings = Settings { create: true, reserve_octets: 0, ..Settings::default() };
+    let settings = Settings { create: true, reserve_bytes: 0, ..Settings::default() };
     let engine = std::sync::Arc::new(EmbeddedEngine::open(directory.path(), settings).unwrap().engine);
     let mut tasks = tokio::task::JoinSet::new();
     for writer in 0..20 {

@@ -17,7 +17,7 @@ use crate::support::site::{files, put_files};
 const GROUPS: u64 = 24;
 
 fn settings() -> Settings {
-    Settings { segment_octets: 600, reserve_octets: 0, cache_octets: 4 * 1024 * 1024, ..Settings::default() }
+    Settings { segment_bytes: 600, reserve_bytes: 0, cache_bytes: 4 * 1024 * 1024, ..Settings::default() }
 }
 
 async fn commit(engine: &EmbeddedEngine, numbers: std::ops::RangeInclusive<u64>) {
@@ -45,7 +45,7 @@ enum Stop {
 /// A store with two checkpoints and a note of a backup. The journal goes on in its first segment, or a while after it.
 async fn store(stop: Stop) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
-    let settings = Settings { create: true, hold_octets: u64::MAX, ..settings() };
+    let settings = Settings { create: true, hold_bytes: u64::MAX, ..settings() };
     let engine = EmbeddedEngine::open(directory.path(), settings).unwrap().engine;
     commit(&engine, 1..=8).await;
     engine.checkpoint().await.unwrap();
@@ -102,9 +102,9 @@ fn mangle(directory: &Path, case: Case) {
         Journal::Whole => {}
         Journal::Cut => {
             let newest = all.pop().unwrap();
-            let octets = fs::read(&newest).unwrap();
-            let second = octets.windows(4).enumerate().filter(|(_, four)| *four == b"\xd7Grp").nth(1).unwrap().0;
-            fs::write(&newest, &octets[..second]).unwrap();
+            let bytes = fs::read(&newest).unwrap();
+            let second = bytes.windows(4).enumerate().filter(|(_, four)| *four == b"\xd7Grp").nth(1).unwrap().0;
+            fs::write(&newest, &bytes[..second]).unwrap();
         }
         Journal::Emptied => fs::write(all.pop().unwrap(), b"").unwrap(),
         Journal::NewestGone => fs::remove_file(all.pop().unwrap()).unwrap(),
@@ -254,15 +254,15 @@ async fn nothing_is_created_where_a_note_says_that_a_store_was() {
 /// Where the last group begins in the newest segment.
 fn last_group(directory: &Path) -> (PathBuf, usize) {
     let newest = segments(directory).pop().unwrap();
-    let octets = fs::read(&newest).unwrap();
-    let at = octets.windows(4).rposition(|four| four == b"\xd7Grp").unwrap();
+    let bytes = fs::read(&newest).unwrap();
+    let at = bytes.windows(4).rposition(|four| four == b"\xd7Grp").unwrap();
     (newest, at)
 }
 
 fn change(path: &Path, places: &[usize]) {
-    let mut octets = fs::read(path).unwrap();
-    places.iter().for_each(|at| octets[*at] ^= 0x21);
-    fs::write(path, octets).unwrap();
+    let mut bytes = fs::read(path).unwrap();
+    places.iter().for_each(|at| bytes[*at] ^= 0x21);
+    fs::write(path, bytes).unwrap();
 }
 
 fn lose_index_and_notes(directory: &Path, notes: &[&str]) {
@@ -292,7 +292,7 @@ async fn a_last_group_that_may_be_damaged_is_said_to_be_and_is_kept() {
     let directory = store(Stop::PowerFailure).await;
     let (path, at) = last_group(directory.path());
     change(&path, &[at + 30, at + 70]);
-    let octets = fs::read(&path).unwrap();
+    let bytes = fs::read(&path).unwrap();
     lose_index_and_notes(directory.path(), &[]);
     let found = survey(directory.path(), &settings()).unwrap();
     assert!(!found.is_sound() && found.is_doubtful && !plans(&found)[0].loses_nothing(), "{found:?}");
@@ -300,7 +300,7 @@ async fn a_last_group_that_may_be_damaged_is_said_to_be_and_is_kept() {
     let said = opened.engine.doubt().expect("status tells");
     assert!(said.contains(&format!("the last group, {GROUPS}, may be damaged")), "{said}");
     assert_eq!(content(&opened.engine).await, (1..GROUPS).collect());
-    assert_eq!(fs::read(opened.report.doubtful.unwrap()).unwrap(), octets[at..]);
+    assert_eq!(fs::read(opened.report.doubtful.unwrap()).unwrap(), bytes[at..]);
 }
 
 #[tokio::test]
@@ -309,9 +309,9 @@ async fn one_wrong_bit_in_the_last_group_is_put_right() {
         let directory = store(stop).await;
         let (path, at) = last_group(directory.path());
         let whole = fs::read(&path).unwrap();
-        let mut octets = whole.clone();
-        octets[at + 40] ^= 4;
-        fs::write(&path, octets).unwrap();
+        let mut bytes = whole.clone();
+        bytes[at + 40] ^= 4;
+        fs::write(&path, bytes).unwrap();
         lose_index_and_notes(directory.path(), &[]);
         assert!(survey(directory.path(), &settings()).unwrap().repair.is_some());
         let opened = EmbeddedEngine::open(directory.path(), settings()).unwrap();

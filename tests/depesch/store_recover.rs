@@ -14,7 +14,7 @@ use tempfile::TempDir;
 type Content = BTreeMap<String, String>;
 
 fn settings() -> Settings {
-    Settings { create: true, reserve_octets: 0, segment_octets: 300, ..Settings::default() }
+    Settings { create: true, reserve_bytes: 0, segment_bytes: 300, ..Settings::default() }
 }
 
 async fn write(engine: &EmbeddedEngine, numbers: std::ops::RangeInclusive<u32>) {
@@ -26,7 +26,7 @@ async fn write(engine: &EmbeddedEngine, numbers: std::ops::RangeInclusive<u32>) 
 }
 
 async fn content(engine: &EmbeddedEngine) -> Content {
-    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let everything = KeyRange { from: Key(Vec::new()), to: None };
     engine.scan(everything, usize::MAX).await.unwrap().iter().map(|(k, v)| (text(&k.0), text(v))).collect()
 }
@@ -58,13 +58,13 @@ async fn store() -> TempDir {
 /// Damages the record that holds this text.
 fn damage(directory: &Path, text: &str) -> PathBuf {
     let held = |path: &PathBuf| {
-        let octets = fs::read(path).unwrap();
-        octets.windows(text.len()).position(|window| window == text.as_bytes()).map(|position| (position, octets))
+        let bytes = fs::read(path).unwrap();
+        bytes.windows(text.len()).position(|window| window == text.as_bytes()).map(|position| (position, bytes))
     };
-    let (path, (position, mut octets)) =
+    let (path, (position, mut bytes)) =
         segments(directory).into_iter().find_map(|p| Some((p.clone(), held(&p)?))).unwrap();
-    octets[position] ^= 1;
-    fs::write(&path, octets).unwrap();
+    bytes[position] ^= 1;
+    fs::write(&path, bytes).unwrap();
     path
 }
 
@@ -89,10 +89,10 @@ async fn a_checkpoint_and_the_journal_after_it_make_the_whole_store() {
         fs::read_dir(directory.path().join("checkpoints")).unwrap().map(|entry| entry.unwrap().path()).collect();
     checkpoints.sort();
     assert_eq!(checkpoints.len(), 2);
-    let mut octets = fs::read(&checkpoints[1]).unwrap();
-    let middle = octets.len() / 2;
-    octets[middle] ^= 1;
-    fs::write(&checkpoints[1], octets).unwrap();
+    let mut bytes = fs::read(&checkpoints[1]).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&checkpoints[1], bytes).unwrap();
     assert!(!survey(directory.path(), &settings()).unwrap().is_sound());
     lose_index(directory.path());
     let opened = EmbeddedEngine::open(directory.path(), settings()).unwrap();

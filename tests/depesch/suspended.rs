@@ -5,7 +5,7 @@ use depesch::base::clock::Clock;
 use depesch::base::id::SubscriberId;
 use depesch::base::token::Purpose;
 use depesch::model::ledger::Stage;
-use depesch::model::letter::Letter;
+use depesch::model::notice::Notice;
 use depesch::model::reply::Reply;
 use depesch::model::retry::RetryTable;
 use depesch::model::subscriber::SubscriptionState::{Active, Suspended as Off};
@@ -23,20 +23,20 @@ async fn office(probe: bool) -> (MailIn, Suspended) {
         comes(&mail_in, &sender_of(1, id), &no_such_user(1, id)).await;
         assert_eq!(standing(&mail_in.store, id).await, Off);
     }
-    let letters = mail_in.triage().1;
+    let notices = mail_in.triage().1;
     let policy = SuspendedPolicy { probe, ..SuspendedPolicy::default() };
-    let suspended = Suspended { store: mail_in.store.clone(), letters, key: key(), policy };
+    let suspended = Suspended { store: mail_in.store.clone(), notices, key: key(), policy };
     (mail_in, suspended)
 }
 
-async fn letters(mail_in: &MailIn) -> Vec<Letter> {
-    let letters = mail_in.store.letters(None, 100).await.unwrap();
-    letters.into_iter().map(|read| read.value).collect()
+async fn notices(mail_in: &MailIn) -> Vec<Notice> {
+    let notices = mail_in.store.notices(None, 100).await.unwrap();
+    notices.into_iter().map(|read| read.value).collect()
 }
 
-/// The relay's answer to the latest letter.
+/// The relay's answer to the latest notice.
 async fn answered(mail_in: &MailIn, answer: Reply) {
-    let read = mail_in.store.letters(None, 1).await.unwrap().remove(0);
+    let read = mail_in.store.notices(None, 1).await.unwrap().remove(0);
     let now = mail_in.clock.now();
     let begun = read.value.begin(now);
     let after = match answer.is_positive() {
@@ -44,7 +44,7 @@ async fn answered(mail_in: &MailIn, answer: Reply) {
         false => begun.refused(now, Stage::Recipient, answer, &RetryTable::default()),
     };
     let mut batch = Batch::new();
-    depesch::store::letters::put_over(&mut batch, &read, &after);
+    depesch::store::notices::put_over(&mut batch, &read, &after);
     mail_in.store.commit(batch).await.unwrap();
 }
 
@@ -56,23 +56,23 @@ async fn look(mail_in: &MailIn, suspended: &Suspended, days: i64) -> (usize, usi
 }
 
 async fn only_the_first(mail_in: &MailIn) {
-    let desk = depesch::subscribers::profile::Desk {
+    let service = depesch::subscribers::profile::SubscriberService {
         store: mail_in.store.clone(),
         key: key(),
         at: mail_in.clock.now(),
         who: "anna".into(),
     };
-    desk.erase("s2", None).await.unwrap();
+    service.erase("s2", None).await.unwrap();
 }
 
 #[tokio::test]
 async fn the_owner_is_told_once_of_everybody_and_why() {
     let (mail_in, suspended) = office(false).await;
     assert_eq!(suspended.tell_owners().await.unwrap(), 2);
-    let sent = letters(&mail_in).await;
+    let sent = notices(&mail_in).await;
     assert_eq!((sent.len(), sent[0].recipient.as_str()), (1, "press@example.org"));
-    let octets = mail_in.store.letter_octets(sent[0].id).await.unwrap().unwrap();
-    let message = depesch::mail::incoming::Incoming::parse(&octets).unwrap();
+    let bytes = mail_in.store.notice_bytes(sent[0].id).await.unwrap().unwrap();
+    let message = depesch::mail::incoming::Incoming::parse(&bytes).unwrap();
     for words in ["reader1@example.com", "reader2@example.com", "no such user"] {
         assert!(message.text().contains(words), "{}", message.text());
     }
@@ -87,7 +87,7 @@ async fn a_probe_that_arrives_lets_mail_go_out_again() {
     only_the_first(&mail_in).await;
     assert_eq!(look(&mail_in, &suspended, 13).await, (0, 0));
     assert_eq!(look(&mail_in, &suspended, 1).await, (1, 0));
-    let probe = letters(&mail_in).await.remove(0);
+    let probe = notices(&mail_in).await.remove(0);
     assert_eq!(probe.recipient.as_str(), "reader1@example.com");
     let token = key().sign(Purpose::Bounce, &[0, 1]);
     assert_eq!(probe.sender.unwrap().as_str(), format!("media-bounces+{token}@lists.example.org"));
@@ -136,14 +136,14 @@ async fn probes_that_come_back_are_few_and_then_the_owner_is_told() {
 async fn who_was_let_in_again_by_a_person_is_neither_probed_nor_told_of() {
     for probe in [false, true] {
         let (mail_in, suspended) = office(probe).await;
-        let desk = depesch::subscribers::profile::Desk {
+        let service = depesch::subscribers::profile::SubscriberService {
             store: mail_in.store.clone(),
             key: key(),
             at: mail_in.clock.now(),
             who: "anna".into(),
         };
         for who in ["s1", "s2"] {
-            assert_eq!(desk.reset_bounces(who).await.unwrap().len(), 1);
+            assert_eq!(service.reset_bounces(who).await.unwrap().len(), 1);
         }
         assert_eq!(look(&mail_in, &suspended, 20).await, (0, 0));
         assert_eq!(suspended.tell_owners().await.unwrap(), 0);

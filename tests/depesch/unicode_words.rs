@@ -5,9 +5,9 @@ use depesch::mailings::audience;
 use depesch::model::mailing::AudienceQuery;
 use depesch::subscribers::profile::{PersonError, PersonFields};
 
-use crate::support::commands::Desk;
+use crate::support::commands::World;
 use crate::support::mailings::{list, put_subscriber};
-use crate::support::people::{desk, import_text, store, subscriber};
+use crate::support::people::{import_text, service, store, subscriber};
 
 /// How people type one region.
 const SPELLINGS: [&str; 7] = [
@@ -36,7 +36,7 @@ async fn an_import_and_an_operator_store_one_word_for_all_spellings() {
             attributes: [("o\u{308}\u{200b}".to_owned(), format!("{word}!"))].into(),
             ..Default::default()
         };
-        let added = desk(&store, 1).add(&fields).await.unwrap();
+        let added = service(&store, 1).add(&fields).await.unwrap();
         assert_eq!(added.regions.iter().collect::<Vec<_>>(), ["skåne"], "{word:?}");
         assert!(added.name.unwrap().starts_with("Åsa "));
         assert_eq!(added.attributes.keys().collect::<Vec<_>>(), ["ö"]);
@@ -69,14 +69,14 @@ async fn what_was_stored_before_is_found_in_any_spelling() {
 
 #[tokio::test]
 async fn a_setting_by_mail_stores_the_same_word() {
-    let desk = Desk::new().await;
+    let service = World::new().await;
     for (n, word) in SPELLINGS.iter().enumerate() {
         let who = format!("karin{n}@press.example");
-        desk.subscribes(&who).await;
-        desk.clock.advance(chrono::Duration::days(1));
-        desk.writes(&who, "request", "", &format!("a\u{308}mnen: Va\u{30a}rd\nregioner: {word}\n")).await;
-        desk.replies(&desk.last().await, "ja").await;
-        let karin = desk.subscriber(&who).await.unwrap();
+        service.subscribes(&who).await;
+        service.clock.advance(chrono::Duration::days(1));
+        service.writes(&who, "request", "", &format!("a\u{308}mnen: Va\u{30a}rd\nregioner: {word}\n")).await;
+        service.replies(&service.last().await, "ja").await;
+        let karin = service.subscriber(&who).await.unwrap();
         assert_eq!(karin.regions.iter().collect::<Vec<_>>(), ["skåne"], "{word:?}");
         assert_eq!(karin.beats.iter().collect::<Vec<_>>(), ["vård"], "{word:?}");
     }
@@ -90,12 +90,12 @@ async fn an_address_with_an_invisible_character_is_refused_by_name() {
         ("ev\u{200b}a@press.example", "invisible character U+200B (zero width space)"),
         ("\u{ff45}va@press.example", "U+FF45"),
     ] {
-        let added = desk(&store, 1).add(&fields(address)).await;
+        let added = service(&store, 1).add(&fields(address)).await;
         assert!(matches!(&added, Err(PersonError::Wrong(reason)) if reason.contains(said)), "{added:?}");
-        let found = desk(&store, 1).find(address).await;
+        let found = service(&store, 1).find(address).await;
         assert!(matches!(&found, Err(PersonError::Wrong(reason)) if reason.contains(said)), "{found:?}");
     }
-    desk(&store, 1).add(&fields("\u{200b}eva@press.example\u{feff}")).await.unwrap();
-    let again = desk(&store, 1).add(&fields("eva@press.example")).await;
+    service(&store, 1).add(&fields("\u{200b}eva@press.example\u{feff}")).await.unwrap();
+    let again = service(&store, 1).add(&fields("eva@press.example")).await;
     assert!(matches!(again, Err(PersonError::Taken { .. })));
 }

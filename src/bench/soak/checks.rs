@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::control::client::{Client, ClientError};
-use crate::control::mailing::view::Counts;
-use crate::control::path::ApiPath;
+use crate::api::client::{Client, ClientError};
+use crate::api::mailing::view::Counts;
+use crate::api::path::ApiPath;
 
 use super::LIST;
 use super::books::Entries;
@@ -44,7 +44,7 @@ impl Check {
     }
 }
 
-/// How often the relay took each mailing for each recipient, by its own log. Letters have no mailing's name.
+/// How often the relay took each mailing for each recipient, by its own log. Notices have no mailing's name.
 pub(super) fn taken(log: &str) -> BTreeMap<(String, String), u64> {
     let mut taken = BTreeMap::new();
     for line in log.lines() {

@@ -8,8 +8,8 @@ const EXPECTED: [(&str, &str); 22] = [
     ("the index of the store was built anew", "it was damaged while the daemon was down, or half written at a kill"),
     ("the relay gives trouble", "there was a storm"),
     ("delivery uncertain", "a kill left it in doubt, and some mailings hold such for a person"),
-    ("a letter waits", "the relay refused it for now"),
-    ("a letter could not be sent", "the relay refused it for good"),
+    ("a notice waits", "the relay refused it for now"),
+    ("a notice could not be sent", "the relay refused it for good"),
     ("recipient put off", "mail came in while it stopped"),
     ("message not taken", "mail came in while it stopped"),
     ("a connection for mail failed", "a peer went away"),
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn only_what_is_in_the_list_is_expected() {
         let line = |message: &str| format!("{{\"level\":\"WARN\",\"message\":\"{message}\"}}");
-        let lines = [line("a letter waits"), line("something else"), line("something else"), "panicked at".to_owned()];
+        let lines = [line("a notice waits"), line("something else"), line("something else"), "panicked at".to_owned()];
         assert_eq!(unexpected(&lines), ["panicked at".to_owned(), line("something else")]);
         assert_eq!(expected(&lines), 1);
         let failed = |why: &str| format!("{{\"message\":\"a backup failed\",\"error\":\"{why}\"}}");

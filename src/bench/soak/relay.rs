@@ -11,9 +11,9 @@ use anyhow::Context;
 use tokio::sync::mpsc;
 
 use crate::base::clock::Clock;
-use crate::sink::record::{Keep, Received};
-use crate::sink::script::{Action, Event, Point, Script};
-use crate::sink::{Sink, SinkSettings};
+use crate::mock_smtp::record::{Keep, Received};
+use crate::mock_smtp::script::{Action, Event, Point, Script};
+use crate::mock_smtp::{MockServer, SinkSettings};
 
 use super::books::Books;
 use super::daemon::CONNECTIONS;
@@ -130,7 +130,7 @@ pub struct StormyRelay {
     sky: Arc<Sky>,
     log: PathBuf,
     settings: SinkSettings,
-    sink: Option<Sink>,
+    mock: Option<MockServer>,
 }
 
 impl StormyRelay {
@@ -155,18 +155,18 @@ impl StormyRelay {
         };
         let keep = Keep { log: Some(log.clone()), tap: Some(tap), ..Keep::default() };
         let settings = SinkSettings { keep, ..SinkSettings::default() };
-        let mut relay = Self { sky: Arc::new(sky), log, settings, sink: None };
+        let mut relay = Self { sky: Arc::new(sky), log, settings, mock: None };
         relay.appear()?;
         Ok(relay)
     }
 
     fn appear(&mut self) -> anyhow::Result<()> {
-        if self.sink.is_none() {
-            let sink = Sink::start(self.settings.clone()).context("the relay cannot listen")?;
-            sink.follow(UnderTheSky(self.sky.clone()));
+        if self.mock.is_none() {
+            let mock = MockServer::start(self.settings.clone()).context("the relay cannot listen")?;
+            mock.follow(UnderTheSky(self.sky.clone()));
             // From now on always there.
-            self.settings.listen = sink.address();
-            self.sink = Some(sink);
+            self.settings.listen = mock.address();
+            self.mock = Some(mock);
         }
         Ok(())
     }
@@ -205,9 +205,9 @@ impl StormyRelay {
             self.sky.storms.fetch_add(1, Relaxed);
             match dice.below(ALL.len() as u64) as usize {
                 0 => {
-                    // Away: whatever was under way then is in doubt, also of letters.
+                    // Away: whatever was under way then is in doubt, also of notices.
                     self.sky.books.open().doubts += 2 * CONNECTIONS;
-                    self.sink = None;
+                    self.mock = None;
                     tokio::time::sleep(dice.pause(200, 2500)).await;
                     self.appear()?;
                 }

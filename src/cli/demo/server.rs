@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::sink::record::Keep;
-use crate::sink::script::{Action, Event, Point};
-use crate::sink::{Sink, SinkSettings};
+use crate::mock_smtp::record::Keep;
+use crate::mock_smtp::script::{Action, Event, Point};
+use crate::mock_smtp::{MockServer, SinkSettings};
 
 use super::CliError;
 
@@ -17,7 +17,7 @@ pub const FULL_MAILBOXES: u64 = 2;
 
 /// A running mail server.
 pub struct MailServer {
-    sink: Sink,
+    mock: MockServer,
     /// Milliseconds that it takes over each message.
     pace: Arc<AtomicU64>,
 }
@@ -26,23 +26,23 @@ impl MailServer {
     /// Starts one that puts what it accepts into a maildir.
     pub fn start(maildir: &Path) -> Result<Self, CliError> {
         let keep = Keep { maildir: Some(maildir.to_owned()), ..Keep::default() };
-        let sink = Sink::start(SinkSettings { keep, ..SinkSettings::default() })
+        let mock = MockServer::start(SinkSettings { keep, ..SinkSettings::default() })
             .map_err(|error| CliError::Internal(format!("the demo's mail server did not start: {error}")))?;
         // Slow enough that people can watch, and that one of them can still leave.
         let pace = Arc::new(AtomicU64::new(40));
         let (script_pace, greylisted) = (pace.clone(), Mutex::new(HashSet::new()));
-        sink.follow(move |event: &Event<'_>| answer(event, &script_pace, &greylisted));
-        Ok(Self { sink, pace })
+        mock.follow(move |event: &Event<'_>| answer(event, &script_pace, &greylisted));
+        Ok(Self { mock, pace })
     }
 
     /// The port that it listens at.
     pub fn port(&self) -> u16 {
-        self.sink.address().port()
+        self.mock.address().port()
     }
 
     /// How many messages it accepted.
     pub fn accepted(&self) -> u64 {
-        self.sink.record().totals().accepted
+        self.mock.record().totals().accepted
     }
 
     /// Takes its time from now on.

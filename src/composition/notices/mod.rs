@@ -1,8 +1,8 @@
-//! Letters: the mails of our own that belong to no mailing (confirmations, help, notices to owners, messages passed on).
+//! Notices: the mails of our own that belong to no mailing (confirmations, help, notices to owners, messages passed on).
 //!
-//! [`Letters::write`] makes a letter whole and puts it into the batch of what it belongs to, so that there is both or
+//! [`Notices::write`] makes a notice whole and puts it into the batch of what it belongs to, so that there is both or
 //! neither; `outbound::notices` sends it after the commit. Nothing answers a machine (`automatic`), nobody gets the same automatic
-//! reply twice a day ([`Letters::once_a_day`]), and nothing is passed on in a circle (`passing`).
+//! reply twice a day ([`Notices::once_a_day`]), and nothing is passed on in a circle (`passing`).
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,21 +10,21 @@ use serde_json::{Map, Value, json};
 
 use crate::base::address::{Address, AddressError};
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::id::LetterId;
+use crate::base::id::NoticeId;
 use crate::base::language::Language;
 use crate::base::token::{Key, Purpose};
 use crate::mail::compose::ComposeError;
 use crate::mail::headers::Mailbox;
 use crate::mail::incoming::Incoming;
-use crate::mail::letter::{Answered, LetterHead, compose_letter};
+use crate::mail::notice::{Answered, NoticeHead, compose_notice};
 use crate::mail::reply::Question;
-use crate::model::letter::{Letter, LetterBody, LetterState};
 use crate::model::list::List;
+use crate::model::notice::{Notice, NoticeBody, NoticeState};
 use crate::render::mails::Written;
 use crate::render::template_files::TemplateError;
-use crate::runtime::notifier::Wake;
+use crate::runtime::notifier::Notifier;
 use crate::store::engine::Batch;
-use crate::store::letters::{COUNTER, LONGEST, put_new, put_replies};
+use crate::store::notices::{COUNTER, LONGEST, put_new, put_replies};
 use crate::store::{Store, StoreError};
 
 use super::content::ContentHandle;
@@ -34,12 +34,12 @@ mod automatic;
 mod forwarding;
 
 pub use automatic::{is_of_program, may_answer};
-pub use forwarding::{FORWARDS_A_DAY, PassedOn, loop_mark};
+pub use forwarding::{FORWARDS_A_DAY, Forwarded, loop_mark};
 
 /// Ids are taken from the store so many at a time.
 const IDS_AT_ONCE: u64 = 64;
 
-/// A letter to be written.
+/// A notice to be written.
 #[derive(Clone, Debug)]
 pub struct Draft<'a> {
     /// Its folder in `templates/mails`.
@@ -62,9 +62,9 @@ pub struct Draft<'a> {
     pub data: Value,
 }
 
-/// Why a letter could not be written. Nothing was put into the batch.
+/// Why a notice could not be written. Nothing was put into the batch.
 #[derive(Debug, thiserror::Error)]
-pub enum LetterError {
+pub enum NoticeError {
     /// The store failed; the same may work later.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -75,36 +75,36 @@ pub enum LetterError {
     #[error(transparent)]
     Compose(#[from] ComposeError),
     /// An address of ours cannot be made.
-    #[error("our own address for a letter: {0}")]
+    #[error("our own address for a notice: {0}")]
     Address(#[from] AddressError),
     /// It answers what no program may answer (RFC 3834 §2).
     #[error("the message to be answered was sent by a program, or by nobody who reads answers")]
     NotToBeAnswered,
-    /// It is longer than a letter may be.
+    /// It is longer than a notice may be.
     #[error(
-        "the letter \u{201c}{template}\u{201d} would have {octets} bytes, more than {LONGEST}; shorten what it quotes"
+        "the notice \u{201c}{template}\u{201d} would have {bytes} bytes, more than {LONGEST}; shorten what it quotes"
     )]
     TooLong {
         /// Its template.
         template: String,
         /// How long it would be.
-        octets: usize,
+        bytes: usize,
     },
     /// There is no list, and the installation has no domain of its own.
-    #[error("the letter belongs to no list; set organisation.domain, so that it has a sender")]
+    #[error("the notice belongs to no list; set organisation.domain, so that it has a sender")]
     NoDomain,
 }
 
-/// What letters are made with, beside the templates.
+/// What notices are made with, beside the templates.
 #[derive(Clone, Debug, Default)]
-pub struct LetterSettings {
-    /// The domain of Message-IDs, and of letters that belong to no list; the list's own without it.
+pub struct NoticeSettings {
+    /// The domain of Message-IDs, and of notices that belong to no list; the list's own without it.
     pub domain: Option<String>,
 }
 
-/// Writes letters. Cheap to clone; all clones are one.
+/// Writes notices. Cheap to clone; all clones are one.
 #[derive(Clone)]
-pub struct Letters {
+pub struct Notices {
     inner: Arc<Inner>,
 }
 
@@ -113,64 +113,64 @@ struct Inner {
     content: Arc<ContentHandle>,
     key: Key,
     clock: Arc<dyn Clock>,
-    settings: LetterSettings,
+    settings: NoticeSettings,
     /// The next id, and the first that is not ours any more.
     ids: Mutex<(u64, u64)>,
-    wake: Wake,
+    notifier: Notifier,
 }
 
-/// Whom a letter comes from, and where.
-struct Desk {
+/// Whom a notice comes from, and where.
+struct Origin {
     from: Mailbox,
     list: Option<ListIdentity>,
     /// The domain of its Message-ID.
     domain: String,
 }
 
-impl Letters {
-    /// Letters in `store`, with the templates in force at each time.
+impl Notices {
+    /// Notices in `store`, with the templates in force at each time.
     pub fn new(
         store: Store,
         content: Arc<ContentHandle>,
         key: Key,
         clock: Arc<dyn Clock>,
-        settings: LetterSettings,
+        settings: NoticeSettings,
     ) -> Self {
-        let (ids, wake) = (Mutex::default(), Wake::new());
-        Self { inner: Arc::new(Inner { store, content, key, clock, settings, ids, wake }) }
+        let (ids, notifier) = (Mutex::default(), Notifier::new());
+        Self { inner: Arc::new(Inner { store, content, key, clock, settings, ids, notifier }) }
     }
 
-    /// Tells whoever sends letters that there may be some. Call it after the commit; without it they are found within a
+    /// Tells whoever sends notices that there may be some. Call it after the commit; without it they are found within a
     /// minute.
     pub fn notify(&self) {
-        self.inner.wake.notify();
+        self.inner.notifier.notify();
     }
 
-    /// What wakes whoever sends letters.
-    pub fn wake(&self) -> Wake {
-        self.inner.wake.clone()
+    /// What wakes whoever sends notices.
+    pub fn notifier(&self) -> Notifier {
+        self.inner.notifier.clone()
     }
 
-    /// Writes a letter into `batch`: composed now, sent after the commit.
+    /// Writes a notice into `batch`: composed now, sent after the commit.
     ///
     /// # Errors
-    /// [`LetterError`]: nothing was put into the batch.
-    pub async fn write(&self, batch: &mut Batch, draft: Draft<'_>) -> Result<LetterId, LetterError> {
+    /// [`NoticeError`]: nothing was put into the batch.
+    pub async fn write(&self, batch: &mut Batch, draft: Draft<'_>) -> Result<NoticeId, NoticeError> {
         // RFC 3834 §3.3: answers and notices have the null sender, so that nothing comes back by itself.
         self.write_with(batch, draft, None).await
     }
 
-    /// As [`Letters::write`], for a letter of which it matters whether it comes back: that goes to `sender`, an address of
+    /// As [`Notices::write`], for a notice of which it matters whether it comes back: that goes to `sender`, an address of
     /// ours with a signed token.
     ///
     /// # Errors
-    /// [`LetterError`]: nothing was put into the batch.
+    /// [`NoticeError`]: nothing was put into the batch.
     pub async fn write_from(
         &self,
         batch: &mut Batch,
         draft: Draft<'_>,
         sender: Address,
-    ) -> Result<LetterId, LetterError> {
+    ) -> Result<NoticeId, NoticeError> {
         self.write_with(batch, draft, Some(sender)).await
     }
 
@@ -179,50 +179,50 @@ impl Letters {
         batch: &mut Batch,
         draft: Draft<'_>,
         sender: Option<Address>,
-    ) -> Result<LetterId, LetterError> {
+    ) -> Result<NoticeId, NoticeError> {
         if draft
             .answers
             .is_some_and(|message| !automatic::is_from_a_person(message) || automatic::is_no_reader(draft.to))
         {
-            return Err(LetterError::NotToBeAnswered);
+            return Err(NoticeError::NotToBeAnswered);
         }
         let inner = &self.inner;
-        let desk = self.desk(draft.list, None)?;
+        let origin = self.origin(draft.list, None)?;
         let written = self.written(draft.template, draft.language, draft.list, draft.data)?;
         let (id, now) = (self.next_id().await?, inner.clock.now());
         let reply_to = draft.reply_to.map(Mailbox::bare);
-        let head = LetterHead {
-            from: &desk.from,
+        let head = NoticeHead {
+            from: &origin.from,
             reply_to: reply_to.as_ref(),
             to: &Mailbox::bare(draft.to.clone()),
             subject: &written.subject,
             date: now,
-            message_id: &self.message_id(id, &desk.domain),
+            message_id: &self.message_id(id, &origin.domain),
             answers: draft.answers.map(answered),
-            list: desk.list.as_ref().map(|list| &list.fields),
+            list: origin.list.as_ref().map(|list| &list.fields),
             unsubscribe: draft.unsubscribe,
             loop_mark: &forwarding::loop_mark(&inner.key, draft.list),
         };
-        let octets = compose_letter(&head, &written.language, &written.text, &written.html)?;
-        if octets.len() > LONGEST {
-            return Err(LetterError::TooLong { template: draft.template.to_owned(), octets: octets.len() });
+        let bytes = compose_notice(&head, &written.language, &written.text, &written.html)?;
+        if bytes.len() > LONGEST {
+            return Err(NoticeError::TooLong { template: draft.template.to_owned(), bytes: bytes.len() });
         }
-        let letter = new_letter(id, sender, draft.to, LetterBody::Kept, draft.template, now);
-        put_new(batch, &letter, Some(&octets));
+        let notice = new_notice(id, sender, draft.to, NoticeBody::Kept, draft.template, now);
+        put_new(batch, &notice, Some(&bytes));
         Ok(id)
     }
 
-    /// What a letter of this template says with these values, to compare a reply with it.
+    /// What a notice of this template says with these values, to compare a reply with it.
     ///
     /// # Errors
-    /// [`LetterError`].
+    /// [`NoticeError`].
     pub fn question(
         &self,
         template: &str,
         language: &Language,
         list: &List,
         data: Value,
-    ) -> Result<Question, LetterError> {
+    ) -> Result<Question, NoticeError> {
         let written = self.written(template, language, Some(list), data)?;
         Ok(Question::new(&written.subject, &written.text, &written.html))
     }
@@ -233,7 +233,7 @@ impl Letters {
         language: &Language,
         list: Option<&List>,
         data: Value,
-    ) -> Result<Written, LetterError> {
+    ) -> Result<Written, NoticeError> {
         let mut data = match data {
             Value::Object(data) => data,
             _ => Map::new(),
@@ -254,8 +254,8 @@ impl Letters {
         self.at_most(batch, address, what, 1).await
     }
 
-    /// As [`Letters::once_a_day`], for what may be done `most` times a day. The addresses of one person count as one
-    /// ([`Address::is_same_person`]): else anybody could bomb somebody with a letter for each `+tag`.
+    /// As [`Notices::once_a_day`], for what may be done `most` times a day. The addresses of one person count as one
+    /// ([`Address::is_same_person`]): else anybody could bomb somebody with a notice for each `+tag`.
     ///
     /// # Errors
     /// [`StoreError`], never to be read as "yes".
@@ -276,8 +276,8 @@ impl Letters {
         Ok(true)
     }
 
-    /// Whom letters about `list` come from.
-    fn desk(&self, list: Option<&List>, otherwise: Option<&str>) -> Result<Desk, LetterError> {
+    /// Whom notices about `list` come from.
+    fn origin(&self, list: Option<&List>, otherwise: Option<&str>) -> Result<Origin, NoticeError> {
         let inner = &self.inner;
         match list {
             Some(list) => {
@@ -285,27 +285,27 @@ impl Letters {
                 // Also what is answered without looking reaches somebody: what `-request` cannot read goes to the owner.
                 let from = Mailbox { name: identity.title.clone(), address: identity.address_for("request")? };
                 let domain = inner.settings.domain.clone().unwrap_or_else(|| identity.domain().to_owned());
-                Ok(Desk { from, list: Some(identity), domain })
+                Ok(Origin { from, list: Some(identity), domain })
             }
             None => {
                 let domain = inner.settings.domain.clone().or_else(|| otherwise.map(str::to_owned));
-                let domain = domain.ok_or(LetterError::NoDomain)?;
+                let domain = domain.ok_or(NoticeError::NoDomain)?;
                 let from = Mailbox::bare(format!("postmaster@{domain}").parse()?);
-                Ok(Desk { from, list: None, domain })
+                Ok(Origin { from, list: None, domain })
             }
         }
     }
 
-    fn message_id(&self, id: LetterId, domain: &str) -> String {
+    fn message_id(&self, id: NoticeId, domain: &str) -> String {
         format!("{id}.{}@{domain}", self.inner.key.sign(Purpose::MessageId, &[id.0]))
     }
 
-    async fn next_id(&self) -> Result<LetterId, StoreError> {
+    async fn next_id(&self) -> Result<NoticeId, StoreError> {
         let take = || {
             let mut ids = self.inner.ids.lock().unwrap_or_else(PoisonError::into_inner);
             let (next, end) = *ids;
             ids.0 = (next + 1).min(end);
-            (next < end).then_some(LetterId(next))
+            (next < end).then_some(NoticeId(next))
         };
         if let Some(id) = take() {
             return Ok(id);
@@ -313,7 +313,7 @@ impl Letters {
         let first = self.inner.store.allocate(COUNTER, IDS_AT_ONCE).await?;
         // Another may have done the same meanwhile; numbers are lost then, and none is given twice.
         *self.inner.ids.lock().unwrap_or_else(PoisonError::into_inner) = (first + 1, first + IDS_AT_ONCE);
-        Ok(LetterId(first))
+        Ok(NoticeId(first))
     }
 }
 
@@ -322,15 +322,15 @@ pub fn day(at: Timestamp) -> u32 {
     u32::try_from(at.timestamp().div_euclid(86_400)).unwrap_or(0)
 }
 
-fn new_letter(
-    id: LetterId,
+fn new_notice(
+    id: NoticeId,
     sender: Option<Address>,
     to: &Address,
-    body: LetterBody,
+    body: NoticeBody,
     about: &str,
     now: Timestamp,
-) -> Letter {
-    Letter {
+) -> Notice {
+    Notice {
         id,
         sender,
         recipient: to.clone(),
@@ -340,7 +340,7 @@ fn new_letter(
         opened: now,
         attempts: 0,
         resent: 0,
-        state: LetterState::Waiting { due: now, cause: None },
+        state: NoticeState::Waiting { due: now, cause: None },
     }
 }
 

@@ -18,11 +18,11 @@ use crate::model::subscriber::{Subscriber, SubscriptionState};
 use crate::store::{Store, StoreError, subscribers};
 
 use super::confirm::message_id;
-use super::{CommandDesk, Doing};
+use super::{CommandService, DraftEffects};
 
 /// The token of an unsubscribe address that stands in a letter and not in a mailing: no mailing, the subscriber, and a short
-/// hash of the list's name, which leaves room within 64 octets.
-pub fn letter_token(key: &Key, list: &ListName, subscriber: SubscriberId) -> String {
+/// hash of the list's name, which leaves room within 64 bytes.
+pub fn notice_token(key: &Key, list: &ListName, subscriber: SubscriberId) -> String {
     key.sign(Purpose::Unsubscribe, &[0, subscriber.0, short_hash(list)])
 }
 
@@ -50,10 +50,10 @@ fn short_hash(list: &ListName) -> u64 {
     u64::from(u16::from_be_bytes([hash[0], hash[1]]))
 }
 
-impl CommandDesk {
+impl CommandService {
     /// Where a mail ends this subscription.
     pub(super) fn unsubscribe_address(&self, list: &List, subscriber: SubscriberId) -> String {
-        let token = letter_token(&self.key, &list.name, subscriber);
+        let token = notice_token(&self.key, &list.name, subscriber);
         ListIdentity::new(list, 0, &self.key).unsubscribe_address(&token)
     }
 
@@ -78,7 +78,7 @@ impl CommandDesk {
         if !matches!(before.value.state_on(&name), Some(state) if state != SubscriptionState::Ended) {
             return Ok(Some(Effects::none(InboundKind::Command, "unsubscribes where it had ended before")));
         }
-        let mut doing = Doing::new();
+        let mut effects = DraftEffects::new();
         let mut subscriber = before.value.clone();
         let source = ConsentSource::Mail { message_id: message_id(item), evidence: None };
         let words = match token.mailing.0 {
@@ -87,8 +87,8 @@ impl CommandDesk {
         };
         // Ending is never refused.
         let _ = subscriber.change(&name, SubscriptionState::Ended, self.clock.now(), source, words);
-        subscribers::put_changed(&mut doing.batch, &before, &subscriber);
-        doing.note("unsubscribed by a signed address");
+        subscribers::put_changed(&mut effects.batch, &before, &subscriber);
+        effects.note("unsubscribed by a signed address");
         let suppressed = self.store.is_suppressed(&self.key.hash_address(&subscriber.address)).await?;
         if !suppressed
             && may_answer(item.inbound.arrival.sender.as_deref(), &item.message)
@@ -104,10 +104,10 @@ impl CommandDesk {
                 unsubscribe: None,
                 data: json!({ "address": subscriber.address.as_str() }),
             };
-            self.letters.write(&mut doing.batch, goodbye).await?;
-            doing.wakes = true;
+            self.notices.write(&mut effects.batch, goodbye).await?;
+            effects.notify = true;
         }
-        Ok(Some(doing.effects()))
+        Ok(Some(effects.effects()))
     }
 }
 
@@ -122,10 +122,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_of_a_letter_is_an_address_for_every_list() {
+    fn the_address_of_a_notice_is_an_address_for_every_list() {
         let key = Key::new([7; 32]);
         for name in ["a", "a-list-of-20-letters", "a-very-long-list-name-of-forty-letters-x"] {
-            let token = letter_token(&key, &name.parse().unwrap(), SubscriberId(100_000_000));
+            let token = notice_token(&key, &name.parse().unwrap(), SubscriberId(100_000_000));
             let local = format!("{}-unsubscribe+{token}", &name[..name.len().min(20)]);
             assert!(local.len() <= 64, "{local}");
         }

@@ -9,8 +9,8 @@ use crate::composition::notices::{Draft, is_of_program, may_answer};
 use crate::inbound::{Effects, HandleError, Item};
 use crate::mail::header_check::author_and_doubt;
 use crate::mail::incoming::Incoming;
+use crate::mail::post_decision::PostDecision;
 use crate::mail::reply::Sender;
-use crate::mail::verdict::Verdict;
 use crate::model::authentication::Check;
 use crate::model::inbound::InboundKind;
 use crate::model::list::List;
@@ -20,14 +20,14 @@ use crate::store::Read;
 use crate::store::engine::Batch;
 use crate::store::posts::put_post;
 
-use super::PostDesk;
+use super::PostService;
 use super::ask::{Reading, about};
 use super::receive::asked;
 
 /// Notices of refusals to one author a day.
 const NOTICES: u32 = 20;
 
-impl PostDesk {
+impl PostService {
     /// What a reply to a question about a post does; `None` when a person must read it.
     ///
     /// # Errors
@@ -61,13 +61,13 @@ impl PostDesk {
         let reply = self.words.reader().read(&item.message);
         let sender = Sender { address: &by, name };
         let (what, mut effects) = match self.words.read(&reply, sender, question.as_ref()) {
-            Verdict::Approve => ("post approve", self.approved(list, &read, &by).await?),
+            PostDecision::Approve => ("post approve", self.approved(list, &read, &by).await?),
             // The author only says that it is theirs; for letting out what another wrote, a word is needed.
-            Verdict::Silent if reason == HoldReason::Confirmation => {
+            PostDecision::Silent if reason == HoldReason::Confirmation => {
                 ("post approve", self.approved(list, &read, &by).await?)
             }
-            Verdict::Refuse { why } => ("post refuse", self.refused(list, &read, &by, &why).await?),
-            Verdict::Silent | Verdict::Unclear => return Ok(None),
+            PostDecision::Refuse { why } => ("post refuse", self.refused(list, &read, &by, &why).await?),
+            PostDecision::Silent | PostDecision::Unclear => return Ok(None),
         };
         let about = format!("{} {}", PostId(id), item.inbound.id);
         let note = AuditNote { who: BY_MAIL.to_owned(), ..AuditNote::of_daemon(what, about, "") };
@@ -99,7 +99,7 @@ impl PostDesk {
             format!("post {} goes out as mailing {mailing}", post.id)
         };
         put_post(&mut batch, &post, Some(read));
-        Ok(Effects { batch, kind: InboundKind::Decision, note, wakes: true, bounce: None })
+        Ok(Effects { batch, kind: InboundKind::Decision, note, notify: true, bounce: None })
     }
 
     /// Stops a held post. Its author is told where a reason is given, or where they are known to be who they say.
@@ -119,12 +119,12 @@ impl PostDesk {
             Some(HoldReason::Moderation) => !why.is_empty() && post.authentication.author != Check::Fail,
             Some(HoldReason::Confirmation) | None => false,
         };
-        if tells && self.letters.at_most(&mut batch, &post.author, "post-refused", NOTICES).await? {
+        if tells && self.notices.at_most(&mut batch, &post.author, "post-refused", NOTICES).await? {
             self.tell(&mut batch, "post-refused", &post, &list.value, why).await?;
         }
         put_post(&mut batch, &post, Some(read));
         let note = format!("post {} is refused", post.id);
-        Ok(Effects { batch, kind: InboundKind::Decision, note, wakes: true, bounce: None })
+        Ok(Effects { batch, kind: InboundKind::Decision, note, notify: true, bounce: None })
     }
 
     /// Tells who decides too late that nothing was changed.
@@ -139,7 +139,7 @@ impl PostDesk {
         let sender = item.inbound.arrival.sender.as_deref();
         let to = sender.filter(|_| may_answer(sender, &item.message)).and_then(|sender| sender.parse::<Address>().ok());
         let Some(to) = to else { return Ok(Some(effects)) };
-        if !self.letters.once_a_day(&mut effects.batch, &to, &format!("post-late {}", post.id)).await? {
+        if !self.notices.once_a_day(&mut effects.batch, &to, &format!("post-late {}", post.id)).await? {
             return Ok(Some(effects));
         }
         let mut data = about(post);
@@ -159,17 +159,16 @@ impl PostDesk {
             unsubscribe: None,
             data,
         };
-        self.letters.write(&mut effects.batch, draft).await?;
-        effects.wakes = true;
+        self.notices.write(&mut effects.batch, draft).await?;
+        effects.notify = true;
         Ok(Some(effects))
     }
 
     /// A post, read, and whether its header can be read in another way too.
     async fn message(&self, post: &Post) -> Result<(Incoming, bool), HandleError> {
-        let octets =
-            self.blobs.read(&post.blob.sha256).await.map_err(|error| HandleError::Broken(error.to_string()))?;
-        let doubtful = !matches!(author_and_doubt(&octets), Ok((_, None)));
-        let message = reading::parse(octets).await.map_err(|error| HandleError::Broken(error.to_string()))?;
+        let bytes = self.blobs.read(&post.blob.sha256).await.map_err(|error| HandleError::Broken(error.to_string()))?;
+        let doubtful = !matches!(author_and_doubt(&bytes), Ok((_, None)));
+        let message = reading::parse(bytes).await.map_err(|error| HandleError::Broken(error.to_string()))?;
         Ok((message, doubtful))
     }
 }

@@ -13,8 +13,8 @@ use crate::base::clock::Clock;
 use crate::base::id::MailingId;
 use crate::base::token::Key;
 use crate::composition::approved;
-use crate::composition::notices::Letters;
-use crate::mail::verdict::VerdictWords;
+use crate::composition::notices::Notices;
+use crate::mail::post_decision::DecisionWords;
 use crate::model::list::List;
 use crate::model::mailing::{
     Approval, AudienceQuery, Mailing, MailingContent, MissedPolicy, Schedule, Stage, UncertainPolicy,
@@ -35,7 +35,7 @@ pub use receive::{Received, SEEN_DAYS};
 
 /// What posts are handled with.
 #[derive(Clone)]
-pub struct PostDesk {
+pub struct PostService {
     /// The store.
     pub store: Store,
     /// Where posts are kept.
@@ -45,19 +45,19 @@ pub struct PostDesk {
     /// Signs and checks tokens.
     pub key: Key,
     /// Writes the questions and notices.
-    pub letters: Letters,
+    pub notices: Notices,
     /// Checks authors.
     pub authenticator: Arc<dyn Authenticator>,
     /// The words of decisions.
-    pub words: Arc<VerdictWords>,
-    /// The installation's time zone, for the mailings' schedule and the letters' dates.
+    pub words: Arc<DecisionWords>,
+    /// The installation's time zone, for the mailings' schedule and the notices' dates.
     pub zone: chrono_tz::Tz,
 }
 
 /// How late, in seconds, a post's mailing still counts as on time: a restart does not make it missed.
 const GRACE_SECONDS: u32 = 86_400;
 
-impl PostDesk {
+impl PostService {
     /// Puts the mailing that sends a post into `batch`, to all of its list, now; the list must still be as it was read.
     /// `by` is whose word lets it out, where somebody's was asked.
     async fn send(

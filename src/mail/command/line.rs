@@ -11,7 +11,7 @@ use super::{Command, Known, Words};
 
 /// Words of a line that may be a command.
 const MOST_WORDS: usize = 14;
-/// Octets of a line that may be a command or a setting.
+/// Bytes of a line that may be a command or a setting.
 const LONGEST: usize = 600;
 /// The most subjects or regions in one setting, and the most characters of one.
 const MOST_VALUES: usize = 20;

@@ -6,9 +6,9 @@ use super::words::{Words, words_of};
 
 /// Lines that are looked at.
 const MAX_LINES: usize = 400;
-/// Octets of one line that are looked at.
+/// Bytes of one line that are looked at.
 const MAX_LINE: usize = 2000;
-/// Octets of a field that are kept.
+/// Bytes of a field that are kept.
 const MAX_FIELD: usize = 200;
 /// People in one answer; a larger number is no number of people.
 const MAX_PEOPLE: u32 = 500;
@@ -139,7 +139,7 @@ fn closing<'a>(line: &'a str, words: &Words) -> Option<Option<&'a str>> {
     let trimmed = line.trim().trim_start_matches('/');
     let lower = trimmed.to_lowercase();
     let phrase = words.closings.iter().filter(|phrase| lower.starts_with(phrase.as_str())).max_by_key(|p| p.len())?;
-    // Only where lower case has as many octets do places in it mean places in the line.
+    // Only where lower case has as many bytes do places in it mean places in the line.
     let rest = trimmed.get(phrase.len()..).filter(|_| lower.len() == trimmed.len())?;
     if rest.starts_with(char::is_alphanumeric) || trimmed.split_whitespace().count() > 7 {
         return None;

@@ -3,7 +3,7 @@
 use chrono::Duration;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{LetterId, MailingId};
+use crate::base::id::{MailingId, NoticeId};
 use crate::model::classify::Class;
 
 use super::Verdict;
@@ -83,17 +83,17 @@ pub struct Suspension {
     pub evidence: String,
     /// Whether the lists' owners have been told.
     pub reported: bool,
-    /// How many probe letters were sent.
+    /// How many probe notices were sent.
     pub probes: u32,
     /// The last of them.
     pub probe: Option<Probe>,
 }
 
-/// A letter that finds out whether a suspended address takes mail again.
+/// A notice that finds out whether a suspended address takes mail again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// Which letter.
-    pub letter: LetterId,
+    /// Which notice.
+    pub notice: NoticeId,
     /// When it was written.
     pub at: Timestamp,
     /// Whether it came back.

@@ -9,7 +9,7 @@ use super::person::Person;
 pub struct Blob {
     /// SHA-256 of the content.
     pub sha256: [u8; 32],
-    /// Octets.
+    /// Bytes.
     pub size: u64,
 }
 
@@ -47,7 +47,7 @@ impl Attachment {
 /// How much may travel in one mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttachmentBudget {
-    /// Octets of attachments in one mail, before base64 makes them a third larger.
+    /// Bytes of attachments in one mail, before base64 makes them a third larger.
     pub total: u64,
 }
 
@@ -70,7 +70,7 @@ pub enum Travel {
 }
 
 impl AttachmentBudget {
-    /// What images take of it, in octets: those that can be fetched nowhere travel in the mail.
+    /// What images take of it, in bytes: those that can be fetched nowhere travel in the mail.
     pub fn taken_by(&self, images: &[Image]) -> u64 {
         let in_mail = images.iter().filter(|image| image.url.is_none());
         in_mail.filter_map(|image| image.blob).map(|blob| blob.size).fold(0, u64::saturating_add)

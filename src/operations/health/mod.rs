@@ -19,7 +19,7 @@ use crate::model::recurrence::Recurrence;
 use crate::outbound::dispatch::Dispatcher;
 use crate::outbound::dispatch::pace::Slowed;
 use crate::outbound::dispatch::relay_backoff::Trouble;
-use crate::outbound::notices::worker::{Postman, Sent};
+use crate::outbound::notices::worker::{NoticeWorker, Sent};
 use crate::store::backup::health::Condition;
 use crate::store::embedded::{DiskUse, EmbeddedEngine, IndexHealth};
 use crate::store::later::LaterCounts;
@@ -42,9 +42,9 @@ const QUICK: Duration = Duration::from_secs(2);
 /// For how many times as long as it took a picture stays good.
 const GOOD_FOR: u32 = 20;
 
-/// Below so much free disk, in octets, the daemon is not ready: mail coming in is refused.
+/// Below so much free disk, in bytes, the daemon is not ready: mail coming in is refused.
 fn reserve() -> u64 {
-    SpoolSettings::default().reserve_octets
+    SpoolSettings::default().reserve_bytes
 }
 
 /// What an observer looks at; what there is none of is left out of the picture.
@@ -54,8 +54,8 @@ pub struct Parts {
     pub engine: Option<Arc<EmbeddedEngine>>,
     /// What sends mailings.
     pub dispatcher: Option<Arc<Dispatcher>>,
-    /// What sends letters.
-    pub postman: Option<Arc<Postman>>,
+    /// What sends notices.
+    pub notice_worker: Option<Arc<NoticeWorker>>,
     /// Where mail that came in lies.
     pub spool: Option<Spool>,
     /// What makes backups.
@@ -91,7 +91,7 @@ pub struct Observer {
     parts: RwLock<Parts>,
     draining: AtomicBool,
     reload_refused: RwLock<Option<(Timestamp, String)>>,
-    last: Mutex<Option<Taken<Arc<Picture>>>>,
+    last: Mutex<Option<Taken<Arc<Health>>>>,
     last_slow: Mutex<Option<Taken<Slow>>>,
 }
 
@@ -111,7 +111,7 @@ struct Slow {
 
 /// How the daemon was at one moment.
 #[derive(Clone, Debug, Default)]
-pub struct Picture {
+pub struct Health {
     /// When.
     pub at: Timestamp,
     /// When the daemon started.
@@ -122,11 +122,11 @@ pub struct Picture {
     pub oldest_due: Option<Timestamp>,
     /// Deliveries that a person must decide about, in mailings not over or over for less than a week.
     pub uncertain: u64,
-    /// Letters.
-    pub letters: LettersPicture,
+    /// Notices.
+    pub notices: NoticesHealth,
     /// Mail that came in.
-    pub inbound: InboundPicture,
-    /// What troubles the relay, of deliveries and of letters.
+    pub inbound: InboundHealth,
+    /// What troubles the relay, of deliveries and of notices.
     pub trouble: Vec<(&'static str, Trouble)>,
     /// That nearly all answers are temporary refusals, if they are.
     pub put_off: Option<PutOff>,
@@ -140,12 +140,12 @@ pub struct Picture {
     pub records: Option<u64>,
     /// The store's index, where it has one.
     pub index: Option<IndexHealth>,
-    /// Octets of mail that came in, as it came.
+    /// Bytes of mail that came in, as it came.
     pub spool: u64,
     /// The jobs: when each last ran and will run.
-    pub jobs: Vec<JobPicture>,
+    pub jobs: Vec<JobHealth>,
     /// When the clock was last seen to have leapt ahead.
-    pub leap: Option<Timestamp>,
+    pub clock_jump: Option<Timestamp>,
     /// What is known about the clock.
     pub clock: Option<ClockTrust>,
     /// By how much a test has moved the clock, where one can.
@@ -166,9 +166,9 @@ pub struct Picture {
     pub backup_failure: Option<(Timestamp, String)>,
 }
 
-/// Letters at one moment.
+/// Notices at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LettersPicture {
+pub struct NoticesHealth {
     /// Still to be sent.
     pub waiting: u64,
     /// Since when the one is due that has waited longest; in the future when none is due.
@@ -179,7 +179,7 @@ pub struct LettersPicture {
 
 /// Mail that came in, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct InboundPicture {
+pub struct InboundHealth {
     /// Not yet handled.
     pub waiting: u64,
     /// When the oldest of these came.
@@ -194,7 +194,7 @@ pub struct InboundPicture {
 
 /// A job at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JobPicture {
+pub struct JobHealth {
     /// Its name.
     pub name: &'static str,
     /// When it last ran, or was first counted.
@@ -239,7 +239,7 @@ impl Observer {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn look(&self, max_age: Duration) -> Result<Arc<Picture>, StoreError> {
+    pub async fn look(&self, max_age: Duration) -> Result<Arc<Health>, StoreError> {
         if let Some(index) = self.index().filter(|index| index.damaged.is_some()) {
             return Ok(Arc::new(self.without_reading(index)));
         }
@@ -248,10 +248,10 @@ impl Observer {
             return Ok(known.value.clone());
         }
         let (watch, at) = (Stopwatch::start(), self.clock.now());
-        let picture = Arc::new(self.take(at, max_age).await?);
+        let health = Arc::new(self.take(at, max_age).await?);
         let took = Duration::from_nanos(watch.nanoseconds());
-        *last = Some(Taken { value: picture.clone(), at, took });
-        Ok(picture)
+        *last = Some(Taken { value: health.clone(), at, took });
+        Ok(health)
     }
 
     fn index(&self) -> Option<IndexHealth> {
@@ -259,11 +259,11 @@ impl Observer {
     }
 
     /// What is known while the store cannot be read: the last picture, if there is any, and that the index is damaged.
-    fn without_reading(&self, index: IndexHealth) -> Picture {
+    fn without_reading(&self, index: IndexHealth) -> Health {
         let last = self.last.try_lock().ok().and_then(|last| last.as_ref().map(|known| known.value.clone()));
         let (at, started) = (self.clock.now(), self.started);
-        let picture = last.map_or(Picture { at, started, ..Picture::default() }, |known| (*known).clone());
-        Picture { index: Some(index), ..picture }
+        let health = last.map_or(Health { at, started, ..Health::default() }, |known| (*known).clone());
+        Health { index: Some(index), ..health }
     }
 
     fn parts(&self) -> Parts {

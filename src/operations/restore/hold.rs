@@ -5,7 +5,7 @@ use crate::base::id::MailingId;
 use crate::model::ledger::Cause;
 use crate::model::mailing::{Pause, PauseReason, Stage, UncertainPolicy};
 use crate::store::engine::{Batch, Commit};
-use crate::store::{Store, StoreError, inbound, keys, letters, record};
+use crate::store::{Store, StoreError, inbound, keys, notices, record};
 
 /// Records looked at together.
 const PAGE: usize = 500;
@@ -15,8 +15,8 @@ const PAGE: usize = 500;
 pub struct Held {
     /// Mailings that were paused.
     pub mailings: Vec<MailingId>,
-    /// Letters that were given up.
-    pub letters: u64,
+    /// Notices that were given up.
+    pub notices: u64,
     /// Messages that came in and were laid aside.
     pub inbound: u64,
 }
@@ -49,21 +49,21 @@ pub async fn hold(store: &Store, until: Timestamp, now: Timestamp) -> Result<Hel
         held.mailings.push(id);
     }
     let why = format!("restored from a backup: whether it was sent after {known} is not known");
-    held.letters = give_up_letters(store, &why, now).await?;
+    held.notices = give_up_notices(store, &why, now).await?;
     let why = format!("restored from a backup: whether it was handled after {known} is not known");
     held.inbound = lay_mail_aside(store, &why, now).await?;
     Ok(held)
 }
 
-async fn give_up_letters(store: &Store, why: &str, now: Timestamp) -> Result<u64, StoreError> {
+async fn give_up_notices(store: &Store, why: &str, now: Timestamp) -> Result<u64, StoreError> {
     let (mut count, mut before) = (0, None);
     loop {
-        let page = store.letters(before, PAGE).await?;
+        let page = store.notices(before, PAGE).await?;
         let Some(last) = page.last() else { return Ok(count) };
         before = Some(last.value.id);
         for read in page.iter().filter(|read| read.value.due().is_some()) {
             let mut batch = Batch::new();
-            letters::put_over(&mut batch, read, &read.value.clone().failed(now, Cause::Message(why.to_owned())));
+            notices::put_over(&mut batch, read, &read.value.clone().failed(now, Cause::Message(why.to_owned())));
             applied(store, batch).await?;
             count += 1;
         }
@@ -106,17 +106,17 @@ const MANY: u64 = 1_000_000;
 /// # Errors
 /// [`StoreError`]: it must not be started.
 pub async fn renumber(store: &Store, later: Option<&Store>) -> Result<(), StoreError> {
-    for (key, octets) in store.engine().scan(keys::table(b'c'), usize::MAX).await? {
-        let mut last = record::decode_counter(&octets)?;
+    for (key, bytes) in store.engine().scan(keys::table(b'c'), usize::MAX).await? {
+        let mut last = record::decode_counter(&bytes)?;
         if let Some(later) = later
-            && let Some(octets) = later.engine().get(&key).await?
+            && let Some(bytes) = later.engine().get(&key).await?
         {
-            last = last.max(record::decode_counter(&octets)?);
+            last = last.max(record::decode_counter(&bytes)?);
         }
         let is_few = ["mailing", "release", "post"].iter().any(|name| keys::counter(name) == key);
         let next = last.saturating_add(if is_few { FEW } else { MANY });
         let mut batch = Batch::new();
-        batch.expect(key.clone(), octets);
+        batch.expect(key.clone(), bytes);
         batch.put(key, next.to_be_bytes().as_slice());
         applied(store, batch).await?;
     }

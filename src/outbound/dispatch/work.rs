@@ -133,7 +133,7 @@ impl Run {
 }
 
 impl Chunk {
-    /// The octets of the lease as this node holds it.
+    /// The bytes of the lease as this node holds it.
     pub fn lease(&self) -> Value {
         locked(&self.lease).clone()
     }

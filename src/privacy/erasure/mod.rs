@@ -2,7 +2,7 @@
 //! the person any more.
 //!
 //! Nothing here is taken from under whoever is using it: a delivery that is just being sent, a mail that waits to be
-//! handled, a letter that is on its way hold the erasure open, each with a word that says so, and the next run goes on. So
+//! handled, a notice that is on its way hold the erasure open, each with a word that says so, and the next run goes on. So
 //! a crash anywhere loses nothing of it. With the last step the address itself is forgotten, and a mark with its keyed
 //! hash stays.
 
@@ -27,7 +27,7 @@ use crate::store::engine::{Batch, Commit, Value};
 use crate::store::suppressions::AddressHash;
 use crate::store::{Store, StoreError, erasures};
 
-use super::personal_data::{Files, People, Trace, TraceError};
+use super::personal_data::{Files, People, PersonalDataError, PersonalRecord};
 
 /// Erasures that are worked on together: what is looked through is looked through once for all of them.
 const TOGETHER: usize = 500;
@@ -79,9 +79,9 @@ impl Cases {
 
     /// Whose erasure a record of `since` belongs to. What somebody did after they were erased, they did anew; and what others
     /// wrote of them since is no part of what was to go, or an erasure that stays open would eat other people's mail.
-    fn concerned<T>(&self, trace: &Trace<T>, since: Timestamp) -> BTreeSet<usize> {
+    fn concerned<T>(&self, entry: &PersonalRecord<T>, since: Timestamp) -> BTreeSet<usize> {
         let old = |place: &&usize| self.list.get(**place).is_some_and(|case| since <= case.at);
-        trace.who.iter().filter(old).copied().collect()
+        entry.who.iter().filter(old).copied().collect()
     }
 
     /// Holds these open.
@@ -120,8 +120,8 @@ impl Eraser {
     /// Works on all open erasures.
     ///
     /// # Errors
-    /// [`TraceError`]: what was done stays done, and the next run goes on.
-    pub async fn work(&self, now: Timestamp) -> Result<Worked, TraceError> {
+    /// [`PersonalDataError`]: what was done stays done, and the next run goes on.
+    pub async fn work(&self, now: Timestamp) -> Result<Worked, PersonalDataError> {
         let mut worked = Worked::default();
         loop {
             let list: Vec<Case> = self.open().await?;
@@ -138,7 +138,7 @@ impl Eraser {
         }
     }
 
-    async fn open(&self) -> Result<Vec<Case>, TraceError> {
+    async fn open(&self) -> Result<Vec<Case>, PersonalDataError> {
         let open = self.store.open_erasures(TOGETHER).await?;
         let case = |(hash, read): (AddressHash, crate::store::Read<Erasure>)| {
             let work = read.value.work()?.clone();
@@ -151,7 +151,7 @@ impl Eraser {
         &self,
         mut cases: Cases,
         now: Timestamp,
-    ) -> Result<(u64, Vec<(AddressHash, BTreeSet<String>)>), TraceError> {
+    ) -> Result<(u64, Vec<(AddressHash, BTreeSet<String>)>), PersonalDataError> {
         rows::sweep(&self.store, &mut cases, now).await?;
         records::sweep(&self.store, &mut cases).await?;
         records::sweep_posts(&self.store, self.files.as_ref(), &mut cases).await?;

@@ -162,9 +162,9 @@ async fn old_segments(
             held.entry(message.value.place.segment).or_default().push(message.value.id);
         }
     }
-    // A letter that passes a message on needs it until it is sent. It was written when its message became handled, so one
-    // that was found handled above has its letter by now.
-    for segment in store.segments_of_letters().await? {
+    // A notice that passes a message on needs it until it is sent. It was written when its message became handled, so one
+    // that was found handled above has its notice by now.
+    for segment in store.segments_of_notices().await? {
         old.remove(&segment);
     }
     old.retain(|segment| !held.contains_key(segment));
@@ -207,10 +207,10 @@ pub async fn forget_keys(store: &Store, present: &Present) -> Result<u64, StoreE
 ///
 /// # Errors
 /// [`StoreError`]: what was forgotten before stays so.
-pub async fn forget_wishes(store: &Store, present: &Present) -> Result<u64, StoreError> {
+pub async fn forget_requests(store: &Store, present: &Present) -> Result<u64, StoreError> {
     let (mut forgotten, mut cursor) = (0, None);
     loop {
-        let (count, next) = store.forget_wishes(present, cursor, PAGE).await?;
+        let (count, next) = store.forget_requests(present, cursor, PAGE).await?;
         forgotten += count;
         cursor = next;
         if cursor.is_none() {

@@ -18,7 +18,7 @@ pub struct DateNames {
 /// A date that stands in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundDate {
-    /// The octet at which it begins.
+    /// The byte at which it begins.
     pub at: usize,
     /// The weekday that is printed with it.
     pub weekday: Option<Weekday>,

@@ -48,7 +48,7 @@ impl Log {
         }
     }
 
-    /// The line of the file for an octet of the front matter.
+    /// The line of the file for a byte of the front matter.
     pub(super) fn line(&self, at: usize) -> u32 {
         let before = self.line_starts.partition_point(|start| *start <= at).saturating_sub(1);
         self.front_line.saturating_add(u32::try_from(before).unwrap_or(u32::MAX))

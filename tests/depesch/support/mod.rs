@@ -1,9 +1,10 @@
 //! What the behaviours share.
 #![allow(dead_code)] // a helper may hold what only its dropping is for
 
+pub mod api;
 pub mod bounces;
+pub mod clock_jumps;
 pub mod commands;
-pub mod control;
 pub mod daemon;
 pub mod damage;
 pub mod disk;
@@ -12,10 +13,9 @@ pub mod failing;
 pub mod house;
 pub mod inbound;
 pub mod json_schema;
-pub mod leaps;
-pub mod letters;
 pub mod listener;
 pub mod mailings;
+pub mod notices;
 pub mod office;
 pub mod people;
 pub mod planted;

@@ -1,0 +1,278 @@
+//! A notice: one mail of our own that belongs to no mailing (a confirmation, help, a notice to an owner, a message passed
+//! on), and what becomes of it.
+//!
+//! As with deliveries the intent to send is on record before anything is sent, so that after a crash a notice is in doubt
+//! and never forgotten; it is sent again with the same Message-ID and counted as resent.
+
+use crate::base::address::Address;
+use crate::base::clock::Timestamp;
+use crate::base::id::NoticeId;
+
+use super::inbound::SpoolPlace;
+use super::ledger::{Cause, Stage};
+use super::reply::Reply;
+use super::retry::{NextAttempt, RetryTable};
+
+/// One mail of our own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Its name.
+    pub id: NoticeId,
+    /// The envelope sender; `None` is the null reverse-path `<>` (RFC 3834 §3.3, RFC 5321 §4.5.5).
+    pub sender: Option<Address>,
+    /// To whom it goes: always one.
+    pub recipient: Address,
+    /// Where its bytes are.
+    pub body: NoticeBody,
+    /// What it is, for people to read: no address in it.
+    pub about: String,
+    /// When it was written.
+    pub created: Timestamp,
+    /// Giving up counts from here: when it was written, or when a person last wanted it tried again.
+    pub opened: Timestamp,
+    /// How many times a transaction was begun for it since then.
+    pub attempts: u16,
+    /// How many of all ended in doubt and were sent again: so many copies more may have arrived.
+    pub resent: u16,
+    /// Where it stands.
+    pub state: NoticeState,
+}
+
+/// Where the bytes of a notice are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoticeBody {
+    /// In a record of their own, until the notice is taken.
+    Kept,
+    /// A message that came in, passed on as it is: it lies in the spool, and these fields go before it.
+    Forwarded {
+        /// Whole header fields with CRLF.
+        header: Vec<u8>,
+        /// The message.
+        place: SpoolPlace,
+    },
+}
+
+/// Where a notice stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoticeState {
+    /// To be sent.
+    Waiting {
+        /// Not before this instant.
+        due: Timestamp,
+        /// Why the last attempt did not succeed, if there was one.
+        cause: Option<Cause>,
+    },
+    /// The intent to send is on disk, the outcome is not: after a crash nobody knows.
+    InDoubt {
+        /// When the intent was committed.
+        since: Timestamp,
+    },
+    /// The relay took it.
+    Accepted {
+        /// When.
+        at: Timestamp,
+        /// What it said.
+        reply: Reply,
+    },
+    /// Given up for good.
+    Failed {
+        /// When.
+        at: Timestamp,
+        /// What the relay said, or what went wrong.
+        cause: Cause,
+    },
+}
+
+impl NoticeState {
+    /// The word used everywhere.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Waiting { cause: None, .. } => "waiting",
+            Self::Waiting { cause: Some(_), .. } => "deferred",
+            Self::InDoubt { .. } => "in-doubt",
+            Self::Accepted { .. } => "accepted",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
+impl Notice {
+    /// When it is to be looked at by whoever sends notices: `None` when nothing more happens by itself.
+    pub fn due(&self) -> Option<Timestamp> {
+        match &self.state {
+            NoticeState::Waiting { due, .. } => Some(*due),
+            NoticeState::InDoubt { since } => Some(*since),
+            NoticeState::Accepted { .. } | NoticeState::Failed { .. } => None,
+        }
+    }
+
+    /// Whether it is to be sent at `now`: its time has come, or lies further ahead than `table` can have put it off,
+    /// because the clock stood ahead then; or it was found in doubt.
+    pub fn is_due(&self, now: Timestamp, table: &RetryTable) -> bool {
+        match &self.state {
+            NoticeState::Waiting { due, .. } => {
+                table.is_due(*due, u32::from(self.attempts), chrono::Duration::zero(), now)
+            }
+            NoticeState::InDoubt { .. } => true,
+            NoticeState::Accepted { .. } | NoticeState::Failed { .. } => false,
+        }
+    }
+
+    /// When it was settled, if it is.
+    pub fn settled(&self) -> Option<Timestamp> {
+        match &self.state {
+            NoticeState::Accepted { at, .. } | NoticeState::Failed { at, .. } => Some(*at),
+            NoticeState::Waiting { .. } | NoticeState::InDoubt { .. } => None,
+        }
+    }
+
+    /// Why it is not where it should be, if it is not.
+    pub fn cause(&self) -> Option<&Cause> {
+        match &self.state {
+            NoticeState::Waiting { cause, .. } => cause.as_ref(),
+            NoticeState::Failed { cause, .. } => Some(cause),
+            NoticeState::InDoubt { .. } | NoticeState::Accepted { .. } => None,
+        }
+    }
+
+    /// The intent: a transaction is about to begin. One that was in doubt is sent again and says so.
+    pub fn begin(&self, since: Timestamp) -> Self {
+        let again = matches!(self.state, NoticeState::InDoubt { .. });
+        Self {
+            attempts: self.attempts.saturating_add(1),
+            resent: self.resent.saturating_add(u16::from(again)),
+            state: NoticeState::InDoubt { since },
+            ..self.clone()
+        }
+    }
+
+    /// The relay took it.
+    pub fn accepted(self, at: Timestamp, reply: Reply) -> Self {
+        Self { state: NoticeState::Accepted { at, reply }, ..self }
+    }
+
+    /// The relay refused it: for good, or for now.
+    pub fn refused(self, at: Timestamp, stage: Stage, reply: Reply, table: &RetryTable) -> Self {
+        let cause = Cause::Reply { stage, reply };
+        match &cause {
+            Cause::Reply { stage, reply } if stage.is_final(reply) => self.failed(at, cause),
+            _ => self.put_off(at, cause, table),
+        }
+    }
+
+    /// It cannot be sent, whatever the time.
+    pub fn failed(self, at: Timestamp, cause: Cause) -> Self {
+        Self { state: NoticeState::Failed { at, cause }, ..self }
+    }
+
+    /// The connection failed before it was taken. It is tried again at once when the relay is back, which is no fault of
+    /// the notice; from the fourth time on the retry table holds, because it may be the notice that breaks it.
+    pub fn not_sent(self, at: Timestamp, what: String, table: &RetryTable) -> Self {
+        let cause = Cause::Connection(what);
+        match self.attempts {
+            0..=3 => Self { state: NoticeState::Waiting { due: at, cause: Some(cause) }, ..self },
+            _ => self.put_off(at, cause, table),
+        }
+    }
+
+    /// Nobody knows whether it was taken: a notice twice is better than none.
+    pub fn unknown(self, at: Timestamp, what: String, table: &RetryTable) -> Self {
+        let again = Self { resent: self.resent.saturating_add(1), ..self };
+        again.not_sent(at, what, table)
+    }
+
+    /// A report says that what the relay took was given up after all; `None` for a notice that it did not take.
+    pub fn came_back(&self, at: Timestamp, evidence: &str) -> Option<Self> {
+        let NoticeState::Accepted { .. } = &self.state else { return None };
+        let cause = Cause::Message(format!("it came back: {evidence}"));
+        Some(self.clone().failed(at, cause))
+    }
+
+    /// A person wants a failed notice tried again; `None` when it did not fail.
+    pub fn reopen(&self, now: Timestamp) -> Option<Self> {
+        let NoticeState::Failed { cause, .. } = &self.state else { return None };
+        let state = NoticeState::Waiting { due: now, cause: Some(cause.clone()) };
+        Some(Self { opened: now, attempts: 0, state, ..self.clone() })
+    }
+
+    /// The notice, to be sent at `now` although it was put off until later; `None` for one that does not wait.
+    pub fn due_now(&self, now: Timestamp) -> Option<Self> {
+        let NoticeState::Waiting { due, cause } = &self.state else { return None };
+        let state = NoticeState::Waiting { due: now, cause: cause.clone() };
+        (*due > now).then(|| Self { state, ..self.clone() })
+    }
+
+    /// Not now: tried again by the table, or given up.
+    pub fn put_off(self, now: Timestamp, cause: Cause, table: &RetryTable) -> Self {
+        match table.next_attempt(self.opened, now, u32::from(self.attempts), self.id.0) {
+            NextAttempt::At(due) => Self { state: NoticeState::Waiting { due, cause: Some(cause) }, ..self },
+            NextAttempt::GiveUp => self.failed(now, cause),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Duration;
+
+    use super::*;
+
+    fn at(minutes: i64) -> Timestamp {
+        "2026-11-23T08:00:00Z".parse::<Timestamp>().unwrap() + Duration::minutes(minutes)
+    }
+
+    fn notice() -> Notice {
+        Notice {
+            id: NoticeId(7),
+            sender: None,
+            recipient: "karin@example.org".parse().unwrap(),
+            body: NoticeBody::Kept,
+            about: "help".into(),
+            created: at(0),
+            opened: at(0),
+            attempts: 0,
+            resent: 0,
+            state: NoticeState::Waiting { due: at(0), cause: None },
+        }
+    }
+
+    fn reply(code: u16) -> Reply {
+        Reply::new(code, "as the test wants it")
+    }
+
+    #[test]
+    fn a_notice_in_doubt_is_sent_again_and_says_so() {
+        let once = notice().begin(at(0));
+        assert_eq!((once.attempts, once.resent, once.due()), (1, 0, Some(at(0))));
+        let again = once.begin(at(5));
+        assert_eq!((again.attempts, again.resent), (2, 1));
+        let unknown = notice().begin(at(0)).unknown(at(1), "lost".into(), &RetryTable::default());
+        assert_eq!((unknown.resent, unknown.due()), (1, Some(at(1))));
+        assert_eq!(unknown.begin(at(2)).resent, 1, "the doubt is counted once");
+    }
+
+    #[test]
+    fn a_temporary_refusal_is_tried_for_four_days_and_a_final_one_is_not() {
+        let table = RetryTable::default();
+        let (mut one, mut now, mut tries) = (notice(), at(0), 0);
+        while let Some(due) = one.due() {
+            assert!(tries == 0 || due > now);
+            (now, tries) = (due, tries + 1);
+            one = one.begin(now).refused(now, Stage::Message, reply(451), &table);
+        }
+        assert_eq!(one.settled(), Some(at(4 * 24 * 60)));
+        assert!(tries > 20 && one.state.word() == "failed");
+        let refused = notice().begin(at(0)).refused(at(0), Stage::Recipient, reply(550), &table);
+        assert_eq!(refused.state.word(), "failed");
+        let too_many = notice().begin(at(0)).refused(at(0), Stage::Recipient, reply(552), &table);
+        assert_eq!(too_many.state.word(), "deferred");
+    }
+
+    #[test]
+    fn only_a_failed_notice_is_opened_again_and_gets_its_four_days_anew() {
+        let failed = notice().begin(at(0)).failed(at(9000), Cause::Stopped);
+        let open = failed.reopen(at(9001)).unwrap();
+        assert_eq!((open.due(), open.opened, open.created), (Some(at(9001)), at(9001), at(0)));
+        assert_eq!(open.reopen(at(9002)), None);
+    }
+}
