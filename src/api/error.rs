@@ -68,11 +68,6 @@ impl ApiError {
         Self::new(409, "conflict", message)
     }
 
-    /// 403: the rules forbid it.
-    pub fn forbidden(message: impl Into<String>) -> Self {
-        Self::new(403, "forbidden", message)
-    }
-
     /// 507: there is no room on the disk.
     pub fn full(message: impl Into<String>) -> Self {
         Self::new(507, "full", message)

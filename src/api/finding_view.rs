@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::render::finding::{Finding, Severity};
+use crate::render::finding::Finding;
 
 /// One thing found in a release file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,11 +24,6 @@ pub struct FindingView {
 }
 
 impl FindingView {
-    /// Whether it stops the release.
-    pub fn is_error(&self) -> bool {
-        self.severity == Severity::Error.word()
-    }
-
     /// On one line, after the file's name: `line 7: error: …`.
     pub fn line_of_text(&self) -> String {
         let line = self.line.map_or_else(|| " ".to_owned(), |line| format!("{line}: "));

@@ -25,9 +25,7 @@ use crate::store::{CONFLICT_TRIES, Read, StoreError};
 use super::ApiState;
 use super::error::ApiError;
 use super::extract::{AddressParameters, Caller, PageBefore, Parameters, Segment};
-
-/// Records read at a time.
-const PAGE: usize = 500;
+use super::page;
 
 /// What takes mail in, and where it lies.
 #[derive(Clone)]
@@ -105,7 +103,7 @@ enum StateName {
 /// The routes of this noun.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new()
-        .route("/v1/inbound", get(page))
+        .route("/v1/inbound", get(list))
         .route("/v1/inbound/{id}", get(show))
         .route("/v1/listeners/{protocol}", delete(forget_listener))
         .route("/v1/inbound/{id}/raw", get(raw))
@@ -128,35 +126,19 @@ async fn forget_listener(
     }
 }
 
-async fn page(
+async fn list(
     State(control): State<Arc<ApiState>>,
     caller: Caller,
-    Parameters(PageBefore { before, limit, state, addresses }): Parameters<PageBefore<StateName>>,
+    Parameters(asked): Parameters<PageBefore<StateName>>,
 ) -> Result<Json<InboundPage>, ApiError> {
-    if addresses {
+    if asked.addresses {
         tracing::info!(by = %caller, "the addresses of mail that came in were shown");
     }
-    let limit = limit.unwrap_or(50).clamp(1, 5000);
-    let wanted = |inbound: &Inbound| state.is_none_or(|state| state == state_of(inbound));
-    let before =
-        before.map(|id| id.parse().map_err(|error| ApiError::invalid(format!("before: {error}")))).transpose()?;
-    let (mut messages, mut before, mut last): (_, Option<InboundId>, _) = (Vec::new(), before, None);
-    loop {
-        let found = control.store.newest_inbound(before, PAGE.min(limit)).await?;
-        let Some(oldest) = found.last() else { break };
-        before = Some(oldest.value.id);
-        for read in found.iter().filter(|read| wanted(&read.value)) {
-            messages.push(view(&read.value, addresses));
-            if messages.len() == limit {
-                last = Some(read.value.id);
-                break;
-            }
-        }
-        if last.is_some() {
-            break;
-        }
-    }
-    Ok(Json(InboundPage { messages, next: last.map(|id| id.to_string()) }))
+    let older = |before, limit| control.store.newest_inbound(before, limit);
+    let wanted = |inbound: &Inbound| asked.state.is_none_or(|state| state == state_of(inbound));
+    let view = |inbound: &Inbound| view(inbound, asked.addresses);
+    let (messages, next) = page::newest(&asked, older, |inbound| inbound.id, wanted, view).await?;
+    Ok(Json(InboundPage { messages, next }))
 }
 
 async fn show(

@@ -45,6 +45,7 @@ pub mod list;
 pub mod mailing;
 pub mod notice;
 pub mod outbound;
+mod page;
 pub mod path;
 pub mod person_view;
 pub mod post;

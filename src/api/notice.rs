@@ -22,9 +22,7 @@ use crate::store::{CONFLICT_TRIES, Read, StoreError};
 use super::ApiState;
 use super::error::ApiError;
 use super::extract::{AddressParameters, Caller, PageBefore, Parameters, Segment};
-
-/// Notices read at a time.
-const PAGE: usize = 500;
+use super::page;
 
 /// What writes notices, and what sends them.
 #[derive(Clone)]
@@ -78,35 +76,24 @@ pub struct NoticePage {
 /// The routes of this noun.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new()
-        .route("/v1/notices", get(page))
+        .route("/v1/notices", get(list))
         .route("/v1/notices/{id}", get(show))
         .route("/v1/notices/{id}/retry", post(retry))
 }
 
-async fn page(
+async fn list(
     State(control): State<Arc<ApiState>>,
     caller: Caller,
-    Parameters(PageBefore { before, limit, state, addresses }): Parameters<PageBefore<String>>,
+    Parameters(asked): Parameters<PageBefore<String>>,
 ) -> Result<Json<NoticePage>, ApiError> {
-    if addresses {
+    if asked.addresses {
         tracing::info!(by = %caller, "the addresses of notices were shown");
     }
-    let limit = limit.unwrap_or(50).clamp(1, 5000);
-    let wanted = |notice: &Notice| state.as_deref().is_none_or(|state| state == notice.state.word());
-    let before =
-        before.map(|id| id.parse().map_err(|error| ApiError::invalid(format!("before: {error}")))).transpose()?;
-    let (mut notices, mut before): (_, Option<NoticeId>) = (Vec::new(), before);
-    loop {
-        let found = control.store.notices(before, PAGE.min(limit)).await?;
-        let Some(oldest) = found.last() else { return Ok(Json(NoticePage { notices, next: None })) };
-        before = Some(oldest.value.id);
-        for read in found.iter().filter(|read| wanted(&read.value)) {
-            notices.push(view(&read.value, addresses));
-            if notices.len() == limit {
-                return Ok(Json(NoticePage { notices, next: Some(read.value.id.to_string()) }));
-            }
-        }
-    }
+    let older = |before, limit| control.store.notices(before, limit);
+    let wanted = |notice: &Notice| asked.state.as_deref().is_none_or(|state| state == notice.state.word());
+    let view = |notice: &Notice| view(notice, asked.addresses);
+    let (notices, next) = page::newest(&asked, older, |notice| notice.id, wanted, view).await?;
+    Ok(Json(NoticePage { notices, next }))
 }
 
 async fn show(

@@ -216,7 +216,7 @@ async fn read_again(app: &RunningApp, reloading: &Reloading<'_>, by: &str) -> Re
         }
     };
     let reloaded = app.reload(&loaded.config);
-    audit::reloaded(&app.control().audit(), Some((&loaded.config, reloaded.is_ok()))).await;
+    audit::reloaded(&app.control().audit(), Some((&loaded, reloaded.is_ok()))).await;
     if let Err(error) = reloaded {
         return Err(("nothing was taken over, all of the old stays in force", error.to_string()));
     }

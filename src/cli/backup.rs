@@ -322,7 +322,7 @@ fn check(directory: &Path, mut ids: Vec<String>, all: bool, context: &Context) -
         Err(error) => return Err(failed(error)),
     };
     let output = &context.output;
-    let Verified { backups, files, bytes: bytes, records, faults, seen } = &found;
+    let Verified { backups, files, bytes, records, faults, seen } = &found;
     if !seen.is_empty()
         && let Err(error) = Repository::note_read(directory, seen, crate::app::system_clock().now())
     {

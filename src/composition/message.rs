@@ -48,13 +48,11 @@ pub trait PreparedMailing: Send + Sync + 'static {
     }
 
     /// A hash of what all its messages share: the same whenever the same would be sent, and another when release,
-    /// templates, attachments or list identity are. Empty for a source that cannot tell.
+    /// templates, attachments or list identity are.
     ///
     /// # Errors
     /// A text for the press office: why no message can be made.
-    fn content_hash(&self) -> Result<String, String> {
-        Ok(String::new())
-    }
+    fn content_hash(&self) -> Result<String, String>;
 }
 
 /// A message ready for a connection.

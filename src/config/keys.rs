@@ -306,7 +306,7 @@ pub const LOG_TARGETS: &[&str] = &[
     "depesch::model",
     "depesch::monitor",
     "depesch::render",
-    "depesch::sink",
+    "depesch::mock_smtp",
     "depesch::smtp",
     "depesch::socket",
     "depesch::store",

@@ -121,11 +121,6 @@ impl MockServer {
         *self.shared.script.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(script));
     }
 
-    /// From now on it accepts everything again.
-    pub fn accept_all(&self) {
-        *self.shared.script.write().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
     /// Stops listening, closes all connections and waits for its threads.
     pub fn stop(&mut self) {
         self.stop.send_replace(true);

@@ -154,12 +154,6 @@ impl Rules {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).push(rule);
         self
     }
-
-    /// Cuts every connection so.
-    pub fn cutting(mut self, cut: Cut) -> Self {
-        self.cut = Some(cut);
-        self
-    }
 }
 
 impl Script for Rules {

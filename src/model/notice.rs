@@ -94,6 +94,15 @@ impl NoticeState {
             Self::Failed { .. } => "failed",
         }
     }
+
+    /// The relay's reply, or the reason, that the record quotes: it may name a person.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Accepted { reply, .. } => Some(&reply.text),
+            Self::Waiting { cause: Some(cause), .. } | Self::Failed { cause, .. } => cause.text(),
+            Self::Waiting { cause: None, .. } | Self::InDoubt { .. } => None,
+        }
+    }
 }
 
 impl Notice {

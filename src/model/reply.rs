@@ -38,11 +38,6 @@ impl Reply {
         self.code / 100 == 2
     }
 
-    /// 4xx: the same may work later.
-    pub fn is_transient(&self) -> bool {
-        self.code / 100 == 4
-    }
-
     /// 5xx: the same will not work.
     pub fn is_permanent(&self) -> bool {
         self.code / 100 == 5

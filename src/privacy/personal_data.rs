@@ -170,8 +170,7 @@ impl People {
                 };
                 let notice = &read.value;
                 let owner = self.owner(&notice.recipient);
-                // Replies and reasons are somewhere in the state; none of its own words is an address.
-                let mut who = self.in_text(&format!("{:?}", notice.state));
+                let mut who = notice.state.text().map(|text| self.in_text(text)).unwrap_or_default();
                 match &notice.body {
                     NoticeBody::Kept => {
                         if let Some(bytes) = store.notice_bytes(notice.id).await? {

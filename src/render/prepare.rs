@@ -169,17 +169,6 @@ impl PreparedRelease {
         &self.fields
     }
 
-    /// Whether a message can be made for each of `recipients`; what is wrong with the first few that it cannot be made
-    /// for, at most `limit` of them, each by its place.
-    pub fn check_recipients<'a>(
-        &self,
-        recipients: impl IntoIterator<Item = Recipient<'a>>,
-        limit: usize,
-    ) -> Vec<(usize, TemplateError)> {
-        let wrong = |(place, one): (usize, Recipient<'_>)| self.for_recipient(&one).err().map(|error| (place, error));
-        recipients.into_iter().enumerate().filter_map(wrong).take(limit).collect()
-    }
-
     /// Renders for one recipient.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ use crate::support::failing::{Count, FailingEngine, Failure};
 /// Each route of the API with its method, read from the source.
 fn routes() -> BTreeSet<(String, String)> {
     let mut routes = BTreeSet::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/control")];
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

@@ -1,7 +1,6 @@
-//! The demo: it needs nothing, ends well and in time, and removes nothing that it did not make.
+//! The demo: it needs nothing, ends well, and removes nothing that it did not make.
 
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 fn demo(directory: &std::path::Path, arguments: &[&str]) -> std::process::Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_depesch"));
@@ -12,11 +11,9 @@ fn demo(directory: &std::path::Path, arguments: &[&str]) -> std::process::Output
 fn it_shows_each_kind_of_outcome_and_can_be_repeated() {
     let directory = tempfile::tempdir().unwrap();
     for _ in 0..2 {
-        let began = Instant::now();
         let output = demo(directory.path(), &[]);
         let text = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
-        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
         for word in ["accepted", "deferred", "failed", "suppressed", "cancelled", "uncertain", "No such user"] {
             assert!(text.contains(word), "no {word} in\n{text}");
         }

@@ -179,7 +179,7 @@ fn lower_floors_do_no_io() {
 
 #[test]
 fn the_guard_sees_what_it_guards_against() {
-    assert_eq!(wrong_imports("mailings", "use crate::control::Control;"), ["line 1: upward to control"]);
+    assert_eq!(wrong_imports("mailings", "use crate::api::ApiState;"), ["line 1: upward to api"]);
     assert_eq!(wrong_imports("render", "\nuse crate::store::Store;"), ["line 2: sideways to store"]);
     assert_eq!(wrong_imports("mailings", "    crate::{store, cli}").len(), 1);
     assert!(wrong_imports("mailings", "use crate::store::Store; // crate::cli is above").is_empty());

@@ -1,4 +1,4 @@
-//! A running listener with a scripted door behind it, and a plain client.
+//! A running listener with a scripted ingest behind it, and a plain client.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

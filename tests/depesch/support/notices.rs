@@ -1,4 +1,4 @@
-//! A desk that writes notices, a relay that answers by script, and the worker between them.
+//! A place where notices are written, a relay that answers by script, and the worker between them.
 
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -134,6 +134,10 @@ impl PreparedMailing for Plain {
         };
         Ok(Message { envelope, bytes: b"Subject: x\r\n\r\nx\r\n".to_vec(), shared_end: Arc::default() })
     }
+
+    fn content_hash(&self) -> Result<String, String> {
+        Ok("plain".to_owned())
+    }
 }
 
 pub struct Office {

@@ -1,4 +1,4 @@
-//! The other side of the SMTP server: a dialogue without sockets, and a scripted door behind it.
+//! The other side of the SMTP server: a dialogue without sockets, and a scripted ingest behind it.
 
 use std::sync::{Arc, Mutex};
 
