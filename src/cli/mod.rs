@@ -134,9 +134,6 @@ pub enum Command {
     Inbound(inbound::InboundCommand),
     /// Hand over a message that came in another way, e.g. through a pipe
     Inject(inject::InjectCommand),
-    /// Mails of our own that belong to no mailing, and what became of them
-    #[command(subcommand)]
-    Notice(notice::NoticeCommand),
     /// Make, show and change lists
     #[command(subcommand)]
     List(list::ListCommand),
@@ -151,6 +148,9 @@ pub enum Command {
     /// Queue releases, follow them, and see what became of every mail
     #[command(subcommand)]
     Mailing(mailing::MailingCommand),
+    /// Mails of our own that belong to no mailing, and what became of them
+    #[command(subcommand, alias = "letter")]
+    Notice(notice::NoticeCommand),
     /// Mail out as a whole: make deferred mail due now
     #[command(subcommand)]
     Outbound(outbound::OutboundCommand),

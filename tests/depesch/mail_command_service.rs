@@ -24,7 +24,7 @@ fn inject(place: &Place, message: &str) {
 /// The letter of this template, when it has gone out; asks the daemon until then.
 fn notice(place: &Place, about: &str) -> Incoming {
     for _ in 0..500 {
-        let listed = place.run(&["--json", "letter", "list", "--state", "accepted"]);
+        let listed = place.run(&["--json", "notice", "list", "--state", "accepted"]);
         let text = String::from_utf8(listed.stdout).unwrap();
         let sent = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         if sent.filter(|notice| notice["about"] == about).count() == 1 {

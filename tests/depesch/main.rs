@@ -101,6 +101,7 @@ mod mail_command_to_list;
 mod mail_command_token;
 mod mail_command_unsubscribe;
 mod mail_command_who_may;
+mod mail_snapshots;
 mod mailing_control;
 mod mailing_queue;
 mod mailing_reopen;

@@ -19,7 +19,7 @@ const PUT_TOGETHER: [(&str, &[&str]); 1] =
 const STATUS: [(&str, &str, &str); 4] = [
     ("src/operations/health/problems.rs", "", "#[cfg(test)]"),
     ("src/subscribers/bounces/doubt.rs", "pub fn problems", "\n    }\n"),
-    ("src/store/embedded/open.rs", "pub fn doubt", "\n    }\n"),
+    ("src/store/embedded/open_report.rs", "pub fn doubt", "\n    }\n"),
     ("src/monitor/mod.rs", "/// The address could not be had.", "pub struct"),
 ];
 
