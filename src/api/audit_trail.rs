@@ -105,6 +105,7 @@ pub const RULES: &[Rule] = &[
     rule("GET", "/v1/rsvps/{event}/export", "rsvp export", Noted::Shows),
     rule("POST", "/v1/rsvps/{event}", "rsvp set", Noted::Change),
     rule("POST", "/v1/subscribers", "subscriber add", Noted::Change),
+    rule("GET", "/v1/subscribers", "subscriber search", Noted::Shows),
     rule("GET", "/v1/subscribers/{who}", "subscriber show", Noted::Shows),
     rule("PATCH", "/v1/subscribers/{who}", "subscriber edit", Noted::Change),
     rule("DELETE", "/v1/subscribers/{who}", "subscriber erase", Noted::Change),
@@ -244,6 +245,7 @@ fn not_noted(error: &StoreError) -> ApiError {
     if let StoreError::Engine(EngineError::Full(_)) = error {
         return ApiError::full(error.to_string());
     }
+    // Also where the entry itself may stand in the log: what was asked is done only after it.
     ApiError::new(503, "audit", format!("what was asked could not be noted in the audit log: {error}"))
         .hint("Nothing was done. See the daemon's log; try again when the store works.")
 }

@@ -13,6 +13,7 @@ use crate::base::id::{InboundId, ListName, MailingId, SubscriberId};
 use crate::mailings::report::masked;
 use crate::model::bounce::{Bounce, BounceSource, Score};
 use crate::model::subscriber::SubscriptionState;
+use crate::store::mailings;
 
 use super::ApiState;
 use super::error::ApiError;
@@ -169,10 +170,10 @@ async fn list(
 /// What came back about the latest mailings.
 async fn latest(control: &ApiState, limit: usize) -> Result<Vec<Bounce>, ApiError> {
     let mut bounces = Vec::new();
-    for mailing in control.store.mailings().await?.iter().rev() {
-        if bounces.len() >= limit {
-            break;
-        }
+    let mut newest = control.store.pages(mailings::all().backward());
+    while bounces.len() < limit
+        && let Some(mailing) = newest.next().await?
+    {
         let room = limit - bounces.len();
         bounces.extend(control.store.bounces_of_mailing(mailing.value.id, SubscriberId(0), room).await?);
     }

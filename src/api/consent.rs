@@ -34,7 +34,7 @@ pub struct ConsentRowView {
     pub state: String,
     /// Since when.
     pub since: Option<Timestamp>,
-    /// `own-mail-kept`, `own-mail`, `stated` or `none`.
+    /// `own-mail-kept`, `own-form`, `own-mail`, `stated` or `none`.
     pub proof: String,
     /// What it rests on: the change that made it active. Nothing where it never was.
     pub basis: Option<ConsentView>,

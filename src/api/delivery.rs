@@ -71,22 +71,22 @@ async fn find(
         };
         subscriber = Some(read.value.id);
     }
-    let mut mailings: Vec<Mailing> = store.mailings().await?.into_iter().rev().map(|read| read.value).collect();
+    let mut mailing = None;
     if let Some(id) = &wanted.message_id {
-        let Some((mailing, reader)) = message_id::named(&control.key, id) else {
+        let Some((named, reader)) = message_id::named(&control.key, id) else {
             let words = "this Message-ID was not made by this installation for a mailing";
             return Err(ApiError::not_found(words).hint("Notices are found by \u{201c}depesch notice list\u{201d}."));
         };
-        mailings.retain(|known| known.id == mailing);
+        mailing = Some(named);
         subscriber = both(subscriber, reader)?;
         if subscriber.is_none() {
-            let words = format!("all readers of mailing {mailing} share this Message-ID, because it sends a post");
+            let words = format!("all readers of mailing {named} share this Message-ID, because it sends a post");
             return Err(ApiError::invalid(words).hint("Say whose delivery is meant: --address"));
         }
     }
     let mut found = match (subscriber, &wanted.queue_id) {
-        (Some(subscriber), _) => find_delivery::of_subscriber(store, mailings, subscriber).await?,
-        (None, Some(queue_id)) => find_delivery::of_queue_id(store, mailings, queue_id.trim()).await?,
+        (Some(subscriber), _) => find_delivery::of_subscriber(store, mailing, subscriber).await?,
+        (None, Some(queue_id)) => find_delivery::of_queue_id(store, mailing, queue_id.trim()).await?,
         (None, None) => return Err(ApiError::invalid("a message_id, a queue_id or an address is needed")),
     };
     if let Some(queue_id) = wanted.queue_id.as_ref().filter(|_| subscriber.is_some()) {

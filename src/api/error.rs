@@ -93,6 +93,8 @@ impl From<StoreError> for ApiError {
                 Self::new(503, "contended", error.to_string()).hint("The same request may be sent again.")
             }
             StoreError::Engine(EngineError::Full(_)) => Self::full(error.to_string()),
+            StoreError::Engine(EngineError::Ambiguous { .. }) => Self::new(503, "unknown", error.to_string())
+                .hint("Look whether it was done before you send the same request again. See the daemon's log."),
             StoreError::Engine(_) => Self::new(503, "store", error.to_string())
                 .hint("Nothing was changed. See the daemon's log; try again when the store works."),
             StoreError::Record(_) => Self::new(500, "store", error.to_string()),

@@ -17,10 +17,10 @@ use crate::mailings::report::masked;
 use crate::model::inbound::{Inbound, InboundState};
 use crate::operations::listeners::Listeners;
 use crate::runtime::notifier::Notifier;
-use crate::store::engine::{Batch, Commit};
+use crate::store::engine::Batch;
 use crate::store::inbound::put_waiting;
 use crate::store::spool::{Spool, SpoolError};
-use crate::store::{CONFLICT_TRIES, Read, StoreError};
+use crate::store::{Attempt, Read};
 
 use super::ApiState;
 use super::error::ApiError;
@@ -170,21 +170,21 @@ async fn retry(
     caller: Caller,
     Segment(id): Segment<InboundId>,
 ) -> Result<Json<InboundView>, ApiError> {
-    for _ in 0..CONFLICT_TRIES {
-        let read = find(&control, id).await?;
+    let of = &control;
+    let waits = of.store.attempt(|| async move {
+        let read = find(of, id).await?;
         if !matches!(read.value.state, InboundState::Stuck { .. }) {
             let words = format!("{id} is {}; only what is stuck is tried again", word(state_of(&read.value)));
             return Err(ApiError::conflict(words));
         }
         let mut batch = Batch::new();
         put_waiting(&mut batch, &read);
-        if control.store.commit(batch).await? == Commit::Applied {
-            control.mail_in()?.notifier.notify();
-            tracing::info!(inbound = %id, by = %caller, "a stuck message is tried again");
-            return Ok(Json(view(&Inbound { state: InboundState::Waiting, ..read.value }, false)));
-        }
-    }
-    Err(StoreError::Contended(CONFLICT_TRIES).into())
+        Ok(Attempt::Commit(batch, Inbound { state: InboundState::Waiting, ..read.value }))
+    });
+    let waiting = waits.await?;
+    control.mail_in()?.notifier.notify();
+    tracing::info!(inbound = %id, by = %caller, "a stuck message is tried again");
+    Ok(Json(view(&waiting, false)))
 }
 
 async fn find(control: &ApiState, id: InboundId) -> Result<Read<Inbound>, ApiError> {

@@ -9,9 +9,9 @@ use axum::{Json, Router};
 use chrono::Duration;
 use serde::Deserialize;
 
-use crate::base::id::{ListName, SubscriberId};
+use crate::base::id::ListName;
 use crate::model::list::List;
-use crate::store::Store;
+use crate::store::{Store, search};
 
 use super::ApiState;
 use super::error::ApiError;
@@ -151,13 +151,9 @@ fn taken(name: &ListName) -> ApiError {
 }
 
 async fn count(store: &Store, name: &ListName) -> Result<BTreeMap<String, u64>, ApiError> {
-    let (mut counts, mut cursor) = (BTreeMap::new(), SubscriberId(0));
-    loop {
-        let step = store.scan_subscribers(cursor, 2000).await?;
-        let Some(last) = step.last() else { return Ok(counts) };
-        cursor = last.value.id;
-        for state in step.iter().filter_map(|subscriber| subscriber.value.state_on(name)) {
-            *counts.entry(state.word().to_owned()).or_default() += 1;
-        }
+    let (mut counts, mut members) = (BTreeMap::new(), store.pages(search::members(name)));
+    while let Some((_, state)) = members.next().await? {
+        *counts.entry(state.word().to_owned()).or_default() += 1;
     }
+    Ok(counts)
 }

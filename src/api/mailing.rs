@@ -20,7 +20,7 @@ use serde::Deserialize;
 
 use crate::base::id::MailingId;
 use crate::model::mailing::Mailing;
-use crate::store::Read;
+use crate::store::{Read, mailings};
 
 use super::ApiState;
 use super::error::ApiError;
@@ -70,10 +70,13 @@ async fn list(
         Some("paused") => m.pause.is_some(),
         Some(stage) => m.stage.word() == stage,
     };
-    let mailings = control.store.mailings().await?;
-    let mut views = Vec::new();
-    for read in mailings.iter().rev().filter(|read| wanted(&read.value)).take(limit) {
-        views.push(counted(&control, &read.value).await?);
+    let (mut newest, mut views) = (control.store.pages(mailings::all().backward()), Vec::new());
+    while views.len() < limit
+        && let Some(read) = newest.next().await?
+    {
+        if wanted(&read.value) {
+            views.push(counted(&control, &read.value).await?);
+        }
     }
     Ok(Json(views))
 }

@@ -15,9 +15,9 @@ use crate::composition::notices::Notices;
 use crate::mailings::report::{Account, masked};
 use crate::model::notice::{Notice, NoticeBody, NoticeState};
 use crate::outbound::notices::worker::NoticeWorker;
-use crate::store::engine::{Batch, Commit};
+use crate::store::engine::Batch;
 use crate::store::notices::put_over;
-use crate::store::{CONFLICT_TRIES, Read, StoreError};
+use crate::store::{Attempt, Read};
 
 use super::ApiState;
 use super::error::ApiError;
@@ -114,23 +114,23 @@ async fn retry(
     caller: Caller,
     Segment(id): Segment<NoticeId>,
 ) -> Result<Json<NoticeView>, ApiError> {
-    for _ in 0..CONFLICT_TRIES {
-        let read = find(&control, id).await?;
-        let Some(open) = read.value.reopen(control.clock.now()) else {
+    let of = &control;
+    let opened = of.store.attempt(|| async move {
+        let read = find(of, id).await?;
+        let Some(open) = read.value.reopen(of.clock.now()) else {
             let words = format!("{id} is {}; only what failed is tried again by hand", read.value.state.word());
             return Err(ApiError::conflict(words));
         };
         let mut batch = Batch::new();
         put_over(&mut batch, &read, &open);
-        if control.store.commit(batch).await? == Commit::Applied {
-            if let Some(out) = &control.notices {
-                out.notices.notify();
-            }
-            tracing::info!(notice = %id, by = %caller, "a failed notice is tried again");
-            return Ok(Json(view(&open, false)));
-        }
+        Ok(Attempt::Commit(batch, open))
+    });
+    let open = opened.await?;
+    if let Some(out) = &control.notices {
+        out.notices.notify();
     }
-    Err(StoreError::Contended(CONFLICT_TRIES).into())
+    tracing::info!(notice = %id, by = %caller, "a failed notice is tried again");
+    Ok(Json(view(&open, false)))
 }
 
 async fn find(control: &ApiState, id: NoticeId) -> Result<Read<Notice>, ApiError> {

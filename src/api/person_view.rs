@@ -66,7 +66,7 @@ pub struct ConsentView {
     pub at: Timestamp,
     /// What the subscription became.
     pub became: String,
-    /// By which way: `import`, `operator`, `mail` or `system`.
+    /// By which way: `mail`, `web`, `api`, `operator`, `import` or `system`.
     pub way: String,
     /// From where: the file and line, the operator, the Message-ID, the rule.
     pub from: String,
@@ -185,17 +185,17 @@ impl From<&Subscriber> for SubscriberView {
 
 impl From<&ConsentEvent> for ConsentView {
     fn from(event: &ConsentEvent) -> Self {
-        let (way, from) = match &event.source {
-            ConsentSource::Import { file, line } => ("import", format!("{file}, line {line}")),
-            ConsentSource::Operator { who } => ("operator", who.clone()),
-            ConsentSource::Mail { message_id, .. } => ("mail", message_id.clone()),
-            ConsentSource::System { rule } => ("system", rule.clone()),
+        let way = event.source.channel().word();
+        let from = match &event.source {
+            ConsentSource::Import { file, line } => format!("{file}, line {line}"),
+            ConsentSource::Operator { who } => who.clone(),
+            ConsentSource::Mail { message_id, .. } => message_id.clone(),
+            ConsentSource::Web { network, revision } => format!("{network}, form {revision}"),
+            ConsentSource::Api { client } => client.clone(),
+            ConsentSource::System { rule } => rule.clone(),
         };
         let became = event.became.word().to_owned();
-        let evidence = match &event.source {
-            ConsentSource::Mail { evidence: Some(sha256), .. } => Some(to_hex(sha256)),
-            _ => None,
-        };
+        let evidence = event.evidence().map(|sha256| to_hex(sha256));
         Self { at: event.at, became, way: way.to_owned(), from, words: event.words.clone(), evidence }
     }
 }

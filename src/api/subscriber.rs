@@ -1,4 +1,4 @@
-//! Subscribers: `POST /v1/subscribers`, `GET|PATCH|DELETE /v1/subscribers/{who}`, where `who` is a number such as
+//! Subscribers: `POST /v1/subscribers`, `GET /v1/subscribers?search=`, `GET|PATCH|DELETE /v1/subscribers/{who}`, where `who` is a number such as
 //! `s17` or an address, `POST /v1/subscribers/{who}/subscriptions/{list}`, `GET /v1/subscribers/{who}/record`.
 
 use std::collections::BTreeMap;
@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::id::ListName;
 use crate::privacy::erasure::Eraser;
+use crate::store::search::{Search, SearchCursor};
 use crate::subscribers::profile::{PersonError, PersonFields, SubscriptionChange};
 
 use super::ApiState;
 use super::audit_trail::Trail;
 use super::error::ApiError;
-use super::extract::{Body, Caller};
+use super::extract::{Body, Caller, Parameters};
 use super::person_view::{RecordView, SubscriberView};
 
 /// What may be said of a subscriber. An absent field stays as it is, an empty text clears it.
@@ -81,7 +82,7 @@ pub struct ErasedView {
 /// The routes of this noun.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new()
-        .route("/v1/subscribers", post(add))
+        .route("/v1/subscribers", post(add).get(find_people))
         .route("/v1/subscribers/{who}", get(show).patch(edit).delete(erase))
         .route("/v1/subscribers/{who}/record", get(record))
         .route("/v1/subscribers/{who}/subscriptions/{list}", post(change_subscription))
@@ -96,6 +97,50 @@ async fn add(
     let added = control.service(&caller).add(&fields.into()).await?;
     trail.detail(format!("made {}", added.id));
     Ok(Json(SubscriberView::from(&added)))
+}
+
+/// People in one answer at most, and without `limit`.
+const FOUND_LIMIT: usize = 500;
+const FOUND: usize = 50;
+
+/// Which people are wanted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// Beginnings of words of name, organisation and address.
+    search: String,
+    /// `next` of the answer before.
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// People whom a search found.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FoundPeopleView {
+    /// In order of the rarest of the words.
+    pub people: Vec<SubscriberView>,
+    /// What to send as `after` for more; absent when all was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+async fn find_people(
+    State(control): State<Arc<ApiState>>,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Json<FoundPeopleView>, ApiError> {
+    let search = Search::new(&wanted.search).ok_or_else(|| {
+        ApiError::invalid("the search has no notice or digit; give the beginning of a name or an address")
+    })?;
+    let after = match &wanted.after {
+        Some(text) => Some(SearchCursor::from_text(text).ok_or_else(|| {
+            ApiError::invalid("\u{201c}after\u{201d} is not what an answer gave as \u{201c}next\u{201d}")
+        })?),
+        None => None,
+    };
+    let limit = wanted.limit.unwrap_or(FOUND).clamp(1, FOUND_LIMIT);
+    let found = control.store.search_people(&search, after.as_ref(), limit).await?;
+    let people = found.people.iter().map(|read| SubscriberView::from(&read.value)).collect();
+    Ok(Json(FoundPeopleView { people, next: found.next.map(|next| next.to_text()) }))
 }
 
 async fn show(

@@ -1,4 +1,5 @@
-//! What the daemon itself leaves in the audit log: start, stop, reload; and the job that goes over the chain each day.
+//! What the daemon itself writes to the audit log: start, stop and reload; and the daily job that
+//! verifies the chain.
 
 use std::path::Path;
 
@@ -11,10 +12,10 @@ use crate::store::StoreError;
 
 use super::StartError;
 
-/// When the chain is gone over and its head is logged.
+/// When the chain is verified and its head is logged: a cron expression.
 const LOOK: &str = "47 3 * * *";
 
-/// Notes the start, after what commands did to the files while the daemon was stopped.
+/// Records the start, after what commands did to the files while the daemon was stopped.
 pub async fn started(log: &AuditLog, state_directory: &Path) -> Result<(), StoreError> {
     take_notes(log, state_directory).await?;
     let detail = concat!("version ", env!("CARGO_PKG_VERSION"));
@@ -22,7 +23,7 @@ pub async fn started(log: &AuditLog, state_directory: &Path) -> Result<(), Store
     Ok(())
 }
 
-/// Notes the stop. What cannot be noted any more must not hold it up.
+/// Records the stop. A failure to write the entry is logged and does not delay the stop.
 pub async fn stopped(log: &AuditLog) {
     if let Err(error) = log.append(&AuditNote::of_daemon("daemon stop", "", "")).await {
         tracing::warn!(%error, "the stop could not be noted in the audit log");
@@ -46,8 +47,8 @@ pub async fn reloaded(log: &AuditLog, config: Option<(&Loaded, bool)>) {
     }
 }
 
-/// Goes over the chain each day, and says in the daemon's log where it ends: a place that whoever changes the store does
-/// not change with it.
+/// The daily job that verifies the chain and writes its head to the daemon's log, where a user who
+/// can change the store cannot change it.
 pub fn job(config: &Config, log: &AuditLog) -> Result<Job, StartError> {
     let key = "audit";
     let times = Recurrence::new(LOOK, &config.schedule.zone).map_err(|error| StartError::Times { key, error })?;

@@ -1,5 +1,5 @@
-//! Whether `serve` would start with a configuration, asked without a daemon: the parts are built as `serve` builds them
-//! ([`prepare`]), with the secrets that the service would get from systemd.
+//! Whether `serve` would start with a configuration, checked without a daemon: the parts are built
+//! as `serve` builds them ([`prepare`]), with the secrets that the service would get from systemd.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use crate::config::secret::SecretSource;
 use super::prepared::prepare;
 use super::unit::Unit;
 
-/// What closing the store may take after `stop_timeout`, before systemd kills the daemon.
+/// Time reserved for closing the store, between `stop_timeout` and systemd's kill.
 const CLOSING: Duration = Duration::from_secs(10);
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// What is wrong: in the words of `serve`, and what the unit contradicts.
+    /// What is wrong: the errors that `serve` would report, and contradictions with the unit.
     pub wrong: Vec<String>,
     /// What could not be checked here, and why.
     pub not_seen: Vec<String>,

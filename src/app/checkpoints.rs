@@ -1,5 +1,5 @@
-//! Checkpoints by size, beside those by time: so that a large import does not leave a journal without bounds, which a
-//! start after a crash would have to read.
+//! Checkpoints by size, beside those by time, so that a large import does not leave an unbounded
+//! journal that a start after a crash would have to read.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use std::time::Duration;
 use crate::base::clock::Clock;
 use crate::store::embedded::EmbeddedEngine;
 
-/// How often is looked: cheap, two counters are compared.
+/// Interval between checks; each compares only two counters.
 const EVERY: Duration = Duration::from_secs(60);
-/// How soon a failed checkpoint is tried again.
+/// Delay before a failed checkpoint is retried.
 const AFTER_FAILURE: Duration = Duration::from_secs(10 * 60);
 
-/// Writes a checkpoint whenever so much was written since the last one that it is due, until `stop` completes. A
-/// checkpoint that has begun is awaited.
+/// Writes a checkpoint whenever the journal written since the last one reaches the limit, until
+/// `stop` completes. A checkpoint that has begun is awaited.
 pub async fn keep_bounded(engine: Arc<EmbeddedEngine>, clock: Arc<dyn Clock>, stop: impl Future<Output = ()>) {
     tokio::pin!(stop);
     let mut pause = EVERY;

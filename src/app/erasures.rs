@@ -1,5 +1,5 @@
-//! Erasures that go on by themselves, and the disk's share in them: the jobs that end open ones, and that make journal,
-//! checkpoints and index forget what is gone.
+//! Jobs that complete open erasures, and that remove erased data from the disk: from journal,
+//! checkpoints and index.
 
 use std::sync::Arc;
 
@@ -13,34 +13,35 @@ use crate::privacy::erasure::Eraser;
 use crate::privacy::erasure::{Stratum, note_forgotten};
 use crate::privacy::personal_data::Files;
 use crate::privacy::retention::rules::Rules;
-use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::embedded::EmbeddedEngine;
 use crate::store::spool::Spool;
+use crate::store::{Store, erasures};
 
 use super::StartError;
 
-/// What makes the disk forget.
+/// Removes erased data from the store's files.
 #[derive(Clone)]
 pub struct StorageEraser {
-    /// Carries erasures out.
+    /// Completes erasures.
     pub eraser: Eraser,
-    /// Mail that came in.
+    /// The spool of incoming mail.
     pub spool: Spool,
     /// The store's engine.
     pub engine: Arc<EmbeddedEngine>,
-    /// Backups, where they are made by themselves: one is made before the journal forgets, so that every instant of before
-    /// can still be restored.
+    /// Automatic backups, if configured: one is made before the journal is dropped, so that every
+    /// earlier instant can still be restored.
     pub backups: Option<Arc<Backups>>,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
 impl StorageEraser {
-    /// Ends open erasures as far as can be; when some are done, journal and checkpoints of before go.
+    /// Completes open erasures as far as possible; if any are done, drops the journal and
+    /// checkpoints that still hold their data.
     ///
     /// # Errors
-    /// What failed, in words; the next run goes on.
+    /// What failed, as text; the next run continues.
     pub async fn run(&self) -> Result<String, String> {
         let worked = self.eraser.work(self.clock.now()).await.map_err(|error| error.to_string())?;
         for (_, holds) in &worked.open {
@@ -52,14 +53,20 @@ impl StorageEraser {
         Ok(format!("ended {done} erasures, {open} stay open; of {forgotten} the journal holds nothing any more"))
     }
 
-    /// Makes one stratum forget what done erasures erased, if it may hold anything; gives of how many.
+    /// Removes from one storage layer what completed erasures erased, if it may still hold any of
+    /// it; returns for how many.
     ///
     /// # Errors
-    /// What failed, in words.
+    /// What failed, as text.
     pub async fn forget(&self, stratum: Stratum) -> Result<usize, String> {
         let store = &self.eraser.store;
-        let aging = store.aging_erasures().await.map_err(|error| error.to_string())?;
-        let aging: Vec<_> = aging.into_iter().filter(|(_, read)| stratum.may_hold(&read.value)).collect();
+        // Only of those that are done by now may be said afterwards that the stratum holds nothing of them.
+        let (mut done, mut aging) = (store.pages(erasures::aging()), Vec::new());
+        while let Some((hash, read)) = done.next().await.map_err(|error| error.to_string())? {
+            if stratum.may_hold(&read.value) {
+                aging.push((hash, read));
+            }
+        }
         if aging.is_empty() {
             return Ok(0);
         }
@@ -77,7 +84,7 @@ impl StorageEraser {
 }
 
 impl StorageEraser {
-    /// Makes journal and checkpoints forget; `false` when that has to wait for a backup.
+    /// Drops the journal and checkpoints from before; `false` when that has to wait for a backup.
     async fn forget_journal(&self) -> Result<bool, String> {
         let done = match self.backups.clone() {
             Some(backups) => {
@@ -108,7 +115,7 @@ impl StorageEraser {
     }
 }
 
-/// What makes the disk of this daemon forget.
+/// Builds the storage eraser of this daemon.
 pub fn storage_eraser(
     config: &Config,
     store: &Store,
@@ -123,12 +130,13 @@ pub fn storage_eraser(
     StorageEraser { eraser, spool: spool.clone(), engine: engine.clone(), backups, clock: clock.clone() }
 }
 
-/// Applies the rules of retention, ends the erasures that they began, and makes the index forget what is gone.
+/// Applies the retention rules, completes the erasures that they began, and rebuilds the index
+/// without what was erased.
 ///
 /// # Errors
-/// What failed, in words; the next run goes on.
+/// What failed, as text; the next run continues.
 pub async fn drop_old(rules: &Rules, storage_eraser: &StorageEraser, now: Timestamp) -> Result<String, String> {
-    // Who is being erased does not wait for a rule that fails.
+    // Erasures continue even if a retention rule fails.
     let ruled = rules.apply(now, false).await.map_err(|error| error.to_string());
     let worked = storage_eraser.eraser.work(storage_eraser.clock.now()).await.map_err(|error| error.to_string())?;
     let forgotten = storage_eraser.forget(Stratum::Index).await?;
@@ -141,7 +149,7 @@ pub async fn drop_old(rules: &Rules, storage_eraser: &StorageEraser, now: Timest
     Ok(format!("{dropped}; ended {} erasures, and the index was renewed because of {forgotten}", worked.done))
 }
 
-/// The job.
+/// The retention job.
 ///
 /// # Errors
 /// [`StartError::Times`].
@@ -156,7 +164,7 @@ pub fn job(config: &Config, storage_eraser: &StorageEraser) -> Result<Job, Start
     }))
 }
 
-/// Where what is too large for records lies.
+/// Where data too large for records is stored.
 pub fn files(config: &Config, spool: &Spool) -> Files {
     Files {
         spool: spool.clone(),

@@ -1,5 +1,6 @@
-//! Comparing the index with the journal while the daemon runs: slowly, all of it twice a day. A difference, or a part that
-//! cannot be read, has the index built anew (see `store::embedded::checking`). Each start compares it as well.
+//! Compares the index with the journal while the daemon runs: slowly, all of it twice a day. A
+//! difference, or an unreadable part, makes the index be rebuilt (see `store::embedded::checking`).
+//! Each start compares it as well.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,14 +10,14 @@ use crate::base::clock::Clock;
 use crate::store::embedded::{CheckStep, EmbeddedEngine};
 use crate::store::engine::EngineError;
 
-/// From the end of one comparison to the beginning of the next.
+/// Time from the end of one comparison to the start of the next.
 const BETWEEN: Duration = Duration::from_secs(12 * 3600);
-/// How often is looked whether one is due: a clock that jumps then delays it no further.
+/// Interval between checks whether a comparison is due; a clock jump delays it no longer than this.
 const LOOK: Duration = Duration::from_secs(60);
-/// Between two pieces of 500 records: a million take seven minutes.
+/// Pause between two steps of 500 records: a million records take seven minutes.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Compares the index again and again, until `stop` completes.
+/// Compares the index repeatedly, until `stop` completes.
 pub async fn keep_checked(engine: Arc<EmbeddedEngine>, clock: Arc<dyn Clock>, stop: impl Future<Output = ()>) {
     tokio::pin!(stop);
     // The start has just compared it.
@@ -27,7 +28,7 @@ pub async fn keep_checked(engine: Arc<EmbeddedEngine>, clock: Arc<dyn Clock>, st
             () = &mut stop => return,
             () = clock.wait_for(pause) => {}
         }
-        // A clock that was set back makes one due as well: rather once too often.
+        // A clock that was set back makes one due as well: better once too often.
         let is_due = (clock.now() - last).to_std().map_or(true, |passed| passed >= BETWEEN);
         if !under_way && !is_due {
             continue;
@@ -38,9 +39,9 @@ pub async fn keep_checked(engine: Arc<EmbeddedEngine>, clock: Arc<dyn Clock>, st
                 tracing::debug!(records, "the index of the store was compared with the journal: it is whole");
                 (last, under_way) = (clock.now(), false);
             }
-            // Said already, and healed by now or soon: then it is compared anew.
+            // Already logged, and repaired now or soon: then compare again.
             Err(EngineError::Damaged(_)) => (last, under_way) = (clock.now(), false),
-            // The store has stopped, which ends the daemon.
+            // The store has stopped, which also ends the daemon.
             Err(_) => under_way = false,
         }
     }

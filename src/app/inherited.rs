@@ -1,19 +1,20 @@
-//! Sockets that systemd opened for us (systemd.socket(5)), so that the service needs no right to ports below 1024.
+//! Sockets opened by systemd (systemd.socket(5)), so that the service needs no permission for ports
+//! below 1024.
 
 use crate::config::environment::InheritedSockets;
 use crate::smtp::listener::Inherited;
 use crate::smtp::session::Protocol;
 
-/// A socket that was handed over and cannot be used.
+/// An inherited socket that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InheritedError {
-    /// Its name does not say what is to be spoken on it.
+    /// Its name does not say which protocol to speak on it.
     #[error(
         "a socket was handed over under the name \u{201c}{0}\u{201d}; its unit needs FileDescriptorName=smtp or \
          FileDescriptorName=lmtp"
     )]
     Name(String),
-    /// It is of a kind on which no mail comes in.
+    /// It is of a kind that cannot accept mail.
     #[error("the socket \u{201c}{name}\u{201d} that was handed over is of no use: {error}")]
     Kind {
         /// Its name.
@@ -23,10 +24,11 @@ pub enum InheritedError {
     },
 }
 
-/// Sorts what was handed over by its name.
+/// Sorts inherited sockets by their names.
 ///
 /// # Errors
-/// [`InheritedError`]: a socket that nobody answers would look like a daemon that hangs.
+/// [`InheritedError`]: an open socket that is never served would look like a daemon that
+/// hangs.
 pub fn sort(sockets: InheritedSockets) -> Result<Vec<Inherited>, InheritedError> {
     let InheritedSockets { mut sockets, names } = sockets;
     let mut sorted = Vec::new();

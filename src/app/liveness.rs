@@ -1,9 +1,10 @@
 //! Whether the daemon is alive: the question that systemd's watchdog asks.
 //!
-//! Each [`Liveness::look`] sends a commit through the committer onto the disk, and looks whether dispatcher, notices, scheduler
-//! and the handling of mail that came in gave a sign of life: who waits for work was woken at the look before. A worker that waits for the relay, within its
-//! time limits, is alive; so is a daemon whose disk is full, and one whose index is being built anew: commits wait for that.
-//! Who asks says how much time passed, so tests wait for nothing.
+//! Each [`Liveness::look`] sends a commit through the committer to the disk, and checks the
+//! heartbeats of dispatcher, notices, scheduler and inbound worker; idle tasks were notified at the
+//! previous check. A worker that waits for the relay, within its timeouts, is alive; so is a daemon
+//! whose disk is full, and one whose index is being rebuilt: commits wait for that. The caller
+//! passes the time since the previous check, so tests need not wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,19 +12,18 @@ use std::time::Duration;
 use crate::base::clock::Clock;
 use crate::runtime::heartbeat::{Heartbeats, Stuck, Watch};
 use crate::runtime::notifier::Notifier;
-use crate::store::engine::EngineError;
 use crate::store::{Store, StoreError};
 
 /// Why the daemon is not alive.
 #[derive(Debug, thiserror::Error)]
 pub enum Lifeless {
-    /// A commit did not end in time. It may yet.
+    /// A commit did not end in time. It may still succeed.
     #[error("the committer has not made a commit durable within {} s", .0.as_secs())]
     CommitterSilent(Duration),
-    /// Commits fail for good: only a start anew, which reads what is on the disk, can help.
+    /// Commits fail for good: only a restart, which reads what is on the disk, can help.
     #[error("commits fail: {0}")]
     CommitsFail(StoreError),
-    /// Tasks are silent for longer than they may be.
+    /// Tasks have been silent for longer than allowed.
     #[error("{}", .0.iter().map(words).collect::<Vec<_>>().join("; "))]
     Stuck(Vec<Stuck>),
 }
@@ -32,7 +32,7 @@ fn words(stuck: &Stuck) -> String {
     format!("{} has given no sign of life for {} s", stuck.name, stuck.silent.as_secs())
 }
 
-/// Looks whether the daemon is alive.
+/// Checks whether the daemon is alive.
 pub struct Liveness {
     store: Store,
     clock: Arc<dyn Clock>,
@@ -40,16 +40,16 @@ pub struct Liveness {
     watches: Vec<Watch>,
     commit_limit: Duration,
     heals: Box<dyn Fn() -> bool + Send + Sync>,
-    /// For how long it has been excused without a break.
+    /// How long it has been excused without a break.
     excused: Duration,
 }
 
-/// Building the index of the largest store anew takes less.
+/// Maximum time for which silence is excused; rebuilding the index of the largest store takes less.
 const HEALING_LIMIT: Duration = Duration::from_secs(3600);
 
 impl Liveness {
-    /// Looks after the commits of `store` and the tasks of `parts`, which `notifier` wakes. A commit must end within
-    /// `commit_limit`.
+    /// Watches the commits of `store` and the tasks of `parts`, which `notifier` notifies. A commit
+    /// must end within `commit_limit`.
     pub fn new(
         store: Store,
         clock: Arc<dyn Clock>,
@@ -61,15 +61,16 @@ impl Liveness {
         Self { store, clock, notifier, watches, commit_limit, heals: Box::new(|| false), excused: Duration::ZERO }
     }
 
-    /// While `heals` says so, everything may be silent, for an hour at most: the index of the store is being built anew.
+    /// Excuses silence while `heals` returns true, for an hour at most: the index of the store is
+    /// being rebuilt.
     pub fn excused(self, heals: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self { heals: Box::new(heals), ..self }
     }
 
-    /// Looks once; `passed` is the time since the look before.
+    /// Checks once; `passed` is the time since the previous check.
     ///
     /// # Errors
-    /// [`Lifeless`]: nobody may be told that all is well.
+    /// [`Lifeless`]: do not report the daemon as alive.
     pub async fn look(&mut self, passed: Duration) -> Result<(), Lifeless> {
         self.excused = if (self.heals)() { self.excused + passed } else { Duration::ZERO };
         match self.look_at_all(passed).await {
@@ -84,7 +85,7 @@ impl Liveness {
 
     async fn look_at_all(&mut self, passed: Duration) -> Result<(), Lifeless> {
         let stuck: Vec<Stuck> = self.watches.iter_mut().flat_map(|watch| watch.look(passed)).collect();
-        // Whoever waits for work looks for some, and beats: that is for the next look to see.
+        // Idle tasks look for work and send a heartbeat, which the next check sees.
         self.notifier.notify();
         self.commit().await?;
         match stuck.is_empty() {
@@ -101,8 +102,9 @@ impl Liveness {
             () = late => return Err(Lifeless::CommitterSilent(self.commit_limit)),
         };
         match committed {
-            // The committer answers, and goes on by itself when there is room.
-            Ok(()) | Err(StoreError::Engine(EngineError::Full(_))) => Ok(()),
+            Ok(()) => Ok(()),
+            // The committer answers, and goes on by itself, e.g. when there is disk space.
+            Err(error) if error.may_pass() => Ok(()),
             Err(error) => Err(Lifeless::CommitsFail(error)),
         }
     }

@@ -17,13 +17,13 @@ use tracing_subscriber::{Layer, Registry, fmt};
 use crate::base::clock::Clock;
 use crate::config::{LogConfig, LogFormat, environment};
 
-/// Changes the level of a log that is set up.
+/// Changes the level of a log that is already installed.
 pub struct LogHandle {
     filter: reload::Handle<EnvFilter, Registry>,
 }
 
 impl LogHandle {
-    /// Writes as much as `config` says from now on.
+    /// Sets the log level to that of `config`.
     pub fn set_level(&self, config: &LogConfig) {
         if let Err(error) = self.filter.reload(filter(config)) {
             tracing::error!(%error, "the log's level could not be changed");
@@ -32,14 +32,14 @@ impl LogHandle {
 }
 
 fn filter(config: &LogConfig) -> EnvFilter {
-    // The configuration was checked; what cannot be read here is left out.
+    // The configuration was validated; an unreadable directive is ignored here.
     EnvFilter::builder().parse_lossy(&config.level)
 }
 
-/// Sets up the log of this process.
+/// Installs the log of this process.
 ///
 /// # Errors
-/// When there is one already.
+/// When one is installed already.
 pub fn install(config: &LogConfig, clock: Arc<dyn Clock>) -> Result<LogHandle, TryInitError> {
     let (filter, handle) = reload::Layer::new(filter(config));
     let journald = environment::is_under_journald();
@@ -85,7 +85,7 @@ impl MakeWriter<'_> for MaskingWriter {
     }
 }
 
-/// What journald takes off the beginning of a line, and keeps as its priority (sd-daemon(3)).
+/// The prefix by which journald learns the priority of a line (sd-daemon(3)).
 fn priority(level: Level) -> &'static str {
     match level {
         Level::ERROR => "<3>",
@@ -95,20 +95,20 @@ fn priority(level: Level) -> &'static str {
     }
 }
 
-/// Where the line of one event goes.
+/// Writes one event as a line.
 struct Line {
     priority: &'static str,
 }
 
 impl Line {
-    /// What is written for an event.
+    /// The line written for an event.
     fn of(&self, event: &[u8]) -> String {
         format!("{}{}", self.priority, masked(&String::from_utf8_lossy(event)))
     }
 }
 
 impl Write for Line {
-    /// Called once per event, with all of it.
+    /// Called once per event, with the whole event.
     fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
         std::io::stderr().lock().write_all(self.of(event).as_bytes())?;
         Ok(event.len())
@@ -119,8 +119,9 @@ impl Write for Line {
     }
 }
 
-/// One event as one line, without whole mail addresses: `anna@example.org` becomes `a…@example.org`. Whatever wrote
-/// the event, e.g. a server's reply that repeats the address, this holds.
+/// Formats one event as one line, with mail addresses masked: `anna@example.org` becomes
+/// `a…@example.org`. This holds for every source of the event, e.g. a server's reply that repeats
+/// the address.
 fn masked(event: &str) -> String {
     let body = event.strip_suffix('\n').unwrap_or(event);
     let mut line = String::with_capacity(event.len());
@@ -139,7 +140,8 @@ fn masked(event: &str) -> String {
         word.clear();
         match character {
             '\n' => line.push_str("\\n"),
-            // The escape that begins a colour on a terminal; the formatter escapes those in foreign text.
+            // The escape that begins a colour on a terminal; in foreign text the formatter escapes
+            // it.
             c if c.is_control() && c != '\u{1b}' => line.push('\u{fffd}'),
             c => line.push(c),
         }
@@ -149,8 +151,8 @@ fn masked(event: &str) -> String {
     line
 }
 
-/// Whether a character may stand in a local part without quotes (RFC 5322 §3.2.3, RFC 6531 §3.3). Those that more often
-/// stand around an address than in it are left out.
+/// Whether a character may occur in an unquoted local part (RFC 5322 §3.2.3, RFC 6531 §3.3).
+/// Characters that occur more often around an address than in it are excluded.
 fn is_local_part(character: char) -> bool {
     character.is_alphanumeric() || ".+-_!#%&*/?^~|$".contains(character)
 }
@@ -176,7 +178,7 @@ mod tests {
         assert_eq!(masked("one\ntwo\r\u{7}three\n"), "one\\ntwo\u{fffd}\u{fffd}three\n");
     }
 
-    /// Keeps what would go to standard error.
+    /// Captures what would go to standard error.
     struct Kept {
         lines: Arc<Mutex<String>>,
         writer: MaskingWriter,

@@ -1,4 +1,4 @@
-//! Mail that comes in, put together: addresses, door, listener, the worker that handles what came.
+//! Assembles incoming mail: addresses, ingest, listener, and the worker that handles messages.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,41 +37,40 @@ use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::spool::Spool;
 use crate::subscribers::bounces::Doubts;
+use crate::subscribers::rulebook::Rulebook;
 
 use super::task_end::ended;
 use super::{StartError, until};
 
-/// What it is put together of.
+/// What it is assembled from.
 pub struct Parts {
-    /// The store.
     pub store: Store,
-    /// Where messages lie.
+    /// The spool of incoming messages.
     pub spool: Spool,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The installation's key.
     pub key: Key,
-    /// The templates.
     pub content: Arc<ContentHandle>,
-    /// Writes answers.
+    /// Writes notices.
     pub notices: Notices,
     /// Handles posts.
     pub posts: PostService,
-    /// Wakes scheduler and dispatcher.
+    /// Notifies scheduler and dispatcher.
     pub notifier: Notifier,
-    /// Counts what was made of what came in.
+    /// Counts the outcomes of incoming messages.
     pub metrics: InboundMetrics,
 }
 
-/// Mail in, ready to run: sockets are open, nothing is taken yet.
+/// Incoming mail, ready to run: sockets are open, nothing is accepted yet.
 pub struct Prepared {
     /// What the control API works with.
     pub control: MailIn,
-    /// Tells how many connections there are and were.
+    /// Returns how many connections there are and were.
     pub connections: Arc<dyn Fn() -> MailConnections + Send + Sync>,
-    /// Which bounces are not believed.
+    /// Bounces that are not believed.
     pub doubts: Arc<Doubts>,
-    /// Which sockets were handed over before.
+    /// Sockets that were passed in at earlier starts.
     pub listeners: Arc<Listeners>,
     ingest: Arc<SpoolIngest>,
     listener: Listener,
@@ -80,13 +79,13 @@ pub struct Prepared {
     clock: Arc<dyn Clock>,
 }
 
-/// Mail in, running.
+/// Incoming mail, running.
 pub struct Running {
-    /// Where is listened on TCP.
+    /// Local addresses of the TCP listeners.
     pub addresses: Vec<SocketAddr>,
     ingest: Arc<SpoolIngest>,
     tls: Option<Arc<Tls>>,
-    /// Signs of life of the worker.
+    /// Heartbeats of the worker.
     pub heartbeats: Heartbeats,
     listener: JoinHandle<()>,
     worker: JoinHandle<()>,
@@ -107,12 +106,11 @@ pub async fn prepare(
     let listener = Listener::bind(settings, inherited).await?;
     let connections = connections_of(&listener);
     let notify = vec![notifier, notices.notifier()];
-    let blobs = Blobs::in_state_directory(&config.state_directory);
+    let rulebook = Rulebook { store: store.clone(), key };
     let commands = CommandService {
-        store: store.clone(),
-        blobs: blobs.clone(),
+        rulebook: rulebook.clone(),
+        blobs: Blobs::in_state_directory(&config.state_directory),
         clock: clock.clone(),
-        key: key.clone(),
         content,
         commands: Arc::new(Commands::shipped()?),
         notices: notices.clone(),
@@ -120,11 +118,8 @@ pub async fn prepare(
     };
     let doubts = Arc::new(Doubts::default());
     let triage = Triage::new(InboundParts {
-        store: store.clone(),
-        spool: spool.clone(),
-        blobs,
+        rulebook,
         clock: clock.clone(),
-        key,
         reader: Reader::new(Classifier::shipped()?)?,
         bounce: config.bounce.policy,
         doubts: doubts.clone(),
@@ -160,7 +155,7 @@ pub async fn prepare(
     })
 }
 
-/// Compares what was handed over with what was before.
+/// Compares the sockets passed in now with those of earlier starts.
 fn listeners_of(config: &Config, inherited: &[Inherited]) -> Listeners {
     let name = |protocol: &Protocol| match protocol {
         Protocol::Smtp => "smtp",
@@ -193,7 +188,7 @@ fn connections_of(listener: &Listener) -> Arc<dyn Fn() -> MailConnections + Send
 }
 
 impl Prepared {
-    /// Begins to take mail in.
+    /// Starts accepting mail.
     pub fn start(self, stopping: &watch::Sender<bool>) -> Running {
         let listening = self.listener.addresses();
         for (protocol, address) in &listening {
@@ -214,19 +209,21 @@ impl Running {
         self.listener.is_finished() || self.worker.is_finished()
     }
 
-    /// Reads the certificate again, if there is one; the old stays in force until [`Self::replace_certificate`].
+    /// Reads the certificate again, if one is configured; the old one stays in use until
+    /// [`Self::replace_certificate`].
     pub fn read_certificate(&self) -> Result<Option<Certificate>, StartError> {
         Ok(self.tls.as_ref().map(|tls| tls.read_again()).transpose().map_err(ListenError::from)?)
     }
 
-    /// Takes over what [`Self::read_certificate`] gave.
+    /// Applies the certificate that [`Self::read_certificate`] returned.
     pub fn replace_certificate(&self, new: Option<Certificate>) {
         if let (Some(tls), Some(new)) = (&self.tls, new) {
             tls.replace(new);
         }
     }
 
-    /// Waits until messages on their way in are taken and those being handled are done; then the door is closed.
+    /// Waits until messages being received are stored and those being handled are done; then closes
+    /// the ingest.
     pub async fn ended(self) {
         ended(self.listener, "the listener").await;
         self.ingest.close();

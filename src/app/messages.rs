@@ -1,5 +1,5 @@
-//! Sources of messages: one that asks the right one for what a mailing sends, and one that can be replaced while mailings
-//! run.
+//! Sources of messages: one that dispatches by what a mailing sends, and one that can be replaced
+//! while mailings run.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,18 +8,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::composition::message::{MessageSource, PrepareError, PreparedMailing};
 use crate::model::mailing::{Mailing, MailingContent};
 
-/// Asks whichever source is in force. A mailing that is prepared keeps what it was prepared with.
+/// Asks the current source. A prepared mailing keeps the source it was prepared with.
 pub struct ReloadableSource {
     inner: RwLock<Arc<dyn MessageSource>>,
 }
 
 impl ReloadableSource {
-    /// Begins with `source`.
+    /// Starts with `source`.
     pub fn new(source: Arc<dyn MessageSource>) -> Self {
         Self { inner: RwLock::new(source) }
     }
 
-    /// From now on asks `source`.
+    /// Replaces the source for mailings prepared from now on.
     pub fn replace(&self, source: Arc<dyn MessageSource>) {
         *self.inner.write().unwrap_or_else(PoisonError::into_inner) = source;
     }
@@ -39,11 +39,11 @@ impl MessageSource for ReloadableSource {
     }
 }
 
-/// Asks the source of releases or that of posts, by what the mailing sends.
+/// Asks the source for releases or the one for posts, by what the mailing sends.
 pub struct ByContent {
-    /// For releases.
+    /// The source for releases.
     pub releases: Arc<dyn MessageSource>,
-    /// For posts.
+    /// The source for posts.
     pub posts: Arc<dyn MessageSource>,
 }
 

@@ -1,11 +1,13 @@
-//! The composition root: a `Config` in, a running daemon out; start order, stop order. Sees everything.
+//! The composition root: turns a `Config` into a running daemon; owns the order of start and stop. May import every
+//! room below it.
 //!
 //! Start: cryptography, store (with its lock), the installation's key, templates, transport, spool, control socket,
-//! dispatcher, notices' worker, scheduler, jobs; only then does the control API answer. Stop, the other way round: the door takes no
-//! mail in, the API takes nothing new, the scheduler and the jobs end, dispatcher and notices' worker begin nothing new and
-//! commit what is under way, spool and store close.
+//! dispatcher, notice sender, scheduler, jobs; only then does the control API answer. Stop is the reverse: no mail
+//! and no API request is accepted, scheduler and jobs end, dispatcher and notice sender begin nothing new and commit
+//! what is under way, spool and store close.
 //!
-//! [`service`] wraps it as a system service with signals and log; demo, bench and tests start it in their own process.
+//! [`service`] wraps it as a system service with signals and log; demo, bench and tests start it in their own
+//! process.
 
 use std::sync::{Arc, Mutex};
 
@@ -65,12 +67,12 @@ use prepared::Prepared;
 pub use running::RunningApp;
 pub use start_error::StartError;
 
-/// Whether a store may be begun.
+/// Whether an empty store may be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begin {
-    /// A store must be there: a lost disk is never taken for a new start (invariant 12).
+    /// A store must exist: a lost disk is never taken for a new installation (invariant 12).
     Never,
-    /// An empty store is begun where there is none.
+    /// An empty store is created where there is none yet.
     WhereNone,
 }
 
@@ -81,11 +83,11 @@ pub fn system_clock() -> Arc<dyn Clock> {
 
 /// Completes when `stopping` turns true.
 async fn until(mut stopping: watch::Receiver<bool>) {
-    // An error means that the daemon is gone altogether.
+    // An error means that the daemon has been dropped.
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-/// Starts a daemon in this process. No signal is listened to and no log is set up.
+/// Starts a daemon in this process. Installs no signal handlers and no log.
 ///
 /// # Errors
 /// [`StartError`].
@@ -93,7 +95,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>, begin: Begin) -> Resu
     start_with(config, clock, begin, Vec::new()).await
 }
 
-/// As [`start`], with sockets for mail that somebody else opened.
+/// Starts a daemon as [`start`] does, with additional sockets for mail that were opened outside.
 ///
 /// # Errors
 /// [`StartError`].
@@ -126,7 +128,7 @@ async fn start_on(
 ) -> Result<RunningApp, StartError> {
     let store = Store::new(engine.clone());
     let key = store.installation_key().await?;
-    find_invitations(&store).await?;
+    complete(&store).await?;
     parts::clear_attachments(config).await;
     let Prepared { content, transport, listener } = prepared;
     let (content, messages) = templates(config, &store, &key, &clock, content);
@@ -198,7 +200,7 @@ async fn start_on(
     })
 }
 
-/// What mails are made with; both can be replaced by a reload.
+/// The templates of mails, in two handles that a reload can replace.
 fn templates(
     config: &Config,
     store: &Store,
@@ -210,7 +212,7 @@ fn templates(
     (Arc::new(ContentHandle::new(content)), Arc::new(ReloadableSource::new(source)))
 }
 
-/// All that is done by itself, each at its times.
+/// All scheduled jobs.
 fn jobs(
     config: &Config,
     storage_eraser: &StorageEraser,
@@ -229,7 +231,7 @@ fn jobs(
     Ok(jobs)
 }
 
-/// Begins what looks at the clock: scheduler, jobs, checkpoints by size, comparing the index.
+/// Starts the tasks that depend on the clock: scheduler, jobs, checkpoints by size, index comparison.
 fn begin_loops(
     scheduler: Scheduler,
     jobs: Jobs,
@@ -245,7 +247,7 @@ fn begin_loops(
     vec![scheduler, jobs, tokio::spawn(bounded), tokio::spawn(checked)]
 }
 
-/// Begins to send.
+/// Starts sending.
 async fn begin_dispatch(
     config: &Config,
     store: &Store,
@@ -268,8 +270,10 @@ async fn begin_dispatch(
     Ok(started.await?)
 }
 
-/// Invitations of before answers could come by mail are found too.
-async fn find_invitations(store: &Store) -> Result<(), StoreError> {
+/// Gives a store of an earlier version the index tables that it lacks; invitations of before answers could come by mail are
+/// found too.
+async fn complete(store: &Store) -> Result<(), StoreError> {
+    store.upgrade().await?;
     let indexed = index_invitations(store).await?;
     if indexed > 0 {
         tracing::info!(invitations = indexed, "invitations added before answers could come by mail are found now");

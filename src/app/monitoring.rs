@@ -1,4 +1,4 @@
-//! What watches the daemon, put together: the observer with all that it looks at, and the port for Prometheus.
+//! Assembles monitoring: the observer with everything it reads, and the port for Prometheus.
 
 use std::sync::Arc;
 
@@ -23,24 +23,24 @@ use crate::subscribers::bounces::Doubts;
 
 use super::{mail_in, until};
 
-/// What is watched beside what the control API works with.
+/// What is watched in addition to what the control API uses.
 pub struct Watched {
-    /// The store on its disk.
+    /// The store's engine.
     pub engine: Arc<EmbeddedEngine>,
-    /// Where mail that came in lies.
+    /// The spool of incoming mail.
     pub spool: Spool,
-    /// The jobs with their times.
+    /// The jobs with their schedules.
     pub jobs: Vec<(&'static str, Recurrence)>,
-    /// Tells what the listener for mail did.
+    /// Returns the connection counts of the mail listener.
     pub mail_connections: Arc<dyn Fn() -> MailConnections + Send + Sync>,
-    /// Which bounces are not believed.
+    /// Bounces that are not believed.
     pub doubts: Arc<Doubts>,
-    /// Which sockets were handed over before.
+    /// Sockets that were passed in at earlier starts.
     pub listeners: Arc<Listeners>,
 }
 
 impl Watched {
-    /// What was put together.
+    /// Collects them.
     pub fn of(engine: &Arc<EmbeddedEngine>, spool: &Spool, jobs: &[Job], mail_in: &mail_in::Prepared) -> Self {
         Self {
             engine: engine.clone(),
@@ -53,16 +53,16 @@ impl Watched {
     }
 }
 
-/// Monitoring whose port is open and does not answer yet.
+/// Monitoring whose port is open but does not answer yet.
 pub struct Monitoring {
-    /// Counts what is made of mail that comes in.
+    /// Counts the outcomes of incoming messages.
     pub inbound: InboundMetrics,
     port: Option<Monitor>,
     trouble: Option<String>,
 }
 
-/// Opens the port, if there is to be one. One that cannot be had is no reason not to send mail: it is told in the log and
-/// by `depesch status`.
+/// Opens the port, if one is configured. A port that cannot be opened does not stop mail: the log and `depesch
+/// status` report it.
 pub async fn prepare(config: &Config) -> Monitoring {
     let kinds: Vec<&str> = InboundKind::ALL.iter().map(|kind| kind.word()).chain(["stuck"]).collect();
     let classes: Vec<&str> = Class::ALL.iter().map(|class| class.word()).collect();
@@ -81,12 +81,12 @@ pub async fn prepare(config: &Config) -> Monitoring {
 }
 
 impl Monitoring {
-    /// Where it will answer.
+    /// The local address of the port.
     pub fn address(&self) -> Option<std::net::SocketAddr> {
         self.port.as_ref().and_then(Monitor::address)
     }
 
-    /// Gives the observer all that it looks at, and answers on the port.
+    /// Gives the observer everything it reads, and starts answering on the port.
     pub fn start(self, control: &ApiState, seen: Watched, stopping: &watch::Sender<bool>) -> Option<JoinHandle<()>> {
         let Watched { engine, spool, jobs, mail_connections, doubts, listeners } = seen;
         let commits = engine.metrics();

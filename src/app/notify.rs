@@ -1,4 +1,4 @@
-//! What systemd is told (sd_notify(3)). Without systemd nothing happens.
+//! Notifications to systemd (sd_notify(3)). Without systemd they do nothing.
 
 use std::time::Duration;
 
@@ -10,37 +10,37 @@ fn tell(states: &[NotifyState<'_>]) {
     }
 }
 
-/// The daemon answers.
+/// Reports that the daemon is ready.
 pub fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// The configuration is being read again; [`ready`] must follow.
+/// Reports that the configuration is being read again; [`ready`] must follow.
 pub fn reloading() {
-    // systemd 253 and newer want to know when (sd_notify(3), RELOADING=1).
+    // systemd 253 and newer require the time (sd_notify(3), RELOADING=1).
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
         Err(_) => tell(&[NotifyState::Reloading]),
     }
 }
 
-/// The daemon stops, and may take so long.
+/// Reports that the daemon is stopping, and asks for `timeout` to do so.
 pub fn stopping(timeout: Duration) {
     tell(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(microseconds(timeout + Duration::from_secs(10)))]);
 }
 
-/// All is well.
+/// Reports that the daemon is alive.
 pub fn alive() {
     tell(&[NotifyState::Watchdog]);
 }
 
-/// A start that takes long goes on.
+/// Asks systemd for more time for a long start.
 pub fn still_starting(status: &str) {
     tell(&[NotifyState::ExtendTimeoutUsec(microseconds(Duration::from_secs(60))), NotifyState::Status(status)]);
 }
 
-/// How often to look and say [`alive`], if at all: a third of the time after which systemd loses patience, so that a look
-/// that takes its time still leaves time for another.
+/// Interval at which to check and report [`alive`], or `None` without a watchdog: a third of systemd's timeout, so
+/// that a slow check still leaves time for another.
 pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|time_limit| time_limit / 3)
 }

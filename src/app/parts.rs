@@ -1,4 +1,4 @@
-//! The parts that a daemon is put together of, each made out of the configuration.
+//! Builds the parts of a daemon from the configuration.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -36,18 +36,18 @@ use super::erasures::StorageEraser;
 use super::messages::ByContent;
 use super::{Begin, StartError, erasures};
 
-/// Chooses the one provider of cryptography for TLS; a second start in one process finds it chosen.
+/// Installs the provider of cryptography for TLS; it stays installed for later starts in one process.
 pub fn install_cryptography() {
     let _ = tokio_rustls::rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
-/// Makes the state directory, closed to others, if it is not there.
+/// Creates the state directory, closed to other users, if it does not exist.
 pub fn make_directory(path: &Path) -> Result<(), StartError> {
     let failed = |error| StartError::Directory { path: path.to_owned(), error };
     make_directories(path, 0o700).map_err(failed)
 }
 
-/// Bytes of journal that wait for the next backup at most.
+/// Maximum bytes of journal that wait for the next backup.
 const HELD_FOR_BACKUP: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Opens the store, which may take a while after a crash.
@@ -102,7 +102,7 @@ pub async fn open_store(
     Ok(Arc::new(opened.engine))
 }
 
-/// Closes the store. Whatever happens, what was acknowledged is durable.
+/// Closes the store. Even if this fails, everything acknowledged is durable.
 pub async fn close_store(engine: Arc<EmbeddedEngine>) {
     match tokio::task::spawn_blocking(move || engine.close()).await {
         Ok(Ok(())) => tracing::info!("closed the store"),
@@ -111,7 +111,7 @@ pub async fn close_store(engine: Arc<EmbeddedEngine>) {
     }
 }
 
-/// Opens the spool of mail that comes in.
+/// Opens the spool of incoming mail.
 pub async fn open_spool(config: &Config, clock: Arc<dyn Clock>) -> Result<Spool, StartError> {
     let directory = config.spool_directory();
     let opened = tokio::task::spawn_blocking(move || Spool::open(&directory, SpoolSettings::default(), clock)).await;
@@ -121,14 +121,14 @@ pub async fn open_spool(config: &Config, clock: Arc<dyn Clock>) -> Result<Spool,
     }
 }
 
-/// Closes the spool. Whatever happens, what was acknowledged is durable.
+/// Closes the spool. Even if this fails, everything acknowledged is durable.
 pub async fn close_spool(spool: Spool) {
     if let Err(error) = tokio::task::spawn_blocking(move || spool.close()).await {
         tracing::error!(%error, "the spool did not close in order");
     }
 }
 
-/// Writes the mails of our own.
+/// The writer of notices.
 pub fn notices(
     config: &Config,
     store: &Store,
@@ -140,7 +140,7 @@ pub fn notices(
     Notices::new(store.clone(), content.clone(), key.clone(), clock.clone(), settings)
 }
 
-/// Where mail goes out.
+/// The configured transport.
 pub fn transport(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Transport>, StartError> {
     match config.transport {
         TransportChoice::Relay => Ok(Arc::new(Relay::new(config.relay.settings()?)?)),
@@ -151,7 +151,7 @@ pub fn transport(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Trans
     }
 }
 
-/// Where mail goes out, in words.
+/// The configured transport as text.
 pub fn describe_transport(config: &Config) -> String {
     match config.transport {
         TransportChoice::Relay => format!("relay {}:{}", config.relay.host, config.relay.port),
@@ -159,9 +159,10 @@ pub fn describe_transport(config: &Config) -> String {
     }
 }
 
-/// What the dispatcher takes.
+/// The dispatcher's settings.
 pub fn dispatch_settings(config: &Config) -> DispatchSettings {
     DispatchSettings {
+        node: config.dispatch.node.clone(),
         connections: config.dispatch.connections as usize,
         lease_seconds: u32::try_from(config.dispatch.lease.as_secs()).unwrap_or(u32::MAX),
         retry: config.retry,
@@ -171,7 +172,7 @@ pub fn dispatch_settings(config: &Config) -> DispatchSettings {
     }
 }
 
-/// Starts what sends notices.
+/// Starts the notice sender.
 pub fn notice_worker(
     config: &Config,
     store: &Store,
@@ -192,20 +193,21 @@ pub fn notice_worker(
     })
 }
 
-/// The installation's own domain. Nobody on the internet is localhost: without a configured domain, a list's own is used.
+/// The installation's own domain. `localhost` is not valid on the internet: without a configured domain, that of a
+/// list is used.
 fn own_domain(config: &Config) -> Option<String> {
     let domain = &config.organisation.domain;
     (domain != "localhost").then(|| domain.clone())
 }
 
-/// Removes attachments that a crash left half received. They only take room, so a failure stops nothing.
+/// Removes attachments that a crash left half received. They only take up space, so a failure stops nothing.
 pub async fn clear_attachments(config: &Config) {
     if let Err(error) = Blobs::in_state_directory(&config.state_directory).clear_incoming().await {
         tracing::warn!(%error, "what was half received before the last stop could not be removed");
     }
 }
 
-/// The jobs of the daemon itself.
+/// The daemon's own jobs.
 pub fn jobs(config: &Config, storage_eraser: &StorageEraser) -> Result<Vec<Job>, StartError> {
     let StorageEraser { engine, clock, .. } = storage_eraser;
     let zone = &config.schedule.zone;
@@ -234,7 +236,7 @@ pub fn jobs(config: &Config, storage_eraser: &StorageEraser) -> Result<Vec<Job>,
     Ok(vec![checkpoint, retention])
 }
 
-/// The jobs about subscribers whom bounces suspended.
+/// The jobs about subscribers suspended by bounces.
 pub fn bounce_jobs(
     config: &Config,
     store: &Store,
@@ -283,7 +285,7 @@ pub fn rules(config: &Config, storage_eraser: &StorageEraser) -> Rules {
     }
 }
 
-/// What makes backups.
+/// The backup service.
 pub fn backups(config: &Config, engine: &Arc<EmbeddedEngine>, spool: &Spool, clock: &Arc<dyn Clock>) -> Arc<Backups> {
     let backups = Backups::new(
         engine.clone(),
@@ -297,7 +299,7 @@ pub fn backups(config: &Config, engine: &Arc<EmbeddedEngine>, spool: &Spool, clo
     Arc::new(backups)
 }
 
-/// The job that makes one, if it is to be made by itself.
+/// The automatic backup job, if one is configured.
 pub fn backup_job(config: &Config, backups: &Arc<Backups>) -> Result<Option<Job>, StartError> {
     let Some(when) = &config.backup.schedule else { return Ok(None) };
     let times = Recurrence::new(when, &config.schedule.zone)
@@ -316,7 +318,7 @@ pub fn backup_job(config: &Config, backups: &Arc<Backups>) -> Result<Option<Job>
     })))
 }
 
-/// What is meant where queueing says nothing.
+/// Defaults for what a queue request leaves out.
 pub fn queue_defaults(config: &Config) -> QueueDefaults {
     let grace_seconds = u32::try_from(config.schedule.grace.as_secs()).unwrap_or(u32::MAX);
     QueueDefaults { missed: config.schedule.missed, grace_seconds }
@@ -327,19 +329,19 @@ pub fn content(config: &Config) -> Result<Content, StartError> {
     load_content(config).map_err(|error| StartError::Templates(error.to_string()))
 }
 
-/// As [`content`], for commands that work without a daemon.
+/// Loads what [`content`] loads, for commands that work without a daemon.
 ///
 /// # Errors
 /// [`TemplateError`].
 pub fn load_content(config: &Config) -> Result<Content, TemplateError> {
-    // The configuration was checked when it was read; a zone that is none was said there.
+    // The configuration was validated when it was read; an invalid zone was reported there.
     let zone = config.schedule.zone.parse().unwrap_or(chrono_tz::Europe::Stockholm);
     let source = SourceSettings { zone, country_code: config.content.country_code.clone() };
     let budget = AttachmentBudget { total: config.content.attachments_in_mail };
     Content::load(config.templates_directory.as_deref(), source, budget)
 }
 
-/// What makes messages out of mailings.
+/// The source of messages for mailings.
 pub fn messages(
     config: &Config,
     store: &Store,

@@ -1,4 +1,4 @@
-//! Posts, put together: what handles them, what checks their authors, and the job that ends their waiting.
+//! Assembles posts: their handling, the checks of their authors, and the job that expires held posts.
 
 use std::sync::Arc;
 
@@ -20,14 +20,15 @@ use crate::transport::relay::machine_name;
 
 use super::StartError;
 
-/// When it is looked for posts about which nobody decided in time.
+/// When held posts are checked for expiry: a cron expression.
 const LOOK: &str = "*/15 * * * *";
-/// When mail that was put off comes up again: soon after each hour has begun.
+/// When postponed mail is handled again: shortly after each hour has begun.
 const BRING_UP: &str = "2,17,32,47 * * * *";
-/// When people get together what was not sent to them one by one.
+/// When digests are written.
 const DIGEST: &str = "0 7,11,15,19 * * *";
 
-/// What handles posts. Without a resolver authors are not checked, and their domains' policies are unknown.
+/// The service that handles posts. Without a resolver authors are not verified, and their domains' policies are
+/// unknown.
 pub fn service(
     config: &Config,
     store: &Store,
@@ -61,7 +62,7 @@ pub fn service(
     })
 }
 
-/// Lets mail that was put off be handled again, and writes digests of what was not sent one by one.
+/// The jobs that handle postponed mail again, and write digests.
 pub fn later_jobs(config: &Config, posts: &PostService, spool: &Spool) -> Result<[Job; 2], StartError> {
     let digests = Digests { posts: posts.clone(), spool: spool.clone(), postmaster: config.inbound.postmaster.clone() };
     let times =
@@ -86,7 +87,7 @@ pub fn later_jobs(config: &Config, posts: &PostService, spool: &Spool) -> Result
     Ok([bring_up, write])
 }
 
-/// Ends the waiting of posts about which nobody decided in time.
+/// The job that expires held posts not decided in time.
 pub fn job(config: &Config, posts: &PostService) -> Result<Job, StartError> {
     let key = "held posts";
     let times = Recurrence::new(LOOK, &config.schedule.zone).map_err(|error| StartError::Times { key, error })?;

@@ -1,5 +1,6 @@
-//! Everything that the configuration alone decides, built by one function: `serve` begins with it, before it touches the
-//! store, and `config check` does nothing else. So what check calls good is what `serve` starts with.
+//! Everything that depends on the configuration alone, built by one function: `serve` begins with it, before it
+//! touches the store, and `config check` does nothing else. So a configuration that passes the check is one that
+//! `serve` starts with.
 //!
 //! It opens no socket, connects to nothing and writes nothing.
 
@@ -16,20 +17,20 @@ use crate::transport::relay::machine_name;
 
 use super::{StartError, parts};
 
-/// The parts of a daemon that need nothing but the configuration and the files that it names.
+/// The parts of a daemon that depend only on the configuration and the files it names.
 pub struct Prepared {
     /// Templates, and what releases are checked with.
     pub content: Content,
-    /// Where mail goes out.
+    /// The configured transport.
     pub transport: Arc<dyn Transport>,
-    /// What mail that comes in is listened for with.
+    /// The settings of the mail listener.
     pub listener: ListenerSettings,
 }
 
-/// Builds them.
+/// Builds the parts.
 ///
 /// # Errors
-/// All that is wrong, in the order of the configuration file; never empty.
+/// All errors, in the order of the configuration file; never empty.
 pub fn prepare(config: &Config, clock: Arc<dyn Clock>) -> Result<Prepared, Vec<StartError>> {
     parts::install_cryptography();
     let mut wrong = Vec::new();

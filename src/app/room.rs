@@ -1,5 +1,5 @@
-//! A start on a full disk waits for room: even to begin, the daemon must write, and one that ended instead would be given
-//! up by systemd after some tries, and stay down when there is room again.
+//! Delays a start while the disk is full. Even a start must write, and systemd would give up a daemon that ended
+//! instead after some attempts, and leave it down when there is space again.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use crate::config::Config;
 use crate::store::embedded::Settings;
 use crate::store::journal::disk::{Disk, SystemDisk};
 
-/// How often is looked.
+/// Interval between checks.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// What a start writes itself, generously: bytes beyond those that the store leaves free.
+/// Upper bound of the bytes that a start writes itself, beyond those that the store leaves free.
 const START: u64 = 1024 * 1024;
 
-/// Completes when the store in the state directory has room to be opened. A directory that cannot be asked, or is not
-/// there yet, is not waited for: opening the store says what is wrong with it.
+/// Completes when the state directory's disk has enough space to open the store. A directory that does not exist or
+/// cannot be queried is not waited for: opening the store reports the error.
 pub async fn wait_for_room(config: &Config, clock: &dyn Clock) {
     let needed = Settings::default().reserve_bytes + START;
     let directory = &config.state_directory;

@@ -1,4 +1,4 @@
-//! A running daemon: what can be asked of it, whether it lives, what a reload takes over, and how it stops.
+//! A running daemon: its parts for callers, its liveness, reload and stop.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use super::start_error::StartError;
 use super::task_end::ended;
 use super::{audit, mail_in, parts, prepared};
 
-/// How often is looked whether everything still runs.
+/// Interval between checks whether all tasks run.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// A running daemon.
@@ -36,28 +36,28 @@ pub struct RunningApp {
     pub(super) mail_in: mail_in::Running,
     pub(super) spool: Spool,
     pub(super) messages: Arc<ReloadableSource>,
-    /// What is in force.
+    /// The configuration in force.
     pub(super) config: Mutex<Config>,
-    /// The scheduler's signs of life.
+    /// The scheduler's heartbeats.
     pub(super) scheduler: Heartbeats,
-    /// Turns true when everything is to stop.
+    /// Turns true to stop all tasks.
     pub(super) stopping: watch::Sender<bool>,
     pub(super) server: JoinHandle<()>,
     pub(super) loops: Vec<JoinHandle<()>>,
 }
 
 impl RunningApp {
-    /// What the control API works with.
+    /// The parts that the control API works with.
     pub fn control(&self) -> &Arc<ApiState> {
         &self.control
     }
 
-    /// Where mail is listened for on TCP: SMTP first, then LMTP.
+    /// Local addresses that accept mail over TCP: SMTP first, then LMTP.
     pub fn mail_addresses(&self) -> &[std::net::SocketAddr] {
         &self.mail_in.addresses
     }
 
-    /// Where `/metrics` and its like are answered.
+    /// Local address of `/metrics`, `/healthz` and `/readyz`.
     pub fn monitor_address(&self) -> Option<std::net::SocketAddr> {
         self.monitor_address
     }
@@ -77,10 +77,10 @@ impl RunningApp {
         &self.dispatcher
     }
 
-    /// Completes when the daemon cannot go on, with the reason: it must stop and be started again.
+    /// Completes when the daemon cannot continue, with the reason: it must be stopped and started again.
     pub async fn broken(&self) -> String {
         tokio::select! {
-            // First, for it is the cause where the others stumble over it.
+            // First, because its failure is the cause of the others'.
             biased;
             reason = self.engine.broken() => reason,
             reason = self.dispatcher.broken() => reason,
@@ -89,7 +89,7 @@ impl RunningApp {
         }
     }
 
-    /// Completes when something has ended that should run until the stop: a panic, which nothing else would tell.
+    /// Completes when a task has ended that should run until the stop: a panic that nothing else would report.
     async fn background_ended(&self) {
         let clock = &self.control.clock;
         let tasks = || self.server.is_finished() || self.loops.iter().any(JoinHandle::is_finished);
@@ -98,7 +98,7 @@ impl RunningApp {
         }
     }
 
-    /// Looks whether the daemon is alive; a commit must end within `commit_limit`.
+    /// A liveness check in which a commit must end within `commit_limit`.
     pub fn liveness(&self, commit_limit: Duration) -> Liveness {
         let mail = [self.dispatcher.heartbeats(), self.notice_worker.heartbeats(), &self.mail_in.heartbeats];
         let parts: Vec<Heartbeats> = mail.into_iter().chain([&self.scheduler]).cloned().collect();
@@ -108,8 +108,8 @@ impl RunningApp {
         Liveness::new(store.clone(), clock.clone(), notifier.clone(), &parts, commit_limit).excused(heals)
     }
 
-    /// Takes over what can be changed while running: templates, certificate, and the keys that are
-    /// [`RELOADABLE`](crate::config::RELOADABLE). All or nothing: everything is tried before anything is taken over.
+    /// Applies what can be changed while running: templates, certificate, and the keys in
+    /// [`RELOADABLE`](crate::config::RELOADABLE). All or nothing: everything is tried before anything is applied.
     ///
     /// A configuration with which `serve` would not start is refused too, so that the next restart is safe.
     ///
@@ -131,8 +131,8 @@ impl RunningApp {
         Ok(())
     }
 
-    /// Stops in order. What is under way gets `stop_timeout`; what it did not finish is in doubt and looked after at
-    /// the next start.
+    /// Stops in order. Work under way gets `stop_timeout`; what it did not finish is in doubt and resolved at the
+    /// next start.
     pub async fn stop(self) {
         let Self {
             control, engine, dispatcher, notice_worker, mail_in, spool, config, stopping, server, loops, ..

@@ -1,7 +1,7 @@
 //! The daemon as a system service: `depesch serve`.
 //!
-//! SIGTERM and SIGINT drain and stop; a second one, or one during the start, stops at once. SIGHUP reads configuration,
-//! templates and certificate again; when anything of it cannot be used, all of the old stays in force.
+//! SIGTERM and SIGINT drain and stop; a second one, or one during the start, stops at once. SIGHUP reads
+//! configuration, templates and certificate again; if any of it cannot be used, all of the old stays in force.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,33 +21,33 @@ use super::liveness::Lifeless;
 use super::log::{self, LogHandle};
 use super::{Begin, RunningApp, StartError, notify, room, start_with, test_clock};
 
-/// Why the service ended, or did not begin.
+/// Why the service ended or did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A socket that was handed over is of no use.
+    /// An inherited socket cannot be used.
     #[error(transparent)]
     Inherited(#[from] InheritedError),
-    /// It did not start.
+    /// The daemon did not start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// It started and cannot go on; a start anew may help.
+    /// The daemon started and cannot continue; a restart may help.
     #[error("the daemon cannot go on: {0}")]
     Broken(String),
-    /// The system refused something.
+    /// A system call failed.
     #[error("{what}: {error}")]
     System {
-        /// What was tried.
+        /// What was attempted.
         what: &'static str,
-        /// The system's words.
+        /// The system's error.
         error: std::io::Error,
     },
 }
 
 impl ServiceError {
-    /// Whether the configuration is to blame.
+    /// Whether the configuration is the cause.
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Config(_) | Self::Inherited(_) => true,
@@ -56,7 +56,7 @@ impl ServiceError {
         }
     }
 
-    /// Whether the store is not there or damaged in a way that no start repairs.
+    /// Whether the store is missing or damaged in a way that no start repairs.
     pub fn needs_recovery(&self) -> bool {
         matches!(self, Self::Start(error) if error.needs_recovery())
     }
@@ -87,7 +87,7 @@ impl Signals {
     }
 }
 
-/// Runs until a signal ends it. `socket` goes before the configuration's; `sockets` were opened by systemd.
+/// Runs until a signal ends it. `socket` overrides the configured control socket; `sockets` were opened by systemd.
 ///
 /// # Errors
 /// [`ServiceError`].
@@ -124,7 +124,7 @@ pub async fn serve(
                 started = &mut start => break started?,
                 _ = time_limit.tick() => notify::still_starting("opening the store"),
                 signal = signals.end() => {
-                    // Nothing was taken on yet; whatever was begun is found as after a crash.
+                    // Nothing was accepted yet; a half-finished start is recovered like a crash.
                     tracing::info!("{signal} while starting: stops at once");
                     notify::stopping(Duration::ZERO);
                     return Ok(());
@@ -146,10 +146,10 @@ pub async fn serve(
     ended
 }
 
-/// What a reload works with.
+/// What a reload needs.
 struct Reloading<'a> {
     file: Option<&'a Path>,
-    /// The configuration that the daemon was started with.
+    /// The configuration with which the daemon was started.
     started: &'a Loaded,
     log: Option<&'a LogHandle>,
     status: &'a str,
@@ -177,7 +177,7 @@ async fn run(app: &RunningApp, signals: &mut Signals, reloading: &Reloading<'_>)
             }
             _ = hangup.recv() => {
                 notify::reloading();
-                // What came of it is in the log and in the status.
+                // The result is in the log and in the status.
                 let _ = reload(app, reloading, "SIGHUP").await;
                 notify::ready(reloading.status);
             }
@@ -188,25 +188,26 @@ async fn run(app: &RunningApp, signals: &mut Signals, reloading: &Reloading<'_>)
     }
 }
 
-/// A reload that was asked for over the control socket. systemd waits for the command that asks, so it is told nothing.
+/// Handles a reload requested over the control socket. systemd waits for the requesting command, so no notification
+/// is sent.
 async fn answer_reload(app: &RunningApp, reloading: &Reloading<'_>, request: ReloadRequest) {
     let reloaded = reload(app, reloading, "reload").await;
     // A peer that does not wait for the answer finds it in the log and in the status.
     let _ = request.send(reloaded);
 }
 
-/// Reads everything again. What came of it stands in the log, in the audit log, and, until a reload succeeds, in the status.
+/// Reads everything again. The result is in the log, in the audit log and, until a reload succeeds, in the status.
 async fn reload(app: &RunningApp, reloading: &Reloading<'_>, by: &str) -> Result<Reloaded, String> {
     let reloaded = read_again(app, reloading, by).await;
     app.control().observer.reload_refused(reloaded.as_ref().err().map(|(_, why)| why.clone()));
-    // Logged when the status shows it, so that whoever follows the log finds it there.
+    // Logged once the status shows it, so that a reader of the log finds it there.
     reloaded.map_err(|(said, why)| {
         tracing::error!("{by}: {said}: {why}");
         why
     })
 }
 
-/// As [`reload`]; an error is what it means, and why.
+/// Does what [`reload`] does; an error is a pair: what it means, and why.
 async fn read_again(app: &RunningApp, reloading: &Reloading<'_>, by: &str) -> Result<Reloaded, (&'static str, String)> {
     let loaded = match Config::load(reloading.file) {
         Ok(loaded) => loaded,
@@ -232,15 +233,15 @@ async fn read_again(app: &RunningApp, reloading: &Reloading<'_>, by: &str) -> Re
     Ok(Reloaded { waiting_for_restart: waiting })
 }
 
-/// What is in force, for whoever asks the daemon.
+/// The configuration in force, as the control API shows it.
 fn in_force(loaded: &Loaded) -> InForce {
     let file = loaded.file.as_ref().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone()));
     let key = |entry: &Entry| KeyView { key: entry.key.clone(), value: entry.value.clone(), set: entry.set };
     InForce { file: file.map(|file| file.display().to_string()), keys: loaded.entries.iter().map(key).collect() }
 }
 
-/// Tells systemd that all is well for as long as it is. Ends with the reason when only a start anew can help; while
-/// something is silent nothing is said, and systemd decides.
+/// Reports to systemd that the daemon is alive, while it is. Returns the reason when only a restart can help; while a
+/// task is silent nothing is reported, and systemd decides.
 async fn keep_watch(app: &RunningApp, every: Option<Duration>) -> String {
     let Some(every) = every else { return std::future::pending().await };
     let mut liveness = app.liveness(every);

@@ -1,4 +1,4 @@
-//! Why a daemon does not start, and whether trying again may help.
+//! Why a daemon does not start, and whether a retry may help.
 
 use std::path::PathBuf;
 
@@ -14,10 +14,10 @@ use crate::store::embedded::OpenError;
 use crate::store::spool::SpoolError;
 use crate::transport::relay::RelayError;
 
-/// Why the daemon did not start. What was opened is closed again.
+/// Why the daemon did not start. Everything opened is closed again.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The configuration, or a file that it names, is wrong: all that is, at once.
+    /// The configuration, or a file that it names, is wrong: all errors at once.
     #[error("{}", listed(.0))]
     Configuration(Vec<StartError>),
     /// The store cannot be opened.
@@ -32,22 +32,22 @@ pub enum StartError {
     /// Mail cannot be listened for.
     #[error("mail in: {0}")]
     Listen(#[from] ListenError),
-    /// The certificate for mail that comes in is not to be had.
+    /// The certificate for incoming mail cannot be read.
     #[error("mail in: {0}")]
     Certificate(SecretError),
     /// The control socket cannot be opened.
     #[error(transparent)]
     ApiState(#[from] ServerError),
-    /// The relay's password is not to be had.
+    /// The relay's password cannot be read.
     #[error("relay: {0}")]
     Secret(#[from] SecretError),
-    /// The relay's settings cannot work.
+    /// The relay's settings are invalid.
     #[error("relay: {0}")]
     Relay(#[from] RelayError),
-    /// A job's times are wrong.
+    /// A job's schedule is invalid.
     #[error("{key}: {error}")]
     Times {
-        /// Which key.
+        /// The configuration key.
         key: &'static str,
         /// What is wrong.
         error: RecurrenceError,
@@ -64,12 +64,12 @@ pub enum StartError {
     /// The words of commands by mail cannot be read.
     #[error("{0}")]
     Commands(#[from] CommandsError),
-    /// The state directory cannot be made.
+    /// The state directory cannot be created.
     #[error("the state directory {path} cannot be made: {error}")]
     Directory {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// The system's words.
+        /// The system's error.
         error: std::io::Error,
     },
 }
@@ -80,12 +80,12 @@ fn listed(wrong: &[StartError]) -> String {
 }
 
 impl StartError {
-    /// Whether the store is not there or damaged in a way that no start repairs, so that trying again is of no use.
+    /// Whether the store is missing or damaged in a way that no start repairs, so that a retry is useless.
     pub fn needs_recovery(&self) -> bool {
         matches!(self, Self::Open(error) if error.needs_a_person())
     }
 
-    /// Whether the configuration is to blame, so that trying again is of no use.
+    /// Whether the configuration is the cause, so that a retry is useless.
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Secret(_) | Self::Certificate(_) | Self::Relay(_) | Self::Times { .. } | Self::Templates(_) => true,

@@ -1,6 +1,6 @@
-//! The clock of the real program, moved by a test: `DEPESCH_TEST_CLOCK` names a file that holds seconds to add to the
-//! time of day, e.g. `-6` or `3600`. Only who starts the daemon can set the variable. It is said at the start and stands in
-//! `depesch status` for as long as it is set.
+//! A clock for tests of the real program: `DEPESCH_TEST_CLOCK` names a file that holds seconds to add to the time of
+//! day, e.g. `-6` or `3600`. Only the user who starts the daemon can set the variable. While set, it is logged at the
+//! start and shown by `depesch status`.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use crate::base::clock::{Clock, Stopwatch, SystemClock};
 use crate::store::journal::head::boot_id;
 
-/// How long what the file said is believed, in nanoseconds.
+/// How long the file's content is cached, in nanoseconds.
 const READ_EVERY: u64 = 100_000_000;
 
 struct Read {
@@ -18,8 +18,8 @@ struct Read {
     moved: TimeDelta,
 }
 
-/// The machine's clock; moved by what the file says, if there is one. A file that is not there or holds no number moves
-/// nothing.
+/// The machine's clock, shifted by the file's content, if there is one. A missing file, or one without a number,
+/// shifts nothing.
 pub fn clock(file: Option<PathBuf>) -> Arc<dyn Clock> {
     let clock = SystemClock::new(|duration| Box::pin(tokio::time::sleep(duration))).counting_from(boot_id());
     let Some(file) = file else { return Arc::new(clock) };

@@ -1,28 +1,28 @@
-//! What systemd's unit of the service says that bears on the configuration: how long a stop may take, and from which files
-//! the service gets its secrets. Read from the unit's files, for commands that are not the service.
+//! What the service's systemd unit says about matters of the configuration: how long a stop may take, and from which
+//! files the service gets its secrets. Read from the unit's files, for commands outside the service.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where units are looked for, the most important place first (systemd.unit(5)).
+/// Directories of units, in order of priority (systemd.unit(5)).
 const PLACES: [&str; 4] =
     ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 const NAME: &str = "depesch.service";
 
-/// What was found in the unit.
+/// The unit's settings that matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unit {
     /// `TimeoutStopSec=`: after this systemd kills the service. `None`: not set here, or infinity.
     pub stop_timeout: Option<Duration>,
-    /// `LoadCredential=`: from which file each credential comes.
+    /// `LoadCredential=`: the file of each credential.
     pub loaded: BTreeMap<String, PathBuf>,
     /// Credentials that the unit gets in other ways, which only the service can read.
     pub other: BTreeSet<String>,
 }
 
 impl Unit {
-    /// The installed unit with its drop-ins; `None` where no unit is installed.
+    /// Reads the installed unit with its drop-ins; `None` where no unit is installed.
     pub fn installed() -> Option<Self> {
         let mut files = Vec::new();
         files.push(PLACES.iter().map(|place| Path::new(place).join(NAME)).find(|file| file.exists())?);
@@ -38,7 +38,7 @@ impl Unit {
         Some(Self::parse(&texts))
     }
 
-    /// Reads the texts of a unit and its drop-ins, in their order.
+    /// Parses the texts of a unit and its drop-ins, in their order.
     pub fn parse<T: AsRef<str>>(texts: &[T]) -> Self {
         let mut unit = Self::default();
         for line in texts.iter().flat_map(|text| text.as_ref().lines()) {
@@ -64,7 +64,7 @@ impl Unit {
     }
 }
 
-/// A length of time such as `90s`, `1min 30s` or `90` (systemd.time(7)); `None` for infinity and what cannot be read.
+/// Parses a time span such as `90s`, `1min 30s` or `90` (systemd.time(7)); `None` for infinity and unreadable text.
 fn time_span(text: &str) -> Option<Duration> {
     let mut sum = Duration::ZERO;
     let mut rest = text.trim();

@@ -1,6 +1,33 @@
-//! Who counts as one peer, wherever something is counted by machine.
+//! Who counts as one peer, wherever something is counted by machine, and how much of a machine's address is kept.
 
+use std::fmt;
 use std::net::IpAddr;
+
+/// The network that a machine is in, as far as it is kept as part of a proof: of IPv4 the /24, of IPv6 the /48, which names
+/// a provider's region or an organisation and no single machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Network(IpAddr);
+
+impl Network {
+    /// The network of a machine; of a network it is itself.
+    pub fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V4(address) => IpAddr::V4((address.to_bits() & (!0 << 8)).into()),
+            IpAddr::V6(address) => IpAddr::V6((address.to_bits() & (!0 << 80)).into()),
+        })
+    }
+
+    /// Its first address.
+    pub fn first(self) -> IpAddr {
+        self.0
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.0, if self.0.is_ipv4() { 24 } else { 48 })
+    }
+}
 
 /// Whose an address is: an IPv4 address by itself, also when it is written inside IPv6 (RFC 4291 §2.5.5.2); of IPv6 the /64,
 /// for one customer has that at least, and may use any address in it (RFC 6177 §2).
@@ -14,6 +41,15 @@ pub fn peer_key(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_machine_only_its_network_is_kept() {
+        let network = |address: &str| Network::of(address.parse().unwrap());
+        assert_eq!(network("192.0.2.77").to_string(), "192.0.2.0/24");
+        assert_eq!(network("::ffff:192.0.2.77"), network("192.0.2.1"));
+        assert_eq!(network("2001:db8:1:2:ffff::9").to_string(), "2001:db8:1::/48");
+        assert_eq!(Network::of(network("2001:db8:1:2::9").first()), network("2001:db8:1::"));
+    }
 
     #[test]
     fn a_network_of_ipv6_is_one_peer_and_an_address_of_ipv4() {

@@ -59,6 +59,28 @@ pub fn key(text: &str) -> Cow<'_, str> {
     Cow::Owned(nfc(&out).into_owned())
 }
 
+/// The text for searching: lower case, compatibility forms as what they stand for, and without accents, so that `Åsa` is
+/// `asa` and `Søren` is `soren` (UAX #15, NFKD without the marks, and Latin letters with a stroke by hand).
+pub fn folded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.nfkd().filter(|c| !unicode_normalization::char::is_combining_mark(*c) && !is_invisible(*c)) {
+        for lower in c.to_lowercase().filter(|c| !unicode_normalization::char::is_combining_mark(*c)) {
+            match lower {
+                'ø' => out.push('o'),
+                'æ' => out.push_str("ae"),
+                'œ' => out.push_str("oe"),
+                'ß' => out.push_str("ss"),
+                'đ' | 'ð' => out.push('d'),
+                'ł' => out.push('l'),
+                'þ' => out.push_str("th"),
+                'ı' => out.push('i'),
+                other => out.push(other),
+            }
+        }
+    }
+    out
+}
+
 /// Whether two spellings are one word; see [`key`].
 pub fn same(one: &str, other: &str) -> bool {
     one == other || key(one) == key(other)

@@ -14,51 +14,52 @@ use super::download;
 use super::output::{instant, note};
 use super::{CliError, Context, Done};
 
-/// The audit log: who did what, in a chain in which nothing can be changed unseen.
+/// The audit log: who did what, in a hash chain that reveals every change.
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
-    /// Show entries, the oldest first; with --json one a line
+    /// Show entries, oldest first; with --json one per line
     #[command(after_help = "Examples:\n  depesch audit list --about m7\n  \
         depesch audit list --since 2026-11-01T00:00:00Z --who kim\n  depesch audit list --about s17 --json")]
     List {
-        /// Only what is not older, e.g. 2026-11-01T00:00:00Z
+        /// Only entries from this time on, e.g. 2026-11-01T00:00:00Z
         #[arg(long, value_name = "TIME")]
         since: Option<Timestamp>,
-        /// Only what this user did; `depesch` is the daemon itself, `mail` a decision by mail
+        /// Only entries by this user; `depesch` is the daemon itself, `mail` a decision by mail
         #[arg(long, value_name = "USER")]
         who: Option<String>,
-        /// Only what is about this: an id such as m7, an address, or a list's name
+        /// Only entries about this: an id such as m7, an address, or a list's name
         #[arg(long, value_name = "WHAT")]
         about: Option<String>,
-        /// At most so many
+        /// Maximum number of entries
         #[arg(long, default_value_t = 1000)]
         limit: usize,
     },
-    /// Go over the chain: is anything changed, missing or moved? Exit code 1 when it is
+    /// Verify the chain: exit code 1 if anything was changed, removed or moved
     #[command(after_help = "Examples:\n  depesch audit verify\n  depesch audit verify --head 812:6f1c…\n  \
         depesch audit verify audit.jsonl")]
     Verify {
-        /// An export, to be gone over without the daemon
+        /// An exported file, to verify without the daemon
         file: Option<PathBuf>,
-        /// A place noted elsewhere, number:hash, as the daemon's log has it each day: was all up to it written anew?
+        /// A head noted elsewhere, number:hash, e.g. from the daemon's log: detects a chain that was rewritten up to
+        /// it
         #[arg(long, value_name = "NUMBER:HASH")]
         head: Option<String>,
     },
-    /// Write the entries with their hashes as lines of JSON, fit for `audit verify FILE`
+    /// Write the entries with their hashes as lines of JSON, for `audit verify FILE`
     #[command(after_help = "Examples:\n  depesch audit export --output audit.jsonl\n  \
         depesch audit export --since 2026-01-01T00:00:00Z | gzip > 2026.jsonl.gz")]
     Export {
-        /// Only from here on
+        /// Only entries from this time on
         #[arg(long, value_name = "TIME")]
         since: Option<Timestamp>,
-        /// The file; standard output without it
+        /// The file; standard output if absent
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
 }
 
 impl AuditCommand {
-    /// Whether it needs no running daemon.
+    /// Whether it works without a daemon.
     pub fn is_local(&self) -> bool {
         matches!(self, Self::Verify { file: Some(_), .. })
     }
@@ -84,7 +85,7 @@ pub async fn run(command: AuditCommand, context: &Context) -> Result<Done, CliEr
             let done = download::save(context.client.download(path).await?, output, context).await?;
             let whole: AuditVerified = context.client.get("/v1/audit/verify").await?;
             note(&format!(
-                "The chain ends at {}. Keep that elsewhere: \u{201c}audit verify --head\u{201d} compares with it.",
+                "The chain ends at {}. Keep this elsewhere: \u{201c}audit verify --head\u{201d} compares with it.",
                 whole.head
             ));
             Ok(done)
@@ -146,7 +147,7 @@ fn row(entry: &AuditView) -> [String; 8] {
     ]
 }
 
-/// Goes over an export. It begins where its first line says; whether that is the beginning, the answer tells.
+/// Verifies an export. It starts at the file's first entry; the result says whether that is the log's first.
 fn verify_file(path: &Path, noted: Option<ChainLink>) -> Result<AuditVerified, CliError> {
     let failed = |error| CliError::File { action: "read", path: path.to_owned(), error };
     let file = std::io::BufReader::new(std::fs::File::open(path).map_err(failed)?);
@@ -156,7 +157,8 @@ fn verify_file(path: &Path, noted: Option<ChainLink>) -> Result<AuditVerified, C
         let unreadable = |why: String| CliError::Usage(format!("{}, line {line}: {why}", path.display()));
         let entry: AuditLine = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
         if line == 1 {
-            let hash = read_hash(&entry.previous).ok_or_else(|| unreadable("its previous hash is none".to_owned()))?;
+            let hash = read_hash(&entry.previous)
+                .ok_or_else(|| unreadable("its field \u{201c}previous\u{201d} is not a hash".to_owned()))?;
             anchor = ChainLink { number: entry.number.saturating_sub(1), hash };
             walk = ChainWalk::after(anchor).comparing(noted);
         }
@@ -204,7 +206,7 @@ fn show(verified: &AuditVerified, context: &Context) -> Result<Done, CliError> {
     }
     if !verified.open.is_empty() {
         let open: Vec<String> = verified.open.iter().map(u64::to_string).collect();
-        fields.push(("begun, and no more is known", open.join(" ")));
+        fields.push(("begun; outcome unknown", open.join(" ")));
     }
     context.output.fields(&fields)?;
     Ok(done)

@@ -1,4 +1,5 @@
-//! `depesch backup`: made by the daemon, or on the files where none runs; everything else works on the files.
+//! `depesch backup`: the daemon makes backups, or the command itself from the files when no daemon runs; all else
+//! works on the files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,93 +35,91 @@ mod restore;
 /// Make backups, check them, and restore a store from them.
 #[derive(Debug, Subcommand)]
 pub enum BackupCommand {
-    /// Make a backup now, while the daemon works; without a daemon, of the files
-    #[command(
-        after_help = "Only what the backups before do not have is written. Then old ones are forgotten by the rule \
-        in [backup]. With each backup a part of the files is read again, so that all are read within a week; what is \
-        damaged is written again if the store still has it.\n\nExit codes: 0 all is well, 1 made, and damage was found.\n\n\
-        Examples:\n  depesch backup create"
-    )]
+    /// Make a backup now, while the daemon works; without a daemon, from the files
+    #[command(after_help = "Only what earlier backups lack is written. Then old backups are removed by the rule \
+        in [backup]. With each backup a part of the files is read again, so that all are read within a week; damaged \
+        files are written again if the store still has their content.\n\nExit codes: 0 all is well, 1 made, and damage was found.\n\n\
+        Examples:\n  depesch backup create")]
     Create,
     /// Show all backups
-    #[command(after_help = "Exit codes: 0 all are whole, 1 one is not.\n\nExamples:\n  depesch backup list")]
+    #[command(after_help = "Exit codes: 0 all are intact, 1 some are not.\n\nExamples:\n  depesch backup list")]
     List(From),
-    /// Read every byte of backups and check that they lead to the records that they name
+    /// Read every byte of backups and check that they lead to the records in their manifests
     #[command(after_help = "Exit codes: 0 all is well, 1 something is damaged.\n\n\
         Examples:\n  depesch backup verify\n  depesch backup verify --all --from /mnt/other-disk/depesch")]
     Verify {
-        /// Which; the newest when none is named
+        /// The backups; the newest if none is named
         backups: Vec<String>,
-        /// All that there are
+        /// All existing backups
         #[arg(long, conflicts_with = "backups")]
         all: bool,
-        /// Where they lie
+        /// Where the backups are.
         #[command(flatten)]
         from: From,
     },
-    /// Forget a backup that is damaged or missing, so that it is not reported any more
+    /// Forget a damaged or missing backup, so that it is not reported any more
     ///
     /// Its files are removed by the next backup, unless another backup needs them.
     #[command(after_help = "Examples:\n  depesch backup forget 20261122T042700Z")]
     Forget {
-        /// Which, by its whole name
+        /// The backup's full id
         backup: String,
-        /// Where they lie
+        /// Where the backups are.
         #[command(flatten)]
         from: From,
     },
     /// Restore a store where there is none
     ///
-    /// Everything is checked first, and nothing is in its place before all is right. A restored store is held: every
-    /// mailing that is not over is paused, for what was sent after the backup is not known. What later backups know of
-    /// people who left, were suppressed or erased after the instant is done again.
+    /// Everything is checked first, and nothing is put in place before all of it is right. A restored store is held:
+    /// every mailing that has not ended is paused, because it is unknown what was sent after the backup. What later
+    /// backups know of people who left, were suppressed or erased after that time is applied again.
     ///
-    /// A damaged backup is refused, with everything that is damaged in it. With --partial the records come back as far as
-    /// they are whole, and attachments and mail one by one; what is missing is named, and no mail goes out without an
-    /// attachment that it had: a mailing that needs one is held.
+    /// A damaged backup is refused, with a list of everything that is damaged in it. With --partial the records are
+    /// restored as far as they are intact, and attachments and mail one by one; what is missing is listed, and no
+    /// mail is sent without an attachment that it had: a mailing that needs one is held.
     #[command(after_help = "Examples:\n  depesch backup restore --dry-run\n  depesch backup restore\n  \
         depesch backup restore 20261122T042700Z --into /var/lib/depesch-new\n  \
         depesch backup restore --until \"2026-11-22 10:00\"      # as it was before an import went wrong\n  \
         depesch backup restore --aside                         # the store that stands there is moved aside\n  \
-        depesch backup restore --partial                       # of a damaged backup, what is whole\n\n\
-        Exit codes: 0 restored, 1 restored in part, or what --dry-run looked at is damaged.")]
+        depesch backup restore --partial                       # the intact part of a damaged backup\n\n\
+        Exit codes: 0 restored, 1 restored in part, or --dry-run found damage.")]
     Restore {
-        /// Which; the newest when none is named
+        /// The backup; the newest if none is named
         backup: Option<String>,
-        /// As it was at this instant: a local time in the zone of the configuration, or with its own offset
+        /// Restore the state at this time: a local time in the configured zone, or with its own offset
         #[arg(long, value_name = "TIME", conflicts_with = "backup")]
         until: Option<String>,
-        /// The state directory to be, instead of the one of the configuration
+        /// The new state directory, instead of the configured one
         #[arg(long, value_name = "DIRECTORY")]
         into: Option<PathBuf>,
-        /// Read and check everything, and only say what would be done; a store may stand there
+        /// Read and check everything, but only report what would be done; allowed over an existing store
         #[arg(long)]
         dry_run: bool,
-        /// Restore what is whole of a damaged backup, and say exactly what is missing
+        /// Restore the intact part of a damaged backup, and list exactly what is missing
         #[arg(long)]
         partial: bool,
-        /// Move the store that stands there aside first; its backups stay where they are
+        /// First move the existing store aside; its backups stay where they are
         #[arg(long)]
         aside: bool,
-        /// Leave out what people did after the instant: who unsubscribed or was erased since comes back
+        /// Leave out later changes by people: those who unsubscribed or were erased since are restored
         #[arg(long)]
         without_later: bool,
-        /// Where they lie
+        /// Where the backups are.
         #[command(flatten)]
         from: From,
     },
 }
 
-/// Where the backups lie.
+/// Where the backups are.
 #[derive(Debug, clap::Args)]
 pub struct From {
-    /// The directory of the backups, instead of the one of the configuration
+    /// The directory of the backups, instead of the configured one
     #[arg(long, value_name = "DIRECTORY")]
     from: Option<PathBuf>,
 }
 
 impl BackupCommand {
-    /// Whether it needs no daemon.
+    /// Whether it works without a daemon.
     pub fn is_local(&self) -> bool {
         !matches!(self, Self::Create)
     }
@@ -188,7 +187,7 @@ fn failed(error: BackupError) -> CliError {
     }
 }
 
-/// Shows a bar for events that come from another thread.
+/// A progress bar for events that come from another thread.
 fn bar(what: &'static str) -> Arc<dyn Fn(Event) -> std::io::Result<()> + Send + Sync> {
     let (progress, done) = (Progress::new(what, None), std::sync::atomic::AtomicU64::new(0));
     Arc::new(move |event| {
@@ -217,7 +216,7 @@ async fn make(context: &Context) -> Result<Done, CliError> {
         }
         Err(ClientError::Unreachable { .. }) => {
             let config = load_config(context.config.as_deref())?.config;
-            note("No daemon answers: the backup is made of the files.");
+            note("No daemon answers: the backup is made from the files.");
             let made = tokio::task::spawn_blocking(move || make_of_files(&config)).await;
             made.map_err(|e| CliError::Internal(e.to_string()))?.map_err(failed)?
         }
@@ -233,13 +232,13 @@ async fn make(context: &Context) -> Result<Done, CliError> {
             .line(&format!("Backup {id} of {records} records is in {directory}: {bytes} bytes, {new} of them new."))?;
         if !forgotten.is_empty() {
             let count = forgotten.len();
-            output.line(&format!("{count} old ones were forgotten, which freed {freed_bytes} bytes."))?;
+            output.line(&format!("{count} old backups were removed, which freed {freed_bytes} bytes."))?;
         }
         for hash in &backup.left_out {
-            output.line(&format!("The attachment {hash} is damaged where it lies and is not in the backup."))?;
+            output.line(&format!("The attachment {hash} is damaged in the store and is not in the backup."))?;
         }
         for file in rewritten {
-            output.line(&format!("{file} was damaged and is written again: look at the disk that it lies on."))?;
+            output.line(&format!("{file} was damaged and has been written again: check its disk."))?;
         }
         for fault in faults {
             output.line(&fault.to_string())?;
@@ -266,7 +265,7 @@ fn make_of_files(config: &Config) -> Result<Made, BackupError> {
         engine: &opened.engine,
         blobs: config.blobs_directory(),
         spool: config.spool_directory(),
-        // A start begins a new segment: while the store's lock is held nobody writes to any of these.
+        // A start begins a new segment: while the store's lock is held none of these is written to.
         seal_spool: &|| Ok(u64::MAX),
     };
     let report = backups::make(&source, &repository, config.backup.keep, clock.now(), &*watch, &|_| {})?;
@@ -307,7 +306,7 @@ fn check(directory: &Path, mut ids: Vec<String>, all: bool, context: &Context) -
     let work = || {
         let repository = Repository::open_to_read(directory)?;
         if ids.is_empty() && !all {
-            // One that is damaged is told of all the same, and the newest that can be read is looked at.
+            // A damaged one is still reported, and the newest readable one is examined.
             let newest = repository.manifests()?.pop();
             ids.push(newest.ok_or_else(|| BackupError::Empty(directory.to_owned()))?.id);
         }
@@ -326,7 +325,7 @@ fn check(directory: &Path, mut ids: Vec<String>, all: bool, context: &Context) -
     if !seen.is_empty()
         && let Err(error) = Repository::note_read(directory, seen, crate::app::system_clock().now())
     {
-        note(&format!("What was found could not be noted for the next backup: {error}"));
+        note(&format!("The result could not be recorded for the next backup: {error}"));
     }
     if output.is_json() {
         let faults: Vec<Value> = faults.iter().map(fault_json).collect();
@@ -338,12 +337,12 @@ fn check(directory: &Path, mut ids: Vec<String>, all: bool, context: &Context) -
         if faults.is_empty() {
             let count = backups.len();
             output.line(&format!(
-                "{count} backups are whole: {files} files, {bytes} bytes; the newest leads to {records} records."
+                "{count} backups are intact: {files} files, {bytes} bytes; the newest leads to {records} records."
             ))?;
         } else {
             output.line(
-                "The next backup writes again what the store still has. What is whole can be restored with --partial; a \
-                 backup that is no good any more is forgotten with \u{201c}depesch backup forget\u{201d}.",
+                "The next backup writes again what the store still has. The intact part can be restored with --partial; a \
+                 useless backup is forgotten with \u{201c}depesch backup forget\u{201d}.",
             )?;
         }
     }

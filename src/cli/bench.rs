@@ -1,4 +1,4 @@
-//! `depesch bench`: measures the real path in a temporary directory; touches no running daemon.
+//! `depesch bench`: measures the real code in a temporary directory; touches no running daemon.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,71 +12,71 @@ use crate::bench::soak::{SoakBench, SoakResult, run as run_soak};
 
 use super::{CliError, Context, Done};
 
-/// What can be measured.
+/// The available measurements.
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
-    /// Send a mailing to N invented recipients: store on disk, freeze, lease, intent, render, compose, SMTP, outcome
+    /// Send a mailing to N invented recipients: store on disk, freezing, leases, intents, rendering, SMTP, outcomes
     #[command(after_help = "Examples:\n  depesch bench dispatch --recipients 20000 --connections 50\n  \
         depesch bench dispatch --recipients 20000 --connections 50 --relay 127.0.0.1:2525 --json")]
     Dispatch {
-        /// How many recipients
+        /// Number of recipients
         #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
         recipients: u64,
-        /// How many connections
+        /// Number of connections
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
         connections: u16,
-        /// The relay to send to, without TLS; it must be one that throws mail away. Without it a sink of its own
+        /// The relay to send to, without TLS; it must discard all mail. By default an internal one
         #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
         relay: Option<(String, u16)>,
-        /// Make the store in this empty directory and leave it there
+        /// Create the store in this empty directory and keep it
         #[arg(long, value_name = "DIRECTORY")]
         directory: Option<PathBuf>,
     },
-    /// Take N bounces in over LMTP: spool, reading, classification, effects on a store on disk
+    /// Receive N bounces over LMTP: spool, parsing, classification, effects in a store on disk
     #[command(after_help = "Examples:\n  depesch bench inbound --bounces 20000 --connections 20\n  \
         depesch bench inbound --bounces 20000 --json")]
     Inbound {
-        /// How many bounces
+        /// Number of bounces
         #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
         bounces: u64,
-        /// How many connections
+        /// Number of connections
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
         connections: u64,
     },
-    /// Everything at once on a daemon that is killed again and again: does it keep all that it said?
+    /// Test everything at once on a daemon that is killed again and again: does it keep all that it acknowledged?
     #[command(
-        after_help = "Mailings, mail in, imports, people leaving, backups, storms at the relay, clock jumps, kills and stops. At the end the daemon is\n\
-        held to what it acknowledged. Exit code 1 when a check fails.\n\n\
+        after_help = "Mailings, incoming mail, imports, unsubscribes, backups, relay failures, clock jumps, kills and stops. At the end the daemon's\n\
+        records are compared with what it acknowledged. Exit code 1 when a check fails.\n\n\
         Examples:\n  depesch bench soak --seconds 60\n  depesch bench soak --seconds 600 --seed 7 --directory /tmp/soak"
     )]
     Soak {
-        /// For how many seconds; it takes a little longer, until nothing is under way any more
+        /// Duration in seconds; it takes a little longer, until all work is done
         #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(20..=86_400))]
         seconds: u64,
-        /// The seed of all dice
+        /// The seed of all random decisions
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Make everything in this directory, which must be empty, and leave it there
+        /// Create everything in this directory, which must be empty, and keep it
         #[arg(long, value_name = "DIRECTORY")]
         directory: Option<PathBuf>,
     },
-    /// Hand in mail, one message after the other, while N peers send a byte a second: how long does it take?
+    /// Send mail, one message after the other, while N peers send a byte a second: how long does it take?
     #[command(after_help = "Examples:\n  depesch bench slow-clients --clients 1000 --seconds 20\n  \
         depesch bench slow-clients --listener 127.0.0.1:2525 --recipient media@lists.example.org --json")]
     SlowClients {
-        /// How many slow peers
+        /// Number of slow peers
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(0..=50_000))]
         clients: u32,
-        /// For how many seconds
+        /// Duration in seconds
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=3600))]
         seconds: u32,
         /// Bytes of each message
         #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
         size: u32,
-        /// A listener that runs already; without it one of its own, with a store on disk
+        /// A listener that runs already; by default an internal one, with a store on disk
         #[arg(long, value_name = "ADDRESS:PORT", requires = "recipient")]
         listener: Option<SocketAddr>,
-        /// To whom, at that listener. It gets the mail
+        /// The recipient at that listener. It gets the mail
         #[arg(long, value_name = "ADDRESS", requires = "listener")]
         recipient: Option<String>,
     },
@@ -84,7 +84,7 @@ pub enum BenchCommand {
 
 fn host_and_port(text: &str) -> Result<(String, u16), String> {
     let (host, port) = text.rsplit_once(':').ok_or("write HOST:PORT, e.g. 127.0.0.1:2525")?;
-    let port = port.parse().map_err(|_| format!("\u{201c}{port}\u{201d} is no port"))?;
+    let port = port.parse().map_err(|_| format!("\u{201c}{port}\u{201d} is not a port"))?;
     Ok((host.to_owned(), port))
 }
 
@@ -138,7 +138,7 @@ pub async fn run(command: BenchCommand, context: &Context) -> Result<Done, CliEr
     }
 }
 
-/// On a task of the runtime: what is measured must not share the thread that waits for it.
+/// Runs on a task of the runtime, so that the measured code does not share the thread that waits for it.
 async fn measured<T: Send + 'static>(
     bench: impl Future<Output = anyhow::Result<T>> + Send + 'static,
 ) -> Result<T, CliError> {
@@ -154,8 +154,8 @@ fn show_inbound(result: &InboundResult, context: &Context) -> Result<(), CliErro
         ("message", format!("{} bytes", result.message_bytes)),
         ("taken in", format!("{:.0}/s", result.taken_per_second)),
         ("handled", format!("{:.0}/s, effects durable", result.handled_per_second)),
-        ("CPU a bounce", format!("{:.0} \u{b5}s, the senders' part in it", result.cpu_microseconds)),
-        ("journal", format!("{:.3} syncs a bounce", result.syncs_per_bounce)),
+        ("CPU per bounce", format!("{:.0} \u{b5}s, including the senders", result.cpu_microseconds)),
+        ("journal", format!("{:.3} syncs per bounce", result.syncs_per_bounce)),
         ("peak memory", format!("{:.0} MB", result.peak_rss_bytes as f64 / 1e6)),
         (
             "proof",
@@ -192,7 +192,7 @@ fn show_slow_clients(result: &SlowClientsResult, context: &Context) -> Result<()
         ("p50", milliseconds(result.p50_milliseconds)),
         ("p99", milliseconds(result.p99_milliseconds)),
         ("longest", milliseconds(result.longest_milliseconds)),
-        ("peak memory", format!("{:.0} MB, the peers' share in it", result.peak_rss_bytes as f64 / 1e6)),
+        ("peak memory", format!("{:.0} MB, including the peers", result.peak_rss_bytes as f64 / 1e6)),
     ])
 }
 
@@ -201,7 +201,7 @@ fn show(result: &DispatchResult, context: &Context) -> Result<(), CliError> {
     let tenths: Vec<String> = result.rate_by_tenth.iter().map(|rate| format!("{rate:.0}")).collect();
     let proof = match &result.proof {
         Some(proof) => format!("lost {}, doubled {}", proof.lost, proof.doubled),
-        None => "not known of this relay".to_owned(),
+        None => "unknown for this relay".to_owned(),
     };
     context.output.fields(&[
         ("recipients", format!("{} over {} connections", result.recipients, result.connections)),
@@ -211,7 +211,7 @@ fn show(result: &DispatchResult, context: &Context) -> Result<(), CliError> {
         ("sent", format!("{:.2} s, {:.0} messages/s", result.send_seconds, result.messages_per_second)),
         ("by tenths", format!("{} messages/s", tenths.join(" "))),
         (
-            "CPU a message",
+            "CPU per message",
             format!(
                 "{:.0} \u{b5}s: look-up {:.0}, compose {:.0}, commit {:.0}, SMTP and rest {:.0}",
                 cpu.whole, cpu.look_up, cpu.compose, cpu.commit, cpu.smtp_and_rest
@@ -221,7 +221,7 @@ fn show(result: &DispatchResult, context: &Context) -> Result<(), CliError> {
         (
             "journal",
             format!(
-                "{:.0} bytes and {:.3} syncs a message",
+                "{:.0} bytes and {:.3} syncs per message",
                 result.journal_bytes_per_message, result.syncs_per_message
             ),
         ),

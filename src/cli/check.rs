@@ -1,5 +1,5 @@
-//! `depesch check`: how the daemon is, as monitoring plugins say it (Monitoring Plugins Development Guidelines, "Plugin
-//! Output", "Plugin Return Codes").
+//! `depesch check`: the daemon's health in the form of monitoring plugins (Monitoring Plugins Development Guidelines,
+//! "Plugin Output", "Plugin Return Codes").
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use crate::api::status::Status;
 
 use super::{CliError, Context, Done};
 
-/// Say how the daemon is, for Nagios, Icinga and their like
+/// Check the daemon's health, as a plugin for Nagios, Icinga and similar programs
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:
   0  OK
-  1  WARNING: something needs a person
-  2  CRITICAL: mail does not go out, does not come in, or soon will not; or no daemon answers in time
-  3  UNKNOWN: it could not be asked
+  1  WARNING: something needs attention
+  2  CRITICAL: mail is not sent, not received, or soon will not be; or no daemon answers in time
+  3  UNKNOWN: the daemon could not be queried
 
 Examples:
   depesch check
   depesch check --timeout 30")]
 pub struct CheckCommand {
-    /// After how many seconds without an answer it is CRITICAL
+    /// Seconds without an answer until CRITICAL
     #[arg(long, short = 't', default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 }
@@ -29,7 +29,7 @@ pub struct CheckCommand {
 /// Runs the command.
 ///
 /// # Errors
-/// [`CliError::Closed`] only: everything else is an answer.
+/// [`CliError::Closed`] only: everything else is a result.
 pub async fn run(command: CheckCommand, context: &Context) -> Result<Done, CliError> {
     let asked = context.client.get::<Status>("/v1/status");
     match tokio::time::timeout(Duration::from_secs(command.timeout), asked).await {
@@ -41,13 +41,13 @@ pub async fn run(command: CheckCommand, context: &Context) -> Result<Done, CliEr
         Ok(Ok(status)) => {
             let code = if status.critical { 2 } else { u8::from(!status.well) };
             let first = status.problems.first().cloned();
-            let first = first.unwrap_or_else(|| format!("{} mailings in work", status.mailings.len()));
+            let first = first.unwrap_or_else(|| format!("{} open mailings", status.mailings.len()));
             say(context, code, &first, status.problems.get(1..).unwrap_or_default(), &numbers(&status))
         }
     }
 }
 
-/// What went wrong before the daemon was asked: UNKNOWN.
+/// Reports an error before the daemon was queried: UNKNOWN.
 pub fn unknown(error: &CliError, context_json: bool) {
     let text = error.to_string().replace('\n', "; ").replace('|', "/");
     if context_json {
@@ -58,7 +58,7 @@ pub fn unknown(error: &CliError, context_json: bool) {
 }
 
 fn say(context: &Context, code: u8, first: &str, more: &[String], numbers: &str) -> Result<Done, CliError> {
-    // A bar would begin the numbers.
+    // A bar would start the performance data.
     let clean = |text: &str| text.replace('\n', "; ").replace('|', "/");
     let word = ["OK", "WARNING", "CRITICAL", "UNKNOWN"][usize::from(code.min(3))];
     let output = &context.output;
@@ -74,7 +74,7 @@ fn say(context: &Context, code: u8, first: &str, more: &[String], numbers: &str)
     Ok(Done::Code(code))
 }
 
-/// Performance data: `label=value[unit];[warning];[critical];[least];[most]`.
+/// Performance data: `label=value[unit];[warning];[critical];[minimum];[maximum]`.
 fn numbers(status: &Status) -> String {
     let queue = &status.queue;
     let mut numbers = vec![

@@ -1,4 +1,4 @@
-//! `depesch config`: check works without a daemon; show asks the daemon, and reads the file where none answers.
+//! `depesch config`: `check` works without a daemon; `show` asks the daemon, and reads the file when none answers.
 
 use std::path::PathBuf;
 
@@ -16,18 +16,18 @@ use super::{CliError, Context, Done};
 /// Check and show the configuration.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Find all that is wrong with a configuration file, with the files that it names and with the unit
+    /// Find all errors in a configuration file, in the files that it refers to and in the unit
     #[command(
         after_help = "It builds everything that \u{201c}serve\u{201d} builds, and connects to nothing. Run it as root, \
                             so that it may read the secrets.\n\n\
-                            Exit codes: 0 nothing is wrong, 1 something is.\n\n\
+                            Exit codes: 0 no errors, 1 errors.\n\n\
                             Examples:\n  depesch config check && systemctl restart depesch\n  \
                             depesch config check --offline my.toml     on another machine: the file alone"
     )]
     Check {
-        /// The file, instead of the one of --config or /etc/depesch/depesch.toml
+        /// The file, instead of that of --config or /etc/depesch/depesch.toml
         file: Option<PathBuf>,
-        /// Look at no other file, group or unit of this machine
+        /// Examine no other file, group or unit of this machine
         #[arg(long)]
         offline: bool,
         /// The systemd unit of the service, instead of the installed one
@@ -35,11 +35,13 @@ pub enum ConfigCommand {
         unit: Option<PathBuf>,
     },
     /// Print every key with the value in force (never a secret)
-    #[command(after_help = "It asks the daemon, and marks what the file says otherwise: what waits for a reload or a \
+    #[command(
+        after_help = "It asks the daemon, and marks values that differ in the file: they wait for a reload or a \
                             restart. Without a daemon it shows the file.\n\n\
-                            Examples:\n  depesch config show\n  depesch config show --file --config my.toml --json")]
+                            Examples:\n  depesch config show\n  depesch config show --file --config my.toml --json"
+    )]
     Show {
-        /// What the file says, without asking the daemon
+        /// Show the file's values, without asking the daemon
         #[arg(long)]
         file: bool,
     },
@@ -122,12 +124,12 @@ fn show_checked(loaded: &Loaded, checked: &Checked, context: &Context) -> Result
     }
     match (&loaded.file, checked.wrong.is_empty()) {
         (_, false) => Ok(()),
-        (Some(path), true) => output.line(&format!("{}: nothing is wrong", path.display())),
+        (Some(path), true) => output.line(&format!("{}: no errors", path.display())),
         (None, true) => output.line("there is no configuration file; the defaults are in force"),
     }
 }
 
-/// What is in force in the daemon, beside what its file says now.
+/// Shows the values in force in the daemon, and where the file differs.
 async fn show(context: &Context) -> Result<Done, CliError> {
     let socket = match &context.socket {
         Some(socket) => socket.clone(),
@@ -136,7 +138,7 @@ async fn show(context: &Context) -> Result<Done, CliError> {
     let Ok(in_force) = Client::new(&socket).get::<InForce>("/v1/configuration").await else {
         return show_file(
             context,
-            Some(format!("no daemon answers at {}: this is what the file says", socket.display())),
+            Some(format!("no daemon answers at {}: these are the file's values", socket.display())),
         );
     };
     let file = in_force.file.as_ref().map(PathBuf::from);
@@ -175,7 +177,7 @@ async fn show(context: &Context) -> Result<Done, CliError> {
     Ok(Done::Fully)
 }
 
-/// What the file says.
+/// Shows the file's values.
 fn show_file(context: &Context, why: Option<String>) -> Result<Done, CliError> {
     let loaded = load(None, context).map_err(|error| CliError::Usage(error.to_string()))?;
     let output = &context.output;
@@ -198,7 +200,7 @@ fn show_file(context: &Context, why: Option<String>) -> Result<Done, CliError> {
     Ok(Done::Fully)
 }
 
-/// Writes keys below their sections.
+/// Writes keys under their sections.
 fn listed<'a>(text: &mut String, keys: impl Iterator<Item = (&'a str, &'a str, String)>) {
     let mut section = "";
     for (key, value, mark) in keys {

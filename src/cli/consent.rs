@@ -1,4 +1,4 @@
-//! `depesch list consent` and `depesch subscriber consent`: on what subscriptions rest.
+//! `depesch list consent` and `depesch subscriber consent`: the basis of subscriptions.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::base::spreadsheet::Sheet;
 use super::output::{instant, note};
 use super::{CliError, Context, Done};
 
-/// Rows of a table for people.
+/// Maximum number of rows in a table for people.
 const ROWS: u64 = 200;
 /// Bytes of CSV written at once.
 const BUFFER: usize = 64 * 1024;
@@ -32,7 +32,7 @@ const COLUMNS: [&str; 12] = [
     "evidence_missing",
 ];
 
-/// How the report on a list is wanted.
+/// Options of the report on a list.
 #[derive(Debug, Args)]
 pub struct ConsentOptions {
     /// The list
@@ -40,16 +40,16 @@ pub struct ConsentOptions {
     /// Only subscriptions in this state
     #[arg(long, value_parser = ["pending", "active", "paused", "suspended", "ended"])]
     state: Option<String>,
-    /// Only those for which no mail of the subscriber speaks: somebody else's words at most
+    /// Only those not proven by a mail from the subscriber
     #[arg(long)]
     unproven: bool,
-    /// Write CSV, all of it, instead of a table
+    /// Write the whole report as CSV instead of a table
     #[arg(long)]
     csv: bool,
-    /// The file of the CSV; standard output without it
+    /// The CSV file; standard output if absent
     #[arg(long, value_name = "FILE", requires = "csv")]
     output: Option<PathBuf>,
-    /// Show addresses whole instead of masked; the audit log notes who saw them
+    /// Show full addresses instead of masked ones; recorded in the audit log
     #[arg(long)]
     addresses: bool,
 }
@@ -83,7 +83,7 @@ pub async fn of_list(options: ConsentOptions, context: &Context) -> Result<Done,
         return Err(failed);
     }
     writing.end(&summary, context)?;
-    let proven = |proof: &str| proof.starts_with("own-mail");
+    let proven = |proof: &str| proof.starts_with("own-");
     let unproven = summary.counts.iter().any(|count| count.state == "active" && !proven(&count.proof));
     Ok(if unproven || summary.evidence_missing > 0 { Done::Partly } else { Done::Fully })
 }
@@ -120,13 +120,13 @@ fn cells(row: &ConsentRowView) -> [String; 8] {
     ]
 }
 
-/// A report being written: CSV as it comes, or a table.
+/// A report being written: CSV as it arrives, or a table.
 struct Writing {
     csv: Option<(Sheet, Option<File>)>,
     rows: Vec<[String; 8]>,
 }
 
-/// A file that gets its name when it is whole.
+/// A file that gets its name when it is complete.
 struct File {
     path: PathBuf,
     new: tempfile::NamedTempFile,
@@ -204,14 +204,14 @@ impl Writing {
                     context.output.line("")?;
                 }
                 if shown == ROWS {
-                    note("There may be more: --csv or --json for all.");
+                    note("There may be more: use --csv or --json for all.");
                 }
                 let rows = summary.counts.iter().map(|c| [c.state.clone(), c.proof.clone(), c.count.to_string()]);
                 context.output.table(&["state", "proof", "count"], rows)?;
             }
         }
         if summary.evidence_missing > 0 {
-            note(&format!("{} mails that should be kept as evidence are not there", summary.evidence_missing));
+            note(&format!("{} mails that should be kept as evidence are missing", summary.evidence_missing));
         }
         Ok(())
     }

@@ -11,13 +11,13 @@ use crate::base::language::Language;
 use super::release_files::read_text;
 use super::{CliError, Context, Done};
 
-/// Press contacts: whom media may call.
+/// Press contacts: the people whom media may call.
 #[derive(Debug, Subcommand)]
 pub enum ContactCommand {
-    /// Take in a contact book: contacts, organisations and boilerplate of a TOML file
+    /// Import a contact book: contacts, organisations and boilerplate from a TOML file
     #[command(
         after_help = "The file holds [[organisations]], [[contacts]] and [[boilerplates]]; docs/samples/contacts.toml \
-        is one.\nWho is there already is changed; nobody is removed. A changed boilerplate becomes a new revision.\n\n\
+        is an example.\nExisting entries are updated; none are removed. A changed boilerplate becomes a new revision.\n\n\
         Examples:\n  depesch contact import contacts.toml"
     )]
     Import {
@@ -82,7 +82,7 @@ pub async fn run(command: ContactCommand, context: &Context) -> Result<Done, Cli
             if output.is_json() {
                 output.json(&contacts)?;
             } else if contacts.is_empty() {
-                output.line("there is no contact yet; \u{201c}depesch contact import FILE\u{201d} takes a book in")?;
+                output.line("there are no contacts yet; \u{201c}depesch contact import FILE\u{201d} imports a book")?;
             } else {
                 let rows = contacts.into_iter().map(|contact| {
                     let phones = phones(&contact);
@@ -136,7 +136,7 @@ pub async fn run_organisation(command: OrganisationCommand, context: &Context) -
                 output.json(&organisations)?;
             } else if organisations.is_empty() {
                 output.line(
-                    "there is no organisation yet; \u{201c}depesch contact import FILE\u{201d} takes a book in",
+                    "there are no organisations yet; \u{201c}depesch contact import FILE\u{201d} imports a book",
                 )?;
             } else {
                 let rows = organisations.into_iter().map(|organisation| {

@@ -9,26 +9,26 @@ use super::mailing::show::delivery_fields;
 use super::output::note;
 use super::{CliError, Context, Done};
 
-/// One mail's way: what became of it
+/// Follow one mail: its delivery and outcome
 #[derive(Debug, Subcommand)]
 pub enum DeliveryCommand {
     /// Find deliveries by Message-ID, by the relay's queue id or by address
     ///
-    /// A Message-ID of ours names its delivery. A queue id is looked for in the relay's last answer about each delivery, the newest
-    /// mailings first, in up to two million deliveries. Ends with 1 when nothing is found.
+    /// A Message-ID of ours identifies its delivery. A queue id is searched for in the relay's last answer about each
+    /// delivery, newest mailings first, in up to two million deliveries. Exits with 1 when nothing is found.
     #[command(after_help = "Examples:\n  depesch delivery find --message-id \"<m7.abcd@press.example>\"\n  \
         depesch delivery find --queue-id 4XyZ12\n  depesch delivery find --address karin.ek@example.com --addresses")]
     Find {
         /// A Message-ID, with or without angle brackets
         #[arg(long, value_name = "ID", required_unless_present_any = ["queue_id", "address"])]
         message_id: Option<String>,
-        /// The id under which the relay has it
+        /// The relay's queue id
         #[arg(long, value_name = "ID")]
         queue_id: Option<String>,
         /// The subscriber's address
         #[arg(long)]
         address: Option<String>,
-        /// Show addresses whole instead of masked; the daemon's log notes who saw them
+        /// Show full addresses instead of masked ones; recorded in the daemon's log
         #[arg(long)]
         addresses: bool,
     },
@@ -58,7 +58,7 @@ pub async fn run(command: DeliveryCommand, context: &Context) -> Result<Done, Cl
         }
     }
     if found.more {
-        note("Older deliveries were not looked at.");
+        note("Older deliveries were not searched.");
     }
     if found.deliveries.is_empty() {
         note("No delivery was found.");

@@ -9,24 +9,24 @@ use crate::doctor::finding::{Finding, Severity, worst};
 
 use super::{CliError, Context, Done};
 
-/// Look at everything that the installation depends on, and say what to do
+/// Check everything that the installation depends on, and say what to do
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-It looks at configuration, permissions, disk, clock, daemon, relay (to the login, without a message), mail in, and the
-sending domains' DNS: SPF, DKIM, DMARC, MX, PTR. It changes nothing. Behind each finding stands its id: a warning that is
-known can be accepted by it, with a reason, in [doctor] accept. As root it sees most; the daemon may be stopped.
+It checks configuration, permissions, disk, clock, daemon, relay (up to the login, without a message), incoming mail, and
+the sending domains' DNS: SPF, DKIM, DMARC, MX, PTR. It changes nothing. Each finding ends with its id: a known warning
+can be accepted under that id, with a reason, in [doctor] accept. Run as root it sees most; the daemon may be stopped.
 
 Exit codes:
-  0  nothing is wrong, in all that could be looked at
+  0  no problems in anything that could be checked
   1  there are warnings or errors
   2  the configuration is wrong
 
 Examples:
   depesch doctor
-  depesch doctor --all           what is good, too
+  depesch doctor --all           also show passed checks
   depesch doctor --json")]
 pub struct DoctorCommand {
-    /// Show what is good, too
+    /// Also show passed checks
     #[arg(long)]
     all: bool,
 }
@@ -63,7 +63,7 @@ struct Known {
     reason: String,
 }
 
-/// Takes out the warnings that are accepted; an error never is.
+/// Separates warnings that are accepted; an error never is.
 fn apart(findings: Vec<Finding>, accept: &[Accepted]) -> (Vec<Known>, Vec<Finding>) {
     let (mut known, mut others) = (Vec::new(), Vec::new());
     for finding in findings {
@@ -89,7 +89,7 @@ fn show(findings: &[Finding], accepted: &[Known], all: bool, context: &Context) 
     }
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     output.line(&format!(
-        "{} errors, {} warnings, {} notes, {} not looked at, {} good{}",
+        "{} errors, {} warnings, {} notes, {} not checked, {} good{}",
         count(Severity::Error),
         count(Severity::Warning),
         count(Severity::Note),

@@ -1,4 +1,4 @@
-//! A download into a file or onto standard output.
+//! Downloads to a file or to standard output.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use crate::api::client::Answer;
 
 use super::{CliError, Context, Done};
 
-/// Prints what is downloaded, or writes it to a file: beside it and renamed, so that half of it never stands under the
-/// name.
+/// Prints a download, or writes it to a file: under a temporary name and renamed at the end, so that an incomplete
+/// file never has the final name.
 ///
 /// # Errors
 /// [`CliError`].

@@ -1,4 +1,4 @@
-//! `depesch subscriber import`: the file goes up as it is read, progress and rejected rows come back.
+//! `depesch subscriber import`: uploads the file while reading it; progress and rejected rows come back.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -19,38 +19,38 @@ use super::output::note;
 use super::progress::Progress;
 use super::{CliError, Context, Done};
 
-/// Rejected rows that are told where no file takes them.
+/// Rejected rows shown when no file takes them.
 const TOLD: u64 = 10;
-/// Changes that a dry run shows to people.
+/// Changes shown to people by a dry run.
 const SHOWN: usize = 40;
 
-/// What `subscriber import` takes.
+/// The options of `subscriber import`.
 #[derive(Debug, clap::Args)]
 pub struct ImportOptions {
     /// The file; - for standard input
     file: PathBuf,
-    /// A list to put everybody on, besides those in a column of the file; may be repeated
+    /// A list to subscribe everyone to, in addition to those in a column of the file; may be repeated
     #[arg(long = "list", value_name = "LIST")]
     lists: Vec<ListName>,
-    /// What the people agreed to, in their words, and how; needed where the file puts people on lists
+    /// What the people agreed to, in their words, and how; required if the file subscribes people to lists
     #[arg(long, value_name = "WORDS")]
     consent: Option<String>,
-    /// The language of those who are new and have none; otherwise that of the first list
+    /// The language of new people without one; by default that of the first list
     #[arg(long)]
     language: Option<String>,
-    /// What a column holds whose heading is not known, e.g. address="E-mail 1 - Value"; may be repeated
+    /// The field of a column with an unknown heading, e.g. address="E-mail 1 - Value"; may be repeated
     #[arg(long = "column", value_name = "FIELD=HEADING", value_parser = column)]
     columns: Vec<(String, String)>,
-    /// What a word means in a column that says who may get mail, e.g. hedersmedlem=active or B=out; may be repeated
+    /// The meaning of a word in a column about permission to mail, e.g. hedersmedlem=active or B=out; may be repeated
     #[arg(long = "state", value_name = "WORD=active|out", value_parser = state)]
     states: Vec<(String, String)>,
-    /// What the file is written in, e.g. windows-1252; found out from its letters without this
+    /// The file's encoding, e.g. windows-1252; guessed from the text if absent
     #[arg(long, value_name = "NAME")]
     encoding: Option<String>,
     /// Only show what would change
     #[arg(long)]
     dry_run: bool,
-    /// Where rejected rows go: CSV written as the file is, with its columns, the line and the reason
+    /// Write rejected rows to this file: in the import file's format, with the line and the reason added
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
 }
@@ -72,7 +72,7 @@ fn state(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// What was said of words as the API takes it.
+/// The meanings of words in the form that the API expects.
 fn states(said: &[(String, String)]) -> Result<Option<String>, CliError> {
     let map: BTreeMap<&str, &str> = said.iter().map(|(word, standing)| (word.as_str(), standing.as_str())).collect();
     match map.is_empty() {
@@ -81,7 +81,7 @@ fn states(said: &[(String, String)]) -> Result<Option<String>, CliError> {
     }
 }
 
-/// The named columns as the API takes them.
+/// The named columns in the form that the API expects.
 ///
 /// # Errors
 /// [`CliError::Usage`]: one column for two fields.
@@ -150,7 +150,7 @@ async fn upload(file: &Path, path: ApiPath, context: &Context) -> Result<(Answer
     Ok((client.upload(Method::POST, path, kind, opened).await?, Some(size)))
 }
 
-/// What a dry run would change, as far as it is shown.
+/// The changes that a dry run would make, up to the number shown.
 struct Changes {
     shown: Vec<ChangeView>,
     count: usize,
@@ -173,7 +173,7 @@ impl Changes {
         if self.shown.is_empty() {
             return Ok(());
         }
-        context.output.line("\nWhat would change of those who are known")?;
+        context.output.line("\nWhat would change for existing subscribers")?;
         let rows = self
             .shown
             .iter()
@@ -182,12 +182,12 @@ impl Changes {
         context.output.table(&["line", "address", "field", "now", "in the file"], rows)?;
         match self.count - self.shown.len() {
             0 => Ok(()),
-            more => context.output.line(&format!("and {more} more; --json shows them all")),
+            more => context.output.line(&format!("and {more} more; use --json for all")),
         }
     }
 }
 
-/// Where rejected rows go: written as the file is.
+/// The file of rejected rows, in the format of the import file.
 struct Rejects {
     file: Option<(PathBuf, std::fs::File)>,
     encoding: Encoding,
@@ -207,7 +207,7 @@ impl Rejects {
         Ok(Self { file: path.map(open).transpose()?, encoding, delimiter, mark: false, width: 0, count: 0 })
     }
 
-    /// Said again when the first letter beyond ASCII comes late: until then every encoding writes the same.
+    /// Called again when the first non-ASCII character comes late: before that, every encoding writes the same.
     fn format(&mut self, format: &FormatView) {
         self.encoding = Encoding::named(&format.encoding).unwrap_or(Encoding::UTF_8);
         self.delimiter = u8::try_from(format.delimiter).unwrap_or(b',');
@@ -217,7 +217,7 @@ impl Rejects {
     fn headings(&mut self, headings: &[String]) -> Result<(), CliError> {
         self.width = headings.len();
         if self.width <= 1 {
-            // Nothing divides its cells; what is added must be.
+            // Its cells have no delimiter; the added ones need one.
             self.delimiter = b',';
         }
         if let (true, Some((path, file))) = (self.mark, &mut self.file) {
@@ -234,7 +234,7 @@ impl Rejects {
             }
             return Ok(());
         }
-        // Padded to the headings, so that line and reason stand under theirs.
+        // Padded to the headings, so that line and reason are in their columns.
         let padding = std::iter::repeat_n("", self.width.saturating_sub(reject.cells.len()));
         let cells = reject.cells.iter().map(String::as_str).take(self.width.max(1)).chain(padding);
         self.write(cells, &reject.line.to_string(), &reject.reason)
@@ -246,7 +246,7 @@ impl Rejects {
         let cells = cells.map(|cell| spreadsheet_cell::restore(cell).into_owned());
         sheet.row(cells.chain([line.to_owned(), reason.to_owned()]));
         let bytes = sheet.take();
-        // All of it was UTF-8 before.
+        // Everything before was UTF-8.
         let text = String::from_utf8_lossy(&bytes);
         file.write_all(&self.encoding.encode(&text)).map_err(|error| file_error(path, error))
     }
@@ -281,7 +281,7 @@ fn show(result: &ImportResult, changes: &Changes, context: &Context) -> Result<(
         ("refused: suppressed", result.suppressed.to_string()),
     ];
     if result.left_out > 0 {
-        fields.push(("left out: may not get mail", result.left_out.to_string()));
+        fields.push(("left out: must not get mail", result.left_out.to_string()));
     }
     let counts = |counts: Vec<(String, u64)>| {
         let counts: Vec<String> = counts.iter().map(|(name, n)| format!("{name} {n}")).collect();
@@ -295,7 +295,7 @@ fn show(result: &ImportResult, changes: &Changes, context: &Context) -> Result<(
     }
     fields.push(("new subscriptions", by_list(&result.subscribed)));
     if !result.ended.is_empty() {
-        fields.push(("refused: once left", by_list(&result.ended)));
+        fields.push(("refused: unsubscribed before", by_list(&result.ended)));
     }
     fields.extend(result.format.as_ref().map(|format| ("file written in", written_in(format))));
     context.output.fields(&fields)?;
@@ -306,12 +306,12 @@ fn show(result: &ImportResult, changes: &Changes, context: &Context) -> Result<(
     Ok(())
 }
 
-/// How the file is written, in words.
+/// The file's format as text.
 fn written_in(format: &FormatView) -> String {
-    let how = if format.guessed { ", guessed from its letters (--encoding says another)" } else { "" };
+    let how = if format.guessed { ", guessed from the text (use --encoding to change it)" } else { "" };
     let delimiter = match format.delimiter {
         '\t' => "a tab".to_owned(),
         delimiter => delimiter.to_string(),
     };
-    format!("{}{how}; cells divided by {delimiter}", format.encoding)
+    format!("{}{how}; cells separated by {delimiter}", format.encoding)
 }

@@ -9,33 +9,33 @@ use crate::base::id::InboundId;
 use super::output::instant;
 use super::{CliError, Context, Done};
 
-/// Mail that came in, and what became of it.
+/// Incoming mail and its handling.
 #[derive(Debug, Subcommand)]
 pub enum InboundCommand {
-    /// Show what came in, the newest first; with --json one a line
+    /// Show incoming mail, newest first; with --json one message per line
     #[command(after_help = "Examples:\n  depesch inbound list\n  depesch inbound list --state stuck\n  \
         depesch inbound list --limit 1000 --json | jq -r 'select(.kind == \"bounce\") | .id'")]
     List {
-        /// Only what is waiting, handled or stuck
+        /// Only messages that are waiting, handled or stuck
         #[arg(long, value_parser = ["waiting", "handled", "stuck"])]
         state: Option<String>,
-        /// At most so many
+        /// Maximum number of messages
         #[arg(long, default_value_t = 50)]
         limit: usize,
-        /// Show addresses whole instead of masked; the daemon's log notes who saw them
+        /// Show full addresses instead of masked ones; recorded in the daemon's log
         #[arg(long)]
         addresses: bool,
     },
-    /// Show one message: how it came and what was done
+    /// Show one message: how it arrived and what was done
     #[command(after_help = "Examples:\n  depesch inbound show i17")]
     Show {
         /// A number such as i17
         id: InboundId,
-        /// Show addresses whole instead of masked; the daemon's log notes who saw them
+        /// Show full addresses instead of masked ones; recorded in the daemon's log
         #[arg(long)]
         addresses: bool,
     },
-    /// Forget a socket that systemd handed over before and that is not wanted any more
+    /// Stop expecting a socket that systemd passed in at earlier starts
     #[command(
         after_help = "Examples:\n  systemctl disable depesch-lmtp.socket && depesch inbound forget-listener lmtp"
     )]
@@ -50,7 +50,7 @@ pub enum InboundCommand {
         /// A number such as i17
         id: InboundId,
     },
-    /// Write a message as it came to standard output; the daemon's log notes who saw it
+    /// Write a message in its original form to standard output; recorded in the daemon's log
     #[command(after_help = "Examples:\n  depesch inbound raw i17 > message.eml")]
     Raw {
         /// A number such as i17
@@ -87,7 +87,7 @@ pub async fn run(command: InboundCommand, context: &Context) -> Result<Done, Cli
             Ok(Done::Fully)
         }
         InboundCommand::Raw { id } => {
-            // Whole before the first byte is written: half a message is none.
+            // Complete before the first byte is written: half a message is useless.
             let bytes = client.download(path(id).segment("raw")).await?.bytes().await?;
             context.output.bytes(&bytes)?;
             Ok(Done::Fully)
@@ -121,7 +121,7 @@ async fn list(state: Option<String>, limit: usize, addresses: bool, context: &Co
     }
     match (output.is_json(), rows.is_empty()) {
         (true, _) => {}
-        (false, true) => output.line("no mail came in")?,
+        (false, true) => output.line("no incoming mail")?,
         (false, false) => output.table(&["message", "came", "via", "to", "state", "note"], rows)?,
     }
     Ok(Done::Fully)

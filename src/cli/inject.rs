@@ -1,4 +1,4 @@
-//! `depesch inject`: hands a message to the daemon, as the end of another mail system's pipe.
+//! `depesch inject`: passes a message to the daemon, as the end of another mail system's pipe.
 
 use std::os::fd::AsFd;
 
@@ -10,36 +10,36 @@ use crate::api::path::ApiPath;
 
 use super::{CliError, Context, Done};
 
-/// Hand over a message that came in another way: standard input is the message
+/// Pass in a message that arrived by another way: reads it from standard input
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without --recipient it goes to the address for which a mail system took it in (X-Original-To, Delivered-To), else
-to those of our addresses that it is addressed to. Without --sender, Return-Path and From tell.
+Without --recipient it goes to the address in X-Original-To or Delivered-To, which the mail system wrote, else to those
+of our addresses in its header. Without --sender, Return-Path or From is used.
 
 Exit codes, as mail systems know them (sysexits.h):
-  0   taken in, and durable
-  65  the message cannot be taken: empty, too large, or in a loop
+  0   accepted and stored durably
+  65  the message cannot be accepted: empty, too large, or in a loop
   67  no such address here
-  75  not now, e.g. the daemon does not run: try again later
+  75  not now, e.g. because the daemon is not running: try again later
 
 Examples:
   depesch inject < message.eml
   depesch inject --recipient media-subscribe@lists.example.org --sender karin@example.net < message.eml
   In an alias file owned by the user depesch:   depesch-pipe: \"|/usr/bin/depesch inject\"")]
 pub struct InjectCommand {
-    /// The envelope sender; '' for none
+    /// The envelope sender; '' for the null sender
     #[arg(long, value_name = "ADDRESS")]
     sender: Option<String>,
-    /// An address of ours that it is for; may be repeated
+    /// An address of ours that it is addressed to; may be repeated
     #[arg(long = "recipient", value_name = "ADDRESS")]
     recipients: Vec<String>,
 }
 
 /// `sysexits.h`: the message itself is wrong.
 const DATA_ERROR: u8 = 65;
-/// `sysexits.h`: there is no such address.
+/// `sysexits.h`: the address does not exist.
 const NO_USER: u8 = 67;
-/// `sysexits.h`: the same may work later.
+/// `sysexits.h`: a later attempt may succeed.
 const TRY_LATER: u8 = 75;
 
 /// Runs the command.
@@ -65,8 +65,8 @@ pub async fn run(command: InjectCommand, context: &Context) -> Result<Done, CliE
     Ok(Done::Fully)
 }
 
-/// The exit code after an error, as mail systems know them. Only what the message itself is to blame for may end for
-/// good: after anything else it is tried again, and never returned to its sender because a daemon was down.
+/// The exit code for an error, as mail systems know them. Only faults of the message itself are permanent: after any
+/// other error it is tried again, and never returned to its sender because a daemon was down.
 pub(super) fn exit_code(error: &CliError) -> u8 {
     match error {
         CliError::Closed => 0,

@@ -16,10 +16,10 @@ use super::consent::{self, ConsentOptions};
 use super::output::instant;
 use super::{CliError, Context, Done};
 
-/// Lists: who can be mailed together.
+/// Lists: named audiences of mailings.
 #[derive(Debug, Subcommand)]
 pub enum ListCommand {
-    /// Make a list
+    /// Create a list
     #[command(after_help = "Examples:\n  \
         depesch list create media --address media@lists.example.org --owner press@example.org --title 'Media'\n  \
         depesch list create members --address members@lists.example.org --owner office@example.org \\\n    \
@@ -27,7 +27,7 @@ pub enum ListCommand {
     Create {
         /// The list's name: the local part of its address
         name: ListName,
-        /// What is said of it
+        /// Its settings.
         #[command(flatten)]
         options: ListOptions,
     },
@@ -40,69 +40,72 @@ pub enum ListCommand {
         /// The list
         name: ListName,
     },
-    /// Change a list; what is not named stays
+    /// Change a list; settings not given stay as they are
     #[command(after_help = "Examples:\n  depesch list edit media --title 'Newsrooms' --approval true")]
     Edit {
         /// The list
         name: ListName,
-        /// What is said of it
+        /// Its settings.
         #[command(flatten)]
         options: ListOptions,
     },
-    /// Show on what each subscription rests: when, how and on what words, and for which there is no proof
+    /// Show the basis of each subscription: when, how and with what wording it was agreed to, and where proof is
+    /// missing
     ///
-    /// Proof is, from the best: own-mail-kept (the subscriber's own mail, kept as it came), own-mail, stated (the words of
-    /// an operator or of who imported the file), none.
+    /// Proof is, from the best: own-mail-kept (the subscriber's own mail, kept as it came), own-form (a form that the
+    /// subscriber sent, its text kept), own-mail, stated (the words of an operator or of who imported the file), none.
     #[command(
-        after_help = "Exit codes: 0 each active subscription rests on the subscriber's own mail, 1 some do not.\n\n\
+        after_help = "Exit codes: 0 each active subscription rests on the subscriber's own mail or form, 1 some do not.\n\n\
         Examples:\n  depesch list consent media\n  depesch list consent media --unproven --state active\n  \
         depesch list consent media --csv --addresses --output consent.csv"
     )]
     Consent(ConsentOptions),
-    /// Make or change the lists of a TOML file
-    #[command(after_help = "The file holds a [[list]] table for each list, with name, address, owner and what else \
-        \u{201c}list create\u{201d} takes.\nThe same file again changes nothing.\n\n\
-        Examples:\n  depesch list import lists.toml")]
+    /// Create or change the lists in a TOML file
+    #[command(
+        after_help = "The file holds a [[list]] table for each list, with name, address, owner and whatever else \
+        \u{201c}list create\u{201d} accepts.\nThe same file again changes nothing.\n\n\
+        Examples:\n  depesch list import lists.toml"
+    )]
     Import {
         /// The file
         file: PathBuf,
     },
 }
 
-/// What may be said of a list.
+/// The settings of a list.
 #[derive(Debug, Args)]
 pub struct ListOptions {
     /// Its address, e.g. media@lists.example.org
     #[arg(long)]
     address: Option<String>,
-    /// The address of the person who answers for it
+    /// The address of the person responsible for it
     #[arg(long)]
     owner: Option<String>,
-    /// What people call it
+    /// The title shown to people
     #[arg(long)]
     title: Option<String>,
-    /// Who may write to it
+    /// Who may post to it
     #[arg(long, value_parser = ["announce", "discussion"])]
     kind: Option<String>,
-    /// How one gets on it: at once, after confirming by mail, or only by an operator
+    /// How to join: at once, after confirming by mail, or only through an operator
     #[arg(long, value_parser = ["open", "confirmed", "closed"])]
     joining: Option<String>,
     /// Its language, e.g. sv
     #[arg(long)]
     language: Option<Language>,
-    /// Whether being on it is sensitive, as with the members of a union
+    /// Whether membership is sensitive, e.g. of a union
     #[arg(long, value_parser = ["ordinary", "sensitive"])]
     privacy: Option<String>,
-    /// Whether a second person must approve each mailing to it
+    /// Whether each mailing to it needs the approval of a second person
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     approval: Option<bool>,
-    /// An address that may send to an announce list by mail; again for more, all of them each time; '' for none
+    /// An address that may send to an announce list by mail; repeat for more, replaces all; '' for none
     #[arg(long, value_name = "ADDRESS")]
     sender: Option<Vec<String>>,
-    /// An address that decides about held posts; again for more, all of them each time; '' for the owner
+    /// An address that decides about held posts; repeat for more, replaces all; '' for the owner
     #[arg(long, value_name = "ADDRESS")]
     moderator: Option<Vec<String>>,
-    /// Which posts to a discussion list are held: those of who is not a member, all, or none (then others' are refused)
+    /// Which posts to a discussion list are held: those of non-members, all, or none (then non-members are refused)
     #[arg(long, value_parser = list::Moderation::WORDS.to_vec())]
     moderation: Option<String>,
     /// Where replies to a post go
@@ -111,7 +114,7 @@ pub struct ListOptions {
     /// Whether a post keeps its author's address in From; by-dmarc: unless the author's domain forbids it
     #[arg(long, value_parser = list::FromPolicy::WORDS.to_vec())]
     from: Option<String>,
-    /// What becomes of a member's post that its author's domain does not stand by (SPF, DKIM)
+    /// How to treat a member's post that its author's domain does not vouch for (SPF, DKIM)
     #[arg(long, value_parser = list::Unproven::WORDS.to_vec())]
     unproven: Option<String>,
 }
@@ -144,7 +147,7 @@ impl ListOptions {
     }
 }
 
-/// `--sender ''` says that there is none.
+/// `--sender ''` means none.
 fn without_empty(addresses: Vec<String>) -> Vec<String> {
     addresses.into_iter().filter(|address| !address.trim().is_empty()).collect()
 }
@@ -174,7 +177,7 @@ pub async fn run(command: ListCommand, context: &Context) -> Result<Done, CliErr
             if output.is_json() {
                 output.json(&lists)?;
             } else if lists.is_empty() {
-                output.line("there is no list yet; \u{201c}depesch list create\u{201d} makes one")?;
+                output.line("there are no lists yet; \u{201c}depesch list create\u{201d} creates one")?;
             } else {
                 let rows = lists.iter().map(|list| {
                     let (kind, joining, privacy) = words(list);
@@ -235,8 +238,8 @@ fn words(list: &ListView) -> (String, String, String) {
 
 fn held_words(moderation: &str) -> &str {
     match moderation {
-        "none" => "none; those of who is not a member are refused",
-        "non-members" => "those of who is not a member",
+        "none" => "none; those of non-members are refused",
+        "non-members" => "those of non-members",
         other => other,
     }
 }
@@ -259,7 +262,7 @@ fn show(list: &ListView, context: &Context) -> Result<Done, CliError> {
         ("approval", if list.approval { "by a second person" } else { "not needed" }.to_owned()),
     ];
     match list.kind {
-        Kind::Announce if list.senders.is_empty() => fields.push(("senders", "nobody by mail".to_owned())),
+        Kind::Announce if list.senders.is_empty() => fields.push(("senders", "none by mail".to_owned())),
         Kind::Announce => fields.push(("senders", list.senders.join(", "))),
         Kind::Discussion => fields.push(("held posts", held_words(&list.moderation).to_owned())),
     }

@@ -14,13 +14,13 @@ mod report;
 pub(super) mod show;
 mod watch;
 
-/// Mailings: releases on their way, and what became of them.
+/// Mailings: releases sent to audiences, and their results.
 #[derive(Debug, Subcommand)]
 pub enum MailingCommand {
-    /// Queue a release for an audience, now or at a time
+    /// Queue a release for an audience, now or at a given time
     ///
-    /// Everything is tried before: the release is rendered for each kind of reader in the audience. What is missing is
-    /// an error now, never at the time of sending.
+    /// Everything is tried first: the release is rendered for each kind of recipient in the audience. What is missing
+    /// is an error now, never at the time of sending.
     #[command(after_help = "Examples:\n  \
         depesch mailing queue invitation.md --list media --at now\n  \
         depesch mailing queue --release r12 --list media --beat health --region skane \\\n    \
@@ -28,18 +28,18 @@ pub enum MailingCommand {
         depesch mailing queue --release r13 --list media --reached-by m7 --at now   # a correction\n  \
         depesch mailing queue invitation.md --list media --at now --dry-run")]
     Queue(queue::QueueOptions),
-    /// Show mailings, the newest first
+    /// Show mailings, newest first
     #[command(after_help = "Examples:\n  depesch mailing list\n  depesch mailing list --stage sending\n  \
         depesch mailing list --json | jq '.[] | select(.counts.failed > 0) | .id'")]
     List {
-        /// Only those that stand there
+        /// Only mailings in this stage
         #[arg(long, value_parser = ["scheduled", "freezing", "sending", "paused", "finished", "cancelled", "expired"])]
         stage: Option<String>,
-        /// At most so many
+        /// Maximum number of mailings
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
-    /// Show one mailing; with --subscriber, what became of one person's delivery
+    /// Show one mailing; with --subscriber, the delivery to one person
     #[command(
         visible_alias = "delivery",
         after_help = "Examples:\n  depesch mailing show m7\n  \
@@ -51,13 +51,13 @@ pub enum MailingCommand {
         /// One person: a number such as s17, or the address
         #[arg(long, value_name = "WHO")]
         subscriber: Option<String>,
-        /// Show addresses whole instead of masked
+        /// Show full addresses instead of masked ones
         #[arg(long)]
         addresses: bool,
     },
-    /// Show what became of a mailing: counts that add up, failures with their SMTP replies
+    /// Show the results of a mailing: counts that add up, failures with their SMTP replies
     ///
-    /// Ends with 1 when deliveries failed or are uncertain.
+    /// Exits with 1 when deliveries failed or are uncertain.
     #[command(after_help = "Examples:\n  depesch mailing report m7\n  depesch mailing report m7 --limit 500\n  \
         depesch mailing report m7 --state accepted\n  depesch mailing report m7 --csv > m7.csv\n  \
         depesch mailing report m7 --csv --state failed --addresses > failed.csv")]
@@ -67,40 +67,40 @@ pub enum MailingCommand {
     Watch {
         /// The mailing
         id: MailingId,
-        /// Go on also while deferred deliveries are tried again, which may take days
+        /// Also wait for deferred deliveries, which may take days
         #[arg(long)]
         to_the_end: bool,
     },
-    /// Begin no further delivery until it is resumed
+    /// Start no further delivery until it is resumed
     #[command(after_help = "Examples:\n  depesch mailing pause m7")]
     Pause {
         /// The mailing
         id: MailingId,
     },
-    /// Go on with a paused mailing; one whose time has passed goes out now
+    /// Resume a paused mailing; one whose time has passed is sent now
     #[command(after_help = "Examples:\n  depesch mailing resume m7")]
     Resume {
         /// The mailing
         id: MailingId,
     },
-    /// Withdraw a mailing at once: what was not sent is cancelled, what was sent is sent
+    /// Cancel a mailing at once: what was not sent yet is not sent
     #[command(after_help = "Examples:\n  depesch mailing cancel m7")]
     Cancel {
         /// The mailing
         id: MailingId,
     },
-    /// Approve a mailing that somebody else has queued
+    /// Approve a mailing that another user has queued
     ///
-    /// The approval holds for just what would be sent now; any edit makes it void.
+    /// The approval is for exactly what would be sent now; any edit voids it.
     #[command(after_help = "Examples:\n  depesch mailing approve m7\n  depesch mailing approve m7 --hash 3f2a9c01")]
     Approve {
         /// The mailing
         id: MailingId,
-        /// The content hash of what you looked at, or its first eight digits: refused when it has changed since
+        /// The content hash of what you checked, or its first eight digits: refused if it has changed since
         #[arg(long, value_name = "HASH")]
         hash: Option<String>,
     },
-    /// Move a mailing that has not begun to another time; its approval is void
+    /// Move a mailing that has not begun to another time; this voids its approval
     #[command(after_help = "Examples:\n  depesch mailing reschedule m7 --at \"2026-11-24 10:30\"")]
     Reschedule(change::RescheduleOptions),
     /// Try failed deliveries again, or deferred ones now
@@ -110,7 +110,7 @@ pub enum MailingCommand {
         depesch mailing retry --deferred m7"
     )]
     Retry(change::RetryOptions),
-    /// Decide what uncertain deliveries count as
+    /// Decide how uncertain deliveries are counted
     #[command(after_help = "Examples:\n  depesch mailing resolve m7 --as accepted\n  \
         depesch mailing resolve m7 --as again --only s17")]
     Resolve(change::ResolveOptions),

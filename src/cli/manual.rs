@@ -1,5 +1,5 @@
-//! `depesch manual` and `depesch completions`: what packagers and shells make of the command line's own description.
-//! Needs no daemon.
+//! `depesch manual` and `depesch completions`: files for packages and shells, generated from the command line's own
+//! description. Needs no daemon.
 
 use std::path::{Path, PathBuf};
 
@@ -12,29 +12,29 @@ use crate::app;
 
 use super::{Arguments, CliError, Context, Done};
 
-/// Write the manual pages: one for each command, section 1.
+/// Write the manual pages: one for each command, in section 1.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  depesch manual /usr/local/share/man/man1\n  depesch manual . && man ./depesch-mailing-queue.1"
 )]
 pub struct ManualCommand {
-    /// The directory that they are written to; it is made when it does not exist
+    /// The directory to write to; created if it does not exist
     directory: PathBuf,
-    /// The date that the pages carry, e.g. 2026-11-29, so that a package can be built twice and be the same; today without it
+    /// The date on the pages, e.g. 2026-11-29, so that package builds are reproducible; by default today
     #[arg(long, value_name = "DATE")]
     date: Option<NaiveDate>,
 }
 
-/// Print what a shell needs to complete commands and options.
+/// Print a shell's completion script.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  depesch completions bash > /etc/bash_completion.d/depesch\n  \
                         depesch completions zsh > ~/.zfunc/_depesch")]
 pub struct CompletionsCommand {
-    /// For which shell
+    /// The shell
     shell: Shell,
 }
 
-/// Input lines of a manual page are at most this many bytes, where they can be broken.
+/// Maximum bytes of an input line of a manual page, where it can be broken.
 const LINE: usize = 78;
 
 /// Writes the manual pages.
@@ -53,14 +53,14 @@ pub fn write_manual(command: ManualCommand, context: &Context) -> Result<Done, C
     Ok(Done::Fully)
 }
 
-/// The page of a command and those of the commands below it.
+/// Writes the page of a command and those of its subcommands.
 fn write_pages(command: &Command, directory: &Path, date: &str) -> std::io::Result<()> {
     for child in command.get_subcommands().filter(|child| !child.is_hide_set()) {
         write_pages(child, directory, date)?;
     }
     let version = concat!("Depesch ", env!("CARGO_PKG_VERSION"));
     let page = Man::new(command.clone()).date(date).source(version).manual("Depesch");
-    // Capitals are the custom of man(7), and what mandoc asks for.
+    // Capitals are customary in man(7), and `mandoc` requires them.
     let title = page.get_filename().trim_end_matches(".1").to_uppercase();
     let page = page.title(title);
     let mut text = Vec::new();
@@ -68,8 +68,8 @@ fn write_pages(command: &Command, directory: &Path, date: &str) -> std::io::Resu
     std::fs::write(directory.join(page.get_filename()), tidy(&String::from_utf8_lossy(&text)))
 }
 
-/// What `mandoc -T lint` finds fault with in the generated pages: blanks at the end of lines, an empty line between two line
-/// breaks (one paragraph is meant), and long lines. Nothing of what a reader sees changes but that paragraph.
+/// Fixes what `mandoc -T lint` reports in the generated pages: blanks at the end of lines, an empty line between two
+/// line breaks (one paragraph is meant), and long lines. Readers only see a difference in that paragraph.
 fn tidy(page: &str) -> String {
     let mut tidied = String::new();
     let mut filled = true;
@@ -83,7 +83,7 @@ fn tidy(page: &str) -> String {
                 }
                 tidied.push_str(".sp\n");
             }
-            // An example is indented and stays as it is, from its heading on.
+            // Examples are indented and stay unchanged, from their heading on.
             ".SH EXTRA" => {
                 filled = false;
                 tidied.push_str(".SH EXTRA\n.nf\n");
@@ -123,10 +123,10 @@ fn wrap(line: &str, tidied: &mut String) {
     tidied.push('\n');
 }
 
-/// Prints a shell's completions.
+/// Prints a shell's completion script.
 ///
 /// # Errors
-/// [`CliError::Closed`] when nobody reads any more.
+/// [`CliError::Closed`] when the output is closed.
 pub fn print_completions(command: CompletionsCommand, context: &Context) -> Result<Done, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(command.shell, &mut Arguments::command(), "depesch", &mut script);

@@ -1,8 +1,8 @@
-//! Floor 15: the command line, one file per noun; all but a few commands talk to the daemon through [`crate::control`].
+//! Floor 15: the command line, one file per noun; nearly all commands talk to the daemon through [`crate::control`].
 //!
-//! A noun's file gives a clap `Subcommand` enum and `pub async fn run(command, &Context) -> Result<Done, CliError>`.
-//! It prints through [`output::Output`] only, so that `--json`, a closed pipe and control characters in foreign text
-//! are right everywhere.
+//! A noun's file has a clap `Subcommand` enum and `pub async fn run(command, &Context) -> Result<Done, CliError>`. It
+//! prints only through [`output::Output`], so that `--json`, a closed pipe and control characters in foreign text are
+//! handled everywhere.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -52,11 +52,12 @@ pub mod suppression;
 
 use output::Output;
 
-/// A press office's own mailing daemon: lists, releases, schedules, and a ledger that says what became of every mail.
+/// A mailing daemon for press offices: lists, releases, schedules, and a ledger that records the outcome of every
+/// mail.
 #[derive(Debug, Parser)]
 #[command(name = "depesch", version, after_help = EXIT_CODES, after_long_help = LONG_HELP, max_term_width = 100)]
 pub struct Arguments {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
     #[command(flatten)]
@@ -65,7 +66,7 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Args)]
 struct GlobalOptions {
-    /// The daemon's control socket, instead of the one that the configuration names
+    /// The daemon's control socket, instead of the configured one
     #[arg(long, global = true, value_name = "PATH", help_heading = "Options for every command")]
     socket: Option<PathBuf>,
     /// The configuration file, instead of /etc/depesch/depesch.toml
@@ -77,24 +78,24 @@ struct GlobalOptions {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 the thing asked about is not so, or done in part; 2 wrong use;
+Exit codes: 0 done; 1 negative result, or done in part; 2 wrong usage;
             3 the daemon cannot be reached; 4 the daemon refused; 5 internal error or store error;
             6 there is no store, or it is damaged: see depesch store recover";
 
 const LONG_HELP: &str = "\
 Exit codes:
   0  done
-  1  the thing asked about is not so, or done in part (lint errors, rejected lines, failed deliveries)
-  2  wrong use: the command line or the configuration
+  1  negative result, or done in part (lint errors, rejected lines, failed deliveries)
+  2  wrong usage: the command line or the configuration
   3  the daemon cannot be reached
-  4  the daemon refused: there is no such thing, or it does not go with how things stand
+  4  the daemon refused: the thing does not exist, or its state does not allow this
   5  internal error or store error
   6  the daemon does not start: there is no store, or it is damaged (\u{201c}depesch store recover\u{201d} shows what can be done)
 
 Examples:
-  depesch demo                       see it work, no set-up at all
+  depesch demo                       show how it works, without any set-up
   depesch serve --config my.toml     run the daemon
-  depesch status                     ask how it is";
+  depesch status                     show whether it is well";
 
 /// The nouns.
 #[derive(Debug, Subcommand)]
@@ -109,79 +110,79 @@ pub enum Command {
     #[cfg(feature = "bench")]
     #[command(subcommand)]
     Bench(bench::BenchCommand),
-    /// Messages that came back: what they say
+    /// Show bounces and their consequences, and classify messages
     #[command(subcommand)]
     Bounce(bounce::BounceCommand),
-    /// Say how the daemon is, for Nagios, Icinga and their like
+    /// Check the daemon's health, as a plugin for Nagios, Icinga and similar programs
     Check(check::CheckCommand),
-    /// Print what a shell needs to complete commands and options
+    /// Print a shell's completion script
     Completions(manual::CompletionsCommand),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Press contacts: whom media may call
+    /// Manage press contacts
     #[command(subcommand)]
     Contact(contact::ContactCommand),
-    /// See it work, with no set-up at all
+    /// Show how it works, without any set-up
     Demo(demo::DemoCommand),
-    /// Look at everything that the installation depends on, and say what to do
+    /// Check everything that the installation depends on, and say what to do
     Doctor(doctor::DoctorCommand),
-    /// One mail's way: what became of it
+    /// Follow one mail: its delivery and outcome
     #[command(subcommand)]
     Delivery(delivery::DeliveryCommand),
-    /// Mail that came in, and what became of it
+    /// Show incoming mail and its handling
     #[command(subcommand)]
     Inbound(inbound::InboundCommand),
-    /// Hand over a message that came in another way, e.g. through a pipe
+    /// Pass in a message that arrived by another way, e.g. through a pipe
     Inject(inject::InjectCommand),
-    /// Make, show and change lists
+    /// Create, show and change lists
     #[command(subcommand)]
     List(list::ListCommand),
-    /// Organisations that issue releases, and their boilerplate
+    /// Manage organisations that issue releases, and their boilerplate
     #[command(subcommand)]
     Organisation(contact::OrganisationCommand),
-    /// Check, preview, add and show releases
+    /// Check, preview, store and show releases
     #[command(subcommand)]
     Release(release::ReleaseCommand),
     /// Write the manual pages
     Manual(manual::ManualCommand),
-    /// Queue releases, follow them, and see what became of every mail
+    /// Queue releases, follow them, and see the outcome of every mail
     #[command(subcommand)]
     Mailing(mailing::MailingCommand),
-    /// Mails of our own that belong to no mailing, and what became of them
+    /// Show notices: mails of our own that belong to no mailing
     #[command(subcommand, alias = "letter")]
     Notice(notice::NoticeCommand),
-    /// Mail out as a whole: make deferred mail due now
+    /// Control all outgoing mail: make deferred mail due now
     #[command(subcommand)]
     Outbound(outbound::OutboundCommand),
-    /// Let the daemon read configuration, templates and certificate again
+    /// Make the daemon read configuration, templates and certificate again
     Reload(reload::ReloadCommand),
-    /// How long things are kept, and what the rules would drop now
+    /// Show how long data is kept, and apply the rules
     #[command(subcommand)]
     Retention(retention::RetentionCommand),
-    /// Answers to invitations: who comes
+    /// Answers to invitations: who will come
     #[command(subcommand)]
     Rsvp(rsvp::RsvpCommand),
-    /// Mails written to lists: show the held ones, let them out or stop them
+    /// Show posts, approve or refuse held ones
     #[command(subcommand)]
     Post(post::PostCommand),
     /// Run the daemon
     Serve(serve::ServeCommand),
     /// Show whether the daemon is well
     Status(status::StatusCommand),
-    /// Check and mend the store on disk, with the daemon stopped
+    /// Check and repair the store on disk, with the daemon stopped
     #[command(subcommand)]
     Store(store::StoreCommand),
     /// Add, import, export, show, change and erase subscribers
     #[command(subcommand)]
     Subscriber(subscriber::SubscriberCommand),
-    /// Addresses that must never be mailed
+    /// Manage addresses that must never be mailed
     #[command(subcommand)]
     Suppression(suppression::SuppressionCommand),
 }
 
 impl Command {
-    /// Whether it needs no running daemon.
+    /// Whether it works without a daemon.
     fn is_local(&self) -> bool {
         match self {
             Self::Audit(command) => command.is_local(),
@@ -195,11 +196,11 @@ impl Command {
     }
 }
 
-/// What a command works with.
+/// The environment of a command.
 pub struct Context {
-    /// Talks to the daemon.
+    /// The client of the control socket.
     pub client: Client,
-    /// Prints.
+    /// The output.
     pub output: Output,
     /// The configuration file named on the command line.
     pub config: Option<PathBuf>,
@@ -207,41 +208,41 @@ pub struct Context {
     pub socket: Option<PathBuf>,
 }
 
-/// A command's good end.
+/// The success of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
-    /// All of it: exit code 0.
+    /// Complete: exit code 0.
     Fully,
-    /// In part, or the thing asked about is not so: exit code 1.
+    /// Partial, or the answer is negative: exit code 1.
     Partly,
-    /// With the exit code of another convention: that of monitoring plugins.
+    /// With an exit code of another convention: that of monitoring plugins.
     Code(u8),
 }
 
-/// A command's bad end.
+/// The failure of a command.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// Wrong use; the text says how to mend it. Exit code 2.
+    /// Wrong usage; the text says how to correct it. Exit code 2.
     #[error("{0}")]
     Usage(String),
-    /// No daemon, or it refused. Exit codes 3, 4, 5.
+    /// The daemon cannot be reached, or it refused. Exit codes 3, 4, 5.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// A file cannot be read or written. Exit code 2 when there is no such file, else 5.
+    /// A file cannot be read or written. Exit code 2 when it does not exist, else 5.
     #[error("{path} cannot be {action}: {error}")]
     File {
         /// `read` or `written`.
         action: &'static str,
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// The system's words.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// Whoever read our output has enough. No error: exit code 0.
+    /// The output was closed by its reader. Not an error: exit code 0.
     #[error("the output was closed")]
     Closed,
-    /// The daemon did not start, or cannot go on. Exit code 2 when the configuration is to blame, 6 when the store is not there or
-    /// damaged so that no start repairs it, else 5.
+    /// The daemon did not start, or cannot continue. Exit code 2 when the configuration is at fault, 6 when the store
+    /// is missing or damaged in a way that no start repairs, else 5.
     #[error(transparent)]
     Service(#[from] ServiceError),
     /// Anything else. Exit code 5.
@@ -250,7 +251,7 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// The exit code that it ends with.
+    /// Its exit code.
     pub fn code(&self) -> u8 {
         match self {
             CliError::Closed => 0,
@@ -264,11 +265,11 @@ impl CliError {
         }
     }
 
-    /// How to mend it, when that is known.
+    /// How to fix it, if known.
     pub fn hint(&self) -> Option<String> {
         match self {
             CliError::Client(ClientError::Unreachable { reason, .. }) if reason.contains("ermission denied") => Some(
-                "You have no right to open the socket: see control.mode and control.group in depesch.toml.".to_owned(),
+                "You are not allowed to open the socket: see control.mode and control.group in depesch.toml.".to_owned(),
             ),
             CliError::Client(ClientError::Unreachable { .. }) => Some(
                 "Start it with \u{201c}systemctl start depesch\u{201d} or \u{201c}depesch serve\u{201d}, or name its \
@@ -277,8 +278,8 @@ impl CliError {
             ),
             CliError::Client(ClientError::Refused(refusal)) => refusal.hint.clone(),
             CliError::Service(ServiceError::Start(StartError::Open(OpenError::Absent(_)))) => Some(
-                "If this is the first start, begin an empty store with \u{201c}depesch serve --create\u{201d}; if not, \
-                 look where the disk of the store is."
+                "If this is the first start, create an empty store with \u{201c}depesch serve --create\u{201d}; if not, \
+                 check whether the store's disk is mounted."
                     .to_owned(),
             ),
             _ => None,
@@ -303,7 +304,7 @@ pub fn main() -> ExitCode {
     let is_inject = matches!(arguments.command, Command::Inject(_));
     let (is_check, json) = (matches!(arguments.command, Command::Check(_)), arguments.global.json);
     let ended = runtime.block_on(run(arguments));
-    // Work that nobody waits for any more, e.g. a read from a terminal, must not hold the end back.
+    // Work that is not awaited any more, e.g. a read from a terminal, must not delay the exit.
     runtime.shutdown_background();
     match ended {
         Ok(Done::Fully) => ExitCode::SUCCESS,
@@ -321,9 +322,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Ends over a command line that cannot be read: with 2, or for a monitoring plugin with its UNKNOWN.
+/// Exits after an invalid command line: with 2, or as a monitoring plugin with UNKNOWN.
 fn refuse(error: clap::Error) -> ! {
-    // Options may stand before the command; three nouns have a "check" of their own.
+    // Options may precede the command; three nouns have a `check` of their own.
     let is_check = std::env::args_os().any(|word| word == "check")
         && !["config", "release", "store"].into_iter().any(|noun| std::env::args_os().any(|word| word == noun));
     if is_check && error.use_stderr() {
@@ -334,13 +335,13 @@ fn refuse(error: clap::Error) -> ! {
     error.exit()
 }
 
-/// Reads the configuration file of the command line.
+/// Reads the configuration file named on the command line.
 fn load_config(file: Option<&Path>) -> Result<Loaded, CliError> {
     Config::load(file).map_err(|error| CliError::Usage(error.to_string()))
 }
 
-/// The control socket that the configuration names. A file that cannot be used keeps nobody from asking the daemon, which
-/// goes on with what it read before; that is said, unless a mail system would take it for a failure.
+/// The configured control socket. An invalid file does not prevent asking the daemon, which still runs with what it
+/// read before; a note says so, unless a mail system would take it for a failure.
 fn daemon_socket(file: Option<&Path>, is_piped: bool) -> Result<PathBuf, CliError> {
     match Config::load(file) {
         Ok(loaded) => Ok(loaded.config.control.path),

@@ -9,33 +9,33 @@ use crate::base::id::NoticeId;
 use super::output::instant;
 use super::{CliError, Context, Done};
 
-/// Mails of our own that belong to no mailing: confirmations, help, notices, messages passed on.
+/// Notices: mails of our own that belong to no mailing, e.g. confirmations, help, forwarded messages.
 #[derive(Debug, Subcommand)]
 pub enum NoticeCommand {
-    /// Show notices, the newest first; with --json one a line
+    /// Show notices, newest first; with --json one per line
     #[command(after_help = "Examples:\n  depesch notice list\n  depesch notice list --state failed\n  \
         depesch notice list --limit 1000 --json | jq -r 'select(.about == \"passed-on\") | .id'")]
     List {
-        /// Only what is in this state
+        /// Only notices in this state
         #[arg(long, value_parser = ["waiting", "deferred", "in-doubt", "accepted", "failed"])]
         state: Option<String>,
-        /// At most so many
+        /// Maximum number of notices
         #[arg(long, default_value_t = 50)]
         limit: usize,
-        /// Show addresses whole instead of masked; the daemon's log notes who saw them
+        /// Show full addresses instead of masked ones; recorded in the daemon's log
         #[arg(long)]
         addresses: bool,
     },
-    /// Show one notice: what became of it, and what the relay said
+    /// Show one notice: its state, and what the relay answered
     #[command(after_help = "Examples:\n  depesch notice show n17")]
     Show {
         /// A number such as n17
         id: NoticeId,
-        /// Show addresses whole instead of masked; the daemon's log notes who saw them
+        /// Show full addresses instead of masked ones; recorded in the daemon's log
         #[arg(long)]
         addresses: bool,
     },
-    /// Try a failed notice again
+    /// Send a failed notice again
     #[command(after_help = "Examples:\n  depesch notice retry n17")]
     Retry {
         /// A number such as n17
@@ -108,7 +108,7 @@ fn row(notice: &NoticeView) -> [String; 6] {
     ]
 }
 
-/// What was said about it, in words.
+/// The last answer or failure as text.
 fn said(notice: &NoticeView) -> String {
     match notice.code {
         Some(code) => format!("{code} {}", notice.reply),
@@ -134,7 +134,7 @@ fn show(notice: &NoticeView, context: &Context) -> Result<Done, CliError> {
         ("attempts", notice.attempts.to_string()),
     ];
     if notice.resent > 0 {
-        fields.push(("resent", format!("{}: so many copies more may have arrived", notice.resent)));
+        fields.push(("resent", format!("{}: as many additional copies may have arrived", notice.resent)));
     }
     if !notice.reply.is_empty() || notice.code.is_some() {
         fields.push(("stage", notice.stage.clone()));

@@ -6,7 +6,7 @@ use crate::api::outbound::{FlushAnswer, FlushRequest};
 
 use super::{CliError, Context, Done};
 
-/// Mail out as a whole.
+/// All outgoing mail.
 #[derive(Debug, Subcommand)]
 pub enum OutboundCommand {
     /// Make all deferred deliveries and notices due now, e.g. after the relay was repaired
@@ -15,7 +15,7 @@ pub enum OutboundCommand {
         Examples:\n  depesch outbound flush\n  depesch outbound flush --domain press.example"
     )]
     Flush {
-        /// Only to this domain
+        /// Only mail to this domain
         #[arg(long)]
         domain: Option<String>,
     },

@@ -1,4 +1,4 @@
-//! What commands print: tables for people, JSON for programs; and how an ending is told.
+//! The output of commands: tables for people, JSON for programs, and error messages.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
@@ -16,12 +16,12 @@ pub struct Output {
 }
 
 impl Output {
-    /// For programs (`json`) or for people.
+    /// Creates an output for programs (`json`) or for people.
     pub fn new(json: bool) -> Self {
         Self { json }
     }
 
-    /// Whether programs read this.
+    /// Whether the output is for programs.
     pub fn is_json(&self) -> bool {
         self.json
     }
@@ -29,25 +29,25 @@ impl Output {
     /// Prints one JSON value on one line. Call it once, or once per item where the command's help says so.
     ///
     /// # Errors
-    /// [`CliError::Closed`] when nobody reads any more; pass it on.
+    /// [`CliError::Closed`] when the output is closed; pass it on.
     pub fn json<T: Serialize>(&self, value: &T) -> Result<(), CliError> {
         let mut line = serde_json::to_vec(value).map_err(|e| CliError::Internal(e.to_string()))?;
         line.push(b'\n');
         self.bytes(&line)
     }
 
-    /// Prints a line, or several, for people.
+    /// Prints one or more lines for people.
     ///
     /// # Errors
-    /// [`CliError::Closed`] when nobody reads any more.
+    /// [`CliError::Closed`] when the output is closed.
     pub fn line(&self, text: &str) -> Result<(), CliError> {
         self.bytes(format!("{}\n", visible(text)).as_bytes())
     }
 
-    /// Prints a table. On a terminal it is as wide as that; elsewhere lines are never broken.
+    /// Prints a table, as wide as the terminal; without a terminal, lines are never broken.
     ///
     /// # Errors
-    /// [`CliError::Closed`] when nobody reads any more.
+    /// [`CliError::Closed`] when the output is closed.
     pub fn table<R, C>(&self, header: &[&str], rows: R) -> Result<(), CliError>
     where
         R: IntoIterator<Item = C>,
@@ -68,20 +68,20 @@ impl Output {
         self.bytes(format!("{}\n", trimmed(&table.to_string())).as_bytes())
     }
 
-    /// Prints names and values, one pair a line.
+    /// Prints names and values, one pair per line.
     ///
     /// # Errors
-    /// [`CliError::Closed`] when nobody reads any more.
+    /// [`CliError::Closed`] when the output is closed.
     pub fn fields(&self, fields: &[(&str, String)]) -> Result<(), CliError> {
         let width = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
         let lines: String = fields.iter().map(|(name, value)| format!("{name:width$}  {}\n", visible(value))).collect();
         self.bytes(lines.as_bytes())
     }
 
-    /// Prints bytes as they are, e.g. an export.
+    /// Prints bytes unchanged, e.g. an export.
     ///
     /// # Errors
-    /// [`CliError::Closed`] when nobody reads any more.
+    /// [`CliError::Closed`] when the output is closed.
     pub fn bytes(&self, bytes: &[u8]) -> Result<(), CliError> {
         let mut stdout = std::io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
@@ -92,7 +92,7 @@ impl Output {
     }
 }
 
-/// Says on standard error that a command failed, and how to mend it.
+/// Prints an error and how to fix it to standard error.
 pub fn complain(message: &str, hint: Option<&str>) {
     let mut text = format!("depesch: {}\n", visible(message));
     if let Some(hint) = hint {
@@ -101,25 +101,25 @@ pub fn complain(message: &str, hint: Option<&str>) {
     note_bytes(&text);
 }
 
-/// Says something on standard error that is no result: a warning, a step.
+/// Prints to standard error what is not a result: a warning, a step.
 pub fn note(text: &str) {
     note_bytes(&format!("{}\n", visible(text)));
 }
 
 fn note_bytes(text: &str) {
-    // When standard error is closed there is nobody left to tell.
+    // When standard error is closed, there is no place for a message.
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-/// Foreign text as it may reach a terminal: no control characters but the line end, so that no subscriber's name and
-/// no server's reply moves the cursor (invariant 7).
+/// Makes foreign text safe for a terminal: no control characters except the line end, so that no subscriber's name
+/// and no server's reply moves the cursor (invariant 7).
 pub fn visible(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\n' => '\n',
             '\t' => ' ',
             c if c.is_control() => '\u{fffd}',
-            // Characters that turn the direction of writing around hide what stands there.
+            // Characters that change the writing direction hide text.
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
             c => c,
         })

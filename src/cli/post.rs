@@ -9,43 +9,43 @@ use crate::base::id::PostId;
 use super::output::instant;
 use super::{CliError, Context, Done};
 
-/// Mails written to lists: held until somebody decides, or sent on as mailings.
+/// Posts: mails written to lists, held for a decision or sent on as mailings.
 #[derive(Debug, Subcommand)]
 pub enum PostCommand {
-    /// Show posts, the newest first
+    /// Show posts, newest first
     #[command(after_help = "Examples:\n  depesch post list\n  depesch post list --state held\n  \
         depesch post list --json | jq -r '.[] | select(.state == \"held\") | .id'")]
     List {
-        /// Only what is held, approved, refused or expired; the held ones in the order in which they expire
+        /// Only posts that are held, approved, refused or expired; held ones in the order in which they expire
         #[arg(long, value_parser = ["held", "approved", "refused", "expired"])]
         state: Option<String>,
-        /// At most so many
+        /// Maximum number of posts
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
-    /// Show one post: who wrote it, whether that is known to be so, and what became of it
+    /// Show one post: its author, whether that is verified, and its state
     #[command(after_help = "Examples:\n  depesch post show p17")]
     Show {
         /// A number such as p17
         id: PostId,
     },
-    /// Let a held post out: it becomes a mailing to its list
+    /// Approve a held post: it becomes a mailing to its list
     #[command(after_help = "Examples:\n  depesch post raw p17 | less\n  depesch post approve p17")]
     Approve {
         /// A number such as p17
         id: PostId,
     },
-    /// Stop a held post
-    #[command(after_help = "Its author is told the reason, where one is given.\n\n\
+    /// Refuse a held post
+    #[command(after_help = "Its author is notified if a reason is given.\n\n\
         Examples:\n  depesch post refuse p17\n  depesch post refuse p17 --reason 'The date is wrong'")]
     Refuse {
         /// A number such as p17
         id: PostId,
-        /// Why
+        /// The reason
         #[arg(long, default_value = "")]
         reason: String,
     },
-    /// Write a post as it came to standard output; the daemon's log notes who saw it
+    /// Write a post in its original form to standard output; recorded in the daemon's log
     #[command(after_help = "Examples:\n  depesch post raw p17 > post.eml")]
     Raw {
         /// A number such as p17
@@ -66,7 +66,7 @@ pub async fn run(command: PostCommand, context: &Context) -> Result<Done, CliErr
             if output.is_json() {
                 output.json(&posts)?;
             } else if posts.is_empty() {
-                output.line("there is no such post")?;
+                output.line("no such post")?;
             } else {
                 output.table(&["post", "list", "came", "author", "state", "subject"], posts.iter().map(row))?;
             }
@@ -86,12 +86,12 @@ pub async fn run(command: PostCommand, context: &Context) -> Result<Done, CliErr
             let post: PostView = client.post(path(id).segment("refuse"), &RefuseRequest { reason }).await?;
             match output.is_json() {
                 true => output.json(&post)?,
-                false => output.line(&format!("{id} is stopped"))?,
+                false => output.line(&format!("{id} is refused"))?,
             }
             Ok(Done::Fully)
         }
         PostCommand::Raw { id } => {
-            // Whole before the first byte is written: half a message is none.
+            // Complete before the first byte is written: half a message is useless.
             let bytes = client.download(path(id).segment("raw")).await?.bytes().await?;
             output.bytes(&bytes)?;
             Ok(Done::Fully)
@@ -142,7 +142,7 @@ fn show(post: &PostView, context: &Context) -> Result<Done, CliError> {
         ("state", state(post)),
     ];
     if let Some(until) = post.until {
-        let asked = if post.asked.is_empty() { "nobody by mail".to_owned() } else { post.asked.join(", ") };
+        let asked = if post.asked.is_empty() { "none by mail".to_owned() } else { post.asked.join(", ") };
         fields.push(("asked", asked));
         fields.push(("expires", instant(until)));
     }

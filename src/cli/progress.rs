@@ -1,4 +1,4 @@
-//! Progress on standard error, and only when that is a terminal: logs and pipes get none.
+//! Progress on standard error, only on a terminal: not in logs and pipes.
 
 use std::io::IsTerminal;
 
@@ -6,14 +6,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::visible;
 
-/// A progress bar that removes itself when it is dropped.
+/// A progress bar, removed when dropped.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
-    /// A bar for work of `total` parts, e.g. `subscribers`; without a total it only counts.
+    /// A bar for `total` items, e.g. `subscribers`; without a total it only counts.
     pub fn new(what: &str, total: Option<u64>) -> Self {
         let target =
             if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -23,12 +23,12 @@ impl Progress {
         Self { bar }
     }
 
-    /// So many parts are done.
+    /// Sets the number of finished items.
     pub fn set(&self, done: u64) {
         self.bar.set_position(done);
     }
 
-    /// So many parts there are, now that it is known.
+    /// Sets the total number of items, once known.
     pub fn set_total(&self, total: u64) {
         if self.bar.length() != Some(total) {
             self.bar.set_length(total);
@@ -36,7 +36,7 @@ impl Progress {
         }
     }
 
-    /// A few words behind the bar.
+    /// Sets the text after the bar.
     pub fn say(&self, words: &str) {
         self.bar.set_message(visible(words));
     }

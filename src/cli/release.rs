@@ -24,40 +24,40 @@ use super::output::{instant, note};
 use super::release_files::LocalRelease;
 use super::{CliError, Context, Done};
 
-/// Releases: what is sent.
+/// Releases: the content of mailings.
 #[derive(Debug, Subcommand)]
 pub enum ReleaseCommand {
-    /// Say everything that is wrong with release files; needs no daemon
+    /// Report all errors in release files; needs no daemon
     #[command(after_help = "Errors stop a release, warnings are only shown. Exit code 1 when there are errors.\n\
-        Contacts and boilerplate named by id are looked up in --contacts FILE, or in contacts.toml beside the release.\n\n\
+        Contacts and boilerplate named by id are looked up in --contacts FILE, or in contacts.toml next to the release.\n\n\
         Examples:\n  depesch release check invitation.md\n  depesch release check --contacts book.toml *.md")]
     Check {
         /// The release files
         #[arg(required = true)]
         files: Vec<PathBuf>,
-        /// Where contacts are looked up
+        /// Where contacts are looked up.
         #[command(flatten)]
         book: BookOptions,
     },
-    /// Show what a reader will get; needs no daemon
+    /// Show what a recipient will get; needs no daemon
     #[command(after_help = "Without --out the text part is printed.\n\n\
         Examples:\n  depesch release preview invitation.md\n  depesch release preview invitation.md --out preview/ --name 'Kim Ek'\n\
         \u{20} (writes subject.txt, text.txt, html.html and message.eml)")]
     Preview {
         /// The release file
         file: PathBuf,
-        /// Where contacts are looked up
+        /// Where contacts are looked up.
         #[command(flatten)]
         book: BookOptions,
-        /// Whom it is made for
+        /// The recipient it is made for.
         #[command(flatten)]
         reader: ReaderOptions,
         /// Write the parts and the whole message into this directory
         #[arg(long, value_name = "DIRECTORY")]
         out: Option<PathBuf>,
     },
-    /// Add a release with its files; it never changes afterwards, and the same file again is the same release
-    #[command(after_help = "The contacts and boilerplate that it names are kept with it as they are now.\n\n\
+    /// Store a release with its files; it never changes afterwards, and the same file again is the same release
+    #[command(after_help = "The contacts and boilerplate that it refers to are stored with it as they are now.\n\n\
         Examples:\n  depesch release add invitation.md\n  id=$(depesch release add invitation.md --json | jq -r .id)")]
     Add {
         /// The release file
@@ -80,21 +80,21 @@ pub enum ReleaseCommand {
 /// Where contacts and boilerplate are looked up.
 #[derive(Debug, Args)]
 pub struct BookOptions {
-    /// A contact book in TOML, instead of contacts.toml beside the release
+    /// A contact book in TOML, instead of contacts.toml next to the release
     #[arg(long, value_name = "FILE")]
     contacts: Option<PathBuf>,
 }
 
-/// Whom a preview is made for.
+/// The recipient of a preview.
 #[derive(Debug, Args)]
 pub struct ReaderOptions {
-    /// The reader's name; "" for none
+    /// The recipient's name; "" for none
     #[arg(long, alias = "recipient")]
     name: Option<String>,
-    /// The reader's newsroom; "" for none
+    /// The recipient's newsroom; "" for none
     #[arg(long)]
     organisation: Option<String>,
-    /// The reader's language, e.g. en
+    /// The recipient's language, e.g. en
     #[arg(long)]
     language: Option<Language>,
 }
@@ -146,7 +146,7 @@ fn check_local(
     Ok(content.check(&release.source, &against))
 }
 
-/// What was found in one file, for programs.
+/// The findings in one file, for programs.
 #[derive(Serialize)]
 struct FileFindings<'a> {
     file: &'a Path,
@@ -263,7 +263,7 @@ async fn add(file: &Path, context: &Context) -> Result<Done, CliError> {
     Ok(Done::Fully)
 }
 
-/// Adds a release with its files and tells warnings; when it has errors they are printed, and `None` is given.
+/// Stores a release with its files and prints warnings; if it has errors they are printed, and `None` is returned.
 pub(super) async fn add_file(file: &Path, context: &Context) -> Result<Option<ReleaseAdded>, CliError> {
     let local = LocalRelease::read(file, &content(context)?)?;
     let mut body = ReleaseFile { source: local.source.clone(), files: BTreeMap::new(), send_at: None };
@@ -289,7 +289,7 @@ pub(super) async fn add_file(file: &Path, context: &Context) -> Result<Option<Re
             context.output.json(&checked)?;
         } else {
             checked.findings.iter().try_for_each(|finding| context.output.line(&place(finding)))?;
-            note("nothing was added");
+            note("nothing was stored");
         }
         return Ok(None);
     }
@@ -300,7 +300,7 @@ pub(super) async fn add_file(file: &Path, context: &Context) -> Result<Option<Re
     Ok(Some(added))
 }
 
-/// Sends a file unless the daemon has its content already.
+/// Uploads a file unless the daemon has its content already.
 async fn upload(path: &Path, view: &BlobView, context: &Context) -> Result<(), CliError> {
     let place = || ApiPath::new("/v1/blobs").segment(&view.sha256);
     if context.client.get::<BlobView>(place()).await.is_ok() {
@@ -328,7 +328,7 @@ async fn list(context: &Context) -> Result<Done, CliError> {
     if output.is_json() {
         output.json(&all)?;
     } else if all.is_empty() {
-        output.line("there is no release yet; \u{201c}depesch release add FILE\u{201d} adds one")?;
+        output.line("there are no releases yet; \u{201c}depesch release add FILE\u{201d} stores one")?;
     } else {
         let rows = all.into_iter().map(|release| {
             let (created, language) = (instant(release.created), release.language.to_string());

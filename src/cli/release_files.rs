@@ -1,4 +1,4 @@
-//! A release file with what lies beside it: read once, hashed, and nothing followed that leads elsewhere.
+//! A release file and the files next to it: read once, hashed, and no link to another place is followed.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -18,25 +18,25 @@ use crate::store::blobs::MAX_BLOB;
 
 use super::CliError;
 
-/// A contact book of this name beside a release file is used when no other is named.
+/// A contact book of this name next to a release file is used when no other is named.
 const BOOK_BESIDE: &str = "contacts.toml";
 
-/// A release file and the files that it names.
+/// A release file and the files that it refers to.
 pub(super) struct LocalRelease {
     /// The release file.
     pub path: PathBuf,
     /// Its text.
     pub source: String,
-    /// Each file that it names.
+    /// Each file that it refers to.
     pub files: BTreeMap<String, FileState>,
 }
 
-/// Reads a file of text.
+/// Reads a text file.
 pub(super) fn read_text(path: &Path) -> Result<String, CliError> {
     let bytes = fs::read(path).map_err(|error| CliError::File { action: "read", path: path.to_owned(), error })?;
     String::from_utf8(bytes).map_err(|error| {
         let line = 1 + bytes_before(error.as_bytes(), error.utf8_error().valid_up_to());
-        CliError::Usage(format!("{}:{line}: this is no UTF-8 text; save the file as UTF-8", path.display()))
+        CliError::Usage(format!("{}:{line}: not UTF-8 text; save the file as UTF-8", path.display()))
     })
 }
 
@@ -45,7 +45,7 @@ fn bytes_before(bytes: &[u8], end: usize) -> usize {
 }
 
 impl LocalRelease {
-    /// Reads a release file and looks at the files beside it that it names.
+    /// Reads a release file and the files next to it that it refers to.
     pub(super) fn read(path: &Path, content: &Content) -> Result<Self, CliError> {
         let path = &on_disk(path);
         let source = read_text(path)?;
@@ -56,13 +56,13 @@ impl LocalRelease {
         Ok(Self { path: path.to_owned(), source, files })
     }
 
-    /// Where a file that it names lies.
+    /// The path of a file that it refers to.
     pub(super) fn path_of(&self, name: &str) -> PathBuf {
         let folder = self.path.parent().unwrap_or(Path::new("")).to_owned();
         name.split('/').fold(folder, |path, part| on_disk(&path.join(part)))
     }
 
-    /// The contact book named on the command line, or the one that lies beside the release.
+    /// The contact book named on the command line, or the one next to the release.
     pub(super) fn book(&self, named: Option<&Path>, content: &Content) -> Result<ContactBook, CliError> {
         let beside = self.path_of(BOOK_BESIDE);
         let named = named.map(on_disk);
@@ -79,8 +79,8 @@ impl LocalRelease {
     }
 }
 
-/// The file of that name as the disk spells it: names are typed in one Unicode form, and some systems keep another ("å" as
-/// "a" and a ring). A file of just that name comes first; the path itself when there is none.
+/// The path with the file name as the disk spells it: names are typed in one Unicode form, and some systems store
+/// another ("å" as "a" and a ring). An exact match comes first; the path itself if there is no match.
 fn on_disk(path: &Path) -> PathBuf {
     let (Some(name), false) = (path.file_name().and_then(|name| name.to_str()), fs::symlink_metadata(path).is_ok())
     else {
@@ -92,7 +92,7 @@ fn on_disk(path: &Path) -> PathBuf {
     found.map_or_else(|| path.to_owned(), |found| path.with_file_name(found.file_name()))
 }
 
-/// What lies under `name` in `folder`.
+/// The state of the file `name` in `folder`.
 fn look(folder: &Path, name: &str) -> FileState {
     if let Some(fault) = file_name_fault(name) {
         return FileState::Refused(fault.to_owned());
@@ -107,7 +107,7 @@ fn look(folder: &Path, name: &str) -> FileState {
         }
     }
     match fs::metadata(&path) {
-        Ok(found) if !found.is_file() => FileState::Refused("it is no ordinary file".to_owned()),
+        Ok(found) if !found.is_file() => FileState::Refused("it is not a regular file".to_owned()),
         Ok(found) if found.len() > MAX_BLOB => FileState::Refused(format!("it is larger than {MAX_BLOB} bytes")),
         Ok(_) => hash(&path).map_or_else(|error| FileState::Missing(error.to_string()), FileState::Found),
         Err(error) => FileState::Missing(error.to_string()),

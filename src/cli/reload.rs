@@ -4,16 +4,16 @@ use crate::api::configuration::Reloaded;
 
 use super::{CliError, Context, Done};
 
-/// Let the daemon read configuration, templates and certificate again, and say what came of it
+/// Make the daemon read configuration, templates and certificate again, and report the result
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Everything that can be changed while running is taken over, or, when anything cannot be used, nothing. systemctl reload
-runs this command.
+Everything that can be changed while running is applied, or nothing if any of it is invalid. systemctl reload runs this
+command.
 
 Exit codes:
-  0  taken over; keys that need a restart are named
+  0  applied; keys that need a restart are listed
   3  the daemon cannot be reached
-  4  refused, with the reason: all of the old stays in force
+  4  refused, with the reason: the old configuration stays in force
 
 Examples:
   depesch config check && depesch reload")]

@@ -9,17 +9,17 @@ use crate::config::reader::duration_text;
 
 use super::{CliError, Context, Done};
 
-/// How long things are kept.
+/// How long data is kept.
 #[derive(Debug, Subcommand)]
 pub enum RetentionCommand {
-    /// Show each rule, and how much it would drop now
-    #[command(after_help = "Nothing is dropped. The rules run by themselves: schedule.retention.\n\n\
+    /// Show each rule, and how much it would delete now
+    #[command(after_help = "Nothing is deleted. The rules run automatically: schedule.retention.\n\n\
         Examples:\n  depesch retention show\n  depesch retention show --json | jq '.[] | select(.dropped > 0)'")]
     Show,
     /// Apply all rules now
     #[command(after_help = "Examples:\n  depesch retention run --dry-run\n  depesch retention run")]
     Run {
-        /// Only say what would be dropped
+        /// Only show what would be deleted
         #[arg(long)]
         dry_run: bool,
     },

@@ -11,18 +11,18 @@ use super::download::save;
 use super::output::instant;
 use super::{CliError, Context, Done};
 
-/// Answers to invitations: who comes.
+/// Answers to invitations: who will come.
 #[derive(Debug, Subcommand)]
 pub enum RsvpCommand {
-    /// Show who answered what
+    /// Show all answers
     #[command(after_help = "Answers to the updates of an event count with those to its first invitation. \
-        A \u{201c}?\u{201d} behind an answer: something unclear came after it, and went to the press contact. Names and \
+        A \u{201c}?\u{201d} after an answer: something unclear came later, and was sent to the press contact. Names and \
         newsrooms in brackets were not given in the answer, but are known.\n\n\
         Examples:\n  depesch rsvp list r12\n  depesch rsvp list m7 --json | jq .people")]
     List {
         /// A release such as r12, or a mailing such as m7
         event: String,
-        /// Show what each of them said before, too
+        /// Also show each person's earlier answers
         #[arg(long)]
         history: bool,
     },
@@ -32,27 +32,27 @@ pub enum RsvpCommand {
     Export {
         /// A release such as r12, or a mailing such as m7
         event: String,
-        /// For Excel where a comma divides decimals: byte order mark, and ; between cells
+        /// For Excel with a decimal comma: byte order mark, and ; between cells
         #[arg(long)]
         excel: bool,
-        /// CSV, which is what is written without it, too
+        /// Write CSV, which is also the default
         #[arg(long)]
         csv: bool,
         /// The file, instead of standard output
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Enter an answer that you were told, or that was unclear
+    /// Enter an answer given by another way, or one that was unclear
     #[command(after_help = "Examples:\n  depesch rsvp set r12 karin@example.org yes --comment 'by phone, 4 March'")]
     Set {
         /// A release such as r12, or a mailing such as m7
         event: String,
-        /// Who answers
+        /// The person's address
         address: String,
-        /// What
+        /// The answer
         #[arg(value_parser = ["yes", "no", "maybe"])]
         answer: String,
-        /// How you were told, or what
+        /// How it was given, or what was said
         #[arg(long, default_value = "")]
         comment: String,
     },
@@ -113,11 +113,11 @@ fn list(overview: &OverviewView, history: bool, context: &Context) -> Result<Don
     }
     if overview.to_be_seen > 0 {
         let seen =
-            format!("{} went to the press contact; enter them with \u{201c}rsvp set\u{201d}", overview.to_be_seen);
+            format!("{} were sent to the press contact; enter them with \u{201c}rsvp set\u{201d}", overview.to_be_seen);
         fields.push(("to be seen", seen));
     }
     if overview.cut {
-        fields.push(("more", "there are more answers than these".to_owned()));
+        fields.push(("more", "there are more answers".to_owned()));
     }
     output.fields(&fields)?;
     if overview.answers.is_empty() {
@@ -165,7 +165,7 @@ fn row(rsvp: &RsvpView) -> Vec<String> {
     ]
 }
 
-/// What was said before, the latest first.
+/// Earlier answers, latest first.
 fn earlier(rsvp: &RsvpView) -> Vec<Vec<String>> {
     let told = rsvp.changes.iter().rev().filter(|change| Some(change.at) != rsvp.at || change.answer != rsvp.answer);
     told.map(|change| {

@@ -12,19 +12,19 @@ use super::{CliError, Context, Done};
 Logs go to standard error. SIGTERM drains and stops, SIGHUP reads configuration and templates again.
 
 Examples:
-  depesch serve --config my.toml --create     the first start, on an empty store
+  depesch serve --config my.toml --create     the first start, with an empty store
   depesch serve --config my.toml              every later start")]
 pub struct ServeCommand {
-    /// Begin an empty store where there is none; without it that is an error, so that a lost disk is noticed
+    /// Create an empty store if there is none; without this option that is an error, so that a lost disk is noticed
     #[arg(long)]
     create: bool,
-    /// What systemd opened for us.
+    /// Sockets opened by systemd.
     #[arg(skip)]
     inherited: InheritedSockets,
 }
 
 impl ServeCommand {
-    /// Takes mail in on these sockets too.
+    /// Also accepts mail on these sockets.
     pub fn on(&mut self, inherited: InheritedSockets) {
         self.inherited = inherited;
     }

@@ -10,7 +10,7 @@ use super::{CliError, Context, Done};
 #[command(after_help = "\
 Exit codes:
   0  all is well
-  1  something needs a person: the relay is in trouble, a backup failed, a mailing is paused, or not approved in time
+  1  something needs attention: the relay is in trouble, a backup failed, a mailing is paused, or not approved in time
   3  the daemon cannot be reached
 
 Examples:
@@ -44,7 +44,7 @@ pub async fn run(_command: StatusCommand, context: &Context) -> Result<Done, Cli
     Ok(done)
 }
 
-/// So many mailings are shown, so that all fits on one screen.
+/// Maximum number of mailings shown, so that everything fits on one screen.
 const MAILINGS: usize = 8;
 
 fn fields(status: &Status) -> Vec<(&'static str, String)> {
@@ -101,17 +101,17 @@ fn fields(status: &Status) -> Vec<(&'static str, String)> {
         fields.push(("next job", format!("{name}, {}", instant(at))));
     }
     if status.mailings.is_empty() {
-        fields.push(("mailings", "none in work".to_owned()));
+        fields.push(("mailings", "none open".to_owned()));
     }
     fields
 }
 
 fn words_of_queue(queue: &QueueStatus) -> String {
     let oldest = queue.oldest_due.map(|at| format!("; due since {}", instant(at))).unwrap_or_default();
-    format!("{} waiting, {} being sent, {} to be tried again{oldest}", queue.waiting, queue.in_doubt, queue.deferred)
+    format!("{} waiting, {} being sent, {} deferred{oldest}", queue.waiting, queue.in_doubt, queue.deferred)
 }
 
-/// Bytes in words, e.g. `1.5 GB`.
+/// Formats a number of bytes, e.g. `1.5 GB`.
 fn bytes(bytes: u64) -> String {
     let (mut number, mut unit) = (bytes as f64, "B");
     for next in ["kB", "MB", "GB", "TB"] {

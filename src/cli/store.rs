@@ -1,6 +1,7 @@
-//! `depesch store`: works on the store's directory itself, with the daemon stopped.
+//! `depesch store`: works directly on the store's files, with the daemon stopped.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -10,6 +11,7 @@ use crate::app::system_clock;
 use crate::audit::leave_note;
 use crate::config::Config;
 use crate::model::audit::{LOST, RECOVERED};
+use crate::store::Store;
 use crate::store::check::{self, CheckError};
 use crate::store::embedded::check::Finding;
 use crate::store::embedded::recover::{Plan, Recovery, Source, plans, recover};
@@ -20,42 +22,45 @@ use crate::store::journal::Damage;
 use super::output::note;
 use super::{CliError, Context, Done};
 
-/// Check and mend the store on disk, with the daemon stopped.
+/// Check and repair the store on disk, with the daemon stopped.
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
-    /// Begin an empty store, once, where there is none: the daemon starts with nothing else
+    /// Create an empty store, once; the daemon does not start without a store
     ///
     /// Run it as the daemon's user; with the unit, start depesch-create.service.
     #[command(after_help = "Examples:\n  systemctl start depesch-create\n  depesch store create --config my.toml")]
     Create {
-        /// The store's directory, instead of the one of the configuration
+        /// The store's directory, instead of the configured one
         #[arg(long, value_name = "PATH")]
         directory: Option<PathBuf>,
     },
-    /// Read everything and say what is whole and what is damaged
-    #[command(after_help = "Exit codes: 0 nothing is wrong, 1 something is.\n\nExamples:\n  depesch store check")]
+    /// Read everything and report what is intact and what is damaged
+    #[command(after_help = "Exit codes: 0 no damage, 1 damage.\n\nExamples:\n  depesch store check")]
     Check {
-        /// The store's directory, instead of the one of the configuration
+        /// The store's directory, instead of the configured one
         #[arg(long, value_name = "PATH")]
         directory: Option<PathBuf>,
+        /// Write rows of index tables anew that are not as their records say
+        #[arg(long)]
+        repair: bool,
     },
-    /// Go on without what is damaged, after showing what that is
+    /// Continue without damaged parts, after showing which they are
     ///
-    /// Without --yes it only shows what it would do. The old journal and checkpoints are kept beside the store.
+    /// Without --yes it only shows what it would do. The old journal and checkpoints are kept next to the store.
     #[command(after_help = "Exit codes: 0 nothing is lost or nothing needs to be done, 1 something is lost.\n\n\
                             Examples:\n  depesch store recover\n  depesch store recover --yes")]
     Recover {
-        /// The store's directory, instead of the one of the configuration
+        /// The store's directory, instead of the configured one
         #[arg(long, value_name = "PATH")]
         directory: Option<PathBuf>,
-        /// Do it
+        /// Really do it
         #[arg(long)]
         yes: bool,
     },
     /// Write a checkpoint: a compressed copy of all records, e.g. before a backup
     #[command(after_help = "Examples:\n  depesch store checkpoint")]
     Checkpoint {
-        /// The store's directory, instead of the one of the configuration
+        /// The store's directory, instead of the configured one
         #[arg(long, value_name = "PATH")]
         directory: Option<PathBuf>,
     },
@@ -68,7 +73,7 @@ pub enum StoreCommand {
 pub async fn run(command: StoreCommand, context: &Context) -> Result<Done, CliError> {
     match command {
         StoreCommand::Create { directory } => create(&place(directory, context)?, context),
-        StoreCommand::Check { directory } => check(&place(directory, context)?, context).await,
+        StoreCommand::Check { directory, repair } => check(&place(directory, context)?, repair, context).await,
         StoreCommand::Recover { directory, yes } => mend(&place(directory, context)?, yes, context),
         StoreCommand::Checkpoint { directory } => write_checkpoint(&place(directory, context)?, context),
     }
@@ -100,20 +105,27 @@ fn create(directory: &Path, context: &Context) -> Result<Done, CliError> {
     match context.output.is_json() {
         true => context.output.json(&json!({ "created": created, "records": records }))?,
         false => context.output.line(&match created {
-            true => format!("began an empty store in {}", directory.display()),
+            true => format!("created an empty store in {}", directory.display()),
             false => {
-                format!("there is a store in {} already, with {records} records: left as it is", directory.display())
+                format!("there is a store in {} already, with {records} records: left unchanged", directory.display())
             }
         })?,
     }
     Ok(Done::Fully)
 }
 
-async fn check(directory: &Path, context: &Context) -> Result<Done, CliError> {
-    let checked = check::check(directory, &Settings::default()).await.map_err(|error| match error {
+async fn check(directory: &Path, repair: bool, context: &Context) -> Result<Done, CliError> {
+    let settings = Settings::default();
+    let checking = |error| match error {
         CheckError::Open(error) => failed(error),
         other => CliError::Internal(other.to_string()),
-    })?;
+    };
+    let mut checked = check::check(directory, &settings).await.map_err(checking)?;
+    if repair && checked.has_wrong_rows() {
+        let repaired = repair_tables(directory).await?;
+        note(&format!("{repaired} rows of index tables were written anew"));
+        checked = check::check(directory, &settings).await.map_err(checking)?;
+    }
     let (survey, sound) = (&checked.survey, checked.is_sound());
     if context.output.is_json() {
         let mut value = survey_json(survey);
@@ -129,20 +141,33 @@ async fn check(directory: &Path, context: &Context) -> Result<Done, CliError> {
         show_survey(survey, context)?;
         context
             .output
-            .line(&format!("attachments: {}; segments of mail that came in: {}", checked.blobs, checked.spool))?;
+            .line(&format!("attachments: {}; segments of incoming mail: {}", checked.blobs, checked.spool))?;
         checked.findings.iter().try_for_each(|finding| show_finding(finding, context))?;
         context.output.line(match (sound, survey.is_sound()) {
             (true, _) => "Nothing is wrong.",
             (false, false) => "Something is damaged; \u{201c}depesch store recover\u{201d} shows what can be done.",
+            (false, true) if checked.has_wrong_rows() => {
+                "An index table is wrong; \u{201c}depesch store check --repair\u{201d} writes it anew from the records."
+            }
             (false, true) if survey.repair.is_some() || survey.is_doubtful => {
                 "The last group is damaged or may be; the lines above say what the next start does."
             }
             (false, true) => {
-                "Something is damaged; an index is built anew at the next start, other files come from a backup."
+                "Something is damaged; an index is rebuilt at the next start, other files must come from a backup."
             }
         })?;
     }
     Ok(if sound { Done::Fully } else { Done::Partly })
+}
+
+/// Writes the rows of index tables anew that are not as their records say; gives how many.
+async fn repair_tables(directory: &Path) -> Result<u64, CliError> {
+    let engine = Arc::new(EmbeddedEngine::open(directory, Settings::default()).map_err(failed)?.engine);
+    let repaired = Store::new(engine.clone()).repair_rows().await;
+    let closed = engine.close();
+    let repaired = repaired.map_err(|error| CliError::Internal(error.to_string()))?;
+    closed.map_err(|error| CliError::Internal(error.to_string()))?;
+    Ok(repaired)
 }
 
 /// Names shown of what one damage hits.
@@ -157,7 +182,7 @@ fn show_finding(finding: &Finding, context: &Context) -> Result<(), CliError> {
         let more = hits.len().saturating_sub(SHOWN);
         let shown = hits.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        context.output.line(&format!("    hits {shown}{more}"))?;
+        context.output.line(&format!("    affects {shown}{more}"))?;
     }
     Ok(())
 }
@@ -167,12 +192,12 @@ fn finding_json(finding: &Finding) -> Value {
     json!({ "file": path, "from": part.map(|p| p.0), "to": part.map(|p| p.1), "what": what, "hits": hits, "harmless": harmless })
 }
 
-/// Leaves word of what was done to the files for the audit log, which the next start takes it into.
+/// Leaves a note on what was done to the files for the audit log; the next start writes it into the log.
 pub fn leave_audit_note(state_directory: &Path, what: &str, detail: &str) {
     let (uid, now) = (rustix::process::getuid().as_raw(), system_clock().now());
     let left = leave_note(state_directory, now, (&user_name(uid), Some(uid)), what, detail);
     if let Err(error) = left {
-        note(&format!("warning: the audit log will not tell of this, for no note of it can be left: {error}"));
+        note(&format!("warning: the audit log will not record this, because no note can be left for it: {error}"));
     }
 }
 
@@ -197,15 +222,15 @@ fn mend(directory: &Path, yes: bool, context: &Context) -> Result<Done, CliError
             show_plan(plan, context)?;
         }
         context.output.line(match (survey.is_sound(), &survey.index_damage) {
-            (true, None) => "Nothing is wrong: there is no need to recover.",
-            (true, Some(_)) => "There is no need to recover: the next start puts the index right from the journal.",
+            (true, None) => "Nothing is damaged: no recovery is needed.",
+            (true, Some(_)) => "No recovery is needed: the next start repairs the index from the journal.",
             (false, _) => "Nothing was changed. To do this, run it again with --yes.",
         })?;
     }
     Ok(if survey.is_sound() || loses_nothing { Done::Fully } else { Done::Partly })
 }
 
-/// What the audit log says of a recovery.
+/// The text of a recovery in the audit log.
 fn recovery_note(recovery: &Recovery) -> String {
     let Recovery { plan, records, exact, .. } = recovery;
     let mut text = format!("{records} records, exact: {exact}");
@@ -262,21 +287,21 @@ fn show_survey(survey: &Survey, context: &Context) -> Result<(), CliError> {
         output.line(&format!("journal: damaged: {damage}"))?;
     }
     output.line(&match &survey.index {
-        IndexState::Absent => "index: there is none; it will be built".to_owned(),
-        IndexState::Unusable(reason) => format!("index: it will be built anew: {reason}"),
+        IndexState::Absent => "index: missing; it will be built".to_owned(),
+        IndexState::Unusable(reason) => format!("index: it will be rebuilt: {reason}"),
         IndexState::Readable { mark, adds_up: true } => {
             format!("index: {} records, as of group {}", mark.fingerprint.records, mark.sequence)
         }
         IndexState::Readable { mark, .. } => {
             format!(
-                "index: between group {} and a later one, as after a crash; the next start puts it right",
+                "index: between group {} and a later one, as after a crash; the next start repairs it",
                 mark.sequence
             )
         }
     })?;
     match (&survey.index, &survey.index_damage) {
         (IndexState::Readable { .. }, Some(why)) => {
-            output.line(&format!("index: damaged, the next start puts it right: {why}"))
+            output.line(&format!("index: damaged, the next start repairs it: {why}"))
         }
         _ => Ok(()),
     }
@@ -287,7 +312,7 @@ fn show_plan(plan: &Plan, context: &Context) -> Result<(), CliError> {
     output.line(&match &plan.source {
         Source::Index(mark) => format!("Recovery starts from the index, as of group {}.", mark.sequence),
         Source::Checkpoint(path, _) => format!("Recovery starts from {}.", path.display()),
-        Source::Nothing => "Recovery starts from nothing but the journal.".to_owned(),
+        Source::Nothing => "Recovery starts from the journal alone.".to_owned(),
     })?;
     show_losses(plan, context)
 }

@@ -12,7 +12,7 @@ use crate::api::list::ListView;
 use crate::api::path::ApiPath;
 use crate::api::person_view::{RecordView, SubscriberView};
 use crate::api::retention::ErasureView;
-use crate::api::subscriber::{Change, ChangeSubscription, ErasedView, SubscriberFields};
+use crate::api::subscriber::{Change, ChangeSubscription, ErasedView, FoundPeopleView, SubscriberFields};
 use crate::api::suppression::SuppressionView;
 use crate::base::clock::Timestamp;
 use crate::base::id::ListName;
@@ -23,7 +23,7 @@ use super::import::{ImportOptions, import};
 use super::output::instant;
 use super::{CliError, Context, Done};
 
-/// The people and newsrooms on the lists.
+/// Subscribers: the people and newsrooms on the lists.
 #[derive(Debug, Subcommand)]
 pub enum SubscriberCommand {
     /// Add one subscriber
@@ -32,15 +32,30 @@ pub enum SubscriberCommand {
     Add {
         /// The address
         address: String,
-        /// What is said of them
+        /// Their details.
         #[command(flatten)]
         options: PersonOptions,
-        /// A list to be put on; may be repeated
+        /// A list to subscribe to; may be repeated
         #[arg(long = "list", value_name = "LIST", requires = "consent")]
         lists: Vec<ListName>,
         /// What the person agreed to, in their words, and how
         #[arg(long, value_name = "WORDS")]
         consent: Option<String>,
+    },
+    /// Find people by name, organisation or address
+    ///
+    /// Each word is the beginning of a word of theirs, in any case, with or without accents.
+    #[command(
+        after_help = "Exit codes: 0 also when the search finds none.\n\nExamples:\n  depesch subscriber search karin ek\n  \
+                            depesch subscriber search 'skövde dagbl'\n  depesch subscriber search kvarnvik.example"
+    )]
+    Search {
+        /// The words
+        #[arg(required = true)]
+        words: Vec<String>,
+        /// People shown at most
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
     },
     /// Show one subscriber
     #[command(
@@ -50,7 +65,7 @@ pub enum SubscriberCommand {
         /// A number such as s17, or the address
         who: String,
     },
-    /// Change what is known of a subscriber; what is not named stays, an empty text clears
+    /// Change a subscriber's details; those not given stay as they are, an empty text clears one
     #[command(
         after_help = "Examples:\n  depesch subscriber edit s17 --address karin.ek@example.org --beats 'culture, schools'\n  \
         depesch subscriber edit s17 --set phone='070-174 06 05' --set fax="
@@ -61,40 +76,40 @@ pub enum SubscriberCommand {
         /// The new address
         #[arg(long)]
         address: Option<String>,
-        /// What is said of them
+        /// Their details.
         #[command(flatten)]
         options: PersonOptions,
     },
-    /// Import a CSV file; see subscribers/README.md for its form
-    #[command(
-        after_help = "Encoding and delimiter are found from the file. Columns are known by the names that people and \
-        usual programs\ngive them (e-post/email, namn/name, språk/language, redaktion/company, bevakning/beats, region, \
-        listor/lists);\nany other is kept as an attribute, or named with --column.\nA column that says who may get mail (status, unsubscribed, \
-        bounced, confirmed, …) is obeyed:\nrows that may not are left out, and an unknown word in it is refused until --state says what it means.\nWho once left a list is never put back on it. The same file again changes nothing.\n\n\
+    /// Import a CSV file; its format is described in subscribers/README.md
+    #[command(after_help = "Encoding and delimiter are detected. Columns are recognised by the names that people and \
+        common programs\nuse (e-post/email, namn/name, språk/language, redaktion/company, bevakning/beats, region, \
+        listor/lists);\nany other is stored as an attribute, or assigned with --column.\nA column about permission to mail (status, unsubscribed, \
+        bounced, confirmed, …) is obeyed:\nrows without permission are left out, and an unknown word in it is refused until --state gives its meaning.\nPeople who have left a list are never put back on it. The same file again changes nothing.\n\n\
         Exit codes: 0 all of it, 1 some rows were rejected.\n\n\
         Examples:\n  depesch subscriber import media.csv --list media --consent 'Signed up at the 2026 press day' --dry-run\n  \
         depesch subscriber import media.csv --list media --consent 'Signed up at the 2026 press day' \\\n    \
         --rejects rejected.csv\n  \
-        depesch subscriber import contacts.csv --column address='E-mail 1 - Value' --dry-run"
-    )]
+        depesch subscriber import contacts.csv --column address='E-mail 1 - Value' --dry-run")]
     Import(ImportOptions),
-    /// Write subscribers to a CSV file that a spreadsheet opens safely
-    #[command(after_help = "Where a spreadsheet would run a formula, an apostrophe stands before it; import takes \
-        it away.\n\nExamples:\n  depesch subscriber export > all.csv\n  \
-        depesch subscriber export --list media --excel --output media.csv")]
+    /// Write subscribers to a CSV file that is safe to open in a spreadsheet
+    #[command(
+        after_help = "Text that a spreadsheet would run as a formula is preceded by an apostrophe; import removes \
+        it.\n\nExamples:\n  depesch subscriber export > all.csv\n  \
+        depesch subscriber export --list media --excel --output media.csv"
+    )]
     Export {
-        /// Only those who get mail from this list
+        /// Only active subscribers of this list
         #[arg(long, value_name = "LIST")]
         list: Option<ListName>,
-        /// For Excel where a comma divides decimals: byte order mark, and ; between cells
+        /// For Excel with a decimal comma: byte order mark, and ; between cells
         #[arg(long)]
         excel: bool,
         /// The file, instead of standard output
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Put a subscriber on a list
-    #[command(after_help = "A subscription that was ended is not begun anew: only the subscriber can do that.\n\n\
+    /// Subscribe a person to a list
+    #[command(after_help = "An ended subscription is not started again: only the subscriber can do that.\n\n\
         Examples:\n  depesch subscriber subscribe s17 media --consent 'Asked by mail on 12 November'")]
     Subscribe {
         /// A number such as s17, or the address
@@ -105,82 +120,82 @@ pub enum SubscriberCommand {
         #[arg(long, value_name = "WORDS")]
         consent: String,
     },
-    /// Take a subscriber off a list, for good
+    /// End a subscription for good
     #[command(after_help = "Examples:\n  depesch subscriber unsubscribe karin@example.org media --reason 'by phone'")]
     Unsubscribe {
         /// A number such as s17, or the address
         who: String,
         /// The list
         list: ListName,
-        /// Why
+        /// The reason
         #[arg(long, default_value = "")]
         reason: String,
     },
-    /// Stop mail from a list for a time
+    /// Pause mail from a list
     #[command(after_help = "Examples:\n  depesch subscriber pause s17 media --reason 'parental leave until August'")]
     Pause {
         /// A number such as s17, or the address
         who: String,
         /// The list
         list: ListName,
-        /// Why
+        /// The reason
         #[arg(long, default_value = "")]
         reason: String,
     },
-    /// Begin mail from a list again after a pause, or after a suspension by bounces
+    /// Resume mail from a list after a pause, or after a suspension by bounces
     #[command(after_help = "Examples:\n  depesch subscriber resume s17 media")]
     Resume {
         /// A number such as s17, or the address
         who: String,
         /// The list
         list: ListName,
-        /// Why
+        /// The reason
         #[arg(long, default_value = "")]
         reason: String,
     },
-    /// Erase a person for good; only a keyed hash of the address stays, so that no import brings them back
+    /// Erase a person for good; only a keyed hash of the address is kept, so that no import brings them back
     #[command(after_help = "Examples:\n  depesch subscriber record s17 > for-the-person.json\n  \
         depesch subscriber erase s17 --yes")]
     Erase {
         /// A number such as s17, or the address
         who: String,
-        /// Do it: there is no way back
+        /// Really do it: it cannot be undone
         #[arg(long)]
         yes: bool,
     },
-    /// Show on what a person's subscriptions rest: when, how and on what words
+    /// Show the basis of a person's subscriptions: when, how and with what wording they agreed
     #[command(after_help = "Examples:\n  depesch subscriber consent karin@example.org")]
     Consent {
         /// A number such as s17, or the address
         who: String,
-        /// Show the address whole instead of masked; the audit log notes who saw it
+        /// Show the full address instead of a masked one; recorded in the audit log
         #[arg(long)]
         addresses: bool,
     },
-    /// Show all erasures, and from where what was erased is gone
-    #[command(after_help = "They name nobody: each is known by the keyed hash of its address.\n\n\
+    /// Show all erasures, and from which files the erased data is gone
+    #[command(after_help = "They contain no names: each is identified by the keyed hash of its address.\n\n\
         Examples:\n  depesch subscriber erased\n  depesch subscriber erased --json | jq '.[] | select(.done == null)'")]
     Erased,
     /// Print everything that is known of a person, as JSON
     #[command(
-        after_help = "Also of somebody who is no subscriber and only wrote a mail: by address. Of mails and posts of \
-        others that\nname them, only the fact is shown.\n\n\
+        after_help = "Also for a person who is not a subscriber but wrote a mail: by address. Of other people's mails and posts that \
+        mention\nthem, only that fact is shown.\n\n\
         Examples:\n  depesch subscriber record karin@example.org | jq .deliveries\n  \
         depesch subscriber record karin@example.org --to for-karin"
     )]
     Record {
         /// A number such as s17, or the address
         who: String,
-        /// A new directory for the record and their own mails as they came
+        /// A new directory for the record and their own mails in their original form
         #[arg(long, value_name = "DIRECTORY")]
         to: Option<PathBuf>,
     },
 }
 
-/// What may be said of a subscriber.
+/// A subscriber's details.
 #[derive(Debug, Args)]
 pub struct PersonOptions {
-    /// The whole name
+    /// The full name
     #[arg(long)]
     name: Option<String>,
     /// The language of mails to them, e.g. sv or en
@@ -189,10 +204,10 @@ pub struct PersonOptions {
     /// The newsroom or organisation
     #[arg(long)]
     organisation: Option<String>,
-    /// All beats, divided by commas
+    /// All beats, separated by commas
     #[arg(long)]
     beats: Option<String>,
-    /// All regions, divided by commas
+    /// All regions, separated by commas
     #[arg(long)]
     regions: Option<String>,
     /// An attribute, as NAME=VALUE; may be repeated
@@ -221,7 +236,7 @@ pub async fn run(command: SubscriberCommand, context: &Context) -> Result<Done, 
     let client = &context.client;
     match command {
         SubscriberCommand::Add { address, options, lists, consent } => {
-            // Looked at before, so that a mistyped list leaves nothing half done.
+            // Checked first, so that a mistyped list leaves nothing half done.
             for list in &lists {
                 let _: ListView = client.get(ApiPath::new("/v1/lists").segment(list)).await?;
             }
@@ -232,6 +247,7 @@ pub async fn run(command: SubscriberCommand, context: &Context) -> Result<Done, 
             }
             show(&added, context).await
         }
+        SubscriberCommand::Search { words, limit } => search(&words.join(" "), limit, context).await,
         SubscriberCommand::Show { who } => show(&client.get(path(&who)).await?, context).await,
         SubscriberCommand::Edit { who, address, options } => {
             show(&client.send(Method::PATCH, path(&who), &options.fields(address)).await?, context).await
@@ -284,8 +300,7 @@ async fn change(
 
 async fn erase(who: &str, yes: bool, context: &Context) -> Result<Done, CliError> {
     if !yes {
-        let text =
-            "erasing has no way back: say it again with --yes; \u{201c}subscriber record\u{201d} prints what is known";
+        let text = "erasing cannot be undone: repeat the command with --yes; \u{201c}subscriber record\u{201d} prints what is known";
         return Err(CliError::Usage(text.to_owned()));
     }
     let erased: ErasedView = context.client.send(Method::DELETE, path(who), &()).await?;
@@ -295,12 +310,12 @@ async fn erase(who: &str, yes: bool, context: &Context) -> Result<Done, CliError
     }
     context.output.line("erased; the hash of the address stays, so that no import brings it back")?;
     for why in &erased.open {
-        context.output.line(&format!("not quite through: {why}; it goes on by itself"))?;
+        context.output.line(&format!("not complete: {why}; it continues automatically"))?;
     }
     Ok(Done::Fully)
 }
 
-/// Writes the record, and their own mails as they came, into a new directory that only its owner can read.
+/// Writes the record, and their own mails in their original form, into a new directory that only its owner can read.
 async fn record_to(who: &str, to: &Path, context: &Context) -> Result<Done, CliError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -317,7 +332,7 @@ async fn record_to(who: &str, to: &Path, context: &Context) -> Result<Done, CliE
     for (noun, id) in own.chain(posts) {
         let answer = match context.client.download(ApiPath::new(noun).segment(id).segment("raw")).await {
             Ok(answer) => answer,
-            // Dropped by age: the record says that there was one.
+            // Deleted by age: the record says that there was one.
             Err(ClientError::Refused(refusal)) if refusal.status == 404 => continue,
             Err(error) => return Err(error.into()),
         };
@@ -359,6 +374,43 @@ async fn suppression(address: &str, context: &Context) -> Result<Option<Suppress
         Err(ClientError::Refused(refusal)) if refusal.status == 404 => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// People asked for at once.
+const PAGE: usize = 500;
+
+async fn search(words: &str, limit: usize, context: &Context) -> Result<Done, CliError> {
+    let client = &context.client;
+    let (mut people, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let page = (limit - people.len().min(limit)).clamp(1, PAGE);
+        let path = ApiPath::new("/v1/subscribers").query("search", words).query("limit", page);
+        let found: FoundPeopleView = client.get(path.query_some("after", after)).await?;
+        people.extend(found.people);
+        after = found.next;
+        if after.is_none() || people.len() >= limit {
+            break;
+        }
+    }
+    if context.output.is_json() {
+        context.output.json(&FoundPeopleView { people, next: after })?;
+        return Ok(Done::Fully);
+    }
+    let row = |person: &SubscriberView| {
+        let lists = person.subscriptions.iter().map(|(list, subscription)| format!("{list} ({})", subscription.state));
+        [
+            person.id.to_string(),
+            person.address.clone(),
+            person.name.clone().unwrap_or_default(),
+            person.organisation.clone().unwrap_or_default(),
+            lists.collect::<Vec<_>>().join(", "),
+        ]
+    };
+    context.output.table(&["id", "address", "name", "organisation", "lists"], people.iter().map(row))?;
+    if after.is_some() {
+        context.output.line("There may be more: add a word, or name a higher --limit.")?;
+    }
+    Ok(Done::Fully)
 }
 
 async fn show(subscriber: &SubscriberView, context: &Context) -> Result<Done, CliError> {

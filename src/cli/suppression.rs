@@ -12,20 +12,20 @@ use super::{CliError, Context, Done};
 /// Addresses that must never be mailed.
 #[derive(Debug, Subcommand)]
 pub enum SuppressionCommand {
-    /// Suppress an address, known or not
-    #[command(after_help = "Exit codes: 0 also when it was suppressed already.\n\n\
+    /// Suppress an address, whether a subscriber's or not
+    #[command(after_help = "Exit code 0 also if it was suppressed before.\n\n\
         Examples:\n  depesch suppression add karin@example.org --reason request --note 'by phone, 12 November'")]
     Add {
         /// The address
         address: String,
-        /// Why
+        /// The reason
         #[arg(long, value_parser = ["request", "complaint", "operator"], default_value = "operator")]
         reason: String,
         /// What was said
         #[arg(long, default_value = "")]
         note: String,
     },
-    /// Show all suppressions; with --json one a line
+    /// Show all suppressions; with --json one per line
     #[command(after_help = "Examples:\n  depesch suppression list\n  \
         depesch suppression list --json | jq -r 'select(.reason == \"complaint\") | .address'")]
     List,
@@ -36,7 +36,7 @@ pub enum SuppressionCommand {
         address: String,
     },
     /// Lift a suppression, because the person asks for mail again
-    #[command(after_help = "It begins no subscription: what the person ended stays ended.\n\n\
+    #[command(after_help = "This starts no subscription: what the person ended stays ended.\n\n\
         Examples:\n  depesch suppression remove karin@example.org")]
     Remove {
         /// The address

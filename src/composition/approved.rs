@@ -1,4 +1,4 @@
-//! What an approval is bound to.
+//! The hashes that an approval is bound to.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use crate::base::token::{self, to_hex};
 use crate::model::mailing::AudienceQuery;
 use crate::model::release::Blob;
 
-/// What an approval of a post is bound to: its bytes, and the audience.
+/// The hash that an approval of a post is bound to: of its bytes and the audience.
 pub fn post_hash(blob: &Blob, audience: &AudienceQuery) -> String {
     let bytes = [blob.sha256, audience_hash(audience)].concat();
     to_hex(&token::content_hash(&bytes))

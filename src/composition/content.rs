@@ -1,4 +1,5 @@
-//! What content is checked and rendered with: templates, and what the installation says where a release file does not.
+//! Everything that content is checked and rendered with: templates, and the installation's defaults for release
+//! files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,22 +18,22 @@ use crate::render::source::{Draft, SourceSettings, parse};
 use crate::render::template_files::TemplateError;
 use crate::render::unshown::unshown;
 
-/// Templates and settings that content is made with.
+/// Templates and settings for content.
 #[derive(Clone, Debug)]
 pub struct Content {
     /// All templates and labels.
     pub templates: Arc<Templates>,
-    /// What a release file need not say.
+    /// Defaults for what a release file leaves out.
     pub source: SourceSettings,
-    /// How much may travel in one mail.
+    /// The size limit of attachments in one mail.
     pub budget: AttachmentBudget,
 }
 
 impl Content {
-    /// The built-in templates overlaid by those of a directory, with settings.
+    /// Loads the built-in templates, overlaid by those of a directory, with settings.
     ///
     /// # Errors
-    /// [`TemplateError`]: nothing is used unless everything can be.
+    /// [`TemplateError`]: all templates must be valid.
     pub fn load(
         templates_directory: Option<&Path>,
         source: SourceSettings,
@@ -42,7 +43,7 @@ impl Content {
         Ok(Self { templates, source, budget })
     }
 
-    /// The built-in templates with the usual settings.
+    /// Loads the built-in templates with the default settings.
     ///
     /// # Errors
     /// [`TemplateError`]: the program itself is broken.
@@ -58,17 +59,17 @@ pub struct ContentHandle {
 }
 
 impl ContentHandle {
-    /// Holds `content` until it is replaced.
+    /// Starts with `content`.
     pub fn new(content: Content) -> Self {
         Self { current: RwLock::new(Arc::new(content)) }
     }
 
-    /// What is in force now.
+    /// The settings now in force.
     pub fn get(&self) -> Arc<Content> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts another in force; work under way goes on with the old one.
+    /// Replaces them; work under way continues with the old ones.
     pub fn replace(&self, content: Content) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(content);
     }
@@ -77,11 +78,11 @@ impl ContentHandle {
 /// A release file after all checks.
 #[derive(Clone, Debug)]
 pub struct Checked {
-    /// What the file says; `None` when it cannot be read as a release file.
+    /// The parsed file; `None` when it cannot be parsed as a release file.
     pub draft: Option<Draft>,
-    /// What it resolves to; right only when there are no errors.
+    /// The resolved release; only correct if there are no errors.
     pub release: Option<Release>,
-    /// Everything that was found, by line.
+    /// All findings, by line.
     pub findings: Vec<Finding>,
 }
 
@@ -91,28 +92,28 @@ impl Checked {
         !has_errors(&self.findings)
     }
 
-    /// How many errors and how many warnings.
+    /// The number of errors and of warnings.
     pub fn counts(&self) -> (usize, usize) {
         let errors = self.findings.iter().filter(|f| f.severity == Severity::Error).count();
         (errors, self.findings.len() - errors)
     }
 }
 
-/// What a check looks at besides the text.
+/// What a check uses besides the text.
 pub struct CheckAgainst<'a> {
     /// The contact book.
     pub book: &'a ContactBook,
-    /// Each file that the release names.
+    /// Each file that the release refers to.
     pub files: &'a BTreeMap<String, FileState>,
-    /// The present instant.
+    /// The current time.
     pub now: Timestamp,
-    /// When it is to be sent, where that is known.
+    /// When it is to be sent, if known.
     pub send_at: Option<Timestamp>,
 }
 
 impl Content {
-    /// Everything that can be said of a release file: its form, its names, the lint rules, and whether its templates
-    /// render it.
+    /// Runs all checks of a release file: its form, its references, the lint rules, and whether its templates render
+    /// it.
     pub fn check(&self, text: &str, against: &CheckAgainst<'_>) -> Checked {
         let parsed = parse(text, &self.source);
         let mut findings = parsed.findings;
@@ -135,14 +136,14 @@ impl Content {
             files: against.files,
             budget: self.budget,
         };
-        // What could not be read is said already; that it is missing need not be said besides.
+        // Unreadable fields are reported already; do not also report them as missing.
         let said: Vec<Option<String>> = findings.iter().map(|f| f.key.clone()).collect();
         let more = lint(&draft, &release, &context);
         findings.extend(more.into_iter().filter(|f| f.rule != "required" || !said.contains(&f.key)));
         if !has_errors(&findings)
             && let Err(error) = self.try_rendering(&release)
         {
-            let mend = "mend the template, or what the release gives it";
+            let mend = "fix the template, or the fields that the release gives it";
             findings.push(Finding::error("template", error.to_string(), mend));
         }
         if !has_errors(&findings) {
@@ -152,11 +153,11 @@ impl Content {
         Checked { draft: Some(draft), release: Some(release), findings }
     }
 
-    /// Fields that the kind does not show.
+    /// Warns of fields that the kind does not show.
     fn warn_of_unshown(&self, draft: &Draft, release: &Release, findings: &mut Vec<Finding>) {
         let travel = self.budget.plan(&release.attachments, &release.images);
         for field in unshown(&self.templates, release, &travel) {
-            // What the contact book brings along was not written here.
+            // Contents from the contact book were not written here.
             let own = (field == "body").then_some(draft.positions.body);
             let Some(line) = own.or_else(|| draft.positions.line(field)) else { continue };
             let said = format!("it is not shown in {}", release.kind);
@@ -165,7 +166,7 @@ impl Content {
         }
     }
 
-    /// A release ready for recipients.
+    /// Prepares a release for rendering to recipients.
     ///
     /// # Errors
     /// [`TemplateError`].
@@ -173,7 +174,8 @@ impl Content {
         PreparedRelease::new(&self.templates, release, &self.budget.plan(&release.attachments, &release.images))
     }
 
-    /// Renders for one who has every field that the templates use; who lacks one is found when a mailing is queued.
+    /// Renders for a recipient who has every field that the templates use; recipients who lack one are found when a
+    /// mailing is queued.
     fn try_rendering(&self, release: &Release) -> Result<(), TemplateError> {
         let prepared = self.prepare(release)?;
         let attribute = |field: &String| field.strip_prefix("recipient.attributes.").map(str::to_owned);

@@ -1,4 +1,4 @@
-//! What travels with a release beside its texts: attachments and the calendar part.
+//! The parts of a release's message besides its texts: attachments and the calendar.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::model::release::attachment::Travel;
 use crate::model::release::{Event, EventStatus, Moment, Release};
 use crate::render::markdown::{self, Reading};
 
-/// Media types by the ending of the file's name.
+/// Media types by file extension.
 const MEDIA_TYPES: [(&str, &str); 18] = [
     ("csv", "text/csv"),
     ("doc", "application/msword"),
@@ -39,7 +39,7 @@ pub fn media_type_of(file_name: &str) -> &'static str {
     MEDIA_TYPES.iter().find(|(known, _)| *known == ending).map_or("application/octet-stream", |(_, kind)| kind)
 }
 
-/// The files that go in the mail: attachments that `travel` so, and images that can be fetched nowhere.
+/// The files sent in the mail: attachments that `travel` so, and images without a URL.
 pub fn files_in_mail<'a>(release: &'a Release, travel: &[Travel]) -> Vec<&'a str> {
     let attachments = release.attachments.iter().zip(travel).filter(|(_, travel)| **travel == Travel::InMail);
     let images = release.images.iter().filter(|image| image.url.is_none()).filter_map(|image| image.file.as_deref());
@@ -76,23 +76,23 @@ pub fn attachment(release: &Release, file: &str, bytes: Vec<u8>) -> Attachment {
     Attachment { file_name, media_type, bytes }
 }
 
-/// By what calendars know an event (RFC 5545 §3.8.4.7, §3.8.7.4).
+/// How calendars identify an event (RFC 5545 §3.8.4.7, §3.8.7.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventIdentity {
-    /// The UID, which stays through all updates.
+    /// The UID, the same in all updates.
     pub uid: String,
-    /// The SEQUENCE: of two updates the one with the higher counts.
+    /// The SEQUENCE: of two updates the one with the higher number counts.
     pub sequence: u32,
 }
 
 impl EventIdentity {
-    /// As a release says by itself, where the other releases of its event are not known: in a preview.
+    /// Derived from one release alone, if the other releases of its event are unknown: in a preview.
     pub fn alone(event: &Event, id: ReleaseId, domain: &str) -> Self {
         let uid = event.uid.clone().unwrap_or_else(|| Self::made_uid(id, domain));
         Self { uid, sequence: event.sequence }
     }
 
-    /// The UID of an event whose author gave none: made from the release that first announced it.
+    /// The UID of an event whose author gave none: derived from the release that first announced it.
     pub fn made_uid(first: ReleaseId, domain: &str) -> String {
         format!("event-{first}@{domain}")
     }
@@ -117,7 +117,7 @@ pub fn calendar(
         summary: event.title.clone().unwrap_or_else(|| release.headline.clone()),
         description,
         location: event.place(),
-        // RFC 5546 §3.2.3: calendar programs answer to the organiser.
+        // RFC 5546 §3.2.3: calendar programs reply to the organiser.
         organiser: Mailbox {
             name: organiser.name.clone(),
             address: event.rsvp.as_ref().map_or(&organiser.address, |rsvp| &rsvp.to).clone(),
@@ -128,7 +128,7 @@ pub fn calendar(
     Some(calendar.to_part("event.ics"))
 }
 
-/// The release that a release updates, corrects, replaces or withdraws, where it names one by its number.
+/// The release that a release updates, corrects, replaces or withdraws, if given by its number.
 pub fn first_release(release: &Release) -> Option<ReleaseId> {
     release.announced_in()
 }

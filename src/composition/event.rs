@@ -1,5 +1,6 @@
-//! One event over all releases that tell of it: which is the newest, and the name and number under which calendars know
-//! it. An update with another UID, or with no higher SEQUENCE, changes nothing in a reader's calendar (RFC 5546 §2.1.5).
+//! One event across all its releases: which is the newest, and the UID and SEQUENCE by which calendars identify it.
+//! An update with another UID, or without a higher SEQUENCE, changes nothing in a reader's calendar (RFC 5546
+//! §2.1.5).
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,7 @@ use crate::store::{Store, StoreError};
 use super::enclosures::EventIdentity;
 use super::release::{LoadError, LoadedRelease, load};
 
-/// The releases that tell of the same event as `release`, the oldest first. Empty where it has no event.
+/// The releases of the same event as `release`, oldest first. Empty if it has no event.
 async fn releases_of(store: &Store, release: ReleaseId) -> Result<Vec<ReleaseId>, StoreError> {
     let Some(event) = store.event_of(release).await? else { return Ok(Vec::new()) };
     Ok(store.events().await?.remove(&event).unwrap_or_default())
@@ -29,17 +30,17 @@ async fn readable(store: &Store, ids: impl IntoIterator<Item = ReleaseId>) -> Re
     Ok(releases)
 }
 
-/// What has been sent of an event.
+/// What has been sent about an event.
 #[derive(Clone, Debug)]
 pub struct Told {
     /// The release that first announced it.
     pub first: LoadedRelease,
-    /// The newest release: it says when and whether the event takes place.
+    /// The newest release: it determines when and whether the event takes place.
     pub newest: LoadedRelease,
 }
 
-/// The first and the newest of the releases `sent` that tell of the same event as `release`. `None` where none of them can
-/// be read.
+/// The first and the newest of the releases `sent` that concern the same event as `release`. `None` if none of them
+/// can be read.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -47,7 +48,7 @@ pub async fn told(store: &Store, release: ReleaseId, sent: &BTreeSet<ReleaseId>)
     told_by(store, &releases_of(store, release).await?, sent).await
 }
 
-/// The same for the releases of one event, the oldest first.
+/// The first and the newest of one event's releases, given oldest first.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -61,9 +62,9 @@ pub async fn told_by(
     Ok(first.zip(newest).map(|(first, newest)| Told { first, newest }))
 }
 
-/// The UID and SEQUENCE of a release's event at a list's domain. The UID is that of the first release of the event, its
-/// author's or made. The SEQUENCE is what the release gives, but always higher than that of any earlier release of the
-/// event which says another time, place or status (RFC 5545 §3.8.7.4). `None` where the event is not known in the store.
+/// The UID and SEQUENCE of a release's event at a list's domain. The UID is that of the first release of the event,
+/// as given or derived. The SEQUENCE is what the release gives, but always higher than that of any earlier release of
+/// the event with another time, place or status (RFC 5545 §3.8.7.4). `None` if the event is not in the store.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -83,8 +84,8 @@ pub async fn identity(store: &Store, release: ReleaseId, domain: &str) -> Result
     Ok(Some(EventIdentity { uid, sequence }))
 }
 
-/// What is worth a look before a release goes out: it changes an event that no earlier release announced, or a newer
-/// release says something else of its event. For people.
+/// Warnings before a release is sent: it changes an event that no earlier release announced, or a newer release
+/// contradicts it. For people.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -111,7 +112,7 @@ pub async fn warnings(store: &Store, release: ReleaseId) -> Result<Vec<String>, 
     Ok(warnings)
 }
 
-/// Whether two releases say the same of an event's time, place and status.
+/// Whether two releases agree on an event's time, place and status.
 fn is_same_meeting(one: &Event, other: &Event) -> bool {
     let time = |event: &Event| (event.start_instant(), event.end_instant());
     time(one) == time(other) && one.place() == other.place() && one.status == other.status

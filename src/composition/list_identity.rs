@@ -1,8 +1,9 @@
-//! How a list shows itself in the mail that goes to it: addresses, List-* fields, envelope sender.
+//! How a list appears in the mail sent to it: addresses, List-* fields, envelope sender.
 //!
-//! A list marked sensitive shows neither its name nor its title: in their place stands an opaque label, a keyed hash of
-//! its address. Whoever sees a message in transit, a relay's log or a shared mailbox's header view does not learn what the
-//! recipient is a member of. Mail to the label's addresses carries a signed token, which says who and what it is about.
+//! A list marked sensitive shows neither its name nor its title: in their place stands an opaque label, a keyed hash
+//! of its address. A message in transit, a relay's log or a shared mailbox's header view does not reveal which list
+//! the recipient is on. Mail to the label's addresses carries a signed token, which identifies the person and the
+//! subject.
 
 use crate::base::address::{Address, AddressError};
 use crate::base::id::ListName;
@@ -10,10 +11,10 @@ use crate::base::token::{Key, to_hex};
 use crate::mail::compose::ListFields;
 use crate::model::list::{List, Privacy};
 
-/// The longest local part that leaves room for `-unsubscribe+` and a token within 64 octets (RFC 5321 §4.5.3.1.1).
+/// The longest local part that leaves space for `-unsubscribe+` and a token within 64 bytes (RFC 5321 §4.5.3.1.1).
 const LONGEST_PLAIN: usize = 20;
 
-/// The opaque label of a list: what stands for its name where that is sensitive or too long.
+/// The opaque label of a list: replaces its name if that is sensitive or too long.
 pub fn label(key: &Key, list: &List) -> String {
     format!("l{}", &to_hex(&key.hash_address(&list.address))[..16])
 }
@@ -23,31 +24,31 @@ pub fn is_label(text: &str) -> bool {
     text.len() == 17 && text.starts_with('l') && text[1..].bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// One list, as its mail shows it.
+/// One list, as it appears in its mail.
 #[derive(Clone, Debug)]
 pub struct ListIdentity {
     /// Its name in this installation; never shown for a sensitive list.
     pub name: ListName,
-    /// Its place among the lists of the mailing's audience, in order of name: part of unsubscribe tokens.
+    /// Its position among the lists of the mailing's audience, in order of name: part of unsubscribe tokens.
     pub place: u64,
-    /// What readers may be told that it is called.
+    /// The title that may be shown to readers.
     pub title: Option<String>,
-    /// Where mail comes from when nothing else is said.
+    /// The default sender address.
     pub address: Address,
-    /// The person who answers for it.
+    /// The person responsible for it.
     pub owner: Address,
     /// Whether it is sensitive.
     pub sensitive: bool,
     /// The List-* fields.
     pub fields: ListFields,
     shown: Address,
-    /// What stands before `-bounces+…` and `-unsubscribe+…`.
+    /// The prefix of `-bounces+…` and `-unsubscribe+…` addresses.
     alias: String,
     domain: String,
 }
 
 impl ListIdentity {
-    /// The identity of `list`, the one at `place` in its mailing's audience.
+    /// The identity of `list`, at position `place` in its mailing's audience.
     pub fn new(list: &List, place: u64, key: &Key) -> Self {
         let (local, domain) = (list.address.local_part(), list.address.domain());
         let sensitive = list.privacy == Privacy::Sensitive;
@@ -57,7 +58,7 @@ impl ListIdentity {
         let title = (!sensitive).then(|| list.title.clone());
         let fields = ListFields {
             title: title.clone().unwrap_or_default(),
-            // RFC 2919 §2: a name under a domain of ours; stable, for filters are built on it.
+            // RFC 2919 §2: a name under a domain of ours; stable, because filters are built on it.
             id: format!("{shown}.{domain}"),
             owner: format!("mailto:{shown}-owner@{domain}"),
             help: format!("mailto:{shown}-request@{domain}?subject=help"),
@@ -69,30 +70,30 @@ impl ListIdentity {
         Self { name, place, title, address, owner, sensitive, fields, shown: shown_address, alias, domain }
     }
 
-    /// The envelope sender of one delivery (VERP): bounces tell by its token whom they are about.
+    /// The envelope sender of one delivery (VERP): its token identifies the delivery in bounces.
     pub fn bounce_address(&self, token: &str) -> String {
         format!("{}-bounces+{token}@{}", self.alias, self.domain)
     }
 
-    /// Where a mail ends one subscription.
+    /// The address that ends one subscription.
     pub fn unsubscribe_address(&self, token: &str) -> String {
         format!("{}-unsubscribe+{token}@{}", self.alias, self.domain)
     }
 
-    /// Its address for something, e.g. `request` or `owner`, as it may be shown.
+    /// Its address for a purpose, e.g. `request` or `owner`, as it may be shown.
     ///
     /// # Errors
-    /// [`AddressError`]: only for a `what` that no address can hold.
+    /// [`AddressError`]: only for a `what` that no address can contain.
     pub fn address_for(&self, what: &str) -> Result<Address, AddressError> {
         format!("{}-{what}@{}", self.alias, self.domain).parse()
     }
 
-    /// Where a word on a held post goes.
+    /// The address for decisions about a held post.
     pub fn decide_address(&self, token: &str) -> String {
         format!("{}-decide+{token}@{}", self.alias, self.domain)
     }
 
-    /// The list's address as its mail shows it: that of its label, where it is sensitive.
+    /// The list's address as shown in its mail: for a sensitive list, that of its label.
     pub fn shown_address(&self) -> &Address {
         &self.shown
     }

@@ -1,4 +1,4 @@
-//! From a mailing and a subscriber to the bytes that are sent: the seam between dispatch and press content.
+//! From a mailing and a subscriber to the bytes that are sent: the interface between dispatch and content.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,29 +9,32 @@ use crate::model::mailing::Mailing;
 use crate::model::subscriber::Subscriber;
 use crate::transport::Envelope;
 
-/// Prepares whole mailings; what all their messages share is done once.
+/// Prepares whole mailings; the shared part of their messages is made once.
 pub trait MessageSource: Send + Sync + 'static {
     /// Loads release, templates, attachments and lists of a mailing.
     ///
     /// # Errors
-    /// [`PrepareError::Broken`] pauses the mailing and tells the press office; [`PrepareError::Store`] is tried again.
+    /// [`PrepareError::Broken`] pauses the mailing with a reason for the press office;
+    /// [`PrepareError::Store`] is retried.
     fn prepare<'a>(
         &'a self,
         mailing: &'a Mailing,
     ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn PreparedMailing>, PrepareError>> + Send + 'a>>;
 
-    /// The configured domain of Message-IDs; `None` where they have that of a mailing's first list.
+    /// The configured domain of Message-IDs; `None` if that of a mailing's first list is used.
     fn message_domain(&self) -> Option<String> {
         None
     }
 }
 
-/// A mailing of which only the recipient is still open.
+/// A mailing that only lacks the recipient.
 pub trait PreparedMailing: Send + Sync + 'static {
-    /// The message for one subscriber: pure, quick, and the same bytes for the same mailing, subscriber and second.
+    /// Composes the message for one subscriber: pure, fast, and the same bytes for the same mailing, subscriber and
+    /// second.
     ///
     /// # Errors
-    /// A text for the press office: why this message cannot be made. The delivery fails with it; others go on.
+    /// A text for the press office: why this message cannot be composed. The delivery fails with it; others
+    /// continue.
     fn make(&self, subscriber: &Subscriber) -> Result<Message, String>;
 
     /// The Message-ID of a subscriber's message, without angle brackets; empty for a source that makes none.
@@ -39,7 +42,7 @@ pub trait PreparedMailing: Send + Sync + 'static {
         String::new()
     }
 
-    /// Whether a message can be made for one subscriber; cheaper than to make it.
+    /// Whether a message can be composed for one subscriber; cheaper than to compose it.
     ///
     /// # Errors
     /// As [`PreparedMailing::make`].
@@ -55,19 +58,19 @@ pub trait PreparedMailing: Send + Sync + 'static {
     fn content_hash(&self) -> Result<String, String>;
 }
 
-/// A message ready for a connection.
+/// A message ready to send.
 #[derive(Clone, Debug)]
 pub struct Message {
     /// Sender, recipient and ENVID.
     pub envelope: Envelope,
-    /// The message up to its shared end, CRLF line ends.
+    /// The message up to its shared end, with CRLF line ends.
     pub bytes: Vec<u8>,
-    /// The end that all messages of the mailing share, e.g. the attachments; empty where nothing is shared.
+    /// The end that all messages of the mailing share, e.g. the attachments; empty if nothing is shared.
     pub shared_end: Arc<Vec<u8>>,
 }
 
 impl Message {
-    /// The whole message in one piece: a copy of all of it.
+    /// The whole message in one piece: a copy.
     pub fn whole(&self) -> Vec<u8> {
         [self.bytes.as_slice(), self.shared_end.as_slice()].concat()
     }
@@ -76,15 +79,15 @@ impl Message {
 /// Why a mailing could not be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// Something it needs is missing or broken: what, and how to mend it.
+    /// Something it needs is missing or broken: what, and how to fix it.
     #[error("{0}")]
     Broken(String),
-    /// The store failed; the same may work later.
+    /// The store failed; a retry may succeed.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
 }
 
-/// A source that makes nothing: for parts of the daemon, and tests, that send nothing.
+/// A source without messages: for parts of the daemon, and tests, that send nothing.
 pub struct NoMessages;
 
 impl MessageSource for NoMessages {

@@ -1,20 +1,22 @@
-//! The Message-IDs of deliveries: how they are made, and what one of them names.
+//! The Message-IDs of deliveries: how they are made and parsed.
 //!
-//! That of a release is made for each reader; all readers of a post share one, so that their answers stay together.
+//! Each recipient of a release gets a Message-ID of their own; all recipients of a post share one, so that replies
+//! stay in one thread.
 
 use crate::base::id::{MailingId, SubscriberId};
 use crate::base::token::{Key, Purpose};
 use crate::model::mailing::{Mailing, MailingContent};
 use crate::store::{Store, StoreError};
 
-/// The Message-ID of one delivery, without angle brackets (RFC 5322 §3.6.4). `None`: of all deliveries of a post.
+/// The Message-ID of one delivery, without angle brackets (RFC 5322 §3.6.4). `None`: that of all deliveries of a
+/// post.
 pub fn message_id(key: &Key, mailing: MailingId, subscriber: Option<SubscriberId>, domain: &str) -> String {
     let numbers = [mailing.0, subscriber.map_or(0, |id| id.0)];
     format!("{mailing}.{}@{domain}", key.sign(Purpose::MessageId, &numbers))
 }
 
-/// The mailing that one of our own Message-IDs names, and the reader, where it is one reader's alone. Angle brackets may
-/// stand around it.
+/// The mailing that one of our own Message-IDs belongs to, and the subscriber, if it is that of a single delivery.
+/// Angle brackets are optional.
 pub fn named(key: &Key, message_id: &str) -> Option<(MailingId, Option<SubscriberId>)> {
     let (local, _) = message_id.trim().trim_matches(['<', '>']).rsplit_once('@')?;
     let (name, token) = local.split_once('.')?;
@@ -26,7 +28,7 @@ pub fn named(key: &Key, message_id: &str) -> Option<(MailingId, Option<Subscribe
     }
 }
 
-/// Says the Message-IDs of one mailing.
+/// The Message-IDs of one mailing.
 #[derive(Clone, Debug)]
 pub struct MessageIds {
     key: Key,
@@ -36,7 +38,7 @@ pub struct MessageIds {
 }
 
 impl MessageIds {
-    /// Those of `mailing`; `own` is the configured domain, without which they have that of the mailing's first list.
+    /// Those of `mailing`; `own` is the configured domain, without which that of the mailing's first list is used.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -51,7 +53,7 @@ impl MessageIds {
         Ok(Self { key: key.clone(), mailing: mailing.id, is_post, domain: domain.unwrap_or_default() })
     }
 
-    /// That of the delivery to one subscriber.
+    /// The Message-ID of the delivery to one subscriber.
     pub fn to(&self, subscriber: SubscriberId) -> String {
         message_id(&self.key, self.mailing, (!self.is_post).then_some(subscriber), &self.domain)
     }

@@ -1,4 +1,4 @@
-//! Floor 4: from a release or a post and its reader to the bytes of a message; and writing notices.
+//! Floor 4: composes messages from a release or post and its recipient, and writes notices.
 
 pub mod approved;
 pub mod content;

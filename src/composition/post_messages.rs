@@ -1,5 +1,5 @@
-//! Mailings of posts: what somebody wrote to a list, sent on to each reader as it came, with the list's own fields, envelope
-//! sender and way to leave.
+//! Mailings of posts: a mail written to a list, sent on unchanged to each recipient, with the list's own fields,
+//! envelope sender and unsubscribe address.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -35,7 +35,7 @@ pub struct PostMessages {
     settings: MessageSettings,
 }
 
-/// A post of which only the reader is open.
+/// A post that only lacks the recipient.
 pub struct PreparedPost {
     mailing: MailingId,
     list: ListIdentity,
@@ -51,7 +51,7 @@ fn broken(what: impl Into<String>) -> PrepareError {
 }
 
 impl PostMessages {
-    /// A source over the store's posts and lists, signing with the installation's key.
+    /// Creates a source over the store's posts and lists, signing with the installation's key.
     pub fn new(store: Store, blobs: Blobs, key: Key, clock: Arc<dyn Clock>, settings: MessageSettings) -> Self {
         Self { store, blobs, key, clock, settings }
     }
@@ -71,7 +71,7 @@ impl PostMessages {
         let bytes = self.blobs.read(&post.blob.sha256).await.map_err(|error| match error {
             BlobError::Io { action, path, error } => {
                 let reason = format!("{}: {error}", path.display());
-                PrepareError::Store(StoreError::Engine(EngineError::Io { action, reason }))
+                PrepareError::Store(StoreError::Engine(EngineError::Unavailable { action, reason }))
             }
             other => broken(format!("the bytes of post {id}: {other}")),
         })?;
@@ -90,21 +90,21 @@ impl PostMessages {
             message_id: changes.message_id,
             list: identity,
             key: self.key.clone(),
-            // RFC 8058 §3.1 knows https only.
+            // RFC 8058 §3.1 allows only https.
             base_url: self.settings.base_url.clone().filter(|url| url.starts_with("https://")),
             hash: super::approved::post_hash(&post.blob, &mailing.audience),
         })
     }
 }
 
-/// What the list changes in a post, by its own rules and those of the author's domain.
+/// The header changes that the list makes in a post, by its own rules and those of the author's domain.
 fn changes(post: &Post, list: &List, identity: &ListIdentity) -> Changes {
     let rewritten = match list.posting.from {
         FromPolicy::Keep => false,
         FromPolicy::Rewrite => true,
         FromPolicy::ByDmarc => post.authentication.policy.forbids_others(),
     };
-    // Nothing of a header that needs SMTPUTF8 (RFC 6531) can go to every reader.
+    // A header that needs SMTPUTF8 (RFC 6531) cannot go to every recipient.
     let plain = !post.author.needs_smtputf8();
     let rewritten = rewritten || !plain;
     let author = Mailbox { name: post.author_name.clone(), address: post.author.clone() };
@@ -112,7 +112,7 @@ fn changes(post: &Post, list: &List, identity: &ListIdentity) -> Changes {
     let to_list = Mailbox { name: identity.title.clone(), address: shown.clone() };
     let reply_to = match list.posting.reply_to {
         ReplyTo::Author => rewritten.then(|| vec![author.clone()]),
-        // Whose address left From must still be reachable.
+        // An author whose address was removed from From must still be reachable.
         ReplyTo::List if rewritten => Some(vec![author.clone(), to_list]),
         ReplyTo::List => Some(vec![to_list]),
         ReplyTo::Both => Some(vec![author.clone(), to_list]),
@@ -162,7 +162,7 @@ impl PreparedMailing for PreparedPost {
             unsubscribe_mailto: &format!("mailto:{}", self.list.unsubscribe_address(&token)),
         };
         let (bytes, shared_end) = self.frame.message(&self.list.fields, &reader);
-        // RFC 5321 §3.9.2: the list's own envelope sender; nothing of the original's envelope travels on.
+        // RFC 5321 §3.9.2: the list's own envelope sender; nothing of the original envelope is kept.
         let bounces = self.list.bounce_address(&self.key.sign(Purpose::Bounce, &[self.mailing.0, subscriber.id.0]));
         let sender: Address = bounces.parse().map_err(|error| format!("the envelope sender {bounces}: {error}"))?;
         let envelope_id = format!("{}.{}", self.mailing, subscriber.id);

@@ -1,4 +1,4 @@
-//! What a release will look like, without a store: for its author before it is queued.
+//! Previews of a release, without a store: for its author before it is queued.
 
 use std::collections::BTreeMap;
 
@@ -20,14 +20,14 @@ const READER: &str = "kim@example.com";
 const UNSUBSCRIBE_HTTPS: &str = "https://press.example.org/u/example";
 const UNSUBSCRIBE_ADDRESS: &str = "media-unsubscribe+example@lists.example.org";
 
-/// The reader of a preview.
+/// The recipient of a preview.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SampleReader {
-    /// The name.
+    /// Their name.
     pub name: Option<String>,
-    /// The newsroom.
+    /// Their newsroom.
     pub organisation: Option<String>,
-    /// The language of the words around the release; the release's own without it.
+    /// The language of the words around the release; the release's own if `None`.
     pub language: Option<Language>,
     /// Attributes that templates use.
     pub attributes: BTreeMap<String, String>,
@@ -44,7 +44,7 @@ impl Default for SampleReader {
     }
 }
 
-/// A release as its reader gets it.
+/// A release as its recipient gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preview {
     /// The subject.
@@ -53,14 +53,14 @@ pub struct Preview {
     pub text: String,
     /// The HTML part.
     pub html: String,
-    /// The whole message, CRLF line ends; addresses and links in it are examples.
+    /// The whole message with CRLF line ends; its addresses and links are examples.
     pub message: Vec<u8>,
-    /// Attachments that do not travel in this mail because their content was not given or is too large.
+    /// Attachments left out of this mail because their content was not given or is too large.
     pub left_out: Vec<String>,
 }
 
-/// Renders `release` for `reader` and makes a whole message of it. `files` holds the contents of its attachments by
-/// name, as far as they are at hand.
+/// Renders `release` for `reader` and composes a whole message. `files` holds the contents of its attachments by
+/// name, as far as available.
 ///
 /// # Errors
 /// A text: what is missing, and in which template.
@@ -96,7 +96,7 @@ pub fn preview(
     Ok(Preview { subject: personal.subject(), text: personal.text(), html: personal.html(), message, left_out })
 }
 
-/// The files that are at hand and small enough, and the names of the others.
+/// The files that are available and small enough, and the names of the others.
 fn enclosed(release: &Release, travel: &[Travel], files: &BTreeMap<String, Vec<u8>>) -> (Vec<Attachment>, Vec<String>) {
     let too_large = release.attachments.iter().zip(travel).filter(|(_, travel)| **travel == Travel::Nowhere);
     let mut left_out: Vec<String> = too_large.map(|(attachment, _)| attachment.file.clone()).collect();
@@ -110,7 +110,7 @@ fn enclosed(release: &Release, travel: &[Travel], files: &BTreeMap<String, Vec<u
     (attachments, left_out)
 }
 
-/// The whole message from the first issuer, at example addresses; read back before it is shown.
+/// The whole message from the first issuer, with example addresses; read back before it is shown.
 fn message(
     release: &Release,
     personal: &Personal,

@@ -1,4 +1,4 @@
-//! From a release as it is kept to a release that can be rendered, and from a file that came in to one that is kept.
+//! Converts a stored release into one that can be rendered, and a release file into one that can be stored.
 
 use std::collections::BTreeMap;
 
@@ -13,19 +13,19 @@ use crate::store::{Read, Store, StoreError};
 /// A release with its record.
 #[derive(Clone, Debug)]
 pub struct LoadedRelease {
-    /// As it is kept; its stamp names the content.
+    /// The stored record; its stamp identifies the content.
     pub record: Read<ReleaseRecord>,
-    /// Ready to render: contacts and boilerplate as they were when it was added, files with their hashes.
+    /// Ready to render: contacts and boilerplate as of when it was added, files with their hashes.
     pub release: Release,
 }
 
 /// Why a release could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// Its text cannot be read any more: written by another version of this program, or damaged.
+    /// Its text cannot be parsed any more: written by another version of this program, or damaged.
     #[error("release {id} cannot be read: {}", first(.findings))]
     Unreadable {
-        /// Which.
+        /// Its id.
         id: ReleaseId,
         /// What is wrong with it.
         findings: Vec<Finding>,
@@ -39,7 +39,7 @@ fn first(findings: &[Finding]) -> String {
     findings.first().map(Finding::to_string).unwrap_or_default()
 }
 
-/// Loads a release; `None` when there is none of that id.
+/// Loads a release; `None` when the id does not exist.
 ///
 /// # Errors
 /// [`LoadError`].
@@ -49,10 +49,10 @@ pub async fn load(store: &Store, id: ReleaseId) -> Result<Option<LoadedRelease>,
     Ok(Some(LoadedRelease { record, release }))
 }
 
-/// The release that a record holds.
+/// Parses the release in a record.
 ///
 /// # Errors
-/// What is wrong with its text; it was right when it was added.
+/// What is wrong with its text; it was valid when it was added.
 pub fn read_record(record: &ReleaseRecord) -> Result<Release, Vec<Finding>> {
     let settings = SourceSettings { zone: record.zone, country_code: record.country_code.clone() };
     let parsed = parse(&record.source, &settings);
@@ -62,7 +62,7 @@ pub fn read_record(record: &ReleaseRecord) -> Result<Release, Vec<Finding>> {
     Ok(release)
 }
 
-/// The record of a draft that was checked; its id is given by [`Store::add_release`].
+/// The record of a checked draft; its id is assigned by [`Store::add_release`].
 pub fn record_of(
     source: &str,
     draft: &Draft,

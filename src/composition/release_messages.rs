@@ -1,4 +1,4 @@
-//! Mailings of releases: loads what a mailing needs, tries a whole message, and makes one for each subscriber.
+//! Mailings of releases: loads what a mailing needs, tries a whole message, and composes one for each subscriber.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -29,18 +29,18 @@ use super::list_identity::ListIdentity;
 use super::message::{Message, MessageSource, PrepareError, PreparedMailing};
 use super::{enclosures, event, message_id, release};
 
-/// How messages are made, wherever they go.
+/// Settings for all messages.
 #[derive(Clone, Debug, Default)]
 pub struct MessageSettings {
-    /// Where the public pages are reached, without a slash at the end; unsubscribing by link needs it, by https.
+    /// Base URL of the public pages, without a slash at the end; unsubscribing by link requires it, with https.
     pub base_url: Option<String>,
-    /// The domain of Message-IDs; the domain of the mailing's first list without it.
+    /// The domain of Message-IDs; that of the mailing's first list if `None`.
     pub message_domain: Option<String>,
-    /// How much may travel in one mail.
+    /// The size limit of attachments in one mail.
     pub budget: AttachmentBudget,
 }
 
-/// The real [`MessageSource`].
+/// The [`MessageSource`] of releases.
 pub struct ReleaseMessages {
     store: Store,
     blobs: Blobs,
@@ -55,7 +55,7 @@ fn broken(what: impl Into<String>) -> PrepareError {
 }
 
 impl ReleaseMessages {
-    /// A source over the store's releases and lists, signing with the installation's key.
+    /// Creates a source over the store's releases and lists, signing with the installation's key.
     pub fn new(
         store: Store,
         blobs: Blobs,
@@ -67,7 +67,7 @@ impl ReleaseMessages {
         Self { store, blobs, templates, key, clock, settings }
     }
 
-    /// Prepares a mailing and tries one whole message: what [`MessageSource::prepare`] does, with the concrete type.
+    /// Prepares a mailing and tries one whole message: as [`MessageSource::prepare`], with the concrete type.
     ///
     /// # Errors
     /// [`PrepareError`].
@@ -142,7 +142,7 @@ impl ReleaseMessages {
             let bytes = self.blobs.read(&blob.sha256).await.map_err(|error| match error {
                 BlobError::Io { action, path, error } => {
                     let reason = format!("{}: {error}", path.display());
-                    PrepareError::Store(StoreError::Engine(EngineError::Io { action, reason }))
+                    PrepareError::Store(StoreError::Engine(EngineError::Unavailable { action, reason }))
                 }
                 other => broken(format!("the file \u{201c}{file}\u{201d} of the release: {other}")),
             })?;
@@ -168,8 +168,8 @@ impl MessageSource for ReleaseMessages {
     }
 }
 
-/// From: the issuer's name at the list's own address, so that the domain is that of the envelope sender (DMARC). A
-/// sensitive list's address is not shown: there the organisation's address stands, or the list's owner.
+/// From: the issuer's name with the list's own address, so that the domain is that of the envelope sender (DMARC). A
+/// sensitive list's address is not shown: the organisation's address, or that of the list's owner, is used.
 pub(super) fn sender_mailbox(
     release: &Release,
     list: &ListIdentity,
@@ -186,8 +186,8 @@ pub(super) fn sender_mailbox(
     Mailbox { name, address }
 }
 
-/// Reply-To: a person who answers: the first press contact with an address, else where registrations go, else the
-/// list's owner.
+/// Reply-To: a person who answers: the first press contact with an address, else the address for registrations, else
+/// the list's owner.
 pub(super) fn reply_mailbox(release: &Release, owner: &Address) -> Mailbox {
     let contact = release.press_contacts().map(|c| &c.contact).find_map(|contact| {
         let address = contact.email.clone()?;
@@ -197,13 +197,13 @@ pub(super) fn reply_mailbox(release: &Release, owner: &Address) -> Mailbox {
     contact.or_else(rsvp).unwrap_or_else(|| Mailbox::bare(owner.clone()))
 }
 
-/// What travels beside the texts.
+/// The parts of the message besides the texts.
 pub(super) struct Enclosed {
     pub(super) calendar: Option<CalendarPart>,
     pub(super) attachments: Vec<Attachment>,
 }
 
-/// A mailing of which only the recipient is open.
+/// A mailing that only lacks the recipient.
 pub struct PreparedReleases {
     mailing: MailingId,
     language: String,
@@ -217,7 +217,7 @@ pub struct PreparedReleases {
     message_domain: String,
 }
 
-/// What one message is made from beside the texts.
+/// The unsubscribe links of one message.
 struct Links {
     https: Option<String>,
     address: String,
@@ -251,7 +251,7 @@ impl PreparedReleases {
             frame,
             key: source.key.clone(),
             clock: source.clock.clone(),
-            // RFC 8058 §3.1 knows https only.
+            // RFC 8058 §3.1 allows only https.
             base_url: source.settings.base_url.clone().filter(|url| url.starts_with("https://")),
             message_domain,
             lists,
@@ -263,7 +263,7 @@ impl PreparedReleases {
         self.lists.iter().find(|list| subscriber.state_on(&list.name) == Some(SubscriptionState::Active))
     }
 
-    /// RFC 8058, RFC 2369. The token names mailing, subscriber and the list's place in the mailing's audience.
+    /// RFC 8058, RFC 2369. The token contains mailing, subscriber and the list's position in the mailing's audience.
     fn links(&self, list: &ListIdentity, subscriber: SubscriberId) -> Links {
         let token = self.key.sign(Purpose::Unsubscribe, &[self.mailing.0, subscriber.0, list.place]);
         let https = self.base_url.as_ref().map(|base| format!("{base}/u/{token}"));
@@ -283,7 +283,7 @@ impl PreparedReleases {
         })
     }
 
-    /// Whether the texts can be made for a subscriber; cheap, for trying a whole audience.
+    /// Whether the texts can be rendered for a subscriber; cheap enough for a whole audience.
     fn try_texts(&self, subscriber: &Subscriber) -> Result<(), String> {
         let Some(list) = self.list_of(subscriber) else { return Ok(()) };
         let links = Links { https: self.base_url.clone(), address: String::from("x@example.org") };
@@ -320,8 +320,9 @@ impl PreparedReleases {
         Ok((Message { envelope, bytes, shared_end: frame.closing() }, personal))
     }
 
-    /// Makes one message for each list, for a reader who has every field, and reads it back. What all lists share, calendar
-    /// and attachments, is in the first one only: reading them back again for each of hundreds of lists takes seconds.
+    /// Composes one message for each list, for a recipient who has every field, and reads it back. The part shared by
+    /// all lists, calendar and attachments, is in the first one only: reading it back for each of hundreds of lists
+    /// takes seconds.
     fn try_one(&self, now: Timestamp, parts: &Enclosed) -> Result<(), PrepareError> {
         let Some((first, others)) = self.lists.split_first() else { return Ok(()) };
         self.try_list(&self.frame, first, now, parts)?;
@@ -391,7 +392,7 @@ impl PreparedMailing for PreparedReleases {
     fn content_hash(&self) -> Result<String, String> {
         let mut hashes = Vec::new();
         for list in &self.lists {
-            // Always the same reader at the same time: what differs is the content.
+            // Always the same recipient at the same time: only the content differs.
             let reader = self.sample_reader(list, Timestamp::UNIX_EPOCH)?;
             let (message, _) = self.message(&self.frame, list, &reader, Timestamp::UNIX_EPOCH)?;
             hashes.extend(content_hash(&message.whole()));

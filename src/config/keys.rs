@@ -58,7 +58,7 @@ pub(super) fn defaults() -> Config {
         retry: RetryTable::default(),
         breaker: BreakerSettings::default(),
         bounce: BounceConfig::default(),
-        dispatch: DispatchConfig { connections: 10, lease: 15 * MINUTE },
+        dispatch: DispatchConfig { node: "depesch".to_owned(), connections: 10, lease: 15 * MINUTE },
         inbound: InboundConfig::default(),
         retention: Periods::default(),
         backup: BackupConfig::default(),
@@ -79,6 +79,9 @@ pub(super) fn defaults() -> Config {
         log: LogConfig { format: LogFormat::Human, level: "info".to_owned() },
     }
 }
+
+/// The longest name of a node, in bytes: it stands in each lease.
+const LONGEST_NODE: usize = 64;
 
 impl Config {
     pub(super) fn read(&mut self, reader: &mut Reader<'_>) {
@@ -191,6 +194,10 @@ impl Config {
 
     fn read_dispatch(&mut self, reader: &mut Reader<'_>) {
         reader.section("dispatch");
+        reader.text("node", "a name such as \"depesch\"", &mut self.dispatch.node);
+        if self.dispatch.node.is_empty() || self.dispatch.node.len() > LONGEST_NODE {
+            reader.problem("dispatch.node", format!("expected 1 to {LONGEST_NODE} bytes"));
+        }
         reader.number("connections", 1..=1000, &mut self.dispatch.connections);
         reader.duration("lease", MINUTE..=DAY, &mut self.dispatch.lease);
         self.inbound.read(reader);

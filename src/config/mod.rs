@@ -156,6 +156,8 @@ impl RelayConfig {
 /// How deliveries are worked off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DispatchConfig {
+    /// What this daemon is called in the leases of what it works on.
+    pub node: String,
     /// Connections to the relay at once.
     pub connections: u32,
     /// A worker that says nothing for so long is taken for dead.

@@ -14,7 +14,7 @@ use crate::composition::release::{LoadError, LoadedRelease, load};
 use crate::mail::incoming::Incoming;
 use crate::model::mailing::Stage;
 use crate::model::release::{Event, EventStatus};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, mailings};
 
 use super::over_at;
 
@@ -108,8 +108,11 @@ pub async fn begun(store: &Store) -> Result<BTreeSet<ReleaseId>, StoreError> {
     let has_begun = |stage: &Stage| {
         matches!(stage, Stage::Sending(_) | Stage::Finished { .. } | Stage::Cancelled { frozen: Some(_), .. })
     };
-    let mailings = store.mailings().await?.into_iter().map(|read| read.value);
-    Ok(mailings.filter(|one| has_begun(&one.stage)).filter_map(|one| one.content.release()).collect())
+    let (mut mailings, mut releases) = (store.pages(mailings::all()), BTreeSet::new());
+    while let Some(read) = mailings.next().await? {
+        releases.extend(read.value.content.release().filter(|_| has_begun(&read.value.stage)));
+    }
+    Ok(releases)
 }
 
 /// The releases of the mailings whose Message-IDs a message names, which only we can have made: `m7.<token>@…`.

@@ -14,7 +14,7 @@ use crate::model::release::{Event, Release};
 use crate::model::rsvp::{Detail, Rsvp, RsvpAnswer, RsvpChange, RsvpPerson, RsvpSource};
 use crate::store::engine::{Batch, Commit};
 use crate::store::rsvps::{self, Invitation};
-use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, keys};
+use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, mailings};
 
 pub mod export;
 pub mod find;
@@ -63,8 +63,7 @@ pub async fn is_rsvp_address(store: &Store, address: &Address) -> Result<Vec<Rel
 /// # Errors
 /// [`StoreError`]: run it again.
 pub async fn index_invitations(store: &Store) -> Result<usize, StoreError> {
-    let done = keys::setting(INDEXED);
-    if store.engine().get(&done).await?.is_some() {
+    if store.is_upgraded(INDEXED).await? {
         return Ok(0);
     }
     let (mut after, mut count) = (ReleaseId(0), 0);
@@ -82,9 +81,7 @@ pub async fn index_invitations(store: &Store) -> Result<usize, StoreError> {
             }
         }
     }
-    let mut batch = Batch::new();
-    batch.put(done, vec![1]);
-    store.commit(batch).await?;
+    store.note_upgraded(INDEXED).await?;
     Ok(count)
 }
 
@@ -124,9 +121,10 @@ pub fn over_at(event: &Event) -> Timestamp {
 /// # Errors
 /// [`StoreError`].
 pub async fn mailings_of(store: &Store, release: ReleaseId) -> Result<Vec<Mailing>, StoreError> {
-    let all = store.mailings().await?.into_iter().map(|read| read.value);
-    let mut of_release: Vec<Mailing> = all.filter(|mailing| mailing.content.release() == Some(release)).collect();
-    of_release.sort_by_key(|mailing| std::cmp::Reverse(mailing.id));
+    let (mut pages, mut of_release) = (store.pages(mailings::of_release(release).backward()), Vec::new());
+    while let Some(read) = pages.next().await? {
+        of_release.push(read.value);
+    }
     Ok(of_release)
 }
 

@@ -11,8 +11,8 @@ use crate::model::classify::Class;
 use crate::model::inbound::InboundKind;
 use crate::subscribers::bounces::{Noted, Report, note};
 use crate::subscribers::suspended;
+use crate::subscribers::tokens::BounceToken;
 
-use super::destination::BounceToken;
 use super::parts::InboundParts;
 use super::{Effects, HandleError, Item};
 
@@ -35,20 +35,20 @@ pub async fn handle(
         Kind::Notice => InboundKind::Notice,
         Kind::Complaint | Kind::Other => return Ok(None),
     };
-    let Some(subscriber) = parts.store.subscriber(token.subscriber).await? else {
+    let Some(subscriber) = parts.rulebook.store.subscriber(token.subscriber).await? else {
         return Ok(Some(Effects::none(kind, format!("about {}, who was erased", token.subscriber))));
     };
     let mut report = report(item, reading, token, &subscriber.value.address);
     let domain = subscriber.value.address.domain();
-    let is_believed = token.mailing == PROBE || parts.doubts.believes(&parts.store, &report, domain).await?;
+    let is_believed = token.mailing == PROBE || parts.doubts.believes(&parts.rulebook.store, &report, domain).await?;
     report.counts &= is_believed;
     let mut effects = Effects { bounce: Some(report.class), ..Effects::none(kind, String::new()) };
     if token.mailing == PROBE {
-        suspended::probe_came_back(&parts.store, &mut effects.batch, &report).await?;
+        suspended::probe_came_back(&parts.rulebook.store, &mut effects.batch, &report).await?;
         effects.note = format!("about a probe to {}: {}", token.subscriber, report.verdict.word());
         return Ok(Some(effects));
     }
-    let noted = note(&parts.store, &parts.bounce, &mut effects.batch, &report).await?;
+    let noted = note(&parts.rulebook.store, &parts.bounce, &mut effects.batch, &report).await?;
     effects.note = match noted {
         Some(noted) if is_believed => words(&report, &noted),
         Some(noted) => format!("{}; not believed: it is said of too many", words(&report, &noted)),

@@ -8,13 +8,14 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::address::Address;
-use crate::base::id::{ListName, MailingId, NoticeId, SubscriberId};
+use crate::base::id::{ListName, NoticeId};
 use crate::base::token::{Key, Purpose};
 use crate::base::unicode;
 use crate::composition::list_identity;
 use crate::events::is_rsvp_address;
 use crate::model::list::List;
 use crate::store::{Read, Store, StoreError};
+use crate::subscribers::tokens::{BounceToken, UnsubscribeToken};
 
 use super::ingest::AddressBook;
 use super::recipients::{IngestFuture, Recipient};
@@ -86,26 +87,6 @@ pub enum Role {
     Rsvp,
 }
 
-/// What the token of an envelope sender says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BounceToken {
-    /// The mailing.
-    pub mailing: MailingId,
-    /// To whom it was.
-    pub subscriber: SubscriberId,
-}
-
-/// What the token of an unsubscribe address says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnsubscribeToken {
-    /// The mailing that carried it.
-    pub mailing: MailingId,
-    /// To whom it was.
-    pub subscriber: SubscriberId,
-    /// The place of the list among the lists of the mailing's audience, in order of name.
-    pub place: u64,
-}
-
 /// What is known of an address.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)] // never kept
@@ -122,28 +103,6 @@ pub struct Directory {
     key: Key,
     /// Which list a label stood for when last seen; looked at again at each use.
     labels: Mutex<HashMap<String, ListName>>,
-}
-
-impl BounceToken {
-    /// The delivery that a signed token names; `None` for one that is not ours.
-    pub fn verify(key: &Key, token: &str) -> Option<Self> {
-        match key.verify(Purpose::Bounce, token)?.as_slice() {
-            [mailing, subscriber] => Some(Self { mailing: MailingId(*mailing), subscriber: SubscriberId(*subscriber) }),
-            _ => None,
-        }
-    }
-}
-
-impl UnsubscribeToken {
-    /// The subscription that a signed token names; `None` for one that is not ours.
-    pub fn verify(key: &Key, token: &str) -> Option<Self> {
-        match key.verify(Purpose::Unsubscribe, token)?.as_slice() {
-            [mailing, subscriber, place] => {
-                Some(Self { mailing: MailingId(*mailing), subscriber: SubscriberId(*subscriber), place: *place })
-            }
-            _ => None,
-        }
-    }
 }
 
 impl Directory {

@@ -24,7 +24,7 @@ pub async fn handle(parts: &InboundParts, item: &Item, notice: NoticeId) -> Resu
     };
     let given_up = |verdict| matches!(verdict, Verdict::Temporary | Verdict::Permanent);
     let failure = reading.recipients.iter().find(|one| !one.waits && given_up(one.verdict));
-    let (Some(failure), Some(read)) = (failure, parts.store.notice(notice).await?) else {
+    let (Some(failure), Some(read)) = (failure, parts.rulebook.store.notice(notice).await?) else {
         return Ok(Some(Effects::none(kind, format!("about notice {notice}, which nothing is held against"))));
     };
     let Some(after) = read.value.came_back(parts.clock.now(), &failure.evidence) else {

@@ -62,18 +62,19 @@ pub async fn handle(parts: &InboundParts, item: &Item, list: Option<&List>) -> R
     };
     let came_to = item.inbound.recipient.parse::<Address>().ok();
     let now = parts.clock.now();
-    let found = find(&parts.store, &parts.key, message, uid.as_deref(), came_to.as_ref(), now).await?;
+    let found =
+        find(&parts.rulebook.store, &parts.rulebook.key, message, uid.as_deref(), came_to.as_ref(), now).await?;
     let (event, release, way) = match found {
         Found::One { event, release, way } => (event, release, way),
         Found::Several(_) | Found::Nothing => return Ok(None),
     };
-    let loaded = match load(&parts.store, release).await {
+    let loaded = match load(&parts.rulebook.store, release).await {
         Ok(Some(loaded)) => loaded,
         Ok(None) | Err(LoadError::Unreadable { .. }) => return Ok(None),
         Err(LoadError::Store(error)) => return Err(error.into()),
     };
     // The newest release of the event says when and whether it takes place, whichever was answered.
-    let told = told(&parts.store, release, &begun(&parts.store).await?).await?;
+    let told = told(&parts.rulebook.store, release, &begun(&parts.rulebook.store).await?).await?;
     let told = told.unwrap_or_else(|| Told { first: loaded.clone(), newest: loaded.clone() });
     let mut understood = understand(reading);
     if !is_vouched(item, &from, way) {
@@ -87,7 +88,7 @@ pub async fn handle(parts: &InboundParts, item: &Item, list: Option<&List>) -> R
     let inbound = item.inbound.id;
     let late = told.newest.release.event.as_ref().and_then(deadline);
     // A clock that may stand ahead makes no answer late.
-    let arrived = parts.store.present(item.inbound.arrival.at).await?.earliest();
+    let arrived = parts.rulebook.store.present(item.inbound.arrival.at).await?.earliest();
     let change = RsvpChange {
         at: item.inbound.arrival.at,
         answer: understood.answer,
@@ -103,7 +104,7 @@ pub async fn handle(parts: &InboundParts, item: &Item, list: Option<&List>) -> R
     let person = person_of(&understood.person, message);
     let mut effects = Effects::none(InboundKind::Rsvp, String::new());
     let said = Said { event, address: from, person, change };
-    let rsvp = put_said(&parts.store, &parts.key, &mut effects.batch, said).await?;
+    let rsvp = put_said(&parts.rulebook.store, &parts.rulebook.key, &mut effects.batch, said).await?;
     effects.note = match understood.answer {
         RsvpAnswer::Unclear => format!("unclear, for release {release}: {}", understood.why),
         answer => format!("{} to release {release}", answer.word()),
@@ -144,9 +145,9 @@ fn for_the_contact(understood: Understood, why: &'static str) -> Understood {
 
 /// Whether who wrote it is a subscriber, or has answered to the event before.
 async fn is_known(parts: &InboundParts, event: ReleaseId, from: &Address) -> Result<bool, HandleError> {
-    let answered = parts.store.rsvp(event, &parts.key.hash_address(from)).await?;
+    let answered = parts.rulebook.store.rsvp(event, &parts.rulebook.key.hash_address(from)).await?;
     let has_answered = answered.is_some_and(|read| read.value.answer() != RsvpAnswer::Unclear);
-    Ok(has_answered || parts.store.subscriber_by_address(from).await?.is_some())
+    Ok(has_answered || parts.rulebook.store.subscriber_by_address(from).await?.is_some())
 }
 
 fn understand(reading: Reading) -> Understood {
@@ -195,14 +196,14 @@ async fn list_of(
     if let Some(list) = list {
         return Ok(Some(list.clone()));
     }
-    for mailing in mailings_of(&parts.store, loaded.record.value.id).await? {
+    for mailing in mailings_of(&parts.rulebook.store, loaded.record.value.id).await? {
         for name in &mailing.audience.lists {
-            if let Some(list) = parts.store.list(name).await? {
+            if let Some(list) = parts.rulebook.store.list(name).await? {
                 return Ok(Some(list.value));
             }
         }
     }
-    Ok(parts.store.lists().await?.into_iter().next().map(|list| list.value))
+    Ok(parts.rulebook.store.lists().await?.into_iter().next().map(|list| list.value))
 }
 
 /// To the first press contact who has an address that is not the one it came to, else to the list's owner.

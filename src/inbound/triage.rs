@@ -171,7 +171,7 @@ impl Triage {
         if let Some(postmaster) = &self.parts.postmaster {
             return Ok(postmaster.clone());
         }
-        let lists = self.parts.store.lists().await?;
+        let lists = self.parts.rulebook.store.lists().await?;
         let owner = lists.into_iter().next().map(|list| list.value.owner);
         let nobody = "nobody answers for this installation; set inbound.postmaster";
         owner.ok_or_else(|| HandleError::Broken(nobody.to_owned()))

@@ -29,7 +29,7 @@ use crate::runtime::heartbeat::{Heartbeat, Heartbeats};
 use crate::runtime::notifier::Notifier;
 use crate::runtime::reading::{ReadingError, ReadingPool};
 use crate::store::engine::{Batch, Commit, EngineError};
-use crate::store::inbound::{put_handled, put_stuck, put_tries};
+use crate::store::inbound::{is_record_of, put_handled, put_stuck, put_tries};
 use crate::store::record::RecordError;
 use crate::store::spool::{Spool, SpoolError};
 use crate::store::{CONFLICT_TRIES, Read, Store, StoreError};
@@ -278,7 +278,7 @@ impl InboundWorker {
                     }
                     return Ok(true);
                 }
-                Commit::Conflict(key) if key == crate::store::keys::inbound(id) => return Ok(false),
+                Commit::Conflict(key) if is_record_of(&key, id) => return Ok(false),
                 Commit::Conflict(_) => {}
             }
         }

@@ -1,8 +1,9 @@
-//! Who wrote a message: the one mailbox in its From field (RFC 5322 §3.6.2), read the same way for posts and for commands.
+//! The author of a message: the single mailbox in its From field (RFC 5322 §3.6.2), parsed the same way for posts and
+//! for commands.
 //!
-//! People and programs write From in many wrong ways that still name just one address (`Ek, Eva <eva@example.org>`). Those
-//! are read. Where another careful program could read another address, the author comes with a [`FromDoubt`]: what follows
-//! only from an answer of that address may go on, a post may not.
+//! People and programs write From in many invalid ways that still name exactly one address (`Ek, Eva
+//! <eva@example.org>`). Those are accepted. Where another careful program could find another address, the author
+//! comes with a [`FromDoubt`]: actions that still require an answer from that address may continue, a post may not.
 
 use std::fmt;
 
@@ -11,51 +12,51 @@ use crate::base::address::Address;
 use super::incoming::Incoming;
 use super::raw_header::{RawField, RawHeader};
 
-/// Characters of a From field that are read.
+/// Maximum characters of a From field that are read.
 const LONGEST: usize = 4000;
 
-/// The one author of a message. From proves nothing.
+/// The single author of a message. From proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Author {
-    /// The display name, decoded, on one line; left out where a reader could take it for another address.
+    /// The display name, decoded, on one line; omitted if a reader could mistake it for another address.
     pub name: Option<String>,
     /// The address.
     pub address: Address,
-    /// Why another program could read another address out of the same field.
+    /// Why another program could find another address in the same field.
     pub doubt: Option<FromDoubt>,
-    /// Whether the field is written as RFC 5322 §3.4 says, in ASCII, so that it can be sent on as it is.
+    /// Whether the field is valid under RFC 5322 §3.4, in ASCII, so that it can be sent on unchanged.
     pub is_tidy: bool,
 }
 
-/// Why a message has no one author.
+/// Why a message has no single author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoAuthor {
-    /// RFC 5322 §3.6 demands one.
+    /// RFC 5322 §3.6 requires a From field.
     #[error("it has no From field")]
     NoFrom,
-    /// RFC 5322 §3.6 allows one.
+    /// RFC 5322 §3.6 allows only one.
     #[error("it has several From fields")]
     SeveralFields,
-    /// No program can be sure of what it means.
+    /// Its meaning is not certain for every program.
     #[error("its From field cannot be read")]
     Unreadable,
-    /// What several people sign is not one person's.
+    /// A mail signed by several people is not from one person.
     #[error("its From field has several addresses")]
     SeveralAddresses,
 }
 
-/// What makes a From field that names one address readable in another way too.
+/// Why a From field that names one address can also be parsed in another way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FromDoubt {
-    /// An `@` beside the address, not inside a quoted name.
+    /// An `@` besides the address's own, outside a quoted name.
     SecondAddress,
-    /// A name or comment with signs that only addresses need.
+    /// A name or comment with characters that only addresses need.
     AddressInName,
-    /// The syntax of groups.
+    /// Group syntax.
     Group,
-    /// Text behind the address.
+    /// Text after the address.
     TextBehind,
-    /// Letters that are read as others (RFC 5890).
+    /// Characters that look like others (RFC 5890).
     Letters,
 }
 
@@ -71,15 +72,15 @@ impl fmt::Display for FromDoubt {
     }
 }
 
-/// The one author of a message.
+/// The single author of a message.
 ///
 /// # Errors
-/// [`NoAuthor`]: it has none, or not just one.
+/// [`NoAuthor`]: it has none, or several.
 pub fn author(message: &[u8]) -> Result<Author, NoAuthor> {
     of_header(&RawHeader::new(message))
 }
 
-/// The same, of a header that is cut already.
+/// The single author, from a header that is already split into fields.
 ///
 /// # Errors
 /// [`NoAuthor`].
@@ -92,14 +93,14 @@ pub fn of_header(header: &RawHeader<'_>) -> Result<Author, NoAuthor> {
     }
 }
 
-/// A piece of the field.
+/// A token of the field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
-    /// Between double quotes, escapes undone.
+    /// Text in double quotes, with escapes removed.
     Quoted(String),
-    /// Between brackets, escapes undone.
+    /// Text in parentheses, with escapes removed.
     Comment(String),
-    /// Between angle brackets.
+    /// Text in angle brackets.
     Angle(String),
     /// A comma, colon or semicolon.
     Separator(char),
@@ -123,7 +124,7 @@ fn read(field: &RawField<'_>) -> Result<Author, NoAuthor> {
         _ => return Err(NoAuthor::SeveralAddresses),
     };
     let address: Address = written.parse().map_err(|_| NoAuthor::Unreadable)?;
-    // RFC 2047 §5: no encoded word stands in an address. A reader that decodes it sees another one.
+    // RFC 2047 §5: an encoded word must not occur in an address. A reader that decodes it would see another address.
     if address.local_part().contains("=?") {
         return Err(NoAuthor::Unreadable);
     }
@@ -135,14 +136,14 @@ fn read(field: &RawField<'_>) -> Result<Author, NoAuthor> {
         _ => true,
     };
     let others = pieces.iter().enumerate().filter(|(at, _)| *at != place);
-    // Encoded words may hide control characters behind what looks like an address.
+    // Encoded words may hide control characters after what looks like an address.
     let hidden = value.contains("=?") && name.contains('@');
     let is_tidy = doubt.is_none() && value.is_ascii() && !hidden && others.map(|(_, piece)| piece).all(plain);
     let name = Some(name).filter(|name| !name.is_empty() && !is_misleading(name));
     Ok(Author { name, address, doubt, is_tidy })
 }
 
-/// The address in angle brackets, and its place among the pieces.
+/// The address in angle brackets, and its index among the tokens.
 fn in_angles(pieces: &[Piece]) -> Option<(usize, String)> {
     pieces.iter().enumerate().find_map(|(place, piece)| match piece {
         Piece::Angle(text) => Some((place, text.trim().to_owned())),
@@ -150,13 +151,13 @@ fn in_angles(pieces: &[Piece]) -> Option<(usize, String)> {
     })
 }
 
-/// Whether these pieces of a field, between two separators, are an address without angle brackets.
+/// Whether these tokens, between two separators, are an address without angle brackets.
 fn is_bare_address(pieces: &[Piece]) -> bool {
     let text = pieces.iter().any(|piece| matches!(piece, Piece::Text(text) if text.contains('@')));
     text && !pieces.iter().any(|piece| matches!(piece, Piece::Angle(_)))
 }
 
-/// The address where nothing stands in angle brackets: the one stretch of text with an `@`.
+/// The address in a field without angle brackets: the only text with an `@`.
 fn bare(pieces: &[Piece]) -> Result<(usize, String), NoAuthor> {
     let texts = pieces.iter().enumerate().filter_map(|(place, piece)| match piece {
         Piece::Text(text) if text.contains('@') => Some((place, text.trim().to_owned())),
@@ -170,7 +171,7 @@ fn bare(pieces: &[Piece]) -> Result<(usize, String), NoAuthor> {
     }
 }
 
-/// Cuts the field (RFC 5322 §3.2); `None` where a quote, comment or angle bracket is left open, or closed unopened.
+/// Splits the field into tokens (RFC 5322 §3.2); `None` if a quote, comment or angle bracket is not balanced.
 fn pieces(value: &str) -> Option<Vec<Piece>> {
     let (mut pieces, mut text) = (Vec::new(), String::new());
     let mut characters = value.chars();
@@ -202,7 +203,8 @@ fn pieces(value: &str) -> Option<Vec<Piece>> {
     Some(pieces)
 }
 
-/// What stands before the closing sign, escapes undone; `opening` counts up where the kind may stand inside itself.
+/// The text before the closing character, with escapes removed; `opening` increases the depth where nesting is
+/// allowed.
 fn until(characters: &mut std::str::Chars<'_>, closing: char, opening: Option<char>) -> Option<String> {
     let (mut inside, mut depth) = (String::new(), 1u32);
     while let Some(c) = characters.next() {
@@ -224,7 +226,7 @@ fn until(characters: &mut std::str::Chars<'_>, closing: char, opening: Option<ch
     None
 }
 
-/// The display name: what stands before the address, behind the name of a group; else a comment (RFC 5322 §3.4).
+/// The display name: the text before the address and after a group's name; otherwise a comment (RFC 5322 §3.4).
 fn name(pieces: &[Piece], place: usize, in_angles: bool) -> String {
     let group = pieces[..place].iter().rposition(|piece| matches!(piece, Piece::Separator(':' | ';')));
     let mut name = String::new();
@@ -243,12 +245,12 @@ fn name(pieces: &[Piece], place: usize, in_angles: bool) -> String {
         });
         name = comment.unwrap_or_default();
     }
-    // Encoded words are decoded where all of them are: in the reading of messages.
+    // Decoded by the message parser, as all encoded words are.
     let field = format!("Subject: {}", name.trim());
     Incoming::parse_headers(field.as_bytes()).map(|read| read.subject().to_owned()).unwrap_or_default()
 }
 
-/// Whether a reader that knows no quotes, or decodes before it reads, takes a name apart.
+/// Whether a reader that ignores quotes, or decodes before it parses, would split a name.
 fn is_misleading(name: &str) -> bool {
     let address = name.contains('@') && name.contains([',', ';', ':', '(', ')', '"', '\\']);
     address || name.contains(['<', '>']) || name.contains(char::is_control)
@@ -264,7 +266,7 @@ fn doubt(pieces: &[Piece], place: usize, name: &str, written: &str, address: &Ad
     if others().any(|piece| matches!(piece, Piece::Text(text) if text.contains('@'))) {
         return Some(FromDoubt::SecondAddress);
     }
-    // A quoted name with an @ that a comma parts from the address is an address to some.
+    // Some programs take a quoted name with an @, separated by a comma from the address, for an address.
     let alone = |at: usize| matches!(pieces.get(at), Some(Piece::Quoted(text)) if text.contains('@'));
     let parted = pieces.iter().any(|piece| matches!(piece, Piece::Separator(_)));
     if in_name || is_misleading(name) || parted && (0..pieces.len()).any(alone) {

@@ -7,7 +7,7 @@ fn read(from: &str) -> Result<Author, NoAuthor> {
     )
 }
 
-/// What is read: `name|address`, with a `?` where another program may read something else.
+/// The result: `name|address`, with a `?` if another program may read something else.
 fn shown(from: &str) -> String {
     match read(from) {
         Ok(Author { name, address, doubt, .. }) => {

@@ -1,13 +1,16 @@
-//! Whether a program sent a mail: one rule for all that must not be answered, counted, or taken for a person's word.
+//! Whether a program sent a mail: one rule for everything that must not be answered, counted, or taken for a person's
+//! statement.
 //!
-//! Two questions are kept apart. What says that a program *wrote* it ([`Incoming::is_automatic`]) is no yes, no post and
-//! no request of a person. What only says that it *came by* a program, such as the marks of mailing lists, may stand on a person's
-//! answer, too: it must not be answered by itself ([`Incoming::may_be_answered`]), and is otherwise read as any mail.
+//! Two questions are separate. Evidence that a program *wrote* it ([`Incoming::is_automatic`]) means it is not a
+//! person's consent, post or request. Evidence that it merely *passed through* a program, such as the fields of
+//! mailing lists, may also occur in a person's reply: it must not be answered automatically
+//! ([`Incoming::may_be_answered`]), and is otherwise handled as any mail.
 
 use super::incoming::Incoming;
 
-/// Fields that only programs set which answer for somebody, whatever their value. `X-Auto-Response-Suppress` is not one: it
-/// asks others to send nothing, and says nothing of who wrote the mail ([MS-OXCMAIL] §2.1.3.2.20).
+/// Fields that are only set by programs answering for a person, whatever their value. `X-Auto-Response-Suppress` is
+/// not among them: it asks others to send nothing, and says nothing about who wrote the mail ([MS-OXCMAIL]
+/// §2.1.3.2.20).
 const ANSWERERS: [&str; 11] = [
     "X-Autoreply",
     "X-Autorespond",
@@ -21,11 +24,11 @@ const ANSWERERS: [&str; 11] = [
     "X-Vacation",
     "X-FC-MachineGenerated",
 ];
-/// Fields of mailing lists (RFC 2919, RFC 2369) and of programs that guard against circles.
+/// Fields of mailing lists (RFC 2919, RFC 2369) and of loop protection.
 const PASSED_ON: [&str; 3] = ["List-Id", "List-Unsubscribe", "X-Loop"];
 /// Values of Precedence that mailing lists and vacation programs use.
 const PRECEDENCES: [&str; 3] = ["bulk", "junk", "list"];
-/// Parts that only programs send: reports of delivery, of reading, of abuse (RFC 6522, RFC 8098, RFC 5965).
+/// Parts that are only sent by programs: delivery, disposition and abuse reports (RFC 6522, RFC 8098, RFC 5965).
 const REPORTS: [&str; 5] = [
     "message/delivery-status",
     "message/global-delivery-status",
@@ -36,7 +39,7 @@ const REPORTS: [&str; 5] = [
 
 impl Incoming {
     /// Whether its header says that a program wrote it: Auto-Submitted other than `no` (RFC 3834 §5), Precedence
-    /// `auto_reply`, a field of a program that answers for somebody, or the empty Return-Path of RFC 5321 §4.5.5.
+    /// `auto_reply`, a field of an answering program, or the empty Return-Path of RFC 5321 §4.5.5.
     pub fn is_marked_automatic(&self) -> bool {
         let submitted = self.header("Auto-Submitted").map(first_word);
         submitted.is_some_and(|word| !word.is_empty() && word != "no")
@@ -48,19 +51,20 @@ impl Incoming {
             || self.header("Return-Path").is_some_and(|path| path.trim() == "<>")
     }
 
-    /// Whether it is a report (RFC 6522), whatever is in it.
+    /// Whether it is a report (RFC 6522) of any type.
     pub fn is_report(&self) -> bool {
         let is_of_report = |value: &str| value.trim_start().to_ascii_lowercase().starts_with("multipart/report");
         self.header("Content-Type").is_some_and(is_of_report)
             || self.parts().iter().any(|part| REPORTS.contains(&part.content_type.as_str()))
     }
 
-    /// Whether a program surely wrote it: it is marked so, or is a report. It is no yes, no decision and no wish of anybody.
+    /// Whether a program certainly wrote it: it is marked so, or is a report. It is not a person's consent, decision
+    /// or request.
     pub fn is_automatic(&self) -> bool {
         self.is_marked_automatic() || self.is_report()
     }
 
-    /// Whether nothing in it speaks against an automatic answer (RFC 3834 §2): better a person without an answer than two
+    /// Whether nothing in it forbids an automatic answer (RFC 3834 §2): better a person without an answer than two
     /// programs that answer each other.
     pub fn may_be_answered(&self) -> bool {
         !self.is_automatic() && !self.is_bulk() && !PASSED_ON.iter().any(|name| self.header(name).is_some())

@@ -1,7 +1,7 @@
-//! An event as a calendar text (RFC 5545) for programs that read invitations from mail (RFC 5546, RFC 6047).
+//! Writes an event as a calendar (RFC 5545) for programs that read invitations from mail (RFC 5546, RFC 6047).
 //!
-//! Published, not asked for: the press is told of an event, nobody is entered as an attendee. An update has the same
-//! UID and a higher SEQUENCE; a cancelled event has the method CANCEL and the same UID.
+//! The event is published: the press is informed, and there are no attendees. An update has the same UID and a higher
+//! SEQUENCE; a cancelled event has the method CANCEL and the same UID.
 
 use chrono::NaiveDate;
 
@@ -10,42 +10,42 @@ use crate::base::clock::Timestamp;
 use super::compose::CalendarPart;
 use super::headers::{Mailbox, one_line};
 
-/// Octets of a line before it is folded, without CRLF (RFC 5545 §3.1).
+/// Maximum bytes of a line before it is folded, without CRLF (RFC 5545 §3.1).
 const LINE: usize = 75;
 
-/// A time of an event.
+/// The time of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// An instant; written in UTC, which needs no zone table and is shown in the reader's own zone.
     Instant(Timestamp),
-    /// A whole day, wherever the reader is.
+    /// A whole day, in any zone.
     Day(NaiveDate),
 }
 
-/// What a calendar is told of an event.
+/// The content of a calendar event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CalendarEvent {
-    /// The name that all updates share.
+    /// The identifier shared by all updates.
     pub uid: String,
-    /// Counts the updates, from 0.
+    /// Number of the update, from 0.
     pub sequence: u32,
     /// When this version was made.
     pub stamp: Timestamp,
-    /// The beginning.
+    /// The start.
     pub start: When,
     /// The end; for a whole day the first day after it.
     pub end: Option<When>,
-    /// What it is called.
+    /// Its title.
     pub summary: String,
-    /// A line or more about it.
+    /// A description of one or more lines.
     pub description: Option<String>,
     /// Where it is.
     pub location: Option<String>,
-    /// Who publishes it (RFC 5546 §3.2.1 demands one).
+    /// The publisher (required by RFC 5546 §3.2.1).
     pub organiser: Mailbox,
-    /// Where more is to be read or seen.
+    /// A URL with more information.
     pub url: Option<String>,
-    /// Whether it does not take place.
+    /// Whether it is cancelled.
     pub cancelled: bool,
 }
 
@@ -55,7 +55,7 @@ impl CalendarEvent {
         if self.cancelled { "CANCEL" } else { "PUBLISH" }
     }
 
-    /// The whole calendar, CRLF line ends.
+    /// The whole calendar, with CRLF line ends.
     pub fn to_text(&self) -> String {
         let mut out = String::with_capacity(1024);
         push(&mut out, "BEGIN:VCALENDAR");
@@ -79,7 +79,7 @@ impl CalendarEvent {
         }
         push(&mut out, &organiser(&self.organiser));
         if let Some(url) = &self.url {
-            // A URI is not a text: nothing in it is escaped, so nothing but a URI may be in it.
+            // A URI is not escaped, so it must contain only characters of a URI.
             let uri: String = url.chars().filter(|c| !c.is_control() && !c.is_whitespace()).collect();
             push(&mut out, &format!("URL:{uri}"));
         }
@@ -90,7 +90,7 @@ impl CalendarEvent {
         out
     }
 
-    /// The part of a message that carries it.
+    /// The part of a message with the calendar.
     pub fn to_part(&self, file_name: &str) -> CalendarPart {
         CalendarPart { method: self.method(), text: self.to_text(), file_name: file_name.to_owned() }
     }
@@ -98,7 +98,7 @@ impl CalendarEvent {
 
 fn organiser(mailbox: &Mailbox) -> String {
     let name = mailbox.name.as_deref().map(one_line).filter(|name| !name.is_empty());
-    // RFC 5545 §3.2: a quoted parameter value holds no quotation mark.
+    // RFC 5545 §3.2: a quoted parameter value cannot contain a quotation mark.
     let name = name.map(|name| format!(";CN=\"{}\"", name.replace('"', "\u{2019}"))).unwrap_or_default();
     format!("ORGANIZER{name}:mailto:{}", mailbox.address)
 }
@@ -114,7 +114,7 @@ fn when(when: When) -> String {
     }
 }
 
-/// RFC 5545 §3.3.11.
+/// Escapes a text (RFC 5545 §3.3.11).
 fn text(value: &str) -> String {
     let mut out = String::with_capacity(value.len() + 8);
     for c in value.replace("\r\n", "\n").chars() {
@@ -128,7 +128,7 @@ fn text(value: &str) -> String {
     out
 }
 
-/// A line, folded so that no line has more than 75 octets and no character is split (RFC 5545 §3.1).
+/// Appends a line, folded so that no line has more than 75 bytes and no character is split (RFC 5545 §3.1).
 fn push(out: &mut String, line: &str) {
     let (mut rest, mut room) = (line, LINE);
     while rest.len() > room {

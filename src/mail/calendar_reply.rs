@@ -1,19 +1,19 @@
-//! The answer of a calendar program to an invitation: `METHOD:REPLY` (RFC 5546 §3.2.3) in a `text/calendar` part
-//! (RFC 6047). Reads no more of a calendar than that takes, and never more than a bounded part of it.
+//! The answer of a calendar program to an invitation: `METHOD:REPLY` (RFC 5546 §3.2.3) in a `text/calendar` part (RFC
+//! 6047). Parses only what this needs, and only a bounded part of a calendar.
 
 use super::decoding::{calendar_text, words_decoded};
 use super::incoming::{Incoming, Part};
 
-/// Bytes of a calendar that are read.
+/// Maximum bytes of a calendar that are read.
 const MAX_CALENDAR: usize = 256 * 1024;
-/// Lines that are read, unfolded.
+/// Maximum number of lines that are read, unfolded.
 const MAX_LINES: usize = 5000;
-/// Bytes of one value that are kept.
+/// Maximum bytes of one value that are kept.
 const MAX_VALUE: usize = 2000;
-/// Attendees that are kept.
+/// Maximum number of attendees that are kept.
 const MAX_ATTENDEES: usize = 200;
 
-/// What a calendar program answered (RFC 5545 §3.2.12).
+/// The answer given in a calendar program (RFC 5545 §3.2.12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Participation {
     /// `ACCEPTED`.
@@ -24,7 +24,7 @@ pub enum Participation {
     Tentative,
 }
 
-/// An answer made by a calendar program.
+/// An answer from a calendar program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CalendarReply {
     /// The event's UID (RFC 5545 §3.8.4.7).
@@ -33,24 +33,24 @@ pub struct CalendarReply {
     pub sequence: u32,
     /// The answer.
     pub participation: Participation,
-    /// The attendee's name (CN), where one is given that is no address.
+    /// The attendee's name (CN), if there is one that is not an address.
     pub name: Option<String>,
     /// The attendee's address, as given.
     pub address: String,
-    /// What the attendee wrote beside it: COMMENT, or Google's X-RESPONSE-COMMENT.
+    /// The attendee's comment: COMMENT, or Google's X-RESPONSE-COMMENT.
     pub comment: Option<String>,
-    /// How many the attendee brings, by Google's X-NUM-GUESTS.
+    /// Number of additional guests, from Google's X-NUM-GUESTS.
     pub guests: u32,
 }
 
-/// Why a calendar part is no answer that a program may take down.
+/// Why the answer in a calendar part cannot be recorded automatically.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CalendarDoubt {
-    /// The method of the part and that of the calendar differ, or one is not there (RFC 6047 §2.4).
+    /// The methods of the part and of the calendar differ, or one is missing (RFC 6047 §2.4).
     Method,
-    /// Another time is proposed (`COUNTER`), or anything else that is no reply.
+    /// It proposes another time (`COUNTER`), or is otherwise not a reply.
     NoReply,
-    /// Another person is sent or answered for (`DELEGATED`, `DELEGATED-FROM`, `SENT-BY`), or it is not decided
+    /// It delegates or answers for another person (`DELEGATED`, `DELEGATED-FROM`, `SENT-BY`), or is undecided
     /// (`NEEDS-ACTION`).
     Undecided,
     /// Several events or attendees with different answers, or none at all.
@@ -58,7 +58,7 @@ pub enum CalendarDoubt {
 }
 
 /// The calendar answer in a message: `None` when it has no calendar part. `from` is the sender's address: of several
-/// attendees that one counts.
+/// attendees, that one counts.
 ///
 /// # Errors
 /// [`CalendarDoubt`]: there is a calendar part, and a person must look at it.
@@ -68,14 +68,14 @@ pub fn calendar_reply(message: &Incoming, from: &str) -> Option<Result<CalendarR
         [] => message.parts().iter().find(|part| is_reply_file(part)).map(|part| Calendar::of(part).reply(from)),
         [first, rest @ ..] => {
             let answer = read_part(first, from);
-            // RFC 6047 §2.5 allows the same calendar once more, as an attachment; not another one.
+            // RFC 6047 §2.5 allows the same calendar once more, as an attachment; not a different one.
             let same = rest.iter().all(|part| read_part(part, from) == answer);
             Some(if same { answer } else { Err(CalendarDoubt::Several) })
         }
     }
 }
 
-/// Whether a message carries a calendar that calls itself a reply.
+/// Whether a message contains a calendar that claims to be a reply.
 pub fn has_calendar_reply(message: &Incoming) -> bool {
     let is_reply = |part: &Part| match part.content_type.as_str() {
         "text/calendar" => part.method().as_deref() == Some("REPLY"),
@@ -84,8 +84,8 @@ pub fn has_calendar_reply(message: &Incoming) -> bool {
     message.parts().iter().any(is_reply)
 }
 
-/// Whether a part is a calendar file that says of itself that it is a reply: some programs send no other part. Such types
-/// have no method parameter.
+/// Whether a part is a calendar file that claims to be a reply: some programs send no other part. Such types have no
+/// method parameter.
 fn is_reply_file(part: &Part) -> bool {
     let named = part.file_name.as_deref().is_some_and(|name| name.to_ascii_lowercase().ends_with(".ics"));
     let is_calendar = match part.content_type.as_str() {
@@ -108,7 +108,7 @@ fn read_part(part: &Part, from: &str) -> Result<CalendarReply, CalendarDoubt> {
     }
 }
 
-/// The properties of a calendar that matter here.
+/// The relevant properties of a calendar.
 #[derive(Default)]
 struct Calendar {
     method: Option<String>,
@@ -144,7 +144,7 @@ impl Calendar {
 
     fn read(text: &str) -> Self {
         let mut calendar = Self::default();
-        // Components that stand open; RFC 5545 nests three deep at most.
+        // Open components; RFC 5545 nests three deep at most.
         let mut open: Vec<String> = Vec::new();
         for line in unfolded(text) {
             let Some(property) = Property::read(&line) else { continue };
@@ -174,7 +174,8 @@ impl Calendar {
     fn reply(&self, from: &str) -> Result<CalendarReply, CalendarDoubt> {
         let mut answers = self.events.iter().map(|event| event.reply(from));
         let first = answers.next().ok_or(CalendarDoubt::Several)??;
-        // Instances of a recurring event (RECURRENCE-ID) are events of one UID: one answer for all, or a person looks.
+        // Instances of a recurring event (RECURRENCE-ID) share one UID: the same answer for all, or a person must
+        // look.
         let same = |other: &CalendarReply| (&other.uid, other.participation) == (&first.uid, first.participation);
         match answers.all(|answer| answer.is_ok_and(|answer| same(&answer))) {
             true => Ok(first),
@@ -211,7 +212,7 @@ impl Event {
     }
 
     fn reply(&self, from: &str) -> Result<CalendarReply, CalendarDoubt> {
-        // RFC 5546 §3.2.3: one attendee, the one who answers. Some programs list all of them.
+        // RFC 5546 §3.2.3: only the attendee who answers. Some programs list all of them.
         let own = self.attendees.iter().find(|attendee| attendee.address.eq_ignore_ascii_case(from));
         let attendee = match (own, self.attendees.as_slice()) {
             (Some(own), _) => own,
@@ -270,13 +271,13 @@ impl Property {
         Some(Self { name, parameters, value: value[..value.floor_char_boundary(MAX_VALUE)].to_owned() })
     }
 
-    /// A parameter's value, its own escapes undone.
+    /// A parameter's value, with its own escapes removed.
     fn parameter(&self, name: &str) -> Option<String> {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| uncareted(value))
     }
 }
 
-/// Bytes of a parameter's value: to the first `;` or `:` outside quotation marks.
+/// Length of a parameter's value in bytes: up to the first `;` or `:` outside quotation marks.
 fn value_length(value: &str) -> usize {
     let mut quoted = false;
     for (at, byte) in value.bytes().enumerate() {
@@ -289,7 +290,7 @@ fn value_length(value: &str) -> usize {
     value.len()
 }
 
-/// Content lines with their folds undone: a line that begins with a space or tab goes on in the one before.
+/// Unfolds content lines: a line that begins with a space or tab continues the one before.
 fn unfolded(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for line in text.split('\n').map(|line| line.trim_end_matches('\r')) {
@@ -304,7 +305,7 @@ fn unfolded(text: &str) -> Vec<String> {
     lines
 }
 
-/// RFC 5545 §3.3.11, the other way.
+/// Removes the escapes of RFC 5545 §3.3.11.
 fn unescaped(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     let mut characters = value.trim().chars();
@@ -322,7 +323,7 @@ fn unescaped(value: &str) -> String {
     out
 }
 
-/// RFC 6868 §3, the other way.
+/// Removes the escapes of RFC 6868 §3.
 fn uncareted(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     let mut characters = value.chars().peekable();

@@ -1,8 +1,8 @@
-//! Commands by mail: what the subject and the lines of a mail ask for. The words are data (`command.toml`).
+//! Commands by mail: the requests in the subject and the lines of a mail. The words are data (`command.toml`).
 //!
-//! A line is a command only as a whole: one phrase of the language, and beside it nothing but words that say nothing. So a
-//! sentence in a letter is no command, and neither is one with a "not" in it. Reading a command does nothing yet: whoever
-//! acts on it must know who wrote it.
+//! A line is only a command as a whole: one phrase of the language, with nothing but filler words around it. So a
+//! sentence in a letter is not a command, and neither is one with a "not" in it. Parsing a command has no effect: the
+//! caller must establish who wrote it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,69 +21,69 @@ pub use super::reply::tokens;
 pub use answer::Answer;
 use line::Line;
 
-/// What a line asks for.
+/// A request in a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// To be on the list.
+    /// Subscribe to the list.
     Subscribe,
-    /// To leave it.
+    /// Leave the list.
     Unsubscribe,
-    /// A yes to what was asked; means something only together with a token.
+    /// Confirm a question; only meaningful together with a token.
     Confirm,
-    /// No mail for a time.
+    /// Pause mail.
     Pause,
-    /// Mail again after a pause.
+    /// Resume mail after a pause.
     Resume,
-    /// What am I on?
+    /// Show my subscriptions.
     Which,
-    /// What can I say?
+    /// Show the commands.
     Help,
-    /// Give this to the person who answers for the list.
+    /// Forward this to the person responsible for the list.
     Owner,
-    /// Erase what is known of me: a person does that.
+    /// Erase all data about me: done by a person.
     Erase,
-    /// Mails in this language.
+    /// Set the language of mails.
     Language(Language),
-    /// All subjects that the sender covers, in place of those known; empty: none.
+    /// Replace all beats (subjects) of the sender; empty: none.
     Beats(BTreeSet<String>),
-    /// All regions, likewise.
+    /// Replace all regions of the sender; empty: none.
     Regions(BTreeSet<String>),
 }
 
-/// What a mail asks for.
+/// The requests in a mail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// The commands, each once, in the order of the mail. Empty where two contradict each other.
+    /// The commands, without duplicates, in the order of the mail. Empty if two contradict each other.
     pub commands: Vec<Command>,
-    /// The language that most of them are in; `None` where the words do not tell.
+    /// The language of most of them; `None` if the words do not tell.
     pub language: Option<Language>,
-    /// Own words that are no command: of a letter to a person, if there are many.
+    /// Number of other words: if there are many, it is a letter to a person.
     pub other_words: usize,
 }
 
-/// What is known of the list and the sender: words that may stand beside a command.
+/// What is known of the list and the sender: words that may accompany a command.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Known<'a> {
     /// The list's name.
     pub list_name: &'a str,
-    /// What people call it.
+    /// Its title.
     pub list_title: &'a str,
     /// Its address.
     pub list_address: &'a str,
-    /// The sender's.
+    /// The sender's address.
     pub sender: &'a str,
-    /// What the sender is called in From; may be empty.
+    /// The sender's name in From; may be empty.
     pub sender_name: &'a str,
 }
 
-/// The words of all languages, read once.
+/// The words of all languages, parsed once.
 #[derive(Clone, Debug)]
 pub struct Commands {
     languages: Vec<Words>,
     reader: ReplyReader,
 }
 
-/// Words that cannot be read: where and what.
+/// Words that cannot be parsed: where and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the words of commands are wrong: {0}")]
 pub struct CommandsError(String);
@@ -153,18 +153,18 @@ impl Phrases {
 }
 
 impl Commands {
-    /// The words that come with Depesch.
+    /// Parses the words shipped with Depesch.
     ///
     /// # Errors
-    /// Never with the file as it is; a test sees to that.
+    /// Never with the shipped file; a test ensures this.
     pub fn shipped() -> Result<Self, CommandsError> {
         Self::parse(include_str!("command.toml"))
     }
 
-    /// Reads words written as in `command.toml`.
+    /// Parses words in the format of `command.toml`.
     ///
     /// # Errors
-    /// What is wrong, with its line; a phrase that stands for two commands of one language.
+    /// What is wrong, with its line; a phrase used for two commands of one language.
     pub fn parse(text: &str) -> Result<Self, CommandsError> {
         let file: File = toml::from_str(text).map_err(|error| CommandsError(error.to_string()))?;
         for words in &file.language {
@@ -179,13 +179,13 @@ impl Commands {
         Ok(Self { languages: file.language, reader })
     }
 
-    /// What a mail asks for. The subject counts where it is a command as a whole; the text from its first line that is no
-    /// greeting to the first that is no command.
+    /// The requests in a mail. The subject counts if it is a command as a whole; the text from its first line that is
+    /// not a greeting to the first that is not a command.
     pub fn read_mail(&self, message: &Incoming, known: &Known<'_>) -> Reading {
         self.read_reply(message.subject(), &self.reader.read(message), known)
     }
 
-    /// The same of a subject and a text.
+    /// The requests in a subject and a text.
     pub fn read(&self, subject: &str, text: &str, known: &Known<'_>) -> Reading {
         self.read_reply(subject, &self.reader.read_text(subject, text), known)
     }
@@ -195,7 +195,7 @@ impl Commands {
         self.take(&self.reader.without_prefixes(subject), known, &mut found);
         let mut ended = false;
         for line in reply.written().own() {
-            // A gateway's banner, also where a program repeats it below, is none of the sender's words.
+            // A gateway's banner, even if a program repeats it below, is not written by the sender.
             if line.is_empty() || (!ended && self.reader.greets(line)) || self.reader.is_banner(&line.to_lowercase()) {
                 continue;
             }
@@ -207,17 +207,17 @@ impl Commands {
         found.reading(&self.languages)
     }
 
-    /// How replies are read.
+    /// The reader for replies.
     pub fn reader(&self) -> &ReplyReader {
         &self.reader
     }
 
-    /// Whether commands have words in this language.
+    /// Whether there are command words in this language.
     pub fn knows(&self, language: &Language) -> bool {
         self.languages.iter().any(|words| words.tag.primary() == language.primary())
     }
 
-    /// What `language` is called in the language `reader`; its tag where that is not known.
+    /// The name of `language` in the language `reader`; its tag if the name is unknown.
     pub fn name_of(&self, language: &Language, reader: &Language) -> String {
         let words = self.languages.iter().find(|words| words.tag.primary() == reader.primary());
         let names = words.into_iter().chain(&self.languages).flat_map(|words| &words.names);
@@ -244,7 +244,7 @@ impl Commands {
 #[derive(Default)]
 struct Found {
     commands: Vec<Command>,
-    /// For each command the place of each language that knows it.
+    /// For each command, the indexes of the languages that have it.
     languages: Vec<usize>,
     other_words: usize,
 }

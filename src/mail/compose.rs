@@ -1,7 +1,7 @@
-//! From texts and headers to the bytes of a message: multipart/alternative (text, HTML, calendar), inside
-//! multipart/mixed where there are attachments.
+//! Composes the bytes of a message from texts and headers: multipart/alternative (text, HTML, calendar), inside
+//! multipart/mixed if there are attachments.
 //!
-//! What all recipients of a mailing share (attachments, calendar, the greater part of both texts) is encoded once, in
+//! The part shared by all recipients of a mailing (attachments, calendar, most of both texts) is encoded once, in
 //! [`Frame`] and [`Body`]; [`compose`] only adds what differs. The same input gives the same bytes.
 
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::base::clock::Timestamp;
 use super::encoding::{QuotedPrintable, push_base64, quoted_printable};
 use super::headers::{LINE_LIMIT, Mailbox, push_mailboxes, push_parameter, push_plain, push_text, push_uris};
 
-/// A file that travels with the message.
+/// A file sent with the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
-    /// Its name, as the reader shall see it; folders in it are left out.
+    /// Its name for the reader; folders in it are removed.
     pub file_name: String,
     /// Its media type, e.g. `application/pdf`.
     pub media_type: String,
@@ -33,7 +33,7 @@ pub struct CalendarPart {
     pub file_name: String,
 }
 
-/// One text of the message as pieces: those that all recipients share are encoded already.
+/// One text of the message in pieces: the shared ones are already encoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Body {
     pieces: Vec<Piece>,
@@ -46,21 +46,21 @@ enum Piece {
 }
 
 impl Body {
-    /// A text that is the same for everyone.
+    /// Creates a text that is the same for all recipients.
     pub fn whole(text: &str) -> Self {
         let mut body = Self::default();
         body.push_shared(text);
         body
     }
 
-    /// Appends what everyone gets.
+    /// Appends text shared by all recipients.
     pub fn push_shared(&mut self, text: &str) {
         if !text.is_empty() {
             self.pieces.push(Piece::Encoded(quoted_printable(text)));
         }
     }
 
-    /// Appends a place for the recipient's own value number `value` (see `Individual`).
+    /// Appends a place for the recipient's value number `value` (see `Individual`).
     pub fn push_open(&mut self, value: usize) {
         self.pieces.push(Piece::Open(value));
     }
@@ -77,23 +77,23 @@ impl Body {
     }
 }
 
-/// What all messages of a mailing share beside the texts, encoded once.
+/// The part shared by all messages of a mailing besides the texts, encoded once.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    /// MIME-Version to the first part's header, after the fields of each message.
+    /// From MIME-Version to the first part's header; follows the fields of each message.
     opening: Vec<u8>,
     /// From the end of the text to the beginning of the HTML.
     between: Vec<u8>,
-    /// From the end of the HTML to the end of the message: the attachments, which no message has a copy of.
+    /// From the end of the HTML to the end of the message: the attachments, which are not copied into each message.
     closing: Arc<Vec<u8>>,
 }
 
 impl Frame {
-    /// Encodes what is shared. `language` is the language of the texts; `seed` makes the boundaries differ from
-    /// mailing to mailing and is ASCII letters and digits.
+    /// Encodes the shared part. `language` is the language of the texts; `seed` (ASCII letters and digits) makes the
+    /// boundaries differ from mailing to mailing.
     pub fn new(language: &str, seed: &str, calendar: Option<&CalendarPart>, attachments: &[Attachment]) -> Self {
         let seed: String = seed.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
-        // RFC 2045 §6.7: `=_` can stand in no quoted-printable and no base64 line, so in no part (RFC 2046 §5.1.1).
+        // RFC 2045 §6.7: `=_` cannot occur in a quoted-printable or base64 line, so in no part (RFC 2046 §5.1.1).
         let (mixed, alternative) = (format!("=_mixed.{seed}"), format!("=_alternative.{seed}"));
         let mut opening = Vec::with_capacity(512);
         push_plain(&mut opening, "MIME-Version", "1.0");
@@ -105,7 +105,7 @@ impl Frame {
             push_multipart(&mut opening, "alternative", &alternative);
         }
         push_delimiter(&mut opening, &alternative);
-        // RFC 3676 §4: lines that end in a space flow on.
+        // RFC 3676 §4: lines that end in a space are flowed.
         push_text_part(&mut opening, "text/plain; charset=utf-8; format=flowed", language);
 
         let mut between = Vec::with_capacity(256);
@@ -128,17 +128,17 @@ impl Frame {
         Self { opening, between, closing: Arc::new(closing) }
     }
 
-    /// The end of every message, from the end of its HTML on.
+    /// The end shared by all messages, after the HTML.
     pub fn closing(&self) -> Arc<Vec<u8>> {
         self.closing.clone()
     }
 
-    /// Bytes of all that is shared, without the texts.
+    /// Bytes of the shared part, without the texts.
     pub fn len(&self) -> usize {
         self.opening.len() + self.between.len() + self.closing.len()
     }
 
-    /// Whether nothing is shared, which is never so.
+    /// Whether the shared part is empty, which never happens.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -167,7 +167,7 @@ fn push_calendar(out: &mut Vec<u8>, calendar: &CalendarPart) {
     out.extend_from_slice(calendar.method.as_bytes());
     push_parameter(out, "name", &base_name(&calendar.file_name));
     out.extend_from_slice(b"\r\nContent-Transfer-Encoding: base64\r\n\r\n");
-    // Base64, because a calendar's own CRLF and folding must arrive byte by byte.
+    // Base64, because a calendar's own CRLF and folding must arrive unchanged.
     push_base64(out, calendar.text.as_bytes());
 }
 
@@ -183,7 +183,7 @@ fn push_attachment(out: &mut Vec<u8>, attachment: &Attachment) {
     push_base64(out, &attachment.bytes);
 }
 
-/// The last part of a path in either system's writing; never empty, never `.` or `..`.
+/// The last part of a path in any system's notation; never empty, never `.` or `..`.
 fn base_name(file_name: &str) -> String {
     let name = file_name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
     if name.is_empty() || name.chars().all(|c| c == '.') { "file".to_owned() } else { name.to_owned() }
@@ -200,31 +200,31 @@ fn is_media_type(text: &str) -> bool {
         && text.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
 }
 
-/// The fields that mail to a list carries (RFC 2369, RFC 2919, RFC 8058); the same for all who get it through one list.
+/// The List-* fields of mail to a list (RFC 2369, RFC 2919, RFC 8058); the same for all recipients through one list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListFields {
-    /// What stands before the identifier, for people; may be empty.
+    /// The text before the identifier, for people; may be empty.
     pub title: String,
     /// The identifier without brackets, e.g. `media.lists.example.org`; at most 255 bytes.
     pub id: String,
-    /// Who answers for the list, as a `mailto:` URI.
+    /// The list's owner, as a `mailto:` URI.
     pub owner: String,
-    /// Where help is had, as a URI.
+    /// The address for help, as a URI.
     pub help: String,
 }
 
-/// The fields that say who sends; the same for all messages of a mailing.
+/// The sender's fields; the same for all messages of a mailing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sender {
     /// From.
     pub from: Mailbox,
-    /// A person who answers; left out where it is the same as From.
+    /// A person who answers; omitted if the same as From.
     pub reply_to: Option<Mailbox>,
-    /// Feedback-ID, by which receivers report complaints in sum: no more than four fields parted by `:`.
+    /// Feedback-ID, under which receivers aggregate complaints: at most four fields separated by `:`.
     pub feedback_id: String,
 }
 
-/// What differs from recipient to recipient.
+/// The part that differs between recipients.
 #[derive(Clone, Debug)]
 pub struct Individual<'a> {
     /// To.
@@ -235,26 +235,25 @@ pub struct Individual<'a> {
     pub date: Timestamp,
     /// Message-ID without brackets: `left@domain`.
     pub message_id: &'a str,
-    /// How the recipient ends the subscription with one click, by https (RFC 8058); `None` where there is no web side.
+    /// The https link that ends the subscription with one click (RFC 8058); `None` without public pages.
     pub unsubscribe_https: Option<&'a str>,
-    /// The same by mail, a `mailto:` URI.
+    /// The `mailto:` URI that ends it by mail.
     pub unsubscribe_mailto: &'a str,
-    /// The recipient's own values, for the open places of the text; not yet escaped for HTML in the one, escaped in
-    /// the other.
+    /// The recipient's values for the places in the text, unescaped.
     pub text_values: &'a [String],
-    /// The same for the HTML.
+    /// The recipient's values for the places in the HTML, escaped.
     pub html_values: &'a [String],
 }
 
-/// Why a message cannot be sent as it is.
+/// Why a message cannot be sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ComposeError {
-    /// RFC 5322 §2.1.1: a header line of more than 998 octets.
+    /// RFC 5322 §2.1.1: a header line of more than 998 bytes.
     #[error("the header line that begins \u{201c}{0}\u{201d} would have more than 998 bytes; shorten it")]
     LineTooLong(String),
 }
 
-/// The bytes of one message, CRLF line ends.
+/// The bytes of one message, with CRLF line ends.
 ///
 /// # Errors
 /// [`ComposeError`]: what in it cannot be sent.
@@ -270,7 +269,7 @@ pub fn compose(
     Ok(out)
 }
 
-/// The same without the end that all messages share ([`Frame::closing`]).
+/// The bytes of one message without the shared end ([`Frame::closing`]).
 ///
 /// # Errors
 /// [`ComposeError`]: what in it cannot be sent.
@@ -287,7 +286,7 @@ pub fn compose_beginning(
     add_texts(out, frame, (text, one.text_values), (html, one.html_values))
 }
 
-/// Puts what a frame holds together behind a message's own header fields.
+/// Appends texts and shared parts after a message's own header fields.
 pub(super) fn add_body(
     out: Vec<u8>,
     frame: &Frame,
@@ -332,22 +331,22 @@ fn push_headers(out: &mut Vec<u8>, sender: &Sender, list: &ListFields, one: &Ind
     push_uris(out, "Message-ID", &[one.message_id]);
     push_list_fields(out, list, one.unsubscribe_https, one.unsubscribe_mailto);
     push_plain(out, "Feedback-ID", &sender.feedback_id);
-    // Not in any RFC, but what old vacation programs look for before they answer.
+    // Not in any RFC, but old vacation programs check it before they answer.
     push_plain(out, "Precedence", "bulk");
 }
 
-/// A date field: English names, whatever the language of the message (RFC 5322 §3.3).
+/// A date field: English names, in any language of the message (RFC 5322 §3.3).
 pub(super) fn push_date(out: &mut Vec<u8>, name: &str, date: Timestamp) {
     push_plain(out, name, &date.format("%a, %d %b %Y %H:%M:%S +0000").to_string());
 }
 
-/// The List-* fields that all mail to a list carries.
+/// Appends the List-* fields of all mail to a list.
 pub(super) fn push_list_fields(out: &mut Vec<u8>, list: &ListFields, https: Option<&str>, mailto: &str) {
     push_list_id(out, list);
     match https {
         Some(https) => {
             push_uris(out, "List-Unsubscribe", &[https, mailto]);
-            // RFC 8058 §3.1: only where there is an https URI.
+            // RFC 8058 §3.1: only with an https URI.
             push_plain(out, "List-Unsubscribe-Post", "List-Unsubscribe=One-Click");
         }
         None => push_uris(out, "List-Unsubscribe", &[mailto]),

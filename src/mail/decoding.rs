@@ -1,7 +1,7 @@
-//! Bytes to text, for mail as programs really send it: under a wrong charset label or none, with encoded words cut inside
-//! a character, with folds where none may be. What is valid UTF-8 is UTF-8, whatever the label says; all other bytes that
-//! no label explains are Windows-1252, which is what most such mail was written in. Nothing is lost: at worst a letter is
-//! the wrong one.
+//! Decodes bytes to text, for mail as programs really send it: with a wrong charset label or none, with encoded words
+//! split inside a character, with folds where none are allowed. Valid UTF-8 is read as UTF-8, whatever the label
+//! says; other bytes without a usable label are read as Windows-1252, in which most such mail was written. Nothing is
+//! lost: at worst a letter is wrong.
 
 use mail_parser::decoders::charsets::DecoderFnc;
 use mail_parser::decoders::charsets::map::charset_decoder;
@@ -29,25 +29,25 @@ fn is_utf8(name: &str) -> bool {
 }
 
 /// The decoder of a charset other than UTF-8. `None` for unknown charsets, and for those that the Encoding Standard
-/// replaces as a whole by U+FFFD (iso-2022-kr, hz-gb-2312): their text cannot be read either.
+/// replaces completely by U+FFFD (iso-2022-kr, hz-gb-2312): their text cannot be read either.
 fn decoder_of(name: &str) -> Option<DecoderFnc> {
     charset_decoder(name.as_bytes()).filter(|decoder| decoder(b"a") != "\u{fffd}")
 }
 
-/// Whether a charset has one byte for each letter beyond ASCII, so that UTF-8 under its label is known by its form.
+/// Whether a charset has one byte for each non-ASCII character, so that UTF-8 with its label can be recognised.
 fn has_single_bytes(decoder: DecoderFnc) -> bool {
     let two = decoder(b"\xe5\xe4");
     two.chars().count() == 2 && !two.contains('\u{fffd}')
 }
 
-/// Whether text under this charset label (RFC 2045 §5.1) can be read here.
+/// Whether text with this charset label (RFC 2045 §5.1) can be decoded.
 pub fn charset_is_known(label: &str) -> bool {
     let name = name_of(label);
     is_utf8(&name) || decoder_of(&name).is_some()
 }
 
-/// Bytes as text; `label` is the charset that the sender names (RFC 2045 §5.1), if any. A byte order mark decides, and is
-/// left out; then the form of UTF-8 or UTF-16; then the label; then Windows-1252.
+/// Decodes bytes; `label` is the sender's charset (RFC 2045 §5.1), if any. In order of priority: a byte order mark,
+/// which is removed; valid UTF-8 or UTF-16; the label; Windows-1252.
 pub fn text_of(bytes: &[u8], label: Option<&str>) -> String {
     if let Some(rest) = bytes.strip_prefix(b"\xef\xbb\xbf") {
         return utf8_or_windows(rest);
@@ -65,7 +65,7 @@ pub fn text_of(bytes: &[u8], label: Option<&str>) -> String {
     }
 }
 
-/// UTF-16 as its byte order mark says, or as two letters of ASCII at its beginning say.
+/// UTF-16 with a byte order mark, or recognised by two ASCII letters at its beginning.
 fn utf16(bytes: &[u8]) -> Option<String> {
     let little = match bytes {
         [0xff, 0xfe, ..] => true,
@@ -78,8 +78,7 @@ fn utf16(bytes: &[u8]) -> Option<String> {
     Some(decoder(bytes).trim_start_matches('\u{feff}').to_owned())
 }
 
-/// Valid UTF-8 as it is, each other byte as Windows-1252: text of both kinds stands in one mail where a server appended
-/// to it.
+/// Valid UTF-8 unchanged, each other byte as Windows-1252: a mail can contain both if a server appended text to it.
 fn utf8_or_windows(bytes: &[u8]) -> String {
     let windows = charset_decoder(b"windows-1252");
     let mut text = String::with_capacity(bytes.len());
@@ -94,11 +93,11 @@ fn utf8_or_windows(bytes: &[u8]) -> String {
     text
 }
 
-/// A calendar (RFC 5545) as text: its folds are undone before its charset, for programs fold after 75 bytes, which may be
-/// in the middle of a character (§3.1).
+/// Decodes a calendar (RFC 5545): it is unfolded before its charset is decoded, because programs fold after 75 bytes,
+/// which may be inside a character (§3.1).
 pub fn calendar_text(bytes: &[u8], label: Option<&str>) -> String {
     if bytes.contains(&0) {
-        // UTF-16: a fold cannot be inside one of its units, and is undone by the reader of lines.
+        // UTF-16: a fold cannot be inside one of its units, and is removed by the line reader.
         return text_of(bytes, label);
     }
     let mut unfolded = Vec::with_capacity(bytes.len());

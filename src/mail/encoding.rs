@@ -1,23 +1,24 @@
-//! Content transfer encodings (RFC 2045 §6): quoted-printable and base64 with lines of at most 76 octets.
+//! Content transfer encodings (RFC 2045 §6): quoted-printable and base64 with lines of at most 76 bytes.
 //!
-//! Neither can ever hold `=_` at the start of a line: that is what the boundaries of [`super::compose`] rest on.
+//! Neither can contain `=_` at the start of a line; the boundaries of [`super::compose`] rely on this.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Octets of an encoded line, at most (RFC 2045 §6.7 (5), §6.8).
+/// Maximum bytes of an encoded line (RFC 2045 §6.7 (5), §6.8).
 pub const ENCODED_LINE: usize = 76;
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
-/// Writes text as quoted-printable in pieces; line breaks of any kind become CRLF, NUL and stray controls are encoded.
+/// Writes text as quoted-printable in pieces; all line breaks become CRLF, NUL and other control characters are
+/// encoded.
 pub struct QuotedPrintable<'a> {
     out: &'a mut Vec<u8>,
     column: usize,
 }
 
 impl<'a> QuotedPrintable<'a> {
-    /// Begins at the start of a line of `out`.
+    /// Starts at the beginning of a line of `out`.
     pub fn new(out: &'a mut Vec<u8>) -> Self {
         Self { out, column: 0 }
     }
@@ -31,7 +32,7 @@ impl<'a> QuotedPrintable<'a> {
     pub fn push_bytes(&mut self, bytes: &[u8]) {
         let mut place = 0;
         while place < bytes.len() {
-            // The usual case, a run of plain characters, is copied whole.
+            // The usual case, a run of plain characters, is copied as a whole.
             let run = plain_run(&bytes[place..], ENCODED_LINE - 1 - self.column.min(ENCODED_LINE - 1));
             if run > 0 && !(self.column == 0 && bytes[place..].starts_with(b"From ")) {
                 self.out.extend_from_slice(&bytes[place..place + run]);
@@ -43,14 +44,14 @@ impl<'a> QuotedPrintable<'a> {
         }
     }
 
-    /// One byte, or a line break, that is not simply copied; says how many bytes it was.
+    /// Appends one byte, or a line break, that cannot simply be copied; returns the number of bytes consumed.
     fn push_special(&mut self, rest: &[u8]) -> usize {
         match rest {
             [b'\r', b'\n', ..] => self.line_break(2),
             [b'\n' | b'\r', ..] => self.line_break(1),
             // RFC 2045 §6.7 (3): blanks before a line break are encoded.
             [blank @ (b' ' | b'\t'), b'\r' | b'\n', ..] => self.escaped(*blank),
-            // A mail store in mbox form would put a `>` before it.
+            // Mail stores in mbox format would put a `>` before it.
             [b'F', ..] if self.column == 0 && rest.starts_with(b"From ") => self.escaped(b'F'),
             [byte, ..] if is_plain(*byte) || *byte == b' ' || *byte == b'\t' => {
                 self.make_room(1);
@@ -87,14 +88,14 @@ impl<'a> QuotedPrintable<'a> {
         self.column = 0;
     }
 
-    /// Appends what was encoded before as a piece of its own: begun at the start of a line, ended by
+    /// Appends an already encoded piece: it must have begun at the start of a line and been ended by
     /// [`QuotedPrintable::end_piece`].
     pub fn push_encoded(&mut self, piece: &[u8]) {
         self.end_piece();
         self.out.extend_from_slice(piece);
     }
 
-    /// Ends at the start of a line without adding to the text, so that the next piece may begin there.
+    /// Ends the line without adding to the text, so that the next piece may begin there.
     pub fn end_piece(&mut self) {
         if self.column > 0 {
             self.soft_break();
@@ -106,14 +107,14 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'='
 }
 
-/// How many bytes may be copied as they are: plain ones, and blanks that another plain one follows.
+/// Number of bytes that may be copied unchanged: plain ones, and blanks followed by a plain one.
 fn plain_run(bytes: &[u8], room: usize) -> usize {
     let end = bytes.iter().take(room).position(|o| !is_plain(*o) && *o != b' ').unwrap_or(bytes.len().min(room));
     let run = &bytes[..end];
     run.len() - run.iter().rev().take_while(|o| **o == b' ').count()
 }
 
-/// `text` as one quoted-printable piece that ends at the start of a line.
+/// Encodes `text` as one quoted-printable piece that ends at the start of a line.
 pub fn quoted_printable(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + text.len() / 8 + 16);
     let mut writer = QuotedPrintable::new(&mut out);
@@ -122,7 +123,7 @@ pub fn quoted_printable(text: &str) -> Vec<u8> {
     out
 }
 
-/// `bytes` as base64 lines, each ended with CRLF.
+/// Appends `bytes` as base64 lines, each ended with CRLF.
 pub fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.reserve(bytes.len() * 4 / 3 + bytes.len() / 28 + 4);
     for line in bytes.chunks(ENCODED_LINE / 4 * 3) {

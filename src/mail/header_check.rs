@@ -1,8 +1,9 @@
-//! Whether the header of a message can be read in one way only. A list sends what strangers write on to many readers, and
-//! each of them, their filters and the check of the author read it with another program. Where two careful programs could
-//! see two authors, two subjects or two ends of the header, no program may let the message out: a person reads it.
+//! Checks that the header of a message can be parsed in one way only. A list forwards strangers' mail to many
+//! readers, and each reader, filter and author check parses it with another program. If two careful programs could
+//! see two authors, two subjects or two ends of the header, a person must decide whether the message is sent.
 //!
-//! The rule is the grammar of RFC 5322 §2.2 and §3.6 without its obsolete forms (§4). Expects lines that end in CR LF.
+//! The rule is the grammar of RFC 5322 §2.2 and §3.6 without its obsolete forms (§4). Expects lines that end in CR
+//! LF.
 
 use std::fmt;
 
@@ -28,31 +29,31 @@ pub const ONCE: [&str; 16] = [
     "subject",
     "to",
 ];
-/// Fields of a header: more than mail has, and fewer than any parser reads.
+/// Maximum number of fields in a header: more than mail has, and fewer than any parser reads.
 const MOST_FIELDS: usize = 500;
-/// Bytes of a header; the same.
+/// Maximum bytes of a header, chosen likewise.
 const MOST_BYTES: usize = 256 * 1024;
-/// Addresses or words in one field of [`ONCE`]; the same.
+/// Maximum number of addresses or words in one field of [`ONCE`], chosen likewise.
 const MOST_WORDS: usize = 900;
 
-/// What makes a header readable in more than one way. The text says it for people, after "its header".
+/// Why a header can be parsed in more than one way. The text is for people, with "its header" as subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Doubt {
     /// The first line is a continued one (RFC 5322 §2.2.3).
     BeginsFolded,
-    /// A line that is no field, where some programs end the header.
+    /// A line that is not a field; some programs end the header there.
     NoField,
-    /// A line of blanks, which some programs take for the empty line.
+    /// A line of blanks; some programs take it for the empty line.
     BlankLine,
     /// Blanks between name and colon (obsolete, RFC 5322 §4.5).
     BlankBeforeColon,
-    /// A CR or LF alone, a NUL or another control character.
+    /// A lone CR or LF, a NUL or another control character.
     ApiState,
-    /// A field that may stand there once.
+    /// A field that may only occur once.
     Twice(String),
     /// More fields, bytes or words than every program reads.
     TooMuch,
-    /// From can be read in another way.
+    /// From can be parsed in another way.
     From(FromDoubt),
 }
 
@@ -60,7 +61,7 @@ impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BeginsFolded => f.write_str("the first line of its header begins with a blank"),
-            Self::NoField => f.write_str("its header has a line that is no field"),
+            Self::NoField => f.write_str("its header has a line that is not a field"),
             Self::BlankLine => f.write_str("its header has a line of blanks"),
             Self::BlankBeforeColon => f.write_str("its header has blanks before a colon"),
             Self::ApiState => f.write_str("its header has a control character"),
@@ -71,7 +72,7 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// The author of a message, and the first reason why its header may be read in another way too.
+/// The author of a message, and the first reason, if any, why its header can be parsed in another way.
 ///
 /// # Errors
 /// [`NoAuthor`].
@@ -82,7 +83,7 @@ pub fn author_and_doubt(message: &[u8]) -> Result<(Author, Option<Doubt>), NoAut
     Ok((author, doubt))
 }
 
-/// The first reason, its author's field left out.
+/// The first reason, except for the author's field.
 fn doubt(message: &[u8], header: &RawHeader<'_>) -> Option<Doubt> {
     let bytes = &message[..header.length];
     if bytes.starts_with(b" ") || bytes.starts_with(b"\t") {
@@ -115,8 +116,8 @@ fn of_field(field: &RawField<'_>) -> Option<Doubt> {
     (counted && words() > MOST_WORDS && !field.is("to") && !field.is("cc")).then_some(Doubt::TooMuch)
 }
 
-/// A control character other than TAB and the CR LF at line ends (RFC 5322 §2.2): to one program a line end, to
-/// another the end of a word or of all.
+/// Whether there is a control character other than TAB and the CR LF at line ends (RFC 5322 §2.2): for one program it
+/// is a line end, for another the end of a word or of everything.
 fn has_control(header: &[u8]) -> bool {
     header.iter().enumerate().any(|(at, byte)| match byte {
         b'\t' => false,

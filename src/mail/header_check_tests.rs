@@ -56,7 +56,7 @@ fn what_two_programs_may_read_in_two_ways_is_doubtful() {
         ("From: boss@example.net <eva@example.org>\r\n".to_owned(), Doubt::From(FromDoubt::SecondAddress)),
     ] {
         match check(&before) {
-            // LF alone makes a second From, which is no author at all.
+            // A lone LF makes a second From, so there is no single author.
             Err(NoAuthor::SeveralFields) if expected == Doubt::NoField && before.contains("a\nFrom") => {}
             other => assert_eq!(other, Ok(Some(expected)), "{before:?}"),
         }

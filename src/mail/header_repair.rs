@@ -1,6 +1,6 @@
-//! Header fields as other programs wrote them, made so that any relay carries them (RFC 5322 §2.1.1, §2.2): ASCII, no line
-//! over 998 bytes, no control characters. What is so already is not touched; what is not is read and written anew, so that
-//! a reader sees the same words.
+//! Repairs header fields from other programs so that any relay accepts them (RFC 5322 §2.1.1, §2.2): ASCII, no line
+//! over 998 bytes, no control characters. Valid fields are not changed; others are parsed and rewritten, so that
+//! readers see the same words.
 
 use super::headers::{LINE_LIMIT, Mailbox, push_ids, push_mailboxes, push_parameter, push_text};
 use super::incoming::Incoming;
@@ -24,7 +24,7 @@ const MAILBOXES: [&str; 11] = [
 const IDS: [&str; 4] = ["in-reply-to", "message-id", "references", "resent-message-id"];
 /// Fields with parameters (RFC 2045 §5, RFC 2183).
 const WITH_PARAMETERS: [&str; 2] = ["content-disposition", "content-type"];
-/// Fields whose syntax has no place for words: what is wrong in them cannot be written in another way.
+/// Fields whose syntax has no free text: faults in them cannot be rewritten.
 const FIXED: [&str; 8] = [
     "arc-authentication-results",
     "arc-message-signature",
@@ -39,14 +39,14 @@ const FIXED: [&str; 8] = [
 /// A value with parameters, e.g. of Content-Type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Parameters {
-    /// What stands before the first semicolon.
+    /// The text before the first semicolon.
     pub(super) value: String,
     /// Names as written, and values without quotes.
     pub(super) all: Vec<(String, String)>,
 }
 
 impl Parameters {
-    /// Reads the first field of that name; empty where there is none.
+    /// Parses the first field of that name; empty if there is none.
     pub(super) fn of(header: &RawHeader<'_>, name: &str) -> Self {
         header.named(name).next().map(|field| Self::read(&field.unfolded())).unwrap_or_default()
     }
@@ -73,7 +73,7 @@ impl Parameters {
         for (name, value) in &self.all {
             let plain = value.bytes().all(|o| o.is_ascii_graphic() || o == b' ') && value.len() < LINE_LIMIT / 2;
             match (plain, name.ends_with('*')) {
-                // RFC 2231 §4: percent-encoded already; it may not stand between quotes.
+                // RFC 2231 §4: already percent-encoded; must not be quoted.
                 (true, true) => out.extend_from_slice(format!(";\r\n {}={value}", ascii(name)).as_bytes()),
                 (true, false) => {
                     let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
@@ -121,8 +121,8 @@ fn unquoted(text: &str) -> String {
     out
 }
 
-/// Appends a field: as it stands where it can go so, else written anew. `false`, and nothing is appended, where nothing in
-/// it can be written otherwise: an address beyond ASCII, a broken signature.
+/// Appends a field: unchanged if it is valid, otherwise rewritten. Returns `false` and appends nothing if it cannot
+/// be rewritten: a non-ASCII address, a broken signature.
 pub(super) fn push_sound(out: &mut Vec<u8>, field: &RawField<'_>) -> bool {
     if field.is_sound() {
         out.extend_from_slice(field.name);

@@ -1,15 +1,15 @@
-//! HTML mail as text, for reading by programs: one pass whose cost grows with the input and with nothing in it. Searches
-//! that find nothing are not repeated, so no repetition of unclosed elements makes it slow.
+//! Converts HTML mail to text for programs: one pass whose cost grows with the length of the input only. Failed
+//! searches are not repeated, so repeated unclosed elements do not make it slow.
 //!
-//! [`html_to_text`] gives the flat text: commands, answers and diagnoses stand on lines of their own. [`structure`] gives
-//! the lines of a reply, each with what it is: the sender's own, quoted, a signature.
+//! [`html_to_text`] returns flat text: commands, answers and diagnoses are on separate lines. [`structure`] returns
+//! the lines of a reply, each with its kind: the sender's own, quoted, a signature.
 
 use memchr::{memchr, memchr2, memmem};
 
 mod entities;
 pub mod structure;
 
-/// Elements before and after which a line ends.
+/// Elements that end a line before and after them.
 const BLOCKS: [&str; 26] = [
     "address",
     "article",
@@ -38,18 +38,18 @@ const BLOCKS: [&str; 26] = [
     "tr",
     "ul",
 ];
-/// Elements whose content is no text.
+/// Elements whose content is not text.
 const SILENT: [&str; 5] = ["script", "style", "template", "head", "xml"];
-/// The longest tag, in bytes.
+/// Maximum length of a tag, in bytes.
 const TAG: usize = 64 * 1024;
 
-/// What a walk over HTML meets, in order.
+/// Receives the pieces of HTML, in order.
 trait Visitor {
-    /// Text as it is written, entities decoded.
+    /// Text with entities decoded.
     fn text(&mut self, text: &str);
-    /// A tag that opens an element, or a void one.
+    /// An opening tag, or that of a void element.
     fn open(&mut self, tag: &Tag<'_>);
-    /// A tag that closes one.
+    /// A closing tag.
     fn close(&mut self, name: &str);
 }
 
@@ -59,8 +59,8 @@ struct Tag<'a> {
     inside: &'a str,
 }
 
-/// The text of an HTML part: tags gone, a line for each block, spaces as one. What stands in angle brackets like an
-/// address and not like a tag stays, because many servers forget to escape it.
+/// The text of an HTML part: without tags, one line for each block, spaces collapsed. Text in angle brackets that
+/// looks like an address and not like a tag is kept, because many servers forget to escape it.
 pub fn html_to_text(html: &str) -> String {
     if !has_elements(html) {
         return html.to_owned();
@@ -70,7 +70,7 @@ pub fn html_to_text(html: &str) -> String {
     flat.out
 }
 
-/// Whether it is HTML at all: some programs only say so, and their line ends mean something.
+/// Whether it contains HTML elements at all: some programs only label it so, and their line ends matter.
 fn has_elements(html: &str) -> bool {
     let bytes = html.as_bytes();
     memchr::memchr_iter(b'<', bytes).any(|at| {
@@ -102,16 +102,16 @@ fn walk(html: &str, visitor: &mut dyn Visitor) {
 
 struct Walk<'a> {
     html: &'a str,
-    /// Silent elements that are known not to be closed any more: looked for once.
+    /// Silent elements known not to be closed any more: searched for once.
     never_closed: [bool; SILENT.len()],
 }
 
 impl Walk<'_> {
-    /// Takes the tag that begins at `at`; gives where the text goes on.
+    /// Reads the tag that begins at `at`; returns where the text continues.
     fn tag(&mut self, at: usize, visitor: &mut dyn Visitor) -> usize {
         let html = self.html;
         if html[at..].starts_with("<!--") {
-            // An unclosed comment reaches to the end, as in browsers.
+            // An unclosed comment extends to the end, as in browsers.
             return memmem::find(&html.as_bytes()[at + 2..], b"-->").map_or(html.len(), |end| at + 2 + end + 3);
         }
         let near = &html.as_bytes()[at + 1..html.len().min(at + TAG)];
@@ -149,7 +149,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What follows the closing tag of a silent element. One that nothing closes silences nothing: a stray tag must not
+    /// The position after the closing tag of a silent element. An unclosed one hides nothing: a stray tag must not
     /// hide the rest of a message.
     fn after_close(&mut self, from: usize, silent: usize) -> usize {
         if self.never_closed[silent] {
@@ -170,7 +170,7 @@ impl Walk<'_> {
     }
 }
 
-/// Takes the reference to a character that begins at `at`, if it is one; gives where the text goes on.
+/// Reads the character reference that begins at `at`, if it is one; returns where the text continues.
 fn reference(html: &str, at: usize, visitor: &mut dyn Visitor) -> usize {
     let near = &html[at + 1..html.floor_char_boundary(at + entities::LONGEST)];
     match near.find(';').and_then(|end| Some((end, entities::decode(&near[..end])?))) {
@@ -188,7 +188,7 @@ fn reference(html: &str, at: usize, visitor: &mut dyn Visitor) -> usize {
     }
 }
 
-/// Where an element of this name ends a line.
+/// Whether an element of this name ends a line.
 fn is_block(name: &str) -> bool {
     BLOCKS.iter().any(|one| one.eq_ignore_ascii_case(name))
 }
@@ -233,7 +233,7 @@ impl Visitor for Flat {
     }
 }
 
-/// White space becomes one space, at the beginning of a line none.
+/// Collapses white space to one space, or to none at the beginning of a line.
 fn push_text(out: &mut String, text: &str) {
     for character in text.chars() {
         match character {

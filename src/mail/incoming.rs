@@ -1,8 +1,8 @@
-//! A message that came in, as values: header fields, the text, the parts, what is embedded. A thin and bounded wrapper
-//! over `mail-parser`, so that one place knows what may be asked of a stranger's bytes and how much work they may make.
+//! An incoming message as values: header fields, text, parts, embedded messages. A thin and bounded wrapper over
+//! `mail-parser`, so that one place defines what may be read of a stranger's bytes and how much work they may cause.
 //!
-//! Nothing here is trusted and nothing is checked: addresses and ids are strings as the sender wrote them, without
-//! control characters. Whoever uses one as more than that parses it as that.
+//! Nothing here is trusted or verified: addresses and ids are strings as the sender wrote them, without control
+//! characters. Callers that need more must parse them.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,12 +15,12 @@ use super::html_text::html_to_text;
 pub use super::incoming_limits::Excess;
 use super::incoming_limits::{MAX_SEPARATORS, readable, readable_header};
 
-/// Bytes of one header field that are kept: what it decodes to may be longer than what may be read of it.
+/// Maximum bytes kept of one header field: its decoded form may be longer than what may be read of it.
 const MAX_HEADER: usize = 64 * 1024;
-/// Addresses or ids in one header field: no field that may be read has more.
+/// Maximum number of addresses or ids in one header field: no field within the limits has more.
 const MAX_IN_FIELD: usize = MAX_SEPARATORS + 1;
 
-/// A message that came in.
+/// An incoming message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Incoming {
     headers: Vec<Header>,
@@ -33,61 +33,61 @@ pub struct Incoming {
 /// One header field, in the message's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Header {
-    /// The field's name as it was written.
+    /// The field's name as written.
     pub name: String,
     /// The value: unfolded, encoded words decoded (RFC 2047), no control characters.
     pub value: String,
-    /// The value as it stood there, folded and encoded; bytes that are no UTF-8 replaced.
+    /// The raw value, folded and encoded; invalid UTF-8 is replaced.
     pub raw: String,
     correspondents: Vec<Correspondent>,
     ids: Vec<String>,
 }
 
-/// Somebody in an address field (RFC 5322 §3.4), as the sender wrote it: not yet known to be an address.
+/// A mailbox in an address field (RFC 5322 §3.4), as written by the sender: not validated as an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Correspondent {
-    /// The display name, decoded; empty when there is none.
+    /// The display name, decoded; empty if there is none.
     pub name: String,
     /// The address, without angle brackets.
     pub address: String,
 }
 
-/// One part that holds something: everything but `multipart/*`.
+/// One part with content: everything but `multipart/*`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Part {
-    /// `type/subtype` in lower case; `text/plain` where none is said (RFC 2045 §5.2).
+    /// `type/subtype` in lower case; `text/plain` by default (RFC 2045 §5.2).
     pub content_type: String,
     /// The content type's parameters, names in lower case (RFC 2045 §5.1).
     pub parameters: Vec<(String, String)>,
-    /// The file name that the sender gives it (RFC 2183 §2.3, or `name`), decoded. Never a path to write to.
+    /// The file name given by the sender (RFC 2183 §2.3, or `name`), decoded. Never a path to write to.
     pub file_name: Option<String>,
-    /// Whether the sender calls it an attachment (RFC 2183 §2.2).
+    /// Whether the sender declares it as an attachment (RFC 2183 §2.2).
     pub is_attachment: bool,
-    /// Whether its text stands in [`Incoming::text`].
+    /// Whether its text is part of [`Incoming::text`].
     pub is_text_body: bool,
-    /// Whether a reader of HTML sees it.
+    /// Whether it is shown to a reader of HTML.
     pub is_html_body: bool,
     /// Whether its transfer encoding or charset is unknown or broken, so that its text is a guess.
     pub is_undecoded: bool,
     /// The Content-ID, without angle brackets.
     pub content_id: Option<String>,
-    /// The content, transfer encoding undone. A message embedded in an embedded message has none.
+    /// The content with the transfer encoding decoded. Empty for a message embedded in an embedded message.
     pub bytes: Vec<u8>,
-    /// The content as text, charset undone, where it is `text/*`.
+    /// The content as decoded text, for `text/*`.
     pub text: Option<String>,
-    /// The message, where it is a `message/rfc822` or `message/global`; only its header fields, where it is a
-    /// `text/rfc822-headers` or `message/global-headers` (RFC 6522 §4, RFC 6533 §5).
+    /// The message, for `message/rfc822` or `message/global`; only its header fields, for `text/rfc822-headers` or
+    /// `message/global-headers` (RFC 6522 §4, RFC 6533 §5).
     pub message: Option<Box<Incoming>>,
 }
 
-/// The parser stopped: a fault in it that this message has found.
+/// The parser panicked: the message reveals a fault in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the message makes the parser stop")]
 pub struct Unreadable;
 
 impl Incoming {
-    /// Reads a message. Anything can be read: where there are no header fields, all of it is text. What is beyond the
-    /// limits of [`Excess`], and all after it, is left out: [`Incoming::is_whole`] is false then.
+    /// Parses a message. Any input can be parsed: without header fields, all of it is text. What is beyond the limits
+    /// of [`Excess`], and everything after it, is left out: [`Incoming::is_whole`] is false then.
     ///
     /// # Errors
     /// [`Unreadable`], when the parser panics.
@@ -102,12 +102,12 @@ impl Incoming {
         Ok(Self { excess: readable.excess, ..message })
     }
 
-    /// In place of a message that is [`Unreadable`]: empty, and not whole.
+    /// A placeholder for a message that is [`Unreadable`]: empty, and not whole.
     pub fn unreadable() -> Self {
         Self { excess: Some(Excess::Unreadable), ..Self::default() }
     }
 
-    /// Reads header fields alone, as in `text/rfc822-headers`, up to the empty line that ends them.
+    /// Parses only header fields, as in `text/rfc822-headers`, up to the empty line that ends them.
     ///
     /// # Errors
     /// [`Unreadable`], when the parser panics.
@@ -117,7 +117,7 @@ impl Incoming {
 
     fn headers_only(bytes: &[u8]) -> Self {
         let readable = readable_header(bytes);
-        // Without an empty line the parser finds no end of the header and drops it.
+        // Without an empty line the parser does not find the end of the header and drops it.
         let whole = [&bytes[..readable.length], b"\r\n\r\n"].concat();
         let headers = parser().parse_headers(&whole).map(|message| headers_of(&message)).unwrap_or_default();
         Self { headers, excess: readable.excess, ..Self::default() }
@@ -165,13 +165,12 @@ impl Incoming {
         }
     }
 
-    /// Whether all of the message was read. What is not whole says only what its beginning says: no command, answer or
-    /// post may be made of it.
+    /// Whether the whole message was read. Otherwise it must not be treated as a command, answer or post.
     pub fn is_whole(&self) -> bool {
         self.excess.is_none()
     }
 
-    /// What it has more of than is read, where it is not whole.
+    /// The limit that it exceeds, if it is not whole.
     pub fn excess(&self) -> Option<Excess> {
         self.excess
     }
@@ -181,7 +180,7 @@ impl Incoming {
         &self.headers
     }
 
-    /// All fields of this name, whatever the case.
+    /// All fields of this name, in any case.
     pub fn headers_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Header> {
         self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name))
     }
@@ -191,23 +190,23 @@ impl Incoming {
         self.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value.as_str())
     }
 
-    /// Everybody in the fields of this name: `From`, `To`, `Cc`, `Reply-To`, `Sender`, `Resent-*`, `Return-Path`.
+    /// All mailboxes in the fields of this name: `From`, `To`, `Cc`, `Reply-To`, `Sender`, `Resent-*`, `Return-Path`.
     pub fn correspondents(&self, name: &str) -> Vec<&Correspondent> {
         let fields = self.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
         fields.flat_map(|header| &header.correspondents).collect()
     }
 
-    /// The first of From (RFC 5322 §3.6.2). It proves nothing.
+    /// The first mailbox in From (RFC 5322 §3.6.2). It proves nothing.
     pub fn from(&self) -> Option<&Correspondent> {
         self.correspondents("From").into_iter().next()
     }
 
-    /// Where a reply to this message goes: the first of Reply-To, else of From (RFC 5322 §3.6.2).
+    /// The address for replies: the first in Reply-To, otherwise in From (RFC 5322 §3.6.2).
     pub fn reply_address(&self) -> Option<&Correspondent> {
         self.correspondents("Reply-To").into_iter().chain(self.correspondents("From")).next()
     }
 
-    /// The subject, decoded; empty when there is none.
+    /// The subject, decoded; empty if there is none.
     pub fn subject(&self) -> &str {
         self.header("Subject").unwrap_or_default()
     }
@@ -222,8 +221,7 @@ impl Incoming {
         self.ids("In-Reply-To").into_iter().chain(self.ids("References")).collect()
     }
 
-    /// The thread so far, the oldest first: the ids in References, or in In-Reply-To where there are none
-    /// (RFC 5322 §3.6.4).
+    /// The thread so far, oldest first: the ids in References, or in In-Reply-To if there are none (RFC 5322 §3.6.4).
     pub fn references(&self) -> Vec<&str> {
         let references = self.ids("References");
         if references.is_empty() { self.ids("In-Reply-To") } else { references }
@@ -234,17 +232,18 @@ impl Incoming {
         fields.flat_map(|header| &header.ids).map(String::as_str).collect()
     }
 
-    /// The text: of the `text/plain` parts that a reader sees, else of the HTML made to text. Lines may end in CR LF.
+    /// The text: of the `text/plain` parts shown to a reader, otherwise of the HTML converted to text. Lines may end
+    /// in CR LF.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The HTML that a reader sees, as it came: never to be shown unsanitised.
+    /// The HTML shown to a reader, unchanged: must be sanitised before it is shown.
     pub fn html(&self) -> Option<&str> {
         self.html.as_deref()
     }
 
-    /// Everything but `multipart/*`, in order, texts included; what stands in embedded messages is in these.
+    /// Everything but `multipart/*`, in order, including texts; the parts of embedded messages are in those.
     pub fn parts(&self) -> &[Part] {
         &self.parts
     }
@@ -254,7 +253,7 @@ impl Incoming {
         self.parts.iter().find(|part| part.content_type == content_type)
     }
 
-    /// The first message embedded in this one, or its header fields alone.
+    /// The first embedded message, or its header fields alone.
     pub fn embedded(&self) -> Option<&Incoming> {
         self.parts.iter().find_map(|part| part.message.as_deref())
     }
@@ -279,12 +278,12 @@ impl Part {
             }
             PartType::Binary(content) | PartType::InlineBinary(content) => {
                 bytes = content.to_vec();
-                // Parts whose boundary is nowhere said: better read as they stand than not at all.
+                // Parts without a declared boundary: better read as they are than not at all.
                 text = content_type.starts_with("multipart/").then(|| String::from_utf8_lossy(content).into_owned());
             }
             PartType::Message(inner) => {
                 message = Some(Box::new(Incoming::from_message(inner, depth + 1)));
-                // One copy of what is embedded is bearable; one at each depth is not.
+                // One copy of an embedded message is acceptable; one at each depth is not.
                 if depth == 0 {
                     let range = part.offset_body as usize..part.offset_end as usize;
                     bytes = raw.get(range).unwrap_or_default().to_vec();
@@ -321,8 +320,8 @@ impl Part {
     }
 }
 
-/// Whether a part's text is a guess: RFC 2045 §6.4 and RFC 2046 §4.1.2 leave it to the reader what an unknown transfer
-/// encoding or charset holds.
+/// Whether a part's text is a guess: RFC 2045 §6.4 and RFC 2046 §4.1.2 leave it to the reader how to treat an unknown
+/// transfer encoding or charset.
 fn is_undecoded(part: &MessagePart<'_>) -> bool {
     let encoding = part.content_transfer_encoding().map(|encoding| encoding.trim().to_ascii_lowercase());
     let known = ["7bit", "8bit", "binary", "base64", "quoted-printable", ""];
@@ -345,7 +344,7 @@ fn parser() -> MessageParser {
 fn headers_of(message: &Message<'_>) -> Vec<Header> {
     let raw_message = message.raw_message.as_ref();
     let headers = message.parts.first().map(|part| part.headers.as_slice()).unwrap_or_default();
-    // RFC 5322 §3.6.8; the parser also takes other lines with a colon for fields, such as an mbox's first.
+    // RFC 5322 §3.6.8; the parser also takes other lines with a colon for fields, such as an mbox's first line.
     let named = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
     let headers = headers.iter().filter(|header| named(header.name.as_str()));
     headers
@@ -353,7 +352,7 @@ fn headers_of(message: &Message<'_>) -> Vec<Header> {
             let range = header.offset_start as usize..header.offset_end as usize;
             let bytes = raw_message.get(range).unwrap_or_default();
             let bytes = &bytes[..bytes.len().min(MAX_HEADER)];
-            // Read anew where the parser's reading loses something.
+            // Parsed again where the parser's reading loses something.
             let canonical = canonical(bytes);
             let raw = String::from_utf8_lossy(bytes).trim().to_owned();
             let mut field = Header { name: header.name.as_str().to_owned(), raw, ..Header::default() };
@@ -397,8 +396,8 @@ fn correspondents<'x>(all: impl Iterator<Item = &'x Addr<'x>>) -> Vec<Correspond
     all.collect()
 }
 
-/// Takes the names of a second reading, where it finds the same addresses: who is meant must never depend on how a name
-/// is decoded.
+/// Takes the names from a second reading if it finds the same addresses: the addresses must never depend on how a
+/// name is decoded.
 fn take_names(first: &mut [Correspondent], second: Vec<Correspondent>) {
     let addresses = |all: &[Correspondent]| all.iter().map(|one| one.address.clone()).collect::<Vec<_>>();
     if addresses(first) == addresses(&second) {
@@ -410,7 +409,7 @@ fn is_id(name: &str) -> bool {
     ["Message-ID", "In-Reply-To", "References", "Resent-Message-ID"].iter().any(|id| name.eq_ignore_ascii_case(id))
 }
 
-/// Foreign text on one line: a control character becomes a space, and spaces at the ends go.
+/// Foreign text on one line: control characters become spaces, and spaces at the ends are removed.
 fn safe(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,7 +1,7 @@
-//! Transfer encodings undone as the parser undoes them, for counting what a message inside an encoded part holds. Nothing
-//! fails here: what the parser would refuse is read on.
+//! Decodes transfer encodings as the parser does, for counting the content of a message inside an encoded part. It
+//! never fails: input that the parser would refuse is skipped.
 
-/// From the beginning of `bytes` to the first that is no base64 (RFC 2045 §6.8).
+/// Decodes `bytes` up to the first byte that is not base64 (RFC 2045 §6.8).
 pub(super) fn from_base64(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let (mut bits, mut count) = (0u32, 0u8);
@@ -13,7 +13,7 @@ pub(super) fn from_base64(bytes: &[u8]) -> Vec<u8> {
             b'+' => 62,
             b'/' => 63,
             b'=' => {
-                // Two signs of a group hold one byte, three hold two.
+                // Two characters of a group hold one byte, three hold two.
                 let held = match count {
                     0 => 0,
                     1 | 2 => 1,
@@ -36,7 +36,7 @@ pub(super) fn from_base64(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// All of `bytes` as quoted-printable (RFC 2045 §6.7): what is no code stays as it stands.
+/// Decodes all of `bytes` as quoted-printable (RFC 2045 §6.7): invalid codes stay unchanged.
 pub(super) fn from_quoted_printable(bytes: &[u8]) -> Vec<u8> {
     enum State {
         Text,
@@ -55,7 +55,7 @@ pub(super) fn from_quoted_printable(bytes: &[u8]) -> Vec<u8> {
                 State::Text
             }
             (b'\n', state) => {
-                // White space at the end of a line is none.
+                // White space at the end of a line is removed.
                 out.truncate(out.len() - blanks);
                 out.push(byte);
                 blanks = 0;

@@ -1,25 +1,25 @@
-//! Header fields as a parser goes over them, for counting: lines, separators, and what Content-Type declares.
+//! Scans header fields as a parser does, for counting: lines, separators, and declarations in Content-Type.
 
 use mail_parser::{HeaderName, HeaderValue, MessageParser, MimeHeaders};
 
-/// A header, line by line.
+/// The state of scanning a header line by line.
 #[derive(Debug, Default)]
 pub(super) struct Block {
-    /// Lines that may begin a field.
+    /// Number of lines that may begin a field.
     pub fields: usize,
-    /// The present field: where it begins, its length so far, and what was counted in it.
+    /// The current field: where it begins, its length so far, and its counts.
     pub field_begin: usize,
     pub field_length: usize,
     pub separators: usize,
     pub words: usize,
-    /// Where the line ends that was looked at last.
+    /// End of the last line scanned.
     pub end: usize,
-    /// A line of nothing but white space that begins with some: the end of the header only if no field goes on in it.
+    /// Whether there is a line of only white space: it ends the header only if no field continues in it.
     pub has_blank_fold: bool,
 }
 
 impl Block {
-    /// Looks at the line at `at`; whether it is the empty one that ends the header.
+    /// Scans the line at `at`; returns whether it is the empty one that ends the header.
     pub(super) fn line(&mut self, bytes: &[u8], at: usize) -> bool {
         let rest = bytes.get(at..).unwrap_or_default();
         let line = &rest[..memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1)];
@@ -42,19 +42,19 @@ impl Block {
     }
 }
 
-/// What a header declares of what follows it.
+/// What a header declares about the content after it.
 #[derive(Debug, Default)]
 pub(super) struct Declared {
-    /// Boundaries, each with the place where its field ends.
+    /// Boundaries, each with the end of its field.
     pub boundaries: Vec<(usize, Vec<u8>)>,
-    /// How many fields say that it is a message.
+    /// Number of fields that declare a message.
     pub messages: usize,
     pub digest: bool,
-    /// A transfer encoding that the parser undoes, and which.
+    /// A transfer encoding that the parser decodes, and which.
     pub encoded: bool,
     pub base64: bool,
     pub quoted_printable: bool,
-    /// No field says that it is not encoded.
+    /// Whether no field declares that it is not encoded.
     pub only_encoded: bool,
     plain: bool,
 }
@@ -63,8 +63,8 @@ const TYPE: &[u8] = b"content-type";
 const ENCODING: &[u8] = b"content-transfer-encoding";
 
 impl Declared {
-    /// Whatever may be a field that declares something, wherever a parser may find it: whether it is a type, where its
-    /// value ends, and the value from the colon on.
+    /// All fields that may declare something, wherever a parser may find them: whether it is a type, where its value
+    /// ends, and the value from the colon on.
     pub(super) fn fields(header: &[u8]) -> impl Iterator<Item = (bool, usize, &[u8])> {
         memchr::memchr_iter(b':', header).filter_map(|colon| {
             let is_type = ends_with_name(&header[..colon], TYPE);
@@ -113,14 +113,14 @@ impl Declared {
     }
 }
 
-/// Whether a name ends so; the parser takes white space out of names, and does not mind their case.
+/// Whether a name ends with this; the parser removes white space from names, and ignores their case.
 fn ends_with_name(bytes: &[u8], name: &[u8]) -> bool {
     let line = bytes.iter().rev().take_while(|byte| !matches!(byte, b'\n' | b':'));
     let mut letters = line.filter(|byte| !byte.is_ascii_whitespace());
     name.iter().rev().all(|wanted| letters.next().is_some_and(|letter| letter.eq_ignore_ascii_case(wanted)))
 }
 
-/// Where a folded field ends: after the first line end that no space follows (RFC 5322 §2.2.3).
+/// Where a folded field ends: after the first line end not followed by a space (RFC 5322 §2.2.3).
 fn field_end(bytes: &[u8]) -> usize {
     let ends = memchr::memchr_iter(b'\n', bytes);
     let mut ends = ends.filter(|end| !matches!(bytes.get(end + 1), Some(b' ' | b'\t')));

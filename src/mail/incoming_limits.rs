@@ -1,55 +1,56 @@
-//! How much of a message is read. What a parser builds, and how long it takes, grows with what a stranger declares: fields,
-//! addresses, parts, boundaries that are nowhere. So all of that is counted before the parser sees any of it, in one pass
-//! whose own work is bounded. What is beyond a limit, and all after it, is not read, and the message says so.
+//! Limits how much of a message is parsed. The parser's memory and time grow with what a stranger declares: fields,
+//! addresses, parts, missing boundaries. So all of that is counted before the parser sees any of it, in one pass
+//! whose own work is bounded. What is beyond a limit, and everything after it, is not parsed, and the message is
+//! marked accordingly.
 //!
-//! The count may be higher than what the parser makes of a message, and is never lower: whatever could be a delimiter, a
-//! header or a message inside the message is taken for one, wherever it stands.
+//! The count may be higher than what the parser finds in a message, and is never lower: whatever could be a
+//! delimiter, a header or an embedded message counts as one, wherever it is.
 
 use std::fmt;
 
 use super::incoming_encoded::{from_base64, from_quoted_printable};
 use super::incoming_fields::{Block, Declared};
 
-/// Header fields of one message or part.
+/// Maximum number of header fields of one message or part.
 const MAX_FIELDS: usize = 1000;
-/// Header fields of a message and all that is in it.
+/// Maximum number of header fields of a message and everything in it.
 const MAX_FIELDS_IN_ALL: usize = 10_000;
-/// Bytes of one header field, its folded lines included.
+/// Maximum bytes of one header field, including folded lines.
 const MAX_FIELD: usize = 64 * 1024;
-/// Bytes of all header fields.
+/// Maximum bytes of all header fields.
 const MAX_HEADER: usize = 1024 * 1024;
-/// Signs in one field that separate addresses, ids or parameters.
+/// Maximum number of characters in one field that separate addresses, ids or parameters.
 pub(super) const MAX_SEPARATORS: usize = 4000;
-/// Encoded words (RFC 2047) in one field.
+/// Maximum number of encoded words (RFC 2047) in one field.
 const MAX_WORDS: usize = 1000;
-/// Delimiters, and thus parts.
+/// Maximum number of delimiters, and thus of parts.
 const MAX_PARTS: usize = 1000;
-/// Different boundaries.
+/// Maximum number of different boundaries.
 const MAX_BOUNDARIES: usize = 200;
-/// The longest boundary, in bytes: RFC 2046 §5.1.1 allows 70.
+/// Maximum length of a boundary, in bytes: RFC 2046 §5.1.1 allows 70.
 const MAX_BOUNDARY: usize = 200;
-/// Messages inside a message: what the parser builds is dropped by recursion.
+/// Maximum number of embedded messages: what the parser builds is dropped recursively.
 const MAX_MESSAGES: usize = 100;
-/// Encoded messages inside each other; the parser leaves deeper ones as they are.
+/// Maximum depth of encoded messages; the parser does not decode deeper ones.
 const MAX_ENCODED: usize = 4;
-/// Steps that are not part of the one pass: so many for each byte, and so many more.
+/// Maximum number of steps outside the main pass: for each byte, and in addition to that.
 const STEPS_PER_BYTE: usize = 4;
 const STEPS_MORE: usize = 4 * 1024 * 1024;
 
-/// What a message has more of than is read.
+/// The limit that a message exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Excess {
-    /// Header fields, or bytes of them.
+    /// Header fields, or their bytes.
     Header,
-    /// A field too long, or with too many addresses, ids, parameters or encoded words.
+    /// The length of a field, or its number of addresses, ids, parameters or encoded words.
     Field,
     /// Parts, or boundaries.
     Parts,
-    /// Messages inside the message.
+    /// Embedded messages.
     Messages,
-    /// Searches that lead nowhere: boundaries that do not come, or declarations that contradict each other.
+    /// Failed searches: boundaries that do not occur, or declarations that contradict each other.
     Searches,
-    /// The parser stopped: none of it was read.
+    /// The parser panicked: nothing was read.
     Unreadable,
 }
 
@@ -66,10 +67,10 @@ impl fmt::Display for Excess {
     }
 }
 
-/// How much of a message may be read.
+/// The part of a message that may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Readable {
-    /// The length of the beginning that may be.
+    /// Its length from the beginning.
     pub length: usize,
     /// Why it is not the whole message.
     pub excess: Option<Excess>,
@@ -84,13 +85,13 @@ impl Readable {
     }
 }
 
-/// How much of a message may be read.
+/// The part of a message that may be read.
 pub(super) fn readable(bytes: &[u8]) -> Readable {
     let mut counts = Counts::new(bytes.len());
     Readable::from(Survey::new(bytes, &mut counts, 0).message(false), bytes.len())
 }
 
-/// How much of header fields without a message may be read: at most to the empty line that ends them.
+/// The part of header fields without a message that may be read: at most up to the empty line that ends them.
 pub(super) fn readable_header(bytes: &[u8]) -> Readable {
     let mut counts = Counts::new(bytes.len());
     let mut survey = Survey::new(bytes, &mut counts, 0);
@@ -106,7 +107,7 @@ struct Stop {
     excess: Excess,
 }
 
-/// What was counted, over a message and all that is in it.
+/// The counts over a message and everything in it.
 #[derive(Debug)]
 struct Counts {
     fields: usize,
@@ -125,7 +126,7 @@ impl Counts {
 
 struct Boundary {
     bytes: Vec<u8>,
-    /// Declared, and not come since. The first that comes begins a part, even where it looks like the last.
+    /// Declared, and not found since. Its first occurrence begins a part, even if it looks like the last delimiter.
     awaited: bool,
 }
 
@@ -135,7 +136,7 @@ struct Survey<'a> {
     boundaries: Vec<Boundary>,
     /// First bytes of boundaries.
     first: [bool; 256],
-    /// A digest was declared: parts are messages by themselves (RFC 2046 §5.1.5).
+    /// Whether a digest was declared: its parts are messages (RFC 2046 §5.1.5).
     digest: bool,
     depth: usize,
     counts: &'a mut Counts,
@@ -146,7 +147,8 @@ impl<'a> Survey<'a> {
         Self { bytes, at: 0, boundaries: Vec::new(), first: [false; 256], digest: false, depth, counts }
     }
 
-    /// A header, and the parts after it; with `enclosed` the header is that around a message, whose own follows.
+    /// Counts a header, and the parts after it; with `enclosed` the header is that around a message, whose own
+    /// follows.
     fn message(&mut self, enclosed: bool) -> Result<(), Stop> {
         self.headers(enclosed)?;
         while let Some(end) = self.delimiter(self.bytes.len(), true)? {
@@ -157,13 +159,13 @@ impl<'a> Survey<'a> {
         Ok(())
     }
 
-    /// A header, and those of the messages that begin right after it.
+    /// Counts a header, and those of the messages that begin directly after it.
     fn headers(&mut self, mut enclosed: bool) -> Result<(), Stop> {
         loop {
             let begin = self.at;
             let block = self.block()?;
             let end = self.at;
-            // Delimiters inside a header: it begins anew after each, as far as the parser is concerned.
+            // Delimiters inside a header: for the parser, it begins again after each.
             self.at = begin;
             let mut delimiters = 0;
             while let Some(after) = self.delimiter(end, false)? {
@@ -211,7 +213,7 @@ impl<'a> Survey<'a> {
         if self.counts.parts > MAX_PARTS { self.stop(at, Excess::Parts) } else { Ok(()) }
     }
 
-    /// Goes over one header, to after the empty line that ends it.
+    /// Scans one header, up to after the empty line that ends it.
     fn block(&mut self) -> Result<Block, Stop> {
         let begin = self.at;
         let mut block = Block::default();
@@ -239,7 +241,7 @@ impl<'a> Survey<'a> {
         Ok(block)
     }
 
-    /// What a header declares of what follows.
+    /// What a header declares about the content after it.
     fn declared(&mut self, begin: usize, end: usize) -> Result<Declared, Stop> {
         let mut declared = Declared::default();
         for (is_type, value_end, value) in Declared::fields(&self.bytes[begin..end]) {
@@ -257,7 +259,7 @@ impl<'a> Survey<'a> {
         Ok(declared)
     }
 
-    /// Notes a boundary, and what it costs to look for it from `from` on: all the rest, where it does not come.
+    /// Records a boundary, and the cost of searching for it from `from` on: all the rest, if it does not occur.
     fn boundary(&mut self, from: usize, bytes: Vec<u8>, begin: usize) -> Result<(), Stop> {
         let Some(&first) = bytes.first() else { return Ok(()) };
         if bytes.len() > MAX_BOUNDARY {
@@ -278,7 +280,7 @@ impl<'a> Survey<'a> {
         Ok(())
     }
 
-    /// Where the next delimiter that begins a part ends, before `end`; the parser finds them anywhere in a line.
+    /// The end of the next delimiter that begins a part, before `end`; the parser finds them anywhere in a line.
     fn delimiter(&mut self, end: usize, comes: bool) -> Result<Option<usize>, Stop> {
         let mut from = self.at;
         while let Some(at) = self.bytes.get(from..end).and_then(|rest| memchr::memchr(b'-', rest)).map(|at| from + at) {
@@ -299,7 +301,7 @@ impl<'a> Survey<'a> {
         Ok(None)
     }
 
-    /// A message whose content is encoded, which RFC 2046 §5.2.1 forbids and the parser undoes.
+    /// Counts a message whose content is encoded, which RFC 2046 §5.2.1 forbids and the parser decodes.
     fn encoded(&mut self, declared: &Declared, begin: usize) -> Result<(), Stop> {
         if self.depth >= MAX_ENCODED {
             return self.stop(begin, Excess::Messages);
@@ -320,7 +322,7 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// How long the rest of a delimiter's line is, where only white space is on it.
+/// Length of the rest of a delimiter's line, if it is only white space.
 fn rest_of_line(bytes: &[u8]) -> usize {
     match bytes.iter().position(|byte| *byte == b'\n' || !byte.is_ascii_whitespace()) {
         Some(end) if bytes[end] == b'\n' => end + 1,

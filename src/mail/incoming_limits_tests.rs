@@ -22,7 +22,7 @@ fn what_people_and_programs_send_is_whole() {
         format!("Content-Type: multipart/mixed; boundary=\"----=_x\"\r\n\r\n------=_x\r\n\r\n{dashes}------=_x--\r\n"),
         format!("To: {many}last@example.org\r\n\r\nHej\r\n"),
         format!("Subject:{}\r\n\r\nHej\r\n", "\r\n =?utf-8?q?r=C3=A5d?=".repeat(400)),
-        // A boundary that never comes, as in a message cut short.
+        // A boundary that never occurs, as in a truncated message.
         format!("{MIXED}{}", "text\r\n".repeat(100_000)),
         format!("{}\r\n", "X-Field: value\r\n".repeat(900)),
     ] {
@@ -41,10 +41,10 @@ fn what_the_parser_would_build_is_counted_before() {
     for (message, why) in [
         (format!("{MIXED}{}", "--x\r\n\r\n\r\n".repeat(5000)), Excess::Parts),
         (format!("{MIXED}{}", "text --x\r\n\r\n".repeat(5000)), Excess::Parts),
-        // The first delimiter begins a part, even where it looks like the last.
+        // The first delimiter begins a part, even if it looks like the last.
         (format!("{MIXED}--x--\r\n{}", "a:\r\n".repeat(5000)), Excess::Header),
         ("a:\n".repeat(5000), Excess::Header),
-        // A line of spaces goes on with a field: it ends no header.
+        // A line of spaces continues a field: it does not end the header.
         (format!("a:\n \n{}", "a:\n".repeat(5000)), Excess::Header),
         (format!("{MIXED}{}", format!("--x\r\n{}\r\n", "a:\r\n".repeat(900)).repeat(20)), Excess::Header),
         (format!("a: {}\r\n\r\n", "x".repeat(70_000)), Excess::Field),
@@ -57,7 +57,7 @@ fn what_the_parser_would_build_is_counted_before() {
         (format!("{MIXED}{searches}{}", "text\r\n".repeat(1_000_000)), Excess::Searches),
         (format!("{MIXED}{boundaries}"), Excess::Parts),
         (format!("Content-Type: multipart/mixed; boundary={}\r\n\r\n", "x".repeat(300)), Excess::Parts),
-        // Names with spaces in them, boundaries in pieces: as the parser reads them.
+        // Names with spaces, boundaries in pieces: as the parser reads them.
         (
             format!(
                 "C ontent-Ty pe : multipart/mixed; boundary*0=a;\r\n boundary*1=b\r\n\r\n{}",

@@ -1,4 +1,4 @@
-//! Messages as strangers send them: decoded, taken apart, and bounded.
+//! Messages as strangers send them: decoded, split into parts, and bounded.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! Which of some addresses stand anywhere in a message: in a header field, a text, an attachment, a message inside it,
-//! whatever the transfer encoding and the charset. For finding everything that concerns one person.
+//! Finds which of some addresses occur anywhere in a message: in header fields, texts, attachments, embedded
+//! messages, in any transfer encoding and charset. Used to find everything that concerns one person.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,15 +8,16 @@ use crate::base::address::Address;
 use super::incoming::Incoming;
 use super::incoming_encoded::{from_base64, from_quoted_printable};
 
-/// The longest domain that is looked at, in bytes: 255 (RFC 1035 §2.3.4), in Unicode perhaps more.
+/// Maximum length of a domain that is searched, in bytes: 255 (RFC 1035 §2.3.4), in Unicode perhaps more.
 const LONGEST_DOMAIN: usize = 1024;
-/// Places before one `@` at which the address may begin: other servers write theirs before it, separated by such signs.
+/// Maximum number of places before one `@` at which the address may begin: other servers put theirs before it, with
+/// such separators.
 const MOST_BEGINNINGS: usize = 16;
-/// Signs after which an address may begin inside a longer local part. Not a dot or a hyphen: those belong to the longer name
-/// of another person.
+/// Characters after which an address may begin inside a longer local part. Not a dot or a hyphen: those are part of
+/// another person's longer name.
 const SEPARATORS: [char; 6] = ['+', '=', '\'', '|', '`', '{'];
 
-/// Addresses to be looked for.
+/// The addresses to search for.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// By domain, in lower case.
@@ -26,14 +27,14 @@ pub struct Wanted {
 /// Local parts at one domain, in lower case.
 #[derive(Clone, Debug, Default)]
 struct Locals {
-    /// The key ([`Address::key`]) of the address of each.
+    /// The key ([`Address::key`]) of each address.
     keys: HashMap<String, String>,
-    /// How long they are, in bytes: a text of another length need not be looked up.
+    /// Their lengths, in bytes: a text of another length need not be looked up.
     lengths: BTreeSet<usize>,
 }
 
 impl Wanted {
-    /// These addresses, in whatever case, with their domains in ASCII and as people write them (RFC 5890).
+    /// Searches for these addresses, in any case, with their domains in ASCII and in Unicode (RFC 5890).
     pub fn new<'a>(addresses: impl IntoIterator<Item = &'a Address>) -> Self {
         let mut wanted = Self::default();
         for address in addresses {
@@ -53,23 +54,23 @@ impl Wanted {
         }
     }
 
-    /// Whether nothing is looked for.
+    /// Whether there are no addresses to search for.
     pub fn is_empty(&self) -> bool {
         self.domains.is_empty()
     }
 
-    /// The keys of those that stand in a text. The work grows with the length of the text, whatever it is.
+    /// The keys of the addresses that occur in a text. The work grows with the length of the text only.
     pub fn in_text(&self, text: &str) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
         self.collect(text, &mut found);
         found
     }
 
-    /// The keys of those that stand in a message, or in bytes that are none.
+    /// The keys of the addresses that occur in a message, or in arbitrary bytes.
     pub fn in_message(&self, bytes: &[u8]) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
         self.collect(&String::from_utf8_lossy(bytes), &mut found);
-        // What the parser cannot read is searched as it stands, above.
+        // What the parser cannot read was searched as raw text above.
         let message = Incoming::parse(bytes).ok();
         if let Some(message) = &message {
             self.collect_message(message, &mut found);
@@ -80,12 +81,12 @@ impl Wanted {
         found
     }
 
-    /// In what was too much to read as a message: all of it as if it were quoted-printable, and each run of base64.
+    /// Searches what was too much to parse as a message: all of it as quoted-printable, and each run of base64.
     fn collect_unread<'a>(&'a self, bytes: &[u8], found: &mut BTreeSet<&'a str>) {
         self.collect(&String::from_utf8_lossy(&from_quoted_printable(bytes)), found);
         let is_encoded = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(byte);
         for run in bytes.split(|byte| !is_encoded(byte)).filter(|run| run.len() >= SHORTEST_RUN) {
-            // The lines before may be text that happens to look so: each place in a group of four is tried.
+            // Lines before may be text that happens to look like base64: each position in a group of four is tried.
             for skipped in 0..4 {
                 let decoded = from_base64(run.get(skipped..).unwrap_or_default());
                 self.collect(&String::from_utf8_lossy(&decoded), found);
@@ -111,7 +112,7 @@ impl Wanted {
 
     fn collect<'a>(&'a self, text: &str, found: &mut BTreeSet<&'a str>) {
         let text = text.to_lowercase();
-        // Other servers write the address into one of their own: "bounces+karin=example.org@relay.example.com".
+        // Other servers embed the address in one of their own: "bounces+karin=example.org@relay.example.com".
         for (at, sign) in text.match_indices(['@', '=']) {
             let right = &text[at + sign.len()..];
             let right = &right[..right.floor_char_boundary(LONGEST_DOMAIN)];
@@ -125,9 +126,10 @@ impl Wanted {
     }
 }
 
-/// Gives each text that may be the local part at the end of `left` and has one of these lengths: [`MOST_BEGINNINGS`] at most.
+/// Calls back with each text at the end of `left` that may be the local part and has one of these lengths: at most
+/// [`MOST_BEGINNINGS`].
 fn candidates(left: &str, lengths: &BTreeSet<usize>, mut candidate: impl FnMut(&str)) {
-    // One character more than the longest: where it belongs to the local part, that is too long.
+    // One character more than the longest: if it belongs to the local part, that is too long.
     let far = lengths.last().map_or(0, |longest| longest + char::MAX.len_utf8());
     let near = &left[left.floor_char_boundary(left.len().saturating_sub(far))..];
     let begin = near.char_indices().rev().find(|(_, c)| !is_local(*c)).map_or(0, |(at, c)| at + c.len_utf8());
@@ -140,14 +142,14 @@ fn candidates(left: &str, lengths: &BTreeSet<usize>, mut candidate: impl FnMut(&
     }
 }
 
-/// Runs of base64 shorter than this are not decoded: an address of eight bytes has more.
+/// Minimum length of a base64 run that is decoded: an address of eight bytes has more.
 const SHORTEST_RUN: usize = 12;
 
 fn is_domain(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '.' | '-')
 }
 
-/// RFC 5321 §4.1.2 `atext` and the dot, with the letters that RFC 6531 §3.3 adds.
+/// RFC 5321 §4.1.2 `atext` and the dot, with the characters added by RFC 6531 §3.3.
 fn is_local(c: char) -> bool {
     c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c)
 }

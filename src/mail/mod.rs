@@ -1,4 +1,4 @@
-//! Floor 1: bytes to values and back, as the mail standards write them. No I/O, no clock.
+//! Floor 1: converts between bytes and values by the mail standards. No I/O, no clock.
 
 pub mod author;
 mod automatic;

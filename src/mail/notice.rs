@@ -1,15 +1,15 @@
-//! The bytes of a notice: a mail of our own to one reader that belongs to no mailing, and the fields that are put before
-//! a message that is passed on as it is.
+//! Composes notices, mails of our own to one reader that belong to no mailing, and the fields that are put before a
+//! forwarded message.
 
 use crate::base::clock::Timestamp;
 
 use super::compose::{Body, ComposeError, Frame, ListFields, add_body, push_date, push_list_id};
 use super::headers::{Mailbox, push_ids, push_mailboxes, push_plain, push_text, push_uris};
 
-/// How many ids References holds, at most: the first, which names the thread, and the last ones.
+/// Maximum number of ids in References: the first, which identifies the thread, and the last ones.
 const REFERENCES: usize = 20;
 
-/// What marks a message that was here before, in the field [`LOOP_FIELD`].
+/// The field that marks our own mail, to detect loops.
 pub const LOOP_FIELD: &str = "X-Loop";
 
 /// The header fields of a notice.
@@ -17,7 +17,7 @@ pub const LOOP_FIELD: &str = "X-Loop";
 pub struct NoticeHead<'a> {
     /// From.
     pub from: &'a Mailbox,
-    /// Where answers go, if not to From.
+    /// The address for replies, if not From.
     pub reply_to: Option<&'a Mailbox>,
     /// To.
     pub to: &'a Mailbox,
@@ -27,29 +27,29 @@ pub struct NoticeHead<'a> {
     pub date: Timestamp,
     /// Message-ID without brackets.
     pub message_id: &'a str,
-    /// What it answers, if it answers something: Auto-Submitted tells the two apart (RFC 3834 §5).
+    /// The message that it answers, if any: Auto-Submitted distinguishes the two (RFC 3834 §5).
     pub answers: Option<Answered<'a>>,
-    /// The list that it is about (RFC 2369, RFC 2919).
+    /// The list that it concerns (RFC 2369, RFC 2919).
     pub list: Option<&'a ListFields>,
-    /// What List-Unsubscribe says, a URI, where the reader can use it.
+    /// The URI in List-Unsubscribe, if the reader can use it.
     pub unsubscribe: Option<&'a str>,
     /// The value of [`LOOP_FIELD`].
     pub loop_mark: &'a str,
 }
 
-/// The message that a notice answers: a stranger's words.
+/// The message that a notice answers: untrusted text.
 #[derive(Clone, Debug, Default)]
 pub struct Answered<'a> {
     /// Its Message-ID, without brackets.
     pub message_id: Option<&'a str>,
-    /// Its References, or its In-Reply-To where it has none (RFC 5322 §3.6.4).
+    /// Its References, or its In-Reply-To if it has none (RFC 5322 §3.6.4).
     pub references: Vec<&'a str>,
 }
 
-/// A notice's bytes: text and HTML as alternatives, CRLF line ends.
+/// The bytes of a notice: text and HTML as alternatives, with CRLF line ends.
 ///
 /// # Errors
-/// [`ComposeError`]: a header line that is longer than a line may be.
+/// [`ComposeError`]: a header line is too long.
 pub fn compose_notice(head: &NoticeHead<'_>, language: &str, text: &str, html: &str) -> Result<Vec<u8>, ComposeError> {
     let mut out = Vec::with_capacity(2048 + text.len() + html.len() * 5 / 4);
     push_mailboxes(&mut out, "From", &[head.from]);
@@ -67,7 +67,7 @@ pub fn compose_notice(head: &NoticeHead<'_>, language: &str, text: &str, html: &
         }
         None => push_plain(&mut out, "Auto-Submitted", "auto-generated"),
     }
-    // Exchange answers what it does not know as automatic (MS-OXCMAIL 2.1.3.2.20).
+    // Exchange sends automatic answers unless told not to (MS-OXCMAIL 2.1.3.2.20).
     push_plain(&mut out, "X-Auto-Response-Suppress", "All");
     if let Some(list) = head.list {
         push_list_id(&mut out, list);
@@ -99,14 +99,14 @@ fn push_thread(out: &mut Vec<u8>, answered: &Answered<'_>) {
     push_ids(out, "References", &thread);
 }
 
-/// The fields that are put before a message when it is passed on as it is (RFC 5322 §3.6.6).
+/// The fields put before a message that is forwarded unchanged (RFC 5322 §3.6.6).
 #[derive(Clone, Debug)]
 pub struct ResentHead<'a> {
-    /// Who passes it on.
+    /// The forwarder.
     pub from: &'a Mailbox,
-    /// To whom.
+    /// The recipient.
     pub to: &'a Mailbox,
-    /// When.
+    /// The time.
     pub date: Timestamp,
     /// A Message-ID of its own, without brackets.
     pub message_id: &'a str,
@@ -125,8 +125,8 @@ pub fn resent_header(head: &ResentHead<'_>) -> Vec<u8> {
     out
 }
 
-/// The header of a message whose body is another message, whole (`message/rfc822`, RFC 2046 §5.2.1): for passing on what
-/// came to an address that no header may show. The bytes of that message follow.
+/// The header of a message whose body is another whole message (`message/rfc822`, RFC 2046 §5.2.1): for forwarding
+/// mail to an address that must not appear in a header. The bytes of that message follow.
 pub fn enclosing_header(head: &ResentHead<'_>, subject: &str, reply_to: Option<&Mailbox>) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     push_mailboxes(&mut out, "From", &[head.from]);

@@ -1,33 +1,33 @@
-//! A message that a mail system hands to a program, or that was saved to a file: into the form in which mail travels,
-//! and what it says of its own envelope.
+//! A message piped in by a mail system, or saved to a file: converts it to the form used on the wire, and extracts
+//! what it says about its envelope.
 //!
-//! Postfix, Exim and sendmail put the envelope before the message, in some of these: a line `From SENDER DATE` as in an
-//! mbox, Return-Path, X-Original-To, Delivered-To.
+//! Postfix, Exim and sendmail put the envelope before the message in one or more of these forms: a line `From SENDER
+//! DATE` as in an mbox, Return-Path, X-Original-To, Delivered-To.
 
 use super::incoming::Incoming;
 
-/// A message in the form in which mail travels (RFC 5322 §2.1).
+/// A message in the form used on the wire (RFC 5322 §2.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PipedIn {
     /// The message. Each line ends in CR LF.
     pub bytes: Vec<u8>,
-    /// The sender named in a first line `From SENDER DATE`, which is no part of the message.
+    /// The sender in a first line `From SENDER DATE`, which is not part of the message.
     pub separator_sender: Option<String>,
 }
 
-/// What a message says of its own envelope.
+/// What a message says about its envelope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EnvelopeHints {
-    /// The envelope sender; empty for the null reverse-path. `None` where nothing tells.
+    /// The envelope sender; empty for the null reverse-path. `None` if unknown.
     pub sender: Option<String>,
-    /// For whom a mail system took it in: the newest X-Original-To, then the newest Delivered-To.
+    /// The original recipients, from the newest X-Original-To, then the newest Delivered-To.
     pub delivered_to: Vec<String>,
-    /// To whom it is addressed: To, Cc, Bcc, and the same with Resent-.
+    /// The addressees: To, Cc, Bcc, and the same with Resent-.
     pub addressed_to: Vec<String>,
 }
 
 impl PipedIn {
-    /// Takes the separator line off and ends all lines in CR LF: those that end in LF, in CR, or in nothing.
+    /// Removes the separator line and ends all lines with CR LF.
     pub fn new(bytes: &[u8]) -> Self {
         let (separator_sender, message) = match bytes.strip_prefix(b"From ") {
             Some(rest) => {
@@ -43,8 +43,8 @@ impl PipedIn {
         Self { bytes: with_crlf(message), separator_sender }
     }
 
-    /// What the message says of its envelope. A stranger may have written any of it: it says where a message may be
-    /// meant to go, and proves nothing.
+    /// What the message says about its envelope. Any of it may be forged: it says where a message may be meant to go,
+    /// and proves nothing.
     pub fn hints(&self, message: &Incoming) -> EnvelopeHints {
         let newest =
             |name| message.headers_named(name).next().map(|field| bare(&field.value)).filter(|a| !a.is_empty());

@@ -1,32 +1,32 @@
-//! What a person answers who is asked whether a held mail may go out. The words are data (`post_decision.toml`).
+//! A person's answer to the question whether a held mail may be sent. The words are data (`post_decision.toml`).
 //!
-//! Letting out needs a clear word and nothing beside it: "yes, but change the headline first" is a letter, not a yes. A
-//! refusal may have its reason behind it.
+//! Approval needs a clear word and nothing else: "yes, but change the headline first" is a letter, not a yes. A
+//! refusal may be followed by its reason.
 
 use serde::Deserialize;
 
 use super::reply::{Question, Reply, ReplyReader, ReplyReaderError, Sender, Written, without_tokens};
 
-/// Characters of a reason that are kept.
+/// Maximum characters kept of a reason.
 const LONGEST_REASON: usize = 500;
 
-/// What an answer says.
+/// The meaning of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PostDecision {
-    /// It may go out.
+    /// Approve.
     Approve,
-    /// It may not.
+    /// Refuse.
     Refuse {
-        /// Why; may be empty. A person's words, on one line.
+        /// The reason, as one line; may be empty.
         why: String,
     },
-    /// Nothing was written: the question was sent back as it was, and all of the reply was read.
+    /// No text of their own: the question was sent back unchanged, and all of the reply was read.
     Silent,
-    /// Something that a person must read, or that nothing could read.
+    /// A person must read it, or it could not be read.
     Unclear,
 }
 
-/// The words, read once.
+/// The parsed words.
 #[derive(Clone, Debug)]
 pub struct DecisionWords {
     words: File,
@@ -42,23 +42,23 @@ struct File {
 }
 
 impl DecisionWords {
-    /// The words that come with Depesch.
+    /// Parses the words shipped with Depesch.
     ///
     /// # Errors
-    /// Never with the files as they are; a test sees to that.
+    /// Never with the shipped files; a test ensures this.
     pub fn shipped() -> Result<Self, ReplyReaderError> {
         let words = toml::from_str(include_str!("post_decision.toml"))
             .map_err(|error: toml::de::Error| ReplyReaderError(error.to_string()))?;
         Ok(Self { words, reader: ReplyReader::shipped()? })
     }
 
-    /// How replies are read.
+    /// The reader for replies.
     pub fn reader(&self) -> &ReplyReader {
         &self.reader
     }
 
-    /// What a reply by `sender` says to `question`. Quotation, signature and disclaimer do not count; each form of the mail
-    /// must say the same, and only what was read counts.
+    /// The meaning of a reply by `sender` to `question`. Quotation, signature and disclaimer do not count; all forms
+    /// of the mail must agree, and unread parts count as unclear.
     pub fn read(&self, reply: &Reply, sender: Sender<'_>, question: Option<&Question>) -> PostDecision {
         if self.reader.may_be_automatic(reply) {
             return PostDecision::Unclear;
@@ -78,7 +78,7 @@ impl DecisionWords {
         }
     }
 
-    /// What one form of a reply says; `None` where nothing was written.
+    /// The meaning of one form of a reply; `None` without any text.
     fn said(&self, form: &Written, sender: Sender<'_>) -> Option<PostDecision> {
         let own = self.reader.words_of(form);
         if own.is_empty() || self.reader.is_signature(&own, sender) {
@@ -109,10 +109,10 @@ impl DecisionWords {
         is(&line) || self.words.polite.iter().any(polite)
     }
 
-    /// What follows a word of refusal, if the line begins with one.
+    /// The text after a word of refusal, if the line begins with one.
     fn refusal<'a>(&self, line: &'a str) -> Option<&'a str> {
         let lower = line.to_lowercase();
-        // Lower case may be longer in bytes than what it stands for; then nothing is cut off by it.
+        // Lower case may have more bytes than the original; then positions do not correspond and nothing is cut off.
         let same = lower.len() == line.len();
         let begins = |phrase: &&String| {
             let rest = lower.strip_prefix(phrase.as_str())?;
@@ -124,7 +124,7 @@ impl DecisionWords {
     }
 }
 
-/// Lower case, words divided by one space, without punctuation.
+/// Lower case, words separated by one space, without punctuation.
 fn plain(line: &str) -> String {
     let kept: String = line.chars().map(|c| if c.is_alphanumeric() || c == '\'' { c } else { ' ' }).collect();
     kept.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")

@@ -1,9 +1,10 @@
-//! A post's bytes made into list mail: its header is taken field by field, what speaks of another journey or in our name
-//! goes, ours is added, and what a header may have once is there once. The body stays as it is, byte for byte, unless it has
-//! lines that no relay need carry. The header goes out in ASCII, so that it needs no SMTPUTF8 (RFC 6531).
+//! Converts a post's bytes into list mail: its header is processed field by field; fields about its journey here or
+//! in our name are removed, ours are added, and fields that may occur once occur once. The body stays unchanged, byte
+//! for byte, unless it has lines that a relay may refuse. The header is sent in ASCII, so that it needs no SMTPUTF8
+//! (RFC 6531).
 //!
-//! The author's DKIM signature is left in place while From is, as nothing that it usually covers is changed (RFC 6377
-//! §5.4); with a rewritten From it could only fail.
+//! The author's DKIM signature is kept if From is, because nothing that it usually covers is changed (RFC 6377 §5.4);
+//! with a rewritten From it could only fail.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,8 +20,9 @@ use super::notice::LOOP_FIELD;
 use super::raw_header::{RawField, RawHeader};
 use super::relayable::relayable;
 
-/// Fields that never travel on, in lower case: of the journey here, that only the list may set, and requests for receipts
-/// that every reader would answer. Every field of a list goes beside them (RFC 2369 §3, RFC 2919 §3).
+/// Fields that are always removed, in lower case: those about the journey here, those that only the list may set, and
+/// requests for receipts that every reader would answer. All List-* fields are removed as well (RFC 2369 §3, RFC 2919
+/// §3).
 const DROPPED: [&str; 22] = [
     "authentication-results",
     "bcc",
@@ -46,30 +48,30 @@ const DROPPED: [&str; 22] = [
     "x-spam-status",
 ];
 
-/// What the list changes in a post.
+/// The changes that the list makes in a post.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes {
-    /// The list in From, where the author may not stand there.
+    /// The list in From, if the author must not be there.
     pub from: Option<Mailbox>,
-    /// The author, for whoever looks, where From is rewritten.
+    /// The author, shown elsewhere if From is rewritten.
     pub author: Mailbox,
-    /// Where replies go; `None` leaves what the author says.
+    /// The addresses for replies; `None` keeps the author's.
     pub reply_to: Option<Vec<Mailbox>>,
-    /// The address that posts go to, as shown; `None` where readers cannot write to it.
+    /// The address for posts, as shown; `None` if readers cannot post.
     pub post_address: Option<String>,
-    /// By what the list knows its own mail again.
+    /// The mark by which the list recognises its own mail.
     pub loop_mark: String,
-    /// Whether nothing may tell the list's name: then the addresses and the way here go too.
+    /// Whether nothing may reveal the list's name: then addressees and trace fields are removed too.
     pub sensitive: bool,
-    /// The Message-ID for a post that has none, without brackets.
+    /// The Message-ID for a post without one, without brackets.
     pub message_id: String,
-    /// The date for a post that has none.
+    /// The date for a post without one.
     pub date: Timestamp,
     /// Feedback-ID.
     pub feedback_id: String,
 }
 
-/// A post of which only the reader is open.
+/// A post that only lacks the reader.
 #[derive(Clone, Debug)]
 pub struct PostedFrame {
     head: Vec<u8>,
@@ -77,18 +79,18 @@ pub struct PostedFrame {
     to_is_open: bool,
 }
 
-/// What differs from reader to reader.
+/// The part that differs between readers.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
-    /// The reader; shown only where the post's own To is not.
+    /// The reader; shown only if the post's own To is not.
     pub to: &'a Mailbox,
-    /// How they leave with one click, by https (RFC 8058).
+    /// The https link to leave with one click (RFC 8058).
     pub unsubscribe_https: Option<&'a str>,
-    /// The same by mail, a `mailto:` URI.
+    /// The `mailto:` URI to leave by mail.
     pub unsubscribe_mailto: &'a str,
 }
 
-/// The fields of a post's own header that go on, each that a header may have once at most once.
+/// The fields of a post's own header that are kept, without duplicates of those that may occur once.
 fn kept<'h, 'a>(header: &'h RawHeader<'a>, keeps_from: bool, changes: &Changes) -> Vec<&'h RawField<'a>> {
     let mut kept: Vec<&RawField<'a>> = Vec::with_capacity(header.fields.len());
     let mut there = [false; ONCE.len()];
@@ -99,7 +101,7 @@ fn kept<'h, 'a>(header: &'h RawHeader<'a>, keeps_from: bool, changes: &Changes) 
         let replied = lower == "reply-to" && changes.reply_to.is_some();
         let gone = lower.starts_with("list-") || DROPPED.contains(&lower);
         let telling = changes.sensitive && is_telling(lower);
-        // RFC 5322 §3.6: where a careless reader sees a second one, others saw the first.
+        // RFC 5322 §3.6: a careless reader may see the second one, where others saw the first.
         let place = ONCE.iter().position(|once| *once == lower);
         let again = place.is_some_and(|place| std::mem::replace(&mut there[place], true));
         if !gone && !from && !replied && !telling && !again {
@@ -109,7 +111,7 @@ fn kept<'h, 'a>(header: &'h RawHeader<'a>, keeps_from: bool, changes: &Changes) 
     kept
 }
 
-/// Whether a field may tell the name of a sensitive list, or who is on it.
+/// Whether a field may reveal the name of a sensitive list, or its members.
 fn is_telling(lower: &str) -> bool {
     ["to", "cc", "received", "thread-topic", "mail-followup-to", "mail-reply-to", "apparently-to"].contains(&lower)
         || lower.starts_with("x-forwarded")
@@ -117,17 +119,17 @@ fn is_telling(lower: &str) -> bool {
 }
 
 impl PostedFrame {
-    /// Takes a post apart and makes all that its readers share.
+    /// Takes a post apart and prepares the part shared by all readers.
     pub fn new(bytes: &[u8], changes: &Changes) -> Self {
-        // What somebody signed stays whole; a relay may carry it as it is.
+        // Signed content stays unchanged; a relay may accept it as it is.
         let fitted = relayable(bytes, true).unwrap_or(Cow::Borrowed(bytes));
         let header = RawHeader::new(&fitted);
-        // From goes on as it stands only where every program reads the author out of it that was decided on.
+        // From is kept only if every program finds the same author in it that was decided on.
         let decided = |author: &Author| author.is_tidy && author.address == changes.author.address;
         let keeps_from =
             changes.from.is_none() && matches!(author_and_doubt(bytes), Ok((author, None)) if decided(&author));
         let kept = kept(&header, keeps_from, changes);
-        // A signature over what is not there any more could only fail.
+        // A signature over changed content could only fail.
         let unsigned = !keeps_from || matches!(fitted, Cow::Owned(_)) || kept.iter().any(|field| !field.is_sound());
         let mut head = Vec::with_capacity(header.length + 1024);
         let mut names = Vec::with_capacity(kept.len());
@@ -167,7 +169,7 @@ impl PostedFrame {
         Self { head, body: Arc::new(header.body.to_vec()), to_is_open }
     }
 
-    /// The message for one reader: its header with the empty line, and the body that all readers share.
+    /// The message for one reader: its header with the empty line, and the shared body.
     pub fn message(&self, list: &ListFields, reader: &Reader<'_>) -> (Vec<u8>, Arc<Vec<u8>>) {
         let mut out = Vec::with_capacity(self.head.len() + 1024);
         out.extend_from_slice(&self.head);
@@ -180,12 +182,12 @@ impl PostedFrame {
     }
 }
 
-/// The bytes after the header: by these a message without Message-ID is known again.
+/// The bytes after the header: they identify a message without Message-ID.
 pub fn body_of(bytes: &[u8]) -> &[u8] {
     RawHeader::new(bytes).body
 }
 
-/// The message with every line end as CR LF and one at its end, as it must be to travel (RFC 5321 §2.3.8).
+/// The message with every line end as CR LF and one at its end, as required for SMTP (RFC 5321 §2.3.8).
 pub fn with_line_ends(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() + 2);
     let mut rest = bytes;

@@ -1,5 +1,5 @@
-//! The header of a message as raw fields: the one place that says where a field begins and ends and where the body begins
-//! (RFC 5322 §2.2), for whatever must see exactly what is sent on.
+//! The header of a message as raw fields: the one place that determines where a field begins and ends and where the
+//! body begins (RFC 5322 §2.2), for callers that must see exactly what is sent on.
 //!
 //! Expects lines that end in CR LF (see [`super::posted::with_line_ends`]).
 
@@ -9,54 +9,55 @@ use mail_parser::decoders::charsets::map::charset_decoder;
 
 use super::headers::LINE_LIMIT;
 
-/// Fields and stray lines of a header that are looked at; far more than [`super::header_check`] lets pass.
+/// Maximum number of fields and stray lines of a header; far more than [`super::header_check`] allows.
 const MOST: usize = 10_000;
 
-/// One header field as it stands.
+/// One raw header field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawField<'a> {
     /// The name, as written, without blanks before the colon. Printable ASCII, never empty.
     pub name: &'a [u8],
-    /// What follows the colon, folded lines and the last line end included.
+    /// The text after the colon, including folded lines and the last line end.
     pub value: &'a [u8],
     /// The whole field: name, colon, value.
     pub whole: &'a [u8],
 }
 
-/// A message, cut into its header's fields and its body.
+/// A message, split into its header's fields and its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawHeader<'a> {
     /// The fields, in order.
     pub fields: Vec<RawField<'a>>,
-    /// Lines, folded ones included, that are no field: without a colon, or with a name that is not printable ASCII.
+    /// Lines, including folded ones, that are not a field: without a colon, or with a name that is not printable
+    /// ASCII.
     pub stray: Vec<&'a [u8]>,
-    /// What follows the empty line; empty where the message has none.
+    /// The bytes after the empty line; empty if the message has none.
     pub body: &'a [u8],
-    /// The bytes before the body, the empty line included.
+    /// Number of bytes before the body, including the empty line.
     pub length: usize,
 }
 
 impl<'a> RawField<'a> {
-    /// Whether it has this name, whatever the case (RFC 5322 §1.2.2).
+    /// Whether it has this name, in any case (RFC 5322 §1.2.2).
     pub fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name.as_bytes())
     }
 
-    /// The value on one line: folding undone (RFC 5322 §2.2.3). What is not UTF-8 is read as Windows-1252, which is what
-    /// old programs write.
+    /// The value on one line, unfolded (RFC 5322 §2.2.3). Invalid UTF-8 is read as Windows-1252, which old programs
+    /// write.
     pub fn unfolded(&self) -> String {
         text_of(self.value).replace("\r\n", "").trim().to_owned()
     }
 }
 
 impl RawField<'_> {
-    /// Whether a line folded under it is blank (forbidden by RFC 5322 §3.2.2): some programs end the header there.
+    /// Whether a continuation line is blank (forbidden by RFC 5322 §3.2.2): some programs end the header there.
     pub fn has_blank_line(&self) -> bool {
         let mut lines = self.value.split(|byte| *byte == b'\n').skip(1);
         lines.any(|line| !line.is_empty() && line.trim_ascii().is_empty())
     }
 
-    /// Whether any relay carries it as it stands (RFC 5322 §2.1.1, §2.2): ASCII, no line too long, no control character.
+    /// Whether any relay accepts it unchanged (RFC 5322 §2.1.1, §2.2): ASCII, no line too long, no control character.
     pub fn is_sound(&self) -> bool {
         self.whole.is_ascii()
             && !self.has_blank_line()
@@ -67,7 +68,7 @@ impl RawField<'_> {
 }
 
 impl<'a> RawHeader<'a> {
-    /// Cuts a message. Anything can be cut; fields and lines beyond 10,000 are left out.
+    /// Splits a message. Any input can be split; fields and lines beyond 10,000 are left out.
     pub fn new(message: &'a [u8]) -> Self {
         let (mut fields, mut stray, mut rest) = (Vec::new(), Vec::new(), message);
         let body = loop {
@@ -90,7 +91,7 @@ impl<'a> RawHeader<'a> {
         Self { fields, stray, body, length: message.len() - body.len() }
     }
 
-    /// The fields of this name, whatever the case.
+    /// The fields of this name, in any case.
     pub fn named<'n>(&self, name: &'n str) -> impl Iterator<Item = &RawField<'a>> + use<'_, 'a, 'n> {
         self.fields.iter().filter(move |field| field.is(name))
     }
@@ -104,7 +105,7 @@ fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// RFC 5322 §2.2: a name of printable ASCII, then a colon. Blanks before it are of the obsolete syntax (§4.5).
+/// RFC 5322 §2.2: a name of printable ASCII, then a colon. Blanks before it belong to the obsolete syntax (§4.5).
 fn field(whole: &[u8]) -> Option<RawField<'_>> {
     let colon = memchr::memchr(b':', whole)?;
     let name = whole[..colon].trim_ascii_end();
@@ -112,7 +113,7 @@ fn field(whole: &[u8]) -> Option<RawField<'_>> {
     sound.then(|| RawField { name, value: &whole[colon + 1..], whole })
 }
 
-/// Where the field at the beginning ends, with the lines folded under it.
+/// Where the field at the beginning ends, including its continuation lines.
 fn end_of_field(bytes: &[u8]) -> usize {
     let mut end = 0;
     loop {

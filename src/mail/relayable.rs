@@ -1,6 +1,6 @@
-//! A message made fit for the way on: no line over 998 bytes, no NUL, and only ASCII where a relay carries nothing else
-//! (RFC 5321 §4.5.3.1.6, RFC 6152 §3). Only the parts that need it are encoded anew, with the encodings of RFC 2045 §6; what
-//! somebody signed or encrypted stays whole (RFC 1847 §2.1), and the message is then not fit.
+//! Makes a message acceptable for a relay: no line over 998 bytes, no NUL, and only ASCII if the relay accepts
+//! nothing else (RFC 5321 §4.5.3.1.6, RFC 6152 §3). Only the parts that need it are re-encoded, with the encodings of
+//! RFC 2045 §6; signed or encrypted parts stay unchanged (RFC 1847 §2.1), and the message is then unfit.
 
 use std::borrow::Cow;
 
@@ -9,23 +9,24 @@ use super::header_repair::{Parameters, push_sound};
 use super::headers::LINE_LIMIT;
 use super::raw_header::RawHeader;
 
-/// Parts inside each other that are gone into.
+/// Maximum depth of nested parts that are processed.
 const DEEPEST: usize = 30;
-/// Parts of one message: each that is encoded anew grows by its labels.
+/// Maximum number of parts of one message: each re-encoded part grows by its fields.
 const MOST_PARTS: usize = 10_000;
 
-/// Why a message cannot be made fit.
+/// Why a message cannot be made acceptable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    /// A change would break a signature, or what is encrypted.
-    #[error("a part of the message is signed or encrypted and cannot be encoded anew")]
+    /// A change would break a signature, or encrypted content.
+    #[error("a part of the message is signed or encrypted and cannot be re-encoded")]
     Signed,
-    /// The message is not made as RFC 2045 says.
+    /// The message does not follow RFC 2045.
     #[error("the message has parts that cannot be taken apart")]
     Unreadable,
 }
 
-/// The message as it can be sent; `eight_bit` says whether its body may have bytes beyond ASCII. Lines end in CR LF.
+/// The message in a form that can be sent; `eight_bit` says whether its body may have non-ASCII bytes. Lines end in
+/// CR LF.
 ///
 /// # Errors
 /// [`Unfit`].
@@ -36,7 +37,7 @@ pub fn relayable(message: &[u8], eight_bit: bool) -> Result<Cow<'_, [u8]>, Unfit
     }
 }
 
-/// Whether it can be sent as it is.
+/// Whether it can be sent unchanged.
 pub fn fits(bytes: &[u8], eight_bit: bool) -> bool {
     (eight_bit || bytes.is_ascii()) && memchr::memchr(0, bytes).is_none() && {
         let mut begin = 0;
@@ -51,23 +52,23 @@ pub fn fits(bytes: &[u8], eight_bit: bool) -> bool {
 
 struct Fitting {
     eight_bit: bool,
-    /// Those of the parts around, the outermost first.
+    /// Boundaries of the enclosing parts, outermost first.
     boundaries: Vec<Vec<u8>>,
-    /// Those seen so far.
+    /// Number of parts seen so far.
     parts: usize,
 }
 
-/// What becomes of the two fields that say how a part is written.
+/// Changes to the two fields that describe a part's encoding.
 #[derive(Default)]
 struct Labels {
-    /// Content-Transfer-Encoding: as it stands, or this.
+    /// A new Content-Transfer-Encoding; `None` keeps it.
     encoding: Option<&'static str>,
-    /// A charset to be named.
+    /// A charset to add.
     charset: Option<&'static str>,
 }
 
 impl Fitting {
-    /// A message or part: header, empty line, body.
+    /// Processes a message or part: header, empty line, body.
     fn entity(&mut self, bytes: &[u8], usual: &str) -> Result<Vec<u8>, Unfit> {
         let header = RawHeader::new(bytes);
         let kind = Parameters::of(&header, "Content-Type");
@@ -89,7 +90,7 @@ impl Fitting {
                 Ok(joined(&header, &kind, &self.identity(), &body))
             }
             "message/rfc822" | "message/global" | "message/news" if plain => {
-                // Counted as a part around, so that their depth is bounded.
+                // Counted as an enclosing part, so that their depth is bounded.
                 self.boundaries.push(Vec::new());
                 let body = self.entity(header.body, "text/plain");
                 self.boundaries.pop();
@@ -99,7 +100,7 @@ impl Fitting {
         }
     }
 
-    /// How a part is labelled that holds others (RFC 2045 §6.4).
+    /// The labels of a part that contains others (RFC 2045 §6.4).
     fn identity(&self) -> Labels {
         Labels { encoding: Some(if self.eight_bit { "8bit" } else { "7bit" }), charset: None }
     }
@@ -128,7 +129,7 @@ impl Fitting {
             _ if !plain => return Err(Unfit::Unreadable),
             _ if is_text => {
                 QuotedPrintable::new(&mut out).push_bytes(header.body);
-                // A soft line break may have moved a delimiter of the parts around to where it is one.
+                // A soft line break may have moved a delimiter of an enclosing part to a place where it counts.
                 if self.has_delimiter(&out) {
                     out.clear();
                 }
@@ -146,13 +147,13 @@ impl Fitting {
         Ok(joined(header, kind, &encoded, &out))
     }
 
-    /// Wherever it stands: some readers look for it not only where lines begin.
+    /// Anywhere in the text: some readers do not only search at line beginnings.
     fn has_delimiter(&self, bytes: &[u8]) -> bool {
         let delimiters = self.boundaries.iter().filter(|one| !one.is_empty());
         delimiters.map(|one| [b"--", one.as_slice()].concat()).any(|one| memchr::memmem::find(bytes, &one).is_some())
     }
 
-    /// The body of a multipart (RFC 2046 §5.1.1), part by part.
+    /// Processes the body of a multipart (RFC 2046 §5.1.1), part by part.
     fn parts(&mut self, body: &[u8], boundary: &str, usual: &str) -> Result<Vec<u8>, Unfit> {
         let delimiter = boundary.as_bytes().to_vec();
         self.boundaries.push(delimiter.clone());
@@ -184,8 +185,8 @@ impl Fitting {
         if found { Ok(out) } else { Err(Unfit::Unreadable) }
     }
 
-    /// What stands between two delimiters: a part, or before the first and behind the last what nobody is shown, which is
-    /// left out where it does not fit.
+    /// Processes the text between two delimiters: a part, or a preamble or epilogue, which are not shown and are left
+    /// out if they do not fit.
     fn piece(&mut self, out: &mut Vec<u8>, piece: &[u8], is_part: bool, usual: &str) -> Result<(), Unfit> {
         if fits(piece, self.eight_bit) {
             out.extend_from_slice(piece);
@@ -202,13 +203,13 @@ impl Fitting {
     }
 }
 
-/// The charset of a text that names none and is not ASCII.
+/// The charset for a non-ASCII text that declares none.
 fn missing_charset(kind: &Parameters, content_type: &str, body: &[u8]) -> Option<&'static str> {
     let missing = content_type.starts_with("text/") && kind.get("charset").is_none() && !body.is_ascii();
     missing.then(|| if std::str::from_utf8(body).is_ok() { "utf-8" } else { "windows-1252" })
 }
 
-/// Header and body, with the fields that say how the body is written.
+/// Joins header and body, with the fields that describe the body's encoding.
 fn joined(header: &RawHeader<'_>, kind: &Parameters, labels: &Labels, body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(header.length + body.len() + 128);
     for field in &header.fields {
@@ -227,7 +228,7 @@ fn joined(header: &RawHeader<'_>, kind: &Parameters, labels: &Labels, body: &[u8
     }
     if let Some(encoding) = labels.encoding {
         out.extend_from_slice(format!("Content-Transfer-Encoding: {encoding}\r\n").as_bytes());
-        // RFC 2045 §4: without it a reader need not look at the others; a part without any has the usual type.
+        // RFC 2045 §4: without it a reader may ignore the others; a part without any has the default type.
         let top = header.named("MIME-Version").next().is_none() && header.named("From").next().is_some();
         if top {
             out.extend_from_slice(b"MIME-Version: 1.0\r\n");
@@ -238,7 +239,7 @@ fn joined(header: &RawHeader<'_>, kind: &Parameters, labels: &Labels, body: &[u8
     out
 }
 
-/// Quoted-printable with what it may not hold: such bytes are encoded, long lines broken.
+/// Repairs invalid quoted-printable: forbidden bytes are encoded, long lines broken.
 fn push_requoted(out: &mut Vec<u8>, body: &[u8]) {
     let (mut place, mut column) = (0, 0);
     while place < body.len() {
@@ -252,7 +253,7 @@ fn push_requoted(out: &mut Vec<u8>, body: &[u8]) {
         let escape = rest[0] == b'=' && rest.get(1..3).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
         let length = if escape { 3 } else { 1 };
         let soft_break = rest[0] == b'=' && !escape;
-        // Two hyphens that come to the beginning of a line might make a delimiter there.
+        // Two hyphens moved to the beginning of a line might form a delimiter there.
         let printable = rest[0] == b'\t' || (b' '..=b'~').contains(&rest[0]) && !rest.starts_with(b"--");
         let plain = escape || soft_break || printable;
         let token = if plain { rest[..length].to_vec() } else { format!("={:02X}", rest[0]).into_bytes() };

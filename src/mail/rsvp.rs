@@ -1,5 +1,5 @@
-//! An answer to an invitation, read from a mail: from the reply of a calendar program (RFC 6047), or from what a person
-//! wrote, in Swedish or English. What is not certain is said to be uncertain, and why; nothing is guessed.
+//! Reads an answer to an invitation from a mail: from the reply of a calendar program (RFC 6047), or from a person's
+//! text, in Swedish or English. Uncertain answers are reported as uncertain, with the reason; nothing is guessed.
 
 mod fields;
 mod sum;
@@ -10,24 +10,24 @@ use super::incoming::Incoming;
 use super::reply::{Reply, ReplyReader, ReplyReaderError, Subject, without_tokens};
 use sum::Judged;
 
-/// Bytes of a comment that are kept.
+/// Maximum bytes of a comment that are kept.
 const MAX_COMMENT: usize = 2000;
 
-/// Whether somebody comes.
+/// Whether a person will come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attendance {
-    /// They come.
+    /// They will come.
     Yes,
-    /// They do not.
+    /// They will not come.
     No,
-    /// They may.
+    /// They may come.
     Maybe,
 }
 
-/// What people give of themselves. Nothing here is looked up; what is not given is `None`.
+/// What people say about themselves. Nothing is looked up; missing details are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Person {
-    /// The name; several are divided by `; `.
+    /// The name; several are separated by `; `.
     pub name: Option<String>,
     /// The newsroom or organisation.
     pub newsroom: Option<String>,
@@ -35,12 +35,12 @@ pub struct Person {
     pub function: Option<String>,
     /// The number of the press card.
     pub press_card: Option<String>,
-    /// How many people, where it is said.
+    /// Number of people, if stated.
     pub people: Option<u32>,
 }
 
 impl Person {
-    /// What is given here, and what `other` gives where nothing is.
+    /// Completes missing details from `other`.
     fn or(self, other: Self) -> Self {
         Self {
             name: self.name.or(other.name),
@@ -52,118 +52,122 @@ impl Person {
     }
 }
 
-/// By which way an answer was given.
+/// How an answer was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// By a calendar program.
+    /// Through a calendar program.
     Calendar,
-    /// In words.
+    /// In text.
     Words,
 }
 
 /// A certain answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Whether they come.
+    /// Whether they will come.
     pub attendance: Attendance,
-    /// Who, as given.
+    /// The person, as given.
     pub person: Person,
-    /// What they wrote, fields and signature left out; empty when nothing is left.
+    /// Their text without fields and signature; may be empty.
     pub comment: String,
-    /// By which way.
+    /// How it was given.
     pub how: How,
-    /// Whether they ask something, too: then a person should see it.
+    /// Whether they also ask a question: then a person should see it.
     pub asks: bool,
-    /// The UID of the event, in the reply of a calendar program.
+    /// The UID of the event, from a calendar program's reply.
     pub uid: Option<String>,
 }
 
-/// What a mail to an invitation's address is.
+/// The meaning of a mail to an invitation's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// An answer.
     Answer(Answer),
-    /// Perhaps one: a person must look. What it gives of its sender is kept.
+    /// Possibly an answer: a person must look. Details about its sender are kept.
     Uncertain {
-        /// Why.
+        /// The reason.
         why: Doubt,
-        /// Who, as given.
+        /// The person, as given.
         person: Person,
-        /// What they wrote.
+        /// Their text.
         comment: String,
     },
-    /// Surely written by a program: never an answer.
+    /// Certainly written by a program: never an answer.
     Automatic,
 }
 
 /// Why an answer is uncertain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
-    /// It does not say whether they come.
+    /// It does not say whether they will come.
     NoAnswer,
-    /// It says both yes and no, or different things of different people.
+    /// It says both yes and no, or different things about different people.
     Contradiction,
-    /// It only asks.
+    /// It only asks a question.
     Question,
-    /// It depends on something.
+    /// It depends on a condition.
     Condition,
-    /// It says something that only a person can weigh: later, from afar, a stand-in.
+    /// It says something that needs a person's judgement: later, remotely, a stand-in.
     Weigh,
-    /// It is too long to be read by rules.
+    /// It is too long for the rules.
     TooLong,
-    /// The calendar part cannot be taken as it is.
+    /// The calendar part cannot be used.
     Calendar(CalendarDoubt),
-    /// The calendar part and the words do not agree.
+    /// The calendar part and the text contradict each other.
     Disagree,
-    /// It reads as if a program had written it for a person who is away.
+    /// It reads like an automatic reply of an absent person.
     Automatic,
-    /// The message could not be read.
+    /// The message could not be parsed.
     Unreadable,
 }
 
 impl Doubt {
-    /// For people: what is to be looked at.
+    /// A text for people: what to check.
     pub fn words(self) -> &'static str {
         match self {
-            Self::NoAnswer => "it does not say whether they come",
-            Self::Contradiction => "it says different things at once",
+            Self::NoAnswer => "it does not say whether they will come",
+            Self::Contradiction => "it contradicts itself",
             Self::Question => "it asks instead of answering",
             Self::Condition => "it depends on something",
-            Self::Weigh => "it says something that needs weighing",
+            Self::Weigh => "it says something that needs a decision",
             Self::TooLong => "it is too long to be read by rules",
             Self::Calendar(CalendarDoubt::Method) => "its calendar part does not say what it is (RFC 6047)",
-            Self::Calendar(CalendarDoubt::NoReply) => "its calendar part is no reply, but proposes or asks something",
-            Self::Calendar(CalendarDoubt::Undecided) => "its calendar part sends somebody else, or decides nothing",
-            Self::Calendar(CalendarDoubt::Several) => "its calendar part answers for several",
-            Self::Disagree => "its calendar part and its words disagree",
+            Self::Calendar(CalendarDoubt::NoReply) => {
+                "its calendar part is not a reply, but proposes or asks something"
+            }
+            Self::Calendar(CalendarDoubt::Undecided) => {
+                "its calendar part delegates to another person, or is undecided"
+            }
+            Self::Calendar(CalendarDoubt::Several) => "its calendar part answers for several people",
+            Self::Disagree => "its calendar part and its text contradict each other",
             Self::Automatic => "it may be the automatic reply of a person who is away",
             Self::Unreadable => "it cannot be read",
         }
     }
 }
 
-/// The rules, read once.
+/// The parsed rules.
 #[derive(Clone, Debug)]
 pub struct Rules {
     words: words::Words,
     reader: ReplyReader,
 }
 
-/// Rules that cannot be read: where and what.
+/// Rules that cannot be parsed: where and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the words by which answers to invitations are read are wrong: {0}")]
 pub struct RulesError(String);
 
 impl Rules {
-    /// The rules that come with Depesch.
+    /// Parses the rules shipped with Depesch.
     ///
     /// # Errors
-    /// Never with the file as it is; a test sees to that.
+    /// Never with the shipped file; a test ensures this.
     pub fn shipped() -> Result<Self, RulesError> {
         Self::parse(include_str!("rsvp/words.toml"))
     }
 
-    /// Reads rules written as in `rsvp/words.toml`.
+    /// Parses rules in the format of `rsvp/words.toml`.
     ///
     /// # Errors
     /// What is wrong, with its line.
@@ -185,7 +189,7 @@ impl Rules {
             }
         };
         let fields = fields::read(&text, &self.words);
-        // The subject of a calendar's reply is the program's.
+        // The subject of a calendar's reply is written by the program.
         let subject = if calendar.is_some() { "" } else { subject_of(&reply.subject) };
         let judged = self.judge(&fields, subject);
         let comment = bounded(&fields.free);
@@ -200,7 +204,8 @@ impl Rules {
                         let (person, how, asks) = (fields.person, How::Words, judged.asks);
                         Reading::Answer(Answer { attendance, person, comment, how, asks, uid: None })
                     }
-                    // Who sends all that the invitation asks for, and nothing against it, has registered.
+                    // A person who sends everything that the invitation asks for, and nothing to the contrary, has
+                    // registered.
                     Ok(None) if whole_form => {
                         let (attendance, asks) = (Attendance::Yes, judged.asks);
                         let (person, how) = (fields.person, How::Words);
@@ -219,7 +224,7 @@ impl Rules {
             }
             Some(Err(why)) => Reading::Uncertain { why: Doubt::Calendar(why), person: fields.person, comment },
             Some(Ok(reply)) => {
-                // What its owner wrote into the program is judged as their words are.
+                // A comment entered in the program is interpreted like their text.
                 let beside = fields::read(reply.comment.as_deref().unwrap_or_default(), &self.words);
                 let told = self.judge(&beside, "");
                 by_calendar(reply, [judged, told], fields.person.or(beside.person), comment)
@@ -227,12 +232,12 @@ impl Rules {
         }
     }
 
-    /// Reads a text as if it were the whole new text of a mail: for trying rules.
+    /// Reads a text as if it were the whole new text of a mail: for trying the rules.
     pub fn read_text(&self, text: &str) -> Result<Option<Attendance>, Doubt> {
         self.judge(&fields::read(&self.reader.read_text("", text).text(), &self.words), "").said
     }
 
-    /// Whether it reads as if a program had written it for a person who is away.
+    /// Whether it reads like an automatic reply of an absent person.
     fn may_be_automatic(&self, reply: &Reply, text: &str) -> bool {
         let subject = reply.subject.core.to_lowercase();
         let named = self.words.subject_automatic.iter().any(|begin| subject.starts_with(begin.as_str()));
@@ -240,7 +245,7 @@ impl Rules {
     }
 
     fn judge(&self, fields: &fields::Fields, subject: &str) -> Judged {
-        // Labelled answers and a subject that is one count as sentences of their own.
+        // Labelled answers, and a subject that is an answer, count as separate sentences.
         let mut text: String = fields.answers.iter().flat_map(|answer| [answer.as_str(), ".\n\n"]).collect();
         text.push_str(&fields.free);
         let mut judged = self.words.judge(&text);
@@ -259,8 +264,8 @@ impl Rules {
     }
 }
 
-/// Whether a program surely wrote it that no person asked to (RFC 3834 §2). A calendar program is asked to: Google marks
-/// its replies `auto-generated`, and those count.
+/// Whether a program certainly wrote it without being asked by a person (RFC 3834 §2). Calendar programs are asked:
+/// Google marks its replies `auto-generated`, and those count.
 fn is_automatic(message: &Incoming) -> bool {
     let submitted = message.header("Auto-Submitted").unwrap_or_default().trim().to_ascii_lowercase();
     let by_responder = submitted.starts_with("auto-replied") || message.header("X-Autoreply").is_some();
@@ -270,7 +275,7 @@ fn is_automatic(message: &Incoming) -> bool {
     }
 }
 
-/// The subject where the sender wrote it: that of a reply is ours.
+/// The subject if the sender wrote it: that of a reply is ours.
 fn subject_of(subject: &Subject) -> &str {
     if subject.has_prefix { "" } else { &subject.core }
 }
@@ -287,8 +292,8 @@ fn bounded(text: &str) -> String {
     kept[..kept.floor_char_boundary(MAX_COMMENT)].trim().to_owned()
 }
 
-/// What a calendar program says stands, unless the person wrote the opposite beside it: in the mail's text, which `judged`
-/// has first, or in the program's field for a comment, which it has last.
+/// The calendar program's answer counts, unless the person wrote the opposite: in the mail's text, the first of
+/// `judged`, or in the program's comment field, the last.
 fn by_calendar(reply: CalendarReply, judged: [Judged; 2], mut person: Person, comment: String) -> Reading {
     let attendance = match reply.participation {
         Participation::Accepted => Attendance::Yes,
@@ -309,7 +314,7 @@ fn by_calendar(reply: CalendarReply, judged: [Judged; 2], mut person: Person, co
     person.name = person.name.or(reply.name);
     person.people =
         person.people.or(Some(reply.guests).filter(|guests| (1..500).contains(guests)).map(|guests| guests + 1));
-    // What a calendar program puts into the text is the event itself, with whatever it asks; its comment is the person's.
+    // The text by a calendar program is the event itself, with any questions in it; its comment is the person's.
     let [_, told] = judged;
     let weighs = matches!(told.said, Err(Doubt::Weigh | Doubt::Contradiction | Doubt::Question | Doubt::TooLong));
     let uid = Some(reply.uid).filter(|uid| !uid.is_empty());

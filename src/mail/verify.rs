@@ -1,5 +1,5 @@
-//! The self-check of a message: read back by another program's parser, it holds what was put in. Done once for each
-//! mailing when it is queued, so that a fault of composing is found before anybody gets it.
+//! The self-check of a message: another program's parser must find in it what was put in. Done once for each mailing
+//! when it is queued, so that a composing fault is found before mail is sent.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,7 +8,7 @@ use mail_parser::{MessageParser, MimeHeaders};
 use super::compose::{Attachment, CalendarPart};
 use super::headers::{LINE_LIMIT, one_line};
 
-/// Fields that must stand exactly once at the top of a message.
+/// Fields that must occur exactly once at the top of a message.
 pub const ONCE: [&str; 11] = [
     "From",
     "To",
@@ -23,7 +23,7 @@ pub const ONCE: [&str; 11] = [
     "Content-Type",
 ];
 
-/// What a message was made of.
+/// The expected content of a message.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     /// The subject.
@@ -43,11 +43,11 @@ pub struct Expected<'a> {
 /// Checks a whole message.
 ///
 /// # Errors
-/// What is wrong with it: a fault of this program, or content that no message can carry.
+/// What is wrong with it: a fault of this program, or content that mail cannot carry.
 pub fn verify(message: &[u8], expected: &Expected<'_>) -> Result<(), String> {
     check_lines(message)?;
     check_fields(message, expected.one_click)?;
-    // mail-parser has panicked on odd input before; here that is a finding like another.
+    // mail-parser has panicked on odd input before; here that is a finding like any other.
     catch_unwind(AssertUnwindSafe(|| check_content(message, expected)))
         .unwrap_or_else(|_| Err("the parser of the self-check stopped".to_owned()))
 }
@@ -77,7 +77,7 @@ fn check_fields(message: &[u8], one_click: bool) -> Result<(), String> {
     let post = one_click.then_some("List-Unsubscribe-Post");
     for name in ONCE.into_iter().chain(post) {
         if count(name) != 1 {
-            return Err(format!("{name} stands {} times, not once", count(name)));
+            return Err(format!("{name} occurs {} times, not once", count(name)));
         }
     }
     Ok(())
@@ -100,16 +100,16 @@ fn check_content(message: &[u8], expected: &Expected<'_>) -> Result<(), String> 
     for attachment in expected.attachments {
         let found = parsed.parts.iter().any(|part| part.contents() == attachment.bytes.as_slice());
         if !found {
-            return Err(format!("the attachment {:?} does not come out as it went in", attachment.file_name));
+            return Err(format!("the attachment {:?} is not read back as it was written", attachment.file_name));
         }
     }
     Ok(())
 }
 
 fn same(what: &str, found: &str, expected: &str) -> Result<(), String> {
-    // Line ends differ by the way a parser hands them out; what is a line does not.
+    // Parsers return line ends differently; the lines are the same.
     match found.lines().eq(expected.lines()) {
         true => Ok(()),
-        false => Err(format!("{what} does not come out as it went in")),
+        false => Err(format!("{what} is not read back as it was written")),
     }
 }

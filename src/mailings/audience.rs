@@ -1,4 +1,4 @@
-//! Freezing: walks the subscribers in order and writes the ledger in chunks, each commit with the cursor, so that a
+//! Freezing: walks the readers of the lists in order and writes the ledger in chunks, each commit with the cursor, so that a
 //! crash resumes with no gap and no repeat. The ledger holds ids, no addresses.
 
 use std::collections::BTreeSet;
@@ -14,23 +14,23 @@ use crate::store::ledger::{CHUNK_SIZE, put_chunk};
 use crate::store::mailings::put_mailing;
 use crate::store::{Read, Store, StoreError};
 
-/// Subscribers read between two commits: 32 chunks, if all of them match.
+/// Number of subscribers read between two commits: 32 chunks, if all of them match.
 const STEP: usize = 32 * CHUNK_SIZE as usize;
 
-/// What came of freezing.
+/// The result of freezing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freezing {
     /// The audience is frozen; the mailing is sending.
     Done,
-    /// The mailing was paused, cancelled or changed meanwhile: it is not ours to go on with.
+    /// The mailing was paused, cancelled or changed meanwhile: stop working on it.
     Stopped,
 }
 
-/// Whether a subscriber is in an audience, as far as their own record tells.
+/// Whether a subscriber is in an audience, as far as can be decided from the subscriber's record.
 pub fn matches(query: &AudienceQuery, subscriber: &Subscriber) -> bool {
     let active = |list| subscriber.state_on(list) == Some(SubscriptionState::Active);
     let any = |wanted: &BTreeSet<String>, has: &BTreeSet<String>| {
-        // What was stored before words were normalised is found in any spelling.
+        // Words stored before normalisation was introduced match in any spelling.
         let same = |word: &String| wanted.iter().any(|one| unicode::same(one, word));
         wanted.is_empty() || !wanted.is_disjoint(has) || has.iter().any(same)
     };
@@ -59,7 +59,7 @@ pub async fn reached_by(store: &Store, mailing: MailingId) -> Result<Vec<Subscri
     Ok(reached)
 }
 
-/// How many subscribers a query finds now.
+/// Number of subscribers who match a query now.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -67,7 +67,7 @@ pub async fn count(store: &Store, query: &AudienceQuery) -> Result<u64, StoreErr
     visit(store, query, |_| {}).await
 }
 
-/// Shows each subscriber whom a query finds now, and counts them.
+/// Calls the visitor for each subscriber who matches a query now, and counts them.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -77,22 +77,22 @@ pub async fn visit(
     mut show: impl FnMut(&Subscriber) + Send,
 ) -> Result<u64, StoreError> {
     let reached = reached_filter(store, query).await?;
-    let (mut cursor, mut found) = (SubscriberId(0), 0);
-    loop {
-        let step = store.scan_subscribers(cursor, STEP).await?;
-        let Some(last) = step.last() else { return Ok(found) };
-        cursor = last.value.id;
+    let (mut cursor, mut found) = (Some(SubscriberId(0)), 0);
+    while let Some(after) = cursor {
+        let (step, next) = store.readers_of(&query.lists, after, STEP).await?;
+        cursor = next;
         for subscriber in step.iter().map(|read| &read.value).filter(|s| selects(query, reached.as_deref(), s)) {
             show(subscriber);
             found += 1;
         }
     }
+    Ok(found)
 }
 
-/// Freezes the audience of a mailing that is [`Stage::Freezing`], from where its cursor stands.
+/// Freezes the audience of a mailing that is [`Stage::Freezing`], starting at its cursor.
 ///
 /// # Errors
-/// [`StoreError`]: what was written stays; call again to go on from there.
+/// [`StoreError`]: what was written stays; call again to continue.
 pub async fn freeze(store: &Store, clock: &dyn Clock, id: MailingId) -> Result<Freezing, StoreError> {
     let Some(mut read) = store.mailing(id).await? else { return Ok(Freezing::Stopped) };
     let reached = reached_filter(store, &read.value.audience).await?;
@@ -104,9 +104,9 @@ pub async fn freeze(store: &Store, clock: &dyn Clock, id: MailingId) -> Result<F
         let mut found: Vec<SubscriberId> = Vec::new();
         let (mut at, mut ended) = (cursor, false);
         while found.len() < STEP && !ended {
-            let step = store.scan_subscribers(at, STEP).await?;
-            ended = step.len() < STEP;
-            at = step.last().map_or(at, |s| s.value.id);
+            let (step, next) = store.readers_of(&read.value.audience.lists, at, STEP).await?;
+            ended = next.is_none();
+            at = next.or_else(|| step.last().map(|s| s.value.id)).unwrap_or(at);
             let selected = step.iter().filter(|s| selects(&read.value.audience, reached.as_deref(), &s.value));
             found.extend(selected.map(|s| s.value.id));
         }
@@ -129,8 +129,8 @@ fn selects(query: &AudienceQuery, reached: Option<&[SubscriberId]>, subscriber: 
     reached.is_none_or(|r| r.binary_search(&subscriber.id).is_ok()) && matches(query, subscriber)
 }
 
-/// Writes the full chunks of what was found, and the last part chunk when the walk has `ended`. `None` when the
-/// mailing was changed by others meanwhile: then nothing was written.
+/// Writes the full chunks of the subscribers found, and the last partial chunk once the walk has `ended`. `None` when
+/// the mailing was changed by others meanwhile: then nothing was written.
 async fn write_step(
     store: &Store,
     clock: &dyn Clock,
@@ -151,7 +151,7 @@ async fn write_step(
         written_to = chunk.last().copied().unwrap_or(written_to);
         rest = after;
     }
-    // Those found but not yet written are found again; where none are left, the walk goes on from its end.
+    // Subscribers found but not yet written are found again; if none are left, the walk continues from its end.
     let cursor = if rest.is_empty() { walked_to } else { written_to };
     let mut mailing = read.value.clone();
     mailing.stage = match ended {

@@ -1,4 +1,4 @@
-//! Floor 6: a mailing from queue to report.
+//! Floor 6: mailings from queueing to report.
 
 pub mod audience;
 pub mod find_delivery;

@@ -1,8 +1,8 @@
-//! Queueing a mailing: everything that can be found wrong is found now, never at its time.
+//! Queues mailings: every possible error is found now, not when the mailing is due.
 //!
-//! The release is prepared and a whole message is made and read back; the audience is walked, and for each kind of
-//! reader in it (who has which fields) the texts are tried. The same key twice queues once: the key is written in the
-//! same commit as the mailing.
+//! The release is prepared and a whole message is composed and read back; the audience is walked, and for each kind
+//! of recipient in it (who has which fields) the texts are rendered. The same key twice queues once: the key is
+//! written in the same commit as the mailing.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -20,71 +20,71 @@ use crate::model::subscriber::{Subscriber, SubscriptionState};
 use crate::store::engine::{Batch, Commit};
 use crate::store::idempotency::{self, Answered};
 use crate::store::mailings::{self, put_mailing};
-use crate::store::{Read, Store, StoreError, keys, lists};
+use crate::store::{Read, Store, StoreError, lists};
 
 use super::audience;
 
-/// How late a time may lie in the past and still be meant: a typing person is slow.
+/// Seconds by which a requested time may be in the past: typing takes time.
 const PAST_SECONDS: i64 = 120;
-/// How often queueing is tried when lists change meanwhile.
+/// Number of attempts when lists change meanwhile.
 const TRIES: u32 = 5;
-/// Most problems told at once.
+/// Maximum number of problems reported.
 const MOST_PROBLEMS: usize = 20;
 
-/// What is to be queued.
+/// A request to queue a mailing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     /// What is sent.
     pub content: MailingContent,
-    /// To whom.
+    /// The recipients.
     pub audience: AudienceQuery,
-    /// When.
+    /// When it is sent.
     pub schedule: Schedule,
-    /// What to do with deliveries that a crash leaves in doubt.
+    /// How deliveries left in doubt by a crash are handled.
     pub uncertain: UncertainPolicy,
     /// Who queues it.
     pub by: Operator,
 }
 
-/// By what a repetition of an order is known.
+/// Identifies a repeated order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Once {
-    /// The key that the sender gave.
+    /// The idempotency key from the client.
     pub key: String,
-    /// SHA-256 of what they asked.
+    /// SHA-256 of the request.
     pub request: [u8; 32],
 }
 
-/// What was found by looking at an order.
+/// The result of checking an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// The mailing as it would be.
+    /// The mailing as it would be queued.
     pub mailing: Mailing,
-    /// How many subscribers it would go to at this moment.
+    /// Number of subscribers it would go to now.
     pub audience: u64,
-    /// Whether a list in it is sensitive.
+    /// Whether one of its lists is sensitive.
     pub sensitive: bool,
-    /// What is worth a look, for people.
+    /// Warnings for people.
     pub warnings: Vec<String>,
 }
 
-/// A mailing that is queued.
+/// A queued mailing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queued {
     /// The mailing.
     pub mailing: Mailing,
-    /// What was found by looking; `None` for a repetition, which is not looked at again.
+    /// The result of the check; `None` for a repeated order, which is not checked again.
     pub checked: Option<Checked>,
 }
 
-/// Readers for whom no message can be made, all for the same reason.
+/// Recipients for whom no message can be composed, all for the same reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// One of them.
     pub subscriber: SubscriberId,
-    /// How many readers have just the same fields.
+    /// Number of recipients with exactly the same fields.
     pub readers: u64,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
@@ -94,33 +94,33 @@ pub enum QueueError {
     /// No list was named.
     #[error("a mailing needs at least one list")]
     NoLists,
-    /// There is no such list.
+    /// The list does not exist.
     #[error("there is no list {0}")]
     NoList(ListName),
-    /// There is no such release.
+    /// The release does not exist.
     #[error("there is no release {0}")]
     NoRelease(ReleaseId),
-    /// There is no such post.
+    /// The post does not exist.
     #[error("there is no post {0}")]
     NoPost(PostId),
-    /// The earlier mailing whose readers are meant is not there or reached nobody yet.
+    /// The earlier mailing whose recipients are selected does not exist or has not been sent yet.
     #[error("mailing {id} has reached nobody: {why}")]
     NotReached {
-        /// Which.
+        /// Its id.
         id: MailingId,
-        /// Why not.
+        /// The reason.
         why: &'static str,
     },
-    /// The time is past.
+    /// The time is in the past.
     #[error("{0} is past")]
     Past(Timestamp),
-    /// It would go at once, to nobody.
+    /// It would go out at once, without recipients.
     #[error("nobody is in this audience, and the mailing would go out at once")]
     Nobody,
     /// The release cannot be sent.
     #[error("{0}")]
     Broken(String),
-    /// For some readers no message can be made.
+    /// For some recipients no message can be composed.
     #[error("for {} of the audience no message can be made: {}", readers(.0), reasons(.0))]
     Unmakeable(Vec<Problem>),
     /// The key was used for another order.
@@ -149,25 +149,27 @@ fn reasons(problems: &[Problem]) -> String {
     problems.iter().map(reason).collect::<Vec<_>>().join("; ")
 }
 
-/// Looks at an order and queues nothing. `now` is the reading of the clock by which the order's time was understood.
+/// Checks an order without queueing it. `now` is the reading of the clock with which the order's time was
+/// interpreted.
 ///
 /// # Errors
-/// [`QueueError`]: what would stop it.
+/// [`QueueError`]: what would prevent it.
 pub async fn check(
     store: &Store,
     messages: &dyn MessageSource,
     now: Timestamp,
     order: &Order,
 ) -> Result<Checked, QueueError> {
-    // No mailing has the number 0; links in what is tried lead nowhere.
+    // Number 0 is never a mailing's; links in the trial messages lead nowhere.
     look(store, messages, now, order, MailingId(0)).await.map(|(checked, _)| checked)
 }
 
-/// Queues a mailing, once for each key. `now` is the reading of the clock by which the order's time was understood: a clock
-/// that jumps between two readings would make "at once" a time that lies years ahead. Wake the scheduler afterwards.
+/// Queues a mailing, once for each key. `now` is the reading of the clock with which the order's time was
+/// interpreted: a clock jump between two readings would turn "at once" into a time years ahead. Notify the scheduler
+/// afterwards.
 ///
 /// # Errors
-/// [`QueueError`]: nothing is queued; save that after an error of the store a repetition with the same key tells.
+/// [`QueueError`]: nothing is queued; after a store error, repeat with the same key to find out.
 pub async fn queue(
     store: &Store,
     messages: &dyn MessageSource,
@@ -186,7 +188,7 @@ pub async fn queue(
             let answered = Answered { request: once.request, mailing: id, at: now };
             idempotency::put(&mut batch, &once.key, &answered);
         }
-        // Whether approval is demanded must still be so.
+        // The lists must not have changed: they decide whether approval is required.
         lists.iter().for_each(|list| lists::expect(&mut batch, list));
         put_mailing(&mut batch, &checked.mailing, None);
         if store.commit(batch).await? == Commit::Applied {
@@ -281,10 +283,10 @@ async fn must_have_reached(store: &Store, earlier: Option<MailingId>) -> Result<
     Err(QueueError::NotReached { id, why })
 }
 
-/// What an approval is bound to: the hash of the release, of what its messages share, and of the audience.
+/// The hash that an approval is bound to: of the release, of the shared part of its messages, and of the audience.
 ///
 /// # Errors
-/// [`PrepareError`]: it cannot be made.
+/// [`PrepareError`]: it cannot be computed.
 pub async fn content_hash(
     store: &Store,
     messages: &dyn MessageSource,
@@ -303,7 +305,7 @@ async fn hash_of(store: &Store, prepared: &dyn PreparedMailing, mailing: &Mailin
             return Ok(post_hash(&post.value.blob, &mailing.audience));
         }
     };
-    let release = store.engine().get(&keys::release(id)).await.map_err(StoreError::from)?;
+    let release = store.release_bytes(id).await?;
     let shared = prepared.content_hash().map_err(PrepareError::Broken)?;
     let mut bytes = token::content_hash(release.as_deref().unwrap_or_default()).to_vec();
     bytes.extend(token::content_hash(shared.as_bytes()));
@@ -311,9 +313,9 @@ async fn hash_of(store: &Store, prepared: &dyn PreparedMailing, mailing: &Mailin
     Ok(to_hex(&token::content_hash(&bytes)))
 }
 
-/// Walks the audience and tries the texts once for each kind of reader; gives how many readers there are.
+/// Walks the audience and renders the texts once for each kind of recipient; returns the number of recipients.
 async fn try_audience(store: &Store, prepared: &dyn PreparedMailing, mailing: &Mailing) -> Result<u64, QueueError> {
-    // The hash of which fields a reader has, to how many of them, and the first one's problem.
+    // Maps the hash of a recipient's set of fields to the number of such recipients and the first one's problem.
     let mut kinds: HashMap<u64, (u64, Option<(SubscriberId, String)>)> = HashMap::new();
     let readers = audience::visit(store, &mailing.audience, |subscriber| {
         let kind = kinds
@@ -331,7 +333,8 @@ async fn try_audience(store: &Store, prepared: &dyn PreparedMailing, mailing: &M
     if problems.is_empty() { Ok(readers) } else { Err(QueueError::Unmakeable(problems)) }
 }
 
-/// A hash of what a template can find present or missing in a reader, and of the list that they are addressed by.
+/// A hash of the fields that a template can find present or missing for a recipient, and of the list that they are
+/// addressed by.
 fn kind_of(subscriber: &Subscriber, query: &AudienceQuery) -> u64 {
     let mut hasher = DefaultHasher::new();
     let active = |list: &&ListName| subscriber.state_on(list) == Some(SubscriptionState::Active);

@@ -1,8 +1,8 @@
-//! What a person decides about deliveries that are settled: failed ones are tried again, uncertain ones are decided.
+//! Manual decisions about settled deliveries: failed ones are retried, uncertain ones are resolved.
 //!
-//! Each chunk is changed in one commit, together with its mailing where that goes on sending: so the ledger adds up at
-//! every moment (invariant 2), and a mailing is never finished over a delivery that was just opened again. A chunk that
-//! is being worked on at this moment is left alone and counted as busy.
+//! Each chunk is changed in one commit, together with its mailing if that goes back to sending: so the ledger adds up
+//! at every moment (invariant 2), and a mailing is never finished over a delivery that was just reopened. A chunk
+//! that is being worked on at the moment is left alone and counted as busy.
 
 use std::collections::BTreeSet;
 
@@ -15,54 +15,54 @@ use crate::model::mailing_transitions::TransitionError;
 use crate::store::engine::{Batch, Commit};
 use crate::store::ledger::{self, Row};
 use crate::store::mailings::put_mailing;
-use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, keys};
+use crate::store::{CONFLICT_TRIES, Read, Store, StoreError};
 
-/// Which deliveries. Empty sets do not restrict.
+/// Selects deliveries. Empty sets do not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Choice {
     /// To these subscribers.
     pub subscribers: BTreeSet<SubscriberId>,
-    /// Whose last answer had one of these codes, e.g. 550.
+    /// With one of these codes in the last answer, e.g. 550.
     pub codes: BTreeSet<u16>,
-    /// Whose last answer had one of these enhanced status codes, e.g. 5.7.1.
+    /// With one of these enhanced status codes in the last answer, e.g. 5.7.1.
     pub statuses: BTreeSet<String>,
 }
 
-/// What is to be done with them.
+/// What is decided about the selected deliveries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Try failed ones again.
+    /// Retry failed ones.
     Retry,
-    /// Decide uncertain ones.
+    /// Resolve uncertain ones.
     Resolve {
-        /// What they are to count as.
+        /// How they are resolved.
         resolution: Resolution,
-        /// Who says so.
+        /// The user who decides.
         by: String,
         /// When.
         at: Timestamp,
     },
 }
 
-/// How many deliveries were changed.
+/// Numbers of deliveries concerned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reopened {
     /// Changed.
     pub changed: u64,
-    /// Chosen, but in chunks that are being worked on at this moment: ask again later.
+    /// Selected, but in chunks that are being worked on at the moment: try again later.
     pub busy: u64,
 }
 
-/// Why nothing more was changed.
+/// Why no more deliveries were changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReopenError {
-    /// There is no such mailing.
+    /// The mailing does not exist.
     #[error("there is no mailing {0}")]
     NoMailing(MailingId),
-    /// It does not go with the mailing's stage.
+    /// The mailing's stage does not allow it.
     #[error(transparent)]
     Transition(#[from] TransitionError),
-    /// The store failed; chunks changed before stay changed, and the same may be asked again.
+    /// The store failed; chunks changed before stay changed, and the request can be repeated.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -89,18 +89,18 @@ impl Decision {
         }
     }
 
-    /// Whether the deliveries are to be sent, and their mailing with them.
+    /// Whether the decision sends the deliveries, and so their mailing, again.
     fn sends(&self) -> bool {
         matches!(self, Self::Retry | Self::Resolve { resolution: Resolution::Again, .. })
     }
 
-    /// How many of a settled chunk could be concerned.
+    /// Upper bound of the deliveries concerned in a settled chunk.
     fn possible(&self, tally: &Tally) -> u64 {
         if *self == Self::Retry { tally.failed } else { tally.uncertain }
     }
 }
 
-/// Does what was decided with all chosen deliveries of a mailing. Wake the dispatcher afterwards.
+/// Applies a decision to all selected deliveries of a mailing. Notify the dispatcher afterwards.
 ///
 /// # Errors
 /// [`ReopenError`].
@@ -112,7 +112,7 @@ pub async fn decide(
 ) -> Result<Reopened, ReopenError> {
     let mailing = store.mailing(id).await?.ok_or(ReopenError::NoMailing(id))?.value;
     if decision.sends() {
-        // Refused before the first chunk rather than after some.
+        // Refuse before the first chunk rather than after some.
         mailing.clone().reopen()?;
     }
     let settled = store.settled_chunks(id).await?;
@@ -149,14 +149,16 @@ async fn decide_chunk(
         };
         match store.commit(batch).await? {
             Commit::Applied => return Ok(Reopened { changed: count, busy: 0 }),
-            Commit::Conflict(key) if key == keys::lease(id, chunk) => return Ok(Reopened { changed: 0, busy: count }),
+            Commit::Conflict(key) if ledger::is_lease_of(&key, id, chunk) => {
+                return Ok(Reopened { changed: 0, busy: count });
+            }
             Commit::Conflict(_) => {}
         }
     }
     Err(StoreError::Contended(CONFLICT_TRIES).into())
 }
 
-/// Settled deliveries become waiting, and their mailing sends again.
+/// Sets settled deliveries back to waiting, and their mailing back to sending.
 fn reopening(
     mut mailing: Read<Mailing>,
     chunk: u32,
@@ -166,7 +168,7 @@ fn reopening(
     let id = mailing.value.id;
     let mut batch = Batch::new();
     // First, so that a chunk being worked on is told by this key.
-    batch.expect_absent(keys::lease(id, chunk));
+    ledger::expect_lease(&mut batch, id, chunk, None);
     mailing.value.reopen()?;
     put_mailing(&mut batch, &mailing.value, Some(mailing.stamp));
     for (row, now) in rows.iter().zip(changes) {
@@ -177,7 +179,7 @@ fn reopening(
     Ok(batch)
 }
 
-/// Settled deliveries are settled otherwise: where the chunk has a tally, it is counted anew.
+/// Resolves settled deliveries to another settled state: if the chunk has a tally, it is recounted.
 async fn settling(
     store: &Store,
     mailing: &Mailing,
@@ -186,9 +188,8 @@ async fn settling(
     changes: &[Option<Delivery>],
 ) -> Result<Batch, StoreError> {
     let mut batch = Batch::new();
-    batch.expect_absent(keys::lease(mailing.id, chunk));
-    let key = keys::tally(mailing.id, chunk);
-    let before = store.engine().get(&key).await?;
+    ledger::expect_lease(&mut batch, mailing.id, chunk, None);
+    let before = store.tally_stamp(mailing.id, chunk).await?;
     let mut tally = Tally::default();
     for (row, now) in rows.iter().zip(changes) {
         if let Some(now) = now {
@@ -197,10 +198,6 @@ async fn settling(
         tally.add(&mailing.settle(now.clone().unwrap_or_else(|| row.delivery.clone())));
     }
     // Whoever settles another delivery of this chunk meanwhile changes its tally: then both are done anew.
-    let has_tally = before.is_some();
-    batch.expect_read(key, before);
-    if has_tally {
-        ledger::put_tally(&mut batch, mailing.id, chunk, &tally);
-    }
+    ledger::put_tally_again(&mut batch, mailing.id, chunk, before, &tally);
     Ok(batch)
 }

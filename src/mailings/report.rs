@@ -1,8 +1,7 @@
-//! What became of a mailing: counts that add up to its audience, what went wrong in groups, and every delivery as a
-//! row.
+//! The report of a mailing: counts that add up to its audience, failures in groups, and every delivery as a row.
 //!
-//! Counts come from the tallies of settled chunks and a look at the open ones. Rows are read chunk by chunk, so that
-//! a report of a million deliveries takes the memory of one chunk.
+//! Counts come from the tallies of settled chunks and from reading the open ones. Rows are read chunk by chunk, so
+//! that a report of a million deliveries needs the memory of one chunk.
 
 use std::collections::BTreeMap;
 
@@ -17,60 +16,60 @@ use crate::store::{Store, StoreError};
 
 use super::report_bounces::is_later;
 
-/// What became of a mailing.
+/// The report of a mailing.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The counts.
     pub tally: Tally,
-    /// What went wrong, the most frequent first.
+    /// Groups of failures, the most frequent first.
     pub troubles: Vec<Trouble>,
-    /// Deliveries that went wrong, in order of the audience, as many as were asked for.
+    /// Deliveries that did not go through, in order of the audience, up to the requested number.
     pub rows: Vec<Row>,
     /// Whether there are more of them.
     pub more: bool,
 }
 
-/// Deliveries that ended alike.
+/// Deliveries with the same kind of failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// The word for where they stand: failed, deferred, uncertain or suppressed.
+    /// The word for their state: failed, deferred, uncertain or suppressed.
     pub state: &'static str,
-    /// What was said or went wrong; the text is that of the first.
+    /// The answer or failure; the text is that of the first.
     pub account: Account,
-    /// How many.
+    /// Number of deliveries.
     pub count: u64,
 }
 
-/// What was said about a delivery, or went wrong with it.
+/// The answer to a delivery, or what went wrong with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Account {
-    /// To which command it was said, or `connection`, `content`, `stopped`; empty where nothing was said.
+    /// The stage of the command answered, or `connection`, `content`, `stopped`; empty without an answer.
     pub stage: &'static str,
     /// The SMTP code.
     pub code: Option<u16>,
     /// The enhanced status code (RFC 3463).
     pub status: Option<String>,
-    /// The words.
+    /// The text.
     pub text: String,
 }
 
 /// One delivery in a report.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Its place in the audience.
+    /// Its position in the audience.
     pub sequence: Sequence,
-    /// To whom.
+    /// The recipient.
     pub subscriber: SubscriberId,
-    /// Their address now; `None` once they were erased.
+    /// The recipient's present address; `None` once erased.
     pub address: Option<Address>,
-    /// What became of it.
+    /// Its state.
     pub delivery: Delivery,
-    /// What came back after it was accepted.
+    /// A bounce that arrived after it was accepted.
     pub later: Option<Bounce>,
 }
 
 impl Account {
-    /// What is known of a delivery beside its state.
+    /// Describes the last answer to a delivery.
     pub fn of(delivery: &Delivery) -> Self {
         match &delivery.state {
             DeliveryState::Accepted { reply, .. } => Self {
@@ -87,7 +86,7 @@ impl Account {
         }
     }
 
-    /// What is known of a notice beside its state.
+    /// Describes the last answer to a notice.
     pub fn of_notice(notice: &Notice) -> Self {
         match (&notice.state, notice.cause()) {
             (NoticeState::Accepted { reply, .. }, _) => {
@@ -115,7 +114,8 @@ impl Account {
         }
     }
 
-    /// What makes two of them alike: the words of a reply differ from one address to the next, its codes do not.
+    /// The account reduced to what identifies a group: the text of a reply differs between addresses, its codes do
+    /// not.
     fn group(&self) -> Self {
         let text = if self.code.is_some() { String::new() } else { self.text.clone() };
         Self { text, ..self.clone() }
@@ -123,13 +123,13 @@ impl Account {
 }
 
 impl Row {
-    /// A delivery as the ledger has it; its address is not looked up yet.
+    /// A delivery from the ledger; its address is not looked up yet.
     pub(super) fn new(mailing: &Mailing, row: crate::store::ledger::Row) -> Self {
         let delivery = mailing.settle(row.delivery);
         Self { sequence: row.sequence, subscriber: row.subscriber, address: None, delivery, later: None }
     }
 
-    /// When the last thing happened to it: for a deferred one the next attempt; `None` while nothing has.
+    /// Time of its last event; for a deferred one, of the next attempt; `None` if there is none.
     pub fn at(&self) -> Option<Timestamp> {
         match self.delivery.state {
             DeliveryState::Waiting => None,
@@ -144,7 +144,7 @@ impl Row {
     }
 }
 
-/// The report of a mailing, with at most `rows` of the deliveries that went wrong.
+/// The report of a mailing, with at most `rows` of the deliveries that did not go through.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -214,7 +214,7 @@ pub(super) async fn with_address(store: &Store, row: Row) -> Result<Row, StoreEr
     Ok(Row { address, ..row })
 }
 
-/// A delivery's address as a report shows it: masked unless `addresses`; `erased` where there is none any more.
+/// A delivery's address as shown in a report: masked unless `addresses`; `erased` if it no longer exists.
 pub fn shown_address(row: &Row, addresses: bool) -> String {
     match &row.address {
         Some(address) if addresses => address.as_str().to_owned(),
@@ -223,7 +223,7 @@ pub fn shown_address(row: &Row, addresses: bool) -> String {
     }
 }
 
-/// Text with the addresses in it masked: servers repeat them in their replies.
+/// Masks the addresses in a text: servers repeat them in their replies.
 pub fn masked(text: &str) -> String {
     let ends = |c: char| c.is_whitespace() || "<>\"'()[],;:".contains(c);
     text.split_inclusive(ends)

@@ -1,5 +1,5 @@
-//! What came back about a mailing after the relay had taken it. It stands beside the ledger, whose counts it does not
-//! change: those deliveries were accepted.
+//! Bounces that arrived after the relay had accepted the messages of a mailing. They are reported beside the ledger
+//! and do not change its counts: those deliveries were accepted.
 
 use std::collections::BTreeMap;
 
@@ -7,41 +7,41 @@ use crate::base::id::{MailingId, SubscriberId};
 use crate::model::bounce::{Bounce, BounceSource, Verdict};
 use crate::store::{Store, StoreError};
 
-/// Bounces read at a time.
+/// Number of bounces read at a time.
 const PAGE: usize = 2000;
 
-/// What came back later.
+/// Later bounces of a mailing.
 #[derive(Clone, Debug, Default)]
 pub struct Later {
     /// Accepted, then bounced.
     pub bounced: u64,
-    /// Accepted, then called unwanted by the reader.
+    /// Accepted, then reported as unwanted by the reader.
     pub complained: u64,
-    /// Those alike, the most frequent first.
+    /// Groups of similar bounces, the most frequent first.
     pub groups: Vec<LaterGroup>,
-    /// As many of them as were asked for, in order of subscriber.
+    /// Single bounces up to the requested number, in order of subscriber.
     pub rows: Vec<Bounce>,
 }
 
-/// Deliveries that came back alike.
+/// Deliveries with similar bounces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaterGroup {
-    /// Whose fault it is, in a word.
+    /// The word for the class.
     pub class: &'static str,
     /// The enhanced status code.
     pub status: Option<String>,
-    /// What was said of the first of them.
+    /// The text of the first of them.
     pub example: String,
-    /// How many.
+    /// Number of bounces.
     pub count: u64,
 }
 
-/// Whether a report tells of something that happened after the relay had taken the message.
+/// Whether a bounce reports something that happened after the relay had accepted the message.
 pub fn is_later(bounce: &Bounce) -> bool {
     bounce.is_later_failure() || bounce.verdict == Verdict::Complaint && matches!(bounce.source, BounceSource::Mail(_))
 }
 
-/// What came back about a mailing, with at most `rows` of it one by one.
+/// The later bounces of a mailing, with at most `rows` single ones.
 ///
 /// # Errors
 /// [`StoreError`].

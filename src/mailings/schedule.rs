@@ -1,11 +1,11 @@
-//! The scheduler: one loop over the mailings whose time comes.
+//! The scheduler: one loop over the mailings that are due.
 //!
-//! All it knows is in the store: a mailing leaves [`Stage::Scheduled`] by one conditional commit, so it begins once,
-//! however often the daemon stops and whoever else works on the same store (invariant 11). What comes after (freezing,
-//! dispatch) finds its work in the store too; the wake-up is only a hint.
+//! Its whole state is in the store: a mailing leaves [`Stage::Scheduled`] by one conditional commit, so it begins
+//! once, however often the daemon stops and however many nodes work on the same store (invariant 11). What follows
+//! (freezing, dispatch) finds its work in the store too; notifications are only hints.
 //!
-//! It also watches the clock: when that is set forward, a mailing that was queued before waits until its time has come by
-//! the time that passed ([`crate::model::clock_trust`]): an embargo must not end early.
+//! It also watches the clock: when that is set forward, a mailing that was queued before also waits for the time that
+//! really passed ([`crate::model::clock_trust`]), because an embargo must not end early.
 //!
 //! [`Stage::Scheduled`]: crate::model::mailing::Stage::Scheduled
 
@@ -26,18 +26,18 @@ use crate::runtime::clock_jump::{JumpWatch, Reading};
 use crate::runtime::heartbeat::Heartbeats;
 use crate::runtime::notifier::Notifier;
 use crate::store::clock_note::ClockNote;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, mailings};
 
 use super::queue;
 
-/// The longest sleep. The machine's clock may be set, and a suspended machine's timers run late: so it looks again.
+/// Maximum sleep. The machine's clock may be set, and timers of a suspended machine run late: so it checks again.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
-/// How often it is noted what is known about the clock.
+/// Interval between notes about the clock.
 const NOTE_CLOCK_EVERY: TimeDelta = TimeDelta::minutes(10);
-/// How soon it tries again after an error of the store.
+/// Delay before a retry after a store error.
 const AFTER_ERROR: Duration = Duration::from_secs(5);
 
-/// Begins mailings at their time.
+/// Begins mailings when they are due.
 pub struct Scheduler {
     store: Store,
     clock: Arc<dyn Clock>,
@@ -52,11 +52,11 @@ pub struct Scheduler {
 struct Watched {
     jumps: JumpWatch,
     trust: ClockTrust,
-    /// Whether the store knows of the last jump.
+    /// Whether the last jump is noted in the store.
     noted: bool,
 }
 
-/// What one look did.
+/// What one round did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tick {
     /// Mailings whose freezing has begun.
@@ -65,7 +65,7 @@ pub struct Tick {
     pub asked: Vec<MailingId>,
     /// Mailings that expired.
     pub expired: Vec<MailingId>,
-    /// When the next is due; `None` when none is known.
+    /// When the next mailing is due; `None` when none is known.
     pub next: Option<Timestamp>,
 }
 
@@ -81,23 +81,24 @@ enum Refused {
 }
 
 impl Scheduler {
-    /// A scheduler of the mailings in `store`; `notifier` tells it of changes, and it tells the dispatcher by it.
+    /// Creates a scheduler for the mailings in `store`; `notifier` notifies it of changes, and it notifies the dispatcher
+    /// by it.
     pub fn new(store: Store, clock: Arc<dyn Clock>, notifier: Notifier) -> Self {
         Self { store, clock, notifier, messages: None, heartbeats: Heartbeats::default(), watched: Mutex::default() }
     }
 
-    /// Lets it look, before an approved mailing begins, whether what would be sent is what was approved.
+    /// Makes it verify, before an approved mailing begins, that what would be sent is what was approved.
     pub fn checking(mut self, messages: Arc<dyn MessageSource>) -> Self {
         self.messages = Some(messages);
         self
     }
 
-    /// Signs of life: one at each [`Notifier`].
+    /// Its heartbeats: one at each [`Notifier`].
     pub fn heartbeats(&self) -> &Heartbeats {
         &self.heartbeats
     }
 
-    /// Works until `stop` completes. Errors of the store are logged and the step is tried again (invariant 10).
+    /// Works until `stop` completes. Store errors are logged and the step is retried (invariant 10).
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         let heartbeat = self.heartbeats.begin("the scheduler");
@@ -119,14 +120,15 @@ impl Scheduler {
         }
     }
 
-    /// Looks once at all mailings and does what is due.
+    /// Examines all mailings once and does what is due.
     ///
     /// # Errors
-    /// [`StoreError`]: what was done before it stays done; the rest is found again at the next look.
+    /// [`StoreError`]: what was done before stays done; the rest is found in the next round.
     pub async fn tick(&self) -> Result<Tick, StoreError> {
         let (now, trust) = self.look_at_clock().await?;
         let mut tick = Tick::default();
-        for read in self.store.mailings().await? {
+        let mut open = self.store.pages(mailings::open());
+        while let Some(read) = open.next().await? {
             let id = read.value.id;
             let judged = judged_at(&read.value, &trust, now);
             let done = match read.value.due(judged) {
@@ -139,7 +141,7 @@ impl Scheduler {
                 due => self.look_at(&read.value, due, judged).await,
             };
             let done = match done {
-                // One damaged record holds back its own mailing, and no other.
+                // A damaged record holds back only its own mailing.
                 Err(StoreError::Record(error)) => {
                     self.hold_back(id, error.to_string(), now).await?;
                     continue;
@@ -159,15 +161,15 @@ impl Scheduler {
         Ok(tick)
     }
 
-    /// The one reading of the clock for a look, and how far it can be believed. A jump is noted before anything is done,
-    /// so that a restart knows of it; and each start is noted, so that the next one knows how much time passed.
+    /// Reads the clock once for a round, with how far it can be trusted. A jump is noted before anything is done, so
+    /// that a restart knows of it; and each start is noted, so that the next one knows how much time passed.
     async fn look_at_clock(&self) -> Result<(Timestamp, ClockTrust), StoreError> {
         let mut watched = self.watched.lock().await;
         let (jumps, jump, mut trust, noted) = match *watched {
             Some(mut known) => {
                 let (Reading { steady, .. }, jump) = known.jumps.look(&*self.clock);
                 let trust = match jump {
-                    // A machine without a clock of its own gets the time soon after it started.
+                    // A machine without a battery-backed clock gets the time shortly after it started.
                     Some(jump) if steady - Timestamp::UNIX_EPOCH < AFTER_BOOT => known.trust.corrected(jump),
                     Some(jump) => known.trust.jumped(jump),
                     None => known.trust,
@@ -184,7 +186,7 @@ impl Scheduler {
                     },
                     None => ClockTrust::new(now),
                 };
-                // Noted at each start, so that a clock that is set back before the next one is seen to be.
+                // Noted at each start, so that a clock set back before the next start is detected.
                 (jumps, trust.last.filter(|jump| jump.to == now), trust, false)
             }
         };
@@ -194,14 +196,14 @@ impl Scheduler {
             let (from, to, seconds) = (jump.from, jump.to, jump.by().num_seconds());
             let doubted = trust.is_doubted(now);
             tracing::warn!(%from, %to, seconds, doubted, "the clock jumped");
-            // All that is put off is looked at again.
+            // Everything deferred is examined again.
             self.notifier.notify();
         }
         trust = trust.settled(now);
         if !noted || (now - trust.noted).abs() >= NOTE_CLOCK_EVERY {
             trust.noted = now;
             let steady = self.clock.origin().map(|origin| (origin, steady));
-            // What cannot be noted is seen again at the next look.
+            // If this cannot be noted, the next round detects it again.
             self.store.note_clock(&ClockNote { trust, steady }).await?;
         }
         *watched = Some(Watched { jumps, trust, noted: true });
@@ -215,7 +217,7 @@ impl Scheduler {
         self.act(mailing.id, due, now).await
     }
 
-    /// Pauses a mailing that cannot begin, until a person has seen to it.
+    /// Pauses a mailing that cannot begin, until a person resumes it.
     async fn hold_back(&self, id: MailingId, what: String, now: Timestamp) -> Result<(), StoreError> {
         tracing::error!(mailing = %id, what, "the mailing cannot begin and is paused");
         let hold =
@@ -226,13 +228,13 @@ impl Scheduler {
         }
     }
 
-    /// Whether an approved mailing is still what was approved; when not, the approval is void.
+    /// Whether an approved mailing still has the approved content; if not, the approval is voided.
     async fn is_as_approved(&self, mailing: &Mailing) -> Result<bool, StoreError> {
         let Some(messages) = self.messages.as_ref().filter(|_| mailing.approval_required) else { return Ok(true) };
         let hash = match queue::content_hash(&self.store, messages.as_ref(), mailing).await {
             Ok(hash) => hash,
             Err(PrepareError::Store(error)) => return Err(error),
-            // What cannot be made is for the dispatcher to say.
+            // A content that cannot be composed is reported by the dispatcher.
             Err(PrepareError::Broken(_)) => return Ok(true),
         };
         if hash == mailing.content_hash {
@@ -246,10 +248,10 @@ impl Scheduler {
         }
     }
 
-    /// Does what is due with one mailing; `None` when it is due no longer, because somebody was quicker.
+    /// Does what is due for one mailing; `None` when it is no longer due, because another task was faster.
     async fn act(&self, id: MailingId, due: Due, now: Timestamp) -> Result<Option<Due>, StoreError> {
         let done = self.store.update_mailing(id, |mailing: &mut Mailing, _| {
-            // Read anew, it may be due no longer, or for something else: then the next look decides.
+            // Read again, it may not be due any more, or for another reason: then the next round decides.
             match (due, mailing.due(now) == due) {
                 (Due::Begin, true) => mailing.begin(now)?,
                 (Due::Ask, true) => mailing.hold(PauseReason::Missed, now)?,
@@ -270,11 +272,12 @@ impl Scheduler {
     }
 }
 
-/// The instant by which a mailing's time is judged when the clock shows `now`: no mailing begins before its time because
-/// the clock was set forward, and one that was queued for at once by a clock that stood ahead does not wait for years.
+/// The time that a mailing's schedule is compared with when the clock shows `now`: no mailing begins early because
+/// the clock was set forward, and one queued "at once" while the clock was ahead does not wait for years.
 pub fn judged_at(mailing: &Mailing, trust: &ClockTrust, now: Timestamp) -> Timestamp {
     let judged = trust.now_for(mailing.created, now);
-    // What was queued for at once is due whatever the clock showed then: also between a jump and the note of it.
+    // A mailing queued for "at once" is due whatever the clock showed then, even between a jump and the note about
+    // it.
     if mailing.schedule.at <= mailing.created { judged.max(mailing.schedule.at) } else { judged }
 }
 

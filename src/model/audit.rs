@@ -24,9 +24,9 @@ use crate::base::token::{content_hash, to_hex};
 /// The longest field, in bytes.
 const LONGEST_FIELD: usize = 1000;
 
-/// The command that goes on without what is damaged; its entry says what was lost.
+/// The command that continues without damaged records; its entry says what was lost.
 pub const RECOVERED: &str = "store recover";
-/// Begins, in the detail of such an entry, what was lost.
+/// Prefix of the detail in such an entry, before what was lost.
 pub const LOST: &str = "lost: ";
 
 /// One entry.
@@ -34,41 +34,41 @@ pub const LOST: &str = "lost: ";
 pub struct AuditEntry {
     /// Its place in the chain, from 1.
     pub number: u64,
-    /// When, to the millisecond.
+    /// Time of the entry, with milliseconds.
     pub at: Timestamp,
-    /// Who: a user of the machine, as the kernel names them, or `depesch` for the daemon itself, or `mail`.
+    /// Who acted: a user of the machine, as the kernel names them, `depesch` for the daemon itself, or `mail`.
     pub who: String,
-    /// The user's number.
+    /// The user's number (uid).
     pub uid: Option<u32>,
-    /// The number of the entry with which the request began: what began and what came of it have the same.
+    /// The number of the entry with which the request began: all entries of one request have the same.
     pub request: u64,
-    /// What: a noun and a verb, e.g. `mailing pause`.
+    /// What was done: a noun and a verb, e.g. `mailing pause`.
     pub what: String,
-    /// About what: ids such as `m7`, divided by blanks.
+    /// What it concerns: ids such as `m7`, separated by spaces.
     pub about: String,
-    /// How far it came.
+    /// How far it has come.
     pub outcome: AuditOutcome,
-    /// What else there is to say, in a program's words: ids of what was made, an error's code.
+    /// Further details: ids of what was created, an error's code.
     pub detail: String,
 }
 
-/// How far something came.
+/// How far a request has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditOutcome {
-    /// It is about to be done. Without a later entry for the same request nobody knows whether it was: the daemon died.
+    /// About to be done. Without a later entry for the same request it is unknown whether it was: the daemon died.
     Begun,
     /// It was done.
     Done,
-    /// It was refused, and nothing was done: whoever asked is to blame.
+    /// Refused, and nothing was done: the request was at fault.
     Refused,
     /// It failed; part of it may have been done.
     Failed,
-    /// It happened; there is nothing more to come.
+    /// It happened; no further entry follows.
     Noted,
 }
 
 impl AuditOutcome {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Begun => "begun",
@@ -79,26 +79,26 @@ impl AuditOutcome {
         }
     }
 
-    /// The outcome that a word means.
+    /// The outcome for a word; `None` for an unknown one.
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::Begun, Self::Done, Self::Refused, Self::Failed, Self::Noted].into_iter().find(|one| one.word() == word)
     }
 }
 
-/// A field's text: on one line, of bounded length.
+/// Normalises a field's text: one line, of bounded length.
 pub fn field(text: &str) -> String {
     let mut line: String = text.chars().filter(|c| !c.is_control()).collect();
     line.truncate(line.floor_char_boundary(LONGEST_FIELD));
     line
 }
 
-/// An instant as it is hashed and exported.
+/// Formats an instant as it is hashed and exported.
 pub fn instant(at: Timestamp) -> String {
     at.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 impl AuditEntry {
-    /// The bytes that are hashed, see above.
+    /// The bytes that are hashed (see the module's text).
     pub fn canonical(&self, previous: &[u8; 32]) -> String {
         let uid = self.uid.map(|uid| uid.to_string()).unwrap_or_default();
         let Self { number, who, request, what, about, detail, .. } = self;
@@ -111,13 +111,13 @@ impl AuditEntry {
         content_hash(self.canonical(previous).as_bytes())
     }
 
-    /// What a recovery of the store lost, in words: entries of this log may be among it.
+    /// What a recovery of the store lost, as text: it may include entries of this log.
     pub fn loss(&self) -> Option<String> {
         let lost = self.detail.split_once(LOST).filter(|_| self.what == RECOVERED)?.1;
         Some(format!("entry {}: {LOST}{lost}", self.number))
     }
 
-    /// Whether it is about the thing with this id, or made it.
+    /// Whether the entry concerns the thing with this id, or created it.
     pub fn mentions(&self, id: &str) -> bool {
         self.about.split(' ').chain(self.detail.split(' ')).any(|one| one == id)
     }
@@ -138,10 +138,10 @@ impl fmt::Display for ChainLink {
     }
 }
 
-/// Where a chain does not hold.
+/// Where and how a chain is broken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainBreak {
-    /// Entries are not there.
+    /// Entries are missing.
     #[error("entries {from} to {to} are missing")]
     Missing {
         /// The first of them.
@@ -149,76 +149,76 @@ pub enum ChainBreak {
         /// The last of them.
         to: u64,
     },
-    /// An entry stands where it does not belong.
+    /// An entry is in the wrong place.
     #[error("entry {number} stands after entry {after}: entries were moved or doubled")]
     OutOfOrder {
-        /// Which.
+        /// Its number.
         number: u64,
-        /// After which.
+        /// The number of the entry before it.
         after: u64,
     },
-    /// An entry and its hash do not go together.
+    /// An entry and its hash do not match.
     #[error("entry {number} does not fit the chain: it, or the hash before it, was changed")]
     Changed {
-        /// Which.
+        /// Its number.
         number: u64,
     },
-    /// The end is gone.
+    /// The end is missing.
     #[error("the end is missing: the last entry is {last}, and there was an entry {head}")]
     Truncated {
-        /// The last entry that there is.
+        /// The number of the last entry found.
         last: u64,
-        /// The last that there was.
+        /// The number of the last entry expected.
         head: u64,
     },
-    /// What was noted of an entry is not what it has.
+    /// An entry's hash differs from the one noted elsewhere.
     #[error("entry {number} has another hash than was noted: the chain was written anew from there or before")]
     Rewritten {
-        /// Which.
+        /// Its number.
         number: u64,
     },
 }
 
-/// A walk along a chain, entry by entry.
+/// Verifies a chain, entry by entry.
 #[derive(Clone, Debug, Default)]
 pub struct ChainWalk {
     at: ChainLink,
     entries: u64,
     open: BTreeSet<u64>,
     lost: Vec<String>,
-    /// A place noted elsewhere, to be compared in passing.
+    /// A place noted elsewhere, compared when reached.
     noted: Option<ChainLink>,
 }
 
-/// A chain that holds.
+/// The result for a chain that holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WholeChain {
     /// Its end.
     pub head: ChainLink,
-    /// How many entries it has.
+    /// Number of entries.
     pub entries: u64,
     /// Requests whose outcome is unknown: those under way, and those that a crash cut off.
     pub open: Vec<u64>,
-    /// What recoveries of the store lost, in words: the chain holds, and entries before these places may be missing.
+    /// What recoveries of the store lost, as text: the chain holds, but entries before these places may be missing.
     pub lost: Vec<String>,
 }
 
 impl ChainWalk {
-    /// Begins after `anchor`: the place before the first entry, or the last one dropped.
+    /// Starts after `anchor`: the place before the first entry, or the last entry that was dropped.
     pub fn after(anchor: ChainLink) -> Self {
         Self { at: anchor, ..Self::default() }
     }
 
-    /// Compares with a place noted elsewhere, too.
+    /// Compares with a place noted elsewhere as well.
     #[must_use]
     pub fn comparing(self, noted: Option<ChainLink>) -> Self {
         Self { noted, ..self }
     }
 
-    /// Goes on to the next entry.
+    /// Verifies the next entry.
     ///
     /// # Errors
-    /// [`ChainBreak`]: the chain does not hold there; nothing after it can be believed.
+    /// [`ChainBreak`]: the chain is broken there; nothing after it can be trusted.
     pub fn step(&mut self, entry: &AuditEntry, hash: &[u8; 32]) -> Result<(), ChainBreak> {
         let (number, expected) = (entry.number, self.at.number + 1);
         if number > expected {
@@ -243,10 +243,10 @@ impl ChainWalk {
         Ok(())
     }
 
-    /// Ends. `head` is where the chain's owner says that it ends.
+    /// Finishes. `head` is the end on record.
     ///
     /// # Errors
-    /// [`ChainBreak`]: the end is missing, or is not the one that was noted.
+    /// [`ChainBreak`]: the end is missing, or is not the one on record.
     pub fn end(self, head: Option<ChainLink>) -> Result<WholeChain, ChainBreak> {
         for known in [head, self.noted].into_iter().flatten() {
             if known.number > self.at.number {
@@ -265,7 +265,7 @@ impl ChainWalk {
         }
     }
 
-    /// How far it has come.
+    /// The last place verified.
     pub fn at(&self) -> ChainLink {
         self.at
     }

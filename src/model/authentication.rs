@@ -1,38 +1,38 @@
-//! What can be said of whether a message is from whom its From names: SPF (RFC 7208), DKIM (RFC 6376) and, out of both,
-//! DMARC (RFC 9989, before that RFC 7489).
+//! Whether a message comes from the domain that its From field names: SPF (RFC 7208), DKIM (RFC 6376) and, derived
+//! from both, DMARC (RFC 9989, formerly RFC 7489).
 
 use super::list::Unproven;
 
-/// What checking a message against its author's domain came to.
+/// The results of checking a message against its author's domain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Authentication {
-    /// Whether the author's domain stands by it: by DMARC where it has such a record; else it fails where the domain's
-    /// SPF or DKIM speaks against it and nothing for it.
+    /// Whether the author's domain vouches for it: by DMARC where it has such a record; otherwise it fails if the
+    /// domain's SPF or DKIM speaks against it and nothing for it.
     pub author: Check,
-    /// Whether its machine may send for its envelope sender (SPF).
+    /// Whether the sending machine may send for the envelope sender's domain (SPF).
     pub spf: Check,
-    /// Whether a signature is right (DKIM).
+    /// Whether a signature is valid (DKIM).
     pub dkim: Check,
-    /// What the author's domain asks receivers to do with mail that it does not stand by.
+    /// What the author's domain asks receivers to do with mail that fails.
     pub policy: DomainPolicy,
 }
 
 /// One result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Check {
-    /// It is.
+    /// It passed.
     Pass,
-    /// It is not.
+    /// It failed.
     Fail,
-    /// The domain says nothing about it.
+    /// The domain publishes nothing to check against.
     None,
-    /// Nobody knows: it did not come straight to us, or the names could not be looked up.
+    /// Unknown: the message did not come straight to us, or a DNS look-up failed.
     #[default]
     Unknown,
 }
 
 impl Check {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -43,7 +43,7 @@ impl Check {
     }
 }
 
-/// What a domain asks receivers to do with mail in its name that it does not stand by (`p=`, or `sp=` for a subdomain).
+/// What a domain asks receivers to do with mail in its name that fails DMARC (`p=`, or `sp=` for a subdomain).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DomainPolicy {
     /// Nothing, or it has no DMARC record.
@@ -58,7 +58,7 @@ pub enum DomainPolicy {
 }
 
 impl DomainPolicy {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -68,30 +68,30 @@ impl DomainPolicy {
         }
     }
 
-    /// Whether mail from elsewhere that keeps such an author in From may be refused. What is not known counts so: a
-    /// rewritten From loses nothing, a refused mail is lost.
+    /// Whether receivers may refuse mail from other servers that keeps such an author in From. An unknown policy
+    /// counts as such: a rewritten From loses nothing, a refused mail is lost.
     pub fn forbids_others(self) -> bool {
         self != Self::None
     }
 }
 
-/// Why a post must not go out on its author's name alone. The text says it for people, after the post's name.
+/// Why a post needs more than its author's name to be sent. The text completes a sentence that begins with the post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Objection {
-    /// Its author's domain asks that others' mail be stopped, and nothing shows that it is from there.
+    /// The author's domain asks receivers to stop forged mail, and nothing proves that this is not forged.
     #[error("its author's domain forbids others to write in its name, and nothing proves that it is from there")]
     Forbidden,
-    /// Its author's domain may ask so.
+    /// The domain's policy could not be looked up, and may be strict.
     #[error("what its author's domain says of forged mail could not be looked up")]
     PolicyUnknown,
-    /// Its author's domain has published who may send for it, and this is not from there, or could not be checked.
+    /// The domain has published who may send for it, and the message is not from there, or could not be checked.
     #[error("its author's domain does not stand by it")]
     Unproven,
 }
 
 impl Authentication {
-    /// Whether a member's post must wait for a person; `looked_up` is whether it came straight to us, so that its author's
-    /// domain could be asked, and `unproven` the list's rule.
+    /// Why a member's post must wait for a person, if it must. `looked_up`: it came straight to us, so that its
+    /// author's domain could be queried; `unproven`: the list's rule.
     pub fn objection(&self, looked_up: bool, unproven: Unproven) -> Option<Objection> {
         let fails = self.author == Check::Fail || self.author == Check::Unknown && looked_up;
         match (self.author, self.policy) {
@@ -102,7 +102,7 @@ impl Authentication {
         }
     }
 
-    /// Whether the author's domain says that this is not from it and asks that it be stopped.
+    /// Whether the author's domain disowns it and asks receivers to stop such mail.
     pub fn is_forged(&self) -> bool {
         self.author == Check::Fail && matches!(self.policy, DomainPolicy::Quarantine | DomainPolicy::Reject)
     }

@@ -1,9 +1,9 @@
-//! Bounces, and what follows from them: a score for each subscriber, and the point at which their subscriptions are
+//! Bounces and their consequences: a score for each subscriber, and the threshold at which their subscriptions are
 //! suspended.
 //!
-//! A [`Bounce`] is what came back about one delivery, whether the receiver said it in the SMTP session or in a mail
-//! later: both go through [`judge`]. Only what counts against the address itself scores, once for each mailing; mailings
-//! that came through afterwards take it off again, and a new address begins with nothing.
+//! A [`Bounce`] reports on one delivery, whether the receiver answered so in the SMTP session or by mail later: both
+//! go through [`judge`]. Only faults of the address itself score, once for each mailing; mailings that came through
+//! afterwards reduce the score, and a new address starts at zero.
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{InboundId, ListName, MailingId, SubscriberId};
@@ -18,53 +18,53 @@ pub use score::{
     BouncePolicy, Case, Hit, Judgement, Probe, Score, Successes, Suspension, Threshold, judge, successes_since,
 };
 
-/// The rule in the consent ledger by which a subscription is suspended, and begins again.
+/// The rule named in the consent ledger when bounces suspend or reinstate a subscription.
 pub const RULE: &str = "bounces";
-/// Bytes of evidence that are kept.
+/// Maximum bytes of evidence kept.
 const MOST_EVIDENCE: usize = 300;
 
-/// What came back about one delivery: the weightiest report, and how many there were.
+/// What came back about one delivery: the most severe report, and the number of reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounce {
     /// The mailing.
     pub mailing: MailingId,
-    /// To whom it was.
+    /// The recipient.
     pub subscriber: SubscriberId,
-    /// When this report came.
+    /// When this report arrived.
     pub at: Timestamp,
-    /// What it says became of the message.
+    /// What the report says happened to the message.
     pub verdict: Verdict,
-    /// Whose fault it is.
+    /// What the fault is about.
     pub class: Class,
     /// The enhanced status code (RFC 3463), if there was one.
     pub status: Option<String>,
-    /// The words of the report, on one line (see [`evidence`]).
+    /// The text of the report, on one line (see [`evidence`]).
     pub evidence: String,
-    /// How it came.
+    /// How it arrived.
     pub source: BounceSource,
-    /// What followed.
+    /// Its consequence.
     pub effect: BounceEffect,
-    /// How many reports came about this delivery; all but one say no more than this one.
+    /// Number of reports about this delivery; the others add nothing to this one.
     pub reports: u32,
 }
 
-/// What a report says became of a message, the lightest first.
+/// What a report says happened to a message, in order of severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Nothing against it: an automatic reply, a receipt.
+    /// No failure: an automatic reply, a receipt.
     None,
-    /// It has not come through yet, and is still being tried.
+    /// Not delivered yet; the server is still trying.
     Delayed,
-    /// It was given up, for a reason that may pass.
+    /// Given up, for a reason that may pass.
     Temporary,
     /// It was refused for good.
     Permanent,
-    /// It came through, and its reader called it unwanted.
+    /// Delivered, and its reader reported it as unwanted.
     Complaint,
 }
 
 impl Verdict {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -76,32 +76,32 @@ impl Verdict {
     }
 }
 
-/// How a bounce came.
+/// How a bounce arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BounceSource {
-    /// The receiver said so in the SMTP session; the ledger has the whole reply.
+    /// In the SMTP session; the ledger has the whole reply.
     Session,
     /// By mail.
     Mail(InboundId),
 }
 
-/// What followed from a bounce.
+/// The consequence of a bounce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BounceEffect {
-    /// Nothing: it says nothing against the address.
+    /// None: it does not concern the address.
     Nothing,
-    /// It counts, and it was not the last straw.
+    /// It scored, below the threshold.
     Scored,
     /// The subscriptions were suspended.
     Suspended,
-    /// Nothing: the subscriber has had another address since.
+    /// None: the subscriber has a new address since.
     FormerAddress,
     /// The subscription ended, and the address is suppressed: a complaint.
     Ended,
 }
 
 impl BounceEffect {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
@@ -114,18 +114,18 @@ impl BounceEffect {
 }
 
 impl Bounce {
-    /// Whether the message did not come through, as a mail said that came after the relay had taken it.
+    /// Whether a later mail reported the failure of a message that the relay had accepted.
     pub fn is_later_failure(&self) -> bool {
         matches!(self.source, BounceSource::Mail(_)) && matches!(self.verdict, Verdict::Temporary | Verdict::Permanent)
     }
 
-    /// By what one report outweighs another: its verdict, then whether it counted.
+    /// Severity for comparing reports: the verdict, then whether it counted.
     pub fn weight(&self) -> (Verdict, bool) {
         (self.verdict, !matches!(self.effect, BounceEffect::Nothing | BounceEffect::FormerAddress))
     }
 }
 
-/// A stranger's words on one line, safe to show (invariant 7), short enough to keep.
+/// Makes a stranger's text safe to show (invariant 7): one line, of bounded length.
 pub fn evidence(words: &str) -> String {
     let mut line = words.split_whitespace().collect::<Vec<_>>().join(" ");
     line.retain(|c| !c.is_control());
@@ -133,29 +133,29 @@ pub fn evidence(words: &str) -> String {
     line
 }
 
-/// Suspends every active subscription; `words` say why. The lists that it was active on.
+/// Suspends every active subscription, with `words` as the reason. Returns the lists concerned.
 pub fn suspend(subscriber: &mut Subscriber, at: Timestamp, words: &str) -> Vec<ListName> {
     let is_active = |list: &&ListName| subscriber.state_on(list) == Some(SubscriptionState::Active);
     let lists: Vec<ListName> = subscriber.subscriptions.keys().filter(is_active).cloned().collect();
     for list in &lists {
-        // Only an ended subscription refuses, and these are active.
+        // A refusal is possible only for an ended subscription, and these are active.
         let _ = subscriber.change(list, SubscriptionState::Suspended, at, by_rule(), words.to_owned());
     }
     lists
 }
 
-/// Lets every subscription that bounces suspended begin again; `words` say why. The lists that it is active on again.
+/// Reactivates every subscription that bounces suspended, with `words` as the reason. Returns the lists concerned.
 pub fn reinstate(subscriber: &mut Subscriber, at: Timestamp, source: &ConsentSource, words: &str) -> Vec<ListName> {
     let lists: Vec<ListName> =
         subscriber.subscriptions.keys().filter(|list| is_suspended_by_bounces(subscriber, list)).cloned().collect();
     for list in &lists {
-        // Only an ended subscription refuses, and these are suspended.
+        // A refusal is possible only for an ended subscription, and these are suspended.
         let _ = subscriber.change(list, SubscriptionState::Active, at, source.clone(), words.to_owned());
     }
     lists
 }
 
-/// Whether bounces, and nobody else, suspended the subscription to `list`.
+/// Whether the subscription to `list` was suspended by bounces and not by a person.
 pub fn is_suspended_by_bounces(subscriber: &Subscriber, list: &ListName) -> bool {
     subscriber.subscriptions.get(list).is_some_and(|subscription| {
         let by_bounces = |source: &ConsentSource| matches!(source, ConsentSource::System { rule } if rule == RULE);

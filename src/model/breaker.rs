@@ -1,12 +1,12 @@
-//! The circuit breakers: when receivers blame the sender or the content, going on only does harm. A breaker for a
-//! recipient's domain lets that domain rest; the breaker of a mailing pauses it and tells the press office why. They
-//! open as well when so many messages are refused for good that it cannot be true (`doubt`). What was refused by then is
-//! taken back: it is deferred and counts against no recipient.
+//! Circuit breakers: when receivers blame the sender or the content, sending more only does harm. The breaker of a
+//! recipient's domain defers that domain for a while; the breaker of a mailing pauses it and tells the press office
+//! why. They also open when so many messages are refused for good that it cannot be true (`doubt`). Refusals up to
+//! then are taken back: those deliveries are deferred and count against no recipient.
 //!
-//! Answers are counted in a sliding window of ten parts. A domain is watched from its first refusal of this sort on.
+//! Answers are counted in a sliding window of ten parts. A domain is watched from its first such refusal on.
 //!
-//! All instants here count the time that passed ([`crate::base::clock::Clock::steady`]), so that no clock jump empties a
-//! window or ends a rest; only [`Breakers::answered`] takes the time of day, which it shows.
+//! All instants here are steady time ([`crate::base::clock::Clock::steady`]), so that no clock jump empties a window
+//! or ends a rest; only [`Breakers::answered`] takes the time of day, which it shows.
 
 use std::collections::HashMap;
 
@@ -29,18 +29,18 @@ use put_off::LastAnswers;
 pub use put_off::PutOff;
 use window::{PARTS, Window};
 
-/// Watched domains above which those with nothing recent are forgotten.
+/// Number of watched domains above which idle ones are forgotten.
 const MANY_DOMAINS: usize = 1000;
-/// When a breaker opens.
+/// When breakers open.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BreakerSettings {
-    /// At least so many refusals in the window must blame the sender or the content: 20.
+    /// Minimum number of refusals in the window that blame the sender or the content: 20.
     pub refusals: u32,
-    /// They must be at least this part of all answers in the window: 0.2.
+    /// Minimum share of such refusals in all answers in the window: 0.2.
     pub share: f64,
-    /// How far back answers count: 10 minutes.
+    /// Length of the window: 10 minutes.
     pub window: Duration,
-    /// How long a domain is left alone: 30 minutes.
+    /// How long deliveries to a domain are deferred: 30 minutes.
     pub rest: Duration,
 }
 
@@ -50,34 +50,34 @@ impl Default for BreakerSettings {
     }
 }
 
-/// What a breaker does when it opens.
+/// What follows when a breaker opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
-    /// The domain is left alone until then, if its breaker opened.
+    /// The end of the domain's rest, if its breaker opened.
     pub domain_rests_until: Option<Timestamp>,
-    /// Why the mailing must pause, if its breaker opened: for the press office to read.
+    /// Why the mailing must pause, if its breaker opened; shown to the press office.
     pub mailing_pauses: Option<String>,
-    /// What is taken back.
+    /// The refusals to take back.
     pub doubted: Doubted,
 }
 
-/// A domain that is left alone.
+/// A domain whose deliveries are deferred for now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rest {
-    /// Until then.
+    /// When the rest ends.
     pub until: Timestamp,
-    /// What it said, and to how many.
+    /// What it answered, and to how many messages.
     pub evidence: String,
 }
 
 /// Whether a refusal for good is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Belief {
-    /// It is.
+    /// Believed.
     Believed,
-    /// Not before it was said twice: too many were refused in a row.
+    /// Believed only when repeated: too many were refused in a row.
     Twice,
-    /// Not, and it is not to be tried again before this instant.
+    /// Not believed; no retry before this instant.
     Doubted(Timestamp),
 }
 
@@ -87,11 +87,11 @@ pub struct Breakers {
     settings: BreakerSettings,
     mailings: HashMap<MailingId, Window>,
     domains: HashMap<String, Domain>,
-    /// What all receivers together refuse for good, i.e. perhaps the relay.
+    /// Refusals for good from all receivers together, i.e. perhaps by the relay.
     faults: FaultWindow,
-    /// The same of one mailing's messages.
+    /// The same for each mailing.
     mailing_faults: HashMap<MailingId, FaultWindow>,
-    /// The same by the receivers of each domain, from its first refusal on.
+    /// The same for each domain, from its first refusal on.
     domain_faults: HashMap<String, FaultWindow>,
     last: LastAnswers,
 }
@@ -109,7 +109,7 @@ struct Domain {
 }
 
 impl Breakers {
-    /// Breakers that are all closed.
+    /// Creates breakers that are all closed.
     pub fn new(settings: BreakerSettings) -> Self {
         Self {
             settings,
@@ -122,7 +122,7 @@ impl Breakers {
         }
     }
 
-    /// A mailing begins, or goes on after a person has seen why it was stopped.
+    /// Starts a mailing, or resumes it after a person has seen why it was stopped.
     pub fn begin(&mut self, mailing: MailingId, expected: Expected) {
         self.mailings.remove(&mailing);
         let faults = self.mailing_faults.entry(mailing).or_insert_with(|| FaultWindow::new(expected));
@@ -133,7 +133,7 @@ impl Breakers {
         faults.seen(expected);
     }
 
-    /// Counts an answer that blames nobody here: accepted, or refused for now or for another reason.
+    /// Counts an answer that does not blame the sender: accepted, deferred, or refused for another reason.
     pub fn count(&mut self, now: Timestamp, mailing: MailingId, domain: &str) {
         let part = self.part(now);
         self.mailings.entry(mailing).or_default().add(part, false);
@@ -149,24 +149,24 @@ impl Breakers {
         }
     }
 
-    /// Counts an answer to a message among the last ones; with its words where it is a temporary refusal that does not ask us to
-    /// slow down.
+    /// Counts an answer to a message among the latest; `refusal` is its text if it is a temporary refusal that does
+    /// not ask us to slow down.
     pub fn answered(&mut self, now: Timestamp, refusal: Option<&str>) {
         self.last.add(now, refusal);
     }
 
-    /// That nearly all answers are temporary refusals, if they are.
+    /// Reports that nearly all recent answers are temporary refusals, if so.
     pub fn put_off(&self) -> Option<PutOff> {
         self.last.trouble()
     }
 
-    /// Whether a refusal for good is believed; if not, the delivery has not failed and it counts against no subscriber.
+    /// Whether a refusal for good is believed; if not, the delivery has not failed and no subscriber is scored.
     pub fn belief(&self, now: Timestamp, mailing: MailingId, domain: &str) -> Belief {
         let of_mailing = self.mailing_faults.get(&mailing);
         let doubted = |faults: &FaultWindow| faults.doubted(now);
         let windows = [of_mailing, Some(&self.faults), self.domain_faults.get(domain)];
         let mut windows = windows.into_iter().flatten();
-        // A mailing that was stopped is tried again as soon as it goes on.
+        // A stopped mailing is retried as soon as it is resumed.
         if of_mailing.is_some_and(|faults| doubted(faults).is_some()) {
             return Belief::Doubted(now);
         }
@@ -177,8 +177,8 @@ impl Breakers {
         }
     }
 
-    /// Counts a message that was refused for good, or cannot be sent over this relay; `Some` when that cannot be true.
-    /// `example` says which.
+    /// Counts a message that was refused for good, or cannot be sent over this relay; `Some` when the refusals cannot
+    /// be true. `example` is the reply to show.
     pub fn refused_for_good(
         &mut self,
         now: Timestamp,
@@ -199,7 +199,7 @@ impl Breakers {
         let everywhere = self.faults.fault(part, domain, mailing).or(of_one);
         let of_one_domain = self.faults.is_of_one_domain() || of_mailing.is_of_one_domain();
         let (until, evidence) = (now + settings.rest, |found: &AddressFaults| words(found, class, example));
-        // What was said shortly before a restart is taken back, too.
+        // Refusals from shortly before a restart are taken back, too.
         let since = now - settings.window * 3;
         if let Some(found) = everywhere.filter(|_| !of_one_domain) {
             let mut mailings = self.faults.begin_anew();
@@ -228,7 +228,8 @@ impl Breakers {
         Some(Opened { domain_rests_until: Some(until), mailing_pauses: None, doubted })
     }
 
-    /// Counts a refusal; `Some` when a breaker opens by it. A refusal that does not blame us is counted as such.
+    /// Counts a refusal; `Some` when it opens a breaker. A refusal that does not blame us is counted as an ordinary
+    /// answer.
     pub fn refused(
         &mut self,
         now: Timestamp,
@@ -241,7 +242,7 @@ impl Breakers {
         if !classified.class.blames_us() && stage.is_final(reply) {
             return self.refused_for_good(now, mailing, domain, (classified.class, &example));
         }
-        // Who asks us to slow down blames us for no more than that.
+        // A request to slow down blames nothing else.
         if !classified.class.blames_us() || classified.slow && !stage.is_final(reply) {
             self.count(now, mailing, domain);
             return None;
@@ -264,7 +265,7 @@ impl Breakers {
             (None, None) => return None,
         };
         watched.rest = rest.or(watched.rest.take());
-        // What is under way at this moment is not believed either.
+        // Refusals of deliveries now under way are not believed either.
         let doubted_until = now + settings.rest;
         match &place {
             None => {
@@ -280,14 +281,13 @@ impl Breakers {
         Some(Opened { domain_rests_until, mailing_pauses, doubted })
     }
 
-    /// Whether `domain` is left alone now: then deliveries to it are deferred until its rest ends, and that is no
-    /// attempt.
+    /// The rest of `domain`, if it rests now: deliveries to it are deferred until then, without counting an attempt.
     pub fn rest(&self, now: Timestamp, domain: &str) -> Option<&Rest> {
         let rests = |rest: &&Rest| now < rest.until;
         self.domains.get(domain)?.rest.as_ref().filter(rests)
     }
 
-    /// All domains that are left alone now, in order of their names.
+    /// All domains that rest now, sorted by name.
     pub fn resting(&self, now: Timestamp) -> Vec<(String, Rest)> {
         let rests = self.domains.keys().filter_map(|domain| Some((domain.clone(), self.rest(now, domain)?.clone())));
         let mut rests: Vec<(String, Rest)> = rests.collect();

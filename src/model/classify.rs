@@ -1,7 +1,7 @@
-//! Whose fault a refusal is, by rules that are data (`classify.toml`).
+//! Classifies refusals by their cause, with rules that are data (`classify.toml`).
 //!
 //! The class decides what a refusal counts against: an address or a mailbox is the subscriber's, policy and content
-//! are ours and never count against the subscriber. A reply in an SMTP session and a diagnosis in a bounce go by the same
+//! are ours and never count against the subscriber. Replies in SMTP sessions and diagnoses in bounces follow the same
 //! rules.
 
 use std::sync::Arc;
@@ -20,23 +20,23 @@ use words::words_of;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
-    /// There is no such address, or no mail to its domain.
+    /// The address, or its mail domain, does not exist.
     Address,
-    /// The mailbox is there, but takes nothing: full, disabled, closed to us by its owner.
+    /// The mailbox exists but accepts nothing: full, disabled, or closed to us by its owner.
     Mailbox,
-    /// The message as it is made: malformed, an attachment, malware.
+    /// The message itself: malformed, an attachment, malware.
     Content,
     /// The sender: reputation, SPF, DKIM, DMARC, reverse DNS, rate, block lists, size, spam, login.
     Policy,
-    /// Machines and the ways between them.
+    /// Machines and the connections between them.
     Network,
-    /// The reader called the message unwanted. Never by a rule: a report says so itself.
+    /// The reader reported the message as unwanted. Never set by a rule: a report says so itself.
     Complaint,
-    /// Nobody refused anything: a program answered for its owner. Never by a rule.
+    /// No refusal: an automatic reply of an absent owner. Never set by a rule.
     AutoReply,
-    /// Nobody refused anything: news about a message, e.g. that it came through. Never by a rule.
+    /// No refusal: news about a message, e.g. that it was delivered. Never set by a rule.
     Notice,
-    /// Nothing that the rules know.
+    /// Unknown to the rules.
     Other,
 }
 
@@ -54,7 +54,7 @@ impl Class {
         Self::Other,
     ];
 
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Address => "address",
@@ -79,80 +79,80 @@ impl Class {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Counts {
-    /// Never: it says nothing about the address itself.
+    /// Never: it does not concern the address itself.
     Never,
-    /// When it is for good: the same said of a passing trouble is about machines.
+    /// Only if permanent: as a temporary error it concerns machines.
     Permanent,
     /// Always.
     Always,
 }
 
-/// What the rules say of one reply.
+/// The classification of one reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Classified {
-    /// What it is about.
+    /// The class.
     pub class: Class,
-    /// What is wrong, in a few words, for the press office.
+    /// The cause in a few words, for the press office.
     pub why: String,
     /// When it scores against the subscriber.
     pub counts: Counts,
-    /// Whether it asks us to send more slowly: what is refused for now by it blames nothing.
+    /// Whether it asks us to send more slowly; a temporary refusal of this kind blames nothing.
     pub slow: bool,
 }
 
 impl Classified {
-    /// Whether it scores against the subscriber, being for good or not.
+    /// Whether it scores against the subscriber, given whether it is permanent.
     pub fn counts(&self, permanent: bool) -> bool {
         self.counts == Counts::Always || permanent && self.counts == Counts::Permanent
     }
 }
 
-/// What is known of a refusal, from a session or from a bounce.
+/// What is known of a refusal, from a session or a bounce.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Diagnosis<'a> {
-    /// Where in the session, if that is known.
+    /// The stage of the session, if known.
     pub stage: Option<Stage>,
-    /// The reply code (RFC 5321 §4.2), if there was one.
+    /// The reply code (RFC 5321 §4.2), if known.
     pub code: Option<u16>,
-    /// The enhanced status code (RFC 3463 §2), if there was one.
+    /// The enhanced status code (RFC 3463 §2), if known.
     pub enhanced: Option<&'a str>,
-    /// The words.
+    /// The text.
     pub text: &'a str,
-    /// Addresses that the message was sent from: a reply that begins with one of them is about the sender.
+    /// Addresses that the message was sent from: a reply that begins with one of them concerns the sender.
     pub ours: &'a [&'a str],
 }
 
-/// The rules, read once.
+/// The parsed rules.
 #[derive(Clone, Debug)]
 pub struct Classifier {
     rules: Arc<Vec<Rule>>,
-    /// All texts of all rules, so that a diagnosis is read once.
+    /// The phrases of all rules, searched for in one pass.
     texts: AhoCorasick,
-    /// What each of the texts is to its rule.
+    /// The role of each phrase in its rule.
     parts: Arc<Vec<Part>>,
-    /// How many phrases of two parts there are.
+    /// Number of phrases with two parts.
     spans: usize,
     frames: AhoCorasick,
 }
 
-/// What a text that is looked for is to its rule.
+/// The role of a phrase in its rule.
 #[derive(Clone, Copy, Debug)]
 enum Part {
-    /// All of a phrase.
+    /// A whole phrase.
     Whole { rule: usize },
-    /// What stands before the `*` of a phrase.
+    /// The part before the `*` of a phrase.
     First { span: usize },
-    /// What stands behind the `*`.
+    /// The part after the `*`.
     Second { span: usize, rule: usize, is_word: bool },
 }
 
-/// Rules that cannot be read: where and what.
+/// Rules that cannot be parsed: where and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the rules that classify replies are wrong: {0}")]
 pub struct RulesError(String);
 
 impl RulesError {
-    /// What a reader of rules says is wrong.
+    /// Wraps a parser's error.
     pub fn new(wrong: impl std::fmt::Display) -> Self {
         Self(wrong.to_string())
     }
@@ -184,28 +184,28 @@ struct Rule {
     slow: bool,
 }
 
-/// The word for "not said at which stage" in a rule's stages.
+/// The word in a rule's stages for an unknown stage.
 const ANY_BOUNCE: &str = "bounce";
-/// Bytes of a diagnosis that are read.
+/// Maximum bytes of a diagnosis that are read.
 const MAX_TEXT: usize = 4000;
-/// Bytes that may stand between the two parts of a phrase with `*`.
+/// Maximum bytes between the two parts of a phrase with `*`.
 const MAX_BETWEEN: usize = 60;
-/// With this behind it, the second part of a phrase is the beginning of a word.
+/// At the end of a phrase's second part: the part is only the beginning of a word.
 const STEM: char = '\u{2026}';
 
 impl Classifier {
-    /// The rules that come with Depesch.
+    /// Parses the rules shipped with Depesch.
     ///
     /// # Errors
-    /// Never with the file as it is; a test sees to that.
+    /// Never with the shipped file; a test ensures this.
     pub fn shipped() -> Result<Self, RulesError> {
         Self::parse(include_str!("classify.toml"))
     }
 
-    /// Reads rules written as in `classify.toml`.
+    /// Parses rules in the format of `classify.toml`.
     ///
     /// # Errors
-    /// What is wrong, with its line, or the rule that would hold for everything or never.
+    /// What is wrong, with its line, or the rule that would always or never apply.
     pub fn parse(text: &str) -> Result<Self, RulesError> {
         let mut file: RuleFile = toml::from_str(text).map_err(RulesError::new)?;
         let stages = [Stage::Connect, Stage::Mail, Stage::Recipient, Stage::Data, Stage::Message].map(Stage::word);
@@ -236,7 +236,7 @@ impl Classifier {
                 }
                 Some((first, second)) => {
                     let stem = second.strip_suffix(STEM);
-                    // Between words of Chinese and Japanese stands no space.
+                    // In Chinese and Japanese, words are not separated by spaces.
                     let is_word = stem.is_none() && second.chars().all(|c| c < '\u{2e80}');
                     texts.extend([first, stem.unwrap_or(second)]);
                     parts.extend([Part::First { span: spans }, Part::Second { span: spans, rule, is_word }]);
@@ -249,28 +249,28 @@ impl Classifier {
         Ok(Self { rules: Arc::new(file.rule), texts, parts: Arc::new(parts), spans, frames })
     }
 
-    /// What `reply` at `stage` means.
+    /// Classifies `reply` at `stage`.
     pub fn classify(&self, stage: Stage, reply: &Reply) -> Classified {
         self.classify_from(stage, reply, &[])
     }
 
-    /// What `reply` at `stage` means to a message that was sent from the addresses `ours`.
+    /// Classifies `reply` at `stage` to a message sent from the addresses `ours`.
     pub fn classify_from(&self, stage: Stage, reply: &Reply, ours: &[&str]) -> Classified {
-        // The code is given with the text, so that an address directly behind it is seen to begin the reply.
+        // The code is included, so that an address directly after it is recognised as the reply's beginning.
         let text = format!("{} {}", reply.code, reply.text);
         let (code, enhanced) = (Some(reply.code), reply.enhanced());
         self.diagnose(&Diagnosis { stage: Some(stage), code, enhanced, text: &text, ours })
     }
 
-    /// What a diagnosis means.
+    /// Classifies a diagnosis.
     pub fn diagnose(&self, diagnosis: &Diagnosis<'_>) -> Classified {
         let text = words_of(&diagnosis.text[..diagnosis.text.floor_char_boundary(MAX_TEXT)], diagnosis.ours);
         let said = self.said(&self.without_frames(&text));
         let stage = diagnosis.stage.map_or(ANY_BOUNCE, Stage::word);
-        // Where only an enhanced code is known, its class is the code's (RFC 3463 §3.1).
+        // Without a reply code, the class is that of the enhanced code (RFC 3463 §3.1).
         let class = || diagnosis.enhanced.and_then(|whole| whole.split('.').next()).map(str::to_owned);
         let code = diagnosis.code.map(|code| code.to_string()).or_else(class).unwrap_or_default();
-        // `5.7.1` becomes `7.1`: whether it passes is in the code.
+        // `5.7.1` becomes `7.1`: the code says whether it is permanent.
         let enhanced = diagnosis.enhanced.and_then(|whole| whole.split_once('.')).map(|(_, rest)| rest);
         let mut rules = self.rules.iter().zip(&said);
         match rules.find(|(rule, said)| (**said || rule.text.is_empty()) && rule.holds(stage, &code, enhanced)) {
@@ -284,7 +284,7 @@ impl Classifier {
         }
     }
 
-    /// For each rule whether the text has one of its phrases. The text is read once.
+    /// For each rule whether the text contains one of its phrases. The text is searched once.
     fn said(&self, text: &str) -> Vec<bool> {
         let mut said = vec![false; self.rules.len()];
         let mut begun: Vec<Option<usize>> = vec![None; self.spans];
@@ -304,7 +304,7 @@ impl Classifier {
         said
     }
 
-    /// The text without the frames in it that lead to a reason: what follows decides.
+    /// The text without introductory phrases that lead to a reason: what follows them decides.
     fn without_frames(&self, text: &str) -> String {
         let mut rest = String::with_capacity(text.len());
         let mut from = 0;
@@ -337,7 +337,7 @@ impl Rule {
     }
 }
 
-/// Whether no letter and no digit stands directly before or behind a piece of the text.
+/// Whether a piece of the text is not adjacent to a letter or digit.
 fn stands_alone(text: &str, start: usize, end: usize) -> bool {
     !text[..start].ends_with(char::is_alphanumeric) && !text[end..].starts_with(char::is_alphanumeric)
 }

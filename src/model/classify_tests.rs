@@ -1,4 +1,4 @@
-//! Replies as receivers word them, with invented names and documentation addresses in them.
+//! Replies as receivers word them, with invented names and documentation addresses.
 
 use super::*;
 

@@ -1,118 +1,119 @@
-//! How far the time of day can be believed after it jumped: what must not come early waits until it has come by the
-//! time that passed, too.
+//! How far the time of day can be trusted after it jumped: what must not happen early also waits for the time that
+//! really passed.
 
 use chrono::TimeDelta;
 
 use crate::base::clock::Timestamp;
 
-/// A clock that is ahead by less is believed: correcting a clock by seconds is usual.
+/// A clock that is ahead by less is trusted: corrections by seconds are normal.
 pub const SMALL: TimeDelta = TimeDelta::seconds(60);
-/// A change of the clock by less is no jump: time services correct it so all the time.
+/// A smaller change of the clock is not a jump: time services make such corrections all the time.
 const LEAST_JUMP: TimeDelta = TimeDelta::seconds(2);
-/// A jump that may well have set the clock right (by less than two weeks, or seen only at a start, where perhaps the daemon
-/// was off for so long) is believed after this time, in which a person can set it right.
+/// A jump that may have set the clock right (by less than two weeks, or seen only at a start, when the daemon may
+/// have been off for as long) is trusted after this time, in which a person can correct the clock.
 pub const BELIEVED_AFTER: TimeDelta = TimeDelta::hours(20);
-/// A start that comes so much later than the last note is doubted.
+/// A start this long after the last note is doubted.
 const LONG_OFF: TimeDelta = TimeDelta::days(14);
-/// How long a jump is told of.
+/// How long a jump is reported.
 const TOLD_FOR: TimeDelta = TimeDelta::hours(1);
-/// What is known of the clock is noted more often than this: a note that is older means a jump that has not been seen yet.
+/// Notes about the clock are written more often than this: an older note means a jump that has not been detected yet.
 pub const UNSEEN: TimeDelta = TimeDelta::minutes(20);
-/// A jump so soon after the machine started sets its clock right.
+/// A jump within this time after the machine's start is taken as a correction of its clock.
 pub const AFTER_BOOT: TimeDelta = TimeDelta::minutes(10);
 
-/// The time of day changed by more or less than the time that passed.
+/// A jump: the time of day changed by more or less than the time that passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Jump {
-    /// What the clock would show without it.
+    /// The time of day that was expected.
     pub from: Timestamp,
-    /// What it showed instead.
+    /// The time of day that was shown.
     pub to: Timestamp,
 }
 
 impl Jump {
-    /// That the clock shows `now` where it should show `expected`; `None` for less than two seconds.
+    /// The jump when the clock shows `now` instead of `expected`; `None` for less than two seconds.
     pub fn between(expected: Timestamp, now: Timestamp) -> Option<Self> {
         let jump = Self { from: expected, to: now };
         (jump.by().abs() >= LEAST_JUMP).then_some(jump)
     }
 
-    /// By how much the clock was set forward; negative when it was set back.
+    /// How far the clock was set forward; negative when it was set back.
     pub fn by(&self) -> TimeDelta {
         self.to - self.from
     }
 }
 
-/// A time in which the clock stood behind, as it was shown then.
+/// A period in which the clock was behind, in the times that it showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Behind {
-    /// What the clock showed when it fell behind.
+    /// The time shown when it fell behind.
     pub from: Timestamp,
-    /// What it showed before it was set right.
+    /// The time shown before it was set right.
     pub to: Timestamp,
-    /// What it showed right after that.
+    /// The time shown right after that.
     pub right: Timestamp,
 }
 
-/// What is known of the clock: kept, so that a restart does not forget that it may stand ahead.
+/// What is known of the clock; stored, so that a restart does not forget that it may be ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockTrust {
     /// When this was noted, by the time of day.
     pub noted: Timestamp,
-    /// By how much the time of day is ahead of the time that passed; negative when it is behind.
+    /// How far the time of day is ahead of the time that passed; negative when it is behind.
     pub ahead: TimeDelta,
-    /// What the clock showed right after it was last set forward: what was made up to here was made before.
+    /// The time shown right after the clock was last set forward: records dated up to here are older than the jump.
     pub since: Option<Timestamp>,
-    /// Whether that was seen only at a start.
+    /// Whether that was detected only at a start.
     pub at_start: bool,
-    /// The last jump, in whichever direction.
+    /// The last jump, in either direction.
     pub last: Option<Jump>,
-    /// What the clock showed right after it was last set back, or at the first start: what is dated far later than the
-    /// present was made before that.
+    /// The time shown right after the clock was last set back, or at the first start: records dated far in the future
+    /// are older than this.
     pub back: Timestamp,
-    /// The last time in which the clock stood behind.
+    /// The last period in which the clock was behind.
     pub behind: Option<Behind>,
 }
 
 impl ClockTrust {
-    /// A clock that nothing is known against.
+    /// A clock without known faults.
     pub fn new(now: Timestamp) -> Self {
         Self { noted: now, ahead: TimeDelta::zero(), since: None, at_start: false, last: None, back: now, behind: None }
     }
 
-    /// What a start at `now` knows, after what was noted before it, when how much time passed is not known.
+    /// The state at a start at `now`, given the last note, when it is unknown how much time passed since.
     pub fn at_start(self, now: Timestamp) -> Self {
         let noted = self.settled(self.noted);
         let passed = now - noted.noted;
         let jump = Some(Jump { from: noted.noted, to: now });
         let earliest = noted.noted - noted.ahead.max(TimeDelta::zero());
-        // What is known of former times; where the clock was set back while the daemon was off, that counts instead.
+        // Knowledge of earlier periods is kept; where the clock was set back while the daemon was off, the new jump
+        // counts instead.
         let kept = Self { back: noted.back, behind: noted.behind, ..Self::new(now) };
         let set_back = Self { back: now, ..kept };
         let stood_behind = noted.ahead < -SMALL;
         let off = passed + noted.ahead.min(TimeDelta::zero());
         if noted.is_doubted(noted.noted) && passed >= TimeDelta::zero() {
-            // It stood ahead, and still does.
+            // It was ahead, and still is.
             Self { noted: now, ..noted }
         } else if now < earliest - SMALL {
-            // It stands behind what is known to have passed: being set right is no jump.
+            // It is behind the time known to have passed: a correction is not a jump.
             Self { ahead: now - earliest, last: jump, ..set_back }
         } else if stood_behind && (-SMALL..=LONG_OFF).contains(&off) {
-            // It stood behind, and was set right.
+            // It was behind, and was set right.
             let behind = Behind { from: noted.back, to: noted.noted + UNSEEN, right: now };
             Self { behind: Some(behind), last: jump, ..kept }
         } else if passed > LONG_OFF {
             Self { ahead: passed, since: Some(now), at_start: true, last: jump, ..kept }
         } else if passed < -SMALL {
-            // It stood ahead, and was set right.
+            // It was ahead, and was set right.
             Self { last: jump, ..set_back }
         } else {
             Self { ahead: noted.ahead.min(TimeDelta::zero()), last: noted.last, ..kept }
         }
     }
 
-    /// What is known at `now` when it is known that so much time passed since this was noted, whatever the clock did: the
-    /// jump in between, if there was one, is known exactly.
+    /// The state at `now` when `passed` is known to have passed since this was noted, however the clock changed: a
+    /// jump in between is known exactly.
     pub fn after(self, passed: TimeDelta, now: Timestamp) -> Self {
         let expected = self.noted.checked_add_signed(passed).unwrap_or(self.noted);
         match Jump::between(expected, now) {
@@ -121,7 +122,7 @@ impl ClockTrust {
         }
     }
 
-    /// After a jump.
+    /// The state after a jump.
     pub fn jumped(self, jump: Jump) -> Self {
         let forward = jump.by() > TimeDelta::zero();
         let ahead = self.ahead.checked_add(&jump.by()).unwrap_or(self.ahead);
@@ -135,7 +136,7 @@ impl ClockTrust {
         Self { noted: jump.to, ahead, since, at_start, last: Some(jump), back, behind }.settled(jump.to)
     }
 
-    /// After a jump that set right a clock that was wrong when the machine started.
+    /// The state after a jump that corrected a clock that was wrong when the machine started.
     pub fn corrected(self, jump: Jump) -> Self {
         let begun = jump.from.checked_sub_signed(AFTER_BOOT).unwrap_or(jump.from);
         let behind = Behind { from: begun.max(self.back), to: jump.from, right: jump.to };
@@ -144,7 +145,7 @@ impl ClockTrust {
         Self { last: Some(jump), back, behind, ..Self::new(jump.to) }
     }
 
-    /// What is still true at `now`: most jumps are believed after a while.
+    /// Drops what no longer holds at `now`: most jumps are trusted after a while.
     pub fn settled(self, now: Timestamp) -> Self {
         match self.since {
             Some(since) if self.ahead > TimeDelta::zero() => {
@@ -155,15 +156,15 @@ impl ClockTrust {
         }
     }
 
-    /// Whether the clock may stand ahead.
+    /// Whether the clock may be ahead.
     pub fn is_doubted(&self, now: Timestamp) -> bool {
         let settled = self.settled(now);
         settled.ahead > SMALL && settled.since.is_some()
     }
 
-    /// The instant by which something made at `made` is judged when the clock shows `now`: for what was made before the
-    /// clock was set forward, the earlier one that is possible, for what lies ahead must not come early. What was made
-    /// after it is judged by the clock.
+    /// The time to compare with for a record made at `made` when the clock shows `now`: for records from before the
+    /// clock was set forward, the earlier possible one, since nothing planned may happen early; for later records,
+    /// the clock.
     pub fn now_for(&self, made: Timestamp, now: Timestamp) -> Timestamp {
         match self.since {
             Some(since) if self.is_doubted(now) && made < since => now - self.ahead,
@@ -171,19 +172,19 @@ impl ClockTrust {
         }
     }
 
-    /// When it was set forward, if a person is still given time to set it right before anything is deleted by age.
+    /// When the clock was set forward, while a person still has time to correct it before anything is deleted by age.
     pub fn set_forward(&self, now: Timestamp) -> Option<Timestamp> {
         let lately = |since: &Timestamp| (TimeDelta::zero()..BELIEVED_AFTER).contains(&(now - *since));
         self.since.filter(lately).filter(|_| self.ahead > SMALL)
     }
 
-    /// The earliest that it can be when the clock shows `at`: for what is planned for an instant, such as a deadline.
+    /// The earliest true time when the clock shows `at`: for deadlines and other planned instants.
     pub fn earliest(&self, at: Timestamp) -> Timestamp {
         let stands_ahead = self.is_doubted(at) && self.since.is_some_and(|since| at >= since);
         if stands_ahead { at - self.ahead } else { at }
     }
 
-    /// The jump to tell a person of, if the last was seen within the hour or leaves the clock in doubt.
+    /// The jump to report, if the last was seen within the hour or leaves the clock in doubt.
     pub fn told(&self, now: Timestamp) -> Option<Jump> {
         self.last.filter(|jump| self.is_doubted(now) || (TimeDelta::zero()..TOLD_FOR).contains(&(now - jump.to)))
     }

@@ -1,23 +1,25 @@
-//! The consent ledger: when, how, from where and on what words a subscription changed.
+//! The consent ledger: when, how, from where and with what wording a subscription changed.
 
 use crate::base::clock::Timestamp;
+use crate::base::peer::Network;
 
+use super::channel::Channel;
 use super::subscription::SubscriptionState;
 
-/// One change of one subscription. Events are only ever added.
+/// One change of one subscription. Events are only ever appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsentEvent {
     /// When it took effect.
     pub at: Timestamp,
     /// What the subscription became.
     pub became: SubscriptionState,
-    /// By which way the change came.
+    /// How the change arrived.
     pub source: ConsentSource,
     /// The exact words agreed to, or the reason given.
     pub words: String,
 }
 
-/// By which way a change of a subscription came in.
+/// How a change of a subscription arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConsentSource {
     /// A row of an imported file.
@@ -29,44 +31,83 @@ pub enum ConsentSource {
     },
     /// A person at the control API or the command line.
     Operator {
-        /// Who, as the system knows them.
+        /// The user, as the system names them.
         who: String,
     },
     /// A mail from the subscriber.
     Mail {
         /// Its Message-ID.
         message_id: String,
-        /// SHA-256 of the mail as it came, where it is kept as evidence (among the attachments, by this name).
+        /// SHA-256 of the original mail where it is kept as evidence; it is stored among the attachments under this
+        /// name.
         evidence: Option<[u8; 32]>,
+    },
+    /// A form on a public page that the subscriber sent, with a signed token that went to their address. The words of the
+    /// event are the form's text.
+    Web {
+        /// The network that it was sent from.
+        network: Network,
+        /// The revision of the form's text.
+        revision: String,
+    },
+    /// A program with access to the API, with a signed token that went to the subscriber's address.
+    Api {
+        /// The name that its access has.
+        client: String,
     },
     /// A bounce, a complaint or a rule of the system.
     System {
-        /// Which rule.
+        /// The name of the rule.
         rule: String,
     },
+}
+
+impl ConsentSource {
+    /// The channel that it came by.
+    pub fn channel(&self) -> Channel {
+        match self {
+            Self::Import { .. } => Channel::Import,
+            Self::Operator { .. } => Channel::Operator,
+            Self::Mail { .. } => Channel::Mail,
+            Self::Web { .. } => Channel::Web,
+            Self::Api { .. } => Channel::Api,
+            Self::System { .. } => Channel::System,
+        }
+    }
+
+    /// SHA-256 of the subscriber's own mail, where it is to be kept.
+    pub fn evidence(&self) -> Option<&[u8; 32]> {
+        match self {
+            Self::Mail { evidence, .. } => evidence.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// How well a subscription's basis can be proven, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Proof {
-    /// The subscriber's own mail, kept as it came.
+    /// The subscriber's own mail, kept in its original form.
     KeptMail,
+    /// A form that the subscriber sent: its text is kept, and when and from which network it came.
+    Form,
     /// The subscriber's own mail, named and not kept.
     Mail,
-    /// The words of somebody else: who imported a file, or an operator.
+    /// The words of another: an operator, the person who imported a file, a program with access to the API.
     Stated,
-    /// Nothing: no words at all, or a rule of the system.
+    /// None: no wording at all, or a rule of the system.
     None,
 }
 
 impl Proof {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::KeptMail, Self::Mail, Self::Stated, Self::None];
+    pub const ALL: [Self; 5] = [Self::KeptMail, Self::Form, Self::Mail, Self::Stated, Self::None];
 
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::KeptMail => "own-mail-kept",
+            Self::Form => "own-form",
             Self::Mail => "own-mail",
             Self::Stated => "stated",
             Self::None => "none",
@@ -75,12 +116,9 @@ impl Proof {
 }
 
 impl ConsentEvent {
-    /// SHA-256 of the subscriber's own mail, where it is to be kept.
+    /// SHA-256 of the subscriber's own mail, if it is to be kept.
     pub fn evidence(&self) -> Option<&[u8; 32]> {
-        match &self.source {
-            ConsentSource::Mail { evidence, .. } => evidence.as_ref(),
-            _ => None,
-        }
+        self.source.evidence()
     }
 
     /// How well it proves that the subscriber agreed.
@@ -88,16 +126,16 @@ impl ConsentEvent {
         match &self.source {
             ConsentSource::Mail { evidence: Some(_), .. } => Proof::KeptMail,
             ConsentSource::Mail { evidence: None, .. } => Proof::Mail,
-            ConsentSource::Import { .. } | ConsentSource::Operator { .. } if !self.words.trim().is_empty() => {
-                Proof::Stated
-            }
-            ConsentSource::Import { .. } | ConsentSource::Operator { .. } | ConsentSource::System { .. } => Proof::None,
+            ConsentSource::System { .. } => Proof::None,
+            _ if self.words.trim().is_empty() => Proof::None,
+            ConsentSource::Web { .. } => Proof::Form,
+            ConsentSource::Import { .. } | ConsentSource::Operator { .. } | ConsentSource::Api { .. } => Proof::Stated,
         }
     }
 }
 
-/// What a subscription rests on: the first event that made it active since it last ended, or, of one that has ended, that
-/// of its last time. A resumption is none: it rests on what was before.
+/// The event that a subscription is based on: the first that made it active since it last ended or, for an ended one,
+/// that of its last active period. A resumption is not a basis: it continues an earlier one.
 pub fn basis(events: &[ConsentEvent]) -> Option<&ConsentEvent> {
     let last_active = events.iter().rposition(|event| event.became == SubscriptionState::Active)?;
     let run = events[..last_active].iter().rposition(|event| event.became == SubscriptionState::Ended);
@@ -141,6 +179,12 @@ mod tests {
         let mail = |evidence| ConsentSource::Mail { message_id: "a@press.example".into(), evidence };
         assert_eq!(ConsentEvent { source: mail(None), ..event.clone() }.proof(), Proof::Mail);
         assert_eq!(ConsentEvent { source: mail(Some([0; 32])), ..event.clone() }.proof(), Proof::KeptMail);
+        let network = Network::of("192.0.2.7".parse().unwrap());
+        let form = ConsentSource::Web { network, revision: "2026-11-01".into() };
+        assert_eq!(ConsentEvent { source: form.clone(), ..event.clone() }.proof(), Proof::Form);
+        assert_eq!(ConsentEvent { source: form, words: String::new(), ..event.clone() }.proof(), Proof::None);
+        let api = ConsentSource::Api { client: "union-website".into() };
+        assert_eq!(ConsentEvent { source: api, ..event.clone() }.proof(), Proof::Stated);
         let rule = ConsentSource::System { rule: "bounces".into() };
         assert_eq!(ConsentEvent { source: rule, ..event.clone() }.proof(), Proof::None);
     }

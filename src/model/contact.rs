@@ -14,55 +14,55 @@ pub struct Organisation {
     pub name: String,
     /// Its site.
     pub url: Option<String>,
-    /// Its address.
+    /// Its mail address.
     pub email: Option<Address>,
     /// Its responsible publisher (Swedish law: ansvarig utgivare).
     pub responsible_publisher: Option<String>,
 }
 
-/// A person whom media may call.
+/// A press contact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
     /// The name.
     pub name: String,
     /// The title.
     pub title: Option<String>,
-    /// Where they work, as printed.
+    /// The employer, as printed.
     pub organisation: Option<String>,
-    /// Phones, the best first.
+    /// Phone numbers, preferred first.
     pub phones: Vec<Phone>,
-    /// The address.
+    /// The mail address.
     pub email: Option<Address>,
-    /// When they answer, e.g. "vardagar 8–17".
+    /// Opening hours, e.g. "vardagar 8–17".
     pub hours: Option<String>,
 }
 
 /// A phone number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phone {
-    /// As the author writes it.
+    /// The number as the author writes it.
     pub printed: String,
-    /// ITU-T E.164, e.g. `+46701740605`; `None` when the printed form does not tell it.
+    /// ITU-T E.164, e.g. `+46701740605`; `None` when it cannot be derived from the printed form.
     pub e164: Option<String>,
 }
 
-/// Why somebody is named as a contact.
+/// The role of a contact in a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContactRole {
-    /// Knows the subject.
+    /// Expert on the subject.
     Subject,
-    /// Answers the press.
+    /// Press contact.
     Press,
 }
 
 /// A contact of one release: a snapshot, so that later changes of the book do not change what was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReleaseContact {
-    /// Why they are named.
+    /// Their role.
     pub role: ContactRole,
-    /// The person, as they were.
+    /// The person, as recorded at that time.
     pub contact: Contact,
-    /// The id in the contact book, where they came from there.
+    /// The id in the contact book, if they came from there.
     pub book_id: Option<String>,
 }
 
@@ -73,15 +73,15 @@ pub struct Boilerplate {
     pub organisation: String,
     /// Its name, as printed above the text.
     pub name: String,
-    /// Counts from 1; 0 for a text written in the release itself.
+    /// Revision number, from 1; 0 for a text written in the release itself.
     pub revision: u32,
     /// The language of the text.
     pub language: Language,
-    /// The text, Markdown.
+    /// The text, in Markdown.
     pub text: String,
 }
 
-/// Everything that a release may refer to by id: the whole book, or the snapshot of it that a release keeps.
+/// Everything that a release may refer to by id: the whole book, or the snapshot that a release keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContactBook {
     /// By id.
@@ -93,7 +93,7 @@ pub struct ContactBook {
 }
 
 impl ContactBook {
-    /// An organisation's newest text in `language`: by whole tag first, then by the first subtag.
+    /// An organisation's newest text in `language`: matched by whole tag first, then by primary subtag.
     pub fn newest_boilerplate(&self, organisation: &str, language: &Language) -> Option<&Boilerplate> {
         let of = || self.boilerplates.range((organisation.to_owned(), 0)..=(organisation.to_owned(), u32::MAX));
         let newest = |fits: &dyn Fn(&Language) -> bool| of().rev().map(|(_, b)| b).find(|b| fits(&b.language));
@@ -109,7 +109,7 @@ pub fn is_book_id(id: &str) -> bool {
 }
 
 impl Phone {
-    /// Reads a number as printed; national numbers (one leading 0) belong to `country_code`, e.g. `46`.
+    /// Parses a number as printed; national numbers (one leading 0) belong to `country_code`, e.g. `46`.
     pub fn read(printed: &str, country_code: &str) -> Self {
         Self { printed: printed.to_owned(), e164: e164(printed, country_code) }
     }
@@ -117,7 +117,7 @@ impl Phone {
 
 /// ITU-T E.164 §6: at most 15 digits after the plus.
 fn e164(printed: &str, country_code: &str) -> Option<String> {
-    // "+46 (0)70-…" is a habit of letterheads: the zero in parentheses is not dialled from abroad.
+    // Letterheads write "+46 (0)70-…": the zero in parentheses is not dialled from abroad.
     let printed = printed.trim().replace("(0)", "");
     if !printed.chars().all(|c| c.is_ascii_digit() || "+-–()/. \u{a0}\u{2011}".contains(c)) {
         return None;
@@ -141,7 +141,7 @@ impl ContactRole {
         }
     }
 
-    /// All of them, for messages.
+    /// All roles, for messages.
     pub const ALL: [Self; 2] = [Self::Subject, Self::Press];
 }
 

@@ -1,23 +1,23 @@
-//! What a person decides about single deliveries: to try a failed one again, and what an uncertain one counts as.
+//! Manual decisions about single deliveries: retry a failed one, or resolve an uncertain one.
 
 use crate::base::clock::Timestamp;
 
 use super::ledger::{Cause, Delivery, DeliveryState};
 use super::reply::Reply;
 
-/// What an uncertain delivery is to count as.
+/// How an uncertain delivery is resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolution {
     /// Send it again, with the same Message-ID: a second copy may arrive.
     Again,
     /// It arrived.
     Accepted,
-    /// It did not arrive, and is not to be sent again.
+    /// It did not arrive, and is not sent again.
     Failed,
 }
 
 impl Resolution {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Again => "again",
@@ -27,20 +27,20 @@ impl Resolution {
     }
 }
 
-/// A failed delivery put back to waiting; `None` for one that has not failed. Its attempts stay counted.
+/// Sets a failed delivery back to waiting; `None` for one that has not failed. Its attempts stay counted.
 pub fn retry(delivery: &Delivery) -> Option<Delivery> {
     let failed = matches!(delivery.state, DeliveryState::Failed { .. });
     failed.then(|| Delivery { state: DeliveryState::Waiting, ..delivery.clone() })
 }
 
-/// An uncertain delivery as `by` decides; `None` for one that is not uncertain.
+/// Resolves an uncertain delivery as `by` decides; `None` for one that is not uncertain.
 pub fn resolve(delivery: &Delivery, resolution: Resolution, by: &str, at: Timestamp) -> Option<Delivery> {
     if !matches!(delivery.state, DeliveryState::Uncertain { .. }) {
         return None;
     }
     let (state, again) = match resolution {
         Resolution::Again => (DeliveryState::Waiting, 1),
-        // 250 as from the relay, with words that no relay says.
+        // Code 250 as from the relay, with a text that no relay uses.
         Resolution::Accepted => {
             let reply = Reply::new(250, &format!("in doubt; counted as accepted by {by}"));
             (DeliveryState::Accepted { at, reply }, 0)

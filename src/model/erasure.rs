@@ -1,15 +1,15 @@
-//! The erasure of one person (GDPR Article 17): work that is begun in one commit, goes on until nothing is left to do,
-//! whatever stops in between, and ends as a mark without a name.
+//! The erasure of one person (GDPR Article 17): begun in one commit, continued across interruptions until nothing is
+//! left to do, and reduced to a mark without a name at its end.
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::{InboundId, SubscriberId};
 
-/// What became of one person's erasure. It is kept under the keyed hash of their address, for ever: so that a backup of
-/// before, put back, can be made to forget them again.
+/// The state of one person's erasure. Kept for ever under the keyed hash of their address, so that an older backup,
+/// when restored, can be made to forget them again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Erasure {
-    /// When it was asked for; from then on nothing was sent to them.
+    /// When it was requested; nothing was sent to them from then on.
     pub at: Timestamp,
     /// How far it has come.
     pub state: ErasureState,
@@ -18,9 +18,9 @@ pub struct Erasure {
 /// How far an erasure has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ErasureState {
-    /// Something is left to do.
+    /// Work is left to do.
     Open(ErasureWork),
-    /// No record and no file names them any more.
+    /// No record and no file identifies them any more.
     Done {
         /// Since when.
         at: Timestamp,
@@ -31,21 +31,21 @@ pub enum ErasureState {
     },
 }
 
-/// What an open erasure must know to go on. It goes with the last step.
+/// What an open erasure needs to continue. Removed with the last step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErasureWork {
-    /// Whom.
+    /// The person's address.
     pub address: Address,
-    /// Their number, where they were a subscriber.
+    /// Their number, if they were a subscriber.
     pub subscriber: Option<SubscriberId>,
-    /// Kept mails of theirs, by SHA-256, that are to be removed from the disk.
+    /// Kept mails from them, by SHA-256, to be removed from the disk.
     pub files: Vec<[u8; 32]>,
-    /// Mail that came in is looked through up to here.
+    /// Incoming mail has been searched up to here.
     pub mail: Option<InboundId>,
 }
 
 impl Erasure {
-    /// What is left to do, if anything is.
+    /// The work left, if any.
     pub fn work(&self) -> Option<&ErasureWork> {
         match &self.state {
             ErasureState::Open(work) => Some(work),
@@ -53,7 +53,7 @@ impl Erasure {
         }
     }
 
-    /// Since when no record and no file names them.
+    /// Since when no record and no file identifies them.
     pub fn done(&self) -> Option<Timestamp> {
         match &self.state {
             ErasureState::Open(_) => None,

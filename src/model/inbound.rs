@@ -1,43 +1,43 @@
-//! A message that came in, and what became of it.
+//! An incoming message and its handling.
 //!
-//! One record for each recipient of a message: each is handled on its own, and one that cannot be handled holds back no
-//! other. The message itself lies in the spool; the record says where.
+//! There is one record for each recipient of a message: each is handled separately, and one that cannot be handled
+//! delays no other. The record points to the message in the spool.
 
 use std::net::IpAddr;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::InboundId;
 
-/// What is known of a message that came in, outside its own bytes.
+/// Metadata of an incoming message: what its own bytes do not say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// When its last byte had come.
+    /// When its last byte was received.
     pub at: Timestamp,
-    /// By which way.
+    /// How it arrived.
     pub via: Via,
-    /// From which machine, where one is known.
+    /// The sending machine, if known.
     pub peer: Option<IpAddr>,
-    /// What that machine called itself in EHLO or LHLO; a stranger's word, for people to read.
+    /// The name given in EHLO or LHLO: unverified, for people to read.
     pub helo: String,
-    /// Whether it came inside TLS.
+    /// Whether it was received over TLS.
     pub encrypted: bool,
     /// The envelope sender as given; `None` is the null reverse-path `<>` (RFC 5321 §4.5.5).
     pub sender: Option<String>,
 }
 
-/// By which way a message came in.
+/// How a message arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
-    /// From another mail server straight to us (RFC 5321).
+    /// From another mail server directly (RFC 5321).
     Smtp,
-    /// From a mail server of our own that took it in (RFC 2033).
+    /// From a mail server of our own (RFC 2033).
     Lmtp,
     /// From a file or standard input.
     File,
 }
 
 impl Via {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Smtp => "smtp",
@@ -47,47 +47,47 @@ impl Via {
     }
 }
 
-/// Where a message lies in the spool.
+/// Location of a message in the spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpoolPlace {
     /// The segment's number.
     pub segment: u64,
-    /// Where in it the message's record begins, in bytes.
+    /// Offset of the message's record in the segment, in bytes.
     pub offset: u64,
-    /// How long the message is, in bytes.
+    /// Length of the message, in bytes.
     pub length: u32,
 }
 
-/// One message to one of its recipients.
+/// One incoming message for one of its recipients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inbound {
-    /// Its name.
+    /// Its id.
     pub id: InboundId,
-    /// How it came.
+    /// How it arrived.
     pub arrival: Arrival,
-    /// The address it came to, as given in RCPT; its local part keeps its case (RFC 5321 §2.4).
+    /// The address as given in RCPT; its local part keeps its case (RFC 5321 §2.4).
     pub recipient: String,
-    /// Where its bytes lie. They are dropped with their segment after the set time.
+    /// Location of its bytes. They are dropped with their segment after the configured time.
     pub place: SpoolPlace,
-    /// How far it has come.
+    /// How far it has been handled.
     pub state: InboundState,
 }
 
-/// How far a message that came in has come.
+/// How far an incoming message has been handled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InboundState {
-    /// To be handled.
+    /// Not handled yet.
     Waiting,
     /// Handled; its effects are in the store.
     Handled {
         /// When.
         at: Timestamp,
-        /// What it was taken for.
+        /// What it was classified as.
         kind: InboundKind,
-        /// What was done, for people to read: no address in it, for it outlives erasure.
+        /// What was done, for people to read: without addresses, because it outlives erasure.
         note: String,
     },
-    /// Handling it failed again and again, or made the code panic: it lies here until a person looks.
+    /// Handling failed repeatedly, or the code panicked: it stays here until a person acts.
     Stuck {
         /// Since when.
         at: Timestamp,
@@ -96,28 +96,28 @@ pub enum InboundState {
     },
 }
 
-/// What a message that came in was taken for.
+/// What an incoming message was classified as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InboundKind {
-    /// Subscribe, unsubscribe, confirm, help and their like.
+    /// A command: subscribe, unsubscribe, confirm, help and so on.
     Command,
     /// A delivery failed, or may fail.
     Bounce,
     /// A reader complained to their provider (RFC 5965).
     Complaint,
-    /// Written by a machine on behalf of an absent reader.
+    /// Sent automatically on behalf of an absent reader.
     AutoReply,
-    /// A report that says nothing against anybody: delays, receipts.
+    /// A report without a failure: delays, receipts.
     Notice,
-    /// Written to a list.
+    /// A post to a list.
     Post,
-    /// The author's or a moderator's word on a held post.
+    /// The author's or a moderator's decision on a held post.
     Decision,
     /// An answer to an invitation.
     Rsvp,
-    /// Passed on to the person who answers for the list.
+    /// Forwarded to the list's owner.
     Forwarded,
-    /// Dropped because it had been here before, with the reason in the note (RFC 5321 §6.3).
+    /// Dropped because it has been here before, with the reason in the note (RFC 5321 §6.3).
     Loop,
 }
 
@@ -136,7 +136,7 @@ impl InboundKind {
         Self::Loop,
     ];
 
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Command => "command",

@@ -1,6 +1,6 @@
-//! The ledger of a mailing: what became of each delivery, and counts that always add up.
+//! The ledger of a mailing: the state of each delivery, and counts that always add up.
 //!
-//! A delivery that nothing has happened to has no record of its own: it is [`DeliveryState::Waiting`].
+//! An untouched delivery has no record of its own: it is [`DeliveryState::Waiting`].
 
 use crate::base::clock::Timestamp;
 
@@ -10,55 +10,55 @@ use super::reply::Reply;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sequence(pub u32);
 
-/// What is known of one delivery.
+/// The record of one delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// Where it stands.
+    /// Its state.
     pub state: DeliveryState,
-    /// How many times a transaction was begun for it.
+    /// Number of transactions begun for it.
     pub attempts: u16,
-    /// How many of those ended in doubt and were sent again: so many copies more may have arrived.
+    /// How many of those ended in doubt and were sent again: as many additional copies may have arrived.
     pub resent: u16,
 }
 
-/// Where a delivery stands.
+/// The state of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryState {
-    /// Not yet tried, or to be tried again at once.
+    /// Not yet tried, or due for a retry at once.
     Waiting,
-    /// The intent to send is on disk, the outcome is not: after a crash nobody knows.
+    /// The intent to send is on disk, the outcome is not: after a crash it is unknown whether it was sent.
     InDoubt {
         /// When the intent was committed.
         since: Timestamp,
     },
-    /// The relay took it.
+    /// Accepted by the relay.
     Accepted {
         /// When.
         at: Timestamp,
-        /// What it said, with its queue id.
+        /// Its reply, with its queue id.
         reply: Reply,
     },
-    /// Refused for now; tried again later.
+    /// Temporarily refused; retried later.
     Deferred {
-        /// The first attempt: giving up counts from here.
+        /// The first attempt: the time until giving up counts from here.
         first: Timestamp,
-        /// Not before this instant.
+        /// Earliest time of the next attempt.
         until: Timestamp,
-        /// What the relay said, or what went wrong.
+        /// The relay's reply, or what went wrong.
         cause: Cause,
     },
-    /// Given up for good.
+    /// Failed permanently.
     Failed {
         /// When.
         at: Timestamp,
-        /// What the relay said, or what went wrong.
+        /// The relay's reply, or what went wrong.
         cause: Cause,
     },
-    /// Not sent, because the subscriber no longer wants it or may not be mailed.
+    /// Not sent, because the subscriber no longer wants it or must not be mailed.
     Suppressed {
-        /// When this was seen.
+        /// When this was found.
         at: Timestamp,
-        /// Why.
+        /// The reason.
         why: SuppressedWhy,
     },
     /// Not sent, because the mailing was cancelled first.
@@ -68,7 +68,7 @@ pub enum DeliveryState {
     },
     /// In doubt, and held for a person to decide.
     Uncertain {
-        /// When it was found so.
+        /// When this was found.
         at: Timestamp,
         /// What is known, e.g. `connection lost after the message was sent`.
         cause: Cause,
@@ -78,16 +78,16 @@ pub enum DeliveryState {
 /// Why a delivery did not go through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The relay answered so.
+    /// The relay's reply.
     Reply {
-        /// To which command.
+        /// The stage of the command.
         stage: Stage,
-        /// What it said.
+        /// The reply.
         reply: Reply,
     },
     /// No answer came; the text says what happened to the connection.
     Connection(String),
-    /// The message could not be made or may not be sent; the text says why and how to mend it.
+    /// The message could not be built or must not be sent; the text says why and how to fix it.
     Message(String),
     /// The daemon stopped between intent and outcome.
     Stopped,
@@ -104,7 +104,7 @@ impl Cause {
     }
 }
 
-/// To which part of the transaction a reply belongs (RFC 5321 §3.3).
+/// The stage of the SMTP transaction that a reply belongs to (RFC 5321 §3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Greeting, EHLO, STARTTLS or AUTH.
@@ -120,13 +120,13 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Whether a refusal at this stage is for good: 5xx, but for 552 to RCPT, which means "too many recipients" and is to
-    /// be read as 452 (RFC 5321 §4.5.3.1.10).
+    /// Whether a refusal at this stage is permanent: 5xx, except 552 to RCPT, which means "too many recipients" and
+    /// is read as 452 (RFC 5321 §4.5.3.1.10).
     pub fn is_final(self, reply: &Reply) -> bool {
         reply.is_permanent() && !(self == Self::Recipient && reply.code == 552)
     }
 
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Connect => "connect",
@@ -143,14 +143,14 @@ impl Stage {
 pub enum SuppressedWhy {
     /// The address is on the suppression list.
     Suppression,
-    /// No subscription by which they were in the audience is active any more.
+    /// None of the subscriptions that put them into the audience is active any more.
     Unsubscribed,
     /// The subscriber was erased.
     Erased,
 }
 
 impl SuppressedWhy {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Suppression => "suppression",
@@ -161,17 +161,17 @@ impl SuppressedWhy {
 }
 
 impl Delivery {
-    /// A delivery that nothing has happened to.
+    /// An untouched delivery.
     pub const WAITING: Delivery = Delivery { state: DeliveryState::Waiting, attempts: 0, resent: 0 };
 
-    /// Whether a further copy may have arrived: a crash left it in doubt, or a connection that was lost did,
-    /// and it is to be sent again.
+    /// Whether an additional copy may have arrived: it was left in doubt by a crash or a lost connection, and is to
+    /// be sent again.
     pub fn may_have_arrived(&self) -> bool {
         matches!(self.state, DeliveryState::InDoubt { .. }) || (self.resent > 0 && !self.is_settled())
     }
 
-    /// The delivery in `state`, reached without sending. What may have arrived all the same is never called failed,
-    /// suppressed or cancelled but uncertain, and where it is in doubt and to be sent later it counts as sent again.
+    /// The delivery moved to `state` without sending. If it may have arrived all the same, it becomes uncertain
+    /// instead of failed, suppressed or cancelled; if it is in doubt and sent later, it counts as sent again.
     pub fn unsent(&self, state: DeliveryState) -> Delivery {
         use DeliveryState::*;
         let doubtful = self.may_have_arrived();
@@ -186,7 +186,7 @@ impl Delivery {
         Delivery { state, attempts: self.attempts, resent: self.resent.saturating_add(u16::from(again)) }
     }
 
-    /// Whether nothing more will happen to it by itself.
+    /// Whether its state is final unless a person acts.
     pub fn is_settled(&self) -> bool {
         use DeliveryState::*;
         match self.state {
@@ -197,7 +197,7 @@ impl Delivery {
 }
 
 impl DeliveryState {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
@@ -212,16 +212,16 @@ impl DeliveryState {
     }
 }
 
-/// How many deliveries stand where. The sum is the frozen audience, at every moment (invariant 2).
+/// Number of deliveries in each state. The sum is the frozen audience at every moment (invariant 2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Not yet tried.
     pub waiting: u64,
-    /// Being sent at this moment, or found so after a crash.
+    /// Being sent now, or left so by a crash.
     pub in_doubt: u64,
-    /// Taken by the relay.
+    /// Accepted by the relay.
     pub accepted: u64,
-    /// To be tried again.
+    /// To be retried.
     pub deferred: u64,
     /// Given up.
     pub failed: u64,
@@ -231,7 +231,7 @@ pub struct Tally {
     pub cancelled: u64,
     /// In doubt, held for a person.
     pub uncertain: u64,
-    /// Of all these, sent again after a doubt: counted besides, not in the sum.
+    /// Of all these, sent again after a doubt: counted separately, not in the sum.
     pub resent: u64,
 }
 
@@ -253,7 +253,7 @@ impl Tally {
         self.waiting + self.in_doubt + self.deferred
     }
 
-    /// Counts one delivery in.
+    /// Adds one delivery.
     pub fn add(&mut self, delivery: &Delivery) {
         *self.counter(&delivery.state) += 1;
         self.resent += u64::from(delivery.resent > 0);

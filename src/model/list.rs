@@ -1,4 +1,4 @@
-//! A list: a named audience with an address, and the rules for what is written to it.
+//! A list: a named audience with an address, and the rules for posts to it.
 
 use std::collections::BTreeSet;
 
@@ -12,34 +12,34 @@ use crate::base::language::Language;
 pub struct List {
     /// The local part of its address.
     pub name: ListName,
-    /// What people call it.
+    /// The title shown to people.
     pub title: String,
-    /// Where posts to it go and what its List-Id is made of, e.g. `media@lists.example.org`.
+    /// The address for posts, from which the List-Id is derived, e.g. `media@lists.example.org`.
     pub address: Address,
-    /// Who may write to it.
+    /// Who may post to it.
     pub kind: ListKind,
-    /// How one gets on it.
+    /// The join policy.
     pub joining: Joining,
-    /// The person who answers for it.
+    /// The person responsible for it.
     pub owner: Address,
-    /// Its language where neither release nor subscriber says another.
+    /// The default language, used when neither release nor subscriber has one.
     pub language: Language,
-    /// Whether being on it is sensitive (a union's members: GDPR Article 9).
+    /// Whether membership is sensitive (e.g. a union's members: GDPR Article 9).
     pub privacy: Privacy,
-    /// Whether a mailing to it must be approved by a second person.
+    /// Whether a mailing to it needs the approval of a second person.
     pub approval: bool,
-    /// What becomes of mail that is written to it.
+    /// How posts to it are treated.
     pub posting: Posting,
-    /// When it was made.
+    /// When it was created.
     pub created: Timestamp,
 }
 
-/// What becomes of a post: a mail that somebody writes to a list.
+/// How a post, a mail written to a list, is treated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Posting {
-    /// Who may send to an announce list by mail: nobody while it is empty.
+    /// Addresses allowed to post to an announce list; empty: none.
     pub senders: BTreeSet<Address>,
-    /// Who decides about posts that are held; the owner while it is empty.
+    /// Addresses that decide about held posts; empty: the owner.
     pub moderators: BTreeSet<Address>,
     /// Which posts to a discussion list are held.
     pub moderation: Moderation,
@@ -47,30 +47,31 @@ pub struct Posting {
     pub reply_to: ReplyTo,
     /// Whether a post keeps its author's address in From.
     pub from: FromPolicy,
-    /// What becomes of a member's post that its author's domain does not stand by.
+    /// How a member's post is treated that its author's domain does not vouch for.
     pub unproven: Unproven,
 }
 
-/// What becomes of a member's post whose author's domain has published who may send for it (SPF, DKIM), when the post is not
-/// from there. Where that domain asks receivers to refuse such mail (DMARC), it is held in any case.
+/// How a member's post is treated when its author's domain has published who may send for it (SPF, DKIM) and the post
+/// is not from there. Where that domain asks receivers to refuse such mail (DMARC), it is always held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unproven {
     /// A moderator decides.
     #[default]
     Hold,
-    /// It is treated as any other.
+    /// Treated as any other post.
     Send,
 }
 
-/// Which posts to a discussion list wait for a moderator. Posts to an announce list always wait for their sender.
+/// Which posts to a discussion list wait for a moderator. Posts to an announce list always wait for their sender's
+/// confirmation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Moderation {
-    /// None: members' posts go out at once, those of others are passed on to the owner.
+    /// None: members' posts are sent at once, posts by others are forwarded to the owner.
     None,
-    /// Those of who is not a member; members' posts go out at once.
+    /// Posts by non-members; members' posts are sent at once.
     #[default]
     NonMembers,
-    /// All.
+    /// All posts.
     All,
 }
 
@@ -89,16 +90,16 @@ pub enum ReplyTo {
 /// Whether a post keeps its author's address in From.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FromPolicy {
-    /// Always, whatever receivers think of it.
+    /// Always, whatever receivers do with it.
     Keep,
-    /// Never: the list's address stands there, with the author's name.
+    /// Never: From has the list's address, with the author's name.
     Rewrite,
-    /// Unless the author's domain asks receivers to refuse or set aside mail that it did not send itself.
+    /// Unless the author's domain asks receivers to refuse or quarantine mail that it did not send itself.
     #[default]
     ByDmarc,
 }
 
-/// Who may write to a list.
+/// Who may post to a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListKind {
     /// Only its authorised senders.
@@ -107,7 +108,7 @@ pub enum ListKind {
     Discussion,
 }
 
-/// How one gets on a list.
+/// The join policy of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Joining {
     /// At once.
@@ -118,17 +119,17 @@ pub enum Joining {
     Closed,
 }
 
-/// Whether being on a list may be shown in logs and headers.
+/// Whether membership may be visible in logs and headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Privacy {
-    /// A list of media, say.
+    /// It may, e.g. for a list of media.
     Ordinary,
-    /// Membership itself is sensitive.
+    /// It may not: membership itself is sensitive.
     Sensitive,
 }
 
 impl List {
-    /// Who decides about held posts.
+    /// The addresses that decide about held posts.
     pub fn moderators(&self) -> Vec<&Address> {
         match self.posting.moderators.is_empty() {
             true => vec![&self.owner],
@@ -136,8 +137,8 @@ impl List {
         }
     }
 
-    /// What it is called where it must be told from all others, e.g. `Pressmeddelanden (media)`: for letters to those who answer
-    /// for it, and in their text only, because servers on the way see the header.
+    /// An unambiguous name, e.g. `Pressmeddelanden (media)`: for notices to the people responsible, and only in the
+    /// text, because servers on the way see the header.
     pub fn naming(&self) -> String {
         match self.title == self.name.as_str() {
             true => self.title.clone(),
@@ -145,7 +146,7 @@ impl List {
         }
     }
 
-    /// Whom it names: its owner, its senders, its moderators.
+    /// All addresses in its settings: owner, senders, moderators.
     pub fn named(&self) -> impl Iterator<Item = &Address> {
         [&self.owner].into_iter().chain(&self.posting.senders).chain(&self.posting.moderators)
     }
@@ -155,13 +156,13 @@ impl List {
         self.sender(address).is_some()
     }
 
-    /// The authorised sender with this address, as the list has it.
+    /// The authorised sender with this address, as the list spells it.
     pub fn sender(&self, address: &Address) -> Option<&Address> {
         self.posting.senders.iter().find(|sender| sender.key() == address.key())
     }
 }
 
-/// A word that is not among those known. The text names them.
+/// An unknown word. The text lists the known ones.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\u{201c}{given}\u{201d} is none of {known}")]
 pub struct UnknownWord {
@@ -175,7 +176,7 @@ macro_rules! words {
             /// All words, in the order in which they are explained.
             pub const WORDS: &'static [&'static str] = &[$($word),+];
 
-            /// The word used everywhere.
+            /// The word for it in commands, API and records.
             pub fn word(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word),+

@@ -1,7 +1,7 @@
 //! A mailing: one release, or one post, sent to one audience at one time.
 //!
-//! Its stage moves forward only, save that a finished mailing sends again when deliveries of it are opened again; a
-//! pause lies beside the stage and stops work wherever it is.
+//! Its stage only moves forward, except that a finished mailing sends again when some of its deliveries are reopened;
+//! a pause is separate from the stage and stops work in any stage.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,18 +13,18 @@ use crate::base::language::Language;
 use super::ledger::{Delivery, DeliveryState};
 use super::operator::Operator;
 
-/// One release or post to one audience at one time.
+/// One release or post, sent to one audience at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mailing {
-    /// Its name.
+    /// Its id.
     pub id: MailingId,
     /// What is sent.
     pub content: MailingContent,
-    /// To whom.
+    /// The recipients.
     pub audience: AudienceQuery,
-    /// When.
+    /// When it is sent.
     pub schedule: Schedule,
-    /// What to do with deliveries that a crash left in doubt.
+    /// How deliveries left in doubt by a crash are handled.
     pub uncertain: UncertainPolicy,
     /// How far it has come.
     pub stage: Stage,
@@ -32,31 +32,33 @@ pub struct Mailing {
     pub pause: Option<Pause>,
     /// Whether a list in the audience demands approval.
     pub approval_required: bool,
-    /// Who approved what, if anybody did.
+    /// The approval, if given.
     pub approval: Option<Approval>,
-    /// The hash of what will be sent: release or post, templates, audience (SHA-256, hexadecimal). An approval is bound to it.
+    /// Hash of what will be sent: release or post, templates, audience (SHA-256, hexadecimal). An approval is bound
+    /// to it.
     pub content_hash: String,
-    /// How often settled deliveries were opened again, for a retry: so that each time the record changes.
+    /// Number of times settled deliveries were reopened for a retry, so that each time the record changes.
     pub reopened: u32,
     /// When it was queued.
     pub created: Timestamp,
     /// Who queued it.
     pub created_by: String,
-    /// The number of that user; `None` for a post, whose author is an address, and in records from before it was kept.
+    /// The number (uid) of that user; `None` for a post, whose author is an address, and in records from before it
+    /// was stored.
     pub created_uid: Option<u32>,
 }
 
-/// What a mailing sends. Neither ever changes.
+/// What a mailing sends. Its content never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailingContent {
     /// A release, rendered for each reader.
     Release(ReleaseId),
-    /// A mail that somebody wrote to the list, sent on as it came.
+    /// A post: a mail written to the list, sent on in its original form.
     Post(PostId),
 }
 
 impl MailingContent {
-    /// The release, where it is one.
+    /// The release, if it is one.
     pub fn release(self) -> Option<ReleaseId> {
         match self {
             Self::Release(id) => Some(id),
@@ -64,7 +66,7 @@ impl MailingContent {
         }
     }
 
-    /// The post, where it is one.
+    /// The post, if it is one.
     pub fn post(self) -> Option<PostId> {
         match self {
             Self::Post(id) => Some(id),
@@ -82,71 +84,71 @@ impl fmt::Display for MailingContent {
     }
 }
 
-/// To whom a mailing goes. Empty sets do not restrict.
+/// The recipients of a mailing. Empty sets do not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AudienceQuery {
-    /// On any of these lists, active. Never empty for a new mailing.
+    /// Active subscribers of any of these lists. Never empty for a new mailing.
     pub lists: BTreeSet<ListName>,
     /// Covering any of these beats.
     pub beats: BTreeSet<String>,
     /// Covering any of these regions.
     pub regions: BTreeSet<String>,
-    /// Reading any of these languages (by the first subtag).
+    /// Reading any of these languages (matched by primary subtag).
     pub languages: BTreeSet<Language>,
-    /// Only those to whom this earlier mailing was delivered: for corrections and updates.
+    /// Only recipients to whom this earlier mailing was delivered: for corrections and updates.
     pub reached_by: Option<MailingId>,
 }
 
-/// When a mailing goes out.
+/// When a mailing is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     /// The instant.
     pub at: Timestamp,
     /// The IANA zone in which the author wrote it, e.g. `Europe/Stockholm`.
     pub zone: String,
-    /// What to do when the daemon was not running at that instant.
+    /// What happens if the daemon was not running at that instant.
     pub missed: MissedPolicy,
-    /// How late, in seconds, still counts as on time.
+    /// The delay, in seconds, that still counts as on time.
     pub grace_seconds: u32,
 }
 
-/// What to do with a mailing whose time passed while the daemon was not running (invariant 11).
+/// What happens to a mailing whose time passed while the daemon was not running (invariant 11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissedPolicy {
     /// Send it late.
     Send,
-    /// Pause it and ask a person.
+    /// Pause it until a person decides.
     Ask,
     /// Let it expire unsent.
     Expire,
 }
 
-/// What to do with a delivery of which a crash left unknown whether it was sent.
+/// What happens to a delivery when a crash left unknown whether it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UncertainPolicy {
     /// Send it again, with the same Message-ID.
     Resend,
-    /// Hold it for a person to decide.
+    /// Hold it until a person decides.
     Hold,
 }
 
 /// How far a mailing has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Its time has not come.
+    /// Waiting for its time.
     Scheduled,
     /// The ledger is being written.
     Freezing {
-        /// The last subscriber looked at; `SubscriberId(0)` before the first.
+        /// The last subscriber examined; `SubscriberId(0)` before the first.
         cursor: SubscriberId,
-        /// Chunks written so far.
+        /// Number of chunks written so far.
         chunks: u32,
-        /// Deliveries written so far.
+        /// Number of deliveries written so far.
         audience: u32,
         /// When it began.
         since: Timestamp,
     },
-    /// The audience is frozen; deliveries go out.
+    /// The audience is frozen; deliveries are sent.
     Sending(Frozen),
     /// Every delivery is settled.
     Finished {
@@ -155,18 +157,18 @@ pub enum Stage {
         /// When.
         at: Timestamp,
     },
-    /// Withdrawn by a person. Deliveries that were not sent are cancelled.
+    /// Withdrawn by a user. Deliveries not sent by then are cancelled.
     Cancelled {
         /// The audience, if it was frozen before.
         frozen: Option<Frozen>,
         /// When.
         at: Timestamp,
-        /// Who.
+        /// The user.
         by: String,
     },
-    /// Its time passed unused.
+    /// Its time passed without it being sent.
     Expired {
-        /// When this was found.
+        /// When this was detected.
         at: Timestamp,
     },
 }
@@ -176,9 +178,9 @@ pub enum Stage {
 pub struct Frozen {
     /// When the last chunk was written.
     pub at: Timestamp,
-    /// How many chunks hold it.
+    /// Number of chunks.
     pub chunks: u32,
-    /// How many deliveries.
+    /// Number of deliveries.
     pub audience: u32,
 }
 
@@ -191,29 +193,29 @@ pub struct Pause {
     pub reason: PauseReason,
 }
 
-/// Who or what holds a mailing back.
+/// The cause of a pause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PauseReason {
-    /// A person.
+    /// A user.
     Person {
         /// Who.
         by: String,
     },
     /// The circuit breaker: receivers blame the sender or the content.
     Breaker {
-        /// What they said, and to how many.
+        /// What they answered, and to how many messages.
         evidence: String,
     },
     /// Its time was missed and the policy is to ask.
     Missed,
     /// Something it needs is missing or broken, e.g. an attachment.
     Broken {
-        /// What, and how to mend it.
+        /// What, and how to fix it.
         what: String,
     },
 }
 
-/// Somebody's word that this may go out.
+/// The approval of a mailing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
     /// Who.
@@ -225,7 +227,7 @@ pub struct Approval {
 }
 
 impl Mailing {
-    /// Who queued it.
+    /// The user who queued it.
     pub fn creator(&self) -> Operator {
         Operator { name: self.created_by.clone(), uid: self.created_uid }
     }
@@ -239,8 +241,9 @@ impl Mailing {
         }
     }
 
-    /// A delivery as it stands in this mailing: once the mailing is cancelled, what was not sent is cancelled with
-    /// it, at that moment and with no further write. What is in doubt stays so, and what may have arrived is uncertain.
+    /// The state of a delivery as part of this mailing: in a cancelled mailing, a delivery that was not sent is
+    /// cancelled at the moment of the cancellation, without a write of its own. One in doubt stays so, and one that
+    /// may have arrived is uncertain.
     pub fn settle(&self, delivery: Delivery) -> Delivery {
         match (&self.stage, &delivery.state) {
             (Stage::Cancelled { at, .. }, DeliveryState::Waiting | DeliveryState::Deferred { .. }) => {
@@ -250,14 +253,14 @@ impl Mailing {
         }
     }
 
-    /// Whether it has what approval it needs: an approval of just what will be sent.
+    /// Whether it has the approval it needs: of exactly what will be sent.
     pub fn is_approved(&self) -> bool {
         !self.approval_required || self.approval.as_ref().is_some_and(|a| a.content_hash == self.content_hash)
     }
 }
 
 impl Stage {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Scheduled => "scheduled",

@@ -1,5 +1,5 @@
-//! What people and the scheduler do to a mailing: pure transitions that refuse, with the reason, what does not go
-//! with its stage. How far freezing and sending have come is written by the audience and dispatch flows themselves.
+//! Changes to a mailing by users and the scheduler: pure transitions that refuse, with the reason, what its stage
+//! does not allow. The progress of freezing and sending is written by the rooms that do them.
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{MailingId, SubscriberId};
@@ -7,25 +7,25 @@ use crate::base::id::{MailingId, SubscriberId};
 use super::mailing::{Approval, Frozen, Mailing, MissedPolicy, Pause, PauseReason, Schedule, Stage};
 use super::operator::Operator;
 
-/// Why a mailing cannot be changed so. The text says what stands in the way and what can be done instead.
+/// Why a mailing cannot be changed in this way. The text says what prevents it and what can be done instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransitionError {
-    /// It has come too far, or not far enough.
+    /// Its stage does not allow it.
     #[error("mailing {id} is {stage}: it cannot be {action}; {instead}")]
     Stage {
-        /// Which.
+        /// Its id.
         id: MailingId,
         /// The word for its stage.
         stage: &'static str,
-        /// What was asked, as a participle.
+        /// The requested action, as a participle.
         action: &'static str,
-        /// What can be done, or why not.
+        /// An alternative, or the reason.
         instead: &'static str,
     },
     /// It is paused already.
     #[error("mailing {id} is paused already: {why}")]
     AlreadyPaused {
-        /// Which.
+        /// Its id.
         id: MailingId,
         /// Why it was paused.
         why: String,
@@ -33,16 +33,16 @@ pub enum TransitionError {
     /// It is not paused.
     #[error("mailing {0} is not paused")]
     NotPaused(MailingId),
-    /// A list in its audience demands an approval that it has not.
+    /// A list in its audience requires an approval that is missing.
     #[error("mailing {0} waits for approval: a second person must say \u{201c}depesch mailing approve {0}\u{201d}")]
     Unapproved(MailingId),
-    /// No list in its audience demands approval.
+    /// No list in its audience requires approval.
     #[error("mailing {0} needs no approval: no list in its audience demands one")]
     NoApprovalNeeded(MailingId),
-    /// Just this was approved before.
+    /// This content is approved already.
     #[error("mailing {id} was approved already, by {by}")]
     AlreadyApproved {
-        /// Which.
+        /// Its id.
         id: MailingId,
         /// By whom.
         by: String,
@@ -50,28 +50,28 @@ pub enum TransitionError {
     /// The user who queued it cannot approve it, nor one who may be the same.
     #[error("mailing {id} was queued by {by}, and must be approved by another user")]
     OwnApproval {
-        /// Which.
+        /// Its id.
         id: MailingId,
         /// Who queued it.
         by: String,
     },
-    /// The approver looked at something else than what would be sent.
+    /// The approver saw something other than what would be sent.
     #[error("mailing {id} has changed: what was looked at is {seen}, what would be sent is {now}; look again")]
     Changed {
-        /// Which.
+        /// Its id.
         id: MailingId,
         /// The hash given.
         seen: String,
-        /// Its hash.
+        /// The hash of what would be sent.
         now: String,
     },
 }
 
-/// Shortest part of a content hash that names one, in hexadecimal digits.
+/// Minimum length of a content hash given as a prefix, in hexadecimal digits.
 const HASH_PREFIX: usize = 8;
 
 impl PauseReason {
-    /// Why, for people.
+    /// The reason as text for people.
     pub fn words(&self) -> String {
         match self {
             Self::Person { by } => format!("paused by {by}"),
@@ -81,7 +81,7 @@ impl PauseReason {
         }
     }
 
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Person { .. } => "person",
@@ -93,7 +93,7 @@ impl PauseReason {
 }
 
 impl MissedPolicy {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Send => "send",
@@ -103,14 +103,14 @@ impl MissedPolicy {
     }
 }
 
-/// What the scheduler is to do with a mailing at an instant.
+/// What the scheduler must do with a mailing at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
     /// Nothing before this instant.
     Later(Timestamp),
-    /// Nothing until somebody changes it: it is paused, not approved, or not scheduled any more.
+    /// Nothing until a user changes it: it is paused, not approved, or no longer scheduled.
     Never,
-    /// Freeze it: its time has come.
+    /// Freeze its audience: it is due.
     Begin,
     /// Pause it as missed.
     Ask,
@@ -119,8 +119,8 @@ pub enum Due {
 }
 
 impl Mailing {
-    /// What is to be done with it at `now`. A pause and a missing approval hold it back; but a mailing that is to
-    /// expire when missed expires also while it waits for approval.
+    /// What must be done with it at `now`. A pause and a missing approval hold it back; but a mailing with the policy
+    /// to expire also expires while it waits for approval.
     pub fn due(&self, now: Timestamp) -> Due {
         if self.stage != Stage::Scheduled || self.pause.is_some() {
             return Due::Never;
@@ -138,7 +138,7 @@ impl Mailing {
         }
     }
 
-    /// Its time has come: the audience is to be frozen.
+    /// Begins it when it is due: its audience is frozen next.
     ///
     /// # Errors
     /// [`TransitionError`] when it is not scheduled, is paused or lacks its approval.
@@ -152,7 +152,7 @@ impl Mailing {
         Ok(())
     }
 
-    /// Its time passed unused and it is not to be sent any more.
+    /// Expires it: its time passed and it is not sent any more.
     ///
     /// # Errors
     /// [`TransitionError`] when it is not scheduled.
@@ -163,12 +163,12 @@ impl Mailing {
         Ok(())
     }
 
-    /// Approves just what has this hash now. `seen` is the hash, or at least eight digits of it, of what the approver
-    /// looked at; without it, what there is now.
+    /// Approves exactly the content with its current hash. `seen` is the hash, or at least eight digits of it, that
+    /// the approver saw; `None` stands for the current one.
     ///
     /// # Errors
-    /// [`TransitionError`]: not scheduled, no approval needed, approved before, by a user who may be the one who queued it,
-    /// or changed since.
+    /// [`TransitionError`]: not scheduled, no approval needed, approved before, by a user who may be the one
+    /// who queued it, or changed since.
     pub fn approve(&mut self, by: &Operator, at: Timestamp, seen: Option<&str>) -> Result<(), TransitionError> {
         self.must_be_scheduled("approved", "an approval comes before sending")?;
         let id = self.id;
@@ -189,7 +189,7 @@ impl Mailing {
         Ok(())
     }
 
-    /// Moves it to another time. This is an edit: an approval is void.
+    /// Moves it to another time. This voids an approval.
     ///
     /// # Errors
     /// [`TransitionError`] when it has begun.
@@ -199,14 +199,14 @@ impl Mailing {
             self.approval = None;
         }
         self.schedule = schedule;
-        // The question whether to send it late is answered by a new time.
+        // A new time answers the question whether to send it late.
         if matches!(self.pause, Some(Pause { reason: PauseReason::Missed, .. })) {
             self.pause = None;
         }
         Ok(())
     }
 
-    /// Another content: another release text, template or audience. An approval is void.
+    /// Changes its content: another release text, template or audience. This voids an approval.
     ///
     /// # Errors
     /// [`TransitionError`] when it has begun.
@@ -219,7 +219,7 @@ impl Mailing {
         Ok(())
     }
 
-    /// Holds it back, wherever it is; no further delivery is begun.
+    /// Pauses it in any stage; no further delivery is begun.
     ///
     /// # Errors
     /// [`TransitionError`] when it has ended or is paused already.
@@ -230,7 +230,7 @@ impl Mailing {
         Ok(())
     }
 
-    /// Lets it go on. When its time passed meanwhile, whoever resumes it says thereby that it is to go out now.
+    /// Resumes it. If its time passed meanwhile, it is sent now.
     ///
     /// # Errors
     /// [`TransitionError`] when it has ended or is not paused.
@@ -245,14 +245,14 @@ impl Mailing {
         Ok(())
     }
 
-    /// Withdraws it. What was sent is sent; what was not, is cancelled with it at this moment.
+    /// Cancels it. Deliveries already sent stay as they are; all others are cancelled at this moment.
     ///
     /// # Errors
     /// [`TransitionError`] when it has ended.
     pub fn cancel(&mut self, by: &str, at: Timestamp) -> Result<(), TransitionError> {
         self.must_be_open("cancelled")?;
         let frozen = match self.stage {
-            // What of the ledger is written stays, so that it adds up.
+            // The part of the ledger already written stays, so that it adds up.
             Stage::Freezing { chunks, audience, .. } => Some(Frozen { at, chunks, audience }),
             _ => self.frozen(),
         };
@@ -261,11 +261,11 @@ impl Mailing {
         Ok(())
     }
 
-    /// Makes room for deliveries that are to be tried again: a finished mailing is sending once more. Each call
-    /// changes the record, so that nobody who saw it settled can finish it over this.
+    /// Prepares for deliveries that are to be retried: a finished mailing goes back to sending. Each call changes the
+    /// record, so that a task that saw it settled cannot finish it over this.
     ///
     /// # Errors
-    /// [`TransitionError`] when it is not frozen, or was withdrawn.
+    /// [`TransitionError`] when it is not frozen, or was cancelled.
     pub fn reopen(&mut self) -> Result<(), TransitionError> {
         match self.stage {
             Stage::Sending(frozen) | Stage::Finished { frozen, .. } => {
@@ -312,7 +312,7 @@ impl Schedule {
     }
 }
 
-/// The store's step of time.
+/// The resolution of stored times.
 fn one_millisecond() -> chrono::Duration {
     chrono::Duration::milliseconds(1)
 }

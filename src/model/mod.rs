@@ -1,10 +1,11 @@
-//! Floor 1: plain records and their transitions, as pure functions. No I/O, no clock, no tokio; what is kept on
-//! disk has a form of its own in [`crate::store`].
+//! Floor 1: plain records and their transitions, as pure functions. No I/O, no clock, no tokio; the stored forms are
+//! separate, in [`crate::store`].
 
 pub mod audit;
 pub mod authentication;
 pub mod bounce;
 pub mod breaker;
+pub mod channel;
 pub mod classify;
 pub mod clock_trust;
 pub mod consent;
@@ -21,6 +22,7 @@ pub mod operator;
 pub mod pending_request;
 pub mod post;
 pub mod present;
+pub mod profile;
 pub mod recurrence;
 pub mod release;
 pub mod reply;

@@ -1,8 +1,8 @@
-//! A notice: one mail of our own that belongs to no mailing (a confirmation, help, a notice to an owner, a message passed
-//! on), and what becomes of it.
+//! A notice: one mail of our own that belongs to no mailing (a confirmation, a help text, a notice to an owner, a
+//! forwarded message), and its state.
 //!
-//! As with deliveries the intent to send is on record before anything is sent, so that after a crash a notice is in doubt
-//! and never forgotten; it is sent again with the same Message-ID and counted as resent.
+//! As with deliveries the intent to send is stored before anything is sent, so that a crash leaves a notice in doubt
+//! and never forgets it; it is sent again with the same Message-ID and counted as resent.
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
@@ -16,75 +16,75 @@ use super::retry::{NextAttempt, RetryTable};
 /// One mail of our own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// Its name.
+    /// Its id.
     pub id: NoticeId,
     /// The envelope sender; `None` is the null reverse-path `<>` (RFC 3834 §3.3, RFC 5321 §4.5.5).
     pub sender: Option<Address>,
-    /// To whom it goes: always one.
+    /// The recipient: always one.
     pub recipient: Address,
     /// Where its bytes are.
     pub body: NoticeBody,
-    /// What it is, for people to read: no address in it.
+    /// A description for people: without addresses.
     pub about: String,
     /// When it was written.
     pub created: Timestamp,
-    /// Giving up counts from here: when it was written, or when a person last wanted it tried again.
+    /// Start of the time until giving up: when it was written, or when a person last had it retried.
     pub opened: Timestamp,
-    /// How many times a transaction was begun for it since then.
+    /// Number of transactions begun for it since then.
     pub attempts: u16,
-    /// How many of all ended in doubt and were sent again: so many copies more may have arrived.
+    /// How many of all ended in doubt and were sent again: as many additional copies may have arrived.
     pub resent: u16,
-    /// Where it stands.
+    /// Its state.
     pub state: NoticeState,
 }
 
 /// Where the bytes of a notice are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoticeBody {
-    /// In a record of their own, until the notice is taken.
+    /// In a separate record, until the notice is accepted.
     Kept,
-    /// A message that came in, passed on as it is: it lies in the spool, and these fields go before it.
+    /// A forwarded incoming message, unchanged in the spool, with these header fields put before it.
     Forwarded {
         /// Whole header fields with CRLF.
         header: Vec<u8>,
-        /// The message.
+        /// Its location in the spool.
         place: SpoolPlace,
     },
 }
 
-/// Where a notice stands.
+/// The state of a notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoticeState {
     /// To be sent.
     Waiting {
-        /// Not before this instant.
+        /// Earliest time of the next attempt.
         due: Timestamp,
-        /// Why the last attempt did not succeed, if there was one.
+        /// Why the last attempt failed, if there was one.
         cause: Option<Cause>,
     },
-    /// The intent to send is on disk, the outcome is not: after a crash nobody knows.
+    /// The intent to send is on disk, the outcome is not: after a crash it is unknown whether it was sent.
     InDoubt {
         /// When the intent was committed.
         since: Timestamp,
     },
-    /// The relay took it.
+    /// Accepted by the relay.
     Accepted {
         /// When.
         at: Timestamp,
-        /// What it said.
+        /// Its reply.
         reply: Reply,
     },
-    /// Given up for good.
+    /// Failed permanently.
     Failed {
         /// When.
         at: Timestamp,
-        /// What the relay said, or what went wrong.
+        /// The relay's reply, or what went wrong.
         cause: Cause,
     },
 }
 
 impl NoticeState {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Waiting { cause: None, .. } => "waiting",
@@ -106,7 +106,7 @@ impl NoticeState {
 }
 
 impl Notice {
-    /// When it is to be looked at by whoever sends notices: `None` when nothing more happens by itself.
+    /// When the notice sender must look at it: `None` when nothing more happens automatically.
     pub fn due(&self) -> Option<Timestamp> {
         match &self.state {
             NoticeState::Waiting { due, .. } => Some(*due),
@@ -115,8 +115,8 @@ impl Notice {
         }
     }
 
-    /// Whether it is to be sent at `now`: its time has come, or lies further ahead than `table` can have put it off,
-    /// because the clock stood ahead then; or it was found in doubt.
+    /// Whether it is to be sent at `now`: it is due; or its due time is further ahead than `table` can produce,
+    /// because the clock was ahead then; or it was found in doubt.
     pub fn is_due(&self, now: Timestamp, table: &RetryTable) -> bool {
         match &self.state {
             NoticeState::Waiting { due, .. } => {
@@ -135,7 +135,7 @@ impl Notice {
         }
     }
 
-    /// Why it is not where it should be, if it is not.
+    /// Why it is not delivered, if a cause is known.
     pub fn cause(&self) -> Option<&Cause> {
         match &self.state {
             NoticeState::Waiting { cause, .. } => cause.as_ref(),
@@ -144,7 +144,7 @@ impl Notice {
         }
     }
 
-    /// The intent: a transaction is about to begin. One that was in doubt is sent again and says so.
+    /// Records the intent: a transaction is about to begin. If it was in doubt, it counts as sent again.
     pub fn begin(&self, since: Timestamp) -> Self {
         let again = matches!(self.state, NoticeState::InDoubt { .. });
         Self {
@@ -155,12 +155,12 @@ impl Notice {
         }
     }
 
-    /// The relay took it.
+    /// Records that the relay accepted it.
     pub fn accepted(self, at: Timestamp, reply: Reply) -> Self {
         Self { state: NoticeState::Accepted { at, reply }, ..self }
     }
 
-    /// The relay refused it: for good, or for now.
+    /// Records that the relay refused it, permanently or temporarily.
     pub fn refused(self, at: Timestamp, stage: Stage, reply: Reply, table: &RetryTable) -> Self {
         let cause = Cause::Reply { stage, reply };
         match &cause {
@@ -169,13 +169,14 @@ impl Notice {
         }
     }
 
-    /// It cannot be sent, whatever the time.
+    /// Records that it cannot be sent at any time.
     pub fn failed(self, at: Timestamp, cause: Cause) -> Self {
         Self { state: NoticeState::Failed { at, cause }, ..self }
     }
 
-    /// The connection failed before it was taken. It is tried again at once when the relay is back, which is no fault of
-    /// the notice; from the fourth time on the retry table holds, because it may be the notice that breaks it.
+    /// Records that the connection failed before it was accepted. It is retried as soon as the relay is back, since
+    /// the notice is not at fault; from the fourth time on the retry table applies, because the notice may be what
+    /// breaks the connection.
     pub fn not_sent(self, at: Timestamp, what: String, table: &RetryTable) -> Self {
         let cause = Cause::Connection(what);
         match self.attempts {
@@ -184,34 +185,34 @@ impl Notice {
         }
     }
 
-    /// Nobody knows whether it was taken: a notice twice is better than none.
+    /// Records that it is unknown whether it was accepted: it is sent again, since two copies are better than none.
     pub fn unknown(self, at: Timestamp, what: String, table: &RetryTable) -> Self {
         let again = Self { resent: self.resent.saturating_add(1), ..self };
         again.not_sent(at, what, table)
     }
 
-    /// A report says that what the relay took was given up after all; `None` for a notice that it did not take.
+    /// Records a bounce of what the relay had accepted; `None` for a notice that was not accepted.
     pub fn came_back(&self, at: Timestamp, evidence: &str) -> Option<Self> {
         let NoticeState::Accepted { .. } = &self.state else { return None };
         let cause = Cause::Message(format!("it came back: {evidence}"));
         Some(self.clone().failed(at, cause))
     }
 
-    /// A person wants a failed notice tried again; `None` when it did not fail.
+    /// Reopens a failed notice for a retry; `None` when it did not fail.
     pub fn reopen(&self, now: Timestamp) -> Option<Self> {
         let NoticeState::Failed { cause, .. } = &self.state else { return None };
         let state = NoticeState::Waiting { due: now, cause: Some(cause.clone()) };
         Some(Self { opened: now, attempts: 0, state, ..self.clone() })
     }
 
-    /// The notice, to be sent at `now` although it was put off until later; `None` for one that does not wait.
+    /// Makes a deferred notice due at `now`; `None` for one that is not waiting.
     pub fn due_now(&self, now: Timestamp) -> Option<Self> {
         let NoticeState::Waiting { due, cause } = &self.state else { return None };
         let state = NoticeState::Waiting { due: now, cause: cause.clone() };
         (*due > now).then(|| Self { state, ..self.clone() })
     }
 
-    /// Not now: tried again by the table, or given up.
+    /// Defers it by the retry table, or gives it up.
     pub fn put_off(self, now: Timestamp, cause: Cause, table: &RetryTable) -> Self {
         match table.next_attempt(self.opened, now, u32::from(self.attempts), self.id.0) {
             NextAttempt::At(due) => Self { state: NoticeState::Waiting { due, cause: Some(cause) }, ..self },

@@ -1,20 +1,22 @@
-//! A user of this machine who asks for something over the control socket, and whether two of them are surely two.
+//! A user of this machine who makes a request over the control socket, and whether two of them are certainly
+//! different.
 
-/// The name of a user whom the kernel does not name either.
+/// The name of a user for whom the kernel gives none either.
 pub const UNKNOWN: &str = "unknown user";
 
-/// Who asked.
+/// The user who made a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operator {
-    /// The user's name, or `uid 1000` where the system's list of users does not have it or cannot be read.
+    /// The user's name, or `uid 1000` if the system's user list does not contain it or cannot be read.
     pub name: String,
-    /// The user's number, as the kernel knows it; `None` in records from before it was kept.
+    /// The user's number (uid), from the kernel; `None` in records from before it was stored.
     pub uid: Option<u32>,
 }
 
 impl Operator {
-    /// Whether the two are certainly different users: by their numbers, for one user may have several names, and a name may
-    /// not be readable. Where an old record has only a name, by the names; and never when one of them is not known.
+    /// Whether the two are certainly different users: compared by number, since one user may have several names, and
+    /// a name may be unreadable. An old record with only a name is compared by name; `false` when one of them is
+    /// unknown.
     pub fn is_surely_another(&self, other: &Self) -> bool {
         match (self.number(), other.number()) {
             (Some(one), Some(other)) => one != other,
@@ -26,7 +28,7 @@ impl Operator {
         self.uid.or_else(|| self.name.strip_prefix("uid ")?.parse().ok())
     }
 
-    /// Whether the name is one that the system knows.
+    /// Whether the name comes from the system's user list.
     fn is_named(&self) -> bool {
         !self.name.is_empty() && self.name != UNKNOWN && !self.name.starts_with("uid ")
     }

@@ -1,8 +1,8 @@
-//! What somebody asked for by mail, and what makes it come true.
+//! Pending requests made by mail, and how a confirmation carries them out.
 //!
-//! A From field proves nothing, so nothing is done on its word alone: what was asked for is kept here, and a question with
-//! a signed token goes to the address that it is about. A reply with the token grants it, once and in time. Nobody becomes
-//! a subscriber before.
+//! A From field proves nothing, so nothing is done because of it alone: the request is stored here, and a question
+//! with a signed token is sent to the address concerned. A reply with the token grants it, once and in time. A person
+//! becomes a subscriber only then.
 
 use std::collections::BTreeSet;
 
@@ -13,32 +13,34 @@ use crate::base::language::Language;
 
 use super::consent::ConsentSource;
 use super::present::Present;
-use super::subscriber::{Subscriber, SubscriptionState};
+use super::profile::ProfileChange;
+use super::subscriber::Subscriber;
+use super::subscription::Wanted;
 
-/// Something asked for, waiting for its confirmation.
+/// A request waiting for its confirmation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingRequest {
-    /// Its name, which is in its token.
+    /// Its id, which is part of its token.
     pub id: PendingRequestId,
-    /// For whom; may be nobody's yet.
+    /// The address concerned; it need not be a subscriber's yet.
     pub address: Address,
-    /// The list that was written to.
+    /// The list that the request was sent to.
     pub list: ListName,
     /// The language of the notices about it.
     pub language: Language,
-    /// What is to happen, in this order.
+    /// The requested actions, in this order.
     pub actions: Vec<Action>,
-    /// The words that are agreed to, as they stand in the question.
+    /// The wording agreed to, as in the question.
     pub words: String,
-    /// When it was asked for.
+    /// When it was requested.
     pub asked: Timestamp,
-    /// Until when it may be granted; afterwards the record may be forgotten.
+    /// Until when it may be granted; afterwards the record may be deleted.
     pub expires: Timestamp,
-    /// Where it stands.
+    /// Its state.
     pub state: PendingState,
 }
 
-/// Where a wish stands. Its token is good for one step only.
+/// The state of a pending request. Its token is valid for one transition only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PendingState {
     /// Not answered yet.
@@ -48,65 +50,73 @@ pub enum PendingState {
         /// When.
         at: Timestamp,
     },
-    /// The answer was no.
+    /// Declined.
     Declined {
         /// When.
         at: Timestamp,
     },
 }
 
-/// One thing that a mail may ask for.
+/// One action that a mail may request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// To be on the list.
+    /// Subscribe to the list.
     Subscribe,
-    /// To leave it.
+    /// Leave the list.
     Unsubscribe,
-    /// No mail from it for a time.
+    /// Pause mail from the list.
     Pause,
-    /// Mail again after a pause.
+    /// Resume mail after a pause.
     Resume,
-    /// Mails in this language.
+    /// Set the language of mails.
     Language(Language),
-    /// These beats in place of those known.
+    /// Replace the beats.
     Beats(BTreeSet<String>),
-    /// These regions, likewise.
+    /// Replace the regions.
     Regions(BTreeSet<String>),
 }
 
 impl PendingRequest {
-    /// Whether it asks for this.
+    /// Whether it requests this action.
     pub fn asks_for(&self, action: &Action) -> bool {
         self.actions.contains(action)
     }
 
-    /// Whether its time is over.
+    /// Whether its time to be granted has passed.
     pub fn is_over(&self, present: &Present) -> bool {
         present.is_over(self.asked, self.expires)
     }
 
-    /// Carries the wish out on a subscriber who is there or is about to be. What has no effect (leaving a list that one is
-    /// not on, resuming what was ended) changes nothing.
+    /// Carries the request out on an existing or new subscriber. Actions without effect (leaving a list they are not
+    /// on, resuming what was ended) change nothing.
     pub fn grant(&self, subscriber: &mut Subscriber, at: Timestamp, source: &ConsentSource, words: &str) {
-        use SubscriptionState::{Active, Ended, Paused, Suspended};
         for action in &self.actions {
-            let state = match (action, subscriber.state_on(&self.list)) {
-                (Action::Subscribe, _) => Some(Active),
-                (Action::Unsubscribe, Some(_)) => Some(Ended),
-                (Action::Pause, Some(Active)) => Some(Paused),
-                (Action::Resume, Some(Paused | Suspended)) => Some(Active),
-                _ => None,
-            };
-            match action {
-                Action::Language(language) => subscriber.language = language.clone(),
-                Action::Beats(beats) => subscriber.beats = beats.clone(),
-                Action::Regions(regions) => subscriber.regions = regions.clone(),
-                _ => {}
+            match action.effect() {
+                // Refused where it has no effect: there is nothing to leave, or what it would resume has ended.
+                Effect::Subscription(wanted) => drop(subscriber.want(&self.list, wanted, at, source, words)),
+                Effect::Profile(change) => drop(change.apply(subscriber)),
             }
-            if let Some(state) = state {
-                // Refused only where somebody other than the subscriber would revive what ended.
-                let _ = subscriber.change(&self.list, state, at, source.clone(), words.to_owned());
-            }
+        }
+    }
+}
+
+/// What a deed changes.
+enum Effect {
+    Subscription(Wanted),
+    Profile(ProfileChange),
+}
+
+impl Action {
+    fn effect(&self) -> Effect {
+        let profile = ProfileChange::default();
+        match self {
+            Self::Subscribe => Effect::Subscription(Wanted::Join),
+            Self::Unsubscribe => Effect::Subscription(Wanted::Leave),
+            Self::Pause => Effect::Subscription(Wanted::Pause),
+            Self::Resume => Effect::Subscription(Wanted::Resume),
+            Self::Language(language) => Effect::Profile(ProfileChange { language: Some(language.clone()), ..profile }),
+            Self::Beats(beats) => Effect::Profile(ProfileChange { beats: Some(beats.clone()), ..profile }),
+            Self::Regions(regions) => Effect::Profile(ProfileChange { regions: Some(regions.clone()), ..profile }),
         }
     }
 }
@@ -115,6 +125,7 @@ impl PendingRequest {
 mod tests {
     use super::*;
     use crate::base::id::SubscriberId;
+    use crate::model::subscription::SubscriptionState;
 
     fn at(minutes: i64) -> Timestamp {
         "2026-11-23T08:00:00Z".parse::<Timestamp>().unwrap() + chrono::Duration::minutes(minutes)

@@ -1,6 +1,6 @@
-//! A post: a mail that somebody wrote to a list, held until somebody decides, or sent on as a mailing.
+//! A post: a mail written to a list, held for a decision, or sent on as a mailing.
 //!
-//! Transitions are pure. Whatever decides first decides; what comes after is told so and changes nothing.
+//! Transitions are pure. The first decision counts; later ones get an error and change nothing.
 
 use chrono::Duration;
 
@@ -12,17 +12,17 @@ use super::authentication::Authentication;
 use super::present::Present;
 use super::release::Blob;
 
-/// For so many days a held post waits for a decision.
+/// Days for which a held post waits for a decision.
 pub const HELD_DAYS: i64 = 7;
 
-/// A mail that somebody wrote to a list.
+/// A mail written to a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Post {
-    /// Its name.
+    /// Its id.
     pub id: PostId,
     /// The list.
     pub list: ListName,
-    /// The address in From. It proves nothing.
+    /// The address in From. Not verified.
     pub author: Address,
     /// The name in From.
     pub author_name: Option<String>,
@@ -30,74 +30,74 @@ pub struct Post {
     pub subject: String,
     /// Its Message-ID without brackets, if it has one.
     pub message_id: Option<String>,
-    /// Its bytes, as they came in.
+    /// Its bytes, as received.
     pub blob: Blob,
-    /// When it came in.
+    /// When it was received.
     pub received: Timestamp,
-    /// What checking its author came to.
+    /// The results of checking its author.
     pub authentication: Authentication,
-    /// How far it has come.
+    /// How far it has been handled.
     pub state: PostState,
 }
 
-/// How far a post has come.
+/// How far a post has been handled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PostState {
-    /// It waits for a decision.
+    /// Waiting for a decision.
     Held(Hold),
-    /// It was sent on.
+    /// Sent on.
     Approved {
         /// When.
         at: Timestamp,
-        /// Who decided; `None` where nobody had to.
+        /// Who decided; `None` where no decision was needed.
         by: Option<String>,
         /// The mailing that sends it.
         mailing: MailingId,
     },
-    /// It is not sent.
+    /// Refused.
     Refused {
         /// When.
         at: Timestamp,
         /// Who decided.
         by: String,
-        /// Why, in their words; may be empty.
+        /// Their reason; may be empty.
         why: String,
     },
-    /// Nobody decided in time.
+    /// Not decided in time.
     Expired {
         /// When.
         at: Timestamp,
     },
 }
 
-/// For whose word a post waits.
+/// A post waiting for a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
     /// Why.
     pub reason: HoldReason,
-    /// How often it was held, counted from 1: a token of an earlier time is void.
+    /// Number of the hold, from 1: a token from an earlier hold is void.
     pub round: u32,
     /// Since when.
     pub since: Timestamp,
-    /// It expires then.
+    /// When it expires.
     pub until: Timestamp,
-    /// Who was asked by mail. A token names one of them by the place here.
+    /// Addresses asked by mail. A token identifies one of them by its index here.
     pub asked: Vec<Address>,
 }
 
 /// Why a post is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HoldReason {
-    /// Its author must confirm that it is theirs.
+    /// Its author must confirm having written it.
     Confirmation,
-    /// A moderator must let it through.
+    /// A moderator must decide.
     Moderation,
-    /// A second person must approve it, as the list demands of every mailing.
+    /// A second person must approve it, as the list requires for every mailing.
     Approval,
 }
 
 impl HoldReason {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Confirmation => "confirmation",
@@ -107,32 +107,32 @@ impl HoldReason {
     }
 }
 
-/// Why a decision changes nothing. The text says what stands in the way.
+/// Why a decision changes nothing. The text says what prevents it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecisionError {
-    /// Somebody was quicker, or it expired.
+    /// Another decision came first, or the post expired.
     #[error("post {id} is {state} already; nothing was changed")]
     Decided {
-        /// Which.
+        /// Its id.
         id: PostId,
         /// The word for its state.
         state: &'static str,
     },
-    /// The token belongs to a question that is answered already.
+    /// The token belongs to a question that was answered already.
     #[error("post {0} is held for another reason now; answer the newer letter")]
     OldQuestion(PostId),
     /// Its author cannot be the second person.
     #[error("post {id} was written by {by}, and must be approved by somebody else")]
     OwnApproval {
-        /// Which.
+        /// Its id.
         id: PostId,
-        /// Who wrote it and decides.
+        /// The author who tried to decide.
         by: String,
     },
 }
 
 impl PostState {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Held(_) => "held",
@@ -144,12 +144,12 @@ impl PostState {
 }
 
 impl Hold {
-    /// A first hold, from `since`.
+    /// The first hold, from `since`.
     pub fn new(reason: HoldReason, since: Timestamp, asked: Vec<Address>) -> Self {
         Self { reason, round: 1, since, until: since + Duration::days(HELD_DAYS), asked }
     }
 
-    /// Whether it has ended without a decision.
+    /// Whether its time for a decision has passed.
     pub fn is_over(&self, present: &Present) -> bool {
         present.is_over(self.since, self.until)
     }
@@ -161,7 +161,7 @@ impl Post {
         Address::from_stored(by.to_owned()).is_ok_and(|by| by.is_same_person(&self.author))
     }
 
-    /// The hold that it is in.
+    /// The current hold, if it is held.
     pub fn hold(&self) -> Option<&Hold> {
         match &self.state {
             PostState::Held(hold) => Some(hold),
@@ -177,7 +177,7 @@ impl Post {
         }
     }
 
-    /// The hold, for a decision at present.
+    /// The current hold, if a decision is possible at present.
     ///
     /// # Errors
     /// [`DecisionError::Decided`].
@@ -187,7 +187,7 @@ impl Post {
         if hold.is_over(present) { Err(decided("expired")) } else { Ok(hold) }
     }
 
-    /// Lets it be sent by `mailing`.
+    /// Approves it, to be sent by `mailing`.
     ///
     /// # Errors
     /// [`DecisionError`]: nothing is changed.
@@ -200,7 +200,7 @@ impl Post {
         Ok(())
     }
 
-    /// Holds it again, for another's word.
+    /// Holds it again, for another person's decision.
     ///
     /// # Errors
     /// [`DecisionError`]: nothing is changed.
@@ -215,7 +215,7 @@ impl Post {
         Ok(())
     }
 
-    /// Stops it.
+    /// Refuses it.
     ///
     /// # Errors
     /// [`DecisionError`]: nothing is changed.
@@ -225,8 +225,8 @@ impl Post {
         Ok(())
     }
 
-    /// Lets it wait no longer than any post does: one that was held by a clock that stood ahead would wait for years. Says
-    /// whether that changed it.
+    /// Shortens its hold to the maximum: a post held while the clock was ahead would otherwise wait for years.
+    /// Returns whether that changed it.
     pub fn bound_hold(&mut self, present: &Present) -> bool {
         let latest = present.now + Duration::days(HELD_DAYS);
         match &mut self.state {
@@ -238,7 +238,7 @@ impl Post {
         }
     }
 
-    /// Lets it expire, where its time has passed; says whether.
+    /// Expires it if its time has passed; returns whether it did.
     pub fn expire(&mut self, present: &Present) -> bool {
         let over = self.hold().is_some_and(|hold| hold.is_over(present));
         if over {

@@ -1,13 +1,15 @@
-//! How the time that a record holds is judged at present, when the clock may have been wrong as it was written. It is the
-//! one rule for every record that ends, falls due or is deleted by its age:
+//! How a recorded time is compared with the present, when the clock may have been wrong as it was written. This is
+//! the one rule for every record that ends, falls due or is deleted by age:
 //!
-//! - what is dated far later than the present was made by a clock that stood ahead, and counts from the moment when that
+//! - a record dated far in the future was made while the clock was ahead, and counts from the moment when the clock
 //!   was set back;
-//! - what was made while the clock stood behind counts from the moment when that was set right;
-//! - what was made before the clock was set forward is judged by the time that passed, as long as that is doubted.
+//! - a record made while the clock was behind counts from the moment when the clock was set right;
+//! - a record made before the clock was set forward is measured by the time that really passed, while the jump is
+//!   doubted.
 //!
-//! So nothing ends because of a clock jump, and nothing lasts longer than one lifetime from when the clock was right; longer by
-//! the jump where that is no longer than a lifetime, for its date cannot be told from a true one once that has come.
+//! So a clock jump ends nothing, and nothing lasts longer than one lifetime from when the clock was right; longer by
+//! the length of the jump if that is shorter than a lifetime, because once that date has come it cannot be told from
+//! a true one.
 
 use chrono::TimeDelta;
 
@@ -15,7 +17,7 @@ use crate::base::clock::Timestamp;
 
 use super::clock_trust::{ClockTrust, Jump, SMALL, UNSEEN};
 
-/// One reading of the clock, with what is known of the clock.
+/// One reading of the clock, with what is known about the clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Present {
     /// The time of day.
@@ -24,8 +26,8 @@ pub struct Present {
 }
 
 impl Present {
-    /// At `now`, with what was last noted of the clock. A note that is too old, or lies ahead, means that the clock has just
-    /// jumped and that this was not noted yet.
+    /// At `now`, with the last note about the clock. A note that is too old, or in the future, means that the clock
+    /// has just jumped and this was not noted yet.
     pub fn new(now: Timestamp, noted: Option<ClockTrust>) -> Self {
         let trust = noted.unwrap_or(ClockTrust::new(now));
         let passed = now - trust.noted;
@@ -34,12 +36,12 @@ impl Present {
         Self { now, trust }
     }
 
-    /// At `now`, with nothing known against the clock.
+    /// At `now`, with a trusted clock.
     pub fn at(now: Timestamp) -> Self {
         Self::new(now, None)
     }
 
-    /// When something dated `dated` was made at the latest.
+    /// The latest time at which a record dated `dated` can have been made.
     pub fn made(&self, dated: Timestamp) -> Timestamp {
         if dated - self.now > UNSEEN {
             // Made before the clock was set back; a date that no note explains counts from now.
@@ -49,23 +51,23 @@ impl Present {
         behind.map_or(dated, |behind| behind.right.min(self.now).max(dated))
     }
 
-    /// When something ends that was made at `made` to last until `until`.
+    /// When something made at `made` to last until `until` ends.
     pub fn end(&self, made: Timestamp, until: Timestamp) -> Timestamp {
-        // An end that was bounded later, once the clock was right, stands.
+        // An end that was limited later, once the clock was right, is kept.
         if until < made { until } else { self.made(made) + (until - made) }
     }
 
-    /// Whether something is over that was made at `made` to last until `until`.
+    /// Whether something made at `made` to last until `until` has ended.
     pub fn is_over(&self, made: Timestamp, until: Timestamp) -> bool {
         self.trust.now_for(made, self.now) >= self.end(made, until)
     }
 
-    /// Whether something that was made at `made` has lasted for `time`.
+    /// Whether something made at `made` has lasted for `time`.
     pub fn has_lasted(&self, made: Timestamp, time: TimeDelta) -> bool {
         self.is_over(made, made.checked_add_signed(time).unwrap_or(Timestamp::MAX_UTC))
     }
 
-    /// The earliest that it can be now: for what is planned for an instant, such as an event.
+    /// The earliest time that it can be now: for planned instants, such as an event.
     pub fn earliest(&self) -> Timestamp {
         self.trust.earliest(self.now)
     }
@@ -75,21 +77,22 @@ impl Present {
         self.trust.set_forward(self.now)
     }
 
-    /// The earliest date on what was made since `since`, not long ago: earlier where the clock was set forward meanwhile.
+    /// The earliest date of records made since `since`, a recent instant: earlier if the clock was set forward
+    /// meanwhile.
     pub fn first_date(&self, since: Timestamp) -> Timestamp {
         let jump =
             self.trust.last.filter(|jump| jump.by() > TimeDelta::zero() && since < jump.to && jump.to <= self.now);
         jump.map_or(since, |jump| since - jump.by())
     }
 
-    /// What is older than `keep`.
+    /// The cutoff for records older than `keep`.
     pub fn older_than(&self, keep: TimeDelta) -> Cutoff {
         Cutoff { before: self.now.checked_sub_signed(keep).unwrap_or(Timestamp::MIN_UTC), present: *self }
     }
 }
 
-/// What is deleted by age: all that was made before an instant. Whether the clock may be believed by what deletes is for
-/// the caller to ask.
+/// What is deleted by age: everything made before an instant. Callers that delete check first whether the clock can
+/// be trusted.
 #[derive(Clone, Copy, Debug)]
 pub struct Cutoff {
     before: Timestamp,
@@ -97,19 +100,19 @@ pub struct Cutoff {
 }
 
 impl Cutoff {
-    /// Whether something dated `dated` is so old.
+    /// Whether a record dated `dated` is before the cutoff.
     pub fn has(&self, dated: Timestamp) -> bool {
         self.present.made(dated) < self.before
     }
 
-    /// The instant itself: for what is over at an instant that was planned, such as an event.
+    /// The instant itself: for what ends at a planned instant, such as an event.
     pub fn instant(&self) -> Timestamp {
         self.before
     }
 }
 
 impl From<Timestamp> for Cutoff {
-    /// All that was made before `before`, with nothing known against the clock.
+    /// The cutoff at `before`, with a trusted clock.
     fn from(before: Timestamp) -> Self {
         Self { before, present: Present::at(before) }
     }

@@ -3,15 +3,16 @@
 //! `minute hour day-of-month month day-of-week`, with `*`, lists, ranges, steps, English names of three letters, and
 //! `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`. Sunday is 0 or 7.
 //!
-//! **Days**: when both day fields restrict (neither begins with `*`), a day fits that fits *either*; otherwise it must
-//! fit both. That is the rule of Vixie's cron, which people know.
+//! **Days**: when both day fields restrict (neither begins with `*`), a day that matches *either* matches; otherwise
+//! it must match both. This is the rule of Vixie's cron, which people know.
 //!
 //! **Clock changes**: each local occurrence fires once. In a spring gap it fires at the first instant after the gap
-//! (several occurrences in one gap fire there once, together); in an autumn fold it fires at the first of the two.
-//! Hence a thing that recurs each quarter of an hour rests for the second of the doubled hours.
+//! (several occurrences in one gap fire there once, together); in an autumn fold it fires at the first of the two. So
+//! a recurrence at every quarter of an hour does not fire in the second of the doubled hours.
 //!
-//! The `cron` crate does the calendar, asked only in its own form (seconds, Sunday = 1, one day field restricted at a
-//! time) and only on a line without clock changes: left to itself it skips what lies in a gap and fires twice in a fold.
+//! The `cron` crate computes the calendar, but only with its own syntax (seconds, Sunday = 1, one day field
+//! restricted at a time) and on a time line without clock changes: used directly, it skips times in a gap and fires
+//! twice in a fold.
 
 use std::str::FromStr;
 
@@ -25,16 +26,16 @@ use field::{FIELDS, Field, Values};
 
 mod field;
 
-/// When something comes again and again.
+/// A repeating schedule.
 #[derive(Clone, Debug)]
 pub struct Recurrence {
     source: String,
     zone: Tz,
-    /// One, or two when a day may fit either day field.
+    /// One, or two when a day may match either day field.
     calendars: Vec<cron::Schedule>,
 }
 
-/// An expression that cannot be understood.
+/// An invalid cron expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecurrenceError {
     /// Not five fields.
@@ -45,10 +46,10 @@ pub enum RecurrenceError {
     Count {
         /// The expression.
         given: String,
-        /// How many it has.
+        /// Number of fields.
         count: usize,
     },
-    /// A word after `@` that is not known.
+    /// An unknown word after `@`.
     #[error("\u{201c}{0}\u{201d} is not known; there are @hourly, @daily, @weekly, @monthly and @yearly")]
     Nickname(String),
     /// One field is wrong.
@@ -56,32 +57,32 @@ pub enum RecurrenceError {
     Field {
         /// Which of the five.
         field: &'static str,
-        /// What it holds.
+        /// Its text.
         given: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// The fields are right but no day fits them, e.g. 30 February.
+    /// The fields are valid but no day matches, e.g. 30 February.
     #[error("\u{201c}{0}\u{201d} never comes: no month that it names has such a day")]
     Never(String),
-    /// The zone is wrong.
+    /// The zone is invalid.
     #[error(transparent)]
     Zone(#[from] zone::TimeError),
-    /// The calendar does not take what was made of it: a fault of this program.
+    /// The `cron` crate rejects the generated expression: a fault of this program.
     #[error("\u{201c}{given}\u{201d} was not taken by the calendar ({reason}): please report this")]
     Calendar {
         /// The expression.
         given: String,
-        /// The calendar's words.
+        /// Its error.
         reason: String,
     },
 }
 
 impl Recurrence {
-    /// Reads a cron expression, to be evaluated in the zone of this IANA name.
+    /// Parses a cron expression, to be evaluated in the IANA zone of this name.
     ///
     /// # Errors
-    /// [`RecurrenceError`] says which field is wrong and what it takes.
+    /// [`RecurrenceError`] says which field is wrong and what it accepts.
     pub fn new(expression: &str, zone_name: &str) -> Result<Self, RecurrenceError> {
         let zone = zone::zone(zone_name)?;
         let source = expression.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -89,7 +90,7 @@ impl Recurrence {
         let fields = read_fields(&spelled)?;
         let calendars = calendars(&source, &fields)?;
         let recurrence = Self { source, zone, calendars };
-        // 29 February is at most eight years away; this start has one four years on.
+        // 29 February is at most eight years away; from this start, four.
         let start = chrono::DateTime::<Utc>::UNIX_EPOCH;
         match recurrence.next_after(start) {
             Some(_) => Ok(recurrence),
@@ -107,10 +108,10 @@ impl Recurrence {
         self.zone
     }
 
-    /// The first instant strictly after `after` at which it comes; `None` beyond the year 2100.
+    /// The first occurrence strictly after `after`; `None` beyond the year 2100.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
-        // Later local times never name earlier instants (see `zone`): nothing before this local time is still to come.
-        // In the second half of a fold some local times after it have been, hence the loop.
+        // Later local times never name earlier instants (see `zone`): nothing before this local time is still to
+        // come. In the second half of a fold some local times after it have passed already, hence the loop.
         let mut local = after.with_timezone(&self.zone).naive_local();
         loop {
             local = self.next_local(local)?;
@@ -121,7 +122,7 @@ impl Recurrence {
         }
     }
 
-    /// The next on the local time line, which knows no clock changes: as if it were UTC.
+    /// The next occurrence on the local time line, which has no clock changes: as if it were UTC.
     fn next_local(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
         let after = after.and_utc();
         self.calendars.iter().filter_map(|calendar| calendar.after(&after).next()).min().map(|at| at.naive_utc())
@@ -170,7 +171,7 @@ fn calendars(source: &str, fields: &[Values; 5]) -> Result<Vec<cron::Schedule>, 
     let list = |values: &Values, shift: u32| {
         values.values.iter().map(|v| (v + shift).to_string()).collect::<Vec<_>>().join(",")
     };
-    // The crate's Sunday is 1.
+    // In the crate, Sunday is 1.
     let (day_list, weekday_list) = (list(days, 0), list(weekdays, 1));
     let pairs: &[(&str, &str)] = match days.star || weekdays.star {
         true => &[(&day_list, &weekday_list)],

@@ -1,8 +1,8 @@
-//! A release: the content that a mailing carries, as its author wrote it.
+//! A release: the content of a mailing, as its author wrote it.
 //!
-//! Plain records; rooms that render only read them. What the author *printed* always wins in output; machine values
-//! (instants, E.164 numbers) feed calendars and checks. A [`Release`] is whole: contacts and boilerplate that its file
-//! only named were looked up (`render::source::Draft::resolve`).
+//! Plain records, read by the rooms that render. What the author *printed* always wins in output; machine values
+//! (instants, E.164 numbers) are for calendars and checks. A [`Release`] is complete: contacts and boilerplate that
+//! its file refers to have been looked up (`render::source::Draft::resolve`).
 
 use chrono_tz::Tz;
 
@@ -31,72 +31,73 @@ pub use quote::{AttributionPlace, Quote, Speaker};
 pub use record::{ReleaseRecord, ReleaseSummary};
 pub use relation::{Archive, Embargo, Relation, RelationKind, Translation};
 
-/// One release. Texts are NFC; U+00A0 is kept; an absent text is `None`, never an empty one.
+/// One release. Texts are NFC; U+00A0 is kept; an absent text is `None`, never empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Release {
     /// Which templates render it and which fields it needs.
     pub kind: Kind,
-    /// The language it is written in; labels, dates and the programme's own words follow it.
+    /// The language it is written in; labels, dates and generated words follow it.
     pub language: Language,
     /// The zone of every local time in it that has no zone of its own.
     pub zone: Tz,
-    /// The headline: the one h1.
+    /// The headline: the only h1.
     pub headline: String,
-    /// The mail's subject, where it is not the headline.
+    /// The mail's subject, if it differs from the headline.
     pub subject: Option<String>,
     /// A short line above the headline.
     pub kicker: Option<String>,
-    /// The lead paragraph, Markdown inline only.
+    /// The lead paragraph, with inline Markdown only.
     pub lead: Option<String>,
     /// The same release in other languages.
     pub translations: Vec<Translation>,
-    /// Who issues it; the first one is the sender. Never empty in a checked release.
+    /// The issuing organisations; the first one is the sender. Never empty in a checked release.
     pub issuers: Vec<Issuer>,
-    /// Who wrote it.
+    /// The authors.
     pub bylines: Vec<Person>,
     /// One category, in the organisation's own words.
     pub category: Option<String>,
     /// Tags, in the author's order.
     pub tags: Vec<String>,
-    /// Beats that it concerns.
+    /// Beats (subjects) that it concerns.
     pub beats: Vec<String>,
     /// Regions that it concerns.
     pub regions: Vec<String>,
-    /// Labelled rows, in the author's order.
+    /// Labelled facts, in the author's order.
     pub facts: Vec<Fact>,
-    /// The event that it invites to or tells of.
+    /// The event that it announces or reports on.
     pub event: Option<Event>,
     /// The programme, in the author's order.
     pub programme: Vec<Slot>,
-    /// Numbered presentations of a documentation release; the number is the place in the list, from 1.
+    /// Numbered presentations of a documentation release; the number is the position in the list, from 1.
     pub presentations: Vec<Presentation>,
     /// Stops of a series, in the author's order.
     pub series: Vec<SeriesRow>,
-    /// The body: Markdown. Block quotes whose last line is `— Name, title` are quotes (see [`quote::split_attribution`]).
+    /// The body, in Markdown. Block quotes whose last line is `— Name, title` are quotations (see
+    /// [`quote::split_attribution`]).
     pub body: String,
-    /// Quotes given as fields, beside those in the body.
+    /// Quotations given as fields, in addition to those in the body.
     pub quotes: Vec<Quote>,
-    /// The one quote that is shown large.
+    /// The one quotation that is shown large.
     pub pull_quote: Option<Quote>,
-    /// Files that go with it.
+    /// Attached files.
     pub attachments: Vec<Attachment>,
     /// Images.
     pub images: Vec<Image>,
-    /// Filmed material.
+    /// Videos.
     pub videos: Vec<Video>,
     /// Links, in groups.
     pub links: Vec<LinkGroup>,
-    /// Whom to call: press contacts and those who know the subject. Looked up and snapshotted.
+    /// Contacts: for the press, and experts on the subject. Looked up and stored as a snapshot.
     pub contacts: Vec<ReleaseContact>,
-    /// "About us" texts, in order of the issuers. Looked up and snapshotted.
+    /// "About us" texts, in order of the issuers. Looked up and stored as a snapshot.
     pub boilerplates: Vec<Boilerplate>,
     /// When it is or was published.
     pub published: Option<Moment>,
     /// When it was last changed.
     pub updated: Option<Moment>,
-    /// When it stops being true.
+    /// When its content ceases to be valid.
     pub expires: Option<Moment>,
-    /// Not for publication before.
+    /// Not for publication before this.
     pub embargo: Option<Embargo>,
     /// How long it is kept, and notes for the archive.
     pub archive: Option<Archive>,
@@ -106,7 +107,7 @@ pub struct Release {
     pub change: Option<String>,
     /// A line that welcomes media, where no RSVP is needed.
     pub media_welcome: Option<String>,
-    /// On what terms its material may be used.
+    /// Terms of use for its material.
     pub usage_terms: Option<String>,
     /// A note to editors.
     pub editor_note: Option<String>,
@@ -114,16 +115,16 @@ pub struct Release {
     pub responsible_publisher: Option<String>,
 }
 
-/// A labelled row: "Tid: torsdag 26 november 2026, kl. 9.30–16.00".
+/// A labelled fact: "Tid: torsdag 26 november 2026, kl. 9.30–16.00".
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fact {
     /// The label, as printed.
     pub label: String,
-    /// What the author printed; always wins in output.
+    /// The text as printed by the author; always wins in output.
     pub printed: String,
     /// The machine value of a time, for calendars and checks.
     pub time: Option<Span>,
-    /// The machine value of a place: an address that a map finds.
+    /// The machine value of a place: an address that a map can find.
     pub place: Option<String>,
 }
 

@@ -1,18 +1,18 @@
-//! An SMTP reply, as received and as remembered.
+//! An SMTP reply, as received and stored.
 
 use std::fmt;
 
-/// What a server said: a code, and its lines of text.
+/// A server's reply: a code and its lines of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// The three digits (RFC 5321 §4.2).
     pub code: u16,
-    /// The text, lines joined with ` / `, control characters taken out (invariant 7), at most 500 bytes.
+    /// The text, lines joined with ` / `, control characters removed (invariant 7), at most 500 bytes.
     pub text: String,
 }
 
 impl Reply {
-    /// A reply from what came over the wire, made safe to show.
+    /// Makes a reply from the wire safe to show.
     pub fn new(code: u16, text: &str) -> Self {
         let mut safe: String = text.trim_end().replace("\r\n", " / ").replace('\n', " / ");
         safe.retain(|c| !c.is_control());
@@ -22,7 +22,7 @@ impl Reply {
         Self { code, text: safe }
     }
 
-    /// The enhanced status code (RFC 3463 §2), e.g. `5.1.1`, where the text begins with one of the same class.
+    /// The enhanced status code (RFC 3463 §2), e.g. `5.1.1`, if the text begins with one of the same class.
     pub fn enhanced(&self) -> Option<&str> {
         let word = self.text.split_whitespace().next()?;
         let mut parts = word.split('.');

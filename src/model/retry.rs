@@ -1,23 +1,24 @@
-//! When to try a deferred delivery again, and when to give up: the retry table (RFC 5321 §4.5.4.1).
+//! When a deferred delivery is retried, and when it is given up: the retry table (RFC 5321 §4.5.4.1).
 
 use chrono::Duration;
 
 use crate::base::clock::Timestamp;
 
-/// The table: waits begin short and grow, so that a greylisting relay is met soon and a broken one seldom.
+/// The retry table: waits are short at first and grow, so that a greylisting relay is retried soon and a broken one
+/// rarely.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetryTable {
-    /// The wait after the first refusal: 10 minutes.
+    /// Wait after the first refusal: 10 minutes.
     pub first: Duration,
-    /// Each later wait is so many times the one before: 2.
+    /// Factor from each wait to the next: 2.
     pub factor: f64,
-    /// No wait is longer: 4 hours.
+    /// Maximum wait: 4 hours.
     pub longest: Duration,
-    /// Each wait is longer or shorter by up to this part of it: 0.5, which makes 5 to 15 minutes of the first. So
-    /// deliveries that were refused together do not come back together.
+    /// Random part of each wait, as a share of it in both directions: 0.5, which makes the first wait 5 to 15
+    /// minutes. So deliveries that were refused together are not retried together.
     pub jitter: f64,
-    /// A delivery counts as failed when this much time has passed since the first attempt: 4 days. One last attempt is
-    /// made just then. Time alone does not fail it: see [`RetryTable::least_attempts`].
+    /// Time from the first attempt after which a delivery fails: 4 days. One last attempt is made at that time. Time
+    /// alone does not fail it: see [`RetryTable::least_attempts`].
     pub give_up_after: Duration,
 }
 
@@ -33,34 +34,34 @@ impl Default for RetryTable {
     }
 }
 
-/// No wait is shorter, whatever the table says.
+/// Minimum wait, whatever the table says.
 const SHORTEST: Duration = Duration::seconds(1);
-/// A table whose waits are very short demands no more attempts than this before a delivery is given up.
+/// Maximum number of attempts required before giving up, for a table with very short waits.
 const MOST_ATTEMPTS: u32 = 100;
 
-/// What the table says.
+/// What follows an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextAttempt {
     /// Try again, not before this instant.
     At(Timestamp),
-    /// The time is over: the delivery failed.
+    /// Give up: the delivery failed.
     GiveUp,
 }
 
 impl RetryTable {
-    /// When to try again after the `attempts`-th attempt (from 1) ended at `now`, the first having been made at
-    /// `first`. The same `seed` and `attempts` give the same jitter: nothing is left to chance, also over restarts.
+    /// When to retry after the `attempts`-th attempt (from 1) ended at `now`, the first having been made at `first`.
+    /// The same `seed` and `attempts` give the same jitter, also over restarts.
     ///
-    /// A clock that was set forward makes everything old, and one that was wrong at the first attempt makes `first` lie
-    /// ahead. So giving up takes both the time and the attempts that the table makes in that time; and where `first`
-    /// cannot be, the attempts alone.
+    /// A clock that was set forward makes everything look old, and one that was wrong at the first attempt puts
+    /// `first` in the future. So giving up requires both the time and the number of attempts that the table makes in
+    /// that time; and where `first` is impossible, the attempts alone.
     pub fn next_attempt(&self, first: Timestamp, now: Timestamp, attempts: u32, seed: u64) -> NextAttempt {
         let age = now - first;
         if self.is_over(first, now, attempts) {
             return NextAttempt::GiveUp;
         }
         let next = now + self.wait(attempts, seed);
-        // The last attempt is made just at the end, where that still lies ahead.
+        // The last attempt is made exactly at the end, if that is still in the future.
         let last = first.checked_add_signed(self.give_up_after).filter(|last| *last > now && age >= Duration::zero());
         NextAttempt::At(last.map_or(next, |last| next.min(last)))
     }
@@ -72,8 +73,8 @@ impl RetryTable {
         has_passed && attempts >= self.least_attempts()
     }
 
-    /// Attempts that are made before a delivery is given up, however much time seems to have passed: as many as the
-    /// table makes in [`RetryTable::give_up_after`] when each wait is the longest that the jitter allows.
+    /// Attempts required before a delivery is given up, however much time seems to have passed: the number that the
+    /// table makes in [`RetryTable::give_up_after`] with the longest possible jitter.
     pub fn least_attempts(&self) -> u32 {
         let (mut attempts, mut passed) = (1u32, Duration::zero());
         while passed < self.give_up_after && attempts < MOST_ATTEMPTS {
@@ -83,20 +84,20 @@ impl RetryTable {
         attempts
     }
 
-    /// The longest wait after the `attempts`-th attempt, whatever the jitter.
+    /// The longest wait after the `attempts`-th attempt, including jitter.
     fn longest_wait(&self, attempts: u32) -> Duration {
         self.scaled(attempts, 1.0 + self.jitter)
     }
 
-    /// Whether what was put off until `until` after `attempts` attempts is to be tried at `now`: its time has come, or
-    /// lies further ahead than the table can have meant, because the clock stood ahead when it was put off. `other` is
-    /// the longest time for which something else puts deliveries off, such as a domain that is left alone.
+    /// Whether a delivery deferred until `until` after `attempts` attempts is due at `now`: its time has come, or is
+    /// further ahead than the table can produce, because the clock was ahead when it was deferred. `other` is the
+    /// longest deferral with another cause, such as a domain's rest.
     pub fn is_due(&self, until: Timestamp, attempts: u32, other: Duration, now: Timestamp) -> bool {
         until <= now || until - now > self.longest_wait(attempts.max(1)).max(other)
     }
 
-    /// The instant after which nothing can be due at `now`, whatever its attempts; what is due later was put off by a
-    /// clock that stood ahead. `other`: as for [`RetryTable::is_due`].
+    /// The latest possible due time at `now`, for any number of attempts; a later one was set while the clock was
+    /// ahead. `other`: see [`RetryTable::is_due`].
     pub fn latest(&self, other: Duration, now: Timestamp) -> Timestamp {
         now.checked_add_signed(self.longest.max(SHORTEST).max(other)).unwrap_or(now)
     }
@@ -108,12 +109,12 @@ impl RetryTable {
     fn scaled(&self, attempts: u32, jitter: f64) -> Duration {
         let longest = self.longest.num_milliseconds() as f64;
         let grown = self.first.num_milliseconds() as f64 * self.factor.powi(attempts.saturating_sub(1).min(64) as i32);
-        // No number becomes negative or endless here: a table with odd values still gives a wait of a second or more.
+        // The bounds keep the wait at a second or more, also with an odd table.
         Duration::milliseconds((grown.min(longest) * jitter).clamp(1000.0, longest.max(1000.0)) as i64)
     }
 }
 
-/// A number from 0 to 1 that looks like chance: the finish of SplitMix64.
+/// A pseudo-random number from 0 to 1: the finaliser of SplitMix64.
 fn fraction(seed: u64, attempts: u32) -> f64 {
     let mut mixed = seed.wrapping_add((u64::from(attempts) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

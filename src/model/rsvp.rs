@@ -1,30 +1,30 @@
-//! Answers to invitations: who comes to what, as they said it last, and what they said before.
+//! Answers to invitations: each person's latest answer, and their earlier ones.
 //!
-//! One record for each event and address. An *event* is named by the release that first announced it; releases that
-//! update, correct or cancel it are of the same event, so that an answer to any of them counts once.
+//! One record for each event and address. An *event* is identified by the release that first announced it; releases
+//! that update, correct or cancel it belong to the same event, so that answers to any of them count once.
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::{InboundId, ReleaseId, SubscriberId};
 
-/// Changes that are kept of one person's answers; the oldest beyond go.
+/// Maximum number of changes kept of one person's answers; the oldest beyond are dropped.
 pub const MOST_CHANGES: usize = 50;
 
-/// What somebody answered.
+/// An answer to an invitation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RsvpAnswer {
-    /// They come.
+    /// They will come.
     Yes,
-    /// They do not.
+    /// They will not come.
     No,
-    /// They may.
+    /// They may come.
     Maybe,
-    /// A person must look at what they wrote.
+    /// A person must read what they wrote.
     Unclear,
 }
 
 impl RsvpAnswer {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Yes => "yes",
@@ -35,7 +35,7 @@ impl RsvpAnswer {
     }
 }
 
-/// By which way an answer came to be.
+/// How an answer arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RsvpSource {
     /// The reply of a calendar program (RFC 6047).
@@ -43,12 +43,12 @@ pub enum RsvpSource {
         /// The mail.
         inbound: InboundId,
     },
-    /// Words in a mail.
+    /// Text in a mail.
     Words {
         /// The mail.
         inbound: InboundId,
     },
-    /// An operator who was told.
+    /// An operator entered it.
     Operator {
         /// Who.
         who: String,
@@ -56,7 +56,7 @@ pub enum RsvpSource {
 }
 
 impl RsvpSource {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Calendar { .. } => "calendar",
@@ -65,7 +65,7 @@ impl RsvpSource {
         }
     }
 
-    /// The mail, where it was one.
+    /// The mail, if it came by one.
     pub fn inbound(&self) -> Option<InboundId> {
         match self {
             Self::Calendar { inbound } | Self::Words { inbound } => Some(*inbound),
@@ -74,32 +74,32 @@ impl RsvpSource {
     }
 }
 
-/// A text about a person, and whether they gave it in an answer or we knew it.
+/// A detail about a person, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detail {
     /// The text.
     pub text: String,
-    /// `false` where it is what the subscriber's record or the mail's From says.
+    /// `true` if given in an answer; `false` if taken from the subscriber's record or the mail's From.
     pub given: bool,
 }
 
-/// What is known of the one who answers.
+/// What is known of the person who answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RsvpPerson {
-    /// The name.
+    /// Their name.
     pub name: Option<Detail>,
-    /// The newsroom or organisation.
+    /// Their newsroom or organisation.
     pub newsroom: Option<Detail>,
-    /// The function.
+    /// Their function.
     pub function: Option<Detail>,
-    /// The number of the press card.
+    /// The number of their press card.
     pub press_card: Option<Detail>,
-    /// How many people, where it was said.
+    /// Number of people, if stated.
     pub people: Option<u32>,
 }
 
 impl RsvpPerson {
-    /// What is said now, and what was known before where nothing is said; what is given outweighs what is only known.
+    /// These details, completed with earlier ones where they are absent; details given in an answer win over others.
     pub fn over(self, before: Self) -> Self {
         let newer = |now: Option<Detail>, before: Option<Detail>| match (now, before) {
             (Some(now), Some(before)) if !now.given && before.given => Some(before),
@@ -115,42 +115,42 @@ impl RsvpPerson {
     }
 }
 
-/// One thing that somebody said.
+/// One answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RsvpChange {
-    /// When it came.
+    /// When it arrived.
     pub at: Timestamp,
-    /// What it says.
+    /// The answer.
     pub answer: RsvpAnswer,
-    /// By which way.
+    /// How it arrived.
     pub source: RsvpSource,
     /// The release that was answered.
     pub release: ReleaseId,
-    /// What they wrote.
+    /// Their comment.
     pub comment: String,
-    /// Why it is unclear; empty where it is not.
+    /// Why it is unclear; empty if it is clear.
     pub why: String,
     /// Whether it came after the deadline.
     pub late: bool,
 }
 
-/// What one address answers to one event.
+/// The answers from one address for one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rsvp {
-    /// The event, by the release that first announced it.
+    /// The event: the release that first announced it.
     pub event: ReleaseId,
-    /// Who answers.
+    /// The address that answers.
     pub address: Address,
     /// The subscriber who had that address when the last answer came.
     pub subscriber: Option<SubscriberId>,
-    /// What is known of them.
+    /// What is known of the person.
     pub person: RsvpPerson,
-    /// All that was said, the oldest first. Never empty.
+    /// All answers, oldest first. Never empty.
     pub changes: Vec<RsvpChange>,
 }
 
 impl Rsvp {
-    /// The first thing that somebody says.
+    /// The first answer.
     pub fn new(
         event: ReleaseId,
         address: Address,
@@ -161,13 +161,13 @@ impl Rsvp {
         Self { event, address, subscriber, person, changes: vec![change] }
     }
 
-    /// Adds what is said now.
+    /// Adds an answer.
     pub fn add(&mut self, subscriber: Option<SubscriberId>, person: RsvpPerson, change: RsvpChange) {
         self.subscriber = subscriber;
         self.person = person.over(std::mem::take(&mut self.person));
         self.changes.push(change);
         if self.changes.len() > MOST_CHANGES {
-            // The one that counts must stay, and the first of all tells since when they are there.
+            // The answer that counts must stay, and the first of all gives the date since when they are registered.
             let counting = self.counting();
             let oldest = usize::from(counting == 0);
             self.changes.remove(oldest);
@@ -179,22 +179,24 @@ impl Rsvp {
         certain.unwrap_or(self.changes.len().saturating_sub(1))
     }
 
-    /// What counts: the last certain answer, else the last unclear one. `None` only for a record without any.
+    /// The answer that counts: the last clear one, otherwise the last unclear one. `None` only for a record without
+    /// answers.
     pub fn current(&self) -> Option<&RsvpChange> {
         self.changes.get(self.counting())
     }
 
-    /// What is said.
+    /// The answer that counts.
     pub fn answer(&self) -> RsvpAnswer {
         self.current().map_or(RsvpAnswer::Unclear, |change| change.answer)
     }
 
-    /// Whether something unclear came after the answer that counts, or nothing else ever: a person is to look.
+    /// Whether a person must look at it: something unclear came after the answer that counts, or all answers are
+    /// unclear.
     pub fn to_be_seen(&self) -> bool {
         self.changes.last().is_some_and(|last| last.answer == RsvpAnswer::Unclear)
     }
 
-    /// Since when they say what they say.
+    /// Since when they have given their current answer.
     pub fn since(&self) -> Option<Timestamp> {
         let answer = self.answer();
         let certain = self
@@ -205,7 +207,7 @@ impl Rsvp {
         certain.take_while(|change| change.answer == answer).last().map(|change| change.at)
     }
 
-    /// How many people come: as many as they say, one without a word, none where they do not.
+    /// Number of people who come: as stated, one if not stated, zero if they do not come.
     pub fn heads(&self) -> u32 {
         match self.answer() {
             RsvpAnswer::Yes => self.person.people.unwrap_or(1),

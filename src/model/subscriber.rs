@@ -9,14 +9,16 @@ use crate::base::language::Language;
 
 use super::consent::{ConsentEvent, ConsentSource};
 
+use super::subscription::{Refused, Wanted, after};
+
 pub use super::subscription::SubscriptionState;
 
 /// One person or newsroom with one address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subscriber {
-    /// Its name in the ledger and in tokens.
+    /// Its id, used in the ledger and in tokens.
     pub id: SubscriberId,
-    /// Where mail goes.
+    /// Where mail is sent.
     pub address: Address,
     /// The person's name, as they write it.
     pub name: Option<String>,
@@ -24,26 +26,26 @@ pub struct Subscriber {
     pub language: Language,
     /// The newsroom or organisation.
     pub organisation: Option<String>,
-    /// Subjects they cover, lower case.
+    /// Beats (subjects) they cover, lower case.
     pub beats: BTreeSet<String>,
     /// Regions they cover, lower case.
     pub regions: BTreeSet<String>,
-    /// Whatever else the organisation notes; usable in templates and queries.
+    /// Further data kept by the organisation; usable in templates and queries.
     pub attributes: BTreeMap<String, String>,
-    /// One for each list they ever were on.
+    /// One for each list they were ever on.
     pub subscriptions: BTreeMap<ListName, Subscription>,
-    /// When first known.
+    /// When the record was created.
     pub created: Timestamp,
     /// When last changed.
     pub updated: Timestamp,
 }
 
-/// A subscriber's standing on one list, with its whole history.
+/// A subscriber's membership of one list, with its whole history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
-    /// Its state now: what the last event made it.
+    /// Its current state: the result of the last event.
     pub state: SubscriptionState,
-    /// Every change, the oldest first; never empty.
+    /// Every change, oldest first; never empty.
     pub events: Vec<ConsentEvent>,
 }
 
@@ -53,22 +55,62 @@ pub enum SubscriptionError {
     /// Invariant 4: an import or an operator never revives what the subscriber ended.
     #[error("the subscription to {0} was ended; only the subscriber can begin it anew")]
     Ended(ListName),
-    /// There is nothing to change.
+    /// The subscription does not exist.
     #[error("there is no subscription to {0}")]
     None(ListName),
 }
 
 impl Subscriber {
+    /// A person of whom nothing is known but an address and a language, on no list and without a number.
+    pub fn blank(address: Address, language: Language, at: Timestamp) -> Self {
+        Self {
+            id: SubscriberId(0),
+            address,
+            name: None,
+            language,
+            organisation: None,
+            beats: BTreeSet::new(),
+            regions: BTreeSet::new(),
+            attributes: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
+            created: at,
+            updated: at,
+        }
+    }
+
     /// The state on `list`, if there ever was a subscription.
     pub fn state_on(&self, list: &ListName) -> Option<SubscriptionState> {
         self.subscriptions.get(list).map(|s| s.state)
     }
 
+    /// Does what is wanted of the subscription to `list`, by the rule of [`after`]; says whether that changed it.
+    ///
+    /// # Errors
+    /// [`SubscriptionError`]: nothing was changed.
+    pub fn want(
+        &mut self,
+        list: &ListName,
+        wanted: Wanted,
+        at: Timestamp,
+        by: &ConsentSource,
+        words: &str,
+    ) -> Result<bool, SubscriptionError> {
+        let now = self.state_on(list);
+        let state = after(now, wanted, by.channel()).map_err(|refused| match refused {
+            Refused::Ended => SubscriptionError::Ended(list.clone()),
+            Refused::None => SubscriptionError::None(list.clone()),
+        })?;
+        if now == Some(state) {
+            return Ok(false);
+        }
+        self.change(list, state, at, by.clone(), words.to_owned())
+    }
+
     /// Puts the subscription to `list` into `state`, with its evidence. The same state again changes nothing.
     ///
     /// # Errors
-    /// [`SubscriptionError::Ended`] when an ended subscription would be revived by other than the subscriber's
-    /// own mail (invariant 4).
+    /// [`SubscriptionError::Ended`] when an ended subscription would be revived by another than the subscriber
+    /// (invariant 4).
     pub fn change(
         &mut self,
         list: &ListName,
@@ -81,8 +123,7 @@ impl Subscriber {
         if before == Some(state) {
             return Ok(false);
         }
-        let by_subscriber = matches!(source, ConsentSource::Mail { .. });
-        if before == Some(SubscriptionState::Ended) && !by_subscriber {
+        if before == Some(SubscriptionState::Ended) && !source.channel().is_of_the_person() {
             return Err(SubscriptionError::Ended(list.clone()));
         }
         let event = ConsentEvent { at, became: state, source, words };

@@ -1,18 +1,18 @@
-//! An address that is never to be mailed again.
+//! Suppressions: addresses that must never be mailed again.
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 
-/// One suppression. The keyed hash of the address is its key in the store, so that it outlives the address.
+/// One suppression. In the store its key is the keyed hash of the address, so that it outlives the address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suppression {
     /// The address, until its owner is erased.
     pub address: Option<Address>,
-    /// Why.
+    /// The reason.
     pub reason: SuppressionReason,
     /// Since when.
     pub since: Timestamp,
-    /// What was said, or by whom it was entered.
+    /// The person's words, or who entered it.
     pub note: String,
 }
 
@@ -21,7 +21,7 @@ pub struct Suppression {
 pub enum SuppressionReason {
     /// The person asked never to be mailed.
     Request,
-    /// The person complained of spam.
+    /// The person reported spam.
     Complaint,
     /// The person's data was erased.
     Erased,
@@ -30,7 +30,7 @@ pub enum SuppressionReason {
 }
 
 impl SuppressionReason {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Request => "request",

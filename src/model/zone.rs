@@ -1,26 +1,26 @@
 //! Local times in an IANA zone, and the instants that they name.
 //!
-//! Clocks jump: in spring an hour of local time does not exist (a gap), in autumn one comes twice (a fold). The rule
-//! everywhere: a time in a gap means the first instant after the gap; a time in a fold means the first of the two.
-//! So every local time names exactly one instant, and later local times never name earlier instants.
+//! At clock changes in spring an hour of local time does not exist (a gap), in autumn one occurs twice (a fold). The
+//! rule everywhere: a time in a gap means the first instant after the gap; a time in a fold means the first of the
+//! two. So every local time names exactly one instant, and later local times never name earlier instants.
 
 use chrono::{Duration, LocalResult, NaiveDate, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use crate::base::clock::Timestamp;
 
-/// How a local time met the clock changes of its zone.
+/// How a local time relates to the clock changes of its zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meeting {
-    /// It comes once, as almost always.
+    /// It occurs once, as almost always.
     Once,
-    /// It does not exist: the first instant after the gap is meant.
+    /// It does not exist: the first instant after the gap is used.
     Gap,
-    /// It comes twice: the first is meant.
+    /// It occurs twice: the first is used.
     Fold,
 }
 
-/// Text that names no zone or no time.
+/// An invalid zone or time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimeError {
     /// Not in the IANA zone database.
@@ -28,7 +28,7 @@ pub enum TimeError {
     Zone {
         /// What was given.
         given: String,
-        /// A zone spelled much the same, if there is one.
+        /// A zone with a similar name, if there is one.
         nearest: Option<&'static str>,
     },
     /// Not a date with a time.
@@ -45,7 +45,7 @@ fn near(nearest: &Option<&'static str>) -> String {
 /// The zone of this name.
 ///
 /// # Errors
-/// [`TimeError::Zone`], with the nearest name that there is.
+/// [`TimeError::Zone`], with the most similar name, if there is one.
 pub fn zone(name: &str) -> Result<Tz, TimeError> {
     name.parse().map_err(|_| {
         let wanted = name.to_ascii_lowercase();
@@ -59,7 +59,7 @@ pub fn zone(name: &str) -> Result<Tz, TimeError> {
     })
 }
 
-/// The instant that `local` names in `zone`, and how it met the zone's clock changes.
+/// The instant that `local` names in `zone`, and how it relates to the zone's clock changes.
 pub fn instant(local: NaiveDateTime, zone: Tz) -> (Timestamp, Meeting) {
     match zone.from_local_datetime(&local) {
         LocalResult::Single(at) => (at.with_timezone(&Utc), Meeting::Once),
@@ -68,7 +68,7 @@ pub fn instant(local: NaiveDateTime, zone: Tz) -> (Timestamp, Meeting) {
     }
 }
 
-/// The first instant whose local time is not before `local`: the end of the gap that `local` lies in.
+/// The first instant whose local time is not before `local`: the end of the gap that contains `local`.
 fn after_gap(local: NaiveDateTime, zone: Tz) -> Timestamp {
     // No offset is further than 16 hours from UTC and no gap is longer than a day, so the end lies in between.
     let (mut before, mut after) = (local.and_utc() - Duration::hours(48), local.and_utc() + Duration::hours(48));
@@ -82,8 +82,8 @@ fn after_gap(local: NaiveDateTime, zone: Tz) -> Timestamp {
     after
 }
 
-/// Reads what a person writes as a time: `now`; a local time, with `T` or a space, with or without seconds and their fraction, in `zone`;
-/// or an instant with its own offset (RFC 3339), for which `zone` does not count.
+/// Parses a time as people write it: `now`; a local time in `zone`, with `T` or a space, with or without seconds and
+/// fractions; or an instant with its own offset (RFC 3339), which ignores `zone`.
 ///
 /// # Errors
 /// [`TimeError::Time`].
@@ -98,7 +98,7 @@ pub fn parse(text: &str, zone: Tz, now: Timestamp) -> Result<(Timestamp, Meeting
     let local = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"]
         .iter()
         .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
-        // %S takes a leap second, which the zone tables do not know.
+        // %S accepts a leap second, which the zone tables do not have.
         .filter(|local| local.and_utc().timestamp_subsec_nanos() < 1_000_000_000 && in_reach(local.date()));
     local.map(|local| instant(local, zone)).ok_or_else(|| TimeError::Time(text.to_owned()))
 }
@@ -111,7 +111,7 @@ fn with_offset(text: &str) -> Option<Timestamp> {
     in_reach(at.date_naive()).then(|| at.with_timezone(&Utc))
 }
 
-/// A mistyped year (0226, 20266) is an error, not a time long past or far off.
+/// Whether a year is plausible: a mistyped one (0226, 20266) is an error.
 fn in_reach(date: NaiveDate) -> bool {
     use chrono::Datelike;
     (1970..=2200).contains(&date.year())
@@ -143,9 +143,9 @@ mod tests {
         check("Europe/Stockholm", "2027-03-28 02:59:59", "2027-03-28 01:00:00", Meeting::Gap);
         check("Europe/Stockholm", "2027-03-28 03:00:00", "2027-03-28 01:00:00", Meeting::Once);
         check("America/New_York", "2027-03-14 02:30:00", "2027-03-14 07:00:00", Meeting::Gap);
-        // Half an hour is left out.
+        // Half an hour is skipped.
         check("Australia/Lord_Howe", "2026-10-04 02:15:00", "2026-10-03 15:30:00", Meeting::Gap);
-        // A whole day is left out.
+        // A whole day is skipped.
         check("Pacific/Apia", "2011-12-30 12:00:00", "2011-12-30 10:00:00", Meeting::Gap);
     }
 

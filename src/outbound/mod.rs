@@ -1,4 +1,4 @@
-//! Floor 7: sending: mailings and notices, retries, the relay's limits, outcomes.
+//! Floor 7: sends mailings and notices: retries, the relay's limits, outcomes.
 
 pub mod dispatch;
 pub mod flush;

@@ -13,8 +13,8 @@ use crate::model::post::Post;
 use crate::model::rsvp::Rsvp;
 use crate::model::subscriber::Subscriber;
 use crate::model::suppression::Suppression;
-use crate::store::StoreError;
 use crate::store::audit::KeptEntry;
+use crate::store::{StoreError, mailings};
 use crate::subscribers::profile::{PersonError, SubscriberService};
 
 use super::personal_data::{Files, People, PersonalRecord};
@@ -114,8 +114,9 @@ impl SubscriberService {
 
     async fn deliveries(&self, subscriber: SubscriberId) -> Result<Vec<PersonDelivery>, StoreError> {
         let mut deliveries = Vec::new();
-        for mailing in self.store.mailings().await? {
-            let mailing = mailing.value;
+        let mut mailings = self.store.pages(mailings::all());
+        while let Some(read) = mailings.next().await? {
+            let mailing = read.value;
             if let Some(row) = self.store.row_of(&mailing, subscriber).await? {
                 let delivery = mailing.settle(row.delivery);
                 deliveries.push(PersonDelivery { sequence: row.sequence, delivery, mailing });

@@ -1,4 +1,4 @@
-//! Dates and times in words: names and order from CLDR through ICU4X, the time's form from the labels file.
+//! Dates and times in words: names and order from CLDR through ICU4X, the format of times from the labels file.
 
 use chrono::{Datelike, NaiveDate, NaiveTime, Timelike};
 use icu_calendar::{Date, Gregorian};
@@ -9,11 +9,11 @@ use serde::Deserialize;
 
 use crate::model::release::{Moment, Span};
 
-/// How a language writes times; the `[time]` table of a labels file.
+/// How times are written in a language; the `[time]` table of a labels file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimeForm {
-    /// Before a time that stands in a line, e.g. `kl. `.
+    /// Before a time in running text, e.g. `kl. `.
     pub prefix: String,
     /// Between hour and minute, e.g. `.`.
     pub separator: String,
@@ -23,9 +23,9 @@ pub struct TimeForm {
     pub join: String,
 }
 
-/// Writes dates and times in one language.
+/// Formats dates and times in one language.
 ///
-/// ICU4X's formatters cannot be shared between threads, so they are made where they are used; that is a look-up in
+/// ICU4X's formatters cannot be shared between threads, so they are created where they are used; this is a look-up in
 /// compiled data.
 pub struct DateWriter {
     locale: Locale,
@@ -33,10 +33,10 @@ pub struct DateWriter {
 }
 
 impl DateWriter {
-    /// A writer for a CLDR locale, e.g. `sv` or `en-GB`.
+    /// Creates a writer for a CLDR locale, e.g. `sv` or `en-GB`.
     ///
     /// # Errors
-    /// A text that says why there is none.
+    /// A text that says why this locale is not possible.
     pub fn new(locale: &str, form: TimeForm) -> Result<Self, String> {
         let wrong = |e: &dyn std::fmt::Display| format!("\u{201c}{locale}\u{201d} has no dates in words: {e}");
         let writer = Self { locale: locale.parse().map_err(|e| wrong(&e))?, form };
@@ -57,7 +57,7 @@ impl DateWriter {
     pub fn day(&self, date: NaiveDate) -> String {
         match (gregorian(date), self.with_weekday()) {
             (Some(day), Ok(writer)) => writer.format(&day).to_string(),
-            // Neither can be: `new` has tried, and every chrono date is a Gregorian one.
+            // Both are impossible: `new` has tried, and every chrono date is a Gregorian one.
             _ => date.to_string(),
         }
     }
@@ -70,12 +70,12 @@ impl DateWriter {
         }
     }
 
-    /// "9.30": bare, for a programme's column.
+    /// "9.30": without prefix, for a programme's column.
     pub fn bare_time(&self, time: NaiveTime) -> String {
         format!("{}{}{:02}", time.hour(), self.form.separator, time.minute())
     }
 
-    /// "9.30–16.00": bare, for a programme's column.
+    /// "9.30–16.00": without prefix, for a programme's column.
     pub fn bare_range(&self, start: NaiveTime, end: Option<NaiveTime>) -> String {
         match end {
             Some(end) => format!("{}{}{}", self.bare_time(start), self.form.range, self.bare_time(end)),
@@ -88,7 +88,7 @@ impl DateWriter {
         format!("{}{}", self.form.prefix, self.bare_range(start, end))
     }
 
-    /// "torsdag 16 mars 2017, kl. 9.30", or only the day.
+    /// "torsdag 16 mars 2017, kl. 9.30", or the day alone.
     pub fn moment(&self, moment: Moment) -> String {
         self.span(Span { start: moment, end: None })
     }
@@ -103,7 +103,7 @@ impl DateWriter {
             (None, Some(end)) if end.date == start.date => day,
             (_, Some(end)) => {
                 let one = |m: Moment| self.moment(m);
-                // A space around the dash, for what it joins is more than a word.
+                // Spaces around the dash, because it joins more than single words.
                 format!("{} {} {}", one(start), self.form.range, one(end))
             }
             (Some(time), None) => format!("{day}{}{}", self.form.join, self.time(time, None)),

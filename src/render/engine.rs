@@ -1,4 +1,4 @@
-//! Handlebars as it is used here: strict, without helpers that reach outside, with a limit to what is written.
+//! Handlebars as used here: strict, without helpers that reach outside, with limited output.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,16 @@ use handlebars::{Context, Handlebars, RenderError, RenderErrorReason};
 
 use super::template_files::TemplateError;
 
-/// Bytes that a template may write, at most.
+/// Maximum bytes that a template may write.
 pub const OUTPUT_LIMIT: usize = 1_000_000;
 
-/// A strict registry that escapes every value so.
+/// Creates a strict registry with this escape function for values.
 pub(super) fn new_registry(escape: impl Fn(&str) -> String + Send + Sync + 'static) -> Handlebars<'static> {
     let mut registry = Handlebars::new();
     registry.register_escape_fn(escape);
     registry.set_strict_mode(true);
     registry.set_prevent_indent(true);
-    // It writes to the log whatever a template says.
+    // It would write to the log whatever a template contains.
     registry.unregister_helper("log");
     registry
 }
@@ -76,7 +76,7 @@ pub(super) fn syntax_error(file: &str, error: &handlebars::TemplateError) -> Tem
     TemplateError { file: file.to_owned(), line, what: error.reason().to_string() }
 }
 
-/// Takes what a template writes, up to [`OUTPUT_LIMIT`].
+/// Collects a template's output, up to [`OUTPUT_LIMIT`].
 #[derive(Default)]
 struct Limited {
     bytes: Vec<u8>,

@@ -1,4 +1,4 @@
-//! What is wrong, or may be, with a release: said with place, reason and remedy, all of it at once.
+//! Findings: errors and warnings about a release, each with place, reason and fix, all reported at once.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use std::fmt;
 pub enum Severity {
     /// It cannot be sent like this.
     Error,
-    /// It can be sent; a person should look.
+    /// It can be sent; a person should check it.
     Warning,
 }
 
 impl Severity {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -28,35 +28,35 @@ pub struct Finding {
     pub severity: Severity,
     /// The rule's name, stable for programs, e.g. `weekday`.
     pub rule: &'static str,
-    /// The line in the file, from 1, where the finding has one.
+    /// The line in the file, from 1, if there is one.
     pub line: Option<u32>,
     /// The field, e.g. `event.start` or `contacts[1].phones`.
     pub key: Option<String>,
     /// What is wrong.
     pub message: String,
-    /// How to mend it.
+    /// How to fix it.
     pub mend: String,
 }
 
 impl Finding {
-    /// A finding that stops the release.
+    /// Creates a finding that stops the release.
     pub fn error(rule: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
         let (message, mend) = (message.into(), mend.into());
         Self { severity: Severity::Error, rule, line: None, key: None, message, mend }
     }
 
-    /// A finding that is only shown.
+    /// Creates a finding that is only shown.
     pub fn warning(rule: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(rule, message, mend) }
     }
 
-    /// The same with its line.
+    /// Sets the line.
     pub fn at(mut self, line: Option<u32>) -> Self {
         self.line = line;
         self
     }
 
-    /// The same with its field.
+    /// Sets the field.
     pub fn of(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self
@@ -85,7 +85,7 @@ pub fn has_errors(findings: &[Finding]) -> bool {
     findings.iter().any(|f| f.severity == Severity::Error)
 }
 
-/// By line, what has none last; errors before warnings on one line.
+/// Sorts by line, those without one last; errors before warnings on the same line.
 pub fn sort(findings: &mut [Finding]) {
     findings.sort_by(|a, b| {
         (a.line.unwrap_or(u32::MAX), a.severity, &a.key).cmp(&(b.line.unwrap_or(u32::MAX), b.severity, &b.key))

@@ -1,18 +1,18 @@
-//! The last pass over a text part: lines of at most 72 columns, flowed where they are paragraphs (RFC 3676).
+//! The final layout of a text part: lines of at most 72 columns, flowed within paragraphs (RFC 3676).
 //!
-//! A line that begins at the margin is a paragraph: it is broken with a space at the end of each line, so that a mail
-//! program may flow it to its own width. A line that is indented, quoted or begins with a list's marker is broken with
-//! a hanging indent and stays as it is.
+//! A line that begins at the margin is a paragraph: each of its lines ends with a space, so that a mail program may
+//! reflow it to its own width. A line that is indented, quoted or begins with a list marker is wrapped with a hanging
+//! indent, without flowing.
 
-/// Columns of a line, at most, without what flowing adds (RFC 3676 §4.2 recommends 78 or fewer).
+/// Maximum columns of a line, without what flowing adds (RFC 3676 §4.2 recommends 78 or fewer).
 pub const COLUMNS: usize = 72;
 
-/// How wide a line is: characters, with East Asian wide ones and the like counted as one.
+/// The width of a line in characters; wide East Asian ones count as one.
 fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// Breaks and flows a whole text. Line ends become LF; runs of empty lines become one; it ends with one line end.
+/// Wraps and flows a whole text. Line ends become LF; runs of empty lines become one; it ends with one line end.
 pub fn flow(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 60);
     let mut empty = true;
@@ -43,7 +43,7 @@ fn push_line(out: &mut String, line: &str) {
         let at = if width(rest) <= room { rest.len() } else { break_at(rest, room, from) };
         let (now, later) = rest.split_at(at);
         let now = format!("{indent}{}", now.trim_end_matches(' '));
-        // RFC 3676 §4.4: the reader takes this space away.
+        // RFC 3676 §4.4: the reader removes this space.
         if now.starts_with([' ', '>']) || now.starts_with("From ") {
             out.push(' ');
         }
@@ -57,7 +57,7 @@ fn push_line(out: &mut String, line: &str) {
     }
 }
 
-/// Columns that later lines are indented by: 0 for a paragraph.
+/// Indentation of continuation lines, in columns: 0 for a paragraph.
 fn hanging(line: &str) -> usize {
     let blanks = width(line) - width(line.trim_start_matches(' '));
     let rest = &line.trim_start_matches(' ');
@@ -73,8 +73,8 @@ fn number(text: &str) -> usize {
     if (1..=3).contains(&digits) && text[digits..].starts_with(close) { bracket + digits + 2 } else { 0 }
 }
 
-/// Where to break: after the last space within `room` columns, or after the first one behind it. Never before column
-/// `from`, and never at U+00A0.
+/// Where to break: after the last space within `room` columns, or after the first one behind them. Never before
+/// column `from`, and never at U+00A0.
 fn break_at(text: &str, room: usize, from: usize) -> usize {
     let mut best = None;
     for (column, (at, c)) in text.char_indices().enumerate() {
@@ -95,7 +95,7 @@ fn break_at(text: &str, room: usize, from: usize) -> usize {
 mod tests {
     use super::*;
 
-    /// RFC 3676 §4: what a reader makes of it.
+    /// RFC 3676 §4: the text as a reader restores it.
     fn unflow(text: &str) -> String {
         let mut out = String::new();
         for line in text.lines() {

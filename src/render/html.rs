@@ -1,5 +1,5 @@
-//! Blocks to HTML for mail: written, sanitised by an allow list, and only then styled, so that nothing in the source
-//! can bring a style, a script or an odd link.
+//! Renders blocks to HTML for mail: written, sanitised by an allow list, and only then styled, so that nothing in the
+//! source can introduce a style, a script or a dangerous link.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use super::markdown::{Block, Inline, Table, text_of};
 use super::plain::SpeechMarks;
 use crate::model::release::Speaker;
 
-/// Elements that Markdown may come out as.
+/// Elements that Markdown may produce.
 const ELEMENTS: [&str; 30] = [
     "p",
     "h2",
@@ -42,7 +42,7 @@ const ELEMENTS: [&str; 30] = [
     "s",
 ];
 
-/// Styles put on after sanitising. Colours are mid-tones that stay legible when a mail program inverts the page.
+/// Styles added after sanitising. Colours are mid-tones that stay legible when a mail program inverts the page.
 const STYLES: [(&str, &str); 14] = [
     ("<p>", "<p style=\"margin:0 0 16px\">"),
     ("<h2>", "<h2 style=\"margin:28px 0 8px;font-size:20px;line-height:1.3\">"),
@@ -63,7 +63,7 @@ const STYLES: [(&str, &str); 14] = [
     ("<hr>", "<hr style=\"border:0;border-top:1px solid #7a8ca0;margin:24px 0\">"),
 ];
 
-/// The five characters that HTML needs escaped, in text and in attributes.
+/// Escapes the five characters that HTML requires, in text and in attributes.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
@@ -79,13 +79,13 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// Stand around what a line must not break, until the text is sanitised; no text may hold these noncharacters.
+/// Enclose text that must not be broken, until it is sanitised; no text may contain these noncharacters.
 const UNBROKEN: [char; 2] = ['\u{fdd2}', '\u{fdd3}'];
 
-/// Bytes of a range, at most: a long address with a dash in it must break somewhere.
+/// Maximum bytes of a range: a long address with a dash in it must be breakable.
 const LONGEST_RANGE: usize = 32;
 
-/// Text of an element, escaped; ranges such as `9.30–16.00` are marked, because a line may break behind their dash
+/// Escapes the text of an element and marks ranges such as `9.30–16.00`, because a line may break after their dash
 /// (Unicode Standard Annex 14, class BA).
 fn escape_words(text: &str) -> String {
     let text = text.replace(UNBROKEN, "");
@@ -106,7 +106,7 @@ fn escape_words(text: &str) -> String {
     out
 }
 
-/// Writes, sanitises and styles. Make one for a release: it holds the tables of the sanitiser.
+/// Writes, sanitises and styles. Create one per release: it holds the tables of the sanitiser.
 pub struct HtmlWriter {
     sanitiser: ammonia::Builder<'static>,
 }
@@ -118,7 +118,7 @@ impl Default for HtmlWriter {
 }
 
 impl HtmlWriter {
-    /// A writer with the allow list of this file.
+    /// Creates a writer with the allow list of this file.
     pub fn new() -> Self {
         let mut sanitiser = ammonia::Builder::new();
         sanitiser
@@ -136,14 +136,14 @@ impl HtmlWriter {
         Self { sanitiser }
     }
 
-    /// Blocks as HTML.
+    /// Renders blocks as HTML.
     pub fn blocks(&self, blocks: &[Block], marks: &SpeechMarks) -> String {
         let mut raw = String::new();
         blocks.iter().for_each(|block| push_block(&mut raw, block, marks));
         self.finish(&raw)
     }
 
-    /// Inlines as HTML, without a paragraph around them.
+    /// Renders inlines as HTML, without a paragraph around them.
     pub fn inlines(&self, inlines: &[Inline]) -> String {
         let mut raw = String::new();
         push_inlines(&mut raw, inlines);
@@ -152,7 +152,7 @@ impl HtmlWriter {
 
     fn finish(&self, raw: &str) -> String {
         let mut html = self.sanitiser.clean(raw).to_string();
-        // After sanitising no element but `a`, `ol` and cells has an attribute, and text holds no `<`.
+        // After sanitising only `a`, `ol` and cells have attributes, and text contains no `<`.
         for (plain, styled) in STYLES {
             html = html.replace(plain, styled);
         }
@@ -192,7 +192,7 @@ fn push_quote(out: &mut String, blocks: &[Block], speaker: Option<&Speaker>, mar
     out.push_str("</blockquote>\n");
 }
 
-/// Paragraphs that somebody said, each marked as the language does.
+/// Writes paragraphs of direct speech, each marked as the language requires.
 fn push_speech(out: &mut String, blocks: &[Block], marks: &SpeechMarks) {
     for (place, block) in blocks.iter().enumerate() {
         match block {
@@ -208,7 +208,7 @@ fn push_speech(out: &mut String, blocks: &[Block], marks: &SpeechMarks) {
     }
 }
 
-/// A table of data: each heading says what it heads. Where the corner is empty, the first column holds headings, too.
+/// Writes a data table with a scope for each heading. If the corner is empty, the first column has headings, too.
 fn push_table(out: &mut String, table: &Table) {
     let by_rows = table.head.first().is_some_and(Vec::is_empty);
     let cell = |out: &mut String, at: usize, heads: Option<&str>, inlines: &[Inline]| {
@@ -272,8 +272,8 @@ fn push_inlines(out: &mut String, inlines: &[Inline]) {
                 push_inlines(out, more);
                 out.push_str("</a>");
             }
-            // Images are fields of a release, with caption and photographer; one in the text becomes a link, for a
-            // mail that fetches nothing.
+            // Images are fields of a release, with caption and photographer; one in the text becomes a link, so that
+            // the mail fetches nothing.
             Inline::Image(source, alt) => {
                 out.push_str(&format!("<a href=\"{}\">[{}]</a>", escape(source), escape(&text_of(alt))));
             }

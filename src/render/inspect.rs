@@ -1,42 +1,42 @@
-//! What a parsed template uses, and what no template may do; looked at once, when templates are loaded.
+//! What a parsed template uses, and what templates must not do; checked once, when templates are loaded.
 //!
 //! Refused: partials that call each other in a circle (they would overflow the stack), computed partial names, inline
-//! and block partials, loops nested deeper than [`DEEPEST_LOOP`], and three braces around what is not already safe.
+//! and block partials, loops nested deeper than [`DEEPEST_LOOP`], and three braces around unsafe values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use handlebars::template::{HelperTemplate, Parameter, Template, TemplateElement};
 use handlebars::{Path, PathSeg};
 
-/// Loops within loops, partials included.
+/// Maximum depth of nested loops, including partials.
 pub const DEEPEST_LOOP: usize = 4;
 
-/// What one template uses.
+/// What a template uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Partials called, each with the number of loops around the call.
     pub partials: BTreeMap<String, usize>,
     /// Values that depend on the recipient, e.g. `recipient.name`.
     pub open: BTreeSet<String>,
-    /// Whether such a value is computed with, so that each message must be rendered on its own.
+    /// Whether it computes with such a value, so that each message must be rendered separately.
     pub computes: bool,
-    /// Loops within loops.
+    /// Depth of nested loops.
     pub loops: usize,
 }
 
-/// Which element is wrong, and what is wrong with it.
+/// A forbidden element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The line, from 1.
     pub line: Option<usize>,
-    /// What.
+    /// What is wrong with it.
     pub what: String,
 }
 
-/// Looks at one template.
+/// Inspects one template.
 ///
 /// # Errors
-/// [`Refusal`]: it does what no template may do.
+/// [`Refusal`]: it does what templates must not do.
 pub fn inspect(template: &Template) -> Result<Usage, Refusal> {
     let mut usage = Usage::default();
     walk(template, 0, &mut usage)?;
@@ -75,7 +75,7 @@ fn element_usage(element: &TemplateElement, loops: usize, usage: &mut Usage) -> 
             let name = match &partial.name {
                 Parameter::Name(name) => name.clone(),
                 Parameter::Path(path) => names(path).join("/"),
-                _ => return Err(refuse("a partial's name is written out, not computed")),
+                _ => return Err(refuse("a partial's name must be written out, not computed")),
             };
             for parameter in partial.params.iter().chain(partial.hash.values()) {
                 passed(parameter, usage);
@@ -84,8 +84,8 @@ fn element_usage(element: &TemplateElement, loops: usize, usage: &mut Usage) -> 
             *around = (*around).max(loops);
             Ok(())
         }
-        TemplateElement::PartialBlock(_) => Err(refuse("{{#> …}} is not known here; call a partial with {{> …}}")),
-        _ => Err(refuse("decorators such as {{#*inline}} are not known here; make a file in partials/")),
+        TemplateElement::PartialBlock(_) => Err(refuse("{{#> …}} is not supported; call a partial with {{> …}}")),
+        _ => Err(refuse("decorators such as {{#*inline}} are not supported; create a file in partials/")),
     }
 }
 
@@ -97,7 +97,7 @@ fn expression_usage(expression: &HelperTemplate, loops: usize, usage: &mut Usage
             ""
         }
         Parameter::Path(Path::Relative((_, raw)) | Path::Local((_, _, raw))) => raw.as_str(),
-        Parameter::Subexpression(_) => return Err(refuse("a helper's name is written out, not computed")),
+        Parameter::Subexpression(_) => return Err(refuse("a helper's name must be written out, not computed")),
         _ => "",
     };
     let tests = matches!(helper, "if" | "unless") && expression.hash.is_empty();
@@ -115,7 +115,7 @@ fn expression_usage(expression: &HelperTemplate, loops: usize, usage: &mut Usage
     expression.inverse.iter().try_for_each(|template| walk(template, loops, usage))
 }
 
-/// A value that is printed, or asked whether it is there.
+/// Records a value that is printed, or tested for presence.
 fn printed(names: &[String], usage: &mut Usage) {
     if is_open(names) {
         match names.len() {
@@ -127,12 +127,12 @@ fn printed(names: &[String], usage: &mut Usage) {
     }
 }
 
-/// A value that is handed to a helper or a partial.
+/// Records a value that is passed to a helper or a partial.
 fn passed(parameter: &Parameter, usage: &mut Usage) {
     match parameter {
         Parameter::Path(path) => {
             let names = names(path);
-            // All there is, the recipient included: `{{#with this}}`, `{{> x @root}}`.
+            // Everything, including the recipient: `{{#with this}}`, `{{> x @root}}`.
             usage.computes |= is_open(&names) || names.is_empty();
             if names.get(1).is_none_or(|second| second != "attributes") || names.len() > 2 {
                 printed(&names, usage);
@@ -169,15 +169,15 @@ fn names(path: &Path) -> Vec<String> {
                 _ => None,
             })
             .collect(),
-        // `@index` and its like belong to a loop.
+        // `@index` and similar names belong to a loop.
         Path::Local((_, name, _)) => vec![format!("@{name}")],
     }
 }
 
-/// What a template uses with all partials that it calls, directly or not.
+/// What a template uses including all partials that it calls, directly or indirectly.
 ///
 /// # Errors
-/// A text: a partial that is not there, or a circle.
+/// A text: a missing partial, or a circle.
 pub fn with_partials(name: &str, all: &BTreeMap<String, Usage>) -> Result<Usage, String> {
     gather(name, all, &mut Vec::new())
 }
@@ -204,7 +204,7 @@ fn gather(name: &str, all: &BTreeMap<String, Usage>, way: &mut Vec<String>) -> R
     Ok(usage)
 }
 
-/// Names of values that templates may use of a recipient, besides `recipient.attributes.…`.
+/// Recipient values that templates may use, in addition to `recipient.attributes.…`.
 pub const RECIPIENT_FIELDS: [&str; 6] = [
     "recipient.name",
     "recipient.organisation",
@@ -214,7 +214,7 @@ pub const RECIPIENT_FIELDS: [&str; 6] = [
     "links.unsubscribe_address",
 ];
 
-/// Whether `field` is one that a recipient can have.
+/// Whether recipients can have this field.
 pub fn is_recipient_field(field: &str) -> bool {
     RECIPIENT_FIELDS.contains(&field)
         || field.strip_prefix("recipient.attributes.").is_some_and(|name| !name.is_empty())

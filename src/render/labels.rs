@@ -1,5 +1,5 @@
-//! `labels/<language>.toml`: the words that templates need in a language, and how it writes times, lists and speech.
-//! A new language costs one such file.
+//! `labels/<language>.toml`: the words that templates need in a language, and how times, lists and speech are
+//! written. A new language needs one such file.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,15 @@ use super::markdown::Reading;
 use super::plain::SpeechMarks;
 use super::typography::Typography;
 
-/// One language's words and forms.
+/// The words and formats of a language.
 pub struct Labels {
     /// The words, by name.
     pub words: BTreeMap<String, String>,
-    /// Writes dates and times.
+    /// Formats dates and times.
     pub dates: DateWriter,
     /// How speech is marked.
     pub marks: SpeechMarks,
-    /// How the language's texts are read: words of speech, and what stays on one line.
+    /// How texts are parsed: words of speech, and what stays on one line.
     pub reading: Reading,
     /// Between the last two of a list, e.g. ` och `.
     pub and: String,
@@ -29,7 +29,7 @@ pub struct Labels {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LabelsFile {
-    /// The CLDR locale of the dates.
+    /// The CLDR locale for dates.
     locale: String,
     direction: String,
     and: String,
@@ -51,10 +51,10 @@ struct SpeechForm {
 }
 
 impl Labels {
-    /// Reads a labels file.
+    /// Parses a labels file.
     ///
     /// # Errors
-    /// A text with the line, where there is one.
+    /// A text with the line, if known.
     pub fn parse(text: &str) -> Result<Self, String> {
         let file: LabelsFile = toml::from_str(text).map_err(|e| e.to_string())?;
         if !["ltr", "rtl"].contains(&file.direction.as_str()) {
@@ -79,7 +79,7 @@ impl Labels {
         })
     }
 
-    /// The word of that name; the name itself where the file has none, which the registry's check of all files prevents.
+    /// The word of that name; the name itself if the file lacks it, which the registry's check of all files prevents.
     pub fn word<'a>(&'a self, name: &'a str) -> &'a str {
         self.words.get(name).map_or(name, String::as_str)
     }

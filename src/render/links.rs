@@ -1,5 +1,6 @@
-//! Where a link in a mail may lead: one rule for text, HTML, fields and checks. What is plain is repaired (`www.` is https,
-//! an address is mailto, a space is `%20`); the rest is a [`LinkFault`], which `release check` reports.
+//! Which links a mail may contain: one rule for text, HTML, fields and checks. Simple faults are repaired (`www.`
+//! becomes https, an address becomes mailto, a space becomes `%20`); the others are [`LinkFault`]s, which `release
+//! check` reports.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,27 +8,28 @@ use std::ops::Range;
 
 use crate::base::address::Address;
 
-/// Schemes that a link may have.
+/// Allowed schemes.
 pub const SCHEMES: [&str; 4] = ["https", "http", "mailto", "tel"];
 
-/// Schemes of links that run something: what they say is a program and not shown either.
+/// Schemes that run code: such links are not even shown.
 const PROGRAMS: [&str; 3] = ["javascript", "data", "vbscript"];
 
-/// Bytes of a link that is looked for in a text: most browsers take no longer ones, and a search over more is slow.
+/// Maximum bytes of a link searched for in a text: most browsers accept no longer ones, and searching further is
+/// slow.
 const LONGEST: usize = 2000;
 
-/// Why a link leads nowhere from within a mail.
+/// Why a link does not work in a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkFault {
-    /// It has no address.
+    /// Its address is empty.
     Empty,
-    /// It leads to a place in the same page (`#part`).
+    /// It points to a place in the same page (`#part`).
     Anchor,
-    /// It is a part of an address (`/about`).
+    /// It is a relative address (`/about`).
     Relative(String),
-    /// It has a scheme that mail programs do not open, or that is dangerous.
+    /// Its scheme is dangerous, or not supported by mail programs.
     Scheme(String),
-    /// It has a good scheme but no host, address or number.
+    /// It has an allowed scheme but no host, address or number.
     Incomplete,
 }
 
@@ -35,10 +37,10 @@ impl fmt::Display for LinkFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => write!(f, "the link has no address"),
-            Self::Anchor => write!(f, "the link leads to a place in a page, and a mail is not a page"),
-            Self::Relative(_) => write!(f, "the link is a part of an address and does not work in a mail"),
+            Self::Anchor => write!(f, "the link points to a place in a page, which does not work in a mail"),
+            Self::Relative(_) => write!(f, "the link is a relative address, which does not work in a mail"),
             Self::Scheme(scheme) => write!(f, "a link that begins with {scheme}: does not work in a mail"),
-            Self::Incomplete => write!(f, "the link is not a whole address"),
+            Self::Incomplete => write!(f, "the link is not a complete address"),
         }
     }
 }
@@ -47,16 +49,16 @@ impl LinkFault {
     /// How to fix it.
     pub fn fix(&self) -> String {
         match self {
-            Self::Relative(suggestion) => format!("write the whole address, e.g. {suggestion}"),
+            Self::Relative(suggestion) => format!("write the complete address, e.g. {suggestion}"),
             Self::Scheme(_) => "write an address that begins with https://, mailto: or tel:".to_owned(),
             Self::Empty | Self::Anchor | Self::Incomplete => {
-                "write the whole address, beginning with https://".to_owned()
+                "write the complete address, beginning with https://".to_owned()
             }
         }
     }
 }
 
-/// The address of a link as a mail can carry it: with its scheme, and without spaces (RFC 3986 §2.1).
+/// The address of a link in the form for a mail: with its scheme, and without spaces (RFC 3986 §2.1).
 ///
 /// # Errors
 /// [`LinkFault`]: the link cannot work in a mail.
@@ -90,19 +92,19 @@ pub fn target(written: &str) -> Result<String, LinkFault> {
     }
 }
 
-/// What of a link that cannot work is shown to the reader beside its words.
+/// The part of an unusable link that is shown to the reader after its text.
 pub fn shown(written: &str) -> Option<&str> {
     let link = written.trim();
     let program = scheme(&link.to_ascii_lowercase()).is_some_and(|scheme| PROGRAMS.contains(&scheme));
     (!link.is_empty() && !program).then_some(link)
 }
 
-/// Whether a link has a scheme that may stand in a mail.
+/// Whether a link has an allowed scheme.
 pub fn is_allowed(link: &str) -> bool {
     link.split_once(':').is_some_and(|(scheme, _)| SCHEMES.iter().any(|s| scheme.eq_ignore_ascii_case(s)))
 }
 
-/// The scheme (RFC 3986 §3.1). `example.org:8080` has none: a dot stands in hosts, and in no scheme that is in use.
+/// The scheme (RFC 3986 §3.1). `example.org:8080` has none: dots occur in hosts, and in no scheme in use.
 fn scheme(lower: &str) -> Option<&str> {
     let (scheme, _) = lower.split_once(':')?;
     let fits = scheme.starts_with(|c: char| c.is_ascii_lowercase())
@@ -115,13 +117,13 @@ fn has_host(rest: &str) -> bool {
     rest.strip_prefix("//").is_some_and(|host| host.starts_with(|c: char| c.is_alphanumeric() || c == '['))
 }
 
-/// Whether addresses, divided by commas, stand before `?subject=…` (RFC 6068 §2).
+/// Whether the part before `?subject=…` consists of addresses, separated by commas (RFC 6068 §2).
 fn are_addresses(text: &str) -> bool {
     let addresses = text.split('?').next().unwrap_or_default();
     addresses.split(',').all(|address| address.trim().parse::<Address>().is_ok())
 }
 
-/// `tel:` and the number without what only helps the eye (RFC 3966 §5.1.1).
+/// `tel:` and the number without visual separators (RFC 3966 §5.1.1).
 fn number(written: &str) -> Option<String> {
     let digits: String = written.chars().filter(|c| !c.is_whitespace() && !"-.()/\u{2013}".contains(*c)).collect();
     let fits = digits.trim_start_matches('+').chars().take_while(char::is_ascii_digit).count() >= 3;
@@ -138,7 +140,7 @@ fn suggestion(link: &str) -> String {
     }
 }
 
-/// Percent-encodes what no address holds (RFC 3986 §2); letters of other alphabets stay readable.
+/// Percent-encodes characters that are not allowed in a URL (RFC 3986 §2); letters of other alphabets stay readable.
 fn encoded(link: &str) -> String {
     let mut out = String::with_capacity(link.len());
     for c in link.chars() {
@@ -152,7 +154,7 @@ fn encoded(link: &str) -> String {
     out
 }
 
-/// Addresses that stand bare in a text, each with where it leads. Punctuation after an address does not belong to it, and a
+/// Finds bare addresses in a text, each with its target. Punctuation after an address does not belong to it, and a
 /// closing parenthesis only if it was opened within.
 pub fn find(text: &str) -> Vec<(Range<usize>, String)> {
     let mut found = Vec::new();
@@ -167,7 +169,7 @@ pub fn find(text: &str) -> Vec<(Range<usize>, String)> {
     found
 }
 
-/// The next run of characters that an address could be in.
+/// The next run of characters that may contain an address.
 fn next_word(text: &str, from: usize) -> Option<(usize, usize)> {
     let parts = |c: char| c.is_whitespace() || c.is_control() || "<>\"”“»«".contains(c);
     let start = from + text[from..].find(|c| !parts(c))?;
@@ -197,7 +199,7 @@ fn in_word(text: &str, start: usize, end: usize) -> Option<(Range<usize>, String
     })
 }
 
-/// An address around the `@` of a word.
+/// The mail address around the `@` of a word.
 fn mailbox(word: &str) -> Option<Range<usize>> {
     let (local, domain) = word.split_once('@')?;
     let in_local = |c: char| c.is_alphanumeric() || "._%+-".contains(c);
@@ -211,7 +213,7 @@ fn mailbox(word: &str) -> Option<Range<usize>> {
     (dotted && address.parse::<Address>().is_ok()).then_some(start..end)
 }
 
-/// A bare address without the punctuation that follows it.
+/// A bare address without the punctuation after it.
 fn trimmed(link: &str) -> &str {
     let open = link.matches('(').count();
     let mut closed = link.matches(')').count();
@@ -232,8 +234,8 @@ fn trimmed(link: &str) -> &str {
     }
 }
 
-/// Markdown in which the address of a link may hold spaces: `[x](https://example.org/a b)` is meant as a link, and
-/// CommonMark §6.3 wants angle brackets around such an address. The number of lines stays the same.
+/// Allows spaces in the addresses of Markdown links: `[x](https://example.org/a b)` is meant as a link, but
+/// CommonMark §6.3 requires angle brackets around such an address. The number of lines stays the same.
 pub fn with_spaces(markdown: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut done = 0;
@@ -247,7 +249,7 @@ pub fn with_spaces(markdown: &str) -> Cow<'_, str> {
         let Some(end) = closing(line) else { continue };
         let written = &line[..end];
         let tail = written.split_once(char::is_whitespace).map_or("", |(_, tail)| tail.trim_start());
-        // An address in angle brackets, or a title after it, is Markdown as it should be.
+        // An address in angle brackets, or a title after it, is valid Markdown.
         if !tail.is_empty()
             && !tail.starts_with(['"', '\'', '('])
             && !written.contains(['<', '>'])
@@ -265,7 +267,7 @@ pub fn with_spaces(markdown: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Where the parenthesis that is open before `line` closes.
+/// Finds the end of the parenthesis that is open before `line`.
 fn closing(line: &str) -> Option<usize> {
     let mut open = 1;
     for (at, c) in line.char_indices() {
@@ -321,7 +323,7 @@ mod tests {
         }
         assert_eq!(
             target("example.org/rapport").unwrap_err().fix(),
-            "write the whole address, e.g. https://example.org/rapport"
+            "write the complete address, e.g. https://example.org/rapport"
         );
         assert_eq!((shown("/om-oss"), shown(" javascript:x")), (Some("/om-oss"), None));
     }

@@ -1,6 +1,6 @@
-//! What a press office would want to be told before a release goes out. Errors stop it, warnings are shown.
+//! Checks a release before it is sent. Errors stop it, warnings are shown.
 //!
-//! Pure: what must be asked of the world (the time, files, the contact book) comes in a [`LintContext`].
+//! Pure: external facts (the time, files, the contact book) are passed in as a [`LintContext`].
 
 use std::collections::BTreeMap;
 
@@ -27,38 +27,38 @@ pub mod date_names;
 
 pub use files::file_name_fault;
 
-/// What is known of a file that a release names.
+/// The state of a file that a release refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileState {
-    /// It is there.
+    /// Found.
     Found(Blob),
-    /// It is not there, or cannot be read: the system's words.
+    /// Missing or unreadable: the system's error.
     Missing(String),
-    /// It must not be read, e.g. a symbolic link: why.
+    /// Must not be read, e.g. a symbolic link: the reason.
     Refused(String),
 }
 
-/// What the rules look at besides the release.
+/// What the rules use besides the release.
 pub struct LintContext<'a> {
-    /// The present instant.
+    /// The current time.
     pub now: Timestamp,
-    /// When it is to be sent, where that is known.
+    /// When it is to be sent, if known.
     pub send_at: Option<Timestamp>,
-    /// What its kind needs; `None` when there are no templates of that kind.
+    /// The manifest of its kind; `None` when there are no templates for that kind.
     pub manifest: Option<&'a Manifest>,
-    /// How texts in the release's language are read.
+    /// How texts in the release's language are parsed.
     pub reading: &'a Reading,
-    /// The names of all kinds that there are.
+    /// The names of all existing kinds.
     pub kinds: Vec<&'a str>,
     /// The contact book, for newer boilerplate.
     pub book: &'a ContactBook,
-    /// What each file that the release names is; a name that is not in here was not looked at.
+    /// The state of each file that the release refers to; a missing name was not checked.
     pub files: &'a BTreeMap<String, FileState>,
-    /// How much may travel in one mail.
+    /// The size limit of attachments in one mail.
     pub budget: AttachmentBudget,
 }
 
-/// A release with what is known of it, as each rule gets it.
+/// A release and its context, as passed to each rule.
 struct Subject<'a> {
     release: &'a Release,
     positions: &'a Positions,
@@ -66,7 +66,7 @@ struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// A finding with its field and that field's line.
+    /// Adds the field and that field's line to a finding.
     fn place(&self, finding: Finding, key: impl Into<String>) -> Finding {
         let key = key.into();
         let line = self.positions.line(&key);
@@ -74,7 +74,7 @@ impl Subject<'_> {
     }
 }
 
-/// Everything that the rules have to say of a draft and the release that it resolves to, by line.
+/// Runs all rules on a draft and the release that it resolves to; returns the findings by line.
 pub fn lint(draft: &Draft, release: &Release, context: &LintContext<'_>) -> Vec<Finding> {
     let subject = Subject { release, positions: &draft.positions, context };
     let mut findings = Vec::new();

@@ -1,10 +1,10 @@
-//! Templates of notices: `mails/<name>/<language>.hbs`, one short text for each language, from which subject, text and HTML
-//! are made. A further language costs one file.
+//! Templates of notices: `mails/<name>/<language>.hbs`, one short text for each language, from which subject, text
+//! and HTML are made. Another language needs one more file.
 //!
-//! The first line is `Subject: …`, the rest is Markdown. Every value is escaped for Markdown, so that a stranger's words
-//! stay words: they make no link, no heading and no HTML; the HTML is sanitised besides. `mails/<name>/sample.toml` holds
-//! an example of each value; with it every mail is tried in every language when templates are loaded, so that a template
-//! that asks for what is not there is found then, and not when a notice is due.
+//! The first line is `Subject: …`, the rest is Markdown. Every value is escaped for Markdown, so that a stranger's
+//! text creates no link, heading or HTML; the HTML is also sanitised. `mails/<name>/sample.toml` has an example of
+//! each value; with it every mail is rendered in every language when templates are loaded, so that a template with a
+//! missing value is found then, and not when a notice is due.
 
 use std::collections::BTreeMap;
 
@@ -29,35 +29,35 @@ const FRAME: &str = "mails/frame.hbs";
 const FOOTER: &str = "mails/footer.hbs";
 const SUBJECT: &str = "Subject:";
 
-/// The language that every mail is there in.
+/// The fallback language, in which every mail exists.
 const LAST_RESORT: &str = "sv";
 
 /// All mails, parsed and tried.
 pub struct Mails {
-    /// Subjects: values stay on their line.
+    /// Subjects: values are kept on their line.
     subjects: Handlebars<'static>,
     /// Texts in Markdown.
     bodies: Handlebars<'static>,
     /// The HTML around them.
     frame: Handlebars<'static>,
-    /// Where each template came from.
+    /// The origin of each template.
     origins: BTreeMap<String, String>,
     samples: BTreeMap<String, Sample>,
     writer: HtmlWriter,
 }
 
-/// What a mail is made with, as an example.
+/// Example values of a mail.
 struct Sample {
-    /// Values that are always there.
+    /// Values that are always present.
     always: Map<String, Value>,
     /// Values that may be missing.
     optional: Map<String, Value>,
 }
 
-/// A mail in words: everything but addresses and dates.
+/// A rendered mail: everything but addresses and dates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// The language that it is in.
+    /// Its language.
     pub language: String,
     /// The subject, on one line.
     pub subject: String,
@@ -68,7 +68,7 @@ pub struct Written {
 }
 
 impl Mails {
-    /// Reads and tries all mails among `files`.
+    /// Parses and tries all mails among `files`.
     ///
     /// # Errors
     /// [`TemplateError`]: file, line and what is wrong.
@@ -124,7 +124,7 @@ impl Mails {
                     what: format!("the first line is the subject: \u{201c}{SUBJECT} \u{2026}\u{201d}"),
                 })?;
                 self.subjects.register_template_string(path, subject.trim()).map_err(syntax)?;
-                // The empty line keeps the numbers of the others.
+                // The empty line preserves the line numbers.
                 self.bodies.register_template_string(path, format!("\n{rest}")).map_err(syntax)?;
                 &self.bodies
             }
@@ -133,7 +133,7 @@ impl Mails {
         let refused = |line, what: String| TemplateError { file: file.origin.clone(), line, what };
         let usage = inspect::inspect(template).map_err(|r| refused(r.line, r.what))?;
         if let Some(partial) = usage.partials.keys().next() {
-            return Err(refused(None, format!("a mail calls no partials, not {partial} either; write it out")));
+            return Err(refused(None, format!("a mail cannot call partials, such as {partial}; write the text out")));
         }
         let unescaped = |line: &str| line.contains("{{{") || line.contains("{{&") || line.contains("{{~&");
         match file.text.lines().position(unescaped).filter(|_| path != FRAME) {
@@ -166,7 +166,7 @@ impl Mails {
         if !languages.iter().any(|language| language == LAST_RESORT) {
             return Err(TemplateError::of(
                 at,
-                format!("there is no {LAST_RESORT}.hbs, which stands in for all others"),
+                format!("there is no {LAST_RESORT}.hbs, the fallback for all other languages"),
             ));
         }
         match languages.iter().find(|language| !labels.contains_key(*language)) {
@@ -178,7 +178,7 @@ impl Mails {
         }
     }
 
-    /// Tries a mail with all values, and with none of those that may be missing; for an ordinary list, and for one that
+    /// Tries a mail with all values, and without those that may be missing; for an ordinary list, and for one that
     /// shows neither name nor title.
     fn try_all(&self, name: &str, language: &str, labels: &BTreeMap<String, Labels>) -> Result<(), TemplateError> {
         let sample = &self.samples[name];
@@ -203,15 +203,15 @@ impl Mails {
         self.samples.keys().map(String::as_str).collect()
     }
 
-    /// The values of a mail's sample that are always there, and those that may be missing.
+    /// The values in a mail's sample that are always present, and those that may be missing.
     pub fn sample(&self, name: &str) -> Option<(&Map<String, Value>, &Map<String, Value>)> {
         self.samples.get(name).map(|sample| (&sample.always, &sample.optional))
     }
 
-    /// The text of a mail in the first of `wanted` that it is there in, else in Swedish.
+    /// Renders a mail in the first of the `wanted` languages that exists, otherwise in Swedish.
     ///
     /// # Errors
-    /// [`TemplateError`]: there is no such mail, or a value that it needs is missing.
+    /// [`TemplateError`]: the mail does not exist, or a required value is missing.
     pub(super) fn render(
         &self,
         name: &str,
@@ -288,8 +288,8 @@ fn path_of(name: &str, language: &str) -> String {
     format!("{FOLDER}{name}/{language}.hbs")
 }
 
-/// A value as words in Markdown: on one line, every ASCII punctuation mark behind a backslash (CommonMark §2.4), so that
-/// none of them means anything.
+/// Escapes a value as plain words in Markdown: on one line, a backslash before every ASCII punctuation mark
+/// (CommonMark §2.4), so that none has a meaning.
 fn escape(value: &str) -> String {
     let line = one_line(value);
     let mut out = String::with_capacity(line.len() + line.len() / 4);

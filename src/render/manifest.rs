@@ -1,4 +1,4 @@
-//! `template.toml`: what a kind's templates need. A new kind is a folder with this file in it.
+//! `template.toml`: the requirements of a kind's templates. A new kind is a folder with this file in it.
 
 use std::collections::BTreeMap;
 
@@ -23,21 +23,22 @@ use crate::model::release::presence::FIELDS;
 pub struct Manifest {
     /// The kind.
     pub name: String,
-    /// What it is called, by language.
+    /// Its title, by language.
     pub title: BTreeMap<String, String>,
-    /// Fields that must be there: names of [`FIELDS`].
+    /// Required fields: names of [`FIELDS`].
     #[serde(default)]
     pub required: Vec<String>,
-    /// Of each of these groups, at least one field must be there.
+    /// Groups of which at least one field is required.
     #[serde(default)]
     pub one_of: Vec<Vec<String>>,
-    /// How many characters of a headline are surely shown; more is a warning.
+    /// Number of characters of a headline that are certainly shown; more is a warning.
     #[serde(default = "sixty")]
     pub max_headline: usize,
     /// Whether the mail carries a calendar part when there is an event.
     #[serde(default)]
     pub calendar: bool,
-    /// Fields that are kept with the release and not meant to be shown, so that `release check` does not report them.
+    /// Fields that are stored with the release and not meant to be shown, so that `release check` does not report
+    /// them.
     #[serde(default = "kept")]
     pub unshown: Vec<String>,
 }
@@ -53,31 +54,31 @@ fn kept() -> Vec<String> {
 /// A manifest that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
-    /// It is not the TOML that it should be; the text has line and column.
+    /// It is not valid TOML for a manifest; the text has line and column.
     #[error("{file}: {reason}")]
     Form {
         /// The file's name.
         file: String,
-        /// The parser's words.
+        /// The parser's error.
         reason: String,
     },
-    /// It names a field that no release has.
-    #[error("{file}: \u{201c}{field}\u{201d} is no field of a release{hint}")]
+    /// It names a field that releases do not have.
+    #[error("{file}: \u{201c}{field}\u{201d} is not a field of a release{hint}")]
     Field {
         /// The file's name.
         file: String,
         /// The field.
         field: String,
-        /// The nearest name, as a question.
+        /// The most similar name, as a question.
         hint: String,
     },
 }
 
 impl Manifest {
-    /// Reads a manifest; `file` is its name for messages.
+    /// Parses a manifest; `file` is its name for messages.
     ///
     /// # Errors
-    /// [`ManifestError`]: the kind cannot be used until its manifest is mended.
+    /// [`ManifestError`]: the kind cannot be used until its manifest is fixed.
     pub fn parse(file: &str, text: &str) -> Result<Self, ManifestError> {
         let form = |e: toml::de::Error| ManifestError::Form { file: file.to_owned(), reason: e.to_string() };
         let manifest: Self = toml::from_str(text).map_err(form)?;
@@ -93,12 +94,12 @@ impl Manifest {
         }
     }
 
-    /// Every field that it names.
+    /// All fields that it names.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.required.iter().chain(self.one_of.iter().flatten()).chain(&self.unshown).map(String::as_str)
     }
 
-    /// What `release` lacks: each entry is a field, or fields of which one is enough.
+    /// What `release` lacks: each entry is a field, or fields of which one is sufficient.
     pub fn missing(&self, release: &Release) -> Vec<Vec<&str>> {
         let has = |field: &str| release.has(field) == Some(true);
         let single = self.required.iter().filter(|f| !has(f)).map(|f| vec![f.as_str()]);

@@ -1,4 +1,4 @@
-//! Markdown to blocks: the one form from which both the text part and the HTML part are written.
+//! Parses Markdown into blocks, from which both the text part and the HTML part are written.
 
 use std::borrow::Cow;
 
@@ -26,36 +26,36 @@ pub enum Block {
     Heading(u8, Vec<Inline>),
     /// A list.
     List {
-        /// The first number of an ordered one.
+        /// The first number of an ordered list.
         first: Option<u64>,
         /// Its items.
         items: Vec<Vec<Block>>,
     },
-    /// A block quote; with a speaker when its last line names one.
+    /// A block quote; with a speaker if its last line names one.
     Quote {
-        /// What is quoted.
+        /// The quoted blocks.
         blocks: Vec<Block>,
-        /// Who said it.
+        /// Its speaker.
         speaker: Option<Speaker>,
     },
-    /// Speech whose speaker is named in it: each paragraph that is not a name (one strong text) is marked as speech.
+    /// Direct speech that names its speaker: each paragraph except names (one strong text) is marked as speech.
     Speech(Vec<Block>),
     /// A table.
     Table(Table),
     /// Preformatted text.
     Code(String),
-    /// A rule between two parts.
+    /// A horizontal rule.
     Rule,
 }
 
 /// A table with a row of headings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
-    /// For each column, whether its cells stand at the right.
+    /// For each column, whether its cells are right-aligned.
     pub right: Vec<bool>,
     /// The headings of the columns.
     pub head: Vec<Vec<Inline>>,
-    /// Rows of as many cells.
+    /// Rows, all of the same length.
     pub rows: Vec<Vec<Vec<Inline>>>,
 }
 
@@ -66,10 +66,10 @@ impl Block {
     }
 }
 
-/// A piece of a line.
+/// An inline element.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Inline {
-    /// Text as it is.
+    /// Literal text.
     Text(String),
     /// Raw HTML from the author; it goes through the sanitiser, and never into plain text.
     Html(String),
@@ -79,33 +79,33 @@ pub enum Inline {
     Strong(Vec<Inline>),
     /// Emphasis.
     Emphasis(Vec<Inline>),
-    /// Struck out.
+    /// Struck-through text.
     Struck(Vec<Inline>),
     /// A link that works in a mail (see [`links::target`]).
     Link(String, Vec<Inline>),
     /// An image: its link and its alternative text.
     Image(String, Vec<Inline>),
-    /// A line's end in the source.
+    /// A line end in the source.
     SoftBreak,
-    /// A line's end that the author wants kept.
+    /// A line end that the author wants kept.
     HardBreak,
 }
 
-/// How a text is read. The default is CommonMark and nothing else, as for mails of our own, in which the words of strangers
-/// stand: no bare address there becomes a link.
+/// How a text is parsed. The default is plain CommonMark, as for mails of our own that contain strangers' text: no
+/// bare address there becomes a link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// A release: tables, footnotes, bare addresses as links, speech as paragraphs.
+    /// For releases: tables, footnotes, bare addresses as links, speech as paragraphs.
     pub of_releases: bool,
-    /// What begins speech in the language, e.g. `– `; empty where quotation marks are used.
+    /// The mark that begins speech in the language, e.g. `– `; empty where quotation marks are used.
     pub dash: String,
     /// Verbs of saying.
     pub verbs: Vec<String>,
-    /// What stays on one line.
+    /// Text that stays on one line.
     pub typography: Typography,
 }
 
-/// What of Markdown is read in a release beyond CommonMark.
+/// The Markdown extensions allowed in a release.
 pub fn release_options() -> Options {
     Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
@@ -116,14 +116,15 @@ pub fn release_options() -> Options {
         | Options::ENABLE_SUBSCRIPT
 }
 
-/// Reads Markdown. A heading of the first level becomes one of the second, and so on: the headline is the only first one.
+/// Parses Markdown. A heading of the first level becomes one of the second, and so on: the headline is the only
+/// first-level heading.
 pub fn parse(markdown: &str, reading: &Reading) -> Vec<Block> {
     let options = if reading.of_releases { release_options() } else { Options::empty() };
     let source = if reading.of_releases { links::with_spaces(markdown) } else { Cow::Borrowed(markdown) };
     reader::read(&source, Parser::new_ext(&source, options), reading)
 }
 
-/// The inlines of a text that is meant as one paragraph, e.g. the lead. Other blocks become lines of it.
+/// Parses a text that should be one paragraph, e.g. the lead, into inlines. Other blocks become lines of it.
 pub fn parse_inline(markdown: &str, reading: &Reading) -> Vec<Inline> {
     let mut inlines = Vec::new();
     parse(markdown, reading).into_iter().for_each(|block| push_lines(&mut inlines, block));

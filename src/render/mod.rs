@@ -1,4 +1,4 @@
-//! Floor 2: release files, templates and lint: from what a press secretary wrote to subject, text and HTML.
+//! Floor 2: release files, templates and lint: turns what a press officer wrote into subject, text and HTML.
 
 pub mod dates;
 mod engine;

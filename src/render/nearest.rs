@@ -1,6 +1,6 @@
-//! The name that somebody probably meant.
+//! Suggestions for misspelt names.
 
-/// The known name nearest to `given`, if any is near enough to suggest.
+/// The known name most similar to `given`, if any is similar enough to suggest.
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let given: String = given.chars().take(80).collect::<String>().to_lowercase();
     let score = |name: &str| strsim::normalized_damerau_levenshtein(&given, name);

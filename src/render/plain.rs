@@ -1,16 +1,16 @@
-//! Blocks to plain text. A paragraph is one line here, however long; [`super::flow`] breaks lines at the end.
+//! Renders blocks to plain text. A paragraph is one line here, however long; [`super::flow`] wraps lines at the end.
 
 use super::markdown::{Block, Inline, Table};
 use super::plain_table::TextTable;
 
-/// The links of a whole text, in order of their first mention: each is a numbered note at its end.
+/// The links of a whole text, in order of first mention: each is a numbered note at its end.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
     links: Vec<String>,
 }
 
 impl Notes {
-    /// The number of a link, from 1; the same link has one number.
+    /// The number of a link, from 1; repeated links share a number.
     pub fn number(&mut self, link: &str) -> usize {
         let known = self.links.iter().position(|l| l == link);
         known.unwrap_or_else(|| {
@@ -28,16 +28,16 @@ impl Notes {
 /// How speech is marked in a language.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpeechMarks {
-    /// Before each first line of speech, e.g. `– ` in Swedish; empty where quotation marks are used.
+    /// Before the first line of each speech paragraph, e.g. `– ` in Swedish; empty where quotation marks are used.
     pub dash: String,
-    /// Opens, where there is no dash.
+    /// The opening mark, if there is no dash.
     pub open: String,
-    /// Closes, where there is no dash.
+    /// The closing mark, if there is no dash.
     pub close: String,
 }
 
 impl SpeechMarks {
-    /// What to put before and after speech that begins and ends so; nothing where the author has marked it.
+    /// The marks to put before and after a speech paragraph; empty if the author wrote them.
     pub fn around(&self, text: &str) -> (&str, &str) {
         let text = text.trim();
         if text.starts_with(['–', '—', '”', '“', '"', '»', '«', '„', '\'', '‘', '’', '-']) {
@@ -47,7 +47,7 @@ impl SpeechMarks {
     }
 }
 
-/// Writes blocks as text, an empty line between them; ends without a line break.
+/// Renders blocks as text, separated by empty lines; no line break at the end.
 pub fn write(blocks: &[Block], marks: &SpeechMarks, notes: &mut Notes) -> String {
     let texts: Vec<String> = blocks.iter().map(|block| block_text(block, marks, notes)).collect();
     texts.join("\n\n")
@@ -87,7 +87,7 @@ fn block_text(block: &Block, marks: &SpeechMarks, notes: &mut Notes) -> String {
     }
 }
 
-/// Paragraphs that somebody said, each marked as the language does.
+/// Renders paragraphs of direct speech, each marked as the language requires.
 fn speech(blocks: &[Block], marks: &SpeechMarks, notes: &mut Notes) -> String {
     let count = blocks.len();
     let texts: Vec<String> = blocks
@@ -97,7 +97,7 @@ fn speech(blocks: &[Block], marks: &SpeechMarks, notes: &mut Notes) -> String {
             let text = block_text(block, marks, notes);
             let spoken = matches!(block, Block::Paragraph(_)) && !block.is_name();
             let (open, close) = if spoken { marks.around(&text) } else { ("", "") };
-            // Quotation marks stay open over paragraphs: only the last one is closed.
+            // Quotation marks stay open over several paragraphs: only the last one is closed.
             let close = if place + 1 == count { close } else { "" };
             format!("{open}{text}{close}")
         })
@@ -106,13 +106,13 @@ fn speech(blocks: &[Block], marks: &SpeechMarks, notes: &mut Notes) -> String {
 }
 
 fn table_text(table: &Table, notes: &mut Notes) -> String {
-    // A cell is one line: a break in it would tear the columns.
+    // A cell is one line: a break in it would break the columns.
     let mut cells = |row: &Vec<Vec<Inline>>| row.iter().map(|c| line(c, notes).replace('\n', " ")).collect::<Vec<_>>();
     let head = cells(&table.head);
     TextTable { right: table.right.clone(), head, rows: table.rows.iter().map(cells).collect() }.write()
 }
 
-/// `text` with `marker` before its first line and as much space before the others.
+/// Puts `marker` before the first line of `text` and spaces of its width before the others.
 fn hang(marker: &str, text: &str) -> String {
     let space = " ".repeat(marker.chars().count());
     let mut out = String::new();
@@ -130,7 +130,7 @@ fn hang(marker: &str, text: &str) -> String {
     out
 }
 
-/// Inlines on one line, save where the author wants a break; links are followed by their note's number.
+/// Renders inlines on one line, except for breaks by the author; links are followed by their note's number.
 pub fn line(inlines: &[Inline], notes: &mut Notes) -> String {
     let mut text = String::new();
     push_inlines(&mut text, inlines, notes);
@@ -143,7 +143,7 @@ fn push_inlines(out: &mut String, inlines: &[Inline], notes: &mut Notes) {
             Inline::Text(text) | Inline::Code(text) => out.push_str(text),
             Inline::Html(_) => {}
             Inline::Strong(more) | Inline::Emphasis(more) => push_inlines(out, more, notes),
-            // Without its mark, what was struck out would stand as if it were said.
+            // Without a mark, struck-through text would appear as if it were valid.
             Inline::Struck(more) => {
                 out.push_str("~~");
                 push_inlines(out, more, notes);
@@ -167,7 +167,7 @@ fn push_link(out: &mut String, to: &str, content: &[Inline], notes: &mut Notes) 
     push_inlines(out, content, notes);
     let shown = out[before..].trim();
     let bare = to.strip_prefix("mailto:").or(to.strip_prefix("tel:")).unwrap_or(to);
-    // A link that shows where it leads needs no note.
+    // A link whose text is its address needs no note.
     let same = |a: &str, b: &str| a.trim_end_matches('/') == b.trim_end_matches('/');
     if !shown.is_empty()
         && (same(shown, to) || same(shown, bare) || bare.strip_prefix("https://").is_some_and(|b| same(shown, b)))

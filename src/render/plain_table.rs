@@ -1,19 +1,19 @@
-//! A table as text: columns under a ruled row of headings, 72 wide; cells that are too long go over several lines, and a
-//! table that is too wide for that becomes a list, one entry for each row.
+//! Renders a table as text: columns under an underlined row of headings, 72 wide; long cells are wrapped, and a table
+//! that is too wide becomes a list with one entry for each row.
 
 use super::flow::COLUMNS;
 use super::typography::HARD_SPACE;
 
-/// Between two columns.
+/// Spaces between two columns.
 const GAP: usize = 2;
 
 /// A table's cells as text.
 pub(super) struct TextTable {
-    /// Whether the cells of each column stand at the right.
+    /// Whether the cells of each column are right-aligned.
     pub right: Vec<bool>,
     /// The headings.
     pub head: Vec<String>,
-    /// Rows of as many cells.
+    /// Rows, all of the same length.
     pub rows: Vec<Vec<String>>,
 }
 
@@ -22,7 +22,7 @@ fn width(text: &str) -> usize {
 }
 
 impl TextTable {
-    /// The whole table; it ends without a line break.
+    /// Renders the whole table, without a line break at the end.
     pub(super) fn write(&self) -> String {
         match self.widths() {
             Some(widths) => self.columns(&widths),
@@ -34,13 +34,13 @@ impl TextTable {
         std::iter::once(&self.head).chain(&self.rows)
     }
 
-    /// The most of `measure` in each column.
+    /// The maximum of `measure` in each column.
     fn most(&self, measure: impl Fn(&str) -> usize) -> Vec<usize> {
         let column = |at: usize| self.all().filter_map(|row| row.get(at)).map(|cell| measure(cell)).max().unwrap_or(0);
         (0..self.head.len()).map(column).collect()
     }
 
-    /// How wide each column is; `None` when no widths fit.
+    /// The width of each column; `None` when the table cannot fit.
     fn widths(&self) -> Option<Vec<usize>> {
         let room = COLUMNS.checked_sub(GAP * self.head.len().saturating_sub(1))?;
         let least = self.most(|cell| cell.split(' ').map(width).max().unwrap_or(0));
@@ -48,7 +48,7 @@ impl TextTable {
             return None;
         }
         let mut widths = self.most(width);
-        // The widest column that may still give gives, one column at a time.
+        // Shrinks the widest column that can be shrunk, one step at a time.
         while widths.iter().sum::<usize>() > room {
             let widest = (0..widths.len()).filter(|at| widths[*at] > least[*at]).max_by_key(|at| widths[*at])?;
             widths[widest] -= 1;
@@ -61,7 +61,7 @@ impl TextTable {
             row.iter().zip(widths).map(|(cell, width)| broken_at(cell, *width)).collect()
         };
         let rows: Vec<Vec<Vec<String>>> = self.all().map(broken).collect();
-        // Rows of several lines are told apart by an empty line.
+        // Rows with several lines are separated by an empty line.
         let several = rows[1..].iter().flatten().any(|cell| cell.len() > 1);
         let rule: Vec<String> = widths.iter().map(|width| "-".repeat((*width).max(1))).collect();
         let mut lines = self.lines(&rows[0], widths);
@@ -94,14 +94,14 @@ impl TextTable {
             }
         }
         let out = out.trim_end_matches(' ');
-        // A line that begins with a space would be moved (RFC 3676 §4.4).
+        // A line that begins with a space would be shifted (RFC 3676 §4.4).
         match out.strip_prefix(' ') {
             Some(rest) => format!("{HARD_SPACE}{rest}"),
             None => out.to_owned(),
         }
     }
 
-    /// One entry for each row, headings before the cells.
+    /// Renders one entry for each row, with headings before the cells.
     fn entries(&self) -> String {
         let entry = |row: &Vec<String>| {
             let cells = self.head.iter().zip(row).filter(|(_, cell)| !cell.is_empty());

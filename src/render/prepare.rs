@@ -1,8 +1,8 @@
-//! A release of which only the recipient is open: what does not depend on the recipient is rendered once, with a mark
-//! in each place that does; a message then only puts the recipient's values in.
+//! A release that only lacks the recipient: everything independent of the recipient is rendered once, with a mark in
+//! each dependent place; for a message only the recipient's values are inserted.
 //!
-//! One rendering serves all recipients alike in what there is of them (a name or none, an organisation or none), in
-//! language and in list. Templates that compute with a recipient's value are rendered for each recipient.
+//! One rendering serves all recipients with the same set of present values (a name or none, an organisation or none),
+//! language and list. Templates that compute with a recipient's value are rendered for each recipient.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -23,36 +23,36 @@ use super::registry::{Part, Templates};
 use super::template_files::TemplateError;
 use super::view;
 
-/// Bytes of an HTML part, at most: Gmail cuts longer ones off.
+/// Maximum bytes of an HTML part: Gmail cuts longer ones off.
 pub const HTML_LIMIT: usize = 100_000;
-/// Bytes of renderings that are kept, for readers who are alike: with hundreds of lists, each has its own.
+/// Maximum bytes of cached renderings, for similar recipients: with hundreds of lists, each has its own.
 const KEPT_BYTES: usize = 32 * 1024 * 1024;
-/// Marks a recipient's place, with the number of the value between; no text may hold these noncharacters.
+/// Enclose the number of a recipient's value; no text may contain these noncharacters.
 const MARKS: [char; 2] = ['\u{fdd0}', '\u{fdd1}'];
 
-/// Whoever gets the message, as templates may know them.
+/// The recipient of a message, as templates see them.
 #[derive(Clone, Debug)]
 pub struct Recipient<'a> {
-    /// The person's name.
+    /// Their name.
     pub name: Option<&'a str>,
-    /// The newsroom or organisation.
+    /// Their newsroom or organisation.
     pub organisation: Option<&'a str>,
-    /// The address.
+    /// Their address.
     pub address: &'a str,
-    /// The language of the words around the release, where there are labels for it.
+    /// The language of the words around the release, if it has labels.
     pub language: &'a Language,
-    /// Whatever else is noted.
+    /// Further attributes.
     pub attributes: &'a BTreeMap<String, String>,
-    /// What the list is called; `None` where that is not to be said.
+    /// The list's title; `None` if it must not be shown.
     pub list_title: Option<&'a str>,
-    /// How to end the subscription by https.
+    /// The https link that ends the subscription.
     pub unsubscribe: Option<&'a str>,
-    /// How to end it by mail.
+    /// The mail address that ends it.
     pub unsubscribe_address: Option<&'a str>,
 }
 
 impl<'a> Recipient<'a> {
-    /// The value of a field on one line; `None` where there is none or it is blank.
+    /// The value of a field on one line; `None` if it is absent or blank.
     pub fn value(&self, field: &str) -> Option<Cow<'a, str>> {
         let value = match field {
             "recipient.name" => self.name,
@@ -74,7 +74,7 @@ impl<'a> Recipient<'a> {
 pub struct PreparedRelease {
     templates: Arc<Templates>,
     kind: crate::model::release::Kind,
-    /// `release`, `labels` and `kind_title`.
+    /// The objects `release`, `labels` and `kind_title`.
     shared: Map<String, Value>,
     language: Language,
     fields: Vec<String>,
@@ -82,14 +82,14 @@ pub struct PreparedRelease {
     kept: RwLock<Kept>,
 }
 
-/// Renderings that are kept, and about how many bytes they take.
+/// Cached renderings, and approximately how many bytes they use.
 #[derive(Default)]
 struct Kept {
     renderings: HashMap<Likeness, Result<Arc<Rendering>, TemplateError>>,
     bytes: usize,
 }
 
-/// In what recipients of one rendering are alike.
+/// What recipients who share a rendering have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Likeness {
     present: u64,
@@ -97,7 +97,7 @@ struct Likeness {
     list_title: Option<String>,
 }
 
-/// The three parts with marks in the recipient's places.
+/// The three parts with marks in place of the recipient's values.
 #[derive(Debug)]
 struct Rendering {
     subject: Vec<Piece>,
@@ -108,7 +108,7 @@ struct Rendering {
 }
 
 impl Rendering {
-    /// About how many bytes it takes: each text as it is, and ready for the mail.
+    /// Approximate number of bytes it uses: each text as it is, and encoded for the mail.
     fn bytes(&self) -> usize {
         let shared = |piece: &Piece| if let Piece::Shared(text) = piece { 2 * text.len() } else { 0 };
         self.subject.iter().chain(&self.text).chain(&self.html).map(shared).sum()
@@ -130,10 +130,10 @@ pub struct Personal {
 }
 
 impl PreparedRelease {
-    /// Does all that no recipient is needed for. `travel` says how each attachment reaches the reader.
+    /// Renders everything independent of the recipient. `travel` says how each attachment is sent.
     ///
     /// # Errors
-    /// [`TemplateError`]: there is no such kind, or no labels for the language.
+    /// [`TemplateError`]: the kind does not exist, or the language has no labels.
     pub fn new(templates: &Arc<Templates>, release: &Release, travel: &[Travel]) -> Result<Self, TemplateError> {
         let kind = &release.kind;
         let Some(manifest) = templates.manifest(kind) else {
@@ -157,14 +157,14 @@ impl PreparedRelease {
         let computes = usage.computes || usage.open.len() > 64;
         let mut fields: Vec<String> = usage.open.into_iter().collect();
         if computes {
-            // What a template goes through as a whole must be whole.
+            // A template that loops over a whole object needs all of it.
             fields.extend(super::inspect::RECIPIENT_FIELDS.map(str::to_owned));
         }
         let (templates, language) = (templates.clone(), release.language.clone());
         Ok(Self { templates, kind: kind.clone(), shared, language, fields, computes, kept: RwLock::default() })
     }
 
-    /// Which fields of a recipient the templates use: what queueing must try for the whole audience.
+    /// The recipient fields that the templates use: what queueing must try for the whole audience.
     pub fn recipient_fields(&self) -> &[String] {
         &self.fields
     }
@@ -190,7 +190,7 @@ impl PreparedRelease {
         Ok(Personal { rendering, values, html_values })
     }
 
-    /// The rendering for all who are like `recipient`.
+    /// The rendering shared by all recipients similar to `recipient`.
     fn rendering_for(&self, recipient: &Recipient<'_>, present: u64) -> Result<Arc<Rendering>, TemplateError> {
         let likeness = Likeness {
             present,
@@ -210,7 +210,7 @@ impl PreparedRelease {
         rendering
     }
 
-    /// The recipient's language where there are labels for it, else the release's.
+    /// The recipient's language if it has labels, otherwise the release's.
     fn own_language<'a>(&'a self, recipient: &'a Recipient<'_>) -> &'a Language {
         match self.templates.labels(recipient.language) {
             Some(_) => recipient.language,
@@ -218,7 +218,7 @@ impl PreparedRelease {
         }
     }
 
-    /// Renders the three parts; `shown` gives what stands in place of each value.
+    /// Renders the three parts; `shown` returns the text in place of each value.
     fn rendering(
         &self,
         recipient: &Recipient<'_>,
@@ -231,7 +231,7 @@ impl PreparedRelease {
         let html = part(Part::Html)?;
         if html.len() > HTML_LIMIT {
             let what = format!(
-                "the HTML part has {} bytes, and mail programs cut off what is over {HTML_LIMIT}; shorten the release \
+                "the HTML part has {} bytes, and mail programs cut off more than {HTML_LIMIT}; shorten the release \
                  or attach a part of it",
                 html.len()
             );
@@ -282,7 +282,7 @@ impl PreparedRelease {
     }
 }
 
-/// Parts a rendered text at its marks.
+/// Splits a rendered text at its marks.
 fn split(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     for (place, part) in text.split(MARKS[0]).enumerate() {
@@ -340,17 +340,17 @@ impl Personal {
         join(&self.rendering.html, &self.html_values)
     }
 
-    /// Both parts, encoded as far as they are shared.
+    /// Both parts, with the shared text already encoded.
     pub fn bodies(&self) -> (&Body, &Body) {
         (&self.rendering.text_body, &self.rendering.html_body)
     }
 
-    /// The recipient's values for the open places of the text part.
+    /// The recipient's values for the marks of the text part.
     pub fn text_values(&self) -> &[String] {
         &self.values
     }
 
-    /// The same for the HTML part, escaped.
+    /// The recipient's values for the marks of the HTML part, escaped.
     pub fn html_values(&self) -> &[String] {
         &self.html_values
     }

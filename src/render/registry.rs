@@ -1,7 +1,7 @@
 //! All templates, parsed and checked: one registry that escapes for HTML, one for text and subject that keeps every
-//! value on its line. Both are strict: a value that is not there is an error.
+//! value on its line. Both are strict: a missing value is an error.
 //!
-//! No helper reads files, the environment or the network; output has a limit, so a template that explodes is stopped.
+//! No helper reads files, the environment or the network; output is limited, which stops a runaway template.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -58,7 +58,7 @@ pub struct Templates {
     mails: Mails,
     labels: BTreeMap<String, Labels>,
     origins: BTreeMap<String, String>,
-    /// SHA-256 over all files of releases: part of what an approval is bound to.
+    /// SHA-256 over all files for releases: part of what an approval is bound to.
     fingerprint: [u8; 32],
 }
 
@@ -69,15 +69,15 @@ impl std::fmt::Debug for Templates {
 }
 
 impl Templates {
-    /// The built-in templates, overlaid by those in a folder of the same form.
+    /// Loads the built-in templates, overlaid by those in a folder of the same structure.
     ///
     /// # Errors
-    /// [`TemplateError`]: file, line and what is wrong. Nothing is used unless everything can be.
+    /// [`TemplateError`]: file, line and what is wrong. All templates must be valid.
     pub fn load(overlay: Option<&Path>) -> Result<Self, TemplateError> {
         Self::from_files(&read_all(overlay)?)
     }
 
-    /// Templates from files by path, e.g. `invitation/text.hbs`.
+    /// Loads templates from files by path, e.g. `invitation/text.hbs`.
     ///
     /// # Errors
     /// [`TemplateError`], as for [`Templates::load`].
@@ -101,7 +101,7 @@ impl Templates {
             usages.insert(name.to_owned(), usage);
             origins.insert(name.to_owned(), file.origin.clone());
         }
-        // Partials that no kind calls are checked too: what is broken is said before it is used.
+        // Partials that no kind calls are checked too: faults are reported before they matter.
         for name in usages.keys() {
             inspect::with_partials(name, &usages).map_err(|what| TemplateError::of(&origins[name], what))?;
         }
@@ -116,10 +116,10 @@ impl Templates {
         &self.mails
     }
 
-    /// A mail of our own in words, in the first of `wanted` that it is there in.
+    /// Renders a notice in the first of the `wanted` languages that exists.
     ///
     /// # Errors
-    /// [`TemplateError`]: there is no such mail, or a value that it needs is missing.
+    /// [`TemplateError`]: the mail does not exist, or a required value is missing.
     pub fn write_mail(
         &self,
         name: &str,
@@ -129,32 +129,32 @@ impl Templates {
         self.mails.render(name, wanted, data, &self.labels)
     }
 
-    /// What a kind needs; `None` when there is no such kind.
+    /// The manifest of a kind; `None` if the kind does not exist.
     pub fn manifest(&self, kind: &Kind) -> Option<&Manifest> {
         self.kinds.get(kind).map(|entry| &entry.manifest)
     }
 
-    /// All kinds with what they need.
+    /// All kinds with their manifests.
     pub fn kinds(&self) -> impl Iterator<Item = (&Kind, &Manifest)> {
         self.kinds.iter().map(|(kind, entry)| (kind, &entry.manifest))
     }
 
-    /// The words of a language, by its first subtag; `None` when there is no labels file.
+    /// The labels of a language, by its primary subtag; `None` when there is no labels file.
     pub fn labels(&self, language: &Language) -> Option<&Labels> {
         self.labels.get(language.primary())
     }
 
-    /// The languages that there are labels for.
+    /// All languages with labels.
     pub fn languages(&self) -> Vec<&str> {
         self.labels.keys().map(String::as_str).collect()
     }
 
-    /// SHA-256 over all files of releases.
+    /// SHA-256 over all files for releases.
     pub fn fingerprint(&self) -> [u8; 32] {
         self.fingerprint
     }
 
-    /// What a kind's templates use; nothing for a kind that is not there.
+    /// What a kind's templates use; nothing if the kind does not exist.
     pub(super) fn usage(&self, kind: &Kind) -> Usage {
         self.kinds.get(kind).map(|entry| entry.usage.clone()).unwrap_or_default()
     }
@@ -170,7 +170,7 @@ impl Templates {
     }
 }
 
-/// Kind templates are known by their path, partials by their bare name.
+/// A template's name: for kind templates their path, for partials the file name.
 fn template_name(path: &str) -> &str {
     path.strip_prefix("partials/").and_then(|name| name.strip_suffix(".hbs")).unwrap_or(path)
 }
@@ -199,8 +199,7 @@ fn read_kinds(
             let unknown = of_part.open.iter().find(|field| !inspect::is_recipient_field(field));
             if let Some(field) = unknown {
                 let known = inspect::RECIPIENT_FIELDS.join(", ");
-                let what =
-                    format!("{field} is nothing that a recipient has; there are: {known}, recipient.attributes.…");
+                let what = format!("recipients have no {field}; there are: {known}, recipient.attributes.…");
                 return Err(TemplateError::of(&name, what));
             }
             usage.open.extend(of_part.open);
@@ -219,7 +218,7 @@ fn read_labels(files: &BTreeMap<String, TemplateFile>) -> Result<BTreeMap<String
         let parsed = Labels::parse(&file.text).map_err(|what| TemplateError::of(&file.origin, what))?;
         labels.insert(language.to_owned(), parsed);
     }
-    // Every language has every word, so that a template that works in one works in all.
+    // Every language must have every word, so that a template that works in one works in all.
     let words: BTreeSet<&String> = labels.values().flat_map(|l: &Labels| l.words.keys()).collect();
     for (language, of_language) in &labels {
         let lacking: Vec<&str> =

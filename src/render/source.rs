@@ -1,7 +1,7 @@
-//! The release file: TOML between `+++` lines, then Markdown. From text to a [`Draft`], with everything that is wrong
-//! said at once; then, with the contact book, to a [`Release`].
+//! Release files: TOML between `+++` lines, then Markdown. Parses a text into a [`Draft`], with all errors reported
+//! at once; then, with the contact book, into a [`Release`].
 //!
-//! No I/O here: callers read files and hand in text. Hostile text gives findings, never a panic.
+//! No I/O here: callers read files and pass in text. Hostile text gives findings, never a panic.
 
 use chrono_tz::Tz;
 
@@ -26,15 +26,15 @@ pub mod resolve;
 
 pub use log::Positions;
 
-/// Longer files are refused before they are read: bytes.
+/// Maximum size of a file in bytes; longer ones are refused before they are read.
 pub const MAX_SOURCE: usize = 1_000_000;
 
-/// What a release file need not say, because the installation does.
+/// Defaults from the installation for what a release file leaves out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceSettings {
     /// The zone of times without one.
     pub zone: Tz,
-    /// The country of national phone numbers, e.g. `46`.
+    /// The country code of national phone numbers, e.g. `46`.
     pub country_code: String,
 }
 
@@ -44,29 +44,29 @@ impl Default for SourceSettings {
     }
 }
 
-/// A release as its file says it: contacts and boilerplate may be names that the contact book explains.
+/// A release as its file has it: contacts and boilerplate may be ids in the contact book.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
-    /// What the file says itself; its contacts and boilerplates are empty, and an issuer given by id has no name yet.
+    /// The file's own content; its contacts and boilerplates are empty, and an issuer given by id has no name yet.
     pub release: Release,
     /// Contacts in order.
     pub contacts: Vec<DraftContact>,
     /// Boilerplates in order.
     pub boilerplates: Vec<DraftBoilerplate>,
-    /// Where each field stands in the file.
+    /// The line of each field in the file.
     pub positions: Positions,
 }
 
 /// A contact as the file gives it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DraftContact {
-    /// Why they are named.
+    /// The role.
     pub role: ContactRole,
-    /// Who.
+    /// The person.
     pub who: DraftWho,
 }
 
-/// A person, or the name of one.
+/// A contact written out, or an id.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DraftWho {
     /// Written out.
@@ -78,32 +78,32 @@ pub enum DraftWho {
 /// A boilerplate as the file gives it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DraftBoilerplate {
-    /// An organisation of the contact book; the newest text in the release's language when no revision is named.
+    /// An organisation in the contact book; the newest text in the release's language if no revision is given.
     Book {
         /// Its id.
         organisation: String,
-        /// Which text.
+        /// The revision of the text.
         revision: Option<u32>,
     },
     /// Written out.
     Inline {
         /// The organisation's name, as printed.
         name: String,
-        /// The text, Markdown.
+        /// The text, in Markdown.
         text: String,
     },
 }
 
-/// What came of reading a file.
+/// The result of parsing a file.
 #[derive(Clone, Debug)]
 pub struct Parsed {
-    /// What could be read; `None` when the file as such could not. It may be used only when there are no errors.
+    /// The parsed file; `None` when it is not a release file at all. Use it only if there are no errors.
     pub draft: Option<Draft>,
-    /// Everything that is wrong, by line.
+    /// All errors and warnings, by line.
     pub findings: Vec<Finding>,
 }
 
-/// Reads a release file.
+/// Parses a release file.
 pub fn parse(text: &str, settings: &SourceSettings) -> Parsed {
     let mut parsed = read(text, settings);
     sort(&mut parsed.findings);
@@ -133,26 +133,27 @@ fn read(text: &str, settings: &SourceSettings) -> Parsed {
 }
 
 impl Draft {
-    /// The part of `book` that this draft refers to: what a release keeps as its snapshot.
+    /// The part of `book` that this draft refers to: what a release stores as its snapshot.
     pub fn snapshot(&self, book: &ContactBook) -> ContactBook {
         resolve::snapshot(self, book)
     }
 
-    /// Looks up what the draft only names.
+    /// Looks up the ids in the draft.
     ///
     /// # Errors
-    /// Every name that the book does not know.
+    /// Every id that is not in the book.
     pub fn resolve(&self, book: &ContactBook) -> Result<Release, Vec<Finding>> {
         let (release, findings) = self.resolve_leniently(book);
         if findings.is_empty() { Ok(release) } else { Err(findings) }
     }
 
-    /// As [`Draft::resolve`], but what is not found is left out: for a check that goes on to say all else.
+    /// Does the same as [`Draft::resolve`], but leaves out what is not found: for a check that continues with all
+    /// other rules.
     pub fn resolve_leniently(&self, book: &ContactBook) -> (Release, Vec<Finding>) {
         resolve::resolve(self, book)
     }
 
-    /// The file names that the release needs beside it, each once.
+    /// The names of the files that the release needs, without duplicates.
     pub fn files(&self) -> Vec<&str> {
         let attachments = self.release.attachments.iter().map(|a| a.file.as_str());
         let images = self.release.images.iter().filter_map(|i| i.file.as_deref());

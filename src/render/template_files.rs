@@ -1,6 +1,6 @@
-//! The files of the templates: those built into the program, overlaid by those of a configured folder.
+//! Template files: those built into the program, overlaid by those of a configured folder.
 //!
-//! A file of the same path in the folder takes the place of the built-in one; a new folder is a new kind.
+//! A file in the folder replaces the built-in one with the same path; a new folder is a new kind.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,9 +13,9 @@ use rust_embed::RustEmbed;
 #[include = "*.toml"]
 struct BuiltIn;
 
-/// Bytes of a template file, at most.
+/// Maximum bytes of a template file.
 const FILE_LIMIT: u64 = 256 * 1024;
-/// How many files the configured folder may hold.
+/// Maximum number of files in the configured folder.
 const FILES_LIMIT: usize = 1000;
 
 /// One file.
@@ -23,33 +23,33 @@ const FILES_LIMIT: usize = 1000;
 pub struct TemplateFile {
     /// Its text.
     pub text: String,
-    /// Where it came from, for messages: its path in the templates, or the file of the configured folder.
+    /// Its origin, for messages: its path in the built-in templates, or its file in the configured folder.
     pub origin: String,
 }
 
-/// Templates that cannot be used: which file, which line, what, and how to mend it.
+/// Templates that cannot be used: file, line, what is wrong, and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("template {file}{}: {what}", line.map(|l| format!(", line {l}")).unwrap_or_default())]
 pub struct TemplateError {
     /// The file.
     pub file: String,
-    /// The line in it, from 1, where it is known.
+    /// The line in it, from 1, if known.
     pub line: Option<usize>,
     /// What is wrong or missing.
     pub what: String,
 }
 
 impl TemplateError {
-    /// An error in a file as a whole.
+    /// Creates an error about a file as a whole.
     pub fn of(file: impl Into<String>, what: impl Into<String>) -> Self {
         Self { file: file.into(), line: None, what: what.into() }
     }
 }
 
-/// All files, by path with `/`, e.g. `invitation/text.hbs`.
+/// Reads all files, by path with `/`, e.g. `invitation/text.hbs`.
 ///
 /// # Errors
-/// [`TemplateError`]: the configured folder cannot be read, or holds what cannot be a template.
+/// [`TemplateError`]: the configured folder cannot be read, or contains a file that cannot be a template.
 pub fn read_all(overlay: Option<&Path>) -> Result<BTreeMap<String, TemplateFile>, TemplateError> {
     let mut files = BTreeMap::new();
     for path in BuiltIn::iter() {
@@ -80,9 +80,9 @@ fn read_folder(
         let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
         let kind = entry.file_type().map_err(|e| TemplateError::of(origin.clone(), e.to_string()))?;
         let path = format!("{prefix}{name}");
-        // A link could lead out of the folder.
+        // A link could point outside the folder.
         if kind.is_symlink() {
-            return Err(TemplateError::of(origin, "it is a symbolic link; put the file itself here"));
+            return Err(TemplateError::of(origin, "it is a symbolic link; replace it with the file itself"));
         }
         if kind.is_dir() && (depth == 0 || (depth == 1 && prefix == "mails/")) {
             read_folder(&entry.path(), &format!("{path}/"), depth + 1, files)?;

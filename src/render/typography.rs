@@ -1,12 +1,12 @@
-//! What belongs together on one line: numbers in groups, a number and its unit, times, phone numbers. The words that stand
-//! before or after numbers are a language's, in its labels file.
+//! Keeps text together on one line: numbers in groups, a number and its unit, times, phone numbers. The words that
+//! belong to a number before or after it are defined by the language's labels file.
 
 use serde::Deserialize;
 
-/// The hard space.
+/// The no-break space.
 pub const HARD_SPACE: char = '\u{a0}';
 
-/// Digits of a phone number (ITU-T E.164 §6 has at most 15).
+/// Number of digits of a phone number (ITU-T E.164 §6 has at most 15).
 const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 6..=15;
 
 /// Words that stay on the line of their number.
@@ -22,7 +22,7 @@ pub struct Typography {
 }
 
 impl Typography {
-    /// The text with hard spaces (U+00A0) where a line must not break. A line break at such a place becomes one, too.
+    /// Inserts no-break spaces (U+00A0) where a line must not break. A line break at such a place is replaced, too.
     pub fn keep_together(&self, text: &str) -> String {
         let chars: Vec<char> = text.chars().collect();
         let mut out = chars.clone();
@@ -37,7 +37,7 @@ impl Typography {
         out.into_iter().collect()
     }
 
-    /// Whether what stands before and after the space at `at` is one thing.
+    /// Whether the text before and after the space at `at` belongs together.
     fn belongs_together(&self, chars: &[char], at: usize) -> bool {
         let (before, after) = (chars[at - 1], chars[at + 1]);
         if before.is_ascii_digit() && after.is_ascii_digit() {
@@ -64,7 +64,7 @@ fn is_space(c: char) -> bool {
     c == ' ' || c == '\n'
 }
 
-/// Whether the digits around the space are groups of one number: one to three before, just three after.
+/// Whether the digits around the space are groups of one number: one to three before, exactly three after.
 fn is_group(chars: &[char], at: usize) -> bool {
     let digits_before = chars[..at].iter().rev().take_while(|c| c.is_ascii_digit()).count();
     let digits_after = chars[at + 1..].iter().take_while(|c| c.is_ascii_digit()).count();
@@ -78,14 +78,15 @@ fn word_before(chars: &[char], at: usize) -> String {
     chars[at - length..at].iter().collect()
 }
 
-/// The word after a space, as it stands and without the punctuation that ends it.
+/// The word after a space, as it is and without the punctuation at its end.
 fn word_after(chars: &[char], at: usize) -> [String; 2] {
     let word: String = chars[at + 1..].iter().take_while(|c| !c.is_whitespace()).collect();
     let bare = word.trim_end_matches([',', '.', ';', ':', '!', '?', ')', '”', '"', '\u{2013}']).to_owned();
     [word, bare]
 }
 
-/// Where phone numbers stand: they begin with `+` or `0`, and hold at least one mark that no other number has.
+/// Finds phone numbers: they begin with `+` or `0`, and contain at least one separator that other numbers do not
+/// have.
 fn phones(chars: &[char]) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -116,13 +117,14 @@ fn phone_length(chars: &[char]) -> usize {
             _ => break,
         }
     }
-    // "070-174 06 05", "+46 70 174 06 05" and "0046 70 …" are phones; "0 100" is none, and "08 465 004 00" has four groups.
+    // "070-174 06 05", "+46 70 174 06 05" and "0046 70 …" are phone numbers; "0 100" is not, and "08 465 004 00" has
+    // four groups.
     let marked = chars[0] == '+' || chars[..length].contains(&'-') || chars[..length].contains(&'/');
     let groups = chars[..length].split(|c| !c.is_ascii_digit()).filter(|group| !group.is_empty()).count();
     if PHONE_DIGITS.contains(&digits) && (marked || groups >= 3) { length } else { 0 }
 }
 
-/// Ends a text as a sentence: with a full stop, unless it has an end.
+/// Ends a text with a full stop, unless it ends with punctuation.
 pub fn with_stop(text: &str) -> String {
     let bare = text.trim_end().trim_end_matches(['”', '"', '’', '\'', '»', ')']);
     if bare.ends_with(['.', '!', '?', '…', ':']) { text.to_owned() } else { format!("{text}.") }

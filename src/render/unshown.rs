@@ -1,4 +1,5 @@
-//! Fields that a release has and its kind's templates do not show: found by rendering the release without each of them.
+//! Finds fields that a release has but its kind's templates do not show, by rendering the release without each of
+//! them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,12 +11,12 @@ use crate::model::release::{EventStatus, Release};
 use super::prepare::{PreparedRelease, Recipient};
 use super::registry::Templates;
 
-/// The fields of `release`, by their names in release files, that change neither its subject nor its text nor its HTML.
-/// Nothing is said of a release that cannot be rendered.
+/// The fields of `release`, by their names in release files, that change neither its subject nor its text nor its
+/// HTML. Empty for a release that cannot be rendered.
 pub fn unshown(templates: &Arc<Templates>, release: &Release, travel: &[Travel]) -> Vec<&'static str> {
     let Some(manifest) = templates.manifest(&release.kind) else { return Vec::new() };
     let mut release = release.clone();
-    // What is left out because the event is cancelled is left out on purpose.
+    // What is left out because the event is cancelled is left out intentionally.
     if let Some(event) = &mut release.event {
         event.status = EventStatus::Planned;
     }
@@ -29,7 +30,7 @@ pub fn unshown(templates: &Arc<Templates>, release: &Release, travel: &[Travel])
     candidates.filter(is_unshown).chain(places(&release, text)).collect()
 }
 
-/// The parts of an event's place that the author's own facts were shown instead of, and did not repeat.
+/// The parts of an event's place that were replaced by the author's own facts, and are not repeated there.
 fn places(release: &Release, text: &str) -> Vec<&'static str> {
     let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
     let text = flat(text);

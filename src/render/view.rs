@@ -1,8 +1,8 @@
-//! What templates see of a release: every text as it shall stand, dates in words, lists joined. Absent texts are
-//! absent, so that strict templates find out; absent lists are empty.
+//! The view of a release for templates: every text in its final form, dates in words, lists joined. Absent texts are
+//! absent, so that strict templates detect them; absent lists are empty.
 //!
-//! Names that end in `_html` hold sanitised HTML, names that end in `_text` plain text of several lines; both go
-//! into a template with three braces. All else is one line of plain text and goes with two.
+//! Names that end in `_html` hold sanitised HTML, names that end in `_text` plain text of several lines; both go into
+//! a template with three braces. Everything else is one line of plain text, with two braces.
 
 use serde_json::{Map, Value};
 
@@ -20,14 +20,14 @@ use super::typography::{Typography, with_stop};
 
 pub(super) type Fields = Map<String, Value>;
 
-/// Writes the view of one release in its language.
+/// Builds the view of one release in its language.
 pub(super) struct ViewWriter<'a> {
     pub(super) labels: &'a Labels,
     html: HtmlWriter,
     notes: Notes,
 }
 
-/// The view of a release: the object `release` of its templates. `travel` says how each attachment reaches the reader.
+/// The view of a release: the object `release` of its templates. `travel` says how each attachment is sent.
 pub fn of_release(release: &Release, labels: &Labels, travel: &[Travel]) -> Value {
     let mut writer = ViewWriter { labels, html: HtmlWriter::new(), notes: Notes::default() };
     let mut view = Fields::new();
@@ -48,20 +48,20 @@ fn note(number: usize, url: &str) -> Value {
     serde_json::json!({ "number": number.to_string(), "url": url })
 }
 
-/// Puts a text that is there and not blank.
+/// Adds a text unless it is absent or blank.
 pub(super) fn put(fields: &mut Fields, name: &str, text: Option<impl Into<String>>) {
     if let Some(text) = text.map(Into::into).filter(|text| !text.trim().is_empty()) {
         fields.insert(name.to_owned(), Value::String(text));
     }
 }
 
-/// Puts a list, also an empty one: a loop over nothing is no error.
+/// Adds a list, even if empty: a loop over it is no error then.
 pub(super) fn put_list<T: Into<Value>>(fields: &mut Fields, name: &str, list: impl IntoIterator<Item = T>) {
     let list: Vec<Value> = list.into_iter().map(Into::into).collect();
     fields.insert(name.to_owned(), Value::Array(list));
 }
 
-/// Noncharacters mark the recipient's places while a mailing is prepared (see `prepare`): no text may hold them.
+/// Removes the noncharacters that mark the recipient's places while a mailing is prepared (see `prepare`).
 fn strip_marks(value: &mut Value) {
     match value {
         Value::String(text) if text.contains(['\u{fdd0}', '\u{fdd1}']) => {
@@ -73,11 +73,11 @@ fn strip_marks(value: &mut Value) {
     }
 }
 
-/// Values that programs read, or that went through [`markdown`] already.
+/// Values that are read by programs, or already went through [`markdown`].
 const AS_GIVEN: [&str; 11] =
     ["url", "e164", "email", "file", "to", "reference", "map", "stream", "language", "kind", "subject"];
 
-/// Hard spaces in all values that are one line of words.
+/// Inserts no-break spaces into all values that are one line of words.
 fn keep_together(value: &mut Value, name: &str, typography: &Typography) {
     match value {
         Value::String(text) if !AS_GIVEN.contains(&name) && !name.ends_with("_html") && !name.ends_with("_text") => {
@@ -149,7 +149,7 @@ impl ViewWriter<'_> {
         (!subject.starts_with(&notice.to_lowercase())).then(|| notice.to_owned())
     }
 
-    /// All issuers; those with a part of their own ("i samarbete med") come after the others, with it.
+    /// All issuers; those with a role of their own ("i samarbete med") come last, with it.
     fn issuer_line(&self, release: &Release) -> String {
         let plain: Vec<String> = release.issuers.iter().filter(|i| i.role.is_none()).map(|i| i.name.clone()).collect();
         let mut line = self.labels.list(&plain);
@@ -181,7 +181,7 @@ impl ViewWriter<'_> {
             self.put_blocks(view, "pull_quote", &[quote_block(quote, &self.labels.reading)]);
         }
         self.put_words(view, "change", release.change.as_deref());
-        // A cancelled event welcomes no one.
+        // A cancelled event has no welcome.
         let cancelled = release.event.as_ref().is_some_and(|event| event.status == EventStatus::Cancelled);
         self.put_words(view, "media_welcome", release.media_welcome.as_deref().filter(|_| !cancelled));
         self.put_words(view, "usage_terms", release.usage_terms.as_deref());
@@ -195,7 +195,7 @@ impl ViewWriter<'_> {
     fn fact(&self, fact: &Fact) -> Fields {
         let mut fields = Fields::new();
         put(&mut fields, "label", Some(fact.label.as_str()));
-        // What the author printed always wins.
+        // The author's printed text always wins.
         let printed = Some(fact.printed.clone()).filter(|p| !p.trim().is_empty());
         let time = || fact.time.map(|span| self.labels.dates.span(span));
         self.put_words(&mut fields, "printed", printed.or_else(time).or_else(|| fact.place.clone()).as_deref());
@@ -294,7 +294,7 @@ impl ViewWriter<'_> {
         put_list(view, "boilerplates", boilerplates);
     }
 
-    /// Markdown as `<name>_html` and `<name>_text`.
+    /// Adds Markdown as `<name>_html` and `<name>_text`.
     pub(super) fn put_markdown(&mut self, fields: &mut Fields, name: &str, text: &str) {
         self.put_blocks(fields, name, &markdown::parse(text, &self.labels.reading));
     }
@@ -307,14 +307,14 @@ impl ViewWriter<'_> {
         }
     }
 
-    /// Markdown without paragraphs, the same way.
+    /// Adds Markdown without paragraphs, under the same names.
     pub(super) fn put_inline(&mut self, fields: &mut Fields, name: &str, text: &str) {
         let inlines = markdown::parse_inline(text, &self.labels.reading);
         put(fields, &format!("{name}_html"), Some(self.html.inlines(&inlines)));
         put(fields, &format!("{name}_text"), Some(plain::line(&inlines, &mut self.notes)));
     }
 
-    /// A text that is not Markdown, as it is and as `<name>_html` with its bare addresses as links.
+    /// Adds a text that is not Markdown as it is, and as `<name>_html` with its bare addresses as links.
     pub(super) fn put_words(&self, fields: &mut Fields, name: &str, text: Option<&str>) {
         put(fields, name, text);
         let html = text.map(|text| self.html.inlines(&plain_inlines(text, &self.labels.reading)));
@@ -326,7 +326,7 @@ impl ViewWriter<'_> {
     }
 }
 
-/// A link that works in a mail; another is left out.
+/// Adds a link if it works in a mail.
 pub(super) fn put_link(fields: &mut Fields, name: &str, link: Option<&str>) {
     put(fields, name, link.and_then(|link| super::links::target(link).ok()));
 }
@@ -335,7 +335,7 @@ pub(super) fn people_line(people: &[Person]) -> String {
     people.iter().map(Person::line).collect::<Vec<_>>().join("; ")
 }
 
-/// A quote given as fields, as the block that a Markdown quote makes.
+/// A quotation given as fields, in the form of a Markdown quote's block.
 pub(super) fn quote_block(quote: &Quote, reading: &Reading) -> Block {
     use crate::model::release::AttributionPlace;
     let paragraph = |text: &String| Block::Paragraph(plain_inlines(text, reading));
@@ -382,7 +382,7 @@ fn link_group(group: &LinkGroup) -> Fields {
     put(&mut fields, "title", group.title.as_deref());
     put_list(
         &mut fields,
-        // Not "links": inside a loop that would be taken for the recipient's own.
+        // Not "links": inside a loop that would be the recipient's own.
         "entries",
         group.links.iter().map(|link| {
             let mut fields = Fields::new();
@@ -394,7 +394,7 @@ fn link_group(group: &LinkGroup) -> Fields {
     fields
 }
 
-/// "1,2 MB": thousands, as file managers count, with the decimal sign of the language.
+/// "1,2 MB": in thousands, as file managers count, with the language's decimal sign.
 fn size_in_words(bytes: u64, labels: &Labels) -> String {
     match bytes {
         0..1000 => format!("{bytes} B"),

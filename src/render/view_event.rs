@@ -1,4 +1,4 @@
-//! What templates see of an event, its programme, and presentations: the second part of [`super::view`].
+//! The view of an event, its programme, and presentations for templates: the second part of [`super::view`].
 
 use chrono::NaiveDate;
 use serde_json::Value;
@@ -36,7 +36,7 @@ impl ViewWriter<'_> {
             EventStatus::Moved => put(&mut fields, "moved", self.status_word(event)),
             EventStatus::Cancelled => put(&mut fields, "cancelled", self.status_word(event)),
         }
-        // To a cancelled event no reader is asked to come.
+        // Readers are not invited to a cancelled event.
         if let Some(rsvp) = event.rsvp.as_ref().filter(|_| event.status != EventStatus::Cancelled) {
             let mut answer = Fields::new();
             put(&mut answer, "to", Some(rsvp.to.as_str()));
@@ -49,7 +49,7 @@ impl ViewWriter<'_> {
         fields
     }
 
-    /// What is to be said first of an event that does not take place as it was announced.
+    /// The notice for an event that does not take place as announced.
     pub(super) fn status_word(&self, event: &Event) -> Option<&str> {
         let other_time = event.previous_start.is_some_and(|before| before != event.start);
         match event.status {
@@ -60,7 +60,7 @@ impl ViewWriter<'_> {
         }
     }
 
-    /// A slot; `day` is shown where the programme comes to a new day.
+    /// A slot; `day` is shown where a new day of the programme begins.
     pub(super) fn slot(&mut self, slot: &Slot, day: Option<NaiveDate>) -> Fields {
         let mut fields = Fields::new();
         put(&mut fields, "day", day.map(|d| self.labels.dates.day(d)));
@@ -77,7 +77,7 @@ impl ViewWriter<'_> {
 
     fn item(&self, item: &ProgrammeItem) -> Fields {
         let mut fields = Fields::new();
-        // A talk is what an item is when nothing is said: only other forms are named.
+        // A talk is the default: only other forms are named.
         let form = item.form.word();
         put(&mut fields, "form", (form != "talk").then(|| self.labels.word(form)));
         put(&mut fields, "title", item.title.as_deref());

@@ -1,5 +1,5 @@
-//! One connection: moves bytes between a peer and its [`Session`], puts the session's questions to what lies behind the
-//! door, and watches the time.
+//! One connection: moves bytes between a peer and its [`Session`], passes the session's questions to the ingest, and
+//! enforces timeouts.
 
 use std::io;
 use std::net::IpAddr;
@@ -20,18 +20,18 @@ use super::stream::Stream;
 use super::timeouts::{Alarm, Timeouts};
 use super::tls::Tls;
 
-/// The first room for what a peer sends, in bytes: there may be thousands who send next to nothing.
+/// Initial capacity for a peer's input, in bytes: there may be thousands who send next to nothing.
 const FIRST_ROOM: usize = 1024;
-/// The most room, for peers who fill it.
+/// Maximum capacity, for peers who fill it.
 const MOST_ROOM: usize = 64 * 1024;
-/// More room than this is given up between messages.
+/// Capacity above this is released between messages.
 const KEPT_ROOM: usize = 4096;
-/// How long, in seconds, and for how many bytes a peer is heard after the last word: closed at once, with bytes of its
-/// own on the way, the connection would be reset and the last reply lost.
+/// Maximum time in seconds, and maximum bytes, for which a peer is read after the last reply: if the connection were
+/// closed at once with unread bytes on the way, it would be reset and the reply lost.
 const LINGER_SECONDS: i64 = 2;
 const LINGER_BYTES: usize = 256 * 1024;
 
-/// What all connections of a listener share.
+/// The state shared by all connections of a listener.
 pub struct Shared {
     pub session: Arc<SessionSettings>,
     pub limits: Limits,
@@ -42,7 +42,7 @@ pub struct Shared {
     pub counters: Arc<Counters>,
 }
 
-/// Waits until a message's memory goes to another one; for ever where none is coming in.
+/// Waits until a message's memory is given to another one; for ever if no message is coming in.
 async fn wait_for(given_up: Option<Arc<GivenUp>>) {
     match given_up {
         Some(given_up) => given_up.wait().await,
@@ -50,13 +50,13 @@ async fn wait_for(given_up: Option<Arc<GivenUp>>) {
     }
 }
 
-/// How a connection ended; for the log.
+/// How a connection ended, for the log.
 enum Ending {
     /// The session ended it.
     Said,
     /// The peer went away.
     PeerLeft,
-    /// It took nothing any more, or TLS failed.
+    /// The peer accepted no more output, or TLS failed.
     Broken(io::Error),
 }
 
@@ -139,7 +139,7 @@ impl Connection<'_> {
         }
     }
 
-    /// Sends what there is to say and waits for more; `false` when the peer is done.
+    /// Sends the pending output and waits for input; `false` when the peer has closed.
     async fn more(&mut self) -> io::Result<bool> {
         let in_content = self.session.is_in_content();
         if *self.stopping.borrow() && !in_content {
@@ -147,7 +147,7 @@ impl Connection<'_> {
             return Ok(true);
         }
         let output = self.session.take_output();
-        // Before the output goes out: who has read a reply can rely on what it began.
+        // Before the output is sent: a peer who has read a reply can rely on what the reply started.
         self.timeouts.look(self.shared.clock.steady(), &self.shared.limits, !output.is_empty(), in_content);
         self.send(&output).await?;
         drop(output);
@@ -169,7 +169,7 @@ impl Connection<'_> {
                 self.session.let_go();
                 return Ok(true);
             }
-            // The next round says so.
+            // The next round sends the reply.
             _ = self.stopping.wait_for(|stopping| *stopping), if !in_content => return Ok(true),
         }
         if self.timeouts.is_over(self.shared.clock.steady(), &self.shared.limits) {
@@ -180,7 +180,7 @@ impl Connection<'_> {
         Ok(true)
     }
 
-    /// Room for what comes next: more for a peer who filled it, little for one who waits.
+    /// Adjusts the capacity for the next input: more for a peer who filled it, little for one who waits.
     fn make_room(&mut self, in_content: bool) {
         let filled = self.room.capacity() > 0 && self.room.len() == self.room.capacity();
         self.room.clear();
@@ -260,7 +260,7 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Lets the peer read the last reply.
+    /// Gives the peer time to read the last reply.
     async fn linger(&mut self) {
         let until = self.shared.clock.steady() + chrono::Duration::seconds(LINGER_SECONDS);
         let Some(stream) = &mut self.stream else { return };
@@ -277,7 +277,7 @@ impl Connection<'_> {
             io::Result::Ok(())
         };
         tokio::select! {
-            // Gone is gone.
+            // The result does not matter: the connection is closed anyway.
             _ = heard => {}
             () = self.alarm.until(self.shared.clock.as_ref(), until) => {}
         }

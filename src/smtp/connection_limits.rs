@@ -1,4 +1,4 @@
-//! Who may connect: so many in all, so many from one address.
+//! Connection limits: in total, and for each address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use crate::base::peer::peer_key;
 use super::reply::TurnedAway;
 use super::session::Protocol;
 
-/// The places that there are, and who has them.
+/// The limits, and the connections counted against them.
 #[derive(Debug)]
 pub struct ConnectionLimits {
     in_all: usize,
@@ -28,12 +28,12 @@ impl ConnectionLimits {
         Arc::new(Self { in_all, per_address, taken: Mutex::default() })
     }
 
-    /// Takes a place for a peer.
+    /// Counts a connection for a peer.
     ///
     /// # Errors
-    /// [`TurnedAway`] when there is none.
+    /// [`TurnedAway`] when a limit is reached.
     pub fn enter(self: &Arc<Self>, protocol: Protocol, peer: Option<IpAddr>) -> Result<Place, TurnedAway> {
-        // Our own mail server brings everybody's mail from one address.
+        // Our own mail server sends all mail from one address.
         let counted = peer.filter(|peer| protocol == Protocol::Smtp && !peer.is_loopback()).map(peer_key);
         let mut taken = self.lock();
         if taken.in_all >= self.in_all {
@@ -50,7 +50,7 @@ impl ConnectionLimits {
         Ok(Place { connection_limits: self.clone(), counted })
     }
 
-    /// How many places are taken.
+    /// Number of connections counted.
     pub fn taken(&self) -> usize {
         self.lock().in_all
     }
@@ -60,7 +60,7 @@ impl ConnectionLimits {
     }
 }
 
-/// One place; given back when it is dropped.
+/// One counted connection; released when dropped.
 #[derive(Debug)]
 pub struct Place {
     connection_limits: Arc<ConnectionLimits>,

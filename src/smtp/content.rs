@@ -1,27 +1,28 @@
-//! What comes after DATA: its end found, its dots unstuffed, its size and line ends watched (RFC 5321 §2.3.8, §4.1.1.4,
-//! §4.5.2). Bytes are taken as they come, in pieces of any size.
+//! The content after DATA: finds its end, removes dot-stuffing, and checks size and line ends (RFC 5321 §2.3.8,
+//! §4.1.1.4, §4.5.2). Accepts input in pieces of any size.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::memory::{GivenUp, MessageMemory, Share};
 
-/// The first piece of memory for a message, in bytes: most slow clients never need more.
+/// Initial capacity for a message, in bytes: most slow clients never need more.
 const FIRST_CAPACITY: usize = 2048;
 
-/// Why content cannot be taken, however it goes on. It is still consumed to its end, so that nothing of it is ever read
-/// as a command.
+/// Why content is refused, whatever follows. It is still consumed to its end, so that no part of it is read as a
+/// command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// A CR without LF or an LF without CR (RFC 5321 §2.3.8): other servers may see another end of the message there.
+    /// A CR without LF or an LF without CR (RFC 5321 §2.3.8): another server may find the message's end there.
     BareLineEnd,
     /// Larger than allowed.
     TooLarge,
-    /// All messages being received hold as much as they may, or its memory went to a peer that holds less.
+    /// All messages being received together use the maximum memory, or this one's memory was given to a peer that
+    /// uses less.
     NoMemory,
 }
 
-/// Where in a line the next byte stands.
+/// The position of the next byte in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     LineStart,
@@ -31,7 +32,7 @@ enum At {
     Return,
 }
 
-/// The content of one message while it comes in.
+/// The content of one message while it is being received.
 #[derive(Debug)]
 pub struct Content {
     at: At,
@@ -43,8 +44,8 @@ pub struct Content {
 }
 
 impl Content {
-    /// Begins with `prefix`, the fields that are ours; then at most `max_bytes` of the peer's. Its memory counts for the
-    /// machine `peer`, where one is known.
+    /// Starts with `prefix`, our own fields, followed by at most `max_bytes` bytes from the peer. Its memory is
+    /// charged to the machine `peer`, if known.
     pub fn new(prefix: &[u8], max_bytes: usize, memory: Arc<MessageMemory>, peer: Option<IpAddr>) -> Self {
         let (bytes, share) = (Vec::new(), Share::of(memory, peer));
         let mut content = Self { at: At::LineStart, bytes, share, prefix: prefix.len(), max_bytes, fault: None };
@@ -52,7 +53,7 @@ impl Content {
         content
     }
 
-    /// Takes from the front of `input`; gives how many bytes were used, and whether the end was among them.
+    /// Consumes from the front of `input`; returns the number of bytes used, and whether they include the end.
     pub fn take(&mut self, input: &[u8]) -> (usize, bool) {
         let mut used = 0;
         while let Some(&byte) = input.get(used) {
@@ -95,7 +96,7 @@ impl Content {
         self.at = to;
     }
 
-    /// The first fault counts; from then on nothing is kept.
+    /// Records the first fault; from then on nothing is stored.
     fn fail(&mut self, fault: Fault) {
         if self.fault.is_none() {
             self.fault = Some(fault);
@@ -117,14 +118,14 @@ impl Content {
             return self.fail(Fault::NoMemory);
         }
         if length > self.bytes.capacity() {
-            // What is ready and not written to is no memory yet.
+            // Capacity that was reserved but not written to uses no memory yet.
             let ample = length.max(self.bytes.capacity().saturating_mul(2)).max(FIRST_CAPACITY).min(most);
             self.bytes.reserve_exact(ample - self.bytes.len());
         }
         self.bytes.extend_from_slice(piece);
     }
 
-    /// The whole message, our fields first, and the hold on the memory that it lies in.
+    /// The whole message, our fields first, with its share of the memory.
     ///
     /// # Errors
     /// [`Fault`].
@@ -136,24 +137,24 @@ impl Content {
         }
     }
 
-    /// It comes slowly, or no longer does: what is slow gives way where memory is short.
+    /// Marks whether it arrives slowly: slow messages lose their memory first when it is short.
     pub fn set_slow(&mut self, is_slow: bool) {
         self.share.set_slow(is_slow);
     }
 
-    /// Tells when its memory goes to another message; [`Content::let_go`] then frees it.
+    /// A signal that its memory was given to another message; [`Content::let_go`] then frees it.
     pub fn given_up(&self) -> Arc<GivenUp> {
         self.share.given_up()
     }
 
-    /// Frees the memory, if it went to another message.
+    /// Frees the memory, if it was given to another message.
     pub fn let_go(&mut self) {
         if self.fault.is_none() && self.share.is_given_up() {
             self.fail(Fault::NoMemory);
         }
     }
 
-    /// What the peer sent, so far.
+    /// What the peer has sent so far.
     pub fn theirs(&self) -> &[u8] {
         self.bytes.get(self.prefix..).unwrap_or_default()
     }

@@ -1,14 +1,14 @@
-//! What a listener did.
+//! Counters of a listener.
 
 use std::sync::atomic::AtomicU64;
 
-/// What a listener did, for status and tests.
+/// Counters of a listener, for status and tests.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Connections taken in.
+    /// Number of connections accepted.
     pub connections: AtomicU64,
-    /// Connections answered 421 at once, for there were too many.
+    /// Number of connections refused with 421, because there were too many.
     pub turned_away: AtomicU64,
-    /// Messages taken in.
+    /// Number of messages accepted.
     pub messages: AtomicU64,
 }

@@ -1,21 +1,22 @@
-//! The grammar of SMTP and LMTP commands (RFC 5321 §4.1, RFC 2033, RFC 6531): one line to one [`Command`].
+//! The grammar of SMTP and LMTP commands (RFC 5321 §4.1, RFC 2033, RFC 6531): parses one line into one [`Command`].
 //!
-//! Why not `smtp-proto`, the best grammar to be had: it takes the quotes off quoted local parts, so that two readers
-//! may understand two addresses; it reads `<postmaster>` as the empty path, so that a sender of that form would become
-//! the null sender; it ends lines at a bare LF and drops CR wherever one stands; and it lets NUL through. A test holds the
-//! two together where they should agree (`tests/depesch/smtp_grammar.rs`).
+//! Why not `smtp-proto`, the best available parser: it removes the quotes of quoted local parts, so that two readers
+//! may understand two addresses; it reads `<postmaster>` as the empty path, so that a sender of that form would
+//! become the null sender; it ends lines at a bare LF and drops CR anywhere; and it accepts NUL. A test compares the
+//! two where they should agree (`tests/depesch/smtp_grammar.rs`).
 
-/// The longest path taken, in octets. RFC 5321 §4.5.3.1.3 asks for 256 at least; senders that sign themselves exceed it.
+/// The longest path accepted, in bytes. RFC 5321 §4.5.3.1.3 requires at least 256; signed senders (VERP, SRS) exceed
+/// it.
 const MAX_PATH: usize = 320;
 
-/// A command that can be carried out, or at least answered in order.
+/// A valid command, or one with a defined reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
-    /// EHLO, HELO or LHLO, with what the peer calls itself: printable, but otherwise anything.
+    /// EHLO, HELO or LHLO, with the peer's name: printable, but otherwise arbitrary.
     Hello(Hello, &'a str),
-    /// MAIL FROM; no sender is the null reverse-path.
+    /// MAIL FROM; `None` is the null reverse-path.
     Mail(Option<&'a str>, MailParameters),
-    /// RCPT TO, and whether parameters came with it; `postmaster` where no domain was given.
+    /// RCPT TO; `postmaster` may have no domain.
     Recipient(&'a str),
     /// DATA.
     Data,
@@ -25,17 +26,17 @@ pub enum Command<'a> {
     Noop,
     /// QUIT.
     Quit,
-    /// VRFY of something.
+    /// VRFY of anything.
     Verify,
     /// HELP, whatever follows it.
     Help,
     /// STARTTLS.
     StartTls,
-    /// A command of some extension that is not offered.
+    /// A command of an extension that is not offered.
     NotOffered,
 }
 
-/// How a peer says hello.
+/// The kind of greeting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hello {
     /// HELO: without extensions.
@@ -46,33 +47,33 @@ pub enum Hello {
     Lmtp,
 }
 
-/// What came with MAIL.
+/// The parameters of MAIL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MailParameters {
-    /// RFC 1870: how large the message will be, in octets; saturates.
+    /// RFC 1870: the announced size in bytes; saturates.
     pub size: Option<u64>,
-    /// RFC 6531: addresses and headers may hold UTF-8.
+    /// RFC 6531: addresses and headers may contain UTF-8.
     pub smtputf8: bool,
-    /// Whether there was any.
+    /// Whether there were any parameters.
     pub any: bool,
 }
 
-/// Why a line is no command.
+/// Why a line is not a valid command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong {
-    /// There is no such command.
+    /// Unknown command.
     Unknown,
-    /// The command's arguments do not have the form given here.
+    /// The arguments do not have the form given here.
     Arguments(&'static str),
-    /// The reverse-path is none.
+    /// The reverse-path is invalid.
     Sender,
-    /// The forward-path is none.
+    /// The forward-path is invalid.
     Recipient,
     /// A parameter of MAIL or RCPT that is not offered.
     Parameter,
 }
 
-/// Reads one line without its CRLF.
+/// Parses one line without its CRLF.
 ///
 /// # Errors
 /// [`Wrong`], to be answered with 5xx.
@@ -111,8 +112,8 @@ fn trim(bytes: &[u8]) -> &[u8] {
     bytes.trim_ascii()
 }
 
-/// What a peer calls itself. Peers give all sorts of names, and none of them proves anything, so that any is taken that
-/// can be shown.
+/// The name that a peer gives for itself. Peers give arbitrary names, and none proves anything, so any printable one
+/// is accepted.
 fn name(rest: &[u8]) -> Result<&str, Wrong> {
     const FORM: Wrong = Wrong::Arguments("EHLO name");
     let name = std::str::from_utf8(trim(rest)).map_err(|_| FORM)?;
@@ -123,7 +124,7 @@ fn name(rest: &[u8]) -> Result<&str, Wrong> {
     Ok(name)
 }
 
-/// `FROM:` or `TO:` in any case, then, against the standard but common, spaces.
+/// `FROM:` or `TO:` in any case, followed by spaces, which are common though not allowed.
 fn after_keyword<'a>(rest: &'a [u8], keyword: &[u8]) -> Option<&'a [u8]> {
     let rest = rest.strip_prefix(b" ")?.trim_ascii_start();
     let (head, tail) = rest.split_at_checked(keyword.len())?;
@@ -154,7 +155,7 @@ fn mail_parameters(rest: &[u8]) -> Result<MailParameters, Wrong> {
         };
         match (keyword.to_ascii_uppercase().as_slice(), value) {
             (b"SIZE", value) if found.size.is_none() => found.size = Some(value.and_then(size).ok_or(SIZE)?),
-            // RFC 6152 §2. Octets are kept as they are in either case.
+            // RFC 6152 §2. Bytes are preserved in either case.
             (b"BODY", Some(value)) if !body => {
                 body = value.eq_ignore_ascii_case(b"7BIT") || value.eq_ignore_ascii_case(b"8BITMIME");
                 if !body {
@@ -173,7 +174,7 @@ fn mail_parameters(rest: &[u8]) -> Result<MailParameters, Wrong> {
 
 const SIZE: Wrong = Wrong::Arguments("SIZE=octets");
 
-/// RFC 1870 §4: one to twenty digits; what no number holds is the largest.
+/// RFC 1870 §4: one to twenty digits; a value beyond the integer's range becomes the largest.
 fn size(digits: &[u8]) -> Option<u64> {
     let form = (1..=20).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
     let add = |sum: u64, digit: &u8| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
@@ -194,7 +195,7 @@ fn recipient(rest: &[u8]) -> Result<Command<'_>, Wrong> {
     }
 }
 
-/// What follows a path: nothing, or parameters that a space sets apart (RFC 5321 §4.1.2).
+/// The rest after a path: nothing, or parameters separated by spaces (RFC 5321 §4.1.2).
 fn parameters(rest: &[u8]) -> Result<impl Iterator<Item = &[u8]>, Wrong> {
     if !rest.is_empty() && rest[0] != b' ' {
         return Err(Wrong::Arguments("a space between <address> and parameters"));
@@ -206,7 +207,7 @@ fn parameters(rest: &[u8]) -> Result<impl Iterator<Item = &[u8]>, Wrong> {
     Ok(rest.split(|byte| *byte == b' ').filter(|word| !word.is_empty()))
 }
 
-/// The inside of `<…>` at the front, and what comes after it. A `>` inside a quoted string ends nothing.
+/// The content of `<…>` at the front, and the rest. A `>` inside a quoted string does not end it.
 fn path(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let inside = bytes.strip_prefix(b"<")?;
     let (mut quoted, mut escaped) = (false, false);
@@ -230,8 +231,8 @@ fn path(bytes: &[u8]) -> Option<(&str, &[u8])> {
     Some((std::str::from_utf8(&inside[..end]).ok()?, &inside[end + 1..]))
 }
 
-/// A mailbox (RFC 5321 §4.1.2), as it was written: quotes stay, and case. A source route before it is dropped
-/// (§4.1.1.3, appendix C).
+/// A mailbox (RFC 5321 §4.1.2) as written, with its quotes and case. A source route before it is dropped (§4.1.1.3,
+/// appendix C).
 fn mailbox(path: &str) -> Option<&str> {
     let path = match path.starts_with('@') {
         true => {
@@ -244,7 +245,7 @@ fn mailbox(path: &str) -> Option<&str> {
     (is_local_part(local) && (is_domain(domain) || is_literal(domain))).then_some(path)
 }
 
-/// At the `@` that ends the local part: in a quoted one there may be others.
+/// Splits at the `@` that ends the local part: a quoted one may contain others.
 fn split(path: &str) -> Option<(&str, &str)> {
     let after_quotes = match path.starts_with('"') {
         true => closing_quote(path)? + 1,
@@ -264,7 +265,7 @@ fn closing_quote(text: &str) -> Option<usize> {
     text.char_indices().find_map(closes)
 }
 
-/// Dot-string or quoted-string (RFC 5321 §4.1.2), with the letters that RFC 6531 §3.3 adds.
+/// Dot-string or quoted-string (RFC 5321 §4.1.2), with the characters added by RFC 6531 §3.3.
 fn is_local_part(local: &str) -> bool {
     if let Some(inside) = local.strip_prefix('"') {
         let Some(inside) = inside.strip_suffix('"') else { return false };
@@ -275,7 +276,7 @@ fn is_local_part(local: &str) -> bool {
     local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(atext))
 }
 
-/// Labels of letters, digits and hyphens, and of underscores, which are in use.
+/// Labels of letters, digits and hyphens, and of underscores, which occur in practice.
 fn is_domain(domain: &str) -> bool {
     let label = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || is_letter_beyond_ascii(c);
     domain.len() <= 255
@@ -294,7 +295,7 @@ fn is_literal(domain: &str) -> bool {
     })
 }
 
-/// Whether `name` is a domain or an address literal and so may stand in a Received field as it is.
+/// Whether `name` is a domain or an address literal, and so may appear unchanged in a Received field.
 pub fn is_host(name: &str) -> bool {
     name.is_ascii() && (is_domain(name) || is_literal(name) && !name.contains(['(', ')', '"', '<', '>', ';', ',']))
 }

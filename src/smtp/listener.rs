@@ -1,4 +1,4 @@
-//! The doors: sockets bound or inherited, connections taken in within the limits, and an orderly stop.
+//! The listener: sockets bound or inherited, connections accepted within the limits, and an orderly stop.
 
 use std::future::Future;
 use std::io::{self, Write};
@@ -26,23 +26,23 @@ use super::settings::ListenerSettings;
 use super::stream::Stream;
 use super::tls::{Tls, TlsError};
 
-/// After an error of `accept`, most likely too few file descriptors, the next try.
+/// Pause after an error of `accept`, which most likely means too few file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// RFC 2033 §5.
 const SMTP_PORT: u16 = 25;
 
-/// Why the listener could not begin.
+/// Why the listener could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The system refused an address.
     #[error("cannot listen on {address} for mail: {error}")]
     Bind {
-        /// Where.
+        /// The address.
         address: String,
-        /// The system's words.
+        /// The system's error.
         error: io::Error,
     },
-    /// RFC 2033 §5: peers on port 25 speak SMTP, and would not see LMTP's replies.
+    /// RFC 2033 §5: peers on port 25 speak SMTP, and would not understand LMTP's replies.
     #[error("LMTP may not be spoken on port 25 ({0}); choose another port, 24 is customary")]
     LmtpOnSmtpPort(SocketAddr),
     /// The Unix socket for LMTP could not be opened.
@@ -51,12 +51,12 @@ pub enum ListenError {
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// A setting makes no sense.
+    /// A setting is invalid.
     #[error("{0}")]
     Settings(&'static str),
 }
 
-/// A socket that somebody else bound, e.g. systemd.
+/// A socket bound by another program, e.g. systemd.
 #[derive(Debug)]
 pub enum Inherited {
     /// On TCP.
@@ -70,13 +70,13 @@ enum Endpoint {
     Unix(UnixListener, Option<PathBuf>),
 }
 
-/// What came through a door.
+/// An accepted connection.
 enum Came {
     Tcp(TcpStream, IpAddr),
     Unix(UnixStream),
 }
 
-/// Open doors; peers wait until [`Listener::run`].
+/// Bound sockets; peers wait until [`Listener::run`].
 pub struct Listener {
     settings: ListenerSettings,
     endpoints: Vec<Endpoint>,
@@ -87,10 +87,10 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Checks all that can be wrong with the settings themselves and reads the certificate. Opens no socket.
+    /// Checks the settings and reads the certificate. Opens no socket.
     ///
     /// # Errors
-    /// [`ListenError`], in the words with which [`Listener::bind`] refuses the same settings.
+    /// [`ListenError`], with the same text as [`Listener::bind`] for the same settings.
     pub fn examine(settings: &ListenerSettings) -> Result<Option<Arc<Tls>>, ListenError> {
         check(settings)?;
         for address in &settings.lmtp {
@@ -102,7 +102,8 @@ impl Listener {
         Ok(settings.tls.clone().map(Tls::load).transpose()?)
     }
 
-    /// Reads the certificate and opens all sockets, those in the settings and `inherited` ones. Needs a tokio runtime.
+    /// Reads the certificate and opens all sockets, those in the settings and `inherited` ones. Needs a tokio
+    /// runtime.
     ///
     /// # Errors
     /// [`ListenError`]; nothing stays open.
@@ -127,7 +128,7 @@ impl Listener {
         Ok(Self { endpoints, tls, connection_limits, memory, counters: Arc::default(), settings })
     }
 
-    /// Where it listens on TCP, in the order of the settings: SMTP, LMTP, inherited.
+    /// The TCP addresses, in the order of the settings: SMTP, LMTP, inherited.
     pub fn addresses(&self) -> Vec<(Protocol, SocketAddr)> {
         let address = |endpoint: &Endpoint| match endpoint {
             Endpoint::Tcp(protocol, listener) => listener.local_addr().ok().map(|address| (*protocol, address)),
@@ -136,35 +137,35 @@ impl Listener {
         self.endpoints.iter().filter_map(address).collect()
     }
 
-    /// The first address on TCP.
+    /// The first TCP address.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.addresses().first().map(|(_, address)| *address)
     }
 
-    /// Through which the certificate can be read again while it runs.
+    /// The certificate, which can be read again while the listener runs.
     pub fn tls(&self) -> Option<Arc<Tls>> {
         self.tls.clone()
     }
 
-    /// How many connections are open, at any time.
+    /// Returns a function that counts the open connections.
     pub fn open_connections(&self) -> impl Fn() -> usize + Send + Sync + use<> {
         let connection_limits = self.connection_limits.clone();
         move || connection_limits.taken()
     }
 
-    /// What messages being received hold.
+    /// The memory used by messages being received.
     pub fn memory(&self) -> Arc<MessageMemory> {
         self.memory.clone()
     }
 
-    /// What it did so far.
+    /// Its counters.
     pub fn counters(&self) -> Arc<Counters> {
         self.counters.clone()
     }
 
-    /// Takes mail in until `shutdown` completes; then nobody is let in any more, who sends no message is dismissed with
-    /// 421, and messages on their way in are waited for as long as the limits say. Each that was answered 250 was made
-    /// durable before.
+    /// Accepts mail until `shutdown` completes. Then no connection is accepted, peers that are not sending a message
+    /// are dismissed with 421, and messages being received are awaited within the limits. Each message answered with
+    /// 250 is durable.
     pub async fn run(self, ingest: Arc<dyn Ingest>, clock: Arc<dyn Clock>, shutdown: impl Future<Output = ()>) {
         let shared = Arc::new(Shared {
             session: Arc::new(self.settings.session),
@@ -201,7 +202,7 @@ fn check(settings: &ListenerSettings) -> Result<(), ListenError> {
     Ok(())
 }
 
-/// A quarter for small messages, or what the largest message leaves.
+/// Reserves for small messages a quarter, or what the largest message leaves.
 fn memory(settings: &ListenerSettings) -> Arc<MessageMemory> {
     let (in_all, largest) = (settings.limits.message_memory, settings.session.max_message_bytes.saturating_add(4096));
     MessageMemory::reserving(in_all, (in_all / 4).min(in_all.saturating_sub(largest)))
@@ -253,7 +254,7 @@ impl Endpoint {
     }
 }
 
-/// Lets peers in through one door until told to stop, and ends when the last one is gone.
+/// Accepts peers on one socket until told to stop, and ends when the last one has left.
 async fn keep(
     endpoint: Endpoint,
     shared: Arc<Shared>,
@@ -279,7 +280,7 @@ async fn keep(
         }
     }
     if let Endpoint::Unix(_, Some(path)) = &endpoint {
-        // Whatever else happens, a stale socket is only a stale socket.
+        // If this fails, it only leaves a stale socket.
         let _ = std::fs::remove_file(path);
     }
     drop(endpoint);
@@ -319,7 +320,7 @@ fn let_in(
         }
     };
     if let Stream::Tcp(stream) = &stream {
-        // Without it a reply waits for the next acknowledgement; a socket that refuses is served all the same.
+        // Without it a reply waits for the next acknowledgement; if the socket refuses, it is served all the same.
         drop(stream.set_nodelay(true));
     }
     let number = shared.counters.connections.fetch_add(1, Relaxed);
@@ -331,9 +332,9 @@ fn let_in(
     });
 }
 
-/// Says why and closes; waits for nothing, so that a flood costs next to nothing.
+/// Sends the reason and closes; waits for nothing, so that a flood costs little.
 fn turn_away(stream: Stream, reply: &str) {
-    // The peer may be gone already, or take nothing: then it hears nothing.
+    // The peer may have left already, or accept nothing: then it gets no reply.
     drop(match stream {
         Stream::Tcp(stream) => stream.into_std().and_then(|mut stream| stream.write_all(reply.as_bytes())),
         Stream::Unix(stream) => stream.into_std().and_then(|mut stream| stream.write_all(reply.as_bytes())),

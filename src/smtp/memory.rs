@@ -1,10 +1,10 @@
-//! A bound on the bytes that all messages being received hold together, and how they are shared.
+//! Limits the bytes that all messages being received use together, and shares them.
 //!
-//! - Each byte that a message holds counts, and no more than it holds.
-//! - A part is kept for messages that are still small: large ones, however many, leave it.
-//! - When there is no more, a message that comes slowly is given up for one that does not, and else the peer that holds the
-//!   most gives its oldest message up for one that holds less: its sender is told to come again. So slow senders, however
-//!   many connections they have, refuse no other sender's mail.
+//! - Each byte that a message uses counts, and no more.
+//! - A part is reserved for messages that are still small: large ones, however many, do not use it.
+//! - When the memory is used up, a slow message is given up for a faster one; otherwise the peer that uses the most
+//!   gives up its oldest message for a peer that uses less: its sender gets a temporary refusal. So slow senders,
+//!   however many connections they have, do not block other senders' mail.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,12 +14,12 @@ use tokio::sync::Notify;
 
 use crate::base::peer::peer_key;
 
-/// Up to so many bytes a message is small.
+/// Maximum bytes of a small message.
 pub const SMALL_MESSAGE: usize = 256 * 1024;
-/// Memory is counted in pieces of so many bytes.
+/// Unit in which memory is counted, in bytes.
 const PIECE: usize = 4096;
 
-/// How much all sessions may hold together; sessions share one.
+/// The limit shared by all sessions.
 #[derive(Debug)]
 pub struct MessageMemory {
     in_all: usize,
@@ -30,7 +30,7 @@ pub struct MessageMemory {
 #[derive(Debug, Default)]
 struct Taken {
     in_all: usize,
-    /// The number of the next message: later ones have higher ones.
+    /// The number of the next message: numbers increase.
     next: u64,
     by_peer: HashMap<Option<IpAddr>, usize>,
     /// Messages that may be given up.
@@ -45,31 +45,31 @@ struct Held {
     given_up: Arc<GivenUp>,
 }
 
-/// Tells a message that its memory went to another message.
+/// Tells a message that its memory was given to another message.
 #[derive(Debug, Default)]
 pub struct GivenUp {
     notify: Notify,
 }
 
 impl GivenUp {
-    /// Completes when it is given up, also when it was already.
+    /// Completes when it is given up, or at once if it was already.
     pub async fn wait(&self) {
         self.notify.notified().await;
     }
 }
 
 impl MessageMemory {
-    /// `bytes` in all, a quarter of them for small messages.
+    /// Creates a limit of `bytes` in total, a quarter of them for small messages.
     pub fn new(bytes: usize) -> Arc<Self> {
         Self::reserving(bytes, bytes / 4)
     }
 
-    /// `bytes` in all, of which a large message gets none of `for_small`.
+    /// Creates a limit of `bytes` in total, of which `for_small` are reserved for small messages.
     pub fn reserving(bytes: usize, for_small: usize) -> Arc<Self> {
         Arc::new(Self { in_all: bytes, for_small: for_small.min(bytes), taken: Mutex::default() })
     }
 
-    /// How many bytes are free.
+    /// Number of free bytes.
     pub fn free(&self) -> usize {
         self.in_all.saturating_sub(self.lock().in_all)
     }
@@ -99,8 +99,8 @@ impl Taken {
         }
     }
 
-    /// Takes the oldest message from the peer that holds the most, if that is more than `least`; `false` when there is no
-    /// such peer.
+    /// Takes the memory of the oldest message of the peer that uses the most, if that is more than `least`; `false`
+    /// when there is no such peer.
     fn give_one_up(&mut self, least: usize) -> bool {
         let mut held = HashMap::<Option<IpAddr>, (usize, u64)>::new();
         for (number, message) in &self.messages {
@@ -114,7 +114,7 @@ impl Taken {
         most.map(|(_, oldest)| *oldest).is_some_and(|oldest| self.give_up(oldest))
     }
 
-    /// Takes the oldest message that comes slowly; `false` when there is none.
+    /// Takes the memory of the oldest slow message; `false` when there is none.
     fn give_slow_up(&mut self) -> bool {
         let slow = self.messages.iter().filter(|(_, message)| message.is_slow && message.bytes > 0);
         slow.map(|(number, _)| *number).min().is_some_and(|oldest| self.give_up(oldest))
@@ -128,21 +128,21 @@ impl Taken {
     }
 }
 
-/// What one message holds; given back when it is dropped.
+/// The memory of one message; released when dropped.
 #[derive(Debug)]
 pub struct Share {
     memory: Arc<MessageMemory>,
     peer: Option<IpAddr>,
     number: u64,
-    /// What it was given last, so that not every line asks.
+    /// Bytes granted last, so that not every line asks.
     granted: usize,
-    /// What it holds for good, once nothing may be taken from it.
+    /// Bytes it keeps for good, once the message is complete.
     kept: usize,
     given_up: Arc<GivenUp>,
 }
 
 impl Share {
-    /// Nothing yet. `peer` is the machine that sends, where one is known.
+    /// An empty share. `peer` is the sending machine, if known.
     pub fn of(memory: Arc<MessageMemory>, peer: Option<IpAddr>) -> Self {
         let (peer, given_up) = (peer.map(peer_key), Arc::<GivenUp>::default());
         let mut taken = memory.lock();
@@ -153,7 +153,7 @@ impl Share {
         Self { memory, peer, number, granted: 0, kept: 0, given_up }
     }
 
-    /// Holds `bytes` in all from now on; `false` when there are not so many, or what it held is given up.
+    /// Grows to `bytes` in total; `false` when there is not enough memory, or the message was given up.
     #[must_use]
     pub fn grow_to(&mut self, bytes: usize) -> bool {
         if bytes <= self.granted {
@@ -182,14 +182,14 @@ impl Share {
         true
     }
 
-    /// The message comes slowly, or no longer does.
+    /// Marks whether the message arrives slowly.
     pub fn set_slow(&mut self, is_slow: bool) {
         if let Some(message) = self.memory.lock().messages.get_mut(&self.number) {
             message.is_slow = is_slow;
         }
     }
 
-    /// The message is whole: nothing is taken from it any more. `false` when it was given up before.
+    /// Marks the message as complete: its memory is not taken any more. `false` when it was given up before.
     #[must_use]
     pub fn keep(&mut self) -> bool {
         match self.memory.lock().messages.remove(&self.number) {
@@ -201,7 +201,7 @@ impl Share {
         }
     }
 
-    /// Gives everything back.
+    /// Releases everything.
     pub fn release(&mut self) {
         self.granted = 0;
         let mut taken = self.memory.lock();
@@ -210,12 +210,12 @@ impl Share {
         taken.give_back(self.peer, bytes);
     }
 
-    /// Whether its memory went to another message.
+    /// Whether its memory was given to another message.
     pub fn is_given_up(&self) -> bool {
         self.kept == 0 && !self.memory.lock().messages.contains_key(&self.number)
     }
 
-    /// Tells when that happens.
+    /// A signal for when that happens.
     pub fn given_up(&self) -> Arc<GivenUp> {
         self.given_up.clone()
     }

@@ -1,8 +1,9 @@
-//! Floor 11: mail in over the network: the session as a state machine without I/O, and the listener that drives it.
+//! Floor 11: incoming mail over the network: the session as a state machine without I/O, and the listener that drives
+//! it.
 //!
-//! A peer's bytes go into a [`session::Session`]; out of it come replies, and questions for what lies behind the door
-//! ([`crate::inbound::recipients::Ingest`]). Everything that a standard says of the dialogue is in the session
-//! and tested without a socket; sockets, TLS, time and limits are the [`listener`]'s.
+//! A peer's bytes go into a [`session::Session`]; out of it come replies, and questions for the ingest
+//! ([`crate::inbound::recipients::Ingest`]). All protocol rules are in the session and tested without a socket;
+//! sockets, TLS, time and limits belong to the [`listener`].
 
 mod connection;
 mod connection_limits;

@@ -1,4 +1,4 @@
-//! The Received field that says how a message came to us (RFC 5321 §4.4).
+//! The Received field that records how a message reached us (RFC 5321 §4.4).
 
 use std::net::IpAddr;
 
@@ -6,20 +6,20 @@ use crate::base::clock::Timestamp;
 
 use super::grammar::is_host;
 
-/// What a Received field tells.
+/// The content of a Received field.
 #[derive(Clone, Copy, Debug)]
 pub struct Passage<'a> {
-    /// What the peer called itself; anything.
+    /// The name given by the peer; arbitrary.
     pub helo: &'a str,
-    /// The peer's address; a peer on a Unix socket has none.
+    /// The peer's address; `None` on a Unix socket.
     pub peer: Option<IpAddr>,
     /// Our own name.
     pub host: &'a str,
-    /// RFC 3848 and RFC 6531 §4.3: `ESMTPS` and its like.
+    /// RFC 3848 and RFC 6531 §4.3: `ESMTPS` and so on.
     pub with: &'a str,
-    /// Names this passage in the log.
+    /// Identifies this reception in the log.
     pub id: &'a str,
-    /// When.
+    /// The time.
     pub at: Timestamp,
 }
 
@@ -35,7 +35,7 @@ pub fn field(passage: &Passage<'_>) -> String {
     format!("Received: from {helo}{peer}\r\n\tby {host} with {with} id {id};\r\n\t{at}\r\n")
 }
 
-/// A stranger's name as an atom or an address literal: nothing in it can open a comment or end the field.
+/// A stranger's name as an atom or an address literal: it cannot open a comment or end the field.
 fn shown(name: &str) -> String {
     if is_host(name) {
         return name.to_owned();

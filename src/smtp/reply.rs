@@ -1,5 +1,5 @@
-//! Every reply that a session gives, with its enhanced code (RFC 5321 §4.2, RFC 2034, RFC 3463). None repeats a word of
-//! the peer's.
+//! All replies of a session, with enhanced codes (RFC 5321 §4.2, RFC 2034, RFC 3463). None repeats text from the
+//! peer.
 
 use crate::inbound::recipients::{Recipient, Refusal};
 
@@ -11,9 +11,9 @@ use super::grammar::Wrong;
 pub struct Reply {
     /// The code, three digits.
     pub code: u16,
-    /// The enhanced code; empty where RFC 2034 §4 wants none.
+    /// The enhanced code; empty where RFC 2034 §4 requires none.
     pub enhanced: &'static str,
-    /// Words for people.
+    /// Text for people.
     pub text: &'static str,
 }
 
@@ -29,7 +29,7 @@ pub const RESET: Reply = reply(250, "2.0.0", "reset");
 pub const NOTHING: Reply = reply(250, "2.0.0", "OK");
 pub const BYE: Reply = reply(221, "2.0.0", "goodbye");
 pub const HELP: Reply = reply(214, "2.0.0", "see RFC 5321; write to postmaster");
-/// RFC 5321 §3.5.3: nothing is said about who has a mailbox here.
+/// RFC 5321 §3.5.3: does not reveal which mailboxes exist.
 pub const CANNOT_VERIFY: Reply = reply(252, "2.0.0", "cannot verify, will take mail and try");
 pub const START_TLS: Reply = reply(220, "2.0.0", "ready for TLS");
 
@@ -41,7 +41,7 @@ pub const WRONG_HELLO_SMTP: Reply = reply(500, "5.5.1", "this is SMTP: say EHLO"
 pub const HELLO_FIRST: Reply = reply(503, "5.5.1", "say hello first");
 pub const NESTED_MAIL: Reply = reply(503, "5.5.1", "there is a sender already");
 pub const MAIL_FIRST: Reply = reply(503, "5.5.1", "MAIL first");
-/// RFC 5321 §3.3 for SMTP; RFC 2033 §4.2 demands 503 of LMTP.
+/// RFC 5321 §3.3 for SMTP; RFC 2033 §4.2 requires 503 for LMTP.
 pub const NO_RECIPIENTS: Reply = reply(554, "5.5.1", "no valid recipients");
 pub const NO_RECIPIENTS_LMTP: Reply = reply(503, "5.5.1", "no valid recipients");
 pub const ENCRYPTED_ALREADY: Reply = reply(503, "5.5.1", "TLS is on already");
@@ -49,7 +49,7 @@ pub const ENCRYPTED_ALREADY: Reply = reply(503, "5.5.1", "TLS is on already");
 pub const TOO_LARGE: Reply = reply(552, "5.3.4", "message too large");
 /// RFC 6531 §3.5.
 pub const NOT_ASCII: Reply = reply(553, "5.6.7", "an address beyond ASCII needs SMTPUTF8");
-/// RFC 5321 §4.5.3.1.10: the earlier ones are kept.
+/// RFC 5321 §4.5.3.1.10: earlier recipients are kept.
 pub const TOO_MANY_RECIPIENTS: Reply = reply(452, "4.5.3", "too many recipients; send to these first");
 pub const BEGINS_FOLDED: Reply = reply(554, "5.6.0", "the message begins with a continued line");
 
@@ -58,40 +58,40 @@ pub const TOO_MANY_COMMANDS: Reply = reply(421, "4.7.0", "too many commands with
 pub const TOO_MANY_MESSAGES: Reply = reply(421, "4.7.0", "enough messages on this connection; connect again");
 pub const ENDLESS_LINE: Reply = reply(421, "4.7.0", "the line does not end");
 
-/// What is said to a line that is no command.
+/// The reply to an invalid command.
 pub fn to_wrong(wrong: Wrong) -> Reply {
     match wrong {
         Wrong::Unknown => reply(500, "5.5.1", "no such command"),
         Wrong::Arguments(form) => reply(501, "5.5.4", form),
-        Wrong::Sender => reply(501, "5.1.7", "the sender is no address"),
-        Wrong::Recipient => reply(501, "5.1.3", "the recipient is no address"),
+        Wrong::Sender => reply(501, "5.1.7", "the sender is not a valid address"),
+        Wrong::Recipient => reply(501, "5.1.3", "the recipient is not a valid address"),
         // RFC 5321 §4.1.1.11.
         Wrong::Parameter => reply(555, "5.5.4", "parameter not offered"),
     }
 }
 
-/// What is said to RCPT.
+/// The reply to RCPT.
 pub fn to_recipient(answer: &Recipient) -> Reply {
     match answer {
         Recipient::Welcome => RECIPIENT_OK,
-        // The same words: who forges learns nothing.
+        // The same text, so that a forger learns nothing.
         Recipient::Unknown | Recipient::Forged => reply(550, "5.1.1", "no such address here"),
         Recipient::Foreign => reply(550, "5.7.1", "not a domain of ours; this is no relay"),
-        Recipient::Later(_) => reply(451, "4.3.0", "cannot be told just now; try again later"),
+        Recipient::Later(_) => reply(451, "4.3.0", "cannot be checked now; try again later"),
     }
 }
 
-/// What is said to a message that what lies behind the door did not take.
+/// The reply to a message that the ingest refused.
 pub fn to_refusal(refusal: &Refusal) -> Reply {
     match refusal {
-        Refusal::Full => reply(452, "4.3.1", "no room for messages just now; try again later"),
-        Refusal::Later(_) => reply(451, "4.3.0", "cannot be kept just now; try again later"),
+        Refusal::Full => reply(452, "4.3.1", "no space for messages now; try again later"),
+        Refusal::Later(_) => reply(451, "4.3.0", "cannot be stored now; try again later"),
         // RFC 5321 §6.3.
         Refusal::Loop => reply(554, "5.4.6", "too many Received fields: this mail goes in circles"),
     }
 }
 
-/// What is said to content that was not taken.
+/// The reply to content that was refused.
 pub fn to_fault(fault: Fault) -> Reply {
     match fault {
         Fault::BareLineEnd => reply(554, "5.6.0", "bare CR or LF in the message; lines end with CRLF"),
@@ -100,7 +100,7 @@ pub fn to_fault(fault: Fault) -> Reply {
     }
 }
 
-/// Why the listener ends a session that did not end itself.
+/// Why the listener ends a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dismissal {
     /// No command in time (RFC 5321 §4.5.3.2.7).
@@ -111,7 +111,7 @@ pub enum Dismissal {
     Stopping,
 }
 
-/// What is said to one who is dismissed.
+/// The reply to a dismissed peer.
 pub fn to_dismissed(dismissal: Dismissal) -> Reply {
     match dismissal {
         Dismissal::Idle => reply(421, "4.4.2", "waited too long for a command"),
@@ -123,13 +123,13 @@ pub fn to_dismissed(dismissal: Dismissal) -> Reply {
 /// Why a connection gets no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TurnedAway {
-    /// There are too many in all.
+    /// Too many connections in total.
     TooMany,
-    /// There are too many from its address.
+    /// Too many connections from its address.
     TooManyFromThere,
 }
 
-/// What is said to one who is turned away.
+/// The reply to a refused connection.
 pub fn to_turned_away(why: TurnedAway) -> Reply {
     match why {
         TurnedAway::TooMany => reply(421, "4.7.0", "too many connections; try again later"),

@@ -1,8 +1,9 @@
-//! One dialogue, SMTP (RFC 5321) or LMTP (RFC 2033), as a state machine without I/O and without a clock.
+//! One SMTP (RFC 5321) or LMTP (RFC 2033) dialogue, as a state machine without I/O and without a clock.
 //!
-//! The driver gives it bytes with [`Session::receive`] and calls [`Session::step`] until that says [`Step::More`]; it sends
-//! what [`Session::take_output`] gives before it reads again, and answers the questions among the steps. In between the
-//! session never holds more than one unfinished line, and a message within its limits.
+//! The driver passes it bytes with [`Session::receive`] and calls [`Session::step`] until that returns
+//! [`Step::More`]; it sends the result of [`Session::take_output`] before it reads again, and answers the questions
+//! among the steps. In between the session never holds more than one unfinished line, and a message within its
+//! limits.
 
 mod commands;
 mod driver;
@@ -19,10 +20,10 @@ pub use super::reply::Dismissal;
 use super::reply::{self, Reply};
 pub use driver::{Message, Peer, Protocol, SessionSettings, Step};
 
-/// RFC 5321 §4.5.3.1.4: 512 octets with the CRLF, and what the extensions add: SIZE 26 (RFC 1870 §3), 8BITMIME 17
+/// RFC 5321 §4.5.3.1.4: 512 bytes with the CRLF, plus what the extensions add: SIZE 26 (RFC 1870 §3), 8BITMIME 17
 /// (RFC 6152 §2), SMTPUTF8 10 (RFC 6531 §3.1).
 pub const MAX_COMMAND: usize = 512 + 26 + 17 + 10;
-/// How often more than the allowed recipients one may try in one transaction.
+/// Recipients that may be tried in one transaction, as a multiple of the maximum.
 const RECIPIENT_PATIENCE: usize = 10;
 
 /// One dialogue.
@@ -43,20 +44,20 @@ pub struct Session {
     messages: usize,
 }
 
-/// What the peer calls itself, and whether it knows extensions.
+/// The name given by the peer, and whether it knows extensions.
 #[derive(Clone, Debug)]
 struct Name {
     text: String,
     extended: bool,
 }
 
-/// Between MAIL and the end of its DATA.
+/// The state between MAIL and the end of its DATA.
 #[derive(Debug, Default)]
 struct Transaction {
     sender: Option<String>,
     smtputf8: bool,
     recipients: Vec<String>,
-    /// RCPT commands answered with 250, repeated ones too: LMTP owes each of them a reply.
+    /// Number of RCPT commands answered with 250, including repeated ones: LMTP owes each a reply.
     accepted: usize,
     tried: usize,
 }
@@ -64,12 +65,12 @@ struct Transaction {
 #[derive(Debug)]
 enum State {
     Command,
-    /// A line that is too long, of which so many bytes are gone.
+    /// Skipping a line that is too long; the number of bytes skipped.
     Skipping(usize),
     Content(Box<Content>),
-    /// Waits to be told of this recipient.
+    /// Waiting for the answer about this recipient.
     Asking(String),
-    /// Waits for the end of a message, with so many replies to give; until then its memory counts.
+    /// Waiting for a message to be stored, with the number of replies to give; until then its memory counts.
     Taking {
         replies: usize,
         _share: Share,
@@ -79,7 +80,7 @@ enum State {
 }
 
 impl Session {
-    /// Begins with the greeting in the output.
+    /// Starts a dialogue with the greeting in the output.
     pub fn new(settings: Arc<SessionSettings>, memory: Arc<MessageMemory>, peer: Peer) -> Self {
         let word = if peer.protocol == Protocol::Lmtp { "LMTP" } else { "ESMTP" };
         let greeting = format!("220 {} {word} Depesch\r\n", settings.host_name);
@@ -100,7 +101,7 @@ impl Session {
         }
     }
 
-    /// Takes bytes from the peer.
+    /// Receives bytes from the peer.
     pub fn receive(&mut self, bytes: &[u8]) {
         if !matches!(self.state, State::Closed) {
             self.input.drain(..self.used);
@@ -109,9 +110,9 @@ impl Session {
         }
     }
 
-    /// Goes on as far as it can without the driver. `now` goes into Received fields and arrivals.
+    /// Continues as far as possible without the driver. `now` goes into Received fields and arrivals.
     ///
-    /// While a question is open this is [`Step::More`], and nothing is done.
+    /// While a question is open this returns [`Step::More`], and does nothing.
     pub fn step(&mut self, now: Timestamp) -> Step {
         loop {
             let step = match &mut self.state {
@@ -129,7 +130,7 @@ impl Session {
                 None => {}
                 Some(step) => {
                     if self.used == self.input.len() {
-                        // An idle connection holds as little as possible: there may be thousands.
+                        // An idle connection uses as little memory as possible: there may be thousands.
                         self.input = Vec::new();
                         self.used = 0;
                     }
@@ -139,7 +140,7 @@ impl Session {
         }
     }
 
-    /// What to send; empty when there is nothing.
+    /// The output to send; may be empty.
     pub fn take_output(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.output)
     }
@@ -156,13 +157,13 @@ impl Session {
             }
         }
         match self.peer.protocol {
-            // A stranger who guesses at addresses is sent away; our own mail server passes on what it was given.
+            // A stranger who guesses addresses is disconnected; our own mail server only forwards what it was given.
             Protocol::Smtp => self.say(reply),
             Protocol::Lmtp => self.output.extend_from_slice(reply.line().as_bytes()),
         }
     }
 
-    /// The end of [`Step::Take`].
+    /// The result of [`Step::Take`].
     pub fn taken(&mut self, result: Result<(), &Refusal>) {
         let State::Taking { replies, .. } = std::mem::replace(&mut self.state, State::Command) else { return };
         if result.is_ok() {
@@ -176,7 +177,7 @@ impl Session {
         }
     }
 
-    /// TLS is on. RFC 3207 §4.2: nothing that was said before counts, and nothing that came before is read.
+    /// TLS has begun. RFC 3207 §4.2: what was said before is forgotten, and input received before is not read.
     pub fn encrypted(&mut self) {
         if matches!(self.state, State::Handshake) {
             self.state = State::Command;
@@ -194,12 +195,13 @@ impl Session {
         }
     }
 
-    /// Whether a message is coming in, so that its end ought to be awaited.
+    /// Whether a message is being received, so that its end should be awaited.
     pub fn is_in_content(&self) -> bool {
         matches!(self.state, State::Content(_))
     }
 
-    /// Tells when the memory of the message that is coming in goes to another one; then [`Session::let_go`].
+    /// A signal that the memory of the message being received was given to another one; then call
+    /// [`Session::let_go`].
     pub fn given_up(&self) -> Option<Arc<GivenUp>> {
         match &self.state {
             State::Content(content) => Some(content.given_up()),
@@ -207,21 +209,21 @@ impl Session {
         }
     }
 
-    /// The message that is coming in comes slowly, or no longer does.
+    /// Marks whether the message being received arrives slowly.
     pub fn set_slow(&mut self, is_slow: bool) {
         if let State::Content(content) = &mut self.state {
             content.set_slow(is_slow);
         }
     }
 
-    /// Frees the memory of a message that is coming in, if it went to another one.
+    /// Frees the memory of a message being received, if it was given to another one.
     pub fn let_go(&mut self) {
         if let State::Content(content) = &mut self.state {
             content.let_go();
         }
     }
 
-    /// How much of a message has come in; 0 where none is coming.
+    /// Bytes received of the current message; 0 without one.
     pub fn content_length(&self) -> usize {
         match &self.state {
             State::Content(content) => content.theirs().len(),
@@ -229,12 +231,12 @@ impl Session {
         }
     }
 
-    /// Whether the dialogue is inside TLS.
+    /// Whether the dialogue is protected by TLS.
     pub fn is_encrypted(&self) -> bool {
         self.encrypted
     }
 
-    /// How many messages were decided on.
+    /// Number of messages accepted or refused.
     pub fn messages(&self) -> usize {
         self.messages
     }
@@ -254,7 +256,7 @@ impl Session {
         }
     }
 
-    /// RFC 2033 §4.2: after DATA, LMTP gives one reply for each RCPT that was accepted.
+    /// RFC 2033 §4.2: after DATA, LMTP sends one reply for each accepted RCPT.
     fn say_to_each(&mut self, replies: usize, reply: Reply) {
         let line = reply.line();
         (1..replies).for_each(|_| self.output.extend_from_slice(line.as_bytes()));

@@ -1,4 +1,4 @@
-//! A connection's bytes: over TCP, a Unix socket, or TLS.
+//! The byte stream of a connection: over TCP, a Unix socket, or TLS.
 
 use std::io;
 
@@ -15,7 +15,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Waits for bytes and appends as many as there is room for; 0 when the peer is done.
+    /// Waits for bytes and appends as many as the capacity allows; 0 when the peer has closed.
     pub async fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read_buf(buffer).await,
@@ -36,7 +36,7 @@ impl Stream {
         }
     }
 
-    /// Begins TLS. Only a plain TCP connection can.
+    /// Starts TLS. Only possible on a plain TCP connection.
     pub async fn encrypt(self, acceptor: TlsAcceptor) -> io::Result<Self> {
         match self {
             Self::Tcp(stream) => Ok(Self::Tls(Box::new(acceptor.accept(stream).await?))),
@@ -44,7 +44,7 @@ impl Stream {
         }
     }
 
-    /// Says that no more will be sent.
+    /// Signals that no more will be sent.
     pub async fn shutdown(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown().await,

@@ -1,4 +1,4 @@
-//! How long a peer is waited for, by the clock that never jumps ([`Clock::steady`]).
+//! Timeouts of a connection, in steady time ([`Clock::steady`]).
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use crate::base::clock::{Clock, Timestamp, Wait};
 use super::memory::SMALL_MESSAGE;
 use super::settings::Limits;
 
-/// Wakes at an instant that may be moved. Keeps what it waits on: an instant moved further away costs nothing until the
-/// old one has come, so that a busy connection makes no timers.
+/// A timer whose instant may be moved. Moving it later costs nothing until the old instant has come, so that a busy
+/// connection creates no timers.
 #[derive(Default)]
 pub struct Alarm {
     armed: Option<(Timestamp, Wait)>,
 }
 
 impl Alarm {
-    /// Completes when `at` has come by [`Clock::steady`]. May be dropped and called again.
+    /// Completes when [`Clock::steady`] reaches `at`. May be dropped and called again.
     pub async fn until(&mut self, clock: &dyn Clock, at: Timestamp) {
         loop {
             let Some(left) = (at - clock.steady()).to_std().ok().filter(|left| !left.is_zero()) else { return };
@@ -31,10 +31,10 @@ impl Alarm {
     }
 }
 
-/// Until when the peer is waited for, and how fast its message comes.
+/// The timeouts of a peer, and the speed of its message.
 #[derive(Debug)]
 pub struct Timeouts {
-    /// When the present command is too late.
+    /// The deadline of the current command.
     command: Timestamp,
     message: Option<Pace>,
 }
@@ -42,27 +42,28 @@ pub struct Timeouts {
 /// The speed of one message.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
-    /// When it is too late for all of it.
+    /// The deadline for the whole message.
     end: Timestamp,
-    /// When its speed is judged.
+    /// When its speed is checked next.
     window: Timestamp,
-    /// What came in this window.
+    /// Bytes received in this window.
     bytes: usize,
-    /// Whether it was large already when the window began.
+    /// Whether it was already large when the window began.
     is_large: bool,
-    /// What it holds so far.
+    /// Bytes that it uses so far.
     held: usize,
     /// Whether it is large, and came slowly in the last window.
     is_slow: bool,
 }
 
 impl Timeouts {
-    /// From the greeting on.
+    /// Starts with the greeting.
     pub fn new(now: Timestamp, limits: &Limits) -> Self {
         Self { command: now + limits.idle, message: None }
     }
 
-    /// What the session has come to: whether a command was answered, and whether a message is coming.
+    /// Updates it with the session's progress: whether a command was answered, and whether a message is being
+    /// received.
     pub fn look(&mut self, now: Timestamp, limits: &Limits, answered: bool, in_content: bool) {
         if answered {
             self.command = now + limits.idle;
@@ -78,14 +79,14 @@ impl Timeouts {
         }
     }
 
-    /// So many bytes came.
+    /// Counts received bytes.
     pub fn came(&mut self, bytes: usize) {
         if let Some(pace) = &mut self.message {
             pace.bytes = pace.bytes.saturating_add(bytes);
         }
     }
 
-    /// So many bytes of a message are held.
+    /// Records the bytes that the message uses.
     pub fn holds(&mut self, bytes: usize) {
         if let Some(pace) = &mut self.message {
             pace.held = bytes;
@@ -97,7 +98,7 @@ impl Timeouts {
         self.message.as_ref().is_some_and(|pace| pace.is_slow)
     }
 
-    /// When to look again.
+    /// When to check again.
     pub fn until(&self) -> Timestamp {
         match &self.message {
             Some(pace) => pace.window.min(pace.end),
@@ -105,7 +106,7 @@ impl Timeouts {
         }
     }
 
-    /// Whether it is at its end, now that [`Timeouts::until`] has come.
+    /// Whether a timeout has expired, once [`Timeouts::until`] has come.
     pub fn is_over(&mut self, now: Timestamp, limits: &Limits) -> bool {
         let Some(pace) = &mut self.message else { return true };
         if now >= pace.end || pace.bytes < least(limits, pace.is_large) {
@@ -119,14 +120,14 @@ impl Timeouts {
     }
 }
 
-/// The bytes that must come in one window. A message that was large when it began holds what others wait for.
+/// Minimum bytes in one window. A message that was large when it began uses memory that others wait for.
 fn least(limits: &Limits, is_large: bool) -> usize {
     let large = limits.least_speed_large.max(limits.least_speed);
     let speed = if is_large { large } else { limits.least_speed };
     in_window(speed, limits)
 }
 
-/// The bytes that come in one window at a speed in bytes a second.
+/// Bytes in one window at a speed in bytes per second.
 fn in_window(speed: usize, limits: &Limits) -> usize {
     let seconds = |window: Duration| usize::try_from(window.as_secs()).unwrap_or(usize::MAX);
     speed.saturating_mul(seconds(limits.speed_window))
@@ -186,7 +187,7 @@ mod tests {
         assert!(timeouts.is_slow());
         timeouts.came(479_999);
         assert!(timeouts.is_over(at(180), &limits));
-        // What was refused is only read to its end: it holds nothing.
+        // A refused message is only read to its end: it uses no memory.
         let mut timeouts = Timeouts::new(at(0), &limits);
         timeouts.look(at(0), &limits, true, true);
         timeouts.came(8_500_000);

@@ -1,4 +1,4 @@
-//! The listener's certificate: read from files, and read again while it runs.
+//! The listener's certificate: read from files, and replaceable while it runs.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,10 +11,10 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::settings::TlsFiles;
 
-/// Why a certificate cannot be used. What was in force before stays so.
+/// Why a certificate cannot be used. The previous one stays in use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
-    /// A file cannot be read, or does not hold what it should.
+    /// A file cannot be read, or has the wrong content.
     #[error("{path} cannot be used for STARTTLS: {why}")]
     File {
         /// The file.
@@ -22,7 +22,7 @@ pub enum TlsError {
         /// What is wrong with it.
         why: String,
     },
-    /// The certificate and the key cannot be used together.
+    /// The certificate and the key do not belong together.
     #[error("the certificate {certificate} and the key {key} cannot be used for STARTTLS: {why}")]
     Pair {
         /// The certificate's file.
@@ -34,10 +34,10 @@ pub enum TlsError {
     },
 }
 
-/// A certificate with its key, read and found usable.
+/// A certificate with its key, read and verified as usable.
 pub struct Certificate(Arc<ServerConfig>);
 
-/// A certificate in force.
+/// A certificate in use.
 pub struct Tls {
     files: TlsFiles,
     current: RwLock<Arc<ServerConfig>>,
@@ -53,7 +53,7 @@ impl Tls {
         Ok(Arc::new(Self { files, current }))
     }
 
-    /// Reads the files again; what they hold comes into force by [`Self::replace`].
+    /// Reads the files again; the result is applied by [`Self::replace`].
     ///
     /// # Errors
     /// [`TlsError`].
@@ -61,22 +61,22 @@ impl Tls {
         Ok(Certificate(read(&self.files)?))
     }
 
-    /// [`Self::read_again`] and [`Self::replace`].
+    /// Calls [`Self::read_again`] and [`Self::replace`].
     ///
     /// # Errors
-    /// [`TlsError`]; the old certificate stays in force.
+    /// [`TlsError`]; the old certificate stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
         self.replace(self.read_again()?);
         Ok(())
     }
 
-    /// Connections from now on see this certificate.
+    /// Uses this certificate for new connections.
     pub fn replace(&self, new: Certificate) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = new.0;
         tracing::info!(certificate = %self.files.certificate.display(), "the certificate was read again");
     }
 
-    /// What is in force now.
+    /// The acceptor for the current certificate.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.current.read().unwrap_or_else(PoisonError::into_inner).clone())
     }

@@ -12,6 +12,7 @@ use crate::model::bounce::{Bounce, BounceEffect, BounceSource, Hit, Probe, Score
 use crate::model::classify::Class;
 
 use super::engine::{Batch, Key, KeyRange, Value};
+use super::pages::Query;
 use super::record::{self, RecordError};
 use super::{Read, Store, StoreError, keys};
 
@@ -119,6 +120,11 @@ pub(super) fn put_new_address(batch: &mut Batch, subscriber: SubscriberId, at: T
     batch.put(keys::score(subscriber), encode_score(&Score::of_new_address(at)));
 }
 
+/// Demands in `batch` that a subscriber's score is still as it was read; `None`: that nothing is known of one.
+pub fn expect_score(batch: &mut Batch, subscriber: SubscriberId, stamp: Option<Value>) {
+    batch.expect_read(keys::score(subscriber), stamp);
+}
+
 /// Removes a subscriber's score, when the subscriber is.
 pub(super) fn delete_score(batch: &mut Batch, subscriber: SubscriberId) {
     batch.delete(keys::score(subscriber));
@@ -165,9 +171,17 @@ impl Store {
         last: SubscriberId,
     ) -> Result<Vec<Bounce>, StoreError> {
         let after = SubscriberId(last.0.saturating_add(1));
-        let range = KeyRange { from: keys::bounce(mailing, first), to: Some(keys::bounce(mailing, after)) };
-        let found = self.engine.scan(range, usize::MAX).await?;
-        found.iter().map(|(key, stamp)| Ok(decode_bounce(mailing, SubscriberId(last_id(key)?), stamp)?)).collect()
+        let range = KeyRange::new(keys::bounce(mailing, first), Some(keys::bounce(mailing, after)));
+        let mut pages = self.pages(Query::new(range, |key, stamp| {
+            let mailing = key.0.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+            let mailing = mailing.ok_or_else(|| too_short(key))?;
+            Ok(decode_bounce(MailingId(mailing), SubscriberId(last_id(key)?), &stamp)?)
+        }));
+        let mut bounces = Vec::new();
+        while let Some(bounce) = pages.next().await? {
+            bounces.push(bounce);
+        }
+        Ok(bounces)
     }
 
     /// Everything that came back from a subscriber, the oldest mailing first.
@@ -176,8 +190,9 @@ impl Store {
     /// [`StoreError`].
     pub async fn bounces_of(&self, subscriber: SubscriberId) -> Result<Vec<Read<Bounce>>, StoreError> {
         let mut bounces = Vec::new();
-        for (key, _) in self.engine.scan(keys::bounces_of(subscriber), usize::MAX).await? {
-            bounces.extend(self.bounce(MailingId(last_id(&key)?), subscriber).await?);
+        let mut mailings = self.pages(Query::new(keys::bounces_of(subscriber), |key, _| Ok(MailingId(last_id(key)?))));
+        while let Some(mailing) = mailings.next().await? {
+            bounces.extend(self.bounce(mailing, subscriber).await?);
         }
         Ok(bounces)
     }
@@ -211,8 +226,11 @@ impl Store {
 }
 
 fn last_id(key: &Key) -> Result<u64, RecordError> {
-    let short = || RecordError::Damaged { family: BOUNCE, reason: format!("the key {key:?} is too short") };
-    key.0.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes)).ok_or_else(short)
+    key.0.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes)).ok_or_else(|| too_short(key))
+}
+
+fn too_short(key: &Key) -> RecordError {
+    RecordError::Damaged { family: BOUNCE, reason: format!("the key {key:?} is too short") }
 }
 
 fn encode_bounce(bounce: &Bounce) -> Value {

@@ -27,6 +27,9 @@ use super::{Store, StoreError, names};
 /// Records looked at together.
 const PAGE: usize = 500;
 
+/// What to do about a damaged index table.
+const REPAIR: &str = "\u{201c}depesch store check --repair\u{201d} writes them anew";
+
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
@@ -58,6 +61,11 @@ pub enum CheckError {
 }
 
 impl Check {
+    /// Whether rows of index tables are wrong, which [`super::Store::repair_rows`] repairs.
+    pub fn has_wrong_rows(&self) -> bool {
+        self.findings.iter().any(|finding| finding.is_table)
+    }
+
     /// Nothing is wrong but what a crash may leave.
     pub fn is_sound(&self) -> bool {
         self.survey.is_sound() && self.findings.iter().all(|finding| finding.harmless)
@@ -72,6 +80,10 @@ pub async fn check(directory: &Path, settings: &Settings) -> Result<Check, Check
     let mut examined: Examined = examine(directory, settings)?;
     let mut findings = std::mem::take(&mut examined.findings);
     let store = examined.records.take().map(|records| Store::new(Arc::new(records) as Arc<dyn Engine>));
+    // Rows are compared with records; where those are not what was written, that says it all.
+    if let Some(store) = store.as_ref().filter(|_| examined.is_trusted) {
+        findings.extend(table_finding(directory, store).await?);
+    }
     let state_directory = directory.parent().unwrap_or(directory);
     let (blobs, found) = check_blobs(&state_directory.join("blobs"), store.as_ref()).await?;
     findings.extend(found);
@@ -85,6 +97,17 @@ pub async fn check(directory: &Path, settings: &Settings) -> Result<Check, Check
         finding.keys = keys;
     }
     Ok(Check { survey: examined.survey.clone(), findings, blobs, spool })
+}
+
+/// What is wrong with the index tables, by which records are found.
+async fn table_finding(directory: &Path, store: &Store) -> Result<Option<Finding>, CheckError> {
+    let wrong = store.wrong_rows().await?;
+    if wrong.is_empty() {
+        return Ok(None);
+    }
+    let what = format!("{} rows of index tables are not as their records say: {REPAIR}", wrong.len());
+    let keys = wrong.into_iter().map(|row| row.key.0).collect();
+    Ok(Some(Finding { keys, is_table: true, ..Finding::new(&directory.join("index"), None, what) }))
 }
 
 /// Reads the attachments and the mail beside a store that somebody has open, and says what records name and is not there,

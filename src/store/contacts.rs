@@ -6,9 +6,10 @@ use crate::base::address::Address;
 use crate::base::language::Language;
 use crate::model::contact::{Boilerplate, Contact, ContactBook, Organisation, Phone};
 
-use super::engine::{Batch, Commit, Key, Value};
+use super::engine::{Batch, Key, Value};
+use super::pages::Query;
 use super::record::{self, RecordError};
-use super::{CONFLICT_TRIES, Store, StoreError, keys};
+use super::{Attempt, Store, StoreError, keys};
 
 const VERSION: u8 = 1;
 
@@ -148,16 +149,21 @@ impl Store {
     /// [`StoreError`].
     pub async fn contact_book(&self) -> Result<ContactBook, StoreError> {
         let mut book = ContactBook::default();
-        for (_, bytes) in self.engine.scan(keys::table(b'q'), usize::MAX).await? {
-            let organisation = decode::<OrganisationV1>("organisation", &bytes)?.read()?;
+        let mut organisations = self.pages(Query::new(keys::table(b'q'), |_, bytes| {
+            Ok(decode::<OrganisationV1>("organisation", &bytes)?.read()?)
+        }));
+        while let Some(organisation) = organisations.next().await? {
             book.organisations.insert(organisation.id.clone(), organisation);
         }
-        for (_, bytes) in self.engine.scan(keys::table(b'o'), usize::MAX).await? {
-            let (id, contact) = decode::<ContactV1>("contact", &bytes)?.read()?;
+        let mut contacts =
+            self.pages(Query::new(keys::table(b'o'), |_, bytes| Ok(decode::<ContactV1>("contact", &bytes)?.read()?)));
+        while let Some((id, contact)) = contacts.next().await? {
             book.contacts.insert(id, contact);
         }
-        for (_, bytes) in self.engine.scan(keys::table(b'b'), usize::MAX).await? {
-            let text = decode::<BoilerplateV1>("boilerplate", &bytes)?.read();
+        let mut texts = self.pages(Query::new(keys::table(b'b'), |_, bytes| {
+            Ok(decode::<BoilerplateV1>("boilerplate", &bytes)?.read())
+        }));
+        while let Some(text) = texts.next().await? {
             book.boilerplates.insert((text.organisation.clone(), text.revision), text);
         }
         Ok(book)
@@ -168,7 +174,7 @@ impl Store {
     /// # Errors
     /// [`BookError`]: nothing was changed.
     pub async fn change_book(&self, change: &BookChange) -> Result<BookOutcome, BookError> {
-        for _ in 0..CONFLICT_TRIES {
+        self.attempt(|| async move {
             let book = self.contact_book().await?;
             let (mut batch, mut outcome) = (Batch::new(), BookOutcome::default());
             for organisation in &change.organisations {
@@ -180,11 +186,9 @@ impl Store {
                 self.put_known(&mut batch, &mut outcome, keys::contact(id), form).await?;
             }
             number_boilerplates(&mut batch, &mut outcome, book, change)?;
-            if self.commit(batch).await? == Commit::Applied {
-                return Ok(outcome);
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES).into())
+            Ok(Attempt::Commit(batch, outcome))
+        })
+        .await
     }
 
     async fn put_known(

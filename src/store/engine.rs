@@ -11,11 +11,11 @@ use std::sync::Arc;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub Vec<u8>);
 
-/// The table's letter, and the fields unless they hold an address or a list's name: what is printed for debugging ends in
+/// The table's letter, and the fields unless they hold an address, a name or a list's name: what is printed for debugging ends in
 /// logs.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((table @ (b'a' | b'l' | b'D' | b'j'), fields)) = self.0.split_first() {
+        if let Some((table @ (b'a' | b'l' | b'D' | b'j' | b'S'), fields)) = self.0.split_first() {
             return write!(f, "{}({} bytes)", char::from(*table), fields.len());
         }
         self.0.iter().try_for_each(|byte| match byte {
@@ -28,16 +28,29 @@ impl fmt::Debug for Key {
 /// A value's bytes. Cheap to clone.
 pub type Value = Arc<[u8]>;
 
-/// Keys from `from` (with it) to `to` (without it).
+/// Keys from `from` (with it) to `to` (without it), in order or, when `backward`, the last first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRange {
     /// The first key.
     pub from: Key,
     /// The first key after the range; `None` for no end.
     pub to: Option<Key>,
+    /// The last key first.
+    pub backward: bool,
 }
 
 impl KeyRange {
+    /// Keys from `from` (with it) to `to` (without it; `None` for no end), in order.
+    pub fn new(from: Key, to: Option<Key>) -> Self {
+        Self { from, to, backward: false }
+    }
+
+    /// The same keys, the last first.
+    pub fn backward(mut self) -> Self {
+        self.backward = true;
+        self
+    }
+
     /// All keys that begin with `prefix`.
     pub fn prefix(prefix: Vec<u8>) -> Self {
         let mut end = prefix.clone();
@@ -48,11 +61,15 @@ impl KeyRange {
             end.push(last + 1);
             Key(end)
         });
-        Self { from: Key(prefix), to }
+        Self::new(Key(prefix), to)
     }
 
-    /// What is left of the range after `key`.
+    /// What is left of the range after `key`, in the order of the range.
     pub fn after(mut self, key: &Key) -> Self {
+        if self.backward {
+            self.to = Some(key.clone());
+            return self;
+        }
         let mut next = key.0.clone();
         next.push(0);
         self.from = Key(next);
@@ -171,14 +188,21 @@ pub enum Commit {
     Conflict(Key),
 }
 
-/// Why an engine could not do what was asked. For a commit it means: not acknowledged; after some disk errors it may
-/// yet be found applied after a restart, as with any lost answer.
+/// Why an engine could not do what was asked, and so whether it may be asked again.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum EngineError {
-    /// Reading or writing failed; the text says what, where and why.
+    /// Nothing happened. The same may be tried again: wait a little and go on.
     #[error("the store could not be {action}: {reason}")]
-    Io {
-        /// `read` or `written`.
+    Unavailable {
+        /// `read`, `written` and so on.
+        action: &'static str,
+        /// The system's words.
+        reason: String,
+    },
+    /// A commit may have been applied, or be found applied after a restart: read what is there before anything is decided.
+    #[error("the store could not be {action}, and whether it was written is not known: {reason}")]
+    Ambiguous {
+        /// `written` and so on.
         action: &'static str,
         /// The system's words.
         reason: String,
@@ -197,6 +221,14 @@ pub enum EngineError {
     Stopped(String),
 }
 
+impl EngineError {
+    /// Whether a loop waits a little and goes on: what it asks next begins with reading, so that an answer that was lost is
+    /// found in the store.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Ambiguous { .. } | Self::Full(_))
+    }
+}
+
 /// What an engine's methods return.
 pub type EngineFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, EngineError>> + Send + 'a>>;
 
@@ -205,7 +237,7 @@ pub trait Engine: Send + Sync + 'static {
     /// The value of `key`, as of the last acknowledged commit or later.
     fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>>;
 
-    /// The first `limit` entries of `range`, in order of key.
+    /// The first `limit` entries of `range`, in its order.
     fn scan(&self, range: KeyRange, limit: usize) -> EngineFuture<'_, Vec<(Key, Value)>>;
 
     /// Applied means durable: it survives kill -9 and a power cut.

@@ -8,6 +8,7 @@ use crate::base::id::{InboundId, SubscriberId};
 use crate::model::erasure::{Erasure, ErasureState, ErasureWork};
 
 use super::engine::{Batch, Key, KeyRange, Value};
+use super::pages::Query;
 use super::record::{self, RecordError};
 use super::suppressions::AddressHash;
 use super::{Read, Store, StoreError, keys};
@@ -93,6 +94,12 @@ pub fn put(batch: &mut Batch, hash: &AddressHash, before: Option<Value>, erasure
     stamp
 }
 
+/// Erasures that are done, and of which journal or index may still hold something, in order of hash.
+pub fn aging() -> Query<(AddressHash, Read<Erasure>)> {
+    let named = |row: &Key| Some(keys::erasure(&hash_of(row).ok()?));
+    Query::indexed(keys::aging_erasures(), named, |key, bytes| Ok((hash_of(key)?, decode(bytes)?)))
+}
+
 impl Store {
     /// The erasure of whoever had the address with this keyed hash.
     ///
@@ -125,14 +132,6 @@ impl Store {
     /// [`StoreError`].
     pub async fn open_erasures(&self, limit: usize) -> Result<Vec<(AddressHash, Read<Erasure>)>, StoreError> {
         self.erasures_in(keys::open_erasures(), limit).await
-    }
-
-    /// All erasures that are done, and of which journal or index may still hold something.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn aging_erasures(&self) -> Result<Vec<(AddressHash, Read<Erasure>)>, StoreError> {
-        self.erasures_in(keys::aging_erasures(), usize::MAX).await
     }
 
     async fn erasures_in(

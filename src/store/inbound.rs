@@ -19,8 +19,6 @@ const VERSION: u8 = 1;
 const COUNTER: &str = "inbound";
 /// Ids taken at once: one more commit for so many messages.
 const BLOCK: u64 = 256;
-/// The most ids that are looked through at once, going backwards.
-const WIDEST: u64 = 65_536;
 /// Bytes kept of a note or an error, so that no text however long makes a record that the store refuses.
 const TEXT_BYTES: usize = 4000;
 
@@ -214,6 +212,11 @@ fn put_state(batch: &mut Batch, read: &Read<Inbound>, state: InboundState) {
     batch.put(key, encode(&Inbound { state, ..read.value.clone() }));
 }
 
+/// Whether a commit met a change of this message's record.
+pub fn is_record_of(conflict: &Key, id: InboundId) -> bool {
+    *conflict == keys::inbound(id)
+}
+
 /// Forgets a message in `batch`, provided that its record is still as read.
 pub fn delete(batch: &mut Batch, read: &Read<Inbound>) {
     let key = keys::inbound(read.value.id);
@@ -242,6 +245,14 @@ impl Store {
         }
         let found = self.engine.scan(range, limit).await?;
         found.iter().map(|(key, _)| Ok(id_of(key)?)).collect()
+    }
+
+    /// How many messages wait to be handled.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn count_waiting_inbound(&self) -> Result<u64, StoreError> {
+        self.count_rows(keys::table(b'w')).await
     }
 
     /// How many starts of the daemon have found the message waiting.
@@ -289,30 +300,12 @@ impl Store {
         before: Option<InboundId>,
         limit: usize,
     ) -> Result<Vec<Read<Inbound>>, StoreError> {
-        let Some((first, _)) = self.engine.scan(keys::table(b'y'), 1).await?.into_iter().next() else {
-            return Ok(Vec::new());
-        };
-        let first = id_of(&first)?.0;
-        let Some(last) = self.engine.get(&keys::counter(COUNTER)).await? else {
-            let reason = "there is none, but there are records that took their ids from it".to_owned();
-            return Err(RecordError::Damaged { family: "counter", reason }.into());
-        };
-        let end = record::decode_counter(&last)?.saturating_add(1);
-        let mut end = before.map_or(end, |before| before.0.min(end));
-        // The engine scans forward only: so it is asked for windows of ids, further and further back, wider where there
-        // are gaps.
-        let (mut found, mut width) = (Vec::new(), (limit.max(1) as u64).min(WIDEST));
-        while end > first && found.len() < limit {
-            let begin = end.saturating_sub(width).max(first);
-            let window = KeyRange { from: keys::inbound(InboundId(begin)), to: Some(keys::inbound(InboundId(end))) };
-            let entries = self.engine.scan(window, usize::MAX).await?;
-            width = if entries.is_empty() { (width * 2).min(WIDEST) } else { (limit as u64).min(WIDEST) };
-            for entry in entries.iter().rev().take(limit - found.len()) {
-                found.push(decode_entry(entry)?);
-            }
-            end = begin;
+        let mut range = keys::table(b'y').backward();
+        if let Some(before) = before {
+            range = range.after(&keys::inbound(before));
         }
-        Ok(found)
+        let found = self.engine.scan(range, limit).await?;
+        found.iter().map(decode_entry).collect()
     }
 }
 

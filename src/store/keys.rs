@@ -7,6 +7,8 @@
 //! | `A` | `h` | the audit log's head: its last entry |
 //! | `B` | mailing, subscriber | what came back about a delivery |
 //! | `E` | hash of a mail | the subscriber whose confirmation it is, kept as evidence |
+//! | `S` | `l`, list name, NUL, subscriber | index: that a subscriber is or was on a list, and where the subscription stands |
+//! | `S` | `w`, word, NUL, subscriber | index: that a subscriber is found by this word of name, organisation or address |
 //! | `T` | wish | what somebody asked for by mail and is yet to confirm; a used token stays until it expires |
 //! | `F` | mailing, domain | that refusals of a mailing (at a domain, or everywhere) are being taken back |
 //! | `J` | event, keyed hash of an address | what somebody answered to an invitation |
@@ -36,6 +38,8 @@
 //! | `t` | mailing, chunk | the tally of a chunk whose deliveries are all settled |
 //! | `u` | mailing, due time, sequence | a deferred delivery, by when it is due |
 //! | `v` | subscriber | what bounces have come to |
+//! | `M` | `o`, mailing | index: that a mailing is open, which is scheduled, being frozen or sent, or cancelled and not yet closed |
+//! | `M` | `r`, release, mailing | index: that a mailing sends this release |
 //! | `L` | letter | the bytes of a letter, until it is taken |
 //! | `N` | due time, letter | a letter to be sent, by when it is due |
 //! | `n` | letter, counted down | a letter |
@@ -70,13 +74,14 @@ pub use mail_in::{
     seen_message,
 };
 pub use people::{
-    address, aging_erasure, aging_erasures, bounce_of, bounces_of, erasure, erasures, evidence, open_erasure,
-    open_erasures, score, subscriber, suppression,
+    address, aging_erasure, aging_erasures, bounce_of, bounces_of, erasure, erasures, evidence, member, members,
+    open_erasure, open_erasures, person_word, person_word_of, person_words, score, subscriber, suppression,
 };
 pub use sending::{
-    all_deliveries, bounce, bounces, chunk, deliveries, delivery, due, due_after, due_until, lease, mailing, notice,
-    notice_body, notice_due, notice_of_due, notices_due_after, notices_due_until, reply_count, reply_counts_before,
-    sequence_of, taking_back, taking_back_of, tallies, tally, words_forgotten,
+    all_deliveries, bounce, bounces, chunk, deliveries, delivery, due, due_after, due_until, lease, mailing,
+    mailing_of, mailings_of, notice, notice_body, notice_due, notice_of_due, notices_due_after, notices_due_until,
+    open_mailing, open_mailings, reply_count, reply_counts_before, sequence_of, taking_back, taking_back_of, tallies,
+    tally, words_forgotten,
 };
 
 fn key(table: u8, fields: &[&[u8]]) -> Key {

@@ -17,6 +17,7 @@ use crate::model::mailing::{Frozen, Mailing};
 
 use super::delivery_form;
 use super::engine::{Batch, Key, Value};
+use super::pages::Query;
 use super::record::{self, RecordError};
 use super::{Read, Store, StoreError, keys};
 
@@ -66,6 +67,16 @@ pub struct Row {
     pub delivery: Delivery,
     /// Its bytes; `None` when nothing has happened to it.
     pub stamp: Option<Value>,
+}
+
+/// The tallies of the settled chunks of a mailing, each with its chunk, in order.
+pub fn tallies(mailing: MailingId) -> Query<(u32, Tally)> {
+    Query::new(keys::tallies(mailing), |key, bytes| Ok((last_number(key)?, decode_tally(&bytes)?)))
+}
+
+/// The deferred deliveries of a mailing that are due later than `now`, the earliest first: when, and which.
+pub fn due_after(mailing: MailingId, now: Timestamp) -> Query<(Timestamp, Sequence)> {
+    Query::new(keys::due_after(mailing, now), |key, _| Ok(due_parts(key)?))
 }
 
 impl Store {
@@ -146,13 +157,24 @@ impl Store {
         Ok(Some(Read { value: decode_lease(&stamp)?, stamp }))
     }
 
+    /// The bytes of a chunk's tally, if all of it is settled: see [`put_tally_again`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn tally_stamp(&self, mailing: MailingId, chunk: u32) -> Result<Option<Value>, StoreError> {
+        Ok(self.engine.get(&keys::tally(mailing, chunk)).await?)
+    }
+
     /// The tallies of the settled chunks of a mailing, by chunk.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn settled_chunks(&self, mailing: MailingId) -> Result<BTreeMap<u32, Tally>, StoreError> {
-        let found = self.engine.scan(keys::tallies(mailing), usize::MAX).await?;
-        found.into_iter().map(|(key, bytes)| Ok((last_number(&key)?, decode_tally(&bytes)?))).collect()
+        let (mut pages, mut settled) = (self.pages(tallies(mailing)), BTreeMap::new());
+        while let Some((chunk, tally)) = pages.next().await? {
+            settled.insert(chunk, tally);
+        }
+        Ok(settled)
     }
 
     /// The counts of a mailing: they add up to its frozen audience at every moment (invariant 2). A mailing that is
@@ -281,6 +303,21 @@ pub fn reopen(batch: &mut Batch, mailing: MailingId, row: &Row, now: &Delivery) 
     put_delivery(batch, mailing, row, now);
 }
 
+/// Demands in `batch` that the lease of a chunk is still as it was read; `None`: that the chunk is not leased.
+pub fn expect_lease(batch: &mut Batch, mailing: MailingId, chunk: u32, stamp: Option<Value>) {
+    batch.expect_read(keys::lease(mailing, chunk), stamp);
+}
+
+/// Whether a commit met a change of the lease of this chunk.
+pub fn is_lease_of(conflict: &Key, mailing: MailingId, chunk: u32) -> bool {
+    *conflict == keys::lease(mailing, chunk)
+}
+
+/// Whether a commit met a change of this delivery.
+pub fn is_delivery_of(conflict: &Key, mailing: MailingId, sequence: Sequence) -> bool {
+    *conflict == keys::delivery(mailing, sequence)
+}
+
 /// Takes, renews or gives up (`None`) the lease of a chunk; gives its new stamp.
 pub fn put_lease(
     batch: &mut Batch,
@@ -305,6 +342,15 @@ pub fn put_tally(batch: &mut Batch, mailing: MailingId, chunk: u32, tally: &Tall
     let counts =
         [t.waiting, t.in_doubt, t.accepted, t.deferred, t.failed, t.suppressed, t.cancelled, t.uncertain, t.resent];
     batch.put(keys::tally(mailing, chunk), record::encode(1, &counts));
+}
+
+/// Corrects the counts of a chunk where it has some (`before`), provided that they are still as read, or still absent.
+pub fn put_tally_again(batch: &mut Batch, mailing: MailingId, chunk: u32, before: Option<Value>, tally: &Tally) {
+    let has_tally = before.is_some();
+    batch.expect_read(keys::tally(mailing, chunk), before);
+    if has_tally {
+        put_tally(batch, mailing, chunk, tally);
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -10,8 +10,9 @@ use crate::base::language::Language;
 use crate::model::list::{FromPolicy, Joining, List, ListKind, Moderation, Posting, Privacy, ReplyTo, Unproven};
 
 use super::engine::{Batch, Commit, Value};
+use super::pages::Query;
 use super::record::{self, RecordError};
-use super::{CONFLICT_TRIES, Read, Store, StoreError, keys};
+use super::{Change, Changeable, Read, Store, StoreError, keys};
 
 const FAMILY: &str = "list";
 const VERSION: u8 = 3;
@@ -205,6 +206,26 @@ pub fn expect(batch: &mut Batch, list: &Read<List>) {
     batch.expect(keys::list(&list.value.name), list.stamp.clone());
 }
 
+/// All lists, in order of name.
+pub fn all() -> Query<Read<List>> {
+    Query::new(keys::table(b'l'), |_, bytes| decode(&bytes))
+}
+
+impl Changeable for List {
+    type Id = ListName;
+
+    async fn read(store: &Store, name: &ListName) -> Result<Option<Read<List>>, StoreError> {
+        store.list(name).await
+    }
+
+    fn put(batch: &mut Batch, before: &Read<List>, after: &List) -> Value {
+        let (key, stamp) = (keys::list(&before.value.name), encode(after));
+        batch.expect(key.clone(), before.stamp.clone());
+        batch.put(key, stamp.clone());
+        stamp
+    }
+}
+
 impl Store {
     /// The list of that name.
     ///
@@ -214,13 +235,17 @@ impl Store {
         self.engine.get(&keys::list(name)).await?.map(|bytes| decode(&bytes)).transpose()
     }
 
-    /// All lists, in order of name.
+    /// All lists, in order of name. They are made by hand, so that there are few enough to hold: read them in [`all`] where
+    /// one at a time will do.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn lists(&self) -> Result<Vec<Read<List>>, StoreError> {
-        let found = self.engine.scan(keys::table(b'l'), usize::MAX).await?;
-        found.iter().map(|(_, bytes)| decode(bytes)).collect()
+        let (mut pages, mut lists) = (self.pages(all()), Vec::new());
+        while let Some(list) = pages.next().await? {
+            lists.push(list);
+        }
+        Ok(lists)
     }
 
     /// Makes a list; `false` when there is one of that name already, which is left as it is.
@@ -242,18 +267,11 @@ impl Store {
         name: &ListName,
         mut change: impl FnMut(&mut List) + Send,
     ) -> Result<Option<List>, StoreError> {
-        for _ in 0..CONFLICT_TRIES {
-            let Some(before) = self.list(name).await? else { return Ok(None) };
-            let mut list = before.value;
-            change(&mut list);
+        let changed = self.update(name, |list: &mut List, _| {
+            change(list);
             list.name = name.clone();
-            let mut batch = Batch::new();
-            batch.expect(keys::list(name), before.stamp);
-            batch.put(keys::list(name), encode(&list));
-            if self.commit(batch).await? == Commit::Applied {
-                return Ok(Some(list));
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES))
+            Ok::<_, StoreError>(Change::Save)
+        });
+        Ok(changed.await?.map(|read| read.value))
     }
 }

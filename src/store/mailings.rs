@@ -13,9 +13,10 @@ use crate::model::mailing::{
     UncertainPolicy,
 };
 
-use super::engine::{Batch, Commit, Value};
+use super::engine::{Batch, Key, Value};
+use super::pages::Query;
 use super::record::{self, RecordError};
-use super::{CONFLICT_TRIES, Read, Store, StoreError, keys};
+use super::{Change, Changeable, Read, Store, StoreError, keys};
 
 const FAMILY: &str = "mailing";
 
@@ -30,15 +31,6 @@ impl Store {
     pub async fn mailing(&self, id: MailingId) -> Result<Option<Read<Mailing>>, StoreError> {
         let Some(stamp) = self.engine.get(&keys::mailing(id)).await? else { return Ok(None) };
         Ok(Some(Read { value: decode(&stamp)?, stamp }))
-    }
-
-    /// All mailings, the oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn mailings(&self) -> Result<Vec<Read<Mailing>>, StoreError> {
-        let found = self.engine.scan(keys::table(b'm'), usize::MAX).await?;
-        found.into_iter().map(|(_, stamp)| Ok(Read { value: decode(&stamp)?, stamp })).collect()
     }
 
     /// For which of its ends the words of servers about a mailing were forgotten.
@@ -71,19 +63,15 @@ impl Store {
     pub async fn update_mailing<E: From<StoreError>>(
         &self,
         id: MailingId,
-        mut change: impl FnMut(&mut Mailing, &mut Batch) -> Result<(), E>,
+        mut change: impl FnMut(&mut Mailing, &mut Batch) -> Result<(), E> + Send,
     ) -> Result<Option<Read<Mailing>>, E> {
-        for _ in 0..CONFLICT_TRIES {
-            let Some(mut read) = self.mailing(id).await? else { return Ok(None) };
-            let mut batch = Batch::new();
-            change(&mut read.value, &mut batch)?;
-            let stamp = put_mailing(&mut batch, &read.value, Some(read.stamp));
-            if self.commit(batch).await? == Commit::Applied {
-                return Ok(Some(Read { value: read.value, stamp }));
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES).into())
+        self.update(&id, |mailing: &mut Mailing, batch| change(mailing, batch).map(|()| Change::Save)).await
     }
+}
+
+/// Demands in `batch` that the mailing is still as it was read.
+pub fn expect(batch: &mut Batch, read: &Read<Mailing>) {
+    batch.expect(keys::mailing(read.value.id), read.stamp.clone());
 }
 
 /// Writes a mailing over what was read (`None`: there must be none yet); gives its new stamp.
@@ -92,7 +80,74 @@ pub fn put_mailing(batch: &mut Batch, mailing: &Mailing, before: Option<Value>) 
     let stamp = record::encode(3, &MailingV3::from(mailing));
     batch.expect_read(key.clone(), before);
     batch.put(key, stamp.clone());
+    put_rows(batch, mailing);
     stamp
+}
+
+/// Writes a mailing's rows in the index tables.
+pub(super) fn put_rows(batch: &mut Batch, mailing: &Mailing) {
+    match is_open(mailing) {
+        true => batch.put(keys::open_mailing(mailing.id), Vec::new()),
+        false => batch.delete(keys::open_mailing(mailing.id)),
+    }
+    if let Some(release) = mailing.content.release() {
+        batch.put(keys::mailing_of(release, mailing.id), Vec::new());
+    }
+}
+
+/// Takes a cancelled mailing, all of whose ledger is closed, out of the open ones, provided that it is still as read.
+pub fn put_closed(batch: &mut Batch, read: &Read<Mailing>) {
+    expect(batch, read);
+    batch.delete(keys::open_mailing(read.value.id));
+}
+
+/// Whether something may still be to do for a mailing; the ledger of a cancelled one is yet to be closed.
+pub(super) fn is_open(mailing: &Mailing) -> bool {
+    matches!(
+        mailing.stage,
+        Stage::Scheduled | Stage::Freezing { .. } | Stage::Sending(_) | Stage::Cancelled { frozen: Some(_), .. }
+    )
+}
+
+/// All mailings, the oldest first.
+pub fn all() -> Query<Read<Mailing>> {
+    Query::new(keys::table(b'm'), read)
+}
+
+/// The mailings after this one, in order of id.
+pub(super) fn after(id: u64) -> Query<Read<Mailing>> {
+    Query::new(keys::table(b'm').after(&keys::mailing(MailingId(id))), read)
+}
+
+/// The mailings that are scheduled, being frozen or being sent, and cancelled ones whose ledger is not closed; the oldest
+/// first.
+pub fn open() -> Query<Read<Mailing>> {
+    Query::indexed(keys::open_mailings(), named, read)
+}
+
+/// The mailings of a release, the oldest first.
+pub fn of_release(release: ReleaseId) -> Query<Read<Mailing>> {
+    Query::indexed(keys::mailings_of(release), named, read)
+}
+
+fn named(row: &Key) -> Option<Key> {
+    keys::last_number(row).map(|id| keys::mailing(MailingId(id)))
+}
+
+fn read(_: &Key, stamp: Value) -> Result<Read<Mailing>, StoreError> {
+    Ok(Read { value: decode(&stamp)?, stamp })
+}
+
+impl Changeable for Mailing {
+    type Id = MailingId;
+
+    async fn read(store: &Store, id: &MailingId) -> Result<Option<Read<Mailing>>, StoreError> {
+        store.mailing(*id).await
+    }
+
+    fn put(batch: &mut Batch, before: &Read<Mailing>, after: &Mailing) -> Value {
+        put_mailing(batch, after, Some(before.stamp.clone()))
+    }
 }
 
 fn decode(bytes: &[u8]) -> Result<Mailing, RecordError> {

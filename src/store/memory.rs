@@ -45,12 +45,15 @@ impl Engine for MemoryEngine {
         let end = range.to.map_or(Bound::Unbounded, Bound::Excluded);
         let found = match empty {
             true => Vec::new(),
-            false => self
-                .lock()
-                .range((Bound::Included(range.from), end))
-                .take(limit)
-                .map(|(k, v)| (k.clone(), v.clone()))
-                .collect(),
+            false => {
+                let map = self.lock();
+                let all = map.range((Bound::Included(range.from), end));
+                let owned = |(key, value): (&Key, &Value)| (key.clone(), value.clone());
+                match range.backward {
+                    true => all.rev().take(limit).map(owned).collect(),
+                    false => all.take(limit).map(owned).collect(),
+                }
+            }
         };
         Box::pin(std::future::ready(Ok(found)))
     }

@@ -16,16 +16,20 @@ pub mod check;
 pub mod checkpoint;
 pub mod clock_note;
 pub mod contacts;
+mod counters;
 mod delivery_form;
+mod dry;
 pub mod embedded;
 pub mod engine;
 pub mod erasures;
 pub mod fingerprint;
+#[doc(hidden)]
+pub mod for_tests;
 pub mod idempotency;
 pub mod inbound;
 pub mod jobs;
 pub mod journal;
-pub mod keys;
+mod keys;
 pub mod later;
 pub mod ledger;
 pub mod lists;
@@ -33,19 +37,30 @@ pub mod mailings;
 pub mod memory;
 pub mod names;
 pub mod notices;
+pub mod pages;
 pub mod pending_requests;
+mod person_rows;
 pub mod posts;
 pub mod record;
 pub mod releases;
 pub mod rsvps;
+pub mod search;
 pub mod settings;
 pub mod spool;
 pub mod subscribers;
 pub mod suppressions;
+pub mod tables;
 pub mod taking_back;
+mod update;
+mod upgrades;
 
 use engine::{Batch, Commit, Engine, EngineError, Value};
 use record::RecordError;
+
+pub use update::{Attempt, Change, Changeable};
+
+/// What a commit met (see [`Commit::Conflict`]): record families say whose it is, e.g. [`ledger::is_lease_of`].
+pub type Conflict = engine::Key;
 
 /// The store: typed reads and writes over an [`Engine`]. Cheap to clone.
 #[derive(Clone)]
@@ -65,7 +80,7 @@ pub struct Read<T> {
 /// Why the store could not do what was asked. Never to be read as "there is none" (invariant 10).
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The engine failed: nothing was changed, and the same may work later.
+    /// The engine failed; [`EngineError`] says whether anything can have changed, and whether the same may work later.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// A record cannot be read.
@@ -74,6 +89,17 @@ pub enum StoreError {
     /// Others changed the same record again and again.
     #[error("the record was changed by others {0} times in a row; try again")]
     Contended(u32),
+}
+
+impl StoreError {
+    /// Whether a loop waits a little and goes on (see [`EngineError::may_pass`]).
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Engine(error) => error.may_pass(),
+            Self::Contended(_) => true,
+            Self::Record(_) => false,
+        }
+    }
 }
 
 /// How often a write that met another's is tried anew before [`StoreError::Contended`].
@@ -85,40 +111,11 @@ impl Store {
         Self { engine }
     }
 
-    /// The engine below, for checkpoint and verification.
-    pub fn engine(&self) -> &Arc<dyn Engine> {
-        &self.engine
-    }
-
     /// Applies a batch whole or not at all; when it says applied, it is durable (invariant 1).
     ///
     /// # Errors
-    /// [`StoreError::Engine`]: nothing was applied.
+    /// [`StoreError::Engine`]: nothing was applied, except after [`EngineError::Ambiguous`].
     pub async fn commit(&self, batch: Batch) -> Result<Commit, StoreError> {
         Ok(self.engine.commit(batch).await?)
-    }
-}
-
-impl Store {
-    /// Takes `count` numbers that nobody else gets, and gives the first; the first of all is 1.
-    ///
-    /// # Errors
-    /// [`StoreError`]: numbers may be lost, none is given twice.
-    pub async fn allocate(&self, counter: &str, count: u64) -> Result<u64, StoreError> {
-        let key = keys::counter(counter);
-        for _ in 0..CONFLICT_TRIES {
-            let before = self.engine.get(&key).await?;
-            let last = match &before {
-                Some(bytes) => record::decode_counter(bytes)?,
-                None => 0,
-            };
-            let mut batch = Batch::new();
-            batch.expect_read(key.clone(), before);
-            batch.put(key.clone(), (last + count).to_be_bytes().as_slice());
-            if self.commit(batch).await? == Commit::Applied {
-                return Ok(last + 1);
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES))
     }
 }

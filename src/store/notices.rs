@@ -13,7 +13,8 @@ use crate::model::notice::{Notice, NoticeBody, NoticeState};
 use crate::model::reply::Reply;
 
 use super::delivery_form::{CauseV1, cause_from_disk, cause_to_disk};
-use super::engine::{Batch, Value};
+use super::engine::{Batch, KeyRange, Value};
+use super::pages::Query;
 use super::record::{self, RecordError};
 use super::{Read, Store, StoreError, keys};
 
@@ -172,6 +173,19 @@ pub fn delete(batch: &mut Batch, read: &Read<Notice>) {
     }
 }
 
+/// The notices to be sent that are due later than `now`, the earliest first, with when.
+pub fn due_after(now: Timestamp) -> Query<(Timestamp, NoticeId)> {
+    due_rows(keys::notices_due_after(now))
+}
+
+fn due_rows(range: KeyRange) -> Query<(Timestamp, NoticeId)> {
+    Query::new(range, |key, _| {
+        let damaged =
+            || RecordError::Damaged { family: FAMILY, reason: "the key of its due time names none".to_owned() };
+        Ok(keys::notice_of_due(key).ok_or_else(damaged)?)
+    })
+}
+
 impl Store {
     /// One notice.
     ///
@@ -262,7 +276,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn notices_open(&self) -> Result<u64, StoreError> {
-        Ok(self.engine.scan(keys::table(b'N'), usize::MAX).await?.len() as u64)
+        self.count_rows(keys::table(b'N')).await
     }
 
     /// The segments of the spool that notices still to be sent need.
@@ -270,9 +284,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`], never to be read as "none".
     pub async fn segments_of_notices(&self) -> Result<BTreeSet<u64>, StoreError> {
-        let open = self.engine.scan(keys::table(b'N'), usize::MAX).await?;
-        let mut segments = BTreeSet::new();
-        for (_, id) in open.iter().filter_map(|(key, _)| keys::notice_of_due(key)) {
+        let (mut open, mut segments) = (self.pages(due_rows(keys::table(b'N'))), BTreeSet::new());
+        while let Some((_, id)) = open.next().await? {
             if let Some(read) = self.notice(id).await?
                 && let NoticeBody::Forwarded { place, .. } = read.value.body
             {

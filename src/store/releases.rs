@@ -165,6 +165,14 @@ impl Store {
         self.engine.get(&keys::release(id)).await?.map(|bytes| decode(id, &bytes)).transpose()
     }
 
+    /// The bytes of a release as they are stored, whether they can be read or not: their hash names what was approved.
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "there is none".
+    pub async fn release_bytes(&self, id: ReleaseId) -> Result<Option<Value>, StoreError> {
+        Ok(self.engine.get(&keys::release(id)).await?)
+    }
+
     /// The next `limit` releases after `after`, in order of id; `ReleaseId(0)` begins.
     ///
     /// # Errors

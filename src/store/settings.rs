@@ -2,9 +2,9 @@
 
 use crate::base::token;
 
-use super::engine::{Batch, Commit, EngineError};
+use super::engine::{Batch, EngineError};
 use super::record::RecordError;
-use super::{CONFLICT_TRIES, Store, StoreError, keys};
+use super::{Attempt, Store, StoreError, keys};
 
 impl Store {
     /// The secret of the installation, made at first use: signs tokens and hashes suppressed addresses. It never
@@ -13,28 +13,26 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: also when the system gives no random bytes.
     pub async fn installation_key(&self) -> Result<token::Key, StoreError> {
-        let key = keys::setting("key");
-        for _ in 0..CONFLICT_TRIES {
-            if let Some(bytes) = self.engine.get(&key).await? {
+        let key = &keys::setting("key");
+        self.attempt(|| async move {
+            if let Some(bytes) = self.engine.get(key).await? {
                 let bytes = <[u8; 32]>::try_from(&bytes[..]).map_err(|_| RecordError::Damaged {
                     family: "installation key",
                     reason: format!("{} bytes, not 32", bytes.len()),
                 })?;
-                return Ok(token::Key::new(bytes));
+                return Ok(Attempt::Leave(token::Key::new(bytes)));
             }
             let mut bytes = [0u8; 32];
-            getrandom::fill(&mut bytes).map_err(|e| EngineError::Io {
+            getrandom::fill(&mut bytes).map_err(|e| EngineError::Unavailable {
                 action: "given a key",
                 reason: format!("the system gives no random bytes: {e}"),
             })?;
             let mut batch = Batch::new();
             batch.expect_absent(key.clone());
             batch.put(key.clone(), bytes.as_slice());
-            if self.commit(batch).await? == Commit::Applied {
-                return Ok(token::Key::new(bytes));
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES))
+            Ok(Attempt::Commit(batch, token::Key::new(bytes)))
+        })
+        .await
     }
 }
 

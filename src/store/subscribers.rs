@@ -7,12 +7,14 @@ use crate::base::address::Address;
 use crate::base::id::SubscriberId;
 use crate::model::subscriber::Subscriber;
 
-use super::engine::{Batch, Commit, Value};
-use super::{CONFLICT_TRIES, Read, Store, StoreError, bounces, keys, record};
+use super::engine::{Batch, Value};
+use super::pages::Query;
+use super::{CONFLICT_TRIES, Change, Changeable, Read, Store, StoreError, bounces, keys, person_rows, record};
 
 mod form;
 
-use form::{damaged, decode, encode};
+pub(super) use form::decode;
+use form::{damaged, encode};
 
 /// The largest record, in bytes, that a new subscription or text may lead to: about 1,500 lists. The engine takes twice
 /// that, so that leaving a list, which adds to the record too, is always possible.
@@ -62,20 +64,50 @@ pub fn put_new(batch: &mut Batch, subscriber: &Subscriber) {
     batch.expect_absent(key.clone());
     batch.put(key, encode(subscriber));
     batch.put(address, subscriber.id.0.to_be_bytes().as_slice());
+    person_rows::put_new(batch, subscriber);
 }
 
 /// Writes a changed subscriber in `batch`, provided it is still as `before` was read; a new address is taken,
-/// provided that nobody has it, and bounces of the old one count no more.
+/// provided that no other subscriber has it, and bounces of the old one count no more.
 pub fn put_changed(batch: &mut Batch, before: &Read<Subscriber>, subscriber: &Subscriber) {
+    put_over(batch, before, subscriber);
+}
+
+fn put_over(batch: &mut Batch, before: &Read<Subscriber>, subscriber: &Subscriber) -> Value {
     let key = keys::subscriber(before.value.id);
+    let stamp = encode(subscriber);
     batch.expect(key.clone(), before.stamp.clone());
-    batch.put(key, encode(subscriber));
+    batch.put(key, stamp.clone());
+    person_rows::put_changed(batch, &before.value, subscriber);
     let (old, new) = (keys::address(&before.value.address), keys::address(&subscriber.address));
     if old != new {
         batch.expect_absent(new.clone());
         batch.put(new, subscriber.id.0.to_be_bytes().as_slice());
         batch.delete(old);
         bounces::put_new_address(batch, subscriber.id, subscriber.updated);
+    }
+    stamp
+}
+
+/// All subscribers, in order of id.
+pub fn all() -> Query<Read<Subscriber>> {
+    Query::new(keys::table(b's'), |_, bytes| decode(&bytes))
+}
+
+/// The subscribers after this one, in order of id.
+pub(super) fn after(id: u64) -> Query<Read<Subscriber>> {
+    Query::new(keys::table(b's').after(&keys::subscriber(SubscriberId(id))), |_, bytes| decode(&bytes))
+}
+
+impl Changeable for Subscriber {
+    type Id = SubscriberId;
+
+    async fn read(store: &Store, id: &SubscriberId) -> Result<Option<Read<Subscriber>>, StoreError> {
+        store.subscriber(*id).await
+    }
+
+    fn put(batch: &mut Batch, before: &Read<Subscriber>, after: &Subscriber) -> Value {
+        put_over(batch, before, after)
     }
 }
 
@@ -85,7 +117,18 @@ pub fn delete(batch: &mut Batch, before: &Read<Subscriber>) {
     batch.expect(key.clone(), before.stamp.clone());
     batch.delete(key);
     batch.delete(keys::address(&before.value.address));
+    person_rows::delete(batch, &before.value);
     bounces::delete_score(batch, before.value.id);
+}
+
+/// Demands in `batch` that the subscriber is still as it was read.
+pub fn expect(batch: &mut Batch, read: &Read<Subscriber>) {
+    batch.expect(keys::subscriber(read.value.id), read.stamp.clone());
+}
+
+/// Demands in `batch` that no subscriber has this address.
+pub fn expect_unknown(batch: &mut Batch, address: &Address) {
+    batch.expect_absent(keys::address(address));
 }
 
 impl Store {
@@ -143,25 +186,17 @@ impl Store {
     ///
     /// # Errors
     /// What `change` says, or [`StoreError`].
-    pub async fn change_subscriber<E: From<StoreError>>(
+    pub async fn change_subscriber<E: From<StoreError> + Send>(
         &self,
         id: SubscriberId,
         mut change: impl FnMut(&mut Subscriber) -> Result<(), E> + Send,
     ) -> Result<Option<Subscriber>, E> {
-        for _ in 0..CONFLICT_TRIES {
-            let Some(before) = self.subscriber(id).await? else { return Ok(None) };
-            let mut subscriber = before.value.clone();
-            change(&mut subscriber)?;
-            if subscriber == before.value {
-                return Ok(Some(subscriber));
-            }
-            let mut batch = Batch::new();
-            put_changed(&mut batch, &before, &subscriber);
-            if self.commit(batch).await.map_err(E::from)? == Commit::Applied {
-                return Ok(Some(subscriber));
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES).into())
+        let changed = self.update(&id, |subscriber: &mut Subscriber, _| {
+            let before = subscriber.clone();
+            change(subscriber)?;
+            Ok::<_, E>(if *subscriber == before { Change::Leave } else { Change::Save })
+        });
+        Ok(changed.await?.map(|read| read.value))
     }
 }
 
@@ -174,6 +209,7 @@ mod tests {
     use crate::base::language::Language;
     use crate::model::consent::ConsentSource;
     use crate::model::subscriber::SubscriptionState;
+    use crate::store::engine::Commit;
     use crate::store::memory::MemoryEngine;
 
     fn karin(id: u64) -> Subscriber {
@@ -202,6 +238,51 @@ mod tests {
         let mut bytes = encode(&karin(1)).to_vec();
         bytes[0] = 1;
         assert_eq!(decode(&bytes.into()).unwrap().value, karin(1));
+    }
+
+    /// As a program of version 2 wrote it: a file's word, bounces, an operator, a mail named and a mail kept.
+    const VERSION_2: &str = include_str!("../../tests/data/subscriber-version-2.hex");
+
+    #[test]
+    fn a_stored_record_of_version_2_is_read_for_ever() {
+        let digits: Vec<u8> = VERSION_2.bytes().filter(u8::is_ascii_hexdigit).collect();
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        let bytes: Vec<u8> = digits.chunks(2).map(byte).collect();
+        let read = decode(&bytes.into()).unwrap().value;
+        let mut expected = karin(17);
+        let mut changes = |list: &str, state, source, minutes, words: &str| {
+            let at = expected.created + chrono::Duration::minutes(minutes);
+            expected.change(&list.parse().unwrap(), state, at, source, words.to_owned()).unwrap();
+        };
+        let mail = |evidence| ConsentSource::Mail { message_id: "svar.1@press.example".to_owned(), evidence };
+        let rule = ConsentSource::System { rule: "bounces".to_owned() };
+        let who = ConsentSource::Operator { who: "anna.lind".to_owned() };
+        let why = "mailbox: 550 5.1.1 no such user (mailing m3)";
+        changes("media", SubscriptionState::Suspended, rule, 1, why);
+        changes("media", SubscriptionState::Active, who, 2, "bounces forgiven");
+        changes("media", SubscriptionState::Ended, mail(None), 3, "mail to the unsubscribe address of m4");
+        changes("sport", SubscriptionState::Active, mail(Some([9; 32])), 4, "Ja [reply: \u{201c}ja\u{201d}]");
+        assert_eq!(read, expected);
+        // Written again it has the newest version, and is the same.
+        assert_eq!(decode(&encode(&read)).unwrap().value, expected);
+    }
+
+    #[test]
+    fn the_proof_of_a_form_is_kept() {
+        use crate::base::peer::Network;
+        let mut karin = karin(1);
+        for (list, network) in [("sport", "192.0.2.77"), ("kultur", "2001:db8:1:2::9")] {
+            let network = Network::of(network.parse().unwrap());
+            let source = ConsentSource::Web { network, revision: "2026-11-01".to_owned() };
+            let text = "Yes, send me press releases".to_owned();
+            karin.change(&list.parse().unwrap(), SubscriptionState::Active, karin.created, source, text).unwrap();
+        }
+        let source = ConsentSource::Api { client: "union-website".to_owned() };
+        let media = "media".parse().unwrap();
+        karin
+            .change(&media, SubscriptionState::Ended, karin.created, source, "left on the website".to_owned())
+            .unwrap();
+        assert_eq!(decode(&encode(&karin)).unwrap().value, karin);
     }
 
     #[test]

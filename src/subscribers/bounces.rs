@@ -17,7 +17,7 @@ use crate::model::mailing::Mailing;
 use crate::model::subscriber::{Subscriber, SubscriptionState};
 use crate::store::bounces::{put_bounce, put_score};
 use crate::store::engine::{Batch, Value};
-use crate::store::{Read, Store, StoreError, keys, subscribers};
+use crate::store::{Read, Store, StoreError, mailings, subscribers};
 
 mod doubt;
 
@@ -101,7 +101,7 @@ pub async fn note(
     let (stamp, known) = known.map_or((None, None), |read| (Some(read.stamp), Some(read.value)));
     let (effect, again) = put(batch, stamp, known, report, effect);
     // An erasure leaves nothing behind that came while it was under way.
-    batch.expect(keys::subscriber(report.subscriber), subscriber.stamp);
+    subscribers::expect(batch, &subscriber);
     Ok(Some(Noted { effect, again, suspended }))
 }
 
@@ -210,9 +210,14 @@ async fn successes(
 ) -> Result<Successes, StoreError> {
     let mut came = Successes { at: Vec::new(), until: Some(until) };
     let frozen = |mailing: &Mailing| mailing.frozen().is_some_and(|frozen| frozen.at <= until);
-    let mailings = store.mailings().await?.into_iter().map(|read| read.value);
-    let mailings: Vec<Mailing> = mailings.filter(frozen).collect();
-    for mailing in mailings.iter().rev().take(MOST_MAILINGS) {
+    let (mut newest, mut mailings) = (store.pages(mailings::all().backward()), Vec::new());
+    while let Some(read) = newest.next().await? {
+        mailings.extend(Some(read.value).filter(frozen));
+        if mailings.len() >= MOST_MAILINGS {
+            break;
+        }
+    }
+    for mailing in &mailings {
         let failed = score.hits.iter().any(|hit| hit.mailing == mailing.id)
             || store
                 .bounce(mailing.id, subscriber)

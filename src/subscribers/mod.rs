@@ -1,9 +1,18 @@
-//! Floor 5: the rules for people: profile, subscriptions, consent, import, export, suspension by bounces.
+//! Floor 5: the rules for people. [`rulebook`] has one method for each thing that may be asked for, whatever the channel;
+//! adapters above translate to it and from it.
 
+pub mod ask;
 pub mod bounces;
+pub mod complaint;
+pub mod confirm;
 pub mod consent_report;
+pub mod details;
 pub mod export;
 pub mod import;
+pub mod leave;
+pub mod membership;
 pub mod person_bounces;
 pub mod profile;
+pub mod rulebook;
 pub mod suspended;
+pub mod tokens;

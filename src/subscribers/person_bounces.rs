@@ -6,7 +6,7 @@ use crate::model::consent::ConsentSource;
 use crate::model::subscriber::Subscriber;
 use crate::store::bounces::put_score;
 use crate::store::engine::{Batch, Commit};
-use crate::store::{CONFLICT_TRIES, StoreError, keys, subscribers};
+use crate::store::{CONFLICT_TRIES, StoreError, subscribers};
 
 use super::profile::{PersonError, SubscriberService};
 
@@ -52,7 +52,7 @@ impl SubscriberService {
             let source = ConsentSource::Operator { who: self.who.clone() };
             let lists = reinstate(&mut subscriber, self.at, &source, "bounces forgiven");
             match lists.is_empty() {
-                true => batch.expect(keys::subscriber(subscriber.id), before.stamp),
+                true => subscribers::expect(&mut batch, &before),
                 false => subscribers::put_changed(&mut batch, &before, &subscriber),
             }
             if self.store.commit(batch).await? == Commit::Applied {

@@ -1,5 +1,5 @@
-//! What an operator does with one person's records: add, edit, put on and take off lists, suppress, erase, and show
-//! everything that is known.
+//! What an operator does with one person's records: add, edit, put on and take off lists, suppress. An adapter to the
+//! [`rulebook`](super::rulebook): it reads fields given as text, and turns outcomes into errors with a way out.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,21 @@ use crate::base::id::{ListName, SubscriberId};
 use crate::base::language::Language;
 use crate::base::token;
 use crate::base::unicode;
-use crate::model::bounce;
 use crate::model::consent::ConsentSource;
-use crate::model::subscriber::{Subscriber, SubscriptionError, SubscriptionState};
+use crate::model::profile::ProfileChange;
+use crate::model::subscriber::{Subscriber, SubscriptionError};
 use crate::model::suppression::{Suppression, SuppressionReason};
 use crate::store::engine::{Batch, Commit};
+use crate::store::subscribers::TooLarge;
 use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, subscribers, suppressions};
 
+use super::details::Noted;
 use super::import::columns::attribute_name;
 use super::import::headings::Headings;
 use super::import::row;
+use super::leave::{Leaving, Left};
+use super::membership::Changed;
+use super::rulebook::{Instruction, Rulebook};
 
 /// Where one operator works at one moment.
 #[derive(Clone)]
@@ -99,6 +104,12 @@ pub enum PersonError {
     Incomplete(String),
 }
 
+impl From<TooLarge> for PersonError {
+    fn from(too_large: TooLarge) -> Self {
+        Self::Wrong(too_large.to_string())
+    }
+}
+
 impl From<AddressError> for PersonError {
     fn from(error: AddressError) -> Self {
         Self::Wrong(error.to_string())
@@ -120,30 +131,32 @@ impl SubscriberService {
         found.ok_or_else(|| PersonError::NotFound(who.to_owned()))
     }
 
+    /// The rules, which know no operator.
+    fn rulebook(&self) -> Rulebook {
+        Rulebook { store: self.store.clone(), key: self.key.clone() }
+    }
+
+    /// What the operator says, for the consent ledger.
+    fn said(&self, words: &str) -> Instruction {
+        let by = ConsentSource::Operator { who: self.who.clone() };
+        Instruction { by, words: words.trim().to_owned(), at: self.at }
+    }
+
     /// Adds a person, on no list yet. Nobody whose address is suppressed is added.
     ///
     /// # Errors
     /// [`PersonError`].
     pub async fn add(&self, fields: &PersonFields) -> Result<Subscriber, PersonError> {
         let address: Address = fields.address.as_deref().unwrap_or_default().parse()?;
-        let mut subscriber = Subscriber {
-            id: SubscriberId(0),
-            address: address.clone(),
-            name: None,
-            language: Language::swedish(),
-            organisation: None,
-            beats: Default::default(),
-            regions: Default::default(),
-            attributes: Default::default(),
-            subscriptions: Default::default(),
-            created: self.at,
-            updated: self.at,
-        };
-        fill(&mut subscriber, fields)?;
+        let mut subscriber = Subscriber::blank(address.clone(), Language::swedish(), self.at);
+        profile_of(&subscriber, fields)?.apply(&mut subscriber);
+        subscribers::admit(&subscriber)?;
         subscriber.id = SubscriberId(self.store.allocate(subscribers::COUNTER, 1).await?);
         for _ in 0..CONFLICT_TRIES {
             let mut batch = Batch::new();
-            self.demand_not_suppressed(&mut batch, &address).await?;
+            if let Some(reason) = self.rulebook().suppressed(&mut batch, &address).await? {
+                return Err(PersonError::Suppressed(reason));
+            }
             if let Some(holder) = self.store.subscriber_by_address(&address).await? {
                 return Err(PersonError::Taken { address, holder: holder.value.id });
             }
@@ -161,15 +174,24 @@ impl SubscriberService {
     /// # Errors
     /// [`PersonError`].
     pub async fn edit(&self, id: SubscriberId, fields: &PersonFields) -> Result<Subscriber, PersonError> {
-        self.update(id, false, |subscriber| {
-            let former = subscriber.address.key();
-            fill(subscriber, fields)?;
-            if subscriber.address.key() != former {
-                bounce::reinstate(subscriber, self.at, &bounce::by_rule(), "the address is another now");
-            }
-            Ok(())
-        })
-        .await
+        let address: Option<Address> = fields.address.as_ref().map(|address| address.parse()).transpose()?;
+        let (rulebook, said) = (self.rulebook(), self.said(""));
+        let noted = rulebook.carry_out(|| async {
+            let known = self.store.subscriber(id).await?.ok_or_else(|| PersonError::NotFound(id.to_string()))?;
+            let profile = profile_of(&known.value, fields)?;
+            let decided = match &address {
+                Some(address) => rulebook.change_address(id, address, &profile, &said).await,
+                None => rulebook.change_profile(id, &profile, &said).await,
+            };
+            Ok::<_, PersonError>(decided?)
+        });
+        match noted.await? {
+            Noted::Now(subscriber) | Noted::Already(subscriber) => Ok(*subscriber),
+            Noted::Taken(address, holder) => Err(PersonError::Taken { address, holder }),
+            Noted::Suppressed(reason) => Err(PersonError::Suppressed(reason)),
+            Noted::TooLarge(too_large) => Err(too_large.into()),
+            Noted::NoSubscriber => Err(PersonError::NotFound(id.to_string())),
+        }
     }
 
     /// Changes a subscription, with the words that the person agreed to, or the reason. The state it has already is no
@@ -184,39 +206,36 @@ impl SubscriberService {
         change: SubscriptionChange,
         words: &str,
     ) -> Result<Subscriber, PersonError> {
-        use SubscriptionState::{Active, Ended, Paused, Suspended};
-        if self.store.list(list).await?.is_none() {
-            return Err(PersonError::NoList(list.clone()));
-        }
-        let begins = matches!(change, SubscriptionChange::Subscribe | SubscriptionChange::Resume);
-        if words.trim().is_empty() && change == SubscriptionChange::Subscribe {
-            return Err(PersonError::Wrong(
-                "say with --consent, in their words, what they agreed to and how".to_owned(),
-            ));
-        }
-        self.update(id, begins, |subscriber| {
-            let state = match (change, subscriber.state_on(list)) {
-                (SubscriptionChange::Subscribe, _) => Active,
-                (_, None) => return Err(SubscriptionError::None(list.clone()).into()),
-                (SubscriptionChange::Unsubscribe, _) => Ended,
-                (SubscriptionChange::Pause, Some(Active)) => Paused,
-                (SubscriptionChange::Resume, Some(Paused | Suspended)) => Active,
-                (SubscriptionChange::Pause | SubscriptionChange::Resume, Some(Ended)) => {
-                    return Err(SubscriptionError::Ended(list.clone()).into());
-                }
-                (SubscriptionChange::Pause | SubscriptionChange::Resume, Some(state)) => state,
-            };
-            let source = ConsentSource::Operator { who: self.who.clone() };
-            subscriber.change(list, state, self.at, source, words.trim().to_owned())?;
-            match change {
-                SubscriptionChange::Subscribe => {
-                    subscribers::admit(subscriber).map_err(|too_large| PersonError::Wrong(too_large.to_string()))
-                }
-                // What only makes mail stop, or go on, is never refused.
-                _ => Ok(()),
+        let (rulebook, said) = (self.rulebook(), self.said(words));
+        let changed = match change {
+            SubscriptionChange::Unsubscribe => return self.take_off(id, list, &said).await,
+            SubscriptionChange::Subscribe => rulebook.carry_out(|| rulebook.enrol(id, list, &said)).await?,
+            SubscriptionChange::Pause => rulebook.carry_out(|| rulebook.pause(id, list, &said)).await?,
+            SubscriptionChange::Resume => rulebook.carry_out(|| rulebook.resume(id, list, &said)).await?,
+        };
+        match changed {
+            Changed::Now(subscriber) | Changed::Already(subscriber) => Ok(*subscriber),
+            Changed::Refused(error) => Err(error.into()),
+            Changed::Suppressed(reason) => Err(PersonError::Suppressed(reason)),
+            Changed::NoWords => {
+                Err(PersonError::Wrong("say with --consent, in their words, what they agreed to and how".to_owned()))
             }
-        })
-        .await
+            Changed::NoList => Err(PersonError::NoList(list.clone())),
+            Changed::NoSubscriber => Err(PersonError::NotFound(id.to_string())),
+            Changed::TooLarge(too_large) => Err(too_large.into()),
+        }
+    }
+
+    async fn take_off(&self, id: SubscriberId, list: &ListName, said: &Instruction) -> Result<Subscriber, PersonError> {
+        let (rulebook, leaving) = (self.rulebook(), Leaving::List(id, list.clone()));
+        match rulebook.carry_out(|| rulebook.leave(&leaving, said)).await? {
+            Left::Now { subscriber, .. } | Left::Before(subscriber) => Ok(*subscriber),
+            Left::Never(_) | Left::NoList if self.store.list(list).await?.is_none() => {
+                Err(PersonError::NoList(list.clone()))
+            }
+            Left::Never(_) | Left::NoList => Err(SubscriptionError::None(list.clone()).into()),
+            Left::NoSubscriber => Err(PersonError::NotFound(id.to_string())),
+        }
     }
 
     /// Suppresses an address, known or not: it gets no mail any more. `false` when it was suppressed already, which
@@ -262,88 +281,42 @@ impl SubscriberService {
         }
         Err(StoreError::Contended(CONFLICT_TRIES).into())
     }
-
-    /// Reads, changes, writes, anew when others changed it. With `mails`, and whenever the address changes, the
-    /// address must not be suppressed.
-    async fn update(
-        &self,
-        id: SubscriberId,
-        mails: bool,
-        change: impl Fn(&mut Subscriber) -> Result<(), PersonError>,
-    ) -> Result<Subscriber, PersonError> {
-        for _ in 0..CONFLICT_TRIES {
-            let read = self.store.subscriber(id).await?;
-            let before = read.ok_or_else(|| PersonError::NotFound(id.to_string()))?;
-            let mut subscriber = before.value.clone();
-            change(&mut subscriber)?;
-            if subscriber == before.value {
-                return Ok(subscriber);
-            }
-            subscriber.updated = self.at;
-            let mut batch = Batch::new();
-            let moves = subscriber.address.key() != before.value.address.key();
-            if mails || moves {
-                self.demand_not_suppressed(&mut batch, &subscriber.address).await?;
-            }
-            if moves && let Some(holder) = self.store.subscriber_by_address(&subscriber.address).await? {
-                return Err(PersonError::Taken { address: subscriber.address, holder: holder.value.id });
-            }
-            subscribers::put_changed(&mut batch, &before, &subscriber);
-            if self.store.commit(batch).await? == Commit::Applied {
-                return Ok(subscriber);
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES).into())
-    }
-
-    /// Refuses a suppressed address, and lets the batch fail when it becomes suppressed before it applies.
-    async fn demand_not_suppressed(&self, batch: &mut Batch, address: &Address) -> Result<(), PersonError> {
-        let edition = self.store.suppressions_edition().await?;
-        suppressions::expect_edition(batch, edition);
-        match self.store.suppression(&self.key.hash_address(address)).await? {
-            Some(found) => Err(PersonError::Suppressed(found.value.reason)),
-            None => Ok(()),
-        }
-    }
 }
 
 fn known_words() -> Result<Headings, PersonError> {
     Headings::shipped().map_err(|error| PersonError::Wrong(error.to_string()))
 }
 
-fn fill(subscriber: &mut Subscriber, fields: &PersonFields) -> Result<(), PersonError> {
-    let line = |what: &str, text: &str| -> Result<Option<String>, PersonError> {
+/// What fields given as text change in what is noted of a subscriber.
+fn profile_of(subscriber: &Subscriber, fields: &PersonFields) -> Result<ProfileChange, PersonError> {
+    let line = |what: &str, text: &Option<String>| -> Result<Option<Option<String>>, PersonError> {
+        let Some(text) = text else { return Ok(None) };
         let text = row::one_line(what, text).map_err(PersonError::Wrong)?;
-        Ok((!text.is_empty()).then_some(text))
+        Ok(Some((!text.is_empty()).then_some(text)))
     };
-    if let Some(address) = &fields.address {
-        subscriber.address = address.parse()?;
-    }
-    if let Some(name) = &fields.name {
-        subscriber.name = line("the name", name)?;
-    }
-    if let Some(language) = &fields.language {
-        subscriber.language = known_words()?.language(language).map_err(PersonError::Wrong)?;
-    }
-    if let Some(organisation) = &fields.organisation {
-        subscriber.organisation = line("the organisation", organisation)?;
-    }
-    if let Some(beats) = &fields.beats {
-        subscriber.beats = row::words("the beats", beats).map_err(PersonError::Wrong)?;
-    }
-    if let Some(regions) = &fields.regions {
-        subscriber.regions = row::words("the regions", regions).map_err(PersonError::Wrong)?;
-    }
+    let words = |what: &str, text: &Option<String>| {
+        text.as_ref().map(|text| row::words(what, text)).transpose().map_err(PersonError::Wrong)
+    };
+    let language = match &fields.language {
+        Some(language) => Some(known_words()?.language(language).map_err(PersonError::Wrong)?),
+        None => None,
+    };
+    let mut attributes = BTreeMap::new();
     for (name, value) in &fields.attributes {
         // One that a file gave before its heading got a meaning can still be changed and cleared.
         let name = match subscriber.attributes.contains_key(unicode::key(name).as_ref()) {
             true => unicode::key(name).into_owned(),
             false => attribute_name(name, &known_words()?).map_err(|e| PersonError::Wrong(e.to_string()))?,
         };
-        match row::attribute(&name, value).map_err(PersonError::Wrong)? {
-            Some(value) => subscriber.attributes.insert(name, value),
-            None => subscriber.attributes.remove(&name),
-        };
+        let value = row::attribute(&name, value).map_err(PersonError::Wrong)?;
+        attributes.insert(name, value);
     }
-    subscribers::admit(subscriber).map_err(|too_large| PersonError::Wrong(too_large.to_string()))
+    Ok(ProfileChange {
+        name: line("the name", &fields.name)?,
+        language,
+        organisation: line("the organisation", &fields.organisation)?,
+        beats: words("the beats", &fields.beats)?,
+        regions: words("the regions", &fields.regions)?,
+        attributes,
+    })
 }

@@ -21,7 +21,7 @@ use crate::model::present::Present;
 use crate::model::subscriber::Subscriber;
 use crate::store::bounces::put_score;
 use crate::store::engine::{Batch, Commit};
-use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, keys, subscribers};
+use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, subscribers};
 
 use super::bounces::Report;
 
@@ -228,7 +228,7 @@ impl Suspended {
         let probe = Some(Probe { notice, at: now, failed: false });
         let probes = suspension.probes.saturating_add(1);
         put(batch, subscriber.value.id, score, Some(Suspension { probes, probe, ..suspension }));
-        batch.expect(keys::subscriber(subscriber.value.id), subscriber.stamp.clone());
+        subscribers::expect(batch, subscriber);
         Ok(())
     }
 

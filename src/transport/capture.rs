@@ -1,4 +1,4 @@
-//! The capture folder: messages are not sent but put into a maildir, which any mail client opens.
+//! The capture folder: messages are not sent but stored in a maildir, which any mail client can open.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,14 +11,14 @@ use crate::model::reply::Reply;
 
 use super::{ConnectError, Connection, Envelope, Outcome, Pieces, Transport, TransportFuture};
 
-/// Where captured messages go.
+/// Settings of the capture folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaptureSettings {
-    /// The maildir; made, with its `tmp`, `new` and `cur`, if it is not there.
+    /// The maildir; created, with its `tmp`, `new` and `cur`, if it does not exist.
     pub directory: PathBuf,
 }
 
-/// Puts messages into a maildir. What is accepted is on disk, also after a power cut.
+/// Stores messages in a maildir. What is accepted is on disk, also after a power failure.
 pub struct Capture {
     place: Arc<Place>,
 }
@@ -30,7 +30,7 @@ struct Place {
 }
 
 impl Capture {
-    /// Captures into `settings.directory`; the clock names the files. Touches nothing yet.
+    /// Captures into `settings.directory`; the clock gives the names of files. Touches nothing yet.
     pub fn new(settings: CaptureSettings, clock: Arc<dyn Clock>) -> Self {
         let place = Place { directory: settings.directory, clock, count: AtomicU64::new(0) };
         Self { place: Arc::new(place) }
@@ -84,7 +84,7 @@ impl Place {
         Ok(())
     }
 
-    /// tmp, fsync, new, fsync: what is in `new` is whole.
+    /// tmp, fsync, new, fsync: every file in `new` is complete.
     fn keep(&self, bytes: &[u8]) -> Outcome {
         let now = self.clock.now();
         let number = self.count.fetch_add(1, Relaxed);
@@ -94,7 +94,7 @@ impl Place {
         let folder = self.directory.join("new");
         let not_sent = |error: io::Error| Outcome::NotSent(format!("{}: {error}", draft.display()));
         if let Err(error) = write_durably(&draft, bytes) {
-            // A half-written draft is of no use; that it cannot be taken away either changes nothing.
+            // A half-written draft is useless; if it cannot be removed, nothing else is affected.
             drop(std::fs::remove_file(&draft));
             return not_sent(error);
         }
@@ -108,8 +108,8 @@ impl Place {
     }
 }
 
-/// The files in a capture folder that [`Capture`] wrote, also after a mail client has looked at them; no others, for the
-/// folder may be somebody's maildir too. None where there is no folder.
+/// The files in a capture folder that [`Capture`] wrote, also after a mail client has moved them; no others, because
+/// the folder may be a person's own maildir too. Empty if the folder does not exist.
 ///
 /// # Errors
 /// The system's.
@@ -133,7 +133,7 @@ pub async fn captured(directory: PathBuf) -> io::Result<Vec<PathBuf>> {
     .await
 }
 
-/// Whether a file has a name as [`Place::keep`] gives it; mail clients put their marks behind a colon.
+/// Whether a file has a name as [`Place::keep`] generates it; mail clients append flags after a colon.
 fn is_captured(name: &str) -> bool {
     let parts = || {
         let name = name.split(':').next()?.strip_suffix(".depesch")?;
@@ -152,7 +152,7 @@ fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// The message with its envelope on top (RFC 5321 §4.4), and LF as files of a maildir have it.
+/// The message with its envelope on top (RFC 5321 §4.4), and with LF as is usual in a maildir.
 fn as_file(envelope: &Envelope, message: &[u8]) -> Vec<u8> {
     let top = format!("Return-Path: <{}>\nDelivered-To: {}\n", envelope.reverse_path(), envelope.recipient);
     let mut bytes = Vec::with_capacity(top.len() + message.len());
@@ -169,7 +169,7 @@ fn as_file(envelope: &Envelope, message: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Disks are slow: their work is done off the runtime's threads.
+/// Runs disk work, which is slow, outside the runtime's threads.
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }

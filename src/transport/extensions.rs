@@ -1,4 +1,4 @@
-//! What a relay offers after EHLO, and the commands that make use of it.
+//! The extensions that a relay offers after EHLO, and the commands that use them.
 
 use std::borrow::Cow;
 
@@ -23,14 +23,14 @@ pub(super) struct Extensions {
     pub(super) dsn: bool,
     /// RFC 3207.
     pub(super) start_tls: bool,
-    /// RFC 1870: offered, with the largest message in octets, 0 where the relay does not tell.
+    /// RFC 1870: offered, with the maximum message size in bytes, 0 if the relay does not say.
     pub(super) size: Option<u64>,
     /// RFC 4954: mechanisms, upper case.
     pub(super) auth: Vec<String>,
 }
 
 impl Extensions {
-    /// Reads a reply to EHLO: the first line is the relay's name, each other line offers one thing.
+    /// Parses a reply to EHLO: the first line is the relay's name, each other line offers one extension.
     pub(super) fn from_response(response: &Response) -> Self {
         let mut offered = Self::default();
         for line in response.message().skip(1) {
@@ -49,9 +49,8 @@ impl Extensions {
         offered
     }
 
-    /// The message as this relay carries it where it must be changed for that: in ASCII where it offers no 8BITMIME
-    /// (RFC 6152 §3). `None` where it goes as it is, also where a change would break a signature, which
-    /// [`Extensions::obstacle`] then says.
+    /// The message changed as this relay requires: in ASCII if it offers no 8BITMIME (RFC 6152 §3). `None` if it goes
+    /// unchanged, also if a change would break a signature, which [`Extensions::obstacle`] then reports.
     pub(super) fn fitted(&self, message: Pieces<'_>) -> Option<Vec<u8>> {
         if self.eight_bit || message.iter().all(|piece| fits(piece, false)) {
             return None;
@@ -59,7 +58,7 @@ impl Extensions {
         relayable(&message.concat(), false).map(Cow::into_owned).ok()
     }
 
-    /// Why a message cannot go over this relay, whatever the time; `None` if it can.
+    /// Why a message can never go over this relay; `None` if it can.
     pub(super) fn obstacle(&self, envelope: &Envelope, message: Pieces<'_>) -> Option<String> {
         let eight_bit = !is_ascii(message);
         let length = message.iter().map(|piece| piece.len()).sum::<usize>();
@@ -95,7 +94,7 @@ impl Extensions {
             add(MailParameter::SmtpUtfEight);
         }
         if self.dsn {
-            // RFC 3461 §4: bounces need not carry the message back, and name the subscriber as we wrote them.
+            // RFC 3461 §4: bounces need not return the message, and identify the subscriber as we wrote them.
             add(MailParameter::Other { keyword: "RET".to_owned(), value: Some("HDRS".to_owned()) });
             let id: String = envelope.envelope_id.chars().filter(char::is_ascii_graphic).take(100).collect();
             if !id.is_empty() {

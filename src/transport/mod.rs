@@ -1,7 +1,7 @@
-//! Floor 2: where mail goes out. [`Transport`] opens connections, a [`Connection`] carries one message at a time and
-//! tells exactly what became of it; the pool of connections is the dispatcher's set of workers.
+//! Floor 2: outgoing mail. A [`Transport`] opens connections, a [`Connection`] sends one message at a time and
+//! reports its exact outcome; the pool of connections is the dispatcher's set of workers.
 //!
-//! Whose fault an ending is, decides everything after it: so it is in the type, not in a text.
+//! Whose fault a failure is determines everything that follows: so it is in the type, not in a text.
 
 pub mod capture;
 mod extensions;
@@ -20,19 +20,19 @@ use crate::base::address::Address;
 use crate::model::ledger::Stage;
 use crate::model::reply::Reply;
 
-/// What travels outside the message (RFC 5321 §3.3).
+/// The envelope of a message (RFC 5321 §3.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
-    /// Where bounces go; `None` is the null reverse-path `<>`, to which nothing bounces (RFC 5321 §4.5.5).
+    /// The address for bounces; `None` is the null reverse-path `<>`, to which nothing bounces (RFC 5321 §4.5.5).
     pub sender: Option<Address>,
-    /// To whom: always one, so that each has an outcome of their own.
+    /// The recipient: always one, so that each has an outcome of its own.
     pub recipient: Address,
     /// ENVID for a relay that offers DSN (RFC 3461 §4.4); printable ASCII.
     pub envelope_id: String,
 }
 
 impl Envelope {
-    /// What stands between the brackets of MAIL FROM: nothing for the null reverse-path.
+    /// The text between the brackets of MAIL FROM: empty for the null reverse-path.
     pub fn reverse_path(&self) -> &str {
         self.sender.as_ref().map_or("", Address::as_str)
     }
@@ -43,47 +43,47 @@ impl Envelope {
     }
 }
 
-/// What became of one message given to a connection.
+/// The outcome of sending one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The server took responsibility.
     Accepted(Reply),
-    /// The server answered 4xx or 5xx; the message was surely not taken.
+    /// The server answered 4xx or 5xx; the message was certainly not accepted.
     Refused {
-        /// To which command.
+        /// The stage of the command.
         stage: Stage,
-        /// What it said.
+        /// The reply.
         reply: Reply,
     },
-    /// This message cannot go over this connection whatever the time, e.g. the relay offers no SMTPUTF8.
+    /// This message can never go over this connection, e.g. because the relay offers no SMTPUTF8.
     Impossible(String),
-    /// The connection failed before the final dot was sent: the message was surely not taken.
+    /// The connection failed before the final dot was sent: the message was certainly not accepted.
     NotSent(String),
-    /// The connection failed after the final dot may have been sent: nobody knows whether it was taken.
+    /// The connection failed after the final dot may have been sent: it is unknown whether the message was accepted.
     Unknown(String),
 }
 
-/// Why no connection could be had. Says nothing about any message.
+/// Why no connection was possible. Says nothing about any message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
-    /// Nobody answered, or the connection broke or timed out.
+    /// No answer, or the connection broke or timed out.
     #[error("the relay cannot be reached: {0}")]
     Unreachable(String),
     /// It answered, but not 2xx: e.g. 421 or 554 in the greeting.
     #[error("the relay turned the connection away: {0}")]
     TurnedAway(Reply),
-    /// TLS or AUTH failed: a person must mend the configuration.
+    /// TLS or AUTH failed: a person must fix the configuration.
     #[error("the relay's TLS or login failed: {0}")]
     Security(String),
 }
 
-/// A message in two pieces: its own beginning, and an end that it may share with others and of which no copy is made.
+/// A message in two pieces: its own beginning, and an end that it may share with others and that is not copied.
 pub type Pieces<'a> = [&'a [u8]; 2];
 
-/// What a transport's methods return.
+/// The return type of a transport's methods.
 pub type TransportFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Where mail goes out.
+/// Opens connections for outgoing mail.
 pub trait Transport: Send + Sync + 'static {
     /// Opens a connection that is ready for MAIL FROM.
     fn connect(&self) -> TransportFuture<'_, Result<Box<dyn Connection>, ConnectError>>;
@@ -91,18 +91,18 @@ pub trait Transport: Send + Sync + 'static {
 
 /// An open connection.
 pub trait Connection: Send {
-    /// Sends one whole message: MAIL, RCPT, DATA, content. `message` has CRLF line ends and no dot-stuffing.
-    /// Every wait in it is bounded (RFC 5321 §4.5.3.2).
+    /// Sends one whole message: MAIL, RCPT, DATA, content. `message` has CRLF line ends and no dot-stuffing. Every
+    /// wait in it has a timeout (RFC 5321 §4.5.3.2).
     fn send_pieces<'a>(&'a mut self, envelope: &'a Envelope, message: Pieces<'a>) -> TransportFuture<'a, Outcome>;
 
-    /// The same of a message in one piece.
+    /// Does the same for a message in one piece.
     fn send<'a>(&'a mut self, envelope: &'a Envelope, message: &'a [u8]) -> TransportFuture<'a, Outcome> {
         self.send_pieces(envelope, [message, &[]])
     }
 
-    /// Whether another message may be sent on it; a refused RCPT leaves it usable.
+    /// Whether another message may be sent on it; after a refused RCPT it is usable.
     fn is_usable(&self) -> bool;
 
-    /// Ends it in order (QUIT), without waiting long.
+    /// Closes it in order (QUIT), without waiting long.
     fn close(self: Box<Self>) -> TransportFuture<'static, ()>;
 }

@@ -1,4 +1,4 @@
-//! The relay: a smarthost that takes mail by SMTP. Opens connections and readies them: TLS, EHLO, AUTH.
+//! The relay: a smarthost that accepts mail over SMTP. Opens connections and prepares them: TLS, EHLO, AUTH.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use super::{ConnectError, Connection, Transport, TransportFuture, tls};
 /// The port on which TLS begins with the first byte (RFC 8314 §3.3).
 const IMPLICIT_TLS_PORT: u16 = 465;
 
-/// A relay that connections can be opened to.
+/// A relay to which connections can be opened.
 pub struct Relay {
     settings: RelaySettings,
     name: ServerName<'static>,
@@ -35,10 +35,10 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Checks the settings and reads the CA certificates; connects nowhere.
+    /// Checks the settings and reads the CA certificates; does not connect.
     ///
     /// # Errors
-    /// Settings that cannot work, for a person to mend.
+    /// Settings that cannot work, for a person to fix.
     pub fn new(settings: RelaySettings) -> Result<Self, RelayError> {
         let name = ServerName::try_from(settings.host.clone()).map_err(|_| RelayError::Host(settings.host.clone()))?;
         if settings.port == IMPLICIT_TLS_PORT && settings.encryption != Encryption::Implicit {
@@ -72,7 +72,7 @@ impl Relay {
         let wire = WireHandle::new(stream);
         let greeted = AsyncSmtpConnection::connect_with_transport(Box::new(wire.clone()), &self.hello);
         let mut lettre = within(timeouts.greeting, "greeting", greeted).await?;
-        // lettre does not keep what it does not know, so it is asked for once more.
+        // lettre discards extensions that it does not know, so EHLO is sent once more.
         let mut offered = self.hello(&mut lettre, &wire).await?;
         let wanted = match self.settings.encryption {
             Encryption::None | Encryption::Implicit => false,
@@ -86,7 +86,7 @@ impl Relay {
         if let (true, Some(config)) = (wanted, &self.tls) {
             self.start_tls(&mut lettre, &wire, config).await?;
             encrypted = true;
-            // RFC 3207 §4.2: what was offered in the clear is forgotten.
+            // RFC 3207 §4.2: what was offered before TLS is forgotten.
             offered = self.hello(&mut lettre, &wire).await?;
         }
         wire.lock().greeted();
@@ -96,13 +96,13 @@ impl Relay {
         Ok(RelayConnection::new(lettre, wire, offered, timeouts, self.settings.messages_per_connection))
     }
 
-    /// A TCP connection that sends at once: Nagle's delay would leave 23 messages a second.
+    /// Opens a TCP connection that sends at once: with Nagle's delay only 23 messages a second are possible.
     async fn dial(&self) -> Result<TcpStream, ConnectError> {
         let (host, port) = (self.settings.host.as_str(), self.settings.port);
         let place = format!("{host}:{port}");
         let unreachable = |why: String| ConnectError::Unreachable(format!("{place}: {why}"));
         let stream = match timeout(self.settings.timeouts.connect, TcpStream::connect((host, port))).await {
-            Err(_) => return Err(unreachable("nobody answered in time".to_owned())),
+            Err(_) => return Err(unreachable("no answer in time".to_owned())),
             Ok(Err(error)) => return Err(unreachable(error.to_string())),
             Ok(Ok(stream)) => stream,
         };
@@ -113,8 +113,8 @@ impl Relay {
     async fn encrypt(&self, stream: TcpStream, config: &Arc<ClientConfig>) -> Result<Stream, ConnectError> {
         let handshake = TlsConnector::from(config.clone()).connect(self.name.clone(), stream);
         match timeout(self.settings.timeouts.connect, handshake).await {
-            Err(_) => Err(ConnectError::Unreachable("no end of the TLS handshake in time".to_owned())),
-            // What is wrong with a certificate, a person mends; a connection that breaks, time mends.
+            Err(_) => Err(ConnectError::Unreachable("the TLS handshake did not finish in time".to_owned())),
+            // A bad certificate must be fixed by a person; a broken connection only needs a retry.
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
                 Err(ConnectError::Security(error.to_string()))
             }
@@ -156,7 +156,7 @@ impl Relay {
         offered: &Extensions,
         encrypted: bool,
     ) -> Result<(), ConnectError> {
-        // Checked once more where the password is: it never leaves without TLS (RFC 4954 §4, RFC 8314).
+        // Checked once more where the password is: it is never sent without TLS (RFC 4954 §4, RFC 8314).
         let excused = self.settings.login_on_loopback && is_loopback(&self.settings.host);
         if !encrypted && !excused {
             return Err(ConnectError::Security("the login was not sent: there is no TLS".to_owned()));
@@ -168,7 +168,7 @@ impl Relay {
         };
         let credentials = Credentials::new(login.user.clone(), login.password.reveal().to_owned());
         let failed = |error: SmtpError| match refusal(&error) {
-            // A code 4xx passes: the relay's password check is down, say (RFC 4954 §6).
+            // A 4xx code is temporary: e.g. the relay's password check is down (RFC 4954 §6).
             Some(reply) if reply.is_permanent() => ConnectError::Security(format!("AUTH {mechanism}: {reply}")),
             Some(reply) => ConnectError::TurnedAway(reply),
             None => ConnectError::Unreachable(format!("AUTH {mechanism}: {}", cause(&error))),
@@ -177,7 +177,7 @@ impl Relay {
         let late = |_| ConnectError::Unreachable(format!("no answer to AUTH {mechanism} in time"));
         let first = Auth::new(mechanism, credentials.clone(), None).map_err(failed)?;
         let mut response = timeout(wait, lettre.command(first)).await.map_err(late)?.map_err(failed)?;
-        // LOGIN asks twice; more is no login.
+        // LOGIN asks twice; more is a fault.
         for _ in 0..3 {
             if !response.has_code(334) {
                 break;
@@ -217,7 +217,7 @@ async fn within<T>(
     }
 }
 
-/// What this machine calls itself, as in EHLO where nothing else is configured.
+/// This machine's name, used in EHLO unless one is configured.
 pub fn machine_name() -> String {
     ClientId::default().to_string()
 }

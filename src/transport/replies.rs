@@ -1,47 +1,47 @@
-//! Replies of a relay, collected line by line until they are whole (RFC 5321 §4.2.1), and made such that lettre's parser
-//! takes them without losing a word:
+//! Collects a relay's replies line by line until they are complete (RFC 5321 §4.2.1), and normalises them so that
+//! lettre's parser accepts them without losing any text:
 //!
-//! - text that is not UTF-8 becomes readable, a bare LF ends a line, `250` alone gets its space;
+//! - text that is not UTF-8 becomes readable, a bare LF ends a line, a lone `250` gets its space;
 //! - a line without a code inside a reply is text of that reply;
-//! - a code such as 571, which lettre's parser does not know, becomes 550 with ` (571)` behind its text;
-//! - what is no reply at all (no code, a code such as 600, codes that differ from line to line) becomes a 451 with the
-//!   relay's words in it: whatever it was about is tried again, and the connection is not used any more.
+//! - a code such as 571, which lettre's parser does not know, becomes 550 with ` (571)` after its text;
+//! - what is not a valid reply (no code, a code such as 600, codes that differ from line to line) becomes a 451 with
+//!   the relay's text in it: the command is retried later, and the connection is not used any more.
 
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::response::Response;
 
 use crate::model::reply::Reply;
 
-/// Longer reply lines are cut: RFC 5321 §4.5.3.1.5 allows 512 bytes, lettre takes 1,000.
+/// Maximum bytes of a reply line; the rest is cut: RFC 5321 §4.5.3.1.5 allows 512 bytes, lettre accepts 1,000.
 const MAX_LINE: usize = 900;
-/// Lines of a reply that are kept.
+/// Maximum number of lines kept of a reply.
 const MOST_LINES: usize = 40;
-/// Begins the text of the 451 that stands for an improper reply.
+/// The beginning of the 451 that replaces an invalid reply.
 pub(super) const GARBLED: &str = "the relay gave no proper SMTP reply";
 
-/// A reply that is not whole yet.
+/// An incomplete reply.
 #[derive(Debug, Default)]
 pub(super) struct Collector {
     lines: Vec<String>,
     codes: Vec<[u8; 3]>,
 }
 
-/// A whole reply.
+/// A complete reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Whole {
-    /// As lettre takes it.
+    /// In a form that lettre accepts.
     Proper(String),
-    /// No reply of SMTP.
+    /// Not a valid SMTP reply.
     Garbled {
-        /// What it said.
+        /// Its text.
         words: String,
-        /// Whether it has codes, all of them of refusals: then nothing was taken.
+        /// Whether it has codes, all of them refusals: then nothing was accepted.
         is_refusal: bool,
     },
 }
 
 impl Collector {
-    /// Adds a line without its LF; the reply, when that was its last.
+    /// Adds a line without its LF; returns the reply after its last line.
     pub(super) fn push(&mut self, line: &[u8]) -> Option<Whole> {
         let code = code_of(line);
         let goes_on = match code {
@@ -76,7 +76,7 @@ impl Collector {
     }
 }
 
-/// The code at the beginning of a line: three digits, and no fourth.
+/// The code at the beginning of a line: exactly three digits.
 fn code_of(line: &[u8]) -> Option<[u8; 3]> {
     let code: &[u8; 3] = line.first_chunk()?;
     let is_code = code.iter().all(u8::is_ascii_digit) && !line.get(3).is_some_and(u8::is_ascii_digit);
@@ -94,7 +94,7 @@ fn normalised(code: &str, line: &str, goes_on: bool) -> String {
     }
 }
 
-/// One line as people read it.
+/// A line as readable text.
 pub(super) fn readable(line: &[u8]) -> String {
     cut(&String::from_utf8_lossy(line.trim_ascii_end())).to_owned()
 }
@@ -103,18 +103,18 @@ fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_LINE)]
 }
 
-/// The reply in an error of lettre's, if it is one.
+/// The reply in an error from lettre, if there is one.
 pub(super) fn refusal(error: &SmtpError) -> Option<Reply> {
     let code = error.status()?;
     Some(Reply::new(code.into(), &cause(error)))
 }
 
-/// What lettre says went wrong, without its own preface.
+/// The cause in an error from lettre, without lettre's prefix.
 pub(super) fn cause(error: &SmtpError) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// A positive reply.
+/// Converts a positive reply.
 pub(super) fn reply(response: &Response) -> Reply {
     Reply::new(response.code().into(), &response.message().collect::<Vec<_>>().join("\n"))
 }

@@ -1,7 +1,7 @@
-//! One connection to a relay: carries one message at a time and says exactly what became of it.
+//! One connection to a relay: sends one message at a time and reports its exact outcome.
 //!
-//! What decides the outcome of a broken connection is [`super::wire`]'s count: while the last byte of the final dot
-//! has not been handed to the kernel, the message was surely not taken; after that nobody knows.
+//! The outcome of a broken connection depends on the count in [`super::wire`]: until the last byte of the final dot
+//! has been passed to the kernel, the message was certainly not accepted; after that it is unknown.
 
 use std::future::poll_fn;
 use std::task::{Context, Waker};
@@ -27,24 +27,24 @@ pub(super) struct RelayConnection {
     offered: Extensions,
     timeouts: Timeouts,
     usable: bool,
-    /// How many more messages it may carry.
+    /// Number of messages it may still send.
     left: u32,
-    /// A transaction was begun and not ended: RSET goes before the next one.
+    /// A transaction was begun and not ended: RSET is sent before the next one.
     needs_reset: bool,
 }
 
-/// What came back for a command.
+/// The answer to a command.
 enum Answer {
     Positive(Reply),
     Refused(Reply),
-    /// No reply of SMTP, in the words of a 451: refused for now. The connection is of no more use, because the next reply
-    /// may belong to the same command.
+    /// Not a valid SMTP reply, as a 451: temporarily refused. The connection must not be used any more, because the
+    /// next reply may belong to the same command.
     Garbled {
         reply: Reply,
-        /// Whether it has codes, all of them of refusals.
+        /// Whether it has codes, all of them refusals.
         is_refusal: bool,
     },
-    /// Nothing that helps; the text says why. The connection is of no more use.
+    /// No usable answer; the text says why. The connection must not be used any more.
     Lost(String),
 }
 
@@ -88,13 +88,13 @@ impl RelayConnection {
         }
     }
 
-    /// What the relay said since the last message, e.g. 421 or nothing any more; never waits.
+    /// What the relay said since the last message, e.g. 421 or the end of the connection; never waits.
     fn said_unasked(&self) -> Option<String> {
-        // Nobody waits for the wire between messages, so there is nobody to wake.
+        // No task waits for the wire between messages, so there is none to wake.
         self.wire.lock().poll_unasked(&mut Context::from_waker(Waker::noop()))
     }
 
-    /// MAIL, RCPT and DATA in one write (RFC 2920 §3.1); `Ok` when the content may follow.
+    /// Sends MAIL, RCPT and DATA in one write (RFC 2920 §3.1); `Ok` when the content may follow.
     async fn begin_at_once(&mut self, [mail, recipient]: [String; 2]) -> Result<(), Outcome> {
         let reset = if self.needs_reset { "RSET\r\n" } else { "" };
         let resetting = self.needs_reset;
@@ -148,7 +148,8 @@ impl RelayConnection {
         }
     }
 
-    /// An answer to RSET other than 2xx leaves nothing to trust: after 354 the server is out of step (RFC 5321 §4.3.2).
+    /// Reads the answer to RSET. After any other than 2xx the connection cannot be trusted: after 354 the server is
+    /// out of step (RFC 5321 §4.3.2).
     async fn reset_answer(&mut self) -> Result<(), Outcome> {
         match self.answer(self.timeouts.command).await {
             Answer::Positive(reply) if reply.is_positive() => {
@@ -178,8 +179,8 @@ impl RelayConnection {
         }
     }
 
-    /// The relay takes content although it took no recipient: it gets none (RFC 2920 §3.1), and whatever it says to
-    /// that changes nothing.
+    /// Ends a DATA that the relay accepted although it refused the recipient: the content is empty (RFC 2920 §3.1),
+    /// and the answer changes nothing.
     async fn end_empty(&mut self) {
         self.wire.lock().output().extend_from_slice(b".\r\n");
         if let Answer::Positive(_) | Answer::Refused(_) = self.answer(self.timeouts.message).await {
@@ -196,7 +197,7 @@ impl RelayConnection {
         }
         if let Err(why) = &sent {
             self.usable = false;
-            // The relay may have said why; that is there already, or it is not waited for.
+            // The relay may have said why; that text has arrived already, or is not waited for.
             self.wire.lock().give_up(why);
         }
         let answer = self.answer(self.timeouts.message).await;
@@ -208,7 +209,7 @@ impl RelayConnection {
                 Outcome::Refused { stage: Stage::Message, reply }
             }
             Answer::Garbled { reply, .. } if unsent => Outcome::NotSent(reply.text),
-            // Without a code it may have been taken.
+            // Without a code it may have been accepted.
             Answer::Garbled { reply, .. } => Outcome::Unknown(reply.text),
             Answer::Positive(reply) => {
                 self.usable = false;
@@ -220,7 +221,7 @@ impl RelayConnection {
         }
     }
 
-    /// Sends all that waits; each part must be taken within the time for a block.
+    /// Sends all pending output; each block must be accepted within its timeout.
     async fn write_out(&mut self) -> Result<(), String> {
         loop {
             let wire = self.wire.clone();
@@ -234,8 +235,9 @@ impl RelayConnection {
         }
     }
 
-    /// The answer to MAIL or RCPT. Only 2xx is a yes (RFC 5321 §4.3.2): a server that answers 354 is out of step, so what it
-    /// says next belongs to another command. Refused for now, and the connection is of no more use.
+    /// Reads the answer to MAIL or RCPT. Only 2xx is positive (RFC 5321 §4.3.2): a server that answers 354 is out of
+    /// step, so its next reply belongs to another command. That counts as a temporary refusal, and the connection
+    /// must not be used any more.
     async fn command_answer(&mut self, stage: Stage) -> Answer {
         match self.answer(self.timeouts.command).await {
             Answer::Positive(reply) if !reply.is_positive() => {
@@ -247,7 +249,7 @@ impl RelayConnection {
         }
     }
 
-    /// Sends what waits and reads one reply.
+    /// Sends pending output and reads one reply.
     async fn answer(&mut self, wait: Duration) -> Answer {
         let answer = match timeout(wait, self.lettre.read_response()).await {
             Err(_) => Answer::Lost(in_time("did not answer", wait)),

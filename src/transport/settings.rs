@@ -1,11 +1,11 @@
-//! Where the relay is, how to speak with it, and why that cannot work.
+//! Settings of the relay, and why they may be invalid.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::secret::Secret;
 
-/// Where the relay is and how to speak with it.
+/// Where the relay is and how to connect to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelaySettings {
     /// Its name, as in its certificate, or its IP address.
@@ -14,17 +14,17 @@ pub struct RelaySettings {
     pub port: u16,
     /// How TLS begins.
     pub encryption: Encryption,
-    /// PEM file of the only certificates to trust; `None`: those of the machine.
+    /// PEM file of the only trusted certificates; `None`: those of the machine.
     pub ca_file: Option<PathBuf>,
-    /// User and password, if it asks for them.
+    /// User and password, if the relay requires them.
     pub login: Option<Login>,
-    /// Lets the password go without TLS where the relay is on this machine (127.0.0.0/8, ::1 or `localhost`).
+    /// Allows sending the password without TLS if the relay is on this machine (127.0.0.0/8, ::1 or `localhost`).
     pub login_on_loopback: bool,
-    /// After so many messages a connection is ended and another one opened: 1,000.
+    /// Maximum number of messages on one connection: 1,000.
     pub messages_per_connection: u32,
-    /// What to call ourselves in EHLO; `None`: the machine's name.
+    /// Our name in EHLO; `None`: the machine's name.
     pub hello_name: Option<String>,
-    /// How long to wait for what.
+    /// The timeouts.
     pub timeouts: Timeouts,
 }
 
@@ -49,24 +49,24 @@ impl Default for RelaySettings {
 pub enum Encryption {
     /// Never.
     None,
-    /// With STARTTLS where offered, whatever the certificate: against listeners only, so no login goes over it.
+    /// With STARTTLS if offered, with any certificate: protects only against eavesdroppers, so no login is sent.
     Opportunistic,
-    /// With STARTTLS and a good certificate, or not at all (RFC 3207).
+    /// Requires STARTTLS and a valid certificate (RFC 3207).
     StartTls,
-    /// With the connection (RFC 8314 §3.3), and a good certificate.
+    /// From the first byte (RFC 8314 §3.3), with a valid certificate.
     Implicit,
 }
 
-/// A user at the relay.
+/// The login at the relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
-    /// The name.
+    /// The user name.
     pub user: String,
     /// The password.
     pub password: Secret,
 }
 
-/// How long to wait; the defaults are what RFC 5321 §4.5.3.2 asks for.
+/// Timeouts; the defaults are those of RFC 5321 §4.5.3.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// For TCP, and for the TLS handshake: 30 s each.
@@ -77,7 +77,7 @@ pub struct Timeouts {
     pub command: Duration,
     /// For the 354 to DATA: 2 min.
     pub data: Duration,
-    /// Until some of the content is taken: 3 min.
+    /// For accepting a block of content: 3 min.
     pub block: Duration,
     /// For the answer to the final dot: 10 min.
     pub message: Duration,
@@ -99,29 +99,29 @@ impl Default for Timeouts {
     }
 }
 
-/// Settings that cannot work.
+/// Invalid settings.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RelayError {
-    /// A login would go over a connection that somebody could read.
+    /// A login would be sent over a connection that others can read.
     #[error("a login needs TLS with a checked certificate: set the relay's encryption to starttls or implicit")]
     LoginWithoutTls,
-    /// The port and the encryption do not belong together (RFC 8314 §3.3).
+    /// The port and the encryption do not match (RFC 8314 §3.3).
     #[error(
         "port 465 expects TLS from the first byte: set the relay's encryption to implicit, or the port to 587 for starttls"
     )]
     PortOfImplicitTls,
-    /// The relay's name is no name.
+    /// The relay's name is invalid.
     #[error("\u{201c}{0}\u{201d} is neither a host name nor an IP address")]
     Host(String),
-    /// The CA file is of no use.
+    /// The CA file is unusable.
     #[error("the CA file {} cannot be used: {why}", path.display())]
     CaFile {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// The machine has no roots.
+    /// The machine has no root certificates.
     #[error("this machine has no CA certificates: install its ca-certificates package, or set a CA file")]
     NoRoots,
     /// TLS cannot be set up at all.

@@ -1,17 +1,17 @@
-//! The content of a message on its way to the wire: with dots before lines that begin with one, and the final dot
-//! (RFC 5321 §4.5.2). It is made in blocks, so that a connection never holds a copy of the whole message.
+//! The content of a message on its way to the wire: with dot-stuffing and the final dot (RFC 5321 §4.5.2). Produced
+//! in blocks, so that a connection never holds a copy of the whole message.
 
 use memchr::memmem;
 
 use super::Pieces;
 
-/// Bytes of the message put out at once.
+/// Bytes of the message written at once.
 const BLOCK: usize = 64 * 1024;
 
-/// How far the content is put out.
+/// The progress through the content.
 pub(super) struct Stuffing<'a> {
     rest: Pieces<'a>,
-    /// The last two bytes put out, before any dot that was added; what begins a message begins a line.
+    /// The last two bytes written, before any added dot; the message's beginning counts as the beginning of a line.
     tail: [u8; 2],
     is_over: bool,
 }
@@ -21,12 +21,13 @@ impl<'a> Stuffing<'a> {
         Self { rest: message, tail: *b"\r\n", is_over: false }
     }
 
-    /// Whether all is put out, with the final dot.
+    /// Whether everything is written, including the final dot.
     pub(super) fn is_over(&self) -> bool {
         self.is_over
     }
 
-    /// Puts out the next block; the final dot goes with the last one, as it would else cost a packet of its own.
+    /// Writes the next block; the final dot is part of the last one, because otherwise it would take a packet of its
+    /// own.
     pub(super) fn fill(&mut self, output: &mut Vec<u8>) {
         self.fill_up_to(output, BLOCK);
     }
@@ -70,7 +71,7 @@ impl<'a> Stuffing<'a> {
     }
 }
 
-/// Only CRLF ends a line (RFC 5321 §2.3.8); a CR or LF alone is how messages are smuggled.
+/// Only CRLF ends a line (RFC 5321 §2.3.8); a lone CR or LF allows SMTP smuggling.
 pub(super) fn has_bare_line_ends([beginning, end]: Pieces<'_>) -> bool {
     let is_bare = |piece: &[u8], before: Option<&u8>, after: Option<&u8>| {
         memchr::memchr2_iter(b'\r', b'\n', piece).any(|at| match piece[at] {

@@ -11,7 +11,8 @@ use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertS
 
 use super::settings::RelayError;
 
-/// A client that checks the relay's certificate against the machine's roots, or against those in `ca_file` (PEM) alone.
+/// A TLS client that verifies the relay's certificate against the machine's roots, or only against those in `ca_file`
+/// (PEM).
 pub(super) fn verifying(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, RelayError> {
     let mut roots = RootCertStore::empty();
     match ca_file {
@@ -26,7 +27,7 @@ pub(super) fn verifying(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Rel
             }
         }
         None => {
-            // Single unreadable roots do no harm; with none at all every handshake would fail.
+            // Single unreadable roots do no harm; without any, every handshake would fail.
             let found = rustls_native_certs::load_native_certs();
             roots.add_parsable_certificates(found.certs);
             if roots.is_empty() {
@@ -38,7 +39,8 @@ pub(super) fn verifying(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Rel
     Ok(Arc::new(config))
 }
 
-/// A client that encrypts without knowing to whom: against listeners, not against impostors (RFC 7435).
+/// A TLS client that does not verify the certificate: protects against eavesdroppers, not against impostors (RFC
+/// 7435).
 pub(super) fn opportunistic() -> Result<Arc<ClientConfig>, RelayError> {
     let anyone = Arc::new(Anyone { provider: Arc::new(aws_lc_rs::default_provider()) });
     let config = builder()?.dangerous().with_custom_certificate_verifier(anyone).with_no_client_auth();
@@ -52,7 +54,7 @@ fn builder()
         .map_err(|error| RelayError::Tls(error.to_string()))
 }
 
-/// Takes any certificate; signatures are still checked.
+/// Accepts any certificate; signatures are still verified.
 #[derive(Debug)]
 struct Anyone {
     provider: Arc<CryptoProvider>,

@@ -1,11 +1,11 @@
 //! The byte stream to a relay, under lettre's connection.
 //!
-//! lettre reads and writes through a [`WireHandle`]; we keep another one. So it is known at every moment how much of
-//! what was to be sent has left (which decides between "not sent" and "nobody knows"), writes travel together, TLS
-//! can begin in the middle, and lettre sees only well-formed replies ([`super::replies`]). One reply is handed over at a
-//! time, so that nothing said in the clear outlives STARTTLS (RFC 3207 §4.2).
+//! lettre reads and writes through a [`WireHandle`]; we keep another one. So it is known at every moment how many
+//! bytes have been sent (which decides between "not sent" and "unknown"), writes are combined, TLS can begin in the
+//! middle, and lettre only sees well-formed replies ([`super::replies`]). Replies are passed on one at a time, so
+//! that nothing said before STARTTLS is used after it (RFC 3207 §4.2).
 //!
-//! lettre's connection knows no HELO: where a relay refuses EHLO, the wire says HELO in its place (RFC 5321 §3.2).
+//! lettre has no HELO: if a relay refuses EHLO, the wire sends HELO in its place (RFC 5321 §3.2).
 
 use std::fmt;
 use std::io;
@@ -21,14 +21,14 @@ use tokio_rustls::client::TlsStream;
 
 use super::replies::{Collector, GARBLED, Whole, readable};
 
-/// Bytes of a line without end that are kept.
+/// Maximum bytes kept of a line without an end.
 const MAX_WITHOUT_LINE_END: usize = 16 * 1024;
-/// A reply of more lines has no end: 40 of them are kept.
+/// Maximum number of lines of a reply, of which 40 are kept; more count as endless.
 const MOST_LINES: usize = 2000;
-/// A server that sends so many bytes without ending its line speaks no SMTP.
+/// A line with more bytes than this is not SMTP.
 const MAX_LINE_LENGTH: usize = 1024 * 1024;
 
-/// What carries the bytes.
+/// The underlying stream.
 pub(super) enum Stream {
     /// TCP.
     Plain(TcpStream),
@@ -43,40 +43,40 @@ pub(super) struct Wire {
     stream: Stream,
     output: Vec<u8>,
     written: usize,
-    /// Bytes as they came.
+    /// Bytes received.
     input: Vec<u8>,
     /// Bytes of the line in `input` that were not kept.
     dropped: usize,
     collector: Collector,
-    /// Lines of the reply that is being collected.
+    /// Number of lines of the reply being collected.
     lines: usize,
     /// The reply that lettre is reading.
     line: Vec<u8>,
     handed: usize,
     broken: Option<String>,
     greeting: Greeting,
-    /// What to say where EHLO is refused, with its CRLF.
+    /// The HELO command to send if EHLO is refused, with its CRLF.
     plain_hello: String,
     garbled: Option<Garbled>,
 }
 
-/// How far the greeting is.
+/// The state of the greeting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Greeting {
-    /// EHLO was not said, or was answered.
+    /// EHLO was not sent yet, or was answered.
     Waiting,
-    /// EHLO was said.
+    /// EHLO was sent.
     Extended,
-    /// EHLO was refused, and HELO was said.
+    /// EHLO was refused, and HELO was sent.
     Plain,
     /// The connection is open.
     Over,
 }
 
-/// A reply that was none.
+/// An invalid reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Garbled {
-    /// Whether it has codes, all of them of refusals.
+    /// Whether it has codes, all of them refusals.
     pub(super) is_refusal: bool,
 }
 
@@ -107,14 +107,14 @@ impl WireHandle {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes some of what waits to be written; ready with `true` when nothing is left.
+    /// Writes some of the pending output; ready with `true` when nothing is left.
     pub(super) fn poll_write_out(&self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         self.lock().poll_write_some(context)
     }
 }
 
 impl Wire {
-    /// Room for what is to be sent next.
+    /// The buffer of pending output.
     pub(super) fn output(&mut self) -> &mut Vec<u8> {
         if self.written == self.output.len() {
             self.output.clear();
@@ -123,33 +123,33 @@ impl Wire {
         &mut self.output
     }
 
-    /// How many bytes have surely not left.
+    /// Number of bytes that have certainly not been sent.
     pub(super) fn unsent(&self) -> usize {
         self.output.len() - self.written
     }
 
-    /// Nothing more is written; what was said before can still be read.
+    /// Stops writing; replies received before can still be read.
     pub(super) fn give_up(&mut self, why: &str) {
         self.broken.get_or_insert_with(|| why.to_owned());
     }
 
-    /// The greeting is over: what is said from here on is about a login or a message.
+    /// Ends the greeting: what follows concerns a login or a message.
     pub(super) fn greeted(&mut self) {
         self.greeting = Greeting::Over;
     }
 
-    /// Whether the relay took HELO in the place of EHLO, and so offers nothing.
+    /// Whether the relay accepted HELO in place of EHLO, and so offers no extensions.
     pub(super) fn is_plain(&self) -> bool {
         self.greeting == Greeting::Plain
     }
 
-    /// What is known of the last reply, if it was none; told once.
+    /// Details of the last reply, if it was invalid; returned once.
     pub(super) fn take_garbled(&mut self) -> Option<Garbled> {
         self.garbled.take()
     }
 
-    /// Takes the TCP stream out for a TLS handshake; an error if the server has already said more than its answer
-    /// to STARTTLS, as only an attacker does.
+    /// Takes the TCP stream out for a TLS handshake; an error if the server has already sent more than its answer to
+    /// STARTTLS, as only an attacker does.
     pub(super) fn take_plain(&mut self) -> Result<TcpStream, &'static str> {
         if !self.input.is_empty() || self.handed < self.line.len() {
             return Err("it sent text after its answer to STARTTLS, before the handshake");
@@ -160,12 +160,12 @@ impl Wire {
         }
     }
 
-    /// Goes on over another carrier.
+    /// Continues over another stream.
     pub(super) fn put(&mut self, stream: Stream) {
         self.stream = stream;
     }
 
-    /// What arrived without being asked for, e.g. a 421 or the end: the connection is then of no more use. Never waits.
+    /// Unsolicited input, e.g. a 421 or the end of the stream: the connection must not be used any more. Never waits.
     pub(super) fn poll_unasked(&mut self, context: &mut Context<'_>) -> Option<String> {
         loop {
             if let Some(end) = memchr::memchr(b'\n', &self.input) {
@@ -209,7 +209,7 @@ impl Wire {
 
     /// Reads more bytes; an error at the end of the stream.
     fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // What stands at the end of a line too long to keep says nothing that its beginning does not.
+        // The end of an overlong line is not needed: its beginning has all the information.
         if self.input.len() > MAX_WITHOUT_LINE_END {
             self.dropped += self.input.len() - MAX_WITHOUT_LINE_END;
             self.input.truncate(MAX_WITHOUT_LINE_END);
@@ -234,7 +234,7 @@ impl Wire {
         Poll::Ready(Ok(()))
     }
 
-    /// Has a whole reply ready to be handed over.
+    /// Prepares a complete reply for lettre.
     fn poll_reply(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.handed == self.line.len() {
             let Some(end) = memchr::memchr(b'\n', &self.input) else {
@@ -269,18 +269,18 @@ impl Wire {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether this refuses EHLO such that HELO is to be tried (RFC 5321 §3.2).
+    /// Whether this reply refuses EHLO such that HELO should be tried (RFC 5321 §3.2).
     fn refuses_extensions(&self, whole: &Whole) -> bool {
         let Whole::Proper(text) = whole else { return false };
         let is_refusal = ["500", "501", "502", "504", "550"].iter().any(|code| text.starts_with(code));
         is_refusal && self.greeting == Greeting::Extended && !self.plain_hello.is_empty()
     }
 
-    /// A reply as lettre gets it.
+    /// A reply in the form for lettre.
     fn piped_in(&mut self, whole: Whole) -> io::Result<Vec<u8>> {
         let is_greeting = self.greeting != Greeting::Over;
         match whole {
-            // lettre wants the relay's name, which nothing here needs.
+            // lettre requires the relay's name, which is not used here.
             Whole::Proper(text) if is_greeting && text.starts_with("250") && text[4..].starts_with([' ', '\r']) => {
                 Ok(format!("{}relay{}", &text[..4], &text[4..]).into_bytes())
             }
@@ -297,7 +297,7 @@ impl Wire {
 }
 
 impl AsyncRead for WireHandle {
-    /// Sends what waits to be sent, then reads: replies are waited for only when their commands are on the way.
+    /// Sends pending output, then reads: replies are awaited only when their commands are on the way.
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut wire = self.lock();
         let failed = loop {
@@ -324,7 +324,7 @@ impl AsyncRead for WireHandle {
 }
 
 impl AsyncWrite for WireHandle {
-    /// Only keeps: what is to be sent leaves with the next read.
+    /// Only buffers: the output is sent with the next read.
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut wire = self.lock();
         if let Some(name) = bytes.strip_prefix(b"EHLO ")

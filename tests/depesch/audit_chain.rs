@@ -9,9 +9,10 @@ use depesch::audit::{AuditLog, AuditNote, leave_note, take_notes};
 use depesch::base::clock::FakeClock;
 use depesch::base::token::Key;
 use depesch::model::audit::{ChainBreak, ChainLink};
+use depesch::store::Store;
 use depesch::store::engine::{Batch, Engine};
+use depesch::store::for_tests::keys;
 use depesch::store::memory::MemoryEngine;
-use depesch::store::{Store, keys};
 use sha2::{Digest, Sha256};
 
 use crate::support::api;

@@ -67,7 +67,7 @@ async fn an_unsubscribe_link_ends_its_own_list_and_nothing_else() {
         Ok(())
     });
     also_sport.await.unwrap();
-    let notice = depesch::inbound::command::notice_token(&key(), &sport, SubscriberId(2));
+    let notice = depesch::subscribers::tokens::UnsubscribeToken::of_notice(&key(), &sport, SubscriberId(2));
     for (token, media_is, sport_is) in [
         (key().sign(Purpose::Unsubscribe, &[1, 2, 0]), Ended, Active),
         // Without a list's place it means nothing.

@@ -6,7 +6,7 @@ use depesch::store::StoreError;
 
 use crate::support::office::{Office, noon};
 
-async fn change(office: &Office, id: MailingId, change: impl Fn(&mut Mailing)) {
+async fn change(office: &Office, id: MailingId, change: impl Fn(&mut Mailing) + Sync) {
     let changed = office.store.update_mailing::<StoreError>(id, |mailing, _| {
         change(mailing);
         Ok(())

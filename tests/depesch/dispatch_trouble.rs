@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use depesch::model::ledger::Tally;
 use depesch::model::mailing::{PauseReason, Stage, UncertainPolicy};
+use depesch::store::StoreError;
 use depesch::store::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Expect, Key, KeyRange, Value};
+use depesch::store::for_tests::engine as engine_of;
+use depesch::store::for_tests::keys;
 use depesch::store::memory::MemoryEngine;
-use depesch::store::{StoreError, keys};
 use tokio::sync::Semaphore;
 
 use crate::support::office::{Office, noon};
@@ -133,7 +135,7 @@ async fn a_damaged_subscriber_pauses_the_mailing_that_sends_and_stops_no_other()
     let damaged = office.subscriber("damaged").await;
     let id = office.mailing(UncertainPolicy::Resend).await;
     depesch::mailings::audience::freeze(&office.store, &office.clock, id).await.unwrap();
-    let record = office.store.engine().get(&keys::subscriber(damaged)).await.unwrap().unwrap();
+    let record = engine_of(&office.store).get(&keys::subscriber(damaged)).await.unwrap().unwrap();
     damage(&office, damaged).await;
     let dispatcher = office.dispatcher().await.unwrap();
     office.until(|| is_held_back(&office, id)).await;

@@ -59,7 +59,7 @@ async fn every_read_is_right_and_every_write_is_kept() {
                 assert_eq!(engine.get(&key(number)).await.unwrap(), Some(value(number, 1)), "{done}");
             }
         }
-        let range = KeyRange { from: Key(Vec::new()), to: None };
+        let range = KeyRange::new(Key(Vec::new()), None);
         let all = engine.scan(range.clone(), usize::MAX).await.unwrap();
         assert_eq!(all.len(), 8000, "{done}");
         rebuilds += engine.index_health().rebuilds;

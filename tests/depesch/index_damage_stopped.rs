@@ -14,7 +14,7 @@ fn settings() -> Settings {
 }
 
 async fn content(engine: &EmbeddedEngine) -> Vec<(Key, Value)> {
-    engine.scan(KeyRange { from: Key(Vec::new()), to: None }, usize::MAX).await.unwrap()
+    engine.scan(KeyRange::new(Key(Vec::new()), None), usize::MAX).await.unwrap()
 }
 
 /// Records of several sizes, written, changed and removed on both sides of a checkpoint; stopped in order.

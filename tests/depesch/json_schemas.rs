@@ -53,6 +53,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("status", "status"),
     ("subscriber-consent", "subscriber consent s1"),
     ("subscriber-record", "subscriber record s1"),
+    ("subscriber-search", "subscriber search k"),
     ("subscriber-show", "subscriber show s1"),
     ("suppression-list", "suppression list"),
     ("suppression-show", "suppression show kim@example.com"),

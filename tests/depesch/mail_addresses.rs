@@ -5,11 +5,12 @@ use std::sync::Arc;
 use depesch::base::id::{MailingId, SubscriberId};
 use depesch::base::token::{Key, Purpose};
 use depesch::composition::list_identity;
-use depesch::inbound::destination::{BounceToken, Destination, Directory, Resolved, Role, UnsubscribeToken};
+use depesch::inbound::destination::{Destination, Directory, Resolved, Role};
 use depesch::inbound::recipients::Recipient;
 use depesch::model::list::{Joining, List, ListKind, Privacy};
 use depesch::store::Store;
 use depesch::store::memory::MemoryEngine;
+use depesch::subscribers::tokens::{BounceToken, UnsubscribeToken};
 
 use crate::support::office::noon;
 

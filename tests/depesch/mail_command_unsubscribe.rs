@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use depesch::base::token::Purpose;
-use depesch::inbound::command::{CommandSettings, notice_token};
+use depesch::inbound::command::CommandSettings;
 use depesch::model::mailing::UncertainPolicy;
 use depesch::model::subscriber::SubscriptionState;
 use depesch::store::memory::MemoryEngine;
+use depesch::subscribers::tokens::UnsubscribeToken;
 
 use crate::support::commands::World;
 use crate::support::inbound::list;
@@ -18,7 +19,7 @@ const KARIN: &str = "karin@press.example";
 /// The address that a welcome letter names.
 async fn signed_address(world: &World) -> String {
     let id = world.subscriber(KARIN).await.unwrap().id;
-    let token = notice_token(&world.key, &"media".parse().unwrap(), id);
+    let token = UnsubscribeToken::of_notice(&world.key, &"media".parse().unwrap(), id);
     format!("media-unsubscribe+{token}@lists.example.org")
 }
 
@@ -87,7 +88,7 @@ async fn nobody_unsubscribes_somebody_else() {
     // With a token of one's own, and somebody else's address.
     world.subscribes("thief@evil.example").await;
     let thief = world.subscriber("thief@evil.example").await.unwrap().id;
-    let token = notice_token(&world.key, &"media".parse().unwrap(), thief);
+    let token = UnsubscribeToken::of_notice(&world.key, &"media".parse().unwrap(), thief);
     let mail = "From: karin@press.example\nSubject: unsubscribe karin@press.example\n\n";
     world.arrives(Some(KARIN), &format!("media-unsubscribe+{token}@lists.example.org"), mail).await;
     assert_eq!(world.standing(KARIN).await, Some(SubscriptionState::Active));
@@ -100,7 +101,7 @@ async fn a_notices_token_holds_for_its_own_list() {
     world.store.create_list(&list("sport")).await.unwrap();
     world.subscribes(KARIN).await;
     let id = world.subscriber(KARIN).await.unwrap().id;
-    let token = notice_token(&world.key, &"sport".parse().unwrap(), id);
+    let token = UnsubscribeToken::of_notice(&world.key, &"sport".parse().unwrap(), id);
     let mail = "From: karin@press.example\nSubject: x\n\n";
     world.arrives(Some(KARIN), &format!("media-unsubscribe+{token}@lists.example.org"), mail).await;
     assert_eq!(world.standing(KARIN).await, Some(SubscriptionState::Active));

@@ -12,10 +12,12 @@ use depesch::model::present::Present;
 use depesch::privacy::retention::forget_keys;
 use depesch::render::source::{SourceSettings, parse};
 use depesch::runtime::notifier::Notifier;
+use depesch::store::for_tests::engine as engine_of;
 use depesch::store::{Store, StoreError};
 
 use crate::support::failing::{FailingCommits, Failure};
 use crate::support::mailings::{list, minute, operator, put_subscriber, store};
+use crate::support::people::all_mailings;
 use crate::support::wanting::Wanting;
 
 /// Release 1, the lists media and board (which demands approval), subscribers 1 to 10 on media, 10 on board.
@@ -69,7 +71,7 @@ fn once(key: &str, request: u8) -> Once {
 }
 
 async fn count(store: &Store) -> usize {
-    store.mailings().await.unwrap().len()
+    all_mailings(store).await.len()
 }
 
 #[tokio::test]
@@ -159,7 +161,7 @@ async fn a_lost_answer_and_a_repetition_queue_once() {
         // The first commit takes the mailing's number, the second queues.
         for at in 0..2 {
             let steady = house().await;
-            let failing = Store::new(FailingCommits::new(steady.engine().clone(), at, failure));
+            let failing = Store::new(FailingCommits::new(engine_of(&steady), at, failure));
             let first = queued(&failing, &order(&["media"]), Some(&once("k", 1))).await;
             assert!(matches!(first, Err(QueueError::Store(_))));
             queued(&steady, &order(&["media"]), Some(&once("k", 1))).await.unwrap();

@@ -41,8 +41,8 @@ async fn comes_in(world: &World, recipient: &str, bytes: &[u8]) -> Effects {
         panic!("{recipient} is not ours")
     };
     let blobs = Blobs::in_state_directory(&world.directory());
-    let (store, spool, clock) = (&world.store, &world.spool, &world.clock);
-    let triage = Triage::new(parts(store, spool, &blobs, clock, &world.key, &world.notices, Default::default()));
+    let (store, clock) = (&world.store, &world.clock);
+    let triage = Triage::new(parts(store, &blobs, clock, &world.key, &world.notices, Default::default()));
     let item = Item { inbound, bytes: Arc::new(bytes.to_vec()), message, destination: Some(destination) };
     let effects = triage.handle(&item).await.unwrap();
     assert_eq!(world.store.commit(effects.batch.clone()).await.unwrap(), Commit::Applied);

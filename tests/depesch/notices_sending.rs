@@ -7,9 +7,10 @@ use chrono::Duration;
 use depesch::model::ledger::{Cause, Stage};
 use depesch::model::notice::NoticeState;
 use depesch::model::reply::Reply;
+use depesch::store::Read;
 use depesch::store::engine::{Batch, Commit};
+use depesch::store::for_tests::keys;
 use depesch::store::notices::put_over;
-use depesch::store::{Read, keys};
 use depesch::transport::{ConnectError, Envelope, Outcome, Transport};
 
 use crate::support::notices::{World, field};

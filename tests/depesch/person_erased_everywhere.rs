@@ -17,6 +17,7 @@ use depesch::model::post::{Post, PostState};
 use depesch::privacy::erasure::Stratum;
 use depesch::store::embedded::{EmbeddedEngine, Settings};
 use depesch::store::engine::{Batch, Engine, Key, KeyRange};
+use depesch::store::for_tests::engine as engine_of;
 use depesch::store::inbound::{put_new, put_waiting};
 use depesch::store::ledger::{Lease, put_lease};
 use depesch::store::posts::put_post;
@@ -83,7 +84,7 @@ fn found_in_files(state: &Path) -> Vec<(PathBuf, String)> {
 
 /// The tables in which the person stands.
 async fn tables(engine: &EmbeddedEngine) -> BTreeSet<char> {
-    let everything = KeyRange { from: Key(Vec::new()), to: None };
+    let everything = KeyRange::new(Key(Vec::new()), None);
     let found = engine.scan(everything, usize::MAX).await.unwrap();
     let named = found.iter().filter(|(key, value)| holds(&[&key.0, &value[..]].concat()).is_some());
     named.map(|(key, _)| char::from(key.0[0])).collect()
@@ -96,7 +97,7 @@ async fn no_byte_of_the_installation_names_them_and_of_others_nothing_is_missing
     let engine = open(state);
     let planted = Planted::in_store(Store::new(engine.clone()), state).await;
     // What a family of records holds of a person is planted, or it is searched in vain.
-    assert_eq!(tables(&engine).await.iter().collect::<String>(), "BJLTadmnpsvxy");
+    assert_eq!(tables(&engine).await.iter().collect::<String>(), "BJLSTadmnpsvxy");
     everything_is_in_their_record(&planted).await;
     engine.checkpoint().await.unwrap();
     planted.service(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
@@ -180,7 +181,7 @@ async fn an_erasure_that_dies_at_any_commit_is_ended_by_the_next_run() {
             planted.service(minute(101)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
         }
         assert_eq!(planted.eraser().work(minute(102)).await.unwrap().open, [], "commit {at}");
-        let everything = KeyRange { from: Key(vec![1]), to: None };
+        let everything = KeyRange::new(Key(vec![1]), None);
         let left = memory.scan(everything, usize::MAX).await.unwrap();
         assert!(left.iter().all(|(key, value)| holds(&[&key.0, &value[..]].concat()).is_none()), "commit {at}");
         assert_eq!(found_in_files(directory.path()), [], "commit {at}");
@@ -252,7 +253,7 @@ async fn a_record_that_cannot_be_read_holds_it_open_and_stops_nothing_else() {
     let mut whole = Vec::new();
     let mut batch = Batch::new();
     for key in keys {
-        whole.push((key.clone(), store.engine().get(&key).await.unwrap().unwrap()));
+        whole.push((key.clone(), engine_of(&store).get(&key).await.unwrap().unwrap()));
         batch.put(key, vec![255, 1]);
     }
     store.commit(batch).await.unwrap();

@@ -142,7 +142,7 @@ async fn a_person_is_told_that_the_sender_may_be_another() {
     office.domains.set("example.com", Check::None, DomainPolicy::None);
     let post = format!("X\r\nFrom: Kim <{MEMBER}>\r\nSubject: Hej\r\n\r\nText\r\n");
     let (_, note) = office.comes(MEMBER, LIST, post.as_bytes()).await;
-    assert_eq!(note, "post p1 is held for moderation: its header has a line that is no field");
+    assert_eq!(note, "post p1 is held for moderation: its header has a line that is not a field");
     let question = office.notices("post-held").await.pop().unwrap();
     let text = question.text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains("avs\u{e4}ndaren kan vara f\u{f6}rfalskad"), "{text}");

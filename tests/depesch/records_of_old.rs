@@ -6,9 +6,10 @@ use std::sync::Arc;
 use depesch::base::id::{MailingId, PostId, ReleaseId};
 use depesch::model::list::{FromPolicy, ListKind, Moderation, Posting, Privacy, ReplyTo, Unproven};
 use depesch::model::mailing::{MailingContent, MissedPolicy};
+use depesch::store::Store;
 use depesch::store::engine::Batch;
+use depesch::store::for_tests::keys;
 use depesch::store::memory::MemoryEngine;
-use depesch::store::{Store, keys};
 
 use crate::support::mailings;
 

@@ -16,6 +16,7 @@ use depesch::model::suppression::SuppressionReason;
 use depesch::privacy::retention::rules::{Periods, Ruled, Rules};
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::{Batch, Commit, Key};
+use depesch::store::for_tests::engine as engine_of;
 use depesch::store::spool::{Spool, SpoolSettings};
 use depesch::store::{Store, pending_requests, rsvps};
 
@@ -208,7 +209,7 @@ async fn a_record_that_cannot_be_read_stops_only_what_depends_on_it() {
 async fn a_run_that_dies_at_any_commit_is_ended_by_the_next() {
     for at in 0.. {
         let office = office(store().await, Periods { mail: Duration::from_secs(86_400), ..Periods::default() }).await;
-        let dying = FailingCommits::new(office.rules.store.engine().clone(), at, Failure::After);
+        let dying = FailingCommits::new(engine_of(&office.rules.store), at, Failure::After);
         let rules = Rules { store: Store::new(dying.clone()), ..office.rules.clone() };
         let died = rules.apply(minute(366 * DAY), false).await.is_err();
         office.on_day(366, false).await;

@@ -21,7 +21,7 @@ fn key(text: &str) -> Key {
 }
 
 async fn content(engine: &EmbeddedEngine) -> Content {
-    let everything = KeyRange { from: Key(Vec::new()), to: None };
+    let everything = KeyRange::new(Key(Vec::new()), None);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     engine.scan(everything, usize::MAX).await.unwrap().iter().map(|(k, v)| (text(&k.0), text(v))).collect()
 }

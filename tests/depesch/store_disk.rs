@@ -56,7 +56,7 @@ async fn after_a_failed_sync_nothing_is_acknowledged_until_a_restart() {
     let (engine, disk) = open(directory.path());
     put(&engine, 1).await.unwrap();
     disk.0.lock().unwrap().sync = Some(ErrorKind::Other);
-    assert!(matches!(put(&engine, 2).await, Err(EngineError::Io { .. })));
+    assert!(matches!(put(&engine, 2).await, Err(EngineError::Ambiguous { .. })));
     assert!(matches!(put(&engine, 3).await, Err(EngineError::Stopped(_))));
     assert!(engine.broken().await.contains("could not be synced"), "whoever runs it is told, also when nobody commits");
     assert_eq!(holds(&engine, 0..5).await, [1], "what was not acknowledged is not shown");
@@ -75,7 +75,7 @@ async fn after_a_failed_write_nothing_is_acknowledged_until_a_restart() {
     let (engine, disk) = open(directory.path());
     put(&engine, 1).await.unwrap();
     disk.0.lock().unwrap().write = Some(ErrorKind::Other);
-    assert!(matches!(put(&engine, 2).await, Err(EngineError::Io { .. })));
+    assert!(matches!(put(&engine, 2).await, Err(EngineError::Ambiguous { .. })));
     assert!(matches!(put(&engine, 3).await, Err(EngineError::Stopped(_))));
     drop(engine);
     let (engine, _) = open(directory.path());

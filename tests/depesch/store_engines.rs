@@ -86,12 +86,23 @@ async fn scans(engine: &dyn Engine) {
     assert_eq!(all(engine, table.clone(), 100).await, expected);
     assert_eq!(all(engine, table.clone(), 2).await, expected[..2]);
     assert_eq!(all(engine, table.clone(), 0).await, []);
-    assert_eq!(all(engine, table.after(&key("sa")), 100).await, expected[3..]);
-    let empty = KeyRange { from: key("sb"), to: Some(key("sa")) };
+    assert_eq!(all(engine, table.clone().after(&key("sa")), 100).await, expected[3..]);
+    let back = pairs(&[("sbx", "sbx"), ("sb", "sb"), ("sa", "sa"), ("s\u{1}", "s\u{1}"), ("s", "s")]);
+    let backward = table.clone().backward();
+    assert_eq!(all(engine, backward.clone(), 100).await, back);
+    assert_eq!(all(engine, backward.clone(), 2).await, back[..2]);
+    assert_eq!(all(engine, backward.clone(), 0).await, []);
+    assert_eq!(all(engine, backward.clone().after(&key("sb")), 100).await, back[2..]);
+    assert_eq!(all(engine, backward.after(&key("s")), 100).await, []);
+    let empty = KeyRange::new(key("sb"), Some(key("sa"))).backward();
     assert_eq!(all(engine, empty, 100).await, []);
-    let open = KeyRange { from: key("sbx"), to: None };
+    let empty = KeyRange::new(key("sb"), Some(key("sa")));
+    assert_eq!(all(engine, empty, 100).await, []);
+    let open = KeyRange::new(key("sbx"), None);
     assert_eq!(all(engine, open, 100).await, pairs(&[("sbx", "sbx"), ("t", "t")]));
-    let everything = KeyRange { from: Key(Vec::new()), to: None };
+    let last = KeyRange::new(Key(Vec::new()), None).backward();
+    assert_eq!(all(engine, last, 2).await, pairs(&[("t", "t"), ("sbx", "sbx")]));
+    let everything = KeyRange::new(Key(Vec::new()), None);
     let whole = all(engine, everything, 1000).await;
     assert!(whole.is_sorted() && whole.len() == 11, "{whole:?}");
 }
@@ -122,7 +133,7 @@ async fn embedded_conforms_and_keeps_it_over_a_restart() {
     let settings = Settings { create: true, reserve_bytes: 0, ..Settings::default() };
     let engine = EmbeddedEngine::open(directory.path(), settings.clone()).unwrap().engine;
     conforms(&engine).await;
-    let everything = KeyRange { from: Key(Vec::new()), to: None };
+    let everything = KeyRange::new(Key(Vec::new()), None);
     let before = engine.scan(everything.clone(), 1000).await.unwrap();
     engine.close().unwrap();
     assert!(matches!(engine.get(&key("a1")).await, Err(EngineError::Stopped(_))));

@@ -29,7 +29,7 @@ async fn commit(engine: &EmbeddedEngine, numbers: std::ops::RangeInclusive<u64>)
 }
 
 async fn content(engine: &EmbeddedEngine) -> BTreeSet<u64> {
-    let everything = KeyRange { from: Key(Vec::new()), to: None };
+    let everything = KeyRange::new(Key(Vec::new()), None);
     let number = |key: &Key| std::str::from_utf8(&key.0[1..]).unwrap().parse().unwrap();
     engine.scan(everything, usize::MAX).await.unwrap().iter().map(|(key, _)| number(key)).collect()
 }

@@ -27,7 +27,7 @@ async fn write(engine: &EmbeddedEngine, numbers: std::ops::RangeInclusive<u32>) 
 
 async fn content(engine: &EmbeddedEngine) -> Content {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let everything = KeyRange { from: Key(Vec::new()), to: None };
+    let everything = KeyRange::new(Key(Vec::new()), None);
     engine.scan(everything, usize::MAX).await.unwrap().iter().map(|(k, v)| (text(&k.0), text(v))).collect()
 }
 

@@ -130,7 +130,7 @@ fn refusal(error: TransitionError) -> ApiError {
 async fn change(
     control: &ApiState,
     id: MailingId,
-    mut how: impl FnMut(&mut Mailing) -> Result<(), TransitionError>,
+    mut how: impl FnMut(&mut Mailing) -> Result<(), TransitionError> + Send,
 ) -> Result<Json<ChangeAnswer>, ApiError> {
     let changed = control.store.update_mailing(id, |mailing, _| how(mailing).map_err(ChangeError::from)).await;
     let read = match changed {

@@ -1,4 +1,4 @@
-//! `depesch backup restore`: what was restored, or would be, and what is missing.
+//! `depesch backup restore`: reports what was restored, or would be, and what is missing.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::store::backup::restore::Extent;
 
 use super::{bar, failed, fault_json, show_faults};
 
-/// Restores, or says what restoring would do.
+/// Restores, or reports what restoring would do.
 ///
 /// # Errors
 /// [`CliError`].
@@ -74,24 +74,25 @@ fn show_restored(restored: &Restored, pending: &Restoration, dry_run: bool, cont
     if dry_run {
         if let Some(path) = occupied {
             let path = path.display();
-            output
-                .line(&format!("{path} is there: --aside moves the store there aside, --into names another place."))?;
+            output.line(&format!(
+                "{path} exists: use --aside to move the store there aside, or --into for another place."
+            ))?;
         }
         match (faults.is_empty(), pending.extent) {
             (true, _) => output.line(&format!(
-                "Would restore {records} records as of {at} (group {group}) to {target}; all is whole."
+                "Would restore {records} records as of {at} (group {group}) to {target}; all is intact."
             ))?,
             (false, Extent::Whole) => {
-                output.line("The backup is damaged: with --partial, what is whole is restored.")?
+                output.line("The backup is damaged: use --partial to restore the intact part.")?
             }
             (false, Extent::Partial) => output.line(&format!(
-                "Would restore what is whole as of {at} (group {group}) to {target}; the above is damaged."
+                "Would restore the intact part as of {at} (group {group}) to {target}; the above is damaged."
             ))?,
         }
         show_unread(restored, context)?;
         return match later {
             Some((backup, _)) => output.line(&format!(
-                "What people did after that (unsubscribed, suppressed, erased) would be done again, from backup {backup}."
+                "What people did after that (unsubscribed, suppressed, erased) would be applied again, from backup {backup}."
             )),
             None => Ok(()),
         };
@@ -99,18 +100,18 @@ fn show_restored(restored: &Restored, pending: &Restoration, dry_run: bool, cont
     output.line(&format!("Restored {records} records as of {at} (group {group}) to {target}."))?;
     if let Some(aside) = aside {
         output.line(&format!(
-            "The store that stood there is in {}: remove it when it is not needed any more.",
+            "The previous store is in {}: remove it when it is not needed any more.",
             aside.display()
         ))?;
     }
     if let (false, Some(mark)) = (*exact, point.mark) {
         let should = mark.fingerprint.records;
         output.line(&format!(
-            "The records are not all there, or not as they were: the backup had {should}. Who unsubscribed or was suppressed \
-             by the changes that are lost may be subscribed again."
+            "Records are missing or changed: the backup had {should}. People who unsubscribed or were suppressed \
+             by lost changes may be subscribed again."
         ))?;
     } else if !exact {
-        output.line("The records are not all there: see the damaged files above.")?;
+        output.line("Records are missing: see the damaged files above.")?;
     } else if !faults.is_empty() {
         output.line("The records are exactly those of the backup.")?;
     }
@@ -120,14 +121,14 @@ fn show_restored(restored: &Restored, pending: &Restoration, dry_run: bool, cont
     show_unread(restored, context)?;
     if let Some((backup, done)) = later {
         output.line(&format!(
-            "Done again, from backup {backup}: {} suppressions, {} subscriptions that were ended or paused, {} erasures.",
+            "Applied again, from backup {backup}: {} suppressions, {} subscriptions that were ended or paused, {} erasures.",
             done.suppressed, done.left, done.erased
         ))?;
     }
     let mailings: Vec<String> = held.mailings.iter().map(ToString::to_string).collect();
     output.line(&format!(
-        "Held, because what was sent after that is not known: {} mailings{}{}; {} notices were given up, {} messages that \
-         came in were laid aside.",
+        "Held, because it is unknown what was sent after that: {} mailings{}{}; {} notices were given up, {} incoming \
+         messages were set aside.",
         mailings.len(),
         if mailings.is_empty() { "" } else { ": " },
         mailings.join(" "),
@@ -137,14 +138,14 @@ fn show_restored(restored: &Restored, pending: &Restoration, dry_run: bool, cont
     output.line("The old daemon must never run again beside this one: both would send.")
 }
 
-/// Says what later backups cannot be read, and what that means.
+/// Reports later backups that cannot be read, and the consequences.
 fn show_unread(restored: &Restored, context: &Context) -> Result<(), CliError> {
     show_faults(&restored.unread, context)?;
     if restored.unread.is_empty() {
         return Ok(());
     }
     context.output.line(
-        "These later backups cannot be read: who unsubscribed, was suppressed or was erased by then, and is in no other \
-         later backup, comes back. Put that in again.",
+        "These later backups cannot be read: people who unsubscribed, were suppressed or erased by then, and are in no other \
+         later backup, are restored. Enter that again.",
     )
 }

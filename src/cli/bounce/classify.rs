@@ -12,7 +12,7 @@ use crate::model::classify::Classifier;
 use super::super::output::complain;
 use super::super::{CliError, Context, Done};
 
-/// Bytes of one message that are read: more than any server lets through.
+/// Maximum bytes read of one message: more than any server lets through.
 const MAX_MESSAGE: u64 = 100 * 1024 * 1024;
 
 /// One message, for programs.

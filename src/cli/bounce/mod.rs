@@ -13,61 +13,61 @@ use super::{CliError, Context, Done};
 
 mod classify;
 
-/// What came back, and what followed from it.
+/// Bounces and their consequences.
 #[derive(Debug, Subcommand)]
 pub enum BounceCommand {
-    /// Show what came back, the latest mailing first; with --json one a line
+    /// Show bounces, those of the latest mailing first; with --json one per line
     #[command(
-        after_help = "effect says what followed: nothing, scored (it counts), suspended, former-address (the subscriber has \
-                      another address since), ended (a complaint).\n\n\
+        after_help = "effect is the consequence: nothing, scored (it counts), suspended, former-address (the subscriber has \
+                      a new address since), ended (a complaint).\n\n\
                       Examples:\n  depesch bounce list --mailing m7\n  \
                       depesch bounce list --subscriber karin@example.org\n  \
                       depesch bounce list --limit 10000 --json | jq -r 'select(.effect == \"suspended\") | .subscriber'"
     )]
     List {
-        /// Only of this mailing
+        /// Only bounces of this mailing
         #[arg(long)]
         mailing: Option<MailingId>,
-        /// Only from this subscriber: a number such as s17, or the address
+        /// Only bounces of this subscriber: a number such as s17, or the address
         #[arg(long, value_name = "SUBSCRIBER")]
         subscriber: Option<String>,
-        /// How many at most
+        /// Maximum number of bounces
         #[arg(long, value_name = "NUMBER", default_value_t = 50)]
         limit: usize,
-        /// Show addresses whole instead of masked; the daemon's log notes who saw them
+        /// Show full addresses instead of masked ones; recorded in the daemon's log
         #[arg(long)]
         addresses: bool,
     },
-    /// Show what came back from one subscriber, what counts, and whether they are suspended
+    /// Show a subscriber's bounces, the score, and whether they are suspended
     #[command(after_help = "Examples:\n  depesch bounce show karin@example.org\n  depesch bounce show s17 --json")]
     Show {
         /// A number such as s17, or the address
         who: String,
     },
-    /// Forgive bounces: what they suspended begins again, for one subscriber or for all whom one mailing suspended
+    /// Forgive bounces: reinstate suspended subscriptions, of one subscriber or of all whom one mailing suspended
     #[command(
         after_help = "What the subscriber ended or paused stays so, and so does a suppression. The bounces stay on record.\n\n\
                       Examples:\n  depesch bounce reset karin@example.org\n  \
-                      depesch bounce reset --mailing m7    # the relay refused everybody by mistake"
+                      depesch bounce reset --mailing m7    # the relay refused everyone by mistake"
     )]
     Reset {
         /// A number such as s17, or the address
         #[arg(required_unless_present = "mailing")]
         who: Option<String>,
-        /// Everybody whom bounces of this mailing suspended
+        /// Everyone suspended by bounces of this mailing
         #[arg(long, conflicts_with = "who")]
         mailing: Option<MailingId>,
     },
-    /// Write a bounce as it came to standard output, while it is kept; the daemon's log notes who saw it
-    #[command(after_help = "\u{201c}bounce list\u{201d} and \u{201c}bounce show\u{201d} tell the number.\n\n\
+    /// Write a bounce in its original form to standard output, while it is kept; recorded in the daemon's log
+    #[command(after_help = "\u{201c}bounce list\u{201d} and \u{201c}bounce show\u{201d} show the number.\n\n\
         Examples:\n  depesch bounce original i17 > returned.eml")]
     Original {
-        /// The number of the mail that it came in, such as i17
+        /// The number of the incoming mail, such as i17
         id: InboundId,
     },
-    /// Say of each message whether it is a bounce, of whom, and why; needs no daemon and changes nothing
+    /// Classify messages: whether each is a bounce, whose, and why; needs no daemon and changes nothing
     #[command(
-        after_help = "With --json one line a message, in the order of the files: kind is bounce, complaint, auto-reply, notice \
+        after_help = "With --json one line per message, in the order of the files: kind is bounce, complaint, auto-reply, notice \
                       or other; counts says whether it would score against the subscriber.\n\n\
                       Exit codes: 0 all could be read, 1 one could not.\n\n\
                       Examples:\n  depesch bounce classify returned.eml\n  \
@@ -75,14 +75,14 @@ pub enum BounceCommand {
                       depesch bounce classify - < returned.eml"
     )]
     Classify {
-        /// The messages as files, or - for one on standard input
+        /// Files with messages, or - for one on standard input
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
 }
 
 impl BounceCommand {
-    /// Whether it needs no running daemon.
+    /// Whether it works without a daemon.
     pub(super) fn is_local(&self) -> bool {
         matches!(self, Self::Classify { .. })
     }
@@ -126,7 +126,7 @@ pub async fn run(command: BounceCommand, context: &Context) -> Result<Done, CliE
             Ok(Done::Fully)
         }
         BounceCommand::Original { id } => {
-            // Whole before the first byte is written: half a message is none.
+            // Complete before the first byte is written: half a message is useless.
             let path = ApiPath::new("/v1/inbound").segment(id).segment("raw");
             output.bytes(&client.download(path).await?.bytes().await?)?;
             Ok(Done::Fully)
@@ -155,11 +155,11 @@ fn list(page: &BouncePage, context: &Context) -> Result<Done, CliError> {
     let output = &context.output;
     match (output.is_json(), page.bounces.is_empty()) {
         (true, _) => page.bounces.iter().try_for_each(|bounce| output.json(bounce))?,
-        (false, true) => output.line("nothing came back")?,
+        (false, true) => output.line("no bounces")?,
         (false, false) => output.table(&COLUMNS, page.bounces.iter().map(row))?,
     }
     if page.more {
-        note("There are more: --limit NUMBER.");
+        note("There are more: use --limit NUMBER.");
     }
     Ok(Done::Fully)
 }

@@ -1,4 +1,4 @@
-//! The demo's directory: made anew each time, and only when the demo made what is there.
+//! The demo's directory: created anew each time, and removed only if a demo created it.
 
 use std::path::{Path, PathBuf};
 
@@ -6,9 +6,9 @@ use tokio::net::UnixStream;
 
 use super::CliError;
 
-/// Marks a directory that a demo made and may remove.
+/// Marks a directory that a demo created and may remove.
 const MARKER: &str = ".made-by-depesch-demo";
-/// Longest path of a Unix socket (unix(7)), less the NUL and the name that it is first opened under.
+/// Maximum length of a Unix socket's path (unix(7)), less the NUL and the name under which it is first opened.
 const SOCKET_PATH: usize = 90;
 
 const FILES: &[(&str, &[u8])] = &[
@@ -23,7 +23,7 @@ const FILES: &[(&str, &[u8])] = &[
 /// A directory with the samples, the configuration, the state and the mail.
 pub struct DemoDirectory {
     path: PathBuf,
-    /// Where the mail server puts what it accepts.
+    /// Where the mail server stores what it accepts.
     pub mail: PathBuf,
 }
 
@@ -33,14 +33,14 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> C
 }
 
 impl DemoDirectory {
-    /// Makes it, after removing what an earlier demo left.
+    /// Creates it, after removing what an earlier demo left.
     pub async fn make(path: &Path) -> Result<Self, CliError> {
         let shown = path.to_owned();
         let absolute = std::path::absolute(path).map_err(failed("found", path))?;
         if absolute.exists() {
             if !absolute.join(MARKER).exists() {
                 return Err(CliError::Usage(format!(
-                    "{} is there already and no demo made it, so it is left alone; choose another with --directory",
+                    "{} exists already and was not created by a demo, so it is left alone; choose another with --directory",
                     shown.display()
                 )));
             }
@@ -72,7 +72,7 @@ impl DemoDirectory {
         self.path.join("depesch.toml")
     }
 
-    /// Writes the configuration, for a mail server at `port` of this machine.
+    /// Writes the configuration, for a mail server on `port` of this machine.
     pub fn configure(&self, port: u16) -> Result<PathBuf, CliError> {
         let file = self.configuration();
         let absolute = std::path::absolute(&self.path).map_err(failed("found", &self.path))?;
@@ -95,7 +95,7 @@ impl DemoDirectory {
     }
 }
 
-/// The socket lies in the directory, unless that is too long a path for one.
+/// The socket is in the directory, unless its path would be too long.
 fn socket(absolute: &Path) -> PathBuf {
     let inside = absolute.join("control.sock");
     if inside.as_os_str().len() <= SOCKET_PATH {

@@ -1,5 +1,5 @@
-//! `depesch demo`: the whole way, with no set-up at all. In a directory of its own it starts the daemon and a mail
-//! server in this process, and then does with the ordinary commands what a press office does.
+//! `depesch demo`: the whole process without any set-up. In a directory of its own it starts the daemon and a mail
+//! server in this process, and then runs the ordinary commands that a press office uses.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,11 +21,11 @@ mod server;
 use directory::DemoDirectory;
 use server::MailServer;
 
-/// See it work, with no set-up at all
+/// Show how it works, without any set-up
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Nothing leaves this machine: the mail server is part of the demo and puts what it accepts into a folder. The directory
-is made anew each time; one that the demo did not make is left alone.
+Nothing leaves this machine: the mail server is part of the demo and stores what it accepts in a folder. The directory
+is created anew each time; one that was not created by a demo is left alone.
 
 Examples:
   depesch demo
@@ -39,10 +39,10 @@ pub struct DemoCommand {
     directory: PathBuf,
 }
 
-/// Longest wait for a step that takes well under a second.
+/// Maximum wait for a step that takes well under a second.
 const PATIENCE: Duration = Duration::from_secs(8);
 const LOOK_EVERY: Duration = Duration::from_millis(40);
-/// Who changes their mind after the audience is frozen.
+/// The person who leaves after the audience is frozen.
 const LEAVER: &str = "yuki.zielonka@mailbox.example";
 
 /// Runs the command.
@@ -96,14 +96,14 @@ impl Demo {
         let queue = ["mailing", "queue", &invitation, "--list", "media", "--list", "members"];
         self.command(&[&queue[..], &["--at", "now", "--uncertain", "hold"]].concat()).await?;
         self.until("m1", |mailing| mailing["stage"] == "sending").await?;
-        self.say("While it is being sent, one member changes their mind; it counts until the last moment:")?;
+        self.say("While it is being sent, one member leaves the list, which counts until the last moment:")?;
         self.command(&["subscriber", "unsubscribe", LEAVER, "members", "--reason", "Wrote to the office"]).await?;
         self.follow("m1").await?;
-        self.say("What became of it, for every person on the lists:")?;
+        self.say("The outcome, for every person on the lists:")?;
         self.command(&["mailing", "report", "m1"]).await?;
         self.say(
-            "Two were told to come back (greylisting) and were accepted at the second attempt. Full mailboxes are tried \
-             again for days.\nWhere the connection broke after the last line, nobody knows whether the mail arrived: \
+            "Two were deferred (greylisting) and were accepted at the second attempt. Full mailboxes are tried \
+             again for days.\nWhere the connection broke after the last line, it is unknown whether the mail arrived: \
              with --uncertain hold, a person decides.",
         )?;
         self.cancel_one().await?;
@@ -115,7 +115,7 @@ impl Demo {
         ))
     }
 
-    /// A second mailing that is cancelled while it is being sent.
+    /// Cancels a second mailing while it is being sent.
     async fn cancel_one(&self) -> Result<(), CliError> {
         self.server.slow_down();
         self.say("The same to the members once more, by mistake, and cancelled at once:")?;
@@ -126,7 +126,7 @@ impl Demo {
         self.command(&["mailing", "report", "m2"]).await
     }
 
-    /// Shows how far a mailing has come, until what is left is to be tried later.
+    /// Shows the progress of a mailing, until the rest is to be retried later.
     async fn follow(&self, id: &str) -> Result<(), CliError> {
         let progress = Progress::new("sending", None);
         let done = |mailing: &Value| {
@@ -139,7 +139,7 @@ impl Demo {
         self.until(id, done).await
     }
 
-    /// Waits until a mailing is so.
+    /// Waits until a mailing satisfies `so`.
     async fn until(&self, id: &str, so: impl Fn(&Value) -> bool) -> Result<(), CliError> {
         let looks = PATIENCE.as_millis() / LOOK_EVERY.as_millis();
         let mut seen = Value::Null;
@@ -176,7 +176,7 @@ impl Demo {
     /// Keeps everything running until a signal.
     async fn stay(&self) -> Result<(), CliError> {
         self.say(&format!(
-            "\nIt goes on until Ctrl-C. In another terminal:\n\n    \
+            "\nIt runs until Ctrl-C. In another terminal:\n\n    \
              alias depesch='depesch --config {}'\n    \
              depesch status\n    depesch subscriber show tips@greylist.example\n    \
              depesch mailing list\n    depesch mailing report m1 --json\n    depesch mailing --help",

@@ -1,4 +1,5 @@
-//! The demo's mail server. It accepts, but treats a few domains in its own way: so a report has something to report.
+//! The demo's mail server. It accepts mail, but treats a few domains specially, so that the report has something to
+//! show.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -12,40 +13,40 @@ use crate::mock_smtp::{MockServer, SinkSettings};
 
 use super::CliError;
 
-/// How many of the samples have a full mailbox, which is tried again for days.
+/// Number of samples with a full mailbox, which is tried again for days.
 pub const FULL_MAILBOXES: u64 = 2;
 
 /// A running mail server.
 pub struct MailServer {
     mock: MockServer,
-    /// Milliseconds that it takes over each message.
+    /// Milliseconds that it takes for each message.
     pace: Arc<AtomicU64>,
 }
 
 impl MailServer {
-    /// Starts one that puts what it accepts into a maildir.
+    /// Starts a server that stores what it accepts in a maildir.
     pub fn start(maildir: &Path) -> Result<Self, CliError> {
         let keep = Keep { maildir: Some(maildir.to_owned()), ..Keep::default() };
         let mock = MockServer::start(SinkSettings { keep, ..SinkSettings::default() })
             .map_err(|error| CliError::Internal(format!("the demo's mail server did not start: {error}")))?;
-        // Slow enough that people can watch, and that one of them can still leave.
+        // Slow enough for people to watch, and for one member to leave.
         let pace = Arc::new(AtomicU64::new(40));
         let (script_pace, greylisted) = (pace.clone(), Mutex::new(HashSet::new()));
         mock.follow(move |event: &Event<'_>| answer(event, &script_pace, &greylisted));
         Ok(Self { mock, pace })
     }
 
-    /// The port that it listens at.
+    /// The port that it listens on.
     pub fn port(&self) -> u16 {
         self.mock.address().port()
     }
 
-    /// How many messages it accepted.
+    /// Number of accepted messages.
     pub fn accepted(&self) -> u64 {
         self.mock.record().totals().accepted
     }
 
-    /// Takes its time from now on.
+    /// Takes more time for each message from now on.
     pub fn slow_down(&self) {
         self.pace.store(150, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! What may be done to a mailing.
+//! Changes to a mailing.
 
 use crate::api::mailing::change::{
     ApproveRequest, ChangeAnswer, ChoiceRequest, ReopenAnswer, RescheduleRequest, ResolutionWord, ResolveRequest,
@@ -11,7 +11,7 @@ use super::super::{CliError, Context, Done, outbound};
 use super::queue::MissedWord;
 use super::show::stage_words;
 
-/// Another time.
+/// The options of `reschedule`.
 #[derive(Debug, clap::Args)]
 pub struct RescheduleOptions {
     /// The mailing
@@ -19,28 +19,28 @@ pub struct RescheduleOptions {
     /// When: now, or a time such as "2026-11-24 10:30"
     #[arg(long, value_name = "TIME")]
     at: String,
-    /// The time zone of that time; the mailing's own without it
+    /// The time zone of that time; by default the mailing's own
     #[arg(long, value_name = "ZONE")]
     zone: Option<String>,
-    /// What to do when the daemon was not running at that time; as before without it
+    /// What to do if the daemon was not running at that time; by default as before
     #[arg(long, value_enum)]
     missed: Option<MissedWord>,
 }
 
-/// Which failed deliveries to try again.
+/// The failed deliveries to retry.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("which").required(true).multiple(true).args(["failed", "only", "codes", "statuses", "deferred"])))]
 pub struct RetryOptions {
-    /// The mailing; with --deferred all of them without it
+    /// The mailing; with --deferred, all mailings if absent
     #[arg(required_unless_present = "deferred")]
     id: Option<MailingId>,
-    /// Those that are deferred, now instead of when they are due
+    /// Retry deferred deliveries now instead of when they are due
     #[arg(long, conflicts_with_all = ["failed", "only", "codes", "statuses"])]
     deferred: bool,
-    /// All that failed
+    /// All failed deliveries
     #[arg(long)]
     failed: bool,
-    /// Only to these subscribers, e.g. s3,s17
+    /// Only deliveries to these subscribers, e.g. s3,s17
     #[arg(long, value_name = "SUBSCRIBERS", value_delimiter = ',')]
     only: Vec<SubscriberId>,
     /// Only those refused with this SMTP code; may be repeated
@@ -51,20 +51,20 @@ pub struct RetryOptions {
     statuses: Vec<String>,
 }
 
-/// What uncertain deliveries count as.
+/// The options of `resolve`.
 #[derive(Debug, clap::Args)]
 pub struct ResolveOptions {
     /// The mailing
     id: MailingId,
-    /// What they count as; "again" sends them again, and a second copy may arrive
+    /// How they are counted; "again" sends them again, and a second copy may arrive
     #[arg(long = "as", value_enum, value_name = "WHAT")]
     resolution: ResolveWord,
-    /// Only to these subscribers, e.g. s3,s17; all uncertain ones without it
+    /// Only deliveries to these subscribers, e.g. s3,s17; by default all uncertain ones
     #[arg(long, value_name = "SUBSCRIBERS", value_delimiter = ',')]
     only: Vec<SubscriberId>,
 }
 
-/// What an uncertain delivery counts as.
+/// How an uncertain delivery is counted.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub enum ResolveWord {
     /// Send it again
@@ -75,20 +75,20 @@ pub enum ResolveWord {
     Failed,
 }
 
-/// Pause, resume or cancel.
+/// Pauses, resumes or cancels a mailing.
 pub async fn simple(id: MailingId, what: &str, context: &Context) -> Result<Done, CliError> {
     let answer: ChangeAnswer = context.client.post(super::path(id).segment(what), &()).await?;
     changed(&answer, context)
 }
 
-/// Approve.
+/// Approves a mailing.
 pub async fn approve(id: MailingId, content_hash: Option<String>, context: &Context) -> Result<Done, CliError> {
     let request = ApproveRequest { content_hash };
     let answer: ChangeAnswer = context.client.post(super::path(id).segment("approve"), &request).await?;
     changed(&answer, context)
 }
 
-/// Reschedule.
+/// Reschedules a mailing.
 pub async fn reschedule(options: RescheduleOptions, context: &Context) -> Result<Done, CliError> {
     let request = RescheduleRequest { at: options.at, zone: options.zone, missed: options.missed.map(Into::into) };
     let answer: ChangeAnswer = context.client.post(super::path(options.id).segment("reschedule"), &request).await?;
@@ -107,7 +107,7 @@ fn changed(answer: &ChangeAnswer, context: &Context) -> Result<Done, CliError> {
     Ok(Done::Fully)
 }
 
-/// Retry.
+/// Retries deliveries.
 pub async fn retry(options: RetryOptions, context: &Context) -> Result<Done, CliError> {
     if options.deferred {
         let mailing = options.id.map(|id| id.to_string());
@@ -123,7 +123,7 @@ pub async fn retry(options: RetryOptions, context: &Context) -> Result<Done, Cli
     reopened(&answer, "to be tried again", context)
 }
 
-/// Resolve.
+/// Resolves uncertain deliveries.
 pub async fn resolve(options: ResolveOptions, context: &Context) -> Result<Done, CliError> {
     let (resolution, words) = match options.resolution {
         ResolveWord::Again => (ResolutionWord::Again, "to be sent again"),
@@ -145,7 +145,7 @@ fn reopened(answer: &ReopenAnswer, words: &str, context: &Context) -> Result<Don
         let what = if count == 1 { "delivery" } else { "deliveries" };
         output.line(&format!("{count} {what} of {} {words}", answer.mailing.id))?;
         if answer.busy > 0 {
-            note(&format!("{} more are being worked on at this moment; ask again in a minute.", answer.busy));
+            note(&format!("{} more are being worked on at the moment; try again in a minute.", answer.busy));
         }
     }
     Ok(if answer.busy > 0 || answer.changed == 0 { Done::Partly } else { Done::Fully })

@@ -14,49 +14,49 @@ use super::super::release::add_file;
 use super::super::{CliError, Context, Done};
 use super::show::audience_words;
 
-/// What to queue.
+/// The options of `queue`.
 #[derive(Debug, clap::Args)]
 pub struct QueueOptions {
-    /// A release file, which is added first, unless just this file was added before
+    /// A release file; it is stored first, unless the same file was stored before
     #[arg(value_name = "FILE", conflicts_with = "release", required_unless_present = "release")]
     file: Option<PathBuf>,
-    /// A release that was added before
+    /// A stored release
     #[arg(long, value_name = "ID")]
     release: Option<ReleaseId>,
-    /// A list; several may be named, and who is on any of them gets one mail
+    /// A list; may be repeated, and a person on several of them gets one mail
     #[arg(long = "list", value_name = "LIST", required = true)]
     lists: Vec<ListName>,
-    /// Only who covers this beat, or any of these
+    /// Only people who cover this beat; may be repeated
     #[arg(long = "beat", value_name = "BEAT")]
     beats: Vec<String>,
-    /// Only who covers this region, or any of these
+    /// Only people who cover this region; may be repeated
     #[arg(long = "region", value_name = "REGION")]
     regions: Vec<String>,
-    /// Only who reads this language, or any of these
+    /// Only people who read this language; may be repeated
     #[arg(long = "language", value_name = "LANGUAGE")]
     languages: Vec<Language>,
-    /// Only whom this earlier mailing reached: for a correction or an update
+    /// Only people whom this earlier mailing reached: for a correction or an update
     #[arg(long, value_name = "MAILING")]
     reached_by: Option<MailingId>,
     /// When: now, or a time such as "2026-11-23 09:00"
     #[arg(long, value_name = "TIME")]
     at: String,
-    /// The time zone of that time, e.g. Europe/Stockholm; the installation's own without it
+    /// The time zone of that time, e.g. Europe/Stockholm; by default the installation's own
     #[arg(long, value_name = "ZONE")]
     zone: Option<String>,
-    /// What to do with a delivery of which a crash left unknown whether it was sent
+    /// What to do with a delivery if a crash left unknown whether it was sent
     #[arg(long, value_enum, default_value_t = UncertainWord::Resend)]
     uncertain: UncertainWord,
-    /// What to do when the daemon was not running at that time; as configured (ask) without it
+    /// What to do if the daemon was not running at that time; by default as configured (ask)
     #[arg(long, value_enum)]
     missed: Option<MissedWord>,
-    /// How many minutes late still count as on time; as configured (15) without it
+    /// How many minutes late still count as on time; by default as configured (15)
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(0..=525_600))]
     grace: Option<u32>,
-    /// Only look: what would be sent, to how many; a release file is added all the same, which sends nothing
+    /// Only show what would be sent, and to how many; a release file is stored all the same, which sends nothing
     #[arg(long)]
     dry_run: bool,
-    /// A key of your own by which a repetition is known: the same key queues once
+    /// Your own key for this request: a repetition with the same key does not queue twice
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
 }
@@ -114,7 +114,7 @@ impl QueueOptions {
     }
 }
 
-/// Looks, says to how many it goes, and queues.
+/// Checks, reports the number of recipients, and queues.
 pub async fn run(options: QueueOptions, context: &Context) -> Result<Done, CliError> {
     let (client, output) = (&context.client, &context.output);
     let release = match (options.release, &options.file) {
@@ -128,7 +128,7 @@ pub async fn run(options: QueueOptions, context: &Context) -> Result<Done, CliEr
             None => return Ok(Done::Partly),
         },
         (None, None) => {
-            return Err(CliError::Usage("what is to be sent? Name a release file, or --release ID".to_owned()));
+            return Err(CliError::Usage("nothing to send: name a release file, or use --release ID".to_owned()));
         }
     };
     let request = options.request(release);
@@ -161,7 +161,7 @@ pub async fn run(options: QueueOptions, context: &Context) -> Result<Done, CliEr
         false => output.line(&format!("queued {id}"))?,
     }
     if !queued.mailing.approved {
-        note(&format!("It waits until somebody else says \u{201c}depesch mailing approve {id}\u{201d}."));
+        note(&format!("It waits for the approval of a second person: \u{201c}depesch mailing approve {id}\u{201d}."));
     }
     Ok(Done::Fully)
 }
@@ -174,7 +174,7 @@ fn where_to(answer: &QueueAnswer) -> String {
     format!("to {count} {people} ({}) at {}: {headline}", audience_words(&mailing.audience), mailing.local_time)
 }
 
-/// So that a request sent twice by the network queues once; another call of the command is another order.
+/// A request repeated by the network queues once; a second call of the command is another order.
 fn random_key() -> Result<String, CliError> {
     let mut bytes = [0u8; 16];
     getrandom::fill(&mut bytes).map_err(|error| CliError::Internal(format!("no random bytes: {error}")))?;

@@ -8,7 +8,7 @@ use super::super::output::{instant, note};
 use super::super::{CliError, Context, Done};
 use super::show::{count_fields, fields, reply_words};
 
-/// Which report.
+/// The options of `report`.
 #[derive(Debug, clap::Args)]
 pub struct ReportOptions {
     /// The mailing
@@ -20,10 +20,10 @@ pub struct ReportOptions {
     #[arg(long, value_parser = ["waiting", "in-doubt", "accepted", "deferred", "failed", "suppressed",
         "cancelled", "uncertain"])]
     state: Option<String>,
-    /// How many of the deliveries that went wrong to list
+    /// Maximum number of failed deliveries listed
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     limit: usize,
-    /// Show addresses whole instead of masked; the daemon's log notes who saw them
+    /// Show full addresses instead of masked ones; recorded in the daemon's log
     #[arg(long)]
     addresses: bool,
 }
@@ -44,7 +44,7 @@ pub async fn run(options: ReportOptions, context: &Context) -> Result<Done, CliE
     Ok(if counts.failed + counts.uncertain + report.later.bounced > 0 { Done::Partly } else { Done::Fully })
 }
 
-/// The report for people, or as JSON.
+/// Prints the report for people, or as JSON.
 pub fn print(report: &ReportView, context: &Context) -> Result<(), CliError> {
     let output = &context.output;
     if output.is_json() {
@@ -58,7 +58,7 @@ pub fn print(report: &ReportView, context: &Context) -> Result<(), CliError> {
     output.fields(&count_fields(counts))?;
     print_later(&report.later, context)?;
     if !report.troubles.is_empty() {
-        output.line("\nWhat went wrong")?;
+        output.line("\nFailures")?;
         let rows = report.troubles.iter().map(|t| {
             let code = t.code.map(|code| code.to_string()).unwrap_or_default();
             [t.count.to_string(), t.state.clone(), code, t.status.clone().unwrap_or_default(), t.example.clone()]
@@ -66,23 +66,25 @@ pub fn print(report: &ReportView, context: &Context) -> Result<(), CliError> {
         output.table(&["count", "state", "code", "status", "for example"], rows)?;
     }
     if !report.deliveries.is_empty() {
-        output.line("\nOne by one")?;
+        output.line("\nSingle deliveries")?;
         table(&report.deliveries, context)?;
     }
     if report.more {
         let id = &report.mailing.id;
-        note(&format!("There are more: --limit NUMBER, or \u{201c}depesch mailing report {id} --csv\u{201d} for all."));
+        note(&format!(
+            "There are more: use --limit NUMBER, or \u{201c}depesch mailing report {id} --csv\u{201d} for all."
+        ));
     }
     Ok(())
 }
 
-/// What came back after it was accepted: beside the counts, which it does not change.
+/// Prints the bounces after acceptance, which do not change the counts.
 fn print_later(later: &LaterView, context: &Context) -> Result<(), CliError> {
     let output = &context.output;
     if later.bounced + later.complained == 0 {
         return Ok(());
     }
-    output.line("\nAccepted, and came back later")?;
+    output.line("\nAccepted, but bounced later")?;
     output.fields(&[("bounced", later.bounced.to_string()), ("complaints", later.complained.to_string())])?;
     let rows = later.groups.iter().map(|group| {
         [group.count.to_string(), group.class.clone(), group.status.clone().unwrap_or_default(), group.example.clone()]
@@ -90,7 +92,7 @@ fn print_later(later: &LaterView, context: &Context) -> Result<(), CliError> {
     output.table(&["count", "class", "status", "for example"], rows)
 }
 
-/// Deliveries in one state, as a table of at most so many as are to be listed.
+/// Prints a table of deliveries in one state, up to the limit.
 async fn in_state(options: ReportOptions, context: &Context) -> Result<Done, CliError> {
     if context.output.is_json() {
         return every_delivery(options, context).await;
@@ -110,7 +112,9 @@ async fn in_state(options: ReportOptions, context: &Context) -> Result<Done, Cli
         .await?;
     table(&listed, context)?;
     match end.deliveries > listed.len() as u64 {
-        true => note(&format!("{} of {} deliveries; --limit NUMBER, or --csv for all.", listed.len(), end.deliveries)),
+        true => {
+            note(&format!("{} of {} deliveries; use --limit NUMBER, or --csv for all.", listed.len(), end.deliveries))
+        }
         false => note(&format!("{} deliveries", end.deliveries)),
     }
     Ok(Done::Fully)

@@ -8,7 +8,7 @@ use crate::base::id::{MailingId, SubscriberId};
 use super::super::output::instant;
 use super::super::{CliError, Context, Done};
 
-/// The list.
+/// Prints the list of mailings.
 pub async fn list(stage: Option<String>, limit: usize, context: &Context) -> Result<Done, CliError> {
     let path = ApiPath::new("/v1/mailings").query("limit", limit).query_some("stage", stage.as_ref());
     let mailings: Vec<MailingView> = context.client.get(path).await?;
@@ -16,7 +16,7 @@ pub async fn list(stage: Option<String>, limit: usize, context: &Context) -> Res
     if output.is_json() {
         output.json(&mailings)?;
     } else if mailings.is_empty() {
-        output.line("there is no such mailing; \u{201c}depesch mailing queue\u{201d} makes one")?;
+        output.line("there are no such mailings; \u{201c}depesch mailing queue\u{201d} creates one")?;
     } else {
         let rows = mailings.iter().map(|m| {
             let counts = m.counts.unwrap_or_default();
@@ -37,7 +37,7 @@ pub async fn list(stage: Option<String>, limit: usize, context: &Context) -> Res
     Ok(Done::Fully)
 }
 
-/// Where a mailing stands, in a word or two.
+/// A mailing's stage in a few words.
 pub fn stage_words(mailing: &MailingView) -> String {
     match &mailing.pause {
         Some(pause) => format!("{} (paused: {})", mailing.stage, pause.reason),
@@ -46,7 +46,7 @@ pub fn stage_words(mailing: &MailingView) -> String {
     }
 }
 
-/// To whom, in words.
+/// The audience as text.
 pub fn audience_words(audience: &AudienceView) -> String {
     let mut words = vec![audience.lists.join(" + ")];
     let parts = [("beats", &audience.beats), ("regions", &audience.regions), ("languages", &audience.languages)];
@@ -61,7 +61,7 @@ pub fn audience_words(audience: &AudienceView) -> String {
     words.join(", ")
 }
 
-/// One mailing.
+/// Prints one mailing.
 pub fn mailing(mailing: &MailingView, context: &Context) -> Result<Done, CliError> {
     let output = &context.output;
     if output.is_json() {
@@ -76,7 +76,7 @@ pub fn mailing(mailing: &MailingView, context: &Context) -> Result<Done, CliErro
     Ok(Done::Fully)
 }
 
-/// What is said of a mailing, without its counts.
+/// The fields of a mailing, without its counts.
 pub fn fields(mailing: &MailingView) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("mailing", mailing.id.clone()),
@@ -109,7 +109,7 @@ pub fn fields(mailing: &MailingView) -> Vec<(&'static str, String)> {
     fields
 }
 
-/// Counts for people: every state that there is, and the sum.
+/// Counts for people: every state that occurs, and the sum.
 pub fn count_fields(counts: &Counts) -> Vec<(&'static str, String)> {
     let states = [
         ("accepted", counts.accepted),
@@ -135,7 +135,7 @@ pub fn count_fields(counts: &Counts) -> Vec<(&'static str, String)> {
     fields
 }
 
-/// What became of one person's delivery.
+/// Prints the delivery to one person.
 pub async fn delivery(id: MailingId, who: &str, addresses: bool, context: &Context) -> Result<Done, CliError> {
     let subscriber = match who.parse::<SubscriberId>() {
         Ok(id) => id,
@@ -152,7 +152,7 @@ pub async fn delivery(id: MailingId, who: &str, addresses: bool, context: &Conte
     Ok(Done::Fully)
 }
 
-/// What is said of a delivery.
+/// The fields of a delivery.
 pub fn delivery_fields(mailing: &str, delivery: &DeliveryView) -> Vec<(&'static str, String)> {
     let when = if delivery.state == "deferred" { "next attempt" } else { "when" };
     let mut fields = vec![
@@ -174,7 +174,7 @@ pub fn delivery_fields(mailing: &str, delivery: &DeliveryView) -> Vec<(&'static 
     fields
 }
 
-/// What was said, with its code and to what.
+/// The last reply, with its code and stage.
 pub fn reply_words(delivery: &DeliveryView) -> String {
     let code = delivery.code.map(|code| format!("{code} ")).unwrap_or_default();
     let stage = if delivery.stage.is_empty() { String::new() } else { format!(" ({})", delivery.stage) };

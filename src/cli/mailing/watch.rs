@@ -11,7 +11,7 @@ use super::super::progress::Progress;
 use super::super::{CliError, Context, Done};
 use super::report::print;
 
-/// How often it looks.
+/// Interval between checks.
 const EVERY: Duration = Duration::from_millis(500);
 
 /// Follows a mailing until it has ended, is paused, or (unless `to_the_end`) only deferred deliveries are left; then

@@ -1,8 +1,8 @@
-//! Passing a message on to a person, unread and unchanged, and never in a circle.
+//! Forwards a message to a person, unread and unchanged, and never in a loop.
 //!
-//! What is passed on gets fields of its own before it (RFC 5322 §3.6.6), among them a mark that only this list of this
-//! installation makes. What comes in with that mark was here before, and is not passed on again. What came with the null
-//! sender is passed on with it, so that nothing ever bounces to us that we sent because of a bounce.
+//! A forwarded message gets our own fields put before it (RFC 5322 §3.6.6), among them a mark that only this list of
+//! this installation makes. A message that comes in with that mark was here before, and is not forwarded again. A
+//! message with the null sender is forwarded with it, so that no mail sent because of a bounce can bounce to us.
 
 use crate::base::address::Address;
 use crate::base::id::NoticeId;
@@ -19,24 +19,24 @@ use crate::store::notices::put_new;
 
 use super::{NoticeError, Notices, new_notice};
 
-/// What became of a message that was to be passed on.
+/// The result of forwarding a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forwarded {
-    /// It goes out as this notice.
+    /// Sent as this notice.
     As(NoticeId),
-    /// It was here before: nothing goes out. Note it as [`crate::model::inbound::InboundKind::Loop`].
+    /// It was here before: nothing is sent. Record it as [`crate::model::inbound::InboundKind::Loop`].
     Loop,
-    /// The same message was passed on to this person today, from another of our addresses.
+    /// The same message was forwarded to this person today, from another of our addresses.
     Before,
-    /// This person was sent [`FORWARDS_A_DAY`] today: it stands in their next digest.
+    /// This person was sent [`FORWARDS_A_DAY`] today: it is listed in their next digest.
     InDigest,
 }
 
-/// How many messages are passed on to one person a day; the others stand in a digest.
+/// Maximum number of messages forwarded to one person a day; the others are listed in a digest.
 pub const FORWARDS_A_DAY: u32 = 60;
 
 impl Forwarded {
-    /// What came of it, for people to read.
+    /// The result as text for people.
     pub fn words(&self) -> String {
         match self {
             Self::As(notice) => format!("as notice {notice}"),
@@ -47,8 +47,8 @@ impl Forwarded {
     }
 }
 
-/// By what a message is known that came to several of our addresses: what its author wrote, not what servers added on the
-/// way; where it cannot be read, where it lies.
+/// Identifies a message that came to several of our addresses: by what its author wrote, without what servers added
+/// on the way; if it cannot be parsed, by its location.
 fn mark(key: &Key, inbound: &Inbound, message: &Incoming) -> String {
     if message.headers().is_empty() {
         return key.mark(&format!("forward {:?}", inbound.place));
@@ -58,7 +58,7 @@ fn mark(key: &Key, inbound: &Inbound, message: &Incoming) -> String {
     key.mark(&format!("forward\n{}\n{}", header.join("\n"), to_hex(&parts.collect::<Vec<u8>>())))
 }
 
-/// The mark of what this installation sent for `list`, or for itself: tells nothing to others.
+/// The mark of messages sent by this installation for `list`, or for itself: meaningless to others.
 pub fn loop_mark(key: &Key, list: Option<&List>) -> String {
     key.mark(&format!("loop {}", list.map_or(String::new(), |list| list.address.key())))
 }
@@ -69,7 +69,7 @@ pub fn carries_mark(message: &Incoming, key: &Key, list: Option<&List>) -> bool 
     message.headers_named(LOOP_FIELD).any(|field| field.value.trim() == mark)
 }
 
-/// What stands over a message that is passed on inside another.
+/// The subject of a mail that contains a forwarded message.
 fn subject(list: &List, inbound: &Inbound) -> String {
     match list.language.as_str() {
         "sv" => format!("Vidarebefordrat: {}", inbound.id),
@@ -78,14 +78,14 @@ fn subject(list: &List, inbound: &Inbound) -> String {
 }
 
 impl Notices {
-    /// Whether a message that came in was sent for `list` by this installation before.
+    /// Whether an incoming message was sent for `list` by this installation before.
     pub fn is_loop(&self, message: &Incoming, list: Option<&List>) -> bool {
         carries_mark(message, &self.inner.key, list)
     }
 
-    /// Passes a message that came in on to `to`, as it is: its bytes stay in the spool and are read when it is sent. What came
-    /// for a sensitive list goes inside a message of our own, for its header names the list.
-    /// The same message goes to one person once a day, and of all others no more than [`FORWARDS_A_DAY`].
+    /// Forwards an incoming message to `to`, unchanged: its bytes stay in the spool and are read when it is sent. A
+    /// message for a sensitive list is put inside a message of our own, because its header names the list. The same
+    /// message goes to one person once a day, and of others no more than [`FORWARDS_A_DAY`].
     ///
     /// # Errors
     /// [`NoticeError`]: nothing was put into the batch.
@@ -127,7 +127,7 @@ impl Notices {
             loop_mark: &loop_mark(&inner.key, list),
         };
         let header = match list.filter(|list| list.privacy == Privacy::Sensitive) {
-            // Its own To says to which list it came: so it goes inside, where only its reader sees it.
+            // Its own To field names the list: so it goes inside, where only its recipient sees it.
             Some(list) => {
                 let reply_to = message.reply_address().and_then(|author| author.address.parse().ok());
                 enclosing_header(&head, &subject(list, inbound), reply_to.map(Mailbox::bare).as_ref())
@@ -135,7 +135,7 @@ impl Notices {
             None => resent_header(&head),
         };
         let sender = match (&inbound.arrival.sender, &origin.list) {
-            // Signed, so that what comes back finds the notice (see `inbound/returned`).
+            // Signed, so that a bounce is matched to the notice (see `inbound/returned`).
             (Some(_), Some(list)) => Some(list.bounce_address(&inner.key.sign(Purpose::Notice, &[id.0])).parse()?),
             (Some(_), None) => Some(origin.from.address),
             (None, _) => None,

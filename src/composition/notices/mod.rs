@@ -1,8 +1,9 @@
-//! Notices: the mails of our own that belong to no mailing (confirmations, help, notices to owners, messages passed on).
+//! Notices: mails of our own that belong to no mailing (confirmations, help, notices to owners, forwarded messages).
 //!
-//! [`Notices::write`] makes a notice whole and puts it into the batch of what it belongs to, so that there is both or
-//! neither; `outbound::notices` sends it after the commit. Nothing answers a machine (`automatic`), nobody gets the same automatic
-//! reply twice a day ([`Notices::once_a_day`]), and nothing is passed on in a circle (`passing`).
+//! [`Notices::write`] composes a notice and puts it into the batch that it belongs to, so that both are committed or
+//! neither; `outbound::notices` sends it after the commit. No automatic mail is answered (`automatic`), no person
+//! gets the same automatic reply twice a day ([`Notices::once_a_day`]), and nothing is forwarded in a loop
+//! (`forwarding`).
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,7 +37,7 @@ mod forwarding;
 pub use automatic::{is_of_program, may_answer};
 pub use forwarding::{FORWARDS_A_DAY, Forwarded, loop_mark};
 
-/// Ids are taken from the store so many at a time.
+/// Number of ids taken from the store at a time.
 const IDS_AT_ONCE: u64 = 64;
 
 /// A notice to be written.
@@ -44,19 +45,19 @@ const IDS_AT_ONCE: u64 = 64;
 pub struct Draft<'a> {
     /// Its folder in `templates/mails`.
     pub template: &'a str,
-    /// The reader's language; the list's, then Swedish, where there is no such template.
+    /// The recipient's language; if there is no such template, the list's, then Swedish.
     pub language: &'a Language,
-    /// To whom.
+    /// The recipient.
     pub to: &'a Address,
-    /// The list that it is about: its addresses, its List-* fields, `list.…` in the template. A sensitive list shows
+    /// The list that it concerns: its addresses, its List-* fields, `list.…` in the template. A sensitive list shows
     /// neither name nor title.
     pub list: Option<&'a List>,
-    /// The message that it answers by itself: sets In-Reply-To, References and Auto-Submitted: auto-replied. Ask
-    /// [`may_answer`] first, which also knows the envelope.
+    /// The message that it answers automatically: sets In-Reply-To, References and Auto-Submitted: auto-replied.
+    /// Check [`may_answer`] first, which also considers the envelope.
     pub answers: Option<&'a Incoming>,
-    /// Where answers go; the list's `-request` address without it.
+    /// The address for replies; the list's `-request` address if `None`.
     pub reply_to: Option<Address>,
-    /// What List-Unsubscribe says, a `mailto:` or `https:` URI, where the reader is on the list.
+    /// The value of List-Unsubscribe, a `mailto:` or `https:` URI, if the recipient is on the list.
     pub unsubscribe: Option<&'a str>,
     /// The template's values: a JSON object, as in its sample.toml.
     pub data: Value,
@@ -65,29 +66,29 @@ pub struct Draft<'a> {
 /// Why a notice could not be written. Nothing was put into the batch.
 #[derive(Debug, thiserror::Error)]
 pub enum NoticeError {
-    /// The store failed; the same may work later.
+    /// The store failed; a retry may succeed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The template lacks a value, or is not there.
+    /// The template does not exist or lacks a value.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// What is in it cannot be sent as mail.
+    /// Its content cannot be sent as mail.
     #[error(transparent)]
     Compose(#[from] ComposeError),
     /// An address of ours cannot be made.
     #[error("our own address for a notice: {0}")]
     Address(#[from] AddressError),
-    /// It answers what no program may answer (RFC 3834 §2).
+    /// It would answer a message that must not be answered automatically (RFC 3834 §2).
     #[error("the message to be answered was sent by a program, or by nobody who reads answers")]
     NotToBeAnswered,
-    /// It is longer than a notice may be.
+    /// It is too long for a notice.
     #[error(
         "the notice \u{201c}{template}\u{201d} would have {bytes} bytes, more than {LONGEST}; shorten what it quotes"
     )]
     TooLong {
         /// Its template.
         template: String,
-        /// How long it would be.
+        /// Its length in bytes.
         bytes: usize,
     },
     /// There is no list, and the installation has no domain of its own.
@@ -95,14 +96,14 @@ pub enum NoticeError {
     NoDomain,
 }
 
-/// What notices are made with, beside the templates.
+/// Settings for notices, in addition to the templates.
 #[derive(Clone, Debug, Default)]
 pub struct NoticeSettings {
-    /// The domain of Message-IDs, and of notices that belong to no list; the list's own without it.
+    /// The domain of Message-IDs, and of notices that belong to no list; the list's own if `None`.
     pub domain: Option<String>,
 }
 
-/// Writes notices. Cheap to clone; all clones are one.
+/// Writes notices. Cheap to clone; all clones share their state.
 #[derive(Clone)]
 pub struct Notices {
     inner: Arc<Inner>,
@@ -114,12 +115,12 @@ struct Inner {
     key: Key,
     clock: Arc<dyn Clock>,
     settings: NoticeSettings,
-    /// The next id, and the first that is not ours any more.
+    /// The next id, and the first one beyond those taken.
     ids: Mutex<(u64, u64)>,
     notifier: Notifier,
 }
 
-/// Whom a notice comes from, and where.
+/// The sender of a notice, and its domain.
 struct Origin {
     from: Mailbox,
     list: Option<ListIdentity>,
@@ -128,7 +129,7 @@ struct Origin {
 }
 
 impl Notices {
-    /// Notices in `store`, with the templates in force at each time.
+    /// Creates a writer for notices in `store`, with the current templates.
     pub fn new(
         store: Store,
         content: Arc<ContentHandle>,
@@ -140,13 +141,13 @@ impl Notices {
         Self { inner: Arc::new(Inner { store, content, key, clock, settings, ids, notifier }) }
     }
 
-    /// Tells whoever sends notices that there may be some. Call it after the commit; without it they are found within a
+    /// Notifies the notice sender of new notices. Call it after the commit; without it they are found within a
     /// minute.
     pub fn notify(&self) {
         self.inner.notifier.notify();
     }
 
-    /// What wakes whoever sends notices.
+    /// The notifier of the notice sender.
     pub fn notifier(&self) -> Notifier {
         self.inner.notifier.clone()
     }
@@ -156,12 +157,11 @@ impl Notices {
     /// # Errors
     /// [`NoticeError`]: nothing was put into the batch.
     pub async fn write(&self, batch: &mut Batch, draft: Draft<'_>) -> Result<NoticeId, NoticeError> {
-        // RFC 3834 §3.3: answers and notices have the null sender, so that nothing comes back by itself.
+        // RFC 3834 §3.3: automatic mail has the null sender, so that nothing comes back automatically.
         self.write_with(batch, draft, None).await
     }
 
-    /// As [`Notices::write`], for a notice of which it matters whether it comes back: that goes to `sender`, an address of
-    /// ours with a signed token.
+    /// Writes a notice whose bounce matters: it goes to `sender`, an address of ours with a signed token.
     ///
     /// # Errors
     /// [`NoticeError`]: nothing was put into the batch.
@@ -212,7 +212,7 @@ impl Notices {
         Ok(id)
     }
 
-    /// What a notice of this template says with these values, to compare a reply with it.
+    /// The text of a notice with this template and values, to compare a reply with it.
     ///
     /// # Errors
     /// [`NoticeError`].
@@ -245,8 +245,8 @@ impl Notices {
         Ok(self.inner.content.get().templates.write_mail(template, &wanted, data)?)
     }
 
-    /// Whether an automatic reply of the kind `what` may go to `address` today (UTC), and notes in `batch` that it does: the
-    /// same reply at most once a day (RFC 3834 §2). The batch conflicts when another does the same meanwhile.
+    /// Whether an automatic reply of the kind `what` may go to `address` today (UTC); if so, records it in `batch`:
+    /// the same reply at most once a day (RFC 3834 §2). The batch conflicts when another does the same meanwhile.
     ///
     /// # Errors
     /// [`StoreError`], never to be read as "yes".
@@ -254,8 +254,8 @@ impl Notices {
         self.at_most(batch, address, what, 1).await
     }
 
-    /// As [`Notices::once_a_day`], for what may be done `most` times a day. The addresses of one person count as one
-    /// ([`Address::is_same_person`]): else anybody could bomb somebody with a notice for each `+tag`.
+    /// Does the same as [`Notices::once_a_day`], with a limit of `most` a day. The addresses of one person count as
+    /// one ([`Address::is_same_person`]): otherwise an attacker could flood a person with a notice for each `+tag`.
     ///
     /// # Errors
     /// [`StoreError`], never to be read as "yes".
@@ -276,13 +276,13 @@ impl Notices {
         Ok(true)
     }
 
-    /// Whom notices about `list` come from.
+    /// The sender of notices about `list`.
     fn origin(&self, list: Option<&List>, otherwise: Option<&str>) -> Result<Origin, NoticeError> {
         let inner = &self.inner;
         match list {
             Some(list) => {
                 let identity = ListIdentity::new(list, 0, &inner.key);
-                // Also what is answered without looking reaches somebody: what `-request` cannot read goes to the owner.
+                // Replies to From must also reach a person: what `-request` cannot parse goes to the owner.
                 let from = Mailbox { name: identity.title.clone(), address: identity.address_for("request")? };
                 let domain = inner.settings.domain.clone().unwrap_or_else(|| identity.domain().to_owned());
                 Ok(Origin { from, list: Some(identity), domain })
@@ -311,7 +311,7 @@ impl Notices {
             return Ok(id);
         }
         let first = self.inner.store.allocate(COUNTER, IDS_AT_ONCE).await?;
-        // Another may have done the same meanwhile; numbers are lost then, and none is given twice.
+        // Another task may have done the same meanwhile; numbers are lost then, and none is used twice.
         *self.inner.ids.lock().unwrap_or_else(PoisonError::into_inner) = (first + 1, first + IDS_AT_ONCE);
         Ok(NoticeId(first))
     }
@@ -344,7 +344,7 @@ fn new_notice(
     }
 }
 
-/// What templates may say of a list: a sensitive one has no title and no address.
+/// What templates may show of a list: a sensitive one has no title and no address.
 fn list_values(list: &ListIdentity) -> Result<Value, AddressError> {
     let mut values = json!({
         "owner": list.address_for("owner")?.as_str(),

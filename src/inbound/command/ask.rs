@@ -8,11 +8,9 @@ use crate::composition::list_identity::ListIdentity;
 use crate::inbound::destination::Role;
 use crate::inbound::{Effects, HandleError};
 use crate::mail::command::Command;
-use crate::model::list::Joining;
-use crate::model::pending_request::{Action, PendingRequest, PendingState};
-use crate::model::suppression::SuppressionReason;
+use crate::model::pending_request::{Action, PendingRequest};
 use crate::store::engine::Batch;
-use crate::store::pending_requests;
+use crate::subscribers::ask::{Asked, Asking, Question, Stated};
 
 use super::{CommandService, DraftEffects, NOTICE_WORDS, REMARK_WORDS, Request, draft};
 
@@ -23,7 +21,7 @@ const SETTINGS_A_DAY: u32 = 2;
 
 /// What a mail asks for, by its address and its words.
 #[derive(Default)]
-struct Asked {
+struct Wants {
     actions: Vec<Action>,
     which: bool,
     help: bool,
@@ -44,25 +42,17 @@ impl CommandService {
         }
         asked.help |= nothing;
         let mut effects = DraftEffects::new();
-        let joins = asked.actions.contains(&Action::Subscribe);
-        let suppression = self.store.suppression(&self.key.hash_address(&request.from)).await?;
-        match suppression.map(|read| read.value.reason) {
-            // A complaint, or an operator's reason, is not overruled by a mail: a person decides.
-            Some(SuppressionReason::Complaint | SuppressionReason::Operator) => return Ok(None),
-            // Whoever asked for no mail at all, or was erased, gets one only where they ask to begin again.
-            Some(SuppressionReason::Request | SuppressionReason::Erased) if !joins => return Ok(None),
-            _ => {}
-        }
-        if joins && request.list.joining == Joining::Closed {
-            asked.actions.retain(|action| *action != Action::Subscribe);
+        let decided = self.rulebook.ask(&self.asking(request, asked.actions)?).await?;
+        let Asked::Open { question, invitation_only } = decided.outcome else { return Ok(None) };
+        if invitation_only {
             self.tell_owner(&mut effects, request.item, request.list, "somebody wants to be on a closed list").await?;
             let closed = draft(request, "closed", &request.from, json!({}));
             self.answer(&mut effects, request, closed).await?;
         } else if request.reading.other_words > REMARK_WORDS {
             self.tell_owner(&mut effects, request.item, request.list, "there is a letter beside the commands").await?;
         }
-        if !asked.actions.is_empty() {
-            self.question(&mut effects, request, asked.actions).await?;
+        if let Some(question) = question {
+            self.question(&mut effects, request, &question, decided.batch).await?;
         }
         if asked.which {
             self.which(&mut effects, request).await?;
@@ -110,30 +100,15 @@ impl CommandService {
         &self,
         effects: &mut DraftEffects,
         request: &Request<'_>,
-        actions: Vec<Action>,
+        question: &Question,
+        noted: Batch,
     ) -> Result<(), HandleError> {
-        let now = self.clock.now();
-        let identity = ListIdentity::new(request.list, 0, &self.key);
-        let leaves = actions.iter().any(|action| matches!(action, Action::Unsubscribe | Action::Pause));
-        let mut statements = Vec::with_capacity(actions.len());
-        for action in &actions {
-            statements.push(self.statement(request, identity.title.as_deref(), action)?);
-        }
-        let pending = PendingRequest {
-            id: PendingRequestId(request.item.inbound.id.0),
-            address: request.from.clone(),
-            list: request.list.name.clone(),
-            language: request.language.clone(),
-            words: statements.join(" "),
-            actions,
-            asked: now,
-            expires: now + self.settings.confirmation,
-            state: PendingState::Open,
-        };
-        let code = code_of(&self.key, &pending);
-        let reply_to = identity.address_for(&format!("confirm+{code}"));
+        let (pending, key) = (&question.pending, &self.rulebook.key);
+        let leaves = pending.actions.iter().any(|action| matches!(action, Action::Unsubscribe | Action::Pause));
+        let code = code_of(key, pending);
+        let reply_to = ListIdentity::new(request.list, 0, key).address_for(&format!("confirm+{code}"));
         let reply_to = reply_to.map_err(|error| HandleError::Broken(format!("the address for the reply: {error}")))?;
-        let mut notice = draft(request, QUESTION, &request.from, question_data(&self.key, &pending, &statements));
+        let mut notice = draft(request, QUESTION, &request.from, question_data(key, pending, &question.statements));
         notice.reply_to = Some(reply_to);
         let counted = match (leaves, pending.asks_for(&Action::Subscribe)) {
             (true, _) => ("confirm leaving", 1),
@@ -148,7 +123,7 @@ impl CommandService {
             return Ok(());
         }
         if self.answer_counted(effects, request, notice, counted).await? {
-            pending_requests::put_new(&mut effects.batch, &pending);
+            effects.batch.append(noted);
             effects.note("asked for a confirmation");
         } else if !effects.postponed {
             let why = if leaves {
@@ -160,6 +135,25 @@ impl CommandService {
         }
         effects.batch.append(seen);
         Ok(())
+    }
+
+    /// What is asked for, with the words that a person agrees to.
+    fn asking<'a>(&self, request: &'a Request<'_>, actions: Vec<Action>) -> Result<Asking<'a>, HandleError> {
+        let title = ListIdentity::new(request.list, 0, &self.rulebook.key).title;
+        let mut stated = Vec::with_capacity(actions.len());
+        for action in actions {
+            stated.push(Stated { statement: self.statement(request, title.as_deref(), &action)?, action });
+        }
+        let at = self.clock.now();
+        Ok(Asking {
+            id: PendingRequestId(request.item.inbound.id.0),
+            address: &request.from,
+            list: request.list,
+            language: &request.language,
+            actions: stated,
+            at,
+            until: at + self.settings.confirmation,
+        })
     }
 
     /// One thing in the words that a person agrees to.
@@ -211,8 +205,8 @@ pub(super) fn question_data(key: &Key, pending: &PendingRequest, statements: &[S
 }
 
 /// The address says it, or the words; beside a wish to be on the list the settings count too.
-fn what_is_asked(request: &Request<'_>) -> Asked {
-    let mut asked = Asked::default();
+fn what_is_asked(request: &Request<'_>) -> Wants {
+    let mut asked = Wants::default();
     let by_address = match request.role {
         Role::Subscribe => Some(Action::Subscribe),
         Role::Unsubscribe { .. } => Some(Action::Unsubscribe),

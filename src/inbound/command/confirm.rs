@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::base::id::{PendingRequestId, SubscriberId};
+use crate::base::id::PendingRequestId;
 use crate::base::token::{Purpose, content_hash};
 use crate::inbound::destination::Role;
 use crate::inbound::{Effects, HandleError, Item};
@@ -11,14 +11,12 @@ use crate::mail::command::{Answer, Command, tokens};
 use crate::mail::reply::Question;
 use crate::model::consent::ConsentSource;
 use crate::model::inbound::InboundKind;
-use crate::model::list::{Joining, List};
-use crate::model::pending_request::{Action, PendingRequest, PendingState};
-use crate::model::subscriber::{Subscriber, SubscriptionState};
-use crate::model::suppression::SuppressionReason;
+use crate::model::pending_request::{Action, PendingRequest};
+use crate::store::StoreError;
 use crate::store::blobs::BlobError;
 use crate::store::engine::EngineError;
-use crate::store::{Read, StoreError, pending_requests, subscribers, suppressions};
-use crate::subscribers::import::row;
+use crate::subscribers::confirm::{Confirmed, Declined, Done, NotDone, Pending};
+use crate::subscribers::rulebook::Instruction;
 
 use super::ask::{QUESTION, question_data};
 use super::{CommandService, DraftEffects, Request, draft, known};
@@ -39,7 +37,7 @@ impl CommandService {
         let message = &request.item.message;
         let found = [tokens(message.subject()), tokens(message.text()), tokens(message.html().unwrap_or_default())];
         of_address.iter().chain(found.iter().flatten()).find_map(|token| {
-            match self.key.verify(Purpose::Confirm, token)?.as_slice() {
+            match self.rulebook.key.verify(Purpose::Confirm, token)?.as_slice() {
                 // When it expires is for the record to say: it knows when it was made, so a clock that was wrong then can be
                 // allowed for.
                 [pending, _expires] => Some(PendingRequestId(*pending)),
@@ -52,24 +50,18 @@ impl CommandService {
     pub(super) async fn answered(
         &self,
         request: &Request<'_>,
-        pending: PendingRequestId,
+        id: PendingRequestId,
     ) -> Result<Option<Effects>, HandleError> {
         let now = self.clock.now();
-        let (read, present) = (self.store.pending(pending).await?, self.store.present(now).await?);
-        let Some(read) = read.filter(|read| !read.value.is_over(&present)) else {
-            if !request.is_answerable {
-                return Ok(None);
-            }
-            let mut effects = DraftEffects::new();
-            effects.note("the question had expired");
-            self.answer(&mut effects, request, draft(request, "expired", &request.from, json!({}))).await?;
-            return Ok(Some(self.finish(effects, request).await?));
+        let (pending, is_open) = match self.rulebook.pending(id, now).await? {
+            Pending::Open(pending) => (pending, true),
+            Pending::Answered(pending) => (pending, false),
+            Pending::Over if request.is_answerable => return self.expired(request).await,
+            Pending::Over => return Ok(None),
         };
-        let pending = &read.value;
-        let message = &request.item.message;
         let known = known(request.list, &request.from, request.name.as_deref());
-        let question = self.question_of(pending).await?;
-        let reply = self.commands.reader().read(message);
+        let question = self.question_of(&pending).await?;
+        let reply = self.commands.reader().read(&request.item.message);
         let answer = self.commands.answer(&reply, &known, question.as_ref());
         let yes = match &answer {
             Answer::Yes => true,
@@ -81,107 +73,76 @@ impl CommandService {
             Answer::Command(Command::Unsubscribe) => pending.asks_for(&Action::Subscribe),
             _ => false,
         };
-        match (&answer, pending.state) {
-            (Answer::Message, _) => Ok(None),
+        match &answer {
+            Answer::Message => Ok(None),
             _ if !yes && !no => self.answerable(request).await,
-            (_, PendingState::Open) if yes => self.grant(request, &read).await,
-            (_, PendingState::Open) => {
-                let mut effects = DraftEffects::new();
-                let declined = PendingRequest { state: PendingState::Declined { at: now }, ..pending.clone() };
-                pending_requests::put_changed(&mut effects.batch, &read, &declined);
-                effects.note("the answer was no: nothing is done");
-                Ok(Some(effects.effects()))
-            }
-            (_, PendingState::Granted { .. } | PendingState::Declined { .. }) => {
-                Ok(Some(Effects::none(InboundKind::Command, "the question was answered before; nothing is done")))
+            _ if !is_open => Ok(answered_before()),
+            _ if yes => self.grant(request, &pending, &reply.own_words()).await,
+            _ => {
+                let decided = self.rulebook.decline(id, now).await?;
+                match decided.outcome {
+                    Declined::Now => {
+                        let note = "the answer was no: nothing is done";
+                        let effects = Effects::none(InboundKind::Command, note);
+                        Ok(Some(Effects { batch: decided.batch, ..effects }))
+                    }
+                    Declined::Before => Ok(answered_before()),
+                    Declined::Over => self.expired(request).await,
+                }
             }
         }
+    }
+
+    async fn expired(&self, request: &Request<'_>) -> Result<Option<Effects>, HandleError> {
+        let mut effects = DraftEffects::new();
+        effects.note("the question had expired");
+        self.answer(&mut effects, request, draft(request, "expired", &request.from, json!({}))).await?;
+        Ok(Some(self.finish(effects, request).await?))
     }
 
     /// The question as it went out, as far as it can be made again; without it a reply needs a word.
     async fn question_of(&self, pending: &PendingRequest) -> Result<Option<Question>, HandleError> {
-        let Some(list) = self.store.list(&pending.list).await? else { return Ok(None) };
+        let Some(list) = self.rulebook.store.list(&pending.list).await? else { return Ok(None) };
         let statements = std::slice::from_ref(&pending.words);
-        let data = question_data(&self.key, pending, statements);
+        let data = question_data(&self.rulebook.key, pending, statements);
         let question = self.notices.question(QUESTION, &pending.language, &list.value, data);
         Ok(question.inspect_err(|error| tracing::warn!(%error, "the question could not be made again")).ok())
     }
 
-    async fn grant(&self, request: &Request<'_>, read: &Read<PendingRequest>) -> Result<Option<Effects>, HandleError> {
-        let (pending, now) = (&read.value, self.clock.now());
-        let joins = pending.asks_for(&Action::Subscribe);
-        let Some(list) = self.store.list(&pending.list).await? else { return Ok(None) };
-        let mut effects = DraftEffects::new();
-        effects.batch.expect(crate::store::keys::list(&pending.list), list.stamp.clone());
-        let list = list.value;
-        if joins && list.joining == Joining::Closed {
-            return Ok(None);
-        }
-        let before = self.store.subscriber_by_address(&pending.address).await?;
-        let mut subscriber = before.as_ref().map_or_else(|| blank(pending, request), |read| read.value.clone());
-        if joins && !self.lift_suppression(&mut effects, pending, &mut subscriber).await? {
-            return Ok(None);
-        }
+    async fn grant(
+        &self,
+        request: &Request<'_>,
+        pending: &PendingRequest,
+        reply: &str,
+    ) -> Result<Option<Effects>, HandleError> {
         let evidence = content_hash(&request.item.bytes);
-        let source = ConsentSource::Mail { message_id: message_id(request.item), evidence: Some(evidence) };
-        let was = subscriber.clone();
-        let reply = self.commands.reader().read(&request.item.message).own_words();
-        pending.grant(&mut subscriber, now, &source, &words(pending, &reply));
-        if let (true, Err(too_large)) = (joins, subscribers::admit(&subscriber)) {
-            tracing::warn!(list = %pending.list, %too_large, "a confirmed subscription cannot be added");
-            return Ok(None);
-        }
-        match &before {
-            None if joins => {
-                subscriber.id = SubscriberId(self.store.allocate(subscribers::COUNTER, 1).await?);
-                subscribers::put_new(&mut effects.batch, &subscriber);
+        let by = ConsentSource::Mail { message_id: message_id(request.item), evidence: Some(evidence) };
+        let words = reply.chars().take(REPLY_WORDS).collect();
+        // A name is taken from the reply where it comes from the address itself.
+        let name = request.name.as_deref().filter(|_| request.from.key() == pending.address.key());
+        let said = Instruction { by, words, at: self.clock.now() };
+        let decided = self.rulebook.confirm(pending.id, name, &said).await?;
+        let done = match decided.outcome {
+            Confirmed::Now(done) => done,
+            Confirmed::Before => return Ok(answered_before()),
+            Confirmed::Over => return self.expired(request).await,
+            Confirmed::Not(why) => {
+                if let NotDone::TooLarge(too_large) = why {
+                    tracing::warn!(list = %pending.list, %too_large, "a confirmed subscription cannot be added");
+                }
+                return Ok(None);
             }
-            // A stranger has nothing to change; the answer is the same as a member's.
-            None => effects.batch.expect_absent(crate::store::keys::address(&pending.address)),
-            Some(before) => {
-                subscriber.updated = if subscriber == before.value { subscriber.updated } else { now };
-                subscribers::put_changed(&mut effects.batch, before, &subscriber);
-            }
+        };
+        let mut effects = DraftEffects { batch: decided.batch, ..DraftEffects::new() };
+        if done.lifted {
+            effects.note("the address may be mailed again");
         }
-        if subscriber.subscriptions != was.subscriptions {
+        if done.changed {
             self.keep(request.item, evidence).await?;
-            pending_requests::put_evidence(&mut effects.batch, &evidence, subscriber.id);
         }
-        pending_requests::put_changed(
-            &mut effects.batch,
-            read,
-            &PendingRequest { state: PendingState::Granted { at: now }, ..pending.clone() },
-        );
-        self.tell(&mut effects, request, &list, pending, &subscriber).await?;
+        self.tell(&mut effects, request, &done).await?;
         effects.note("confirmed and done");
         Ok(Some(effects.effects()))
-    }
-
-    /// Whether the address may be mailed once the wish is granted. Their own confirmed wish lifts what they or an erasure
-    /// put there, and no other; what else they were subscribed to before they asked for no mail at all stays ended.
-    async fn lift_suppression(
-        &self,
-        effects: &mut DraftEffects,
-        pending: &PendingRequest,
-        subscriber: &mut Subscriber,
-    ) -> Result<bool, HandleError> {
-        let edition = self.store.suppressions_edition().await?;
-        suppressions::expect_edition(&mut effects.batch, edition);
-        let hash = self.key.hash_address(&pending.address);
-        let Some(found) = self.store.suppression(&hash).await? else { return Ok(true) };
-        if !matches!(found.value.reason, SuppressionReason::Request | SuppressionReason::Erased) {
-            return Ok(false);
-        }
-        suppressions::delete(&mut effects.batch, &hash, found.stamp);
-        effects.note("the address may be mailed again");
-        let rule = ConsentSource::System { rule: "asked for no mail at all, then for one list".to_owned() };
-        let others: Vec<_> = subscriber.subscriptions.keys().filter(|name| **name != pending.list).cloned().collect();
-        for other in others {
-            let (ended, words) = (SubscriptionState::Ended, format!("begins again only for {}", pending.list));
-            // Ending is never refused.
-            let _ = subscriber.change(&other, ended, self.clock.now(), rule.clone(), words);
-        }
-        Ok(true)
     }
 
     /// Keeps the reply as it came, longer than the spool does. Without the commit that names it it is dropped again.
@@ -190,21 +151,15 @@ impl CommandService {
             Ok(_) => Ok(()),
             Err(BlobError::Io { action, path, error }) => {
                 let reason = format!("{}: {error}", path.display());
-                Err(StoreError::Engine(EngineError::Io { action, reason }).into())
+                Err(StoreError::Engine(EngineError::Unavailable { action, reason }).into())
             }
             Err(other) => Err(HandleError::Broken(format!("the confirmation cannot be kept: {other}"))),
         }
     }
 
     /// Says once that it is done.
-    async fn tell(
-        &self,
-        effects: &mut DraftEffects,
-        request: &Request<'_>,
-        list: &List,
-        pending: &PendingRequest,
-        subscriber: &Subscriber,
-    ) -> Result<(), HandleError> {
+    async fn tell(&self, effects: &mut DraftEffects, request: &Request<'_>, done: &Done) -> Result<(), HandleError> {
+        let Done { pending, list, subscriber, .. } = done;
         let address = pending.address.as_str();
         let mut notice = draft(request, "done", &pending.address, json!({}));
         notice.language = &pending.language;
@@ -241,29 +196,8 @@ fn action_of(command: &Command) -> Option<Action> {
     }
 }
 
-/// Somebody who is not known yet. Their name is taken from the reply where it comes from the address itself.
-fn blank(pending: &PendingRequest, request: &Request<'_>) -> Subscriber {
-    let own = request.from.key() == pending.address.key();
-    let name = request.name.as_deref().filter(|_| own).unwrap_or_default();
-    Subscriber {
-        id: SubscriberId(0),
-        address: pending.address.clone(),
-        name: row::one_line("the name", name).ok().filter(|name| !name.is_empty()),
-        language: pending.language.clone(),
-        organisation: None,
-        beats: Default::default(),
-        regions: Default::default(),
-        attributes: Default::default(),
-        subscriptions: Default::default(),
-        created: pending.asked,
-        updated: pending.asked,
-    }
-}
-
-/// The exact words agreed to: those of the question, and those of the reply.
-fn words(pending: &PendingRequest, reply: &str) -> String {
-    let reply: String = reply.chars().take(REPLY_WORDS).collect();
-    format!("{} [reply: \u{201c}{reply}\u{201d}]", pending.words)
+fn answered_before() -> Option<Effects> {
+    Some(Effects::none(InboundKind::Command, "the question was answered before; nothing is done"))
 }
 
 /// The Message-ID, for the ledger.

@@ -31,8 +31,8 @@ impl CommandService {
         let peer = item.inbound.arrival.peer.filter(|peer| !peer.is_loopback());
         let counted = [Some(format!("domain {}", to.domain())), peer.map(|peer| format!("peer {}", peer_key(peer)))];
         for what in counted.into_iter().flatten() {
-            let hash = self.key.hash(&format!("answers in hour {hour} to {what}"));
-            let (count, before) = self.store.replies_on(day, &hash).await?;
+            let hash = self.rulebook.key.hash(&format!("answers in hour {hour} to {what}"));
+            let (count, before) = self.rulebook.store.replies_on(day, &hash).await?;
             if count >= self.settings.answers_per_hour {
                 return Ok(false);
             }

@@ -1,5 +1,7 @@
 //! Commands by mail: subscribe, unsubscribe, pause, resume, settings, which, help, and the replies that confirm them.
 //!
+//! What may be done is decided by the [`Rulebook`], for every channel; here mails are read, and outcomes become replies.
+//!
 //! Who wrote a mail is not known: a From field proves nothing. So whatever is asked for is only noted, and a question with a
 //! signed token goes to the address concerned; the reply makes it true (`ask`, `confirm`). Only the signed unsubscribe
 //! address of a mail acts at once (`unsubscribe`): its token is the proof.
@@ -13,7 +15,6 @@ use std::time::Duration;
 use crate::base::address::Address;
 use crate::base::clock::Clock;
 use crate::base::language::Language;
-use crate::base::token::Key;
 use crate::composition::content::ContentHandle;
 use crate::composition::notices::{Draft, Forwarded, Notices, is_of_program, may_answer};
 use crate::mail::author::{Author, author};
@@ -21,10 +22,10 @@ use crate::mail::command::{Commands, Known, Reading};
 use crate::mail::incoming::Incoming;
 use crate::model::inbound::InboundKind;
 use crate::model::list::List;
-use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::engine::Batch;
 use crate::store::later::put_answer;
+use crate::subscribers::rulebook::Rulebook;
 
 use super::destination::{Destination, Role};
 use super::{Effects, HandleError, Item};
@@ -34,8 +35,6 @@ mod confirm;
 mod limits;
 mod unsubscribe;
 mod which;
-
-pub use unsubscribe::{lists_of, notice_token};
 
 /// Own words of a mail without a command that make it a letter to a person.
 const NOTICE_WORDS: usize = 8;
@@ -63,14 +62,12 @@ impl Default for CommandSettings {
 /// What commands are handled with.
 #[derive(Clone)]
 pub struct CommandService {
-    /// The store.
-    pub store: Store,
+    /// Decides what may be done; holds the store, and the key that signs and checks tokens.
+    pub rulebook: Rulebook,
     /// Where the raw confirmations are kept.
     pub blobs: Blobs,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Signs and checks tokens.
-    pub key: Key,
     /// The templates: the words that people agree to.
     pub content: Arc<ContentHandle>,
     /// The words of commands.
@@ -197,7 +194,7 @@ impl CommandService {
         let Ok(Author { name, address: written, .. }) = author(&item.bytes) else { return Ok(None) };
         // Questions and answers go to the address as it was given to us, never to another spelling in a mail, which may be
         // another mailbox.
-        let stored = self.store.subscriber_by_address(&written).await?;
+        let stored = self.rulebook.store.subscriber_by_address(&written).await?;
         let from = stored.map_or(written, |stored| stored.value.address);
         let reading = self.commands.read_mail(&item.message, &known(list, &from, name.as_deref()));
         let is_answerable = may_answer(item.inbound.arrival.sender.as_deref(), &item.message);
@@ -258,7 +255,7 @@ impl CommandService {
         }
         let (now, inbound) = (self.clock.now(), &request.item.inbound);
         let mut later = DraftEffects { notes: effects.notes, ..DraftEffects::new() };
-        if self.store.present(now).await?.has_lasted(inbound.arrival.at, POSTPONED_FOR) {
+        if self.rulebook.store.present(now).await?.has_lasted(inbound.arrival.at, POSTPONED_FOR) {
             self.tell_owner(&mut later, request.item, request.list, "too many came from one domain or machine").await?;
             return Ok(later.effects());
         }

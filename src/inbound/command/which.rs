@@ -10,10 +10,10 @@ use super::{CommandService, DraftEffects, Request, draft};
 
 impl CommandService {
     pub(super) async fn which(&self, effects: &mut DraftEffects, request: &Request<'_>) -> Result<(), HandleError> {
-        let subscriber = self.store.subscriber_by_address(&request.from).await?;
+        let subscriber = self.rulebook.store.subscriber_by_address(&request.from).await?;
         let mut shown = Vec::new();
         // All lists are read, whoever asks: the same work for members and strangers.
-        for list in self.store.lists().await? {
+        for list in self.rulebook.store.lists().await? {
             let list = list.value;
             let state = subscriber.as_ref().and_then(|read| read.value.state_on(&list.name));
             let kept = matches!(

@@ -208,7 +208,7 @@ fn not_kept(error: BlobError) -> HandleError {
     match error {
         BlobError::Io { action, path, error } => {
             let reason = format!("{}: {error}", path.display());
-            HandleError::Store(StoreError::Engine(EngineError::Io { action, reason }))
+            HandleError::Store(StoreError::Engine(EngineError::Unavailable { action, reason }))
         }
         other => HandleError::Broken(other.to_string()),
     }

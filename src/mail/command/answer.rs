@@ -1,30 +1,30 @@
-//! What a reply to a question says. The token in it proves that whoever replies has read the question; the words say
+//! The meaning of a reply to a question. The token in it proves that the sender has read the question; the text says
 //! whether they want it.
 
 use super::line::Line;
 use super::{Command, Commands, Known};
 use crate::mail::reply::{Question, Reply, Sender, Written};
 
-/// Own words that a reply may have beside its yes: more is a letter, which a person reads.
+/// Maximum number of other words in a reply besides its yes: more is a letter, which a person must read.
 const MOST_WORDS: usize = 60;
 
-/// What a reply says.
+/// The meaning of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Yes: a word that says so first, or nothing at all beside a signature: who just presses "reply" and "send" means it.
-    /// No other words are a yes, however friendly: programs that thank for a mail do not always say what they are.
+    /// Yes: a word for it at the beginning, or no text except a signature: pressing "reply" and "send" is enough.
+    /// Other words are not a yes, however friendly: programs that thank for a mail do not always identify themselves.
     Yes,
     /// No.
     No,
-    /// A command first, e.g. the one that was asked about, or its opposite.
+    /// A command first, e.g. the one in the question, or its opposite.
     Command(Command),
-    /// Something that a person must read: other words, an absence, what no program can read.
+    /// A person must read it: other text, an absence, unreadable content.
     Message,
 }
 
 impl Commands {
-    /// What a reply says to `question`. `known` as in [`Commands::read`]. Each form of the mail must say the same, and only
-    /// what was read counts.
+    /// The meaning of a reply to `question`. `known` is as in [`Commands::read`]. All forms of the mail must agree,
+    /// and only what was read counts.
     pub fn answer(&self, reply: &Reply, known: &Known<'_>, question: Option<&Question>) -> Answer {
         let sender = Sender { address: known.sender, name: known.sender_name };
         if reply.subject.is_automatic || self.tells_absence(reply) {
@@ -46,7 +46,7 @@ impl Commands {
         }
     }
 
-    /// What one form of a reply says; `None` where nothing was written.
+    /// The meaning of one form of a reply; `None` without any text.
     fn said(&self, form: &Written, known: &Known<'_>, sender: Sender<'_>) -> Option<Answer> {
         let own = self.reader.words_of(form);
         let first_line = *own.first()?;
@@ -70,7 +70,7 @@ impl Commands {
         Some(if is_yes { Answer::Yes } else { Answer::Message })
     }
 
-    /// Whether the first sentence of a line is a yes in one language, and nothing else.
+    /// Whether the first sentence of a line is exactly a yes in one language.
     fn affirms(&self, line: &str) -> bool {
         let sentence = Line::new(line.split(['.', '!']).next().unwrap_or_default());
         self.languages.iter().any(|words| {
@@ -85,13 +85,13 @@ impl Commands {
         words.any(|doubt| line.contains(doubt))
     }
 
-    /// Whether it tells of an absence: a program may have written it for a person who is away.
+    /// Whether it announces an absence: a program may have written it for an absent person.
     fn tells_absence(&self, reply: &Reply) -> bool {
         let said = |text: &str| {
             let line = Line::new(text);
             self.languages.iter().any(|words| words.absence.iter().any(|phrase| line.contains(phrase)))
         };
-        // Who answers an automatic answer is a person.
+        // A reply to an automatic answer comes from a person.
         self.reader.may_be_automatic(reply)
             || !reply.subject.is_answer && said(&reply.subject.core)
             || reply.forms.iter().any(|form| form.lines.iter().any(|line| said(&line.text)))

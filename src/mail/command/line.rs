@@ -1,4 +1,4 @@
-//! One line, and whether it is a command as a whole.
+//! Recognises a line as a command.
 
 use std::collections::BTreeSet;
 
@@ -9,16 +9,16 @@ use crate::base::unicode;
 
 use super::{Command, Known, Words};
 
-/// Words of a line that may be a command.
+/// Maximum number of words in a command.
 const MOST_WORDS: usize = 14;
-/// Bytes of a line that may be a command or a setting.
+/// Maximum bytes of a command or setting.
 const LONGEST: usize = 600;
-/// The most subjects or regions in one setting, and the most characters of one.
+/// Maximum number of subjects or regions in one setting, and maximum characters of one.
 const MOST_VALUES: usize = 20;
 const LONGEST_VALUE: usize = 40;
 
-/// A line in lower case and in plain letters, in words without punctuation: composed (a as "å" may come in two), full-width
-/// ones in their usual width (Unicode NFKC), nothing invisible.
+/// A line in lower case, in words without punctuation: with composed characters ("å" may be written as two),
+/// full-width letters in their usual width (Unicode NFKC), and no invisible characters.
 pub(super) struct Line {
     text: String,
     words: Vec<String>,
@@ -27,7 +27,7 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn new(line: &str) -> Self {
         let line = &line[..line.floor_char_boundary(LONGEST)];
-        // Full-width letters are the letters that they are forms of: here only words are compared.
+        // Full-width letters are equal to their usual forms: here words are only compared.
         let plain: String = line.nfkc().collect();
         let text: String = unicode::tidy(&plain).chars().filter(|c| *c != '*').flat_map(char::to_lowercase).collect();
         let words = text.split_whitespace().map(bare).filter(|word| !word.is_empty()).map(str::to_owned).collect();
@@ -42,23 +42,23 @@ impl Line {
         begins_with(&self.words, phrase).is_some()
     }
 
-    /// Whether the phrase stands anywhere in it.
+    /// Whether the phrase occurs anywhere in it.
     pub(super) fn contains(&self, phrase: &str) -> bool {
         (0..self.words.len()).any(|at| begins_with(&self.words[at..], phrase).is_some())
     }
 
-    /// Whether it is just the phrase.
+    /// Whether it is exactly the phrase.
     pub(super) fn is(&self, phrase: &str) -> bool {
         begins_with(&self.words, phrase) == Some(self.words.len())
     }
 }
 
-/// A word without the punctuation around it.
+/// A word without surrounding punctuation.
 fn bare(word: &str) -> &str {
     word.trim_matches(|c: char| !c.is_alphanumeric() && c != '=')
 }
 
-/// How many words the phrase takes at the beginning of `words`.
+/// Number of words that the phrase takes at the beginning of `words`.
 fn begins_with(words: &[String], phrase: &str) -> Option<usize> {
     let mut count = 0;
     for word in phrase.split(' ') {
@@ -71,7 +71,7 @@ fn begins_with(words: &[String], phrase: &str) -> Option<usize> {
 }
 
 impl Words {
-    /// The command that the line is in this language.
+    /// The command in the line, in this language.
     pub(super) fn command(&self, line: &Line, known: &Known<'_>, languages: &[Words]) -> Option<Command> {
         if let Some(setting) = self.setting(line, languages) {
             return Some(setting);
@@ -94,7 +94,7 @@ impl Words {
         None
     }
 
-    /// The command whose phrase stands at the beginning, by the longest phrase.
+    /// The command whose phrase is at the beginning; the longest phrase wins.
     fn phrase(&self, words: &[String]) -> Option<(Command, usize)> {
         let mut longest: Option<(Command, usize)> = None;
         for (command, phrases) in self.commands.all() {
@@ -108,7 +108,8 @@ impl Words {
         longest
     }
 
-    /// Whether the words are fillers, names of the list, or the sender's name or address. Somebody else's address says a lot.
+    /// Whether the words are only fillers, names of the list, or the sender's name or address. Another person's
+    /// address is not a filler.
     fn says_nothing(&self, words: &[String], known: &Known<'_>) -> bool {
         let (title, sender) = (Line::new(known.list_title), Line::new(known.sender_name));
         let names = [known.list_name, known.list_address, known.sender];
@@ -120,8 +121,8 @@ impl Words {
         })
     }
 
-    /// "set language en", "språk: svenska", "ämnen = skola, vård". Where any word may be a value, a colon, a sign or a
-    /// word such as "set" must say that this is a setting.
+    /// "set language en", "språk: svenska", "ämnen = skola, vård". If any word may be a value, a colon, another sign
+    /// or a word such as "set" must show that it is a setting.
     fn setting(&self, line: &Line, languages: &[Words]) -> Option<Command> {
         let text = line.text.as_str();
         let (rest, set) = match self.setters.iter().find_map(|setter| after_phrase(text, setter)) {
@@ -156,7 +157,7 @@ impl Words {
         }
         let values = text.split([',', ';', '|']).map(|value| unicode::key(value).into_owned());
         let values: BTreeSet<String> = values.filter(|value| !value.is_empty()).collect();
-        // They are repeated in a letter to an address that may be somebody else's: no address, no link, no sentence.
+        // They are repeated in a mail that may go to another person: no address, no link, no sentence.
         let word = |c: char| c.is_alphanumeric() || " -&/'".contains(c);
         let plain = |value: &String| value.chars().count() <= LONGEST_VALUE && value.chars().all(word);
         let fits = !values.is_empty() && values.len() <= MOST_VALUES && values.iter().all(plain);
@@ -164,7 +165,7 @@ impl Words {
     }
 }
 
-/// What follows the phrase at the beginning of a text, where a word ends there.
+/// The text after the phrase at the beginning, if a word ends there.
 fn after_phrase<'a>(text: &'a str, phrase: &str) -> Option<&'a str> {
     let rest = text.strip_prefix(phrase)?;
     match rest.chars().next() {
@@ -175,7 +176,7 @@ fn after_phrase<'a>(text: &'a str, phrase: &str) -> Option<&'a str> {
     }
 }
 
-/// A language by its name in any language that is known here, or by its tag where that has a name.
+/// A language by its name in any known language, or by its tag if that has a name.
 fn language(value: &str, languages: &[Words]) -> Option<Language> {
     let names = || languages.iter().flat_map(|words| &words.names);
     if let Some((_, tag)) = names().find(|(name, _)| *name == value) {

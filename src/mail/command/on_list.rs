@@ -1,22 +1,22 @@
-//! A command that was sent to the list itself, and would go to everybody on it.
+//! Detects commands sent to the list itself, which would go to all its members.
 
 use super::super::incoming::Incoming;
 use super::super::reply::{Reply, Sender};
 use super::line::Line;
 use super::{Command, Commands, Known};
 
-/// Own words that such a mail may have beside its command, e.g. a signature: more is a post.
+/// Maximum number of other words in such a mail, e.g. a signature: more is a post.
 const MOST_OTHER_WORDS: usize = 8;
 
 impl Commands {
-    /// Whether a mail to a list's own address is no post but something its author wants of the list: it begins with such a
-    /// command, or is nothing else, and is short. In a discussion "Stop!" is an answer to another: there only phrases count
-    /// that are never said to each other (`unmistakable` in `command.toml`). `known` as in [`Commands::read`].
+    /// Whether a mail to a list's own address is a command to the list and not a post: it begins with a command, or
+    /// consists of one, and is short. In a discussion "Stop!" is a reply to another member: there only phrases count
+    /// that members never say to each other (`unmistakable` in `command.toml`). `known` is as in [`Commands::read`].
     pub fn is_request_to_list(&self, message: &Incoming, known: &Known<'_>) -> bool {
         self.is_request(message.subject(), &self.reader.read(message), known)
     }
 
-    /// The same of a subject and a text that were read.
+    /// The same for a parsed subject and text.
     pub(super) fn is_request(&self, subject: &str, reply: &Reply, known: &Known<'_>) -> bool {
         let reading = self.read_reply(subject, reply, known);
         if reading.commands.is_empty() || reading.other_words > MOST_OTHER_WORDS {
@@ -27,7 +27,7 @@ impl Commands {
         let is_reply = reply.subject.has_prefix;
         let asks = |line: &Line, rest: &[&str]| match self.command_of(line, known) {
             Some(Command::Unsubscribe | Command::Erase) => !is_reply || self.is_unmistakable(line),
-            // So short a word may begin a letter: it must be all.
+            // So short a word may begin a letter: it must be the whole text.
             Some(Command::Subscribe | Command::Help) => !is_reply && self.reader.is_signature(rest, sender),
             _ => false,
         };

@@ -1,4 +1,4 @@
-//! What everyday mails ask for, and what never asks for anything.
+//! The requests in everyday mails, and texts that request nothing.
 
 use super::*;
 use crate::mail::reply::Question;

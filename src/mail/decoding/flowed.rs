@@ -1,16 +1,17 @@
-//! Flowed text (RFC 3676): soft line breaks undone, so that a sentence is one line again.
+//! Flowed text (RFC 3676): removes soft line breaks, so that a sentence is one line again.
 
-/// The text of a `text/plain; format=flowed` part with its soft line breaks undone (RFC 3676 §4). A line that ends in a
-/// space goes on in the next of the same quotation depth; with `delete_space` (`delsp=yes`) that space was added by the
-/// sender's program and goes. Line ends become LF. The separator of a signature, `-- `, stays a line of its own (§4.3).
+/// The text of a `text/plain; format=flowed` part without its soft line breaks (RFC 3676 §4). A line that ends in a
+/// space continues in the next of the same quotation depth; with `delete_space` (`delsp=yes`) that space was added by
+/// the sender's program and is removed. Line ends become LF. The signature separator, `-- `, stays a separate line
+/// (§4.3).
 pub fn unflowed(text: &str, delete_space: bool) -> String {
     let mut out = String::with_capacity(text.len());
-    // Depth of the line that goes on, if one does.
+    // Depth of the line to be continued, if there is one.
     let mut goes_on: Option<usize> = None;
     for line in text.lines() {
         let depth = line.bytes().take_while(|byte| *byte == b'>').count();
         let content = &line[depth..];
-        // §4.4: one space was put before what begins with a space, `From ` or `>`.
+        // §4.4: one space was added before content that begins with a space, `From ` or `>`.
         let content = content.strip_prefix(' ').unwrap_or(content);
         let is_separator = content == "-- ";
         if goes_on != Some(depth) || is_separator {

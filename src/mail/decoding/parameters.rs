@@ -1,9 +1,9 @@
-//! Parameters of Content-Type and Content-Disposition whose text matters, such as file names: in pieces (RFC 2231), as
-//! encoded words (which many programs put there), or in bytes of any charset.
+//! Decodes parameters of Content-Type and Content-Disposition with text, such as file names: in pieces (RFC 2231), as
+//! encoded words (which many programs use there), or in bytes of any charset.
 
 use super::{text_of, words_decoded};
 
-/// Pieces of one parameter that are read.
+/// Maximum number of pieces of one parameter that are read.
 const MAX_PIECES: usize = 200;
 
 /// One piece of a parameter's value (RFC 2231 §3): its number, whether it is percent-encoded, and its text.
@@ -13,9 +13,9 @@ struct Piece {
     value: Vec<u8>,
 }
 
-/// The value of a parameter of a header field, whole and decoded; `field` is the field's value as it came, folds and all.
-/// `None` where the field has no such parameter. Pieces are joined before their charset is undone, for programs cut them
-/// inside a character.
+/// The complete, decoded value of a parameter of a header field; `field` is the field's raw value with its folds.
+/// `None` if the field has no such parameter. Pieces are joined before their charset is decoded, because programs
+/// split them inside a character.
 pub fn parameter(field: &[u8], name: &str) -> Option<String> {
     let (mut plain, mut pieces) = (None, Vec::new());
     for (key, value) in parameters(field).into_iter().take(MAX_PIECES) {
@@ -51,7 +51,7 @@ pub fn parameter(field: &[u8], name: &str) -> Option<String> {
     Some(words_decoded(&text_of(&bytes, charset.as_deref())))
 }
 
-/// The parameters of a field in order, names in lower case; quotation marks, escapes and folds are undone.
+/// The parameters of a field in order, names in lower case; quotation marks, escapes and folds are removed.
 fn parameters(field: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut all: Vec<Vec<u8>> = vec![Vec::new()];
     // Where the name of the current parameter ends.
@@ -82,7 +82,7 @@ fn parameters(field: &[u8]) -> Vec<(String, Vec<u8>)> {
         let name = String::from_utf8_lossy(&one[..equals]).trim().to_ascii_lowercase();
         Some((name, one[equals + 1..].trim_ascii().to_vec()))
     };
-    // The first is the field's own value.
+    // The first one is the field's own value.
     all.into_iter().skip(1).filter_map(split).collect()
 }
 

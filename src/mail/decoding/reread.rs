@@ -1,4 +1,4 @@
-//! What the parser of messages loses of a part, read a second time from the part's own bytes.
+//! Decodes again, from a part's own bytes, what the message parser loses.
 
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
@@ -6,12 +6,11 @@ use mail_parser::{Encoding, HeaderName, MessagePart, MimeHeaders};
 
 use super::{calendar_text, parameter, text_of, unflowed};
 
-/// Bytes of one header field that are looked at.
+/// Maximum bytes of one header field that are read.
 const MAX_FIELD: usize = 64 * 1024;
 
-/// The text of a text part: `parsed`, or a second reading of its bytes in `raw`, the message, where the parser may have
-/// been wrong: bytes that are no text in the charset that it went by, UTF-8 under another label, a byte order mark, a
-/// calendar's folds.
+/// The text of a text part: `parsed`, or its bytes in `raw`, the message, decoded again where the parser may have been
+/// wrong: bytes that are invalid in its charset, UTF-8 with another label, a byte order mark, a calendar's folds.
 pub fn text_of_part(part: &MessagePart<'_>, raw: &[u8], parsed: &str, content_type: &str) -> String {
     let label = part.content_type().and_then(|kind| kind.attribute("charset"));
     let labelled = label.is_some_and(|label| !label.to_ascii_lowercase().starts_with("utf"));
@@ -24,7 +23,7 @@ pub fn text_of_part(part: &MessagePart<'_>, raw: &[u8], parsed: &str, content_ty
     }
 }
 
-/// The content of a part that is no message, its transfer encoding undone.
+/// The content of a part that is not a message, with the transfer encoding decoded.
 fn bytes_of(part: &MessagePart<'_>, raw: &[u8]) -> Option<Vec<u8>> {
     let encoded = raw.get(part.offset_body as usize..part.offset_end as usize)?;
     match part.encoding {
@@ -34,7 +33,7 @@ fn bytes_of(part: &MessagePart<'_>, raw: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// The text of a part with its soft line breaks undone where it says that it has such (RFC 3676).
+/// The text of a part without soft line breaks, if it declares them (RFC 3676).
 pub fn reflowed(part: &MessagePart<'_>, content_type: &str, text: String) -> String {
     let says = |name: &str, value: &str| {
         let given = part.content_type().and_then(|kind| kind.attribute(name));
@@ -46,7 +45,7 @@ pub fn reflowed(part: &MessagePart<'_>, content_type: &str, text: String) -> Str
     }
 }
 
-/// The name that the sender gives a part: `filename` (RFC 2183 §2.3), else `name`, decoded. Never a path to write to.
+/// The sender's name for a part: `filename` (RFC 2183 §2.3), otherwise `name`, decoded. Never a path to write to.
 pub fn file_name_of(part: &MessagePart<'_>, raw: &[u8]) -> Option<String> {
     let named = |field: HeaderName<'_>, name: &str| {
         let header = part.headers.iter().rev().find(|header| header.name == field)?;

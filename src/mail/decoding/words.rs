@@ -1,5 +1,5 @@
-//! Encoded words of header fields (RFC 2047). Neighbours are joined before their charset is undone, for many programs cut
-//! the bytes of a character, or of a base64 group, in two words, which RFC 2047 §5 (3) forbids.
+//! Encoded words of header fields (RFC 2047). Adjacent ones are joined before their charset is decoded, because many
+//! programs split the bytes of a character, or a base64 group, over two words, which RFC 2047 §5 (3) forbids.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,20 +7,20 @@ use mail_parser::decoders::base64::base64_decode;
 
 use super::text_of;
 
-/// Question marks that are looked at for the end of a word.
+/// Maximum number of question marks tried as the end of a word.
 const MAX_MARKS: usize = 10;
 
-/// One encoded word, taken apart.
+/// One encoded word, split into its parts.
 struct Word<'a> {
     charset: &'a str,
     base64: bool,
     data: &'a str,
-    /// Bytes of the whole word.
+    /// Length of the whole word, in bytes.
     length: usize,
 }
 
 impl<'a> Word<'a> {
-    /// The word with which `text` begins: `=?charset?B?…?=` or `=?charset?Q?…?=`.
+    /// The word at the beginning of `text`: `=?charset?B?…?=` or `=?charset?Q?…?=`.
     fn at(text: &'a str) -> Option<Self> {
         let inner = text.strip_prefix("=?")?;
         let (charset, rest) = inner.split_once('?')?;
@@ -42,14 +42,14 @@ impl<'a> Word<'a> {
     }
 }
 
-/// Where the data of a word ends: at `?=`. Programs leave question marks of the text as they are, against RFC 2047 §4.2:
-/// a few are borne, so that reading stays linear.
+/// Where the data of a word ends: at `?=`. Programs leave question marks in the text unencoded, against RFC 2047
+/// §4.2: a few are accepted, so that parsing stays linear.
 fn end_of_data(rest: &str) -> Option<usize> {
     let mut marks = rest.match_indices('?').take(MAX_MARKS);
     marks.find(|(at, _)| rest[at + 1..].starts_with('=')).map(|(at, _)| at)
 }
 
-/// The Q encoding (RFC 2047 §4.2).
+/// Decodes the Q encoding (RFC 2047 §4.2).
 fn quoted(data: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(data.len());
     let mut rest = data.bytes();
@@ -66,11 +66,11 @@ fn quoted(data: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// A run of encoded words with nothing but white space between them: their text, and the bytes of the whole run. `None`
-/// where no word begins, or the first cannot be decoded.
+/// Decodes a run of encoded words separated only by white space: its text, and the bytes of the whole run. `None` if
+/// no word begins here, or the first cannot be decoded.
 fn run_at(text: &str) -> Option<(String, usize)> {
     let (mut decoded, mut length) = (String::new(), 0);
-    // Bytes that wait for the rest of their character, under this charset; a base64 group that waits for its end.
+    // Bytes that wait for the rest of their character, with their charset; a base64 group that waits for its end.
     let (mut bytes, mut charset, mut group) = (Vec::new(), "", String::new());
     let mut next = Word::at(text);
     while let Some(word) = next {
@@ -100,14 +100,14 @@ fn run_at(text: &str) -> Option<(String, usize)> {
         return None;
     }
     if !group.is_empty() {
-        // The word that was to end the group cannot be decoded.
+        // The word that should end the group cannot be decoded.
         bytes.extend(base64_decode(group.as_bytes()).unwrap_or_default());
     }
     decoded.push_str(&text_of(&bytes, Some(charset)));
     Some((decoded, length))
 }
 
-/// Text with each run of encoded words replaced by what `write` makes of its content.
+/// Replaces each run of encoded words by the result of `write` for its content.
 fn replaced(text: &str, write: impl Fn(&str) -> String) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -134,8 +134,7 @@ pub fn words_decoded(text: &str) -> String {
     replaced(text, str::to_owned)
 }
 
-/// The value of a header field as text: folds undone (RFC 5322 §2.2.3), encoded words decoded, bytes beyond ASCII taken
-/// for what they are.
+/// The value of a header field as text: unfolded (RFC 5322 §2.2.3), encoded words decoded, non-ASCII bytes detected.
 pub fn unfolded_text(field: &[u8]) -> String {
     let text = words_decoded(&text_of(field, None));
     let mut out = String::with_capacity(text.len());
@@ -148,8 +147,8 @@ pub fn unfolded_text(field: &[u8]) -> String {
     out
 }
 
-/// A header field as the parser reads it without loss: each run of encoded words as one, all in UTF-8. `None` where it
-/// is so already.
+/// A header field in a form that the parser reads without loss: each run of encoded words as one, all in UTF-8.
+/// `None` if it is in this form already.
 pub fn canonical(field: &[u8]) -> Option<Vec<u8>> {
     let plain = std::str::from_utf8(field);
     if plain.is_ok_and(|text| !text.contains("=?")) {
@@ -157,7 +156,7 @@ pub fn canonical(field: &[u8]) -> Option<Vec<u8>> {
     }
     let text = text_of(field, None);
     let mut out = replaced(&text, |decoded| format!("=?utf-8?B?{}?=", STANDARD.encode(decoded))).into_bytes();
-    // The parser wants the field's end.
+    // The parser requires the field's end.
     out.extend_from_slice(b"\r\n");
     Some(out)
 }

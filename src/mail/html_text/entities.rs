@@ -1,15 +1,15 @@
-//! References to characters in HTML (HTML §13.5): numbers, and the names that mail really uses.
+//! Character references in HTML (HTML §13.5): numeric ones, and the names that occur in mail.
 
-/// Bytes of the longest reference, its ampersand and semicolon counted.
+/// Maximum bytes of a reference, including ampersand and semicolon.
 pub(super) const LONGEST: usize = 12;
 
-/// What a reference stands for.
+/// The meaning of a reference.
 pub(super) enum Decoded {
     Text(&'static str),
     Character(char),
 }
 
-/// What the reference with this name, or `#` and a number, stands for; `None` leaves it as it is written.
+/// The meaning of the reference with this name, or `#` and a number; `None` leaves it as written.
 pub(super) fn decode(name: &str) -> Option<Decoded> {
     let Some(number) = name.strip_prefix('#') else {
         return NAMED.iter().find(|(one, _)| *one == name).map(|(_, text)| Decoded::Text(text));
@@ -22,7 +22,7 @@ pub(super) fn decode(name: &str) -> Option<Decoded> {
     Some(Decoded::Character(if character.is_control() { ' ' } else { character }))
 }
 
-/// Any other name stays as it is written.
+/// Known names; others stay as written.
 const NAMED: [(&str, &str); 90] = [
     ("amp", "&"),
     ("lt", "<"),

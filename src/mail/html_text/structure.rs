@@ -1,15 +1,15 @@
-//! The lines of a reply in HTML, each with what it is: mail programs mark what they quote and what a signature is by
-//! elements, classes and ids. Which ones is data (`[html]` in `mail/reply/reply.toml`).
+//! The lines of an HTML reply, each with its kind: mail programs mark quotations and signatures by elements, classes
+//! and ids. The marks are data (`[html]` in `mail/reply/reply.toml`).
 
 use serde::Deserialize;
 
 use super::{Tag, Visitor, is_block, is_cell, push_text, walk};
 
-/// What stands for a picture in a line.
+/// Stands for a picture in a line.
 pub const PICTURE: char = '\u{fffc}';
-/// Pictures that are named.
+/// Maximum number of pictures listed.
 const MOST_PICTURES: usize = 200;
-/// Elements that carry marks, by their place in this list. Others are walked through.
+/// Elements that carry marks; referred to by their index. Others are ignored.
 const TRACKED: [&str; 22] = [
     "blockquote",
     "div",
@@ -43,29 +43,29 @@ const SIGNATURE: u8 = 4;
 const CONTAINER: u8 = 8;
 const FLAGS: [u8; 4] = [HIDDEN, QUOTED, SIGNATURE, CONTAINER];
 
-/// By which marks mail programs say what is what, in lower case. Classes and ids are compared without what they end in,
-/// since programs put numbers behind them.
+/// The marks used by mail programs, in lower case. Classes and ids are compared without their suffix, since programs
+/// append numbers.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shapes {
     /// Elements whose whole content is quoted, or introduces a quotation.
     quoted: Vec<String>,
-    /// Elements in which each `blockquote` is quoted, and nothing else.
+    /// Elements in which only each `blockquote` is quoted.
     container: Vec<String>,
-    /// Elements with which a quotation begins that reaches to the end.
+    /// Elements that begin a quotation up to the end of the text.
     begins: Vec<String>,
     /// Signatures.
     signature: Vec<String>,
 }
 
-/// What a line is.
+/// The kind of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// The sender's own, or not marked.
+    /// The sender's own, or unmarked.
     Own,
     /// Quoted.
     Quoted,
-    /// After a mark with which a quotation begins whose end is not marked.
+    /// After a mark that begins a quotation with an unmarked end.
     Below,
     /// A signature.
     Signature,
@@ -76,20 +76,20 @@ pub enum Place {
 pub struct HtmlLine {
     /// The text, with [`PICTURE`] and its description for each picture; empty between paragraphs.
     pub text: String,
-    /// What it is.
+    /// Its kind.
     pub place: Place,
 }
 
-/// The lines of an HTML part, and the pictures that it shows.
+/// The lines of an HTML part, and the pictures shown in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Structure {
     /// The visible lines, in order.
     pub lines: Vec<HtmlLine>,
-    /// The Content-IDs of the pictures that it shows (RFC 2392).
+    /// The Content-IDs of the pictures shown in it (RFC 2392).
     pub pictures: Vec<String>,
 }
 
-/// Takes HTML apart. Text that no reader sees is left out.
+/// Parses HTML. Hidden text is left out.
 pub fn structure(html: &str, shapes: &Shapes) -> Structure {
     let mut builder = Builder {
         shapes,
@@ -111,11 +111,11 @@ struct Builder<'a> {
     found: Structure,
     line: String,
     place: Place,
-    /// Open elements: their place in [`TRACKED`], their flags.
+    /// Open elements: their index in [`TRACKED`], their flags.
     stack: Vec<(u8, u8)>,
-    /// How many of each tracked element are open: a closing tag without one costs nothing.
+    /// Number of open elements of each tracked kind, so that an unmatched closing tag costs nothing.
     open: [u32; TRACKED.len()],
-    /// How many open elements have each flag.
+    /// Number of open elements with each flag.
     depth: [u32; FLAGS.len()],
     is_below: bool,
 }
@@ -268,7 +268,7 @@ impl Visitor for Builder<'_> {
     fn close(&mut self, name: &str) {
         self.breaks(name);
         let Some(element) = TRACKED.iter().position(|one| one.eq_ignore_ascii_case(name)) else { return };
-        // What was not closed inside is closed with it: each element is taken off the stack once.
+        // Unclosed elements inside are closed with it: each element is removed from the stack once.
         while self.open[element] > 0 {
             let top = self.stack.last().map(|(top, _)| usize::from(*top));
             self.pop();
@@ -279,7 +279,7 @@ impl Visitor for Builder<'_> {
     }
 }
 
-/// What an element's attributes say.
+/// The marks in an element's attributes.
 #[derive(Default)]
 struct Marks<'a> {
     class: Option<&'a str>,
@@ -323,7 +323,7 @@ impl<'a> Marks<'a> {
     }
 }
 
-/// Whether a class or id is this mark, perhaps with a prefix that a mail service puts before it, or with a number behind it.
+/// Whether a class or id is this mark, possibly with a prefix by a mail service or a number as suffix.
 fn is_mark(name: &str, mark: &str) -> bool {
     let Some(at) = name.len().checked_sub(mark.len()).filter(|at| name.is_char_boundary(*at)) else { return false };
     let ends = name.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(mark))
@@ -333,7 +333,7 @@ fn is_mark(name: &str, mark: &str) -> bool {
     ends || begins
 }
 
-/// The attributes of a tag (HTML §13.1.2.3): name and value, nothing decoded.
+/// The attributes of a tag (HTML §13.1.2.3): name and value, not decoded.
 fn attributes(inside: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = inside.trim_start_matches(|c: char| !c.is_ascii_whitespace());
     std::iter::from_fn(move || {
@@ -364,7 +364,7 @@ fn declarations(style: &str) -> impl Iterator<Item = (String, String)> {
     style.split(';').filter_map(move |one| one.split_once(':').map(|(name, value)| (plain(name), plain(value))))
 }
 
-/// Whether a style makes an element invisible: hidden, or of no size.
+/// Whether a style hides an element: not displayed, or of size zero.
 fn is_hidden(style: &str) -> bool {
     let number = |value: &str| {
         let length = value.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(value.len());

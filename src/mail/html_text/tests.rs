@@ -1,4 +1,4 @@
-//! What HTML becomes, and that nothing in it makes the work grow faster than its length.
+//! The text of HTML, and that no input makes the work grow faster than its length.
 
 use super::html_to_text;
 use super::structure::{Place, Structure, structure};
@@ -13,7 +13,7 @@ fn text_entities_and_blocks_are_kept_and_silent_elements_are_not() {
     for (html, text) in [
         ("<p>Hej&nbsp;d&aring;<br>rad &lt;2&gt; <a@example.org></p>", "Hej då\nrad <2> <a@example.org>\n"),
         ("<style>p{}</style>ja<b>!</b>", "ja!"),
-        // What nothing closes silences nothing.
+        // An unclosed element hides nothing.
         ("<b>a</b><style>b", "ab"),
         ("<header>a</header><b>c</b>", "ac"),
         ("<head><title>x</title></header></head><b>c</b>", "c"),

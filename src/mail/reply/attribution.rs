@@ -1,21 +1,21 @@
-//! What introduces a quotation: a line that names who wrote when, on one line or folded onto several; a divider; the header
-//! fields that Outlook puts before what it quotes.
+//! Detects what introduces a quotation: a line that says who wrote when, possibly folded; a divider; the header
+//! fields that Outlook puts before quoted text.
 
 use super::ReplyReader;
 use super::lines::{Raw, plain};
 use crate::mail::html_text::structure::Place;
 
-/// Lines onto which an attribution may be folded: long addresses are wrapped as words are.
+/// Maximum number of lines of a folded attribution: long addresses are wrapped like words.
 const MOST_LINES: usize = 6;
-/// Words that one may have.
+/// Maximum number of words in an attribution.
 const MOST_WORDS: usize = 40;
-/// Bytes of one line of it.
+/// Maximum bytes of one of its lines.
 const LONGEST: usize = 1000;
-/// Within so many lines a quoted header block has its second field.
+/// Number of lines within which a quoted header block must have its second field.
 const BLOCK: usize = 7;
 
 impl ReplyReader {
-    /// How many lines an attribution has that begins with the first of `lines`.
+    /// Number of lines of the attribution that begins with the first of `lines`.
     pub(super) fn attribution(&self, lines: &[Raw]) -> Option<usize> {
         let mut joined = String::new();
         for (at, line) in lines.iter().take(MOST_LINES).enumerate() {
@@ -42,7 +42,7 @@ impl ReplyReader {
         let bare = line.trim_matches(|c: char| c == '-' || c.is_whitespace());
         let dashed = line.starts_with("---") && line.ends_with("---");
         let ends = bare.strip_suffix([':', '\u{ff1a}']).map(str::trim_end);
-        // "2026-11-28 Karin Ek <address of ours>", in whichever language.
+        // "2026-11-28 Karin Ek <address of ours>", in any language.
         if quoted && line.starts_with(|c: char| c.is_ascii_digit()) && line.ends_with('>') && has_token(line) {
             return true;
         }
@@ -57,7 +57,7 @@ impl ReplyReader {
         let words: Vec<&str> = text.split_whitespace().collect();
         let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric() && c != '(').to_owned();
         let is = |word: &str, list: &[String]| list.iter().any(|one| *one == bare(word) || one == word);
-        // An address may hold any word.
+        // An address may contain any word.
         let own = words.iter().filter(|word| !word.contains('@'));
         if words.len() > MOST_WORDS || own.clone().any(|word| is(word, &self.not_wrote)) {
             return false;
@@ -68,7 +68,7 @@ impl ReplyReader {
         verb && (dated || last && quoted)
     }
 
-    /// Whether an attribution may begin so: with an address or a date, or with a word that one begins with.
+    /// Whether an attribution may begin like this: with an address or a date, or with one of the known first words.
     fn opens(&self, line: &str) -> bool {
         let first = line.split_whitespace().next().unwrap_or_default();
         let word = first.trim_matches(|c: char| !c.is_alphanumeric());
@@ -89,7 +89,7 @@ impl ReplyReader {
         self.divider.iter().any(|divider| words == divider || ruled && words.starts_with(divider.as_str()))
     }
 
-    /// "Från: …" with "Skickat: …" soon after, as Outlook quotes.
+    /// "Från: …" followed by "Skickat: …", as Outlook quotes.
     pub(super) fn heads_quotation(&self, lines: &[Raw]) -> bool {
         let Some((first, after)) = lines.split_first() else { return false };
         self.is_field(&plain(&first.text), &self.from)
@@ -107,7 +107,7 @@ impl ReplyReader {
     }
 }
 
-/// Whether a signed address of ours stands in a line.
+/// Whether a line contains a signed address of ours.
 fn has_token(line: &str) -> bool {
     line.split_whitespace().any(|word| word.contains('@') && super::tokens::shows_token(word))
 }

@@ -1,56 +1,56 @@
-//! The lines of a reply, each with what it is: the sender's own words, a closing, a signature, a quotation.
+//! The lines of a reply, each with its kind: the sender's own text, a closing, a signature, a quotation.
 
 use super::ReplyReader;
 use super::unread::Unread;
 use crate::mail::html_text::structure::{HtmlLine, PICTURE, Place};
 
-/// Bytes of a text that are looked at.
+/// Maximum bytes of a text that are read.
 const MOST_BYTES: usize = 256 * 1024;
-/// Lines that are looked at.
+/// Maximum number of lines that are read.
 const MOST_LINES: usize = 4000;
-/// Bytes of one line that are looked at for marks.
+/// Maximum bytes of one line that are searched for marks.
 const LONGEST: usize = 1000;
-/// Words from which on a paragraph may be a disclaimer that nothing introduces, and below a signature.
+/// Minimum number of words of a paragraph that may be a disclaimer without introduction or below a signature.
 const DISCLAIMER: usize = 8;
 const DISCLAIMER_BELOW: usize = 3;
-/// Letters of a line that was wrapped, and not ended.
+/// Minimum number of letters of a line that was wrapped and not ended.
 const WRAPPED: usize = 40;
 
 /// What the sender wrote, in one form of the mail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// Their lines, trimmed, in order, empty ones too, without disclaimers.
+    /// The sender's lines in order, trimmed, including empty ones, without disclaimers.
     pub lines: Vec<Line>,
-    /// The lines that are marked as quoted, without the marks.
+    /// The lines marked as quoted, without the marks.
     pub quoted: Vec<String>,
-    /// The lines below a mark with which a quotation begins that has no end: quoted, or written below what is quoted.
+    /// The lines after a mark that begins a quotation without an end: quoted, or written below the quotation.
     pub below: Vec<String>,
 }
 
-/// One line of the sender's.
+/// One of the sender's lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// The text.
     pub text: String,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
 }
 
-/// What a line of the sender's is.
+/// The kind of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Their words.
+    /// Their own text.
     Own,
-    /// A closing, such as "Mvh", or below one: a name, an address.
+    /// A closing, such as "Mvh", or a line below one: a name, an address.
     Closing,
-    /// Below what introduces a signature.
+    /// A line below a mark that introduces a signature.
     Signature,
 }
 
 impl Written {
     pub(super) const NOTHING: Self = Self { lines: Vec::new(), quoted: Vec::new(), below: Vec::new() };
 
-    /// The lines that are their own words.
+    /// The lines with their own text.
     pub fn own(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().filter(|line| line.kind == Kind::Own).map(|line| line.text.as_str())
     }
@@ -66,12 +66,12 @@ impl Written {
     }
 }
 
-/// A line before it is known what it is.
+/// A line whose kind is not known yet.
 #[derive(Clone, Debug)]
 pub(super) struct Raw {
     pub(super) text: String,
     pub(super) place: Place,
-    /// Marked by a bar, as some programs quote, and people draw tables.
+    /// Marked by a bar: some programs quote so, and people draw tables so.
     pub(super) is_barred: bool,
 }
 
@@ -96,7 +96,7 @@ pub(super) fn plain_lines(text: &str, unread: &mut Vec<Unread>) -> Vec<Raw> {
     let mut armour = Armour::None;
     for line in whole.lines().take(MOST_LINES) {
         let line = line.trim();
-        // RFC 9580 §7: a text with its signature around it.
+        // RFC 9580 §7: a text enclosed in its signature.
         match (line, &armour) {
             ("-----BEGIN PGP SIGNED MESSAGE-----", _) => armour = Armour::Header,
             ("-----BEGIN PGP SIGNATURE-----", _) => armour = Armour::Signature,
@@ -135,7 +135,7 @@ pub(super) fn html_lines(lines: Vec<HtmlLine>) -> Vec<Raw> {
     lines.iter().map(|line| Raw::new(&line.text, line.place)).collect()
 }
 
-/// Cuts off what is more than is looked at.
+/// Cuts off what exceeds the limits.
 pub(super) fn bound(lines: &mut Vec<Raw>, unread: &mut Vec<Unread>) {
     if lines.len() > MOST_LINES {
         lines.truncate(MOST_LINES);
@@ -144,7 +144,7 @@ pub(super) fn bound(lines: &mut Vec<Raw>, unread: &mut Vec<Unread>) {
 }
 
 impl ReplyReader {
-    /// Says of each line what it is.
+    /// Determines the kind of each line.
     pub(super) fn written(&self, lines: Vec<Raw>, unread: &mut Vec<Unread>) -> Written {
         let mut written = Written::default();
         let (mut kind, mut is_below, mut at) = (Kind::Own, false, 0);
@@ -154,7 +154,7 @@ impl ReplyReader {
             let plain = plain(&line.text);
             if line.place == Place::Quoted {
                 written.quoted.push(line.text.clone());
-                // What stands below a quotation is written now, whatever stood above it.
+                // Text below a quotation is new, whatever was above it.
                 kind = Kind::Own;
                 continue;
             }
@@ -173,7 +173,7 @@ impl ReplyReader {
             }
             if let Some(length) = self.attribution(&lines[here..]) {
                 at = here + length;
-                // A quotation without marks has no end that could be seen.
+                // A quotation without marks has no detectable end.
                 is_below = !lines[at..].iter().find(|line| !line.text.is_empty()).is_some_and(Raw::is_quoted);
                 continue;
             }
@@ -207,7 +207,7 @@ impl ReplyReader {
         written
     }
 
-    /// Whether a quotation begins below a rule.
+    /// Whether a quotation begins below a horizontal rule.
     fn quotation_follows(&self, lines: &[Raw]) -> bool {
         let Some(next) = lines.iter().position(|line| !line.text.is_empty()) else { return false };
         self.divides(&plain(&lines[next].text)) || self.heads_quotation(&lines[next..])
@@ -230,11 +230,11 @@ impl ReplyReader {
             || self.closing_alone.iter().any(|closing| closing == alone)
     }
 
-    /// How many lines a disclaimer, or a gateway's banner at the top, has that begins here. A sentence of the sender's own
-    /// that holds such a phrase is kept.
+    /// Number of lines of the disclaimer, or of a gateway's banner at the top, that begins here. A sentence by the
+    /// sender that contains such a phrase is kept.
     fn disclaims(&self, lines: &[Raw], begins: bool, kind: Kind, written: &Written) -> Option<usize> {
         let is_of_paragraph = |line: &&Raw| !line.text.is_empty() && line.place == lines[0].place && !line.is_barred;
-        // Within a paragraph only its lines are looked at, so that each is looked at twice at most.
+        // Within a paragraph only its own lines are examined, so that each is examined twice at most.
         let most = if begins { lines.len() } else { 1 };
         let paragraph: Vec<&str> =
             lines.iter().take(most).take_while(is_of_paragraph).map(|line| line.text.as_str()).collect();
@@ -257,7 +257,7 @@ impl ReplyReader {
     }
 }
 
-/// Lower case, without the marks of bold and cursive text, as far as marks are looked for.
+/// Lower case, without marks of bold and italic text, up to the searched length.
 pub(super) fn plain(line: &str) -> String {
     plain_whole(&line[..line.floor_char_boundary(LONGEST)])
 }
@@ -270,13 +270,13 @@ fn begins_with_words(line: &str, words: &str) -> bool {
     line.strip_prefix(words).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
 }
 
-/// A line of nothing but dashes.
+/// A line of only dashes.
 fn is_rule(plain: &str) -> bool {
     plain.chars().count() >= 10
         && plain.chars().all(|c| matches!(c, '_' | '-' | '=' | '\u{2013}' | '\u{2014}' | '\u{2500}'))
 }
 
-/// A line that says nothing: empty, a dot, dashes. Of "..." only a person can say what it means.
+/// A line without meaning: empty, a dot, dashes. "..." needs a person's judgement.
 pub(super) fn is_decoration(text: &str) -> bool {
     let hesitates = text.contains("..") && text.chars().all(|c| c == '.' || c.is_whitespace());
     !hesitates
@@ -285,14 +285,14 @@ pub(super) fn is_decoration(text: &str) -> bool {
         })
 }
 
-/// Characters that no reader sees.
+/// Invisible characters.
 pub(super) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
         | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}')
         || c.is_control() && !c.is_whitespace()
 }
 
-/// The line with a mark for each place where a program put a picture: `[cid:…]`, `[image: …]`, `<image001.png>`.
+/// Replaces texts that stand for a picture by a mark: `[cid:…]`, `[image: …]`, `<image001.png>`.
 fn with_pictures(line: &str) -> std::borrow::Cow<'_, str> {
     let lower = line.trim();
     let inner = lower.strip_prefix(['[', '<']).and_then(|rest| rest.strip_suffix([']', '>']));

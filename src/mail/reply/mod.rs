@@ -1,9 +1,9 @@
-//! What a person wrote in a reply: the one reader for answers to questions, decisions about posts, answers to invitations
-//! and commands. It tells the sender's own words from quotation, signature and disclaimer, says what of the mail could not
-//! be read, and whether the subject is that of the mail that is answered.
+//! Reads what a person wrote in a reply: one reader for answers to questions, decisions about posts, answers to
+//! invitations and commands. It separates the sender's own text from quotation, signature and disclaimer, reports
+//! which parts of the mail could not be read, and whether the subject is that of the answered mail.
 //!
-//! "Nothing of their own" ([`Reply::is_bare`]) is said only where every part was read. What introduces a quotation or a
-//! signature is data (`reply.toml`).
+//! "No text of their own" ([`Reply::is_bare`]) is only reported if every part was read. What introduces a quotation
+//! or a signature is data (`reply.toml`).
 
 use serde::Deserialize;
 
@@ -27,7 +27,7 @@ pub use subject::Subject;
 pub use tokens::{tokens, without_tokens};
 pub use unread::Unread;
 
-/// How replies are read, in all languages.
+/// The reader for replies, in all languages.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReplyReader {
@@ -60,45 +60,45 @@ pub struct ReplyReader {
     html: Shapes,
 }
 
-/// Marks of quotations and signatures that cannot be read: what is wrong, with its line.
+/// Marks of quotations and signatures that cannot be parsed: what is wrong, with its line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the marks of quotations and signatures are wrong: {0}")]
 pub struct ReplyReaderError(pub(super) String);
 
-/// A reply, taken apart. Nothing in it is trusted: it is what the sender's program sent.
+/// A parsed reply. Nothing in it is trusted: it is what the sender's program sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
-    /// What was written, once for each form that the mail has of it: plain text, HTML. Never empty. Programs usually say
-    /// the same in both; where they do not, only a person can say what is meant.
+    /// What was written, once for each form in the mail: plain text, HTML. Never empty. Programs usually send the
+    /// same in both; if not, a person must decide what is meant.
     pub forms: Vec<Written>,
     /// What could not be read.
     pub unread: Vec<Unread>,
-    /// What the subject says of itself.
+    /// What the subject tells.
     pub subject: Subject,
-    /// Whether its header has marks of mailing lists or of bulk mail: a person may have written it, but it is not sure that
-    /// they sent it as it is.
+    /// Whether its header has the fields of mailing lists or of bulk mail: a person may have written it, but perhaps
+    /// did not send it in this form.
     pub is_forwarded: bool,
 }
 
-/// Who wrote a reply, to know their signature by.
+/// The sender of a reply, to recognise their signature.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sender<'a> {
     /// Their address.
     pub address: &'a str,
-    /// What they are called in From; may be empty.
+    /// Their name in From; may be empty.
     pub name: &'a str,
 }
 
 impl ReplyReader {
-    /// The reader with the marks that come with Depesch.
+    /// Creates a reader with the marks shipped with Depesch.
     ///
     /// # Errors
-    /// Never with the file as it is; a test sees to that.
+    /// Never with the shipped file; a test ensures this.
     pub fn shipped() -> Result<Self, ReplyReaderError> {
         Self::parse(include_str!("reply.toml"))
     }
 
-    /// Reads marks written as in `reply.toml`.
+    /// Parses marks in the format of `reply.toml`.
     ///
     /// # Errors
     /// What is wrong, with its line.
@@ -106,19 +106,19 @@ impl ReplyReader {
         toml::from_str(text).map_err(|error| ReplyReaderError(error.to_string()))
     }
 
-    /// By which marks mail programs say what HTML quotes.
+    /// The marks that mail programs use for quotations in HTML.
     pub fn shapes(&self) -> &Shapes {
         &self.html
     }
 
-    /// Takes a mail apart.
+    /// Parses a mail.
     pub fn read(&self, message: &Incoming) -> Reply {
         let (forms, unread) = self.forms(message);
         let is_forwarded = !message.may_be_answered();
         Reply { forms, unread, subject: self.subject(message.subject()), is_forwarded }
     }
 
-    /// Takes a text apart as if it were a mail of nothing else, with this subject.
+    /// Parses a text as if it were a whole mail with this subject.
     pub fn read_text(&self, subject: &str, text: &str) -> Reply {
         let mut unread = Vec::new();
         let forms = vec![self.written(lines::plain_lines(text, &mut unread), &mut unread)];
@@ -127,39 +127,39 @@ impl ReplyReader {
 }
 
 impl Reply {
-    /// The form to read where one is enough: the first in which the sender wrote anything.
+    /// The form to read if one is enough: the first in which the sender wrote anything.
     pub fn written(&self) -> &Written {
         static NOTHING: Written = Written::NOTHING;
         let said = self.forms.iter().find(|form| form.own().any(|line| !line.is_empty()));
         said.or(self.forms.first()).unwrap_or(&NOTHING)
     }
 
-    /// What the sender wrote, on one line, without addresses and codes of ours: for showing it to people.
+    /// The sender's own text on one line, without our addresses and codes: to be shown to people.
     pub fn own_words(&self) -> String {
         let words = self.written().own().flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
         without_tokens(&words)
     }
 
-    /// What the sender wrote now, closing and name under it too; lines joined by LF.
+    /// The sender's new text, including closing and name; lines joined by LF.
     pub fn text(&self) -> String {
         let lines = self.written().lines.iter();
         let kept = lines.filter(|line| line.kind != Kind::Signature).map(|line| line.text.as_str());
         without_tokens(kept.collect::<Vec<_>>().join("\n").trim())
     }
 
-    /// Whether the text itself was read: in full, and in a known charset and encoding.
+    /// Whether the text itself was read: completely, and in a known charset and encoding.
     pub fn text_was_read(&self) -> bool {
         self.unread.iter().all(Unread::is_beside_text)
     }
 
-    /// Whether the sender's words may stand for the whole: nothing was left unread but signatures of a mail, pictures and
-    /// other forms of the same text.
+    /// Whether the sender's text may stand for the whole: nothing was left unread except cryptographic signatures,
+    /// pictures and other forms of the same text.
     pub fn words_were_read(&self) -> bool {
         self.unread.iter().all(Unread::is_beside_words)
     }
 
-    /// Whether the sender sent the question back and wrote nothing: every part was read, nothing is there but the
-    /// quotation of `question` and a signature, under its subject behind "Re:" or its like.
+    /// Whether the sender sent the question back without text: every part was read, and there is only the quotation
+    /// of `question` and a signature, under its subject after "Re:" or similar.
     pub fn is_bare(&self, reader: &ReplyReader, sender: Sender<'_>, question: &Question) -> bool {
         self.unread.is_empty()
             && !self.is_forwarded

@@ -1,5 +1,4 @@
-//! The parts of a reply: in which of them its words stand, and which could not be read. A word that was not read is
-//! not taken for silence.
+//! The parts of a reply: which contain its text, and which could not be read. Unread text is not taken for silence.
 
 use super::lines::{Raw, Written, bound, html_lines, plain_lines};
 use super::unread::Unread;
@@ -7,11 +6,11 @@ use super::{Reply, ReplyReader};
 use crate::mail::html_text::structure::structure;
 use crate::mail::incoming::{Incoming, Part};
 
-/// Bytes of HTML that are looked at.
+/// Maximum bytes of HTML that are read.
 const MOST_HTML: usize = 1024 * 1024;
 
 impl ReplyReader {
-    /// What was written in each form of the mail, and what could not be read.
+    /// The text in each form of the mail, and what could not be read.
     pub(super) fn forms(&self, message: &Incoming) -> (Vec<Written>, Vec<Unread>) {
         let (mut unread, mut pictures) = (Vec::new(), Vec::new());
         let texts: Vec<&Part> = message.parts().iter().filter(|part| part.is_text_body && is_text(part)).collect();
@@ -30,12 +29,12 @@ impl ReplyReader {
             forms.push(self.written(lines, &mut unread));
         }
         if message.parts().is_empty() && !message.text().is_empty() {
-            // What has no header at all is text as it stands.
+            // Without a header everything is plain text.
             let lines = plain_lines(message.text(), &mut unread);
             forms.push(self.written(lines, &mut unread));
         }
         if forms.is_empty() {
-            // Where no part holds words, any other part may stand for them.
+            // If no part contains text, any other part may stand for it.
             let alone = message.parts().first().map(|part| part.content_type.clone());
             unread.extend(alone.map(|content_type| Unread::Part { content_type, is_beside_words: false }));
             forms.push(Written::NOTHING);
@@ -66,7 +65,7 @@ impl ReplyReader {
         pictures.extend(found.pictures);
     }
 
-    /// What a part that shows no words may say.
+    /// What a part without shown text may contain.
     fn unread(&self, part: &Part, pictures: &[String]) -> Option<Unread> {
         let kind = part.content_type.as_str();
         let is = |list: &[String]| {
@@ -89,7 +88,7 @@ fn is_text(part: &Part) -> bool {
 }
 
 impl Reply {
-    /// What could not be read, in a few words, for the log.
+    /// A short text for the log about what could not be read.
     pub fn unread_words(&self) -> String {
         let name = |unread: &Unread| match unread {
             Unread::Part { content_type, .. } => content_type.clone(),

@@ -1,18 +1,19 @@
-//! A mail of ours to which a reply is expected: whether what a reply quotes is this mail and nothing else. Where a quotation
-//! has no marks, that alone tells the quotation from what was written below it.
+//! A mail of ours to which a reply is expected: checks whether a reply quotes exactly this mail. In a quotation
+//! without marks, only this separates the quotation from text written below it.
 
 use super::ReplyReader;
 use super::lines::{Written, plain};
 use crate::mail::html_text::html_to_text;
 
-/// Words of our mail that are compared.
+/// Maximum number of words of our mail that are compared.
 const MOST_WORDS: usize = 20_000;
-/// Words from which on a line may be found anywhere further on; a shorter one, such as "No", must be what comes next.
+/// Minimum number of words of a line that may be found anywhere further on; a shorter one, such as "No", must be the
+/// next one.
 const LONG: usize = 4;
-/// Steps of comparing that one reply may cost.
+/// Maximum number of comparison steps for one reply.
 const MOST_STEPS: usize = 4_000_000;
 
-/// A mail of ours, for comparing.
+/// A mail of ours, prepared for comparing.
 #[derive(Clone, Debug, Default)]
 pub struct Question {
     subject: String,
@@ -21,7 +22,7 @@ pub struct Question {
 }
 
 impl Question {
-    /// The mail with this subject, text and HTML.
+    /// Creates it from the mail's subject, text and HTML.
     pub fn new(subject: &str, text: &str, html: &str) -> Self {
         let cut = |text: &str| words(text).into_iter().take(MOST_WORDS).collect();
         Self { subject: subject.to_owned(), forms: [cut(text), cut(&html_to_text(html))] }
@@ -32,7 +33,7 @@ impl Question {
         &self.subject
     }
 
-    /// Whether all that a reply quotes is of this mail.
+    /// Whether everything that a reply quotes is from this mail.
     pub(super) fn is_all_of(&self, form: &Written, reader: &ReplyReader) -> bool {
         let mut steps = MOST_STEPS;
         self.forms.iter().any(|own| is_all_below(own, &form.below, reader, &mut steps))
@@ -40,7 +41,7 @@ impl Question {
     }
 }
 
-/// Without marks: the lines follow each other as in our mail, after the header that introduces them.
+/// Without marks: the lines must follow each other as in our mail, after the header that introduces them.
 fn is_all_below(own: &[String], lines: &[String], reader: &ReplyReader, steps: &mut usize) -> bool {
     let (mut at, mut is_header) = (0, true);
     for line in lines {
@@ -66,7 +67,8 @@ fn is_all_below(own: &[String], lines: &[String], reader: &ReplyReader, steps: &
     true
 }
 
-/// With marks: what is quoted may be any part of our mail. Lines that programs add are borne, words of the person's are not.
+/// With marks: the quotation may be any part of our mail. Lines added by programs are allowed, words of the person
+/// are not.
 fn is_quoted(own: &[String], lines: &[String], reader: &ReplyReader, steps: &mut usize) -> bool {
     let (mut ours, mut foreign) = (0, 0);
     for line in lines {
@@ -86,7 +88,7 @@ fn is_quoted(own: &[String], lines: &[String], reader: &ReplyReader, steps: &mut
     foreign <= ours
 }
 
-/// Where `these` stand in `own`, begun before `reach`.
+/// Where `these` occur in `own`, beginning before `reach`.
 fn find(own: &[String], these: &[String], reach: usize, steps: &mut usize) -> Option<usize> {
     let last = own.len().checked_sub(these.len())?;
     (0..=last.min(reach.saturating_sub(1))).find(|at| {
@@ -96,19 +98,19 @@ fn find(own: &[String], these: &[String], reach: usize, steps: &mut usize) -> Op
 }
 
 impl ReplyReader {
-    /// Whether a gateway wrote this line over a mail from outside; `plain` in lower case.
+    /// Whether a gateway put this line over external mail; `plain` in lower case.
     pub(in crate::mail) fn is_banner(&self, plain: &str) -> bool {
         self.banner.iter().any(|phrase| plain.contains(phrase.as_str()))
     }
 
-    /// Whether words are a person's and say no.
+    /// Whether the words are a person's and mean no.
     fn refuses(&self, words: &[String]) -> bool {
         words.iter().any(|word| self.speaking.iter().any(|one| one == word))
             || words.first().is_some_and(|first| self.speaking_first.iter().any(|one| one == first))
     }
 }
 
-/// Words in lower case, letters and digits alone; what stands in angle brackets is a link's address, which programs add.
+/// Words in lower case, only letters and digits; text in angle brackets is a link's address, added by programs.
 fn words(text: &str) -> Vec<String> {
     let mut visible = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,26 +1,26 @@
-//! Whether what stands below the words, or in place of them, is a signature: names, functions, addresses, numbers. A
-//! sentence is not; then a person must read it.
+//! Whether the text below, or in place of, the sender's words is a signature: names, functions, addresses, numbers. A
+//! sentence is not a signature; then a person must read it.
 
 use super::lines::{Written, is_decoration, plain};
 use super::{ReplyReader, Sender};
 
-/// Words of a line of a signature; of one with an address or a number; of a closing.
+/// Maximum number of words of a line in a signature; of one with an address or a number; of a closing.
 const WORDS: usize = 7;
 const WORDS_OF_CONTACT: usize = 14;
 const WORDS_OF_CLOSING: usize = 10;
-/// Lines of a signature that nothing introduces.
+/// Maximum number of lines of a signature without introduction.
 const LINES: usize = 12;
-/// Words of a greeting, and the name in it.
+/// Maximum number of words of a greeting with a name.
 const GREETING: usize = 4;
 
 impl ReplyReader {
-    /// Whether there are no words of the sender's: nothing, a greeting, a signature.
+    /// Whether the sender wrote nothing, or only a greeting and a signature.
     pub(super) fn says_nothing(&self, form: &Written, sender: Sender<'_>) -> bool {
         let own = self.words_of(form);
         (own.is_empty() || self.is_signature(&own, sender)) && form.signature().all(|line| self.is_of_signature(line))
     }
 
-    /// The lines that are the sender's own words, without empty ones and a greeting at the top.
+    /// The lines with the sender's own text, without empty ones and a greeting at the top.
     pub fn words_of<'a>(&self, form: &'a Written) -> Vec<&'a str> {
         let mut own: Vec<&str> = form.own().filter(|line| !is_decoration(line)).collect();
         if own.first().is_some_and(|line| self.greets(line)) {
@@ -29,7 +29,7 @@ impl ReplyReader {
         own
     }
 
-    /// Whether something beside a clear word takes it back: "PS. Nej, …" below it, a symbol that says no.
+    /// Whether something else takes a clear word back: "PS. Nej, …" below it, a symbol that means no.
     pub fn takes_back(&self, form: &Written) -> bool {
         let says_no = |text: &str| self.refusing_symbols.iter().any(|symbol| text.contains(symbol.as_str()));
         form.lines.iter().any(|line| says_no(&line.text))
@@ -42,7 +42,7 @@ impl ReplyReader {
             })
     }
 
-    /// A greeting, perhaps with a name.
+    /// Whether a line is a greeting, possibly with a name.
     pub fn greets(&self, line: &str) -> bool {
         let words = words(line);
         let joined = words.join(" ");
@@ -56,8 +56,8 @@ impl ReplyReader {
             && self.greeting.iter().any(begins)
     }
 
-    /// Whether these lines are a signature that nothing introduces, as some programs put it below every mail: the sender's
-    /// own name, and then no sentence.
+    /// Whether these lines are a signature without introduction, as some programs put below every mail: the sender's
+    /// own name, followed by no sentence.
     pub fn is_signature(&self, lines: &[&str], sender: Sender<'_>) -> bool {
         let Some(first) = lines.first() else { return true };
         let local = words(sender.address.split('@').next().unwrap_or_default());
@@ -71,7 +71,7 @@ impl ReplyReader {
         is_name && lines.len() <= LINES && lines.iter().all(|line| self.is_of_signature(line))
     }
 
-    /// Whether a line may be one of a signature.
+    /// Whether a line may be part of a signature.
     fn is_of_signature(&self, line: &str) -> bool {
         let lower = plain(line);
         if self.is_of_program(&lower) {
@@ -90,7 +90,7 @@ impl ReplyReader {
         }
     }
 
-    /// Whether a line has words that no name or address has.
+    /// Whether a line has words that do not occur in names or addresses.
     fn speaks(&self, line: &str) -> bool {
         let words = words(line);
         let first = words.first().map(String::as_str).unwrap_or_default();
@@ -99,7 +99,7 @@ impl ReplyReader {
     }
 }
 
-/// Whether a line has emoji, smileys or other symbols that may mean anything.
+/// Whether a line has emoji, smileys or other symbols with an unclear meaning.
 fn has_symbols(line: &str) -> bool {
     let is_symbol = |c: char| {
         !c.is_alphanumeric()
@@ -110,7 +110,7 @@ fn has_symbols(line: &str) -> bool {
     line.chars().any(is_symbol) || !line.contains(char::is_alphanumeric)
 }
 
-/// Words in lower case, without the punctuation around them.
+/// Words in lower case, without surrounding punctuation.
 fn words(text: &str) -> Vec<String> {
     let pieces = text
         .split(|c: char| c.is_whitespace() || matches!(c, '.' | ',' | ';' | ':' | '_' | '/' | '+' | '-' | '!' | '?'));

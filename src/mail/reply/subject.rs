@@ -1,30 +1,29 @@
-//! The subject of a reply: what mail programs and gateways put before the subject that is answered, and subjects that only
-//! programs write.
+//! The subject of a reply: prefixes added by mail programs and gateways, and subjects that only programs write.
 
 use unicode_normalization::UnicodeNormalization;
 
 use super::ReplyReader;
 
-/// Bytes of a subject that are looked at.
+/// Maximum bytes of a subject that are read.
 const LONGEST: usize = 1000;
-/// Letters from which on the beginning of a subject is enough: some programs cut long ones off.
+/// Number of letters from which the beginning of a subject is sufficient: some programs cut long ones off.
 const ENOUGH: usize = 40;
 
-/// What a subject says of itself.
+/// What a subject tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
-    /// Whether "Re:" or its like stands before it.
+    /// Whether it begins with "Re:" or similar.
     pub is_answer: bool,
-    /// Whether that of an answer or of a forwarded mail does.
+    /// Whether it begins with the prefix of an answer or of a forwarded mail.
     pub has_prefix: bool,
-    /// Whether only programs begin a subject so: absence, receipts, recalls.
+    /// Whether it begins as only programs write it: absence, receipts, recalls.
     pub is_automatic: bool,
-    /// The subject without prefixes and tags of gateways.
+    /// The subject without prefixes and gateway tags.
     pub core: String,
 }
 
 impl Subject {
-    /// Whether it is this subject, behind "Re:" or its like.
+    /// Whether it is this subject, after "Re:" or similar.
     pub fn answers(&self, subject: &str) -> bool {
         let (own, ours) = (letters(&self.core), letters(subject));
         let cut = own.chars().count() >= ENOUGH && ours.starts_with(&own);
@@ -32,13 +31,13 @@ impl Subject {
     }
 }
 
-/// Letters and digits alone, in lower case.
+/// Only letters and digits, in lower case.
 fn letters(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 impl ReplyReader {
-    /// Takes a subject apart.
+    /// Parses a subject.
     pub fn subject(&self, subject: &str) -> Subject {
         let mut rest = visible(subject);
         let mut found = Subject::default();
@@ -53,7 +52,7 @@ impl ReplyReader {
             if !answers && !self.forwards.contains(&prefix) {
                 break;
             }
-            // Who forwards has not answered.
+            // Forwarding is not answering.
             found.is_answer |= answers && prefixes == 0;
             prefixes += 1;
             found.has_prefix = true;
@@ -64,7 +63,7 @@ impl ReplyReader {
         found
     }
 
-    /// The subject without "Re:" and "Fwd:" and their like, tags of gateways, and a list's tag in brackets.
+    /// The subject without "Re:", "Fwd:" and similar prefixes, gateway tags, and a list's tag in brackets.
     pub fn without_prefixes(&self, subject: &str) -> String {
         let mut rest = self.subject(subject).core;
         while let Some((_, after)) = rest.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
@@ -73,7 +72,8 @@ impl ReplyReader {
         rest
     }
 
-    /// What follows a gateway's tag: `[EXT]`, `{Extern}`, `*EXTERN*`, `EXT:`, `EXTERN - `, or a tag in capitals alone.
+    /// The text after a gateway's tag: `[EXT]`, `{Extern}`, `*EXTERN*`, `EXT:`, `EXTERN - `, or a tag in capitals
+    /// alone.
     fn without_tag(&self, subject: &str) -> Option<String> {
         const OPENS: [char; 8] = ['[', '(', '{', '*', '<', '!', ' ', '\u{3010}'];
         const CLOSES: [char; 10] = [']', ')', '}', '*', '>', ':', '!', '\u{ff1a}', '\u{fe55}', '\u{3011}'];
@@ -106,12 +106,12 @@ impl ReplyReader {
     }
 }
 
-/// "Re", "SV", "Re[2]", "Re (3)", "Re^2", "Réf. :" and what follows the colon.
+/// "Re", "SV", "Re[2]", "Re (3)", "Re^2", "Réf. :" and the text after the colon.
 fn split_prefix(subject: &str) -> Option<(String, String)> {
     let at = subject.find([':', '\u{ff1a}', '\u{fe55}'])?;
     let (prefix, rest) = subject.split_at(at);
     let word = prefix.split(['[', '(', '^', '*']).next().unwrap_or_default();
-    // Full-width letters are the letters that they are forms of.
+    // Full-width letters are equal to their usual forms.
     let word = word.trim().nfkc().collect::<String>().to_lowercase();
     let number = prefix[prefix.find(['[', '(', '^', '*']).unwrap_or(prefix.len())..].chars();
     let numbered = number.into_iter().all(|c| c.is_ascii_digit() || "[]()^* ".contains(c));

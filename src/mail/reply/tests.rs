@@ -1,4 +1,4 @@
-//! What is a person's and what is quoted, in the forms in which mail programs send replies.
+//! The person's text and the quotation, in the forms in which mail programs send replies.
 
 use super::*;
 
@@ -42,7 +42,7 @@ fn html_is_bare(body: &str) -> bool {
     is_bare("text/html; charset=utf-8", &format!("<html><head><style>p {{}}</style></head><body>{body}</body></html>"))
 }
 
-/// As mail programs introduce quotations; ADDRESS stands for ours.
+/// Attributions by mail programs; ADDRESS stands for ours.
 const ATTRIBUTIONS: [&str; 47] = [
     // Gmail
     "Den lör 28 nov. 2026 kl 23:10 skrev Media och redaktioner <\nADDRESS>:",
@@ -98,7 +98,7 @@ const ATTRIBUTIONS: [&str; 47] = [
     "Media <ADDRESS> hat am 28.11.2026 23:10 CET geschrieben:",
 ];
 
-/// As those introduce quotations that have no marks.
+/// Headers before quotations without marks, by the same programs.
 const HEADERS: [&str; 14] = [
     "-----Ursprungligt meddelande-----\nFrån: Media <ADDRESS>\nSkickat: den 28 november 2026 23:10\nTill: Eva Ek\nÄmne: Bekräfta",
     "________________________________\nFrån: Media <ADDRESS>\nSkickat: lördag, november 28, 2026 11:10 EM\nTill: Eva Ek\nÄmne: Bekräfta",

@@ -1,13 +1,13 @@
-//! Signed tokens in what a person sends: found, and taken out before anything is quoted onward.
+//! Signed tokens in people's text: found, and removed before anything is quoted onward.
 
-/// Letters and digits that a signed token may have: 26 to 31 for ours.
+/// Length of a signed token: ours have 26 to 31 letters and digits.
 const TOKEN: std::ops::RangeInclusive<usize> = 20..=44;
-/// Candidates for a token that are handed out: each costs a hash.
+/// Maximum number of candidates for a token: each costs a hash.
 const MOST_TOKENS: usize = 40;
-/// Bytes searched for tokens.
+/// Maximum bytes searched for tokens.
 const TOKEN_SEARCH: usize = 128 * 1024;
 
-/// Everything in a text that has the form of a signed token: runs of its letters, as long as ours are. Nothing is checked.
+/// Everything in a text that looks like a signed token: runs of its characters of the right length. Not verified.
 pub fn tokens(text: &str) -> Vec<String> {
     let text = &text[..text.floor_char_boundary(TOKEN_SEARCH)];
     let mut tokens: Vec<String> = Vec::new();
@@ -20,9 +20,9 @@ pub fn tokens(text: &str) -> Vec<String> {
     tokens
 }
 
-/// The text without what may be a signed address or code of ours, with the brackets around it: an address with a token
-/// behind its plus sign, and a run of a token's letters that is no word. A reader of the text could answer in the name of the
-/// person to whom the token was sent.
+/// The text without possible signed addresses or codes of ours, including brackets around them: an address with a
+/// token after its plus sign, and a run of a token's characters that is not a word. With it, a reader of the text
+/// could answer in the name of the token's recipient.
 pub fn without_tokens(text: &str) -> String {
     if !text.split(|c: char| !is_of_token(c)).any(|run| TOKEN.contains(&run.len())) {
         return text.to_owned();
@@ -31,7 +31,7 @@ pub fn without_tokens(text: &str) -> String {
     for piece in text.split_inclusive(char::is_whitespace) {
         let word = piece.trim_end();
         if shows_token(word) {
-            // What stands before the address in the same word, such as "mailto:", goes with it.
+            // A prefix in the same word, such as "mailto:", is removed too.
             out.push_str(word.rsplit_once([')', ']', '>', ';']).map_or("", |(_, rest)| rest));
         } else {
             out.push_str(word);
@@ -41,7 +41,7 @@ pub fn without_tokens(text: &str) -> String {
     out
 }
 
-/// Whether a word holds a token: behind a plus sign, in brackets, or with digits among its letters.
+/// Whether a word contains a token: after a plus sign, in brackets, or with digits among its letters.
 pub(super) fn shows_token(word: &str) -> bool {
     let mut begin = 0;
     for run in word.split(|c: char| !is_of_token(c)) {

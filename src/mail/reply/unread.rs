@@ -1,32 +1,32 @@
-//! What of a mail could not be read.
+//! Parts of a mail that could not be read.
 
-/// A part or a text.
+/// An unread part or text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unread {
-    /// A part that is no text, or not shown as the mail's text: encrypted, a document, a mail, a text that is attached.
+    /// A part that is not text, or not shown as the mail's text: encrypted, a document, a mail, an attached text.
     Part {
         /// Its type.
         content_type: String,
-        /// Whether it says nothing more than words that were read.
+        /// Whether it adds nothing to text that was read.
         is_beside_words: bool,
     },
     /// A text in an unknown charset or transfer encoding, or damaged.
     Undecoded,
     /// An encrypted or encoded text within the text.
     Armour,
-    /// A picture in place of words.
+    /// A picture in place of text.
     Picture,
-    /// More text than is looked at, or more parts or fields than are read.
+    /// More text, parts or fields than the limits allow.
     TooLong,
 }
 
 impl Unread {
-    /// Whether it is something beside the text, and no fault in it.
+    /// Whether it is separate from the text, and not a fault in it.
     pub(super) fn is_beside_text(&self) -> bool {
         matches!(self, Self::Picture | Self::Part { .. })
     }
 
-    /// Whether it says nothing more than words that were read beside it.
+    /// Whether it adds nothing to text that was read.
     pub(super) fn is_beside_words(&self) -> bool {
         matches!(self, Self::Picture | Self::Part { is_beside_words: true, .. })
     }

@@ -1,31 +1,32 @@
-//! What a person gives of themselves in an answer: in labelled lines as the invitation asks for them, in a line of the
-//! form "Name, newsroom, function", in the signature. Only what is clearly one of these; the rest stays in the comment.
+//! What people say about themselves in an answer: in labelled lines as the invitation asks for them, in a line of the
+//! form "Name, newsroom, function", in the signature. Only what is clearly one of these; the rest stays in the
+//! comment.
 
 use super::Person;
 use super::words::{Words, words_of};
 
-/// Lines that are looked at.
+/// Maximum number of lines that are read.
 const MAX_LINES: usize = 400;
-/// Bytes of one line that are looked at.
+/// Maximum bytes of one line that are read.
 const MAX_LINE: usize = 2000;
-/// Bytes of a field that are kept.
+/// Maximum bytes of a field that are kept.
 const MAX_FIELD: usize = 200;
-/// People in one answer; a larger number is no number of people.
+/// Maximum number of people in one answer; a larger number means something else.
 const MAX_PEOPLE: u32 = 500;
 
-/// A text, taken apart.
+/// A text, split into fields and the rest.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     pub(super) person: Person,
-    /// Values of a label such as "Svar" or "Attending".
+    /// Values of labels such as "Svar" or "Attending".
     pub(super) answers: Vec<String>,
-    /// How many fields of the person had a label.
+    /// Number of labelled fields about the person.
     pub(super) labelled: usize,
-    /// What is neither field nor signature.
+    /// The text that is neither field nor signature.
     pub(super) free: String,
 }
 
-/// Takes a text apart.
+/// Parses a text.
 pub(super) fn read(text: &str, words: &Words) -> Fields {
     let mut fields = Fields::default();
     let mut lines = text.lines().take(MAX_LINES).map(|line| &line[..line.floor_char_boundary(MAX_LINE)]).peekable();
@@ -63,7 +64,7 @@ pub(super) fn read(text: &str, words: &Words) -> Fields {
 }
 
 impl Fields {
-    /// Takes a labelled value; `false` where the line is better read as text.
+    /// Takes a labelled value; `false` if the line is better read as text.
     fn take(&mut self, label: &str, value: String, words: &Words) -> bool {
         if value.is_empty() {
             return label != "comment";
@@ -109,7 +110,7 @@ fn labelled<'a>(line: &str, words: &'a Words) -> Vec<(&'a str, String)> {
         match (label(piece, words), found.last_mut()) {
             (Some((name, rest)), _) => found.push((name, rest.to_owned())),
             (None, Some((_, last))) => last.push_str(piece),
-            // What stands before the first label makes the line a text: "Hej: jag kommer".
+            // Text before the first label means that the line is a sentence: "Hej: jag kommer".
             (None, None) if piece.trim().is_empty() => {}
             (None, None) => return Vec::new(),
         }
@@ -117,7 +118,7 @@ fn labelled<'a>(line: &str, words: &'a Words) -> Vec<(&'a str, String)> {
     found.into_iter().map(|(name, value)| (name, cell(value.trim_end_matches([',', ';', '|', '\t'])))).collect()
 }
 
-/// The label at the beginning of a text and what stands after its colon.
+/// The label at the beginning of a text and the text after its colon.
 fn label<'a, 'b>(text: &'b str, words: &'a Words) -> Option<(&'a str, &'b str)> {
     let at = text.find([':', '='])?;
     let name = text[..at].trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
@@ -126,7 +127,7 @@ fn label<'a, 'b>(text: &'b str, words: &'a Words) -> Option<(&'a str, &'b str)> 
     Some((field, &text[at + 1..]))
 }
 
-/// A value on one line, bounded, without marks of bold text and lists.
+/// A value on one line, of bounded length, without marks of bold text and lists.
 fn cell(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let text = text.trim_matches(|c: char| c.is_whitespace() || "*_[]<>\u{a0}".contains(c));
@@ -134,12 +135,12 @@ fn cell(text: &str) -> String {
     if blank { String::new() } else { text[..text.floor_char_boundary(MAX_FIELD)].trim_end().to_owned() }
 }
 
-/// Whether a line closes the text ("Med vänlig hälsning"); then what stands behind it on the same line, if anything.
+/// Whether a line closes the text ("Med vänlig hälsning"); then the rest of the same line, if any.
 fn closing<'a>(line: &'a str, words: &Words) -> Option<Option<&'a str>> {
     let trimmed = line.trim().trim_start_matches('/');
     let lower = trimmed.to_lowercase();
     let phrase = words.closings.iter().filter(|phrase| lower.starts_with(phrase.as_str())).max_by_key(|p| p.len())?;
-    // Only where lower case has as many bytes do places in it mean places in the line.
+    // Positions correspond only if the lower-case form has the same number of bytes.
     let rest = trimmed.get(phrase.len()..).filter(|_| lower.len() == trimmed.len())?;
     if rest.starts_with(char::is_alphanumeric) || trimmed.split_whitespace().count() > 7 {
         return None;
@@ -149,7 +150,7 @@ fn closing<'a>(line: &'a str, words: &Words) -> Option<Option<&'a str>> {
     named.then_some((!rest.is_empty()).then_some(rest))
 }
 
-/// Reads a signature: the name first, then functions and newsrooms.
+/// Parses a signature: the name first, then functions and newsrooms.
 fn sign(fields: &mut Fields, lines: &[&str], words: &Words) {
     let mut lines = lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).take(6);
     let Some(first) = lines.next() else { return };
@@ -166,7 +167,7 @@ fn sign(fields: &mut Fields, lines: &[&str], words: &Words) {
     }
 }
 
-/// Takes a piece of a signature or of a person's line for a function or a newsroom.
+/// Classifies a piece of a signature or of a person's line as a function or a newsroom.
 fn describe(fields: &mut Fields, piece: String, words: &Words) {
     let label = piece.contains([':', '@', '/']) || piece.contains("www.") || piece.chars().any(|c| c.is_ascii_digit());
     if piece.is_empty() || piece.len() > 80 || label || piece.split_whitespace().count() > 6 {
@@ -180,7 +181,7 @@ fn describe(fields: &mut Fields, piece: String, words: &Words) {
     }
 }
 
-/// Two to four words, each with a capital, as names are written.
+/// Two to four words, each with a capital, as in names.
 fn is_name(text: &str) -> bool {
     let words: Vec<&str> = text.split_whitespace().collect();
     let particles = ["af", "von", "van", "de", "der", "la", "el", "al"];
@@ -191,7 +192,7 @@ fn is_name(text: &str) -> bool {
     (1..=4).contains(&words.len()) && text.len() <= 60 && words.iter().all(named)
 }
 
-/// "Karin Ek, reporter, Exempelbladet": a line of a name, a function and more.
+/// "Karin Ek, reporter, Exempelbladet": a line with a name, a function and more.
 fn one_line_of_a_person(fields: &mut Fields, words: &Words) {
     if fields.person.name.is_some() {
         return;
@@ -234,7 +235,7 @@ fn press_card(text: &str) -> Option<String> {
     None
 }
 
-/// How many come, where it is said: "vi blir tre", "2 personer", "party of two".
+/// The number of people, if stated: "vi blir tre", "2 personer", "party of two".
 fn people(text: &str, words: &Words) -> Option<u32> {
     let all: Vec<String> = words_of(text).into_iter().take(400).collect();
     let at = |place: Option<usize>| place.and_then(|place| all.get(place)).map(String::as_str).unwrap_or_default();

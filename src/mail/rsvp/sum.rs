@@ -1,8 +1,8 @@
-//! What the clauses of a text say together.
+//! Combines the clauses of a text.
 
 use super::{Attendance, Doubt};
 
-/// What a clause says.
+/// The meaning of a clause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Said {
     Nothing,
@@ -12,19 +12,19 @@ pub(super) enum Said {
     Wish,
     WeakYes,
     WeakNo,
-    /// Does not know; what, stands in the next clause.
+    /// They do not know; the next clause says what.
     Unsure,
-    /// Asks about coming.
+    /// They ask about coming.
     Asked,
     Doubt(Doubt),
 }
 
-/// What a text says.
+/// The meaning of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Judged {
-    /// The answer; `None` when there is none in it.
+    /// The answer; `None` if it contains none.
     pub(super) said: Result<Option<Attendance>, Doubt>,
-    /// Whether it asks something, too.
+    /// Whether it also asks a question.
     pub(super) asks: bool,
 }
 
@@ -60,7 +60,7 @@ impl Sum {
         if let Some(doubt) = self.doubt {
             return Err(doubt);
         }
-        // A wish counts where nothing firmer is said.
+        // A wish counts if nothing firmer is said.
         let yes = self.yes || (self.wish && !self.no && !self.maybe);
         match (yes, self.no, self.maybe) {
             (true, false, false) if self.weak_no => Err(Doubt::Contradiction),

@@ -77,7 +77,7 @@ fn all_that_the_invitation_asks_for_is_a_registration() {
     let form = "Namn: Karin Ek\nRedaktion: Exempelbladet\nFunktion: reporter\n";
     assert_eq!(answer(&mail(form)).attendance, Attendance::Yes);
     assert_eq!(doubt(&mail("Namn: Karin Ek\n")), Doubt::NoAnswer);
-    // A form that was sent back blank says nothing.
+    // A form sent back blank says nothing.
     assert_eq!(doubt(&mail("Namn:\nRedaktion: ____\nFunktion:\n")), Doubt::NoAnswer);
     assert_eq!(answer(&mail(&format!("Tyvärr kan jag inte komma.\n{form}"))).attendance, Attendance::No);
     assert_eq!(answer(&mail(&format!("{form}Deltar: nej\n"))).attendance, Attendance::No);
@@ -93,7 +93,7 @@ fn a_signature_gives_name_function_and_newsroom() {
     assert_eq!((person.newsroom, person.press_card), (some("Exempelbladet"), some("4711")));
     let line = answer(&mail("Vi kommer, två personer.\n\nOskar Wiklund, fotograf, Exempelposten\n")).person;
     assert_eq!((line.name, line.newsroom, line.people), (some("Oskar Wiklund"), some("Exempelposten"), Some(2)));
-    // A signature's own words are no answer.
+    // Words in a signature are not an answer.
     assert_eq!(doubt(&mail("Tack!\n\nMvh\nKarin Ek\nJag kommer alltid\n")), Doubt::NoAnswer);
 }
 
@@ -134,7 +134,7 @@ fn a_program_that_writes_for_somebody_away_never_answers() {
     {
         assert_eq!(read(&format!("{field}\n{plain}")), Reading::Automatic, "{field}");
     }
-    // What a person may have written does not vanish: the press contact looks.
+    // What a person may have written does not disappear: the press contact looks at it.
     for field in ["Precedence: bulk", "List-Id: <x.example.org>"] {
         assert_eq!(doubt(&format!("{field}\n{plain}")), Doubt::Automatic, "{field}");
     }

@@ -1,8 +1,8 @@
-//! What a text says of somebody's coming, by words that are data (`words.toml`).
+//! Determines from a text whether a person will come, with words that are data (`words.toml`).
 //!
-//! The text is cut into sentences and clauses; each clause is judged alone, and the judgements are added up. Where they
-//! do not agree, or a clause is one that only a person can weigh, nothing is said: a wrong "yes" costs a seat, a wrong
-//! "no" a reporter, and an unclear one a minute of the press contact's.
+//! The text is split into sentences and clauses; each clause is interpreted alone, and the results are combined. If
+//! they contradict each other, or a clause needs a person's judgement, there is no result: a wrong "yes" costs a
+//! seat, a wrong "no" a reporter, and an unclear one a minute of the press contact's time.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -15,16 +15,16 @@ mod clauses;
 
 use clauses::{Clause, ClauseKind, unwrapped};
 
-/// Clauses that are judged; a longer text is for a person.
+/// Maximum number of clauses; a longer text is left to a person.
 const MAX_CLAUSES: usize = 400;
-/// Words of [`Lists::filler`] that may stand between the words of a phrase.
+/// Number of words of [`Lists::filler`] allowed between the words of a phrase.
 const GAP: usize = 2;
-/// How far a verb may stand from "kommer" that it belongs to.
+/// Maximum distance of a verb from the "kommer" that it belongs to.
 const FUTURE_REACH: usize = 5;
 
 type Phrases = Vec<Vec<String>>;
 
-/// The lists of `words.toml`; what each is for is said there.
+/// The lists of `words.toml`, where their purpose is explained.
 #[derive(Clone, Debug)]
 pub(super) struct Words {
     filler: HashSet<String>,
@@ -145,7 +145,7 @@ impl Words {
         })
     }
 
-    /// Where a phrase of a list stands: first word and the word after the last.
+    /// Where a phrase of a list occurs: first word and the word after the last.
     fn find(&self, list: &str, words: &[String]) -> Option<(usize, usize)> {
         self.find_gap(list, words, GAP)
     }
@@ -176,13 +176,13 @@ impl Words {
         Some(at)
     }
 
-    /// Whether a program that answers for somebody who is away wrote this.
+    /// Whether it was written by a program that answers for an absent person.
     pub(super) fn is_automatic(&self, text: &str) -> bool {
         let words: Vec<String> = words_of(text).into_iter().take(500).collect();
         self.find_gap("automatic", &words, 0).is_some()
     }
 
-    /// What a text says, and whether it asks anything.
+    /// The meaning of a text, and whether it asks a question.
     pub(super) fn judge(&self, text: &str) -> Judged {
         let mut sum = Sum::default();
         let mut clauses_left = MAX_CLAUSES;
@@ -199,7 +199,7 @@ impl Words {
         Judged { said: sum.decide(), asks: sum.asks }
     }
 
-    /// Adds what the clauses of one sentence say.
+    /// Adds the clauses of one sentence.
     fn sentence(&self, clauses: &[Clause], asks: bool, sum: &mut Sum) {
         let mut said: Vec<Said> = clauses.iter().map(|clause| self.clause(clause)).collect();
         sum.asks |= asks;
@@ -227,7 +227,7 @@ impl Words {
         }
     }
 
-    /// What one clause says.
+    /// The meaning of one clause.
     fn clause(&self, clause: &Clause) -> Said {
         let words = self.without_neutral(&clause.words);
         let words = words.as_slice();
@@ -253,7 +253,7 @@ impl Words {
             return match (hedged, self.is_negated(&rest)) {
                 (true, _) => Said::Maybe,
                 (false, false) => Said::No,
-                // "kan inte komma, har annat inbokat" without its comma, or "har inget förhinder": which is it?
+                // "kan inte komma, har annat inbokat" without its comma, or "har inget förhinder": which one is it?
                 (false, true) if self.coming(&rest).is_some() => Said::No,
                 (false, true) => Said::Doubt(Doubt::Weigh),
             };
@@ -266,7 +266,7 @@ impl Words {
         }
     }
 
-    /// What a clause says that speaks of coming.
+    /// The meaning of a clause about coming.
     fn of_coming(&self, words: &[String], coming: Coming, hedged: bool, weigh: bool) -> Said {
         let negated = self.is_negated(words);
         let regretted = words.iter().any(|word| self.regret.contains(word));
@@ -288,7 +288,7 @@ impl Words {
         }
     }
 
-    /// Whether and how a clause speaks of coming, whatever it says of it.
+    /// Whether and how a clause is about coming, whatever it says.
     fn coming(&self, words: &[String]) -> Option<Coming> {
         let words = self.without_future(words);
         let words = words.as_slice();
@@ -313,7 +313,8 @@ impl Words {
             }
             let reach = &words[at + 1..words.len().min(at + 1 + FUTURE_REACH)];
             let verb = reach.iter().position(|word| self.future_verbs.contains(word));
-            // "Jag kommer för att lyssna", "jag kommer med glädje och se": a word that is no filler ends the reach.
+            // "Jag kommer för att lyssna", "jag kommer med glädje och se": a word that is not a filler ends the
+            // reach.
             let real = verb.is_some_and(|verb| {
                 let between = &reach[..verb];
                 between.last().is_none_or(|word| word != "för")
@@ -343,7 +344,7 @@ impl Words {
         words.first().is_some_and(|word| ["inte", "ej", "not", "utom", "except"].contains(&word.as_str()))
     }
 
-    /// A clause made of nothing but words that need no verb: "Ja tack", "tyvärr inte", "kan inte den dagen", "kanske".
+    /// A clause of only words that need no verb: "Ja tack", "tyvärr inte", "kan inte den dagen", "kanske".
     fn alone(&self, words: &[String]) -> Option<Said> {
         let modals = ["kan", "can", "will", "could", "able"];
         let is = |word: &String, set: &HashSet<String>| set.contains(word);
@@ -383,7 +384,7 @@ impl Words {
     }
 }
 
-/// Words in small letters, English contractions spelled out.
+/// Words in lower case, with English contractions spelled out.
 pub(super) fn words_of(text: &str) -> Vec<String> {
     let lower = text.to_lowercase().replace(['\u{2019}', '\u{2018}', '`', '´'], "'");
     let mut out = Vec::new();
@@ -411,13 +412,13 @@ pub(super) fn words_of(text: &str) -> Vec<String> {
     out
 }
 
-/// How a clause speaks of coming.
+/// How a clause is about coming.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Coming {
-    /// By a verb that says so.
+    /// With a verb for it.
     Says,
     /// By asking for a place.
     Registers,
-    /// By a verb that no "can" or "will" carries.
+    /// With a verb without "can" or "will".
     Bare,
 }

@@ -1,4 +1,5 @@
-//! The score: how many mailings failed for a subscriber, less those that came through, and when that is too much.
+//! The bounce score: the number of mailings that failed for a subscriber, less those that were delivered, and the
+//! threshold for suspension.
 
 use chrono::Duration;
 
@@ -8,26 +9,26 @@ use crate::model::classify::Class;
 
 use super::Verdict;
 
-/// Hits that are kept. When there are more, one in the middle goes: the first and the last say how long it lasts.
+/// Maximum number of hits kept. Beyond it one in the middle is dropped: the first and the last give the duration.
 const MOST_HITS: usize = 32;
 
-/// How much is too much.
+/// A threshold for suspension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Threshold {
-    /// So many mailings that failed,
+    /// Minimum number of failed mailings.
     pub mailings: u32,
-    /// over at least so long.
+    /// Minimum time from the first to the last.
     pub over: Duration,
 }
 
-/// When bounces suspend a subscriber. Content, policy and network never do: that is not among the settings.
+/// When bounces suspend a subscriber. Failures due to content, policy or network never do; that cannot be configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BouncePolicy {
     /// The address does not exist: at once.
     pub address: Threshold,
-    /// The mailbox is full, disabled or closed, or there is none only for now: after 3 mailings over 7 days.
+    /// The mailbox is full, disabled or closed, or temporarily does not exist: after 3 mailings over 7 days.
     pub mailbox: Threshold,
-    /// So long after it was accepted, a mailing that nothing came back about has come through: 4 days.
+    /// Time after acceptance at which a mailing without a bounce counts as delivered: 4 days.
     pub came_through_after: Duration,
 }
 
@@ -42,8 +43,8 @@ impl Default for BouncePolicy {
 }
 
 impl BouncePolicy {
-    /// What it takes, when a bounce like this one is the last straw. That an address behind the subscriber's own does
-    /// not exist, where mail is passed on to several, does not make theirs one that does not exist.
+    /// The threshold that applies when a bounce like this one arrives. If mail is forwarded to several addresses, one
+    /// of them that does not exist does not make the subscriber's own address nonexistent.
     fn threshold(&self, class: Class, verdict: Verdict, names_other: bool) -> Threshold {
         match (class, verdict) {
             (Class::Address, Verdict::Permanent) if !names_other => self.address,
@@ -52,25 +53,25 @@ impl BouncePolicy {
     }
 }
 
-/// What bounces have come to for one subscriber and their present address.
+/// The bounce score of one subscriber and their present address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Score {
-    /// Since when the subscriber has this address, if they ever had another: what was sent before says nothing about it.
+    /// Since when the subscriber has this address, if they had another before: earlier mailings do not concern it.
     pub address_since: Option<Timestamp>,
-    /// Mailings that failed and that no later success took off again, the earliest first.
+    /// Failed mailings not yet cancelled out by a later success, oldest first.
     pub hits: Vec<Hit>,
-    /// Successes up to here have been taken into account.
+    /// Successes up to this time have been counted.
     pub weighed: Option<Timestamp>,
-    /// The suspension that is in force, if one is.
+    /// The current suspension, if any.
     pub suspension: Option<Suspension>,
 }
 
 /// One mailing that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hit {
-    /// Which.
+    /// Its id.
     pub mailing: MailingId,
-    /// When that was reported.
+    /// When the failure was reported.
     pub at: Timestamp,
 }
 
@@ -79,50 +80,50 @@ pub struct Hit {
 pub struct Suspension {
     /// Since when.
     pub at: Timestamp,
-    /// Why, in a line: the class and the receiver's words.
+    /// The reason in one line: the class and the receiver's words.
     pub evidence: String,
-    /// Whether the lists' owners have been told.
+    /// Whether the lists' owners have been notified.
     pub reported: bool,
-    /// How many probe notices were sent.
+    /// Number of probes sent.
     pub probes: u32,
-    /// The last of them.
+    /// The last probe.
     pub probe: Option<Probe>,
 }
 
-/// A notice that finds out whether a suspended address takes mail again.
+/// A probe: a notice that tests whether a suspended address accepts mail again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// Which notice.
+    /// The notice.
     pub notice: NoticeId,
     /// When it was written.
     pub at: Timestamp,
-    /// Whether it came back.
+    /// Whether it bounced.
     pub failed: bool,
 }
 
-/// What is to be judged.
+/// A bounce to score.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     /// The mailing that failed.
     pub hit: Hit,
-    /// Whose fault it is.
+    /// The report's verdict.
     pub class: Class,
     /// Whether for good.
     pub verdict: Verdict,
-    /// Whether the report names only addresses that are not the subscriber's.
+    /// Whether the report names only addresses other than the subscriber's.
     pub names_other: bool,
 }
 
-/// Mailings that came through, for [`judge`].
+/// Delivered mailings, for [`judge`].
 #[derive(Clone, Debug, Default)]
 pub struct Successes {
     /// When each was accepted.
     pub at: Vec<Timestamp>,
-    /// All up to here are known; nothing without it.
+    /// They are complete up to this time; `None` if nothing is known.
     pub until: Option<Timestamp>,
 }
 
-/// What follows from a bounce.
+/// The consequence of a bounce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judgement {
     /// Nothing more.
@@ -131,10 +132,11 @@ pub enum Judgement {
     Suspend,
 }
 
-/// Counts a bounce that scores, and says what follows: suspended when the mailings that failed, less those that came
-/// through between them, reach the policy's threshold in number and in time.
+/// Scores a bounce and returns the consequence: suspension when the failed mailings, less those delivered between
+/// them, reach the policy's threshold in number and in time.
 ///
-/// A success takes off the earliest hit. So who fails now and then goes on, and who fails each time does not.
+/// A success cancels out the earliest hit. So a subscriber whose mail fails occasionally stays active, and one whose
+/// mail always fails does not.
 pub fn judge(before: &Score, policy: &BouncePolicy, case: &Case, successes: &Successes) -> (Score, Judgement) {
     let mut score = before.clone();
     score.bound(case.hit.at);
@@ -153,7 +155,7 @@ pub fn judge(before: &Score, policy: &BouncePolicy, case: &Case, successes: &Suc
     }
 }
 
-/// From when on successes matter to the judgement: `None` when a bounce is enough by itself.
+/// Since when successes matter for the consequence; `None` when a bounce is sufficient by itself.
 pub fn successes_since(score: &Score, policy: &BouncePolicy, case: &Case) -> Option<Timestamp> {
     let several = policy.threshold(case.class, case.verdict, case.names_other).mailings > 1;
     let first = score.hits.first().filter(|_| several)?.at;
@@ -166,13 +168,13 @@ impl Score {
         Self { address_since: Some(at), ..Self::default() }
     }
 
-    /// Nothing against the address any more.
+    /// The score without any failures.
     pub fn cleared(&self) -> Self {
         Self { address_since: self.address_since, ..Self::default() }
     }
 
-    /// What a clock that stood ahead noted counts from now: else two failures lie years apart, and no later success is
-    /// weighed.
+    /// Limits times noted while the clock was ahead to `now`: otherwise two failures would seem years apart, and
+    /// later successes would not be counted.
     fn bound(&mut self, now: Timestamp) {
         let latest = now + Duration::days(1);
         self.hits.iter_mut().filter(|hit| hit.at > latest).for_each(|hit| hit.at = now);
@@ -216,7 +218,7 @@ mod tests {
         Case { hit, class: Class::Mailbox, verdict: Verdict::Permanent, names_other: false }
     }
 
-    /// What follows from each of these bounces, one after the other; successes are known up to each.
+    /// The consequence of each of these bounces in turn; successes are known up to each.
     fn run(cases: &[Case], successes: &[i64]) -> Vec<Judgement> {
         let mut score = Score::default();
         let came =
@@ -233,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_stood_ahead_suspends_nobody() {
-        // Two failures by a clock that is ten years ahead, the third when it is right again.
+        // Two failures while the clock is ten years ahead, the third when it is right again.
         assert_eq!(run(&[full(1, 3650), full(2, 3650), full(3, 0)], &[]).last(), Some(&Judgement::Scored));
     }
 

@@ -1,10 +1,11 @@
-//! When what is said of recipients cannot be true: a relay or a domain that refuses all messages for good is broken, or
-//! closed to us, and says nothing about the people behind the addresses.
+//! When refusals of recipients cannot be true: a relay or a domain that refuses all messages for good is broken, or
+//! closed to us, and tells nothing about the people behind the addresses.
 //!
-//! Two rules. Counts in the window: 20 or more refusals that are the larger part, or 8 or more at three domains that are nine of
-//! ten. And a running sum of evidence (CUSUM; Page, Biometrika 41, 1954): each answer weighs for or against "nearly all is refused"
-//! by how likely it is under that and under what was expected; at a million to one it is believed. So a list of which
-//! nothing is known needs 13 refusals in a row, and a list whose history knows hardly any needs 5.
+//! Two rules. Counts in the window: 20 or more refusals that are more than half, or 8 or more at three domains that
+//! are nine of ten. And a running sum of evidence (CUSUM; Page, Biometrika 41, 1954): each answer adds evidence for
+//! or against "nearly all is refused", by its likelihood under that and under what was expected; at a million to one
+//! it is accepted as fact. So a list without history needs 13 refusals in a row, and a list with hardly any refusals
+//! in its history needs 5.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -14,34 +15,34 @@ use crate::model::classify::Class;
 
 use super::window::{PARTS, Window};
 
-/// From so many faults on, more than half of the recipients cannot all be wrong.
+/// Number of faults from which more than half of the recipients cannot all be wrong.
 const MANY: u64 = 20;
-/// From so many faults on, nearly all recipients at several domains cannot be wrong.
+/// Number of faults from which nearly all recipients at several domains cannot be wrong.
 const SEVERAL: u64 = 8;
-/// At so many domains.
+/// Number of domains for that rule.
 const DOMAINS: usize = 3;
-/// Mailings of which a window remembers that they were refused.
+/// Maximum number of refused mailings remembered by a window.
 const MOST_MAILINGS: usize = 100;
 
-/// What receivers said of a group of recipients.
+/// Receivers' answers about a group of recipients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AddressFaults {
-    /// Of how many recipients anything is known.
+    /// Number of recipients with an answer.
     pub answers: u64,
-    /// How many of them are said not to exist.
+    /// Number of recipients said not to exist.
     pub faults: u64,
-    /// At how many domains those are.
+    /// Number of domains of those.
     pub domains: usize,
 }
 
 impl AddressFaults {
-    /// Whether so many cannot be wrong at once: 20 or more who are the larger part, or 8 or more at three domains who are
-    /// nine of ten.
+    /// Whether this many cannot be wrong at once: 20 or more that are more than half, or 8 or more at three domains
+    /// that are nine of ten.
     pub fn cannot_be_true(&self) -> bool {
         self.cannot_be_true_of(1)
     }
 
-    /// The same where a person has seen it before, and let it go on: so many times as many are needed.
+    /// The same check after a person has seen it and resumed: the numbers are multiplied by `factor`.
     fn cannot_be_true_of(&self, factor: u64) -> bool {
         let most = self.faults >= MANY * factor && self.faults * 2 > self.answers;
         let nearly_all =
@@ -49,7 +50,7 @@ impl AddressFaults {
         most || nearly_all
     }
 
-    /// After how many more faults it is worth while to count again: when they may be too many, or twice as many.
+    /// After how many further faults another count can matter: when they may be too many, or twice as many.
     pub fn until_next_count(&self) -> u64 {
         let bounds = [SEVERAL, MANY, self.answers / 2 + 1];
         let next = bounds.into_iter().filter_map(|bound| bound.checked_sub(self.faults)).filter(|more| *more > 0).min();
@@ -57,23 +58,23 @@ impl AddressFaults {
     }
 }
 
-/// Which part of a mailing's messages is expected to be refused for good.
+/// The share of a mailing's messages that is expected to be refused for good.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Expected {
-    /// From 0 to 1.
+    /// The share, from 0 to 1.
     pub share: f64,
-    /// Whether it comes from the history of the mailing's lists.
+    /// Whether it is derived from the history of the mailing's lists.
     pub is_known: bool,
 }
 
 impl Expected {
-    /// Where nothing is known: an old list may have many dead addresses.
+    /// For a list without history: an old list may have many dead addresses.
     pub const UNKNOWN: Self = Self { share: 0.3, is_known: false };
-    /// At one domain: a newspaper that has closed is refused as a whole, so only the counts decide.
+    /// For one domain: a newspaper that has closed is refused as a whole, so only the counts decide.
     const AT_A_DOMAIN: Self = Self { share: 0.5, is_known: false };
 
-    /// From what became of earlier mailings to the same lists: three times their share, at least 5 % and at most 30 %;
-    /// nothing is known from fewer than 50 answers.
+    /// Derives it from earlier mailings to the same lists: three times their share, at least 5 % and at most 30 %;
+    /// fewer than 50 answers are no basis.
     pub fn from_history(accepted: u64, failed: u64) -> Self {
         let answers = accepted + failed;
         if answers < FROM_HISTORY {
@@ -84,17 +85,17 @@ impl Expected {
     }
 }
 
-/// Answers from which a history speaks.
+/// Minimum number of answers for a history.
 const FROM_HISTORY: u64 = 50;
-/// ln of a million: how many times likelier it must be that nearly all is refused.
+/// ln of a million: the likelihood ratio at which "nearly all is refused" is accepted.
 const SURE: f64 = 13.8;
-/// So many refusals in a row may be true; those after them are asked again before they are believed.
+/// Refusals in a row that may be true; later ones are believed only when repeated.
 const MAY_BE_TRUE: f64 = 3.0;
-/// The share refused where nearly all is, and where much is.
+/// The share of refusals where nearly all is refused, and where much is.
 const NEARLY_ALL: f64 = 0.9;
 const MUCH: f64 = 0.3;
 
-/// Sums of evidence, each never below nothing.
+/// Sums of evidence, each never below zero.
 #[derive(Clone, Copy, Debug, Default)]
 struct Evidence {
     nearly_all: f64,
@@ -117,30 +118,30 @@ impl Evidence {
         self.nearly_all.max(self.much) > SURE * factor as f64
     }
 
-    /// Whether nearly all was refused of late, if only of few.
+    /// Whether nearly all recent messages were refused, even if they are few.
     fn is_suspicious(self, expected: Expected) -> bool {
         self.nearly_all > (MAY_BE_TRUE + 0.1) * (NEARLY_ALL / expected.share).ln()
     }
 }
 
-/// What must be taken back, because it cannot be true or blames the sender.
+/// Refusals to take back, because they cannot be true or blame the sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doubted {
-    /// The mailings that were refused so.
+    /// The mailings concerned.
     pub mailings: Vec<MailingId>,
-    /// Only at this domain; `None`: everywhere.
+    /// The domain concerned; `None`: all.
     pub domain: Option<String>,
-    /// What was said since then.
+    /// Refusals from this time on.
     pub since: Timestamp,
-    /// Nothing of it is tried again before.
+    /// No retry before this time.
     pub until: Timestamp,
-    /// What was said, of how many.
+    /// The answers, and to how many messages.
     pub evidence: String,
 }
 
-/// What cannot be true, for people.
+/// A text for people about refusals that cannot be true.
 pub(super) fn words(found: &AddressFaults, class: Class, example: &str) -> String {
-    // The reply names a recipient, and this is shown where no address may stand.
+    // The reply contains a recipient's address, which must not be shown here.
     let example: Vec<&str> =
         example.split(' ').map(|word| if word.contains('@') { "(address)" } else { word }).collect();
     let (faults, answers, example) = (found.faults, found.answers, example.join(" "));
@@ -155,18 +156,18 @@ pub(super) fn words(found: &AddressFaults, class: Class, example: &str) -> Strin
     }
 }
 
-/// The latest answers about recipients.
+/// Recent answers about recipients.
 #[derive(Debug)]
 pub(super) struct FaultWindow {
     window: Window,
     expected: Expected,
     evidence: Evidence,
-    /// Domains that refused.
+    /// Domains with refusals.
     domains: BTreeSet<String>,
-    /// The domains that took something last, and in which part of the window.
+    /// The domains that last accepted something, with the part of the window.
     well: VecDeque<(String, i64)>,
     mailings: BTreeSet<MailingId>,
-    /// So many times as much is needed: doubled each time a person lets a stopped mailing go on.
+    /// Multiplier for the thresholds: doubled each time a person resumes a stopped mailing.
     factor: u64,
     /// Refusals for good are not believed until then.
     doubted_until: Option<Timestamp>,
@@ -186,12 +187,12 @@ impl FaultWindow {
         }
     }
 
-    /// One for the receivers of a single domain.
+    /// A window for the receivers of a single domain.
     pub fn of_domain() -> Self {
         Self::new(Expected::AT_A_DOMAIN)
     }
 
-    /// Counts an answer that is no refusal for good.
+    /// Counts an answer other than a permanent refusal.
     pub fn add(&mut self, part: i64, domain: &str) {
         self.window.add(part, false);
         self.evidence.add(self.expected, false);
@@ -203,7 +204,7 @@ impl FaultWindow {
         self.forget();
     }
 
-    /// Counts a refusal for good; gives how many there are, when that cannot be true.
+    /// Counts a permanent refusal; returns the counts when they cannot be true.
     pub fn fault(&mut self, part: i64, domain: &str, mailing: MailingId) -> Option<AddressFaults> {
         self.forget_before(part);
         self.window.add(part, true);
@@ -219,12 +220,12 @@ impl FaultWindow {
         (found.cannot_be_true_of(self.factor) || self.evidence.is_sure(self.factor)).then_some(found)
     }
 
-    /// Whether only one domain refuses, while another one takes what it is sent.
+    /// Whether only one domain refuses, while another one accepts mail.
     pub fn is_of_one_domain(&self) -> bool {
         self.domains.len() == 1 && self.well.iter().any(|(domain, _)| !self.domains.contains(domain))
     }
 
-    /// Begins anew; gives the mailings that were refused.
+    /// Clears the window; returns the mailings that were refused.
     pub fn begin_anew(&mut self) -> Vec<MailingId> {
         self.window = Window::default();
         self.evidence = Evidence::default();
@@ -232,12 +233,12 @@ impl FaultWindow {
         std::mem::take(&mut self.mailings).into_iter().collect()
     }
 
-    /// Believes no refusal for good before `until`.
+    /// Disbelieves permanent refusals until `until`.
     pub fn doubt(&mut self, until: Timestamp) {
         self.doubted_until = Some(until);
     }
 
-    /// A person has seen what was doubted: it is believed again, and twice as much is needed to doubt it.
+    /// Records that a person has seen the doubt: refusals are believed again, and the thresholds double.
     pub fn seen(&mut self, expected: Expected) {
         self.expected = expected;
         if self.doubted_until.take().is_some() {
@@ -246,32 +247,32 @@ impl FaultWindow {
         self.begin_anew();
     }
 
-    /// Twice as much is needed from now on.
+    /// Doubles the thresholds.
     pub fn needs_more(&mut self) {
         self.factor = (self.factor * 2).min(1 << 20);
     }
 
-    /// Whether it was doubted, and no person has seen it since.
+    /// Whether refusals were doubted and no person has seen it since.
     pub fn is_stopped(&self) -> bool {
         self.doubted_until.is_some()
     }
 
-    /// Until when refusals for good are not believed, if they are not.
+    /// Until when permanent refusals are not believed, if so.
     pub fn doubted(&self, now: Timestamp) -> Option<Timestamp> {
         self.doubted_until.filter(|until| now < *until)
     }
 
-    /// Whether so many were refused in a row that those after them are asked again before they are believed.
+    /// Whether so many messages in a row were refused that further refusals must be repeated to be believed.
     pub fn is_suspicious(&self) -> bool {
         self.factor == 1 && self.evidence.is_suspicious(self.expected)
     }
 
-    /// Whether nothing recent is in it.
+    /// Whether it holds nothing recent.
     pub fn is_quiet(&self, now: Timestamp, oldest: i64) -> bool {
         self.doubted(now).is_none() && self.window.last().is_none_or(|last| last <= oldest)
     }
 
-    /// Without refusals in the window, nothing is known of domains and mailings.
+    /// Forgets domains and mailings once the window holds no refusals.
     fn forget(&mut self) {
         if self.window.sums().1 == 0 {
             self.domains.clear();
@@ -280,7 +281,7 @@ impl FaultWindow {
         }
     }
 
-    /// What lies before the window is forgotten, also where nothing came since.
+    /// Forgets what is before the window, also if nothing was counted since.
     fn forget_before(&mut self, part: i64) {
         if self.window.last().is_some_and(|last| last <= part - PARTS) {
             self.begin_anew();
@@ -301,7 +302,7 @@ mod tests {
         assert!(!check(8, 8, 2) && !check(7, 7, 3) && !check(10, 8, 3));
     }
 
-    /// After how many refusals in a row it cannot be true.
+    /// Number of refusals in a row from which they cannot be true.
     fn in_a_row(expected: Expected) -> usize {
         let mut evidence = Evidence::default();
         (1..100)

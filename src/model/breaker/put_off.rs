@@ -1,10 +1,11 @@
-//! That nearly all answers are temporary refusals: each of them alone is tried again, and all of them together are trouble.
+//! Detects that nearly all answers are temporary refusals: each alone is simply retried, but together they are a
+//! problem.
 
 use crate::base::clock::Timestamp;
 
-/// Answers that are remembered.
+/// Number of answers remembered.
 const REMEMBERED: u32 = 64;
-/// From so many on it is said.
+/// Minimum number of answers for a report.
 const ENOUGH: u32 = 20;
 
 /// Nearly all answers are temporary refusals.
@@ -12,18 +13,18 @@ const ENOUGH: u32 = 20;
 pub struct PutOff {
     /// Since when.
     pub since: Timestamp,
-    /// How many of the last answers.
+    /// Number of refusals among the last answers.
     pub refusals: u32,
-    /// The last answers: at most 64.
+    /// Number of last answers: at most 64.
     pub answers: u32,
-    /// The last of the refusals; without addresses.
+    /// The last refusal, without addresses.
     pub example: String,
 }
 
 /// The last answers to messages.
 #[derive(Debug, Default)]
 pub(super) struct LastAnswers {
-    /// One bit each, the last one lowest: whether it was a temporary refusal.
+    /// One bit for each, the last one lowest: whether it was a temporary refusal.
     bits: u64,
     answers: u32,
     since: Option<Timestamp>,
@@ -31,7 +32,7 @@ pub(super) struct LastAnswers {
 }
 
 impl LastAnswers {
-    /// Counts an answer; with its words where it is a temporary refusal.
+    /// Counts an answer; `refusal` is its text if it was a temporary refusal.
     pub fn add(&mut self, now: Timestamp, refusal: Option<&str>) {
         self.bits = self.bits << 1 | u64::from(refusal.is_some());
         self.answers = (self.answers + 1).min(REMEMBERED);
@@ -50,7 +51,7 @@ impl LastAnswers {
         self.answers >= ENOUGH && self.bits.count_ones() * 10 >= self.answers * 9
     }
 
-    /// The trouble, if there is any.
+    /// The report, if nearly all answers are temporary refusals.
     pub fn trouble(&self) -> Option<PutOff> {
         let since = self.since.filter(|_| self.is_nearly_all())?;
         let (refusals, answers) = (self.bits.count_ones(), self.answers);

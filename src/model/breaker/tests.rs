@@ -1,4 +1,4 @@
-//! When breakers open, what they say, and what they forget.
+//! When breakers open, what they report, and what they forget.
 
 use super::*;
 use crate::model::classify::Counts;

@@ -1,4 +1,4 @@
-//! Counts of the latest answers, in a sliding window of ten parts.
+//! Counts of recent answers, in a sliding window of ten parts.
 
 use std::collections::VecDeque;
 
@@ -6,12 +6,12 @@ use crate::model::classify::Class;
 
 use super::BreakerSettings;
 
-/// Into how many parts the window is cut: the oldest part is forgotten at once.
+/// Number of parts of the window: the oldest part is forgotten as a whole.
 pub(super) const PARTS: i64 = 10;
-/// How many different reasons the evidence shows.
+/// Maximum number of different reasons in the evidence.
 const EXAMPLES: usize = 3;
 
-/// Counts of the latest answers.
+/// Counts of recent answers.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     parts: VecDeque<Part>,
@@ -28,7 +28,7 @@ struct Part {
 
 impl Window {
     pub fn add(&mut self, number: i64, blaming: bool) {
-        // A clock that was set back by more than the window knows nothing of what is recent.
+        // After a clock was set back by more than the window, the counts are not recent.
         if self.parts.back().is_some_and(|last| last.number >= number + PARTS) {
             self.parts.clear();
         }
@@ -37,7 +37,7 @@ impl Window {
         }
         let blaming = u32::from(blaming);
         match self.parts.back_mut() {
-            // A clock that was set back counts into the latest part.
+            // After a clock was set back, answers count in the latest part.
             Some(last) if last.number >= number => {
                 last.answers += 1;
                 last.blaming += blaming;
@@ -46,7 +46,7 @@ impl Window {
         }
     }
 
-    /// All answers in the window, and those that blame.
+    /// The number of answers in the window, and of those that blame.
     pub fn sums(&self) -> (u64, u64) {
         let sum = |of: fn(&Part) -> u32| self.parts.iter().map(|part| u64::from(of(part))).sum();
         (sum(|part| part.answers), sum(|part| part.blaming))
@@ -66,8 +66,8 @@ impl Window {
         }
     }
 
-    /// The evidence, if there is enough of it; the window then begins anew, so that whoever goes on after looking at
-    /// it is stopped only by as much again.
+    /// The evidence, if it suffices to open the breaker; the window is then cleared, so that a person who resumes
+    /// after seeing it is stopped again only by the same amount of new evidence.
     pub fn open(&mut self, settings: &BreakerSettings, class: Class) -> Option<String> {
         let answers: u32 = self.parts.iter().map(|part| part.answers).sum();
         let blaming: u32 = self.parts.iter().map(|part| part.blaming).sum();

@@ -1,10 +1,10 @@
-//! A diagnosis as the rules see it: words without the addresses and codes in them.
+//! Prepares a diagnosis for the rules: words without the addresses and codes in them.
 
-/// What stands in the place of an address of ours with which a reply begins: rules that blame the sender know it.
+/// Stands for an address of ours at a reply's beginning; rules that blame the sender match it.
 const SENDER: &str = "sender address";
 
-/// The text as the rules see it, twice, one line each: in lower case, one space between words, without the codes that a
-/// reply of many lines repeats in its middle (RFC 5321 §4.2.1), and without the addresses, whose letters mean nothing. In
+/// The text that the rules search, twice, one line each: in lower case, one space between words, without the codes
+/// that a multiline reply repeats (RFC 5321 §4.2.1), and without addresses, since their letters carry no meaning. In
 /// the second line `@` stands where an address was.
 pub(super) fn words_of(text: &str, ours: &[&str]) -> String {
     let lower = text.to_lowercase();
@@ -15,7 +15,7 @@ pub(super) fn words_of(text: &str, ours: &[&str]) -> String {
             after_code = true;
             continue;
         }
-        // The address in a page's address is the page's.
+        // An address inside a URL belongs to the URL.
         let pieces = if word.contains("://") { vec![Piece::Words(word)] } else { pieces(word) };
         let is_sender = |address: &str| ours.iter().any(|one| one.eq_ignore_ascii_case(address));
         let mut without = String::new();
@@ -26,7 +26,7 @@ pub(super) fn words_of(text: &str, ours: &[&str]) -> String {
                     without.push_str(words);
                     marked.push_str(words);
                 }
-                // RFC 5321 §4.2: a reply that names an address at its beginning is about that address.
+                // RFC 5321 §4.2: a reply that begins with an address concerns that address.
                 Piece::Address(address) if after_code && number == 0 && is_sender(address) => {
                     without.push_str(SENDER);
                     marked.push_str(SENDER);
@@ -43,7 +43,7 @@ pub(super) fn words_of(text: &str, ours: &[&str]) -> String {
     format!("{plain} \n{marked} ")
 }
 
-/// Whether it is nothing but a code: `550`, `550-5.1.1`, `(#5.7.1)`.
+/// Whether a word is only a code: `550`, `550-5.1.1`, `(#5.7.1)`.
 fn is_code(word: &str) -> bool {
     word.len() >= 3
         && word.bytes().all(|o| o.is_ascii_digit() || b".-#()".contains(&o))
@@ -55,7 +55,7 @@ enum Piece<'a> {
     Address(&'a str),
 }
 
-/// A word, cut where an address in it begins and ends: `found:a@example.org.` holds one.
+/// Splits a word where an address in it begins and ends: `found:a@example.org.` contains one.
 fn pieces(word: &str) -> Vec<Piece<'_>> {
     let (mut found, mut rest) = (Vec::new(), word);
     while let Some(at) = rest.find('@') {
@@ -64,11 +64,11 @@ fn pieces(word: &str) -> Vec<Piece<'_>> {
         let is_domain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
         let domain = &rest[at + 1..];
         let length = domain.find(|c| !is_domain(c)).unwrap_or(domain.len());
-        // sendmail puts three dots behind an address.
+        // sendmail writes three dots after an address.
         let length = domain[..length].find("..").unwrap_or(length);
         let end = at + 1 + domain[..length].trim_end_matches('.').len();
         let (before, address, after) = (&rest[..start], &rest[start..end], &rest[end..]);
-        // Its brackets belong to it.
+        // Brackets around it belong to it.
         let brackets = [('<', '>'), ('[', ']'), ('(', ')'), ('\'', '\''), ('"', '"')];
         let bracketed =
             brackets.iter().find_map(|(open, close)| Some((before.strip_suffix(*open)?, after.strip_prefix(*close)?)));

@@ -7,7 +7,7 @@ fn minute(minutes: i64) -> Timestamp {
     start + chrono::Duration::minutes(minutes)
 }
 
-/// Due at minute 0, ten minutes of grace.
+/// Due at minute 0, with ten minutes of grace.
 fn mailing(missed: MissedPolicy) -> Mailing {
     Mailing {
         id: MailingId(3),
@@ -107,7 +107,7 @@ fn user(name: &str) -> Operator {
 fn an_approval_is_by_another_number_and_not_by_another_name() {
     let queued = Mailing { approval_required: true, created_uid: Some(1000), ..mailing(MissedPolicy::Send) };
     let operator = |name: &str, uid| Operator { name: name.into(), uid };
-    // As it is where the list of users cannot be read, or lists the same number twice.
+    // As when the user list cannot be read, or contains the same number twice.
     for own in [operator("uid 1000", Some(1000)), operator("deputy", Some(1000)), operator("unknown user", None)] {
         let error = queued.clone().approve(&own, minute(-5), None).unwrap_err();
         assert!(matches!(error, TransitionError::OwnApproval { .. }), "{own:?}");
@@ -140,7 +140,7 @@ fn resuming_what_was_missed_sends_it_now() {
     m.hold(PauseReason::Missed, minute(30)).unwrap();
     m.resume(minute(40)).unwrap();
     assert_eq!(m.due(minute(40)), Due::Begin);
-    // Before its time, a pause moves nothing.
+    // Before its time, a pause changes nothing.
     let mut m = mailing(MissedPolicy::Ask);
     m.hold(PauseReason::Person { by: "bo".into() }, minute(-30)).unwrap();
     m.resume(minute(-20)).unwrap();

@@ -1,4 +1,4 @@
-//! The five fields of a cron expression, read by the usual rules into the values that they mean.
+//! Parses the five fields of a cron expression into the values that they match.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "au
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 impl Field {
-    /// The word for it in messages.
+    /// Its name in messages.
     pub fn word(self) -> &'static str {
         match self {
             Self::Minute => "minute",
@@ -35,7 +35,7 @@ impl Field {
         }
     }
 
-    /// What it takes, for messages.
+    /// The accepted values, for messages.
     pub fn expected(self) -> &'static str {
         match self {
             Self::Minute => "0 to 59",
@@ -75,14 +75,14 @@ impl Field {
 /// The values of one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Values {
-    /// What it means; days of week as 0 (Sunday) to 6.
+    /// The matching values; days of week as 0 (Sunday) to 6.
     pub values: BTreeSet<u32>,
-    /// Whether it is written with a leading `*`: then it does not restrict days by the "or" rule.
+    /// Whether it is written with a leading `*`: then it does not count as restricting days.
     pub star: bool,
 }
 
-/// Reads one field: a comma-separated list of `*`, `a`, `a-b`, each with `/step` if wanted; `a/step` runs from `a` to
-/// the end, as most cron programs have it.
+/// Parses one field: a comma-separated list of `*`, `a`, `a-b`, each optionally with `/step`; `a/step` runs from `a`
+/// to the end, as in most cron programs.
 ///
 /// # Errors
 /// A text that says what is wrong in this field.
@@ -124,7 +124,7 @@ fn read_step(text: &str) -> Result<usize, String> {
 
 fn range_ends(field: Field, from: &str, to: &str) -> Result<(u32, u32), String> {
     let (first, last) = (field.value(from)?, field.value(to)?);
-    // "fri-sun" is a weekend: Sunday as an end is 7.
+    // "fri-sun" is a weekend: as an end, Sunday is 7.
     let last = if field == Field::DayOfWeek && last == 0 && first > 0 { 7 } else { last };
     if first > last {
         return Err(format!("the range {from}-{to} runs backwards; write it as two parts, e.g. {from},{to}"));

@@ -20,10 +20,10 @@ fn error(expression: &str) -> String {
 
 #[test]
 fn each_night_in_stockholm_over_the_spring_gap() {
-    // 02:30 does not exist on 28 March 2027: 03:00 summer time it is, once.
+    // 02:30 does not exist on 28 March 2027: it fires at 03:00 summer time, once.
     let found = fires("30 2 * * *", "Europe/Stockholm", "2027-03-26T12:00:00", 3);
     assert_eq!(found, ["2027-03-27T01:30", "2027-03-28T01:00", "2027-03-29T00:30"]);
-    // And nothing is doubled where 03:00 itself is named too.
+    // It fires only once if 03:00 itself is listed too.
     let found = fires("0,30 2,3 28 3 *", "Europe/Stockholm", "2027-03-27T12:00:00", 2);
     assert_eq!(found, ["2027-03-28T01:00", "2027-03-28T01:30"]);
 }
@@ -32,9 +32,9 @@ fn each_night_in_stockholm_over_the_spring_gap() {
 fn each_night_in_stockholm_over_the_autumn_fold() {
     let found = fires("30 2 * * *", "Europe/Stockholm", "2026-10-24T12:00:00", 2);
     assert_eq!(found, ["2026-10-25T00:30", "2026-10-26T01:30"]);
-    // Asked between the two, it does not fire again.
+    // Queried between the two, it does not fire again.
     assert_eq!(fires("30 2 * * *", "Europe/Stockholm", "2026-10-25T01:10:00", 1), ["2026-10-26T01:30"]);
-    // Each quarter fires once for each local time, and goes on after the doubled hour.
+    // Each quarter fires once for each local time, and continues after the doubled hour.
     let found = fires("*/15 * * * *", "Europe/Stockholm", "2026-10-25T00:30:00", 2);
     assert_eq!(found, ["2026-10-25T00:45", "2026-10-25T02:00"]);
 }
@@ -73,7 +73,7 @@ fn two_restricted_day_fields_are_an_or_and_a_star_makes_it_an_and() {
     // Friday or the 13th.
     let found = fires("0 0 13 * fri", "UTC", "2026-11-28T00:00:00", 3);
     assert_eq!(found, ["2026-12-04T00:00", "2026-12-11T00:00", "2026-12-13T00:00"]);
-    // Odd days that are Fridays, as Vixie has it for a field that begins with a star.
+    // Odd days that are Fridays, as in Vixie's cron for a field that begins with a star.
     assert_eq!(fires("0 0 */2 * fri", "UTC", "2026-11-28T00:00:00", 1), ["2026-12-11T00:00"]);
 }
 
@@ -95,7 +95,7 @@ fn an_error_says_which_field() {
     assert!(Recurrence::new("@daily", "Mars/Olympus").unwrap_err().to_string().contains("Mars/Olympus"));
 }
 
-/// Every minute of local time asked whether it fits, by nothing but the fields themselves.
+/// Tests every minute of local time directly against the fields.
 fn brute_force(fields: &[Values; 5], zone: Tz, from: NaiveDate, days: i64) -> Vec<Timestamp> {
     let fits = |values: &Values, value: u32| values.values.contains(&value);
     let start = from.and_hms_opt(0, 0, 0).unwrap();

@@ -1,53 +1,53 @@
-//! Files, images, films and links that go with a release.
+//! Files, images, videos and links of a release.
 
 use crate::base::language::Language;
 
 use super::person::Person;
 
-/// The content of a file, by what it is kept under.
+/// A file's content, by its hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blob {
     /// SHA-256 of the content.
     pub sha256: [u8; 32],
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
-/// A file that goes with a release: in the mail when it is small, as a link when it is large.
+/// A file attached to a release: sent in the mail if it is small, as a link if it is large.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attachment {
-    /// The file's name beside the release file; no folders upward, no control characters (lint).
+    /// The file's path relative to the release file; no parent folders, no control characters (lint).
     pub file: String,
-    /// What the reader sees.
+    /// Its title for readers.
     pub title: Option<String>,
-    /// The media type, where the file's name does not tell.
+    /// The media type, if the file's name does not tell it.
     pub media_type: Option<String>,
-    /// The language of the file.
+    /// Its language.
     pub language: Option<Language>,
-    /// Who made it or is in it.
+    /// Its authors, or the people in it.
     pub people: Vec<Person>,
-    /// Where the file can be fetched, for one too large for the mail.
+    /// URL of the file, for one too large for the mail.
     pub url: Option<String>,
-    /// The content, once it has been read.
+    /// The content, once read.
     pub blob: Option<Blob>,
 }
 
 impl Attachment {
-    /// The last part of the file's name: what the recipient saves it as.
+    /// The last part of the file's name: the name under which recipients save it.
     pub fn file_name(&self) -> &str {
         self.file.rsplit('/').next().unwrap_or(&self.file)
     }
 
-    /// What the reader sees: the title, or the file's name.
+    /// The text shown to readers: the title, or the file's name.
     pub fn label(&self) -> &str {
         self.title.as_deref().unwrap_or_else(|| self.file_name())
     }
 }
 
-/// How much may travel in one mail.
+/// The size limit of attachments in one mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttachmentBudget {
-    /// Bytes of attachments in one mail, before base64 makes them a third larger.
+    /// Maximum bytes of attachments in one mail, before base64 makes them a third larger.
     pub total: u64,
 }
 
@@ -58,26 +58,26 @@ impl Default for AttachmentBudget {
     }
 }
 
-/// How an attachment reaches the reader.
+/// How an attachment reaches the recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Travel {
     /// In the mail.
     InMail,
     /// As a link.
     Link,
-    /// Not at all: too large for the mail, and no link is known. Lint stops such a release.
+    /// Not at all: too large for the mail, and without a link. Lint rejects such a release.
     Nowhere,
 }
 
 impl AttachmentBudget {
-    /// What images take of it, in bytes: those that can be fetched nowhere travel in the mail.
+    /// Bytes of the budget taken by images: those without a URL travel in the mail.
     pub fn taken_by(&self, images: &[Image]) -> u64 {
         let in_mail = images.iter().filter(|image| image.url.is_none());
         in_mail.filter_map(|image| image.blob).map(|blob| blob.size).fold(0, u64::saturating_add)
     }
 
-    /// How each attachment travels in what `images` leave. The smallest go first, so that one large file does not push
-    /// out all others; an attachment whose content was not read yet counts as small.
+    /// How each attachment travels, given the budget left by `images`. The smallest go first, so that one large file
+    /// does not displace all others; an attachment whose content was not read yet counts as small.
     pub fn plan(&self, attachments: &[Attachment], images: &[Image]) -> Vec<Travel> {
         let size = |a: &Attachment| a.blob.map_or(0, |blob| blob.size);
         let mut order: Vec<usize> = (0..attachments.len()).collect();
@@ -100,42 +100,42 @@ impl AttachmentBudget {
     }
 }
 
-/// An image. It is shown by its link; without one, it travels as an attachment.
+/// An image. Shown by its URL; without one, it travels as an attachment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Image {
-    /// The file's name beside the release file.
+    /// The file's path relative to the release file.
     pub file: Option<String>,
-    /// Where it can be fetched.
+    /// Its URL.
     pub url: Option<String>,
-    /// What it shows, for those who do not see it.
+    /// A description for those who cannot see it.
     pub alt: Option<String>,
     /// The caption.
     pub caption: Option<String>,
-    /// Who took it.
+    /// The photographer.
     pub photographer: Option<String>,
-    /// On what terms it may be used.
+    /// Terms of use.
     pub rights: Option<String>,
-    /// The content, once it has been read.
+    /// The content, once read.
     pub blob: Option<Blob>,
 }
 
-/// Filmed material.
+/// A video.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Video {
-    /// What it is called.
+    /// Its title.
     pub title: String,
-    /// Who is in it.
+    /// The people in it.
     pub people: Vec<Person>,
-    /// A line or two about it.
+    /// A short description.
     pub text: Option<String>,
-    /// Where it is.
+    /// Its URL.
     pub url: String,
 }
 
-/// Links under one heading.
+/// A group of links under one heading.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkGroup {
-    /// The heading, where there is one.
+    /// The heading, if any.
     pub title: Option<String>,
     /// The links, in the author's order.
     pub links: Vec<Link>,
@@ -144,9 +144,9 @@ pub struct LinkGroup {
 /// A link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// What the reader sees.
+    /// The text shown to readers.
     pub title: String,
-    /// Where it leads.
+    /// Its URL.
     pub url: String,
 }
 

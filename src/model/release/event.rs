@@ -1,4 +1,4 @@
-//! The event that a release invites to, moves, cancels or documents.
+//! The event that a release announces, moves, cancels or documents.
 
 use chrono::NaiveTime;
 use chrono_tz::Tz;
@@ -10,15 +10,15 @@ use crate::base::clock::Timestamp;
 /// An event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// Its name, where it is not the headline.
+    /// Its name, if it differs from the headline.
     pub title: Option<String>,
-    /// The beginning.
+    /// Its start.
     pub start: Moment,
-    /// The end, where it is set.
+    /// Its end, if known.
     pub end: Option<Moment>,
     /// The zone of its times.
     pub zone: Tz,
-    /// The house or room.
+    /// The venue.
     pub venue: Option<String>,
     /// Street and number.
     pub street: Option<String>,
@@ -26,56 +26,58 @@ pub struct Event {
     pub city: Option<String>,
     /// A link to a map.
     pub map: Option<String>,
-    /// A link to the live stream.
+    /// A link to a live stream.
     pub stream: Option<String>,
-    /// Who arranges it.
+    /// The organisers.
     pub organisers: Vec<String>,
-    /// Whether it stands.
+    /// Whether it takes place as announced.
     pub status: EventStatus,
-    /// When it was to begin before it was moved.
+    /// The original start of a moved event.
     pub previous_start: Option<Moment>,
-    /// How to say that one comes.
+    /// How to register.
     pub rsvp: Option<Rsvp>,
-    /// The name that stays through updates, for the calendar's UID; made from the event's first release when absent.
+    /// The identifier for the calendar's UID, the same in all updates; derived from the event's first release if
+    /// absent.
     pub uid: Option<String>,
-    /// The least SEQUENCE for the calendar (RFC 5545 §3.8.7.4): it is raised over that of earlier releases of the event.
+    /// The minimum SEQUENCE for the calendar (RFC 5545 §3.8.7.4): it is raised above that of earlier releases of the
+    /// event.
     pub sequence: u32,
 }
 
-/// Whether an event stands.
+/// Whether an event takes place as announced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EventStatus {
-    /// It takes place as said.
+    /// As announced.
     #[default]
     Planned,
-    /// It has a new time or place.
+    /// At a new time or place.
     Moved,
-    /// It does not take place.
+    /// Cancelled.
     Cancelled,
 }
 
-/// How to say that one comes.
+/// How to register for an event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rsvp {
-    /// Where to answer.
+    /// The address for answers.
     pub to: Address,
-    /// Until when, in the event's zone.
+    /// The deadline, in the event's zone.
     pub deadline: Option<Moment>,
-    /// What to tell: name, newsroom, function, press card.
+    /// Details to give: name, newsroom, function, press card.
     pub fields: Vec<String>,
-    /// How many may come.
+    /// Maximum number of participants.
     pub capacity: Option<u32>,
-    /// From when media are let in.
+    /// When media are admitted.
     pub entrance_time: Option<NaiveTime>,
 }
 
 impl Event {
-    /// The instant of its beginning.
+    /// The instant of its start.
     pub fn start_instant(&self) -> Timestamp {
         self.start.instant(self.zone)
     }
 
-    /// The instant of its end, where it is set. A whole day ends with that day.
+    /// The instant of its end, if known. A whole-day event ends with that day.
     pub fn end_instant(&self) -> Option<Timestamp> {
         self.end.map(|end| match end.time {
             Some(_) => end.instant(self.zone),
@@ -83,7 +85,7 @@ impl Event {
         })
     }
 
-    /// Venue, street and city in one line, what there is of them.
+    /// Venue, street and city in one line, as far as given.
     pub fn place(&self) -> Option<String> {
         let parts: Vec<&str> =
             [&self.venue, &self.street, &self.city].into_iter().flatten().map(String::as_str).collect();

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A kind, e.g. `press-release`: 1 to 40 of `a-z`, `0-9` and `-`, beginning with a letter. That a kind exists is for
-/// the templates to say, so that a new kind costs a folder and not a change here.
+/// A kind, e.g. `press-release`: 1 to 40 of `a-z`, `0-9` and `-`, beginning with a letter. Whether it exists depends
+/// on the templates, so that a new kind needs only a folder and no change here.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Kind(String);
 
-/// Text that is no kind.
+/// Text that cannot be a kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\u{201c}{0}\u{201d} is not the name of a kind such as press-release, invitation or documentation")]
 pub struct KindError(String);

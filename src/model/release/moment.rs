@@ -1,4 +1,4 @@
-//! Times as authors write them: a day, or a day and a clock time, on the wall of some place.
+//! Times as authors write them: a day, or a day and a time, in local time.
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use chrono_tz::Tz;
@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use crate::base::clock::Timestamp;
 use crate::model::zone::{self, Meeting};
 
-/// A day with or without a time, in a zone known from where it stands.
+/// A day with or without a time, in a zone given by the context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
     /// The day.
@@ -21,23 +21,23 @@ impl Moment {
         self.date.and_time(self.time.unwrap_or(NaiveTime::MIN))
     }
 
-    /// The instant in `zone`; clock changes are met as [`crate::model::zone`] says.
+    /// The instant in `zone`; clock changes are handled as in [`crate::model::zone`].
     pub fn instant(&self, zone: Tz) -> Timestamp {
         zone::instant(self.local(), zone).0
     }
 
-    /// Whether the clock in `zone` ever shows this.
+    /// Whether this local time exists in `zone`.
     pub fn exists(&self, zone: Tz) -> bool {
         self.time.is_none() || zone::instant(self.local(), zone).1 != Meeting::Gap
     }
 }
 
-/// From a moment to another.
+/// A time span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// The beginning.
+    /// The start.
     pub start: Moment,
-    /// The end, where it is known.
+    /// The end, if known.
     pub end: Option<Moment>,
 }
 
@@ -56,7 +56,7 @@ mod tests {
     fn finds_the_instant_across_clock_changes() {
         let zone = chrono_tz::Europe::Stockholm;
         assert_eq!(moment(12, 1, 9, 30).instant(zone).to_rfc3339(), "2027-01-12T08:30:00+00:00");
-        // The gap of 28 March: 02:30 is not there, 03:00 summer time is next.
+        // The gap of 28 March: 02:30 does not exist, 03:00 summer time is next.
         assert!(!moment(28, 3, 2, 30).exists(zone));
         assert_eq!(moment(28, 3, 2, 30).instant(zone).to_rfc3339(), "2027-03-28T01:00:00+00:00");
         // The fold of 31 October: the first 02:30 counts.

@@ -1,6 +1,6 @@
 //! People and organisations as they appear in a release.
 
-/// A person in a programme, a byline, a caption.
+/// A person in a programme, byline or caption.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Person {
     /// The name.
@@ -9,7 +9,7 @@ pub struct Person {
     pub titles: Vec<String>,
     /// The party, printed in parentheses.
     pub party: Option<String>,
-    /// Where they belong.
+    /// Their organisation.
     pub affiliation: Option<String>,
 }
 
@@ -31,10 +31,10 @@ impl Person {
 /// An organisation that issues a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
-    /// Its id in the contact book, where it has one.
+    /// Its id in the contact book, if it has one.
     pub organisation: Option<String>,
     /// Its name, as printed.
     pub name: String,
-    /// Its part in it, e.g. "i samarbete med".
+    /// Its role in the release, e.g. "i samarbete med".
     pub role: Option<String>,
 }

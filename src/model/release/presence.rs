@@ -1,4 +1,4 @@
-//! Which fields a release has, by the names that template manifests use.
+//! Which fields a release has, by the names used in template manifests.
 
 use super::Release;
 
@@ -47,7 +47,7 @@ pub const FIELDS: [&str; 40] = [
 ];
 
 impl Release {
-    /// Whether the field of that name is there; `None` for a name that is no field (see [`FIELDS`]).
+    /// Whether the release has the field of that name; `None` for an unknown name (see [`FIELDS`]).
     pub fn has(&self, field: &str) -> Option<bool> {
         let event = self.event.as_ref();
         Some(match field {
@@ -94,8 +94,8 @@ impl Release {
         })
     }
 
-    /// The release without a field that its templates may show; `None` for a field that others stand for or that no release
-    /// is without. An event is looked at without facts, which are shown in its place.
+    /// The release without a field that its templates may show; `None` for a field that has substitutes or that every
+    /// release has. An event is examined without facts, which are shown in its place.
     pub fn without(&self, field: &str) -> Option<Self> {
         let mut less = self.clone();
         match field {
@@ -137,7 +137,7 @@ impl Release {
         Some(less)
     }
 
-    /// Something to fetch: an attachment, a link, a film, or a presentation's own link.
+    /// Whether it has material to fetch: an attachment, a link, a video, or a presentation's own link.
     fn has_material(&self) -> bool {
         !self.attachments.is_empty()
             || !self.links.is_empty()

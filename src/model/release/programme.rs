@@ -10,30 +10,30 @@ use super::quote::Quote;
 pub struct Slot {
     /// The day, where the programme runs over several.
     pub date: Option<NaiveDate>,
-    /// The beginning.
+    /// The start.
     pub start: Option<NaiveTime>,
     /// The end.
     pub end: Option<NaiveTime>,
     /// The time as the author printed it; wins over start and end.
     pub printed_time: Option<String>,
-    /// What it is.
+    /// Its title.
     pub title: Option<String>,
-    /// A line or two about it.
+    /// A short description.
     pub text: Option<String>,
-    /// Who is in it, where it has no items of its own.
+    /// Its participants, if it has no items of its own.
     pub people: Vec<Person>,
-    /// Talks, dialogues, panels in it.
+    /// The talks, dialogues and panels in it.
     pub items: Vec<ProgrammeItem>,
 }
 
-/// A talk, a dialogue, a panel.
+/// A talk, a dialogue or a panel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProgrammeItem {
     /// Its form.
     pub form: ItemForm,
-    /// What it is called.
+    /// Its title.
     pub title: Option<String>,
-    /// Who is in it.
+    /// Its participants.
     pub people: Vec<Person>,
 }
 
@@ -63,41 +63,41 @@ impl ItemForm {
     pub const ALL: [Self; 3] = [Self::Talk, Self::Dialogue, Self::Panel];
 }
 
-/// A presentation in a documentation release; its number is its place, from 1.
+/// A presentation in a documentation release; its number is its position, from 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Presentation {
-    /// What it was called.
+    /// Its title.
     pub title: String,
     /// Who held it.
     pub speakers: Vec<Person>,
-    /// What it was about, Markdown.
+    /// A description, in Markdown.
     pub text: Option<String>,
-    /// The file of its slides, as named among the attachments.
+    /// The file of its slides: the name of an attachment.
     pub attachment: Option<String>,
     /// A link to it.
     pub url: Option<String>,
-    /// Something said in it.
+    /// A quotation from it.
     pub quote: Option<Quote>,
 }
 
 /// A stop of a series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeriesRow {
-    /// When.
+    /// The date.
     pub date: SeriesDate,
-    /// Where.
+    /// The place.
     pub place: String,
-    /// The file of this stop, as named among the attachments.
+    /// The file of this stop: the name of an attachment.
     pub attachment: Option<String>,
     /// A link to it.
     pub url: Option<String>,
 }
 
-/// A date that may be known in part.
+/// A date, possibly known only in part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SeriesDate {
     /// A day.
     Day(NaiveDate),
-    /// What the author wrote, e.g. "våren 2017".
+    /// Free text, e.g. "våren 2017".
     Printed(String),
 }

@@ -1,9 +1,9 @@
-//! Quotes: what somebody said, and who.
+//! Quotations and their speakers.
 
-/// A quote given as a field.
+/// A quotation given as a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quote {
-    /// Paragraphs, without quotation marks or dashes; those follow the language.
+    /// Paragraphs, without quotation marks or dashes; those are added for the language.
     pub paragraphs: Vec<String>,
     /// Who said it.
     pub speaker: Speaker,
@@ -11,7 +11,7 @@ pub struct Quote {
     pub attribution: AttributionPlace,
 }
 
-/// Who said something.
+/// The speaker of a quotation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Speaker {
     /// The name.
@@ -63,19 +63,20 @@ impl AttributionPlace {
     pub const ALL: [Self; 3] = [Self::Before, Self::Middle, Self::After];
 }
 
-/// Dashes that may begin the line that names a speaker. The en dash also begins speech, in Swedish and other languages.
+/// Dashes that may begin the line that names a speaker. The en dash also begins direct speech, in Swedish and other
+/// languages.
 const DASHES: [&str; 4] = ["\u{2014}", "\u{2013}", "---", "--"];
 
-/// Words within names that have no capital.
+/// Name particles written in lower case.
 const PARTICLES: [&str; 26] = [
     "af", "al", "av", "bin", "da", "de", "del", "della", "den", "der", "di", "do", "dos", "du", "e", "el", "ibn", "la",
     "le", "och", "ten", "ter", "van", "von", "y", "zu",
 ];
 
-/// Words of a name, at most.
+/// Maximum number of words in a name.
 const NAME_WORDS: usize = 7;
 
-/// The line without the dash that begins it; `None` where no dash followed by a space does.
+/// The line without its initial dash; `None` without a dash followed by a space.
 pub fn after_dash(line: &str) -> Option<&str> {
     let line = line.trim();
     let rest = DASHES.iter().find_map(|dash| line.strip_prefix(dash))?;
@@ -84,8 +85,8 @@ pub fn after_dash(line: &str) -> Option<&str> {
 
 /// The speaker named by a block quote's last line, `— Name, title, title`; `None` when that line names no speaker.
 ///
-/// An em dash, an en dash or two or three hyphens begin it, followed by a space. What follows must have the form of a
-/// name, so that speech that begins with a dash stays speech; `verbs` are the language's verbs of saying.
+/// The line begins with an em dash, an en dash or two or three hyphens, followed by a space. The rest must have the
+/// form of a name, so that speech that begins with a dash stays speech; `verbs` are the language's verbs of saying.
 pub fn split_attribution(line: &str, verbs: &[String]) -> Option<Speaker> {
     let rest = after_dash(line)?;
     let mut parts = rest.split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -93,7 +94,7 @@ pub fn split_attribution(line: &str, verbs: &[String]) -> Option<Speaker> {
     let titles: Vec<String> = parts.map(str::to_owned).collect();
     let says = |title: &String| title.split(' ').next().is_some_and(|word| verbs.iter().any(|verb| verb == word));
     let exclaims = rest.ends_with(['!', '?', ':', ';', '…', '”', '"']);
-    // "– Nej", "– Ja, det är sant.": one word after the dash of speech is a name only where a title follows it.
+    // "– Nej", "– Ja, det är sant.": one word after the dash is a name only if a title follows.
     let one_word = !name.contains(' ');
     let doubtful = one_word && (rest.ends_with('.') || (titles.is_empty() && line.trim().starts_with('\u{2013}')));
     if !is_name(name) || titles.iter().any(says) || exclaims || doubtful {
@@ -102,7 +103,7 @@ pub fn split_attribution(line: &str, verbs: &[String]) -> Option<Speaker> {
     Some(Speaker { name: name.to_owned(), party: None, titles })
 }
 
-/// Whether a text has the form of a name: capitals and particles, no digits, not the end of a sentence.
+/// Whether a text has the form of a name: capitals and particles, no digits, no sentence end.
 fn is_name(text: &str) -> bool {
     let words: Vec<&str> = text.split_whitespace().collect();
     let is_part = |word: &&str| {

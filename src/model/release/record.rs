@@ -1,4 +1,4 @@
-//! A release as it is kept: the text as it was written, and a snapshot of all that it refers to.
+//! A stored release: the text as written, and a snapshot of everything it refers to.
 //!
 //! A record never changes: a changed text is a new release. So what was approved and queued is what is sent.
 
@@ -13,22 +13,22 @@ use crate::base::id::ReleaseId;
 use crate::base::language::Language;
 use crate::model::contact::ContactBook;
 
-/// A release as it is kept.
+/// A stored release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReleaseRecord {
-    /// Its name.
+    /// Its id.
     pub id: ReleaseId,
     /// The file's text, as written.
     pub source: String,
-    /// The contacts and texts that it refers to, as they were when it was added.
+    /// The contacts and texts that it refers to, as of when it was added.
     pub book: ContactBook,
-    /// The content of each file that it names.
+    /// The content of each file that it refers to.
     pub files: BTreeMap<String, Blob>,
-    /// The zone of times without one, as it was when it was added.
+    /// The zone of times without one, as of when it was added.
     pub zone: Tz,
-    /// The country of national phone numbers, as it was when it was added.
+    /// The country code of national phone numbers, as of when it was added.
     pub country_code: String,
-    /// For listing without reading the text.
+    /// A summary, so that lists need not parse the text.
     pub summary: ReleaseSummary,
     /// When it was added.
     pub created: Timestamp,
@@ -36,7 +36,7 @@ pub struct ReleaseRecord {
     pub created_by: String,
 }
 
-/// What a list of releases shows.
+/// The summary shown in a list of releases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReleaseSummary {
     /// Its kind.
@@ -50,7 +50,7 @@ pub struct ReleaseSummary {
 }
 
 impl Release {
-    /// What a list of releases shows of it.
+    /// The summary shown in a list of releases.
     pub fn summary(&self) -> ReleaseSummary {
         ReleaseSummary {
             kind: self.kind.clone(),
@@ -60,7 +60,7 @@ impl Release {
         }
     }
 
-    /// Notes the content of each attachment and image that `files` knows.
+    /// Records the content of each attachment and image found in `files`.
     pub fn attach(&mut self, files: &BTreeMap<String, Blob>) {
         for attachment in &mut self.attachments {
             attachment.blob = files.get(&attachment.file).copied();

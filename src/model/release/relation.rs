@@ -1,4 +1,4 @@
-//! How a release stands to others, to time and to the archive.
+//! Relations of a release to others, embargo and archive.
 
 use chrono_tz::Tz;
 
@@ -16,25 +16,25 @@ pub struct Translation {
     pub language: Language,
     /// Its headline in that language.
     pub title: Option<String>,
-    /// Where it is: a link, or a release such as `r17`.
+    /// Its location: a URL, or a release such as `r17`.
     pub reference: String,
 }
 
-/// What a release is to another.
+/// A relation to another release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relation {
-    /// What it is.
+    /// The kind of relation.
     pub kind: RelationKind,
-    /// To which: a release such as `r17`, a link, or the name of an event.
+    /// The other one: a release such as `r17`, a URL, or the name of an event.
     pub to: String,
-    /// What the reader sees.
+    /// The text shown to readers.
     pub title: Option<String>,
-    /// The day of what it is related to, e.g. of the event documented.
+    /// The day of what it refers to, e.g. of the event documented.
     pub date: Option<Moment>,
 }
 
 impl Release {
-    /// The release that this one updates, corrects, replaces or withdraws, where it names one by its number.
+    /// The release that this one updates, corrects, replaces or withdraws, if given by its number.
     pub fn announced_in(&self) -> Option<ReleaseId> {
         use RelationKind::{CorrectionOf, Replaces, UpdateOf, Withdraws};
         let same = |kind| matches!(kind, UpdateOf | CorrectionOf | Replaces | Withdraws);
@@ -42,20 +42,20 @@ impl Release {
     }
 }
 
-/// What a release is to another.
+/// The kind of relation between two releases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelationKind {
-    /// It mends an error.
+    /// It corrects an error in it.
     CorrectionOf,
-    /// It stands in its place.
+    /// It replaces it.
     Replaces,
-    /// It takes it back.
+    /// It withdraws it.
     Withdraws,
-    /// It goes on from it.
+    /// It follows up on it.
     FollowUpOf,
     /// It documents an event.
     DocumentationOf,
-    /// It tells what is new about an event.
+    /// It reports changes of an event.
     UpdateOf,
 }
 
@@ -77,14 +77,14 @@ impl RelationKind {
         [Self::CorrectionOf, Self::Replaces, Self::Withdraws, Self::FollowUpOf, Self::DocumentationOf, Self::UpdateOf];
 }
 
-/// Not for publication before.
+/// An embargo: not for publication before a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Embargo {
     /// Until when.
     pub until: Moment,
     /// The zone of that time.
     pub zone: Tz,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
 }
 
@@ -98,10 +98,10 @@ impl Embargo {
 /// How long a release is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Archive {
-    /// From when it is only in the archive.
+    /// When it moves to the archive.
     pub from: Option<Moment>,
     /// Until when it is kept.
     pub until: Option<Moment>,
-    /// Notes for those who find it there.
+    /// Notes for readers of the archive.
     pub notes: Vec<String>,
 }

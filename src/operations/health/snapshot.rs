@@ -10,7 +10,7 @@ use crate::model::mailing::{Mailing, Stage};
 use crate::operations::backups;
 use crate::store::embedded::EmbeddedEngine;
 use crate::store::engine::EngineError;
-use crate::store::{Read, StoreError};
+use crate::store::{Read, StoreError, mailings};
 
 use super::{Health, InboundHealth, JobHealth, NoticesHealth, Observer, Parts, Slow, Taken};
 
@@ -24,15 +24,15 @@ const OVER_FOR: chrono::Duration = chrono::Duration::days(7);
 impl Observer {
     pub(super) async fn take(&self, at: Timestamp, max_age: Duration) -> Result<Health, StoreError> {
         let parts = self.parts();
-        let mailings = self.store.mailings().await?;
-        let slow = self.slow(&mailings, max_age * SLOWER).await?;
+        let slow = self.slow(max_age * SLOWER).await?;
         let backups = match parts.backups.clone() {
             Some(backups) => backups_now(backups).await?,
             None => backups::State::default(),
         };
         let mut in_work = Vec::new();
         let (mut oldest_due, mut uncertain) = (None, slow.uncertain);
-        for Read { value: mailing, .. } in mailings {
+        let mut open = self.store.pages(mailings::open());
+        while let Some(Read { value: mailing, .. }) = open.next().await? {
             let tally = match &mailing.stage {
                 Stage::Finished { .. } | Stage::Cancelled { .. } | Stage::Expired { .. } => continue,
                 Stage::Scheduled | Stage::Freezing { .. } => None,
@@ -101,8 +101,8 @@ impl Observer {
     }
 
     async fn inbound(&self, parts: &Parts, slow: Slow) -> Result<InboundHealth, StoreError> {
-        let waiting = self.store.waiting_inbound(None, usize::MAX).await?;
-        let oldest = match waiting.first() {
+        let waiting = self.store.count_waiting_inbound().await?;
+        let oldest = match self.store.waiting_inbound(None, 1).await?.first() {
             Some(first) => match self.store.inbound(*first).await {
                 Ok(read) => read.map(|read| read.value.arrival.at),
                 // One damaged record must not hide everything else; it is named where it is handled.
@@ -112,7 +112,7 @@ impl Observer {
             None => None,
         };
         Ok(InboundHealth {
-            waiting: waiting.len() as u64,
+            waiting,
             oldest,
             stuck: slow.stuck,
             later: self.store.later_counts().await?,
@@ -129,20 +129,21 @@ impl Observer {
         Ok(jobs)
     }
 
-    async fn slow(&self, mailings: &[Read<Mailing>], max_age: Duration) -> Result<Slow, StoreError> {
+    async fn slow(&self, max_age: Duration) -> Result<Slow, StoreError> {
         let mut last = self.last_slow.lock().await;
         if let Some(known) = last.as_ref().filter(|known| known.is_good(self.clock.now(), max_age)) {
             return Ok(known.value);
         }
         let (watch, at) = (Stopwatch::start(), self.clock.now());
         let mut value = Slow::default();
-        for Read { value: mailing, .. } in mailings {
+        let mut mailings = self.store.pages(mailings::all());
+        while let Some(Read { value: mailing, .. }) = mailings.next().await? {
             let over = match &mailing.stage {
                 Stage::Finished { at, .. } | Stage::Cancelled { at, .. } => *at,
                 _ => continue,
             };
             if at - over < OVER_FOR {
-                value.uncertain += self.store.tally(mailing).await?.uncertain;
+                value.uncertain += self.store.tally(&mailing).await?.uncertain;
             }
         }
         value.stuck = self.stuck().await?;

@@ -5,7 +5,7 @@ use crate::base::id::MailingId;
 use crate::model::ledger::Cause;
 use crate::model::mailing::{Pause, PauseReason, Stage, UncertainPolicy};
 use crate::store::engine::{Batch, Commit};
-use crate::store::{Store, StoreError, inbound, keys, notices, record};
+use crate::store::{Store, StoreError, inbound, mailings, notices};
 
 /// Records looked at together.
 const PAGE: usize = 500;
@@ -28,7 +28,8 @@ pub struct Held {
 pub async fn hold(store: &Store, until: Timestamp, now: Timestamp) -> Result<Held, StoreError> {
     let known = until.format("%Y-%m-%d %H:%M:%S UTC");
     let mut held = Held::default();
-    for read in store.mailings().await? {
+    let mut mailings = store.pages(mailings::all());
+    while let Some(read) = mailings.next().await? {
         if !matches!(read.value.stage, Stage::Scheduled | Stage::Freezing { .. } | Stage::Sending(_)) {
             continue;
         }
@@ -106,19 +107,6 @@ const MANY: u64 = 1_000_000;
 /// # Errors
 /// [`StoreError`]: it must not be started.
 pub async fn renumber(store: &Store, later: Option<&Store>) -> Result<(), StoreError> {
-    for (key, bytes) in store.engine().scan(keys::table(b'c'), usize::MAX).await? {
-        let mut last = record::decode_counter(&bytes)?;
-        if let Some(later) = later
-            && let Some(bytes) = later.engine().get(&key).await?
-        {
-            last = last.max(record::decode_counter(&bytes)?);
-        }
-        let is_few = ["mailing", "release", "post"].iter().any(|name| keys::counter(name) == key);
-        let next = last.saturating_add(if is_few { FEW } else { MANY });
-        let mut batch = Batch::new();
-        batch.expect(key.clone(), bytes);
-        batch.put(key, next.to_be_bytes().as_slice());
-        applied(store, batch).await?;
-    }
-    Ok(())
+    let few = ["mailing", "release", "post"];
+    store.raise_counters(later, |counter| if few.contains(&counter) { FEW } else { MANY }).await
 }

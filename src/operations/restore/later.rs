@@ -1,7 +1,6 @@
 //! What people did after the instant that is restored, as a later backup knows it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, SubscriberId};
@@ -9,13 +8,12 @@ use crate::model::subscriber::{Subscription, SubscriptionState};
 use crate::model::suppression::{Suppression, SuppressionReason};
 use crate::privacy::erasure::{Eraser, ErasureMark, erase_marked, erasure_marks};
 use crate::store::backup::BackupError;
+use crate::store::backup::people::read_people;
 use crate::store::backup::point::Point;
 use crate::store::backup::repository::Repository;
-use crate::store::engine::{Batch, Commit, Engine, Key as StoreKey};
-use crate::store::memory::MemoryEngine;
-use crate::store::subscribers::read_record;
+use crate::store::engine::Batch;
 use crate::store::suppressions::{self, AddressHash};
-use crate::store::{CONFLICT_TRIES, Store, StoreError};
+use crate::store::{Attempt, Store, StoreError};
 use crate::subscribers::profile::PersonError;
 
 /// Records looked at together.
@@ -51,38 +49,17 @@ impl Later {
     /// # Errors
     /// [`BackupError`].
     pub fn read(repository: &Repository, newest: &Point) -> Result<Self, BackupError> {
-        let engine = Arc::new(MemoryEngine::new());
-        let mut batch = Batch::new();
         let mut left = BTreeMap::new();
-        let mut failure = None;
-        newest.records(
-            repository,
-            &|key| matches!(key.first(), Some(b'c' | b's' | b'x' | b'X')),
-            &mut |key, value| {
-                if key.first() != Some(&b's') {
-                    batch.put(StoreKey(key.to_vec()), value);
-                    return;
-                }
-                match read_record(value) {
-                    Ok(subscriber) => {
-                        let (id, created) = (subscriber.id, subscriber.created);
-                        let is_left =
-                            |s: &Subscription| matches!(s.state, SubscriptionState::Ended | SubscriptionState::Paused);
-                        let subscriptions: BTreeMap<_, _> =
-                            subscriber.subscriptions.into_iter().filter(|(_, s)| is_left(s)).collect();
-                        if !subscriptions.is_empty() {
-                            left.insert(id, Left { created, subscriptions });
-                        }
-                    }
-                    Err(e) => failure = failure.take().or(Some(e.to_string())),
-                }
-            },
-        )?;
-        if let Some(what) = failure {
-            return Err(BackupError::Damaged { path: repository.directory().to_owned(), what });
-        }
-        engine.put_all(batch);
-        Ok(Self { kept: Store::new(engine as Arc<dyn Engine>), left })
+        let kept = read_people(newest, repository, &mut |subscriber| {
+            let (id, created) = (subscriber.id, subscriber.created);
+            let is_left = |s: &Subscription| matches!(s.state, SubscriptionState::Ended | SubscriptionState::Paused);
+            let subscriptions: BTreeMap<_, _> =
+                subscriber.subscriptions.into_iter().filter(|(_, s)| is_left(s)).collect();
+            if !subscriptions.is_empty() {
+                left.insert(id, Left { created, subscriptions });
+            }
+        })?;
+        Ok(Self { kept, left })
     }
 
     /// Its suppressions and counters.
@@ -136,17 +113,16 @@ impl Later {
     }
 
     async fn suppress(&self, store: &Store, hash: &AddressHash, suppression: &Suppression) -> Result<bool, StoreError> {
-        for _ in 0..CONFLICT_TRIES {
-            if store.suppression(hash).await?.is_some() {
-                return Ok(false);
-            }
-            let mut batch = Batch::new();
-            suppressions::put(&mut batch, hash, None, suppression);
-            if store.commit(batch).await? == Commit::Applied {
-                return Ok(true);
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES))
+        store
+            .attempt(|| async move {
+                if store.suppression(hash).await?.is_some() {
+                    return Ok(Attempt::Leave(false));
+                }
+                let mut batch = Batch::new();
+                suppressions::put(&mut batch, hash, None, suppression);
+                Ok(Attempt::Commit(batch, true))
+            })
+            .await
     }
 
     async fn leave(&self, store: &Store, id: SubscriberId) -> Result<u64, StoreError> {

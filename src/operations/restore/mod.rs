@@ -253,6 +253,9 @@ async fn settle(
 ) -> Result<(DoneAgain, Held), RestoreError> {
     let (store, now) = (Store::new(engine.clone()), clock.now());
     let key = store.installation_key().await?;
+    if !laid_out.exact {
+        store.forget_tables().await?;
+    }
     let mut done = match later {
         Some((_, later)) => later.apply(&store).await?,
         None => DoneAgain::default(),

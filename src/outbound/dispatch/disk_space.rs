@@ -1,5 +1,5 @@
-//! Whether the store has room, as far as dispatch knows: a full disk is waited for, and said once and not by every worker
-//! at each try.
+//! Whether the disk has space, as far as dispatch knows: while it is full, dispatch waits, and logs it once instead
+//! of by every worker at each attempt.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,13 +9,14 @@ use crate::base::clock::Timestamp;
 
 use super::relay_backoff::Trouble;
 
-/// A disk that was full is tried again after so long.
+/// Time between attempts while the disk is full.
 pub const PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// When nobody met a full disk for so long, it is full no more, or nobody needs it: some tries, on a busy machine too.
+/// Time without a full disk after which it counts as having space, or as not needed: several attempts, also on a busy
+/// machine.
 const FORGOTTEN: Duration = Duration::seconds(10);
 
-/// What is known of the room there is.
+/// What is known of the disk space.
 #[derive(Default)]
 pub struct Room {
     full: Mutex<Option<Full>>,
@@ -28,7 +29,8 @@ struct Full {
 }
 
 impl Full {
-    /// Whether a full disk was met lately. What a clock noted that has been set back since is not.
+    /// Whether the disk was full recently. A time in the future was noted before the clock was set back, and does not
+    /// count.
     fn is_recent(&self, now: Timestamp) -> bool {
         (now - self.last).abs() < FORGOTTEN
     }
@@ -39,7 +41,7 @@ impl Room {
         self.full.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Somebody met a full disk. `true` for the first report: log that one.
+    /// Reports a full disk. `true` for the first report: log that one.
     pub fn is_full(&self, now: Timestamp, what: String) -> bool {
         let mut full = self.lock();
         let known = full.as_ref().filter(|full| full.is_recent(now)).map(|full| full.since);

@@ -1,4 +1,5 @@
-//! The feeder of one mailing: leases its chunks, finds what a crash left in doubt, and hands deliveries to the queue.
+//! The feeder of one mailing: leases its chunks, resolves what a crash left in doubt, and puts deliveries into the
+//! queue.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,9 +21,9 @@ use crate::store::{Read, StoreError};
 use super::work::{Job, Run};
 use super::{Shared, history, settle};
 
-/// Due deliveries looked at in one go.
+/// Number of due deliveries read at a time.
 const DUE_STEP: usize = 2048;
-/// The longest sleep: what a clock that stood ahead put off is found within it.
+/// Maximum sleep: deliveries deferred while the clock was ahead are found within it.
 const LONGEST_SLEEP: Duration = Duration::seconds(60);
 
 /// Feeds one mailing until it is finished, stopped, or the daemon drains.
@@ -32,19 +33,19 @@ pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>, heartbeat:
         Err(PrepareError::Store(error)) => return Err(error),
         Err(PrepareError::Broken(what)) => return pause(shared, mailing.value.id, PauseReason::Broken { what }).await,
     };
-    // A person who resumes a paused mailing has seen to what the breaker said.
+    // A person who resumes a paused mailing has seen the breaker's report.
     let expected = history::expected(&shared.parts.store, &mailing.value).await?;
     shared.policy.begin(mailing.value.id, expected);
     let run = Arc::new(Run::new(mailing, prepared));
     let fed = feed(shared, &run, heartbeat).await;
     run.stop();
-    // For as long as the relay is lost: the workers' own pulses tell whether they are well.
+    // For as long as the relay is lost: the workers' own heartbeats tell whether they are well.
     heartbeat.rests();
-    // The workers give back what they hold before anybody else may feed this mailing.
+    // The workers give back what they hold before another feeder may start on this mailing.
     while !run.outstanding().is_empty() && !shared.is_draining() {
         tokio::select! {
             () = run.given_back.notified() => {}
-            // What lies in the queue then is given back by nobody.
+            // What is left in the queue then is never given back.
             () = shared.until_draining() => {}
         }
     }
@@ -61,7 +62,7 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, heartbeat: &Heartbeat) -> Re
     let mut renew_at = clock.steady() + renewal;
     while !run.is_stopped() && !shared.is_draining() {
         heartbeat.works();
-        // The one reading for all that this round decides: what falls due after it is found by the next round, and is
+        // One reading for all decisions of this round: what falls due after it is found by the next round, and is
         // what this one waits for.
         let (Reading { now, steady }, jump) = jumps.look(&**clock);
         let woken = shared.parts.notifier.notified();
@@ -70,7 +71,7 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, heartbeat: &Heartbeat) -> Re
         if !run.refresh(read) {
             break;
         }
-        // Somebody put settled deliveries back: they are in chunks that were swept before.
+        // Settled deliveries were reopened: they are in chunks already swept.
         if run.current().value.reopened != reopened {
             reopened = run.current().value.reopened;
             unswept = unsettled(shared, run).await?;
@@ -80,14 +81,14 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, heartbeat: &Heartbeat) -> Re
             renew(shared, run, now).await?;
             renew_at = steady + renewal;
         }
-        // What was put off by a clock that stood ahead is in no order of time: all chunks are looked at. A jump there and
-        // back while this one waited for the workers is known from the scheduler's note alone.
+        // Deliveries deferred while the clock was ahead are not in order of time: all chunks are examined. A jump
+        // there and back while this round waited for the workers is known only from the scheduler's note.
         let last = noted_jump(shared).await?;
         if jump.is_some() || last != noted {
             noted = last;
             unswept = unsettled(shared, run).await?;
         }
-        // What a worker had to leave as it was is found in its chunk once more.
+        // What a worker had to leave unchanged is found in its chunk again.
         unswept.extend(run.take_left());
         let full = run.outstanding().len() >= shared.parts.settings.chunks_ahead;
         if !full {
@@ -95,14 +96,15 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, heartbeat: &Heartbeat) -> Re
                 if work_on(shared, run, chunk, now, heartbeat).await? {
                     continue;
                 }
-                // Another node has it: looked at again when leases are renewed.
+                // Another node has it: examined again when leases are renewed.
                 unswept.insert(chunk);
             }
             if run.outstanding().is_empty() && unswept.is_empty() && settle::finish(shared, run, now).await? {
                 break;
             }
         }
-        // What was due at the reading lies in a chunk that is being worked on: it is looked at when that is given back.
+        // What was due at the reading is in a chunk that is being worked on: it is examined when the chunk is given
+        // back.
         let longest = (renew_at - steady).min(LONGEST_SLEEP).to_std().unwrap_or_default();
         let next = if full { None } else { shared.parts.store.next_due(run.current().value.id, now).await? };
         tokio::select! {
@@ -123,12 +125,12 @@ async fn unsettled(shared: &Shared, run: &Run) -> Result<BTreeSet<u32>, StoreErr
     Ok(chunks.filter(|chunk| !settled.contains_key(chunk) && !run.works_on(*chunk)).collect())
 }
 
-/// The last jump of the clock that the scheduler noted.
+/// The last clock jump noted by the scheduler.
 async fn noted_jump(shared: &Shared) -> Result<Option<Jump>, StoreError> {
     Ok(shared.parts.store.clock_trust().await?.and_then(|trust| trust.last))
 }
 
-/// The next chunk with something to do: what is due comes before what was never tried.
+/// The next chunk with work: due retries come before what was never tried.
 async fn next_chunk(
     shared: &Shared,
     run: &Run,
@@ -142,7 +144,7 @@ async fn next_chunk(
         unswept.remove(&chunk);
         return Ok(Some(chunk));
     }
-    // Due so late that only a clock that stood ahead can have put it off.
+    // Due so late that only a clock that was ahead can have deferred it.
     let settings = &shared.parts.settings;
     let latest = settings.retry.latest(settings.longest_rest(), now);
     let ahead = shared.parts.store.due_later(mailing, latest, DUE_STEP).await?;
@@ -155,7 +157,7 @@ async fn next_chunk(
     Ok(unswept.pop_first())
 }
 
-/// Leases a chunk, decides what a crash left in doubt in it, and hands out what is to be sent; `false` when another
+/// Leases a chunk, resolves what a crash left in doubt in it, and queues what is to be sent; `false` when another
 /// node has it.
 async fn work_on(
     shared: &Arc<Shared>,
@@ -186,7 +188,7 @@ async fn work_on(
         }
     }
     let (Commit::Applied, Some(stamp)) = (parts.store.commit(batch).await?, stamp) else { return Ok(false) };
-    // The queue takes them as the workers get on, which may be when a lost relay is back.
+    // The queue accepts them as the workers progress, which may be only when a lost relay is back.
     heartbeat.rests();
     hand_out(shared, run, number, stamp, jobs).await?;
     Ok(true)
@@ -199,7 +201,7 @@ async fn hand_out(
     lease: crate::store::engine::Value,
     rows: Vec<Row>,
 ) -> Result<(), StoreError> {
-    // One more than there are jobs: the feeder's own, so that the chunk is not settled before all are handed out.
+    // One more than there are jobs: the feeder's own, so that the chunk is not settled before all are queued.
     let chunk = run.begin(number, lease, rows.len() as u32 + 1);
     for row in rows {
         let job = Job { run: run.clone(), chunk: chunk.clone(), row };
@@ -238,7 +240,7 @@ async fn renew(shared: &Shared, run: &Run, now: Timestamp) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Holds a mailing back and says why; nothing when it is neither being frozen nor sent any more.
+/// Pauses a mailing with a reason; does nothing when it is neither being frozen nor sent any more.
 pub(super) async fn pause(shared: &Shared, id: MailingId, reason: PauseReason) -> Result<(), StoreError> {
     let since = shared.parts.clock.now();
     tracing::warn!(mailing = %id, ?reason, "mailing paused");

@@ -1,12 +1,13 @@
-//! Dispatch: makes the deliveries of frozen mailings, so that after any crash at most one delivery per connection is
+//! Dispatch: sends the deliveries of frozen mailings, so that after any crash at most one delivery per connection is
 //! in doubt, and each is shown.
 //!
-//! - A feeder for each mailing (`feed`) leases chunks of the ledger and hands their deliveries to a bounded queue.
-//! - A worker for each connection (`worker`) takes a delivery, looks again whether it is wanted, makes the message,
-//!   commits the *intent*, sends, and commits the *outcome* together with its next intent.
+//! - A feeder for each mailing (`feed`) leases chunks of the ledger and puts their deliveries into a bounded queue.
+//! - A worker for each connection (`worker`) takes a delivery, checks again whether it is wanted, composes the
+//!   message, commits the *intent*, sends, and commits the *outcome* together with its next intent.
 //! - The last worker on a chunk settles it (`settle`).
 //!
-//! Every intent demands that mailing and delivery are unchanged, so a pause or a cancel takes effect with its commit.
+//! Every intent requires that mailing and delivery are unchanged, so a pause or a cancel takes effect with its
+//! commit.
 
 mod disk_space;
 mod feed;
@@ -43,7 +44,7 @@ use crate::runtime::clock_jump::Reading;
 use crate::runtime::heartbeat::Heartbeats;
 use crate::runtime::notifier::Notifier;
 use crate::store::engine::EngineError;
-use crate::store::{Read, Store, StoreError};
+use crate::store::{Read, Store, StoreError, mailings};
 use crate::transport::Transport;
 
 use disk_space::Room;
@@ -54,29 +55,29 @@ use relay_backoff::RelayBackoff;
 use stats::Stats;
 use work::{Job, may_send};
 
-/// How dispatch works; the defaults suit a smarthost on the same network.
+/// Settings of dispatch; the defaults suit a smarthost on the same network.
 #[derive(Clone, Debug)]
 pub struct DispatchSettings {
-    /// Connections to the relay at most; so many deliveries at most are in doubt after a crash.
+    /// Maximum number of connections to the relay, and so of deliveries in doubt after a crash.
     pub connections: usize,
-    /// Chunks of one mailing leased at a time.
+    /// Number of chunks of one mailing leased at a time.
     pub chunks_ahead: usize,
-    /// How long a lease lasts, in seconds; renewed at a third of it.
+    /// Duration of a lease, in seconds; renewed after a third of it.
     pub lease_seconds: u32,
-    /// How long an unused connection is kept, in seconds.
+    /// How long an idle connection is kept, in seconds.
     pub idle_seconds: u32,
     /// This node's name in leases.
     pub node: String,
-    /// When to try again.
+    /// The retry table.
     pub retry: RetryTable,
-    /// When to stop because receivers blame us.
+    /// When breakers open.
     pub breaker: BreakerSettings,
     /// When refusals suspend a subscriber.
     pub bounce: BouncePolicy,
 }
 
 impl DispatchSettings {
-    /// The longest time for which something else than the retry table puts a delivery off: a domain is left alone.
+    /// The longest deferral other than by the retry table: a domain's rest.
     pub(super) fn longest_rest(&self) -> chrono::Duration {
         self.breaker.rest
     }
@@ -97,27 +98,27 @@ impl Default for DispatchSettings {
     }
 }
 
-/// Everything the dispatcher works with.
+/// The parts that the dispatcher works with.
 pub struct DispatchParts {
-    /// Where records are.
+    /// The store.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The way out.
+    /// The relay or capture folder that mail goes to.
     pub transport: Arc<dyn Transport>,
-    /// Makes messages.
+    /// Composes messages.
     pub messages: Arc<dyn MessageSource>,
-    /// Hashes addresses for the suppression list.
+    /// The key that hashes addresses for the suppression list.
     pub key: Key,
-    /// Says whose fault a refusal is.
+    /// Classifies refusals.
     pub classifier: Classifier,
-    /// Tells of new work.
+    /// Notifies of new work.
     pub notifier: Notifier,
-    /// Settings.
+    /// The settings.
     pub settings: DispatchSettings,
 }
 
-/// What feeders and workers share.
+/// The state shared by feeders and workers.
 struct Shared {
     parts: DispatchParts,
     /// Leases of this node with a smaller number are from before a restart.
@@ -126,21 +127,21 @@ struct Shared {
     pace: Arc<Pace>,
     room: Room,
     policy: OutcomePolicy,
-    /// Held for reading while a refusal is counted against a subscriber, for writing while such are taken back.
+    /// Locked for reading while a refusal is counted against a subscriber, for writing while refusals are taken back.
     scoring: RwLock<()>,
     queue: Queue<Job>,
     stats: Stats,
-    /// Signs of life of the main task, the feeders and the workers.
+    /// Heartbeats of the main task, the feeders and the workers.
     heartbeats: Heartbeats,
     outcomes: Outcomes,
-    /// Turns true when no new delivery is to begin.
+    /// Turns true when no new delivery may begin.
     draining: watch::Sender<bool>,
-    /// Why dispatch cannot go on, once it cannot.
+    /// Why dispatch cannot continue, once it cannot.
     broken: watch::Sender<Option<String>>,
 }
 
 impl Shared {
-    /// Whether a delivery that was put off until `until` is to be tried at `now`.
+    /// Whether a delivery deferred until `until` is due at `now`.
     fn is_due(&self, until: Timestamp, delivery: &Delivery, now: Timestamp) -> bool {
         let settings = &self.parts.settings;
         settings.retry.is_due(until, u32::from(delivery.attempts), settings.longest_rest(), now)
@@ -150,10 +151,10 @@ impl Shared {
         *self.draining.borrow()
     }
 
-    /// Completes when no new delivery is to begin.
+    /// Completes when no new delivery may begin.
     async fn until_draining(&self) {
         let mut draining = self.draining.subscribe();
-        // An error means that the sender is gone, which lives as long as this does.
+        // An error would mean that the sender is gone, but it lives as long as `self`.
         let _ = draining.wait_for(|draining| *draining).await;
     }
 
@@ -166,7 +167,7 @@ impl Shared {
                     tracing::warn!(%error, "dispatch waits for room, and goes on by itself when there is some");
                 }
             }
-            StoreError::Contended(_) => tracing::warn!(%error, "dispatch waits for the store"),
+            error if error.may_pass() => tracing::warn!(%error, "dispatch waits for the store"),
             _ => {
                 self.give_up(&error.to_string());
                 return false;
@@ -176,7 +177,7 @@ impl Shared {
         !self.is_draining()
     }
 
-    /// Ends dispatch, and says why.
+    /// Ends dispatch with a reason.
     fn give_up(&self, why: &str) {
         tracing::error!(why, "dispatch cannot go on");
         self.broken.send_replace(Some(why.to_owned()));
@@ -196,10 +197,10 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Starts it. Deliveries left in doubt by a crash are found when their chunk is leased again.
+    /// Starts the dispatcher. Deliveries left in doubt by a crash are found when their chunk is leased again.
     ///
     /// # Errors
-    /// [`StoreError`] when the store cannot say which start this is.
+    /// [`StoreError`] when the store cannot count the starts.
     pub async fn start(parts: DispatchParts) -> Result<Self, StoreError> {
         let fence = parts.store.allocate("fence", 1).await?;
         let shared = Arc::new(Shared {
@@ -232,7 +233,7 @@ impl Dispatcher {
         }
     }
 
-    /// Completes when dispatch cannot go on, with the reason: the daemon must stop and be started again.
+    /// Completes when dispatch cannot continue, with the reason: the daemon must stop and be started again.
     pub async fn broken(&self) -> String {
         let mut broken = self.shared.broken.subscribe();
         match broken.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
@@ -241,55 +242,55 @@ impl Dispatcher {
         }
     }
 
-    /// What holds deliveries up, if anything does: a full disk, or the relay.
+    /// What delays deliveries, if anything does: a full disk, or the relay.
     pub fn trouble(&self) -> Option<relay_backoff::Trouble> {
         let shared = &self.shared;
         let now = shared.parts.clock.now();
         shared.room.trouble(now).or_else(|| shared.backoff.trouble(now))
     }
 
-    /// A person says that the relay is repaired: it is tried within a second.
+    /// Retries the relay within a second, after a person reported it repaired.
     pub fn try_relay_now(&self) {
         self.shared.backoff.try_now(self.shared.parts.clock.now());
     }
 
-    /// What the pace is, where the relay asked for a slower one.
+    /// The reduced pace, while the relay asks for fewer mails.
     pub fn slowed(&self) -> Option<pace::Slowed> {
         self.shared.pace.slowed(self.shared.parts.clock.now())
     }
 
-    /// That nearly all answers are temporary refusals, if they are.
+    /// Reports that nearly all recent answers are temporary refusals, if so.
     pub fn put_off(&self) -> Option<PutOff> {
         self.shared.policy.put_off()
     }
 
-    /// Signs of life. While it does not drain, its main task gives one at each [`Notifier`].
+    /// Its heartbeats. Unless it drains, its main task sends one at each [`Notifier`].
     pub fn heartbeats(&self) -> &Heartbeats {
         &self.shared.heartbeats
     }
 
-    /// The domains that the circuit breaker leaves alone now, until when, and why.
+    /// The domains that the circuit breaker lets rest now, until when, and why.
     pub fn resting(&self) -> Vec<(String, Rest)> {
         self.shared.policy.resting(Reading::of(&*self.shared.parts.clock))
     }
 
-    /// Counts what became of deliveries.
+    /// Counts of outcomes.
     pub fn outcomes(&self) -> Outcomes {
         self.shared.outcomes.clone()
     }
 
-    /// Why dispatch cannot go on, once it cannot.
+    /// Why dispatch cannot continue, once it cannot.
     pub fn is_broken(&self) -> Option<String> {
         self.shared.broken.borrow().clone()
     }
 
-    /// What was done since the start.
+    /// Counters since the start.
     pub fn stats(&self) -> stats::Snapshot {
         self.shared.stats.snapshot()
     }
 }
 
-/// Looks what there is to do, begins it, and waits until there may be more.
+/// Finds work, starts it, and waits until there may be more.
 async fn run(shared: Arc<Shared>) {
     let heartbeat = shared.heartbeats.begin("the dispatcher");
     while let Err(error) = take_back::finish_all(&shared).await {
@@ -308,19 +309,8 @@ async fn run(shared: Arc<Shared>) {
     while !shared.is_draining() {
         heartbeat.works();
         let woken = shared.parts.notifier.notified();
-        match shared.parts.store.mailings().await {
-            Ok(mailings) => {
-                for read in mailings {
-                    let id = read.value.id;
-                    if busy.values().any(|m| *m == id) {
-                        continue;
-                    }
-                    if let Some(task) = task_for(&read.value, &closed) {
-                        let handle = tasks.spawn(begin(shared.clone(), task, read));
-                        busy.insert(handle.id(), id);
-                    }
-                }
-            }
+        match begin_open(&shared, &mut tasks, &mut busy, &closed).await {
+            Ok(()) => {}
             Err(error) if shared.survive(&error).await => continue,
             Err(_) => break,
         }
@@ -351,7 +341,7 @@ async fn run(shared: Arc<Shared>) {
     while workers.join_next().await.is_some() {}
 }
 
-/// Pauses a mailing that cannot go on, until a person has seen to it.
+/// Pauses a mailing that cannot continue, until a person resumes it.
 async fn hold_back(shared: &Shared, id: MailingId, what: String) {
     while let Err(error) = feed::pause(shared, id, PauseReason::Broken { what: what.clone() }).await {
         if !shared.survive(&error).await {
@@ -375,12 +365,33 @@ fn task_for(mailing: &Mailing, closed: &HashSet<MailingId>) -> Option<Task> {
     }
 }
 
+/// Begins a task for each open mailing that needs one and has none.
+async fn begin_open(
+    shared: &Arc<Shared>,
+    tasks: &mut JoinSet<Option<MailingId>>,
+    busy: &mut HashMap<tokio::task::Id, MailingId>,
+    closed: &HashSet<MailingId>,
+) -> Result<(), StoreError> {
+    let mut open = shared.parts.store.pages(mailings::open());
+    while let Some(read) = open.next().await? {
+        let id = read.value.id;
+        if busy.values().any(|one| *one == id) {
+            continue;
+        }
+        if let Some(task) = task_for(&read.value, closed) {
+            let handle = tasks.spawn(begin(shared.clone(), task, read));
+            busy.insert(handle.id(), id);
+        }
+    }
+    Ok(())
+}
+
 /// Does one task to its end; gives the mailing when nothing can ever be left to do for it.
 async fn begin(shared: Arc<Shared>, task: Task, read: Read<Mailing>) -> Option<MailingId> {
     let (id, mailing) = (read.value.id, read.value.clone());
     let heartbeat = shared.heartbeats.begin("the feeder of a mailing");
     if !matches!(task, Task::Feed) {
-        // As long as the audience is large; it is nothing but commits.
+        // Takes as long as the audience is large, and consists only of commits.
         heartbeat.rests();
     }
     let done = match task {
@@ -393,12 +404,12 @@ async fn begin(shared: Arc<Shared>, task: Task, read: Read<Mailing>) -> Option<M
     };
     match done {
         Ok(closed) => closed,
-        // Its counts are right without; the next start tries again.
+        // Its counts are correct without this; the next start tries again.
         Err(StoreError::Record(error)) if matches!(mailing.stage, Stage::Cancelled { .. }) => {
             tracing::error!(mailing = %id, %error, "the ledger of a cancelled mailing cannot be closed");
             Some(id)
         }
-        // One damaged record holds back its own mailing, and no other.
+        // A damaged record holds back only its own mailing.
         Err(StoreError::Record(error)) => {
             hold_back(&shared, id, error.to_string()).await;
             None

@@ -1,4 +1,5 @@
-//! What an outcome means for its delivery, its mailing and the relay: one decision after each transaction.
+//! The outcome policy: what an outcome means for its delivery, its mailing and the relay, decided after each
+//! transaction.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,62 +14,62 @@ use crate::model::retry::{NextAttempt, RetryTable};
 use crate::runtime::clock_jump::Reading;
 use crate::transport::Outcome;
 
-/// Decides, and remembers what the circuit breakers need.
+/// Decides about outcomes, and keeps the state of the circuit breakers.
 pub(super) struct OutcomePolicy {
     retry: RetryTable,
     classifier: Classifier,
     breakers: Mutex<Breakers>,
 }
 
-/// The case to decide.
+/// The attempt to decide about.
 pub(super) struct Attempt<'a> {
-    /// Now.
+    /// The clock reading.
     pub reading: Reading,
-    /// The first attempt.
+    /// Time of the first attempt.
     pub first: Timestamp,
     /// The delivery with the intent that was committed.
     pub delivery: &'a Delivery,
-    /// What the mailing wants done with doubt.
+    /// The mailing's policy for doubt.
     pub uncertain: UncertainPolicy,
-    /// Makes the jitter differ between deliveries.
+    /// Seed of the jitter, different for each delivery.
     pub seed: u64,
     /// The mailing, for its breaker.
     pub mailing: MailingId,
     /// The recipient's domain, for its breaker.
     pub domain: &'a str,
-    /// Whether it was refused for good before, and was asked again because that was not believed.
+    /// Whether it was refused for good before, and is repeated because that was not believed.
     pub was_refused: bool,
     /// The envelope sender; empty for the null reverse-path.
     pub sender: &'a str,
 }
 
-/// What follows.
+/// The decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Decision {
-    /// Where the delivery stands now.
+    /// The delivery after it.
     pub delivery: Delivery,
-    /// What is wrong with the relay, if something is.
+    /// The problem with the relay, if there is one.
     pub trouble: Option<String>,
-    /// Why the mailing must pause, if it must: for the press office to read.
+    /// Why the mailing must pause, if it must; shown to the press office.
     pub pause: Option<String>,
-    /// The word for what refused it; `none` where nothing did.
+    /// The word for the class of the refusal; `none` without a refusal.
     pub class: &'static str,
-    /// What the refusal says against the address, if the delivery failed by one that does.
+    /// The refusal, if the delivery failed by one that counts against the address.
     pub bounce: Option<Refusal>,
-    /// What the relay said, if it asks us to send more slowly.
+    /// The relay's reply, if it asks us to send more slowly.
     pub slow: Option<String>,
-    /// What must be taken back, because a breaker opened.
+    /// The refusals to take back, because a breaker opened.
     pub doubted: Option<Doubted>,
 }
 
 /// A refusal that counts against the subscriber.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
-    /// Whose fault it is.
+    /// The class.
     pub class: Class,
-    /// Whether the receiver meant it for good; else it was tried until its time was over.
+    /// Whether the receiver refused permanently; otherwise it was retried until its time was over.
     pub permanent: bool,
-    /// What it said.
+    /// The reply.
     pub reply: Reply,
 }
 
@@ -81,13 +82,13 @@ impl Decision {
     }
 }
 
-/// The time of day for an instant of the breakers, who count the time that passed.
+/// The time of day for an instant of the breakers, which use steady time.
 fn by_day(reading: Reading, at: Timestamp) -> Timestamp {
     reading.now + (at - reading.steady)
 }
 
 impl OutcomePolicy {
-    /// A judge who has seen nothing yet.
+    /// Creates a policy without history.
     pub fn new(retry: RetryTable, breaker: BreakerSettings, classifier: Classifier) -> Self {
         Self { retry, classifier, breakers: Mutex::new(Breakers::new(breaker)) }
     }
@@ -96,30 +97,31 @@ impl OutcomePolicy {
         self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Until when a domain is left alone, and why, if it is.
+    /// The rest of a domain, if it rests now: until when, and why.
     pub fn rest(&self, reading: Reading, domain: &str) -> Option<Rest> {
         let rest = self.breakers().rest(reading.steady, domain).cloned()?;
         Some(Rest { until: by_day(reading, rest.until), ..rest })
     }
 
-    /// That nearly all answers are temporary refusals, if they are.
+    /// Reports that nearly all recent answers are temporary refusals, if so.
     pub fn put_off(&self) -> Option<PutOff> {
         self.breakers().put_off()
     }
 
-    /// The domains that are left alone now.
+    /// The domains that rest now.
     pub fn resting(&self, reading: Reading) -> Vec<(String, Rest)> {
         let resting = self.breakers().resting(reading.steady).into_iter();
         resting.map(|(domain, rest)| (domain, Rest { until: by_day(reading, rest.until), ..rest })).collect()
     }
 
-    /// A mailing begins, or goes on after a person has seen why it was stopped.
+    /// Starts a mailing, or resumes it after a person has seen why it was stopped.
     pub fn begin(&self, mailing: MailingId, expected: Expected) {
         self.breakers().begin(mailing, expected);
     }
 
-    /// A delivery that was decided before and is about to be written: if a breaker opened since, it has not failed. `None`
-    /// where it stays as it was decided. The time of day alone ends no doubt: a clock that was set forward would fail it.
+    /// Checks a decided delivery again just before it is written: if a breaker opened since, it has not failed.
+    /// `None` if the decision stands. The time of day alone does not end a doubt: a clock that was set forward would
+    /// fail the delivery.
     pub fn doubts(
         &self,
         reading: Reading,
@@ -133,12 +135,12 @@ impl OutcomePolicy {
         (!is_over).then(|| DeliveryState::Deferred { first, until: by_day(reading, until), cause: cause.clone() })
     }
 
-    /// Forgets what the breakers know of a mailing that has ended.
+    /// Forgets the breakers' state of a mailing that has ended.
     pub fn forget(&self, mailing: MailingId) {
         self.breakers().forget(mailing);
     }
 
-    /// Decides one case.
+    /// Decides about one attempt.
     pub fn decide(&self, case: &Attempt<'_>, outcome: Outcome) -> Decision {
         let Reading { now: at, steady } = case.reading;
         let delivery = case.delivery.clone();
@@ -159,7 +161,7 @@ impl OutcomePolicy {
                 } else {
                     let words = is_temporary.then(|| reply.to_string());
                     self.breakers().answered(at, words.as_deref());
-                    // RFC 5321 §4.2.1: 421 is about the connection; it says that the server closes it.
+                    // RFC 5321 §4.2.1: 421 concerns the connection; the server closes it.
                     if reply.code == 421 {
                         decision.trouble = Some(format!("the relay closed the connection: {reply}"));
                     }
@@ -206,7 +208,7 @@ impl OutcomePolicy {
         matches!(self.breakers().belief(case.reading.steady, case.mailing, case.domain), Belief::Doubted(_))
     }
 
-    /// Refused for good: failed, unless that is not believed, or not before it is said twice.
+    /// The state after a permanent refusal: failed, unless it is not believed, or only when repeated.
     fn for_good(&self, case: &Attempt<'_>, cause: Cause) -> DeliveryState {
         let belief = self.breakers().belief(case.reading.steady, case.mailing, case.domain);
         match belief {
@@ -219,7 +221,7 @@ impl OutcomePolicy {
         }
     }
 
-    /// Tried again by the retry table, or given up.
+    /// Retries by the retry table, or gives up.
     fn later(&self, case: &Attempt<'_>, cause: Cause) -> DeliveryState {
         match self.retry.next_attempt(case.first, case.reading.now, u32::from(case.delivery.attempts), case.seed) {
             NextAttempt::At(until) => DeliveryState::Deferred { first: case.first, until, cause },
@@ -227,8 +229,8 @@ impl OutcomePolicy {
         }
     }
 
-    /// Tried again at once when the relay is back: its loss is no fault of the delivery. From the fourth time on the
-    /// retry table holds, because it may be this very message that breaks the connection.
+    /// Retries as soon as the relay is back: its loss is not the delivery's fault. From the fourth time on the retry
+    /// table applies, because this message may be what breaks the connection.
     fn soon(&self, case: &Attempt<'_>, cause: Cause) -> DeliveryState {
         match case.delivery.attempts {
             0..=3 => DeliveryState::Deferred { first: case.first, until: case.reading.now, cause },

@@ -1,9 +1,9 @@
-//! How fast mail is sent: as fast as there are connections, until the relay asks us to slow down.
+//! The pace of sending: as fast as the connections allow, until the relay asks us to slow down.
 //!
-//! Two limits, each learnt from what the relay answers and each recovering by itself (additive or slow exponential
-//! increase, multiplicative decrease, as TCP does: RFC 5681 §3.1). *Messages per second*: when the relay refuses with "slow
-//! down", the rate becomes a part of the rate that it has just taken. *Connections*: when it turns a connection away while
-//! others work (421, RFC 5321 §3.8), those that are open are as many as it wants.
+//! Two limits, each learnt from the relay's answers and each recovering by itself (additive or slow exponential
+//! increase, multiplicative decrease, as in TCP: RFC 5681 §3.1). *Messages per second*: when the relay refuses with
+//! "slow down", the rate becomes a part of the rate that it has just accepted. *Connections*: when it turns a
+//! connection away while others work (421, RFC 5321 §3.8), the limit becomes the number of open ones.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,30 +11,31 @@ use chrono::Duration;
 
 use crate::base::clock::Timestamp;
 
-/// Refusals within this time after a cut are answers to what was sent before it.
+/// Refusals within this time after a cut are answers to messages sent before it.
 const TOGETHER: Duration = Duration::seconds(1);
-/// What remains of the rate that the relay took when it asked us to slow down.
+/// The share of the accepted rate that remains when the relay asks us to slow down.
 const KEPT: f64 = 0.7;
-/// The most that one cut takes away: a relay whose quota is used up takes nothing, and says nothing of its rate.
+/// The minimum that one cut leaves: a relay whose quota is used up accepts nothing, which says nothing about its
+/// rate.
 const LEAST_KEPT: f64 = 0.25;
-/// Messages per second, the least: a relay that takes nothing is asked this often.
+/// Minimum rate in messages per second: how often a relay that accepts nothing is tried.
 const LEAST_RATE: f64 = 1.0 / 60.0;
-/// By how much the rate grows in a second: far below the rate at which the relay last refused, and near it.
+/// Growth of the rate in a second: far below the rate at which the relay last refused, and near it.
 const GROWTH: (f64, f64) = (0.10, 0.02);
-/// Where "near" begins.
+/// The share of that rate from which it counts as near.
 const NEAR: f64 = 0.9;
-/// The most by which one message raises the rate.
+/// Maximum by which one message raises the rate.
 const MOST_GROWTH: f64 = 0.5;
-/// Messages that waited for their instant together go out together, if they are this late at most.
+/// Messages that waited for the same instant are sent together if they are at most this late.
 const BURST: Duration = Duration::milliseconds(100);
-/// How long until one connection more is tried.
+/// Time until one additional connection is tried.
 const MORE_CONNECTIONS: Duration = Duration::seconds(60);
-/// How often those who wait for a connection's place look again.
+/// Interval at which tasks that wait for a connection check again.
 const LOOK_AGAIN: Duration = Duration::milliseconds(100);
-/// Without a request to slow down for this long, what was learnt is forgotten.
+/// Time without a request to slow down after which the limits are dropped.
 const FORGOTTEN: Duration = Duration::hours(1);
 
-/// The limits of all connections together.
+/// The limits shared by all connections.
 pub struct Pace {
     most: u32,
     state: Mutex<State>,
@@ -43,10 +44,10 @@ pub struct Pace {
 #[derive(Default)]
 struct State {
     rate: Option<Rate>,
-    /// Connections that may be open.
+    /// Maximum number of open connections.
     connections: Option<u32>,
     connected: u32,
-    /// When a place was last asked for in vain.
+    /// When a connection was last requested in vain.
     wanted: Option<Timestamp>,
     /// When the limit of connections last changed.
     changed: Option<Timestamp>,
@@ -61,12 +62,12 @@ struct Rate {
     now: f64,
     /// The rate at which the relay last asked us to slow down.
     refused_at: f64,
-    /// The rate before the first request: at twice of it there is no limit any more.
+    /// The rate before the first request: at twice this the limit is removed.
     full: f64,
     next: Timestamp,
 }
 
-/// How many messages the relay took in this second and in the one before.
+/// Number of messages that the relay accepted in this second and in the one before.
 #[derive(Default)]
 struct Taken {
     second: Option<Timestamp>,
@@ -74,28 +75,28 @@ struct Taken {
     before: u32,
 }
 
-/// That mail is sent more slowly.
+/// Describes a reduced pace.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slowed {
     /// Since when.
     pub since: Timestamp,
-    /// When the relay last took something.
+    /// When the relay last accepted something.
     pub last_accepted: Option<Timestamp>,
-    /// Connections that may be open; `None`: all.
+    /// Maximum number of open connections; `None`: no limit.
     pub connections: Option<u32>,
-    /// Messages per second; `None`: as fast as they go.
+    /// Maximum messages per second; `None`: no limit.
     pub rate: Option<f64>,
-    /// What the relay said last; without addresses.
+    /// The relay's last reply, without addresses.
     pub what: String,
 }
 
-/// The right to send one message.
+/// Permission to send one message.
 pub struct Turn {
-    /// For a connection that is yet to be opened.
+    /// The place for a connection that is yet to be opened.
     pub place: Option<Place>,
 }
 
-/// A place among the connections that may be open; free again when it is dropped.
+/// A place among the allowed connections; released when dropped.
 pub struct Place(Arc<Pace>);
 
 impl Drop for Place {
@@ -105,7 +106,7 @@ impl Drop for Place {
 }
 
 impl Pace {
-    /// Full speed over at most `connections`.
+    /// Full speed with at most `connections`.
     pub fn new(connections: usize) -> Self {
         Self { most: u32::try_from(connections.max(1)).unwrap_or(u32::MAX), state: Mutex::default() }
     }
@@ -114,7 +115,8 @@ impl Pace {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The right to send a message now, or when to ask again. Who has no open connection gets a place for one.
+    /// Asks for permission to send a message now; otherwise returns when to ask again. A caller without an open
+    /// connection also gets a place for one.
     pub fn ask(self: &Arc<Self>, now: Timestamp, is_connected: bool) -> Result<Turn, Timestamp> {
         let mut state = self.lock();
         state.forget(now);
@@ -124,7 +126,7 @@ impl Pace {
         }
         if let Some(rate) = &mut state.rate {
             let gap = rate.gap();
-            // One further ahead than any gap was set by a clock that stood ahead.
+            // A time further ahead than any gap was set while the clock was ahead.
             if now < rate.next && rate.next - now <= gap + BURST {
                 return Err(rate.next);
             }
@@ -135,13 +137,13 @@ impl Pace {
         Ok(Turn { place: (!is_connected).then(|| Place(self.clone())) })
     }
 
-    /// A place for a connection, whatever the limit is.
+    /// A place for a connection, regardless of the limit.
     pub fn place(self: &Arc<Self>) -> Place {
         self.lock().connected += 1;
         Place(self.clone())
     }
 
-    /// The relay asked us to send more slowly. `true` where it had not before: log that one.
+    /// Reports that the relay asked us to slow down. `true` for the first request: log that one.
     pub fn slow_down(&self, now: Timestamp, what: &str) -> bool {
         let mut state = self.lock();
         if state.last_cut.is_some_and(|last| (now - last).abs() < TOGETHER) {
@@ -157,8 +159,8 @@ impl Pace {
         state.slows(now, what)
     }
 
-    /// The relay turned a connection away, for which there was a place, while others are open: those are as many as it wants.
-    /// `true` where it had not asked for less before: log that one.
+    /// Reports that the relay turned a connection away although it had a place, while others are open: their number
+    /// becomes the limit. `true` for the first time: log that one.
     pub fn crowded(&self, now: Timestamp, what: &str) -> bool {
         let mut state = self.lock();
         state.connections = Some(state.connected.saturating_sub(1).max(1));
@@ -166,17 +168,17 @@ impl Pace {
         state.slows(now, what)
     }
 
-    /// Whether others wait for a place: a connection without work is closed, then.
+    /// Whether others wait for a place: then idle connections should be closed.
     pub fn is_wanted(&self, now: Timestamp) -> bool {
         self.lock().wanted.is_some_and(|at| (now - at).abs() < LOOK_AGAIN * 3)
     }
 
-    /// Connections with a place.
+    /// Number of connections with a place.
     pub fn connected(&self) -> u32 {
         self.lock().connected
     }
 
-    /// The relay took a message. `true` when there is no limit any more by it.
+    /// Reports an accepted message. `true` when this removes the last limit.
     pub fn accepted(&self, now: Timestamp) -> bool {
         let mut state = self.lock();
         state.taken.count(now);
@@ -204,7 +206,7 @@ impl Pace {
         false
     }
 
-    /// The limits, where there are any.
+    /// The reduced pace, if it is reduced.
     pub fn slowed(&self, now: Timestamp) -> Option<Slowed> {
         let mut state = self.lock();
         state.forget(now);
@@ -243,12 +245,12 @@ impl State {
 }
 
 impl Rate {
-    /// From one message to the next.
+    /// Time from one message to the next.
     fn gap(&self) -> Duration {
         Duration::microseconds((1_000_000.0 / self.now) as i64)
     }
 
-    /// By a message: as much as its share of a second.
+    /// Grows with each message: by its share of a second's growth.
     fn grow(&mut self) {
         let growth = if self.now < self.refused_at * NEAR { GROWTH.0 } else { GROWTH.1 };
         self.now *= 1.0 + (growth / self.now).min(MOST_GROWTH);
@@ -269,7 +271,7 @@ impl Taken {
         }
     }
 
-    /// Messages per second.
+    /// The rate in messages per second.
     fn rate(&mut self, now: Timestamp) -> f64 {
         self.turn(now);
         f64::from(self.now.max(self.before))
@@ -286,8 +288,8 @@ mod tests {
         chrono::DateTime::from_timestamp_millis(1_800_000_000_000 + milliseconds).unwrap()
     }
 
-    /// A relay that takes `allowed` messages in any second, and sends as fast as the pace lets it, in steps of a millisecond.
-    /// Gives what was taken and refused in each second.
+    /// Simulates a relay that accepts `allowed` messages in any second, and a sender as fast as the pace allows, in
+    /// steps of a millisecond. Returns the numbers accepted and refused in each second.
     fn throttled(pace: &Arc<Pace>, from: i64, seconds: i64, allowed: usize) -> Vec<(usize, usize)> {
         let mut last = std::collections::VecDeque::new();
         let second = |start: i64| {

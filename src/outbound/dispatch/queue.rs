@@ -1,12 +1,12 @@
-//! The queue between the feeders and the workers: bounded, so that a mailing of a million holds a few hundred jobs
-//! in memory; fair, so that a small mailing is not kept waiting behind a large one.
+//! The queue between feeders and workers: bounded, so that a mailing of a million keeps a few hundred jobs in memory;
+//! fair, so that a small mailing does not wait behind a large one.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
-/// A bounded queue for many givers and many takers.
+/// A bounded queue with many producers and consumers.
 pub struct Queue<T> {
     items: Mutex<VecDeque<T>>,
     filled: Semaphore,
@@ -14,13 +14,12 @@ pub struct Queue<T> {
 }
 
 impl<T> Queue<T> {
-    /// A queue that holds at most `capacity` items.
+    /// Creates a queue that holds at most `capacity` items.
     pub fn new(capacity: usize) -> Self {
         Self { items: Mutex::new(VecDeque::new()), filled: Semaphore::new(0), free: Semaphore::new(capacity) }
     }
 
-    /// Puts an item in, when there is room; givers are served in the order in which they came. `false` when the
-    /// queue is closed.
+    /// Adds an item when there is space; producers are served in order of arrival. `false` when the queue is closed.
     pub async fn give(&self, item: T) -> bool {
         let Ok(permit) = self.free.acquire().await else { return false };
         permit.forget();
@@ -29,7 +28,7 @@ impl<T> Queue<T> {
         true
     }
 
-    /// Takes an item if there is one now.
+    /// Takes an item if one is available now.
     pub fn take_now(&self) -> Option<T> {
         self.filled.try_acquire().ok()?.forget();
         self.pop()
@@ -47,7 +46,8 @@ impl<T> Queue<T> {
         item
     }
 
-    /// Ends it: nothing is given or taken any more. What was in it has no record yet and is fed again at next start.
+    /// Closes it: nothing is added or taken any more. Items in it have no record yet and are queued again at the next
+    /// start.
     pub fn close(&self) {
         self.filled.close();
         self.free.close();

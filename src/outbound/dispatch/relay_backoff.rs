@@ -1,6 +1,6 @@
-//! The gate before the relay: while the relay cannot be reached, all wait here and one at a time tries. A lost
-//! relay pauses the transport, not a hundred thousand deliveries. One bad connection does not: as long as others
-//! bring answers, it is only opened anew.
+//! Relay backoff: while the relay cannot be reached, all workers wait here and one at a time tries. So a lost relay
+//! pauses the transport, and not a hundred thousand deliveries. One bad connection does not: as long as others get
+//! answers, it is only reopened.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,19 +9,19 @@ use chrono::Duration;
 
 use crate::base::clock::Timestamp;
 
-/// The first wait after trouble.
+/// The first wait after a failure.
 const FIRST: Duration = Duration::seconds(1);
-/// The longest wait.
+/// Maximum wait.
 const LONGEST: Duration = Duration::seconds(300);
 
-/// So many failures in a row, without an answer to a message in between, are trouble with the relay and not with single
-/// connections. Of connections of which one in ten breaks, one in 100,000 messages makes as many.
+/// Number of failures in a row, without an answer to a message in between, that count as a problem of the relay and
+/// not of single connections. If one in ten connections breaks, this happens once in 100,000 messages.
 const IN_A_ROW: u32 = 5;
-/// An answer says for so long that the relay can be used.
+/// How long an answer counts as proof that the relay works.
 const ANSWER_COUNTS: Duration = Duration::seconds(30);
-/// A connection that is being opened for longer is shown as trouble.
+/// A connection attempt that takes longer is reported as trouble.
 const LONG_DIAL: Duration = Duration::seconds(20);
-/// No connection is being opened for longer; one that seems to be began before the clock was set forward.
+/// Upper bound for a connection attempt; a longer one began before the clock was set forward.
 const LONGEST_DIAL: Duration = Duration::hours(1);
 
 /// Whether the relay can be used, and when to try again.
@@ -31,7 +31,7 @@ pub struct RelayBackoff {
     recent: Mutex<Recent>,
 }
 
-/// What happened of late.
+/// Recent events.
 #[derive(Default)]
 struct Recent {
     answered: Option<Timestamp>,
@@ -42,28 +42,28 @@ struct Recent {
 }
 
 impl Recent {
-    /// Whether there was an answer of late. One that lies ahead is of before the clock was set back.
+    /// Whether there was an answer recently. A time in the future is from before the clock was set back.
     fn answers(&self, now: Timestamp) -> bool {
         self.answered.is_some_and(|at| (now - at).abs() < ANSWER_COUNTS)
     }
 }
 
-/// What is known of a relay that gives trouble.
+/// Trouble with the relay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trouble {
     /// Since when, if there is trouble.
     pub since: Option<Timestamp>,
-    /// When the next one may try.
+    /// When the next attempt may start.
     pub next_try: Option<Timestamp>,
-    /// What happened last.
+    /// The last failure.
     pub what: String,
     failures: u32,
-    /// Somebody was let through and has not reported.
+    /// A task is trying and has not reported yet.
     trying: bool,
 }
 
 impl Trouble {
-    /// Trouble that is not the relay's.
+    /// Trouble that is not the relay's but the store's.
     pub(super) fn of_store(since: Timestamp, next_try: Timestamp, what: String) -> Self {
         Self { since: Some(since), next_try: Some(next_try), what, ..Self::default() }
     }
@@ -74,12 +74,12 @@ impl RelayBackoff {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `None`: go ahead. Otherwise: not before this instant. Whoever is let through in trouble holds the others back
-    /// until they report.
+    /// Asks for permission to use the relay. `None`: go ahead; otherwise not before this instant. During trouble, a
+    /// task that got permission holds the others back until it reports.
     pub fn ask(&self, now: Timestamp) -> Option<Timestamp> {
         let mut state = self.lock();
         match state.next_try {
-            // One further ahead than any wait was set by a clock that stood ahead.
+            // A time further ahead than any wait was set while the clock was ahead.
             Some(at) if now < at && at - now <= LONGEST => Some(at),
             Some(_) => {
                 state.next_try = Some(now + wait(state.failures));
@@ -94,7 +94,7 @@ impl RelayBackoff {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection begins to be opened; to be ended with [`RelayBackoff::dialed`].
+    /// Reports that a connection attempt begins; its end is reported by [`RelayBackoff::dialed`].
     pub fn dials(&self, now: Timestamp) -> u64 {
         let mut recent = self.recent();
         recent.last_dial += 1;
@@ -103,12 +103,12 @@ impl RelayBackoff {
         number
     }
 
-    /// A connection was opened, or failed to.
+    /// Reports that a connection attempt ended, with or without success.
     pub fn dialed(&self, number: u64) {
         self.recent().dials.remove(&number);
     }
 
-    /// A connection failed: `true` when that is the relay's trouble and not that connection's alone.
+    /// Whether a failed connection means trouble with the relay, and not only with that connection.
     pub fn is_trouble(&self, now: Timestamp) -> bool {
         let mut recent = self.recent();
         recent.failures = recent.failures.saturating_add(1);
@@ -116,12 +116,12 @@ impl RelayBackoff {
         !answers || recent.failures >= IN_A_ROW || self.lock().since.is_some()
     }
 
-    /// Whether the relay answered of late.
+    /// Whether the relay answered recently.
     pub fn answers(&self, now: Timestamp) -> bool {
         self.recent().answers(now)
     }
 
-    /// The relay answered as it should.
+    /// Reports that the relay answered as expected.
     pub fn opened(&self, now: Timestamp) {
         {
             let mut recent = self.recent();
@@ -133,7 +133,7 @@ impl RelayBackoff {
         }
     }
 
-    /// The relay could not be used. `true` for the first report of this trouble: log that one.
+    /// Reports that the relay could not be used. `true` for the first report of this trouble: log that one.
     pub fn failed(&self, now: Timestamp, what: String) -> bool {
         let mut state = self.lock();
         let first = state.since.is_none();
@@ -148,8 +148,8 @@ impl RelayBackoff {
         first
     }
 
-    /// A person says that the relay is repaired: the next try need not wait. It is still one that tries, and all others
-    /// wait for what becomes of it.
+    /// Lets the next attempt start now, after a person reported the relay repaired. Still only one task tries, and
+    /// all others wait for its result.
     pub fn try_now(&self, now: Timestamp) {
         let mut state = self.lock();
         if let Some(next) = &mut state.next_try {
@@ -157,7 +157,7 @@ impl RelayBackoff {
         }
     }
 
-    /// The trouble there is, for `depesch status`.
+    /// The current trouble, for `depesch status`.
     pub fn trouble(&self, now: Timestamp) -> Option<Trouble> {
         let state = self.lock().clone();
         if state.since.is_some() {

@@ -1,4 +1,4 @@
-//! The end of things: a chunk given back, a mailing finished, a cancelled mailing closed.
+//! Settles work: gives chunks back, finishes mailings, closes cancelled ones.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use crate::base::clock::Timestamp;
 use crate::model::ledger::{Cause, Delivery, DeliveryState, Tally};
 use crate::model::mailing::{Mailing, Stage};
 use crate::store::engine::{Batch, Commit};
-use crate::store::ledger::{Row, put_delivery, put_lease, put_tally};
-use crate::store::{Store, StoreError};
+use crate::store::ledger::{Row, put_delivery, put_lease, put_tally, tallies};
+use crate::store::{Store, StoreError, mailings};
 
 use super::Shared;
 use super::work::{Chunk, Run};
 
-/// Gives up the lease of a chunk that nobody works on any more; writes its tally when all of it is settled.
+/// Releases the lease of a chunk that is not worked on any more; writes its tally when all of it is settled.
 pub(super) async fn give_back(shared: &Arc<Shared>, run: &Run, chunk: &Chunk) -> Result<(), StoreError> {
     let (store, mailing) = (&shared.parts.store, run.current());
     loop {
@@ -24,8 +24,8 @@ pub(super) async fn give_back(shared: &Arc<Shared>, run: &Run, chunk: &Chunk) ->
             put_tally(&mut batch, mailing.value.id, chunk.number, &tally(rows.iter().map(|row| &row.delivery)));
         }
         if store.commit(batch).await? == Commit::Applied {
-            // A deferred delivery is found by its due time, unless a clock that stood ahead made it; what else is open, by
-            // nothing but its chunk.
+            // A deferred delivery is found by its due time, unless that was set while the clock was ahead; other open
+            // ones are found only by their chunk.
             let now = shared.parts.clock.now();
             let open = |row: &Row| match row.delivery.state {
                 DeliveryState::Waiting | DeliveryState::InDoubt { .. } => true,
@@ -38,11 +38,11 @@ pub(super) async fn give_back(shared: &Arc<Shared>, run: &Run, chunk: &Chunk) ->
             break;
         }
         match store.lease(mailing.value.id, chunk.number).await? {
-            // Our own renewal, of which the feeder perhaps has not heard yet.
+            // Our own renewal, of which the feeder may not know yet.
             Some(held) if held.value.node == shared.parts.settings.node && held.value.fence == shared.fence => {
                 chunk.renewed(held.stamp);
             }
-            // It ran out and is another's now: looked at again when that has ended.
+            // It ran out and belongs to another node now: examined again when that has ended.
             _ => {
                 run.leave(chunk.number);
                 break;
@@ -59,17 +59,17 @@ fn tally<'a>(deliveries: impl Iterator<Item = &'a Delivery>) -> Tally {
     tally
 }
 
-/// Ends a mailing of which every chunk is settled; `false` when something is still open.
+/// Finishes a mailing if all its chunks are settled; `false` when something is still open.
 pub(super) async fn finish(shared: &Shared, run: &Run, now: Timestamp) -> Result<bool, StoreError> {
     let (store, mailing) = (&shared.parts.store, run.current());
     let Some(frozen) = mailing.value.frozen() else { return Ok(false) };
-    if store.settled_chunks(mailing.value.id).await?.len() < frozen.chunks as usize {
+    if store.count(tallies(mailing.value.id)).await? < u64::from(frozen.chunks) {
         return Ok(false);
     }
     let mut batch = Batch::new();
     let mut finished = mailing.value.clone();
     finished.stage = Stage::Finished { frozen, at: now };
-    crate::store::mailings::put_mailing(&mut batch, &finished, Some(mailing.stamp.clone()));
+    mailings::put_mailing(&mut batch, &finished, Some(mailing.stamp.clone()));
     let done = store.commit(batch).await? == Commit::Applied;
     if done {
         tracing::info!(mailing = %finished.id, audience = frozen.audience, "mailing finished");
@@ -79,14 +79,22 @@ pub(super) async fn finish(shared: &Shared, run: &Run, now: Timestamp) -> Result
     Ok(done)
 }
 
-/// Closes the ledger of a cancelled mailing: what a crash left in doubt becomes uncertain, what was open is written
-/// down as cancelled with its chunk's tally, and nothing is due any more.
+/// Closes the ledger of a cancelled mailing: what a crash left in doubt becomes uncertain, what was open is recorded
+/// as cancelled with its chunk's tally, and nothing is due any more.
 pub(super) async fn close(shared: &Shared, mailing: &Mailing) -> Result<(), StoreError> {
     let store = &shared.parts.store;
     let Some(frozen) = mailing.frozen() else { return Ok(()) };
     let settled = store.settled_chunks(mailing.id).await?;
     for chunk in (0..frozen.chunks).filter(|chunk| !settled.contains_key(chunk)) {
         close_chunk(shared, store, mailing, chunk).await?;
+    }
+    if store.count(tallies(mailing.id)).await? == u64::from(frozen.chunks)
+        && let Some(read) = store.mailing(mailing.id).await?.filter(|read| read.value == *mailing)
+    {
+        let mut batch = Batch::new();
+        mailings::put_closed(&mut batch, &read);
+        // On a conflict it goes on otherwise; it is found among the open ones again.
+        store.commit(batch).await?;
     }
     Ok(())
 }
@@ -108,7 +116,7 @@ async fn close_chunk(shared: &Shared, store: &Store, mailing: &Mailing, chunk: u
     }
     put_lease(&mut batch, mailing.id, chunk, held.map(|h| h.stamp), None);
     put_tally(&mut batch, mailing.id, chunk, &total);
-    // On a conflict others are at it; the next start looks again.
+    // On a conflict others are doing it; the next start checks again.
     store.commit(batch).await?;
     Ok(())
 }

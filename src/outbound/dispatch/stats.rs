@@ -1,10 +1,10 @@
-//! What dispatch did, in counts and in nanoseconds by stage: for status and for the bench.
+//! Dispatch statistics, in counts and in nanoseconds by stage: for status and the bench.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! stats {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// Counters, from the start of the process.
+        /// Counters since the start of the process.
         #[derive(Default)]
         pub struct Stats {
             $(pub(super) $name: AtomicU64,)*
@@ -26,15 +26,15 @@ macro_rules! stats {
 }
 
 stats! {
-    /// Deliveries that the relay took.
+    /// Number of deliveries accepted by the relay.
     accepted,
-    /// Deliveries put off.
+    /// Number of deliveries deferred.
     deferred,
-    /// Deliveries given up.
+    /// Number of deliveries given up.
     failed,
-    /// Deliveries not wanted any more.
+    /// Number of deliveries not wanted any more.
     suppressed,
-    /// Deliveries whose outcome is unknown.
+    /// Number of deliveries with an unknown outcome.
     uncertain,
     /// Nanoseconds spent looking up subscribers and suppressions.
     lookup_nanoseconds,

@@ -1,25 +1,25 @@
-//! Taking back what was refused when a breaker opens: the deliveries are deferred again, their scores are undone, whom they
-//! suspended gets mail again, and the mailing pauses if it must.
+//! Takes refusals back when a breaker opens: the deliveries are deferred again, their scores are undone, subscribers
+//! suspended by them are reinstated, and the mailing is paused if necessary.
 //!
-//! Noted in the store before it is begun, and finished at the next start after a crash; each step can be done twice.
+//! Noted in the store before it begins, and finished at the next start after a crash; each step can be repeated.
 
 use crate::base::clock::Timestamp;
 use crate::model::breaker::Doubted;
 use crate::model::ledger::{Cause, Delivery, DeliveryState};
 use crate::model::mailing::{Mailing, PauseReason, Stage};
-use crate::store::engine::{Batch, Commit};
+use crate::store::engine::Batch;
 use crate::store::ledger::{Lease, Row, put_delivery, put_lease, reopen};
 use crate::store::mailings::put_mailing;
 use crate::store::taking_back::{self, TakingBack};
-use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, keys};
+use crate::store::{Attempt, Read, Store, StoreError, mailings};
 use crate::subscribers::bounces;
 use crate::subscribers::bounces::TakeBack;
 
 use super::{Shared, feed};
 
-/// Takes back what a breaker that opened says.
+/// Takes back the refusals of a breaker that opened.
 pub(super) async fn begin(shared: &Shared, doubted: &Doubted, pause: Option<&str>) -> Result<(), StoreError> {
-    // What was refused before the clock was set forward bears an earlier date.
+    // What was refused before the clock was set forward has an earlier date.
     let present = shared.parts.store.present(shared.parts.clock.now()).await?;
     let since = present.first_date(doubted.since);
     let whats: Vec<TakingBack> = doubted
@@ -54,7 +54,7 @@ pub(super) async fn finish_all(shared: &Shared) -> Result<(), StoreError> {
 async fn finish(shared: &Shared, what: &TakingBack) -> Result<(), StoreError> {
     let (store, now) = (&shared.parts.store, shared.parts.clock.now());
     pause(shared, what).await?;
-    // No worker is just about to commit one of them.
+    // No worker is about to commit one of them.
     let _alone = shared.scoring.write().await;
     let which = TakeBack { mailing: what.mailing, domain: what.domain.as_deref(), since: what.since };
     let done = async {
@@ -65,13 +65,13 @@ async fn finish(shared: &Shared, what: &TakingBack) -> Result<(), StoreError> {
         Ok((people, deliveries)) => {
             tracing::info!(mailing = %what.mailing, deliveries, people, "refusals were taken back");
         }
-        // One damaged record stops no mail.
+        // A damaged record stops no mail.
         Err(StoreError::Record(error)) => {
             tracing::error!(mailing = %what.mailing, %error, "refusals cannot be taken back");
         }
         Err(error) => return Err(error),
     }
-    // A finished mailing sends again by it.
+    // This sets a finished mailing back to sending.
     pause(shared, what).await?;
     let mut batch = Batch::new();
     taking_back::delete(&mut batch, what);
@@ -89,7 +89,7 @@ async fn pause(shared: &Shared, what: &TakingBack) -> Result<(), StoreError> {
     }
 }
 
-/// Defers again what failed; gives how many deliveries that were.
+/// Defers failed deliveries again; returns how many.
 async fn deliveries(store: &Store, what: &TakingBack) -> Result<u64, StoreError> {
     let Some(mailing) = store.mailing(what.mailing).await? else { return Ok(0) };
     let Some(frozen) = mailing.value.frozen() else { return Ok(0) };
@@ -105,27 +105,27 @@ async fn deliveries(store: &Store, what: &TakingBack) -> Result<u64, StoreError>
 
 async fn in_chunk(store: &Store, what: &TakingBack, chunk: u32) -> Result<u64, StoreError> {
     let id = what.mailing;
-    for _ in 0..CONFLICT_TRIES {
-        let Some(mailing) = store.mailing(id).await? else { return Ok(0) };
-        let lease = store.lease(id, chunk).await?;
-        let mut changes = Vec::new();
-        for row in store.chunk_rows(id, chunk).await? {
-            if let Some(after) = after(store, what, &row).await? {
-                changes.push((row, after));
+    store
+        .attempt(|| async move {
+            let Some(mailing) = store.mailing(id).await? else { return Ok(Attempt::Leave(0)) };
+            let lease = store.lease(id, chunk).await?;
+            let mut changes = Vec::new();
+            for row in store.chunk_rows(id, chunk).await? {
+                if let Some(after) = after(store, what, &row).await? {
+                    changes.push((row, after));
+                }
             }
-        }
-        if changes.is_empty() {
-            return Ok(0);
-        }
-        let Some(batch) = batch(mailing, chunk, lease, &changes) else { return Ok(0) };
-        if store.commit(batch).await? == Commit::Applied {
-            return Ok(changes.len() as u64);
-        }
-    }
-    Err(StoreError::Contended(CONFLICT_TRIES))
+            if changes.is_empty() {
+                return Ok(Attempt::Leave(0));
+            }
+            let changed = changes.len() as u64;
+            let batch = batch(mailing, chunk, lease, &changes);
+            Ok(batch.map_or(Attempt::Leave(0), |batch| Attempt::Commit(batch, changed)))
+        })
+        .await
 }
 
-/// The delivery after it was taken back; `None` where it is not meant.
+/// The delivery after the refusal was taken back; `None` if it is not concerned.
 async fn after(store: &Store, what: &TakingBack, row: &Row) -> Result<Option<Delivery>, StoreError> {
     let DeliveryState::Failed { at, cause } = &row.delivery.state else { return Ok(None) };
     if *at < what.since || !matches!(cause, Cause::Reply { .. } | Cause::Message(_)) {
@@ -141,8 +141,9 @@ async fn after(store: &Store, what: &TakingBack, row: &Row) -> Result<Option<Del
     Ok(Some(Delivery { state, ..row.delivery.clone() }))
 }
 
-/// One commit for a chunk. Where it is leased, the lease changes with it, so that its holder counts the chunk anew; else
-/// its tally goes, and the mailing changes, so that it is not finished meanwhile. `None` where the mailing was withdrawn.
+/// One commit for a chunk. If the chunk is leased, the lease changes with it, so that its holder recounts the chunk;
+/// otherwise its tally is removed, and the mailing changes, so that it is not finished meanwhile. `None` if the
+/// mailing was cancelled.
 fn batch(
     mut mailing: Read<Mailing>,
     chunk: u32,
@@ -155,7 +156,7 @@ fn batch(
         Some(held) => {
             let until: Timestamp = held.value.until + chrono::Duration::milliseconds(1);
             put_lease(&mut batch, id, chunk, Some(held.stamp), Some(&Lease { until, ..held.value }));
-            batch.expect(keys::mailing(id), mailing.stamp);
+            mailings::expect(&mut batch, &mailing);
             changes.iter().for_each(|(row, after)| drop(put_delivery(&mut batch, id, row, after)));
         }
         None => {

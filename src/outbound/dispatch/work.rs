@@ -1,4 +1,4 @@
-//! What feeders hand to workers: a mailing on its way, a leased chunk of it, a delivery to make.
+//! The units of work passed from feeders to workers: a mailing, a leased chunk of it, a delivery.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -14,20 +14,20 @@ use crate::store::ledger::Row;
 
 /// A mailing that is being sent.
 pub struct Run {
-    /// Makes its messages.
+    /// Composes its messages.
     pub prepared: Arc<dyn PreparedMailing>,
     current: Mutex<Arc<Read<Mailing>>>,
     stopped: AtomicBool,
     chunks: Mutex<HashMap<u32, Arc<Chunk>>>,
-    /// Chunks given back with deliveries that are open and not deferred.
+    /// Chunks given back with open deliveries that are not deferred.
     left: Mutex<BTreeSet<u32>>,
-    /// Told when a chunk is given back.
+    /// Notified when a chunk is given back.
     pub given_back: Notify,
-    /// Outcomes that the log has told of one by one.
+    /// Number of outcomes logged one by one.
     pub told: AtomicU32,
 }
 
-/// A chunk that this node has leased.
+/// A chunk leased by this node.
 pub struct Chunk {
     /// Its number.
     pub number: u32,
@@ -35,13 +35,13 @@ pub struct Chunk {
     remaining: AtomicU32,
 }
 
-/// One delivery to make.
+/// One delivery to send.
 pub struct Job {
     /// Its mailing.
     pub run: Arc<Run>,
     /// Its chunk.
     pub chunk: Arc<Chunk>,
-    /// Its place, its subscriber, and where it stood when the chunk was leased.
+    /// The delivery's position, subscriber and state when the chunk was leased.
     pub row: Row,
 }
 
@@ -55,7 +55,7 @@ pub fn may_send(mailing: &Mailing) -> bool {
 }
 
 impl Run {
-    /// A run of `mailing`.
+    /// Creates a run of `mailing`.
     pub fn new(mailing: Read<Mailing>, prepared: Arc<dyn PreparedMailing>) -> Self {
         Self {
             prepared,
@@ -73,7 +73,7 @@ impl Run {
         locked(&self.current).clone()
     }
 
-    /// Takes over a newer reading; `false` when nothing more of it may be sent.
+    /// Applies a newer reading; `false` when nothing more of it may be sent.
     pub fn refresh(&self, mailing: Option<Read<Mailing>>) -> bool {
         match mailing {
             Some(read) if may_send(&read.value) => {
@@ -108,24 +108,24 @@ impl Run {
         locked(&self.chunks).contains_key(&chunk)
     }
 
-    /// Notes a leased chunk with so many jobs to come.
+    /// Registers a leased chunk with this number of jobs.
     pub fn begin(&self, number: u32, lease: Value, jobs: u32) -> Arc<Chunk> {
         let chunk = Arc::new(Chunk { number, lease: Mutex::new(lease), remaining: AtomicU32::new(jobs) });
         locked(&self.chunks).insert(number, chunk.clone());
         chunk
     }
 
-    /// Notes that a chunk being given back is to be looked at again: something in it was left as it was.
+    /// Marks a chunk being given back to be examined again: something in it was left unchanged.
     pub fn leave(&self, number: u32) {
         locked(&self.left).insert(number);
     }
 
-    /// The chunks to be looked at again; each is told once.
+    /// Takes the chunks to be examined again.
     pub fn take_left(&self) -> BTreeSet<u32> {
         std::mem::take(&mut locked(&self.left))
     }
 
-    /// Forgets a chunk whose lease was given up, and tells the feeder.
+    /// Removes a chunk whose lease was released, and notifies the feeder.
     pub fn end(&self, number: u32) {
         locked(&self.chunks).remove(&number);
         self.given_back.notify_one();
@@ -138,7 +138,7 @@ impl Chunk {
         locked(&self.lease).clone()
     }
 
-    /// Notes a renewed lease.
+    /// Records a renewed lease.
     pub fn renewed(&self, lease: Value) {
         *locked(&self.lease) = lease;
     }

@@ -1,9 +1,9 @@
-//! A worker: one connection, one delivery in doubt at most.
+//! A worker: one connection, at most one delivery in doubt.
 //!
-//! Its loop: take a delivery; look again whether it is wanted; make the message; have a connection; commit the last
-//! outcome together with this intent; send; judge. The outcome waits for the next intent only while there is one at
-//! hand: otherwise it is committed alone, at once. So is one that counts against the subscriber, together with what
-//! follows from it.
+//! Its loop: take a delivery; check again whether it is wanted; compose the message; get a connection; commit the
+//! last outcome together with this intent; send; decide about the outcome. The outcome waits for the next intent only
+//! while one is at hand: otherwise it is committed alone, at once. So is one that counts against the subscriber,
+//! together with its consequences.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::runtime::clock_jump::Reading;
 use crate::runtime::heartbeat::Heartbeat;
 use crate::store::engine::{Batch, Commit};
 use crate::store::ledger::{Row, put_delivery};
-use crate::store::{CONFLICT_TRIES, StoreError, keys};
+use crate::store::{CONFLICT_TRIES, Conflict, StoreError, ledger, mailings};
 use crate::subscribers::bounces;
 use crate::subscribers::bounces::Report;
 use crate::transport::Outcome;
@@ -34,19 +34,19 @@ mod log;
 use connection::{Open, Ready};
 use decide::{Precheck, first_attempt};
 
-/// Outcomes that may wait for the next intent; more come together only where nothing is sent.
+/// Maximum number of outcomes that wait for the next intent; there are several only while nothing is sent.
 const MOST_FINISHED: usize = 16;
 
 /// A decided delivery whose record is not yet written.
 struct Finished {
     job: Job,
     delivery: Delivery,
-    /// The word for what refused it, and the recipient's group of domains.
+    /// The word for the class of the refusal, and the recipient's domain group.
     class: &'static str,
     group: DomainGroup,
-    /// What counts against the subscriber.
+    /// The bounce that counts against the subscriber, if any.
     bounce: Option<Report>,
-    /// The recipient's domain and the first attempt, where the relay or the receiver refused it for good.
+    /// The recipient's domain and the first attempt, if the relay or the receiver refused it for good.
     refused: Option<(String, Timestamp)>,
 }
 
@@ -57,10 +57,10 @@ struct Worker {
     heartbeat: Arc<Heartbeat>,
 }
 
-/// Why a worker ends.
+/// The worker must end.
 struct Ended;
 
-/// Works until the queue is closed; then writes down what it knows and says goodbye to the relay.
+/// Works until the queue is closed; then writes its outcomes and closes its connection.
 pub(super) async fn run(shared: Arc<Shared>) {
     let heartbeat = shared.heartbeats.begin("a connection for deliveries");
     let mut worker = Worker { shared, open: None, finished: Vec::new(), heartbeat };
@@ -75,7 +75,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 impl Worker {
-    /// The next job; before waiting for one, what is known is written, and a connection that idles is ended.
+    /// The next job; before waiting for one, outcomes are written and an idle connection is closed.
     async fn next_job(&mut self) -> Option<Job> {
         if self.finished.len() < MOST_FINISHED
             && let Some(job) = self.shared.queue.take_now()
@@ -113,10 +113,10 @@ impl Worker {
                 Precheck::Leave => return self.drop_job(job).await,
                 Precheck::Send(message) => message,
             };
-            // The turn is kept over the rounds: with a long gap another one would only come much later.
+            // The turn is kept over the rounds: with a long gap another one would come much later.
             match self.ready(&job, &mut turn).await? {
                 Ready::Now => {}
-                // That may have taken hours: whether the delivery is still wanted is asked anew (invariant 8).
+                // The wait may have taken hours: check again whether the delivery is still wanted (invariant 8).
                 Ready::AfterWait => continue,
                 Ready::Stopped => return self.drop_job(job).await,
             }
@@ -132,7 +132,7 @@ impl Worker {
         self.drop_job(job).await
     }
 
-    /// After a conflict: what others made of mailing and delivery.
+    /// Reads mailing and delivery again after a conflict.
     async fn read_again(&mut self, job: &mut Job) -> Result<(), Ended> {
         let id = job.run.current().value.id;
         loop {
@@ -157,7 +157,7 @@ impl Worker {
         }
     }
 
-    /// Commits the intent together with what is finished; `None` when mailing or delivery changed meanwhile.
+    /// Commits the intent together with finished outcomes; `None` when mailing or delivery changed meanwhile.
     async fn commit_intent(&mut self, job: &Job, since: Timestamp) -> Result<Option<Row>, Ended> {
         let mailing = job.run.current();
         let before = &job.row.delivery;
@@ -169,7 +169,7 @@ impl Worker {
         };
         let watch = Stopwatch::start();
         let mut batch = self.finished_batch();
-        batch.expect(keys::mailing(mailing.value.id), mailing.stamp.clone());
+        mailings::expect(&mut batch, &mailing);
         let stamp = put_delivery(&mut batch, mailing.value.id, &job.row, &intended);
         let committed = self.shared.parts.store.commit(batch).await;
         add(&self.shared.stats.commit_nanoseconds, watch.nanoseconds());
@@ -238,7 +238,7 @@ impl Worker {
             bounce,
             refused,
         });
-        // Alone and at once: what follows from it belongs to it, and a breaker that opens meanwhile takes it back.
+        // Alone and at once: its consequences belong to it, and a breaker that opens meanwhile takes it back.
         if failed {
             self.flush().await?;
         }
@@ -252,7 +252,8 @@ impl Worker {
         Ok(())
     }
 
-    /// What was refused for good before a breaker opened has not failed, and counts against no subscriber.
+    /// Reverts permanent refusals from before a breaker opened: they have not failed, and count against no
+    /// subscriber.
     fn doubt_finished(&mut self) {
         let reading = Reading::of(&*self.shared.parts.clock);
         for finished in &mut self.finished {
@@ -274,7 +275,7 @@ impl Worker {
         batch
     }
 
-    /// What follows from the refusals among what is finished.
+    /// Adds the consequences of finished refusals.
     async fn add_bounces(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
         let (store, policy) = (&self.shared.parts.store, &self.shared.parts.settings.bounce);
         for finished in &mut self.finished {
@@ -282,7 +283,7 @@ impl Worker {
             let mut follows = Batch::new();
             match bounces::note(store, policy, &mut follows, report).await {
                 Ok(_) => batch.append(follows),
-                // The outcome is known and must be written, whatever is wrong with the subscriber's records.
+                // The outcome is known and must be written, even if the subscriber's records are damaged.
                 Err(StoreError::Record(error)) => {
                     tracing::error!(subscriber = %report.subscriber, %error, "a bounce cannot be counted");
                     finished.bounce = None;
@@ -293,7 +294,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Commits what is finished, alone.
+    /// Commits finished outcomes alone.
     async fn flush(&mut self) -> Result<(), Ended> {
         while !self.finished.is_empty() {
             let shared = self.shared.clone();
@@ -316,10 +317,10 @@ impl Worker {
 
     /// Others changed a delivery that we have an outcome for: the lease ran out and another node took over, or the
     /// acknowledgement of our own commit was lost. What is known to have happened wins over what was supposed.
-    async fn reconcile(&mut self, key: &crate::store::engine::Key) -> Result<(), Ended> {
+    async fn reconcile(&mut self, key: &Conflict) -> Result<(), Ended> {
         for finished in &mut self.finished {
             let mailing = finished.job.run.current().value.id;
-            if keys::delivery(mailing, finished.job.row.sequence) != *key {
+            if !ledger::is_delivery_of(key, mailing, finished.job.row.sequence) {
                 continue;
             }
             match self.shared.parts.store.delivery(mailing, finished.job.row.sequence).await {
@@ -355,7 +356,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Leaves a job as it stands in the ledger.
+    /// Leaves a job as it is in the ledger.
     async fn drop_job(&mut self, job: Job) -> Result<(), Ended> {
         self.job_done(&job).await
     }
@@ -371,7 +372,7 @@ impl Worker {
     }
 }
 
-/// Whether it was refused for good and is asked again.
+/// Whether it was refused for good and is being repeated.
 fn was_refused(before: &Delivery) -> bool {
     match &before.state {
         DeliveryState::Deferred { cause: Cause::Reply { stage, reply }, .. } => stage.is_final(reply),
@@ -380,7 +381,7 @@ fn was_refused(before: &Delivery) -> bool {
     }
 }
 
-/// What a refusal says, as a bounce.
+/// The refusal as a bounce.
 fn report(mailing: MailingId, job: &Job, message: &Message, at: Timestamp, refusal: Refusal) -> Report {
     Report {
         mailing,

@@ -1,8 +1,8 @@
-//! Sends notices: a few connections of its own, one notice in doubt on each at most.
+//! Sends notices over a few connections of its own, with at most one notice in doubt on each.
 //!
-//! What is to be sent stands in the store, in order of when it is due; so nothing is lost with the process. A notice goes
-//! through the same steps as a delivery: have a connection, commit the intent, send, commit the outcome. One that a crash
-//! left in doubt is sent again with the same Message-ID and counted as resent.
+//! The queue is in the store, ordered by due time, so nothing is lost with the process. A notice goes through the
+//! same steps as a delivery: get a connection, commit the intent, send, commit the outcome. One that a crash left in
+//! doubt is sent again with the same Message-ID and counted as resent.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -20,7 +20,6 @@ use crate::outbound::dispatch::relay_backoff::{RelayBackoff, Trouble};
 use crate::runtime::clock_jump::{JumpWatch, Reading};
 use crate::runtime::heartbeat::{Heartbeat, Heartbeats};
 use crate::runtime::notifier::Notifier;
-use crate::store::engine::EngineError;
 use crate::store::spool::Spool;
 use crate::store::{Store, StoreError};
 use crate::transport::Transport;
@@ -29,25 +28,25 @@ mod sender;
 
 use sender::NoticeSender;
 
-/// Notices looked up at once.
+/// Number of notices looked up at a time.
 const STEP: usize = 64;
-/// How long it sleeps when nobody wakes it, in seconds: work is found in the store.
+/// Maximum sleep without a notification: work is found in the store.
 const LONGEST_SLEEP: std::time::Duration = std::time::Duration::from_secs(60);
-/// Notices that are looked at in one go because a clock that stood ahead may have put them off.
+/// Maximum number of notices examined at once because a clock that was ahead may have deferred them.
 const MOST_AHEAD: usize = 10_000;
-/// How often such notices are looked for, in seconds.
+/// Interval between searches for such notices, in seconds.
 const LOOK_AHEAD_EVERY: i64 = 300;
-/// How soon something is tried again after an error of the store that may pass.
+/// Delay before a retry after a store error that may pass.
 const AFTER_ERROR: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// How notices are sent.
+/// Settings of the notice sender.
 #[derive(Clone, Debug)]
 pub struct NoticeWorkerSettings {
-    /// Connections to the relay, beside those of mailings.
+    /// Maximum number of connections to the relay, in addition to those of mailings.
     pub connections: usize,
-    /// How long an unused connection is kept, in seconds.
+    /// How long an idle connection is kept, in seconds.
     pub idle_seconds: u32,
-    /// When to try again.
+    /// The retry table.
     pub retry: RetryTable,
 }
 
@@ -57,59 +56,59 @@ impl Default for NoticeWorkerSettings {
     }
 }
 
-/// What the worker works with.
+/// The parts that the notice sender works with.
 pub struct NoticeWorkerParts {
-    /// Where notices are.
+    /// The store.
     pub store: Store,
-    /// Where messages lie that are passed on.
+    /// The spool of messages to forward.
     pub spool: Spool,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The way out.
+    /// The relay or capture folder that mail goes to.
     pub transport: Arc<dyn Transport>,
-    /// Tells of new notices.
+    /// Notifies of new notices.
     pub notices: Notices,
-    /// Tells of any work.
+    /// Notifies of any work.
     pub notifier: Notifier,
-    /// Settings.
+    /// The settings.
     pub settings: NoticeWorkerSettings,
 }
 
-/// What was done since the start.
+/// Counters since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
-    /// Notices that the relay took.
+    /// Number of notices accepted by the relay.
     pub accepted: u64,
-    /// Notices given up.
+    /// Number of notices given up.
     pub failed: u64,
 }
 
 struct Shared {
     parts: NoticeWorkerParts,
     backoff: RelayBackoff,
-    /// Notices given to a connection, and those that cannot be read: they wait for the next start.
+    /// Notices given to a connection, and unreadable ones: those wait for the next start.
     under_way: Mutex<HashSet<NoticeId>>,
-    /// Told when one of them is done.
+    /// Notified when one of them is done.
     done: Notify,
     accepted: AtomicU64,
     failed: AtomicU64,
-    /// Signs of life of the main task and the connections.
+    /// Heartbeats of the main task and the connections.
     heartbeats: Heartbeats,
     draining: watch::Sender<bool>,
     broken: watch::Sender<Option<String>>,
 }
 
-/// A running worker.
+/// A running notice sender.
 pub struct NoticeWorker {
     shared: Arc<Shared>,
     main: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Why a connection's task ends.
+/// The connection's task must end.
 struct Ended;
 
 impl NoticeWorker {
-    /// Starts it.
+    /// Starts the notice sender.
     pub fn start(parts: NoticeWorkerParts) -> Self {
         let shared = Arc::new(Shared {
             parts,
@@ -137,7 +136,7 @@ impl NoticeWorker {
         }
     }
 
-    /// Completes when no notice can be sent any more, with the reason: the daemon must stop and be started again.
+    /// Completes when notices cannot be sent any more, with the reason: the daemon must stop and be started again.
     pub async fn broken(&self) -> String {
         let mut broken = self.shared.broken.subscribe();
         match broken.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
@@ -146,27 +145,27 @@ impl NoticeWorker {
         }
     }
 
-    /// What troubles the relay, if anything does.
+    /// The trouble with the relay, if there is any.
     pub fn trouble(&self) -> Option<Trouble> {
         self.shared.backoff.trouble(self.shared.now())
     }
 
-    /// A person says that the relay is repaired: it is tried within a second.
+    /// Retries the relay within a second, after a person reported it repaired.
     pub fn try_relay_now(&self) {
         self.shared.backoff.try_now(self.shared.now());
     }
 
-    /// Signs of life. While it does not drain, its main task gives one at each [`Notifier`].
+    /// Its heartbeats. Unless it drains, its main task sends one at each [`Notifier`].
     pub fn heartbeats(&self) -> &Heartbeats {
         &self.shared.heartbeats
     }
 
-    /// Why no notice can be sent any more, once none can.
+    /// Why notices cannot be sent any more, once they cannot.
     pub fn is_broken(&self) -> Option<String> {
         self.shared.broken.borrow().clone()
     }
 
-    /// What was done since the start.
+    /// Counters since the start.
     pub fn sent(&self) -> Sent {
         Sent { accepted: self.shared.accepted.load(Relaxed), failed: self.shared.failed.load(Relaxed) }
     }
@@ -187,13 +186,13 @@ impl Shared {
 
     async fn until_draining(&self) {
         let mut draining = self.draining.subscribe();
-        // An error means that the sender is gone, which lives as long as this does.
+        // An error would mean that the sender is gone, but it lives as long as `self`.
         let _ = draining.wait_for(|draining| *draining).await;
     }
 
     /// Waits a little after a store error that may pass; ends everything after one that does not.
     async fn survive(&self, error: &StoreError) -> Result<(), Ended> {
-        if let StoreError::Engine(EngineError::Full(_)) | StoreError::Contended(_) = error {
+        if error.may_pass() {
             tracing::warn!(%error, "notices wait for the store");
             self.parts.clock.wait_for(AFTER_ERROR).await;
             return if self.is_draining() { Err(Ended) } else { Ok(()) };
@@ -215,7 +214,7 @@ impl Shared {
     }
 }
 
-/// Gives what is due to the connections, until it is told to stop.
+/// Passes due notices to the connections, until it is told to stop.
 async fn run(shared: Arc<Shared>) {
     let heartbeat = shared.heartbeats.begin("what hands out notices");
     let (sender, receiver) = mpsc::channel(shared.parts.settings.connections.max(1));
@@ -228,7 +227,7 @@ async fn run(shared: Arc<Shared>) {
     while !shared.is_draining() {
         tokio::select! {
             look = look(&shared, &sender, &mut ahead, &heartbeat) => if look.is_err() { break },
-            // Before a drain one ends only by a panic; what it held would never be looked at again.
+            // Before a drain one ends only by a panic; what it held would never be examined again.
             Some(ended) = connections.join_next() => if let Err(error) = ended {
                 shared.give_up(&format!("the task of a connection for notices ended badly: {error}"));
             },
@@ -240,16 +239,16 @@ async fn run(shared: Arc<Shared>) {
     while connections.join_next().await.is_some() {}
 }
 
-/// When notices were last looked for that a clock that stood ahead put off.
+/// When notices deferred by a clock that was ahead were last searched for.
 struct Ahead {
     jumps: JumpWatch,
-    /// By the time that passed.
+    /// In steady time.
     looked: Option<Timestamp>,
 }
 
-/// Notices that are due although their time lies ahead: a clock that stood ahead put them off. All that lie ahead are looked
-/// at at the start, when the clock jumped, and now and then; those that lie further ahead than the table puts anything off,
-/// at each look.
+/// Notices that are due although their time is in the future: they were deferred while the clock was ahead. All
+/// notices with a future time are examined at the start, after a clock jump, and at intervals; those further ahead
+/// than the table can defer, every time.
 async fn put_off_by_clock(shared: &Shared, ahead: &mut Ahead) -> Result<(Timestamp, Vec<NoticeId>), StoreError> {
     let (Reading { now, steady }, jump) = ahead.jumps.look(&*shared.parts.clock);
     let recent = ahead.looked.is_some_and(|looked| steady - looked < Duration::seconds(LOOK_AHEAD_EVERY));
@@ -261,7 +260,7 @@ async fn put_off_by_clock(shared: &Shared, ahead: &mut Ahead) -> Result<(Timesta
     for id in shared.parts.store.notices_later(from, MOST_AHEAD).await? {
         match shared.parts.store.notice(id).await {
             Ok(Some(read)) if read.value.is_due(now, &shared.parts.settings.retry) => due.push(id),
-            // One that cannot be read is told of when its time comes.
+            // An unreadable one is logged when it is due.
             Ok(_) | Err(StoreError::Record(_)) => {}
             Err(error) => return Err(error),
         }
@@ -272,7 +271,7 @@ async fn put_off_by_clock(shared: &Shared, ahead: &mut Ahead) -> Result<(Timesta
     Ok((now, due))
 }
 
-/// Hands out what is due, and waits until there may be more.
+/// Passes on what is due, and waits until there may be more.
 async fn look(
     shared: &Shared,
     sender: &mpsc::Sender<NoticeId>,
@@ -284,7 +283,7 @@ async fn look(
     let notices = shared.parts.notices.notifier();
     let (told, woken) = (notices.notified(), shared.parts.notifier.notified());
     let limit = shared.under_way().len() + STEP;
-    // One reading of the clock for what is due and for what is waited for.
+    // One reading of the clock for what is due and for what to wait for.
     let found = async {
         let (now, early) = put_off_by_clock(shared, ahead).await?;
         let due = store.notices_due(now, limit).await?;
@@ -294,7 +293,7 @@ async fn look(
         Ok(found) => found,
         Err(error) => return shared.survive(&error).await,
     };
-    // The connections take them as they get on, which may be when a lost relay is back.
+    // The connections accept them as they progress, which may be only when a lost relay is back.
     heartbeat.rests();
     for id in due {
         if shared.under_way().insert(id) && sender.send(id).await.is_err() {

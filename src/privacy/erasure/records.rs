@@ -9,7 +9,7 @@ use crate::model::rsvp::Rsvp;
 use crate::privacy::personal_data::{Files, PersonalDataError};
 use crate::privacy::retention::is_over;
 use crate::store::engine::{Batch, Commit};
-use crate::store::{Read, Store, StoreError, pending_requests, posts, rsvps};
+use crate::store::{Read, Store, StoreError, mailings, pending_requests, posts, rsvps};
 
 use super::{Cases, rows};
 
@@ -41,7 +41,8 @@ pub(super) async fn sweep(store: &Store, cases: &mut Cases) -> Result<(), StoreE
             cases.hold(&who, "an answer to an invitation was changed meanwhile");
         }
     }
-    for read in store.mailings().await? {
+    let mut mailings = store.pages(mailings::all());
+    while let Some(read) = mailings.next().await? {
         if scrub_mailing(cases, &read.value) == read.value {
             continue;
         }

@@ -6,14 +6,13 @@
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::token::Key;
-use crate::model::consent::ConsentSource;
 use crate::model::erasure::{Erasure, ErasureState, ErasureWork};
 use crate::model::subscriber::Subscriber;
 use crate::model::suppression::{Suppression, SuppressionReason};
 use crate::privacy::personal_data::{Files, People, PersonalDataError};
-use crate::store::engine::{Batch, Commit};
+use crate::store::engine::Batch;
 use crate::store::suppressions::AddressHash;
-use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, erasures, pending_requests, subscribers, suppressions};
+use crate::store::{Attempt, Read, Store, StoreError, erasures, pending_requests, subscribers, suppressions};
 use crate::subscribers::profile::{PersonError, SubscriberService};
 
 impl SubscriberService {
@@ -23,19 +22,18 @@ impl SubscriberService {
     /// # Errors
     /// [`PersonError::NotFound`] when nothing is known of them; [`PersonError::Store`]: nothing was erased.
     pub async fn erase(&self, who: &str, files: Option<&Files>) -> Result<AddressHash, PersonError> {
-        for _ in 0..CONFLICT_TRIES {
-            let (address, found) = match self.find(who).await {
-                Ok(found) => (found.value.address.clone(), Some(found)),
-                Err(PersonError::NotFound(_)) => (self.stranger(who, files).await?, None),
-                Err(error) => return Err(error),
-            };
-            let mut batch = Batch::new();
-            let hash = begin(&self.store, &self.key, &mut batch, &address, found.as_ref(), self.at).await?;
-            if self.store.commit(batch).await? == Commit::Applied {
-                return Ok(hash);
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES).into())
+        self.store
+            .attempt(|| async move {
+                let (address, found) = match self.find(who).await {
+                    Ok(found) => (found.value.address.clone(), Some(found)),
+                    Err(PersonError::NotFound(_)) => (self.stranger(who, files).await?, None),
+                    Err(error) => return Err(error),
+                };
+                let mut batch = Batch::new();
+                let hash = begin(&self.store, &self.key, &mut batch, &address, found.as_ref(), self.at).await?;
+                Ok(Attempt::Commit(batch, hash))
+            })
+            .await
     }
 
     /// An address that belongs to no subscriber but stands somewhere.
@@ -97,9 +95,5 @@ pub(crate) async fn begin(
 /// Their own mails that are kept as evidence.
 fn evidence(subscriber: &Subscriber) -> Vec<[u8; 32]> {
     let events = subscriber.subscriptions.values().flat_map(|subscription| &subscription.events);
-    let kept = events.filter_map(|event| match &event.source {
-        ConsentSource::Mail { evidence, .. } => *evidence,
-        _ => None,
-    });
-    kept.collect()
+    events.filter_map(|event| event.evidence().copied()).collect()
 }

@@ -9,7 +9,7 @@ use crate::model::mailing::Mailing;
 use crate::model::reply::Reply;
 use crate::store::bounces::{delete_way, put_bounce};
 use crate::store::engine::{Batch, Commit};
-use crate::store::{Store, StoreError, keys, ledger};
+use crate::store::{Store, StoreError, ledger, mailings};
 
 use super::{Case, Cases};
 
@@ -21,7 +21,8 @@ pub(super) async fn sweep(store: &Store, cases: &mut Cases, now: Timestamp) -> R
     if cases.list.iter().all(|case| case.work.subscriber.is_none()) {
         return Ok(());
     }
-    for mailing in store.mailings().await? {
+    let mut mailings = store.pages(mailings::all());
+    while let Some(mailing) = mailings.next().await? {
         for case in &mut cases.list {
             deliveries(store, &mailing.value, case, now).await?;
         }
@@ -52,7 +53,7 @@ async fn deliveries(store: &Store, mailing: &Mailing, case: &mut Case, now: Time
         return Ok(());
     }
     let mut batch = Batch::new();
-    batch.expect_read(keys::lease(mailing.id, chunk), lease.map(|lease| lease.stamp));
+    ledger::expect_lease(&mut batch, mailing.id, chunk, lease.map(|lease| lease.stamp));
     ledger::put_delivery(&mut batch, mailing.id, &row, &scrubbed);
     if store.commit(batch).await? != Commit::Applied {
         case.holds.insert(busy);

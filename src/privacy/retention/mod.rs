@@ -16,7 +16,6 @@ use crate::store::inbound;
 use crate::store::spool::{Spool, SpoolError};
 use crate::store::{Read, Store, StoreError, posts};
 
-mod dry;
 pub mod files;
 pub mod former;
 pub mod notices;

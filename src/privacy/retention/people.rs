@@ -12,7 +12,7 @@ use crate::model::rsvp::Rsvp;
 use crate::privacy::erasure::without_words;
 use crate::store::bounces::put_bounce;
 use crate::store::engine::{Batch, Commit};
-use crate::store::{Store, StoreError, ledger, rsvps};
+use crate::store::{Store, StoreError, ledger, mailings, rsvps};
 
 /// Records read at a time, and at most so many changed in one commit.
 const PAGE: usize = 500;
@@ -24,7 +24,8 @@ const PAGE: usize = 500;
 /// [`StoreError`]: what was taken out stays so.
 pub async fn forget_words(store: &Store, old: Cutoff) -> Result<u64, StoreError> {
     let mut forgotten = 0;
-    for read in store.mailings().await? {
+    let mut mailings = store.pages(mailings::all());
+    while let Some(read) = mailings.next().await? {
         let mailing = read.value;
         let Some(over) = over(&mailing).filter(|over| old.has(*over)) else { continue };
         // Once for each time that it was over: a mailing may be opened again.

@@ -17,7 +17,6 @@ use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::spool::Spool;
 
-use super::dry::DryEngine;
 use super::files::{drop_aside, drop_captured};
 use super::former::{Needed, erase_former};
 use super::people::{drop_answers, forget_words};
@@ -118,7 +117,7 @@ impl Rules {
     /// The store, or one that takes no writes.
     fn store(&self, dry: bool) -> Store {
         match dry {
-            true => Store::new(Arc::new(DryEngine(self.store.engine().clone()))),
+            true => self.store.dry_run(),
             false => self.store.clone(),
         }
     }

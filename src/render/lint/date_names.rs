@@ -1,4 +1,4 @@
-//! Names of days and months, from CLDR, and dates found in running text by them.
+//! Names of days and months, from CLDR, and the dates in running text that contain them.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,12 @@ pub struct DateNames {
     months: BTreeMap<String, u32>,
 }
 
-/// A date that stands in a text.
+/// A date found in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundDate {
     /// The byte at which it begins.
     pub at: usize,
-    /// The weekday that is printed with it.
+    /// The weekday printed with it.
     pub weekday: Option<Weekday>,
     /// The weekday as printed.
     pub word: String,
@@ -28,12 +28,12 @@ pub struct FoundDate {
     pub day: u32,
     /// The month.
     pub month: u32,
-    /// The year, where it is printed.
+    /// The year, if printed.
     pub year: Option<i32>,
 }
 
 impl DateNames {
-    /// The names of several languages together; a language without data gives none.
+    /// The names in several languages; a language without data is skipped.
     pub fn of(languages: &[&str]) -> Self {
         let mut names = Self::default();
         languages.iter().filter_map(|l| l.parse::<Locale>().ok()).for_each(|locale| names.add(&locale));
@@ -56,13 +56,14 @@ impl DateNames {
         }
     }
 
-    /// The weekday that a word names: "torsdag", also "torsdagen" and "torsdagens".
+    /// The weekday named by a word: "torsdag", also "torsdagen" and "torsdagens".
     fn weekday(&self, word: &str) -> Option<Weekday> {
         let found = |word: &str| self.weekdays.get(word).copied();
         found(word).or_else(|| ["en", "ens"].iter().find_map(|end| found(word.strip_suffix(end)?)))
     }
 
-    /// Every date in `text` that has a day and a month by name: "torsdag den 11 mars 2027", "Thursday, March 11".
+    /// Finds every date in `text` with a day and the name of a month: "torsdag den 11 mars 2027", "Thursday, March
+    /// 11".
     pub fn find(&self, text: &str) -> Vec<FoundDate> {
         let words = words(text);
         let mut found = Vec::new();
@@ -79,7 +80,7 @@ impl DateNames {
         found
     }
 
-    /// A date that begins with the first word, and how many words it has.
+    /// A date at the first word, and its number of words.
     fn date_at(&self, words: &[Word]) -> Option<(FoundDate, usize)> {
         let first = words.first()?;
         let weekday = self.weekday(&first.text);
@@ -106,10 +107,10 @@ impl DateNames {
         Some((date, at))
     }
 
-    /// The printed name of a weekday in the first language that has it.
+    /// The name of a weekday in the first language that has a similar one.
     pub fn name(&self, weekday: Weekday, like: &str) -> String {
         let names = self.weekdays.iter().filter(|(_, day)| **day == weekday).map(|(name, _)| name);
-        // The language of the word that was printed: they share an ending ("dag", "day").
+        // The language of the printed word: weekdays of one language share an ending ("dag", "day").
         let ending = |name: &str| name.chars().rev().take(3).collect::<String>();
         let like = like.to_lowercase();
         let base = like.strip_suffix("en").filter(|b| self.weekdays.contains_key(*b)).unwrap_or(&like);
@@ -129,7 +130,7 @@ struct Word {
     printed: String,
 }
 
-/// Words and numbers. A sentence's end, a line break between paragraphs or a slash keeps apart what stands around it.
+/// Splits into words and numbers. A sentence end, a paragraph break or a slash separates what is around it.
 fn words(text: &str) -> Vec<Word> {
     let mut words = Vec::new();
     let mut start: Option<usize> = None;
@@ -161,7 +162,7 @@ fn day_number(word: &str) -> Option<u32> {
 }
 
 impl FoundDate {
-    /// The date, in the year printed or in the year that brings it nearest to `reference`.
+    /// The date, in the printed year or in the year that brings it nearest to `reference`.
     pub fn date(&self, reference: NaiveDate) -> Option<NaiveDate> {
         match self.year {
             Some(year) => NaiveDate::from_ymd_opt(year, self.month, self.day),

@@ -1,4 +1,4 @@
-//! Rules about what must be there: the kind's required fields, and names that other fields refer to.
+//! Rules about required fields, and about references between fields.
 
 use super::{Finding, Subject};
 use crate::model::release::{Attachment, Release};
@@ -10,14 +10,17 @@ pub(super) fn check(subject: &Subject<'_>, draft: &Draft, findings: &mut Vec<Fin
         None => findings.push(unknown_kind(subject)),
         Some(manifest) => {
             for missing in manifest.missing(subject.release) {
-                // A boilerplate that the book does not know was said already, and is not missing besides.
+                // A boilerplate that the book does not have was reported already.
                 if missing != ["boilerplate"] || draft.boilerplates.is_empty() {
                     findings.push(required(subject, &missing));
                 }
             }
             let length = subject.release.headline.chars().count();
             if length > manifest.max_headline {
-                let said = format!("the headline has {length} characters; {} are surely shown", manifest.max_headline);
+                let said = format!(
+                    "the headline has {length} characters, but only {} are certain to be shown",
+                    manifest.max_headline
+                );
                 let finding = Finding::warning("headline-length", said, "shorten it, or give a shorter subject");
                 if subject.release.subject.is_none() {
                     findings.push(subject.place(finding, "headline"));
@@ -27,8 +30,7 @@ pub(super) fn check(subject: &Subject<'_>, draft: &Draft, findings: &mut Vec<Fin
         }
     }
     if subject.release.issuers.is_empty() {
-        let finding =
-            Finding::error("required", "nobody issues this release", "write issuers = [\"Exempelförbundet\"]");
+        let finding = Finding::error("required", "the release has no issuer", "write issuers = [\"Exempelförbundet\"]");
         findings.push(finding.of("issuers").at(Some(1)));
     }
     references(subject, findings);
@@ -38,7 +40,7 @@ fn subject_length(subject: &Subject<'_>, most: usize, findings: &mut Vec<Finding
     let Some(text) = &subject.release.subject else { return };
     let length = text.chars().count();
     if length > most {
-        let said = format!("the subject has {length} characters; {most} are surely shown");
+        let said = format!("the subject has {length} characters, but only {most} are certain to be shown");
         findings.push(subject.place(Finding::warning("headline-length", said, "shorten it"), "subject"));
     }
 }
@@ -67,7 +69,7 @@ fn required(subject: &Subject<'_>, missing: &[&str]) -> Finding {
     Finding::error("required", said, mend).of(key).at(Some(1))
 }
 
-/// The name that a press secretary knows a field by.
+/// The name of a field in release files.
 fn file_field(field: &str) -> &str {
     match field {
         "attachments_or_links" => "an attachment or a link",

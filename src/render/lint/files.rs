@@ -1,4 +1,4 @@
-//! Rules about attachments and images: names that are safe, files that are there, and what fits into a mail.
+//! Rules about attachments and images: safe names, existing files, and sizes that fit into a mail.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +6,11 @@ use super::{FileState, Finding, Subject};
 use crate::model::release::attachment::Travel;
 use crate::model::release::{Attachment, Blob};
 
-/// Attachments of these types are refused by most mail servers, whatever is in them.
+/// Attachments of these types are refused by most mail servers, whatever their content.
 const BLOCKED: [&str; 12] = ["exe", "bat", "cmd", "com", "js", "jar", "lnk", "msi", "ps1", "scr", "vbs", "iso"];
 
-/// Why a file's name must not be used; `None` for a good name. A name stands for a file beside the release, or in a
-/// folder beside it.
+/// Why a file's name must not be used; `None` for a valid name. A name refers to a file next to the release, or in a
+/// folder next to it.
 pub fn file_name_fault(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         return Some("it is empty");
@@ -25,17 +25,17 @@ pub fn file_name_fault(name: &str) -> Option<&'static str> {
         return Some("it holds a backslash; folders are written with /");
     }
     if name.starts_with('/') || name.get(1..2) == Some(":") {
-        return Some("it is absolute; name a file beside the release file");
+        return Some("it is absolute; name a file next to the release file");
     }
     if name.starts_with('~') {
-        return Some("it begins with ~; name a file beside the release file");
+        return Some("it begins with ~; name a file next to the release file");
     }
     let parts = || name.split('/');
     if parts().any(|part| part == ".." || part == ".") {
-        return Some("it leads out of the release file's folder");
+        return Some("it points outside the release file's folder");
     }
     if parts().any(|part| part.is_empty() || part.trim() != part) {
-        return Some("it has an empty part, or a blank at the edge of one");
+        return Some("it has an empty part, or a space at the edge of one");
     }
     None
 }
@@ -47,7 +47,7 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         let key = format!("attachments[{index}].file");
         one_file(subject, &attachment.file, &key, findings);
         if !seen.insert(attachment.file_name().to_lowercase()) {
-            let said = format!("another attachment is called {} too", attachment.file_name());
+            let said = format!("another attachment has the same name, {}", attachment.file_name());
             findings.push(subject.place(Finding::warning("same-file", said, "rename one of them"), key.clone()));
         }
         let ending = attachment.file.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
@@ -75,8 +75,8 @@ fn one_file(subject: &Subject<'_>, file: &str, key: &str, findings: &mut Vec<Fin
     }
     if let Some(fault) = file_name_fault(file) {
         let shown: String = file.chars().filter(|c| !c.is_control()).take(80).collect();
-        let said = format!("\u{201c}{shown}\u{201d} is no good name of a file: {fault}");
-        findings.push(subject.place(Finding::error("file-name", said, "name a file beside the release file"), key));
+        let said = format!("\u{201c}{shown}\u{201d} is not a valid file name: {fault}");
+        findings.push(subject.place(Finding::error("file-name", said, "name a file next to the release file"), key));
         return;
     }
     let finding = match subject.context.files.get(file) {
@@ -86,7 +86,7 @@ fn one_file(subject: &Subject<'_>, file: &str, key: &str, findings: &mut Vec<Fin
         }
         Some(FileState::Found(_)) => return,
         Some(FileState::Missing(why)) => {
-            Finding::error("missing-file", format!("{file} cannot be read: {why}"), "put it beside the release file")
+            Finding::error("missing-file", format!("{file} cannot be read: {why}"), "put it next to the release file")
         }
         Some(FileState::Refused(why)) => {
             Finding::error("file-name", format!("{file} is not read: {why}"), "put the file itself there")
@@ -111,7 +111,8 @@ fn budget(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let budget = &subject.context.budget;
     let (total, taken) = (budget.total, budget.taken_by(&images));
     if taken > total {
-        let said = format!("images of {} do not fit: one mail holds {} of files", megabytes(taken), megabytes(total));
+        let said =
+            format!("images of {} do not fit: one mail can hold {} of files", megabytes(taken), megabytes(total));
         let mend = "make them smaller, or put them on the web and give their url";
         findings.push(subject.place(Finding::error("too-large", said, mend), "images[0]".to_owned()));
     }
@@ -122,7 +123,7 @@ fn budget(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             Travel::InMail | Travel::Link => {}
             Travel::Nowhere => {
                 let said = format!(
-                    "{} has {} and does not fit: one mail holds {} of attachments",
+                    "{} has {} and does not fit: one mail can hold {} of attachments",
                     attachment.file,
                     megabytes(size),
                     megabytes(total)

@@ -1,8 +1,8 @@
-//! Marks that a text was meant to be marked up with, and that Markdown left standing.
+//! Markup that Markdown did not recognise and left in the text.
 
-/// What is left, and how to write it.
+/// A leftover mark, and how to fix it.
 pub(super) struct Leftover {
-    /// Where in the text.
+    /// Its position in the text.
     pub at: usize,
     /// The rule's name.
     pub rule: &'static str,
@@ -12,18 +12,18 @@ pub(super) struct Leftover {
     pub fix: &'static str,
 }
 
-/// A mark that shows as it stands, and what its author should know.
+/// Marks that are shown literally, with explanation and fix.
 const MARKS: [(&str, &str, &str, &str); 7] = [
     ("](", "link", "this is not read as a link", "write [words](https://…), with no space between ] and ("),
     ("][", "link", "this is not read as a link: its address is missing", "write [words](https://…)"),
-    ("[^", "footnote", "this footnote has no text", "write [^1]: and the text of the footnote on a line of its own"),
-    ("{{", "markup", "{{ }} is shown as it stands: releases have no placeholders", "write the words themselves"),
-    ("**", "markup", "** is shown as it stands", "write **words** with no space inside the stars"),
-    ("==", "markup", "== is shown as it stands", "write **words** for strong type"),
-    ("~~", "markup", "~~ is shown as it stands", "write ~~words~~ with no space inside"),
+    ("[^", "footnote", "this footnote has no text", "write [^1]: and the text of the footnote on a separate line"),
+    ("{{", "markup", "{{ }} is shown literally: releases have no placeholders", "write the words themselves"),
+    ("**", "markup", "** is shown literally", "write **words** with no space inside the stars"),
+    ("==", "markup", "== is shown literally", "write **words** for strong type"),
+    ("~~", "markup", "~~ is shown literally", "write ~~words~~ with no space inside"),
 ];
 
-/// Everything of that kind in a text of one or more lines.
+/// Finds all leftover marks in a text of one or more lines.
 pub(super) fn find(text: &str) -> Vec<Leftover> {
     let mut found = Vec::new();
     for (mark, rule, said, fix) in MARKS {
@@ -40,7 +40,12 @@ pub(super) fn find(text: &str) -> Vec<Leftover> {
         if (1..=6).contains(&hashes) && meant && words.starts_with(char::is_alphanumeric) {
             let said =
                 format!("\u{201c}{}\u{201d} is not read as a heading", line.chars().take(40).collect::<String>());
-            found.push(Leftover { at, rule: "heading", said, fix: "write a space after #, or \\# if it is none" });
+            found.push(Leftover {
+                at,
+                rule: "heading",
+                said,
+                fix: "write a space after #, or \\# if it is not a heading",
+            });
         }
         bars += usize::from(line.trim_start().starts_with('|'));
         if bars == 2 {
@@ -51,13 +56,13 @@ pub(super) fn find(text: &str) -> Vec<Leftover> {
         at += line.len() + 1;
     }
     if let Some(at) = emoji(text) {
-        let said = "a name between colons is shown as it stands".to_owned();
-        found.push(Leftover { at, rule: "markup", said, fix: "write the sign itself" });
+        let said = "a name between colons is shown literally".to_owned();
+        found.push(Leftover { at, rule: "markup", said, fix: "write the character itself" });
     }
     found
 }
 
-/// Whether a mark is one: what opens must also close, and a rule of equals signs is none.
+/// Whether a mark is one: an opening mark must be closed, and a line of equals signs is not a mark.
 fn is_mark(text: &str, at: usize, mark: &str) -> bool {
     let rest = &text[at + mark.len()..];
     match mark {

@@ -1,4 +1,4 @@
-//! Rules about Markdown: nothing that the author meant is lost or shown as raw marks without a finding.
+//! Rules about Markdown: nothing the author meant is lost or shown as raw marks without a finding.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -21,7 +21,7 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// All texts in Markdown, with the field that each stands in.
+/// All texts in Markdown, with their fields.
 fn texts<'a>(subject: &Subject<'a>) -> Vec<(String, &'a str)> {
     let release = subject.release;
     let mut texts = vec![("body".to_owned(), release.body.as_str())];
@@ -40,30 +40,30 @@ fn texts<'a>(subject: &Subject<'a>) -> Vec<(String, &'a str)> {
     texts
 }
 
-/// How many findings back the same one is looked for.
+/// Number of earlier findings searched for the same one.
 const SAME_BLOCK: usize = 8;
 
-/// A list that is being read.
+/// A list being parsed.
 struct List {
     at: usize,
-    /// Of an ordered one: the number that the first item is written with, and the one that the next is shown with.
+    /// For an ordered list: the number that the first item is written with, and the next number that will be shown.
     numbers: Option<(u64, u64)>,
     hyphens: bool,
     items: Vec<String>,
 }
 
-/// Goes through one text.
+/// Checks one text.
 struct Rules<'a> {
     subject: &'a Subject<'a>,
     source: &'a str,
     key: String,
     line: Option<u32>,
     findings: Vec<Finding>,
-    /// Text that stands together, with line breaks.
+    /// Contiguous text, with line breaks.
     run: String,
     run_at: usize,
     lists: Vec<List>,
-    /// Of each open quote, where it begins and its lines.
+    /// For each open quote, where it begins and its lines.
     quotes: Vec<(usize, String)>,
     image: Option<(usize, bool)>,
     columns: usize,
@@ -97,7 +97,7 @@ impl<'a> Rules<'a> {
             line = line.map(|line| line.saturating_add(u32::try_from(before).unwrap_or(u32::MAX)));
         }
         let finding = finding.of(self.key.clone()).at(line);
-        // Several lines of one block, or several marks on a line, are one finding.
+        // Several lines of one block, or several marks on a line, make one finding.
         if !self.findings.iter().rev().take(SAME_BLOCK).any(|found| *found == finding) {
             self.findings.push(finding);
         }
@@ -121,14 +121,14 @@ impl<'a> Rules<'a> {
                 Event::Start(tag) => self.start(tag, range),
                 Event::End(tag) => self.end(*tag),
                 Event::InlineHtml(html) if is_html(html) && !html.starts_with("<br") => self.html(range.start),
-                // Code stands between words: what comes after it is another run.
+                // Code separates text: a new run begins after it.
                 _ => self.end_run(),
             }
         }
         self.end_run();
         for (label, at) in definitions {
             if !self.used.contains(&label.to_lowercase()) {
-                let said = format!("the address named [{label}] is not used, so no reader sees it");
+                let said = format!("the address named [{label}] is not used, so readers do not see it");
                 self.warn(at, "link", said, format!("write [words][{label}] where it belongs"));
             }
         }
@@ -136,7 +136,7 @@ impl<'a> Rules<'a> {
 
     fn html(&mut self, at: usize) {
         self.end_run();
-        self.warn(at, "html", "HTML in the text is not sent as HTML: its words stay", "write it in Markdown");
+        self.warn(at, "html", "HTML in the text is not sent as HTML: only its words remain", "write it in Markdown");
     }
 
     fn text(&mut self, text: &str, at: usize) {
@@ -175,7 +175,7 @@ impl<'a> Rules<'a> {
                 self.image = Some((at, false));
                 if links::target(dest_url).is_err() {
                     let said = format!("the image {dest_url} is not sent from here");
-                    self.warn(at, "link", said, "add it under [[images]], or write its whole address");
+                    self.warn(at, "link", said, "add it under [[images]], or write its complete address");
                 } else {
                     self.link(at, dest_url, title);
                 }
@@ -202,7 +202,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// A line of hyphens right below a paragraph makes a heading of it.
+    /// A line of hyphens directly below a paragraph makes it a heading.
     fn heading(&mut self, range: Range<usize>) {
         let text = self.source[range.clone()].trim_end().trim_end_matches(['-', '=']).trim();
         if !text.starts_with('#') && (text.contains('\n') || text.ends_with(['.', '!', '?'])) {
@@ -256,12 +256,12 @@ impl<'a> Rules<'a> {
         let written: u64 = digits.parse().unwrap_or(next);
         // "1. 1. 1." leaves counting to the program.
         if written != next && written != first {
-            let said = format!("the item written as {written}. is shown as {next}.");
+            let said = format!("the item numbered {written}. is shown as {next}.");
             self.warn(at, "numbering", said, format!("write {written}\\. to keep the number"));
         }
     }
 
-    /// Cells that no column holds are left out.
+    /// Cells beyond the last column are left out.
     fn row(&mut self, range: Range<usize>) {
         let row = self.source[range.clone()].lines().next().unwrap_or_default().trim().replace("\\|", "");
         let cells = row.trim_start_matches('|').trim_end_matches('|').split('|').count();
@@ -281,13 +281,13 @@ impl<'a> Rules<'a> {
         }
         let alone = list.items.len() == 1 && list.items[0].trim_end().ends_with(['.', '!', '?']);
         if alone || list.items.iter().any(speaks) {
-            let said = "this is shown as a list; if a person says it, it is to begin with a dash";
+            let said = "this is shown as a list; direct speech must begin with a dash";
             let fix = format!("write {}instead of the hyphen", reading.dash);
             self.warn(list.at, "speech", said, fix);
         }
     }
 
-    /// A last line that looks as if it were to name the speaker, but does not.
+    /// Checks for a last line that seems to name the speaker, but does not.
     fn end_quote(&mut self) {
         let Some((at, lines)) = self.quotes.pop() else { return };
         let verbs = &self.subject.context.reading.verbs;

@@ -33,7 +33,7 @@ fn phones(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         for phone in &named.contact.phones {
             let key = format!("contacts[{index}].phones");
             if phone.e164.is_none() {
-                let said = format!("\u{201c}{}\u{201d} is no phone number that can be dialled", phone.printed);
+                let said = format!("\u{201c}{}\u{201d} is not a phone number that can be dialled", phone.printed);
                 let mend = "write it as 070-174 06 05, or as { printed = \"…\", e164 = \"+46…\" }";
                 findings.push(subject.place(Finding::warning("phone", said, mend), key.clone()));
             }

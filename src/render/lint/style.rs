@@ -12,7 +12,7 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Why a line shouts: capitals throughout, a first word in capitals with a colon, exclamation marks in a row.
+/// Why a line shouts, if it does: all in capitals, a first word in capitals with a colon, several exclamation marks.
 fn shouting(text: &str) -> Option<&'static str> {
     let letters = || text.chars().filter(|c| c.is_alphabetic());
     let capitals = letters().filter(|c| c.is_uppercase()).count();

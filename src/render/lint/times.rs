@@ -1,4 +1,4 @@
-//! Rules about order in time: events, deadlines, embargo.
+//! Rules about the order of times: events, deadlines, embargo.
 
 use chrono::NaiveTime;
 
@@ -28,16 +28,16 @@ fn check_event(subject: &Subject<'_>, event: &Event, findings: &mut Vec<Finding>
     if end.is_some_and(|end| end < start) {
         say(Finding::error("time-order", "the event ends before it begins", "change start or end"), "event.end");
     }
-    // A documentation tells of what is over; for all else an event in the past is a slip.
+    // A documentation reports on past events; otherwise an event in the past is a mistake.
     let over = end.unwrap_or(start) < subject.context.now;
     let looks_back = subject.release.relations.iter().any(|r| r.kind.word() == "documentation-of");
     if over && subject.release.kind.as_str() != "documentation" && !looks_back {
-        let mend = "check year and month; a documentation release may tell of what is over";
+        let mend = "check year and month; only a documentation release may be about a past event";
         say(Finding::warning("past-event", "the event is in the past", mend), "event.start");
     }
     if event.status == EventStatus::Moved && event.previous_start.is_none() {
         let mend = "write previous_start, so that readers see what changed";
-        say(Finding::warning("moved", "the event is moved, but from when is not said", mend), "event.status");
+        say(Finding::warning("moved", "the event is moved, but its previous start is missing", mend), "event.status");
     }
     if event.status != EventStatus::Planned {
         check_update(subject, event, findings);
@@ -49,7 +49,7 @@ fn check_event(subject: &Subject<'_>, event: &Event, findings: &mut Vec<Finding>
     }
 }
 
-/// Calendars know a moved or cancelled event by its UID (RFC 5546 §2.1.4); its SEQUENCE rises by itself.
+/// Calendars identify a moved or cancelled event by its UID (RFC 5546 §2.1.4); its SEQUENCE increases automatically.
 fn check_update(subject: &Subject<'_>, event: &Event, findings: &mut Vec<Finding>) {
     if !subject.context.manifest.is_some_and(|manifest| manifest.calendar) {
         return;
@@ -109,7 +109,7 @@ fn check_publication(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             let mend = "remove it, or set a later time";
             say(Finding::warning("embargo", "the embargo is over when this is sent", mend), "embargo.until");
         } else if subject.context.send_at.is_some() {
-            let said = "this is sent before its embargo ends: everybody who gets it is trusted to wait";
+            let said = "this is sent before its embargo ends: all recipients are trusted to wait";
             let mend = "send it when the embargo ends, unless that is what you mean";
             say(Finding::warning("embargo", said, mend), "embargo.until");
         }

@@ -1,4 +1,4 @@
-//! The rule that weekday and date agree, wherever both are printed, and that a printed day is the machine's day.
+//! Rules that weekday and date agree wherever both are printed, and that a printed day is the machine value's day.
 
 use chrono::{Datelike, NaiveDate};
 
@@ -26,7 +26,7 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     printed_facts(subject, &names, reference, findings);
 }
 
-/// The day that dates without a year are near to.
+/// The day near which dates without a year are assumed to be.
 fn reference(subject: &Subject<'_>) -> NaiveDate {
     let release = subject.release;
     let event = release.event.as_ref().map(|e| e.start.date);
@@ -46,11 +46,11 @@ fn disagreement(names: &DateNames, found: &FoundDate, reference: NaiveDate) -> O
         return None;
     }
     let right = names.name(date.weekday(), &found.word);
-    let said = format!("{date} is no {}; it is a {right}", found.word);
+    let said = format!("{date} is not a {}; it is a {right}", found.word);
     Some(Finding::warning("weekday", said, "change the weekday or the date"))
 }
 
-/// All texts but the body, with the field that each stands in.
+/// All texts except the body, with their fields.
 fn single_lines<'a>(subject: &Subject<'a>) -> Vec<(String, &'a str)> {
     let release = subject.release;
     let mut texts: Vec<(String, &str)> = vec![("headline".to_owned(), release.headline.as_str())];
@@ -75,7 +75,7 @@ fn single_lines<'a>(subject: &Subject<'a>) -> Vec<(String, &'a str)> {
     texts
 }
 
-/// A fact whose printed day is not its machine day would send people there on the wrong one.
+/// A fact whose printed day differs from its machine value would send people there on the wrong day.
 fn printed_facts(subject: &Subject<'_>, names: &DateNames, reference: NaiveDate, findings: &mut Vec<Finding>) {
     for (index, fact) in subject.release.facts.iter().enumerate() {
         let Some(span) = fact.time else { continue };

@@ -1,19 +1,19 @@
-//! The last touch on a line: hard spaces, bare addresses as links, lines that begin with a dash or a bullet.
+//! Finishes a line: no-break spaces, bare addresses as links, lines that begin with a dash or a bullet.
 
 use super::{Inline, Reading};
 use crate::render::links;
 
-/// What begins a line of its own, also within a paragraph.
+/// Marks that begin a separate line, even within a paragraph.
 pub(super) const LINE_MARKS: [&str; 5] = ["– ", "— ", "• ", "· ", "▪ "];
 
-/// Digits and signs as they stand above and below the line in Unicode.
+/// Superscript and subscript digits and signs in Unicode.
 pub(super) const RAISED: (&str, &str) = ("0123456789+-=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿ");
 pub(super) const LOWERED: (&str, &str) = ("0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎");
 
-/// Small characters between two marks, at most.
+/// Maximum number of small characters between two marks.
 const SMALL: usize = 8;
 
-/// A text in raised or lowered characters; `None` where one of them has no such form.
+/// A text in superscript or subscript characters; `None` if one of them has no such form.
 pub(super) fn small(text: &str, (plain, small): (&str, &str)) -> Option<String> {
     text.chars().map(|c| small.chars().nth(plain.chars().position(|p| p == c)?)).collect()
 }
@@ -22,7 +22,7 @@ pub(super) fn raised(number: &str) -> String {
     small(number, RAISED).unwrap_or_else(|| number.to_owned())
 }
 
-/// `H~2~O` and `x^2^` within a word, which the parser leaves as they are.
+/// Converts `H~2~O` and `x^2^` within a word, which the parser leaves unchanged.
 fn with_small_digits(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -47,7 +47,7 @@ fn with_small_digits(text: &str) -> String {
     out + rest
 }
 
-/// The bare text of inlines.
+/// The plain text of inlines.
 pub fn text_of(inlines: &[Inline]) -> String {
     let mut text = String::new();
     for inline in inlines {
@@ -70,7 +70,7 @@ pub fn plain_inlines(text: &str, reading: &Reading) -> Vec<Inline> {
     finish(vec![Inline::Text(text.to_owned())], reading)
 }
 
-/// Finishes the inlines of a block, as a release wants them.
+/// Finishes the inlines of a block, as a release requires.
 pub(super) fn finish(inlines: Vec<Inline>, reading: &Reading) -> Vec<Inline> {
     if !reading.of_releases {
         return inlines;
@@ -102,7 +102,7 @@ fn finished(inlines: Vec<Inline>, reading: &Reading, with_links: bool) -> Vec<In
     out
 }
 
-/// A run of text: spaces first, as a number may go over the end of a line; then links.
+/// Ends a run of text: spaces first, because a number may continue over the end of a line; then links.
 fn end_run(out: &mut Vec<Inline>, run: &mut String, reading: &Reading, with_links: bool) {
     if run.is_empty() {
         return;
@@ -129,7 +129,8 @@ fn push_text(out: &mut Vec<Inline>, text: &str) {
     }
 }
 
-/// Lines that each begin with a dash or a bullet stay lines: for Markdown they are one paragraph, for their author not.
+/// Keeps lines that each begin with a dash or a bullet: for Markdown they are one paragraph, for their author they
+/// are not.
 fn keep_lines(inlines: &mut [Inline]) {
     let marked = |inline: Option<&Inline>| matches!(inline, Some(Inline::Text(text)) if LINE_MARKS.iter().any(|mark| text.starts_with(mark)));
     if !marked(inlines.first()) {

@@ -1,4 +1,4 @@
-//! From the parser's events to blocks. Each method ends behind the end tag of what it reads.
+//! From the parser's events to blocks. Each method stops after the end tag of what it reads.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,7 +10,8 @@ use super::{Block, Inline, Reading, Table, speech};
 use crate::mail::html_text::html_to_text;
 use crate::render::links;
 
-/// Blocks and inlines nested deeper are left out: no person writes them, and each level costs stack.
+/// Maximum depth of blocks and inlines; deeper ones are left out: people do not write them, and each level uses
+/// stack.
 const DEEPEST: usize = 24;
 
 /// Names of HTML's elements.
@@ -20,7 +21,7 @@ const HTML: &str = "a abbr address article aside audio b big blockquote body br 
     samp script section select small source span strike strong style sub summary sup svg table tbody td template textarea \
     tfoot th thead title tr tt u ul var video";
 
-/// All blocks of a text; its footnotes come last.
+/// Reads all blocks of a text; its footnotes come last.
 pub(super) fn read(source: &str, parser: Parser<'_>, reading: &Reading) -> Vec<Block> {
     let events: Vec<(Event<'_>, Range<usize>)> = parser.into_offset_iter().collect();
     let shift = events.iter().any(|(e, _)| matches!(e, Event::Start(Tag::Heading { level: HeadingLevel::H1, .. })));
@@ -67,7 +68,7 @@ impl<'a> Reader<'a> {
         self.events.next().map(|(event, _)| event)
     }
 
-    /// Blocks until the end tag of what holds them, or the end.
+    /// Reads blocks until the end tag of what contains them, or the end.
     fn blocks(&mut self) -> Vec<Block> {
         let (mut blocks, mut loose) = (Vec::new(), Vec::new());
         while let Some((event, range)) = self.events.next() {
@@ -81,7 +82,7 @@ impl<'a> Reader<'a> {
                     self.end_loose(&mut blocks, &mut loose);
                     blocks.push(Block::Rule);
                 }
-                // A tight list item holds its text without a paragraph.
+                // A tight list item contains its text without a paragraph.
                 other => self.inline(other, &mut loose),
             }
         }
@@ -104,7 +105,7 @@ impl<'a> Reader<'a> {
         self.depth -= 1;
     }
 
-    /// Goes behind the end tag of what has begun.
+    /// Skips to after the end tag of the open element.
     fn skip(&mut self) {
         let mut open = 1;
         while open > 0 {
@@ -140,7 +141,7 @@ impl<'a> Reader<'a> {
             Tag::FootnoteDefinition(label) => self.footnote(&label),
             Tag::DefinitionList => self.definitions(blocks),
             Tag::HtmlBlock => self.push_html(blocks),
-            // What has no form here goes on as a paragraph.
+            // What has no block of its own becomes a paragraph.
             _ => {
                 let inner = self.line();
                 if !inner.is_empty() {
@@ -150,7 +151,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A paragraph; one whose lines all begin with a bullet is a list.
+    /// Adds a paragraph; if all its lines begin with a bullet, as a list.
     fn push_paragraph(&self, inlines: Vec<Inline>, blocks: &mut Vec<Block>) {
         let mut block = Block::Paragraph(inlines);
         if self.reading.of_releases {
@@ -200,7 +201,7 @@ impl<'a> Reader<'a> {
         table
     }
 
-    /// A footnote is kept for the end, with its number before it.
+    /// Stores a footnote for the end, with its number before it.
     fn footnote(&mut self, label: &str) {
         let mut blocks = self.blocks();
         let number = self.numbers.get(label).copied().unwrap_or_default();
@@ -215,7 +216,7 @@ impl<'a> Reader<'a> {
         self.footnotes.entry(number).or_default().extend(blocks);
     }
 
-    /// Terms in strong type, each with what it means below it.
+    /// Reads definitions: terms in strong type, each with its definition below it.
     fn definitions(&mut self, blocks: &mut Vec<Block>) {
         while let Some(event) = self.next() {
             match event {
@@ -240,7 +241,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Of a block of HTML the words stay, in lines: the tags do not travel.
+    /// Adds the words of an HTML block, in lines, without the tags.
     fn push_html(&mut self, blocks: &mut Vec<Block>) {
         let mut html = String::new();
         while let Some(event) = self.next() {
@@ -253,7 +254,7 @@ impl<'a> Reader<'a> {
         if !is_html(&html) {
             return blocks.push(Block::Paragraph(finish(vec![Inline::Text(html.trim().to_owned())], self.reading)));
         }
-        // The element says that it is HTML, whatever it holds.
+        // The element marks it as HTML, whatever it contains.
         let text = html_to_text(&format!("<p>{html}"));
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         for line in lines {
@@ -261,7 +262,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The inlines of a whole block.
+    /// Reads the inlines of a whole block.
     fn line(&mut self) -> Vec<Inline> {
         let inlines = self.inlines();
         finish(inlines, self.reading)
@@ -320,7 +321,7 @@ impl<'a> Reader<'a> {
         into.push(inline);
     }
 
-    /// Raised or lowered text: by characters of its own where there are such, else as HTML.
+    /// Adds superscript or subscript text: as Unicode characters if possible, otherwise as HTML.
     fn push_small(&mut self, into: &mut Vec<Inline>, table: (&str, &str), element: &str) {
         let inlines = self.inlines();
         match small(&text_of(&inlines), table) {
@@ -334,7 +335,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether angle brackets begin HTML, and not words such as `<Karin Ek>`, which are shown as they stand.
+/// Whether angle brackets begin HTML, and not words such as `<Karin Ek>`, which are shown literally.
 pub fn is_html(text: &str) -> bool {
     let inside = text.trim_start().trim_start_matches(['<', '/']);
     let name: String = inside.chars().take_while(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
@@ -346,7 +347,7 @@ fn is_line_break(html: &str) -> bool {
     name.eq_ignore_ascii_case("br")
 }
 
-/// A link that works, or its words with the address beside them: an address is never lost.
+/// Adds a link that works, otherwise its words followed by the address: an address is never lost.
 fn push_link(into: &mut Vec<Inline>, written: &str, words: Vec<Inline>) {
     match links::target(written) {
         Ok(target) => into.push(Inline::Link(target, words)),
@@ -370,7 +371,7 @@ fn push_image(into: &mut Vec<Inline>, written: &str, words: Vec<Inline>) {
     }
 }
 
-/// The items of a paragraph whose lines all begin with a bullet, as word processors write lists.
+/// The items of a paragraph whose lines all begin with a bullet, as in text from word processors.
 fn bulleted(block: &Block) -> Option<Vec<Vec<Block>>> {
     let Block::Paragraph(inlines) = block else { return None };
     let lines = inlines.split(|inline| matches!(inline, Inline::SoftBreak | Inline::HardBreak));

@@ -1,12 +1,12 @@
-//! What people said, as they write it: a quote that names its speaker on the last line or within a sentence, and paragraphs
-//! that begin with a hyphen, which Markdown takes for a list.
+//! Direct speech: a quote that names its speaker on the last line or within a sentence, and paragraphs that begin
+//! with a hyphen, which Markdown takes for a list.
 
 use super::inlines::text_of;
 use super::{Block, Inline, Reading};
 use crate::model::release::quote::{Speaker, after_dash, split_attribution};
 
-/// Whether a text names its speaker within: a verb of saying behind a comma or the end of speech
-/// ("Vi är glada, säger Karin Ek.").
+/// Whether a text names its speaker: a verb of saying after a comma or the end of speech ("Vi är glada, säger Karin
+/// Ek.").
 pub fn names_speaker(text: &str, verbs: &[String]) -> bool {
     let words: Vec<&str> = text.split_whitespace().collect();
     words.windows(3).any(|three| {
@@ -15,8 +15,8 @@ pub fn names_speaker(text: &str, verbs: &[String]) -> bool {
     })
 }
 
-/// Whether a list is in truth speech: its marks are hyphens, each item is one paragraph of whole sentences, and the first one
-/// or at least half of them name who speaks.
+/// Whether a list is really speech: its marks are hyphens, each item is one paragraph of whole sentences, and the
+/// first one or at least half of them name the speaker.
 pub fn list_is_speech(marks_are_hyphens: bool, items: &[String], verbs: &[String]) -> bool {
     let whole =
         |text: &String| text.trim_end().ends_with(['.', '!', '?', '…', '”', '"', ':']) || names_speaker(text, verbs);
@@ -25,7 +25,7 @@ pub fn list_is_speech(marks_are_hyphens: bool, items: &[String], verbs: &[String
     marks_are_hyphens && items.iter().all(whole) && (named.first() == Some(&true) || count * 2 >= items.len().max(1))
 }
 
-/// A list as the paragraphs of speech that it is; gives the items back where it is a list.
+/// Converts a list that is speech into paragraphs; returns the items if it is a list.
 pub(super) fn as_speech(
     marks_are_hyphens: bool,
     items: Vec<Vec<Block>>,
@@ -47,8 +47,8 @@ pub(super) fn as_speech(
     Ok(blocks)
 }
 
-/// Puts the language's dash before a paragraph of speech: instead of hyphens before the first word, and where `always` also
-/// where there are none.
+/// Puts the language's dash before a paragraph of speech: in place of hyphens before the first word, and with
+/// `always` also without hyphens.
 pub(super) fn begin_with_dash(block: &mut Block, reading: &Reading, always: bool) {
     let Block::Paragraph(inlines) = block else { return };
     let speaks = names_speaker(&text_of(inlines), &reading.verbs);
@@ -67,7 +67,7 @@ pub(super) fn begin_with_dash(block: &mut Block, reading: &Reading, always: bool
     }
 }
 
-/// A block quote from what it holds.
+/// Builds a block quote from its content.
 pub(super) fn quote(mut blocks: Vec<Block>, reading: &Reading) -> Block {
     if let Some(speaker) = take_speaker(&mut blocks, reading) {
         blocks.iter_mut().for_each(without_hyphens);
@@ -89,7 +89,7 @@ pub(super) fn quote(mut blocks: Vec<Block>, reading: &Reading) -> Block {
     Block::Quote { blocks, speaker: None }
 }
 
-/// Takes hyphens off the beginning of speech: the language's own marks stand there.
+/// Removes hyphens from the beginning of speech: the language's own marks are put there.
 fn without_hyphens(block: &mut Block) {
     if let Block::Paragraph(inlines) = block
         && let Some(Inline::Text(first)) = inlines.first_mut()
@@ -101,20 +101,20 @@ fn without_hyphens(block: &mut Block) {
     }
 }
 
-/// Takes the line that names the speaker off the end of a block quote.
+/// Removes the line that names the speaker from the end of a block quote.
 fn take_speaker(blocks: &mut Vec<Block>, reading: &Reading) -> Option<Speaker> {
     let Some(Block::Paragraph(inlines)) = blocks.last_mut() else { return None };
     let line = inlines.iter().rposition(|i| matches!(i, Inline::SoftBreak | Inline::HardBreak));
     let speaker = split_attribution(&text_of(&inlines[line.map_or(0, |at| at + 1)..]), &reading.verbs)?;
     match line {
         Some(at) => inlines.truncate(at),
-        // A quote of nothing but its speaker is no quote with a speaker.
+        // A quote that contains only its speaker is not a quote with a speaker.
         None if blocks.len() == 1 => return None,
         None => {
             blocks.pop();
         }
     }
-    // A hyphen before a line of speech makes a list of it for Markdown: it was meant as the dash of a quote.
+    // A hyphen before a line of speech makes it a list for Markdown: it was meant as the dash of a quote.
     let spoken = std::mem::take(blocks).into_iter().flat_map(|block| match block {
         Block::List { first: None, items } => items.into_iter().flatten().collect(),
         other => vec![other],

@@ -1,5 +1,5 @@
-//! The contact book as a file: TOML with `[[organisations]]`, `[[contacts]]` and `[[boilerplates]]`, read with the
-//! same care and the same complaints as a release file.
+//! Parses contact book files: TOML with `[[organisations]]`, `[[contacts]]` and `[[boilerplates]]`, with the same
+//! checks and findings as a release file.
 
 use super::SourceSettings;
 use super::log::Log;
@@ -9,7 +9,7 @@ use crate::base::language::Language;
 use crate::model::contact::{Boilerplate, Contact, ContactBook, Organisation, is_book_id};
 use crate::render::finding::{Finding, sort};
 
-/// A contact book as a file gives it. Boilerplates have no numbers yet: the store gives those.
+/// A contact book from a file. Boilerplates have no revision numbers yet: the store assigns them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BookFile {
     /// Organisations in order.
@@ -20,10 +20,10 @@ pub struct BookFile {
     pub boilerplates: Vec<Boilerplate>,
 }
 
-/// Reads a contact book.
+/// Parses a contact book.
 ///
 /// # Errors
-/// Everything that is wrong with it, by line.
+/// All errors, by line.
 pub fn parse_book(text: &str, settings: &SourceSettings) -> Result<BookFile, Vec<Finding>> {
     let split = Split::of_toml(text).map_err(|finding| vec![finding])?;
     let log = Log::new(&split);
@@ -56,7 +56,7 @@ fn id(section: &mut Section<'_, '_>, key: &'static str, example: &str) -> Option
         return None;
     }
     if !is_book_id(&id) {
-        let said = "this is no id";
+        let said = "this is not an id";
         let mend = "write 1 to 60 of a-z, 0-9, \u{201c}-\u{201d} and \u{201c}.\u{201d}, e.g. karin-ek";
         section.refuse(&section.path_of(key), section.line().unwrap_or(1), said, mend);
         return None;
@@ -98,7 +98,7 @@ fn boilerplate(mut section: Section<'_, '_>) -> Option<Boilerplate> {
 }
 
 impl BookFile {
-    /// The book that this file alone makes; texts are numbered in the order of the file.
+    /// The book from this file alone; texts are numbered in the order of the file.
     pub fn into_book(self) -> ContactBook {
         let mut book = ContactBook {
             organisations: self.organisations.into_iter().map(|o| (o.id.clone(), o)).collect(),

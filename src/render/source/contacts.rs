@@ -1,11 +1,11 @@
-//! Contacts and boilerplate: written out, or by their id in the contact book.
+//! Parses contacts and boilerplate: written out, or by their id in the contact book.
 
 use super::section::{Section, TextOrSection};
 use super::{DraftBoilerplate, DraftContact, DraftWho, SourceSettings};
 use crate::model::contact::{Contact, ContactRole, Phone};
 
 impl<'i, 'l> Section<'i, 'l> {
-    /// Contacts; an id of the contact book alone is the short spelling of a press contact.
+    /// Contacts; an id of the contact book alone is the short form of a press contact.
     pub(super) fn contacts(&mut self, key: &'static str, settings: &SourceSettings) -> Vec<DraftContact> {
         let read = |given: TextOrSection<'_, '_>| match given {
             TextOrSection::Text(_, id, _) => DraftContact { role: ContactRole::Press, who: DraftWho::Book(id) },
@@ -14,7 +14,7 @@ impl<'i, 'l> Section<'i, 'l> {
         self.texts_or_sections(key).into_iter().map(read).collect()
     }
 
-    /// A person whom media may call; `finish` is left to the caller.
+    /// A contact person; the caller must call `finish`.
     pub(super) fn person_to_call(&mut self, settings: &SourceSettings) -> Contact {
         Contact {
             name: self.need("name", "\"Karin Ek\""),
@@ -42,7 +42,7 @@ impl<'i, 'l> Section<'i, 'l> {
         phones
     }
 
-    /// Boilerplates; an organisation's id alone is the short spelling of its newest text.
+    /// Boilerplates; an organisation's id alone is the short form of its newest text.
     pub(super) fn boilerplates(&mut self, key: &'static str) -> Vec<DraftBoilerplate> {
         self.texts_or_sections(key).into_iter().map(boilerplate).collect()
     }

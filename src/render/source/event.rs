@@ -1,4 +1,4 @@
-//! The event and its RSVP, and the labelled facts.
+//! Parses the event and its RSVP, and the labelled facts.
 
 use chrono_tz::Tz;
 
@@ -32,7 +32,7 @@ impl<'i, 'l> Section<'i, 'l> {
             uid: section.line_text("uid"),
             sequence: section.number("sequence").unwrap_or(0),
         };
-        // Read to its end even without a beginning, so that all else that is wrong is said too.
+        // Read to its end even without a start, so that all other errors are reported too.
         let event = read(start.unwrap_or(Moment { date: chrono::NaiveDate::MIN, time: None }));
         section.finish();
         start.map(|_| event)

@@ -1,4 +1,4 @@
-//! The fields of the front matter's first level.
+//! Parses the top-level fields of the front matter.
 
 use super::section::Section;
 use super::split::Split;
@@ -6,7 +6,7 @@ use super::{Draft, Positions, SourceSettings};
 use crate::base::language::Language;
 use crate::model::release::{Kind, Release};
 
-/// Reads the whole front matter.
+/// Parses the whole front matter.
 pub(super) fn read(mut root: Section<'_, '_>, split: &Split, settings: &SourceSettings) -> Draft {
     let zone = root.zone("zone").unwrap_or(settings.zone);
     let kind: Option<Kind> = root.parsed("kind", "write \"press-release\", \"invitation\" or \"documentation\"");
@@ -29,7 +29,7 @@ pub(super) fn read(mut root: Section<'_, '_>, split: &Split, settings: &SourceSe
 
 fn head(root: &mut Section<'_, '_>, kind: Option<Kind>, language: Option<Language>, zone: chrono_tz::Tz) -> Release {
     Release {
-        // A kind or language that could not be read was said; the draft is not used then.
+        // An unreadable kind or language was reported; the draft is not used then.
         kind: kind.unwrap_or_default(),
         language: language.unwrap_or_else(Language::english),
         zone,

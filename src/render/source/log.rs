@@ -1,4 +1,4 @@
-//! Where things stand in a file, and what was found wrong there.
+//! Positions in a file, and the findings about it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ pub struct Positions {
 }
 
 impl Positions {
-    /// The line of a field, or of the nearest field that holds it.
+    /// The line of a field, or of the nearest field that contains it.
     pub fn line(&self, key: &str) -> Option<u32> {
         let mut key = key;
         loop {
@@ -28,7 +28,7 @@ impl Positions {
     }
 }
 
-/// Gathers findings and positions while a file is read.
+/// Collects findings and positions while a file is parsed.
 pub(super) struct Log {
     front_line: u32,
     line_starts: Vec<usize>,
@@ -48,7 +48,7 @@ impl Log {
         }
     }
 
-    /// The line of the file for a byte of the front matter.
+    /// The line in the file of a byte in the front matter.
     pub(super) fn line(&self, at: usize) -> u32 {
         let before = self.line_starts.partition_point(|start| *start <= at).saturating_sub(1);
         self.front_line.saturating_add(u32::try_from(before).unwrap_or(u32::MAX))
@@ -66,14 +66,14 @@ impl Log {
     pub(super) fn check_body(&self, split: &Split) {
         for (at, line) in split.body.lines().enumerate() {
             if let Some(c) = line.chars().find(|c| c.is_control() && *c != '\t') {
-                let said = format!("the text holds the control character U+{:04X}", u32::from(c));
+                let said = format!("the text contains the control character U+{:04X}", u32::from(c));
                 let line = split.body_line.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
                 self.say(Finding::error("control", said, "remove it").of("body").at(Some(line)));
             }
         }
     }
 
-    /// Says where the TOML has no right form.
+    /// Reports a TOML syntax error.
     pub(super) fn syntax(&self, error: &toml::de::Error) {
         let line = error.span().map(|Range { start, .. }| self.line(start));
         let mend = "the fields are TOML: key = \"text\", dates as 2026-11-26, times as 09:30:00";
@@ -85,7 +85,7 @@ impl Log {
     }
 }
 
-/// Leaves out what only follows from errors of form: what seems to be missing, and what is wrong on their lines.
+/// Drops findings that only follow from syntax errors: apparently missing fields, and errors on the same lines.
 pub(super) fn drop_echoes(findings: &mut Vec<Finding>) {
     let broken: Vec<Option<u32>> = findings.iter().filter(|f| f.rule == "toml").map(|f| f.line).collect();
     findings.retain(|f| f.rule == "toml" || (f.rule != "missing" && !broken.contains(&f.line)));

@@ -1,4 +1,4 @@
-//! Attachments, images, films, links, and how the release stands to others.
+//! Parses attachments, images, videos, links, and relations to other releases.
 
 use chrono_tz::Tz;
 
@@ -59,7 +59,7 @@ impl<'i, 'l> Section<'i, 'l> {
         self.sections(key).into_iter().map(read).collect()
     }
 
-    /// Links: `{ title, url }`, or groups `{ title, links = [...] }`. Neighbours without a group make one group.
+    /// Links: `{ title, url }`, or groups `{ title, links = [...] }`. Adjacent links without a group form one group.
     pub(super) fn link_groups(&mut self, key: &'static str) -> Vec<LinkGroup> {
         let mut groups: Vec<LinkGroup> = Vec::new();
         for mut section in self.sections(key) {

@@ -1,25 +1,25 @@
-//! People, issuers, speakers and quotes: written short as a text, or as a table.
+//! Parses people, issuers, speakers and quotations: in short form as a text, or as a table.
 
 use super::section::{Section, TextOrSection};
 use crate::model::release::{AttributionPlace, Issuer, Person, Quote, Speaker};
 
 impl<'i, 'l> Section<'i, 'l> {
-    /// People; `"Karin Ek (X), ordförande"` is the short spelling.
+    /// People; `"Karin Ek (X), ordförande"` is the short form.
     pub(super) fn people(&mut self, key: &'static str) -> Vec<Person> {
         self.texts_or_sections(key).into_iter().map(person).collect()
     }
 
-    /// Issuers; the name alone is the short spelling.
+    /// Issuers; the name alone is the short form.
     pub(super) fn issuers(&mut self, key: &'static str) -> Vec<Issuer> {
         self.texts_or_sections(key).into_iter().map(issuer).collect()
     }
 
-    /// Quotes as fields.
+    /// Quotations given as fields.
     pub(super) fn quotes(&mut self, key: &'static str) -> Vec<Quote> {
         self.sections(key).into_iter().map(quote).collect()
     }
 
-    /// One quote as a field.
+    /// One quotation given as a field.
     pub(super) fn quote(&mut self, key: &'static str) -> Option<Quote> {
         self.section(key).map(quote)
     }
@@ -56,7 +56,7 @@ fn issuer(given: TextOrSection<'_, '_>) -> Issuer {
         TextOrSection::Section(section) => section,
     };
     let organisation = section.line_text("organisation");
-    // An organisation of the contact book brings its name along.
+    // An organisation of the contact book provides its name.
     let name = match &organisation {
         Some(_) => section.line_text("name").unwrap_or_default(),
         None => section.need("name", "\"Exempelförbundet\""),

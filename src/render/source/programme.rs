@@ -1,4 +1,4 @@
-//! Programme slots, presentations and series rows.
+//! Parses programme slots, presentations and series rows.
 
 use chrono::{NaiveDate, NaiveTime};
 use toml::de::DeValue;
@@ -27,13 +27,13 @@ impl<'i, 'l> Section<'i, 'l> {
         Some(moment.date)
     }
 
-    /// `time = "9.30–10.00"` or `time = 09:30:00`: what was printed, the beginning, the end.
+    /// Parses `time = "9.30–10.00"` or `time = 09:30:00` into the printed text, the start and the end.
     fn slot_time(&mut self) -> (Option<String>, Option<NaiveTime>, Option<NaiveTime>) {
         let Some(found) = self.take("time") else { return (None, None, None) };
         match &found.value {
             DeValue::String(text) => {
                 let printed = self.one_line(&found.key, found.line, text);
-                // "efter lunch" is a time for people; only the calendar and the lint do without it.
+                // "efter lunch" is a time for people; only the calendar and the lint ignore it.
                 let range = printed.as_deref().and_then(printed_range);
                 (printed, range.map(|r| r.0), range.and_then(|r| r.1))
             }

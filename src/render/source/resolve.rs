@@ -1,4 +1,4 @@
-//! From a draft and the contact book to a release: names become the people and texts that they name.
+//! Resolves a draft with the contact book into a release: ids become the people and texts that they refer to.
 
 use super::{Draft, DraftBoilerplate, DraftContact, DraftWho};
 use crate::model::contact::{Boilerplate, Contact, ContactBook, ReleaseContact};
@@ -39,7 +39,7 @@ fn name_issuer(issuer: &mut Issuer, index: usize, draft: &Draft, book: &ContactB
     match book.organisations.get(id) {
         Some(organisation) if issuer.name.is_empty() => issuer.name.clone_from(&organisation.name),
         Some(_) => {}
-        // Printed with its own name, the id is only a hint for sites to come.
+        // With its name printed, the id is only a hint for future sites.
         None if !issuer.name.is_empty() => {}
         None => {
             let known = book.organisations.keys();
@@ -104,7 +104,7 @@ fn find_boilerplate(
     }
 }
 
-/// Just what the draft refers to, out of `book`.
+/// Exactly what the draft refers to, out of `book`.
 pub(super) fn snapshot(draft: &Draft, book: &ContactBook) -> ContactBook {
     let mut kept = ContactBook::default();
     let mut organisations: Vec<&String> =

@@ -1,4 +1,4 @@
-//! A table of the front matter, read key by key: what was never asked for is unknown, and said so.
+//! A table of the front matter, read key by key: keys that were never asked for are unknown, and reported.
 
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
@@ -8,7 +8,7 @@ use crate::model::release::presence::FIELDS;
 use crate::render::finding::Finding;
 use crate::render::nearest::nearest;
 
-/// One table. Take what it should hold, then [`Section::finish`].
+/// A table. Take the expected values, then call [`Section::finish`].
 pub(super) struct Section<'i, 'l> {
     table: DeTable<'i>,
     path: String,
@@ -18,17 +18,17 @@ pub(super) struct Section<'i, 'l> {
     pub(super) log: &'l Log,
 }
 
-/// A value as it stands in a table or an array.
+/// A value in a table or an array.
 pub(super) struct Found<'i> {
-    /// The field's whole path.
+    /// The field's full path.
     pub key: String,
     /// Its line.
     pub line: u32,
-    /// What it is.
+    /// The value.
     pub value: DeValue<'i>,
 }
 
-/// A text or a table: many lists accept both, the text being a short spelling.
+/// A text or a table: many lists accept both, the text being a short form.
 pub(super) enum TextOrSection<'i, 'l> {
     /// A text with its path and line.
     Text(String, String, u32),
@@ -66,19 +66,19 @@ impl<'i, 'l> Section<'i, 'l> {
         Some(Found { key: path, line, value: value.into_inner() })
     }
 
-    /// Whether the table had this field, right or wrong: what is wrong was said and is not missing besides.
+    /// Whether the table had this field, valid or not: an invalid one was reported and is not missing.
     pub(super) fn was_given(&self, key: &str) -> bool {
         self.given.contains(&key)
     }
 
-    /// Says that a field must be there.
+    /// Reports a missing required field.
     pub(super) fn miss(&self, key: &str, example: &str) {
         let path = self.path_of(key);
         let finding = Finding::error("missing", "it is missing", format!("write {key} = {example}"));
         self.log.say(finding.of(path).at(self.line.or(Some(1))));
     }
 
-    /// A table within this one.
+    /// A table within this table.
     pub(super) fn section(&mut self, key: &'static str) -> Option<Section<'i, 'l>> {
         let mut found = self.take(key)?;
         match std::mem::replace(&mut found.value, DeValue::Boolean(false)) {
@@ -89,7 +89,7 @@ impl<'i, 'l> Section<'i, 'l> {
                     found.line,
                     &other,
                     "a table",
-                    &format!("write [{}] on a line of its own", found.key),
+                    &format!("write [{}] on a separate line", found.key),
                 );
                 None
             }
@@ -105,7 +105,7 @@ impl<'i, 'l> Section<'i, 'l> {
                 TextOrSection::Section(section) => sections.push(section),
                 TextOrSection::Text(path, _, line) => {
                     let said = "a table is expected here, not a text";
-                    let mend = format!("write [[{}]] on a line of its own", self.path_of(key));
+                    let mend = format!("write [[{}]] on a separate line", self.path_of(key));
                     log.say(Finding::error("type", said, mend).of(path).at(Some(line)));
                 }
             }
@@ -113,7 +113,7 @@ impl<'i, 'l> Section<'i, 'l> {
         sections
     }
 
-    /// An array of texts and tables; one alone counts as an array of one.
+    /// An array of texts and tables; a single value counts as an array of one.
     pub(super) fn texts_or_sections(&mut self, key: &'static str) -> Vec<TextOrSection<'i, 'l>> {
         let Some(found) = self.take(key) else { return Vec::new() };
         let Found { key: path, line, value } = found;
@@ -149,24 +149,25 @@ impl<'i, 'l> Section<'i, 'l> {
         }
     }
 
-    /// Says that a value has the wrong type.
+    /// Reports a value of the wrong type.
     pub(super) fn wrong(&self, key: &str, line: u32, value: &DeValue<'_>, expected: &str, mend: &str) {
         let said = format!("{expected} is expected, not {}", type_name(value));
         self.log.say(Finding::error("type", said, mend).of(key).at(Some(line)));
     }
 
-    /// Says that a value cannot be what it should be.
+    /// Reports an invalid value.
     pub(super) fn refuse(&self, key: &str, line: u32, said: impl Into<String>, mend: impl Into<String>) {
         self.log.say(Finding::error("value", said, mend).of(key).at(Some(line)));
     }
 
-    /// Everything that was not taken is unknown.
+    /// Reports every value that was not taken as unknown.
     pub(super) fn finish(self) {
         for (name, _) in &self.table {
             let given: &str = name.get_ref();
             let shown: String = given.chars().filter(|c| !c.is_control()).take(60).collect();
             let mend = match nearest(given, self.known.iter().copied()) {
-                // In TOML a key belongs to the table above it: the most frequent slip of those who know it little.
+                // In TOML a key belongs to the table above it: the most frequent mistake of people who know it
+                // little.
                 _ if !self.path.is_empty() && is_of_first_level(given) => {
                     "write it further up, above the first line in [brackets]".to_owned()
                 }

@@ -1,9 +1,9 @@
-//! The file as text: BOM and line ends, the front matter and the body.
+//! The file as text: BOM and line ends, front matter and body.
 
 use crate::base::unicode::tidy;
 use crate::render::finding::Finding;
 
-/// A file in its two parts, NFC, LF line ends.
+/// A file in its two parts, in NFC, with LF line ends.
 pub(super) struct Split {
     /// The TOML between the `+++` lines.
     pub front: String,
@@ -23,7 +23,8 @@ fn check_size(text: &str) -> Result<(), Finding> {
     Err(Finding::error("size", said, "put large material into attachments"))
 }
 
-/// No BOM, LF line ends, NFC, no invisible characters: what a reader cannot see must not make two words of one.
+/// Removes BOM and invisible characters, and converts to LF and NFC: what readers cannot see must not make a
+/// difference between words.
 fn normalise(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     tidy(&text.replace("\r\n", "\n").replace('\r', "\n")).into_owned()
@@ -63,13 +64,13 @@ fn number(line: usize) -> u32 {
 }
 
 impl Split {
-    /// A file that is TOML alone.
+    /// Handles a file that is TOML alone.
     pub(super) fn of_toml(text: &str) -> Result<Self, Finding> {
         check_size(text)?;
         Ok(Self { front: normalise(text), body: String::new(), front_line: 1, body_line: 1 })
     }
 
-    /// The body without the blanks around it.
+    /// The body without surrounding blanks.
     pub(super) fn text(&self) -> &str {
         self.body.trim_matches(['\n', ' ', '\t'])
     }

@@ -1,4 +1,4 @@
-//! Values of single fields: texts, words, links, dates and times, each with its own complaint.
+//! Values of single fields: texts, words, links, dates and times, each with its own error messages.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -13,14 +13,14 @@ use crate::model::release::Moment;
 use crate::render::links;
 
 impl Section<'_, '_> {
-    /// A text of one line; an empty one is as none.
+    /// A text of one line; an empty one counts as absent.
     pub(super) fn line_text(&mut self, key: &'static str) -> Option<String> {
         let found = self.take(key)?;
         let text = self.string(&found)?;
         self.one_line(&found.key, found.line, &text)
     }
 
-    /// A text of one line that must be there; empty when it is not, which was said.
+    /// A required text of one line; empty if missing, which is reported.
     pub(super) fn need(&mut self, key: &'static str, example: &str) -> String {
         self.line_text(key).unwrap_or_else(|| {
             self.miss(key, example);
@@ -37,7 +37,7 @@ impl Section<'_, '_> {
         (!text.is_empty()).then_some(text)
     }
 
-    /// Texts of one line each; one alone counts as an array of one.
+    /// Texts of one line each; a single one counts as an array of one.
     pub(super) fn texts(&mut self, key: &'static str) -> Vec<String> {
         let Some(Found { key: path, line, value }) = self.take(key) else { return Vec::new() };
         match value {
@@ -64,9 +64,9 @@ impl Section<'_, '_> {
         }
     }
 
-    /// The trimmed text, if it is one clean line with something on it.
+    /// The trimmed text, if it is one clean, non-empty line.
     pub(super) fn one_line(&self, key: &str, line: u32, text: &str) -> Option<String> {
-        // U+00A0 is kept wherever it stands: only blanks that nobody sees go.
+        // U+00A0 is kept everywhere: only invisible blanks are trimmed.
         let text = text.trim_matches([' ', '\t', '\n']);
         self.clean(key, line, text, false)?;
         (!text.is_empty()).then(|| text.to_owned())
@@ -76,18 +76,18 @@ impl Section<'_, '_> {
         match text.chars().find(|c| c.is_control() && *c != '\t' && !(many_lines && *c == '\n')) {
             None => Some(()),
             Some('\n') => {
-                self.refuse(key, line, "this is one line; it holds a line break", "write it on one line");
+                self.refuse(key, line, "this must be one line, but contains a line break", "write it on one line");
                 None
             }
             Some(c) => {
-                let said = format!("it holds the control character U+{:04X}", u32::from(c));
+                let said = format!("it contains the control character U+{:04X}", u32::from(c));
                 self.refuse(key, line, said, "remove it");
                 None
             }
         }
     }
 
-    /// Something that is written as a text of its own form.
+    /// A value with a textual form of its own.
     pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self, key: &'static str, mend: &str) -> Option<T> {
         let found = self.take(key)?;
         let text = self.string(&found)?;
@@ -115,7 +115,7 @@ impl Section<'_, '_> {
         }
     }
 
-    /// One of some words.
+    /// One of a set of words.
     pub(super) fn word<T: Copy>(&mut self, key: &'static str, all: &[T], word: fn(T) -> &'static str) -> Option<T> {
         let found = self.take(key)?;
         let text = self.string(&found)?;
@@ -137,12 +137,7 @@ impl Section<'_, '_> {
         match links::target(&text) {
             Ok(link) => Some(link),
             Err(fault) => {
-                self.refuse(
-                    &found.key,
-                    found.line,
-                    format!("this is no link that works in a mail: {fault}"),
-                    fault.fix(),
-                );
+                self.refuse(&found.key, found.line, format!("this link does not work in a mail: {fault}"), fault.fix());
                 None
             }
         }
@@ -158,7 +153,7 @@ impl Section<'_, '_> {
         number
     }
 
-    /// A day with or without a time, as the clock in `zone` shows it.
+    /// A day with or without a time, in local time of `zone`.
     pub(super) fn moment(&mut self, key: &'static str, zone: Tz) -> Option<Moment> {
         let found = self.take(key)?;
         let mend = "write a date and time, unquoted: 2026-11-26T09:30:00, or a date alone: 2026-11-26";
@@ -168,9 +163,9 @@ impl Section<'_, '_> {
         };
         let moment = read_moment(value, zone);
         match moment {
-            None => self.refuse(&found.key, found.line, format!("{value} is no day that exists"), mend),
+            None => self.refuse(&found.key, found.line, format!("{value} does not exist"), mend),
             Some(moment) if !moment.exists(zone) => {
-                let said = format!("{value} does not exist in {zone}: the clock is set forward over it");
+                let said = format!("{value} does not exist in {zone}: the clock is set forward past it");
                 self.refuse(&found.key, found.line, said, "write a time before or after the change");
                 return None;
             }
@@ -179,7 +174,7 @@ impl Section<'_, '_> {
         moment
     }
 
-    /// A clock time, native or as people print it (`9.30`).
+    /// A clock time, native or in printed form (`9.30`).
     pub(super) fn clock_time(&mut self, key: &'static str) -> Option<NaiveTime> {
         let found = self.take(key)?;
         let time = match &found.value {
@@ -193,7 +188,7 @@ impl Section<'_, '_> {
             self.refuse(
                 &found.key,
                 found.line,
-                "this is no clock time",
+                "this is not a clock time",
                 "write 09:30:00, or \"9.30\" in quotation marks",
             );
         }
@@ -216,7 +211,7 @@ fn read_moment(value: &Datetime, zone: Tz) -> Option<Moment> {
     Some(Moment { date: local.date(), time: Some(local.time()) })
 }
 
-/// A clock time as printed: `9`, `9.30`, `09:30`, with or without "kl.".
+/// A printed clock time: `9`, `9.30`, `09:30`, with or without "kl.".
 pub(super) fn printed_time(text: &str) -> Option<NaiveTime> {
     let text = text.trim();
     let text = ["klockan", "kl.", "kl"].iter().find_map(|word| text.strip_prefix(word)).unwrap_or(text);
@@ -229,7 +224,7 @@ pub(super) fn printed_time(text: &str) -> Option<NaiveTime> {
     NaiveTime::from_hms_opt(hour.parse().ok()?, minute.parse().ok()?, 0)
 }
 
-/// A range of clock times as printed: `9.30–10.00`; the end may be absent.
+/// A printed range of clock times: `9.30–10.00`; the end may be absent.
 pub(super) fn printed_range(text: &str) -> Option<(NaiveTime, Option<NaiveTime>)> {
     match text.split_once(['\u{2013}', '\u{2014}', '-']) {
         Some((start, end)) => Some((printed_time(start)?, Some(printed_time(end)?))),

@@ -1,4 +1,4 @@
-//! What each command does (RFC 5321 §4.1.1, and its extensions).
+//! The effects of each command (RFC 5321 §4.1.1, and its extensions).
 
 use crate::base::clock::Timestamp;
 use crate::smtp::content::Content;
@@ -9,7 +9,7 @@ use crate::smtp::reply;
 use super::{Name, Protocol, RECIPIENT_PATIENCE, Session, State, Step, Transaction};
 
 impl Session {
-    /// Does what `line` demands; gives a step when the driver has to do something.
+    /// Carries out `line`; returns a step when the driver must do something.
     pub(super) fn carry_out(&mut self, line: &[u8], now: Timestamp) -> Option<Step> {
         let command = match grammar::parse(line) {
             Ok(command) => command,
@@ -44,7 +44,7 @@ impl Session {
         None
     }
 
-    /// Whether one more command without a message is borne.
+    /// Whether one more command without a message is allowed.
     fn count_command(&mut self) -> bool {
         self.commands += 1;
         let borne = self.commands <= self.settings.max_commands;
@@ -77,7 +77,7 @@ impl Session {
             return;
         }
         let size = self.settings.max_message_bytes;
-        // CHUNKING is not offered: DATA does all that is needed, and what is not there cannot be got wrong.
+        // CHUNKING is not offered: DATA is sufficient, and an absent extension has no faults.
         let offers = format!("250-{host}\r\n250-PIPELINING\r\n250-SIZE {size}\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n");
         self.output.extend_from_slice(offers.as_bytes());
         if self.offers_tls_now() {
@@ -95,14 +95,14 @@ impl Session {
         if self.transaction.is_some() {
             return self.say(reply::NESTED_MAIL);
         }
-        // To HELO nothing was offered.
+        // After HELO no extension is available.
         if parameters.any && !name.extended {
             return self.say(reply::to_wrong(Wrong::Parameter));
         }
         if sender.is_some_and(|sender| !sender.is_ascii()) && !parameters.smtputf8 {
             return self.say(reply::NOT_ASCII);
         }
-        // RFC 1870 §6.1: said now, nothing has to be sent in vain.
+        // RFC 1870 §6.1: refused now, nothing is sent in vain.
         if parameters.size.is_some_and(|size| size > self.settings.max_message_bytes as u64) {
             return self.say(reply::TOO_LARGE);
         }
@@ -160,7 +160,7 @@ impl Session {
             self.say(reply::NOT_OFFERED);
         } else {
             self.say(reply::START_TLS);
-            // RFC 3207 §4.2: what was sent before TLS, perhaps by somebody in between, is thrown away unread.
+            // RFC 3207 §4.2: input sent before TLS, perhaps injected by an attacker, is discarded unread.
             self.forget_input();
             self.state = State::Handshake;
             return Some(Step::StartTls);

@@ -1,32 +1,32 @@
-//! What the driver of a session gives it, and what it is asked to do.
+//! The interface between a session and its driver.
 
 use std::net::IpAddr;
 
 use crate::model::inbound::Arrival;
 
-/// What is spoken.
+/// The protocol spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// Mail servers of strangers.
+    /// SMTP, with any mail server.
     Smtp,
-    /// A mail server of our own (RFC 2033): one reply for each recipient after DATA.
+    /// LMTP, with a mail server of our own (RFC 2033): one reply for each recipient after DATA.
     Lmtp,
 }
 
-/// What a session allows.
+/// Limits of a session, and our own name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionSettings {
-    /// Our own name, as in the greeting and in Received.
+    /// Our own name, used in the greeting and in Received.
     pub host_name: String,
-    /// The largest message, in octets, announced by SIZE (RFC 1870). 20 MiB.
+    /// Maximum size of a message in bytes, announced by SIZE (RFC 1870). 20 MiB.
     pub max_message_bytes: usize,
-    /// Recipients of one message; at least 100 (RFC 5321 §4.5.3.1.8). 100.
+    /// Maximum number of recipients of one message; at least 100 (RFC 5321 §4.5.3.1.8). 100.
     pub max_recipients: usize,
-    /// Messages on one connection; after the last one it is closed. 1,000.
+    /// Maximum number of messages on one connection, which is then closed. 1,000.
     pub max_messages: usize,
-    /// Errors, refused recipients among them, since the last message taken; then 421. 50.
+    /// Maximum number of errors, including refused recipients, since the last accepted message; then 421. 50.
     pub max_errors: usize,
-    /// Commands other than RCPT since the last message taken; then 421. 200.
+    /// Maximum number of commands other than RCPT since the last accepted message; then 421. 200.
     pub max_commands: usize,
 }
 
@@ -43,40 +43,41 @@ impl Default for SessionSettings {
     }
 }
 
-/// Who is on the other side.
+/// The other side of the dialogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// What is spoken with it.
+    /// The protocol spoken with it.
     pub protocol: Protocol,
-    /// Its address; none on a Unix socket.
+    /// Its address; `None` on a Unix socket.
     pub address: Option<IpAddr>,
     /// Whether STARTTLS is offered to it.
     pub offers_tls: bool,
-    /// Names the connection in Received fields and in the log: letters, digits and hyphens.
+    /// Identifies the connection in Received fields and in the log: letters, digits and hyphens.
     pub id: String,
 }
 
-/// What the driver is to do.
+/// What the driver must do next.
 #[derive(Debug)]
 pub enum Step {
     /// Send the output, read more, and [`Session::receive`](super::Session::receive) it.
     More,
-    /// Ask whether mail to this address is taken in; tell it to [`Session::recipient`](super::Session::recipient).
+    /// Check whether mail to this address is accepted; answer with [`Session::recipient`](super::Session::recipient).
     Recipient(String),
-    /// Have this message taken in; tell the end to [`Session::taken`](super::Session::taken).
+    /// Store this message; report the result with [`Session::taken`](super::Session::taken).
     Take(Box<Message>),
-    /// Send the output, begin TLS, then [`Session::encrypted`](super::Session::encrypted). Nothing read before it may be given to the session.
+    /// Send the output, start TLS, then call [`Session::encrypted`](super::Session::encrypted). Nothing read before
+    /// that may be passed to the session.
     StartTls,
     /// Send the output and close.
     Close,
 }
 
-/// A whole message with its envelope.
+/// A complete message with its envelope.
 #[derive(Debug)]
 pub struct Message {
-    /// How it came.
+    /// How it arrived.
     pub arrival: Arrival,
-    /// To whom: all were welcome, none comes twice.
+    /// The recipients: all accepted, without duplicates.
     pub recipients: Vec<String>,
     /// The message: CRLF line ends, dots unstuffed, our Received field first.
     pub bytes: Vec<u8>,

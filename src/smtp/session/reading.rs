@@ -1,4 +1,4 @@
-//! Reading what the peer sends: command lines, lines that are too long, and the end of a message.
+//! Reads the peer's input: command lines, lines that are too long, and the end of a message.
 
 use memchr::memmem;
 
@@ -8,11 +8,11 @@ use crate::model::inbound::{Arrival, Via};
 use super::super::reply;
 use super::{MAX_COMMAND, Message, Protocol, Session, State, Step};
 
-/// How much of a line that is too long is read to find its end.
+/// Maximum bytes read of a line that is too long, to find its end.
 const MAX_SKIPPED: usize = 64 * 1024;
 
 impl Session {
-    /// The next command, if it is all there.
+    /// The next command, if it is complete.
     pub(super) fn command(&mut self, now: Timestamp) -> Option<Step> {
         let waiting = &self.input[self.used..];
         let Some(end) = memmem::find(waiting, b"\r\n") else {
@@ -28,7 +28,7 @@ impl Session {
         }
         let line = waiting[..end].to_vec();
         self.used += end + 2;
-        // RFC 5321 §2.3.8: neither may stand alone, anywhere.
+        // RFC 5321 §2.3.8: neither may occur alone, anywhere.
         if memchr::memchr2(b'\r', b'\n', &line).is_some() {
             self.say(reply::BARE_IN_COMMAND);
             return None;
@@ -36,14 +36,14 @@ impl Session {
         self.carry_out(&line, now)
     }
 
-    /// Looks for the end of a line that is too long.
+    /// Searches for the end of a line that is too long.
     pub(super) fn skip(&mut self) -> Option<Step> {
         let State::Skipping(gone) = &mut self.state else { return None };
         let waiting = &self.input[self.used..];
         let found = memmem::find(waiting, b"\r\n");
         let length = match found {
             Some(end) => end + 2,
-            // A CR at the end may be the first half of the line's end.
+            // A CR at the end may be the first half of the line end.
             None => waiting.len() - usize::from(waiting.ends_with(b"\r")),
         };
         self.used += length;
@@ -60,7 +60,7 @@ impl Session {
         None
     }
 
-    /// The final dot has come.
+    /// Handles the final dot.
     pub(super) fn content_ended(&mut self, now: Timestamp) -> Option<Step> {
         let State::Content(content) = std::mem::replace(&mut self.state, State::Command) else { return None };
         let transaction = self.transaction.take().unwrap_or_default();
@@ -68,7 +68,7 @@ impl Session {
             Protocol::Smtp => 1,
             Protocol::Lmtp => transaction.accepted,
         };
-        // It would go on with our own field.
+        // It would continue our own field.
         let refused = content.theirs().starts_with(b" ") || content.theirs().starts_with(b"\t");
         let finished = content.finish().map_err(reply::to_fault);
         match finished {

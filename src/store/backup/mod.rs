@@ -35,6 +35,7 @@ mod health_file;
 mod keep;
 mod listed;
 pub mod manifest;
+pub mod people;
 pub mod point;
 pub mod prune;
 pub mod repository;

@@ -39,12 +39,14 @@ pub struct Finding {
     pub hits: Vec<String>,
     /// It can come of a crash, and nobody was told that anything is there.
     pub harmless: bool,
+    /// It is about rows of index tables, which can be written anew from their records.
+    pub is_table: bool,
 }
 
 impl Finding {
     pub(in crate::store) fn new(path: &Path, part: Option<(u64, u64)>, what: impl Into<String>) -> Self {
         let (keys, hits) = (Vec::new(), Vec::new());
-        Self { path: path.to_owned(), part, what: what.into(), keys, hits, harmless: false }
+        Self { path: path.to_owned(), part, what: what.into(), keys, hits, harmless: false, is_table: false }
     }
 }
 

@@ -32,7 +32,7 @@ impl Walk {
 
     /// Reads one piece; gives whether that was all.
     pub(super) fn read(&mut self, index: &Index) -> Result<bool, IndexFault> {
-        let mut range = KeyRange { from: Key(Vec::new()), to: None };
+        let mut range = KeyRange::new(Key(Vec::new()), None);
         if let Some(last) = &self.last {
             range = range.after(last);
         }

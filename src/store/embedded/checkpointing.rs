@@ -175,7 +175,7 @@ fn drop_old(shared: &Shared, hold: bool) -> Result<(usize, usize), EngineError> 
 }
 
 fn written(error: std::io::Error) -> EngineError {
-    EngineError::Io { action: "written", reason: error.to_string() }
+    EngineError::Unavailable { action: "written", reason: error.to_string() }
 }
 
 impl From<CheckpointError> for EngineError {

@@ -262,7 +262,7 @@ impl Committer {
             Err(AppendError::Full(reason)) => Err(EngineError::Full(reason)),
             Err(AppendError::Broken(reason)) => {
                 self.stop(reason.clone());
-                Err(EngineError::Io { action: "written", reason })
+                Err(EngineError::Stopped(reason))
             }
         }
     }
@@ -277,7 +277,7 @@ impl Committer {
             Err(AppendError::Full(reason)) => return Err(EngineError::Full(reason)),
             Err(AppendError::Broken(reason)) => {
                 self.stop(reason.clone());
-                return Err(EngineError::Io { action: "written", reason });
+                return Err(EngineError::Ambiguous { action: "written", reason });
             }
         };
         self.shared.marks.lock().unwrap_or_else(PoisonError::into_inner).appended = self.mark;
@@ -291,8 +291,10 @@ impl Committer {
             // Durable, and the next index has it; until then reads wait.
             Err(EngineError::Damaged(_)) => {}
             Err(e) => {
-                self.stop(format!("the index failed: {e}"));
-                return Err(e);
+                let reason = format!("the index failed: {e}");
+                self.stop(reason.clone());
+                // The journal has it.
+                return Err(EngineError::Ambiguous { action: "written", reason });
             }
         }
         Ok(())

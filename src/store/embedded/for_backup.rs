@@ -94,7 +94,7 @@ impl EmbeddedEngine {
     /// Notes that all groups up to `mark` are in a backup.
     ///
     /// # Errors
-    /// [`EngineError::Io`]: more journal than needed is kept, until the next backup.
+    /// [`EngineError::Unavailable`]: more journal than needed is kept, until the next backup.
     pub fn note_backed_up(&self, mark: Mark) -> Result<(), EngineError> {
         notes::write_backed_up(&self.shared.directory, mark).map_err(failed)
     }
@@ -132,5 +132,5 @@ fn opened(number: u64, path: PathBuf) -> Result<Sealed, EngineError> {
 }
 
 fn failed(error: io::Error) -> EngineError {
-    EngineError::Io { action: "read for a backup", reason: error.to_string() }
+    EngineError::Unavailable { action: "read for a backup", reason: error.to_string() }
 }

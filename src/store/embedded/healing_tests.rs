@@ -32,7 +32,7 @@ async fn write(engine: &EmbeddedEngine, numbers: std::ops::Range<u32>) {
 }
 
 async fn content(engine: &EmbeddedEngine) -> Vec<(Key, Value)> {
-    engine.scan(KeyRange { from: Key(Vec::new()), to: None }, usize::MAX).await.unwrap()
+    engine.scan(KeyRange::new(Key(Vec::new()), None), usize::MAX).await.unwrap()
 }
 
 /// A store of 700 records, more than one piece of a comparison, with a checkpoint in the middle of its journal.

@@ -124,13 +124,16 @@ impl Index {
                 Some(to) => self.database.range(from..to),
                 None => self.database.range(from..),
             };
-            entries
-                .try_for_each(|entry| match entry {
-                    Ok((key, value)) if visit(&key, &value) => Ok(()),
-                    Ok(_) => Err(None),
-                    Err(e) => Err(Some(e)),
-                })
-                .or_else(|stop| stop.map_or(Ok(()), Err))
+            let mut show = |entry: sled::Result<(sled::IVec, sled::IVec)>| match entry {
+                Ok((key, value)) if visit(&key, &value) => Ok(()),
+                Ok(_) => Err(None),
+                Err(e) => Err(Some(e)),
+            };
+            let shown = match range.backward {
+                true => entries.rev().try_for_each(&mut show),
+                false => entries.try_for_each(&mut show),
+            };
+            shown.or_else(|stop| stop.map_or(Ok(()), Err))
         })
     }
 
@@ -204,7 +207,7 @@ impl Index {
 
 /// All keys.
 pub fn everything() -> KeyRange {
-    KeyRange { from: Key(Vec::new()), to: None }
+    KeyRange::new(Key(Vec::new()), None)
 }
 
 /// Drops an index, without waiting for ever.

@@ -324,7 +324,7 @@ impl EmbeddedEngine {
             )));
         }
         notes::write_clean(&self.shared.directory, mark)
-            .map_err(|e| EngineError::Io { action: "closed", reason: e.to_string() })
+            .map_err(|e| EngineError::Unavailable { action: "closed", reason: e.to_string() })
     }
 
     /// Ends the committer and what it may wait for; the mark it reached, if all is well and it had not ended before.
@@ -377,8 +377,10 @@ impl Engine for EmbeddedEngine {
     fn commit(&self, batch: Batch) -> EngineFuture<'_, Commit> {
         let sent = batch.admissible().and_then(|()| self.send(batch));
         Box::pin(async move {
-            let unknown =
-                |_| EngineError::Stopped("its committer ended; restart to see what became of this".to_owned());
+            let unknown = |_| {
+                let reason = "its committer ended; restart to see what became of this".to_owned();
+                EngineError::Ambiguous { action: "written", reason }
+            };
             sent?.await.map_err(unknown)?
         })
     }

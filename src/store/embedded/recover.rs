@@ -11,11 +11,12 @@ use crate::store::journal::Damage;
 use crate::store::journal::disk::SystemDisk;
 use crate::store::journal::walk::{Found, Tail, walk};
 use crate::store::journal::writer::{JournalSettings, JournalWriter};
+use crate::store::upgrades::notes;
 
 use super::Settings;
 use super::index::{Index, everything};
 use super::layout::{checkpoints, indexes, journal};
-use super::notes;
+use super::notes as clean;
 use super::open;
 use super::open_error::OpenError;
 use super::rebuild::{Replay, load, retire};
@@ -172,6 +173,10 @@ fn assemble(
         Ok(())
     })?;
     replay.finish()?;
+    if !plan.loses_nothing() {
+        // What is lost may be records without their rows in index tables, or rows without records: the next start builds them.
+        index.apply(notes().iter().map(|key| (key.0.as_slice(), None)))?;
+    }
     let found = index.fingerprint()?;
     let demanded = if tail.mark.sequence > base.sequence { tail.mark } else { base };
     Ok((index, found, plan.loses_nothing() && found == demanded.fingerprint))
@@ -224,6 +229,6 @@ fn finish(
     JournalWriter::open(Arc::new(SystemDisk), &path, settings, &tail)?;
     checkpoint::sync_directory(directory)?;
     retire(directory, generation)?;
-    notes::write_clean(directory, mark).map_err(OpenError::io(directory, "written"))?;
+    clean::write_clean(directory, mark).map_err(OpenError::io(directory, "written"))?;
     Ok(Recovery { plan, records: fingerprint.records, exact, aside })
 }

@@ -140,5 +140,5 @@ fn damaged(error: OpenError) -> EngineError {
 }
 
 fn written(error: std::io::Error) -> EngineError {
-    EngineError::Io { action: "written", reason: error.to_string() }
+    EngineError::Unavailable { action: "written", reason: error.to_string() }
 }

@@ -40,7 +40,7 @@ impl EmbeddedEngine {
     /// Looks at the disk. Blocks for a moment.
     ///
     /// # Errors
-    /// [`EngineError::Io`].
+    /// [`EngineError::Unavailable`].
     pub fn disk_use(&self) -> Result<DiskUse, EngineError> {
         let directory = &self.shared.directory;
         let mut found = DiskUse { index: bytes_below(&indexes(directory)), ..DiskUse::default() };
@@ -63,7 +63,7 @@ impl EmbeddedEngine {
     /// What the disk has left for users without privileges, in bytes.
     ///
     /// # Errors
-    /// [`EngineError::Io`].
+    /// [`EngineError::Unavailable`].
     pub fn disk_free(&self) -> Result<u64, EngineError> {
         let system = rustix::fs::statvfs(&self.shared.directory).map_err(|error| unreadable(error.into()))?;
         Ok(system.f_bavail.saturating_mul(system.f_frsize))
@@ -71,7 +71,7 @@ impl EmbeddedEngine {
 }
 
 fn unreadable(error: io::Error) -> EngineError {
-    EngineError::Io { action: "looked at", reason: error.to_string() }
+    EngineError::Unavailable { action: "looked at", reason: error.to_string() }
 }
 
 /// A figure only: what is renamed or removed meanwhile is left out.

@@ -1,7 +1,7 @@
 //! Keys of people: addresses, subscribers, suppressions, erasures, and what bounces have come to.
 
 use crate::base::address::Address;
-use crate::base::id::{MailingId, SubscriberId};
+use crate::base::id::{ListName, MailingId, SubscriberId};
 use crate::store::engine::{Key, KeyRange};
 
 use super::key;
@@ -14,6 +14,33 @@ pub fn address(address: &Address) -> Key {
 /// A subscriber.
 pub fn subscriber(id: SubscriberId) -> Key {
     key(b's', &[&id.0.to_be_bytes()])
+}
+
+/// That a subscriber is or was on a list. The name is followed by NUL, so that no list's range holds another's.
+pub fn member(list: &ListName, id: SubscriberId) -> Key {
+    key(b'S', &[b"l", list.as_str().as_bytes(), &[0], &id.0.to_be_bytes()])
+}
+
+/// The subscribers of a list.
+pub fn members(list: &ListName) -> KeyRange {
+    KeyRange::prefix(key(b'S', &[b"l", list.as_str().as_bytes(), &[0]]).0)
+}
+
+/// That a subscriber is found by a word.
+pub fn person_word(word: &str, id: SubscriberId) -> Key {
+    key(b'S', &[b"w", word.as_bytes(), &[0], &id.0.to_be_bytes()])
+}
+
+/// The rows of all words that begin with this one.
+pub fn person_words(beginning: &str) -> KeyRange {
+    KeyRange::prefix(key(b'S', &[b"w", beginning.as_bytes()]).0)
+}
+
+/// The word and the subscriber in such a key.
+pub fn person_word_of(row: &Key) -> Option<(String, SubscriberId)> {
+    let (word, id) = row.0.strip_prefix(b"Sw")?.split_last_chunk::<8>()?;
+    let word = std::str::from_utf8(word.strip_suffix(&[0])?).ok()?;
+    Some((word.to_owned(), SubscriberId(u64::from_be_bytes(*id))))
 }
 
 /// A suppression, by the keyed hash of its address.

@@ -1,7 +1,7 @@
 //! Keys of what goes out: mailings with their deliveries, what came back about them, and letters.
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{MailingId, NoticeId, SubscriberId};
+use crate::base::id::{MailingId, NoticeId, ReleaseId, SubscriberId};
 use crate::model::ledger::Sequence;
 use crate::store::engine::{Key, KeyRange};
 
@@ -10,6 +10,26 @@ use super::{key, millis, table};
 /// A mailing.
 pub fn mailing(id: MailingId) -> Key {
     key(b'm', &[&id.0.to_be_bytes()])
+}
+
+/// That a mailing is open.
+pub fn open_mailing(id: MailingId) -> Key {
+    key(b'M', &[b"o", &id.0.to_be_bytes()])
+}
+
+/// All open mailings.
+pub fn open_mailings() -> KeyRange {
+    KeyRange::prefix(key(b'M', &[b"o"]).0)
+}
+
+/// That a mailing sends a release.
+pub fn mailing_of(release: ReleaseId, id: MailingId) -> Key {
+    key(b'M', &[b"r", &release.0.to_be_bytes(), &id.0.to_be_bytes()])
+}
+
+/// The mailings of a release.
+pub fn mailings_of(release: ReleaseId) -> KeyRange {
+    KeyRange::prefix(key(b'M', &[b"r", &release.0.to_be_bytes()]).0)
 }
 
 /// A chunk of the frozen audience.
@@ -39,7 +59,7 @@ pub fn delivery(mailing: MailingId, sequence: Sequence) -> Key {
 
 /// Deliveries of one mailing, from `from` to before `to`.
 pub fn deliveries(mailing: MailingId, from: Sequence, to: Sequence) -> KeyRange {
-    KeyRange { from: delivery(mailing, from), to: Some(delivery(mailing, to)) }
+    KeyRange::new(delivery(mailing, from), Some(delivery(mailing, to)))
 }
 
 /// All deliveries of one mailing.
@@ -117,7 +137,7 @@ pub fn notice_due(at: Timestamp, id: NoticeId) -> Key {
 
 /// Letters that are due at `until` or before.
 pub fn notices_due_until(until: Timestamp) -> KeyRange {
-    KeyRange { from: key(b'N', &[]), to: Some(key(b'N', &[&(millis(until) + 1).to_be_bytes()])) }
+    KeyRange::new(key(b'N', &[]), Some(key(b'N', &[&(millis(until) + 1).to_be_bytes()])))
 }
 
 /// Letters that are due later than `now`.
@@ -139,5 +159,5 @@ pub fn reply_count(day: u32, hash: &[u8; 32]) -> Key {
 
 /// The counts of all days before `day`.
 pub fn reply_counts_before(day: u32) -> KeyRange {
-    KeyRange { from: key(b'R', &[]), to: Some(key(b'R', &[&day.to_be_bytes()])) }
+    KeyRange::new(key(b'R', &[]), Some(key(b'R', &[&day.to_be_bytes()])))
 }

@@ -1,11 +1,14 @@
 //! A subscriber's record on disk. It borrows from the stored bytes while it is read: a scan of a million is a scan, not a
 //! search.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::address::Address;
 use crate::base::id::SubscriberId;
 use crate::base::language::Language;
+use crate::base::peer::Network;
 use crate::model::consent::{ConsentEvent, ConsentSource};
 use crate::model::subscriber::{Subscriber, Subscription, SubscriptionState};
 use crate::store::engine::Value;
@@ -13,8 +16,8 @@ use crate::store::record::{self, RecordError};
 use crate::store::{Read, StoreError};
 
 const FAMILY: &str = "subscriber";
-/// Version 2 only adds a source to version 1, so that one form reads both.
-const VERSION: u8 = 2;
+/// Versions 2 and 3 only add sources to the one before, so that one form reads all.
+const VERSION: u8 = 3;
 
 #[derive(Serialize, Deserialize)]
 struct SubscriberV1<'a> {
@@ -78,6 +81,16 @@ enum SourceV1<'a> {
         message_id: &'a str,
         sha256: [u8; 32],
     },
+    /// Since version 3.
+    Web {
+        /// The first address of its network.
+        network: IpAddr,
+        revision: &'a str,
+    },
+    /// Since version 3.
+    Api {
+        client: &'a str,
+    },
 }
 
 pub(super) fn encode(subscriber: &Subscriber) -> Value {
@@ -118,6 +131,8 @@ fn event_form(event: &ConsentEvent) -> EventV1<'_> {
             ConsentSource::Mail { message_id, evidence: Some(sha256) } => {
                 SourceV1::KeptMail { message_id, sha256: *sha256 }
             }
+            ConsentSource::Web { network, revision } => SourceV1::Web { network: network.first(), revision },
+            ConsentSource::Api { client } => SourceV1::Api { client },
             ConsentSource::System { rule } => SourceV1::System { rule },
         },
         words: &event.words,
@@ -128,7 +143,7 @@ pub(super) fn damaged(reason: impl ToString) -> RecordError {
     RecordError::Damaged { family: FAMILY, reason: reason.to_string() }
 }
 
-pub(super) fn decode(bytes: &Value) -> Result<Read<Subscriber>, StoreError> {
+pub(in crate::store) fn decode(bytes: &Value) -> Result<Read<Subscriber>, StoreError> {
     let (version, rest) = record::split(FAMILY, bytes)?;
     if !(1..=VERSION).contains(&version) {
         return Err(RecordError::Newer { family: FAMILY, version }.into());
@@ -174,6 +189,10 @@ fn event(form: EventV1<'_>) -> Result<ConsentEvent, RecordError> {
             SourceV1::KeptMail { message_id, sha256 } => {
                 ConsentSource::Mail { message_id: message_id.to_owned(), evidence: Some(sha256) }
             }
+            SourceV1::Web { network, revision } => {
+                ConsentSource::Web { network: Network::of(network), revision: revision.to_owned() }
+            }
+            SourceV1::Api { client } => ConsentSource::Api { client: client.to_owned() },
             SourceV1::System { rule } => ConsentSource::System { rule: rule.to_owned() },
         },
         words: form.words.to_owned(),

@@ -13,7 +13,7 @@ use crate::model::breaker::AddressFaults;
 use crate::model::classify::Class;
 use crate::store::bounces::{put_bounce, put_score};
 use crate::store::engine::{Batch, Commit};
-use crate::store::{CONFLICT_TRIES, Store, StoreError, keys, subscribers};
+use crate::store::{CONFLICT_TRIES, Store, StoreError, subscribers};
 
 use super::Report;
 
@@ -96,7 +96,7 @@ async fn take_one_back(
         let words = format!("the refusals of mailing {} are not believed: they were too many", which.mailing);
         let again = if suspended { reinstate(&mut person, now, &by_rule(), &words) } else { Vec::new() };
         match again.is_empty() {
-            true => batch.expect(keys::subscriber(subscriber), before.stamp),
+            true => subscribers::expect(&mut batch, &before),
             false => subscribers::put_changed(&mut batch, &before, &person),
         }
         put_bounce(&mut batch, Some(bounce.stamp), &Bounce { effect: BounceEffect::Nothing, ..bounce.value });

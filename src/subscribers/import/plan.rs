@@ -1,13 +1,15 @@
 //! What a row would change: a pure decision, the same for a dry run as for the real one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
-use crate::base::id::{ListName, SubscriberId};
+use crate::base::id::ListName;
 use crate::base::language::Language;
 use crate::model::consent::ConsentSource;
-use crate::model::subscriber::{Subscriber, SubscriptionState};
+use crate::model::profile::ProfileChange;
+use crate::model::subscriber::Subscriber;
+use crate::model::subscription::Wanted;
 
 use super::row::{Fields, Row};
 
@@ -75,24 +77,19 @@ pub fn differences(line: u64, known: &Subscriber, written: &Subscriber) -> Vec<F
     changed.map(|(field, (old, new))| FieldChange { line, address: address.clone(), field, old, new }).collect()
 }
 
-/// Decides what a row changes. `known` is the subscriber who has the address. A new subscriber gets its number later.
+/// Decides what a row changes. `known` is the subscriber who has the address. A new subscriber gets its number later. Who
+/// may be put on a list is not decided here: [`Subscriber::want`] knows, for every channel.
 pub fn plan(known: Option<&Subscriber>, row: &Row, terms: &Terms) -> Plan {
-    let mut subscriber = known.cloned().unwrap_or_else(|| blank(row, terms));
-    let changed = fill(&mut subscriber, &row.fields);
+    let blank = || Subscriber::blank(row.address.clone(), terms.language.clone(), terms.at);
+    let mut subscriber = known.cloned().unwrap_or_else(blank);
+    let changed = profile(&row.fields).apply(&mut subscriber);
     let (mut subscribed, mut ended) = (Vec::new(), Vec::new());
+    let source = ConsentSource::Import { file: terms.file.clone(), line: row.record.line };
     for list in terms.lists.iter().chain(row.fields.lists.iter().filter(|list| !terms.lists.contains(list))) {
-        match subscriber.state_on(list) {
-            None => {
-                let source = ConsentSource::Import { file: terms.file.clone(), line: row.record.line };
-                let words = terms.words.clone();
-                // Refused only where there is a subscription already.
-                if subscriber.change(list, SubscriptionState::Active, terms.at, source, words) == Ok(true) {
-                    subscribed.push(list.clone());
-                }
-            }
-            Some(SubscriptionState::Ended) => ended.push(list.clone()),
-            // On the list already; a pause or a suspension is not for a file to lift.
-            Some(_) => {}
+        match subscriber.want(list, Wanted::Join, terms.at, &source, &terms.words) {
+            Ok(true) => subscribed.push(list.clone()),
+            Ok(false) => {}
+            Err(_) => ended.push(list.clone()),
         }
     }
     let write = known.is_none() || !changed.is_empty() || !subscribed.is_empty();
@@ -100,60 +97,14 @@ pub fn plan(known: Option<&Subscriber>, row: &Row, terms: &Terms) -> Plan {
     Plan { write: write.then_some(subscriber), new: known.is_none(), changed, subscribed, ended }
 }
 
-fn blank(row: &Row, terms: &Terms) -> Subscriber {
-    Subscriber {
-        id: SubscriberId(0),
-        address: row.address.clone(),
-        name: None,
-        language: terms.language.clone(),
-        organisation: None,
-        beats: Default::default(),
-        regions: Default::default(),
-        attributes: BTreeMap::new(),
-        subscriptions: BTreeMap::new(),
-        created: terms.at,
-        updated: terms.at,
+/// What a row says of a person. An empty cell says nothing.
+fn profile(fields: &Fields) -> ProfileChange {
+    ProfileChange {
+        name: fields.name.clone().map(Some),
+        language: fields.language.clone(),
+        organisation: fields.organisation.clone().map(Some),
+        beats: fields.beats.clone(),
+        regions: fields.regions.clone(),
+        attributes: fields.attributes.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect(),
     }
-}
-
-/// Takes over what the row says; gives the names of the fields that differ.
-fn fill(subscriber: &mut Subscriber, fields: &Fields) -> Vec<&'static str> {
-    let mut changed = Vec::new();
-    if fields.name.is_some() && subscriber.name != fields.name {
-        subscriber.name.clone_from(&fields.name);
-        changed.push("name");
-    }
-    if let Some(language) = &fields.language
-        && subscriber.language != *language
-    {
-        subscriber.language = language.clone();
-        changed.push("language");
-    }
-    if fields.organisation.is_some() && subscriber.organisation != fields.organisation {
-        subscriber.organisation.clone_from(&fields.organisation);
-        changed.push("organisation");
-    }
-    if let Some(beats) = &fields.beats
-        && subscriber.beats != *beats
-    {
-        subscriber.beats.clone_from(beats);
-        changed.push("beats");
-    }
-    if let Some(regions) = &fields.regions
-        && subscriber.regions != *regions
-    {
-        subscriber.regions.clone_from(regions);
-        changed.push("regions");
-    }
-    let mut attributes = false;
-    for (name, value) in &fields.attributes {
-        if subscriber.attributes.get(name) != Some(value) {
-            subscriber.attributes.insert(name.clone(), value.clone());
-            attributes = true;
-        }
-    }
-    if attributes {
-        changed.push("attributes");
-    }
-    changed
 }

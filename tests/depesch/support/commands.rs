@@ -30,6 +30,7 @@ use depesch::store::blobs::Blobs;
 use depesch::store::engine::{Commit, Engine};
 use depesch::store::memory::MemoryEngine;
 use depesch::store::spool::{Spool, SpoolSettings};
+use depesch::subscribers::rulebook::Rulebook;
 
 use super::inbound::list;
 use super::office::noon;
@@ -73,7 +74,7 @@ impl World {
         let notices = Notices::new(store.clone(), content(), key.clone(), clocks(), NoticeSettings::default());
         let spool = SpoolSettings { reserve_bytes: 0, ..SpoolSettings::default() };
         let spool = Spool::open(state.path(), spool, clocks()).unwrap();
-        let parts = parts(&store, &spool, &blobs, &clock, &key, &notices, settings);
+        let parts = parts(&store, &blobs, &clock, &key, &notices, settings);
         let directory = Directory::new(store.clone(), key.clone());
         Self { store, spool, clock, blobs, key, triage: Triage::new(parts), directory, state }
     }
@@ -200,18 +201,17 @@ pub fn content() -> Arc<ContentHandle> {
 /// What a triage in a test works with.
 pub fn parts(
     store: &Store,
-    spool: &Spool,
     blobs: &Blobs,
     clock: &Arc<FakeClock>,
     key: &Key,
     notices: &Notices,
     settings: CommandSettings,
 ) -> InboundParts {
+    let rulebook = Rulebook { store: store.clone(), key: key.clone() };
     let commands = CommandService {
-        store: store.clone(),
+        rulebook: rulebook.clone(),
         blobs: blobs.clone(),
         clock: Arc::new(clock.clone()),
-        key: key.clone(),
         content: content(),
         commands: SHIPPED.1.clone(),
         notices: notices.clone(),
@@ -228,11 +228,8 @@ pub fn parts(
         zone: chrono_tz::Europe::Stockholm,
     };
     InboundParts {
-        store: store.clone(),
-        spool: spool.clone(),
-        blobs: blobs.clone(),
+        rulebook,
         clock: Arc::new(clock.clone()),
-        key: key.clone(),
         reader: SHIPPED.3.clone(),
         bounce: BouncePolicy::default(),
         doubts: Arc::default(),

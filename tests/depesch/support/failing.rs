@@ -119,7 +119,7 @@ impl FailingEngine {
 }
 
 fn error(action: &'static str) -> EngineError {
-    EngineError::Io { action, reason: "it was told to fail".to_owned() }
+    EngineError::Unavailable { action, reason: "it was told to fail".to_owned() }
 }
 
 impl Engine for FailingEngine {
@@ -142,7 +142,7 @@ impl Engine for FailingEngine {
             Some(Failure::Before) => Box::pin(std::future::ready(Err(error("written")))),
             Some(Failure::After) => Box::pin(async move {
                 self.inner.commit(batch).await?;
-                Err(error("written"))
+                Err(EngineError::Ambiguous { action: "written", reason: "it was told to fail".to_owned() })
             }),
             None => self.inner.commit(batch),
         }

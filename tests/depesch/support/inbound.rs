@@ -159,7 +159,7 @@ impl MailIn {
         let notices = Notices::new(store.clone(), content, key(), clock.clone(), NoticeSettings::default());
         let blobs = Blobs::in_state_directory(self._directory.path());
         let settings = CommandSettings::default();
-        let parts = super::commands::parts(&store, &self.spool, &blobs, &self.clock, &key(), &notices, settings);
+        let parts = super::commands::parts(&store, &blobs, &self.clock, &key(), &notices, settings);
         let worker = InboundWorker {
             store: store.clone(),
             spool: self.spool.clone(),

@@ -22,6 +22,7 @@
 
 pub mod api;
 pub mod bounces;
+pub mod channels;
 pub mod clock_jumps;
 pub mod commands;
 pub mod daemon;

@@ -7,6 +7,7 @@ use depesch::base::token::Key;
 use depesch::model::subscriber::{Subscriber, SubscriptionState};
 use depesch::privacy::erasure::Eraser;
 use depesch::store::Store;
+use depesch::store::for_tests::engine as engine_of;
 use depesch::store::memory::MemoryEngine;
 use depesch::subscribers::export::{Export, ExportSettings};
 use depesch::subscribers::import::plan::FieldChange;
@@ -119,11 +120,20 @@ pub async fn state(store: &Store, address: &str, list: &str) -> Option<Subscript
     subscriber(store, address).await?.state_on(&list)
 }
 
+/// All mailings, the oldest first.
+pub async fn all_mailings(store: &Store) -> Vec<depesch::model::mailing::Mailing> {
+    let (mut pages, mut mailings) = (store.pages(depesch::store::mailings::all()), Vec::new());
+    while let Some(read) = pages.next().await.unwrap() {
+        mailings.push(read.value);
+    }
+    mailings
+}
+
 /// The whole store, for comparing.
 pub async fn everything(store: &Store) -> Vec<(Vec<u8>, Vec<u8>)> {
     let from = depesch::store::engine::Key(vec![1]);
-    let range = depesch::store::engine::KeyRange { from, to: None };
-    let found = store.engine().scan(range, usize::MAX).await.unwrap();
+    let range = depesch::store::engine::KeyRange::new(from, None);
+    let found = engine_of(&store).scan(range, usize::MAX).await.unwrap();
     found.into_iter().map(|(key, value)| (key.0, value.to_vec())).collect()
 }
 

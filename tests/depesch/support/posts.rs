@@ -141,7 +141,6 @@ impl PostOffice {
     pub fn worker(&self) -> Arc<InboundWorker> {
         let usual = commands::parts(
             &self.store,
-            &self.mail_in.spool,
             &self.blobs,
             &self.clock,
             &self.key,
@@ -217,7 +216,7 @@ impl PostOffice {
     }
 
     pub async fn mailings(&self) -> Vec<Mailing> {
-        self.store.mailings().await.unwrap().into_iter().map(|read| read.value).collect()
+        crate::support::people::all_mailings(&self.store).await
     }
 
     /// What makes messages, as the daemon puts it together.

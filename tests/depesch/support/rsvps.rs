@@ -45,7 +45,7 @@ impl Hosts {
         world.store.create_list(&list("media")).await.unwrap();
         let blobs = Blobs::in_state_directory(std::path::Path::new("/nonexistent"));
         let settings = CommandSettings::default();
-        let parts = parts(&world.store, &world.spool, &blobs, &world.clock, &world.key, &world.notices, settings);
+        let parts = parts(&world.store, &blobs, &world.clock, &world.key, &world.notices, settings);
         let directory = Directory::new(world.store.clone(), world.key.clone());
         Self { world, triage: Triage::new(parts), directory }
     }

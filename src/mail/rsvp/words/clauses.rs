@@ -1,19 +1,19 @@
-//! A text cut into lines, sentences and clauses.
+//! Splits a text into lines, sentences and clauses.
 
 use std::borrow::Cow;
 
 use super::{Words, words_of};
 
-/// Words of one clause.
+/// Maximum number of words in one clause.
 const MAX_WORDS: usize = 60;
 
-/// A sentence, without its mark.
+/// A sentence, without its end mark.
 pub(super) struct Sentence<'a> {
     pub(super) text: &'a str,
     pub(super) asks: bool,
 }
 
-/// What a clause is to its sentence.
+/// The role of a clause in its sentence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum ClauseKind {
     #[default]
@@ -22,7 +22,7 @@ pub(super) enum ClauseKind {
     Subordinate,
 }
 
-/// A part of a sentence that is judged alone.
+/// A part of a sentence that is interpreted alone.
 #[derive(Debug, Default)]
 pub(super) struct Clause {
     pub(super) words: Vec<String>,
@@ -32,7 +32,8 @@ pub(super) struct Clause {
 }
 
 impl Words {
-    /// Sentences of a line. A full stop ends one only before a space, and not after an abbreviation or one letter.
+    /// The sentences of a line. A full stop ends one only before a space, and not after an abbreviation or a single
+    /// letter.
     pub(super) fn sentences<'a>(&self, line: &'a str) -> Vec<Sentence<'a>> {
         let mut out = Vec::new();
         let mut from = 0;
@@ -54,7 +55,7 @@ impl Words {
             }
         }
         out.push(Sentence { text: &line[from..], asks: false });
-        // "Kommer ni?!" asks as much.
+        // "Kommer ni?!" is a question as well.
         for at in 1..out.len() {
             if out[at].text.trim().is_empty() && out[at].asks {
                 out[at - 1].asks = true;
@@ -63,7 +64,7 @@ impl Words {
         out
     }
 
-    /// Clauses of a sentence: between commas, dashes and brackets, before "men" and "och", before a condition.
+    /// The clauses of a sentence: between commas, dashes and brackets, before "men" and "och", before a condition.
     pub(super) fn clauses(&self, sentence: &str) -> Vec<Clause> {
         let mut clauses = Vec::new();
         for piece in sentence.split([',', '(', ')', '–', '—', '"', '”', '“', '/']).flat_map(|piece| piece.split(" - "))
@@ -83,7 +84,7 @@ impl Words {
                     let kind = kind.unwrap_or_default();
                     let next = Clause { after_but: but, relative, kind, words: Vec::new() };
                     let mut before = std::mem::replace(&mut clause, next);
-                    // A "but" that begins a piece belongs to what follows it, also after an "om jag".
+                    // A "but" at the beginning of a piece belongs to what follows it, also after an "om jag".
                     if before.words.is_empty() {
                         clause.after_but |= before.after_but;
                         continue_with(&mut clause, but || and, word);
@@ -111,8 +112,8 @@ fn continue_with(clause: &mut Clause, joins: bool, word: &str) {
     }
 }
 
-/// Lines of `text` joined where a mail program only broke them: a line goes on in the next one when that begins with
-/// a small letter.
+/// The lines of `text`, joined where a mail program only wrapped them: a line continues in the next one if that
+/// begins with a lower-case letter.
 pub(super) fn unwrapped(text: &str) -> Vec<Cow<'_, str>> {
     let mut out: Vec<Cow<'_, str>> = Vec::new();
     for line in text.lines().map(str::trim) {

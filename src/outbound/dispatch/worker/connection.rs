@@ -1,5 +1,5 @@
-//! A worker's connection: when it may be opened and used, by the gate (is the relay there?) and the pace (does it want
-//! fewer?).
+//! A worker's connection: when it may be opened and used, by relay backoff (can the relay be reached?) and pace (does
+//! it want fewer mails?).
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::transport::{ConnectError, Connection};
 
 use super::{Ended, Job, Worker};
 
-/// A worker that waits for its turn for longer closes its connection: the relay asked for fewer.
+/// A worker that waits longer than this for its turn closes its connection, since the relay asked for less.
 const IDLE_WHILE_SLOWED: chrono::Duration = chrono::Duration::seconds(5);
-/// How often one that waits looks whether its mailing is stopped.
+/// Interval at which a waiting worker checks whether its mailing is stopped.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// An open connection, and its place among those that may be open.
+/// An open connection, and its place among the allowed ones.
 pub(super) struct Open {
     pub(super) connection: Box<dyn Connection>,
     _place: Place,
@@ -22,15 +22,15 @@ pub(super) struct Open {
 
 /// Whether a message may be sent.
 pub(super) enum Ready {
-    /// Over the open connection.
+    /// Over the open connection, without a wait.
     Now,
-    /// The same, after some time.
+    /// Over the open connection, after a wait.
     AfterWait,
     /// The job's mailing is stopped, or the daemon drains.
     Stopped,
 }
 
-/// What came of opening a connection.
+/// The result of opening a connection.
 enum Dialed {
     Open,
     /// The relay wants no more connections than there are.
@@ -39,7 +39,7 @@ enum Dialed {
 }
 
 impl Worker {
-    /// Waits for a turn, where `turn` has none, and for a connection.
+    /// Waits for a turn, if `turn` is empty, and for a connection.
     pub(super) async fn ready(&mut self, job: &Job, turn: &mut Option<Turn>) -> Result<Ready, Ended> {
         let mut waited = false;
         loop {
@@ -72,8 +72,8 @@ impl Worker {
         self.open.as_ref().is_some_and(|open| open.connection.is_usable())
     }
 
-    /// Waits for its turn where the relay asked us to slow down; `None` when the job's mailing is stopped or the daemon drains
-    /// meanwhile.
+    /// Waits for a turn where the relay asked us to slow down; `None` when the job's mailing is stopped or the daemon
+    /// drains meanwhile.
     async fn turn(&mut self, job: &Job, waited: &mut bool) -> Result<Option<Turn>, Ended> {
         let shared = self.shared.clone();
         let clock = &shared.parts.clock;
@@ -110,7 +110,8 @@ impl Worker {
             let connected = shared.parts.transport.connect().await;
             shared.backoff.dialed(dial);
             match connected {
-                // Whether the relay is well again, its answer to a message tells: one that greets may still say 421.
+                // Only an answer to a message shows that the relay works again: after a greeting it may still say
+                // 421.
                 Ok(connection) => {
                     self.open = Some(Open { connection, _place: place });
                     self.heartbeat.works();
@@ -123,7 +124,7 @@ impl Worker {
         Dialed::Stopped
     }
 
-    /// 421 where other connections are open and get answers: too many at once (RFC 5321 §3.8).
+    /// Whether it is a 421 while other connections are open and get answers: too many at once (RFC 5321 §3.8).
     fn is_crowded(&self, error: &ConnectError) -> bool {
         let (ConnectError::TurnedAway(reply), now) = (error, self.shared.parts.clock.now()) else { return false };
         let is_crowded = !reply.is_permanent() && self.shared.backoff.answers(now) && self.shared.pace.connected() > 1;

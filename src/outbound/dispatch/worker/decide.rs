@@ -1,5 +1,5 @@
-//! What is to be done with a delivery before it is sent: whether it is still wanted (invariant 8), whether its domain
-//! rests, and its message.
+//! What to do with a delivery before it is sent: whether it is still wanted (invariant 8), whether its domain rests,
+//! and its message.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -18,23 +18,23 @@ use crate::store::StoreError;
 
 use super::{Ended, Worker};
 
-/// What is to be done with a delivery.
+/// What to do with a delivery.
 pub(super) enum Precheck {
     Send(Message),
-    /// Written down without sending, with the class of what stands in the way, and whose receiver it is.
+    /// Record this state without sending, with the class of the obstacle and the domain group.
     Record(DeliveryState, &'static str, DomainGroup),
-    /// Leave it as it is: its mailing was held back.
+    /// Leave it unchanged: its mailing was held back.
     Leave,
 }
 
 impl Worker {
-    /// Looks again whether the delivery is wanted (an unsubscribe counts until now), and makes its message.
+    /// Checks again whether the delivery is wanted (an unsubscribe counts until now), and composes its message.
     pub(super) async fn decide(&mut self, job: &Job) -> Result<Precheck, Ended> {
         let watch = Stopwatch::start();
         let subscriber = loop {
             match self.look_up(job).await {
                 Ok(found) => break found,
-                // One damaged record holds back its own mailing, and no other.
+                // A damaged record holds back only its own mailing.
                 Err(StoreError::Record(error)) => {
                     let what = format!("{}: {error}", job.row.subscriber);
                     hold_back(&self.shared, job.run.current().value.id, what).await;
@@ -59,7 +59,7 @@ impl Worker {
             return Ok(Precheck::Record(state, Class::Policy.word(), group));
         }
         let watch = Stopwatch::start();
-        // A message that makes its maker panic shall not take the connection and all other deliveries with it.
+        // A message whose composition panics must not affect the connection and all other deliveries.
         let made = catch_unwind(AssertUnwindSafe(|| job.run.prepared.make(&subscriber)))
             .unwrap_or_else(|_| Err("the message could not be made: an error in Depesch, see its log".to_owned()));
         add(&self.shared.stats.compose_nanoseconds, watch.nanoseconds());
@@ -88,7 +88,7 @@ impl Worker {
     }
 }
 
-/// When a delivery was first tried: giving up counts from there.
+/// When a delivery was first tried: the time until giving up counts from there.
 pub(super) fn first_attempt(before: &Delivery, now: Timestamp) -> Timestamp {
     match before.state {
         DeliveryState::Deferred { first, .. } => first,

@@ -1,4 +1,4 @@
-//! What the log says of one delivery. What was accepted or not wanted any more is told at `debug` only: a mailing to a
+//! Log lines about single deliveries. Accepted and no longer wanted ones are logged at `debug` only: a mailing to a
 //! million readers must not flood a journal that drops what comes too fast.
 
 use std::sync::atomic::Ordering::Relaxed;
@@ -8,7 +8,7 @@ use crate::model::ledger::{Cause, Delivery, DeliveryState};
 
 use super::Finished;
 
-/// Outcomes of one mailing that are told one by one at `info`, from each time it begins to be sent.
+/// Maximum number of outcomes of one mailing logged one by one at `info`, each time it begins to be sent.
 const MOST_TOLD: u32 = 1000;
 
 macro_rules! outcome {
@@ -28,8 +28,8 @@ macro_rules! outcome {
     };
 }
 
-/// Tells what became of a delivery, once that is durable. In what a server said (its queue id is in it) no address
-/// stands.
+/// Logs the outcome of a delivery, once it is durable. Server replies, which include the queue id, are logged without
+/// addresses.
 pub(super) fn tell(finished: &Finished) {
     match &finished.delivery.state {
         DeliveryState::Accepted { reply, .. } => outcome!(debug, finished, reply.code, "delivery accepted"),
@@ -47,12 +47,12 @@ pub(super) fn tell(finished: &Finished) {
     }
 }
 
-/// The delivery's id, which is also its envelope id (RFC 3461 §4.4): a relay that logs it can be asked for it.
+/// The delivery's id, which is also its envelope id (RFC 3461 §4.4), so that it can be found in a relay's log.
 fn id(finished: &Finished) -> String {
     format!("{}.{}", finished.job.run.current().value.id, finished.job.row.subscriber)
 }
 
-/// Whether this one is still told at `info`; says so when it is the last.
+/// Whether this one is still logged at `info`; logs so when it is the last.
 fn is_told(finished: &Finished) -> bool {
     let told = finished.job.run.told.fetch_add(1, Relaxed);
     if told == MOST_TOLD {
@@ -64,7 +64,7 @@ fn is_told(finished: &Finished) -> bool {
     told < MOST_TOLD
 }
 
-/// What the server said, or went wrong, without the addresses in it.
+/// The server's reply or the failure, without addresses.
 fn reply(finished: &Finished) -> Option<String> {
     let text = Account::of(&finished.delivery).text;
     let words = text.split(' ').map(|word| if word.contains('@') { "(address)" } else { word });

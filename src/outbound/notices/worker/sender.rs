@@ -18,7 +18,7 @@ use crate::transport::{Connection, Envelope, Outcome};
 
 use super::Shared;
 
-/// A person who asks for the next try does not wait for longer.
+/// Interval of checks while waiting, so that a person's request for the next attempt takes effect soon.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// One connection.
@@ -29,7 +29,7 @@ pub(super) struct NoticeSender {
 }
 
 impl NoticeSender {
-    /// One that is not connected yet.
+    /// Creates one that is not connected yet.
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let heartbeat = shared.heartbeats.begin("a connection for notices");
         Self { shared, connection: None, heartbeat }
@@ -39,7 +39,7 @@ impl NoticeSender {
     pub(super) async fn run(mut self, notices: Arc<tokio::sync::Mutex<mpsc::Receiver<NoticeId>>>) {
         while let Some(id) = self.next(&notices).await {
             self.heartbeat.works();
-            // What cannot be read stays under way: it would be found again at once, and nothing could be done.
+            // An unreadable notice stays under way: it would be found again at once, and nothing could be done.
             match self.deliver(id).await {
                 Ok(()) => {}
                 Err(StoreError::Record(error)) => {
@@ -60,7 +60,7 @@ impl NoticeSender {
         }
     }
 
-    /// The next notice; a connection that idles is ended.
+    /// The next notice; an idle connection is closed.
     async fn next(&mut self, notices: &tokio::sync::Mutex<mpsc::Receiver<NoticeId>>) -> Option<NoticeId> {
         self.heartbeat.rests();
         let shared = self.shared.clone();
@@ -155,8 +155,8 @@ impl NoticeSender {
         loop {
             match shared.commit(&intended, &after).await {
                 Ok(Some(_)) => break,
-                // The acknowledgement of the intent was lost, or a person did something: what is known to have happened
-                // wins over what was supposed.
+                // The acknowledgement of the intent was lost, or a person changed it: a known outcome wins over an
+                // assumed one.
                 Ok(None) => match shared.parts.store.notice(after.id).await? {
                     Some(again) => intended = again,
                     None => return Ok(()),
@@ -175,7 +175,7 @@ impl NoticeSender {
 }
 
 impl Shared {
-    /// The whole message; or, where it is not to be had, the notice as it stands then.
+    /// The whole message; or, if it is unavailable, the resulting state of the notice.
     async fn bytes(&self, notice: &Notice) -> Result<Result<Vec<u8>, Notice>, StoreError> {
         let (parts, now) = (&self.parts, self.now());
         let failed = |what: String| notice.clone().failed(now, Cause::Message(what));
@@ -195,20 +195,20 @@ impl Shared {
         })
     }
 
-    /// `None` when somebody else changed the notice meanwhile.
+    /// Commits the change; `None` when another task changed the notice meanwhile.
     async fn commit(&self, read: &Read<Notice>, after: &Notice) -> Result<Option<Value>, StoreError> {
         let mut batch = Batch::new();
         let stamp = put_over(&mut batch, read, after);
         Ok((self.parts.store.commit(batch).await? == Commit::Applied).then_some(stamp))
     }
 
-    /// What an outcome means for the notice and for the relay.
+    /// Decides what an outcome means for the notice and for the relay.
     fn after_outcome(&self, notice: Notice, outcome: Outcome) -> Notice {
         let (now, table) = (self.now(), &self.parts.settings.retry);
         let (after, trouble) = match outcome {
             Outcome::Accepted(reply) => (notice.accepted(now, reply), None),
             Outcome::Refused { stage, reply } => {
-                // RFC 5321 §4.2.1: 421 is about the connection; it says that the server closes it.
+                // RFC 5321 §4.2.1: 421 concerns the connection; the server closes it.
                 let trouble = (reply.code == 421).then(|| format!("the relay closed the connection: {reply}"));
                 (notice.refused(now, stage, reply, table), trouble)
             }
@@ -223,7 +223,7 @@ impl Shared {
         after
     }
 
-    /// Counts and logs what became of a notice.
+    /// Counts and logs the state of a notice.
     fn tell(&self, notice: &Notice) {
         let (id, about, recipient) = (notice.id, &notice.about, notice.recipient.masked());
         match &notice.state {
@@ -231,7 +231,7 @@ impl Shared {
                 self.accepted.fetch_add(1, Relaxed);
                 tracing::debug!(notice = %id, about, recipient, "a notice was sent");
             }
-            // Not the cause: a relay's words may name the address.
+            // Without the cause: a relay's reply may contain the address.
             NoticeState::Failed { .. } => {
                 self.failed.fetch_add(1, Relaxed);
                 tracing::warn!(notice = %id, about, recipient, "a notice could not be sent; see \u{201c}depesch notice show\u{201d}");

@@ -2,10 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::store::engine::{Batch, Commit, Engine, EngineFuture, Key, KeyRange, Value};
+use super::Store;
+use super::engine::{Batch, Commit, Engine, EngineFuture, Key, KeyRange, Value};
 
 /// Says of each batch that it was applied, and does nothing.
-pub struct DryEngine(pub Arc<dyn Engine>);
+struct DryEngine(Arc<dyn Engine>);
+
+impl Store {
+    /// The same store for trying out: it reads what is there, says of each batch that it was applied, and changes nothing.
+    pub fn dry_run(&self) -> Store {
+        Store::new(Arc::new(DryEngine(self.engine.clone())))
+    }
+}
 
 impl Engine for DryEngine {
     fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {

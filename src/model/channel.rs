@@ -1,0 +1,41 @@
+//! By which way a change comes in, and for whom such a way may speak.
+
+/// By which way a person, or another in their name, asks for a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Channel {
+    /// A mail from the person, with a signed token of ours.
+    Mail,
+    /// A form on a public page, with a signed token of ours.
+    Web,
+    /// A program that the organisation has given access, with a signed token of ours that the person gave it.
+    Api,
+    /// An operator at the command line or the control socket.
+    Operator,
+    /// A row of an imported file.
+    Import,
+    /// A rule of the program.
+    System,
+}
+
+impl Channel {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Mail, Self::Web, Self::Api, Self::Operator, Self::Import, Self::System];
+
+    /// The word used everywhere.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Web => "web",
+            Self::Api => "api",
+            Self::Operator => "operator",
+            Self::Import => "import",
+            Self::System => "system",
+        }
+    }
+
+    /// Whether it is the person who speaks: what comes by these ways is believed only with a signed token that went to their
+    /// address, and nobody else may begin anew what they ended (invariant 4).
+    pub fn is_of_the_person(self) -> bool {
+        matches!(self, Self::Mail | Self::Web | Self::Api)
+    }
+}

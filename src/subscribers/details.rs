@@ -1,0 +1,99 @@
+//! What is noted of a person: preferences, and the address that mail goes to.
+
+use crate::base::address::Address;
+use crate::base::id::SubscriberId;
+use crate::model::bounce;
+use crate::model::profile::ProfileChange;
+use crate::model::subscriber::Subscriber;
+use crate::model::suppression::SuppressionReason;
+use crate::store::engine::Batch;
+use crate::store::subscribers::TooLarge;
+use crate::store::{StoreError, subscribers};
+
+use super::rulebook::{Decided, Instruction, Rulebook};
+
+/// What became of what is noted.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Noted {
+    /// It is this now.
+    Now(Box<Subscriber>),
+    /// It was so before.
+    Already(Box<Subscriber>),
+    /// The new address belongs to another.
+    Taken(Address, SubscriberId),
+    /// The new address must not be mailed.
+    Suppressed(SuppressionReason),
+    /// The record would be too large.
+    TooLarge(TooLarge),
+    /// There is no such subscriber.
+    NoSubscriber,
+}
+
+impl Rulebook {
+    /// Changes what is noted of a person: language, beats and regions, name, organisation, attributes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn change_profile(
+        &self,
+        who: SubscriberId,
+        profile: &ProfileChange,
+        said: &Instruction,
+    ) -> Result<Decided<Noted>, StoreError> {
+        self.note(who, None, profile, said).await
+    }
+
+    /// Moves a person to another address, and changes in the same commit what else is noted. The address must belong to no
+    /// other and must not be suppressed; the subscriptions go along. What bounces of the old one suspended begins again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn change_address(
+        &self,
+        who: SubscriberId,
+        address: &Address,
+        profile: &ProfileChange,
+        said: &Instruction,
+    ) -> Result<Decided<Noted>, StoreError> {
+        self.note(who, Some(address), profile, said).await
+    }
+
+    async fn note(
+        &self,
+        who: SubscriberId,
+        address: Option<&Address>,
+        profile: &ProfileChange,
+        said: &Instruction,
+    ) -> Result<Decided<Noted>, StoreError> {
+        let Some(before) = self.store.subscriber(who).await? else {
+            return Ok(Decided::unchanged(Noted::NoSubscriber));
+        };
+        let mut subscriber = before.value.clone();
+        profile.apply(&mut subscriber);
+        if let Some(address) = address {
+            subscriber.address = address.clone();
+        }
+        let moves = subscriber.address.key() != before.value.address.key();
+        if moves {
+            bounce::reinstate(&mut subscriber, said.at, &bounce::by_rule(), "the address is another now");
+        }
+        if let Err(too_large) = subscribers::admit(&subscriber) {
+            return Ok(Decided::unchanged(Noted::TooLarge(too_large)));
+        }
+        if subscriber == before.value {
+            return Ok(Decided::unchanged(Noted::Already(Box::new(subscriber))));
+        }
+        subscriber.updated = said.at;
+        let mut batch = Batch::new();
+        if moves {
+            if let Some(reason) = self.suppressed(&mut batch, &subscriber.address).await? {
+                return Ok(Decided::unchanged(Noted::Suppressed(reason)));
+            }
+            if let Some(holder) = self.store.subscriber_by_address(&subscriber.address).await? {
+                return Ok(Decided::unchanged(Noted::Taken(subscriber.address, holder.value.id)));
+            }
+        }
+        subscribers::put_changed(&mut batch, &before, &subscriber);
+        Ok(Decided { outcome: Noted::Now(Box::new(subscriber)), batch })
+    }
+}

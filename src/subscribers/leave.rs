@@ -1,0 +1,104 @@
+//! Leaving a list, or all of them. An end is never refused, whoever says so and whatever else holds: not by a suppression,
+//! not by a list that is gone, not by the size of the record. Said twice it changes nothing more.
+
+use crate::base::id::{ListName, SubscriberId};
+use crate::model::list::List;
+use crate::model::subscriber::Subscriber;
+use crate::model::subscription::Wanted;
+use crate::store::engine::Batch;
+use crate::store::{StoreError, subscribers};
+
+use super::rulebook::{Decided, Instruction, Rulebook};
+use super::tokens::UnsubscribeToken;
+
+/// What a person leaves.
+#[derive(Clone, Debug)]
+pub enum Leaving {
+    /// One list.
+    List(SubscriberId, ListName),
+    /// Every list that they are on.
+    All(SubscriberId),
+    /// What the signed unsubscribe address of a mail names. A notice's token came to an address of this list, and is good
+    /// for no other.
+    Signed(UnsubscribeToken, ListName),
+}
+
+/// What leaving comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Left {
+    /// These subscriptions end now.
+    Now {
+        /// The subscriber, as written.
+        subscriber: Box<Subscriber>,
+        /// The lists that are left.
+        lists: Vec<ListName>,
+        /// Those of them in whose name the person may still be told so: none where the address is suppressed.
+        may_tell: Vec<List>,
+    },
+    /// They had ended before.
+    Before(Box<Subscriber>),
+    /// There was no such subscription.
+    Never(Box<Subscriber>),
+    /// There is no such subscriber: it was erased.
+    NoSubscriber,
+    /// The token names no list any more: a person must look.
+    NoList,
+}
+
+impl Leaving {
+    fn who(&self) -> SubscriberId {
+        match self {
+            Self::List(who, _) | Self::All(who) => *who,
+            Self::Signed(token, _) => token.subscriber,
+        }
+    }
+}
+
+impl Rulebook {
+    /// Ends one subscription, or all.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn leave(&self, leaving: &Leaving, said: &Instruction) -> Result<Decided<Left>, StoreError> {
+        let Some(before) = self.store.subscriber(leaving.who()).await? else {
+            return Ok(Decided::unchanged(Left::NoSubscriber));
+        };
+        let lists = match leaving {
+            Leaving::List(_, list) => vec![list.clone()],
+            Leaving::All(_) => before.value.subscriptions.keys().cloned().collect(),
+            Leaving::Signed(token, addressed) => {
+                let is_meant = |list: &ListName| !token.is_of_notice() || list == addressed;
+                match token.lists(&self.store, &before.value).await?.into_iter().find(is_meant) {
+                    Some(list) => vec![list],
+                    None => return Ok(Decided::unchanged(Left::NoList)),
+                }
+            }
+        };
+        let mut subscriber = before.value.clone();
+        let ended = end(&mut subscriber, &lists, said);
+        if ended.is_empty() {
+            let was_on = lists.iter().any(|list| subscriber.state_on(list).is_some());
+            let subscriber = Box::new(subscriber);
+            return Ok(Decided::unchanged(if was_on { Left::Before(subscriber) } else { Left::Never(subscriber) }));
+        }
+        let mut batch = Batch::new();
+        subscribers::put_changed(&mut batch, &before, &subscriber);
+        let mut may_tell = Vec::new();
+        if !self.store.is_suppressed(&self.key.hash_address(&subscriber.address)).await? {
+            for list in &ended {
+                may_tell.extend(self.store.list(list).await?.map(|read| read.value));
+            }
+        }
+        Ok(Decided { outcome: Left::Now { subscriber: Box::new(subscriber), lists: ended, may_tell }, batch })
+    }
+}
+
+/// Ends the subscriptions to these lists; returns those that were not ended before.
+pub(super) fn end<'a>(
+    subscriber: &mut Subscriber,
+    lists: impl IntoIterator<Item = &'a ListName>,
+    said: &Instruction,
+) -> Vec<ListName> {
+    let mut ends = |list: &ListName| subscriber.want(list, Wanted::Leave, said.at, &said.by, &said.words) == Ok(true);
+    lists.into_iter().filter(|list| ends(list)).cloned().collect()
+}
