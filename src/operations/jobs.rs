@@ -8,6 +8,8 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -25,6 +27,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 const AFTER_FAILURE: Duration = Duration::from_secs(10 * 60);
 /// A last run that lies so far ahead was noted by a wrong clock.
 const AHEAD: TimeDelta = TimeDelta::days(1);
+
+/// What the log says of a job that failed after the daemon was told to stop.
+const BROKEN_OFF: &str = "the daemon stops in the middle of a job; it runs after the next start";
 
 /// What a job does; the text says what it did, or why it could not.
 pub type JobFuture = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
@@ -66,20 +71,35 @@ pub struct Jobs {
     clock: Arc<dyn Clock>,
     jobs: Vec<Job>,
     jumps: JumpWatch,
+    /// Whether the daemon is to stop: what fails from then on fails for that reason.
+    stopping: Arc<AtomicBool>,
 }
 
 impl Jobs {
     /// Jobs that note in `store` when they ran.
     pub fn new(store: Store, clock: Arc<dyn Clock>, jobs: Vec<Job>) -> Self {
         let jumps = JumpWatch::new(&*clock);
-        Self { store, clock, jobs, jumps }
+        Self { store, clock, jobs, jumps, stopping: Arc::default() }
     }
 
     /// Works until `stop` completes. A job that has begun is awaited.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         loop {
-            let next = self.tick().await;
+            let next = {
+                let stopping = self.stopping.clone();
+                let tick = self.tick();
+                tokio::pin!(tick);
+                loop {
+                    tokio::select! {
+                        next = &mut tick => break next,
+                        () = &mut stop, if !stopping.load(Relaxed) => stopping.store(true, Relaxed),
+                    }
+                }
+            };
+            if self.stopping.load(Relaxed) {
+                return;
+            }
             tokio::select! {
                 () = &mut stop => return,
                 () = self.clock.wait_until(next.unwrap_or(Timestamp::MAX_UTC), LONGEST_SLEEP) => {}
@@ -90,18 +110,29 @@ impl Jobs {
     /// Looks once at all jobs and runs what is due; says when the next is. Failures are logged and held back.
     pub async fn tick(&mut self) -> Option<Timestamp> {
         let mut earliest: Option<Timestamp> = None;
+        let stopping = self.stopping.clone();
         if let Err(error) = self.look_at_clock().await {
+            if stopping.load(Relaxed) {
+                return None;
+            }
             tracing::error!(%error, "it cannot be noted that the clock was set forward; no job runs before it is");
             return None;
         }
         for job in &mut self.jobs {
+            if stopping.load(Relaxed) {
+                return None;
+            }
             let now = self.clock.now();
             // One further ahead than any was set by a clock that stood ahead.
             let held =
                 |until: &Timestamp| *until > now && (*until - now).to_std().is_ok_and(|left| left <= AFTER_FAILURE);
             let next = match job.held_until.filter(held) {
                 Some(until) => Some(until),
-                None => look(&self.store, &*self.clock, job).await.unwrap_or_else(|error| {
+                None => look(&self.store, &*self.clock, job, &stopping).await.unwrap_or_else(|error| {
+                    if stopping.load(Relaxed) {
+                        tracing::info!(job = job.name, %error, "{BROKEN_OFF}");
+                        return None;
+                    }
                     tracing::error!(job = job.name, %error, "a job cannot be looked at; it is tried again");
                     job.held_until = Some(now + AFTER_FAILURE);
                     job.held_until
@@ -129,7 +160,12 @@ impl Jobs {
 }
 
 /// Runs one job if it is due; says when it is due next.
-async fn look(store: &Store, clock: &dyn Clock, job: &mut Job) -> Result<Option<Timestamp>, StoreError> {
+async fn look(
+    store: &Store,
+    clock: &dyn Clock,
+    job: &mut Job,
+    stopping: &AtomicBool,
+) -> Result<Option<Timestamp>, StoreError> {
     let now = clock.now();
     let Some(last) = store.job(job.name).await? else {
         // Counting begins at the first start; when another process was quicker, its note counts.
@@ -155,6 +191,10 @@ async fn look(store: &Store, clock: &dyn Clock, job: &mut Job) -> Result<Option<
             // The time it began: what fell due while it ran is still to be done.
             store.note_job(job.name, Some(last.stamp), now).await?;
             Ok(job.recurrence.next_after(now))
+        }
+        Err(reason) if stopping.load(Relaxed) => {
+            tracing::info!(job = job.name, reason, "{BROKEN_OFF}");
+            Ok(None)
         }
         Err(reason) => {
             tracing::error!(job = job.name, reason, "a job failed; it is tried again in ten minutes");

@@ -25,6 +25,10 @@ impl Hourly {
     }
 
     fn start(&self) -> Jobs {
+        self.start_after(Vec::new())
+    }
+
+    fn start_after(&self, mut jobs: Vec<Job>) -> Jobs {
         let (runs, failing) = (self.runs.clone(), self.failing.clone());
         let recurrence = Recurrence::new("@hourly", "Europe/Stockholm").unwrap();
         let job = Job::new("count", recurrence, move || {
@@ -34,7 +38,8 @@ impl Hourly {
                 if failing.load(Ordering::SeqCst) { Err("as told".to_owned()) } else { Ok("counted".to_owned()) }
             })
         });
-        Jobs::new(self.store.clone(), Arc::new(self.clock.clone()), vec![job])
+        jobs.push(job);
+        Jobs::new(self.store.clone(), Arc::new(self.clock.clone()), jobs)
     }
 
     fn runs(&self) -> usize {
@@ -79,4 +84,37 @@ async fn a_failed_job_is_tried_again_soon() {
     hourly.clock.set(minute(70));
     assert_eq!(jobs.tick().await, Some(minute(120)));
     assert_eq!(hourly.runs(), 2);
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_the_job_that_runs_and_begins_no_other() {
+    let (hourly, broken_off) = (Hourly::new(), Arc::new(tokio::sync::Notify::new()));
+    hourly.start().tick().await;
+    let recurrence = Recurrence::new("@hourly", "Europe/Stockholm").unwrap();
+    let (began, end) = (Arc::new(tokio::sync::Notify::new()), broken_off.clone());
+    let long = {
+        let began = began.clone();
+        Job::new("long", recurrence, move || {
+            let (began, end) = (began.clone(), end.clone());
+            Box::pin(async move {
+                began.notify_one();
+                end.notified().await;
+                Err("the daemon stops".to_owned())
+            })
+        })
+    };
+    let mut jobs = hourly.start_after(vec![long]);
+    jobs.tick().await;
+    hourly.clock.set(minute(60));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(jobs.run(async { drop(stopped.await) }));
+    began.notified().await;
+    stop.send(()).unwrap();
+    tokio::task::yield_now().await;
+    assert!(!running.is_finished(), "the job is awaited");
+    broken_off.notify_one();
+    running.await.unwrap();
+    assert_eq!(hourly.runs(), 0, "the next job is not begun");
+    hourly.start().tick().await;
+    assert_eq!(hourly.runs(), 1, "it runs after the next start");
 }

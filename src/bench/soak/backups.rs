@@ -65,7 +65,7 @@ async fn run(daemon: &Daemon, arguments: &[&str]) -> anyhow::Result<Output> {
     Ok(tokio::task::spawn_blocking(move || command.output()).await??)
 }
 
-fn said(what: &str, output: &Output) -> String {
+pub(super) fn said(what: &str, output: &Output) -> String {
     let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).trim().to_owned());
     format!("{what}: {}: {out} {err}", output.status)
 }
