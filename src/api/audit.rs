@@ -265,7 +265,7 @@ async fn verify(
             lost: whole.lost,
         },
         Err(broken) => {
-            tracing::error!("the audit log does not hold: {broken}");
+            tracing::error!("the chain of the audit log is broken: {broken}");
             let head = control.store.audit_head().await?.link.to_string();
             AuditVerified {
                 broken: Some(broken.to_string()),

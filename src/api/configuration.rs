@@ -91,7 +91,7 @@ async fn reload(State(control): State<Arc<ApiState>>) -> Result<Json<Reloaded>, 
     match answered.await {
         Ok(Ok(reloaded)) => Ok(Json(reloaded)),
         Ok(Err(why)) => {
-            Err(ApiError::conflict(format!("nothing was taken over, all of the old stays in force: {why}")))
+            Err(ApiError::conflict(format!("nothing was applied, the old configuration stays in force: {why}")))
         }
         Err(_) => Err(stopping()),
     }

@@ -13,9 +13,10 @@ use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::{MailingId, ReleaseId};
 use crate::composition::release::LoadError;
+use crate::events::RsvpError;
+use crate::events::answer::set;
 use crate::events::export::{csv, known};
 use crate::events::overview::{Answered, Overview};
-use crate::events::{RsvpError, set};
 use crate::model::rsvp::{Detail, Rsvp, RsvpAnswer, RsvpSource};
 
 use super::ApiState;

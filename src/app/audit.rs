@@ -58,10 +58,12 @@ pub fn job(config: &Config, log: &AuditLog) -> Result<Job, StartError> {
         Box::pin(async move {
             let verified = log.verify(None).await.map_err(|error| error.to_string())?;
             Ok(match verified.chain {
-                Ok(whole) => format!("went over the audit log: {} entries, head {}", whole.entries, whole.head),
+                Ok(whole) => format!("verified the audit log: {} entries, head {}", whole.entries, whole.head),
                 Err(broken) => {
-                    tracing::error!("the audit log does not hold: {broken}; see \u{201c}depesch audit verify\u{201d}");
-                    "went over the audit log: it does not hold".to_owned()
+                    tracing::error!(
+                        "the chain of the audit log is broken: {broken}; see \u{201c}depesch audit verify\u{201d}"
+                    );
+                    "verified the audit log: the chain is broken".to_owned()
                 }
             })
         })

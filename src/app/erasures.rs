@@ -46,11 +46,11 @@ impl StorageEraser {
         let worked = self.eraser.work(self.clock.now()).await.map_err(|error| error.to_string())?;
         for (_, holds) in &worked.open {
             let holds: Vec<&str> = holds.iter().map(String::as_str).collect();
-            tracing::warn!(holds = holds.join("; "), "an erasure is not through yet");
+            tracing::warn!(holds = holds.join("; "), "an erasure is not complete yet");
         }
         let forgotten = self.forget(Stratum::Journal).await?;
         let (done, open) = (worked.done, worked.open.len());
-        Ok(format!("ended {done} erasures, {open} stay open; of {forgotten} the journal holds nothing any more"))
+        Ok(format!("completed {done} erasures, {open} stay open; the journal no longer holds data of {forgotten}"))
     }
 
     /// Removes from one storage layer what completed erasures erased, if it may still hold any of

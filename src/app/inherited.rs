@@ -10,12 +10,12 @@ use crate::smtp::session::Protocol;
 pub enum InheritedError {
     /// Its name does not say which protocol to speak on it.
     #[error(
-        "a socket was handed over under the name \u{201c}{0}\u{201d}; its unit needs FileDescriptorName=smtp or \
+        "a socket was passed in under the name \u{201c}{0}\u{201d}; its unit needs FileDescriptorName=smtp or \
          FileDescriptorName=lmtp"
     )]
     Name(String),
     /// It is of a kind that cannot accept mail.
-    #[error("the socket \u{201c}{name}\u{201d} that was handed over is of no use: {error}")]
+    #[error("the socket \u{201c}{name}\u{201d} was passed in and cannot be used: {error}")]
     Kind {
         /// Its name.
         name: String,

@@ -29,7 +29,7 @@ pub enum Lifeless {
 }
 
 fn words(stuck: &Stuck) -> String {
-    format!("{} has given no sign of life for {} s", stuck.name, stuck.silent.as_secs())
+    format!("{} has sent no heartbeat for {} s", stuck.name, stuck.silent.as_secs())
 }
 
 /// Checks whether the daemon is alive.

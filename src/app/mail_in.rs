@@ -14,11 +14,12 @@ use crate::bounce::Reader;
 use crate::composition::content::ContentHandle;
 use crate::composition::notices::Notices;
 use crate::config::Config;
+use crate::inbound::bounce::BounceDesk;
 use crate::inbound::command::CommandService;
 use crate::inbound::destination::Directory;
 use crate::inbound::ingest::SpoolIngest;
-use crate::inbound::parts::InboundParts;
 use crate::inbound::post::PostService;
+use crate::inbound::rsvp::RsvpDesk;
 use crate::inbound::triage::Triage;
 use crate::inbound::worker::InboundWorker;
 use crate::mail::command::Commands;
@@ -117,17 +118,20 @@ pub async fn prepare(
         settings: config.inbound.commands,
     };
     let doubts = Arc::new(Doubts::default());
-    let triage = Triage::new(InboundParts {
+    let Rulebook { store: records, key } = rulebook.clone();
+    let rsvps = RsvpDesk { store: records, key, clock: clock.clone(), notices: notices.clone() };
+    let bounces = BounceDesk { rulebook: rulebook.clone(), policy: config.bounce.policy, doubts: doubts.clone() };
+    let triage = Triage {
         rulebook,
         clock: clock.clone(),
         reader: Reader::new(Classifier::shipped()?)?,
-        bounce: config.bounce.policy,
-        doubts: doubts.clone(),
         notices,
+        bounces,
         commands,
         posts,
+        rsvps,
         postmaster: config.inbound.postmaster.clone(),
-    });
+    };
     let heartbeats = Heartbeats::default();
     let worker = InboundWorker {
         store,
@@ -227,6 +231,6 @@ impl Running {
     pub async fn ended(self) {
         ended(self.listener, "the listener").await;
         self.ingest.close();
-        ended(self.worker, "the handling of mail that comes in").await;
+        ended(self.worker, "the inbound worker").await;
     }
 }

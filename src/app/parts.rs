@@ -86,7 +86,7 @@ pub async fn open_store(
             records = report.records,
             replayed = report.replayed,
             torn_bytes = report.torn,
-            "opened the store after a stop that was not in order; {}",
+            "opened the store after an unclean stop; {}",
             report.completeness()
         );
     }
@@ -106,8 +106,8 @@ pub async fn open_store(
 pub async fn close_store(engine: Arc<EmbeddedEngine>) {
     match tokio::task::spawn_blocking(move || engine.close()).await {
         Ok(Ok(())) => tracing::info!("closed the store"),
-        Ok(Err(error)) => tracing::error!(%error, "the store did not close in order; the next start verifies it"),
-        Err(error) => tracing::error!(%error, "the store did not close in order; the next start verifies it"),
+        Ok(Err(error)) => tracing::error!(%error, "the store was not closed cleanly; the next start verifies it"),
+        Err(error) => tracing::error!(%error, "the store was not closed cleanly; the next start verifies it"),
     }
 }
 
@@ -124,7 +124,7 @@ pub async fn open_spool(config: &Config, clock: Arc<dyn Clock>) -> Result<Spool,
 /// Closes the spool. Even if this fails, everything acknowledged is durable.
 pub async fn close_spool(spool: Spool) {
     if let Err(error) = tokio::task::spawn_blocking(move || spool.close()).await {
-        tracing::error!(%error, "the spool did not close in order");
+        tracing::error!(%error, "the spool was not closed cleanly");
     }
 }
 
@@ -263,7 +263,7 @@ pub fn bounce_jobs(
         let who = who.clone();
         Box::pin(async move {
             let told = who.tell_owners().await.map_err(|error| error.to_string())?;
-            Ok(format!("told the lists' owners of {told} suspended subscribers"))
+            Ok(format!("notified the lists' owners of {told} suspended subscribers"))
         })
     });
     Ok(vec![look, tell])

@@ -73,7 +73,7 @@ pub fn later_jobs(config: &Config, posts: &PostService, spool: &Spool) -> Result
         let service = service.clone();
         Box::pin(async move {
             let brought = service.bring_up().await.map_err(|error| error.to_string())?;
-            Ok(format!("{brought} mails that were put off are handled again"))
+            Ok(format!("{brought} postponed mails are handled again"))
         })
     });
     let write = Job::new(digest, times(digest, DIGEST)?, move || {

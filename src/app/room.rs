@@ -27,7 +27,7 @@ pub async fn wait_for_room(config: &Config, clock: &dyn Clock) {
             tracing::error!(
                 free,
                 needed,
-                "the disk of {} is full: nothing begins until there is room, and then by itself",
+                "the disk of {} is full: the start waits for disk space, and then continues automatically",
                 directory.display()
             );
             waits = true;
@@ -35,6 +35,6 @@ pub async fn wait_for_room(config: &Config, clock: &dyn Clock) {
         clock.wait_for(EVERY).await;
     }
     if waits {
-        tracing::info!("there is room again");
+        tracing::info!("there is disk space again");
     }
 }

@@ -85,7 +85,7 @@ impl RunningApp {
             reason = self.engine.broken() => reason,
             reason = self.dispatcher.broken() => reason,
             reason = self.notice_worker.broken() => reason,
-            () = self.background_ended() => "a background task ended badly; its last words are in the log".to_owned(),
+            () = self.background_ended() => "a background task ended unexpectedly; the reason is in the log".to_owned(),
         }
     }
 
@@ -160,7 +160,7 @@ impl RunningApp {
         if tokio::time::timeout(stop_timeout, drained).await.is_err() {
             tracing::warn!(
                 seconds = stop_timeout.as_secs(),
-                "what was under way did not end in time; its deliveries are in doubt until the next start"
+                "work under way did not end in time; its deliveries are in doubt until the next start"
             );
         }
         parts::close_spool(spool).await;

@@ -34,7 +34,7 @@ pub enum ServiceError {
     #[error(transparent)]
     Start(#[from] StartError),
     /// The daemon started and cannot continue; a restart may help.
-    #[error("the daemon cannot go on: {0}")]
+    #[error("the daemon cannot continue: {0}")]
     Broken(String),
     /// A system call failed.
     #[error("{what}: {error}")]
@@ -161,7 +161,7 @@ async fn run(app: &RunningApp, signals: &mut Signals, reloading: &Reloading<'_>)
     tokio::pin!(watchdog);
     let mut requests = app.control().configuration.reloads();
     let broken = |reason: String| {
-        tracing::error!(reason, "the daemon cannot go on and stops");
+        tracing::error!(reason, "the daemon cannot continue and stops");
         Err(ServiceError::Broken(reason))
     };
     loop {
@@ -219,7 +219,7 @@ async fn read_again(app: &RunningApp, reloading: &Reloading<'_>, by: &str) -> Re
     let reloaded = app.reload(&loaded.config);
     audit::reloaded(&app.control().audit(), Some((&loaded, reloaded.is_ok()))).await;
     if let Err(error) = reloaded {
-        return Err(("nothing was taken over, all of the old stays in force", error.to_string()));
+        return Err(("nothing was applied, the old configuration stays in force", error.to_string()));
     }
     if let Some(log) = reloading.log {
         log.set_level(&loaded.config.log);
@@ -228,7 +228,7 @@ async fn read_again(app: &RunningApp, reloading: &Reloading<'_>, by: &str) -> Re
     tracing::info!("{by}: read configuration and templates again");
     let waiting = reloading.started.waiting_for_restart(&loaded);
     if !waiting.is_empty() {
-        tracing::warn!(keys = waiting.join(", "), "{by}: changed keys that come into force at the next start only");
+        tracing::warn!(keys = waiting.join(", "), "{by}: changed keys that need a restart");
     }
     Ok(Reloaded { waiting_for_restart: waiting })
 }
@@ -251,7 +251,7 @@ async fn keep_watch(app: &RunningApp, every: Option<Duration>) -> String {
         match liveness.look(every).await {
             Ok(()) => notify::alive(),
             Err(Lifeless::CommitsFail(error)) => return error.to_string(),
-            Err(lifeless) => tracing::error!("systemd is not told that all is well: {lifeless}"),
+            Err(lifeless) => tracing::error!("no heartbeat is sent to systemd: {lifeless}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Writing the audit log, reading it, and going over its chain. What an entry may say: see [`crate::model::audit`].
+//! Writes, reads and verifies the audit log. For the content of entries see [`crate::model::audit`].
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,36 +14,36 @@ use crate::store::audit::{KeptEntry, put_entry};
 use crate::store::engine::{Batch, Commit};
 use crate::store::{Store, StoreError};
 
-/// Whoever loses against another that writes at the same moment tries again: each time, somebody else has got on.
+/// Maximum number of attempts against concurrent writers: each failure means that another one succeeded.
 const TRIES: u32 = 1000;
-/// Entries read in one go.
+/// Number of entries read at a time.
 const STEP: usize = 1000;
-/// Whom the daemon itself is called.
+/// The name of the daemon itself as an actor.
 pub const DAEMON: &str = "depesch";
-/// Who decides by a mail with a signed address.
+/// The name of an actor who decides by a mail to a signed address.
 pub const BY_MAIL: &str = "mail";
 
-/// What is to be noted.
+/// An entry to be written.
 #[derive(Clone, Debug)]
 pub struct AuditNote {
-    /// Who.
+    /// Who acted.
     pub who: String,
     /// The user's number.
     pub uid: Option<u32>,
-    /// The number of the entry with which the request began; its own without it.
+    /// The number of the entry with which the request began; its own number if `None`.
     pub request: Option<u64>,
     /// A noun and a verb.
     pub what: String,
-    /// Ids, divided by blanks.
+    /// Ids, separated by spaces.
     pub about: String,
-    /// How far it came.
+    /// How far the request has come.
     pub outcome: AuditOutcome,
-    /// What else there is to say, in a program's words.
+    /// Further details.
     pub detail: String,
 }
 
 impl AuditNote {
-    /// Something that the daemon did by itself.
+    /// An entry about an action of the daemon itself.
     pub fn of_daemon(what: &str, about: impl Into<String>, detail: impl Into<String>) -> Self {
         let (who, what, outcome) = (DAEMON.to_owned(), what.to_owned(), AuditOutcome::Noted);
         Self { who, uid: None, request: None, what, about: about.into(), outcome, detail: detail.into() }
@@ -72,12 +72,12 @@ pub struct AuditLog {
     key: Key,
 }
 
-/// What a walk along the chain found.
+/// The result of verifying the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// Where it began: the last entry that was dropped by age, or the place before the first.
+    /// Where it began: the last entry dropped by age, or the place before the first.
     pub anchor: ChainLink,
-    /// The chain, or where it does not hold.
+    /// The chain, or where it is broken.
     pub chain: Result<WholeChain, ChainBreak>,
 }
 
@@ -87,10 +87,10 @@ impl AuditLog {
         Self { store, clock, key }
     }
 
-    /// Puts an entry at the end, durable when this returns; gives its number.
+    /// Appends an entry, durable when this returns; returns its number.
     ///
     /// # Errors
-    /// [`StoreError`]: it is not there, and what it is about must not be done.
+    /// [`StoreError`]: it was not written, and the action must not be performed.
     pub async fn append(&self, note: &AuditNote) -> Result<u64, StoreError> {
         for _ in 0..TRIES {
             let mut batch = Batch::new();
@@ -102,7 +102,7 @@ impl AuditLog {
         Err(StoreError::Contended(TRIES))
     }
 
-    /// Puts an entry into the batch of what it is about, which conflicts when another entry comes between.
+    /// Adds an entry to the batch of the action, which conflicts if another entry is appended first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -113,22 +113,22 @@ impl AuditLog {
         Ok(entry.number)
     }
 
-    /// What a list is called here: also a name would be too much for some.
+    /// The identifier of a list in the log: even its name may be sensitive.
     pub fn list_id(&self, name: &str) -> String {
         format!("list:{}", self.key.mark(&format!("audit list {}", name.to_lowercase())))
     }
 
-    /// What an address is called here, where it belongs to no subscriber.
+    /// The identifier of an address that is not a subscriber's.
     pub fn address_id(&self, address: &Address) -> String {
         format!("address:{}", &to_hex(&self.key.hash_address(address))[..32])
     }
 
-    /// Goes along the whole chain, and compares it with its head, and with a place that was noted elsewhere.
+    /// Verifies the whole chain against its head, and a place that was noted elsewhere.
     ///
     /// # Errors
-    /// [`StoreError`]. That the chain does not hold is no error but an answer.
+    /// [`StoreError`]. A broken chain is a result, not an error.
     pub async fn verify(&self, noted: Option<ChainLink>) -> Result<Verified, StoreError> {
-        // Read before the entries: entries that come meanwhile are after it, and are gone over only up to it.
+        // Read before the entries: later entries come after it and are not verified.
         let head = self.store.audit_head().await?.link;
         let anchor = self.store.audit_anchor().await?;
         let mut walk = ChainWalk::after(anchor).comparing(noted);
@@ -145,8 +145,8 @@ impl AuditLog {
         }
     }
 
-    /// Drops entries of before `before` from the old end, keeps the anchor that the rest hangs on, and notes that it did.
-    /// Says how many went.
+    /// Drops entries from before the cutoff at the old end, keeps the anchor of the rest, and records that it did.
+    /// Returns how many were dropped.
     ///
     /// # Errors
     /// [`StoreError`]: some may be dropped.
@@ -161,7 +161,7 @@ impl AuditLog {
     }
 }
 
-/// Where commands that work on the files with the daemon stopped leave what they did, for the next start to take over.
+/// Where commands that work on the files while the daemon is stopped leave notes for the next start.
 fn notes_file(state_directory: &Path) -> PathBuf {
     state_directory.join("audit-notes.jsonl")
 }
@@ -175,10 +175,10 @@ struct LeftNote {
     detail: String,
 }
 
-/// Leaves a note of what a command did to the files while the daemon was stopped; the next start puts it into the log.
+/// Leaves a note of what a command did to the files while the daemon was stopped; the next start adds it to the log.
 ///
 /// # Errors
-/// The system's own.
+/// The system's error.
 pub fn leave_note(
     state_directory: &Path,
     at: Timestamp,
@@ -197,10 +197,10 @@ pub fn leave_note(
     file.sync_all()
 }
 
-/// Takes over what commands left while the daemon was stopped. What cannot be read is noted as such.
+/// Adds the notes left by commands while the daemon was stopped. An unreadable note is recorded as such.
 ///
 /// # Errors
-/// [`StoreError`]; the notes stay for the next start, and may then be taken twice.
+/// [`StoreError`]; the notes stay for the next start, and may then be added twice.
 pub async fn take_notes(log: &AuditLog, state_directory: &Path) -> Result<(), StoreError> {
     let path = notes_file(state_directory);
     let text = match tokio::fs::read_to_string(&path).await {
@@ -222,7 +222,7 @@ pub async fn take_notes(log: &AuditLog, state_directory: &Path) -> Result<(), St
         log.append(&note).await?;
     }
     if let Err(error) = tokio::fs::remove_file(&path).await {
-        tracing::warn!(%error, "notes for the audit log were taken over and cannot be removed: they will be there twice");
+        tracing::warn!(%error, "notes for the audit log were added and cannot be removed: they will be added twice");
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! SPF, DKIM and DMARC by `mail-auth`, with names looked up through `hickory-resolver`, which keeps answers for as long as
-//! they hold, so many at most.
+//! SPF, DKIM and DMARC by `mail-auth`, with DNS look-ups through `hickory-resolver`, which caches a limited number of
+//! answers for as long as they are valid.
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -21,26 +21,26 @@ use crate::model::inbound::{Arrival, Via};
 
 use super::{Authenticating, Authenticator, results};
 
-/// Answers kept at most.
+/// Maximum number of cached answers.
 const CACHE: u64 = 4096;
-/// Signatures of one message that are checked: each costs a look-up and a computation.
+/// Maximum number of signatures checked in one message: each costs a look-up and a computation.
 const MOST_SIGNATURES: usize = 8;
 
-/// The part of the time limit in which the policy of the author's domain must come, and later the judgement by it.
+/// The part of the time limit for looking up the policy of the author's domain, and later for evaluating it.
 const POLICY_PART: (u32, u32) = (1, 4);
 /// The part of it for SPF and DKIM, each.
 const CHECKS_PART: (u32, u32) = (1, 2);
 
-/// How names are looked up.
+/// Settings of DNS look-ups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookupSettings {
-    /// The servers to ask; the system's own where there are none.
+    /// The name servers; the system's own if empty.
     pub servers: Vec<SocketAddr>,
-    /// What this machine calls itself, for the macros of SPF.
+    /// This machine's name, for the macros of SPF.
     pub host: String,
-    /// The server whose Authentication-Results are believed of mail that came by it (RFC 8601 §2.5).
+    /// The server whose Authentication-Results are trusted (RFC 8601 §2.5).
     pub trusted: Option<String>,
-    /// All look-ups for one message end by then.
+    /// The time limit for all look-ups of one message.
     pub time_limit: Duration,
 }
 
@@ -51,19 +51,19 @@ impl Default for LookupSettings {
     }
 }
 
-/// Names cannot be looked up at all.
+/// DNS look-ups are not possible.
 #[derive(Debug, thiserror::Error)]
-#[error("the resolver cannot be set up: {0}; look at /etc/resolv.conf, or name servers in inbound.resolvers")]
+#[error("the resolver cannot be set up: {0}; check /etc/resolv.conf, or set name servers in inbound.resolvers")]
 pub struct LookupError(String);
 
-/// Checks messages by looking names up.
+/// Verifies messages with DNS look-ups.
 pub struct Lookups {
     authenticator: MessageAuthenticator,
     settings: LookupSettings,
 }
 
 impl Lookups {
-    /// Sets it up; nothing is looked up yet.
+    /// Creates it; nothing is looked up yet.
     ///
     /// # Errors
     /// [`LookupError`].
@@ -72,11 +72,11 @@ impl Lookups {
     }
 
     async fn check(&self, arrival: &Arrival, bytes: &[u8], author: &Address) -> Authentication {
-        // Out of such a message the library reads another author; see `mail::header_check`.
+        // In such a message the library finds another author; see `mail::header_check`.
         let Some(message) = AuthenticatedMessage::parse(bytes).filter(|message| reads_the_same(message, author)) else {
             return Authentication::default();
         };
-        // First, and with a time of its own: nothing that the sender chose may use it up.
+        // First, and with time of its own: nothing chosen by the sender can use it up.
         let sheet = format!("From: <{author}>\r\n\r\n");
         let Some(sheet) = AuthenticatedMessage::parse(sheet.as_bytes()) else { return Authentication::default() };
         let nothing = SpfOutput::new(String::new());
@@ -90,7 +90,8 @@ impl Lookups {
             return Authentication { policy, ..said.unwrap_or_default() };
         };
         let own = SpfParameters::verify_mail_from(peer, &arrival.helo, &self.settings.host, author.as_str());
-        // At the same time, each with all of its time: a domain of the sender's that never answers stops only its own.
+        // At the same time, each with its whole time: a domain of the sender's that never answers stops only its own
+        // check.
         let (spf, dkim, own) = tokio::join!(
             self.in_time(CHECKS_PART, self.spf(arrival, peer)),
             self.in_time(CHECKS_PART, self.dkim(&message)),
@@ -99,7 +100,7 @@ impl Lookups {
         let sender = arrival.sender.as_deref().unwrap_or_default();
         let domain = sender.rsplit_once('@').map_or(arrival.helo.as_str(), |(_, domain)| domain);
         let (signatures, sent_by) = (dkim.as_deref().unwrap_or_default(), spf.as_ref().unwrap_or(&nothing));
-        // The author that Depesch decided on, whatever else can be read out of the message.
+        // The author determined by Depesch, whatever else can be found in the message.
         let asked = self.authenticator.verify_dmarc(DmarcParameters::new(&sheet, signatures, domain, sent_by));
         let dmarc = self.in_time(POLICY_PART, asked).await;
         let evidence = Evidence { dmarc, dkim: dkim.as_deref(), spf: spf.as_ref(), sender: domain, own: own.as_ref() };
@@ -111,7 +112,7 @@ impl Lookups {
         }
     }
 
-    /// What comes within a part of the time limit.
+    /// The result, if it arrives within a part of the time limit.
     async fn in_time<T>(&self, (part, of): (u32, u32), work: impl Future<Output = T>) -> Option<T> {
         tokio::time::timeout(self.settings.time_limit * part / of, work).await.ok()
     }
@@ -136,8 +137,7 @@ impl Authenticator for Lookups {
     }
 }
 
-/// The library with its resolver, which asks the servers of the settings.
-/// The name servers that are asked, as people write them: `127.0.0.53:53`.
+/// The name servers in use, for people: `127.0.0.53:53`.
 ///
 /// # Errors
 /// [`LookupError`]: the system's own cannot be read.
@@ -162,7 +162,7 @@ pub(super) fn authenticator(settings: &LookupSettings) -> Result<MessageAuthenti
         }
     };
     options.cache_size = CACHE;
-    // So that one lost packet is asked for again within the time for the policy.
+    // So that a lost packet is repeated within the time for the policy.
     options.timeout = options.timeout.min(settings.time_limit / 8);
     MessageAuthenticator::new(config, options).map_err(|error| failed(&error))
 }
@@ -176,32 +176,32 @@ fn name_server(address: &SocketAddr) -> NameServerConfig {
     NameServerConfig::new(address.ip(), true, connections)
 }
 
-/// Whether the library reads the same one author out of a message as Depesch does.
+/// Whether the library finds the same single author in a message as Depesch.
 fn reads_the_same(message: &AuthenticatedMessage<'_>, author: &Address) -> bool {
-    // An unquoted comma in a name makes it read a name as one more address, without an @.
+    // An unquoted comma in a name makes the library read the name as another address, without an @.
     let mut read = message.froms().iter().filter(|from| from.contains('@'));
     let same = |from: &String| from.parse::<Address>().is_ok_and(|from| from.key() == author.key());
     read.next().is_some_and(same) && read.next().is_none()
 }
 
-/// What speaks for an author and against; `None` is what did not come in time.
+/// The evidence for and against an author; `None` is what did not arrive in time.
 struct Evidence<'a> {
     dmarc: Option<DmarcOutput>,
     dkim: Option<&'a [DkimOutput<'a>]>,
     spf: Option<&'a SpfOutput>,
-    /// The domain that SPF was asked about.
+    /// The domain whose SPF record was queried.
     sender: &'a str,
-    /// What the author's domain says by SPF of the machine that sent it, whatever the envelope sender is.
+    /// The SPF result of the author's domain for the sending machine, whatever the envelope sender is.
     own: Option<&'a SpfOutput>,
 }
 
 impl Evidence<'_> {
-    /// Without a DMARC record of the domain the two mechanisms may still speak for it, where they speak for just that
-    /// domain; and against it.
+    /// Without a DMARC record, the two mechanisms may still vouch for the author's domain, if they concern exactly
+    /// that domain; or against it.
     fn author(&self, domain: &str) -> Check {
         let Some(dmarc) = &self.dmarc else { return Check::Unknown };
         let of_author = self.sender.eq_ignore_ascii_case(domain);
-        // What might have proven it.
+        // The missing evidence might have proven it.
         let incomplete = self.dkim.is_none() || self.spf.is_none() && of_author;
         match dmarc.result() {
             DmarcResult::Pass => return Check::Pass,

@@ -1,7 +1,7 @@
-//! Floor 2: whether mail that came in is from whom its From names. Looks up names (DNS), so a seam: tests and installations
-//! that look nothing up have [`NoLookups`].
+//! Floor 2: whether incoming mail comes from the domain that its From names. Uses DNS look-ups, so it is behind a
+//! trait: tests and installations without look-ups use [`NoLookups`].
 //!
-//! A name that cannot be looked up makes a result unknown, never right. Nothing here decides what is done with a message.
+//! A failed look-up makes a result unknown, never positive. What is done with a message is decided elsewhere.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,20 +14,20 @@ pub mod lookups;
 pub mod names;
 pub mod results;
 
-/// What [`Authenticator::authenticate`] returns.
+/// The return type of [`Authenticator::authenticate`].
 pub type Authenticating<'a> = Pin<Box<dyn Future<Output = Authentication> + Send + 'a>>;
 
-/// Checks messages against the domains of their authors.
+/// Verifies messages against the domains of their authors.
 pub trait Authenticator: Send + Sync + 'static {
-    /// What can be said of whether `author`, whom Depesch takes for the author of these bytes, wrote a message that came
-    /// so. Takes a bounded time, and never fails: what is not known is unknown.
+    /// Whether `author`, determined by Depesch as the author of these bytes, wrote a message that arrived in this
+    /// way. Takes a bounded time, and never fails: missing results are unknown.
     fn authenticate<'a>(&'a self, arrival: &'a Arrival, bytes: &'a [u8], author: &'a Address) -> Authenticating<'a>;
 }
 
-/// Looks nothing up: everything is unknown but what the operator says of all domains.
+/// Performs no look-ups: everything is unknown except the operator's policy for all domains.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoLookups {
-    /// What stands for the policy of each domain.
+    /// The assumed policy of each domain.
     pub policy: DomainPolicy,
 }
 

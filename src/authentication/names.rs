@@ -1,5 +1,5 @@
-//! What the DNS says of names and addresses. That a name has no such record is an answer; that nobody answered is another,
-//! and never taken for the first.
+//! DNS queries about names and addresses. "No such record" is an answer; a missing answer is an error, and never
+//! taken for the former.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -16,47 +16,47 @@ use mail_auth::{MessageAuthenticator, SpfResult};
 
 use super::lookups::{LookupError, LookupSettings, authenticator, server_names};
 
-/// What a question was answered with.
+/// The answer to a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer<T> {
-    /// These records.
+    /// The records.
     Found(T),
-    /// There is no such record, or no such name.
+    /// The record or the name does not exist.
     None,
-    /// Nobody could say; why.
+    /// The query failed; the reason.
     Failed(String),
 }
 
-/// What a domain's SPF record says of an address (RFC 7208 §2.6).
+/// The SPF result for an address (RFC 7208 §2.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpfVerdict {
-    /// It may send.
+    /// The address may send.
     Pass,
-    /// It may not.
+    /// The address must not send.
     Fail,
-    /// It probably may not.
+    /// The address probably must not send.
     SoftFail,
-    /// Nothing is said of it.
+    /// The record says nothing about it.
     Neutral,
     /// There is no record.
     None,
-    /// The record is wrong: two of them, too many look-ups, an include that leads nowhere.
+    /// The record is invalid: two records, too many look-ups, an include without a target.
     Wrong,
-    /// Nobody could say.
+    /// The query failed.
     Failed,
 }
 
-/// Asks the DNS.
+/// Queries the DNS.
 pub struct Names {
     authenticator: MessageAuthenticator,
     host: String,
-    /// The name servers that are asked, for people.
+    /// The name servers in use, for people.
     servers: String,
     time_limit: Duration,
 }
 
 impl Names {
-    /// Sets it up; nothing is asked yet.
+    /// Creates it; nothing is queried yet.
     ///
     /// # Errors
     /// [`LookupError`].
@@ -102,7 +102,7 @@ impl Names {
         }
     }
 
-    /// The name that a name is only an alias of (CNAME).
+    /// The target of an alias (CNAME).
     pub async fn alias(&self, name: &str) -> Answer<Vec<String>> {
         let alias = |data: &RData| match data {
             RData::CNAME(target) => Some(plain(&target.to_lowercase().to_ascii())),
@@ -111,7 +111,7 @@ impl Names {
         self.ask(name, RecordType::CNAME, alias).await
     }
 
-    /// The names that an address has.
+    /// The names of an address.
     pub async fn pointers(&self, address: IpAddr) -> Answer<Vec<String>> {
         let found = tokio::time::timeout(self.time_limit, self.authenticator.resolver().reverse_lookup(address)).await;
         self.answer(found.ok(), |data: &RData| match data {
@@ -120,7 +120,7 @@ impl Names {
         })
     }
 
-    /// What the SPF record of a sender's domain says of an address, evaluated as receivers do (RFC 7208 §4).
+    /// The SPF result of a sender's domain for an address, evaluated as by receivers (RFC 7208 §4).
     pub async fn spf(&self, address: IpAddr, sender: &str) -> SpfVerdict {
         let parameters = SpfParameters::verify_mail_from(address, &self.host, &self.host, sender);
         let found = tokio::time::timeout(self.time_limit, self.authenticator.verify_spf(parameters)).await;
@@ -136,7 +136,7 @@ impl Names {
     }
 
     async fn ask<T>(&self, name: &str, kind: RecordType, read: impl Fn(&RData) -> Option<T>) -> Answer<Vec<T>> {
-        // With the dot at its end no search domain of this machine is tried.
+        // With a final dot the machine's search domains are not tried.
         let asked = self.authenticator.resolver().lookup(format!("{}.", name.trim_end_matches('.')), kind);
         let found = tokio::time::timeout(self.time_limit, asked).await;
         self.answer(found.ok(), read)
@@ -161,7 +161,7 @@ impl Names {
 }
 
 impl Names {
-    /// Why a question has no answer, with the servers that were asked.
+    /// Why a query has no answer, with the servers queried.
     fn unanswered(&self, error: &NetError) -> String {
         let servers = &self.servers;
         match error {
@@ -175,7 +175,7 @@ impl Names {
     }
 }
 
-/// Whether a server answered that there is no such record; that it failed is no such answer.
+/// Whether a server answered that the record does not exist; a failure is not such an answer.
 fn says_no(error: &NetError) -> bool {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => {
@@ -189,15 +189,15 @@ fn plain(name: &str) -> String {
     name.trim_end_matches('.').to_owned()
 }
 
-/// Whether receivers can read a DMARC record (RFC 7489 §6.3).
+/// Whether receivers can parse a DMARC record (RFC 7489 §6.3).
 pub fn is_dmarc(record: &str) -> bool {
     Dmarc::parse(record.as_bytes()).is_ok()
 }
 
-/// Whether receivers can read a record with a DKIM key (RFC 6376 §3.6.1).
+/// Checks that receivers can parse a record with a DKIM key (RFC 6376 §3.6.1).
 ///
 /// # Errors
-/// The library's words.
+/// The library's error.
 pub fn read_key(record: &str) -> Result<(), String> {
     DomainKey::parse(record.as_bytes()).map(|_| ()).map_err(|error| error.to_string())
 }

@@ -1,21 +1,21 @@
-//! The field Authentication-Results (RFC 8601), as a server of our own writes it that takes mail in before us. Anybody can
-//! write one, so only that is believed which names the server that the operator trusts, and only where it stands first.
+//! The field Authentication-Results (RFC 8601), written by a mail server of our own that receives mail before us. It
+//! can be forged, so only one that names the trusted server is used, and only if it comes first.
 
 use crate::base::address::Address;
 use crate::mail::incoming::Incoming;
 use crate::model::authentication::{Authentication, Check};
 
-/// Bytes of a field that are looked at.
+/// Maximum bytes of a field that are read.
 const LONGEST: usize = 16 * 1024;
 
-/// What the server named `trusted` says of a message by `author`; all unknown where it says nothing, or where another field
-/// of the kind stands above its own. The policy of the author's domain does not stand there.
+/// The results of the server named `trusted` for a message by `author`; all unknown if there are none, or if another
+/// such field is above its own. They do not include the policy of the author's domain.
 pub fn of_server(message: &Incoming, trusted: &str, author: &Address) -> Authentication {
     let unknown = Authentication::default();
     let Some(field) = message.headers_named("Authentication-Results").next() else { return unknown };
     let text = without_comments(&field.raw[..field.raw.floor_char_boundary(LONGEST)]);
     let mut parts = text.split(';');
-    // RFC 8601 §2.2: the authserv-id, perhaps a version after it.
+    // RFC 8601 §2.2: the authserv-id, optionally followed by a version.
     let server = parts.next().unwrap_or_default().split_whitespace().next().unwrap_or_default().trim_matches('"');
     if !server.eq_ignore_ascii_case(trusted) {
         return unknown;
@@ -25,13 +25,13 @@ pub fn of_server(message: &Incoming, trusted: &str, author: &Address) -> Authent
         let mut words = part.split_whitespace();
         let (method, result) = words.next().and_then(|word| word.split_once('=')).unwrap_or_default();
         let check = check(result);
-        // RFC 8601 §2.7: the domain that a DMARC result is about; of another one it says nothing here.
+        // RFC 8601 §2.7: the domain that a DMARC result concerns; results for another one are ignored.
         let about = part.split_whitespace().find_map(|word| word.strip_prefix("header.from="));
         let ours = about.is_none_or(|about| is_domain(about.trim_matches('"'), author));
         match method.split('/').next().unwrap_or_default().to_ascii_lowercase().as_str() {
             "dmarc" if ours => found.author = check,
             "spf" => found.spf = check,
-            // Of several signatures one that is right is enough (RFC 6376 §6.1).
+            // Of several signatures one valid one is sufficient (RFC 6376 §6.1).
             "dkim" if found.dkim != Check::Pass => found.dkim = check,
             _ => {}
         }
@@ -39,7 +39,7 @@ pub fn of_server(message: &Incoming, trusted: &str, author: &Address) -> Authent
     found
 }
 
-/// Whether a domain as a server writes it, in letters or A-labels, is the author's.
+/// Whether a domain, in Unicode or A-labels, is the author's.
 fn is_domain(written: &str, author: &Address) -> bool {
     idna::domain_to_ascii(written).is_ok_and(|domain| domain == author.domain())
 }
@@ -54,7 +54,7 @@ fn check(result: &str) -> Check {
     }
 }
 
-/// RFC 5322 §3.2.2: comments may stand inside each other.
+/// RFC 5322 §3.2.2: comments can be nested.
 fn without_comments(text: &str) -> String {
     let (mut out, mut depth, mut escaped) = (String::with_capacity(text.len()), 0u32, false);
     for c in text.chars() {

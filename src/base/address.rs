@@ -1,4 +1,4 @@
-//! One parser for e-mail addresses, for checking and for sending alike, so that no two rooms read one differently.
+//! The one parser for e-mail addresses, for checking and for sending, so that all rooms read them alike.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,65 +9,66 @@ use super::unicode;
 
 /// A mailbox that can be mailed: the local part as written (RFC 5321 §2.4), the domain in lower-case A-labels.
 ///
-/// Quoted local parts and address literals are refused: no newsroom has one, and parsers disagree about them.
+/// Quoted local parts and address literals are refused: newsrooms do not use them, and parsers disagree about them.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address {
     text: String,
     at: usize,
 }
 
-/// Why a text is no address.
+/// Why a text is not an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// There is nothing.
+    /// It is empty.
     #[error("the address is empty")]
     Empty,
     /// It does not have the form `name@domain`.
     #[error("an address has the form name@domain; this one {0}")]
     Form(&'static str),
-    /// A character that cannot be seen.
+    /// It contains an invisible character.
     #[error("invisible character {} in the address, as its character {place}; delete it", unicode::named(*.character))]
     Invisible {
-        /// Which.
+        /// The character.
         character: char,
-        /// Where, counted from 1 in characters.
+        /// Its position in characters, from 1.
         place: usize,
     },
-    /// A character that looks like another, e.g. a full-width letter: it would make another mailbox of it.
+    /// It contains a character that looks like another, e.g. a full-width letter, which would make it another
+    /// mailbox.
     #[error(
         "{} in the address, as its character {place}, is another character than \u{201c}{plain}\u{201d}; write \
          \u{201c}{plain}\u{201d}", unicode::shown(*.character)
     )]
     Lookalike {
-        /// Which.
+        /// The character.
         character: char,
-        /// Where, counted from 1 in characters.
+        /// Its position in characters, from 1.
         place: usize,
         /// What it looks like.
         plain: String,
     },
-    /// A character that no mailbox has.
+    /// It contains a character that is not allowed in a mailbox.
     #[error(
         "an address has the form name@domain; this one has a character that does not belong before the @: {}, as its \
          character {place}", unicode::shown(*.character)
     )]
     Character {
-        /// Which.
+        /// The character.
         character: char,
-        /// Where, counted from 1 in characters.
+        /// Its position in characters, from 1.
         place: usize,
     },
-    /// The domain is no domain name (RFC 5890).
+    /// The domain is not a valid domain name (RFC 5890).
     #[error("\u{201c}{0}\u{201d} is not a domain name")]
     Domain(String),
-    /// RFC 5321 §4.5.3.1: 64 octets before the `@`, 254 in all.
+    /// RFC 5321 §4.5.3.1: 64 bytes before the `@`, 254 in total.
     #[error("the address is longer than {0} bytes")]
     TooLong(usize),
 }
 
 impl Address {
-    /// Takes back what [`Address::as_str`] gave and the store kept, without checking it all again: a scan of a
-    /// million subscribers cannot afford that. Anything from outside is parsed instead.
+    /// Restores an address from the output of [`Address::as_str`], as stored, without a full check: a scan of a
+    /// million subscribers cannot afford that. Anything from outside must be parsed instead.
     ///
     /// # Errors
     /// [`AddressError::Form`] when it was never an address.
@@ -78,12 +79,12 @@ impl Address {
         }
     }
 
-    /// What stands before the `@`.
+    /// The part before the `@`.
     pub fn local_part(&self) -> &str {
         &self.text[..self.at]
     }
 
-    /// What stands after the `@`: lower case, A-labels (`xn--…`) where the name is international.
+    /// The part after the `@`: in lower case, with A-labels (`xn--…`) for international names.
     pub fn domain(&self) -> &str {
         &self.text[self.at + 1..]
     }
@@ -93,12 +94,12 @@ impl Address {
         &self.text
     }
 
-    /// By what two spellings of one mailbox are known as the same: letters in lower case, but never so that a letter outside
-    /// ASCII becomes one inside it: the Kelvin sign (U+212A) in lower case is the letter k, and `Kim@` is not `kim@`. No
-    /// address with such a letter is taken in any more ([`AddressError::Lookalike`]); an older store may hold one.
+    /// Identifies spellings of the same mailbox: letters in lower case, but never so that a non-ASCII letter becomes
+    /// an ASCII one: the Kelvin sign (U+212A) in lower case is the letter k, and `Kim@` is not `kim@`. New addresses
+    /// with such a letter are refused ([`AddressError::Lookalike`]); an older store may hold one.
     ///
-    /// Å and å are one, although only their server can know (RFC 6531 §3.2, RFC 5321 §2.4): files hold both spellings, and
-    /// who left or was erased under one of them must get no mail under the other.
+    /// Å and å are the same, although only the receiving server can know (RFC 6531 §3.2, RFC 5321 §2.4): files
+    /// contain both spellings, and people who left or were erased under one of them must get no mail under the other.
     pub fn key(&self) -> String {
         match self.local_part().chars().any(|letter| unicode::plain_form(letter).is_some()) {
             true => self.text.to_ascii_lowercase(),
@@ -106,39 +107,39 @@ impl Address {
         }
     }
 
-    /// What stands in the keys of the store and is hashed for suppressions: all letters in lower case. The same as
-    /// [`Address::key`] for every address that can come in; for others it is what older versions wrote, so that they are
+    /// The form used in the keys of the store and hashed for suppressions: all letters in lower case. The same as
+    /// [`Address::key`] for every address accepted now; for others it is what older versions wrote, so that they are
     /// found and erased.
     pub fn stored_key(&self) -> String {
         self.text.to_lowercase()
     }
 
-    /// Whether the two are, as far as anybody can tell, mailboxes of one person: the answer wherever a second person is
-    /// asked for, and wherever something is counted by person. It says "the same" rather once too often: letter case and
-    /// compatibility forms do not matter (Unicode NFKC and case folding), nor the detail that many servers allow after a
-    /// `+` (RFC 5233 §1). Dots do matter: only a few providers ignore them.
+    /// Whether the two are, as far as can be known, mailboxes of one person: used wherever a second person is
+    /// required, and wherever something is counted by person. In doubt it returns `true`: letter case and
+    /// compatibility forms are ignored (Unicode NFKC and case folding), and so is the detail that many servers allow
+    /// after a `+` (RFC 5233 §1). Dots are not ignored: only a few providers do so.
     pub fn is_same_person(&self, other: &Self) -> bool {
         self.person_key() == other.person_key()
     }
 
-    /// What [`Address::is_same_person`] compares.
+    /// The form that [`Address::is_same_person`] compares.
     pub fn person_key(&self) -> String {
         let local = self.local_part();
         let user = match local.split_once('+') {
             Some((user, _)) if !user.is_empty() => user,
             _ => local,
         };
-        // Letter by letter and by way of the capitals: so "ſ" is "s", both sigmas are one, and "ß" is "ss".
+        // Letter by letter and through upper case: so "ſ" is "s", both sigmas are the same, and "ß" is "ss".
         let folded: String = user.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect();
         format!("{folded}@{}", self.domain().to_ascii_lowercase())
     }
 
-    /// Whether sending to it needs SMTPUTF8 (RFC 6531): the local part holds other than ASCII.
+    /// Whether sending to it requires SMTPUTF8 (RFC 6531): the local part is not ASCII.
     pub fn needs_smtputf8(&self) -> bool {
         !self.text.is_ascii()
     }
 
-    /// For logs: enough to recognise, too little to mail, e.g. `k***@example.org`.
+    /// A masked form for logs: recognisable, but not sufficient to send mail, e.g. `k***@example.org`.
     pub fn masked(&self) -> String {
         let first: String = self.local_part().chars().take(1).collect();
         format!("{first}***@{}", self.domain())
@@ -148,9 +149,9 @@ impl Address {
 impl FromStr for Address {
     type Err = AddressError;
 
-    /// Reads an address as people write and paste it: what cannot be seen at either end is taken off, the local part is
-    /// composed (RFC 6532 §3.1), and the domain is taken in A-labels (RFC 5891 §5). Inside, an invisible character or one
-    /// that only looks like another is refused by name.
+    /// Parses an address as people write and paste it: invisible characters at both ends are removed, the local part
+    /// is composed (RFC 6532 §3.1), and the domain is converted to A-labels (RFC 5891 §5). Inside, an invisible or
+    /// lookalike character is refused by name.
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let text = text.trim_matches(unicode::is_unseen);
         if text.is_empty() {
@@ -178,8 +179,8 @@ impl FromStr for Address {
     }
 }
 
-/// Refuses, by name, what cannot be seen, and before the `@` what looks like another character. Behind it UTS #46 says
-/// which characters are one.
+/// Refuses, by name, invisible characters, and before the `@` lookalike characters. After it, UTS #46 defines which
+/// characters are equal.
 fn check_characters(text: &str) -> Result<(), AddressError> {
     if text.is_ascii() {
         return Ok(());
@@ -200,7 +201,7 @@ fn check_characters(text: &str) -> Result<(), AddressError> {
     Ok(())
 }
 
-/// RFC 5321 §4.1.2 Dot-string, with the letters that RFC 6531 §3.3 adds.
+/// RFC 5321 §4.1.2 Dot-string, with the characters added by RFC 6531 §3.3.
 fn check_local_part(local: &str) -> Result<(), AddressError> {
     if local.is_empty() {
         return Err(AddressError::Form("has nothing before the @"));
@@ -223,7 +224,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// Masked, because what is printed for debugging ends in logs.
+/// Masked, because debug output ends up in logs.
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Address({})", self.masked())
@@ -316,7 +317,7 @@ mod tests {
             let (one, other): (Address, Address) = (one.parse().unwrap(), other.parse().unwrap());
             assert!(one.is_same_person(&other), "{} {}", one.as_str(), other.as_str());
         }
-        // As an older store may hold it.
+        // As in an older store.
         let kelvin = Address::from_stored("\u{212a}im@press.example".to_owned()).unwrap();
         assert!(kelvin.is_same_person(&"kim@press.example".parse().unwrap()));
     }
@@ -340,7 +341,7 @@ mod tests {
         let key = |text: &str| Address::from_stored(text.to_owned()).unwrap().key();
         assert_eq!(key("Kim.Ås@example.org"), "kim.ås@example.org");
         assert_eq!(key("\u{212a}IM@example.org"), "\u{212a}im@example.org");
-        // Every letter that there is: an address that can come in is never taken for one in ASCII.
+        // With every letter: an address accepted now is never equal to one in ASCII.
         for letter in ('\u{80}'..=char::MAX).filter(|letter| letter.is_alphanumeric()) {
             if let Ok(address) = format!("a{letter}b@example.org").parse::<Address>() {
                 assert!(!address.key().is_ascii() && address.key() == address.stored_key(), "{letter:?}");

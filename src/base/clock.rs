@@ -1,6 +1,6 @@
-//! The only place that asks what time it is.
+//! The only place that reads the time.
 //!
-//! Everything else is handed a [`Clock`], so that tests decide what time it is and never sleep.
+//! Everything else is passed a [`Clock`], so that tests control the time and never sleep.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,53 +10,54 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// An instant, in UTC. The store keeps it as milliseconds since 1970.
+/// An instant, in UTC. Stored as milliseconds since 1970.
 pub type Timestamp = DateTime<Utc>;
 
 /// A future that ends when the awaited instant has come.
 pub type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Names one run of the machine.
+/// Identifies one run of the machine.
 pub type Origin = [u8; 16];
 
-/// Tells the time and waits for it.
+/// Reads the time and waits for it.
 ///
-/// The time of day ([`Clock::now`]) may jump in both directions: somebody sets the clock, or it was wrong at the start.
-/// So records hold it, and who reads a record bounds what it says by what can be. Time that passes in this process is
+/// The time of day ([`Clock::now`]) may jump in both directions: the clock is set, or was wrong at the start. Records
+/// contain it, so their readers must bound what it says by what is possible. Time that passes in this process is
 /// measured by [`Clock::steady`], which never jumps.
 pub trait Clock: Send + Sync + 'static {
-    /// The present instant by the time of day. Read once for each decision: between two readings something may fall due.
+    /// The present time of day. Read it once for each decision: between two readings something may fall due.
     fn now(&self) -> Timestamp;
-    /// An instant that moves on with real time alone and never jumps; the machine's clock counts it from 1970 at the
-    /// machine's start. It says nothing about the time of day: for measuring how much time passed, never for records.
+    /// Steady time: advances with real time only and never jumps; the machine's clock counts it from 1970 at the
+    /// machine's start. For measuring how much time passed, never for records.
     fn steady(&self) -> Timestamp;
-    /// What [`Clock::steady`] counts from: between two readings with the same origin the time that passed is known, also over
-    /// restarts of the process. `None` where it is not known.
+    /// The origin of [`Clock::steady`]: between two readings with the same origin the time that passed is known, even
+    /// across restarts of the process. `None` if unknown.
     fn origin(&self) -> Option<Origin> {
         None
     }
-    /// Completes when the time of day has come to `at`, at once when that instant is past; at the latest when as much
-    /// real time has passed as `at` was away, and never after `longest`. The caller asks again whether the instant has
-    /// come: `at` is made from an earlier reading of the clock, and the clock may have been set back since.
+    /// Completes when the time of day reaches `at`, or at once if it has passed; at the latest when as much real time
+    /// has passed as `at` was away, and never after more than `longest`. The caller must check again whether the
+    /// instant has come: `at` is derived from an earlier reading of the clock, and the clock may have been set back
+    /// since.
     fn wait_until(&self, at: Timestamp, longest: Duration) -> Wait;
     /// Completes when this much real time has passed, whatever the time of day does.
     fn wait_for(&self, time: Duration) -> Wait;
-    /// By how much a test has moved the time of day; `None` where no test can.
+    /// How far a test has moved the time of day; `None` if no test can.
     fn moved_by_test(&self) -> Option<TimeDelta> {
         None
     }
 }
 
-/// The longest sleep before the time of day is looked at again: a clock that is set forward is noticed within it.
+/// Maximum sleep before the time of day is read again: a clock set forward is noticed within it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// Sleeps for a duration on the runtime in use.
+/// Sleeps for a duration on the current runtime.
 type Sleep = fn(Duration) -> Wait;
 
-/// By how much the time of day is moved.
+/// Returns how far the time of day is moved.
 type Moved = Arc<dyn Fn() -> TimeDelta + Send + Sync>;
 
-/// The machine's clock. How to sleep is the runtime's business, so it is passed in.
+/// The machine's clock. How to sleep depends on the runtime, so it is passed in.
 #[derive(Clone)]
 pub struct SystemClock {
     sleep: Sleep,
@@ -65,17 +66,18 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// `sleep` waits for a duration on the runtime in use, e.g. `|d| Box::pin(tokio::time::sleep(d))`.
+    /// Creates a clock; `sleep` waits for a duration on the current runtime, e.g. `|d|
+    /// Box::pin(tokio::time::sleep(d))`.
     pub fn new(sleep: fn(Duration) -> Wait) -> Self {
         Self { sleep, origin: None, moved: None }
     }
 
-    /// `origin` names the machine's present run, if that is known.
+    /// Sets the `origin`, which identifies the machine's present run, if known.
     pub fn counting_from(self, origin: Option<Origin>) -> Self {
         Self { origin, ..self }
     }
 
-    /// Moves the time of day by what `moved` says at each reading: for tests of the real program only.
+    /// Moves the time of day by the result of `moved` at each reading: only for tests of the real program.
     pub fn moved(self, moved: impl Fn() -> TimeDelta + Send + Sync + 'static) -> Self {
         Self { moved: Some(Arc::new(moved)), ..self }
     }
@@ -92,7 +94,7 @@ impl Clock for SystemClock {
     }
 
     fn steady(&self) -> Timestamp {
-        // Time in which the machine was suspended counts: a clock that is right again after it has not jumped.
+        // Time in which the machine was suspended counts: a clock that is correct after it has not jumped.
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         DateTime::from_timestamp(time.tv_sec, u32::try_from(time.tv_nsec).unwrap_or(0)).unwrap_or_default()
     }
@@ -123,7 +125,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is told to move.
+/// A clock for tests: it stands still until it is told to move.
 pub struct FakeClock {
     state: Mutex<FakeState>,
 }
@@ -132,25 +134,25 @@ struct FakeState {
     now: Timestamp,
     steady: Timestamp,
     origin: Option<Origin>,
-    /// Added to both at each reading.
+    /// Added to both times at each reading.
     step: TimeDelta,
     waiting: Vec<Waker>,
 }
 
 impl FakeClock {
-    /// A clock that stands at `now`.
+    /// Creates a clock that shows `now`.
     pub fn at(now: Timestamp) -> Arc<Self> {
         let state = FakeState { now, steady: now, origin: None, step: TimeDelta::zero(), waiting: Vec::new() };
         Arc::new(Self { state: Mutex::new(state) })
     }
 
-    /// Lets time pass and wakes everyone who waits; those not yet due wait again.
+    /// Lets time pass and wakes all waiting tasks; those not yet due wait again.
     pub fn advance(&self, by: TimeDelta) {
         let now = self.now() + by;
         self.set(now);
     }
 
-    /// Lets time pass until `now` and wakes everyone who waits. An instant that lies back is a jump: no time passes.
+    /// Lets time pass until `now` and wakes all waiting tasks. A `now` in the past is a jump: no time passes.
     pub fn set(&self, now: Timestamp) {
         self.change(|state| {
             state.steady += (now - state.now).max(TimeDelta::zero());
@@ -163,13 +165,13 @@ impl FakeClock {
         self.change(|state| state.now += by);
     }
 
-    /// Names the run of the machine that it counts from.
+    /// Sets the origin of steady time.
     pub fn count_from(&self, origin: Option<Origin>) {
         self.change(|state| state.origin = origin);
     }
 
-    /// From now on lets this much time pass after each reading of the time of day: what falls due between two readings
-    /// of one decision then does so each time.
+    /// Lets this much time pass after each reading of the time of day, so that something falls due between the two
+    /// readings of one decision.
     pub fn step_at_each_reading(&self, step: TimeDelta) {
         self.change(|state| state.step = step);
     }
@@ -190,9 +192,9 @@ impl FakeClock {
 
 struct FakeWait {
     clock: Arc<FakeClock>,
-    /// By the time of day, for who waits for an instant.
+    /// Time of day, for a task that waits for an instant.
     at: Option<Timestamp>,
-    /// By the time that passes.
+    /// Steady time.
     latest: Timestamp,
 }
 
@@ -239,7 +241,7 @@ impl Clock for Arc<FakeClock> {
 }
 
 impl FakeClock {
-    /// The instant at which the clock stands.
+    /// The time of day that the clock shows.
     pub fn now(&self) -> Timestamp {
         let mut state = self.lock();
         let now = state.now;
@@ -250,7 +252,7 @@ impl FakeClock {
     }
 }
 
-/// Measures how long something took, for statistics, and for limits on how long something may compute.
+/// Measures durations, for statistics and for limits of computing time.
 pub struct Stopwatch {
     start: std::time::Instant,
 }
@@ -261,7 +263,7 @@ impl Stopwatch {
         Self { start: std::time::Instant::now() }
     }
 
-    /// Since the start, in nanoseconds.
+    /// Time since the start, in nanoseconds.
     pub fn nanoseconds(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }

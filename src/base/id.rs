@@ -1,4 +1,4 @@
-//! Identifiers: small numbers that scan in order, so that chunks and tokens stay small, and list names.
+//! Identifiers: small numbers in scan order, so that chunks and tokens stay small, and list names.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,7 +23,7 @@ macro_rules! number_id {
         impl FromStr for $name {
             type Err = IdError;
 
-            /// Reads the number with or without its letter.
+            /// Parses the number with or without its letter.
             fn from_str(text: &str) -> Result<Self, IdError> {
                 let digits = text.strip_prefix($prefix).unwrap_or(text);
                 digits.parse().map(Self).map_err(|_| IdError {
@@ -35,23 +35,23 @@ macro_rules! number_id {
     };
 }
 
-number_id!(/// Names a subscriber for ever; never used again, not even after erasure.
+number_id!(/// Identifies a subscriber; never reused, not even after erasure.
     SubscriberId, "s");
-number_id!(/// Names a release.
+number_id!(/// Identifies a release.
     ReleaseId, "r");
-number_id!(/// Names a mailing.
+number_id!(/// Identifies a mailing.
     MailingId, "m");
 
-number_id!(/// Names one message that came in, for one of its recipients.
+number_id!(/// Identifies one incoming message, for one of its recipients.
     InboundId, "i");
-number_id!(/// Names a notice: one mail of our own that belongs to no mailing.
+number_id!(/// Identifies a notice: one mail of our own that belongs to no mailing.
     NoticeId, "n");
-number_id!(/// Names a wish that waits for its confirmation: the number of the message that asked.
+number_id!(/// Identifies a pending request, by the number of the message that made it.
     PendingRequestId, "w");
-number_id!(/// Names a post: a mail that somebody wrote to a list.
+number_id!(/// Identifies a post: a person's mail to a list.
     PostId, "p");
 
-/// Text that is no identifier.
+/// Text that is not an identifier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\u{201c}{given}\u{201d} is not {expected}")]
 pub struct IdError {
@@ -75,7 +75,7 @@ impl FromStr for ListName {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        // Pasted from a page or a letter; nothing that shows is changed.
+        // Pasted from a page or a mail; visible characters are not changed.
         let text = text.trim_matches(unicode::is_unseen);
         let fits = (1..=40).contains(&text.len())
             && text.starts_with(|c: char| c.is_ascii_lowercase())

@@ -26,13 +26,13 @@ impl Language {
         &self.0
     }
 
-    /// The first subtag, which names the labels file: `en` of `en-gb`.
+    /// The primary subtag, which names the labels file: `en` of `en-gb`.
     pub fn primary(&self) -> &str {
         self.0.split('-').next().unwrap_or(&self.0)
     }
 }
 
-/// Text that is no language tag.
+/// Text that is not a language tag.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\u{201c}{0}\u{201d} is not a language tag such as sv, en or en-GB")]
 pub struct LanguageError(String);

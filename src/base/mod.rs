@@ -1,4 +1,4 @@
-//! Floor 0: what everything else is written with. Nothing here does I/O or knows of the rooms above.
+//! Floor 0: basic types used by everything else. No I/O, and no knowledge of the rooms above.
 
 pub mod address;
 pub mod clock;

@@ -1,15 +1,15 @@
-//! Who counts as one peer, wherever something is counted by machine, and how much of a machine's address is kept.
+//! What counts as one peer, wherever something is counted by machine, and how much of a machine's address is kept.
 
 use std::fmt;
 use std::net::IpAddr;
 
-/// The network that a machine is in, as far as it is kept as part of a proof: of IPv4 the /24, of IPv6 the /48, which names
-/// a provider's region or an organisation and no single machine.
+/// The part of a machine's network address that is kept as proof: the /24 of IPv4, the /48 of IPv6, which identifies
+/// a provider's region or an organisation, not a single machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network(IpAddr);
 
 impl Network {
-    /// The network of a machine; of a network it is itself.
+    /// The network of a machine's address; a network's first address gives the same network.
     pub fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V4(address) => IpAddr::V4((address.to_bits() & (!0 << 8)).into()),
@@ -17,7 +17,7 @@ impl Network {
         })
     }
 
-    /// Its first address.
+    /// The network's first address.
     pub fn first(self) -> IpAddr {
         self.0
     }
@@ -29,8 +29,8 @@ impl fmt::Display for Network {
     }
 }
 
-/// Whose an address is: an IPv4 address by itself, also when it is written inside IPv6 (RFC 4291 §2.5.5.2); of IPv6 the /64,
-/// for one customer has that at least, and may use any address in it (RFC 6177 §2).
+/// The peer of an address: an IPv4 address itself, even if written inside IPv6 (RFC 4291 §2.5.5.2); for IPv6 the /64,
+/// because one customer has at least that, and may use any address in it (RFC 6177 §2).
 pub fn peer_key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

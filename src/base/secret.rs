@@ -1,8 +1,8 @@
-//! A secret that never shows itself in logs or errors.
+//! A secret that is never shown in logs or errors.
 
 use std::fmt;
 
-/// Text that must not be printed: `Debug` shows only that it is there.
+/// Text that must not be printed: `Debug` only shows that there is one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 

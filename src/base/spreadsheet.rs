@@ -1,7 +1,7 @@
 //! Tables for spreadsheets: CSV (RFC 4180) that Excel and LibreOffice open safely and that our own import reads back.
 //!
-//! Every cell is defused (see [`super::spreadsheet_cell`]). What is defused or holds anything that some spreadsheet divides cells
-//! by stands in quotation marks, whatever the separator of this file is.
+//! Every cell is defused (see [`super::spreadsheet_cell`]). A cell that is defused, or contains any separator used by
+//! spreadsheets, is quoted, whatever this file's separator is.
 
 use super::spreadsheet_cell;
 
@@ -13,12 +13,13 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// A table whose cells are divided by `delimiter`, an ASCII character.
+    /// Creates a table with `delimiter`, an ASCII character, between cells.
     pub fn new(delimiter: u8) -> Self {
         Self { bytes: Vec::new(), delimiter }
     }
 
-    /// For Excel in countries with a decimal comma a byte order mark first and `;` between cells; else `,`.
+    /// With `excel`, for countries with a decimal comma: a byte order mark first and `;` between cells; otherwise
+    /// `,`.
     pub fn for_program(excel: bool) -> Self {
         let mut sheet = Self::new(if excel { b';' } else { b',' });
         if excel {
@@ -42,7 +43,7 @@ impl Sheet {
             self.cell(cell.as_ref());
         }
         if self.bytes.len() == begin {
-            // A row of one empty cell would be a blank line, which readers pass over.
+            // A row of one empty cell would be a blank line, which readers skip.
             self.bytes.extend_from_slice(b"\"\"");
         }
         self.bytes.extend_from_slice(b"\r\n");
@@ -62,17 +63,17 @@ impl Sheet {
         }
     }
 
-    /// How many bytes are written and not yet taken.
+    /// Number of bytes written and not yet taken.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether nothing is written and not yet taken.
+    /// Whether no bytes are waiting to be taken.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Takes what is written so far; the next row goes on behind it.
+    /// Takes what is written so far; the next row continues after it.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
     }

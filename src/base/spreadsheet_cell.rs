@@ -1,23 +1,23 @@
-//! Cells that a spreadsheet would take for a formula: defused on export, restored on import.
+//! Defuses cells that a spreadsheet would run as a formula on export, and restores them on import.
 //!
-//! A cell that begins with `=`, `+`, `-`, `@` (also in full width), a tab, a carriage return or a line feed is run as a
-//! formula by Excel and LibreOffice when the file is opened; a stranger's name could then read the rest of the sheet. An
-//! apostrophe before it makes it text. Which cells there are depends on the separator that the spreadsheet expects, not
-//! on ours: Excel in Sweden cuts `Eve;=1+1` in two also where the file has commas and the cell stands in quotation marks.
-//! So each place where a cell could begin is treated alike: the beginning, and behind `;`, `,`, `|`, a tab or a line end.
-//! Space, quotation marks and apostrophes before the sign do not hide it.
+//! A cell that begins with `=`, `+`, `-`, `@` (also in full width), a tab, a carriage return or a line feed is run as
+//! a formula by Excel and LibreOffice when the file is opened; a stranger's name could then read the rest of the
+//! sheet. An apostrophe before it makes it text. Cells depend on the separator that the spreadsheet expects, not on
+//! ours: Excel in Sweden splits `Eve;=1+1` in two even if the file has commas and the cell is quoted. So each place
+//! where a cell could begin is treated alike: the beginning, and after `;`, `,`, `|`, a tab or a line end. Space,
+//! quotation marks and apostrophes before the sign do not hide it.
 //!
-//! So that nothing is lost, a place that already has apostrophes and such a sign gets one apostrophe more, and import
-//! takes exactly one away at each such place.
+//! So that nothing is lost, a place that already has apostrophes and such a sign gets one more apostrophe, and import
+//! removes exactly one at each such place.
 
 use std::borrow::Cow;
 
 use crate::base::unicode::is_unseen;
 
-/// What spreadsheets divide cells and rows by.
+/// Separators of cells and rows in spreadsheets.
 const SEPARATORS: [char; 6] = [';', ',', '|', '\t', '\r', '\n'];
 
-/// Whether `c` begins a formula: the signs, their full-width and small forms.
+/// Whether `c` begins a formula: the signs, and their full-width and small forms.
 fn is_sign(c: char) -> bool {
     matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠' | '﹦' | '﹢' | '﹣' | '﹫')
 }
@@ -28,14 +28,14 @@ fn is_formula(rest: &str) -> bool {
     rest.chars().find(|c| begins(*c)).is_some_and(is_sign)
 }
 
-/// Whether the cell as a whole begins with a formula or with a character that a spreadsheet drops before one.
+/// Whether the whole cell begins with a formula, or with a character that spreadsheets drop before one.
 fn begins_formula(cell: &str) -> bool {
     is_formula(cell) || cell.trim_start_matches('\'').starts_with(['\t', '\r', '\n'])
 }
 
-/// The places in a cell where a spreadsheet may begin one of its own: bytes, the first is 0.
+/// The byte positions in a cell at which a spreadsheet may begin a new cell; the first is 0.
 fn places(cell: &str) -> impl Iterator<Item = usize> {
-    // Separators are ASCII, so the byte behind one begins a character.
+    // Separators are ASCII, so the byte after one begins a character.
     let behind = memchr::memchr3_iter(b';', b',', b'|', cell.as_bytes());
     let controls = memchr::memchr3_iter(b'\t', b'\r', b'\n', cell.as_bytes());
     let mut places: Vec<usize> = behind.chain(controls).map(|at| at + 1).collect();
@@ -47,7 +47,7 @@ fn is_formula_at(cell: &str, place: usize, rest: &str) -> bool {
     if place == 0 { begins_formula(rest) } else { place < cell.len() && is_formula(rest) }
 }
 
-/// The cell as it may be written to a file that a spreadsheet opens.
+/// The cell in a form that is safe in a spreadsheet.
 pub fn defuse(cell: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut copied = 0;
@@ -138,7 +138,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever stands in a cell comes back, and in no way of cutting it does a cell begin with a sign.
+        /// Any content comes back, and however it is split, no cell begins with a sign.
         #[test]
         fn any_cell_comes_back(cell in "['=+@\\-;,|\"\n\r\ta ＝\u{200b}]{0,14}") {
             let defused = defuse(&cell).into_owned();

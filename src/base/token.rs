@@ -1,7 +1,7 @@
 //! Signed tokens and keyed hashes, all from the one secret of the installation.
 //!
-//! A token says *who* and *for what*, and cannot be made or changed without the key. It is lower-case
-//! base 32, so that it survives mail systems that change the case of a local part.
+//! A token says *who* and *for what*, and cannot be made or changed without the key. It is lower-case base 32, so
+//! that it survives mail systems that change the case of a local part.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -9,23 +9,23 @@ use sha2::{Digest, Sha256};
 use super::address::Address;
 
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-/// Bytes of HMAC-SHA-256 kept in a token: 80 bits.
+/// Bytes of HMAC-SHA-256 in a token: 80 bits.
 const TAG_BYTES: usize = 10;
 
-/// What a token is good for; a token for one purpose is void for any other.
+/// The purpose of a token; for any other it is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Ends a subscription (RFC 8058, RFC 2369).
     Unsubscribe,
-    /// Marks the envelope sender of a delivery (VERP).
+    /// In the envelope sender of a delivery (VERP).
     Bounce,
     /// Confirms a subscription.
     Confirm,
     /// Decides on a held post.
     Decide,
-    /// Makes a Message-ID that nobody else can guess.
+    /// Makes an unguessable Message-ID.
     MessageId,
-    /// Marks the envelope sender of a notice, so that a bounce of it finds it.
+    /// In the envelope sender of a notice, so that a bounce is matched to it.
     Notice,
 }
 
@@ -55,13 +55,13 @@ impl std::fmt::Debug for Key {
 }
 
 impl Key {
-    /// A key from 32 random bytes.
+    /// Creates a key from 32 random bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self { bytes }
     }
 
     fn tag(&self, label: &[u8], payload: &[u8]) -> [u8; 32] {
-        // HMAC takes a key of any length, so this cannot fail.
+        // HMAC accepts keys of any length, so this cannot fail.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.bytes) else { return [0; 32] };
         mac.update(&[label.len() as u8]);
         mac.update(label);
@@ -78,12 +78,12 @@ impl Key {
         to_base32(&payload)
     }
 
-    /// The numbers that were signed, or `None` for a token that this key did not sign for `purpose`.
+    /// The signed numbers, or `None` for a token that this key did not sign for `purpose`.
     pub fn verify(&self, purpose: Purpose, token: &str) -> Option<Vec<u64>> {
         let bytes = from_base32(token)?;
         let (payload, tag) = bytes.split_at_checked(bytes.len().checked_sub(TAG_BYTES)?)?;
         let right = self.tag(purpose.label(), payload);
-        // Compared without an early end, so that time tells nothing.
+        // Compared without an early exit, so that timing reveals nothing.
         let difference = tag.iter().zip(&right).fold(0, |all, (a, b)| all | (a ^ b));
         if difference != 0 {
             return None;
@@ -91,34 +91,34 @@ impl Key {
         read_numbers(payload)
     }
 
-    /// A mark that only this installation makes, 64 bits in hexadecimal: tells in a header that a message was here before,
-    /// and not where `here` is.
+    /// A mark that only this installation can make, 64 bits in hexadecimal: in a header it shows that a message was
+    /// here before, without revealing where that is.
     pub fn mark(&self, of: &str) -> String {
         to_hex(&self.tag(b"mark", of.as_bytes())[..8])
     }
 
-    /// A keyed hash of `of`, e.g. for counting what must not be kept in words.
+    /// A keyed hash of `of`, e.g. for counting what must not be stored as text.
     pub fn hash(&self, of: &str) -> [u8; 32] {
         self.tag(b"hash", of.as_bytes())
     }
 
-    /// By what a suppressed address is known after its owner was erased ([`Address::stored_key`]).
+    /// Identifies a suppressed address after its owner was erased ([`Address::stored_key`]).
     pub fn hash_address(&self, address: &Address) -> [u8; 32] {
         self.tag(b"address", address.stored_key().as_bytes())
     }
 }
 
-/// SHA-256 of `bytes`: names attachments and wordings by their content.
+/// SHA-256 of `bytes`: identifies attachments and wordings by their content.
 pub fn content_hash(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// Bytes in lower-case hexadecimal.
+/// Formats bytes in lower-case hexadecimal.
 pub fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|o| format!("{o:02x}")).collect()
 }
 
-/// LEB128: seven bits a byte, the lowest first.
+/// LEB128: seven bits per byte, the lowest first.
 fn push_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
@@ -174,7 +174,7 @@ fn from_base32(text: &str) -> Option<Vec<u8>> {
             held &= (1 << bits) - 1;
         }
     }
-    // A second spelling of one token is refused: what is left over must be nothing.
+    // A second spelling of the same token is refused: the remaining bits must be zero.
     (bits < 5 && held == 0).then_some(bytes)
 }
 

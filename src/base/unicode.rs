@@ -1,17 +1,17 @@
-//! One rule for text that people type, import or compare: composed (Unicode NFC, UAX #15), and without characters that
-//! show nothing.
+//! One rule for text that people type, import or compare: composed (Unicode NFC, UAX #15), and without invisible
+//! characters.
 //!
-//! `Skåne` typed on a Mac, copied from a web page with a zero width space behind it, or typed on a PC is one region.
-//! Whatever is stored goes through [`tidy`]; whatever is compared goes through [`key`] or [`same`], so that text stored
-//! before this rule is found as well. ASCII text, which is nearly all there is, is returned as it is.
+//! `Skåne` typed on a Mac, copied from a web page with a zero width space after it, or typed on a PC is the same
+//! region. Stored text goes through [`tidy`]; compared text goes through [`key`] or [`same`], so that text stored
+//! before this rule is found as well. ASCII text, the most common case, is returned unchanged.
 
 use std::borrow::Cow;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-/// The text composed, and without invisible characters (see [`is_invisible`]). Characters that show nothing themselves
-/// but change how their neighbours are written stay where they do: joiners in scripts and emoji that need them, and
-/// variation selectors after a character that has variants. Spaces and line breaks stay as they are.
+/// The text composed, and without invisible characters (see [`is_invisible`]). Invisible characters that change their
+/// neighbours' form are kept where they have an effect: joiners in scripts and emoji that need them, and variation
+/// selectors after a character with variants. Spaces and line breaks are unchanged.
 pub fn tidy(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
@@ -19,12 +19,12 @@ pub fn tidy(text: &str) -> Cow<'_, str> {
     let composed = nfc(text);
     match composed.contains(is_invisible) {
         false => composed,
-        // What stood apart may compose once the invisible character between is gone.
+        // Characters may compose once the invisible one between them is removed.
         true => Cow::Owned(nfc(&without_invisible(&composed)).into_owned()),
     }
 }
 
-/// The text composed (NFC) and otherwise as it is: for texts in which every character counts, such as Markdown.
+/// The text composed (NFC) and otherwise unchanged: for texts in which every character matters, such as Markdown.
 pub fn nfc(text: &str) -> Cow<'_, str> {
     match text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
         true => Cow::Borrowed(text),
@@ -40,7 +40,7 @@ pub fn tidy_trimmed(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// By what two spellings of one word are known as the same: tidy, lower case, single spaces, and one kind of hyphen.
+/// Identifies spellings of the same word: tidy, lower case, single spaces, and one kind of hyphen.
 pub fn key(text: &str) -> Cow<'_, str> {
     let plain = |b: u8| matches!(b, b'!'..=b'~') && !b.is_ascii_uppercase();
     if text.bytes().all(plain) {
@@ -55,12 +55,12 @@ pub fn key(text: &str) -> Cow<'_, str> {
         // Word processors write U+2010 and U+2011 (non-breaking) where the keyboard has "-".
         out.extend(word.chars().map(|c| if matches!(c, '\u{2010}' | '\u{2011}') { '-' } else { c }));
     }
-    // Lower case of a composed text may be decomposed (U+0130).
+    // The lower case of a composed text may be decomposed (U+0130).
     Cow::Owned(nfc(&out).into_owned())
 }
 
-/// The text for searching: lower case, compatibility forms as what they stand for, and without accents, so that `Åsa` is
-/// `asa` and `Søren` is `soren` (UAX #15, NFKD without the marks, and Latin letters with a stroke by hand).
+/// The text for searching: lower case, compatibility forms decomposed, and without accents, so that `Åsa` is
+/// `asa` and `Søren` is `soren` (UAX #15, NFKD without the marks, and Latin letters with a stroke by a table).
 pub fn folded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.nfkd().filter(|c| !unicode_normalization::char::is_combining_mark(*c) && !is_invisible(*c)) {
@@ -81,13 +81,13 @@ pub fn folded(text: &str) -> String {
     out
 }
 
-/// Whether two spellings are one word; see [`key`].
+/// Whether two spellings are the same word; see [`key`].
 pub fn same(one: &str, other: &str) -> bool {
     one == other || key(one) == key(other)
 }
 
-/// Whether a character shows nothing, takes no place, and so cannot be seen to be there: Unicode's default-ignorable
-/// code points (UAX #44, Default_Ignorable_Code_Point) and the interlinear annotation marks. Spaces are not among them.
+/// Whether a character is invisible and takes no space: Unicode's default-ignorable code points (UAX #44,
+/// Default_Ignorable_Code_Point) and the interlinear annotation marks. Spaces are not included.
 pub fn is_invisible(c: char) -> bool {
     matches!(u32::from(c),
         0xad | 0x34f | 0x61c | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f | 0x200b..=0x200f
@@ -95,13 +95,13 @@ pub fn is_invisible(c: char) -> bool {
         | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a | 0xe0000..=0xe0fff)
 }
 
-/// Whether a character can be seen neither itself nor by the place it takes at the end of a text: invisible or space.
+/// Whether a character cannot be seen at the end of a text: invisible or space.
 pub fn is_unseen(c: char) -> bool {
     c.is_whitespace() || is_invisible(c)
 }
 
-/// A character by its code point, with its name where it is one that strays into real texts, e.g.
-/// `U+200B (zero width space)`.
+/// A character by its code point, with its name if it occurs in real texts by accident, e.g. `U+200B (zero width
+/// space)`.
 pub fn named(c: char) -> String {
     let code = u32::from(c);
     let name = match code {
@@ -125,7 +125,7 @@ pub fn named(c: char) -> String {
     format!("U+{code:04X} ({name})")
 }
 
-/// A character for an error message: as it looks, with its code point; only by that where it cannot be seen.
+/// A character for an error message: itself with its code point; only the code point if it is invisible.
 pub fn shown(c: char) -> String {
     match is_unseen(c) || c.is_control() {
         true => named(c),
@@ -133,14 +133,14 @@ pub fn shown(c: char) -> String {
     }
 }
 
-/// What a character is another form of: a full-width, superscript or ligature letter, or a sign that looks like one
-/// (UAX #15, compatibility and singleton decompositions). `None` for a character of its own.
+/// The plain form of a full-width, superscript or ligature character, or of a lookalike sign (UAX #15, compatibility
+/// and singleton decompositions). `None` if it is a plain character.
 pub fn plain_form(c: char) -> Option<String> {
     let plain: String = std::iter::once(c).nfkc().collect();
     (!c.is_ascii() && !plain.chars().eq([c])).then_some(plain)
 }
 
-/// Takes the invisible characters out, but for those that their neighbours need.
+/// Removes invisible characters, except those that their neighbours need.
 fn without_invisible(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
@@ -151,7 +151,7 @@ fn without_invisible(text: &str) -> String {
                 kept.chars().next_back().is_some_and(joins) && characters.peek().copied().is_some_and(joins)
             }
             '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => match kept.chars().next_back() {
-                // Keycaps; behind other digits a selector is litter.
+                // Keycaps; after other digits a selector has no effect.
                 Some('#' | '*' | '0'..='9') => characters.peek() == Some(&'\u{20e3}'),
                 before => before.is_some_and(has_variants),
             },
@@ -164,20 +164,20 @@ fn without_invisible(text: &str) -> String {
     kept
 }
 
-/// Scripts whose letters are joined (Arabic to Mongolian, and Arabic forms), emoji and the selectors after them.
+/// Scripts with joined letters (Arabic to Mongolian, and Arabic forms), emoji and the selectors after them.
 fn joins(c: char) -> bool {
     matches!(u32::from(c), 0x600..=0x109f | 0x1780..=0x18af | 0xa840..=0xa87f | 0xa8e0..=0xabff | 0xfb50..=0xfdff
         | 0xfe0f | 0xfe70..=0xfefc | 0x10a00..=0x11fff)
         || is_symbol(c)
 }
 
-/// Emoji and the signs among which they are.
+/// Emoji and the signs among them.
 fn is_symbol(c: char) -> bool {
     matches!(u32::from(c), 0x2190..=0x21ff | 0x2300..=0x23ff | 0x2460..=0x24ff | 0x25a0..=0x27bf | 0x2900..=0x297f
         | 0x2b00..=0x2bff | 0x3030..=0x303d | 0x1f000..=0x1faff)
 }
 
-/// Characters that variation selectors choose a form of: emoji, the signs that can be one, Han and other scripts.
+/// Characters with variants: emoji, signs that can be one, Han and other scripts.
 fn has_variants(c: char) -> bool {
     matches!(u32::from(c), 0xa9 | 0xae | 0x203c | 0x2049 | 0x2122 | 0x2139 | 0x2200..=0x22ff
         | 0x1000..=0x109f | 0x1820..=0x18af | 0x2e80..=0x9fff | 0xa840..=0xa87f | 0xf900..=0xfaff | 0x20000..=0x3ffff)
@@ -189,19 +189,35 @@ mod tests {
     use super::*;
 
     #[test]
+    fn folded_text_has_no_case_and_no_accents() {
+        for (given, expected) in [
+            ("Åsa Ölander-Émile", "asa olander-emile"),
+            ("A\u{30a}SA", "asa"),
+            ("Søren Ærø", "soren aero"),
+            ("Straße \u{130}zmir", "strasse izmir"),
+            ("Łódź", "lodz"),
+            ("ﬁ Ｋarin²", "fi karin2"),
+            ("Ka\u{200b}rin", "karin"),
+            ("Дмитрий", "дмитрии"),
+        ] {
+            assert_eq!(folded(given), expected, "{given}");
+        }
+    }
+
+    #[test]
     fn text_is_composed_and_what_shows_nothing_is_gone() {
         for (given, expected) in [
             ("Ska\u{30a}ne", "Skåne"),
             ("Skåne\u{200b}", "Skåne"),
             ("\u{feff}Sk\u{ad}åne\u{2060}", "Skåne"),
             ("Sk\u{202e}åne\u{2069}\u{200e}", "Skåne"),
-            // An invisible character must not keep a letter from its ring.
+            // An invisible character must not separate a letter from its ring.
             ("Ska\u{200b}\u{30a}ne", "Skåne"),
             ("a\u{e0061}b\u{e007f}å", "abå"),
             ("å\u{fe0f}\u{200d}b\u{200c}", "åb"),
             ("Å", "Å"),
             ("\u{212b}sa", "Åsa"),
-            // Spaces are no invisible characters.
+            // Spaces are not invisible characters.
             ("å\u{a0}b", "å\u{a0}b"),
         ] {
             assert_eq!(tidy(given), expected, "{given:?}");

@@ -1,4 +1,4 @@
-//! The whole path of a mailing, on a store on disk: freeze, lease, intent, render, compose, SMTP, outcome.
+//! Measures the whole path of a mailing, with a store on disk: freezing, leases, intents, rendering, SMTP, outcomes.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -29,25 +29,25 @@ use crate::transport::relay::{Encryption, Relay, RelaySettings};
 
 use super::{material, process};
 
-/// What to measure.
+/// Parameters of the measurement.
 #[derive(Clone, Debug)]
 pub struct DispatchBench {
-    /// How many recipients.
+    /// Number of recipients.
     pub recipients: u64,
-    /// How many connections.
+    /// Number of connections.
     pub connections: usize,
-    /// The relay; `None` brings its own sink, which proves that nothing is lost or doubled.
+    /// The relay; `None` uses an internal one, which proves that nothing is lost or doubled.
     pub relay: Option<(String, u16)>,
-    /// Where the store is made, and left; `None`: in a temporary directory.
+    /// Where the store is created and kept; `None`: in a temporary directory.
     pub directory: Option<PathBuf>,
 }
 
-/// What was measured. Times are seconds, sizes bytes.
+/// The result. Times are in seconds, sizes in bytes.
 #[derive(Clone, Debug, Serialize)]
 pub struct DispatchResult {
-    /// How many recipients.
+    /// Number of recipients.
     pub recipients: u64,
-    /// How many connections.
+    /// Number of connections.
     pub connections: usize,
     /// Time to write the subscribers.
     pub setup_seconds: f64,
@@ -55,28 +55,28 @@ pub struct DispatchResult {
     pub freeze_seconds: f64,
     /// Time to send, from the first lease to the last outcome.
     pub send_seconds: f64,
-    /// Messages a second, sending.
+    /// Messages per second while sending.
     pub messages_per_second: f64,
-    /// Messages a second in each tenth of the mailing: the last is to be as the first.
+    /// Messages per second in each tenth of the mailing: the last should equal the first.
     pub rate_by_tenth: Vec<f64>,
     /// Bytes of one message.
     pub message_bytes: usize,
-    /// CPU a message, by stage.
+    /// CPU per message, by stage.
     pub cpu_microseconds: CpuByStage,
-    /// Most memory held.
+    /// Peak memory.
     pub peak_rss_bytes: u64,
-    /// Journal written a message.
+    /// Bytes of journal per message.
     pub journal_bytes_per_message: f64,
-    /// Syncs of the journal a message.
+    /// Syncs of the journal per message.
     pub syncs_per_message: f64,
     /// The ledger at the end.
     pub ledger: LedgerCounts,
-    /// What the own sink got; not known of another relay.
+    /// What the internal relay received; unknown for another relay.
     pub proof: Option<Proof>,
 }
 
-/// Microseconds of CPU a message. `look_up` and `compose` are measured on the clock around code that does not wait, so
-/// on busy processors they come out too large rather than too small.
+/// Microseconds of CPU per message. `look_up` and `compose` are measured by the clock around code that does not wait,
+/// so on busy processors they come out too large rather than too small.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct CpuByStage {
     /// Reading subscriber and suppression.
@@ -85,7 +85,7 @@ pub struct CpuByStage {
     pub compose: f64,
     /// The committer thread: checks, journal, index.
     pub commit: f64,
-    /// All the rest of this process: SMTP, the runtime, the index's background work; not the own sink.
+    /// The rest of this process: SMTP, the runtime, the index's background work; without the internal relay.
     pub smtp_and_rest: f64,
     /// The sum.
     pub whole: f64,
@@ -94,7 +94,7 @@ pub struct CpuByStage {
 /// The ledger's counts.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct LedgerCounts {
-    /// Taken by the relay.
+    /// Accepted by the relay.
     pub accepted: u64,
     /// Everything else.
     pub other: u64,
@@ -102,16 +102,16 @@ pub struct LedgerCounts {
     pub resent: u64,
 }
 
-/// What the sink got against what the ledger says.
+/// A comparison of the relay's record with the ledger.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Proof {
-    /// Accepted by the ledger, never got by the sink.
+    /// Accepted in the ledger, but never received.
     pub lost: u64,
-    /// Got more than once.
+    /// Received more than once.
     pub doubled: u64,
 }
 
-/// Runs it.
+/// Runs the measurement.
 ///
 /// # Errors
 /// What could not be set up, or that the ledger does not add up.
@@ -287,7 +287,7 @@ async fn one_message(store: &Store, messages: &ReleaseMessages, id: MailingId) -
     Ok(prepared.make(subscriber).map_err(anyhow::Error::msg)?.whole().len())
 }
 
-/// Waits until all are sent, and notes the rate of each tenth.
+/// Waits until all are sent, and records the rate of each tenth.
 async fn watch_rates(
     dispatcher: &Dispatcher,
     clock: &dyn Clock,

@@ -1,5 +1,5 @@
-//! Bounces by the thousand: taken in over LMTP by a whole daemon with its store on disk, read, classified, and their
-//! effects durable. Each is about another delivery, and is addressed to the signed envelope sender of that delivery.
+//! Measures thousands of bounces: received over LMTP by a whole daemon with its store on disk, parsed, classified, and
+//! their effects durable. Each concerns another delivery, and is addressed to its signed envelope sender.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,51 +21,51 @@ use crate::store::Store;
 
 use super::{material, process};
 
-/// The mailing that all bounces are about.
+/// The mailing of all bounces.
 const MAILING: u64 = 1;
-/// Records read at once when all is counted.
+/// Records read at a time when counting.
 const STEP: usize = 1000;
 
-/// What to measure.
+/// Parameters of the measurement.
 #[derive(Clone, Debug)]
 pub struct InboundBench {
-    /// How many bounces.
+    /// Number of bounces.
     pub bounces: u64,
-    /// How many connections they come over.
+    /// Number of connections.
     pub connections: u64,
 }
 
-/// What was measured.
+/// The result.
 #[derive(Clone, Debug, Serialize)]
 pub struct InboundResult {
-    /// How many bounces.
+    /// Number of bounces.
     pub bounces: u64,
-    /// How many connections they came over.
+    /// Number of connections.
     pub connections: u64,
-    /// Bytes of one.
+    /// Bytes of one bounce.
     pub message_bytes: usize,
-    /// Until the last 250: each is durable in the spool then.
+    /// Bounces per second until the last 250: each is durable in the spool then.
     pub taken_per_second: f64,
-    /// Until the effects of the last were durable.
+    /// Bounces per second until the effects of the last were durable.
     pub handled_per_second: f64,
-    /// CPU a bounce, in microseconds, the senders' part in it.
+    /// CPU per bounce, in microseconds, including the senders.
     pub cpu_microseconds: f64,
-    /// Syncs of the journal a bounce; the spool's own come to it.
+    /// Syncs of the journal per bounce; the spool's own come in addition.
     pub syncs_per_bounce: f64,
-    /// Most memory held, in bytes: daemon, subscribers' making and senders in one process.
+    /// Peak memory, in bytes: daemon, creation of subscribers and senders in one process.
     pub peak_rss_bytes: u64,
-    /// Handled as a bounce.
+    /// Number handled as a bounce.
     pub handled: u64,
-    /// Anything else: must be none.
+    /// Number handled otherwise: must be zero.
     pub other: u64,
-    /// Subscribers suspended in the end: each bounce says that an address does not exist.
+    /// Number of subscribers suspended at the end: each bounce says that an address does not exist.
     pub suspended: u64,
 }
 
-/// Runs it.
+/// Runs the measurement.
 ///
 /// # Errors
-/// What could not be set up, or a bounce that was not taken in.
+/// What could not be set up, or a bounce that was not accepted.
 pub async fn run(bench: &InboundBench) -> anyhow::Result<InboundResult> {
     let temporary = tempfile::tempdir().context("no temporary directory can be made")?;
     let mut config = Config::load(None)?.config;
@@ -117,7 +117,7 @@ pub async fn run(bench: &InboundBench) -> anyhow::Result<InboundResult> {
     })
 }
 
-/// How many subscribers are suspended by bounces.
+/// Number of subscribers suspended by bounces.
 async fn count_suspended(store: &Store) -> anyhow::Result<u64> {
     let (mut suspended, mut after) = (0, SubscriberId(0));
     loop {
@@ -128,7 +128,7 @@ async fn count_suspended(store: &Store) -> anyhow::Result<u64> {
     }
 }
 
-/// How many messages were handled as bounces, and how many not.
+/// Number of messages handled as bounces, and of others.
 async fn count(store: &Store) -> anyhow::Result<(u64, u64)> {
     let (mut bounces, mut other, mut after) = (0, 0, None);
     loop {
@@ -153,7 +153,7 @@ async fn send(address: SocketAddr, key: Arc<Key>, numbers: Vec<u64>) -> anyhow::
     expect(&mut stream, &["250"]).await?;
     for number in numbers {
         let (recipient, content) = bounce(&key, number);
-        // RFC 2920: what needs no waiting goes together.
+        // RFC 2920: commands that need no wait are sent together.
         let envelope = format!("MAIL FROM:<>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n");
         stream.write_all(envelope.as_bytes()).await?;
         expect(&mut stream, &["250", "250", "354"]).await?;
@@ -169,7 +169,7 @@ async fn expect(stream: &mut TcpStream, codes: &[&str]) -> anyhow::Result<()> {
     let mut read = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&read);
-        // The last line of a reply has a blank after its code (RFC 5321 §4.2.1).
+        // The last line of a reply has a space after its code (RFC 5321 §4.2.1).
         let whole: Vec<&str> = text
             .split_inclusive('\n')
             .filter(|line| line.ends_with('\n') && line.as_bytes().get(3) == Some(&b' '))
@@ -186,7 +186,7 @@ async fn expect(stream: &mut TcpStream, codes: &[&str]) -> anyhow::Result<()> {
     }
 }
 
-/// A bounce about the mailing to one subscriber: its recipient, and the message.
+/// A bounce of the mailing to one subscriber: its recipient, and the message.
 fn bounce(key: &Key, subscriber: u64) -> (String, String) {
     let token = key.sign(Purpose::Bounce, &[MAILING, subscriber]);
     let reader = format!("reader{subscriber}@newsroom{}.example", subscriber % 97);

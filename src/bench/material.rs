@@ -1,4 +1,4 @@
-//! What is measured with: a list, subscribers, and a press release of about ten kilobytes as a message.
+//! Test material: a list, subscribers, and a press release with a message of about ten kilobytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,15 +17,15 @@ use crate::render::source::{SourceSettings, parse};
 use crate::store::engine::{Batch, Commit};
 use crate::store::{Store, lists, subscribers};
 
-/// Subscribers written in one batch.
+/// Number of subscribers written in one batch.
 const BATCH: u64 = 500;
 
-/// The list that all are on.
+/// The list with all subscribers.
 pub fn list_name() -> anyhow::Result<ListName> {
     Ok("bench".parse()?)
 }
 
-/// Makes the list.
+/// Creates the list.
 pub async fn add_list(store: &Store, now: Timestamp) -> anyhow::Result<()> {
     let mut batch = Batch::new();
     lists::put_new(
@@ -47,7 +47,7 @@ pub async fn add_list(store: &Store, now: Timestamp) -> anyhow::Result<()> {
     applied(store.commit(batch).await?)
 }
 
-/// Makes `count` subscribers, all active on the list.
+/// Creates `count` subscribers, all active on the list.
 pub async fn add_subscribers(store: &Store, count: u64, now: Timestamp) -> anyhow::Result<()> {
     let first = store.allocate("subscriber", count).await?;
     let list = list_name()?;
@@ -85,7 +85,7 @@ fn subscriber(id: SubscriberId, list: &ListName, now: Timestamp) -> anyhow::Resu
     Ok(subscriber)
 }
 
-/// Adds a press release whose message comes to about 10 KB.
+/// Stores a press release with a message of about 10 KB.
 pub async fn add_release(store: &Store, now: Timestamp) -> anyhow::Result<ReleaseId> {
     let settings = SourceSettings::default();
     let source = release_text();
@@ -98,7 +98,7 @@ pub async fn add_release(store: &Store, now: Timestamp) -> anyhow::Result<Releas
     Ok(store.add_release(record).await.context("the release cannot be stored")?.id)
 }
 
-/// The release's file.
+/// The text of the release's file.
 pub fn release_text() -> String {
     let head = r#"+++
 kind = "press-release"
@@ -125,8 +125,9 @@ email = "press@example.org"
     head.to_owned() + &paragraph.repeat(12)
 }
 
-/// A bounce as Postfix makes it (RFC 3464): `reader` is unknown to the receiver, which says so with 5.1.1. `sender` is
-/// the envelope sender of the message that comes back, and so the recipient of the bounce; `number` tells one from another.
+/// A bounce in the form of Postfix (RFC 3464): `reader` is unknown to the receiver, with status 5.1.1. `sender` is
+/// the envelope sender of the returned message, and so the recipient of the bounce; `number` makes each one
+/// different.
 pub fn status_report(sender: &str, reader: &str, message_id: &str, number: u64) -> String {
     let boundary = format!("B{number}.mx.example.org");
     format!(

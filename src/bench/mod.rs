@@ -1,4 +1,4 @@
-//! Measuring the real path: what `depesch bench` runs. Nothing here is a test; tests do not time anything.
+//! Measurements of the real code, run by `depesch bench`. Nothing here is a test; tests do not measure time.
 
 pub mod dispatch;
 pub mod inbound;

@@ -1,8 +1,8 @@
-//! What the kernel says of this process (Linux `/proc`): CPU time and memory.
+//! Process figures from the kernel (Linux `/proc`): CPU time and memory.
 
 use std::fs;
 
-/// Nanoseconds of CPU that the threads whose name satisfies `counts` have used, those still alive.
+/// Nanoseconds of CPU used by the live threads whose name satisfies `counts`.
 pub fn cpu_nanoseconds(counts: impl Fn(&str) -> bool) -> u64 {
     let Ok(tasks) = fs::read_dir("/proc/self/task") else { return 0 };
     let of_task = |task: fs::DirEntry| {
@@ -13,7 +13,7 @@ pub fn cpu_nanoseconds(counts: impl Fn(&str) -> bool) -> u64 {
     tasks.filter_map(|task| of_task(task.ok()?)).sum()
 }
 
-/// The most memory this process ever held (VmHWM), in bytes.
+/// Peak memory of this process (VmHWM), in bytes.
 pub fn peak_rss_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,5 +1,5 @@
-//! A thousand peers who send a byte a second, and one who just wants to hand in mail: how long does that one wait?
-//! The real way in: listener, session, spool and store on disk; or a listener that runs already.
+//! A thousand peers send a byte a second: how long does a normal peer wait? Uses the real ingest: listener, session,
+//! spool and store on disk; or a listener that runs already.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -29,47 +29,47 @@ use crate::store::spool::{Spool, SpoolSettings};
 
 use super::{material, process};
 
-/// Descriptors for all else than connections.
+/// Descriptors needed besides connections.
 const SPARE_DESCRIPTORS: u64 = 100;
 
-/// What to measure.
+/// Parameters of the measurement.
 #[derive(Clone, Debug)]
 pub struct SlowClientsBench {
-    /// How many slow peers.
+    /// Number of slow peers.
     pub clients: u32,
-    /// For how many seconds the normal peer sends.
+    /// Number of seconds for which the normal peer sends.
     pub seconds: u32,
-    /// Bytes of the text of each message of the normal peer.
+    /// Bytes of text in each message of the normal peer.
     pub message_bytes: usize,
-    /// A listener that runs already; `None` brings its own.
+    /// A listener that runs already; `None` starts an internal one.
     pub listener: Option<SocketAddr>,
-    /// To whom the mail goes; the listener must take it in. `None` with a listener of its own.
+    /// The recipient, which the listener must accept. `None` with an internal listener.
     pub recipient: Option<String>,
 }
 
-/// What was measured. Times are milliseconds, sizes bytes.
+/// The result. Times are in milliseconds, sizes in bytes.
 #[derive(Clone, Debug, Serialize)]
 pub struct SlowClientsResult {
-    /// How many slow peers.
+    /// Number of slow peers.
     pub clients: u32,
-    /// How often one of them was cut off and came back.
+    /// How often one of them was cut off and reconnected.
     pub cut_off: u64,
-    /// Messages of the normal peer that were taken in, each on a connection of its own.
+    /// Number of accepted messages from the normal peer, each on a separate connection.
     pub messages: usize,
-    /// Half of them took no longer, from connecting to the answer to QUIT.
+    /// Median time from connecting to the answer to QUIT.
     pub p50_milliseconds: f64,
-    /// 99 of 100 took no longer.
+    /// 99th percentile of that time.
     pub p99_milliseconds: f64,
-    /// The longest.
+    /// Maximum of that time.
     pub longest_milliseconds: f64,
-    /// Most memory held by this process: by the slow peers too, and by the listener if it is its own.
+    /// Peak memory of this process: including the slow peers, and an internal listener.
     pub peak_rss_bytes: u64,
 }
 
-/// Runs it.
+/// Runs the measurement.
 ///
 /// # Errors
-/// What could not be set up, or that a message of the normal peer was not taken in.
+/// What could not be set up, or that a message of the normal peer was not accepted.
 pub async fn run(bench: &SlowClientsBench) -> anyhow::Result<SlowClientsResult> {
     raise_descriptors(u64::from(bench.clients))?;
     let temporary = tempfile::tempdir().context("no temporary directory can be made")?;
@@ -86,7 +86,7 @@ pub async fn run(bench: &SlowClientsBench) -> anyhow::Result<SlowClientsResult> 
     for number in 0..bench.clients {
         slow.spawn(trickle(number, address, recipient.clone(), clock.clone(), cut_off.clone()));
     }
-    // All are connected, and in the midst of what they do.
+    // All are connected, and in the middle of their work.
     clock.wait_for(Duration::from_secs(2)).await;
     let times = normal_peer(bench, address, &recipient, clock.as_ref()).await;
     slow.shutdown().await;
@@ -148,7 +148,7 @@ async fn own_listener(directory: &Path, clock: Arc<dyn Clock>) -> anyhow::Result
 
 impl OwnListener {
     async fn stop(self) -> anyhow::Result<()> {
-        // It cannot be gone before it was told to.
+        // It is still running until this.
         let _ = self.stop.send(());
         self.task.await?;
         let (spool, engine) = (self.spool, self.engine);
@@ -161,8 +161,8 @@ impl OwnListener {
     }
 }
 
-/// Sends a byte a second for ever: every other one from its first command on, the others in the midst of a message.
-/// Comes back when it is cut off.
+/// Sends a byte a second for ever: half of the peers from their first command on, the others in the middle of a
+/// message. Reconnects when it is cut off.
 async fn trickle(number: u32, address: SocketAddr, recipient: String, clock: Arc<dyn Clock>, cut_off: Arc<AtomicU64>) {
     let second = Duration::from_secs(1);
     clock.wait_for(Duration::from_millis(u64::from(number % 1000))).await;
@@ -179,7 +179,7 @@ async fn trickle(number: u32, address: SocketAddr, recipient: String, clock: Arc
         let mut bytes = slowly.bytes().chain(std::iter::repeat(b'x'));
         while sent.is_ok() {
             clock.wait_for(second).await;
-            // What is answered does not interest; that the connection ended does.
+            // The answers do not matter; the end of the connection does.
             if matches!(stream.try_read(&mut [0; 512]), Ok(0)) {
                 break;
             }
@@ -189,7 +189,7 @@ async fn trickle(number: u32, address: SocketAddr, recipient: String, clock: Arc
     }
 }
 
-/// Sends one message after the other; how long each took, sorted, in milliseconds.
+/// Sends one message after the other; returns the time of each, sorted, in milliseconds.
 async fn normal_peer(
     bench: &SlowClientsBench,
     address: SocketAddr,
@@ -235,7 +235,7 @@ async fn one_message(address: SocketAddr, recipient: &str, text: &str) -> anyhow
     Ok(())
 }
 
-/// The next reply, all its lines.
+/// The next reply with all its lines.
 async fn reply(stream: &mut TcpStream) -> anyhow::Result<String> {
     let mut read = Vec::new();
     loop {

@@ -1,20 +1,20 @@
-//! Finding addresses in foreign text, without believing them: what stands around an `@` and looks like one.
+//! Finds addresses in foreign text, without trusting them: anything around an `@` that looks like one.
 
-/// The longest local part that is looked at (RFC 5321 §4.5.3.1.1 allows 64; servers bounce longer ones).
+/// Maximum length of a local part (RFC 5321 §4.5.3.1.1 allows 64; servers bounce longer ones).
 const MAX_LOCAL: usize = 128;
-/// The longest domain (RFC 5321 §4.5.3.1.2).
+/// Maximum length of a domain (RFC 5321 §4.5.3.1.2).
 const MAX_DOMAIN: usize = 255;
-/// Addresses looked for in one line.
+/// Maximum number of addresses searched for in one line.
 const MAX_IN_LINE: usize = 50;
-/// Words that stand before an address with `=` between, as in `SMTP=a@example.org`, `T=a@example.org`.
+/// Labels before an address, separated by `=`, as in `SMTP=a@example.org`, `T=a@example.org`.
 const LABELS: [&str; 10] = ["smtp", "to", "t", "for", "rcpt", "recipient", "user", "email", "mail", "address"];
 
-/// An address in a text, and where it stands.
+/// An address in a text, and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
-    /// Where it begins, its bracket or quote included.
+    /// Where it begins, including its bracket or quote.
     pub start: usize,
-    /// Where it ends, its bracket or quote included.
+    /// Where it ends, including its bracket or quote.
     pub end: usize,
     /// The address itself.
     pub address: String,
@@ -36,7 +36,7 @@ pub(super) fn find(line: &str) -> Vec<Found> {
     found
 }
 
-/// The first address in a text, for fields that hold one.
+/// The first address in a text, for fields with a single one.
 pub(super) fn first(text: &str) -> Option<String> {
     find(text).into_iter().next().map(|found| found.address)
 }
@@ -49,7 +49,7 @@ fn around(line: &str, at: usize, from: usize) -> Option<Found> {
             let floor = at.saturating_sub(MAX_LOCAL).max(from);
             let start = bytes[floor..at].iter().rposition(|o| !is_local(*o)).map_or(floor, |end| floor + end + 1);
             let start = line.ceil_char_boundary(start);
-            // A colon or a bracket of full width stands before an address as one of ASCII does.
+            // A full-width colon or bracket before an address counts like an ASCII one.
             let mark = line.get(start..at)?.char_indices().rev().find(|(_, c)| is_mark(*c));
             mark.map_or(start, |(mark, c)| start + mark + c.len_utf8())
         }
@@ -65,7 +65,7 @@ fn around(line: &str, at: usize, from: usize) -> Option<Found> {
     {
         start += labelled + 1;
     }
-    // `=?` begins an encoded word (RFC 2047), which some put where an address should be.
+    // `=?` begins an encoded word (RFC 2047), which some programs put in place of an address.
     while start < at
         && !bytes[start..].starts_with(b"=?")
         && matches!(bytes[start], b'\'' | b'`' | b'*' | b'|' | b'.' | b'/' | b'=' | b'-' | b'{' | b'&')
@@ -79,19 +79,19 @@ fn around(line: &str, at: usize, from: usize) -> Option<Found> {
     Some(Found { start: start - usize::from(opens), end: end + usize::from(closes), address })
 }
 
-/// Where a quoted local part begins, its quotation mark included.
+/// Where a quoted local part begins, including its quotation mark.
 fn quoted_start(bytes: &[u8], at: usize, from: usize) -> Option<usize> {
     let floor = at.saturating_sub(MAX_LOCAL).max(from);
     let open = bytes[floor..at - 1].iter().rposition(|o| *o == b'"')?;
     (floor + open + 2 < at).then_some(floor + open)
 }
 
-/// The address, if it looks like one; quotation marks that it does not need go.
+/// The address, if it looks like one; unnecessary quotation marks are removed.
 fn plain(local: &str, domain: &str) -> Option<String> {
     let mut labels = domain.split('.');
     let is_domain = domain.contains('.') && labels.clone().all(|label| !label.is_empty() && !label.starts_with('-'));
     let is_number = labels.next_back().is_some_and(|last| last.bytes().all(|o| o.is_ascii_digit()));
-    // Beyond ASCII there are control characters too (U+0080 to U+009F).
+    // There are non-ASCII control characters too (U+0080 to U+009F).
     let has_control = local.chars().chain(domain.chars()).any(char::is_control);
     if local.is_empty() || !is_domain || is_number || has_control {
         return None;
@@ -103,7 +103,7 @@ fn plain(local: &str, domain: &str) -> Option<String> {
     }
 }
 
-/// RFC 5322 §3.2.3 atext and the dot, and letters beyond ASCII (RFC 6531 §3.3).
+/// RFC 5322 §3.2.3 atext and the dot, and non-ASCII characters (RFC 6531 §3.3).
 fn is_local(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte) || byte >= 0x80
 }
@@ -112,18 +112,18 @@ fn is_domain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_') || byte >= 0x80
 }
 
-/// Punctuation and spaces beyond ASCII, which no local part has.
+/// Non-ASCII punctuation and spaces, which do not occur in a local part.
 fn is_mark(c: char) -> bool {
     matches!(c, '\u{a0}'..='\u{bf}' | '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ff0f}'
         | '\u{ff1a}'..='\u{ff20}' | '\u{ff3b}'..='\u{ff40}' | '\u{ff5b}'..='\u{ff65}')
 }
 
-/// Whether a local part is that of a mailing list's program or keeper (RFC 2142 §6).
+/// Whether a local part is that of a mailing list's program or administrator (RFC 2142 §6).
 pub(super) fn is_role(local: &str) -> bool {
     ["-admin", "-owner", "-request", "-bounces", "-bounce", "-ctl"].iter().any(|end| local.ends_with(end))
 }
 
-/// Whether it is an office that answers questions and no recipient of ours, wherever it is.
+/// Whether an address is an office that answers questions and not a recipient of ours, whatever its domain.
 pub(super) fn is_office(address: &str) -> bool {
     let local = address.split('@').next().unwrap_or_default().to_ascii_lowercase();
     ["postmaster", "mailer-daemon", "abuse", "support", "helpdesk", "hostmaster", "webmaster", "postmaster1"]
@@ -131,7 +131,7 @@ pub(super) fn is_office(address: &str) -> bool {
         || is_role(&local)
 }
 
-/// Whether two are the same but for the case of letters.
+/// Whether two texts are equal except for letter case.
 pub(super) fn same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }

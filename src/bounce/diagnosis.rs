@@ -1,18 +1,18 @@
-//! What a server said, taken from the words around it: reply code, enhanced status code, stage of the session.
+//! Extracts from a server's text: reply code, enhanced status code, stage of the session.
 
 use crate::model::ledger::Stage;
 
-/// Bytes of a diagnosis that are looked at.
+/// Maximum bytes of a diagnosis that are read.
 const MAX: usize = 4000;
 
-/// Words of servers, with what stands in them.
+/// A server's text, and what it contains.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
-    /// The first reply code that is a refusal.
+    /// The first reply code of a refusal.
     pub code: Option<u16>,
-    /// The first enhanced status code that is a refusal.
+    /// The first enhanced status code of a refusal.
     pub status: Option<String>,
-    /// Where in the session, if the words tell.
+    /// The stage of the session, if the text tells.
     pub stage: Option<Stage>,
 }
 
@@ -22,15 +22,15 @@ impl Said {
         Self { code: reply_code(text), status: enhanced(text), stage: stage(&text.to_lowercase()) }
     }
 
-    /// Whether it is for good: as the enhanced code says, else as the reply code says (RFC 3463 §3.1).
+    /// Whether it is permanent: according to the enhanced code, otherwise the reply code (RFC 3463 §3.1).
     pub(super) fn is_permanent(&self) -> Option<bool> {
         let status = self.status.as_deref().map(|status| status.starts_with('5'));
         status.or_else(|| self.code.map(|code| code / 100 == 5))
     }
 }
 
-/// The enhanced status code (RFC 3463 §2) of a refusal: the one that stands behind a reply code, as the server said it
-/// (RFC 2034 §4), else the first.
+/// The enhanced status code (RFC 3463 §2) of a refusal: the one after a reply code, as the server sent it (RFC 2034
+/// §4), otherwise the first.
 pub(super) fn enhanced(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let mut codes = memchr::memchr2_iter(b'4', b'5', bytes).filter(|at| code_at(bytes, *at).is_some());
@@ -43,7 +43,7 @@ pub(super) fn enhanced(text: &str) -> Option<String> {
     behind.filter(|code| !code.ends_with(".0.0")).or_else(|| first_enhanced(text))
 }
 
-/// The first enhanced status code of a refusal. One that says nothing (`5.0.0`) gives way to one that does.
+/// The first enhanced status code of a refusal. A specific one is preferred to an unspecific one (`5.0.0`).
 fn first_enhanced(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let mut vague = None;
@@ -57,7 +57,7 @@ fn first_enhanced(text: &str) -> Option<String> {
             continue;
         }
         let (Some(detail), end) = digits(bytes, subject_end + 1) else { continue };
-        // Four numbers are an address of a machine, or a version.
+        // Four numbers are a machine's address, or a version.
         let goes_on = bytes.get(end).is_some_and(u8::is_ascii_alphanumeric)
             || bytes.get(end) == Some(&b'.') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
         if goes_on || subject > 7 {
@@ -79,14 +79,14 @@ fn digits(bytes: &[u8], from: usize) -> (Option<u16>, usize) {
     ((1..=3).contains(&length).then_some(number), from + length)
 }
 
-/// The first reply code of a refusal that stands as servers write it: before words, an enhanced code or a dash.
+/// The first reply code of a refusal in the form that servers use: before words, an enhanced code or a dash.
 pub(super) fn reply_code(text: &str) -> Option<u16> {
     let bytes = text.as_bytes();
     let mut codes = memchr::memchr2_iter(b'4', b'5', bytes);
     codes.find_map(|at| code_at(bytes, at))
 }
 
-/// Whether a reply code of a refusal stands here.
+/// The reply code of a refusal at this position, if any.
 pub(super) fn code_at(bytes: &[u8], at: usize) -> Option<u16> {
     let before = at.checked_sub(1).map(|before| bytes[before]);
     if before.is_some_and(|o| o.is_ascii_alphanumeric() || matches!(o, b'.' | b'-' | b'/' | b'=' | b'_' | b'+' | b'$'))
@@ -94,7 +94,7 @@ pub(super) fn code_at(bytes: &[u8], at: usize) -> Option<u16> {
         return None;
     }
     let (Some(code), end) = digits(bytes, at) else { return None };
-    // Exchange writes `#550 5.1.1 RESOLVER.ADR`; a number with nothing like that behind it is that of a ticket.
+    // Exchange writes `#550 5.1.1 RESOLVER.ADR`; otherwise a number after # is that of a ticket.
     if before == Some(b'#') && !is_enhanced_at(bytes, end + 1) {
         return None;
     }
@@ -110,13 +110,13 @@ pub(super) fn code_at(bytes: &[u8], at: usize) -> Option<u16> {
     (stands_alone && is_refusal(code)).then_some(code)
 }
 
-/// The codes of refusals that servers use: RFC 5321 §4.2.3, its extensions, and some that only servers know.
+/// The codes of refusals in use: RFC 5321 §4.2.3, its extensions, and some private ones.
 fn is_refusal(code: u16) -> bool {
     matches!(code, 421 | 422 | 431 | 432 | 441 | 442 | 446 | 447 | 450..=455 | 458 | 459 | 471 | 472 | 499 | 500..=504
         | 510..=513 | 515 | 521 | 523 | 530 | 531 | 533..=535 | 538 | 541 | 542 | 544 | 546 | 550..=560 | 570..=573 | 577 | 580..=582)
 }
 
-/// Whether an enhanced status code of a refusal stands here.
+/// Whether an enhanced status code of a refusal is at this position.
 fn is_enhanced_at(bytes: &[u8], at: usize) -> bool {
     matches!(bytes.get(at), Some(b'4' | b'5'))
         && bytes.get(at + 1) == Some(&b'.')

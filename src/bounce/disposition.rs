@@ -1,4 +1,4 @@
-//! Disposition notifications (RFC 8098): read receipts, and the rejections that Sieve and delivery agents write as such.
+//! Disposition notifications (RFC 8098): read receipts, and rejections by Sieve and delivery agents in this form.
 
 use crate::mail::incoming::{Incoming, Part};
 use crate::model::classify::{Class, Diagnosis};
@@ -10,10 +10,10 @@ use super::original::Original;
 use super::status_fields::{Group, address_of, groups};
 use super::{Kind, Reader, RecipientReading, Verdict, evidence};
 
-/// Bytes of the notification that are read.
+/// Maximum bytes of the notification that are read.
 const MAX: usize = 64 * 1024;
 
-/// What a disposition notification says, where the message holds one.
+/// The reading of a disposition notification, if the message contains one.
 pub(super) fn read(
     reader: &Reader,
     mail: &Incoming,
@@ -25,8 +25,8 @@ pub(super) fn read(
     let field = |name: &str| groups.iter().find_map(|group| group.get(name).and_then(address_of));
     let disposition = groups.iter().find_map(|group| group.get("disposition")).unwrap_or_default();
     let lower = disposition.to_ascii_lowercase();
-    // RFC 5429 §2.2.1: a Sieve script that rejects says "deleted", and so does a program that deletes a mail unread. Only
-    // the words tell them apart.
+    // RFC 5429 §2.2.1: a Sieve script that rejects says "deleted", and so does a program that deletes a mail unread.
+    // Only the text distinguishes them.
     let is_rejected = signs.says_failure() && ["deleted", "denied", "failed"].iter().any(|word| lower.contains(word));
     if !is_rejected {
         let address = field("original-recipient").or_else(|| field("final-recipient"));

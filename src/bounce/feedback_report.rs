@@ -1,4 +1,4 @@
-//! Complaints: abuse reports (RFC 5965) and their likes.
+//! Complaints: abuse reports (RFC 5965) and similar messages.
 
 use crate::mail::incoming::{Incoming, Part};
 use crate::model::classify::Class;
@@ -8,18 +8,18 @@ use super::original::Original;
 use super::status_fields::{Group, address_of, groups};
 use super::{RecipientReading, Verdict, address, evidence};
 
-/// What Microsoft's junk mail reporting puts into the header of the message that it passes on.
+/// The field that Microsoft's junk mail reporting adds to the header of the forwarded message.
 const JUNK_REPORT: &str = "X-HmXmrOriginalRecipient";
 
-/// Who complains, where the message is a complaint. Receivers often hide it; then the token in the returned message is
-/// all that says whom it is about.
+/// The complaint, if the message is one. Receivers often hide the complainant; then only the token in the returned
+/// message identifies them.
 pub(super) fn read(
     mail: &Incoming,
     returned: Option<&str>,
     original: &Original,
     signs: &Signs,
 ) -> Option<Vec<RecipientReading>> {
-    // A person passes complaints on and quotes them, too.
+    // People also forward and quote complaints.
     if signs.is_of_person() {
         return None;
     }
@@ -53,15 +53,15 @@ pub(super) fn read(
     }
 }
 
-/// Whose complaint Microsoft's junk mail reporting passes on: no report in a form, but the message itself with a field in
-/// its header.
+/// The complainant in a message from Microsoft's junk mail reporting: not a formatted report, but the message itself
+/// with an added field.
 fn junk_report(mail: &Incoming, returned: Option<&str>) -> Option<String> {
     let in_text = returned.and_then(|text| Incoming::parse_headers(text.as_bytes()).ok());
     let all = [Some(mail), mail.embedded(), in_text.as_ref()];
     all.into_iter().flatten().find_map(|one| one.header(JUNK_REPORT).and_then(address::first))
 }
 
-/// Whether a message returns another in the manner of Microsoft's junk mail reporting.
+/// Whether a message returns another in the way of Microsoft's junk mail reporting.
 pub fn is_junk_report(mail: &Incoming) -> bool {
     mail.embedded().is_some_and(|returned| returned.header(JUNK_REPORT).is_some())
 }

@@ -1,5 +1,5 @@
-//! Bounces in words: each address that a shape found, with the diagnosis beside it; where no shape found one, whom the
-//! message that came back was to.
+//! Free-form bounces: each address that a shape found, with the diagnosis next to it; if no shape found one, the
+//! recipient of the returned message.
 
 use crate::mail::incoming::Incoming;
 use crate::model::classify::{Class, Diagnosis};
@@ -11,7 +11,7 @@ use super::original::Original;
 use super::shapes::{self, Candidate, Shape};
 use super::{Reader, RecipientReading, Verdict, address, evidence};
 
-/// What the message says of each recipient.
+/// What the message says about each recipient.
 pub(super) fn read(
     reader: &Reader,
     mail: &Incoming,
@@ -39,10 +39,10 @@ fn recipients(
     let mut found: Vec<Candidate> = Vec::new();
     let others: Vec<Candidate> = candidates.iter().filter(|one| !original.is_sender(&one.address)).cloned().collect();
     let is_quoted = |one: &Candidate| diagnosis::reply_code(&one.reason).is_some();
-    // Somebody may have written to himself; a sender counts where nobody else is named.
+    // People write to themselves; a sender counts if there is no other address.
     for candidate in if others.is_empty() { candidates } else { others } {
         match found.iter_mut().find(|one| address::same(&one.address, &candidate.address)) {
-            // What a server said goes before what is explained about the same address.
+            // A server's reply has priority over an explanation of the same address.
             Some(one) if one.reason.is_empty() || !is_quoted(one) && is_quoted(&candidate) => {
                 one.reason = candidate.reason;
             }
@@ -77,13 +77,13 @@ fn recipients(
         let to = if original.to.is_empty() { &original.delivered_to } else { &original.to };
         let mut all: Vec<String> = to.iter().filter(|one| !original.is_sender(one)).cloned().collect();
         all.dedup();
-        // Of several nobody knows which failed.
+        // Of several it is unknown which failed.
         found.extend(all.into_iter().take(1).filter(|_| to.len() == 1).map(bare));
     }
     found
 }
 
-/// The one address of a line that begins with "To:", in a summary of the message.
+/// The single address of a line that begins with "To:", in a summary of the message.
 fn in_summary(text: &Text) -> Option<String> {
     let mut lines = text.lines().iter().filter(|line| line.lower.starts_with("to:"));
     let addresses = address::find(&lines.next()?.text);
@@ -93,7 +93,8 @@ fn in_summary(text: &Text) -> Option<String> {
     }
 }
 
-/// A line that is only a local part, or one and a remark set off from it: of the returned message's recipient, else at the server that reports.
+/// A line that is only a local part, or one with a separate remark: at the returned message's recipient domain,
+/// otherwise at the reporting server.
 fn local_part_alone(mail: &Incoming, text: &Text, original: &Original) -> Option<String> {
     let is_local = |word: &str| {
         word.len() >= 2
@@ -118,17 +119,17 @@ fn local_part_alone(mail: &Incoming, text: &Text, original: &Original) -> Option
     })
 }
 
-/// What stands before a wide gap or a bracket, in lists of `user (reason)`.
+/// The text before a wide gap or a bracket, in lists of `user (reason)`.
 fn first_column(line: &str) -> &str {
     let end = [" (", "\t", "  "].iter().filter_map(|gap| line.find(gap)).min();
     &line[..end.unwrap_or(line.len())]
 }
 
-/// What the message says beside what stands next to an address.
+/// The text of the message besides what is next to an address.
 struct Words<'a> {
-    /// What it quotes of servers.
+    /// The quoted server replies.
     refusals: &'a str,
-    /// All of it.
+    /// The whole text.
     all: &'a str,
     original: &'a Original,
 }
@@ -150,7 +151,7 @@ fn reading(reader: &Reader, candidate: Option<Candidate>, words: &Words<'_>, sig
     let (mut classified, mut said) = diagnose(reason);
     let mut words = reason;
     if classified.class == Class::Other && said.code.is_none() && said.status.is_none() {
-        // What servers said goes before what is explained around it.
+        // Server replies have priority over the explanation around them.
         (classified, said) = diagnose(refusals);
         words = refusals;
     }

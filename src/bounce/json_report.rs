@@ -1,5 +1,5 @@
-//! Reports that mail services send as JSON in a mail, in place of RFC 3464: an object with a type and lists of recipients.
-//! The names are those of Amazon SES, which others have taken over.
+//! Reports that mail services send as JSON in a mail instead of RFC 3464: an object with a type and lists of
+//! recipients. The names are those of Amazon SES, which others have adopted.
 
 use serde_json::Value;
 
@@ -10,16 +10,16 @@ use super::diagnosis::Said;
 use super::original::Original;
 use super::{Kind, Reader, Reading, RecipientReading, Verdict, evidence};
 
-/// Bytes of JSON that are read.
+/// Maximum bytes of JSON that are read.
 const MAX: usize = 256 * 1024;
 
-/// What the report says, where the text of the message is one.
+/// The report, if the text of the message is one.
 pub(super) fn read(reader: &Reader, mail: &Incoming, original: &Original) -> Option<Reading> {
     let text = mail.text().trim_start();
     if !text.starts_with('{') || text.len() > MAX {
         return None;
     }
-    // What follows the object is for people. A line that a mail program folded inside a string is mended.
+    // The text after the object is for people. A line folded inside a string by a mail program is rejoined.
     let mended: String = text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
     let whole: Value = serde_json::Deserializer::from_str(&mended).into_iter().next()?.ok()?;
     let inner = whole.get("Message").and_then(Value::as_str).and_then(|text| serde_json::from_str(text).ok());

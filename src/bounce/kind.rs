@@ -1,5 +1,5 @@
-//! What kind of message it is, where no report of a standard says so: signs that are weighed together, because each of
-//! them stands in ordinary mail, too.
+//! Determines the kind of a message without a standard report, by combining signs, because each of them also occurs
+//! in ordinary mail.
 
 use crate::mail::incoming::Incoming;
 use crate::model::classify::Class;
@@ -9,10 +9,10 @@ use super::shapes::{Candidate, Shape};
 use super::wording::{Sign, Wording};
 use super::{Kind, Reader, RecipientReading, Verdict, address, evidence};
 
-/// What the signs must weigh together.
+/// Minimum weight of the signs together.
 const ENOUGH: u32 = 4;
 
-/// The signs of one message.
+/// The signs in one message.
 #[derive(Clone, Debug)]
 pub(super) struct Signs {
     subject: Vec<Sign>,
@@ -24,13 +24,13 @@ pub(super) struct Signs {
     is_answer: bool,
     is_auto_reply: bool,
     is_automatic: bool,
-    /// Somebody wrote it in a mail program: with a salutation, or as an answer to or a copy of something else.
+    /// Whether it was written in a mail program: with a salutation, or as a reply to or a copy of something.
     is_letter: bool,
-    /// A server's reply with an enhanced status code stands in the text.
+    /// Whether the text contains a server's reply with an enhanced status code.
     is_coded: bool,
 }
 
-/// What a message with these readings is.
+/// The kind of a message with these readings.
 pub(super) fn of(recipients: &[RecipientReading]) -> Kind {
     let is_bounce = recipients.iter().any(|one| one.verdict != Verdict::None && !one.waits);
     if is_bounce { Kind::Bounce } else { Kind::Notice }
@@ -44,7 +44,7 @@ impl Signs {
         let from = mail.from();
         let local = from.map(|from| from.address.split('@').next().unwrap_or_default().to_ascii_lowercase());
         let name = from.map(|from| from.name.to_lowercase()).unwrap_or_default();
-        // Some put the name of the program where the local part belongs.
+        // Some put the program's name in place of the local part.
         let names = local.clone().unwrap_or_default();
         let is_null = |path: &str| path.trim() == "<>" || path.trim() == "<MAILER-DAEMON>";
         let null = from_null || mail.header("Return-Path").is_some_and(is_null);
@@ -64,7 +64,7 @@ impl Signs {
             word("Auto-Submitted").starts_with("auto-replied") || word("Precedence").starts_with("auto_reply");
         let is_automatic = mail.is_marked_automatic() || null || mail.is_bulk() && mail.header("List-Id").is_none();
         let said = wording.subject.said(&core);
-        // Without a mark only where nothing stands before it: "Re: Automatic reply" is what a person answers to one.
+        // Without a mark only if nothing precedes it: "Re: Automatic reply" is a person's answer to one.
         let certain =
             !subject.has_prefix && wording.auto_reply_certain.iter().any(|one| core.starts_with(one.as_str()));
         Self {
@@ -85,32 +85,32 @@ impl Signs {
         }
     }
 
-    /// Whether the message says that something waits and has not failed.
+    /// Whether the message says that another is delayed and has not failed.
     pub(super) fn is_delay(&self) -> bool {
         self.subject.contains(&Sign::Delay) || self.text.contains(&Sign::Delay) && !self.names_failed
     }
 
-    /// Whether a program sent it that may pass on what came to it.
+    /// Whether it is from a program that may forward incoming mail.
     pub(super) fn may_pass_on(&self) -> bool {
         self.is_daemon || self.is_automatic || self.is_program
     }
 
-    /// Whether a person writes, who may quote, forward or attach what a program wrote.
+    /// Whether it is from a person, who may quote, forward or attach a program's text.
     pub(super) fn is_of_person(&self) -> bool {
         self.is_letter && !self.is_marked()
     }
 
-    /// Whether something beside its words says that a program sent it.
+    /// Whether anything besides its text says that a program sent it.
     pub(super) fn is_marked(&self) -> bool {
         self.is_daemon || self.is_program || self.is_automatic || self.names_failed
     }
 
-    /// Whether the message itself says that it did not get through.
+    /// Whether the message itself reports a failed delivery.
     pub(super) fn says_failure(&self) -> bool {
         self.subject.contains(&Sign::Failure) || self.text.contains(&Sign::Failure)
     }
 
-    /// Whether it is a bounce in words.
+    /// Whether it is a free-form bounce.
     pub(super) fn is_failure(&self, candidates: &[Candidate]) -> bool {
         let by_subject = self.subject.contains(&Sign::Failure) || self.subject.contains(&Sign::Delay);
         let by_text = self.text.contains(&Sign::Failure) || self.text.contains(&Sign::Delay);
@@ -123,13 +123,13 @@ impl Signs {
             (by_subject, 2),
             (by_text, 1),
             (is_quoted, 1),
-            // A code outweighs a language that is not known.
+            // A code weighs more than an unknown language.
             (self.is_coded && self.is_daemon, 2),
             (is_headed && self.is_daemon, 1),
             (self.has_returned, 1),
         ];
         let weight: u32 = weight.iter().filter(|(holds, _)| *holds).map(|(_, weight)| weight).sum();
-        // Words alone never do: a person complains of a bounce in the same.
+        // Words alone are never sufficient: a person complains about a bounce with the same words.
         let is_of_program = self.is_daemon
             || self.is_program
             || self.is_automatic
@@ -140,11 +140,11 @@ impl Signs {
         let is_evident = by_subject || by_text || is_quoted || self.names_failed || self.is_coded && self.is_daemon;
         let is_news = self.subject.contains(&Sign::Success) || self.is_auto_reply && !by_text && !self.names_failed;
         let is_of_other = self.is_of_person() || self.is_answer && !self.is_daemon;
-        // What nothing marks as a program's needs one sign more: people forward bounces without a word.
+        // A message without the mark of a program needs one more sign: people forward bounces without comment.
         weight >= ENOUGH + u32::from(!self.is_marked()) && is_of_program && is_evident && !is_news && !is_of_other
     }
 
-    /// What it is, when it is no bounce.
+    /// Its kind, if it is not a bounce.
     pub(super) fn otherwise(&self, mail: &Incoming) -> (Kind, Vec<RecipientReading>) {
         let (kind, class, why) = if self.is_auto_reply && !self.subject.contains(&Sign::Success) {
             (Kind::AutoReply, Class::AutoReply, "a program answers for its owner")
@@ -162,7 +162,7 @@ impl Signs {
     }
 }
 
-/// A reading in which nothing failed.
+/// A reading without a failure.
 pub(super) fn silent(address: Option<String>, class: Class, why: &str, evidence: &str) -> RecipientReading {
     RecipientReading {
         address,
@@ -178,14 +178,14 @@ pub(super) fn silent(address: Option<String>, class: Class, why: &str, evidence:
     }
 }
 
-/// `multipart/report` of any kind (RFC 6522), which only programs send.
+/// `multipart/report` of any kind (RFC 6522), sent only by programs.
 fn is_machine_readable(mail: &Incoming) -> bool {
     mail.header("Content-Type")
         .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("multipart/report"))
 }
 
-/// Whether the text or the header shows a person who writes: a salutation at its beginning or end, the name of a mail
-/// program, an answer to another message.
+/// Whether text or header show that a person wrote it: a salutation at its beginning or end, the name of a mail
+/// program, a reply to another message.
 fn is_written(mail: &Incoming, text: &Text, wording: &Wording) -> bool {
     let mut lines = text.lines().iter().map(|line| line.lower.as_str()).filter(|line| !line.is_empty());
     let is_client = ["User-Agent", "X-Mailer"]
@@ -194,7 +194,7 @@ fn is_written(mail: &Incoming, text: &Text, wording: &Wording) -> bool {
     is_client || mail.header("In-Reply-To").is_some() || lines.any(|line| wording.is_of_letter(line))
 }
 
-/// `multipart/report` for delivery status (RFC 6522 §3), whatever is in it.
+/// `multipart/report` for delivery status (RFC 6522 §3), whatever its content.
 pub(super) fn is_report(mail: &Incoming) -> bool {
     mail.header("Content-Type").is_some_and(|kind| {
         let kind = kind.to_ascii_lowercase();

@@ -1,27 +1,27 @@
-//! The text of a message as lines: what its sender's program wrote, cut off where the returned message begins.
+//! The text of a message as lines: what its sender's program wrote, up to where the returned message begins.
 
 use crate::mail::incoming::Incoming;
 
 use super::wording::Wording;
 
-/// Bytes of text that are read; what comes after so much is a returned message.
+/// Maximum bytes of text that are read; anything after that is a returned message.
 const MAX_TEXT: usize = 64 * 1024;
-/// Lines that are read.
+/// Maximum number of lines that are read.
 const MAX_LINES: usize = 1500;
-/// Bytes of one line that are read.
+/// Maximum bytes of one line that are read.
 const MAX_LINE: usize = 2000;
 
-/// Lines with a refusal that are read together.
+/// Maximum number of lines with a refusal that are combined.
 const MAX_REFUSALS: usize = 20;
 
 /// One line.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
-    /// Without spaces at the ends and marks of quoting.
+    /// The text without surrounding spaces and quotation marks.
     pub text: String,
-    /// The same in lower case.
+    /// The text in lower case.
     pub lower: String,
-    /// Whether spaces stood before it.
+    /// Whether it was indented.
     pub is_indented: bool,
 }
 
@@ -57,7 +57,7 @@ impl Text {
         &self.lines
     }
 
-    /// The returned message as it stands in the text, from its header on.
+    /// The returned message in the text, from its header on.
     pub(super) fn returned(&self) -> Option<&str> {
         self.returned.as_deref()
     }
@@ -68,13 +68,13 @@ impl Text {
         lines.fold(String::new(), |all, line| all + &line.text + "\n")
     }
 
-    /// The lines that quote a refusal as one text.
+    /// The lines with refusals as one text.
     pub(super) fn refusals(&self) -> String {
         let lines = self.lines.iter().filter(|line| super::diagnosis::reply_code(&line.text).is_some());
         lines.take(MAX_REFUSALS).fold(String::new(), |all, line| all + &line.text + "\n")
     }
 
-    /// All lines as one text in lower case, one space between words, so that a phrase is found across a line's end.
+    /// All lines as one text in lower case, with one space between words, so that phrases are found across line ends.
     pub(super) fn flowing(&self) -> String {
         let mut all = String::new();
         for word in self.lines.iter().flat_map(|line| line.lower.split_whitespace()) {
@@ -85,7 +85,7 @@ impl Text {
     }
 }
 
-/// The text that a reader sees; where there is none, the first part that has any.
+/// The text shown to a reader; if there is none, the first part with any.
 fn body(mail: &Incoming) -> std::borrow::Cow<'_, str> {
     if !mail.text().trim().is_empty() {
         return mail.text().into();
@@ -107,11 +107,11 @@ impl Line {
     }
 }
 
-/// Without the Japanese of ISO-2022-JP (RFC 1468), whose octets are letters and brackets of ASCII. A mark stands where
-/// it was, so that an address after a sentence does not begin its line.
+/// The line without the Japanese of ISO-2022-JP (RFC 1468), whose bytes are ASCII letters and brackets. A mark
+/// replaces it, so that an address after a sentence does not begin its line.
 fn without_shifts(line: &str) -> std::borrow::Cow<'_, str> {
     let shift = ["\u{1b}$", "$B"];
-    // The escape byte itself is lost in some places.
+    // The escape byte itself is lost in some cases.
     let is_shifted = line.contains('\u{1b}') || line.starts_with("$B") && line.contains("(B");
     if !is_shifted {
         return line.into();
@@ -131,7 +131,7 @@ fn without_shifts(line: &str) -> std::borrow::Cow<'_, str> {
     out.into()
 }
 
-/// Whether a line in lower case is a header field that only a real message has.
+/// Whether a line in lower case is a header field that only occurs in a real message.
 fn is_field_of_mail(line: &str) -> bool {
     let fields = [
         "received:",
@@ -149,7 +149,7 @@ fn is_field_of_mail(line: &str) -> bool {
     fields.iter().any(|field| line.starts_with(field))
 }
 
-/// Whether header fields follow one another here.
+/// Whether there are consecutive header fields here.
 fn is_header_block(text: &str) -> bool {
     let mut fields = 0;
     for line in text.lines().take(40) {

@@ -1,11 +1,12 @@
-//! Floor 2: what a message that came back says. Pure: a message in, a [`Reading`] out; no I/O, no clock.
+//! Floor 2: interprets bounces. Pure: a message in, a [`Reading`] out; no I/O, no clock.
 //!
-//! Sources in this order, because what a standard says is certain and what a sentence says is a guess: the reports of the
-//! standards (RFC 3464, RFC 6533, RFC 5965, and the JSON that mail services send in their place), the shapes in which
-//! servers put a diagnosis beside an address, and last the message that came back with it. What a diagnosis means is
-//! for `model/classify.toml`; how servers word that there is one, for `wording.toml`.
+//! Sources in order of priority, because standards are certain and sentences are guesses: standard reports (RFC 3464,
+//! RFC 6533, RFC 5965, and the JSON that mail services send in their place), the shapes in which servers put a
+//! diagnosis next to an address, and last the returned message. The meaning of a diagnosis is defined in
+//! `model/classify.toml`; the wording of servers in `wording.toml`.
 //!
-//! A bounce proves nothing: anybody can write one. Whom it is about is for the signed address that it came to.
+//! A bounce proves nothing: it can be forged. Whom it concerns is determined by the signed address that it was sent
+//! to.
 
 use crate::mail::incoming::Incoming;
 use crate::mail::reply::ReplyReader;
@@ -30,23 +31,23 @@ pub use feedback_report::is_junk_report;
 pub use original::Original;
 use wording::Wording;
 
-/// What a message is.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// A message was not delivered, to one recipient at least.
+    /// Failed delivery to at least one recipient.
     Bounce,
-    /// A reader called it unwanted, or a receiver reports a fault of authentication (RFC 5965, RFC 6591).
+    /// A reader reported a message as unwanted, or a receiver reports an authentication failure (RFC 5965, RFC 6591).
     Complaint,
-    /// A program answered for its owner: absent, thanks for your mail (RFC 3834).
+    /// An automatic reply: absence, thanks for your mail (RFC 3834).
     AutoReply,
-    /// News of a message: delayed, delivered, relayed, read, held until somebody proves to be human.
+    /// News about a message: delayed, delivered, relayed, read, held until a person proves to be human.
     Notice,
     /// None of these.
     Other,
 }
 
 impl Kind {
-    /// The word used everywhere.
+    /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Bounce => "bounce",
@@ -61,68 +62,68 @@ impl Kind {
 /// What a message says about one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecipientReading {
-    /// The recipient, as the message writes it; none when it names nobody.
+    /// The recipient, as written in the message; `None` if there is none.
     pub address: Option<String>,
-    /// Other addresses that the same failure names: what it was before a forwarding, or after.
+    /// Other addresses in the same failure: from before or after a forwarding.
     pub also: Vec<String>,
-    /// The enhanced status code (RFC 3463), where one is said.
+    /// The enhanced status code (RFC 3463), if given.
     pub status: Option<String>,
-    /// The SMTP reply code, where one is quoted.
+    /// The SMTP reply code, if quoted.
     pub code: Option<u16>,
-    /// What became of the message.
+    /// What happened to the message.
     pub verdict: Verdict,
-    /// Whether the server still tries, so that this is no outcome yet.
+    /// Whether the server is still trying, so that this is not final.
     pub waits: bool,
     /// What it is about.
     pub class: Class,
-    /// What is wrong, in a few words, for the press office.
+    /// The cause in a few words, for the press office.
     pub why: String,
-    /// Whether it scores against the subscriber: a failure for which the address itself is to blame.
+    /// Whether it scores against the subscriber: a failure of the address itself.
     pub counts: bool,
-    /// The words that say so, on one line, at most 500 bytes.
+    /// The text that says so, on one line, at most 500 bytes.
     pub evidence: String,
 }
 
-/// What a message says.
+/// The interpretation of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// What it says about each recipient; for an answer of a program: who sent it.
+    /// What it says about each recipient; for an automatic reply: its sender.
     pub recipients: Vec<RecipientReading>,
-    /// What is known of the message that it is about.
+    /// What is known of the original message.
     pub original: Original,
 }
 
-/// Reports inside reports.
+/// Maximum depth of nested reports.
 const MAX_DEPTH: usize = 2;
 
-/// Reads messages: the rules and the wording, read once.
+/// Interprets messages with rules and wording, which are parsed once.
 #[derive(Clone, Debug)]
 pub struct Reader {
     classifier: Classifier,
     wording: Wording,
-    /// Knows what mail programs and gateways put before a subject.
+    /// Knows the prefixes that mail programs and gateways put before a subject.
     replies: ReplyReader,
 }
 
 impl Reader {
-    /// A reader with the wording that comes with Depesch.
+    /// Creates a reader with the wording shipped with Depesch.
     ///
     /// # Errors
-    /// Never with the files as they are; a test sees to that.
+    /// Never with the shipped files; a test ensures this.
     pub fn new(classifier: Classifier) -> Result<Self, RulesError> {
         let replies = ReplyReader::shipped().map_err(RulesError::new)?;
         Ok(Self { classifier, wording: Wording::shipped()?, replies })
     }
 
-    /// Says what a message is, by what is in it.
+    /// Interprets a message by its content.
     pub fn read(&self, mail: &Incoming) -> Reading {
         self.read_inside(mail, false, 0)
     }
 
-    /// Says what a message is that came with the null reverse-path (`from_null`), as only programs send (RFC 5321 §4.5.5),
-    /// or with another envelope sender.
+    /// Interprets a message that came with the null reverse-path (`from_null`), as only programs send (RFC 5321
+    /// §4.5.5), or with another envelope sender.
     pub fn read_from(&self, mail: &Incoming, from_null: bool) -> Reading {
         self.read_inside(mail, from_null, 0)
     }
@@ -155,7 +156,7 @@ impl Reader {
         Reading { kind, recipients, original }
     }
 
-    /// A program returned or passed on a report as the message inside its own.
+    /// Interprets a report that a program returned or forwarded inside its own message.
     fn read_returned(&self, mail: &Incoming, text: &lines::Text, signs: &kind::Signs, depth: usize) -> Option<Reading> {
         if depth >= MAX_DEPTH || !signs.may_pass_on() {
             return None;

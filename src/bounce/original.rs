@@ -1,36 +1,36 @@
-//! The message that a report is about, as far as it came back: what finds the mailing and the subscriber again.
+//! The original message of a report, as far as it was returned: identifies the mailing and the subscriber.
 
 use crate::mail::incoming::Incoming;
 
 use super::address;
 
-/// What is known of the message that a report is about.
+/// What is known of the original message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Original {
     /// Its Message-ID, without angle brackets.
     pub message_id: Option<String>,
     /// Its subject.
     pub subject: Option<String>,
-    /// Whom it was to: the addresses of To.
+    /// The addresses in its To.
     pub to: Vec<String>,
-    /// Whom it was from: the addresses of From.
+    /// The addresses in its From.
     pub from: Vec<String>,
-    /// Addresses that may be its envelope sender, i.e. ours with the signed token, the likeliest first.
+    /// Addresses that may be its envelope sender, i.e. ours with the signed token, the most likely first.
     pub senders: Vec<String>,
-    /// Its List-Unsubscribe, which holds a signed token too.
+    /// Its List-Unsubscribe, which also contains a signed token.
     pub list_unsubscribe: Option<String>,
-    /// Addresses that its Received fields, X-Failed-Recipients and the like name as recipients.
+    /// Recipient addresses in its Received fields, X-Failed-Recipients and similar ones.
     pub delivered_to: Vec<String>,
 }
 
 impl Original {
-    /// From the message itself, its header fields in a part of their own, or what stands of it in the text.
+    /// Reads it from the returned message, from a part with its header fields, or from the text.
     pub(super) fn new(mail: &Incoming, in_text: Option<&str>) -> Self {
         let mut original = Self::default();
         let text = in_text.and_then(|text| Incoming::parse_headers(header_end(text).as_bytes()).ok());
         let returned = mail.embedded().filter(|one| !one.headers().is_empty()).cloned();
         let returned = returned.or_else(|| in_attachment(mail)).or(text);
-        // The report came to the envelope sender (RFC 3464 §2).
+        // The report was sent to the envelope sender (RFC 3464 §2).
         for name in ["Delivered-To", "X-Original-To", "To"] {
             let values = mail.headers_named(name).filter_map(|header| address::first(&header.raw));
             original.senders.extend(values);
@@ -69,19 +69,19 @@ impl Original {
         }
     }
 
-    /// The addresses that the message was sent from, without the one of the recipient: some write to themselves.
+    /// The addresses that the message was sent from, without the recipient's: some write to themselves.
     pub(super) fn ours<'a>(&'a self, recipient: Option<&str>) -> Vec<&'a str> {
         let all = self.from.iter().chain(&self.senders).map(String::as_str);
         all.filter(|one| !recipient.is_some_and(|recipient| address::same(one, recipient))).collect()
     }
 
-    /// Whether an address is one that the message was sent from or that the report came to.
+    /// Whether the message was sent from this address, or the report was sent to it.
     pub(super) fn is_sender(&self, one: &str) -> bool {
         self.from.iter().chain(&self.senders).any(|other| address::same(one, other))
     }
 }
 
-/// A part that holds the header of a message and calls itself text.
+/// A part that contains a message's header and is labelled as text.
 fn in_attachment(mail: &Incoming) -> Option<Incoming> {
     let texts = mail.parts().iter().filter(|part| !part.is_text_body).filter_map(|part| part.text.as_deref());
     let mut headers = texts.filter(|text| {
@@ -91,7 +91,7 @@ fn in_attachment(mail: &Incoming) -> Option<Incoming> {
     Incoming::parse_headers(header_end(headers.next()?).as_bytes()).ok()
 }
 
-/// The text to its first empty line after fields.
+/// The text up to its first empty line after fields.
 fn header_end(text: &str) -> &str {
     let text = text.trim_start();
     let text = &text[..text.floor_char_boundary(32 * 1024)];

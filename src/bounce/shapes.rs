@@ -1,51 +1,51 @@
-//! The shapes in which servers put a diagnosis beside an address. One shape is taken from a message, the surest that it
-//! has: a program writes all its recipients alike.
+//! The shapes in which servers put a diagnosis next to an address. Only one shape is used in a message, the most
+//! reliable it has: a program formats all its recipients alike.
 
 use super::address::{self, Found};
 use super::diagnosis::{code_at, reply_code};
 use super::lines::{Line, Text};
 use super::wording::Wording;
 
-/// Recipients taken from one message.
+/// Maximum number of recipients read from one message.
 const MAX_CANDIDATES: usize = 500;
-/// Lines of a diagnosis.
+/// Maximum number of lines of a diagnosis.
 const MAX_REASON: usize = 30;
 
-/// The shapes, the surest first.
+/// The shapes, the most reliable first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Shape {
-    /// `<address>: reason`, at the beginning of a line: Postfix, qmail, and many after them.
+    /// `<address>: reason`, at the beginning of a line: Postfix, qmail, and many others.
     Headed,
-    /// The address alone on its line, the reason under it, if at all: Exim, sendmail, Gmail, Exchange.
+    /// The address alone on its line, with any reason below it: Exim, sendmail, Gmail, Exchange.
     Alone,
-    /// RCPT TO with the address, then a refusal: transcripts of sessions.
+    /// RCPT TO with the address, then a refusal: session transcripts.
     Session,
-    /// Words that lead to the address of a recipient: "Unknown user: address".
+    /// Words before a recipient's address: "Unknown user: address".
     Led,
-    /// An SMTP refusal that quotes the address.
+    /// An SMTP refusal that contains the address.
     Quoted,
 }
 
 /// An address that may be a recipient's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
-    /// The address.
+    /// Its address.
     pub address: String,
-    /// Where the address was written.
+    /// The shape in which it was found.
     pub shape: Shape,
-    /// Addresses that the same failure names: what it was before it was expanded or forwarded.
+    /// Other addresses in the same failure: from before an expansion or forwarding.
     pub also: Vec<String>,
-    /// What stands beside it.
+    /// The text next to it.
     pub reason: String,
 }
 
 impl Candidate {
-    /// A candidate of this shape, without address and reason.
+    /// Creates a candidate of this shape, without address and reason.
     pub(super) fn new(shape: Shape) -> Self {
         Self { address: String::new(), shape, also: Vec::new(), reason: String::new() }
     }
 
-    /// Whether the address stands as in a form or in a transcript, and not in a sentence.
+    /// Whether the address is in a form or a transcript, and not in a sentence.
     pub(super) fn is_labelled(&self) -> bool {
         let before = self.reason.split(self.address.as_str()).next().unwrap_or_default();
         let has_label = before.trim_end_matches([' ', '\t', '<', '"', '\'', '[']).ends_with(':');
@@ -53,7 +53,7 @@ impl Candidate {
     }
 }
 
-/// The candidates of the surest shape that the text has.
+/// The candidates of the most reliable shape in the text.
 pub(super) fn find(text: &Text, wording: &Wording) -> Vec<Candidate> {
     let lines = text.lines();
     let addresses: Vec<Vec<Found>> =
@@ -68,11 +68,11 @@ pub(super) fn find(text: &Text, wording: &Wording) -> Vec<Candidate> {
         &|| sure(Shape::Alone),
         &|| {
             let (sessions, replies) = (in_sessions(lines, &addresses), in_replies(lines, &addresses, wording));
-            // A transcript that names more than one session shows says more.
+            // A transcript with more addresses than sessions contains more information.
             if replies.len() > sessions.len() && !sessions.is_empty() { replies } else { sessions }
         },
         &|| {
-            // A refusal may name an address that the words above it do not, e.g. the one after a forwarding.
+            // A refusal may contain an address that the words above it do not, e.g. one after a forwarding.
             let mut led = after_words(lines, &addresses, wording);
             led.extend(in_replies(lines, &addresses, wording));
             led
@@ -90,14 +90,14 @@ pub(super) fn find(text: &Text, wording: &Wording) -> Vec<Candidate> {
             offices = found;
         }
     }
-    // An office can be the recipient, too, but only where nobody else is.
+    // An office can also be the recipient, but only if there is no other address.
     offices
 }
 
 /// Lines that begin with an address.
 fn at_line_starts(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -> Vec<Candidate> {
     let mut found: Vec<(usize, Candidate)> = Vec::new();
-    // Whether a recipient's lines go on, of which only the first is not indented.
+    // Whether a recipient's lines continue, of which only the first is not indented.
     let mut goes_on = false;
     for (number, line) in lines.iter().enumerate() {
         goes_on &= line.is_indented && !line.text.is_empty();
@@ -133,7 +133,7 @@ fn at_line_starts(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -
     for (index, (number, mut candidate)) in found.into_iter().enumerate() {
         let until = starts[index + 1..].iter().find(|next| **next > number).copied().unwrap_or(lines.len());
         append_block(&mut candidate.reason, &lines[number + 1..until]);
-        // Either of the two may be the one that we wrote to.
+        // Either of the two may be the one that we sent to.
         let alias = alias_in(&candidate.reason, &candidate.address, wording);
         candidate.also.extend(alias.clone());
         let (also, shape, reason) = (vec![candidate.address.clone()], candidate.shape, candidate.reason.clone());
@@ -143,7 +143,7 @@ fn at_line_starts(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -
     candidates
 }
 
-/// The address that an undisclosed one was generated from (Exim), where the first of these lines says that there is one.
+/// The address from which an undisclosed one was generated (Exim), if the first of these lines mentions one.
 fn undisclosed(lines: &[Line], wording: &Wording) -> Option<String> {
     let first = lines.first()?;
     if !wording.undisclosed.iter().any(|words| first.lower.contains(words.as_str())) {
@@ -153,7 +153,7 @@ fn undisclosed(lines: &[Line], wording: &Wording) -> Option<String> {
     alias_in(&near, "", wording)
 }
 
-/// The address before an expansion, which servers put in brackets beside or under the other: `(expanded from: <a>)`.
+/// The address before an expansion, which servers put in brackets next to or below the other: `(expanded from: <a>)`.
 fn alias_in(reason: &str, other: &str, wording: &Wording) -> Option<String> {
     let lower = reason.to_ascii_lowercase();
     let after = wording.alias.iter().filter_map(|words| Some(lower.find(words.as_str())? + words.len())).min()?;
@@ -162,7 +162,7 @@ fn alias_in(reason: &str, other: &str, wording: &Wording) -> Option<String> {
     rest.lines().take(2).find_map(address::first).filter(|alias| !address::same(alias, other))
 }
 
-/// Whether nothing but brackets, bullets and numbers stands before the address.
+/// Whether only brackets, bullets and numbers precede the address.
 fn begins(line: &str, first: &Found) -> bool {
     let before = &line[..first.start];
     // A number is a bullet, three digits are a reply code.
@@ -174,7 +174,7 @@ fn begins(line: &str, first: &Found) -> bool {
         || ["rfc822;", "rfc822:", "smtp:", "smtp"].iter().any(|kind| before.trim().eq_ignore_ascii_case(kind))
 }
 
-/// Whether words lead away from the address that the line begins with: at the end of the line before.
+/// Whether the end of the line before shows that the address at the line's beginning is not a recipient.
 fn is_elsewhere(lines: &[Line], number: usize, wording: &Wording) -> bool {
     let Some(before) = number.checked_sub(1).map(|before| lines[before].lower.as_str()) else { return false };
     let ends_sentence = before.is_empty() || before.ends_with([':', '.', '!', '-', '=', ')', ';']);
@@ -186,7 +186,7 @@ fn is_list(line: &str) -> bool {
     line.split([',', ';']).filter(|item| !item.trim().is_empty()).all(|item| item.contains('@'))
 }
 
-/// Adds the lines of a reason: to the first empty line after something was said.
+/// Adds the lines of a reason: up to the first empty line after some text.
 fn append_block(reason: &mut String, lines: &[Line]) {
     let (mut said, mut empty) = (!reason.is_empty(), 0);
     for line in lines.iter().take(MAX_REASON) {
@@ -198,7 +198,7 @@ fn append_block(reason: &mut String, lines: &[Line]) {
             }
             continue;
         }
-        // Under a heading of the server's own begins another matter.
+        // After a heading by the server, another topic begins.
         if line.text.starts_with("----") || said && line.text.starts_with("--- ") {
             break;
         }
@@ -208,7 +208,7 @@ fn append_block(reason: &mut String, lines: &[Line]) {
     }
 }
 
-/// RCPT TO, then a refusal within a few lines.
+/// RCPT TO, followed by a refusal within a few lines.
 fn in_sessions(lines: &[Line], addresses: &[Vec<Found>]) -> Vec<Candidate> {
     let mut found = Vec::new();
     for (number, line) in lines.iter().enumerate() {
@@ -218,7 +218,7 @@ fn in_sessions(lines: &[Line], addresses: &[Vec<Found>]) -> Vec<Candidate> {
         let mut reply: Vec<&str> =
             replies.filter(|line| reply_code(&line.text).is_some()).map(|l| l.text.as_str()).collect();
         if reply.is_empty() {
-            // A summary tells the reply first.
+            // A summary has the reply first.
             let before = lines[number.saturating_sub(12)..number].iter().rev();
             reply.extend(before.map(|line| line.text.as_str()).find(|line| reply_code(line).is_some()));
         }
@@ -230,12 +230,12 @@ fn in_sessions(lines: &[Line], addresses: &[Vec<Found>]) -> Vec<Candidate> {
     found
 }
 
-/// Whether places in the line and in its lower case are the same.
+/// Whether positions in the line and in its lower case correspond.
 fn is_same_length(line: &Line) -> bool {
     line.text.len() == line.lower.len()
 }
 
-/// Words that lead to a recipient, directly before the address.
+/// Words for a recipient, directly before the address.
 fn after_words(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
     for (number, line) in lines.iter().enumerate() {
@@ -246,7 +246,7 @@ fn after_words(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -> V
                 _ => before,
             };
             let near = &context[context.ceil_char_boundary(context.len().saturating_sub(50))..];
-            // A label says whose address it is, whatever the sentence before it was about.
+            // A label identifies the address, whatever the sentence before it was about.
             let near = if near.trim_end().ends_with(':') { label(near) } else { near };
             let is_alias = wording.alias.iter().any(|words| near.trim_end().ends_with(words.as_str()));
             if !wording.leads_to_recipient(&context) || wording.leads_elsewhere(near) && !is_alias {
@@ -271,7 +271,7 @@ fn label(text: &str) -> &str {
     &words[start..]
 }
 
-/// A refusal that quotes the address.
+/// A refusal that contains the address.
 fn in_replies(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
     let mut before = String::new();
@@ -302,7 +302,7 @@ fn in_replies(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -> Ve
     found
 }
 
-/// The only address in the text that is nobody's who could be meant otherwise, however it stands there.
+/// The only address in the text that cannot belong to another party, in whatever form.
 pub(super) fn only(text: &Text, wording: &Wording, is_other: impl Fn(&str) -> bool) -> Option<Candidate> {
     let mut only: Option<Candidate> = None;
     for (number, line) in text.lines().iter().enumerate().filter(|(_, line)| line.text.contains('@')) {

@@ -1,11 +1,11 @@
-//! The fields of machine-readable reports (RFC 3464 §2.1, RFC 5965 §3.1): groups of `Name: value` with empty lines
-//! between, read tolerantly, because many are written by hand.
+//! The fields of machine-readable reports (RFC 3464 §2.1, RFC 5965 §3.1): groups of `Name: value` separated by empty
+//! lines, parsed tolerantly, because many are written by hand.
 
 use super::address;
 
-/// Fields that are read of one report.
+/// Maximum number of fields read in one report.
 const MAX_FIELDS: usize = 5000;
-/// Bytes of one value.
+/// Maximum bytes of one value.
 const MAX_VALUE: usize = 4000;
 
 /// One group of fields, names in lower case.
@@ -28,7 +28,7 @@ impl Group {
     }
 }
 
-/// The groups of a report. A group ends at an empty line, and where a field comes again that a group has once.
+/// The groups of a report. A group ends at an empty line, and where a field is repeated that occurs once per group.
 pub(super) fn groups(text: &str) -> Vec<Group> {
     let (mut groups, mut group, mut count) = (Vec::new(), Group::default(), 0);
     for line in text.lines() {
@@ -47,7 +47,7 @@ pub(super) fn groups(text: &str) -> Vec<Group> {
             continue;
         }
         let Some((name, value)) = line.split_once(':') else {
-            // A value that was wrapped without a space goes on.
+            // A value that was wrapped without a space continues.
             if let Some((_, last)) = group.0.last_mut().filter(|(_, last)| last.len() < MAX_VALUE) {
                 last.push('\n');
                 last.push_str(line.trim());
@@ -72,7 +72,7 @@ fn close(groups: &mut Vec<Group>, group: &mut Group) {
         return;
     }
     let closed = std::mem::take(group);
-    // An empty line too many cuts a recipient's group in two.
+    // A superfluous empty line splits a recipient's group in two.
     let is_rest = !closed.has_recipient() && (closed.get("action").is_some() || closed.get("status").is_some());
     match groups.last_mut().filter(|last: &&mut Group| is_rest && last.has_recipient() && last.get("action").is_none())
     {
@@ -81,7 +81,7 @@ fn close(groups: &mut Vec<Group>, group: &mut Group) {
     }
 }
 
-/// The address in a recipient field (RFC 3464 §2.3.1, §2.3.2): its type goes, and what RFC 6533 §3 encodes is decoded.
+/// The address in a recipient field (RFC 3464 §2.3.1, §2.3.2): without its type, and decoded by RFC 6533 §3.
 pub(super) fn address_of(field: &str) -> Option<String> {
     let (kind, value) = field.split_once(';').unwrap_or(("rfc822", field));
     let kind = kind.trim().to_ascii_lowercase();
@@ -94,7 +94,7 @@ pub(super) fn address_of(field: &str) -> Option<String> {
     }
 }
 
-/// `utf-8-addr-xtext` and `utf-8-addr-unitext` (RFC 6533 §3): `\x{E5}` is å.
+/// Decodes `utf-8-addr-xtext` and `utf-8-addr-unitext` (RFC 6533 §3): `\x{E5}` is å.
 fn decoded(value: &str) -> String {
     let mut out = String::new();
     let mut rest = value;

@@ -1,5 +1,5 @@
-//! Delivery status notifications (RFC 3464, RFC 6533): in their own part, in a part that calls itself something else, or
-//! in the text itself.
+//! Delivery status notifications (RFC 3464, RFC 6533): in their own part, in a part with another type, or in the text
+//! itself.
 
 use crate::mail::incoming::{Incoming, Part};
 use crate::model::classify::{Class, Classified, Counts, Diagnosis};
@@ -12,10 +12,10 @@ use super::shapes::{self, Candidate};
 use super::status_fields::{Group, address_of, groups};
 use super::{Reader, RecipientReading, Verdict, address, evidence};
 
-/// Recipients of one report.
+/// Maximum number of recipients in one report.
 const MAX_RECIPIENTS: usize = 500;
 
-/// What a report says of each recipient; none, when the message holds no report.
+/// What a report says about each recipient; `None` without a report.
 pub(super) fn read(
     reader: &Reader,
     mail: &Incoming,
@@ -23,7 +23,7 @@ pub(super) fn read(
     original: &Original,
     signs: &Signs,
 ) -> Option<Vec<RecipientReading>> {
-    // A person passes reports on and quotes their fields, too.
+    // People also forward reports and quote their fields.
     if !signs.is_marked() {
         return None;
     }
@@ -42,7 +42,7 @@ pub(super) fn read(
         }
     }
     readings.retain(|one| one.address.is_some() || is_only);
-    // A report that names nobody is a free-form bounce with an empty form in it.
+    // A report without addresses is a free-form bounce with an empty form in it.
     let named = readings.iter().any(|one| one.address.is_some());
     (named || !readings.is_empty() && candidates.is_empty()).then_some(readings)
 }
@@ -52,7 +52,7 @@ fn is_recipient(group: &Group) -> bool {
     names.iter().any(|name| group.get(name).is_some())
 }
 
-/// The groups of the report, where there is one.
+/// The groups of the report, if there is one.
 fn report(mail: &Incoming, text: &Text) -> Option<Vec<Group>> {
     let is_report = |part: &&Part| {
         matches!(part.content_type.as_str(), "message/delivery-status" | "message/global-delivery-status")
@@ -82,7 +82,7 @@ fn report(mail: &Incoming, text: &Text) -> Option<Vec<Group>> {
     })
 }
 
-/// One recipient of a report, with what else the message says.
+/// One recipient of a report, with the rest of the message.
 struct Case<'a> {
     reader: &'a Reader,
     mail: &'a Incoming,
@@ -101,7 +101,7 @@ impl Case<'_> {
         let said = Said::new(&diagnostic);
         let field = group.get("status").and_then(|status| diagnosis::enhanced(status).or_else(|| success(status)));
         let status = match (&said.status, &field) {
-            // The receiver's own code says more than the reporter's, who often only says "failed".
+            // The receiver's own code is more specific than the reporter's, who often only says "failed".
             (Some(quoted), _) if !quoted.ends_with(".0.0") => Some(quoted.clone()),
             (_, Some(field)) => Some(field.clone()),
             (quoted, None) => quoted.clone(),
@@ -152,8 +152,8 @@ impl Case<'_> {
         }
     }
 
-    /// Whom it is about: the address at which it failed, and beside it the one that it was before a forwarding
-    /// (RFC 3464 §2.3.1, §2.3.2). Where the field holds a file or a program, the rest of the message tells.
+    /// The address that failed, and the one before a forwarding (RFC 3464 §2.3.1, §2.3.2). If the field contains a
+    /// file or a program, the rest of the message is used.
     fn address(&self, group: &Group) -> (Option<String>, Vec<String>) {
         let field = |name: &str| group.get(name).and_then(address_of);
         let [last, first, actual] = ["final-recipient", "original-recipient", "x-actual-recipient"].map(field);
@@ -163,7 +163,7 @@ impl Case<'_> {
         (address, also)
     }
 
-    /// The recipient as the rest of the message tells, where there is only one.
+    /// The recipient according to the rest of the message, if there is only one.
     fn fallback(&self) -> Option<String> {
         if !self.is_only {
             return None;
@@ -174,8 +174,8 @@ impl Case<'_> {
         named.or_else(beside).or_else(to)
     }
 
-    /// What it is about: by the diagnostic code; where that does not tell, by what else servers said, then by the words
-    /// for people.
+    /// The class: by the diagnostic code; if that is not specific, by other server replies, then by the text for
+    /// people.
     fn classify(
         &self,
         group: &Group,
@@ -201,7 +201,7 @@ impl Case<'_> {
         sources.extend(self.is_only.then(|| self.text.joined()));
         for words in sources.into_iter().filter(|words| !words.trim().is_empty()) {
             let there = Said::new(&words);
-            // Where the report leaves out what the server said, its own code is a guess (OpenSMTPD).
+            // If the report leaves out the server's reply, its own code is a guess (OpenSMTPD).
             let is_quoted = diagnostic.is_empty() && there.code.is_some() && there.status.is_some();
             if !needs_words && !is_quoted {
                 continue;
@@ -225,7 +225,7 @@ impl Case<'_> {
     }
 }
 
-/// What a recipient's group comes to.
+/// The result of a recipient's group.
 struct Judged {
     classified: Classified,
     words: String,
@@ -233,12 +233,12 @@ struct Judged {
     status: Option<String>,
 }
 
-/// Whether a status only says that it failed.
+/// Whether a status only says that delivery failed.
 fn is_vague(status: &str) -> bool {
     status.ends_with(".0.0") || status.ends_with(".5.0")
 }
 
-/// RFC 3464 §2.3.3: these say that the message went on.
+/// RFC 3464 §2.3.3: these say that the message was passed on.
 fn is_no_failure(action: &str) -> bool {
     ["delivered", "deliverable", "relayed", "expanded"].iter().any(|word| action.starts_with(word))
 }
@@ -248,7 +248,7 @@ fn success(status: &str) -> Option<String> {
     (word.starts_with("2.") && word.split('.').count() == 3).then(|| word.to_owned())
 }
 
-/// A diagnostic code without its type (RFC 3464 §2.3.6), where it has one.
+/// A diagnostic code without its type (RFC 3464 §2.3.6), if it has one.
 fn words(field: &str) -> &str {
     match field.split_once(';') {
         Some((kind, rest)) if !kind.trim().contains(' ') && kind.len() < 40 => rest.trim(),

@@ -1,4 +1,4 @@
-//! Shapes of bounces in a few lines each; whole messages stand in `tests/data/bounces`.
+//! Shapes of bounces in a few lines each; whole messages are in `tests/data/bounces`.
 
 use super::*;
 

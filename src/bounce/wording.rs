@@ -1,4 +1,4 @@
-//! The wording of servers (`wording.toml`), made ready for reading: each text is gone over once.
+//! The wording of servers (`wording.toml`), prepared so that each text is searched once.
 
 use aho_corasick::AhoCorasick;
 use serde::Deserialize;
@@ -32,7 +32,7 @@ struct File {
     not_recipient: Vec<String>,
 }
 
-/// What a text may say of its message.
+/// What a text may say about its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sign {
     Failure,
@@ -51,9 +51,9 @@ pub(super) struct Wording {
     pub daemon_name: Vec<String>,
     pub program: Vec<String>,
     pub auto_reply_certain: Vec<String>,
-    /// Fields of a report that hold what a server said where `Diagnostic-Code` does not; names in lower case.
+    /// Report fields that contain a server's reply if `Diagnostic-Code` does not; names in lower case.
     pub diagnostic_fields: Vec<String>,
-    /// Words in the place of an address that a server keeps to itself.
+    /// Words in place of an address that a server does not disclose.
     pub undisclosed: Vec<String>,
     /// Words directly before the address that another was expanded from.
     pub alias: Vec<String>,
@@ -67,7 +67,7 @@ pub(super) struct Wording {
 }
 
 impl Wording {
-    /// The wording that comes with Depesch.
+    /// Parses the wording shipped with Depesch.
     pub(super) fn shipped() -> Result<Self, RulesError> {
         let file: File = toml::from_str(include_str!("wording.toml")).map_err(RulesError::new)?;
         let subject = [
@@ -102,11 +102,11 @@ impl Wording {
         })
     }
 
-    /// Whether the returned message begins with this line, which is in lower case.
+    /// Whether the returned message begins with this line, given in lower case.
     pub(super) fn begins_returned(&self, line: &str) -> bool {
         let core = line.trim_start_matches(|c: char| !c.is_alphanumeric());
         let Some(length) = self.returned.longest(core) else { return false };
-        // A short phrase may begin a sentence about something else; a heading goes on with little.
+        // A short phrase may begin a sentence about something else; a heading is followed by little text.
         let next = core[length..].split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty());
         length >= 20
             || next.is_none_or(|word| {
@@ -115,7 +115,7 @@ impl Wording {
             })
     }
 
-    /// Whether a person begins or ends a letter with this line, which is in lower case.
+    /// Whether this line, in lower case, begins or ends a person's letter.
     pub(super) fn is_of_letter(&self, line: &str) -> bool {
         let ends = |phrases: &Beginnings| {
             phrases.longest(line).is_some_and(|length| !line[length..].starts_with(char::is_alphanumeric))
@@ -123,22 +123,22 @@ impl Wording {
         ends(&self.greeting) || ends(&self.closing)
     }
 
-    /// Whether a header field of this value, in lower case, names a program in which people write mail.
+    /// Whether a header field value, in lower case, names a mail program for people.
     pub(super) fn is_client(&self, value: &str) -> bool {
         self.client.iter().any(|client| value.contains(client.as_str()))
     }
 
-    /// Whether these words, in lower case, say something about the address before them.
+    /// Whether these words, in lower case, are a remark about the address before them.
     pub(super) fn begins_remark(&self, words: &str) -> bool {
         self.remark.longest(words).is_some()
     }
 
-    /// Whether these words, in lower case, lead to the address of a recipient that follows them.
+    /// Whether these words, in lower case, are followed by a recipient's address.
     pub(super) fn leads_to_recipient(&self, words: &str) -> bool {
         self.recipient.matches(words) || self.recipient.matches(words.trim_end_matches([':', ' ', '\u{a0}']))
     }
 
-    /// Whether these words, in lower case, lead to an address that is somebody else's.
+    /// Whether these words, in lower case, are followed by another party's address.
     pub(super) fn leads_elsewhere(&self, words: &str) -> bool {
         self.not_recipient.is_match(words)
     }
@@ -159,7 +159,7 @@ impl Signs {
         Ok(Self { phrases, meanings: all.into_iter().map(|(sign, _)| sign).collect() })
     }
 
-    /// What a text in lower case says: each sign once.
+    /// The signs in a text in lower case, without duplicates.
     pub(super) fn said(&self, text: &str) -> Vec<Sign> {
         let mut said = Vec::new();
         for found in self.phrases.find_overlapping_iter(text) {
@@ -187,7 +187,7 @@ impl Beginnings {
         Self(by_byte)
     }
 
-    /// The length of the longest phrase that the text begins with.
+    /// The length of the longest phrase at the beginning of the text.
     fn longest(&self, text: &str) -> Option<usize> {
         let first = text.bytes().next()?;
         self.0[usize::from(first)].iter().filter(|phrase| text.starts_with(phrase.as_str())).map(String::len).max()

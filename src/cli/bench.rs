@@ -152,7 +152,7 @@ fn show_inbound(result: &InboundResult, context: &Context) -> Result<(), CliErro
     context.output.fields(&[
         ("bounces", format!("{} over {} connections", result.bounces, result.connections)),
         ("message", format!("{} bytes", result.message_bytes)),
-        ("taken in", format!("{:.0}/s", result.taken_per_second)),
+        ("received", format!("{:.0}/s", result.taken_per_second)),
         ("handled", format!("{:.0}/s, effects durable", result.handled_per_second)),
         ("CPU per bounce", format!("{:.0} \u{b5}s, including the senders", result.cpu_microseconds)),
         ("journal", format!("{:.3} syncs per bounce", result.syncs_per_bounce)),

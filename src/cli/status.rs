@@ -33,10 +33,8 @@ pub async fn run(_command: StatusCommand, context: &Context) -> Result<Done, Cli
     output.fields(&fields(&status))?;
     if !status.mailings.is_empty() {
         output.line("")?;
-        output.table(
-            &["mailing", "stage", "at", "settled", "held back"],
-            status.mailings.iter().take(MAILINGS).map(row),
-        )?;
+        output
+            .table(&["mailing", "stage", "at", "settled", "paused"], status.mailings.iter().take(MAILINGS).map(row))?;
         if status.mailings.len() > MAILINGS {
             output.line(&format!("and {} more: depesch mailing list", status.mailings.len() - MAILINGS))?;
         }
@@ -48,7 +46,7 @@ pub async fn run(_command: StatusCommand, context: &Context) -> Result<Done, Cli
 const MAILINGS: usize = 8;
 
 fn fields(status: &Status) -> Vec<(&'static str, String)> {
-    let mut fields = vec![("depesch", if status.well { "is well".to_owned() } else { "needs somebody".to_owned() })];
+    let mut fields = vec![("depesch", if status.well { "is well".to_owned() } else { "needs attention".to_owned() })];
     fields.extend(status.problems.iter().map(|problem| ("  !", problem.clone())));
     let (sent, queue, inbound, notices) = (&status.since_start, &status.queue, &status.inbound, &status.notices);
     fields.extend([

@@ -62,7 +62,7 @@ impl PostMessages {
     /// [`PrepareError`].
     pub async fn prepare_post(&self, mailing: &Mailing) -> Result<PreparedPost, PrepareError> {
         let MailingContent::Post(id) = mailing.content else {
-            return Err(broken(format!("{} is no post", mailing.content)));
+            return Err(broken(format!("{} is not a post", mailing.content)));
         };
         let post = self.store.post(id).await?;
         let post = post.ok_or_else(|| broken(format!("post {id} is not there any more")))?.value;

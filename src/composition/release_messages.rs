@@ -73,7 +73,7 @@ impl ReleaseMessages {
     /// [`PrepareError`].
     pub async fn prepare_mailing(&self, mailing: &Mailing) -> Result<PreparedReleases, PrepareError> {
         let MailingContent::Release(id) = mailing.content else {
-            return Err(broken(format!("{} is no release", mailing.content)));
+            return Err(broken(format!("{} is not a release", mailing.content)));
         };
         let loaded = release::load(&self.store, id).await.map_err(|error| match error {
             release::LoadError::Store(error) => PrepareError::Store(error),
@@ -86,7 +86,7 @@ impl ReleaseMessages {
         let travel = self.settings.budget.plan(&release.attachments, &release.images);
         if let Some(at) = travel.iter().position(|travel| *travel == Travel::Nowhere) {
             return Err(broken(format!(
-                "the attachment \u{201c}{}\u{201d} is too large for the mail ({} bytes in all); give it a url in the release",
+                "the attachment \u{201c}{}\u{201d} is too large for the mail ({} bytes in total); give it a url in the release",
                 release.attachments[at].file, self.settings.budget.total
             )));
         }

@@ -1,4 +1,4 @@
-//! `[backup]`: where backups lie, when they are made, and how long they are kept.
+//! `[backup]`: where backups are stored, when they are made, and how long they are kept.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use super::reader::Reader;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Backups.
+/// Settings of backups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackupConfig {
-    /// The repository; `backup` in the state directory without it.
+    /// The repository; `backup` in the state directory if `None`.
     pub directory: Option<PathBuf>,
-    /// When one is made, as cron fields in the zone of the schedule; none by themselves without it.
+    /// When a backup is made: cron fields in the schedule's zone; never automatically if `None`.
     pub schedule: Option<String>,
-    /// Which are kept.
+    /// Which backups are kept.
     pub keep: Keep,
 }
 

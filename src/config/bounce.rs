@@ -1,4 +1,4 @@
-//! The section `[bounce]`: what suspends a subscriber, and what is done about who is suspended.
+//! The section `[bounce]`: when a subscriber is suspended, and what happens to suspended subscribers.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use super::reader::Reader;
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// What bounces do.
+/// Settings of bounces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BounceConfig {
-    /// When they suspend a subscriber.
+    /// When bounces suspend a subscriber.
     pub policy: BouncePolicy,
-    /// What is done about who is suspended.
+    /// What happens to suspended subscribers.
     pub suspended: SuspendedPolicy,
-    /// When probes are sent and looked after, as five cron fields in the zone.
+    /// When probes are sent and evaluated: five cron fields in the schedule's zone.
     pub look_after: String,
-    /// When the lists' owners are told, likewise.
+    /// When the lists' owners are notified: five cron fields in the schedule's zone.
     pub tell_owners: String,
 }
 

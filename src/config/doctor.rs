@@ -1,4 +1,4 @@
-//! The section `[doctor]`: what `depesch doctor` cannot find out by itself.
+//! The section `[doctor]`: facts that `depesch doctor` cannot find out itself.
 
 use std::net::IpAddr;
 
@@ -6,23 +6,23 @@ use toml::de::DeValue;
 
 use super::reader::{Reader, quoted};
 
-/// A warning that the operator knows and accepts.
+/// A warning that the operator has accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
-    /// The finding's id, as the doctor shows it.
+    /// The finding's id, as shown by the doctor.
     pub id: String,
     /// Why it is accepted.
     pub reason: String,
 }
 
-/// What the doctor is told.
+/// Settings of the doctor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DoctorConfig {
-    /// The selectors with which the relay signs (RFC 6376 §3.1).
+    /// The selectors of the relay's signatures (RFC 6376 §3.1).
     pub dkim_selectors: Vec<String>,
-    /// The addresses by which mail leaves for the world.
+    /// The addresses from which mail is sent to the internet.
     pub addresses: Vec<IpAddr>,
-    /// Warnings that are known and accepted.
+    /// Accepted warnings.
     pub accept: Vec<Accepted>,
 }
 

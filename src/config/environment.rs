@@ -1,4 +1,4 @@
-//! The few things that the environment tells in no other way. The only place that reads environment variables.
+//! The few settings that are only available from the environment. The only place that reads environment variables.
 #![allow(clippy::disallowed_methods)]
 
 use std::fmt;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use listenfd::ListenFd;
 
-/// Where systemd puts the service's credentials (systemd.exec(5), `LoadCredential=`).
+/// The directory of the service's credentials (systemd.exec(5), `LoadCredential=`).
 pub fn credentials_directory() -> Option<PathBuf> {
     std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
@@ -17,14 +17,14 @@ pub fn test_clock() -> Option<PathBuf> {
     std::env::var_os("DEPESCH_TEST_CLOCK").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-/// Whether standard error goes to journald (systemd.exec(5), `$JOURNAL_STREAM`), which stamps each line itself. The
-/// variable is inherited also by those whose standard error was sent elsewhere since; so the file itself is compared.
+/// Whether standard error is connected to journald (systemd.exec(5), `$JOURNAL_STREAM`), which adds times itself.
+/// Child processes inherit the variable even if their standard error is redirected; so the file itself is compared.
 pub fn is_under_journald() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
     std::fs::metadata("/proc/self/fd/2").is_ok_and(|file| stream == format!("{}:{}", file.dev(), file.ino()))
 }
 
-/// Sockets that whoever started us opened for us.
+/// Sockets that the parent process opened for us.
 pub struct InheritedSockets {
     /// The sockets.
     pub sockets: ListenFd,
@@ -44,8 +44,8 @@ impl fmt::Debug for InheritedSockets {
     }
 }
 
-/// Takes the sockets that systemd handed over (sd_listen_fds(3)); a second call finds none. To be called before there are
-/// threads that read the environment, for it takes the variables out.
+/// Takes the sockets that systemd passed in (sd_listen_fds(3)); a second call finds none. Call it before there are
+/// threads that read the environment, because it removes the variables.
 pub fn inherited_sockets() -> InheritedSockets {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let names = names.split(':').filter(|name| !name.is_empty()).map(str::to_owned).collect();

@@ -1,4 +1,4 @@
-//! The section `[inbound]`: mail that comes in.
+//! The section `[inbound]`: incoming mail.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,44 +18,44 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Mail that comes in.
+/// Settings of incoming mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboundConfig {
-    /// Where SMTP is spoken.
+    /// TCP addresses for SMTP.
     pub smtp: Vec<SocketAddr>,
-    /// Where LMTP is spoken, on TCP.
+    /// TCP addresses for LMTP.
     pub lmtp: Vec<SocketAddr>,
-    /// Where LMTP is spoken, on a Unix socket.
+    /// The Unix socket for LMTP.
     pub lmtp_socket: Option<PathBuf>,
     /// Its permissions.
     pub lmtp_mode: u32,
-    /// The group that it is given to.
+    /// Its group.
     pub lmtp_group: Option<String>,
-    /// What we call ourselves in the greeting and in Received; the machine's name without it.
+    /// Our name in the greeting and in Received; the machine's name if `None`.
     pub host_name: Option<String>,
-    /// Where the certificate for STARTTLS is found.
+    /// Source of the certificate for STARTTLS.
     pub certificate: Option<SecretSource>,
-    /// Where its key is.
+    /// Source of its key.
     pub key: Option<SecretSource>,
-    /// Bytes of the largest message.
+    /// Maximum size of a message in bytes.
     pub largest_message: usize,
-    /// Connections at once, in all.
+    /// Maximum number of simultaneous connections.
     pub connections: usize,
-    /// SMTP connections at once from one address.
+    /// Maximum number of simultaneous SMTP connections from one address.
     pub connections_per_address: usize,
-    /// How long one command may take to come.
+    /// Timeout for one command.
     pub idle: Duration,
-    /// The least bytes a second in which a message must come.
+    /// Minimum bytes per second of a message.
     pub least_speed: usize,
-    /// The server of our own whose Authentication-Results are believed (RFC 8601).
+    /// Our own mail server whose Authentication-Results are trusted (RFC 8601).
     pub authserv_id: Option<String>,
-    /// The name servers that are asked; the system's without any.
+    /// The name servers; the system's if empty.
     pub resolvers: Vec<SocketAddr>,
-    /// Who gets mail to postmaster and abuse; the owner of the first list without it.
+    /// The recipient of mail to postmaster and abuse; the owner of the first list if `None`.
     pub postmaster: Option<Address>,
     /// How long messages are kept after they were handled.
     pub keep: Duration,
-    /// What commands by mail may cost others.
+    /// Limits of the mail caused by commands.
     pub commands: CommandSettings,
 }
 
@@ -134,10 +134,10 @@ impl InboundConfig {
         reader.number("answers_per_hour", 1..=1_000_000, &mut self.commands.answers_per_hour);
     }
 
-    /// What the listener takes; `host_name` is the machine's.
+    /// The listener's settings; `host_name` is the machine's name.
     ///
     /// # Errors
-    /// [`SecretError`] when a credential is not to be had.
+    /// [`SecretError`] when a credential cannot be read.
     pub fn listener(&self, host_name: &str) -> Result<ListenerSettings, SecretError> {
         let tls = match (&self.certificate, &self.key) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate: certificate.path()?, key: key.path()? }),

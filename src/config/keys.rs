@@ -1,4 +1,4 @@
-//! Every key of `depesch.toml`: its default, its bounds, and where its value goes.
+//! Every key of `depesch.toml`: its default, its range, and where its value is stored.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -26,7 +26,7 @@ use super::{
     ScheduleConfig, TransportChoice, secret,
 };
 
-/// Where Prometheus finds the daemon.
+/// The default address of the monitoring port.
 const MONITOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -164,8 +164,8 @@ impl Config {
         {
             reader.problem(
                 "relay.login",
-                "a login to another machine needs relay.tls = \"starttls\" or \"implicit\", or the password could \
-                 be read on the way",
+                "a login to another machine needs relay.tls = \"starttls\" or \"implicit\", because the password could \
+                 be intercepted",
             );
         }
         reader.optional_text("hello_name", "a host name, or \"\"", &mut relay.hello_name);
@@ -265,7 +265,7 @@ impl Config {
         if address.is_some_and(|address| !address.ip().to_canonical().is_loopback()) && !beyond_this_machine {
             reader.problem(
                 "monitor.address",
-                "other machines could reach this address, and whoever reaches it may read how much mail there is: \
+                "other machines could reach this address and read how much mail there is: \
                  choose one on 127.0.0.1 or [::1], or set monitor.beyond_this_machine = true",
             );
         }
@@ -275,10 +275,10 @@ impl Config {
         reader.section("log");
         reader.choice("format", &[("human", LogFormat::Human), ("json", LogFormat::Json)], &mut self.log.format);
         let expected = "a level (error, warn, info, debug, trace) or directives such as \"info,depesch::store=debug\", \
-                        with a part of depesch or a library that writes to the log";
+                        which name a module of depesch or a library that writes to the log";
         let parse = |value: &DeValue<'_>| {
             let text = value.as_str()?;
-            // A bare word that is no level would be taken for the name of a room, and nothing else be logged.
+            // An unknown bare word would be taken for the name of a module, and nothing else would be logged.
             let is_clear =
                 |part: &str| part.contains(['=', ':']) || part.parse::<tracing::Level>().is_ok() || part == "off";
             let is_filter = text.split(',').all(|part| is_clear(part.trim()) && has_known_target(part.trim()));
@@ -288,8 +288,8 @@ impl Config {
     }
 }
 
-/// Parts of the program and libraries that write to the log: what a directive may name. A misspelt one would silently log
-/// nothing; a test holds the parts of depesch against the sources.
+/// Modules and libraries that write to the log: what a directive may name. A misspelt one would silently log nothing;
+/// a test compares the modules of depesch with the sources.
 pub const LOG_TARGETS: &[&str] = &[
     "depesch::app",
     "depesch::authentication",
@@ -336,7 +336,7 @@ pub const LOG_TARGETS: &[&str] = &[
     "tower",
 ];
 
-/// Whether a directive such as `depesch::store[commit]=debug` names something that writes to the log, or nothing at all.
+/// Whether a directive such as `depesch::store[commit]=debug` names a log target, or none at all.
 fn has_known_target(directive: &str) -> bool {
     let target = directive.split(['=', '[']).next().unwrap_or_default();
     if target.is_empty() || target == "depesch" || !directive.contains(['=', ':', '[']) {

@@ -1,7 +1,7 @@
 //! `depesch.toml`, parsed once into a [`Config`]; an error names file, line, key and what was expected.
 //!
-//! Everything has a default, so Depesch runs without any file. `systemd/depesch.toml` shows every key with its default;
-//! a test holds the two together.
+//! Every key has a default, so Depesch runs without a file. `systemd/depesch.toml` shows every key with its default;
+//! a test compares the two.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -34,57 +34,57 @@ use inbound::InboundConfig;
 use reader::{Entry, Problem, Reader};
 use secret::{SecretError, SecretSource};
 
-/// Where the configuration is looked for when no file is named.
+/// The configuration file used when none is named.
 pub const DEFAULT_FILE: &str = "/etc/depesch/depesch.toml";
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Everything that Depesch keeps lies below it.
+    /// The directory of all data.
     pub state_directory: PathBuf,
-    /// Where mail goes out.
+    /// Where mail is sent.
     pub transport: TransportChoice,
-    /// The maildir of the capture transport; `capture` in the state directory without it.
+    /// The maildir of the capture transport; `capture` in the state directory if `None`.
     pub capture_directory: Option<PathBuf>,
-    /// Templates of one's own, which go before the built-in ones.
+    /// The directory of custom templates, which override the built-in ones.
     pub templates_directory: Option<PathBuf>,
-    /// Where the public pages are reached, e.g. `https://press.example.org`; unsubscribing by link needs it.
+    /// Base URL of the public pages, e.g. `https://press.example.org`; required for unsubscribing by link.
     pub base_url: Option<String>,
-    /// How long a stop waits for what runs.
+    /// How long a stop waits for work under way.
     pub stop_timeout: Duration,
     /// The control socket.
     pub control: SocketSettings,
-    /// Who sends, where nothing says otherwise.
+    /// Defaults about the sender.
     pub organisation: OrganisationConfig,
-    /// The smarthost.
+    /// The relay (smarthost).
     pub relay: RelayConfig,
-    /// When a deferred delivery is tried again.
+    /// When deferred deliveries are retried.
     pub retry: RetryTable,
-    /// When a mailing stops itself.
+    /// When a mailing is stopped automatically.
     pub breaker: BreakerSettings,
-    /// What bounces do.
+    /// The consequences of bounces.
     pub bounce: BounceConfig,
-    /// How deliveries are worked off.
+    /// How deliveries are processed.
     pub dispatch: DispatchConfig,
-    /// Mail that comes in.
+    /// Incoming mail.
     pub inbound: InboundConfig,
-    /// How long things are kept.
+    /// How long data is kept.
     pub retention: Periods,
     /// Backups.
     pub backup: BackupConfig,
-    /// Times without zone, and missed ones.
+    /// Times without a zone, missed mailings, and the daemon's own jobs.
     pub schedule: ScheduleConfig,
-    /// What release files need not say, and what fits into a mail.
+    /// Defaults of release files, and the size limit of mails.
     pub content: ContentConfig,
-    /// What `depesch doctor` is told.
+    /// Settings of `depesch doctor`.
     pub doctor: DoctorConfig,
-    /// What watches the daemon from outside.
+    /// The monitoring port.
     pub monitor: MonitorConfig,
     /// The log.
     pub log: LogConfig,
 }
 
-/// Where mail goes out.
+/// Where mail is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransportChoice {
     /// To a smarthost by SMTP.
@@ -93,14 +93,14 @@ pub enum TransportChoice {
     Capture,
 }
 
-/// Who sends, where nothing says otherwise.
+/// Defaults about the sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrganisationConfig {
-    /// The domain of Message-IDs; `localhost` means that of each mailing's list.
+    /// The domain of Message-IDs; `localhost` stands for that of each mailing's list.
     pub domain: String,
 }
 
-/// The smarthost. [`RelayConfig::settings`] reads the password and gives what the transport takes.
+/// Settings of the relay. [`RelayConfig::settings`] reads the password and returns the transport's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayConfig {
     /// Its host name or address.
@@ -109,25 +109,25 @@ pub struct RelayConfig {
     pub port: u16,
     /// How TLS begins.
     pub encryption: Encryption,
-    /// A file with the only certificate authorities to trust (PEM); the system's own without it.
+    /// A PEM file with the only trusted certificate authorities; the system's own if `None`.
     pub authority_file: Option<PathBuf>,
-    /// The name to log in with.
+    /// The login name.
     pub login: Option<String>,
-    /// Where the password is found.
+    /// Source of the password.
     pub password: Option<SecretSource>,
-    /// What we call ourselves in EHLO; the machine's name without it.
+    /// Our name in EHLO; the machine's name if `None`.
     pub hello_name: Option<String>,
-    /// How long to wait for what.
+    /// The timeouts.
     pub timeouts: Timeouts,
-    /// After so many messages a connection is made anew.
+    /// Maximum number of messages on one connection.
     pub messages_per_connection: u32,
 }
 
 impl RelayConfig {
-    /// What the transport takes; reads the password now.
+    /// The transport's settings; reads the password now.
     ///
     /// # Errors
-    /// [`SecretError`] when the password cannot be had.
+    /// [`SecretError`] when the password cannot be read.
     pub fn settings(&self) -> Result<RelaySettings, SecretError> {
         let login = match (&self.login, &self.password) {
             (Some(user), Some(source)) => Some(Login { user: user.clone(), password: source.read()? }),
@@ -141,7 +141,7 @@ impl RelayConfig {
             login,
             login_on_loopback: true,
             hello_name: self.hello_name.clone(),
-            // What a person sets for the answer to a command holds for every answer but that to the whole message.
+            // The configured command timeout applies to every answer except that to the whole message.
             timeouts: Timeouts {
                 greeting: self.timeouts.command,
                 data: self.timeouts.data.min(self.timeouts.command),
@@ -153,53 +153,53 @@ impl RelayConfig {
     }
 }
 
-/// How deliveries are worked off.
+/// Settings of dispatch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DispatchConfig {
-    /// What this daemon is called in the leases of what it works on.
+    /// The name of this daemon in its leases.
     pub node: String,
-    /// Connections to the relay at once.
+    /// Maximum number of simultaneous connections to the relay.
     pub connections: u32,
-    /// A worker that says nothing for so long is taken for dead.
+    /// Time after which a silent worker counts as dead.
     pub lease: Duration,
 }
 
-/// Times without zone, missed ones, and the daemon's own jobs.
+/// Settings of schedules and of the daemon's own jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScheduleConfig {
-    /// The IANA zone of times that name none.
+    /// The IANA zone of times without one.
     pub zone: String,
-    /// What to do with a mailing whose time passed while the daemon was not running.
+    /// The policy for a mailing whose time passed while the daemon was not running.
     pub missed: MissedPolicy,
-    /// How late still counts as on time.
+    /// The delay that still counts as on time.
     pub grace: Duration,
-    /// When checkpoints are made, as five cron fields in the zone.
+    /// When checkpoints are written: five cron fields in the zone.
     pub checkpoint: String,
-    /// When retention is applied, as five cron fields in the zone.
+    /// When the retention rules are applied: five cron fields in the zone.
     pub retention: String,
-    /// When open erasures go on and the journal of before them is dropped, as five cron fields in the zone.
+    /// When open erasures continue and the journal before them is dropped: five cron fields in the zone.
     pub erasure: String,
 }
 
-/// What release files need not say, and what fits into a mail.
+/// Defaults of release files, and the size limit of mails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentConfig {
-    /// Bytes of attachments that travel in one mail; larger ones become links.
+    /// Maximum bytes of attachments in one mail; larger ones become links.
     pub attachments_in_mail: u64,
-    /// The country of phone numbers written with a leading 0, e.g. `46`.
+    /// The country code of phone numbers written with a leading 0, e.g. `46`.
     pub country_code: String,
 }
 
-/// Where whatever watches the daemon may ask.
+/// Settings of the monitoring port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MonitorConfig {
-    /// Where `/metrics`, `/healthz` and `/readyz` are answered; nowhere without it.
+    /// The address of `/metrics`, `/healthz` and `/readyz`; not served if `None`.
     pub address: Option<SocketAddr>,
-    /// Whether that may be an address that other machines reach.
+    /// Whether the address may be reachable from other machines.
     pub beyond_this_machine: bool,
 }
 
-/// For whom the log is written.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people and journald: one line per event.
@@ -208,16 +208,16 @@ pub enum LogFormat {
     Json,
 }
 
-/// The log.
+/// Settings of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {
     /// For whom it is written.
     pub format: LogFormat,
-    /// What is written: `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,depesch::store=debug`.
+    /// The level: `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,depesch::store=debug`.
     pub level: String,
 }
 
-/// A configuration with all keys and their values in force.
+/// A configuration with all keys and their values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     /// The configuration.
@@ -228,12 +228,12 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
 }
 
-/// The keys that a running daemon takes over at SIGHUP ([`Config::reloaded`]); all others need a restart.
+/// The keys that a running daemon applies at SIGHUP ([`Config::reloaded`]); all others need a restart.
 pub const RELOADABLE: &[&str] =
     &["templates_directory", "base_url", "content.attachments_in_mail", "content.country_code", "log.level"];
 
 impl Loaded {
-    /// What is in force after a reload of `new`: its values for the keys that are [`RELOADABLE`].
+    /// The configuration in force after a reload of `new`: with its values for the keys that are [`RELOADABLE`].
     pub fn taken_over(&self, new: &Loaded) -> Loaded {
         let entry = |(old, new): (&Entry, &Entry)| match RELOADABLE.contains(&old.key.as_str()) {
             true => new.clone(),
@@ -243,30 +243,30 @@ impl Loaded {
         Loaded { config: self.config.reloaded(&new.config), entries, file: self.file.clone() }
     }
 
-    /// The keys that have another value in `new` and come into force at the next start only.
+    /// The keys with another value in `new` that need a restart.
     pub fn waiting_for_restart(&self, new: &Loaded) -> Vec<String> {
         let changed = self.entries.iter().zip(&new.entries).filter(|(old, new)| old.value != new.value);
         changed.map(|(old, _)| old.key.clone()).filter(|key| !RELOADABLE.contains(&key.as_str())).collect()
     }
 }
 
-/// A configuration file that cannot be used; all that is wrong, at once.
+/// A configuration file that cannot be used: all errors at once.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
     #[error("{path}: the configuration cannot be read: {error}")]
     Unreadable {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// The system's words.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// It says what it should not.
+    /// It has errors.
     #[error("{}", listed(.path, .problems))]
     Wrong {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// All that is wrong, in order of line.
+        /// All errors, in order of line.
         problems: Vec<Problem>,
     },
 }
@@ -287,10 +287,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the named file; without a name, [`DEFAULT_FILE`] if it is there, else the defaults.
+    /// Reads the named file; without a name, [`DEFAULT_FILE`] if it exists, otherwise the defaults.
     ///
     /// # Errors
-    /// [`ConfigError`], with all that is wrong.
+    /// [`ConfigError`], with all errors.
     pub fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
         let path = file.unwrap_or(Path::new(DEFAULT_FILE));
         match std::fs::read_to_string(path) {
@@ -303,7 +303,7 @@ impl Config {
         }
     }
 
-    /// The control socket that the file names, also where the rest of the file cannot be used; the default's else. For
+    /// The control socket in the file, even if the rest of the file cannot be used; otherwise the default. For
     /// commands that only need to reach the running daemon.
     pub fn control_socket(file: Option<&Path>) -> PathBuf {
         let path = file.unwrap_or(Path::new(DEFAULT_FILE));
@@ -316,7 +316,7 @@ impl Config {
         config.control.path
     }
 
-    /// This configuration without anything that names a file or a group of this machine: for a check on another machine.
+    /// This configuration without references to files or groups of this machine: for a check on another machine.
     pub fn without_files(&self) -> Config {
         let mut config = self.clone();
         config.templates_directory = None;
@@ -327,7 +327,7 @@ impl Config {
         config
     }
 
-    /// Reads the text of a file. Relative paths in it are meant from the file's own directory.
+    /// Parses the text of a file. Relative paths in it are relative to `path`'s directory.
     ///
     /// # Errors
     /// [`ConfigError::Wrong`].
@@ -359,22 +359,22 @@ impl Config {
         }
     }
 
-    /// Where backups lie.
+    /// The directory of backups.
     pub fn backup_directory(&self) -> PathBuf {
         self.backup.directory.clone().unwrap_or_else(|| self.state_directory.join("backup"))
     }
 
-    /// Where attachments lie.
+    /// The directory of attachments.
     pub fn blobs_directory(&self) -> PathBuf {
         self.state_directory.join("blobs")
     }
 
-    /// The directory of the store: the daemon's, and what `depesch store` works on.
+    /// The directory of the store, used by the daemon and by `depesch store`.
     pub fn store_directory(&self) -> PathBuf {
         self.state_directory.join("store")
     }
 
-    /// Where mail that comes in lies as it came.
+    /// The directory of incoming mail in its original form.
     pub fn spool_directory(&self) -> PathBuf {
         self.state_directory.join("spool")
     }
@@ -384,8 +384,8 @@ impl Config {
         self.capture_directory.clone().unwrap_or_else(|| self.state_directory.join("capture"))
     }
 
-    /// Where captured mails are looked for to be forgotten: the folder that mail is captured into, or the one in the state
-    /// directory from an earlier trial. A folder that is named while mail goes to a relay is not touched.
+    /// The folder whose captured mails are deleted by age: the capture transport's, or the one in the state directory
+    /// left from an earlier trial. A folder configured while mail goes to a relay is not touched.
     pub fn captured_mails(&self) -> Option<PathBuf> {
         let is_ours = self.transport == TransportChoice::Capture || self.capture_directory.is_none();
         is_ours.then(|| self.capture_directory())

@@ -1,5 +1,5 @@
-//! Reads typed keys out of TOML and collects everything that is wrong, each with its line and key. Whatever was asked
-//! for is a known key; whatever was not is an error.
+//! Reads typed keys from TOML and collects all errors, each with its line and key. Every key asked for is known;
+//! every other key is an error.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -11,23 +11,23 @@ use toml::de::{DeTable, DeValue};
 
 use crate::render::nearest::nearest;
 
-/// One thing that is wrong in a configuration file.
+/// An error in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Its line, counted from 1; `None` when the file as a whole is meant.
+    /// Its line, from 1; `None` for the file as a whole.
     pub line: Option<usize>,
-    /// The key with its section, e.g. `relay.port`; empty where the file is no TOML.
+    /// The key with its section, e.g. `relay.port`; empty if the file is not TOML.
     pub key: String,
     /// What is wrong and what was expected.
     pub message: String,
 }
 
-/// A key with the value in force, as TOML.
+/// A key with the value in force, in TOML.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The key with its section.
     pub key: String,
-    /// The value in force, as it is written in TOML.
+    /// The value in force, in TOML.
     pub value: String,
     /// Whether the file sets it.
     pub set: bool,
@@ -45,7 +45,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of `table`, parsed from `text`; relative paths in it are meant from `directory`.
+    /// Creates a reader of `table`, parsed from `text`; relative paths in it are relative to `directory`.
     pub fn new(text: &'a str, table: &'a DeTable<'a>, directory: &'a Path) -> Self {
         let (values, sections) = (BTreeMap::new(), BTreeMap::new());
         let (entries, problems) = (Vec::new(), Vec::new());
@@ -72,18 +72,18 @@ impl<'a> Reader<'a> {
         self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
     }
 
-    /// The keys that follow lie in this section; the empty name is the top of the file.
+    /// Sets the section of the following keys; the empty name is the top of the file.
     pub fn section(&mut self, name: &'static str) {
         self.section = name;
     }
 
-    /// Notes that something is wrong with a key, whose value by itself was right.
+    /// Reports an error about a key whose value alone is valid.
     pub fn problem(&mut self, key: &str, message: impl Into<String>) {
         let line = self.values.get(key).map(|(line, _)| *line);
         self.problems.push(Problem { line, key: key.to_owned(), message: message.into() });
     }
 
-    /// Reads one key of any type. `parse` gives nothing for what is not `expected`.
+    /// Reads one key of any type. `parse` returns `None` for what is not `expected`.
     pub fn value<T>(
         &mut self,
         name: &str,
@@ -106,24 +106,24 @@ impl<'a> Reader<'a> {
         self.entries.push(Entry { key, value: show(into), set: found.is_some() });
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`.
     pub fn switch(&mut self, name: &str, into: &mut bool) {
         self.value(name, "true or false", into, |value| value.as_bool(), bool::to_string);
     }
 
-    /// A text that is not empty.
+    /// Reads a non-empty text.
     pub fn text(&mut self, name: &str, expected: &str, into: &mut String) {
         let parse = |value: &DeValue<'_>| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         self.value(name, expected, into, parse, |text| quoted(text));
     }
 
-    /// A text that may be empty, which means none.
+    /// Reads a text; empty means `None`.
     pub fn optional_text(&mut self, name: &str, expected: &str, into: &mut Option<String>) {
         let parse = |value: &DeValue<'_>| value.as_str().map(|text| (!text.is_empty()).then(|| text.to_owned()));
         self.value(name, expected, into, parse, |text| quoted(text.as_deref().unwrap_or_default()));
     }
 
-    /// A path.
+    /// Reads a path.
     pub fn path(&mut self, name: &str, expected: &str, into: &mut PathBuf) {
         let directory = self.directory;
         let parse =
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
         self.value(name, expected, into, parse, |path| quoted(&path.to_string_lossy()));
     }
 
-    /// A path; empty means none.
+    /// Reads a path; empty means `None`.
     pub fn optional_path(&mut self, name: &str, expected: &str, into: &mut Option<PathBuf>) {
         let directory = self.directory;
         let parse = |value: &DeValue<'_>| value.as_str().map(|text| (!text.is_empty()).then(|| directory.join(text)));
@@ -139,7 +139,7 @@ impl<'a> Reader<'a> {
         self.value(name, expected, into, parse, show);
     }
 
-    /// A whole number in a range.
+    /// Reads a whole number in a range.
     pub fn number<T>(&mut self, name: &str, range: RangeInclusive<T>, into: &mut T)
     where
         T: TryFrom<i64> + PartialOrd + Display,
@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
         self.value(name, &expected, into, parse, |number| number.to_string());
     }
 
-    /// A number with or without decimals, in a range.
+    /// Reads a number with or without decimals, in a range.
     pub fn fraction(&mut self, name: &str, range: RangeInclusive<f64>, into: &mut f64) {
         let expected = format!("a number from {} to {}", range.start(), range.end());
         let parse = |value: &DeValue<'_>| {
@@ -167,18 +167,18 @@ impl<'a> Reader<'a> {
         self.value(name, &expected, into, parse, |number| format!("{number:?}"));
     }
 
-    /// A length of time, e.g. `"15m"`, in a range.
+    /// Reads a duration, e.g. `"15m"`, in a range.
     pub fn duration(&mut self, name: &str, range: RangeInclusive<Duration>, into: &mut Duration) {
         let (from, to) = (duration_text(*range.start()), duration_text(*range.end()));
-        let expected = format!("a length of time such as \"90s\", \"15m\", \"4h\" or \"4d\", from {from} to {to}");
+        let expected = format!("a duration such as \"90s\", \"15m\", \"4h\" or \"4d\", from {from} to {to}");
         let parse = |value: &DeValue<'_>| parse_duration(value.as_str()?).filter(|length| range.contains(length));
         self.value(name, &expected, into, parse, |length| quoted(&duration_text(*length)));
     }
 
-    /// As [`Self::duration`], where `"never"` means without end.
+    /// Reads a duration as [`Self::duration`] does, where `"never"` means unlimited.
     pub fn period(&mut self, name: &str, range: RangeInclusive<Duration>, into: &mut Option<Duration>) {
         let (from, to) = (duration_text(*range.start()), duration_text(*range.end()));
-        let expected = format!("a length of time such as \"90d\", from {from} to {to}, or \"never\"");
+        let expected = format!("a duration such as \"90d\", from {from} to {to}, or \"never\"");
         let parse = |value: &DeValue<'_>| match value.as_str()? {
             "never" => Some(None),
             text => parse_duration(text).filter(|length| range.contains(length)).map(Some),
@@ -187,15 +187,15 @@ impl<'a> Reader<'a> {
         self.value(name, &expected, into, parse, show);
     }
 
-    /// As [`Self::duration`], for the calendar's own type.
+    /// Reads a duration as [`Self::duration`] does, into chrono's type.
     pub fn span(&mut self, name: &str, range: RangeInclusive<Duration>, into: &mut chrono::Duration) {
         let mut length = into.to_std().unwrap_or_default();
         self.duration(name, range, &mut length);
-        // The range is far within what both types hold.
+        // The range is well within both types.
         *into = chrono::Duration::from_std(length).unwrap_or(*into);
     }
 
-    /// One of a few words.
+    /// Reads one of a few words.
     pub fn choice<T: Clone + PartialEq>(&mut self, name: &str, choices: &[(&str, T)], into: &mut T) {
         let words: Vec<String> = choices.iter().map(|(word, _)| quoted(word)).collect();
         let expected = format!("one of {}", words.join(", "));
@@ -210,7 +210,7 @@ impl<'a> Reader<'a> {
         self.value(name, &expected, into, parse, show);
     }
 
-    /// What is left are keys that nobody knows. Gives all keys with their values, and all problems in order of line.
+    /// Reports the remaining keys as unknown. Returns all keys with their values, and all errors in order of line.
     pub fn finish(mut self) -> (Vec<Entry>, Vec<Problem>) {
         let unknown: Vec<(String, usize)> = self
             .values
@@ -259,21 +259,21 @@ fn describe(value: &DeValue<'_>) -> String {
     }
 }
 
-/// A text as TOML writes it.
+/// Quotes a text as TOML.
 pub(super) fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
 const UNITS: &[(&str, u64)] = &[("w", 7 * 86_400), ("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
 
-/// A length of time: a whole number and `s`, `m`, `h`, `d` or `w`.
+/// Parses a duration: a whole number and `s`, `m`, `h`, `d` or `w`.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let (unit, seconds) = UNITS.iter().find(|(unit, _)| text.ends_with(unit))?;
     let number: u64 = text.strip_suffix(unit)?.trim().parse().ok()?;
     number.checked_mul(*seconds).map(Duration::from_secs)
 }
 
-/// A length of time as [`parse_duration`] reads it, in the largest unit that leaves no rest.
+/// Formats a duration for [`parse_duration`], in the largest unit without a remainder.
 pub fn duration_text(length: Duration) -> String {
     let seconds = length.as_secs();
     let fitting = UNITS.iter().find(|(unit, size)| *unit != "w" && seconds > 0 && seconds.is_multiple_of(*size));

@@ -1,4 +1,4 @@
-//! Secrets: out of files or systemd credentials, never out of the configuration or the command line.
+//! Secrets: from files or systemd credentials, never from the configuration or the command line.
 
 use std::path::PathBuf;
 
@@ -7,19 +7,19 @@ use crate::base::secret::Secret;
 use super::environment;
 use super::reader::Reader;
 
-/// Largest secret, in bytes.
+/// Maximum size of a secret, in bytes.
 const LIMIT: u64 = 64 * 1024;
 
-/// Where a secret is found.
+/// The source of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
-    /// In a file; a line end at its end is left out.
+    /// A file; a line end at its end is removed.
     File(PathBuf),
     /// A systemd credential, by its name: `LoadCredential=` or `SetCredentialEncrypted=` of the unit.
     Credential(String),
 }
 
-/// Why a secret is not to be had.
+/// Why a secret cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The service has no credentials at all.
@@ -31,22 +31,22 @@ pub enum SecretError {
     /// The file cannot be read.
     #[error("the secret in {path} cannot be read: {error}")]
     Unreadable {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// The system's words.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// The file holds nothing, or too much.
+    /// The file is empty or too large.
     #[error("the secret in {path} is {what}")]
     Unfit {
-        /// Which.
+        /// Its path.
         path: PathBuf,
         /// What is wrong.
         what: &'static str,
     },
 }
 
-/// Reads the keys `<name>_file` and `<name>_credential` of a section: where `what` is found, if anywhere.
+/// Reads the keys `<name>_file` and `<name>_credential` of a section: the source of `what`, if given.
 pub(super) fn source(reader: &mut Reader<'_>, section: &str, name: &str, what: &str) -> Option<SecretSource> {
     let (mut file, mut credential) = (None, None);
     reader.optional_path(&format!("{name}_file"), &format!("{what}, or \"\""), &mut file);
@@ -63,7 +63,7 @@ pub(super) fn source(reader: &mut Reader<'_>, section: &str, name: &str, what: &
 }
 
 impl SecretSource {
-    /// The file that holds it.
+    /// The file with the secret.
     ///
     /// # Errors
     /// [`SecretError::NoCredentials`].
@@ -80,7 +80,7 @@ impl SecretSource {
     /// Reads the secret.
     ///
     /// # Errors
-    /// [`SecretError`]; it never shows the secret.
+    /// [`SecretError`]; it never contains the secret.
     pub fn read(&self) -> Result<Secret, SecretError> {
         let path = self.path()?;
         let unreadable = |error| SecretError::Unreadable { path: path.clone(), error };

@@ -1,4 +1,4 @@
-//! Backups: whether there are any, how old the newest is, and whether it would outlive the disk.
+//! Backups: whether there are any, how old the newest is, and whether it would survive a lost disk.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,20 +12,20 @@ use super::finding::{Area, Finding, Severity};
 /// One is made each night by default; a missed one is made at the next start.
 const OLD: chrono::Duration = chrono::Duration::days(2);
 
-/// What was seen of the backups.
+/// The observed state of the backups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backups {
-    /// Where they lie.
+    /// Their directory.
     pub directory: PathBuf,
-    /// Whether the daemon makes any by itself.
+    /// Whether the daemon makes backups automatically.
     pub scheduled: bool,
-    /// Whether they lie on the same file system as the state directory; `None` where that cannot be seen.
+    /// Whether they are on the same file system as the state directory; `None` if unknown.
     pub same_disk: Option<bool>,
-    /// When the newest was made, if there is one; or why that cannot be seen.
+    /// When the newest was made, if there is one; or why this is unknown.
     pub newest: Result<Option<Timestamp>, String>,
 }
 
-/// Looks at the repository. Blocks.
+/// Examines the repository. Blocks.
 pub fn look(config: &Config) -> Backups {
     let directory = config.backup_directory();
     let same_disk = device(&directory).zip(device(&config.state_directory)).map(|(one, other)| one == other);
@@ -40,21 +40,21 @@ pub fn look(config: &Config) -> Backups {
     Backups { directory, scheduled: config.backup.schedule.is_some(), same_disk, newest }
 }
 
-/// The file system on which a directory lies, or will when it is made.
+/// The file system of a directory, or the one it will be created on.
 fn device(directory: &Path) -> Option<u64> {
     directory.ancestors().find_map(|path| std::fs::metadata(path).ok()).map(|found| found.dev())
 }
 
-/// Judges the backups.
+/// Evaluates the backups.
 pub fn judge(seen: &Backups, now: Timestamp) -> Vec<Finding> {
     let place = seen.directory.display();
     let finding = |severity, code, what: String, why: &str, remedy: &str| {
         Finding::new(severity, Area::Backups, code, what, why, remedy)
     };
-    let lost = "When the store is lost or an import goes wrong, there is nothing to go back to.";
+    let lost = "When the store is lost or an import goes wrong, there is nothing to restore.";
     let mut found = Vec::new();
     if !seen.scheduled {
-        let what = "the daemon makes no backups by itself ([backup] schedule is empty)".to_owned();
+        let what = "the daemon makes no automatic backups ([backup] schedule is empty)".to_owned();
         let remedy = "Set [backup] schedule, unless something else runs \u{201c}depesch backup create\u{201d}.";
         found.push(finding(Severity::Warning, "no-backups", what, lost, remedy));
     }
@@ -62,7 +62,7 @@ pub fn judge(seen: &Backups, now: Timestamp) -> Vec<Finding> {
         Err(why) => finding(
             Severity::NotSeen,
             "backup",
-            format!("the backups in {place} cannot be looked at: {why}"),
+            format!("the backups in {place} cannot be examined: {why}"),
             "",
             "Run this as root, or as the service's user.",
         ),
@@ -85,8 +85,8 @@ pub fn judge(seen: &Backups, now: Timestamp) -> Vec<Finding> {
         found.push(finding(
             Severity::Warning,
             "backup-same-disk",
-            format!("{place} lies on the same disk as the store"),
-            "That saves you from a bad import, and not from a lost disk.",
+            format!("{place} is on the same disk as the store"),
+            "This protects you from a bad import, but not from a lost disk.",
             "Name another disk in [backup] directory, or have the directory copied elsewhere each day.",
         ));
     }

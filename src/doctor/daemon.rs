@@ -10,27 +10,27 @@ use crate::config::Config;
 
 use super::finding::{Area, Finding, Severity};
 
-/// What the daemon said.
+/// The daemon's answer.
 #[derive(Debug)]
 pub enum Said {
-    /// How it is, and its lists' domains.
+    /// It runs: its state, and its lists' domains.
     Running {
         /// Its version.
         version: String,
-        /// Where its store lies.
+        /// The directory of its store.
         state_directory: String,
-        /// What troubles the way out.
+        /// Trouble with outgoing mail.
         trouble: Option<String>,
         /// The domains of the lists' addresses.
         domains: BTreeSet<String>,
     },
-    /// There is none, or it does not let us in.
+    /// It is not running, or denies access.
     Unreachable(String),
     /// It answers with an error.
     Broken(String),
 }
 
-/// Asks it.
+/// Queries the daemon.
 pub async fn look(client: &Client) -> Said {
     let said = async {
         let status: Status = client.get("/v1/status").await?;
@@ -52,7 +52,7 @@ pub async fn look(client: &Client) -> Said {
     }
 }
 
-/// Judges what it said.
+/// Evaluates the answer.
 pub fn judge(config: &Config, said: &Said) -> Vec<Finding> {
     let finding = |severity, code, what: String, why: &str, remedy: &str| {
         Finding::new(severity, Area::Daemon, code, what, why, remedy)
@@ -64,7 +64,7 @@ pub fn judge(config: &Config, said: &Said) -> Vec<Finding> {
                 Severity::NotSeen,
                 "daemon",
                 format!("no daemon answers: {why}"),
-                "The domains of the lists are not known, so their DNS was not looked at.",
+                "The domains of the lists are not known, so their DNS was not checked.",
                 "Start it (systemctl start depesch), or run this as root or in the group depesch.",
             )];
         }
@@ -73,8 +73,8 @@ pub fn judge(config: &Config, said: &Said) -> Vec<Finding> {
                 Severity::Error,
                 "daemon",
                 format!("the daemon answers with an error: {why}"),
-                "It cannot read its store, or is of another version.",
-                "Look at journalctl -u depesch; restart it after an upgrade.",
+                "It cannot read its store, or has another version.",
+                "Check journalctl -u depesch; restart it after an upgrade.",
             )];
         }
     };
@@ -95,19 +95,13 @@ pub fn judge(config: &Config, said: &Said) -> Vec<Finding> {
             Severity::Warning,
             "other-configuration",
             format!("the daemon keeps its store in {state_directory}, not in {}", config.state_directory.display()),
-            "What is said here of disk and permissions is about another place.",
+            "The findings about disk and permissions concern another directory.",
             "Name the daemon's own configuration with --config FILE, or restart it.",
         ));
     }
     found.extend(trouble.as_ref().map(|what| {
         let why = "Deliveries wait until it is over.";
-        finding(
-            Severity::Error,
-            "trouble",
-            format!("the daemon has trouble with the way out: {what}"),
-            why,
-            "See below.",
-        )
+        finding(Severity::Error, "trouble", format!("the daemon has trouble sending mail: {what}"), why, "See below.")
     }));
     found
 }

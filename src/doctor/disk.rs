@@ -1,4 +1,4 @@
-//! The disk of the state directory: room, kind of file system, and how long it takes to make something durable.
+//! The disk of the state directory: free space, kind of file system, and the time of a sync.
 
 use std::io::Write;
 use std::path::Path;
@@ -8,34 +8,34 @@ use crate::base::clock::Stopwatch;
 use super::finding::{Area, Finding, Severity};
 
 const MEGABYTE: u64 = 1024 * 1024;
-/// Below this the store or the spool refuses soon: they leave 64 and 128 MB free.
+/// Below this the store or the spool soon refuses writes: they leave 64 and 128 MB free.
 const HARDLY_ANY: u64 = 256 * MEGABYTE;
-/// Below this somebody should look.
+/// Below this a person should act.
 const LITTLE: u64 = 1024 * MEGABYTE;
-/// The same for files: a checkpoint, an attachment or a segment takes one each.
+/// The minimum number of free files: each checkpoint, attachment and segment is a file.
 const FEW_FILES: u64 = 10_000;
-/// How often something is made durable to measure it.
+/// Number of syncs measured.
 const SYNCS: usize = 15;
-/// A commit waits for one of these; from here on it is felt, in milliseconds.
+/// Milliseconds of a sync that are noticeable: a commit waits for one.
 const SLOW: u64 = 25;
 
-/// What was seen of a disk.
+/// The observed state of a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disk {
     /// Bytes that the service may still use.
     pub free: u64,
-    /// Files that may still be made; `None` where the file system does not count them.
+    /// Number of files that can still be created; `None` if the file system does not count them.
     pub free_files: Option<u64>,
     /// The kind of file system (statfs(2), `f_type`).
     pub kind: u64,
-    /// Microseconds to make 4 KiB durable, the middle one of several; or why that was not tried.
+    /// Microseconds to make 4 KiB durable, the median of several; or why it was not measured.
     pub sync: Result<u64, String>,
 }
 
-/// Looks at the disk of `directory`, and writes a small file there for a moment to measure it. Blocks.
+/// Examines the disk of `directory`, and briefly writes a small file there to measure it. Blocks.
 ///
 /// # Errors
-/// The system's words, when it cannot be looked at.
+/// The system's error, when it cannot be examined.
 pub fn look(directory: &Path) -> Result<Disk, String> {
     let words = |error: rustix::io::Errno| error.to_string();
     let room = rustix::fs::statvfs(directory).map_err(words)?;
@@ -61,7 +61,7 @@ fn measure(directory: &Path) -> std::io::Result<u64> {
     Ok(times.get(SYNCS / 2).copied().unwrap_or_default())
 }
 
-/// Judges a disk.
+/// Evaluates a disk.
 pub fn judge(directory: &Path, disk: &Disk) -> Vec<Finding> {
     let mut found = vec![room(directory, disk), kind(directory, disk.kind)];
     found.extend(disk.free_files.and_then(files));
@@ -75,10 +75,10 @@ fn finding(severity: Severity, code: &'static str, what: String, why: &str, reme
 
 fn room(directory: &Path, disk: &Disk) -> Finding {
     let what = format!("{} MB are free for {}", disk.free / MEGABYTE, directory.display());
-    let remedy = "Make room, or give it a larger disk; delete nothing in store/ yourself.";
+    let remedy = "Free space, or use a larger disk; delete nothing in store/ yourself.";
     match disk.free {
         0..HARDLY_ANY => {
-            let why = "With so little, commits and mail that comes in are refused, and sending waits.";
+            let why = "With so little space, commits and incoming mail are refused, and sending waits.";
             finding(Severity::Error, "room", what, why, remedy)
         }
         HARDLY_ANY..LITTLE => {
@@ -91,13 +91,13 @@ fn room(directory: &Path, disk: &Disk) -> Finding {
 
 fn files(free: u64) -> Option<Finding> {
     (free < FEW_FILES).then(|| {
-        let what = format!("{free} more files can be made on this file system");
+        let what = format!("{free} more files can be created on this file system");
         finding(
             Severity::Warning,
             "files",
             what,
-            "Without one no segment, checkpoint or attachment can be written.",
-            "Remove what makes so many small files, or make the file system anew with more inodes.",
+            "Without any, no segment, checkpoint or attachment can be written.",
+            "Remove what creates so many small files, or recreate the file system with more inodes.",
         )
     })
 }
@@ -109,8 +109,8 @@ fn kind(directory: &Path, kind: u64) -> Finding {
         finding(
             Severity::Warning,
             "network-disk",
-            format!("{place} lies on a network file system ({name})"),
-            "When the network hangs, so do all commits, and whether \u{201c}durable\u{201d} is true depends on the other end.",
+            format!("{place} is on a network file system ({name})"),
+            "When the network hangs, so do all commits, and durability depends on the server.",
             "Put the state directory on a local disk.",
         )
     };
@@ -118,7 +118,7 @@ fn kind(directory: &Path, kind: u64) -> Finding {
         0x0102_1994 | 0x8584_58f6 => finding(
             Severity::Error,
             "memory-disk",
-            format!("{place} lies in memory (tmpfs)"),
+            format!("{place} is in memory (tmpfs)"),
             "After a restart of the machine everything is gone: subscribers, consents, suppressions.",
             "Put the state directory on a disk.",
         ),
@@ -129,18 +129,18 @@ fn kind(directory: &Path, kind: u64) -> Finding {
         0x6573_5546 => finding(
             Severity::Warning,
             "fuse-disk",
-            format!("{place} lies on a file system in user space (FUSE)"),
-            "Whether what is synced survives a power cut depends on a program.",
+            format!("{place} is on a file system in user space (FUSE)"),
+            "Whether synced data survives a power failure depends on a program.",
             "Put the state directory on a local disk.",
         ),
         0x794c_7630 => finding(
             Severity::Warning,
             "overlay-disk",
-            format!("{place} lies on the upper layer of an overlay, as in a container"),
-            "With the container everything is gone.",
+            format!("{place} is on the upper layer of an overlay, as in a container"),
+            "Everything is lost with the container.",
             "Mount a volume there.",
         ),
-        _ => Finding::good(Area::Disk, "kind", format!("{place} lies on a local file system")),
+        _ => Finding::good(Area::Disk, "kind", format!("{place} is on a local file system")),
     }
 }
 
@@ -157,8 +157,8 @@ fn sync(disk: &Disk) -> Finding {
             Severity::Warning,
             "sync",
             format!("the disk takes {} ms to make 4 KiB durable", micros / 1000),
-            "Every delivery waits for that twice, and every message that comes in.",
-            "Use a faster disk (an SSD), or look at what else writes to this one.",
+            "Every delivery waits for this twice, and so does every incoming message.",
+            "Use a faster disk (an SSD), or find out what else writes to this one.",
         ),
         Ok(micros) => {
             let what = format!("the disk makes 4 KiB durable in {}.{} ms", micros / 1000, micros % 1000 / 100);

@@ -1,8 +1,8 @@
-//! What the doctor finds: how bad it is, what it is, why it matters, and what to do.
+//! The doctor's findings: severity, description, reason and remedy.
 
 use serde::Serialize;
 
-/// What was looked at.
+/// The area examined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Area {
@@ -12,21 +12,21 @@ pub enum Area {
     Permissions,
     /// The disk of the state directory.
     Disk,
-    /// What a lost store could be restored from.
+    /// The backups.
     Backups,
     /// The machine's clock.
     Clock,
     /// The running daemon.
     Daemon,
-    /// The way out.
+    /// Outgoing mail.
     Relay,
-    /// Our own door.
+    /// Incoming mail.
     MailIn,
-    /// The sending domains' records.
+    /// The DNS records of the sending domains.
     Dns,
 }
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
@@ -34,38 +34,38 @@ pub enum Severity {
     Good,
     /// Could be better, or is good to know.
     Note,
-    /// Could not be looked at: nothing is said of it.
+    /// Could not be checked: its state is unknown.
     NotSeen,
-    /// Will hurt some day, or some readers.
+    /// Will cause trouble some day, or for some readers.
     Warning,
-    /// Hurts now.
+    /// Causes trouble now.
     Error,
 }
 
-/// One thing found.
+/// One finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at.
+    /// The area.
     pub area: Area,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// A name for programs, which does not change.
+    /// A stable name for programs.
     pub code: &'static str,
-    /// What it is.
+    /// The description.
     pub what: String,
-    /// Why it matters; empty where all is well.
+    /// Why it matters; empty if all is well.
     pub why: String,
-    /// What to do, for DNS the very record; empty where nothing is to be done.
+    /// What to do, for DNS the exact record; empty if nothing needs to be done.
     pub remedy: String,
 }
 
 impl Finding {
-    /// As it should be.
+    /// Creates a finding that is as it should be.
     pub fn good(area: Area, code: &'static str, what: impl Into<String>) -> Self {
         Self { area, severity: Severity::Good, code, what: what.into(), why: String::new(), remedy: String::new() }
     }
 
-    /// Anything else.
+    /// Creates any other finding.
     pub fn new(
         severity: Severity,
         area: Area,
@@ -78,7 +78,7 @@ impl Finding {
     }
 }
 
-/// The worst among findings, leaving out what could not be seen.
+/// The worst severity, ignoring what could not be checked.
 pub fn worst(findings: &[Finding]) -> Severity {
     let seen = findings.iter().map(|finding| finding.severity).filter(|severity| *severity != Severity::NotSeen);
     seen.max().unwrap_or(Severity::Good)

@@ -1,4 +1,4 @@
-//! Our own door: whether somebody opens it, and whether what stands in the MX record would be let in.
+//! Incoming mail: whether the sockets are open, and whether they match the MX record.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,35 +14,35 @@ use super::finding::{Area, Finding, Severity};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Whose door it is.
+/// The protocol of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speaks {
-    /// For mail servers of strangers.
+    /// SMTP, for mail servers of others.
     Smtp,
-    /// For one of our own.
+    /// LMTP, for a mail server of our own.
     Lmtp,
 }
 
-/// A door that was tried.
+/// A listener that was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// What should be spoken there.
+    /// The expected protocol.
     pub speaks: Speaks,
-    /// Where: an address, or the path of a socket.
+    /// Its address, or the path of a socket.
     pub address: String,
-    /// Whether the configuration names it; if not, it is where a socket unit would open it.
+    /// Whether it is configured; otherwise it is the address of a socket unit.
     pub configured: bool,
-    /// The words with which it greets and what it offers, or why there are none.
+    /// Its greeting and the extensions it offers, or why there are none.
     pub answer: Result<Vec<String>, String>,
 }
 
-/// Where a door is.
+/// The place of a listener.
 enum Place {
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
 
-/// Where doors should be: those of the configuration, else those of the socket units.
+/// The expected listeners: those in the configuration, otherwise those of the socket units.
 fn places(config: &Config) -> Vec<(Speaks, Place, bool)> {
     let inbound = &config.inbound;
     let smtp = inbound.smtp.iter().map(|address| (Speaks::Smtp, Place::Tcp(here(*address)), true));
@@ -61,7 +61,7 @@ fn places(config: &Config) -> Vec<(Speaks, Place, bool)> {
     unit.into_iter().map(|(speaks, place)| (speaks, place, false)).collect()
 }
 
-/// "Every address of this machine" is reached by its own.
+/// An unspecified address is reached through the machine's own.
 fn here(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
@@ -70,7 +70,7 @@ fn here(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Tries all doors.
+/// Tries all listeners.
 pub async fn look(config: &Config) -> Vec<Endpoint> {
     let mut endpoints = Vec::new();
     for (speaks, place, configured) in places(config) {
@@ -103,12 +103,12 @@ async fn greet(speaks: Speaks, stream: impl AsyncRead + AsyncWrite + Unpin) -> s
     let hello = if speaks == Speaks::Smtp { "EHLO" } else { "LHLO" };
     stream.write_all(format!("{hello} localhost\r\n").as_bytes()).await?;
     reply(&mut stream, &mut lines).await?;
-    // It hears the goodbye or it does not.
+    // If it does not receive the QUIT, no harm is done.
     drop(stream.write_all(b"QUIT\r\n").await);
     Ok(lines)
 }
 
-/// Reads one reply (RFC 5321 §4.2.1); no more than a few lines of a few octets.
+/// Reads one reply (RFC 5321 §4.2.1), limited to a few short lines.
 async fn reply(stream: &mut (impl AsyncBufRead + Unpin), lines: &mut Vec<String>) -> std::io::Result<()> {
     while lines.len() < 64 {
         let mut line = Vec::new();
@@ -122,7 +122,7 @@ async fn reply(stream: &mut (impl AsyncBufRead + Unpin), lines: &mut Vec<String>
     Ok(())
 }
 
-/// Judges what was found at the doors.
+/// Evaluates the listeners.
 pub fn judge(endpoints: &[Endpoint]) -> Vec<Finding> {
     let finding = |severity, code, what: String, why: &str, remedy: &str| {
         Finding::new(severity, Area::MailIn, code, what, why, remedy)
@@ -135,9 +135,9 @@ pub fn judge(endpoints: &[Endpoint]) -> Vec<Finding> {
             Err(why) if *configured => found.push(finding(
                 Severity::Error,
                 "door",
-                format!("nobody answers on {address}, where the configuration opens a door for mail: {why}"),
-                "Bounces, unsubscribes and answers by mail are not taken; senders try for some days, then give up.",
-                "Start the daemon; if it runs, look at journalctl -u depesch.",
+                format!("no answer on {address}, where the configuration listens for mail: {why}"),
+                "Bounces, unsubscribes and answers by mail are not received; senders retry for some days, then give up.",
+                "Start the daemon; if it runs, check journalctl -u depesch.",
             )),
             Err(_) => {}
         }
@@ -147,8 +147,8 @@ pub fn judge(endpoints: &[Endpoint]) -> Vec<Finding> {
         found.push(finding(
             Severity::Warning,
             "no-door",
-            "Depesch listens for mail nowhere: not by [inbound], not on ports 25 and 24".to_owned(),
-            "Unless a pipe alias hands mail over, bounces do not count and nobody can unsubscribe by mail.",
+            "Depesch does not listen for mail: neither by [inbound] nor on ports 25 and 24".to_owned(),
+            "Unless a pipe alias passes mail in, bounces are not counted and people cannot unsubscribe by mail.",
             "systemctl enable depesch-lmtp.socket behind a mail server of your own, or depesch-smtp.socket as the MX itself.",
         ));
     }
@@ -168,7 +168,7 @@ fn open(endpoint: &Endpoint, lines: &[String]) -> Vec<Finding> {
     match (is_ours(lines), configured) {
         (true, _) => {}
         (false, true) => {
-            let what = format!("on {address} answers something that is not Depesch: {greeting}");
+            let what = format!("another program than Depesch answers on {address}: {greeting}");
             let why = "Mail to the lists goes elsewhere.";
             return vec![finding(Severity::Error, "door", what, why, "Give one of the two another address.")];
         }
@@ -176,15 +176,15 @@ fn open(endpoint: &Endpoint, lines: &[String]) -> Vec<Finding> {
         (false, false) => return Vec::new(),
     }
     let word = if *speaks == Speaks::Smtp { "SMTP" } else { "LMTP" };
-    let mut found = vec![Finding::good(Area::MailIn, "door", format!("mail is taken in by {word} on {address}"))];
+    let mut found = vec![Finding::good(Area::MailIn, "door", format!("mail is received by {word} on {address}"))];
     let offers_tls = lines.iter().any(|line| line.get(4..).is_some_and(|word| word.eq_ignore_ascii_case("STARTTLS")));
     if *speaks == Speaks::Smtp && !offers_tls {
         found.push(finding(
             Severity::Warning,
             "no-starttls",
-            format!("on {address} no STARTTLS is offered"),
-            "Mail to the lists, with addresses and answers in it, comes in the clear.",
-            "Put certificate and key to /etc/depesch/certificate.pem and key.pem, set [inbound] certificate_credential and \
+            format!("{address} does not offer STARTTLS"),
+            "Mail to the lists, with addresses and answers in it, arrives unencrypted.",
+            "Put certificate and key into /etc/depesch/certificate.pem and key.pem, set [inbound] certificate_credential and \
              key_credential, and restart.",
         ));
     }

@@ -1,8 +1,8 @@
-//! Floor 14: `depesch doctor` looks at everything that an installation depends on and says what to do. One file for each
-//! area; in each, looking (files, sockets, the DNS) is apart from judging, which is pure.
+//! Floor 14: `depesch doctor` checks everything that an installation depends on and says what to do. One file for
+//! each area; in each, observation (files, sockets, the DNS) is separate from evaluation, which is pure.
 //!
-//! It changes nothing, sends nothing, and works without a daemon. What could not be looked at is said, and is never taken
-//! for good.
+//! It changes nothing, sends nothing, and works without a daemon. What could not be checked is reported, and never
+//! taken as good.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -30,10 +30,10 @@ pub mod time;
 use daemon::Said;
 use finding::{Area, Finding, Severity};
 
-/// How long one question to the DNS may take.
+/// Timeout for one DNS query.
 const DNS_LIMIT: Duration = Duration::from_secs(10);
 
-/// Looks at everything, areas in order.
+/// Checks everything, in order of areas.
 pub async fn examine(loaded: &Loaded, client: &Client, clock: Arc<dyn Clock>) -> Vec<Finding> {
     install_cryptography();
     let config = &loaded.config;
@@ -55,7 +55,7 @@ pub async fn examine(loaded: &Loaded, client: &Client, clock: Arc<dyn Clock>) ->
     found
 }
 
-/// Permissions, disk, backups and clock: all that blocks.
+/// Checks permissions, disk, backups and clock: everything that blocks.
 async fn machine(
     config: Config,
     file: Option<std::path::PathBuf>,
@@ -81,7 +81,7 @@ fn disk_findings(directory: &Path) -> Vec<Finding> {
     match disk::look(directory) {
         Ok(disk) => disk::judge(directory, &disk),
         Err(why) => {
-            let what = format!("the disk of {} cannot be looked at: {why}", directory.display());
+            let what = format!("the disk of {} cannot be examined: {why}", directory.display());
             vec![Finding::new(Severity::NotSeen, Area::Disk, "disk", what, "", "Run this as root.")]
         }
     }
@@ -97,8 +97,8 @@ async fn names(config: &Config, said: &Said) -> Vec<Finding> {
     let names = match Names::new(&settings) {
         Ok(names) => names,
         Err(error) => {
-            let remedy = "Mend /etc/resolv.conf, or set [inbound] resolvers.";
-            let why = "Authors of mail that comes in cannot be checked either.";
+            let remedy = "Fix /etc/resolv.conf, or set [inbound] resolvers.";
+            let why = "Authors of incoming mail cannot be verified either.";
             return vec![Finding::new(Severity::Error, Area::Dns, "resolver", error.to_string(), why, remedy)];
         }
     };

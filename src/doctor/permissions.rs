@@ -1,4 +1,4 @@
-//! Who may read and write what: files are looked at, then judged by their bytes of permission alone.
+//! Permissions: files are observed, then evaluated by their mode alone.
 
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -8,49 +8,49 @@ use crate::config::secret::SecretSource;
 
 use super::finding::{Area, Finding, Severity};
 
-/// What a file is for.
+/// The purpose of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The state directory: everything that is kept.
+    /// The state directory with all data.
     State,
     /// The configuration.
     Configuration,
     /// A secret in a file.
     Secret,
-    /// Templates of one's own.
+    /// The directory of custom templates.
     Templates,
     /// The control socket.
     ControlSocket,
 }
 
-/// What was seen of a file.
+/// The observed state of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// Its permissions, and whether it is a socket or a directory as it should be.
+    /// Its permissions, and whether it is a socket or a directory as expected.
     File {
         /// The last nine bits of its mode.
         mode: u32,
-        /// Whether it is of the right kind.
+        /// Whether it is of the expected kind.
         fits: bool,
     },
-    /// It is not there.
+    /// It does not exist.
     Missing,
-    /// It cannot be looked at; the system's words.
+    /// It cannot be examined; the system's error.
     Hidden(String),
 }
 
-/// A file as it was seen.
+/// An observed file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// What it is for.
+    /// Its purpose.
     pub role: Role,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// What was seen.
+    /// The observed state.
     pub seen: Seen,
 }
 
-/// Looks at the files that the configuration names.
+/// Examines the files in the configuration.
 pub fn look(config: &Config, file: Option<&Path>, socket: &Path) -> Vec<File> {
     let mut paths = vec![(Role::State, config.state_directory.clone()), (Role::ControlSocket, socket.to_owned())];
     paths.extend(file.map(|path| (Role::Configuration, path.to_owned())));
@@ -58,7 +58,7 @@ pub fn look(config: &Config, file: Option<&Path>, socket: &Path) -> Vec<File> {
     for source in [&config.relay.password, &config.inbound.key].into_iter().flatten() {
         paths.extend(match source {
             SecretSource::File(path) => Some((Role::Secret, path.clone())),
-            // Where the unit as shipped finds it.
+            // Where the shipped unit finds it.
             SecretSource::Credential(name) => shipped(name).map(|path| (Role::Secret, path)),
         });
     }
@@ -90,7 +90,7 @@ fn see(role: Role, path: &Path) -> Seen {
     }
 }
 
-/// Judges one file.
+/// Evaluates one file.
 pub fn judge(file: &File) -> Option<Finding> {
     let path = file.path.display();
     let found = |severity, code, what: String, why: &str, remedy: String| {
@@ -99,14 +99,14 @@ pub fn judge(file: &File) -> Option<Finding> {
     let (mode, fits) = match &file.seen {
         Seen::File { mode, fits } => (*mode, *fits),
         Seen::Hidden(why) => {
-            let (what, remedy) = (format!("{path} cannot be looked at: {why}"), "Run this as root.".to_owned());
+            let (what, remedy) = (format!("{path} cannot be examined: {why}"), "Run this as root.".to_owned());
             return found(Severity::NotSeen, "hidden", what, "", remedy);
         }
         Seen::Missing => return missing(file),
     };
     if !fits {
         let (what, remedy) =
-            (format!("{path} is not of the right kind"), "Look at the path in depesch.toml.".to_owned());
+            (format!("{path} is not of the expected kind"), "Check the path in depesch.toml.".to_owned());
         return found(Severity::Error, "kind", what, "The daemon cannot use it.", remedy);
     }
     let good = |what: String| Some(Finding::good(Area::Permissions, "closed", what));
@@ -114,38 +114,38 @@ pub fn judge(file: &File) -> Option<Finding> {
         Role::State if mode & 0o077 != 0 => found(
             Severity::Error,
             "state-open",
-            format!("{path} is open to others ({mode:04o})"),
-            "Everybody's addresses and the key that signs tokens lie there.",
+            format!("{path} is accessible to other users ({mode:04o})"),
+            "It contains everyone's addresses and the key that signs tokens.",
             format!("chmod 0700 {path}"),
         ),
-        Role::State => good(format!("{path} is closed to others")),
+        Role::State => good(format!("{path} is not accessible to other users")),
         Role::Secret if mode & 0o007 != 0 => found(
             Severity::Error,
             "secret-open",
-            format!("the secret in {path} can be read by everybody on this machine ({mode:04o})"),
-            "Whoever has it can send in your name, or pose as your mail server.",
+            format!("the secret in {path} can be read by every user of this machine ({mode:04o})"),
+            "With it, others can send in your name, or pose as your mail server.",
             format!("chmod 0600 {path}, and change the secret"),
         ),
         Role::Secret if mode & 0o070 != 0 => found(
             Severity::Warning,
             "secret-group",
             format!("the secret in {path} can be read by its group ({mode:04o})"),
-            "A press secretary in that group sees it.",
+            "Members of that group can read it.",
             format!("chmod 0600 {path}"),
         ),
-        Role::Secret => good(format!("the secret in {path} is closed to others")),
+        Role::Secret => good(format!("the secret in {path} is not accessible to other users")),
         Role::Configuration | Role::Templates if mode & 0o022 != 0 => found(
             if mode & 0o002 != 0 { Severity::Error } else { Severity::Warning },
             "writable",
-            format!("{path} can be written by others ({mode:04o})"),
-            "Whoever writes it decides where mail goes and what it says.",
+            format!("{path} can be written by other users ({mode:04o})"),
+            "A user who can write it decides where mail goes and what it says.",
             format!("chmod go-w {path}"),
         ),
         Role::ControlSocket if mode & 0o007 != 0 => found(
             Severity::Error,
             "socket-open",
-            format!("the control socket {path} is open to everybody on this machine ({mode:04o})"),
-            "Whoever opens it may do everything.",
+            format!("the control socket {path} is open to every user of this machine ({mode:04o})"),
+            "A user who can open it may do everything.",
             "Set [control] mode = \"0660\" and restart.".to_owned(),
         ),
         Role::ControlSocket => good(format!("the control socket is for its owner and group only ({mode:04o})")),
@@ -160,11 +160,11 @@ fn missing(file: &File) -> Option<Finding> {
             Severity::Error,
             Area::Permissions,
             "state-missing",
-            format!("the state directory {path} is not there"),
+            format!("the state directory {path} does not exist"),
             "The daemon starts with an empty store only when told to.",
-            "On a new installation \u{201c}systemctl start depesch-create\u{201d} makes it; otherwise look where its disk is.",
+            "On a new installation \u{201c}systemctl start depesch-create\u{201d} creates it; otherwise check whether its disk is mounted.",
         )),
-        // What else is missing is told where it is used.
+        // Other missing files are reported where they are used.
         _ => None,
     }
 }

@@ -1,4 +1,5 @@
-//! The way out: connects as the daemon does (greeting, EHLO, STARTTLS, AUTH) and leaves without a message.
+//! Outgoing mail: connects to the relay as the daemon does (greeting, EHLO, STARTTLS, AUTH) and closes without a
+//! message.
 
 use std::time::Duration;
 
@@ -9,28 +10,28 @@ use crate::transport::{ConnectError, Transport};
 
 use super::finding::{Area, Finding, Severity};
 
-/// How long each step may take here; the daemon is more patient.
+/// Timeout for each step; the daemon's timeouts are longer.
 const STEP: Duration = Duration::from_secs(10);
 
-/// How it went.
+/// The result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tried {
-    /// Ready for a message, after so many milliseconds; whether somebody was logged in.
+    /// Ready for a message.
     Ready {
-        /// How long it took.
+        /// The time it took.
         milliseconds: u64,
-        /// The login that was accepted.
+        /// The accepted login, if any.
         login: Option<String>,
     },
-    /// It did not come to that.
+    /// The connection failed.
     Failed(ConnectError),
-    /// The settings cannot work.
+    /// The settings are invalid.
     Settings(String),
-    /// The password is not to be had by us.
+    /// The password cannot be read by this user.
     NoPassword(String),
 }
 
-/// Tries it; `None` where there is no relay.
+/// Tries the relay; `None` if there is none.
 pub async fn look(config: &Config) -> Option<Tried> {
     if config.transport != TransportChoice::Relay {
         return None;
@@ -55,7 +56,7 @@ pub async fn look(config: &Config) -> Option<Tried> {
     })
 }
 
-/// Judges how it went.
+/// Evaluates the result.
 pub fn judge(config: &Config, tried: &Tried) -> Finding {
     let place = format!("{}:{}", config.relay.host, config.relay.port);
     let finding = |severity, code, what: String, why: &str, remedy: &str| {
@@ -71,34 +72,34 @@ pub fn judge(config: &Config, tried: &Tried) -> Finding {
             Severity::Error,
             "relay-unreachable",
             format!("the relay {place} cannot be reached: {why}"),
-            "Nothing goes out; deliveries wait.",
-            "Look at [relay] host and port, at the firewall, and whether the relay runs.",
+            "No mail is sent; deliveries wait.",
+            "Check [relay] host and port, the firewall, and whether the relay runs.",
         ),
         Tried::Failed(ConnectError::TurnedAway(reply)) => finding(
             Severity::Error,
             "relay-turned-away",
             format!("the relay {place} turned us away: {reply}"),
-            "Nothing goes out; deliveries wait.",
-            "Ask whoever runs the relay to let this machine in; its log says why it did not.",
+            "No mail is sent; deliveries wait.",
+            "Ask the relay's operator to allow this machine; the relay's log says why it was refused.",
         ),
         Tried::Failed(ConnectError::Security(why)) => finding(
             Severity::Error,
             "relay-security",
             format!("TLS or login at the relay {place} failed: {why}"),
-            "Nothing goes out until a person has mended it.",
-            "Look at [relay] tls, authority_file, login and the password; the host must be the name in its certificate.",
+            "No mail is sent until this is fixed.",
+            "Check [relay] tls, authority_file, login and the password; the host must be the name in its certificate.",
         ),
         Tried::Settings(why) => finding(
             Severity::Error,
             "relay-settings",
             format!("the relay's settings cannot work: {why}"),
             "The daemon does not start with them.",
-            "Mend [relay] in depesch.toml.",
+            "Fix [relay] in depesch.toml.",
         ),
         Tried::NoPassword(why) => finding(
             Severity::NotSeen,
             "relay",
-            format!("the relay was not tried, for its password is not to be had here: {why}"),
+            format!("the relay was not tried, because its password cannot be read here: {why}"),
             "",
             "Run this as root: CREDENTIALS_DIRECTORY=/etc/depesch depesch doctor",
         ),

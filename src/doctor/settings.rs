@@ -1,4 +1,4 @@
-//! The configuration: what is valid and yet unwise.
+//! The configuration: settings that are valid but unwise.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::transport::relay::Encryption;
 
 use super::finding::{Area, Finding, Severity};
 
-/// `TimeoutStopSec=` of the unit, less what closing the store may take.
+/// `TimeoutStopSec=` of the unit, less the time for closing the store.
 const LONGEST_STOP: Duration = Duration::from_secs(80);
 
 /// Whether a host is this machine.
@@ -21,7 +21,7 @@ fn finding(severity: Severity, code: &'static str, what: String, why: &str, reme
     Finding::new(severity, Area::Configuration, code, what, why, remedy)
 }
 
-/// Judges the configuration as it was read.
+/// Evaluates the configuration.
 pub fn judge(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
     let relay = &config.relay;
@@ -30,8 +30,8 @@ pub fn judge(config: &Config) -> Vec<Finding> {
         found.push(finding(
             Severity::Warning,
             "relay-certificate-unchecked",
-            format!("mail goes to {} without a look at its certificate", relay.host),
-            "Whoever is on the way can pose as the relay and read every mail and address.",
+            format!("mail is sent to {} without verifying its certificate", relay.host),
+            "An attacker on the network can pose as the relay and read every mail and address.",
             "Set [relay] tls = \"starttls\" (or \"implicit\" on port 465).",
         ));
     }
@@ -40,7 +40,7 @@ pub fn judge(config: &Config) -> Vec<Finding> {
             Severity::Warning,
             "captured",
             format!("mail is only captured, into {}", config.capture_directory().display()),
-            "Nothing leaves this machine.",
+            "No mail leaves this machine.",
             "When you have tried enough, set transport = \"relay\" and [relay].",
         ));
     }
@@ -49,7 +49,7 @@ pub fn judge(config: &Config) -> Vec<Finding> {
             Severity::Note,
             "no-domain",
             "organisation.domain is not set".to_owned(),
-            "Message-IDs take the domain of each list, and the domain of the organisation is not looked at here.",
+            "Message-IDs take the domain of each list, and the domain of the organisation is not checked here.",
             "Set [organisation] domain, e.g. \"lists.example.org\".",
         ));
     }
@@ -74,7 +74,7 @@ pub fn judge(config: &Config) -> Vec<Finding> {
     found
 }
 
-/// Reads what the configuration names: secrets and templates.
+/// Reads the secrets and templates in the configuration.
 pub fn look(loaded: &Loaded) -> Vec<Finding> {
     let config = &loaded.config;
     let mut found = Vec::new();
@@ -86,8 +86,8 @@ pub fn look(loaded: &Loaded) -> Vec<Finding> {
             Severity::Note,
             "no-file",
             "there is no configuration file; the defaults are in force".to_owned(),
-            "The defaults hand mail to port 25 of this machine.",
-            "Copy systemd/depesch.toml to /etc/depesch/depesch.toml and look through it.",
+            "The defaults send mail to port 25 of this machine.",
+            "Copy systemd/depesch.toml to /etc/depesch/depesch.toml and review it.",
         )),
     }
     found.extend(secret("the relay's password", "relay.password_file", config.relay.password.as_ref()));
@@ -99,7 +99,7 @@ pub fn look(loaded: &Loaded) -> Vec<Finding> {
             "templates",
             format!("the templates cannot be used: {error}"),
             "The daemon does not start with them; a reload keeps the old ones.",
-            "Mend the file that is named, or take it out of templates_directory.",
+            "Fix this file, or remove it from templates_directory.",
         ),
     });
     found
@@ -110,7 +110,7 @@ fn secret(what: &str, key: &str, source: Option<&SecretSource>) -> Option<Findin
         SecretSource::Credential(name) => Some(finding(
             Severity::NotSeen,
             "secret-credential",
-            format!("{what} is the credential \u{201c}{name}\u{201d}, which only the service sees"),
+            format!("{what} is the credential \u{201c}{name}\u{201d}, which only the service can read"),
             "",
             "",
         )),
@@ -122,7 +122,7 @@ fn secret(what: &str, key: &str, source: Option<&SecretSource>) -> Option<Findin
                 Some(finding(
                     Severity::NotSeen,
                     "secret-file",
-                    format!("{what} in {} cannot be read by you", path.display()),
+                    format!("you cannot read {what} in {}", path.display()),
                     "",
                     "Run this as root, or as the service's user.",
                 ))

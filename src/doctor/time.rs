@@ -1,4 +1,4 @@
-//! The machine's clock: whether somebody keeps it right, and whether it went backwards.
+//! The machine's clock: whether it is synchronised, and whether it went backwards.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,21 +13,21 @@ use super::finding::{Area, Finding, Severity};
 const SYNCHRONISED: &str = "/run/systemd/timesync/synchronized";
 /// No version of this program is older.
 const FIRST_YEAR: i32 = 2026;
-/// Clocks of this machine and of its disk may differ by so much.
+/// Tolerance between the clocks of this machine and of its disk.
 const SLACK: Duration = Duration::minutes(2);
 
-/// What was seen of the time.
+/// The observed time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Time {
     /// The clock.
     pub now: Timestamp,
-    /// When something was last written to the store.
+    /// When the store was last written to.
     pub written: Option<Timestamp>,
-    /// Whether the clock is kept right; `None` where nobody can say.
+    /// Whether the clock is synchronised; `None` if unknown.
     pub synchronised: Option<bool>,
 }
 
-/// Looks. Blocks.
+/// Reads the clock. Blocks.
 pub fn look(now: Timestamp, store: &Path) -> Time {
     Time { now, written: newest(&store.join("journal")), synchronised: synchronised() }
 }
@@ -41,7 +41,7 @@ fn synchronised() -> Option<bool> {
     if Path::new(SYNCHRONISED).exists() {
         return Some(true);
     }
-    // The kernel's own mind (adjtimex(2)), whoever keeps the clock.
+    // The kernel's state (adjtimex(2)), independent of the time service.
     let mut asked = Command::new("timedatectl");
     asked.args(["show", "--property=NTPSynchronized", "--value"]).stdin(Stdio::null()).stderr(Stdio::null());
     match asked.output().ok()?.stdout.trim_ascii() {
@@ -51,37 +51,37 @@ fn synchronised() -> Option<bool> {
     }
 }
 
-/// Judges the time.
+/// Evaluates the time.
 pub fn judge(time: &Time) -> Vec<Finding> {
     let finding = |severity, code, what: String, why: &str, remedy: &str| {
         Finding::new(severity, Area::Clock, code, what, why, remedy)
     };
-    let remedy = "Set it right and keep it so: systemctl enable --now systemd-timesyncd (or chrony).";
+    let remedy = "Set it and synchronise it: systemctl enable --now systemd-timesyncd (or chrony).";
     let now = time.now.format("%Y-%m-%d %H:%M UTC");
     let mut found = Vec::new();
     if !(FIRST_YEAR..2100).contains(&time.now.year()) {
-        let why = "Mailings go out when their time comes by this clock; tokens and retention go by it too.";
+        let why = "Mailings are sent by this clock; tokens and retention depend on it too.";
         found.push(finding(Severity::Error, "year", format!("the clock says {now}"), why, remedy));
     }
     if let Some(written) = time.written.filter(|written| *written > time.now + SLACK) {
         let what =
             format!("the clock says {now}, and the store was written to at {}", written.format("%Y-%m-%d %H:%M UTC"));
-        let why = "It went backwards: what was due may seem not to be, and the ledger's times are out of order.";
+        let why = "It went backwards: due deliveries may seem not to be due, and the ledger's times are out of order.";
         found.push(finding(Severity::Error, "backwards", what, why, remedy));
     }
     found.push(match time.synchronised {
-        Some(true) => Finding::good(Area::Clock, "synchronised", format!("the clock is kept right; it says {now}")),
+        Some(true) => Finding::good(Area::Clock, "synchronised", format!("the clock is synchronised; it says {now}")),
         Some(false) => finding(
             Severity::Warning,
             "synchronised",
-            format!("nobody keeps the clock right; it says {now}"),
-            "Releases under embargo go out by it, and mails with a wrong date are taken for spam.",
+            format!("the clock is not synchronised; it says {now}"),
+            "Releases under embargo are sent by it, and mails with a wrong date are taken for spam.",
             remedy,
         ),
         None => finding(
             Severity::NotSeen,
             "synchronised",
-            format!("whether somebody keeps the clock right is not known; it says {now}"),
+            format!("it is unknown whether the clock is synchronised; it says {now}"),
             "",
             "Compare it with another clock.",
         ),

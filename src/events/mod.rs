@@ -1,21 +1,20 @@
-//! Answers to invitations: which invitation a mail answers ([`find`]), who comes to an event ([`overview`]), and the
-//! answers that an operator enters. What a mail does is in [`crate::inbound::rsvp`].
+//! Answers to invitations: which invitation a mail answers ([`find`]), what an answer counts as ([`answer`]), who comes to an
+//! event ([`overview`]).
 
 use chrono::{Duration, NaiveDate};
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
-use crate::base::id::{ReleaseId, SubscriberId};
-use crate::base::token::Key;
+use crate::base::id::ReleaseId;
 use crate::composition::enclosures::first_release;
 use crate::composition::release::{LoadError, LoadedRelease, load, read_record};
 use crate::model::mailing::Mailing;
 use crate::model::release::{Event, Release};
-use crate::model::rsvp::{Detail, Rsvp, RsvpAnswer, RsvpChange, RsvpPerson, RsvpSource};
 use crate::store::engine::{Batch, Commit};
-use crate::store::rsvps::{self, Invitation};
-use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, mailings};
+use crate::store::rsvps::Invitation;
+use crate::store::{Store, StoreError, mailings};
 
+pub mod answer;
 pub mod export;
 pub mod find;
 pub mod overview;
@@ -126,83 +125,4 @@ pub async fn mailings_of(store: &Store, release: ReleaseId) -> Result<Vec<Mailin
         of_release.push(read.value);
     }
     Ok(of_release)
-}
-
-/// Something said, on its way into the store.
-#[derive(Clone, Debug)]
-pub struct Said {
-    /// The event.
-    pub event: ReleaseId,
-    /// By whom.
-    pub address: Address,
-    /// What they give of themselves.
-    pub person: RsvpPerson,
-    /// What.
-    pub change: RsvpChange,
-}
-
-/// Puts what was said into `batch`, with what was read as its precondition, and gives it as it will be. Where the
-/// address is a subscriber's, what is known of them fills in what they did not give.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn put_said(store: &Store, key: &Key, batch: &mut Batch, said: Said) -> Result<Rsvp, StoreError> {
-    let hash = key.hash_address(&said.address);
-    let subscriber = store.subscriber_by_address(&said.address).await?.map(|read| read.value);
-    let known = |text: &Option<String>| text.clone().map(|text| Detail { text, given: false });
-    let mut person = said.person;
-    if let Some(subscriber) = &subscriber {
-        let weaker = |now: Option<Detail>, known: Option<Detail>| match now {
-            Some(now) if now.given => Some(now),
-            now => known.or(now),
-        };
-        person.name = weaker(person.name, known(&subscriber.name));
-        person.newsroom = weaker(person.newsroom, known(&subscriber.organisation));
-    }
-    let subscriber: Option<SubscriberId> = subscriber.map(|subscriber| subscriber.id);
-    let before: Option<Read<Rsvp>> = store.rsvp(said.event, &hash).await?;
-    let (stamp, rsvp) = match before {
-        None => (None, Rsvp::new(said.event, said.address, subscriber, person, said.change)),
-        Some(Read { mut value, stamp }) => {
-            value.add(subscriber, person, said.change);
-            (Some(stamp), value)
-        }
-    };
-    rsvps::put(batch, &hash, stamp, &rsvp);
-    Ok(rsvp)
-}
-
-/// An answer that an operator was told.
-///
-/// # Errors
-/// [`RsvpError`]: nothing was changed.
-pub async fn set(
-    store: &Store,
-    key: &Key,
-    release: ReleaseId,
-    address: &Address,
-    answer: RsvpAnswer,
-    (at, who, comment): (Timestamp, &str, &str),
-) -> Result<Rsvp, RsvpError> {
-    let (event, loaded) = event_of(store, release).await?;
-    let earliest = store.present(at).await?.earliest();
-    let late = loaded.release.event.as_ref().and_then(deadline).is_some_and(|deadline| earliest >= deadline);
-    for _ in 0..CONFLICT_TRIES {
-        let change = RsvpChange {
-            at,
-            answer,
-            source: RsvpSource::Operator { who: who.to_owned() },
-            release,
-            comment: comment.trim().to_owned(),
-            why: String::new(),
-            late,
-        };
-        let said = Said { event, address: address.clone(), person: RsvpPerson::default(), change };
-        let mut batch = Batch::new();
-        let rsvp = put_said(store, key, &mut batch, said).await?;
-        if store.commit(batch).await? == Commit::Applied {
-            return Ok(rsvp);
-        }
-    }
-    Err(StoreError::Contended(CONFLICT_TRIES).into())
 }

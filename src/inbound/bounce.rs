@@ -1,60 +1,64 @@
 //! Mail to the envelope senders of our own mail: what came back about a delivery.
 //!
 //! The signed token in the address says *who* (RFC 3464 §2.3 leaves that to the sender), the report says *what*. Without a
-//! valid token a report proves nothing and changes nothing; a person reads it. So does one that no program wrote.
+//! valid token a report proves nothing and changes nothing; a person reads it. So does one that no program wrote. What
+//! follows from it is decided by [`Rulebook::bounce`].
+
+use std::sync::Arc;
 
 use crate::base::address::Address;
-use crate::base::id::MailingId;
 use crate::bounce::{Kind, Reading, RecipientReading};
-use crate::model::bounce::{BounceSource, Verdict};
+use crate::model::bounce::{BouncePolicy, BounceSource, Verdict};
 use crate::model::classify::Class;
 use crate::model::inbound::InboundKind;
-use crate::subscribers::bounces::{Noted, Report, note};
-use crate::subscribers::suspended;
+use crate::subscribers::bounced::Bounced;
+use crate::subscribers::bounces::{Doubts, Noted, Report};
+use crate::subscribers::rulebook::Rulebook;
 use crate::subscribers::tokens::BounceToken;
 
-use super::parts::InboundParts;
 use super::{Effects, HandleError, Item};
 
-/// What the envelope sender's token names when it was a probe and no mailing.
-pub const PROBE: MailingId = MailingId(0);
+/// What bounces are handled with.
+pub struct BounceDesk {
+    /// Decides what follows.
+    pub rulebook: Rulebook,
+    /// When bounces suspend a subscriber.
+    pub policy: BouncePolicy,
+    /// Which bounces are not believed.
+    pub doubts: Arc<Doubts>,
+}
 
-/// Says what a message to an envelope sender does; `None` when a person must read it.
-///
-/// # Errors
-/// [`HandleError`].
-pub async fn handle(
-    parts: &InboundParts,
-    item: &Item,
-    reading: &Reading,
-    token: BounceToken,
-) -> Result<Option<Effects>, HandleError> {
-    let kind = match reading.kind {
-        Kind::Bounce => InboundKind::Bounce,
-        Kind::AutoReply => InboundKind::AutoReply,
-        Kind::Notice => InboundKind::Notice,
-        Kind::Complaint | Kind::Other => return Ok(None),
-    };
-    let Some(subscriber) = parts.rulebook.store.subscriber(token.subscriber).await? else {
-        return Ok(Some(Effects::none(kind, format!("about {}, who was erased", token.subscriber))));
-    };
-    let mut report = report(item, reading, token, &subscriber.value.address);
-    let domain = subscriber.value.address.domain();
-    let is_believed = token.mailing == PROBE || parts.doubts.believes(&parts.rulebook.store, &report, domain).await?;
-    report.counts &= is_believed;
-    let mut effects = Effects { bounce: Some(report.class), ..Effects::none(kind, String::new()) };
-    if token.mailing == PROBE {
-        suspended::probe_came_back(&parts.rulebook.store, &mut effects.batch, &report).await?;
-        effects.note = format!("about a probe to {}: {}", token.subscriber, report.verdict.word());
-        return Ok(Some(effects));
+impl BounceDesk {
+    /// Says what a message to an envelope sender does; `None` when a person must read it.
+    ///
+    /// # Errors
+    /// [`HandleError`].
+    pub async fn handle(
+        &self,
+        item: &Item,
+        reading: &Reading,
+        token: BounceToken,
+    ) -> Result<Option<Effects>, HandleError> {
+        let kind = match reading.kind {
+            Kind::Bounce => InboundKind::Bounce,
+            Kind::AutoReply => InboundKind::AutoReply,
+            Kind::Notice => InboundKind::Notice,
+            Kind::Complaint | Kind::Other => return Ok(None),
+        };
+        let erased = || format!("about {}, who was erased", token.subscriber);
+        let Some(subscriber) = self.rulebook.store.subscriber(token.subscriber).await? else {
+            return Ok(Some(Effects::none(kind, erased())));
+        };
+        let report = report(item, reading, token, &subscriber.value.address);
+        let decided = self.rulebook.bounce(&self.policy, &self.doubts, &subscriber.value, report.clone()).await?;
+        let note = match decided.outcome {
+            Bounced::Probe => format!("about a probe to {}: {}", token.subscriber, report.verdict.word()),
+            Bounced::Noted(noted) => words(&report, &noted),
+            Bounced::NotBelieved(noted) => format!("{}; not believed: it is said of too many", words(&report, &noted)),
+            Bounced::NoSubscriber => erased(),
+        };
+        Ok(Some(Effects { batch: decided.batch, bounce: Some(report.class), ..Effects::none(kind, note) }))
     }
-    let noted = note(&parts.rulebook.store, &parts.bounce, &mut effects.batch, &report).await?;
-    effects.note = match noted {
-        Some(noted) if is_believed => words(&report, &noted),
-        Some(noted) => format!("{}; not believed: it is said of too many", words(&report, &noted)),
-        None => format!("about {}, who was erased", token.subscriber),
-    };
-    Ok(Some(effects))
 }
 
 /// For the log and for people: no address in it.

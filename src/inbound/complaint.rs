@@ -1,6 +1,6 @@
 //! Complaints that come by mail (RFC 5965). Anybody can write a report; what one does hangs on what the message that it
 //! returns proves (RFC 5965 §5: a report is no proof by itself): that is found here, and
-//! [`Rulebook::complain`](crate::subscribers::rulebook::Rulebook::complain) decides what follows. To which of our addresses
+//! [`Rulebook::complain`] decides what follows. To which of our addresses
 //! the report came does not matter. Without a proof a person reads it, and so they do reports of other things, such as
 //! failed authentication (RFC 6591).
 
@@ -11,9 +11,9 @@ use crate::model::bounce::BounceSource;
 use crate::model::classify::Class;
 use crate::model::inbound::InboundKind;
 use crate::subscribers::complaint::{Complained, Complaint, ComplaintProof};
+use crate::subscribers::rulebook::Rulebook;
 use crate::subscribers::tokens::{BounceToken, UnsubscribeToken};
 
-use super::parts::InboundParts;
 use super::{Effects, HandleError, Item};
 
 /// What a reader means who wants no more mail (RFC 5965 §7.3, and what providers write besides).
@@ -21,26 +21,28 @@ const UNWANTED: [&str; 6] = ["abuse", "opt-out", "opt-out-list", "unsubscribe", 
 /// The shortest token that there is: two numbers and its signature.
 const SHORTEST_TOKEN: usize = 16;
 
-/// Whether a message calls itself a report of abuse, or is one in Microsoft's manner.
+/// Whether a message calls itself a report of abuse, or is one in Microsoft's manner, and returns the message that it is
+/// about: without that it proves nothing.
 pub fn is_complaint(message: &Incoming) -> bool {
-    message.part("message/feedback-report").is_some() || bounce::is_junk_report(message)
+    let is_report = || message.part("message/feedback-report").is_some() || bounce::is_junk_report(message);
+    message.embedded().is_some() && is_report()
 }
 
 /// Says what a complaint does; `None` when a person must read it.
 ///
 /// # Errors
 /// [`HandleError`].
-pub async fn handle(parts: &InboundParts, item: &Item, reading: &Reading) -> Result<Option<Effects>, HandleError> {
+pub async fn handle(rules: &Rulebook, item: &Item, reading: &Reading) -> Result<Option<Effects>, HandleError> {
     let said = reading.recipients.iter().map(|one| one.evidence.as_str()).find(|said| !said.is_empty());
     let words = said.unwrap_or_default().to_lowercase();
     let unwanted = words.rsplit(':').next().is_some_and(|kind| UNWANTED.contains(&kind.trim()));
     if !unwanted || reading.kind != Kind::Complaint {
         return Ok(None);
     }
-    let Some(proof) = proof(&parts.rulebook.key, &item.message) else { return Ok(None) };
+    let Some(proof) = proof(&rules.key, &item.message) else { return Ok(None) };
     let (mailing, subscriber) = proof.delivery();
     let (at, source) = (item.inbound.arrival.at, BounceSource::Mail(item.inbound.id));
-    let decided = parts.rulebook.complain(&Complaint { proof, at, words, source }).await?;
+    let decided = rules.complain(&Complaint { proof, at, words, source }).await?;
     let note = match decided.outcome {
         Complained::Unknown => return Ok(None),
         Complained::NoSubscriber => {

@@ -22,7 +22,6 @@ pub mod complaint;
 pub mod destination;
 pub mod digest;
 pub mod ingest;
-pub mod parts;
 pub mod post;
 pub mod recipients;
 mod returned;

@@ -1,21 +1,26 @@
 //! A notice of ours that came back: a report to the signed sender of a message that was passed on. It is never passed on
 //! itself, for it says that just that does not work; the notice says so, and an operator sees it among those that failed.
 
+use crate::base::clock::Timestamp;
 use crate::base::id::NoticeId;
-use crate::bounce::Kind;
+use crate::bounce::{Kind, Reading};
 use crate::model::bounce::Verdict;
 use crate::model::inbound::InboundKind;
+use crate::store::Store;
 use crate::store::notices::put_over;
 
-use super::parts::InboundParts;
-use super::{Effects, HandleError, Item};
+use super::{Effects, HandleError};
 
-/// What a message to the sender of `notice` does; `None` when a person wrote it.
+/// What a message to the sender of `notice` does, as it reads; `None` when a person wrote it.
 ///
 /// # Errors
 /// [`HandleError`].
-pub async fn handle(parts: &InboundParts, item: &Item, notice: NoticeId) -> Result<Option<Effects>, HandleError> {
-    let reading = parts.reader.read_from(&item.message, item.inbound.arrival.sender.is_none());
+pub async fn handle(
+    store: &Store,
+    reading: &Reading,
+    notice: NoticeId,
+    now: Timestamp,
+) -> Result<Option<Effects>, HandleError> {
     let kind = match reading.kind {
         Kind::Bounce => InboundKind::Bounce,
         Kind::AutoReply => InboundKind::AutoReply,
@@ -24,10 +29,10 @@ pub async fn handle(parts: &InboundParts, item: &Item, notice: NoticeId) -> Resu
     };
     let given_up = |verdict| matches!(verdict, Verdict::Temporary | Verdict::Permanent);
     let failure = reading.recipients.iter().find(|one| !one.waits && given_up(one.verdict));
-    let (Some(failure), Some(read)) = (failure, parts.rulebook.store.notice(notice).await?) else {
+    let (Some(failure), Some(read)) = (failure, store.notice(notice).await?) else {
         return Ok(Some(Effects::none(kind, format!("about notice {notice}, which nothing is held against"))));
     };
-    let Some(after) = read.value.came_back(parts.clock.now(), &failure.evidence) else {
+    let Some(after) = read.value.came_back(now, &failure.evidence) else {
         return Ok(Some(Effects::none(kind, format!("notice {notice} is {}", read.value.state.word()))));
     };
     tracing::warn!(%notice, about = %after.about, "a notice came back; see \u{201c}depesch notice show\u{201d}");

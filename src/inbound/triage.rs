@@ -3,26 +3,50 @@
 //! A handler that does not understand a message answers with nothing, and the message is passed on to the person who
 //! answers for the list: nothing is ever dropped unread (RFC 5321 §3.9.2).
 
+use std::sync::Arc;
+
 use crate::base::address::Address;
-use crate::bounce::{Kind, Reading};
-use crate::composition::notices::{Forwarded, NoticeError, is_of_program};
+use crate::base::clock::Clock;
+use crate::base::id::NoticeId;
+use crate::bounce::{Kind, Reader, Reading};
+use crate::composition::notices::{Forwarded, NoticeError, Notices, is_of_program};
 use crate::model::inbound::InboundKind;
 use crate::model::list::List;
 use crate::store::Read;
 use crate::store::later::{LaterForward, put_forward};
+use crate::subscribers::rulebook::Rulebook;
 
+use super::bounce::BounceDesk;
+use super::command::CommandService;
 use super::destination::{Destination, Role};
-use super::parts::InboundParts;
-use super::post::Received;
+use super::post::{PostService, Received};
+use super::rsvp::RsvpDesk;
 use super::{Effects, HandleError, Handler, HandlerFuture, Item};
-use super::{bounce, complaint, returned, rsvp};
+use super::{complaint, returned, rsvp};
 
 /// How many messages of one sender to a plain envelope sender are passed on a day.
 const UNSIGNED_A_DAY: u32 = 10;
 
-/// Gives each message to its handler.
+/// Gives each message to its handler. Each handler has what it needs; here is what telling them apart takes.
 pub struct Triage {
-    parts: InboundParts,
+    /// Decides what may be done; holds the store, and the key that signs and checks tokens.
+    pub rulebook: Rulebook,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Tells bounces, complaints and automatic answers from mail that people wrote.
+    pub reader: Reader,
+    /// Passes messages on.
+    pub notices: Notices,
+    /// Handles bounces.
+    pub bounces: BounceDesk,
+    /// Handles commands.
+    pub commands: CommandService,
+    /// Handles posts, and decisions about them.
+    pub posts: PostService,
+    /// Handles answers to invitations.
+    pub rsvps: RsvpDesk,
+    /// Who gets what came to no list; the owner of the first list without it.
+    pub postmaster: Option<Address>,
 }
 
 impl From<NoticeError> for HandleError {
@@ -41,27 +65,22 @@ impl Handler for Triage {
 }
 
 impl Triage {
-    /// A triage with these parts.
-    pub fn new(parts: InboundParts) -> Self {
-        Self { parts }
-    }
-
     /// What a message says that came to a place where reports come.
     fn read(&self, item: &Item) -> Reading {
-        self.parts.reader.read_from(&item.message, item.inbound.arrival.sender.is_none())
+        self.reader.read_from(&item.message, item.inbound.arrival.sender.is_none())
     }
 
     async fn see(&self, item: &Item) -> Result<Effects, HandleError> {
         // To whichever address: providers send complaints where they like.
         if item.message.is_whole() && complaint::is_complaint(&item.message) {
             let reading = self.read(item);
-            if let Some(effects) = complaint::handle(&self.parts, item, &reading).await? {
+            if let Some(effects) = complaint::handle(&self.rulebook, item, &reading).await? {
                 return Ok(effects);
             }
         }
         let handled = match &item.destination {
             Some(Destination::List { list, role }) => self.see_for_list(item, list, role).await?,
-            Some(Destination::Rsvp) if item.message.is_whole() => rsvp::handle(&self.parts, item, None).await?,
+            Some(Destination::Rsvp) if item.message.is_whole() => self.rsvps.handle(item, None).await?,
             Some(Destination::Rsvp | Destination::Postmaster) | None => None,
         };
         match handled {
@@ -70,14 +89,19 @@ impl Triage {
         }
     }
 
+    async fn returned(&self, item: &Item, notice: NoticeId) -> Result<Option<Effects>, HandleError> {
+        let (store, now) = (&self.rulebook.store, self.clock.now());
+        returned::handle(store, &self.read(item), notice, now).await
+    }
+
     async fn see_for_list(&self, item: &Item, read: &Read<List>, role: &Role) -> Result<Option<Effects>, HandleError> {
         let list = &read.value;
-        if self.parts.notices.is_loop(&item.message, Some(list)) {
+        if self.notices.is_loop(&item.message, Some(list)) {
             return Ok(Some(Effects::none(InboundKind::Loop, "it went out from this list before")));
         }
         // The token is the proof, whatever stands in the mail.
         if matches!(role, Role::Unsubscribe { token: Some(_) })
-            && let Some(effects) = self.parts.commands.handle(item).await?
+            && let Some(effects) = self.commands.handle(item).await?
         {
             return Ok(Some(effects));
         }
@@ -88,24 +112,22 @@ impl Triage {
             Role::Bounces { token: None } => self.unsigned_bounce(item).await,
             Role::Bounces { token: Some(token) } => {
                 let reading = self.read(item);
-                bounce::handle(&self.parts, item, &reading, *token).await
+                self.bounces.handle(item, &reading, *token).await
             }
-            Role::Returned { notice } => returned::handle(&self.parts, item, *notice).await,
+            Role::Returned { notice } => self.returned(item, *notice).await,
             // Reports say what they say at their beginning. Nothing else is taken from a part of a message.
             _ if !item.message.is_whole() => Ok(None),
             // Before the next: a calendar program answers because its owner told it to.
-            Role::Rsvp => rsvp::handle(&self.parts, item, Some(list)).await,
-            Role::Post if rsvp::is_answer(&item.message) => rsvp::handle(&self.parts, item, Some(list)).await,
+            Role::Rsvp => self.rsvps.handle(item, Some(list)).await,
+            Role::Post if rsvp::is_answer(&item.message) => self.rsvps.handle(item, Some(list)).await,
             // An answer of a program is no wish, no post and no answer of a person. Only what is marked as one is dropped.
-            _ => match (role, self.parts.reader.read(&item.message).kind) {
+            _ => match (role, self.reader.read(&item.message).kind) {
                 (_, Kind::AutoReply) if is_of_program(item.inbound.arrival.sender.as_deref(), &item.message) => {
                     Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer")))
                 }
                 // What is for the list's program, or for its owner, must not go to everybody on the list.
-                (Role::Post, _) if self.parts.commands.is_request(item, list) => {
-                    self.parts.commands.pending(item, list).await
-                }
-                (Role::Post, _) => match self.parts.posts.receive(item, read).await? {
+                (Role::Post, _) if self.commands.is_request(item, list) => self.commands.pending(item, list).await,
+                (Role::Post, _) => match self.posts.receive(item, read).await? {
                     Received::Done(effects) => Ok(Some(effects)),
                     Received::ForOwner(why) => {
                         let mut effects = self.pass_on(item).await?;
@@ -115,8 +137,8 @@ impl Triage {
                 },
                 // A report is no wish and decides nothing, wherever it was sent: a person looks at it.
                 (_, Kind::Bounce | Kind::Notice | Kind::Complaint) => Ok(None),
-                (Role::Decide { token }, _) => self.parts.posts.decide(item, read, token).await,
-                (Role::Confirm { .. }, _) | (_, Kind::Other) => self.parts.commands.handle(item).await,
+                (Role::Decide { token }, _) => self.posts.decide(item, read, token).await,
+                (Role::Confirm { .. }, _) | (_, Kind::Other) => self.commands.handle(item).await,
                 // Nothing marks it, but its subject is that of a program: no answer goes out, and a person looks at it.
                 (_, Kind::AutoReply) => Ok(None),
             },
@@ -129,7 +151,7 @@ impl Triage {
         let sender = item.inbound.arrival.sender.as_deref().and_then(|sender| sender.parse::<Address>().ok());
         let Some(sender) = sender else { return Ok(None) };
         let mut effects = self.pass_on(item).await?;
-        if self.parts.notices.at_most(&mut effects.batch, &sender, "passed-on", UNSIGNED_A_DAY).await? {
+        if self.notices.at_most(&mut effects.batch, &sender, "passed-on", UNSIGNED_A_DAY).await? {
             return Ok(Some(effects));
         }
         tracing::warn!(inbound = %item.inbound.id, "a message waits for the next digest: too many of one sender came to an address for programs today");
@@ -154,7 +176,7 @@ impl Triage {
             None => self.postmaster().await?,
         };
         let mut effects = Effects::none(InboundKind::Forwarded, "");
-        let passed = self.parts.notices.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
+        let passed = self.notices.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
         if passed == Forwarded::Loop {
             return Ok(Effects::none(InboundKind::Loop, "it was passed on before"));
         }
@@ -168,10 +190,10 @@ impl Triage {
     }
 
     async fn postmaster(&self) -> Result<Address, HandleError> {
-        if let Some(postmaster) = &self.parts.postmaster {
+        if let Some(postmaster) = &self.postmaster {
             return Ok(postmaster.clone());
         }
-        let lists = self.parts.rulebook.store.lists().await?;
+        let lists = self.rulebook.store.lists().await?;
         let owner = lists.into_iter().next().map(|list| list.value.owner);
         let nobody = "nobody answers for this installation; set inbound.postmaster";
         owner.ok_or_else(|| HandleError::Broken(nobody.to_owned()))

@@ -63,11 +63,11 @@ pub enum FromDoubt {
 impl fmt::Display for FromDoubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::SecondAddress => "From has a second address beside its own",
+            Self::SecondAddress => "From has a second address besides its own",
             Self::AddressInName => "From has an address inside a name or comment",
             Self::Group => "From names a group",
             Self::TextBehind => "From has text behind its address",
-            Self::Letters => "From has an address with letters that are read in two ways",
+            Self::Letters => "From has an address with ambiguous letters",
         })
     }
 }

@@ -61,7 +61,7 @@ pub enum CalendarDoubt {
 /// attendees, that one counts.
 ///
 /// # Errors
-/// [`CalendarDoubt`]: there is a calendar part, and a person must look at it.
+/// [`CalendarDoubt`]: there is a calendar part, and a person must check it.
 pub fn calendar_reply(message: &Incoming, from: &str) -> Option<Result<CalendarReply, CalendarDoubt>> {
     let typed: Vec<&Part> = message.parts().iter().filter(|part| part.content_type == "text/calendar").collect();
     match typed.as_slice() {

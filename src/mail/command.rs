@@ -171,7 +171,7 @@ impl Commands {
             let mut seen = BTreeSet::new();
             for (_, phrases) in words.commands.all() {
                 if let Some(twice) = phrases.iter().find(|phrase| !seen.insert(phrase.as_str())) {
-                    return Err(CommandsError(format!("\u{201c}{twice}\u{201d} ({}) stands there twice", words.tag)));
+                    return Err(CommandsError(format!("\u{201c}{twice}\u{201d} ({}) occurs twice", words.tag)));
                 }
             }
         }

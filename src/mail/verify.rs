@@ -59,7 +59,7 @@ fn check_lines(message: &[u8]) -> Result<(), String> {
             return Err("a line does not end in CR LF".to_owned());
         };
         if bare.contains(&b'\r') || bare.contains(&0) {
-            return Err("a line holds a bare CR or a NUL".to_owned());
+            return Err("a line contains a bare CR or a NUL".to_owned());
         }
         if bare.len() > LINE_LIMIT {
             return Err(format!("a line has {} bytes, more than {LINE_LIMIT}", bare.len()));

@@ -1,6 +1,7 @@
 //! Floor 6: mailings from queueing to report.
 
 pub mod audience;
+pub mod decide;
 pub mod find_delivery;
 pub mod queue;
 pub mod reopen;

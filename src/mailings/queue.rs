@@ -104,7 +104,7 @@ pub enum QueueError {
     #[error("there is no post {0}")]
     NoPost(PostId),
     /// The earlier mailing whose recipients are selected does not exist or has not been sent yet.
-    #[error("mailing {id} has reached nobody: {why}")]
+    #[error("mailing {id} has reached no one: {why}")]
     NotReached {
         /// Its id.
         id: MailingId,
@@ -115,7 +115,7 @@ pub enum QueueError {
     #[error("{0} is past")]
     Past(Timestamp),
     /// It would go out at once, without recipients.
-    #[error("nobody is in this audience, and the mailing would go out at once")]
+    #[error("this audience is empty, and the mailing would be sent at once")]
     Nobody,
     /// The release cannot be sent.
     #[error("{0}")]
@@ -245,7 +245,7 @@ async fn look(
         if order.schedule.at <= now {
             return Err(QueueError::Nobody);
         }
-        warnings.push("nobody is in this audience now; it is looked at again when the mailing goes out".to_owned());
+        warnings.push("this audience is empty now; it is determined again when the mailing is sent".to_owned());
     }
     if let MailingContent::Release(release) = order.content {
         warnings.extend(event::warnings(store, release).await?);

@@ -72,7 +72,7 @@ pub struct Tick {
 /// Why a mailing was not changed.
 #[derive(Debug, thiserror::Error)]
 enum Refused {
-    #[error("somebody else changed it meanwhile")]
+    #[error("it was changed meanwhile")]
     Overtaken,
     #[error(transparent)]
     Transition(#[from] TransitionError),
@@ -283,7 +283,7 @@ pub fn judged_at(mailing: &Mailing, trust: &ClockTrust, now: Timestamp) -> Times
 
 fn words(due: Due) -> &'static str {
     match due {
-        Due::Begin => "the mailing's time has come: its audience is being frozen",
+        Due::Begin => "the mailing is due: its audience is being frozen",
         Due::Ask => "the mailing's time was missed: it is paused until a person decides",
         Due::Expire => "the mailing's time was missed: it has expired unsent",
         Due::Later(_) | Due::Never => "nothing is due",

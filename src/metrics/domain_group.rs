@@ -1,8 +1,8 @@
-//! Receivers that run very many mailboxes, as groups of domains: so that outcomes can be told apart by receiver while the
-//! number of series stays the same whoever is on the lists.
+//! Large receivers as groups of domains: so outcomes can be compared by receiver while the number of series stays the
+//! same for all lists.
 //!
-//! Only the recipient's own domain is looked at. An organisation whose mail one of these receivers takes in under the
-//! organisation's own domain counts as `other`.
+//! Only the recipient's own domain counts. An organisation whose domain is served by one of these receivers belongs
+//! to `other`.
 
 /// A group and its domains, in A-labels.
 const GROUPS: &[(&str, &[&str])] = &[
@@ -47,7 +47,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("other", &[]),
 ];
 
-/// How many groups there are.
+/// Number of groups.
 pub(super) const COUNT: usize = GROUPS.len();
 
 /// A group of domains.
@@ -55,10 +55,10 @@ pub(super) const COUNT: usize = GROUPS.len();
 pub struct DomainGroup(u8);
 
 impl DomainGroup {
-    /// All domains that belong to no big receiver.
+    /// All domains of no large receiver.
     pub const OTHER: Self = Self(GROUPS.len() as u8 - 1);
 
-    /// The group of a domain, which is in lower-case A-labels as in addresses.
+    /// The group of a domain in lower-case A-labels, as in addresses.
     pub fn of(domain: &str) -> Self {
         let found = GROUPS.iter().position(|(_, domains)| domains.contains(&domain));
         found.map_or(Self::OTHER, |index| Self(index as u8))
@@ -69,7 +69,7 @@ impl DomainGroup {
         (0..GROUPS.len() as u8).map(Self)
     }
 
-    /// Its name, as in the label `domain_group`.
+    /// Its name, the value of the label `domain_group`.
     pub fn word(self) -> &'static str {
         GROUPS[self.index()].0
     }

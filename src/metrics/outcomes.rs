@@ -1,5 +1,5 @@
-//! What became of deliveries, by outcome, class and group of receivers. Counting costs one addition: every series that
-//! there can be is made at the start.
+//! Outcomes of deliveries, by outcome, class and domain group. Counting is one addition: all possible series are
+//! created at the start.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -7,7 +7,7 @@ use prometheus_client::metrics::family::Family;
 use super::Labels;
 use super::domain_group::{self, DomainGroup};
 
-/// Outcomes and their classes: what refused, or `none` where nothing did.
+/// Outcomes and their classes: the class of the refusal, or `none`.
 const PAIRS: &[(&str, &str)] = &[
     ("accepted", "none"),
     ("deferred", "address"),
@@ -26,7 +26,7 @@ const PAIRS: &[(&str, &str)] = &[
     ("uncertain", "network"),
 ];
 
-/// Counts outcomes. Cheap to clone; all clones are one.
+/// Counts outcomes. Cheap to clone; all clones share their state.
 #[derive(Clone, Debug)]
 pub struct Outcomes {
     pub(super) family: Family<Labels, Counter>,
@@ -49,8 +49,8 @@ impl Default for Outcomes {
 }
 
 impl Outcomes {
-    /// Counts one: `outcome` is the word of the delivery's new state, `class` the word of what refused it. A class that
-    /// an outcome does not have counts as the outcome's last; a state that is no outcome is not counted.
+    /// Counts one delivery: `outcome` is the word for its new state, `class` the word for the class of the refusal. A
+    /// class that an outcome does not have counts as the outcome's last; other states are not counted.
     pub fn count(&self, outcome: &str, class: &str, group: DomainGroup) {
         let exact = PAIRS.iter().position(|pair| *pair == (outcome, class));
         let pair = exact.or_else(|| PAIRS.iter().rposition(|(known, _)| *known == outcome));

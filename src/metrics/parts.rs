@@ -1,5 +1,5 @@
-//! What the parts of the daemon count and measure themselves, each made with its part and registered by the one that puts
-//! the daemon together.
+//! The counters and measurements of the daemon's parts, created with each part and registered when the daemon is
+//! assembled.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -7,18 +7,18 @@ use prometheus_client::metrics::histogram::Histogram;
 
 use super::{Labels, labels};
 
-/// From half a millisecond to ten seconds: a sync takes one to ten milliseconds on a good disk.
+/// Buckets from half a millisecond to ten seconds: a sync takes one to ten milliseconds on a good disk.
 const COMMIT_SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// Commits that share one sync.
+/// Buckets for the number of commits that share one sync.
 const GROUP: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
-/// What the store measures of its commits. Cheap to clone; all clones are one.
+/// Measurements of the store's commits. Cheap to clone; all clones share their state.
 #[derive(Clone, Debug)]
 pub struct CommitMetrics {
-    /// From asking to durable, in seconds, of each commit.
+    /// Time from request to durable, in seconds, of each commit.
     pub seconds: Histogram,
-    /// Commits made durable together.
+    /// Number of commits made durable together.
     pub group: Histogram,
 }
 
@@ -28,7 +28,7 @@ impl Default for CommitMetrics {
     }
 }
 
-/// What was made of mail that came in. Cheap to clone; all clones are one.
+/// Outcomes of incoming messages. Cheap to clone; all clones share their state.
 #[derive(Clone, Debug, Default)]
 pub struct InboundMetrics {
     pub(super) messages: Family<Labels, Counter>,
@@ -36,7 +36,7 @@ pub struct InboundMetrics {
 }
 
 impl InboundMetrics {
-    /// Every series that there can be, from the start: so that the first stuck message is seen to be one more than none.
+    /// Creates all possible series at the start: so that the first stuck message is visible as an increase.
     pub fn with_series(kinds: &[&str], classes: &[&str]) -> Self {
         let made = Self::default();
         kinds.iter().for_each(|kind| drop(made.messages.get_or_create_owned(&labels(&[("outcome", kind)]))));
@@ -44,12 +44,12 @@ impl InboundMetrics {
         made
     }
 
-    /// Counts one message: what it was taken for, or `stuck`.
+    /// Counts one message: the word for what it was classified as, or `stuck`.
     pub fn message(&self, outcome: &str) {
         self.messages.get_or_create_owned(&labels(&[("outcome", outcome)])).inc();
     }
 
-    /// Counts one bounce or complaint that came by mail, by its class.
+    /// Counts one bounce or complaint received by mail, by its class.
     pub fn bounce(&self, class: &str) {
         self.bounces.get_or_create_owned(&labels(&[("class", class)])).inc();
     }

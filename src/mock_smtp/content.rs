@@ -1,8 +1,8 @@
-//! What the bytes of commands and messages hold: line ends and dots, without any I/O.
+//! Line ends and dots in commands and messages, without any I/O.
 
 use memchr::memmem;
 
-/// RFC 5321 §2.3.8: whether a CR or an LF stands without the other.
+/// RFC 5321 §2.3.8: whether there is a CR or LF without the other.
 pub(super) fn has_bare_line_ends(content: &[u8]) -> bool {
     memchr::memchr2_iter(b'\r', b'\n', content).any(|at| match content[at] {
         b'\r' => content.get(at + 1) != Some(&b'\n'),
@@ -10,7 +10,7 @@ pub(super) fn has_bare_line_ends(content: &[u8]) -> bool {
     })
 }
 
-/// RFC 5321 §4.5.2: a dot that begins a line is taken away.
+/// RFC 5321 §4.5.2: removes a dot at the beginning of a line.
 pub(super) fn without_stuffing(content: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(content.len());
     let mut from = usize::from(content.starts_with(b"."));

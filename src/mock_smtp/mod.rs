@@ -1,7 +1,7 @@
-//! Floor 2: a small SMTP server that only takes mail in and remembers it. Tests, `depesch demo` and `depesch bench`
-//! send to it; it is no mail server for anybody's real mail.
+//! Floor 2: a small mock SMTP server that only receives mail and records it. Used by tests, `depesch demo` and
+//! `depesch bench`; not suitable for real mail.
 //!
-//! It runs on threads of its own, so that it can stand beside the daemon in one process, and answers as a
+//! It runs on threads of its own, so that it can run next to the daemon in one process, and answers as a
 //! [`script::Script`] tells it. What it accepted is in its [`record::Record`].
 
 mod content;
@@ -22,30 +22,30 @@ use tokio_rustls::rustls::ServerConfig;
 use record::{Keep, Record};
 use script::Script;
 
-/// What a sink offers and keeps.
+/// Settings of a mock server.
 #[derive(Clone)]
 pub struct SinkSettings {
-    /// Where it listens; port 0 takes a free one.
+    /// The address; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// How many threads serve; one takes more than 10,000 messages a second.
+    /// Number of threads; one handles more than 10,000 messages a second.
     pub threads: usize,
-    /// What it announces after EHLO, e.g. `PIPELINING`. STARTTLS and AUTH are added where they are possible.
+    /// Extensions announced after EHLO, e.g. `PIPELINING`. STARTTLS and AUTH are added if possible.
     pub extensions: Vec<String>,
-    /// What a message may have at most, in bytes.
+    /// Maximum size of a message, in bytes.
     pub max_size: usize,
-    /// With what to do TLS; `None`: no TLS.
+    /// The TLS configuration; `None`: no TLS.
     pub tls: Option<Arc<ServerConfig>>,
-    /// Whether TLS begins with the connection (RFC 8314 §3.3) and not after STARTTLS.
+    /// Whether TLS begins with the connection (RFC 8314 §3.3) instead of after STARTTLS.
     pub implicit_tls: bool,
-    /// User and password that may log in; `None`: no AUTH.
+    /// The user and password for AUTH; `None`: no AUTH.
     pub login: Option<(String, String)>,
-    /// The mechanisms it offers then: `PLAIN`, `LOGIN` or both.
+    /// The mechanisms offered then: `PLAIN`, `LOGIN` or both.
     pub mechanisms: String,
     /// Whether AUTH is offered without TLS too.
     pub login_without_tls: bool,
-    /// Whether bare CR and LF are looked for, and refused.
+    /// Whether bare CR and LF are detected and refused.
     pub check_line_ends: bool,
-    /// What it keeps of accepted messages.
+    /// What is kept of accepted messages.
     pub keep: Keep,
 }
 
@@ -68,14 +68,14 @@ impl Default for SinkSettings {
     }
 }
 
-/// What the threads of a sink share.
+/// The state shared by the threads.
 struct Shared {
     settings: SinkSettings,
     record: Record,
     script: RwLock<Option<Arc<dyn Script>>>,
 }
 
-/// A running sink; dropping it stops it and closes its connections.
+/// A running mock server; dropping it stops it and closes its connections.
 pub struct MockServer {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -84,10 +84,10 @@ pub struct MockServer {
 }
 
 impl MockServer {
-    /// Binds and begins to serve.
+    /// Binds the address and starts serving.
     ///
     /// # Errors
-    /// The address cannot be bound, a kept file cannot be opened, or no thread can be had.
+    /// The address cannot be bound, a file cannot be opened, or a thread cannot be started.
     pub fn start(settings: SinkSettings) -> io::Result<Self> {
         let listener = TcpListener::bind(settings.listen)?;
         listener.set_nonblocking(true)?;
@@ -106,17 +106,17 @@ impl MockServer {
         Ok(Self { address, shared, stop, threads })
     }
 
-    /// Where it listens.
+    /// The local address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it accepted so far.
+    /// What it has accepted so far.
     pub fn record(&self) -> &Record {
         &self.shared.record
     }
 
-    /// From now on it answers as `script` says.
+    /// Answers according to `script` from now on.
     pub fn follow(&self, script: impl Script) {
         *self.shared.script.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(script));
     }
@@ -125,7 +125,7 @@ impl MockServer {
     pub fn stop(&mut self) {
         self.stop.send_replace(true);
         for thread in self.threads.drain(..) {
-            // A thread that panicked has nothing more to stop.
+            // A thread that panicked has nothing left to stop.
             drop(thread.join());
         }
     }
@@ -145,7 +145,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::R
             accepted = listener.accept() => accepted,
             _ = stopped.wait_for(|stop| *stop) => return,
         };
-        // An error belongs to one connection that came and went, or passes when descriptors are free again.
+        // An error belongs to a connection that has closed, or passes when descriptors are free again.
         let Ok((stream, _)) = accepted else {
             tokio::task::yield_now().await;
             continue;

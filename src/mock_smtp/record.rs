@@ -1,4 +1,4 @@
-//! What a [`super::MockServer`] accepted: counts, copies, and one line per message in a log that survives its clients.
+//! What a [`super::MockServer`] accepted: counts, copies, and a log with one line per message that outlives its clients.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -15,38 +15,38 @@ use xxhash_rust::xxh3::xxh3_128;
 pub struct Received {
     /// The address in MAIL FROM; empty for `<>`.
     pub sender: String,
-    /// What followed it, e.g. `SIZE=1200 BODY=8BITMIME`.
+    /// The parameters after it, e.g. `SIZE=1200 BODY=8BITMIME`.
     pub sender_parameters: String,
     /// The accepted recipients.
     pub recipients: Vec<String>,
-    /// What followed each, e.g. `NOTIFY=FAILURE`.
+    /// The parameters of each, e.g. `NOTIFY=FAILURE`.
     pub recipient_parameters: Vec<String>,
     /// The value of its Message-ID field; empty if it has none.
     pub message_id: String,
-    /// Content as sent, without dot-stuffing, with its last CRLF.
+    /// The content without dot-stuffing, including its last CRLF.
     pub bytes: Vec<u8>,
-    /// Whether it came inside TLS.
+    /// Whether it was received over TLS.
     pub encrypted: bool,
-    /// Who logged in, if anybody.
+    /// The user who logged in, if any.
     pub login: Option<String>,
 }
 
-/// Counts of a sink so far.
+/// Counts of a mock server so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Connections that were opened.
+    /// Number of connections.
     pub connections: u64,
-    /// Messages accepted.
+    /// Number of messages accepted.
     pub accepted: u64,
     /// Bytes of content accepted.
     pub bytes: u64,
-    /// Commands or messages with a bare CR or LF in them (RFC 5321 §2.3.8), all refused.
+    /// Number of commands or messages with a bare CR or LF (RFC 5321 §2.3.8), all refused.
     pub bare_line_ends: u64,
-    /// Messages that ended without any recipient (RFC 2920 §3.1), all refused.
+    /// Number of messages without any recipient (RFC 2920 §3.1), all refused.
     pub without_recipient: u64,
 }
 
-/// What shall be kept of accepted messages.
+/// What to keep of accepted messages.
 #[derive(Clone, Debug, Default)]
 pub struct Keep {
     /// Keep whole messages in memory, for [`Record::messages`].
@@ -55,22 +55,22 @@ pub struct Keep {
     pub message_ids: bool,
     /// Also write each message into this maildir, for people to read.
     pub maildir: Option<PathBuf>,
-    /// Append `message-id recipient` for every message and recipient to this file, before the 250 is said.
+    /// Append `message-id recipient` for every message and recipient to this file, before the 250 is sent.
     pub log: Option<PathBuf>,
-    /// Offer each message to the reader of this channel; a message that does not fit is left out.
+    /// Send each message to this channel; a message that does not fit is skipped.
     pub tap: Option<mpsc::Sender<Received>>,
 }
 
-/// How often messages came in.
+/// Numbers of received copies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Copies {
-    /// Different Message-IDs seen.
+    /// Number of different Message-IDs.
     pub distinct: u64,
-    /// Messages beyond the first of each Message-ID.
+    /// Number of messages beyond the first of each Message-ID.
     pub doubled: u64,
 }
 
-/// What a sink accepted; shared by its threads.
+/// What a mock server accepted; shared by its threads.
 pub struct Record {
     keep: Keep,
     log: Option<Mutex<File>>,
@@ -109,13 +109,13 @@ impl Record {
         })
     }
 
-    /// Whether the content itself is wanted.
+    /// Whether the content itself is needed.
     pub(super) fn wants_content(&self) -> bool {
         self.keep.messages || self.keep.maildir.is_some() || self.keep.tap.is_some()
     }
 
-    /// Takes a message; an error means it could not be kept and must not be accepted. `bytes` counts its content,
-    /// which `received` holds only where it is wanted.
+    /// Records a message; an error means that it could not be kept and must not be accepted. `bytes` is the size of
+    /// its content, which `received` contains only if needed.
     pub(super) fn accept(&self, received: Received, bytes: usize) -> io::Result<()> {
         if let Some(log) = &self.log {
             let lines: String =
@@ -135,7 +135,7 @@ impl Record {
         self.accepted.fetch_add(1, Relaxed);
         self.bytes.fetch_add(bytes as u64, Relaxed);
         if let Some(tap) = &self.keep.tap {
-            // A full channel is no fault: its reader takes a sample.
+            // A full channel is not an error: its reader takes a sample.
             let _ = tap.try_send(received.clone());
         }
         if self.keep.messages {
@@ -160,7 +160,8 @@ impl Record {
         lock(&self.messages).clone()
     }
 
-    /// How many different Message-IDs came, and how many messages twice; zero unless [`Keep::message_ids`] is set.
+    /// How many different Message-IDs arrived, and how many messages more than once; zero unless
+    /// [`Keep::message_ids`] is set.
     pub fn copies(&self) -> Copies {
         let mut copies = Copies::default();
         for part in &self.seen {
@@ -172,7 +173,7 @@ impl Record {
         copies
     }
 
-    /// How often a message with this Message-ID (with its angle brackets) came.
+    /// How often a message with this Message-ID (with its angle brackets) arrived.
     pub fn times(&self, message_id: &str) -> u32 {
         let hash = xxh3_128(message_id.as_bytes());
         lock(&self.seen[(hash % 16) as usize]).get(&hash).copied().unwrap_or(0)

@@ -1,10 +1,10 @@
-//! How a [`super::MockServer`] answers: by default it accepts, a [`Script`] makes it do anything else.
+//! The behaviour of a [`super::MockServer`]: by default it accepts; a [`Script`] can make it do anything else.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-/// A point in the dialogue at which a sink can be told what to do (RFC 5321 §3).
+/// A point in the dialogue at which a script decides (RFC 5321 §3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Point {
     /// Before the greeting.
@@ -45,49 +45,49 @@ impl Point {
     ];
 }
 
-/// What a sink is about to answer.
+/// The situation in which a mock server is about to answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
     /// The number of the connection, from 0.
     pub connection: u64,
-    /// Where in the dialogue.
+    /// The point in the dialogue.
     pub point: Point,
     /// The address of the MAIL or RCPT command, or the first recipient of the transaction; empty before.
     pub address: &'a str,
 }
 
-/// What a sink does.
+/// What a mock server does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// What a server does when all is well.
+    /// Answers as usual.
     Proceed,
-    /// Says this, e.g. `550 5.1.1 no such user`; several lines may be given, each with its code. A reply of 2xx to
-    /// RCPT or of 354 to DATA goes on as accepted; 421 ends the connection after it (RFC 5321 §3.8).
+    /// Sends this reply, e.g. `550 5.1.1 no such user`; several lines may be given, each with its code. After a reply
+    /// of 2xx to RCPT or of 354 to DATA it continues as if accepted; 421 ends the connection (RFC 5321 §3.8).
     Reply(String),
-    /// Says this and ends the connection.
+    /// Sends this reply and closes the connection.
     ReplyThenClose(String),
-    /// Ends the connection without a word. At [`Point::Message`] nothing is accepted.
+    /// Closes the connection without a reply. At [`Point::Message`] nothing is accepted.
     Close,
-    /// Accepts, as far as there is something to accept, and ends the connection without a word.
+    /// Accepts, if there is something to accept, and closes the connection without a reply.
     AcceptThenClose,
-    /// Never answers: reads and throws away until the other side gives up.
+    /// Never answers: reads and discards until the other side gives up.
     Silence,
-    /// Accepts, as far as there is something to accept, and never answers.
+    /// Accepts, if there is something to accept, and never answers.
     AcceptThenSilence,
-    /// Waits so long, then proceeds.
+    /// Waits for this time, then proceeds.
     Delay(Duration),
 }
 
-/// After how many bytes a sink cuts a connection.
+/// The number of bytes after which a connection is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// After it received so many; what came in whole is still answered.
+    /// After this many received bytes; what was received completely is still answered.
     AfterReceived(usize),
-    /// After it sent so many; a message whose acceptance could not be told is accepted all the same.
+    /// After this many sent bytes; a message whose acceptance could not be sent is accepted all the same.
     AfterSent(usize),
 }
 
-/// Decides how a sink answers. Closures `Fn(&Event) -> Action` are scripts.
+/// Decides how a mock server answers. Closures `Fn(&Event) -> Action` are scripts.
 pub trait Script: Send + Sync + 'static {
     /// What to do at `event`.
     fn decide(&self, event: &Event<'_>) -> Action;
@@ -110,17 +110,17 @@ where
 /// One rule of [`Rules`].
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// Where it holds; `None`: everywhere.
+    /// The point where it applies; `None`: everywhere.
     pub point: Option<Point>,
     /// Only for addresses that contain this; empty: for all.
     pub address: String,
-    /// How many times it holds; `None`: always.
+    /// How many times it applies; `None`: always.
     pub times: Option<u32>,
-    /// What happens then.
+    /// The action.
     pub action: Action,
 }
 
-/// A script as data: the first rule that holds decides; where none does, the sink proceeds.
+/// A script as data: the first rule that applies decides; without one the server proceeds.
 #[derive(Default)]
 pub struct Rules {
     rules: Mutex<Vec<Rule>>,
@@ -128,22 +128,22 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// No rules: everything is accepted.
+    /// Creates a script without rules: everything is accepted.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds: at `point`, always `action`.
+    /// Adds a rule: at `point`, always `action`.
     pub fn at(self, point: Point, action: Action) -> Self {
         self.rule(Rule { point: Some(point), address: String::new(), times: None, action })
     }
 
-    /// Adds: at `point`, `action` the first time only.
+    /// Adds a rule: at `point`, `action` the first time only.
     pub fn once_at(self, point: Point, action: Action) -> Self {
         self.rule(Rule { point: Some(point), address: String::new(), times: Some(1), action })
     }
 
-    /// Adds: at RCPT, always answer `reply` to addresses that contain `address`.
+    /// Adds a rule: at RCPT, always answer `reply` to addresses that contain `address`.
     pub fn refuse(self, address: &str, reply: &str) -> Self {
         let (point, action) = (Some(Point::Recipient), Action::Reply(reply.to_owned()));
         self.rule(Rule { point, address: address.to_owned(), times: None, action })

@@ -1,4 +1,4 @@
-//! One connection to a sink, from greeting to end.
+//! One connection to a mock server, from greeting to end.
 
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,7 +14,7 @@ use super::record::{Received, message_id};
 use super::script::{Action, Event, Point};
 use super::stream::Stream;
 
-/// RFC 5321 §4.5.3.1.4 asks for 512; extensions make commands longer.
+/// RFC 5321 §4.5.3.1.4 requires 512; extensions make commands longer.
 const MAX_COMMAND: usize = 8192;
 
 /// What to do after a command.
@@ -23,13 +23,13 @@ enum Next {
     End,
 }
 
-/// What the script made of a point.
+/// The script's decision at a point.
 enum Told {
     /// Do the usual.
     Proceed,
-    /// Something was said instead: a reply that accepts or not, and then this.
+    /// Another reply was sent, which accepts or not; then do this.
     Said(bool, Next),
-    /// Do the usual without telling, then this.
+    /// Proceed without a reply, then do this.
     Quietly(Next),
     End,
 }
@@ -48,7 +48,7 @@ struct Session<'a> {
     number: u64,
     stream: Stream,
     input: Vec<u8>,
-    /// Bytes at the front of `input` that are done with.
+    /// Bytes at the front of `input` that have been processed.
     used: usize,
     output: Vec<u8>,
     transaction: Transaction,
@@ -57,7 +57,7 @@ struct Session<'a> {
 
 /// Serves one connection until it ends.
 pub(super) async fn run(stream: TcpStream, number: u64, shared: &Shared) {
-    // Without it a reply waits for the next acknowledgement; a socket that refuses is served all the same.
+    // Without it a reply waits for the next acknowledgement; if the socket refuses, it is served all the same.
     drop(stream.set_nodelay(true));
     let script = shared.script.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     let cut = script.and_then(|script| script.cut(number));
@@ -71,7 +71,7 @@ pub(super) async fn run(stream: TcpStream, number: u64, shared: &Shared) {
         transaction: Transaction::default(),
         login: None,
     };
-    // Errors here are the client's or the script's way of ending a connection.
+    // Errors here are how the client or the script ends a connection.
     drop(session.serve().await);
     drop(session.flush().await);
     session.stream.close().await;
@@ -106,7 +106,7 @@ impl Session<'_> {
         self.stream.write(&mut self.output).await
     }
 
-    /// Waits for more input. Replies are sent only now, so that those to pipelined commands travel together.
+    /// Waits for more input. Replies are sent only now, so that those to pipelined commands are sent together.
     async fn more(&mut self) -> io::Result<bool> {
         self.flush().await?;
         if self.used > 0 {
@@ -162,7 +162,7 @@ impl Session<'_> {
         Told::Said(reply.starts_with('2') || reply.starts_with('3'), next)
     }
 
-    /// Says nothing more until the other side gives up.
+    /// Sends nothing more until the other side gives up.
     async fn silence(&mut self) -> io::Result<()> {
         while self.more().await? {
             self.used = self.input.len();
@@ -213,7 +213,7 @@ impl Session<'_> {
         self.usual(point, rest, path, speak).await
     }
 
-    /// What a command does when all is well; `speak` is off where the script has spoken already.
+    /// The usual effect of a command; `speak` is false if the script has replied already.
     async fn usual(&mut self, point: Point, rest: &str, path: (&str, &str), speak: bool) -> io::Result<Next> {
         let reply = match point {
             Point::Ehlo => {
@@ -272,7 +272,7 @@ impl Session<'_> {
             self.say("220 2.0.0 go ahead");
         }
         self.flush().await?;
-        // RFC 3207 §4.2: nothing said in the clear counts.
+        // RFC 3207 §4.2: what was said before TLS is forgotten.
         self.input.clear();
         self.used = 0;
         self.transaction = Transaction::default();
@@ -353,8 +353,9 @@ impl Session<'_> {
         Ok(next)
     }
 
-    /// Reads to the end of the content and says how long it is, its last CRLF included, `.` CRLF not; `None` when the
-    /// connection ends first. RFC 5321 §4.1.1.4: only CRLF.CRLF ends it, where the CRLF before may be that of DATA.
+    /// Reads to the end of the content and returns its length, including its last CRLF but not the `.` CRLF; `None`
+    /// when the connection ends first. RFC 5321 §4.1.1.4: only CRLF.CRLF ends it, where the first CRLF may be that of
+    /// DATA.
     async fn content(&mut self) -> io::Result<Option<usize>> {
         let mut searched = 0;
         loop {
@@ -372,7 +373,7 @@ impl Session<'_> {
         }
     }
 
-    /// Takes responsibility for the content at the front of the input, or says why not.
+    /// Accepts the content at the front of the input, or returns why not.
     fn accept(&mut self, length: usize) -> String {
         let record = &self.shared.record;
         let content = &self.input[self.used..self.used + length];
@@ -405,7 +406,7 @@ impl Session<'_> {
     }
 }
 
-/// The address in angle brackets and what follows it, of `FROM:<a@b> SIZE=1`.
+/// The address in angle brackets and the text after it, of `FROM:<a@b> SIZE=1`.
 fn path(rest: &str) -> (&str, &str) {
     let Some((_, after)) = rest.split_once('<') else { return ("", "") };
     let Some((address, parameters)) = after.split_once('>') else { return ("", "") };

@@ -1,4 +1,4 @@
-//! A connection as the sink sees it: plain or TLS, counted, and cut where the script says so.
+//! A connection of the mock server: plain or TLS, counted, and cut if the script says so.
 
 use std::io;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Reads more into `input`; 0 when the other side is done or the script cuts here.
+    /// Reads more into `input`; 0 when the other side has closed or the script cuts here.
     pub(super) async fn read(&mut self, input: &mut Vec<u8>) -> io::Result<usize> {
         let room = match self.cut {
             Some(Cut::AfterReceived(at)) => at.saturating_sub(self.received),
@@ -88,9 +88,9 @@ impl Stream {
         Ok(())
     }
 
-    /// Ends it in order, as far as the other side lets it.
+    /// Closes it in order, if the other side allows.
     pub(super) async fn close(mut self) {
-        // The peer may be gone already; there is nobody to tell.
+        // The peer may have left already, which needs no report.
         drop(match &mut self.inner {
             Inner::Plain(stream) => stream.shutdown().await,
             Inner::Tls(stream) => stream.shutdown().await,

@@ -1,4 +1,4 @@
-//! The audit log: who did what, in a chain in which nothing can be changed, taken out or moved unseen.
+//! The audit log: who did what, in a hash chain that reveals every change, removal and move.
 //!
 //! Each entry has a number (1, 2, 3 …) and a hash over the entry before it and itself:
 //!
@@ -7,13 +7,13 @@
 //! ```
 //!
 //! in UTF-8, LF being one byte 0x0A; `previous` is the hash of the entry before in 64 lower-case hexadecimal digits (64
-//! zeros before the first), numbers are decimal, `at` has the form `2026-11-23T08:00:00.000Z`, `uid` is empty where there is
-//! none. No field holds a control character. So an export can be checked with a few lines of any language; an entry that
-//! was changed spoils its own hash or that of the next, and only whoever writes the whole rest of the chain anew escapes
-//! notice, but for heads that were noted elsewhere (`docs/OPERATING.md`).
+//! zeros before the first), numbers are decimal, `at` has the form `2026-11-23T08:00:00.000Z`, `uid` is empty if
+//! there is none. No field contains a control character. So an export can be verified with a few lines in any language; a
+//! changed entry no longer matches its own hash or that of the next, and only a rewrite of the whole rest of the chain is
+//! undetected, unless heads were noted elsewhere (`docs/OPERATING.md`).
 //!
-//! Entries name things by number and never hold addresses, names of lists, or what somebody wrote: they are kept longer than
-//! any of that.
+//! Entries identify things by number and never contain addresses, names of lists, or people's texts: they are kept longer
+//! than any of those.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -150,7 +150,7 @@ pub enum ChainBreak {
         to: u64,
     },
     /// An entry is in the wrong place.
-    #[error("entry {number} stands after entry {after}: entries were moved or doubled")]
+    #[error("entry {number} follows entry {after}: entries were moved or doubled")]
     OutOfOrder {
         /// Its number.
         number: u64,
@@ -172,7 +172,7 @@ pub enum ChainBreak {
         head: u64,
     },
     /// An entry's hash differs from the one noted elsewhere.
-    #[error("entry {number} has another hash than was noted: the chain was written anew from there or before")]
+    #[error("the hash of entry {number} differs from the one noted: the chain was rewritten from there or before")]
     Rewritten {
         /// Its number.
         number: u64,

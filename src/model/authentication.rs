@@ -82,10 +82,10 @@ pub enum Objection {
     #[error("its author's domain forbids others to write in its name, and nothing proves that it is from there")]
     Forbidden,
     /// The domain's policy could not be looked up, and may be strict.
-    #[error("what its author's domain says of forged mail could not be looked up")]
+    #[error("its author's domain's policy for forged mail could not be looked up")]
     PolicyUnknown,
     /// The domain has published who may send for it, and the message is not from there, or could not be checked.
-    #[error("its author's domain does not stand by it")]
+    #[error("its author's domain does not vouch for it")]
     Unproven,
 }
 

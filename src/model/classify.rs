@@ -278,7 +278,7 @@ impl Classifier {
                 Classified { class: rule.class, why: rule.why.clone(), counts: rule.counts(), slow: rule.slow }
             }
             None => {
-                let why = "the receiver does not say why".to_owned();
+                let why = "the receiver gives no reason".to_owned();
                 Classified { class: Class::Other, why, counts: Counts::Never, slow: false }
             }
         }

@@ -28,7 +28,7 @@ pub struct Mailing {
     pub uncertain: UncertainPolicy,
     /// How far it has come.
     pub stage: Stage,
-    /// Set while it is held back.
+    /// Set while it is paused.
     pub pause: Option<Pause>,
     /// Whether a list in the audience demands approval.
     pub approval_required: bool,
@@ -184,7 +184,7 @@ pub struct Frozen {
     pub audience: u32,
 }
 
-/// Why a mailing is held back.
+/// Why a mailing is paused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pause {
     /// Since when.

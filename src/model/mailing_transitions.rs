@@ -34,7 +34,7 @@ pub enum TransitionError {
     #[error("mailing {0} is not paused")]
     NotPaused(MailingId),
     /// A list in its audience requires an approval that is missing.
-    #[error("mailing {0} waits for approval: a second person must say \u{201c}depesch mailing approve {0}\u{201d}")]
+    #[error("mailing {0} waits for approval: a second person must run \u{201c}depesch mailing approve {0}\u{201d}")]
     Unapproved(MailingId),
     /// No list in its audience requires approval.
     #[error("mailing {0} needs no approval: no list in its audience demands one")]
@@ -56,7 +56,7 @@ pub enum TransitionError {
         by: String,
     },
     /// The approver saw something other than what would be sent.
-    #[error("mailing {id} has changed: what was looked at is {seen}, what would be sent is {now}; look again")]
+    #[error("mailing {id} has changed: the content checked was {seen}, the content now is {now}; check it again")]
     Changed {
         /// Its id.
         id: MailingId,
@@ -194,7 +194,7 @@ impl Mailing {
     /// # Errors
     /// [`TransitionError`] when it has begun.
     pub fn reschedule(&mut self, schedule: Schedule) -> Result<(), TransitionError> {
-        self.must_be_scheduled("moved", "its audience is frozen or it has ended; cancel it and queue it anew")?;
+        self.must_be_scheduled("moved", "its audience is frozen or it has ended; cancel it and queue it again")?;
         if self.schedule != schedule {
             self.approval = None;
         }

@@ -106,7 +106,7 @@ impl NoticeState {
 }
 
 impl Notice {
-    /// When the notice sender must look at it: `None` when nothing more happens automatically.
+    /// When the notice sender must handle it: `None` when nothing more happens automatically.
     pub fn due(&self) -> Option<Timestamp> {
         match &self.state {
             NoticeState::Waiting { due, .. } => Some(*due),

@@ -119,10 +119,10 @@ pub enum DecisionError {
         state: &'static str,
     },
     /// The token belongs to a question that was answered already.
-    #[error("post {0} is held for another reason now; answer the newer letter")]
+    #[error("post {0} is held for another reason now; answer the newer question")]
     OldQuestion(PostId),
     /// Its author cannot be the second person.
-    #[error("post {id} was written by {by}, and must be approved by somebody else")]
+    #[error("post {id} was written by {by}, and must be approved by another person")]
     OwnApproval {
         /// Its id.
         id: PostId,

@@ -190,7 +190,7 @@ impl Rsvp {
         self.current().map_or(RsvpAnswer::Unclear, |change| change.answer)
     }
 
-    /// Whether a person must look at it: something unclear came after the answer that counts, or all answers are
+    /// Whether a person must check it: something unclear came after the answer that counts, or all answers are
     /// unclear.
     pub fn to_be_seen(&self) -> bool {
         self.changes.last().is_some_and(|last| last.answer == RsvpAnswer::Unclear)

@@ -53,7 +53,7 @@ pub struct Subscription {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubscriptionError {
     /// Invariant 4: an import or an operator never revives what the subscriber ended.
-    #[error("the subscription to {0} was ended; only the subscriber can begin it anew")]
+    #[error("the subscription to {0} was ended; only the subscriber can start it again")]
     Ended(ListName),
     /// The subscription does not exist.
     #[error("there is no subscription to {0}")]
@@ -83,10 +83,10 @@ impl Subscriber {
         self.subscriptions.get(list).map(|s| s.state)
     }
 
-    /// Does what is wanted of the subscription to `list`, by the rule of [`after`]; says whether that changed it.
+    /// Applies a wanted change to the subscription to `list`, by the rule of [`after`]; returns whether it changed.
     ///
     /// # Errors
-    /// [`SubscriptionError`]: nothing was changed.
+    /// [`SubscriptionError`] when the rule refuses it; nothing was changed.
     pub fn want(
         &mut self,
         list: &ListName,
@@ -106,10 +106,11 @@ impl Subscriber {
         self.change(list, state, at, by.clone(), words.to_owned())
     }
 
-    /// Puts the subscription to `list` into `state`, with its evidence. The same state again changes nothing.
+    /// Moves the subscription to `list` into `state`, with its evidence. Setting the same state again changes
+    /// nothing.
     ///
     /// # Errors
-    /// [`SubscriptionError::Ended`] when an ended subscription would be revived by another than the subscriber
+    /// [`SubscriptionError::Ended`] when an ended subscription would be revived by anyone but the subscriber
     /// (invariant 4).
     pub fn change(
         &mut self,

@@ -24,7 +24,7 @@ pub enum Meeting {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimeError {
     /// Not in the IANA zone database.
-    #[error("\u{201c}{given}\u{201d} is no IANA time zone; write one such as Europe/Stockholm or UTC{}", near(.nearest))]
+    #[error("\u{201c}{given}\u{201d} is not an IANA time zone; write one such as Europe/Stockholm or UTC{}", near(.nearest))]
     Zone {
         /// What was given.
         given: String,
@@ -33,7 +33,7 @@ pub enum TimeError {
     },
     /// Not a date with a time.
     #[error(
-        "\u{201c}{0}\u{201d} is no time; write 2026-11-23 09:00, 2026-11-23T09:00:30, 2026-11-23T09:00+01:00 or now"
+        "\u{201c}{0}\u{201d} is not a time; write 2026-11-23 09:00, 2026-11-23T09:00:30, 2026-11-23T09:00+01:00 or now"
     )]
     Time(String),
 }

@@ -1,8 +1,8 @@
-//! Floor 11: what watches the daemon from outside may ask, over HTTP on this machine's own address: `/metrics` (Prometheus),
-//! `/healthz` (alive) and `/readyz` (takes new work). GET only; no address, no list's name and no secret is in any answer.
+//! Floor 11: the HTTP port for monitoring, on this machine's own address: `/metrics` (Prometheus), `/healthz` (alive)
+//! and `/readyz` (accepts new work). GET only; answers contain no address, no list's name and no secret.
 //!
-//! Whoever asks gets one answer on one connection, within a time that is bounded, on one of a few connections: so nobody
-//! who reaches the port can keep the daemon from its work.
+//! Each connection gets one answer within a bounded time, and the number of connections is limited: so requests
+//! cannot keep the daemon from its work.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -29,23 +29,23 @@ use crate::operations::health::{Observer, Unwell};
 
 mod process;
 
-/// Connections at once; more wait.
+/// Maximum number of simultaneous connections; more wait.
 const CONNECTIONS: usize = 16;
-/// So long a request may take to come, and then a whole connection to end.
+/// Timeout for a request, and then for a whole connection.
 const REQUEST: Duration = Duration::from_secs(5);
 const CONNECTION: Duration = Duration::from_secs(30);
-/// After an error of `accept`, most likely too few file descriptors.
+/// Pause after an error of `accept`, which most likely means too few file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-/// A picture so old is shown again: several who ask at once cost one look.
+/// Maximum age of a reused snapshot: simultaneous requests cost only one.
 const PICTURE_AGE: Duration = Duration::from_secs(5);
-/// Bytes of a request's head.
+/// Maximum bytes of a request's head.
 const HEAD: usize = 16 * 1024;
 /// OpenMetrics 1.0.0, "Protocol Negotiation".
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// Prometheus exposition formats, "Text-based format": for everybody who does not ask for OpenMetrics.
+/// Prometheus exposition formats, "Text-based format": for clients that do not ask for OpenMetrics.
 const OLDER_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The address could not be had.
+/// The address cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{address} cannot be listened on for monitoring: {error}; give monitor.address another port, or \"\" for none")]
 pub struct MonitorError {
@@ -53,11 +53,11 @@ pub struct MonitorError {
     error: io::Error,
 }
 
-/// What is asked about.
+/// The sources of answers.
 pub struct Watched {
-    /// Looks how the daemon is.
+    /// Observes the daemon's health.
     pub observer: Arc<Observer>,
-    /// All that is counted.
+    /// All metrics.
     pub metrics: Metrics,
 }
 
@@ -76,12 +76,12 @@ impl Monitor {
         Ok(Self { listener })
     }
 
-    /// Where it listens.
+    /// The local address.
     pub fn address(&self) -> Option<SocketAddr> {
         self.listener.local_addr().ok()
     }
 
-    /// Answers until `stop` completes; answers that are being given then are cut off.
+    /// Answers until `stop` completes; answers under way are cut off then.
     pub async fn run(self, watched: Arc<Watched>, stop: impl Future<Output = ()>) {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let router = router(watched);
@@ -97,7 +97,7 @@ impl Monitor {
                 Ok((stream, _)) => {
                     let router = router.clone();
                     connections.spawn(async move {
-                        // A peer who is too slow or speaks something else is nobody's loss.
+                        // A peer that is too slow or speaks another protocol can be ignored.
                         let _ = tokio::time::timeout(CONNECTION, answer(stream, router)).await;
                         drop(place);
                     });
@@ -119,7 +119,7 @@ async fn answer(stream: TcpStream, router: Router) -> Result<(), hyper::Error> {
 }
 
 fn router(watched: Arc<Watched>) -> Router {
-    let only_get = || async { (StatusCode::METHOD_NOT_ALLOWED, "only GET is known here\n") };
+    let only_get = || async { (StatusCode::METHOD_NOT_ALLOWED, "only GET is supported\n") };
     let nothing = || async { (StatusCode::NOT_FOUND, "there are /metrics, /healthz and /readyz\n") };
     Router::new()
         .route("/metrics", get(metrics))
@@ -130,7 +130,7 @@ fn router(watched: Arc<Watched>) -> Router {
         .with_state(watched)
 }
 
-/// Whether OpenMetrics is asked for, and not less than the older text (RFC 9110 §12.5.1).
+/// Whether OpenMetrics is preferred to the older text (RFC 9110 §12.5.1).
 fn wants_openmetrics(headers: &HeaderMap) -> bool {
     let accepted =
         headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(','));

@@ -1,11 +1,11 @@
-//! What the kernel says of this process (Linux `/proc`), under the names that all Prometheus clients use. Where `/proc` is
-//! not to be read, 0 is shown.
+//! Process metrics from the kernel (Linux `/proc`), with the names that all Prometheus clients use. If `/proc` is not
+//! readable, they are 0.
 
 use std::fs;
 
 use crate::metrics::Gauges;
 
-/// Puts what the kernel says into the gauges.
+/// Writes the kernel's numbers into the gauges.
 pub(super) fn show(gauges: &Gauges) {
     gauges.memory.set(memory().unwrap_or(0.0));
     gauges.files.set(fs::read_dir("/proc/self/fd").map_or(0.0, |files| files.count() as f64));

@@ -1,4 +1,4 @@
-//! Backups of the running daemon: by its schedule and when somebody asks, one at a time.
+//! Backups of the running daemon: by schedule and on request, one at a time.
 
 use std::io;
 use std::path::PathBuf;
@@ -18,59 +18,59 @@ use crate::store::backup::{BackupError, Event, Watch};
 use crate::store::embedded::EmbeddedEngine;
 use crate::store::spool::Spool;
 
-/// Where backups are made, and of what.
+/// Makes backups, and knows their state.
 pub struct Backups {
     /// The store.
     pub engine: Arc<EmbeddedEngine>,
-    /// Mail that came in.
+    /// The spool of incoming mail.
     pub spool: Spool,
-    /// Where the spool's segments lie.
+    /// The directory of the spool's segments.
     pub spool_directory: PathBuf,
-    /// Where attachments lie.
+    /// The directory of attachments.
     pub blobs_directory: PathBuf,
     /// The repository.
     pub directory: PathBuf,
     /// Which backups are kept.
     pub keep: Keep,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     state: Mutex<State>,
-    /// When the repository's notes and its manifests were last changed, as they were when the state was read.
+    /// Modification times of the repository's notes and manifests when the state was read.
     seen: Mutex<Option<Changed>>,
     stopping: AtomicBool,
 }
 
-/// When the notes and the directory of manifests were last changed.
+/// Modification times of the notes and of the directory of manifests.
 type Changed = [Option<std::time::SystemTime>; 2];
 
-/// How the backups stand.
+/// The state of backups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// When the newest that is there was made.
+    /// When the newest existing one was made.
     pub newest: Option<Timestamp>,
-    /// Why the last attempt since the start failed, if it did, and when.
+    /// Time and reason of the last attempt, if it failed since the start.
     pub failure: Option<(Timestamp, String)>,
-    /// What is known of the files: what is damaged or missing, and when they were read.
+    /// The condition of the files: what is damaged or missing, and when they were read.
     pub condition: Condition,
 }
 
-/// What a backup did.
+/// The result of a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackupReport {
     /// The new backup.
     pub manifest: Manifest,
-    /// What was forgotten by rule.
+    /// The backups removed by rule.
     pub pruned: Pruned,
-    /// Nothing was, because the clock is in doubt.
+    /// Whether none were removed because the clock is in doubt.
     pub clock_jumped: bool,
-    /// What was read again, and what was damaged and is whole again.
+    /// What was read again, and what was damaged and is repaired.
     pub upkeep: Upkeep,
-    /// How the repository is now.
+    /// The present condition of the repository.
     pub condition: Condition,
 }
 
 impl Backups {
-    /// Backups in `directory`, which need not be there yet.
+    /// Creates a service for backups in `directory`, which need not exist yet.
     pub fn new(
         engine: Arc<EmbeddedEngine>,
         spool: (Spool, PathBuf),
@@ -84,13 +84,13 @@ impl Backups {
         Self { engine, spool, spool_directory, blobs_directory, directory, keep, clock, state, seen, stopping }
     }
 
-    /// How they stand.
+    /// The present state.
     pub fn state(&self) -> State {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads how the repository is, if anything has changed there since it was last read. Blocks. That there is none yet
-    /// is no error; while a backup is made, what was known before stands.
+    /// Reads the repository's condition, if anything has changed there since the last time. Blocks. A missing
+    /// repository is not an error; while a backup is being made, the earlier state is kept.
     pub fn look(&self) {
         let changed = |name: &str| {
             let found = std::fs::metadata(self.directory.join(name));
@@ -115,15 +115,15 @@ impl Backups {
         (state.newest, state.condition) = (condition.newest, condition);
     }
 
-    /// Breaks off what is being made, so that the daemon can stop; the earlier backups are as they were.
+    /// Aborts a backup under way, so that the daemon can stop; earlier backups are unchanged.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Makes a backup and forgets old ones. `watch` is told how far it has come. Blocks.
+    /// Makes a backup and removes old ones. `watch` receives the progress. Blocks.
     ///
     /// # Errors
-    /// [`BackupError`]: there is no new backup, or no old one was forgotten.
+    /// [`BackupError`]: there is no new backup, or no old one was removed.
     pub fn create(&self, watch: &(dyn Fn(Event) + Send + Sync)) -> Result<BackupReport, BackupError> {
         let now = self.clock.now();
         let watch = |event: Event| {
@@ -156,11 +156,11 @@ impl Backups {
     }
 }
 
-/// Makes a backup, tells `made` of it and forgets old ones, unless the clock is so far from when the last were made that it
-/// cannot be believed. Blocks.
+/// Makes a backup, calls `made` with it and removes old ones, unless the clock is too far from the time of the last
+/// ones to be trusted. Blocks.
 ///
 /// # Errors
-/// [`BackupError`]: there is no new backup, or no old one was forgotten.
+/// [`BackupError`]: there is no new backup, or no old one was removed.
 pub fn make(
     source: &Source<'_>,
     repository: &Repository,
@@ -169,7 +169,7 @@ pub fn make(
     watch: Watch<'_>,
     made: &dyn Fn(&Manifest),
 ) -> Result<BackupReport, BackupError> {
-    // What is found damaged here is written again by this, or by the backup itself.
+    // Files found damaged here are written again by this, or by the backup itself.
     let upkeep = upkeep(source, repository, now, AT_LEAST, watch)?;
     let before: Vec<Timestamp> = repository.manifests()?.iter().map(|manifest| manifest.created).collect();
     let manifest = create(source, repository, now, watch)?;
@@ -178,8 +178,8 @@ pub fn make(
     let pruned = if clock_jumped {
         tracing::error!(
             last = before.last().map(ToString::to_string),
-            "the clock is far later than when the backups before were made, so none is forgotten for a day. If it is wrong, \
-             set it right; if it is right (none was made for long), nothing needs to be done"
+            "the clock is far later than at the last backups, so none is removed for a day. If it is wrong, \
+             correct it; if it is right (none was made for a long time), nothing needs to be done"
         );
         Pruned::default()
     } else {
@@ -190,13 +190,13 @@ pub fn make(
     Ok(BackupReport { manifest, pruned, clock_jumped, upkeep, condition })
 }
 
-/// Logs what is wrong with the repository; each file where it first comes up is one line too many when a disk dies.
+/// Logs problems of the repository together: a line for each file would be too many when a disk dies.
 fn tell(upkeep: &Upkeep, condition: &Condition) {
     if let Some(first) = upkeep.rewritten.first() {
         tracing::warn!(
             files = upkeep.rewritten.len(),
             first = %first.display(),
-            "files of backups were damaged and are written again; look at the disk that they lie on"
+            "files of backups were damaged and are written again; check their disk"
         );
     }
     if let Some(first) = condition.faults.first() {
@@ -204,7 +204,7 @@ fn tell(upkeep: &Upkeep, condition: &Condition) {
             files = condition.faults.len(),
             first = %first.path.display(),
             what = first.what,
-            "backups are damaged, and the store does not have any more what they lost; see \u{201c}depesch backup verify --all\u{201d}"
+            "backups are damaged, and the store no longer has the lost data; see \u{201c}depesch backup verify --all\u{201d}"
         );
     }
 }
@@ -218,7 +218,7 @@ impl std::fmt::Display for BackupReport {
             write!(f, "; {} attachments are damaged and not in it: {}", left_out.len(), left_out.join(" "))?;
         }
         if self.clock_jumped {
-            write!(f, "; forgot none, for the clock leapt far ahead")?;
+            write!(f, "; removed none, because the clock jumped far ahead")?;
         }
         let Upkeep { files, bytes, rewritten } = &self.upkeep;
         write!(f, "; read {files} files again, {bytes} bytes")?;
@@ -230,7 +230,7 @@ impl std::fmt::Display for BackupReport {
         }
         match self.pruned.backups.len() {
             0 => Ok(()),
-            old => write!(f, "; forgot {old} old ones and {} bytes", self.pruned.bytes),
+            old => write!(f, "; removed {old} old ones and {} bytes", self.pruned.bytes),
         }
     }
 }

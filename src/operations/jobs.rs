@@ -1,9 +1,10 @@
-//! The daemon's own jobs (checkpoint, retention): each by a recurrence with a zone.
+//! The daemon's own jobs (checkpoint, retention), each with a recurrence in a zone.
 //!
-//! When a job last ran is in the store: one that was missed while the daemon was down runs once at start, not once
-//! for each time missed. A job that has never run waits for its first time. A job that fails is tried again
-//! soon, and its failure is logged. One that deletes by age does not run while the clock is in doubt ([`crate::runtime::clock_jump`]), and
-//! when a clock was set back, times noted ahead of it do not hold jobs up. Jobs must be harmless to repeat, for a crash between work and note repeats one.
+//! The time of each job's last run is in the store: a job missed while the daemon was down runs once at start, not
+//! once for each missed time. A job that has never run waits for its first time. A failed job is retried soon, and
+//! its failure is logged. One that deletes by age does not run while the clock is in doubt
+//! ([`crate::runtime::clock_jump`]), and after a clock was set back, last runs in the future do not delay jobs. Jobs
+//! must be harmless to repeat, because a crash between run and note repeats one.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,17 +22,17 @@ use crate::runtime::clock_jump;
 use crate::runtime::clock_jump::{JumpWatch, Reading};
 use crate::store::{Read, Store, StoreError};
 
-/// The longest sleep, see [`crate::mailings::schedule`].
+/// Maximum sleep, see [`crate::mailings::schedule`].
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
-/// How soon a failed job is tried again.
+/// Delay before a failed job is retried.
 const AFTER_FAILURE: Duration = Duration::from_secs(10 * 60);
-/// A last run that lies so far ahead was noted by a wrong clock.
+/// A last run this far in the future was noted by a wrong clock.
 const AHEAD: TimeDelta = TimeDelta::days(1);
 
-/// What the log says of a job that failed after the daemon was told to stop.
+/// Log message for a job that failed after the daemon was told to stop.
 const BROKEN_OFF: &str = "the daemon stops in the middle of a job; it runs after the next start";
 
-/// What a job does; the text says what it did, or why it could not.
+/// The result of a job: a text that says what it did, or why it failed.
 pub type JobFuture = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
 
 /// One job.
@@ -40,12 +41,12 @@ pub struct Job {
     recurrence: Recurrence,
     run: Box<dyn Fn() -> JobFuture + Send + Sync>,
     deletes_by_age: bool,
-    /// Not tried before this instant, after a failure.
+    /// Earliest time of the next attempt, after a failure.
     held_until: Option<Timestamp>,
 }
 
 impl Job {
-    /// A job known in the store by `name`.
+    /// Creates a job, identified in the store by `name`.
     pub fn new(
         name: &'static str,
         recurrence: Recurrence,
@@ -54,12 +55,12 @@ impl Job {
         Self { name, recurrence, run: Box::new(run), deletes_by_age: false, held_until: None }
     }
 
-    /// It deletes what is old, and so must not believe a clock that has leapt.
+    /// Marks it as deleting by age, so that it does not run after a clock jump.
     pub fn deleting_by_age(self) -> Self {
         Self { deletes_by_age: true, ..self }
     }
 
-    /// Its name and its times.
+    /// Its name and its recurrence.
     pub fn times(&self) -> (&'static str, Recurrence) {
         (self.name, self.recurrence.clone())
     }
@@ -76,7 +77,7 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Jobs that note in `store` when they ran.
+    /// Creates a runner that records runs in `store`.
     pub fn new(store: Store, clock: Arc<dyn Clock>, jobs: Vec<Job>) -> Self {
         let jumps = JumpWatch::new(&*clock);
         Self { store, clock, jobs, jumps, stopping: Arc::default() }
@@ -107,7 +108,8 @@ impl Jobs {
         }
     }
 
-    /// Looks once at all jobs and runs what is due; says when the next is. Failures are logged and held back.
+    /// Examines all jobs once and runs those that are due; returns when the next one is. Failures are logged and
+    /// delay the job.
     pub async fn tick(&mut self) -> Option<Timestamp> {
         let mut earliest: Option<Timestamp> = None;
         let stopping = self.stopping.clone();
@@ -123,7 +125,7 @@ impl Jobs {
                 return None;
             }
             let now = self.clock.now();
-            // One further ahead than any was set by a clock that stood ahead.
+            // A time further ahead than any delay was set while the clock was ahead.
             let held =
                 |until: &Timestamp| *until > now && (*until - now).to_std().is_ok_and(|left| left <= AFTER_FAILURE);
             let next = match job.held_until.filter(held) {
@@ -133,7 +135,7 @@ impl Jobs {
                         tracing::info!(job = job.name, %error, "{BROKEN_OFF}");
                         return None;
                     }
-                    tracing::error!(job = job.name, %error, "a job cannot be looked at; it is tried again");
+                    tracing::error!(job = job.name, %error, "the last run of a job cannot be read; it is tried again");
                     job.held_until = Some(now + AFTER_FAILURE);
                     job.held_until
                 }),
@@ -145,8 +147,8 @@ impl Jobs {
 }
 
 impl Jobs {
-    /// Notes a jump forward before anything is deleted by age: the scheduler, which notes what is known of the clock, may not
-    /// have seen it yet. One that is not noted is seen again at the next look.
+    /// Notes a jump forward before anything is deleted by age: the scheduler, which writes these notes, may not have
+    /// detected it yet. If it cannot be noted, it is detected again next time.
     async fn look_at_clock(&mut self) -> Result<(), StoreError> {
         let mut jumps = self.jumps;
         let (Reading { now, steady }, jump) = jumps.look(&*self.clock);
@@ -159,7 +161,7 @@ impl Jobs {
     }
 }
 
-/// Runs one job if it is due; says when it is due next.
+/// Runs one job if it is due; returns when it is due next.
 async fn look(
     store: &Store,
     clock: &dyn Clock,
@@ -168,12 +170,12 @@ async fn look(
 ) -> Result<Option<Timestamp>, StoreError> {
     let now = clock.now();
     let Some(last) = store.job(job.name).await? else {
-        // Counting begins at the first start; when another process was quicker, its note counts.
+        // Counting begins at the first start; if another process was faster, its note counts.
         store.note_job(job.name, None, now).await?;
         return Ok(job.recurrence.next_after(now));
     };
     if last.value - now > AHEAD {
-        tracing::warn!(job = job.name, last = %last.value, "a job ran by a clock that was ahead; its times count from now on");
+        tracing::warn!(job = job.name, last = %last.value, "a job ran while the clock was ahead; its times count from now on");
         store.note_job(job.name, Some(last.stamp), now).await?;
         return Ok(job.recurrence.next_after(now));
     }
@@ -204,7 +206,7 @@ async fn look(
     }
 }
 
-/// Whether the clock leapt since a job was due, or lately; a new leap is noted.
+/// Whether the clock jumped since a job was due, or recently; a new jump is noted.
 async fn is_in_doubt(store: &Store, due: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
     if clock_jump::has_jumped(due, now) {
         store.note_clock_jump(now).await?;
@@ -213,7 +215,7 @@ async fn is_in_doubt(store: &Store, due: Timestamp, now: Timestamp) -> Result<bo
     Ok(clock_jump::deletes_nothing_until(store, now).await?.is_some())
 }
 
-/// Lets one time pass without deleting anything.
+/// Skips one run without deleting anything.
 async fn skip(
     store: &Store,
     job: &Job,

@@ -1,17 +1,17 @@
-//! Which sockets for mail systemd handed over: remembered in the state directory, so that one that is missing after a restart
-//! is noticed. A daemon without it runs well and takes no mail in.
+//! Which mail sockets systemd passed in: recorded in the state directory, so that one missing after a restart is
+//! detected. A daemon without it runs well but receives no mail.
 //!
-//! Only inherited sockets are remembered: one in the configuration is opened, or the start fails.
+//! Only inherited sockets are recorded: a configured one is opened, or the start fails.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// The file in the state directory: a protocol a line.
+/// The file in the state directory: one protocol per line.
 const FILE: &str = "listeners";
 
-/// The protocols that were handed over before, and those that are missing now.
+/// The protocols passed in at earlier starts, and those missing now.
 #[derive(Debug)]
 pub struct Listeners {
     file: PathBuf,
@@ -20,17 +20,17 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Compares what is here now with what was handed over before, and remembers what is `inherited`. `configured` protocols
-    /// are here by another way, and so not missing.
+    /// Compares the present sockets with those of earlier starts, and records the `inherited` ones. `configured`
+    /// protocols are available in another way, and so not missing.
     ///
-    /// A file that cannot be read or written is logged: mail goes out without it.
+    /// A file that cannot be read or written is logged: outgoing mail does not need it.
     pub fn at_start(state_directory: &Path, inherited: &[&str], configured: &[&str]) -> Self {
         let file = state_directory.join(FILE);
         let mut known: BTreeSet<String> = match std::fs::read_to_string(&file) {
             Ok(text) => text.lines().map(str::to_owned).filter(|line| !line.is_empty()).collect(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeSet::new(),
             Err(error) => {
-                tracing::error!(%error, file = %file.display(), "which sockets were handed over before cannot be read");
+                tracing::error!(%error, file = %file.display(), "the record of inherited sockets cannot be read");
                 BTreeSet::new()
             }
         };
@@ -39,22 +39,22 @@ impl Listeners {
         if known != before
             && let Err(error) = write(&file, &known)
         {
-            tracing::error!(%error, file = %file.display(), "which sockets were handed over cannot be noted");
+            tracing::error!(%error, file = %file.display(), "the record of inherited sockets cannot be written");
         }
         let here = inherited.iter().chain(configured).map(|name| (*name).to_owned()).collect();
         let listeners = Self { file, known: Mutex::new(known), here };
         for name in listeners.lost() {
-            tracing::error!(listener = name, "a socket that was handed over before is missing: no mail comes in by it");
+            tracing::error!(listener = name, "an inherited socket is missing: no mail is received through it");
         }
         listeners
     }
 
-    /// What was there before and is missing now.
+    /// The missing protocols.
     pub fn lost(&self) -> Vec<String> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).difference(&self.here).cloned().collect()
     }
 
-    /// Forgets a protocol that is no longer wanted; whether it was known.
+    /// Forgets a protocol that is no longer wanted; returns whether it was known.
     ///
     /// # Errors
     /// The file cannot be written; nothing was forgotten.
@@ -70,7 +70,7 @@ impl Listeners {
     }
 }
 
-/// Puts the whole file in place by one rename.
+/// Replaces the whole file by one rename.
 fn write(file: &Path, names: &BTreeSet<String>) -> io::Result<()> {
     let nascent = file.with_extension("new");
     let lines: Vec<String> = names.iter().map(|name| format!("{name}\n")).collect();

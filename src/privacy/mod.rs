@@ -1,4 +1,4 @@
-//! Floor 9: retention, erasure, a person's whole record.
+//! Floor 9: retention, erasure, and a person's whole record.
 
 pub mod erasure;
 pub mod personal_data;

@@ -1,8 +1,8 @@
-//! What concerns some people outside their own records: notices, mail that came in, posts, wishes, answers to invitations.
-//! For giving it to them and for erasing it, so that both find the same.
+//! Finds personal data outside subscribers' own records: notices, incoming mail, posts, pending requests, answers to
+//! invitations. Used to export it and to erase it, so that both find the same.
 //!
-//! Each search goes through a family once, a page at a time, for all of them together; what it gives is what concerns
-//! them, and no more.
+//! Each search reads a record family once, a page at a time, for all people together, and returns exactly the records
+//! that concern them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,21 +22,21 @@ use crate::store::suppressions::AddressHash;
 use crate::store::{Read, Store, StoreError};
 use crate::subscribers::profile::PersonError;
 
-/// Records read at a time.
+/// Number of records read at a time.
 const PAGE: usize = 500;
 
-/// Where what is too large for records lies.
+/// Where data too large for records is stored.
 #[derive(Clone)]
 pub struct Files {
-    /// Mail that came in.
+    /// Incoming mail.
     pub spool: Spool,
     /// Posts and confirmations.
     pub blobs: Blobs,
-    /// The maildir of the capture transport, if it is ours.
+    /// The maildir of the capture transport, if it belongs to us.
     pub capture: Option<std::path::PathBuf>,
 }
 
-/// Why not everything could be looked through.
+/// Why the search is incomplete.
 #[derive(Debug, thiserror::Error)]
 pub enum PersonalDataError {
     /// The store failed.
@@ -51,9 +51,9 @@ pub enum PersonalDataError {
     /// A captured mail could not be read or removed.
     #[error("{path} could not be looked through: {error}")]
     Capture {
-        /// Which file or directory.
+        /// The file or directory.
         path: std::path::PathBuf,
-        /// The system's words.
+        /// The system's error.
         error: std::io::Error,
     },
 }
@@ -67,7 +67,7 @@ impl From<PersonalDataError> for PersonError {
     }
 }
 
-/// The people looked for, each with a place in a list.
+/// The people searched for, each identified by an index.
 pub struct People {
     by_key: BTreeMap<String, usize>,
     by_subscriber: BTreeMap<SubscriberId, usize>,
@@ -79,27 +79,27 @@ pub struct People {
 /// A record that concerns some of them.
 #[derive(Clone, Debug)]
 pub struct PersonalRecord<T> {
-    /// Whom, by their places.
+    /// Their indexes.
     pub who: BTreeSet<usize>,
-    /// Whether it is to or from one of them, and does not only name them.
+    /// Whether it is addressed to or from one of them, and does not merely mention them.
     pub own: bool,
     /// The record.
     pub read: Read<T>,
 }
 
-/// What was found, and what could not be looked at.
+/// What was found, and what could not be examined.
 #[derive(Debug)]
 pub struct PersonalRecords<T> {
     /// Records that concern some of them.
     pub found: Vec<PersonalRecord<T>>,
-    /// Records that cannot be read, which may concern anybody: which, and why.
+    /// Unreadable records, which may concern anyone: which, and why.
     pub unreadable: Vec<(String, StoreError)>,
 }
 
 impl<T> PersonalRecords<T> {
     const NONE: Self = Self { found: Vec::new(), unreadable: Vec::new() };
 
-    /// All of them.
+    /// All records found.
     ///
     /// # Errors
     /// [`StoreError::Record`] when one cannot be read.
@@ -112,7 +112,7 @@ impl<T> PersonalRecords<T> {
 }
 
 impl People {
-    /// These: address, its keyed hash, and number where there is one.
+    /// Searches for these people: address, its keyed hash, and number if they have one.
     pub fn new(people: &[(Address, AddressHash, Option<SubscriberId>)]) -> Self {
         let each = || people.iter().enumerate();
         Self {
@@ -123,7 +123,7 @@ impl People {
         }
     }
 
-    /// Whose address this is.
+    /// The person with this address.
     pub fn owner(&self, address: &Address) -> Option<usize> {
         self.by_key.get(&address.key()).copied()
     }
@@ -132,12 +132,12 @@ impl People {
         keys.into_iter().filter_map(|key| self.by_key.get(key).copied()).collect()
     }
 
-    /// Who is named in a text.
+    /// The people mentioned in a text.
     pub fn in_text(&self, text: &str) -> BTreeSet<usize> {
         self.places(self.wanted.in_text(text))
     }
 
-    /// Who is named in a message. What strangers wrote is gone over away from the threads that do all other work.
+    /// The people mentioned in a message. Strangers' messages are searched outside the threads of all other work.
     pub async fn in_message(&self, bytes: impl AsRef<[u8]> + Send + 'static) -> BTreeSet<usize> {
         let (wanted, is_small) = (self.wanted.clone(), bytes.as_ref().len() <= SMALL);
         let search = move || wanted.in_message(bytes.as_ref()).into_iter().map(str::to_owned).collect::<Vec<_>>();
@@ -150,7 +150,7 @@ impl People {
         (!who.is_empty()).then_some(PersonalRecord { who, own: owner.is_some(), read })
     }
 
-    /// Notices to them, and those that name them.
+    /// Notices to them, and those that mention them.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -184,7 +184,7 @@ impl People {
         }
     }
 
-    /// Mail from them, and mail that names them, with ids after `after`.
+    /// Mail from them, and mail that mentions them, with ids after `after`.
     ///
     /// # Errors
     /// [`PersonalDataError`].
@@ -208,7 +208,7 @@ impl People {
                     }
                 };
                 let place = read.value.place;
-                // The records of one message to several recipients follow each other.
+                // The records of one message to several recipients are adjacent.
                 let named = match (&last_read, spool) {
                     (Some((last, named)), _) if *last == place => named.clone(),
                     (_, Some(spool)) => self.in_spool(spool, place).await?,
@@ -225,7 +225,7 @@ impl People {
     async fn in_spool(&self, spool: &Spool, place: SpoolPlace) -> Result<BTreeSet<usize>, SpoolError> {
         match spool.read(place).await {
             Ok(bytes) => Ok(self.in_message(bytes).await),
-            // Not to be had by anybody.
+            // No longer readable by anyone.
             Err(SpoolError::Erased { .. } | SpoolError::Dropped { .. } | SpoolError::Damaged { .. }) => {
                 Ok(BTreeSet::new())
             }
@@ -233,7 +233,7 @@ impl People {
         }
     }
 
-    /// Posts by them, and posts that name them.
+    /// Posts by them, and posts that mention them.
     ///
     /// # Errors
     /// [`PersonalDataError`].
@@ -274,7 +274,7 @@ impl People {
         }
     }
 
-    /// What they asked for by mail.
+    /// Their requests made by mail.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -292,7 +292,7 @@ impl People {
         }
     }
 
-    /// What they answered to invitations, and answers of others that name them; with the hash that each is under.
+    /// Their answers to invitations, and others' answers that mention them; with the hash that each is stored under.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,5 +1,5 @@
-//! Everything that is known of one person, for them to have (GDPR Articles 15 and 20): also of one who is no subscriber,
-//! by address alone. What is searched is what an erasure searches.
+//! Everything known about one person, for them to receive (GDPR Articles 15 and 20): also for a person who is not a
+//! subscriber, by address alone. It searches what an erasure searches.
 
 use crate::base::address::Address;
 use crate::base::id::SubscriberId;
@@ -19,7 +19,7 @@ use crate::subscribers::profile::{PersonError, SubscriberService};
 
 use super::personal_data::{Files, People, PersonalRecord};
 
-/// Entries of the audit log read at a time.
+/// Number of audit log entries read at a time.
 const PAGE: usize = 500;
 
 /// One person's whole record.
@@ -27,30 +27,30 @@ const PAGE: usize = 500;
 pub struct PersonRecord {
     /// Their address.
     pub address: Address,
-    /// What is known of them, with their subscriptions and the consent ledger of each, where they are a subscriber.
+    /// Their subscriber record, with their subscriptions and the consent ledger of each, if they are a subscriber.
     pub subscriber: Option<Subscriber>,
     /// Whether they must not be mailed.
     pub suppression: Option<Suppression>,
-    /// What became of every mailing to them, the oldest first.
+    /// All mailings to them with the outcome, oldest first.
     pub deliveries: Vec<PersonDelivery>,
-    /// What came back, the oldest mailing first.
+    /// Their bounces, oldest mailing first.
     pub bounces: Vec<Bounce>,
-    /// What they answered to invitations, in order of event.
+    /// Their answers to invitations, in order of event.
     pub rsvps: Vec<Rsvp>,
-    /// What they asked for by mail.
+    /// Their requests made by mail.
     pub pending_requests: Vec<PendingRequest>,
-    /// Mails of our own to them, and those that name them.
+    /// Notices to them, and those that mention them.
     pub notices: Vec<PersonalRecord<Notice>>,
-    /// Mail from them, and mail that names them.
+    /// Mail from them, and mail that mentions them.
     pub inbound: Vec<PersonalRecord<Inbound>>,
-    /// Posts by them, and posts that name them.
+    /// Posts by them, and posts that mention them.
     pub posts: Vec<PersonalRecord<Post>>,
-    /// What the audit log says was done about them.
+    /// Audit log entries about them.
     pub audit: Vec<KeptEntry>,
 }
 
 impl PersonRecord {
-    /// Whether nothing is known of them.
+    /// Whether nothing is known about them.
     fn is_empty(&self) -> bool {
         self.subscriber.is_none()
             && self.suppression.as_ref().is_none_or(|suppression| suppression.address.is_none())
@@ -62,22 +62,22 @@ impl PersonRecord {
     }
 }
 
-/// One mailing to one person.
+/// The delivery of one mailing to one person.
 #[derive(Clone, Debug)]
 pub struct PersonDelivery {
     /// The mailing.
     pub mailing: Mailing,
-    /// The person's place in its audience.
+    /// The person's position in its audience.
     pub sequence: Sequence,
-    /// What became of it.
+    /// The delivery's state.
     pub delivery: Delivery,
 }
 
 impl SubscriberService {
-    /// Everything that is known of one person, by number or address; with `files`, also what only mail tells.
+    /// Everything known about one person, by number or address; with `files`, also what only mail contains.
     ///
     /// # Errors
-    /// [`PersonError::NotFound`] when that is nothing, [`PersonError::Store`], [`PersonError::Incomplete`].
+    /// [`PersonError::NotFound`] when nothing is known, [`PersonError::Store`], [`PersonError::Incomplete`].
     pub async fn record(&self, who: &str, files: Option<&Files>) -> Result<PersonRecord, PersonError> {
         let not_found = || PersonError::NotFound(who.to_owned());
         let (address, subscriber) = match self.find(who).await {

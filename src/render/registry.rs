@@ -193,7 +193,7 @@ fn read_kinds(
         for part in Part::ALL {
             let name = format!("{folder}/{}", part.file());
             if !usages.contains_key(&name) {
-                return Err(TemplateError::of(&file.origin, format!("there is no {} beside it", part.file())));
+                return Err(TemplateError::of(&file.origin, format!("there is no {} next to it", part.file())));
             }
             let of_part = inspect::with_partials(&name, usages).map_err(|what| TemplateError::of(&name, what))?;
             let unknown = of_part.open.iter().find(|field| !inspect::is_recipient_field(field));

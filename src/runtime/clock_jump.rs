@@ -1,6 +1,6 @@
-//! Whether the clock may be believed by what deletes by age. A clock that one night stands years ahead makes everything
-//! old; so the first run after such a leap deletes nothing, and neither does any for most of a day, in which a person can
-//! set the clock right. Where the daemon was really off so long, nothing is lost but that day.
+//! Whether the clock can be trusted by jobs that delete by age. A clock that one night is years ahead makes
+//! everything old; so the first run after such a jump deletes nothing, and neither does any other for most of a day,
+//! in which a person can correct the clock. If the daemon was really off for so long, only that day is lost.
 
 use chrono::TimeDelta;
 
@@ -8,7 +8,7 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::model::clock_trust::{self, Jump};
 use crate::store::{Store, StoreError};
 
-/// Between the two readings of one moment less time passes than this, unless the process was held up.
+/// Maximum time between the two readings of one moment, unless the process was delayed.
 const AT_ONCE: TimeDelta = TimeDelta::milliseconds(500);
 
 /// One reading of the clock, for one decision.
@@ -16,12 +16,12 @@ const AT_ONCE: TimeDelta = TimeDelta::milliseconds(500);
 pub struct Reading {
     /// The time of day.
     pub now: Timestamp,
-    /// The time that passed ([`Clock::steady`]).
+    /// Steady time ([`Clock::steady`]).
     pub steady: Timestamp,
 }
 
 impl Reading {
-    /// What `clock` shows.
+    /// Reads `clock`.
     pub fn of(clock: &dyn Clock) -> Self {
         let mut steady = clock.steady();
         let mut now = clock.now();
@@ -36,24 +36,24 @@ impl Reading {
     }
 }
 
-/// Sees jumps of the clock: changes of the time of day by more or less than the time that passed.
+/// Detects clock jumps: changes of the time of day by more or less than the time that passed.
 #[derive(Clone, Copy, Debug)]
 pub struct JumpWatch {
     last: Reading,
 }
 
 impl JumpWatch {
-    /// Watches from now on.
+    /// Starts watching.
     pub fn new(clock: &dyn Clock) -> Self {
         Self { last: Reading::of(clock) }
     }
 
-    /// What the clock showed at the last look.
+    /// The last reading.
     pub fn last(&self) -> Reading {
         self.last
     }
 
-    /// What the clock shows now, and the jump since the last look, if there was one.
+    /// Reads the clock; also returns the jump since the last reading, if there was one.
     pub fn look(&mut self, clock: &dyn Clock) -> (Reading, Option<Jump>) {
         let reading = Reading::of(clock);
         let expected = self.last.now + (reading.steady - self.last.steady);
@@ -62,13 +62,14 @@ impl JumpWatch {
     }
 }
 
-/// So much later than expected nothing comes that was only late.
+/// Maximum plausible delay; a later run means that the clock is wrong.
 const LATE: TimeDelta = TimeDelta::days(14);
 
-/// So long after a leap nothing is deleted by age: less than the day between two runs.
+/// How long after a jump nothing is deleted by age: less than the day between two runs.
 pub const DOUBTED_FOR: TimeDelta = clock_trust::BELIEVED_AFTER;
 
-/// Until when nothing may be deleted by age, because the clock was set forward, or seems to have been; `None` when it may.
+/// Until when nothing may be deleted by age, because the clock was set forward, or seems to have been; `None` when
+/// deleting is allowed.
 ///
 /// # Errors
 /// [`StoreError`]: then nothing may be deleted either.
@@ -78,19 +79,19 @@ pub async fn deletes_nothing_until(store: &Store, now: Timestamp) -> Result<Opti
     Ok(jumped_at.max(set_forward).map(|since| since + DOUBTED_FOR))
 }
 
-/// Whether `now` is so much later than what was expected that rather the clock is wrong.
+/// Whether `now` is so much later than expected that the clock is probably wrong.
 pub fn has_jumped(expected: Timestamp, now: Timestamp) -> bool {
     now - expected > LATE
 }
 
-/// Whether a leap that was seen at `jumped_at` still forbids to delete. One that lies ahead of a clock that was set right does
-/// not.
+/// Whether a jump detected at `jumped_at` still forbids deleting. One in the future, seen before the clock was corrected,
+/// does not.
 pub fn is_doubted(jumped_at: Timestamp, now: Timestamp) -> bool {
     (TimeDelta::zero()..DOUBTED_FOR).contains(&(now - jumped_at))
 }
 
-/// Whether a leap is among the last of these times or between them and `now`: a distance that is much longer than the
-/// one before it. `times` are in the order in which they were noted.
+/// Whether there is a jump among the last of these times or between them and `now`: a distance that is much longer
+/// than the one before it. `times` are in the order in which they were noted.
 pub fn is_doubted_after(times: &[Timestamp], now: Timestamp) -> bool {
     let Some(first) = times.first() else { return false };
     let all: Vec<Timestamp> = [*first].into_iter().chain(times.iter().copied()).chain([now]).collect();

@@ -1,42 +1,41 @@
-//! Signs of life: what runs for ever says whenever it gets on, so that somebody can tell a worker that waits from one that
-//! is stuck.
+//! Heartbeats of long-running tasks, by which a waiting worker can be told from a stuck one.
 //!
-//! A [`Heartbeat`] beats at each step and says for how long it may be silent then: while it does work of its own, while the
-//! relay has the word, or for ever, while there is nothing to do. No clock is asked: [`Watch::look`] is told how much time
-//! has passed since it looked last, so a machine that was suspended, or a clock that was set, alarms nobody.
+//! A task's [`Heartbeat`] beats at each step and says for how long it may then be silent: during work of its own, during
+//! a step with the relay, or without limit while it is idle. No clock is read: the caller passes [`Watch::look`] the
+//! time since the last check, so a suspended machine or a changed clock raises no alarm.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-/// How long a step of our own may take: the disk, a look-up, the making of a message. Far longer than any does, for what
-/// follows is that the daemon is ended and started anew.
+/// Maximum time of a step of our own: disk access, a look-up, composing a message. Far longer than any step takes,
+/// because the consequence is that the daemon is killed and restarted.
 pub const OWN_STEP: Duration = Duration::from_secs(10 * 60);
-/// How long one step with the relay may take: more than all its time limits together (RFC 5321 §4.5.3.2).
+/// Maximum time of one step with the relay: more than all its timeouts together (RFC 5321 §4.5.3.2).
 pub const RELAY_STEP: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// The signs of life of one task.
+/// The heartbeat of one task.
 #[derive(Debug)]
 pub struct Heartbeat {
     name: &'static str,
     beats: AtomicU64,
-    /// Seconds; 0 for ever.
+    /// Seconds of allowed silence; 0 means unlimited.
     time_limit: AtomicU32,
 }
 
 impl Heartbeat {
-    /// A step of our own begins.
+    /// Reports that a step of our own begins.
     pub fn works(&self) {
         self.beat(OWN_STEP);
     }
 
-    /// The relay has the word, or whoever waits for it.
+    /// Reports that the task waits for the relay, or for a task that does.
     pub fn waits_for_relay(&self) {
         self.beat(RELAY_STEP);
     }
 
-    /// There is nothing to do: from now on it may be silent.
+    /// Reports that the task is idle: it may be silent from now on.
     pub fn rests(&self) {
         self.beat(Duration::ZERO);
     }
@@ -47,14 +46,14 @@ impl Heartbeat {
     }
 }
 
-/// The pulses of all tasks of one part. Cheap to clone; all clones are one.
+/// The heartbeats of all tasks of one part. Cheap to clone; all clones share their state.
 #[derive(Clone, Debug, Default)]
 pub struct Heartbeats {
     inner: Arc<Mutex<Vec<(u64, Weak<Heartbeat>)>>>,
 }
 
 impl Heartbeats {
-    /// A pulse for a task that begins; it counts until it is dropped. `name` says in words what is stuck when it is.
+    /// Creates a heartbeat for a new task; it counts until it is dropped. `name` describes the task when it is stuck.
     pub fn begin(&self, name: &'static str) -> Arc<Heartbeat> {
         let heartbeat = Arc::new(Heartbeat { name, beats: AtomicU64::new(0), time_limit: AtomicU32::new(0) });
         heartbeat.works();
@@ -71,30 +70,30 @@ impl Heartbeats {
     }
 }
 
-/// A task that has been silent for longer than it may be.
+/// A task that has been silent for longer than allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stuck {
-    /// Which.
+    /// Its name.
     pub name: &'static str,
-    /// For how long at least.
+    /// How long at least it has been silent.
     pub silent: Duration,
 }
 
-/// Looks after the pulses of one part.
+/// Checks the heartbeats of one part.
 #[derive(Debug)]
 pub struct Watch {
     heartbeats: Heartbeats,
-    /// By number: the beats seen last, and how long there has been none.
+    /// By number: the beats last seen, and how long there has been none since.
     seen: HashMap<u64, (u64, Duration)>,
 }
 
 impl Watch {
-    /// A watch that has not looked yet.
+    /// Creates a watch that has not checked yet.
     pub fn new(heartbeats: Heartbeats) -> Self {
         Self { heartbeats, seen: HashMap::new() }
     }
 
-    /// Looks once; `passed` is the time since the look before. Gives those that are stuck.
+    /// Checks once; `passed` is the time since the previous check. Returns the stuck tasks.
     pub fn look(&mut self, passed: Duration) -> Vec<Stuck> {
         let (mut stuck, mut seen) = (Vec::new(), HashMap::new());
         for (number, heartbeat) in self.heartbeats.all() {
@@ -129,7 +128,7 @@ mod tests {
         let heartbeats = Heartbeats::default();
         let heartbeat = heartbeats.begin("the worker");
         let mut watch = Watch::new(heartbeats);
-        // The first look only learns how many beats there were.
+        // The first check only learns the number of beats.
         assert_eq!(looks_until_stuck(&mut watch), Some(22));
         assert_eq!(watch.look(LOOK), [Stuck { name: "the worker", silent: OWN_STEP + 2 * LOOK }]);
         heartbeat.works();
@@ -146,7 +145,7 @@ mod tests {
         resting.rests();
         drop(ended);
         assert_eq!(looks_until_stuck(&mut watch), None);
-        // A number that is given again does not inherit the silence of who had it before.
+        // A reused number does not inherit the silence of its previous owner.
         let next = heartbeats.begin("next");
         assert_eq!(watch.look(LOOK), []);
         drop(next);

@@ -1,4 +1,4 @@
-//! Floor 3: what long-running tasks share: heartbeats, the notifier, clock jumps, and reading large messages.
+//! Floor 3: shared by long-running tasks: heartbeats, the notifier, clock jumps, and reading large messages.
 
 pub mod clock_jump;
 pub mod heartbeat;

@@ -1,13 +1,13 @@
-//! How a commit tells those who wait for work that there may be some.
+//! The notifier: tells idle tasks after a commit that there may be work.
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-/// Wakes the scheduler and the dispatcher. Cheap to clone; all clones are one.
+/// Notifies idle tasks such as the scheduler and the dispatcher. Cheap to clone; all clones share their state.
 ///
-/// Whoever waits keeps this order, so that nothing falls between looking and waiting:
+/// A waiting task must keep this order, so that it misses nothing between query and wait:
 ///
 /// ```text
 /// let woken = wake.notified();   // register,
@@ -15,24 +15,24 @@ use tokio::sync::futures::Notified;
 /// woken.await;                   // then wait (or a time, whichever comes first).
 /// ```
 ///
-/// It is only a hint: work is found in the store, so a lost wake-up costs time and no work.
+/// It is only a hint: work is found in the store, so a lost notification costs time but no work.
 #[derive(Clone, Debug, Default)]
 pub struct Notifier {
     notify: Arc<Notify>,
 }
 
 impl Notifier {
-    /// A wake-up that nobody waits for yet.
+    /// Creates a notifier without waiters.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Wakes everyone who has registered. Call it after the commit, never before.
+    /// Notifies all registered waiters. Call it after the commit, never before.
     pub fn notify(&self) {
         self.notify.notify_waiters();
     }
 
-    /// Registers now; completes at the first [`Notifier::notify`] from now on.
+    /// Registers now; completes at the next [`Notifier::notify`].
     pub fn notified(&self) -> Notified<'_> {
         self.notify.notified()
     }

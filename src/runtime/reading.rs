@@ -1,9 +1,9 @@
-//! Reads what strangers sent away from the threads that do all other work: whatever a message costs, greetings, the API
-//! and the relay go on.
+//! Parses strangers' messages outside the threads of all other work: whatever a message costs, greetings, the API and
+//! the relay are not delayed.
 //!
-//! The scanners below this are linear and what they build is bounded ([`Excess`](crate::mail::incoming::Excess)). Should one
-//! of them have a fault all the same, a message has a time limit: after it the message is given up, and the next one is
-//! read. A thread cannot be ended, so it runs on; there are never more than four of them together.
+//! The parsers are linear and their results are bounded ([`Excess`](crate::mail::incoming::Excess)). Should one of
+//! them have a fault all the same, a message has a time limit: after it the message is given up, and the next one is
+//! parsed. A thread cannot be killed, so it runs on; there are never more than four in total.
 
 use std::any::Any;
 use std::future::Future;
@@ -21,33 +21,33 @@ use crate::mail::incoming::{Incoming, Unreadable};
 
 use super::heartbeat::Heartbeat;
 
-/// Messages of at most so many bytes are read where they are: it takes less than a millisecond.
+/// Maximum bytes of a message that is parsed in place: it takes less than a millisecond.
 pub const SMALL: usize = 16 * 1024;
-/// Large messages read at the same time.
+/// Number of large messages parsed at the same time.
 const THREADS: usize = 2;
-/// Threads that may run on after the time limit of their message.
+/// Number of threads that may run on after the time limit of their message.
 const OVERTIME: usize = 2;
-/// How often it is looked at whether a message still computes.
+/// Interval between checks whether a message is still being parsed.
 const LOOK: Duration = Duration::from_secs(2);
-/// How long one step of reading a message may compute, without waiting for anything. One of 25 MB takes a second.
+/// Maximum time of one parsing step, without waits. A message of 25 MB takes a second.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
-/// The stack of a thread that reads, in bytes: messages lie inside each other.
+/// The stack of a parsing thread, in bytes: messages can be nested.
 const STACK: usize = 8 * 1024 * 1024;
-/// Kilobytes that large messages being read may hold together; each is counted four times, for it is read into parts.
+/// Maximum kilobytes used by large messages being parsed; each counts four times, because it is split into parts.
 const MEMORY_KILOBYTES: u32 = 128 * 1024;
 
-/// Why a message was not read to its end.
+/// Why a message was not parsed completely.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadingError {
-    /// It computed for too long. Trying again would do the same.
+    /// It took too long. A retry would do the same.
     #[error("reading the message took longer than {} s", .0.as_secs())]
     TooLong(Duration),
-    /// No thread could be begun, or the process is about to end.
+    /// No thread could be started, or the process is about to end.
     #[error("no thread could read the message: {0}")]
     NoThread(String),
 }
 
-/// Reads messages, so many at the same time.
+/// Parses a limited number of messages at the same time.
 pub struct ReadingPool {
     clock: Arc<dyn Clock>,
     threads: Arc<Semaphore>,
@@ -56,14 +56,14 @@ pub struct ReadingPool {
     time_limit: Duration,
 }
 
-/// The memory and the thread that one message may use; given back when it is dropped.
+/// The memory and the thread for one message; released when dropped.
 pub struct Slot {
     _memory: Option<OwnedSemaphorePermit>,
     thread: Option<OwnedSemaphorePermit>,
 }
 
 impl ReadingPool {
-    /// A pool in which nothing is read yet.
+    /// Creates an idle pool.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let of = |permits: usize| Arc::new(Semaphore::new(permits));
         Self {
@@ -75,15 +75,15 @@ impl ReadingPool {
         }
     }
 
-    /// The same with another time limit.
+    /// Sets another time limit.
     pub fn with_time_limit(self, time_limit: Duration) -> Self {
         Self { time_limit, ..self }
     }
 
-    /// Waits for a slot for a message of so many bytes, before they are loaded. The pulse beats meanwhile; the lanes whose
-    /// messages are being read have pulses of their own.
+    /// Waits for a slot for a message of `length` bytes, before it is loaded. The heartbeat continues meanwhile; the
+    /// lanes whose messages are being parsed have heartbeats of their own.
     pub async fn slot(&self, length: u32, heartbeat: &Heartbeat) -> Slot {
-        // Small ones wait for no large one: as many as there are lanes hold next to nothing.
+        // Small ones do not wait for large ones: even one in each lane uses little memory.
         if length as usize <= SMALL {
             return Slot { _memory: None, thread: None };
         }
@@ -103,8 +103,7 @@ impl ReadingPool {
         }
     }
 
-    /// Does the work of reading one message: a large one on a thread of its own, under the time limit. A panic in it goes
-    /// on here.
+    /// Parses one message: a large one on a thread of its own, under the time limit. A panic in it is propagated.
     ///
     /// # Errors
     /// [`ReadingError`].
@@ -141,7 +140,8 @@ impl ReadingPool {
         }
     }
 
-    /// The thread runs on, and another one may begin; where too many run on already, others wait for its end.
+    /// Gives the message up: the thread runs on, and another one may start; if too many run on already, others wait
+    /// for its end.
     fn give_up(&self, slot: &Mutex<Slot>) {
         if let Ok(overtime) = self.overtime.clone().try_acquire_owned() {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Slot { _memory: None, thread: Some(overtime) };
@@ -151,7 +151,7 @@ impl ReadingPool {
 
 type Outcome<T> = Result<T, Box<dyn Any + Send>>;
 
-/// Does the work on a thread, and drops what it `holds` when that ends.
+/// Runs the work on a thread, and drops `holds` when it ends.
 fn spawn<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
     holds: impl Send + 'static,
@@ -161,16 +161,16 @@ fn spawn<T: Send + 'static>(
     let thread = move || {
         let done = catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
         drop(holds);
-        // Nothing waits for what took too long.
+        // The receiver is gone if it took too long.
         drop(sender.send(done));
     };
-    // Not one of the runtime's: a stop would wait for it.
+    // Not one of the runtime's threads: a stop would wait for it.
     let builder = std::thread::Builder::new().name("reading".to_owned()).stack_size(STACK);
     builder.spawn(thread).map_err(|error| ReadingError::NoThread(error.to_string()))?;
     Ok(receiver)
 }
 
-/// Counts the beginnings and the ends of steps: odd while one computes.
+/// Counts the starts and ends of steps: odd while one is running.
 #[derive(Default)]
 struct Busy(AtomicU64);
 
@@ -195,7 +195,7 @@ impl<T> Future for Timed<T> {
     }
 }
 
-/// Reads a message that lies here already.
+/// Parses a message in memory.
 ///
 /// # Errors
 /// [`Unreadable`].
@@ -204,7 +204,7 @@ pub async fn parse(bytes: Vec<u8>) -> Result<Incoming, Unreadable> {
     apart(is_small, move || Incoming::parse(&bytes)).await
 }
 
-/// Does what takes long away from the threads that do all other work; a panic in it goes on here.
+/// Runs long work outside the threads of all other work; a panic in it is propagated.
 pub async fn apart<T: Send + 'static>(is_small: bool, work: impl FnOnce() -> T + Send + 'static) -> T {
     if is_small {
         return work();

@@ -216,13 +216,13 @@ impl Connection<'_> {
             Ok(ids) => {
                 self.shared.counters.messages.fetch_add(1, Relaxed);
                 let inbound = ids.first().map(ToString::to_string);
-                tracing::info!(connection = self.id, peer = ?self.peer, recipients = count, bytes = size, inbound, "message taken");
+                tracing::info!(connection = self.id, peer = ?self.peer, recipients = count, bytes = size, inbound, "message accepted");
             }
             Err(refusal @ Refusal::Loop) => {
                 tracing::info!(connection = self.id, peer = ?self.peer, bytes = size, %refusal, "message refused");
             }
             Err(refusal) => {
-                tracing::warn!(connection = self.id, peer = ?self.peer, bytes = size, %refusal, "message not taken");
+                tracing::warn!(connection = self.id, peer = ?self.peer, bytes = size, %refusal, "message not accepted");
             }
         }
         self.session.taken(result.as_ref().map(|_| ()));
@@ -238,7 +238,7 @@ impl Connection<'_> {
                 tracing::info!(connection = self.id, peer = ?self.peer, ?address, "recipient refused: its token is forged");
             }
             Recipient::Later(why) => {
-                tracing::warn!(connection = self.id, peer = ?self.peer, why, "recipient put off");
+                tracing::warn!(connection = self.id, peer = ?self.peer, why, "recipient deferred");
             }
         }
     }

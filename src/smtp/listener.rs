@@ -292,7 +292,7 @@ async fn keep(
                 None => return,
             },
             () = &mut late => {
-                tracing::warn!(connections = connections.len(), "connections that did not end in time are cut off");
+                tracing::warn!(connections = connections.len(), "connections that did not end in time are closed");
                 return connections.shutdown().await;
             }
         }

@@ -24,7 +24,7 @@ const fn reply(code: u16, enhanced: &'static str, text: &'static str) -> Reply {
 pub const SENDER_OK: Reply = reply(250, "2.1.0", "sender OK");
 pub const RECIPIENT_OK: Reply = reply(250, "2.1.5", "recipient OK");
 pub const GO_ON: Reply = reply(354, "", "send the message, end with CRLF.CRLF");
-pub const TAKEN: Reply = reply(250, "2.6.0", "message taken");
+pub const TAKEN: Reply = reply(250, "2.6.0", "message accepted");
 pub const RESET: Reply = reply(250, "2.0.0", "reset");
 pub const NOTHING: Reply = reply(250, "2.0.0", "OK");
 pub const BYE: Reply = reply(221, "2.0.0", "goodbye");

@@ -89,7 +89,7 @@ fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
         .and_then(Iterator::collect)
         .map_err(|error| of_certificate(&error))?;
     if chain.is_empty() {
-        return Err(of_certificate(&"it holds no certificate in PEM form"));
+        return Err(of_certificate(&"it contains no certificate in PEM form"));
     }
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| wrong(&files.key, error.to_string()))?;
     let of_pair = |why: String| TlsError::Pair { certificate: files.certificate.clone(), key: files.key.clone(), why };

@@ -1,15 +1,15 @@
-//! A store on which everything can be tried: it reads what is there and takes no writes.
+//! A store engine for trial runs: reads are real, writes are ignored.
 
 use std::sync::Arc;
 
 use super::Store;
 use super::engine::{Batch, Commit, Engine, EngineFuture, Key, KeyRange, Value};
 
-/// Says of each batch that it was applied, and does nothing.
+/// Reports each batch as applied, and does nothing.
 struct DryEngine(Arc<dyn Engine>);
 
 impl Store {
-    /// The same store for trying out: it reads what is there, says of each batch that it was applied, and changes nothing.
+    /// The same store for a dry run: it reads the data, reports each batch as applied, and changes nothing.
     pub fn dry_run(&self) -> Store {
         Store::new(Arc::new(DryEngine(self.engine.clone())))
     }

@@ -279,6 +279,11 @@ pub fn put_chunk(batch: &mut Batch, mailing: MailingId, chunk: u32, subscribers:
     batch.put(key, record::encode(1, &steps));
 }
 
+/// The bytes that [`put_delivery`] writes.
+pub fn stamp_of(delivery: &Delivery) -> Value {
+    delivery_form::encode(delivery)
+}
+
 /// Writes what became of a delivery over what was read, and keeps the index of what is due; gives its new stamp.
 pub fn put_delivery(batch: &mut Batch, mailing: MailingId, row: &Row, now: &Delivery) -> Value {
     let key = keys::delivery(mailing, row.sequence);

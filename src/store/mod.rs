@@ -17,6 +17,7 @@ pub mod checkpoint;
 pub mod clock_note;
 pub mod contacts;
 mod counters;
+pub mod decided;
 mod delivery_form;
 mod dry;
 pub mod embedded;
@@ -92,6 +93,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the batch may have been applied all the same: read what is there before anything is decided.
+    pub fn may_be_applied(&self) -> bool {
+        matches!(self, Self::Engine(EngineError::Ambiguous { .. }))
+    }
+
     /// Whether a loop waits a little and goes on (see [`EngineError::may_pass`]).
     pub fn may_pass(&self) -> bool {
         match self {

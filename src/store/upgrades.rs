@@ -51,8 +51,11 @@ impl Store {
         let (mut records, mut batch, mut progress) = (self.pages(after(last)), Batch::new(), Progress::of(name));
         loop {
             let next = match records.next().await {
-                // What cannot be read cannot be found; it is named where it is read and by a check.
-                Err(StoreError::Record(_)) => continue,
+                // What cannot be read can neither be mailed nor shown; once it can, a check finds that its rows are missing.
+                Err(StoreError::Record(error)) => {
+                    tracing::error!(table = name, %error, "a record cannot be read and gets no rows in an index table");
+                    continue;
+                }
                 next => next?,
             };
             let Some(read) = next else {

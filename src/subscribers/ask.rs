@@ -12,10 +12,11 @@ use crate::model::list::{Joining, List};
 use crate::model::pending_request::{Action, PendingRequest, PendingState};
 use crate::model::subscription::SubscriptionState;
 use crate::model::suppression::SuppressionReason;
+use crate::store::decided::Decided;
 use crate::store::engine::Batch;
 use crate::store::{StoreError, pending_requests};
 
-use super::rulebook::{Decided, Rulebook};
+use super::rulebook::Rulebook;
 
 /// One thing that is asked for, in the words that the person is to agree to.
 #[derive(Clone, Debug, PartialEq, Eq)]

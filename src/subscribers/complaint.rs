@@ -9,12 +9,13 @@ use crate::model::bounce::{BounceEffect, BounceSource, Verdict, evidence};
 use crate::model::classify::Class;
 use crate::model::consent::ConsentSource;
 use crate::model::suppression::{Suppression, SuppressionReason};
+use crate::store::decided::Decided;
 use crate::store::engine::Batch;
 use crate::store::{self, StoreError, subscribers, suppressions};
 
 use super::bounces::{Report, is_former_address, put};
 use super::leave::end;
-use super::rulebook::{Decided, Instruction, Rulebook};
+use super::rulebook::{Instruction, Rulebook};
 use super::tokens::{BounceToken, UnsubscribeToken};
 
 /// The rule in the consent ledger.

@@ -9,12 +9,13 @@ use crate::model::list::{Joining, List};
 use crate::model::pending_request::{Action, PendingRequest, PendingState};
 use crate::model::subscriber::Subscriber;
 use crate::model::suppression::SuppressionReason;
+use crate::store::decided::Decided;
 use crate::store::engine::Batch;
 use crate::store::subscribers::TooLarge;
 use crate::store::{Read, StoreError, lists, pending_requests, subscribers, suppressions};
 
 use super::leave::end;
-use super::rulebook::{Decided, Instruction, Rulebook};
+use super::rulebook::{Instruction, Rulebook};
 
 /// Where a pending request stands.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,11 +6,12 @@ use crate::model::bounce;
 use crate::model::profile::ProfileChange;
 use crate::model::subscriber::Subscriber;
 use crate::model::suppression::SuppressionReason;
+use crate::store::decided::Decided;
 use crate::store::engine::Batch;
 use crate::store::subscribers::TooLarge;
 use crate::store::{StoreError, subscribers};
 
-use super::rulebook::{Decided, Instruction, Rulebook};
+use super::rulebook::{Instruction, Rulebook};
 
 /// What became of what is noted.
 #[derive(Clone, Debug, PartialEq)]

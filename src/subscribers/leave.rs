@@ -5,10 +5,11 @@ use crate::base::id::{ListName, SubscriberId};
 use crate::model::list::List;
 use crate::model::subscriber::Subscriber;
 use crate::model::subscription::Wanted;
+use crate::store::decided::Decided;
 use crate::store::engine::Batch;
-use crate::store::{StoreError, subscribers};
+use crate::store::{Read, StoreError, subscribers};
 
-use super::rulebook::{Decided, Instruction, Rulebook};
+use super::rulebook::{Instruction, Rulebook};
 use super::tokens::UnsubscribeToken;
 
 /// What a person leaves.
@@ -60,20 +61,12 @@ impl Rulebook {
     /// # Errors
     /// [`StoreError`].
     pub async fn leave(&self, leaving: &Leaving, said: &Instruction) -> Result<Decided<Left>, StoreError> {
-        let Some(before) = self.store.subscriber(leaving.who()).await? else {
+        let Some(Known { before, lists, may_tell }) = self.known(leaving).await? else {
             return Ok(Decided::unchanged(Left::NoSubscriber));
         };
-        let lists = match leaving {
-            Leaving::List(_, list) => vec![list.clone()],
-            Leaving::All(_) => before.value.subscriptions.keys().cloned().collect(),
-            Leaving::Signed(token, addressed) => {
-                let is_meant = |list: &ListName| !token.is_of_notice() || list == addressed;
-                match token.lists(&self.store, &before.value).await?.into_iter().find(is_meant) {
-                    Some(list) => vec![list],
-                    None => return Ok(Decided::unchanged(Left::NoList)),
-                }
-            }
-        };
+        if lists.is_empty() && matches!(leaving, Leaving::Signed(..)) {
+            return Ok(Decided::unchanged(Left::NoList));
+        }
         let mut subscriber = before.value.clone();
         let ended = end(&mut subscriber, &lists, said);
         if ended.is_empty() {
@@ -81,16 +74,41 @@ impl Rulebook {
             let subscriber = Box::new(subscriber);
             return Ok(Decided::unchanged(if was_on { Left::Before(subscriber) } else { Left::Never(subscriber) }));
         }
+        let may_tell = may_tell.into_iter().filter(|list| ended.contains(&list.name)).collect();
         let mut batch = Batch::new();
         subscribers::put_changed(&mut batch, &before, &subscriber);
+        Ok(Decided { outcome: Left::Now { subscriber: Box::new(subscriber), lists: ended, may_tell }, batch })
+    }
+
+    /// All that is looked up before it is decided; `None` where there is no such subscriber.
+    async fn known(&self, leaving: &Leaving) -> Result<Option<Known>, StoreError> {
+        let Some(before) = self.store.subscriber(leaving.who()).await? else { return Ok(None) };
+        let lists = match leaving {
+            Leaving::List(_, list) => vec![list.clone()],
+            Leaving::All(_) => before.value.subscriptions.keys().cloned().collect(),
+            Leaving::Signed(token, addressed) => {
+                let is_meant = |list: &ListName| !token.is_of_notice() || list == addressed;
+                let lists = token.lists(&self.store, &before.value).await?;
+                lists.into_iter().filter(is_meant).take(1).collect()
+            }
+        };
         let mut may_tell = Vec::new();
-        if !self.store.is_suppressed(&self.key.hash_address(&subscriber.address)).await? {
-            for list in &ended {
+        if !self.store.is_suppressed(&self.key.hash_address(&before.value.address)).await? {
+            for list in &lists {
                 may_tell.extend(self.store.list(list).await?.map(|read| read.value));
             }
         }
-        Ok(Decided { outcome: Left::Now { subscriber: Box::new(subscriber), lists: ended, may_tell }, batch })
+        Ok(Some(Known { before, lists, may_tell }))
     }
+}
+
+/// What is known of the one who leaves.
+struct Known {
+    before: Read<Subscriber>,
+    /// What is to be left.
+    lists: Vec<ListName>,
+    /// Those of them that are there, where the address may be told anything.
+    may_tell: Vec<List>,
 }
 
 /// Ends the subscriptions to these lists; returns those that were not ended before.

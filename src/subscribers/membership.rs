@@ -4,11 +4,12 @@ use crate::base::id::{ListName, SubscriberId};
 use crate::model::subscriber::{Subscriber, SubscriptionError};
 use crate::model::subscription::{SubscriptionState, Wanted};
 use crate::model::suppression::SuppressionReason;
+use crate::store::decided::Decided;
 use crate::store::engine::Batch;
 use crate::store::subscribers::TooLarge;
 use crate::store::{StoreError, lists, subscribers};
 
-use super::rulebook::{Decided, Instruction, Rulebook};
+use super::rulebook::{Instruction, Rulebook};
 
 /// What became of one subscription.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,6 +2,7 @@
 //! adapters above translate to it and from it.
 
 pub mod ask;
+pub mod bounced;
 pub mod bounces;
 pub mod complaint;
 pub mod confirm;

@@ -176,7 +176,7 @@ impl SubscriberService {
     pub async fn edit(&self, id: SubscriberId, fields: &PersonFields) -> Result<Subscriber, PersonError> {
         let address: Option<Address> = fields.address.as_ref().map(|address| address.parse()).transpose()?;
         let (rulebook, said) = (self.rulebook(), self.said(""));
-        let noted = rulebook.carry_out(|| async {
+        let noted = self.store.carry_out(|| async {
             let known = self.store.subscriber(id).await?.ok_or_else(|| PersonError::NotFound(id.to_string()))?;
             let profile = profile_of(&known.value, fields)?;
             let decided = match &address {
@@ -209,9 +209,9 @@ impl SubscriberService {
         let (rulebook, said) = (self.rulebook(), self.said(words));
         let changed = match change {
             SubscriptionChange::Unsubscribe => return self.take_off(id, list, &said).await,
-            SubscriptionChange::Subscribe => rulebook.carry_out(|| rulebook.enrol(id, list, &said)).await?,
-            SubscriptionChange::Pause => rulebook.carry_out(|| rulebook.pause(id, list, &said)).await?,
-            SubscriptionChange::Resume => rulebook.carry_out(|| rulebook.resume(id, list, &said)).await?,
+            SubscriptionChange::Subscribe => self.store.carry_out(|| rulebook.enrol(id, list, &said)).await?,
+            SubscriptionChange::Pause => self.store.carry_out(|| rulebook.pause(id, list, &said)).await?,
+            SubscriptionChange::Resume => self.store.carry_out(|| rulebook.resume(id, list, &said)).await?,
         };
         match changed {
             Changed::Now(subscriber) | Changed::Already(subscriber) => Ok(*subscriber),
@@ -228,7 +228,7 @@ impl SubscriberService {
 
     async fn take_off(&self, id: SubscriberId, list: &ListName, said: &Instruction) -> Result<Subscriber, PersonError> {
         let (rulebook, leaving) = (self.rulebook(), Leaving::List(id, list.clone()));
-        match rulebook.carry_out(|| rulebook.leave(&leaving, said)).await? {
+        match self.store.carry_out(|| rulebook.leave(&leaving, said)).await? {
             Left::Now { subscriber, .. } | Left::Before(subscriber) => Ok(*subscriber),
             Left::Never(_) | Left::NoList if self.store.list(list).await?.is_none() => {
                 Err(PersonError::NoList(list.clone()))

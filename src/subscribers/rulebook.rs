@@ -3,7 +3,7 @@
 //!
 //! A method reads, decides and changes nothing: it returns an outcome and the batch that brings it about, with all that it
 //! was decided on as precondition. The caller adds what belongs to the same commit (a notice, the mark that a mail is
-//! handled) and commits, or lets [`Rulebook::carry_out`] do so. Where the commit conflicts it asks again.
+//! handled) and commits, or lets [`Store::carry_out`] do so. Where the commit conflicts it asks again.
 //!
 //! Who may do what to one subscription is decided in one place, [`after`](crate::model::subscription::after). The methods
 //! add what needs the store: suppressions, join policy, the size of a record. An end is never refused.
@@ -16,14 +16,15 @@
 //! | [`enrol`](Rulebook::enrol), [`pause`](Rulebook::pause), [`resume`](Rulebook::resume) | `membership` |
 //! | [`change_profile`](Rulebook::change_profile), [`change_address`](Rulebook::change_address) | `details` |
 //! | [`complain`](Rulebook::complain) | `complaint` |
+//! | [`bounce`](Rulebook::bounce), of a mail that came back later | `bounced` |
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::token::Key;
 use crate::model::consent::ConsentSource;
 use crate::model::suppression::SuppressionReason;
-use crate::store::engine::{Batch, Commit};
-use crate::store::{CONFLICT_TRIES, Store, StoreError, suppressions};
+use crate::store::engine::Batch;
+use crate::store::{Store, StoreError, suppressions};
 
 /// The rules for people, over one store.
 #[derive(Clone)]
@@ -46,41 +47,7 @@ pub struct Instruction {
     pub at: Timestamp,
 }
 
-/// What is decided, and not done yet.
-#[derive(Debug)]
-pub struct Decided<T> {
-    /// What it comes to.
-    pub outcome: T,
-    /// The writes that bring it about, with their preconditions; without writes where nothing changes.
-    pub batch: Batch,
-}
-
-impl<T> Decided<T> {
-    /// An outcome that changes nothing.
-    pub fn unchanged(outcome: T) -> Self {
-        Self { outcome, batch: Batch::new() }
-    }
-}
-
 impl Rulebook {
-    /// Commits what `decide` returns, and asks it again where what it was decided on has changed.
-    ///
-    /// # Errors
-    /// What `decide` returns, and [`StoreError`]: nothing was changed.
-    pub async fn carry_out<T, E, F>(&self, decide: impl Fn() -> F) -> Result<T, E>
-    where
-        E: From<StoreError>,
-        F: Future<Output = Result<Decided<T>, E>>,
-    {
-        for _ in 0..CONFLICT_TRIES {
-            let Decided { outcome, batch } = decide().await?;
-            if batch.writes.is_empty() || self.store.commit(batch).await.map_err(E::from)? == Commit::Applied {
-                return Ok(outcome);
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES).into())
-    }
-
     /// Why an address must not be mailed, if it must not. The batch conflicts where that becomes another answer before it
     /// applies.
     pub(super) async fn suppressed(

@@ -23,7 +23,7 @@ pub(super) fn verifying(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Rel
                 roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
             }
             if roots.is_empty() {
-                return Err(wrong("it holds no certificate".to_owned()));
+                return Err(wrong("it contains no certificate".to_owned()));
             }
         }
         None => {

@@ -31,7 +31,8 @@ async fn a_jump_is_told_for_an_hour_and_one_forward_as_long_as_it_is_doubted() {
     let told = async || problems(&store, Arc::new(clock.clone())).await;
     assert_eq!(told().await, [""; 0]);
     clock_jumps.jump(-7200, true).await;
-    let back = "the clock was set back by 7200 s, from 2026-11-21 09:01:00 to 2026-11-21 07:01:00 UTC: check how it is kept right";
+    let back =
+        "the clock was set back by 7200 s, from 2026-11-21 09:01:00 to 2026-11-21 07:01:00 UTC: check the time service";
     assert_eq!(told().await, [back]);
     clock_jumps.pass(Duration::minutes(59)).await;
     assert_eq!(told().await.len(), 1);
@@ -73,7 +74,7 @@ async fn a_clock_that_a_test_moves_is_told_with_what_to_do() {
     let clock = SystemClock::new(sleep).moved(|| TimeDelta::seconds(-90));
     Scheduler::new(store.clone(), Arc::new(clock.clone()), Notifier::new()).tick().await.unwrap();
     let told = problems(&store, Arc::new(clock)).await;
-    let said = "DEPESCH_TEST_CLOCK is set, and moves the clock by -90 s: take it out unless this is a test";
+    let said = "DEPESCH_TEST_CLOCK is set, and moves the clock by -90 s: remove it unless this is a test";
     assert_eq!(told, [said]);
     assert!(problems(&store, Arc::new(SystemClock::new(sleep))).await.is_empty());
 }

@@ -2,8 +2,10 @@
 
 use depesch::api::client::ClientError;
 use depesch::api::consent::{ConsentRowView, ConsentSummary};
+use depesch::base::clock::Clock;
 use depesch::base::id::{ListName, SubscriberId};
 use depesch::base::language::Language;
+use depesch::base::peer::Network;
 use depesch::model::consent::ConsentSource;
 use depesch::model::subscriber::{Subscriber, SubscriptionState};
 use depesch::store::blobs::Blobs;
@@ -103,6 +105,25 @@ async fn each_subscription_rests_on_something_or_on_nothing() {
     assert_eq!(one.iter().map(short).collect::<Vec<_>>(), expected[4..5]);
     let missing = daemon.client.download("/v1/lists/nobody/consent").await;
     assert!(matches!(missing, Err(ClientError::Refused(refusal)) if refusal.status == 404));
+}
+
+#[tokio::test]
+async fn a_form_is_shown_with_its_text_its_revision_and_its_network() {
+    let daemon = api::start().await;
+    daemon.control.store.create_list(&list("media")).await.unwrap();
+    let machine: std::net::IpAddr = "2001:db8:1:2::9".parse().unwrap();
+    let form = ConsentSource::Web { network: Network::of(machine), revision: "2026-11-01".into() };
+    put(&daemon, 1, &[(Active, form, "Yes, send me press releases")]).await;
+    let (rows, _) = report(&daemon, "").await;
+    let one: Vec<ConsentRowView> = daemon.client.get("/v1/subscribers/s1/consent").await.unwrap();
+    for row in [&rows[0], &one[0]] {
+        assert_eq!(short(row), "s1 p***@press.example active own-form Yes, send me press releases");
+        let basis = row.basis.as_ref().unwrap();
+        assert_eq!((basis.way.as_str(), basis.from.as_str()), ("web", "2001:db8:1::/48, form 2026-11-01"));
+        assert_eq!(basis.at, daemon.clock.now());
+    }
+    let (unproven, _) = report(&daemon, "unproven=true").await;
+    assert!(unproven.is_empty());
 }
 
 #[tokio::test]

@@ -105,7 +105,7 @@ async fn spf_must_be_one_record_that_can_be_evaluated() {
     let far = "v=spf1 include:i0.example -all";
     let chain = (0..12)
         .fold(spf(far), |zone, n| zone.text(&format!("i{n}.example"), &format!("v=spf1 include:i{}.example", n + 1)));
-    check(chain, Severity::Error, "spf-wrong", "Take out includes").await;
+    check(chain, Severity::Error, "spf-wrong", "Remove unused includes").await;
     let misspelt = spf("v=spf1 ip4:203.0.113.25 ipv4:203.0.113.26 -all");
     check(misspelt, Severity::Error, "spf-term", "ipv4:203.0.113.26").await;
     let included = spf("v=spf1 ip4:203.0.113.25 include:relay.example -all")

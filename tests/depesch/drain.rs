@@ -66,7 +66,7 @@ fn sigterm_loses_and_doubles_nothing() {
     assert!((5..MEMBERS).contains(&sent), "{sent}");
 
     let again = place.serve();
-    assert!(!again.seen.iter().any(|line| line.contains("not in order")), "{:#?}", again.seen);
+    assert!(!again.seen.iter().any(|line| line.contains("unclean stop")), "{:#?}", again.seen);
     counts_until(&place, |count| count("accepted") == MEMBERS && count("resent") == 0);
     let copies = mock.record().copies();
     assert_eq!((copies.distinct, copies.doubled), (MEMBERS, 0));

@@ -80,7 +80,7 @@ async fn every_instant_around_an_erasure_can_be_restored() {
                 let eraser = erase(&site).await;
                 assert!(journal_knows(&site));
                 let said = storage_eraser(&site, eraser).run().await.unwrap();
-                assert!(said.ends_with("of 1 the journal holds nothing any more"), "{said}");
+                assert!(said.ends_with("the journal no longer holds data of 1"), "{said}");
                 assert!(!journal_knows(&site));
             }
             _ => {}
@@ -104,7 +104,7 @@ async fn while_no_backup_can_be_made_the_journal_does_not_forget() {
     std::fs::write(site.repository(), b"").unwrap();
     let storage_eraser = storage_eraser(&site, eraser);
     let said = storage_eraser.run().await.unwrap();
-    assert!(said.starts_with("ended 1") && said.ends_with("of 0 the journal holds nothing any more"), "{said}");
+    assert!(said.starts_with("completed 1") && said.ends_with("the journal no longer holds data of 0"), "{said}");
     assert!(journal_knows(&site));
     std::fs::remove_file(site.repository()).unwrap();
     assert_eq!(storage_eraser.forget(Stratum::Journal).await.unwrap(), 1);

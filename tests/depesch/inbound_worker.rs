@@ -22,7 +22,7 @@ fn effect() -> Key {
 /// Counts how often its effect was committed.
 fn counting(store: &depesch::store::Store) -> Result<Effects, HandleError> {
     // A handler reads before it answers; in a test without waiting that is a poll of a future that is ready.
-    let before = futures_util::FutureExt::now_or_never(engine_of(&store).get(&effect())).unwrap().unwrap();
+    let before = futures_util::FutureExt::now_or_never(engine_of(store).get(&effect())).unwrap().unwrap();
     let count = before.as_ref().map_or(0, |bytes| bytes[0]);
     let mut effects = Effects::none(InboundKind::Command, "counted");
     effects.batch.expect_read(effect(), before);
@@ -112,7 +112,7 @@ async fn an_error_of_the_store_is_tried_again_and_drops_nothing() {
 }
 
 fn counting_or_later(store: &depesch::store::Store) -> Result<Effects, HandleError> {
-    let read = futures_util::FutureExt::now_or_never(engine_of(&store).get(&effect())).unwrap();
+    let read = futures_util::FutureExt::now_or_never(engine_of(store).get(&effect())).unwrap();
     read.map_err(StoreError::from)?;
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| counting(store))) {
         Ok(effects) => effects,
@@ -130,7 +130,7 @@ async fn who_was_overtaken_reads_and_decides_anew() {
         if rival.fetch_add(1, Ordering::SeqCst) == 0 {
             let mut batch = Batch::new();
             batch.put(effect(), vec![7]);
-            let done = futures_util::FutureExt::now_or_never(engine_of(&store).commit(batch)).unwrap().unwrap();
+            let done = futures_util::FutureExt::now_or_never(engine_of(store).commit(batch)).unwrap().unwrap();
             assert_eq!(done, Commit::Applied);
         }
         Ok(effects)

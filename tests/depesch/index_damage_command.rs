@@ -61,7 +61,7 @@ fn what_is_said_of_it_comes_true_and_the_daemon_says_so() {
     let recover = place.run(&["store", "recover"]);
     let text = String::from_utf8_lossy(&recover.stdout).into_owned();
     assert_eq!(recover.status.code(), Some(0), "{text}");
-    assert!(text.contains("There is no need to recover: the next start puts the index right"), "{text}");
+    assert!(text.contains("No recovery is needed: the next start repairs the index"), "{text}");
 
     let daemon = place.serve();
     assert!(daemon.seen.iter().any(|line| line.contains("the index of the store was built anew")), "{:?}", daemon.seen);

@@ -47,8 +47,8 @@ async fn a_lost_socket_shows_everywhere_until_it_is_back() {
     let (observer, _) = started(directory.path(), &["smtp"], &[]);
     let (gauge, ready, problem, critical) = shown(&observer).await;
     assert_eq!((gauge.as_str(), critical), ("1.0", true));
-    assert_eq!(ready, "mail no longer comes in by lmtp: its socket was not handed over");
-    assert!(problem.starts_with("mail no longer comes in by lmtp"), "{problem}");
+    assert_eq!(ready, "no mail is received by lmtp: its socket was not passed in");
+    assert!(problem.starts_with("no mail is received by lmtp"), "{problem}");
     assert!(problem.contains("systemctl status depesch-lmtp.socket"), "{problem}");
     assert!(observer.alive().await.is_ok(), "a restart alone does not help");
 

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use depesch::base::id::NoticeId;
 use depesch::composition::notices::Forwarded;
 use depesch::inbound::destination::{Directory, Resolved};
-use depesch::inbound::triage::Triage;
 use depesch::inbound::{Effects, Handler, Item};
 use depesch::model::inbound::InboundKind;
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::{Batch, Commit};
 
-use crate::support::commands::parts;
+use crate::support::commands::triage;
 use crate::support::mailings::list;
 use crate::support::notices::World;
 
@@ -42,7 +41,7 @@ async fn comes_in(world: &World, recipient: &str, bytes: &[u8]) -> Effects {
     };
     let blobs = Blobs::in_state_directory(&world.directory());
     let (store, clock) = (&world.store, &world.clock);
-    let triage = Triage::new(parts(store, &blobs, clock, &world.key, &world.notices, Default::default()));
+    let triage = triage(store, &blobs, clock, &world.key, &world.notices, Default::default());
     let item = Item { inbound, bytes: Arc::new(bytes.to_vec()), message, destination: Some(destination) };
     let effects = triage.handle(&item).await.unwrap();
     assert_eq!(world.store.commit(effects.batch.clone()).await.unwrap(), Commit::Applied);

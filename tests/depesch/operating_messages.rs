@@ -13,14 +13,14 @@ const SHORTEST: usize = 12;
 
 /// Messages that are put together of values only, with the words that these values are.
 const PUT_TOGETHER: [(&str, &[&str]); 1] =
-    [("…: …: …", &["the new configuration cannot be used", "nothing was taken over"])];
+    [("…: …: …", &["the new configuration cannot be used", "nothing was applied"])];
 
 /// Where the lines of `depesch status` are made: a file, the beginning of the part, and what ends it.
 const STATUS: [(&str, &str, &str); 4] = [
     ("src/operations/health/problems.rs", "", "#[cfg(test)]"),
     ("src/subscribers/bounces/doubt.rs", "pub fn problems", "\n    }\n"),
     ("src/store/embedded/open_report.rs", "pub fn doubt", "\n    }\n"),
-    ("src/monitor/mod.rs", "/// The address could not be had.", "pub struct"),
+    ("src/monitor/mod.rs", "/// The address cannot be used.", "pub struct"),
 ];
 
 fn root() -> &'static Path {

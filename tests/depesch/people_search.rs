@@ -136,6 +136,7 @@ async fn many_of_one_name_are_found_page_by_page() {
 async fn a_million() {
     use std::collections::BTreeSet;
     use std::time::Instant;
+    #[allow(clippy::disallowed_methods)] // for another number by hand
     let count: u64 = std::env::var("DEPESCH_PEOPLE").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
     let directory = tempfile::tempdir().unwrap();
     let settings = Settings { create: true, reserve_bytes: 0, ..Settings::default() };

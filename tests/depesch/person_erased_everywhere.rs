@@ -108,7 +108,7 @@ async fn no_byte_of_the_installation_names_them_and_of_others_nothing_is_missing
     let (eraser, spool) = (planted.eraser(), planted.files.spool.clone());
     let storage_eraser = StorageEraser { eraser, spool, engine: engine.clone(), backups: None, clock };
     let said = storage_eraser.run().await.unwrap();
-    assert!(said.starts_with("ended 1 erasures, 0 stay open"), "{said}");
+    assert!(said.starts_with("completed 1 erasures, 0 stay open"), "{said}");
     assert_eq!(tables(&engine).await, BTreeSet::new());
     // The hour after: only the index may remember, in free space.
     let left = found_in(state);
@@ -207,7 +207,7 @@ async fn what_is_in_use_holds_it_open_and_goes_afterwards() {
     planted.service(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
     let worked = planted.eraser().work(minute(100)).await.unwrap();
     let holds: Vec<&str> = worked.open[0].1.iter().map(String::as_str).collect();
-    assert_eq!(holds, ["mailing m1 is just being sent to those beside them", "message i1 waits to be handled"]);
+    assert_eq!(holds, ["mailing m1 is being sent to people next to them", "message i1 waits to be handled"]);
     assert!(planted.files.spool.read(planted.theirs[0]).await.is_ok(), "nothing is taken from under anybody");
     assert!(planted.files.spool.read(planted.theirs[1]).await.is_err());
     planted.handle(InboundId(1)).await;

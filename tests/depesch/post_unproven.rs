@@ -19,7 +19,7 @@ async fn comes(moderation: Moderation, unproven: Unproven, says: (Check, DomainP
 
 #[tokio::test]
 async fn the_list_says_what_becomes_of_what_nothing_proves() {
-    let held = "post p1 is held for moderation: its author's domain does not stand by it";
+    let held = "post p1 is held for moderation: its author's domain does not vouch for it";
     for (author, unproven, note) in [
         (Check::Fail, Unproven::Hold, held),
         (Check::Unknown, Unproven::Hold, held),
@@ -31,7 +31,7 @@ async fn the_list_says_what_becomes_of_what_nothing_proves() {
     }
     let (kind, note) = comes(Moderation::None, Unproven::Hold, (Check::Fail, DomainPolicy::None)).await;
     assert_eq!(kind, InboundKind::Forwarded, "where nothing is held the owner reads it: {note}");
-    assert!(note.ends_with("its author's domain does not stand by it"), "{note}");
+    assert!(note.ends_with("its author's domain does not vouch for it"), "{note}");
 }
 
 #[tokio::test]

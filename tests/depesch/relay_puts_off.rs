@@ -43,8 +43,9 @@ async fn the_status_says_it_until_mail_is_taken() {
     let (problems, puts_off) = shown(&office, &dispatcher).await;
     assert_eq!((problems.len(), puts_off.as_str()), (1, "1.0"), "{problems:?}");
     let since = office.clock.now().format("%Y-%m-%d %H:%M UTC");
-    let begins =
-        format!("nearly all mail out is deferred since {since}: 30 of the last 30 answers are temporary refusals (");
+    let begins = format!(
+        "nearly all outgoing mail is deferred since {since}: 30 of the last 30 answers are temporary refusals ("
+    );
     assert!(problems[0].starts_with(&begins), "{problems:?}");
     assert!(problems[0].contains("Temporary lookup failure") && !problems[0].contains('@'), "{problems:?}");
     assert!(problems[0].contains("depesch outbound flush"), "{problems:?}");

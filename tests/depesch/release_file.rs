@@ -134,9 +134,9 @@ fn quotes_and_people_have_a_short_and_a_long_spelling() {
 #[test]
 fn nothing_hidden_gets_into_a_line() {
     check("kicker = \"a\\r\\nBcc: b@example.org\"", &["control character U+000D"]);
-    check("tags = [\"a\\nb\"]", &["it holds a line break"]);
+    check("tags = [\"a\\nb\"]", &["contains a line break"]);
     check("lead = \"a\\u0000b\"", &["U+0000"]);
-    check("[[links]]\ntitle = \"x\"\nurl = \"javascript:alert(1)\"", &["this is no link"]);
+    check("[[links]]\ntitle = \"x\"\nurl = \"javascript:alert(1)\"", &["this link does not work in a mail"]);
 }
 
 #[test]

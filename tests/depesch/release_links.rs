@@ -69,7 +69,7 @@ fn fields_for_links_follow_the_same_rule() {
     let read = Written::of("press-release", "sv", &link("www.example.org/a b"), "").read();
     read.holds(&["* A: https://www.example.org/a%20b"], &["href=\"https://www.example.org/a%20b\">A</a>"]);
     let found = Written::of("press-release", "sv", &link("/om-oss"), "").check(&["value"]);
-    assert!(found[0].line == Some(10) && found[0].mend.contains("whole address"), "{found:?}");
+    assert!(found[0].line == Some(10) && found[0].mend.contains("complete address"), "{found:?}");
 }
 
 #[test]

@@ -114,7 +114,7 @@ async fn the_door_welcomes_the_address_and_no_other() {
 async fn invitations_from_before_there_was_an_index_are_found_after_a_start() {
     let hosts = Hosts::with_one().await;
     let store = &hosts.world.store;
-    let ways = engine_of(&store).scan(keys::table(b'j'), 100).await.unwrap();
+    let ways = engine_of(store).scan(keys::table(b'j'), 100).await.unwrap();
     assert_eq!(ways.len(), 2);
     let mut batch = Batch::new();
     ways.iter().for_each(|(key, _)| batch.delete(key.clone()));
@@ -122,7 +122,7 @@ async fn invitations_from_before_there_was_an_index_are_found_after_a_start() {
     let address = RSVP.parse().unwrap();
     assert!(is_rsvp_address(store, &address).await.unwrap().is_empty());
     assert_eq!(index_invitations(store).await.unwrap(), 1);
-    assert_eq!(engine_of(&store).scan(keys::table(b'j'), 100).await.unwrap(), ways);
+    assert_eq!(engine_of(store).scan(keys::table(b'j'), 100).await.unwrap(), ways);
     assert_eq!(index_invitations(store).await.unwrap(), 0, "once is enough");
 }
 

@@ -1,7 +1,7 @@
 //! What is uncertain goes to the press contact and stands in the list as unclear; what a program wrote is no answer.
 
 use depesch::base::id::ReleaseId;
-use depesch::events::set;
+use depesch::events::answer::set;
 use depesch::model::inbound::InboundKind;
 use depesch::model::rsvp::{RsvpAnswer, RsvpSource};
 

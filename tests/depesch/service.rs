@@ -39,7 +39,7 @@ fn sigterm_drains_and_closes_the_store() {
     assert!(daemon.seen.iter().any(|line| line.contains("closed the store")), "{:#?}", daemon.seen);
     assert!(!place.directory.path().join("control.sock").exists());
     let again = place.serve();
-    assert!(again.seen.iter().any(|line| line.contains("opened the store") && !line.contains("not in order")));
+    assert!(again.seen.iter().any(|line| line.contains("opened the store") && !line.contains("unclean stop")));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn after_kill_it_starts_over_the_stale_socket() {
     assert!(place.directory.path().join("control.sock").exists());
     assert_eq!(place.run(&["status"]).status.code(), Some(3));
     let again = place.serve();
-    assert!(again.seen.iter().any(|line| line.contains("not in order")), "{:#?}", again.seen);
+    assert!(again.seen.iter().any(|line| line.contains("unclean stop")), "{:#?}", again.seen);
     assert_eq!(place.run(&["status"]).status.code(), Some(0));
 }
 
@@ -79,7 +79,7 @@ fn sighup_keeps_the_old_where_the_new_is_broken() {
     place.configure("base_url = \"https://press.example.org\"\nstop_timeout = \"9s\"");
     daemon.signal("HUP");
     daemon.wait_for_line("read configuration and templates again");
-    let waiting = daemon.wait_for_line("at the next start only");
+    let waiting = daemon.wait_for_line("need a restart");
     assert!(waiting.contains("stop_timeout") && !waiting.contains("base_url"), "{waiting}");
     assert_eq!(place.run(&["status"]).status.code(), Some(0));
 }
@@ -101,7 +101,7 @@ fn sighup_keeps_the_old_templates_where_the_new_are_broken() {
     done(&["release", "add", &sample("docs/samples/inbjudan-riksmote.md")]);
     std::fs::write(own.join("text.hbs"), "{{#if headline}}never closed").unwrap();
     daemon.signal("HUP");
-    let refusal = daemon.wait_for_line("nothing was taken over, all of the old stays in force");
+    let refusal = daemon.wait_for_line("nothing was applied, the old configuration stays in force");
     assert!(refusal.contains("invitation/text.hbs"), "{refusal}");
     // The daemon renders it for everybody on the list, with the old templates.
     done(&["mailing", "queue", "--release", "r1", "--list", "media", "--at", "now", "--dry-run"]);
@@ -124,7 +124,7 @@ fn sighup_takes_over_nothing_where_the_certificate_is_broken() {
     std::fs::write(directory.join("key.pem"), "no key").unwrap();
     std::fs::write(place.configuration(), text + "[log]\nlevel = \"error\"\n").unwrap();
     daemon.signal("HUP");
-    let refusal = daemon.wait_for_line("nothing was taken over, all of the old stays in force");
+    let refusal = daemon.wait_for_line("nothing was applied, the old configuration stays in force");
     assert!(refusal.contains("key.pem"), "{refusal}");
     std::fs::write(directory.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
     daemon.signal("HUP");
@@ -168,7 +168,7 @@ fn a_wrong_configuration_ends_the_start_with_2() {
     let place = Place::new("stop_timeout = 30");
     let refused = place.run(&["serve", "--create"]);
     assert_eq!(refused.status.code(), Some(2));
-    assert!(complaint(&refused).contains("depesch.toml:3: stop_timeout: expected a length of time"));
+    assert!(complaint(&refused).contains("depesch.toml:3: stop_timeout: expected a duration"));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::support::listener::{Client, on_loopback, start, start_with};
 async fn a_message_goes_through_the_door() {
     let running = start(on_loopback()).await;
     let mut client = running.client().await;
-    assert_eq!(client.message("first").await, "250 2.6.0 message taken\r\n");
+    assert_eq!(client.message("first").await, "250 2.6.0 message accepted\r\n");
     // Larger than any buffer on the way.
     let large = "0123456789\r\n".repeat(100_000);
     assert!(client.message(&large).await.starts_with("250 2.6.0"));

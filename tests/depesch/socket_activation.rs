@@ -118,9 +118,9 @@ fn a_socket_that_is_not_piped_in_again_is_missed() {
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
     let (code, status) = said(&["status"]);
-    assert!(code == Some(1) && status.contains("mail no longer comes in by lmtp"), "{status}");
+    assert!(code == Some(1) && status.contains("no mail is received by lmtp"), "{status}");
     let (code, checked) = said(&["check"]);
-    assert!(code == Some(2) && checked.starts_with("DEPESCH CRITICAL - mail no longer comes in by lmtp"), "{checked}");
+    assert!(code == Some(2) && checked.starts_with("DEPESCH CRITICAL - no mail is received by lmtp"), "{checked}");
     assert_eq!(place.run(&["inbound", "forget-listener", "smtp"]).status.code(), Some(4));
     assert_eq!(place.run(&["inbound", "forget-listener", "lmtp"]).status.code(), Some(0));
     assert_eq!(said(&["status"]).0, Some(0));

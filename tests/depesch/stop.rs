@@ -48,7 +48,7 @@ fn during_an_import_what_was_committed_stays_and_the_import_can_be_run_again() {
     drop(input);
     assert!(!running.wait().unwrap().success(), "an import that was cut off says so");
     let again = place.serve();
-    assert!(!again.seen.iter().any(|line| line.contains("not in order")), "{:#?}", again.seen);
+    assert!(!again.seen.iter().any(|line| line.contains("unclean stop")), "{:#?}", again.seen);
     assert!((0..=600).step_by(100).all(there), "what was committed is there");
     let file = place.directory.path().join("people.csv");
     std::fs::write(&file, rows).unwrap();

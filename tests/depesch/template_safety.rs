@@ -67,7 +67,7 @@ fn a_missing_value_is_an_error_with_file_and_line() {
     refused(&[("notice/text.hbs", "{{recipient.attributes.title}}")], "give it to every subscriber");
     refused(&[("notice/text.hbs", "{{#each release.nothing}}x{{/each}}")], "release.nothing is missing");
     refused(&[("notice/text.hbs", "{{readfile \"/etc/passwd\"}}")], "readfile");
-    refused(&[("notice/text.hbs", "{{recipient.nmae}}")], "recipient.nmae is nothing that a recipient has");
+    refused(&[("notice/text.hbs", "{{recipient.nmae}}")], "recipients have no recipient.nmae");
 }
 
 #[test]

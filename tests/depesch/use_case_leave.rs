@@ -4,6 +4,7 @@ use depesch::base::token::Purpose;
 use depesch::model::channel::Channel;
 use depesch::model::pending_request::Action;
 use depesch::model::subscriber::SubscriptionState::{Active, Ended, Paused};
+use depesch::model::subscription::Wanted;
 use depesch::model::suppression::SuppressionReason;
 use depesch::store::StoreError;
 use depesch::subscribers::confirm::Confirmed;
@@ -11,14 +12,15 @@ use depesch::subscribers::leave::{Leaving, Left};
 use depesch::subscribers::profile::{PersonError, SubscriptionChange};
 use depesch::subscribers::tokens::UnsubscribeToken;
 
-use crate::support::channels::{World, media, said};
+use crate::support::channels::{World, media, said, source};
+use crate::support::mailings::minute;
 use crate::support::people::service;
 
 const KARIN: &str = "karin@press.example";
 
 async fn leaves(world: &World, leaving: Leaving, channel: Channel) -> Left {
     let said = said(channel, 20);
-    world.rules.carry_out::<_, StoreError, _>(|| world.rules.leave(&leaving, &said)).await.unwrap()
+    world.store.carry_out::<_, StoreError, _>(|| world.rules.leave(&leaving, &said)).await.unwrap()
 }
 
 #[tokio::test]
@@ -99,6 +101,24 @@ async fn leaving_wins_over_what_others_want() {
     }
     world.member(KARIN).await;
     assert_eq!(world.standing(KARIN).await, Some(Ended));
+}
+
+/// As an operator does it, too: an end needs no list.
+#[tokio::test]
+async fn a_list_that_is_gone_can_be_left() {
+    let world = World::new().await;
+    let (karin, gone) = (world.member(KARIN).await, "gone".parse().unwrap());
+    let was_on = |one: &mut depesch::model::subscriber::Subscriber| {
+        one.want(&gone, Wanted::Join, minute(1), &source(Channel::Import), "at the fair").unwrap();
+        Ok::<_, StoreError>(())
+    };
+    world.store.change_subscriber(karin, was_on).await.unwrap();
+    let service = service(&world.store, 5);
+    let left = service.change_subscription(karin, &gone, SubscriptionChange::Unsubscribe, "by phone").await.unwrap();
+    assert_eq!(left.state_on(&gone), Some(Ended));
+    let never = "never".parse().unwrap();
+    let refused = service.change_subscription(karin, &never, SubscriptionChange::Unsubscribe, "").await;
+    assert!(matches!(refused, Err(PersonError::NoList(_))), "{refused:?}");
 }
 
 #[tokio::test]

@@ -24,11 +24,11 @@ async fn by_every_channel_it_is_the_same() {
         let (karin, media) = (world.member(KARIN).await, media());
         let (pause, resume) = (said(channel, 20), said(channel, 30));
         let rules = &world.rules;
-        rules.carry_out::<_, StoreError, _>(|| rules.pause(karin, &media, &pause)).await.unwrap();
+        world.store.carry_out::<_, StoreError, _>(|| rules.pause(karin, &media, &pause)).await.unwrap();
         assert_eq!(world.standing(KARIN).await, Some(Paused), "{channel:?}");
-        let again = rules.carry_out::<_, StoreError, _>(|| rules.pause(karin, &media, &pause)).await.unwrap();
+        let again = world.store.carry_out::<_, StoreError, _>(|| rules.pause(karin, &media, &pause)).await.unwrap();
         assert!(matches!(again, Changed::Already(_)));
-        rules.carry_out::<_, StoreError, _>(|| rules.resume(karin, &media, &resume)).await.unwrap();
+        world.store.carry_out::<_, StoreError, _>(|| rules.resume(karin, &media, &resume)).await.unwrap();
         assert_eq!(world.standing(KARIN).await, Some(Active), "{channel:?}");
         if OWN.contains(&channel) {
             world.asks(1, KARIN, &[Action::Pause]).await;
@@ -64,7 +64,7 @@ async fn no_mail_begins_again_to_a_suppressed_address() {
     let world = World::new().await;
     let (karin, media) = (world.member(KARIN).await, media());
     let pause = said(Channel::Web, 20);
-    world.rules.carry_out::<_, StoreError, _>(|| world.rules.pause(karin, &media, &pause)).await.unwrap();
+    world.store.carry_out::<_, StoreError, _>(|| world.rules.pause(karin, &media, &pause)).await.unwrap();
     // The suppression comes between the decision and its commit.
     let resume = said(Channel::Web, 30);
     let decided = world.rules.resume(karin, &media, &resume).await.unwrap();
@@ -91,7 +91,7 @@ async fn another_address_is_taken_by_no_other_and_begins_again_what_bounces_stop
         let moves = async |address: &str| {
             let address = address.parse().unwrap();
             let decide = || world.rules.change_address(karin, &address, &profile, &said);
-            world.rules.carry_out::<_, StoreError, _>(decide).await.unwrap()
+            world.store.carry_out::<_, StoreError, _>(decide).await.unwrap()
         };
         let taken = moves("bo@press.example").await;
         assert_eq!(taken, Noted::Taken("bo@press.example".parse().unwrap(), bo));

@@ -131,7 +131,7 @@ async fn a_no_ends_the_request_for_every_channel() {
     let world = World::new().await;
     world.asks(1, KARIN, &[Action::Subscribe]).await;
     let decline = async |at| {
-        world.rules.carry_out::<_, StoreError, _>(|| world.rules.decline(PendingRequestId(1), minute(at))).await
+        world.store.carry_out::<_, StoreError, _>(|| world.rules.decline(PendingRequestId(1), minute(at))).await
     };
     assert_eq!(decline(5).await.unwrap(), Declined::Now);
     assert_eq!(decline(6).await.unwrap(), Declined::Before);
@@ -181,10 +181,10 @@ async fn an_operator_states_what_was_agreed() {
     assert_eq!(world.rules.enrol(karin, &sport, &silent).await.unwrap().outcome, Changed::NoWords);
     let operator = said(Channel::Operator, 10);
     let enrol =
-        async |list| world.rules.carry_out::<_, StoreError, _>(|| world.rules.enrol(karin, list, &operator)).await;
+        async |list| world.store.carry_out::<_, StoreError, _>(|| world.rules.enrol(karin, list, &operator)).await;
     assert!(matches!(enrol(&sport).await.unwrap(), Changed::Now(one) if one.state_on(&sport) == Some(Active)));
     assert!(matches!(enrol(&media).await.unwrap(), Changed::Already(_)));
     let pause = said(Channel::Web, 11);
-    let paused = world.rules.carry_out::<_, StoreError, _>(|| world.rules.pause(karin, &media, &pause)).await.unwrap();
+    let paused = world.store.carry_out::<_, StoreError, _>(|| world.rules.pause(karin, &media, &pause)).await.unwrap();
     assert!(matches!(paused, Changed::Now(one) if one.state_on(&media) == Some(Paused)));
 }

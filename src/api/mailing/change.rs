@@ -7,6 +7,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use crate::base::id::MailingId;
+use crate::mailings::decide::{MailingDecided, approve_mailing, refuse_mailing};
 use crate::mailings::reopen;
 use crate::mailings::reopen::{Choice, Decision, ReopenError};
 use crate::model::decision::Resolution;
@@ -142,6 +143,16 @@ async fn change(
     Ok(Json(ChangeAnswer { mailing: counted(control, &read.value).await?, warnings: Vec::new() }))
 }
 
+async fn decided(control: &ApiState, id: MailingId, decided: MailingDecided) -> Result<Json<ChangeAnswer>, ApiError> {
+    let mailing = match decided {
+        MailingDecided::Now(mailing) => mailing,
+        MailingDecided::Not(error) => return Err(refusal(error)),
+        MailingDecided::NoMailing => return Err(unknown(id)),
+    };
+    control.notifier.notify();
+    Ok(Json(ChangeAnswer { mailing: counted(control, &mailing).await?, warnings: Vec::new() }))
+}
+
 pub(super) async fn pause(
     State(control): State<Arc<ApiState>>,
     caller: Caller,
@@ -165,7 +176,8 @@ pub(super) async fn cancel(
     Segment(id): Segment<MailingId>,
 ) -> Result<Json<ChangeAnswer>, ApiError> {
     let now = control.clock.now();
-    change(&control, id, |mailing| mailing.cancel(&caller.name, now)).await
+    let by = caller.operator();
+    decided(&control, id, control.store.carry_out(|| refuse_mailing(&control.store, id, &by, now)).await?).await
 }
 
 pub(super) async fn approve(
@@ -175,7 +187,8 @@ pub(super) async fn approve(
     Body(request): Body<ApproveRequest>,
 ) -> Result<Json<ChangeAnswer>, ApiError> {
     let now = control.clock.now();
-    change(&control, id, |mailing| mailing.approve(&caller.operator(), now, request.content_hash.as_deref())).await
+    let (by, seen) = (caller.operator(), request.content_hash.as_deref());
+    decided(&control, id, control.store.carry_out(|| approve_mailing(&control.store, id, &by, seen, now)).await?).await
 }
 
 pub(super) async fn reschedule(

@@ -1,4 +1,4 @@
-//! Backups of the daemon at work, through kills, index damage and clock jumps; and the newest of them, restored.
+//! Backs up the working daemon, through kills, index damage and clock jumps; and restores the newest backup.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,11 +21,11 @@ use super::dice::Dice;
 use super::relay::StormyRelay;
 use super::{expected, log_lines};
 
-/// The program's exit code when all is well, and when it refuses, e.g. because a backup is being made.
+/// The program's exit code on success, and when it refuses, e.g. because a backup is being made.
 const WELL: Option<i32> = Some(0);
 const REFUSED: Option<i32> = Some(2);
 
-/// Makes backups, and reads some of them, until dropped.
+/// Makes backups, and verifies some of them, until dropped.
 pub async fn keeper(daemon: &Daemon, books: &Books, mut dice: Dice) {
     loop {
         tokio::time::sleep(dice.pause(1500, 15_000)).await;
@@ -39,7 +39,7 @@ pub async fn keeper(daemon: &Daemon, books: &Books, mut dice: Dice) {
                 entries.backups += 1;
                 entries.backed_up = Some(before);
             }
-            // It is broken off when the daemon stops, and refused while the one of the night is made.
+            // It is aborted when the daemon stops, and refused while the nightly one is made.
             Err(ClientError::Refused(refusal)) if log_lines::is_expected_of_backup(&refusal.message) => {}
             Err(error) => expected(books, "making a backup", &error),
         }
@@ -70,12 +70,12 @@ pub(super) fn said(what: &str, output: &Output) -> String {
     format!("{what}: {}: {out} {err}", output.status)
 }
 
-/// Reads all backups of `daemon`, which does not run any more, restores the newest into an empty directory, and holds a
-/// daemon of that store to what had been acknowledged when the backup was asked for. `after` are the counts of the
+/// Verifies all backups of `daemon`, which has stopped, restores the newest into an empty directory, and compares a
+/// daemon on that store with what had been acknowledged when the backup was requested. `after` are the counts of the
 /// mailings at the end.
 ///
 /// # Errors
-/// The program cannot be run, or the daemon cannot be asked.
+/// The program cannot be run, or the daemon cannot be queried.
 pub async fn restored(
     daemon: &Daemon,
     directory: &Path,
@@ -121,7 +121,7 @@ pub async fn restored(
 
 const WHAT: &str = "all backups are whole, and the newest holds what was acknowledged before it";
 
-/// Every ledger of the restored store adds up, and says of nobody that they got what they did not get in the end.
+/// Checks that every ledger of the restored store adds up, and reports no delivery that did not happen in the end.
 async fn ledgers(
     client: &Client,
     backed_up: &Entries,

@@ -1,64 +1,64 @@
-//! What the daemon acknowledged, as its users noted it: it is held to this at the end.
+//! What the daemon acknowledged, as recorded by its users: compared with its records at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::base::clock::Timestamp;
 
-/// When somebody left, and which mailings had been queued by then: none of those queued later may reach them.
+/// When a person left, and which mailings had been queued by then: no later ones may reach them.
 #[derive(Clone, Debug)]
 pub struct Left {
     /// When it was acknowledged.
     pub at: Timestamp,
-    /// How many mailings had been asked for by then.
+    /// Number of mailings requested by then.
     pub mailings: usize,
 }
 
-/// The entries.
+/// The records.
 #[derive(Debug, Default)]
 pub struct Entries {
-    /// Mailings whose queueing was acknowledged, in order, with the place of each among those asked for.
+    /// Mailings whose queueing was acknowledged, in order, with the position of each among the requests.
     pub mailings: Vec<(String, usize)>,
-    /// How many mailings were asked for.
+    /// Number of mailings requested.
     pub asked: usize,
-    /// Mailings whose cancelling was acknowledged.
+    /// Mailings whose cancellation was acknowledged.
     pub cancelled: BTreeSet<String>,
-    /// Senders of messages of which 250 was said; each sends one.
+    /// Senders of messages answered with 250; each sends one.
     pub mails: BTreeSet<String>,
-    /// Addresses in imports that were done.
+    /// Addresses in completed imports.
     pub imported: BTreeSet<String>,
-    /// Who was unsubscribed.
+    /// People who were unsubscribed.
     pub left: BTreeMap<String, Left>,
-    /// Who wrote to the address for leaving in a message, and got 250 for it; in `left` too once it took effect.
+    /// People who wrote to a message's unsubscribe address and got 250; also in `left` once it took effect.
     pub left_by_mail: BTreeSet<String>,
-    /// About whom a bounce was acknowledged.
+    /// People with an acknowledged bounce.
     pub bounced: BTreeSet<String>,
-    /// By how many seconds the daemon's clock was moved, each time.
+    /// The seconds by which the daemon's clock was moved each time.
     pub clock_jumps: Vec<i64>,
-    /// Mailings that were watched until their time had come.
+    /// Number of scheduled mailings watched until they were due.
     pub embargoes: u64,
-    /// Backups that were acknowledged.
+    /// Number of acknowledged backups.
     pub backups: u64,
-    /// How often the newest was read.
+    /// Number of verifications of the newest one.
     pub verified: u64,
-    /// What had been acknowledged when the newest of them was asked for, and must be in it.
+    /// What had been acknowledged when the newest backup was requested, and must be in it.
     pub backed_up: Option<Box<Entries>>,
-    /// What was damaged in the index.
+    /// Damage done to the index.
     pub damages: Vec<String>,
-    /// Whose address was suppressed.
+    /// Suppressed addresses.
     pub suppressed: BTreeMap<String, Left>,
-    /// How often the daemon was killed.
+    /// Number of kills.
     pub kills: u64,
-    /// How often it was asked to stop.
+    /// Number of orderly stops.
     pub stops: u64,
-    /// Deliveries that the relay itself left in doubt.
+    /// Number of deliveries left in doubt by the relay itself.
     pub doubts: u64,
-    /// What happened that never may.
+    /// Events that must never happen.
     pub faults: Vec<String>,
 }
 
 impl Entries {
-    /// What a backup that is made from now on must hold.
+    /// What a backup made from now on must contain.
     pub fn for_backup(&self) -> Self {
         Self {
             mailings: self.mailings.clone(),
@@ -75,12 +75,12 @@ impl Entries {
 pub struct Books(Mutex<Entries>);
 
 impl Books {
-    /// To read or to enter something.
+    /// Opens them to read or add something.
     pub fn open(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters what never may happen.
+    /// Records an event that must never happen.
     pub fn fault(&self, what: String) {
         let mut entries = self.open();
         if entries.faults.len() < 50 {

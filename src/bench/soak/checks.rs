@@ -1,4 +1,4 @@
-//! What a check is, and what several of them look at.
+//! The type of a check, and what several of them examine.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +12,22 @@ use crate::api::path::ApiPath;
 use super::LIST;
 use super::books::Entries;
 
-/// Faults told of one kind.
+/// Maximum number of faults listed of one kind.
 const TOLD: usize = 10;
 
-/// One thing that was checked.
+/// One check.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
-    /// What must hold.
+    /// The condition.
     pub what: &'static str,
-    /// Whether it does.
+    /// Whether it holds.
     pub good: bool,
-    /// Figures, or what is wrong.
+    /// Figures, or faults.
     pub details: Vec<String>,
 }
 
 impl Check {
-    /// Good when nothing is wrong.
+    /// Passes when there are no faults.
     pub(super) fn new(what: &'static str, figures: String, mut wrong: Vec<String>) -> Self {
         let good = wrong.is_empty();
         wrong.truncate(TOLD);
@@ -44,7 +44,7 @@ impl Check {
     }
 }
 
-/// How often the relay took each mailing for each recipient, by its own log. Notices have no mailing's name.
+/// How often the relay accepted each mailing for each recipient, by its own log. Notices have no mailing.
 pub(super) fn taken(log: &str) -> BTreeMap<(String, String), u64> {
     let mut taken = BTreeMap::new();
     for line in log.lines() {
@@ -99,5 +99,5 @@ pub(super) async fn people(client: &Client, entries: &Entries) -> anyhow::Result
         entries.left.len(),
         entries.suppressed.len()
     );
-    Ok(Check::new("everybody is as was acknowledged", figures, wrong))
+    Ok(Check::new("all people are as acknowledged", figures, wrong))
 }

@@ -1,4 +1,4 @@
-//! The real program as a child: started, asked to stop, killed, and started again.
+//! The real program as a child process: started, stopped, killed, and started again.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
@@ -13,30 +13,30 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::api::client::Client;
 use crate::api::status::Status;
 
-/// Longest wait for a start or a stop.
+/// Maximum wait for a start or a stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
-/// Connections to the relay.
+/// Number of connections to the relay.
 pub const CONNECTIONS: u64 = 8;
 
-/// Where it is and how it is reached.
+/// Where it is and how to reach it.
 pub struct Daemon {
     program: PathBuf,
     directory: PathBuf,
     /// The file that moves its clock.
     clock: Option<PathBuf>,
-    /// The port where it takes mail in.
+    /// Its port for incoming mail.
     pub port: u16,
-    /// Talks to it, whenever it runs.
+    /// A client, usable whenever it runs.
     pub client: Client,
     child: Mutex<Option<Child>>,
     log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Daemon {
-    /// Writes its configuration into `directory`, which is made if need be. `clock` is the file that moves its clock. Starts
-    /// nothing yet.
+    /// Writes its configuration into `directory`, which is created if necessary. `clock` is the file that moves its
+    /// clock. Starts nothing yet.
     ///
     /// # Errors
     /// The directory cannot be written to, or no port is free.
@@ -64,7 +64,7 @@ impl Daemon {
         command
     }
 
-    /// Where it keeps everything.
+    /// Its state directory.
     pub fn state(&self) -> PathBuf {
         self.directory.join("state")
     }
@@ -79,20 +79,20 @@ impl Daemon {
     /// It ended, or did not answer in time.
     pub async fn start(&self) -> anyhow::Result<()> {
         let mut command = self.command(&["serve", "--create"]);
-        // As in the unit: with more heaps, memory says less of the daemon.
+        // As in the unit: with more heaps, memory says less about the daemon.
         command.env("MALLOC_ARENA_MAX", "2").envs(self.clock.iter().map(|file| ("DEPESCH_TEST_CLOCK", file)));
         let mut child =
             command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().context("the daemon cannot be started")?;
         let stderr = child.stderr.take().context("the daemon has no standard error")?;
         let log = self.log.clone();
-        // All of it, for a person who looks into a run that failed.
+        // The whole log, for a person who examines a failed run.
         let path = self.directory.join("daemon.log");
         let mut file = OpenOptions::new().create(true).append(true).open(path).context("no log can be written")?;
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                // The line is judged below, whether the file takes it or not.
+                // The line is checked below, whether the file accepts it or not.
                 let _ = writeln!(file, "{line}");
-                // Of what went as it should only warnings and errors are of interest, and what is no event at all.
+                // Of normal events only warnings and errors matter, and lines that are not events.
                 if !line.contains("\"level\":\"INFO\"") {
                     log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
                 }
@@ -118,7 +118,7 @@ impl Daemon {
         self.child().as_ref().map(Child::id)
     }
 
-    /// Sends a signal and waits for the end; gives the exit code, none after a signal that kills.
+    /// Sends a signal and waits for the end; returns the exit code, `None` after a signal that kills.
     ///
     /// # Errors
     /// It does not run, or does not end in time.
@@ -141,7 +141,7 @@ impl Daemon {
         }
     }
 
-    /// What it said since the first start, but for information.
+    /// Its log since the first start, without informational lines.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -150,14 +150,14 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         if let Some(mut child) = self.child().take() {
-            // It may have ended by itself; nothing more can be done here.
+            // It may have ended already; nothing more can be done here.
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 }
 
-/// Retries are quick, so that a storm is over when the soak is.
+/// Retries are fast, so that a storm is over when the soak is.
 fn configuration(relay: u16, port: u16) -> String {
     format!(
         r#"state_directory = "state"

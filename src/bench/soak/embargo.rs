@@ -1,4 +1,4 @@
-//! Mailings with a time: none may begin before it, whatever the daemon's clock shows meanwhile.
+//! Scheduled mailings: none may begin before its time, whatever the daemon's clock shows meanwhile.
 
 use std::sync::Arc;
 
@@ -17,11 +17,11 @@ use super::mailings::{UNDER_WAY, under_way};
 use super::test_clock::USUAL;
 use super::{AGAIN, LIST, expected};
 
-/// Queues one after the other and watches it until its time has come, until dropped.
+/// Queues one after the other and watches it until it is due, until dropped.
 pub async fn planner(client: &Client, clock: &Arc<dyn Clock>, release: &str, books: &Books, mut dice: Dice) {
     loop {
         tokio::time::sleep(dice.pause(500, 6000)).await;
-        // What was planned goes out beside what is queued: more than the machine can send would only pile up.
+        // Scheduled mailings are sent in addition to others: more than the machine can send would only pile up.
         if under_way(client).await.is_ok_and(|mailings| mailings.len() > 2 * UNDER_WAY) {
             continue;
         }
@@ -42,9 +42,9 @@ pub async fn planner(client: &Client, clock: &Arc<dyn Clock>, release: &str, boo
         let asked = clock.now();
         let Some(mailing) = queue(client, &key, &request, books).await else { continue };
         books.open().mailings.push((mailing.id.clone(), place));
-        // The time is not known to a daemon that took it by a clock that was wrong.
+        // A daemon that accepted it while its clock was wrong does not know the time.
         let usual = TimeDelta::seconds(USUAL + 1);
-        // Nor is a jump that soon after the start of the machine one that is doubted.
+        // And a jump that soon after the machine's start is not doubted.
         let booted = clock.steady() - Timestamp::UNIX_EPOCH < AFTER_BOOT;
         if !booted && (asked - usual..clock.now() + usual).contains(&mailing.created) {
             books.open().embargoes += 1;
@@ -53,7 +53,7 @@ pub async fn planner(client: &Client, clock: &Arc<dyn Clock>, release: &str, boo
     }
 }
 
-/// The mailing; absent when the daemon's clock is ahead, so that the time is over for it.
+/// The mailing; `None` when the daemon's clock is ahead, so that the time has passed for it.
 async fn queue(client: &Client, key: &str, request: &Value, books: &Books) -> Option<MailingView> {
     loop {
         match client.post_once::<_, Value>("/v1/mailings", key, request).await {
@@ -65,7 +65,7 @@ async fn queue(client: &Client, key: &str, request: &Value, books: &Books) -> Op
     }
 }
 
-/// Looks at a mailing until `earliest`: it must not have begun before.
+/// Watches a mailing until `earliest`: it must not begin before.
 async fn watch(client: &Client, clock: &Arc<dyn Clock>, id: &str, earliest: Timestamp, books: &Books) {
     while clock.now() < earliest {
         let shown: Result<MailingView, _> = client.get(ApiPath::new("/v1/mailings").segment(id)).await;

@@ -1,5 +1,5 @@
-//! Damages the index of a daemon that is not running: flipped bits, a block of zeros, a file cut or gone. The journal is the
-//! truth, so nothing may be lost by that, and the daemon repairs it by itself.
+//! Damages the index of a daemon that is not running: flipped bits, a block of zeros, a file truncated or removed.
+//! The journal is authoritative, so nothing may be lost by that, and the daemon repairs it automatically.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use anyhow::Context;
 
 use super::dice::Dice;
 
-/// What a block device loses at once, in bytes.
+/// Bytes that a block device loses at once.
 const BLOCK: u64 = 4096;
 
-/// Damages one file of the index, and says what it did; absent when there is no index yet.
+/// Damages one file of the index, and returns what it did; `None` when there is no index yet.
 ///
 /// # Errors
 /// The index cannot be read or written.

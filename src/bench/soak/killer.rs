@@ -1,4 +1,5 @@
-//! Kills the daemon, or asks it to stop, at random moments, sometimes damages its index or moves its clock then, and starts it again at once.
+//! Kills the daemon, or stops it, at random moments, sometimes damages its index or moves its clock then, and starts
+//! it again at once.
 
 use rustix::process::Signal;
 
@@ -8,10 +9,10 @@ use super::dice::Dice;
 use super::index_damage;
 use super::test_clock::TestClock;
 
-/// Every end of this number is followed by damage to the index, so that a short run has some, too.
+/// Every stop with this number is followed by damage to the index, so that a short run has some, too.
 const DAMAGED_EVERY: u64 = 3;
 
-/// Goes on until dropped, which it is between two ends only where its caller sees to that: `again` says when it may be.
+/// Ends the daemon once and starts it again. Its caller must not drop it in between.
 ///
 /// # Errors
 /// The daemon did not end in order, or did not start again.

@@ -1,14 +1,14 @@
-//! One LMTP command and its reply (RFC 2033), as the actors that hand in mail need them.
+//! A minimal LMTP client (RFC 2033) for the actors that send mail.
 
 use anyhow::bail;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Hands in one message over a connection of its own; true when 250 was said of it, and false when it was refused.
+/// Sends one message over a new connection; `true` when it was answered with 250, and `false` when it was refused.
 /// `content` has lines that end with CRLF and no line of a single dot.
 ///
 /// # Errors
-/// The connection could not be made, or was lost: the message may have been taken or not.
+/// The connection could not be made, or was lost: the message may have been accepted or not.
 pub async fn hand_in(port: u16, sender: &str, recipient: &str, content: &str) -> anyhow::Result<bool> {
     let mut stream = connect(port, "reader.example").await?;
     for line in [format!("MAIL FROM:<{sender}>"), format!("RCPT TO:<{recipient}>"), "DATA".to_owned()] {
@@ -17,15 +17,15 @@ pub async fn hand_in(port: u16, sender: &str, recipient: &str, content: &str) ->
         }
     }
     let taken = say(&mut stream, &format!("{content}.")).await?.starts_with("250");
-    // The message is acknowledged or refused already: nothing depends on this.
+    // The message has been acknowledged or refused: nothing depends on this.
     let _ = say(&mut stream, "QUIT").await;
     Ok(taken)
 }
 
-/// A connection on which the greeting was read and LHLO said.
+/// Opens a connection, reads the greeting and sends LHLO.
 ///
 /// # Errors
-/// The daemon does not listen, or ended the connection.
+/// The daemon does not listen, or closed the connection.
 pub async fn connect(port: u16, name: &str) -> anyhow::Result<TcpStream> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     reply(&mut stream).await?;
@@ -36,13 +36,13 @@ pub async fn connect(port: u16, name: &str) -> anyhow::Result<TcpStream> {
 /// Sends one line, or a message with its final dot, and reads the reply.
 ///
 /// # Errors
-/// The daemon ended the connection.
+/// The daemon closed the connection.
 pub async fn say(stream: &mut TcpStream, line: &str) -> anyhow::Result<String> {
     stream.write_all(format!("{line}\r\n").as_bytes()).await?;
     reply(stream).await
 }
 
-/// The next reply, all its lines.
+/// The next reply with all its lines.
 async fn reply(stream: &mut TcpStream) -> anyhow::Result<String> {
     let mut read = Vec::new();
     loop {

@@ -1,50 +1,50 @@
-//! What a person expects to read in the log after kills and storms, and why. Any other warning or error is a fault.
+//! Log lines to be expected after kills and storms, with the reason. Any other warning or error is a fault.
 
 use serde_json::Value;
 
-/// How a message begins, and why it is no surprise.
+/// Beginnings of messages, and why they are expected.
 const EXPECTED: [(&str, &str); 22] = [
-    ("opened the store after a stop that was not in order", "it was killed"),
+    ("opened the store after an unclean stop", "it was killed"),
     ("the index of the store was built anew", "it was damaged while the daemon was down, or half written at a kill"),
-    ("the relay gives trouble", "there was a storm"),
+    ("the relay is in trouble", "there was a storm"),
     ("delivery uncertain", "a kill left it in doubt, and some mailings hold such for a person"),
     ("a notice waits", "the relay refused it for now"),
     ("a notice could not be sent", "the relay refused it for good"),
-    ("recipient put off", "mail came in while it stopped"),
-    ("message not taken", "mail came in while it stopped"),
+    ("recipient deferred", "mail came in while it stopped"),
+    ("message not accepted", "mail came in while it stopped"),
     ("a connection for mail failed", "a peer went away"),
-    ("connections that did not end in time are cut off", "it was asked to stop while mail came in"),
+    ("connections that did not end in time are closed", "it was asked to stop while mail came in"),
     ("import stopped", "it was asked to stop while a file came in"),
     ("a delivery was changed while it was being sent", "its mailing was cancelled meanwhile"),
     ("request failed: the daemon is about to stop", "it was asked to stop"),
     ("a mail is answered in a later hour", "all mail comes from one machine, and more than an hour's answers"),
     ("DEPESCH_TEST_CLOCK is set", "its clock is moved"),
     ("the clock jumped", "its clock was moved"),
-    ("deliveries were put off by a clock that stood ahead", "it was moved ahead, and set right"),
-    ("a job ran by a clock that was ahead", "the same"),
+    ("deliveries were deferred while the clock was ahead", "it was moved ahead, and set right"),
+    ("a job ran while the clock was ahead", "the same"),
     ("the clock is far later than", "it was moved ahead by years"),
     ("the clock was set forward, or is far later", "it was moved ahead"),
     ("a digest was written", "the clock was moved to a later hour"),
     ("a message waits for the next digest", "one owner gets more than a day's messages"),
 ];
 
-/// How a message begins, what must stand in its fields, and why it is no surprise.
+/// Beginnings of messages, texts that their fields must contain, and why they are expected.
 const EXPECTED_WITH: [(&str, &str, &str); 3] = [
     ("a backup failed", STOPS, "it was asked to stop while a backup was made"),
     ("a backup failed", IN_USE, "another was made or read"),
     ("a job failed", IN_USE, "the clock was moved to the hour of the backup, while another was made or read"),
 ];
-/// What a backup says that is broken off because the daemon stops.
+/// The error of a backup aborted by the daemon's stop.
 const STOPS: &str = "the daemon stops";
-/// What a backup says that meets another.
+/// The error of a backup that meets another.
 const IN_USE: &str = "is in use by another backup";
 
-/// Whether a backup may fail with these words.
+/// Whether a backup may fail with this message.
 pub fn is_expected_of_backup(message: &str) -> bool {
     [STOPS, IN_USE].iter().any(|expected| message.contains(expected))
 }
 
-/// The warnings and errors among `lines` that nobody expects, each once.
+/// The unexpected warnings and errors among `lines`, without duplicates.
 pub fn unexpected(lines: &[String]) -> Vec<String> {
     let mut found: Vec<String> = without_panics_of_sled(lines).filter(|line| !is_expected(line)).cloned().collect();
     found.sort_by_key(|line| message(line).unwrap_or_default());
@@ -52,8 +52,8 @@ pub fn unexpected(lines: &[String]) -> Vec<String> {
     found
 }
 
-/// sled panics where it meets damage; the store catches that and builds the index anew. A panic takes several lines, up to
-/// the next event.
+/// sled panics on damage; the store catches that and rebuilds the index. A panic takes several lines, up to the next
+/// event.
 fn without_panics_of_sled(lines: &[String]) -> impl Iterator<Item = &String> {
     let mut inside = false;
     lines.iter().filter(move |line| {
@@ -61,12 +61,12 @@ fn without_panics_of_sled(lines: &[String]) -> impl Iterator<Item = &String> {
             true => line.contains("/sled-0."),
             false => inside && message(line).is_none(),
         };
-        // An empty line stands before each panic.
+        // An empty line precedes each panic.
         !inside && !line.trim().is_empty()
     })
 }
 
-/// How many of `lines` were expected.
+/// Number of expected ones among `lines`.
 pub fn expected(lines: &[String]) -> usize {
     lines.iter().filter(|line| is_expected(line)).count()
 }
@@ -78,7 +78,7 @@ fn is_expected(line: &str) -> bool {
     })
 }
 
-/// The message of an event; none for what is no event, e.g. the words of a panic.
+/// The message of an event; `None` for other lines, e.g. the text of a panic.
 fn message(line: &str) -> Option<String> {
     serde_json::from_str::<Value>(line).ok()?["message"].as_str().map(str::to_owned)
 }

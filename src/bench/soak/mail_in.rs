@@ -1,15 +1,15 @@
-//! Peers that hand in mail by LMTP: for the owner, commands, posts, and what nobody asked for.
+//! Peers that send mail by LMTP: for the owner, commands, posts, and unwanted mail.
 
 use super::LIST;
 use super::books::Books;
 use super::dice::Dice;
 use super::lmtp::{connect, say};
 
-/// One peer, until dropped. Its messages each have a sender of their own, by which they are found again.
+/// One peer, until dropped. Each of its messages has a different sender, by which it is found again.
 pub async fn peer(number: u64, port: u16, books: &Books, mut dice: Dice) {
     let mut count = 0_u64;
     loop {
-        // A connection that is lost or refused is what kills are for: what was not acknowledged is sent by nobody again.
+        // Lost and refused connections are expected with kills: what was not acknowledged is not sent again.
         let _ = connection(number, port, &mut count, books, &mut dice).await;
         tokio::time::sleep(dice.pause(20, 300)).await;
     }

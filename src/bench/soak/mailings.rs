@@ -1,4 +1,4 @@
-//! The press office: queues mailings again and again, each under a key until it is acknowledged, and pauses, resumes and
+//! The press office: queues mailings repeatedly, each under a key until it is acknowledged, and pauses, resumes and
 //! cancels some.
 
 use hyper::Method;
@@ -11,7 +11,7 @@ use super::books::Books;
 use super::dice::Dice;
 use super::{LIST, expected, until_done};
 
-/// Mailings that may be under way at once.
+/// Maximum number of mailings under way at the same time.
 pub const UNDER_WAY: usize = 3;
 
 /// Works until dropped.
@@ -26,7 +26,7 @@ pub async fn press_office(client: &Client, release: &str, books: &Books, mut dic
     }
 }
 
-/// The mailings that are not over.
+/// The mailings that have not ended.
 ///
 /// # Errors
 /// The daemon does not answer.
@@ -36,7 +36,7 @@ pub async fn under_way(client: &Client) -> Result<Vec<String>, ClientError> {
     Ok(mailings.iter().filter_map(|mailing| Some(mailing["id"].as_str()?.to_owned())).collect())
 }
 
-/// Asks for one until that is acknowledged; however often it is asked, there is one.
+/// Requests one until that is acknowledged; repeated requests create only one.
 async fn queue(client: &Client, release: &str, books: &Books, dice: &mut Dice) {
     let place = {
         let mut entries = books.open();
@@ -59,7 +59,7 @@ async fn queue(client: &Client, release: &str, books: &Books, dice: &mut Dice) {
     }
 }
 
-/// Pauses one and resumes it, or cancels it, or lets it be.
+/// Pauses one and resumes it, or cancels it, or does nothing.
 async fn meddle(client: &Client, mailings: &[String], books: &Books, dice: &mut Dice) {
     let Some(id) = mailings.get(dice.below(mailings.len() as u64) as usize) else { return };
     let path = |what: &str| ApiPath::new("/v1/mailings").segment(id).segment(what);
@@ -83,7 +83,7 @@ async fn meddle(client: &Client, mailings: &[String], books: &Books, dice: &mut 
     }
 }
 
-/// Sees that a mailing is not left paused.
+/// Ensures that a mailing is not left paused.
 pub async fn until_resumed(client: &Client, id: &str, books: &Books) {
     let path = || ApiPath::new("/v1/mailings").segment(id);
     loop {

@@ -1,10 +1,11 @@
-//! Everything at once, on the real program: mailings, mail in, imports, people leaving, backups, storms at the relay, clock
-//! jumps, kills and stops. Each actor notes in the books what was acknowledged to it; at the end the daemon is held to that.
+//! Everything at once, on the real program: mailings, incoming mail, imports, unsubscribes, backups, relay storms,
+//! clock jumps, kills and stops. Each actor records in the books what was acknowledged to it; at the end the daemon's
+//! records are compared with that.
 //!
-//! `books` what was acknowledged; `daemon` the program as a child; `relay` where mail goes out, and its storms;
+//! `books`: what was acknowledged; `daemon`: the program as a child process; `relay`: the relay and its storms;
 //! `mailings` and `embargo`, `mail_in` and `readers` (with `lmtp`), `people`, `backups`, `test_clock`, `killer` (with
-//! `index_damage`) the actors; `watcher` memory and descriptors; `log_lines` what a
-//! person expects in the log after all that; `verdict` the checks.
+//! `index_damage`): the actors; `watcher`: memory and descriptors; `log_lines`: expected log lines; `verdict`: the
+//! checks.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -48,41 +49,41 @@ use test_clock::TestClock;
 
 pub use checks::Check;
 
-/// The list that everybody is on.
+/// The list with all people.
 const LIST: &str = "soak";
-/// Who hands in mail at once.
+/// Number of peers that send mail at the same time.
 const PEERS: u64 = 4;
-/// So soon is tried again what was not acknowledged.
+/// Delay before a request that was not acknowledged is repeated.
 const AGAIN: Duration = Duration::from_millis(100);
-/// Messages that wait for their readers at most; the readers are not asked about the others.
+/// Maximum number of messages that wait for their readers; others are skipped.
 const SAMPLE: usize = 64;
-/// Once the storms are over, something must come to its end within this time, until nothing is under way any more.
+/// Once the storms are over, something must end within this time, until nothing is under way any more.
 const DRAIN: Duration = Duration::from_secs(180);
 
-/// What to run.
+/// Parameters of the run.
 #[derive(Clone, Debug)]
 pub struct SoakBench {
-    /// For how long, in seconds, the drain at the end not counted.
+    /// Duration in seconds, without the drain at the end.
     pub seconds: u64,
-    /// The same seed throws the same dice; what the daemon makes of it is a matter of time, too.
+    /// The seed of all random decisions; the course of events also depends on timing.
     pub seed: u64,
-    /// Where everything is made, and left; `None`: in a temporary directory.
+    /// Where everything is created and kept; `None`: in a temporary directory.
     pub directory: Option<PathBuf>,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Clone, Debug, Serialize)]
 pub struct SoakResult {
     /// The seed.
     pub seed: u64,
-    /// What was done, in words.
+    /// What was done, as text.
     pub done: Vec<(&'static str, String)>,
-    /// What was checked.
+    /// The checks.
     pub checks: Vec<Check>,
 }
 
 impl SoakResult {
-    /// Whether everything is as it must be.
+    /// Whether all checks pass.
     pub fn is_good(&self) -> bool {
         self.checks.iter().all(|check| check.good)
     }
@@ -91,7 +92,8 @@ impl SoakResult {
 /// Runs it.
 ///
 /// # Errors
-/// What could not be set up, or a daemon that did not start or end. What is wrong with its work is in the result.
+/// What could not be set up, or a daemon that did not start or end. Faults in its work are part of the
+/// result.
 pub async fn run(bench: &SoakBench) -> anyhow::Result<SoakResult> {
     let temporary = tempfile::tempdir().context("no temporary directory can be made")?;
     let directory = bench.directory.clone().unwrap_or_else(|| temporary.path().to_owned());
@@ -137,8 +139,7 @@ pub async fn run(bench: &SoakBench) -> anyhow::Result<SoakResult> {
     Ok(SoakResult { seed: bench.seed, done, checks })
 }
 
-/// Kills and stops for the first part of the time. In the rest the daemon is left alone, so that one can see whether it
-/// grows.
+/// Kills and stops for the first part of the time. In the rest the daemon is left alone, so that growth is visible.
 async fn ends(
     bench: &SoakBench,
     daemon: &Daemon,
@@ -157,7 +158,7 @@ async fn ends(
     }
 }
 
-/// The list, its people and what is sent to them; gives the release.
+/// Creates the list, its people and the release to send; returns the release.
 async fn prepare(client: &Client) -> anyhow::Result<String> {
     let list = json!({
         "title": "Soak", "address": format!("{LIST}@lists.example.org"), "kind": "announce", "joining": "closed",
@@ -172,7 +173,7 @@ async fn prepare(client: &Client) -> anyhow::Result<String> {
     Ok(added["id"].as_str().context("the release has no name")?.to_owned())
 }
 
-/// Notes an error that no actor expects: not acknowledged is what kills are for, and a conflict what others are for.
+/// Records an error that no actor expects: missing acknowledgements and conflicts are expected.
 fn expected(books: &Books, what: &str, error: &ClientError) {
     match error {
         ClientError::Unreachable { .. } | ClientError::Broken(_) => {}
@@ -181,7 +182,7 @@ fn expected(books: &Books, what: &str, error: &ClientError) {
     }
 }
 
-/// Asks until it is acknowledged. A conflict is: it was done before, and the answer lost.
+/// Repeats until it is acknowledged. A conflict counts as such: it was done before, and the answer lost.
 async fn until_done<F>(books: &Books, what: &str, ask: impl Fn() -> F) -> Value
 where
     F: Future<Output = Result<Value, ClientError>>,
@@ -214,7 +215,7 @@ async fn drain(client: &Client, clock: &dyn Clock, books: &Books) {
     }
 }
 
-/// How much is left (deliveries, messages, notices) and the same in words; `None`: nothing.
+/// The amount left (deliveries, messages, notices) and its text; `None`: nothing.
 async fn still_under_way(client: &Client, books: &Books) -> Result<Option<([u64; 3], String)>, ClientError> {
     let mailings = mailings::under_way(client).await?;
     for id in &mailings {

@@ -1,4 +1,4 @@
-//! Who imports, who leaves, and who must never be mailed again.
+//! People who are imported, who leave, and who must never be mailed again.
 
 use std::io::Cursor;
 
@@ -13,18 +13,18 @@ use super::books::{Books, Left};
 use super::dice::Dice;
 use super::{LIST, expected, until_done};
 
-/// People on the list to begin with.
+/// Number of people on the list at the start.
 pub const PEOPLE: u64 = 800;
 
-/// Leavers and suppressed at most: the others shall still get something.
+/// Maximum number of leavers and of suppressed people: the others should still get mail.
 const MOST_LEAVERS: usize = 250;
 
-/// Somebody's address.
+/// A person's address.
 pub fn address(number: u64) -> String {
     format!("p{number}@news{}.example", number % 7)
 }
 
-/// Imports files until dropped: most rows are known, some are new, some have left.
+/// Imports files until dropped: most rows exist, some are new, some have left.
 pub async fn importer(client: &Client, books: &Books, mut dice: Dice) {
     let mut file = 0_u64;
     loop {
@@ -34,17 +34,17 @@ pub async fn importer(client: &Client, books: &Books, mut dice: Dice) {
         let new = (0..dice.below(8)).map(|number| format!("i{file}-{number}@new.example"));
         let rows: Vec<String> = known.into_iter().chain(new).collect();
         match import(client, &rows).await {
-            // Suppressed and doubled rows are refused, and said to be.
+            // Suppressed and doubled rows are refused, and reported.
             Ok(_) => books.open().imported.extend(rows),
             Err(error) => expected(books, "importing", &error),
         }
     }
 }
 
-/// Imports addresses onto the list.
+/// Imports addresses into the list.
 ///
 /// # Errors
-/// The daemon does not answer, or breaks off.
+/// The daemon does not answer, or aborts.
 pub async fn import(client: &Client, rows: &[String]) -> Result<ImportResult, ClientError> {
     let mut csv = String::from("email;name\n");
     rows.iter().for_each(|address| csv.extend([address, ";Somebody\n"]));

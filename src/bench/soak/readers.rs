@@ -1,5 +1,5 @@
-//! What readers' servers and readers send back: bounces to the envelope sender of a message, and unsubscribe mails to the
-//! address in its List-Unsubscribe field. Only real tokens do: both are read from what the relay took.
+//! What readers and their servers send back: bounces to the envelope sender of a message, and unsubscribe mails to
+//! the address in its List-Unsubscribe field. Only real tokens work: both are read from what the relay accepted.
 
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -16,12 +16,12 @@ use super::dice::Dice;
 use super::lmtp::hand_in;
 use super::{AGAIN, LIST, until_done};
 
-/// Most readers of each kind: the others shall still get something.
+/// Maximum number of readers of each kind: the others should still get mail.
 const MOST: usize = 60;
-/// One message in this number comes back, and one makes its reader leave.
+/// One message in this number bounces, and one makes its reader leave.
 const ONE_IN: u64 = 30;
 
-/// Answers some of the messages that the relay took, until dropped.
+/// Answers some of the messages that the relay accepted, until dropped.
 pub async fn readers(
     daemon: &Daemon,
     clock: &dyn Clock,
@@ -59,14 +59,14 @@ pub async fn readers(
     }
 }
 
-/// Hands it in again and again until it is acknowledged; a token makes the second of two do nothing.
+/// Sends it repeatedly until it is acknowledged; a token makes the second of two do nothing.
 async fn until_taken(port: u16, sender: &str, recipient: &str, content: &str) {
     while !matches!(hand_in(port, sender, recipient, content).await, Ok(true)) {
         tokio::time::sleep(AGAIN).await;
     }
 }
 
-/// A mail is acknowledged when it is in the spool, and takes effect soon after: this waits for that.
+/// Waits until a mail takes effect: it is acknowledged when it is in the spool, and takes effect soon after.
 async fn until_gone(client: &Client, reader: &str, books: &Books) {
     let path = || ApiPath::new("/v1/subscribers").segment(reader);
     loop {
@@ -78,7 +78,7 @@ async fn until_gone(client: &Client, reader: &str, books: &Books) {
     }
 }
 
-/// The mailto address of the message's List-Unsubscribe field (RFC 2369 §3.2); absent in notices.
+/// The mailto address of the message's List-Unsubscribe field (RFC 2369 §3.2); `None` in notices.
 fn unsubscribe_address(message: &[u8]) -> Option<String> {
     let header = memchr::memmem::find(message, b"\r\n\r\n").map_or(message, |end| &message[..end]);
     let header = String::from_utf8_lossy(header).replace("\r\n ", " ").replace("\r\n\t", " ");

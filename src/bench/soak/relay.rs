@@ -1,5 +1,5 @@
-//! The relay and its storms: refusals for now and for good, connections lost before and after the final dot, slow answers,
-//! too busy to greet, and not there at all.
+//! The relay and its storms: temporary and permanent refusals, connections lost before and after the final dot, slow
+//! answers, no greeting, and not listening at all.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -19,10 +19,11 @@ use super::books::Books;
 use super::daemon::CONNECTIONS;
 use super::dice::Dice;
 
-/// So long after an unsubscribe a message that was made before may still arrive: as long as the relay may take over one.
+/// Seconds after an unsubscribe in which an earlier message may still arrive: the time that the relay may take for
+/// one.
 const STILL_UNDER_WAY: i64 = 15;
 
-/// How the relay is.
+/// The state of the relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Weather {
     Calm,
@@ -44,14 +45,14 @@ const ALL: [Weather; 7] = [
     Weather::CutsAfterTheDot,
 ];
 
-/// The sky: what all connections see.
+/// The state seen by all connections.
 struct Sky {
     weather: AtomicUsize,
     books: Arc<Books>,
     clock: Arc<dyn Clock>,
     dice: Mutex<Dice>,
     storms: AtomicU64,
-    /// Connections on which a notice is coming: it has no sender.
+    /// Connections with a notice under way: it has no sender.
     notices: Mutex<BTreeSet<u64>>,
 }
 
@@ -64,7 +65,7 @@ impl Sky {
         self.books.open().doubts += 1;
     }
 
-    /// Notes whether what is coming is a notice.
+    /// Records whether the message under way is a notice.
     fn begins(&self, connection: u64, sender: &str) {
         let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
         match sender {
@@ -73,7 +74,7 @@ impl Sky {
         };
     }
 
-    /// A reader who left so long ago may get nothing of a mailing; the notice that says goodbye may come late.
+    /// A reader who left this long ago must get no mailing; the notice that confirms it may come late.
     fn look_at(&self, connection: u64, address: &str) {
         if self.notices.lock().unwrap_or_else(PoisonError::into_inner).contains(&connection) {
             return;
@@ -125,7 +126,7 @@ impl Script for UnderTheSky {
     }
 }
 
-/// The relay, which can be there or not. What it took is in a log that outlives it.
+/// The relay, which may be present or not. What it accepted is in a log that outlives it.
 pub struct StormyRelay {
     sky: Arc<Sky>,
     log: PathBuf,
@@ -134,7 +135,7 @@ pub struct StormyRelay {
 }
 
 impl StormyRelay {
-    /// Begins in calm weather. A sample of what it takes goes to `tap`.
+    /// Starts in calm weather. A sample of what it accepts goes to `tap`.
     ///
     /// # Errors
     /// It cannot listen.
@@ -164,7 +165,7 @@ impl StormyRelay {
         if self.mock.is_none() {
             let mock = MockServer::start(self.settings.clone()).context("the relay cannot listen")?;
             mock.follow(UnderTheSky(self.sky.clone()));
-            // From now on always there.
+            // Its address from now on.
             self.settings.listen = mock.address();
             self.mock = Some(mock);
         }
@@ -176,7 +177,7 @@ impl StormyRelay {
         self.settings.listen.port()
     }
 
-    /// What it took: lines of `message-id recipient`.
+    /// What it accepted: lines of `message-id recipient`.
     ///
     /// # Errors
     /// Its log cannot be read.
@@ -184,7 +185,7 @@ impl StormyRelay {
         std::fs::read_to_string(&self.log).context("the relay's log cannot be read")
     }
 
-    /// How many storms there were.
+    /// Number of storms so far.
     pub fn storms(&self) -> u64 {
         self.sky.storms.load(Relaxed)
     }
@@ -205,7 +206,7 @@ impl StormyRelay {
             self.sky.storms.fetch_add(1, Relaxed);
             match dice.below(ALL.len() as u64) as usize {
                 0 => {
-                    // Away: whatever was under way then is in doubt, also of notices.
+                    // Absent: whatever was under way then is in doubt, including notices.
                     self.sky.books.open().doubts += 2 * CONNECTIONS;
                     self.mock = None;
                     tokio::time::sleep(dice.pause(200, 2500)).await;
@@ -219,7 +220,7 @@ impl StormyRelay {
         }
     }
 
-    /// There, and calm for good.
+    /// Makes it present and calm for good.
     ///
     /// # Errors
     /// It cannot listen any more.

@@ -1,5 +1,5 @@
-//! Moves the daemon's clock by the file that it reads it from ([`crate::app::test_clock`]): by seconds, an hour, a day and
-//! ten years, in both directions, and sets it right again after a while. The soak itself goes by the machine's clock.
+//! Moves the daemon's clock with the file that it reads ([`crate::app::test_clock`]): by seconds, an hour, a day and
+//! ten years, in both directions, and sets it right again after a while. The soak itself uses the machine's clock.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -10,16 +10,16 @@ use anyhow::Context;
 use super::books::Books;
 use super::dice::Dice;
 
-/// By how many seconds it is moved, one after the other, so that a short run has all of them.
+/// Jumps in seconds, one after the other, so that a short run has all of them.
 const JUMPS: [i64; 7] = [6, 10 * 365 * 86_400, -3600, 86_400, -6, 3600, -86_400];
-/// The largest jump that the daemon takes for a usual correction, in seconds.
+/// The largest jump that the daemon treats as a usual correction, in seconds.
 pub const USUAL: i64 = 6;
-/// A jump that lasts longer than every task of the daemon sleeps.
+/// Duration of a jump that is longer than any sleep of the daemon's tasks.
 const LONG: Duration = Duration::from_secs(70);
-/// Runs of fewer seconds have no time for it.
+/// Minimum length of a run, in seconds, with time for such a jump.
 const LONG_RUN: u64 = 300;
 
-/// The file, and what was last written into it.
+/// The file, and what was last written to it.
 pub struct TestClock {
     file: PathBuf,
     state: Mutex<State>,
@@ -28,18 +28,18 @@ pub struct TestClock {
 struct State {
     /// The next of [`JUMPS`].
     next: usize,
-    /// By how many seconds the clock is moved.
+    /// The present shift in seconds.
     moved: i64,
 }
 
 impl TestClock {
-    /// A clock that is right, with its file in `directory`.
+    /// Creates a correct clock, with its file in `directory`.
     pub fn new(directory: &Path, seed: u64) -> Self {
         let next = usize::try_from(seed % JUMPS.len() as u64).unwrap_or(0);
         Self { file: directory.join("clock"), state: Mutex::new(State { next, moved: 0 }) }
     }
 
-    /// The file that the daemon must read.
+    /// The file for the daemon.
     pub fn file(&self) -> &Path {
         &self.file
     }
@@ -66,7 +66,7 @@ impl TestClock {
 
     fn write(&self, state: &mut State, moved: i64, books: &Books) -> anyhow::Result<()> {
         if moved != state.moved {
-            // A file that is half written would move the clock by something else.
+            // A half-written file would move the clock by another amount.
             let new = self.file.with_extension("new");
             std::fs::write(&new, moved.to_string()).context("the daemon's clock cannot be moved")?;
             std::fs::rename(&new, &self.file).context("the daemon's clock cannot be moved")?;
@@ -76,7 +76,7 @@ impl TestClock {
         Ok(())
     }
 
-    /// Sets it wrong and right, again and again, in a run of `seconds`, until dropped.
+    /// Sets it wrong and right, repeatedly, in a run of `seconds`, until dropped.
     ///
     /// # Errors
     /// The file cannot be written.

@@ -1,4 +1,4 @@
-//! The daemon is held to the books.
+//! Compares the daemon's records with the books.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -22,19 +22,20 @@ use super::{backups, log_lines};
 
 const MEGABYTE: u64 = 1_000_000;
 
-/// Descriptors more than before that are no leak: connections come and go.
+/// Additional descriptors that are not a leak: connections come and go.
 const DESCRIPTORS_MORE: u64 = 24;
-/// Memory more than before that is no leak: an index grows with the records, and heaps with what was once at work.
+/// Additional memory that is not a leak: an index grows with the records, and heaps with past work.
 const RSS_MORE: u64 = 32 * MEGABYTE;
-/// Bytes that a record may take in the index on the whole: sled needs four to six times a record's own, here 20 to 60.
+/// Bytes per record in the index, averaged: sled needs four to six times a record's own, here 20 to 60.
 const INDEX_PER_RECORD: u64 = 300;
-/// Two checkpoints are kept, each written after 128 MiB of journal, and segments are dropped whole.
+/// Maximum journal: two checkpoints are kept, each written after 128 MiB of journal, and segments are dropped as a
+/// whole.
 const JOURNAL_MOST: u64 = 340 * MEGABYTE;
 
-/// What was done, and what was checked. Ends the daemon.
+/// What was done, and the checks. Ends the daemon.
 ///
 /// # Errors
-/// The daemon cannot be asked.
+/// The daemon cannot be queried.
 pub async fn verdict(
     daemon: &Daemon,
     books: &Books,
@@ -52,7 +53,7 @@ pub async fn verdict(
     checks.push(mail_in(client, &entries).await?);
     checks.push(people(client, &entries).await?);
     checks.extend(flat(observations));
-    checks.push(Check::new("nothing happened that never may", String::new(), std::mem::take(&mut entries.faults)));
+    checks.push(Check::new("nothing forbidden happened", String::new(), std::mem::take(&mut entries.faults)));
     let code = daemon.end_by(Signal::TERM).await?;
     let check = daemon.command(&["--json", "store", "check"]).output().context("the store cannot be checked")?;
     let mut wrong = Vec::new();
@@ -63,11 +64,11 @@ pub async fn verdict(
     checks.push(backups::restored(daemon, directory, relay, &entries, &counts).await?);
     let log = daemon.log();
     let figures = format!("{} warnings and errors that are expected", log_lines::expected(&log));
-    checks.push(Check::new("no word in the log that a person would not expect", figures, log_lines::unexpected(&log)));
+    checks.push(Check::new("no unexpected log lines", figures, log_lines::unexpected(&log)));
     Ok((done, checks))
 }
 
-/// What was done, in words.
+/// What was done, as text.
 fn done(entries: &Entries, relay: &StormyRelay, taken: u64) -> Vec<(&'static str, String)> {
     let Entries { kills, stops, damages, clock_jumps, .. } = entries;
     let widest = clock_jumps.iter().map(|by| by.abs()).max().unwrap_or(0) / 86_400;
@@ -106,7 +107,7 @@ fn done(entries: &Entries, relay: &StormyRelay, taken: u64) -> Vec<(&'static str
     ]
 }
 
-/// A soak in which little happened shows little.
+/// Checks that enough happened for the run to be meaningful.
 fn busy(entries: &Entries, relay: &StormyRelay) -> Check {
     let enough = [
         ("kills", entries.kills, 1),
@@ -125,7 +126,7 @@ fn busy(entries: &Entries, relay: &StormyRelay) -> Check {
     Check::new("there was enough to do", String::new(), wrong)
 }
 
-/// What the ledgers say together.
+/// The sums over all ledgers.
 #[derive(Default)]
 struct Sums {
     deliveries: u64,
@@ -145,8 +146,8 @@ async fn ledgers(
 ) -> anyhow::Result<(Vec<Check>, BTreeMap<String, Counts>)> {
     let places: BTreeMap<&str, usize> = entries.mailings.iter().map(|(id, place)| (id.as_str(), *place)).collect();
     let (mut sums, mut known) = (Sums::default(), BTreeSet::new());
-    // A number that was given and then never committed, because of a kill, is missing. One that was committed and never
-    // acknowledged may come after the last that anybody knows of.
+    // A number that was assigned but never committed, because of a kill, is missing. One that was committed but never
+    // acknowledged may come after the last known one.
     let named = places.keys().copied().chain(taken.keys().map(|(id, _)| id.as_str()));
     let highest = named.filter_map(|id| id.strip_prefix('m')?.parse::<usize>().ok()).max().unwrap_or(0);
     for number in 1..=highest.saturating_add(entries.asked) {
@@ -182,8 +183,8 @@ async fn ledgers(
     let checks = vec![
         Check::new("every mailing acknowledged is there, once", format!("{} mailings", known.len()), lost),
         Check::new("the ledgers add up", format!("{} deliveries", sums.deliveries), sums.adds_up),
-        Check::new("what the relay took is what the ledgers say", figures, sums.told),
-        Check::new("nobody got a mailing queued after they had left", String::new(), sums.unwanted),
+        Check::new("the relay's record matches the ledgers", figures, sums.told),
+        Check::new("no one got a mailing queued after leaving", String::new(), sums.unwanted),
         Check::new("no delivery failed but by a refusal for good", String::new(), sums.given_up),
     ];
     Ok((checks, sums.counts))
@@ -223,7 +224,7 @@ async fn ledger(
         let address = &delivery.address;
         let copies = taken.get(&(id.clone(), address.clone())).copied().unwrap_or(0);
         let resent = u64::from(delivery.resent);
-        // The run is far too short for giving up: only a clock that jumped could make it seem long enough.
+        // The run is far too short for giving up: only a clock jump could make it seem long enough.
         if delivery.state == "failed" && delivery.code.is_none_or(|code| code < 500) {
             sums.given_up.push(format!("{id}: {delivery:?}"));
         }
@@ -271,7 +272,7 @@ async fn mail_in(client: &Client, entries: &Entries) -> anyhow::Result<Check> {
     }
     let lost = entries.mails.iter().filter(|sender| !there.contains(*sender));
     wrong.extend(lost.map(|sender| format!("250 was said of the message from {sender}, which is lost")));
-    // A message whose 250 did not arrive may be there all the same.
+    // A message whose 250 did not arrive may be stored all the same.
     let figures = format!("{} acknowledged, {all} there, all handled", entries.mails.len());
     Ok(Check::new("every message acknowledged is there and handled", figures, wrong))
 }

@@ -1,4 +1,4 @@
-//! Looks at the daemon from outside, once a second: memory and file descriptors.
+//! Samples the daemon's memory and file descriptors from outside, once a second.
 
 use std::fs;
 use std::path::Path;
@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use super::daemon::Daemon;
 
-/// One look.
+/// One sample.
 #[derive(Clone, Copy, Debug)]
 pub struct Observation {
-    /// Which process.
+    /// The process.
     pub process: u32,
-    /// Memory held (VmRSS), in bytes.
+    /// Memory in use (VmRSS), in bytes.
     pub rss: u64,
-    /// Open file descriptors.
+    /// Number of open file descriptors.
     pub descriptors: u64,
 }
 
-/// Looks until dropped.
+/// Samples once a second until dropped.
 pub async fn watch(daemon: &Daemon, observations: &Mutex<Vec<Observation>>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -35,8 +35,8 @@ fn observe(process: u32) -> Option<Observation> {
     Some(Observation { process, rss: kilobytes.ok().map(|kilobytes: u64| kilobytes * 1024)?, descriptors })
 }
 
-/// The medians of the second and of the last quarter of the looks at the last process: begin and end of a time in which
-/// nothing was started anew. None when it lived too short.
+/// The medians of the second and of the last quarter of the samples of the last process: begin and end of a period
+/// without restarts. `None` when it lived too briefly.
 pub fn medians(observations: &[Observation], of: impl Fn(&Observation) -> u64) -> Option<(u64, u64)> {
     let last = observations.last()?.process;
     let figures: Vec<u64> = observations.iter().filter(|observe| observe.process == last).map(of).collect();

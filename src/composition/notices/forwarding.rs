@@ -40,7 +40,7 @@ impl Forwarded {
     pub fn words(&self) -> String {
         match self {
             Self::As(notice) => format!("as notice {notice}"),
-            Self::Loop => "not again: it was passed on before".to_owned(),
+            Self::Loop => "not again: it was forwarded before".to_owned(),
             Self::Before => "once: the same message came to another address of ours today".to_owned(),
             Self::InDigest => "in the next digest: too many came today".to_owned(),
         }
@@ -106,7 +106,7 @@ impl Notices {
             return Ok(Forwarded::Before);
         }
         if !self.at_most(&mut counted, to, "forwards", FORWARDS_A_DAY).await? {
-            tracing::warn!(inbound = %inbound.id, "a message waits for the next digest: too many were passed on to one person today");
+            tracing::warn!(inbound = %inbound.id, "a message waits for the next digest: too many were forwarded to one person today");
             batch.append(counted);
             put_forward(batch, &LaterForward { inbound: inbound.id, list: list.map(|list| list.name.clone()) });
             return Ok(Forwarded::InDigest);

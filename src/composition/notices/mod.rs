@@ -79,7 +79,7 @@ pub enum NoticeError {
     #[error("our own address for a notice: {0}")]
     Address(#[from] AddressError),
     /// It would answer a message that must not be answered automatically (RFC 3834 §2).
-    #[error("the message to be answered was sent by a program, or by nobody who reads answers")]
+    #[error("the message must not be answered: it was sent by a program, or its sender does not read answers")]
     NotToBeAnswered,
     /// It is too long for a notice.
     #[error(

@@ -1,4 +1,4 @@
-//! DKIM (RFC 6376): the public keys with which the relay signs. Only whoever runs the relay knows its selectors.
+//! DKIM (RFC 6376): the public keys of the relay's signatures. Only the relay's operator knows its selectors.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,18 +8,18 @@ use crate::doctor::finding::{Area, Finding, Severity};
 
 use super::{Domain, finding, not_seen, tags};
 
-/// Bits of an RSA key that is long enough (RFC 8301 §3.2: signers should use 2048).
+/// Recommended bits of an RSA key (RFC 8301 §3.2: signers should use 2048).
 const LONG_ENOUGH: usize = 2048;
-/// Bits of the shortest RSA key that counts: verifiers must not take a signature with a shorter one for valid (RFC 8301 §3.2).
+/// Minimum bits of an RSA key: verifiers must not accept a signature with a shorter one (RFC 8301 §3.2).
 const SHORTEST: usize = 1024;
 
-/// Judges the keys of a domain.
+/// Evaluates the keys of a domain.
 pub fn judge(domain: &Domain) -> Vec<Finding> {
     if domain.keys.is_empty() {
         return vec![finding(
             Severity::Warning,
             "dkim-unknown",
-            format!("whether mail from {} is signed is not known", domain.name),
+            format!("it is unknown whether mail from {} is signed", domain.name),
             "Without a DKIM signature of your domain large receivers refuse mailings, and forwarded mail fails DMARC.",
             "Let the relay sign with a key of this domain, and name its selectors in [doctor] dkim_selectors.",
         )];
@@ -36,7 +36,7 @@ fn key(domain: &str, selector: &str, answer: &Answer<Vec<String>>) -> Finding {
                 Severity::Error,
                 "dkim-missing",
                 format!("there is no DKIM key at {place}"),
-                "What the relay signs with this selector counts as not signed.",
+                "Signatures of the relay with this selector are not valid.",
                 format!(
                     "Add this record, with the key that your relay gives:  {place}. IN TXT \"v=DKIM1; k=rsa; p=KEY\""
                 ),
@@ -46,14 +46,14 @@ fn key(domain: &str, selector: &str, answer: &Answer<Vec<String>>) -> Finding {
     };
     let [record] = records.as_slice() else {
         let what = format!("there are {} TXT records at {place}", records.len());
-        let why = "Which of them receivers take is chance (RFC 6376 §3.6.2.2).";
+        let why = "It is undefined which of them receivers use (RFC 6376 §3.6.2.2).";
         return finding(Severity::Error, "dkim-several", what, why, "Leave only the one with the relay's key.");
     };
     let tags = tags(record);
     let tag = |name: &str| tags.iter().find(|(tag, _)| tag == name).map(|(_, value)| value.as_str());
     if tag("p") == Some("") {
         let what = format!("the DKIM key {place} is revoked (p= is empty)");
-        let why = "What is signed with it fails.";
+        let why = "Signatures with it fail.";
         return finding(
             Severity::Error,
             "dkim-revoked",
@@ -67,10 +67,9 @@ fn key(domain: &str, selector: &str, answer: &Answer<Vec<String>>) -> Finding {
     let bytes = STANDARD.decode(key).ok().filter(|bytes| !is_rsa || is_whole(bytes));
     let bits = bytes.as_deref().filter(|_| is_rsa).and_then(rsa_bits);
     if let Some(bits) = bits.filter(|bits| *bits < SHORTEST) {
-        let what = format!("the DKIM key {place} has {bits} bits, and under {SHORTEST} no key counts");
-        let why =
-            "Receivers treat what is signed with it as not signed (RFC 8301 §3.2), and it can be broken in hours.";
-        return finding(Severity::Error, "dkim-too-short", what, why, "Make a key of 2048 bits with a new selector.");
+        let what = format!("the DKIM key {place} has {bits} bits, and keys under {SHORTEST} are not accepted");
+        let why = "Receivers treat mail signed with it as unsigned (RFC 8301 §3.2), and it can be broken in hours.";
+        return finding(Severity::Error, "dkim-too-short", what, why, "Create a key of 2048 bits with a new selector.");
     }
     let wrong = match (read_key(record), &bytes) {
         (Err(why), _) => Some(why),
@@ -82,20 +81,20 @@ fn key(domain: &str, selector: &str, answer: &Answer<Vec<String>>) -> Finding {
             Severity::Error,
             "dkim-wrong",
             format!("the DKIM key {place} cannot be read: {why}"),
-            "What is signed with it counts as not signed.",
+            "Mail signed with it counts as unsigned.",
             "Copy the record from your relay once more; a long key is split into strings, with nothing lost between them.",
         );
     }
     if let Some(bits) = bits.filter(|bits| *bits < LONG_ENOUGH) {
         let what = format!("the DKIM key {place} has {bits} bits, fewer than {LONG_ENOUGH}");
-        let why = "It can be broken; receivers begin to treat such signatures as none (RFC 8301).";
-        return finding(Severity::Warning, "dkim-short", what, why, "Make a key of 2048 bits with a new selector.");
+        let why = "It can be broken; some receivers ignore such signatures (RFC 8301).";
+        return finding(Severity::Warning, "dkim-short", what, why, "Create a key of 2048 bits with a new selector.");
     }
     let flags = tag("t").unwrap_or_default();
     if flags.split(':').any(|flag| flag.trim() == "y") {
         let what = format!("the DKIM key {place} says that the domain is only testing (t=y)");
         let why = "Receivers may treat signed mail as unsigned.";
-        return finding(Severity::Warning, "dkim-testing", what, why, "Take t=y out when the signatures are right.");
+        return finding(Severity::Warning, "dkim-testing", what, why, "Remove t=y when the signatures are valid.");
     }
     Finding::good(Area::Dns, "dkim", format!("there is a DKIM key at {place}"))
 }
@@ -121,7 +120,7 @@ fn rsa_bits(der: &[u8]) -> Option<usize> {
     Some((modulus.len() - leading) * 8 - modulus[leading].leading_zeros() as usize)
 }
 
-/// The first element of some DER (X.690 §8.1): its tag, its content, and what follows it.
+/// The first DER element (X.690 §8.1): its tag, its content, and the rest.
 fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = der.split_first()?;
     let (length, rest) = match rest {
@@ -133,7 +132,7 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((*tag, rest.get(..length)?, rest.get(length..)?))
 }
 
-/// Whether bytes are one whole DER sequence and nothing more: what an RSA key is.
+/// Whether bytes are exactly one DER sequence, as an RSA key is.
 fn is_whole(der: &[u8]) -> bool {
     element(der).is_some_and(|(tag, _, rest)| tag == 0x30 && rest.is_empty())
 }

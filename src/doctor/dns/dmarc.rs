@@ -1,12 +1,12 @@
-//! DMARC (RFC 7489): what receivers do with mail that is not from whom it says, and whether ours would pass.
+//! DMARC (RFC 7489): what receivers do with forged mail, and whether our own would pass.
 
 use crate::authentication::names::{Answer, SpfVerdict, is_dmarc};
 use crate::doctor::finding::{Area, Finding, Severity};
 
 use super::{Domain, finding, not_seen, tags};
 
-/// Judges the policy of a domain. Bounces go to the same domain as From, so what passes SPF is aligned with it, also where
-/// alignment is strict.
+/// Evaluates the policy of a domain. Bounces go to the same domain as From, so a message that passes SPF is aligned,
+/// even with strict alignment.
 pub fn judge(domain: &Domain) -> Vec<Finding> {
     let name = &domain.name;
     let Some((holder, answer)) = domain.dmarc.iter().find(|(_, answer)| *answer != Answer::None) else {
@@ -26,7 +26,7 @@ pub fn judge(domain: &Domain) -> Vec<Finding> {
         [one] => one.as_str(),
         several => {
             let what = format!("_dmarc.{holder} has {} DMARC records", several.len());
-            let why = "With more than one none counts (RFC 7489 §6.6.3).";
+            let why = "With more than one, all are ignored (RFC 7489 §6.6.3).";
             return vec![finding(Severity::Error, "dmarc-several", what, why, "Leave one of them.")];
         }
     };
@@ -35,7 +35,7 @@ pub fn judge(domain: &Domain) -> Vec<Finding> {
             Severity::Error,
             "dmarc-wrong",
             format!("the DMARC record of {holder} cannot be read: {record}"),
-            "It counts as none.",
+            "It is ignored.",
             format!("Change it to:  _dmarc.{holder}. IN TXT \"v=DMARC1; p=none; rua=mailto:postmaster@{holder}\""),
         )];
     }
@@ -49,20 +49,20 @@ pub fn judge(domain: &Domain) -> Vec<Finding> {
             Severity::Note,
             "dmarc-no-reports",
             format!("the DMARC record of {holder} asks for no reports: {record}"),
-            "Nobody tells you who sends in your name, nor when your own mail fails.",
-            format!("Add \"; rua=mailto:dmarc@{holder}\" to it, with a mailbox that somebody reads."),
+            "You do not learn who sends in your name, nor when your own mail fails.",
+            format!("Add \"; rua=mailto:dmarc@{holder}\" to it, with a mailbox that is read."),
         ));
     }
     found
 }
 
-/// Whether a record begins as one of DMARC must: `v=DMARC1`, in capitals, first (RFC 9989).
+/// Whether a record begins as required: `v=DMARC1`, in capitals, first (RFC 9989).
 fn has_version(record: &str) -> bool {
     let first = record.split(';').next().unwrap_or_default();
     first.split_once('=').is_some_and(|(tag, value)| tag.trim().eq_ignore_ascii_case("v") && value.trim() == "DMARC1")
 }
 
-/// A record that is meant as one of DMARC, and that receivers pass over.
+/// The finding for a record meant as DMARC that receivers ignore.
 fn no_record(holder: &str, record: &str) -> Finding {
     let tags = tags(record);
     let rest: Vec<String> =
@@ -71,7 +71,7 @@ fn no_record(holder: &str, record: &str) -> Finding {
         Severity::Error,
         "dmarc-version",
         format!("the record at _dmarc.{holder} does not begin with v=DMARC1: {record}"),
-        "Receivers pass over it: the version is written in capitals and comes first (RFC 9989). The domain has no DMARC policy.",
+        "Receivers ignore it: the version is written in capitals and comes first (RFC 9989). The domain has no DMARC policy.",
         format!("Change it to:  _dmarc.{holder}. IN TXT \"v=DMARC1{}\"", rest.concat()),
     )
 }
@@ -81,7 +81,7 @@ fn missing(name: &str) -> Finding {
         Severity::Error,
         "dmarc-missing",
         format!("{name} has no DMARC record"),
-        "Anybody can write in your name, and large receivers refuse mailings from domains without one.",
+        "Anyone can write in your name, and large receivers refuse mailings from domains without one.",
         format!("Add this record:  _dmarc.{name}. IN TXT \"v=DMARC1; p=none; rua=mailto:postmaster@{name}\""),
     )
 }
@@ -97,7 +97,7 @@ fn policy_finding(domain: &Domain, holder: &str, record: &str, policy: &str) -> 
             "dmarc-fails",
             format!("{name} asks receivers to {policy} what fails DMARC, and our own mail fails: {record}"),
             "SPF does not let us send and no DKIM key is known: our mailings are refused or taken for spam.",
-            "Mend SPF or DKIM (see there) before anything is sent; until then p=none.",
+            "Fix SPF or DKIM (see there) before anything is sent; until then p=none.",
         ),
         "reject" | "quarantine" => {
             Finding::good(Area::Dns, "dmarc", format!("{name} has the DMARC policy {policy} (from {holder})"))
@@ -105,8 +105,8 @@ fn policy_finding(domain: &Domain, holder: &str, record: &str, policy: &str) -> 
         _ => finding(
             Severity::Note,
             "dmarc-none",
-            format!("the DMARC policy of {name} only watches (p=none): {record}"),
-            "Mail forged in your name is delivered all the same.",
+            format!("the DMARC policy of {name} only monitors (p=none): {record}"),
+            "Mail forged in your name is still delivered.",
             format!(
                 "When the reports show that your own mail passes: \"v=DMARC1; p=quarantine; …\" at _dmarc.{holder}."
             ),

@@ -1,4 +1,5 @@
-//! The sending domains in the DNS: records are looked up first, then each kind is judged by itself, without the network.
+//! The DNS of the sending domains: records are looked up first, then each kind is evaluated separately, without the
+//! network.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -18,66 +19,67 @@ pub mod pointer;
 pub mod spf;
 mod spf_terms;
 
-/// An address that belongs to nobody (RFC 5737): whoever lets it pass lets everybody pass.
+/// An address without a host (RFC 5737): an SPF record that allows it allows every address.
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-/// Look-ups that an SPF record may need (RFC 7208 §4.6.4).
+/// Maximum number of look-ups of an SPF record (RFC 7208 §4.6.4).
 const SPF_LOOKUPS: usize = 10;
-/// Parents of a domain that are asked for a DMARC record, as receivers do.
+/// Number of parent domains queried for a DMARC record, as receivers do.
 const PARENTS: usize = 4;
 
-/// A host that takes a domain's mail.
+/// A host that receives a domain's mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchanger {
-    /// Lower goes first.
+    /// Hosts with a lower value come first.
     pub preference: u16,
     /// Its name; empty for "." (RFC 7505).
     pub name: String,
     /// Its addresses.
     pub addresses: Answer<Vec<IpAddr>>,
-    /// The name that it is only an alias of (CNAME).
+    /// The target, if the name is an alias (CNAME).
     pub alias: Option<String>,
 }
 
-/// What the DNS says of one domain.
+/// The DNS records of one domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Domain {
-    /// Which.
+    /// Its name.
     pub name: String,
-    /// Whether lists have their addresses there; otherwise it is only the organisation's.
+    /// Whether lists have addresses there; otherwise it is only the organisation's.
     pub has_lists: bool,
     /// TXT records at the domain.
     pub texts: Answer<Vec<String>>,
-    /// SPF records at the names that its own leads to by include and redirect: the name, its records.
+    /// SPF records reached by include and redirect: the name, its records.
     pub included: Vec<(String, Vec<String>)>,
-    /// What SPF says of an address that belongs to nobody.
+    /// The SPF result for an address without a host.
     pub stranger: SpfVerdict,
-    /// What it says of the addresses by which mail leaves.
+    /// The SPF results for the addresses from which mail is sent.
     pub ours: Vec<(IpAddr, SpfVerdict)>,
     /// TXT records at each selector.
     pub keys: Vec<(String, Answer<Vec<String>>)>,
-    /// TXT records at `_dmarc.` of the domain, and of its parents up to the first that has any: the name, the records.
+    /// TXT records at `_dmarc.` of the domain, and of its parents up to the first that has any: the name, the
+    /// records.
     pub dmarc: Vec<(String, Answer<Vec<String>>)>,
     /// MX records.
     pub exchangers: Answer<Vec<Exchanger>>,
 }
 
-/// An address by which mail leaves, with its names and their addresses.
+/// An address from which mail is sent, with its names and their addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
-    /// Which.
+    /// The address.
     pub address: IpAddr,
     /// Its names, each with its own addresses.
     pub names: Answer<Vec<(String, Answer<Vec<IpAddr>>)>>,
 }
 
-/// By which addresses mail leaves, as far as that can be known.
+/// The addresses from which mail is sent, as far as known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Leaving {
-    /// The configuration says so.
+    /// Configured.
     Configured(Vec<IpAddr>),
-    /// The relay is reached there; it may send by others.
+    /// The relay's address; it may send from others.
     Relay(Vec<IpAddr>),
-    /// Not known: the relay is this machine, or cannot be found.
+    /// Unknown: the relay is this machine, or cannot be found.
     Unknown,
 }
 
@@ -90,12 +92,12 @@ impl Leaving {
     }
 }
 
-/// All that was looked up.
+/// All records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Records {
-    /// By which addresses mail leaves.
+    /// The addresses from which mail is sent.
     pub leaving: Leaving,
-    /// The same with their names, where they are ours.
+    /// Those addresses with their names, if they are ours.
     pub outgoing: Vec<Outgoing>,
     /// The domains.
     pub domains: Vec<Domain>,
@@ -168,7 +170,8 @@ async fn domain(name: &str, has_lists: bool, config: &Config, leaving: &Leaving,
     Domain { name: name.to_owned(), has_lists, texts, included, stranger, ours, keys, dmarc, exchangers }
 }
 
-/// The SPF records that those of a domain lead to; what cannot be looked up is left out, for the evaluation tells of that.
+/// The SPF records referred to by those of a domain; failed look-ups are left out, because the evaluation reports
+/// them.
 async fn included(texts: &Answer<Vec<String>>, names: &Names) -> Vec<(String, Vec<String>)> {
     let Answer::Found(texts) = texts else { return Vec::new() };
     let leads_to = |records: &[String]| -> Vec<String> {
@@ -176,7 +179,7 @@ async fn included(texts: &Answer<Vec<String>>, names: &Names) -> Vec<(String, Ve
     };
     let (mut found, mut open) = (Vec::<(String, Vec<String>)>::new(), leads_to(texts));
     while let Some(name) = open.pop() {
-        // RFC 7208 §4.6.4: receivers look no further either.
+        // RFC 7208 §4.6.4: receivers stop here too.
         if found.len() >= SPF_LOOKUPS || found.iter().any(|(known, _)| *known == name) {
             continue;
         }
@@ -200,7 +203,7 @@ async fn exchangers(domain: &str, names: &Names) -> Answer<Vec<Exchanger>> {
                 let (addresses, alias) = tokio::join!(names.addresses(&name), names.alias(&name));
                 let alias = match alias {
                     Answer::Found(aliases) => aliases.into_iter().next(),
-                    // The addresses say what is wrong then.
+                    // The addresses show the problem then.
                     Answer::None | Answer::Failed(_) => None,
                 };
                 Exchanger { preference, name, addresses, alias }
@@ -220,7 +223,7 @@ async fn dmarc_records(domain: &str, names: &Names) -> Vec<(String, Answer<Vec<S
         let ends = answer != Answer::None;
         asked.push((name.to_owned(), answer));
         match name.split_once('.') {
-            // A top level domain has no policy of one's own.
+            // A top-level domain has no policy of its own.
             Some((_, parent)) if !ends && parent.contains('.') => name = parent,
             _ => break,
         }
@@ -228,7 +231,7 @@ async fn dmarc_records(domain: &str, names: &Names) -> Vec<(String, Answer<Vec<S
     asked
 }
 
-/// Judges everything.
+/// Evaluates everything.
 pub fn judge(config: &Config, records: &Records) -> Vec<Finding> {
     let mut found = Vec::new();
     if records.domains.is_empty() {
@@ -236,9 +239,9 @@ pub fn judge(config: &Config, records: &Records) -> Vec<Finding> {
             Severity::NotSeen,
             Area::Dns,
             "no-domains",
-            "no sending domain is known, so the DNS was not looked at",
+            "no sending domain is known, so the DNS was not checked",
             "",
-            "Start the daemon and make a list, or set [organisation] domain.",
+            "Start the daemon and create a list, or set [organisation] domain.",
         ));
     }
     if records.leaving == Leaving::Unknown && !records.domains.is_empty() {
@@ -246,9 +249,9 @@ pub fn judge(config: &Config, records: &Records) -> Vec<Finding> {
             Severity::NotSeen,
             Area::Dns,
             "no-addresses",
-            "by which address mail leaves for the world is not known, so SPF was not tried with it",
+            "it is unknown from which address mail is sent, so SPF was not checked for it",
             "",
-            "Set [doctor] addresses, e.g. [\"203.0.113.25\"]: those by which your relay or this machine sends.",
+            "Set [doctor] addresses, e.g. [\"203.0.113.25\"]: those from which your relay or this machine sends.",
         ));
     }
     for outgoing in &records.outgoing {
@@ -266,7 +269,7 @@ pub fn judge(config: &Config, records: &Records) -> Vec<Finding> {
     found
 }
 
-/// A finding about a domain that could not be looked up: it is neither good nor bad.
+/// A finding about a domain that could not be looked up: neither good nor bad.
 fn not_seen(code: &'static str, what: &str, why: &str) -> Finding {
     Finding::new(
         Severity::NotSeen,
@@ -274,7 +277,7 @@ fn not_seen(code: &'static str, what: &str, why: &str) -> Finding {
         code,
         format!("{what} could not be looked up: {why}"),
         "",
-        "Try again; if it stays so, look at the name servers of this machine and of the domain.",
+        "Try again; if it persists, check the name servers of this machine and of the domain.",
     )
 }
 

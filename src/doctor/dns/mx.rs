@@ -1,4 +1,4 @@
-//! MX (RFC 5321 §5, RFC 7505): whether mail to the lists finds its way here.
+//! MX (RFC 5321 §5, RFC 7505): whether mail to the lists reaches this machine.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -8,10 +8,10 @@ use crate::doctor::finding::{Area, Finding, Severity};
 
 use super::{Domain, Exchanger, finding, not_seen};
 
-const WHY: &str = "Bounces, unsubscribes, posts and answers by mail never come, and receivers distrust a sender whom one \
-                   cannot answer.";
+const WHY: &str = "Bounces, unsubscribes, posts and answers by mail never arrive, and receivers distrust a sender that \
+                   cannot be answered.";
 
-/// Whether an address can be reached from elsewhere.
+/// Whether an address can be reached from the internet.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
@@ -27,7 +27,7 @@ fn is_local_v6(address: Ipv6Addr) -> bool {
     first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfe80
 }
 
-/// Judges the MX records of a domain.
+/// Evaluates the MX records of a domain.
 pub fn judge(domain: &Domain, config: &Config) -> Vec<Finding> {
     let name = &domain.name;
     let severity = if domain.has_lists { Severity::Error } else { Severity::Note };
@@ -39,7 +39,7 @@ pub fn judge(domain: &Domain, config: &Config) -> Vec<Finding> {
         Answer::Found(exchangers) => exchangers,
     };
     if exchangers.iter().any(|exchanger| exchanger.name.is_empty()) {
-        let what = format!("{name} says that it takes no mail (MX 0 .)");
+        let what = format!("{name} declares that it accepts no mail (MX 0 .)");
         let remedy = format!("Remove that record. {remedy}");
         return vec![finding(severity, "mx-null", what, WHY, remedy)];
     }
@@ -52,9 +52,9 @@ pub fn judge(domain: &Domain, config: &Config) -> Vec<Finding> {
         found.push(finding(
             Severity::Warning,
             "mx-elsewhere",
-            format!("mail to {name} goes to {}, and not to {host}, as which Depesch listens", names.join(", ")),
-            "It comes here only if that host hands it on.",
-            format!("Let that host hand it over, or:  {name}. IN MX 10 {host}."),
+            format!("mail to {name} goes to {}, and not to {host}, Depesch's own name", names.join(", ")),
+            "It only arrives here if that host forwards it.",
+            format!("Make that host forward it, or:  {name}. IN MX 10 {host}."),
         ));
     }
     if found.is_empty() {
@@ -74,19 +74,19 @@ fn host_finding(domain: &Domain, exchanger: &Exchanger) -> Option<Finding> {
     }
     match &exchanger.addresses {
         Answer::Failed(why) => {
-            Some(not_seen("mx", &format!("the address of {host}, which takes mail to {name},"), why))
+            Some(not_seen("mx", &format!("the address of {host}, which receives mail to {name},"), why))
         }
         Answer::None => Some(finding(
             Severity::Error,
             "mx-nowhere",
-            format!("{host}, which takes mail to {name}, has no address"),
+            format!("{host}, which receives mail to {name}, has no address"),
             WHY,
             format!("Add a record:  {host}. IN A ITS-ADDRESS"),
         )),
         Answer::Found(addresses) if !addresses.iter().any(|address| is_public(*address)) => Some(finding(
             Severity::Error,
             "mx-private",
-            format!("{host}, which takes mail to {name}, has only addresses that nobody reaches from outside"),
+            format!("{host}, which receives mail to {name}, has only addresses that cannot be reached from outside"),
             WHY,
             format!("Give it a public address:  {host}. IN A ITS-ADDRESS"),
         )),
@@ -104,7 +104,7 @@ fn host_finding(domain: &Domain, exchanger: &Exchanger) -> Option<Finding> {
     }
 }
 
-/// Mail from servers that have IPv4 alone finds no way when no host has an IPv4 address.
+/// Servers with only IPv4 cannot send mail here if no host has an IPv4 address.
 fn only_v6(domain: &Domain, exchangers: &[Exchanger]) -> Option<Finding> {
     let addresses: Vec<&IpAddr> = exchangers
         .iter()
@@ -123,7 +123,7 @@ fn only_v6(domain: &Domain, exchangers: &[Exchanger]) -> Option<Finding> {
         Severity::Warning,
         "mx-only-ipv6",
         format!("{hosts}, where mail to {} goes, can be reached over IPv6 alone", domain.name),
-        "Many mail servers still have IPv4 alone: their bounces, replies and unsubscribes never come.",
+        "Many mail servers still have IPv4 alone: their bounces, replies and unsubscribes never arrive.",
         format!("Add an A record:  {}. IN A ITS-ADDRESS", exchangers[0].name),
     ))
 }

@@ -1,4 +1,4 @@
-//! PTR: an address that sends mail must have a name, and the name that address (RFC 1912 §2.1).
+//! PTR: an address that sends mail must have a name that leads back to it (RFC 1912 §2.1).
 
 use std::net::IpAddr;
 
@@ -8,17 +8,18 @@ use crate::doctor::finding::{Area, Finding, Severity};
 use super::{Outgoing, finding, not_seen};
 
 const WHY: &str =
-    "Many receivers refuse mail from an address without a name of its own, or whose name leads elsewhere.";
+    "Many receivers refuse mail from an address without a name of its own, or with a name that leads elsewhere.";
 
-/// Judges an address by which mail leaves; `hello` is what we call ourselves there, where that is known.
+/// Evaluates an address from which mail is sent; `hello` is our name in EHLO, if known.
 pub fn judge(outgoing: &Outgoing, hello: Option<&str>) -> Finding {
     let address = outgoing.address;
     let name = hello.unwrap_or("ITS-NAME");
     let names = match &outgoing.names {
         Answer::Failed(why) => return not_seen("ptr", &format!("the name of {address}"), why),
         Answer::None => {
-            let remedy =
-                format!("Ask whoever gave you the address for a PTR record to {name}, and add {name}. with {address}.");
+            let remedy = format!(
+                "Ask the provider of the address for a PTR record to {name}, and add an address record {name}. with {address}."
+            );
             return finding(Severity::Error, "ptr-missing", format!("{address} has no name (PTR)"), WHY, remedy);
         }
         Answer::Found(names) => names,
@@ -30,8 +31,8 @@ pub fn judge(outgoing: &Outgoing, hello: Option<&str>) -> Finding {
             return finding(
                 Severity::Warning,
                 "ptr-generic",
-                format!("{address} is called {confirmed}, a name that a provider gives to all its addresses"),
-                "Many receivers take a machine with such a name for a home computer or a rented one that was taken over, and refuse its mail.",
+                format!("the name of {address} is {confirmed}, as providers generate for all their addresses"),
+                "Many receivers take a machine with such a name for a home computer or a hacked server, and refuse its mail.",
                 format!(
                     "Ask the provider of the address for a PTR record to a name of your own, such as {}.",
                     hello.unwrap_or("mail.YOUR-DOMAIN")
@@ -42,23 +43,25 @@ pub fn judge(outgoing: &Outgoing, hello: Option<&str>) -> Finding {
             Some(hello) if !all.iter().any(|name| name.eq_ignore_ascii_case(hello)) => finding(
                 Severity::Note,
                 "ptr-hello",
-                format!("{address} is called {confirmed}, and we call ourselves {hello}"),
-                "Some receivers count it against a sender that the two differ.",
+                format!("the name of {address} is {confirmed}, but our name in EHLO is {hello}"),
+                "Some receivers distrust a sender if the two differ.",
                 format!("Set [relay] hello_name = \"{confirmed}\"."),
             ),
-            _ => Finding::good(Area::Dns, "ptr", format!("{address} is called {confirmed}, which leads back to it")),
+            _ => {
+                Finding::good(Area::Dns, "ptr", format!("the name of {address} is {confirmed}, which leads back to it"))
+            }
         };
     }
     if let Some((name, Answer::Failed(why))) = names.iter().find(|(_, back)| matches!(back, Answer::Failed(_))) {
-        return not_seen("ptr", &format!("the address of {name}, as {address} is called,"), why);
+        return not_seen("ptr", &format!("the address of {name}, the name of {address},"), why);
     }
     let kind = if address.is_ipv4() { "A" } else { "AAAA" };
     let remedy = format!("Add this record:  {}. IN {kind} {address}", all.first().copied().unwrap_or(name));
-    let what = format!("{address} is called {}, which does not lead back to it", all.join(", "));
+    let what = format!("the name of {address} is {}, which does not lead back to it", all.join(", "));
     finding(Severity::Error, "ptr-unconfirmed", what, WHY, remedy)
 }
 
-/// Words in names that providers give to addresses by the thousand.
+/// Words in names that providers generate for addresses.
 const PROVIDERS_WORDS: [&str; 15] = [
     "dynamic",
     "dyn",
@@ -77,8 +80,8 @@ const PROVIDERS_WORDS: [&str; 15] = [
     "unassigned",
 ];
 
-/// Whether a name is made of its address, as providers make them (`203-0-113-25.static.example.net`), or says that it is
-/// one of many.
+/// Whether a name is generated from its address, as by providers (`203-0-113-25.static.example.net`), or otherwise
+/// generic.
 fn is_generic(name: &str, address: IpAddr) -> bool {
     let name = name.to_ascii_lowercase();
     let host = name.split('.').rev().skip(2).collect::<Vec<_>>();
@@ -95,7 +98,7 @@ fn is_generic(name: &str, address: IpAddr) -> bool {
             let (forward, found) = (v4.octets(), numbers(&name));
             let backward: Vec<u8> = forward.iter().rev().copied().collect();
             let hex: String = forward.iter().map(|byte| format!("{byte:02x}")).collect();
-            // Three in a row are enough: some leave the first number out.
+            // Three in a row are sufficient: some leave out the first number.
             let holds = |part: &[u8]| found.windows(part.len()).any(|window| window == part);
             holds(&forward[1..])
                 || holds(&forward[..3])

@@ -1,4 +1,4 @@
-//! SPF (RFC 7208): one record, which lets the relay send and nobody else.
+//! SPF (RFC 7208): one record, which allows the relay and no others.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use super::{Domain, Leaving, finding, not_seen, spf_terms};
 
 const WHY: &str = "Receivers take mail from a domain without working SPF for spam, or refuse it; large ones demand it.";
 
-/// Judges the record of a domain.
+/// Evaluates the record of a domain.
 pub fn judge(domain: &Domain, leaving: &Leaving) -> Vec<Finding> {
     let name = &domain.name;
     let texts = match &domain.texts {
@@ -23,8 +23,8 @@ pub fn judge(domain: &Domain, leaving: &Leaving) -> Vec<Finding> {
         [one] => one.as_str(),
         several => {
             let what = format!("{name} has {} SPF records", several.len());
-            let remedy = format!("Make one of them and remove the others: {}", joined(several));
-            let why = "With more than one none counts (RFC 7208 §4.5). ".to_owned() + WHY;
+            let remedy = format!("Merge them into one: {}", joined(several));
+            let why = "With more than one, all are invalid (RFC 7208 §4.5). ".to_owned() + WHY;
             return vec![finding(Severity::Error, "spf-several", what, why, remedy)];
         }
     };
@@ -37,9 +37,9 @@ pub fn judge(domain: &Domain, leaving: &Leaving) -> Vec<Finding> {
         found.push(finding(
             Severity::Error,
             "spf-everybody",
-            format!("the SPF record of {name} lets every machine in the world send: {record}"),
-            "Anybody can send in your name, and receivers trust such a record less than none.",
-            format!("End it with -all (or ~all) in place of what lets all pass, e.g. {}", with_end(record)),
+            format!("the SPF record of {name} allows every machine in the world to send: {record}"),
+            "Anyone can send in your name, and receivers trust such a record less than none.",
+            format!("End it with -all (or ~all) in place of what allows all, e.g. {}", with_end(record)),
         ));
     }
     match domain.stranger {
@@ -48,10 +48,10 @@ pub fn judge(domain: &Domain, leaving: &Leaving) -> Vec<Finding> {
             "spf-wrong",
             format!("the SPF record of {name} cannot be evaluated: {record}"),
             format!(
-                "It needs more than 10 look-ups, includes a name without a record, or has an error; then it does not \
-                 count at all (RFC 7208 §4.6.4). {WHY}"
+                "It needs more than 10 look-ups, includes a name without a record, or has an error; then it is not \
+                 valid (RFC 7208 §4.6.4). {WHY}"
             ),
-            "Take out includes that nobody sends by, and put addresses (ip4:, ip6:) in place of a, mx and ptr.",
+            "Remove unused includes, and put addresses (ip4:, ip6:) in place of a, mx and ptr.",
         )),
         SpfVerdict::Failed => {
             found.push(not_seen(
@@ -63,8 +63,8 @@ pub fn judge(domain: &Domain, leaving: &Leaving) -> Vec<Finding> {
         SpfVerdict::Neutral if !everybody => found.push(finding(
             Severity::Warning,
             "spf-open-end",
-            format!("the SPF record of {name} says nothing of machines that it does not name: {record}"),
-            "Anybody can send in your name and is not marked for it.",
+            format!("the SPF record of {name} says nothing about machines that it does not list: {record}"),
+            "Anyone can send in your name and still passes as neutral.",
             format!("End it with -all (or ~all): {}", with_end(record)),
         )),
         _ => {}
@@ -83,25 +83,27 @@ pub fn judge(domain: &Domain, leaving: &Leaving) -> Vec<Finding> {
     found
 }
 
-/// A term that breaks the grammar, in the record itself or in one that it leads to.
+/// A syntax error in a term, in the record itself or in one that it refers to.
 fn wrong_term(domain: &Domain, record: &str) -> Option<Finding> {
-    let why = "One wrong term makes the whole record a permanent error, whatever else stands in it (RFC 7208 §4.6): it \
-               does not count at all, and some receivers refuse the mail.";
+    let why = "One invalid term makes the whole record a permanent error, whatever else it contains (RFC 7208 §4.6): it \
+               is not valid, and some receivers refuse the mail.";
     if let Some((term, reason)) = spf_terms::first_wrong(record) {
-        let what = format!("the SPF record of {} has a wrong term, {term}: {reason}", domain.name);
+        let what = format!("the SPF record of {} has an invalid term, {term}: {reason}", domain.name);
         let remedy = format!("Correct or remove {term} in:  {}. IN TXT \"{record}\"", domain.name);
         return Some(finding(Severity::Error, "spf-term", what, why, remedy));
     }
     let included = domain.included.iter().flat_map(|(name, records)| records.iter().map(move |record| (name, record)));
     let (name, (term, reason)) =
         included.into_iter().find_map(|(name, record)| Some((name, spf_terms::first_wrong(record)?)))?;
-    let what =
-        format!("the SPF record of {} leads to that of {name}, which has a wrong term, {term}: {reason}", domain.name);
-    let remedy = format!("Ask the owner of {name} to correct it, or put the addresses in the place of that include.");
+    let what = format!(
+        "the SPF record of {} leads to that of {name}, which has an invalid term, {term}: {reason}",
+        domain.name
+    );
+    let remedy = format!("Ask the owner of {name} to correct it, or replace that include by the addresses.");
     Some(finding(Severity::Error, "spf-term", what, why, remedy))
 }
 
-/// Whether a TXT record is one of SPF (RFC 7208 §4.5).
+/// Whether a TXT record is an SPF record (RFC 7208 §4.5).
 pub(super) fn is_spf(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     text == "v=spf1" || text.starts_with("v=spf1 ")
@@ -127,24 +129,24 @@ fn missing(name: &str, leaving: &Leaving) -> Finding {
 fn ours(name: &str, record: &str, address: IpAddr, verdict: SpfVerdict, guessed: bool) -> Finding {
     let severity = match verdict {
         SpfVerdict::Pass => {
-            return Finding::good(Area::Dns, "spf", format!("SPF of {name} lets {address} send"));
+            return Finding::good(Area::Dns, "spf", format!("SPF of {name} allows {address} to send"));
         }
-        SpfVerdict::Failed => return not_seen("spf", &format!("what SPF of {name} says of {address}"), "no answer"),
+        SpfVerdict::Failed => return not_seen("spf", &format!("the SPF result of {name} for {address}"), "no answer"),
         _ if guessed => Severity::Warning,
         _ => Severity::Error,
     };
     let whose = if guessed { "the relay's address" } else { "the address" };
     let unless = match guessed {
-        true => " If the relay sends by other addresses, name those in [doctor] addresses.",
+        true => " If the relay sends from other addresses, name those in [doctor] addresses.",
         false => "",
     };
     let remedy =
         format!("Change the record to:  {name}. IN TXT \"{}\"{unless}", with_mechanism(record, &mechanism(address)));
-    let what = format!("SPF of {name} does not let {whose} {address} send ({verdict:?}): {record}");
+    let what = format!("SPF of {name} does not allow {whose} {address} to send ({verdict:?}): {record}");
     finding(severity, "spf-not-ours", what, WHY, remedy)
 }
 
-/// The record with one more mechanism, before the end that speaks of all others.
+/// The record with one more mechanism, before the final mechanism for all others.
 fn with_mechanism(record: &str, mechanism: &str) -> String {
     let words: Vec<&str> = record.split_whitespace().collect();
     let is_end = |word: &&str| {
@@ -154,7 +156,7 @@ fn with_mechanism(record: &str, mechanism: &str) -> String {
     [&words[..end], &[mechanism], &words[end..]].concat().join(" ")
 }
 
-/// The record with an end that lets nobody else pass.
+/// The record with an end that allows no others.
 fn with_end(record: &str) -> String {
     let is_all = |word: &&str| word.trim_start_matches(['+', '-', '~', '?']).eq_ignore_ascii_case("all");
     let kept: Vec<&str> = record.split_whitespace().filter(|word| !is_all(word)).collect();

@@ -1,10 +1,10 @@
-//! The terms of an SPF record, by the grammar of RFC 7208 §12. A receiver that finds one term wrong treats the whole
-//! record as a permanent error (§4.6), also where an earlier term would have matched.
+//! The terms of an SPF record, by the grammar of RFC 7208 §12. A receiver that finds one invalid term treats the
+//! whole record as a permanent error (§4.6), even if an earlier term would have matched.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// The first term of `record` that breaks the grammar, and why; `None` when every term is right. `record` begins with
-/// its version, `v=spf1`.
+/// The first term of `record` that violates the grammar, and why; `None` when all are valid. `record` begins with its
+/// version, `v=spf1`.
 pub fn first_wrong(record: &str) -> Option<(String, String)> {
     let mut once = (false, false);
     record.split([' ', '\t']).skip(1).filter(|term| !term.is_empty()).find_map(|term| {
@@ -13,12 +13,12 @@ pub fn first_wrong(record: &str) -> Option<(String, String)> {
             Some("exp") => std::mem::replace(&mut once.1, true),
             _ => false,
         };
-        let wrong = if repeated { Some("it may stand there only once".to_owned()) } else { term_wrong(term) };
+        let wrong = if repeated { Some("it may occur only once".to_owned()) } else { term_wrong(term) };
         wrong.map(|why| (term.to_owned(), why))
     })
 }
 
-/// The names that the record's include and redirect terms lead to, without those that hold macros.
+/// The names in the record's include and redirect terms, without those that contain macros.
 pub fn leads_to(record: &str) -> Vec<String> {
     let target = |term: &str| {
         let term = term.trim_start_matches(['+', '-', '~', '?']);
@@ -40,7 +40,7 @@ fn term_wrong(term: &str) -> Option<String> {
     let (mechanism, rest) = term.split_at(end);
     let mechanism = mechanism.strip_prefix(['+', '-', '~', '?']).unwrap_or(mechanism).to_ascii_lowercase();
     match mechanism.as_str() {
-        "all" => (!rest.is_empty()).then(|| "all takes nothing after it".to_owned()),
+        "all" => (!rest.is_empty()).then(|| "nothing may follow all".to_owned()),
         "include" | "exists" => match rest.strip_prefix(':') {
             Some(domain) => domain_wrong(domain),
             None => Some(format!("{mechanism} needs a domain, as in {mechanism}:example.org")),
@@ -54,13 +54,13 @@ fn term_wrong(term: &str) -> Option<String> {
         "ip4" => network_wrong(rest, "ip4:203.0.113.25", 32, |text| text.parse::<Ipv4Addr>().is_ok()),
         "ip6" => network_wrong(rest, "ip6:2001:db8::25", 128, |text| text.parse::<Ipv6Addr>().is_ok()),
         _ => Some(match nearest(&mechanism) {
-            Some(meant) => format!("there is no mechanism {mechanism}; {meant} is meant"),
+            Some(meant) => format!("there is no mechanism {mechanism}; did you mean {meant}?"),
             None => format!("there is no mechanism {mechanism}"),
         }),
     }
 }
 
-/// The mechanism that a misspelt one is nearest to.
+/// The mechanism most similar to a misspelt one.
 fn nearest(wrong: &str) -> Option<&'static str> {
     const KNOWN: [&str; 8] = ["all", "include", "exists", "a", "mx", "ptr", "ip4", "ip6"];
     let wrong = match wrong {
@@ -72,7 +72,8 @@ fn nearest(wrong: &str) -> Option<&'static str> {
     near.min_by_key(|known| strsim::damerau_levenshtein(known, wrong))
 }
 
-/// RFC 7208 §6, §12: a name begins with a letter; unknown modifiers are ignored, but their value must be a macro-string.
+/// RFC 7208 §6, §12: a name begins with a letter; unknown modifiers are ignored, but their value must be a
+/// macro-string.
 fn modifier_wrong(name: &str, value: &str) -> Option<String> {
     let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
@@ -81,7 +82,7 @@ fn modifier_wrong(name: &str, value: &str) -> Option<String> {
     }
     match name.to_ascii_lowercase().as_str() {
         "redirect" | "exp" => domain_wrong(value),
-        // Such as ip4=203.0.113.25: read as an unknown modifier, it silently does nothing.
+        // E.g. ip4=203.0.113.25: read as an unknown modifier, it silently does nothing.
         "ip4" | "ip6" | "include" | "a" | "mx" | "exists" | "ptr" | "all" => {
             Some(format!("{name} takes a colon, not an equals sign; as it stands, it is ignored"))
         }
@@ -98,7 +99,7 @@ fn network_wrong(rest: &str, example: &str, longest: u8, is_address: impl Fn(&st
     let (address, length) =
         network.split_once('/').map_or((network, None), |(address, length)| (address, Some(length)));
     if !is_address(address) {
-        return Some(format!("{address} is no such address, as in {example}"));
+        return Some(format!("{address} is not such an address, as in {example}"));
     }
     length.and_then(|length| length_wrong(length, longest))
 }
@@ -122,7 +123,7 @@ fn length_wrong(length: &str, longest: u8) -> Option<String> {
     (!right).then(|| format!("the length /{length} is not from 0 to {longest}"))
 }
 
-/// RFC 7208 §7.1: a macro-string whose end is a name with a dot, or a macro.
+/// RFC 7208 §7.1: a macro-string that ends in a name with a dot, or in a macro.
 fn domain_wrong(domain: &str) -> Option<String> {
     if let Some(why) = macros_wrong(domain) {
         return Some(why);
@@ -132,7 +133,7 @@ fn domain_wrong(domain: &str) -> Option<String> {
     }
     let name = domain.strip_suffix('.').unwrap_or(domain);
     let Some((before, top)) = name.rsplit_once('.') else {
-        return Some(format!("\u{201c}{domain}\u{201d} is no domain: it has no dot"));
+        return Some(format!("\u{201c}{domain}\u{201d} is not a domain: it has no dot"));
     };
     let is_top = !top.is_empty()
         && top.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
@@ -142,7 +143,7 @@ fn domain_wrong(domain: &str) -> Option<String> {
     match is_top && !before.is_empty() && !before.contains("..") && !before.starts_with('.') {
         true => None,
         false if domain.parse::<Ipv4Addr>().is_ok() => Some(format!("{domain} is an address; write ip4:{domain}")),
-        false => Some(format!("{domain} is no domain")),
+        false => Some(format!("{domain} is not a domain")),
     }
 }
 
@@ -156,7 +157,7 @@ fn macros_wrong(text: &str) -> Option<String> {
             Some(b'{') => {
                 let (body, after) = rest[1..].split_once('}').unwrap_or(("", rest));
                 if !is_macro(body) {
-                    return Some(format!("%{{{body}}} is no macro"));
+                    return Some(format!("%{{{body}}} is not a macro"));
                 }
                 after
             }
@@ -166,7 +167,7 @@ fn macros_wrong(text: &str) -> Option<String> {
     None
 }
 
-/// A letter, how many labels, `r`, delimiters.
+/// A letter, the number of labels, `r`, delimiters.
 fn is_macro(body: &str) -> bool {
     let Some(rest) = body.strip_prefix(|letter: char| "slodiphcrtv".contains(letter.to_ascii_lowercase())) else {
         return false;
@@ -221,7 +222,7 @@ mod tests {
             assert_eq!(first_wrong(record).map(|(term, _)| term).as_deref(), Some(term), "{record}");
         }
         let (_, why) = first_wrong("v=spf1 ipv4:203.0.113.26 -all").unwrap();
-        assert!(why.ends_with("ip4 is meant"), "{why}");
+        assert!(why.ends_with("did you mean ip4?"), "{why}");
     }
 
     #[test]

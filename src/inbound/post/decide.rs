@@ -11,18 +11,16 @@ use crate::mail::header_check::author_and_doubt;
 use crate::mail::incoming::Incoming;
 use crate::mail::post_decision::PostDecision;
 use crate::mail::reply::Sender;
-use crate::model::authentication::Check;
+use crate::mailings::decide::{PostDecided, PostWord, Says, decide_post};
 use crate::model::inbound::InboundKind;
 use crate::model::list::List;
 use crate::model::post::{DecisionError, HoldReason, Post, PostState};
 use crate::runtime::reading;
 use crate::store::Read;
-use crate::store::engine::Batch;
-use crate::store::posts::put_post;
+use crate::store::decided::Decided;
 
 use super::PostService;
 use super::ask::{Reading, about};
-use super::receive::asked;
 
 /// Notices of refusals to one author a day.
 const NOTICES: u32 = 20;
@@ -76,33 +74,18 @@ impl PostService {
         Ok(Some(effects))
     }
 
-    /// Lets a held post go on: to another's word, where the list demands a second person, or out.
+    /// What a yes to a held post does: it goes on to another's word, where the list demands a second person, or out.
     pub(super) async fn approved(
         &self,
         list: &Read<List>,
         read: &Read<Post>,
         by: &str,
     ) -> Result<Effects, HandleError> {
-        let (mut post, mut batch, present) = (read.value.clone(), Batch::new(), self.present().await?);
-        let second = list.value.approval && post.is_by(by);
-        let asks_again = second && read.value.hold().is_some_and(|hold| hold.reason != HoldReason::Approval);
-        let note = if asks_again {
-            let asked = asked(HoldReason::Approval, &post, &list.value);
-            post.hold_for(HoldReason::Approval, asked, &present).map_err(refusal)?;
-            let (message, doubtful) = self.message(&post).await?;
-            self.ask(&mut batch, &post, &list.value, Reading { message: &message, doubtful }).await?;
-            crate::store::lists::expect(&mut batch, list);
-            format!("post {} is held for approval", post.id)
-        } else {
-            let mailing = self.send(&mut batch, &post, list, Some(by)).await?;
-            post.approve(by, mailing, &present).map_err(refusal)?;
-            format!("post {} goes out as mailing {mailing}", post.id)
-        };
-        put_post(&mut batch, &post, Some(read));
-        Ok(Effects { batch, kind: InboundKind::Decision, note, notify: true, bounce: None })
+        self.said(list, read, Says::Approve, by).await
     }
 
-    /// Stops a held post. Its author is told where a reason is given, or where they are known to be who they say.
+    /// What a no to a held post does. Its author is told where a reason is given, or where they are known to be who they
+    /// say.
     pub(super) async fn refused(
         &self,
         list: &Read<List>,
@@ -110,20 +93,35 @@ impl PostService {
         by: &str,
         why: &str,
     ) -> Result<Effects, HandleError> {
-        let (mut post, mut batch) = (read.value.clone(), Batch::new());
-        let reason = read.value.hold().map(|hold| hold.reason);
-        post.refuse(by, why, &self.present().await?).map_err(refusal)?;
-        let tells = match reason {
-            Some(HoldReason::Approval) => true,
-            // Without a reason it may be spam, and From another's address.
-            Some(HoldReason::Moderation) => !why.is_empty() && post.authentication.author != Check::Fail,
-            Some(HoldReason::Confirmation) | None => false,
+        self.said(list, read, Says::Refuse { why }, by).await
+    }
+
+    async fn said(
+        &self,
+        list: &Read<List>,
+        read: &Read<Post>,
+        says: Says<'_>,
+        by: &str,
+    ) -> Result<Effects, HandleError> {
+        let word = PostWord { post: read, list, says, by, at: self.clock.now() };
+        let Decided { outcome, mut batch } = decide_post(&self.store, self.zone, &word).await?;
+        let id = read.value.id;
+        let note = match outcome {
+            PostDecided::Sent(mailing) => format!("post {id} goes out as mailing {mailing}"),
+            PostDecided::AsksAgain(post) => {
+                let (message, doubtful) = self.message(&post).await?;
+                self.ask(&mut batch, &post, &list.value, Reading { message: &message, doubtful }).await?;
+                format!("post {id} is held for approval")
+            }
+            PostDecided::Refused { post, may_tell } => {
+                if may_tell && self.notices.at_most(&mut batch, &post.author, "post-refused", NOTICES).await? {
+                    let why = if let Says::Refuse { why } = says { why } else { "" };
+                    self.tell(&mut batch, "post-refused", &post, &list.value, why).await?;
+                }
+                format!("post {id} is refused")
+            }
+            PostDecided::Not(error) => return Err(HandleError::Broken(error.to_string())),
         };
-        if tells && self.notices.at_most(&mut batch, &post.author, "post-refused", NOTICES).await? {
-            self.tell(&mut batch, "post-refused", &post, &list.value, why).await?;
-        }
-        put_post(&mut batch, &post, Some(read));
-        let note = format!("post {} is refused", post.id);
         Ok(Effects { batch, kind: InboundKind::Decision, note, notify: true, bounce: None })
     }
 
@@ -171,8 +169,4 @@ impl PostService {
         let message = reading::parse(bytes).await.map_err(|error| HandleError::Broken(error.to_string()))?;
         Ok((message, doubtful))
     }
-}
-
-fn refusal(error: DecisionError) -> HandleError {
-    HandleError::Broken(error.to_string())
 }

@@ -10,6 +10,7 @@ use crate::inbound::{Effects, HandleError, Item};
 use crate::mail::header_check::{Doubt, author_and_doubt};
 use crate::mail::incoming::Incoming;
 use crate::mail::posted::{body_of, with_line_ends};
+use crate::mailings::decide::{asked, send_post};
 use crate::model::inbound::{InboundKind, Via};
 use crate::model::list::{List, ListKind, Moderation};
 use crate::model::post::{Hold, HoldReason, Post, PostState};
@@ -125,7 +126,7 @@ impl PostService {
     ) -> Result<String, HandleError> {
         let now = self.clock.now();
         let Next::Hold(reason, against) = next else {
-            let mailing = self.send(batch, post, list, None).await?;
+            let mailing = send_post(&self.store, self.zone, batch, post, (list, None, now)).await?;
             post.state = PostState::Approved { at: now, by: None, mailing };
             return Ok(format!("post {} goes out as mailing {mailing}", post.id));
         };
@@ -165,21 +166,6 @@ impl PostService {
         let state = read.and_then(|read| read.value.state_on(&list.name));
         // Who rests from reading may still write.
         Ok(matches!(state, Some(SubscriptionState::Active | SubscriptionState::Paused)))
-    }
-}
-
-/// Who is asked for their word on a post.
-pub(super) fn asked(reason: HoldReason, post: &Post, list: &List) -> Vec<Address> {
-    match reason {
-        // As the list has it: what is written in a mail may be another spelling, and another mailbox.
-        HoldReason::Confirmation => {
-            vec![list.sender(&post.author).unwrap_or(&post.author).clone()]
-        }
-        HoldReason::Moderation => list.moderators().into_iter().cloned().collect(),
-        HoldReason::Approval => {
-            let others = list.moderators().into_iter().filter(|one| !one.is_same_person(&post.author));
-            others.cloned().collect()
-        }
     }
 }
 

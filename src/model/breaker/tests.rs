@@ -112,7 +112,7 @@ fn what_lies_before_the_window_does_not_count() {
 
 fn no_such_address(breakers: &mut Breakers, seconds: i64, domain: &str) -> Option<Opened> {
     let reply = Reply::new(550, "5.1.1 no such user");
-    let why = "there is no such address".to_owned();
+    let why = "no such address".to_owned();
     let classified = Classified { class: Class::Address, why, counts: Counts::Always, slow: false };
     breakers.refused(at(seconds), MAILING, domain, (Stage::Recipient, &reply), &classified)
 }

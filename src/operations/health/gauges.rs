@@ -1,4 +1,4 @@
-//! The picture as numbers for Prometheus.
+//! The health snapshot as numbers for Prometheus.
 
 use crate::base::clock::Timestamp;
 use crate::metrics::Gauges;
@@ -8,7 +8,7 @@ use crate::model::mailing::{PauseReason, Stage};
 use super::{Health, Observer, reserve};
 
 impl Observer {
-    /// Puts a picture, and what the parts have counted until now, into the gauges.
+    /// Writes a snapshot, and the parts' counters, into the gauges.
     pub fn show(&self, health: &Health, gauges: &Gauges) {
         health.show(gauges);
         let parts = self.parts();
@@ -28,7 +28,7 @@ impl Observer {
 impl Health {
     fn show(&self, gauges: &Gauges) {
         gauges.looked.set(seconds(Some(self.at)));
-        // /proc/stat, which would tell it of the process, is hidden from a service with ProcSubset=pid.
+        // /proc/stat, which has the process's start, is hidden from a service with ProcSubset=pid.
         gauges.started.set(seconds(Some(self.started)));
         self.show_queue(gauges);
         self.show_mail(gauges);
@@ -116,7 +116,7 @@ impl Health {
         gauges.checkpoint_at.set(seconds(disk.checkpoint_at));
     }
 
-    /// How long ago, in seconds; 0 for never, and for what is yet to come.
+    /// Age in seconds; 0 for never, and for the future.
     fn age(&self, at: Option<Timestamp>) -> f64 {
         at.map_or(0.0, |at| (self.at - at).num_milliseconds().max(0) as f64 / 1000.0)
     }

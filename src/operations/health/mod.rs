@@ -1,7 +1,7 @@
-//! How the daemon is, looked at as a whole: for `depesch status`, for Prometheus and for whoever asks whether it is alive.
+//! The daemon's health as a whole: for `depesch status`, for Prometheus and for liveness checks.
 //!
-//! An [`Observer`] looks when somebody asks, and never by itself. What a look costs grows with the deliveries that are
-//! open; so a picture that took long to take is shown again for twenty times as long.
+//! An [`Observer`] only looks when asked. The cost grows with the number of open deliveries; so a snapshot that took
+//! long is reused for twenty times as long.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -37,53 +37,53 @@ mod snapshot;
 
 pub use readiness::Unwell;
 
-/// A look that takes less is taken anew each time.
+/// A snapshot that takes less is never reused.
 const QUICK: Duration = Duration::from_secs(2);
-/// For how many times as long as it took a picture stays good.
+/// How long a snapshot is reused, as a multiple of the time it took.
 const GOOD_FOR: u32 = 20;
 
-/// Below so much free disk, in bytes, the daemon is not ready: mail coming in is refused.
+/// Free disk space in bytes below which the daemon is not ready: incoming mail is refused.
 fn reserve() -> u64 {
     SpoolSettings::default().reserve_bytes
 }
 
-/// What an observer looks at; what there is none of is left out of the picture.
+/// What an observer examines; absent parts are left out of the snapshot.
 #[derive(Clone, Default)]
 pub struct Parts {
-    /// The store on its disk.
+    /// The store's engine.
     pub engine: Option<Arc<EmbeddedEngine>>,
-    /// What sends mailings.
+    /// The dispatcher.
     pub dispatcher: Option<Arc<Dispatcher>>,
-    /// What sends notices.
+    /// The notice sender.
     pub notice_worker: Option<Arc<NoticeWorker>>,
-    /// Where mail that came in lies.
+    /// The spool of incoming mail.
     pub spool: Option<Spool>,
-    /// What makes backups.
+    /// The backup service.
     pub backups: Option<Arc<Backups>>,
-    /// The daemon's jobs with their times.
+    /// The daemon's jobs with their recurrences.
     pub jobs: Vec<(&'static str, Recurrence)>,
-    /// Why nobody can watch the daemon from outside, where that was wanted.
+    /// Why the monitoring port is not available, if it should be.
     pub monitor_trouble: Option<String>,
-    /// Tells what the listener for mail did.
+    /// Returns the counters of the mail listener.
     pub mail_connections: Option<Arc<dyn Fn() -> MailConnections + Send + Sync>>,
-    /// Which bounces are not believed.
+    /// Bounces that are not believed.
     pub doubts: Option<Arc<Doubts>>,
-    /// Which sockets systemd handed over before, and which of them are missing.
+    /// Sockets passed in by systemd at earlier starts, and those missing.
     pub listeners: Option<Arc<Listeners>>,
 }
 
-/// What the listener for mail did since the start.
+/// Counters of the mail listener since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MailConnections {
-    /// Open now.
+    /// Number of open connections.
     pub open: u64,
-    /// Let in.
+    /// Number of accepted connections.
     pub taken: u64,
-    /// Answered 421, for there were too many.
+    /// Number of connections refused with 421, because there were too many.
     pub turned_away: u64,
 }
 
-/// Looks how the daemon is.
+/// Observes the daemon's health.
 pub struct Observer {
     store: Store,
     clock: Arc<dyn Clock>,
@@ -95,98 +95,98 @@ pub struct Observer {
     last_slow: Mutex<Option<Taken<Slow>>>,
 }
 
-/// Something looked up, when, and how long that took.
+/// A value, when it was taken, and how long that took.
 struct Taken<T> {
     value: T,
     at: Timestamp,
     took: Duration,
 }
 
-/// What is looked up in many records that change rarely.
+/// Values from many records that rarely change.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slow {
     uncertain: u64,
     stuck: u64,
 }
 
-/// How the daemon was at one moment.
+/// The daemon's health at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
-    /// When.
+    /// When it was taken.
     pub at: Timestamp,
     /// When the daemon started.
     pub started: Timestamp,
-    /// Mailings that are not over, with the counts of those being sent.
+    /// Mailings that have not ended, with the counts of those being sent.
     pub mailings: Vec<(Mailing, Option<Tally>)>,
-    /// Since when the delivery is due that has waited longest, in mailings that are not held back.
+    /// Due time of the delivery that has waited longest, in mailings that are not paused.
     pub oldest_due: Option<Timestamp>,
-    /// Deliveries that a person must decide about, in mailings not over or over for less than a week.
+    /// Number of uncertain deliveries, in mailings that are open or ended less than a week ago.
     pub uncertain: u64,
     /// Notices.
     pub notices: NoticesHealth,
-    /// Mail that came in.
+    /// Incoming mail.
     pub inbound: InboundHealth,
-    /// What troubles the relay, of deliveries and of notices.
+    /// Trouble with the relay, for deliveries and for notices.
     pub trouble: Vec<(&'static str, Trouble)>,
-    /// That nearly all answers are temporary refusals, if they are.
+    /// Set if nearly all answers are temporary refusals.
     pub put_off: Option<PutOff>,
-    /// How slowly mail is sent, where the relay asked for that.
+    /// The reduced pace, if the relay asked for one.
     pub slowed: Option<Slowed>,
-    /// Domains that the circuit breaker leaves alone.
+    /// Domains that the circuit breaker lets rest.
     pub resting: Vec<(String, Rest)>,
-    /// The store's disk, where it has one.
+    /// The use of the store's disk, if it has one.
     pub disk: Option<DiskUse>,
-    /// Records in the store, where it says so.
+    /// Number of records in the store, if known.
     pub records: Option<u64>,
-    /// The store's index, where it has one.
+    /// The health of the store's index, if it has one.
     pub index: Option<IndexHealth>,
-    /// Bytes of mail that came in, as it came.
+    /// Bytes of incoming mail in the spool.
     pub spool: u64,
-    /// The jobs: when each last ran and will run.
+    /// The jobs: last and next run.
     pub jobs: Vec<JobHealth>,
-    /// When the clock was last seen to have leapt ahead.
+    /// When the last forward jump of the clock was detected.
     pub clock_jump: Option<Timestamp>,
     /// What is known about the clock.
     pub clock: Option<ClockTrust>,
-    /// By how much a test has moved the clock, where one can.
+    /// How far a test has moved the clock, if it has.
     pub moved_by_test: Option<TimeDelta>,
-    /// When the last backup that is known was made.
+    /// When the last known backup was made.
     pub backup: Option<Timestamp>,
-    /// Why nobody can watch the daemon from outside, where that was wanted.
+    /// Why the monitoring port is not available, if it should be.
     pub monitor_trouble: Option<String>,
-    /// Mailings whose bounces are not believed, in a line each.
+    /// Mailings whose bounces are not believed, one line each.
     pub doubted: Vec<String>,
-    /// Protocols by which mail came in on inherited sockets before, and does not now.
+    /// Protocols for which a socket was inherited at earlier starts, and is missing now.
     pub lost_listeners: Vec<String>,
     /// When and why the last reload was refused, if it was.
     pub reload_refused: Option<(Timestamp, String)>,
-    /// What is known of the files of backups.
+    /// The condition of the backups' files.
     pub backup_condition: Condition,
-    /// Why the last attempt at a backup failed, and when, if it did.
+    /// When and why the last attempt at a backup failed, if it did.
     pub backup_failure: Option<(Timestamp, String)>,
 }
 
 /// Notices at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoticesHealth {
-    /// Still to be sent.
+    /// Number of notices to be sent.
     pub waiting: u64,
-    /// Since when the one is due that has waited longest; in the future when none is due.
+    /// Due time of the notice that has waited longest; in the future when none is due.
     pub first_due: Option<Timestamp>,
-    /// What was done since the start.
+    /// Counters since the start.
     pub sent: Sent,
 }
 
-/// Mail that came in, at one moment.
+/// Incoming mail at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InboundHealth {
-    /// Not yet handled.
+    /// Number of messages not handled yet.
     pub waiting: u64,
-    /// When the oldest of these came.
+    /// When the oldest of these arrived.
     pub oldest: Option<Timestamp>,
-    /// Not to be handled until a person looks.
+    /// Number of messages waiting for a person.
     pub stuck: u64,
-    /// What waits because a limit was reached.
+    /// Work postponed because a limit was reached.
     pub later: LaterCounts,
     /// The listener's connections.
     pub connections: MailConnections,
@@ -197,14 +197,14 @@ pub struct InboundHealth {
 pub struct JobHealth {
     /// Its name.
     pub name: &'static str,
-    /// When it last ran, or was first counted.
+    /// When it last ran, or was first registered.
     pub last: Option<Timestamp>,
     /// When it runs next.
     pub next: Option<Timestamp>,
 }
 
 impl Observer {
-    /// One that sees the store alone, until it is given more to look at.
+    /// Creates an observer that sees only the store, until [`Observer::watch`] adds parts.
     pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
         let started = clock.now();
         Self {
@@ -219,23 +219,23 @@ impl Observer {
         }
     }
 
-    /// Gives it more to look at.
+    /// Adds parts to observe.
     pub fn watch(&self, parts: Parts) {
         *self.parts.write().unwrap_or_else(PoisonError::into_inner) = parts;
     }
 
-    /// A reload was refused, and why; `None` when one succeeded. It is shown until the next that succeeds.
+    /// Records that a reload was refused, and why; `None` when one succeeded. It is shown until the next success.
     pub fn reload_refused(&self, why: Option<String>) {
         let refused = why.map(|why| (self.clock.now(), why.replace('\n', "; ")));
         *self.reload_refused.write().unwrap_or_else(PoisonError::into_inner) = refused;
     }
 
-    /// The daemon takes nothing new from now on.
+    /// Records that nothing new is accepted from now on.
     pub fn drain(&self) {
         self.draining.store(true, Relaxed);
     }
 
-    /// How the daemon is: now, or at most `max_age` ago, or longer where looking takes long.
+    /// The daemon's health: now, or at most `max_age` ago, or longer ago if taking a snapshot is slow.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -258,7 +258,7 @@ impl Observer {
         self.parts().engine.map(|engine| engine.index_health())
     }
 
-    /// What is known while the store cannot be read: the last picture, if there is any, and that the index is damaged.
+    /// What is known while the store cannot be read: the last snapshot, if any, and that the index is damaged.
     fn without_reading(&self, index: IndexHealth) -> Health {
         let last = self.last.try_lock().ok().and_then(|last| last.as_ref().map(|known| known.value.clone()));
         let (at, started) = (self.clock.now(), self.started);
@@ -274,7 +274,7 @@ impl Observer {
 impl<T> Taken<T> {
     fn is_good(&self, now: Timestamp, max_age: Duration) -> bool {
         let good_for = if self.took < QUICK { max_age } else { max_age.max(self.took * GOOD_FOR) };
-        // A clock that was set back makes nothing good for ever.
+        // A clock that was set back must not keep a snapshot for ever.
         (now - self.at).to_std().is_ok_and(|age| age < good_for)
     }
 }

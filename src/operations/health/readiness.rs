@@ -1,4 +1,4 @@
-//! Whether the daemon is alive, and whether it takes new work: two questions with short answers, asked often.
+//! Whether the daemon is alive, and whether it accepts new work: two frequent questions with short answers.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use crate::store::engine::Batch;
 
 use super::{Observer, reserve};
 
-/// So long the store may take to answer.
+/// Timeout for an answer of the store.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Why the daemon is not alive, or takes no new work: in a few words, without anybody's data.
+/// Why the daemon is not alive, or accepts no new work: a short text without personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unwell(pub String);
 
 impl Observer {
-    /// Whether the store commits and nothing that sends has given up.
+    /// Whether the store commits and all senders work.
     ///
     /// # Errors
     /// [`Unwell`]: only a restart may help.
@@ -24,9 +24,9 @@ impl Observer {
         let broken = parts.dispatcher.as_ref().and_then(|dispatcher| dispatcher.is_broken());
         if broken.or_else(|| parts.notice_worker.as_ref().and_then(|notice_worker| notice_worker.is_broken())).is_some()
         {
-            return Err(Unwell("what sends mail has given up; the log says why".to_owned()));
+            return Err(Unwell("the mail sender has given up; the log says why".to_owned()));
         }
-        // Nothing to write, so nothing is; but whoever commits must answer, and says if it has stopped.
+        // An empty batch writes nothing; but the committer must answer, and reports if it has stopped.
         let asked = self.store.commit(Batch::new());
         tokio::select! {
             answered = asked => match answered {
@@ -40,35 +40,32 @@ impl Observer {
         }
     }
 
-    /// The index of the store is damaged and being built anew: commits wait, and go on by themselves.
+    /// Whether the index of the store is being rebuilt: commits wait, and continue automatically.
     fn heals(&self) -> bool {
         self.parts().engine.is_some_and(|engine| engine.index_health().damaged.is_some())
     }
 
-    /// Whether new work is taken in: alive, not about to stop, with the sockets that were there before, and room on the disk. A relay in trouble does not count:
-    /// what is taken in meanwhile waits safely.
+    /// Whether new work is accepted: alive, not stopping, with all earlier sockets, and with disk space. Trouble with
+    /// the relay does not count: mail accepted meanwhile waits safely.
     ///
     /// # Errors
     /// [`Unwell`].
     pub async fn ready(&self) -> Result<(), Unwell> {
         self.alive().await?;
         if self.draining.load(Relaxed) {
-            return Err(Unwell("stopping: nothing new is taken in".to_owned()));
+            return Err(Unwell("stopping: nothing new is accepted".to_owned()));
         }
         if self.heals() {
             return Err(Unwell("the index of the store is damaged and being built anew".to_owned()));
         }
         let lost = self.parts().listeners.map(|listeners| listeners.lost()).unwrap_or_default();
         if !lost.is_empty() {
-            return Err(Unwell(format!(
-                "mail no longer comes in by {}: its socket was not handed over",
-                lost.join(", ")
-            )));
+            return Err(Unwell(format!("no mail is received by {}: its socket was not passed in", lost.join(", "))));
         }
         let free = self.parts().engine.map(|engine| engine.disk_free());
         match free {
-            Some(Ok(free)) if free < reserve() => Err(Unwell("the disk is full: no mail is taken in".to_owned())),
-            Some(Err(_)) => Err(Unwell("the disk cannot be looked at".to_owned())),
+            Some(Ok(free)) if free < reserve() => Err(Unwell("the disk is full: no mail is accepted".to_owned())),
+            Some(Err(_)) => Err(Unwell("the disk cannot be examined".to_owned())),
             _ => Ok(()),
         }
     }

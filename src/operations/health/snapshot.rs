@@ -1,4 +1,4 @@
-//! Taking the picture: what is read where.
+//! Takes the health snapshot.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -14,11 +14,11 @@ use crate::store::{Read, StoreError, mailings};
 
 use super::{Health, InboundHealth, JobHealth, NoticesHealth, Observer, Parts, Slow, Taken};
 
-/// Records read in one go.
+/// Number of records read at a time.
 const PAGE: usize = 1000;
-/// So many times older than the rest may be what is looked up in many records.
+/// Values from many records may be older than the rest by this factor.
 const SLOWER: u32 = 12;
-/// Mailings over for longer are not looked at for uncertain deliveries.
+/// Mailings that ended longer ago are not searched for uncertain deliveries.
 const OVER_FOR: chrono::Duration = chrono::Duration::days(7);
 
 impl Observer {
@@ -80,7 +80,7 @@ impl Observer {
         })
     }
 
-    /// Since when something of a mailing waits that could be sent.
+    /// Due time of the first delivery of a mailing that could be sent.
     async fn first_due(
         &self,
         mailing: &Mailing,
@@ -105,7 +105,7 @@ impl Observer {
         let oldest = match self.store.waiting_inbound(None, 1).await?.first() {
             Some(first) => match self.store.inbound(*first).await {
                 Ok(read) => read.map(|read| read.value.arrival.at),
-                // One damaged record must not hide everything else; it is named where it is handled.
+                // A damaged record must not hide everything else; it is reported where it is handled.
                 Err(StoreError::Record(_)) => None,
                 Err(error) => return Err(error),
             },
@@ -155,7 +155,7 @@ impl Observer {
         let (mut stuck, mut after) = (0, None);
         loop {
             let page = match self.store.scan_inbound(after, PAGE).await {
-                // It cannot be handled either; the worker named it in the log.
+                // It cannot be handled either; the worker logged it.
                 Err(StoreError::Record(_)) => return Ok(stuck + 1),
                 page => page?,
             };
@@ -164,7 +164,7 @@ impl Observer {
                 Some(last) if page.len() == PAGE => after = Some(last.value.id),
                 _ => return Ok(stuck),
             }
-            // Reads of the index do not wait for anything, so others get their turn here.
+            // Reads of the index never wait, so other tasks get their turn here.
             tokio::task::yield_now().await;
         }
     }
@@ -177,7 +177,7 @@ fn trouble(parts: &Parts) -> Vec<(&'static str, crate::outbound::dispatch::relay
     deliveries.into_iter().chain(notices.map(|trouble| ("notices", trouble))).collect()
 }
 
-/// How the backups stand; what a command changed beside the daemon is seen.
+/// The state of backups, including changes by commands outside the daemon.
 async fn backups_now(backups: Arc<backups::Backups>) -> Result<backups::State, StoreError> {
     let looked = tokio::task::spawn_blocking(move || {
         backups.look();
@@ -191,7 +191,7 @@ async fn disk_use(engine: Arc<EmbeddedEngine>) -> Result<crate::store::embedded:
     Ok(looked.map_err(|error| EngineError::Stopped(error.to_string()))??)
 }
 
-/// A figure only: a spool that cannot be listed says so where mail is taken in.
+/// Only a number: a spool that cannot be listed is reported by the ingest.
 async fn spool(parts: &Parts) -> u64 {
     match &parts.spool {
         Some(spool) => spool.segments().await.map_or(0, |found| found.iter().map(|segment| segment.bytes).sum()),

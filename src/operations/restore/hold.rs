@@ -1,4 +1,4 @@
-//! Holding everything that would go out of a restored store by itself.
+//! Holds everything in a restored store that would be sent automatically.
 
 use crate::base::clock::Timestamp;
 use crate::base::id::MailingId;
@@ -7,24 +7,24 @@ use crate::model::mailing::{Pause, PauseReason, Stage, UncertainPolicy};
 use crate::store::engine::{Batch, Commit};
 use crate::store::{Store, StoreError, inbound, mailings, notices};
 
-/// Records looked at together.
+/// Number of records processed together.
 const PAGE: usize = 500;
 
-/// What is held until a person says what is to become of it.
+/// What is held until a person decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     /// Mailings that were paused.
     pub mailings: Vec<MailingId>,
-    /// Notices that were given up.
+    /// Number of notices given up.
     pub notices: u64,
-    /// Messages that came in and were laid aside.
+    /// Number of incoming messages set aside.
     pub inbound: u64,
 }
 
-/// Holds everything that would go out. `until` is the instant up to which the store knows what was sent.
+/// Holds everything that would be sent. `until` is the time up to which the store knows what was sent.
 ///
 /// # Errors
-/// [`StoreError`]: it must not be started.
+/// [`StoreError`]: the store must not be used.
 pub async fn hold(store: &Store, until: Timestamp, now: Timestamp) -> Result<Held, StoreError> {
     let known = until.format("%Y-%m-%d %H:%M:%S UTC");
     let mut held = Held::default();
@@ -38,8 +38,8 @@ pub async fn hold(store: &Store, until: Timestamp, now: Timestamp) -> Result<Hel
             .update_mailing(id, |mailing, _| {
                 let before = mailing.pause.as_ref().map(|pause| format!(" (before: {})", pause.reason.words()));
                 let what = format!(
-                    "restored from a backup: what was sent after {known} is not known. Look into the relay's log; \
-                     resume sends to everybody who had not got it by then{}",
+                    "restored from a backup: it is unknown what was sent after {known}. Check the relay's log; \
+                     resume sends to all who had not received it by then{}",
                     before.unwrap_or_default()
                 );
                 mailing.pause = Some(Pause { since: now, reason: PauseReason::Broken { what } });
@@ -49,9 +49,9 @@ pub async fn hold(store: &Store, until: Timestamp, now: Timestamp) -> Result<Hel
             .await?;
         held.mailings.push(id);
     }
-    let why = format!("restored from a backup: whether it was sent after {known} is not known");
+    let why = format!("restored from a backup: it is unknown whether it was sent after {known}");
     held.notices = give_up_notices(store, &why, now).await?;
-    let why = format!("restored from a backup: whether it was handled after {known} is not known");
+    let why = format!("restored from a backup: it is unknown whether it was handled after {known}");
     held.inbound = lay_mail_aside(store, &why, now).await?;
     Ok(held)
 }
@@ -88,7 +88,7 @@ async fn lay_mail_aside(store: &Store, why: &str, now: Timestamp) -> Result<u64,
     }
 }
 
-/// Nobody else writes to a store that was just restored.
+/// Only this process writes to a store that was just restored.
 async fn applied(store: &Store, batch: Batch) -> Result<(), StoreError> {
     match store.commit(batch).await? {
         Commit::Applied => Ok(()),
@@ -96,16 +96,16 @@ async fn applied(store: &Store, batch: Batch) -> Result<(), StoreError> {
     }
 }
 
-/// So many numbers are left out for what people see, such as mailings, of which nobody makes more between two backups.
+/// Numbers skipped for visible things, such as mailings: more than are created between two backups.
 const FEW: u64 = 1_000;
-/// And so many of everything else.
+/// Numbers skipped for everything else.
 const MANY: u64 = 1_000_000;
 
-/// Makes every number that is given from now on another than those given after the instant that was restored: they stand
-/// in Message-IDs, and in the signed addresses of mail that has gone out. `later` are the counters of a later backup.
+/// Makes all future numbers differ from those assigned after the restored time, which are in Message-IDs and in
+/// signed addresses of sent mail. `later` is the store of a later backup, for its counters.
 ///
 /// # Errors
-/// [`StoreError`]: it must not be started.
+/// [`StoreError`]: the store must not be used.
 pub async fn renumber(store: &Store, later: Option<&Store>) -> Result<(), StoreError> {
     let few = ["mailing", "release", "post"];
     store.raise_counters(later, |counter| if few.contains(&counter) { FEW } else { MANY }).await

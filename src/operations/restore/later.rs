@@ -1,4 +1,4 @@
-//! What people did after the instant that is restored, as a later backup knows it.
+//! What people did after the restored time, according to a later backup.
 
 use std::collections::BTreeMap;
 
@@ -16,35 +16,35 @@ use crate::store::suppressions::{self, AddressHash};
 use crate::store::{Attempt, Store, StoreError};
 use crate::subscribers::profile::PersonError;
 
-/// Records looked at together.
+/// Number of records processed together.
 const PAGE: usize = 500;
 
-/// What people did up to a later backup that a restore must not undo.
+/// People's actions up to a later backup that a restore must not undo.
 pub struct Later {
     /// Its suppressions and counters.
     kept: Store,
     left: BTreeMap<SubscriberId, Left>,
 }
 
-/// Subscriptions that somebody ended or paused.
+/// Subscriptions that were ended or paused.
 struct Left {
     created: Timestamp,
     subscriptions: BTreeMap<ListName, Subscription>,
 }
 
-/// What was done again.
+/// What was applied again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DoneAgain {
-    /// Addresses that were suppressed after the backup.
+    /// Number of addresses suppressed after the backup.
     pub suppressed: u64,
-    /// Subscriptions that were ended or paused.
+    /// Number of subscriptions ended or paused.
     pub left: u64,
-    /// People who were erased.
+    /// Number of people erased.
     pub erased: u64,
 }
 
 impl Later {
-    /// Reads it from a backup. Blocks.
+    /// Reads the actions from a backup. Blocks.
     ///
     /// # Errors
     /// [`BackupError`].
@@ -67,10 +67,10 @@ impl Later {
         &self.kept
     }
 
-    /// Does it again in a restored store.
+    /// Applies the actions in a restored store.
     ///
     /// # Errors
-    /// [`PersonError`]: the store must not be started.
+    /// [`PersonError`]: the store must not be used.
     pub async fn apply(&self, store: &Store) -> Result<DoneAgain, PersonError> {
         let mut done = DoneAgain::default();
         let mut after = None;
@@ -93,14 +93,14 @@ impl Later {
         }
     }
 
-    /// Erases who was erased, from records, mail and files. What still had to be done in the restored store must be held by
-    /// then. Gives how many.
+    /// Erases people again, from records, mail and files. Pending work in the restored store must be held by then.
+    /// Returns how many.
     ///
     /// # Errors
-    /// [`PersonError`]: the store must not be started.
+    /// [`PersonError`]: the store must not be used.
     pub async fn erase(&self, eraser: &Eraser, now: Timestamp) -> Result<u64, PersonError> {
         let mut marks = erasure_marks(&self.kept).await?;
-        // Of a version that kept no marks of its own.
+        // From a version without stored erasure marks.
         let mut after = None;
         loop {
             let page = self.kept.scan_suppressions(after, PAGE).await?;
@@ -131,7 +131,7 @@ impl Later {
         store
             .change_subscriber(id, |subscriber| {
                 count = 0;
-                // The same number may be another person's where a store was restored before.
+                // The same number may be another person's if a store was restored before.
                 if subscriber.created != left.created {
                     return Ok::<_, StoreError>(());
                 }

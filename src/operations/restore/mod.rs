@@ -1,13 +1,13 @@
-//! Restoring a store from a backup, so that a daemon may start on it.
+//! Restores a store from a backup, so that a daemon may start on it.
 //!
-//! Its ledgers end where the backup ends. What was sent after that, nobody knows: so nothing goes out by itself. Every
-//! mailing that is not over is paused and its deliveries in doubt are held for a person; notices that were still to be
-//! sent are given up, and mail that was still to be handled is laid aside; a person can try each again (`hold`).
+//! Its ledgers end where the backup ends. It is unknown what was sent after that: so nothing is sent automatically.
+//! Every mailing that has not ended is paused and its deliveries in doubt are held for a person; unsent notices are
+//! given up, and unhandled mail is set aside; a person can retry each (`hold`).
 //!
-//! Numbers go on higher, so that what went out after the instant never leads to something else.
+//! Numbers continue at higher values, so that mail sent after the restored time never refers to something else.
 //!
-//! What people did after the instant must not be undone (invariant 4): where a later backup is there, suppressions,
-//! ended and paused subscriptions and erasures that it knows are done again (`later`).
+//! What people did after that time must not be undone (invariant 4): if there is a later backup, its suppressions,
+//! ended and paused subscriptions and erasures are applied again (`later`).
 
 use std::io;
 use std::path::PathBuf;
@@ -35,43 +35,43 @@ pub mod later;
 use hold::{Held, hold, renumber};
 use later::{DoneAgain, Later};
 
-/// What is to be restored, and where to.
+/// What to restore, and where.
 #[derive(Clone, Debug)]
 pub struct Restoration {
     /// The repository.
     pub from: PathBuf,
-    /// Which state.
+    /// The state to restore.
     pub wanted: Wanted,
-    /// The state directory to be; there must be no store in it.
+    /// The new state directory; it must not contain a store.
     pub target: PathBuf,
-    /// Do again what people did after that instant, as the newest backup knows it.
+    /// Whether to apply again what people did after that time, from the newest backup.
     pub later: bool,
-    /// Whether what is damaged may be left out.
+    /// Whether damaged parts may be left out.
     pub extent: Extent,
-    /// A store that stands in the target is moved aside, into a directory beside it; nothing is there otherwise.
+    /// Whether to move an existing store in the target aside, into a directory next to it.
     pub aside: bool,
 }
 
 /// What was restored, or would be.
 #[derive(Clone, Debug)]
 pub struct Restored {
-    /// Which state.
+    /// The restored state.
     pub point: Point,
-    /// How many records the backup holds.
+    /// Number of records in the backup.
     pub records: u64,
-    /// What is wrong with the backup; a partial restore went without it.
+    /// Damage in the backup; a partial restore leaves it out.
     pub faults: Vec<Fault>,
-    /// The records are exactly those of the backup.
+    /// Whether the records are exactly those of the backup.
     pub exact: bool,
-    /// Attachments and mail that records name and that are not there, or not whole, each in a line.
+    /// Attachments and mail that records refer to and that are missing or damaged, one line each.
     pub missing: Vec<String>,
-    /// Backups later than that state that cannot be read: what people did up to them is not known from them.
+    /// Later backups that cannot be read: people's actions up to them are not known from them.
     pub unread: Vec<Fault>,
-    /// What stands where it would go.
+    /// What exists at the target.
     pub occupied: Option<PathBuf>,
-    /// Where the store that stood there is now.
+    /// Where the previous store is now.
     pub aside: Option<PathBuf>,
-    /// The backup that later acts were read from, if there is a later one, and what was done again.
+    /// The later backup that was read, if any, and what was applied again.
     pub later: Option<(String, DoneAgain)>,
     /// What is held.
     pub held: Held,
@@ -80,24 +80,24 @@ pub struct Restored {
 /// Why nothing was restored.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// The backup, or the place where it should go.
+    /// The backup or the target cannot be used.
     #[error(transparent)]
     Backup(#[from] BackupError),
-    /// Some of it is damaged.
-    #[error("the backup is damaged, so nothing was restored:{}\nwith --partial, what is whole is restored", fault_lines(.0))]
+    /// The backup is damaged.
+    #[error("the backup is damaged, so nothing was restored:{}\nuse --partial to restore the intact part", fault_lines(.0))]
     Damaged(Vec<Fault>),
-    /// What people did after it cannot be read.
+    /// Later backups cannot be read, so people's actions after it are unknown.
     #[error(
-        "later backups, which know who left after that instant, cannot be read:{}\nwithout what they know, people who \
-         unsubscribed or were erased since come back: --partial does again what other backups know of them, \
+        "later backups, which record who left after that time, cannot be read:{}\nwithout them, people who \
+         unsubscribed or were erased since are restored: --partial applies what other backups record about them, \
          --without-later nothing",
         fault_lines(.0)
     )]
     Later(Vec<Fault>),
-    /// What was restored cannot be looked through.
+    /// The restored store cannot be checked.
     #[error(transparent)]
     Check(#[from] CheckError),
-    /// The restored store.
+    /// The restored store failed.
     #[error(transparent)]
     Person(#[from] PersonError),
 }
@@ -118,10 +118,10 @@ impl From<StoreError> for RestoreError {
     }
 }
 
-/// Is told what happens, from another thread.
+/// Receives progress from another thread.
 pub type Watching = Arc<dyn Fn(Event) -> io::Result<()> + Send + Sync>;
 
-/// Reads everything that a restore would need; nothing is written.
+/// Reads everything that a restore would need; writes nothing.
 ///
 /// # Errors
 /// [`RestoreError`].
@@ -160,13 +160,13 @@ impl Restored {
         }
     }
 
-    /// Everything that was in the backup is in the store.
+    /// Whether everything in the backup is in the store.
     pub fn is_whole(&self) -> bool {
         self.exact && self.faults.is_empty() && self.missing.is_empty()
     }
 }
 
-/// Restores a store. Until this returns, there is none in the target, or the one that was there before.
+/// Restores a store. Until this returns, the target has no store, or the previous one.
 ///
 /// # Errors
 /// [`RestoreError`]: nothing has changed in the target.
@@ -216,7 +216,7 @@ pub async fn restore(pending: &Restoration, clock: Arc<dyn Clock>, watch: Watchi
     Ok(Restored { records, exact, faults, missing, unread, later, held, aside, ..Restored::of(point, Vec::new()) })
 }
 
-/// Holds the store that is to be moved aside, so that no daemon works on it; `None` where its directory is gone.
+/// Locks the store that is to be moved aside, so that no daemon uses it; `None` if its directory does not exist.
 fn lock_of(pending: &Restoration) -> Result<Option<StoreLock>, RestoreError> {
     let store = pending.target.join("store");
     match store.is_dir() {
@@ -225,16 +225,17 @@ fn lock_of(pending: &Restoration) -> Result<Option<StoreLock>, RestoreError> {
     }
 }
 
-/// The point that is wanted, or with [`Extent::Partial`] the nearest that can be had, and what is in the way.
+/// The wanted state, or with [`Extent::Partial`] the nearest available, and the damage.
 fn wanted(pending: &Restoration, repository: &Repository) -> Result<(Point, Vec<Fault>), BackupError> {
     match pending.extent {
-        // Without its notes a repository cannot say whether a newer backup is missing: that is said, and stops nothing.
+        // Without its notes a repository cannot tell whether a newer backup is missing: this is reported, and stops
+        // nothing.
         Extent::Whole => Ok((find(repository, &pending.wanted)?, repository.notes_fault().into_iter().collect())),
         Extent::Partial => find_partial(repository, &pending.wanted),
     }
 }
 
-/// What records name and is not there, or not whole, in words.
+/// What records refer to and is missing or damaged, as text.
 async fn missing(engine: &Arc<EmbeddedEngine>, laid_out: &LaidOut) -> Result<Vec<String>, RestoreError> {
     let found = files_beside(&Store::new(engine.clone()), &laid_out.workplace).await?;
     let line = |finding: Finding| {
@@ -262,7 +263,7 @@ async fn settle(
     };
     renumber(&store, later.map(|(_, later)| later.kept())).await?;
     let held = hold(&store, point.at.unwrap_or(point.created), now).await?;
-    // After that: what waits is not taken from under anybody.
+    // Last, so that no pending work is interfered with.
     if let Some((_, later)) = later {
         let (spool, clock) = (laid_out.workplace.join("spool"), clock.clone());
         let spool =
@@ -285,10 +286,10 @@ async fn place(laid_out: LaidOut) -> Result<(), RestoreError> {
     blocking(move || Ok(laid_out.place()?)).await
 }
 
-/// What is read of later backups: the newest that can be read, with its name, and those that cannot be.
+/// The newest later backup that can be read, with its name, and those that cannot.
 type ReadLater = (Option<(String, Later)>, Vec<Fault>);
 
-/// What people did after the instant, by the newest backup that can be read, if one is later.
+/// Reads people's actions after the restored time from the newest readable backup, if it is later.
 fn read_later(pending: &Restoration, repository: &Repository, point: &Point) -> Result<ReadLater, RestoreError> {
     let mut unread = Vec::new();
     if !pending.later {
@@ -309,7 +310,7 @@ fn read_later(pending: &Restoration, repository: &Repository, point: &Point) -> 
             }
         }
     }
-    // What is older than the one that was read, that one knows.
+    // Everything older is known to the one that was read.
     let known = later.as_ref().map_or(&point.backup, |(backup, _)| backup);
     unread.extend(faults.into_iter().filter(|fault| fault.backups.iter().any(|backup| backup > known)));
     match unread.is_empty() || pending.extent == Extent::Partial {

@@ -53,7 +53,7 @@ impl Room {
     pub fn trouble(&self, now: Timestamp) -> Option<Trouble> {
         let full = self.lock();
         let full = full.as_ref().filter(|full| full.is_recent(now))?;
-        Some(Trouble::of_store(full.since, full.last + PAUSE, format!("{}; deliveries wait for room", full.what)))
+        Some(Trouble::of_store(full.since, full.last + PAUSE, format!("{}; deliveries wait for disk space", full.what)))
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
         assert!(!room.is_full(at(2), "the disk is full".into()));
         let trouble = room.trouble(at(3)).unwrap();
         assert_eq!((trouble.since, trouble.next_try), (Some(at(0)), Some(at(4))));
-        assert_eq!(trouble.what, "the disk is full; deliveries wait for room");
+        assert_eq!(trouble.what, "the disk is full; deliveries wait for disk space");
         assert_eq!(room.trouble(at(12)), None);
         assert!(room.is_full(at(12), "the disk is full".into()), "that is another time");
         assert_eq!(room.trouble(at(13)).unwrap().since, Some(at(12)));

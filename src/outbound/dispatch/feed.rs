@@ -150,7 +150,7 @@ async fn next_chunk(
     let ahead = shared.parts.store.due_later(mailing, latest, DUE_STEP).await?;
     let free = ahead.iter().map(|(due, sequence)| (due, chunk_of(*sequence))).find(|(_, chunk)| is_free(chunk));
     if let Some((due, chunk)) = free {
-        tracing::warn!(%mailing, chunk, %due, "deliveries were put off by a clock that stood ahead; they are tried now");
+        tracing::warn!(%mailing, chunk, %due, "deliveries were deferred while the clock was ahead; they are tried now");
         unswept.remove(&chunk);
         return Ok(Some(chunk));
     }

@@ -164,7 +164,7 @@ impl Shared {
         match error {
             StoreError::Engine(EngineError::Full(_)) => {
                 if self.room.is_full(clock.now(), error.to_string()) {
-                    tracing::warn!(%error, "dispatch waits for room, and goes on by itself when there is some");
+                    tracing::warn!(%error, "dispatch waits for disk space, and continues automatically");
                 }
             }
             error if error.may_pass() => tracing::warn!(%error, "dispatch waits for the store"),
@@ -179,7 +179,7 @@ impl Shared {
 
     /// Ends dispatch with a reason.
     fn give_up(&self, why: &str) {
-        tracing::error!(why, "dispatch cannot go on");
+        tracing::error!(why, "dispatch cannot continue");
         self.broken.send_replace(Some(why.to_owned()));
         self.drain();
     }
@@ -229,7 +229,7 @@ impl Dispatcher {
         if let Some(main) = main
             && let Err(error) = main.await
         {
-            tracing::error!(%error, "the dispatcher ended badly");
+            tracing::error!(%error, "the dispatcher ended unexpectedly");
         }
     }
 
@@ -322,8 +322,8 @@ async fn run(shared: Arc<Shared>) {
                     closed.extend(ended);
                 }
                 Err(error) => {
-                    tracing::error!(%error, "a mailing's task ended badly");
-                    // Held back, or the same would happen again at once.
+                    tracing::error!(%error, "a mailing's task ended unexpectedly");
+                    // Paused, or the same would happen again at once.
                     if let Some(id) = busy.remove(&error.id()) {
                         hold_back(&shared, id, format!("an error in Depesch, see the daemon's log: {error}")).await;
                     }
@@ -331,7 +331,7 @@ async fn run(shared: Arc<Shared>) {
             },
             // Before a drain a worker ends only by a panic; what it held would never be given back.
             Some(ended) = workers.join_next() => if let Err(error) = ended {
-                shared.give_up(&format!("the worker of a connection ended badly: {error}"));
+                shared.give_up(&format!("the worker of a connection ended unexpectedly: {error}"));
             },
             () = shared.until_draining() => {}
         }

@@ -183,7 +183,13 @@ impl Worker {
                 Ok(None)
             }
             Err(error) => {
+                let may_be_applied = error.may_be_applied();
                 self.survive(error).await?;
+                let row = Row { delivery: intended, stamp: Some(stamp), ..job.row.clone() };
+                if may_be_applied && self.stands(mailing.value.id, &row).await? {
+                    self.settle_finished().await?;
+                    return Ok(Some(row));
+                }
                 Ok(None)
             }
         }
@@ -309,10 +315,35 @@ impl Worker {
             match self.shared.parts.store.commit(batch).await {
                 Ok(Commit::Applied) => return self.settle_finished().await,
                 Ok(Commit::Conflict(key)) => self.reconcile(&key).await?,
-                Err(error) => self.survive(error).await?,
+                Err(error) => {
+                    let may_be_applied = error.may_be_applied();
+                    self.survive(error).await?;
+                    if may_be_applied && self.is_committed().await? {
+                        return self.settle_finished().await;
+                    }
+                }
             }
         }
         Ok(())
+    }
+
+    /// Whether what is finished stands in the store: all of a batch does, or none of it.
+    async fn is_committed(&mut self) -> Result<bool, Ended> {
+        let Some(finished) = self.finished.first() else { return Ok(true) };
+        let stamp = Some(ledger::stamp_of(&finished.delivery));
+        let row = Row { delivery: finished.delivery.clone(), stamp, ..finished.job.row.clone() };
+        let mailing = finished.job.run.current().value.id;
+        self.stands(mailing, &row).await
+    }
+
+    /// Whether a delivery stands in the store just as `row` says.
+    async fn stands(&mut self, mailing: MailingId, row: &Row) -> Result<bool, Ended> {
+        loop {
+            match self.shared.parts.store.delivery(mailing, row.sequence).await {
+                Ok((_, stamp)) => return Ok(stamp == row.stamp),
+                Err(error) => self.survive(error).await?,
+            }
+        }
     }
 
     /// Others changed a delivery that we have an outcome for: the lease ran out and another node took over, or the

@@ -132,7 +132,7 @@ impl NoticeWorker {
         if let Some(main) = main
             && let Err(error) = main.await
         {
-            tracing::error!(%error, "the notices' worker ended badly");
+            tracing::error!(%error, "the notice sender ended unexpectedly");
         }
     }
 
@@ -141,7 +141,7 @@ impl NoticeWorker {
         let mut broken = self.shared.broken.subscribe();
         match broken.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
             Ok(Some(reason)) => reason,
-            _ => "the notices' worker has ended".to_owned(),
+            _ => "the notice sender has ended".to_owned(),
         }
     }
 
@@ -209,14 +209,14 @@ impl Shared {
 
     fn report_trouble(&self, what: String) {
         if self.backoff.is_trouble(self.now()) && self.backoff.failed(self.now(), what.clone()) {
-            tracing::warn!(%what, "the relay gives trouble; notices wait");
+            tracing::warn!(%what, "the relay is in trouble; notices wait");
         }
     }
 }
 
 /// Passes due notices to the connections, until it is told to stop.
 async fn run(shared: Arc<Shared>) {
-    let heartbeat = shared.heartbeats.begin("what hands out notices");
+    let heartbeat = shared.heartbeats.begin("the queue of notices");
     let (sender, receiver) = mpsc::channel(shared.parts.settings.connections.max(1));
     let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
     let mut connections = JoinSet::new();
@@ -229,7 +229,7 @@ async fn run(shared: Arc<Shared>) {
             look = look(&shared, &sender, &mut ahead, &heartbeat) => if look.is_err() { break },
             // Before a drain one ends only by a panic; what it held would never be examined again.
             Some(ended) = connections.join_next() => if let Err(error) = ended {
-                shared.give_up(&format!("the task of a connection for notices ended badly: {error}"));
+                shared.give_up(&format!("the task of a connection for notices ended unexpectedly: {error}"));
             },
             () = shared.until_draining() => {}
         }

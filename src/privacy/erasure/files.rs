@@ -1,4 +1,4 @@
-//! Kept mails of theirs, and mails that the capture transport wrote down.
+//! Erases their kept mails, and mails written by the capture transport.
 
 use std::path::{Path, PathBuf};
 
@@ -18,10 +18,10 @@ pub(super) async fn sweep(store: &Store, files: Option<&Files>, cases: &mut Case
         }
         return Ok(());
     };
-    // One mail to two lists is two posts with one file: it goes with the last of them.
+    // One mail to two lists is two posts with one file: it is removed with the last of them.
     let all: Vec<[u8; 32]> = cases.list.iter().flat_map(|case| case.work.files.clone()).collect();
     let needed = match needed_files(store, &all).await {
-        // What cannot be read may name any of them.
+        // An unreadable record may refer to any of them.
         Err(error @ StoreError::Record(_)) => {
             cases.hold_unreadable(&[("what names kept files".to_owned(), error)]);
             all.into_iter().collect()
@@ -44,7 +44,7 @@ pub(super) async fn sweep(store: &Store, files: Option<&Files>, cases: &mut Case
     Ok(())
 }
 
-/// Captured mails to them, and those that name them. The folder is for trials: it is read as a whole.
+/// Removes captured mails to them, and those that mention them. The folder is for trials: all of it is read.
 async fn sweep_capture(directory: &Path, cases: &Cases) -> Result<(), PersonalDataError> {
     for path in captured(directory.to_owned()).await.map_err(failed(directory))? {
         sweep_captured(path, cases).await?;

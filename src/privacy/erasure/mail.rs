@@ -1,5 +1,5 @@
-//! Notices and mail that came in. A message is overwritten in the spool first, then its records go: a crash in between
-//! finds the records and does it again.
+//! Erases notices and incoming mail. A message is overwritten in the spool first, then its records are removed: a
+//! crash in between finds the records and repeats it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::store::{Store, StoreError, inbound, notices};
 
 use super::Cases;
 
-/// Notices first: one that passes a message on must be gone before the message is.
+/// Notices first: one that forwards a message must be gone before the message is.
 pub(super) async fn sweep(store: &Store, files: Option<&Files>, cases: &mut Cases) -> Result<(), PersonalDataError> {
     let entries = cases.people.notices(store).await?;
     cases.hold_unreadable(&entries.unreadable);
@@ -29,18 +29,18 @@ pub(super) async fn sweep(store: &Store, files: Option<&Files>, cases: &mut Case
         let mut batch = Batch::new();
         notices::delete(&mut batch, &entry.read);
         if !removable || store.commit(batch).await? != Commit::Applied {
-            cases.hold(&who, &format!("notice {} is on its way", notice.id));
+            cases.hold(&who, &format!("notice {} is being sent", notice.id));
         }
     }
     let since = cases.list.iter().map(|case| case.work.mail).min().flatten();
     let last = match store.newest_inbound(None, 1).await {
-        // It is found again below, and then the next run begins where this one did.
+        // It is found again below, and then the next run starts where this one did.
         Err(StoreError::Record(_)) => None,
         newest => newest?.first().map(|read| read.value.id),
     };
     let entries = cases.people.inbound(store, files.map(|files| &files.spool), since).await?;
     cases.hold_unreadable(&entries.unreadable);
-    // What cannot be read is looked at again each time, until it is mended.
+    // Unreadable records are examined again each time, until they are repaired.
     let mut unfinished: BTreeSet<usize> =
         if entries.unreadable.is_empty() { BTreeSet::new() } else { (0..cases.list.len()).collect() };
     for (place, of) in by_place(entries.found) {
@@ -55,7 +55,7 @@ pub(super) async fn sweep(store: &Store, files: Option<&Files>, cases: &mut Case
         }
     }
     for (place, case) in cases.list.iter_mut().enumerate() {
-        // The next run goes on from here, if anything holds this one open.
+        // The next run continues from here, if anything keeps this one open.
         if files.is_some() && !unfinished.contains(&place) {
             case.work.mail = last;
         }
@@ -63,7 +63,7 @@ pub(super) async fn sweep(store: &Store, files: Option<&Files>, cases: &mut Case
     Ok(())
 }
 
-/// The records of each message, together.
+/// Groups the records of each message.
 fn by_place(entries: Vec<PersonalRecord<Inbound>>) -> Vec<(SpoolPlace, Vec<PersonalRecord<Inbound>>)> {
     let mut messages: BTreeMap<(u64, u64), (SpoolPlace, Vec<PersonalRecord<Inbound>>)> = BTreeMap::new();
     for entry in entries {
@@ -73,7 +73,7 @@ fn by_place(entries: Vec<PersonalRecord<Inbound>>) -> Vec<(SpoolPlace, Vec<Perso
     messages.into_values().collect()
 }
 
-/// Erases one message with its records; says what stands in the way, if anything does.
+/// Erases one message with its records; returns what prevents it, if anything does.
 async fn erase_message(
     store: &Store,
     files: Option<&Files>,
@@ -84,23 +84,25 @@ async fn erase_message(
         let id = entry.read.value.id;
         match entry.read.value.state {
             InboundState::Waiting => return Ok(Some(format!("message {id} waits to be handled"))),
-            // Nothing is ever thrown away unread, unless it is the person's own.
-            InboundState::Stuck { .. } if !entry.own => return Ok(Some(format!("message {id} needs a person's look"))),
+            // Nothing is discarded unread, unless it is the person's own.
+            InboundState::Stuck { .. } if !entry.own => {
+                return Ok(Some(format!("message {id} must be examined by a person")));
+            }
             InboundState::Stuck { .. } | InboundState::Handled { .. } => {}
         }
     }
-    let Some(files) = files else { return Ok(Some("their mail lies in the spool".to_owned())) };
+    let Some(files) = files else { return Ok(Some("their mail is in the spool".to_owned())) };
     if let Some(notice) = passing(store, place).await? {
-        return Ok(Some(format!("notice {notice} passes a message of theirs on")));
+        return Ok(Some(format!("notice {notice} forwards a message of theirs")));
     }
     files.spool.erase(place).await?;
     let mut batch = Batch::new();
     of.iter().for_each(|entry| inbound::delete(&mut batch, &entry.read));
     let gone = store.commit(batch).await? == Commit::Applied;
-    Ok((!gone).then(|| "a message of theirs was looked at meanwhile".to_owned()))
+    Ok((!gone).then(|| "a message of theirs was being read meanwhile".to_owned()))
 }
 
-/// A notice that passes the message on; one that is settled is removed, for it could not be sent again.
+/// Handles a notice that forwards the message; a settled one is removed, because it could not be sent again.
 async fn passing(store: &Store, place: SpoolPlace) -> Result<Option<crate::base::id::NoticeId>, PersonalDataError> {
     let mut before = None;
     loop {
@@ -108,7 +110,7 @@ async fn passing(store: &Store, place: SpoolPlace) -> Result<Option<crate::base:
         let Some((last, _)) = page.last() else { return Ok(None) };
         before = Some(*last);
         for (id, read) in page {
-            // It may be this message that a notice which cannot be read passes on.
+            // An unreadable notice may forward this message.
             let Ok(read) = read else { return Ok(Some(id)) };
             if !matches!(&read.value.body, NoticeBody::Forwarded { place: of, .. } if *of == place) {
                 continue;

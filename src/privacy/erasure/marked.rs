@@ -1,6 +1,6 @@
-//! Erasing again after a backup was put back: who was erased since it was made is in it once more.
+//! Repeats erasures after a backup was restored: people erased since it was made are in it again.
 //!
-//! What is handed on beside a backup are marks without names: the keyed hash of an address and when its owner was erased.
+//! Next to a backup only marks without names are stored: the keyed hash of an address and when its owner was erased.
 
 use std::collections::BTreeMap;
 
@@ -16,19 +16,19 @@ use crate::store::{CONFLICT_TRIES, Read, Store, StoreError};
 use super::request::begin;
 use super::{Eraser, Worked};
 
-/// Records read at a time.
+/// Number of records read at a time.
 const PAGE: usize = 500;
 
-/// That somebody was erased.
+/// Records that a person was erased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ErasureMark {
     /// The keyed hash of their address ([`crate::base::token::Key::hash_address`]).
     pub hash: AddressHash,
-    /// When it was asked for.
+    /// When it was requested.
     pub at: Timestamp,
 }
 
-/// The marks of all erasures that a store knows of, open and done: what to keep beside a backup.
+/// The marks of all erasures in a store, open and done: to be stored next to a backup.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -42,12 +42,12 @@ pub async fn erasure_marks(store: &Store) -> Result<Vec<ErasureMark>, StoreError
     }
 }
 
-/// Erases everyone whom a mark names by the hash of their address, and works until nothing more can be done. Who has come
-/// back since their mark, as a new subscriber, is left alone; a mark that the store has already changes nothing, unless what
-/// it names is there. May be repeated.
+/// Erases everyone identified by a mark's address hash, and works until nothing more can be done. People who came
+/// back after their mark, as new subscribers, are left alone; a mark that is in the store already changes nothing,
+/// unless the person is there. May be repeated.
 ///
 /// # Errors
-/// [`PersonalDataError`]: what was done stays done; do it again.
+/// [`PersonalDataError`]: what was done stays done; repeat the call.
 pub async fn erase_marked(eraser: &Eraser, marks: &[ErasureMark], now: Timestamp) -> Result<Worked, PersonalDataError> {
     let mut wanted: BTreeMap<AddressHash, Timestamp> = BTreeMap::new();
     for mark in marks {
@@ -78,7 +78,7 @@ pub async fn erase_marked(eraser: &Eraser, marks: &[ErasureMark], now: Timestamp
             begun += 1;
         }
     }
-    // Of the others nothing is there; that they were erased is known again, so that no import brings them back.
+    // The others have no data; their erasure is recorded again, so that no import brings them back.
     for (hash, at) in wanted {
         mark(&eraser.store, &hash, at, now).await?;
     }
@@ -105,13 +105,13 @@ async fn begin_again(
     Err(StoreError::Contended(CONFLICT_TRIES))
 }
 
-/// The addresses outside the subscribers' records whose hashes are wanted.
+/// The addresses outside the subscribers' records with the wanted hashes.
 async fn strangers(
     eraser: &Eraser,
     wanted: &BTreeMap<AddressHash, Timestamp>,
 ) -> Result<BTreeMap<AddressHash, Address>, StoreError> {
     let (store, mut found) = (&eraser.store, BTreeMap::new());
-    // What came after somebody was erased is no part of what was to go.
+    // What arrived after a person was erased is not part of the erasure.
     let mut take = |address: &Address, since: Timestamp| {
         let hash = eraser.key.hash_address(address);
         if wanted.get(&hash).is_some_and(|at| since <= *at) {
@@ -174,7 +174,7 @@ async fn strangers(
     Ok(found)
 }
 
-/// Notes an erasure of which nothing is left, unless it is noted, or the suppression was lifted since.
+/// Records an erasure with nothing left to do, unless it is recorded, or the suppression was lifted since.
 async fn mark(store: &Store, hash: &AddressHash, at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
     use crate::model::erasure::{Erasure, ErasureState};
     use crate::model::suppression::{Suppression, SuppressionReason};
@@ -189,7 +189,7 @@ async fn mark(store: &Store, hash: &AddressHash, at: Timestamp, now: Timestamp) 
         let erased = Suppression { address: None, reason: SuppressionReason::Erased, since: at, note: String::new() };
         suppressions::put(&mut batch, hash, None, &erased);
     }
-    // On a conflict somebody has just noted it.
+    // On a conflict another process has just recorded it.
     store.commit(batch).await?;
     Ok(())
 }

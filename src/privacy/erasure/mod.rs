@@ -1,10 +1,9 @@
-//! Erasure after its first step: every family of records, the spool and the kept files, again and again until nothing names
-//! the person any more.
+//! The rest of an erasure after its first step: every record family, the spool and the kept files, repeatedly until
+//! nothing identifies the person any more.
 //!
-//! Nothing here is taken from under whoever is using it: a delivery that is just being sent, a mail that waits to be
-//! handled, a notice that is on its way hold the erasure open, each with a word that says so, and the next run goes on. So
-//! a crash anywhere loses nothing of it. With the last step the address itself is forgotten, and a mark with its keyed
-//! hash stays.
+//! Data in use is not taken away: a delivery being sent, a mail waiting to be handled, or a notice being sent keep
+//! the erasure open, each with a text that says so, and the next run continues. So a crash loses nothing of it. With
+//! the last step the address itself is forgotten, and a mark with its keyed hash stays.
 
 mod files;
 mod mail;
@@ -29,42 +28,42 @@ use crate::store::{Store, StoreError, erasures};
 
 use super::personal_data::{Files, People, PersonalDataError, PersonalRecord};
 
-/// Erasures that are worked on together: what is looked through is looked through once for all of them.
+/// Maximum number of erasures processed together: each record is read once for all of them.
 const TOGETHER: usize = 500;
 
-/// What carries erasures out.
+/// Carries out erasures.
 #[derive(Clone)]
 pub struct Eraser {
     /// The store.
     pub store: Store,
     /// The installation's key.
     pub key: Key,
-    /// Where mail lies. Without it, an erasure stays open as long as mail or files are left.
+    /// Where mail is stored. If `None`, an erasure stays open as long as mail or files are left.
     pub files: Option<Files>,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Worked {
-    /// Erasures that were begun because of marks.
+    /// Number of erasures begun because of marks.
     pub begun: u64,
-    /// Erasures that were ended.
+    /// Number of erasures completed.
     pub done: u64,
-    /// Those that stay open, each with what stands in the way.
+    /// Erasures that stay open, each with what prevents their completion.
     pub open: Vec<(AddressHash, BTreeSet<String>)>,
 }
 
-/// An erasure that is being worked on.
+/// An erasure being processed.
 struct Case {
     hash: AddressHash,
     stamp: Value,
     at: Timestamp,
     work: ErasureWork,
-    /// What stands in the way.
+    /// What prevents its completion.
     holds: BTreeSet<String>,
 }
 
-/// The erasures that are worked on together.
+/// The erasures being processed together.
 struct Cases {
     list: Vec<Case>,
     people: People,
@@ -77,14 +76,14 @@ impl Cases {
         Self { people: People::new(&people), list }
     }
 
-    /// Whose erasure a record of `since` belongs to. What somebody did after they were erased, they did anew; and what others
-    /// wrote of them since is no part of what was to go, or an erasure that stays open would eat other people's mail.
+    /// The erasures that a record of time `since` belongs to. What people did after their erasure they did anew; and
+    /// what others wrote about them since is not part of it, or an open erasure would destroy other people's mail.
     fn concerned<T>(&self, entry: &PersonalRecord<T>, since: Timestamp) -> BTreeSet<usize> {
         let old = |place: &&usize| self.list.get(**place).is_some_and(|case| since <= case.at);
         entry.who.iter().filter(old).copied().collect()
     }
 
-    /// Holds these open.
+    /// Keeps these open.
     fn hold(&mut self, who: &BTreeSet<usize>, why: &str) {
         for place in who {
             if let Some(case) = self.list.get_mut(*place) {
@@ -93,7 +92,7 @@ impl Cases {
         }
     }
 
-    /// Holds all open because of records that cannot be read: nobody can say that they do not name the person.
+    /// Keeps all open because of unreadable records: they may refer to the person.
     fn hold_unreadable(&mut self, unreadable: &[(String, StoreError)]) {
         for (which, error) in unreadable {
             for case in &mut self.list {
@@ -102,7 +101,7 @@ impl Cases {
         }
     }
 
-    /// A text without any of the addresses.
+    /// A text without the addresses.
     fn scrub(&self, text: &str) -> String {
         let addresses = self.list.iter().map(|case| case.work.address.as_str());
         addresses.fold(text.to_owned(), |text, address| records::without(&text, address))
@@ -117,10 +116,10 @@ impl Case {
 }
 
 impl Eraser {
-    /// Works on all open erasures.
+    /// Processes all open erasures.
     ///
     /// # Errors
-    /// [`PersonalDataError`]: what was done stays done, and the next run goes on.
+    /// [`PersonalDataError`]: what was done stays done, and the next run continues.
     pub async fn work(&self, now: Timestamp) -> Result<Worked, PersonalDataError> {
         let mut worked = Worked::default();
         loop {
@@ -164,7 +163,7 @@ impl Eraser {
                 let state = ErasureState::Done { at: now, journal: None, index: None };
                 let erasure = Erasure { at: case.at, state };
                 erasures::put(&mut batch, &case.hash, Some(case.stamp), &erasure);
-                // On a conflict it was begun anew meanwhile: the next run sees.
+                // On a conflict it was begun again meanwhile: the next run sees it.
                 done += u64::from(self.store.commit(batch).await? == Commit::Applied);
             } else {
                 case.put(&mut batch);

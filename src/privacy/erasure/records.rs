@@ -1,4 +1,4 @@
-//! Wishes, answers to invitations, posts, and what mailings and lists say of a person.
+//! Erases pending requests, answers to invitations, posts, and mentions in mailings and lists.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::store::{Read, Store, StoreError, mailings, pending_requests, posts, r
 
 use super::{Cases, rows};
 
-/// Wishes, answers, mailings, lists.
+/// Processes pending requests, answers, mailings and lists.
 pub(super) async fn sweep(store: &Store, cases: &mut Cases) -> Result<(), StoreError> {
     for entry in cases.people.pending_requests(store).await? {
         if cases.concerned(&entry, entry.read.value.asked).is_empty() {
@@ -86,7 +86,7 @@ fn scrub_mailing(cases: &Cases, mailing: &Mailing) -> Mailing {
     mailing
 }
 
-/// Posts of theirs, and posts that name them: what is sent or held for others' word waits until that is over.
+/// Processes posts by them, and posts that mention them: those being sent or held for another person's decision wait.
 pub(super) async fn sweep_posts(
     store: &Store,
     files: Option<&Files>,
@@ -120,14 +120,14 @@ pub(super) async fn sweep_posts(
             }
         }
         if store.commit(batch).await? != Commit::Applied {
-            // The stamps of the erasures are not what was written: this run cannot end them, the next one does.
+            // The stamps of the erasures are outdated: this run cannot complete them, the next one does.
             cases.hold(&who, &format!("post {id} was changed meanwhile"));
         }
     }
     Ok(())
 }
 
-/// Whether a post names them only as those who decided about it.
+/// Whether a post mentions them only as those who decided about it.
 async fn only_decided_by(cases: &Cases, files: Option<&Files>, post: &Post) -> Result<bool, PersonalDataError> {
     let Some(files) = files else { return Ok(true) };
     match files.blobs.read(&post.blob.sha256).await {
@@ -149,9 +149,9 @@ fn scrub_decision(batch: &mut Batch, cases: &Cases, read: &Read<Post>) {
     posts::put_post(batch, &post, Some(read));
 }
 
-/// The text with every spelling of the address replaced.
+/// The text with all spellings of the address replaced.
 pub(super) fn without(text: &str, address: &str) -> String {
-    // Only where lower case has as many bytes do places in it mean places in the text.
+    // Positions correspond only if the lower-case form has the same number of bytes.
     let (lower, address) = (text.to_lowercase(), address.to_lowercase());
     if !lower.contains(&address) {
         return text.to_owned();

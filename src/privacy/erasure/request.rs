@@ -1,7 +1,8 @@
-//! Erasure (GDPR Article 17), its first step: one commit removes the person's own record, leaves the keyed hash of the
-//! address, so that no import brings them back, and notes what is left to do. From then on nothing is sent to them.
+//! The first step of an erasure (GDPR Article 17): one commit removes the person's own record, leaves the keyed hash
+//! of the address, so that no import brings them back, and records the work left. From then on nothing is sent to
+//! them.
 //!
-//! The rest is [`crate::privacy::erasure`]'s, which goes on until it is done, whatever stops in between.
+//! The rest is done by [`crate::privacy::erasure`], which continues across interruptions until it is complete.
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
@@ -16,11 +17,12 @@ use crate::store::{Attempt, Read, Store, StoreError, erasures, pending_requests,
 use crate::subscribers::profile::{PersonError, SubscriberService};
 
 impl SubscriberService {
-    /// Begins the erasure of a person, by number or address; gives the keyed hash of the address. With `files`, who is
-    /// known from mail alone is found too.
+    /// Begins the erasure of a person, by number or address; returns the keyed hash of the address. With `files`,
+    /// people known only from mail are found too.
     ///
     /// # Errors
-    /// [`PersonError::NotFound`] when nothing is known of them; [`PersonError::Store`]: nothing was erased.
+    /// [`PersonError::NotFound`] when nothing is known about them; [`PersonError::Store`]: nothing was
+    /// erased.
     pub async fn erase(&self, who: &str, files: Option<&Files>) -> Result<AddressHash, PersonError> {
         self.store
             .attempt(|| async move {
@@ -36,7 +38,7 @@ impl SubscriberService {
             .await
     }
 
-    /// An address that belongs to no subscriber but stands somewhere.
+    /// An address that is not a subscriber's but occurs elsewhere.
     async fn stranger(&self, who: &str, files: Option<&Files>) -> Result<Address, PersonError> {
         let not_found = || PersonError::NotFound(who.to_owned());
         let address: Address = who.parse().map_err(|_| not_found())?;
@@ -61,7 +63,7 @@ async fn is_traced(store: &Store, people: &People, files: Option<&Files>) -> Res
         || !people.inbound(store, files.map(|files| &files.spool), None).await?.found.is_empty())
 }
 
-/// Puts the first step into `batch`; gives the keyed hash of the address.
+/// Adds the first step to `batch`; returns the keyed hash of the address.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -92,7 +94,7 @@ pub(crate) async fn begin(
     Ok(hash)
 }
 
-/// Their own mails that are kept as evidence.
+/// Their own mails kept as evidence.
 fn evidence(subscriber: &Subscriber) -> Vec<[u8; 32]> {
     let events = subscriber.subscriptions.values().flat_map(|subscription| &subscription.events);
     events.filter_map(|event| event.evidence().copied()).collect()

@@ -1,5 +1,5 @@
-//! Their deliveries and bounces stay in the ledgers as numbers that lead to nobody, for the counts must add up; of what
-//! servers said, the codes stay and the words go.
+//! Deliveries and bounces stay in the ledgers as anonymous numbers, because the counts must add up; of server
+//! replies, the codes are kept and the texts are removed.
 
 use crate::base::clock::Timestamp;
 use crate::base::id::SubscriberId;
@@ -13,10 +13,10 @@ use crate::store::{Store, StoreError, ledger, mailings};
 
 use super::{Case, Cases};
 
-/// What stands where words were.
+/// Replaces a removed text.
 pub(crate) const ERASED: &str = "(erased)";
 
-/// Takes the words out of their deliveries and bounces.
+/// Removes the texts from their deliveries and bounces.
 pub(super) async fn sweep(store: &Store, cases: &mut Cases, now: Timestamp) -> Result<(), StoreError> {
     if cases.list.iter().all(|case| case.work.subscriber.is_none()) {
         return Ok(());
@@ -42,9 +42,10 @@ async fn deliveries(store: &Store, mailing: &Mailing, case: &mut Case, now: Time
     let Some(row) = store.row_of(mailing, subscriber).await? else { return Ok(()) };
     let chunk = ledger::chunk_of(row.sequence);
     let lease = store.lease(mailing.id, chunk).await?;
-    let busy = format!("mailing {} is just being sent to those beside them", mailing.id);
+    let busy = format!("mailing {} is being sent to people next to them", mailing.id);
     if lease.as_ref().is_some_and(|lease| lease.value.until > now) {
-        // Who holds the lease may yet write what a server says. Afterwards the person is found gone, and nothing is sent.
+        // The holder of the lease may still write a server's reply. Afterwards the person is found to be gone, and
+        // nothing is sent.
         case.holds.insert(busy);
         return Ok(());
     }
@@ -71,8 +72,8 @@ async fn bounces(store: &Store, subscriber: SubscriberId) -> Result<bool, StoreE
     Ok(batch.is_empty() || store.commit(batch).await? == Commit::Applied)
 }
 
-/// The delivery without what a server or a program said in words: a reply keeps its code and enhanced status code
-/// (RFC 3463), which name nobody.
+/// The delivery without texts by servers or programs: a reply keeps its code and enhanced status code (RFC 3463),
+/// which identify no one.
 pub(crate) fn without_words(delivery: &Delivery) -> Delivery {
     let mut delivery = delivery.clone();
     match &mut delivery.state {

@@ -1,4 +1,5 @@
-//! Where what was erased may still lie on the disk after no record holds it, and noting that it is gone from there too.
+//! Storage layers: where erased data may remain on the disk after no record holds it, and when it is gone from there
+//! too.
 
 use crate::base::clock::Timestamp;
 use crate::model::erasure::{Erasure, ErasureState};
@@ -6,10 +7,10 @@ use crate::store::engine::{Batch, Commit};
 use crate::store::suppressions::AddressHash;
 use crate::store::{Read, Store, StoreError, erasures};
 
-/// Erasures noted in one commit.
+/// Number of erasures recorded in one commit.
 const TOGETHER: usize = 500;
 
-/// A place on the disk that remembers for a while.
+/// A part of the disk that keeps old data for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stratum {
     /// The journal and the checkpoints.
@@ -19,7 +20,7 @@ pub enum Stratum {
 }
 
 impl Stratum {
-    /// Whether it may hold something of a done erasure.
+    /// Whether it may still hold data of a completed erasure.
     pub fn may_hold(self, erasure: &Erasure) -> bool {
         match (self, &erasure.state) {
             (Self::Journal, ErasureState::Done { journal, .. }) => journal.is_none(),
@@ -29,10 +30,11 @@ impl Stratum {
     }
 }
 
-/// Notes that a stratum holds nothing any more of these, which were read before it forgot. Gives of how many.
+/// Records that a storage layer holds nothing of these any more; they were read before it was cleared. Returns for
+/// how many.
 ///
 /// # Errors
-/// [`StoreError`]: what was noted stays noted.
+/// [`StoreError`]: what was recorded stays recorded.
 pub async fn note_forgotten(
     store: &Store,
     stratum: Stratum,
@@ -52,7 +54,7 @@ pub async fn note_forgotten(
             }
             erasures::put(&mut batch, hash, Some(read.stamp.clone()), &erasure);
         }
-        // On a conflict one of them was begun anew: the next run sees to the others.
+        // On a conflict one of them was begun again: the next run handles the others.
         if store.commit(batch).await? == Commit::Applied {
             noted += some.len();
         }

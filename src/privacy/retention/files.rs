@@ -1,4 +1,4 @@
-//! Files that go by age: captured mails, and what a recovery of the store put aside.
+//! Deletes files by age: captured mails, and what a recovery of the store set aside.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use crate::base::clock::Timestamp;
 use crate::model::present::Cutoff;
 use crate::transport::capture::captured;
 
-/// Removes captured mails in `directory` that were last written before the cutoff; whatever else lies there stays. Says how
-/// many; with `dry` only that.
+/// Removes captured mails in `directory` last written before the cutoff; other files stay. Returns how many; with
+/// `dry` it only counts.
 ///
 /// # Errors
 /// The system's: what was removed before is gone.
@@ -30,7 +30,8 @@ pub async fn drop_captured(directory: PathBuf, old: Cutoff, dry: bool) -> io::Re
     .await
 }
 
-/// Removes directories in `store` that a recovery put aside before the cutoff. Says how many; with `dry` only that.
+/// Removes directories in `store` that a recovery set aside before the cutoff. Returns how many; with `dry` it only
+/// counts.
 ///
 /// # Errors
 /// The system's.

@@ -1,4 +1,4 @@
-//! Subscribers who have left all lists long ago, and who of them is needed all the same.
+//! Former subscribers who left all lists long ago, and which of them are still needed.
 
 use std::collections::BTreeSet;
 
@@ -15,21 +15,21 @@ use crate::store::{Store, StoreError};
 
 use super::people::{Ends, answer_over};
 
-/// Records read at a time.
+/// Number of records read at a time.
 const PAGE: usize = 500;
 
-/// Who stays, though they are on no list any more.
+/// Those who stay although they are on no list any more.
 #[derive(Default)]
 pub struct Needed {
-    /// Addresses ([`Address::key`]) that a list or the configuration names, or from which something is asked or answered.
+    /// Addresses ([`Address::key`]) in lists or the configuration, or with an open question or answer.
     addresses: BTreeSet<String>,
-    /// Subscribers who answered to an invitation.
+    /// Subscribers who answered an invitation.
     subscribers: BTreeSet<SubscriberId>,
 }
 
 impl Needed {
-    /// Those whom `configured` or a list names as owner, sender or moderator, whose wish is open, or whose answer to an
-    /// invitation is kept: with `answers`, as long as it was not over before that; else for ever.
+    /// Collects those who are owner, sender or moderator by `configured` or a list, whose request is pending, or
+    /// whose answer to an invitation is kept: with `answers`, if it ended after that time; otherwise always.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -70,11 +70,11 @@ impl Needed {
     }
 }
 
-/// Begins the erasure of subscribers who have been on no list since before the cutoff, save those who are `needed`. Says how
-/// many; the work on open erasures does the rest.
+/// Begins the erasure of subscribers who have been on no list since before the cutoff, except those `needed`. Returns
+/// how many; the processing of open erasures does the rest.
 ///
 /// # Errors
-/// [`StoreError`]: who was begun stays begun.
+/// [`StoreError`]: those begun stay begun.
 pub async fn erase_former(
     store: &Store,
     key: &Key,
@@ -90,14 +90,14 @@ pub async fn erase_former(
         for read in page.iter().filter(|read| is_former(&read.value, old) && !needed.has(&read.value)) {
             let mut batch = Batch::new();
             begin_erasure(store, key, &mut batch, &read.value.address, Some(read), now).await?;
-            // On a conflict they have just come back, or something else changed: the next run sees.
+            // On a conflict they have just come back, or something else changed: the next run decides.
             erased += u64::from(store.commit(batch).await? == Commit::Applied);
         }
     }
 }
 
-/// Whether somebody was on a list, is on none any more, and nothing about them has changed since before the cutoff. Who was
-/// never put on one has not left.
+/// Whether a subscriber was on a list, is on none any more, and has not changed since before the cutoff. One who was
+/// never on a list has not left.
 fn is_former(subscriber: &Subscriber, old: Cutoff) -> bool {
     let mut subscriptions = subscriber.subscriptions.values();
     old.has(subscriber.updated)

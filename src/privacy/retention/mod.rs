@@ -1,6 +1,5 @@
-//! What is dropped by age: attachments and posts that nothing names, keys by which repeated requests are known, wishes
-//! that were never confirmed, and mail that came in, once it is handled. Everything that tells what became of somebody's
-//! mail stays.
+//! Deletes by age: unreferenced attachments and posts, idempotency keys, unconfirmed requests, and handled incoming
+//! mail. Records of the outcome of mail are kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,36 +21,36 @@ pub mod notices;
 pub mod people;
 pub mod rules;
 
-/// Records read at a time.
+/// Number of records read at a time.
 const PAGE: usize = 200;
 
-/// Why nothing more was dropped; what was dropped before stays so.
+/// Why no more was deleted; what was deleted before stays deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum RetentionError {
-    /// The store failed. As nobody knows then what is still needed, nothing was dropped.
+    /// The store failed. Because it is unknown then what is still needed, nothing was deleted.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// An attachment could not be looked at or removed.
+    /// An attachment could not be examined or removed.
     #[error(transparent)]
     Blob(#[from] BlobError),
-    /// A segment of the spool could not be looked at or removed.
+    /// A segment of the spool could not be examined or removed.
     #[error(transparent)]
     Spool(#[from] SpoolError),
-    /// Captured mails, or what a recovery put aside.
+    /// Captured mails, or what a recovery set aside, could not be examined or removed.
     #[error("{path} could not be looked through: {error}")]
     Files {
-        /// Where.
+        /// The path.
         path: std::path::PathBuf,
-        /// The system's words.
+        /// The system's error.
         error: std::io::Error,
     },
 }
 
-/// Removes attachments and posts that were last received before the cutoff and that nothing names: no release, no post held
-/// or sent, no subscriber's consent ledger. Says how many.
+/// Removes attachments and posts last received before the cutoff and not referenced: by no release, no post held or
+/// sent, no subscriber's consent ledger. Returns how many.
 ///
-/// The candidates are listed before the releases are read: a release that is added meanwhile sends its files first,
-/// which makes them young again.
+/// The candidates are listed before the releases are read: a release added meanwhile sends its files first, which
+/// makes them recent again.
 ///
 /// # Errors
 /// [`RetentionError`].
@@ -79,7 +78,8 @@ async fn old_attachments(store: &Store, blobs: &Blobs, old: Cutoff) -> Result<Ve
     Ok(candidates)
 }
 
-/// Those of `files` that must stay: a release, a post that is held or was sent, or a subscriber's consent ledger names them.
+/// Those of `files` that must stay: referenced by a release, a post that is held or was sent, or a subscriber's
+/// consent ledger.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -97,19 +97,19 @@ pub async fn needed_files(store: &Store, files: &[[u8; 32]]) -> Result<BTreeSet<
     Ok(needed)
 }
 
-/// What became of old mail that had come in.
+/// The result of deleting old incoming mail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DroppedMail {
-    /// Segments of the spool that were removed.
+    /// Number of spool segments removed.
     pub segments: usize,
-    /// Records of messages that went with them.
+    /// Number of message records removed with them.
     pub messages: usize,
-    /// Old segments that stay, each with the messages for which it stays: they wait, or a person must look at them.
+    /// Old segments that stay, each with the messages it stays for: they wait, or need a person.
     pub held: BTreeMap<u64, Vec<InboundId>>,
 }
 
-/// Removes the segments of the spool that were last written to before the cutoff, with the records of their messages. A
-/// segment with a message in it that is not handled stays, and so do all its records.
+/// Removes the spool segments last written to before the cutoff, with the records of their messages. A segment with
+/// an unhandled message stays, and so do all its records.
 ///
 /// # Errors
 /// [`RetentionError`].
@@ -126,7 +126,7 @@ pub async fn drop_mail(store: &Store, spool: &Spool, cutoff: impl Into<Cutoff>) 
         let mut batch = Batch::new();
         page.iter().for_each(|read| inbound::delete(&mut batch, read));
         if !batch.is_empty() && store.commit(batch).await? != Commit::Applied {
-            // Somebody has just changed one of them, and it may be needed: the next run sees.
+            // One of them was just changed and may be needed: the next run decides.
             return Err(StoreError::Contended(1).into());
         }
         dropped.messages += page.len();
@@ -137,7 +137,7 @@ pub async fn drop_mail(store: &Store, spool: &Spool, cutoff: impl Into<Cutoff>) 
     Ok(dropped)
 }
 
-/// Old segments, each with the messages for which it stays.
+/// Old segments, each with the messages it stays for.
 type HeldSegments = BTreeMap<u64, Vec<InboundId>>;
 
 /// The segments that [`drop_mail`] would remove, and the old ones that stay.
@@ -152,8 +152,8 @@ async fn old_segments(
     if old.is_empty() {
         return Ok((old, held));
     }
-    // All records are looked at, for their order says nothing about the segment; and all of them before the first is
-    // dropped.
+    // All records are examined, because their order does not correspond to segments; and all of them before the first
+    // is removed.
     let mut after = None;
     while let Some((last, page)) = page(store, after, &old).await? {
         after = Some(last);
@@ -161,8 +161,8 @@ async fn old_segments(
             held.entry(message.value.place.segment).or_default().push(message.value.id);
         }
     }
-    // A notice that passes a message on needs it until it is sent. It was written when its message became handled, so one
-    // that was found handled above has its notice by now.
+    // A notice that forwards a message needs it until it is sent. It was written when its message became handled, so
+    // the notice of a message found handled above exists by now.
     for segment in store.segments_of_notices().await? {
         old.remove(&segment);
     }
@@ -170,7 +170,7 @@ async fn old_segments(
     Ok((old, held))
 }
 
-/// The next records after `after` that lie in one of `segments`, and the last one looked at; `None` at the end.
+/// The next records after `after` in one of `segments`, and the last one examined; `None` at the end.
 async fn page(
     store: &Store,
     after: Option<InboundId>,
@@ -182,13 +182,13 @@ async fn page(
     Ok(Some((last, page)))
 }
 
-/// For so many days a repeated request is known by its key.
+/// Days for which a repeated request is recognised by its key.
 pub const KEY_DAYS: i64 = 30;
 
-/// Forgets idempotency keys older than [`KEY_DAYS`]. Says how many.
+/// Deletes idempotency keys older than [`KEY_DAYS`]. Returns how many.
 ///
 /// # Errors
-/// [`StoreError`]: what was forgotten before stays so.
+/// [`StoreError`]: what was deleted before stays deleted.
 pub async fn forget_keys(store: &Store, present: &Present) -> Result<u64, StoreError> {
     let old = present.older_than(chrono::Duration::days(KEY_DAYS));
     let (mut forgotten, mut cursor) = (0, None);
@@ -202,10 +202,10 @@ pub async fn forget_keys(store: &Store, present: &Present) -> Result<u64, StoreE
     }
 }
 
-/// Forgets what was asked for by mail and never confirmed, and used tokens, once they have expired. Says how many.
+/// Deletes unconfirmed requests and used tokens, once they have expired. Returns how many.
 ///
 /// # Errors
-/// [`StoreError`]: what was forgotten before stays so.
+/// [`StoreError`]: what was deleted before stays deleted.
 pub async fn forget_requests(store: &Store, present: &Present) -> Result<u64, StoreError> {
     let (mut forgotten, mut cursor) = (0, None);
     loop {
@@ -218,10 +218,10 @@ pub async fn forget_requests(store: &Store, present: &Present) -> Result<u64, St
     }
 }
 
-/// Drops posts that were decided before the cutoff, save those whose mailing is not over. Says how many.
+/// Deletes posts decided before the cutoff, except those whose mailing has not ended. Returns how many.
 ///
 /// # Errors
-/// [`StoreError`]: what was dropped before stays so.
+/// [`StoreError`]: what was deleted before stays deleted.
 pub async fn drop_posts(store: &Store, cutoff: impl Into<Cutoff>) -> Result<u64, StoreError> {
     let cutoff = cutoff.into();
     let (mut dropped, mut after) = (0, PostId(0));
@@ -241,13 +241,13 @@ pub async fn drop_posts(store: &Store, cutoff: impl Into<Cutoff>) -> Result<u64,
             }
         }
         if !batch.is_empty() && store.commit(batch).await? != Commit::Applied {
-            // A decided post is not changed by anybody, so another drops them: that is as good.
+            // A decided post does not change, so another process is deleting them: that is fine.
             return Ok(dropped);
         }
     }
 }
 
-/// Whether a post is needed for nothing any more: it is decided, and no mailing sends it.
+/// Whether a post is not needed any more: it is decided, and no mailing sends it.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -257,10 +257,10 @@ pub async fn is_over(store: &Store, post: &Post) -> Result<bool, StoreError> {
     Ok(matches!(mailing.value.stage, Stage::Finished { .. } | Stage::Cancelled { .. } | Stage::Expired { .. }))
 }
 
-/// Forgets by which Message-IDs second copies of posts are known, once no copy is expected. Says how many.
+/// Deletes the Message-IDs that identify second copies of posts, once no copy is expected. Returns how many.
 ///
 /// # Errors
-/// [`StoreError`]: what was forgotten before stays so.
+/// [`StoreError`]: what was deleted before stays deleted.
 pub async fn forget_seen(store: &Store, present: &Present) -> Result<u64, StoreError> {
     let old = present.older_than(chrono::Duration::days(SEEN_DAYS));
     let (mut forgotten, mut cursor) = (0, None);

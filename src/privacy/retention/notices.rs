@@ -1,4 +1,4 @@
-//! Notices that are settled, and counts of automatic replies, are dropped by age.
+//! Deletes settled notices, and counts of automatic replies, by age.
 
 use crate::base::clock::Timestamp;
 use crate::composition::notices::day;
@@ -7,14 +7,13 @@ use crate::store::engine::{Batch, Commit};
 use crate::store::notices::delete;
 use crate::store::{Store, StoreError};
 
-/// Notices looked at in one step.
+/// Number of notices examined in one step.
 const PAGE: usize = 500;
 
-/// Drops notices that were settled before the cutoff, and forgets what was counted on days before today. Says how many
-/// notices.
+/// Deletes notices settled before the cutoff, and the counts of days before today. Returns how many notices.
 ///
 /// # Errors
-/// [`StoreError`]: what was dropped before stays so.
+/// [`StoreError`]: what was deleted before stays deleted.
 pub async fn drop_notices(store: &Store, now: Timestamp, cutoff: impl Into<Cutoff>) -> Result<usize, StoreError> {
     let cutoff = cutoff.into();
     store.forget_replies(day(now)).await?;
@@ -38,6 +37,6 @@ pub async fn drop_notices(store: &Store, now: Timestamp, cutoff: impl Into<Cutof
         if count > 0 && store.commit(batch).await? == Commit::Applied {
             dropped += count;
         }
-        // On a conflict somebody has just opened one of them again: the next run sees.
+        // On a conflict one of them was just reopened: the next run decides.
     }
 }

@@ -1,4 +1,5 @@
-//! What is forgotten of people by age: what servers said of deliveries, answers to invitations. The counts of each mailing stay for ever.
+//! Deletes details about people by age: server replies about deliveries, answers to invitations. The counts of each
+//! mailing stay for ever.
 
 use std::collections::BTreeMap;
 
@@ -14,21 +15,21 @@ use crate::store::bounces::put_bounce;
 use crate::store::engine::{Batch, Commit};
 use crate::store::{Store, StoreError, ledger, mailings, rsvps};
 
-/// Records read at a time, and at most so many changed in one commit.
+/// Number of records read at a time, and maximum changed in one commit.
 const PAGE: usize = 500;
 
-/// Takes what servers said out of the deliveries and bounces of mailings that were over before the cutoff: codes and
-/// classes stay. Says of how many deliveries and bounces.
+/// Removes server replies from the deliveries and bounces of mailings that ended before the cutoff: codes and classes
+/// stay. Returns for how many deliveries and bounces.
 ///
 /// # Errors
-/// [`StoreError`]: what was taken out stays so.
+/// [`StoreError`]: what was removed stays removed.
 pub async fn forget_words(store: &Store, old: Cutoff) -> Result<u64, StoreError> {
     let mut forgotten = 0;
     let mut mailings = store.pages(mailings::all());
     while let Some(read) = mailings.next().await? {
         let mailing = read.value;
         let Some(over) = over(&mailing).filter(|over| old.has(*over)) else { continue };
-        // Once for each time that it was over: a mailing may be opened again.
+        // Once for each time that it ended: a mailing may be reopened.
         if store.words_forgotten(mailing.id).await? == Some(over) {
             continue;
         }
@@ -38,7 +39,7 @@ pub async fn forget_words(store: &Store, old: Cutoff) -> Result<u64, StoreError>
     Ok(forgotten)
 }
 
-/// Since when nothing more happens to a mailing by itself.
+/// Since when a mailing has ended.
 fn over(mailing: &Mailing) -> Option<Timestamp> {
     match &mailing.stage {
         Stage::Finished { at, .. } | Stage::Cancelled { at, frozen: Some(_), .. } => Some(*at),
@@ -80,11 +81,11 @@ async fn forget_evidence(store: &Store, mailing: MailingId) -> Result<u64, Store
     }
 }
 
-/// Drops answers to invitations whose events were over before `before`. Says how many. An event that cannot be read any
-/// more is taken to be over with its last answer.
+/// Deletes answers to invitations whose events ended before `before`. Returns how many. An event that cannot be read
+/// counts as ended with its last answer.
 ///
 /// # Errors
-/// [`StoreError`]: what was dropped before stays so.
+/// [`StoreError`]: what was deleted before stays deleted.
 pub async fn drop_answers(store: &Store, before: Timestamp) -> Result<u64, StoreError> {
     let (mut dropped, mut cursor, mut ends) = (0, None, Ends::new());
     loop {
@@ -105,10 +106,10 @@ pub async fn drop_answers(store: &Store, before: Timestamp) -> Result<u64, Store
     }
 }
 
-/// When events end, as far as it was looked up.
+/// The ends of events that were looked up.
 pub(super) type Ends = BTreeMap<ReleaseId, Option<Timestamp>>;
 
-/// Since when an answer has been over: the end of its event, or its last change where that is later.
+/// When an answer ended: the end of its event, or its last change if that is later.
 pub(super) async fn answer_over(
     store: &Store,
     ends: &mut Ends,
@@ -134,7 +135,7 @@ async fn end_of(store: &Store, known: &mut Ends, event: ReleaseId) -> Result<Opt
 async fn committed(store: &Store, batch: Batch) -> Result<(), StoreError> {
     match batch.is_empty() || store.commit(batch).await? == Commit::Applied {
         true => Ok(()),
-        // Somebody has just changed one of them: the next run sees.
+        // One of them was just changed: the next run decides.
         false => Err(StoreError::Contended(1)),
     }
 }

@@ -1,5 +1,5 @@
-//! The rules of retention in one place: what goes, after how long, and why. They run by themselves once a day, and can be
-//! tried: then everything is looked at and nothing is dropped.
+//! All retention rules: what is deleted, after how long, and why. They run automatically once a day, and can be
+//! tried: then everything is examined and nothing is deleted.
 
 use std::io;
 use std::path::PathBuf;
@@ -25,16 +25,16 @@ use super::{
     old_attachments, old_segments,
 };
 
-/// How long things are kept. `None`: for ever.
+/// How long data is kept. `None`: for ever.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Periods {
-    /// Attachments that nothing names, after they came in.
+    /// Unreferenced attachments, after they were received.
     pub attachments: Duration,
-    /// Mail that came in, posts, notices: after they were handled, decided, settled.
+    /// Incoming mail, posts and notices: after they were handled, decided or settled.
     pub mail: Duration,
     /// Subscribers who are on no list any more.
     pub former_subscribers: Option<Duration>,
-    /// What servers said of deliveries, after the mailing was over.
+    /// Server replies about deliveries, after the mailing ended.
     pub server_replies: Option<Duration>,
     /// Answers to invitations, after the event.
     pub answers: Option<Duration>,
@@ -42,7 +42,7 @@ pub struct Periods {
     pub audit: Option<Duration>,
     /// Captured mails.
     pub captured: Option<Duration>,
-    /// What a recovery of the store put aside.
+    /// What a recovery of the store set aside.
     pub set_aside: Option<Duration>,
 }
 
@@ -62,48 +62,48 @@ impl Default for Periods {
     }
 }
 
-/// What the rules are applied to.
+/// The data that the rules are applied to.
 #[derive(Clone)]
 pub struct Rules {
     /// The records.
     pub store: Store,
     /// The installation's key.
     pub key: Key,
-    /// The time, for what the audit log says of itself.
+    /// The clock, for audit log entries.
     pub clock: Arc<dyn Clock>,
-    /// Mail that came in.
+    /// Incoming mail.
     pub spool: Spool,
     /// Attachments and posts.
     pub blobs: Blobs,
-    /// The maildir of the capture transport, if it is ours.
+    /// The maildir of the capture transport, if it belongs to us.
     pub capture: Option<PathBuf>,
-    /// People whom the configuration names: they are not erased by age.
+    /// People in the configuration: they are not erased by age.
     pub configured: Vec<Address>,
     /// The directory of the store.
     pub store_directory: PathBuf,
-    /// How long.
+    /// The periods.
     pub periods: Periods,
 }
 
-/// What one rule did, or would do.
+/// The result of one rule, or what it would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ruled {
-    /// Its name: the key of the configuration, or what it is about where there is none.
+    /// Its name: the configuration key, or a description if there is none.
     pub rule: &'static str,
-    /// What goes.
+    /// What is deleted.
     pub what: &'static str,
-    /// After how long; `None`: never.
+    /// The period; `None`: never.
     pub after: Option<Duration>,
-    /// How many went, or would go now.
+    /// Number of deleted items, or of those that would be deleted now.
     pub dropped: u64,
 }
 
 impl Rules {
-    /// Applies all rules; with `dry`, only says what they would drop. Where one cannot tell what is needed, because a record
-    /// cannot be read, it drops nothing, and those about other things go on.
+    /// Applies all rules; with `dry`, only counts what they would delete. A rule that cannot tell what is needed,
+    /// because a record cannot be read, deletes nothing, and the other rules continue.
     ///
     /// # Errors
-    /// The first [`RetentionError`]: what was dropped stays so.
+    /// The first [`RetentionError`]: what was deleted stays deleted.
     pub async fn apply(&self, now: Timestamp, dry: bool) -> Result<Vec<Ruled>, RetentionError> {
         let present = &self.store.present(now).await?;
         let (people, mail) = (self.people(present, dry).await, self.mail(present, dry).await);
@@ -114,7 +114,7 @@ impl Rules {
         Ok(ruled)
     }
 
-    /// The store, or one that takes no writes.
+    /// The store, or one that ignores writes.
     fn store(&self, dry: bool) -> Store {
         match dry {
             true => self.store.dry_run(),
@@ -145,12 +145,12 @@ impl Rules {
             said("retention.former_subscribers", "subscribers on no list, erased", periods.former_subscribers, former),
             said(
                 "retention.server_replies",
-                "servers' words about deliveries and bounces",
+                "server replies about deliveries and bounces",
                 periods.server_replies,
                 words,
             ),
             said("retention.answers", "answers to invitations, after the event", periods.answers, answers),
-            said("inbound.confirmation", "wishes never confirmed, used tokens", Some(Duration::ZERO), pending_requests),
+            said("inbound.confirmation", "unconfirmed requests, used tokens", Some(Duration::ZERO), pending_requests),
         ])
     }
 
@@ -179,7 +179,7 @@ impl Rules {
         Ok(vec![
             said("inbound.keep", "notices, after they were settled", keep, notices),
             said("inbound.keep", "posts, after they were decided", keep, posts),
-            said("inbound.keep", "segments of mail that came in, with their records", keep, segments as u64),
+            said("inbound.keep", "segments of incoming mail, with their records", keep, segments as u64),
         ])
     }
 
@@ -201,7 +201,7 @@ impl Rules {
             None => 0,
         };
         let (keys, seen) = (forget_keys(&store, present).await?, forget_seen(&store, present).await?);
-        // Last: one record that cannot be read is enough, and nobody knows which are needed.
+        // Last: with a single unreadable record it is unknown which are needed.
         let old = older(present, periods.attachments);
         let attachments = match dry {
             true => old_attachments(&store, &self.blobs, old).await?.len(),
@@ -209,17 +209,12 @@ impl Rules {
         };
         let days = |days: i64| Some(Duration::from_secs(days.unsigned_abs() * 86_400));
         Ok(vec![
-            said(
-                "retention.attachments",
-                "attachments that nothing names",
-                Some(periods.attachments),
-                attachments as u64,
-            ),
+            said("retention.attachments", "unreferenced attachments", Some(periods.attachments), attachments as u64),
             said("retention.audit", "entries of the audit log", periods.audit, audit),
             said("retention.captured", "captured mails", periods.captured, captured),
-            said("retention.set_aside", "what recoveries put aside", periods.set_aside, aside),
+            said("retention.set_aside", "files set aside by recoveries", periods.set_aside, aside),
             said("fixed", "keys of repeated requests", days(KEY_DAYS), keys),
-            said("fixed", "Message-IDs by which second copies of posts are known", days(SEEN_DAYS), seen),
+            said("fixed", "Message-IDs that identify second copies of posts", days(SEEN_DAYS), seen),
         ])
     }
 }

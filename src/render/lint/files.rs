@@ -19,10 +19,10 @@ pub fn file_name_fault(name: &str) -> Option<&'static str> {
         return Some("it is longer than 200 bytes");
     }
     if name.chars().any(char::is_control) {
-        return Some("it holds a control character");
+        return Some("it contains a control character");
     }
     if name.contains('\\') {
-        return Some("it holds a backslash; folders are written with /");
+        return Some("it contains a backslash; folders are written with /");
     }
     if name.starts_with('/') || name.get(1..2) == Some(":") {
         return Some("it is absolute; name a file next to the release file");

@@ -89,12 +89,12 @@ impl World {
             at: minute(2),
             until: minute(62),
         };
-        self.rules.carry_out::<_, StoreError, _>(|| self.rules.ask(&asking)).await.unwrap()
+        self.store.carry_out::<_, StoreError, _>(|| self.rules.ask(&asking)).await.unwrap()
     }
 
     /// The answer yes.
     pub async fn confirms(&self, id: u64, said: &Instruction) -> Confirmed {
         let decide = || self.rules.confirm(PendingRequestId(id), Some("Karin Ek"), said);
-        self.rules.carry_out::<_, StoreError, _>(decide).await.unwrap()
+        self.store.carry_out::<_, StoreError, _>(decide).await.unwrap()
     }
 }

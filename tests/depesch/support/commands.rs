@@ -10,10 +10,11 @@ use depesch::base::token::Key;
 use depesch::bounce::Reader;
 use depesch::composition::content::{Content, ContentHandle};
 use depesch::composition::notices::{NoticeSettings, Notices};
+use depesch::inbound::bounce::BounceDesk;
 use depesch::inbound::command::{CommandService, CommandSettings};
 use depesch::inbound::destination::{Directory, Resolved};
-use depesch::inbound::parts::InboundParts;
 use depesch::inbound::post::PostService;
+use depesch::inbound::rsvp::RsvpDesk;
 use depesch::inbound::triage::Triage;
 use depesch::inbound::{Effects, Handler, Item};
 use depesch::mail::command::Commands;
@@ -74,9 +75,9 @@ impl World {
         let notices = Notices::new(store.clone(), content(), key.clone(), clocks(), NoticeSettings::default());
         let spool = SpoolSettings { reserve_bytes: 0, ..SpoolSettings::default() };
         let spool = Spool::open(state.path(), spool, clocks()).unwrap();
-        let parts = parts(&store, &blobs, &clock, &key, &notices, settings);
+        let triage = triage(&store, &blobs, &clock, &key, &notices, settings);
         let directory = Directory::new(store.clone(), key.clone());
-        Self { store, spool, clock, blobs, key, triage: Triage::new(parts), directory, state }
+        Self { store, spool, clock, blobs, key, triage, directory, state }
     }
 
     /// Where attachments and confirmations lie.
@@ -198,15 +199,15 @@ pub fn content() -> Arc<ContentHandle> {
     Arc::new(ContentHandle::new(SHIPPED.0.clone()))
 }
 
-/// What a triage in a test works with.
-pub fn parts(
+/// A triage with all handlers.
+pub fn triage(
     store: &Store,
     blobs: &Blobs,
     clock: &Arc<FakeClock>,
     key: &Key,
     notices: &Notices,
     settings: CommandSettings,
-) -> InboundParts {
+) -> Triage {
     let rulebook = Rulebook { store: store.clone(), key: key.clone() };
     let commands = CommandService {
         rulebook: rulebook.clone(),
@@ -227,15 +228,18 @@ pub fn parts(
         words: SHIPPED.2.clone(),
         zone: chrono_tz::Europe::Stockholm,
     };
-    InboundParts {
+    let rsvps =
+        RsvpDesk { store: store.clone(), key: key.clone(), clock: Arc::new(clock.clone()), notices: notices.clone() };
+    let (policy, doubts) = (BouncePolicy::default(), Arc::default());
+    Triage {
+        bounces: BounceDesk { rulebook: rulebook.clone(), policy, doubts },
         rulebook,
         clock: Arc::new(clock.clone()),
         reader: SHIPPED.3.clone(),
-        bounce: BouncePolicy::default(),
-        doubts: Arc::default(),
         notices: notices.clone(),
         commands,
         posts,
+        rsvps,
         postmaster: None,
     }
 }

@@ -11,7 +11,6 @@ use depesch::base::token::Key;
 use depesch::composition::notices::{NoticeSettings, Notices};
 use depesch::inbound::command::CommandSettings;
 use depesch::inbound::destination::Directory;
-use depesch::inbound::triage::Triage;
 use depesch::inbound::worker::InboundWorker;
 use depesch::inbound::{Effects, HandleError, Handler, HandlerFuture, Item};
 use depesch::model::inbound::{Arrival, Inbound, InboundKind, InboundState, Via};
@@ -159,13 +158,13 @@ impl MailIn {
         let notices = Notices::new(store.clone(), content, key(), clock.clone(), NoticeSettings::default());
         let blobs = Blobs::in_state_directory(self._directory.path());
         let settings = CommandSettings::default();
-        let parts = super::commands::parts(&store, &blobs, &self.clock, &key(), &notices, settings);
+        let triage = super::commands::triage(&store, &blobs, &self.clock, &key(), &notices, settings);
         let worker = InboundWorker {
             store: store.clone(),
             spool: self.spool.clone(),
             clock,
             directory: Arc::new(Directory::new(store, key())),
-            handler: Arc::new(Triage::new(parts)),
+            handler: Arc::new(triage),
             arrived: self.arrived.clone(),
             reading: depesch::runtime::reading::ReadingPool::new(Arc::new(self.clock.clone())),
             heartbeats: Default::default(),

@@ -133,7 +133,7 @@ pub async fn all_mailings(store: &Store) -> Vec<depesch::model::mailing::Mailing
 pub async fn everything(store: &Store) -> Vec<(Vec<u8>, Vec<u8>)> {
     let from = depesch::store::engine::Key(vec![1]);
     let range = depesch::store::engine::KeyRange::new(from, None);
-    let found = engine_of(&store).scan(range, usize::MAX).await.unwrap();
+    let found = engine_of(store).scan(range, usize::MAX).await.unwrap();
     found.into_iter().map(|(key, value)| (key.0, value.to_vec())).collect()
 }
 

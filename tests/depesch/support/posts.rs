@@ -15,7 +15,6 @@ use depesch::composition::notices::{NoticeSettings, Notices};
 use depesch::composition::post_messages::PostMessages;
 use depesch::inbound::command::CommandSettings;
 use depesch::inbound::destination::Directory;
-use depesch::inbound::parts::InboundParts;
 use depesch::inbound::post::PostService;
 use depesch::inbound::triage::Triage;
 use depesch::inbound::worker::InboundWorker;
@@ -139,7 +138,7 @@ impl PostOffice {
 
     /// The handler of all mail, with a worker around it.
     pub fn worker(&self) -> Arc<InboundWorker> {
-        let usual = commands::parts(
+        let usual = commands::triage(
             &self.store,
             &self.blobs,
             &self.clock,
@@ -147,7 +146,7 @@ impl PostOffice {
             &self.service.notices,
             CommandSettings::default(),
         );
-        let triage = Triage::new(InboundParts { posts: self.service.clone(), ..usual });
+        let triage = Triage { posts: self.service.clone(), ..usual };
         Arc::new(InboundWorker {
             reading: depesch::runtime::reading::ReadingPool::new(Arc::new(self.clock.clone())),
             heartbeats: Default::default(),

@@ -22,7 +22,7 @@ use depesch::render::source::{SourceSettings, parse};
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::Commit;
 
-use super::commands::parts;
+use super::commands::triage;
 use super::mailings::{list, mailing, put};
 use super::notices::World;
 use super::office::noon;
@@ -45,9 +45,9 @@ impl Hosts {
         world.store.create_list(&list("media")).await.unwrap();
         let blobs = Blobs::in_state_directory(std::path::Path::new("/nonexistent"));
         let settings = CommandSettings::default();
-        let parts = parts(&world.store, &blobs, &world.clock, &world.key, &world.notices, settings);
+        let triage = triage(&world.store, &blobs, &world.clock, &world.key, &world.notices, settings);
         let directory = Directory::new(world.store.clone(), world.key.clone());
-        Self { world, triage: Triage::new(parts), directory }
+        Self { world, triage, directory }
     }
 
     /// With one invitation, to an event in a week, sent as mailing 1.

@@ -129,7 +129,7 @@ impl Worker {
         let (ConnectError::TurnedAway(reply), now) = (error, self.shared.parts.clock.now()) else { return false };
         let is_crowded = !reply.is_permanent() && self.shared.backoff.answers(now) && self.shared.pace.connected() > 1;
         if is_crowded && self.shared.pace.crowded(now, &reply.to_string()) {
-            tracing::info!("the relay takes fewer connections than there are; one more is tried each minute");
+            tracing::info!("the relay accepts no more connections for now; one more is tried each minute");
         }
         is_crowded
     }
@@ -142,11 +142,11 @@ impl Worker {
 
     pub(super) fn report_trouble(&self, what: String) {
         if !self.shared.backoff.is_trouble(self.shared.parts.clock.now()) {
-            tracing::debug!(%what, "a connection to the relay failed; others go on");
+            tracing::debug!(%what, "a connection to the relay failed; others continue");
             return;
         }
         if self.shared.backoff.failed(self.shared.parts.clock.now(), what.clone()) {
-            tracing::warn!(%what, "the relay gives trouble; deliveries wait");
+            tracing::warn!(%what, "the relay is in trouble; deliveries wait");
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) enum Precheck {
     Send(Message),
     /// Record this state without sending, with the class of the obstacle and the domain group.
     Record(DeliveryState, &'static str, DomainGroup),
-    /// Leave it unchanged: its mailing was held back.
+    /// Leave it unchanged: its mailing was paused.
     Leave,
 }
 

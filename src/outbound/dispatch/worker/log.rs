@@ -58,7 +58,7 @@ fn is_told(finished: &Finished) -> bool {
     if told == MOST_TOLD {
         tracing::info!(
             mailing = %finished.job.run.current().value.id,
-            "many deliveries failed or were deferred; from here on only \u{201c}depesch mailing report\u{201d} has them"
+            "many deliveries failed or were deferred; the rest is only in \u{201c}depesch mailing report\u{201d}"
         );
     }
     told < MOST_TOLD

@@ -43,7 +43,7 @@ impl NoticeSender {
             match self.deliver(id).await {
                 Ok(()) => {}
                 Err(StoreError::Record(error)) => {
-                    tracing::error!(notice = %id, %error, "a notice cannot be read; it is left alone until the next start");
+                    tracing::error!(notice = %id, %error, "a notice cannot be read; it is skipped until the next start");
                     continue;
                 }
                 Err(error) => {

@@ -1,0 +1,186 @@
+//! An answer to an invitation: the one rule for what it counts as, whatever the channel. The caller says who answers, what,
+//! and what proves that it is they; it gets back what is recorded.
+
+use crate::base::address::Address;
+use crate::base::clock::Timestamp;
+use crate::base::id::{ReleaseId, SubscriberId};
+use crate::base::token::Key;
+use crate::composition::event::{Told, told};
+use crate::composition::release::LoadedRelease;
+use crate::model::rsvp::{Detail, Rsvp, RsvpAnswer, RsvpChange, RsvpPerson, RsvpSource};
+use crate::store::decided::Decided;
+use crate::store::engine::Batch;
+use crate::store::rsvps;
+use crate::store::{Read, Store, StoreError};
+
+use super::find::begun;
+use super::{RsvpError, deadline, event_of};
+
+/// What shows that the answer comes from the address that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The person's own way: a signed token, or a mail from their own address.
+    Own,
+    /// Their own way, and only the event's UID says which event. A UID may be guessed.
+    OwnByUid,
+    /// An operator answers for it.
+    Stated,
+    /// Nothing.
+    Unproven,
+}
+
+/// What is answered.
+#[derive(Clone, Debug)]
+pub struct Answering {
+    /// The release that is answered.
+    pub release: ReleaseId,
+    /// Who answers.
+    pub address: Address,
+    /// What proves it.
+    pub proof: Proof,
+    /// Who said so, by which way.
+    pub by: RsvpSource,
+    /// What they say.
+    pub answer: RsvpAnswer,
+    /// What they give of themselves.
+    pub person: RsvpPerson,
+    /// Their words.
+    pub comment: String,
+    /// Why the answer is unclear; empty where it is not.
+    pub why: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What an answer comes to.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// All that the address has answered to the event, as written.
+    pub rsvp: Rsvp,
+    /// The release that was answered.
+    pub loaded: LoadedRelease,
+    /// The first and the newest release that tell of the event.
+    pub told: Told,
+    /// Why it does not count until the press contact has looked, where that is so: another may have said it.
+    pub doubted: Option<&'static str>,
+}
+
+/// Records an answer. What may be another's word counts as unclear, so that the press contact decides.
+///
+/// # Errors
+/// [`RsvpError`].
+pub async fn answer_invitation(
+    store: &Store,
+    key: &Key,
+    answering: &Answering,
+) -> Result<Decided<Recorded>, RsvpError> {
+    let (event, loaded) = event_of(store, answering.release).await?;
+    // The newest release of the event says when and whether it takes place, whichever was answered.
+    let told = told(store, answering.release, &begun(store).await?).await?;
+    let told = told.unwrap_or_else(|| Told { first: loaded.clone(), newest: loaded.clone() });
+    let doubted = match answering.proof {
+        Proof::Own | Proof::Stated => None,
+        Proof::OwnByUid if is_known(store, key, event, &answering.address).await? => None,
+        Proof::OwnByUid => Some("only its calendar part says which event, and its sender is not known"),
+        Proof::Unproven => Some("it was sent by another address than it says it is from"),
+    };
+    let mut person = answering.person.clone();
+    if answering.proof == Proof::Unproven {
+        // What a forger gives must not replace what the person gave.
+        person = without_given(person);
+    }
+    let deadline = told.newest.release.event.as_ref().and_then(deadline);
+    // A clock that may stand ahead makes no answer late.
+    let earliest = store.present(answering.at).await?.earliest();
+    let change = RsvpChange {
+        at: answering.at,
+        answer: if doubted.is_some() { RsvpAnswer::Unclear } else { answering.answer },
+        source: answering.by.clone(),
+        release: answering.release,
+        comment: answering.comment.clone(),
+        why: doubted.map_or_else(|| answering.why.clone(), str::to_owned),
+        late: deadline.is_some_and(|deadline| earliest >= deadline),
+    };
+    let mut batch = Batch::new();
+    let rsvp = put(store, key, &mut batch, event, &answering.address, (person, change)).await?;
+    Ok(Decided { outcome: Recorded { rsvp, loaded, told, doubted }, batch })
+}
+
+/// An answer that an operator was told.
+///
+/// # Errors
+/// [`RsvpError`]: nothing was changed.
+pub async fn set(
+    store: &Store,
+    key: &Key,
+    release: ReleaseId,
+    address: &Address,
+    answer: RsvpAnswer,
+    (at, who, comment): (Timestamp, &str, &str),
+) -> Result<Rsvp, RsvpError> {
+    let answering = Answering {
+        release,
+        address: address.clone(),
+        proof: Proof::Stated,
+        by: RsvpSource::Operator { who: who.to_owned() },
+        answer,
+        person: RsvpPerson::default(),
+        comment: comment.trim().to_owned(),
+        why: String::new(),
+        at,
+    };
+    let answered = store.carry_out(|| answer_invitation(store, key, &answering));
+    answered.await.map(|answered: Recorded| answered.rsvp)
+}
+
+/// Whether an address is a subscriber's, or has answered to the event before.
+async fn is_known(store: &Store, key: &Key, event: ReleaseId, address: &Address) -> Result<bool, StoreError> {
+    let answered = store.rsvp(event, &key.hash_address(address)).await?;
+    let has_answered = answered.is_some_and(|read| read.value.answer() != RsvpAnswer::Unclear);
+    Ok(has_answered || store.subscriber_by_address(address).await?.is_some())
+}
+
+fn without_given(person: RsvpPerson) -> RsvpPerson {
+    let known = |detail: Option<Detail>| detail.filter(|detail| !detail.given);
+    RsvpPerson {
+        name: known(person.name),
+        newsroom: known(person.newsroom),
+        function: known(person.function),
+        press_card: known(person.press_card),
+        people: None,
+    }
+}
+
+/// Puts what was said into `batch`, with what was read as its precondition, and returns it as it will be. Where the
+/// address is a subscriber's, what is known of them fills in what they did not give.
+async fn put(
+    store: &Store,
+    key: &Key,
+    batch: &mut Batch,
+    event: ReleaseId,
+    address: &Address,
+    (mut person, change): (RsvpPerson, RsvpChange),
+) -> Result<Rsvp, StoreError> {
+    let hash = key.hash_address(address);
+    let subscriber = store.subscriber_by_address(address).await?.map(|read| read.value);
+    let known = |text: &Option<String>| text.clone().map(|text| Detail { text, given: false });
+    if let Some(subscriber) = &subscriber {
+        let weaker = |now: Option<Detail>, known: Option<Detail>| match now {
+            Some(now) if now.given => Some(now),
+            now => known.or(now),
+        };
+        person.name = weaker(person.name, known(&subscriber.name));
+        person.newsroom = weaker(person.newsroom, known(&subscriber.organisation));
+    }
+    let subscriber: Option<SubscriberId> = subscriber.map(|subscriber| subscriber.id);
+    let before: Option<Read<Rsvp>> = store.rsvp(event, &hash).await?;
+    let (stamp, rsvp) = match before {
+        None => (None, Rsvp::new(event, address.clone(), subscriber, person, change)),
+        Some(Read { mut value, stamp }) => {
+            value.add(subscriber, person, change);
+            (Some(stamp), value)
+        }
+    };
+    rsvps::put(batch, &hash, stamp, &rsvp);
+    Ok(rsvp)
+}

@@ -1,0 +1,223 @@
+//! A person's word on what waits for it: a held post, or a mailing that a list demands a second person for. Whatever the
+//! channel, the first decision stands, and no one approves what is their own where a second person is demanded.
+
+use crate::base::address::Address;
+use crate::base::clock::Timestamp;
+use crate::base::id::MailingId;
+use crate::composition::approved::post_hash;
+use crate::model::authentication::Check;
+use crate::model::list::List;
+use crate::model::mailing::{
+    Approval, AudienceQuery, Mailing, MailingContent, MissedPolicy, Schedule, Stage, UncertainPolicy,
+};
+use crate::model::mailing_transitions::TransitionError;
+use crate::model::operator::Operator;
+use crate::model::post::{DecisionError, HoldReason, Post};
+use crate::store::decided::Decided;
+use crate::store::engine::Batch;
+use crate::store::mailings::{COUNTER, put_mailing};
+use crate::store::posts::put_post;
+use crate::store::{Read, Store, StoreError, lists};
+
+/// How late, in seconds, a post's mailing still counts as on time: a restart does not make it missed.
+const GRACE_SECONDS: u32 = 86_400;
+
+/// A yes or a no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Says<'a> {
+    /// It may go out.
+    Approve,
+    /// It must not.
+    Refuse {
+        /// Why, in their words; may be empty.
+        why: &'a str,
+    },
+}
+
+/// A person's word on a held post.
+#[derive(Clone, Copy, Debug)]
+pub struct PostWord<'a> {
+    /// The post, as it was read.
+    pub post: &'a Read<Post>,
+    /// Its list, as it was read.
+    pub list: &'a Read<List>,
+    /// What they say.
+    pub says: Says<'a>,
+    /// Who, by address or as a user of this machine.
+    pub by: &'a str,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What a word on a post comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PostDecided {
+    /// It goes out as this mailing.
+    Sent(MailingId),
+    /// It waits for a second person now: the question is to go to those whom its hold names.
+    AsksAgain(Box<Post>),
+    /// It is stopped.
+    Refused {
+        /// The post.
+        post: Box<Post>,
+        /// Whether its author may be told: else a stranger, whose address may be forged, would be written to.
+        may_tell: bool,
+    },
+    /// The word changes nothing.
+    Not(DecisionError),
+}
+
+/// What a word on a mailing comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MailingDecided {
+    /// It is this now.
+    Now(Box<Mailing>),
+    /// The word changes nothing.
+    Not(TransitionError),
+    /// There is no such mailing.
+    NoMailing,
+}
+
+/// Who is asked for their word on a post.
+pub fn asked(reason: HoldReason, post: &Post, list: &List) -> Vec<Address> {
+    match reason {
+        // As the list has it: what is written in a mail may be another spelling, and another mailbox.
+        HoldReason::Confirmation => {
+            vec![list.sender(&post.author).unwrap_or(&post.author).clone()]
+        }
+        HoldReason::Moderation => list.moderators().into_iter().cloned().collect(),
+        HoldReason::Approval => {
+            let others = list.moderators().into_iter().filter(|one| !one.is_same_person(&post.author));
+            others.cloned().collect()
+        }
+    }
+}
+
+/// Decides about a held post: it goes out, waits for another's word where the list demands a second person, or is stopped.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn decide_post(
+    store: &Store,
+    zone: chrono_tz::Tz,
+    word: &PostWord<'_>,
+) -> Result<Decided<PostDecided>, StoreError> {
+    let PostWord { post: read, list, says, by, at } = *word;
+    let (mut post, mut batch, present) = (read.value.clone(), Batch::new(), store.present(at).await?);
+    let reason = read.value.hold().map(|hold| hold.reason);
+    let second = list.value.approval && post.is_by(by);
+    let outcome = match says {
+        Says::Approve if second && reason.is_some_and(|reason| reason != HoldReason::Approval) => {
+            let asked = asked(HoldReason::Approval, &post, &list.value);
+            lists::expect(&mut batch, list);
+            post.hold_for(HoldReason::Approval, asked, &present)
+                .map(|()| PostDecided::AsksAgain(Box::new(post.clone())))
+        }
+        Says::Approve => {
+            let mailing = send_post(store, zone, &mut batch, &post, (list, Some(by), at)).await?;
+            post.approve(by, mailing, &present).map(|()| PostDecided::Sent(mailing))
+        }
+        Says::Refuse { why } => post.refuse(by, why, &present).map(|()| {
+            let may_tell = match reason {
+                Some(HoldReason::Approval) => true,
+                // Without a reason it may be spam, and From another's address.
+                Some(HoldReason::Moderation) => !why.is_empty() && post.authentication.author != Check::Fail,
+                Some(HoldReason::Confirmation) | None => false,
+            };
+            PostDecided::Refused { post: Box::new(post.clone()), may_tell }
+        }),
+    };
+    match outcome {
+        Ok(outcome) => {
+            put_post(&mut batch, &post, Some(read));
+            Ok(Decided { outcome, batch })
+        }
+        Err(error) => Ok(Decided::unchanged(PostDecided::Not(error))),
+    }
+}
+
+/// Puts the mailing that sends a post into `batch`, to all of its list, now; the list must still be as it was read. With it
+/// stands whose word lets it out, where one was asked for.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn send_post(
+    store: &Store,
+    zone: chrono_tz::Tz,
+    batch: &mut Batch,
+    post: &Post,
+    (list, by, at): (&Read<List>, Option<&str>, Timestamp),
+) -> Result<MailingId, StoreError> {
+    let id = MailingId(store.allocate(COUNTER, 1).await?);
+    let audience = AudienceQuery { lists: [post.list.clone()].into(), ..AudienceQuery::default() };
+    let content_hash = post_hash(&post.blob, &audience);
+    let required = list.value.approval;
+    let approval = by.filter(|_| required);
+    let approval = approval.map(|by| Approval { by: by.to_owned(), at, content_hash: content_hash.clone() });
+    let schedule =
+        Schedule { at, zone: zone.name().to_owned(), missed: MissedPolicy::Send, grace_seconds: GRACE_SECONDS };
+    let mailing = Mailing {
+        id,
+        content: MailingContent::Post(post.id),
+        audience,
+        schedule,
+        // The Message-ID is the author's and always the same, so a second copy is known as one.
+        uncertain: UncertainPolicy::Resend,
+        stage: Stage::Scheduled,
+        pause: None,
+        approval_required: required,
+        approval,
+        content_hash,
+        reopened: 0,
+        created: at,
+        created_by: post.author.to_string(),
+        created_uid: None,
+    };
+    lists::expect(batch, list);
+    put_mailing(batch, &mailing, None);
+    Ok(id)
+}
+
+/// Approves a mailing, by a second person. `seen` is the hash, or at least eight digits of it, of what they looked at;
+/// without it, what there is now.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn approve_mailing(
+    store: &Store,
+    id: MailingId,
+    by: &Operator,
+    seen: Option<&str>,
+    at: Timestamp,
+) -> Result<Decided<MailingDecided>, StoreError> {
+    decide_mailing(store, id, |mailing| mailing.approve(by, at, seen)).await
+}
+
+/// Refuses a mailing, or withdraws it while it is sent: what has gone out stays counted, the rest is not sent.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn refuse_mailing(
+    store: &Store,
+    id: MailingId,
+    by: &Operator,
+    at: Timestamp,
+) -> Result<Decided<MailingDecided>, StoreError> {
+    decide_mailing(store, id, |mailing| mailing.cancel(&by.name, at)).await
+}
+
+async fn decide_mailing(
+    store: &Store,
+    id: MailingId,
+    decide: impl FnOnce(&mut Mailing) -> Result<(), TransitionError>,
+) -> Result<Decided<MailingDecided>, StoreError> {
+    let Some(Read { value: mut mailing, stamp }) = store.mailing(id).await? else {
+        return Ok(Decided::unchanged(MailingDecided::NoMailing));
+    };
+    if let Err(error) = decide(&mut mailing) {
+        return Ok(Decided::unchanged(MailingDecided::Not(error)));
+    }
+    let mut batch = Batch::new();
+    put_mailing(&mut batch, &mailing, Some(stamp));
+    Ok(Decided { outcome: MailingDecided::Now(Box::new(mailing)), batch })
+}
