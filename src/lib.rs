@@ -1,6 +1,6 @@
 //! Depesch: a press office's own mailing daemon.
 //!
-//! The map, floor by floor; imports go downward only (`tests/depesch/floors.rs` guards this).
+//! The map, floor by floor; imports go downward only (`tests/depesch/guards/floors.rs` guards this).
 //!
 //! | floor | room | owns |
 //! |---|---|---|

@@ -3,7 +3,7 @@
 //! Why not `smtp-proto`, the best available parser: it removes the quotes of quoted local parts, so that two readers
 //! may understand two addresses; it reads `<postmaster>` as the empty path, so that a sender of that form would
 //! become the null sender; it ends lines at a bare LF and drops CR anywhere; and it accepts NUL. A test compares the
-//! two where they should agree (`tests/depesch/smtp_grammar.rs`).
+//! two where they should agree (`tests/depesch/smtp/smtp_grammar.rs`).
 
 /// The longest path accepted, in bytes. RFC 5321 §4.5.3.1.3 requires at least 256; signed senders (VERP, SRS) exceed
 /// it.

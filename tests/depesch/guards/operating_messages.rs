@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const OPERATING: &str = include_str!("../../docs/OPERATING.md");
+const OPERATING: &str = include_str!("../../../docs/OPERATING.md");
 const SECTION: &str = "## What each message means";
 /// What stands for a value.
 const VALUE: char = '…';

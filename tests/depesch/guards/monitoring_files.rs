@@ -15,9 +15,9 @@ const ANY: &str = "any";
 const ADDED: [&str; 2] = ["instance", "job"];
 const MADE: [&str; 1] = ["up"];
 
-const DASHBOARD: &str = include_str!("../../docs/monitoring/dashboard.json");
-const ALERTS: &str = include_str!("../../docs/monitoring/alerts.yml");
-const OPERATING: &str = include_str!("../../docs/OPERATING.md");
+const DASHBOARD: &str = include_str!("../../../docs/monitoring/dashboard.json");
+const ALERTS: &str = include_str!("../../../docs/monitoring/alerts.yml");
+const OPERATING: &str = include_str!("../../../docs/OPERATING.md");
 
 /// The names that may be asked for, each with its labels and their values.
 type Shown = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;

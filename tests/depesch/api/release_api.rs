@@ -12,9 +12,9 @@ use hyper::Method;
 
 use crate::support::api::{self, TestApi};
 
-const INVITATION: &str = include_str!("../../docs/samples/inbjudan-riksmote.md");
-const BOOK: &str = include_str!("../../docs/samples/contacts.toml");
-const PROGRAMME: &[u8] = include_bytes!("../../docs/samples/riksmote-program.pdf");
+const INVITATION: &str = include_str!("../../../docs/samples/inbjudan-riksmote.md");
+const BOOK: &str = include_str!("../../../docs/samples/contacts.toml");
+const PROGRAMME: &[u8] = include_bytes!("../../../docs/samples/riksmote-program.pdf");
 
 async fn import(daemon: &TestApi) -> BookImported {
     daemon.client.post("/v1/contacts/import", &ImportBook { toml: BOOK.into() }).await.unwrap()

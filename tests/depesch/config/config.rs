@@ -6,7 +6,7 @@ use std::time::Duration;
 use depesch::config::secret::SecretSource;
 use depesch::config::{Config, ConfigError};
 
-const EXAMPLE: &str = include_str!("../../systemd/depesch.toml");
+const EXAMPLE: &str = include_str!("../../../systemd/depesch.toml");
 
 fn problems(text: &str) -> Vec<(Option<usize>, String, String)> {
     match Config::parse(Path::new("/etc/depesch/depesch.toml"), text) {

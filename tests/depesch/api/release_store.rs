@@ -13,8 +13,8 @@ use depesch::store::blobs::{BlobError, Blobs, parse_sha256};
 use depesch::store::contacts::{BookChange, BookError, BookOutcome};
 use depesch::store::memory::MemoryEngine;
 
-const INVITATION: &str = include_str!("../../docs/samples/inbjudan-riksmote.md");
-const BOOK: &str = include_str!("../../docs/samples/contacts.toml");
+const INVITATION: &str = include_str!("../../../docs/samples/inbjudan-riksmote.md");
+const BOOK: &str = include_str!("../../../docs/samples/contacts.toml");
 
 fn store() -> Store {
     Store::new(Arc::new(MemoryEngine::new()))

@@ -20,7 +20,7 @@ use crate::support::wanting::Wanting;
 
 async fn daemon() -> (TestApi, Store) {
     let store = store();
-    let source = include_str!("../../docs/samples/inbjudan-riksmote.md");
+    let source = include_str!("../../../docs/samples/inbjudan-riksmote.md");
     let settings = SourceSettings::default();
     let draft = parse(source, &settings).draft.unwrap();
     let record = record_of(source, &draft, &Default::default(), Default::default(), &settings, (minute(0), "anna"));

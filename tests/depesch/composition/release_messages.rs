@@ -35,9 +35,9 @@ async fn house(lists: &[List], templates: Templates) -> House {
     let directory = tempfile::tempdir().unwrap();
     let store = store();
     let blobs = Blobs::in_state_directory(directory.path());
-    let source = include_str!("../../docs/samples/inbjudan-riksmote.md");
+    let source = include_str!("../../../docs/samples/inbjudan-riksmote.md");
     let settings = SourceSettings::default();
-    let book = parse_book(include_str!("../../docs/samples/contacts.toml"), &settings).unwrap().into_book();
+    let book = parse_book(include_str!("../../../docs/samples/contacts.toml"), &settings).unwrap().into_book();
     let draft = parse(source, &settings).draft.unwrap();
     let mut files = std::collections::BTreeMap::new();
     for file in draft.files() {

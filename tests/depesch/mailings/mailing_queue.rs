@@ -23,7 +23,7 @@ use crate::support::wanting::Wanting;
 /// Release 1, the lists media and board (which demands approval), subscribers 1 to 10 on media, 10 on board.
 async fn house() -> Store {
     let store = store();
-    let source = include_str!("../../docs/samples/inbjudan-riksmote.md");
+    let source = include_str!("../../../docs/samples/inbjudan-riksmote.md");
     let settings = SourceSettings::default();
     let draft = parse(source, &settings).draft.unwrap();
     let record = record_of(source, &draft, &Default::default(), Default::default(), &settings, (minute(0), "anna"));

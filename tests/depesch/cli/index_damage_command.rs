@@ -89,7 +89,7 @@ fn with_a_damaged_journal_beside_it_the_start_is_refused_and_not_tried_again() {
         assert_eq!(refused.status.code(), Some(6), "{}", complaint(&refused));
         assert!(complaint(&refused).contains("store recover"), "{}", complaint(&refused));
     }
-    let unit = include_str!("../../systemd/depesch.service");
+    let unit = include_str!("../../../systemd/depesch.service");
     let prevented = unit.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus=")).unwrap();
     assert!(prevented.split(' ').any(|code| code == "6"), "{prevented}");
 }

@@ -9,7 +9,7 @@ use clap::CommandFactory;
 use depesch::cli::Arguments;
 use serde_json::Value;
 
-use crate::json_changes;
+use super::json_changes;
 use crate::support::daemon::Place;
 use crate::support::json_schema::{check, hold, run, schema, schemas, until};
 

@@ -12,7 +12,7 @@ use depesch::store::memory::MemoryEngine;
 
 use crate::support::mailings::minute;
 
-const ALERTS: &str = include_str!("../../docs/monitoring/alerts.yml");
+const ALERTS: &str = include_str!("../../../docs/monitoring/alerts.yml");
 const GIGABYTE: u64 = 1_000_000_000;
 
 /// How the daemon is on a disk with so much free of so much, in bytes.

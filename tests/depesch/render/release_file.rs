@@ -185,7 +185,7 @@ proptest! {
 
     #[test]
     fn a_cut_file_never_panics(cut in 0usize..5000) {
-        let text = include_str!("../../docs/samples/inbjudan-riksmote.md");
+        let text = include_str!("../../../docs/samples/inbjudan-riksmote.md");
         let mut cut = cut.min(text.len());
         while !text.is_char_boundary(cut) {
             cut -= 1;

@@ -12,7 +12,7 @@ use depesch::store::Store;
 use depesch::store::blobs::Blobs;
 use depesch::store::memory::MemoryEngine;
 
-const INVITATION: &str = include_str!("../../docs/samples/inbjudan-riksmote.md");
+const INVITATION: &str = include_str!("../../../docs/samples/inbjudan-riksmote.md");
 
 /// Files are stamped by the machine's clock, whatever clock a test uses.
 #[allow(clippy::disallowed_methods)]
