@@ -54,7 +54,7 @@ pub enum Asked {
     /// It may be asked about.
     Open {
         /// What the question is about; `None` where nothing is left to ask.
-        question: Option<Question>,
+        question: Option<Box<Question>>,
         /// Whether the list takes nobody who asks: joining was left out, and its owner decides.
         invitation_only: bool,
     },
@@ -113,6 +113,6 @@ impl Rulebook {
         pending_requests::put_new(&mut batch, &pending);
         let standing = known.and_then(|read| read.value.state_on(&asking.list.name));
         let question = Some(Question { pending, statements, standing });
-        Ok(Decided { outcome: Asked::Open { question, invitation_only }, batch })
+        Ok(Decided { outcome: Asked::Open { question: question.map(Box::new), invitation_only }, batch })
     }
 }

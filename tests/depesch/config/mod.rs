@@ -1,4 +1,4 @@
 //! The behaviours of `config`.
 
-mod config;
 mod config_check;
+mod settings;

@@ -1,3 +1,3 @@
 //! The behaviours of `monitor`.
 
-mod monitor;
+mod endpoints;
