@@ -13,7 +13,7 @@
 //! | 2 | [`store`] | the engine, the journal, one file per record family |
 //! | 2 | [`render`] | release files, templates, lint |
 //! | 2 | [`transport`] | where mail goes out: relay, capture |
-//! | 2 | [`mock`] | a scriptable SMTP server that takes mail in, for tests, the demo and the bench |
+//! | 2 | [`mock_smtp`] | a scriptable SMTP server that takes mail in, for tests, the demo and the bench |
 //! | 2 | [`socket`] | Unix sockets, opened with their permissions |
 //! | 3 | [`runtime`] | what long-running tasks share |
 //! | 3 | [`audit`] | writes the audit log, and goes over its chain |
@@ -25,14 +25,14 @@
 //! | 8 | [`inbound`] | mail in: adapters from mail to the rules |
 //! | 9 | [`privacy`] | retention, erasure, a person's whole record |
 //! | 10 | [`operations`] | health, jobs, backups, restore |
-//! | 11 | [`control`] | the JSON API on a Unix socket |
+//! | 11 | [`api`] | the JSON API on a Unix socket |
 //! | 11 | [`smtp`] | mail in over the network: session and listener |
 //! | 11 | [`monitor`] | `/metrics`, `/healthz` and `/readyz` over HTTP |
 //! | 12 | [`config`] | `depesch.toml`, read once at start |
 //! | 13 | [`app`] | puts the daemon together: start, stop, signals, log |
 //! | 14 | [`mod@bench`] | measures the real path, on a store on disk and over SMTP |
 //! | 14 | [`doctor`] | looks at everything that an installation depends on, and says what to do |
-//! | 15 | [`cli`] | one file per noun; all but a few commands talk to the daemon through [`control`] |
+//! | 15 | [`cli`] | one file per noun; all but a few commands talk to the daemon through [`api`] |
 //!
 //! `docs/ARCHITECTURE.md` tells the words, the flows, the storage and the invariants.
 

@@ -1,4 +1,4 @@
-//! Floor 15: the command line, one file per noun; nearly all commands talk to the daemon through [`crate::control`].
+//! Floor 15: the command line, one file per noun; nearly all commands talk to the daemon through [`crate::api`].
 //!
 //! A noun's file has a clap `Subcommand` enum and `pub async fn run(command, &Context) -> Result<Done, CliError>`. It
 //! prints only through [`output::Output`], so that `--json`, a closed pipe and control characters in foreign text are

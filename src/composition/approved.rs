@@ -12,7 +12,7 @@ pub fn post_hash(blob: &Blob, audience: &AudienceQuery) -> String {
     to_hex(&token::content_hash(&bytes))
 }
 
-/// The hash of an audience query, over [`canonical`].
+/// The hash of an audience query, over its `canonical` text.
 pub fn audience_hash(query: &AudienceQuery) -> [u8; 32] {
     token::content_hash(canonical(query).as_bytes())
 }

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// A key: a table prefix, then big-endian fields (see [`super::keys`]), so that keys scan in order.
+/// A key: a table prefix, then big-endian fields (see `keys`), so that keys scan in order.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub Vec<u8>);
 

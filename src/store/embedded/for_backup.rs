@@ -5,7 +5,7 @@
 //!
 //! A checkpoint by size may make journal superfluous that is in no backup yet; without it no instant in between could be
 //! restored. So the store notes up to where it was backed up (`backed-up`), and what comes later stays, within
-//! [`Settings::hold_bytes`](super::Settings::hold_octets).
+//! [`Settings::hold_bytes`](super::Settings::hold_bytes).
 
 use std::fs::{self, File};
 use std::io;

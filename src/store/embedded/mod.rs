@@ -117,11 +117,11 @@ impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Settings")
             .field("create", &self.create)
-            .field("cache_octets", &self.cache_bytes)
-            .field("segment_octets", &self.segment_bytes)
-            .field("checkpoint_octets", &self.checkpoint_bytes)
-            .field("reserve_octets", &self.reserve_bytes)
-            .field("hold_octets", &self.hold_bytes)
+            .field("cache_bytes", &self.cache_bytes)
+            .field("segment_bytes", &self.segment_bytes)
+            .field("checkpoint_bytes", &self.checkpoint_bytes)
+            .field("reserve_bytes", &self.reserve_bytes)
+            .field("hold_bytes", &self.hold_bytes)
             .finish_non_exhaustive()
     }
 }
