@@ -1,6 +1,6 @@
 //! Depesch: a press office's own mailing daemon.
 //!
-//! The map, floor by floor; imports go downward only (`tests/depesch/floors.rs` guards this).
+//! The map, floor by floor; imports go downward only (`tests/depesch/guards/floors.rs` guards this).
 //!
 //! | floor | room | owns |
 //! |---|---|---|
@@ -13,7 +13,7 @@
 //! | 2 | [`store`] | the engine, the journal, one file per record family |
 //! | 2 | [`render`] | release files, templates, lint |
 //! | 2 | [`transport`] | where mail goes out: relay, capture |
-//! | 2 | [`sink`] | a scriptable SMTP server that takes mail in, for tests, the demo and the bench |
+//! | 2 | [`mock_smtp`] | a scriptable SMTP server that takes mail in, for tests, the demo and the bench |
 //! | 2 | [`socket`] | Unix sockets, opened with their permissions |
 //! | 3 | [`runtime`] | what long-running tasks share |
 //! | 3 | [`audit`] | writes the audit log, and goes over its chain |
@@ -25,17 +25,18 @@
 //! | 8 | [`inbound`] | mail in: adapters from mail to the rules |
 //! | 9 | [`privacy`] | retention, erasure, a person's whole record |
 //! | 10 | [`operations`] | health, jobs, backups, restore |
-//! | 11 | [`control`] | the JSON API on a Unix socket |
+//! | 11 | [`api`] | the JSON API on a Unix socket |
 //! | 11 | [`smtp`] | mail in over the network: session and listener |
 //! | 11 | [`monitor`] | `/metrics`, `/healthz` and `/readyz` over HTTP |
 //! | 12 | [`config`] | `depesch.toml`, read once at start |
 //! | 13 | [`app`] | puts the daemon together: start, stop, signals, log |
 //! | 14 | [`mod@bench`] | measures the real path, on a store on disk and over SMTP |
 //! | 14 | [`doctor`] | looks at everything that an installation depends on, and says what to do |
-//! | 15 | [`cli`] | one file per noun; all but a few commands talk to the daemon through [`control`] |
+//! | 15 | [`cli`] | one file per noun; all but a few commands talk to the daemon through [`api`] |
 //!
 //! `docs/ARCHITECTURE.md` tells the words, the flows, the storage and the invariants.
 
+pub mod api;
 pub mod app;
 pub mod audit;
 pub mod authentication;
@@ -46,13 +47,13 @@ pub mod bounce;
 pub mod cli;
 pub mod composition;
 pub mod config;
-pub mod control;
 pub mod doctor;
 pub mod events;
 pub mod inbound;
 pub mod mail;
 pub mod mailings;
 pub mod metrics;
+pub mod mock_smtp;
 pub mod model;
 pub mod monitor;
 pub mod operations;
@@ -60,7 +61,6 @@ pub mod outbound;
 pub mod privacy;
 pub mod render;
 pub mod runtime;
-pub mod sink;
 pub mod smtp;
 pub mod socket;
 pub mod store;

@@ -12,8 +12,8 @@ pub mod work;
 static READER: LazyLock<Reader> = LazyLock::new(|| Reader::new(Classifier::shipped().unwrap()).unwrap());
 
 /// Reads a message that came back, and checks what is promised of every reading.
-pub fn read_bounce(octets: &[u8]) {
-    let Ok(message) = Incoming::parse(octets) else { return };
+pub fn read_bounce(bytes: &[u8]) {
+    let Ok(message) = Incoming::parse(bytes) else { return };
     let reading: Reading = READER.read(&message);
     for one in &reading.recipients {
         for address in one.address.iter().chain(&one.also) {

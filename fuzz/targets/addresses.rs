@@ -8,10 +8,10 @@ use libfuzzer_sys::fuzz_target;
 
 const BUDGET: Budget = Budget { steps: 200, held: 150, nanoseconds: 10_000 };
 
-fuzz_target!(|octets: &[u8]| {
-    let Some((&first, octets)) = octets.split_first() else { return };
+fuzz_target!(|bytes: &[u8]| {
+    let Some((&first, bytes)) = bytes.split_first() else { return };
     let name = ["To", "From", "Reply-To", "References"][usize::from(first & 3)];
-    let message = [format!("{name}: ").as_bytes(), octets, b"\r\n\r\nHej\r\n"].concat();
+    let message = [format!("{name}: ").as_bytes(), bytes, b"\r\n\r\nHej\r\n"].concat();
     let read = within(BUDGET, message.len(), || Incoming::parse(&message));
     let Ok(read) = read else { return };
     for header in read.headers() {

@@ -13,8 +13,8 @@ static READER: LazyLock<ReplyReader> = LazyLock::new(|| ReplyReader::shipped().u
 static QUESTION: LazyLock<Question> =
     LazyLock::new(|| Question::new("Confirm your subscription", "Is that right? Then reply to this mail.", ""));
 
-fuzz_target!(|octets: &[u8]| {
-    let Ok(message) = Incoming::parse(octets) else { return };
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(message) = Incoming::parse(bytes) else { return };
     let reply = READER.read(&message);
     let sender = Sender { address: "karin@example.com", name: "Karin Ek" };
     if reply.is_bare(&READER, sender, &QUESTION) {

@@ -10,8 +10,8 @@ use libfuzzer_sys::fuzz_target;
 
 static COMMANDS: LazyLock<Commands> = LazyLock::new(|| Commands::shipped().unwrap());
 
-fuzz_target!(|octets: &[u8]| {
-    let text = String::from_utf8_lossy(octets);
+fuzz_target!(|bytes: &[u8]| {
+    let text = String::from_utf8_lossy(bytes);
     let (subject, text) = text.split_once('\n').unwrap_or((&text, ""));
     let known = Known {
         list_name: "media",
@@ -25,6 +25,6 @@ fuzz_target!(|octets: &[u8]| {
         assert!(!reading.commands[..at].contains(command), "{command:?} twice");
     }
     for token in tokens(text) {
-        assert!(token.bytes().all(|octet| matches!(octet, b'a'..=b'z' | b'2'..=b'7')), "{token:?}");
+        assert!(token.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7')), "{token:?}");
     }
 });

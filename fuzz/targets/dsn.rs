@@ -3,6 +3,6 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|octets: &[u8]| {
-    depesch_fuzz::read_bounce(&depesch_fuzz::report("delivery-status", "message/delivery-status", octets));
+fuzz_target!(|bytes: &[u8]| {
+    depesch_fuzz::read_bounce(&depesch_fuzz::report("delivery-status", "message/delivery-status", bytes));
 });

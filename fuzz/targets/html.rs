@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 
 const BUDGET: Budget = Budget { steps: 1000, held: 50, nanoseconds: 8000 };
 
-fuzz_target!(|octets: &[u8]| {
-    let html = String::from_utf8_lossy(octets);
+fuzz_target!(|bytes: &[u8]| {
+    let html = String::from_utf8_lossy(bytes);
     within(BUDGET, html.len(), || html_to_text(&html));
 });

@@ -1,4 +1,4 @@
-//! A message that came in, read into values, and what is read out of those: answers to invitations. Whatever the octets,
+//! A message that came in, read into values, and what is read out of those: answers to invitations. Whatever the bytes,
 //! it ends, in bounded time and memory, and what comes out is without control characters where that is promised.
 #![no_main]
 
@@ -12,8 +12,8 @@ use libfuzzer_sys::fuzz_target;
 
 static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::shipped().unwrap());
 
-fuzz_target!(|octets: &[u8]| {
-    let Ok(message) = Incoming::parse(octets) else { return };
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(message) = Incoming::parse(bytes) else { return };
     for header in message.headers() {
         assert!(!header.value.contains(|c: char| c.is_control()), "{header:?}");
     }

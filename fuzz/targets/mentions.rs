@@ -16,12 +16,12 @@ static WANTED: LazyLock<Wanted> = LazyLock::new(|| {
 
 const BUDGET: Budget = Budget { steps: 2000, held: 100, nanoseconds: 20_000 };
 
-fuzz_target!(|octets: &[u8]| {
-    let text = String::from_utf8_lossy(octets);
+fuzz_target!(|bytes: &[u8]| {
+    let text = String::from_utf8_lossy(bytes);
     let wanted = &*WANTED;
     within(BUDGET, text.len(), || {
         wanted.in_text(&text);
-        wanted.in_message(octets);
+        wanted.in_message(bytes);
     });
     let named = format!("{text} <karin.ek@example.org>");
     assert!(wanted.in_text(&named).contains("karin.ek@example.org"), "{named:?}");

@@ -8,10 +8,10 @@ use libfuzzer_sys::fuzz_target;
 
 const BUDGET: Budget = Budget { steps: 500, held: 100, nanoseconds: 20_000 };
 
-fuzz_target!(|octets: &[u8]| {
-    let Some((&first, octets)) = octets.split_first() else { return };
+fuzz_target!(|bytes: &[u8]| {
+    let Some((&first, bytes)) = bytes.split_first() else { return };
     let kind = ["multipart/mixed", "multipart/digest", "multipart/report", "message/rfc822"][usize::from(first & 3)];
-    let message = [format!("Content-Type: {kind}; boundary=x\r\n\r\n").as_bytes(), octets].concat();
+    let message = [format!("Content-Type: {kind}; boundary=x\r\n\r\n").as_bytes(), bytes].concat();
     let read = within(BUDGET, message.len(), || Incoming::parse(&message));
     let Ok(read) = read else { return };
     assert!(read.parts().len() <= 2100, "{} parts", read.parts().len());

@@ -25,11 +25,11 @@ static READERS: LazyLock<Readers> = LazyLock::new(|| Readers {
 
 const BUDGET: Budget = Budget { steps: 4000, held: 200, nanoseconds: 40_000 };
 
-fuzz_target!(|octets: &[u8]| {
-    let Some((&first, octets)) = octets.split_first() else { return };
+fuzz_target!(|bytes: &[u8]| {
+    let Some((&first, bytes)) = bytes.split_first() else { return };
     let kind = ["plain", "html"][usize::from(first & 1)];
     let head = format!("From: eva@press.example\r\nSubject: Re: x\r\nContent-Type: text/{kind}; charset=utf-8\r\n\r\n");
-    let message = [head.as_bytes(), octets].concat();
+    let message = [head.as_bytes(), bytes].concat();
     let readers = &*READERS;
     within(BUDGET, message.len(), || {
         let Ok(message) = Incoming::parse(&message) else { return };

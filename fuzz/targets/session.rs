@@ -1,4 +1,4 @@
-//! The SMTP and LMTP session: any octets in any pieces give the same replies, well-formed, and no message but a whole one.
+//! The SMTP and LMTP session: any bytes in any pieces give the same replies, well-formed, and no message but a whole one.
 #![no_main]
 
 use std::sync::Arc;
@@ -22,7 +22,7 @@ struct Outcome {
 
 fn converse(protocol: Protocol, pieces: &[&[u8]]) -> Outcome {
     let settings =
-        SessionSettings { max_message_octets: 20_000, max_errors: 20, max_commands: 60, ..SessionSettings::default() };
+        SessionSettings { max_message_bytes: 20_000, max_errors: 20, max_commands: 60, ..SessionSettings::default() };
     let memory = MessageMemory::new(MEMORY);
     let peer = Peer { protocol, address: None, offers_tls: true, id: "f".to_owned() };
     let mut session = Session::new(Arc::new(settings), memory.clone(), peer);
@@ -35,7 +35,7 @@ fn converse(protocol: Protocol, pieces: &[&[u8]]) -> Outcome {
                 Step::Recipient(address) => session.recipient(&judge(&address)),
                 Step::Take(message) => {
                     session.taken(Ok(()));
-                    outcome.messages.push((message.arrival.sender, message.recipients, message.octets));
+                    outcome.messages.push((message.arrival.sender, message.recipients, message.bytes));
                 }
                 // The rest would be inside TLS.
                 Step::StartTls | Step::Close => break 'pieces,
@@ -62,27 +62,27 @@ fn check(outcome: &Outcome) {
     let replies = std::str::from_utf8(&outcome.replies).unwrap();
     assert!(replies.ends_with("\r\n"));
     for line in replies.strip_suffix("\r\n").unwrap().split("\r\n") {
-        assert!(line.len() < 510 && line.bytes().all(|octet| (0x20..0x7f).contains(&octet)), "{line:?}");
+        assert!(line.len() < 510 && line.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{line:?}");
         assert!(line[..3].parse::<u16>().is_ok() && matches!(&line[3..4], " " | "-"), "{line:?}");
     }
-    for (_, recipients, octets) in &outcome.messages {
+    for (_, recipients, bytes) in &outcome.messages {
         assert!(!recipients.is_empty());
-        assert!(octets.starts_with(b"Received: from "));
-        assert!(octets.ends_with(b"\r\n"));
-        let bare = |at: usize| match octets[at] {
-            b'\r' => octets.get(at + 1) != Some(&b'\n'),
-            b'\n' => at == 0 || octets[at - 1] != b'\r',
+        assert!(bytes.starts_with(b"Received: from "));
+        assert!(bytes.ends_with(b"\r\n"));
+        let bare = |at: usize| match bytes[at] {
+            b'\r' => bytes.get(at + 1) != Some(&b'\n'),
+            b'\n' => at == 0 || bytes[at - 1] != b'\r',
             _ => false,
         };
-        assert!(!(0..octets.len()).any(bare), "a bare CR or LF got through");
+        assert!(!(0..bytes.len()).any(bare), "a bare CR or LF got through");
     }
 }
 
-fuzz_target!(|octets: &[u8]| {
-    let Some((&first, octets)) = octets.split_first() else { return };
+fuzz_target!(|bytes: &[u8]| {
+    let Some((&first, bytes)) = bytes.split_first() else { return };
     let protocol = if first & 1 == 0 { Protocol::Smtp } else { Protocol::Lmtp };
-    let whole = converse(protocol, &[octets]);
+    let whole = converse(protocol, &[bytes]);
     check(&whole);
-    let pieces: Vec<&[u8]> = octets.chunks(1 + usize::from(first >> 1)).collect();
+    let pieces: Vec<&[u8]> = bytes.chunks(1 + usize::from(first >> 1)).collect();
     assert_eq!(converse(protocol, &pieces), whole, "pieces matter");
 });

@@ -9,10 +9,10 @@ use depesch::mail::command::tokens;
 use depesch_fuzz as _;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|octets: &[u8]| {
+fuzz_target!(|bytes: &[u8]| {
     let key = Key::new([7; 32]);
-    tokens_hold(&key, octets);
-    let Ok(text) = std::str::from_utf8(octets) else { return };
+    tokens_hold(&key, bytes);
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
     for purpose in [Purpose::Unsubscribe, Purpose::Bounce, Purpose::Confirm] {
         assert_eq!(key.verify(purpose, text), None, "forged");
     }
@@ -29,15 +29,15 @@ fuzz_target!(|octets: &[u8]| {
     }
 });
 
-/// The first octet is a number to sign; the others are put over the token.
-fn tokens_hold(key: &Key, octets: &[u8]) {
-    let Some((&number, changes)) = octets.split_first() else { return };
+/// The first byte is a number to sign; the others are put over the token.
+fn tokens_hold(key: &Key, bytes: &[u8]) {
+    let Some((&number, changes)) = bytes.split_first() else { return };
     let numbers = [u64::from(number), u64::from(number) << 20];
     let signed = key.sign(Purpose::Confirm, &numbers);
     assert_eq!(key.verify(Purpose::Confirm, &signed.to_uppercase()).as_deref(), Some(&numbers[..]));
     assert_eq!(key.verify(Purpose::Bounce, &signed), None, "a token for one purpose is good for another");
     let mut changed = signed.into_bytes();
-    changed.iter_mut().zip(changes).for_each(|(octet, change)| *octet ^= change & 0x1f);
+    changed.iter_mut().zip(changes).for_each(|(byte, change)| *byte ^= change & 0x1f);
     if let Some(read) = std::str::from_utf8(&changed).ok().and_then(|text| key.verify(Purpose::Confirm, text)) {
         assert_eq!(read, numbers, "a changed token says something else");
     }

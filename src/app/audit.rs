@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::audit::{AuditLog, AuditNote, take_notes};
 use crate::base::token::{content_hash, to_hex};
-use crate::config::Config;
+use crate::config::{Config, Loaded};
 use crate::model::recurrence::Recurrence;
 use crate::operations::jobs::Job;
 use crate::store::StoreError;
@@ -30,12 +30,13 @@ pub async fn stopped(log: &AuditLog) {
     }
 }
 
-/// Records that the configuration was read again: a hash of its content, and whether it was
-/// applied.
-pub async fn reloaded(log: &AuditLog, config: Option<(&Config, bool)>) {
+/// Notes that the configuration was read again, whether it was taken over, and a hash of its lines as `config show` prints
+/// them: equal hashes, equal settings.
+pub async fn reloaded(log: &AuditLog, config: Option<(&Loaded, bool)>) {
     let detail = match config {
         Some((config, taken)) => {
-            let hash = to_hex(&content_hash(format!("{config:?}").as_bytes())[..16]);
+            let lines: String = config.entries.iter().map(|one| format!("{} = {}\n", one.key, one.value)).collect();
+            let hash = to_hex(&content_hash(lines.as_bytes())[..16]);
             format!("configuration {hash} {}", if taken { "taken over" } else { "refused" })
         }
         None => "configuration refused: it cannot be read".to_owned(),

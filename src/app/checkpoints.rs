@@ -30,7 +30,7 @@ pub async fn keep_bounded(engine: Arc<EmbeddedEngine>, clock: Arc<dyn Clock>, st
         match engine.checkpoint().await {
             Ok(done) => tracing::info!(
                 records = done.records,
-                octets = done.octets,
+                bytes = done.bytes,
                 dropped_segments = done.dropped_segments,
                 lost_to_backups = done.lost_to_backups,
                 "much was written: wrote a checkpoint"

@@ -22,7 +22,7 @@ use super::StartError;
 
 /// Removes erased data from the store's files.
 #[derive(Clone)]
-pub struct Forgetting {
+pub struct StorageEraser {
     /// Completes erasures.
     pub eraser: Eraser,
     /// The spool of incoming mail.
@@ -36,7 +36,7 @@ pub struct Forgetting {
     pub clock: Arc<dyn Clock>,
 }
 
-impl Forgetting {
+impl StorageEraser {
     /// Completes open erasures as far as possible; if any are done, drops the journal and
     /// checkpoints that still hold their data.
     ///
@@ -83,7 +83,7 @@ impl Forgetting {
     }
 }
 
-impl Forgetting {
+impl StorageEraser {
     /// Drops the journal and checkpoints from before; `false` when that has to wait for a backup.
     async fn forget_journal(&self) -> Result<bool, String> {
         let done = match self.backups.clone() {
@@ -116,7 +116,7 @@ impl Forgetting {
 }
 
 /// Builds the storage eraser of this daemon.
-pub fn forgetting(
+pub fn storage_eraser(
     config: &Config,
     store: &Store,
     key: &Key,
@@ -124,10 +124,10 @@ pub fn forgetting(
     engine: &Arc<EmbeddedEngine>,
     backups: &Arc<Backups>,
     clock: &Arc<dyn Clock>,
-) -> Forgetting {
+) -> StorageEraser {
     let eraser = Eraser { store: store.clone(), key: key.clone(), files: Some(files(config, spool)) };
     let backups = config.backup.schedule.is_some().then(|| backups.clone());
-    Forgetting { eraser, spool: spool.clone(), engine: engine.clone(), backups, clock: clock.clone() }
+    StorageEraser { eraser, spool: spool.clone(), engine: engine.clone(), backups, clock: clock.clone() }
 }
 
 /// Applies the retention rules, completes the erasures that they began, and rebuilds the index
@@ -135,11 +135,11 @@ pub fn forgetting(
 ///
 /// # Errors
 /// What failed, as text; the next run continues.
-pub async fn drop_old(rules: &Rules, forgetting: &Forgetting, now: Timestamp) -> Result<String, String> {
+pub async fn drop_old(rules: &Rules, storage_eraser: &StorageEraser, now: Timestamp) -> Result<String, String> {
     // Erasures continue even if a retention rule fails.
     let ruled = rules.apply(now, false).await.map_err(|error| error.to_string());
-    let worked = forgetting.eraser.work(forgetting.clock.now()).await.map_err(|error| error.to_string())?;
-    let forgotten = forgetting.forget(Stratum::Index).await?;
+    let worked = storage_eraser.eraser.work(storage_eraser.clock.now()).await.map_err(|error| error.to_string())?;
+    let forgotten = storage_eraser.forget(Stratum::Index).await?;
     let dropped: Vec<String> = ruled?
         .iter()
         .filter(|ruled| ruled.dropped > 0)
@@ -153,14 +153,14 @@ pub async fn drop_old(rules: &Rules, forgetting: &Forgetting, now: Timestamp) ->
 ///
 /// # Errors
 /// [`StartError::Times`].
-pub fn job(config: &Config, forgetting: &Forgetting) -> Result<Job, StartError> {
+pub fn job(config: &Config, storage_eraser: &StorageEraser) -> Result<Job, StartError> {
     let key = "schedule.erasure";
     let times = Recurrence::new(&config.schedule.erasure, &config.schedule.zone)
         .map_err(|error| StartError::Times { key, error })?;
-    let forgetting = forgetting.clone();
+    let storage_eraser = storage_eraser.clone();
     Ok(Job::new("erasure", times, move || {
-        let forgetting = forgetting.clone();
-        Box::pin(async move { forgetting.run().await })
+        let storage_eraser = storage_eraser.clone();
+        Box::pin(async move { storage_eraser.run().await })
     }))
 }
 

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
-use crate::runtime::heartbeat::{Pulses, Stuck, Watch};
-use crate::runtime::notifier::Wake;
+use crate::runtime::heartbeat::{Heartbeats, Stuck, Watch};
+use crate::runtime::notifier::Notifier;
 use crate::store::{Store, StoreError};
 
 /// Why the daemon is not alive.
@@ -36,7 +36,7 @@ fn words(stuck: &Stuck) -> String {
 pub struct Liveness {
     store: Store,
     clock: Arc<dyn Clock>,
-    wake: Wake,
+    notifier: Notifier,
     watches: Vec<Watch>,
     commit_limit: Duration,
     heals: Box<dyn Fn() -> bool + Send + Sync>,
@@ -48,11 +48,17 @@ pub struct Liveness {
 const HEALING_LIMIT: Duration = Duration::from_secs(3600);
 
 impl Liveness {
-    /// Watches the commits of `store` and the tasks of `parts`, which `wake` notifies. A commit
+    /// Watches the commits of `store` and the tasks of `parts`, which `notifier` notifies. A commit
     /// must end within `commit_limit`.
-    pub fn new(store: Store, clock: Arc<dyn Clock>, wake: Wake, parts: &[Pulses], commit_limit: Duration) -> Self {
-        let watches = parts.iter().map(|pulses| Watch::new(pulses.clone())).collect();
-        Self { store, clock, wake, watches, commit_limit, heals: Box::new(|| false), excused: Duration::ZERO }
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        notifier: Notifier,
+        parts: &[Heartbeats],
+        commit_limit: Duration,
+    ) -> Self {
+        let watches = parts.iter().map(|heartbeats| Watch::new(heartbeats.clone())).collect();
+        Self { store, clock, notifier, watches, commit_limit, heals: Box::new(|| false), excused: Duration::ZERO }
     }
 
     /// Excuses silence while `heals` returns true, for an hour at most: the index of the store is
@@ -80,7 +86,7 @@ impl Liveness {
     async fn look_at_all(&mut self, passed: Duration) -> Result<(), Lifeless> {
         let stuck: Vec<Stuck> = self.watches.iter_mut().flat_map(|watch| watch.look(passed)).collect();
         // Idle tasks look for work and send a heartbeat, which the next check sees.
-        self.wake.notify();
+        self.notifier.notify();
         self.commit().await?;
         match stuck.is_empty() {
             true => Ok(()),

@@ -7,18 +7,18 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::api::inbound::MailIn;
 use crate::base::clock::Clock;
 use crate::base::token::Key;
 use crate::bounce::Reader;
 use crate::composition::content::ContentHandle;
-use crate::composition::notices::Letters;
+use crate::composition::notices::Notices;
 use crate::config::Config;
-use crate::control::inbound::MailIn;
 use crate::inbound::bounce::BounceDesk;
-use crate::inbound::command::CommandDesk;
+use crate::inbound::command::CommandService;
 use crate::inbound::destination::Directory;
-use crate::inbound::ingest::Door;
-use crate::inbound::post::PostDesk;
+use crate::inbound::ingest::SpoolIngest;
+use crate::inbound::post::PostService;
 use crate::inbound::rsvp::RsvpDesk;
 use crate::inbound::triage::Triage;
 use crate::inbound::worker::InboundWorker;
@@ -27,8 +27,8 @@ use crate::metrics::parts::InboundMetrics;
 use crate::model::classify::Classifier;
 use crate::operations::health::MailConnections;
 use crate::operations::listeners::Listeners;
-use crate::runtime::heartbeat::Pulses;
-use crate::runtime::notifier::Wake;
+use crate::runtime::heartbeat::Heartbeats;
+use crate::runtime::notifier::Notifier;
 use crate::runtime::reading::ReadingPool;
 use crate::smtp::listener::{Inherited, ListenError, Listener};
 use crate::smtp::session::Protocol;
@@ -54,11 +54,11 @@ pub struct Parts {
     pub key: Key,
     pub content: Arc<ContentHandle>,
     /// Writes notices.
-    pub letters: Letters,
+    pub notices: Notices,
     /// Handles posts.
-    pub posts: PostDesk,
+    pub posts: PostService,
     /// Notifies scheduler and dispatcher.
-    pub wake: Wake,
+    pub notifier: Notifier,
     /// Counts the outcomes of incoming messages.
     pub metrics: InboundMetrics,
 }
@@ -73,10 +73,10 @@ pub struct Prepared {
     pub doubts: Arc<Doubts>,
     /// Sockets that were passed in at earlier starts.
     pub listeners: Arc<Listeners>,
-    door: Arc<Door>,
+    ingest: Arc<SpoolIngest>,
     listener: Listener,
     worker: Arc<InboundWorker>,
-    pulses: Pulses,
+    heartbeats: Heartbeats,
     clock: Arc<dyn Clock>,
 }
 
@@ -84,10 +84,10 @@ pub struct Prepared {
 pub struct Running {
     /// Local addresses of the TCP listeners.
     pub addresses: Vec<SocketAddr>,
-    door: Arc<Door>,
+    ingest: Arc<SpoolIngest>,
     tls: Option<Arc<Tls>>,
     /// Heartbeats of the worker.
-    pub pulses: Pulses,
+    pub heartbeats: Heartbeats,
     listener: JoinHandle<()>,
     worker: JoinHandle<()>,
 }
@@ -99,40 +99,40 @@ pub async fn prepare(
     parts: Parts,
     inherited: Vec<Inherited>,
 ) -> Result<Prepared, StartError> {
-    let Parts { store, spool, clock, key, content, letters, posts, wake, metrics } = parts;
+    let Parts { store, spool, clock, key, content, notices, posts, notifier, metrics } = parts;
     let directory = Arc::new(Directory::new(store.clone(), key.clone()));
-    let arrived = Wake::new();
-    let door = Arc::new(Door::new(store.clone(), spool.clone(), arrived.clone(), directory.clone()));
+    let arrived = Notifier::new();
+    let ingest = Arc::new(SpoolIngest::new(store.clone(), spool.clone(), arrived.clone(), directory.clone()));
     let listeners = Arc::new(listeners_of(config, &inherited));
     let listener = Listener::bind(settings, inherited).await?;
     let connections = connections_of(&listener);
-    let wakes = vec![wake, letters.wake()];
+    let notify = vec![notifier, notices.notifier()];
     let rulebook = Rulebook { store: store.clone(), key };
-    let commands = CommandDesk {
+    let commands = CommandService {
         rulebook: rulebook.clone(),
         blobs: Blobs::in_state_directory(&config.state_directory),
         clock: clock.clone(),
         content,
         commands: Arc::new(Commands::shipped()?),
-        letters: letters.clone(),
+        notices: notices.clone(),
         settings: config.inbound.commands,
     };
     let doubts = Arc::new(Doubts::default());
     let Rulebook { store: records, key } = rulebook.clone();
-    let rsvps = RsvpDesk { store: records, key, clock: clock.clone(), letters: letters.clone() };
+    let rsvps = RsvpDesk { store: records, key, clock: clock.clone(), notices: notices.clone() };
     let bounces = BounceDesk { rulebook: rulebook.clone(), policy: config.bounce.policy, doubts: doubts.clone() };
     let triage = Triage {
         rulebook,
         clock: clock.clone(),
         reader: Reader::new(Classifier::shipped()?)?,
-        letters,
+        notices,
         bounces,
         commands,
         posts,
         rsvps,
         postmaster: config.inbound.postmaster.clone(),
     };
-    let pulses = Pulses::default();
+    let heartbeats = Heartbeats::default();
     let worker = InboundWorker {
         store,
         spool: spool.clone(),
@@ -141,12 +141,22 @@ pub async fn prepare(
         handler: Arc::new(triage),
         arrived: arrived.clone(),
         reading: ReadingPool::new(clock.clone()),
-        wakes,
-        pulses: pulses.clone(),
+        notify,
+        heartbeats: heartbeats.clone(),
         metrics,
     };
-    let control = MailIn { reception: door.clone(), spool, wake: arrived, listeners: Some(listeners.clone()) };
-    Ok(Prepared { control, connections, doubts, listeners, door, listener, worker: Arc::new(worker), pulses, clock })
+    let control = MailIn { ingest: ingest.clone(), spool, notifier: arrived, listeners: Some(listeners.clone()) };
+    Ok(Prepared {
+        control,
+        connections,
+        doubts,
+        listeners,
+        ingest,
+        listener,
+        worker: Arc::new(worker),
+        heartbeats,
+        clock,
+    })
 }
 
 /// Compares the sockets passed in now with those of earlier starts.
@@ -190,10 +200,10 @@ impl Prepared {
         }
         let addresses = listening.into_iter().map(|(_, address)| address).collect();
         let tls = self.listener.tls();
-        let listener = self.listener.run(self.door.clone(), self.clock, until(stopping.subscribe()));
+        let listener = self.listener.run(self.ingest.clone(), self.clock, until(stopping.subscribe()));
         let worker = self.worker.run(until(stopping.subscribe()));
         let (listener, worker) = (tokio::spawn(listener), tokio::spawn(worker));
-        Running { addresses, door: self.door, tls, pulses: self.pulses, listener, worker }
+        Running { addresses, ingest: self.ingest, tls, heartbeats: self.heartbeats, listener, worker }
     }
 }
 
@@ -220,7 +230,7 @@ impl Running {
     /// the ingest.
     pub async fn ended(self) {
         ended(self.listener, "the listener").await;
-        self.door.close();
+        self.ingest.close();
         ended(self.worker, "the inbound worker").await;
     }
 }

@@ -14,24 +14,24 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::api::ApiState;
+use crate::api::client::Client;
+use crate::api::notice::NoticesOut;
+use crate::api::server::Server;
 use crate::audit::AuditLog;
 use crate::base::clock::Clock;
 use crate::base::token::Key;
 use crate::composition::content::{Content, ContentHandle};
-use crate::composition::notices::Letters;
+use crate::composition::notices::Notices;
 use crate::config::Config;
-use crate::control::Control;
-use crate::control::client::Client;
-use crate::control::letter::LettersOut;
-use crate::control::server::Server;
 use crate::events::index_invitations;
-use crate::inbound::post::PostDesk;
+use crate::inbound::post::PostService;
 use crate::mailings::schedule::Scheduler;
 use crate::model::classify::Classifier;
 use crate::operations::backups::Backups;
 use crate::operations::jobs::{Job, Jobs};
 use crate::outbound::dispatch::{DispatchParts, Dispatcher};
-use crate::runtime::notifier::Wake;
+use crate::runtime::notifier::Notifier;
 use crate::smtp::listener::Inherited;
 use crate::store::embedded::EmbeddedEngine;
 use crate::store::{Store, StoreError};
@@ -60,7 +60,7 @@ mod task_end;
 pub mod test_clock;
 pub mod unit;
 
-use erasures::Forgetting;
+use erasures::StorageEraser;
 use messages::ReloadableSource;
 use prepared::Prepared;
 
@@ -133,18 +133,18 @@ async fn start_on(
     let Prepared { content, transport, listener } = prepared;
     let (content, messages) = templates(config, &store, &key, &clock, content);
     let spool = parts::open_spool(config, clock.clone()).await?;
-    let letters = parts::letters(config, &store, &key, &clock, &content);
-    let posts = posts::desk(config, &store, &key, &clock, &letters)?;
+    let notices = parts::notices(config, &store, &key, &clock, &content);
+    let posts = posts::service(config, &store, &key, &clock, &notices)?;
     let log = AuditLog::new(store.clone(), clock.clone(), key.clone());
     let backups = parts::backups(config, &engine, &spool, &clock);
-    let forgetting = erasures::forgetting(config, &store, &key, &spool, &engine, &backups, &clock);
-    let mut jobs = jobs(config, &forgetting, &letters, &posts, &log, &backups)?;
+    let storage_eraser = erasures::storage_eraser(config, &store, &key, &spool, &engine, &backups, &clock);
+    let mut jobs = jobs(config, &storage_eraser, &notices, &posts, &log, &backups)?;
     jobs.extend(posts::later_jobs(config, &posts, &spool)?);
     let server = Server::bind(&config.control).await?;
     let monitoring = monitoring::prepare(config).await;
     audit::started(&log, &config.state_directory).await?;
-    let wake = Wake::new();
-    let dispatcher = begin_dispatch(config, &store, &clock, &transport, &messages, &key, &wake);
+    let notifier = Notifier::new();
+    let dispatcher = begin_dispatch(config, &store, &clock, &transport, &messages, &key, &notifier);
     let dispatcher = Arc::new(dispatcher.await?);
     let mail_in = mail_in::Parts {
         store: store.clone(),
@@ -152,30 +152,30 @@ async fn start_on(
         clock: clock.clone(),
         key: key.clone(),
         content: content.clone(),
-        letters: letters.clone(),
+        notices: notices.clone(),
         posts: posts.clone(),
-        wake: wake.clone(),
+        notifier: notifier.clone(),
         metrics: monitoring.inbound.clone(),
     };
     let mail_in = mail_in::prepare(config, listener, mail_in, inherited).await?;
-    let postman = Arc::new(parts::postman(config, &store, &spool, &clock, transport, &letters, &wake));
-    let control = Arc::new(Control {
-        wake: wake.clone(),
+    let notice_worker = Arc::new(parts::notice_worker(config, &store, &spool, &clock, transport, &notices, &notifier));
+    let control = Arc::new(ApiState {
+        notifier: notifier.clone(),
         messages: messages.clone(),
         queue_defaults: parts::queue_defaults(config),
         transport: parts::describe_transport(config),
         dispatcher: Some(dispatcher.clone()),
         mail_in: Some(mail_in.control.clone()),
         files: Some(erasures::files(config, &spool)),
-        rules: Some(parts::rules(config, &forgetting)),
-        letters: Some(LettersOut { letters, postman: postman.clone() }),
+        rules: Some(parts::rules(config, &storage_eraser)),
+        notices: Some(NoticesOut { notices, notice_worker: notice_worker.clone() }),
         posts: Some(posts),
         backups: Some(backups),
-        ..Control::new(store.clone(), clock.clone(), key, config.state_directory.clone(), content)
+        ..ApiState::new(store.clone(), clock.clone(), key, config.state_directory.clone(), content)
     });
     let stopping = watch::Sender::new(false);
-    let scheduler = Scheduler::new(store.clone(), clock.clone(), wake).checking(messages.clone());
-    let pulses = scheduler.pulses().clone();
+    let scheduler = Scheduler::new(store.clone(), clock.clone(), notifier).checking(messages.clone());
+    let heartbeats = scheduler.heartbeats().clone();
     let watched = monitoring::Watched::of(&engine, &spool, &jobs, &mail_in);
     let monitor_address = monitoring.address();
     let monitor = monitoring.start(&control, watched, &stopping);
@@ -188,12 +188,12 @@ async fn start_on(
         client: Client::new(&config.control.path),
         engine,
         dispatcher,
-        postman,
+        notice_worker,
         mail_in: mail_in.start(&stopping),
         spool,
         messages,
         config: Mutex::new(config.clone()),
-        scheduler: pulses,
+        scheduler: heartbeats,
         stopping,
         server,
         loops,
@@ -215,19 +215,19 @@ fn templates(
 /// All scheduled jobs.
 fn jobs(
     config: &Config,
-    forgetting: &Forgetting,
-    letters: &Letters,
-    posts: &PostDesk,
+    storage_eraser: &StorageEraser,
+    notices: &Notices,
+    posts: &PostService,
     log: &AuditLog,
     backups: &Arc<Backups>,
 ) -> Result<Vec<Job>, StartError> {
-    let mut jobs = parts::jobs(config, forgetting)?;
-    let (eraser, clock) = (&forgetting.eraser, &forgetting.clock);
-    jobs.extend(parts::bounce_jobs(config, &eraser.store, letters, &eraser.key, clock)?);
+    let mut jobs = parts::jobs(config, storage_eraser)?;
+    let (eraser, clock) = (&storage_eraser.eraser, &storage_eraser.clock);
+    jobs.extend(parts::bounce_jobs(config, &eraser.store, notices, &eraser.key, clock)?);
     jobs.push(posts::job(config, posts)?);
     jobs.push(audit::job(config, log)?);
     jobs.extend(parts::backup_job(config, backups)?);
-    jobs.push(erasures::job(config, forgetting)?);
+    jobs.push(erasures::job(config, storage_eraser)?);
     Ok(jobs)
 }
 
@@ -255,7 +255,7 @@ async fn begin_dispatch(
     transport: &Arc<dyn Transport>,
     messages: &Arc<ReloadableSource>,
     key: &Key,
-    wake: &Wake,
+    notifier: &Notifier,
 ) -> Result<Dispatcher, StartError> {
     let started = Dispatcher::start(DispatchParts {
         store: store.clone(),
@@ -264,7 +264,7 @@ async fn begin_dispatch(
         messages: messages.clone(),
         key: key.clone(),
         classifier: Classifier::shipped()?,
-        wake: wake.clone(),
+        notifier: notifier.clone(),
         settings: parts::dispatch_settings(config),
     });
     Ok(started.await?)

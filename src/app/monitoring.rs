@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::api::ApiState;
 use crate::config::Config;
-use crate::control::Control;
 use crate::metrics::parts::InboundMetrics;
 use crate::metrics::{Instruments, Metrics};
 use crate::model::classify::Class;
@@ -87,13 +87,13 @@ impl Monitoring {
     }
 
     /// Gives the observer everything it reads, and starts answering on the port.
-    pub fn start(self, control: &Control, seen: Watched, stopping: &watch::Sender<bool>) -> Option<JoinHandle<()>> {
+    pub fn start(self, control: &ApiState, seen: Watched, stopping: &watch::Sender<bool>) -> Option<JoinHandle<()>> {
         let Watched { engine, spool, jobs, mail_connections, doubts, listeners } = seen;
         let commits = engine.metrics();
         control.observer.watch(health::Parts {
             engine: Some(engine),
             dispatcher: control.dispatcher.clone(),
-            postman: control.letters.as_ref().map(|letters| letters.postman.clone()),
+            notice_worker: control.notices.as_ref().map(|notices| notices.notice_worker.clone()),
             spool: Some(spool),
             backups: control.backups.clone(),
             jobs,

@@ -42,7 +42,7 @@ pub fn still_starting(status: &str) {
 /// Interval at which to check and report [`alive`], or `None` without a watchdog: a third of systemd's timeout, so
 /// that a slow check still leaves time for another.
 pub fn watchdog_interval() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|patience| patience / 3)
+    sd_notify::watchdog_enabled().map(|time_limit| time_limit / 3)
 }
 
 fn microseconds(duration: Duration) -> u32 {

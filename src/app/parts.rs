@@ -3,25 +3,25 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::api::mailing::queue::QueueDefaults;
 use crate::base::clock::Clock;
 use crate::base::token::Key;
 use crate::composition::content::{Content, ContentHandle};
 use crate::composition::message::MessageSource;
-use crate::composition::notices::{LetterSettings, Letters};
+use crate::composition::notices::{NoticeSettings, Notices};
 use crate::composition::post_messages::PostMessages;
 use crate::composition::release_messages::{MessageSettings, ReleaseMessages};
 use crate::config::{Config, TransportChoice};
-use crate::control::mailing::queue::QueueDefaults;
 use crate::model::recurrence::Recurrence;
 use crate::model::release::attachment::AttachmentBudget;
 use crate::operations::backups::Backups;
 use crate::operations::jobs::Job;
 use crate::outbound::dispatch::DispatchSettings;
-use crate::outbound::notices::worker::{Postman, PostmanParts, PostmanSettings};
+use crate::outbound::notices::worker::{NoticeWorker, NoticeWorkerParts, NoticeWorkerSettings};
 use crate::privacy::retention::rules::{Periods, Rules};
 use crate::render::source::SourceSettings;
 use crate::render::template_files::TemplateError;
-use crate::runtime::notifier::Wake;
+use crate::runtime::notifier::Notifier;
 use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::embedded::{EmbeddedEngine, Settings};
@@ -32,7 +32,7 @@ use crate::transport::Transport;
 use crate::transport::capture::{Capture, CaptureSettings};
 use crate::transport::relay::Relay;
 
-use super::erasures::Forgetting;
+use super::erasures::StorageEraser;
 use super::messages::ByContent;
 use super::{Begin, StartError, erasures};
 
@@ -59,7 +59,7 @@ pub async fn open_store(
     let directory = config.store_directory();
     let settings = Settings {
         create: begin == Begin::WhereNone,
-        hold_octets: config.backup.schedule.as_ref().map_or(0, |_| HELD_FOR_BACKUP),
+        hold_bytes: config.backup.schedule.as_ref().map_or(0, |_| HELD_FOR_BACKUP),
         clock: Some(clock),
         ..Settings::default()
     };
@@ -74,7 +74,7 @@ pub async fn open_store(
     } else if let Some(reason) = &report.rebuilt {
         tracing::warn!(
             records = report.records,
-            torn_octets = report.torn,
+            torn_bytes = report.torn,
             reason,
             "the index of the store was built anew; {}. Unless it was removed by hand, look at the disk: it may be failing",
             report.completeness()
@@ -85,7 +85,7 @@ pub async fn open_store(
         tracing::warn!(
             records = report.records,
             replayed = report.replayed,
-            torn_octets = report.torn,
+            torn_bytes = report.torn,
             "opened the store after an unclean stop; {}",
             report.completeness()
         );
@@ -129,15 +129,15 @@ pub async fn close_spool(spool: Spool) {
 }
 
 /// The writer of notices.
-pub fn letters(
+pub fn notices(
     config: &Config,
     store: &Store,
     key: &Key,
     clock: &Arc<dyn Clock>,
     content: &Arc<ContentHandle>,
-) -> Letters {
-    let settings = LetterSettings { domain: own_domain(config) };
-    Letters::new(store.clone(), content.clone(), key.clone(), clock.clone(), settings)
+) -> Notices {
+    let settings = NoticeSettings { domain: own_domain(config) };
+    Notices::new(store.clone(), content.clone(), key.clone(), clock.clone(), settings)
 }
 
 /// The configured transport.
@@ -173,23 +173,23 @@ pub fn dispatch_settings(config: &Config) -> DispatchSettings {
 }
 
 /// Starts the notice sender.
-pub fn postman(
+pub fn notice_worker(
     config: &Config,
     store: &Store,
     spool: &Spool,
     clock: &Arc<dyn Clock>,
     transport: Arc<dyn Transport>,
-    letters: &Letters,
-    wake: &Wake,
-) -> Postman {
-    Postman::start(PostmanParts {
+    notices: &Notices,
+    notifier: &Notifier,
+) -> NoticeWorker {
+    NoticeWorker::start(NoticeWorkerParts {
         store: store.clone(),
         spool: spool.clone(),
         clock: clock.clone(),
         transport,
-        letters: letters.clone(),
-        wake: wake.clone(),
-        settings: PostmanSettings { retry: config.retry, ..PostmanSettings::default() },
+        notices: notices.clone(),
+        notifier: notifier.clone(),
+        settings: NoticeWorkerSettings { retry: config.retry, ..NoticeWorkerSettings::default() },
     })
 }
 
@@ -208,8 +208,8 @@ pub async fn clear_attachments(config: &Config) {
 }
 
 /// The daemon's own jobs.
-pub fn jobs(config: &Config, forgetting: &Forgetting) -> Result<Vec<Job>, StartError> {
-    let Forgetting { engine, clock, .. } = forgetting;
+pub fn jobs(config: &Config, storage_eraser: &StorageEraser) -> Result<Vec<Job>, StartError> {
+    let StorageEraser { engine, clock, .. } = storage_eraser;
     let zone = &config.schedule.zone;
     let times =
         |key, expression: &str| Recurrence::new(expression, zone).map_err(|error| StartError::Times { key, error });
@@ -224,13 +224,13 @@ pub fn jobs(config: &Config, forgetting: &Forgetting) -> Result<Vec<Job>, StartE
                     "journal was dropped that is in no backup: instants in it cannot be restored to; make backups more often"
                 );
             }
-            Ok(format!("wrote a checkpoint of {} records, {} bytes", done.records, done.octets))
+            Ok(format!("wrote a checkpoint of {} records, {} bytes", done.records, done.bytes))
         })
     });
-    let (rules, forgetting) = (rules(config, forgetting), forgetting.clone());
+    let (rules, storage_eraser) = (rules(config, storage_eraser), storage_eraser.clone());
     let retention = Job::new("retention", times("schedule.retention", &config.schedule.retention)?, move || {
-        let (rules, forgetting, now) = (rules.clone(), forgetting.clone(), clock.now());
-        Box::pin(async move { erasures::drop_old(&rules, &forgetting, now).await })
+        let (rules, storage_eraser, now) = (rules.clone(), storage_eraser.clone(), clock.now());
+        Box::pin(async move { erasures::drop_old(&rules, &storage_eraser, now).await })
     });
     let retention = retention.deleting_by_age();
     Ok(vec![checkpoint, retention])
@@ -240,13 +240,13 @@ pub fn jobs(config: &Config, forgetting: &Forgetting) -> Result<Vec<Job>, StartE
 pub fn bounce_jobs(
     config: &Config,
     store: &Store,
-    letters: &Letters,
+    notices: &Notices,
     key: &Key,
     clock: &Arc<dyn Clock>,
 ) -> Result<Vec<Job>, StartError> {
     let zone = &config.schedule.zone;
     let policy = config.bounce.suspended;
-    let suspended = Suspended { store: store.clone(), letters: letters.clone(), key: key.clone(), policy };
+    let suspended = Suspended { store: store.clone(), notices: notices.clone(), key: key.clone(), policy };
     let times =
         |key, expression: &str| Recurrence::new(expression, zone).map_err(|error| StartError::Times { key, error });
     let (who, clock) = (suspended.clone(), clock.clone());
@@ -270,8 +270,8 @@ pub fn bounce_jobs(
 }
 
 /// What is dropped by age, and after how long.
-pub fn rules(config: &Config, forgetting: &Forgetting) -> Rules {
-    let Forgetting { eraser, spool, clock, .. } = forgetting;
+pub fn rules(config: &Config, storage_eraser: &StorageEraser) -> Rules {
+    let StorageEraser { eraser, spool, clock, .. } = storage_eraser;
     Rules {
         store: eraser.store.clone(),
         key: eraser.key.clone(),

@@ -6,11 +6,11 @@ use crate::authentication::lookups::{LookupSettings, Lookups};
 use crate::authentication::{Authenticator, NoLookups};
 use crate::base::clock::Clock;
 use crate::base::token::Key;
-use crate::composition::notices::Letters;
+use crate::composition::notices::Notices;
 use crate::config::Config;
 use crate::inbound::digest::Digests;
-use crate::inbound::post::PostDesk;
-use crate::mail::verdict::VerdictWords;
+use crate::inbound::post::PostService;
+use crate::mail::post_decision::DecisionWords;
 use crate::model::recurrence::Recurrence;
 use crate::operations::jobs::Job;
 use crate::store::Store;
@@ -29,13 +29,13 @@ const DIGEST: &str = "0 7,11,15,19 * * *";
 
 /// The service that handles posts. Without a resolver authors are not verified, and their domains' policies are
 /// unknown.
-pub fn desk(
+pub fn service(
     config: &Config,
     store: &Store,
     key: &Key,
     clock: &Arc<dyn Clock>,
-    letters: &Letters,
-) -> Result<PostDesk, StartError> {
+    notices: &Notices,
+) -> Result<PostService, StartError> {
     let inbound = &config.inbound;
     let settings = LookupSettings {
         servers: inbound.resolvers.clone(),
@@ -50,29 +50,29 @@ pub fn desk(
             Arc::new(NoLookups::default())
         }
     };
-    Ok(PostDesk {
+    Ok(PostService {
         store: store.clone(),
         blobs: Blobs::in_state_directory(&config.state_directory),
         clock: clock.clone(),
         key: key.clone(),
-        letters: letters.clone(),
+        notices: notices.clone(),
         authenticator,
-        words: Arc::new(VerdictWords::shipped()?),
+        words: Arc::new(DecisionWords::shipped()?),
         zone: config.schedule.zone.parse().unwrap_or(chrono_tz::Europe::Stockholm),
     })
 }
 
 /// The jobs that handle postponed mail again, and write digests.
-pub fn later_jobs(config: &Config, posts: &PostDesk, spool: &Spool) -> Result<[Job; 2], StartError> {
+pub fn later_jobs(config: &Config, posts: &PostService, spool: &Spool) -> Result<[Job; 2], StartError> {
     let digests = Digests { posts: posts.clone(), spool: spool.clone(), postmaster: config.inbound.postmaster.clone() };
     let times =
         |key, times| Recurrence::new(times, &config.schedule.zone).map_err(|error| StartError::Times { key, error });
     let (again, digest) = ("mail that was put off", "digests");
-    let desk = digests.clone();
+    let service = digests.clone();
     let bring_up = Job::new(again, times(again, BRING_UP)?, move || {
-        let desk = desk.clone();
+        let service = service.clone();
         Box::pin(async move {
-            let brought = desk.bring_up().await.map_err(|error| error.to_string())?;
+            let brought = service.bring_up().await.map_err(|error| error.to_string())?;
             Ok(format!("{brought} postponed mails are handled again"))
         })
     });
@@ -80,7 +80,7 @@ pub fn later_jobs(config: &Config, posts: &PostDesk, spool: &Spool) -> Result<[J
         let digests = digests.clone();
         Box::pin(async move {
             let written = digests.write().await.map_err(|error| error.to_string())?;
-            digests.posts.letters.notify();
+            digests.posts.notices.notify();
             Ok(format!("{written} digests were written"))
         })
     });
@@ -88,7 +88,7 @@ pub fn later_jobs(config: &Config, posts: &PostDesk, spool: &Spool) -> Result<[J
 }
 
 /// The job that expires held posts not decided in time.
-pub fn job(config: &Config, posts: &PostDesk) -> Result<Job, StartError> {
+pub fn job(config: &Config, posts: &PostService) -> Result<Job, StartError> {
     let key = "held posts";
     let times = Recurrence::new(LOOK, &config.schedule.zone).map_err(|error| StartError::Times { key, error })?;
     let posts = posts.clone();
@@ -96,7 +96,7 @@ pub fn job(config: &Config, posts: &PostDesk) -> Result<Job, StartError> {
         let posts = posts.clone();
         Box::pin(async move {
             let expired = posts.expire().await.map_err(|error| error.to_string())?;
-            posts.letters.notify();
+            posts.notices.notify();
             Ok(format!("{expired} held posts expired"))
         })
     }))

@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::api::ApiState;
+use crate::api::client::Client;
 use crate::composition::message::MessageSource;
 use crate::config::Config;
-use crate::control::Control;
-use crate::control::client::Client;
 use crate::outbound::dispatch::Dispatcher;
-use crate::outbound::notices::worker::Postman;
-use crate::runtime::heartbeat::Pulses;
+use crate::outbound::notices::worker::NoticeWorker;
+use crate::runtime::heartbeat::Heartbeats;
 use crate::store::embedded::EmbeddedEngine;
 use crate::store::spool::Spool;
 
@@ -28,18 +28,18 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// A running daemon.
 pub struct RunningApp {
     pub(super) monitor_address: Option<std::net::SocketAddr>,
-    pub(super) control: Arc<Control>,
+    pub(super) control: Arc<ApiState>,
     pub(super) client: Client,
     pub(super) engine: Arc<EmbeddedEngine>,
     pub(super) dispatcher: Arc<Dispatcher>,
-    pub(super) postman: Arc<Postman>,
+    pub(super) notice_worker: Arc<NoticeWorker>,
     pub(super) mail_in: mail_in::Running,
     pub(super) spool: Spool,
     pub(super) messages: Arc<ReloadableSource>,
     /// The configuration in force.
     pub(super) config: Mutex<Config>,
     /// The scheduler's heartbeats.
-    pub(super) scheduler: Pulses,
+    pub(super) scheduler: Heartbeats,
     /// Turns true to stop all tasks.
     pub(super) stopping: watch::Sender<bool>,
     pub(super) server: JoinHandle<()>,
@@ -48,7 +48,7 @@ pub struct RunningApp {
 
 impl RunningApp {
     /// The parts that the control API works with.
-    pub fn control(&self) -> &Arc<Control> {
+    pub fn control(&self) -> &Arc<ApiState> {
         &self.control
     }
 
@@ -84,7 +84,7 @@ impl RunningApp {
             biased;
             reason = self.engine.broken() => reason,
             reason = self.dispatcher.broken() => reason,
-            reason = self.postman.broken() => reason,
+            reason = self.notice_worker.broken() => reason,
             () = self.background_ended() => "a background task ended unexpectedly; the reason is in the log".to_owned(),
         }
     }
@@ -100,12 +100,12 @@ impl RunningApp {
 
     /// A liveness check in which a commit must end within `commit_limit`.
     pub fn liveness(&self, commit_limit: Duration) -> Liveness {
-        let mail = [self.dispatcher.pulses(), self.postman.pulses(), &self.mail_in.pulses];
-        let parts: Vec<Pulses> = mail.into_iter().chain([&self.scheduler]).cloned().collect();
-        let Control { store, clock, wake, .. } = &*self.control;
+        let mail = [self.dispatcher.heartbeats(), self.notice_worker.heartbeats(), &self.mail_in.heartbeats];
+        let parts: Vec<Heartbeats> = mail.into_iter().chain([&self.scheduler]).cloned().collect();
+        let ApiState { store, clock, notifier, .. } = &*self.control;
         let engine = self.engine.clone();
         let heals = move || engine.index_health().damaged.is_some();
-        Liveness::new(store.clone(), clock.clone(), wake.clone(), &parts, commit_limit).excused(heals)
+        Liveness::new(store.clone(), clock.clone(), notifier.clone(), &parts, commit_limit).excused(heals)
     }
 
     /// Applies what can be changed while running: templates, certificate, and the keys in
@@ -126,7 +126,7 @@ impl RunningApp {
         self.mail_in.replace_certificate(certificate);
         self.messages.replace(source);
         self.control.content.replace(content);
-        self.control.wake.notify();
+        self.control.notifier.notify();
         *in_force = config;
         Ok(())
     }
@@ -134,7 +134,9 @@ impl RunningApp {
     /// Stops in order. Work under way gets `stop_timeout`; what it did not finish is in doubt and resolved at the
     /// next start.
     pub async fn stop(self) {
-        let Self { control, engine, dispatcher, postman, mail_in, spool, config, stopping, server, loops, .. } = self;
+        let Self {
+            control, engine, dispatcher, notice_worker, mail_in, spool, config, stopping, server, loops, ..
+        } = self;
         let stop_timeout = config.into_inner().unwrap_or_else(PoisonError::into_inner).stop_timeout;
         control.observer.drain();
         stopping.send_replace(true);
@@ -145,7 +147,7 @@ impl RunningApp {
             // The API first: what it promised is committed before the store closes.
             tokio::join!(
                 dispatcher.drain(),
-                postman.drain(),
+                notice_worker.drain(),
                 mail_in.ended(),
                 ended(server, "the control API"),
                 async {

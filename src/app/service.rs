@@ -13,7 +13,7 @@ use crate::config::environment::{self, InheritedSockets};
 use crate::config::reader::Entry;
 use crate::config::{Config, ConfigError, Loaded};
 
-use crate::control::configuration::{InForce, KeyView, ReloadRequest, Reloaded};
+use crate::api::configuration::{InForce, KeyView, ReloadRequest, Reloaded};
 
 use super::audit;
 use super::inherited::{self, InheritedError};
@@ -118,11 +118,11 @@ pub async fn serve(
             start_with(&config, clock.clone(), begin, sockets).await
         };
         tokio::pin!(start);
-        let mut patience = ticks(Duration::from_secs(20));
+        let mut time_limit = ticks(Duration::from_secs(20));
         loop {
             tokio::select! {
                 started = &mut start => break started?,
-                _ = patience.tick() => notify::still_starting("opening the store"),
+                _ = time_limit.tick() => notify::still_starting("opening the store"),
                 signal = signals.end() => {
                     // Nothing was accepted yet; a half-finished start is recovered like a crash.
                     tracing::info!("{signal} while starting: stops at once");
@@ -217,7 +217,7 @@ async fn read_again(app: &RunningApp, reloading: &Reloading<'_>, by: &str) -> Re
         }
     };
     let reloaded = app.reload(&loaded.config);
-    audit::reloaded(&app.control().audit(), Some((&loaded.config, reloaded.is_ok()))).await;
+    audit::reloaded(&app.control().audit(), Some((&loaded, reloaded.is_ok()))).await;
     if let Err(error) = reloaded {
         return Err(("nothing was applied, the old configuration stays in force", error.to_string()));
     }

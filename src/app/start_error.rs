@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::api::server::ServerError;
 use crate::config::secret::SecretError;
-use crate::control::server::ServerError;
 use crate::mail::command::CommandsError;
 use crate::mail::reply::ReplyReaderError;
 use crate::model::classify::RulesError;
@@ -37,7 +37,7 @@ pub enum StartError {
     Certificate(SecretError),
     /// The control socket cannot be opened.
     #[error(transparent)]
-    Control(#[from] ServerError),
+    ApiState(#[from] ServerError),
     /// The relay's password cannot be read.
     #[error("relay: {0}")]
     Secret(#[from] SecretError),
@@ -90,7 +90,7 @@ impl StartError {
         match self {
             Self::Secret(_) | Self::Certificate(_) | Self::Relay(_) | Self::Times { .. } | Self::Templates(_) => true,
             Self::Configuration(wrong) => wrong.iter().any(Self::is_configuration),
-            Self::Control(error) => matches!(error, ServerError::NoGroup(_) | ServerError::NoSocket(_)),
+            Self::ApiState(error) => matches!(error, ServerError::NoGroup(_) | ServerError::NoSocket(_)),
             Self::Listen(error) => !matches!(error, ListenError::Bind { .. }),
             Self::Open(_) | Self::Store(_) | Self::Spool(_) | Self::Directory { .. } => false,
             Self::Rules(_) | Self::Words(_) | Self::Commands(_) => false,

@@ -71,10 +71,9 @@ impl Lookups {
         Ok(Self { authenticator: authenticator(&settings)?, settings })
     }
 
-    async fn check(&self, arrival: &Arrival, octets: &[u8], author: &Address) -> Authentication {
+    async fn check(&self, arrival: &Arrival, bytes: &[u8], author: &Address) -> Authentication {
         // In such a message the library finds another author; see `mail::header_check`.
-        let Some(message) = AuthenticatedMessage::parse(octets).filter(|message| reads_the_same(message, author))
-        else {
+        let Some(message) = AuthenticatedMessage::parse(bytes).filter(|message| reads_the_same(message, author)) else {
             return Authentication::default();
         };
         // First, and with time of its own: nothing chosen by the sender can use it up.
@@ -85,7 +84,7 @@ impl Lookups {
         let policy = self.in_time(POLICY_PART, asked).await.map_or(DomainPolicy::Unknown, |dmarc| policy(&dmarc));
         let Some(peer) = arrival.peer.filter(|_| arrival.via == Via::Smtp) else {
             let said = self.settings.trusted.as_ref().and_then(|trusted| {
-                let message = Incoming::parse_headers(octets).ok()?;
+                let message = Incoming::parse_headers(bytes).ok()?;
                 Some(results::of_server(&message, trusted, author))
             });
             return Authentication { policy, ..said.unwrap_or_default() };
@@ -133,8 +132,8 @@ impl Lookups {
 }
 
 impl Authenticator for Lookups {
-    fn authenticate<'a>(&'a self, arrival: &'a Arrival, octets: &'a [u8], author: &'a Address) -> Authenticating<'a> {
-        Box::pin(self.check(arrival, octets, author))
+    fn authenticate<'a>(&'a self, arrival: &'a Arrival, bytes: &'a [u8], author: &'a Address) -> Authenticating<'a> {
+        Box::pin(self.check(arrival, bytes, author))
     }
 }
 

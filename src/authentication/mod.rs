@@ -21,7 +21,7 @@ pub type Authenticating<'a> = Pin<Box<dyn Future<Output = Authentication> + Send
 pub trait Authenticator: Send + Sync + 'static {
     /// Whether `author`, determined by Depesch as the author of these bytes, wrote a message that arrived in this
     /// way. Takes a bounded time, and never fails: missing results are unknown.
-    fn authenticate<'a>(&'a self, arrival: &'a Arrival, octets: &'a [u8], author: &'a Address) -> Authenticating<'a>;
+    fn authenticate<'a>(&'a self, arrival: &'a Arrival, bytes: &'a [u8], author: &'a Address) -> Authenticating<'a>;
 }
 
 /// Performs no look-ups: everything is unknown except the operator's policy for all domains.

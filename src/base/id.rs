@@ -45,9 +45,9 @@ number_id!(/// Identifies a mailing.
 number_id!(/// Identifies one incoming message, for one of its recipients.
     InboundId, "i");
 number_id!(/// Identifies a notice: one mail of our own that belongs to no mailing.
-    LetterId, "n");
+    NoticeId, "n");
 number_id!(/// Identifies a pending request, by the number of the message that made it.
-    WishId, "w");
+    PendingRequestId, "w");
 number_id!(/// Identifies a post: a person's mail to a list.
     PostId, "p");
 

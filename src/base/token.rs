@@ -10,7 +10,7 @@ use super::address::Address;
 
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// Bytes of HMAC-SHA-256 in a token: 80 bits.
-const TAG_OCTETS: usize = 10;
+const TAG_BYTES: usize = 10;
 
 /// The purpose of a token; for any other it is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum Purpose {
     /// Makes an unguessable Message-ID.
     MessageId,
     /// In the envelope sender of a notice, so that a bounce is matched to it.
-    Letter,
+    Notice,
 }
 
 impl Purpose {
@@ -37,7 +37,7 @@ impl Purpose {
             Purpose::Confirm => b"confirm",
             Purpose::Decide => b"decide",
             Purpose::MessageId => b"message-id",
-            Purpose::Letter => b"letter",
+            Purpose::Notice => b"notice",
         }
     }
 }
@@ -45,7 +45,7 @@ impl Purpose {
 /// The secret of the installation: signs tokens and hashes suppressed addresses.
 #[derive(Clone)]
 pub struct Key {
-    octets: [u8; 32],
+    bytes: [u8; 32],
 }
 
 impl std::fmt::Debug for Key {
@@ -56,13 +56,13 @@ impl std::fmt::Debug for Key {
 
 impl Key {
     /// Creates a key from 32 random bytes.
-    pub fn new(octets: [u8; 32]) -> Self {
-        Self { octets }
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self { bytes }
     }
 
     fn tag(&self, label: &[u8], payload: &[u8]) -> [u8; 32] {
         // HMAC accepts keys of any length, so this cannot fail.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.octets) else { return [0; 32] };
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.bytes) else { return [0; 32] };
         mac.update(&[label.len() as u8]);
         mac.update(label);
         mac.update(payload);
@@ -71,17 +71,17 @@ impl Key {
 
     /// Signs `numbers` for `purpose`.
     pub fn sign(&self, purpose: Purpose, numbers: &[u64]) -> String {
-        let mut payload = Vec::with_capacity(numbers.len() * 4 + TAG_OCTETS);
+        let mut payload = Vec::with_capacity(numbers.len() * 4 + TAG_BYTES);
         numbers.iter().for_each(|n| push_number(&mut payload, *n));
         let tag = self.tag(purpose.label(), &payload);
-        payload.extend_from_slice(&tag[..TAG_OCTETS]);
+        payload.extend_from_slice(&tag[..TAG_BYTES]);
         to_base32(&payload)
     }
 
     /// The signed numbers, or `None` for a token that this key did not sign for `purpose`.
     pub fn verify(&self, purpose: Purpose, token: &str) -> Option<Vec<u64>> {
-        let octets = from_base32(token)?;
-        let (payload, tag) = octets.split_at_checked(octets.len().checked_sub(TAG_OCTETS)?)?;
+        let bytes = from_base32(token)?;
+        let (payload, tag) = bytes.split_at_checked(bytes.len().checked_sub(TAG_BYTES)?)?;
         let right = self.tag(purpose.label(), payload);
         // Compared without an early exit, so that timing reveals nothing.
         let difference = tag.iter().zip(&right).fold(0, |all, (a, b)| all | (a ^ b));
@@ -108,14 +108,14 @@ impl Key {
     }
 }
 
-/// SHA-256 of `octets`: identifies attachments and wordings by their content.
-pub fn content_hash(octets: &[u8]) -> [u8; 32] {
-    Sha256::digest(octets).into()
+/// SHA-256 of `bytes`: identifies attachments and wordings by their content.
+pub fn content_hash(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 /// Formats bytes in lower-case hexadecimal.
-pub fn to_hex(octets: &[u8]) -> String {
-    octets.iter().map(|o| format!("{o:02x}")).collect()
+pub fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|o| format!("{o:02x}")).collect()
 }
 
 /// LEB128: seven bits per byte, the lowest first.
@@ -129,13 +129,13 @@ fn push_number(out: &mut Vec<u8>, mut number: u64) {
 
 fn read_numbers(payload: &[u8]) -> Option<Vec<u64>> {
     let (mut numbers, mut number, mut shift) = (Vec::new(), 0u64, 0u32);
-    for octet in payload {
+    for byte in payload {
         if shift > 63 {
             return None;
         }
-        number |= u64::from(octet & 0x7f) << shift;
+        number |= u64::from(byte & 0x7f) << shift;
         shift += 7;
-        if octet & 0x80 == 0 {
+        if byte & 0x80 == 0 {
             numbers.push(number);
             (number, shift) = (0, 0);
         }
@@ -144,11 +144,11 @@ fn read_numbers(payload: &[u8]) -> Option<Vec<u64>> {
 }
 
 // RFC 4648 §6, lower case, without padding.
-fn to_base32(octets: &[u8]) -> String {
-    let mut text = String::with_capacity(octets.len() * 8 / 5 + 1);
+fn to_base32(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 8 / 5 + 1);
     let (mut bits, mut held) = (0u32, 0u32);
-    for octet in octets {
-        held = held << 8 | u32::from(*octet);
+    for byte in bytes {
+        held = held << 8 | u32::from(*byte);
         bits += 8;
         while bits >= 5 {
             bits -= 5;
@@ -162,7 +162,7 @@ fn to_base32(octets: &[u8]) -> String {
 }
 
 fn from_base32(text: &str) -> Option<Vec<u8>> {
-    let mut octets = Vec::with_capacity(text.len() * 5 / 8);
+    let mut bytes = Vec::with_capacity(text.len() * 5 / 8);
     let (mut bits, mut held) = (0u32, 0u32);
     for c in text.bytes() {
         let value = ALPHABET.iter().position(|a| *a == c.to_ascii_lowercase())? as u32;
@@ -170,12 +170,12 @@ fn from_base32(text: &str) -> Option<Vec<u8>> {
         bits += 5;
         if bits >= 8 {
             bits -= 8;
-            octets.push((held >> bits) as u8);
+            bytes.push((held >> bits) as u8);
             held &= (1 << bits) - 1;
         }
     }
     // A second spelling of the same token is refused: the remaining bits must be zero.
-    (bits < 5 && held == 0).then_some(octets)
+    (bits < 5 && held == 0).then_some(bytes)
 }
 
 #[cfg(test)]

@@ -13,14 +13,14 @@ use crate::base::clock::{Clock, Stopwatch};
 use crate::base::id::{MailingId, SubscriberId};
 use crate::composition::release_messages::{MessageSettings, ReleaseMessages};
 use crate::mailings::audience;
+use crate::mock_smtp::record::Keep;
+use crate::mock_smtp::{MockServer, SinkSettings};
 use crate::model::classify::Classifier;
 use crate::model::ledger::Tally;
 use crate::model::mailing::{AudienceQuery, Mailing, MailingContent, MissedPolicy, Schedule, Stage, UncertainPolicy};
 use crate::outbound::dispatch::{DispatchParts, DispatchSettings, Dispatcher};
 use crate::render::registry::Templates;
-use crate::runtime::notifier::Wake;
-use crate::sink::record::Keep;
-use crate::sink::{Sink, SinkSettings};
+use crate::runtime::notifier::Notifier;
 use crate::store::blobs::Blobs;
 use crate::store::embedded::{EmbeddedEngine, Settings};
 use crate::store::engine::{Batch, Commit};
@@ -60,13 +60,13 @@ pub struct DispatchResult {
     /// Messages per second in each tenth of the mailing: the last should equal the first.
     pub rate_by_tenth: Vec<f64>,
     /// Bytes of one message.
-    pub message_octets: usize,
+    pub message_bytes: usize,
     /// CPU per message, by stage.
     pub cpu_microseconds: CpuByStage,
     /// Peak memory.
-    pub peak_rss_octets: u64,
+    pub peak_rss_bytes: u64,
     /// Bytes of journal per message.
-    pub journal_octets_per_message: f64,
+    pub journal_bytes_per_message: f64,
     /// Syncs of the journal per message.
     pub syncs_per_message: f64,
     /// The ledger at the end.
@@ -151,10 +151,10 @@ pub async fn run(bench: &DispatchBench) -> anyhow::Result<DispatchResult> {
         send_seconds: sent.seconds,
         messages_per_second: bench.recipients as f64 / sent.seconds,
         rate_by_tenth: sent.rates,
-        message_octets: sent.message_octets,
+        message_bytes: sent.message_bytes,
         cpu_microseconds: sent.cpu,
-        peak_rss_octets: process::peak_rss_octets(),
-        journal_octets_per_message: sent.journal_octets as f64 / bench.recipients as f64,
+        peak_rss_bytes: process::peak_rss_bytes(),
+        journal_bytes_per_message: sent.journal_bytes as f64 / bench.recipients as f64,
         syncs_per_message: sent.syncs as f64 / bench.recipients as f64,
         ledger: LedgerCounts {
             accepted: sent.tally.accepted,
@@ -165,12 +165,12 @@ pub async fn run(bench: &DispatchBench) -> anyhow::Result<DispatchResult> {
     })
 }
 
-fn way_out(bench: &DispatchBench) -> anyhow::Result<(Option<Sink>, String, u16)> {
+fn way_out(bench: &DispatchBench) -> anyhow::Result<(Option<MockServer>, String, u16)> {
     if let Some((host, port)) = &bench.relay {
         return Ok((None, host.clone(), *port));
     }
     let keep = Keep { message_ids: true, ..Keep::default() };
-    let sink = Sink::start(SinkSettings { threads: 2, keep, ..SinkSettings::default() }).context("no sink")?;
+    let sink = MockServer::start(SinkSettings { threads: 2, keep, ..SinkSettings::default() }).context("no sink")?;
     let address: SocketAddr = sink.address();
     Ok((Some(sink), address.ip().to_string(), address.port()))
 }
@@ -215,9 +215,9 @@ struct Sent {
     rates: Vec<f64>,
     tally: Tally,
     cpu: CpuByStage,
-    journal_octets: u64,
+    journal_bytes: u64,
     syncs: u64,
-    message_octets: usize,
+    message_bytes: usize,
 }
 
 async fn send(
@@ -235,7 +235,7 @@ async fn send(
     let settings = MessageSettings { base_url: Some("https://lists.example.org".to_owned()), ..Default::default() };
     let messages =
         Arc::new(ReleaseMessages::new(store.clone(), blobs, templates, key.clone(), clock.clone(), settings));
-    let message_octets = one_message(store, &messages, id).await?;
+    let message_bytes = one_message(store, &messages, id).await?;
     let relay = Relay::new(RelaySettings { host, port, encryption: Encryption::None, ..RelaySettings::default() })?;
     let (before, cpu_before) = (engine.stats(), cpu());
     let watch = Stopwatch::start();
@@ -246,7 +246,7 @@ async fn send(
         messages,
         key,
         classifier: Classifier::shipped()?,
-        wake: Wake::new(),
+        notifier: Notifier::new(),
         settings: DispatchSettings { connections: bench.connections, ..DispatchSettings::default() },
     })
     .await?;
@@ -271,9 +271,9 @@ async fn send(
             smtp_and_rest: per_message(whole.saturating_sub(known)),
             whole: per_message(whole),
         },
-        journal_octets: after.journal_octets - before.journal_octets,
+        journal_bytes: after.journal_bytes - before.journal_bytes,
         syncs: after.syncs - before.syncs,
-        message_octets,
+        message_bytes,
     })
 }
 

@@ -43,7 +43,7 @@ pub struct InboundResult {
     /// Number of connections.
     pub connections: u64,
     /// Bytes of one bounce.
-    pub message_octets: usize,
+    pub message_bytes: usize,
     /// Bounces per second until the last 250: each is durable in the spool then.
     pub taken_per_second: f64,
     /// Bounces per second until the effects of the last were durable.
@@ -53,7 +53,7 @@ pub struct InboundResult {
     /// Syncs of the journal per bounce; the spool's own come in addition.
     pub syncs_per_bounce: f64,
     /// Peak memory, in bytes: daemon, creation of subscribers and senders in one process.
-    pub peak_rss_octets: u64,
+    pub peak_rss_bytes: u64,
     /// Number handled as a bounce.
     pub handled: u64,
     /// Number handled otherwise: must be zero.
@@ -105,12 +105,12 @@ pub async fn run(bench: &InboundBench) -> anyhow::Result<InboundResult> {
     Ok(InboundResult {
         bounces: bench.bounces,
         connections: bench.connections,
-        message_octets: bounce(&key, 1).1.len(),
+        message_bytes: bounce(&key, 1).1.len(),
         taken_per_second: bounces / taken,
         handled_per_second: bounces / handled,
         cpu_microseconds: cpu as f64 / 1e3 / bounces,
         syncs_per_bounce: syncs as f64 / bounces,
-        peak_rss_octets: process::peak_rss_octets(),
+        peak_rss_bytes: process::peak_rss_bytes(),
         handled: as_bounces,
         other,
         suspended,

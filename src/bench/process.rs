@@ -14,7 +14,7 @@ pub fn cpu_nanoseconds(counts: impl Fn(&str) -> bool) -> u64 {
 }
 
 /// Peak memory of this process (VmHWM), in bytes.
-pub fn peak_rss_octets() -> u64 {
+pub fn peak_rss_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());

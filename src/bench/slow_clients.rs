@@ -19,8 +19,8 @@ use crate::app;
 use crate::base::clock::{Clock, Stopwatch};
 use crate::base::token::Key;
 use crate::inbound::destination::Directory;
-use crate::inbound::ingest::Door;
-use crate::runtime::notifier::Wake;
+use crate::inbound::ingest::SpoolIngest;
+use crate::runtime::notifier::Notifier;
 use crate::smtp::listener::Listener;
 use crate::smtp::settings::ListenerSettings;
 use crate::store::Store;
@@ -40,7 +40,7 @@ pub struct SlowClientsBench {
     /// Number of seconds for which the normal peer sends.
     pub seconds: u32,
     /// Bytes of text in each message of the normal peer.
-    pub message_octets: usize,
+    pub message_bytes: usize,
     /// A listener that runs already; `None` starts an internal one.
     pub listener: Option<SocketAddr>,
     /// The recipient, which the listener must accept. `None` with an internal listener.
@@ -63,7 +63,7 @@ pub struct SlowClientsResult {
     /// Maximum of that time.
     pub longest_milliseconds: f64,
     /// Peak memory of this process: including the slow peers, and an internal listener.
-    pub peak_rss_octets: u64,
+    pub peak_rss_bytes: u64,
 }
 
 /// Runs the measurement.
@@ -102,7 +102,7 @@ pub async fn run(bench: &SlowClientsBench) -> anyhow::Result<SlowClientsResult> 
         p50_milliseconds: at(0.5),
         p99_milliseconds: at(0.99),
         longest_milliseconds: at(1.0),
-        peak_rss_octets: process::peak_rss_octets(),
+        peak_rss_bytes: process::peak_rss_bytes(),
     })
 }
 
@@ -136,13 +136,13 @@ async fn own_listener(directory: &Path, clock: Arc<dyn Clock>) -> anyhow::Result
     material::add_list(&store, clock.now()).await?;
     let spool = Spool::open(&directory.join("spool"), SpoolSettings::default(), clock.clone())?;
     let book = Arc::new(Directory::new(store.clone(), Key::new([1; 32])));
-    let door = Arc::new(Door::new(store, spool.clone(), Wake::new(), book));
+    let ingest = Arc::new(SpoolIngest::new(store, spool.clone(), Notifier::new(), book));
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
     let listener =
         Listener::bind(ListenerSettings { smtp: vec![any_port], ..ListenerSettings::default() }, Vec::new()).await?;
     let address = listener.local_addr().context("the listener has no address")?;
     let (stop, stopped) = oneshot::channel();
-    let task = tokio::spawn(listener.run(door, clock, async { drop(stopped.await) }));
+    let task = tokio::spawn(listener.run(ingest, clock, async { drop(stopped.await) }));
     Ok(OwnListener { address, stop, task, spool, engine })
 }
 
@@ -176,14 +176,14 @@ async fn trickle(number: u32, address: SocketAddr, recipient: String, clock: Arc
         let (at_once, slowly) =
             if number.is_multiple_of(2) { ("", dialogue.as_str()) } else { (dialogue.as_str(), "") };
         let mut sent = stream.write_all(at_once.as_bytes()).await;
-        let mut octets = slowly.bytes().chain(std::iter::repeat(b'x'));
+        let mut bytes = slowly.bytes().chain(std::iter::repeat(b'x'));
         while sent.is_ok() {
             clock.wait_for(second).await;
             // The answers do not matter; the end of the connection does.
             if matches!(stream.try_read(&mut [0; 512]), Ok(0)) {
                 break;
             }
-            sent = stream.write_all(&[octets.next().unwrap_or(b'x')]).await;
+            sent = stream.write_all(&[bytes.next().unwrap_or(b'x')]).await;
         }
         cut_off.fetch_add(1, Relaxed);
     }
@@ -197,7 +197,7 @@ async fn normal_peer(
     clock: &dyn Clock,
 ) -> anyhow::Result<Vec<f64>> {
     let line = "The trains leave in the evening, and whoever boards them has a night to read.\r\n";
-    let text = line.repeat(bench.message_octets.div_ceil(line.len()));
+    let text = line.repeat(bench.message_bytes.div_ceil(line.len()));
     let end = clock.now() + chrono::Duration::seconds(i64::from(bench.seconds));
     let mut times = Vec::new();
     while times.is_empty() || clock.now() < end {

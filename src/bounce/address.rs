@@ -42,22 +42,22 @@ pub(super) fn first(text: &str) -> Option<String> {
 }
 
 fn around(line: &str, at: usize, from: usize) -> Option<Found> {
-    let octets = line.as_bytes();
-    let mut start = match octets[from..at].last()? {
-        b'"' => quoted_start(octets, at, from)?,
+    let bytes = line.as_bytes();
+    let mut start = match bytes[from..at].last()? {
+        b'"' => quoted_start(bytes, at, from)?,
         _ => {
             let floor = at.saturating_sub(MAX_LOCAL).max(from);
-            let start = octets[floor..at].iter().rposition(|o| !is_local(*o)).map_or(floor, |end| floor + end + 1);
+            let start = bytes[floor..at].iter().rposition(|o| !is_local(*o)).map_or(floor, |end| floor + end + 1);
             let start = line.ceil_char_boundary(start);
             // A full-width colon or bracket before an address counts like an ASCII one.
             let mark = line.get(start..at)?.char_indices().rev().find(|(_, c)| is_mark(*c));
             mark.map_or(start, |(mark, c)| start + mark + c.len_utf8())
         }
     };
-    let ceiling = (at + 1 + MAX_DOMAIN).min(octets.len());
-    let length = octets[at + 1..ceiling].iter().position(|o| !is_domain(*o)).unwrap_or(ceiling - at - 1);
+    let ceiling = (at + 1 + MAX_DOMAIN).min(bytes.len());
+    let length = bytes[at + 1..ceiling].iter().position(|o| !is_domain(*o)).unwrap_or(ceiling - at - 1);
     let mut end = at + 1 + length;
-    while end > at + 1 && matches!(octets[end - 1], b'.' | b'-' | b'_') {
+    while end > at + 1 && matches!(bytes[end - 1], b'.' | b'-' | b'_') {
         end -= 1;
     }
     if let Some(labelled) = line[start..at].find('=')
@@ -67,22 +67,22 @@ fn around(line: &str, at: usize, from: usize) -> Option<Found> {
     }
     // `=?` begins an encoded word (RFC 2047), which some programs put in place of an address.
     while start < at
-        && !octets[start..].starts_with(b"=?")
-        && matches!(octets[start], b'\'' | b'`' | b'*' | b'|' | b'.' | b'/' | b'=' | b'-' | b'{' | b'&')
+        && !bytes[start..].starts_with(b"=?")
+        && matches!(bytes[start], b'\'' | b'`' | b'*' | b'|' | b'.' | b'/' | b'=' | b'-' | b'{' | b'&')
     {
         start += 1;
     }
     let (local, domain) = (line.get(start..at)?, line.get(at + 1..end)?);
     let address = plain(local, domain)?;
-    let opens = start > from && matches!(octets[start - 1], b'<' | b'[' | b'(' | b'\'' | b'"');
-    let closes = octets.get(end).is_some_and(|o| matches!(o, b'>' | b']' | b')' | b'\'' | b'"')) && opens;
+    let opens = start > from && matches!(bytes[start - 1], b'<' | b'[' | b'(' | b'\'' | b'"');
+    let closes = bytes.get(end).is_some_and(|o| matches!(o, b'>' | b']' | b')' | b'\'' | b'"')) && opens;
     Some(Found { start: start - usize::from(opens), end: end + usize::from(closes), address })
 }
 
 /// Where a quoted local part begins, including its quotation mark.
-fn quoted_start(octets: &[u8], at: usize, from: usize) -> Option<usize> {
+fn quoted_start(bytes: &[u8], at: usize, from: usize) -> Option<usize> {
     let floor = at.saturating_sub(MAX_LOCAL).max(from);
-    let open = octets[floor..at - 1].iter().rposition(|o| *o == b'"')?;
+    let open = bytes[floor..at - 1].iter().rposition(|o| *o == b'"')?;
     (floor + open + 2 < at).then_some(floor + open)
 }
 
@@ -104,12 +104,12 @@ fn plain(local: &str, domain: &str) -> Option<String> {
 }
 
 /// RFC 5322 §3.2.3 atext and the dot, and non-ASCII characters (RFC 6531 §3.3).
-fn is_local(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&octet) || octet >= 0x80
+fn is_local(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte) || byte >= 0x80
 }
 
-fn is_domain(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_') || octet >= 0x80
+fn is_domain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_') || byte >= 0x80
 }
 
 /// Non-ASCII punctuation and spaces, which do not occur in a local part.

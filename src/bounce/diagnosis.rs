@@ -32,10 +32,10 @@ impl Said {
 /// The enhanced status code (RFC 3463 §2) of a refusal: the one after a reply code, as the server sent it (RFC 2034
 /// §4), otherwise the first.
 pub(super) fn enhanced(text: &str) -> Option<String> {
-    let octets = text.as_bytes();
-    let mut codes = memchr::memchr2_iter(b'4', b'5', octets).filter(|at| code_at(octets, *at).is_some());
+    let bytes = text.as_bytes();
+    let mut codes = memchr::memchr2_iter(b'4', b'5', bytes).filter(|at| code_at(bytes, *at).is_some());
     let behind = codes.find_map(|at| {
-        let end = (at + 16).min(octets.len());
+        let end = (at + 16).min(bytes.len());
         let rest = text.get(at + 3..text.floor_char_boundary(end))?;
         let start = rest.find(|c: char| !" -#'\"(\n\r:".contains(c))?;
         first_enhanced(&rest[start..]).filter(|code| rest[start..].starts_with(code.as_str()))
@@ -45,25 +45,25 @@ pub(super) fn enhanced(text: &str) -> Option<String> {
 
 /// The first enhanced status code of a refusal. A specific one is preferred to an unspecific one (`5.0.0`).
 fn first_enhanced(text: &str) -> Option<String> {
-    let octets = text.as_bytes();
+    let bytes = text.as_bytes();
     let mut vague = None;
-    for at in memchr::memchr2_iter(b'4', b'5', octets) {
-        let before = at.checked_sub(1).map(|before| octets[before]);
-        if before.is_some_and(|o| o.is_ascii_alphanumeric() || o == b'.') || octets.get(at + 1) != Some(&b'.') {
+    for at in memchr::memchr2_iter(b'4', b'5', bytes) {
+        let before = at.checked_sub(1).map(|before| bytes[before]);
+        if before.is_some_and(|o| o.is_ascii_alphanumeric() || o == b'.') || bytes.get(at + 1) != Some(&b'.') {
             continue;
         }
-        let (Some(subject), subject_end) = digits(octets, at + 2) else { continue };
-        if octets.get(subject_end) != Some(&b'.') {
+        let (Some(subject), subject_end) = digits(bytes, at + 2) else { continue };
+        if bytes.get(subject_end) != Some(&b'.') {
             continue;
         }
-        let (Some(detail), end) = digits(octets, subject_end + 1) else { continue };
+        let (Some(detail), end) = digits(bytes, subject_end + 1) else { continue };
         // Four numbers are a machine's address, or a version.
-        let goes_on = octets.get(end).is_some_and(u8::is_ascii_alphanumeric)
-            || octets.get(end) == Some(&b'.') && octets.get(end + 1).is_some_and(u8::is_ascii_digit);
+        let goes_on = bytes.get(end).is_some_and(u8::is_ascii_alphanumeric)
+            || bytes.get(end) == Some(&b'.') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
         if goes_on || subject > 7 {
             continue;
         }
-        let code = format!("{}.{subject}.{detail}", octets[at] as char);
+        let code = format!("{}.{subject}.{detail}", bytes[at] as char);
         match (subject, detail) {
             (0, 0) => vague = vague.or(Some(code)),
             _ => return Some(code),
@@ -73,38 +73,38 @@ fn first_enhanced(text: &str) -> Option<String> {
 }
 
 /// A number of one to three digits, and where it ends.
-fn digits(octets: &[u8], from: usize) -> (Option<u16>, usize) {
-    let length = octets[from.min(octets.len())..].iter().take(4).take_while(|o| o.is_ascii_digit()).count();
-    let number = octets[from.min(octets.len())..][..length].iter().fold(0, |n, o| n * 10 + u16::from(o - b'0'));
+fn digits(bytes: &[u8], from: usize) -> (Option<u16>, usize) {
+    let length = bytes[from.min(bytes.len())..].iter().take(4).take_while(|o| o.is_ascii_digit()).count();
+    let number = bytes[from.min(bytes.len())..][..length].iter().fold(0, |n, o| n * 10 + u16::from(o - b'0'));
     ((1..=3).contains(&length).then_some(number), from + length)
 }
 
 /// The first reply code of a refusal in the form that servers use: before words, an enhanced code or a dash.
 pub(super) fn reply_code(text: &str) -> Option<u16> {
-    let octets = text.as_bytes();
-    let mut codes = memchr::memchr2_iter(b'4', b'5', octets);
-    codes.find_map(|at| code_at(octets, at))
+    let bytes = text.as_bytes();
+    let mut codes = memchr::memchr2_iter(b'4', b'5', bytes);
+    codes.find_map(|at| code_at(bytes, at))
 }
 
 /// The reply code of a refusal at this position, if any.
-pub(super) fn code_at(octets: &[u8], at: usize) -> Option<u16> {
-    let before = at.checked_sub(1).map(|before| octets[before]);
+pub(super) fn code_at(bytes: &[u8], at: usize) -> Option<u16> {
+    let before = at.checked_sub(1).map(|before| bytes[before]);
     if before.is_some_and(|o| o.is_ascii_alphanumeric() || matches!(o, b'.' | b'-' | b'/' | b'=' | b'_' | b'+' | b'$'))
     {
         return None;
     }
-    let (Some(code), end) = digits(octets, at) else { return None };
+    let (Some(code), end) = digits(bytes, at) else { return None };
     // Exchange writes `#550 5.1.1 RESOLVER.ADR`; otherwise a number after # is that of a ticket.
-    if before == Some(b'#') && !is_enhanced_at(octets, end + 1) {
+    if before == Some(b'#') && !is_enhanced_at(bytes, end + 1) {
         return None;
     }
-    let next = octets.get(end).copied();
+    let next = bytes.get(end).copied();
     let stands_alone = match next {
         None | Some(b' ' | b'\t' | b'\r' | b'\n' | b':' | b',' | b';' | b'"' | b'\'' | b']' | b'>') => true,
         // `550-5.1.1`, `550-Please`, but not a telephone number.
-        Some(b'-') => octets.get(end + 1).is_none_or(|o| !o.is_ascii_digit() || octets.get(end + 2) == Some(&b'.')),
+        Some(b'-') => bytes.get(end + 1).is_none_or(|o| !o.is_ascii_digit() || bytes.get(end + 2) == Some(&b'.')),
         Some(b')') => before == Some(b'('),
-        Some(b'.') => octets.get(end + 1).is_none_or(|o| o.is_ascii_whitespace()),
+        Some(b'.') => bytes.get(end + 1).is_none_or(|o| o.is_ascii_whitespace()),
         _ => false,
     };
     (stands_alone && is_refusal(code)).then_some(code)
@@ -117,11 +117,11 @@ fn is_refusal(code: u16) -> bool {
 }
 
 /// Whether an enhanced status code of a refusal is at this position.
-fn is_enhanced_at(octets: &[u8], at: usize) -> bool {
-    matches!(octets.get(at), Some(b'4' | b'5'))
-        && octets.get(at + 1) == Some(&b'.')
-        && octets.get(at + 2).is_some_and(u8::is_ascii_digit)
-        && octets.get(at + 3) == Some(&b'.')
+fn is_enhanced_at(bytes: &[u8], at: usize) -> bool {
+    matches!(bytes.get(at), Some(b'4' | b'5'))
+        && bytes.get(at + 1) == Some(&b'.')
+        && bytes.get(at + 2).is_some_and(u8::is_ascii_digit)
+        && bytes.get(at + 3) == Some(&b'.')
 }
 
 fn stage(text: &str) -> Option<Stage> {

@@ -52,5 +52,5 @@ pub(super) fn read(
 fn notification(mail: &Incoming) -> Option<Vec<Group>> {
     let kinds = ["message/disposition-notification", "message/global-disposition-notification"];
     let part: &Part = kinds.iter().find_map(|kind| mail.part(kind))?;
-    Some(groups(&String::from_utf8_lossy(&part.octets[..part.octets.len().min(MAX)])))
+    Some(groups(&String::from_utf8_lossy(&part.bytes[..part.bytes.len().min(MAX)])))
 }

@@ -90,12 +90,12 @@ fn fields(mail: &Incoming) -> Option<Vec<Group>> {
     let parts = mail.parts().iter();
     let has_type = |part: &&Part| part.content_type == "message/feedback-report";
     let looks_so = |part: &&Part| {
-        let start = &part.octets[..part.octets.len().min(500)].to_ascii_lowercase();
+        let start = &part.bytes[..part.bytes.len().min(500)].to_ascii_lowercase();
         part.content_type != "text/html"
             && part.message.is_none()
             && (start.starts_with(b"feedback-type:") || memchr::memmem::find(start, b"\nfeedback-type:").is_some())
     };
     let part = parts.clone().find(has_type).or_else(|| parts.clone().find(looks_so))?;
-    let octets = &part.octets[..part.octets.len().min(64 * 1024)];
-    Some(groups(&String::from_utf8_lossy(octets)))
+    let bytes = &part.bytes[..part.bytes.len().min(64 * 1024)];
+    Some(groups(&String::from_utf8_lossy(bytes)))
 }

@@ -276,8 +276,8 @@ fn in_replies(lines: &[Line], addresses: &[Vec<Found>], wording: &Wording) -> Ve
     let mut found: Vec<Candidate> = Vec::new();
     let mut before = String::new();
     for (number, line) in lines.iter().enumerate() {
-        let octets = line.text.as_bytes();
-        let code = memchr::memchr2_iter(b'4', b'5', octets).find(|at| code_at(octets, *at).is_some());
+        let bytes = line.text.as_bytes();
+        let code = memchr::memchr2_iter(b'4', b'5', bytes).find(|at| code_at(bytes, *at).is_some());
         let Some(code) = code else { continue };
         let quoted = addresses[number].iter().find(|one| {
             let words = line.text.get(code..one.start).unwrap_or_default().to_lowercase();

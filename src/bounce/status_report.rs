@@ -57,13 +57,13 @@ fn report(mail: &Incoming, text: &Text) -> Option<Vec<Group>> {
     let is_report = |part: &&Part| {
         matches!(part.content_type.as_str(), "message/delivery-status" | "message/global-delivery-status")
             || part.content_type != "text/html" && !part.is_text_body && {
-                let start = &part.octets[..part.octets.len().min(300)].to_ascii_lowercase();
+                let start = &part.bytes[..part.bytes.len().min(300)].to_ascii_lowercase();
                 start.starts_with(b"reporting-mta:") || memchr::memmem::find(start, b"\nreporting-mta:").is_some()
             }
     };
     let parts = mail.parts().iter().filter(is_report);
     let found: Vec<Group> = parts
-        .flat_map(|part| groups(&String::from_utf8_lossy(&part.octets[..part.octets.len().min(256 * 1024)])))
+        .flat_map(|part| groups(&String::from_utf8_lossy(&part.bytes[..part.bytes.len().min(256 * 1024)])))
         .collect();
     if found.iter().any(is_recipient) {
         return Some(found);

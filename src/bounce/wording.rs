@@ -178,13 +178,13 @@ struct Beginnings(Vec<Vec<String>>);
 
 impl Beginnings {
     fn new(phrases: Vec<String>) -> Self {
-        let mut by_octet = vec![Vec::new(); 256];
+        let mut by_byte = vec![Vec::new(); 256];
         for phrase in phrases {
             if let Some(first) = phrase.bytes().next() {
-                by_octet[usize::from(first)].push(phrase);
+                by_byte[usize::from(first)].push(phrase);
             }
         }
-        Self(by_octet)
+        Self(by_byte)
     }
 
     /// The length of the longest phrase at the beginning of the text.
@@ -200,13 +200,13 @@ struct Endings(Vec<Vec<String>>);
 
 impl Endings {
     fn new(phrases: Vec<String>) -> Self {
-        let mut by_octet = vec![Vec::new(); 256];
+        let mut by_byte = vec![Vec::new(); 256];
         for phrase in phrases {
             if let Some(last) = phrase.bytes().last() {
-                by_octet[usize::from(last)].push(phrase);
+                by_byte[usize::from(last)].push(phrase);
             }
         }
-        Self(by_octet)
+        Self(by_byte)
     }
 
     /// Whether the text ends with one of them, as whole words.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+use crate::api::audit::{AuditLine, AuditPage, AuditVerified, AuditView, read_hash, read_link};
+use crate::api::path::ApiPath;
 use crate::base::clock::Timestamp;
-use crate::control::audit::{AuditLine, AuditPage, AuditVerified, AuditView, read_hash, read_link};
-use crate::control::path::ApiPath;
 use crate::model::audit::{ChainLink, ChainWalk};
 
 use super::download;

@@ -8,11 +8,11 @@ use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
 
+use crate::api::backup::{BackupView, Copied, Made, list};
+use crate::api::client::ClientError;
+use crate::api::path::ApiPath;
 use crate::base::clock::Clock;
 use crate::config::Config;
-use crate::control::backup::{BackupView, Copied, Made, list};
-use crate::control::client::ClientError;
-use crate::control::path::ApiPath;
 use crate::model::zone;
 use crate::operations::backups;
 use crate::operations::restore::Restoration;
@@ -153,7 +153,7 @@ pub async fn run(command: BackupCommand, context: &Context) -> Result<Done, CliE
                 Some(text) => Wanted::Until(instant_of(&text, &config, &*clock)?),
                 None => Wanted::Backup(backup),
             };
-            let wish = Restoration {
+            let pending = Restoration {
                 from: from.unwrap_or_else(|| config.backup_directory()),
                 wanted,
                 target: into.unwrap_or(config.state_directory),
@@ -161,7 +161,7 @@ pub async fn run(command: BackupCommand, context: &Context) -> Result<Done, CliE
                 extent: if partial { Extent::Partial } else { Extent::Whole },
                 aside,
             };
-            restore::bring_back(&wish, dry_run, clock, context).await
+            restore::bring_back(&pending, dry_run, clock, context).await
         }
     }
 }
@@ -193,7 +193,7 @@ fn bar(what: &'static str) -> Arc<dyn Fn(Event) -> std::io::Result<()> + Send + 
     Arc::new(move |event| {
         match event {
             Event::Total(total) => progress.set_total(total),
-            Event::Octets(more) => {
+            Event::Bytes(more) => {
                 let before = done.fetch_add(more, std::sync::atomic::Ordering::Relaxed);
                 progress.set(before + more);
             }
@@ -316,12 +316,12 @@ fn check(directory: &Path, mut ids: Vec<String>, all: bool, context: &Context) -
         Ok(found) => found,
         Err(BackupError::Damaged { path, what }) => {
             let faults = vec![Fault { path, what, backups: Vec::new() }];
-            Verified { backups: Vec::new(), files: 0, octets: 0, records: 0, faults, seen: Vec::new() }
+            Verified { backups: Vec::new(), files: 0, bytes: 0, records: 0, faults, seen: Vec::new() }
         }
         Err(error) => return Err(failed(error)),
     };
     let output = &context.output;
-    let Verified { backups, files, octets: bytes, records, faults, seen } = &found;
+    let Verified { backups, files, bytes, records, faults, seen } = &found;
     if !seen.is_empty()
         && let Err(error) = Repository::note_read(directory, seen, crate::app::system_clock().now())
     {

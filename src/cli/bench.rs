@@ -127,7 +127,7 @@ pub async fn run(command: BenchCommand, context: &Context) -> Result<Done, CliEr
             Ok(if result.is_good() { Done::Fully } else { Done::Partly })
         }
         BenchCommand::SlowClients { clients, seconds, size, listener, recipient } => {
-            let bench = SlowClientsBench { clients, seconds, message_octets: size as usize, listener, recipient };
+            let bench = SlowClientsBench { clients, seconds, message_bytes: size as usize, listener, recipient };
             let result = measured(async move { run_slow_clients(&bench).await }).await?;
             match context.output.is_json() {
                 true => context.output.json(&result)?,
@@ -151,12 +151,12 @@ async fn measured<T: Send + 'static>(
 fn show_inbound(result: &InboundResult, context: &Context) -> Result<(), CliError> {
     context.output.fields(&[
         ("bounces", format!("{} over {} connections", result.bounces, result.connections)),
-        ("message", format!("{} bytes", result.message_octets)),
+        ("message", format!("{} bytes", result.message_bytes)),
         ("received", format!("{:.0}/s", result.taken_per_second)),
         ("handled", format!("{:.0}/s, effects durable", result.handled_per_second)),
         ("CPU per bounce", format!("{:.0} \u{b5}s, including the senders", result.cpu_microseconds)),
         ("journal", format!("{:.3} syncs per bounce", result.syncs_per_bounce)),
-        ("peak memory", format!("{:.0} MB", result.peak_rss_octets as f64 / 1e6)),
+        ("peak memory", format!("{:.0} MB", result.peak_rss_bytes as f64 / 1e6)),
         (
             "proof",
             format!(
@@ -192,7 +192,7 @@ fn show_slow_clients(result: &SlowClientsResult, context: &Context) -> Result<()
         ("p50", milliseconds(result.p50_milliseconds)),
         ("p99", milliseconds(result.p99_milliseconds)),
         ("longest", milliseconds(result.longest_milliseconds)),
-        ("peak memory", format!("{:.0} MB, including the peers", result.peak_rss_octets as f64 / 1e6)),
+        ("peak memory", format!("{:.0} MB, including the peers", result.peak_rss_bytes as f64 / 1e6)),
     ])
 }
 
@@ -205,7 +205,7 @@ fn show(result: &DispatchResult, context: &Context) -> Result<(), CliError> {
     };
     context.output.fields(&[
         ("recipients", format!("{} over {} connections", result.recipients, result.connections)),
-        ("message", format!("{} bytes", result.message_octets)),
+        ("message", format!("{} bytes", result.message_bytes)),
         ("written", format!("{:.2} s for the subscribers", result.setup_seconds)),
         ("frozen", format!("{:.2} s", result.freeze_seconds)),
         ("sent", format!("{:.2} s, {:.0} messages/s", result.send_seconds, result.messages_per_second)),
@@ -217,12 +217,12 @@ fn show(result: &DispatchResult, context: &Context) -> Result<(), CliError> {
                 cpu.whole, cpu.look_up, cpu.compose, cpu.commit, cpu.smtp_and_rest
             ),
         ),
-        ("peak memory", format!("{:.0} MB", result.peak_rss_octets as f64 / 1e6)),
+        ("peak memory", format!("{:.0} MB", result.peak_rss_bytes as f64 / 1e6)),
         (
             "journal",
             format!(
                 "{:.0} bytes and {:.3} syncs per message",
-                result.journal_octets_per_message, result.syncs_per_message
+                result.journal_bytes_per_message, result.syncs_per_message
             ),
         ),
         (

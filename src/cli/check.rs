@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::control::client::ClientError;
-use crate::control::status::Status;
+use crate::api::client::ClientError;
+use crate::api::status::Status;
 
 use super::{CliError, Context, Done};
 
@@ -83,7 +83,7 @@ fn numbers(status: &Status) -> String {
         format!("uncertain={};0;;0", queue.uncertain),
         format!("inbound_waiting={};;;0", status.inbound.waiting),
         format!("inbound_stuck={};0;;0", status.inbound.stuck),
-        format!("letters_waiting={};;;0", status.letters.waiting),
+        format!("notices_waiting={};;;0", status.notices.waiting),
         format!("accepted={}c", status.since_start.accepted),
         format!("failed={}c", status.since_start.failed),
     ];

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use crate::api::client::Client;
+use crate::api::configuration::{InForce, KeyView};
 use crate::app::check::{Checked, check as check_parts};
 use crate::app::system_clock;
 use crate::app::unit::Unit;
 use crate::config::{Config, ConfigError, Loaded, RELOADABLE};
-use crate::control::client::Client;
-use crate::control::configuration::{InForce, KeyView};
 
 use super::{CliError, Context, Done};
 

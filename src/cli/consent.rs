@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::api::consent::{ConsentRowView, ConsentSummary};
+use crate::api::path::ApiPath;
 use crate::base::id::ListName;
 use crate::base::spreadsheet::Sheet;
-use crate::control::consent::{ConsentRowView, ConsentSummary};
-use crate::control::path::ApiPath;
 
 use super::output::{instant, note};
 use super::{CliError, Context, Done};
@@ -106,7 +106,7 @@ pub async fn of_subscriber(who: &str, addresses: bool, context: &Context) -> Res
 const HEADINGS: [&str; 8] = ["list", "subscriber", "state", "proof", "agreed", "by", "from", "words"];
 
 fn cells(row: &ConsentRowView) -> [String; 8] {
-    let basis = |of: fn(&crate::control::person_view::ConsentView) -> String| row.basis.as_ref().map(of);
+    let basis = |of: fn(&crate::api::person_view::ConsentView) -> String| row.basis.as_ref().map(of);
     let missing = if row.evidence_missing { ", its mail is missing" } else { "" };
     [
         row.list.to_string(),
@@ -180,11 +180,11 @@ impl Writing {
     fn flush(&mut self, context: &Context) -> Result<(), CliError> {
         use std::io::Write;
         let Some((sheet, file)) = &mut self.csv else { return Ok(()) };
-        let octets = sheet.take();
+        let bytes = sheet.take();
         match file {
-            None => context.output.octets(&octets),
+            None => context.output.bytes(&bytes),
             Some(File { path, new }) => {
-                new.write_all(&octets).map_err(|error| CliError::File { action: "written", path: path.clone(), error })
+                new.write_all(&bytes).map_err(|error| CliError::File { action: "written", path: path.clone(), error })
             }
         }
     }

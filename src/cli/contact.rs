@@ -4,11 +4,9 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use crate::api::contact::{AddBoilerplate, BoilerplateView, BookImported, ContactView, ImportBook, OrganisationView};
+use crate::api::path::ApiPath;
 use crate::base::language::Language;
-use crate::control::contact::{
-    AddBoilerplate, BoilerplateView, BookImported, ContactView, ImportBook, OrganisationView,
-};
-use crate::control::path::ApiPath;
 
 use super::release_files::read_text;
 use super::{CliError, Context, Done};

@@ -2,8 +2,8 @@
 
 use clap::Subcommand;
 
-use crate::control::delivery::FoundView;
-use crate::control::path::ApiPath;
+use crate::api::delivery::FoundView;
+use crate::api::path::ApiPath;
 
 use super::mailing::show::delivery_fields;
 use super::output::note;

@@ -1,9 +1,9 @@
 //! `depesch doctor`.
 
+use crate::api::client::Client;
 use crate::app::system_clock;
 use crate::config::doctor::Accepted;
 use crate::config::{Config, ConfigError};
-use crate::control::client::Client;
 use crate::doctor::examine;
 use crate::doctor::finding::{Finding, Severity, worst};
 

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use hyper::Method;
 
+use crate::api::client::Answer;
+use crate::api::import::{ChangeView, FormatView, ImportLine, ImportResult, RejectView};
+use crate::api::path::ApiPath;
 use crate::base::id::ListName;
 use crate::base::spreadsheet::Sheet;
 use crate::base::spreadsheet_cell;
-use crate::control::client::Answer;
-use crate::control::import::{ChangeView, FormatView, ImportLine, ImportResult, RejectView};
-use crate::control::path::ApiPath;
 use crate::subscribers::import::encoding::Encoding;
 
 use super::output::note;
@@ -121,8 +121,8 @@ pub async fn import(options: ImportOptions, context: &Context) -> Result<Done, C
             ImportLine::Change(change) => changes.take(change),
             ImportLine::Headings(headings) => failed = failed.take().or(rejects.headings(&headings).err()),
             ImportLine::Reject(reject) => failed = failed.take().or(rejects.take(&reject).err()),
-            ImportLine::Done { rows, octets } => {
-                progress.set(octets);
+            ImportLine::Done { rows, bytes } => {
+                progress.set(bytes);
                 progress.say(&format!("{rows} rows"));
             }
         })
@@ -245,9 +245,9 @@ impl Rejects {
         let mut sheet = Sheet::new(self.delimiter);
         let cells = cells.map(|cell| spreadsheet_cell::restore(cell).into_owned());
         sheet.row(cells.chain([line.to_owned(), reason.to_owned()]));
-        let octets = sheet.take();
+        let bytes = sheet.take();
         // Everything before was UTF-8.
-        let text = String::from_utf8_lossy(&octets);
+        let text = String::from_utf8_lossy(&bytes);
         file.write_all(&self.encoding.encode(&text)).map_err(|error| file_error(path, error))
     }
 

@@ -2,9 +2,9 @@
 
 use clap::Subcommand;
 
+use crate::api::inbound::{InboundPage, InboundView};
+use crate::api::path::ApiPath;
 use crate::base::id::InboundId;
-use crate::control::inbound::{InboundPage, InboundView};
-use crate::control::path::ApiPath;
 
 use super::output::instant;
 use super::{CliError, Context, Done};
@@ -88,8 +88,8 @@ pub async fn run(command: InboundCommand, context: &Context) -> Result<Done, Cli
         }
         InboundCommand::Raw { id } => {
             // Complete before the first byte is written: half a message is useless.
-            let octets = client.download(path(id).segment("raw")).await?.octets().await?;
-            context.output.octets(&octets)?;
+            let bytes = client.download(path(id).segment("raw")).await?.bytes().await?;
+            context.output.bytes(&bytes)?;
             Ok(Done::Fully)
         }
     }

@@ -4,9 +4,9 @@ use std::os::fd::AsFd;
 
 use hyper::Method;
 
-use crate::control::client::ClientError;
-use crate::control::inject::{Injected, NO_SUCH_RECIPIENT, UNUSABLE};
-use crate::control::path::ApiPath;
+use crate::api::client::ClientError;
+use crate::api::inject::{Injected, NO_SUCH_RECIPIENT, UNUSABLE};
+use crate::api::path::ApiPath;
 
 use super::{CliError, Context, Done};
 

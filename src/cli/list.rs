@@ -6,10 +6,10 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 use serde::Deserialize;
 
+use crate::api::list::{Joining, Kind, ListFields, ListSet, ListView, Privacy};
+use crate::api::path::ApiPath;
 use crate::base::id::ListName;
 use crate::base::language::Language;
-use crate::control::list::{Joining, Kind, ListFields, ListSet, ListView, Privacy};
-use crate::control::path::ApiPath;
 use crate::model::list;
 
 use super::consent::{self, ConsentOptions};

@@ -2,9 +2,9 @@
 
 use clap::Subcommand;
 
+use crate::api::mailing::view::MailingView;
+use crate::api::path::ApiPath;
 use crate::base::id::MailingId;
-use crate::control::mailing::view::MailingView;
-use crate::control::path::ApiPath;
 
 use super::{CliError, Context, Done};
 

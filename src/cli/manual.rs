@@ -130,6 +130,6 @@ fn wrap(line: &str, tidied: &mut String) {
 pub fn print_completions(command: CompletionsCommand, context: &Context) -> Result<Done, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(command.shell, &mut Arguments::command(), "depesch", &mut script);
-    context.output.octets(&script)?;
+    context.output.bytes(&script)?;
     Ok(Done::Fully)
 }

@@ -1,4 +1,4 @@
-//! Floor 15: the command line, one file per noun; nearly all commands talk to the daemon through [`crate::control`].
+//! Floor 15: the command line, one file per noun; nearly all commands talk to the daemon through [`crate::api`].
 //!
 //! A noun's file has a clap `Subcommand` enum and `pub async fn run(command, &Context) -> Result<Done, CliError>`. It
 //! prints only through [`output::Output`], so that `--json`, a closed pipe and control characters in foreign text are
@@ -9,10 +9,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::api::client::{Client, ClientError};
 use crate::app::StartError;
 use crate::app::service::ServiceError;
 use crate::config::{Config, ConfigError, Loaded, environment};
-use crate::control::client::{Client, ClientError};
 use crate::store::embedded::OpenError;
 
 pub mod audit;
@@ -31,10 +31,10 @@ mod download;
 pub mod import;
 pub mod inbound;
 pub mod inject;
-pub mod letter;
 pub mod list;
 pub mod mailing;
 pub mod manual;
+pub mod notice;
 pub mod outbound;
 pub mod output;
 pub mod post;
@@ -135,9 +135,6 @@ pub enum Command {
     Inbound(inbound::InboundCommand),
     /// Pass in a message that arrived by another way, e.g. through a pipe
     Inject(inject::InjectCommand),
-    /// Show notices: mails of our own that belong to no mailing
-    #[command(subcommand)]
-    Letter(letter::LetterCommand),
     /// Create, show and change lists
     #[command(subcommand)]
     List(list::ListCommand),
@@ -152,6 +149,9 @@ pub enum Command {
     /// Queue releases, follow them, and see the outcome of every mail
     #[command(subcommand)]
     Mailing(mailing::MailingCommand),
+    /// Show notices: mails of our own that belong to no mailing
+    #[command(subcommand, alias = "letter")]
+    Notice(notice::NoticeCommand),
     /// Control all outgoing mail: make deferred mail due now
     #[command(subcommand)]
     Outbound(outbound::OutboundCommand),
@@ -393,7 +393,7 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Doctor(command) => doctor::run(command, context).await,
         Command::Inbound(command) => inbound::run(command, context).await,
         Command::Inject(command) => inject::run(command, context).await,
-        Command::Letter(command) => letter::run(command, context).await,
+        Command::Notice(command) => notice::run(command, context).await,
         Command::List(command) => list::run(command, context).await,
         Command::Organisation(command) => contact::run_organisation(command, context).await,
         Command::Outbound(command) => outbound::run(command, context).await,

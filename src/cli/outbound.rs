@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use crate::control::outbound::{FlushAnswer, FlushRequest};
+use crate::api::outbound::{FlushAnswer, FlushRequest};
 
 use super::{CliError, Context, Done};
 
@@ -36,9 +36,9 @@ pub(super) async fn flush(request: FlushRequest, context: &Context) -> Result<Do
     match context.output.is_json() {
         true => context.output.json(&answer)?,
         false => {
-            let letters =
-                if request.mailing.is_none() { format!(" and {} notices", answer.letters) } else { String::new() };
-            context.output.line(&format!("{} deferred deliveries{letters} are due now", answer.changed))?;
+            let notices =
+                if request.mailing.is_none() { format!(" and {} notices", answer.notices) } else { String::new() };
+            context.output.line(&format!("{} deferred deliveries{notices} are due now", answer.changed))?;
         }
     }
     Ok(Done::Fully)

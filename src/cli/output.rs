@@ -33,7 +33,7 @@ impl Output {
     pub fn json<T: Serialize>(&self, value: &T) -> Result<(), CliError> {
         let mut line = serde_json::to_vec(value).map_err(|e| CliError::Internal(e.to_string()))?;
         line.push(b'\n');
-        self.octets(&line)
+        self.bytes(&line)
     }
 
     /// Prints one or more lines for people.
@@ -41,7 +41,7 @@ impl Output {
     /// # Errors
     /// [`CliError::Closed`] when the output is closed.
     pub fn line(&self, text: &str) -> Result<(), CliError> {
-        self.octets(format!("{}\n", visible(text)).as_bytes())
+        self.bytes(format!("{}\n", visible(text)).as_bytes())
     }
 
     /// Prints a table, as wide as the terminal; without a terminal, lines are never broken.
@@ -65,7 +65,7 @@ impl Output {
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
         }
-        self.octets(format!("{}\n", trimmed(&table.to_string())).as_bytes())
+        self.bytes(format!("{}\n", trimmed(&table.to_string())).as_bytes())
     }
 
     /// Prints names and values, one pair per line.
@@ -75,16 +75,16 @@ impl Output {
     pub fn fields(&self, fields: &[(&str, String)]) -> Result<(), CliError> {
         let width = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
         let lines: String = fields.iter().map(|(name, value)| format!("{name:width$}  {}\n", visible(value))).collect();
-        self.octets(lines.as_bytes())
+        self.bytes(lines.as_bytes())
     }
 
     /// Prints bytes unchanged, e.g. an export.
     ///
     /// # Errors
     /// [`CliError::Closed`] when the output is closed.
-    pub fn octets(&self, octets: &[u8]) -> Result<(), CliError> {
+    pub fn bytes(&self, bytes: &[u8]) -> Result<(), CliError> {
         let mut stdout = std::io::stdout().lock();
-        match stdout.write_all(octets).and_then(|()| stdout.flush()) {
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(CliError::Closed),
             Err(error) => Err(CliError::File { action: "written", path: "standard output".into(), error }),
@@ -98,15 +98,15 @@ pub fn complain(message: &str, hint: Option<&str>) {
     if let Some(hint) = hint {
         text.push_str(&format!("  {}\n", visible(hint)));
     }
-    note_octets(&text);
+    note_bytes(&text);
 }
 
 /// Prints to standard error what is not a result: a warning, a step.
 pub fn note(text: &str) {
-    note_octets(&format!("{}\n", visible(text)));
+    note_bytes(&format!("{}\n", visible(text)));
 }
 
-fn note_octets(text: &str) {
+fn note_bytes(text: &str) {
     // When standard error is closed, there is no place for a message.
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

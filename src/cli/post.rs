@@ -2,9 +2,9 @@
 
 use clap::Subcommand;
 
+use crate::api::path::ApiPath;
+use crate::api::post::{PostView, RefuseRequest};
 use crate::base::id::PostId;
-use crate::control::path::ApiPath;
-use crate::control::post::{PostView, RefuseRequest};
 
 use super::output::instant;
 use super::{CliError, Context, Done};
@@ -92,8 +92,8 @@ pub async fn run(command: PostCommand, context: &Context) -> Result<Done, CliErr
         }
         PostCommand::Raw { id } => {
             // Complete before the first byte is written: half a message is useless.
-            let octets = client.download(path(id).segment("raw")).await?.octets().await?;
-            output.octets(&octets)?;
+            let bytes = client.download(path(id).segment("raw")).await?.bytes().await?;
+            output.bytes(&bytes)?;
             Ok(Done::Fully)
         }
     }

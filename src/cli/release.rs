@@ -7,6 +7,10 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 use serde::Serialize;
 
+use crate::api::blob::BlobView;
+use crate::api::finding_view::{FindingView, views};
+use crate::api::path::ApiPath;
+use crate::api::release::{CheckResult, ReleaseAdded, ReleaseFile, ReleaseListed, ReleaseView};
 use crate::base::clock::Timestamp;
 use crate::base::id::ReleaseId;
 use crate::base::language::Language;
@@ -14,10 +18,6 @@ use crate::base::token::to_hex;
 use crate::composition::content::{CheckAgainst, Checked, Content};
 use crate::composition::preview::{Preview, SampleReader, preview};
 use crate::config::Config;
-use crate::control::blob::BlobView;
-use crate::control::finding_view::{FindingView, views};
-use crate::control::path::ApiPath;
-use crate::control::release::{CheckResult, ReleaseAdded, ReleaseFile, ReleaseListed, ReleaseView};
 use crate::render::lint::FileState;
 
 use super::output::{instant, note};
@@ -207,8 +207,8 @@ fn show_preview(
     let mut contents = BTreeMap::new();
     for name in local.files.keys() {
         let path = local.path_of(name);
-        let octets = std::fs::read(&path).map_err(|error| CliError::File { action: "read", path, error })?;
-        contents.insert(name.clone(), octets);
+        let bytes = std::fs::read(&path).map_err(|error| CliError::File { action: "read", path, error })?;
+        contents.insert(name.clone(), bytes);
     }
     let made = preview(&content, release, &contents, &reader.reader(), now).map_err(CliError::Internal)?;
     for finding in views(&checked.findings) {
@@ -243,9 +243,9 @@ fn write_preview(folder: &Path, made: &Preview, context: &Context) -> Result<(),
         ("message.eml", &made.message),
     ];
     let mut written = Vec::new();
-    for (name, octets) in parts {
+    for (name, bytes) in parts {
         let path = folder.join(name);
-        std::fs::write(&path, octets).map_err(failed(&path))?;
+        std::fs::write(&path, bytes).map_err(failed(&path))?;
         written.push(path);
     }
     if context.output.is_json() {
@@ -343,7 +343,7 @@ async fn show(id: ReleaseId, source: bool, context: &Context) -> Result<Done, Cl
     let release: ReleaseView = context.client.get(ApiPath::new("/v1/releases").segment(id)).await?;
     let output = &context.output;
     if source {
-        output.octets(release.source.as_bytes())?;
+        output.bytes(release.source.as_bytes())?;
         return Ok(Done::Fully);
     }
     if output.is_json() {

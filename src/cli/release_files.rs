@@ -33,15 +33,15 @@ pub(super) struct LocalRelease {
 
 /// Reads a text file.
 pub(super) fn read_text(path: &Path) -> Result<String, CliError> {
-    let octets = fs::read(path).map_err(|error| CliError::File { action: "read", path: path.to_owned(), error })?;
-    String::from_utf8(octets).map_err(|error| {
-        let line = 1 + octets_before(error.as_bytes(), error.utf8_error().valid_up_to());
+    let bytes = fs::read(path).map_err(|error| CliError::File { action: "read", path: path.to_owned(), error })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let line = 1 + bytes_before(error.as_bytes(), error.utf8_error().valid_up_to());
         CliError::Usage(format!("{}:{line}: not UTF-8 text; save the file as UTF-8", path.display()))
     })
 }
 
-fn octets_before(octets: &[u8], end: usize) -> usize {
-    octets[..end].iter().filter(|octet| **octet == b'\n').count()
+fn bytes_before(bytes: &[u8], end: usize) -> usize {
+    bytes[..end].iter().filter(|byte| **byte == b'\n').count()
 }
 
 impl LocalRelease {

@@ -1,6 +1,6 @@
 //! `depesch reload`.
 
-use crate::control::configuration::Reloaded;
+use crate::api::configuration::Reloaded;
 
 use super::{CliError, Context, Done};
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
+use crate::api::retention::RuleView;
 use crate::config::reader::duration_text;
-use crate::control::retention::RuleView;
 
 use super::{CliError, Context, Done};
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use crate::control::path::ApiPath;
-use crate::control::rsvp::{AnswerWord, NewAnswer, OverviewView, RsvpView};
+use crate::api::path::ApiPath;
+use crate::api::rsvp::{AnswerWord, NewAnswer, OverviewView, RsvpView};
 
 use super::download::save;
 use super::output::instant;

@@ -1,6 +1,6 @@
 //! `depesch status`.
 
-use crate::control::status::{MailingInWork, QueueStatus, Status};
+use crate::api::status::{MailingInWork, QueueStatus, Status};
 
 use super::output::instant;
 use super::{CliError, Context, Done};
@@ -48,7 +48,7 @@ const MAILINGS: usize = 8;
 fn fields(status: &Status) -> Vec<(&'static str, String)> {
     let mut fields = vec![("depesch", if status.well { "is well".to_owned() } else { "needs attention".to_owned() })];
     fields.extend(status.problems.iter().map(|problem| ("  !", problem.clone())));
-    let (sent, queue, inbound, letters) = (&status.since_start, &status.queue, &status.inbound, &status.letters);
+    let (sent, queue, inbound, notices) = (&status.since_start, &status.queue, &status.inbound, &status.notices);
     fields.extend([
         ("version", format!("{}, process {}, since {}", status.version, status.process, instant(status.started))),
         ("sends by", status.transport.clone()),
@@ -64,7 +64,7 @@ fn fields(status: &Status) -> Vec<(&'static str, String)> {
             "notices",
             format!(
                 "{} waiting; since start {} accepted, {} failed",
-                letters.waiting, letters.accepted, letters.failed
+                notices.waiting, notices.accepted, notices.failed
             ),
         ),
         (
@@ -82,8 +82,8 @@ fn fields(status: &Status) -> Vec<(&'static str, String)> {
     fields.push(("state", status.state_directory.clone()));
     if let Some(disk) = &status.disk {
         let checkpoint = disk.checkpoint.map_or("none yet".to_owned(), instant);
-        let (free, journal, index) = (octets(disk.free), octets(disk.journal), octets(disk.index));
-        let spool = octets(disk.spool);
+        let (free, journal, index) = (bytes(disk.free), bytes(disk.journal), bytes(disk.index));
+        let spool = bytes(disk.spool);
         fields.push(("disk", format!("{free} free; journal {journal}, index {index}, mail in {spool}")));
         fields.push(("checkpoint", checkpoint));
     }
@@ -110,8 +110,8 @@ fn words_of_queue(queue: &QueueStatus) -> String {
 }
 
 /// Formats a number of bytes, e.g. `1.5 GB`.
-fn octets(octets: u64) -> String {
-    let (mut number, mut unit) = (octets as f64, "B");
+fn bytes(bytes: u64) -> String {
+    let (mut number, mut unit) = (bytes as f64, "B");
     for next in ["kB", "MB", "GB", "TB"] {
         if number < 1000.0 {
             break;

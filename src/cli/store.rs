@@ -6,10 +6,10 @@ use std::sync::Arc;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use crate::api::extract::user_name;
 use crate::app::system_clock;
 use crate::audit::leave_note;
 use crate::config::Config;
-use crate::control::extract::user_name;
 use crate::model::audit::{LOST, RECOVERED};
 use crate::store::Store;
 use crate::store::check::{self, CheckError};
@@ -252,9 +252,9 @@ fn write_checkpoint(directory: &Path, context: &Context) -> Result<Done, CliErro
     let written = opened.engine.checkpoint_blocking().and_then(|report| opened.engine.close().map(|()| report));
     let report = written.map_err(|e| CliError::Internal(e.to_string()))?;
     if context.output.is_json() {
-        context.output.json(&json!({ "records": report.records, "bytes": report.octets }))?;
+        context.output.json(&json!({ "records": report.records, "bytes": report.bytes }))?;
     } else {
-        let (records, bytes) = (report.records, report.octets);
+        let (records, bytes) = (report.records, report.bytes);
         context.output.line(&format!("A checkpoint of {records} records was written, {bytes} bytes."))?;
     }
     Ok(Done::Fully)

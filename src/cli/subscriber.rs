@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use hyper::Method;
 
+use crate::api::client::ClientError;
+use crate::api::list::ListView;
+use crate::api::path::ApiPath;
+use crate::api::person_view::{RecordView, SubscriberView};
+use crate::api::retention::ErasureView;
+use crate::api::subscriber::{Change, ChangeSubscription, ErasedView, FoundPeopleView, SubscriberFields};
+use crate::api::suppression::SuppressionView;
 use crate::base::clock::Timestamp;
 use crate::base::id::ListName;
-use crate::control::client::ClientError;
-use crate::control::list::ListView;
-use crate::control::path::ApiPath;
-use crate::control::person_view::{RecordView, SubscriberView};
-use crate::control::retention::ErasureView;
-use crate::control::subscriber::{Change, ChangeSubscription, ErasedView, FoundPeopleView, SubscriberFields};
-use crate::control::suppression::SuppressionView;
 
 use super::consent;
 use super::download::save;

@@ -3,8 +3,8 @@
 use clap::Subcommand;
 use hyper::Method;
 
-use crate::control::path::ApiPath;
-use crate::control::suppression::{NewSuppression, Reason, Suppressed, SuppressionPage, SuppressionView};
+use crate::api::path::ApiPath;
+use crate::api::suppression::{NewSuppression, Reason, Suppressed, SuppressionPage, SuppressionView};
 
 use super::output::instant;
 use super::{CliError, Context, Done};

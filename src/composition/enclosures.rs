@@ -61,19 +61,19 @@ pub fn attachments(
     files_in_mail(release, travel)
         .into_iter()
         .map(|file| {
-            let octets =
+            let bytes =
                 contents.get(file).ok_or_else(|| format!("the content of \u{201c}{file}\u{201d} is missing"))?;
-            Ok(attachment(release, file, octets.clone()))
+            Ok(attachment(release, file, bytes.clone()))
         })
         .collect()
 }
 
 /// One file of a release as an attachment of the message.
-pub fn attachment(release: &Release, file: &str, octets: Vec<u8>) -> Attachment {
+pub fn attachment(release: &Release, file: &str, bytes: Vec<u8>) -> Attachment {
     let given = release.attachments.iter().find(|a| a.file == file).and_then(|a| a.media_type.clone());
     let file_name = file.rsplit('/').next().unwrap_or(file).to_owned();
     let media_type = given.unwrap_or_else(|| media_type_of(&file_name).to_owned());
-    Attachment { file_name, media_type, octets }
+    Attachment { file_name, media_type, bytes }
 }
 
 /// How calendars identify an event (RFC 5545 §3.8.4.7, §3.8.7.4).

@@ -21,7 +21,7 @@ pub fn label(key: &Key, list: &List) -> String {
 
 /// Whether a local part may be a [`label`].
 pub fn is_label(text: &str) -> bool {
-    text.len() == 17 && text.starts_with('l') && text[1..].bytes().all(|octet| octet.is_ascii_hexdigit())
+    text.len() == 17 && text.starts_with('l') && text[1..].bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// One list, as it appears in its mail.

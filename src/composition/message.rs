@@ -50,14 +50,12 @@ pub trait PreparedMailing: Send + Sync + 'static {
         self.make(subscriber).map(|_| ())
     }
 
-    /// A hash of the shared part of its messages: it changes exactly when release, templates, attachments or list
-    /// identity change. Empty for a source without one.
+    /// A hash of what all its messages share: the same whenever the same would be sent, and another when release,
+    /// templates, attachments or list identity are.
     ///
     /// # Errors
-    /// A text for the press office: why no message can be composed.
-    fn content_hash(&self) -> Result<String, String> {
-        Ok(String::new())
-    }
+    /// A text for the press office: why no message can be made.
+    fn content_hash(&self) -> Result<String, String>;
 }
 
 /// A message ready to send.
@@ -66,7 +64,7 @@ pub struct Message {
     /// Sender, recipient and ENVID.
     pub envelope: Envelope,
     /// The message up to its shared end, with CRLF line ends.
-    pub octets: Vec<u8>,
+    pub bytes: Vec<u8>,
     /// The end that all messages of the mailing share, e.g. the attachments; empty if nothing is shared.
     pub shared_end: Arc<Vec<u8>>,
 }
@@ -74,7 +72,7 @@ pub struct Message {
 impl Message {
     /// The whole message in one piece: a copy.
     pub fn whole(&self) -> Vec<u8> {
-        [self.octets.as_slice(), self.shared_end.as_slice()].concat()
+        [self.bytes.as_slice(), self.shared_end.as_slice()].concat()
     }
 }
 

@@ -68,7 +68,7 @@ impl PostMessages {
         let post = post.ok_or_else(|| broken(format!("post {id} is not there any more")))?.value;
         let list = self.store.list(&post.list).await?;
         let list = list.ok_or_else(|| broken(format!("the list of post {id} is not there any more")))?.value;
-        let octets = self.blobs.read(&post.blob.sha256).await.map_err(|error| match error {
+        let bytes = self.blobs.read(&post.blob.sha256).await.map_err(|error| match error {
             BlobError::Io { action, path, error } => {
                 let reason = format!("{}: {error}", path.display());
                 PrepareError::Store(StoreError::Engine(EngineError::Unavailable { action, reason }))
@@ -86,7 +86,7 @@ impl PostMessages {
         };
         Ok(PreparedPost {
             mailing: mailing.id,
-            frame: PostedFrame::new(&octets, &changes),
+            frame: PostedFrame::new(&bytes, &changes),
             message_id: changes.message_id,
             list: identity,
             key: self.key.clone(),
@@ -161,14 +161,14 @@ impl PreparedMailing for PreparedPost {
             unsubscribe_https: https.as_deref(),
             unsubscribe_mailto: &format!("mailto:{}", self.list.unsubscribe_address(&token)),
         };
-        let (octets, shared_end) = self.frame.message(&self.list.fields, &reader);
+        let (bytes, shared_end) = self.frame.message(&self.list.fields, &reader);
         // RFC 5321 §3.9.2: the list's own envelope sender; nothing of the original envelope is kept.
         let bounces = self.list.bounce_address(&self.key.sign(Purpose::Bounce, &[self.mailing.0, subscriber.id.0]));
         let sender: Address = bounces.parse().map_err(|error| format!("the envelope sender {bounces}: {error}"))?;
         let envelope_id = format!("{}.{}", self.mailing, subscriber.id);
         Ok(Message {
             envelope: Envelope { sender: Some(sender), recipient: subscriber.address.clone(), envelope_id },
-            octets,
+            bytes,
             shared_end,
         })
     }

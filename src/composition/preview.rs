@@ -103,7 +103,7 @@ fn enclosed(release: &Release, travel: &[Travel], files: &BTreeMap<String, Vec<u
     let mut attachments = Vec::new();
     for file in enclosures::files_in_mail(release, travel) {
         match files.get(file) {
-            Some(octets) => attachments.push(enclosures::attachment(release, file, octets.clone())),
+            Some(bytes) => attachments.push(enclosures::attachment(release, file, bytes.clone())),
             None => left_out.push(file.to_owned()),
         }
     }
@@ -147,11 +147,11 @@ fn message(
         text_values: personal.text_values(),
         html_values: personal.html_values(),
     };
-    let octets = compose(&sender, &list, &frame, personal.bodies(), &one).map_err(|error| error.to_string())?;
+    let bytes = compose(&sender, &list, &frame, personal.bodies(), &one).map_err(|error| error.to_string())?;
     let (calendar, one_click) = (calendar.as_ref(), true);
     let expected = Expected { subject: &subject, text: &text, html: &html, calendar, attachments, one_click };
-    verify(&octets, &expected)?;
-    Ok(octets)
+    verify(&bytes, &expected)?;
+    Ok(bytes)
 }
 
 fn example_address(text: &str) -> Result<crate::base::address::Address, String> {

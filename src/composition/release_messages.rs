@@ -139,14 +139,14 @@ impl ReleaseMessages {
                     "the file \u{201c}{file}\u{201d} was not sent with the release; add the release again with it"
                 ))
             })?;
-            let octets = self.blobs.read(&blob.sha256).await.map_err(|error| match error {
+            let bytes = self.blobs.read(&blob.sha256).await.map_err(|error| match error {
                 BlobError::Io { action, path, error } => {
                     let reason = format!("{}: {error}", path.display());
                     PrepareError::Store(StoreError::Engine(EngineError::Unavailable { action, reason }))
                 }
                 other => broken(format!("the file \u{201c}{file}\u{201d} of the release: {other}")),
             })?;
-            contents.insert(file.to_owned(), octets);
+            contents.insert(file.to_owned(), bytes);
         }
         Ok(contents)
     }
@@ -311,13 +311,13 @@ impl PreparedReleases {
             text_values: personal.text_values(),
             html_values: personal.html_values(),
         };
-        let octets = compose_beginning(&self.sender, &list.fields, frame, personal.bodies(), &one)
+        let bytes = compose_beginning(&self.sender, &list.fields, frame, personal.bodies(), &one)
             .map_err(|error| error.to_string())?;
         let bounces = list.bounce_address(&self.key.sign(Purpose::Bounce, &[self.mailing.0, subscriber.id.0]));
         let sender: Address = bounces.parse().map_err(|error| format!("the envelope sender {bounces}: {error}"))?;
         let envelope_id = format!("{}.{}", self.mailing, subscriber.id);
         let envelope = Envelope { sender: Some(sender), recipient: subscriber.address.clone(), envelope_id };
-        Ok((Message { envelope, octets, shared_end: frame.closing() }, personal))
+        Ok((Message { envelope, bytes, shared_end: frame.closing() }, personal))
     }
 
     /// Composes one message for each list, for a recipient who has every field, and reads it back. The part shared by

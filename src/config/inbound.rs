@@ -71,7 +71,7 @@ impl Default for InboundConfig {
             host_name: None,
             certificate: None,
             key: None,
-            largest_message: SessionSettings::default().max_message_octets,
+            largest_message: SessionSettings::default().max_message_bytes,
             connections: limits.connections,
             connections_per_address: limits.connections_per_address,
             idle: limits.idle,
@@ -146,7 +146,7 @@ impl InboundConfig {
         Ok(ListenerSettings {
             session: SessionSettings {
                 host_name: self.host_name.clone().unwrap_or_else(|| host_name.to_owned()),
-                max_message_octets: self.largest_message,
+                max_message_bytes: self.largest_message,
                 ..SessionSettings::default()
             },
             smtp: self.smtp.clone(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use crate::control::server::SocketSettings;
+use crate::api::server::SocketSettings;
 use crate::model::breaker::BreakerSettings;
 use crate::model::mailing::MissedPolicy;
 use crate::model::recurrence::Recurrence;
@@ -296,7 +296,7 @@ pub const LOG_TARGETS: &[&str] = &[
     "depesch::bounce",
     "depesch::cli",
     "depesch::config",
-    "depesch::control",
+    "depesch::api",
     "depesch::doctor",
     "depesch::audit",
     "depesch::composition",
@@ -313,7 +313,7 @@ pub const LOG_TARGETS: &[&str] = &[
     "depesch::model",
     "depesch::monitor",
     "depesch::render",
-    "depesch::sink",
+    "depesch::mock_smtp",
     "depesch::smtp",
     "depesch::socket",
     "depesch::store",

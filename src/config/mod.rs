@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
-use crate::control::server::SocketSettings;
+use crate::api::server::SocketSettings;
 use crate::model::breaker::BreakerSettings;
 use crate::model::mailing::MissedPolicy;
 use crate::model::retry::RetryTable;
@@ -393,6 +393,6 @@ impl Config {
 }
 
 fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
-    let line = error.span().map(|span| text.bytes().take(span.start).filter(|octet| *octet == b'\n').count() + 1);
+    let line = error.span().map(|span| text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1);
     Problem { line, key: String::new(), message: error.message().replace('\n', "; ") }
 }

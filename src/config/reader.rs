@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
     }
 
     fn line(&self, offset: usize) -> usize {
-        self.text.bytes().take(offset).filter(|octet| *octet == b'\n').count() + 1
+        self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
     }
 
     /// Sets the section of the following keys; the empty name is the top of the file.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::api::client::{Client, ClientError};
+use crate::api::list::ListView;
+use crate::api::status::Status;
 use crate::base::address::Address;
 use crate::config::Config;
-use crate::control::client::{Client, ClientError};
-use crate::control::list::ListView;
-use crate::control::status::Status;
 
 use super::finding::{Area, Finding, Severity};
 

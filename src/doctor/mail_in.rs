@@ -25,7 +25,7 @@ pub enum Speaks {
 
 /// A listener that was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Door {
+pub struct Endpoint {
     /// The expected protocol.
     pub speaks: Speaks,
     /// Its address, or the path of a socket.
@@ -71,8 +71,8 @@ fn here(address: SocketAddr) -> SocketAddr {
 }
 
 /// Tries all listeners.
-pub async fn look(config: &Config) -> Vec<Door> {
-    let mut doors = Vec::new();
+pub async fn look(config: &Config) -> Vec<Endpoint> {
+    let mut endpoints = Vec::new();
     for (speaks, place, configured) in places(config) {
         let (address, greeted) = match place {
             Place::Tcp(address) => (address.to_string(), timeout(PATIENCE, over_tcp(speaks, address)).await),
@@ -83,9 +83,9 @@ pub async fn look(config: &Config) -> Vec<Door> {
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err("no answer in time".to_owned()),
         };
-        doors.push(Door { speaks, address, configured, answer });
+        endpoints.push(Endpoint { speaks, address, configured, answer });
     }
-    doors
+    endpoints
 }
 
 async fn over_tcp(speaks: Speaks, address: SocketAddr) -> std::io::Result<Vec<String>> {
@@ -123,15 +123,15 @@ async fn reply(stream: &mut (impl AsyncBufRead + Unpin), lines: &mut Vec<String>
 }
 
 /// Evaluates the listeners.
-pub fn judge(doors: &[Door]) -> Vec<Finding> {
+pub fn judge(endpoints: &[Endpoint]) -> Vec<Finding> {
     let finding = |severity, code, what: String, why: &str, remedy: &str| {
         Finding::new(severity, Area::MailIn, code, what, why, remedy)
     };
     let mut found = Vec::new();
-    for door in doors {
-        let Door { address, configured, answer, .. } = door;
+    for endpoint in endpoints {
+        let Endpoint { address, configured, answer, .. } = endpoint;
         match answer {
-            Ok(lines) => found.extend(open(door, lines)),
+            Ok(lines) => found.extend(open(endpoint, lines)),
             Err(why) if *configured => found.push(finding(
                 Severity::Error,
                 "door",
@@ -142,8 +142,8 @@ pub fn judge(doors: &[Door]) -> Vec<Finding> {
             Err(_) => {}
         }
     }
-    let ours = |door: &Door| door.configured || door.answer.as_ref().is_ok_and(|lines| is_ours(lines));
-    if !doors.iter().any(ours) {
+    let ours = |endpoint: &Endpoint| endpoint.configured || endpoint.answer.as_ref().is_ok_and(|lines| is_ours(lines));
+    if !endpoints.iter().any(ours) {
         found.push(finding(
             Severity::Warning,
             "no-door",
@@ -159,8 +159,8 @@ fn is_ours(lines: &[String]) -> bool {
     lines.first().is_some_and(|greeting| greeting.starts_with("220") && greeting.ends_with("Depesch"))
 }
 
-fn open(door: &Door, lines: &[String]) -> Vec<Finding> {
-    let Door { speaks, address, configured, .. } = door;
+fn open(endpoint: &Endpoint, lines: &[String]) -> Vec<Finding> {
+    let Endpoint { speaks, address, configured, .. } = endpoint;
     let finding = |severity, code, what: String, why: &str, remedy: &str| {
         Finding::new(severity, Area::MailIn, code, what, why, remedy)
     };

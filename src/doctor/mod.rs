@@ -8,12 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::api::client::Client;
 use crate::app::parts::install_cryptography;
 use crate::authentication::lookups::LookupSettings;
 use crate::authentication::names::Names;
 use crate::base::clock::Clock;
 use crate::config::{Config, Loaded};
-use crate::control::client::Client;
 use crate::transport::relay::machine_name;
 
 pub mod backups;
@@ -38,7 +38,7 @@ pub async fn examine(loaded: &Loaded, client: &Client, clock: Arc<dyn Clock>) ->
     install_cryptography();
     let config = &loaded.config;
     let said = daemon::look(client).await;
-    let (machine, relay, doors, names) = tokio::join!(
+    let (machine, relay, endpoints, names) = tokio::join!(
         machine(config.clone(), loaded.file.clone(), client.socket().to_owned(), clock),
         relay::look(config),
         mail_in::look(config),
@@ -49,7 +49,7 @@ pub async fn examine(loaded: &Loaded, client: &Client, clock: Arc<dyn Clock>) ->
     found.extend(machine);
     found.extend(daemon::judge(config, &said));
     found.extend(relay.map(|tried| relay::judge(config, &tried)));
-    found.extend(mail_in::judge(&doors));
+    found.extend(mail_in::judge(&endpoints));
     found.extend(names);
     found.sort_by_key(|finding| finding.area);
     found

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::address::Address;
-use crate::base::id::{LetterId, ListName};
+use crate::base::id::{ListName, NoticeId};
 use crate::base::token::{Key, Purpose};
 use crate::base::unicode;
 use crate::composition::list_identity;
@@ -18,7 +18,7 @@ use crate::store::{Read, Store, StoreError};
 use crate::subscribers::tokens::{BounceToken, UnsubscribeToken};
 
 use super::ingest::AddressBook;
-use super::recipients::{ReceptionFuture, Recipient};
+use super::recipients::{IngestFuture, Recipient};
 
 /// One of our addresses.
 #[derive(Clone, Debug)]
@@ -47,10 +47,10 @@ pub enum Role {
         /// Whose, if it was signed.
         token: Option<BounceToken>,
     },
-    /// The signed envelope sender of a letter.
+    /// The signed envelope sender of a notice.
     Returned {
-        /// Which letter.
-        letter: LetterId,
+        /// Which notice.
+        notice: NoticeId,
     },
     /// The person who answers for it.
     Owner,
@@ -180,7 +180,7 @@ impl Directory {
 }
 
 impl AddressBook for Directory {
-    fn recipient<'a>(&'a self, recipient: &'a str) -> ReceptionFuture<'a, Recipient> {
+    fn recipient<'a>(&'a self, recipient: &'a str) -> IngestFuture<'a, Recipient> {
         Box::pin(async move {
             match self.resolve(recipient).await {
                 Ok(Resolved::Ours(_)) => Recipient::Welcome,
@@ -213,8 +213,8 @@ fn role(key: &Key, wanted: &str) -> Result<Role, Recipient> {
     let role = match word {
         "" if token.is_none() => Role::Post,
         "bounces" => {
-            if let Some(&[letter]) = token.and_then(|token| key.verify(Purpose::Letter, token)).as_deref() {
-                return Ok(Role::Returned { letter: LetterId(letter) });
+            if let Some(&[notice]) = token.and_then(|token| key.verify(Purpose::Notice, token)).as_deref() {
+                return Ok(Role::Returned { notice: NoticeId(notice) });
             }
             let verified = token.map(|token| BounceToken::verify(key, token));
             forged(verified != Some(None))?;

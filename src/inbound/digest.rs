@@ -18,7 +18,7 @@ use crate::store::later::{LaterForward, LaterQuestion, delete_answer, delete_for
 use crate::store::spool::{Spool, SpoolError};
 
 use super::HandleError;
-use super::post::PostDesk;
+use super::post::PostService;
 
 /// Lines of one digest: what is beyond stands in the next.
 const LINES: usize = 100;
@@ -32,8 +32,8 @@ const SHOWN: usize = 120;
 /// Writes digests, and brings up again what was put off.
 #[derive(Clone)]
 pub struct Digests {
-    /// Holds the posts, and writes letters.
-    pub posts: PostDesk,
+    /// Holds the posts, and writes notices.
+    pub posts: PostService,
     /// Where the messages lie.
     pub spool: Spool,
     /// Who gets what came to no list; the owner of the first list without it.
@@ -83,7 +83,7 @@ impl Digests {
         }
     }
 
-    /// Sends each person what was not sent to them one by one. Says how many letters.
+    /// Sends each person what was not sent to them one by one. Says how many notices.
     ///
     /// # Errors
     /// [`HandleError`]: those before are written.
@@ -94,7 +94,7 @@ impl Digests {
         let mut written = 0;
         let mut failed = None;
         for page in pages.into_values() {
-            // A letter that cannot be written keeps nobody else from theirs.
+            // A notice that cannot be written keeps nobody else from theirs.
             match self.write_page(page).await {
                 Ok(()) => written += 1,
                 Err(error) => failed = Some(error),
@@ -151,13 +151,13 @@ impl Digests {
     }
 
     async fn line(&self, inbound: &Inbound) -> Result<Value, HandleError> {
-        let octets = match self.spool.read(inbound.place).await {
-            Ok(octets) => octets,
+        let bytes = match self.spool.read(inbound.place).await {
+            Ok(bytes) => bytes,
             // It has no subject any more, but it came.
             Err(SpoolError::Dropped { .. } | SpoolError::Erased { .. } | SpoolError::Damaged { .. }) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
-        let message = Incoming::parse(&octets[..octets.len().min(HEADER)]).unwrap_or_default();
+        let message = Incoming::parse(&bytes[..bytes.len().min(HEADER)]).unwrap_or_default();
         let from = message.from().map(|from| from.address.clone());
         let from = from.or_else(|| inbound.arrival.sender.clone()).unwrap_or_else(|| "<>".to_owned());
         let at = inbound.arrival.at.with_timezone(&self.posts.zone).format("%Y-%m-%d %H:%M").to_string();
@@ -189,7 +189,7 @@ impl Digests {
             data,
         };
         let mut batch = Batch::new();
-        self.posts.letters.write(&mut batch, draft).await?;
+        self.posts.notices.write(&mut batch, draft).await?;
         asked.iter().for_each(|(question, _)| delete_question(&mut batch, *question));
         passed.iter().for_each(|(forward, _)| delete_forward(&mut batch, forward.inbound));
         self.posts.store.commit(batch).await?;

@@ -1,7 +1,7 @@
 //! Takes messages in: into the spool first, then one commit with a record for each recipient, and only then is anything
 //! acknowledged (invariant 1; RFC 5321 §6.1).
 //!
-//! A crash between the two leaves octets in the spool that nobody knows of and that nobody was told of; they go with
+//! A crash between the two leaves bytes in the spool that nobody knows of and that nobody was told of; they go with
 //! their segment. Spool and store each sync for all who wait at the same time, so many senders at once cost few syncs.
 
 use std::collections::HashSet;
@@ -10,41 +10,41 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::id::InboundId;
 use crate::model::inbound::{Arrival, Inbound, InboundState, SpoolPlace};
-use crate::runtime::notifier::Wake;
+use crate::runtime::notifier::Notifier;
 use crate::store::engine::{Batch, Commit, EngineError};
 use crate::store::inbound::{InboundIds, put_new};
 use crate::store::spool::{Spool, SpoolError};
 use crate::store::{CONFLICT_TRIES, Store, StoreError};
 
-use super::recipients::{Reception, ReceptionFuture, Recipient, Refusal};
+use super::recipients::{Ingest, IngestFuture, Recipient, Refusal};
 
 /// More Received fields than these, and a message goes round in circles (RFC 5321 §6.3: at least 100).
 pub const MOST_RECEIVED: usize = 100;
 
 /// Knows which addresses are ours.
 pub trait AddressBook: Send + Sync + 'static {
-    /// As [`Reception::recipient`].
-    fn recipient<'a>(&'a self, recipient: &'a str) -> ReceptionFuture<'a, Recipient>;
+    /// As [`Ingest::recipient`].
+    fn recipient<'a>(&'a self, recipient: &'a str) -> IngestFuture<'a, Recipient>;
 }
 
 /// The way in, for the listener and for messages from files.
-pub struct Door {
+pub struct SpoolIngest {
     store: Store,
     spool: Spool,
     ids: InboundIds,
-    wake: Wake,
+    notifier: Notifier,
     book: Arc<dyn AddressBook>,
     closed: AtomicBool,
     /// Whether the last message failed, so that a failure is logged when it begins and not for each message.
     failing: AtomicBool,
 }
 
-impl Door {
-    /// An open door. `wake` wakes those who handle what came in, after each commit.
-    pub fn new(store: Store, spool: Spool, wake: Wake, book: Arc<dyn AddressBook>) -> Self {
+impl SpoolIngest {
+    /// An open door. `notifier` wakes those who handle what came in, after each commit.
+    pub fn new(store: Store, spool: Spool, notifier: Notifier, book: Arc<dyn AddressBook>) -> Self {
         let ids = InboundIds::new(store.clone());
         let (closed, failing) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { store, spool, ids, wake, book, closed, failing }
+        Self { store, spool, ids, notifier, book, closed, failing }
     }
 
     /// From now on everything is refused for later; what is under way is still taken in.
@@ -56,9 +56,9 @@ impl Door {
         &self,
         arrival: Arrival,
         recipients: Vec<String>,
-        octets: Vec<u8>,
+        bytes: Vec<u8>,
     ) -> Result<Vec<InboundId>, Failure> {
-        let place = self.spool.append(octets).await?;
+        let place = self.spool.append(bytes).await?;
         for _ in 0..CONFLICT_TRIES {
             let ids: Vec<InboundId> = self.ids.take(recipients.len() as u64).await?.collect();
             let mut batch = Batch::new();
@@ -110,8 +110,8 @@ enum Failure {
     Store(#[from] StoreError),
 }
 
-impl Reception for Door {
-    fn recipient<'a>(&'a self, recipient: &'a str) -> ReceptionFuture<'a, Recipient> {
+impl Ingest for SpoolIngest {
+    fn recipient<'a>(&'a self, recipient: &'a str) -> IngestFuture<'a, Recipient> {
         if self.closed.load(Ordering::SeqCst) {
             return Box::pin(std::future::ready(Recipient::Later("about to stop".to_owned())));
         }
@@ -122,8 +122,8 @@ impl Reception for Door {
         &'a self,
         arrival: Arrival,
         recipients: Vec<String>,
-        octets: Vec<u8>,
-    ) -> ReceptionFuture<'a, Result<Vec<InboundId>, Refusal>> {
+        bytes: Vec<u8>,
+    ) -> IngestFuture<'a, Result<Vec<InboundId>, Refusal>> {
         Box::pin(async move {
             if self.closed.load(Ordering::SeqCst) {
                 return Err(Refusal::Later("about to stop".to_owned()));
@@ -131,12 +131,12 @@ impl Reception for Door {
             if recipients.is_empty() {
                 return Err(Refusal::Later("the message is for nobody".to_owned()));
             }
-            if received_fields(&octets) > MOST_RECEIVED {
+            if received_fields(&bytes) > MOST_RECEIVED {
                 return Err(Refusal::Loop);
             }
             let recipients = distinct(recipients);
-            let ids = self.take_in(arrival, recipients, octets).await.map_err(|failure| self.refusal(failure))?;
-            self.wake.notify();
+            let ids = self.take_in(arrival, recipients, bytes).await.map_err(|failure| self.refusal(failure))?;
+            self.notifier.notify();
             if self.failing.swap(false, Ordering::SeqCst) {
                 tracing::info!("mail that comes in can be kept again");
             }
@@ -146,12 +146,12 @@ impl Reception for Door {
 }
 
 /// How many Received fields the header has (RFC 5321 §4.4); a blank before the colon counts too (RFC 5322 §4.5.8).
-fn received_fields(octets: &[u8]) -> usize {
-    octets
-        .split(|octet| *octet == b'\n')
+fn received_fields(bytes: &[u8]) -> usize {
+    bytes
+        .split(|byte| *byte == b'\n')
         .take_while(|line| !line.is_empty() && *line != b"\r")
         .filter(|line| {
-            let name = line.iter().position(|octet| *octet == b':').and_then(|colon| line.get(..colon));
+            let name = line.iter().position(|byte| *byte == b':').and_then(|colon| line.get(..colon));
             name.is_some_and(|name| name.trim_ascii_end().eq_ignore_ascii_case(b"received"))
         })
         .count()

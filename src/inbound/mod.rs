@@ -35,7 +35,7 @@ pub struct Item {
     /// Its record.
     pub inbound: Inbound,
     /// The message as it came.
-    pub octets: Arc<Vec<u8>>,
+    pub bytes: Arc<Vec<u8>>,
     /// The same, read. Empty when it cannot be read.
     pub message: Incoming,
     /// What its recipient is; `None` when the list has gone meanwhile.
@@ -51,8 +51,8 @@ pub struct Effects {
     pub kind: InboundKind,
     /// What was done, for people to read. No address in it: it outlives erasure.
     pub note: String,
-    /// Whether scheduler, dispatcher and letters are to look for work.
-    pub wakes: bool,
+    /// Whether scheduler, dispatcher and notices are to look for work.
+    pub notify: bool,
     /// What a bounce or a complaint is about, to be counted.
     pub bounce: Option<Class>,
 }
@@ -60,7 +60,7 @@ pub struct Effects {
 impl Effects {
     /// No effect but the note.
     pub fn none(kind: InboundKind, note: impl Into<String>) -> Self {
-        Self { batch: Batch::new(), kind, note: note.into(), wakes: false, bounce: None }
+        Self { batch: Batch::new(), kind, note: note.into(), notify: false, bounce: None }
     }
 }
 

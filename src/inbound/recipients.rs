@@ -1,6 +1,6 @@
 //! The door: which recipients are ours, and a message made durable before anybody says 250.
 //!
-//! [`Reception`] is the seam between the listener and what lies behind it: the session asks it at RCPT and at the end of
+//! [`Ingest`] is the seam between the listener and what lies behind it: the session asks it at RCPT and at the end of
 //! DATA, and knows nothing of lists.
 
 use std::future::Future;
@@ -9,23 +9,23 @@ use std::pin::Pin;
 use crate::base::id::InboundId;
 use crate::model::inbound::Arrival;
 
-/// What a method of [`Reception`] returns.
-pub type ReceptionFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// What a method of [`Ingest`] returns.
+pub type IngestFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Takes messages in.
-pub trait Reception: Send + Sync + 'static {
+pub trait Ingest: Send + Sync + 'static {
     /// Whether mail to `recipient` (as given in RCPT, without brackets) is taken in. Early, so that a stranger's mail is
     /// refused in the dialogue and never bounced (RFC 5321 §3.3, §6.1). The answer is the same for members and strangers.
-    fn recipient<'a>(&'a self, recipient: &'a str) -> ReceptionFuture<'a, Recipient>;
+    fn recipient<'a>(&'a self, recipient: &'a str) -> IngestFuture<'a, Recipient>;
 
     /// Makes a message durable, once for each of `recipients`. It may be acknowledged when this returns `Ok`, and not
-    /// before (RFC 5321 §6.1). `octets` is the whole message with CRLF line ends, dots unstuffed, our Received field first.
+    /// before (RFC 5321 §6.1). `bytes` is the whole message with CRLF line ends, dots unstuffed, our Received field first.
     fn take<'a>(
         &'a self,
         arrival: Arrival,
         recipients: Vec<String>,
-        octets: Vec<u8>,
-    ) -> ReceptionFuture<'a, Result<Vec<InboundId>, Refusal>>;
+        bytes: Vec<u8>,
+    ) -> IngestFuture<'a, Result<Vec<InboundId>, Refusal>>;
 }
 
 /// What is said of a recipient.

@@ -1,24 +1,24 @@
-//! A letter of ours that came back: a report to the signed sender of a message that was passed on. It is never passed on
-//! itself, for it says that just that does not work; the letter says so, and an operator sees it among those that failed.
+//! A notice of ours that came back: a report to the signed sender of a message that was passed on. It is never passed on
+//! itself, for it says that just that does not work; the notice says so, and an operator sees it among those that failed.
 
 use crate::base::clock::Timestamp;
-use crate::base::id::LetterId;
+use crate::base::id::NoticeId;
 use crate::bounce::{Kind, Reading};
 use crate::model::bounce::Verdict;
 use crate::model::inbound::InboundKind;
 use crate::store::Store;
-use crate::store::letters::put_over;
+use crate::store::notices::put_over;
 
 use super::{Effects, HandleError};
 
-/// What a message to the sender of `letter` does, as it reads; `None` when a person wrote it.
+/// What a message to the sender of `notice` does, as it reads; `None` when a person wrote it.
 ///
 /// # Errors
 /// [`HandleError`].
 pub async fn handle(
     store: &Store,
     reading: &Reading,
-    letter: LetterId,
+    notice: NoticeId,
     now: Timestamp,
 ) -> Result<Option<Effects>, HandleError> {
     let kind = match reading.kind {
@@ -29,14 +29,14 @@ pub async fn handle(
     };
     let given_up = |verdict| matches!(verdict, Verdict::Temporary | Verdict::Permanent);
     let failure = reading.recipients.iter().find(|one| !one.waits && given_up(one.verdict));
-    let (Some(failure), Some(read)) = (failure, store.letter(letter).await?) else {
-        return Ok(Some(Effects::none(kind, format!("about letter {letter}, which nothing is held against"))));
+    let (Some(failure), Some(read)) = (failure, store.notice(notice).await?) else {
+        return Ok(Some(Effects::none(kind, format!("about notice {notice}, which nothing is held against"))));
     };
     let Some(after) = read.value.came_back(now, &failure.evidence) else {
-        return Ok(Some(Effects::none(kind, format!("letter {letter} is {}", read.value.state.word()))));
+        return Ok(Some(Effects::none(kind, format!("notice {notice} is {}", read.value.state.word()))));
     };
-    tracing::warn!(%letter, about = %after.about, "a letter came back; see \u{201c}depesch letter show\u{201d}");
-    let mut effects = Effects::none(kind, format!("letter {letter} came back: {}", failure.why));
+    tracing::warn!(%notice, about = %after.about, "a notice came back; see \u{201c}depesch notice show\u{201d}");
+    let mut effects = Effects::none(kind, format!("notice {notice} came back: {}", failure.why));
     put_over(&mut effects.batch, &read, &after);
     Ok(Some(effects))
 }

@@ -14,7 +14,7 @@ use crate::base::clock::Clock;
 use crate::base::id::InboundId;
 use crate::base::token::Key;
 use crate::composition::event::Told;
-use crate::composition::notices::{Draft, Letters, PassedOn, may_answer};
+use crate::composition::notices::{Draft, Forwarded, Notices, may_answer};
 use crate::composition::release::{LoadError, LoadedRelease};
 use crate::events::answer::{Answering, Proof, answer_invitation};
 use crate::events::find::{Found, Way, find};
@@ -55,7 +55,7 @@ pub struct RsvpDesk {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Writes receipts, and passes messages on.
-    pub letters: Letters,
+    pub notices: Notices,
 }
 
 impl RsvpDesk {
@@ -123,7 +123,7 @@ impl RsvpDesk {
         Ok(Some(effects))
     }
 
-    /// The list in whose name letters about an invitation go out: the one that the answer came to, else the first one that it
+    /// The list in whose name notices about an invitation go out: the one that the answer came to, else the first one that it
     /// was sent to.
     async fn list_of(&self, loaded: &LoadedRelease, list: Option<&List>) -> Result<Option<List>, HandleError> {
         if let Some(list) = list {
@@ -159,11 +159,11 @@ impl RsvpDesk {
             (None, Some(list)) => list.owner.clone(),
             (None, None) => return Err(HandleError::Broken("there is nobody to whom the answer could go".to_owned())),
         };
-        let passed = self.letters.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
+        let passed = self.notices.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
         match passed {
-            PassedOn::As(letter) => {
-                effects.note.push_str(&format!("; passed on to the press contact, as letter {letter}"));
-                effects.wakes = true;
+            Forwarded::As(notice) => {
+                effects.note.push_str(&format!("; passed on to the press contact, as notice {notice}"));
+                effects.notify = true;
             }
             other => effects.note.push_str(&format!("; passed on to the press contact, {}", other.words())),
         }
@@ -187,7 +187,7 @@ impl RsvpDesk {
         let Some(to) = sender.and_then(|sender| sender.parse::<Address>().ok()) else { return Ok(()) };
         let (newest, release) = (told.newest.record.value.id, &told.newest.release);
         let what = format!("rsvp {} {} {newest}", rsvp.event, rsvp.answer().word());
-        if !self.letters.once_a_day(&mut effects.batch, &to, &what).await? {
+        if !self.notices.once_a_day(&mut effects.batch, &to, &what).await? {
             return Ok(());
         }
         let answers_to = |release: &Release| Some(release.event.as_ref()?.rsvp.as_ref()?.to.clone());
@@ -202,8 +202,8 @@ impl RsvpDesk {
             unsubscribe: None,
             data: receipt_data(told, rsvp),
         };
-        self.letters.write(&mut effects.batch, draft).await?;
-        effects.wakes = true;
+        self.notices.write(&mut effects.batch, draft).await?;
+        effects.notify = true;
         Ok(())
     }
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use crate::base::address::Address;
 use crate::base::clock::Clock;
-use crate::base::id::LetterId;
+use crate::base::id::NoticeId;
 use crate::bounce::{Kind, Reader, Reading};
-use crate::composition::notices::{LetterError, Letters, PassedOn, is_of_program};
+use crate::composition::notices::{Forwarded, NoticeError, Notices, is_of_program};
 use crate::model::inbound::InboundKind;
 use crate::model::list::List;
 use crate::store::Read;
@@ -17,9 +17,9 @@ use crate::store::later::{LaterForward, put_forward};
 use crate::subscribers::rulebook::Rulebook;
 
 use super::bounce::BounceDesk;
-use super::command::CommandDesk;
+use super::command::CommandService;
 use super::destination::{Destination, Role};
-use super::post::{PostDesk, Received};
+use super::post::{PostService, Received};
 use super::rsvp::RsvpDesk;
 use super::{Effects, HandleError, Handler, HandlerFuture, Item};
 use super::{complaint, returned, rsvp};
@@ -36,23 +36,23 @@ pub struct Triage {
     /// Tells bounces, complaints and automatic answers from mail that people wrote.
     pub reader: Reader,
     /// Passes messages on.
-    pub letters: Letters,
+    pub notices: Notices,
     /// Handles bounces.
     pub bounces: BounceDesk,
     /// Handles commands.
-    pub commands: CommandDesk,
+    pub commands: CommandService,
     /// Handles posts, and decisions about them.
-    pub posts: PostDesk,
+    pub posts: PostService,
     /// Handles answers to invitations.
     pub rsvps: RsvpDesk,
     /// Who gets what came to no list; the owner of the first list without it.
     pub postmaster: Option<Address>,
 }
 
-impl From<LetterError> for HandleError {
-    fn from(error: LetterError) -> Self {
+impl From<NoticeError> for HandleError {
+    fn from(error: NoticeError) -> Self {
         match error {
-            LetterError::Store(error) => Self::Store(error),
+            NoticeError::Store(error) => Self::Store(error),
             error => Self::Broken(error.to_string()),
         }
     }
@@ -89,14 +89,14 @@ impl Triage {
         }
     }
 
-    async fn returned(&self, item: &Item, letter: LetterId) -> Result<Option<Effects>, HandleError> {
+    async fn returned(&self, item: &Item, notice: NoticeId) -> Result<Option<Effects>, HandleError> {
         let (store, now) = (&self.rulebook.store, self.clock.now());
-        returned::handle(store, &self.read(item), letter, now).await
+        returned::handle(store, &self.read(item), notice, now).await
     }
 
     async fn see_for_list(&self, item: &Item, read: &Read<List>, role: &Role) -> Result<Option<Effects>, HandleError> {
         let list = &read.value;
-        if self.letters.is_loop(&item.message, Some(list)) {
+        if self.notices.is_loop(&item.message, Some(list)) {
             return Ok(Some(Effects::none(InboundKind::Loop, "it went out from this list before")));
         }
         // The token is the proof, whatever stands in the mail.
@@ -114,7 +114,7 @@ impl Triage {
                 let reading = self.read(item);
                 self.bounces.handle(item, &reading, *token).await
             }
-            Role::Returned { letter } => self.returned(item, *letter).await,
+            Role::Returned { notice } => self.returned(item, *notice).await,
             // Reports say what they say at their beginning. Nothing else is taken from a part of a message.
             _ if !item.message.is_whole() => Ok(None),
             // Before the next: a calendar program answers because its owner told it to.
@@ -126,7 +126,7 @@ impl Triage {
                     Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer")))
                 }
                 // What is for the list's program, or for its owner, must not go to everybody on the list.
-                (Role::Post, _) if self.commands.is_wish(item, list) => self.commands.wish(item, list).await,
+                (Role::Post, _) if self.commands.is_request(item, list) => self.commands.pending(item, list).await,
                 (Role::Post, _) => match self.posts.receive(item, read).await? {
                     Received::Done(effects) => Ok(Some(effects)),
                     Received::ForOwner(why) => {
@@ -151,7 +151,7 @@ impl Triage {
         let sender = item.inbound.arrival.sender.as_deref().and_then(|sender| sender.parse::<Address>().ok());
         let Some(sender) = sender else { return Ok(None) };
         let mut effects = self.pass_on(item).await?;
-        if self.letters.at_most(&mut effects.batch, &sender, "passed-on", UNSIGNED_A_DAY).await? {
+        if self.notices.at_most(&mut effects.batch, &sender, "passed-on", UNSIGNED_A_DAY).await? {
             return Ok(Some(effects));
         }
         tracing::warn!(inbound = %item.inbound.id, "a message waits for the next digest: too many of one sender came to an address for programs today");
@@ -176,8 +176,8 @@ impl Triage {
             None => self.postmaster().await?,
         };
         let mut effects = Effects::none(InboundKind::Forwarded, "");
-        let passed = self.letters.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
-        if passed == PassedOn::Loop {
+        let passed = self.notices.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
+        if passed == Forwarded::Loop {
             return Ok(Effects::none(InboundKind::Loop, "it was passed on before"));
         }
         effects.note = format!("passed on to the person who answers for it, {}", passed.words());
@@ -185,7 +185,7 @@ impl Triage {
             effects.note.push_str(&format!("; not read to its end: {excess}"));
             tracing::warn!(inbound = %item.inbound.id, %excess, "a message was not read to its end");
         }
-        effects.wakes = matches!(passed, PassedOn::As(_));
+        effects.notify = matches!(passed, Forwarded::As(_));
         Ok(effects)
     }
 

@@ -25,8 +25,8 @@ use crate::mail::incoming::Incoming;
 use crate::metrics::parts::InboundMetrics;
 use crate::model::classify::Class;
 use crate::model::inbound::{Inbound, InboundState};
-use crate::runtime::heartbeat::{Pulse, Pulses};
-use crate::runtime::notifier::Wake;
+use crate::runtime::heartbeat::{Heartbeat, Heartbeats};
+use crate::runtime::notifier::Notifier;
 use crate::runtime::reading::{ReadingError, ReadingPool};
 use crate::store::engine::{Batch, Commit, EngineError};
 use crate::store::inbound::{is_record_of, put_handled, put_stuck, put_tries};
@@ -63,13 +63,13 @@ pub struct InboundWorker {
     /// Says what a message does.
     pub handler: Arc<dyn Handler>,
     /// Told when something comes in.
-    pub arrived: Wake,
+    pub arrived: Notifier,
     /// Reads the messages.
     pub reading: ReadingPool,
     /// To be told when an effect makes work for others.
-    pub wakes: Vec<Wake>,
+    pub notify: Vec<Notifier>,
     /// Signs of life of what hands messages out, and of each lane.
-    pub pulses: Pulses,
+    pub heartbeats: Heartbeats,
     /// Counts what was made of what came in.
     pub metrics: InboundMetrics,
 }
@@ -137,14 +137,14 @@ impl InboundWorker {
     }
 
     async fn feed(&self, lanes: &Lanes, stopping: watch::Receiver<bool>) {
-        let pulse = self.pulses.begin("what hands out mail that came in");
-        while let Err(error) = self.look_at_leftovers(&stopping, &pulse).await {
+        let heartbeat = self.heartbeats.begin("what hands out mail that came in");
+        while let Err(error) = self.look_at_leftovers(&stopping, &heartbeat).await {
             self.wait_after(&error).await;
         }
         let mut newest = InboundId(0);
         let mut from = None;
         loop {
-            pulse.works();
+            heartbeat.works();
             let arrived = self.arrived.notified();
             if let Err(error) = self.hand_out(lanes, from, &mut newest).await {
                 self.wait_after(&error).await;
@@ -198,23 +198,23 @@ impl InboundWorker {
         under_way: Arc<UnderWay>,
         stopping: watch::Receiver<bool>,
     ) {
-        let pulse = self.pulses.begin("the handling of mail that came in");
-        pulse.rests();
+        let heartbeat = self.heartbeats.begin("the handling of mail that came in");
+        heartbeat.rests();
         while let Some(id) = messages.recv().await {
             if !*stopping.borrow() {
-                self.see_to(id, &stopping, &pulse).await;
+                self.see_to(id, &stopping, &heartbeat).await;
             }
             under_way.ids().remove(&id);
-            pulse.rests();
+            heartbeat.rests();
         }
     }
 
     /// Handles one message, however often the store must be asked; gives up only when everything stops.
-    async fn see_to(&self, id: InboundId, stopping: &watch::Receiver<bool>, pulse: &Pulse) {
+    async fn see_to(&self, id: InboundId, stopping: &watch::Receiver<bool>, heartbeat: &Heartbeat) {
         while !*stopping.borrow() {
-            pulse.works();
+            heartbeat.works();
             let tried = match self.store.inbound(id).await {
-                Ok(Some(read)) if read.value.state == InboundState::Waiting => self.handle(&read, pulse).await,
+                Ok(Some(read)) if read.value.state == InboundState::Waiting => self.handle(&read, heartbeat).await,
                 Ok(_) => return,
                 // Nothing can be written about it, for its record cannot be read: it stays as it is.
                 Err(StoreError::Record(error)) => {
@@ -232,22 +232,22 @@ impl InboundWorker {
     }
 
     /// One try: `true` when the message is handled or marked, `false` on a conflict with somebody else's change.
-    async fn handle(&self, read: &Parcel, pulse: &Pulse) -> Result<bool, HandleError> {
+    async fn handle(&self, read: &Parcel, heartbeat: &Heartbeat) -> Result<bool, HandleError> {
         let id = read.value.id;
         let mut refused = None;
         for _ in 0..CONFLICT_TRIES {
             // What panics is a handler or a parser below it; its half-made batch is thrown away.
             let effects = match refused.take() {
-                None => AssertUnwindSafe(self.effects(&read.value, pulse)).catch_unwind().await,
+                None => AssertUnwindSafe(self.effects(&read.value, heartbeat)).catch_unwind().await,
                 Some(what) => Ok(Err(HandleError::Broken(what))),
             };
             let now = self.clock.now();
             let mut batch = Batch::new();
-            let (mut wakes, mut outcome, mut bounce) = (false, "stuck", None);
+            let (mut notify, mut outcome, mut bounce) = (false, "stuck", None);
             match effects.unwrap_or_else(|panic| Err(HandleError::Broken(words_of(panic.as_ref())))) {
                 Ok(effects) => {
                     tracing::info!(inbound = %id, kind = effects.kind.word(), note = %effects.note, "mail came in");
-                    (wakes, outcome, bounce) = (effects.wakes, effects.kind.word(), effects.bounce);
+                    (notify, outcome, bounce) = (effects.notify, effects.kind.word(), effects.bounce);
                     batch = effects.batch;
                     put_handled(&mut batch, read, now, effects.kind, &effects.note);
                 }
@@ -273,8 +273,8 @@ impl InboundWorker {
                 Commit::Applied => {
                     self.metrics.message(outcome);
                     bounce.map(Class::word).into_iter().for_each(|class| self.metrics.bounce(class));
-                    if wakes {
-                        self.wakes.iter().for_each(Wake::notify);
+                    if notify {
+                        self.notify.iter().for_each(Notifier::notify);
                     }
                     return Ok(true);
                 }
@@ -285,10 +285,10 @@ impl InboundWorker {
         Err(StoreError::Contended(CONFLICT_TRIES).into())
     }
 
-    async fn effects(&self, inbound: &Inbound, pulse: &Pulse) -> Result<Effects, HandleError> {
-        let slot = self.reading.slot(inbound.place.length, pulse).await;
-        let octets = match self.spool.read(inbound.place).await {
-            Ok(octets) => Arc::new(octets),
+    async fn effects(&self, inbound: &Inbound, heartbeat: &Heartbeat) -> Result<Effects, HandleError> {
+        let slot = self.reading.slot(inbound.place.length, heartbeat).await;
+        let bytes = match self.spool.read(inbound.place).await {
+            Ok(bytes) => Arc::new(bytes),
             Err(
                 error @ (SpoolError::Damaged { .. }
                 | SpoolError::Dropped { .. }
@@ -303,13 +303,13 @@ impl InboundWorker {
         // Reading it, and all that handling it reads in it: the one place where a stranger's message is gone over.
         let work = async move {
             // One that cannot be read at all is an empty one, which a person will see.
-            let message = Incoming::parse(&octets).unwrap_or_else(|_| Incoming::unreadable());
+            let message = Incoming::parse(&bytes).unwrap_or_else(|_| Incoming::unreadable());
             let destination = match directory.resolve(&inbound.recipient).await? {
                 Resolved::Ours(destination) => Some(destination),
                 // The list went away between RCPT and now.
                 Resolved::No(_) => None,
             };
-            let item = Item { inbound, octets, message, destination };
+            let item = Item { inbound, bytes, message, destination };
             handler.handle(&item).await
         };
         match self.reading.read(slot, work).await {
@@ -322,7 +322,11 @@ impl InboundWorker {
     /// Messages that waited at this start already. One that saw a process end before is handled alone, so that it is known
     /// whether it was this one; where the daemon ended twice while it did that, the message is set aside. A kill or a power
     /// failure that happens to hit it once is no reason.
-    async fn look_at_leftovers(&self, stopping: &watch::Receiver<bool>, pulse: &Pulse) -> Result<(), StoreError> {
+    async fn look_at_leftovers(
+        &self,
+        stopping: &watch::Receiver<bool>,
+        heartbeat: &Heartbeat,
+    ) -> Result<(), StoreError> {
         let mut after = None;
         loop {
             let waiting = self.store.waiting_inbound(after, STEP).await?;
@@ -341,7 +345,7 @@ impl InboundWorker {
                         let mut batch = Batch::new();
                         put_tries(&mut batch, &read, tries + 1);
                         self.store.commit(batch).await?;
-                        self.see_to(id, stopping, pulse).await;
+                        self.see_to(id, stopping, heartbeat).await;
                     }
                     _ => {
                         let what = "the daemon ended twice while this message was being handled";

@@ -138,7 +138,7 @@ impl Calendar {
     fn of(part: &Part) -> Self {
         match &part.text {
             Some(text) => Self::read(&text[..text.floor_char_boundary(MAX_CALENDAR)]),
-            None => Self::read(&calendar_text(&part.octets[..part.octets.len().min(MAX_CALENDAR)], None)),
+            None => Self::read(&calendar_text(&part.bytes[..part.bytes.len().min(MAX_CALENDAR)], None)),
         }
     }
 
@@ -280,8 +280,8 @@ impl Property {
 /// Length of a parameter's value in bytes: up to the first `;` or `:` outside quotation marks.
 fn value_length(value: &str) -> usize {
     let mut quoted = false;
-    for (at, octet) in value.bytes().enumerate() {
-        match octet {
+    for (at, byte) in value.bytes().enumerate() {
+        match byte {
             b'"' => quoted = !quoted,
             b';' | b':' if !quoted => return at,
             _ => {}

@@ -82,7 +82,7 @@ fn nothing_inside_another_component_counts() {
 }
 
 #[test]
-fn any_octets_are_read_in_bounded_time() {
+fn any_bytes_are_read_in_bounded_time() {
     for seed in
         ["BEGIN:VEVENT\n", "ATTENDEE;A=\"", " \n", ";", ":", "\\", "END:\n", "å", "METHOD:REPLY\nBEGIN:VCALENDAR\n"]
     {

@@ -19,7 +19,7 @@ pub struct Attachment {
     /// Its media type, e.g. `application/pdf`.
     pub media_type: String,
     /// Its content.
-    pub octets: Vec<u8>,
+    pub bytes: Vec<u8>,
 }
 
 /// A calendar part (RFC 5545, RFC 6047): shown by mail programs as an event.
@@ -69,7 +69,7 @@ impl Body {
         let mut writer = QuotedPrintable::new(out);
         for piece in &self.pieces {
             match piece {
-                Piece::Encoded(octets) => writer.push_encoded(octets),
+                Piece::Encoded(bytes) => writer.push_encoded(bytes),
                 Piece::Open(value) => writer.push(values.get(*value).map_or("", |v| v.as_ref())),
             }
         }
@@ -180,7 +180,7 @@ fn push_attachment(out: &mut Vec<u8>, attachment: &Attachment) {
     out.extend_from_slice(b"\r\nContent-Disposition: attachment");
     push_parameter(out, "filename", &name);
     out.extend_from_slice(b"\r\nContent-Transfer-Encoding: base64\r\n\r\n");
-    push_base64(out, &attachment.octets);
+    push_base64(out, &attachment.bytes);
 }
 
 /// The last part of a path in any system's notation; never empty, never `.` or `..`.
@@ -314,7 +314,7 @@ fn add_texts(
 
 fn body_len(body: &Body) -> usize {
     let of_piece = |piece: &Piece| match piece {
-        Piece::Encoded(octets) => octets.len(),
+        Piece::Encoded(bytes) => bytes.len(),
         Piece::Open(_) => 256,
     };
     body.pieces.iter().map(of_piece).sum()

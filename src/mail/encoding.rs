@@ -25,22 +25,22 @@ impl<'a> QuotedPrintable<'a> {
 
     /// Appends `text`.
     pub fn push(&mut self, text: &str) {
-        self.push_octets(text.as_bytes());
+        self.push_bytes(text.as_bytes());
     }
 
     /// Appends text in any charset.
-    pub fn push_octets(&mut self, octets: &[u8]) {
+    pub fn push_bytes(&mut self, bytes: &[u8]) {
         let mut place = 0;
-        while place < octets.len() {
+        while place < bytes.len() {
             // The usual case, a run of plain characters, is copied as a whole.
-            let run = plain_run(&octets[place..], ENCODED_LINE - 1 - self.column.min(ENCODED_LINE - 1));
-            if run > 0 && !(self.column == 0 && octets[place..].starts_with(b"From ")) {
-                self.out.extend_from_slice(&octets[place..place + run]);
+            let run = plain_run(&bytes[place..], ENCODED_LINE - 1 - self.column.min(ENCODED_LINE - 1));
+            if run > 0 && !(self.column == 0 && bytes[place..].starts_with(b"From ")) {
+                self.out.extend_from_slice(&bytes[place..place + run]);
                 self.column += run;
                 place += run;
                 continue;
             }
-            place += self.push_special(&octets[place..]);
+            place += self.push_special(&bytes[place..]);
         }
     }
 
@@ -53,13 +53,13 @@ impl<'a> QuotedPrintable<'a> {
             [blank @ (b' ' | b'\t'), b'\r' | b'\n', ..] => self.escaped(*blank),
             // Mail stores in mbox format would put a `>` before it.
             [b'F', ..] if self.column == 0 && rest.starts_with(b"From ") => self.escaped(b'F'),
-            [octet, ..] if is_plain(*octet) || *octet == b' ' || *octet == b'\t' => {
+            [byte, ..] if is_plain(*byte) || *byte == b' ' || *byte == b'\t' => {
                 self.make_room(1);
-                self.out.push(*octet);
+                self.out.push(*byte);
                 self.column += 1;
                 1
             }
-            [octet, ..] => self.escaped(*octet),
+            [byte, ..] => self.escaped(*byte),
             [] => 0,
         }
     }
@@ -70,15 +70,15 @@ impl<'a> QuotedPrintable<'a> {
         taken
     }
 
-    fn escaped(&mut self, octet: u8) -> usize {
+    fn escaped(&mut self, byte: u8) -> usize {
         self.make_room(3);
-        self.out.extend_from_slice(&[b'=', HEX[usize::from(octet >> 4)], HEX[usize::from(octet & 15)]]);
+        self.out.extend_from_slice(&[b'=', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
         self.column += 3;
         1
     }
 
-    fn make_room(&mut self, octets: usize) {
-        if self.column + octets > ENCODED_LINE - 1 {
+    fn make_room(&mut self, bytes: usize) {
+        if self.column + bytes > ENCODED_LINE - 1 {
             self.soft_break();
         }
     }
@@ -103,14 +103,14 @@ impl<'a> QuotedPrintable<'a> {
     }
 }
 
-fn is_plain(octet: u8) -> bool {
-    octet.is_ascii_graphic() && octet != b'='
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'='
 }
 
 /// Number of bytes that may be copied unchanged: plain ones, and blanks followed by a plain one.
-fn plain_run(octets: &[u8], room: usize) -> usize {
-    let end = octets.iter().take(room).position(|o| !is_plain(*o) && *o != b' ').unwrap_or(octets.len().min(room));
-    let run = &octets[..end];
+fn plain_run(bytes: &[u8], room: usize) -> usize {
+    let end = bytes.iter().take(room).position(|o| !is_plain(*o) && *o != b' ').unwrap_or(bytes.len().min(room));
+    let run = &bytes[..end];
     run.len() - run.iter().rev().take_while(|o| **o == b' ').count()
 }
 
@@ -123,10 +123,10 @@ pub fn quoted_printable(text: &str) -> Vec<u8> {
     out
 }
 
-/// Appends `octets` as base64 lines, each ended with CRLF.
-pub fn push_base64(out: &mut Vec<u8>, octets: &[u8]) {
-    out.reserve(octets.len() * 4 / 3 + octets.len() / 28 + 4);
-    for line in octets.chunks(ENCODED_LINE / 4 * 3) {
+/// Appends `bytes` as base64 lines, each ended with CRLF.
+pub fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.reserve(bytes.len() * 4 / 3 + bytes.len() / 28 + 4);
+    for line in bytes.chunks(ENCODED_LINE / 4 * 3) {
         out.extend_from_slice(STANDARD.encode(line).as_bytes());
         out.extend_from_slice(b"\r\n");
     }

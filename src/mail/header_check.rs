@@ -48,7 +48,7 @@ pub enum Doubt {
     /// Blanks between name and colon (obsolete, RFC 5322 §4.5).
     BlankBeforeColon,
     /// A lone CR or LF, a NUL or another control character.
-    Control,
+    ApiState,
     /// A field that may only occur once.
     Twice(String),
     /// More fields, bytes or words than every program reads.
@@ -64,7 +64,7 @@ impl fmt::Display for Doubt {
             Self::NoField => f.write_str("its header has a line that is not a field"),
             Self::BlankLine => f.write_str("its header has a line of blanks"),
             Self::BlankBeforeColon => f.write_str("its header has blanks before a colon"),
-            Self::Control => f.write_str("its header has a control character"),
+            Self::ApiState => f.write_str("its header has a control character"),
             Self::Twice(name) => write!(f, "its header has the field {name} twice"),
             Self::TooMuch => f.write_str("its header is longer than every program reads"),
             Self::From(doubt) => write!(f, "its field {doubt}"),
@@ -96,7 +96,7 @@ fn doubt(message: &[u8], header: &RawHeader<'_>) -> Option<Doubt> {
         return Some(Doubt::TooMuch);
     }
     if has_control(bytes) {
-        return Some(Doubt::Control);
+        return Some(Doubt::ApiState);
     }
     header.fields.iter().find_map(of_field).or_else(|| {
         let twice = ONCE.iter().find(|name| header.named(name).nth(1).is_some())?;
@@ -112,18 +112,18 @@ fn of_field(field: &RawField<'_>) -> Option<Doubt> {
         return Some(Doubt::BlankLine);
     }
     let counted = ONCE.iter().any(|name| field.is(name));
-    let words = || field.value.split(|octet| b", \t;".contains(octet)).filter(|word| !word.is_empty()).count();
+    let words = || field.value.split(|byte| b", \t;".contains(byte)).filter(|word| !word.is_empty()).count();
     (counted && words() > MOST_WORDS && !field.is("to") && !field.is("cc")).then_some(Doubt::TooMuch)
 }
 
 /// Whether there is a control character other than TAB and the CR LF at line ends (RFC 5322 §2.2): for one program it
 /// is a line end, for another the end of a word or of everything.
 fn has_control(header: &[u8]) -> bool {
-    header.iter().enumerate().any(|(at, octet)| match octet {
+    header.iter().enumerate().any(|(at, byte)| match byte {
         b'\t' => false,
         b'\r' => header.get(at + 1) != Some(&b'\n'),
         b'\n' => at == 0 || header[at - 1] != b'\r',
-        octet => octet.is_ascii_control(),
+        byte => byte.is_ascii_control(),
     })
 }
 

@@ -174,7 +174,7 @@ mod tests {
         let header = RawHeader::new(field);
         let mut out = Vec::new();
         let kept = push_sound(&mut out, &header.fields[0]);
-        assert!(out.is_ascii() && out.split(|octet| *octet == b'\n').all(|line| line.len() < 1000));
+        assert!(out.is_ascii() && out.split(|byte| *byte == b'\n').all(|line| line.len() < 1000));
         kept.then(|| String::from_utf8(out).unwrap())
     }
 

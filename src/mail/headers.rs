@@ -155,11 +155,11 @@ fn push_phrase(out: &mut Vec<u8>, name: &str, column: usize) -> usize {
     }
     let before = out.len();
     out.push(b'"');
-    for octet in name.bytes() {
-        if octet == b'"' || octet == b'\\' {
+    for byte in name.bytes() {
+        if byte == b'"' || byte == b'\\' {
             out.push(b'\\');
         }
-        out.push(octet);
+        out.push(byte);
     }
     out.push(b'"');
     column + out.len() - before
@@ -197,10 +197,10 @@ fn clean_uri(uri: &str) -> Cow<'_, str> {
         return Cow::Borrowed(uri);
     }
     let mut clean = String::with_capacity(uri.len() + 16);
-    for octet in uri.bytes() {
-        match fits(octet) {
-            true => clean.push(char::from(octet)),
-            false => clean.push_str(&format!("%{octet:02X}")),
+    for byte in uri.bytes() {
+        match fits(byte) {
+            true => clean.push(char::from(byte)),
+            false => clean.push_str(&format!("%{byte:02X}")),
         }
     }
     Cow::Owned(clean)
@@ -226,11 +226,11 @@ pub fn push_parameter(out: &mut Vec<u8>, name: &str, value: &str) {
     let plain = |c: char| c.is_ascii_graphic() || c == ' ';
     if value.chars().all(plain) && name.len() + value.len() + 6 + value.matches(['"', '\\']).count() <= FOLD_AT {
         out.extend_from_slice(format!(";\r\n {name}=\"").as_bytes());
-        for octet in value.bytes() {
-            if octet == b'"' || octet == b'\\' {
+        for byte in value.bytes() {
+            if byte == b'"' || byte == b'\\' {
                 out.push(b'\\');
             }
-            out.push(octet);
+            out.push(byte);
         }
         out.push(b'"');
         return;
@@ -260,8 +260,8 @@ fn percent_encoded(c: char) -> String {
     if c.is_ascii_alphanumeric() || "!#$&+-.^_`{|}~".contains(c) {
         return c.to_string();
     }
-    let mut octets = [0; 4];
-    c.encode_utf8(&mut octets).bytes().map(|o| format!("%{o:02X}")).collect()
+    let mut bytes = [0; 4];
+    c.encode_utf8(&mut bytes).bytes().map(|o| format!("%{o:02X}")).collect()
 }
 
 /// Whether free text must be encoded for a header. A word too long for a line is encoded too, because encoded words
@@ -332,9 +332,9 @@ fn push_q(out: &mut Vec<u8>, c: char) {
         ' ' => out.push(b'_'),
         c if q_plain(c) => out.push(c as u8),
         c => {
-            let mut octets = [0; 4];
-            for octet in c.encode_utf8(&mut octets).bytes() {
-                out.extend_from_slice(format!("={octet:02X}").as_bytes());
+            let mut bytes = [0; 4];
+            for byte in c.encode_utf8(&mut bytes).bytes() {
+                out.extend_from_slice(format!("={byte:02X}").as_bytes());
             }
         }
     }
@@ -354,6 +354,6 @@ fn q_prefix(text: &str, room: usize) -> usize {
 
 /// Number of bytes of `text`, in whole characters, that fit into `room` bytes in the B encoding (base64).
 fn b_prefix(text: &str, room: usize) -> usize {
-    let octets = room / 4 * 3;
-    if text.len() <= octets { text.len() } else { text.floor_char_boundary(octets) }
+    let bytes = room / 4 * 3;
+    if text.len() <= bytes { text.len() } else { text.floor_char_boundary(bytes) }
 }

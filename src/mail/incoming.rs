@@ -72,7 +72,7 @@ pub struct Part {
     /// The Content-ID, without angle brackets.
     pub content_id: Option<String>,
     /// The content with the transfer encoding decoded. Empty for a message embedded in an embedded message.
-    pub octets: Vec<u8>,
+    pub bytes: Vec<u8>,
     /// The content as decoded text, for `text/*`.
     pub text: Option<String>,
     /// The message, for `message/rfc822` or `message/global`; only its header fields, for `text/rfc822-headers` or
@@ -91,12 +91,12 @@ impl Incoming {
     ///
     /// # Errors
     /// [`Unreadable`], when the parser panics.
-    pub fn parse(octets: &[u8]) -> Result<Self, Unreadable> {
-        let readable = readable(octets);
-        let octets = &octets[..readable.length];
-        let read = || match parser().parse(octets).map(|message| Self::from_message(&message, 0)) {
+    pub fn parse(bytes: &[u8]) -> Result<Self, Unreadable> {
+        let readable = readable(bytes);
+        let bytes = &bytes[..readable.length];
+        let read = || match parser().parse(bytes).map(|message| Self::from_message(&message, 0)) {
             Some(message) if !message.headers.is_empty() => message,
-            _ => Self { text: String::from_utf8_lossy(octets).into_owned(), ..Self::default() },
+            _ => Self { text: String::from_utf8_lossy(bytes).into_owned(), ..Self::default() },
         };
         let message = catch_unwind(AssertUnwindSafe(read)).map_err(|_| Unreadable)?;
         Ok(Self { excess: readable.excess, ..message })
@@ -111,14 +111,14 @@ impl Incoming {
     ///
     /// # Errors
     /// [`Unreadable`], when the parser panics.
-    pub fn parse_headers(octets: &[u8]) -> Result<Self, Unreadable> {
-        catch_unwind(AssertUnwindSafe(|| Self::headers_only(octets))).map_err(|_| Unreadable)
+    pub fn parse_headers(bytes: &[u8]) -> Result<Self, Unreadable> {
+        catch_unwind(AssertUnwindSafe(|| Self::headers_only(bytes))).map_err(|_| Unreadable)
     }
 
-    fn headers_only(octets: &[u8]) -> Self {
-        let readable = readable_header(octets);
+    fn headers_only(bytes: &[u8]) -> Self {
+        let readable = readable_header(bytes);
         // Without an empty line the parser does not find the end of the header and drops it.
-        let whole = [&octets[..readable.length], b"\r\n\r\n"].concat();
+        let whole = [&bytes[..readable.length], b"\r\n\r\n"].concat();
         let headers = parser().parse_headers(&whole).map(|message| headers_of(&message)).unwrap_or_default();
         Self { headers, excess: readable.excess, ..Self::default() }
     }
@@ -269,15 +269,15 @@ impl Part {
         };
         let parameters = kind.and_then(|kind| kind.attributes()).unwrap_or_default().iter();
         let parameters = parameters.map(|one| (one.name.to_ascii_lowercase(), safe(&one.value))).collect();
-        let (mut octets, mut text, mut message) = (Vec::new(), None, None);
+        let (mut bytes, mut text, mut message) = (Vec::new(), None, None);
         match &part.body {
             PartType::Text(content) | PartType::Html(content) => {
                 let read = text_of_part(part, raw, content, &content_type);
-                octets = read.as_bytes().to_vec();
+                bytes = read.as_bytes().to_vec();
                 text = Some(reflowed(part, &content_type, read));
             }
             PartType::Binary(content) | PartType::InlineBinary(content) => {
-                octets = content.to_vec();
+                bytes = content.to_vec();
                 // Parts without a declared boundary: better read as they are than not at all.
                 text = content_type.starts_with("multipart/").then(|| String::from_utf8_lossy(content).into_owned());
             }
@@ -286,13 +286,13 @@ impl Part {
                 // One copy of an embedded message is acceptable; one at each depth is not.
                 if depth == 0 {
                     let range = part.offset_body as usize..part.offset_end as usize;
-                    octets = raw.get(range).unwrap_or_default().to_vec();
+                    bytes = raw.get(range).unwrap_or_default().to_vec();
                 }
             }
             PartType::Multipart(_) => {}
         }
         if matches!(content_type.as_str(), "text/rfc822-headers" | "message/global-headers") {
-            message = Some(Box::new(Incoming::headers_only(&octets)));
+            message = Some(Box::new(Incoming::headers_only(&bytes)));
         }
         Self {
             content_type,
@@ -303,7 +303,7 @@ impl Part {
             is_text_body: false,
             is_html_body: false,
             content_id: part.content_id().map(safe),
-            octets,
+            bytes,
             text,
             message,
         }
@@ -345,16 +345,16 @@ fn headers_of(message: &Message<'_>) -> Vec<Header> {
     let raw_message = message.raw_message.as_ref();
     let headers = message.parts.first().map(|part| part.headers.as_slice()).unwrap_or_default();
     // RFC 5322 §3.6.8; the parser also takes other lines with a colon for fields, such as an mbox's first line.
-    let named = |name: &str| !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic());
+    let named = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
     let headers = headers.iter().filter(|header| named(header.name.as_str()));
     headers
         .map(|header| {
             let range = header.offset_start as usize..header.offset_end as usize;
-            let octets = raw_message.get(range).unwrap_or_default();
-            let octets = &octets[..octets.len().min(MAX_HEADER)];
+            let bytes = raw_message.get(range).unwrap_or_default();
+            let bytes = &bytes[..bytes.len().min(MAX_HEADER)];
             // Parsed again where the parser's reading loses something.
-            let canonical = canonical(octets);
-            let raw = String::from_utf8_lossy(octets).trim().to_owned();
+            let canonical = canonical(bytes);
+            let raw = String::from_utf8_lossy(bytes).trim().to_owned();
             let mut field = Header { name: header.name.as_str().to_owned(), raw, ..Header::default() };
             match &header.value {
                 HeaderValue::Address(all) => {
@@ -368,7 +368,7 @@ fn headers_of(message: &Message<'_>) -> Vec<Header> {
                 }
                 HeaderValue::Text(text) => {
                     field.value = match canonical {
-                        Some(_) => safe(&unfolded_text(octets)),
+                        Some(_) => safe(&unfolded_text(bytes)),
                         None => safe(&text[..text.floor_char_boundary(MAX_HEADER)]),
                     };
                     if is_id(&field.name) {

@@ -1,15 +1,15 @@
 //! Decodes transfer encodings as the parser does, for counting the content of a message inside an encoded part. It
 //! never fails: input that the parser would refuse is skipped.
 
-/// Decodes `octets` up to the first byte that is not base64 (RFC 2045 §6.8).
-pub(super) fn from_base64(octets: &[u8]) -> Vec<u8> {
+/// Decodes `bytes` up to the first byte that is not base64 (RFC 2045 §6.8).
+pub(super) fn from_base64(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let (mut bits, mut count) = (0u32, 0u8);
-    for (at, &octet) in octets.iter().enumerate() {
-        let value = match octet {
-            b'A'..=b'Z' => octet - b'A',
-            b'a'..=b'z' => octet - b'a' + 26,
-            b'0'..=b'9' => octet - b'0' + 52,
+    for (at, &byte) in bytes.iter().enumerate() {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
             b'+' => 62,
             b'/' => 63,
             b'=' => {
@@ -24,7 +24,7 @@ pub(super) fn from_base64(octets: &[u8]) -> Vec<u8> {
                 continue;
             }
             b' ' | b'\t' | b'\r' | b'\n' => continue,
-            b'-' if !octets[at + 1..].starts_with(b"-") => continue,
+            b'-' if !bytes[at + 1..].starts_with(b"-") => continue,
             _ => break,
         };
         (bits, count) = (bits << 6 | u32::from(value), count + 1);
@@ -36,18 +36,18 @@ pub(super) fn from_base64(octets: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Decodes all of `octets` as quoted-printable (RFC 2045 §6.7): invalid codes stay unchanged.
-pub(super) fn from_quoted_printable(octets: &[u8]) -> Vec<u8> {
+/// Decodes all of `bytes` as quoted-printable (RFC 2045 §6.7): invalid codes stay unchanged.
+pub(super) fn from_quoted_printable(bytes: &[u8]) -> Vec<u8> {
     enum State {
         Text,
         Sign,
         Digit(u8),
     }
-    let hexadecimal = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut out = Vec::with_capacity(octets.len());
+    let hexadecimal = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut out = Vec::with_capacity(bytes.len());
     let (mut state, mut blanks) = (State::Text, 0);
-    for &octet in octets {
-        state = match (octet, state) {
+    for &byte in bytes {
+        state = match (byte, state) {
             (b'\r', state) => state,
             (b'=', _) => State::Sign,
             (b'\n', State::Sign) => {
@@ -57,26 +57,26 @@ pub(super) fn from_quoted_printable(octets: &[u8]) -> Vec<u8> {
             (b'\n', state) => {
                 // White space at the end of a line is removed.
                 out.truncate(out.len() - blanks);
-                out.push(octet);
+                out.push(byte);
                 blanks = 0;
                 state
             }
             (_, State::Text) => {
-                blanks = if octet.is_ascii_whitespace() { blanks + 1 } else { 0 };
-                out.push(octet);
+                blanks = if byte.is_ascii_whitespace() { blanks + 1 } else { 0 };
+                out.push(byte);
                 State::Text
             }
-            (_, State::Sign) if octet.is_ascii_whitespace() => State::Sign,
-            (_, State::Sign) if hexadecimal(octet).is_some() => State::Digit(octet),
+            (_, State::Sign) if byte.is_ascii_whitespace() => State::Sign,
+            (_, State::Sign) if hexadecimal(byte).is_some() => State::Digit(byte),
             (_, State::Sign) => {
-                out.extend_from_slice(&[b'=', octet]);
+                out.extend_from_slice(&[b'=', byte]);
                 blanks = 0;
                 State::Text
             }
             (_, State::Digit(high)) => {
-                match (hexadecimal(high), hexadecimal(octet)) {
+                match (hexadecimal(high), hexadecimal(byte)) {
                     (Some(high), Some(low)) => out.push(high * 16 + low),
-                    _ => out.extend_from_slice(&[b'=', high, octet]),
+                    _ => out.extend_from_slice(&[b'=', high, byte]),
                 }
                 blanks = 0;
                 State::Text

@@ -20,8 +20,8 @@ pub(super) struct Block {
 
 impl Block {
     /// Scans the line at `at`; returns whether it is the empty one that ends the header.
-    pub(super) fn line(&mut self, octets: &[u8], at: usize) -> bool {
-        let rest = octets.get(at..).unwrap_or_default();
+    pub(super) fn line(&mut self, bytes: &[u8], at: usize) -> bool {
+        let rest = bytes.get(at..).unwrap_or_default();
         let line = &rest[..memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1)];
         self.end = at + line.len();
         let is_folded = matches!(line.first(), Some(b' ' | b'\t'));
@@ -36,7 +36,7 @@ impl Block {
             (self.field_begin, self.field_length, self.separators, self.words) = (at, 0, 0, 0);
         }
         self.field_length += line.len();
-        self.separators += line.iter().filter(|octet| matches!(octet, b',' | b';' | b':' | b'<')).count();
+        self.separators += line.iter().filter(|byte| matches!(byte, b',' | b';' | b':' | b'<')).count();
         self.words += memchr::memmem::find_iter(line, b"=?").count();
         false
     }
@@ -114,15 +114,15 @@ impl Declared {
 }
 
 /// Whether a name ends with this; the parser removes white space from names, and ignores their case.
-fn ends_with_name(octets: &[u8], name: &[u8]) -> bool {
-    let line = octets.iter().rev().take_while(|octet| !matches!(octet, b'\n' | b':'));
-    let mut letters = line.filter(|octet| !octet.is_ascii_whitespace());
+fn ends_with_name(bytes: &[u8], name: &[u8]) -> bool {
+    let line = bytes.iter().rev().take_while(|byte| !matches!(byte, b'\n' | b':'));
+    let mut letters = line.filter(|byte| !byte.is_ascii_whitespace());
     name.iter().rev().all(|wanted| letters.next().is_some_and(|letter| letter.eq_ignore_ascii_case(wanted)))
 }
 
 /// Where a folded field ends: after the first line end not followed by a space (RFC 5322 §2.2.3).
-fn field_end(octets: &[u8]) -> usize {
-    let ends = memchr::memchr_iter(b'\n', octets);
-    let mut ends = ends.filter(|end| !matches!(octets.get(end + 1), Some(b' ' | b'\t')));
-    ends.next().map_or(octets.len(), |end| end + 1)
+fn field_end(bytes: &[u8]) -> usize {
+    let ends = memchr::memchr_iter(b'\n', bytes);
+    let mut ends = ends.filter(|end| !matches!(bytes.get(end + 1), Some(b' ' | b'\t')));
+    ends.next().map_or(bytes.len(), |end| end + 1)
 }

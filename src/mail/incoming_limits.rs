@@ -86,15 +86,15 @@ impl Readable {
 }
 
 /// The part of a message that may be read.
-pub(super) fn readable(octets: &[u8]) -> Readable {
-    let mut counts = Counts::new(octets.len());
-    Readable::from(Survey::new(octets, &mut counts, 0).message(false), octets.len())
+pub(super) fn readable(bytes: &[u8]) -> Readable {
+    let mut counts = Counts::new(bytes.len());
+    Readable::from(Survey::new(bytes, &mut counts, 0).message(false), bytes.len())
 }
 
 /// The part of header fields without a message that may be read: at most up to the empty line that ends them.
-pub(super) fn readable_header(octets: &[u8]) -> Readable {
-    let mut counts = Counts::new(octets.len());
-    let mut survey = Survey::new(octets, &mut counts, 0);
+pub(super) fn readable_header(bytes: &[u8]) -> Readable {
+    let mut counts = Counts::new(bytes.len());
+    let mut survey = Survey::new(bytes, &mut counts, 0);
     let result = survey.block().map(drop);
     let end = survey.at;
     Readable::from(result, end)
@@ -125,13 +125,13 @@ impl Counts {
 }
 
 struct Boundary {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     /// Declared, and not found since. Its first occurrence begins a part, even if it looks like the last delimiter.
     awaited: bool,
 }
 
 struct Survey<'a> {
-    octets: &'a [u8],
+    bytes: &'a [u8],
     at: usize,
     boundaries: Vec<Boundary>,
     /// First bytes of boundaries.
@@ -143,17 +143,17 @@ struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    fn new(octets: &'a [u8], counts: &'a mut Counts, depth: usize) -> Self {
-        Self { octets, at: 0, boundaries: Vec::new(), first: [false; 256], digest: false, depth, counts }
+    fn new(bytes: &'a [u8], counts: &'a mut Counts, depth: usize) -> Self {
+        Self { bytes, at: 0, boundaries: Vec::new(), first: [false; 256], digest: false, depth, counts }
     }
 
     /// Counts a header, and the parts after it; with `enclosed` the header is that around a message, whose own
     /// follows.
     fn message(&mut self, enclosed: bool) -> Result<(), Stop> {
         self.headers(enclosed)?;
-        while let Some(end) = self.delimiter(self.octets.len(), true)? {
+        while let Some(end) = self.delimiter(self.bytes.len(), true)? {
             self.part(end)?;
-            self.at = end + rest_of_line(&self.octets[end..]);
+            self.at = end + rest_of_line(&self.bytes[end..]);
             self.headers(self.digest)?;
         }
         Ok(())
@@ -188,7 +188,7 @@ impl<'a> Survey<'a> {
                 return Ok(());
             }
             enclosed = false;
-            if self.at >= self.octets.len() {
+            if self.at >= self.bytes.len() {
                 return Ok(());
             }
         }
@@ -217,9 +217,9 @@ impl<'a> Survey<'a> {
     fn block(&mut self) -> Result<Block, Stop> {
         let begin = self.at;
         let mut block = Block::default();
-        while self.at < self.octets.len() {
+        while self.at < self.bytes.len() {
             let line = self.at;
-            let is_end = block.line(self.octets, line);
+            let is_end = block.line(self.bytes, line);
             self.at = block.end;
             if is_end {
                 break;
@@ -244,7 +244,7 @@ impl<'a> Survey<'a> {
     /// What a header declares about the content after it.
     fn declared(&mut self, begin: usize, end: usize) -> Result<Declared, Stop> {
         let mut declared = Declared::default();
-        for (is_type, value_end, value) in Declared::fields(&self.octets[begin..end]) {
+        for (is_type, value_end, value) in Declared::fields(&self.bytes[begin..end]) {
             self.step(value.len(), begin)?;
             declared.read(is_type, value_end, value);
         }
@@ -260,42 +260,41 @@ impl<'a> Survey<'a> {
     }
 
     /// Records a boundary, and the cost of searching for it from `from` on: all the rest, if it does not occur.
-    fn boundary(&mut self, from: usize, octets: Vec<u8>, begin: usize) -> Result<(), Stop> {
-        let Some(&first) = octets.first() else { return Ok(()) };
-        if octets.len() > MAX_BOUNDARY {
+    fn boundary(&mut self, from: usize, bytes: Vec<u8>, begin: usize) -> Result<(), Stop> {
+        let Some(&first) = bytes.first() else { return Ok(()) };
+        if bytes.len() > MAX_BOUNDARY {
             return self.stop(begin, Excess::Parts);
         }
-        let rest = &self.octets[from.min(self.octets.len())..];
-        let found = memchr::memmem::find(rest, &[b"--", octets.as_slice()].concat());
+        let rest = &self.bytes[from.min(self.bytes.len())..];
+        let found = memchr::memmem::find(rest, &[b"--", bytes.as_slice()].concat());
         self.step(found.map_or(rest.len(), |far| far / STEPS_PER_BYTE), begin)?;
         self.first[usize::from(first)] = true;
-        if let Some(known) = self.boundaries.iter_mut().find(|one| one.octets == octets) {
+        if let Some(known) = self.boundaries.iter_mut().find(|one| one.bytes == bytes) {
             known.awaited = true;
             return Ok(());
         }
         if self.boundaries.len() == MAX_BOUNDARIES {
             return self.stop(begin, Excess::Parts);
         }
-        self.boundaries.push(Boundary { octets, awaited: true });
+        self.boundaries.push(Boundary { bytes, awaited: true });
         Ok(())
     }
 
     /// The end of the next delimiter that begins a part, before `end`; the parser finds them anywhere in a line.
     fn delimiter(&mut self, end: usize, comes: bool) -> Result<Option<usize>, Stop> {
         let mut from = self.at;
-        while let Some(at) = self.octets.get(from..end).and_then(|rest| memchr::memchr(b'-', rest)).map(|at| from + at)
-        {
+        while let Some(at) = self.bytes.get(from..end).and_then(|rest| memchr::memchr(b'-', rest)).map(|at| from + at) {
             from = at + 1;
-            let Some((b'-', name)) = self.octets.get(at + 1..end).and_then(<[u8]>::split_first) else { continue };
+            let Some((b'-', name)) = self.bytes.get(at + 1..end).and_then(<[u8]>::split_first) else { continue };
             if !name.first().is_some_and(|first| self.first[usize::from(*first)]) {
                 continue;
             }
             self.step(self.boundaries.len(), at)?;
             for boundary in &mut self.boundaries {
-                let Some(after) = name.strip_prefix(boundary.octets.as_slice()) else { continue };
+                let Some(after) = name.strip_prefix(boundary.bytes.as_slice()) else { continue };
                 if boundary.awaited || !after.starts_with(b"--") {
                     boundary.awaited &= !comes;
-                    return Ok(Some(at + 2 + boundary.octets.len()));
+                    return Ok(Some(at + 2 + boundary.bytes.len()));
                 }
             }
         }
@@ -307,7 +306,7 @@ impl<'a> Survey<'a> {
         if self.depth >= MAX_ENCODED {
             return self.stop(begin, Excess::Messages);
         }
-        let rest = &self.octets[self.at..];
+        let rest = &self.bytes[self.at..];
         let decoded = [
             declared.base64.then(|| from_base64(rest)),
             declared.quoted_printable.then(|| from_quoted_printable(rest)),
@@ -324,9 +323,9 @@ impl<'a> Survey<'a> {
 }
 
 /// Length of the rest of a delimiter's line, if it is only white space.
-fn rest_of_line(octets: &[u8]) -> usize {
-    match octets.iter().position(|octet| *octet == b'\n' || !octet.is_ascii_whitespace()) {
-        Some(end) if octets[end] == b'\n' => end + 1,
+fn rest_of_line(bytes: &[u8]) -> usize {
+    match bytes.iter().position(|byte| *byte == b'\n' || !byte.is_ascii_whitespace()) {
+        Some(end) if bytes[end] == b'\n' => end + 1,
         _ => 0,
     }
 }

@@ -35,7 +35,7 @@ fn a_message_comes_apart() {
     assert_eq!(mail.part("text/calendar").unwrap().method().as_deref(), Some("REPLY"));
     let file = mail.part("application/pdf").unwrap();
     assert_eq!(
-        (file.file_name.as_deref(), file.octets.as_slice(), file.is_attachment),
+        (file.file_name.as_deref(), file.bytes.as_slice(), file.is_attachment),
         (Some("kort.pdf"), &b"hej"[..], true)
     );
     let inner = mail.embedded().unwrap();

@@ -67,25 +67,25 @@ impl Wanted {
     }
 
     /// The keys of the addresses that occur in a message, or in arbitrary bytes.
-    pub fn in_message(&self, octets: &[u8]) -> BTreeSet<&str> {
+    pub fn in_message(&self, bytes: &[u8]) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
-        self.collect(&String::from_utf8_lossy(octets), &mut found);
+        self.collect(&String::from_utf8_lossy(bytes), &mut found);
         // What the parser cannot read was searched as raw text above.
-        let message = Incoming::parse(octets).ok();
+        let message = Incoming::parse(bytes).ok();
         if let Some(message) = &message {
             self.collect_message(message, &mut found);
         }
         if !message.is_some_and(|message| message.is_whole()) {
-            self.collect_unread(octets, &mut found);
+            self.collect_unread(bytes, &mut found);
         }
         found
     }
 
     /// Searches what was too much to parse as a message: all of it as quoted-printable, and each run of base64.
-    fn collect_unread<'a>(&'a self, octets: &[u8], found: &mut BTreeSet<&'a str>) {
-        self.collect(&String::from_utf8_lossy(&from_quoted_printable(octets)), found);
-        let is_encoded = |octet: &u8| octet.is_ascii_alphanumeric() || b"+/=\r\n".contains(octet);
-        for run in octets.split(|octet| !is_encoded(octet)).filter(|run| run.len() >= SHORTEST_RUN) {
+    fn collect_unread<'a>(&'a self, bytes: &[u8], found: &mut BTreeSet<&'a str>) {
+        self.collect(&String::from_utf8_lossy(&from_quoted_printable(bytes)), found);
+        let is_encoded = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(byte);
+        for run in bytes.split(|byte| !is_encoded(byte)).filter(|run| run.len() >= SHORTEST_RUN) {
             // Lines before may be text that happens to look like base64: each position in a group of four is tried.
             for skipped in 0..4 {
                 let decoded = from_base64(run.get(skipped..).unwrap_or_default());
@@ -103,7 +103,7 @@ impl Wanted {
         for part in message.parts() {
             match &part.text {
                 Some(text) => self.collect(text, found),
-                None => self.collect(&String::from_utf8_lossy(&part.octets), found),
+                None => self.collect(&String::from_utf8_lossy(&part.bytes), found),
             }
             part.file_name.iter().for_each(|name| self.collect(name, found));
             part.message.iter().for_each(|inner| self.collect_message(inner, found));

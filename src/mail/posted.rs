@@ -16,7 +16,7 @@ use super::compose::{ListFields, push_date, push_list_fields};
 use super::header_check::{ONCE, author_and_doubt};
 use super::header_repair::push_sound;
 use super::headers::{Mailbox, push_mailboxes, push_plain, push_text, push_uris};
-use super::letter::LOOP_FIELD;
+use super::notice::LOOP_FIELD;
 use super::raw_header::{RawField, RawHeader};
 use super::relayable::relayable;
 
@@ -120,14 +120,14 @@ fn is_telling(lower: &str) -> bool {
 
 impl PostedFrame {
     /// Takes a post apart and prepares the part shared by all readers.
-    pub fn new(octets: &[u8], changes: &Changes) -> Self {
+    pub fn new(bytes: &[u8], changes: &Changes) -> Self {
         // Signed content stays unchanged; a relay may accept it as it is.
-        let fitted = relayable(octets, true).unwrap_or(Cow::Borrowed(octets));
+        let fitted = relayable(bytes, true).unwrap_or(Cow::Borrowed(bytes));
         let header = RawHeader::new(&fitted);
         // From is kept only if every program finds the same author in it that was decided on.
         let decided = |author: &Author| author.is_tidy && author.address == changes.author.address;
         let keeps_from =
-            changes.from.is_none() && matches!(author_and_doubt(octets), Ok((author, None)) if decided(&author));
+            changes.from.is_none() && matches!(author_and_doubt(bytes), Ok((author, None)) if decided(&author));
         let kept = kept(&header, keeps_from, changes);
         // A signature over changed content could only fail.
         let unsigned = !keeps_from || matches!(fitted, Cow::Owned(_)) || kept.iter().any(|field| !field.is_sound());
@@ -183,14 +183,14 @@ impl PostedFrame {
 }
 
 /// The bytes after the header: they identify a message without Message-ID.
-pub fn body_of(octets: &[u8]) -> &[u8] {
-    RawHeader::new(octets).body
+pub fn body_of(bytes: &[u8]) -> &[u8] {
+    RawHeader::new(bytes).body
 }
 
 /// The message with every line end as CR LF and one at its end, as required for SMTP (RFC 5321 §2.3.8).
-pub fn with_line_ends(octets: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(octets.len() + 2);
-    let mut rest = octets;
+pub fn with_line_ends(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() + 2);
+    let mut rest = bytes;
     while let Some(at) = memchr::memchr2(b'\r', b'\n', rest) {
         out.extend_from_slice(&rest[..at]);
         out.extend_from_slice(b"\r\n");

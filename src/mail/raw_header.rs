@@ -53,7 +53,7 @@ impl<'a> RawField<'a> {
 impl RawField<'_> {
     /// Whether a continuation line is blank (forbidden by RFC 5322 §3.2.2): some programs end the header there.
     pub fn has_blank_line(&self) -> bool {
-        let mut lines = self.value.split(|octet| *octet == b'\n').skip(1);
+        let mut lines = self.value.split(|byte| *byte == b'\n').skip(1);
         lines.any(|line| !line.is_empty() && line.trim_ascii().is_empty())
     }
 
@@ -62,8 +62,8 @@ impl RawField<'_> {
         self.whole.is_ascii()
             && !self.has_blank_line()
             && self.whole.ends_with(b"\r\n")
-            && self.whole.split(|octet| *octet == b'\n').all(|line| line.len() <= LINE_LIMIT + 1)
-            && !self.whole.iter().any(|octet| octet.is_ascii_control() && !b"\r\n\t".contains(octet))
+            && self.whole.split(|byte| *byte == b'\n').all(|line| line.len() <= LINE_LIMIT + 1)
+            && !self.whole.iter().any(|byte| byte.is_ascii_control() && !b"\r\n\t".contains(byte))
     }
 }
 
@@ -114,14 +114,14 @@ fn field(whole: &[u8]) -> Option<RawField<'_>> {
 }
 
 /// Where the field at the beginning ends, including its continuation lines.
-fn end_of_field(octets: &[u8]) -> usize {
+fn end_of_field(bytes: &[u8]) -> usize {
     let mut end = 0;
     loop {
-        match memchr::memchr(b'\n', &octets[end..]) {
-            None => return octets.len(),
+        match memchr::memchr(b'\n', &bytes[end..]) {
+            None => return bytes.len(),
             Some(at) => end += at + 1,
         }
-        if !matches!(octets.get(end), Some(b' ' | b'\t')) {
+        if !matches!(bytes.get(end), Some(b' ' | b'\t')) {
             return end;
         }
     }

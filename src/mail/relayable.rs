@@ -38,10 +38,10 @@ pub fn relayable(message: &[u8], eight_bit: bool) -> Result<Cow<'_, [u8]>, Unfit
 }
 
 /// Whether it can be sent unchanged.
-pub fn fits(octets: &[u8], eight_bit: bool) -> bool {
-    (eight_bit || octets.is_ascii()) && memchr::memchr(0, octets).is_none() && {
+pub fn fits(bytes: &[u8], eight_bit: bool) -> bool {
+    (eight_bit || bytes.is_ascii()) && memchr::memchr(0, bytes).is_none() && {
         let mut begin = 0;
-        let mut ends = memchr::memchr_iter(b'\n', octets).chain([octets.len()]);
+        let mut ends = memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]);
         ends.all(|end| {
             let line = end - begin;
             begin = end + 1;
@@ -69,8 +69,8 @@ struct Labels {
 
 impl Fitting {
     /// Processes a message or part: header, empty line, body.
-    fn entity(&mut self, octets: &[u8], usual: &str) -> Result<Vec<u8>, Unfit> {
-        let header = RawHeader::new(octets);
+    fn entity(&mut self, bytes: &[u8], usual: &str) -> Result<Vec<u8>, Unfit> {
+        let header = RawHeader::new(bytes);
         let kind = Parameters::of(&header, "Content-Type");
         self.parts += 1;
         if fits(header.body, self.eight_bit) {
@@ -121,14 +121,14 @@ impl Fitting {
                 Labels::default()
             }
             "base64" => {
-                let digit = |octet: &&u8| octet.is_ascii_alphanumeric() || b"+/=".contains(octet);
+                let digit = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
                 let digits: Vec<u8> = header.body.iter().filter(digit).copied().collect();
                 digits.chunks(ENCODED_LINE).for_each(|line| out.extend_from_slice(&[line, b"\r\n"].concat()));
                 Labels::default()
             }
             _ if !plain => return Err(Unfit::Unreadable),
             _ if is_text => {
-                QuotedPrintable::new(&mut out).push_octets(header.body);
+                QuotedPrintable::new(&mut out).push_bytes(header.body);
                 // A soft line break may have moved a delimiter of an enclosing part to a place where it counts.
                 if self.has_delimiter(&out) {
                     out.clear();
@@ -148,9 +148,9 @@ impl Fitting {
     }
 
     /// Anywhere in the text: some readers do not only search at line beginnings.
-    fn has_delimiter(&self, octets: &[u8]) -> bool {
+    fn has_delimiter(&self, bytes: &[u8]) -> bool {
         let delimiters = self.boundaries.iter().filter(|one| !one.is_empty());
-        delimiters.map(|one| [b"--", one.as_slice()].concat()).any(|one| memchr::memmem::find(octets, &one).is_some())
+        delimiters.map(|one| [b"--", one.as_slice()].concat()).any(|one| memchr::memmem::find(bytes, &one).is_some())
     }
 
     /// Processes the body of a multipart (RFC 2046 §5.1.1), part by part.

@@ -82,7 +82,7 @@ fn only_the_parts_concerned_are_encoded() {
     assert_eq!(read.parts().len(), 4, "{shown}");
     assert_eq!(read.parts()[0].text.as_deref(), Some("\u{c5}\u{e4}\u{f6}"));
     assert!(shown.contains("Content-Type: text/html\r\n\r\n<p>plain</p>\r\n--b 1\r\n"), "{shown}");
-    assert_eq!(read.parts()[2].octets, "\u{e5}\0".as_bytes());
+    assert_eq!(read.parts()[2].bytes, "\u{e5}\0".as_bytes());
     assert_eq!(read.parts()[2].file_name.as_deref(), Some("\u{c5}r.pdf"));
     let inner = read.embedded().unwrap();
     assert_eq!((inner.subject(), inner.text()), ("\u{e5}", "\u{d6}"));

@@ -194,7 +194,7 @@ impl Rules {
         let judged = self.judge(&fields, subject);
         let comment = bounded(&fields.free);
         match calendar {
-            None if reply.is_passed_on || self.may_be_automatic(&reply, &text) => {
+            None if reply.is_forwarded || self.may_be_automatic(&reply, &text) => {
                 Reading::Uncertain { why: Doubt::Automatic, person: fields.person, comment }
             }
             None => {

@@ -98,7 +98,7 @@ fn check_content(message: &[u8], expected: &Expected<'_>) -> Result<(), String> 
         same("the calendar part", &String::from_utf8_lossy(part.contents()), &calendar.text)?;
     }
     for attachment in expected.attachments {
-        let found = parsed.parts.iter().any(|part| part.contents() == attachment.octets.as_slice());
+        let found = parsed.parts.iter().any(|part| part.contents() == attachment.bytes.as_slice());
         if !found {
             return Err(format!("the attachment {:?} is not read back as it was written", attachment.file_name));
         }

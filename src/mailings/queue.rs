@@ -305,12 +305,12 @@ async fn hash_of(store: &Store, prepared: &dyn PreparedMailing, mailing: &Mailin
             return Ok(post_hash(&post.value.blob, &mailing.audience));
         }
     };
-    let release = store.release_octets(id).await?;
+    let release = store.release_bytes(id).await?;
     let shared = prepared.content_hash().map_err(PrepareError::Broken)?;
-    let mut octets = token::content_hash(release.as_deref().unwrap_or_default()).to_vec();
-    octets.extend(token::content_hash(shared.as_bytes()));
-    octets.extend(audience_hash(&mailing.audience));
-    Ok(to_hex(&token::content_hash(&octets)))
+    let mut bytes = token::content_hash(release.as_deref().unwrap_or_default()).to_vec();
+    bytes.extend(token::content_hash(shared.as_bytes()));
+    bytes.extend(audience_hash(&mailing.audience));
+    Ok(to_hex(&token::content_hash(&bytes)))
 }
 
 /// Walks the audience and renders the texts once for each kind of recipient; returns the number of recipients.

@@ -10,8 +10,8 @@ use crate::base::clock::Timestamp;
 use crate::base::id::SubscriberId;
 use crate::model::bounce::Bounce;
 use crate::model::ledger::{Cause, Delivery, DeliveryState, Sequence, Stage, Tally};
-use crate::model::letter::{Letter, LetterState};
 use crate::model::mailing::Mailing;
+use crate::model::notice::{Notice, NoticeState};
 use crate::store::{Store, StoreError};
 
 use super::report_bounces::is_later;
@@ -87,9 +87,9 @@ impl Account {
     }
 
     /// Describes the last answer to a notice.
-    pub fn of_letter(letter: &Letter) -> Self {
-        match (&letter.state, letter.cause()) {
-            (LetterState::Accepted { reply, .. }, _) => {
+    pub fn of_notice(notice: &Notice) -> Self {
+        match (&notice.state, notice.cause()) {
+            (NoticeState::Accepted { reply, .. }, _) => {
                 Self::of_cause(&Cause::Reply { stage: Stage::Message, reply: reply.clone() })
             }
             (_, Some(cause)) => Self::of_cause(cause),

@@ -23,8 +23,8 @@ use crate::model::clock_trust::{AFTER_BOOT, ClockTrust};
 use crate::model::mailing::{Mailing, PauseReason};
 use crate::model::mailing_transitions::{Due, TransitionError};
 use crate::runtime::clock_jump::{JumpWatch, Reading};
-use crate::runtime::heartbeat::Pulses;
-use crate::runtime::notifier::Wake;
+use crate::runtime::heartbeat::Heartbeats;
+use crate::runtime::notifier::Notifier;
 use crate::store::clock_note::ClockNote;
 use crate::store::{Store, StoreError, mailings};
 
@@ -41,9 +41,9 @@ const AFTER_ERROR: Duration = Duration::from_secs(5);
 pub struct Scheduler {
     store: Store,
     clock: Arc<dyn Clock>,
-    wake: Wake,
+    notifier: Notifier,
     messages: Option<Arc<dyn MessageSource>>,
-    pulses: Pulses,
+    heartbeats: Heartbeats,
     watched: Mutex<Option<Watched>>,
 }
 
@@ -81,10 +81,10 @@ enum Refused {
 }
 
 impl Scheduler {
-    /// Creates a scheduler for the mailings in `store`; `wake` notifies it of changes, and it notifies the dispatcher
+    /// Creates a scheduler for the mailings in `store`; `notifier` notifies it of changes, and it notifies the dispatcher
     /// by it.
-    pub fn new(store: Store, clock: Arc<dyn Clock>, wake: Wake) -> Self {
-        Self { store, clock, wake, messages: None, pulses: Pulses::default(), watched: Mutex::default() }
+    pub fn new(store: Store, clock: Arc<dyn Clock>, notifier: Notifier) -> Self {
+        Self { store, clock, notifier, messages: None, heartbeats: Heartbeats::default(), watched: Mutex::default() }
     }
 
     /// Makes it verify, before an approved mailing begins, that what would be sent is what was approved.
@@ -93,18 +93,18 @@ impl Scheduler {
         self
     }
 
-    /// Its heartbeats: one at each [`Wake`].
-    pub fn pulses(&self) -> &Pulses {
-        &self.pulses
+    /// Its heartbeats: one at each [`Notifier`].
+    pub fn heartbeats(&self) -> &Heartbeats {
+        &self.heartbeats
     }
 
     /// Works until `stop` completes. Store errors are logged and the step is retried (invariant 10).
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
-        let pulse = self.pulses.begin("the scheduler");
+        let heartbeat = self.heartbeats.begin("the scheduler");
         loop {
-            pulse.works();
-            let woken = self.wake.notified();
+            heartbeat.works();
+            let woken = self.notifier.notified();
             let (until, longest) = match self.tick().await {
                 Ok(tick) => (tick.next.unwrap_or(Timestamp::MAX_UTC), LONGEST_SLEEP),
                 Err(error) => {
@@ -156,7 +156,7 @@ impl Scheduler {
             }
         }
         if !tick.begun.is_empty() {
-            self.wake.notify();
+            self.notifier.notify();
         }
         Ok(tick)
     }
@@ -197,7 +197,7 @@ impl Scheduler {
             let doubted = trust.is_doubted(now);
             tracing::warn!(%from, %to, seconds, doubted, "the clock jumped");
             // Everything deferred is examined again.
-            self.wake.notify();
+            self.notifier.notify();
         }
         trust = trust.settled(now);
         if !noted || (now - trust.noted).abs() >= NOTE_CLOCK_EVERY {

@@ -106,25 +106,25 @@ gauges! {
         looked: "depesch_looked_timestamp_seconds", "When queues and disks were last examined";
         queue_oldest: "depesch_queue_oldest_due_seconds", "How long the longest waiting delivery has been due, in mailings that are not paused";
         uncertain: "depesch_deliveries_uncertain", "Deliveries that a person must decide about, in mailings that are open or ended less than a week ago";
-        letters_waiting: "depesch_letters_waiting", "Notices still to be sent";
-        letters_oldest: "depesch_letters_oldest_due_seconds", "How long the longest waiting notice has been due";
+        notices_waiting: "depesch_notices_waiting", "Notices still to be sent";
+        notices_oldest: "depesch_notices_oldest_due_seconds", "How long the longest waiting notice has been due";
         inbound_waiting: "depesch_inbound_waiting", "Incoming messages not handled yet";
         inbound_stuck: "depesch_inbound_stuck", "Incoming messages that need a person";
         inbound_oldest: "depesch_inbound_oldest_waiting_seconds", "How long the oldest message not handled yet has waited";
         mail_sessions: "depesch_mail_sessions", "Open connections for incoming mail";
         breaker_pauses: "depesch_breaker_paused_mailings", "Mailings paused by the circuit breaker";
         store_records: "depesch_store_records", "Records in the store";
-        journal_octets: "depesch_store_journal_bytes", "The journal on disk";
-        index_octets: "depesch_store_index_bytes", "The index on disk";
+        journal_bytes: "depesch_store_journal_bytes", "The journal on disk";
+        index_bytes: "depesch_store_index_bytes", "The index on disk";
         index_damaged: "depesch_store_index_damaged", "1 while the index is damaged and being rebuilt: everything waits for it";
         index_checked: "depesch_store_index_checked_timestamp_seconds", "When all of the index was last compared with the journal";
         index_rebuilt: "depesch_store_index_rebuilt_timestamp_seconds", "When the index was last rebuilt, since the start or during it";
-        spool_octets: "depesch_spool_bytes", "Incoming mail on disk";
+        spool_bytes: "depesch_spool_bytes", "Incoming mail on disk";
         disk_free: "depesch_disk_free_bytes", "Free space on the disk of the state directory";
         disk_usable: "depesch_disk_usable_bytes", "Total space of the state directory's disk that the service can use";
         disk_reserve: "depesch_disk_reserve_bytes", "Free disk space below which no mail is accepted";
         checkpoint_at: "depesch_checkpoint_last_timestamp_seconds", "When the last checkpoint was written";
-        checkpoint_octets: "depesch_checkpoint_last_bytes", "The last checkpoint on disk";
+        checkpoint_bytes: "depesch_checkpoint_last_bytes", "The last checkpoint on disk";
         backup_at: "depesch_backup_last_success_timestamp_seconds", "When the last known backup was made";
         relay_puts_off: "depesch_relay_puts_off", "1 while nearly all answers of the relay are temporary refusals";
         relay_connections: "depesch_relay_slowed_connections", "Maximum open connections while the relay accepts fewer; 0 without such a limit";
@@ -147,7 +147,7 @@ gauges! {
         jobs("name"): "depesch_job_last_timestamp_seconds", "When a job last ran";
     }
     counts {
-        letters("outcome"): "depesch_letters", "Notices since the start";
+        notices("outcome"): "depesch_notices", "Notices since the start";
         commits("result"): "depesch_store_commits", "Commits requested since the start";
         store_work("what"): "depesch_store_operations", "What the store did since the start";
         mail_connections("outcome"): "depesch_mail_connections", "Connections for incoming mail since the start";

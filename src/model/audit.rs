@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_octets_hashed_are_those_described() {
+    fn the_bytes_hashed_are_those_described() {
         let zeros = "0".repeat(64);
         let text = entry(1, AuditOutcome::Begun).canonical(&[0; 32]);
         assert_eq!(text, format!("{zeros}\n1\n2026-11-23T08:00:00.500Z\nkim\n1000\n1\nmailing pause\nm1\nbegun\n\n"));

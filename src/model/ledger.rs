@@ -93,6 +93,17 @@ pub enum Cause {
     Stopped,
 }
 
+impl Cause {
+    /// The text of the reply, or the reason; `None` where there is no text.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Reply { reply, .. } => Some(&reply.text),
+            Self::Connection(text) | Self::Message(text) => Some(text),
+            Self::Stopped => None,
+        }
+    }
+}
+
 /// The stage of the SMTP transaction that a reply belongs to (RFC 5321 §3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {

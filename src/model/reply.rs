@@ -38,12 +38,7 @@ impl Reply {
         self.code / 100 == 2
     }
 
-    /// 4xx: a retry may succeed.
-    pub fn is_transient(&self) -> bool {
-        self.code / 100 == 4
-    }
-
-    /// 5xx: a retry will fail.
+    /// 5xx: the same will not work.
     pub fn is_permanent(&self) -> bool {
         self.code / 100 == 5
     }

@@ -152,7 +152,7 @@ async fn metrics(State(watched): State<Arc<Watched>>, headers: HeaderMap) -> Res
     let Watched { observer, metrics } = &*watched;
     let gauges = &metrics.gauges;
     match observer.look(PICTURE_AGE).await {
-        Ok(picture) => observer.show(&picture, gauges),
+        Ok(health) => observer.show(&health, gauges),
         Err(error) => {
             tracing::error!(%error, "the metrics could not be looked up");
             return (StatusCode::SERVICE_UNAVAILABLE, "the store could not be read; the log says why\n")

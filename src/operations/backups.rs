@@ -62,7 +62,7 @@ pub struct BackupReport {
     /// The backups removed by rule.
     pub pruned: Pruned,
     /// Whether none were removed because the clock is in doubt.
-    pub clock_leapt: bool,
+    pub clock_jumped: bool,
     /// What was read again, and what was damaged and is repaired.
     pub upkeep: Upkeep,
     /// The present condition of the repository.
@@ -174,8 +174,8 @@ pub fn make(
     let before: Vec<Timestamp> = repository.manifests()?.iter().map(|manifest| manifest.created).collect();
     let manifest = create(source, repository, now, watch)?;
     made(&manifest);
-    let clock_leapt = clock_jump::is_doubted_after(&before, now);
-    let pruned = if clock_leapt {
+    let clock_jumped = clock_jump::is_doubted_after(&before, now);
+    let pruned = if clock_jumped {
         tracing::error!(
             last = before.last().map(ToString::to_string),
             "the clock is far later than at the last backups, so none is removed for a day. If it is wrong, \
@@ -187,7 +187,7 @@ pub fn make(
     };
     let condition = condition(repository)?;
     tell(&upkeep, &condition);
-    Ok(BackupReport { manifest, pruned, clock_leapt, upkeep, condition })
+    Ok(BackupReport { manifest, pruned, clock_jumped, upkeep, condition })
 }
 
 /// Logs problems of the repository together: a line for each file would be too many when a disk dies.
@@ -211,17 +211,17 @@ fn tell(upkeep: &Upkeep, condition: &Condition) {
 
 impl std::fmt::Display for BackupReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Manifest { id, mark, octets, new_octets, left_out, .. } = &self.manifest;
+        let Manifest { id, mark, bytes, new_bytes, left_out, .. } = &self.manifest;
         let records = mark.records;
-        write!(f, "made backup {id} of {records} records: {octets} bytes, {new_octets} of them new")?;
+        write!(f, "made backup {id} of {records} records: {bytes} bytes, {new_bytes} of them new")?;
         if !left_out.is_empty() {
             write!(f, "; {} attachments are damaged and not in it: {}", left_out.len(), left_out.join(" "))?;
         }
-        if self.clock_leapt {
+        if self.clock_jumped {
             write!(f, "; removed none, because the clock jumped far ahead")?;
         }
-        let Upkeep { files, octets, rewritten } = &self.upkeep;
-        write!(f, "; read {files} files again, {octets} bytes")?;
+        let Upkeep { files, bytes, rewritten } = &self.upkeep;
+        write!(f, "; read {files} files again, {bytes} bytes")?;
         if !rewritten.is_empty() {
             write!(f, "; wrote {} again that were damaged", rewritten.len())?;
         }
@@ -230,7 +230,7 @@ impl std::fmt::Display for BackupReport {
         }
         match self.pruned.backups.len() {
             0 => Ok(()),
-            old => write!(f, "; removed {old} old ones and {} bytes", self.pruned.octets),
+            old => write!(f, "; removed {old} old ones and {} bytes", self.pruned.bytes),
         }
     }
 }

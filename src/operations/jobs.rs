@@ -154,7 +154,7 @@ impl Jobs {
         let (Reading { now, steady }, jump) = jumps.look(&*self.clock);
         let sets_right = steady - Timestamp::UNIX_EPOCH < clock_trust::AFTER_BOOT;
         if jump.is_some_and(|jump| jump.by() > clock_trust::SMALL) && !sets_right {
-            self.store.note_leap(now).await?;
+            self.store.note_clock_jump(now).await?;
         }
         self.jumps = jumps;
         Ok(())
@@ -208,8 +208,8 @@ async fn look(
 
 /// Whether the clock jumped since a job was due, or recently; a new jump is noted.
 async fn is_in_doubt(store: &Store, due: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
-    if clock_jump::has_leapt(due, now) {
-        store.note_leap(now).await?;
+    if clock_jump::has_jumped(due, now) {
+        store.note_clock_jump(now).await?;
         return Ok(true);
     }
     Ok(clock_jump::deletes_nothing_until(store, now).await?.is_some())

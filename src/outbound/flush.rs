@@ -4,16 +4,16 @@
 use std::collections::BTreeSet;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{LetterId, MailingId};
+use crate::base::id::{MailingId, NoticeId};
 use crate::model::ledger::{Delivery, DeliveryState};
 use crate::model::mailing::Stage;
 use crate::store::engine::Batch;
 use crate::store::ledger::{Row, chunk_of, put_delivery};
-use crate::store::letters::put_over;
-use crate::store::{Attempt, Store, StoreError, ledger, letters, mailings};
+use crate::store::notices::put_over;
+use crate::store::{Attempt, Store, StoreError, ledger, mailings, notices};
 
 /// Maximum number of notices changed in one commit.
-const LETTERS_AT_ONCE: usize = 256;
+const NOTICES_AT_ONCE: usize = 256;
 
 /// Selects what becomes due now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Flushed {
     /// Deliveries.
     pub deliveries: u64,
     /// Notices: mails of our own that belong to no mailing.
-    pub letters: u64,
+    pub notices: u64,
 }
 
 /// Makes deferred deliveries and notices due at `now`; returns how many. Notify dispatcher and notice sender
@@ -40,11 +40,11 @@ pub struct Flushed {
 /// [`StoreError`]: what was changed before stays so, and the request can be repeated.
 pub async fn flush(store: &Store, now: Timestamp, what: &Flush) -> Result<Flushed, StoreError> {
     let deliveries = deliveries(store, now, what).await?;
-    let letters = match what.mailing {
+    let notices = match what.mailing {
         Some(_) => 0,
-        None => all_letters(store, now, what.domain.as_deref()).await?,
+        None => all_notices(store, now, what.domain.as_deref()).await?,
     };
-    Ok(Flushed { deliveries, letters })
+    Ok(Flushed { deliveries, notices })
 }
 
 async fn deliveries(store: &Store, now: Timestamp, what: &Flush) -> Result<u64, StoreError> {
@@ -90,15 +90,15 @@ async fn in_chunk(
         .await
 }
 
-async fn all_letters(store: &Store, now: Timestamp, domain: Option<&str>) -> Result<u64, StoreError> {
-    let (mut changed, mut some) = (0, Vec::with_capacity(LETTERS_AT_ONCE));
-    let mut later = store.pages(letters::due_after(now));
+async fn all_notices(store: &Store, now: Timestamp, domain: Option<&str>) -> Result<u64, StoreError> {
+    let (mut changed, mut some) = (0, Vec::with_capacity(NOTICES_AT_ONCE));
+    let mut later = store.pages(notices::due_after(now));
     loop {
         let next = later.next().await?;
         let is_over = next.is_none();
         some.extend(next.map(|(_, id)| id));
-        if some.len() == LETTERS_AT_ONCE || (is_over && !some.is_empty()) {
-            changed += some_letters(store, now, &some, domain).await?;
+        if some.len() == NOTICES_AT_ONCE || (is_over && !some.is_empty()) {
+            changed += some_notices(store, now, &some, domain).await?;
             some.clear();
         }
         if is_over {
@@ -107,17 +107,17 @@ async fn all_letters(store: &Store, now: Timestamp, domain: Option<&str>) -> Res
     }
 }
 
-async fn some_letters(
+async fn some_notices(
     store: &Store,
     now: Timestamp,
-    letters: &[LetterId],
+    notices: &[NoticeId],
     domain: Option<&str>,
 ) -> Result<u64, StoreError> {
     store
         .attempt(|| async move {
             let (mut batch, mut changed) = (Batch::new(), 0);
-            for id in letters {
-                let read = match store.letter(*id).await {
+            for id in notices {
+                let read = match store.notice(*id).await {
                     Ok(Some(read)) => read,
                     // One that cannot be read is logged when its time comes, and holds up no other.
                     Ok(None) | Err(StoreError::Record(_)) => continue,

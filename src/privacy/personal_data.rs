@@ -11,10 +11,10 @@ use crate::base::address::Address;
 use crate::base::id::{InboundId, PostId, SubscriberId};
 use crate::mail::mentions::Wanted;
 use crate::model::inbound::{Inbound, SpoolPlace};
-use crate::model::letter::{Letter, LetterBody};
+use crate::model::notice::{Notice, NoticeBody};
+use crate::model::pending_request::PendingRequest;
 use crate::model::post::{Post, PostState};
 use crate::model::rsvp::Rsvp;
-use crate::model::wish::Wish;
 use crate::runtime::reading::{SMALL, apart};
 use crate::store::blobs::{BlobError, Blobs};
 use crate::store::spool::{Spool, SpoolError};
@@ -38,7 +38,7 @@ pub struct Files {
 
 /// Why the search is incomplete.
 #[derive(Debug, thiserror::Error)]
-pub enum TraceError {
+pub enum PersonalDataError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -58,10 +58,10 @@ pub enum TraceError {
     },
 }
 
-impl From<TraceError> for PersonError {
-    fn from(error: TraceError) -> Self {
+impl From<PersonalDataError> for PersonError {
+    fn from(error: PersonalDataError) -> Self {
         match error {
-            TraceError::Store(error) => Self::Store(error),
+            PersonalDataError::Store(error) => Self::Store(error),
             error => Self::Incomplete(error.to_string()),
         }
     }
@@ -78,7 +78,7 @@ pub struct People {
 
 /// A record that concerns some of them.
 #[derive(Clone, Debug)]
-pub struct Trace<T> {
+pub struct PersonalRecord<T> {
     /// Their indexes.
     pub who: BTreeSet<usize>,
     /// Whether it is addressed to or from one of them, and does not merely mention them.
@@ -89,21 +89,21 @@ pub struct Trace<T> {
 
 /// What was found, and what could not be examined.
 #[derive(Debug)]
-pub struct Traces<T> {
+pub struct PersonalRecords<T> {
     /// Records that concern some of them.
-    pub found: Vec<Trace<T>>,
+    pub found: Vec<PersonalRecord<T>>,
     /// Unreadable records, which may concern anyone: which, and why.
     pub unreadable: Vec<(String, StoreError)>,
 }
 
-impl<T> Traces<T> {
+impl<T> PersonalRecords<T> {
     const NONE: Self = Self { found: Vec::new(), unreadable: Vec::new() };
 
     /// All records found.
     ///
     /// # Errors
     /// [`StoreError::Record`] when one cannot be read.
-    pub fn whole(self) -> Result<Vec<Trace<T>>, StoreError> {
+    pub fn whole(self) -> Result<Vec<PersonalRecord<T>>, StoreError> {
         match self.unreadable.into_iter().next() {
             Some((_, error)) => Err(error),
             None => Ok(self.found),
@@ -138,49 +138,48 @@ impl People {
     }
 
     /// The people mentioned in a message. Strangers' messages are searched outside the threads of all other work.
-    pub async fn in_message(&self, octets: impl AsRef<[u8]> + Send + 'static) -> BTreeSet<usize> {
-        let (wanted, is_small) = (self.wanted.clone(), octets.as_ref().len() <= SMALL);
-        let search = move || wanted.in_message(octets.as_ref()).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    pub async fn in_message(&self, bytes: impl AsRef<[u8]> + Send + 'static) -> BTreeSet<usize> {
+        let (wanted, is_small) = (self.wanted.clone(), bytes.as_ref().len() <= SMALL);
+        let search = move || wanted.in_message(bytes.as_ref()).into_iter().map(str::to_owned).collect::<Vec<_>>();
         let keys = apart(is_small, search).await;
         self.places(keys.iter().map(String::as_str))
     }
 
-    fn trace<T>(&self, owner: Option<usize>, mut who: BTreeSet<usize>, read: Read<T>) -> Option<Trace<T>> {
+    fn entry<T>(&self, owner: Option<usize>, mut who: BTreeSet<usize>, read: Read<T>) -> Option<PersonalRecord<T>> {
         who.extend(owner);
-        (!who.is_empty()).then_some(Trace { who, own: owner.is_some(), read })
+        (!who.is_empty()).then_some(PersonalRecord { who, own: owner.is_some(), read })
     }
 
     /// Notices to them, and those that mention them.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn letters(&self, store: &Store) -> Result<Traces<Letter>, StoreError> {
-        let (mut traces, mut before) = (Traces::NONE, None);
+    pub async fn notices(&self, store: &Store) -> Result<PersonalRecords<Notice>, StoreError> {
+        let (mut entries, mut before) = (PersonalRecords::NONE, None);
         loop {
-            let page = store.each_letter(before, PAGE).await?;
-            let Some((last, _)) = page.last() else { return Ok(traces) };
+            let page = store.each_notice(before, PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(entries) };
             before = Some(*last);
             for (id, read) in page {
                 let read = match read {
                     Ok(read) => read,
                     Err(error) => {
-                        traces.unreadable.push((format!("letter {id}"), error.into()));
+                        entries.unreadable.push((format!("notice {id}"), error.into()));
                         continue;
                     }
                 };
-                let letter = &read.value;
-                let owner = self.owner(&letter.recipient);
-                // Replies and reasons are in the state; its own words contain no addresses.
-                let mut who = self.in_text(&format!("{:?}", letter.state));
-                match &letter.body {
-                    LetterBody::Kept => {
-                        if let Some(octets) = store.letter_octets(letter.id).await? {
-                            who.extend(self.in_message(octets).await);
+                let notice = &read.value;
+                let owner = self.owner(&notice.recipient);
+                let mut who = notice.state.text().map(|text| self.in_text(text)).unwrap_or_default();
+                match &notice.body {
+                    NoticeBody::Kept => {
+                        if let Some(bytes) = store.notice_bytes(notice.id).await? {
+                            who.extend(self.in_message(bytes).await);
                         }
                     }
-                    LetterBody::PassedOn { header, .. } => who.extend(self.in_text(&String::from_utf8_lossy(header))),
+                    NoticeBody::Forwarded { header, .. } => who.extend(self.in_text(&String::from_utf8_lossy(header))),
                 }
-                traces.found.extend(self.trace(owner, who, read));
+                entries.found.extend(self.entry(owner, who, read));
             }
         }
     }
@@ -188,23 +187,23 @@ impl People {
     /// Mail from them, and mail that mentions them, with ids after `after`.
     ///
     /// # Errors
-    /// [`TraceError`].
+    /// [`PersonalDataError`].
     pub async fn inbound(
         &self,
         store: &Store,
         spool: Option<&Spool>,
         mut after: Option<InboundId>,
-    ) -> Result<Traces<Inbound>, TraceError> {
-        let (mut traces, mut last_read) = (Traces::NONE, None::<(SpoolPlace, BTreeSet<usize>)>);
+    ) -> Result<PersonalRecords<Inbound>, PersonalDataError> {
+        let (mut entries, mut last_read) = (PersonalRecords::NONE, None::<(SpoolPlace, BTreeSet<usize>)>);
         loop {
             let page = store.each_inbound(after, PAGE).await?;
-            let Some((last, _)) = page.last() else { return Ok(traces) };
+            let Some((last, _)) = page.last() else { return Ok(entries) };
             after = Some(*last);
             for (id, read) in page {
                 let read = match read {
                     Ok(read) => read,
                     Err(error) => {
-                        traces.unreadable.push((format!("message {id}"), error));
+                        entries.unreadable.push((format!("message {id}"), error));
                         continue;
                     }
                 };
@@ -218,14 +217,14 @@ impl People {
                 last_read = Some((place, named.clone()));
                 let sender = read.value.arrival.sender.as_deref().and_then(|sender| sender.parse::<Address>().ok());
                 let owner = sender.and_then(|sender| self.owner(&sender));
-                traces.found.extend(self.trace(owner, named, read));
+                entries.found.extend(self.entry(owner, named, read));
             }
         }
     }
 
     async fn in_spool(&self, spool: &Spool, place: SpoolPlace) -> Result<BTreeSet<usize>, SpoolError> {
         match spool.read(place).await {
-            Ok(octets) => Ok(self.in_message(octets).await),
+            Ok(bytes) => Ok(self.in_message(bytes).await),
             // No longer readable by anyone.
             Err(SpoolError::Erased { .. } | SpoolError::Dropped { .. } | SpoolError::Damaged { .. }) => {
                 Ok(BTreeSet::new())
@@ -237,18 +236,22 @@ impl People {
     /// Posts by them, and posts that mention them.
     ///
     /// # Errors
-    /// [`TraceError`].
-    pub async fn posts(&self, store: &Store, blobs: Option<&Blobs>) -> Result<Traces<Post>, TraceError> {
-        let (mut traces, mut after) = (Traces::NONE, PostId(0));
+    /// [`PersonalDataError`].
+    pub async fn posts(
+        &self,
+        store: &Store,
+        blobs: Option<&Blobs>,
+    ) -> Result<PersonalRecords<Post>, PersonalDataError> {
+        let (mut entries, mut after) = (PersonalRecords::NONE, PostId(0));
         loop {
             let page = store.each_post(after, PAGE).await?;
-            let Some((last, _)) = page.last() else { return Ok(traces) };
+            let Some((last, _)) = page.last() else { return Ok(entries) };
             after = *last;
             for (id, read) in page {
                 let read = match read {
                     Ok(read) => read,
                     Err(error) => {
-                        traces.unreadable.push((format!("post {id}"), error.into()));
+                        entries.unreadable.push((format!("post {id}"), error.into()));
                         continue;
                     }
                 };
@@ -261,12 +264,12 @@ impl People {
                 };
                 if let Some(blobs) = blobs {
                     match blobs.read(&post.blob.sha256).await {
-                        Ok(octets) => who.extend(self.in_message(octets).await),
+                        Ok(bytes) => who.extend(self.in_message(bytes).await),
                         Err(BlobError::Missing(_) | BlobError::Damaged { .. }) => {}
                         Err(error) => return Err(error.into()),
                     }
                 }
-                traces.found.extend(self.trace(self.owner(&post.author), who, read));
+                entries.found.extend(self.entry(self.owner(&post.author), who, read));
             }
         }
     }
@@ -275,13 +278,13 @@ impl People {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn wishes(&self, store: &Store) -> Result<Vec<Trace<Wish>>, StoreError> {
+    pub async fn pending_requests(&self, store: &Store) -> Result<Vec<PersonalRecord<PendingRequest>>, StoreError> {
         let (mut found, mut cursor) = (Vec::new(), None);
         loop {
-            let (page, next) = store.scan_wishes(cursor, PAGE).await?;
-            let traces =
-                page.into_iter().filter_map(|read| self.trace(self.owner(&read.value.address), BTreeSet::new(), read));
-            found.extend(traces);
+            let (page, next) = store.scan_requests(cursor, PAGE).await?;
+            let entries =
+                page.into_iter().filter_map(|read| self.entry(self.owner(&read.value.address), BTreeSet::new(), read));
+            found.extend(entries);
             cursor = next;
             if cursor.is_none() {
                 return Ok(found);
@@ -293,7 +296,7 @@ impl People {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn rsvps(&self, store: &Store) -> Result<Vec<(AddressHash, Trace<Rsvp>)>, StoreError> {
+    pub async fn rsvps(&self, store: &Store) -> Result<Vec<(AddressHash, PersonalRecord<Rsvp>)>, StoreError> {
         let (mut found, mut cursor) = (Vec::new(), None);
         loop {
             let (page, next) = store.scan_rsvps(cursor, PAGE).await?;
@@ -302,7 +305,7 @@ impl People {
                 let owner = self.by_hash.get(&hash).or(by_number).copied();
                 let said = read.value.changes.iter().map(|change| format!("{} {}", change.comment, change.why));
                 let who = self.in_text(&said.collect::<Vec<_>>().join("\n"));
-                found.extend(self.trace(owner, who, read).map(|trace| (hash, trace)));
+                found.extend(self.entry(owner, who, read).map(|entry| (hash, entry)));
             }
             cursor = next;
             if cursor.is_none() {

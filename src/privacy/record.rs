@@ -6,18 +6,18 @@ use crate::base::id::SubscriberId;
 use crate::model::bounce::Bounce;
 use crate::model::inbound::Inbound;
 use crate::model::ledger::{Delivery, Sequence};
-use crate::model::letter::Letter;
 use crate::model::mailing::Mailing;
+use crate::model::notice::Notice;
+use crate::model::pending_request::PendingRequest;
 use crate::model::post::Post;
 use crate::model::rsvp::Rsvp;
 use crate::model::subscriber::Subscriber;
 use crate::model::suppression::Suppression;
-use crate::model::wish::Wish;
 use crate::store::audit::KeptEntry;
 use crate::store::{StoreError, mailings};
-use crate::subscribers::profile::{Desk, PersonError};
+use crate::subscribers::profile::{PersonError, SubscriberService};
 
-use super::personal_data::{Files, People, Trace};
+use super::personal_data::{Files, People, PersonalRecord};
 
 /// Number of audit log entries read at a time.
 const PAGE: usize = 500;
@@ -38,13 +38,13 @@ pub struct PersonRecord {
     /// Their answers to invitations, in order of event.
     pub rsvps: Vec<Rsvp>,
     /// Their requests made by mail.
-    pub wishes: Vec<Wish>,
+    pub pending_requests: Vec<PendingRequest>,
     /// Notices to them, and those that mention them.
-    pub letters: Vec<Trace<Letter>>,
+    pub notices: Vec<PersonalRecord<Notice>>,
     /// Mail from them, and mail that mentions them.
-    pub inbound: Vec<Trace<Inbound>>,
+    pub inbound: Vec<PersonalRecord<Inbound>>,
     /// Posts by them, and posts that mention them.
-    pub posts: Vec<Trace<Post>>,
+    pub posts: Vec<PersonalRecord<Post>>,
     /// Audit log entries about them.
     pub audit: Vec<KeptEntry>,
 }
@@ -55,8 +55,8 @@ impl PersonRecord {
         self.subscriber.is_none()
             && self.suppression.as_ref().is_none_or(|suppression| suppression.address.is_none())
             && self.rsvps.is_empty()
-            && self.wishes.is_empty()
-            && self.letters.is_empty()
+            && self.pending_requests.is_empty()
+            && self.notices.is_empty()
             && self.inbound.is_empty()
             && self.posts.is_empty()
     }
@@ -73,7 +73,7 @@ pub struct PersonDelivery {
     pub delivery: Delivery,
 }
 
-impl Desk {
+impl SubscriberService {
     /// Everything known about one person, by number or address; with `files`, also what only mail contains.
     ///
     /// # Errors
@@ -93,8 +93,8 @@ impl Desk {
             deliveries: Vec::new(),
             bounces: Vec::new(),
             rsvps: rsvps.into_iter().map(|(_, read)| read.value).collect(),
-            wishes: people.wishes(store).await?.into_iter().map(|trace| trace.read.value).collect(),
-            letters: people.letters(store).await?.whole()?,
+            pending_requests: people.pending_requests(store).await?.into_iter().map(|entry| entry.read.value).collect(),
+            notices: people.notices(store).await?.whole()?,
             inbound: people.inbound(store, files.map(|files| &files.spool), None).await?.whole()?,
             posts: people.posts(store, files.map(|files| &files.blobs)).await?.whole()?,
             audit: Vec::new(),

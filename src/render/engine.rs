@@ -39,7 +39,7 @@ pub(super) fn render_context(
 ) -> Result<String, TemplateError> {
     let mut out = Limited::default();
     registry.render_with_context_to_write(name, context, &mut out).map_err(|e| render_error(origins, name, &e))?;
-    String::from_utf8(out.octets).map_err(|e| TemplateError::of(name, e.to_string()))
+    String::from_utf8(out.bytes).map_err(|e| TemplateError::of(name, e.to_string()))
 }
 
 fn render_error(origins: &BTreeMap<String, String>, name: &str, error: &RenderError) -> TemplateError {
@@ -79,16 +79,16 @@ pub(super) fn syntax_error(file: &str, error: &handlebars::TemplateError) -> Tem
 /// Collects a template's output, up to [`OUTPUT_LIMIT`].
 #[derive(Default)]
 struct Limited {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl std::io::Write for Limited {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        if self.octets.len() + octets.len() > OUTPUT_LIMIT {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.bytes.len() + bytes.len() > OUTPUT_LIMIT {
             return Err(std::io::Error::other(format!("it writes more than {OUTPUT_LIMIT} bytes; is there a loop?")));
         }
-        self.octets.extend_from_slice(octets);
-        Ok(octets.len())
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

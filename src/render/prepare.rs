@@ -26,7 +26,7 @@ use super::view;
 /// Maximum bytes of an HTML part: Gmail cuts longer ones off.
 pub const HTML_LIMIT: usize = 100_000;
 /// Maximum bytes of cached renderings, for similar recipients: with hundreds of lists, each has its own.
-const KEPT_OCTETS: usize = 32 * 1024 * 1024;
+const KEPT_BYTES: usize = 32 * 1024 * 1024;
 /// Enclose the number of a recipient's value; no text may contain these noncharacters.
 const MARKS: [char; 2] = ['\u{fdd0}', '\u{fdd1}'];
 
@@ -86,7 +86,7 @@ pub struct PreparedRelease {
 #[derive(Default)]
 struct Kept {
     renderings: HashMap<Likeness, Result<Arc<Rendering>, TemplateError>>,
-    octets: usize,
+    bytes: usize,
 }
 
 /// What recipients who share a rendering have in common.
@@ -109,7 +109,7 @@ struct Rendering {
 
 impl Rendering {
     /// Approximate number of bytes it uses: each text as it is, and encoded for the mail.
-    fn octets(&self) -> usize {
+    fn bytes(&self) -> usize {
         let shared = |piece: &Piece| if let Piece::Shared(text) = piece { 2 * text.len() } else { 0 };
         self.subject.iter().chain(&self.text).chain(&self.html).map(shared).sum()
     }
@@ -169,17 +169,6 @@ impl PreparedRelease {
         &self.fields
     }
 
-    /// Checks whether a message can be made for each of `recipients`; returns the problems of the first `limit` that
-    /// fail, each with its position.
-    pub fn check_recipients<'a>(
-        &self,
-        recipients: impl IntoIterator<Item = Recipient<'a>>,
-        limit: usize,
-    ) -> Vec<(usize, TemplateError)> {
-        let wrong = |(place, one): (usize, Recipient<'_>)| self.for_recipient(&one).err().map(|error| (place, error));
-        recipients.into_iter().enumerate().filter_map(wrong).take(limit).collect()
-    }
-
     /// Renders for one recipient.
     ///
     /// # Errors
@@ -214,8 +203,8 @@ impl PreparedRelease {
         let marked = |place: usize, _: &str| format!("{}{place}{}", MARKS[0], MARKS[1]);
         let rendering = self.rendering(recipient, marked).map(Arc::new);
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.octets < KEPT_OCTETS {
-            kept.octets += rendering.as_ref().map_or(1000, |rendering| rendering.octets());
+        if kept.bytes < KEPT_BYTES {
+            kept.bytes += rendering.as_ref().map_or(1000, |rendering| rendering.bytes());
             kept.renderings.insert(likeness, rendering.clone());
         }
         rendering

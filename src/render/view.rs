@@ -395,12 +395,12 @@ fn link_group(group: &LinkGroup) -> Fields {
 }
 
 /// "1,2 MB": in thousands, as file managers count, with the language's decimal sign.
-fn size_in_words(octets: u64, labels: &Labels) -> String {
-    match octets {
-        0..1000 => format!("{octets} B"),
-        1000..1_000_000 => format!("{} kB", octets.div_ceil(1000)),
+fn size_in_words(bytes: u64, labels: &Labels) -> String {
+    match bytes {
+        0..1000 => format!("{bytes} B"),
+        1000..1_000_000 => format!("{} kB", bytes.div_ceil(1000)),
         _ => {
-            let tenths = octets.div_ceil(100_000);
+            let tenths = bytes.div_ceil(100_000);
             format!("{}{}{} MB", tenths / 10, labels.word("decimal_sign"), tenths % 10)
         }
     }

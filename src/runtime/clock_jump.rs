@@ -74,20 +74,20 @@ pub const DOUBTED_FOR: TimeDelta = clock_trust::BELIEVED_AFTER;
 /// # Errors
 /// [`StoreError`]: then nothing may be deleted either.
 pub async fn deletes_nothing_until(store: &Store, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    let leapt = store.leap().await?.filter(|leapt| is_doubted(*leapt, now));
+    let jumped_at = store.clock_jump().await?.filter(|jumped_at| is_doubted(*jumped_at, now));
     let set_forward = store.present(now).await?.set_forward();
-    Ok(leapt.max(set_forward).map(|since| since + DOUBTED_FOR))
+    Ok(jumped_at.max(set_forward).map(|since| since + DOUBTED_FOR))
 }
 
 /// Whether `now` is so much later than expected that the clock is probably wrong.
-pub fn has_leapt(expected: Timestamp, now: Timestamp) -> bool {
+pub fn has_jumped(expected: Timestamp, now: Timestamp) -> bool {
     now - expected > LATE
 }
 
-/// Whether a jump detected at `leapt` still forbids deleting. One in the future, seen before the clock was corrected,
+/// Whether a jump detected at `jumped_at` still forbids deleting. One in the future, seen before the clock was corrected,
 /// does not.
-pub fn is_doubted(leapt: Timestamp, now: Timestamp) -> bool {
-    (TimeDelta::zero()..DOUBTED_FOR).contains(&(now - leapt))
+pub fn is_doubted(jumped_at: Timestamp, now: Timestamp) -> bool {
+    (TimeDelta::zero()..DOUBTED_FOR).contains(&(now - jumped_at))
 }
 
 /// Whether there is a jump among the last of these times or between them and `now`: a distance that is much longer
@@ -98,7 +98,7 @@ pub fn is_doubted_after(times: &[Timestamp], now: Timestamp) -> bool {
     all.windows(3).any(|three| match *three {
         [before, last, next] => {
             let usual = (last - before).max(TimeDelta::zero());
-            has_leapt(last + usual, next) && is_doubted(next, now)
+            has_jumped(last + usual, next) && is_doubted(next, now)
         }
         _ => false,
     })
@@ -115,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn late_is_no_leap_and_back_is_none_either() {
-        assert!(!has_leapt(day(0), day(14)));
-        assert!(has_leapt(day(0), day(15)));
-        assert!(!has_leapt(day(700), day(0)));
+    fn late_is_no_jump_and_back_is_none_either() {
+        assert!(!has_jumped(day(0), day(14)));
+        assert!(has_jumped(day(0), day(15)));
+        assert!(!has_jumped(day(700), day(0)));
     }
 
     #[test]
-    fn a_leap_is_doubted_for_most_of_a_day() {
+    fn a_jump_is_doubted_for_most_of_a_day() {
         assert!(is_doubted(day(5), day(5)));
         assert!(is_doubted(day(5), day(6) - TimeDelta::hours(5)));
         assert!(!is_doubted(day(5), day(6)));
@@ -137,10 +137,10 @@ mod tests {
         let nights = [day(0), day(1), day(2)];
         assert!(!is_doubted_after(&nights, day(3)));
         assert!(is_doubted_after(&nights, day(700)));
-        let leapt = [day(0), day(1), day(700), day(700) + TimeDelta::hours(1)];
-        assert!(is_doubted_after(&leapt, day(700) + TimeDelta::hours(2)), "and what is made soon after");
-        assert!(!is_doubted_after(&leapt, day(701)));
-        assert!(!is_doubted_after(&leapt, day(2)), "the clock was set right");
+        let jumped_at = [day(0), day(1), day(700), day(700) + TimeDelta::hours(1)];
+        assert!(is_doubted_after(&jumped_at, day(700) + TimeDelta::hours(2)), "and what is made soon after");
+        assert!(!is_doubted_after(&jumped_at, day(701)));
+        assert!(!is_doubted_after(&jumped_at, day(2)), "the clock was set right");
         assert!(!is_doubted_after(&[day(1), day(700), day(2)], day(3)));
     }
 }

@@ -1,6 +1,6 @@
 //! Heartbeats of long-running tasks, by which a waiting worker can be told from a stuck one.
 //!
-//! A task's [`Pulse`] beats at each step and says for how long it may then be silent: during work of its own, during
+//! A task's [`Heartbeat`] beats at each step and says for how long it may then be silent: during work of its own, during
 //! a step with the relay, or without limit while it is idle. No clock is read: the caller passes [`Watch::look`] the
 //! time since the last check, so a suspended machine or a changed clock raises no alarm.
 
@@ -17,14 +17,14 @@ pub const RELAY_STEP: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// The heartbeat of one task.
 #[derive(Debug)]
-pub struct Pulse {
+pub struct Heartbeat {
     name: &'static str,
     beats: AtomicU64,
     /// Seconds of allowed silence; 0 means unlimited.
-    patience: AtomicU32,
+    time_limit: AtomicU32,
 }
 
-impl Pulse {
+impl Heartbeat {
     /// Reports that a step of our own begins.
     pub fn works(&self) {
         self.beat(OWN_STEP);
@@ -40,33 +40,33 @@ impl Pulse {
         self.beat(Duration::ZERO);
     }
 
-    fn beat(&self, patience: Duration) {
-        self.patience.store(u32::try_from(patience.as_secs()).unwrap_or(u32::MAX), Ordering::Relaxed);
+    fn beat(&self, time_limit: Duration) {
+        self.time_limit.store(u32::try_from(time_limit.as_secs()).unwrap_or(u32::MAX), Ordering::Relaxed);
         self.beats.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// The heartbeats of all tasks of one part. Cheap to clone; all clones share their state.
 #[derive(Clone, Debug, Default)]
-pub struct Pulses {
-    inner: Arc<Mutex<Vec<(u64, Weak<Pulse>)>>>,
+pub struct Heartbeats {
+    inner: Arc<Mutex<Vec<(u64, Weak<Heartbeat>)>>>,
 }
 
-impl Pulses {
+impl Heartbeats {
     /// Creates a heartbeat for a new task; it counts until it is dropped. `name` describes the task when it is stuck.
-    pub fn begin(&self, name: &'static str) -> Arc<Pulse> {
-        let pulse = Arc::new(Pulse { name, beats: AtomicU64::new(0), patience: AtomicU32::new(0) });
-        pulse.works();
+    pub fn begin(&self, name: &'static str) -> Arc<Heartbeat> {
+        let heartbeat = Arc::new(Heartbeat { name, beats: AtomicU64::new(0), time_limit: AtomicU32::new(0) });
+        heartbeat.works();
         let mut all = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|(_, pulse)| pulse.strong_count() > 0);
+        all.retain(|(_, heartbeat)| heartbeat.strong_count() > 0);
         let number = all.last().map_or(0, |(number, _)| number + 1);
-        all.push((number, Arc::downgrade(&pulse)));
-        pulse
+        all.push((number, Arc::downgrade(&heartbeat)));
+        heartbeat
     }
 
-    fn all(&self) -> Vec<(u64, Arc<Pulse>)> {
+    fn all(&self) -> Vec<(u64, Arc<Heartbeat>)> {
         let all = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().filter_map(|(number, pulse)| Some((*number, pulse.upgrade()?))).collect()
+        all.iter().filter_map(|(number, heartbeat)| Some((*number, heartbeat.upgrade()?))).collect()
     }
 }
 
@@ -82,30 +82,30 @@ pub struct Stuck {
 /// Checks the heartbeats of one part.
 #[derive(Debug)]
 pub struct Watch {
-    pulses: Pulses,
+    heartbeats: Heartbeats,
     /// By number: the beats last seen, and how long there has been none since.
     seen: HashMap<u64, (u64, Duration)>,
 }
 
 impl Watch {
     /// Creates a watch that has not checked yet.
-    pub fn new(pulses: Pulses) -> Self {
-        Self { pulses, seen: HashMap::new() }
+    pub fn new(heartbeats: Heartbeats) -> Self {
+        Self { heartbeats, seen: HashMap::new() }
     }
 
     /// Checks once; `passed` is the time since the previous check. Returns the stuck tasks.
     pub fn look(&mut self, passed: Duration) -> Vec<Stuck> {
         let (mut stuck, mut seen) = (Vec::new(), HashMap::new());
-        for (number, pulse) in self.pulses.all() {
-            let beats = pulse.beats.load(Ordering::Relaxed);
+        for (number, heartbeat) in self.heartbeats.all() {
+            let beats = heartbeat.beats.load(Ordering::Relaxed);
             let silent = match self.seen.get(&number) {
                 Some((before, silent)) if *before == beats => silent.saturating_add(passed),
                 _ => Duration::ZERO,
             };
             seen.insert(number, (beats, silent));
-            let patience = Duration::from_secs(u64::from(pulse.patience.load(Ordering::Relaxed)));
-            if !patience.is_zero() && silent > patience {
-                stuck.push(Stuck { name: pulse.name, silent });
+            let time_limit = Duration::from_secs(u64::from(heartbeat.time_limit.load(Ordering::Relaxed)));
+            if !time_limit.is_zero() && silent > time_limit {
+                stuck.push(Stuck { name: heartbeat.name, silent });
             }
         }
         self.seen = seen;
@@ -125,28 +125,28 @@ mod tests {
 
     #[test]
     fn silence_is_counted_in_looks_and_each_beat_ends_it() {
-        let pulses = Pulses::default();
-        let pulse = pulses.begin("the worker");
-        let mut watch = Watch::new(pulses);
+        let heartbeats = Heartbeats::default();
+        let heartbeat = heartbeats.begin("the worker");
+        let mut watch = Watch::new(heartbeats);
         // The first check only learns the number of beats.
         assert_eq!(looks_until_stuck(&mut watch), Some(22));
         assert_eq!(watch.look(LOOK), [Stuck { name: "the worker", silent: OWN_STEP + 2 * LOOK }]);
-        pulse.works();
+        heartbeat.works();
         assert_eq!(watch.look(LOOK), []);
-        pulse.waits_for_relay();
+        heartbeat.waits_for_relay();
         assert_eq!(looks_until_stuck(&mut watch), Some(242));
     }
 
     #[test]
     fn who_rests_or_has_ended_may_be_silent() {
-        let pulses = Pulses::default();
-        let (resting, ended) = (pulses.begin("resting"), pulses.begin("ended"));
-        let mut watch = Watch::new(pulses.clone());
+        let heartbeats = Heartbeats::default();
+        let (resting, ended) = (heartbeats.begin("resting"), heartbeats.begin("ended"));
+        let mut watch = Watch::new(heartbeats.clone());
         resting.rests();
         drop(ended);
         assert_eq!(looks_until_stuck(&mut watch), None);
         // A reused number does not inherit the silence of its previous owner.
-        let next = pulses.begin("next");
+        let next = heartbeats.begin("next");
         assert_eq!(watch.look(LOOK), []);
         drop(next);
     }

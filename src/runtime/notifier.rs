@@ -17,11 +17,11 @@ use tokio::sync::futures::Notified;
 ///
 /// It is only a hint: work is found in the store, so a lost notification costs time but no work.
 #[derive(Clone, Debug, Default)]
-pub struct Wake {
+pub struct Notifier {
     notify: Arc<Notify>,
 }
 
-impl Wake {
+impl Notifier {
     /// Creates a notifier without waiters.
     pub fn new() -> Self {
         Self::default()
@@ -32,7 +32,7 @@ impl Wake {
         self.notify.notify_waiters();
     }
 
-    /// Registers now; completes at the next [`Wake::notify`].
+    /// Registers now; completes at the next [`Notifier::notify`].
     pub fn notified(&self) -> Notified<'_> {
         self.notify.notified()
     }

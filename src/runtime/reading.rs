@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::base::clock::{Clock, Stopwatch};
 use crate::mail::incoming::{Incoming, Unreadable};
 
-use super::heartbeat::Pulse;
+use super::heartbeat::Heartbeat;
 
 /// Maximum bytes of a message that is parsed in place: it takes less than a millisecond.
 pub const SMALL: usize = 16 * 1024;
@@ -82,7 +82,7 @@ impl ReadingPool {
 
     /// Waits for a slot for a message of `length` bytes, before it is loaded. The heartbeat continues meanwhile; the
     /// lanes whose messages are being parsed have heartbeats of their own.
-    pub async fn slot(&self, length: u32, pulse: &Pulse) -> Slot {
+    pub async fn slot(&self, length: u32, heartbeat: &Heartbeat) -> Slot {
         // Small ones do not wait for large ones: even one in each lane uses little memory.
         if length as usize <= SMALL {
             return Slot { _memory: None, thread: None };
@@ -98,7 +98,7 @@ impl ReadingPool {
             tokio::select! {
                 biased;
                 slot = &mut all => return slot,
-                () = self.clock.wait_for(LOOK) => pulse.works(),
+                () = self.clock.wait_for(LOOK) => heartbeat.works(),
             }
         }
     }
@@ -199,9 +199,9 @@ impl<T> Future for Timed<T> {
 ///
 /// # Errors
 /// [`Unreadable`].
-pub async fn parse(octets: Vec<u8>) -> Result<Incoming, Unreadable> {
-    let is_small = octets.len() <= SMALL;
-    apart(is_small, move || Incoming::parse(&octets)).await
+pub async fn parse(bytes: Vec<u8>) -> Result<Incoming, Unreadable> {
+    let is_small = bytes.len() <= SMALL;
+    apart(is_small, move || Incoming::parse(&bytes)).await
 }
 
 /// Runs long work outside the threads of all other work; a panic in it is propagated.

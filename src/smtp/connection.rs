@@ -9,15 +9,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::watch;
 
 use crate::base::clock::Clock;
-use crate::inbound::recipients::{Reception, Recipient, Refusal};
+use crate::inbound::recipients::{Ingest, Recipient, Refusal};
 
 use super::counters::Counters;
 use super::memory::{GivenUp, MessageMemory};
-use super::patience::{Alarm, Patience};
 use super::reply::Dismissal;
 use super::session::{Message, Peer, Protocol, Session, SessionSettings, Step};
 use super::settings::Limits;
 use super::stream::Stream;
+use super::timeouts::{Alarm, Timeouts};
 use super::tls::Tls;
 
 /// Initial capacity for a peer's input, in bytes: there may be thousands who send next to nothing.
@@ -29,7 +29,7 @@ const KEPT_ROOM: usize = 4096;
 /// Maximum time in seconds, and maximum bytes, for which a peer is read after the last reply: if the connection were
 /// closed at once with unread bytes on the way, it would be reset and the reply lost.
 const LINGER_SECONDS: i64 = 2;
-const LINGER_OCTETS: usize = 256 * 1024;
+const LINGER_BYTES: usize = 256 * 1024;
 
 /// The state shared by all connections of a listener.
 pub struct Shared {
@@ -37,7 +37,7 @@ pub struct Shared {
     pub limits: Limits,
     pub memory: Arc<MessageMemory>,
     pub tls: Option<Arc<Tls>>,
-    pub reception: Arc<dyn Reception>,
+    pub ingest: Arc<dyn Ingest>,
     pub clock: Arc<dyn Clock>,
     pub counters: Arc<Counters>,
 }
@@ -67,7 +67,7 @@ struct Connection<'a> {
     stream: Option<Stream>,
     session: Session,
     room: Vec<u8>,
-    patience: Patience,
+    timeouts: Timeouts,
     alarm: Alarm,
     stopping: watch::Receiver<bool>,
 }
@@ -90,7 +90,7 @@ pub async fn run(
         stream: Some(stream),
         session: Session::new(shared.session.clone(), shared.memory.clone(), peer),
         room: Vec::new(),
-        patience: Patience::new(shared.clock.steady(), &shared.limits),
+        timeouts: Timeouts::new(shared.clock.steady(), &shared.limits),
         alarm: Alarm::default(),
         stopping,
     };
@@ -118,7 +118,7 @@ impl Connection<'_> {
                     Err(error) => return Ending::Broken(error),
                 },
                 Step::Recipient(address) => {
-                    let answer = self.shared.reception.recipient(&address).await;
+                    let answer = self.shared.ingest.recipient(&address).await;
                     self.note_recipient(&address, &answer);
                     self.session.recipient(&answer);
                 }
@@ -148,19 +148,19 @@ impl Connection<'_> {
         }
         let output = self.session.take_output();
         // Before the output is sent: a peer who has read a reply can rely on what the reply started.
-        self.patience.look(self.shared.clock.steady(), &self.shared.limits, !output.is_empty(), in_content);
+        self.timeouts.look(self.shared.clock.steady(), &self.shared.limits, !output.is_empty(), in_content);
         self.send(&output).await?;
         drop(output);
         self.make_room(in_content);
-        let until = self.patience.until();
+        let until = self.timeouts.until();
         let given_up = self.session.given_up();
         let Some(stream) = &mut self.stream else { return Err(io::ErrorKind::NotConnected.into()) };
         tokio::select! {
             biased;
             came = stream.read(&mut self.room) => {
                 let came = came?;
-                self.patience.came(came);
-                self.patience.holds(self.session.content_length());
+                self.timeouts.came(came);
+                self.timeouts.holds(self.session.content_length());
                 self.session.receive(&self.room);
                 return Ok(came > 0);
             }
@@ -172,10 +172,10 @@ impl Connection<'_> {
             // The next round sends the reply.
             _ = self.stopping.wait_for(|stopping| *stopping), if !in_content => return Ok(true),
         }
-        if self.patience.is_over(self.shared.clock.steady(), &self.shared.limits) {
+        if self.timeouts.is_over(self.shared.clock.steady(), &self.shared.limits) {
             self.session.dismiss(if in_content { Dismissal::Slow } else { Dismissal::Idle });
         } else {
-            self.session.set_slow(self.patience.is_slow());
+            self.session.set_slow(self.timeouts.is_slow());
         }
         Ok(true)
     }
@@ -209,20 +209,20 @@ impl Connection<'_> {
     }
 
     async fn take(&mut self, message: Message) {
-        let Message { arrival, recipients, octets } = message;
-        let (count, size) = (recipients.len(), octets.len());
-        let result = self.shared.reception.take(arrival, recipients, octets).await;
+        let Message { arrival, recipients, bytes } = message;
+        let (count, size) = (recipients.len(), bytes.len());
+        let result = self.shared.ingest.take(arrival, recipients, bytes).await;
         match &result {
             Ok(ids) => {
                 self.shared.counters.messages.fetch_add(1, Relaxed);
                 let inbound = ids.first().map(ToString::to_string);
-                tracing::info!(connection = self.id, peer = ?self.peer, recipients = count, octets = size, inbound, "message accepted");
+                tracing::info!(connection = self.id, peer = ?self.peer, recipients = count, bytes = size, inbound, "message accepted");
             }
             Err(refusal @ Refusal::Loop) => {
-                tracing::info!(connection = self.id, peer = ?self.peer, octets = size, %refusal, "message refused");
+                tracing::info!(connection = self.id, peer = ?self.peer, bytes = size, %refusal, "message refused");
             }
             Err(refusal) => {
-                tracing::warn!(connection = self.id, peer = ?self.peer, octets = size, %refusal, "message not accepted");
+                tracing::warn!(connection = self.id, peer = ?self.peer, bytes = size, %refusal, "message not accepted");
             }
         }
         self.session.taken(result.as_ref().map(|_| ()));
@@ -266,12 +266,12 @@ impl Connection<'_> {
         let Some(stream) = &mut self.stream else { return };
         let heard = async {
             stream.shutdown().await?;
-            let mut octets = 0;
-            while octets < LINGER_OCTETS {
+            let mut bytes = 0;
+            while bytes < LINGER_BYTES {
                 let mut room = Vec::with_capacity(KEPT_ROOM);
                 match stream.read(&mut room).await? {
                     0 => break,
-                    came => octets += came,
+                    came => bytes += came,
                 }
             }
             io::Result::Ok(())

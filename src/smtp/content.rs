@@ -36,19 +36,19 @@ enum At {
 #[derive(Debug)]
 pub struct Content {
     at: At,
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     share: Share,
     prefix: usize,
-    max_octets: usize,
+    max_bytes: usize,
     fault: Option<Fault>,
 }
 
 impl Content {
-    /// Starts with `prefix`, our own fields, followed by at most `max_octets` bytes from the peer. Its memory is
+    /// Starts with `prefix`, our own fields, followed by at most `max_bytes` bytes from the peer. Its memory is
     /// charged to the machine `peer`, if known.
-    pub fn new(prefix: &[u8], max_octets: usize, memory: Arc<MessageMemory>, peer: Option<IpAddr>) -> Self {
-        let (octets, share) = (Vec::new(), Share::of(memory, peer));
-        let mut content = Self { at: At::LineStart, octets, share, prefix: prefix.len(), max_octets, fault: None };
+    pub fn new(prefix: &[u8], max_bytes: usize, memory: Arc<MessageMemory>, peer: Option<IpAddr>) -> Self {
+        let (bytes, share) = (Vec::new(), Share::of(memory, peer));
+        let mut content = Self { at: At::LineStart, bytes, share, prefix: prefix.len(), max_bytes, fault: None };
         content.push(prefix);
         content
     }
@@ -56,8 +56,8 @@ impl Content {
     /// Consumes from the front of `input`; returns the number of bytes used, and whether they include the end.
     pub fn take(&mut self, input: &[u8]) -> (usize, bool) {
         let mut used = 0;
-        while let Some(&octet) = input.get(used) {
-            match (self.at, octet) {
+        while let Some(&byte) = input.get(used) {
+            match (self.at, byte) {
                 (At::LineStart, b'.') => self.step(&mut used, At::Dot),
                 (At::Dot, b'\r') => self.step(&mut used, At::DotReturn),
                 (At::DotReturn, b'\n') => return (used + 1, true),
@@ -100,7 +100,7 @@ impl Content {
     fn fail(&mut self, fault: Fault) {
         if self.fault.is_none() {
             self.fault = Some(fault);
-            self.octets = Vec::new();
+            self.bytes = Vec::new();
             self.share.release();
         }
     }
@@ -109,20 +109,20 @@ impl Content {
         if self.fault.is_some() {
             return;
         }
-        let length = self.octets.len() + piece.len();
-        let most = self.prefix.saturating_add(self.max_octets);
+        let length = self.bytes.len() + piece.len();
+        let most = self.prefix.saturating_add(self.max_bytes);
         if length > most {
             return self.fail(Fault::TooLarge);
         }
         if !self.share.grow_to(length) {
             return self.fail(Fault::NoMemory);
         }
-        if length > self.octets.capacity() {
+        if length > self.bytes.capacity() {
             // Capacity that was reserved but not written to uses no memory yet.
-            let ample = length.max(self.octets.capacity().saturating_mul(2)).max(FIRST_CAPACITY).min(most);
-            self.octets.reserve_exact(ample - self.octets.len());
+            let ample = length.max(self.bytes.capacity().saturating_mul(2)).max(FIRST_CAPACITY).min(most);
+            self.bytes.reserve_exact(ample - self.bytes.len());
         }
-        self.octets.extend_from_slice(piece);
+        self.bytes.extend_from_slice(piece);
     }
 
     /// The whole message, our fields first, with its share of the memory.
@@ -132,7 +132,7 @@ impl Content {
     pub fn finish(mut self) -> Result<(Vec<u8>, Share), Fault> {
         match self.fault {
             Some(fault) => Err(fault),
-            None if self.share.keep() => Ok((self.octets, self.share)),
+            None if self.share.keep() => Ok((self.bytes, self.share)),
             None => Err(Fault::NoMemory),
         }
     }
@@ -156,7 +156,7 @@ impl Content {
 
     /// What the peer has sent so far.
     pub fn theirs(&self) -> &[u8] {
-        self.octets.get(self.prefix..).unwrap_or_default()
+        self.bytes.get(self.prefix..).unwrap_or_default()
     }
 }
 
@@ -173,7 +173,7 @@ mod tests {
             assert!(end || used == piece.len());
             done = end;
         }
-        (content.finish().map(|(octets, _)| octets), done)
+        (content.finish().map(|(bytes, _)| bytes), done)
     }
 
     fn whole(text: &[u8]) -> (Result<Vec<u8>, Fault>, bool) {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn dots_are_unstuffed_to_the_octet() {
+    fn dots_are_unstuffed_to_the_byte() {
         for (sent, meant) in [
             (&b".\r\n"[..], &b""[..]),
             (b"a\r\n.\r\n", b"a\r\n"),

@@ -3,7 +3,7 @@
 //! Why not `smtp-proto`, the best available parser: it removes the quotes of quoted local parts, so that two readers
 //! may understand two addresses; it reads `<postmaster>` as the empty path, so that a sender of that form would
 //! become the null sender; it ends lines at a bare LF and drops CR anywhere; and it accepts NUL. A test compares the
-//! two where they should agree (`tests/depesch/smtp_grammar.rs`).
+//! two where they should agree (`tests/depesch/smtp/smtp_grammar.rs`).
 
 /// The longest path accepted, in bytes. RFC 5321 §4.5.3.1.3 requires at least 256; signed senders (VERP, SRS) exceed
 /// it.
@@ -78,7 +78,7 @@ pub enum Wrong {
 /// # Errors
 /// [`Wrong`], to be answered with 5xx.
 pub fn parse(line: &[u8]) -> Result<Command<'_>, Wrong> {
-    let end = line.iter().position(|octet| *octet == b' ').unwrap_or(line.len());
+    let end = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
     let (verb, rest) = line.split_at(end);
     if verb.len() > 8 {
         return Err(Wrong::Unknown);
@@ -108,8 +108,8 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, Wrong> {
     }
 }
 
-fn trim(octets: &[u8]) -> &[u8] {
-    octets.trim_ascii()
+fn trim(bytes: &[u8]) -> &[u8] {
+    bytes.trim_ascii()
 }
 
 /// The name that a peer gives for itself. Peers give arbitrary names, and none proves anything, so any printable one
@@ -149,7 +149,7 @@ fn mail_parameters(rest: &[u8]) -> Result<MailParameters, Wrong> {
     let mut body = false;
     for parameter in parameters(rest)? {
         found.any = true;
-        let (keyword, value) = match parameter.iter().position(|octet| *octet == b'=') {
+        let (keyword, value) = match parameter.iter().position(|byte| *byte == b'=') {
             Some(at) => (&parameter[..at], Some(&parameter[at + 1..])),
             None => (parameter, None),
         };
@@ -200,18 +200,18 @@ fn parameters(rest: &[u8]) -> Result<impl Iterator<Item = &[u8]>, Wrong> {
     if !rest.is_empty() && rest[0] != b' ' {
         return Err(Wrong::Arguments("a space between <address> and parameters"));
     }
-    let allowed = |octet: &u8| octet.is_ascii_graphic() || *octet == b' ' || !octet.is_ascii();
+    let allowed = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ' || !byte.is_ascii();
     if !rest.iter().all(allowed) {
         return Err(Wrong::Parameter);
     }
-    Ok(rest.split(|octet| *octet == b' ').filter(|word| !word.is_empty()))
+    Ok(rest.split(|byte| *byte == b' ').filter(|word| !word.is_empty()))
 }
 
 /// The content of `<…>` at the front, and the rest. A `>` inside a quoted string does not end it.
-fn path(octets: &[u8]) -> Option<(&str, &[u8])> {
-    let inside = octets.strip_prefix(b"<")?;
+fn path(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let inside = bytes.strip_prefix(b"<")?;
     let (mut quoted, mut escaped) = (false, false);
-    let end = inside.iter().position(|octet| match octet {
+    let end = inside.iter().position(|byte| match byte {
         _ if escaped => {
             escaped = false;
             false

@@ -13,13 +13,13 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::base::clock::Clock;
-use crate::inbound::recipients::Reception;
+use crate::inbound::recipients::Ingest;
 use crate::socket::{self, SocketError};
 
 use super::connection::{self, Shared};
+use super::connection_limits::ConnectionLimits;
 use super::counters::Counters;
 use super::memory::MessageMemory;
-use super::places::Places;
 use super::reply;
 use super::session::Protocol;
 use super::settings::ListenerSettings;
@@ -65,7 +65,7 @@ pub enum Inherited {
     Unix(std::os::unix::net::UnixListener),
 }
 
-enum Door {
+enum Endpoint {
     Tcp(Protocol, TcpListener),
     Unix(UnixListener, Option<PathBuf>),
 }
@@ -79,9 +79,9 @@ enum Came {
 /// Bound sockets; peers wait until [`Listener::run`].
 pub struct Listener {
     settings: ListenerSettings,
-    doors: Vec<Door>,
+    endpoints: Vec<Endpoint>,
     tls: Option<Arc<Tls>>,
-    places: Arc<Places>,
+    connection_limits: Arc<ConnectionLimits>,
     memory: Arc<MessageMemory>,
     counters: Arc<Counters>,
 }
@@ -109,32 +109,32 @@ impl Listener {
     /// [`ListenError`]; nothing stays open.
     pub async fn bind(settings: ListenerSettings, inherited: Vec<Inherited>) -> Result<Self, ListenError> {
         let tls = Self::examine(&settings)?;
-        let mut doors = Vec::new();
+        let mut endpoints = Vec::new();
         let smtp = settings.smtp.iter().map(|address| (Protocol::Smtp, *address));
         for (protocol, address) in smtp.chain(settings.lmtp.iter().map(|address| (Protocol::Lmtp, *address))) {
             let listener = TcpListener::bind(address).await.map_err(failed(&address))?;
-            doors.push(Door::Tcp(protocol, listener));
+            endpoints.push(Endpoint::Tcp(protocol, listener));
         }
         for socket in inherited {
-            doors.push(inherit(socket)?);
+            endpoints.push(inherit(socket)?);
         }
         if let Some(file) = &settings.lmtp_socket {
             let listener = socket::open(&file.path, file.mode, file.group.as_deref()).await?;
-            doors.push(Door::Unix(listener, Some(file.path.clone())));
+            endpoints.push(Endpoint::Unix(listener, Some(file.path.clone())));
         }
         let limits = &settings.limits;
-        let places = Places::new(limits.connections, limits.connections_per_address);
+        let connection_limits = ConnectionLimits::new(limits.connections, limits.connections_per_address);
         let memory = memory(&settings);
-        Ok(Self { doors, tls, places, memory, counters: Arc::default(), settings })
+        Ok(Self { endpoints, tls, connection_limits, memory, counters: Arc::default(), settings })
     }
 
     /// The TCP addresses, in the order of the settings: SMTP, LMTP, inherited.
     pub fn addresses(&self) -> Vec<(Protocol, SocketAddr)> {
-        let address = |door: &Door| match door {
-            Door::Tcp(protocol, listener) => listener.local_addr().ok().map(|address| (*protocol, address)),
-            Door::Unix(..) => None,
+        let address = |endpoint: &Endpoint| match endpoint {
+            Endpoint::Tcp(protocol, listener) => listener.local_addr().ok().map(|address| (*protocol, address)),
+            Endpoint::Unix(..) => None,
         };
-        self.doors.iter().filter_map(address).collect()
+        self.endpoints.iter().filter_map(address).collect()
     }
 
     /// The first TCP address.
@@ -149,8 +149,8 @@ impl Listener {
 
     /// Returns a function that counts the open connections.
     pub fn open_connections(&self) -> impl Fn() -> usize + Send + Sync + use<> {
-        let places = self.places.clone();
-        move || places.taken()
+        let connection_limits = self.connection_limits.clone();
+        move || connection_limits.taken()
     }
 
     /// The memory used by messages being received.
@@ -166,24 +166,24 @@ impl Listener {
     /// Accepts mail until `shutdown` completes. Then no connection is accepted, peers that are not sending a message
     /// are dismissed with 421, and messages being received are awaited within the limits. Each message answered with
     /// 250 is durable.
-    pub async fn run(self, reception: Arc<dyn Reception>, clock: Arc<dyn Clock>, shutdown: impl Future<Output = ()>) {
+    pub async fn run(self, ingest: Arc<dyn Ingest>, clock: Arc<dyn Clock>, shutdown: impl Future<Output = ()>) {
         let shared = Arc::new(Shared {
             session: Arc::new(self.settings.session),
             memory: self.memory,
             limits: self.settings.limits,
             tls: self.tls,
-            reception,
+            ingest,
             clock,
             counters: self.counters,
         });
         let (stop, stopping) = watch::channel(false);
-        let mut doors = JoinSet::new();
-        for door in self.doors {
-            doors.spawn(keep(door, shared.clone(), self.places.clone(), stopping.clone()));
+        let mut endpoints = JoinSet::new();
+        for endpoint in self.endpoints {
+            endpoints.spawn(keep(endpoint, shared.clone(), self.connection_limits.clone(), stopping.clone()));
         }
         shutdown.await;
         stop.send_replace(true);
-        while let Some(ended) = doors.join_next().await {
+        while let Some(ended) = endpoints.join_next().await {
             note_panic(ended);
         }
     }
@@ -196,7 +196,7 @@ fn check(settings: &ListenerSettings) -> Result<(), ListenError> {
     if settings.session.max_recipients < 100 {
         return Err(ListenError::Settings("at least 100 recipients must be allowed (RFC 5321, section 4.5.3.1.8)"));
     }
-    if settings.limits.message_memory < settings.session.max_message_octets.saturating_add(4096) {
+    if settings.limits.message_memory < settings.session.max_message_bytes.saturating_add(4096) {
         return Err(ListenError::Settings("the memory for messages must hold the largest message and 4 KiB more"));
     }
     Ok(())
@@ -204,7 +204,7 @@ fn check(settings: &ListenerSettings) -> Result<(), ListenError> {
 
 /// Reserves for small messages a quarter, or what the largest message leaves.
 fn memory(settings: &ListenerSettings) -> Arc<MessageMemory> {
-    let (in_all, largest) = (settings.limits.message_memory, settings.session.max_message_octets.saturating_add(4096));
+    let (in_all, largest) = (settings.limits.message_memory, settings.session.max_message_bytes.saturating_add(4096));
     MessageMemory::reserving(in_all, (in_all / 4).min(in_all.saturating_sub(largest)))
 }
 
@@ -220,22 +220,22 @@ fn not_lmtp_on_smtp_port(protocol: Protocol, address: SocketAddr) -> Result<(), 
     }
 }
 
-fn inherit(socket: Inherited) -> Result<Door, ListenError> {
+fn inherit(socket: Inherited) -> Result<Endpoint, ListenError> {
     let what = "an inherited socket";
     match socket {
         Inherited::Tcp(protocol, listener) => {
             not_lmtp_on_smtp_port(protocol, listener.local_addr().map_err(failed(&what))?)?;
             listener.set_nonblocking(true).map_err(failed(&what))?;
-            Ok(Door::Tcp(protocol, TcpListener::from_std(listener).map_err(failed(&what))?))
+            Ok(Endpoint::Tcp(protocol, TcpListener::from_std(listener).map_err(failed(&what))?))
         }
         Inherited::Unix(listener) => {
             listener.set_nonblocking(true).map_err(failed(&what))?;
-            Ok(Door::Unix(UnixListener::from_std(listener).map_err(failed(&what))?, None))
+            Ok(Endpoint::Unix(UnixListener::from_std(listener).map_err(failed(&what))?, None))
         }
     }
 }
 
-impl Door {
+impl Endpoint {
     fn protocol(&self) -> Protocol {
         match self {
             Self::Tcp(protocol, _) => *protocol,
@@ -255,11 +255,16 @@ impl Door {
 }
 
 /// Accepts peers on one socket until told to stop, and ends when the last one has left.
-async fn keep(door: Door, shared: Arc<Shared>, places: Arc<Places>, mut stopping: watch::Receiver<bool>) {
+async fn keep(
+    endpoint: Endpoint,
+    shared: Arc<Shared>,
+    connection_limits: Arc<ConnectionLimits>,
+    mut stopping: watch::Receiver<bool>,
+) {
     let mut connections = JoinSet::new();
     loop {
         let came = tokio::select! {
-            came = door.accept() => came,
+            came = endpoint.accept() => came,
             Some(ended) = connections.join_next() => {
                 note_panic(ended);
                 continue;
@@ -267,18 +272,18 @@ async fn keep(door: Door, shared: Arc<Shared>, places: Arc<Places>, mut stopping
             _ = stopping.wait_for(|stop| *stop) => break,
         };
         match came {
-            Ok(came) => let_in(came, door.protocol(), &shared, &places, &stopping, &mut connections),
+            Ok(came) => let_in(came, endpoint.protocol(), &shared, &connection_limits, &stopping, &mut connections),
             Err(error) => {
                 tracing::warn!(%error, "a connection for mail could not be accepted");
                 shared.clock.wait_for(ACCEPT_PAUSE).await;
             }
         }
     }
-    if let Door::Unix(_, Some(path)) = &door {
+    if let Endpoint::Unix(_, Some(path)) = &endpoint {
         // If this fails, it only leaves a stale socket.
         let _ = std::fs::remove_file(path);
     }
-    drop(door);
+    drop(endpoint);
     let mut late = shared.clock.wait_for(shared.limits.drain);
     loop {
         tokio::select! {
@@ -298,7 +303,7 @@ fn let_in(
     came: Came,
     protocol: Protocol,
     shared: &Arc<Shared>,
-    places: &Arc<Places>,
+    connection_limits: &Arc<ConnectionLimits>,
     stopping: &watch::Receiver<bool>,
     connections: &mut JoinSet<()>,
 ) {
@@ -306,7 +311,7 @@ fn let_in(
         Came::Tcp(stream, peer) => (Stream::Tcp(stream), Some(peer)),
         Came::Unix(stream) => (Stream::Unix(stream), None),
     };
-    let place = match places.enter(protocol, peer) {
+    let place = match connection_limits.enter(protocol, peer) {
         Ok(place) => place,
         Err(why) => {
             shared.counters.turned_away.fetch_add(1, Relaxed);

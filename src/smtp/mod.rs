@@ -2,20 +2,20 @@
 //! it.
 //!
 //! A peer's bytes go into a [`session::Session`]; out of it come replies, and questions for the ingest
-//! ([`crate::inbound::recipients::Reception`]). All protocol rules are in the session and tested without a socket;
+//! ([`crate::inbound::recipients::Ingest`]). All protocol rules are in the session and tested without a socket;
 //! sockets, TLS, time and limits belong to the [`listener`].
 
 mod connection;
+mod connection_limits;
 mod content;
 pub mod counters;
 pub mod grammar;
 pub mod listener;
 pub mod memory;
-mod patience;
-mod places;
 mod received;
 mod reply;
 pub mod session;
 pub mod settings;
 mod stream;
+mod timeouts;
 pub mod tls;

@@ -102,11 +102,11 @@ impl Session {
     }
 
     /// Receives bytes from the peer.
-    pub fn receive(&mut self, octets: &[u8]) {
+    pub fn receive(&mut self, bytes: &[u8]) {
         if !matches!(self.state, State::Closed) {
             self.input.drain(..self.used);
             self.used = 0;
-            self.input.extend_from_slice(octets);
+            self.input.extend_from_slice(bytes);
         }
     }
 

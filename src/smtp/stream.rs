@@ -25,12 +25,12 @@ impl Stream {
     }
 
     /// Sends everything.
-    pub async fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => stream.write_all(octets).await,
-            Self::Unix(stream) => stream.write_all(octets).await,
+            Self::Tcp(stream) => stream.write_all(bytes).await,
+            Self::Unix(stream) => stream.write_all(bytes).await,
             Self::Tls(stream) => {
-                stream.write_all(octets).await?;
+                stream.write_all(bytes).await?;
                 stream.flush().await
             }
         }

@@ -25,8 +25,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`], never to be read as "not asked".
     pub async fn request_to_end_approval(&self, list: &ListName) -> Result<Option<(Operator, Timestamp)>, StoreError> {
-        let Some(octets) = self.engine.get(&keys::request_to_end_approval(list)).await? else { return Ok(None) };
-        let form: RequestV1 = match record::split(FAMILY, &octets)? {
+        let Some(bytes) = self.engine.get(&keys::request_to_end_approval(list)).await? else { return Ok(None) };
+        let form: RequestV1 = match record::split(FAMILY, &bytes)? {
             (1, rest) => record::decode(FAMILY, rest)?,
             (version, _) => return Err(RecordError::Newer { family: FAMILY, version }.into()),
         };

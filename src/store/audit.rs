@@ -86,9 +86,9 @@ impl Store {
     /// [`StoreError`].
     pub async fn audit_entries(&self, after: u64, limit: usize) -> Result<Vec<KeptEntry>, StoreError> {
         let found = self.engine.scan(keys::audit_entries_after(after), limit).await?;
-        let read = found.iter().map(|(key, octets)| {
+        let read = found.iter().map(|(key, bytes)| {
             let damaged = || RecordError::Damaged { family: FAMILY, reason: "its key has no number".to_owned() };
-            decode(keys::last_number(key).ok_or_else(damaged)?, octets)
+            decode(keys::last_number(key).ok_or_else(damaged)?, bytes)
         });
         Ok(read.collect::<Result<_, _>>()?)
     }
@@ -160,8 +160,8 @@ pub fn put_entry(batch: &mut Batch, head: &AuditHead, entry: &AuditEntry) {
     batch.put(keys::audit_entry(entry.number), record::encode(1, &form));
 }
 
-fn decode(number: u64, octets: &[u8]) -> Result<KeptEntry, RecordError> {
-    let form: EntryV1 = match record::split(FAMILY, octets)? {
+fn decode(number: u64, bytes: &[u8]) -> Result<KeptEntry, RecordError> {
+    let form: EntryV1 = match record::split(FAMILY, bytes)? {
         (1, rest) => record::decode(FAMILY, rest)?,
         (version, _) => return Err(RecordError::Newer { family: FAMILY, version }),
     };

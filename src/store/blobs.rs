@@ -18,16 +18,16 @@ use crate::model::release::Blob;
 
 use super::journal::disk::{Disk, SystemDisk};
 
-/// Larger files are refused: octets.
+/// Larger files are refused: bytes.
 pub const MAX_BLOB: u64 = 100_000_000;
 
-/// Octets read and written at once.
+/// Bytes read and written at once.
 const PIECE: usize = 64 * 1024;
 
-/// Octets of the disk left free: more than what the store leaves free, so that an attachment cannot stop mail going out.
+/// Bytes of the disk left free: more than what the store leaves free, so that an attachment cannot stop mail going out.
 const RESERVE: u64 = 128 * 1024 * 1024;
 
-/// After so many octets of a file it is looked again whether there is room.
+/// After so many bytes of a file it is looked again whether there is room.
 const LOOK_EVERY: u64 = 4 * 1024 * 1024;
 
 /// The directory of attachments. Cheap to clone.
@@ -172,9 +172,9 @@ impl Blobs {
     /// # Errors
     /// As [`Blobs::copy_out`].
     pub async fn read(&self, sha256: &[u8; 32]) -> Result<Vec<u8>, BlobError> {
-        let mut octets = Vec::new();
-        self.copy_out(sha256, &mut octets).await?;
-        Ok(octets)
+        let mut bytes = Vec::new();
+        self.copy_out(sha256, &mut bytes).await?;
+        Ok(bytes)
     }
 
     /// The attachments that were last received before the cutoff.
@@ -249,7 +249,7 @@ pub struct IncomingBlob {
 }
 
 impl IncomingBlob {
-    /// Takes the next octets.
+    /// Takes the next bytes.
     ///
     /// # Errors
     /// [`BlobError::TooLarge`], [`BlobError::Io`].
@@ -339,9 +339,9 @@ pub fn parse_sha256(text: &str) -> Option<[u8; 32]> {
     if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
-    let mut octets = [0; 32];
-    for (at, octet) in octets.iter_mut().enumerate() {
-        *octet = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
+    let mut bytes = [0; 32];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
     }
-    Some(octets)
+    Some(bytes)
 }

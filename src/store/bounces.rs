@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{InboundId, LetterId, MailingId, SubscriberId};
+use crate::base::id::{InboundId, MailingId, NoticeId, SubscriberId};
 use crate::model::bounce::{Bounce, BounceEffect, BounceSource, Hit, Probe, Score, Suspension, Verdict};
 use crate::model::classify::Class;
 
@@ -83,7 +83,7 @@ struct SuspensionV1 {
 
 #[derive(Serialize, Deserialize)]
 struct ProbeV1 {
-    letter: u64,
+    notice: u64,
     at: i64,
     failed: bool,
 }
@@ -173,7 +173,7 @@ impl Store {
         let after = SubscriberId(last.0.saturating_add(1));
         let range = KeyRange::new(keys::bounce(mailing, first), Some(keys::bounce(mailing, after)));
         let mut pages = self.pages(Query::new(range, |key, stamp| {
-            let mailing = key.0.get(1..9).and_then(|octets| octets.try_into().ok()).map(u64::from_be_bytes);
+            let mailing = key.0.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
             let mailing = mailing.ok_or_else(|| too_short(key))?;
             Ok(decode_bounce(MailingId(mailing), SubscriberId(last_id(key)?), &stamp)?)
         }));
@@ -226,7 +226,7 @@ impl Store {
 }
 
 fn last_id(key: &Key) -> Result<u64, RecordError> {
-    key.0.last_chunk::<8>().map(|octets| u64::from_be_bytes(*octets)).ok_or_else(|| too_short(key))
+    key.0.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes)).ok_or_else(|| too_short(key))
 }
 
 fn too_short(key: &Key) -> RecordError {
@@ -262,8 +262,8 @@ fn encode_bounce(bounce: &Bounce) -> Value {
     record::encode(VERSION, &form)
 }
 
-fn decode_bounce(mailing: MailingId, subscriber: SubscriberId, octets: &[u8]) -> Result<Bounce, RecordError> {
-    let form: BounceV1 = versioned(BOUNCE, octets)?;
+fn decode_bounce(mailing: MailingId, subscriber: SubscriberId, bytes: &[u8]) -> Result<Bounce, RecordError> {
+    let form: BounceV1 = versioned(BOUNCE, bytes)?;
     Ok(Bounce {
         mailing,
         subscriber,
@@ -329,7 +329,7 @@ fn encode_score(score: &Score) -> Value {
             reported: suspension.reported,
             probes: suspension.probes,
             probe: suspension.probe.map(|probe| ProbeV1 {
-                letter: probe.letter.0,
+                notice: probe.notice.0,
                 at: probe.at.timestamp_millis(),
                 failed: probe.failed,
             }),
@@ -338,12 +338,12 @@ fn encode_score(score: &Score) -> Value {
     record::encode(VERSION, &form)
 }
 
-fn decode_score(octets: &[u8]) -> Result<Score, RecordError> {
-    let form: ScoreV1 = versioned(SCORE, octets)?;
+fn decode_score(bytes: &[u8]) -> Result<Score, RecordError> {
+    let form: ScoreV1 = versioned(SCORE, bytes)?;
     let instant = |millis: i64| record::instant(SCORE, millis);
     let hit = |(mailing, at): (u64, i64)| Ok(Hit { mailing: MailingId(mailing), at: instant(at)? });
     let probe = |probe: ProbeV1| {
-        Ok::<_, RecordError>(Probe { letter: LetterId(probe.letter), at: instant(probe.at)?, failed: probe.failed })
+        Ok::<_, RecordError>(Probe { notice: NoticeId(probe.notice), at: instant(probe.at)?, failed: probe.failed })
     };
     let suspension = |form: SuspensionV1| {
         Ok::<_, RecordError>(Suspension {
@@ -362,8 +362,8 @@ fn decode_score(octets: &[u8]) -> Result<Score, RecordError> {
     })
 }
 
-fn versioned<T: serde::de::DeserializeOwned>(family: &'static str, octets: &[u8]) -> Result<T, RecordError> {
-    match record::split(family, octets)? {
+fn versioned<T: serde::de::DeserializeOwned>(family: &'static str, bytes: &[u8]) -> Result<T, RecordError> {
+    match record::split(family, bytes)? {
         (VERSION, rest) => record::decode(family, rest),
         (version, _) => Err(RecordError::Newer { family, version }),
     }

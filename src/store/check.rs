@@ -1,4 +1,4 @@
-//! Checking everything that is kept, octet by octet, and saying what damage hits: journal, checkpoints and index (see
+//! Checking everything that is kept, byte by byte, and saying what damage hits: journal, checkpoints and index (see
 //! [`super::embedded::check`]), attachments by their hashes, and mail that came in by the places that records name.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,7 +4,7 @@
 //! ```text
 //! <number of the group it was begun after, 20 digits>.checkpoint
 //! magic 8 | version u32 | mark `since` 32 | checksum u64
-//! blocks:  raw length u32 | packed length u32 | checksum u64 of the packed octets | packed (LZ4)
+//! blocks:  raw length u32 | packed length u32 | checksum u64 of the packed bytes | packed (LZ4)
 //!          each holds: key length u16 | value length u32 | key | value, keys ascending over the whole file
 //! end:     0 u32 | 0 u32 | mark `until` 32 | records u64 | checksum u64 of all block checksums and this
 //! ```
@@ -31,7 +31,7 @@ const SUFFIX: &str = ".checkpoint";
 
 /// The name of one that is being written.
 const UNFINISHED: &str = "unfinished";
-/// Octets before the first block.
+/// Bytes before the first block.
 pub(super) const HEADER: u64 = 52;
 /// No block is larger: one entry at most comes on top of a full block.
 const MAX_BLOCK: usize = 2 * 1024 * 1024;
@@ -164,8 +164,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (path, ..) = written(directory.path());
         let whole = fs::read(&path).unwrap();
-        let check = |octets: &[u8]| {
-            fs::write(&path, octets).unwrap();
+        let check = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
             read(&path, &mut |_, _| Ok(())).is_err()
         };
         for position in (0..whole.len()).step_by(whole.len() / 200).chain(whole.len() - 60..whole.len()).chain(0..60) {

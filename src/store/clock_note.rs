@@ -55,8 +55,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`], never to be read as "nothing".
     pub async fn clock_note(&self) -> Result<Option<ClockNote>, StoreError> {
-        let Some(octets) = self.engine.get(&keys::setting("clock")).await? else { return Ok(None) };
-        Ok(Some(decode(&octets)?))
+        let Some(bytes) = self.engine.get(&keys::setting("clock")).await? else { return Ok(None) };
+        Ok(Some(decode(&bytes)?))
     }
 
     /// What was last known about the clock, as [`Store::clock_note`].
@@ -99,8 +99,8 @@ impl Store {
     }
 }
 
-fn decode(octets: &[u8]) -> Result<ClockNote, RecordError> {
-    let NoteV2 { first, steady, back, behind } = match record::split(FAMILY, octets)? {
+fn decode(bytes: &[u8]) -> Result<ClockNote, RecordError> {
+    let NoteV2 { first, steady, back, behind } = match record::split(FAMILY, bytes)? {
         (1, rest) => {
             // When it was set back was not noted: what is dated later than this note was made before it.
             let first: NoteV1 = record::decode(FAMILY, rest)?;

@@ -101,8 +101,8 @@ impl BoilerplateV1 {
     }
 }
 
-fn decode<T: serde::de::DeserializeOwned>(family: &'static str, octets: &Value) -> Result<T, RecordError> {
-    let (version, rest) = record::split(family, octets)?;
+fn decode<T: serde::de::DeserializeOwned>(family: &'static str, bytes: &Value) -> Result<T, RecordError> {
+    let (version, rest) = record::split(family, bytes)?;
     match version {
         VERSION => record::decode(family, rest),
         version => Err(RecordError::Newer { family, version }),
@@ -149,19 +149,19 @@ impl Store {
     /// [`StoreError`].
     pub async fn contact_book(&self) -> Result<ContactBook, StoreError> {
         let mut book = ContactBook::default();
-        let mut organisations = self.pages(Query::new(keys::table(b'q'), |_, octets| {
-            Ok(decode::<OrganisationV1>("organisation", &octets)?.read()?)
+        let mut organisations = self.pages(Query::new(keys::table(b'q'), |_, bytes| {
+            Ok(decode::<OrganisationV1>("organisation", &bytes)?.read()?)
         }));
         while let Some(organisation) = organisations.next().await? {
             book.organisations.insert(organisation.id.clone(), organisation);
         }
         let mut contacts =
-            self.pages(Query::new(keys::table(b'o'), |_, octets| Ok(decode::<ContactV1>("contact", &octets)?.read()?)));
+            self.pages(Query::new(keys::table(b'o'), |_, bytes| Ok(decode::<ContactV1>("contact", &bytes)?.read()?)));
         while let Some((id, contact)) = contacts.next().await? {
             book.contacts.insert(id, contact);
         }
-        let mut texts = self.pages(Query::new(keys::table(b'b'), |_, octets| {
-            Ok(decode::<BoilerplateV1>("boilerplate", &octets)?.read())
+        let mut texts = self.pages(Query::new(keys::table(b'b'), |_, bytes| {
+            Ok(decode::<BoilerplateV1>("boilerplate", &bytes)?.read())
         }));
         while let Some(text) = texts.next().await? {
             book.boilerplates.insert((text.organisation.clone(), text.revision), text);

@@ -17,7 +17,7 @@ impl Store {
         self.attempt(|| async move {
             let before = self.engine.get(key).await?;
             let last = match &before {
-                Some(octets) => record::decode_counter(octets)?,
+                Some(bytes) => record::decode_counter(bytes)?,
                 None => 0,
             };
             let mut batch = Batch::new();
@@ -43,16 +43,16 @@ impl Store {
             let page = self.engine.scan(range.clone(), PAGE).await?;
             let Some((newest, _)) = page.last() else { return Ok(()) };
             range = range.after(newest);
-            for (key, octets) in &page {
-                let mut last = record::decode_counter(octets)?;
+            for (key, bytes) in &page {
+                let mut last = record::decode_counter(bytes)?;
                 if let Some(later) = later
-                    && let Some(octets) = later.engine.get(key).await?
+                    && let Some(bytes) = later.engine.get(key).await?
                 {
-                    last = last.max(record::decode_counter(&octets)?);
+                    last = last.max(record::decode_counter(&bytes)?);
                 }
                 let next = last.saturating_add(leave_out(&name_of(key)));
                 let mut batch = Batch::new();
-                batch.expect(key.clone(), octets.clone());
+                batch.expect(key.clone(), bytes.clone());
                 batch.put(key.clone(), next.to_be_bytes().as_slice());
                 // Nothing else may take numbers meanwhile.
                 if self.commit(batch).await? != Commit::Applied {

@@ -56,7 +56,7 @@ enum WhyV1 {
     Erased,
 }
 
-/// The octets of a delivery.
+/// The bytes of a delivery.
 pub(super) fn encode(delivery: &Delivery) -> Value {
     let state = match &delivery.state {
         DeliveryState::Waiting => StateV1::Waiting,
@@ -83,8 +83,8 @@ pub(super) fn encode(delivery: &Delivery) -> Value {
 }
 
 /// Reads a delivery.
-pub(super) fn decode(octets: &[u8]) -> Result<Delivery, RecordError> {
-    let form: DeliveryV1 = match record::split(FAMILY, octets)? {
+pub(super) fn decode(bytes: &[u8]) -> Result<Delivery, RecordError> {
+    let form: DeliveryV1 = match record::split(FAMILY, bytes)? {
         (1, rest) => record::decode(FAMILY, rest)?,
         (version, _) => return Err(RecordError::Newer { family: FAMILY, version }),
     };

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// A key: a table prefix, then big-endian fields (see [`super::keys`]), so that keys scan in order.
+/// A key: a table prefix, then big-endian fields (see `keys`), so that keys scan in order.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub Vec<u8>);
 
@@ -18,14 +18,14 @@ impl fmt::Debug for Key {
         if let Some((table @ (b'a' | b'l' | b'D' | b'j' | b'S'), fields)) = self.0.split_first() {
             return write!(f, "{}({} bytes)", char::from(*table), fields.len());
         }
-        self.0.iter().try_for_each(|octet| match octet {
-            b' '..=b'~' => write!(f, "{}", char::from(*octet)),
+        self.0.iter().try_for_each(|byte| match byte {
+            b' '..=b'~' => write!(f, "{}", char::from(*byte)),
             other => write!(f, "\\x{other:02x}"),
         })
     }
 }
 
-/// A value's octets. Cheap to clone.
+/// A value's bytes. Cheap to clone.
 pub type Value = Arc<[u8]>;
 
 /// Keys from `from` (with it) to `to` (without it), in order or, when `backward`, the last first.
@@ -87,7 +87,7 @@ pub enum Expect {
 }
 
 /// Writes that apply together or not at all, and what must hold for that. The store's version stamp is the value
-/// itself: a record is unchanged when its octets are.
+/// itself: a record is unchanged when its bytes are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     /// All must hold, as of just before this batch.
@@ -139,22 +139,22 @@ impl Batch {
     }
 }
 
-/// The longest key, in octets.
+/// The longest key, in bytes.
 pub const MAX_KEY: usize = 1024;
 
-/// The largest value, in octets. Larger things are files of their own, named by their hash (see `blobs`).
+/// The largest value, in bytes. Larger things are files of their own, named by their hash (see `blobs`).
 pub const MAX_VALUE: usize = 256 * 1024;
 
-/// The most octets that the writes of one batch may have together.
+/// The most bytes that the writes of one batch may have together.
 pub const MAX_BATCH: usize = 16 * 1024 * 1024;
 
 impl Batch {
     /// The bytes of all keys and values that it writes.
-    pub fn written_octets(&self) -> usize {
+    pub fn written_bytes(&self) -> usize {
         self.writes.iter().map(|(key, value)| key.0.len() + value.as_ref().map_or(0, |value| value.len())).sum()
     }
 
-    /// Whether every engine takes this batch: keys of 1 to [`MAX_KEY`] octets that do not begin with NUL (those are
+    /// Whether every engine takes this batch: keys of 1 to [`MAX_KEY`] bytes that do not begin with NUL (those are
     /// the engine's own), values of at most [`MAX_VALUE`], all together at most [`MAX_BATCH`].
     ///
     /// # Errors
@@ -171,7 +171,7 @@ impl Batch {
                 return Err(EngineError::Refused(text));
             }
         }
-        let total = self.written_octets();
+        let total = self.written_bytes();
         match total > MAX_BATCH {
             true => Err(EngineError::Refused(format!("a batch of {total} bytes, more than {MAX_BATCH}"))),
             false => Ok(()),

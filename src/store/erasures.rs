@@ -97,7 +97,7 @@ pub fn put(batch: &mut Batch, hash: &AddressHash, before: Option<Value>, erasure
 /// Erasures that are done, and of which journal or index may still hold something, in order of hash.
 pub fn aging() -> Query<(AddressHash, Read<Erasure>)> {
     let named = |row: &Key| Some(keys::erasure(&hash_of(row).ok()?));
-    Query::indexed(keys::aging_erasures(), named, |key, octets| Ok((hash_of(key)?, decode(octets)?)))
+    Query::indexed(keys::aging_erasures(), named, |key, bytes| Ok((hash_of(key)?, decode(bytes)?)))
 }
 
 impl Store {
@@ -123,7 +123,7 @@ impl Store {
             range = range.after(&keys::erasure(&after));
         }
         let found = self.engine.scan(range, limit).await?;
-        found.into_iter().map(|(key, octets)| Ok((hash_of(&key)?, decode(octets)?))).collect()
+        found.into_iter().map(|(key, bytes)| Ok((hash_of(&key)?, decode(bytes)?))).collect()
     }
 
     /// The first `limit` erasures that are not through.

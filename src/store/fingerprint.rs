@@ -46,24 +46,24 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Octets of the form on disk.
+    /// Bytes of the form on disk.
     pub const LENGTH: usize = 32;
 
     /// The form on disk, little-endian.
-    pub fn to_octets(self) -> [u8; Self::LENGTH] {
-        let mut octets = [0; Self::LENGTH];
-        octets[..8].copy_from_slice(&self.sequence.to_le_bytes());
-        octets[8..16].copy_from_slice(&self.fingerprint.records.to_le_bytes());
-        octets[16..].copy_from_slice(&self.fingerprint.sum.to_le_bytes());
-        octets
+    pub fn to_bytes(self) -> [u8; Self::LENGTH] {
+        let mut bytes = [0; Self::LENGTH];
+        bytes[..8].copy_from_slice(&self.sequence.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.fingerprint.records.to_le_bytes());
+        bytes[16..].copy_from_slice(&self.fingerprint.sum.to_le_bytes());
+        bytes
     }
 
-    /// From the form on disk; `None` unless there are exactly [`Self::LENGTH`] octets.
-    pub fn from_octets(octets: &[u8]) -> Option<Self> {
-        if octets.len() != Self::LENGTH {
+    /// From the form on disk; `None` unless there are exactly [`Self::LENGTH`] bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() != Self::LENGTH {
             return None;
         }
-        let (sequence, rest) = octets.split_first_chunk::<8>()?;
+        let (sequence, rest) = bytes.split_first_chunk::<8>()?;
         let (records, sum) = rest.split_first_chunk::<8>()?;
         let sum = u128::from_le_bytes(sum.try_into().ok()?);
         let fingerprint = Fingerprint { records: u64::from_le_bytes(*records), sum };
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn a_mark_survives_its_form_on_disk() {
         let mark = Mark { sequence: 7, fingerprint: Fingerprint { records: 9, sum: u128::MAX - 3 } };
-        assert_eq!(Mark::from_octets(&mark.to_octets()), Some(mark));
-        assert_eq!(Mark::from_octets(&[0; 31]), None);
+        assert_eq!(Mark::from_bytes(&mark.to_bytes()), Some(mark));
+        assert_eq!(Mark::from_bytes(&[0; 31]), None);
     }
 }

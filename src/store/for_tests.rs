@@ -1,5 +1,5 @@
 //! For tests under `tests/` only: keys as they lie on the disk, and the engine below a store. Nothing under `src` uses this
-//! (`tests/depesch/store_closed.rs`).
+//! (`tests/depesch/store/store_closed.rs`).
 
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ use super::record::{self, RecordError};
 use super::{Read, Store, StoreError, keys};
 
 const FAMILY: &str = "idempotency key";
-/// Longest key, in octets.
+/// Longest key, in bytes.
 pub const LONGEST: usize = 200;
 
 /// What came of a request.
@@ -61,8 +61,8 @@ impl Store {
         let found = self.engine.scan(range, limit).await?;
         let next = found.last().filter(|_| found.len() == limit).map(|(key, _)| key.clone());
         let (mut batch, mut forgotten) = (Batch::new(), 0);
-        for (key, octets) in found {
-            if old.has(decode(&octets)?.at) {
+        for (key, bytes) in found {
+            if old.has(decode(&bytes)?.at) {
                 batch.delete(key);
                 forgotten += 1;
             }
@@ -82,8 +82,8 @@ pub fn put(batch: &mut Batch, key: &str, answered: &Answered) {
     batch.put(keys::idempotency(key), record::encode(1, &form));
 }
 
-fn decode(octets: &[u8]) -> Result<Answered, RecordError> {
-    let form: AnsweredV1 = match record::split(FAMILY, octets)? {
+fn decode(bytes: &[u8]) -> Result<Answered, RecordError> {
+    let form: AnsweredV1 = match record::split(FAMILY, bytes)? {
         (1, rest) => record::decode(FAMILY, rest)?,
         (version, _) => return Err(RecordError::Newer { family: FAMILY, version }),
     };

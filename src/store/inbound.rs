@@ -19,8 +19,8 @@ const VERSION: u8 = 1;
 const COUNTER: &str = "inbound";
 /// Ids taken at once: one more commit for so many messages.
 const BLOCK: u64 = 256;
-/// Octets kept of a note or an error, so that no text however long makes a record that the store refuses.
-const TEXT_OCTETS: usize = 4000;
+/// Bytes kept of a note or an error, so that no text however long makes a record that the store refuses.
+const TEXT_BYTES: usize = 4000;
 
 #[derive(Serialize, Deserialize)]
 struct InboundV1 {
@@ -125,8 +125,8 @@ fn decode_kind(kind: KindV1) -> InboundKind {
     }
 }
 
-fn decode(id: InboundId, octets: &Value) -> Result<Read<Inbound>, StoreError> {
-    let (version, rest) = record::split(FAMILY, octets)?;
+fn decode(id: InboundId, bytes: &Value) -> Result<Read<Inbound>, StoreError> {
+    let (version, rest) = record::split(FAMILY, bytes)?;
     if version != VERSION {
         return Err(RecordError::Newer { family: FAMILY, version }.into());
     }
@@ -152,20 +152,20 @@ fn decode(id: InboundId, octets: &Value) -> Result<Read<Inbound>, StoreError> {
     };
     let place = SpoolPlace { segment: form.segment, offset: form.offset, length: form.length };
     let value = Inbound { id, arrival, recipient: form.recipient, place, state };
-    Ok(Read { value, stamp: octets.clone() })
+    Ok(Read { value, stamp: bytes.clone() })
 }
 
-fn decode_entry((key, octets): &(Key, Value)) -> Result<Read<Inbound>, StoreError> {
-    decode(id_of(key)?, octets)
+fn decode_entry((key, bytes): &(Key, Value)) -> Result<Read<Inbound>, StoreError> {
+    decode(id_of(key)?, bytes)
 }
 
 fn id_of(key: &Key) -> Result<InboundId, RecordError> {
     let damaged = |_| RecordError::Damaged { family: FAMILY, reason: "its key holds no id".to_owned() };
-    key.0.get(1..).unwrap_or_default().try_into().map(|octets| InboundId(u64::from_be_bytes(octets))).map_err(damaged)
+    key.0.get(1..).unwrap_or_default().try_into().map(|bytes| InboundId(u64::from_be_bytes(bytes))).map_err(damaged)
 }
 
 fn bounded(text: &str) -> String {
-    text[..text.floor_char_boundary(TEXT_OCTETS)].to_owned()
+    text[..text.floor_char_boundary(TEXT_BYTES)].to_owned()
 }
 
 /// Adds a message that came in to `batch`, to be handled; it conflicts when the id is taken.
@@ -231,7 +231,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`], never to be read as "there is none".
     pub async fn inbound(&self, id: InboundId) -> Result<Option<Read<Inbound>>, StoreError> {
-        self.engine.get(&keys::inbound(id)).await?.map(|octets| decode(id, &octets)).transpose()
+        self.engine.get(&keys::inbound(id)).await?.map(|bytes| decode(id, &bytes)).transpose()
     }
 
     /// The next `limit` messages after `after` that wait to be handled, oldest first; from the first without it.
@@ -261,7 +261,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn inbound_tries(&self, id: InboundId) -> Result<u8, StoreError> {
         let marker = self.engine.get(&keys::inbound_waiting(id)).await?;
-        Ok(marker.and_then(|octets| octets.first().copied()).unwrap_or(0))
+        Ok(marker.and_then(|bytes| bytes.first().copied()).unwrap_or(0))
     }
 
     /// The next `limit` messages after `after`, in order of id, which is about the order in which they came; from the

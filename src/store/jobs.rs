@@ -10,7 +10,7 @@ const FAMILY: &str = "job";
 /// The name under which the daemon notes that it is alive.
 const ALIVE: &str = "alive";
 /// The name under which is noted when the clock was seen to have leapt.
-const LEAP: &str = "leap";
+const JUMP: &str = "leap";
 
 impl Store {
     /// When a job last ran; `None` when it never did.
@@ -41,17 +41,17 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn leap(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.job(LEAP).await?.map(|read| read.value))
+    pub async fn clock_jump(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.job(JUMP).await?.map(|read| read.value))
     }
 
     /// Notes that the clock leapt.
     ///
     /// # Errors
     /// [`StoreError`]: not noted.
-    pub async fn note_leap(&self, at: Timestamp) -> Result<(), StoreError> {
+    pub async fn note_clock_jump(&self, at: Timestamp) -> Result<(), StoreError> {
         let mut batch = Batch::new();
-        batch.put(keys::job(LEAP), record::encode(1, &at.timestamp_millis()));
+        batch.put(keys::job(JUMP), record::encode(1, &at.timestamp_millis()));
         self.commit(batch).await.map(|_| ())
     }
 

@@ -40,7 +40,7 @@
 //! | `v` | subscriber | what bounces have come to |
 //! | `M` | `o`, mailing | index: that a mailing is open, which is scheduled, being frozen or sent, or cancelled and not yet closed |
 //! | `M` | `r`, release, mailing | index: that a mailing sends this release |
-//! | `L` | letter | the octets of a letter, until it is taken |
+//! | `L` | letter | the bytes of a letter, until it is taken |
 //! | `N` | due time, letter | a letter to be sent, by when it is due |
 //! | `n` | letter, counted down | a letter |
 //! | `R` | day, keyed hash of address and kind | how often an automatic reply went to an address that day |
@@ -70,25 +70,25 @@ pub use invitations::{
 };
 pub use mail_in::{
     held_post, held_posts, held_posts_after, inbound, inbound_waiting, later, later_answer, later_answer_of,
-    later_answers_after, later_answers_until, later_forward, later_question, later_question_of, post, seen_message,
-    wish,
+    later_answers_after, later_answers_until, later_forward, later_question, later_question_of, pending, post,
+    seen_message,
 };
 pub use people::{
     address, aging_erasure, aging_erasures, bounce_of, bounces_of, erasure, erasures, evidence, member, members,
     open_erasure, open_erasures, person_word, person_word_of, person_words, score, subscriber, suppression,
 };
 pub use sending::{
-    all_deliveries, bounce, bounces, chunk, deliveries, delivery, due, due_after, due_until, lease, letter,
-    letter_body, letter_due, letter_of_due, letters_due_after, letters_due_until, mailing, mailing_of, mailings_of,
+    all_deliveries, bounce, bounces, chunk, deliveries, delivery, due, due_after, due_until, lease, mailing,
+    mailing_of, mailings_of, notice, notice_body, notice_due, notice_of_due, notices_due_after, notices_due_until,
     open_mailing, open_mailings, reply_count, reply_counts_before, sequence_of, taking_back, taking_back_of, tallies,
     tally, words_forgotten,
 };
 
 fn key(table: u8, fields: &[&[u8]]) -> Key {
-    let mut octets = Vec::with_capacity(1 + fields.iter().map(|f| f.len()).sum::<usize>());
-    octets.push(table);
-    fields.iter().for_each(|f| octets.extend_from_slice(f));
-    Key(octets)
+    let mut bytes = Vec::with_capacity(1 + fields.iter().map(|f| f.len()).sum::<usize>());
+    bytes.push(table);
+    fields.iter().for_each(|f| bytes.extend_from_slice(f));
+    Key(bytes)
 }
 
 /// All keys of one table.
@@ -98,7 +98,7 @@ pub fn table(table: u8) -> KeyRange {
 
 /// The number that a key ends with.
 pub fn last_number(key: &Key) -> Option<u64> {
-    key.0.last_chunk().map(|octets| u64::from_be_bytes(*octets))
+    key.0.last_chunk().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
 /// The last entry of the audit log.

@@ -112,8 +112,8 @@ impl Store {
     /// [`StoreError`].
     pub async fn later_forwards(&self) -> Result<Vec<LaterForward>, StoreError> {
         let found = self.engine.scan(keys::later(b'f'), MOST_COUNTED).await?;
-        let read = found.iter().map(|(key, octets)| {
-            let form: ForwardV1 = match record::split(FAMILY, octets)? {
+        let read = found.iter().map(|(key, bytes)| {
+            let form: ForwardV1 = match record::split(FAMILY, bytes)? {
                 (1, rest) => record::decode(FAMILY, rest)?,
                 (version, _) => return Err(RecordError::Newer { family: FAMILY, version }.into()),
             };

@@ -65,13 +65,13 @@ pub struct Row {
     pub subscriber: SubscriberId,
     /// Where it stands, without regard to a cancelled mailing (see [`Mailing::settle`]).
     pub delivery: Delivery,
-    /// Its octets; `None` when nothing has happened to it.
+    /// Its bytes; `None` when nothing has happened to it.
     pub stamp: Option<Value>,
 }
 
 /// The tallies of the settled chunks of a mailing, each with its chunk, in order.
 pub fn tallies(mailing: MailingId) -> Query<(u32, Tally)> {
-    Query::new(keys::tallies(mailing), |key, octets| Ok((last_number(key)?, decode_tally(&octets)?)))
+    Query::new(keys::tallies(mailing), |key, bytes| Ok((last_number(key)?, decode_tally(&bytes)?)))
 }
 
 /// The deferred deliveries of a mailing that are due later than `now`, the earliest first: when, and which.
@@ -109,7 +109,7 @@ impl Store {
     /// [`StoreError`]; a chunk that should be there and is not counts as damage.
     pub async fn chunk(&self, mailing: MailingId, chunk: u32) -> Result<Vec<SubscriberId>, StoreError> {
         match self.engine.get(&keys::chunk(mailing, chunk)).await? {
-            Some(octets) => Ok(decode_chunk(&octets)?),
+            Some(bytes) => Ok(decode_chunk(&bytes)?),
             None => Err(damaged("chunk", format!("chunk {chunk} of mailing {mailing} is not there")).into()),
         }
     }
@@ -133,7 +133,7 @@ impl Store {
         subscribers.into_iter().enumerate().map(row).collect()
     }
 
-    /// One delivery and its octets; waiting where nothing has happened to it.
+    /// One delivery and its bytes; waiting where nothing has happened to it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -143,7 +143,7 @@ impl Store {
         sequence: Sequence,
     ) -> Result<(Delivery, Option<Value>), StoreError> {
         match self.engine.get(&keys::delivery(mailing, sequence)).await? {
-            Some(octets) => Ok((delivery_form::decode(&octets)?, Some(octets))),
+            Some(bytes) => Ok((delivery_form::decode(&bytes)?, Some(bytes))),
             None => Ok((Delivery::WAITING, None)),
         }
     }
@@ -208,8 +208,8 @@ impl Store {
         let mut seen = 0;
         loop {
             let found = self.engine.scan(range.clone(), SCAN_STEP).await?;
-            for (_, octets) in &found {
-                tally.add(&mailing.settle(delivery_form::decode(octets)?));
+            for (_, bytes) in &found {
+                tally.add(&mailing.settle(delivery_form::decode(bytes)?));
             }
             seen += found.len() as u64;
             match found.last() {
@@ -271,7 +271,7 @@ const SCAN_STEP: usize = 4096;
 
 /// Writes one chunk of the frozen audience.
 pub fn put_chunk(batch: &mut Batch, mailing: MailingId, chunk: u32, subscribers: &[SubscriberId]) {
-    // Differences of rising ids are small, so that postcard writes an octet or two for each.
+    // Differences of rising ids are small, so that postcard writes a byte or two for each.
     let mut last = 0;
     let steps: Vec<u64> = subscribers.iter().map(|id| id.0.wrapping_sub(std::mem::replace(&mut last, id.0))).collect();
     let key = keys::chunk(mailing, chunk);
@@ -365,13 +365,13 @@ struct LeaseV1 {
     fence: u64,
 }
 
-fn decode_lease(octets: &[u8]) -> Result<Lease, RecordError> {
-    let form: LeaseV1 = versioned("lease", octets)?;
+fn decode_lease(bytes: &[u8]) -> Result<Lease, RecordError> {
+    let form: LeaseV1 = versioned("lease", bytes)?;
     Ok(Lease { node: form.node, until: super::mailings::instant("lease", form.until)?, fence: form.fence })
 }
 
-fn decode_chunk(octets: &[u8]) -> Result<Vec<SubscriberId>, RecordError> {
-    let steps: Vec<u64> = versioned("chunk", octets)?;
+fn decode_chunk(bytes: &[u8]) -> Result<Vec<SubscriberId>, RecordError> {
+    let steps: Vec<u64> = versioned("chunk", bytes)?;
     let mut last = 0u64;
     Ok(steps
         .into_iter()
@@ -382,14 +382,14 @@ fn decode_chunk(octets: &[u8]) -> Result<Vec<SubscriberId>, RecordError> {
         .collect())
 }
 
-fn decode_tally(octets: &[u8]) -> Result<Tally, RecordError> {
+fn decode_tally(bytes: &[u8]) -> Result<Tally, RecordError> {
     let [waiting, in_doubt, accepted, deferred, failed, suppressed, cancelled, uncertain, resent] =
-        versioned("tally", octets)?;
+        versioned("tally", bytes)?;
     Ok(Tally { waiting, in_doubt, accepted, deferred, failed, suppressed, cancelled, uncertain, resent })
 }
 
-fn versioned<T: serde::de::DeserializeOwned>(family: &'static str, octets: &[u8]) -> Result<T, RecordError> {
-    match record::split(family, octets)? {
+fn versioned<T: serde::de::DeserializeOwned>(family: &'static str, bytes: &[u8]) -> Result<T, RecordError> {
+    match record::split(family, bytes)? {
         (1, rest) => record::decode(family, rest),
         (version, _) => Err(RecordError::Newer { family, version }),
     }
@@ -407,8 +407,8 @@ fn last_number(key: &Key) -> Result<u32, RecordError> {
 /// `u`, mailing (8), due time in milliseconds (8), sequence (4).
 fn due_parts(key: &Key) -> Result<(Timestamp, Sequence), RecordError> {
     let short = || damaged("due", format!("the key {key:?} has not 21 bytes"));
-    let at = key.0.get(9..17).and_then(|octets| octets.try_into().ok()).ok_or_else(short)?;
-    let sequence = key.0.get(17..21).and_then(|octets| octets.try_into().ok()).ok_or_else(short)?;
+    let at = key.0.get(9..17).and_then(|bytes| bytes.try_into().ok()).ok_or_else(short)?;
+    let sequence = key.0.get(17..21).and_then(|bytes| bytes.try_into().ok()).ok_or_else(short)?;
     let at = super::mailings::instant("due", i64::from_be_bytes(at))?;
     Ok((at, Sequence(u32::from_be_bytes(sequence))))
 }

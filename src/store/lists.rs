@@ -157,8 +157,8 @@ fn read_posting(form: ListV2, holds_unproven: bool) -> Result<(ListV1, Posting),
     Ok((form.list, posting))
 }
 
-fn decode(octets: &Value) -> Result<Read<List>, StoreError> {
-    let (version, rest) = record::split(FAMILY, octets)?;
+fn decode(bytes: &Value) -> Result<Read<List>, StoreError> {
+    let (version, rest) = record::split(FAMILY, bytes)?;
     let (form, posting) = match version {
         1 => {
             let posting = Posting { unproven: Unproven::Send, ..Posting::default() };
@@ -191,7 +191,7 @@ fn decode(octets: &Value) -> Result<Read<List>, StoreError> {
         posting,
         created: record::instant(FAMILY, form.created)?,
     };
-    Ok(Read { value: list, stamp: octets.clone() })
+    Ok(Read { value: list, stamp: bytes.clone() })
 }
 
 /// Adds a new list to `batch`; it conflicts when there is one of that name.
@@ -208,7 +208,7 @@ pub fn expect(batch: &mut Batch, list: &Read<List>) {
 
 /// All lists, in order of name.
 pub fn all() -> Query<Read<List>> {
-    Query::new(keys::table(b'l'), |_, octets| decode(&octets))
+    Query::new(keys::table(b'l'), |_, bytes| decode(&bytes))
 }
 
 impl Changeable for List {
@@ -232,7 +232,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`], never to be read as "there is none".
     pub async fn list(&self, name: &ListName) -> Result<Option<Read<List>>, StoreError> {
-        self.engine.get(&keys::list(name)).await?.map(|octets| decode(&octets)).transpose()
+        self.engine.get(&keys::list(name)).await?.map(|bytes| decode(&bytes)).transpose()
     }
 
     /// All lists, in order of name. They are made by hand, so that there are few enough to hold: read them in [`all`] where

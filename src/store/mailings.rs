@@ -39,7 +39,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn words_forgotten(&self, id: MailingId) -> Result<Option<Timestamp>, StoreError> {
         let found = self.engine.get(&keys::words_forgotten(id)).await?;
-        let millis = found.map(|octets| record::decode_counter(&octets)).transpose()?;
+        let millis = found.map(|bytes| record::decode_counter(&bytes)).transpose()?;
         Ok(millis.map(|millis| instant(FAMILY, i64::try_from(millis).unwrap_or(i64::MAX))).transpose()?)
     }
 
@@ -150,8 +150,8 @@ impl Changeable for Mailing {
     }
 }
 
-fn decode(octets: &[u8]) -> Result<Mailing, RecordError> {
-    match record::split(FAMILY, octets)? {
+fn decode(bytes: &[u8]) -> Result<Mailing, RecordError> {
+    match record::split(FAMILY, bytes)? {
         (1, rest) => record::decode::<MailingV1>(FAMILY, rest)?.try_into(),
         (2, rest) => record::decode::<MailingV2>(FAMILY, rest)?.try_into(),
         (3, rest) => record::decode::<MailingV3>(FAMILY, rest)?.try_into(),

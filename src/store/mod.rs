@@ -2,7 +2,7 @@
 //! sled, [`memory`] for tests; each record family has a file of its own with its keys, its versioned form on disk
 //! and its reads and writes.
 //!
-//! A read hands out a [`Read`] with the stored octets; a write hands them back as its precondition. So two writers
+//! A read hands out a [`Read`] with the stored bytes; a write hands them back as its precondition. So two writers
 //! never overwrite each other unseen, whatever process they run in.
 
 use std::sync::Arc;
@@ -33,12 +33,13 @@ pub mod journal;
 mod keys;
 pub mod later;
 pub mod ledger;
-pub mod letters;
 pub mod lists;
 pub mod mailings;
 pub mod memory;
 pub mod names;
+pub mod notices;
 pub mod pages;
+pub mod pending_requests;
 mod person_rows;
 pub mod posts;
 pub mod record;
@@ -53,7 +54,6 @@ pub mod tables;
 pub mod taking_back;
 mod update;
 mod upgrades;
-pub mod wishes;
 
 use engine::{Batch, Commit, Engine, EngineError, Value};
 use record::RecordError;
@@ -69,12 +69,12 @@ pub struct Store {
     engine: Arc<dyn Engine>,
 }
 
-/// A record as read, with the octets that a later write may demand unchanged.
+/// A record as read, with the bytes that a later write may demand unchanged.
 #[derive(Clone, Debug)]
 pub struct Read<T> {
     /// The record.
     pub value: T,
-    /// Its octets in the store.
+    /// Its bytes in the store.
     pub stamp: Value,
 }
 

@@ -1,7 +1,7 @@
 //! What a key is called by people: `delivery 17 of m7`, `message i12`. For whoever reads what damage hits; no address is
 //! in it.
 
-use crate::base::id::{InboundId, LetterId, MailingId, PostId, ReleaseId, SubscriberId};
+use crate::base::id::{InboundId, MailingId, NoticeId, PostId, ReleaseId, SubscriberId};
 use crate::model::ledger::Sequence;
 
 /// What the record with this key is.
@@ -23,7 +23,7 @@ fn named(key: &[u8]) -> Option<String> {
     let text = || String::from_utf8_lossy(rest).into_owned();
     let mailing = || number(rest).map(MailingId);
     let chunk = || Some(u32::from_be_bytes(rest.get(8..12)?.try_into().ok()?));
-    let last = || rest.last_chunk().map(|octets| u64::from_be_bytes(*octets));
+    let last = || rest.last_chunk().map(|bytes| u64::from_be_bytes(*bytes));
     Some(match table {
         b'A' if rest == b"h" => "the head of the audit log".to_owned(),
         b'A' if rest == b"a" => "the anchor of the audit log".to_owned(),
@@ -36,9 +36,9 @@ fn named(key: &[u8]) -> Option<String> {
         b'E' => "whose consent a kept mail shows".to_owned(),
         b'F' => format!("that refusals of {} are being taken back", mailing()?),
         b'J' => format!("an answer to the event {}", ReleaseId(number(rest)?)),
-        b'L' => format!("the bytes of letter {}", LetterId(number(rest)?)),
+        b'L' => format!("the bytes of letter {}", NoticeId(number(rest)?)),
         b'M' => format!("the index of mailings for {}", MailingId(last()?)),
-        b'N' => format!("when letter {} is due", LetterId(last()?)),
+        b'N' => format!("when letter {} is due", NoticeId(last()?)),
         b'P' => format!("when post {} expires", PostId(last()?)),
         b'Q' => "what waits for its turn".to_owned(),
         b'R' => "a count of automatic replies".to_owned(),
@@ -60,7 +60,7 @@ fn named(key: &[u8]) -> Option<String> {
         b'k' => format!("the audience in chunk {} of {}", chunk()?, mailing()?),
         b'l' => format!("list {}", text()),
         b'm' => format!("mailing {}", mailing()?),
-        b'n' => format!("letter {}", LetterId(u64::MAX - number(rest)?)),
+        b'n' => format!("letter {}", NoticeId(u64::MAX - number(rest)?)),
         b'o' => format!("press contact {}", text()),
         b'p' => format!("post {}", PostId(number(rest)?)),
         b'q' => format!("organisation {}", text()),
@@ -77,12 +77,12 @@ fn named(key: &[u8]) -> Option<String> {
     })
 }
 
-fn number(octets: &[u8]) -> Option<u64> {
-    octets.first_chunk().map(|octets| u64::from_be_bytes(*octets))
+fn number(bytes: &[u8]) -> Option<u64> {
+    bytes.first_chunk().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
-fn until_nul(octets: &[u8]) -> String {
-    String::from_utf8_lossy(octets.split(|octet| *octet == 0).next().unwrap_or_default()).into_owned()
+fn until_nul(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned()
 }
 
 #[cfg(test)]
@@ -95,7 +95,7 @@ mod tests {
         for (key, name) in [
             (keys::delivery(MailingId(7), Sequence(16)), "delivery 17 of m7"),
             (keys::inbound(InboundId(12)), "message i12"),
-            (keys::letter(LetterId(3)), "letter n3"),
+            (keys::notice(NoticeId(3)), "letter n3"),
             (keys::subscriber(SubscriberId(17)), "subscriber s17"),
             (keys::bounce(MailingId(1), SubscriberId(2)), "what came back from s2 about m1"),
             (keys::setting("key"), "the setting key"),

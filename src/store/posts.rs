@@ -177,8 +177,8 @@ fn read_address(text: String) -> Result<Address, RecordError> {
     Address::from_stored(text).map_err(|e| RecordError::Damaged { family: FAMILY, reason: e.to_string() })
 }
 
-fn decode(octets: &[u8]) -> Result<Post, RecordError> {
-    let form: PostV1 = match record::split(FAMILY, octets)? {
+fn decode(bytes: &[u8]) -> Result<Post, RecordError> {
+    let form: PostV1 = match record::split(FAMILY, bytes)? {
         (1, rest) => record::decode(FAMILY, rest)?,
         (version, _) => return Err(RecordError::Newer { family: FAMILY, version }),
     };
@@ -207,7 +207,7 @@ fn decode(octets: &[u8]) -> Result<Post, RecordError> {
 }
 
 /// Writes a post over what was read (`None`: there must be none yet), and where it stands among the held ones. Its
-/// octets must be durable before (see [`super::blobs::Blobs::put`]).
+/// bytes must be durable before (see [`super::blobs::Blobs::put`]).
 pub fn put_post(batch: &mut Batch, post: &Post, before: Option<&Read<Post>>) {
     let key = keys::post(post.id);
     batch.expect_read(key.clone(), before.map(|read| read.stamp.clone()));
@@ -225,7 +225,7 @@ pub fn put_post(batch: &mut Batch, post: &Post, before: Option<&Read<Post>>) {
     }
 }
 
-/// Deletes a post as it was read. Its octets go when nothing names them any more.
+/// Deletes a post as it was read. Its bytes go when nothing names them any more.
 pub fn delete(batch: &mut Batch, read: &Read<Post>) {
     let key = keys::post(read.value.id);
     batch.expect(key.clone(), read.stamp.clone());
@@ -242,9 +242,9 @@ pub fn put_seen(batch: &mut Batch, list: &ListName, mark: &[u8], seen: &Seen, be
     batch.put(key, record::encode(1, &SeenV1 { post: seen.post.0, at: seen.at.timestamp_millis() }));
 }
 
-fn decode_seen(octets: &[u8]) -> Result<Seen, RecordError> {
+fn decode_seen(bytes: &[u8]) -> Result<Seen, RecordError> {
     const FAMILY: &str = "seen message";
-    let form: SeenV1 = match record::split(FAMILY, octets)? {
+    let form: SeenV1 = match record::split(FAMILY, bytes)? {
         (1, rest) => record::decode(FAMILY, rest)?,
         (version, _) => return Err(RecordError::Newer { family: FAMILY, version }),
     };
@@ -336,8 +336,8 @@ impl Store {
         let found = self.engine.scan(range, limit).await?;
         let next = found.last().filter(|_| found.len() == limit).map(|(key, _)| key.clone());
         let (mut batch, mut forgotten) = (Batch::new(), 0);
-        for (key, octets) in found {
-            if old.has(decode_seen(&octets)?.at) {
+        for (key, bytes) in found {
+            if old.has(decode_seen(&bytes)?.at) {
                 batch.delete(key);
                 forgotten += 1;
             }

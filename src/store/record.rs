@@ -1,4 +1,4 @@
-//! Versioned records: one octet of version, then postcard. Old versions are read for ever.
+//! Versioned records: one byte of version, then postcard. Old versions are read for ever.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +18,7 @@ pub enum RecordError {
         /// The version found.
         version: u8,
     },
-    /// The octets do not hold what they should.
+    /// The bytes do not hold what they should.
     #[error("a {family} record is damaged: {reason}; run \u{201c}depesch store check\u{201d}")]
     Damaged {
         /// The record family.
@@ -28,20 +28,20 @@ pub enum RecordError {
     },
 }
 
-/// The octets of a record in the newest form.
+/// The bytes of a record in the newest form.
 pub fn encode<T: Serialize>(version: u8, form: &T) -> Value {
     // Writing to a vector fails only for forms postcard cannot hold (a sequence of unknown length); ours have none.
-    let octets = postcard::to_extend(form, vec![version]).unwrap_or_default();
-    debug_assert!(!octets.is_empty(), "a form that postcard cannot hold");
-    octets.into()
+    let bytes = postcard::to_extend(form, vec![version]).unwrap_or_default();
+    debug_assert!(!bytes.is_empty(), "a form that postcard cannot hold");
+    bytes.into()
 }
 
-/// The version of a record and its octets.
+/// The version of a record and its bytes.
 ///
 /// # Errors
 /// [`RecordError::Damaged`] when there is not even a version.
-pub fn split<'a>(family: &'static str, octets: &'a [u8]) -> Result<(u8, &'a [u8]), RecordError> {
-    match octets.split_first() {
+pub fn split<'a>(family: &'static str, bytes: &'a [u8]) -> Result<(u8, &'a [u8]), RecordError> {
+    match bytes.split_first() {
         Some((version, rest)) => Ok((*version, rest)),
         None => Err(RecordError::Damaged { family, reason: "it is empty".to_owned() }),
     }
@@ -50,18 +50,18 @@ pub fn split<'a>(family: &'static str, octets: &'a [u8]) -> Result<(u8, &'a [u8]
 /// Reads one version's form.
 ///
 /// # Errors
-/// [`RecordError::Damaged`] when the octets do not hold it.
-pub fn decode<T: DeserializeOwned>(family: &'static str, octets: &[u8]) -> Result<T, RecordError> {
-    postcard::from_bytes(octets).map_err(|e| RecordError::Damaged { family, reason: e.to_string() })
+/// [`RecordError::Damaged`] when the bytes do not hold it.
+pub fn decode<T: DeserializeOwned>(family: &'static str, bytes: &[u8]) -> Result<T, RecordError> {
+    postcard::from_bytes(bytes).map_err(|e| RecordError::Damaged { family, reason: e.to_string() })
 }
 
-/// Reads a counter: eight octets, big-endian.
+/// Reads a counter: eight bytes, big-endian.
 ///
 /// # Errors
 /// [`RecordError::Damaged`] when there are not eight.
-pub fn decode_counter(octets: &[u8]) -> Result<u64, RecordError> {
-    let damaged = |_| RecordError::Damaged { family: "counter", reason: format!("{} bytes, not 8", octets.len()) };
-    octets.try_into().map(u64::from_be_bytes).map_err(damaged)
+pub fn decode_counter(bytes: &[u8]) -> Result<u64, RecordError> {
+    let damaged = |_| RecordError::Damaged { family: "counter", reason: format!("{} bytes, not 8", bytes.len()) };
+    bytes.try_into().map(u64::from_be_bytes).map_err(damaged)
 }
 
 /// Reads an instant: milliseconds since 1970.

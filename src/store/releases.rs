@@ -67,8 +67,8 @@ fn damaged(reason: impl ToString) -> RecordError {
     RecordError::Damaged { family: FAMILY, reason: reason.to_string() }
 }
 
-fn decode(id: ReleaseId, octets: &Value) -> Result<Read<ReleaseRecord>, StoreError> {
-    let (version, rest) = record::split(FAMILY, octets)?;
+fn decode(id: ReleaseId, bytes: &Value) -> Result<Read<ReleaseRecord>, StoreError> {
+    let (version, rest) = record::split(FAMILY, bytes)?;
     if version != VERSION {
         return Err(RecordError::Newer { family: FAMILY, version }.into());
     }
@@ -104,12 +104,12 @@ fn decode(id: ReleaseId, octets: &Value) -> Result<Read<ReleaseRecord>, StoreErr
         created: record::instant(FAMILY, form.created)?,
         created_by: form.created_by,
     };
-    Ok(Read { value: release, stamp: octets.clone() })
+    Ok(Read { value: release, stamp: bytes.clone() })
 }
 
 fn id_of(key: &Key) -> Result<ReleaseId, RecordError> {
-    let octets = key.0.get(1..).unwrap_or_default();
-    octets.try_into().map(|o| ReleaseId(u64::from_be_bytes(o))).map_err(|_| damaged("its key is no release"))
+    let bytes = key.0.get(1..).unwrap_or_default();
+    bytes.try_into().map(|o| ReleaseId(u64::from_be_bytes(o))).map_err(|_| damaged("its key is no release"))
 }
 
 impl Store {
@@ -152,8 +152,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`], never to be read as "there is none".
     pub async fn same_release(&self, release: &ReleaseRecord) -> Result<Option<ReleaseRecord>, StoreError> {
-        let Some(octets) = self.engine.get(&content_key(release)).await? else { return Ok(None) };
-        let id = <[u8; 8]>::try_from(&octets[..]).map_err(|_| damaged("its content key names no release"))?;
+        let Some(bytes) = self.engine.get(&content_key(release)).await? else { return Ok(None) };
+        let id = <[u8; 8]>::try_from(&bytes[..]).map_err(|_| damaged("its content key names no release"))?;
         Ok(self.release(ReleaseId(u64::from_be_bytes(id))).await?.map(|read| read.value))
     }
 
@@ -162,14 +162,14 @@ impl Store {
     /// # Errors
     /// [`StoreError`], never to be read as "there is none".
     pub async fn release(&self, id: ReleaseId) -> Result<Option<Read<ReleaseRecord>>, StoreError> {
-        self.engine.get(&keys::release(id)).await?.map(|octets| decode(id, &octets)).transpose()
+        self.engine.get(&keys::release(id)).await?.map(|bytes| decode(id, &bytes)).transpose()
     }
 
     /// The bytes of a release as they are stored, whether they can be read or not: their hash names what was approved.
     ///
     /// # Errors
     /// [`StoreError`], never to be read as "there is none".
-    pub async fn release_octets(&self, id: ReleaseId) -> Result<Option<Value>, StoreError> {
+    pub async fn release_bytes(&self, id: ReleaseId) -> Result<Option<Value>, StoreError> {
         Ok(self.engine.get(&keys::release(id)).await?)
     }
 
@@ -180,6 +180,6 @@ impl Store {
     pub async fn releases(&self, after: ReleaseId, limit: usize) -> Result<Vec<ReleaseRecord>, StoreError> {
         let range = keys::table(b'r').after(&keys::release(after));
         let found = self.engine.scan(range, limit).await?;
-        found.iter().map(|(key, octets)| Ok(decode(id_of(key)?, octets)?.value)).collect()
+        found.iter().map(|(key, bytes)| Ok(decode(id_of(key)?, bytes)?.value)).collect()
     }
 }

@@ -115,8 +115,8 @@ fn damaged(reason: impl ToString) -> RecordError {
     RecordError::Damaged { family: FAMILY, reason: reason.to_string() }
 }
 
-fn decode(event: ReleaseId, octets: &Value) -> Result<Read<Rsvp>, StoreError> {
-    let (version, rest) = record::split(FAMILY, octets)?;
+fn decode(event: ReleaseId, bytes: &Value) -> Result<Read<Rsvp>, StoreError> {
+    let (version, rest) = record::split(FAMILY, bytes)?;
     if version != VERSION {
         return Err(RecordError::Newer { family: FAMILY, version }.into());
     }
@@ -156,7 +156,7 @@ fn decode(event: ReleaseId, octets: &Value) -> Result<Read<Rsvp>, StoreError> {
         person,
         changes: changes.collect::<Result<_, RecordError>>()?,
     };
-    Ok(Read { value: rsvp, stamp: octets.clone() })
+    Ok(Read { value: rsvp, stamp: bytes.clone() })
 }
 
 /// Writes an answer under the keyed hash of its address, provided that it is as `before` says.
@@ -240,7 +240,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn event_of(&self, release: ReleaseId) -> Result<Option<ReleaseId>, StoreError> {
         let found = self.engine.get(&keys::event_of(release)).await?;
-        Ok(found.map(|octets| record::decode_counter(&octets)).transpose()?.map(ReleaseId))
+        Ok(found.map(|bytes| record::decode_counter(&bytes)).transpose()?.map(ReleaseId))
     }
 
     /// Every event with the releases that tell of it, the oldest first.
@@ -251,8 +251,8 @@ impl Store {
         let (mut range, mut events) = (keys::events(), BTreeMap::<ReleaseId, Vec<ReleaseId>>::new());
         loop {
             let step = self.engine.scan(range.clone(), STEP).await?;
-            for (key, octets) in &step {
-                events.entry(ReleaseId(record::decode_counter(octets)?)).or_default().push(last_id(key)?);
+            for (key, bytes) in &step {
+                events.entry(ReleaseId(record::decode_counter(bytes)?)).or_default().push(last_id(key)?);
             }
             match step.last() {
                 Some((last, _)) if step.len() == STEP => range = range.after(last),
@@ -267,7 +267,7 @@ impl Store {
     /// [`StoreError`], never to be read as "nothing".
     pub async fn rsvp(&self, event: ReleaseId, hash: &AddressHash) -> Result<Option<Read<Rsvp>>, StoreError> {
         let found = self.engine.get(&keys::rsvp(event, hash)).await?;
-        found.map(|octets| decode(event, &octets)).transpose()
+        found.map(|bytes| decode(event, &bytes)).transpose()
     }
 
     /// At most `most` answers to an event, in no order.
@@ -276,7 +276,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn rsvps(&self, event: ReleaseId, most: usize) -> Result<Vec<Rsvp>, StoreError> {
         let found = self.engine.scan(keys::rsvps(event), most).await?;
-        found.iter().map(|(_, octets)| Ok(decode(event, octets)?.value)).collect()
+        found.iter().map(|(_, bytes)| Ok(decode(event, bytes)?.value)).collect()
     }
 
     /// The next `limit` answers after `cursor`, to whatever event, each with the keyed hash of its address; and where to go
@@ -295,9 +295,9 @@ impl Store {
         }
         let found = self.engine.scan(range, limit).await?;
         let next = found.last().filter(|_| found.len() == limit).map(|(key, _)| key.clone());
-        let read = |(key, octets): &(Key, Value)| {
+        let read = |(key, bytes): &(Key, Value)| {
             let (event, of) = keys::rsvp_fields(key).ok_or_else(|| damaged("its key names no answer"))?;
-            Ok((of, decode(event, octets)?))
+            Ok((of, decode(event, bytes)?))
         };
         Ok((found.iter().map(read).collect::<Result<_, StoreError>>()?, next))
     }
@@ -314,9 +314,9 @@ impl Store {
         let (mut range, mut own) = (keys::table(b'J'), Vec::new());
         loop {
             let step = self.engine.scan(range.clone(), STEP).await?;
-            for (key, octets) in &step {
+            for (key, bytes) in &step {
                 let (event, of) = keys::rsvp_fields(key).ok_or_else(|| damaged("its key names no answer"))?;
-                let rsvp = decode(event, octets)?;
+                let rsvp = decode(event, bytes)?;
                 if of == *hash || (subscriber.is_some() && rsvp.value.subscriber == subscriber) {
                     own.push((of, rsvp));
                 }

@@ -216,7 +216,7 @@ impl Store {
             let after_last = keys::subscriber(SubscriberId(last.0.saturating_add(1)));
             let between = KeyRange::new(keys::subscriber(*first), Some(after_last));
             let found = self.engine.scan(between, 2 * ids.len()).await?;
-            let found = found.iter().map(|(_, octets)| decode(octets));
+            let found = found.iter().map(|(_, bytes)| decode(bytes));
             let is_wanted = |read: &Result<Read<Subscriber>, StoreError>| {
                 read.as_ref().map_or(true, |read| ids.binary_search(&read.value.id).is_ok())
             };

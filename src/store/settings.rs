@@ -11,26 +11,26 @@ impl Store {
     /// changes: with another key every unsubscribe link is void and no suppression is found again.
     ///
     /// # Errors
-    /// [`StoreError`]: also when the system gives no random octets.
+    /// [`StoreError`]: also when the system gives no random bytes.
     pub async fn installation_key(&self) -> Result<token::Key, StoreError> {
         let key = &keys::setting("key");
         self.attempt(|| async move {
-            if let Some(octets) = self.engine.get(key).await? {
-                let octets = <[u8; 32]>::try_from(&octets[..]).map_err(|_| RecordError::Damaged {
+            if let Some(bytes) = self.engine.get(key).await? {
+                let bytes = <[u8; 32]>::try_from(&bytes[..]).map_err(|_| RecordError::Damaged {
                     family: "installation key",
-                    reason: format!("{} bytes, not 32", octets.len()),
+                    reason: format!("{} bytes, not 32", bytes.len()),
                 })?;
-                return Ok(Attempt::Leave(token::Key::new(octets)));
+                return Ok(Attempt::Leave(token::Key::new(bytes)));
             }
-            let mut octets = [0u8; 32];
-            getrandom::fill(&mut octets).map_err(|e| EngineError::Unavailable {
+            let mut bytes = [0u8; 32];
+            getrandom::fill(&mut bytes).map_err(|e| EngineError::Unavailable {
                 action: "given a key",
                 reason: format!("the system gives no random bytes: {e}"),
             })?;
             let mut batch = Batch::new();
             batch.expect_absent(key.clone());
-            batch.put(key.clone(), octets.as_slice());
-            Ok(Attempt::Commit(batch, token::Key::new(octets)))
+            batch.put(key.clone(), bytes.as_slice());
+            Ok(Attempt::Commit(batch, token::Key::new(bytes)))
         })
         .await
     }

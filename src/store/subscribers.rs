@@ -51,8 +51,8 @@ pub fn admit(subscriber: &Subscriber) -> Result<(), TooLarge> {
 ///
 /// # Errors
 /// [`StoreError::Record`].
-pub fn read_record(octets: &[u8]) -> Result<Subscriber, StoreError> {
-    Ok(decode(&Value::from(octets))?.value)
+pub fn read_record(bytes: &[u8]) -> Result<Subscriber, StoreError> {
+    Ok(decode(&Value::from(bytes))?.value)
 }
 
 /// Adds a new subscriber to `batch`; it conflicts when somebody has the address, or the id, which comes from
@@ -91,12 +91,12 @@ fn put_over(batch: &mut Batch, before: &Read<Subscriber>, subscriber: &Subscribe
 
 /// All subscribers, in order of id.
 pub fn all() -> Query<Read<Subscriber>> {
-    Query::new(keys::table(b's'), |_, octets| decode(&octets))
+    Query::new(keys::table(b's'), |_, bytes| decode(&bytes))
 }
 
 /// The subscribers after this one, in order of id.
 pub(super) fn after(id: u64) -> Query<Read<Subscriber>> {
-    Query::new(keys::table(b's').after(&keys::subscriber(SubscriberId(id))), |_, octets| decode(&octets))
+    Query::new(keys::table(b's').after(&keys::subscriber(SubscriberId(id))), |_, bytes| decode(&bytes))
 }
 
 impl Changeable for Subscriber {
@@ -137,7 +137,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`], never to be read as "there is none".
     pub async fn subscriber(&self, id: SubscriberId) -> Result<Option<Read<Subscriber>>, StoreError> {
-        self.engine.get(&keys::subscriber(id)).await?.map(|octets| decode(&octets)).transpose()
+        self.engine.get(&keys::subscriber(id)).await?.map(|bytes| decode(&bytes)).transpose()
     }
 
     /// The subscriber who has this address, however it is spelled.
@@ -170,7 +170,7 @@ impl Store {
     ) -> Result<Vec<Read<Subscriber>>, StoreError> {
         let range = keys::table(b's').after(&keys::subscriber(after));
         let found = self.engine.scan(range, limit).await?;
-        found.iter().map(|(_, octets)| decode(octets)).collect()
+        found.iter().map(|(_, bytes)| decode(bytes)).collect()
     }
 
     /// Whether there is no subscriber at all.
@@ -235,9 +235,9 @@ mod tests {
 
     #[test]
     fn a_record_of_version_1_is_read_for_ever() {
-        let mut octets = encode(&karin(1)).to_vec();
-        octets[0] = 1;
-        assert_eq!(decode(&octets.into()).unwrap().value, karin(1));
+        let mut bytes = encode(&karin(1)).to_vec();
+        bytes[0] = 1;
+        assert_eq!(decode(&bytes.into()).unwrap().value, karin(1));
     }
 
     /// As a program of version 2 wrote it: a file's word, bounces, an operator, a mail named and a mail kept.

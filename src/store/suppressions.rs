@@ -51,8 +51,8 @@ fn encode(suppression: &Suppression) -> Value {
     )
 }
 
-fn decode(octets: &Value) -> Result<Read<Suppression>, StoreError> {
-    let (version, rest) = record::split(FAMILY, octets)?;
+fn decode(bytes: &Value) -> Result<Read<Suppression>, StoreError> {
+    let (version, rest) = record::split(FAMILY, bytes)?;
     if version != VERSION {
         return Err(RecordError::Newer { family: FAMILY, version }.into());
     }
@@ -69,7 +69,7 @@ fn decode(octets: &Value) -> Result<Read<Suppression>, StoreError> {
         since: record::instant(FAMILY, form.since)?,
         note: form.note,
     };
-    Ok(Read { value: suppression, stamp: octets.clone() })
+    Ok(Read { value: suppression, stamp: bytes.clone() })
 }
 
 /// Sets the suppression of `hash` in `batch`, provided it is still as `before` says. The edition of the suppressions
@@ -122,7 +122,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn suppression(&self, hash: &AddressHash) -> Result<Option<Read<Suppression>>, StoreError> {
-        self.engine.get(&keys::suppression(hash)).await?.map(|octets| decode(&octets)).transpose()
+        self.engine.get(&keys::suppression(hash)).await?.map(|bytes| decode(&bytes)).transpose()
     }
 
     /// The next `limit` suppressions after `after`, in order of hash; from the first without it.
@@ -139,6 +139,6 @@ impl Store {
             range = range.after(&keys::suppression(&after));
         }
         let found = self.engine.scan(range, limit).await?;
-        found.iter().map(|(key, octets)| Ok((hash_of(key)?, decode(octets)?.value))).collect()
+        found.iter().map(|(key, bytes)| Ok((hash_of(key)?, decode(bytes)?.value))).collect()
     }
 }

@@ -59,10 +59,10 @@ impl Store {
     /// [`StoreError`].
     pub async fn taking_back(&self) -> Result<Vec<TakingBack>, StoreError> {
         let found = self.engine.scan(keys::table(b'F'), MOST).await?;
-        let read = |(key, octets): &(super::engine::Key, super::engine::Value)| {
+        let read = |(key, bytes): &(super::engine::Key, super::engine::Value)| {
             let damaged = || RecordError::Damaged { family: FAMILY, reason: "its key".to_owned() };
             let (mailing, domain) = keys::taking_back_of(key).ok_or_else(damaged)?;
-            let form: FormV1 = match record::split(FAMILY, octets)? {
+            let form: FormV1 = match record::split(FAMILY, bytes)? {
                 (1, rest) => record::decode(FAMILY, rest)?,
                 (version, _) => return Err(RecordError::Newer { family: FAMILY, version }),
             };

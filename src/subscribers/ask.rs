@@ -6,15 +6,15 @@
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
-use crate::base::id::WishId;
+use crate::base::id::PendingRequestId;
 use crate::base::language::Language;
 use crate::model::list::{Joining, List};
+use crate::model::pending_request::{Action, PendingRequest, PendingState};
 use crate::model::subscription::SubscriptionState;
 use crate::model::suppression::SuppressionReason;
-use crate::model::wish::{Deed, Wish, WishState};
 use crate::store::decided::Decided;
 use crate::store::engine::Batch;
-use crate::store::{StoreError, wishes};
+use crate::store::{StoreError, pending_requests};
 
 use super::rulebook::Rulebook;
 
@@ -22,7 +22,7 @@ use super::rulebook::Rulebook;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stated {
     /// What.
-    pub deed: Deed,
+    pub action: Action,
     /// In words, in the language of the question.
     pub statement: String,
 }
@@ -31,7 +31,7 @@ pub struct Stated {
 #[derive(Clone, Debug)]
 pub struct Asking<'a> {
     /// The number of the request, which no other has.
-    pub id: WishId,
+    pub id: PendingRequestId,
     /// The address that it is about.
     pub address: &'a Address,
     /// The list.
@@ -39,7 +39,7 @@ pub struct Asking<'a> {
     /// The language of the notices about it.
     pub language: &'a Language,
     /// What is to happen, in this order; may be empty.
-    pub deeds: Vec<Stated>,
+    pub actions: Vec<Stated>,
     /// When it is asked.
     pub at: Timestamp,
     /// Until when it may be confirmed.
@@ -54,7 +54,7 @@ pub enum Asked {
     /// It may be asked about.
     Open {
         /// What the question is about; `None` where nothing is left to ask.
-        question: Option<Question>,
+        question: Option<Box<Question>>,
         /// Whether the list takes nobody who asks: joining was left out, and its owner decides.
         invitation_only: bool,
     },
@@ -64,7 +64,7 @@ pub enum Asked {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
     /// The pending request, as the batch keeps it.
-    pub wish: Wish,
+    pub pending: PendingRequest,
     /// Its statements, one for each thing asked for.
     pub statements: Vec<String>,
     /// Where the address stands on the list at this moment: for the organisation, never for the answer.
@@ -77,7 +77,7 @@ impl Rulebook {
     /// # Errors
     /// [`StoreError`].
     pub async fn ask(&self, asking: &Asking<'_>) -> Result<Decided<Asked>, StoreError> {
-        let joins = asking.deeds.iter().any(|stated| stated.deed == Deed::Subscribe);
+        let joins = asking.actions.iter().any(|stated| stated.action == Action::Subscribe);
         let suppression = self.store.suppression(&self.key.hash_address(asking.address)).await?;
         match suppression.map(|read| read.value.reason) {
             // A complaint, or an operator's reason, is not overruled by a request: a person decides.
@@ -91,28 +91,28 @@ impl Rulebook {
             _ => {}
         }
         let invitation_only = joins && asking.list.joining == Joining::Closed;
-        let is_open = |stated: &&Stated| !(invitation_only && stated.deed == Deed::Subscribe);
-        let left: Vec<&Stated> = asking.deeds.iter().filter(is_open).collect();
+        let is_open = |stated: &&Stated| !(invitation_only && stated.action == Action::Subscribe);
+        let left: Vec<&Stated> = asking.actions.iter().filter(is_open).collect();
         if left.is_empty() {
             return Ok(Decided::unchanged(Asked::Open { question: None, invitation_only }));
         }
         let known = self.store.subscriber_by_address(asking.address).await?;
         let statements: Vec<String> = left.iter().map(|stated| stated.statement.clone()).collect();
-        let wish = Wish {
+        let pending = PendingRequest {
             id: asking.id,
             address: asking.address.clone(),
             list: asking.list.name.clone(),
             language: asking.language.clone(),
             words: statements.join(" "),
-            deeds: left.into_iter().map(|stated| stated.deed.clone()).collect(),
+            actions: left.into_iter().map(|stated| stated.action.clone()).collect(),
             asked: asking.at,
             expires: asking.until,
-            state: WishState::Open,
+            state: PendingState::Open,
         };
         let mut batch = Batch::new();
-        wishes::put_new(&mut batch, &wish);
+        pending_requests::put_new(&mut batch, &pending);
         let standing = known.and_then(|read| read.value.state_on(&asking.list.name));
-        let question = Some(Question { wish, statements, standing });
-        Ok(Decided { outcome: Asked::Open { question, invitation_only }, batch })
+        let question = Some(Question { pending, statements, standing });
+        Ok(Decided { outcome: Asked::Open { question: question.map(Box::new), invitation_only }, batch })
     }
 }

@@ -57,7 +57,7 @@ impl Export {
         Ok(Self { store, settings, attributes, begun: false, cursor: Some(SubscriberId(0)) })
     }
 
-    /// The next octets of the file; `None` at its end.
+    /// The next bytes of the file; `None` at its end.
     ///
     /// # Errors
     /// [`StoreError`]: the file is not whole.

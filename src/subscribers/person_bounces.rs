@@ -8,7 +8,7 @@ use crate::store::bounces::put_score;
 use crate::store::engine::{Batch, Commit};
 use crate::store::{CONFLICT_TRIES, StoreError, subscribers};
 
-use super::profile::{Desk, PersonError};
+use super::profile::{PersonError, SubscriberService};
 
 /// Bounces read at a time.
 const PAGE: usize = 500;
@@ -24,7 +24,7 @@ pub struct PersonBounces {
     pub bounces: Vec<Bounce>,
 }
 
-impl Desk {
+impl SubscriberService {
     /// What came back from one person.
     ///
     /// # Errors

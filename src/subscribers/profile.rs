@@ -27,7 +27,7 @@ use super::rulebook::{Instruction, Rulebook};
 
 /// Where one operator works at one moment.
 #[derive(Clone)]
-pub struct Desk {
+pub struct SubscriberService {
     /// The store.
     pub store: Store,
     /// The installation's key: suppressed addresses are known by their keyed hash.
@@ -116,7 +116,7 @@ impl From<AddressError> for PersonError {
     }
 }
 
-impl Desk {
+impl SubscriberService {
     /// The person known by a subscriber number such as `s17`, or by an address.
     ///
     /// # Errors

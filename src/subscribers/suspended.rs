@@ -1,4 +1,4 @@
-//! Who was suspended by bounces: the lists' owners are told, or a probe letter finds out whether the address takes mail
+//! Who was suspended by bounces: the lists' owners are told, or a probe notice finds out whether the address takes mail
 //! again, as the policy says.
 //!
 //! A probe's envelope sender is signed like a delivery's, with no mailing in it. A probe that the relay took and that did
@@ -13,10 +13,10 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, SubscriberId};
 use crate::base::token::{Key, Purpose};
 use crate::composition::list_identity::ListIdentity;
-use crate::composition::notices::{Draft, LetterError, Letters};
+use crate::composition::notices::{Draft, NoticeError, Notices};
 use crate::model::bounce::{self, Probe, Score, Suspension, Verdict};
-use crate::model::letter::LetterState;
 use crate::model::list::List;
+use crate::model::notice::NoticeState;
 use crate::model::present::Present;
 use crate::model::subscriber::Subscriber;
 use crate::store::bounces::put_score;
@@ -29,7 +29,7 @@ use super::bounces::Report;
 const PAGE: usize = 500;
 /// Probes sent in one go: what is more waits for the next.
 const MOST_PROBES: usize = 500;
-/// People told of in one letter; the number of the others is said.
+/// People told of in one notice; the number of the others is said.
 const MOST_LISTED: usize = 100;
 /// People told of in one go: what is more waits for the next.
 const MOST_TOLD: usize = 5000;
@@ -58,8 +58,8 @@ impl Default for SuspendedPolicy {
 pub struct Suspended {
     /// Where records are.
     pub store: Store,
-    /// Writes the letters.
-    pub letters: Letters,
+    /// Writes the notices.
+    pub notices: Notices,
     /// Signs the probes' senders.
     pub key: Key,
     /// What is done.
@@ -72,9 +72,9 @@ pub enum SuspendedError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A letter could not be written.
+    /// A notice could not be written.
     #[error(transparent)]
-    Letter(#[from] LetterError),
+    Notice(#[from] NoticeError),
 }
 
 /// What was done about suspended subscribers.
@@ -133,7 +133,7 @@ impl Suspended {
             }
         }
         if looked.probed > 0 {
-            self.letters.notify();
+            self.notices.notify();
         }
         Ok(looked)
     }
@@ -165,7 +165,7 @@ impl Suspended {
                 }
                 Due::Reinstate(sent) => {
                     let mut again = subscriber.value.clone();
-                    let words = format!("a letter of {} did not come back", sent.format("%Y-%m-%d"));
+                    let words = format!("a notice of {} did not come back", sent.format("%Y-%m-%d"));
                     bounce::reinstate(&mut again, now, &bounce::by_rule(), &words);
                     subscribers::put_changed(&mut batch, &subscriber, &again);
                     put_score(&mut batch, id, Some(score.stamp), &score.value.cleared());
@@ -191,11 +191,11 @@ impl Suspended {
             Some(probe) if probe.failed => return Ok(may_probe(probe.at)),
             Some(probe) => probe,
         };
-        let taken = match self.store.letter(probe.letter).await?.map(|read| read.value.state) {
-            Some(LetterState::Accepted { at, .. }) => at,
-            Some(LetterState::Failed { .. }) => return Ok(Due::Failed),
-            Some(LetterState::Waiting { .. } | LetterState::InDoubt { .. }) => return Ok(Due::Nothing),
-            // Letters are forgotten long after they were taken.
+        let taken = match self.store.notice(probe.notice).await?.map(|read| read.value.state) {
+            Some(NoticeState::Accepted { at, .. }) => at,
+            Some(NoticeState::Failed { .. }) => return Ok(Due::Failed),
+            Some(NoticeState::Waiting { .. } | NoticeState::InDoubt { .. }) => return Ok(Due::Nothing),
+            // Notices are forgotten long after they were taken.
             None => probe.at,
         };
         Ok(if present.has_lasted(taken, policy.arrived_after) { Due::Reinstate(probe.at) } else { Due::Nothing })
@@ -212,7 +212,7 @@ impl Suspended {
         let Some(suspension) = score.value.suspension.clone() else { return Ok(()) };
         let identity = ListIdentity::new(list, 0, &self.key);
         let token = self.key.sign(Purpose::Bounce, &[0, subscriber.value.id.0]);
-        let sender = identity.bounce_address(&token).parse().map_err(LetterError::from)?;
+        let sender = identity.bounce_address(&token).parse().map_err(NoticeError::from)?;
         let data = json!({ "since": suspension.at.format("%Y-%m-%d").to_string() });
         let draft = Draft {
             template: "probe",
@@ -224,8 +224,8 @@ impl Suspended {
             unsubscribe: None,
             data,
         };
-        let letter = self.letters.write_from(batch, draft, sender).await?;
-        let probe = Some(Probe { letter, at: now, failed: false });
+        let notice = self.notices.write_from(batch, draft, sender).await?;
+        let probe = Some(Probe { notice, at: now, failed: false });
         let probes = suspension.probes.saturating_add(1);
         put(batch, subscriber.value.id, score, Some(Suspension { probes, probe, ..suspension }));
         subscribers::expect(batch, subscriber);
@@ -249,7 +249,7 @@ impl Suspended {
                 }
             }
             if self.store.commit(batch).await? == Commit::Applied {
-                self.letters.notify();
+                self.notices.notify();
                 return Ok(told);
             }
         }
@@ -304,7 +304,7 @@ impl Suspended {
                 "others": people.len() - shown.len(),
             }),
         };
-        self.letters.write(batch, draft).await?;
+        self.notices.write(batch, draft).await?;
         Ok(())
     }
 }

@@ -59,10 +59,10 @@ struct CaptureConnection {
 
 impl Connection for CaptureConnection {
     fn send_pieces<'a>(&'a mut self, envelope: &'a Envelope, message: Pieces<'a>) -> TransportFuture<'a, Outcome> {
-        let octets = as_file(envelope, &message.concat());
+        let bytes = as_file(envelope, &message.concat());
         let place = self.place.clone();
         Box::pin(async move {
-            let kept = off_thread(move || Ok(place.keep(&octets))).await;
+            let kept = off_thread(move || Ok(place.keep(&bytes))).await;
             kept.unwrap_or_else(|error| Outcome::Unknown(format!("the capture folder: {error}")))
         })
     }
@@ -85,7 +85,7 @@ impl Place {
     }
 
     /// tmp, fsync, new, fsync: every file in `new` is complete.
-    fn keep(&self, octets: &[u8]) -> Outcome {
+    fn keep(&self, bytes: &[u8]) -> Outcome {
         let now = self.clock.now();
         let number = self.count.fetch_add(1, Relaxed);
         let (second, micros) = (now.timestamp(), now.timestamp_subsec_micros());
@@ -93,7 +93,7 @@ impl Place {
         let draft = self.directory.join("tmp").join(&name);
         let folder = self.directory.join("new");
         let not_sent = |error: io::Error| Outcome::NotSent(format!("{}: {error}", draft.display()));
-        if let Err(error) = write_durably(&draft, octets) {
+        if let Err(error) = write_durably(&draft, bytes) {
             // A half-written draft is useless; if it cannot be removed, nothing else is affected.
             drop(std::fs::remove_file(&draft));
             return not_sent(error);
@@ -142,31 +142,31 @@ fn is_captured(name: &str) -> bool {
         let (process, number) = rest.split_once('Q')?;
         Some([second, micros, process, number])
     };
-    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit());
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     parts().is_some_and(|parts| parts.into_iter().all(is_number))
 }
 
-fn write_durably(path: &Path, octets: &[u8]) -> io::Result<()> {
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
-    file.write_all(octets)?;
+    file.write_all(bytes)?;
     file.sync_all()
 }
 
 /// The message with its envelope on top (RFC 5321 §4.4), and with LF as is usual in a maildir.
 fn as_file(envelope: &Envelope, message: &[u8]) -> Vec<u8> {
     let top = format!("Return-Path: <{}>\nDelivered-To: {}\n", envelope.reverse_path(), envelope.recipient);
-    let mut octets = Vec::with_capacity(top.len() + message.len());
-    octets.extend_from_slice(top.as_bytes());
-    for line in message.split_inclusive(|octet| *octet == b'\n') {
+    let mut bytes = Vec::with_capacity(top.len() + message.len());
+    bytes.extend_from_slice(top.as_bytes());
+    for line in message.split_inclusive(|byte| *byte == b'\n') {
         match line.strip_suffix(b"\r\n") {
             Some(line) => {
-                octets.extend_from_slice(line);
-                octets.push(b'\n');
+                bytes.extend_from_slice(line);
+                bytes.push(b'\n');
             }
-            None => octets.extend_from_slice(line),
+            None => bytes.extend_from_slice(line),
         }
     }
-    octets
+    bytes
 }
 
 /// Runs disk work, which is slow, outside the runtime's threads.

@@ -20,7 +20,7 @@ pub use super::settings::{Encryption, Login, RelayError, RelaySettings, Timeouts
 use super::extensions::Extensions;
 use super::replies::{cause, refusal, reply};
 use super::session::RelayConnection;
-use super::wire::{Carrier, WireHandle};
+use super::wire::{Stream, WireHandle};
 use super::{ConnectError, Connection, Transport, TransportFuture, tls};
 
 /// The port on which TLS begins with the first byte (RFC 8314 §3.3).
@@ -64,12 +64,12 @@ impl Relay {
     async fn open(&self) -> Result<RelayConnection, ConnectError> {
         let timeouts = self.settings.timeouts;
         let stream = self.dial().await?;
-        let carrier = match (self.settings.encryption, &self.tls) {
+        let stream = match (self.settings.encryption, &self.tls) {
             (Encryption::Implicit, Some(config)) => self.encrypt(stream, config).await?,
-            _ => Carrier::Plain(stream),
+            _ => Stream::Plain(stream),
         };
-        let mut encrypted = matches!(carrier, Carrier::Tls(_));
-        let wire = WireHandle::new(carrier);
+        let mut encrypted = matches!(stream, Stream::Tls(_));
+        let wire = WireHandle::new(stream);
         let greeted = AsyncSmtpConnection::connect_with_transport(Box::new(wire.clone()), &self.hello);
         let mut lettre = within(timeouts.greeting, "greeting", greeted).await?;
         // lettre discards extensions that it does not know, so EHLO is sent once more.
@@ -110,7 +110,7 @@ impl Relay {
         Ok(stream)
     }
 
-    async fn encrypt(&self, stream: TcpStream, config: &Arc<ClientConfig>) -> Result<Carrier, ConnectError> {
+    async fn encrypt(&self, stream: TcpStream, config: &Arc<ClientConfig>) -> Result<Stream, ConnectError> {
         let handshake = TlsConnector::from(config.clone()).connect(self.name.clone(), stream);
         match timeout(self.settings.timeouts.connect, handshake).await {
             Err(_) => Err(ConnectError::Unreachable("the TLS handshake did not finish in time".to_owned())),
@@ -119,7 +119,7 @@ impl Relay {
                 Err(ConnectError::Security(error.to_string()))
             }
             Ok(Err(error)) => Err(ConnectError::Unreachable(format!("in the TLS handshake: {error}"))),
-            Ok(Ok(stream)) => Ok(Carrier::Tls(Box::new(stream))),
+            Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
         }
     }
 
@@ -144,8 +144,8 @@ impl Relay {
     ) -> Result<(), ConnectError> {
         within(self.settings.timeouts.command, "STARTTLS", lettre.command(Starttls)).await?;
         let plain = wire.lock().take_plain().map_err(|why| ConnectError::Security(why.to_owned()))?;
-        let carrier = self.encrypt(plain, config).await?;
-        wire.lock().put(carrier);
+        let stream = self.encrypt(plain, config).await?;
+        wire.lock().put(stream);
         Ok(())
     }
 

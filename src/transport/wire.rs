@@ -29,7 +29,7 @@ const MOST_LINES: usize = 2000;
 const MAX_LINE_LENGTH: usize = 1024 * 1024;
 
 /// The underlying stream.
-pub(super) enum Carrier {
+pub(super) enum Stream {
     /// TCP.
     Plain(TcpStream),
     /// TLS over TCP.
@@ -40,7 +40,7 @@ pub(super) enum Carrier {
 
 /// The stream with its buffers.
 pub(super) struct Wire {
-    carrier: Carrier,
+    stream: Stream,
     output: Vec<u8>,
     written: usize,
     /// Bytes received.
@@ -85,9 +85,9 @@ pub(super) struct Garbled {
 pub(super) struct WireHandle(Arc<Mutex<Wire>>);
 
 impl WireHandle {
-    pub(super) fn new(carrier: Carrier) -> Self {
+    pub(super) fn new(stream: Stream) -> Self {
         Self(Arc::new(Mutex::new(Wire {
-            carrier,
+            stream,
             output: Vec::new(),
             written: 0,
             input: Vec::new(),
@@ -154,15 +154,15 @@ impl Wire {
         if !self.input.is_empty() || self.handed < self.line.len() {
             return Err("it sent text after its answer to STARTTLS, before the handshake");
         }
-        match std::mem::replace(&mut self.carrier, Carrier::None) {
-            Carrier::Plain(stream) => Ok(stream),
-            Carrier::Tls(_) | Carrier::None => Err("TLS is in use already"),
+        match std::mem::replace(&mut self.stream, Stream::None) {
+            Stream::Plain(stream) => Ok(stream),
+            Stream::Tls(_) | Stream::None => Err("TLS is in use already"),
         }
     }
 
     /// Continues over another stream.
-    pub(super) fn put(&mut self, carrier: Carrier) {
-        self.carrier = carrier;
+    pub(super) fn put(&mut self, stream: Stream) {
+        self.stream = stream;
     }
 
     /// Unsolicited input, e.g. a 421 or the end of the stream: the connection must not be used any more. Never waits.
@@ -185,23 +185,23 @@ impl Wire {
         }
         if self.unsent() > 0 {
             let rest = &self.output[self.written..];
-            let wrote = match &mut self.carrier {
-                Carrier::Plain(stream) => ready!(Pin::new(stream).poll_write(context, rest)),
-                Carrier::Tls(stream) => ready!(Pin::new(stream.as_mut()).poll_write(context, rest)),
-                Carrier::None => Err(io::ErrorKind::NotConnected.into()),
+            let wrote = match &mut self.stream {
+                Stream::Plain(stream) => ready!(Pin::new(stream).poll_write(context, rest)),
+                Stream::Tls(stream) => ready!(Pin::new(stream.as_mut()).poll_write(context, rest)),
+                Stream::None => Err(io::ErrorKind::NotConnected.into()),
             };
             let failed = match wrote {
                 Ok(0) => "the connection takes no more".to_owned(),
                 Ok(count) => {
                     self.written += count;
-                    return Poll::Ready(Ok(self.unsent() == 0 && !matches!(self.carrier, Carrier::Tls(_))));
+                    return Poll::Ready(Ok(self.unsent() == 0 && !matches!(self.stream, Stream::Tls(_))));
                 }
                 Err(error) => error.to_string(),
             };
             self.broken = Some(failed.clone());
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, failed)));
         }
-        if let Carrier::Tls(stream) = &mut self.carrier {
+        if let Stream::Tls(stream) = &mut self.stream {
             ready!(Pin::new(stream.as_mut()).poll_flush(context))?;
         }
         Poll::Ready(Ok(true))
@@ -220,10 +220,10 @@ impl Wire {
         }
         let mut space = [0; 2048];
         let mut buffer = ReadBuf::new(&mut space);
-        let read = match &mut self.carrier {
-            Carrier::Plain(stream) => Pin::new(stream).poll_read(context, &mut buffer),
-            Carrier::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, &mut buffer),
-            Carrier::None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        let read = match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(context, &mut buffer),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, &mut buffer),
+            Stream::None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         };
         ready!(read)?;
         if buffer.filled().is_empty() {
@@ -260,7 +260,7 @@ impl Wire {
                 while !ready!(self.poll_write_some(context))? {}
                 continue;
             }
-            self.line = self.handed_over(whole)?;
+            self.line = self.piped_in(whole)?;
             if self.greeting == Greeting::Extended {
                 self.greeting = Greeting::Waiting;
             }
@@ -277,7 +277,7 @@ impl Wire {
     }
 
     /// A reply in the form for lettre.
-    fn handed_over(&mut self, whole: Whole) -> io::Result<Vec<u8>> {
+    fn piped_in(&mut self, whole: Whole) -> io::Result<Vec<u8>> {
         let is_greeting = self.greeting != Greeting::Over;
         match whole {
             // lettre requires the relay's name, which is not used here.
@@ -325,16 +325,16 @@ impl AsyncRead for WireHandle {
 
 impl AsyncWrite for WireHandle {
     /// Only buffers: the output is sent with the next read.
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut wire = self.lock();
-        if let Some(name) = octets.strip_prefix(b"EHLO ")
+        if let Some(name) = bytes.strip_prefix(b"EHLO ")
             && wire.greeting != Greeting::Over
         {
             wire.greeting = Greeting::Extended;
             wire.plain_hello = format!("HELO {}", String::from_utf8_lossy(name));
         }
-        wire.output().extend_from_slice(octets);
-        Poll::Ready(Ok(octets.len()))
+        wire.output().extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -342,10 +342,10 @@ impl AsyncWrite for WireHandle {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.lock().carrier {
-            Carrier::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Carrier::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
-            Carrier::None => Poll::Ready(Ok(())),
+        match &mut self.lock().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
+            Stream::None => Poll::Ready(Ok(())),
         }
     }
 }
@@ -358,10 +358,10 @@ impl fmt::Debug for WireHandle {
 
 impl AsyncTokioStream for WireHandle {
     fn peer_addr(&self) -> io::Result<SocketAddr> {
-        match &self.lock().carrier {
-            Carrier::Plain(stream) => stream.peer_addr(),
-            Carrier::Tls(stream) => stream.get_ref().0.peer_addr(),
-            Carrier::None => Err(io::ErrorKind::NotConnected.into()),
+        match &self.lock().stream {
+            Stream::Plain(stream) => stream.peer_addr(),
+            Stream::Tls(stream) => stream.get_ref().0.peer_addr(),
+            Stream::None => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 }

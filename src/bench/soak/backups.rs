@@ -9,10 +9,10 @@ use hyper::Method;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::control::backup::{Copied, Made};
-use crate::control::client::{Client, ClientError};
-use crate::control::mailing::view::{Counts, MailingView};
-use crate::control::path::ApiPath;
+use crate::api::backup::{Copied, Made};
+use crate::api::client::{Client, ClientError};
+use crate::api::mailing::view::{Counts, MailingView};
+use crate::api::path::ApiPath;
 
 use super::books::{Books, Entries};
 use super::checks::{Check, people, sum, taken};

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::control::client::{Client, ClientError};
-use crate::control::mailing::view::Counts;
-use crate::control::path::ApiPath;
+use crate::api::client::{Client, ClientError};
+use crate::api::mailing::view::Counts;
+use crate::api::path::ApiPath;
 
 use super::LIST;
 use super::books::Entries;

@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::control::client::Client;
-use crate::control::status::Status;
+use crate::api::client::Client;
+use crate::api::status::Status;
 
 /// Maximum wait for a start or a stop.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use chrono::{SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
 
+use crate::api::client::{Client, ClientError};
+use crate::api::mailing::view::MailingView;
+use crate::api::path::ApiPath;
 use crate::base::clock::{Clock, Timestamp};
-use crate::control::client::{Client, ClientError};
-use crate::control::mailing::view::MailingView;
-use crate::control::path::ApiPath;
 use crate::model::clock_trust::AFTER_BOOT;
 
 use super::books::Books;

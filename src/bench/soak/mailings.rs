@@ -4,8 +4,8 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::control::client::{Client, ClientError};
-use crate::control::path::ApiPath;
+use crate::api::client::{Client, ClientError};
+use crate::api::path::ApiPath;
 
 use super::books::Books;
 use super::dice::Dice;

@@ -17,10 +17,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use crate::api::client::{Client, ClientError};
+use crate::api::path::ApiPath;
 use crate::app;
 use crate::base::clock::{Clock, Stopwatch};
-use crate::control::client::{Client, ClientError};
-use crate::control::path::ApiPath;
 
 mod backups;
 mod books;
@@ -106,7 +106,7 @@ pub async fn run(bench: &SoakBench) -> anyhow::Result<SoakResult> {
     let daemon = Daemon::new(&directory, relay.port(), Some(moved.file().to_owned()))?;
     daemon.start().await?;
     let release = prepare(&daemon.client).await?;
-    let looks = Mutex::new(Vec::new());
+    let observations = Mutex::new(Vec::new());
     {
         let client = &daemon.client;
         let peer = |number| mail_in::peer(number, daemon.port, &books, dice(&format!("peer {number}")));
@@ -119,7 +119,7 @@ pub async fn run(bench: &SoakBench) -> anyhow::Result<SoakResult> {
                 people::leavers(client, clock.as_ref(), &books, dice("leavers")),
                 readers::readers(&daemon, clock.as_ref(), &books, taken, dice("readers")),
                 futures_util::future::join_all((0..PEERS).map(peer)),
-                watcher::watch(&daemon, &looks),
+                watcher::watch(&daemon, &observations),
             )
         };
         let mut weather = dice("weather");
@@ -134,8 +134,8 @@ pub async fn run(bench: &SoakBench) -> anyhow::Result<SoakResult> {
     relay.calm()?;
     moved.set_right(&books)?;
     drain(&daemon.client, clock.as_ref(), &books).await;
-    let looks = looks.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let (done, checks) = verdict::verdict(&daemon, &books, &relay, &looks, &directory).await?;
+    let observations = observations.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (done, checks) = verdict::verdict(&daemon, &books, &relay, &observations, &directory).await?;
     Ok(SoakResult { seed: bench.seed, done, checks })
 }
 
@@ -225,10 +225,10 @@ async fn still_under_way(client: &Client, books: &Books) -> Result<Option<([u64;
     let waiting: Value = client.get(ApiPath::new("/v1/inbound").query("state", "waiting")).await?;
     let number = |value: &Value| value.as_u64().unwrap_or(0);
     let messages = waiting["messages"].as_array().map_or(0, Vec::len);
-    let letters = number(&status["letters"]["waiting"]);
+    let notices = number(&status["notices"]["waiting"]);
     let queue = &status["queue"];
     let deliveries = ["waiting", "deferred", "in_doubt"].iter().map(|state| number(&queue[state])).sum();
-    let nothing = mailings.is_empty() && messages == 0 && letters == 0;
-    let words = || format!("mailings {mailings:?}, {messages} messages in, {letters} notices; {status}");
-    Ok((!nothing).then(|| ([deliveries, messages as u64, letters], words())))
+    let nothing = mailings.is_empty() && messages == 0 && notices == 0;
+    let words = || format!("mailings {mailings:?}, {messages} messages in, {notices} notices; {status}");
+    Ok((!nothing).then(|| ([deliveries, messages as u64, notices], words())))
 }

@@ -4,10 +4,10 @@ use std::io::Cursor;
 
 use serde_json::{Value, json};
 
+use crate::api::client::{Client, ClientError};
+use crate::api::import::{ImportLine, ImportResult};
+use crate::api::path::ApiPath;
 use crate::base::clock::Clock;
-use crate::control::client::{Client, ClientError};
-use crate::control::import::{ImportLine, ImportResult};
-use crate::control::path::ApiPath;
 
 use super::books::{Books, Left};
 use super::dice::Dice;

@@ -4,11 +4,11 @@
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::api::client::Client;
+use crate::api::path::ApiPath;
 use crate::base::clock::Clock;
 use crate::bench::material;
-use crate::control::client::Client;
-use crate::control::path::ApiPath;
-use crate::sink::record::Received;
+use crate::mock_smtp::record::Received;
 
 use super::books::{Books, Left};
 use super::daemon::Daemon;
@@ -31,7 +31,7 @@ pub async fn readers(
 ) {
     let mut number = 0;
     while let Some(message) = taken.recv().await {
-        let (Some(reader), Some(leave)) = (message.recipients.first().cloned(), unsubscribe_address(&message.octets))
+        let (Some(reader), Some(leave)) = (message.recipients.first().cloned(), unsubscribe_address(&message.bytes))
         else {
             continue;
         };

@@ -11,9 +11,9 @@ use anyhow::Context;
 use tokio::sync::mpsc;
 
 use crate::base::clock::Clock;
-use crate::sink::record::{Keep, Received};
-use crate::sink::script::{Action, Event, Point, Script};
-use crate::sink::{Sink, SinkSettings};
+use crate::mock_smtp::record::{Keep, Received};
+use crate::mock_smtp::script::{Action, Event, Point, Script};
+use crate::mock_smtp::{MockServer, SinkSettings};
 
 use super::books::Books;
 use super::daemon::CONNECTIONS;
@@ -131,7 +131,7 @@ pub struct StormyRelay {
     sky: Arc<Sky>,
     log: PathBuf,
     settings: SinkSettings,
-    sink: Option<Sink>,
+    mock: Option<MockServer>,
 }
 
 impl StormyRelay {
@@ -156,18 +156,18 @@ impl StormyRelay {
         };
         let keep = Keep { log: Some(log.clone()), tap: Some(tap), ..Keep::default() };
         let settings = SinkSettings { keep, ..SinkSettings::default() };
-        let mut relay = Self { sky: Arc::new(sky), log, settings, sink: None };
+        let mut relay = Self { sky: Arc::new(sky), log, settings, mock: None };
         relay.appear()?;
         Ok(relay)
     }
 
     fn appear(&mut self) -> anyhow::Result<()> {
-        if self.sink.is_none() {
-            let sink = Sink::start(self.settings.clone()).context("the relay cannot listen")?;
-            sink.follow(UnderTheSky(self.sky.clone()));
+        if self.mock.is_none() {
+            let mock = MockServer::start(self.settings.clone()).context("the relay cannot listen")?;
+            mock.follow(UnderTheSky(self.sky.clone()));
             // Its address from now on.
-            self.settings.listen = sink.address();
-            self.sink = Some(sink);
+            self.settings.listen = mock.address();
+            self.mock = Some(mock);
         }
         Ok(())
     }
@@ -208,7 +208,7 @@ impl StormyRelay {
                 0 => {
                     // Absent: whatever was under way then is in doubt, including notices.
                     self.sky.books.open().doubts += 2 * CONNECTIONS;
-                    self.sink = None;
+                    self.mock = None;
                     tokio::time::sleep(dice.pause(200, 2500)).await;
                     self.appear()?;
                 }

@@ -7,17 +7,17 @@ use anyhow::Context;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::control::client::{Client, ClientError};
-use crate::control::inbound::InboundPage;
-use crate::control::mailing::report::DeliveriesEnd;
-use crate::control::mailing::view::{Counts, DeliveryView, MailingView};
-use crate::control::path::ApiPath;
+use crate::api::client::{Client, ClientError};
+use crate::api::inbound::InboundPage;
+use crate::api::mailing::report::DeliveriesEnd;
+use crate::api::mailing::view::{Counts, DeliveryView, MailingView};
+use crate::api::path::ApiPath;
 
 use super::books::{Books, Entries};
 use super::checks::{Check, people, sum, taken};
 use super::daemon::{CONNECTIONS, Daemon};
 use super::relay::StormyRelay;
-use super::watcher::{Look, medians, octets_below};
+use super::watcher::{Observation, bytes_below, medians};
 use super::{backups, log_lines};
 
 const MEGABYTE: u64 = 1_000_000;
@@ -40,7 +40,7 @@ pub async fn verdict(
     daemon: &Daemon,
     books: &Books,
     relay: &StormyRelay,
-    looks: &[Look],
+    observations: &[Observation],
     directory: &Path,
 ) -> anyhow::Result<(Vec<(&'static str, String)>, Vec<Check>)> {
     let client = &daemon.client;
@@ -52,7 +52,7 @@ pub async fn verdict(
     checks.extend(of_ledgers);
     checks.push(mail_in(client, &entries).await?);
     checks.push(people(client, &entries).await?);
-    checks.extend(flat(looks));
+    checks.extend(flat(observations));
     checks.push(Check::new("nothing forbidden happened", String::new(), std::mem::take(&mut entries.faults)));
     let code = daemon.end_by(Signal::TERM).await?;
     let check = daemon.command(&["--json", "store", "check"]).output().context("the store cannot be checked")?;
@@ -277,10 +277,10 @@ async fn mail_in(client: &Client, entries: &Entries) -> anyhow::Result<Check> {
     Ok(Check::new("every message acknowledged is there and handled", figures, wrong))
 }
 
-fn flat(looks: &[Look]) -> Vec<Check> {
-    let most = |figure: fn(&Look) -> u64| looks.iter().map(figure).max().unwrap_or(0);
-    let rss = medians(looks, |look| look.rss);
-    let descriptors = medians(looks, |look| look.descriptors);
+fn flat(observations: &[Observation]) -> Vec<Check> {
+    let most = |figure: fn(&Observation) -> u64| observations.iter().map(figure).max().unwrap_or(0);
+    let rss = medians(observations, |observe| observe.rss);
+    let descriptors = medians(observations, |observe| observe.descriptors);
     let judge = |what, medians: Option<(u64, u64)>, peak: u64, unit: u64, bound: fn(u64) -> u64| match medians {
         Some((early, late)) => {
             let figures =
@@ -291,14 +291,16 @@ fn flat(looks: &[Look]) -> Vec<Check> {
         None => Check::new(what, String::new(), vec!["the last process lived too short to tell".to_owned()]),
     };
     vec![
-        judge("memory is flat (MB)", rss, most(|look| look.rss), MEGABYTE, |early| early + early / 4 + RSS_MORE),
-        judge("descriptors are flat", descriptors, most(|look| look.descriptors), 1, |early| early + DESCRIPTORS_MORE),
+        judge("memory is flat (MB)", rss, most(|observe| observe.rss), MEGABYTE, |early| early + early / 4 + RSS_MORE),
+        judge("descriptors are flat", descriptors, most(|observe| observe.descriptors), 1, |early| {
+            early + DESCRIPTORS_MORE
+        }),
     ]
 }
 
 /// `checked`: what `store check` prints of the store, which is closed.
 fn sizes(daemon: &Daemon, checked: &Value) -> Check {
-    let below = |part: &str| octets_below(&daemon.state().join(part));
+    let below = |part: &str| bytes_below(&daemon.state().join(part));
     let (journal, index) = (below("store/journal"), below("store/index"));
     let in_checkpoint = checked["checkpoints"].as_array().and_then(|all| all.last()?["records"].as_u64()).unwrap_or(0);
     let figures = format!(

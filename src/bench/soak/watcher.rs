@@ -9,7 +9,7 @@ use super::daemon::Daemon;
 
 /// One sample.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct Observation {
     /// The process.
     pub process: u32,
     /// Memory in use (VmRSS), in bytes.
@@ -19,27 +19,27 @@ pub struct Look {
 }
 
 /// Samples once a second until dropped.
-pub async fn watch(daemon: &Daemon, looks: &Mutex<Vec<Look>>) {
+pub async fn watch(daemon: &Daemon, observations: &Mutex<Vec<Observation>>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        if let Some(look) = daemon.process().and_then(look) {
-            looks.lock().unwrap_or_else(PoisonError::into_inner).push(look);
+        if let Some(observe) = daemon.process().and_then(observe) {
+            observations.lock().unwrap_or_else(PoisonError::into_inner).push(observe);
         }
     }
 }
 
-fn look(process: u32) -> Option<Look> {
+fn observe(process: u32) -> Option<Observation> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.split_whitespace().next()?.parse();
     let descriptors = fs::read_dir(format!("/proc/{process}/fd")).ok()?.count() as u64;
-    Some(Look { process, rss: kilobytes.ok().map(|kilobytes: u64| kilobytes * 1024)?, descriptors })
+    Some(Observation { process, rss: kilobytes.ok().map(|kilobytes: u64| kilobytes * 1024)?, descriptors })
 }
 
 /// The medians of the second and of the last quarter of the samples of the last process: begin and end of a period
 /// without restarts. `None` when it lived too briefly.
-pub fn medians(looks: &[Look], of: impl Fn(&Look) -> u64) -> Option<(u64, u64)> {
-    let last = looks.last()?.process;
-    let figures: Vec<u64> = looks.iter().filter(|look| look.process == last).map(of).collect();
+pub fn medians(observations: &[Observation], of: impl Fn(&Observation) -> u64) -> Option<(u64, u64)> {
+    let last = observations.last()?.process;
+    let figures: Vec<u64> = observations.iter().filter(|observe| observe.process == last).map(of).collect();
     let quarter = figures.len() / 4;
     let median = |part: &[u64]| {
         let mut sorted = part.to_vec();
@@ -50,10 +50,10 @@ pub fn medians(looks: &[Look], of: impl Fn(&Look) -> u64) -> Option<(u64, u64)> 
 }
 
 /// Bytes of all files below a directory.
-pub fn octets_below(directory: &Path) -> u64 {
+pub fn bytes_below(directory: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(directory) else { return 0 };
     let of = |entry: fs::DirEntry| match entry.file_type() {
-        Ok(kind) if kind.is_dir() => octets_below(&entry.path()),
+        Ok(kind) if kind.is_dir() => bytes_below(&entry.path()),
         _ => entry.metadata().map_or(0, |found| found.len()),
     };
     entries.flatten().map(of).sum()
@@ -65,13 +65,13 @@ mod tests {
 
     #[test]
     fn only_the_last_process_counts() {
-        let look = |process, rss| Look { process, rss, descriptors: 1 };
-        let looks: Vec<Look> = [900, 900]
-            .map(|rss| look(1, rss))
+        let observe = |process, rss| Observation { process, rss, descriptors: 1 };
+        let observations: Vec<Observation> = [900, 900]
+            .map(|rss| observe(1, rss))
             .into_iter()
-            .chain([1, 1, 5, 6, 7, 7, 9, 8].map(|rss| look(2, rss)))
+            .chain([1, 1, 5, 6, 7, 7, 9, 8].map(|rss| observe(2, rss)))
             .collect();
-        assert_eq!(medians(&looks, |look| look.rss), Some((6, 9)));
-        assert_eq!(medians(&[], |look| look.rss), None);
+        assert_eq!(medians(&observations, |observe| observe.rss), Some((6, 9)));
+        assert_eq!(medians(&[], |observe| observe.rss), None);
     }
 }

@@ -18,14 +18,14 @@ use super::{bar, failed, fault_json, show_faults};
 /// # Errors
 /// [`CliError`].
 pub(super) async fn bring_back(
-    wish: &Restoration,
+    pending: &Restoration,
     dry_run: bool,
     clock: Arc<dyn Clock>,
     context: &Context,
 ) -> Result<Done, CliError> {
     let restored = match dry_run {
-        true => rehearse(wish, bar("reading")).await,
-        false => restore(wish, clock, bar("restoring")).await,
+        true => rehearse(pending, bar("reading")).await,
+        false => restore(pending, clock, bar("restoring")).await,
     };
     let restored = restored.map_err(|error| match error {
         RestoreError::Backup(error) => failed(error),
@@ -40,37 +40,37 @@ pub(super) async fn bring_back(
         if !restored.is_whole() {
             detail += &format!("; in part: {} files were damaged, {} are missing", faults.len(), missing.len());
         }
-        leave_audit_note(&wish.target, "backup restore", &detail);
+        leave_audit_note(&pending.target, "backup restore", &detail);
     }
     if context.output.is_json() {
-        context.output.json(&restored_json(&restored, wish, dry_run))?;
+        context.output.json(&restored_json(&restored, pending, dry_run))?;
     } else {
-        show_restored(&restored, wish, dry_run, context)?;
+        show_restored(&restored, pending, dry_run, context)?;
     }
     Ok(if restored.is_whole() { Done::Fully } else { Done::Partly })
 }
 
-fn restored_json(restored: &Restored, wish: &Restoration, dry_run: bool) -> Value {
+fn restored_json(restored: &Restored, pending: &Restoration, dry_run: bool) -> Value {
     let Restored { point, records, faults, exact, missing, unread, occupied, aside, later, held } = restored;
     let mailings: Vec<String> = held.mailings.iter().map(ToString::to_string).collect();
     let [faults, unread] = [faults, unread].map(|faults| faults.iter().map(fault_json).collect::<Vec<Value>>());
     json!({
-        "dry_run": dry_run, "directory": wish.target, "backup": point.backup, "group": point.group, "at": point.at,
+        "dry_run": dry_run, "directory": pending.target, "backup": point.backup, "group": point.group, "at": point.at,
         "records": records, "exact": exact, "faults": faults, "missing": missing, "unread": unread,
         "occupied": occupied, "aside": aside,
         "later": later.as_ref().map(|(backup, done)| json!({
             "backup": backup, "suppressed": done.suppressed, "left": done.left, "erased": done.erased,
         })),
-        "held": { "mailings": mailings, "letters": held.letters, "inbound": held.inbound },
+        "held": { "mailings": mailings, "notices": held.notices, "inbound": held.inbound },
     })
 }
 
-fn show_restored(restored: &Restored, wish: &Restoration, dry_run: bool, context: &Context) -> Result<(), CliError> {
+fn show_restored(restored: &Restored, pending: &Restoration, dry_run: bool, context: &Context) -> Result<(), CliError> {
     let Restored { point, records, faults, exact, missing, occupied, aside, later, held, .. } = restored;
     let output = &context.output;
     show_faults(faults, context)?;
     let at = instant(point.at.unwrap_or(point.created));
-    let (target, group) = (wish.target.display(), point.group);
+    let (target, group) = (pending.target.display(), point.group);
     if dry_run {
         if let Some(path) = occupied {
             let path = path.display();
@@ -78,7 +78,7 @@ fn show_restored(restored: &Restored, wish: &Restoration, dry_run: bool, context
                 "{path} exists: use --aside to move the store there aside, or --into for another place."
             ))?;
         }
-        match (faults.is_empty(), wish.extent) {
+        match (faults.is_empty(), pending.extent) {
             (true, _) => output.line(&format!(
                 "Would restore {records} records as of {at} (group {group}) to {target}; all is intact."
             ))?,
@@ -132,7 +132,7 @@ fn show_restored(restored: &Restored, wish: &Restoration, dry_run: bool, context
         mailings.len(),
         if mailings.is_empty() { "" } else { ": " },
         mailings.join(" "),
-        held.letters,
+        held.notices,
         held.inbound
     ))?;
     output.line("The old daemon must never run again beside this one: both would send.")

@@ -85,13 +85,13 @@ pub fn run(files: &[PathBuf], context: &Context) -> Result<Done, CliError> {
 }
 
 fn read(reader: &Reader, file: &Path) -> Result<Reading, String> {
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     let read = match file.as_os_str() == "-" {
-        true => std::io::stdin().lock().take(MAX_MESSAGE).read_to_end(&mut octets),
-        false => std::fs::File::open(file).and_then(|open| open.take(MAX_MESSAGE).read_to_end(&mut octets)),
+        true => std::io::stdin().lock().take(MAX_MESSAGE).read_to_end(&mut bytes),
+        false => std::fs::File::open(file).and_then(|open| open.take(MAX_MESSAGE).read_to_end(&mut bytes)),
     };
     read.map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
-    let mail = Incoming::parse(&octets).map_err(|error| format!("{}: {error}", file.display()))?;
+    let mail = Incoming::parse(&bytes).map_err(|error| format!("{}: {error}", file.display()))?;
     Ok(reader.read(&mail))
 }
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use crate::api::bounce::{BouncePage, BounceView, Forgiven, PersonBouncesView, Reset};
+use crate::api::path::ApiPath;
 use crate::base::id::{InboundId, MailingId};
-use crate::control::bounce::{BouncePage, BounceView, Forgiven, PersonBouncesView, Reset};
-use crate::control::path::ApiPath;
 
 use super::output::{instant, note};
 use super::{CliError, Context, Done};
@@ -128,7 +128,7 @@ pub async fn run(command: BounceCommand, context: &Context) -> Result<Done, CliE
         BounceCommand::Original { id } => {
             // Complete before the first byte is written: half a message is useless.
             let path = ApiPath::new("/v1/inbound").segment(id).segment("raw");
-            output.octets(&client.download(path).await?.octets().await?)?;
+            output.bytes(&client.download(path).await?.bytes().await?)?;
             Ok(Done::Fully)
         }
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use clap::Parser;
 use serde_json::Value;
 
+use crate::api::client::Client;
+use crate::api::path::ApiPath;
 use crate::app::{Begin, RunningApp, start, system_clock};
 use crate::config::Config;
-use crate::control::client::Client;
-use crate::control::path::ApiPath;
 
 use super::progress::Progress;
 use super::{Arguments, CliError, Context, Done};

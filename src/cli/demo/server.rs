@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::sink::record::Keep;
-use crate::sink::script::{Action, Event, Point};
-use crate::sink::{Sink, SinkSettings};
+use crate::mock_smtp::record::Keep;
+use crate::mock_smtp::script::{Action, Event, Point};
+use crate::mock_smtp::{MockServer, SinkSettings};
 
 use super::CliError;
 
@@ -18,7 +18,7 @@ pub const FULL_MAILBOXES: u64 = 2;
 
 /// A running mail server.
 pub struct MailServer {
-    sink: Sink,
+    mock: MockServer,
     /// Milliseconds that it takes for each message.
     pace: Arc<AtomicU64>,
 }
@@ -27,23 +27,23 @@ impl MailServer {
     /// Starts a server that stores what it accepts in a maildir.
     pub fn start(maildir: &Path) -> Result<Self, CliError> {
         let keep = Keep { maildir: Some(maildir.to_owned()), ..Keep::default() };
-        let sink = Sink::start(SinkSettings { keep, ..SinkSettings::default() })
+        let mock = MockServer::start(SinkSettings { keep, ..SinkSettings::default() })
             .map_err(|error| CliError::Internal(format!("the demo's mail server did not start: {error}")))?;
         // Slow enough for people to watch, and for one member to leave.
         let pace = Arc::new(AtomicU64::new(40));
         let (script_pace, greylisted) = (pace.clone(), Mutex::new(HashSet::new()));
-        sink.follow(move |event: &Event<'_>| answer(event, &script_pace, &greylisted));
-        Ok(Self { sink, pace })
+        mock.follow(move |event: &Event<'_>| answer(event, &script_pace, &greylisted));
+        Ok(Self { mock, pace })
     }
 
     /// The port that it listens on.
     pub fn port(&self) -> u16 {
-        self.sink.address().port()
+        self.mock.address().port()
     }
 
     /// Number of accepted messages.
     pub fn accepted(&self) -> u64 {
-        self.sink.record().totals().accepted
+        self.mock.record().totals().accepted
     }
 
     /// Takes more time for each message from now on.

@@ -1,10 +1,10 @@
 //! Changes to a mailing.
 
-use crate::base::id::{MailingId, SubscriberId};
-use crate::control::mailing::change::{
+use crate::api::mailing::change::{
     ApproveRequest, ChangeAnswer, ChoiceRequest, ReopenAnswer, RescheduleRequest, ResolutionWord, ResolveRequest,
 };
-use crate::control::outbound::FlushRequest;
+use crate::api::outbound::FlushRequest;
+use crate::base::id::{MailingId, SubscriberId};
 
 use super::super::output::note;
 use super::super::{CliError, Context, Done, outbound};

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::api::mailing::queue::{Missed, QueueAnswer, QueueRequest, Uncertain};
+use crate::api::mailing::view::AudienceView;
+use crate::api::path::ApiPath;
 use crate::base::id::{ListName, MailingId, ReleaseId};
 use crate::base::language::Language;
 use crate::base::token::to_hex;
-use crate::control::mailing::queue::{Missed, QueueAnswer, QueueRequest, Uncertain};
-use crate::control::mailing::view::AudienceView;
-use crate::control::path::ApiPath;
 
 use super::super::output::note;
 use super::super::release::add_file;
@@ -176,7 +176,7 @@ fn where_to(answer: &QueueAnswer) -> String {
 
 /// A request repeated by the network queues once; a second call of the command is another order.
 fn random_key() -> Result<String, CliError> {
-    let mut octets = [0u8; 16];
-    getrandom::fill(&mut octets).map_err(|error| CliError::Internal(format!("no random bytes: {error}")))?;
-    Ok(to_hex(&octets))
+    let mut bytes = [0u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| CliError::Internal(format!("no random bytes: {error}")))?;
+    Ok(to_hex(&bytes))
 }

@@ -1,8 +1,8 @@
 //! `depesch mailing report`.
 
+use crate::api::mailing::report::{DeliveriesEnd, LaterView, ReportView};
+use crate::api::mailing::view::{COLUMNS, DeliveryView, csv_line};
 use crate::base::id::MailingId;
-use crate::control::mailing::report::{DeliveriesEnd, LaterView, ReportView};
-use crate::control::mailing::view::{COLUMNS, DeliveryView, csv_line};
 
 use super::super::output::{instant, note};
 use super::super::{CliError, Context, Done};
@@ -135,7 +135,7 @@ async fn every_delivery(options: ReportOptions, context: &Context) -> Result<Don
         .query_some("state", options.state.as_ref());
     let (output, answer) = (&context.output, context.client.download(path).await?);
     if !output.is_json() {
-        output.octets(&csv_line(&COLUMNS))?;
+        output.bytes(&csv_line(&COLUMNS))?;
     }
     let mut failed = None;
     let mut buffer = Vec::new();
@@ -150,14 +150,14 @@ async fn every_delivery(options: ReportOptions, context: &Context) -> Result<Don
             }
             buffer.extend(delivery.csv());
             if buffer.len() > BUFFER {
-                failed = output.octets(&std::mem::take(&mut buffer)).err();
+                failed = output.bytes(&std::mem::take(&mut buffer)).err();
             }
         })
         .await?;
     if let Some(failed) = failed {
         return Err(failed);
     }
-    output.octets(&buffer)?;
+    output.bytes(&buffer)?;
     note(&format!("{} deliveries", end.deliveries));
     Ok(Done::Fully)
 }

@@ -1,9 +1,9 @@
 //! `depesch mailing list` and `show`.
 
+use crate::api::mailing::view::{AudienceView, Counts, DeliveryView, MailingView};
+use crate::api::path::ApiPath;
+use crate::api::person_view::SubscriberView;
 use crate::base::id::{MailingId, SubscriberId};
-use crate::control::mailing::view::{AudienceView, Counts, DeliveryView, MailingView};
-use crate::control::path::ApiPath;
-use crate::control::person_view::SubscriberView;
 
 use super::super::output::instant;
 use super::super::{CliError, Context, Done};

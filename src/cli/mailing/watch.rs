@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::api::mailing::report::ReportView;
+use crate::api::mailing::view::MailingView;
 use crate::base::id::MailingId;
-use crate::control::mailing::report::ReportView;
-use crate::control::mailing::view::MailingView;
 
 use super::super::output::note;
 use super::super::progress::Progress;

@@ -5,25 +5,25 @@
 //! message with the null sender is forwarded with it, so that no mail sent because of a bounce can bounce to us.
 
 use crate::base::address::Address;
-use crate::base::id::LetterId;
+use crate::base::id::NoticeId;
 use crate::base::token::{Key, Purpose, content_hash, to_hex};
 use crate::mail::headers::Mailbox;
 use crate::mail::incoming::Incoming;
-use crate::mail::letter::{LOOP_FIELD, ResentHead, enclosing_header, resent_header};
+use crate::mail::notice::{LOOP_FIELD, ResentHead, enclosing_header, resent_header};
 use crate::model::inbound::Inbound;
-use crate::model::letter::LetterBody;
 use crate::model::list::{List, Privacy};
+use crate::model::notice::NoticeBody;
 use crate::store::engine::Batch;
 use crate::store::later::{LaterForward, put_forward};
-use crate::store::letters::put_new;
+use crate::store::notices::put_new;
 
-use super::{LetterError, Letters, new_letter};
+use super::{NoticeError, Notices, new_notice};
 
 /// The result of forwarding a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PassedOn {
+pub enum Forwarded {
     /// Sent as this notice.
-    As(LetterId),
+    As(NoticeId),
     /// It was here before: nothing is sent. Record it as [`crate::model::inbound::InboundKind::Loop`].
     Loop,
     /// The same message was forwarded to this person today, from another of our addresses.
@@ -35,11 +35,11 @@ pub enum PassedOn {
 /// Maximum number of messages forwarded to one person a day; the others are listed in a digest.
 pub const FORWARDS_A_DAY: u32 = 60;
 
-impl PassedOn {
+impl Forwarded {
     /// The result as text for people.
     pub fn words(&self) -> String {
         match self {
-            Self::As(letter) => format!("as letter {letter}"),
+            Self::As(notice) => format!("as notice {notice}"),
             Self::Loop => "not again: it was forwarded before".to_owned(),
             Self::Before => "once: the same message came to another address of ours today".to_owned(),
             Self::InDigest => "in the next digest: too many came today".to_owned(),
@@ -54,7 +54,7 @@ fn mark(key: &Key, inbound: &Inbound, message: &Incoming) -> String {
         return key.mark(&format!("forward {:?}", inbound.place));
     }
     let header = ["Message-ID", "From", "Date", "Subject"].map(|name| message.header(name).unwrap_or_default());
-    let parts = message.parts().iter().flat_map(|part| content_hash(&part.octets));
+    let parts = message.parts().iter().flat_map(|part| content_hash(&part.bytes));
     key.mark(&format!("forward\n{}\n{}", header.join("\n"), to_hex(&parts.collect::<Vec<u8>>())))
 }
 
@@ -77,7 +77,7 @@ fn subject(list: &List, inbound: &Inbound) -> String {
     }
 }
 
-impl Letters {
+impl Notices {
     /// Whether an incoming message was sent for `list` by this installation before.
     pub fn is_loop(&self, message: &Incoming, list: Option<&List>) -> bool {
         carries_mark(message, &self.inner.key, list)
@@ -88,7 +88,7 @@ impl Letters {
     /// message goes to one person once a day, and of others no more than [`FORWARDS_A_DAY`].
     ///
     /// # Errors
-    /// [`LetterError`]: nothing was put into the batch.
+    /// [`NoticeError`]: nothing was put into the batch.
     pub async fn pass_on(
         &self,
         batch: &mut Batch,
@@ -96,34 +96,34 @@ impl Letters {
         message: &Incoming,
         to: &Address,
         list: Option<&List>,
-    ) -> Result<PassedOn, LetterError> {
+    ) -> Result<Forwarded, NoticeError> {
         if self.is_loop(message, list) {
-            return Ok(PassedOn::Loop);
+            return Ok(Forwarded::Loop);
         }
         let inner = &self.inner;
         let mut counted = Batch::new();
         if !self.once_a_day(&mut counted, to, &mark(&inner.key, inbound, message)).await? {
-            return Ok(PassedOn::Before);
+            return Ok(Forwarded::Before);
         }
         if !self.at_most(&mut counted, to, "forwards", FORWARDS_A_DAY).await? {
             tracing::warn!(inbound = %inbound.id, "a message waits for the next digest: too many were forwarded to one person today");
             batch.append(counted);
             put_forward(batch, &LaterForward { inbound: inbound.id, list: list.map(|list| list.name.clone()) });
-            return Ok(PassedOn::InDigest);
+            return Ok(Forwarded::InDigest);
         }
         // "postmaster" may come without a domain (RFC 5321 §4.5.1).
         let domain = inbound.recipient.rsplit_once('@').map_or(to.domain(), |(_, domain)| domain);
-        let desk = self.desk(list, Some(domain))?;
+        let origin = self.origin(list, Some(domain))?;
         let (id, now) = (self.next_id().await?, inner.clock.now());
-        let from = match &desk.list {
+        let from = match &origin.list {
             Some(list) => Mailbox { name: list.title.clone(), address: list.address_for("owner")? },
-            None => desk.from.clone(),
+            None => origin.from.clone(),
         };
         let head = ResentHead {
             from: &from,
             to: &Mailbox::bare(to.clone()),
             date: now,
-            message_id: &self.message_id(id, &desk.domain),
+            message_id: &self.message_id(id, &origin.domain),
             loop_mark: &loop_mark(&inner.key, list),
         };
         let header = match list.filter(|list| list.privacy == Privacy::Sensitive) {
@@ -134,15 +134,15 @@ impl Letters {
             }
             None => resent_header(&head),
         };
-        let sender = match (&inbound.arrival.sender, &desk.list) {
+        let sender = match (&inbound.arrival.sender, &origin.list) {
             // Signed, so that a bounce is matched to the notice (see `inbound/returned`).
-            (Some(_), Some(list)) => Some(list.bounce_address(&inner.key.sign(Purpose::Letter, &[id.0])).parse()?),
-            (Some(_), None) => Some(desk.from.address),
+            (Some(_), Some(list)) => Some(list.bounce_address(&inner.key.sign(Purpose::Notice, &[id.0])).parse()?),
+            (Some(_), None) => Some(origin.from.address),
             (None, _) => None,
         };
-        let body = LetterBody::PassedOn { header, place: inbound.place };
+        let body = NoticeBody::Forwarded { header, place: inbound.place };
         batch.append(counted);
-        put_new(batch, &new_letter(id, sender, to, body, "passed-on", now), None);
-        Ok(PassedOn::As(id))
+        put_new(batch, &new_notice(id, sender, to, body, "passed-on", now), None);
+        Ok(Forwarded::As(id))
     }
 }

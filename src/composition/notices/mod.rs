@@ -1,8 +1,8 @@
 //! Notices: mails of our own that belong to no mailing (confirmations, help, notices to owners, forwarded messages).
 //!
-//! [`Letters::write`] composes a notice and puts it into the batch that it belongs to, so that both are committed or
+//! [`Notices::write`] composes a notice and puts it into the batch that it belongs to, so that both are committed or
 //! neither; `outbound::notices` sends it after the commit. No automatic mail is answered (`automatic`), no person
-//! gets the same automatic reply twice a day ([`Letters::once_a_day`]), and nothing is forwarded in a loop
+//! gets the same automatic reply twice a day ([`Notices::once_a_day`]), and nothing is forwarded in a loop
 //! (`forwarding`).
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,21 +11,21 @@ use serde_json::{Map, Value, json};
 
 use crate::base::address::{Address, AddressError};
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::id::LetterId;
+use crate::base::id::NoticeId;
 use crate::base::language::Language;
 use crate::base::token::{Key, Purpose};
 use crate::mail::compose::ComposeError;
 use crate::mail::headers::Mailbox;
 use crate::mail::incoming::Incoming;
-use crate::mail::letter::{Answered, LetterHead, compose_letter};
+use crate::mail::notice::{Answered, NoticeHead, compose_notice};
 use crate::mail::reply::Question;
-use crate::model::letter::{Letter, LetterBody, LetterState};
 use crate::model::list::List;
+use crate::model::notice::{Notice, NoticeBody, NoticeState};
 use crate::render::mails::Written;
 use crate::render::template_files::TemplateError;
-use crate::runtime::notifier::Wake;
+use crate::runtime::notifier::Notifier;
 use crate::store::engine::Batch;
-use crate::store::letters::{COUNTER, LONGEST, put_new, put_replies};
+use crate::store::notices::{COUNTER, LONGEST, put_new, put_replies};
 use crate::store::{Store, StoreError};
 
 use super::content::ContentHandle;
@@ -35,7 +35,7 @@ mod automatic;
 mod forwarding;
 
 pub use automatic::{is_of_program, may_answer};
-pub use forwarding::{FORWARDS_A_DAY, PassedOn, loop_mark};
+pub use forwarding::{FORWARDS_A_DAY, Forwarded, loop_mark};
 
 /// Number of ids taken from the store at a time.
 const IDS_AT_ONCE: u64 = 64;
@@ -65,7 +65,7 @@ pub struct Draft<'a> {
 
 /// Why a notice could not be written. Nothing was put into the batch.
 #[derive(Debug, thiserror::Error)]
-pub enum LetterError {
+pub enum NoticeError {
     /// The store failed; a retry may succeed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -83,13 +83,13 @@ pub enum LetterError {
     NotToBeAnswered,
     /// It is too long for a notice.
     #[error(
-        "the notice \u{201c}{template}\u{201d} would have {octets} bytes, more than {LONGEST}; shorten what it quotes"
+        "the notice \u{201c}{template}\u{201d} would have {bytes} bytes, more than {LONGEST}; shorten what it quotes"
     )]
     TooLong {
         /// Its template.
         template: String,
         /// Its length in bytes.
-        octets: usize,
+        bytes: usize,
     },
     /// There is no list, and the installation has no domain of its own.
     #[error("the notice belongs to no list; set organisation.domain, so that it has a sender")]
@@ -98,14 +98,14 @@ pub enum LetterError {
 
 /// Settings for notices, in addition to the templates.
 #[derive(Clone, Debug, Default)]
-pub struct LetterSettings {
+pub struct NoticeSettings {
     /// The domain of Message-IDs, and of notices that belong to no list; the list's own if `None`.
     pub domain: Option<String>,
 }
 
 /// Writes notices. Cheap to clone; all clones share their state.
 #[derive(Clone)]
-pub struct Letters {
+pub struct Notices {
     inner: Arc<Inner>,
 }
 
@@ -114,49 +114,49 @@ struct Inner {
     content: Arc<ContentHandle>,
     key: Key,
     clock: Arc<dyn Clock>,
-    settings: LetterSettings,
+    settings: NoticeSettings,
     /// The next id, and the first one beyond those taken.
     ids: Mutex<(u64, u64)>,
-    wake: Wake,
+    notifier: Notifier,
 }
 
 /// The sender of a notice, and its domain.
-struct Desk {
+struct Origin {
     from: Mailbox,
     list: Option<ListIdentity>,
     /// The domain of its Message-ID.
     domain: String,
 }
 
-impl Letters {
+impl Notices {
     /// Creates a writer for notices in `store`, with the current templates.
     pub fn new(
         store: Store,
         content: Arc<ContentHandle>,
         key: Key,
         clock: Arc<dyn Clock>,
-        settings: LetterSettings,
+        settings: NoticeSettings,
     ) -> Self {
-        let (ids, wake) = (Mutex::default(), Wake::new());
-        Self { inner: Arc::new(Inner { store, content, key, clock, settings, ids, wake }) }
+        let (ids, notifier) = (Mutex::default(), Notifier::new());
+        Self { inner: Arc::new(Inner { store, content, key, clock, settings, ids, notifier }) }
     }
 
     /// Notifies the notice sender of new notices. Call it after the commit; without it they are found within a
     /// minute.
     pub fn notify(&self) {
-        self.inner.wake.notify();
+        self.inner.notifier.notify();
     }
 
     /// The notifier of the notice sender.
-    pub fn wake(&self) -> Wake {
-        self.inner.wake.clone()
+    pub fn notifier(&self) -> Notifier {
+        self.inner.notifier.clone()
     }
 
     /// Writes a notice into `batch`: composed now, sent after the commit.
     ///
     /// # Errors
-    /// [`LetterError`]: nothing was put into the batch.
-    pub async fn write(&self, batch: &mut Batch, draft: Draft<'_>) -> Result<LetterId, LetterError> {
+    /// [`NoticeError`]: nothing was put into the batch.
+    pub async fn write(&self, batch: &mut Batch, draft: Draft<'_>) -> Result<NoticeId, NoticeError> {
         // RFC 3834 §3.3: automatic mail has the null sender, so that nothing comes back automatically.
         self.write_with(batch, draft, None).await
     }
@@ -164,13 +164,13 @@ impl Letters {
     /// Writes a notice whose bounce matters: it goes to `sender`, an address of ours with a signed token.
     ///
     /// # Errors
-    /// [`LetterError`]: nothing was put into the batch.
+    /// [`NoticeError`]: nothing was put into the batch.
     pub async fn write_from(
         &self,
         batch: &mut Batch,
         draft: Draft<'_>,
         sender: Address,
-    ) -> Result<LetterId, LetterError> {
+    ) -> Result<NoticeId, NoticeError> {
         self.write_with(batch, draft, Some(sender)).await
     }
 
@@ -179,50 +179,50 @@ impl Letters {
         batch: &mut Batch,
         draft: Draft<'_>,
         sender: Option<Address>,
-    ) -> Result<LetterId, LetterError> {
+    ) -> Result<NoticeId, NoticeError> {
         if draft
             .answers
             .is_some_and(|message| !automatic::is_from_a_person(message) || automatic::is_no_reader(draft.to))
         {
-            return Err(LetterError::NotToBeAnswered);
+            return Err(NoticeError::NotToBeAnswered);
         }
         let inner = &self.inner;
-        let desk = self.desk(draft.list, None)?;
+        let origin = self.origin(draft.list, None)?;
         let written = self.written(draft.template, draft.language, draft.list, draft.data)?;
         let (id, now) = (self.next_id().await?, inner.clock.now());
         let reply_to = draft.reply_to.map(Mailbox::bare);
-        let head = LetterHead {
-            from: &desk.from,
+        let head = NoticeHead {
+            from: &origin.from,
             reply_to: reply_to.as_ref(),
             to: &Mailbox::bare(draft.to.clone()),
             subject: &written.subject,
             date: now,
-            message_id: &self.message_id(id, &desk.domain),
+            message_id: &self.message_id(id, &origin.domain),
             answers: draft.answers.map(answered),
-            list: desk.list.as_ref().map(|list| &list.fields),
+            list: origin.list.as_ref().map(|list| &list.fields),
             unsubscribe: draft.unsubscribe,
             loop_mark: &forwarding::loop_mark(&inner.key, draft.list),
         };
-        let octets = compose_letter(&head, &written.language, &written.text, &written.html)?;
-        if octets.len() > LONGEST {
-            return Err(LetterError::TooLong { template: draft.template.to_owned(), octets: octets.len() });
+        let bytes = compose_notice(&head, &written.language, &written.text, &written.html)?;
+        if bytes.len() > LONGEST {
+            return Err(NoticeError::TooLong { template: draft.template.to_owned(), bytes: bytes.len() });
         }
-        let letter = new_letter(id, sender, draft.to, LetterBody::Kept, draft.template, now);
-        put_new(batch, &letter, Some(&octets));
+        let notice = new_notice(id, sender, draft.to, NoticeBody::Kept, draft.template, now);
+        put_new(batch, &notice, Some(&bytes));
         Ok(id)
     }
 
     /// The text of a notice with this template and values, to compare a reply with it.
     ///
     /// # Errors
-    /// [`LetterError`].
+    /// [`NoticeError`].
     pub fn question(
         &self,
         template: &str,
         language: &Language,
         list: &List,
         data: Value,
-    ) -> Result<Question, LetterError> {
+    ) -> Result<Question, NoticeError> {
         let written = self.written(template, language, Some(list), data)?;
         Ok(Question::new(&written.subject, &written.text, &written.html))
     }
@@ -233,7 +233,7 @@ impl Letters {
         language: &Language,
         list: Option<&List>,
         data: Value,
-    ) -> Result<Written, LetterError> {
+    ) -> Result<Written, NoticeError> {
         let mut data = match data {
             Value::Object(data) => data,
             _ => Map::new(),
@@ -254,7 +254,7 @@ impl Letters {
         self.at_most(batch, address, what, 1).await
     }
 
-    /// Does the same as [`Letters::once_a_day`], with a limit of `most` a day. The addresses of one person count as
+    /// Does the same as [`Notices::once_a_day`], with a limit of `most` a day. The addresses of one person count as
     /// one ([`Address::is_same_person`]): otherwise an attacker could flood a person with a notice for each `+tag`.
     ///
     /// # Errors
@@ -277,7 +277,7 @@ impl Letters {
     }
 
     /// The sender of notices about `list`.
-    fn desk(&self, list: Option<&List>, otherwise: Option<&str>) -> Result<Desk, LetterError> {
+    fn origin(&self, list: Option<&List>, otherwise: Option<&str>) -> Result<Origin, NoticeError> {
         let inner = &self.inner;
         match list {
             Some(list) => {
@@ -285,27 +285,27 @@ impl Letters {
                 // Replies to From must also reach a person: what `-request` cannot parse goes to the owner.
                 let from = Mailbox { name: identity.title.clone(), address: identity.address_for("request")? };
                 let domain = inner.settings.domain.clone().unwrap_or_else(|| identity.domain().to_owned());
-                Ok(Desk { from, list: Some(identity), domain })
+                Ok(Origin { from, list: Some(identity), domain })
             }
             None => {
                 let domain = inner.settings.domain.clone().or_else(|| otherwise.map(str::to_owned));
-                let domain = domain.ok_or(LetterError::NoDomain)?;
+                let domain = domain.ok_or(NoticeError::NoDomain)?;
                 let from = Mailbox::bare(format!("postmaster@{domain}").parse()?);
-                Ok(Desk { from, list: None, domain })
+                Ok(Origin { from, list: None, domain })
             }
         }
     }
 
-    fn message_id(&self, id: LetterId, domain: &str) -> String {
+    fn message_id(&self, id: NoticeId, domain: &str) -> String {
         format!("{id}.{}@{domain}", self.inner.key.sign(Purpose::MessageId, &[id.0]))
     }
 
-    async fn next_id(&self) -> Result<LetterId, StoreError> {
+    async fn next_id(&self) -> Result<NoticeId, StoreError> {
         let take = || {
             let mut ids = self.inner.ids.lock().unwrap_or_else(PoisonError::into_inner);
             let (next, end) = *ids;
             ids.0 = (next + 1).min(end);
-            (next < end).then_some(LetterId(next))
+            (next < end).then_some(NoticeId(next))
         };
         if let Some(id) = take() {
             return Ok(id);
@@ -313,7 +313,7 @@ impl Letters {
         let first = self.inner.store.allocate(COUNTER, IDS_AT_ONCE).await?;
         // Another task may have done the same meanwhile; numbers are lost then, and none is used twice.
         *self.inner.ids.lock().unwrap_or_else(PoisonError::into_inner) = (first + 1, first + IDS_AT_ONCE);
-        Ok(LetterId(first))
+        Ok(NoticeId(first))
     }
 }
 
@@ -322,15 +322,15 @@ pub fn day(at: Timestamp) -> u32 {
     u32::try_from(at.timestamp().div_euclid(86_400)).unwrap_or(0)
 }
 
-fn new_letter(
-    id: LetterId,
+fn new_notice(
+    id: NoticeId,
     sender: Option<Address>,
     to: &Address,
-    body: LetterBody,
+    body: NoticeBody,
     about: &str,
     now: Timestamp,
-) -> Letter {
-    Letter {
+) -> Notice {
+    Notice {
         id,
         sender,
         recipient: to.clone(),
@@ -340,7 +340,7 @@ fn new_letter(
         opened: now,
         attempts: 0,
         resent: 0,
-        state: LetterState::Waiting { due: now, cause: None },
+        state: NoticeState::Waiting { due: now, cause: None },
     }
 }
 

@@ -64,14 +64,14 @@ fn key(domain: &str, selector: &str, answer: &Answer<Vec<String>>) -> Finding {
     }
     let is_rsa = tag("k").is_none_or(|kind| kind.eq_ignore_ascii_case("rsa"));
     let key: String = tag("p").unwrap_or_default().split_whitespace().collect();
-    let octets = STANDARD.decode(key).ok().filter(|octets| !is_rsa || is_whole(octets));
-    let bits = octets.as_deref().filter(|_| is_rsa).and_then(rsa_bits);
+    let bytes = STANDARD.decode(key).ok().filter(|bytes| !is_rsa || is_whole(bytes));
+    let bits = bytes.as_deref().filter(|_| is_rsa).and_then(rsa_bits);
     if let Some(bits) = bits.filter(|bits| *bits < SHORTEST) {
         let what = format!("the DKIM key {place} has {bits} bits, and keys under {SHORTEST} are not accepted");
         let why = "Receivers treat mail signed with it as unsigned (RFC 8301 §3.2), and it can be broken in hours.";
         return finding(Severity::Error, "dkim-too-short", what, why, "Create a key of 2048 bits with a new selector.");
     }
-    let wrong = match (read_key(record), &octets) {
+    let wrong = match (read_key(record), &bytes) {
         (Err(why), _) => Some(why),
         (Ok(()), None) => Some("the key in p= is cut off or damaged".to_owned()),
         (Ok(()), Some(_)) => None,

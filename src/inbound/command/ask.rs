@@ -2,17 +2,17 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::base::id::WishId;
+use crate::base::id::PendingRequestId;
 use crate::base::token::{Key, Purpose};
 use crate::composition::list_identity::ListIdentity;
 use crate::inbound::destination::Role;
 use crate::inbound::{Effects, HandleError};
 use crate::mail::command::Command;
-use crate::model::wish::{Deed, Wish};
+use crate::model::pending_request::{Action, PendingRequest};
 use crate::store::engine::Batch;
 use crate::subscribers::ask::{Asked, Asking, Question, Stated};
 
-use super::{CommandDesk, Doing, LETTER_WORDS, REMARK_WORDS, Request, draft};
+use super::{CommandService, DraftEffects, NOTICE_WORDS, REMARK_WORDS, Request, draft};
 
 /// The template of the question.
 pub(super) const QUESTION: &str = "confirm";
@@ -22,71 +22,71 @@ const SETTINGS_A_DAY: u32 = 2;
 /// What a mail asks for, by its address and its words.
 #[derive(Default)]
 struct Wants {
-    deeds: Vec<Deed>,
+    actions: Vec<Action>,
     which: bool,
     help: bool,
     erase: bool,
 }
 
-impl CommandDesk {
+impl CommandService {
     /// Notes what is asked for and writes the question; answers what needs none. `None`: for a person to read.
     pub(super) async fn asked(&self, request: &Request<'_>) -> Result<Option<Effects>, HandleError> {
         let mut asked = what_is_asked(request);
         if request.reading.commands.contains(&Command::Owner) {
             return Ok(None);
         }
-        let nothing = asked.deeds.is_empty() && !asked.which && !asked.help && !asked.erase;
+        let nothing = asked.actions.is_empty() && !asked.which && !asked.help && !asked.erase;
         let files = request.item.message.parts().iter().any(|part| part.is_attachment);
-        if nothing && (request.reading.other_words > LETTER_WORDS || files) {
+        if nothing && (request.reading.other_words > NOTICE_WORDS || files) {
             return Ok(None);
         }
         asked.help |= nothing;
-        let mut doing = Doing::new();
-        let decided = self.rulebook.ask(&self.asking(request, asked.deeds)?).await?;
+        let mut effects = DraftEffects::new();
+        let decided = self.rulebook.ask(&self.asking(request, asked.actions)?).await?;
         let Asked::Open { question, invitation_only } = decided.outcome else { return Ok(None) };
         if invitation_only {
-            self.tell_owner(&mut doing, request.item, request.list, "somebody wants to be on a closed list").await?;
+            self.tell_owner(&mut effects, request.item, request.list, "somebody wants to be on a closed list").await?;
             let closed = draft(request, "closed", &request.from, json!({}));
-            self.answer(&mut doing, request, closed).await?;
+            self.answer(&mut effects, request, closed).await?;
         } else if request.reading.other_words > REMARK_WORDS {
-            self.tell_owner(&mut doing, request.item, request.list, "there is a letter beside the commands").await?;
+            self.tell_owner(&mut effects, request.item, request.list, "there is a letter beside the commands").await?;
         }
         if let Some(question) = question {
-            self.question(&mut doing, request, &question, decided.batch).await?;
+            self.question(&mut effects, request, &question, decided.batch).await?;
         }
         if asked.which {
-            self.which(&mut doing, request).await?;
+            self.which(&mut effects, request).await?;
         }
         if asked.erase {
-            self.erase(&mut doing, request).await?;
+            self.erase(&mut effects, request).await?;
         }
         if asked.help {
-            self.help(&mut doing, request, nothing).await?;
+            self.help(&mut effects, request, nothing).await?;
         }
-        Ok(Some(self.finish(doing, request).await?))
+        Ok(Some(self.finish(effects, request).await?))
     }
 
     /// A person erases, and must know who asked: so the wish goes to them, and its author learns that.
-    async fn erase(&self, doing: &mut Doing, request: &Request<'_>) -> Result<(), HandleError> {
-        self.tell_owner(doing, request.item, request.list, "somebody wants to be erased").await?;
-        let letter = draft(request, "erasure", &request.from, json!({ "address": request.from.as_str() }));
-        if self.answer(doing, request, letter).await? {
-            doing.note("told what happens");
+    async fn erase(&self, effects: &mut DraftEffects, request: &Request<'_>) -> Result<(), HandleError> {
+        self.tell_owner(effects, request.item, request.list, "somebody wants to be erased").await?;
+        let notice = draft(request, "erasure", &request.from, json!({ "address": request.from.as_str() }));
+        if self.answer(effects, request, notice).await? {
+            effects.note("told what happens");
         }
         Ok(())
     }
 
     /// Help, once a day. Who gets no second one because it was asked for in other words has said something that nobody
     /// has read: a person does.
-    async fn help(&self, doing: &mut Doing, request: &Request<'_>, nothing: bool) -> Result<(), HandleError> {
+    async fn help(&self, effects: &mut DraftEffects, request: &Request<'_>, nothing: bool) -> Result<(), HandleError> {
         let message = &request.item.message;
-        if self.answer(doing, request, draft(request, "help", &request.from, json!({}))).await? {
-            doing.note("help");
+        if self.answer(effects, request, draft(request, "help", &request.from, json!({}))).await? {
+            effects.note("help");
         } else if nothing
-            && !doing.postponed
+            && !effects.postponed
             && !(message.subject().trim().is_empty() && message.text().trim().is_empty())
         {
-            self.tell_owner(doing, request.item, request.list, "it was not understood, and help went out today")
+            self.tell_owner(effects, request.item, request.list, "it was not understood, and help went out today")
                 .await?;
         }
         Ok(())
@@ -98,66 +98,66 @@ impl CommandDesk {
     /// was asked today.
     async fn question(
         &self,
-        doing: &mut Doing,
+        effects: &mut DraftEffects,
         request: &Request<'_>,
         question: &Question,
         noted: Batch,
     ) -> Result<(), HandleError> {
-        let (wish, key) = (&question.wish, &self.rulebook.key);
-        let leaves = wish.deeds.iter().any(|deed| matches!(deed, Deed::Unsubscribe | Deed::Pause));
-        let code = code_of(key, wish);
+        let (pending, key) = (&question.pending, &self.rulebook.key);
+        let leaves = pending.actions.iter().any(|action| matches!(action, Action::Unsubscribe | Action::Pause));
+        let code = code_of(key, pending);
         let reply_to = ListIdentity::new(request.list, 0, key).address_for(&format!("confirm+{code}"));
         let reply_to = reply_to.map_err(|error| HandleError::Broken(format!("the address for the reply: {error}")))?;
-        let mut letter = draft(request, QUESTION, &request.from, question_data(key, wish, &question.statements));
-        letter.reply_to = Some(reply_to);
-        let counted = match (leaves, wish.asks_for(&Deed::Subscribe)) {
+        let mut notice = draft(request, QUESTION, &request.from, question_data(key, pending, &question.statements));
+        notice.reply_to = Some(reply_to);
+        let counted = match (leaves, pending.asks_for(&Action::Subscribe)) {
             (true, _) => ("confirm leaving", 1),
             (false, true) => ("confirm", 1),
             (false, false) => ("confirm settings", SETTINGS_A_DAY),
         };
         let mut seen = Batch::new();
-        let same = format!("wish {}\n{:?}", wish.list, wish.deeds);
-        let is_new = self.letters.once_a_day(&mut seen, &request.from, &same).await?;
+        let same = format!("wish {}\n{:?}", pending.list, pending.actions);
+        let is_new = self.notices.once_a_day(&mut seen, &request.from, &same).await?;
         if !is_new && !leaves {
-            doing.note("just this was asked today");
+            effects.note("just this was asked today");
             return Ok(());
         }
-        if self.answer_counted(doing, request, letter, counted).await? {
-            doing.batch.append(noted);
-            doing.note("asked for a confirmation");
-        } else if !doing.postponed {
+        if self.answer_counted(effects, request, notice, counted).await? {
+            effects.batch.append(noted);
+            effects.note("asked for a confirmation");
+        } else if !effects.postponed {
             let why = if leaves {
                 "somebody wants to leave and was not asked"
             } else {
                 "a wish more than is asked about a day"
             };
-            self.tell_owner(doing, request.item, request.list, why).await?;
+            self.tell_owner(effects, request.item, request.list, why).await?;
         }
-        doing.batch.append(seen);
+        effects.batch.append(seen);
         Ok(())
     }
 
     /// What is asked for, with the words that a person agrees to.
-    fn asking<'a>(&self, request: &'a Request<'_>, deeds: Vec<Deed>) -> Result<Asking<'a>, HandleError> {
+    fn asking<'a>(&self, request: &'a Request<'_>, actions: Vec<Action>) -> Result<Asking<'a>, HandleError> {
         let title = ListIdentity::new(request.list, 0, &self.rulebook.key).title;
-        let mut stated = Vec::with_capacity(deeds.len());
-        for deed in deeds {
-            stated.push(Stated { statement: self.statement(request, title.as_deref(), &deed)?, deed });
+        let mut stated = Vec::with_capacity(actions.len());
+        for action in actions {
+            stated.push(Stated { statement: self.statement(request, title.as_deref(), &action)?, action });
         }
         let at = self.clock.now();
         Ok(Asking {
-            id: WishId(request.item.inbound.id.0),
+            id: PendingRequestId(request.item.inbound.id.0),
             address: &request.from,
             list: request.list,
             language: &request.language,
-            deeds: stated,
+            actions: stated,
             at,
             until: at + self.settings.confirmation,
         })
     }
 
     /// One thing in the words that a person agrees to.
-    fn statement(&self, request: &Request<'_>, title: Option<&str>, deed: &Deed) -> Result<String, HandleError> {
+    fn statement(&self, request: &Request<'_>, title: Option<&str>, action: &Action) -> Result<String, HandleError> {
         let mut data = Map::new();
         data.insert("address".to_owned(), json!(request.from.as_str()));
         if let Some(title) = title {
@@ -168,16 +168,16 @@ impl CommandDesk {
         let (none, flags) =
             (Default::default(), ["subscribe", "unsubscribe", "pause", "resume", "no_beats", "no_regions"]);
         flags.into_iter().for_each(|flag| drop(data.insert(flag.to_owned(), json!(false))));
-        let (name, value) = match deed {
-            Deed::Subscribe => ("subscribe", json!(true)),
-            Deed::Unsubscribe => ("unsubscribe", json!(true)),
-            Deed::Pause => ("pause", json!(true)),
-            Deed::Resume => ("resume", json!(true)),
-            Deed::Language(language) => ("language_name", json!(self.commands.name_of(language, &request.language))),
-            Deed::Beats(beats) if *beats == none => ("no_beats", json!(true)),
-            Deed::Beats(beats) => ("beats", json!(joined(beats))),
-            Deed::Regions(regions) if *regions == none => ("no_regions", json!(true)),
-            Deed::Regions(regions) => ("regions", json!(joined(regions))),
+        let (name, value) = match action {
+            Action::Subscribe => ("subscribe", json!(true)),
+            Action::Unsubscribe => ("unsubscribe", json!(true)),
+            Action::Pause => ("pause", json!(true)),
+            Action::Resume => ("resume", json!(true)),
+            Action::Language(language) => ("language_name", json!(self.commands.name_of(language, &request.language))),
+            Action::Beats(beats) if *beats == none => ("no_beats", json!(true)),
+            Action::Beats(beats) => ("beats", json!(joined(beats))),
+            Action::Regions(regions) if *regions == none => ("no_regions", json!(true)),
+            Action::Regions(regions) => ("regions", json!(joined(regions))),
         };
         data.insert(name.to_owned(), value);
         let wanted = [&request.language, &request.list.language];
@@ -187,20 +187,20 @@ impl CommandDesk {
 }
 
 /// The code of a question, signed.
-fn code_of(key: &Key, wish: &Wish) -> String {
-    let minutes = u64::try_from(wish.expires.timestamp().div_euclid(60)).unwrap_or(0);
-    key.sign(Purpose::Confirm, &[wish.id.0, minutes])
+fn code_of(key: &Key, pending: &PendingRequest) -> String {
+    let minutes = u64::try_from(pending.expires.timestamp().div_euclid(60)).unwrap_or(0);
+    key.sign(Purpose::Confirm, &[pending.id.0, minutes])
 }
 
 /// The values of the question's template.
-pub(super) fn question_data(key: &Key, wish: &Wish, statements: &[String]) -> Value {
+pub(super) fn question_data(key: &Key, pending: &PendingRequest, statements: &[String]) -> Value {
     json!({
-        "address": wish.address.as_str(),
+        "address": pending.address.as_str(),
         "statements": statements,
-        "subscribe": wish.asks_for(&Deed::Subscribe),
-        "unsubscribe": wish.asks_for(&Deed::Unsubscribe),
-        "code": code_of(key, wish),
-        "until": wish.expires.format("%Y-%m-%d").to_string(),
+        "subscribe": pending.asks_for(&Action::Subscribe),
+        "unsubscribe": pending.asks_for(&Action::Unsubscribe),
+        "code": code_of(key, pending),
+        "until": pending.expires.format("%Y-%m-%d").to_string(),
     })
 }
 
@@ -208,10 +208,10 @@ pub(super) fn question_data(key: &Key, wish: &Wish, statements: &[String]) -> Va
 fn what_is_asked(request: &Request<'_>) -> Wants {
     let mut asked = Wants::default();
     let by_address = match request.role {
-        Role::Subscribe => Some(Deed::Subscribe),
-        Role::Unsubscribe { .. } => Some(Deed::Unsubscribe),
-        Role::Pause => Some(Deed::Pause),
-        Role::Resume => Some(Deed::Resume),
+        Role::Subscribe => Some(Action::Subscribe),
+        Role::Unsubscribe { .. } => Some(Action::Unsubscribe),
+        Role::Pause => Some(Action::Pause),
+        Role::Resume => Some(Action::Resume),
         Role::Which => {
             asked.which = true;
             return asked;
@@ -223,17 +223,17 @@ fn what_is_asked(request: &Request<'_>) -> Wants {
         _ => None,
     };
     let only_settings = by_address.is_some();
-    asked.deeds.extend(by_address);
+    asked.actions.extend(by_address);
     for command in &request.reading.commands {
-        let deed = match command {
-            Command::Language(language) => Deed::Language(language.clone()),
-            Command::Beats(beats) => Deed::Beats(beats.clone()),
-            Command::Regions(regions) => Deed::Regions(regions.clone()),
+        let action = match command {
+            Command::Language(language) => Action::Language(language.clone()),
+            Command::Beats(beats) => Action::Beats(beats.clone()),
+            Command::Regions(regions) => Action::Regions(regions.clone()),
             _ if only_settings => continue,
-            Command::Subscribe => Deed::Subscribe,
-            Command::Unsubscribe => Deed::Unsubscribe,
-            Command::Pause => Deed::Pause,
-            Command::Resume => Deed::Resume,
+            Command::Subscribe => Action::Subscribe,
+            Command::Unsubscribe => Action::Unsubscribe,
+            Command::Pause => Action::Pause,
+            Command::Resume => Action::Resume,
             Command::Which => {
                 asked.which = true;
                 continue;
@@ -248,7 +248,7 @@ fn what_is_asked(request: &Request<'_>) -> Wants {
             }
             Command::Confirm | Command::Owner => continue,
         };
-        asked.deeds.push(deed);
+        asked.actions.push(action);
     }
     asked
 }

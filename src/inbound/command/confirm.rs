@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::base::id::WishId;
+use crate::base::id::PendingRequestId;
 use crate::base::token::{Purpose, content_hash};
 use crate::inbound::destination::Role;
 use crate::inbound::{Effects, HandleError, Item};
@@ -11,7 +11,7 @@ use crate::mail::command::{Answer, Command, tokens};
 use crate::mail::reply::Question;
 use crate::model::consent::ConsentSource;
 use crate::model::inbound::InboundKind;
-use crate::model::wish::{Deed, Wish};
+use crate::model::pending_request::{Action, PendingRequest};
 use crate::store::StoreError;
 use crate::store::blobs::BlobError;
 use crate::store::engine::EngineError;
@@ -19,17 +19,17 @@ use crate::subscribers::confirm::{Confirmed, Declined, Done, NotDone, Pending};
 use crate::subscribers::rulebook::Instruction;
 
 use super::ask::{QUESTION, question_data};
-use super::{CommandDesk, Doing, Request, draft, known};
+use super::{CommandService, DraftEffects, Request, draft, known};
 
 /// Characters of a reply's own words that the consent ledger keeps; the whole reply is kept beside it.
 const REPLY_WORDS: usize = 300;
 /// Characters of a Message-ID that it keeps.
 const LONGEST_ID: usize = 250;
 
-impl CommandDesk {
+impl CommandService {
     /// The first signed token: of the address, else in the subject, else in the text, which may quote it. Programs for mail
     /// lose now the one, now the other.
-    pub(super) fn token(&self, request: &Request<'_>) -> Option<WishId> {
+    pub(super) fn token(&self, request: &Request<'_>) -> Option<PendingRequestId> {
         let of_address = match request.role {
             Role::Confirm { token } => vec![token.clone()],
             _ => Vec::new(),
@@ -40,40 +40,44 @@ impl CommandDesk {
             match self.rulebook.key.verify(Purpose::Confirm, token)?.as_slice() {
                 // When it expires is for the record to say: it knows when it was made, so a clock that was wrong then can be
                 // allowed for.
-                [wish, _expires] => Some(WishId(*wish)),
+                [pending, _expires] => Some(PendingRequestId(*pending)),
                 _ => None,
             }
         })
     }
 
     /// What a reply with a token does.
-    pub(super) async fn answered(&self, request: &Request<'_>, id: WishId) -> Result<Option<Effects>, HandleError> {
+    pub(super) async fn answered(
+        &self,
+        request: &Request<'_>,
+        id: PendingRequestId,
+    ) -> Result<Option<Effects>, HandleError> {
         let now = self.clock.now();
-        let (wish, is_open) = match self.rulebook.pending(id, now).await? {
-            Pending::Open(wish) => (wish, true),
-            Pending::Answered(wish) => (wish, false),
+        let (pending, is_open) = match self.rulebook.pending(id, now).await? {
+            Pending::Open(pending) => (pending, true),
+            Pending::Answered(pending) => (pending, false),
             Pending::Over if request.is_answerable => return self.expired(request).await,
             Pending::Over => return Ok(None),
         };
         let known = known(request.list, &request.from, request.name.as_deref());
-        let question = self.question_of(&wish).await?;
+        let question = self.question_of(&pending).await?;
         let reply = self.commands.reader().read(&request.item.message);
         let answer = self.commands.answer(&reply, &known, question.as_ref());
         let yes = match &answer {
             Answer::Yes => true,
-            Answer::Command(command) => deed_of(command).is_some_and(|deed| wish.asks_for(&deed)),
-            Answer::No | Answer::Letter => false,
+            Answer::Command(command) => action_of(command).is_some_and(|action| pending.asks_for(&action)),
+            Answer::No | Answer::Message => false,
         };
         let no = match &answer {
             Answer::No => true,
-            Answer::Command(Command::Unsubscribe) => wish.asks_for(&Deed::Subscribe),
+            Answer::Command(Command::Unsubscribe) => pending.asks_for(&Action::Subscribe),
             _ => false,
         };
         match &answer {
-            Answer::Letter => Ok(None),
+            Answer::Message => Ok(None),
             _ if !yes && !no => self.answerable(request).await,
             _ if !is_open => Ok(answered_before()),
-            _ if yes => self.grant(request, &wish, &reply.own_words()).await,
+            _ if yes => self.grant(request, &pending, &reply.own_words()).await,
             _ => {
                 let decided = self.rulebook.decline(id, now).await?;
                 match decided.outcome {
@@ -90,55 +94,60 @@ impl CommandDesk {
     }
 
     async fn expired(&self, request: &Request<'_>) -> Result<Option<Effects>, HandleError> {
-        let mut doing = Doing::new();
-        doing.note("the question had expired");
-        self.answer(&mut doing, request, draft(request, "expired", &request.from, json!({}))).await?;
-        Ok(Some(self.finish(doing, request).await?))
+        let mut effects = DraftEffects::new();
+        effects.note("the question had expired");
+        self.answer(&mut effects, request, draft(request, "expired", &request.from, json!({}))).await?;
+        Ok(Some(self.finish(effects, request).await?))
     }
 
     /// The question as it went out, as far as it can be made again; without it a reply needs a word.
-    async fn question_of(&self, wish: &Wish) -> Result<Option<Question>, HandleError> {
-        let Some(list) = self.rulebook.store.list(&wish.list).await? else { return Ok(None) };
-        let statements = std::slice::from_ref(&wish.words);
-        let data = question_data(&self.rulebook.key, wish, statements);
-        let question = self.letters.question(QUESTION, &wish.language, &list.value, data);
+    async fn question_of(&self, pending: &PendingRequest) -> Result<Option<Question>, HandleError> {
+        let Some(list) = self.rulebook.store.list(&pending.list).await? else { return Ok(None) };
+        let statements = std::slice::from_ref(&pending.words);
+        let data = question_data(&self.rulebook.key, pending, statements);
+        let question = self.notices.question(QUESTION, &pending.language, &list.value, data);
         Ok(question.inspect_err(|error| tracing::warn!(%error, "the question could not be made again")).ok())
     }
 
-    async fn grant(&self, request: &Request<'_>, wish: &Wish, reply: &str) -> Result<Option<Effects>, HandleError> {
-        let evidence = content_hash(&request.item.octets);
+    async fn grant(
+        &self,
+        request: &Request<'_>,
+        pending: &PendingRequest,
+        reply: &str,
+    ) -> Result<Option<Effects>, HandleError> {
+        let evidence = content_hash(&request.item.bytes);
         let by = ConsentSource::Mail { message_id: message_id(request.item), evidence: Some(evidence) };
         let words = reply.chars().take(REPLY_WORDS).collect();
         // A name is taken from the reply where it comes from the address itself.
-        let name = request.name.as_deref().filter(|_| request.from.key() == wish.address.key());
+        let name = request.name.as_deref().filter(|_| request.from.key() == pending.address.key());
         let said = Instruction { by, words, at: self.clock.now() };
-        let decided = self.rulebook.confirm(wish.id, name, &said).await?;
+        let decided = self.rulebook.confirm(pending.id, name, &said).await?;
         let done = match decided.outcome {
             Confirmed::Now(done) => done,
             Confirmed::Before => return Ok(answered_before()),
             Confirmed::Over => return self.expired(request).await,
             Confirmed::Not(why) => {
                 if let NotDone::TooLarge(too_large) = why {
-                    tracing::warn!(list = %wish.list, %too_large, "a confirmed subscription cannot be added");
+                    tracing::warn!(list = %pending.list, %too_large, "a confirmed subscription cannot be added");
                 }
                 return Ok(None);
             }
         };
-        let mut doing = Doing { batch: decided.batch, ..Doing::new() };
+        let mut effects = DraftEffects { batch: decided.batch, ..DraftEffects::new() };
         if done.lifted {
-            doing.note("the address may be mailed again");
+            effects.note("the address may be mailed again");
         }
         if done.changed {
             self.keep(request.item, evidence).await?;
         }
-        self.tell(&mut doing, request, &done).await?;
-        doing.note("confirmed and done");
-        Ok(Some(doing.effects()))
+        self.tell(&mut effects, request, &done).await?;
+        effects.note("confirmed and done");
+        Ok(Some(effects.effects()))
     }
 
     /// Keeps the reply as it came, longer than the spool does. Without the commit that names it it is dropped again.
     async fn keep(&self, item: &Item, sha256: [u8; 32]) -> Result<(), HandleError> {
-        match self.blobs.put(Some(sha256), item.octets.as_slice()).await {
+        match self.blobs.put(Some(sha256), item.bytes.as_slice()).await {
             Ok(_) => Ok(()),
             Err(BlobError::Io { action, path, error }) => {
                 let reason = format!("{}: {error}", path.display());
@@ -149,40 +158,40 @@ impl CommandDesk {
     }
 
     /// Says once that it is done.
-    async fn tell(&self, doing: &mut Doing, request: &Request<'_>, done: &Done) -> Result<(), HandleError> {
-        let Done { wish, list, subscriber, .. } = done;
-        let address = wish.address.as_str();
-        let mut letter = draft(request, "done", &wish.address, json!({}));
-        letter.language = &wish.language;
-        letter.list = Some(list);
+    async fn tell(&self, effects: &mut DraftEffects, request: &Request<'_>, done: &Done) -> Result<(), HandleError> {
+        let Done { pending, list, subscriber, .. } = done;
+        let address = pending.address.as_str();
+        let mut notice = draft(request, "done", &pending.address, json!({}));
+        notice.language = &pending.language;
+        notice.list = Some(list);
         let unsubscribe = self.unsubscribe_address(list, subscriber.id);
         let uri = format!("mailto:{unsubscribe}");
-        if wish.asks_for(&Deed::Subscribe) {
-            letter.template = "welcome";
-            letter.unsubscribe = Some(&uri);
-            letter.data = json!({ "address": address, "unsubscribe": unsubscribe });
-        } else if wish.asks_for(&Deed::Unsubscribe) {
-            letter.template = "goodbye";
-            letter.data = json!({ "address": address });
+        if pending.asks_for(&Action::Subscribe) {
+            notice.template = "welcome";
+            notice.unsubscribe = Some(&uri);
+            notice.data = json!({ "address": address, "unsubscribe": unsubscribe });
+        } else if pending.asks_for(&Action::Unsubscribe) {
+            notice.template = "goodbye";
+            notice.data = json!({ "address": address });
         } else {
-            letter.data = json!({ "address": address, "statements": [wish.words] });
+            notice.data = json!({ "address": address, "statements": [pending.words] });
         }
-        self.letters.write(&mut doing.batch, letter).await?;
-        doing.wakes = true;
+        self.notices.write(&mut effects.batch, notice).await?;
+        effects.notify = true;
         Ok(())
     }
 }
 
 /// What a command asks for; `None` for those that ask for no change.
-fn deed_of(command: &Command) -> Option<Deed> {
+fn action_of(command: &Command) -> Option<Action> {
     match command {
-        Command::Subscribe => Some(Deed::Subscribe),
-        Command::Unsubscribe => Some(Deed::Unsubscribe),
-        Command::Pause => Some(Deed::Pause),
-        Command::Resume => Some(Deed::Resume),
-        Command::Language(language) => Some(Deed::Language(language.clone())),
-        Command::Beats(beats) => Some(Deed::Beats(beats.clone())),
-        Command::Regions(regions) => Some(Deed::Regions(regions.clone())),
+        Command::Subscribe => Some(Action::Subscribe),
+        Command::Unsubscribe => Some(Action::Unsubscribe),
+        Command::Pause => Some(Action::Pause),
+        Command::Resume => Some(Action::Resume),
+        Command::Language(language) => Some(Action::Language(language.clone())),
+        Command::Beats(beats) => Some(Action::Beats(beats.clone())),
+        Command::Regions(regions) => Some(Action::Regions(regions.clone())),
         Command::Confirm | Command::Which | Command::Help | Command::Owner | Command::Erase => None,
     }
 }

@@ -6,9 +6,9 @@ use crate::base::peer::peer_key;
 use crate::inbound::Item;
 use crate::store::StoreError;
 use crate::store::engine::Batch;
-use crate::store::letters::put_replies;
+use crate::store::notices::put_replies;
 
-use super::CommandDesk;
+use super::CommandService;
 
 /// When the hour (UTC) that is counted now is over.
 pub(super) fn next_hour(now: Timestamp) -> Timestamp {
@@ -16,7 +16,7 @@ pub(super) fn next_hour(now: Timestamp) -> Timestamp {
     Timestamp::from_timestamp(next, 0).unwrap_or(now)
 }
 
-impl CommandDesk {
+impl CommandService {
     /// Whether one more answer may go out this hour (UTC), and notes in `batch` that it does. The batch conflicts where
     /// another does the same meanwhile.
     pub(super) async fn within_the_hour(

@@ -16,7 +16,7 @@ use crate::base::address::Address;
 use crate::base::clock::Clock;
 use crate::base::language::Language;
 use crate::composition::content::ContentHandle;
-use crate::composition::notices::{Draft, Letters, PassedOn, is_of_program, may_answer};
+use crate::composition::notices::{Draft, Forwarded, Notices, is_of_program, may_answer};
 use crate::mail::author::{Author, author};
 use crate::mail::command::{Commands, Known, Reading};
 use crate::mail::incoming::Incoming;
@@ -37,7 +37,7 @@ mod unsubscribe;
 mod which;
 
 /// Own words of a mail without a command that make it a letter to a person.
-const LETTER_WORDS: usize = 8;
+const NOTICE_WORDS: usize = 8;
 /// Own words beside commands that a person must see.
 const REMARK_WORDS: usize = 20;
 
@@ -61,7 +61,7 @@ impl Default for CommandSettings {
 
 /// What commands are handled with.
 #[derive(Clone)]
-pub struct CommandDesk {
+pub struct CommandService {
     /// Decides what may be done; holds the store, and the key that signs and checks tokens.
     pub rulebook: Rulebook,
     /// Where the raw confirmations are kept.
@@ -73,7 +73,7 @@ pub struct CommandDesk {
     /// The words of commands.
     pub commands: Arc<Commands>,
     /// Writes the answers.
-    pub letters: Letters,
+    pub notices: Notices,
     /// What it may cost others.
     pub settings: CommandSettings,
 }
@@ -97,19 +97,19 @@ struct Request<'a> {
 }
 
 /// What a mail does, while it is put together.
-struct Doing {
+struct DraftEffects {
     batch: Batch,
     notes: Vec<String>,
-    wakes: bool,
+    notify: bool,
     /// Whether the mail was passed on, which once is enough.
-    passed_on: bool,
+    forwarded: bool,
     /// Whether too much is going out this hour: then all of it is done later.
     postponed: bool,
 }
 
-impl Doing {
+impl DraftEffects {
     fn new() -> Self {
-        Self { batch: Batch::new(), notes: Vec::new(), wakes: false, passed_on: false, postponed: false }
+        Self { batch: Batch::new(), notes: Vec::new(), notify: false, forwarded: false, postponed: false }
     }
 
     fn note(&mut self, what: &str) {
@@ -117,12 +117,12 @@ impl Doing {
     }
 
     fn effects(self) -> Effects {
-        let (batch, note, wakes) = (self.batch, self.notes.join("; "), self.wakes);
-        Effects { batch, kind: InboundKind::Command, note, wakes, bounce: None }
+        let (batch, note, notify) = (self.batch, self.notes.join("; "), self.notify);
+        Effects { batch, kind: InboundKind::Command, note, notify, bounce: None }
     }
 }
 
-impl CommandDesk {
+impl CommandService {
     /// What a mail to a list's command addresses does; `None` when it is for a person to read.
     ///
     /// # Errors
@@ -165,17 +165,17 @@ impl CommandDesk {
         if request.is_answerable { self.asked(request).await } else { Ok(None) }
     }
 
-    /// Whether a mail to the list's own address asks something of its program ([`Commands::is_wish_to_list`]).
-    pub fn is_wish(&self, item: &Item, list: &List) -> bool {
-        let Ok(Author { name, address, .. }) = author(&item.octets) else { return false };
-        self.commands.is_wish_to_list(&item.message, &known(list, &address, name.as_deref()))
+    /// Whether a mail to the list's own address asks something of its program ([`Commands::is_request_to_list`]).
+    pub fn is_request(&self, item: &Item, list: &List) -> bool {
+        let Ok(Author { name, address, .. }) = author(&item.bytes) else { return false };
+        self.commands.is_request_to_list(&item.message, &known(list, &address, name.as_deref()))
     }
 
     /// What such a mail does; `None` where a person must read it, which it is then for, and not for the list.
     ///
     /// # Errors
     /// [`HandleError`].
-    pub async fn wish(&self, item: &Item, list: &List) -> Result<Option<Effects>, HandleError> {
+    pub async fn pending(&self, item: &Item, list: &List) -> Result<Option<Effects>, HandleError> {
         if !may_answer(item.inbound.arrival.sender.as_deref(), &item.message) {
             return Ok(None);
         }
@@ -191,7 +191,7 @@ impl CommandDesk {
         list: &'a List,
         role: &'a Role,
     ) -> Result<Option<Request<'a>>, HandleError> {
-        let Ok(Author { name, address: written, .. }) = author(&item.octets) else { return Ok(None) };
+        let Ok(Author { name, address: written, .. }) = author(&item.bytes) else { return Ok(None) };
         // Questions and answers go to the address as it was given to us, never to another spelling in a mail, which may be
         // another mailbox.
         let stored = self.rulebook.store.subscriber_by_address(&written).await?;
@@ -212,44 +212,49 @@ impl CommandDesk {
 
     /// Writes the answer to a mail, unless the same went to that address today, or too much is going out: `false` then,
     /// with a note.
-    async fn answer(&self, doing: &mut Doing, request: &Request<'_>, draft: Draft<'_>) -> Result<bool, HandleError> {
+    async fn answer(
+        &self,
+        effects: &mut DraftEffects,
+        request: &Request<'_>,
+        draft: Draft<'_>,
+    ) -> Result<bool, HandleError> {
         let counted = draft.template;
-        self.answer_counted(doing, request, draft, (counted, 1)).await
+        self.answer_counted(effects, request, draft, (counted, 1)).await
     }
 
-    /// As [`CommandDesk::answer`], with the name under which such answers are counted, and how many there are a day.
+    /// As [`CommandService::answer`], with the name under which such answers are counted, and how many there are a day.
     async fn answer_counted(
         &self,
-        doing: &mut Doing,
+        effects: &mut DraftEffects,
         request: &Request<'_>,
         draft: Draft<'_>,
         (counted, most): (&str, u32),
     ) -> Result<bool, HandleError> {
         let what = draft.template;
         let mut batch = Batch::new();
-        if !self.letters.at_most(&mut batch, draft.to, counted, most).await? {
-            doing.notes.push(format!("no \u{201c}{what}\u{201d}: the address got one today"));
+        if !self.notices.at_most(&mut batch, draft.to, counted, most).await? {
+            effects.notes.push(format!("no \u{201c}{what}\u{201d}: the address got one today"));
             return Ok(false);
         }
         if !self.within_the_hour(&mut batch, request.item, draft.to).await? {
-            doing.notes.push(format!("no \u{201c}{what}\u{201d} now: too many answers this hour"));
-            doing.postponed = true;
+            effects.notes.push(format!("no \u{201c}{what}\u{201d} now: too many answers this hour"));
+            effects.postponed = true;
             return Ok(false);
         }
-        self.letters.write(&mut batch, draft).await?;
-        doing.batch.append(batch);
-        doing.wakes = true;
+        self.notices.write(&mut batch, draft).await?;
+        effects.batch.append(batch);
+        effects.notify = true;
         Ok(true)
     }
 
     /// What the mail does in the end. Where too much is going out this hour, nothing is done now, and the whole mail is handled
     /// again in the next one; after [`POSTPONED_FOR`] a person sees it.
-    async fn finish(&self, doing: Doing, request: &Request<'_>) -> Result<Effects, HandleError> {
-        if !doing.postponed {
-            return Ok(doing.effects());
+    async fn finish(&self, effects: DraftEffects, request: &Request<'_>) -> Result<Effects, HandleError> {
+        if !effects.postponed {
+            return Ok(effects.effects());
         }
         let (now, inbound) = (self.clock.now(), &request.item.inbound);
-        let mut later = Doing { notes: doing.notes, ..Doing::new() };
+        let mut later = DraftEffects { notes: effects.notes, ..DraftEffects::new() };
         if self.rulebook.store.present(now).await?.has_lasted(inbound.arrival.at, POSTPONED_FOR) {
             self.tell_owner(&mut later, request.item, request.list, "too many came from one domain or machine").await?;
             return Ok(later.effects());
@@ -263,17 +268,23 @@ impl CommandDesk {
     }
 
     /// Passes the mail on to the person who answers for the list, together with what else it does.
-    async fn tell_owner(&self, doing: &mut Doing, item: &Item, list: &List, why: &str) -> Result<(), HandleError> {
-        if std::mem::replace(&mut doing.passed_on, true) {
+    async fn tell_owner(
+        &self,
+        effects: &mut DraftEffects,
+        item: &Item,
+        list: &List,
+        why: &str,
+    ) -> Result<(), HandleError> {
+        if std::mem::replace(&mut effects.forwarded, true) {
             return Ok(());
         }
-        let passed = self.letters.pass_on(&mut doing.batch, &item.inbound, &item.message, &list.owner, Some(list));
+        let passed = self.notices.pass_on(&mut effects.batch, &item.inbound, &item.message, &list.owner, Some(list));
         match passed.await? {
-            PassedOn::As(_) => {
-                doing.notes.push(format!("passed on to the owner: {why}"));
-                doing.wakes = true;
+            Forwarded::As(_) => {
+                effects.notes.push(format!("passed on to the owner: {why}"));
+                effects.notify = true;
             }
-            other => doing.notes.push(format!("passed on to the owner, {}: {why}", other.words())),
+            other => effects.notes.push(format!("passed on to the owner, {}: {why}", other.words())),
         }
         Ok(())
     }

@@ -15,10 +15,10 @@ use crate::subscribers::leave::{Leaving, Left};
 use crate::subscribers::rulebook::Instruction;
 use crate::subscribers::tokens::UnsubscribeToken;
 
-use super::CommandDesk;
+use super::CommandService;
 use super::confirm::message_id;
 
-impl CommandDesk {
+impl CommandService {
     /// Where a mail ends this subscription.
     pub(super) fn unsubscribe_address(&self, list: &List, subscriber: SubscriberId) -> String {
         let token = UnsubscribeToken::of_notice(&self.rulebook.key, &list.name, subscriber);
@@ -64,8 +64,8 @@ impl CommandDesk {
                     unsubscribe: None,
                     data: json!({ "address": subscriber.address.as_str() }),
                 };
-                self.letters.write(&mut effects.batch, goodbye).await?;
-                effects.wakes = true;
+                self.notices.write(&mut effects.batch, goodbye).await?;
+                effects.notify = true;
             }
         }
         Ok(Some(effects))

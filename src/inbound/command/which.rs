@@ -6,10 +6,10 @@ use crate::inbound::HandleError;
 use crate::model::list::Privacy;
 use crate::model::subscriber::SubscriptionState;
 
-use super::{CommandDesk, Doing, Request, draft};
+use super::{CommandService, DraftEffects, Request, draft};
 
-impl CommandDesk {
-    pub(super) async fn which(&self, doing: &mut Doing, request: &Request<'_>) -> Result<(), HandleError> {
+impl CommandService {
+    pub(super) async fn which(&self, effects: &mut DraftEffects, request: &Request<'_>) -> Result<(), HandleError> {
         let subscriber = self.rulebook.store.subscriber_by_address(&request.from).await?;
         let mut shown = Vec::new();
         // All lists are read, whoever asks: the same work for members and strangers.
@@ -29,8 +29,8 @@ impl CommandDesk {
             }
         }
         let data = json!({ "address": request.from.as_str(), "subscriptions": shown });
-        if self.answer(doing, request, draft(request, "which", &request.from, data)).await? {
-            doing.note("told the address what it is subscribed to");
+        if self.answer(effects, request, draft(request, "which", &request.from, data)).await? {
+            effects.note("told the address what it is subscribed to");
         }
         Ok(())
     }

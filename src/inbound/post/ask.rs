@@ -1,4 +1,4 @@
-//! The letters about posts: questions to authors and moderators, and notices of what became of a post.
+//! The notices about posts: questions to authors and moderators, and notices of what became of a post.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::token::Purpose;
 use crate::composition::list_identity::ListIdentity;
-use crate::composition::notices::{Draft, LetterError};
+use crate::composition::notices::{Draft, NoticeError};
 use crate::inbound::HandleError;
 use crate::inbound::digest::shown;
 use crate::mail::incoming::Incoming;
@@ -17,7 +17,7 @@ use crate::model::post::{Hold, HoldReason, Post};
 use crate::store::engine::Batch;
 use crate::store::later::{LaterQuestion, put_question};
 
-use super::PostDesk;
+use super::PostService;
 
 /// Lines of a post that a question quotes.
 const LINES: usize = 60;
@@ -37,7 +37,7 @@ pub(super) struct Reading<'a> {
     pub(super) doubtful: bool,
 }
 
-impl PostDesk {
+impl PostService {
     /// Puts the question to everybody who is asked about a held post into `batch`.
     pub(super) async fn ask(
         &self,
@@ -57,7 +57,7 @@ impl PostDesk {
         }
         for (place, to) in (0u64..).zip(&hold.asked) {
             if hold.reason != HoldReason::Confirmation
-                && !self.letters.at_most(batch, to, "post-held", QUESTIONS_A_DAY).await?
+                && !self.notices.at_most(batch, to, "post-held", QUESTIONS_A_DAY).await?
             {
                 tracing::warn!(post = %post.id, "a question about a held post waits for the next digest: one person was asked too often today");
                 put_question(batch, LaterQuestion { post: post.id, place });
@@ -65,7 +65,7 @@ impl PostDesk {
             }
             let reply_to = self.decide_address(&identity, post, hold, place)?;
             let draft = Draft { reply_to: Some(reply_to), ..draft(template, to, list, data.clone()) };
-            self.letters.write(batch, draft).await?;
+            self.notices.write(batch, draft).await?;
         }
         Ok(())
     }
@@ -79,7 +79,7 @@ impl PostDesk {
         place: u64,
     ) -> Result<Address, HandleError> {
         let token = self.key.sign(Purpose::Decide, &[post.id.0, u64::from(hold.round), place]);
-        Ok(identity.decide_address(&token).parse().map_err(LetterError::from)?)
+        Ok(identity.decide_address(&token).parse().map_err(NoticeError::from)?)
     }
 
     /// A held post in a digest: to whom, about which list, and its line; `None` where it waits for that person no more.
@@ -105,7 +105,7 @@ impl PostDesk {
     /// The question as it went out, as far as it can be made again, to compare a reply with it.
     pub(super) fn question_of(&self, post: &Post, hold: &Hold, list: &List, message: &Incoming) -> Option<Question> {
         let data = self.question_data(post, hold, message);
-        let question = self.letters.question(template_of(hold), &list.language, list, data);
+        let question = self.notices.question(template_of(hold), &list.language, list, data);
         question.inspect_err(|error| tracing::warn!(%error, "the question could not be made again")).ok()
     }
 
@@ -134,7 +134,7 @@ impl PostDesk {
         if !why.is_empty() {
             data["why"] = json!(why);
         }
-        self.letters.write(batch, draft(template, &post.author, list, data)).await?;
+        self.notices.write(batch, draft(template, &post.author, list, data)).await?;
         Ok(())
     }
 
@@ -191,7 +191,7 @@ fn attachments(message: &Incoming) -> Vec<String> {
     let parts = message.parts().iter().filter(|part| !part.is_text_body && !part.content_type.starts_with("text/html"));
     let name = |part: &crate::mail::incoming::Part| {
         let name = part.file_name.clone().unwrap_or_else(|| part.content_type.clone());
-        format!("{name} ({} kB)", part.octets.len().div_ceil(1000))
+        format!("{name} ({} kB)", part.bytes.len().div_ceil(1000))
     };
     parts.take(ATTACHMENTS).map(name).collect()
 }

@@ -9,8 +9,8 @@ use crate::composition::notices::{Draft, is_of_program, may_answer};
 use crate::inbound::{Effects, HandleError, Item};
 use crate::mail::header_check::author_and_doubt;
 use crate::mail::incoming::Incoming;
+use crate::mail::post_decision::PostDecision;
 use crate::mail::reply::Sender;
-use crate::mail::verdict::Verdict;
 use crate::mailings::decide::{PostDecided, PostWord, Says, decide_post};
 use crate::model::inbound::InboundKind;
 use crate::model::list::List;
@@ -19,13 +19,13 @@ use crate::runtime::reading;
 use crate::store::Read;
 use crate::store::decided::Decided;
 
-use super::PostDesk;
+use super::PostService;
 use super::ask::{Reading, about};
 
 /// Notices of refusals to one author a day.
 const NOTICES: u32 = 20;
 
-impl PostDesk {
+impl PostService {
     /// What a reply to a question about a post does; `None` when a person must read it.
     ///
     /// # Errors
@@ -59,13 +59,13 @@ impl PostDesk {
         let reply = self.words.reader().read(&item.message);
         let sender = Sender { address: &by, name };
         let (what, mut effects) = match self.words.read(&reply, sender, question.as_ref()) {
-            Verdict::Approve => ("post approve", self.approved(list, &read, &by).await?),
+            PostDecision::Approve => ("post approve", self.approved(list, &read, &by).await?),
             // The author only says that it is theirs; for letting out what another wrote, a word is needed.
-            Verdict::Silent if reason == HoldReason::Confirmation => {
+            PostDecision::Silent if reason == HoldReason::Confirmation => {
                 ("post approve", self.approved(list, &read, &by).await?)
             }
-            Verdict::Refuse { why } => ("post refuse", self.refused(list, &read, &by, &why).await?),
-            Verdict::Silent | Verdict::Unclear => return Ok(None),
+            PostDecision::Refuse { why } => ("post refuse", self.refused(list, &read, &by, &why).await?),
+            PostDecision::Silent | PostDecision::Unclear => return Ok(None),
         };
         let about = format!("{} {}", PostId(id), item.inbound.id);
         let note = AuditNote { who: BY_MAIL.to_owned(), ..AuditNote::of_daemon(what, about, "") };
@@ -114,7 +114,7 @@ impl PostDesk {
                 format!("post {id} is held for approval")
             }
             PostDecided::Refused { post, may_tell } => {
-                if may_tell && self.letters.at_most(&mut batch, &post.author, "post-refused", NOTICES).await? {
+                if may_tell && self.notices.at_most(&mut batch, &post.author, "post-refused", NOTICES).await? {
                     let why = if let Says::Refuse { why } = says { why } else { "" };
                     self.tell(&mut batch, "post-refused", &post, &list.value, why).await?;
                 }
@@ -122,7 +122,7 @@ impl PostDesk {
             }
             PostDecided::Not(error) => return Err(HandleError::Broken(error.to_string())),
         };
-        Ok(Effects { batch, kind: InboundKind::Decision, note, wakes: true, bounce: None })
+        Ok(Effects { batch, kind: InboundKind::Decision, note, notify: true, bounce: None })
     }
 
     /// Tells who decides too late that nothing was changed.
@@ -137,7 +137,7 @@ impl PostDesk {
         let sender = item.inbound.arrival.sender.as_deref();
         let to = sender.filter(|_| may_answer(sender, &item.message)).and_then(|sender| sender.parse::<Address>().ok());
         let Some(to) = to else { return Ok(Some(effects)) };
-        if !self.letters.once_a_day(&mut effects.batch, &to, &format!("post-late {}", post.id)).await? {
+        if !self.notices.once_a_day(&mut effects.batch, &to, &format!("post-late {}", post.id)).await? {
             return Ok(Some(effects));
         }
         let mut data = about(post);
@@ -157,17 +157,16 @@ impl PostDesk {
             unsubscribe: None,
             data,
         };
-        self.letters.write(&mut effects.batch, draft).await?;
-        effects.wakes = true;
+        self.notices.write(&mut effects.batch, draft).await?;
+        effects.notify = true;
         Ok(Some(effects))
     }
 
     /// A post, read, and whether its header can be read in another way too.
     async fn message(&self, post: &Post) -> Result<(Incoming, bool), HandleError> {
-        let octets =
-            self.blobs.read(&post.blob.sha256).await.map_err(|error| HandleError::Broken(error.to_string()))?;
-        let doubtful = !matches!(author_and_doubt(&octets), Ok((_, None)));
-        let message = reading::parse(octets).await.map_err(|error| HandleError::Broken(error.to_string()))?;
+        let bytes = self.blobs.read(&post.blob.sha256).await.map_err(|error| HandleError::Broken(error.to_string()))?;
+        let doubtful = !matches!(author_and_doubt(&bytes), Ok((_, None)));
+        let message = reading::parse(bytes).await.map_err(|error| HandleError::Broken(error.to_string()))?;
         Ok((message, doubtful))
     }
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use crate::authentication::Authenticator;
 use crate::base::clock::Clock;
 use crate::base::token::Key;
-use crate::composition::notices::Letters;
-use crate::mail::verdict::VerdictWords;
+use crate::composition::notices::Notices;
+use crate::mail::post_decision::DecisionWords;
 use crate::store::Store;
 use crate::store::blobs::Blobs;
 
@@ -28,7 +28,7 @@ pub use receive::{Received, SEEN_DAYS};
 
 /// What posts are handled with.
 #[derive(Clone)]
-pub struct PostDesk {
+pub struct PostService {
     /// The store.
     pub store: Store,
     /// Where posts are kept.
@@ -38,11 +38,11 @@ pub struct PostDesk {
     /// Signs and checks tokens.
     pub key: Key,
     /// Writes the questions and notices.
-    pub letters: Letters,
+    pub notices: Notices,
     /// Checks authors.
     pub authenticator: Arc<dyn Authenticator>,
     /// The words of decisions.
-    pub words: Arc<VerdictWords>,
-    /// The installation's time zone, for the mailings' schedule and the letters' dates.
+    pub words: Arc<DecisionWords>,
+    /// The installation's time zone, for the mailings' schedule and the notices' dates.
     pub zone: chrono_tz::Tz,
 }

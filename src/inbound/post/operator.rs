@@ -12,7 +12,7 @@ use crate::store::engine::{Batch, Commit};
 use crate::store::posts::put_post;
 use crate::store::{CONFLICT_TRIES, Read, StoreError};
 
-use super::PostDesk;
+use super::PostService;
 
 /// Held posts looked at in one go.
 const STEP: usize = 100;
@@ -43,7 +43,7 @@ impl From<HandleError> for PostError {
     }
 }
 
-impl PostDesk {
+impl PostService {
     /// Lets a held post out, by an operator's word, whatever it waits for.
     ///
     /// # Errors

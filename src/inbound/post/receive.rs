@@ -20,7 +20,7 @@ use crate::store::engine::{Batch, EngineError};
 use crate::store::posts::{COUNTER, Seen, put_post, put_seen};
 use crate::store::{Read, StoreError};
 
-use super::PostDesk;
+use super::PostService;
 use super::ask::Reading;
 
 /// A second copy of a message is known for so many days.
@@ -47,7 +47,7 @@ enum Next {
     Owner(String),
 }
 
-impl PostDesk {
+impl PostService {
     /// What a mail to a list's own address does.
     ///
     /// # Errors
@@ -63,8 +63,8 @@ impl PostDesk {
             return for_owner("a program sent it");
         }
         // From here on all that is decided is decided about the bytes that are kept and sent on.
-        let octets = with_line_ends(&item.octets);
-        let (author, doubt) = match author_and_doubt(&octets) {
+        let bytes = with_line_ends(&item.bytes);
+        let (author, doubt) = match author_and_doubt(&bytes) {
             Ok((author, doubt)) => (author, doubt),
             Err(error) => return for_owner(&error.to_string()),
         };
@@ -72,13 +72,13 @@ impl PostDesk {
         if list.value.kind == ListKind::Announce && !list.value.is_sender(&author.address) {
             return for_owner("its author may not send to this list");
         }
-        let mark = mark(message, &octets);
+        let mark = mark(message, &bytes);
         let (seen, present) = (self.store.seen_message(&list.value.name, &mark).await?, self.store.present(now).await?);
         if let Some(seen) = seen.as_ref().filter(|seen| !present.has_lasted(seen.value.at, Duration::days(SEEN_DAYS))) {
             let note = format!("a second copy of post {}", seen.value.post);
             return Ok(Received::Done(Effects::none(InboundKind::Post, note)));
         }
-        let authentication = self.authenticator.authenticate(&item.inbound.arrival, &octets, &author.address).await;
+        let authentication = self.authenticator.authenticate(&item.inbound.arrival, &bytes, &author.address).await;
         let mut post = Post {
             id: PostId(0),
             list: list.value.name.clone(),
@@ -102,18 +102,18 @@ impl PostDesk {
         }
         let mut batch = Batch::new();
         if matches!(next, Next::Hold(HoldReason::Confirmation, _))
-            && !self.letters.at_most(&mut batch, &post.author, "post-confirm", QUESTIONS).await?
+            && !self.notices.at_most(&mut batch, &post.author, "post-confirm", QUESTIONS).await?
         {
             return for_owner("its author was asked too often today");
         }
         post.id = PostId(self.store.allocate(COUNTER, 1).await?);
-        // Durable before the commit that names it; a second writing of the same octets changes nothing.
-        post.blob = self.blobs.put(None, octets.as_slice()).await.map_err(not_kept)?;
+        // Durable before the commit that names it; a second writing of the same bytes changes nothing.
+        post.blob = self.blobs.put(None, bytes.as_slice()).await.map_err(not_kept)?;
         let note = self.begin(&mut batch, &mut post, list, next, reading).await?;
         put_post(&mut batch, &post, None);
         let copy = Seen { post: post.id, at: now };
         put_seen(&mut batch, &post.list, &mark, &copy, seen.map(|seen| seen.stamp));
-        Ok(Received::Done(Effects { batch, kind: InboundKind::Post, note, wakes: true, bounce: None }))
+        Ok(Received::Done(Effects { batch, kind: InboundKind::Post, note, notify: true, bounce: None }))
     }
 
     async fn begin(
@@ -180,12 +180,12 @@ fn is_own(list: &List, key: &crate::base::token::Key, message: &Incoming) -> boo
 }
 
 /// By what a second copy is known: the Message-ID, or the author, date and body where there is none.
-fn mark(message: &Incoming, octets: &[u8]) -> Vec<u8> {
+fn mark(message: &Incoming, bytes: &[u8]) -> Vec<u8> {
     match message.message_id() {
         Some(id) => [b"id ", id.as_bytes()].concat(),
         None => {
             let header = |name: &str| message.header(name).unwrap_or_default().to_owned();
-            [b"body ", header("From").as_bytes(), header("Date").as_bytes(), b"\n", body_of(octets)].concat()
+            [b"body ", header("From").as_bytes(), header("Date").as_bytes(), b"\n", body_of(bytes)].concat()
         }
     }
 }

@@ -19,7 +19,7 @@ pub enum Answer {
     /// A command first, e.g. the one in the question, or its opposite.
     Command(Command),
     /// A person must read it: other text, an absence, unreadable content.
-    Letter,
+    Message,
 }
 
 impl Commands {
@@ -28,21 +28,21 @@ impl Commands {
     pub fn answer(&self, reply: &Reply, known: &Known<'_>, question: Option<&Question>) -> Answer {
         let sender = Sender { address: known.sender, name: known.sender_name };
         if reply.subject.is_automatic || self.tells_absence(reply) {
-            return Answer::Letter;
+            return Answer::Message;
         }
         if question.is_some_and(|question| reply.is_bare(&self.reader, sender, question)) {
             return Answer::Yes;
         }
         let mut said = reply.forms.iter().filter_map(|form| self.said(form, known, sender));
-        let Some(first) = said.next() else { return Answer::Letter };
+        let Some(first) = said.next() else { return Answer::Message };
         if said.any(|other| other != first) {
-            return Answer::Letter;
+            return Answer::Message;
         }
         let stands = reply.words_were_read() && !reply.forms.iter().any(|form| self.reader.takes_back(form));
         match first {
             Answer::No if reply.text_was_read() => first,
             Answer::Yes | Answer::Command(_) if stands => first,
-            _ => Answer::Letter,
+            _ => Answer::Message,
         }
     }
 
@@ -67,7 +67,7 @@ impl Commands {
         let words: usize = lines.iter().map(|line| line.words().len()).sum();
         let asks = own.iter().any(|line| line.contains('?'));
         let is_yes = affirms && !asks && words <= MOST_WORDS && !lines.iter().any(|line| self.doubts(line));
-        Some(if is_yes { Answer::Yes } else { Answer::Letter })
+        Some(if is_yes { Answer::Yes } else { Answer::Message })
     }
 
     /// Whether the first sentence of a line is exactly a yes in one language.

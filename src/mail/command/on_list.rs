@@ -12,12 +12,12 @@ impl Commands {
     /// Whether a mail to a list's own address is a command to the list and not a post: it begins with a command, or
     /// consists of one, and is short. In a discussion "Stop!" is a reply to another member: there only phrases count
     /// that members never say to each other (`unmistakable` in `command.toml`). `known` is as in [`Commands::read`].
-    pub fn is_wish_to_list(&self, message: &Incoming, known: &Known<'_>) -> bool {
-        self.is_wish(message.subject(), &self.reader.read(message), known)
+    pub fn is_request_to_list(&self, message: &Incoming, known: &Known<'_>) -> bool {
+        self.is_request(message.subject(), &self.reader.read(message), known)
     }
 
     /// The same for a parsed subject and text.
-    pub(super) fn is_wish(&self, subject: &str, reply: &Reply, known: &Known<'_>) -> bool {
+    pub(super) fn is_request(&self, subject: &str, reply: &Reply, known: &Known<'_>) -> bool {
         let reading = self.read_reply(subject, reply, known);
         if reading.commands.is_empty() || reading.other_words > MOST_OTHER_WORDS {
             return false;

@@ -176,13 +176,13 @@ fn what_a_reply_says() {
     for away in
         ["Jag är på semester till den 15 augusti.", "I am out of the office until Monday.", "Ja, ich bin dann mal weg."]
     {
-        assert_eq!(answer("Sv: Bekräfta", away), Answer::Letter, "{away}");
+        assert_eq!(answer("Sv: Bekräfta", away), Answer::Message, "{away}");
     }
-    assert_eq!(answer("Autosvar: Bekräfta", "Ja"), Answer::Letter);
+    assert_eq!(answer("Autosvar: Bekräfta", "Ja"), Answer::Message);
     assert_eq!(answer("Sv: Autosvar: Bekräfta", "ja"), Answer::Yes, "a person answers the automatic answer");
     let long = "ord ".repeat(80);
     for letter in ["Jag har inte bett om detta", "Why do you write to me?", &long] {
-        assert_eq!(answer("Sv: Bekräfta", letter), Answer::Letter, "{letter}");
+        assert_eq!(answer("Sv: Bekräfta", letter), Answer::Message, "{letter}");
     }
 }
 
@@ -217,7 +217,7 @@ fn what_is_not_all_of_our_question_and_a_signature_is_no_yes() {
         "begin 644 text\n92F%G\n`\nend",
         "Karin\nPå semester v 28-31",
     ] {
-        assert_eq!(answer_of("Sv: Bekräfta", text, &KNOWN), Answer::Letter, "{text}");
+        assert_eq!(answer_of("Sv: Bekräfta", text, &KNOWN), Answer::Message, "{text}");
     }
     for subject in [
         "Bekräfta",
@@ -228,10 +228,10 @@ fn what_is_not_all_of_our_question_and_a_signature_is_no_yes() {
         "VB: Bekräfta",
         "",
     ] {
-        assert_eq!(answer_of(subject, "", &KNOWN), Answer::Letter, "{subject}");
+        assert_eq!(answer_of(subject, "", &KNOWN), Answer::Message, "{subject}");
     }
     let reply = commands().reader().read_text("Sv: Bekräfta", "");
-    assert_eq!(commands().answer(&reply, &KNOWN, None), Answer::Letter, "the question is not known");
+    assert_eq!(commands().answer(&reply, &KNOWN, None), Answer::Message, "the question is not known");
 }
 
 #[test]
@@ -246,11 +246,11 @@ fn thanks_and_acknowledgements_are_no_yes() {
         "Received with thanks",
         "Redaktionen",
     ] {
-        assert_eq!(answer_of("Sv: Bekräfta", text, &KNOWN), Answer::Letter, "{text}");
+        assert_eq!(answer_of("Sv: Bekräfta", text, &KNOWN), Answer::Message, "{text}");
     }
     let known = Known { sender: "tips@example.org", sender_name: "Åsa Ek", ..KNOWN };
     assert_eq!(answer_of("Sv: Bekräfta", "Åsa Ek\nExempelbladet\nTfn 08-465 004 00", &known), Answer::Yes);
-    assert_eq!(answer_of("Sv: Bekräfta", "Tack från Åsa", &known), Answer::Letter);
+    assert_eq!(answer_of("Sv: Bekräfta", "Tack från Åsa", &known), Answer::Message);
 }
 
 #[test]
@@ -311,7 +311,7 @@ fn what_a_gateway_writes_above_or_below_is_none_of_the_senders() {
 }
 
 #[test]
-fn a_wish_to_be_erased_is_no_wish_to_leave() {
+fn a_request_to_be_erased_is_no_request_to_leave() {
     for line in [
         "Radera mig",
         "Radera mina uppgifter tack",
@@ -335,8 +335,9 @@ fn a_wish_to_be_erased_is_no_wish_to_leave() {
 #[test]
 fn a_command_to_the_list_itself_is_told_from_a_post() {
     let known = Known { sender_name: "Karin Ek", ..KNOWN };
-    let is_wish =
-        |subject: &str, text: &str| commands().is_wish(subject, &commands().reader().read_text(subject, text), &known);
+    let is_request = |subject: &str, text: &str| {
+        commands().is_request(subject, &commands().reader().read_text(subject, text), &known)
+    };
     for (subject, text) in [
         ("unsubscribe", ""),
         ("hej", "Ta bort mig från listan tack"),
@@ -350,7 +351,7 @@ fn a_command_to_the_list_itself_is_told_from_a_post() {
         ("Re: Nästa möte", "unsubscribe\n\n> Vi ses på torsdag."),
         ("Sv: Nästa möte", "Hej, ta bort mig\n\nDen 2 nov. 2026 skrev Anna <a@example.org>:\n> Vi ses"),
     ] {
-        assert!(is_wish(subject, text), "{subject}: {text}");
+        assert!(is_request(subject, text), "{subject}: {text}");
     }
     let long = "Vi har länge diskuterat hur vi ska hantera den här frågan och jag tror att vi måste besluta nu.";
     for (subject, text) in [
@@ -369,7 +370,7 @@ fn a_command_to_the_list_itself_is_told_from_a_post() {
         ("Förslag", "Ja tack"),
         ("Paus", "Vi börjar igen klockan tio."),
     ] {
-        assert!(!is_wish(subject, text), "{subject}: {text}");
+        assert!(!is_request(subject, text), "{subject}: {text}");
     }
 }
 
@@ -379,7 +380,7 @@ proptest::proptest! {
         let commands = commands();
         commands.read(&subject, &text, &KNOWN);
         answer_of(&subject, &text, &KNOWN);
-        commands.is_wish(&subject, &commands.reader().read_text(&subject, &text), &KNOWN);
+        commands.is_request(&subject, &commands.reader().read_text(&subject, &text), &KNOWN);
         tokens(&text);
     }
 }

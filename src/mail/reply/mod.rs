@@ -77,7 +77,7 @@ pub struct Reply {
     pub subject: Subject,
     /// Whether its header has the fields of mailing lists or of bulk mail: a person may have written it, but perhaps
     /// did not send it in this form.
-    pub is_passed_on: bool,
+    pub is_forwarded: bool,
 }
 
 /// The sender of a reply, to recognise their signature.
@@ -114,15 +114,15 @@ impl ReplyReader {
     /// Parses a mail.
     pub fn read(&self, message: &Incoming) -> Reply {
         let (forms, unread) = self.forms(message);
-        let is_passed_on = !message.may_be_answered();
-        Reply { forms, unread, subject: self.subject(message.subject()), is_passed_on }
+        let is_forwarded = !message.may_be_answered();
+        Reply { forms, unread, subject: self.subject(message.subject()), is_forwarded }
     }
 
     /// Parses a text as if it were a whole mail with this subject.
     pub fn read_text(&self, subject: &str, text: &str) -> Reply {
         let mut unread = Vec::new();
         let forms = vec![self.written(lines::plain_lines(text, &mut unread), &mut unread)];
-        Reply { forms, unread, subject: self.subject(subject), is_passed_on: false }
+        Reply { forms, unread, subject: self.subject(subject), is_forwarded: false }
     }
 }
 
@@ -162,7 +162,7 @@ impl Reply {
     /// of `question` and a signature, under its subject after "Re:" or similar.
     pub fn is_bare(&self, reader: &ReplyReader, sender: Sender<'_>, question: &Question) -> bool {
         self.unread.is_empty()
-            && !self.is_passed_on
+            && !self.is_forwarded
             && self.subject.answers(question.subject())
             && self.forms.iter().all(|form| reader.says_nothing(form, sender) && question.is_all_of(form, reader))
     }

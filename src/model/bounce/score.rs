@@ -4,7 +4,7 @@
 use chrono::Duration;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{LetterId, MailingId};
+use crate::base::id::{MailingId, NoticeId};
 use crate::model::classify::Class;
 
 use super::Verdict;
@@ -94,7 +94,7 @@ pub struct Suspension {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// The notice.
-    pub letter: LetterId,
+    pub notice: NoticeId,
     /// When it was written.
     pub at: Timestamp,
     /// Whether it bounced.

@@ -5,12 +5,12 @@ use crate::metrics::Gauges;
 use crate::metrics::domain_group::DomainGroup;
 use crate::model::mailing::{PauseReason, Stage};
 
-use super::{Observer, Picture, reserve};
+use super::{Health, Observer, reserve};
 
 impl Observer {
     /// Writes a snapshot, and the parts' counters, into the gauges.
-    pub fn show(&self, picture: &Picture, gauges: &Gauges) {
-        picture.show(gauges);
+    pub fn show(&self, health: &Health, gauges: &Gauges) {
+        health.show(gauges);
         let parts = self.parts();
         if let Some(engine) = &parts.engine {
             let stats = engine.stats();
@@ -19,13 +19,13 @@ impl Observer {
             gauges.store_work.show("groups", stats.groups);
             gauges.store_work.show("writes", stats.writes);
             gauges.store_work.show("syncs", stats.syncs);
-            gauges.store_work.show("journal_bytes", stats.journal_octets);
+            gauges.store_work.show("journal_bytes", stats.journal_bytes);
             gauges.store_work.show("index_rebuilds", engine.index_health().rebuilds);
         }
     }
 }
 
-impl Picture {
+impl Health {
     fn show(&self, gauges: &Gauges) {
         gauges.looked.set(seconds(Some(self.at)));
         // /proc/stat, which has the process's start, is hidden from a service with ProcSubset=pid.
@@ -69,10 +69,10 @@ impl Picture {
     }
 
     fn show_mail(&self, gauges: &Gauges) {
-        gauges.letters_waiting.set(self.letters.waiting as f64);
-        gauges.letters_oldest.set(self.age(self.letters.first_due));
-        gauges.letters.show("accepted", self.letters.sent.accepted);
-        gauges.letters.show("failed", self.letters.sent.failed);
+        gauges.notices_waiting.set(self.notices.waiting as f64);
+        gauges.notices_oldest.set(self.age(self.notices.first_due));
+        gauges.notices.show("accepted", self.notices.sent.accepted);
+        gauges.notices.show("failed", self.notices.sent.failed);
         gauges.inbound_waiting.set(self.inbound.waiting as f64);
         gauges.inbound_stuck.set(self.inbound.stuck as f64);
         gauges.inbound_oldest.set(self.age(self.inbound.oldest));
@@ -83,7 +83,7 @@ impl Picture {
     }
 
     fn show_relay(&self, gauges: &Gauges) {
-        for part in ["deliveries", "letters"] {
+        for part in ["deliveries", "notices"] {
             let trouble = self.trouble.iter().find(|(name, _)| *name == part).map(|(_, trouble)| trouble);
             gauges.relay_trouble.set(part, if trouble.is_some() { 1.0 } else { 0.0 });
             gauges.relay_trouble_since.set(part, seconds(trouble.and_then(|trouble| trouble.since)));
@@ -100,7 +100,7 @@ impl Picture {
 
     fn show_disk(&self, gauges: &Gauges) {
         gauges.store_records.set(self.records.unwrap_or(0) as f64);
-        gauges.spool_octets.set(self.spool as f64);
+        gauges.spool_bytes.set(self.spool as f64);
         gauges.disk_reserve.set(reserve() as f64);
         if let Some(index) = &self.index {
             gauges.index_damaged.set(if index.damaged.is_some() { 1.0 } else { 0.0 });
@@ -108,11 +108,11 @@ impl Picture {
             gauges.index_rebuilt.set(seconds(index.rebuilt.as_ref().map(|(at, _)| *at)));
         }
         let Some(disk) = &self.disk else { return };
-        gauges.journal_octets.set(disk.journal as f64);
-        gauges.index_octets.set(disk.index as f64);
+        gauges.journal_bytes.set(disk.journal as f64);
+        gauges.index_bytes.set(disk.index as f64);
         gauges.disk_free.set(disk.free as f64);
         gauges.disk_usable.set(disk.usable as f64);
-        gauges.checkpoint_octets.set(disk.checkpoint as f64);
+        gauges.checkpoint_bytes.set(disk.checkpoint as f64);
         gauges.checkpoint_at.set(seconds(disk.checkpoint_at));
     }
 

@@ -19,7 +19,7 @@ use crate::model::recurrence::Recurrence;
 use crate::outbound::dispatch::Dispatcher;
 use crate::outbound::dispatch::pace::Slowed;
 use crate::outbound::dispatch::relay_backoff::Trouble;
-use crate::outbound::notices::worker::{Postman, Sent};
+use crate::outbound::notices::worker::{NoticeWorker, Sent};
 use crate::store::backup::health::Condition;
 use crate::store::embedded::{DiskUse, EmbeddedEngine, IndexHealth};
 use crate::store::later::LaterCounts;
@@ -44,7 +44,7 @@ const GOOD_FOR: u32 = 20;
 
 /// Free disk space in bytes below which the daemon is not ready: incoming mail is refused.
 fn reserve() -> u64 {
-    SpoolSettings::default().reserve_octets
+    SpoolSettings::default().reserve_bytes
 }
 
 /// What an observer examines; absent parts are left out of the snapshot.
@@ -55,7 +55,7 @@ pub struct Parts {
     /// The dispatcher.
     pub dispatcher: Option<Arc<Dispatcher>>,
     /// The notice sender.
-    pub postman: Option<Arc<Postman>>,
+    pub notice_worker: Option<Arc<NoticeWorker>>,
     /// The spool of incoming mail.
     pub spool: Option<Spool>,
     /// The backup service.
@@ -91,7 +91,7 @@ pub struct Observer {
     parts: RwLock<Parts>,
     draining: AtomicBool,
     reload_refused: RwLock<Option<(Timestamp, String)>>,
-    last: Mutex<Option<Taken<Arc<Picture>>>>,
+    last: Mutex<Option<Taken<Arc<Health>>>>,
     last_slow: Mutex<Option<Taken<Slow>>>,
 }
 
@@ -111,7 +111,7 @@ struct Slow {
 
 /// The daemon's health at one moment.
 #[derive(Clone, Debug, Default)]
-pub struct Picture {
+pub struct Health {
     /// When it was taken.
     pub at: Timestamp,
     /// When the daemon started.
@@ -123,9 +123,9 @@ pub struct Picture {
     /// Number of uncertain deliveries, in mailings that are open or ended less than a week ago.
     pub uncertain: u64,
     /// Notices.
-    pub letters: LettersPicture,
+    pub notices: NoticesHealth,
     /// Incoming mail.
-    pub inbound: InboundPicture,
+    pub inbound: InboundHealth,
     /// Trouble with the relay, for deliveries and for notices.
     pub trouble: Vec<(&'static str, Trouble)>,
     /// Set if nearly all answers are temporary refusals.
@@ -143,9 +143,9 @@ pub struct Picture {
     /// Bytes of incoming mail in the spool.
     pub spool: u64,
     /// The jobs: last and next run.
-    pub jobs: Vec<JobPicture>,
+    pub jobs: Vec<JobHealth>,
     /// When the last forward jump of the clock was detected.
-    pub leap: Option<Timestamp>,
+    pub clock_jump: Option<Timestamp>,
     /// What is known about the clock.
     pub clock: Option<ClockTrust>,
     /// How far a test has moved the clock, if it has.
@@ -168,7 +168,7 @@ pub struct Picture {
 
 /// Notices at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LettersPicture {
+pub struct NoticesHealth {
     /// Number of notices to be sent.
     pub waiting: u64,
     /// Due time of the notice that has waited longest; in the future when none is due.
@@ -179,7 +179,7 @@ pub struct LettersPicture {
 
 /// Incoming mail at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct InboundPicture {
+pub struct InboundHealth {
     /// Number of messages not handled yet.
     pub waiting: u64,
     /// When the oldest of these arrived.
@@ -194,7 +194,7 @@ pub struct InboundPicture {
 
 /// A job at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JobPicture {
+pub struct JobHealth {
     /// Its name.
     pub name: &'static str,
     /// When it last ran, or was first registered.
@@ -239,7 +239,7 @@ impl Observer {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn look(&self, max_age: Duration) -> Result<Arc<Picture>, StoreError> {
+    pub async fn look(&self, max_age: Duration) -> Result<Arc<Health>, StoreError> {
         if let Some(index) = self.index().filter(|index| index.damaged.is_some()) {
             return Ok(Arc::new(self.without_reading(index)));
         }
@@ -248,10 +248,10 @@ impl Observer {
             return Ok(known.value.clone());
         }
         let (watch, at) = (Stopwatch::start(), self.clock.now());
-        let picture = Arc::new(self.take(at, max_age).await?);
+        let health = Arc::new(self.take(at, max_age).await?);
         let took = Duration::from_nanos(watch.nanoseconds());
-        *last = Some(Taken { value: picture.clone(), at, took });
-        Ok(picture)
+        *last = Some(Taken { value: health.clone(), at, took });
+        Ok(health)
     }
 
     fn index(&self) -> Option<IndexHealth> {
@@ -259,11 +259,11 @@ impl Observer {
     }
 
     /// What is known while the store cannot be read: the last snapshot, if any, and that the index is damaged.
-    fn without_reading(&self, index: IndexHealth) -> Picture {
+    fn without_reading(&self, index: IndexHealth) -> Health {
         let last = self.last.try_lock().ok().and_then(|last| last.as_ref().map(|known| known.value.clone()));
         let (at, started) = (self.clock.now(), self.started);
-        let picture = last.map_or(Picture { at, started, ..Picture::default() }, |known| (*known).clone());
-        Picture { index: Some(index), ..picture }
+        let health = last.map_or(Health { at, started, ..Health::default() }, |known| (*known).clone());
+        Health { index: Some(index), ..health }
     }
 
     fn parts(&self) -> Parts {

@@ -7,7 +7,7 @@ use crate::model::mailing::Stage;
 use crate::model::mailing_transitions::Due;
 use crate::runtime::clock_jump;
 
-use super::{Picture, reserve};
+use super::{Health, reserve};
 
 /// Shares of free disk space: below the first a person should free space, below the second at once.
 const DISK_LOW: f64 = 0.10;
@@ -23,7 +23,7 @@ const INDEX_CHECK_LATE: Duration = Duration::days(2);
 /// How long a rebuilt index is reported: the disk may be failing.
 const REBUILT_LATELY: Duration = Duration::days(1);
 
-impl Picture {
+impl Health {
     /// Problems of the clock: a jump, and its effects.
     fn clock_problems(&self) -> Vec<String> {
         let mut found = Vec::new();
@@ -109,8 +109,10 @@ impl Picture {
         }
         self.relay_problems(&mut found);
         let set_forward = self.clock.as_ref().and_then(|trust| trust.set_forward(self.at));
-        if let Some(leapt) = self.leap.filter(|leapt| clock_jump::is_doubted(*leapt, self.at)).max(set_forward) {
-            let until = (leapt + clock_jump::DOUBTED_FOR).format("%Y-%m-%d %H:%M UTC");
+        if let Some(jumped_at) =
+            self.clock_jump.filter(|jumped_at| clock_jump::is_doubted(*jumped_at, self.at)).max(set_forward)
+        {
+            let until = (jumped_at + clock_jump::DOUBTED_FOR).format("%Y-%m-%d %H:%M UTC");
             found.push(format!(
                 "the clock was set forward: until {until} nothing is deleted by age; correct it if it is wrong"
             ));

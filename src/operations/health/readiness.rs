@@ -22,7 +22,8 @@ impl Observer {
     pub async fn alive(&self) -> Result<(), Unwell> {
         let parts = self.parts();
         let broken = parts.dispatcher.as_ref().and_then(|dispatcher| dispatcher.is_broken());
-        if broken.or_else(|| parts.postman.as_ref().and_then(|postman| postman.is_broken())).is_some() {
+        if broken.or_else(|| parts.notice_worker.as_ref().and_then(|notice_worker| notice_worker.is_broken())).is_some()
+        {
             return Err(Unwell("the mail sender has given up; the log says why".to_owned()));
         }
         // An empty batch writes nothing; but the committer must answer, and reports if it has stopped.

@@ -12,7 +12,7 @@ use crate::store::embedded::EmbeddedEngine;
 use crate::store::engine::EngineError;
 use crate::store::{Read, StoreError, mailings};
 
-use super::{InboundPicture, JobPicture, LettersPicture, Observer, Parts, Picture, Slow, Taken};
+use super::{Health, InboundHealth, JobHealth, NoticesHealth, Observer, Parts, Slow, Taken};
 
 /// Number of records read at a time.
 const PAGE: usize = 1000;
@@ -22,7 +22,7 @@ const SLOWER: u32 = 12;
 const OVER_FOR: chrono::Duration = chrono::Duration::days(7);
 
 impl Observer {
-    pub(super) async fn take(&self, at: Timestamp, max_age: Duration) -> Result<Picture, StoreError> {
+    pub(super) async fn take(&self, at: Timestamp, max_age: Duration) -> Result<Health, StoreError> {
         let parts = self.parts();
         let slow = self.slow(max_age * SLOWER).await?;
         let backups = match parts.backups.clone() {
@@ -44,13 +44,13 @@ impl Observer {
             uncertain += tally.map_or(0, |tally| tally.uncertain);
             in_work.push((mailing, tally));
         }
-        Ok(Picture {
+        Ok(Health {
             at,
             started: self.started,
             mailings: in_work,
             oldest_due,
             uncertain,
-            letters: self.letters(&parts).await?,
+            notices: self.notices(&parts).await?,
             inbound: self.inbound(&parts, slow).await?,
             trouble: trouble(&parts),
             put_off: parts.dispatcher.as_ref().and_then(|dispatcher| dispatcher.put_off()),
@@ -69,7 +69,7 @@ impl Observer {
                 let of_mail = parts.doubts.as_ref().map(|doubts| doubts.problems(at)).unwrap_or_default();
                 parts.engine.as_ref().and_then(|engine| engine.doubt()).into_iter().chain(of_mail).collect()
             },
-            leap: self.store.leap().await?,
+            clock_jump: self.store.clock_jump().await?,
             clock: self.store.clock_trust().await?,
             moved_by_test: self.clock.moved_by_test(),
             backup: backups.newest,
@@ -92,15 +92,15 @@ impl Observer {
         Ok(untried.into_iter().chain(deferred).min())
     }
 
-    async fn letters(&self, parts: &Parts) -> Result<LettersPicture, StoreError> {
-        Ok(LettersPicture {
-            waiting: self.store.letters_open().await?,
-            first_due: self.store.first_letter_due().await?,
-            sent: parts.postman.as_ref().map(|postman| postman.sent()).unwrap_or_default(),
+    async fn notices(&self, parts: &Parts) -> Result<NoticesHealth, StoreError> {
+        Ok(NoticesHealth {
+            waiting: self.store.notices_open().await?,
+            first_due: self.store.first_notice_due().await?,
+            sent: parts.notice_worker.as_ref().map(|notice_worker| notice_worker.sent()).unwrap_or_default(),
         })
     }
 
-    async fn inbound(&self, parts: &Parts, slow: Slow) -> Result<InboundPicture, StoreError> {
+    async fn inbound(&self, parts: &Parts, slow: Slow) -> Result<InboundHealth, StoreError> {
         let waiting = self.store.count_waiting_inbound().await?;
         let oldest = match self.store.waiting_inbound(None, 1).await?.first() {
             Some(first) => match self.store.inbound(*first).await {
@@ -111,7 +111,7 @@ impl Observer {
             },
             None => None,
         };
-        Ok(InboundPicture {
+        Ok(InboundHealth {
             waiting,
             oldest,
             stuck: slow.stuck,
@@ -120,11 +120,11 @@ impl Observer {
         })
     }
 
-    async fn jobs(&self, parts: &Parts) -> Result<Vec<JobPicture>, StoreError> {
+    async fn jobs(&self, parts: &Parts) -> Result<Vec<JobHealth>, StoreError> {
         let mut jobs = Vec::with_capacity(parts.jobs.len());
         for (name, times) in &parts.jobs {
             let last = self.store.job(name).await?.map(|read| read.value);
-            jobs.push(JobPicture { name, last, next: last.and_then(|last| times.next_after(last)) });
+            jobs.push(JobHealth { name, last, next: last.and_then(|last| times.next_after(last)) });
         }
         Ok(jobs)
     }
@@ -172,9 +172,9 @@ impl Observer {
 
 fn trouble(parts: &Parts) -> Vec<(&'static str, crate::outbound::dispatch::relay_backoff::Trouble)> {
     let deliveries = parts.dispatcher.as_ref().and_then(|dispatcher| dispatcher.trouble());
-    let letters = parts.postman.as_ref().and_then(|postman| postman.trouble());
+    let notices = parts.notice_worker.as_ref().and_then(|notice_worker| notice_worker.trouble());
     let deliveries = deliveries.map(|trouble| ("deliveries", trouble));
-    deliveries.into_iter().chain(letters.map(|trouble| ("letters", trouble))).collect()
+    deliveries.into_iter().chain(notices.map(|trouble| ("notices", trouble))).collect()
 }
 
 /// The state of backups, including changes by commands outside the daemon.
@@ -194,7 +194,7 @@ async fn disk_use(engine: Arc<EmbeddedEngine>) -> Result<crate::store::embedded:
 /// Only a number: a spool that cannot be listed is reported by the ingest.
 async fn spool(parts: &Parts) -> u64 {
     match &parts.spool {
-        Some(spool) => spool.segments().await.map_or(0, |found| found.iter().map(|segment| segment.octets).sum()),
+        Some(spool) => spool.segments().await.map_or(0, |found| found.iter().map(|segment| segment.bytes).sum()),
         None => 0,
     }
 }

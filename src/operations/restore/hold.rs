@@ -5,7 +5,7 @@ use crate::base::id::MailingId;
 use crate::model::ledger::Cause;
 use crate::model::mailing::{Pause, PauseReason, Stage, UncertainPolicy};
 use crate::store::engine::{Batch, Commit};
-use crate::store::{Store, StoreError, inbound, letters, mailings};
+use crate::store::{Store, StoreError, inbound, mailings, notices};
 
 /// Number of records processed together.
 const PAGE: usize = 500;
@@ -16,7 +16,7 @@ pub struct Held {
     /// Mailings that were paused.
     pub mailings: Vec<MailingId>,
     /// Number of notices given up.
-    pub letters: u64,
+    pub notices: u64,
     /// Number of incoming messages set aside.
     pub inbound: u64,
 }
@@ -50,21 +50,21 @@ pub async fn hold(store: &Store, until: Timestamp, now: Timestamp) -> Result<Hel
         held.mailings.push(id);
     }
     let why = format!("restored from a backup: it is unknown whether it was sent after {known}");
-    held.letters = give_up_letters(store, &why, now).await?;
+    held.notices = give_up_notices(store, &why, now).await?;
     let why = format!("restored from a backup: it is unknown whether it was handled after {known}");
     held.inbound = lay_mail_aside(store, &why, now).await?;
     Ok(held)
 }
 
-async fn give_up_letters(store: &Store, why: &str, now: Timestamp) -> Result<u64, StoreError> {
+async fn give_up_notices(store: &Store, why: &str, now: Timestamp) -> Result<u64, StoreError> {
     let (mut count, mut before) = (0, None);
     loop {
-        let page = store.letters(before, PAGE).await?;
+        let page = store.notices(before, PAGE).await?;
         let Some(last) = page.last() else { return Ok(count) };
         before = Some(last.value.id);
         for read in page.iter().filter(|read| read.value.due().is_some()) {
             let mut batch = Batch::new();
-            letters::put_over(&mut batch, read, &read.value.clone().failed(now, Cause::Message(why.to_owned())));
+            notices::put_over(&mut batch, read, &read.value.clone().failed(now, Cause::Message(why.to_owned())));
             applied(store, batch).await?;
             count += 1;
         }

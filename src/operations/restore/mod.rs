@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use crate::base::clock::Clock;
 use crate::privacy::erasure::Eraser;
-use crate::privacy::personal_data::{Files, TraceError};
+use crate::privacy::personal_data::{Files, PersonalDataError};
 use crate::store::backup::point::{Point, Wanted, find, find_partial, points_after};
 use crate::store::backup::repository::Repository;
 use crate::store::backup::restore::{Extent, LaidOut, check, check_target, lay_out};
@@ -106,8 +106,8 @@ fn fault_lines(faults: &[Fault]) -> String {
     faults.iter().map(|fault| format!("\n  {}: {}", fault.path.display(), fault.what)).collect()
 }
 
-impl From<TraceError> for RestoreError {
-    fn from(error: TraceError) -> Self {
+impl From<PersonalDataError> for RestoreError {
+    fn from(error: PersonalDataError) -> Self {
         Self::Person(error.into())
     }
 }
@@ -125,16 +125,16 @@ pub type Watching = Arc<dyn Fn(Event) -> io::Result<()> + Send + Sync>;
 ///
 /// # Errors
 /// [`RestoreError`].
-pub async fn rehearse(wish: &Restoration, watch: Watching) -> Result<Restored, RestoreError> {
-    let wish = wish.clone();
+pub async fn rehearse(pending: &Restoration, watch: Watching) -> Result<Restored, RestoreError> {
+    let pending = pending.clone();
     blocking(move || {
-        let occupied = match check_target(&wish.target) {
+        let occupied = match check_target(&pending.target) {
             Err(BackupError::Occupied(path)) => Some(path),
             other => other.map(|()| None)?,
         };
-        let repository = Repository::open_to_read(&wish.from)?;
-        let (point, mut faults) = wanted(&wish, &repository)?;
-        let (later, unread) = read_later(&wish, &repository, &point)?;
+        let repository = Repository::open_to_read(&pending.from)?;
+        let (point, mut faults) = wanted(&pending, &repository)?;
+        let (later, unread) = read_later(&pending, &repository, &point)?;
         let later = later.map(|(id, _)| (id, DoneAgain::default()));
         let (records, damaged) = check(&repository, &point, &*watch)?;
         faults.extend(damaged);
@@ -170,8 +170,8 @@ impl Restored {
 ///
 /// # Errors
 /// [`RestoreError`]: nothing has changed in the target.
-pub async fn restore(wish: &Restoration, clock: Arc<dyn Clock>, watch: Watching) -> Result<Restored, RestoreError> {
-    let own = wish.clone();
+pub async fn restore(pending: &Restoration, clock: Arc<dyn Clock>, watch: Watching) -> Result<Restored, RestoreError> {
+    let own = pending.clone();
     let (restored, mut laid_out, later, lock) = blocking(move || {
         let lock = match check_target(&own.target) {
             Err(BackupError::Occupied(_)) if own.aside => Some(lock_of(&own)?),
@@ -205,7 +205,7 @@ pub async fn restore(wish: &Restoration, clock: Arc<dyn Clock>, watch: Watching)
     let ((done, held), missing) = (done?, missing?);
     closed?;
     if lock.is_some() {
-        laid_out.aside = Some(wish.target.join(format!("aside-{}", clock.now().format("%Y%m%dT%H%M%SZ"))));
+        laid_out.aside = Some(pending.target.join(format!("aside-{}", clock.now().format("%Y%m%dT%H%M%SZ"))));
     }
     let (records, exact, aside) = (laid_out.records, laid_out.exact, laid_out.aside.clone());
     let Restored { point, mut faults, unread, .. } = restored;
@@ -217,8 +217,8 @@ pub async fn restore(wish: &Restoration, clock: Arc<dyn Clock>, watch: Watching)
 }
 
 /// Locks the store that is to be moved aside, so that no daemon uses it; `None` if its directory does not exist.
-fn lock_of(wish: &Restoration) -> Result<Option<StoreLock>, RestoreError> {
-    let store = wish.target.join("store");
+fn lock_of(pending: &Restoration) -> Result<Option<StoreLock>, RestoreError> {
+    let store = pending.target.join("store");
     match store.is_dir() {
         true => Ok(Some(StoreLock::take(&store).map_err(BackupError::from)?)),
         false => Ok(None),
@@ -226,12 +226,12 @@ fn lock_of(wish: &Restoration) -> Result<Option<StoreLock>, RestoreError> {
 }
 
 /// The wanted state, or with [`Extent::Partial`] the nearest available, and the damage.
-fn wanted(wish: &Restoration, repository: &Repository) -> Result<(Point, Vec<Fault>), BackupError> {
-    match wish.extent {
+fn wanted(pending: &Restoration, repository: &Repository) -> Result<(Point, Vec<Fault>), BackupError> {
+    match pending.extent {
         // Without its notes a repository cannot tell whether a newer backup is missing: this is reported, and stops
         // nothing.
-        Extent::Whole => Ok((find(repository, &wish.wanted)?, repository.notes_fault().into_iter().collect())),
-        Extent::Partial => find_partial(repository, &wish.wanted),
+        Extent::Whole => Ok((find(repository, &pending.wanted)?, repository.notes_fault().into_iter().collect())),
+        Extent::Partial => find_partial(repository, &pending.wanted),
     }
 }
 
@@ -267,7 +267,9 @@ async fn settle(
     if let Some((_, later)) = later {
         let (spool, clock) = (laid_out.workplace.join("spool"), clock.clone());
         let spool =
-            blocking(move || Ok(Spool::open(&spool, SpoolSettings::default(), clock).map_err(TraceError::from)?));
+            blocking(
+                move || Ok(Spool::open(&spool, SpoolSettings::default(), clock).map_err(PersonalDataError::from)?),
+            );
         let (spool, blobs) = (spool.await?, Blobs::in_state_directory(&laid_out.workplace));
         let eraser = Eraser { store, key, files: Some(Files { spool: spool.clone(), blobs, capture: None }) };
         done.erased = later.erase(&eraser, now).await?;
@@ -288,9 +290,9 @@ async fn place(laid_out: LaidOut) -> Result<(), RestoreError> {
 type ReadLater = (Option<(String, Later)>, Vec<Fault>);
 
 /// Reads people's actions after the restored time from the newest readable backup, if it is later.
-fn read_later(wish: &Restoration, repository: &Repository, point: &Point) -> Result<ReadLater, RestoreError> {
+fn read_later(pending: &Restoration, repository: &Repository, point: &Point) -> Result<ReadLater, RestoreError> {
     let mut unread = Vec::new();
-    if !wish.later {
+    if !pending.later {
         return Ok((None, unread));
     }
     let listed = repository.list()?;
@@ -311,7 +313,7 @@ fn read_later(wish: &Restoration, repository: &Repository, point: &Point) -> Res
     // Everything older is known to the one that was read.
     let known = later.as_ref().map_or(&point.backup, |(backup, _)| backup);
     unread.extend(faults.into_iter().filter(|fault| fault.backups.iter().any(|backup| backup > known)));
-    match unread.is_empty() || wish.extent == Extent::Partial {
+    match unread.is_empty() || pending.extent == Extent::Partial {
         true => Ok((later, unread)),
         false => Err(RestoreError::Later(unread)),
     }

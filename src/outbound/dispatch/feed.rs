@@ -13,7 +13,7 @@ use crate::model::clock_trust::Jump;
 use crate::model::ledger::{Cause, Delivery, DeliveryState};
 use crate::model::mailing::{Mailing, Pause, PauseReason, Stage, UncertainPolicy};
 use crate::runtime::clock_jump::{JumpWatch, Reading};
-use crate::runtime::heartbeat::Pulse;
+use crate::runtime::heartbeat::Heartbeat;
 use crate::store::engine::{Batch, Commit};
 use crate::store::ledger::{Lease, Row, chunk_of, put_delivery, put_lease};
 use crate::store::{Read, StoreError};
@@ -27,7 +27,7 @@ const DUE_STEP: usize = 2048;
 const LONGEST_SLEEP: Duration = Duration::seconds(60);
 
 /// Feeds one mailing until it is finished, stopped, or the daemon drains.
-pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>, pulse: &Pulse) -> Result<(), StoreError> {
+pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>, heartbeat: &Heartbeat) -> Result<(), StoreError> {
     let prepared = match shared.parts.messages.prepare(&mailing.value).await {
         Ok(prepared) => prepared,
         Err(PrepareError::Store(error)) => return Err(error),
@@ -35,12 +35,12 @@ pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>, pulse: &Pu
     };
     // A person who resumes a paused mailing has seen the breaker's report.
     let expected = history::expected(&shared.parts.store, &mailing.value).await?;
-    shared.judge.begin(mailing.value.id, expected);
+    shared.policy.begin(mailing.value.id, expected);
     let run = Arc::new(Run::new(mailing, prepared));
-    let fed = feed(shared, &run, pulse).await;
+    let fed = feed(shared, &run, heartbeat).await;
     run.stop();
     // For as long as the relay is lost: the workers' own heartbeats tell whether they are well.
-    pulse.rests();
+    heartbeat.rests();
     // The workers give back what they hold before another feeder may start on this mailing.
     while !run.outstanding().is_empty() && !shared.is_draining() {
         tokio::select! {
@@ -52,7 +52,7 @@ pub(super) async fn run(shared: &Arc<Shared>, mailing: Read<Mailing>, pulse: &Pu
     fed
 }
 
-async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, pulse: &Pulse) -> Result<(), StoreError> {
+async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, heartbeat: &Heartbeat) -> Result<(), StoreError> {
     let mut unswept = unsettled(shared, run).await?;
     let mut reopened = run.current().value.reopened;
     let clock = &shared.parts.clock;
@@ -61,11 +61,11 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, pulse: &Pulse) -> Result<(),
     let renewal = Duration::seconds(i64::from(shared.parts.settings.lease_seconds.max(3)) / 3);
     let mut renew_at = clock.steady() + renewal;
     while !run.is_stopped() && !shared.is_draining() {
-        pulse.works();
+        heartbeat.works();
         // One reading for all decisions of this round: what falls due after it is found by the next round, and is
         // what this one waits for.
         let (Reading { now, steady }, jump) = jumps.look(&**clock);
-        let woken = shared.parts.wake.notified();
+        let woken = shared.parts.notifier.notified();
         let given_back = run.given_back.notified();
         let read = shared.parts.store.mailing(run.current().value.id).await?;
         if !run.refresh(read) {
@@ -93,7 +93,7 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, pulse: &Pulse) -> Result<(),
         let full = run.outstanding().len() >= shared.parts.settings.chunks_ahead;
         if !full {
             if let Some(chunk) = next_chunk(shared, run, &mut unswept, now).await? {
-                if work_on(shared, run, chunk, now, pulse).await? {
+                if work_on(shared, run, chunk, now, heartbeat).await? {
                     continue;
                 }
                 // Another node has it: examined again when leases are renewed.
@@ -164,7 +164,7 @@ async fn work_on(
     run: &Arc<Run>,
     number: u32,
     now: Timestamp,
-    pulse: &Pulse,
+    heartbeat: &Heartbeat,
 ) -> Result<bool, StoreError> {
     let (parts, mailing) = (&shared.parts, run.current());
     let held = parts.store.lease(mailing.value.id, number).await?;
@@ -189,7 +189,7 @@ async fn work_on(
     }
     let (Commit::Applied, Some(stamp)) = (parts.store.commit(batch).await?, stamp) else { return Ok(false) };
     // The queue accepts them as the workers progress, which may be only when a lost relay is back.
-    pulse.rests();
+    heartbeat.rests();
     hand_out(shared, run, number, stamp, jobs).await?;
     Ok(true)
 }
@@ -254,6 +254,6 @@ pub(super) async fn pause(shared: &Shared, id: MailingId, reason: PauseReason) -
             Ok(())
         })
         .await?;
-    shared.parts.wake.notify();
+    shared.parts.notifier.notify();
     Ok(())
 }

@@ -41,17 +41,17 @@ use crate::model::ledger::Delivery;
 use crate::model::mailing::{Mailing, PauseReason, Stage};
 use crate::model::retry::RetryTable;
 use crate::runtime::clock_jump::Reading;
-use crate::runtime::heartbeat::Pulses;
-use crate::runtime::notifier::Wake;
+use crate::runtime::heartbeat::Heartbeats;
+use crate::runtime::notifier::Notifier;
 use crate::store::engine::EngineError;
 use crate::store::{Read, Store, StoreError, mailings};
 use crate::transport::Transport;
 
 use disk_space::Room;
-use outcome_policy::Judge;
+use outcome_policy::OutcomePolicy;
 use pace::Pace;
 use queue::Queue;
-use relay_backoff::Gate;
+use relay_backoff::RelayBackoff;
 use stats::Stats;
 use work::{Job, may_send};
 
@@ -113,7 +113,7 @@ pub struct DispatchParts {
     /// Classifies refusals.
     pub classifier: Classifier,
     /// Notifies of new work.
-    pub wake: Wake,
+    pub notifier: Notifier,
     /// The settings.
     pub settings: DispatchSettings,
 }
@@ -123,16 +123,16 @@ struct Shared {
     parts: DispatchParts,
     /// Leases of this node with a smaller number are from before a restart.
     fence: u64,
-    gate: Gate,
+    backoff: RelayBackoff,
     pace: Arc<Pace>,
     room: Room,
-    judge: Judge,
+    policy: OutcomePolicy,
     /// Locked for reading while a refusal is counted against a subscriber, for writing while refusals are taken back.
     scoring: RwLock<()>,
     queue: Queue<Job>,
     stats: Stats,
     /// Heartbeats of the main task, the feeders and the workers.
-    pulses: Pulses,
+    heartbeats: Heartbeats,
     outcomes: Outcomes,
     /// Turns true when no new delivery may begin.
     draining: watch::Sender<bool>,
@@ -205,14 +205,14 @@ impl Dispatcher {
         let fence = parts.store.allocate("fence", 1).await?;
         let shared = Arc::new(Shared {
             fence,
-            gate: Gate::default(),
+            backoff: RelayBackoff::default(),
             pace: Arc::new(Pace::new(parts.settings.connections)),
             room: Room::default(),
-            judge: Judge::new(parts.settings.retry, parts.settings.breaker, parts.classifier.clone()),
+            policy: OutcomePolicy::new(parts.settings.retry, parts.settings.breaker, parts.classifier.clone()),
             scoring: RwLock::default(),
             queue: Queue::new(parts.settings.connections * 2),
             stats: Stats::default(),
-            pulses: Pulses::default(),
+            heartbeats: Heartbeats::default(),
             outcomes: Outcomes::default(),
             draining: watch::Sender::new(false),
             broken: watch::Sender::new(None),
@@ -246,12 +246,12 @@ impl Dispatcher {
     pub fn trouble(&self) -> Option<relay_backoff::Trouble> {
         let shared = &self.shared;
         let now = shared.parts.clock.now();
-        shared.room.trouble(now).or_else(|| shared.gate.trouble(now))
+        shared.room.trouble(now).or_else(|| shared.backoff.trouble(now))
     }
 
     /// Retries the relay within a second, after a person reported it repaired.
     pub fn try_relay_now(&self) {
-        self.shared.gate.try_now(self.shared.parts.clock.now());
+        self.shared.backoff.try_now(self.shared.parts.clock.now());
     }
 
     /// The reduced pace, while the relay asks for fewer mails.
@@ -261,17 +261,17 @@ impl Dispatcher {
 
     /// Reports that nearly all recent answers are temporary refusals, if so.
     pub fn put_off(&self) -> Option<PutOff> {
-        self.shared.judge.put_off()
+        self.shared.policy.put_off()
     }
 
-    /// Its heartbeats. Unless it drains, its main task sends one at each [`Wake`].
-    pub fn pulses(&self) -> &Pulses {
-        &self.shared.pulses
+    /// Its heartbeats. Unless it drains, its main task sends one at each [`Notifier`].
+    pub fn heartbeats(&self) -> &Heartbeats {
+        &self.shared.heartbeats
     }
 
     /// The domains that the circuit breaker lets rest now, until when, and why.
     pub fn resting(&self) -> Vec<(String, Rest)> {
-        self.shared.judge.resting(Reading::of(&*self.shared.parts.clock))
+        self.shared.policy.resting(Reading::of(&*self.shared.parts.clock))
     }
 
     /// Counts of outcomes.
@@ -292,10 +292,10 @@ impl Dispatcher {
 
 /// Finds work, starts it, and waits until there may be more.
 async fn run(shared: Arc<Shared>) {
-    let pulse = shared.pulses.begin("the dispatcher");
+    let heartbeat = shared.heartbeats.begin("the dispatcher");
     while let Err(error) = take_back::finish_all(&shared).await {
         if !shared.survive(&error).await {
-            pulse.rests();
+            heartbeat.rests();
             return;
         }
     }
@@ -307,8 +307,8 @@ async fn run(shared: Arc<Shared>) {
     let mut busy: HashMap<tokio::task::Id, MailingId> = HashMap::new();
     let mut closed: HashSet<MailingId> = HashSet::new();
     while !shared.is_draining() {
-        pulse.works();
-        let woken = shared.parts.wake.notified();
+        heartbeat.works();
+        let woken = shared.parts.notifier.notified();
         match begin_open(&shared, &mut tasks, &mut busy, &closed).await {
             Ok(()) => {}
             Err(error) if shared.survive(&error).await => continue,
@@ -336,7 +336,7 @@ async fn run(shared: Arc<Shared>) {
             () = shared.until_draining() => {}
         }
     }
-    pulse.rests();
+    heartbeat.rests();
     while tasks.join_next().await.is_some() {}
     while workers.join_next().await.is_some() {}
 }
@@ -389,17 +389,17 @@ async fn begin_open(
 /// Does one task to its end; gives the mailing when nothing can ever be left to do for it.
 async fn begin(shared: Arc<Shared>, task: Task, read: Read<Mailing>) -> Option<MailingId> {
     let (id, mailing) = (read.value.id, read.value.clone());
-    let pulse = shared.pulses.begin("the feeder of a mailing");
+    let heartbeat = shared.heartbeats.begin("the feeder of a mailing");
     if !matches!(task, Task::Feed) {
         // Takes as long as the audience is large, and consists only of commits.
-        pulse.rests();
+        heartbeat.rests();
     }
     let done = match task {
         Task::Freeze => audience::freeze(&shared.parts.store, shared.parts.clock.as_ref(), id).await.map(|done| {
             tracing::info!(mailing = %id, ?done, "audience frozen");
             None
         }),
-        Task::Feed => feed::run(&shared, read, &pulse).await.map(|()| None),
+        Task::Feed => feed::run(&shared, read, &heartbeat).await.map(|()| None),
         Task::Close => settle::close(&shared, &mailing).await.map(|()| Some(id)),
     };
     match done {

@@ -15,14 +15,14 @@ use crate::runtime::clock_jump::Reading;
 use crate::transport::Outcome;
 
 /// Decides about outcomes, and keeps the state of the circuit breakers.
-pub(super) struct Judge {
+pub(super) struct OutcomePolicy {
     retry: RetryTable,
     classifier: Classifier,
     breakers: Mutex<Breakers>,
 }
 
 /// The attempt to decide about.
-pub(super) struct Case<'a> {
+pub(super) struct Attempt<'a> {
     /// The clock reading.
     pub reading: Reading,
     /// Time of the first attempt.
@@ -45,7 +45,7 @@ pub(super) struct Case<'a> {
 
 /// The decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(super) struct Decision {
     /// The delivery after it.
     pub delivery: Delivery,
     /// The problem with the relay, if there is one.
@@ -73,7 +73,7 @@ pub(super) struct Refusal {
     pub reply: Reply,
 }
 
-impl Verdict {
+impl Decision {
     fn opened(&mut self, opened: Option<Opened>, reading: Reading) {
         if let Some(Opened { mailing_pauses, doubted, .. }) = opened {
             let (since, until) = (by_day(reading, doubted.since), by_day(reading, doubted.until));
@@ -87,7 +87,7 @@ fn by_day(reading: Reading, at: Timestamp) -> Timestamp {
     reading.now + (at - reading.steady)
 }
 
-impl Judge {
+impl OutcomePolicy {
     /// Creates a policy without history.
     pub fn new(retry: RetryTable, breaker: BreakerSettings, classifier: Classifier) -> Self {
         Self { retry, classifier, breakers: Mutex::new(Breakers::new(breaker)) }
@@ -141,12 +141,12 @@ impl Judge {
     }
 
     /// Decides about one attempt.
-    pub fn decide(&self, case: &Case<'_>, outcome: Outcome) -> Verdict {
+    pub fn decide(&self, case: &Attempt<'_>, outcome: Outcome) -> Decision {
         let Reading { now: at, steady } = case.reading;
         let delivery = case.delivery.clone();
-        let mut verdict =
-            Verdict { delivery, trouble: None, pause: None, class: "none", bounce: None, slow: None, doubted: None };
-        verdict.delivery.state = match outcome {
+        let mut decision =
+            Decision { delivery, trouble: None, pause: None, class: "none", bounce: None, slow: None, doubted: None };
+        decision.delivery.state = match outcome {
             Outcome::Accepted(reply) => {
                 let mut breakers = self.breakers();
                 breakers.count(steady, case.mailing, case.domain);
@@ -157,59 +157,59 @@ impl Judge {
                 let classified = self.classifier.classify_from(stage, &reply, &[case.sender]);
                 let is_temporary = !stage.is_final(&reply);
                 if classified.slow && is_temporary {
-                    verdict.slow = Some(reply.to_string());
+                    decision.slow = Some(reply.to_string());
                 } else {
                     let words = is_temporary.then(|| reply.to_string());
                     self.breakers().answered(at, words.as_deref());
                     // RFC 5321 §4.2.1: 421 concerns the connection; the server closes it.
                     if reply.code == 421 {
-                        verdict.trouble = Some(format!("the relay closed the connection: {reply}"));
+                        decision.trouble = Some(format!("the relay closed the connection: {reply}"));
                     }
                 }
-                verdict.class = classified.class.word();
+                decision.class = classified.class.word();
                 let opened = self.breakers().refused(steady, case.mailing, case.domain, (stage, &reply), &classified);
-                verdict.opened(opened, case.reading);
+                decision.opened(opened, case.reading);
                 let permanent = stage.is_final(&reply);
                 let counts = classified.counts(permanent) && !self.is_doubted(case);
                 let refusal = counts.then(|| Refusal { class: classified.class, permanent, reply: reply.clone() });
                 let cause = Cause::Reply { stage, reply };
                 let state = if permanent { self.for_good(case, cause) } else { self.later(case, cause) };
-                verdict.bounce = refusal.filter(|_| matches!(state, DeliveryState::Failed { .. }));
+                decision.bounce = refusal.filter(|_| matches!(state, DeliveryState::Failed { .. }));
                 state
             }
             Outcome::Impossible(why) => {
                 let class = Class::Content;
-                verdict.class = class.word();
+                decision.class = class.word();
                 let opened = self.breakers().refused_for_good(steady, case.mailing, case.domain, (class, &why));
-                verdict.opened(opened, case.reading);
+                decision.opened(opened, case.reading);
                 self.for_good(case, Cause::Message(why))
             }
             Outcome::NotSent(what) => {
-                verdict.class = Class::Network.word();
-                verdict.trouble = Some(what.clone());
+                decision.class = Class::Network.word();
+                decision.trouble = Some(what.clone());
                 self.soon(case, Cause::Connection(what))
             }
             Outcome::Unknown(what) => {
-                verdict.class = Class::Network.word();
-                verdict.trouble = Some(what.clone());
+                decision.class = Class::Network.word();
+                decision.trouble = Some(what.clone());
                 match case.uncertain {
                     UncertainPolicy::Hold => DeliveryState::Uncertain { at, cause: Cause::Connection(what) },
                     UncertainPolicy::Resend => {
-                        verdict.delivery.resent += 1;
+                        decision.delivery.resent += 1;
                         self.soon(case, Cause::Connection(what))
                     }
                 }
             }
         };
-        verdict
+        decision
     }
 
-    fn is_doubted(&self, case: &Case<'_>) -> bool {
+    fn is_doubted(&self, case: &Attempt<'_>) -> bool {
         matches!(self.breakers().belief(case.reading.steady, case.mailing, case.domain), Belief::Doubted(_))
     }
 
     /// The state after a permanent refusal: failed, unless it is not believed, or only when repeated.
-    fn for_good(&self, case: &Case<'_>, cause: Cause) -> DeliveryState {
+    fn for_good(&self, case: &Attempt<'_>, cause: Cause) -> DeliveryState {
         let belief = self.breakers().belief(case.reading.steady, case.mailing, case.domain);
         match belief {
             Belief::Twice if !case.was_refused => self.later(case, cause),
@@ -222,7 +222,7 @@ impl Judge {
     }
 
     /// Retries by the retry table, or gives up.
-    fn later(&self, case: &Case<'_>, cause: Cause) -> DeliveryState {
+    fn later(&self, case: &Attempt<'_>, cause: Cause) -> DeliveryState {
         match self.retry.next_attempt(case.first, case.reading.now, u32::from(case.delivery.attempts), case.seed) {
             NextAttempt::At(until) => DeliveryState::Deferred { first: case.first, until, cause },
             NextAttempt::GiveUp => DeliveryState::Failed { at: case.reading.now, cause },
@@ -231,7 +231,7 @@ impl Judge {
 
     /// Retries as soon as the relay is back: its loss is not the delivery's fault. From the fourth time on the retry
     /// table applies, because this message may be what breaks the connection.
-    fn soon(&self, case: &Case<'_>, cause: Cause) -> DeliveryState {
+    fn soon(&self, case: &Attempt<'_>, cause: Cause) -> DeliveryState {
         match case.delivery.attempts {
             0..=3 => DeliveryState::Deferred { first: case.first, until: case.reading.now, cause },
             _ => self.later(case, cause),

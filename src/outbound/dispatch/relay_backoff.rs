@@ -26,7 +26,7 @@ const LONGEST_DIAL: Duration = Duration::hours(1);
 
 /// Whether the relay can be used, and when to try again.
 #[derive(Default)]
-pub struct Gate {
+pub struct RelayBackoff {
     state: Mutex<Trouble>,
     recent: Mutex<Recent>,
 }
@@ -69,7 +69,7 @@ impl Trouble {
     }
 }
 
-impl Gate {
+impl RelayBackoff {
     fn lock(&self) -> MutexGuard<'_, Trouble> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -94,7 +94,7 @@ impl Gate {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reports that a connection attempt begins; its end is reported by [`Gate::dialed`].
+    /// Reports that a connection attempt begins; its end is reported by [`RelayBackoff::dialed`].
     pub fn dials(&self, now: Timestamp) -> u64 {
         let mut recent = self.recent();
         recent.last_dial += 1;
@@ -187,68 +187,68 @@ mod tests {
 
     #[test]
     fn lets_one_try_at_a_time_and_waits_longer_each_time() {
-        let gate = Gate::default();
-        assert_eq!(gate.ask(at(0)), None);
-        assert!(gate.failed(at(0), "refused".into()));
-        assert_eq!(gate.ask(at(0)), Some(at(1)));
-        assert_eq!(gate.ask(at(1)), None, "one may try");
-        assert_eq!(gate.ask(at(1)), Some(at(2)), "the others wait");
-        assert!(!gate.failed(at(2), "refused".into()));
-        assert_eq!(gate.ask(at(3)), Some(at(4)));
-        assert_eq!(gate.ask(at(4)), None);
-        assert!(!gate.failed(at(4), "refused at once".into()));
-        assert_eq!(gate.ask(at(4)), Some(at(8)), "longer, however quickly it refuses");
-        assert!(!gate.failed(at(5), "a connection from before broke".into()));
-        assert_eq!(gate.ask(at(5)), Some(at(9)), "that is the same failure");
-        gate.opened(at(5));
-        assert_eq!(gate.ask(at(5)), None);
-        assert_eq!(gate.trouble(at(5)), None);
+        let backoff = RelayBackoff::default();
+        assert_eq!(backoff.ask(at(0)), None);
+        assert!(backoff.failed(at(0), "refused".into()));
+        assert_eq!(backoff.ask(at(0)), Some(at(1)));
+        assert_eq!(backoff.ask(at(1)), None, "one may try");
+        assert_eq!(backoff.ask(at(1)), Some(at(2)), "the others wait");
+        assert!(!backoff.failed(at(2), "refused".into()));
+        assert_eq!(backoff.ask(at(3)), Some(at(4)));
+        assert_eq!(backoff.ask(at(4)), None);
+        assert!(!backoff.failed(at(4), "refused at once".into()));
+        assert_eq!(backoff.ask(at(4)), Some(at(8)), "longer, however quickly it refuses");
+        assert!(!backoff.failed(at(5), "a connection from before broke".into()));
+        assert_eq!(backoff.ask(at(5)), Some(at(9)), "that is the same failure");
+        backoff.opened(at(5));
+        assert_eq!(backoff.ask(at(5)), None);
+        assert_eq!(backoff.trouble(at(5)), None);
     }
 
     #[test]
     fn a_person_may_ask_for_the_next_try_at_once() {
-        let gate = Gate::default();
-        gate.try_now(at(0));
-        assert_eq!(gate.ask(at(0)), None, "without trouble nothing changes");
+        let backoff = RelayBackoff::default();
+        backoff.try_now(at(0));
+        assert_eq!(backoff.ask(at(0)), None, "without trouble nothing changes");
         for seconds in 0..20 {
-            gate.ask(at(seconds * 600));
-            gate.failed(at(seconds * 600), "refused".into());
+            backoff.ask(at(seconds * 600));
+            backoff.failed(at(seconds * 600), "refused".into());
         }
         let last = 19 * 600;
-        assert_eq!(gate.ask(at(last + 1)), Some(at(last + 300)));
-        gate.try_now(at(last + 1));
-        assert_eq!(gate.ask(at(last + 1)), None, "one may try");
-        assert_eq!(gate.ask(at(last + 1)), Some(at(last + 301)), "the others wait");
+        assert_eq!(backoff.ask(at(last + 1)), Some(at(last + 300)));
+        backoff.try_now(at(last + 1));
+        assert_eq!(backoff.ask(at(last + 1)), None, "one may try");
+        assert_eq!(backoff.ask(at(last + 1)), Some(at(last + 301)), "the others wait");
     }
 
     #[test]
     fn one_bad_connection_holds_no_other_and_five_in_a_row_do() {
-        let gate = Gate::default();
-        assert!(gate.is_trouble(at(0)), "nothing was answered yet");
+        let backoff = RelayBackoff::default();
+        assert!(backoff.is_trouble(at(0)), "nothing was answered yet");
         for round in 0..100 {
-            gate.opened(at(round));
+            backoff.opened(at(round));
             for _ in 0..4 {
-                assert!(!gate.is_trouble(at(round)));
+                assert!(!backoff.is_trouble(at(round)));
             }
         }
-        assert!(gate.is_trouble(at(100)));
-        gate.opened(at(100));
-        assert!(gate.is_trouble(at(131)), "the last answer was long ago");
-        assert!(gate.answers(at(100)) && !gate.answers(at(-1_000)), "the clock was set back since");
+        assert!(backoff.is_trouble(at(100)));
+        backoff.opened(at(100));
+        assert!(backoff.is_trouble(at(131)), "the last answer was long ago");
+        assert!(backoff.answers(at(100)) && !backoff.answers(at(-1_000)), "the clock was set back since");
     }
 
     #[test]
     fn a_relay_that_does_not_greet_is_trouble() {
-        let gate = Gate::default();
-        let number = gate.dials(at(0));
-        assert_eq!(gate.trouble(at(20)), None);
-        let trouble = gate.trouble(at(21)).unwrap();
+        let backoff = RelayBackoff::default();
+        let number = backoff.dials(at(0));
+        assert_eq!(backoff.trouble(at(20)), None);
+        let trouble = backoff.trouble(at(21)).unwrap();
         assert_eq!((trouble.since, trouble.next_try), (Some(at(0)), None));
         assert!(trouble.what.contains("does not greet (21 s)"), "{}", trouble.what);
-        gate.dialed(number);
-        assert_eq!(gate.trouble(at(30)), None);
-        gate.dials(at(30));
-        gate.opened(at(40));
-        assert_eq!(gate.trouble(at(60)), None, "others get through");
+        backoff.dialed(number);
+        assert_eq!(backoff.trouble(at(30)), None);
+        backoff.dials(at(30));
+        backoff.opened(at(40));
+        assert_eq!(backoff.trouble(at(60)), None, "others get through");
     }
 }

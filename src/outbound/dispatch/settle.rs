@@ -73,8 +73,8 @@ pub(super) async fn finish(shared: &Shared, run: &Run, now: Timestamp) -> Result
     let done = store.commit(batch).await? == Commit::Applied;
     if done {
         tracing::info!(mailing = %finished.id, audience = frozen.audience, "mailing finished");
-        shared.judge.forget(finished.id);
-        shared.parts.wake.notify();
+        shared.policy.forget(finished.id);
+        shared.parts.notifier.notify();
     }
     Ok(done)
 }

@@ -76,7 +76,7 @@ async fn finish(shared: &Shared, what: &TakingBack) -> Result<(), StoreError> {
     let mut batch = Batch::new();
     taking_back::delete(&mut batch, what);
     store.commit(batch).await?;
-    shared.parts.wake.notify();
+    shared.parts.notifier.notify();
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::metrics::domain_group::DomainGroup;
 use crate::model::bounce::{BounceSource, Verdict};
 use crate::model::ledger::{Cause, Delivery, DeliveryState};
 use crate::runtime::clock_jump::Reading;
-use crate::runtime::heartbeat::Pulse;
+use crate::runtime::heartbeat::Heartbeat;
 use crate::store::engine::{Batch, Commit};
 use crate::store::ledger::{Row, put_delivery};
 use crate::store::{CONFLICT_TRIES, Conflict, StoreError, ledger, mailings};
@@ -22,7 +22,7 @@ use crate::subscribers::bounces;
 use crate::subscribers::bounces::Report;
 use crate::transport::Outcome;
 
-use super::outcome_policy::{Case, Refusal};
+use super::outcome_policy::{Attempt, Refusal};
 use super::stats::add;
 use super::work::Job;
 use super::{Shared, settle, take_back};
@@ -32,7 +32,7 @@ mod decide;
 mod log;
 
 use connection::{Open, Ready};
-use decide::{Decision, first_attempt};
+use decide::{Precheck, first_attempt};
 
 /// Maximum number of outcomes that wait for the next intent; there are several only while nothing is sent.
 const MOST_FINISHED: usize = 16;
@@ -54,7 +54,7 @@ struct Worker {
     shared: Arc<Shared>,
     open: Option<Open>,
     finished: Vec<Finished>,
-    pulse: Arc<Pulse>,
+    heartbeat: Arc<Heartbeat>,
 }
 
 /// The worker must end.
@@ -62,10 +62,10 @@ struct Ended;
 
 /// Works until the queue is closed; then writes its outcomes and closes its connection.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let pulse = shared.pulses.begin("a connection for deliveries");
-    let mut worker = Worker { shared, open: None, finished: Vec::new(), pulse };
+    let heartbeat = shared.heartbeats.begin("a connection for deliveries");
+    let mut worker = Worker { shared, open: None, finished: Vec::new(), heartbeat };
     while let Some(job) = worker.next_job().await {
-        worker.pulse.works();
+        worker.heartbeat.works();
         if worker.deliver(job).await.is_err() {
             break;
         }
@@ -84,7 +84,7 @@ impl Worker {
         }
         self.flush().await.ok()?;
         let shared = self.shared.clone();
-        self.pulse.rests();
+        self.heartbeat.rests();
         if self.open.is_some() && !shared.pace.is_wanted(shared.parts.clock.now()) {
             let idle = std::time::Duration::from_secs(u64::from(shared.parts.settings.idle_seconds));
             let clock = &shared.parts.clock;
@@ -105,13 +105,13 @@ impl Worker {
                 return self.drop_job(job).await;
             }
             let message = match self.decide(&job).await? {
-                Decision::Record(state, class, group) => {
+                Precheck::Record(state, class, group) => {
                     let delivery = job.row.delivery.unsent(state);
                     self.finished.push(Finished { job, delivery, class, group, bounce: None, refused: None });
                     return Ok(());
                 }
-                Decision::Leave => return self.drop_job(job).await,
-                Decision::Send(message) => message,
+                Precheck::Leave => return self.drop_job(job).await,
+                Precheck::Send(message) => message,
             };
             // The turn is kept over the rounds: with a long gap another one would come much later.
             match self.ready(&job, &mut turn).await? {
@@ -150,7 +150,7 @@ impl Worker {
     }
 
     async fn survive(&mut self, error: StoreError) -> Result<(), Ended> {
-        self.pulse.works();
+        self.heartbeat.works();
         match self.shared.survive(&error).await {
             true => Ok(()),
             false => Err(Ended),
@@ -198,15 +198,15 @@ impl Worker {
     async fn send(&mut self, mut job: Job, intended: Row, since: Timestamp, message: Message) -> Result<(), Ended> {
         let Some(open) = self.open.as_mut() else { return Err(Ended) };
         let watch = Stopwatch::start();
-        self.pulse.waits_for_relay();
-        let outcome = open.connection.send_pieces(&message.envelope, [&message.octets, &message.shared_end]).await;
-        self.pulse.works();
+        self.heartbeat.waits_for_relay();
+        let outcome = open.connection.send_pieces(&message.envelope, [&message.bytes, &message.shared_end]).await;
+        self.heartbeat.works();
         add(&self.shared.stats.smtp_nanoseconds, watch.nanoseconds());
         let first = first_attempt(&job.row.delivery, since);
         let mailing = job.run.current();
         let reading = Reading::of(&*self.shared.parts.clock);
         let at = reading.now;
-        let case = Case {
+        let case = Attempt {
             reading,
             first,
             delivery: &intended.delivery,
@@ -221,30 +221,37 @@ impl Worker {
         if matches!(outcome, Outcome::Accepted(_)) && self.shared.pace.accepted(at) {
             tracing::info!("the relay takes mail at full speed again");
         }
-        let verdict = self.shared.judge.decide(&case, outcome);
-        if let Some(what) = &verdict.slow {
+        let decision = self.shared.policy.decide(&case, outcome);
+        if let Some(what) = &decision.slow {
             self.slow_down(what);
         }
-        if let Some(what) = verdict.trouble {
+        if let Some(what) = decision.trouble {
             self.report_trouble(what);
         } else if answered {
-            self.shared.gate.opened(at);
+            self.shared.backoff.opened(at);
         }
         job.row = intended;
-        let bounce = verdict.bounce.map(|refusal| report(mailing.value.id, &job, &message, at, refusal));
+        let bounce = decision.bounce.map(|refusal| report(mailing.value.id, &job, &message, at, refusal));
         let domain = message.envelope.recipient.domain();
-        let failed = matches!(verdict.delivery.state, DeliveryState::Failed { .. });
+        let failed = matches!(decision.delivery.state, DeliveryState::Failed { .. });
         let refused = failed.then(|| (domain.to_owned(), first));
         let group = DomainGroup::of(domain);
-        self.finished.push(Finished { job, delivery: verdict.delivery, class: verdict.class, group, bounce, refused });
+        self.finished.push(Finished {
+            job,
+            delivery: decision.delivery,
+            class: decision.class,
+            group,
+            bounce,
+            refused,
+        });
         // Alone and at once: its consequences belong to it, and a breaker that opens meanwhile takes it back.
         if failed {
             self.flush().await?;
         }
-        if let Some(doubted) = verdict.doubted {
+        if let Some(doubted) = decision.doubted {
             self.flush().await?;
             let shared = self.shared.clone();
-            while let Err(error) = take_back::begin(&shared, &doubted, verdict.pause.as_deref()).await {
+            while let Err(error) = take_back::begin(&shared, &doubted, decision.pause.as_deref()).await {
                 self.survive(error).await?;
             }
         }
@@ -259,7 +266,7 @@ impl Worker {
             let Some((domain, first)) = &finished.refused else { continue };
             let about = (finished.job.run.current().value.id, domain.as_str());
             let since = (*first, finished.delivery.attempts);
-            if let Some(state) = self.shared.judge.doubts(reading, about, since, &finished.delivery.state) {
+            if let Some(state) = self.shared.policy.doubts(reading, about, since, &finished.delivery.state) {
                 finished.delivery.state = state;
                 (finished.bounce, finished.refused) = (None, None);
             }

@@ -13,20 +13,20 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::id::LetterId;
-use crate::composition::notices::Letters;
+use crate::base::id::NoticeId;
+use crate::composition::notices::Notices;
 use crate::model::retry::RetryTable;
-use crate::outbound::dispatch::relay_backoff::{Gate, Trouble};
+use crate::outbound::dispatch::relay_backoff::{RelayBackoff, Trouble};
 use crate::runtime::clock_jump::{JumpWatch, Reading};
-use crate::runtime::heartbeat::{Pulse, Pulses};
-use crate::runtime::notifier::Wake;
+use crate::runtime::heartbeat::{Heartbeat, Heartbeats};
+use crate::runtime::notifier::Notifier;
 use crate::store::spool::Spool;
 use crate::store::{Store, StoreError};
 use crate::transport::Transport;
 
 mod sender;
 
-use sender::Carrier;
+use sender::NoticeSender;
 
 /// Number of notices looked up at a time.
 const STEP: usize = 64;
@@ -41,7 +41,7 @@ const AFTER_ERROR: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Settings of the notice sender.
 #[derive(Clone, Debug)]
-pub struct PostmanSettings {
+pub struct NoticeWorkerSettings {
     /// Maximum number of connections to the relay, in addition to those of mailings.
     pub connections: usize,
     /// How long an idle connection is kept, in seconds.
@@ -50,14 +50,14 @@ pub struct PostmanSettings {
     pub retry: RetryTable,
 }
 
-impl Default for PostmanSettings {
+impl Default for NoticeWorkerSettings {
     fn default() -> Self {
         Self { connections: 2, idle_seconds: 10, retry: RetryTable::default() }
     }
 }
 
 /// The parts that the notice sender works with.
-pub struct PostmanParts {
+pub struct NoticeWorkerParts {
     /// The store.
     pub store: Store,
     /// The spool of messages to forward.
@@ -67,11 +67,11 @@ pub struct PostmanParts {
     /// The relay or capture folder that mail goes to.
     pub transport: Arc<dyn Transport>,
     /// Notifies of new notices.
-    pub letters: Letters,
+    pub notices: Notices,
     /// Notifies of any work.
-    pub wake: Wake,
+    pub notifier: Notifier,
     /// The settings.
-    pub settings: PostmanSettings,
+    pub settings: NoticeWorkerSettings,
 }
 
 /// Counters since the start.
@@ -84,22 +84,22 @@ pub struct Sent {
 }
 
 struct Shared {
-    parts: PostmanParts,
-    gate: Gate,
+    parts: NoticeWorkerParts,
+    backoff: RelayBackoff,
     /// Notices given to a connection, and unreadable ones: those wait for the next start.
-    under_way: Mutex<HashSet<LetterId>>,
+    under_way: Mutex<HashSet<NoticeId>>,
     /// Notified when one of them is done.
     done: Notify,
     accepted: AtomicU64,
     failed: AtomicU64,
     /// Heartbeats of the main task and the connections.
-    pulses: Pulses,
+    heartbeats: Heartbeats,
     draining: watch::Sender<bool>,
     broken: watch::Sender<Option<String>>,
 }
 
 /// A running notice sender.
-pub struct Postman {
+pub struct NoticeWorker {
     shared: Arc<Shared>,
     main: Mutex<Option<JoinHandle<()>>>,
 }
@@ -107,17 +107,17 @@ pub struct Postman {
 /// The connection's task must end.
 struct Ended;
 
-impl Postman {
+impl NoticeWorker {
     /// Starts the notice sender.
-    pub fn start(parts: PostmanParts) -> Self {
+    pub fn start(parts: NoticeWorkerParts) -> Self {
         let shared = Arc::new(Shared {
             parts,
-            gate: Gate::default(),
+            backoff: RelayBackoff::default(),
             under_way: Mutex::default(),
             done: Notify::new(),
             accepted: AtomicU64::default(),
             failed: AtomicU64::default(),
-            pulses: Pulses::default(),
+            heartbeats: Heartbeats::default(),
             draining: watch::Sender::new(false),
             broken: watch::Sender::new(None),
         });
@@ -147,17 +147,17 @@ impl Postman {
 
     /// The trouble with the relay, if there is any.
     pub fn trouble(&self) -> Option<Trouble> {
-        self.shared.gate.trouble(self.shared.now())
+        self.shared.backoff.trouble(self.shared.now())
     }
 
     /// Retries the relay within a second, after a person reported it repaired.
     pub fn try_relay_now(&self) {
-        self.shared.gate.try_now(self.shared.now());
+        self.shared.backoff.try_now(self.shared.now());
     }
 
-    /// Its heartbeats. Unless it drains, its main task sends one at each [`Wake`].
-    pub fn pulses(&self) -> &Pulses {
-        &self.shared.pulses
+    /// Its heartbeats. Unless it drains, its main task sends one at each [`Notifier`].
+    pub fn heartbeats(&self) -> &Heartbeats {
+        &self.shared.heartbeats
     }
 
     /// Why notices cannot be sent any more, once they cannot.
@@ -172,7 +172,7 @@ impl Postman {
 }
 
 impl Shared {
-    fn under_way(&self) -> MutexGuard<'_, HashSet<LetterId>> {
+    fn under_way(&self) -> MutexGuard<'_, HashSet<NoticeId>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -208,7 +208,7 @@ impl Shared {
     }
 
     fn report_trouble(&self, what: String) {
-        if self.gate.is_trouble(self.now()) && self.gate.failed(self.now(), what.clone()) {
+        if self.backoff.is_trouble(self.now()) && self.backoff.failed(self.now(), what.clone()) {
             tracing::warn!(%what, "the relay is in trouble; notices wait");
         }
     }
@@ -216,27 +216,27 @@ impl Shared {
 
 /// Passes due notices to the connections, until it is told to stop.
 async fn run(shared: Arc<Shared>) {
-    let pulse = shared.pulses.begin("the queue of notices");
+    let heartbeat = shared.heartbeats.begin("the queue of notices");
     let (sender, receiver) = mpsc::channel(shared.parts.settings.connections.max(1));
     let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
-    let mut carriers = JoinSet::new();
+    let mut connections = JoinSet::new();
     for _ in 0..shared.parts.settings.connections.max(1) {
-        carriers.spawn(Carrier::new(shared.clone()).run(receiver.clone()));
+        connections.spawn(NoticeSender::new(shared.clone()).run(receiver.clone()));
     }
     let mut ahead = Ahead { jumps: JumpWatch::new(&*shared.parts.clock), looked: None };
     while !shared.is_draining() {
         tokio::select! {
-            look = look(&shared, &sender, &mut ahead, &pulse) => if look.is_err() { break },
+            look = look(&shared, &sender, &mut ahead, &heartbeat) => if look.is_err() { break },
             // Before a drain one ends only by a panic; what it held would never be examined again.
-            Some(ended) = carriers.join_next() => if let Err(error) = ended {
+            Some(ended) = connections.join_next() => if let Err(error) = ended {
                 shared.give_up(&format!("the task of a connection for notices ended unexpectedly: {error}"));
             },
             () = shared.until_draining() => {}
         }
     }
-    pulse.rests();
+    heartbeat.rests();
     drop(sender);
-    while carriers.join_next().await.is_some() {}
+    while connections.join_next().await.is_some() {}
 }
 
 /// When notices deferred by a clock that was ahead were last searched for.
@@ -249,7 +249,7 @@ struct Ahead {
 /// Notices that are due although their time is in the future: they were deferred while the clock was ahead. All
 /// notices with a future time are examined at the start, after a clock jump, and at intervals; those further ahead
 /// than the table can defer, every time.
-async fn put_off_by_clock(shared: &Shared, ahead: &mut Ahead) -> Result<(Timestamp, Vec<LetterId>), StoreError> {
+async fn put_off_by_clock(shared: &Shared, ahead: &mut Ahead) -> Result<(Timestamp, Vec<NoticeId>), StoreError> {
     let (Reading { now, steady }, jump) = ahead.jumps.look(&*shared.parts.clock);
     let recent = ahead.looked.is_some_and(|looked| steady - looked < Duration::seconds(LOOK_AHEAD_EVERY));
     let from = match recent && jump.is_none() {
@@ -257,8 +257,8 @@ async fn put_off_by_clock(shared: &Shared, ahead: &mut Ahead) -> Result<(Timesta
         false => now,
     };
     let mut due = Vec::new();
-    for id in shared.parts.store.letters_later(from, MOST_AHEAD).await? {
-        match shared.parts.store.letter(id).await {
+    for id in shared.parts.store.notices_later(from, MOST_AHEAD).await? {
+        match shared.parts.store.notice(id).await {
             Ok(Some(read)) if read.value.is_due(now, &shared.parts.settings.retry) => due.push(id),
             // An unreadable one is logged when it is due.
             Ok(_) | Err(StoreError::Record(_)) => {}
@@ -272,30 +272,35 @@ async fn put_off_by_clock(shared: &Shared, ahead: &mut Ahead) -> Result<(Timesta
 }
 
 /// Passes on what is due, and waits until there may be more.
-async fn look(shared: &Shared, sender: &mpsc::Sender<LetterId>, ahead: &mut Ahead, pulse: &Pulse) -> Result<(), Ended> {
-    pulse.works();
+async fn look(
+    shared: &Shared,
+    sender: &mpsc::Sender<NoticeId>,
+    ahead: &mut Ahead,
+    heartbeat: &Heartbeat,
+) -> Result<(), Ended> {
+    heartbeat.works();
     let store = &shared.parts.store;
-    let letters = shared.parts.letters.wake();
-    let (told, woken) = (letters.notified(), shared.parts.wake.notified());
+    let notices = shared.parts.notices.notifier();
+    let (told, woken) = (notices.notified(), shared.parts.notifier.notified());
     let limit = shared.under_way().len() + STEP;
     // One reading of the clock for what is due and for what to wait for.
     let found = async {
         let (now, early) = put_off_by_clock(shared, ahead).await?;
-        let due = store.letters_due(now, limit).await?;
-        Ok(([due, early].concat(), store.next_letter_due(now).await?))
+        let due = store.notices_due(now, limit).await?;
+        Ok(([due, early].concat(), store.next_notice_due(now).await?))
     };
     let (due, next) = match found.await {
         Ok(found) => found,
         Err(error) => return shared.survive(&error).await,
     };
     // The connections accept them as they progress, which may be only when a lost relay is back.
-    pulse.rests();
+    heartbeat.rests();
     for id in due {
         if shared.under_way().insert(id) && sender.send(id).await.is_err() {
             return Err(Ended);
         }
     }
-    pulse.works();
+    heartbeat.works();
     tokio::select! {
         () = told => {}
         () = woken => {}

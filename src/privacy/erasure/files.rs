@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::token::to_hex;
-use crate::privacy::personal_data::{Files, TraceError};
+use crate::privacy::personal_data::{Files, PersonalDataError};
 use crate::privacy::retention::needed_files;
 use crate::store::{Store, StoreError};
 use crate::transport::capture::captured;
@@ -11,7 +11,7 @@ use crate::transport::capture::captured;
 use super::Cases;
 
 /// Removes them from the disk.
-pub(super) async fn sweep(store: &Store, files: Option<&Files>, cases: &mut Cases) -> Result<(), TraceError> {
+pub(super) async fn sweep(store: &Store, files: Option<&Files>, cases: &mut Cases) -> Result<(), PersonalDataError> {
     let Some(files) = files else {
         for case in cases.list.iter_mut().filter(|case| !case.work.files.is_empty()) {
             case.holds.insert("kept mails of theirs are on the disk".to_owned());
@@ -45,20 +45,20 @@ pub(super) async fn sweep(store: &Store, files: Option<&Files>, cases: &mut Case
 }
 
 /// Removes captured mails to them, and those that mention them. The folder is for trials: all of it is read.
-async fn sweep_capture(directory: &Path, cases: &Cases) -> Result<(), TraceError> {
+async fn sweep_capture(directory: &Path, cases: &Cases) -> Result<(), PersonalDataError> {
     for path in captured(directory.to_owned()).await.map_err(failed(directory))? {
         sweep_captured(path, cases).await?;
     }
     Ok(())
 }
 
-async fn sweep_captured(path: PathBuf, cases: &Cases) -> Result<(), TraceError> {
-    let octets = match tokio::fs::read(&path).await {
-        Ok(octets) => octets,
+async fn sweep_captured(path: PathBuf, cases: &Cases) -> Result<(), PersonalDataError> {
+    let bytes = match tokio::fs::read(&path).await {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(&path)(error)),
     };
-    if cases.people.in_message(octets).await.is_empty() {
+    if cases.people.in_message(bytes).await.is_empty() {
         return Ok(());
     }
     match tokio::fs::remove_file(&path).await {
@@ -67,7 +67,7 @@ async fn sweep_captured(path: PathBuf, cases: &Cases) -> Result<(), TraceError> 
     }
 }
 
-fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> TraceError {
+fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> PersonalDataError {
     let path = path.to_owned();
-    move |error| TraceError::Capture { path, error }
+    move |error| PersonalDataError::Capture { path, error }
 }

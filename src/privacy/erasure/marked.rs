@@ -8,7 +8,7 @@ use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::{PostId, SubscriberId};
 use crate::model::subscriber::Subscriber;
-use crate::privacy::personal_data::TraceError;
+use crate::privacy::personal_data::PersonalDataError;
 use crate::store::engine::{Batch, Commit};
 use crate::store::suppressions::AddressHash;
 use crate::store::{CONFLICT_TRIES, Read, Store, StoreError};
@@ -47,8 +47,8 @@ pub async fn erasure_marks(store: &Store) -> Result<Vec<ErasureMark>, StoreError
 /// unless the person is there. May be repeated.
 ///
 /// # Errors
-/// [`TraceError`]: what was done stays done; repeat the call.
-pub async fn erase_marked(eraser: &Eraser, marks: &[ErasureMark], now: Timestamp) -> Result<Worked, TraceError> {
+/// [`PersonalDataError`]: what was done stays done; repeat the call.
+pub async fn erase_marked(eraser: &Eraser, marks: &[ErasureMark], now: Timestamp) -> Result<Worked, PersonalDataError> {
     let mut wanted: BTreeMap<AddressHash, Timestamp> = BTreeMap::new();
     for mark in marks {
         let at = wanted.entry(mark.hash).or_insert(mark.at);
@@ -129,8 +129,8 @@ async fn strangers(
     }
     let mut cursor = None;
     loop {
-        let (page, next) = store.scan_wishes(cursor, PAGE).await?;
-        page.iter().for_each(|wish| take(&wish.value.address, wish.value.asked));
+        let (page, next) = store.scan_requests(cursor, PAGE).await?;
+        page.iter().for_each(|pending| take(&pending.value.address, pending.value.asked));
         cursor = next;
         if cursor.is_none() {
             break;
@@ -149,10 +149,10 @@ async fn strangers(
     }
     let mut before = None;
     loop {
-        let page = store.letters(before, PAGE).await?;
+        let page = store.notices(before, PAGE).await?;
         let Some(last) = page.last() else { break };
         before = Some(last.value.id);
-        page.iter().for_each(|letter| take(&letter.value.recipient, letter.value.created));
+        page.iter().for_each(|notice| take(&notice.value.recipient, notice.value.created));
     }
     let mut after = PostId(0);
     loop {

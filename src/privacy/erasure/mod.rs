@@ -26,7 +26,7 @@ use crate::store::engine::{Batch, Commit, Value};
 use crate::store::suppressions::AddressHash;
 use crate::store::{Store, StoreError, erasures};
 
-use super::personal_data::{Files, People, Trace, TraceError};
+use super::personal_data::{Files, People, PersonalDataError, PersonalRecord};
 
 /// Maximum number of erasures processed together: each record is read once for all of them.
 const TOGETHER: usize = 500;
@@ -78,9 +78,9 @@ impl Cases {
 
     /// The erasures that a record of time `since` belongs to. What people did after their erasure they did anew; and
     /// what others wrote about them since is not part of it, or an open erasure would destroy other people's mail.
-    fn concerned<T>(&self, trace: &Trace<T>, since: Timestamp) -> BTreeSet<usize> {
+    fn concerned<T>(&self, entry: &PersonalRecord<T>, since: Timestamp) -> BTreeSet<usize> {
         let old = |place: &&usize| self.list.get(**place).is_some_and(|case| since <= case.at);
-        trace.who.iter().filter(old).copied().collect()
+        entry.who.iter().filter(old).copied().collect()
     }
 
     /// Keeps these open.
@@ -119,8 +119,8 @@ impl Eraser {
     /// Processes all open erasures.
     ///
     /// # Errors
-    /// [`TraceError`]: what was done stays done, and the next run continues.
-    pub async fn work(&self, now: Timestamp) -> Result<Worked, TraceError> {
+    /// [`PersonalDataError`]: what was done stays done, and the next run continues.
+    pub async fn work(&self, now: Timestamp) -> Result<Worked, PersonalDataError> {
         let mut worked = Worked::default();
         loop {
             let list: Vec<Case> = self.open().await?;
@@ -137,7 +137,7 @@ impl Eraser {
         }
     }
 
-    async fn open(&self) -> Result<Vec<Case>, TraceError> {
+    async fn open(&self) -> Result<Vec<Case>, PersonalDataError> {
         let open = self.store.open_erasures(TOGETHER).await?;
         let case = |(hash, read): (AddressHash, crate::store::Read<Erasure>)| {
             let work = read.value.work()?.clone();
@@ -150,7 +150,7 @@ impl Eraser {
         &self,
         mut cases: Cases,
         now: Timestamp,
-    ) -> Result<(u64, Vec<(AddressHash, BTreeSet<String>)>), TraceError> {
+    ) -> Result<(u64, Vec<(AddressHash, BTreeSet<String>)>), PersonalDataError> {
         rows::sweep(&self.store, &mut cases, now).await?;
         records::sweep(&self.store, &mut cases).await?;
         records::sweep_posts(&self.store, self.files.as_ref(), &mut cases).await?;

@@ -6,35 +6,35 @@ use crate::base::clock::Timestamp;
 use crate::model::mailing::{Mailing, PauseReason, Stage};
 use crate::model::post::{Post, PostState};
 use crate::model::rsvp::Rsvp;
-use crate::privacy::personal_data::{Files, TraceError};
+use crate::privacy::personal_data::{Files, PersonalDataError};
 use crate::privacy::retention::is_over;
 use crate::store::engine::{Batch, Commit};
-use crate::store::{Read, Store, StoreError, mailings, posts, rsvps, wishes};
+use crate::store::{Read, Store, StoreError, mailings, pending_requests, posts, rsvps};
 
 use super::{Cases, rows};
 
 /// Processes pending requests, answers, mailings and lists.
 pub(super) async fn sweep(store: &Store, cases: &mut Cases) -> Result<(), StoreError> {
-    for trace in cases.people.wishes(store).await? {
-        if cases.concerned(&trace, trace.read.value.asked).is_empty() {
+    for entry in cases.people.pending_requests(store).await? {
+        if cases.concerned(&entry, entry.read.value.asked).is_empty() {
             continue;
         }
         let mut batch = Batch::new();
-        wishes::delete(&mut batch, trace.read.value.id);
+        pending_requests::delete(&mut batch, entry.read.value.id);
         store.commit(batch).await?;
     }
-    for (hash, trace) in cases.people.rsvps(store).await? {
-        let first = trace.read.value.changes.first().map_or(Timestamp::MIN_UTC, |change| change.at);
-        let who = cases.concerned(&trace, first);
+    for (hash, entry) in cases.people.rsvps(store).await? {
+        let first = entry.read.value.changes.first().map_or(Timestamp::MIN_UTC, |change| change.at);
+        let who = cases.concerned(&entry, first);
         if who.is_empty() {
             continue;
         }
         let mut batch = Batch::new();
-        match trace.own {
-            true => rsvps::delete(&mut batch, &hash, &trace.read),
+        match entry.own {
+            true => rsvps::delete(&mut batch, &hash, &entry.read),
             false => {
-                let scrubbed = scrub_rsvp(cases, &trace.read.value);
-                rsvps::put(&mut batch, &hash, Some(trace.read.stamp.clone()), &scrubbed);
+                let scrubbed = scrub_rsvp(cases, &entry.read.value);
+                rsvps::put(&mut batch, &hash, Some(entry.read.stamp.clone()), &scrubbed);
             }
         }
         if store.commit(batch).await? != Commit::Applied {
@@ -87,29 +87,33 @@ fn scrub_mailing(cases: &Cases, mailing: &Mailing) -> Mailing {
 }
 
 /// Processes posts by them, and posts that mention them: those being sent or held for another person's decision wait.
-pub(super) async fn sweep_posts(store: &Store, files: Option<&Files>, cases: &mut Cases) -> Result<(), TraceError> {
-    let traces = cases.people.posts(store, files.map(|files| &files.blobs)).await?;
-    cases.hold_unreadable(&traces.unreadable);
-    for trace in traces.found {
-        let (id, who) = (trace.read.value.id, cases.concerned(&trace, trace.read.value.received));
+pub(super) async fn sweep_posts(
+    store: &Store,
+    files: Option<&Files>,
+    cases: &mut Cases,
+) -> Result<(), PersonalDataError> {
+    let entries = cases.people.posts(store, files.map(|files| &files.blobs)).await?;
+    cases.hold_unreadable(&entries.unreadable);
+    for entry in entries.found {
+        let (id, who) = (entry.read.value.id, cases.concerned(&entry, entry.read.value.received));
         if who.is_empty() {
             continue;
         }
-        let held = trace.read.value.hold().is_some();
-        let settled = is_over(store, &trace.read.value).await?;
-        if !(settled || held && trace.own) {
+        let held = entry.read.value.hold().is_some();
+        let settled = is_over(store, &entry.read.value).await?;
+        if !(settled || held && entry.own) {
             cases.hold(&who, &format!("post {id} is held or being sent"));
             continue;
         }
-        let only_decided = !trace.own && only_decided_by(cases, files, &trace.read.value).await?;
+        let only_decided = !entry.own && only_decided_by(cases, files, &entry.read.value).await?;
         let mut batch = Batch::new();
         match only_decided {
-            true => scrub_decision(&mut batch, cases, &trace.read),
+            true => scrub_decision(&mut batch, cases, &entry.read),
             false => {
-                posts::delete(&mut batch, &trace.read);
+                posts::delete(&mut batch, &entry.read);
                 for place in &who {
                     if let Some(case) = cases.list.get_mut(*place) {
-                        case.work.files.push(trace.read.value.blob.sha256);
+                        case.work.files.push(entry.read.value.blob.sha256);
                         case.put(&mut batch);
                     }
                 }
@@ -124,10 +128,10 @@ pub(super) async fn sweep_posts(store: &Store, files: Option<&Files>, cases: &mu
 }
 
 /// Whether a post mentions them only as those who decided about it.
-async fn only_decided_by(cases: &Cases, files: Option<&Files>, post: &Post) -> Result<bool, TraceError> {
+async fn only_decided_by(cases: &Cases, files: Option<&Files>, post: &Post) -> Result<bool, PersonalDataError> {
     let Some(files) = files else { return Ok(true) };
     match files.blobs.read(&post.blob.sha256).await {
-        Ok(octets) => Ok(cases.people.in_message(octets).await.is_empty()),
+        Ok(bytes) => Ok(cases.people.in_message(bytes).await.is_empty()),
         Err(_) => Ok(true),
     }
 }

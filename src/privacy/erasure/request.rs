@@ -10,13 +10,13 @@ use crate::base::token::Key;
 use crate::model::erasure::{Erasure, ErasureState, ErasureWork};
 use crate::model::subscriber::Subscriber;
 use crate::model::suppression::{Suppression, SuppressionReason};
-use crate::privacy::personal_data::{Files, People, TraceError};
+use crate::privacy::personal_data::{Files, People, PersonalDataError};
 use crate::store::engine::Batch;
 use crate::store::suppressions::AddressHash;
-use crate::store::{Attempt, Read, Store, StoreError, erasures, subscribers, suppressions, wishes};
-use crate::subscribers::profile::{Desk, PersonError};
+use crate::store::{Attempt, Read, Store, StoreError, erasures, pending_requests, subscribers, suppressions};
+use crate::subscribers::profile::{PersonError, SubscriberService};
 
-impl Desk {
+impl SubscriberService {
     /// Begins the erasure of a person, by number or address; returns the keyed hash of the address. With `files`,
     /// people known only from mail are found too.
     ///
@@ -55,10 +55,10 @@ impl Desk {
     }
 }
 
-async fn is_traced(store: &Store, people: &People, files: Option<&Files>) -> Result<bool, TraceError> {
-    Ok(!people.wishes(store).await?.is_empty()
+async fn is_traced(store: &Store, people: &People, files: Option<&Files>) -> Result<bool, PersonalDataError> {
+    Ok(!people.pending_requests(store).await?.is_empty()
         || !people.rsvps(store).await?.is_empty()
-        || !people.letters(store).await?.found.is_empty()
+        || !people.notices(store).await?.found.is_empty()
         || !people.posts(store, files.map(|files| &files.blobs)).await?.found.is_empty()
         || !people.inbound(store, files.map(|files| &files.spool), None).await?.found.is_empty())
 }
@@ -77,7 +77,7 @@ pub(crate) async fn begin(
 ) -> Result<AddressHash, StoreError> {
     let hash = key.hash_address(address);
     let mut files = found.map(|found| evidence(&found.value)).unwrap_or_default();
-    files.iter().for_each(|sha256| wishes::delete_evidence(batch, sha256));
+    files.iter().for_each(|sha256| pending_requests::delete_evidence(batch, sha256));
     if let Some(found) = found {
         subscribers::delete(batch, found);
     }

@@ -6,9 +6,9 @@ use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::SubscriberId;
 use crate::base::token::Key;
+use crate::model::pending_request::PendingState;
 use crate::model::present::Cutoff;
 use crate::model::subscriber::{Subscriber, SubscriptionState};
-use crate::model::wish::WishState;
 use crate::privacy::erasure::request::begin as begin_erasure;
 use crate::store::engine::{Batch, Commit};
 use crate::store::{Store, StoreError};
@@ -40,9 +40,9 @@ impl Needed {
         }
         let mut cursor = None;
         loop {
-            let (page, next) = store.scan_wishes(cursor, PAGE).await?;
-            let open = page.iter().map(|read| &read.value).filter(|wish| wish.state == WishState::Open);
-            needed.addresses.extend(open.map(|wish| wish.address.key()));
+            let (page, next) = store.scan_requests(cursor, PAGE).await?;
+            let open = page.iter().map(|read| &read.value).filter(|pending| pending.state == PendingState::Open);
+            needed.addresses.extend(open.map(|pending| pending.address.key()));
             cursor = next;
             if cursor.is_none() {
                 break;

@@ -163,7 +163,7 @@ async fn old_segments(
     }
     // A notice that forwards a message needs it until it is sent. It was written when its message became handled, so
     // the notice of a message found handled above exists by now.
-    for segment in store.segments_of_letters().await? {
+    for segment in store.segments_of_notices().await? {
         old.remove(&segment);
     }
     old.retain(|segment| !held.contains_key(segment));
@@ -206,10 +206,10 @@ pub async fn forget_keys(store: &Store, present: &Present) -> Result<u64, StoreE
 ///
 /// # Errors
 /// [`StoreError`]: what was deleted before stays deleted.
-pub async fn forget_wishes(store: &Store, present: &Present) -> Result<u64, StoreError> {
+pub async fn forget_requests(store: &Store, present: &Present) -> Result<u64, StoreError> {
     let (mut forgotten, mut cursor) = (0, None);
     loop {
-        let (count, next) = store.forget_wishes(present, cursor, PAGE).await?;
+        let (count, next) = store.forget_requests(present, cursor, PAGE).await?;
         forgotten += count;
         cursor = next;
         if cursor.is_none() {

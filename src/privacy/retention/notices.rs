@@ -4,7 +4,7 @@ use crate::base::clock::Timestamp;
 use crate::composition::notices::day;
 use crate::model::present::Cutoff;
 use crate::store::engine::{Batch, Commit};
-use crate::store::letters::delete;
+use crate::store::notices::delete;
 use crate::store::{Store, StoreError};
 
 /// Number of notices examined in one step.
@@ -14,16 +14,16 @@ const PAGE: usize = 500;
 ///
 /// # Errors
 /// [`StoreError`]: what was deleted before stays deleted.
-pub async fn drop_letters(store: &Store, now: Timestamp, cutoff: impl Into<Cutoff>) -> Result<usize, StoreError> {
+pub async fn drop_notices(store: &Store, now: Timestamp, cutoff: impl Into<Cutoff>) -> Result<usize, StoreError> {
     let cutoff = cutoff.into();
     store.forget_replies(day(now)).await?;
     let (mut dropped, mut older) = (0, None);
     loop {
-        let page = store.each_letter(older, PAGE).await?;
+        let page = store.each_notice(older, PAGE).await?;
         let Some((last, _)) = page.last() else { return Ok(dropped) };
         older = Some(*last);
         for (id, error) in page.iter().filter_map(|(id, read)| Some((id, read.as_ref().err()?))) {
-            tracing::error!(letter = %id, %error, "a notice cannot be read, and stays");
+            tracing::error!(notice = %id, %error, "a notice cannot be read, and stays");
         }
         let old = page
             .iter()

@@ -12,7 +12,7 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::token::Key;
 use crate::inbound::post::SEEN_DAYS;
 use crate::model::present::{Cutoff, Present};
-use crate::privacy::retention::notices::drop_letters;
+use crate::privacy::retention::notices::drop_notices;
 use crate::store::Store;
 use crate::store::blobs::Blobs;
 use crate::store::spool::Spool;
@@ -21,7 +21,7 @@ use super::files::{drop_aside, drop_captured};
 use super::former::{Needed, erase_former};
 use super::people::{drop_answers, forget_words};
 use super::{
-    KEY_DAYS, RetentionError, drop_attachments, drop_mail, drop_posts, forget_keys, forget_seen, forget_wishes,
+    KEY_DAYS, RetentionError, drop_attachments, drop_mail, drop_posts, forget_keys, forget_requests, forget_seen,
     old_attachments, old_segments,
 };
 
@@ -140,7 +140,7 @@ impl Rules {
             Some(old) => drop_answers(&store, old.instant()).await?,
             None => 0,
         };
-        let wishes = forget_wishes(&store, present).await?;
+        let pending_requests = forget_requests(&store, present).await?;
         Ok(vec![
             said("retention.former_subscribers", "subscribers on no list, erased", periods.former_subscribers, former),
             said(
@@ -150,14 +150,14 @@ impl Rules {
                 words,
             ),
             said("retention.answers", "answers to invitations, after the event", periods.answers, answers),
-            said("inbound.confirmation", "unconfirmed requests, used tokens", Some(Duration::ZERO), wishes),
+            said("inbound.confirmation", "unconfirmed requests, used tokens", Some(Duration::ZERO), pending_requests),
         ])
     }
 
     async fn mail(&self, present: &Present, dry: bool) -> Result<Vec<Ruled>, RetentionError> {
         let (store, keep) = (self.store(dry), self.periods.mail);
         let old = older(present, keep);
-        let letters = drop_letters(&store, present.now, old).await? as u64;
+        let notices = drop_notices(&store, present.now, old).await? as u64;
         let posts = drop_posts(&store, old).await?;
         let segments = match dry {
             true => old_segments(&store, &self.spool, old).await?.0.len(),
@@ -177,7 +177,7 @@ impl Rules {
         };
         let keep = Some(keep);
         Ok(vec![
-            said("inbound.keep", "notices, after they were settled", keep, letters),
+            said("inbound.keep", "notices, after they were settled", keep, notices),
             said("inbound.keep", "posts, after they were decided", keep, posts),
             said("inbound.keep", "segments of incoming mail, with their records", keep, segments as u64),
         ])

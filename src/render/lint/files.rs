@@ -135,8 +135,8 @@ fn budget(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn megabytes(octets: u64) -> String {
-    let tenths = octets.div_ceil(100_000);
+fn megabytes(bytes: u64) -> String {
+    let tenths = bytes.div_ceil(100_000);
     format!("{}.{} MB", tenths / 10, tenths % 10)
 }
 

@@ -76,7 +76,7 @@ impl Session {
             self.output.extend_from_slice(format!("250 {host}\r\n").as_bytes());
             return;
         }
-        let size = self.settings.max_message_octets;
+        let size = self.settings.max_message_bytes;
         // CHUNKING is not offered: DATA is sufficient, and an absent extension has no faults.
         let offers = format!("250-{host}\r\n250-PIPELINING\r\n250-SIZE {size}\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n");
         self.output.extend_from_slice(offers.as_bytes());
@@ -103,7 +103,7 @@ impl Session {
             return self.say(reply::NOT_ASCII);
         }
         // RFC 1870 §6.1: refused now, nothing is sent in vain.
-        if parameters.size.is_some_and(|size| size > self.settings.max_message_octets as u64) {
+        if parameters.size.is_some_and(|size| size > self.settings.max_message_bytes as u64) {
             return self.say(reply::TOO_LARGE);
         }
         let sender = sender.map(str::to_owned);
@@ -148,7 +148,7 @@ impl Session {
             at: now,
         });
         let content =
-            Content::new(field.as_bytes(), self.settings.max_message_octets, self.memory.clone(), self.peer.address);
+            Content::new(field.as_bytes(), self.settings.max_message_bytes, self.memory.clone(), self.peer.address);
         self.say(reply::GO_ON);
         self.state = State::Content(Box::new(content));
     }

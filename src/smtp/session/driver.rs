@@ -19,7 +19,7 @@ pub struct SessionSettings {
     /// Our own name, used in the greeting and in Received.
     pub host_name: String,
     /// Maximum size of a message in bytes, announced by SIZE (RFC 1870). 20 MiB.
-    pub max_message_octets: usize,
+    pub max_message_bytes: usize,
     /// Maximum number of recipients of one message; at least 100 (RFC 5321 §4.5.3.1.8). 100.
     pub max_recipients: usize,
     /// Maximum number of messages on one connection, which is then closed. 1,000.
@@ -34,7 +34,7 @@ impl Default for SessionSettings {
     fn default() -> Self {
         Self {
             host_name: "localhost".to_owned(),
-            max_message_octets: 20 * 1024 * 1024,
+            max_message_bytes: 20 * 1024 * 1024,
             max_recipients: 100,
             max_messages: 1000,
             max_errors: 50,
@@ -80,5 +80,5 @@ pub struct Message {
     /// The recipients: all accepted, without duplicates.
     pub recipients: Vec<String>,
     /// The message: CRLF line ends, dots unstuffed, our Received field first.
-    pub octets: Vec<u8>,
+    pub bytes: Vec<u8>,
 }

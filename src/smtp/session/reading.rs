@@ -80,7 +80,7 @@ impl Session {
                 self.say_to_each(replies, reply::BEGINS_FOLDED);
                 None
             }
-            Ok((octets, share)) => {
+            Ok((bytes, share)) => {
                 self.state = State::Taking { replies, _share: share };
                 let arrival = Arrival {
                     at: now,
@@ -93,7 +93,7 @@ impl Session {
                     encrypted: self.encrypted,
                     sender: transaction.sender,
                 };
-                Some(Step::Take(Box::new(Message { arrival, recipients: transaction.recipients, octets })))
+                Some(Step::Take(Box::new(Message { arrival, recipients: transaction.recipients, bytes })))
             }
         }
     }

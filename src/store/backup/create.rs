@@ -29,8 +29,8 @@ use super::manifest::{Before, CheckpointFile, FileRef, KeptFile, Manifest, Segme
 use super::repository::Repository;
 use super::{BackupError, Event, Watch};
 
-/// Octets of journal after which a backup takes a newer checkpoint than the backup before.
-const NEW_CHECKPOINT_OCTETS: u64 = 128 * 1024 * 1024;
+/// Bytes of journal after which a backup takes a newer checkpoint than the backup before.
+const NEW_CHECKPOINT_BYTES: u64 = 128 * 1024 * 1024;
 /// Age after which it does, in days.
 const NEW_CHECKPOINT_DAYS: i64 = 7;
 
@@ -137,15 +137,15 @@ impl<'w> Work<'w> {
     fn reuse(&self, file: &FileRef) -> Result<bool, BackupError> {
         let has = self.repository.has(file)?;
         if has {
-            self.seen(Event::Octets(file.octets))?;
+            self.seen(Event::Bytes(file.bytes))?;
         }
         Ok(has)
     }
 
-    fn put(&mut self, file: &mut File, octets: u64, from: &Path) -> Result<FileRef, BackupError> {
-        let (kept, is_new) = self.repository.put(file, octets, from, self.watch)?;
+    fn put(&mut self, file: &mut File, bytes: u64, from: &Path) -> Result<FileRef, BackupError> {
+        let (kept, is_new) = self.repository.put(file, bytes, from, self.watch)?;
         if is_new {
-            self.manifest.new_octets += kept.octets;
+            self.manifest.new_bytes += kept.bytes;
         }
         Ok(kept)
     }
@@ -155,16 +155,16 @@ impl<'w> Work<'w> {
             if number > sealed || self.spool.contains_key(&number) {
                 continue;
             }
-            let Some((mut file, octets, written)) = open_if_there(&path)? else { continue };
+            let Some((mut file, bytes, written)) = open_if_there(&path)? else { continue };
             let before = self.previous.and_then(|previous| {
                 let is_same = |kept: &&KeptFile| {
-                    kept.name == number.to_string() && kept.file.octets == octets && kept.written == written
+                    kept.name == number.to_string() && kept.file.bytes == bytes && kept.written == written
                 };
                 previous.spool.iter().find(is_same)
             });
             let file = match before {
                 Some(kept) if self.reuse(&kept.file)? => kept.file.clone(),
-                _ => self.put(&mut file, octets, &path)?,
+                _ => self.put(&mut file, bytes, &path)?,
             };
             self.spool.insert(number, KeptFile { name: number.to_string(), written, file });
         }
@@ -177,10 +177,10 @@ impl<'w> Work<'w> {
             if self.blobs.contains_key(&name) || self.left_out.contains(&name) {
                 continue;
             }
-            let Some((mut file, octets, written)) = open_if_there(&path)? else { continue };
-            let named = FileRef { sha256: name.clone(), octets };
+            let Some((mut file, bytes, written)) = open_if_there(&path)? else { continue };
+            let named = FileRef { sha256: name.clone(), bytes };
             if !self.reuse(&named)? {
-                let kept = self.put(&mut file, octets, &path)?;
+                let kept = self.put(&mut file, bytes, &path)?;
                 if kept.sha256 != name {
                     // What the repository may have from before is better than what lies here now.
                     self.left_out.insert(name);
@@ -204,7 +204,7 @@ impl<'w> Work<'w> {
             let name = SegmentName { first: sealed.number, path: sealed.path.clone() };
             let header = header_of(&name, &sealed.file)?;
             let salt = format!("{:016x}", header.salt);
-            let known = earlier.get(salt.as_str()).filter(|known| known.file.octets == sealed.octets);
+            let known = earlier.get(salt.as_str()).filter(|known| known.file.bytes == sealed.bytes);
             let segment = match known {
                 Some(known) if self.reuse(&known.file)? => (*known).clone(),
                 _ => self.put_segment(sealed, &name, salt)?,
@@ -239,10 +239,10 @@ impl<'w> Work<'w> {
         };
         let since = previous.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.since.group);
         let of_before = previous.journal.iter().filter(|segment| segment.first < first.first);
-        let octets: u64 = of_before
+        let bytes: u64 = of_before
             .chain(own.iter().map(|(segment, _)| segment))
             .filter(|segment| segment.last > since)
-            .map(|segment| segment.file.octets)
+            .map(|segment| segment.file.bytes)
             .sum();
         let age = match previous.checkpoint {
             Some(_) => previous.journal.iter().find(|segment| segment.last > since).and_then(|segment| segment.begun),
@@ -252,7 +252,7 @@ impl<'w> Work<'w> {
         let files = previous.journal.iter().filter(|segment| segment.first < first.first).map(|segment| &segment.file);
         let mut files = files.chain(previous.checkpoint.iter().map(|checkpoint| &checkpoint.file));
         joins
-            && octets <= NEW_CHECKPOINT_OCTETS
+            && bytes <= NEW_CHECKPOINT_BYTES
             && !is_old
             && files.all(|file| self.repository.has(file).unwrap_or(false))
     }
@@ -265,13 +265,13 @@ impl<'w> Work<'w> {
     ) -> Result<SegmentFile, BackupError> {
         let found = read_segment(name, &sealed.file, &mut |_, _| Ok(()))?;
         sealed.file.rewind().map_err(BackupError::io(&sealed.path, "read"))?;
-        let file = self.put(&mut sealed.file, sealed.octets, &sealed.path)?;
+        let file = self.put(&mut sealed.file, sealed.bytes, &sealed.path)?;
         let (first, last) = (sealed.number, found.after.sequence);
         Ok(SegmentFile { first, last, begun: found.begun, ended: found.ended, latest: found.latest, salt, file })
     }
 
     fn put_checkpoint(&mut self, mut sealed: Sealed) -> Result<CheckpointFile, BackupError> {
-        let file = self.put(&mut sealed.file, sealed.octets, &sealed.path)?;
+        let file = self.put(&mut sealed.file, sealed.bytes, &sealed.path)?;
         // Read where it now lies: so what was copied is known to be whole.
         let summary = checkpoint::read(&self.repository.path(&file), &mut |_, _| Ok(()))?;
         Ok(CheckpointFile { since: summary.since.into(), until: summary.until.into(), file })
@@ -301,7 +301,7 @@ impl<'w> Work<'w> {
         self.manifest.spool = self.spool.into_values().collect();
         self.manifest.left_out = self.left_out.into_iter().collect();
         let files: BTreeSet<&FileRef> = self.manifest.files().collect();
-        self.manifest.octets = files.into_iter().map(|file| file.octets).sum();
+        self.manifest.bytes = files.into_iter().map(|file| file.bytes).sum();
         self.manifest
     }
 }

@@ -69,13 +69,13 @@ impl Health {
     /// [`BackupError::Damaged`], [`BackupError::Newer`], [`BackupError::Io`].
     pub(super) fn read(directory: &Path) -> Result<Option<Self>, BackupError> {
         let path = directory.join(NAME);
-        let octets = match fs::read(&path) {
-            Ok(octets) => octets,
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(BackupError::io(&path, "read")(e)),
         };
-        let health: Self = serde_json::from_slice(unsealed(&path, &octets)?)
-            .map_err(|e| BackupError::damaged(&path, e.to_string()))?;
+        let health: Self =
+            serde_json::from_slice(unsealed(&path, &bytes)?).map_err(|e| BackupError::damaged(&path, e.to_string()))?;
         match health.version {
             VERSION => Ok(Some(health)),
             version => Err(BackupError::Newer { path, version }),
@@ -219,11 +219,11 @@ impl Health {
         let temporary = directory.join("health.new");
         let failed = |action| BackupError::io(&temporary, action);
         step(watch, &temporary, "health")?;
-        let octets = sealed(serde_json::to_vec(self).map_err(|e| failed("written")(io::Error::other(e)))?);
+        let bytes = sealed(serde_json::to_vec(self).map_err(|e| failed("written")(io::Error::other(e)))?);
         // One that root left here could not be written over.
         let _ = fs::remove_file(&temporary);
         let mut file = create_file(&temporary).map_err(failed("created"))?;
-        file.write_all(&octets).and_then(|()| file.sync_all()).map_err(failed("written"))?;
+        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed("written"))?;
         // No secret is in it, and what root notes here the service must be able to read.
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
         file.set_permissions(mode).map_err(failed("opened to others"))?;

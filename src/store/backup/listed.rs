@@ -43,9 +43,9 @@ pub(super) fn list(directory: &Path) -> Result<Vec<Listed>, BackupError> {
         let path = entry.map_err(BackupError::io(&backups, "read"))?.path();
         let id = path.file_name().and_then(|name| name.to_str()?.strip_suffix(SUFFIX)).map(str::to_owned);
         if let Some(id) = id {
-            let octets = fs::read(&path).map_err(BackupError::io(&path, "read"));
-            let sha256 = octets.as_ref().map(|octets| seal_of(octets)).unwrap_or_default();
-            let manifest = octets.and_then(|octets| Manifest::from_octets(&path, &octets));
+            let bytes = fs::read(&path).map_err(BackupError::io(&path, "read"));
+            let sha256 = bytes.as_ref().map(|bytes| seal_of(bytes)).unwrap_or_default();
+            let manifest = bytes.and_then(|bytes| Manifest::from_bytes(&path, &bytes));
             listed.push(Listed { id, path, manifest, sha256 });
         }
     }

@@ -41,10 +41,12 @@ pub struct Manifest {
     pub blobs: Vec<KeptFile>,
     /// Segments of mail that came in, by their number.
     pub spool: Vec<KeptFile>,
-    /// Octets of all its files.
-    pub octets: u64,
-    /// Octets that had to be written for it.
-    pub new_octets: u64,
+    /// Bytes of all its files.
+    #[serde(rename = "octets")]
+    pub bytes: u64,
+    /// Bytes that had to be written for it.
+    #[serde(rename = "new_octets")]
+    pub new_bytes: u64,
     /// Files of the store that were damaged where they lie, so that they are not in it.
     #[serde(default)]
     pub left_out: Vec<String>,
@@ -71,7 +73,8 @@ pub struct FileRef {
     /// Its name: the SHA-256 of the content, hexadecimal.
     pub sha256: String,
     /// Its length.
-    pub octets: u64,
+    #[serde(rename = "octets")]
+    pub bytes: u64,
 }
 
 /// A mark as it stands in a manifest.
@@ -155,8 +158,8 @@ impl Manifest {
             journal: Vec::new(),
             blobs: Vec::new(),
             spool: Vec::new(),
-            octets: 0,
-            new_octets: 0,
+            bytes: 0,
+            new_bytes: 0,
             left_out: Vec::new(),
             number: None,
             before: None,
@@ -174,7 +177,7 @@ impl Manifest {
     ///
     /// # Errors
     /// [`serde_json::Error`], which no manifest gives.
-    pub fn to_octets(&self) -> Result<Vec<u8>, serde_json::Error> {
+    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         Ok(sealed(serde_json::to_vec(self)?))
     }
 
@@ -182,9 +185,9 @@ impl Manifest {
     ///
     /// # Errors
     /// [`BackupError::Damaged`], [`BackupError::Newer`].
-    pub fn from_octets(path: &Path, octets: &[u8]) -> Result<Self, BackupError> {
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, BackupError> {
         let damaged = |what: &str| BackupError::damaged(path, what);
-        let body = unsealed(path, octets)?;
+        let body = unsealed(path, bytes)?;
         #[derive(Deserialize)]
         struct Version {
             version: u32,
@@ -202,18 +205,18 @@ impl Manifest {
 }
 
 /// Text with a last line that says the SHA-256 of all before it.
-pub(super) fn sealed(mut octets: Vec<u8>) -> Vec<u8> {
-    octets.push(b'\n');
-    let hash = to_hex(&content_hash(&octets));
-    octets.extend_from_slice(format!("sha256 {hash}\n").as_bytes());
-    octets
+pub(super) fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.push(b'\n');
+    let hash = to_hex(&content_hash(&bytes));
+    bytes.extend_from_slice(format!("sha256 {hash}\n").as_bytes());
+    bytes
 }
 
 /// What stands before the last line of [`sealed`], the line break included.
-pub(super) fn unsealed<'o>(path: &Path, octets: &'o [u8]) -> Result<&'o [u8], BackupError> {
+pub(super) fn unsealed<'o>(path: &Path, bytes: &'o [u8]) -> Result<&'o [u8], BackupError> {
     const LAST: usize = "sha256 ".len() + 64 + 1;
-    let split = octets.len().checked_sub(LAST).ok_or_else(|| BackupError::damaged(path, "it is cut short"))?;
-    let (body, last) = octets.split_at(split);
+    let split = bytes.len().checked_sub(LAST).ok_or_else(|| BackupError::damaged(path, "it is cut short"))?;
+    let (body, last) = bytes.split_at(split);
     match last == format!("sha256 {}\n", to_hex(&content_hash(body))).as_bytes() {
         true => Ok(body),
         false => Err(BackupError::damaged(path, "it does not have the checksum that it names")),
@@ -221,7 +224,7 @@ pub(super) fn unsealed<'o>(path: &Path, octets: &'o [u8]) -> Result<&'o [u8], Ba
 }
 
 /// The SHA-256 that the last line of [`sealed`] says.
-pub(super) fn seal_of(octets: &[u8]) -> String {
-    let line = octets.trim_ascii_end().rsplit(|octet| *octet == b' ').next().unwrap_or_default();
+pub(super) fn seal_of(bytes: &[u8]) -> String {
+    let line = bytes.trim_ascii_end().rsplit(|byte| *byte == b' ').next().unwrap_or_default();
     String::from_utf8_lossy(line).into_owned()
 }

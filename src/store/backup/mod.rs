@@ -189,10 +189,10 @@ fn next_words(next: Option<&str>) -> String {
 /// What happens while a backup is made, read or restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// So many octets are to be looked at in all, as far as is known.
+    /// So many bytes are to be looked at in all, as far as is known.
     Total(u64),
-    /// So many octets more have been looked at.
-    Octets(u64),
+    /// So many bytes more have been looked at.
+    Bytes(u64),
     /// The next change on the disk comes now; the word says which.
     Step(&'static str),
 }

@@ -20,8 +20,8 @@ pub struct Pruned {
     pub backups: Vec<String>,
     /// How many files that no backup names any more.
     pub files: u64,
-    /// Their octets.
-    pub octets: u64,
+    /// Their bytes.
+    pub bytes: u64,
     /// Backups that cannot be read, or are missing: while there are such, no file is removed, for one of them may name it.
     pub unreadable: Vec<String>,
 }
@@ -71,7 +71,7 @@ pub fn prune(repository: &Repository, keep: Keep, now: Timestamp, watch: Watch<'
                 continue;
             }
             step(watch, &path, "remove")?;
-            pruned.octets += fs::metadata(&path).map_or(0, |found| found.len());
+            pruned.bytes += fs::metadata(&path).map_or(0, |found| found.len());
             pruned.files += 1;
             fs::remove_file(&path).map_err(BackupError::io(&path, "removed"))?;
         }

@@ -18,7 +18,7 @@ use super::{BackupError, Event, Watch};
 
 mod opening;
 
-/// Octets that are read and written at once.
+/// Bytes that are read and written at once.
 const PIECE: usize = 256 * 1024;
 
 /// A directory of backups, locked as long as this lives.
@@ -98,13 +98,13 @@ impl Repository {
     pub fn has(&self, file: &FileRef) -> Result<bool, BackupError> {
         let path = self.path(file);
         match fs::metadata(&path) {
-            Ok(found) => Ok(found.len() == file.octets && !self.with_health(|health| health.is_damaged(&file.sha256))),
+            Ok(found) => Ok(found.len() == file.bytes && !self.with_health(|health| health.is_damaged(&file.sha256))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(e) => Err(BackupError::io(&path, "looked at")(e)),
         }
     }
 
-    /// Keeps the first `octets` of what `source` gives; says how it is called and whether it had to be written. It is
+    /// Keeps the first `bytes` of what `source` gives; says how it is called and whether it had to be written. It is
     /// durable under its name once [`Repository::sync`] has returned.
     ///
     /// # Errors
@@ -112,11 +112,11 @@ impl Repository {
     pub fn put(
         &self,
         source: &mut dyn Read,
-        octets: u64,
+        bytes: u64,
         from: &Path,
         watch: Watch<'_>,
     ) -> Result<(FileRef, bool), BackupError> {
-        let file = self.take_in(source, octets, from, watch)?;
+        let file = self.take_in(source, bytes, from, watch)?;
         let is_new = !self.has(&file)?;
         if is_new {
             self.name(&file, watch)?;
@@ -135,7 +135,7 @@ impl Repository {
         from: &Path,
         watch: Watch<'_>,
     ) -> Result<bool, BackupError> {
-        let found = self.take_in(source, wanted.octets, from, watch)?;
+        let found = self.take_in(source, wanted.bytes, from, watch)?;
         if found == *wanted {
             self.name(wanted, watch)?;
         }
@@ -146,14 +146,14 @@ impl Repository {
     fn take_in(
         &self,
         source: &mut dyn Read,
-        octets: u64,
+        bytes: u64,
         from: &Path,
         watch: Watch<'_>,
     ) -> Result<FileRef, BackupError> {
         let temporary = self.directory.join("incoming").join("file");
         step(watch, &temporary, "write")?;
         let mut target = create_file(&temporary).map_err(BackupError::io(&temporary, "created"))?;
-        let mut source = source.take(octets);
+        let mut source = source.take(bytes);
         let (mut hash, mut length, mut piece) = (Sha256::new(), 0_u64, vec![0; PIECE]);
         loop {
             let count = source.read(&mut piece).map_err(BackupError::io(from, "read"))?;
@@ -161,9 +161,9 @@ impl Repository {
             hash.update(part);
             length += count as u64;
             target.write_all(part).map_err(BackupError::io(&temporary, "written"))?;
-            watch(Event::Octets(count as u64)).map_err(BackupError::io(&temporary, "written"))?;
+            watch(Event::Bytes(count as u64)).map_err(BackupError::io(&temporary, "written"))?;
         }
-        let file = FileRef { sha256: to_hex(&hash.finalize()), octets: length };
+        let file = FileRef { sha256: to_hex(&hash.finalize()), bytes: length };
         if !self.has(&file)? {
             target.sync_all().map_err(BackupError::io(&temporary, "synced"))?;
         }
@@ -200,15 +200,15 @@ impl Repository {
         let temporary = self.directory.join("incoming").join("manifest");
         let failed = |action| BackupError::io(&temporary, action);
         step(watch, &temporary, "manifest")?;
-        let octets = manifest.to_octets().map_err(|e| failed("written")(io::Error::other(e)))?;
+        let bytes = manifest.to_bytes().map_err(|e| failed("written")(io::Error::other(e)))?;
         let mut file = create_file(&temporary).map_err(failed("created"))?;
-        file.write_all(&octets).and_then(|()| file.sync_all()).map_err(failed("written"))?;
+        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed("written"))?;
         let backups = self.directory.join("backups");
         let place = manifest_path(&self.directory, &manifest.id);
         step(watch, &place, "publish")?;
         fs::rename(&temporary, &place).map_err(BackupError::io(&place, "named"))?;
         sync_directory(&backups)?;
-        self.with_health(|health| health.made(manifest, seal_of(&octets)));
+        self.with_health(|health| health.made(manifest, seal_of(&bytes)));
         self.save_health(watch)
     }
 

@@ -194,7 +194,7 @@ fn files(point: &Point) -> impl Iterator<Item = &FileRef> {
 }
 
 fn announce(point: &Point, repository: &Repository, watch: Watch<'_>) -> Result<(), BackupError> {
-    let total = files(point).map(|file| file.octets).sum();
+    let total = files(point).map(|file| file.bytes).sum();
     watch(Event::Total(total)).map_err(BackupError::io(repository.directory(), "read"))
 }
 
@@ -274,7 +274,7 @@ impl Work<'_> {
 
     /// Opens the store that was laid out once, which builds its index, and counts its records.
     fn opened(&self, point: Option<&Point>) -> Result<u64, BackupError> {
-        let settings = Settings { reserve_octets: 0, ..Settings::default() };
+        let settings = Settings { reserve_bytes: 0, ..Settings::default() };
         let opened = EmbeddedEngine::open(&self.workplace.join("store"), settings)?;
         if let Some(point) = point {
             check_mark(point, opened.engine.mark())?;
@@ -306,7 +306,7 @@ impl Work<'_> {
             }
         }
         if point.journal.is_empty() {
-            let settings = JournalSettings { segment_octets: u64::MAX, reserve_octets: 0, head_in: None };
+            let settings = JournalSettings { segment_bytes: u64::MAX, reserve_bytes: 0, head_in: None };
             let tail = Tail { mark: since, ..Tail::default() };
             JournalWriter::open(Arc::new(SystemDisk), &journal, settings, &tail)?;
         }
@@ -353,11 +353,11 @@ impl Work<'_> {
             hash.update(part);
             target.write_all(part).map_err(failed("written"))?;
             at += count as u64;
-            (self.watch)(Event::Octets(count as u64)).map_err(failed("written"))?;
+            (self.watch)(Event::Bytes(count as u64)).map_err(failed("written"))?;
         }
         target.sync_all().map_err(failed("synced"))?;
-        if wrong.is_none() && at != file.octets {
-            wrong = Some(format!("it has {at} bytes and not {}", file.octets));
+        if wrong.is_none() && at != file.bytes {
+            wrong = Some(format!("it has {at} bytes and not {}", file.bytes));
         }
         if wrong.is_none() && to_hex(&hash.finalize()) != file.sha256 {
             wrong = Some("its content is not what was put there".to_owned());

@@ -51,7 +51,7 @@ struct Gathered {
     /// What the journal changed since the checkpoint.
     later: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     checkpoint: Option<PathBuf>,
-    lost_octets: u64,
+    lost_bytes: u64,
     /// The numbers of what is given out may be among what is lost.
     lost_counters: bool,
     faults: Vec<Fault>,
@@ -104,7 +104,7 @@ pub(super) fn salvage(
     let mut best: Option<Gathered> = None;
     for way in ways(repository, point)? {
         let gathered = gather(repository, point, &way, &pieces, watch)?;
-        if best.as_ref().is_none_or(|best| gathered.lost_octets < best.lost_octets) {
+        if best.as_ref().is_none_or(|best| gathered.lost_bytes < best.lost_bytes) {
             best = Some(gathered);
         }
     }
@@ -125,7 +125,7 @@ pub(super) fn salvage(
     writer.seal(mark)?.publish()?;
     let journal = store.join("journal");
     make_directory(&journal)?;
-    let settings = JournalSettings { segment_octets: u64::MAX, reserve_octets: 0, head_in: None };
+    let settings = JournalSettings { segment_bytes: u64::MAX, reserve_bytes: 0, head_in: None };
     JournalWriter::open(Arc::new(SystemDisk), &journal, settings, &Tail { mark, ..Tail::default() })?;
     fs::remove_dir_all(&pieces).map_err(BackupError::io(&pieces, "removed"))?;
     Ok(Salvaged { records: sum.records, exact, faults: best.faults })
@@ -169,7 +169,7 @@ fn gather(
     watch: Watch<'_>,
 ) -> Result<Gathered, BackupError> {
     let mut gathered =
-        Gathered { later: BTreeMap::new(), checkpoint: None, lost_octets: 0, lost_counters: false, faults: Vec::new() };
+        Gathered { later: BTreeMap::new(), checkpoint: None, lost_bytes: 0, lost_counters: false, faults: Vec::new() };
     if let Some(checkpoint) = &way.checkpoint {
         gathered.take_checkpoint(repository, point, checkpoint, watch)?;
     }
@@ -178,7 +178,7 @@ fn gather(
         segments.extend(gathered.take_segment(repository, point, segment, pieces, watch)?);
     }
     let since = way.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.since.group);
-    let Gathered { later, lost_octets, faults, .. } = &mut gathered;
+    let Gathered { later, lost_bytes, faults, .. } = &mut gathered;
     let place =
         |first: u64| way.journal.iter().find(|segment| segment.first == first).map(|one| repository.path(&one.file));
     let original = |path: &Path| segments.iter().find(|one| one.path == path).and_then(|one| place(one.first));
@@ -191,7 +191,7 @@ fn gather(
     let tail = walk_segments(&segments, since, &mut |found| {
         match found {
             Found::Damage(damage) => {
-                *lost_octets += damage.to.saturating_sub(damage.from).max(1);
+                *lost_bytes += damage.to.saturating_sub(damage.from).max(1);
                 if let Some(before) = damage.before {
                     missing(&damage.path, damage.after.max(since) + 1, before.saturating_sub(1), damage.what);
                 }
@@ -207,7 +207,7 @@ fn gather(
         Ok(())
     })?;
     if reached < point.group {
-        *lost_octets += tail.torn.max(1);
+        *lost_bytes += tail.torn.max(1);
         let path = segments.last().map_or_else(|| repository.directory().to_owned(), |last| last.path.clone());
         missing(&path, reached + 1, point.group, "the journal's end is missing");
     }
@@ -229,13 +229,13 @@ impl Gathered {
             return Ok(());
         };
         let Ok(blocks) = checkpoint::damaged_blocks(&path) else {
-            self.lost_octets += checkpoint.file.octets;
+            self.lost_bytes += checkpoint.file.bytes;
             self.lost_counters = true;
             self.faults.push(fault(format!("{wrong}: the copies of all older records are lost")));
             return Ok(());
         };
         for DamagedBlocks { from, to, after, before } in blocks {
-            self.lost_octets += (to - from).max(1);
+            self.lost_bytes += (to - from).max(1);
             let is_behind = after.as_deref().is_some_and(|after| after >= COUNTERS.1);
             let is_before = before.as_deref().is_some_and(|before| before < COUNTERS.0);
             self.lost_counters |= from >= checkpoint::HEADER && !is_behind && !is_before;
@@ -243,7 +243,7 @@ impl Gathered {
             let (after, before) = (name(after, "the first"), name(before, "the last"));
             self.faults.push(fault(format!("bytes {from} to {to} are damaged: the records from {after} to {before}")));
         }
-        self.lost_octets += checkpoint.file.octets.saturating_sub(fs::metadata(&path).map_or(0, |found| found.len()));
+        self.lost_bytes += checkpoint.file.bytes.saturating_sub(fs::metadata(&path).map_or(0, |found| found.len()));
         self.checkpoint = Some(path);
         Ok(())
     }
@@ -263,19 +263,19 @@ impl Gathered {
         self.faults.push(Fault { path: path.clone(), what: wrong, backups: vec![point.backup.clone()] });
         let copied = SegmentName::new(pieces, segment.first);
         if fs::copy(&path, &copied.path).is_err() {
-            self.lost_octets += segment.file.octets;
+            self.lost_bytes += segment.file.bytes;
             return Ok(None);
         }
         let failed = |action| BackupError::io(&copied.path, action);
         let file = File::options().read(true).write(true).open(&copied.path).map_err(failed("opened"))?;
-        self.lost_octets += segment.file.octets.saturating_sub(file.metadata().map_err(failed("read"))?.len());
+        self.lost_bytes += segment.file.bytes.saturating_sub(file.metadata().map_err(failed("read"))?.len());
         if header_of(&name, &file).is_err()
             && let Ok(salt) = u64::from_str_radix(&segment.salt, 16)
         {
             let before = Mark { sequence: segment.first.saturating_sub(1), fingerprint: Fingerprint::default() };
             let version = if segment.begun.is_some() { segment::VERSION } else { 1 };
             let header = Header { version, salt, before };
-            file.write_all_at(&header.to_octets(), 0).map_err(failed("written"))?;
+            file.write_all_at(&header.to_bytes(), 0).map_err(failed("written"))?;
         }
         Ok(Some(copied))
     }

@@ -27,7 +27,7 @@ pub struct Upkeep {
     /// How many files were read.
     pub files: u64,
     /// Their bytes.
-    pub octets: u64,
+    pub bytes: u64,
     /// Files that were damaged and are whole again.
     pub rewritten: Vec<PathBuf>,
 }
@@ -59,7 +59,7 @@ fn read_part(
     watch: Watch<'_>,
 ) -> Result<Upkeep, BackupError> {
     let all: BTreeSet<&FileRef> = manifests.iter().flat_map(Manifest::files).collect();
-    let total: u64 = all.iter().map(|file| file.octets).sum();
+    let total: u64 = all.iter().map(|file| file.bytes).sum();
     let mut files: Vec<(bool, Timestamp, &FileRef)> = repository.with_health(|health| {
         // What is known to be damaged is looked at each time: it may have been put back.
         let mut seen = |file: &FileRef| (!health.is_damaged(&file.sha256), health.read_at(&file.sha256, now));
@@ -74,15 +74,15 @@ fn read_part(
     let chosen: Vec<&FileRef> = files
         .iter()
         .take_while(|(whole, at, file)| {
-            let is_due = !whole || done.octets < due || (now - *at).num_seconds() > ROUND;
+            let is_due = !whole || done.bytes < due || (now - *at).num_seconds() > ROUND;
             if is_due {
-                done.octets += file.octets;
+                done.bytes += file.bytes;
             }
             is_due
         })
         .map(|(.., file)| *file)
         .collect();
-    watch(Event::Total(done.octets)).map_err(BackupError::io(repository.directory(), "read"))?;
+    watch(Event::Total(done.bytes)).map_err(BackupError::io(repository.directory(), "read"))?;
     for file in chosen {
         let wrong = fault_of(repository, file, watch)?;
         repository.with_health(|health| health.note(&file.sha256, now, wrong));
@@ -114,7 +114,7 @@ fn write_again(
             // The store dropped it; or it is damaged there as well, which checking the store tells.
             Err(_) => continue,
         };
-        if found.metadata().is_ok_and(|found| found.len() >= file.octets)
+        if found.metadata().is_ok_and(|found| found.len() >= file.bytes)
             && was_written(repository.put_again(&mut found, file, &place, watch), &place)?
         {
             rewritten.push(repository.path(file));

@@ -22,8 +22,8 @@ pub struct Verified {
     pub backups: Vec<String>,
     /// How many files were read.
     pub files: u64,
-    /// Their octets.
-    pub octets: u64,
+    /// Their bytes.
+    pub bytes: u64,
     /// How many records the last of the backups holds.
     pub records: u64,
     /// What is wrong, with the file; empty when all is well.
@@ -52,7 +52,7 @@ pub fn verify(repository: &Repository, ids: &[String], watch: Watch<'_>) -> Resu
         }
     }
     let files: BTreeSet<&FileRef> = manifests.iter().flat_map(Manifest::files).collect();
-    let total = files.iter().map(|file| file.octets).sum();
+    let total = files.iter().map(|file| file.bytes).sum();
     watch(Event::Total(total)).map_err(BackupError::io(repository.directory(), "read"))?;
     let mut seen = Vec::new();
     for file in &files {
@@ -80,7 +80,7 @@ pub fn verify(repository: &Repository, ids: &[String], watch: Watch<'_>) -> Resu
         }
     }
     let (count, backups) = (files.len() as u64, manifests.iter().map(|manifest| manifest.id.clone()).collect());
-    Ok(Verified { backups, files: count, octets: total, records, faults, seen })
+    Ok(Verified { backups, files: count, bytes: total, records, faults, seen })
 }
 
 /// Applies the journal to the checkpoint and compares with the manifest. Gives how many records there are.
@@ -119,12 +119,12 @@ pub(super) fn fault_of(
         let Some(part) = piece.get(..count).filter(|part| !part.is_empty()) else { break };
         hash.update(part);
         length += count as u64;
-        watch(Event::Octets(count as u64)).map_err(BackupError::io(&path, "read"))?;
+        watch(Event::Bytes(count as u64)).map_err(BackupError::io(&path, "read"))?;
     }
     let found = to_hex(&hash.finalize());
-    Ok(match (length == file.octets, found == file.sha256) {
+    Ok(match (length == file.bytes, found == file.sha256) {
         (true, true) => None,
-        (false, _) => Some(format!("it has {length} bytes and not {}", file.octets)),
+        (false, _) => Some(format!("it has {length} bytes and not {}", file.bytes)),
         (true, false) => Some("its content is not what was put there".to_owned()),
     })
 }

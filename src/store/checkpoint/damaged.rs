@@ -13,7 +13,7 @@ use super::{CheckpointError, HEADER, MAX_BLOCK, failed};
 /// A part of a checkpoint that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DamagedBlocks {
-    /// Where it begins, in octets from the start of the file.
+    /// Where it begins, in bytes from the start of the file.
     pub from: u64,
     /// Where it ends.
     pub to: u64,
@@ -40,7 +40,7 @@ pub fn read_whole_blocks(
     path: &Path,
     visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), CheckpointError>,
 ) -> Result<Vec<DamagedBlocks>, CheckpointError> {
-    let octets = fs::read(path).map_err(failed(path, "read"))?;
+    let bytes = fs::read(path).map_err(failed(path, "read"))?;
     let mut reader = Reader::open(path)?;
     let (mut found, mut last): (Vec<DamagedBlocks>, Option<Vec<u8>>) = (Vec::new(), None);
     if reader.header().is_err() {
@@ -49,9 +49,9 @@ pub fn read_whole_blocks(
     let (mut at, mut all, mut records) = (HEADER as usize, Xxh3::new(), 0_u64);
     loop {
         // The next whole block: here, or behind what is damaged.
-        let next = (at..octets.len()).find_map(|from| Some((from, whole_block(octets.get(from..)?)?)));
-        let end = next.as_ref().map_or(octets.len(), |(from, _)| *from);
-        let between = octets.get(at..end).unwrap_or_default();
+        let next = (at..bytes.len()).find_map(|from| Some((from, whole_block(bytes.get(from..)?)?)));
+        let end = next.as_ref().map_or(bytes.len(), |(from, _)| *from);
+        let between = bytes.get(at..end).unwrap_or_default();
         let is_whole = match next {
             Some(_) => between.is_empty(),
             // Behind a damaged block the end does not fit what was read.
@@ -65,7 +65,7 @@ pub fn read_whole_blocks(
         if let Some(open) = found.last_mut().filter(|open| open.from >= HEADER && open.to == from as u64) {
             open.before = split(&block).map(|(key, ..)| key.to_vec());
         }
-        all.update(octets.get(from + 8..from + 16).unwrap_or_default());
+        all.update(bytes.get(from + 8..from + 16).unwrap_or_default());
         let mut rest = block.as_slice();
         while let Some((key, value, after)) = split(rest) {
             visit(key, value)?;
@@ -81,25 +81,25 @@ pub fn read_whole_blocks(
 const END: usize = 8 + Mark::LENGTH + 16;
 
 /// Whether this is the end that fits what was read before it.
-fn is_end(octets: &[u8], records: u64, all: &Xxh3) -> bool {
-    let (Some(end), Some(checksum)) = (octets.get(..END - 8), octets.get(END - 8..END)) else { return false };
+fn is_end(bytes: &[u8], records: u64, all: &Xxh3) -> bool {
+    let (Some(end), Some(checksum)) = (bytes.get(..END - 8), bytes.get(END - 8..END)) else { return false };
     let mut all = all.clone();
     all.update(end);
-    octets.len() == END
+    bytes.len() == END
         && end.starts_with(&[0; 8])
         && end.get(END - 16..) == Some(&records.to_le_bytes())
         && checksum == all.digest().to_le_bytes()
 }
 
-/// The block that these octets begin with, unpacked, and its length; `None` when it is not whole.
-fn whole_block(octets: &[u8]) -> Option<(Vec<u8>, usize)> {
-    let raw = u32::from_le_bytes(octets.first_chunk().copied()?) as usize;
-    let packed = u32::from_le_bytes(octets.get(4..8)?.try_into().ok()?) as usize;
+/// The block that these bytes begin with, unpacked, and its length; `None` when it is not whole.
+fn whole_block(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let raw = u32::from_le_bytes(bytes.first_chunk().copied()?) as usize;
+    let packed = u32::from_le_bytes(bytes.get(4..8)?.try_into().ok()?) as usize;
     if raw == 0 || raw > MAX_BLOCK || packed == 0 || packed > 2 * MAX_BLOCK {
         return None;
     }
-    let body = octets.get(16..16 + packed)?;
-    if octets.get(8..16)? != xxh3_64(body).to_le_bytes() {
+    let body = bytes.get(16..16 + packed)?;
+    if bytes.get(8..16)? != xxh3_64(body).to_le_bytes() {
         return None;
     }
     let block = lz4_flex::block::decompress(body, raw).ok().filter(|block| block.len() == raw)?;

@@ -31,8 +31,8 @@ pub fn read(
             end.extend_from_slice(&reader.take::<{ Mark::LENGTH + 8 }>()?);
             all.update(&end);
             let checksum = u64::from_le_bytes(reader.take()?);
-            let until = end.get(8..8 + Mark::LENGTH).and_then(Mark::from_octets);
-            let counted = end.get(8 + Mark::LENGTH..).and_then(|octets| octets.try_into().ok()).map(u64::from_le_bytes);
+            let until = end.get(8..8 + Mark::LENGTH).and_then(Mark::from_bytes);
+            let counted = end.get(8 + Mark::LENGTH..).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
             return match until {
                 Some(until) if checksum == all.digest() && counted == Some(records) => {
                     Ok(Summary { since, until, records })
@@ -59,8 +59,8 @@ pub fn read(
 /// A key, its value, and what follows them.
 pub(super) type Entry<'a> = (&'a [u8], &'a [u8], &'a [u8]);
 
-pub(super) fn split(octets: &[u8]) -> Option<Entry<'_>> {
-    let (key, rest) = octets.split_first_chunk::<2>()?;
+pub(super) fn split(bytes: &[u8]) -> Option<Entry<'_>> {
+    let (key, rest) = bytes.split_first_chunk::<2>()?;
     let (value, rest) = rest.split_first_chunk::<4>()?;
     let (key, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*key)))?;
     let (value, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*value)).ok()?)?;
@@ -83,17 +83,17 @@ impl<'p> Reader<'p> {
         CheckpointError::Damaged { path: self.path.to_owned(), what }
     }
 
-    fn fill(&mut self, octets: &mut [u8]) -> Result<(), CheckpointError> {
-        match self.file.read_exact(octets) {
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), CheckpointError> {
+        match self.file.read_exact(bytes) {
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(self.damaged("it is cut short")),
             other => other.map_err(failed(self.path, "read")),
         }
     }
 
     fn take<const N: usize>(&mut self) -> Result<[u8; N], CheckpointError> {
-        let mut octets = [0; N];
-        self.fill(&mut octets)?;
-        Ok(octets)
+        let mut bytes = [0; N];
+        self.fill(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn number(&mut self) -> Result<usize, CheckpointError> {
@@ -102,15 +102,15 @@ impl<'p> Reader<'p> {
     }
 
     pub fn header(&mut self) -> Result<Mark, CheckpointError> {
-        let octets: [u8; 44] = self.take()?;
+        let bytes: [u8; 44] = self.take()?;
         let checksum = u64::from_le_bytes(self.take()?);
-        let (magic, rest) = octets.split_at(8);
+        let (magic, rest) = bytes.split_at(8);
         let (version, mark) = rest.split_at(4);
-        if magic != MAGIC || checksum != xxh3_64(&octets) {
+        if magic != MAGIC || checksum != xxh3_64(&bytes) {
             return Err(self.damaged("its header is damaged"));
         }
         match version.try_into().map(u32::from_le_bytes) {
-            Ok(VERSION) => Mark::from_octets(mark).ok_or_else(|| self.damaged("its header is damaged")),
+            Ok(VERSION) => Mark::from_bytes(mark).ok_or_else(|| self.damaged("its header is damaged")),
             Ok(version) => Err(CheckpointError::Newer { path: self.path.to_owned(), version }),
             Err(_) => Err(self.damaged("its header is damaged")),
         }
@@ -121,13 +121,13 @@ impl<'p> Reader<'p> {
         if raw > MAX_BLOCK || packed > 2 * MAX_BLOCK {
             return Err(self.damaged("a block is too long"));
         }
-        let mut octets = vec![0; packed];
-        self.fill(&mut octets)?;
-        if xxh3_64(&octets) != u64::from_le_bytes(checksum) {
+        let mut bytes = vec![0; packed];
+        self.fill(&mut bytes)?;
+        if xxh3_64(&bytes) != u64::from_le_bytes(checksum) {
             return Err(self.damaged("a block is damaged"));
         }
         all.update(&checksum);
-        match lz4_flex::block::decompress(&octets, raw) {
+        match lz4_flex::block::decompress(&bytes, raw) {
             Ok(block) if block.len() == raw => Ok(block),
             _ => Err(self.damaged("a block cannot be unpacked")),
         }

@@ -37,7 +37,7 @@ impl CheckpointWriter {
         let mut header = Vec::with_capacity(52);
         header.extend_from_slice(&MAGIC);
         header.extend_from_slice(&VERSION.to_le_bytes());
-        header.extend_from_slice(&since.to_octets());
+        header.extend_from_slice(&since.to_bytes());
         header.extend_from_slice(&xxh3_64(&header).to_le_bytes());
         let mut file = BufWriter::with_capacity(256 * 1024, file);
         file.write_all(&header).map_err(failed(&temporary, "written"))?;
@@ -84,7 +84,7 @@ impl CheckpointWriter {
     pub fn seal(mut self, until: Mark) -> Result<SealedCheckpoint, CheckpointError> {
         self.write_block()?;
         let mut end = vec![0; 8];
-        end.extend_from_slice(&until.to_octets());
+        end.extend_from_slice(&until.to_bytes());
         end.extend_from_slice(&self.records.to_le_bytes());
         self.all.update(&end);
         end.extend_from_slice(&self.all.digest().to_le_bytes());

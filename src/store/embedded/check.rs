@@ -1,7 +1,7 @@
 //! What damage in journal, checkpoints and index hits: which records, by their keys.
 //!
 //! A damaged record of the journal can mostly still be taken apart, for its checksum covers more than what was changed. The
-//! index is compared with checkpoint and journal, record by record: octets of its files that hold no record are nobody's.
+//! index is compared with checkpoint and journal, record by record: bytes of its files that hold no record are nobody's.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -29,7 +29,7 @@ use super::{Settings, StoreLock, marker};
 pub struct Finding {
     /// Which file or directory.
     pub path: PathBuf,
-    /// Between which octets, where that is known.
+    /// Between which bytes, where that is known.
     pub part: Option<(u64, u64)>,
     /// What is wrong.
     pub what: String,
@@ -114,7 +114,7 @@ fn index_findings(
         IndexState::Absent => return Ok((None, None)),
     };
     let compare = || {
-        let index = Index::open(&path, settings.cache_octets)?;
+        let index = Index::open(&path, settings.cache_bytes)?;
         let found = match survey.bounds.clean.filter(|clean| *clean != mark) {
             Some(clean) => Some(forgetful_index(directory, &path, mark, clean)?),
             None => index_finding(directory, &path, &index, (mark, survey))?,
@@ -158,7 +158,7 @@ fn journal_findings(directory: &Path, survey: &Survey) -> Result<Vec<Finding>, O
             };
             findings.push(finding);
         } else if let Some(repair) = &survey.repair {
-            let part = (repair.at, repair.at + repair.octets.len() as u64);
+            let part = (repair.at, repair.at + repair.bytes.len() as u64);
             let what = "one bit of the last group is wrong; the next start puts it right, and nothing of it is lost";
             findings.push(Finding::new(&repair.path, Some(part), what));
         } else if survey.stillborn.is_some() {
@@ -171,9 +171,9 @@ fn journal_findings(directory: &Path, survey: &Survey) -> Result<Vec<Finding>, O
 }
 
 fn keys_between(path: &Path, from: u64, to: u64) -> Result<Vec<Vec<u8>>, OpenError> {
-    let octets = fs::read(path).map_err(OpenError::io(path, "read"))?;
-    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(octets.len());
-    Ok(lenient_keys(octets.get(place(from)..place(to)).unwrap_or_default()))
+    let bytes = fs::read(path).map_err(OpenError::io(path, "read"))?;
+    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
+    Ok(lenient_keys(bytes.get(place(from)..place(to)).unwrap_or_default()))
 }
 
 fn checkpoint_findings(path: &Path, what: &str) -> Result<Vec<Finding>, OpenError> {
@@ -199,14 +199,14 @@ fn checkpoint_findings(path: &Path, what: &str) -> Result<Vec<Finding>, OpenErro
 
 /// A small note with a checksum of its own. A damaged one counts as none.
 fn note_finding(path: &Path, length: usize) -> Result<Option<Finding>, OpenError> {
-    let octets = match fs::read(path) {
-        Ok(octets) => octets,
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(OpenError::io(path, "read")(e)),
     };
-    let is_whole = octets
+    let is_whole = bytes
         .split_at_checked(Mark::LENGTH)
-        .is_some_and(|(mark, checksum)| octets.len() == length && *checksum == xxh3_64(mark).to_le_bytes());
+        .is_some_and(|(mark, checksum)| bytes.len() == length && *checksum == xxh3_64(mark).to_le_bytes());
     Ok((!is_whole).then(|| Finding::new(path, None, "the note is damaged and counts as absent")))
 }
 

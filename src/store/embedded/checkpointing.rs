@@ -31,8 +31,8 @@ const PAGE: usize = 1000;
 pub struct CheckpointReport {
     /// Records in it.
     pub records: u64,
-    /// Octets of the file.
-    pub octets: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
     /// Journal segments that were dropped.
     pub dropped_segments: usize,
     /// Of these, those that were in no backup though backups are made: time between them cannot be restored to.
@@ -42,7 +42,7 @@ pub struct CheckpointReport {
 impl EmbeddedEngine {
     /// Whether so much has been written since the last checkpoint that a new one is worth its while.
     pub fn checkpoint_due(&self) -> bool {
-        journal_since(&self.shared) >= self.shared.settings.checkpoint_octets
+        journal_since(&self.shared) >= self.shared.settings.checkpoint_bytes
     }
 
     /// Writes a checkpoint and drops the journal before the last but one. Commits go on meanwhile.
@@ -118,9 +118,9 @@ fn write_and_publish(shared: &Arc<Shared>, hold: bool) -> Result<CheckpointRepor
     }
     let name = sealed.publish()?;
     shared.covered.fetch_add(covered, Ordering::Relaxed);
-    let octets = fs::metadata(&name.path).map_err(written)?.len();
+    let bytes = fs::metadata(&name.path).map_err(written)?.len();
     let (dropped_segments, lost_to_backups) = drop_old(shared, hold)?;
-    Ok(CheckpointReport { records: found.records, octets, dropped_segments, lost_to_backups })
+    Ok(CheckpointReport { records: found.records, bytes, dropped_segments, lost_to_backups })
 }
 
 /// What the file on disk adds up to with the groups after `since` and up to `until` applied.

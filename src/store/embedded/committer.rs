@@ -25,8 +25,8 @@ use super::health::being_rebuilt;
 use super::index::{Index, IndexFault};
 use super::request::{Answer, CheckStep, Request};
 
-/// A group is closed when its record has this many octets; what still waits goes into the next.
-const GROUP_OCTETS: usize = 1024 * 1024;
+/// A group is closed when its record has this many bytes; what still waits goes into the next.
+const GROUP_BYTES: usize = 1024 * 1024;
 
 /// What the index has for a key that is written.
 enum Replaced {
@@ -110,7 +110,7 @@ impl Committer {
                     break;
                 }
             }
-            if self.buffer.len() < GROUP_OCTETS {
+            if self.buffer.len() < GROUP_BYTES {
                 next = self.held_back().or_else(|| requests.try_recv().ok());
             }
         }
@@ -273,7 +273,7 @@ impl Committer {
         let appended = self.journal.append(&mut self.buffer, self.mark, at);
         self.shared.counters.syncs.store(self.journal.syncs(), Ordering::Relaxed);
         match appended {
-            Ok(octets) => self.shared.counters.journal_octets.fetch_add(octets, Ordering::Relaxed),
+            Ok(bytes) => self.shared.counters.journal_bytes.fetch_add(bytes, Ordering::Relaxed),
             Err(AppendError::Full(reason)) => return Err(EngineError::Full(reason)),
             Err(AppendError::Broken(reason)) => {
                 self.stop(reason.clone());

@@ -27,7 +27,7 @@ pub(super) fn begin_journal(disk: &Arc<dyn Disk>, directory: &Path) -> Result<()
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(OpenError::io(&fresh, "removed")(e)),
         _ => fs::create_dir(&fresh).map_err(OpenError::io(&fresh, "created"))?,
     }
-    let settings = JournalSettings { segment_octets: u64::MAX, reserve_octets: 0, head_in: None };
+    let settings = JournalSettings { segment_bytes: u64::MAX, reserve_bytes: 0, head_in: None };
     JournalWriter::open(disk.clone(), &fresh, settings, &Tail::default())?;
     // An empty directory in its place, as an older program left it, gives way.
     fs::rename(&fresh, journal(directory)).map_err(OpenError::io(&fresh, "renamed"))?;

@@ -5,7 +5,7 @@
 //!
 //! A checkpoint by size may make journal superfluous that is in no backup yet; without it no instant in between could be
 //! restored. So the store notes up to where it was backed up (`backed-up`), and what comes later stays, within
-//! [`Settings::hold_octets`](super::Settings::hold_octets).
+//! [`Settings::hold_bytes`](super::Settings::hold_bytes).
 
 use std::fs::{self, File};
 use std::io;
@@ -33,7 +33,7 @@ pub struct Sealed {
     /// It can be read though it may be gone from there.
     pub file: File,
     /// Its length.
-    pub octets: u64,
+    pub bytes: u64,
 }
 
 /// All that leads to one mark.
@@ -103,7 +103,7 @@ impl EmbeddedEngine {
 /// Which of the segments that no checkpoint needs, the oldest first, stay for the next backup. The last of `segments` is the
 /// first that a checkpoint needs.
 pub(super) fn held(shared: &Shared, segments: &[SegmentName]) -> Result<Held, EngineError> {
-    let limit = shared.settings.hold_octets;
+    let limit = shared.settings.hold_bytes;
     let unneeded = segments.split_last().map_or(segments, |(_, unneeded)| unneeded);
     if limit == 0 {
         return Ok(Held { kept: 0, saved: unneeded.len() });
@@ -114,10 +114,10 @@ pub(super) fn held(shared: &Shared, segments: &[SegmentName]) -> Result<Held, En
     // A segment's last group is known by the next one's first.
     let is_saved = |pair: &[SegmentName]| pair.get(1).is_some_and(|next| next.first <= saved_to.saturating_add(1));
     let saved = segments.windows(2).take_while(|pair| is_saved(pair)).count();
-    let (mut kept, mut octets) = (0, 0_u64);
+    let (mut kept, mut bytes) = (0, 0_u64);
     for segment in unneeded.get(saved..).unwrap_or_default().iter().rev() {
-        octets = octets.saturating_add(fs::metadata(&segment.path).map_err(failed)?.len());
-        if octets > limit {
+        bytes = bytes.saturating_add(fs::metadata(&segment.path).map_err(failed)?.len());
+        if bytes > limit {
             break;
         }
         kept += 1;
@@ -127,8 +127,8 @@ pub(super) fn held(shared: &Shared, segments: &[SegmentName]) -> Result<Held, En
 
 fn opened(number: u64, path: PathBuf) -> Result<Sealed, EngineError> {
     let file = File::open(&path).map_err(failed)?;
-    let octets = file.metadata().map_err(failed)?.len();
-    Ok(Sealed { number, path, file, octets })
+    let bytes = file.metadata().map_err(failed)?.len();
+    Ok(Sealed { number, path, file, bytes })
 }
 
 fn failed(error: io::Error) -> EngineError {

@@ -12,7 +12,7 @@ use super::request::CheckStep;
 use super::{EmbeddedEngine, Settings};
 
 fn settings() -> Settings {
-    Settings { create: true, reserve_octets: 0, ..Settings::default() }
+    Settings { create: true, reserve_bytes: 0, ..Settings::default() }
 }
 
 fn open(directory: &Path) -> EmbeddedEngine {

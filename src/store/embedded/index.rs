@@ -43,14 +43,14 @@ const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 
 impl Index {
-    /// Opens or begins the index in `directory`, with a cache of so many octets.
+    /// Opens or begins the index in `directory`, with a cache of so many bytes.
     ///
     /// # Errors
     /// [`IndexFault`], also when sled panics.
-    pub fn open(directory: &Path, cache_octets: u64) -> Result<Self, IndexFault> {
+    pub fn open(directory: &Path, cache_bytes: u64) -> Result<Self, IndexFault> {
         let config = sled::Config::new()
             .path(directory)
-            .cache_capacity(cache_octets)
+            .cache_capacity(cache_bytes)
             // Also bounds its memory: without background flushing that grows without end.
             .flush_every_ms(Some(500));
         let mut tries = 0;
@@ -75,7 +75,7 @@ impl Index {
     pub fn mark(&self) -> Result<Option<Mark>, IndexFault> {
         match guarded(|| self.database.get(MARK))? {
             None => Ok(None),
-            Some(octets) => match Mark::from_octets(&octets) {
+            Some(bytes) => match Mark::from_bytes(&bytes) {
                 Some(mark) => Ok(Some(mark)),
                 None => Err(IndexFault("its mark is damaged".to_owned())),
             },
@@ -156,7 +156,7 @@ impl Index {
     /// # Errors
     /// [`IndexFault`]
     pub fn set_mark(&self, mark: Mark) -> Result<(), IndexFault> {
-        guarded(|| self.database.insert(MARK, &mark.to_octets()).map(drop))
+        guarded(|| self.database.insert(MARK, &mark.to_bytes()).map(drop))
     }
 
     /// What all its records add up to.

@@ -82,18 +82,18 @@ pub struct Settings {
     /// Begin an empty store where there is none. Without it that is an error, so that a lost disk is never taken for a
     /// new start.
     pub create: bool,
-    /// Octets of memory for the index's cache. What the index needs in memory beside it grows
-    /// with the records; each octet more here costs two to four.
-    pub cache_octets: u64,
-    /// Octets after which a new journal segment is begun.
-    pub segment_octets: u64,
-    /// Octets of journal after which [`EmbeddedEngine::checkpoint_due`] says so.
-    pub checkpoint_octets: u64,
-    /// Octets of the disk left free: with less, commits are answered with [`EngineError::Full`].
-    pub reserve_octets: u64,
-    /// Octets of journal that are kept for the next backup though no checkpoint needs them any more; 0 when nobody makes
+    /// Bytes of memory for the index's cache. What the index needs in memory beside it grows
+    /// with the records; each byte more here costs two to four.
+    pub cache_bytes: u64,
+    /// Bytes after which a new journal segment is begun.
+    pub segment_bytes: u64,
+    /// Bytes of journal after which [`EmbeddedEngine::checkpoint_due`] says so.
+    pub checkpoint_bytes: u64,
+    /// Bytes of the disk left free: with less, commits are answered with [`EngineError::Full`].
+    pub reserve_bytes: u64,
+    /// Bytes of journal that are kept for the next backup though no checkpoint needs them any more; 0 when nobody makes
     /// backups. With more than this the oldest are dropped, and cannot be restored to.
-    pub hold_octets: u64,
+    pub hold_bytes: u64,
     /// Says when each group was made durable; without it no group can be found by its time.
     pub clock: Option<Arc<dyn Clock>>,
 }
@@ -103,11 +103,11 @@ impl Default for Settings {
         const MEGABYTE: u64 = 1024 * 1024;
         Self {
             create: false,
-            cache_octets: 16 * MEGABYTE,
-            segment_octets: 32 * MEGABYTE,
-            checkpoint_octets: 128 * MEGABYTE,
-            reserve_octets: 64 * MEGABYTE,
-            hold_octets: 0,
+            cache_bytes: 16 * MEGABYTE,
+            segment_bytes: 32 * MEGABYTE,
+            checkpoint_bytes: 128 * MEGABYTE,
+            reserve_bytes: 64 * MEGABYTE,
+            hold_bytes: 0,
             clock: None,
         }
     }
@@ -117,11 +117,11 @@ impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Settings")
             .field("create", &self.create)
-            .field("cache_octets", &self.cache_octets)
-            .field("segment_octets", &self.segment_octets)
-            .field("checkpoint_octets", &self.checkpoint_octets)
-            .field("reserve_octets", &self.reserve_octets)
-            .field("hold_octets", &self.hold_octets)
+            .field("cache_bytes", &self.cache_bytes)
+            .field("segment_bytes", &self.segment_bytes)
+            .field("checkpoint_bytes", &self.checkpoint_bytes)
+            .field("reserve_bytes", &self.reserve_bytes)
+            .field("hold_bytes", &self.hold_bytes)
             .finish_non_exhaustive()
     }
 }
@@ -144,11 +144,11 @@ struct Shared {
     /// Why the committer acknowledges nothing more, once it does not.
     stopped: watch::Sender<Option<String>>,
     metrics: CommitMetrics,
-    /// Octets that the journal had since the last checkpoint when this was opened.
+    /// Bytes that the journal had since the last checkpoint when this was opened.
     journal_before: u64,
     /// What a person should know of how it was opened.
     doubt: Option<String>,
-    /// Octets of journal that checkpoints written since then have covered.
+    /// Bytes of journal that checkpoints written since then have covered.
     covered: AtomicU64,
     /// Held while a checkpoint is written.
     checkpoint: Mutex<()>,
@@ -224,8 +224,8 @@ impl EmbeddedEngine {
         let lock = open::lock(directory, &settings)?;
         let state = open::settle(&disk, directory, &settings)?;
         let journal_settings = JournalSettings {
-            segment_octets: settings.segment_octets,
-            reserve_octets: settings.reserve_octets,
+            segment_bytes: settings.segment_bytes,
+            reserve_bytes: settings.reserve_bytes,
             head_in: Some(directory.to_owned()),
         };
         let journal = JournalWriter::open(disk, &layout::journal(directory), journal_settings, &state.tail)?;
@@ -245,7 +245,7 @@ impl EmbeddedEngine {
             counters: stats::Counters::default(),
             stopped: watch::Sender::new(None),
             metrics: CommitMetrics::default(),
-            journal_before: state.journal_octets,
+            journal_before: state.journal_bytes,
             doubt: state.report.doubt(),
             covered: AtomicU64::new(0),
             checkpoint: Mutex::new(()),
@@ -386,8 +386,8 @@ impl Engine for EmbeddedEngine {
     }
 }
 
-/// The journal's octets since the last checkpoint began.
+/// The journal's bytes since the last checkpoint began.
 fn journal_since(shared: &Shared) -> u64 {
-    let all = shared.journal_before.saturating_add(shared.counters.snapshot().journal_octets);
+    let all = shared.journal_before.saturating_add(shared.counters.snapshot().journal_bytes);
     all.saturating_sub(shared.covered.load(Ordering::Relaxed))
 }

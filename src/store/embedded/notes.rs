@@ -30,20 +30,20 @@ pub(super) struct Note {
 /// # Errors
 /// The system's.
 pub(super) fn read(directory: &Path, name: &str) -> io::Result<Note> {
-    let octets = match fs::read(directory.join(name)) {
-        Ok(octets) => octets,
+    let bytes = match fs::read(directory.join(name)) {
+        Ok(bytes) => bytes,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Note { exists: false, whole: None }),
         Err(e) => return Err(e),
     };
-    let parts = octets.split_at_checked(Mark::LENGTH);
+    let parts = bytes.split_at_checked(Mark::LENGTH);
     let mark = parts.filter(|(mark, checksum)| *checksum == xxh3_64(mark).to_le_bytes());
-    Ok(Note { exists: true, whole: mark.and_then(|(mark, _)| Mark::from_octets(mark)) })
+    Ok(Note { exists: true, whole: mark.and_then(|(mark, _)| Mark::from_bytes(mark)) })
 }
 
 fn form(mark: Mark) -> Vec<u8> {
-    let mut octets = mark.to_octets().to_vec();
-    octets.extend_from_slice(&xxh3_64(&octets).to_le_bytes());
-    octets
+    let mut bytes = mark.to_bytes().to_vec();
+    bytes.extend_from_slice(&xxh3_64(&bytes).to_le_bytes());
+    bytes
 }
 
 /// Notes that the index is whole and durable up to `mark`.

@@ -33,8 +33,8 @@ pub(super) struct Settled {
     pub index: Index,
     pub tail: Tail,
     pub report: OpenReport,
-    /// Octets of journal since the newest checkpoint.
-    pub journal_octets: u64,
+    /// Bytes of journal since the newest checkpoint.
+    pub journal_bytes: u64,
 }
 
 /// Takes the lock. The directory is made when a store may be created.
@@ -92,8 +92,8 @@ pub(super) fn settle(disk: &Arc<dyn Disk>, directory: &Path, settings: &Settings
     }
     report.records = tail.mark.fingerprint.records;
     report.last_group = tail.mark.sequence;
-    let journal_octets = octets_since(&segments, checkpoints.last().map_or(0, |newest| newest.since));
-    Ok(Settled { index, tail, report, journal_octets })
+    let journal_bytes = bytes_since(&segments, checkpoints.last().map_or(0, |newest| newest.since));
+    Ok(Settled { index, tail, report, journal_bytes })
 }
 
 /// Keeps what is about to be cut off the journal's end, in a file of its own.
@@ -101,10 +101,10 @@ fn keep_doubtful(directory: &Path, tail: &Tail) -> Result<PathBuf, OpenError> {
     let kept = directory.join(format!("doubtful-{}", tail.mark.sequence.saturating_add(1)));
     let Some((name, _, length)) = &tail.last else { return Ok(kept) };
     let failed = |action| OpenError::io(&kept, action);
-    let octets = fs::read(&name.path).map_err(OpenError::io(&name.path, "read"))?;
-    let from = usize::try_from(*length).unwrap_or(usize::MAX).min(octets.len());
+    let bytes = fs::read(&name.path).map_err(OpenError::io(&name.path, "read"))?;
+    let from = usize::try_from(*length).unwrap_or(usize::MAX).min(bytes.len());
     let mut file = File::create(&kept).map_err(failed("created"))?;
-    file.write_all(octets.get(from..).unwrap_or_default()).and_then(|()| file.sync_all()).map_err(failed("written"))?;
+    file.write_all(bytes.get(from..).unwrap_or_default()).and_then(|()| file.sync_all()).map_err(failed("written"))?;
     checkpoint::sync_directory(directory)?;
     Ok(kept)
 }
@@ -120,7 +120,7 @@ fn catch_up(
     report: &mut OpenReport,
 ) -> Result<CaughtUp, OpenError> {
     let path = indexes(directory).join(generation.to_string());
-    let opened = Index::open(&path, settings.cache_octets).and_then(|index| Ok((index.mark()?, index)));
+    let opened = Index::open(&path, settings.cache_bytes).and_then(|index| Ok((index.mark()?, index)));
     let (mark, index) = match opened {
         Ok((Some(mark), index)) => (mark, index),
         Ok((None, _)) => return Ok(Err("it was unfinished".to_owned())),
@@ -160,9 +160,9 @@ fn catch_up(
     Ok(Ok((index, tail)))
 }
 
-/// Octets of the segments that hold groups after `since`.
-fn octets_since(segments: &[segment::SegmentName], since: u64) -> u64 {
+/// Bytes of the segments that hold groups after `since`.
+fn bytes_since(segments: &[segment::SegmentName], since: u64) -> u64 {
     let begin = segments.partition_point(|segment| segment.first <= since.saturating_add(1)).saturating_sub(1);
-    let octets = |name: &segment::SegmentName| fs::metadata(&name.path).map_or(0, |metadata| metadata.len());
-    segments.get(begin..).unwrap_or_default().iter().map(octets).sum()
+    let bytes = |name: &segment::SegmentName| fs::metadata(&name.path).map_or(0, |metadata| metadata.len());
+    segments.get(begin..).unwrap_or_default().iter().map(bytes).sum()
 }

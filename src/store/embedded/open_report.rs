@@ -15,7 +15,7 @@ pub struct OpenReport {
     pub verified: bool,
     /// Groups of commits that the index had not seen.
     pub replayed: u64,
-    /// Octets of an unacknowledged write, cut off the journal's end.
+    /// Bytes of an unacknowledged write, cut off the journal's end.
     pub torn: u64,
     /// One bit of the journal's last group, of this number, was wrong and was put right.
     pub repaired: Option<u64>,

@@ -20,7 +20,7 @@ use super::open_error::OpenError;
 use super::open_report::OpenReport;
 use super::{Settings, marker};
 
-/// Octets of writes that are gathered before they go to the index.
+/// Bytes of writes that are gathered before they go to the index.
 const PIECE: usize = 4 * 1024 * 1024;
 
 /// Applies journal records to an index, many at a time: of several writes to one key only the last is made, and they
@@ -28,7 +28,7 @@ const PIECE: usize = 4 * 1024 * 1024;
 pub(super) struct Replay<'i> {
     index: &'i Index,
     pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    octets: usize,
+    bytes: usize,
     mark: Mark,
     groups: u64,
     /// The first failure; nothing is applied after it.
@@ -37,17 +37,17 @@ pub(super) struct Replay<'i> {
 
 impl<'i> Replay<'i> {
     pub(super) fn new(index: &'i Index) -> Self {
-        Self { index, pending: BTreeMap::new(), octets: 0, mark: Mark::default(), groups: 0, outcome: Ok(()) }
+        Self { index, pending: BTreeMap::new(), bytes: 0, mark: Mark::default(), groups: 0, outcome: Ok(()) }
     }
 
     pub(super) fn push(&mut self, record: &Record<'_>) {
         for (key, value) in record.writes() {
-            self.octets += key.len() + value.map_or(0, <[u8]>::len) + 64;
+            self.bytes += key.len() + value.map_or(0, <[u8]>::len) + 64;
             self.pending.insert(key.to_vec(), value.map(<[u8]>::to_vec));
         }
         self.mark = record.mark;
         self.groups += 1;
-        if self.octets >= PIECE {
+        if self.bytes >= PIECE {
             self.apply();
         }
     }
@@ -68,7 +68,7 @@ impl<'i> Replay<'i> {
             self.outcome = self.index.apply(writes).and_then(|()| self.index.set_mark(self.mark));
         }
         self.pending.clear();
-        self.octets = 0;
+        self.bytes = 0;
     }
 }
 
@@ -140,7 +140,7 @@ fn build(
         fs::remove_dir_all(&path).map_err(OpenError::io(&path, "removed"))?;
     }
     fs::create_dir_all(&path).map_err(OpenError::io(&path, "created"))?;
-    let index = Index::open(&path, settings.cache_octets)?;
+    let index = Index::open(&path, settings.cache_bytes)?;
     let (since, until) = match source {
         None => (Mark::default(), Mark::default()),
         Some(name) => load(&index, &name.path)?,
@@ -176,18 +176,18 @@ fn build(
 /// Puts a checkpoint's records into the index.
 pub(super) fn load(index: &Index, path: &Path) -> Result<(Mark, Mark), OpenError> {
     let mut piece: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-    let (mut octets, mut fault) = (0, None);
+    let (mut bytes, mut fault) = (0, None);
     let mut apply = |piece: &mut Vec<(Vec<u8>, Vec<u8>)>| {
         let writes = piece.iter().map(|(key, value)| (key.as_slice(), Some(value.as_slice())));
         fault = fault.take().or_else(|| index.apply(writes).err());
         piece.clear();
     };
     let summary = checkpoint::read(path, &mut |key, value| {
-        octets += key.len() + value.len();
+        bytes += key.len() + value.len();
         piece.push((key.to_vec(), value.to_vec()));
-        if octets >= PIECE {
+        if bytes >= PIECE {
             apply(&mut piece);
-            octets = 0;
+            bytes = 0;
         }
         Ok(())
     })?;

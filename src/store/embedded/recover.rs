@@ -159,7 +159,7 @@ fn assemble(
 ) -> Result<(Index, Fingerprint, bool), OpenError> {
     let path = indexes(directory).join(generation.to_string());
     fs::create_dir_all(&path).map_err(OpenError::io(&path, "created"))?;
-    let index = Index::open(&path, settings.cache_octets)?;
+    let index = Index::open(&path, settings.cache_bytes)?;
     let base = match &plan.source {
         Source::Index(mark) => *mark,
         Source::Checkpoint(path, _) => load(&index, path)?.0,
@@ -224,7 +224,7 @@ fn finish(
     fs::rename(&fresh, checkpoints(directory)).map_err(OpenError::io(&fresh, "renamed"))?;
     let path = journal(directory);
     fs::create_dir_all(&path).map_err(OpenError::io(&path, "created"))?;
-    let settings = JournalSettings { segment_octets: u64::MAX, reserve_octets: 0, head_in: Some(directory.to_owned()) };
+    let settings = JournalSettings { segment_bytes: u64::MAX, reserve_bytes: 0, head_in: Some(directory.to_owned()) };
     let tail = Tail { mark, ..Tail::default() };
     JournalWriter::open(Arc::new(SystemDisk), &path, settings, &tail)?;
     checkpoint::sync_directory(directory)?;

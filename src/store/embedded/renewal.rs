@@ -2,7 +2,7 @@
 //!
 //! [`EmbeddedEngine::forget_past`] begins a new journal segment and writes two checkpoints: what is older than both is
 //! dropped, and nothing of it holds a record that was deleted before. [`EmbeddedEngine::renew_index`] copies the records
-//! into a new index and throws the old one away, for sled leaves old octets in its files until it happens to use the
+//! into a new index and throws the old one away, for sled leaves old bytes in its files until it happens to use the
 //! place again. Commits go on meanwhile; only the last few groups are caught up while they wait.
 
 use std::fs;
@@ -53,7 +53,7 @@ impl EmbeddedEngine {
         // A checkpoint is named by the last group before it: without one between, the second would take the first's place
         // and an older one stay.
         let mut batch = Batch::new();
-        batch.put(keys::setting("past"), self.shared.marks().applied.to_octets().as_slice());
+        batch.put(keys::setting("past"), self.shared.marks().applied.to_bytes().as_slice());
         self.commit(batch).await?;
         let second = self.write_checkpoint(hold).await?;
         let dropped_segments = first.dropped_segments + second.dropped_segments;
@@ -108,7 +108,7 @@ impl NewIndex {
 
     fn fill(shared: &Arc<Shared>, generation: u64, path: PathBuf) -> Result<Self, EngineError> {
         fs::create_dir_all(&path).map_err(written)?;
-        let index = Index::open(&path, shared.settings.cache_octets)?;
+        let index = Index::open(&path, shared.settings.cache_bytes)?;
         let (copied, since) = (shared.health.generation(), shared.marks().applied);
         let mut range = index::everything();
         loop {

@@ -15,8 +15,8 @@ pub struct Stats {
     pub writes: u64,
     /// Times that a journal file was synced.
     pub syncs: u64,
-    /// Octets appended to the journal.
-    pub journal_octets: u64,
+    /// Bytes appended to the journal.
+    pub journal_bytes: u64,
     /// CPU time of the committer thread, in nanoseconds.
     pub committer_nanoseconds: u64,
 }
@@ -28,7 +28,7 @@ pub(super) struct Counters {
     pub conflicts: AtomicU64,
     pub writes: AtomicU64,
     pub syncs: AtomicU64,
-    pub journal_octets: AtomicU64,
+    pub journal_bytes: AtomicU64,
     pub committer_nanoseconds: AtomicU64,
 }
 
@@ -41,7 +41,7 @@ impl Counters {
             conflicts: read(&self.conflicts),
             writes: read(&self.writes),
             syncs: read(&self.syncs),
-            journal_octets: read(&self.journal_octets),
+            journal_bytes: read(&self.journal_bytes),
             committer_nanoseconds: read(&self.committer_nanoseconds),
         }
     }

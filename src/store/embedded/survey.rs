@@ -24,9 +24,9 @@ pub struct Survey {
     pub segments: usize,
     /// The last group of the journal.
     pub last_group: u64,
-    /// Octets of an unacknowledged write at the journal's end; harmless.
+    /// Bytes of an unacknowledged write at the journal's end; harmless.
     pub torn: u64,
-    /// What is there of it may be a damaged group that was acknowledged: all its octets are there.
+    /// What is there of it may be a damaged group that was acknowledged: all its bytes are there.
     pub is_doubtful: bool,
     /// The last group has one wrong bit, which the next start puts right.
     pub repair: Option<Repair>,
@@ -168,7 +168,7 @@ fn damages(directory: &Path, segments: &[SegmentName], first: u64) -> Result<(Ta
 
 fn index_state(path: &Path, settings: &Settings) -> IndexState {
     let state = || {
-        let index = Index::open(path, settings.cache_octets)?;
+        let index = Index::open(path, settings.cache_bytes)?;
         let state = match index.mark()? {
             None => IndexState::Unusable("it was unfinished".to_owned()),
             Some(mark) => IndexState::Readable { mark, adds_up: index.fingerprint()? == mark.fingerprint },

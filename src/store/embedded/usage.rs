@@ -12,7 +12,7 @@ use crate::store::journal::segment;
 use super::EmbeddedEngine;
 use super::layout::{checkpoints, indexes, journal};
 
-/// What a store takes, in octets.
+/// What a store takes, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DiskUse {
     /// The journal.
@@ -43,7 +43,7 @@ impl EmbeddedEngine {
     /// [`EngineError::Unavailable`].
     pub fn disk_use(&self) -> Result<DiskUse, EngineError> {
         let directory = &self.shared.directory;
-        let mut found = DiskUse { index: octets_below(&indexes(directory)), ..DiskUse::default() };
+        let mut found = DiskUse { index: bytes_below(&indexes(directory)), ..DiskUse::default() };
         let system = rustix::fs::statvfs(directory).map_err(|error| unreadable(error.into()))?;
         found.free = system.f_bavail.saturating_mul(system.f_frsize);
         let used = system.f_blocks.saturating_sub(system.f_bfree).saturating_mul(system.f_frsize);
@@ -60,7 +60,7 @@ impl EmbeddedEngine {
         Ok(found)
     }
 
-    /// What the disk has left for users without privileges, in octets.
+    /// What the disk has left for users without privileges, in bytes.
     ///
     /// # Errors
     /// [`EngineError::Unavailable`].
@@ -75,12 +75,12 @@ fn unreadable(error: io::Error) -> EngineError {
 }
 
 /// A figure only: what is renamed or removed meanwhile is left out.
-fn octets_below(directory: &Path) -> u64 {
+fn bytes_below(directory: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(directory) else { return 0 };
-    let octets = |entry: fs::DirEntry| match entry.metadata() {
-        Ok(found) if found.is_dir() => octets_below(&entry.path()),
+    let bytes = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(found) if found.is_dir() => bytes_below(&entry.path()),
         Ok(found) => found.len(),
         Err(_) => 0,
     };
-    entries.flatten().map(octets).sum()
+    entries.flatten().map(bytes).sum()
 }

@@ -11,22 +11,22 @@ pub trait DiskFile: Send {
     ///
     /// # Errors
     /// The system's.
-    fn append(&mut self, octets: &[u8]) -> io::Result<usize>;
+    fn append(&mut self, bytes: &[u8]) -> io::Result<usize>;
     /// Makes all that was written durable, as `fdatasync(2)` does.
     ///
     /// # Errors
     /// The system's. What was written before may be lost and must not be relied upon.
     fn sync(&mut self) -> io::Result<()>;
-    /// Cuts the file to `length` octets; later appends go there.
+    /// Cuts the file to `length` bytes; later appends go there.
     ///
     /// # Errors
     /// The system's.
     fn cut(&mut self, length: u64) -> io::Result<()>;
-    /// Writes all of `octets` at byte `at`, in a file that was opened with [`Disk::open_to_overwrite`].
+    /// Writes all of `bytes` at byte `at`, in a file that was opened with [`Disk::open_to_overwrite`].
     ///
     /// # Errors
     /// The system's.
-    fn write_at(&mut self, at: u64, octets: &[u8]) -> io::Result<()>;
+    fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
 }
 
 /// Where segment files are made.
@@ -51,22 +51,22 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// The system's.
     fn sync_directory(&self, directory: &Path) -> io::Result<()>;
-    /// Octets that may still be written in the file system of `directory`.
+    /// Bytes that may still be written in the file system of `directory`.
     ///
     /// # Errors
     /// The system's.
     fn free(&self, directory: &Path) -> io::Result<u64>;
 }
 
-/// Writes all of `octets` at the end.
+/// Writes all of `bytes` at the end.
 ///
 /// # Errors
 /// The system's; a part may have been written.
-pub fn write_all(file: &mut dyn DiskFile, mut octets: &[u8]) -> io::Result<()> {
-    while !octets.is_empty() {
-        match file.append(octets) {
+pub fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.append(bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => octets = octets.get(written..).unwrap_or_default(),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }
@@ -174,8 +174,8 @@ impl Disk for SystemDisk {
 }
 
 impl DiskFile for File {
-    fn append(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.write(octets)
+    fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write(bytes)
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -186,7 +186,7 @@ impl DiskFile for File {
         self.set_len(length)
     }
 
-    fn write_at(&mut self, at: u64, octets: &[u8]) -> io::Result<()> {
-        self.write_all_at(octets, at)
+    fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.write_all_at(bytes, at)
     }
 }

@@ -24,33 +24,33 @@ pub enum End {
 }
 
 /// Looks at what stands behind the last whole record of a segment, at byte `at`; no whole record follows.
-pub fn judge(header: &Header, octets: &[u8], at: u64) -> End {
-    if let Some(repaired) = repaired(header, octets) {
+pub fn judge(header: &Header, bytes: &[u8], at: u64) -> End {
+    if let Some(repaired) = repaired(header, bytes) {
         return End::Repairable(repaired);
     }
-    match record::head(octets).map(|(length, _)| record::HEAD + length) {
+    match record::head(bytes).map(|(length, _)| record::HEAD + length) {
         // A write that is cut short leaves its beginning, so the head is among it, or is a hole. A length that is
         // damaged together with something else looks like one: only what is known beside the journal tells.
-        None if octets.len() < record::HEAD || is_hole(octets, at) => End::CutShort,
+        None if bytes.len() < record::HEAD || is_hole(bytes, at) => End::CutShort,
         None => End::Doubtful,
-        Some(whole) if whole > octets.len() => End::CutShort,
-        Some(whole) if octets.get(whole..).is_some_and(|rest| rest.starts_with(&record::MAGIC)) => End::Damaged,
-        Some(_) if is_hole(octets, at) => End::CutShort,
+        Some(whole) if whole > bytes.len() => End::CutShort,
+        Some(whole) if bytes.get(whole..).is_some_and(|rest| rest.starts_with(&record::MAGIC)) => End::Damaged,
+        Some(_) if is_hole(bytes, at) => End::CutShort,
         Some(_) => End::Doubtful,
     }
 }
 
 /// Whether a sector of the file, as far as it belongs to these bytes, holds nothing but zeros: it was never written.
-fn is_hole(octets: &[u8], at: u64) -> bool {
-    let first = usize::try_from(SECTOR - at % SECTOR).unwrap_or(usize::MAX).min(octets.len());
-    let (head, rest) = octets.split_at(first);
-    let is_zero = |part: &[u8]| part.len() >= record::HEAD && part.iter().all(|octet| *octet == 0);
+fn is_hole(bytes: &[u8], at: u64) -> bool {
+    let first = usize::try_from(SECTOR - at % SECTOR).unwrap_or(usize::MAX).min(bytes.len());
+    let (head, rest) = bytes.split_at(first);
+    let is_zero = |part: &[u8]| part.len() >= record::HEAD && part.iter().all(|byte| *byte == 0);
     is_zero(head) || rest.chunks(usize::try_from(SECTOR).unwrap_or(usize::MAX)).any(is_zero)
 }
 
 /// The record that these bytes were when one bit of them, or the beginning of their head, is wrong.
-fn repaired(header: &Header, octets: &[u8]) -> Option<Vec<u8>> {
-    let (head, payload) = octets.split_at_checked(record::HEAD)?;
+fn repaired(header: &Header, bytes: &[u8]) -> Option<Vec<u8>> {
+    let (head, payload) = bytes.split_at_checked(record::HEAD)?;
     let length = u32::try_from(payload.len()).ok()?;
     let mut checksum = [0; 8];
     checksum.copy_from_slice(head.get(8..)?);
@@ -63,7 +63,7 @@ fn repaired(header: &Header, octets: &[u8]) -> Option<Vec<u8>> {
     if let Some(whole) = rebuilt(expected, payload) {
         return Some(whole);
     }
-    let named = record::head(octets).map(|(length, _)| length);
+    let named = record::head(bytes).map(|(length, _)| length);
     if payload.len() > LONGEST_SEARCHED || named != Some(payload.len()) {
         return None;
     }

@@ -62,14 +62,14 @@ pub fn path(store: &Path) -> PathBuf {
 /// # Errors
 /// The system's.
 pub fn read(store: &Path) -> io::Result<FoundHead> {
-    let octets = match fs::read(path(store)) {
-        Ok(octets) => octets,
+    let bytes = match fs::read(path(store)) {
+        Ok(bytes) => bytes,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(FoundHead::default()),
         Err(e) => return Err(e),
     };
-    let mut found = FoundHead { damaged: octets.len() != SLOT * SLOTS, ..FoundHead::default() };
+    let mut found = FoundHead { damaged: bytes.len() != SLOT * SLOTS, ..FoundHead::default() };
     for number in 0..SLOTS {
-        let Some((head, boot)) = octets.get(number * SLOT..(number + 1) * SLOT).and_then(parse) else {
+        let Some((head, boot)) = bytes.get(number * SLOT..(number + 1) * SLOT).and_then(parse) else {
             found.damaged = true;
             continue;
         };
@@ -91,11 +91,11 @@ pub fn read(store: &Path) -> io::Result<FoundHead> {
 /// The system's; the file that was there stays.
 pub fn begin(store: &Path, head: Head, is_last: bool) -> io::Result<()> {
     let boot = if is_last { boot_id().unwrap_or_default() } else { BootId::default() };
-    let octets: Vec<u8> =
+    let bytes: Vec<u8> =
         (0..SLOTS).flat_map(|number| slot(head, if number == LIVE { boot } else { BootId::default() })).collect();
     let temporary = store.join("journal-head.new");
     let mut file = File::create(&temporary)?;
-    file.write_all(&octets)?;
+    file.write_all(&bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, path(store))?;
     File::open(store)?.sync_all()
@@ -146,27 +146,27 @@ impl HeadWriter {
 }
 
 fn slot(head: Head, boot: BootId) -> Vec<u8> {
-    let mut octets = fields(head, boot);
-    octets.resize(SLOT, 0);
-    octets
+    let mut bytes = fields(head, boot);
+    bytes.resize(SLOT, 0);
+    bytes
 }
 
 /// What of a slot is not always zero.
 fn fields(head: Head, boot: BootId) -> Vec<u8> {
-    let mut octets = Vec::with_capacity(USED);
-    octets.extend_from_slice(&MAGIC);
-    octets.extend_from_slice(&VERSION.to_le_bytes());
-    octets.extend_from_slice(&head.segment.to_le_bytes());
-    octets.extend_from_slice(&head.group.to_le_bytes());
-    octets.extend_from_slice(&boot);
-    octets.extend_from_slice(&xxh3_64(&octets).to_le_bytes());
-    octets
+    let mut bytes = Vec::with_capacity(USED);
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&head.segment.to_le_bytes());
+    bytes.extend_from_slice(&head.group.to_le_bytes());
+    bytes.extend_from_slice(&boot);
+    bytes.extend_from_slice(&xxh3_64(&bytes).to_le_bytes());
+    bytes
 }
 
-fn parse(octets: &[u8]) -> Option<(Head, BootId)> {
-    let (fields, rest) = octets.split_at_checked(USED - 8)?;
+fn parse(bytes: &[u8]) -> Option<(Head, BootId)> {
+    let (fields, rest) = bytes.split_at_checked(USED - 8)?;
     let (checksum, zeros) = rest.split_first_chunk::<8>()?;
-    let is_whole = xxh3_64(fields) == u64::from_le_bytes(*checksum) && zeros.iter().all(|octet| *octet == 0);
+    let is_whole = xxh3_64(fields) == u64::from_le_bytes(*checksum) && zeros.iter().all(|byte| *byte == 0);
     let (version, fields) = fields.strip_prefix(&MAGIC)?.split_first_chunk::<4>()?;
     let (segment, fields) = fields.split_first_chunk::<8>()?;
     let (group, boot) = fields.split_first_chunk::<8>()?;
@@ -236,9 +236,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         begin(directory.path(), head(1, 8), false).unwrap();
         assert_eq!(read(directory.path()).unwrap().last, None);
-        let mut octets = fs::read(path(directory.path())).unwrap();
-        octets.splice(LIVE * SLOT.., slot(head(1, 12), [7; 16]));
-        fs::write(path(directory.path()), octets).unwrap();
+        let mut bytes = fs::read(path(directory.path())).unwrap();
+        bytes.splice(LIVE * SLOT.., slot(head(1, 12), [7; 16]));
+        fs::write(path(directory.path()), bytes).unwrap();
         let found = read(directory.path()).unwrap();
         assert_eq!(found, FoundHead { least: Some(head(1, 12)), last: None, damaged: false });
     }

@@ -53,7 +53,7 @@ impl JournalError {
 pub struct Damage {
     /// The segment file.
     pub path: PathBuf,
-    /// Where it begins, in octets from the start of the file.
+    /// Where it begins, in bytes from the start of the file.
     pub from: u64,
     /// Where what can be read begins again, or the end of the file.
     pub to: u64,

@@ -5,7 +5,7 @@
 //! payload: mark after the group (32) | time i64 | writes: key length u16 | value length u32, all ones for a delete | key | value
 //! ```
 //! All numbers are little-endian. The time is when the group was made durable, in milliseconds since 1970, the lowest
-//! number where nobody knew; segments of version 1 have none. The salt, random for each segment, keeps octets that are no record of this segment
+//! number where nobody knew; segments of version 1 have none. The salt, random for each segment, keeps bytes that are no record of this segment
 //! (old blocks of the disk, a stored value that looks like a record) from ever passing as one.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -19,15 +19,15 @@ use super::segment::Header;
 /// Begins every record, so that a reader finds the next one after a damaged one.
 pub const MAGIC: [u8; 4] = *b"\xd7Grp";
 
-/// Octets before the payload.
+/// Bytes before the payload.
 pub const HEAD: usize = 16;
 
-/// The most octets that a payload may have; a longer length is damage.
+/// The most bytes that a payload may have; a longer length is damage.
 pub const MAX_PAYLOAD: usize = 64 * 1024 * 1024;
 
 const DELETED: u32 = u32::MAX;
 
-/// Octets of a record's time.
+/// Bytes of a record's time.
 const TIME: usize = 8;
 /// Nobody knew what time it was.
 const UNKNOWN: i64 = i64::MIN;
@@ -35,60 +35,60 @@ const UNKNOWN: i64 = i64::MIN;
 /// Builds one record in a buffer that is used again and again.
 #[derive(Default)]
 pub struct RecordBuffer {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl RecordBuffer {
     /// Begins a new record.
     pub fn clear(&mut self) {
-        self.octets.clear();
-        self.octets.resize(HEAD + Mark::LENGTH + TIME, 0);
+        self.bytes.clear();
+        self.bytes.resize(HEAD + Mark::LENGTH + TIME, 0);
     }
 
-    /// Octets so far.
+    /// Bytes so far.
     pub fn len(&self) -> usize {
-        self.octets.len()
+        self.bytes.len()
     }
 
     /// Whether no write is in it.
     pub fn is_empty(&self) -> bool {
-        self.octets.len() <= HEAD + Mark::LENGTH + TIME
+        self.bytes.len() <= HEAD + Mark::LENGTH + TIME
     }
 
-    /// Adds a write. Keys have at most 65,535 octets and values less than 4 GB (`Batch::admissible` sees to that).
+    /// Adds a write. Keys have at most 65,535 bytes and values less than 4 GB (`Batch::admissible` sees to that).
     pub fn push(&mut self, key: &[u8], value: Option<&[u8]>) {
         let key_length = u16::try_from(key.len()).unwrap_or(u16::MAX);
         let value_length = value.map_or(DELETED, |value| u32::try_from(value.len()).unwrap_or(DELETED));
-        self.octets.extend_from_slice(&key_length.to_le_bytes());
-        self.octets.extend_from_slice(&value_length.to_le_bytes());
-        self.octets.extend_from_slice(key);
-        self.octets.extend_from_slice(value.unwrap_or_default());
+        self.bytes.extend_from_slice(&key_length.to_le_bytes());
+        self.bytes.extend_from_slice(&value_length.to_le_bytes());
+        self.bytes.extend_from_slice(key);
+        self.bytes.extend_from_slice(value.unwrap_or_default());
     }
 
     /// The finished record, for the segment with this header.
     pub fn finish(&mut self, header: &Header, mark: Mark, at: Option<Timestamp>) -> &[u8] {
         // The writes lie behind room for a time; where records have none, all before them moves up by as much.
         let begin = if header.is_timed() { 0 } else { TIME };
-        let octets = &mut self.octets[begin..];
-        let length = u32::try_from(octets.len().saturating_sub(HEAD)).unwrap_or(u32::MAX);
-        octets[HEAD..HEAD + Mark::LENGTH].copy_from_slice(&mark.to_octets());
+        let bytes = &mut self.bytes[begin..];
+        let length = u32::try_from(bytes.len().saturating_sub(HEAD)).unwrap_or(u32::MAX);
+        bytes[HEAD..HEAD + Mark::LENGTH].copy_from_slice(&mark.to_bytes());
         if header.is_timed() {
             let millis = at.map_or(UNKNOWN, |at| at.timestamp_millis());
-            octets[HEAD + Mark::LENGTH..HEAD + Mark::LENGTH + TIME].copy_from_slice(&millis.to_le_bytes());
+            bytes[HEAD + Mark::LENGTH..HEAD + Mark::LENGTH + TIME].copy_from_slice(&millis.to_le_bytes());
         }
-        let head = write_head(MAGIC, length, checksum(header.salt, length, &octets[HEAD..]));
-        octets[..HEAD].copy_from_slice(&head);
-        octets
+        let head = write_head(MAGIC, length, checksum(header.salt, length, &bytes[HEAD..]));
+        bytes[..HEAD].copy_from_slice(&head);
+        bytes
     }
 }
 
-/// The length and checksum that a record's first [`HEAD`] octets name; `None` when they begin no record.
-pub fn head(octets: &[u8]) -> Option<(usize, u64)> {
-    let (length, checksum) = read_head(MAGIC, octets)?;
+/// The length and checksum that a record's first [`HEAD`] bytes name; `None` when they begin no record.
+pub fn head(bytes: &[u8]) -> Option<(usize, u64)> {
+    let (length, checksum) = read_head(MAGIC, bytes)?;
     (Mark::LENGTH..=MAX_PAYLOAD).contains(&length).then_some((length, checksum))
 }
 
-/// The [`HEAD`] octets before a payload. The spool's records begin as the journal's do, with a magic of their own.
+/// The [`HEAD`] bytes before a payload. The spool's records begin as the journal's do, with a magic of their own.
 pub fn write_head(magic: [u8; 4], length: u32, checksum: u64) -> [u8; HEAD] {
     let mut head = [0; HEAD];
     head[..4].copy_from_slice(&magic);
@@ -98,8 +98,8 @@ pub fn write_head(magic: [u8; 4], length: u32, checksum: u64) -> [u8; HEAD] {
 }
 
 /// The length and checksum in a head; `None` when it does not begin with `magic`.
-pub fn read_head(magic: [u8; 4], octets: &[u8]) -> Option<(usize, u64)> {
-    let rest = octets.strip_prefix(&magic)?;
+pub fn read_head(magic: [u8; 4], bytes: &[u8]) -> Option<(usize, u64)> {
+    let rest = bytes.strip_prefix(&magic)?;
     let (length, rest) = rest.split_first_chunk::<4>()?;
     let (checksum, _) = rest.split_first_chunk::<8>()?;
     Some((usize::try_from(u32::from_le_bytes(*length)).ok()?, u64::from_le_bytes(*checksum)))
@@ -135,7 +135,7 @@ impl<'a> Record<'a> {
             }
             false => (None, writes),
         };
-        let record = Self { mark: Mark::from_octets(mark)?, at, writes };
+        let record = Self { mark: Mark::from_bytes(mark)?, at, writes };
         // Once here, so that `writes` need not be able to fail.
         let mut rest = record.writes;
         while !rest.is_empty() {
@@ -158,8 +158,8 @@ impl<'a> Record<'a> {
 /// A key and what it is set to; no value when it is deleted.
 pub type Write<'a> = (&'a [u8], Option<&'a [u8]>);
 
-fn split(octets: &[u8]) -> Option<(Write<'_>, &[u8])> {
-    let (key_length, rest) = octets.split_first_chunk::<2>()?;
+fn split(bytes: &[u8]) -> Option<(Write<'_>, &[u8])> {
+    let (key_length, rest) = bytes.split_first_chunk::<2>()?;
     let (value_length, rest) = rest.split_first_chunk::<4>()?;
     let (key, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*key_length)))?;
     match u32::from_le_bytes(*value_length) {
@@ -171,11 +171,11 @@ fn split(octets: &[u8]) -> Option<(Write<'_>, &[u8])> {
     }
 }
 
-/// The keys of the writes in octets of a segment that are damaged, as far as they can be taken apart: nothing is checked.
-pub fn lenient_keys(octets: &[u8]) -> Vec<Vec<u8>> {
+/// The keys of the writes in bytes of a segment that are damaged, as far as they can be taken apart: nothing is checked.
+pub fn lenient_keys(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut keys = Vec::new();
     let mut begin = 0;
-    while let Some(rest) = octets.get(begin..).filter(|rest| !rest.is_empty()) {
+    while let Some(rest) = bytes.get(begin..).filter(|rest| !rest.is_empty()) {
         // A record that begins where the damage does need not have its magic any more.
         let next = rest.windows(MAGIC.len()).skip(1).position(|four| four == MAGIC).map_or(rest.len(), |at| at + 1);
         let record = rest.get(..next).unwrap_or_default();
@@ -226,22 +226,22 @@ mod tests {
         buffer.push(b"empty", Some(b""));
         let at = Timestamp::from_timestamp_millis(1_795_000_000_123);
         let header = |salt| Header { version: VERSION, salt, before: Mark::default() };
-        let octets = buffer.finish(&header(99), mark, at).to_vec();
-        let parse = |octets: &[u8], salt| {
-            let (length, checksum) = head(octets)?;
-            let payload = octets.get(HEAD..HEAD + length)?;
+        let bytes = buffer.finish(&header(99), mark, at).to_vec();
+        let parse = |bytes: &[u8], salt| {
+            let (length, checksum) = head(bytes)?;
+            let payload = bytes.get(HEAD..HEAD + length)?;
             Record::read(&header(salt), checksum, payload).map(|r| (r.mark, r.at, r.writes().count()))
         };
-        assert_eq!(parse(&octets, 99), Some((mark, at, 3)));
-        assert_eq!(parse(&octets, 98), None);
-        for position in 0..octets.len() {
-            let mut damaged = octets.clone();
+        assert_eq!(parse(&bytes, 99), Some((mark, at, 3)));
+        assert_eq!(parse(&bytes, 98), None);
+        for position in 0..bytes.len() {
+            let mut damaged = bytes.clone();
             damaged[position] ^= 1;
             assert_eq!(parse(&damaged, 99), None, "octet {position}");
         }
-        let (_, checksum) = head(&octets).unwrap();
+        let (_, checksum) = head(&bytes).unwrap();
         let header = header(99);
-        let record = Record::read(&header, checksum, &octets[HEAD..]).unwrap();
+        let record = Record::read(&header, checksum, &bytes[HEAD..]).unwrap();
         let writes: Vec<_> = record.writes().collect();
         assert_eq!(writes, [(&b"s1"[..], Some(&b"value"[..])), (&b"gone"[..], None), (&b"empty"[..], Some(&b""[..]))]);
     }
@@ -249,7 +249,7 @@ mod tests {
     fn a_record_of_a_segment_without_times_is_read_as_ever() {
         let mark = Mark { sequence: 1, fingerprint: Fingerprint { records: 1, sum: 7 } };
         let header = Header { version: 1, salt: 5, before: Mark::default() };
-        let mut payload = mark.to_octets().to_vec();
+        let mut payload = mark.to_bytes().to_vec();
         payload.extend_from_slice(b"\x01\0\x02\0\0\0kvv");
         let expected = checksum(5, u32::try_from(payload.len()).unwrap(), &payload);
         let mut buffer = RecordBuffer::default();

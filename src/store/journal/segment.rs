@@ -14,7 +14,7 @@ use crate::store::fingerprint::Mark;
 
 use super::disk::{numbered_files, numbered_path};
 
-/// Octets of a header.
+/// Bytes of a header.
 pub const HEADER: usize = 60;
 
 const MAGIC: [u8; 8] = *b"depeschJ";
@@ -49,31 +49,31 @@ impl Header {
     }
 
     /// The form on disk.
-    pub fn to_octets(self) -> [u8; HEADER] {
-        let mut octets = [0; HEADER];
-        octets[..8].copy_from_slice(&MAGIC);
-        octets[8..12].copy_from_slice(&self.version.to_le_bytes());
-        octets[12..20].copy_from_slice(&self.salt.to_le_bytes());
-        octets[20..52].copy_from_slice(&self.before.to_octets());
-        let checksum = xxh3_64(&octets[..52]);
-        octets[52..].copy_from_slice(&checksum.to_le_bytes());
-        octets
+    pub fn to_bytes(self) -> [u8; HEADER] {
+        let mut bytes = [0; HEADER];
+        bytes[..8].copy_from_slice(&MAGIC);
+        bytes[8..12].copy_from_slice(&self.version.to_le_bytes());
+        bytes[12..20].copy_from_slice(&self.salt.to_le_bytes());
+        bytes[20..52].copy_from_slice(&self.before.to_bytes());
+        let checksum = xxh3_64(&bytes[..52]);
+        bytes[52..].copy_from_slice(&checksum.to_le_bytes());
+        bytes
     }
 
     /// From the form on disk.
     ///
     /// # Errors
     /// [`HeaderFault`]
-    pub fn from_octets(octets: &[u8]) -> Result<Self, HeaderFault> {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, HeaderFault> {
         let fields = || {
-            let (magic, rest) = octets.split_first_chunk::<8>()?;
+            let (magic, rest) = bytes.split_first_chunk::<8>()?;
             let (version, rest) = rest.split_first_chunk::<4>()?;
             let (salt, rest) = rest.split_first_chunk::<8>()?;
             let (before, rest) = rest.split_at_checked(Mark::LENGTH)?;
             let (checksum, _) = rest.split_first_chunk::<8>()?;
-            let whole = *magic == MAGIC && xxh3_64(octets.get(..52)?) == u64::from_le_bytes(*checksum);
+            let whole = *magic == MAGIC && xxh3_64(bytes.get(..52)?) == u64::from_le_bytes(*checksum);
             let (version, salt) = (u32::from_le_bytes(*version), u64::from_le_bytes(*salt));
-            whole.then_some(Self { version, salt, before: Mark::from_octets(before)? })
+            whole.then_some(Self { version, salt, before: Mark::from_bytes(before)? })
         };
         match fields() {
             Some(header) if (1..=VERSION).contains(&header.version) => Ok(header),

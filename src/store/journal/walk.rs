@@ -31,7 +31,7 @@ pub struct Tail {
     pub mark: Mark,
     /// Where the store stood at the group that the walk began after, if the journal still knows.
     pub start: Option<Mark>,
-    /// Octets behind the last whole record, from a write that was cut short.
+    /// Bytes behind the last whole record, from a write that was cut short.
     pub torn: u64,
     /// All of a record is there behind the last whole one, and does not fit together: it may be damaged, and not cut short.
     pub is_doubtful: bool,
@@ -49,7 +49,7 @@ pub struct Repair {
     /// Where the record begins, in bytes from the start of the file.
     pub at: u64,
     /// The whole record, as it was.
-    pub octets: Vec<u8>,
+    pub bytes: Vec<u8>,
 }
 
 /// Reads all records after group `after`, in order.
@@ -115,7 +115,7 @@ fn read_header(name: &SegmentName, reader: &mut SegmentReader) -> Result<Header,
     Err(JournalError::Damaged(damage(name, (0, reader.length), name.first.saturating_sub(1), None, what)))
 }
 
-/// Reads all of a segment that was opened before, and shows its groups in order, each with the octet at which it ends.
+/// Reads all of a segment that was opened before, and shows its groups in order, each with the byte at which it ends.
 /// Nothing in it may be damaged, its end neither.
 ///
 /// # Errors
@@ -219,19 +219,19 @@ impl Walk<'_> {
     /// What stands behind the last whole record of the last segment, and holds no whole one.
     fn end(&mut self, name: &SegmentName, header: Header, reader: &mut SegmentReader) -> Result<(), JournalError> {
         let from = reader.position;
-        let octets = reader.rest().map_err(JournalError::io(&name.path, "read"))?;
-        match end::judge(&header, &octets, from) {
-            End::CutShort => self.tail.torn = octets.len() as u64,
-            End::Doubtful => (self.tail.torn, self.tail.is_doubtful) = (octets.len() as u64, true),
+        let bytes = reader.rest().map_err(JournalError::io(&name.path, "read"))?;
+        match end::judge(&header, &bytes, from) {
+            End::CutShort => self.tail.torn = bytes.len() as u64,
+            End::Doubtful => (self.tail.torn, self.tail.is_doubtful) = (bytes.len() as u64, true),
             End::Damaged => self.damaged(name, from, reader.length, None, "records are damaged")?,
-            End::Repairable(octets) => {
-                let payload = octets.get(record::HEAD..).unwrap_or_default();
-                let checksum = record::head(&octets).map_or(0, |(_, checksum)| checksum);
+            End::Repairable(bytes) => {
+                let payload = bytes.get(record::HEAD..).unwrap_or_default();
+                let checksum = record::head(&bytes).map_or(0, |(_, checksum)| checksum);
                 if let Some(record) = Record::read(&header, checksum, payload) {
                     self.record(name, from, record)?;
                 }
-                reader.position = from + octets.len() as u64;
-                self.tail.repair = Some(Repair { path: name.path.clone(), at: from, octets });
+                reader.position = from + bytes.len() as u64;
+                self.tail.repair = Some(Repair { path: name.path.clone(), at: from, bytes });
             }
         }
         Ok(())
@@ -300,13 +300,13 @@ impl SegmentReader {
     }
 
     fn header(&mut self) -> io::Result<Result<Header, HeaderFault>> {
-        let mut octets = [0; segment::HEADER];
-        if self.length < octets.len() as u64 {
+        let mut bytes = [0; segment::HEADER];
+        if self.length < bytes.len() as u64 {
             return Ok(Err(HeaderFault::Damaged));
         }
-        self.file.read_exact(&mut octets)?;
-        self.position = octets.len() as u64;
-        Ok(Header::from_octets(&octets))
+        self.file.read_exact(&mut bytes)?;
+        self.position = bytes.len() as u64;
+        Ok(Header::from_bytes(&bytes))
     }
 
     fn next(&mut self, header: &Header) -> io::Result<Next<'_>> {
@@ -353,9 +353,9 @@ impl SegmentReader {
     fn resume(&mut self, header: &Header) -> io::Result<Option<(u64, u64)>> {
         let rest = self.rest()?;
         let found = (1..rest.len()).find_map(|start| {
-            let octets = rest.get(start..).filter(|octets| octets.starts_with(&record::MAGIC))?;
-            let (length, checksum) = record::head(octets)?;
-            let payload = octets.get(record::HEAD..record::HEAD + length)?;
+            let bytes = rest.get(start..).filter(|bytes| bytes.starts_with(&record::MAGIC))?;
+            let (length, checksum) = record::head(bytes)?;
+            let payload = bytes.get(record::HEAD..record::HEAD + length)?;
             Some((start as u64, Record::read(header, checksum, payload)?.mark.sequence))
         });
         let Some((start, sequence)) = found else { return Ok(None) };

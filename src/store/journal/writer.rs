@@ -27,10 +27,10 @@ pub enum AppendError {
 /// How the journal is kept.
 #[derive(Clone, Debug)]
 pub struct JournalSettings {
-    /// A new segment is begun when one has this many octets.
-    pub segment_octets: u64,
-    /// Octets of the disk that are left alone, so that the index never meets a full disk.
-    pub reserve_octets: u64,
+    /// A new segment is begun when one has this many bytes.
+    pub segment_bytes: u64,
+    /// Bytes of the disk that are left alone, so that the index never meets a full disk.
+    pub reserve_bytes: u64,
     /// The directory of the store, where `journal-head` notes how far the journal reaches; none while a store is built.
     pub head_in: Option<PathBuf>,
 }
@@ -73,7 +73,7 @@ impl JournalWriter {
                 let failed = |action| JournalError::io(&name.path, action);
                 if let Some(repair) = &tail.repair {
                     let mut file = disk.open_to_overwrite(&repair.path).map_err(failed("opened"))?;
-                    file.write_at(repair.at, &repair.octets).map_err(failed("repaired"))?;
+                    file.write_at(repair.at, &repair.bytes).map_err(failed("repaired"))?;
                 }
                 let mut file = disk.append_to(&name.path).map_err(failed("opened"))?;
                 if tail.torn > 0 {
@@ -131,7 +131,7 @@ impl JournalWriter {
         }
     }
 
-    /// Makes the group in `buffer` durable, as of `at`; the store then stands at `mark`. Gives its octets in the journal.
+    /// Makes the group in `buffer` durable, as of `at`; the store then stands at `mark`. Gives its bytes in the journal.
     ///
     /// # Errors
     /// [`AppendError`]
@@ -139,7 +139,7 @@ impl JournalWriter {
         if let Some(reason) = &self.broken {
             return Err(AppendError::Broken(reason.clone()));
         }
-        let needed = self.settings.reserve_octets.saturating_add(buffer.len() as u64);
+        let needed = self.settings.reserve_bytes.saturating_add(buffer.len() as u64);
         // Only a guard: if the system cannot say what is free, the write itself will.
         if self.disk.free(&self.directory).is_ok_and(|free| free < needed) {
             let text = format!("{} has less than {needed} bytes free", self.directory.display());
@@ -147,12 +147,12 @@ impl JournalWriter {
         }
         // A segment of an older form gets no more than the one group that it may need to have a name of its own.
         let is_old = self.header.version < segment::VERSION && self.length > segment::HEADER as u64;
-        if self.length >= self.settings.segment_octets || is_old {
+        if self.length >= self.settings.segment_bytes || is_old {
             self.roll()?;
         }
-        let octets = buffer.finish(&self.header, mark, at);
-        let written = octets.len() as u64;
-        if let Err(e) = write_all(self.file.as_mut(), octets) {
+        let bytes = buffer.finish(&self.header, mark, at);
+        let written = bytes.len() as u64;
+        if let Err(e) = write_all(self.file.as_mut(), bytes) {
             let full = is_full(&e);
             let cut = self.file.cut(self.length);
             return match (full, cut) {
@@ -203,7 +203,7 @@ fn create(disk: &dyn Disk, directory: &Path, before: Mark) -> Result<(Box<dyn Di
     let salt = getrandom::u64().map_err(|e| failed("salted")(io::Error::other(e.to_string())))?;
     let mut file = disk.create(&name.path).map_err(failed("created"))?;
     let header = Header { version: segment::VERSION, salt, before };
-    write_all(file.as_mut(), &header.to_octets()).map_err(failed("written"))?;
+    write_all(file.as_mut(), &header.to_bytes()).map_err(failed("written"))?;
     file.sync().map_err(failed("synced"))?;
     disk.sync_directory(directory).map_err(JournalError::io(directory, "synced"))?;
     Ok((file, header))

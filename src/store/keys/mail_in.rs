@@ -1,7 +1,7 @@
 //! Keys of mail that came in, posts, pending requests, and what waits for its turn.
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{InboundId, ListName, PostId, WishId};
+use crate::base::id::{InboundId, ListName, PendingRequestId, PostId};
 use crate::store::engine::{Key, KeyRange};
 
 use super::{key, millis, table};
@@ -17,7 +17,7 @@ pub fn inbound_waiting(id: InboundId) -> Key {
 }
 
 /// What somebody asked for by mail and is yet to confirm.
-pub fn wish(id: WishId) -> Key {
+pub fn pending(id: PendingRequestId) -> Key {
     key(b'T', &[&id.0.to_be_bytes()])
 }
 

@@ -1,7 +1,7 @@
 //! Keys of what goes out: mailings with their deliveries, what came back about them, and letters.
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{LetterId, MailingId, ReleaseId, SubscriberId};
+use crate::base::id::{MailingId, NoticeId, ReleaseId, SubscriberId};
 use crate::model::ledger::Sequence;
 use crate::store::engine::{Key, KeyRange};
 
@@ -121,35 +121,35 @@ pub fn taking_back_of(taking_back: &Key) -> Option<(MailingId, &str)> {
 }
 
 /// A letter. The number is counted down, so that a scan finds the newest first.
-pub fn letter(id: LetterId) -> Key {
+pub fn notice(id: NoticeId) -> Key {
     key(b'n', &[&(u64::MAX - id.0).to_be_bytes()])
 }
 
-/// The octets of a letter.
-pub fn letter_body(id: LetterId) -> Key {
+/// The bytes of a letter.
+pub fn notice_body(id: NoticeId) -> Key {
     key(b'L', &[&id.0.to_be_bytes()])
 }
 
 /// A letter to be sent, in order of the time at which it is due.
-pub fn letter_due(at: Timestamp, id: LetterId) -> Key {
+pub fn notice_due(at: Timestamp, id: NoticeId) -> Key {
     key(b'N', &[&millis(at).to_be_bytes(), &id.0.to_be_bytes()])
 }
 
 /// Letters that are due at `until` or before.
-pub fn letters_due_until(until: Timestamp) -> KeyRange {
+pub fn notices_due_until(until: Timestamp) -> KeyRange {
     KeyRange::new(key(b'N', &[]), Some(key(b'N', &[&(millis(until) + 1).to_be_bytes()])))
 }
 
 /// Letters that are due later than `now`.
-pub fn letters_due_after(now: Timestamp) -> KeyRange {
+pub fn notices_due_after(now: Timestamp) -> KeyRange {
     KeyRange { from: key(b'N', &[&(millis(now) + 1).to_be_bytes()]), ..table(b'N') }
 }
 
 /// The letter that a due key ends with, and when it is due.
-pub fn letter_of_due(due: &Key) -> Option<(Timestamp, LetterId)> {
+pub fn notice_of_due(due: &Key) -> Option<(Timestamp, NoticeId)> {
     let (at, id) = due.0.get(1..)?.split_at_checked(8)?;
     let at = i64::try_from(u64::from_be_bytes(at.try_into().ok()?)).ok()?;
-    Some((Timestamp::from_timestamp_millis(at)?, LetterId(u64::from_be_bytes(id.try_into().ok()?))))
+    Some((Timestamp::from_timestamp_millis(at)?, NoticeId(u64::from_be_bytes(id.try_into().ok()?))))
 }
 
 /// How often an automatic reply of one kind went to one address on a day (days since 1970).

@@ -11,15 +11,15 @@ use super::record::{self, HEAD, Head};
 /// # Errors
 /// [`SpoolError::Io`].
 pub fn unreadable(path: &Path, number: u64) -> Result<Vec<(u64, u64)>, SpoolError> {
-    let octets = fs::read(path).map_err(SpoolError::io(path, "read"))?;
+    let bytes = fs::read(path).map_err(SpoolError::io(path, "read"))?;
     let mut parts: Vec<(u64, u64)> = Vec::new();
     let mut at = 0;
-    while at < octets.len() {
-        match message(&octets, at, number) {
+    while at < bytes.len() {
+        match message(&bytes, at, number) {
             Some(next) => at = next,
             None => {
-                let next = (at + 1..octets.len()).find(|from| message(&octets, *from, number).is_some());
-                let next = next.unwrap_or(octets.len());
+                let next = (at + 1..bytes.len()).find(|from| message(&bytes, *from, number).is_some());
+                let next = next.unwrap_or(bytes.len());
                 parts.push((at as u64, next as u64));
                 at = next;
             }
@@ -28,19 +28,19 @@ pub fn unreadable(path: &Path, number: u64) -> Result<Vec<(u64, u64)>, SpoolErro
     Ok(parts)
 }
 
-/// Where the whole message that begins at an octet ends.
-fn message(octets: &[u8], at: usize, number: u64) -> Option<usize> {
-    let head: &[u8; HEAD] = octets.get(at..)?.first_chunk()?;
+/// Where the whole message that begins at a byte ends.
+fn message(bytes: &[u8], at: usize, number: u64) -> Option<usize> {
+    let head: &[u8; HEAD] = bytes.get(at..)?.first_chunk()?;
     let end = |length: usize| at.checked_add(HEAD)?.checked_add(length);
     match record::read_head(head) {
         Head::Message { length, checksum } => {
-            let message = octets.get(at + HEAD..end(length)?)?;
+            let message = bytes.get(at + HEAD..end(length)?)?;
             (record::checksum(number, at as u64, message) == checksum).then_some(end(length)?)
         }
         // Nothing is left of it but its place. One that the end of the file cut off was erased up to there.
         Head::Erased { length } => {
-            let end = end(length)?.min(octets.len());
-            octets.get(at + HEAD..end)?.iter().all(|octet| *octet == 0).then_some(end)
+            let end = end(length)?.min(bytes.len());
+            bytes.get(at + HEAD..end)?.iter().all(|byte| *byte == 0).then_some(end)
         }
         Head::Newer | Head::Other => None,
     }

@@ -1,4 +1,4 @@
-//! Making one message unreadable where it lies: its octets are overwritten with zeros, in place.
+//! Making one message unreadable where it lies: its bytes are overwritten with zeros, in place.
 //!
 //! The head goes first and is synced before the message is touched: so whatever stops in between, the place reads as
 //! erased and never as damaged, and doing it again ends it.
@@ -15,7 +15,7 @@ use crate::store::journal::disk::numbered_path;
 use super::record::{self, HEAD, Head};
 use super::{SUFFIX, SpoolError};
 
-/// Octets overwritten at once.
+/// Bytes overwritten at once.
 const PIECE: usize = 64 * 1024;
 
 /// Erases the message at `place`. One that is not there any more is no error; what is no message is left alone.

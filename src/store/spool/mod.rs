@@ -4,7 +4,7 @@
 //! <directory>/<number, 20 digits>.spool     records one after the other (see `record`)
 //! ```
 //! Large values stay out of the index, and raw mail is only ever read whole, once or twice, and thrown away by age: so
-//! it lies beside the store, and a record of the store names its place. [`Spool::append`] answers when the octets are
+//! it lies beside the store, and a record of the store names its place. [`Spool::append`] answers when the bytes are
 //! durable; only then may a commit name the place. What was appended and never named by a commit (a crash in between) is
 //! an orphan that goes with its segment.
 //!
@@ -37,7 +37,7 @@ mod writer;
 
 use writer::{Request, Writer};
 
-/// The most octets that a message may have here.
+/// The most bytes that a message may have here.
 pub const MAX_MESSAGE: usize = super::journal::record::MAX_PAYLOAD;
 
 /// How the files of segments end.
@@ -46,19 +46,19 @@ pub const SUFFIX: &str = ".spool";
 /// How the spool is kept.
 #[derive(Clone, Debug)]
 pub struct SpoolSettings {
-    /// Octets after which a new segment is begun.
-    pub segment_octets: u64,
+    /// Bytes after which a new segment is begun.
+    pub segment_bytes: u64,
     /// Age after which a new segment is begun, so that a little mail does not hold back the dropping of old mail.
     pub segment_age: Duration,
-    /// Octets of the disk left free: with less, messages are answered with [`SpoolError::Full`]. More than what the
+    /// Bytes of the disk left free: with less, messages are answered with [`SpoolError::Full`]. More than what the
     /// store leaves free, so that mail coming in cannot stop mail going out.
-    pub reserve_octets: u64,
+    pub reserve_bytes: u64,
 }
 
 impl Default for SpoolSettings {
     fn default() -> Self {
         const MEGABYTE: u64 = 1024 * 1024;
-        Self { segment_octets: 64 * MEGABYTE, segment_age: Duration::from_secs(86_400), reserve_octets: 128 * MEGABYTE }
+        Self { segment_bytes: 64 * MEGABYTE, segment_age: Duration::from_secs(86_400), reserve_bytes: 128 * MEGABYTE }
     }
 }
 
@@ -108,7 +108,7 @@ pub enum SpoolError {
         /// Where in it the message's record begins.
         offset: u64,
     },
-    /// The message has more than [`MAX_MESSAGE`] octets.
+    /// The message has more than [`MAX_MESSAGE`] bytes.
     #[error("a message of {0} bytes, more than {MAX_MESSAGE}")]
     TooLarge(usize),
     /// The spool is closed.
@@ -130,8 +130,8 @@ pub struct Segment {
     pub number: u64,
     /// Its file.
     pub path: PathBuf,
-    /// How long it is, in octets.
-    pub octets: u64,
+    /// How long it is, in bytes.
+    pub bytes: u64,
     /// When something was last written to it, by the file system's clock.
     pub written: Timestamp,
 }
@@ -189,12 +189,12 @@ impl Spool {
     ///
     /// # Errors
     /// [`SpoolError`]: the message is not kept, as far as anybody may rely on it.
-    pub async fn append(&self, octets: Vec<u8>) -> Result<SpoolPlace, SpoolError> {
-        if octets.len() > MAX_MESSAGE {
-            return Err(SpoolError::TooLarge(octets.len()));
+    pub async fn append(&self, bytes: Vec<u8>) -> Result<SpoolPlace, SpoolError> {
+        if bytes.len() > MAX_MESSAGE {
+            return Err(SpoolError::TooLarge(bytes.len()));
         }
         let (answer, receiver) = oneshot::channel();
-        self.send(Request::Append(octets, answer))?;
+        self.send(Request::Append(bytes, answer))?;
         receiver.await.map_err(|_| SpoolError::Closed)?
     }
 

@@ -39,10 +39,10 @@ pub(super) fn read(path: PathBuf, place: SpoolPlace) -> Result<Vec<u8>, SpoolErr
     if file.metadata().map_err(failed)?.len() < end {
         return Err(damaged("the file ends before the message does"));
     }
-    let mut octets = vec![0; place.length as usize];
-    file.read_exact_at(&mut octets, begin).map_err(failed)?;
-    match record::checksum(place.segment, place.offset, &octets) == expected {
-        true => Ok(octets),
+    let mut bytes = vec![0; place.length as usize];
+    file.read_exact_at(&mut bytes, begin).map_err(failed)?;
+    match record::checksum(place.segment, place.offset, &bytes) == expected {
+        true => Ok(bytes),
         false => Err(damaged("the message is not what was put there")),
     }
 }
@@ -52,7 +52,7 @@ pub(super) fn segments(directory: &Path) -> Result<Vec<Segment>, SpoolError> {
     let mut segments = Vec::new();
     for (number, path) in numbered_files(directory, SUFFIX).map_err(SpoolError::io(directory, "read"))? {
         let found = match fs::metadata(&path).and_then(|found| Ok((found.len(), found.modified()?))) {
-            Ok((octets, written)) => Segment { number, path, octets, written: Timestamp::from(written) },
+            Ok((bytes, written)) => Segment { number, path, bytes, written: Timestamp::from(written) },
             // Dropped since it was listed.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => return Err(SpoolError::io(&path, "read")(error)),

@@ -1,7 +1,7 @@
 //! One message in a segment.
 //!
 //! ```text
-//! magic 4 (its last octet is the version) | length u32 | checksum u64 | the message
+//! magic 4 (its last byte is the version) | length u32 | checksum u64 | the message
 //! ```
 //! An erased message keeps its place and length under a magic of its own, and zeros are where it was.
 //! Numbers are little-endian, as in the journal. The checksum is seeded with the place, so that a message is only ever
@@ -20,14 +20,14 @@ const ERASED: [u8; 4] = *b"\xd7Me\x01";
 pub(super) enum Head {
     /// A message of this length and checksum.
     Message {
-        /// In octets.
+        /// In bytes.
         length: usize,
         /// As [`checksum`] gives it.
         checksum: u64,
     },
     /// A message was there and was erased.
     Erased {
-        /// In octets.
+        /// In bytes.
         length: usize,
     },
     /// A message in a form that this program does not know.
@@ -36,7 +36,7 @@ pub(super) enum Head {
     Other,
 }
 
-/// The head of `message` at octet `offset` of segment `segment`.
+/// The head of `message` at byte `offset` of segment `segment`.
 pub(super) fn head(segment: u64, offset: u64, message: &[u8]) -> [u8; HEAD] {
     let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
     record::write_head(MAGIC, length, checksum(segment, offset, message))
@@ -47,14 +47,14 @@ pub(super) fn erased_head(length: u32) -> [u8; HEAD] {
     record::write_head(ERASED, length, 0)
 }
 
-/// What the octets of a head say.
-pub(super) fn read_head(octets: &[u8; HEAD]) -> Head {
-    match record::read_head(MAGIC, octets) {
+/// What the bytes of a head say.
+pub(super) fn read_head(bytes: &[u8; HEAD]) -> Head {
+    match record::read_head(MAGIC, bytes) {
         Some((length, checksum)) => Head::Message { length, checksum },
-        None if octets[..4] == ERASED => {
-            Head::Erased { length: record::read_head(ERASED, octets).map_or(0, |(length, _)| length) }
+        None if bytes[..4] == ERASED => {
+            Head::Erased { length: record::read_head(ERASED, bytes).map_or(0, |(length, _)| length) }
         }
-        None if octets[..3] == MAGIC[..3] && octets[3] > MAGIC[3] => Head::Newer,
+        None if bytes[..3] == MAGIC[..3] && bytes[3] > MAGIC[3] => Head::Newer,
         None => Head::Other,
     }
 }

@@ -1,8 +1,8 @@
 //! The one thread that writes: messages that wait at the same time go into one `write` and one `fdatasync`.
 //!
 //! After a failed write or sync nobody knows what the segment holds behind its last acknowledged message, and another
-//! sync of the same file may say "all is well" about octets that were thrown away. So the file is never touched again:
-//! the next message begins a new segment, whose octets and syncs are its own. A full disk is different: the group is cut
+//! sync of the same file may say "all is well" about bytes that were thrown away. So the file is never touched again:
+//! the next message begins a new segment, whose bytes and syncs are its own. A full disk is different: the group is cut
 //! off, and the next may be tried.
 
 use std::io;
@@ -20,8 +20,8 @@ use crate::store::journal::disk::{Disk, DiskFile, is_full, numbered_path, write_
 use super::record::{self, HEAD};
 use super::{SUFFIX, SpoolError, SpoolSettings, erase};
 
-/// A group is closed when its messages have this many octets; what still waits goes into the next.
-const GROUP_OCTETS: usize = 4 * 1024 * 1024;
+/// A group is closed when its messages have this many bytes; what still waits goes into the next.
+const GROUP_BYTES: usize = 4 * 1024 * 1024;
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, SpoolError>>;
 
@@ -48,7 +48,7 @@ struct Active {
     number: u64,
     path: PathBuf,
     file: Box<dyn DiskFile>,
-    /// Octets that are durable.
+    /// Bytes that are durable.
     length: u64,
     begun: Timestamp,
 }
@@ -79,13 +79,13 @@ impl Writer {
     /// Works until nobody can ask any more.
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
         while let Ok(first) = requests.recv() {
-            let (mut messages, mut answers, mut octets) = (Vec::new(), Vec::new(), 0);
+            let (mut messages, mut answers, mut bytes) = (Vec::new(), Vec::new(), 0);
             let mut seals = Vec::new();
             let mut next = Some(first);
             while let Some(request) = next.take() {
                 match request {
                     Request::Append(message, answer) => {
-                        octets += message.len();
+                        bytes += message.len();
                         messages.push(message);
                         answers.push(answer);
                     }
@@ -99,7 +99,7 @@ impl Writer {
                         let _ = answer.send(erase::erase(&self.directory, place));
                     }
                 }
-                if octets < GROUP_OCTETS {
+                if bytes < GROUP_BYTES {
                     next = requests.try_recv().ok();
                 }
             }
@@ -118,7 +118,7 @@ impl Writer {
             self.seal(seals);
             // One large message must not hold its memory for ever.
             self.buffer.clear();
-            self.buffer.shrink_to(GROUP_OCTETS);
+            self.buffer.shrink_to(GROUP_BYTES);
         }
     }
 
@@ -131,15 +131,15 @@ impl Writer {
     }
 
     fn make_durable(&mut self, messages: &[Vec<u8>]) -> Result<Vec<SpoolPlace>, SpoolError> {
-        let octets: usize = messages.iter().map(|message| HEAD + message.len()).sum();
-        let needed = self.settings.reserve_octets.saturating_add(octets as u64);
+        let bytes: usize = messages.iter().map(|message| HEAD + message.len()).sum();
+        let needed = self.settings.reserve_bytes.saturating_add(bytes as u64);
         // Only a guard: if the system cannot say what is free, the write itself will.
         if self.disk.free(&self.directory).is_ok_and(|free| free < needed) {
             let text = format!("{} has less than {needed} bytes free", self.directory.display());
             return Err(SpoolError::Full(text));
         }
         let mut active = self.segment()?;
-        self.buffer.reserve(octets);
+        self.buffer.reserve(bytes);
         let mut places = Vec::with_capacity(messages.len());
         for message in messages {
             let offset = active.length + self.buffer.len() as u64;
@@ -168,7 +168,7 @@ impl Writer {
     fn segment(&mut self) -> Result<Active, SpoolError> {
         let now = self.clock.now();
         let age = chrono::Duration::from_std(self.settings.segment_age).unwrap_or(chrono::Duration::MAX);
-        let fits = |active: &Active| active.length < self.settings.segment_octets && now - active.begun < age;
+        let fits = |active: &Active| active.length < self.settings.segment_bytes && now - active.begun < age;
         if let Some(active) = self.active.take().filter(fits) {
             return Ok(active);
         }

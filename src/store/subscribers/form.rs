@@ -143,8 +143,8 @@ pub(super) fn damaged(reason: impl ToString) -> RecordError {
     RecordError::Damaged { family: FAMILY, reason: reason.to_string() }
 }
 
-pub(in crate::store) fn decode(octets: &Value) -> Result<Read<Subscriber>, StoreError> {
-    let (version, rest) = record::split(FAMILY, octets)?;
+pub(in crate::store) fn decode(bytes: &Value) -> Result<Read<Subscriber>, StoreError> {
+    let (version, rest) = record::split(FAMILY, bytes)?;
     if !(1..=VERSION).contains(&version) {
         return Err(RecordError::Newer { family: FAMILY, version }.into());
     }
@@ -169,7 +169,7 @@ pub(in crate::store) fn decode(octets: &Value) -> Result<Read<Subscriber>, Store
         created: record::instant(FAMILY, form.created)?,
         updated: record::instant(FAMILY, form.updated)?,
     };
-    Ok(Read { value: subscriber, stamp: octets.clone() })
+    Ok(Read { value: subscriber, stamp: bytes.clone() })
 }
 
 fn event(form: EventV1<'_>) -> Result<ConsentEvent, RecordError> {

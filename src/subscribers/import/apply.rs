@@ -34,8 +34,8 @@ pub struct Outcome {
     pub summary: ImportSummary,
     /// Rows not, or not wholly, imported, in order of line.
     pub rejects: Vec<Reject>,
-    /// Octets of the file up to here.
-    pub octets: u64,
+    /// Bytes of the file up to here.
+    pub bytes: u64,
 }
 
 /// Decides and commits batches; several at once.
@@ -101,8 +101,8 @@ impl Importer {
         let mut rejects = piece.rejects;
         rejects.extend(refused);
         rejects.sort_by_key(|reject| reject.line);
-        let Piece { format, headings, notes, octets, .. } = piece;
-        Ok(Outcome { format, headings, notes, summary, changes, rejects, octets })
+        let Piece { format, headings, notes, bytes, .. } = piece;
+        Ok(Outcome { format, headings, notes, summary, changes, rejects, bytes })
     }
 
     /// Tries rows until nobody changed meanwhile what they were decided on.
@@ -164,7 +164,7 @@ impl Importer {
             match plan.write {
                 Some(subscriber) if !self.dry_run => {
                     self.write(&mut batch, known.as_ref(), subscriber, row, numbers).await?;
-                    if batch.written_octets() > MAX_BATCH / 2 && rows.len() > 1 {
+                    if batch.written_bytes() > MAX_BATCH / 2 && rows.len() > 1 {
                         return Ok(Err(Again::Divided));
                     }
                 }

@@ -1,4 +1,4 @@
-//! Import of subscribers from a CSV file, as a stream: octets come in, checked rows are committed in batches of some
+//! Import of subscribers from a CSV file, as a stream: bytes come in, checked rows are committed in batches of some
 //! hundred, several batches at once, and progress and rejected rows go out as events.
 //!
 //! - An import never revives what ended (invariant 4): each batch demands that every subscriber it changes is as it
@@ -85,8 +85,8 @@ pub enum ImportEvent {
     Progress {
         /// Rows done.
         rows: u64,
-        /// Octets of the file done.
-        octets: u64,
+        /// Bytes of the file done.
+        bytes: u64,
     },
 }
 
@@ -250,9 +250,9 @@ async fn decide(
     );
     let mut total = ImportSummary::default();
     while let Some(outcome) = outcomes.next().await {
-        let Outcome { format, headings, notes, summary, changes, rejects, octets } = outcome?;
+        let Outcome { format, headings, notes, summary, changes, rejects, bytes } = outcome?;
         total.add(summary);
-        let progress = ImportEvent::Progress { rows: total.rows, octets };
+        let progress = ImportEvent::Progress { rows: total.rows, bytes };
         let told = format.map(ImportEvent::Format).into_iter();
         let told = told.chain(headings.map(ImportEvent::Headings)).chain(notes.into_iter().map(ImportEvent::Note));
         let told = told.chain(changes.into_iter().map(ImportEvent::Change));

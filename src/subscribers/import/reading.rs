@@ -19,7 +19,7 @@ use super::{ImportError, Reject, mailbox};
 /// Rows in one commit.
 const BATCH_ROWS: usize = 500;
 /// Bytes of rows in one commit, at most about.
-const BATCH_OCTETS: usize = 512 * 1024;
+const BATCH_BYTES: usize = 512 * 1024;
 
 /// Checked rows and rejects, in order of line.
 pub(super) struct Piece {
@@ -40,7 +40,7 @@ pub(super) struct Piece {
     /// How many of these say themselves that their people may not get mail.
     pub left_out: u64,
     /// Bytes of the file up to its end.
-    pub octets: u64,
+    pub bytes: u64,
     /// Bytes that its rows hold.
     held: usize,
 }
@@ -56,7 +56,7 @@ impl Piece {
             invalid: 0,
             duplicates: 0,
             left_out: 0,
-            octets: 0,
+            bytes: 0,
             held: 0,
         }
     }
@@ -75,7 +75,7 @@ pub(super) struct Reading {
     /// Addresses of the file so far, as hashes, and their lines.
     seen: HashMap<u64, u32>,
     piece: Piece,
-    octets: u64,
+    bytes: u64,
 }
 
 impl Reading {
@@ -91,7 +91,7 @@ impl Reading {
             format: None,
             seen: HashMap::new(),
             piece: Piece::new(),
-            octets: 0,
+            bytes: 0,
         }
     }
 
@@ -107,7 +107,7 @@ impl Reading {
             let bytes = bytes.map_err(|e| ImportError::Source(e.to_string()))?;
             // Small steps, so that one large piece does not become one large heap of records.
             for step in bytes.as_ref().chunks(64 * 1024) {
-                self.octets += step.len() as u64;
+                self.bytes += step.len() as u64;
                 self.reader.push(step, &mut found)?;
                 self.take(&mut found, &pieces).await?;
             }
@@ -131,7 +131,7 @@ impl Reading {
                 Found::Record(record) => self.record(record)?,
                 Found::Broken { line, reason } => self.reject(line, reason, Vec::new()),
             }
-            if self.piece.rows.len() + self.piece.rejects.len() >= BATCH_ROWS || self.piece.held >= BATCH_OCTETS {
+            if self.piece.rows.len() + self.piece.rejects.len() >= BATCH_ROWS || self.piece.held >= BATCH_BYTES {
                 self.send(pieces).await?;
             }
         }
@@ -140,12 +140,12 @@ impl Reading {
 
     async fn send(&mut self, pieces: &mpsc::Sender<Piece>) -> Result<(), ImportError> {
         let mut piece = std::mem::replace(&mut self.piece, Piece::new());
-        piece.octets = self.octets;
+        piece.bytes = self.bytes;
         pieces.send(piece).await.map_err(|_| ImportError::Abandoned)
     }
 
     fn record(&mut self, record: Record) -> Result<(), ImportError> {
-        self.piece.held += record.octets();
+        self.piece.held += record.bytes();
         let Some(columns) = &self.columns else { return self.above_rows(record) };
         if row::is_blank(&record) {
             return Ok(());

@@ -26,7 +26,7 @@ impl Record {
     }
 
     /// How many bytes its cells have together.
-    pub fn octets(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.text.len()
     }
 

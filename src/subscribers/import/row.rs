@@ -170,7 +170,7 @@ fn text_of_formula(cell: &str) -> Cow<'_, str> {
 }
 
 fn within(what: &str, cell: &str, most: usize) -> Result<(), String> {
-    // Octets are never fewer than characters, so the count is needed only where it is close.
+    // Bytes are never fewer than characters, so the count is needed only where it is close.
     match cell.len() > most && cell.chars().count() > most {
         true => Err(format!("{what} is longer than {most} characters")),
         false => Ok(()),

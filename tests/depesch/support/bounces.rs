@@ -116,14 +116,14 @@ pub async fn standing(store: &Store, id: u64) -> SubscriptionState {
 }
 
 /// What the owner of `media` was sent, by kind.
-pub async fn letters_to_owner(store: &Store) -> usize {
-    let letters = store.letters(None, 100).await.unwrap();
-    letters.iter().filter(|letter| letter.value.recipient.as_str() == "press@example.org").count()
+pub async fn notices_to_owner(store: &Store) -> usize {
+    let notices = store.notices(None, 100).await.unwrap();
+    notices.iter().filter(|notice| notice.value.recipient.as_str() == "press@example.org").count()
 }
 
 /// Gives a message to the daemon's handlers; what it was taken for.
-pub async fn comes(mail_in: &MailIn, recipient: &str, octets: &str) -> InboundKind {
-    let id = mail_in.arrives(None, recipient, octets).await;
+pub async fn comes(mail_in: &MailIn, recipient: &str, bytes: &str) -> InboundKind {
+    let id = mail_in.arrives(None, recipient, bytes).await;
     mail_in.handle_all(&mail_in.triage().0).await;
     match mail_in.state(id).await {
         InboundState::Handled { kind, .. } => kind,

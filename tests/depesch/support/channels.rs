@@ -1,13 +1,13 @@
 //! The rulebook asked by every channel: the same request by mail, by a form, by a program, by an operator.
 
-use depesch::base::id::{ListName, SubscriberId, WishId};
+use depesch::base::id::{ListName, PendingRequestId, SubscriberId};
 use depesch::base::language::Language;
 use depesch::base::peer::Network;
 use depesch::model::channel::Channel;
 use depesch::model::consent::ConsentSource;
+use depesch::model::pending_request::Action;
 use depesch::model::subscriber::{Subscriber, SubscriptionState};
 use depesch::model::suppression::SuppressionReason;
-use depesch::model::wish::Deed;
 use depesch::store::{Store, StoreError};
 use depesch::subscribers::ask::{Asked, Asking, Stated};
 use depesch::subscribers::confirm::Confirmed;
@@ -72,20 +72,20 @@ impl World {
 
     /// Suppresses an address.
     pub async fn suppress(&self, address: &str, reason: SuppressionReason) {
-        people::desk(&self.store, 1).suppress(&address.parse().unwrap(), reason, "").await.unwrap();
+        people::service(&self.store, 1).suppress(&address.parse().unwrap(), reason, "").await.unwrap();
     }
 
     /// Asks for these things, as any channel does, and keeps the pending request.
-    pub async fn asks(&self, id: u64, address: &str, deeds: &[Deed]) -> Asked {
+    pub async fn asks(&self, id: u64, address: &str, actions: &[Action]) -> Asked {
         let list = self.store.list(&media()).await.unwrap().unwrap().value;
         let (address, language) = (address.parse().unwrap(), Language::english());
-        let stated = |deed: &Deed| Stated { deed: deed.clone(), statement: "I agree.".into() };
+        let stated = |action: &Action| Stated { action: action.clone(), statement: "I agree.".into() };
         let asking = Asking {
-            id: WishId(id),
+            id: PendingRequestId(id),
             address: &address,
             list: &list,
             language: &language,
-            deeds: deeds.iter().map(stated).collect(),
+            actions: actions.iter().map(stated).collect(),
             at: minute(2),
             until: minute(62),
         };
@@ -94,7 +94,7 @@ impl World {
 
     /// The answer yes.
     pub async fn confirms(&self, id: u64, said: &Instruction) -> Confirmed {
-        let decide = || self.rules.confirm(WishId(id), Some("Karin Ek"), said);
+        let decide = || self.rules.confirm(PendingRequestId(id), Some("Karin Ek"), said);
         self.store.carry_out::<_, StoreError, _>(decide).await.unwrap()
     }
 }

@@ -1,4 +1,4 @@
-//! Mail to a list in memory: messages are read, handled and committed as the worker does it, and the letters that answer
+//! Mail to a list in memory: messages are read, handled and committed as the worker does it, and the notices that answer
 //! them are read back.
 
 use std::sync::{Arc, LazyLock};
@@ -9,22 +9,22 @@ use depesch::base::id::{InboundId, ListName};
 use depesch::base::token::Key;
 use depesch::bounce::Reader;
 use depesch::composition::content::{Content, ContentHandle};
-use depesch::composition::notices::{LetterSettings, Letters};
+use depesch::composition::notices::{NoticeSettings, Notices};
 use depesch::inbound::bounce::BounceDesk;
-use depesch::inbound::command::{CommandDesk, CommandSettings};
+use depesch::inbound::command::{CommandService, CommandSettings};
 use depesch::inbound::destination::{Directory, Resolved};
-use depesch::inbound::post::PostDesk;
+use depesch::inbound::post::PostService;
 use depesch::inbound::rsvp::RsvpDesk;
 use depesch::inbound::triage::Triage;
 use depesch::inbound::{Effects, Handler, Item};
 use depesch::mail::command::Commands;
 use depesch::mail::incoming::Incoming;
-use depesch::mail::verdict::VerdictWords;
+use depesch::mail::post_decision::DecisionWords;
 use depesch::model::bounce::BouncePolicy;
 use depesch::model::classify::Classifier;
 use depesch::model::inbound::{Arrival, Inbound, InboundState, SpoolPlace, Via};
-use depesch::model::letter::LetterBody;
 use depesch::model::list::List;
+use depesch::model::notice::NoticeBody;
 use depesch::model::subscriber::{Subscriber, SubscriptionState};
 use depesch::store::Store;
 use depesch::store::blobs::Blobs;
@@ -36,7 +36,7 @@ use depesch::subscribers::rulebook::Rulebook;
 use super::inbound::list;
 use super::office::noon;
 
-/// A letter that went out.
+/// A notice that went out.
 pub struct Sent {
     pub to: String,
     pub about: String,
@@ -46,7 +46,7 @@ pub struct Sent {
 }
 
 /// A list `media` at lists.example.org, and whoever writes to it.
-pub struct Desk {
+pub struct World {
     pub store: Store,
     pub spool: Spool,
     pub clock: Arc<FakeClock>,
@@ -57,7 +57,7 @@ pub struct Desk {
     state: tempfile::TempDir,
 }
 
-impl Desk {
+impl World {
     pub async fn new() -> Self {
         Self::with(list("media"), CommandSettings::default()).await
     }
@@ -72,10 +72,10 @@ impl Desk {
         let state = tempfile::tempdir().unwrap();
         let blobs = Blobs::in_state_directory(state.path());
         let clocks = || Arc::new(clock.clone());
-        let letters = Letters::new(store.clone(), content(), key.clone(), clocks(), LetterSettings::default());
-        let spool = SpoolSettings { reserve_octets: 0, ..SpoolSettings::default() };
+        let notices = Notices::new(store.clone(), content(), key.clone(), clocks(), NoticeSettings::default());
+        let spool = SpoolSettings { reserve_bytes: 0, ..SpoolSettings::default() };
         let spool = Spool::open(state.path(), spool, clocks()).unwrap();
-        let triage = triage(&store, &blobs, &clock, &key, &letters, settings);
+        let triage = triage(&store, &blobs, &clock, &key, &notices, settings);
         let directory = Directory::new(store.clone(), key.clone());
         Self { store, spool, clock, blobs, key, triage, directory, state }
     }
@@ -86,17 +86,17 @@ impl Desk {
     }
 
     /// A message comes in and is handled; gives what it did, for people.
-    pub async fn arrives(&self, sender: Option<&str>, recipient: &str, octets: &str) -> String {
-        let effects = self.effects(sender, recipient, octets).await;
+    pub async fn arrives(&self, sender: Option<&str>, recipient: &str, bytes: &str) -> String {
+        let effects = self.effects(sender, recipient, bytes).await;
         let note = format!("{}: {}", effects.kind.word(), effects.note);
         assert_eq!(self.store.commit(effects.batch).await.unwrap(), Commit::Applied);
         note
     }
 
     /// What a message would do.
-    pub async fn effects(&self, sender: Option<&str>, recipient: &str, octets: &str) -> Effects {
+    pub async fn effects(&self, sender: Option<&str>, recipient: &str, bytes: &str) -> Effects {
         let id = InboundId(self.store.allocate("inbound", 1).await.unwrap());
-        let octets = octets.replace("\r\n", "\n").replace('\n', "\r\n");
+        let bytes = bytes.replace("\r\n", "\n").replace('\n', "\r\n");
         let arrival = Arrival {
             at: self.clock.now(),
             via: Via::Smtp,
@@ -105,15 +105,15 @@ impl Desk {
             encrypted: false,
             sender: sender.map(str::to_owned),
         };
-        let place = SpoolPlace { segment: 1, offset: 0, length: octets.len() as u32 };
+        let place = SpoolPlace { segment: 1, offset: 0, length: bytes.len() as u32 };
         let destination = match self.directory.resolve(recipient).await.unwrap() {
             Resolved::Ours(destination) => Some(destination),
             Resolved::No(answer) => panic!("{recipient}: {answer:?}"),
         };
         let item = Item {
             inbound: Inbound { id, arrival, recipient: recipient.into(), place, state: InboundState::Waiting },
-            message: Incoming::parse(octets.as_bytes()).unwrap_or_default(),
-            octets: Arc::new(octets.into_bytes()),
+            message: Incoming::parse(bytes.as_bytes()).unwrap_or_default(),
+            bytes: Arc::new(bytes.into_bytes()),
             destination,
         };
         self.triage.handle(&item).await.unwrap()
@@ -130,36 +130,36 @@ impl Desk {
         self.arrives(Some(&sender), &format!("media-{what}@lists.example.org"), &mail).await
     }
 
-    /// A person replies to a letter, as a mail program does, with these words above the quotation.
-    pub async fn replies(&self, letter: &Sent, words: &str) -> String {
-        let mail = reply(letter, words);
-        self.arrives(Some(&letter.to), &letter.reply_to, &mail).await
+    /// A person replies to a notice, as a mail program does, with these words above the quotation.
+    pub async fn replies(&self, notice: &Sent, words: &str) -> String {
+        let mail = reply(notice, words);
+        self.arrives(Some(&notice.to), &notice.reply_to, &mail).await
     }
 
-    /// All letters, the oldest first.
-    pub async fn letters(&self) -> Vec<Sent> {
-        let mut letters = Vec::new();
-        for read in self.store.letters(None, 1000).await.unwrap() {
-            let letter = read.value;
-            let octets = match &letter.body {
-                LetterBody::Kept => self.store.letter_octets(letter.id).await.unwrap().unwrap().to_vec(),
-                LetterBody::PassedOn { header, .. } => header.clone(),
+    /// All notices, the oldest first.
+    pub async fn notices(&self) -> Vec<Sent> {
+        let mut notices = Vec::new();
+        for read in self.store.notices(None, 1000).await.unwrap() {
+            let notice = read.value;
+            let bytes = match &notice.body {
+                NoticeBody::Kept => self.store.notice_bytes(notice.id).await.unwrap().unwrap().to_vec(),
+                NoticeBody::Forwarded { header, .. } => header.clone(),
             };
-            let mail = Incoming::parse(&octets).unwrap();
+            let mail = Incoming::parse(&bytes).unwrap();
             let reply_to = mail.reply_address().map(|one| one.address.clone()).unwrap_or_default();
-            letters.push(Sent { to: letter.recipient.to_string(), about: letter.about, mail, reply_to });
+            notices.push(Sent { to: notice.recipient.to_string(), about: notice.about, mail, reply_to });
         }
-        letters.reverse();
-        letters
+        notices.reverse();
+        notices
     }
 
-    /// The names of the letters' templates, and to whom they went.
+    /// The names of the notices' templates, and to whom they went.
     pub async fn sent(&self) -> Vec<String> {
-        self.letters().await.iter().map(|letter| format!("{} to {}", letter.about, letter.to)).collect()
+        self.notices().await.iter().map(|notice| format!("{} to {}", notice.about, notice.to)).collect()
     }
 
     pub async fn last(&self) -> Sent {
-        self.letters().await.pop().expect("no letter went out")
+        self.notices().await.pop().expect("no notice went out")
     }
 
     pub async fn subscriber(&self, address: &str) -> Option<Subscriber> {
@@ -183,14 +183,14 @@ impl Desk {
 }
 
 /// What is shipped, read once: many tests put a house together very often.
-static SHIPPED: LazyLock<(Content, Arc<Commands>, Arc<VerdictWords>, Reader)> = LazyLock::new(|| {
+static SHIPPED: LazyLock<(Content, Arc<Commands>, Arc<DecisionWords>, Reader)> = LazyLock::new(|| {
     let reader = Reader::new(Classifier::shipped().unwrap()).unwrap();
-    let (commands, words) = (Commands::shipped().unwrap(), VerdictWords::shipped().unwrap());
+    let (commands, words) = (Commands::shipped().unwrap(), DecisionWords::shipped().unwrap());
     (Content::built_in().unwrap(), Arc::new(commands), Arc::new(words), reader)
 });
 
 /// The words of decisions about posts.
-pub fn verdict_words() -> Arc<VerdictWords> {
+pub fn verdict_words() -> Arc<DecisionWords> {
     SHIPPED.2.clone()
 }
 
@@ -205,38 +205,38 @@ pub fn triage(
     blobs: &Blobs,
     clock: &Arc<FakeClock>,
     key: &Key,
-    letters: &Letters,
+    notices: &Notices,
     settings: CommandSettings,
 ) -> Triage {
     let rulebook = Rulebook { store: store.clone(), key: key.clone() };
-    let commands = CommandDesk {
+    let commands = CommandService {
         rulebook: rulebook.clone(),
         blobs: blobs.clone(),
         clock: Arc::new(clock.clone()),
         content: content(),
         commands: SHIPPED.1.clone(),
-        letters: letters.clone(),
+        notices: notices.clone(),
         settings,
     };
-    let posts = PostDesk {
+    let posts = PostService {
         store: store.clone(),
         blobs: blobs.clone(),
         clock: Arc::new(clock.clone()),
         key: key.clone(),
-        letters: letters.clone(),
+        notices: notices.clone(),
         authenticator: Arc::new(NoLookups::default()),
         words: SHIPPED.2.clone(),
         zone: chrono_tz::Europe::Stockholm,
     };
     let rsvps =
-        RsvpDesk { store: store.clone(), key: key.clone(), clock: Arc::new(clock.clone()), letters: letters.clone() };
+        RsvpDesk { store: store.clone(), key: key.clone(), clock: Arc::new(clock.clone()), notices: notices.clone() };
     let (policy, doubts) = (BouncePolicy::default(), Arc::default());
     Triage {
         bounces: BounceDesk { rulebook: rulebook.clone(), policy, doubts },
         rulebook,
         clock: Arc::new(clock.clone()),
         reader: SHIPPED.3.clone(),
-        letters: letters.clone(),
+        notices: notices.clone(),
         commands,
         posts,
         rsvps,
@@ -245,14 +245,14 @@ pub fn triage(
 }
 
 /// A reply as a mail program makes it.
-pub fn reply(letter: &Sent, words: &str) -> String {
-    let quoted: String = letter.mail.text().lines().map(|line| format!("> {line}\n")).collect();
+pub fn reply(notice: &Sent, words: &str) -> String {
+    let quoted: String = notice.mail.text().lines().map(|line| format!("> {line}\n")).collect();
     format!(
         "From: {}\nTo: {}\nSubject: Sv: {}\nMessage-ID: <reply@mail.example>\nIn-Reply-To: <{}>\n\
          Content-Type: text/plain; charset=utf-8\n\n{words}\n\nDen 22 november 2026 kl. 12:00 skrev Media:\n{quoted}",
-        letter.to,
-        letter.reply_to,
-        letter.mail.subject(),
-        letter.mail.message_id().unwrap_or_default(),
+        notice.to,
+        notice.reply_to,
+        notice.mail.subject(),
+        notice.mail.message_id().unwrap_or_default(),
     )
 }

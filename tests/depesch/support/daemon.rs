@@ -118,7 +118,7 @@ pub fn complaint(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Runs a command and closes its standard output after the first octets.
+/// Runs a command and closes its standard output after the first bytes.
 pub fn run_into_closed_pipe(mut command: Command) -> (ExitStatus, String) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());

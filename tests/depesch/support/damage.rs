@@ -59,14 +59,14 @@ pub fn damage(store: &Path, kind: Kind, dice: &mut Dice) -> String {
         fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(at).unwrap();
     } else {
         // In place: an open index goes on with this very file.
-        let mut octets = fs::read(&path).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
         match kind {
-            Kind::Zeros => octets.iter_mut().skip(at as usize).take(4096).for_each(|octet| *octet = 0),
-            Kind::ManyBits => (0..14).for_each(|_| octets[dice.below(length) as usize] ^= 1 << dice.below(8)),
-            _ => octets[at as usize] ^= 1 << dice.below(8),
+            Kind::Zeros => bytes.iter_mut().skip(at as usize).take(4096).for_each(|byte| *byte = 0),
+            Kind::ManyBits => (0..14).for_each(|_| bytes[dice.below(length) as usize] ^= 1 << dice.below(8)),
+            _ => bytes[at as usize] ^= 1 << dice.below(8),
         }
         let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
-        std::os::unix::fs::FileExt::write_all_at(&file, &octets, 0).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &bytes, 0).unwrap();
     }
     format!("{kind:?} in {} at {at} of {length}", path.display())
 }

@@ -10,7 +10,7 @@ use depesch::store::journal::disk::{Disk, DiskFile, SystemDisk};
 /// What the disk is to do wrong.
 #[derive(Default)]
 pub struct Faults {
-    /// Octets that may still be written; then the disk is full.
+    /// Bytes that may still be written; then the disk is full.
     pub room: Option<usize>,
     /// What the next sync fails with.
     pub sync: Option<ErrorKind>,
@@ -59,20 +59,20 @@ impl Disk for FaultyDisk {
 }
 
 impl DiskFile for FaultyFile {
-    fn append(&mut self, octets: &[u8]) -> io::Result<usize> {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut faults = self.faults.lock().unwrap();
         if let Some(kind) = faults.write.take() {
-            self.file.append(&octets[..octets.len() / 2])?;
+            self.file.append(&bytes[..bytes.len() / 2])?;
             return Err(kind.into());
         }
         match &mut faults.room {
             Some(0) => Err(ErrorKind::StorageFull.into()),
             Some(room) => {
-                let part = octets.len().min(*room);
+                let part = bytes.len().min(*room);
                 *room -= part;
-                self.file.append(&octets[..part])
+                self.file.append(&bytes[..part])
             }
-            None => self.file.append(octets),
+            None => self.file.append(bytes),
         }
     }
 
@@ -89,10 +89,10 @@ impl DiskFile for FaultyFile {
         self.file.cut(length)
     }
 
-    fn write_at(&mut self, at: u64, octets: &[u8]) -> io::Result<()> {
+    fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         match self.faults.lock().unwrap().overwrite.take() {
             Some(kind) => Err(kind.into()),
-            None => self.file.write_at(at, octets),
+            None => self.file.write_at(at, bytes),
         }
     }
 }

@@ -8,14 +8,14 @@ use depesch::base::clock::{Clock, FakeClock};
 use depesch::base::id::InboundId;
 use depesch::base::language::Language;
 use depesch::base::token::Key;
-use depesch::composition::notices::{LetterSettings, Letters};
+use depesch::composition::notices::{NoticeSettings, Notices};
 use depesch::inbound::command::CommandSettings;
 use depesch::inbound::destination::Directory;
 use depesch::inbound::worker::InboundWorker;
 use depesch::inbound::{Effects, HandleError, Handler, HandlerFuture, Item};
 use depesch::model::inbound::{Arrival, Inbound, InboundKind, InboundState, Via};
 use depesch::model::list::{Joining, List, ListKind, Privacy};
-use depesch::runtime::notifier::Wake;
+use depesch::runtime::notifier::Notifier;
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::{Batch, Engine};
 use depesch::store::memory::MemoryEngine;
@@ -72,8 +72,8 @@ pub struct MailIn {
     pub store: Store,
     pub spool: Spool,
     pub clock: Arc<FakeClock>,
-    pub arrived: Wake,
-    pub wake: Wake,
+    pub arrived: Notifier,
+    pub notifier: Notifier,
     _directory: Arc<tempfile::TempDir>,
 }
 
@@ -85,11 +85,11 @@ impl MailIn {
     pub async fn over(engine: Arc<dyn Engine>) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let clock = FakeClock::at(noon());
-        let settings = SpoolSettings { reserve_octets: 0, ..SpoolSettings::default() };
+        let settings = SpoolSettings { reserve_bytes: 0, ..SpoolSettings::default() };
         let spool = Spool::open(directory.path(), settings, Arc::new(clock.clone())).unwrap();
         let store = Store::new(engine);
         store.create_list(&list("media")).await.unwrap();
-        Self { store, spool, clock, arrived: Wake::new(), wake: Wake::new(), _directory: directory }
+        Self { store, spool, clock, arrived: Notifier::new(), notifier: Notifier::new(), _directory: directory }
     }
 
     /// The same after the daemon was killed, on another engine over the same records.
@@ -98,15 +98,15 @@ impl MailIn {
             store: Store::new(engine),
             spool: self.spool.clone(),
             clock: self.clock.clone(),
-            arrived: Wake::new(),
-            wake: Wake::new(),
+            arrived: Notifier::new(),
+            notifier: Notifier::new(),
             _directory: self._directory.clone(),
         }
     }
 
     /// Puts a message into the spool and the store, as the door does.
-    pub async fn arrives(&self, sender: Option<&str>, recipient: &str, octets: &str) -> InboundId {
-        let place = self.spool.append(octets.as_bytes().to_vec()).await.unwrap();
+    pub async fn arrives(&self, sender: Option<&str>, recipient: &str, bytes: &str) -> InboundId {
+        let place = self.spool.append(bytes.as_bytes().to_vec()).await.unwrap();
         let id = InboundId(self.store.allocate("inbound", 1).await.unwrap());
         let arrival = Arrival {
             at: self.clock.now(),
@@ -126,8 +126,8 @@ impl MailIn {
 
     /// A message from a reader with that subject.
     pub async fn note(&self, sender: &str, subject: &str) -> InboundId {
-        let octets = format!("From: <{sender}>\r\nSubject: {subject}\r\n\r\nx\r\n");
-        self.arrives(Some(sender), "media@lists.example.org", &octets).await
+        let bytes = format!("From: <{sender}>\r\nSubject: {subject}\r\n\r\nx\r\n");
+        self.arrives(Some(sender), "media@lists.example.org", &bytes).await
     }
 
     pub fn worker(
@@ -144,21 +144,21 @@ impl MailIn {
             handler: handler.clone(),
             arrived: self.arrived.clone(),
             reading: depesch::runtime::reading::ReadingPool::new(Arc::new(self.clock.clone())),
-            pulses: Default::default(),
+            heartbeats: Default::default(),
             metrics: Default::default(),
-            wakes: vec![self.wake.clone()],
+            notify: vec![self.notifier.clone()],
         };
         (Arc::new(worker), handler)
     }
 
-    /// A worker with the handlers of the daemon, and the letters that they write.
-    pub fn triage(&self) -> (Arc<InboundWorker>, Letters) {
+    /// A worker with the handlers of the daemon, and the notices that they write.
+    pub fn triage(&self) -> (Arc<InboundWorker>, Notices) {
         let (store, clock) = (self.store.clone(), Arc::new(self.clock.clone()));
         let content = super::commands::content();
-        let letters = Letters::new(store.clone(), content, key(), clock.clone(), LetterSettings::default());
+        let notices = Notices::new(store.clone(), content, key(), clock.clone(), NoticeSettings::default());
         let blobs = Blobs::in_state_directory(self._directory.path());
         let settings = CommandSettings::default();
-        let triage = super::commands::triage(&store, &blobs, &self.clock, &key(), &letters, settings);
+        let triage = super::commands::triage(&store, &blobs, &self.clock, &key(), &notices, settings);
         let worker = InboundWorker {
             store: store.clone(),
             spool: self.spool.clone(),
@@ -167,11 +167,11 @@ impl MailIn {
             handler: Arc::new(triage),
             arrived: self.arrived.clone(),
             reading: depesch::runtime::reading::ReadingPool::new(Arc::new(self.clock.clone())),
-            pulses: Default::default(),
+            heartbeats: Default::default(),
             metrics: Default::default(),
-            wakes: vec![self.wake.clone()],
+            notify: vec![self.notifier.clone()],
         };
-        (Arc::new(worker), letters)
+        (Arc::new(worker), notices)
     }
 
     pub async fn state(&self, id: InboundId) -> InboundState {

@@ -1,4 +1,4 @@
-//! A running listener with a scripted door behind it, and a plain client.
+//! A running listener with a scripted ingest behind it, and a plain client.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::smtp::{Door, now, settings};
+use super::smtp::{TestIngest, now, settings};
 
 /// Settings for SMTP on a free port of this machine.
 pub fn on_loopback() -> ListenerSettings {
@@ -23,7 +23,7 @@ pub fn on_loopback() -> ListenerSettings {
 
 pub struct Running {
     pub addresses: Vec<SocketAddr>,
-    pub door: Arc<Door>,
+    pub ingest: Arc<TestIngest>,
     pub clock: Arc<FakeClock>,
     pub counters: Arc<Counters>,
     pub memory: Arc<MessageMemory>,
@@ -40,10 +40,10 @@ pub async fn start_with(settings: ListenerSettings, inherited: Vec<Inherited>) -
     let listener = Listener::bind(settings, inherited).await.unwrap();
     let addresses = listener.addresses().into_iter().map(|(_, address)| address).collect();
     let (counters, tls, memory) = (listener.counters(), listener.tls(), listener.memory());
-    let (door, clock) = (Arc::new(Door::default()), FakeClock::at(now()));
+    let (ingest, clock) = (Arc::new(TestIngest::default()), FakeClock::at(now()));
     let (stop, stopped) = oneshot::channel();
-    let run = listener.run(door.clone(), Arc::new(clock.clone()), async { drop(stopped.await) });
-    Running { addresses, door, clock, counters, memory, tls, stop, task: tokio::spawn(run) }
+    let run = listener.run(ingest.clone(), Arc::new(clock.clone()), async { drop(stopped.await) });
+    Running { addresses, ingest, clock, counters, memory, tls, stop, task: tokio::spawn(run) }
 }
 
 impl Running {
@@ -71,8 +71,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         Self { stream, read: Vec::new() }
     }
 
-    pub async fn send(&mut self, octets: &[u8]) {
-        self.stream.write_all(octets).await.unwrap();
+    pub async fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
         self.stream.flush().await.unwrap();
     }
 

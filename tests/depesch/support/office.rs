@@ -18,7 +18,7 @@ use depesch::model::mailing::{AudienceQuery, Mailing, MailingContent, MissedPoli
 use depesch::model::reply::Reply;
 use depesch::model::subscriber::{Subscriber, SubscriptionState};
 use depesch::outbound::dispatch::{DispatchParts, DispatchSettings, Dispatcher};
-use depesch::runtime::notifier::Wake;
+use depesch::runtime::notifier::Notifier;
 use depesch::store::engine::{Batch, Commit, Engine};
 use depesch::store::memory::MemoryEngine;
 use depesch::store::{Store, StoreError, mailings, subscribers};
@@ -80,7 +80,7 @@ impl Transport for Way {
 impl Connection for Line {
     fn send_pieces<'a>(&'a mut self, envelope: &'a Envelope, message: Pieces<'a>) -> TransportFuture<'a, Outcome> {
         Box::pin(async move {
-            let octets = &message.concat()[..];
+            let bytes = &message.concat()[..];
             let to = envelope.recipient.local_part().to_owned();
             let seen = self.0.witness.lock().unwrap().as_ref().map(|witness| witness(&to));
             if let Some(seen) = seen {
@@ -88,7 +88,7 @@ impl Connection for Line {
             }
             tokio::task::yield_now().await;
             self.0.given.lock().unwrap().push(to.clone());
-            self.0.carried.lock().unwrap().push((envelope.clone(), octets.to_vec()));
+            self.0.carried.lock().unwrap().push((envelope.clone(), bytes.to_vec()));
             let scripted = self.0.script.lock().unwrap().get_mut(&to).and_then(VecDeque::pop_front);
             let outcome = scripted.unwrap_or_else(accepted);
             self.1 = match &outcome {
@@ -132,7 +132,11 @@ impl PreparedMailing for Plain {
             recipient: subscriber.address.clone(),
             envelope_id: subscriber.id.to_string(),
         };
-        Ok(Message { envelope, octets: b"Subject: x\r\n\r\nx\r\n".to_vec(), shared_end: Arc::default() })
+        Ok(Message { envelope, bytes: b"Subject: x\r\n\r\nx\r\n".to_vec(), shared_end: Arc::default() })
+    }
+
+    fn content_hash(&self) -> Result<String, String> {
+        Ok("plain".to_owned())
     }
 }
 
@@ -140,7 +144,7 @@ pub struct Office {
     pub store: Store,
     pub clock: Arc<FakeClock>,
     pub relay: Arc<Relay>,
-    pub wake: Wake,
+    pub notifier: Notifier,
     pub key: Key,
     pub connections: usize,
 }
@@ -152,7 +156,14 @@ impl Office {
 
     pub fn over(engine: Arc<dyn Engine>) -> Self {
         let (clock, relay) = (FakeClock::at(noon()), Arc::default());
-        Self { store: Store::new(engine), clock, relay, wake: Wake::new(), key: Key::new([3; 32]), connections: 4 }
+        Self {
+            store: Store::new(engine),
+            clock,
+            relay,
+            notifier: Notifier::new(),
+            key: Key::new([3; 32]),
+            connections: 4,
+        }
     }
 
     /// The same office after its daemon was killed: all that is not in the store is gone.
@@ -161,7 +172,7 @@ impl Office {
             store: Store::new(engine),
             clock: self.clock.clone(),
             relay: self.relay.clone(),
-            wake: Wake::new(),
+            notifier: Notifier::new(),
             key: self.key.clone(),
             connections: self.connections,
         }
@@ -233,7 +244,7 @@ impl Office {
         let mut batch = Batch::new();
         mailings::put_mailing(&mut batch, &mailing, None);
         assert_eq!(self.store.commit(batch).await.unwrap(), Commit::Applied);
-        self.wake.notify();
+        self.notifier.notify();
         id
     }
 
@@ -251,7 +262,7 @@ impl Office {
             messages: Arc::new(Plain),
             key: self.key.clone(),
             classifier: Classifier::shipped().unwrap(),
-            wake: self.wake.clone(),
+            notifier: self.notifier.clone(),
             settings,
         })
         .await

@@ -13,7 +13,7 @@ use depesch::subscribers::export::{Export, ExportSettings};
 use depesch::subscribers::import::plan::FieldChange;
 use depesch::subscribers::import::records::Format;
 use depesch::subscribers::import::{ImportError, ImportEvent, ImportSettings, ImportSummary, Reject, import};
-use depesch::subscribers::profile::{Desk, PersonError};
+use depesch::subscribers::profile::{PersonError, SubscriberService};
 
 use super::mailings::{list, minute};
 
@@ -54,15 +54,15 @@ pub async fn put_lists(store: &Store) {
 }
 
 /// An operator's desk, at a minute.
-pub fn desk(store: &Store, at: i64) -> Desk {
-    Desk { store: store.clone(), key: key(), at: minute(at), who: "anna".to_owned() }
+pub fn service(store: &Store, at: i64) -> SubscriberService {
+    SubscriberService { store: store.clone(), key: key(), at: minute(at), who: "anna".to_owned() }
 }
 
 /// Erases somebody and does all the work at once; what stands in the way, if anything does.
-pub async fn erase(desk: &Desk, who: &str) -> Result<Vec<String>, PersonError> {
-    desk.erase(who, None).await?;
-    let eraser = Eraser { store: desk.store.clone(), key: desk.key.clone(), files: None };
-    let worked = eraser.work(desk.at).await.unwrap();
+pub async fn erase(service: &SubscriberService, who: &str) -> Result<Vec<String>, PersonError> {
+    service.erase(who, None).await?;
+    let eraser = Eraser { store: service.store.clone(), key: service.key.clone(), files: None };
+    let worked = eraser.work(service.at).await.unwrap();
     Ok(worked.open.into_iter().flat_map(|(_, why)| why).collect())
 }
 
@@ -76,7 +76,7 @@ pub fn settings() -> ImportSettings {
     }
 }
 
-/// Imports octets in pieces of some size.
+/// Imports bytes in pieces of some size.
 pub async fn import_with(store: &Store, settings: ImportSettings, file: &[u8], piece: usize) -> Imported {
     let pieces: Vec<_> = file.chunks(piece).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect();
     let (events, mut told) = tokio::sync::mpsc::channel(16);
@@ -140,9 +140,9 @@ pub async fn everything(store: &Store) -> Vec<(Vec<u8>, Vec<u8>)> {
 /// An export as text.
 pub async fn export(store: &Store, settings: ExportSettings) -> String {
     let mut export = Export::begin(store.clone(), settings).await.unwrap();
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     while let Some(more) = export.next().await.unwrap() {
-        octets.extend(more);
+        bytes.extend(more);
     }
-    String::from_utf8(octets).unwrap()
+    String::from_utf8(bytes).unwrap()
 }

@@ -6,29 +6,29 @@ use std::sync::Arc;
 
 use depesch::base::address::Address;
 use depesch::base::clock::{FakeClock, Timestamp};
-use depesch::base::id::{InboundId, LetterId, MailingId, PostId, ReleaseId, SubscriberId, WishId};
+use depesch::base::id::{InboundId, MailingId, NoticeId, PendingRequestId, PostId, ReleaseId, SubscriberId};
 use depesch::base::language::Language;
 use depesch::model::bounce::{Bounce, BounceEffect, BounceSource, Score, Suspension, Verdict};
 use depesch::model::classify::Class;
 use depesch::model::consent::ConsentSource;
 use depesch::model::inbound::{Arrival, Inbound, InboundKind, InboundState, SpoolPlace, Via};
 use depesch::model::ledger::{Cause, Delivery, DeliveryState, Stage};
-use depesch::model::letter::{Letter, LetterBody, LetterState};
 use depesch::model::mailing::{MissedPolicy, Pause, PauseReason};
+use depesch::model::notice::{Notice, NoticeBody, NoticeState};
+use depesch::model::pending_request::{Action, PendingRequest, PendingState};
 use depesch::model::post::{Hold, HoldReason, Post, PostState};
 use depesch::model::release::Blob;
 use depesch::model::reply::Reply;
 use depesch::model::rsvp::{Detail, Rsvp, RsvpAnswer, RsvpChange, RsvpPerson, RsvpSource};
 use depesch::model::subscriber::SubscriptionState;
 use depesch::model::suppression::{Suppression, SuppressionReason};
-use depesch::model::wish::{Deed, Wish, WishState};
 use depesch::privacy::erasure::Eraser;
 use depesch::privacy::personal_data::Files;
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::{Batch, Commit};
 use depesch::store::spool::{Spool, SpoolSettings};
-use depesch::store::{Store, bounces, inbound, ledger, letters, posts, rsvps, suppressions, wishes};
-use depesch::subscribers::profile::Desk;
+use depesch::store::{Store, bounces, inbound, ledger, notices, pending_requests, posts, rsvps, suppressions};
+use depesch::subscribers::profile::SubscriberService;
 
 use super::mailings::{mailing, minute, put, put_frozen, put_subscriber};
 use super::people::key;
@@ -76,7 +76,7 @@ impl Planted {
     /// Plants them in `store`, with files below `state`. They are subscriber 1.
     pub async fn in_store(store: Store, state: &Path) -> Self {
         let clock = Arc::new(FakeClock::at(minute(0)));
-        let settings = SpoolSettings { reserve_octets: 0, ..SpoolSettings::default() };
+        let settings = SpoolSettings { reserve_bytes: 0, ..SpoolSettings::default() };
         let spool = Spool::open(&state.join("spool"), settings, clock).unwrap();
         let blobs = Blobs::in_state_directory(state);
         let capture = state.join("capture");
@@ -102,15 +102,15 @@ impl Planted {
         planted.subscriber().await;
         planted.ledger().await;
         planted.mail_in().await;
-        planted.letters().await;
+        planted.notices().await;
         planted.posts().await;
         planted.answers().await;
         planted
     }
 
     /// An operator's desk.
-    pub fn desk(&self, at: Timestamp) -> Desk {
-        Desk { store: self.store.clone(), key: key(), at, who: "anna".to_owned() }
+    pub fn service(&self, at: Timestamp) -> SubscriberService {
+        SubscriberService { store: self.store.clone(), key: key(), at, who: "anna".to_owned() }
     }
 
     /// What carries erasures out.
@@ -134,7 +134,7 @@ impl Planted {
         let suppression =
             Suppression { address: Some(address()), reason: SuppressionReason::Request, since: minute(2), note };
         commit(&self.store, |batch| {
-            wishes::put_evidence(batch, &sha256, SubscriberId(1));
+            pending_requests::put_evidence(batch, &sha256, SubscriberId(1));
             suppressions::put(batch, &hash, None, &suppression);
         })
         .await;
@@ -192,8 +192,8 @@ impl Planted {
             ),
             (Some(OTHER), mail(OTHER, "7bit", "Jag heter Bo")),
         ];
-        for (number, (sender, octets)) in (1..).zip(texts) {
-            let place = self.files.spool.append(octets).await.unwrap();
+        for (number, (sender, bytes)) in (1..).zip(texts) {
+            let place = self.files.spool.append(bytes).await.unwrap();
             let arrival = Arrival {
                 at: minute(4),
                 via: Via::Lmtp,
@@ -222,9 +222,9 @@ impl Planted {
             .await;
     }
 
-    async fn letters(&self) {
-        let to = |id: u64, recipient: &str, body, state| Letter {
-            id: LetterId(id),
+    async fn notices(&self) {
+        let to = |id: u64, recipient: &str, body, state| Notice {
+            id: NoticeId(id),
             sender: None,
             recipient: recipient.parse().unwrap(),
             body,
@@ -235,22 +235,22 @@ impl Planted {
             resent: 0,
             state,
         };
-        let waiting = || LetterState::Waiting { due: minute(7), cause: None };
-        let accepted = |text: &str| LetterState::Accepted { at: minute(7), reply: Reply::new(250, text) };
+        let waiting = || NoticeState::Waiting { due: minute(7), cause: None };
+        let accepted = |text: &str| NoticeState::Accepted { at: minute(7), reply: Reply::new(250, text) };
         let header = format!("Resent-From: media@lists.example.org\r\nX-Original: {ADDRESS}\r\n").into_bytes();
-        let passed = LetterBody::PassedOn { header, place: self.theirs[0] };
-        let failed = LetterState::Failed { at: minute(7), cause: Cause::Message(format!("{ADDRESS} refused")) };
-        let letters = [
+        let passed = NoticeBody::Forwarded { header, place: self.theirs[0] };
+        let failed = NoticeState::Failed { at: minute(7), cause: Cause::Message(format!("{ADDRESS} refused")) };
+        let notices = [
             (
-                to(1, ADDRESS, LetterBody::Kept, waiting()),
+                to(1, ADDRESS, NoticeBody::Kept, waiting()),
                 Some(mail("media@lists.example.org", "7bit", &format!("Hej {NAME}"))),
             ),
-            (to(2, ADDRESS, LetterBody::Kept, accepted("2.0.0 ok zebulon")), None),
+            (to(2, ADDRESS, NoticeBody::Kept, accepted("2.0.0 ok zebulon")), None),
             (to(3, "press@example.org", passed, failed), None),
-            (to(4, OTHER, LetterBody::Kept, waiting()), Some(mail("media@lists.example.org", "7bit", "Hej Bo"))),
+            (to(4, OTHER, NoticeBody::Kept, waiting()), Some(mail("media@lists.example.org", "7bit", "Hej Bo"))),
         ];
-        for (letter, octets) in letters {
-            commit(&self.store, |batch| letters::put_new(batch, &letter, octets.as_deref())).await;
+        for (notice, bytes) in notices {
+            commit(&self.store, |batch| notices::put_new(batch, &notice, bytes.as_deref())).await;
         }
     }
 
@@ -281,16 +281,16 @@ impl Planted {
     }
 
     async fn answers(&self) {
-        let wish = |id: u64, who: &str| Wish {
-            id: WishId(id),
+        let pending = |id: u64, who: &str| PendingRequest {
+            id: PendingRequestId(id),
             address: who.parse().unwrap(),
             list: "media".parse().unwrap(),
             language: Language::swedish(),
-            deeds: vec![Deed::Pause],
+            actions: vec![Action::Pause],
             words: "Ja".to_owned(),
             asked: minute(10),
             expires: minute(1000),
-            state: WishState::Open,
+            state: PendingState::Open,
         };
         let rsvp = |who: &str, comment: &str| Rsvp {
             event: ReleaseId(1),
@@ -314,7 +314,7 @@ impl Planted {
             commit(&self.store, |batch| rsvps::put(batch, &hash, None, &answer)).await;
         }
         for (id, who) in [(1, ADDRESS), (2, OTHER)] {
-            commit(&self.store, |batch| wishes::put_new(batch, &wish(id, who))).await;
+            commit(&self.store, |batch| pending_requests::put_new(batch, &pending(id, who))).await;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A place where mail to lists is handled for real: spool, triage, letters, scheduler, dispatcher, and a relay that keeps what
+//! A place where mail to lists is handled for real: spool, triage, notices, scheduler, dispatcher, and a relay that keeps what
 //! it was given. Only the authors' domains are made up.
 
 use std::collections::BTreeMap;
@@ -11,11 +11,11 @@ use depesch::base::clock::FakeClock;
 use depesch::base::id::{InboundId, MailingId, PostId};
 use depesch::base::token::Key;
 use depesch::composition::message::NoMessages;
-use depesch::composition::notices::{LetterSettings, Letters};
+use depesch::composition::notices::{NoticeSettings, Notices};
 use depesch::composition::post_messages::PostMessages;
 use depesch::inbound::command::CommandSettings;
 use depesch::inbound::destination::Directory;
-use depesch::inbound::post::PostDesk;
+use depesch::inbound::post::PostService;
 use depesch::inbound::triage::Triage;
 use depesch::inbound::worker::InboundWorker;
 use depesch::mail::incoming::Incoming;
@@ -27,7 +27,7 @@ use depesch::model::list::{List, ListKind};
 use depesch::model::mailing::{Mailing, Stage};
 use depesch::model::post::Post;
 use depesch::outbound::dispatch::{DispatchParts, DispatchSettings, Dispatcher};
-use depesch::runtime::notifier::Wake;
+use depesch::runtime::notifier::Notifier;
 use depesch::store::Store;
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::Engine;
@@ -65,12 +65,12 @@ pub struct PostOffice {
     pub relay: Arc<Relay>,
     pub domains: Arc<Domains>,
     pub key: Key,
-    pub desk: PostDesk,
+    pub service: PostService,
     pub blobs: Blobs,
     directory: Arc<tempfile::TempDir>,
 }
 
-/// One letter of ours: to whom, about what, where answers go.
+/// One notice of ours: to whom, about what, where answers go.
 #[derive(Clone, Debug)]
 pub struct Question {
     pub template: String,
@@ -104,20 +104,20 @@ impl PostOffice {
     ) -> Self {
         let (store, clock, key) = (mail_in.store.clone(), mail_in.clock.clone(), Key::new([5; 32]));
         let content = commands::content();
-        let settings = LetterSettings::default();
-        let letters = Letters::new(store.clone(), content, key.clone(), Arc::new(clock.clone()), settings);
+        let settings = NoticeSettings::default();
+        let notices = Notices::new(store.clone(), content, key.clone(), Arc::new(clock.clone()), settings);
         let blobs = Blobs::in_state_directory(directory.path());
-        let desk = PostDesk {
+        let service = PostService {
             store: store.clone(),
             blobs: blobs.clone(),
             clock: Arc::new(clock.clone()),
             key: key.clone(),
-            letters,
+            notices,
             authenticator: domains.clone(),
             words: commands::verdict_words(),
             zone: chrono_tz::Europe::Stockholm,
         };
-        Self { mail_in, store, clock, relay, domains, key, desk, blobs, directory }
+        Self { mail_in, store, clock, relay, domains, key, service, blobs, directory }
     }
 
     pub fn state_directory(&self) -> std::path::PathBuf {
@@ -143,13 +143,13 @@ impl PostOffice {
             &self.blobs,
             &self.clock,
             &self.key,
-            &self.desk.letters,
+            &self.service.notices,
             CommandSettings::default(),
         );
-        let triage = Triage { posts: self.desk.clone(), ..usual };
+        let triage = Triage { posts: self.service.clone(), ..usual };
         Arc::new(InboundWorker {
             reading: depesch::runtime::reading::ReadingPool::new(Arc::new(self.clock.clone())),
-            pulses: Default::default(),
+            heartbeats: Default::default(),
             metrics: Default::default(),
             store: self.store.clone(),
             spool: self.mail_in.spool.clone(),
@@ -157,13 +157,13 @@ impl PostOffice {
             directory: Arc::new(Directory::new(self.store.clone(), self.key.clone())),
             handler: Arc::new(triage),
             arrived: self.mail_in.arrived.clone(),
-            wakes: Vec::new(),
+            notify: Vec::new(),
         })
     }
 
     /// A message comes in and is handled: what it was taken for, and the note.
-    pub async fn comes(&self, sender: &str, to: &str, octets: &[u8]) -> (InboundKind, String) {
-        let id = self.mail_in.arrives(Some(sender), to, std::str::from_utf8(octets).unwrap()).await;
+    pub async fn comes(&self, sender: &str, to: &str, bytes: &[u8]) -> (InboundKind, String) {
+        let id = self.mail_in.arrives(Some(sender), to, std::str::from_utf8(bytes).unwrap()).await;
         self.mail_in.handle_all(&self.worker()).await;
         self.became(id).await
     }
@@ -178,25 +178,25 @@ impl PostOffice {
     /// Somebody answers a question with these words.
     pub async fn answers(&self, question: &Question, from: &str, text: &str) -> (InboundKind, String) {
         let quoted: String = question.text.lines().map(|line| format!("> {line}\r\n")).collect();
-        let octets = format!(
+        let bytes = format!(
             "From: {from}\r\nTo: {}\r\nSubject: Re: {}\r\nMessage-ID: <answer@example.org>\r\n\r\n{text}\r\n\r\n\
              Den 21 nov 2026 skrev Media <media-request@lists.example.org>:\r\n{quoted}",
             question.reply_to, question.subject
         );
-        self.comes(from, &question.reply_to, octets.as_bytes()).await
+        self.comes(from, &question.reply_to, bytes.as_bytes()).await
     }
 
-    /// All letters of ours, the oldest first; what was passed on has no octets here.
+    /// All notices of ours, the oldest first; what was passed on has no bytes here.
     pub async fn questions(&self) -> Vec<Question> {
-        let mut letters = self.store.letters(None, 1000).await.unwrap();
-        letters.reverse();
+        let mut notices = self.store.notices(None, 1000).await.unwrap();
+        notices.reverse();
         let mut questions = Vec::new();
-        for letter in letters {
-            let octets = self.store.letter_octets(letter.value.id).await.unwrap();
-            let message = octets.map(|octets| Incoming::parse(&octets).unwrap()).unwrap_or_default();
+        for notice in notices {
+            let bytes = self.store.notice_bytes(notice.value.id).await.unwrap();
+            let message = bytes.map(|bytes| Incoming::parse(&bytes).unwrap()).unwrap_or_default();
             questions.push(Question {
-                template: letter.value.about.clone(),
-                to: letter.value.recipient.to_string(),
+                template: notice.value.about.clone(),
+                to: notice.value.recipient.to_string(),
                 reply_to: message.correspondents("Reply-To").first().map_or(String::new(), |one| one.address.clone()),
                 subject: message.subject().to_owned(),
                 text: message.text().to_owned(),
@@ -205,8 +205,8 @@ impl PostOffice {
         questions
     }
 
-    /// The letters made from this template.
-    pub async fn letters(&self, template: &str) -> Vec<Question> {
+    /// The notices made from this template.
+    pub async fn notices(&self, template: &str) -> Vec<Question> {
         self.questions().await.into_iter().filter(|question| question.template == template).collect()
     }
 
@@ -233,7 +233,7 @@ impl PostOffice {
             messages: Arc::new(self.messages()),
             key: self.key.clone(),
             classifier: Classifier::shipped().unwrap(),
-            wake: Wake::new(),
+            notifier: Notifier::new(),
             settings: DispatchSettings::default(),
         });
         dispatcher.await.unwrap()
@@ -241,7 +241,7 @@ impl PostOffice {
 
     /// Begins and sends every mailing whose time has come.
     pub async fn send_all(&self) {
-        let scheduler = Scheduler::new(self.store.clone(), Arc::new(self.clock.clone()), Wake::new());
+        let scheduler = Scheduler::new(self.store.clone(), Arc::new(self.clock.clone()), Notifier::new());
         scheduler.checking(Arc::new(self.messages())).tick().await.unwrap();
         let dispatcher = self.dispatcher().await;
         let begun: Vec<MailingId> = self.mailings().await.iter().filter(|m| m.is_approved()).map(|m| m.id).collect();
@@ -259,9 +259,9 @@ impl PostOffice {
     /// What the relay was given: to whom, from which envelope sender, and the message.
     pub fn carried(&self) -> Vec<(String, String, String)> {
         let carried = self.relay.carried.lock().unwrap();
-        let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let sender = |address: &Option<depesch::base::address::Address>| address.as_ref().unwrap().to_string();
-        carried.iter().map(|(e, octets)| (e.recipient.to_string(), sender(&e.sender), text(octets))).collect()
+        carried.iter().map(|(e, bytes)| (e.recipient.to_string(), sender(&e.sender), text(bytes))).collect()
     }
 }
 

@@ -1,29 +1,29 @@
-//! A relay for tests: a [`Sink`] and connections to it that do not wait long.
+//! A relay for tests: a [`MockServer`] and connections to it that do not wait long.
 
 use std::time::Duration;
 
-use depesch::sink::script::Script;
-use depesch::sink::{Sink, SinkSettings};
+use depesch::mock_smtp::script::Script;
+use depesch::mock_smtp::{MockServer, SinkSettings};
 use depesch::transport::relay::{Encryption, Relay, RelaySettings, Timeouts};
 use depesch::transport::{Connection, Envelope, Outcome, Transport};
 
 /// A sink that keeps whole messages and accepts everything.
-pub fn sink() -> Sink {
-    Sink::start(SinkSettings::default()).unwrap()
+pub fn mock() -> MockServer {
+    MockServer::start(SinkSettings::default()).unwrap()
 }
 
 /// A sink that follows `script`.
-pub fn scripted(script: impl Script) -> Sink {
-    let sink = sink();
-    sink.follow(script);
-    sink
+pub fn scripted(script: impl Script) -> MockServer {
+    let mock = mock();
+    mock.follow(script);
+    mock
 }
 
-/// Settings for a relay at `sink`, without TLS, patient enough for a busy machine.
-pub fn settings(sink: &Sink) -> RelaySettings {
+/// Settings for a relay at `mock`, without TLS, patient enough for a busy machine.
+pub fn settings(mock: &MockServer) -> RelaySettings {
     RelaySettings {
         host: "127.0.0.1".to_owned(),
-        port: sink.address().port(),
+        port: mock.address().port(),
         encryption: Encryption::None,
         hello_name: Some("depesch.example".to_owned()),
         timeouts: timeouts(Duration::from_secs(20)),
@@ -36,14 +36,14 @@ pub fn timeouts(all: Duration) -> Timeouts {
     Timeouts { connect: all, greeting: all, command: all, data: all, block: all, message: all, quit: all }
 }
 
-/// A relay at `sink`.
-pub fn relay(sink: &Sink) -> Relay {
-    Relay::new(settings(sink)).unwrap()
+/// A relay at `mock`.
+pub fn relay(mock: &MockServer) -> Relay {
+    Relay::new(settings(mock)).unwrap()
 }
 
-/// An open connection to `sink`.
-pub async fn connect(sink: &Sink) -> Box<dyn Connection> {
-    relay(sink).connect().await.unwrap()
+/// An open connection to `mock`.
+pub async fn connect(mock: &MockServer) -> Box<dyn Connection> {
+    relay(mock).connect().await.unwrap()
 }
 
 /// An envelope to `recipient`.

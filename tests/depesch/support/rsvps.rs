@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use depesch::base::clock::{Clock, Timestamp};
-use depesch::base::id::{LetterId, MailingId, ReleaseId};
+use depesch::base::id::{MailingId, NoticeId, ReleaseId};
 use depesch::base::token::Purpose;
 use depesch::composition::release::{read_record, record_of};
 use depesch::events::invitation;
@@ -15,16 +15,16 @@ use depesch::inbound::{Handler, Item};
 use depesch::mail::incoming::Incoming;
 use depesch::model::contact::ContactBook;
 use depesch::model::inbound::{InboundKind, Via};
-use depesch::model::letter::{Letter, LetterBody};
 use depesch::model::mailing::{Frozen, MailingContent, MissedPolicy, Stage};
+use depesch::model::notice::{Notice, NoticeBody};
 use depesch::model::rsvp::Rsvp;
 use depesch::render::source::{SourceSettings, parse};
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::Commit;
 
 use super::commands::triage;
-use super::letters::Desk;
 use super::mailings::{list, mailing, put};
+use super::notices::World;
 use super::office::noon;
 
 /// Where answers to the invitations go.
@@ -33,7 +33,7 @@ pub const RSVP: &str = "anmalan@press.example";
 pub const CONTACT: &str = "oskar@press.example";
 
 pub struct Hosts {
-    pub desk: Desk,
+    pub world: World,
     triage: Triage,
     directory: Directory,
 }
@@ -41,13 +41,13 @@ pub struct Hosts {
 impl Hosts {
     /// The list `media`, and no invitation yet.
     pub async fn new() -> Self {
-        let desk = Desk::new();
-        desk.store.create_list(&list("media")).await.unwrap();
+        let world = World::new();
+        world.store.create_list(&list("media")).await.unwrap();
         let blobs = Blobs::in_state_directory(std::path::Path::new("/nonexistent"));
         let settings = CommandSettings::default();
-        let triage = triage(&desk.store, &blobs, &desk.clock, &desk.key, &desk.letters, settings);
-        let directory = Directory::new(desk.store.clone(), desk.key.clone());
-        Self { desk, triage, directory }
+        let triage = triage(&world.store, &blobs, &world.clock, &world.key, &world.notices, settings);
+        let directory = Directory::new(world.store.clone(), world.key.clone());
+        Self { world, triage, directory }
     }
 
     /// With one invitation, to an event in a week, sent as mailing 1.
@@ -81,14 +81,14 @@ impl Hosts {
         let record =
             record_of(source, &draft, &ContactBook::default(), Default::default(), &settings, (noon(), "anna"));
         let invitation = invitation(&read_record(&record).unwrap());
-        self.desk.store.add_invitation(record, invitation.as_ref()).await.unwrap().id
+        self.world.store.add_invitation(record, invitation.as_ref()).await.unwrap().id
     }
 
     /// A mailing of a release to `media`, sent.
     pub async fn send(&self, id: u64, release: ReleaseId) {
         let stage = Stage::Sending(Frozen { at: noon(), chunks: 0, audience: 0 });
         put(
-            &self.desk.store,
+            &self.world.store,
             &depesch::model::mailing::Mailing {
                 content: MailingContent::Release(release),
                 stage,
@@ -100,7 +100,7 @@ impl Hosts {
 
     /// The Message-ID of a mailing's mail to a subscriber.
     pub fn message_id(&self, mailing: u64, subscriber: u64) -> String {
-        let token = self.desk.key.sign(Purpose::MessageId, &[mailing, subscriber]);
+        let token = self.world.key.sign(Purpose::MessageId, &[mailing, subscriber]);
         format!("{}.{token}@lists.example.org", MailingId(mailing))
     }
 
@@ -109,7 +109,7 @@ impl Hosts {
         for _ in 0..10 {
             let item = self.item(sender, to, mail).await;
             let effects = self.triage.handle(&item).await.unwrap();
-            if self.desk.store.commit(effects.batch).await.unwrap() == Commit::Applied {
+            if self.world.store.commit(effects.batch).await.unwrap() == Commit::Applied {
                 return (effects.kind, effects.note);
             }
         }
@@ -117,8 +117,8 @@ impl Hosts {
     }
 
     async fn item(&self, sender: Option<&str>, to: &str, mail: &str) -> Item {
-        let octets = mail.replace("\r\n", "\n").replace('\n', "\r\n").into_bytes();
-        let (mut inbound, message): (_, Incoming) = self.desk.take_in(sender, &octets).await;
+        let bytes = mail.replace("\r\n", "\n").replace('\n', "\r\n").into_bytes();
+        let (mut inbound, message): (_, Incoming) = self.world.take_in(sender, &bytes).await;
         inbound.recipient = to.to_owned();
         inbound.arrival.via = Via::Smtp;
         inbound.arrival.at = self.now();
@@ -126,11 +126,11 @@ impl Hosts {
             Resolved::Ours(destination) => Some(destination),
             Resolved::No(answer) => panic!("{to}: {answer:?}"),
         };
-        Item { inbound, octets: Arc::new(octets), message, destination }
+        Item { inbound, bytes: Arc::new(bytes), message, destination }
     }
 
     pub fn now(&self) -> Timestamp {
-        self.desk.clock.now()
+        self.world.clock.now()
     }
 
     /// A plain mail from somebody at `example.com`, to the RSVP address.
@@ -140,7 +140,7 @@ impl Hosts {
 
     /// What is answered to the event of a release.
     pub async fn overview(&self, release: u64) -> Overview {
-        Overview::of(&self.desk.store, ReleaseId(release)).await.unwrap()
+        Overview::of(&self.world.store, ReleaseId(release)).await.unwrap()
     }
 
     /// What somebody at `example.com` answers to the event of release 1.
@@ -150,33 +150,33 @@ impl Hosts {
         all.into_iter().find(|rsvp| rsvp.address.as_str() == address)
     }
 
-    /// All letters written so far, the oldest first.
-    pub async fn letters(&self) -> Vec<Letter> {
-        let mut letters: Vec<Letter> =
-            self.desk.store.letters(None, 100).await.unwrap().into_iter().map(|read| read.value).collect();
-        letters.reverse();
-        letters
+    /// All notices written so far, the oldest first.
+    pub async fn notices(&self) -> Vec<Notice> {
+        let mut notices: Vec<Notice> =
+            self.world.store.notices(None, 100).await.unwrap().into_iter().map(|read| read.value).collect();
+        notices.reverse();
+        notices
     }
 
     /// To whom mails were passed on.
-    pub async fn passed_on_to(&self) -> Vec<String> {
-        let letters = self.letters().await.into_iter();
-        let passed = letters.filter(|letter| matches!(letter.body, LetterBody::PassedOn { .. }));
-        passed.map(|letter| letter.recipient.to_string()).collect()
+    pub async fn forwarded_to(&self) -> Vec<String> {
+        let notices = self.notices().await.into_iter();
+        let passed = notices.filter(|notice| matches!(notice.body, NoticeBody::Forwarded { .. }));
+        passed.map(|notice| notice.recipient.to_string()).collect()
     }
 
     /// Receipts: to whom, and the text.
     pub async fn receipts(&self) -> Vec<(String, String)> {
         let mut receipts = Vec::new();
-        for letter in self.letters().await.into_iter().filter(|letter| letter.about == "rsvp-receipt") {
-            receipts.push((letter.recipient.to_string(), self.text_of(letter.id).await));
+        for notice in self.notices().await.into_iter().filter(|notice| notice.about == "rsvp-receipt") {
+            receipts.push((notice.recipient.to_string(), self.text_of(notice.id).await));
         }
         receipts
     }
 
-    pub async fn text_of(&self, letter: LetterId) -> String {
-        let octets = self.desk.store.letter_octets(letter).await.unwrap().unwrap();
-        String::from_utf8_lossy(&octets).into_owned()
+    pub async fn text_of(&self, notice: NoticeId) -> String {
+        let bytes = self.world.store.notice_bytes(notice).await.unwrap().unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 

@@ -37,9 +37,9 @@ pub struct Site {
 pub fn settings(clock: &Arc<FakeClock>) -> Settings {
     Settings {
         create: true,
-        reserve_octets: 0,
-        segment_octets: 4_000,
-        hold_octets: 10_000_000,
+        reserve_bytes: 0,
+        segment_bytes: 4_000,
+        hold_bytes: 10_000_000,
         clock: Some(Arc::new(clock.clone())),
         ..Settings::default()
     }
@@ -51,7 +51,7 @@ impl Site {
         let clock = FakeClock::at(minute(0));
         let state = directory.path().join("state");
         let engine = Arc::new(EmbeddedEngine::open(&state.join("store"), settings(&clock)).unwrap().engine);
-        let settings = SpoolSettings { reserve_octets: 0, ..SpoolSettings::default() };
+        let settings = SpoolSettings { reserve_bytes: 0, ..SpoolSettings::default() };
         let spool = Spool::open(&state.join("spool"), settings, Arc::new(clock.clone())).unwrap();
         Self { directory, engine, spool, clock }
     }
@@ -114,12 +114,12 @@ impl Site {
 
     /// Restores onto an empty machine.
     pub async fn restore(&self, wanted: Wanted) -> Result<(tempfile::TempDir, Restored), RestoreError> {
-        self.restore_as(|wish| Restoration { wanted, ..wish }).await
+        self.restore_as(|pending| Restoration { wanted, ..pending }).await
     }
 
     /// As [`Self::restore`], but what is whole suffices.
     pub async fn restore_partly(&self, wanted: Wanted) -> Result<(tempfile::TempDir, Restored), RestoreError> {
-        self.restore_as(|wish| Restoration { wanted, extent: Extent::Partial, ..wish }).await
+        self.restore_as(|pending| Restoration { wanted, extent: Extent::Partial, ..pending }).await
     }
 
     async fn restore_as(
@@ -127,8 +127,8 @@ impl Site {
         change: impl FnOnce(Restoration) -> Restoration,
     ) -> Result<(tempfile::TempDir, Restored), RestoreError> {
         let target = tempfile::tempdir().unwrap();
-        let wish = change(self.restoration(&target));
-        let restored = restore(&wish, Arc::new(self.clock.clone()), Arc::new(unwatched)).await?;
+        let pending = change(self.restoration(&target));
+        let restored = restore(&pending, Arc::new(self.clock.clone()), Arc::new(unwatched)).await?;
         Ok((target, restored))
     }
 
@@ -191,10 +191,10 @@ pub fn open(target: &tempfile::TempDir, clock: &Arc<FakeClock>) -> Arc<EmbeddedE
 
 /// Writes files, by their paths below a directory.
 pub fn put_files(directory: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) {
-    for (name, octets) in files {
+    for (name, bytes) in files {
         let path = directory.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, octets).unwrap();
+        std::fs::write(path, bytes).unwrap();
     }
 }
 
@@ -208,8 +208,8 @@ pub fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             match path.is_dir() {
                 true => waiting.push(path),
                 false => {
-                    let octets = std::fs::read(&path).unwrap();
-                    found.insert(path.strip_prefix(directory).unwrap().to_owned(), octets);
+                    let bytes = std::fs::read(&path).unwrap();
+                    found.insert(path.strip_prefix(directory).unwrap().to_owned(), bytes);
                 }
             }
         }

@@ -1,10 +1,10 @@
-//! The other side of the SMTP server: a dialogue without sockets, and a scripted door behind it.
+//! The other side of the SMTP server: a dialogue without sockets, and a scripted ingest behind it.
 
 use std::sync::{Arc, Mutex};
 
 use depesch::base::clock::Timestamp;
 use depesch::base::id::InboundId;
-use depesch::inbound::recipients::{Reception, ReceptionFuture, Recipient, Refusal};
+use depesch::inbound::recipients::{Ingest, IngestFuture, Recipient, Refusal};
 use depesch::model::inbound::Arrival;
 use depesch::smtp::memory::MessageMemory;
 use depesch::smtp::session::{Message, Peer, Protocol, Session, SessionSettings, Step};
@@ -71,10 +71,10 @@ impl Dialogue {
         dialogue
     }
 
-    /// Sends octets and gives all that the session answers. What comes after its end, or before TLS is on, is not read.
-    pub fn send(&mut self, octets: &[u8]) -> String {
+    /// Sends bytes and gives all that the session answers. What comes after its end, or before TLS is on, is not read.
+    pub fn send(&mut self, bytes: &[u8]) -> String {
         if !self.closed && !self.handshake {
-            self.session.receive(octets);
+            self.session.receive(bytes);
         }
         while !self.closed && !self.handshake {
             match self.session.step(now()) {
@@ -97,8 +97,8 @@ impl Dialogue {
 
     /// Sends lines, each with its CRLF.
     pub fn say(&mut self, lines: &str) -> String {
-        let octets: String = lines.lines().map(|line| format!("{line}\r\n")).collect();
-        self.send(octets.as_bytes())
+        let bytes: String = lines.lines().map(|line| format!("{line}\r\n")).collect();
+        self.send(bytes.as_bytes())
     }
 
     /// TLS is on.
@@ -111,18 +111,18 @@ impl Dialogue {
     /// What the one message holds after our own field.
     pub fn content(&self) -> &[u8] {
         assert_eq!(self.messages.len(), 1);
-        after_received(&self.messages[0].octets)
+        after_received(&self.messages[0].bytes)
     }
 }
 
 /// A message without the Received field at its front.
-pub fn after_received(octets: &[u8]) -> &[u8] {
-    assert!(octets.starts_with(b"Received: from "));
+pub fn after_received(bytes: &[u8]) -> &[u8] {
+    assert!(bytes.starts_with(b"Received: from "));
     let mut at = 0;
     loop {
-        at += octets[at..].windows(2).position(|two| two == b"\r\n").unwrap() + 2;
-        if !octets[at..].starts_with(b"\t") {
-            return &octets[at..];
+        at += bytes[at..].windows(2).position(|two| two == b"\r\n").unwrap() + 2;
+        if !bytes[at..].starts_with(b"\t") {
+            return &bytes[at..];
         }
     }
 }
@@ -143,19 +143,19 @@ pub fn codes(replies: &str) -> Vec<String> {
 pub struct Taken {
     pub arrival: Arrival,
     pub recipients: Vec<String>,
-    pub octets: Vec<u8>,
+    pub bytes: Vec<u8>,
 }
 
 /// A door that says of recipients what [`welcome`] says, and keeps messages in memory.
 #[derive(Default)]
-pub struct Door {
+pub struct TestIngest {
     pub taken: Mutex<Vec<Taken>>,
     /// What it says of messages instead of taking them.
     pub refusal: Mutex<Option<Refusal>>,
 }
 
-impl Reception for Door {
-    fn recipient<'a>(&'a self, recipient: &'a str) -> ReceptionFuture<'a, Recipient> {
+impl Ingest for TestIngest {
+    fn recipient<'a>(&'a self, recipient: &'a str) -> IngestFuture<'a, Recipient> {
         Box::pin(async move { welcome(recipient) })
     }
 
@@ -163,13 +163,13 @@ impl Reception for Door {
         &'a self,
         arrival: Arrival,
         recipients: Vec<String>,
-        octets: Vec<u8>,
-    ) -> ReceptionFuture<'a, Result<Vec<InboundId>, Refusal>> {
+        bytes: Vec<u8>,
+    ) -> IngestFuture<'a, Result<Vec<InboundId>, Refusal>> {
         Box::pin(async move {
             if let Some(refusal) = self.refusal.lock().unwrap().clone() {
                 return Err(refusal);
             }
-            self.taken.lock().unwrap().push(Taken { arrival, recipients, octets });
+            self.taken.lock().unwrap().push(Taken { arrival, recipients, bytes });
             Ok(Vec::new())
         })
     }

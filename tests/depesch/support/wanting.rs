@@ -35,7 +35,7 @@ impl PreparedMailing for Wanting {
             recipient: subscriber.address.clone(),
             envelope_id: subscriber.id.to_string(),
         };
-        Ok(Message { envelope, octets: b"Subject: x\r\n\r\nx\r\n".to_vec(), shared_end: Arc::default() })
+        Ok(Message { envelope, bytes: b"Subject: x\r\n\r\nx\r\n".to_vec(), shared_end: Arc::default() })
     }
 
     fn content_hash(&self) -> Result<String, String> {

@@ -99,22 +99,22 @@ impl Worker {
         let shared = self.shared.clone();
         let clock = &shared.parts.clock;
         while !job.run.is_stopped() && !shared.is_draining() {
-            self.pulse.waits_for_relay();
+            self.heartbeat.waits_for_relay();
             let now = clock.now();
-            if let Some(at) = shared.gate.ask(now) {
+            if let Some(at) = shared.backoff.ask(now) {
                 self.wait_until(at).await;
                 continue;
             }
             let place = turn.place.take().unwrap_or_else(|| shared.pace.place());
-            let dial = shared.gate.dials(clock.now());
+            let dial = shared.backoff.dials(clock.now());
             let connected = shared.parts.transport.connect().await;
-            shared.gate.dialed(dial);
+            shared.backoff.dialed(dial);
             match connected {
                 // Only an answer to a message shows that the relay works again: after a greeting it may still say
                 // 421.
                 Ok(connection) => {
                     self.open = Some(Open { connection, _place: place });
-                    self.pulse.works();
+                    self.heartbeat.works();
                     return Dialed::Open;
                 }
                 Err(error) if self.is_crowded(&error) => return Dialed::Crowded,
@@ -127,7 +127,7 @@ impl Worker {
     /// Whether it is a 421 while other connections are open and get answers: too many at once (RFC 5321 §3.8).
     fn is_crowded(&self, error: &ConnectError) -> bool {
         let (ConnectError::TurnedAway(reply), now) = (error, self.shared.parts.clock.now()) else { return false };
-        let is_crowded = !reply.is_permanent() && self.shared.gate.answers(now) && self.shared.pace.connected() > 1;
+        let is_crowded = !reply.is_permanent() && self.shared.backoff.answers(now) && self.shared.pace.connected() > 1;
         if is_crowded && self.shared.pace.crowded(now, &reply.to_string()) {
             tracing::info!("the relay accepts no more connections for now; one more is tried each minute");
         }
@@ -141,17 +141,17 @@ impl Worker {
     }
 
     pub(super) fn report_trouble(&self, what: String) {
-        if !self.shared.gate.is_trouble(self.shared.parts.clock.now()) {
+        if !self.shared.backoff.is_trouble(self.shared.parts.clock.now()) {
             tracing::debug!(%what, "a connection to the relay failed; others continue");
             return;
         }
-        if self.shared.gate.failed(self.shared.parts.clock.now(), what.clone()) {
+        if self.shared.backoff.failed(self.shared.parts.clock.now(), what.clone()) {
             tracing::warn!(%what, "the relay is in trouble; deliveries wait");
         }
     }
 
     async fn wait_until(&mut self, at: Timestamp) {
-        self.pulse.waits_for_relay();
+        self.heartbeat.waits_for_relay();
         let shared = &self.shared;
         tokio::select! {
             () = shared.parts.clock.wait_until(at, LOOK_AGAIN) => {}

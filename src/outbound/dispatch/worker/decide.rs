@@ -19,7 +19,7 @@ use crate::store::StoreError;
 use super::{Ended, Worker};
 
 /// What to do with a delivery.
-pub(super) enum Decision {
+pub(super) enum Precheck {
     Send(Message),
     /// Record this state without sending, with the class of the obstacle and the domain group.
     Record(DeliveryState, &'static str, DomainGroup),
@@ -29,7 +29,7 @@ pub(super) enum Decision {
 
 impl Worker {
     /// Checks again whether the delivery is wanted (an unsubscribe counts until now), and composes its message.
-    pub(super) async fn decide(&mut self, job: &Job) -> Result<Decision, Ended> {
+    pub(super) async fn decide(&mut self, job: &Job) -> Result<Precheck, Ended> {
         let watch = Stopwatch::start();
         let subscriber = loop {
             match self.look_up(job).await {
@@ -38,7 +38,7 @@ impl Worker {
                 Err(StoreError::Record(error)) => {
                     let what = format!("{}: {error}", job.row.subscriber);
                     hold_back(&self.shared, job.run.current().value.id, what).await;
-                    return Ok(Decision::Leave);
+                    return Ok(Precheck::Leave);
                 }
                 Err(error) => self.survive(error).await?,
             }
@@ -48,15 +48,15 @@ impl Worker {
         let at = reading.now;
         let subscriber = match subscriber {
             Ok(subscriber) => subscriber,
-            Err((why, group)) => return Ok(Decision::Record(DeliveryState::Suppressed { at, why }, "none", group)),
+            Err((why, group)) => return Ok(Precheck::Record(DeliveryState::Suppressed { at, why }, "none", group)),
         };
         let group = DomainGroup::of(subscriber.address.domain());
-        if let Some(rest) = self.shared.judge.rest(reading, subscriber.address.domain()) {
+        if let Some(rest) = self.shared.policy.rest(reading, subscriber.address.domain()) {
             let first = first_attempt(&job.row.delivery, at);
             let cause =
                 Cause::Message(format!("{} is left alone for now: {}", subscriber.address.domain(), rest.evidence));
             let state = DeliveryState::Deferred { first, until: rest.until, cause };
-            return Ok(Decision::Record(state, Class::Policy.word(), group));
+            return Ok(Precheck::Record(state, Class::Policy.word(), group));
         }
         let watch = Stopwatch::start();
         // A message whose composition panics must not affect the connection and all other deliveries.
@@ -64,10 +64,10 @@ impl Worker {
             .unwrap_or_else(|_| Err("the message could not be made: an error in Depesch, see its log".to_owned()));
         add(&self.shared.stats.compose_nanoseconds, watch.nanoseconds());
         Ok(match made {
-            Ok(message) => Decision::Send(message),
+            Ok(message) => Precheck::Send(message),
             Err(what) => {
                 let state = DeliveryState::Failed { at, cause: Cause::Message(what) };
-                Decision::Record(state, Class::Content.word(), group)
+                Precheck::Record(state, Class::Content.word(), group)
             }
         })
     }

@@ -1,0 +1,270 @@
+//! Bounces: `GET /v1/bounces?mailing=…&subscriber=…`, `GET /v1/bounces/{who}`, `POST /v1/bounces/{who}/reset`, where `who`
+//! is a number such as `s17` or an address, and `POST /v1/mailings/{id}/forgive`.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{InboundId, ListName, MailingId, SubscriberId};
+use crate::mailings::report::masked;
+use crate::model::bounce::{Bounce, BounceSource, Score};
+use crate::model::subscriber::SubscriptionState;
+use crate::store::mailings;
+
+use super::ApiState;
+use super::error::ApiError;
+use super::extract::{Caller, Parameters, Segment};
+
+/// Bounces listed where no number is given.
+const LISTED: usize = 50;
+/// Most bounces listed at once.
+const LISTED_LIMIT: usize = 10_000;
+
+/// What came back about one delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BounceView {
+    /// The mailing.
+    pub mailing: MailingId,
+    /// To whom it was.
+    pub subscriber: SubscriberId,
+    /// Their address now, masked unless it was asked for; `erased` for who was erased.
+    pub address: String,
+    /// When this report came.
+    pub at: Timestamp,
+    /// `permanent`, `temporary`, `delayed`, `complaint` or `none`.
+    pub verdict: String,
+    /// Whose fault it is: `address`, `mailbox`, `content`, `policy`, `network`, `complaint`, `auto-reply`, `notice` or
+    /// `other`.
+    pub class: String,
+    /// The enhanced status code.
+    pub status: Option<String>,
+    /// The words of the report.
+    pub evidence: String,
+    /// `session` (the receiver said so at once) or `mail`.
+    pub source: String,
+    /// The mail that it came in.
+    pub inbound: Option<InboundId>,
+    /// What followed: `nothing`, `scored`, `suspended`, `former-address` or `ended`.
+    pub effect: String,
+    /// How many reports came about this delivery.
+    pub reports: u32,
+}
+
+/// Some bounces.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BouncePage {
+    /// The latest mailing first.
+    pub bounces: Vec<BounceView>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+/// What came back from one person, and what it has come to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PersonBouncesView {
+    /// Who.
+    pub subscriber: SubscriberId,
+    /// Their address.
+    pub address: String,
+    /// Since when they have it, if they ever had another.
+    pub address_since: Option<Timestamp>,
+    /// Mailings that failed and that no later success took off again: which, and when that was reported.
+    pub counted: Vec<CountedView>,
+    /// The suspension that is in force.
+    pub suspension: Option<SuspensionView>,
+    /// What came back, the oldest mailing first.
+    pub bounces: Vec<BounceView>,
+}
+
+/// A mailing that counts against an address.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct CountedView {
+    /// Which.
+    pub mailing: MailingId,
+    /// When that was reported.
+    pub at: Timestamp,
+}
+
+/// A suspension by bounces.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SuspensionView {
+    /// Since when.
+    pub at: Timestamp,
+    /// Why.
+    pub why: String,
+    /// On which lists.
+    pub lists: Vec<ListName>,
+    /// How many probe notices were sent since.
+    pub probes: u32,
+    /// When the last of them was.
+    pub probed: Option<Timestamp>,
+}
+
+/// What a reset did.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reset {
+    /// The lists whose mail goes to them again.
+    pub lists: Vec<ListName>,
+}
+
+/// What forgiving all bounces of a mailing did.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Forgiven {
+    /// How many subscribers get mail again.
+    pub subscribers: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListParameters {
+    mailing: Option<String>,
+    subscriber: Option<String>,
+    limit: Option<usize>,
+    #[serde(default)]
+    addresses: bool,
+}
+
+/// The routes of this noun.
+pub fn routes() -> Router<Arc<ApiState>> {
+    Router::new()
+        .route("/v1/bounces", get(list))
+        .route("/v1/bounces/{who}", get(show))
+        .route("/v1/bounces/{who}/reset", post(reset))
+        .route("/v1/mailings/{id}/forgive", post(forgive))
+}
+
+async fn list(
+    State(control): State<Arc<ApiState>>,
+    caller: Caller,
+    Parameters(parameters): Parameters<ListParameters>,
+) -> Result<Json<BouncePage>, ApiError> {
+    let limit = parameters.limit.unwrap_or(LISTED).clamp(1, LISTED_LIMIT);
+    let mailing = parameters.mailing.as_deref().map(str::parse::<MailingId>).transpose();
+    let mailing = mailing.map_err(|error| ApiError::invalid(error.to_string()))?;
+    let mut bounces = match (&parameters.subscriber, mailing) {
+        (Some(who), mailing) => {
+            let mut bounces = control.service(&caller).bounces(who).await?.bounces;
+            bounces.retain(|bounce| mailing.is_none_or(|mailing| mailing == bounce.mailing));
+            bounces.reverse();
+            bounces
+        }
+        (None, Some(mailing)) => control.store.bounces_of_mailing(mailing, SubscriberId(0), limit + 1).await?,
+        (None, None) => latest(&control, limit + 1).await?,
+    };
+    let more = bounces.len() > limit;
+    bounces.truncate(limit);
+    if parameters.addresses {
+        tracing::info!(by = %caller, "the addresses of bounces were shown");
+    }
+    let mut views = Vec::with_capacity(bounces.len());
+    for bounce in bounces {
+        views.push(view(&control, &bounce, parameters.addresses).await?);
+    }
+    Ok(Json(BouncePage { bounces: views, more }))
+}
+
+/// What came back about the latest mailings.
+async fn latest(control: &ApiState, limit: usize) -> Result<Vec<Bounce>, ApiError> {
+    let mut bounces = Vec::new();
+    let mut newest = control.store.pages(mailings::all().backward());
+    while bounces.len() < limit
+        && let Some(mailing) = newest.next().await?
+    {
+        let room = limit - bounces.len();
+        bounces.extend(control.store.bounces_of_mailing(mailing.value.id, SubscriberId(0), room).await?);
+    }
+    Ok(bounces)
+}
+
+async fn show(
+    State(control): State<Arc<ApiState>>,
+    caller: Caller,
+    Path(who): Path<String>,
+) -> Result<Json<PersonBouncesView>, ApiError> {
+    let found = control.service(&caller).bounces(&who).await?;
+    let (subscriber, score) = (found.subscriber, found.score);
+    let address = subscriber.address.to_string();
+    let bounces = found.bounces.iter().map(|bounce| BounceView::new(bounce, address.clone(), true)).collect();
+    let lists = subscriber.subscriptions.iter().filter(|(_, s)| s.state == SubscriptionState::Suspended);
+    let lists: Vec<ListName> = lists.map(|(list, _)| list.clone()).collect();
+    Ok(Json(PersonBouncesView {
+        subscriber: subscriber.id,
+        address,
+        address_since: score.address_since,
+        counted: score.hits.iter().map(|hit| CountedView { mailing: hit.mailing, at: hit.at }).collect(),
+        suspension: suspension(&score, lists),
+        bounces,
+    }))
+}
+
+/// The suspension in force; an operator or the person may have ended it since.
+fn suspension(score: &Score, lists: Vec<ListName>) -> Option<SuspensionView> {
+    let suspension = score.suspension.as_ref().filter(|_| !lists.is_empty())?;
+    Some(SuspensionView {
+        at: suspension.at,
+        why: suspension.evidence.clone(),
+        lists,
+        probes: suspension.probes,
+        probed: suspension.probe.map(|probe| probe.at),
+    })
+}
+
+async fn reset(
+    State(control): State<Arc<ApiState>>,
+    caller: Caller,
+    Path(who): Path<String>,
+) -> Result<Json<Reset>, ApiError> {
+    let lists = control.service(&caller).reset_bounces(&who).await?;
+    tracing::info!(by = %caller, lists = lists.len(), "what bounces had come to for a subscriber was forgotten");
+    Ok(Json(Reset { lists }))
+}
+
+async fn forgive(
+    State(control): State<Arc<ApiState>>,
+    caller: Caller,
+    Segment(id): Segment<MailingId>,
+) -> Result<Json<Forgiven>, ApiError> {
+    if control.store.mailing(id).await?.is_none() {
+        return Err(ApiError::not_found(format!("there is no mailing {id}")));
+    }
+    let subscribers = control.service(&caller).reset_bounces_of(id).await?;
+    tracing::info!(by = %caller, mailing = %id, subscribers, "the bounces of a mailing were forgiven");
+    Ok(Json(Forgiven { subscribers }))
+}
+
+/// A bounce with its subscriber's present address.
+pub(super) async fn view(control: &ApiState, bounce: &Bounce, addresses: bool) -> Result<BounceView, ApiError> {
+    let address = control.store.subscriber(bounce.subscriber).await?.map(|read| match addresses {
+        true => read.value.address.to_string(),
+        false => read.value.address.masked(),
+    });
+    Ok(BounceView::new(bounce, address.unwrap_or_else(|| "erased".to_owned()), addresses))
+}
+
+impl BounceView {
+    /// A bounce as it travels. Without `addresses`, those that the report repeats are masked.
+    pub fn new(bounce: &Bounce, address: String, addresses: bool) -> Self {
+        let (source, inbound) = match bounce.source {
+            BounceSource::Session => ("session", None),
+            BounceSource::Mail(id) => ("mail", Some(id)),
+        };
+        Self {
+            mailing: bounce.mailing,
+            subscriber: bounce.subscriber,
+            address,
+            at: bounce.at,
+            verdict: bounce.verdict.word().to_owned(),
+            class: bounce.class.word().to_owned(),
+            status: bounce.status.clone(),
+            evidence: if addresses { bounce.evidence.clone() } else { masked(&bounce.evidence) },
+            source: source.to_owned(),
+            inbound,
+            effect: bounce.effect.word().to_owned(),
+            reports: bounce.reports,
+        }
+    }
+}

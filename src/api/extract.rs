@@ -1,0 +1,172 @@
+//! What handlers take out of a request, with errors in the API's own form.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
+use axum::serve::IncomingStream;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixListener;
+
+use crate::base::unicode;
+use crate::model::operator::{self, Operator};
+
+use super::error::ApiError;
+
+/// Who asks: the user at the other end of the socket, as the kernel knows them. Goes into records as "by whom".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The user's name, or `uid 1000` where it has none.
+    pub name: String,
+    /// The user's number.
+    pub uid: Option<u32>,
+}
+
+impl Caller {
+    /// As records keep it.
+    pub fn operator(&self) -> Operator {
+        Operator { name: self.name.clone(), uid: self.uid }
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl Connected<IncomingStream<'_, UnixListener>> for Caller {
+    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
+        match stream.io().peer_cred() {
+            Ok(peer) => Self { name: user_name(peer.uid()), uid: Some(peer.uid()) },
+            Err(_) => Self { name: operator::UNKNOWN.to_owned(), uid: None },
+        }
+    }
+}
+
+/// The name of a user id in the system's own list of users.
+pub fn user_name(uid: u32) -> String {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    name_in(&users, uid).unwrap_or_else(|| format!("uid {uid}"))
+}
+
+fn name_in(users: &str, uid: u32) -> Option<String> {
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    })
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let info = ConnectInfo::<Caller>::from_request_parts(parts, state).await;
+        info.map(|ConnectInfo(caller)| caller).map_err(|_| ApiError::internal("nobody knows who asks"))
+    }
+}
+
+/// A JSON body, its text composed (Unicode NFC). Unlike axum's own, a wrong one is answered in the API's form, with line
+/// and column.
+pub struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        match Json::<T>::from_request(composed(request, state).await?, state).await {
+            Ok(Json(value)) => Ok(Self(value)),
+            Err(rejection) => {
+                let code = if rejection.status().as_u16() == 413 { "too-large" } else { "invalid" };
+                Err(ApiError::new(rejection.status().as_u16(), code, rejection.body_text()))
+            }
+        }
+    }
+}
+
+/// The request with its body composed: nothing that gives JSON its form composes with anything.
+async fn composed<S: Send + Sync>(request: Request, state: &S) -> Result<Request, ApiError> {
+    let (parts, body) = request.into_parts();
+    let whole = Request::from_parts(parts.clone(), body);
+    let bytes = Bytes::from_request(whole, state).await.map_err(|rejection| {
+        let code = if rejection.status().as_u16() == 413 { "too-large" } else { "invalid" };
+        ApiError::new(rejection.status().as_u16(), code, rejection.body_text())
+    })?;
+    let bytes = match std::str::from_utf8(&bytes).map(unicode::nfc) {
+        Ok(Cow::Owned(composed)) => Bytes::from(composed),
+        _ => bytes,
+    };
+    Ok(Request::from_parts(parts, axum::body::Body::from(bytes)))
+}
+
+/// The parameters after `?`.
+pub struct Parameters<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(value)) => Ok(Self(value)),
+            Err(rejection) => Err(ApiError::invalid(rejection.body_text())),
+        }
+    }
+}
+
+/// Which page of something is wanted, the newest first, and whether addresses are to be whole in it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageBefore<S> {
+    /// Only what is older than this one.
+    pub before: Option<String>,
+    /// How many at most.
+    pub limit: Option<usize>,
+    /// Only what is in this state.
+    pub state: Option<S>,
+    /// Whether addresses are to be whole; they are masked without it.
+    #[serde(default)]
+    pub addresses: bool,
+}
+
+/// Whether addresses are to be whole.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddressParameters {
+    /// They are masked without it.
+    #[serde(default)]
+    pub addresses: bool,
+}
+
+/// A part of the path that is read with [`std::str::FromStr`], e.g. `Segment<MailingId>`.
+pub struct Segment<T>(pub T);
+
+impl<S, T> FromRequestParts<S> for Segment<T>
+where
+    S: Send + Sync,
+    T: std::str::FromStr<Err: fmt::Display>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let axum::extract::Path(text) = axum::extract::Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|e| ApiError::invalid(e.body_text()))?;
+        text.parse().map(Self).map_err(|e: T::Err| ApiError::invalid(e.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_user_id_is_named_by_the_list_of_users() {
+        let users = "root:x:0:0:root:/root:/bin/sh\n\nbroken\npress:x:1000:1000::/home/press:/bin/sh\n";
+        assert_eq!(super::name_in(users, 1000).as_deref(), Some("press"));
+        assert_eq!(super::name_in(users, 7), None);
+    }
+}

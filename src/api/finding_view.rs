@@ -1,0 +1,52 @@
+//! Findings as they travel.
+
+use serde::{Deserialize, Serialize};
+
+use crate::render::finding::Finding;
+
+/// One thing found in a release file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingView {
+    /// `error` or `warning`.
+    pub severity: String,
+    /// The rule's name, e.g. `weekday`.
+    pub rule: String,
+    /// The line in the file, from 1.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub line: Option<u32>,
+    /// The field.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<String>,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it.
+    pub mend: String,
+}
+
+impl FindingView {
+    /// On one line, after the file's name: `line 7: error: …`.
+    pub fn line_of_text(&self) -> String {
+        let line = self.line.map_or_else(|| " ".to_owned(), |line| format!("{line}: "));
+        let key = self.key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default();
+        let mend = if self.mend.is_empty() { String::new() } else { format!("; {}", self.mend) };
+        format!("{line}{}: {key}{}{mend} [{}]", self.severity, self.message, self.rule)
+    }
+}
+
+impl From<&Finding> for FindingView {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            severity: finding.severity.word().to_owned(),
+            rule: finding.rule.to_owned(),
+            line: finding.line,
+            key: finding.key.clone(),
+            message: finding.message.clone(),
+            mend: finding.mend.clone(),
+        }
+    }
+}
+
+/// All of them.
+pub fn views(findings: &[Finding]) -> Vec<FindingView> {
+    findings.iter().map(FindingView::from).collect()
+}

@@ -1,0 +1,100 @@
+//! Mailings: queueing them, what may be done to them, what became of them.
+//!
+//! | path | does |
+//! |---|---|
+//! | `GET /v1/mailings` | lists them, the newest first |
+//! | `POST /v1/mailings` | queues one; `?check=true` only looks; takes an `Idempotency-Key` |
+//! | `GET /v1/mailings/{id}` | one with its counts |
+//! | `GET /v1/mailings/{id}/report` | counts, what went wrong in groups and one by one |
+//! | `GET /v1/mailings/{id}/deliveries` | every delivery, as lines |
+//! | `GET /v1/mailings/{id}/deliveries/{subscriber}` | what became of one person's |
+//! | `POST /v1/mailings/{id}/pause`, `resume`, `cancel`, `approve`, `reschedule` | changes it |
+//! | `POST /v1/mailings/{id}/retry`, `resolve` | decides about settled deliveries |
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+
+use crate::base::id::MailingId;
+use crate::model::mailing::Mailing;
+use crate::store::{Read, mailings};
+
+use super::ApiState;
+use super::error::ApiError;
+use super::extract::{Parameters, Segment};
+
+pub mod change;
+pub mod queue;
+pub mod report;
+pub mod view;
+
+use view::{MailingView, counted};
+
+/// The routes of this noun.
+pub fn routes() -> Router<Arc<ApiState>> {
+    Router::new()
+        .route("/v1/mailings", get(list).post(queue::queue))
+        .route("/v1/mailings/{id}", get(show))
+        .route("/v1/mailings/{id}/report", get(report::report))
+        .route("/v1/mailings/{id}/deliveries", get(report::deliveries))
+        .route("/v1/mailings/{id}/deliveries/{subscriber}", get(report::delivery))
+        .route("/v1/mailings/{id}/pause", post(change::pause))
+        .route("/v1/mailings/{id}/resume", post(change::resume))
+        .route("/v1/mailings/{id}/cancel", post(change::cancel))
+        .route("/v1/mailings/{id}/approve", post(change::approve))
+        .route("/v1/mailings/{id}/reschedule", post(change::reschedule))
+        .route("/v1/mailings/{id}/retry", post(change::retry))
+        .route("/v1/mailings/{id}/resolve", post(change::resolve))
+}
+
+/// Most mailings in one answer.
+const LIST_LIMIT: usize = 500;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListParameters {
+    stage: Option<String>,
+    limit: Option<usize>,
+}
+
+async fn list(
+    State(control): State<Arc<ApiState>>,
+    Parameters(ListParameters { stage, limit }): Parameters<ListParameters>,
+) -> Result<Json<Vec<MailingView>>, ApiError> {
+    let limit = limit.unwrap_or(50).min(LIST_LIMIT);
+    let wanted = |m: &Mailing| match stage.as_deref() {
+        None => true,
+        Some("paused") => m.pause.is_some(),
+        Some(stage) => m.stage.word() == stage,
+    };
+    let (mut newest, mut views) = (control.store.pages(mailings::all().backward()), Vec::new());
+    while views.len() < limit
+        && let Some(read) = newest.next().await?
+    {
+        if wanted(&read.value) {
+            views.push(counted(&control, &read.value).await?);
+        }
+    }
+    Ok(Json(views))
+}
+
+async fn show(
+    State(control): State<Arc<ApiState>>,
+    Segment(id): Segment<MailingId>,
+) -> Result<Json<MailingView>, ApiError> {
+    let read = find(&control, id).await?;
+    Ok(Json(counted(&control, &read.value).await?))
+}
+
+/// The mailing of this id.
+async fn find(control: &ApiState, id: MailingId) -> Result<Read<Mailing>, ApiError> {
+    control.store.mailing(id).await?.ok_or_else(|| unknown(id))
+}
+
+fn unknown(id: MailingId) -> ApiError {
+    ApiError::not_found(format!("there is no mailing {id}"))
+        .hint("\u{201c}depesch mailing list\u{201d} shows them all.")
+}

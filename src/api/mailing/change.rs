@@ -1,0 +1,260 @@
+//! What may be done to a mailing. Each change is one conditional commit; then dispatcher and scheduler are woken.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use crate::base::id::MailingId;
+use crate::mailings::decide::{MailingDecided, approve_mailing, refuse_mailing};
+use crate::mailings::reopen;
+use crate::mailings::reopen::{Choice, Decision, ReopenError};
+use crate::model::decision::Resolution;
+use crate::model::mailing::{Mailing, PauseReason, Schedule};
+use crate::model::mailing_transitions::TransitionError;
+use crate::store::StoreError;
+
+use super::super::ApiState;
+use super::super::error::ApiError;
+use super::super::extract::{Body, Caller, Segment};
+use super::queue::{Missed, instant, met, missed_policy};
+use super::unknown;
+use super::view::{MailingView, counted};
+
+/// What an approver looked at.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApproveRequest {
+    /// The content hash, or at least eight digits of it: refused when it has changed since. Without it, what there is
+    /// now is approved.
+    #[serde(default)]
+    pub content_hash: Option<String>,
+}
+
+/// Another time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RescheduleRequest {
+    /// `now`, a local time in `zone`, or an instant with its offset.
+    pub at: String,
+    /// An IANA zone; the mailing's own without it.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// What to do when the time is missed; as before without it.
+    #[serde(default)]
+    pub missed: Option<Missed>,
+}
+
+/// Which deliveries. What is empty does not restrict.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChoiceRequest {
+    /// To these subscribers.
+    #[serde(default)]
+    pub subscribers: Vec<String>,
+    /// Whose last answer had one of these SMTP codes.
+    #[serde(default)]
+    pub codes: Vec<u16>,
+    /// Whose last answer had one of these enhanced status codes.
+    #[serde(default)]
+    pub statuses: Vec<String>,
+}
+
+/// What uncertain deliveries are to count as.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ResolveRequest {
+    /// Which.
+    #[serde(default)]
+    pub choice: ChoiceRequest,
+    /// As what.
+    pub resolution: ResolutionWord,
+}
+
+/// What an uncertain delivery is to count as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResolutionWord {
+    /// It is sent again.
+    Again,
+    /// It arrived.
+    Accepted,
+    /// It did not.
+    Failed,
+}
+
+/// How many deliveries were changed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReopenAnswer {
+    /// So many.
+    pub changed: u64,
+    /// So many were chosen but are being worked on at this moment: ask again later.
+    pub busy: u64,
+    /// The mailing now.
+    pub mailing: MailingView,
+}
+
+/// A changed mailing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChangeAnswer {
+    /// The mailing now.
+    pub mailing: MailingView,
+    /// What is worth a look.
+    pub warnings: Vec<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ChangeError {
+    #[error(transparent)]
+    Transition(#[from] TransitionError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn refusal(error: TransitionError) -> ApiError {
+    let code = match error {
+        TransitionError::Stage { .. } => "stage",
+        TransitionError::AlreadyPaused { .. } => "paused",
+        TransitionError::NotPaused(_) => "not-paused",
+        TransitionError::Unapproved(_) => "unapproved",
+        TransitionError::NoApprovalNeeded(_) => "no-approval-needed",
+        TransitionError::AlreadyApproved { .. } => "approved",
+        TransitionError::OwnApproval { .. } => {
+            return ApiError::new(403, "own-approval", error.to_string())
+                .hint("The list demands a second person: another user of this machine must run the command.");
+        }
+        TransitionError::Changed { .. } => "changed",
+    };
+    ApiError::new(409, code, error.to_string())
+}
+
+async fn change(
+    control: &ApiState,
+    id: MailingId,
+    mut how: impl FnMut(&mut Mailing) -> Result<(), TransitionError> + Send,
+) -> Result<Json<ChangeAnswer>, ApiError> {
+    let changed = control.store.update_mailing(id, |mailing, _| how(mailing).map_err(ChangeError::from)).await;
+    let read = match changed {
+        Ok(read) => read.ok_or_else(|| unknown(id))?,
+        Err(ChangeError::Transition(error)) => return Err(refusal(error)),
+        Err(ChangeError::Store(error)) => return Err(error.into()),
+    };
+    control.notifier.notify();
+    Ok(Json(ChangeAnswer { mailing: counted(control, &read.value).await?, warnings: Vec::new() }))
+}
+
+async fn decided(control: &ApiState, id: MailingId, decided: MailingDecided) -> Result<Json<ChangeAnswer>, ApiError> {
+    let mailing = match decided {
+        MailingDecided::Now(mailing) => mailing,
+        MailingDecided::Not(error) => return Err(refusal(error)),
+        MailingDecided::NoMailing => return Err(unknown(id)),
+    };
+    control.notifier.notify();
+    Ok(Json(ChangeAnswer { mailing: counted(control, &mailing).await?, warnings: Vec::new() }))
+}
+
+pub(super) async fn pause(
+    State(control): State<Arc<ApiState>>,
+    caller: Caller,
+    Segment(id): Segment<MailingId>,
+) -> Result<Json<ChangeAnswer>, ApiError> {
+    let now = control.clock.now();
+    change(&control, id, |mailing| mailing.hold(PauseReason::Person { by: caller.name.clone() }, now)).await
+}
+
+pub(super) async fn resume(
+    State(control): State<Arc<ApiState>>,
+    Segment(id): Segment<MailingId>,
+) -> Result<Json<ChangeAnswer>, ApiError> {
+    let now = control.clock.now();
+    change(&control, id, |mailing| mailing.resume(now)).await
+}
+
+pub(super) async fn cancel(
+    State(control): State<Arc<ApiState>>,
+    caller: Caller,
+    Segment(id): Segment<MailingId>,
+) -> Result<Json<ChangeAnswer>, ApiError> {
+    let now = control.clock.now();
+    let by = caller.operator();
+    decided(&control, id, control.store.carry_out(|| refuse_mailing(&control.store, id, &by, now)).await?).await
+}
+
+pub(super) async fn approve(
+    State(control): State<Arc<ApiState>>,
+    caller: Caller,
+    Segment(id): Segment<MailingId>,
+    Body(request): Body<ApproveRequest>,
+) -> Result<Json<ChangeAnswer>, ApiError> {
+    let now = control.clock.now();
+    let (by, seen) = (caller.operator(), request.content_hash.as_deref());
+    decided(&control, id, control.store.carry_out(|| approve_mailing(&control.store, id, &by, seen, now)).await?).await
+}
+
+pub(super) async fn reschedule(
+    State(control): State<Arc<ApiState>>,
+    Segment(id): Segment<MailingId>,
+    Body(request): Body<RescheduleRequest>,
+) -> Result<Json<ChangeAnswer>, ApiError> {
+    let now = control.clock.now();
+    let before = super::find(&control, id).await?.value.schedule;
+    let zone = request.zone.clone().unwrap_or(before.zone);
+    let (at, meeting) = instant(&request.at, &zone, now)?;
+    if at < now {
+        return Err(ApiError::new(422, "past", format!("{} is past", request.at)).hint("Give a time to come, or now."));
+    }
+    let missed = request.missed.map_or(before.missed, missed_policy);
+    let schedule = Schedule { at, zone, missed, grace_seconds: before.grace_seconds };
+    let warning = met(meeting, &request.at, &schedule);
+    let mut answer = change(&control, id, |mailing| mailing.reschedule(schedule.clone())).await?;
+    answer.warnings.extend(warning);
+    Ok(answer)
+}
+
+pub(super) async fn retry(
+    State(control): State<Arc<ApiState>>,
+    Segment(id): Segment<MailingId>,
+    Body(request): Body<ChoiceRequest>,
+) -> Result<Json<ReopenAnswer>, ApiError> {
+    decide(&control, id, request, Decision::Retry).await
+}
+
+pub(super) async fn resolve(
+    State(control): State<Arc<ApiState>>,
+    caller: Caller,
+    Segment(id): Segment<MailingId>,
+    Body(request): Body<ResolveRequest>,
+) -> Result<Json<ReopenAnswer>, ApiError> {
+    let resolution = match request.resolution {
+        ResolutionWord::Again => Resolution::Again,
+        ResolutionWord::Accepted => Resolution::Accepted,
+        ResolutionWord::Failed => Resolution::Failed,
+    };
+    let decision = Decision::Resolve { resolution, by: caller.name, at: control.clock.now() };
+    decide(&control, id, request.choice, decision).await
+}
+
+async fn decide(
+    control: &ApiState,
+    id: MailingId,
+    request: ChoiceRequest,
+    decision: Decision,
+) -> Result<Json<ReopenAnswer>, ApiError> {
+    let subscriber = |text: &String| text.parse().map_err(|e| ApiError::invalid(format!("subscribers: {e}")));
+    let choice = Choice {
+        subscribers: request.subscribers.iter().map(subscriber).collect::<Result<_, _>>()?,
+        codes: request.codes.into_iter().collect(),
+        statuses: request.statuses.into_iter().collect(),
+    };
+    let done = reopen::decide(&control.store, id, &choice, &decision).await;
+    // Also after an error: what was changed before it is to be sent.
+    control.notifier.notify();
+    let done = done.map_err(|error| match error {
+        ReopenError::NoMailing(id) => unknown(id),
+        ReopenError::Transition(error) => refusal(error),
+        ReopenError::Store(error) => error.into(),
+    })?;
+    let read = super::find(control, id).await?;
+    let mailing = counted(control, &read.value).await?;
+    Ok(Json(ReopenAnswer { changed: done.changed, busy: done.busy, mailing }))
+}

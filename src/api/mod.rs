@@ -1,0 +1,193 @@
+//! Floor 11: the JSON API on a Unix socket.
+//!
+//! HTTP/1.1 with JSON bodies under `/v1`. One file per noun, each with its `routes()`, its request and answer types
+//! (never the model's own types) and its handlers. Errors have one form, see [`error`]. Long work answers with lines
+//! of JSON, see [`stream`]. Who asks is the user at the other end of the socket, see [`extract::Caller`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+
+use crate::audit::AuditLog;
+use crate::base::clock::{Clock, Timestamp};
+use crate::base::token::Key;
+use crate::composition::content::ContentHandle;
+use crate::composition::message::{MessageSource, NoMessages};
+use crate::inbound::post::PostService;
+use crate::operations::backups::Backups;
+use crate::operations::health::Observer;
+use crate::outbound::dispatch::Dispatcher;
+use crate::privacy::personal_data::Files;
+use crate::privacy::retention::rules::Rules;
+use crate::runtime::notifier::Notifier;
+use crate::store::Store;
+use crate::subscribers::profile::SubscriberService;
+
+pub mod audit;
+pub mod audit_trail;
+pub mod backup;
+pub mod blob;
+pub mod bounce;
+pub mod client;
+pub mod configuration;
+pub mod consent;
+pub mod contact;
+pub mod delivery;
+pub mod error;
+pub mod extract;
+pub mod finding_view;
+pub mod import;
+pub mod inbound;
+pub mod inject;
+pub mod list;
+pub mod mailing;
+pub mod notice;
+pub mod outbound;
+mod page;
+pub mod path;
+pub mod person_view;
+pub mod post;
+pub mod release;
+pub mod retention;
+pub mod rsvp;
+pub mod server;
+pub mod status;
+pub mod stream;
+pub mod subscriber;
+pub mod suppression;
+
+use error::ApiError;
+
+/// Largest JSON body, in bytes. A noun whose bodies are larger sets its own [`DefaultBodyLimit`] on its routes, or
+/// takes the raw body and streams it.
+pub const BODY_LIMIT: usize = 2 * 1024 * 1024;
+
+/// What the handlers work with.
+pub struct ApiState {
+    /// The store.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Templates, and what releases are checked with.
+    pub content: Arc<ContentHandle>,
+    /// Makes messages, on trial when a mailing is queued.
+    pub messages: Arc<dyn MessageSource>,
+    /// What is meant where queueing says nothing.
+    pub queue_defaults: mailing::queue::QueueDefaults,
+    /// To be notified after each commit that the scheduler or the dispatcher must see.
+    pub notifier: Notifier,
+    /// The installation's key: signs tokens and hashes suppressed addresses.
+    pub key: Key,
+    /// The state directory; attachments lie in `blobs/` below it.
+    pub state_directory: PathBuf,
+    /// When the daemon started.
+    pub started: Timestamp,
+    /// Where mail goes out, in words.
+    pub transport: String,
+    /// Decides about posts; none in tests that take no mail in.
+    pub posts: Option<PostService>,
+    /// Looks how the daemon is.
+    pub observer: Arc<Observer>,
+    /// What sends; none in tests that send nothing.
+    pub dispatcher: Option<Arc<Dispatcher>>,
+    /// What takes mail in; none in tests without such mail.
+    pub mail_in: Option<inbound::MailIn>,
+    /// Where mail lies, for giving it out and for erasing it; none in tests without files.
+    pub files: Option<Files>,
+    /// The rules of retention; none in tests without them.
+    pub rules: Option<Rules>,
+    /// What writes and sends notices; none in tests that send nothing.
+    pub notices: Option<notice::NoticesOut>,
+    /// Makes backups; none in tests that make none.
+    pub backups: Option<Arc<Backups>>,
+    /// The configuration in force, and how to have it read again.
+    pub configuration: configuration::Configuration,
+}
+
+impl ApiState {
+    /// Where this caller works on people's records, now.
+    fn service(&self, caller: &extract::Caller) -> SubscriberService {
+        let (store, key) = (self.store.clone(), self.key.clone());
+        SubscriberService { store, key, at: self.clock.now(), who: caller.name.clone() }
+    }
+
+    /// What handlers need, started now.
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        key: Key,
+        state_directory: PathBuf,
+        content: Arc<ContentHandle>,
+    ) -> Self {
+        let started = clock.now();
+        let observer = Arc::new(Observer::new(store.clone(), clock.clone()));
+        Self {
+            store,
+            clock,
+            content,
+            messages: Arc::new(NoMessages),
+            queue_defaults: Default::default(),
+            notifier: Notifier::new(),
+            key,
+            state_directory,
+            started,
+            observer,
+            transport: "none".to_owned(),
+            posts: None,
+            dispatcher: None,
+            mail_in: None,
+            files: None,
+            rules: None,
+            notices: None,
+            backups: None,
+            configuration: configuration::Configuration::default(),
+        }
+    }
+
+    /// Writes the audit log.
+    pub fn audit(&self) -> AuditLog {
+        AuditLog::new(self.store.clone(), self.clock.clone(), self.key.clone())
+    }
+}
+
+/// The whole API. Each noun's routes are merged here, in the order of the alphabet.
+pub fn router(control: Arc<ApiState>) -> Router {
+    Router::new()
+        .merge(audit::routes())
+        .merge(backup::routes())
+        .merge(blob::routes())
+        .merge(bounce::routes())
+        .merge(configuration::routes())
+        .merge(consent::routes())
+        .merge(delivery::routes())
+        .merge(contact::routes())
+        .merge(import::routes())
+        .merge(inbound::routes())
+        .merge(inject::routes())
+        .merge(notice::routes())
+        .merge(list::routes())
+        .merge(mailing::routes())
+        .merge(outbound::routes())
+        .merge(post::routes())
+        .merge(release::routes())
+        .merge(retention::routes())
+        .merge(rsvp::routes())
+        .merge(status::routes())
+        .merge(subscriber::routes())
+        .merge(suppression::routes())
+        .route_layer(axum::middleware::from_fn_with_state(control.clone(), audit_trail::record))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(control)
+}
+
+async fn unknown_path(uri: axum::http::Uri) -> ApiError {
+    ApiError::not_found(format!("there is nothing at {}", uri.path()))
+}
+
+async fn unknown_method(method: axum::http::Method, uri: axum::http::Uri) -> ApiError {
+    ApiError::new(405, "method-not-allowed", format!("{method} is not known at {}", uri.path()))
+}

@@ -1,0 +1,232 @@
+//! Posts: mails written to lists, held or sent on.
+//!
+//! | path | does |
+//! |---|---|
+//! | `GET /v1/posts` | lists them, the newest first; `?state=held` the held ones, the first to expire first |
+//! | `GET /v1/posts/{id}` | one |
+//! | `GET /v1/posts/{id}/raw` | its bytes, as they came |
+//! | `POST /v1/posts/{id}/approve`, `refuse` | decides about a held one |
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+use crate::base::address::Address;
+use crate::base::clock::Timestamp;
+use crate::base::id::{ListName, PostId};
+use crate::inbound::post::{PostError, PostService};
+use crate::model::post::{Post, PostState};
+use crate::store::blobs::Blobs;
+
+use super::ApiState;
+use super::audit_trail::Trail;
+use super::error::ApiError;
+use super::extract::{Body, Caller, Parameters, Segment};
+
+/// A post.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostView {
+    /// Its name.
+    pub id: String,
+    /// The list.
+    pub list: ListName,
+    /// The address in From.
+    pub author: String,
+    /// The name in From.
+    pub author_name: Option<String>,
+    /// Its subject.
+    pub subject: String,
+    /// Its Message-ID.
+    pub message_id: Option<String>,
+    /// Its bytes.
+    pub size: u64,
+    /// When it came.
+    pub received: Timestamp,
+    /// Whether the author's domain stands by it (DMARC): pass, fail, none or unknown.
+    pub authentic: String,
+    /// The same of the sending machine (SPF).
+    pub spf: String,
+    /// The same of its signatures (DKIM).
+    pub dkim: String,
+    /// What the author's domain asks to be done with mail that it does not stand by: none, quarantine, reject, unknown.
+    pub policy: String,
+    /// held, approved, refused or expired.
+    pub state: String,
+    /// For a held one: confirmation, moderation or approval.
+    pub held_for: Option<String>,
+    /// For a held one: when it expires.
+    pub until: Option<Timestamp>,
+    /// For a held one: who was asked.
+    #[serde(default)]
+    pub asked: Vec<String>,
+    /// When it was decided.
+    pub decided: Option<Timestamp>,
+    /// By whom; nobody had to where it is missing.
+    pub decided_by: Option<String>,
+    /// Why it was refused.
+    pub why: Option<String>,
+    /// The mailing that sends it.
+    pub mailing: Option<String>,
+}
+
+/// Why a post is refused.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefuseRequest {
+    /// The reason, which its author is told.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// Most posts in one answer.
+const LIST_LIMIT: usize = 1000;
+/// Posts read at a time.
+const PAGE: usize = 500;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListParameters {
+    state: Option<String>,
+    limit: Option<usize>,
+}
+
+/// The routes of this noun.
+pub fn routes() -> Router<Arc<ApiState>> {
+    Router::new()
+        .route("/v1/posts", get(list))
+        .route("/v1/posts/{id}", get(show))
+        .route("/v1/posts/{id}/raw", get(raw))
+        .route("/v1/posts/{id}/approve", post(approve))
+        .route("/v1/posts/{id}/refuse", post(refuse))
+}
+
+async fn list(
+    State(control): State<Arc<ApiState>>,
+    Parameters(ListParameters { state, limit }): Parameters<ListParameters>,
+) -> Result<Json<Vec<PostView>>, ApiError> {
+    let limit = limit.unwrap_or(50).min(LIST_LIMIT);
+    let mut found = Vec::new();
+    if state.as_deref() == Some("held") {
+        for id in control.store.held_posts(None, limit).await? {
+            found.extend(control.store.post(id).await?.map(|read| view(&read.value)));
+        }
+        return Ok(Json(found));
+    }
+    let mut after = PostId(0);
+    let mut posts: Vec<Post> = Vec::new();
+    loop {
+        let page = control.store.posts(after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.value.id;
+        let page = page.into_iter().map(|read| read.value);
+        posts.extend(page.filter(|post| state.as_deref().is_none_or(|state| post.state.word() == state)));
+        // The newest are the last.
+        posts.drain(..posts.len().saturating_sub(limit));
+    }
+    Ok(Json(posts.iter().rev().map(view).collect()))
+}
+
+async fn show(State(control): State<Arc<ApiState>>, Segment(id): Segment<PostId>) -> Result<Json<PostView>, ApiError> {
+    Ok(Json(view(&find(&control, id).await?)))
+}
+
+async fn raw(
+    State(control): State<Arc<ApiState>>,
+    caller: Caller,
+    Segment(id): Segment<PostId>,
+) -> Result<Response, ApiError> {
+    let post = find(&control, id).await?;
+    tracing::info!(post = %id, by = %caller, "a post was shown as it came");
+    let blobs = Blobs::in_state_directory(&control.state_directory);
+    let bytes = blobs.read(&post.blob.sha256).await.map_err(|error| ApiError::not_found(error.to_string()))?;
+    Ok(([(CONTENT_TYPE, "message/rfc822")], bytes).into_response())
+}
+
+async fn approve(
+    State(control): State<Arc<ApiState>>,
+    caller: Caller,
+    trail: Trail,
+    Segment(id): Segment<PostId>,
+) -> Result<Json<PostView>, ApiError> {
+    let post = service(&control)?.approve(id, &caller.name).await.map_err(refusal)?;
+    if let PostState::Approved { mailing, .. } = &post.state {
+        trail.detail(format!("made {mailing}"));
+    }
+    decided(&control, &post)
+}
+
+async fn refuse(
+    State(control): State<Arc<ApiState>>,
+    caller: Caller,
+    Segment(id): Segment<PostId>,
+    Body(RefuseRequest { reason }): Body<RefuseRequest>,
+) -> Result<Json<PostView>, ApiError> {
+    let post = service(&control)?.refuse(id, &caller.name, reason.trim()).await.map_err(refusal)?;
+    decided(&control, &post)
+}
+
+fn decided(control: &ApiState, post: &Post) -> Result<Json<PostView>, ApiError> {
+    control.notifier.notify();
+    if let Some(service) = &control.posts {
+        service.notices.notify();
+    }
+    Ok(Json(view(post)))
+}
+
+fn service(control: &ApiState) -> Result<&PostService, ApiError> {
+    control.posts.as_ref().ok_or_else(|| ApiError::internal("this daemon was put together without mail that comes in"))
+}
+
+async fn find(control: &ApiState, id: PostId) -> Result<Post, ApiError> {
+    Ok(control.store.post(id).await?.ok_or_else(|| missing(id))?.value)
+}
+
+fn missing(id: PostId) -> ApiError {
+    ApiError::not_found(format!("there is no post {id}")).hint("\u{201c}depesch post list\u{201d} shows them all.")
+}
+
+fn refusal(error: PostError) -> ApiError {
+    match error {
+        PostError::NoPost(id) => missing(id),
+        PostError::Decision(error) => ApiError::conflict(error.to_string()),
+        PostError::Store(error) => error.into(),
+        PostError::Broken(what) => ApiError::new(422, "broken", what),
+    }
+}
+
+pub(super) fn view(post: &Post) -> PostView {
+    let (decided, decided_by, why, mailing) = match &post.state {
+        PostState::Held(_) => (None, None, None, None),
+        PostState::Approved { at, by, mailing } => (Some(*at), by.clone(), None, Some(mailing.to_string())),
+        PostState::Refused { at, by, why } => (Some(*at), Some(by.clone()), Some(why.clone()), None),
+        PostState::Expired { at } => (Some(*at), None, None, None),
+    };
+    let hold = post.hold();
+    PostView {
+        id: post.id.to_string(),
+        list: post.list.clone(),
+        author: post.author.to_string(),
+        author_name: post.author_name.clone(),
+        subject: post.subject.clone(),
+        message_id: post.message_id.clone(),
+        size: post.blob.size,
+        received: post.received,
+        authentic: post.authentication.author.word().to_owned(),
+        spf: post.authentication.spf.word().to_owned(),
+        dkim: post.authentication.dkim.word().to_owned(),
+        policy: post.authentication.policy.word().to_owned(),
+        state: post.state.word().to_owned(),
+        held_for: hold.map(|hold| hold.reason.word().to_owned()),
+        until: hold.map(|hold| hold.until),
+        asked: hold.map(|hold| hold.asked.iter().map(Address::to_string).collect()).unwrap_or_default(),
+        decided,
+        decided_by,
+        why: why.filter(|why| !why.is_empty()),
+        mailing,
+    }
+}

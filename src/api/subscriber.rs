@@ -1,0 +1,240 @@
+//! Subscribers: `POST /v1/subscribers`, `GET /v1/subscribers?search=`, `GET|PATCH|DELETE /v1/subscribers/{who}`, where `who` is a number such as
+//! `s17` or an address, `POST /v1/subscribers/{who}/subscriptions/{list}`, `GET /v1/subscribers/{who}/record`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+use crate::base::id::ListName;
+use crate::privacy::erasure::Eraser;
+use crate::store::search::{Search, SearchCursor};
+use crate::subscribers::profile::{PersonError, PersonFields, SubscriptionChange};
+
+use super::ApiState;
+use super::audit_trail::Trail;
+use super::error::ApiError;
+use super::extract::{Body, Caller, Parameters};
+use super::person_view::{RecordView, SubscriberView};
+
+/// What may be said of a subscriber. An absent field stays as it is, an empty text clears it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SubscriberFields {
+    /// Where mail goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The whole name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A language tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// The newsroom or organisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organisation: Option<String>,
+    /// All beats, divided by `,`, `;` or `|`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beats: Option<String>,
+    /// All regions, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regions: Option<String>,
+    /// Attributes by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// A change of one subscription.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeSubscription {
+    /// What it is to become.
+    pub change: Change,
+    /// The exact words agreed to, or the reason.
+    #[serde(default)]
+    pub words: String,
+}
+
+/// What a subscription is to become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// Put on the list.
+    Subscribe,
+    /// Taken off for good.
+    Unsubscribe,
+    /// Stopped for a time.
+    Pause,
+    /// Begun again.
+    Resume,
+}
+
+/// How far an erasure came at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasedView {
+    /// What still names the person, and why it does yet; nothing when all is gone.
+    pub open: Vec<String>,
+}
+
+/// The routes of this noun.
+pub fn routes() -> Router<Arc<ApiState>> {
+    Router::new()
+        .route("/v1/subscribers", post(add).get(find_people))
+        .route("/v1/subscribers/{who}", get(show).patch(edit).delete(erase))
+        .route("/v1/subscribers/{who}/record", get(record))
+        .route("/v1/subscribers/{who}/subscriptions/{list}", post(change_subscription))
+}
+
+async fn add(
+    State(control): State<Arc<ApiState>>,
+    caller: Caller,
+    trail: Trail,
+    Body(fields): Body<SubscriberFields>,
+) -> Result<Json<SubscriberView>, ApiError> {
+    let added = control.service(&caller).add(&fields.into()).await?;
+    trail.detail(format!("made {}", added.id));
+    Ok(Json(SubscriberView::from(&added)))
+}
+
+/// People in one answer at most, and without `limit`.
+const FOUND_LIMIT: usize = 500;
+const FOUND: usize = 50;
+
+/// Which people are wanted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// Beginnings of words of name, organisation and address.
+    search: String,
+    /// `next` of the answer before.
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// People whom a search found.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FoundPeopleView {
+    /// In order of the rarest of the words.
+    pub people: Vec<SubscriberView>,
+    /// What to send as `after` for more; absent when all was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+async fn find_people(
+    State(control): State<Arc<ApiState>>,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Json<FoundPeopleView>, ApiError> {
+    let search = Search::new(&wanted.search).ok_or_else(|| {
+        ApiError::invalid("the search has no notice or digit; give the beginning of a name or an address")
+    })?;
+    let after = match &wanted.after {
+        Some(text) => Some(SearchCursor::from_text(text).ok_or_else(|| {
+            ApiError::invalid("\u{201c}after\u{201d} is not what an answer gave as \u{201c}next\u{201d}")
+        })?),
+        None => None,
+    };
+    let limit = wanted.limit.unwrap_or(FOUND).clamp(1, FOUND_LIMIT);
+    let found = control.store.search_people(&search, after.as_ref(), limit).await?;
+    let people = found.people.iter().map(|read| SubscriberView::from(&read.value)).collect();
+    Ok(Json(FoundPeopleView { people, next: found.next.map(|next| next.to_text()) }))
+}
+
+async fn show(
+    State(control): State<Arc<ApiState>>,
+    caller: Caller,
+    Path(who): Path<String>,
+) -> Result<Json<SubscriberView>, ApiError> {
+    let found = control.service(&caller).find(&who).await?;
+    Ok(Json(SubscriberView::from(&found.value)))
+}
+
+async fn edit(
+    State(control): State<Arc<ApiState>>,
+    caller: Caller,
+    Path(who): Path<String>,
+    Body(fields): Body<SubscriberFields>,
+) -> Result<Json<SubscriberView>, ApiError> {
+    let service = control.service(&caller);
+    let id = service.find(&who).await?.value.id;
+    Ok(Json(SubscriberView::from(&service.edit(id, &fields.into()).await?)))
+}
+
+async fn erase(
+    State(control): State<Arc<ApiState>>,
+    caller: Caller,
+    Path(who): Path<String>,
+) -> Result<Json<ErasedView>, ApiError> {
+    let hash = control.service(&caller).erase(&who, control.files.as_ref()).await?;
+    let (store, key, files) = (control.store.clone(), control.key.clone(), control.files.clone());
+    // From here on it goes on by itself, whatever fails: the job comes back to it.
+    let open = match (Eraser { store, key, files }).work(control.clock.now()).await {
+        Ok(worked) => worked.open.into_iter().find(|(open, _)| *open == hash).map(|(_, holds)| holds),
+        Err(error) => {
+            tracing::error!(%error, "an erasure is begun and goes on later");
+            Some([error.to_string()].into())
+        }
+    };
+    tracing::info!(by = %caller, through = open.is_none(), "a person was erased");
+    Ok(Json(ErasedView { open: open.unwrap_or_default().into_iter().collect() }))
+}
+
+async fn record(
+    State(control): State<Arc<ApiState>>,
+    caller: Caller,
+    Path(who): Path<String>,
+) -> Result<Json<RecordView>, ApiError> {
+    let record = control.service(&caller).record(&who, control.files.as_ref()).await?;
+    Ok(Json(RecordView::from(&record)))
+}
+
+async fn change_subscription(
+    State(control): State<Arc<ApiState>>,
+    caller: Caller,
+    trail: Trail,
+    Path((who, list)): Path<(String, String)>,
+    Body(change): Body<ChangeSubscription>,
+) -> Result<Json<SubscriberView>, ApiError> {
+    let list: ListName = list.parse().map_err(|e| ApiError::invalid(format!("{e}")))?;
+    let service = control.service(&caller);
+    let id = service.find(&who).await?.value.id;
+    trail.detail(match change.change {
+        Change::Subscribe => "subscribe",
+        Change::Unsubscribe => "unsubscribe",
+        Change::Pause => "pause",
+        Change::Resume => "resume",
+    });
+    let to = match change.change {
+        Change::Subscribe => SubscriptionChange::Subscribe,
+        Change::Unsubscribe => SubscriptionChange::Unsubscribe,
+        Change::Pause => SubscriptionChange::Pause,
+        Change::Resume => SubscriptionChange::Resume,
+    };
+    let subscriber = service.change_subscription(id, &list, to, &change.words).await?;
+    Ok(Json(SubscriberView::from(&subscriber)))
+}
+
+impl From<SubscriberFields> for PersonFields {
+    fn from(fields: SubscriberFields) -> Self {
+        let SubscriberFields { address, name, language, organisation, beats, regions, attributes } = fields;
+        Self { address, name, language, organisation, beats, regions, attributes }
+    }
+}
+
+impl From<PersonError> for ApiError {
+    fn from(error: PersonError) -> Self {
+        let text = error.to_string();
+        match error {
+            PersonError::NotFound(_) | PersonError::NoList(_) => ApiError::not_found(text),
+            PersonError::Wrong(_) => ApiError::invalid(text),
+            PersonError::Taken { .. } | PersonError::Subscription(_) => ApiError::conflict(text),
+            PersonError::Suppressed(_) => ApiError::conflict(text)
+                .hint("Only where the person asks for mail again: \u{201c}depesch suppression remove\u{201d}."),
+            PersonError::Store(error) => error.into(),
+            PersonError::Incomplete(_) => ApiError::new(500, "store", text),
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! Notices on disk: a small record that changes, the bytes beside it, an index by the time at which they are due, and
+//! how often automatic replies went out.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::address::Address;
+use crate::base::clock::Timestamp;
+use crate::base::id::NoticeId;
+use crate::model::inbound::SpoolPlace;
+use crate::model::notice::{Notice, NoticeBody, NoticeState};
+use crate::model::reply::Reply;
+
+use super::delivery_form::{CauseV1, cause_from_disk, cause_to_disk};
+use super::engine::{Batch, KeyRange, Value};
+use super::pages::Query;
+use super::record::{self, RecordError};
+use super::{Read, Store, StoreError, keys};
+
+const FAMILY: &str = "notice";
+const VERSION: u8 = 1;
+
+/// The name of the counter that notices' ids come from.
+pub const COUNTER: &str = "notice";
+
+/// The most bytes that a notice of our own may have: a value of the store, with room to spare.
+pub const LONGEST: usize = 200 * 1024;
+
+#[derive(Serialize, Deserialize)]
+struct NoticeV1 {
+    id: u64,
+    sender: Option<String>,
+    recipient: String,
+    body: BodyV1,
+    about: String,
+    created: i64,
+    opened: i64,
+    attempts: u16,
+    resent: u16,
+    state: StateV1,
+}
+
+#[derive(Serialize, Deserialize)]
+enum BodyV1 {
+    Kept,
+    Forwarded { header: Vec<u8>, segment: u64, offset: u64, length: u32 },
+}
+
+#[derive(Serialize, Deserialize)]
+enum StateV1 {
+    Waiting { due: i64, cause: Option<CauseV1> },
+    InDoubt { since: i64 },
+    Accepted { at: i64, code: u16, text: String },
+    Failed { at: i64, cause: CauseV1 },
+}
+
+fn encode(notice: &Notice) -> Value {
+    let millis = |at: &Timestamp| at.timestamp_millis();
+    let form = NoticeV1 {
+        id: notice.id.0,
+        sender: notice.sender.as_ref().map(|sender| sender.as_str().to_owned()),
+        recipient: notice.recipient.as_str().to_owned(),
+        body: match &notice.body {
+            NoticeBody::Kept => BodyV1::Kept,
+            NoticeBody::Forwarded { header, place } => BodyV1::Forwarded {
+                header: header.clone(),
+                segment: place.segment,
+                offset: place.offset,
+                length: place.length,
+            },
+        },
+        about: notice.about.clone(),
+        created: millis(&notice.created),
+        opened: millis(&notice.opened),
+        attempts: notice.attempts,
+        resent: notice.resent,
+        state: match &notice.state {
+            NoticeState::Waiting { due, cause } => {
+                StateV1::Waiting { due: millis(due), cause: cause.as_ref().map(cause_to_disk) }
+            }
+            NoticeState::InDoubt { since } => StateV1::InDoubt { since: millis(since) },
+            NoticeState::Accepted { at, reply } => {
+                StateV1::Accepted { at: millis(at), code: reply.code, text: reply.text.clone() }
+            }
+            NoticeState::Failed { at, cause } => StateV1::Failed { at: millis(at), cause: cause_to_disk(cause) },
+        },
+    };
+    record::encode(VERSION, &form)
+}
+
+fn decode(stamp: Value) -> Result<Read<Notice>, RecordError> {
+    let (version, rest) = record::split(FAMILY, &stamp)?;
+    if version != VERSION {
+        return Err(RecordError::Newer { family: FAMILY, version });
+    }
+    let form: NoticeV1 = record::decode(FAMILY, rest)?;
+    let at = |millis| record::instant(FAMILY, millis);
+    let address = |text: String| {
+        Address::from_stored(text).map_err(|e| RecordError::Damaged { family: FAMILY, reason: e.to_string() })
+    };
+    let value = Notice {
+        id: NoticeId(form.id),
+        sender: form.sender.map(address).transpose()?,
+        recipient: address(form.recipient)?,
+        body: match form.body {
+            BodyV1::Kept => NoticeBody::Kept,
+            BodyV1::Forwarded { header, segment, offset, length } => {
+                NoticeBody::Forwarded { header, place: SpoolPlace { segment, offset, length } }
+            }
+        },
+        about: form.about,
+        created: at(form.created)?,
+        opened: at(form.opened)?,
+        attempts: form.attempts,
+        resent: form.resent,
+        state: match form.state {
+            StateV1::Waiting { due, cause } => {
+                NoticeState::Waiting { due: at(due)?, cause: cause.map(cause_from_disk) }
+            }
+            StateV1::InDoubt { since } => NoticeState::InDoubt { since: at(since)? },
+            StateV1::Accepted { at: when, code, text } => {
+                NoticeState::Accepted { at: at(when)?, reply: Reply { code, text } }
+            }
+            StateV1::Failed { at: when, cause } => NoticeState::Failed { at: at(when)?, cause: cause_from_disk(cause) },
+        },
+    };
+    Ok(Read { value, stamp })
+}
+
+/// Puts a new notice into `batch`; `bytes` are the whole message where it is kept with the notice.
+pub fn put_new(batch: &mut Batch, notice: &Notice, bytes: Option<&[u8]>) {
+    let key = keys::notice(notice.id);
+    batch.expect_absent(key.clone());
+    batch.put(key, encode(notice));
+    if let Some(due) = notice.due() {
+        batch.put(keys::notice_due(due, notice.id), [].as_slice());
+    }
+    if let Some(bytes) = bytes {
+        batch.put(keys::notice_body(notice.id), bytes);
+    }
+}
+
+/// Puts `after` over what was read, and moves it in the index; gives its new stamp. What was taken needs its bytes no
+/// more: they may hold tokens.
+pub fn put_over(batch: &mut Batch, before: &Read<Notice>, after: &Notice) -> Value {
+    let key = keys::notice(after.id);
+    let stamp = encode(after);
+    batch.expect(key.clone(), before.stamp.clone());
+    batch.put(key, stamp.clone());
+    if before.value.due() != after.due() {
+        if let Some(due) = before.value.due() {
+            batch.delete(keys::notice_due(due, after.id));
+        }
+        if let Some(due) = after.due() {
+            batch.put(keys::notice_due(due, after.id), [].as_slice());
+        }
+    }
+    if matches!(after.state, NoticeState::Accepted { .. }) && after.body == NoticeBody::Kept {
+        batch.delete(keys::notice_body(after.id));
+    }
+    stamp
+}
+
+/// Removes a notice with all that belongs to it, provided it is still as read.
+pub fn delete(batch: &mut Batch, read: &Read<Notice>) {
+    let id = read.value.id;
+    batch.expect(keys::notice(id), read.stamp.clone());
+    batch.delete(keys::notice(id));
+    batch.delete(keys::notice_body(id));
+    if let Some(due) = read.value.due() {
+        batch.delete(keys::notice_due(due, id));
+    }
+}
+
+/// The notices to be sent that are due later than `now`, the earliest first, with when.
+pub fn due_after(now: Timestamp) -> Query<(Timestamp, NoticeId)> {
+    due_rows(keys::notices_due_after(now))
+}
+
+fn due_rows(range: KeyRange) -> Query<(Timestamp, NoticeId)> {
+    Query::new(range, |key, _| {
+        let damaged =
+            || RecordError::Damaged { family: FAMILY, reason: "the key of its due time names none".to_owned() };
+        Ok(keys::notice_of_due(key).ok_or_else(damaged)?)
+    })
+}
+
+impl Store {
+    /// One notice.
+    ///
+    /// # Errors
+    /// [`StoreError`]: not to be read as "there is none".
+    pub async fn notice(&self, id: NoticeId) -> Result<Option<Read<Notice>>, StoreError> {
+        let found = self.engine.get(&keys::notice(id)).await?;
+        Ok(found.map(decode).transpose()?)
+    }
+
+    /// The bytes of a notice that is kept whole; `None` once it was taken.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn notice_bytes(&self, id: NoticeId) -> Result<Option<Value>, StoreError> {
+        Ok(self.engine.get(&keys::notice_body(id)).await?)
+    }
+
+    /// Notices, the newest first: `limit` of those older than `before`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn notices(&self, before: Option<NoticeId>, limit: usize) -> Result<Vec<Read<Notice>>, StoreError> {
+        let found = self.each_notice(before, limit).await?;
+        found.into_iter().map(|(_, read)| Ok(read?)).collect()
+    }
+
+    /// As [`Store::notices`], but a record that cannot be read does not hide the others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn each_notice(
+        &self,
+        before: Option<NoticeId>,
+        limit: usize,
+    ) -> Result<Vec<(NoticeId, Result<Read<Notice>, RecordError>)>, StoreError> {
+        let mut range = keys::table(b'n');
+        if let Some(before) = before {
+            range = range.after(&keys::notice(before));
+        }
+        let damaged = || RecordError::Damaged { family: FAMILY, reason: "its key names none".to_owned() };
+        let found = self.engine.scan(range, limit).await?.into_iter().map(|(key, stamp)| {
+            // The newest are first: their keys count down.
+            let id = keys::last_number(&key).map(|number| NoticeId(u64::MAX - number)).ok_or_else(damaged)?;
+            Ok((id, decode(stamp)))
+        });
+        found.collect()
+    }
+
+    /// The notices to be sent at `until` or before, in order of when they are due: `limit` of them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn notices_due(&self, until: Timestamp, limit: usize) -> Result<Vec<NoticeId>, StoreError> {
+        let found = self.engine.scan(keys::notices_due_until(until), limit).await?;
+        Ok(found.iter().filter_map(|(key, _)| keys::notice_of_due(key)).map(|(_, id)| id).collect())
+    }
+
+    /// Notices to be sent that are due later than `now`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn notices_later(&self, now: Timestamp, limit: usize) -> Result<Vec<NoticeId>, StoreError> {
+        let found = self.engine.scan(keys::notices_due_after(now), limit).await?;
+        Ok(found.iter().filter_map(|(key, _)| keys::notice_of_due(key)).map(|(_, id)| id).collect())
+    }
+
+    /// When the first notice after `now` is due.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn next_notice_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let found = self.engine.scan(keys::notices_due_after(now), 1).await?;
+        Ok(found.first().and_then(|(key, _)| keys::notice_of_due(key)).map(|(at, _)| at))
+    }
+
+    /// When the notice is or was due that is due first of all.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn first_notice_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let found = self.engine.scan(keys::table(b'N'), 1).await?;
+        Ok(found.first().and_then(|(key, _)| keys::notice_of_due(key)).map(|(at, _)| at))
+    }
+
+    /// How many notices are still to be sent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn notices_open(&self) -> Result<u64, StoreError> {
+        self.count_rows(keys::table(b'N')).await
+    }
+
+    /// The segments of the spool that notices still to be sent need.
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "none".
+    pub async fn segments_of_notices(&self) -> Result<BTreeSet<u64>, StoreError> {
+        let (mut open, mut segments) = (self.pages(due_rows(keys::table(b'N'))), BTreeSet::new());
+        while let Some((_, id)) = open.next().await? {
+            if let Some(read) = self.notice(id).await?
+                && let NoticeBody::Forwarded { place, .. } = read.value.body
+            {
+                segments.insert(place.segment);
+            }
+        }
+        Ok(segments)
+    }
+
+    /// How often what `hash` stands for was done on `day` (days since 1970), with what was read.
+    ///
+    /// # Errors
+    /// [`StoreError`], never to be read as "not yet".
+    pub async fn replies_on(&self, day: u32, hash: &[u8; 32]) -> Result<(u32, Option<Value>), StoreError> {
+        let stamp = self.engine.get(&keys::reply_count(day, hash)).await?;
+        let Some(bytes) = &stamp else { return Ok((0, None)) };
+        let count = match record::split("reply count", bytes)? {
+            (1, rest) => record::decode("reply count", rest)?,
+            (version, _) => return Err(RecordError::Newer { family: "reply count", version }.into()),
+        };
+        Ok((count, stamp))
+    }
+
+    /// Forgets the counts of days before `day`, a page at a time; gives how many.
+    ///
+    /// # Errors
+    /// [`StoreError`]: what was forgotten before stays so.
+    pub async fn forget_replies(&self, day: u32) -> Result<u64, StoreError> {
+        const PAGE: usize = 1000;
+        let (mut forgotten, mut range) = (0, keys::reply_counts_before(day));
+        loop {
+            let found = self.engine.scan(range.clone(), PAGE).await?;
+            let Some((last, _)) = found.last() else { return Ok(forgotten) };
+            range = range.after(last);
+            forgotten += found.len() as u64;
+            let mut batch = Batch::new();
+            found.into_iter().for_each(|(key, _)| batch.delete(key));
+            self.commit(batch).await?;
+        }
+    }
+}
+
+/// Sets in `batch` how often what `hash` stands for was done on `day`, provided it is as read.
+pub fn put_replies(batch: &mut Batch, day: u32, hash: &[u8; 32], before: Option<Value>, count: u32) {
+    let key = keys::reply_count(day, hash);
+    batch.expect_read(key.clone(), before);
+    batch.put(key, record::encode(1, &count));
+}

@@ -1,0 +1,8 @@
+//! The behaviours of `app`.
+
+mod kill;
+mod liveness;
+mod reload;
+mod service;
+mod socket_activation;
+mod stop;

@@ -1,0 +1,5 @@
+//! The behaviours of `bounce`.
+
+mod bounce_corpus;
+mod bounce_fixtures;
+mod bounce_replies;

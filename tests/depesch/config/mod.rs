@@ -1,0 +1,4 @@
+//! The behaviours of `config`.
+
+mod config_check;
+mod settings;

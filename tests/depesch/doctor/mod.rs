@@ -1,0 +1,4 @@
+//! The behaviours of `doctor`.
+
+mod doctor_dns;
+mod doctor_machine;

@@ -1,0 +1,9 @@
+//! The behaviours of `events`.
+
+mod rsvp_calendar;
+mod rsvp_changed_event;
+mod rsvp_export;
+mod rsvp_forged;
+mod rsvp_invitation;
+mod rsvp_recorded;
+mod rsvp_uncertain;

@@ -1,0 +1,112 @@
+//! The token of a question: good for one yes or no, in its time, for its own purpose, and never by an automatic answer.
+
+use depesch::base::id::ListName;
+use depesch::base::token::Purpose;
+use depesch::inbound::destination::{Directory, Resolved};
+use depesch::inbound::recipients::Recipient;
+use depesch::model::subscriber::SubscriptionState;
+
+use crate::support::commands::{Sent, World, reply};
+
+const KARIN: &str = "karin@press.example";
+
+async fn asked() -> (World, Sent) {
+    let world = World::new().await;
+    world.writes(KARIN, "subscribe", "", "").await;
+    let question = world.last().await;
+    (world, question)
+}
+
+#[tokio::test]
+async fn it_expires_after_seven_days() {
+    let (world, question) = asked().await;
+    world.clock.advance(chrono::Duration::days(7));
+    assert!(world.replies(&question, "ja").await.starts_with("command: the question had expired"));
+    assert_eq!(world.standing(KARIN).await, None);
+    assert_eq!(world.last().await.about, "expired");
+
+    let (world, question) = asked().await;
+    world.clock.advance(chrono::Duration::days(7) - chrono::Duration::minutes(2));
+    world.replies(&question, "ja").await;
+    assert_eq!(world.standing(KARIN).await, Some(SubscriptionState::Active));
+}
+
+#[tokio::test]
+async fn it_works_once() {
+    let (world, question) = asked().await;
+    world.replies(&question, "ja").await;
+    let media: ListName = "media".parse().unwrap();
+    let karin = world.subscriber(KARIN).await.unwrap();
+    world.clock.advance(chrono::Duration::days(1));
+    world.writes(KARIN, "unsubscribe", "", "").await;
+    world.replies(&world.last().await, "ja").await;
+    let notices = world.notices().await.len();
+    let note = world.replies(&question, "ja").await;
+    assert_eq!(note, "command: the question was answered before; nothing is done");
+    assert_eq!(world.standing(KARIN).await, Some(SubscriptionState::Ended));
+    assert_eq!(world.notices().await.len(), notices);
+    assert_eq!(karin.subscriptions[&media].events.len(), 1);
+}
+
+#[tokio::test]
+async fn two_replies_at_once_grant_it_once() {
+    let (world, question) = asked().await;
+    let mail = reply(&question, "ja");
+    let first = world.effects(Some(KARIN), &question.reply_to, &mail).await;
+    let second = world.effects(Some(KARIN), &question.reply_to, &mail).await;
+    assert_eq!(world.store.commit(first.batch).await.unwrap(), depesch::store::engine::Commit::Applied);
+    assert_ne!(world.store.commit(second.batch).await.unwrap(), depesch::store::engine::Commit::Applied);
+}
+
+#[tokio::test]
+async fn altered_or_of_another_purpose_it_is_nothing() {
+    let (world, question) = asked().await;
+    let code = question.reply_to.split(['+', '@']).nth(1).unwrap();
+    let mut altered = code.to_owned();
+    altered.replace_range(3..4, if altered[3..].starts_with('a') { "b" } else { "a" });
+    let directory = Directory::new(world.store.clone(), world.key.clone());
+    let others = [Purpose::Unsubscribe, Purpose::Bounce, Purpose::MessageId]
+        .map(|purpose| world.key.sign(purpose, &world.key.verify(Purpose::Confirm, code).unwrap()));
+    for token in others.iter().chain([&altered]) {
+        let address = format!("media-confirm+{token}@lists.example.org");
+        let Resolved::No(answer) = directory.resolve(&address).await.unwrap() else { panic!("{token} was taken") };
+        assert_eq!(answer, Recipient::Forged);
+        // Nor in subject and text.
+        world.writes(KARIN, "request", &format!("Sv: [{token}]"), &format!("ja\n> {token}")).await;
+        assert_eq!(world.standing(KARIN).await, None, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn no_is_no_and_a_notice_is_for_a_person() {
+    let (world, question) = asked().await;
+    assert!(world.replies(&question, "Jag har inte bett om det här. Vad är det?").await.starts_with("forwarded"));
+    assert_eq!(world.standing(KARIN).await, None);
+    assert_eq!(world.replies(&question, "Nej tack").await, "command: the answer was no: nothing is done");
+    world.replies(&question, "ja").await;
+    assert_eq!(world.standing(KARIN).await, None, "a no is the answer");
+}
+
+#[tokio::test]
+async fn an_automatic_answer_confirms_nothing() {
+    let (world, question) = asked().await;
+    let plain = reply(&question, "Jag är på semester till den 15 augusti.");
+    let marked = format!("Auto-Submitted: auto-replied\n{}", reply(&question, ""));
+    let answerer = format!("X-Autoresponder: 1\n{}", reply(&question, "ja"));
+    let precedence = format!("Precedence: bulk\n{}", reply(&question, ""));
+    let subject = reply(&question, "").replace("Subject: Sv:", "Subject: Autosvar:");
+    // What nothing marks is for a person to read.
+    for mail in [plain, precedence, subject] {
+        let note = world.arrives(Some(KARIN), &question.reply_to, &mail).await;
+        assert!(note.starts_with("forwarded"), "{note}: {mail}");
+    }
+    let notices = world.notices().await.len();
+    for mail in [marked, answerer] {
+        let note = world.arrives(Some(KARIN), &question.reply_to, &mail).await;
+        assert!(note.starts_with("auto-reply"), "{note}: {mail}");
+    }
+    let note = world.arrives(None, &question.reply_to, &reply(&question, "")).await;
+    assert!(note.starts_with("auto-reply"), "{note}");
+    assert_eq!(world.standing(KARIN).await, None);
+    assert_eq!(world.notices().await.len(), notices, "nothing is answered");
+}

@@ -1,0 +1,30 @@
+//! The behaviours of `inbound`.
+
+mod bounce_by_mail;
+mod bounce_complaint;
+mod floods;
+mod inbound_door;
+mod inbound_limits;
+mod inbound_retention;
+mod inbound_worker;
+mod listener_lost;
+mod mail_command_bombing;
+mod mail_command_hostile;
+mod mail_command_same_answer;
+mod mail_command_service;
+mod mail_command_settings;
+mod mail_command_silence;
+mod mail_command_subscribe;
+mod mail_command_to_list;
+mod mail_command_token;
+mod mail_command_unsubscribe;
+mod mail_command_who_may;
+mod post_announce;
+mod post_authentication;
+mod post_crash;
+mod post_discussion;
+mod post_forged;
+mod post_same_person;
+mod post_unproven;
+mod reply_consent;
+mod reply_decision;

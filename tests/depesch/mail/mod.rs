@@ -1,0 +1,4 @@
+//! The behaviours of `mail`.
+
+mod compose;
+mod mail_addresses;

@@ -1,0 +1,3 @@
+//! The behaviours of `monitor`.
+
+mod endpoints;

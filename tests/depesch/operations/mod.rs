@@ -1,0 +1,6 @@
+//! The behaviours of `operations`.
+
+mod backup_held;
+mod clock_status;
+mod disk_warnings;
+mod jobs;

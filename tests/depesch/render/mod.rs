@@ -1,0 +1,14 @@
+//! The behaviours of `render`.
+
+mod release_file;
+mod release_links;
+mod release_lint;
+mod release_markdown;
+mod release_preview;
+mod release_samples;
+mod release_speech;
+mod release_typography;
+mod release_unicode;
+mod release_unshown;
+mod template_safety;
+mod templates;

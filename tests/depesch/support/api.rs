@@ -1,0 +1,55 @@
+//! A control API on a socket of its own, over a store in memory and a clock that stands still.
+
+use std::sync::Arc;
+
+use chrono::{TimeZone, Utc};
+use depesch::api::ApiState;
+use depesch::api::client::Client;
+use depesch::api::server::{Server, SocketSettings};
+use depesch::base::clock::FakeClock;
+use depesch::base::token::Key;
+use depesch::composition::content::{Content, ContentHandle};
+use depesch::composition::message::{MessageSource, NoMessages};
+use depesch::store::Store;
+use depesch::store::memory::MemoryEngine;
+
+/// A running control API; ends with the runtime of its test.
+pub struct TestApi {
+    /// Talks to it.
+    pub client: Client,
+    /// What it works on.
+    pub control: Arc<ApiState>,
+    /// Its time.
+    pub clock: Arc<FakeClock>,
+    /// Its state directory, also of its socket.
+    pub directory: tempfile::TempDir,
+}
+
+/// Starts one at 2026-11-21 09:00 UTC.
+pub async fn start() -> TestApi {
+    start_on(Store::new(Arc::new(MemoryEngine::new()))).await
+}
+
+/// Starts one on a store.
+pub async fn start_on(store: Store) -> TestApi {
+    start_with(store, Arc::new(NoMessages)).await
+}
+
+/// Starts one on a store, with messages of its own.
+pub async fn start_with(store: Store, messages: Arc<dyn MessageSource>) -> TestApi {
+    start_changed(store, |control| ApiState { messages, ..control }).await
+}
+
+/// Starts one on a store, with parts of its own.
+pub async fn start_changed(store: Store, change: impl FnOnce(ApiState) -> ApiState) -> TestApi {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = FakeClock::at(Utc.with_ymd_and_hms(2026, 11, 21, 9, 0, 0).unwrap());
+    let state = directory.path().to_owned();
+    let content = Arc::new(ContentHandle::new(Content::built_in().unwrap()));
+    let control = ApiState::new(store, Arc::new(clock.clone()), Key::new([7; 32]), state, content);
+    let control = Arc::new(change(control));
+    let path = directory.path().join("control.sock");
+    let server = Server::bind(&SocketSettings { path: path.clone(), ..Default::default() }).await.unwrap();
+    tokio::spawn(server.run(control.clone(), std::future::pending()));
+    TestApi { client: Client::new(path), control, clock, directory }
+}
