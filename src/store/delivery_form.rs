@@ -31,7 +31,7 @@ enum StateV1 {
     Uncertain { at: i64, cause: CauseV1 },
 }
 
-/// Why something did not go through; letters have it too.
+/// Why something did not go through; notices have it too.
 #[derive(Serialize, Deserialize)]
 pub(super) enum CauseV1 {
     Reply { stage: StageV1, code: u16, text: String },

@@ -40,9 +40,9 @@
 //! | `v` | subscriber | what bounces have come to |
 //! | `M` | `o`, mailing | index: that a mailing is open, which is scheduled, being frozen or sent, or cancelled and not yet closed |
 //! | `M` | `r`, release, mailing | index: that a mailing sends this release |
-//! | `L` | letter | the bytes of a letter, until it is taken |
-//! | `N` | due time, letter | a letter to be sent, by when it is due |
-//! | `n` | letter, counted down | a letter |
+//! | `L` | notice | the bytes of a notice, until it is taken |
+//! | `N` | due time, notice | a notice to be sent, by when it is due |
+//! | `n` | notice, counted down | a notice |
 //! | `R` | day, keyed hash of address and kind | how often an automatic reply went to an address that day |
 //! | `W` | mailing | that its servers' words were forgotten, and for which of its ends |
 //! | `w` | inbound | that a message that came in waits to be handled |

@@ -37,7 +37,7 @@ impl CommandService {
             return Ok(None);
         }
         let words = match token.is_of_notice() {
-            true => "mail to the unsubscribe address of a letter".to_owned(),
+            true => "mail to the unsubscribe address of a notice".to_owned(),
             false => format!("mail to the unsubscribe address of {}", token.mailing),
         };
         let by = ConsentSource::Mail { message_id: message_id(item), evidence: None };

@@ -1,4 +1,4 @@
-//! Keys of what goes out: mailings with their deliveries, what came back about them, and letters.
+//! Keys of what goes out: mailings with their deliveries, what came back about them, and notices.
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{MailingId, NoticeId, ReleaseId, SubscriberId};
@@ -120,17 +120,17 @@ pub fn taking_back_of(taking_back: &Key) -> Option<(MailingId, &str)> {
     Some((MailingId(u64::from_be_bytes(mailing.try_into().ok()?)), std::str::from_utf8(domain).ok()?))
 }
 
-/// A letter. The number is counted down, so that a scan finds the newest first.
+/// A notice. The number is counted down, so that a scan finds the newest first.
 pub fn notice(id: NoticeId) -> Key {
     key(b'n', &[&(u64::MAX - id.0).to_be_bytes()])
 }
 
-/// The bytes of a letter.
+/// The bytes of a notice.
 pub fn notice_body(id: NoticeId) -> Key {
     key(b'L', &[&id.0.to_be_bytes()])
 }
 
-/// A letter to be sent, in order of the time at which it is due.
+/// A notice to be sent, in order of the time at which it is due.
 pub fn notice_due(at: Timestamp, id: NoticeId) -> Key {
     key(b'N', &[&millis(at).to_be_bytes(), &id.0.to_be_bytes()])
 }
@@ -145,7 +145,7 @@ pub fn notices_due_after(now: Timestamp) -> KeyRange {
     KeyRange { from: key(b'N', &[&(millis(now) + 1).to_be_bytes()]), ..table(b'N') }
 }
 
-/// The letter that a due key ends with, and when it is due.
+/// The notice that a due key ends with, and when it is due.
 pub fn notice_of_due(due: &Key) -> Option<(Timestamp, NoticeId)> {
     let (at, id) = due.0.get(1..)?.split_at_checked(8)?;
     let at = i64::try_from(u64::from_be_bytes(at.try_into().ok()?)).ok()?;
