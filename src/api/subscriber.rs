@@ -129,7 +129,7 @@ async fn find_people(
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Json<FoundPeopleView>, ApiError> {
     let search = Search::new(&wanted.search).ok_or_else(|| {
-        ApiError::invalid("the search has no notice or digit; give the beginning of a name or an address")
+        ApiError::invalid("the search has no letter or digit; give the beginning of a name or an address")
     })?;
     let after = match &wanted.after {
         Some(text) => Some(SearchCursor::from_text(text).ok_or_else(|| {

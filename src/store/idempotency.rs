@@ -7,7 +7,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::MailingId;
 use crate::model::present::Cutoff;
 
-use super::engine::{Batch, Key};
+use super::engine::Batch;
 use super::record::{self, RecordError};
 use super::{Read, Store, StoreError, keys};
 
@@ -43,34 +43,12 @@ impl Store {
         Ok(Some(Read { value: decode(&stamp)?, stamp }))
     }
 
-    /// Forgets requests answered before the cutoff, at most `limit` of those looked at after `cursor`; gives how many,
-    /// and where to go on.
+    /// Forgets requests answered before the cutoff. Returns how many.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn forget_answered(
-        &self,
-        old: Cutoff,
-        cursor: Option<Key>,
-        limit: usize,
-    ) -> Result<(u64, Option<Key>), StoreError> {
-        let mut range = keys::table(b'i');
-        if let Some(cursor) = &cursor {
-            range = range.after(cursor);
-        }
-        let found = self.engine.scan(range, limit).await?;
-        let next = found.last().filter(|_| found.len() == limit).map(|(key, _)| key.clone());
-        let (mut batch, mut forgotten) = (Batch::new(), 0);
-        for (key, bytes) in found {
-            if old.has(decode(&bytes)?.at) {
-                batch.delete(key);
-                forgotten += 1;
-            }
-        }
-        if !batch.is_empty() {
-            self.commit(batch).await?;
-        }
-        Ok((forgotten, next))
+    /// [`StoreError`]: what was forgotten before stays forgotten.
+    pub async fn forget_answered(&self, old: Cutoff) -> Result<u64, StoreError> {
+        self.forget(keys::table(b'i'), |bytes| Ok(old.has(decode(bytes)?.at))).await
     }
 }
 

@@ -26,6 +26,7 @@ pub mod erasures;
 pub mod fingerprint;
 #[doc(hidden)]
 pub mod for_tests;
+mod forgetting;
 pub mod idempotency;
 pub mod inbound;
 pub mod jobs;

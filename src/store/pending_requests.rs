@@ -167,26 +167,12 @@ impl Store {
         Ok((pending_requests, next))
     }
 
-    /// Forgets wishes whose time is over, among at most `limit` after `cursor`; gives how many, and where to go on.
+    /// Forgets requests whose time is over. Returns how many.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn forget_requests(
-        &self,
-        present: &Present,
-        cursor: Option<Key>,
-        limit: usize,
-    ) -> Result<(u64, Option<Key>), StoreError> {
-        let (pending_requests, next) = self.scan_requests(cursor, limit).await?;
-        let (mut batch, mut forgotten) = (Batch::new(), 0);
-        for pending in pending_requests.iter().filter(|pending| pending.value.is_over(present)) {
-            delete(&mut batch, pending.value.id);
-            forgotten += 1;
-        }
-        if !batch.is_empty() {
-            self.commit(batch).await?;
-        }
-        Ok((forgotten, next))
+    /// [`StoreError`]: what was forgotten before stays forgotten.
+    pub async fn forget_requests(&self, present: &Present) -> Result<u64, StoreError> {
+        self.forget(keys::table(b'T'), |bytes| Ok(decode(bytes.into())?.value.is_over(present))).await
     }
 
     /// Whether a kept mail is somebody's confirmation.
@@ -244,7 +230,7 @@ mod tests {
             assert_eq!(store.commit(batch).await.unwrap() == Commit::Applied, expected);
         }
         let later = read.value.asked + chrono::Duration::minutes(20);
-        assert_eq!(store.forget_requests(&Present::at(later), None, 10).await.unwrap(), (1, None));
+        assert_eq!(store.forget_requests(&Present::at(later)).await.unwrap(), 1);
         assert!(store.pending(PendingRequestId(1)).await.unwrap().is_none());
         assert!(store.pending(PendingRequestId(2)).await.unwrap().is_some());
     }

@@ -318,33 +318,11 @@ impl Store {
         Ok(Some(Read { value: decode_seen(&stamp)?, stamp }))
     }
 
-    /// Forgets messages that came before the cutoff, at most `limit` of those looked at after `cursor`; gives how many,
-    /// and where to go on.
+    /// Forgets messages that came before the cutoff. Returns how many.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn forget_seen(
-        &self,
-        old: Cutoff,
-        cursor: Option<Key>,
-        limit: usize,
-    ) -> Result<(u64, Option<Key>), StoreError> {
-        let mut range = keys::table(b'D');
-        if let Some(cursor) = &cursor {
-            range = range.after(cursor);
-        }
-        let found = self.engine.scan(range, limit).await?;
-        let next = found.last().filter(|_| found.len() == limit).map(|(key, _)| key.clone());
-        let (mut batch, mut forgotten) = (Batch::new(), 0);
-        for (key, bytes) in found {
-            if old.has(decode_seen(&bytes)?.at) {
-                batch.delete(key);
-                forgotten += 1;
-            }
-        }
-        if !batch.is_empty() {
-            self.commit(batch).await?;
-        }
-        Ok((forgotten, next))
+    /// [`StoreError`]: what was forgotten before stays forgotten.
+    pub async fn forget_seen(&self, old: Cutoff) -> Result<u64, StoreError> {
+        self.forget(keys::table(b'D'), |bytes| Ok(old.has(decode_seen(bytes)?.at))).await
     }
 }

@@ -49,7 +49,13 @@ impl CommandService {
             let closed = draft(request, "closed", &request.from, json!({}));
             self.answer(&mut effects, request, closed).await?;
         } else if request.reading.other_words > REMARK_WORDS {
-            self.tell_owner(&mut effects, request.item, request.list, "there is a message to a person beside the commands").await?;
+            self.tell_owner(
+                &mut effects,
+                request.item,
+                request.list,
+                "there is a message to a person beside the commands",
+            )
+            .await?;
         }
         if let Some(question) = question {
             self.question(&mut effects, request, &question, decided.batch).await?;

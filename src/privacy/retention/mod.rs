@@ -190,16 +190,7 @@ pub const KEY_DAYS: i64 = 30;
 /// # Errors
 /// [`StoreError`]: what was deleted before stays deleted.
 pub async fn forget_keys(store: &Store, present: &Present) -> Result<u64, StoreError> {
-    let old = present.older_than(chrono::Duration::days(KEY_DAYS));
-    let (mut forgotten, mut cursor) = (0, None);
-    loop {
-        let (count, next) = store.forget_answered(old, cursor, PAGE).await?;
-        forgotten += count;
-        cursor = next;
-        if cursor.is_none() {
-            return Ok(forgotten);
-        }
-    }
+    store.forget_answered(present.older_than(chrono::Duration::days(KEY_DAYS))).await
 }
 
 /// Deletes unconfirmed requests and used tokens, once they have expired. Returns how many.
@@ -207,15 +198,7 @@ pub async fn forget_keys(store: &Store, present: &Present) -> Result<u64, StoreE
 /// # Errors
 /// [`StoreError`]: what was deleted before stays deleted.
 pub async fn forget_requests(store: &Store, present: &Present) -> Result<u64, StoreError> {
-    let (mut forgotten, mut cursor) = (0, None);
-    loop {
-        let (count, next) = store.forget_requests(present, cursor, PAGE).await?;
-        forgotten += count;
-        cursor = next;
-        if cursor.is_none() {
-            return Ok(forgotten);
-        }
-    }
+    store.forget_requests(present).await
 }
 
 /// Deletes posts decided before the cutoff, except those whose mailing has not ended. Returns how many.
@@ -262,16 +245,7 @@ pub async fn is_over(store: &Store, post: &Post) -> Result<bool, StoreError> {
 /// # Errors
 /// [`StoreError`]: what was deleted before stays deleted.
 pub async fn forget_seen(store: &Store, present: &Present) -> Result<u64, StoreError> {
-    let old = present.older_than(chrono::Duration::days(SEEN_DAYS));
-    let (mut forgotten, mut cursor) = (0, None);
-    loop {
-        let (count, next) = store.forget_seen(old, cursor, PAGE).await?;
-        forgotten += count;
-        cursor = next;
-        if cursor.is_none() {
-            return Ok(forgotten);
-        }
-    }
+    store.forget_seen(present.older_than(chrono::Duration::days(SEEN_DAYS))).await
 }
 
 /// The attachments of all releases, and the posts that are held or were sent.

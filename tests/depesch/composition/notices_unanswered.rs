@@ -124,7 +124,7 @@ async fn the_same_reply_goes_to_an_address_once_a_day() {
     };
     assert!(ask(&karin, "help").await);
     assert!(!ask(&karin, "help").await);
-    assert!(!ask(&shouting, "help").await, "the case of notices makes no other person");
+    assert!(!ask(&shouting, "help").await, "the case of letters makes no other person");
     assert!(ask(&karin, "confirm media").await, "another kind is another reply");
     assert!(ask(&other, "help").await);
     world.clock.advance(Duration::days(1));
