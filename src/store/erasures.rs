@@ -76,7 +76,7 @@ fn hash_of(key: &Key) -> Result<AddressHash, RecordError> {
     key.0.last_chunk().copied().ok_or_else(|| damaged("its key holds no hash".to_owned()))
 }
 
-/// Writes an erasure in `batch`, provided that what is known of it is as `before` says; gives its new stamp.
+/// Writes an erasure in `batch`, if the stored value still equals `before`; returns its new stamp.
 pub fn put(batch: &mut Batch, hash: &AddressHash, before: Option<Value>, erasure: &Erasure) -> Value {
     let (key, stamp) = (keys::erasure(hash), encode(erasure));
     batch.expect_read(key.clone(), before);
@@ -104,12 +104,12 @@ impl Store {
     /// The erasure of whoever had the address with this keyed hash.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "there was none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn erasure(&self, hash: &AddressHash) -> Result<Option<Read<Erasure>>, StoreError> {
         Ok(self.engine.get(&keys::erasure(hash)).await?.map(decode).transpose()?)
     }
 
-    /// The next `limit` erasures after `after`, in order of hash; from the first without it.
+    /// The next `limit` erasures after `after`, in order of hash; `None`: from the first.
     ///
     /// # Errors
     /// [`StoreError`].

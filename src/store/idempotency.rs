@@ -37,14 +37,14 @@ impl Store {
     /// What came of the request with this key; `None` when there was none.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "there was none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn answered(&self, key: &str) -> Result<Option<Read<Answered>>, StoreError> {
         let Some(stamp) = self.engine.get(&keys::idempotency(key)).await? else { return Ok(None) };
         Ok(Some(Read { value: decode(&stamp)?, stamp }))
     }
 
-    /// Forgets requests answered before the cutoff, at most `limit` of those looked at after `cursor`; gives how many,
-    /// and where to go on.
+    /// Forgets requests answered before the cutoff, at most `limit` of those looked at after `cursor`; returns how many,
+    /// and where to continue.
     ///
     /// # Errors
     /// [`StoreError`].

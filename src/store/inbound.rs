@@ -178,7 +178,7 @@ pub fn put_new(batch: &mut Batch, inbound: &Inbound) {
     }
 }
 
-/// Notes in `batch` that the message was handled, provided that its record is still as read. What handling it did
+/// Notes in `batch` that the message was handled, if its record is unchanged since it was read. What handling it did
 /// belongs into the same batch: then it is done once, whatever crashes and whoever else tries. A long note is cut.
 pub fn put_handled(batch: &mut Batch, read: &Read<Inbound>, at: Timestamp, kind: InboundKind, note: &str) {
     put_state(batch, read, InboundState::Handled { at, kind, note: bounded(note) });
@@ -190,12 +190,12 @@ pub fn put_stuck(batch: &mut Batch, read: &Read<Inbound>, at: Timestamp, what: &
     put_state(batch, read, InboundState::Stuck { at, what: bounded(what) });
 }
 
-/// Notes in `batch` that the message is to be handled (again), provided that its record is still as read.
+/// Notes in `batch` that the message is to be handled (again), if its record is unchanged since it was read.
 pub fn put_waiting(batch: &mut Batch, read: &Read<Inbound>) {
     put_state(batch, read, InboundState::Waiting);
 }
 
-/// Notes in `batch` how many starts of the daemon have found the message waiting, provided that it still is as read.
+/// Notes in `batch` how many starts of the daemon have found the message waiting, if it is unchanged since it was read.
 pub fn put_tries(batch: &mut Batch, read: &Read<Inbound>, tries: u8) {
     batch.expect(keys::inbound(read.value.id), read.stamp.clone());
     batch.put(keys::inbound_waiting(read.value.id), vec![tries]);
@@ -217,7 +217,7 @@ pub fn is_record_of(conflict: &Key, id: InboundId) -> bool {
     *conflict == keys::inbound(id)
 }
 
-/// Forgets a message in `batch`, provided that its record is still as read.
+/// Forgets a message in `batch`, if its record is unchanged since it was read.
 pub fn delete(batch: &mut Batch, read: &Read<Inbound>) {
     let key = keys::inbound(read.value.id);
     batch.expect(key.clone(), read.stamp.clone());
@@ -229,12 +229,12 @@ impl Store {
     /// What is known of a message that came in.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn inbound(&self, id: InboundId) -> Result<Option<Read<Inbound>>, StoreError> {
         self.engine.get(&keys::inbound(id)).await?.map(|bytes| decode(id, &bytes)).transpose()
     }
 
-    /// The next `limit` messages after `after` that wait to be handled, oldest first; from the first without it.
+    /// The next `limit` messages after `after` that wait to be handled, oldest first; `None`: from the first.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -9,14 +9,14 @@ use super::{Read, Store, StoreError, keys};
 const FAMILY: &str = "job";
 /// The name under which the daemon notes that it is alive.
 const ALIVE: &str = "alive";
-/// The name under which is noted when the clock was seen to have leapt.
+/// The name under which is noted when the clock was seen to have jumped.
 const JUMP: &str = "leap";
 
 impl Store {
     /// When a job last ran; `None` when it never did.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "never".
+    /// [`StoreError`]: never treat it as "never".
     pub async fn job(&self, name: &str) -> Result<Option<Read<Timestamp>>, StoreError> {
         let Some(stamp) = self.engine.get(&keys::job(name)).await? else { return Ok(None) };
         let value = match record::split(FAMILY, &stamp)? {
@@ -45,7 +45,7 @@ impl Store {
         Ok(self.job(JUMP).await?.map(|read| read.value))
     }
 
-    /// Notes that the clock leapt.
+    /// Notes that the clock jumped.
     ///
     /// # Errors
     /// [`StoreError`]: not noted.

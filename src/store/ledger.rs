@@ -284,7 +284,7 @@ pub fn stamp_of(delivery: &Delivery) -> Value {
     delivery_form::encode(delivery)
 }
 
-/// Writes what became of a delivery over what was read, and keeps the index of what is due; gives its new stamp.
+/// Writes what became of a delivery over what was read, and keeps the index of what is due; returns its new stamp.
 pub fn put_delivery(batch: &mut Batch, mailing: MailingId, row: &Row, now: &Delivery) -> Value {
     let key = keys::delivery(mailing, row.sequence);
     let stamp = delivery_form::encode(now);
@@ -308,7 +308,7 @@ pub fn reopen(batch: &mut Batch, mailing: MailingId, row: &Row, now: &Delivery) 
     put_delivery(batch, mailing, row, now);
 }
 
-/// Demands in `batch` that the lease of a chunk is still as it was read; `None`: that the chunk is not leased.
+/// Requires in `batch` that the lease of a chunk is unchanged since it was read; `None`: that the chunk is not leased.
 pub fn expect_lease(batch: &mut Batch, mailing: MailingId, chunk: u32, stamp: Option<Value>) {
     batch.expect_read(keys::lease(mailing, chunk), stamp);
 }
@@ -323,7 +323,7 @@ pub fn is_delivery_of(conflict: &Key, mailing: MailingId, sequence: Sequence) ->
     *conflict == keys::delivery(mailing, sequence)
 }
 
-/// Takes, renews or gives up (`None`) the lease of a chunk; gives its new stamp.
+/// Takes, renews or gives up (`None`) the lease of a chunk; returns its new stamp.
 pub fn put_lease(
     batch: &mut Batch,
     mailing: MailingId,

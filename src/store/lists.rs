@@ -194,14 +194,14 @@ fn decode(bytes: &Value) -> Result<Read<List>, StoreError> {
     Ok(Read { value: list, stamp: bytes.clone() })
 }
 
-/// Adds a new list to `batch`; it conflicts when there is one of that name.
+/// Adds a new list to `batch`; conflicts if the name is taken.
 pub fn put_new(batch: &mut Batch, list: &List) {
     let key = keys::list(&list.name);
     batch.expect_absent(key.clone());
     batch.put(key, encode(list));
 }
 
-/// Demands in `batch` that the list is still as it was read.
+/// Requires in `batch` that the list is unchanged since it was read.
 pub fn expect(batch: &mut Batch, list: &Read<List>) {
     batch.expect(keys::list(&list.value.name), list.stamp.clone());
 }
@@ -230,7 +230,7 @@ impl Store {
     /// The list of that name.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn list(&self, name: &ListName) -> Result<Option<Read<List>>, StoreError> {
         self.engine.get(&keys::list(name)).await?.map(|bytes| decode(&bytes)).transpose()
     }

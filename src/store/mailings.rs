@@ -27,7 +27,7 @@ impl Store {
     /// One mailing.
     ///
     /// # Errors
-    /// [`StoreError`]: not to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn mailing(&self, id: MailingId) -> Result<Option<Read<Mailing>>, StoreError> {
         let Some(stamp) = self.engine.get(&keys::mailing(id)).await? else { return Ok(None) };
         Ok(Some(Read { value: decode(&stamp)?, stamp }))
@@ -55,7 +55,7 @@ impl Store {
         Ok(())
     }
 
-    /// Reads a mailing, changes it by `change`, and commits it with the batch that `change` may fill; anew when
+    /// Reads a mailing, changes it by `change`, and commits it with the batch that `change` may fill; again when
     /// others changed it meanwhile. `None` when there is no such mailing.
     ///
     /// # Errors
@@ -69,12 +69,12 @@ impl Store {
     }
 }
 
-/// Demands in `batch` that the mailing is still as it was read.
+/// Requires in `batch` that the mailing is unchanged since it was read.
 pub fn expect(batch: &mut Batch, read: &Read<Mailing>) {
     batch.expect(keys::mailing(read.value.id), read.stamp.clone());
 }
 
-/// Writes a mailing over what was read (`None`: there must be none yet); gives its new stamp.
+/// Writes a mailing over what was read (`None`: there must be none yet); returns its new stamp.
 pub fn put_mailing(batch: &mut Batch, mailing: &Mailing, before: Option<Value>) -> Value {
     let key = keys::mailing(mailing.id);
     let stamp = record::encode(3, &MailingV3::from(mailing));
@@ -95,7 +95,7 @@ pub(super) fn put_rows(batch: &mut Batch, mailing: &Mailing) {
     }
 }
 
-/// Takes a cancelled mailing, all of whose ledger is closed, out of the open ones, provided that it is still as read.
+/// Takes a cancelled mailing, all of whose ledger is closed, out of the open ones, if it is unchanged since it was read.
 pub fn put_closed(batch: &mut Batch, read: &Read<Mailing>) {
     expect(batch, read);
     batch.delete(keys::open_mailing(read.value.id));

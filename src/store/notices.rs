@@ -141,7 +141,7 @@ pub fn put_new(batch: &mut Batch, notice: &Notice, bytes: Option<&[u8]>) {
     }
 }
 
-/// Puts `after` over what was read, and moves it in the index; gives its new stamp. What was taken needs its bytes no
+/// Puts `after` over what was read, and moves it in the index; returns its new stamp. What was taken needs its bytes no
 /// more: they may hold tokens.
 pub fn put_over(batch: &mut Batch, before: &Read<Notice>, after: &Notice) -> Value {
     let key = keys::notice(after.id);
@@ -162,7 +162,7 @@ pub fn put_over(batch: &mut Batch, before: &Read<Notice>, after: &Notice) -> Val
     stamp
 }
 
-/// Removes a notice with all that belongs to it, provided it is still as read.
+/// Removes a notice with all that belongs to it, if it is unchanged since it was read.
 pub fn delete(batch: &mut Batch, read: &Read<Notice>) {
     let id = read.value.id;
     batch.expect(keys::notice(id), read.stamp.clone());
@@ -190,7 +190,7 @@ impl Store {
     /// One notice.
     ///
     /// # Errors
-    /// [`StoreError`]: not to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn notice(&self, id: NoticeId) -> Result<Option<Read<Notice>>, StoreError> {
         let found = self.engine.get(&keys::notice(id)).await?;
         Ok(found.map(decode).transpose()?)
@@ -282,7 +282,7 @@ impl Store {
     /// The segments of the spool that notices still to be sent need.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "none".
+    /// [`StoreError`]: never treat it as "none".
     pub async fn segments_of_notices(&self) -> Result<BTreeSet<u64>, StoreError> {
         let (mut open, mut segments) = (self.pages(due_rows(keys::table(b'N'))), BTreeSet::new());
         while let Some((_, id)) = open.next().await? {
@@ -298,7 +298,7 @@ impl Store {
     /// How often what `hash` stands for was done on `day` (days since 1970), with what was read.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "not yet".
+    /// [`StoreError`]: never treat it as "not yet".
     pub async fn replies_on(&self, day: u32, hash: &[u8; 32]) -> Result<(u32, Option<Value>), StoreError> {
         let stamp = self.engine.get(&keys::reply_count(day, hash)).await?;
         let Some(bytes) = &stamp else { return Ok((0, None)) };
@@ -309,7 +309,7 @@ impl Store {
         Ok((count, stamp))
     }
 
-    /// Forgets the counts of days before `day`, a page at a time; gives how many.
+    /// Forgets the counts of days before `day`, a page at a time; returns how many.
     ///
     /// # Errors
     /// [`StoreError`]: what was forgotten before stays so.

@@ -118,7 +118,7 @@ pub fn put_new(batch: &mut Batch, pending: &PendingRequest) {
     batch.put(keys::pending(pending.id), encode(pending));
 }
 
-/// Writes an answered wish in `batch`, provided that it is as it was read: so a token is good for one answer.
+/// Writes an answered wish in `batch`, if it is unchanged since it was read: so a token is good for one answer.
 pub fn put_changed(batch: &mut Batch, before: &Read<PendingRequest>, pending: &PendingRequest) {
     batch.expect(keys::pending(before.value.id), before.stamp.clone());
     batch.put(keys::pending(before.value.id), encode(pending));
@@ -143,12 +143,12 @@ impl Store {
     /// The wish with this number.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn pending(&self, id: PendingRequestId) -> Result<Option<Read<PendingRequest>>, StoreError> {
         Ok(self.engine.get(&keys::pending(id)).await?.map(decode).transpose()?)
     }
 
-    /// The next `limit` wishes after `cursor`, and where to go on.
+    /// The next `limit` wishes after `cursor`, and where to continue.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -167,7 +167,7 @@ impl Store {
         Ok((pending_requests, next))
     }
 
-    /// Forgets wishes whose time is over, among at most `limit` after `cursor`; gives how many, and where to go on.
+    /// Forgets wishes whose time is over, among at most `limit` after `cursor`; returns how many, and where to continue.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -192,7 +192,7 @@ impl Store {
     /// Whether a kept mail is somebody's confirmation.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "no".
+    /// [`StoreError`]: never treat it as "no".
     pub async fn is_evidence(&self, sha256: &[u8; 32]) -> Result<bool, StoreError> {
         Ok(self.engine.get(&keys::evidence(sha256)).await?.is_some())
     }

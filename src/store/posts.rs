@@ -255,7 +255,7 @@ impl Store {
     /// One post.
     ///
     /// # Errors
-    /// [`StoreError`]: not to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn post(&self, id: PostId) -> Result<Option<Read<Post>>, StoreError> {
         let Some(stamp) = self.engine.get(&keys::post(id)).await? else { return Ok(None) };
         Ok(Some(Read { value: decode(&stamp)?, stamp }))
@@ -311,15 +311,15 @@ impl Store {
     /// The copy of a message that came to a list before, known by `mark`, e.g. its Message-ID.
     ///
     /// # Errors
-    /// [`StoreError`]: not to be read as "there was none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn seen_message(&self, list: &ListName, mark: &[u8]) -> Result<Option<Read<Seen>>, StoreError> {
         let key = keys::seen_message(list, &content_hash(mark));
         let Some(stamp) = self.engine.get(&key).await? else { return Ok(None) };
         Ok(Some(Read { value: decode_seen(&stamp)?, stamp }))
     }
 
-    /// Forgets messages that came before the cutoff, at most `limit` of those looked at after `cursor`; gives how many,
-    /// and where to go on.
+    /// Forgets messages that came before the cutoff, at most `limit` of those looked at after `cursor`; returns how many,
+    /// and where to continue.
     ///
     /// # Errors
     /// [`StoreError`].

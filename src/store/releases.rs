@@ -150,7 +150,7 @@ impl Store {
     /// The release that was added before with the same text, files, contacts and boilerplate.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn same_release(&self, release: &ReleaseRecord) -> Result<Option<ReleaseRecord>, StoreError> {
         let Some(bytes) = self.engine.get(&content_key(release)).await? else { return Ok(None) };
         let id = <[u8; 8]>::try_from(&bytes[..]).map_err(|_| damaged("its content key names no release"))?;
@@ -160,7 +160,7 @@ impl Store {
     /// A release. As releases never change, the hash of its stamp names what will be sent.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn release(&self, id: ReleaseId) -> Result<Option<Read<ReleaseRecord>>, StoreError> {
         self.engine.get(&keys::release(id)).await?.map(|bytes| decode(id, &bytes)).transpose()
     }
@@ -168,7 +168,7 @@ impl Store {
     /// The bytes of a release as they are stored, whether they can be read or not: their hash names what was approved.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn release_bytes(&self, id: ReleaseId) -> Result<Option<Value>, StoreError> {
         Ok(self.engine.get(&keys::release(id)).await?)
     }

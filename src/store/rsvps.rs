@@ -159,14 +159,14 @@ fn decode(event: ReleaseId, bytes: &Value) -> Result<Read<Rsvp>, StoreError> {
     Ok(Read { value: rsvp, stamp: bytes.clone() })
 }
 
-/// Writes an answer under the keyed hash of its address, provided that it is as `before` says.
+/// Writes an answer under the keyed hash of its address, if it still equals `before`.
 pub fn put(batch: &mut Batch, hash: &AddressHash, before: Option<Value>, rsvp: &Rsvp) {
     let key = keys::rsvp(rsvp.event, hash);
     batch.expect_read(key.clone(), before);
     batch.put(key, encode(rsvp));
 }
 
-/// Removes an answer, provided that it is as it was read.
+/// Removes an answer, if it is unchanged since it was read.
 pub fn delete(batch: &mut Batch, hash: &AddressHash, rsvp: &Read<Rsvp>) {
     let key = keys::rsvp(rsvp.value.event, hash);
     batch.expect(key.clone(), rsvp.stamp.clone());
@@ -218,7 +218,7 @@ impl Store {
     /// The releases that invite to answer to this address, the oldest first.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "none".
+    /// [`StoreError`]: never treat it as "none".
     pub async fn invitations_at(&self, address: &Address) -> Result<Vec<ReleaseId>, StoreError> {
         let found = self.engine.scan(keys::invitations_at(address), MOST_INVITATIONS).await?;
         found.iter().map(|(key, _)| Ok(last_id(key)?)).collect()
@@ -246,7 +246,7 @@ impl Store {
     /// Every event with the releases that tell of it, the oldest first.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "none".
+    /// [`StoreError`]: never treat it as "none".
     pub async fn events(&self) -> Result<BTreeMap<ReleaseId, Vec<ReleaseId>>, StoreError> {
         let (mut range, mut events) = (keys::events(), BTreeMap::<ReleaseId, Vec<ReleaseId>>::new());
         loop {
@@ -264,7 +264,7 @@ impl Store {
     /// What the address with this keyed hash answered to an event.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "nothing".
+    /// [`StoreError`]: never treat it as "nothing".
     pub async fn rsvp(&self, event: ReleaseId, hash: &AddressHash) -> Result<Option<Read<Rsvp>>, StoreError> {
         let found = self.engine.get(&keys::rsvp(event, hash)).await?;
         found.map(|bytes| decode(event, &bytes)).transpose()

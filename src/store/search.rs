@@ -102,7 +102,7 @@ pub struct FoundPeople {
 }
 
 impl Store {
-    /// The next `limit` people whom a search finds after `after`; from the first without it. A call looks at a limited number
+    /// The next `limit` people whom a search finds after `after`; `None`: from the first. A call looks at a limited number
     /// of rows, so that a search for common words may need several to find `limit`.
     ///
     /// # Errors

@@ -67,7 +67,7 @@ pub fn put_new(batch: &mut Batch, subscriber: &Subscriber) {
     person_rows::put_new(batch, subscriber);
 }
 
-/// Writes a changed subscriber in `batch`, provided it is still as `before` was read; a new address is taken,
+/// Writes a changed subscriber in `batch`, if it still equals `before`; a new address is taken,
 /// provided that no other subscriber has it, and bounces of the old one count no more.
 pub fn put_changed(batch: &mut Batch, before: &Read<Subscriber>, subscriber: &Subscriber) {
     put_over(batch, before, subscriber);
@@ -111,7 +111,7 @@ impl Changeable for Subscriber {
     }
 }
 
-/// Removes a subscriber in `batch`, provided it is still as it was read.
+/// Removes a subscriber in `batch`, if it is unchanged since it was read.
 pub fn delete(batch: &mut Batch, before: &Read<Subscriber>) {
     let key = keys::subscriber(before.value.id);
     batch.expect(key.clone(), before.stamp.clone());
@@ -121,12 +121,12 @@ pub fn delete(batch: &mut Batch, before: &Read<Subscriber>) {
     bounces::delete_score(batch, before.value.id);
 }
 
-/// Demands in `batch` that the subscriber is still as it was read.
+/// Requires in `batch` that the subscriber is unchanged since it was read.
 pub fn expect(batch: &mut Batch, read: &Read<Subscriber>) {
     batch.expect(keys::subscriber(read.value.id), read.stamp.clone());
 }
 
-/// Demands in `batch` that no subscriber has this address.
+/// Requires in `batch` that no subscriber has this address.
 pub fn expect_unknown(batch: &mut Batch, address: &Address) {
     batch.expect_absent(keys::address(address));
 }
@@ -135,7 +135,7 @@ impl Store {
     /// The subscriber with this id.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn subscriber(&self, id: SubscriberId) -> Result<Option<Read<Subscriber>>, StoreError> {
         self.engine.get(&keys::subscriber(id)).await?.map(|bytes| decode(&bytes)).transpose()
     }
@@ -181,7 +181,7 @@ impl Store {
         Ok(self.engine.scan(keys::table(b'a'), 1).await?.is_empty())
     }
 
-    /// Reads, changes and writes a subscriber; `change` is asked anew when others changed it meanwhile. `None` when
+    /// Reads, changes and writes a subscriber; `change` is asked again when others changed it meanwhile. `None` when
     /// there is no such subscriber.
     ///
     /// # Errors

@@ -72,8 +72,8 @@ fn decode(bytes: &Value) -> Result<Read<Suppression>, StoreError> {
     Ok(Read { value: suppression, stamp: bytes.clone() })
 }
 
-/// Sets the suppression of `hash` in `batch`, provided it is still as `before` says. The edition of the suppressions
-/// becomes another, so that an import that looked before starts its rows anew.
+/// Sets the suppression of `hash` in `batch`, if it still equals `before`. The edition of the suppressions
+/// becomes another, so that an import that looked before starts its rows again.
 pub fn put(batch: &mut Batch, hash: &AddressHash, before: Option<Value>, suppression: &Suppression) {
     let key = keys::suppression(hash);
     batch.expect_read(key.clone(), before);
@@ -82,12 +82,12 @@ pub fn put(batch: &mut Batch, hash: &AddressHash, before: Option<Value>, suppres
     batch.put(keys::setting(EDITION), edition);
 }
 
-/// Demands in `batch` that no address was suppressed since `edition` was read ([`Store::suppressions_edition`]).
+/// Requires in `batch` that no address was suppressed since `edition` was read ([`Store::suppressions_edition`]).
 pub fn expect_edition(batch: &mut Batch, edition: Option<Value>) {
     batch.expect_read(keys::setting(EDITION), edition);
 }
 
-/// Lifts a suppression in `batch`, provided it is still as read.
+/// Lifts a suppression in `batch`, if it is unchanged since it was read.
 pub fn delete(batch: &mut Batch, hash: &AddressHash, before: Value) {
     let key = keys::suppression(hash);
     batch.expect(key.clone(), before);
@@ -103,7 +103,7 @@ impl Store {
     /// Whether the address with this keyed hash must not be mailed.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "no".
+    /// [`StoreError`]: never treat it as "no".
     pub async fn is_suppressed(&self, hash: &AddressHash) -> Result<bool, StoreError> {
         Ok(self.engine.get(&keys::suppression(hash)).await?.is_some())
     }
@@ -125,7 +125,7 @@ impl Store {
         self.engine.get(&keys::suppression(hash)).await?.map(|bytes| decode(&bytes)).transpose()
     }
 
-    /// The next `limit` suppressions after `after`, in order of hash; from the first without it.
+    /// The next `limit` suppressions after `after`, in order of hash; `None`: from the first.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,4 +1,4 @@
-//! Whether the index tables say what the records do, and writing anew what does not: rows are compared with the records that
+//! Whether the index tables say what the records do, and writing again what does not: rows are compared with the records that
 //! they come from, both ways.
 
 use crate::base::id::{MailingId, SubscriberId};
@@ -41,7 +41,7 @@ impl Store {
         Ok(wrong)
     }
 
-    /// Writes all rows of index tables anew that are not as their records say; gives how many. Nothing else may write
+    /// Writes all rows of index tables again that are not as their records say; returns how many. Nothing else may write
     /// meanwhile.
     ///
     /// # Errors
@@ -67,7 +67,7 @@ impl Store {
         }
     }
 
-    /// Rows that are missing or hold something else; gives how many rows there must be.
+    /// Rows that are missing or hold something else; returns how many rows there must be.
     async fn missing_rows_of_people(&self, wrong: &mut Vec<WrongRow>) -> Result<u64, StoreError> {
         let (mut people, mut expected) = (self.pages(subscribers::all()), 0);
         while let Some(read) = readable(people.next().await)? {

@@ -36,7 +36,7 @@ struct FormV1 {
     pause: Option<String>,
 }
 
-/// Notes in `batch` that this is begun; the same again is begun anew.
+/// Notes in `batch` that this is begun; the same again is begun again.
 pub fn put(batch: &mut Batch, what: &TakingBack) {
     let (since, until) = (what.since.timestamp_millis(), what.until.timestamp_millis());
     let form = FormV1 { since, until, pause: what.pause.clone() };

@@ -1,4 +1,4 @@
-//! Changing records without locks: read, change, commit on what was read, and anew when another writer was faster.
+//! Changing records without locks: read, change, commit on what was read, and again when another writer was faster.
 
 use std::future::Future;
 
@@ -37,7 +37,7 @@ pub trait Changeable: Clone + PartialEq + Send + Sync {
 
 impl Store {
     /// Reads a record, changes it by `change`, and commits it on what was read together with what `change` puts into the
-    /// batch; asks `change` anew when another writer changed it meanwhile. `None` when there is no such record.
+    /// batch; asks `change` again when another writer changed it meanwhile. `None` when there is no such record.
     ///
     /// # Errors
     /// What `change` says; [`StoreError::Contended`] after [`CONFLICT_TRIES`] conflicts.
@@ -60,7 +60,7 @@ impl Store {
         Err(StoreError::Contended(CONFLICT_TRIES).into())
     }
 
-    /// Asks `attempt` for a batch and commits it; anew when something that the batch demands was changed meanwhile.
+    /// Asks `attempt` for a batch and commits it; again when something that the batch demands was changed meanwhile.
     /// `attempt` must demand in its batch all that it read.
     ///
     /// # Errors

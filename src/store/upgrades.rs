@@ -73,7 +73,7 @@ impl Store {
         }
     }
 
-    /// Removes all rows of a table that is built anew.
+    /// Removes all rows of a table that is built again.
     async fn clear(&self, table: u8) -> Result<(), StoreError> {
         loop {
             let rows = self.engine.scan(keys::table(table), TOGETHER).await?;
@@ -86,7 +86,7 @@ impl Store {
         }
     }
 
-    /// Lets the next start build all index tables anew: after records were lost their rows may not fit any more.
+    /// Lets the next start build all index tables again: after records were lost their rows may not fit any more.
     ///
     /// # Errors
     /// [`StoreError`]: the tables may stay wrong; do it again.
@@ -100,7 +100,7 @@ impl Store {
     /// Whether the upgrade of this name is done.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "no".
+    /// [`StoreError`]: never treat it as "no".
     pub async fn is_upgraded(&self, name: &str) -> Result<bool, StoreError> {
         Ok(self.engine.get(&keys::setting(name)).await?.as_deref() == Some(&[1]))
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Which file.
+    /// The file or directory.
     pub path: PathBuf,
     /// What is wrong with it.
     pub what: String,

@@ -1,7 +1,7 @@
 //! What a repository knows of itself, in its file `health`: which backups were made, when each file was last read, and
 //! which of them were then damaged.
 //!
-//! Nothing that a restore needs is in it. Where it is gone or damaged it is begun anew from the manifests; what then
+//! Nothing that a restore needs is in it. Where it is gone or damaged it is begun again from the manifests; what then
 //! cannot be known is whether an older backup was forgotten by rule or is missing, and no loss is claimed.
 
 use std::collections::BTreeMap;
@@ -153,7 +153,7 @@ impl Health {
         self.files.insert(sha256.to_owned(), Seen { at, wrong });
     }
 
-    /// A file was written anew.
+    /// A file was written again.
     pub(super) fn written(&mut self, sha256: &str) {
         self.files.remove(sha256);
     }

@@ -50,11 +50,11 @@ pub enum BackupError {
     /// The file system failed.
     #[error("{} could not be {action}: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
         /// `read`, `written` and so on.
         action: &'static str,
-        /// The system's error.
+        /// The operating system's error.
         source: io::Error,
     },
     /// There is no repository.
@@ -75,7 +75,7 @@ pub enum BackupError {
     /// A file of the repository is not what was put there.
     #[error("{} is damaged: {what}", path.display())]
     Damaged {
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
         /// What is wrong.
         what: String,
@@ -101,7 +101,7 @@ pub enum BackupError {
     /// Written by a newer Depesch.
     #[error("{} has version {version}, newer than this program knows; run the newer program", path.display())]
     Newer {
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
         /// The version found.
         version: u32,

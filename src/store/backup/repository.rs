@@ -124,7 +124,7 @@ impl Repository {
         Ok((file, is_new))
     }
 
-    /// As [`Repository::put`], for a content that is damaged here: it is written anew if `source` still gives it.
+    /// As [`Repository::put`], for a content that is damaged here: it is written again if `source` still gives it.
     ///
     /// # Errors
     /// [`BackupError::Io`].

@@ -2,7 +2,7 @@
 //!
 //! Everything is put together in `restoring/` below the target and checked there: every checksum while it is copied, then
 //! the records against what the journal says of them. Only then do attachments, mail and store get their places, the store
-//! last: a restore that was cut short never looks like a store, and can be begun anew.
+//! last: a restore that was cut short never looks like a store, and can be begun again.
 //!
 //! With [`Extent::Partial`] what is damaged is left out and named: the records as far as they are whole (see
 //! [`super::salvage`]), each attachment that is, and of the segments of mail all that can be read: each message in them has

@@ -39,7 +39,7 @@ pub struct Finding {
     pub hits: Vec<String>,
     /// It can come of a crash, and nobody was told that anything is there.
     pub harmless: bool,
-    /// It is about rows of index tables, which can be written anew from their records.
+    /// It is about rows of index tables, which can be written again from their records.
     pub is_table: bool,
 }
 

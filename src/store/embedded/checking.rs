@@ -61,7 +61,7 @@ pub(super) fn mismatch(found: Fingerprint, mark: Mark) -> String {
 
 impl EmbeddedEngine {
     /// Reads the next piece of the index and, at its end, compares it with its mark. A difference, or a piece that cannot be
-    /// read, marks the index as damaged, and it is built anew.
+    /// read, marks the index as damaged, and it is built again.
     ///
     /// # Errors
     /// [`EngineError`]; after it the comparison begins again at the first record.

@@ -49,7 +49,7 @@ impl EmbeddedEngine {
     ///
     /// # Errors
     /// [`EngineError`]: the older checkpoints and the whole journal stay. [`EngineError::Damaged`] when the index is
-    /// wrong; it is then being built anew.
+    /// wrong; it is then being built again.
     pub async fn checkpoint(&self) -> Result<CheckpointReport, EngineError> {
         self.write_checkpoint(true).await
     }

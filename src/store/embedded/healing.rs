@@ -54,7 +54,7 @@ impl EmbeddedEngine {
 }
 
 impl Shared {
-    /// Reads the index, and waits where it is damaged until it has been built anew.
+    /// Reads the index, and waits where it is damaged until it has been built again.
     pub(super) async fn read_healed<T>(
         self: &Arc<Self>,
         call: impl Fn(&Index) -> Result<T, IndexFault>,
@@ -70,7 +70,7 @@ impl Shared {
         outcome
     }
 
-    /// Takes note that the index of this generation is damaged, and has it built anew.
+    /// Takes note that the index of this generation is damaged, and has it built again.
     pub(super) fn suspect(self: &Arc<Self>, generation: u64, reason: &str) {
         if !self.health.damage(generation, reason) {
             return;
@@ -138,7 +138,7 @@ impl Shared {
         Ok(tail.mark.fingerprint.records)
     }
 
-    /// The store stops: the index is damaged and cannot be built anew.
+    /// The store stops: the index is damaged and cannot be built again.
     fn give_up(self: &Arc<Self>, error: &str) {
         let reason = format!("its index is damaged and cannot be built anew: {error}");
         tracing::error!(reason, "the store stops; the next start tries to build the index again");

@@ -1,4 +1,4 @@
-//! An index that is damaged while the store is open is built anew: by whom it is found, and what those see who wait.
+//! An index that is damaged while the store is open is built again: by whom it is found, and what those see who wait.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
 //! What is known of the index while the store is open: whether it is whole, when it was last compared with its mark, and
-//! when it was built anew.
+//! when it was built again.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -9,14 +9,14 @@ use tokio::sync::watch;
 use crate::base::clock::Timestamp;
 use crate::store::engine::EngineError;
 
-/// How the index is. It can always be built anew from checkpoint and journal, so its damage loses nothing.
+/// How the index is. It can always be built again from checkpoint and journal, so its damage loses nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IndexHealth {
-    /// Why it is damaged, while it is: reads and commits wait until it has been built anew.
+    /// Why it is damaged, while it is: reads and commits wait until it has been built again.
     pub damaged: Option<String>,
-    /// When it was last built anew because it was damaged or missing, and why; since the start, and at the start itself.
+    /// When it was last built again because it was damaged or missing, and why; since the start, and at the start itself.
     pub rebuilt: Option<(Timestamp, String)>,
-    /// How often it was built anew since the start, and at the start itself.
+    /// How often it was built again since the start, and at the start itself.
     pub rebuilds: u64,
     /// When all its records were last compared with its mark.
     pub checked: Option<Timestamp>,
@@ -27,7 +27,7 @@ pub struct IndexHealth {
 enum Condition {
     Whole,
     Damaged,
-    /// It was damaged and could not be built anew, for this reason.
+    /// It was damaged and could not be built again, for this reason.
     Lost(String),
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Of an index that was just compared with its mark, and built anew for `rebuilt`.
+    /// Of an index that was just compared with its mark, and built again for `rebuilt`.
     pub(super) fn new(generation: u64, rebuilt: Option<String>, now: Option<Timestamp>) -> Self {
         let rebuilds = u64::from(rebuilt.is_some());
         let seen = IndexHealth { damaged: None, rebuilt: now.zip(rebuilt), rebuilds, checked: now };

@@ -58,7 +58,7 @@ impl Index {
             match guarded(|| config.open()) {
                 Ok(database) => return Ok(Self { database, directory: directory.to_owned() }),
                 // We hold the store's own lock, so nobody uses it: a child being started elsewhere in this process
-                // still has the last one's file for a moment. That is no reason to build the index anew.
+                // still has the last one's file for a moment. That is no reason to build the index again.
                 Err(IndexFault(why)) if why.contains("could not acquire lock") && tries < LOCK_TRIES => {
                     tries += 1;
                     std::thread::sleep(LOCK_PAUSE);

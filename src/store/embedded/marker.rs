@@ -1,4 +1,4 @@
-//! The note on disk that the index is damaged. While it is there, no start uses the index: it is built anew from checkpoint
+//! The note on disk that the index is damaged. While it is there, no start uses the index: it is built again from checkpoint
 //! and journal, and then the note goes.
 
 use std::fs::{self, File};

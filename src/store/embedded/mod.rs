@@ -8,10 +8,10 @@
 //! <directory>/checkpoints/*          sorted copies; journal before the older of the last two is dropped
 //! <directory>/index/<generation>/    sled; may be thrown away at any time
 //! <directory>/doubtful-<group>       cut off the journal's end, and perhaps not a write that was cut short
-//! <directory>/rebuild                there while the index is known to be damaged, with the reason: it is built anew
+//! <directory>/rebuild                there while the index is known to be damaged, with the reason: it is built again
 //! <directory>/backed-up              up to where the journal is in a backup: what comes later is not dropped
 //! ```
-//! `creation` begins an empty store, [`open`] puts an index right or builds it anew, `healing` does so while the store is open, [`checking`] looks for damage,
+//! `creation` begins an empty store, [`open`] puts an index right or builds it again, `healing` does so while the store is open, [`checking`] looks for damage,
 //! [`committer`](EmbeddedEngine) commits in groups, [`checkpointing`]
 //! writes checkpoints while commits go on, [`for_backup`] hands out what a backup copies, [`recover`] goes on without what is damaged.
 
@@ -133,7 +133,7 @@ struct Shared {
     /// None once it is closed.
     index: RwLock<Option<Live>>,
     health: Health,
-    /// Builds the index anew, if it had to be.
+    /// Builds the index again, if it had to be.
     healer: Mutex<Option<JoinHandle<()>>>,
     /// Turns true when the store is being closed: what takes long breaks off.
     closing: AtomicBool,
@@ -173,7 +173,7 @@ struct Marks {
 }
 
 impl Shared {
-    /// Reads the index. Where that fails, the index is damaged and will be built anew; this does not wait for it.
+    /// Reads the index. Where that fails, the index is damaged and will be built again; this does not wait for it.
     fn with_index<T>(self: &Arc<Self>, call: impl FnOnce(&Index) -> Result<T, IndexFault>) -> Result<T, EngineError> {
         let (fault, generation) = {
             let index = self.index.read().unwrap_or_else(PoisonError::into_inner);

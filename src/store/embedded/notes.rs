@@ -28,7 +28,7 @@ pub(super) struct Note {
 /// Reads a note. A damaged one says nothing but that it was there.
 ///
 /// # Errors
-/// The system's.
+/// The operating system's.
 pub(super) fn read(directory: &Path, name: &str) -> io::Result<Note> {
     let bytes = match fs::read(directory.join(name)) {
         Ok(bytes) => bytes,

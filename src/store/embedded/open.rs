@@ -111,7 +111,7 @@ fn keep_doubtful(directory: &Path, tail: &Tail) -> Result<PathBuf, OpenError> {
 
 type CaughtUp = Result<(Index, Tail), String>;
 
-/// Opens the index that is there and applies what it has not seen. The inner error says why it must be built anew.
+/// Opens the index that is there and applies what it has not seen. The inner error says why it must be built again.
 fn catch_up(
     directory: &Path,
     settings: &Settings,

@@ -26,11 +26,11 @@ pub enum OpenError {
     /// The file system failed.
     #[error("{} could not be {action}: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
         /// `read`, `written` and so on.
         action: &'static str,
-        /// The system's error.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The journal cannot be read or is damaged.
@@ -67,7 +67,7 @@ pub enum OpenError {
         /// What does not fit.
         reason: String,
     },
-    /// The index, built anew, cannot be used.
+    /// The index, built again, cannot be used.
     #[error("the index of the store fails: {0}")]
     Index(String),
 }
@@ -78,7 +78,7 @@ fn of(pid: Option<u32>) -> String {
 
 impl OpenError {
     /// Whether it is of no use to try again before a person has looked: there is no store, or something is damaged that
-    /// cannot be built anew.
+    /// cannot be built again.
     pub fn needs_a_person(&self) -> bool {
         match self {
             Self::Absent(_) | Self::Damaged(_) | Self::JournalShort { .. } | Self::Mismatch { .. } => true,

@@ -21,7 +21,7 @@ pub struct OpenReport {
     pub repaired: Option<u64>,
     /// What was cut off may have been a group that was acknowledged and is damaged; here it is kept.
     pub doubtful: Option<PathBuf>,
-    /// The index was built anew, for this reason.
+    /// The index was built again, for this reason.
     pub rebuilt: Option<String>,
     /// Checkpoints that could not be used, and why.
     pub unusable_checkpoints: Vec<String>,

@@ -1,4 +1,4 @@
-//! Building an index anew from checkpoint and journal, in pieces that bound the memory it takes.
+//! Building an index again from checkpoint and journal, in pieces that bound the memory it takes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -72,7 +72,7 @@ impl<'i> Replay<'i> {
     }
 }
 
-/// Builds the index anew as `generation`, or a later one, from the newest checkpoint that is whole and the journal after it,
+/// Builds the index again as `generation`, or a later one, from the newest checkpoint that is whole and the journal after it,
 /// and throws the others away.
 pub(super) fn rebuild(
     directory: &Path,

@@ -29,7 +29,7 @@ const PAGE: usize = 1000;
 
 impl EmbeddedEngine {
     /// Drops the journal and the checkpoints of before this call: two new checkpoints stand in their place, and the
-    /// journal begins anew. Gives the second. Also what the next backup would have needed goes: time since the last one
+    /// journal begins again. Gives the second. Also what the next backup would have needed goes: time since the last one
     /// cannot be restored to any more, but for its end.
     ///
     /// # Errors

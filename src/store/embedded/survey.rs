@@ -34,7 +34,7 @@ pub struct Survey {
     pub damages: Vec<Damage>,
     /// The index.
     pub index: IndexState,
-    /// Why the next start puts the index right from the journal, or builds it anew, if it does.
+    /// Why the next start puts the index right from the journal, or builds it again, if it does.
     pub index_damage: Option<String>,
     /// The last group known to have been acknowledged.
     pub seen: u64,
@@ -53,7 +53,7 @@ pub struct Survey {
 pub enum IndexState {
     /// There is none; it will be built.
     Absent,
-    /// It cannot be read; it will be built anew.
+    /// It cannot be read; it will be built again.
     Unusable(String),
     /// It can be read.
     Readable {
@@ -65,7 +65,7 @@ pub enum IndexState {
 }
 
 impl Survey {
-    /// Nothing that was acknowledged is missing or damaged. An index that must be built anew is no damage.
+    /// Nothing that was acknowledged is missing or damaged. An index that must be built again is no damage.
     pub fn is_sound(&self) -> bool {
         let is_whole = self.damages.is_empty() && self.checkpoints.iter().all(|(_, state)| state.is_ok());
         is_whole && !self.is_short() && !self.is_doubtful
@@ -114,7 +114,7 @@ pub(super) fn survey_locked(directory: &Path, settings: &Settings, _lock: &Store
         (Some(why), _) => Some(why),
         (None, IndexState::Absent) => Some("there is none".to_owned()),
         (None, IndexState::Unusable(why)) => Some(why.clone()),
-        // After a crash it may be ahead of its mark, and is put right without being built anew; not after an orderly stop.
+        // After a crash it may be ahead of its mark, and is put right without being built again; not after an orderly stop.
         (None, IndexState::Readable { mark, adds_up }) => bounds.clean.and_then(|clean| {
             let (has, had) = (mark.sequence, clean.sequence);
             let (is_as_closed, differs) = (clean == *mark, "its records are not those that the journal says");

@@ -10,22 +10,22 @@ pub trait DiskFile: Send {
     /// Writes as much as it can at the end and says how much, as `write(2)` does.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     fn append(&mut self, bytes: &[u8]) -> io::Result<usize>;
     /// Makes all that was written durable, as `fdatasync(2)` does.
     ///
     /// # Errors
-    /// The system's. What was written before may be lost and must not be relied upon.
+    /// The operating system's. What was written before may be lost and must not be relied upon.
     fn sync(&mut self) -> io::Result<()>;
     /// Cuts the file to `length` bytes; later appends go there.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     fn cut(&mut self, length: u64) -> io::Result<()>;
     /// Writes all of `bytes` at byte `at`, in a file that was opened with [`Disk::open_to_overwrite`].
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
 }
 
@@ -39,22 +39,22 @@ pub trait Disk: Send + Sync + 'static {
     /// An existing file, to append to.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     fn append_to(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// An existing file, to write at places within it.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     fn open_to_overwrite(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Makes the names in `directory` durable.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     fn sync_directory(&self, directory: &Path) -> io::Result<()>;
     /// Bytes that may still be written in the file system of `directory`.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     fn free(&self, directory: &Path) -> io::Result<u64>;
 }
 
@@ -77,7 +77,7 @@ pub fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
 /// Makes `path` and what is missing above it, with the permissions `mode`; each is durable when this returns.
 ///
 /// # Errors
-/// The system's.
+/// The operating system's.
 pub fn make_directories(path: &Path, mode: u32) -> io::Result<()> {
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
     let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
@@ -97,7 +97,7 @@ pub fn make_directories(path: &Path, mode: u32) -> io::Result<()> {
 /// opened (as with systemd's private state directories) was made by another, who answers for it.
 ///
 /// # Errors
-/// The system's.
+/// The operating system's.
 pub fn sync_upward(disk: &dyn Disk, directory: &Path, levels: usize) -> io::Result<()> {
     let mut next = directory;
     for level in 0..levels {
@@ -128,7 +128,7 @@ pub fn numbered_path(directory: &Path, number: u64, suffix: &str) -> PathBuf {
 /// All files in `directory` that [`numbered_path`] names, in order. A directory that is not there has none.
 ///
 /// # Errors
-/// The system's.
+/// The operating system's.
 pub fn numbered_files(directory: &Path, suffix: &str) -> io::Result<Vec<(u64, PathBuf)>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,

@@ -7,7 +7,7 @@
 //! ```
 //! The first two slots are written in turn, and synced, with each new segment and each checkpoint. The third is written after
 //! each group, before anything of it is acknowledged, and is not synced: it outlives the process, not the machine. While
-//! the machine has not been started anew since (the boot id says so), no later group was acknowledged; after a power
+//! the machine has not been started again since (the boot id says so), no later group was acknowledged; after a power
 //! failure it is, like the others, only the least that was.
 
 use std::fs::{self, File};
@@ -60,7 +60,7 @@ pub fn path(store: &Path) -> PathBuf {
 /// Reads the file of the store in `store`. Damage is no error: then less is known.
 ///
 /// # Errors
-/// The system's.
+/// The operating system's.
 pub fn read(store: &Path) -> io::Result<FoundHead> {
     let bytes = match fs::read(path(store)) {
         Ok(bytes) => bytes,
@@ -85,7 +85,7 @@ pub fn read(store: &Path) -> io::Result<FoundHead> {
     Ok(found)
 }
 
-/// Writes the file anew, durable when this returns. `is_last` says that no group after the head's was acknowledged.
+/// Writes the file again, durable when this returns. `is_last` says that no group after the head's was acknowledged.
 ///
 /// # Errors
 /// The system's; the file that was there stays.
@@ -110,10 +110,10 @@ pub struct HeadWriter {
 }
 
 impl HeadWriter {
-    /// Writes the file anew, and opens it.
+    /// Writes the file again, and opens it.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     pub fn begin(disk: &dyn Disk, store: &Path, head: Head) -> io::Result<Self> {
         begin(store, head, true)?;
         let file = disk.open_to_overwrite(&path(store))?;
@@ -123,7 +123,7 @@ impl HeadWriter {
     /// Notes that a segment was begun, or that a checkpoint was written: durable when this returns.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     pub fn note_durably(&mut self, head: Head) -> io::Result<()> {
         self.segment = head.segment;
         self.write(self.turn, head, BootId::default())?;
@@ -135,7 +135,7 @@ impl HeadWriter {
     /// Notes that `group` is durable, before it is acknowledged. This outlives the process and not the machine.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     pub fn note(&mut self, group: u64) -> io::Result<()> {
         self.write(LIVE, Head { segment: self.segment, group }, self.boot)
     }

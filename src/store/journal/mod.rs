@@ -21,11 +21,11 @@ pub enum JournalError {
     /// The file system failed.
     #[error("{} could not be {action}: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
         /// `read`, `written` and so on.
         action: &'static str,
-        /// The system's error.
+        /// The operating system's error.
         source: io::Error,
     },
     /// A part that was once whole is not any more.
@@ -34,7 +34,7 @@ pub enum JournalError {
     /// Written by a newer Depesch.
     #[error("{} has version {version}, newer than this program knows; run the newer program again", path.display())]
     Newer {
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
         /// The version found.
         version: u32,

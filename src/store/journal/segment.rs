@@ -102,7 +102,7 @@ impl SegmentName {
 /// All segments in a directory, in order. A directory that is not there has none.
 ///
 /// # Errors
-/// The system's.
+/// The operating system's.
 pub fn list(directory: &Path) -> io::Result<Vec<SegmentName>> {
     let found = numbered_files(directory, SUFFIX)?;
     Ok(found.into_iter().map(|(first, path)| SegmentName { first, path }).collect())

@@ -73,9 +73,9 @@ pub enum SpoolError {
     Io {
         /// `read`, `written` and so on.
         action: &'static str,
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
-        /// The system's words.
+        /// The operating system's message.
         reason: String,
     },
     /// What lies there is not the message that was put there.

@@ -34,7 +34,7 @@ impl Repository {
         }
         let lock = take_lock(directory, true)?;
         let mut repository = Self::locked(directory, lock);
-        // A damaged marker is written anew: what counts are the manifests, each with a checksum and a version of its own.
+        // A damaged marker is written again: what counts are the manifests, each with a checksum and a version of its own.
         if !is_marked(&marker)? {
             repository.write_marker(&marker, watch)?;
         }
