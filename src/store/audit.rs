@@ -47,7 +47,7 @@ pub struct KeptEntry {
 /// The end of the chain; pass it back when writing an entry.
 #[derive(Clone, Debug)]
 pub struct AuditHead {
-    /// The last entry; [`ChainLink`] before the first entry if the log is empty.
+    /// The last entry; the default link if the log is empty.
     pub link: ChainLink,
     stamp: Option<Value>,
 }
@@ -63,7 +63,7 @@ impl Store {
         Ok(AuditHead { link, stamp })
     }
 
-    /// The last entry dropped by age; the link before the first entry if none was dropped.
+    /// The last entry dropped by age; the default link if none was dropped.
     ///
     /// # Errors
     /// [`StoreError`].
