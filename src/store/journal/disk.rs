@@ -94,7 +94,7 @@ pub fn make_directories(path: &Path, mode: u32) -> io::Result<()> {
 }
 
 /// Makes the names in `directory` and in the directories above it durable, `levels` in all. A directory that may not be
-/// opened (as with systemd's private state directories) was created by the system, which is responsible for it.
+/// opened (as with systemd's private state directories) was created by another program, which is responsible for it.
 ///
 /// # Errors
 /// The operating system's.

@@ -167,7 +167,7 @@ impl JournalWriter {
         }
         self.length += written;
         self.mark = mark;
-        // Before anything is acknowledged: so this group is acknowledged at most, and none after it.
+        // Stored before anything is acknowledged: so no group after the stored one was.
         match self.head.as_mut().map(|head| head.note(mark.sequence)) {
             Some(Err(e)) => Err(self.fail("journal-head could not be written", &e)),
             _ => Ok(written),
