@@ -49,7 +49,7 @@ struct NoteV2 {
 }
 
 impl Store {
-    /// The stored clock note; `None` if there is none yet.
+    /// The stored clock note; `None` if none was stored yet.
     ///
     /// # Errors
     /// [`StoreError`]: never treat it as "nothing".

@@ -127,7 +127,7 @@ pub struct BookOutcome {
     pub added: usize,
     /// Existing organisations and contacts that were changed.
     pub changed: usize,
-    /// Entries that were already stored unchanged.
+    /// Entries already stored with the same content.
     pub unchanged: usize,
 }
 

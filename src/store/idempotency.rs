@@ -22,7 +22,7 @@ pub struct Answered {
     pub request: [u8; 32],
     /// The mailing that was queued.
     pub mailing: MailingId,
-    /// When it was queued.
+    /// When the request was answered.
     pub at: Timestamp,
 }
 

@@ -69,10 +69,10 @@ enum ReasonV1 {
     Approval,
 }
 
-/// A copy of a message that came to a list.
+/// A copy of a message that arrived at a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// The post made from it.
+    /// The post it became.
     pub post: PostId,
     /// When it arrived.
     pub at: Timestamp,

@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(decode(&bytes.into()).unwrap().value, karin(1));
     }
 
-    /// As a program of version 2 wrote it: a file's word, bounces, an operator, a mail named and a mail kept.
+    /// A record written by version 2, with the sources file, bounces, operator, mail named and mail kept.
     const VERSION_2: &str = include_str!("../../tests/data/subscriber-version-2.hex");
 
     #[test]

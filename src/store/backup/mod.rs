@@ -94,7 +94,7 @@ pub enum BackupError {
         /// The newest readable backup.
         next: Option<String>,
     },
-    /// The last backup cannot be removed.
+    /// The only readable backup cannot be removed.
     #[error("{0} is the only backup that can be read: make another first, with \u{201c}depesch backup create\u{201d}")]
     Last(String),
     /// Written by a newer Depesch.

@@ -1,4 +1,4 @@
-//! Restores a store from a backup, in a place where there is none.
+//! Restores a store from a backup, in a place without a store.
 //!
 //! Everything is assembled in `restoring/` below the target and checked there: every checksum during the copy, then the
 //! records against the journal. Only then are attachments, mail and store moved into place, the store last: an

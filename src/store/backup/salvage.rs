@@ -57,7 +57,7 @@ struct Gathered {
     faults: Vec<Fault>,
 }
 
-/// Another path to the same records, from intact files; `None` if there is none.
+/// Another path to the same records, from intact files; `None` if not found.
 ///
 /// # Errors
 /// [`BackupError`].

@@ -30,7 +30,7 @@ const TRIES: usize = 5;
 
 /// Attempts to build an index when the failure may be temporary: a failed write, a full disk.
 const BUILDS: u32 = 3;
-/// Pause before the first retry; doubled each time.
+/// Pause before the first retry; twice as long before the second.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Why another index was not built.

@@ -80,8 +80,8 @@ use request::Request;
 /// The settings of a store.
 #[derive(Clone)]
 pub struct Settings {
-    /// Create an empty store if there is none. Otherwise that is an error, so that a lost disk is never mistaken for a
-    /// new installation.
+    /// Create an empty store if the directory has none. Otherwise that is an error, so that a lost disk is never
+    /// mistaken for a new installation.
     pub create: bool,
     /// Bytes of memory for the index's cache. The index needs further memory that grows with the records; each byte
     /// more here costs two to four.

@@ -19,7 +19,7 @@ pub struct DiskUse {
     pub journal: u64,
     /// The index.
     pub index: u64,
-    /// The last checkpoint; 0 if there is none.
+    /// The last checkpoint; 0 if absent.
     pub checkpoint: u64,
     /// When the last checkpoint was written, by the file system's clock.
     pub checkpoint_at: Option<Timestamp>,

@@ -54,9 +54,9 @@ impl JournalError {
 pub struct Damage {
     /// The segment file.
     pub path: PathBuf,
-    /// Where the readable part begins again, or the end of the file.
+    /// Where it begins, in bytes from the start of the file.
     pub from: u64,
-    /// Where what can be read begins again, or the end of the file.
+    /// Where the readable part begins again, or the end of the file.
     pub to: u64,
     /// The last group before it.
     pub after: u64,

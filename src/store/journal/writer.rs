@@ -50,7 +50,7 @@ pub struct JournalWriter {
 }
 
 impl JournalWriter {
-    /// Continues at `tail`, whose torn end is cut off first; begins the first segment if there is none.
+    /// Continues at `tail`, whose torn end is cut off first; begins the first segment if no segment exists.
     ///
     /// # Errors
     /// [`JournalError::Io`]

@@ -22,7 +22,7 @@ const OWN: [&str; 9] =
     [MARKER, "repository.new", "lock", "files", "backups", "incoming", health_file::NAME, "health.new", "lost+found"];
 
 impl Repository {
-    /// Opens it for writing; creates it in an empty directory. Removes leftovers of an interrupted backup.
+    /// Opens it for writing; creates it in a missing or empty directory. Removes leftovers of an interrupted backup.
     ///
     /// # Errors
     /// [`BackupError::NotARepository`], [`BackupError::Busy`], [`BackupError::Io`].
